@@ -1,0 +1,144 @@
+#include "base/buffer.h"
+
+#include "base/secret.h"
+#include "base/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define INITIAL_BYTES 256
+
+void buffer_init(struct buffer *buffer, size_t max_bytes)
+{
+    *buffer = (struct buffer){.max_bytes = max_bytes};
+}
+
+void buffer_clear(struct buffer *buffer)
+{
+    free(buffer->data);
+    buffer_init(buffer, buffer->max_bytes);
+}
+
+void buffer_wipe(struct buffer *buffer)
+{
+    if (buffer->data != NULL)
+        secret_wipe(buffer->data, buffer->capacity);
+    buffer_clear(buffer);
+}
+
+void buffer_reset(struct buffer *buffer)
+{
+    buffer->length = 0;
+    buffer->failed = false;
+    if (buffer->data != NULL)
+        buffer->data[0] = '\0';
+}
+
+/*
+ * Moves to a larger block by hand, not with realloc, so that a block that held
+ * a secret is wiped before it is given back.
+ */
+static bool grow(struct buffer *buffer, size_t wanted)
+{
+    size_t capacity = buffer->capacity > 0 ? buffer->capacity : INITIAL_BYTES;
+    char *data;
+
+    while (capacity < wanted)
+        capacity *= 2;
+    data = malloc(capacity);
+    if (data == NULL)
+        return false;
+    if (buffer->data != NULL) {
+        memcpy(data, buffer->data, buffer->length + 1);
+        secret_wipe(buffer->data, buffer->capacity);
+        free(buffer->data);
+    } else {
+        data[0] = '\0';
+    }
+    buffer->data = data;
+    buffer->capacity = capacity;
+    return true;
+}
+
+void *buffer_reserve(struct buffer *buffer, size_t length)
+{
+    if (buffer->failed)
+        return NULL;
+    if (length > buffer->max_bytes - buffer->length ||
+        (buffer->length + length + 1 > buffer->capacity &&
+         !grow(buffer, buffer->length + length + 1))) {
+        buffer->failed = true;
+        return NULL;
+    }
+    return buffer->data + buffer->length;
+}
+
+void buffer_commit(struct buffer *buffer, size_t length)
+{
+    buffer->length += length;
+    buffer->data[buffer->length] = '\0';
+}
+
+void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
+{
+    void *room = buffer_reserve(buffer, length);
+
+    if (room == NULL)
+        return;
+    if (length > 0)
+        memcpy(room, bytes, length);
+    buffer_commit(buffer, length);
+}
+
+void buffer_append_text(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
+void buffer_append_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    char *room;
+    int length;
+
+    va_start(arguments, format);
+    length = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (length < 0) {
+        buffer->failed = true;
+        return;
+    }
+    room = buffer_reserve(buffer, (size_t)length);
+    if (room == NULL)
+        return;
+    va_start(arguments, format);
+    vsnprintf(room, (size_t)length + 1, format, arguments);
+    va_end(arguments);
+    buffer_commit(buffer, (size_t)length);
+}
+
+void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)bytes;
+    size_t i = 0;
+
+    buffer_append(buffer, "\"", 1);
+    while (i < length) {
+        size_t run = text_utf8_length(at + i, length - i);
+
+        if (run == 0 || at[i] == '\0') {
+            buffer_append_text(buffer, "\\ufffd");
+            run = 1;
+        } else if (at[i] == '"' || at[i] == '\\') {
+            buffer_append_format(buffer, "\\%c", at[i]);
+        } else if (at[i] < 0x20 || at[i] == 0x7f) {
+            buffer_append_format(buffer, "\\u%04x", at[i]);
+        } else {
+            buffer_append(buffer, at + i, run);
+        }
+        i += run;
+    }
+    buffer_append(buffer, "\"", 1);
+}

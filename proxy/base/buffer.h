@@ -1,0 +1,52 @@
+/*
+ * A growing byte buffer with a ceiling, and the JSON string writer that the
+ * audit log, refusals and problem documents share.
+ *
+ * A buffer that could not grow remembers it: appends after a failure do
+ * nothing and buffer_failed() stays true, so a caller builds a whole document
+ * and asks once.
+ */
+#ifndef SIDELOCK_BASE_BUFFER_H
+#define SIDELOCK_BASE_BUFFER_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buffer {
+    char *data;       /* owned; always NUL-terminated once anything was appended */
+    size_t length;    /* bytes in use, without the NUL */
+    size_t capacity;  /* bytes allocated */
+    size_t max_bytes; /* ceiling on length */
+    bool failed;
+};
+
+void buffer_init(struct buffer *buffer, size_t max_bytes);
+/* Frees the bytes; the buffer may be used again with the same ceiling. */
+void buffer_clear(struct buffer *buffer);
+/* As buffer_clear, wiping the bytes first: for anything that held a secret. */
+void buffer_wipe(struct buffer *buffer);
+/* Forgets the content and keeps the memory. */
+void buffer_reset(struct buffer *buffer);
+
+void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
+void buffer_append_text(struct buffer *buffer, const char *text);
+void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+/*
+ * Appends bytes as a quoted JSON string (RFC 8259 section 7). Bytes that are
+ * not valid UTF-8 become U+FFFD, and so does NUL, which our own scanner would
+ * refuse: hostile bytes can always be logged and read back.
+ */
+void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length);
+/* Makes room for `length` more bytes and returns where they go, or NULL; then buffer_commit(). */
+void *buffer_reserve(struct buffer *buffer, size_t length);
+void buffer_commit(struct buffer *buffer, size_t length);
+
+static inline bool buffer_failed(const struct buffer *buffer)
+{
+    return buffer->failed;
+}
+
+#endif

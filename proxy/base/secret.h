@@ -1,0 +1,41 @@
+/*
+ * Keys and other bytes worth stealing: kept out of core dumps and wiped. The
+ * one owner of random bytes, hashing and HMAC in the project (OpenSSL).
+ */
+#ifndef SIDELOCK_BASE_SECRET_H
+#define SIDELOCK_BASE_SECRET_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SECRET_KEY_BYTES 32
+#define SHA256_BYTES     32
+#define SHA1_BYTES       20
+#define SHA256_HEX_SIZE  65 /* with its NUL */
+
+/* A 256-bit key. Held in pages excluded from core dumps where the kernel lets us. */
+struct secret_key;
+
+enum error secret_key_from_bytes(const unsigned char bytes[SECRET_KEY_BYTES],
+                                 struct secret_key **out) MUST_CHECK;
+/* A key for one purpose out of a master key: HKDF-SHA256 (RFC 5869), info = purpose. */
+enum error secret_key_derive(const struct secret_key *master, const char *purpose,
+                             struct secret_key **out) MUST_CHECK;
+const unsigned char *secret_key_bytes(const struct secret_key *key);
+void secret_key_destroy(struct secret_key *key);
+
+void secret_wipe(void *bytes, size_t length);
+/* Constant-time comparison of equally long memory. */
+bool secret_equal(const void *left, const void *right, size_t length);
+enum error secret_random(void *bytes, size_t length) MUST_CHECK;
+
+/* Hex SHA-256 of some bytes. Aborts only if OpenSSL has no SHA-256, which it always has. */
+void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZE]);
+void secret_sha256(const void *bytes, size_t length, unsigned char out[SHA256_BYTES]);
+
+/* SHA-1, for Sec-WebSocket-Accept alone (RFC 6455 section 4.2.2). */
+void secret_sha1(const void *bytes, size_t length, unsigned char out[SHA1_BYTES]);
+
+#endif

@@ -1,0 +1,147 @@
+#include "base/text.h"
+
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct span span_of(const char *text)
+{
+    return (struct span){text, text != NULL ? strlen(text) : 0};
+}
+
+bool span_equals(struct span span, const char *text)
+{
+    return span_same(span, span_of(text));
+}
+
+bool span_same(struct span left, struct span right)
+{
+    return left.data != NULL && right.data != NULL && left.length == right.length &&
+           memcmp(left.data, right.data, left.length) == 0;
+}
+
+bool span_equals_nocase(struct span span, const char *text)
+{
+    return span.data != NULL && span.length == strlen(text) &&
+           strncasecmp(span.data, text, span.length) == 0;
+}
+
+enum error text_list_add(struct text_list *list, const char *bytes, size_t length)
+{
+    char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
+    char *copy;
+
+    if (items == NULL)
+        return ERROR_MEMORY;
+    list->items = items;
+    copy = text_copy((struct span){bytes, length});
+    if (copy == NULL)
+        return ERROR_MEMORY;
+    items[list->count++] = copy;
+    return OK;
+}
+
+bool text_list_contains(const struct text_list *list, struct span span)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (span_equals(span, list->items[i]))
+            return true;
+    }
+    return false;
+}
+
+void text_list_clear(struct text_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        free(list->items[i]);
+    free(list->items);
+    *list = (struct text_list){0};
+}
+
+char *text_copy(struct span span)
+{
+    char *copy = malloc(span.length + 1);
+
+    if (copy == NULL)
+        return NULL;
+    if (span.length > 0)
+        memcpy(copy, span.data, span.length);
+    copy[span.length] = '\0';
+    return copy;
+}
+
+bool text_glob_matches(const char *pattern, struct span text)
+{
+    const char *star = NULL;
+    size_t i = 0, retry = 0;
+
+    /* On a mismatch only the latest star can help: it takes one byte more. */
+    while (i < text.length) {
+        if (*pattern == '*') {
+            star = pattern++;
+            retry = i;
+        } else if (*pattern == '?' || (*pattern != '\0' && *pattern == text.data[i])) {
+            pattern++;
+            i++;
+        } else if (star != NULL) {
+            pattern = star + 1;
+            i = ++retry;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+size_t text_utf8_length(const unsigned char *bytes, size_t available)
+{
+    size_t length = 0;
+
+    if (available > 0)
+        length = bytes[0] < 0x80                          ? 1
+                 : bytes[0] >= 0xc2 && bytes[0] <= 0xdf ? 2
+                 : bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
+                 : bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4
+                                                        : 0;
+    if (length == 0 || length > available)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
+        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
+        return 0;
+    return length;
+}
+
+void text_hex(const unsigned char *bytes, size_t length, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < length; i++) {
+        out[2 * i] = digits[bytes[i] >> 4];
+        out[2 * i + 1] = digits[bytes[i] & 15];
+    }
+    out[2 * length] = '\0';
+}
+
+void text_base64(const unsigned char *bytes, size_t length, char *out)
+{
+    EVP_EncodeBlock((unsigned char *)out, bytes, (int)length);
+}
+
+void text_base64url(const unsigned char *bytes, size_t length, char *out)
+{
+    text_base64(bytes, length, out);
+    for (; *out != '\0' && *out != '='; out++) {
+        if (*out == '+')
+            *out = '-';
+        else if (*out == '/')
+            *out = '_';
+    }
+    *out = '\0';
+}

@@ -1,0 +1,55 @@
+/*
+ * Small helpers on text: spans into memory somebody else owns, owned lists of
+ * strings, globs, hexadecimal and base64.
+ */
+#ifndef SIDELOCK_BASE_TEXT_H
+#define SIDELOCK_BASE_TEXT_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Bytes in memory that somebody else owns; not NUL-terminated. */
+struct span {
+    const char *data; /* NULL: absent */
+    size_t length;
+};
+
+struct span span_of(const char *text); /* NULL gives an absent span */
+bool span_equals(struct span span, const char *text);
+bool span_same(struct span left, struct span right);
+/* ASCII case only: header names and schemes. */
+bool span_equals_nocase(struct span span, const char *text);
+
+/* An owned list of owned strings. All zero is a valid empty list. */
+struct text_list {
+    char **items;
+    size_t count;
+};
+
+enum error text_list_add(struct text_list *list, const char *bytes, size_t length) MUST_CHECK;
+bool text_list_contains(const struct text_list *list, struct span span);
+void text_list_clear(struct text_list *list);
+
+/* Copies a span to a NUL-terminated string that the caller frees; NULL without memory. */
+char *text_copy(struct span span);
+
+/*
+ * Whole-string match against a pattern in which `*` stands for any bytes and
+ * `?` for one byte; everything else stands for itself. Time is at most
+ * proportional to pattern length times text length.
+ */
+bool text_glob_matches(const char *pattern, struct span text);
+
+/* Length of the valid UTF-8 sequence (RFC 3629) that `bytes` starts with; 0 if it is not one. */
+size_t text_utf8_length(const unsigned char *bytes, size_t available);
+
+/* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
+void text_hex(const unsigned char *bytes, size_t length, char *out);
+/* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1. */
+void text_base64(const unsigned char *bytes, size_t length, char *out);
+/* URL-safe base64 without padding (RFC 4648 section 5); room as for text_base64. */
+void text_base64url(const unsigned char *bytes, size_t length, char *out);
+
+#endif

@@ -1,0 +1,441 @@
+#include "broker/admit.h"
+
+#include "base/log.h"
+#include "broker/prepare.h"
+#include "broker/reports.h"
+#include "broker/upstream.h"
+#include "broker/workers.h"
+#include "policy/admission.h"
+#include "policy/exec_policy.h"
+#include "system/executable.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define QUERY_BYTES_MAX (192 * 1024)
+#define OFFER_BYTES_MAX 1024
+
+static void begin_line(const struct admission *admission, const char *event)
+{
+    struct audit *audit = admission->broker->audit;
+    const struct ipc_admit *request = admission->request;
+
+    audit_begin(audit, event);
+    audit_text(audit, "surface", admission->surface->config->name);
+    audit_text(audit, "request_id", request->request_id);
+    audit_text(audit, "method", request->method);
+    audit_text(audit, "path", request->path);
+    if (admission->claimed_session[0] != '\0')
+        audit_text(audit, "session", admission->claimed_session);
+    if (request->caller_known)
+        audit_number(audit, "caller_uid", request->caller_uid);
+}
+
+static void send_denial(const struct admission *admission, enum reason reason)
+{
+    struct ipc_verdict verdict = {.connection = admission->request->connection,
+                                  .surface = admission->request->surface,
+                                  .reason = reason,
+                                  .offer = ""};
+
+    workers_send_verdict(admission->broker->workers, admission->worker, &verdict, -1);
+}
+
+void admit_refuse(struct admission *admission, enum reason reason)
+{
+    struct broker *broker = admission->broker;
+
+    admission->surface->denied++;
+    broker->denied_by_reason[reason]++;
+    begin_line(admission, "denied");
+    audit_reason(broker->audit, reason);
+    audit_text(broker->audit, "host", admission->request->host);
+    audit_text(broker->audit, "origin", admission->request->origin);
+    if (audit_commit(broker->audit) != OK)
+        log_error("the audit log cannot be written");
+    send_denial(admission, reason);
+}
+
+/* A token in a URL is in histories and logs by now: its session ends. */
+static enum reason refuse_token_in_query(struct admission *admission)
+{
+    struct broker *broker = admission->broker;
+    char token[TOKEN_BYTES_MAX + 1];
+    struct token_claims claims;
+    enum reason reason;
+
+    if (!admission_token_in_query(admission->request->query, token, sizeof(token)))
+        return REASON_ALLOWED;
+    reason = token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(),
+                          &claims);
+    secret_wipe(token, sizeof(token));
+    if (reason_allows(reason)) {
+        memcpy(admission->claimed_session, claims.session_id, sizeof(claims.session_id));
+        if (store_session_revoke(broker->store, claims.session_id, broker_now()) == OK)
+            workers_cut_session(broker->workers, claims.session_id, REASON_SESSION_REVOKED);
+        else
+            log_error("session %s could not be revoked", claims.session_id);
+    }
+    return REASON_TOKEN_IN_QUERY;
+}
+
+static bool record_is_for(const struct store_params *record, const struct broker_surface *surface)
+{
+    return record->surface[0] == '\0' || strcmp(record->surface, surface->config->name) == 0;
+}
+
+/* The record the session names, as it is now: its digest, and its value for later steps. */
+static enum reason load_params(struct admission *admission, struct store_params *record)
+{
+    struct buffer json;
+    enum error error;
+
+    buffer_init(&json, PARAMS_BYTES_MAX);
+    error = store_params_get(admission->broker->store, admission->session.params_name, record,
+                             &json);
+    if (error == OK)
+        error = params_parse(json.data, json.length, &admission->params);
+    buffer_wipe(&json);
+    if (error == ERROR_NOT_FOUND)
+        return REASON_PARAMS_CHANGED;
+    if (error != OK)
+        return REASON_INTERNAL;
+    return record_is_for(record, admission->surface) ? REASON_ALLOWED : REASON_PARAMS_CHANGED;
+}
+
+static enum reason check_session(struct admission *admission, const struct token_claims *claims)
+{
+    const struct ipc_admit *request = admission->request;
+    struct store_params record = {.digest = "-"};
+    enum error error = store_session_get(admission->broker->store, claims->session_id,
+                                         &admission->session);
+    enum reason reason = REASON_ALLOWED;
+
+    if (error != OK)
+        return error == ERROR_NOT_FOUND ? REASON_SESSION_UNKNOWN : REASON_INTERNAL;
+    admission->has_session = true;
+    if (admission->session.params_name[0] != '\0')
+        reason = load_params(admission, &record);
+    if (!reason_allows(reason) && reason != REASON_PARAMS_CHANGED)
+        return reason;
+    return session_check(&admission->session, claims,
+                         reason_allows(reason) ? record.digest : NULL, request->caller_known,
+                         request->caller_uid, broker_now());
+}
+
+/* A ticket stands for its session: as if its token had been presented. */
+static enum reason claims_of_ticket(struct admission *admission, struct span ticket,
+                                    struct token_claims *claims)
+{
+    struct broker *broker = admission->broker;
+    struct session session = {0};
+    enum error error;
+
+    if (!tickets_redeem(broker->tickets, ticket, broker_now(), admission->claimed_session))
+        return REASON_TICKET_INVALID;
+    error = store_session_get(broker->store, admission->claimed_session, &session);
+    if (error != OK)
+        return error == ERROR_NOT_FOUND ? REASON_SESSION_UNKNOWN : REASON_INTERNAL;
+    memcpy(claims->session_id, session.id, sizeof(session.id));
+    memcpy(claims->token_id, session.token_id, sizeof(session.token_id));
+    memcpy(claims->surface, session.surface, sizeof(session.surface));
+    memcpy(claims->params_digest, session.params_digest, sizeof(session.params_digest));
+    session_clear(&session);
+    return strcmp(claims->surface, admission->surface->config->name) == 0
+               ? REASON_ALLOWED
+               : REASON_TOKEN_WRONG_SURFACE;
+}
+
+static enum reason check_credential(struct admission *admission, const struct request *request)
+{
+    const char *surface = admission->surface->config->name;
+    struct token_claims claims = {0};
+    struct credential credential;
+    enum reason reason = admission_credential(request, &credential);
+
+    if (!reason_allows(reason))
+        return reason;
+    if (credential.kind == CREDENTIAL_TICKET) {
+        reason = claims_of_ticket(admission, credential.bytes, &claims);
+    } else {
+        reason = token_verify(store_token_key(admission->broker->store), credential.bytes, surface,
+                              broker_now(), &claims);
+        if (reason_allows(reason) || reason == REASON_TOKEN_EXPIRED ||
+            reason == REASON_TOKEN_WRONG_SURFACE)
+            memcpy(admission->claimed_session, claims.session_id, sizeof(claims.session_id));
+    }
+    return reason_allows(reason) ? check_session(admission, &claims) : reason;
+}
+
+static enum reason check_route(struct admission *admission, const struct request *request)
+{
+    enum reason reason;
+
+    admission->route = admission_route(admission->surface->config, request->path);
+    if (admission->route == NULL)
+        return REASON_ROUTE_UNKNOWN;
+    reason = admission_method(admission->route, request);
+    if (reason_allows(reason))
+        reason = admission_subprotocols(admission->route, request, &admission->offer);
+    if (reason_allows(reason))
+        reason = admission_query(admission->route, request->query, admission->params,
+                                 &admission->query);
+    if (reason_allows(reason) && admission->route->prepare != NULL && admission->params == NULL)
+        reason = REASON_PARAMS_REQUIRED;
+    return reason;
+}
+
+/* What may run was checked when the record was stored; files change. */
+static enum reason check_executables(struct admission *admission)
+{
+    char why[512];
+    enum error error;
+
+    if (admission->params == NULL)
+        return REASON_ALLOWED;
+    error = exec_policy_check(admission->broker->config, admission->params, executable_facts, NULL,
+                              why, sizeof(why));
+    if (error == OK)
+        return REASON_ALLOWED;
+    log_warning("parameter record %s: %s", admission->session.params_name, why);
+    return REASON_EXECUTABLE_REFUSED;
+}
+
+static struct request request_of(const struct ipc_admit *admit)
+{
+    struct request request = {
+        .method = admit->method,
+        .path = admit->path,
+        .query = admit->query,
+        .host = admit->host,
+        .origin = admit->origin,
+        .authorization = admit->authorization,
+        .subprotocols = admit->subprotocols,
+        .upgrade = admit->upgrade,
+        .caller_known = admit->caller_known,
+        .caller_uid = admit->caller_uid,
+    };
+
+    return request;
+}
+
+/* The steps of policy/admission.h, in their order. */
+static enum reason decide(struct admission *admission)
+{
+    const struct surface *surface = admission->surface->config;
+    const struct ipc_admit *admit = admission->request;
+    struct request request = request_of(admit);
+    struct admission_listener listener = {admit->listener_address,
+                                          (uint16_t)admit->listener_port};
+    enum reason reason = admission->surface->killed ? REASON_SURFACE_KILLED : REASON_ALLOWED;
+
+    if (reason_allows(reason))
+        reason = admission_host(surface, &listener, request.host);
+    if (reason_allows(reason))
+        reason = admission_origin(surface, &listener, request.origin);
+    if (reason_allows(reason))
+        reason = admission_caller(surface, &request);
+    if (reason_allows(reason))
+        reason = refuse_token_in_query(admission);
+    if (reason_allows(reason))
+        reason = check_credential(admission, &request);
+    if (reason_allows(reason))
+        reason = check_route(admission, &request);
+    if (reason_allows(reason))
+        reason = check_executables(admission);
+    return reason;
+}
+
+/* Uses a single-use session up; on disk before anything is granted. */
+static enum reason use_session(struct admission *admission)
+{
+    enum error error;
+
+    if (!admission->session.once)
+        return REASON_ALLOWED;
+    error = store_session_use(admission->broker->store, admission->session.id, broker_now());
+    if (error == ERROR_EXISTS)
+        return REASON_SESSION_USED;
+    return error == OK ? REASON_ALLOWED : REASON_INTERNAL;
+}
+
+static enum reason write_upgrade(const struct admission *admission, int fd,
+                                 char accept[WS_ACCEPT_SIZE])
+{
+    struct buffer head;
+    enum reason reason = REASON_INTERNAL;
+
+    buffer_init(&head, 2 * QUERY_BYTES_MAX);
+    if (upstream_upgrade_request(
+            &(struct upstream_upgrade){
+                .route = admission->route,
+                .request = admission->request,
+                .path = admission->request->path,
+                .query = admission->query.length > 0 ? admission->query.data : "",
+                .offer = admission->offer.length > 0 ? admission->offer.data : ""},
+            &head, accept) == OK)
+        reason = upstream_write(fd, &head);
+    buffer_wipe(&head);
+    return reason;
+}
+
+/* The part of the record that a message's member must equal, as a digest. */
+static void match_digest(const struct admission *admission, char out[IPC_DIGEST_SIZE])
+{
+    if (admission->params == NULL || admission->route->match_from == NULL ||
+        params_part_digest(admission->params, admission->route->match_from, out) != OK)
+        out[0] = '\0';
+}
+
+static void fill_list(struct ipc_list *list, bool set, const struct text_list *from)
+{
+    list->set = set;
+    list->count = (uint32_t)from->count;
+    for (size_t i = 0; i < from->count && i < IPC_LIST_MAX; i++)
+        list->items[i] = from->items[i];
+}
+
+static bool log_admitted(struct admission *admission, const struct connection_entry *entry)
+{
+    struct audit *audit = admission->broker->audit;
+
+    begin_line(admission, "admitted");
+    audit_number(audit, "connection", (int64_t)entry->id);
+    audit_text(audit, "route", admission->route->path);
+    if (admission->session.params_name[0] != '\0') {
+        audit_text(audit, "params", admission->session.params_name);
+        audit_text(audit, "digest", admission->session.params_digest);
+    }
+    return audit_commit(audit) == OK;
+}
+
+void admit_grant(struct admission *admission, int fd, const char *accept)
+{
+    struct broker *broker = admission->broker;
+    const struct session *session = &admission->session;
+    struct connection_entry entry = {
+        .id = workers_connection_id(broker->workers, admission->worker,
+                                    admission->request->connection),
+        .worker = admission->worker,
+        .surface = admission->surface,
+        .caller_uid = admission->request->caller_uid,
+        .caller_known = admission->request->caller_known,
+        .since = broker_now(),
+    };
+    struct ipc_verdict verdict = {
+        .connection = admission->request->connection,
+        .surface = admission->request->surface,
+        .reason = REASON_ALLOWED,
+        .expires_at = session->expires_at,
+        .route = (uint32_t)(admission->route - admission->surface->config->routes),
+        .offer = admission->offer.length > 0 ? admission->offer.data : "",
+    };
+
+    memcpy(entry.session_id, session->id, sizeof(entry.session_id));
+    memcpy(verdict.session_id, session->id, sizeof(verdict.session_id));
+    memcpy(verdict.accept, accept, sizeof(verdict.accept));
+    match_digest(admission, verdict.match_digest);
+    fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
+    fill_list(&verdict.targets, session->targets_set, &session->targets);
+    if (!log_admitted(admission, &entry)) {
+        close(fd);
+        admit_refuse(admission, REASON_AUDIT_UNAVAILABLE);
+        return;
+    }
+    if (connections_add(broker->connections, &entry) != OK) {
+        close(fd);
+        admit_refuse(admission, REASON_CAPACITY);
+        return;
+    }
+    admission->surface->admitted++;
+    workers_send_verdict(broker->workers, admission->worker, &verdict, fd);
+}
+
+enum reason admit_still_good(const struct admission *admission)
+{
+    struct broker *broker = admission->broker;
+    const struct ipc_admit *request = admission->request;
+    struct store_params record = {.digest = "-"};
+    struct session session = {0};
+    bool gone = false;
+    enum reason reason;
+
+    if (admission->surface->killed)
+        return REASON_SURFACE_KILLED;
+    if (store_session_get(broker->store, admission->session.id, &session) != OK)
+        return REASON_SESSION_UNKNOWN;
+    if (session.params_name[0] != '\0')
+        gone = store_params_get(broker->store, session.params_name, &record, NULL) != OK ||
+               !record_is_for(&record, admission->surface);
+    session.used_at = 0; /* by this very admission */
+    reason = session_check(&session, NULL, gone ? NULL : record.digest, request->caller_known,
+                           request->caller_uid, broker_now());
+    session_clear(&session);
+    return reason;
+}
+
+/* Decided: now the service must be there. */
+static void link_up(struct admission *admission)
+{
+    char accept[WS_ACCEPT_SIZE];
+    enum reason reason;
+    int fd;
+
+    reason = upstream_connect(admission->surface->config, &fd);
+    if (!reason_allows(reason)) {
+        admit_refuse(admission, reason);
+        return;
+    }
+    reason = use_session(admission);
+    if (reason_allows(reason) && admission->route->prepare != NULL) {
+        prepare_start(admission, fd);
+        return;
+    }
+    if (reason_allows(reason))
+        reason = write_upgrade(admission, fd, accept);
+    if (reason_allows(reason)) {
+        admit_grant(admission, fd, accept);
+        return;
+    }
+    close(fd);
+    admit_refuse(admission, reason);
+}
+
+static void clear(struct admission *admission)
+{
+    if (admission->has_session)
+        session_clear(&admission->session);
+    params_destroy(admission->params);
+    buffer_clear(&admission->offer);
+    buffer_wipe(&admission->query);
+}
+
+static enum error on_admit(struct broker *broker, unsigned worker, const void *bytes, size_t length)
+{
+    struct ipc_admit request;
+    struct admission admission = {.broker = broker, .worker = worker, .request = &request};
+    enum reason reason;
+
+    if (ipc_decode_admit(bytes, length, &request) != OK ||
+        request.surface >= broker->config->surface_count)
+        return ERROR_SYNTAX;
+    admission.surface = &broker->surfaces[request.surface];
+    buffer_init(&admission.offer, OFFER_BYTES_MAX);
+    buffer_init(&admission.query, QUERY_BYTES_MAX);
+    reason = decide(&admission);
+    if (reason_allows(reason))
+        link_up(&admission);
+    else
+        admit_refuse(&admission, reason);
+    clear(&admission);
+    return OK;
+}
+
+enum error admit_message(struct broker *broker, unsigned worker, enum ipc_type type,
+                         const void *bytes, size_t length)
+{
+    if (type == IPC_ADMIT)
+        return on_admit(broker, worker, bytes, length);
+    return reports_message(broker, worker, type, bytes, length);
+}

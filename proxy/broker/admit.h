@@ -1,0 +1,38 @@
+/*
+ * Admission: a worker's question, the policy's steps over the store, a verdict.
+ * Also takes the workers' reports into the audit log and the counters.
+ */
+#ifndef SIDELOCK_BROKER_ADMIT_H
+#define SIDELOCK_BROKER_ADMIT_H
+
+#include "broker/broker.h"
+#include "ipc/messages.h"
+#include "policy/params.h"
+
+/* ADMIT, DENIED, REFUSED, CLOSED or COUNTS. ERROR_SYNTAX: the worker broke the protocol. */
+enum error admit_message(struct broker *broker, unsigned worker, enum ipc_type type,
+                         const void *bytes, size_t length) MUST_CHECK;
+
+/* One request on its way through the steps. */
+struct admission {
+    struct broker *broker;
+    unsigned worker;
+    struct broker_surface *surface;
+    const struct ipc_admit *request; /* borrowed from the message */
+    struct session session;          /* filled once the credential is good */
+    bool has_session;
+    char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
+    struct params *params;               /* the session's record; NULL: it has none */
+    const struct route *route;
+    struct buffer offer; /* subprotocols for the service */
+    struct buffer query; /* for the service; may hold secrets */
+};
+
+/* After the last step: grants over a link on which the handshake was written; takes over `fd`. */
+void admit_grant(struct admission *admission, int fd, const char *accept);
+/* Asks again what may have changed while the service was being asked. */
+enum reason admit_still_good(const struct admission *admission);
+/* Refuses, with an audit line. */
+void admit_refuse(struct admission *admission, enum reason reason);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * The loopback exception register: one row for each surface, eight columns,
+ * each cell with its value, what it rests on, and how that was found.
+ *
+ * Pure: facts in, rows out, rendered as JSON or Markdown. register_state.h
+ * gathers the facts from a running broker; without one, the configuration
+ * alone gives rows in which everything is claimed.
+ */
+#ifndef SIDELOCK_BROKER_REGISTER_H
+#define SIDELOCK_BROKER_REGISTER_H
+
+#include "base/buffer.h"
+#include "policy/config.h"
+
+#include <sys/types.h>
+
+#define REGISTER_BYTES_MAX      (4 * 1024 * 1024)
+#define REGISTER_CELL_BYTES_MAX (16 * 1024)
+
+enum register_column {
+    REGISTER_SURFACE,
+    REGISTER_WHY,
+    REGISTER_REACH,
+    REGISTER_CAN_DO,
+    REGISTER_AUTHENTICATION,
+    REGISTER_CALLERS,
+    REGISTER_ISOLATION,
+    REGISTER_KILL_SWITCH,
+    REGISTER_COLUMN_COUNT
+};
+
+/* What the operating system says about the private socket and its directory. */
+struct register_socket {
+    mode_t directory_mode;
+    uid_t directory_owner;
+    bool directory_known;   /* the directory could be looked at */
+    bool directory_private; /* owned by whoever runs Sidelock or root, closed to all others */
+    bool socket_there;      /* a socket exists at the path now */
+};
+
+/* What is known of one surface. */
+struct register_facts {
+    const struct surface *surface; /* borrowed; never NULL */
+    const struct config *config;   /* borrowed; never NULL */
+    /* With `live` the rest was read from a running broker; without, it is not looked at. */
+    struct text_list listeners; /* addresses held, asked of the kernel */
+    size_t connections;
+    size_t sessions;            /* active ones */
+    size_t sessions_any_caller; /* of these, without callers of their own */
+    struct register_socket socket;
+    bool live;
+    bool listeners_loopback; /* all of them */
+    bool killed;
+};
+
+void register_facts_clear(struct register_facts *facts);
+
+struct register_cell {
+    struct buffer value;
+    bool proven;     /* read from live state; else claimed by configuration or code */
+    const char *how; /* one phrase, static */
+    bool finding;    /* somebody should look at this */
+};
+
+struct register_row {
+    const char *name; /* of the surface; borrowed */
+    struct register_cell cells[REGISTER_COLUMN_COUNT];
+};
+
+/* Fills a row that register_row_clear empties. ERROR_MEMORY, ERROR_LIMIT. */
+enum error register_row_build(const struct register_facts *facts,
+                              struct register_row *out) MUST_CHECK;
+void register_row_clear(struct register_row *row);
+
+/* The key of a column in JSON ("kill_switch") and its title ("Kill switch"). */
+const char *register_column_key(enum register_column column);
+const char *register_column_title(enum register_column column);
+
+enum register_format { REGISTER_JSON, REGISTER_MARKDOWN };
+
+/* Renders the whole register, rows in the given order. ERROR_MEMORY, ERROR_LIMIT. */
+enum error register_render(const struct register_facts *facts, size_t count,
+                           enum register_format format, struct buffer *out) MUST_CHECK;
+
+#endif

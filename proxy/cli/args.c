@@ -1,0 +1,151 @@
+#include "cli/args.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static void print(const char *format, va_list arguments) PRINTF_LIKE(1, 0);
+
+static void print(const char *format, va_list arguments)
+{
+    fputs("sidelock: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+}
+
+int args_fail(int code, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    print(format, arguments);
+    va_end(arguments);
+    return code;
+}
+
+int args_usage(const char *verb, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return args_fail(EX_USAGE, "%s: %s; see `sidelock help %s`", verb, text, verb);
+}
+
+static const struct args_option *find(const struct args_option *options, size_t count,
+                                      const char *argument, size_t length)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strlen(options[i].name) == length && memcmp(options[i].name, argument, length) == 0)
+            return &options[i];
+    }
+    return NULL;
+}
+
+/* Reads one option at argv[*index] and moves *index to what it used last. */
+static int read_option(int argc, char **argv, int *index, const struct args_option *options,
+                       size_t count)
+{
+    const char *argument = argv[*index];
+    const char *equals = argument[1] == '-' ? strchr(argument, '=') : NULL;
+    size_t length = equals != NULL ? (size_t)(equals - argument) : strlen(argument);
+    const struct args_option *option = find(options, count, argument, length);
+    const char *value;
+
+    if (option == NULL)
+        return args_usage(argv[0], "there is no option %.*s", (int)length, argument);
+    if (option->flag != NULL) {
+        if (equals != NULL)
+            return args_usage(argv[0], "%s takes no value", option->name);
+        *option->flag = true;
+        return EX_OK;
+    }
+    if (equals != NULL)
+        value = equals + 1;
+    else if (*index + 1 < argc)
+        value = argv[++*index];
+    else
+        return args_usage(argv[0], "%s needs a value", option->name);
+    if (option->value != NULL) {
+        if (*option->value != NULL)
+            return args_usage(argv[0], "%s is given twice", option->name);
+        *option->value = value;
+        return EX_OK;
+    }
+    if (option->list->count == ARGS_LIST_MAX)
+        return args_usage(argv[0], "%s is given more than %d times", option->name, ARGS_LIST_MAX);
+    if (text_list_add(option->list, value, strlen(value)) != OK)
+        return args_fail(EX_OSERR, "out of memory");
+    return EX_OK;
+}
+
+int args_parse(int argc, char **argv, const struct args_option *options, size_t option_count,
+               size_t operands_min, size_t operands_max, struct args *out)
+{
+    struct args args = {.operand_count = 0};
+    bool ended = false;
+
+    for (int i = 1; i < argc; i++) {
+        int code;
+
+        if (!ended && strcmp(argv[i], "--") == 0) {
+            ended = true;
+        } else if (!ended && argv[i][0] == '-' && argv[i][1] != '\0') {
+            code = read_option(argc, argv, &i, options, option_count);
+            if (code != EX_OK)
+                return code;
+        } else if (args.operand_count == operands_max || args.operand_count == ARGS_OPERANDS_MAX) {
+            return args_usage(argv[0], "%s is one argument too many", argv[i]);
+        } else {
+            args.operands[args.operand_count++] = argv[i];
+        }
+    }
+    if (args.operand_count < operands_min)
+        return args_usage(argv[0], "an argument is missing");
+    *out = args;
+    return EX_OK;
+}
+
+bool args_number(const char *text, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    size_t length = strlen(text);
+
+    if (length == 0 || length > 19 || strspn(text, "0123456789") != length)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        value = value * 10 + (uint64_t)(text[i] - '0');
+    if (value > max)
+        return false;
+    *out = value;
+    return true;
+}
+
+bool args_duration(const char *text, int64_t *seconds)
+{
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 24 * 3600}};
+    size_t digits = strspn(text, "0123456789");
+    int64_t factor = text[digits] == '\0' ? 1 : 0;
+    char number[10];
+    uint64_t value;
+
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (text[digits] == units[i].unit && text[digits + 1] == '\0')
+            factor = units[i].seconds;
+    }
+    if (factor == 0 || digits == 0 || digits >= sizeof(number))
+        return false;
+    memcpy(number, text, digits);
+    number[digits] = '\0';
+    if (!args_number(number, UINT32_MAX, &value))
+        return false;
+    *seconds = (int64_t)value * factor;
+    return true;
+}

@@ -1,0 +1,45 @@
+/*
+ * Command lines: options in any order between operands, `--name VALUE`,
+ * `--name=VALUE`, and `--` to end them.
+ */
+#ifndef SIDELOCK_CLI_ARGS_H
+#define SIDELOCK_CLI_ARGS_H
+
+#include "base/text.h"
+
+#include <stdint.h>
+
+#define ARGS_OPERANDS_MAX 8
+#define ARGS_LIST_MAX     64 /* of one option */
+
+/* One option. Exactly one of the three targets is set. */
+struct args_option {
+    const char *name; /* "--json", "-c" */
+    bool *flag;
+    const char **value;
+    struct text_list *list; /* may be given ARGS_LIST_MAX times; the caller clears it */
+};
+
+struct args {
+    const char *operands[ARGS_OPERANDS_MAX + 1]; /* ends with NULL */
+    size_t operand_count;
+};
+
+/*
+ * Reads argv[1..]. EX_OK, or EX_USAGE after saying on stderr what is wrong and
+ * how to get help. The number of operands must lie between the two bounds.
+ */
+int args_parse(int argc, char **argv, const struct args_option *options, size_t option_count,
+               size_t operands_min, size_t operands_max, struct args *out);
+
+/* Says what is wrong with a command line; returns EX_USAGE. */
+int args_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);
+/* "sidelock: ...": one sentence on stderr; returns `code`. */
+int args_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* A whole decimal number from 0 to `max`. */
+bool args_number(const char *text, uint64_t max, uint64_t *out);
+/* Seconds of "90", "90s", "15m", "2h", "7d". */
+bool args_duration(const char *text, int64_t *seconds);
+
+#endif

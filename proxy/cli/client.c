@@ -1,0 +1,251 @@
+#include "cli/client.h"
+
+#include "cli/args.h"
+#include "cli/config_file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_BYTES     16384
+#define HEAD_BYTES_MAX 8192
+
+bool client_name_valid(const char *name)
+{
+    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    size_t length = strlen(name);
+
+    return length > 0 && length <= 64 && strspn(name, first) > 0 && strspn(name, rest) == length;
+}
+
+int client_open(struct client *client)
+{
+    const char *path = client->control;
+    struct config *config = NULL;
+    int code = EX_OK;
+
+    if (path == NULL && client->config == NULL)
+        path = getenv("SIDELOCK_CONTROL");
+    if (path == NULL) {
+        code = config_file_load(client->config, &config);
+        if (code != EX_OK)
+            return code;
+        path = config->control_socket;
+    }
+    client->path = text_copy(span_of(path));
+    config_destroy(config);
+    if (client->path == NULL)
+        return args_fail(EX_OSERR, "out of memory");
+    return EX_OK;
+}
+
+void client_close(struct client *client)
+{
+    free(client->path);
+    client->path = NULL;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the socket is ready or the deadline has passed. */
+static bool wait_for(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd item = {.fd = fd, .events = events};
+    int64_t left;
+
+    while ((left = deadline_ms - now_ms()) > 0) {
+        int ready = poll(&item, 1, (int)left);
+
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return false;
+    }
+    errno = ETIMEDOUT;
+    return false;
+}
+
+static int not_running(const char *path)
+{
+    if (errno == EACCES)
+        return args_fail(EX_NOPERM,
+                         "the control socket %s may not be opened by this user; run as the user "
+                         "that runs Sidelock, or name this uid in \"operators\"",
+                         path);
+    return args_fail(EX_UNAVAILABLE,
+                     "Sidelock is not running: nothing answers at %s; start it with "
+                     "`sidelock serve`",
+                     path);
+}
+
+static int connect_to(const char *path, int *out)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return args_fail(EX_CONFIG, "the control socket's path is longer than %zu bytes: %s",
+                         sizeof(address.sun_path) - 1, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return args_fail(EX_OSERR, "no socket could be made: %s", strerror(errno));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        int code = not_running(path);
+
+        close(fd);
+        return code;
+    }
+    *out = fd;
+    return EX_OK;
+}
+
+/* A peer that refuses early closes while we still write: then its answer is what counts. */
+static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
+{
+    while (bytes.length > 0) {
+        ssize_t sent;
+
+        if (!wait_for(fd, POLLOUT, deadline_ms))
+            return false;
+        sent = send(fd, bytes.data, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (sent < 0)
+            return errno == EPIPE || errno == ECONNRESET;
+        bytes.data += sent;
+        bytes.length -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool receive_all(int fd, struct buffer *out, int64_t deadline_ms)
+{
+    for (;;) {
+        char *room = buffer_reserve(out, READ_BYTES);
+        ssize_t got;
+
+        if (room == NULL) {
+            errno = EMSGSIZE;
+            return false;
+        }
+        if (!wait_for(fd, POLLIN, deadline_ms))
+            return false;
+        got = recv(fd, room, READ_BYTES, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (got <= 0)
+            return got == 0 || (errno == ECONNRESET && out->length > 0);
+        buffer_commit(out, (size_t)got);
+    }
+}
+
+bool client_parse_head(struct span bytes, struct client_head *out)
+{
+    size_t limit = bytes.length < HEAD_BYTES_MAX ? bytes.length : HEAD_BYTES_MAX;
+    const char *end = memmem(bytes.data, limit, "\r\n\r\n", 4);
+    unsigned status = 0;
+
+    if (end == NULL || bytes.length < 12 || memcmp(bytes.data, "HTTP/1.", 7) != 0 ||
+        bytes.data[8] != ' ')
+        return false;
+    for (size_t i = 9; i < 12; i++) {
+        if (bytes.data[i] < '0' || bytes.data[i] > '9')
+            return false;
+        status = status * 10 + (unsigned)(bytes.data[i] - '0');
+    }
+    *out = (struct client_head){status, (size_t)(end - bytes.data) + 4};
+    return true;
+}
+
+/* Says what the problem document says, and picks the exit code. */
+static int report_problem(unsigned status, struct span body)
+{
+    json_t *root = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES, NULL);
+    const char *detail = json_string_value(json_object_get(root, "detail"));
+    int code = 1;
+
+    if (status == 403)
+        code = EX_NOPERM;
+    else if (status == 400 || status == 409 || status == 411 || status == 413 || status == 422)
+        code = EX_DATAERR;
+    if (detail != NULL)
+        args_fail(code, "%s", detail);
+    else
+        args_fail(code, "Sidelock answered with HTTP status %u", status);
+    json_decref(root);
+    return code;
+}
+
+static int exchange(const struct client *client, struct span request, struct buffer *raw)
+{
+    int64_t deadline_ms = now_ms() + CLIENT_DEADLINE_MS;
+    int fd = -1;
+    int code = connect_to(client->path, &fd);
+
+    if (code != EX_OK)
+        return code;
+    if (!send_all(fd, request, deadline_ms) || !receive_all(fd, raw, deadline_ms))
+        code = args_fail(errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
+                         "no whole answer came from %s: %s", client->path, strerror(errno));
+    close(fd);
+    return code;
+}
+
+/* The body of a good answer, or what the exit code is of a bad one. */
+static int read_answer(const struct client *client, const struct buffer *raw, struct buffer *answer)
+{
+    struct client_head head;
+    struct span body;
+
+    if (!client_parse_head((struct span){raw->data, raw->length}, &head))
+        return args_fail(EX_PROTOCOL, "what answers at %s does not speak HTTP: it is not Sidelock",
+                         client->path);
+    body = (struct span){raw->data + head.length, raw->length - head.length};
+    if (head.status / 100 != 2)
+        return report_problem(head.status, body);
+    buffer_append(answer, body.data, body.length);
+    if (buffer_failed(answer))
+        return args_fail(EX_OSERR, "the answer is too large");
+    return EX_OK;
+}
+
+int client_call(const struct client *client, const char *method, const char *path, struct span body,
+                struct buffer *answer)
+{
+    struct buffer request, raw;
+    int code;
+
+    buffer_init(&request, CLIENT_PATH_BYTES_MAX + HEAD_BYTES_MAX + body.length);
+    buffer_init(&raw, CLIENT_ANSWER_BYTES_MAX);
+    buffer_append_format(&request,
+                         "%s %s HTTP/1.1\r\nHost: sidelock\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                         method, path, body.length);
+    if (body.length > 0)
+        buffer_append(&request, body.data, body.length);
+    if (buffer_failed(&request))
+        code = args_fail(EX_DATAERR, "the request is too large");
+    else
+        code = exchange(client, (struct span){request.data, request.length}, &raw);
+    if (code == EX_OK)
+        code = read_answer(client, &raw, answer);
+    buffer_wipe(&request);
+    buffer_wipe(&raw);
+    return code;
+}

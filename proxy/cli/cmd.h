@@ -1,0 +1,22 @@
+/*
+ * Every verb of the program. argv[0] is the verb itself; the result is the exit
+ * code (sysexits). One file each: cmd_VERB.c.
+ */
+#ifndef SIDELOCK_CLI_CMD_H
+#define SIDELOCK_CLI_CMD_H
+
+int cmd_serve(int argc, char **argv);
+int cmd_worker(int argc, char **argv); /* what `serve` starts; not for people */
+int cmd_check(int argc, char **argv);
+int cmd_params(int argc, char **argv);
+int cmd_session(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_arm(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_vet(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
+int cmd_register(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+#endif

@@ -1,0 +1,294 @@
+#include "base/buffer.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "cli/config_file.h"
+#include "system/audit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOG_NAME           "audit.jsonl"
+#define TAIL_LINES_DEFAULT 10
+#define TAIL_LINES_MAX     1000000
+#define CHUNK_BYTES        65536
+#define POLL_MS            200
+#define SETTLE_MS          100 /* a line that is being written is whole after this */
+#define REPORT_BYTES_MAX   65536
+
+struct options {
+    const char *config;
+    const char *lines;
+    bool json, no_follow, follow;
+};
+
+static void pause_ms(long milliseconds)
+{
+    const struct timespec pause = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* A file that could not be read: why, and the exit code for it. */
+static int fail_to_read(const char *path)
+{
+    if (errno == EACCES || errno == EPERM)
+        return args_fail(EX_NOPERM, "%s: not permitted; run this as the user who runs Sidelock",
+                         path);
+    if (errno == ENOENT)
+        return args_fail(EX_DATAERR, "%s: there is no such log; Sidelock makes it when it starts",
+                         path);
+    return args_fail(EX_DATAERR, "%s: cannot be read: %s", path, strerror(errno));
+}
+
+/* The log of the configuration; EX_OK with a path that the caller frees. */
+static int find_log(const char *config_path, char **out)
+{
+    struct config *config;
+    int code = config_file_load(config_path, &config);
+
+    if (code != EX_OK)
+        return code;
+    if (asprintf(out, "%s/" LOG_NAME, config->state_dir) < 0)
+        code = args_fail(EX_OSERR, "out of memory");
+    config_destroy(config);
+    return code;
+}
+
+static int print_json(const char *path, const struct audit_verdict *verdict)
+{
+    struct buffer report;
+    int code = EX_OK;
+
+    buffer_init(&report, REPORT_BYTES_MAX);
+    buffer_append_text(&report, "{\"file\":");
+    buffer_append_json_string(&report, path, strlen(path));
+    buffer_append_format(&report, ",\"intact\":%s,\"lines\":%llu",
+                         verdict->intact ? "true" : "false", (unsigned long long)verdict->lines);
+    if (!verdict->intact) {
+        buffer_append_format(&report,
+                             ",\"bad_line\":%llu,\"text\":", (unsigned long long)verdict->bad_line);
+        buffer_append_json_string(&report, verdict->text, strlen(verdict->text));
+    }
+    buffer_append_format(&report, ",\"first_prev\":\"%s\",\"last_digest\":\"%s\"}",
+                         verdict->first_prev, verdict->last_digest);
+    if (buffer_failed(&report) || puts(report.data) < 0)
+        code = args_fail(EX_OSERR, "the report could not be printed");
+    buffer_clear(&report);
+    return code;
+}
+
+static int print_verdict(const char *path, const struct audit_verdict *verdict, bool json)
+{
+    int code = EX_OK;
+
+    if (json)
+        code = print_json(path, verdict);
+    else if (verdict->intact)
+        printf("%s: %llu line%s, chain intact\n", path, (unsigned long long)verdict->lines,
+               verdict->lines == 1 ? "" : "s");
+    else
+        printf("%s:%llu: %s\n", path, (unsigned long long)verdict->bad_line, verdict->text);
+    if (code != EX_OK)
+        return code;
+    return verdict->intact ? EX_OK : 1;
+}
+
+/* A fault that is gone a moment later was a line being written. */
+static enum error verify_settled(const char *path, struct audit_verdict *out)
+{
+    enum error error = audit_verify(path, out);
+
+    if (error != OK || out->intact)
+        return error;
+    pause_ms(SETTLE_MS);
+    return audit_verify(path, out);
+}
+
+/* Files in the order they were written: each must go on where the one before ended. */
+static int verify(const char *const *paths, size_t count, bool json)
+{
+    struct audit_verdict before = {0}, verdict;
+    int code = EX_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        if (verify_settled(paths[i], &verdict) != OK)
+            return fail_to_read(paths[i]);
+        if (i > 0 && verdict.intact && verdict.lines > 0 &&
+            strcmp(verdict.first_prev, before.last_digest) != 0) {
+            verdict.intact = false;
+            verdict.bad_line = 1;
+            snprintf(verdict.text, sizeof(verdict.text),
+                     "this file does not go on where the one before it ends");
+        }
+        code |= print_verdict(paths[i], &verdict, json);
+        before = verdict;
+    }
+    return code;
+}
+
+/* The file that is being followed. */
+struct tail {
+    const char *path;
+    int fd;
+    off_t at; /* everything before this was printed, or is not wanted */
+};
+
+static int open_tail(struct tail *tail)
+{
+    tail->at = 0;
+    tail->fd = open(tail->path, O_RDONLY | O_CLOEXEC);
+    return tail->fd >= 0 ? EX_OK : fail_to_read(tail->path);
+}
+
+/* Goes to where the last `lines` lines begin, reading backwards. */
+static int skip_to_last(struct tail *tail, uint64_t lines)
+{
+    char chunk[CHUNK_BYTES];
+    off_t start = lseek(tail->fd, 0, SEEK_END);
+    uint64_t found = 0;
+
+    tail->at = start;
+    while (start > 0) {
+        off_t length = start < CHUNK_BYTES ? start : CHUNK_BYTES;
+        ssize_t count = pread(tail->fd, chunk, (size_t)length, start - length);
+
+        if (count != length)
+            return fail_to_read(tail->path);
+        for (off_t i = length; i-- > 0;) {
+            /* The newline that ends a line belongs to it: one more must come before it. */
+            if (chunk[i] == '\n' && found++ == lines)
+                return EX_OK;
+            tail->at = start - length + i;
+        }
+        start -= length;
+    }
+    return EX_OK;
+}
+
+static int print_rest(struct tail *tail)
+{
+    char chunk[CHUNK_BYTES];
+    ssize_t count;
+
+    while ((count = pread(tail->fd, chunk, sizeof(chunk), tail->at)) > 0) {
+        if (fwrite(chunk, 1, (size_t)count, stdout) != (size_t)count)
+            return args_fail(EX_OSERR, "the log could not be printed");
+        tail->at += count;
+    }
+    if (count < 0)
+        return fail_to_read(tail->path);
+    return fflush(stdout) == 0 ? EX_OK : args_fail(EX_OSERR, "the log could not be printed");
+}
+
+/* After a rotation another file has the name: goes on there, when the old one is printed. */
+static int follow_rotation(struct tail *tail)
+{
+    struct stat named, opened;
+    int old = tail->fd, code;
+
+    if (fstat(tail->fd, &opened) != 0)
+        return fail_to_read(tail->path);
+    if (stat(tail->path, &named) != 0)
+        return errno == ENOENT ? EX_OK : fail_to_read(tail->path);
+    if (named.st_dev == opened.st_dev && named.st_ino == opened.st_ino) {
+        if (opened.st_size < tail->at)
+            tail->at = 0;
+        return EX_OK;
+    }
+    code = print_rest(tail);
+    if (code == EX_OK)
+        code = open_tail(tail);
+    close(old);
+    return code;
+}
+
+static int print_tail(const char *path, uint64_t lines, bool follow)
+{
+    struct tail tail = {.path = path};
+    int code = open_tail(&tail);
+
+    if (code != EX_OK)
+        return code;
+    code = skip_to_last(&tail, lines);
+    if (code == EX_OK)
+        code = print_rest(&tail);
+    while (code == EX_OK && follow) {
+        pause_ms(POLL_MS);
+        code = follow_rotation(&tail);
+        if (code == EX_OK)
+            code = print_rest(&tail);
+    }
+    if (tail.fd >= 0)
+        close(tail.fd);
+    return code;
+}
+
+static int run_verify(const struct options *options, const struct args *args)
+{
+    const char *path;
+    char *found = NULL;
+    int code;
+
+    if (options->lines != NULL || options->no_follow || options->follow)
+        return args_usage("audit", "-n, -f and --no-follow are for tail");
+    if (args->operand_count > 1)
+        return verify(args->operands + 1, args->operand_count - 1, options->json);
+    code = find_log(options->config, &found);
+    path = found;
+    if (code == EX_OK)
+        code = verify(&path, 1, options->json);
+    free(found);
+    return code;
+}
+
+static int run_tail(const struct options *options, const struct args *args)
+{
+    uint64_t lines = TAIL_LINES_DEFAULT;
+    char *found = NULL;
+    int code;
+
+    if (options->lines != NULL && !args_number(options->lines, TAIL_LINES_MAX, &lines))
+        return args_usage("audit", "-n needs a number up to %d", TAIL_LINES_MAX);
+    if (options->follow && options->no_follow)
+        return args_usage("audit", "-f and --no-follow exclude each other");
+    if (args->operand_count > 2)
+        return args_usage("audit", "tail follows one file");
+    if (args->operand_count == 2)
+        return print_tail(args->operands[1], lines, !options->no_follow);
+    code = find_log(options->config, &found);
+    if (code == EX_OK)
+        code = print_tail(found, lines, !options->no_follow);
+    free(found);
+    return code;
+}
+
+int cmd_audit(int argc, char **argv)
+{
+    struct options options = {0};
+    const struct args_option table[] = {
+        {.name = "-c", .value = &options.config},
+        {.name = "--json", .flag = &options.json},
+        {.name = "-n", .value = &options.lines},
+        {.name = "-f", .flag = &options.follow},
+        {.name = "--no-follow", .flag = &options.no_follow},
+    };
+    struct args args;
+    int code = args_parse(argc, argv, table, sizeof(table) / sizeof(table[0]), 1, ARGS_OPERANDS_MAX,
+                          &args);
+
+    if (code != EX_OK)
+        return code;
+    if (strcmp(args.operands[0], "verify") == 0)
+        return run_verify(&options, &args);
+    if (strcmp(args.operands[0], "tail") == 0)
+        return run_tail(&options, &args);
+    return args_usage("audit", "\"%s\" is neither verify nor tail", args.operands[0]);
+}

@@ -1,0 +1,305 @@
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/config_file.h"
+#include "cli/explain.h"
+#include "cli/output.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define HOST_BYTES       300
+#define TARGET_BYTES_MAX (REQUEST_PATH_BYTES_MAX + REQUEST_QUERY_BYTES_MAX)
+
+/* What the command line says, and the copies that a request borrows from. */
+struct call {
+    struct client client;
+    const char *surface, *method, *session, *caller;
+    struct text_list headers;
+    bool plain, json;
+    char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
+    char host[HOST_BYTES];
+};
+
+/* Splits "Name: value" at the colon; the value without surrounding blanks, or NULL. */
+static const char *header_value(char *header)
+{
+    char *colon = strchr(header, ':');
+    size_t length;
+
+    if (colon == NULL || colon == header)
+        return NULL;
+    *colon++ = '\0';
+    colon += strspn(colon, " \t");
+    length = strlen(colon);
+    while (length > 0 && (colon[length - 1] == ' ' || colon[length - 1] == '\t'))
+        colon[--length] = '\0';
+    return colon;
+}
+
+static int read_headers(struct call *call, struct request *request)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {
+        {"host", &request->host},
+        {"origin", &request->origin},
+        {"authorization", &request->authorization},
+        {"sec-websocket-protocol", &request->subprotocols},
+    };
+
+    for (size_t i = 0; i < call->headers.count; i++) {
+        char *name = call->headers.items[i];
+        const char *value = header_value(name);
+
+        if (value == NULL)
+            return args_usage("explain", "-H takes 'Name: value', not %s", name);
+        if (strcasecmp(name, "upgrade") == 0)
+            request->upgrade = strcasecmp(value, "websocket") == 0;
+        for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++) {
+            if (strcasecmp(name, known[j].name) != 0)
+                continue;
+            if (*known[j].value != NULL)
+                return args_usage("explain", "%s may occur once", known[j].name);
+            *known[j].value = value;
+        }
+    }
+    return EX_OK;
+}
+
+/* What the client of this surface would most likely send. */
+static void assume_host(struct call *call, const struct surface *surface, struct request *request)
+{
+    const struct listen_address *first = &surface->listen[0];
+
+    if (request->host != NULL)
+        return;
+    if (surface->hosts.count > 0)
+        snprintf(call->host, sizeof(call->host), "%s", surface->hosts.items[0]);
+    else
+        snprintf(call->host, sizeof(call->host), strchr(first->host, ':') ? "[%s]:%u" : "%s:%u",
+                 first->host, first->port);
+    request->host = call->host;
+}
+
+static int read_request(struct call *call, const struct surface *surface, const char *target,
+                        struct request *request)
+{
+    uint64_t uid = getuid();
+    char *query;
+
+    if (strlen(target) >= sizeof(call->target) || target[0] != '/')
+        return args_fail(EX_DATAERR, "a path begins with '/' and has at most %d bytes",
+                         TARGET_BYTES_MAX - 1);
+    if (call->caller != NULL && (strncmp(call->caller, "uid=", 4) != 0 ||
+                                 !args_number(call->caller + 4, UINT32_MAX - 1, &uid)))
+        return args_usage("explain", "--caller takes uid=N, not %s", call->caller);
+    memcpy(call->target, target, strlen(target) + 1);
+    query = strchr(call->target, '?');
+    if (query != NULL)
+        *query++ = '\0';
+    *request = (struct request){.method = call->method != NULL ? call->method : "GET",
+                                .query = query,
+                                .upgrade = !call->plain,
+                                .caller_known = true,
+                                .caller_uid = (uint32_t)uid};
+    if (read_headers(call, request) != EX_OK)
+        return EX_USAGE;
+    assume_host(call, surface, request);
+    return EX_OK;
+}
+
+static bool names_caller(const json_t *callers, uint32_t uid)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(callers, i, item)
+    {
+        if (json_integer_value(item) == (json_int_t)uid)
+            return true;
+    }
+    return false;
+}
+
+static enum reason judge_session(const json_t *session, const struct surface *surface, uint32_t uid)
+{
+    static const struct {
+        const char *state;
+        enum reason reason;
+    } states[] = {{"revoked", REASON_SESSION_REVOKED},
+                  {"expired", REASON_SESSION_EXPIRED},
+                  {"used", REASON_SESSION_USED}};
+    const char *name = json_string_value(json_object_get(session, "surface"));
+    const char *state = json_string_value(json_object_get(session, "state"));
+    const json_t *callers = json_object_get(session, "callers");
+
+    if (name == NULL || state == NULL)
+        return REASON_INTERNAL;
+    if (strcmp(name, surface->name) != 0)
+        return REASON_TOKEN_WRONG_SURFACE;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (strcmp(state, states[i].state) == 0)
+            return states[i].reason;
+    }
+    if (json_is_array(callers) && !names_caller(callers, uid))
+        return REASON_CALLER_MISMATCH;
+    return REASON_ALLOWED;
+}
+
+/* Asks the running gate about a session; its token is taken to be presented. */
+static int look_up_session(struct call *call, struct explain_request *asked)
+{
+    char path[CLIENT_PATH_BYTES_MAX], room[64];
+    struct buffer answer;
+    json_t *session;
+    int code;
+
+    if (!client_name_valid(call->session))
+        return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
+    code = client_open(&call->client);
+    if (code != EX_OK)
+        return code;
+    snprintf(path, sizeof(path), "/v1/sessions/%s", call->session);
+    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
+    code = client_call(&call->client, "GET", path, (struct span){NULL, 0}, &answer);
+    client_close(&call->client);
+    if (code == EX_OK) {
+        session = output_parse((struct span){answer.data, answer.length});
+        if (session == NULL)
+            code = EX_PROTOCOL;
+        asked->session.known = true;
+        asked->session.reason = judge_session(session, asked->surface, asked->request->caller_uid);
+        asked->session.has_params = json_is_string(json_object_get(session, "params"));
+        snprintf(asked->session.rule, sizeof(asked->session.rule), "session %s is %s",
+                 call->session, output_member(session, "state", room, sizeof(room)));
+        json_decref(session);
+    }
+    buffer_clear(&answer);
+    return code;
+}
+
+static const char *step_verdict(const struct explain_step *step)
+{
+    if (step->unknown)
+        return "unknown";
+    return reason_allows(step->reason) ? "allow" : "deny";
+}
+
+static int print_json(const struct explanation *explanation)
+{
+    const struct reason_info *info = reason_info(explanation->verdict);
+    bool allowed = reason_allows(explanation->verdict);
+    json_t *steps = json_array();
+    json_t *root;
+    int result = 0;
+
+    for (size_t i = 0; i < explanation->count && result == 0; i++) {
+        const struct explain_step *step = &explanation->steps[i];
+
+        result = json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s}", "step", step->name,
+                                                        "verdict", step_verdict(step), "reason",
+                                                        reason_info(step->reason)->code, "rule",
+                                                        step->rule));
+    }
+    root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny", "reason",
+                     info->code, "status", (int)info->http_status, "detail", info->text, "steps",
+                     steps);
+    if (root == NULL || result != 0 || json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
+        return args_fail(EX_OSERR, "the explanation could not be printed");
+    putchar('\n');
+    json_decref(root);
+    return EX_OK;
+}
+
+static int print_text(const struct explanation *explanation)
+{
+    static const char *const header[] = {"STEP", "VERDICT", "REASON", "RULE"};
+    const struct reason_info *info = reason_info(explanation->verdict);
+    struct output_table table;
+    int code;
+
+    output_table_init(&table, header, 4);
+    for (size_t i = 0; i < explanation->count; i++) {
+        const struct explain_step *step = &explanation->steps[i];
+
+        output_table_cell(&table, step->name);
+        output_table_cell(&table, step_verdict(step));
+        output_table_cell(&table,
+                          reason_allows(step->reason) ? NULL : reason_info(step->reason)->code);
+        output_table_cell(&table, step->rule);
+    }
+    code = output_table_print(&table);
+    if (reason_allows(explanation->verdict))
+        puts("\nAdmitted, if every step that is unknown here allows it and the surface is armed.");
+    else
+        printf("\nDenied: %u %s: %s.\n", info->http_status, info->code, info->text);
+    return code;
+}
+
+static int explain(struct call *call, const struct surface *surface, const char *target)
+{
+    struct explanation explanation;
+    struct request request = {0};
+    struct explain_request asked = {
+        .surface = surface, .raw_path = call->target, .request = &request};
+    int code = read_request(call, surface, target, &request);
+
+    if (code == EX_OK && call->session != NULL)
+        code = look_up_session(call, &asked);
+    if (code != EX_OK)
+        return code;
+    explain_run(&asked, &explanation);
+    code = call->json ? print_json(&explanation) : print_text(&explanation);
+    if (code == EX_OK && !reason_allows(explanation.verdict))
+        code = EXIT_FAILURE;
+    return code;
+}
+
+static int run(struct call *call, const char *target)
+{
+    const struct surface *surface;
+    struct config *config = NULL;
+    int code = config_file_load(call->client.config, &config);
+
+    if (code != EX_OK)
+        return code;
+    surface = config_surface(config, call->surface);
+    if (surface != NULL)
+        code = explain(call, surface, target);
+    else
+        code = args_fail(EX_DATAERR, "the configuration has no surface %s", call->surface);
+    config_destroy(config);
+    return code;
+}
+
+int cmd_explain(int argc, char **argv)
+{
+    struct call call = {0};
+    const struct args_option options[] = {
+        {.name = "--surface", .value = &call.surface},
+        {.name = "--method", .value = &call.method},
+        {.name = "--session", .value = &call.session},
+        {.name = "--caller", .value = &call.caller},
+        {.name = "-H", .list = &call.headers},
+        {.name = "--plain", .flag = &call.plain},
+        {.name = "--json", .flag = &call.json},
+        {.name = "-c", .value = &call.client.config},
+        {.name = "--control", .value = &call.client.control},
+    };
+    struct args args;
+    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 1, 1, &args);
+
+    if (code == EX_OK && call.surface == NULL)
+        code = args_usage(argv[0], "--surface S is needed");
+    if (code == EX_OK)
+        code = run(&call, args.operands[0]);
+    text_list_clear(&call.headers);
+    return code;
+}

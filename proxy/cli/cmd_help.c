@@ -1,0 +1,103 @@
+#include "base/reason.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "cli/output.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define NUMBER_BYTES 12
+
+static int print_verbs(void)
+{
+    puts("Sidelock: a lock for the side door. An authenticating proxy for services on loopback.\n");
+    for (size_t i = 0; verbs_at(i) != NULL; i++) {
+        if (verbs_at(i)->usage != NULL)
+            printf("  %-9s %s\n", verbs_at(i)->name, verbs_at(i)->summary);
+    }
+    puts("\n`sidelock help VERB` says more; `sidelock help reasons` lists why something is "
+         "refused;\n"
+         "`sidelock --version`. Every verb takes -c FILE for the configuration, else it is\n"
+         "$SIDELOCK_CONFIG, $XDG_CONFIG_HOME/sidelock/sidelock.json or\n"
+         "/etc/sidelock/sidelock.json. Verbs that talk to a running Sidelock take --control PATH\n"
+         "or $SIDELOCK_CONTROL instead.\n"
+         "Exit codes: 0 done, 1 a check that failed, 64 usage, 65 bad input, 69 not running,\n"
+         "77 not permitted, 78 bad configuration.");
+    return EX_OK;
+}
+
+static int print_verb(const char *name)
+{
+    const struct verb *verb = verbs_find(name);
+
+    if (verb == NULL || verb->usage == NULL)
+        return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", name);
+    printf("%s\n\n%s\n", verb->usage, verb->help);
+    return EX_OK;
+}
+
+/* Status and close codes of 0 cannot arise and are shown as nothing. */
+static const char *number(unsigned value, char out[NUMBER_BYTES])
+{
+    if (value == 0)
+        return NULL;
+    snprintf(out, NUMBER_BYTES, "%u", value);
+    return out;
+}
+
+static int print_reasons(void)
+{
+    static const char *const header[] = {"REASON", "HTTP", "CLOSE", "MEANING"};
+    struct output_table table;
+    char room[NUMBER_BYTES];
+
+    output_table_init(&table, header, 4);
+    for (unsigned i = 0; i < REASON_COUNT; i++) {
+        const struct reason_info *info = reason_info(i);
+
+        output_table_cell(&table, info->code);
+        output_table_cell(&table, number(info->http_status, room));
+        output_table_cell(&table, number(info->close_code, room));
+        output_table_cell(&table, info->text);
+    }
+    return output_table_print(&table);
+}
+
+static int print_reasons_json(void)
+{
+    json_t *list = json_array();
+    int result = list != NULL ? 0 : -1;
+
+    for (unsigned i = 0; i < REASON_COUNT && result == 0; i++) {
+        const struct reason_info *info = reason_info(i);
+        json_t *status = info->http_status != 0 ? json_integer(info->http_status) : json_null();
+        json_t *close = info->close_code != 0 ? json_integer(info->close_code) : json_null();
+
+        result = json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "reason", info->code,
+                                                       "http_status", status, "close_code", close,
+                                                       "text", info->text));
+    }
+    if (result == 0)
+        result = json_dumpf(list, stdout, JSON_INDENT(1));
+    json_decref(list);
+    putchar('\n');
+    return result == 0 ? EX_OK : args_fail(EX_OSERR, "out of memory");
+}
+
+int cmd_help(int argc, char **argv)
+{
+    bool json = false;
+    const struct args_option options[] = {{.name = "--json", .flag = &json}};
+    struct args args;
+    int code = args_parse(argc, argv, options, 1, 0, 1, &args);
+
+    if (code != EX_OK)
+        return code;
+    if (args.operand_count == 1 && strcmp(args.operands[0], "reasons") == 0)
+        return json ? print_reasons_json() : print_reasons();
+    if (json)
+        return args_usage(argv[0], "--json goes with `help reasons`");
+    return args.operand_count == 1 ? print_verb(args.operands[0]) : print_verbs();
+}

@@ -1,0 +1,98 @@
+#include "broker/register.h"
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/config_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Whether a process listens at the path; then its answer, not the configuration, is the register.
+ */
+static bool something_answers(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bool answers;
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path))
+        return false;
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return false;
+    answers = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
+              (errno != ENOENT && errno != ECONNREFUSED);
+    close(fd);
+    return answers;
+}
+
+static int from_configuration(const struct config *config, enum register_format format,
+                              struct buffer *out)
+{
+    struct register_facts facts[CONFIG_SURFACES_MAX];
+
+    for (size_t i = 0; i < config->surface_count; i++)
+        facts[i] = (struct register_facts){.surface = &config->surfaces[i], .config = config};
+    if (register_render(facts, config->surface_count, format, out) != OK)
+        return args_fail(EX_OSERR, "the register is too large, or memory has run out");
+    return EX_OK;
+}
+
+static int from_gate(const struct client *client, enum register_format format, struct buffer *out)
+{
+    const char *path = format == REGISTER_JSON ? "/v1/register" : "/v1/register?format=md";
+
+    return client_call(client, "GET", path, (struct span){NULL, 0}, out);
+}
+
+/* Without a gate that answers, the configuration is read, which is an error only then. */
+static int produce(struct client *client, enum register_format format, struct buffer *out)
+{
+    struct config *config = NULL;
+    int code = client_open(client);
+
+    if (code == EX_OK && something_answers(client->path))
+        code = from_gate(client, format, out);
+    else if (code == EX_OK) {
+        code = config_file_load(client->config, &config);
+        if (code == EX_OK)
+            code = from_configuration(config, format, out);
+        config_destroy(config);
+    }
+    client_close(client);
+    return code;
+}
+
+int cmd_register(int argc, char **argv)
+{
+    const char *format = NULL;
+    struct client client = {0};
+    bool json = false;
+    const struct args_option options[] = {
+        {.name = "--format", .value = &format},
+        {.name = "--json", .flag = &json},
+        {.name = "-c", .value = &client.config},
+        {.name = "--control", .value = &client.control},
+    };
+    struct buffer out;
+    struct args args;
+    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
+
+    if (code != EX_OK)
+        return code;
+    if (format != NULL && strcmp(format, "md") != 0 && strcmp(format, "json") != 0)
+        return args_usage(argv[0], "--format takes md or json, not %s", format);
+    json = json || (format != NULL && strcmp(format, "json") == 0);
+    buffer_init(&out, CLIENT_ANSWER_BYTES_MAX);
+    code = produce(&client, json ? REGISTER_JSON : REGISTER_MARKDOWN, &out);
+    if (code == EX_OK)
+        fwrite(out.data, 1, out.length, stdout);
+    buffer_clear(&out);
+    return code;
+}

@@ -1,0 +1,55 @@
+#include "broker/run.h"
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "cli/handover.h"
+
+#include <fcntl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define DESCRIPTOR_MAX 65535
+
+/* The descriptor readiness is written to, kept from the workers; -1 if none was named. */
+static int take_ready_fd(const char *text, int *fd)
+{
+    uint64_t number;
+
+    *fd = -1;
+    if (text == NULL)
+        return EX_OK;
+    if (!args_number(text, DESCRIPTOR_MAX, &number))
+        return args_usage("serve", "--ready-fd takes the number of an open descriptor, not %s",
+                          text);
+    if (fcntl((int)number, F_SETFD, FD_CLOEXEC) < 0)
+        return args_fail(EX_USAGE, "descriptor %s is not open: give --ready-fd one that is", text);
+    *fd = (int)number;
+    return EX_OK;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+    const char *file = NULL, *ready = NULL;
+    const struct args_option options[] = {{.name = "-c", .value = &file},
+                                          {.name = "--ready-fd", .value = &ready}};
+    struct config_bundle bundle;
+    struct broker_options broker = {0};
+    struct args args;
+    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
+
+    if (code == EX_OK)
+        code = take_ready_fd(ready, &broker.ready_fd);
+    if (code == EX_OK)
+        code = config_file_bundle(file, &bundle);
+    if (code != EX_OK)
+        return code;
+    if (handover_write(&bundle, &broker.config_fd) != OK) {
+        code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
+    } else {
+        broker.config = bundle.config;
+        broker.config_path = bundle.path;
+        code = broker_run(&broker);
+        close(broker.config_fd);
+    }
+    config_bundle_clear(&bundle);
+    return code;
+}

@@ -1,0 +1,309 @@
+#include "cli/args.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/config_file.h"
+#include "cli/output.h"
+#include "policy/admission.h"
+#include "policy/params.h"
+#include "policy/vet.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#define LINE_OUT_BYTES_MAX 16384
+
+/* What the command line says, and what a session adds to the surface's rules. */
+struct call {
+    struct client client;
+    const char *surface, *session, *direction, *route;
+    struct text_list verbs, targets;
+    char match_digest[SHA256_HEX_SIZE];
+    bool json; /* the output is JSON anyway */
+};
+
+static int find_direction(const char *text, enum direction *out)
+{
+    if (text == NULL || strcmp(text, "c2s") == 0)
+        *out = DIRECTION_C2S;
+    else if (strcmp(text, "s2c") == 0)
+        *out = DIRECTION_S2C;
+    else
+        return args_usage("vet", "--direction takes c2s or s2c, not %s", text);
+    return EX_OK;
+}
+
+/* The route as the configuration writes it, or one that a path leads to; the first if none is
+ * named. */
+static const struct route *find_route(const struct surface *surface, const char *path)
+{
+    if (path == NULL)
+        return surface->route_count > 0 ? &surface->routes[0] : NULL;
+    for (size_t i = 0; i < surface->route_count; i++) {
+        if (strcmp(surface->routes[i].path, path) == 0)
+            return &surface->routes[i];
+    }
+    return admission_route(surface, path);
+}
+
+static struct vet_rules rules_of(const struct surface *surface, const struct route *route)
+{
+    return (struct vet_rules){
+        .vocabulary = route->vocabulary,
+        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
+        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
+        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
+        .observe = surface->mode == MODE_OBSERVE,
+        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
+    };
+}
+
+static int get(const struct call *call, const char *path, json_t **out)
+{
+    struct buffer answer;
+    int code;
+
+    buffer_init(&answer, (size_t)CLIENT_ANSWER_BYTES_MAX);
+    code = client_call(&call->client, "GET", path, (struct span){NULL, 0}, &answer);
+    if (code == EX_OK) {
+        *out = output_parse((struct span){answer.data, answer.length});
+        code = *out != NULL ? EX_OK : EX_PROTOCOL;
+    }
+    buffer_wipe(&answer);
+    return code;
+}
+
+/* Copies a list of the session's; *set stays NULL if the session sets no limit. */
+static int read_list(const json_t *value, struct text_list *list, const struct text_list **set)
+{
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(value))
+        return EX_OK;
+    json_array_foreach(value, i, item)
+    {
+        if (!json_is_string(item))
+            return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has a list that is "
+                                          "not of strings");
+        if (text_list_add(list, json_string_value(item), json_string_length(item)) != OK)
+            return args_fail(EX_OSERR, "out of memory");
+    }
+    *set = list;
+    return EX_OK;
+}
+
+/* The digest of the part of the session's record that a message must equal, as the gate has it. */
+static int read_match(struct call *call, const json_t *session, const struct route *route,
+                      struct vet_rules *rules)
+{
+    const char *name = json_string_value(json_object_get(session, "params"));
+    struct params *params = NULL;
+    char path[CLIENT_PATH_BYTES_MAX], *text;
+    json_t *record;
+    int code;
+
+    if (route->match_from == NULL || name == NULL)
+        return EX_OK;
+    if (!client_name_valid(name))
+        return args_fail(EX_PROTOCOL, "the answer of the running Sidelock names no valid record");
+    snprintf(path, sizeof(path), "/v1/params/%s?reveal=1", name);
+    code = get(call, path, &record);
+    if (code != EX_OK)
+        return code;
+    text = json_dumps(json_object_get(record, "record"), JSON_COMPACT);
+    json_decref(record);
+    if (text == NULL || params_parse(text, strlen(text), &params) != OK)
+        code = args_fail(EX_PROTOCOL, "the parameter record %s cannot be read", name);
+    else if (params_part_digest(params, route->match_from, call->match_digest) == OK)
+        rules->match_digest = call->match_digest;
+    params_destroy(params);
+    if (text != NULL)
+        secret_wipe(text, strlen(text));
+    free(text);
+    return code;
+}
+
+/* Narrows the rules to what a session of the running gate may do. */
+static int apply_session(struct call *call, const struct surface *surface,
+                         const struct route *route, struct vet_rules *rules)
+{
+    char path[CLIENT_PATH_BYTES_MAX];
+    const char *name, *state;
+    json_t *session = NULL;
+    int code;
+
+    if (!client_name_valid(call->session))
+        return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
+    code = client_open(&call->client);
+    if (code != EX_OK)
+        return code;
+    snprintf(path, sizeof(path), "/v1/sessions/%s", call->session);
+    code = get(call, path, &session);
+    if (code == EX_OK) {
+        name = json_string_value(json_object_get(session, "surface"));
+        state = json_string_value(json_object_get(session, "state"));
+        if (name == NULL || strcmp(name, surface->name) != 0)
+            code = args_fail(EX_DATAERR, "session %s is not one of surface %s", call->session,
+                             surface->name);
+        else if (state == NULL || strcmp(state, "revoked") == 0 || strcmp(state, "expired") == 0)
+            code = args_fail(EX_DATAERR, "session %s is no longer good: it is %s; make a new one",
+                             call->session, state != NULL ? state : "unknown");
+    }
+    if (code == EX_OK)
+        code = read_list(json_object_get(session, "verbs"), &call->verbs, &rules->session_verbs);
+    if (code == EX_OK)
+        code =
+            read_list(json_object_get(session, "targets"), &call->targets, &rules->session_targets);
+    if (code == EX_OK)
+        code = read_match(call, session, route, rules);
+    json_decref(session);
+    client_close(&call->client);
+    return code;
+}
+
+/*
+ * Reads one line of at most `max` bytes into `line`; *length is what was read,
+ * `max` + 1 if there was more. False at the end.
+ */
+static bool read_line(char *line, size_t max, size_t *length)
+{
+    int byte = getchar();
+
+    *length = 0;
+    if (byte == EOF)
+        return false;
+    for (; byte != EOF && byte != '\n'; byte = getchar()) {
+        if (*length < max)
+            line[*length] = (char)byte;
+        if (*length <= max)
+            ++*length;
+    }
+    return true;
+}
+
+static void append_member(struct buffer *out, const char *name, const char *text)
+{
+    buffer_append_format(out, ",\"%s\":", name);
+    if (*text != '\0')
+        buffer_append_json_string(out, text, strlen(text));
+    else
+        buffer_append_text(out, "null");
+}
+
+static int print_result(const struct vet_result *result, struct buffer *out)
+{
+    buffer_reset(out);
+    buffer_append_format(out, "{\"verdict\":\"%s\",\"reason\":\"%s\"",
+                         result->action == VET_FORWARD ? "allow" : "deny",
+                         reason_info(result->reason)->code);
+    append_member(out, "verb", result->verb);
+    append_member(out, "target", result->target);
+    buffer_append_text(out, "}\n");
+    if (buffer_failed(out) || fwrite(out->data, 1, out->length, stdout) != out->length ||
+        fflush(stdout) != 0)
+        return args_fail(EX_IOERR, "the verdict cannot be written to standard output");
+    return EX_OK;
+}
+
+/* Every line stands for itself, as the first message of a connection. */
+static int vet_line(struct vet_scratch *scratch, const struct vet_rules *rules,
+                    enum direction direction, struct span line, struct buffer *out)
+{
+    struct vet_result result;
+    struct vet_state *state;
+    int code;
+
+    if (vet_state_create(&state) != OK)
+        return args_fail(EX_OSERR, "out of memory");
+    vet_message(state, scratch, rules, direction, line.data, line.length, true, &result);
+    code = print_result(&result, out);
+    vet_state_destroy(state);
+    return code;
+}
+
+static int vet_lines(const struct surface *surface, const struct vet_rules *rules,
+                     enum direction direction)
+{
+    const size_t max = surface->limits.max_message_bytes;
+    struct vet_result too_big = {.action = VET_CLOSE, .reason = REASON_MESSAGE_TOO_BIG};
+    struct vet_scratch *scratch = NULL;
+    char *line = malloc(max);
+    struct buffer out;
+    size_t length;
+    int code = EX_OK;
+
+    if (line == NULL || vet_scratch_create(&scratch) != OK) {
+        free(line);
+        return args_fail(EX_OSERR, "out of memory");
+    }
+    buffer_init(&out, LINE_OUT_BYTES_MAX);
+    while (code == EX_OK && read_line(line, max, &length)) {
+        if (length > max)
+            code = print_result(&too_big, &out);
+        else
+            code = vet_line(scratch, rules, direction, (struct span){line, length}, &out);
+    }
+    if (code == EX_OK && ferror(stdin))
+        code = args_fail(EX_NOINPUT, "standard input cannot be read");
+    buffer_clear(&out);
+    vet_scratch_destroy(scratch);
+    free(line);
+    return code;
+}
+
+static int run(struct call *call, enum direction direction)
+{
+    const struct surface *surface;
+    const struct route *route;
+    struct config *config = NULL;
+    struct vet_rules rules;
+    int code = config_file_load(call->client.config, &config);
+
+    if (code != EX_OK)
+        return code;
+    surface = config_surface(config, call->surface);
+    route = surface != NULL ? find_route(surface, call->route) : NULL;
+    if (surface == NULL) {
+        code = args_fail(EX_DATAERR, "the configuration has no surface %s", call->surface);
+    } else if (route == NULL) {
+        code = args_fail(EX_DATAERR, "surface %s has no route %s", call->surface,
+                         call->route != NULL ? call->route : "at all");
+    } else {
+        rules = rules_of(surface, route);
+        if (call->session != NULL)
+            code = apply_session(call, surface, route, &rules);
+        if (code == EX_OK)
+            code = vet_lines(surface, &rules, direction);
+    }
+    config_destroy(config);
+    return code;
+}
+
+int cmd_vet(int argc, char **argv)
+{
+    struct call call = {0};
+    const struct args_option options[] = {
+        {.name = "--surface", .value = &call.surface},
+        {.name = "--session", .value = &call.session},
+        {.name = "--direction", .value = &call.direction},
+        {.name = "--route", .value = &call.route},
+        {.name = "--json", .flag = &call.json},
+        {.name = "-c", .value = &call.client.config},
+        {.name = "--control", .value = &call.client.control},
+    };
+    enum direction direction = DIRECTION_C2S;
+    struct args args;
+    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
+
+    if (code == EX_OK && call.surface == NULL)
+        code = args_usage(argv[0], "--surface S is needed");
+    if (code == EX_OK)
+        code = find_direction(call.direction, &direction);
+    if (code == EX_OK)
+        code = run(&call, direction);
+    text_list_clear(&call.verbs);
+    text_list_clear(&call.targets);
+    return code;
+}

@@ -1,0 +1,77 @@
+/* `sidelock worker`: what the broker starts; not for people. */
+#include "base/log.h"
+#include "broker/run.h"
+#include "cli/cmd.h"
+#include "cli/handover.h"
+#include "system/sandbox.h"
+#include "worker/worker.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define LISTENERS_MAX (CONFIG_SURFACES_MAX * CONFIG_LISTEN_MAX * 2)
+
+/* "0,0,1": which surface each inherited listener belongs to. */
+static enum error parse_listeners(const char *text, struct worker_listener *out, size_t *count)
+{
+    *count = 0;
+    while (*text != '\0') {
+        char *end;
+        unsigned long surface = strtoul(text, &end, 10);
+
+        if (end == text || surface >= CONFIG_SURFACES_MAX || *count == LISTENERS_MAX ||
+            (*end != ',' && *end != '\0'))
+            return ERROR_SYNTAX;
+        out[*count] = (struct worker_listener){BROKER_WORKER_LISTENER_FD + (int)*count,
+                                               (uint32_t)surface};
+        (*count)++;
+        text = *end == ',' ? end + 1 : end;
+    }
+    return OK;
+}
+
+static bool started_by_broker(void)
+{
+    int type = 0;
+    socklen_t length = sizeof(type);
+
+    return getsockopt(BROKER_WORKER_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+int cmd_worker(int argc, char **argv)
+{
+    static struct worker_listener listeners[LISTENERS_MAX];
+    struct worker_options options = {.listeners = listeners,
+                                     .channel_fd = BROKER_WORKER_CHANNEL_FD};
+    struct config *config = NULL;
+    enum error error;
+    int code;
+
+    log_set_name("worker");
+    if (argc != 2 || !started_by_broker()) {
+        log_error("a worker is started by `sidelock serve`, not by hand");
+        return EX_USAGE;
+    }
+    error = parse_listeners(argv[1], listeners, &options.listener_count);
+    if (error == OK)
+        error = sandbox_prepare(BROKER_WORKER_LISTENER_FD + (int)options.listener_count);
+    if (error == OK)
+        error = handover_read(BROKER_WORKER_CONFIG_FD, &config);
+    close(BROKER_WORKER_CONFIG_FD);
+    for (size_t i = 0; error == OK && i < options.listener_count; i++) {
+        if (listeners[i].surface >= config->surface_count)
+            error = ERROR_SYNTAX;
+    }
+    if (error != OK) {
+        log_error("cannot start: %s", error_text(error));
+        config_destroy(config);
+        return EX_SOFTWARE;
+    }
+    options.config = config;
+    code = worker_run(&options);
+    config_destroy(config);
+    return code;
+}

@@ -1,0 +1,312 @@
+#include "cli/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* Where the build says that the program's data are; folders beside the program come first. */
+#ifndef SIDELOCK_DATA_DIR
+#define SIDELOCK_DATA_DIR "/usr/share/sidelock"
+#endif
+
+#define PATH_BYTES_MAX 4096
+#define SYSTEM_CONFIG  "/etc/sidelock/sidelock.json"
+
+/* ---- Which configuration ---- */
+
+/* Whether there is something at a path, even if it cannot be read. */
+static bool present(const char *path)
+{
+    return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+/* The user's own file, by the XDG base directory specification; false: no folder to look in. */
+static bool user_config(char path[PATH_BYTES_MAX])
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    int length;
+
+    if (xdg != NULL && xdg[0] == '/') /* a relative one is to be ignored */
+        length = snprintf(path, PATH_BYTES_MAX, "%s/sidelock/sidelock.json", xdg);
+    else if (home != NULL && home[0] == '/')
+        length = snprintf(path, PATH_BYTES_MAX, "%s/.config/sidelock/sidelock.json", home);
+    else
+        return false;
+    return length > 0 && length < PATH_BYTES_MAX;
+}
+
+/* The path to read, or NULL if there is none to be found; `room` may hold it. */
+static const char *find_config(const char *named, char room[PATH_BYTES_MAX])
+{
+    const char *variable = getenv("SIDELOCK_CONFIG");
+
+    if (named != NULL)
+        return named;
+    if (variable != NULL && variable[0] != '\0')
+        return variable;
+    if (user_config(room) && present(room))
+        return room;
+    return present(SYSTEM_CONFIG) ? SYSTEM_CONFIG : NULL;
+}
+
+/* ---- Bytes ---- */
+
+/*
+ * Reads at most one byte more than is permitted, so that too much is noticed.
+ * ERROR_NOT_FOUND if there is no file; ERROR_IO if it cannot be read (errno).
+ */
+static enum error read_file(const char *path, char **text, size_t *length)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = fd >= 0 ? malloc(CONFIG_BYTES_MAX + 1) : NULL;
+    size_t used = 0;
+    ssize_t more = 0;
+    int saved;
+
+    if (fd < 0)
+        return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO;
+    while (bytes != NULL && used < CONFIG_BYTES_MAX + 1) {
+        more = read(fd, bytes + used, CONFIG_BYTES_MAX + 1 - used);
+        if (more > 0)
+            used += (size_t)more;
+        else if (more == 0 || errno != EINTR)
+            break;
+    }
+    saved = errno;
+    close(fd);
+    errno = saved;
+    if (bytes == NULL || more < 0) {
+        free(bytes);
+        return bytes == NULL ? ERROR_MEMORY : ERROR_IO;
+    }
+    *text = bytes;
+    *length = used;
+    return OK;
+}
+
+/* ---- Packs ---- */
+
+/* The folder of a path, with its slash: "" for a bare name. */
+static int folder_length(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? (int)(slash + 1 - path) : 0;
+}
+
+static bool program_folder(char folder[PATH_BYTES_MAX])
+{
+    ssize_t length = readlink("/proc/self/exe", folder, PATH_BYTES_MAX - 1);
+
+    if (length <= 0)
+        return false;
+    folder[length] = '\0';
+    folder[folder_length(folder)] = '\0';
+    return true;
+}
+
+static enum error read_pack_at(char file[PATH_BYTES_MAX], char **text, size_t *length,
+                               const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* Reads a pack at a place made up from the format; `file` receives it. */
+static enum error read_pack_at(char file[PATH_BYTES_MAX], char **text, size_t *length,
+                               const char *format, ...)
+{
+    va_list arguments;
+    int written;
+
+    va_start(arguments, format);
+    written = vsnprintf(file, PATH_BYTES_MAX, format, arguments);
+    va_end(arguments);
+    if (written < 0 || written >= PATH_BYTES_MAX)
+        return ERROR_LIMIT;
+    return read_file(file, text, length);
+}
+
+/* ERROR_NOT_FOUND if no place has the pack; the first place that has it counts. */
+static enum error read_pack(const struct config_bundle *bundle, const char *name, char **text,
+                            size_t *length, char file[PATH_BYTES_MAX])
+{
+    int beside = folder_length(bundle->path);
+    char program[PATH_BYTES_MAX];
+    enum error error;
+
+    if (strchr(name, '/') != NULL)
+        return read_pack_at(file, text, length, "%.*s%s", name[0] == '/' ? 0 : beside, bundle->path,
+                            name);
+    error = read_pack_at(file, text, length, "%.*sdialects/%s.json", beside, bundle->path, name);
+    if (error == ERROR_NOT_FOUND && program_folder(program)) {
+        error = read_pack_at(file, text, length, "%s../config/dialects/%s.json", program, name);
+        if (error == ERROR_NOT_FOUND)
+            error = read_pack_at(file, text, length, "%s../share/sidelock/dialects/%s.json",
+                                 program, name);
+    }
+    if (error == ERROR_NOT_FOUND)
+        error = read_pack_at(file, text, length, "%s/dialects/%s.json", SIDELOCK_DATA_DIR, name);
+    return error;
+}
+
+/* A pack that cannot be had is left out: the loader says where it is named. */
+static enum error add_pack(struct config_bundle *bundle, const char *name)
+{
+    struct config_pack *pack = &bundle->packs[bundle->pack_count];
+    char file[PATH_BYTES_MAX], *text = NULL;
+    enum error error = read_pack(bundle, name, &text, &pack->length, file);
+
+    if (error == ERROR_IO)
+        fprintf(stderr, "sidelock: %s: The dialect pack cannot be read: %s\n", file,
+                strerror(errno));
+    if (error != OK)
+        return error == ERROR_MEMORY ? error : OK;
+    pack->text = text;
+    pack->name = strdup(name);
+    bundle->pack_count++;
+    return pack->name != NULL ? text_list_add(&bundle->pack_files, file, strlen(file))
+                              : ERROR_MEMORY;
+}
+
+static enum error add_packs(struct config_bundle *bundle)
+{
+    struct text_list names = {0};
+    enum error error = config_list_packs(bundle->text, bundle->length, &names);
+
+    if (error == ERROR_SYNTAX) /* the loader says where */
+        return OK;
+    if (error != OK)
+        return error;
+    if (names.count > 0 && (bundle->packs = calloc(names.count, sizeof(*bundle->packs))) == NULL)
+        error = ERROR_MEMORY;
+    for (size_t i = 0; i < names.count && error == OK; i++)
+        error = add_pack(bundle, names.items[i]);
+    text_list_clear(&names);
+    return error;
+}
+
+/* ---- The whole ---- */
+
+static void add_fault(struct config_faults *faults, const char *text, const char *cause)
+{
+    struct config_fault *fault = &faults->items[0];
+
+    *fault = (struct config_fault){.line = 0};
+    snprintf(fault->text, sizeof(fault->text), "%s%s%s", text, cause != NULL ? ": " : "",
+             cause != NULL ? cause : "");
+    faults->count = 1;
+}
+
+static enum error load(struct config_bundle *bundle, struct config_faults *faults)
+{
+    enum error error = add_packs(bundle);
+
+    if (error != OK)
+        return error;
+    return config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count, geteuid(),
+                       &bundle->config, faults);
+}
+
+int config_file_read(const char *path, struct config_bundle *out, struct config_faults *faults)
+{
+    char room[PATH_BYTES_MAX];
+    const char *found = find_config(path, room);
+    enum error error;
+
+    *out = (struct config_bundle){.path = NULL};
+    faults->count = 0;
+    if (found == NULL) {
+        add_fault(faults,
+                  "There is no configuration; name one with -c FILE or in SIDELOCK_CONFIG, or "
+                  "write " SYSTEM_CONFIG ".",
+                  NULL);
+        return EX_CONFIG;
+    }
+    out->path = strdup(found);
+    error = out->path != NULL ? read_file(found, &out->text, &out->length) : ERROR_MEMORY;
+    if (error == ERROR_IO || error == ERROR_NOT_FOUND) {
+        add_fault(faults, "The file cannot be read", strerror(errno));
+        return EX_CONFIG;
+    }
+    if (error == OK)
+        error = load(out, faults);
+    if (error == ERROR_MEMORY) {
+        add_fault(faults, "There is not enough memory to load the configuration.", NULL);
+        return EX_OSERR;
+    }
+    return error == OK ? EX_OK : EX_CONFIG;
+}
+
+/* The pack's file and pointer for a fault within one; else the configuration's. */
+static const char *fault_file(const struct config_bundle *bundle, const struct config_fault *fault,
+                              const char **pointer)
+{
+    *pointer = fault->pointer;
+    for (size_t i = 0; i < bundle->pack_count && fault->pointer[0] != '/'; i++) {
+        size_t length = strlen(bundle->packs[i].name);
+
+        if (strncmp(fault->pointer, bundle->packs[i].name, length) == 0 &&
+            fault->pointer[length] == '#') {
+            *pointer = fault->pointer + length + 1;
+            return bundle->pack_files.items[i];
+        }
+    }
+    return bundle->path;
+}
+
+void config_file_print_faults(const struct config_bundle *bundle,
+                              const struct config_faults *faults)
+{
+    for (size_t i = 0; i < faults->count; i++) {
+        const struct config_fault *fault = &faults->items[i];
+        const char *pointer, *file = fault_file(bundle, fault, &pointer);
+
+        fprintf(stderr, "sidelock: ");
+        if (file != NULL && fault->line > 0)
+            fprintf(stderr, "%s:%u: ", file, fault->line);
+        else if (file != NULL)
+            fprintf(stderr, "%s: ", file);
+        fprintf(stderr, "%s%s%s\n", pointer, pointer[0] != '\0' ? ": " : "", fault->text);
+    }
+}
+
+int config_file_bundle(const char *path, struct config_bundle *out)
+{
+    struct config_faults faults;
+    int code = config_file_read(path, out, &faults);
+
+    if (code != EX_OK) {
+        config_file_print_faults(out, &faults);
+        config_bundle_clear(out);
+    }
+    return code;
+}
+
+int config_file_load(const char *path, struct config **out)
+{
+    struct config_bundle bundle;
+    int code = config_file_bundle(path, &bundle);
+
+    if (code != EX_OK)
+        return code;
+    *out = bundle.config;
+    bundle.config = NULL;
+    config_bundle_clear(&bundle);
+    return EX_OK;
+}
+
+void config_bundle_clear(struct config_bundle *bundle)
+{
+    free(bundle->path);
+    free(bundle->text);
+    for (size_t i = 0; i < bundle->pack_count; i++) {
+        free((char *)(uintptr_t)bundle->packs[i].name);
+        free((char *)(uintptr_t)bundle->packs[i].text);
+    }
+    free(bundle->packs);
+    text_list_clear(&bundle->pack_files);
+    config_destroy(bundle->config);
+    *bundle = (struct config_bundle){.path = NULL};
+}

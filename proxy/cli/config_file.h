@@ -1,0 +1,47 @@
+/*
+ * The configuration as files: finds them, reads them with every dialect pack
+ * they name, and says what is wrong with them.
+ *
+ * Which file: the one that is named; else $SIDELOCK_CONFIG; else
+ * sidelock/sidelock.json in $XDG_CONFIG_HOME (without it, in ~/.config); else
+ * /etc/sidelock/sidelock.json.
+ *
+ * Which packs: a name with a '/' is a path, relative to the configuration's
+ * folder; any other is NAME.json in `dialects` beside the configuration, or
+ * among the packs that came with the program.
+ */
+#ifndef SIDELOCK_CLI_CONFIG_FILE_H
+#define SIDELOCK_CLI_CONFIG_FILE_H
+
+#include "policy/config.h"
+
+/* The very bytes a configuration was loaded from, for a process that must load the same. */
+struct config_bundle {
+    char *path; /* NULL: no file was found */
+    char *text;
+    size_t length;
+    struct config_pack *packs; /* names and texts are the bundle's own */
+    size_t pack_count;
+    struct text_list pack_files; /* where each pack was read, in the order of `packs` */
+    struct config *config;       /* NULL if there were faults */
+};
+
+/*
+ * Reads and loads. EX_OK, EX_CONFIG with every fault in *faults (a file that
+ * cannot be read is one), or EX_OSERR without memory. The bundle is the
+ * caller's to clear in any case.
+ */
+int config_file_read(const char *path, struct config_bundle *out,
+                     struct config_faults *faults) MUST_CHECK;
+/* One line a fault on stderr: `sidelock: FILE:LINE: POINTER: text`. */
+void config_file_print_faults(const struct config_bundle *bundle,
+                              const struct config_faults *faults);
+
+/* Reads, loads and prints faults. On anything but EX_OK the bundle is empty. */
+int config_file_bundle(const char *path, struct config_bundle *out) MUST_CHECK;
+/* The same for callers who want no bytes; the caller destroys *out. */
+int config_file_load(const char *path, struct config **out) MUST_CHECK;
+
+void config_bundle_clear(struct config_bundle *bundle);
+
+#endif

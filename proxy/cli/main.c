@@ -1,0 +1,30 @@
+/* Finds the verb and runs it. */
+#include "cli/args.h"
+#include "cli/cmd.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+int main(int argc, char **argv)
+{
+    static char help_name[] = "help";
+    char *help[] = {help_name, NULL};
+    const struct verb *verb;
+
+    if (argc < 2) {
+        cmd_help(1, help);
+        return EX_USAGE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("sidelock " SIDELOCK_VERSION);
+        return EX_OK;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return cmd_help(1, help);
+    verb = verbs_find(argv[1]);
+    if (verb == NULL)
+        return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", argv[1]);
+    return verb->run(argc - 1, argv + 1);
+}

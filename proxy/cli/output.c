@@ -1,0 +1,107 @@
+#include "cli/output.h"
+
+#include "cli/args.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+void output_table_init(struct output_table *table, const char *const *header, size_t columns)
+{
+    *table = (struct output_table){.columns = columns};
+    for (size_t i = 0; i < columns; i++)
+        output_table_cell(table, header[i]);
+}
+
+void output_table_cell(struct output_table *table, const char *text)
+{
+    if (text == NULL || text[0] == '\0')
+        text = "-";
+    if (text_list_add(&table->cells, text, strlen(text)) != OK)
+        table->failed = true;
+}
+
+/* Bytes that a terminal would act on are shown as '?'. */
+static void print_cell(const char *text, size_t width, bool last)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+
+        putchar(byte < 0x20 || byte == 0x7f ? '?' : byte);
+    }
+    for (size_t i = length; !last && i < width + 2; i++)
+        putchar(' ');
+}
+
+int output_table_print(struct output_table *table)
+{
+    size_t widths[OUTPUT_COLUMNS_MAX] = {0};
+    bool failed = table->failed;
+
+    for (size_t i = 0; i < table->cells.count; i++) {
+        size_t length = strlen(table->cells.items[i]);
+
+        if (length > widths[i % table->columns])
+            widths[i % table->columns] = length;
+    }
+    for (size_t i = 0; !failed && i < table->cells.count; i++) {
+        size_t column = i % table->columns;
+        bool last = column == table->columns - 1;
+
+        print_cell(table->cells.items[i], widths[column], last);
+        if (last)
+            putchar('\n');
+    }
+    text_list_clear(&table->cells);
+    return failed ? args_fail(EX_OSERR, "out of memory") : EX_OK;
+}
+
+json_t *output_parse(struct span answer)
+{
+    json_t *root = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
+
+    if (root == NULL)
+        args_fail(EX_PROTOCOL, "the answer of the running Sidelock is not JSON");
+    return root;
+}
+
+static void join(const json_t *array, char *room, size_t room_size)
+{
+    size_t used = 0, i;
+    json_t *item;
+
+    json_array_foreach(array, i, item)
+    {
+        int added = 0;
+
+        if (json_is_string(item))
+            added = snprintf(room + used, room_size - used, "%s%s", i > 0 ? ", " : "",
+                             json_string_value(item));
+        else if (json_is_integer(item))
+            added = snprintf(room + used, room_size - used, "%s%" JSON_INTEGER_FORMAT,
+                             i > 0 ? ", " : "", json_integer_value(item));
+        if (added < 0 || (size_t)added >= room_size - used)
+            return;
+        used += (size_t)added;
+    }
+}
+
+const char *output_member(const json_t *object, const char *name, char *room, size_t room_size)
+{
+    const json_t *value = json_object_get(object, name);
+
+    if (json_is_string(value))
+        return json_string_value(value);
+    room[0] = '\0';
+    if (json_is_integer(value))
+        snprintf(room, room_size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else if (json_is_boolean(value))
+        snprintf(room, room_size, "%s", json_is_true(value) ? "yes" : "no");
+    else if (json_is_array(value) && json_array_size(value) > 0)
+        join(value, room, room_size);
+    else
+        snprintf(room, room_size, "%s", json_is_array(value) ? "none" : "-");
+    return room;
+}

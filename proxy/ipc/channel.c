@@ -1,0 +1,226 @@
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct queued {
+    struct queued *next;
+    int fd; /* -1: none; owned until sent */
+    size_t length;
+    unsigned char bytes[];
+};
+
+struct channel {
+    int fd;
+    struct queued *head, **tail;
+    size_t queued_bytes;
+    unsigned char received[IPC_MESSAGE_BYTES_MAX];
+};
+
+enum error channel_create(int fd, struct channel **out)
+{
+    struct channel *channel;
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return ERROR_IO;
+    channel = calloc(1, sizeof(*channel));
+    if (channel == NULL)
+        return ERROR_MEMORY;
+    channel->fd = fd;
+    channel->tail = &channel->head;
+    *out = channel;
+    return OK;
+}
+
+static void drop_queued(struct queued *item)
+{
+    if (item->fd >= 0)
+        close(item->fd);
+    free(item);
+}
+
+void channel_destroy(struct channel *channel)
+{
+    if (channel == NULL)
+        return;
+    while (channel->head != NULL) {
+        struct queued *item = channel->head;
+
+        channel->head = item->next;
+        drop_queued(item);
+    }
+    close(channel->fd);
+    free(channel);
+}
+
+int channel_fd(const struct channel *channel)
+{
+    return channel->fd;
+}
+
+/* OK; ERROR_TIMEOUT if the socket takes nothing now; ERROR_IO if it is dead. */
+static enum error send_now(int channel_fd, const void *bytes, size_t length, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    ssize_t sent;
+
+    if (fd >= 0) {
+        struct cmsghdr *header;
+
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = sizeof(control);
+        header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    }
+    do
+        sent = sendmsg(channel_fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent == (ssize_t)length)
+        return OK;
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+               ? ERROR_TIMEOUT
+               : ERROR_IO;
+}
+
+static enum error enqueue(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    struct queued *item;
+
+    if (message->length > CHANNEL_QUEUE_BYTES_MAX - channel->queued_bytes)
+        return ERROR_LIMIT;
+    item = malloc(sizeof(*item) + message->length);
+    if (item == NULL)
+        return ERROR_MEMORY;
+    item->next = NULL;
+    item->fd = fd;
+    item->length = message->length;
+    memcpy(item->bytes, message->bytes, message->length);
+    *channel->tail = item;
+    channel->tail = &item->next;
+    channel->queued_bytes += item->length;
+    return OK;
+}
+
+enum error channel_send(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    enum error error = message->failed ? ERROR_LIMIT : ERROR_TIMEOUT;
+
+    if (error == ERROR_TIMEOUT && channel->head == NULL)
+        error = send_now(channel->fd, message->bytes, message->length, fd);
+    if (error == ERROR_TIMEOUT) {
+        error = enqueue(channel, message, fd);
+        if (error == OK)
+            return OK; /* the queue has the descriptor */
+    }
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+enum error channel_flush(struct channel *channel)
+{
+    while (channel->head != NULL) {
+        struct queued *item = channel->head;
+        enum error error = send_now(channel->fd, item->bytes, item->length, item->fd);
+
+        if (error == ERROR_TIMEOUT)
+            return OK;
+        if (error != OK)
+            return error;
+        channel->head = item->next;
+        if (channel->head == NULL)
+            channel->tail = &channel->head;
+        channel->queued_bytes -= item->length;
+        drop_queued(item);
+    }
+    return OK;
+}
+
+bool channel_wants_write(const struct channel *channel)
+{
+    return channel->head != NULL;
+}
+
+/*
+ * Takes the descriptor out of a control message: -1 if there is none, -2 if
+ * there is anything else. The kernel has installed every one that came along,
+ * so those that are not wanted are closed.
+ */
+static int take_descriptor(struct msghdr *message)
+{
+    size_t total = 0;
+    bool other = false;
+    int kept = -1;
+
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header != NULL;
+         header = CMSG_NXTHDR(message, header)) {
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+            other = true;
+            continue;
+        }
+        for (size_t at = CMSG_LEN(0); at + sizeof(int) <= header->cmsg_len; at += sizeof(int)) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(header) + (at - CMSG_LEN(0)), sizeof(fd));
+            if (total++ == 0)
+                kept = fd;
+            else
+                close(fd);
+        }
+    }
+    if (!other && total <= 1)
+        return kept;
+    if (kept >= 0)
+        close(kept);
+    return -2;
+}
+
+enum error channel_receive(struct channel *channel, const void **bytes, size_t *length, int *fd)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = channel->received, .iov_len = sizeof(channel->received)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    ssize_t received;
+    int descriptor;
+
+    do
+        received = recvmsg(channel->fd, &message, MSG_CMSG_CLOEXEC);
+    while (received < 0 && errno == EINTR);
+    *fd = -1;
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+        *length = 0;
+        return OK;
+    }
+    if (received < 0)
+        return ERROR_IO;
+    descriptor = take_descriptor(&message);
+    if (received == 0 || descriptor == -2 || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        if (descriptor >= 0)
+            close(descriptor);
+        return received == 0 ? ERROR_IO : ERROR_SYNTAX;
+    }
+    *fd = descriptor;
+    *bytes = channel->received;
+    *length = (size_t)received;
+    return OK;
+}

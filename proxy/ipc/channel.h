@@ -1,0 +1,41 @@
+/*
+ * The channel between broker and worker: whole messages over a SOCK_SEQPACKET
+ * pair, with at most one descriptor each (SCM_RIGHTS). Never blocks: what the
+ * socket does not take at once waits in a bounded queue, in order.
+ */
+#ifndef SIDELOCK_IPC_CHANNEL_H
+#define SIDELOCK_IPC_CHANNEL_H
+
+#include "base/error.h"
+#include "ipc/wire_format.h"
+
+#define CHANNEL_QUEUE_BYTES_MAX (16u * 1024 * 1024)
+
+struct channel;
+
+/* Takes over a connected descriptor and makes it non-blocking. */
+enum error channel_create(int fd, struct channel **out) MUST_CHECK;
+/* Closes the descriptor and every descriptor still queued. */
+void channel_destroy(struct channel *channel);
+int channel_fd(const struct channel *channel);
+
+/*
+ * Sends or queues a message. `fd` (-1: none) is taken over, sent or not.
+ * ERROR_LIMIT: the other side has stopped reading, give it up. ERROR_IO: it is gone.
+ */
+enum error channel_send(struct channel *channel, const struct ipc_writer *message,
+                        int fd) MUST_CHECK;
+/* Sends what is queued as far as the socket takes it. */
+enum error channel_flush(struct channel *channel) MUST_CHECK;
+bool channel_wants_write(const struct channel *channel);
+
+/*
+ * Receives one message into the channel's own buffer, valid until the next
+ * call. OK with *length > 0; OK with *length == 0: nothing there now.
+ * ERROR_IO: the other side is gone. ERROR_SYNTAX: truncated, or more than one
+ * descriptor. *fd is -1 or a descriptor the caller now owns.
+ */
+enum error channel_receive(struct channel *channel, const void **bytes, size_t *length,
+                           int *fd) MUST_CHECK;
+
+#endif

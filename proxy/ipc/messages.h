@@ -1,0 +1,162 @@
+/*
+ * What broker and worker say to each other, and when they may.
+ *
+ *   worker                                broker
+ *     READY ────────────────────────────▶        sandboxed and accepting
+ *     ADMIT ────────────────────────────▶        may this request come in?
+ *        ◀──────────────────────────── VERDICT   no, and why; or yes, with the link's descriptor
+ *     DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
+ *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
+ *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
+ *
+ * Structures are borrowed views: texts point into the message's bytes, or into
+ * the caller's memory when encoding.
+ */
+#ifndef SIDELOCK_IPC_MESSAGES_H
+#define SIDELOCK_IPC_MESSAGES_H
+
+#include "base/error.h"
+#include "base/reason.h"
+#include "ipc/wire_format.h"
+
+#define IPC_HEADERS_MAX 16
+#define IPC_ACCEPT_SIZE 29
+#define IPC_SESSION_ID_SIZE 33
+#define IPC_DIGEST_SIZE 65
+
+enum ipc_type {
+    IPC_NONE = 0,
+    IPC_READY,
+    IPC_ADMIT,
+    IPC_DENIED,
+    IPC_REFUSED,
+    IPC_CLOSED,
+    IPC_COUNTS,
+    IPC_VERDICT,
+    IPC_CUT_SESSION,
+    IPC_CUT_SURFACE,
+    IPC_DRAIN,
+    IPC_TYPE_COUNT
+};
+
+/* How far a worker has come; the broker accepts from it what its state permits. */
+enum ipc_state { IPC_STARTING = 0, IPC_RUNNING, IPC_DRAINING };
+
+bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type);
+bool ipc_permits_from_broker(enum ipc_type type);
+
+struct ipc_header_pair {
+    const char *name;
+    const char *value;
+};
+
+struct ipc_admit {
+    uint64_t connection; /* the worker's name for it */
+    uint32_t surface;    /* index into the configuration */
+    const char *request_id;
+    const char *listener_address;
+    uint32_t listener_port;
+    const char *method, *path, *query, *host, *origin, *authorization, *subprotocols;
+    bool upgrade;
+    bool caller_known;
+    uint32_t caller_uid;
+    struct ipc_header_pair headers[IPC_HEADERS_MAX];
+    uint32_t header_count;
+};
+
+struct ipc_list {
+    bool set; /* false: no list, which is not an empty list */
+    const char *items[IPC_LIST_MAX];
+    uint32_t count;
+};
+
+struct ipc_verdict {
+    uint64_t connection;
+    uint32_t surface; /* as in the question */
+    enum reason reason; /* REASON_ALLOWED: the descriptor comes along */
+    char session_id[IPC_SESSION_ID_SIZE]; /* "" on denial */
+    int64_t expires_at;                   /* seconds since the epoch */
+    uint32_t route;                       /* index into the surface's routes */
+    char accept[IPC_ACCEPT_SIZE];         /* Sec-WebSocket-Accept that the service owes */
+    const char *offer;                    /* subprotocols offered to the service; "": none */
+    char match_digest[IPC_DIGEST_SIZE];   /* "": the session has nothing to match */
+    struct ipc_list verbs, targets;       /* the session's own limits */
+};
+
+/* A denial that the worker decided: the request never reached the broker. */
+struct ipc_denied {
+    uint32_t surface;
+    enum reason reason;
+    bool caller_known;
+    uint32_t caller_uid;
+    const char *session_id; /* NULL if none is known */
+    const char *path;       /* NULL if none is known */
+    const char *request_id;
+};
+
+/* A refused message; in observe mode one that would have been. */
+struct ipc_refused {
+    uint64_t connection;
+    uint32_t surface;
+    uint32_t direction; /* enum direction */
+    bool observed;
+    enum reason reason;
+    const char *session_id, *verb, *target;
+};
+
+/* The end of every admitted connection, told exactly once. */
+struct ipc_closed {
+    uint64_t connection;
+    uint32_t surface;
+    bool opened; /* false: the client never got its 101 */
+    enum reason reason;
+    uint32_t close_code;
+    const char *session_id;
+    uint64_t messages_c2s, messages_s2c;
+};
+
+struct ipc_counts {
+    uint32_t surface;
+    uint64_t forwarded, refused; /* since the last report */
+};
+
+struct ipc_cut_session {
+    const char *session_id; /* NULL: every session */
+    enum reason reason;
+};
+
+struct ipc_cut_surface {
+    uint32_t surface;
+    enum reason reason;
+};
+
+/* Encoders append a whole message, type first; `writer->failed` if it does not fit. */
+void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type); /* READY, DRAIN */
+void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit);
+void ipc_encode_verdict(struct ipc_writer *writer, const struct ipc_verdict *verdict);
+void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denied);
+void ipc_encode_refused(struct ipc_writer *writer, const struct ipc_refused *refused);
+void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *closed);
+void ipc_encode_counts(struct ipc_writer *writer, const struct ipc_counts *counts);
+void ipc_encode_cut_session(struct ipc_writer *writer, const struct ipc_cut_session *cut);
+void ipc_encode_cut_surface(struct ipc_writer *writer, const struct ipc_cut_surface *cut);
+
+/* The type of a message; IPC_NONE if it has none that is known. */
+enum ipc_type ipc_type_of(const void *bytes, size_t length);
+
+/* Decoders take the whole message; ERROR_SYNTAX if one byte is too many or too few. */
+enum error ipc_decode_bare(const void *bytes, size_t length) MUST_CHECK;
+enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *out) MUST_CHECK;
+enum error ipc_decode_verdict(const void *bytes, size_t length,
+                              struct ipc_verdict *out) MUST_CHECK;
+enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out) MUST_CHECK;
+enum error ipc_decode_refused(const void *bytes, size_t length,
+                              struct ipc_refused *out) MUST_CHECK;
+enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed *out) MUST_CHECK;
+enum error ipc_decode_counts(const void *bytes, size_t length, struct ipc_counts *out) MUST_CHECK;
+enum error ipc_decode_cut_session(const void *bytes, size_t length,
+                                  struct ipc_cut_session *out) MUST_CHECK;
+enum error ipc_decode_cut_surface(const void *bytes, size_t length,
+                                  struct ipc_cut_surface *out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,256 @@
+#include "policy/admission.h"
+
+#include "policy/token.h"
+#include "wire/http_request.h"
+#include "wire/url.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AUTHORITY_BYTES_MAX 300
+
+/* The names under which a loopback listener may be addressed. */
+static const char *const loopback_names[] = {"localhost", "127.0.0.1", "[::1]"};
+#define LOOPBACK_NAMES (sizeof(loopback_names) / sizeof(loopback_names[0]))
+
+static bool equals_authority(const char *given, const char *name, uint16_t port)
+{
+    char authority[AUTHORITY_BYTES_MAX];
+
+    snprintf(authority, sizeof(authority), "%s:%u", name, port);
+    if (span_equals_nocase(span_of(given), authority))
+        return true;
+    return port == 80 && span_equals_nocase(span_of(given), name);
+}
+
+static bool is_default_host(const struct admission_listener *listener, const char *host)
+{
+    char bracketed[AUTHORITY_BYTES_MAX];
+
+    for (size_t i = 0; i < LOOPBACK_NAMES; i++) {
+        if (equals_authority(host, loopback_names[i], listener->port))
+            return true;
+    }
+    snprintf(bracketed, sizeof(bracketed), strchr(listener->address, ':') ? "[%s]" : "%s",
+             listener->address);
+    return equals_authority(host, bracketed, listener->port);
+}
+
+/* A configured host without a port means the listening port. */
+static bool is_configured_host(const struct surface *surface,
+                               const struct admission_listener *listener, const char *host)
+{
+    for (size_t i = 0; i < surface->hosts.count; i++) {
+        const char *name = surface->hosts.items[i];
+        const char *bracket = strrchr(name, ']');
+        bool has_port = strchr(bracket != NULL ? bracket : name, ':') != NULL;
+
+        if (has_port ? span_equals_nocase(span_of(host), name)
+                     : equals_authority(host, name, listener->port))
+            return true;
+    }
+    return false;
+}
+
+static bool is_host(const struct surface *surface, const struct admission_listener *listener,
+                    const char *host)
+{
+    return surface->hosts.count > 0 ? is_configured_host(surface, listener, host)
+                                    : is_default_host(listener, host);
+}
+
+enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,
+                           const char *host)
+{
+    if (host == NULL)
+        return REASON_MALFORMED; /* RFC 9112 section 3.2 */
+    return is_host(surface, listener, host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
+}
+
+enum reason admission_origin(const struct surface *surface,
+                             const struct admission_listener *listener, const char *origin)
+{
+    static const char scheme[] = "http://";
+
+    if (origin == NULL)
+        return REASON_ALLOWED;
+    if (surface->origins.count > 0)
+        return text_list_contains(&surface->origins, span_of(origin)) ? REASON_ALLOWED
+                                                                      : REASON_ORIGIN_MISMATCH;
+    /* An origin is written in lower case (RFC 6454 section 6); Host may be in any. */
+    if (strncmp(origin, scheme, sizeof(scheme) - 1) == 0 &&
+        strpbrk(origin, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL &&
+        is_host(surface, listener, origin + sizeof(scheme) - 1))
+        return REASON_ALLOWED;
+    return REASON_ORIGIN_MISMATCH;
+}
+
+enum reason admission_caller(const struct surface *surface, const struct request *request)
+{
+    if (!surface->callers_named)
+        return REASON_ALLOWED;
+    if (!request->caller_known)
+        return REASON_CALLER_UNKNOWN;
+    for (size_t i = 0; i < surface->caller_uid_count; i++) {
+        if (surface->caller_uids[i] == request->caller_uid)
+            return REASON_ALLOWED;
+    }
+    return REASON_CALLER_MISMATCH;
+}
+
+static bool is_ticket(struct span subprotocol)
+{
+    size_t prefix = sizeof(ADMISSION_TICKET_PREFIX) - 1;
+
+    return subprotocol.length >= prefix &&
+           memcmp(subprotocol.data, ADMISSION_TICKET_PREFIX, prefix) == 0;
+}
+
+static enum reason add_credential(struct credential *credential, enum credential_kind kind,
+                                  struct span bytes)
+{
+    if (credential->kind != CREDENTIAL_NONE)
+        return REASON_CREDENTIAL_AMBIGUOUS;
+    *credential = (struct credential){kind, bytes};
+    return REASON_ALLOWED;
+}
+
+static enum reason find_tickets(const char *subprotocols, struct credential *found)
+{
+    struct span list = span_of(subprotocols), element;
+
+    while (http_list_next(&list, &element)) {
+        size_t prefix = sizeof(ADMISSION_TICKET_PREFIX) - 1;
+        enum reason reason;
+
+        if (!is_ticket(element))
+            continue;
+        element.data += prefix;
+        element.length -= prefix;
+        reason = add_credential(found, CREDENTIAL_TICKET, element);
+        if (!reason_allows(reason))
+            return reason;
+    }
+    return REASON_ALLOWED;
+}
+
+enum reason admission_credential(const struct request *request, struct credential *out)
+{
+    static const char scheme[] = "Bearer ";
+    struct credential found = {CREDENTIAL_NONE, {NULL, 0}};
+    enum reason reason = find_tickets(request->subprotocols, &found);
+
+    if (!reason_allows(reason))
+        return reason;
+    if (request->authorization != NULL) {
+        struct span value = span_of(request->authorization);
+
+        if (value.length < sizeof(scheme) ||
+            !span_equals_nocase((struct span){value.data, sizeof(scheme) - 1}, scheme))
+            return REASON_TOKEN_MALFORMED;
+        value.data += sizeof(scheme) - 1;
+        value.length -= sizeof(scheme) - 1;
+        reason = add_credential(&found, CREDENTIAL_BEARER, value);
+        if (!reason_allows(reason))
+            return reason;
+    }
+    if (found.kind == CREDENTIAL_NONE)
+        return REASON_CREDENTIAL_MISSING;
+    *out = found;
+    return REASON_ALLOWED;
+}
+
+bool admission_token_in_query(const char *query, char *token, size_t capacity)
+{
+    struct span rest = span_of(query), name, value;
+
+    /* A token may hide in a name as well as in a value. */
+    while (url_query_next(&rest, &name, &value)) {
+        if (url_query_decode(value, token, capacity) == OK && token_resembles(span_of(token)))
+            return true;
+        if (url_query_decode(name, token, capacity) == OK && token_resembles(span_of(token)))
+            return true;
+    }
+    return false;
+}
+
+bool admission_path_matches(const char *pattern, const char *path)
+{
+    while (*pattern != '\0') {
+        size_t pattern_length, path_length;
+
+        if (*pattern != '/' || *path != '/')
+            return false;
+        pattern++;
+        path++;
+        pattern_length = strcspn(pattern, "/");
+        path_length = strcspn(path, "/");
+        if (pattern[0] == '{' && pattern_length > 1 && pattern[pattern_length - 1] == '}') {
+            if (path_length == 0)
+                return false;
+        } else if (pattern_length != path_length || memcmp(pattern, path, path_length) != 0) {
+            return false;
+        }
+        pattern += pattern_length;
+        path += path_length;
+    }
+    return *path == '\0';
+}
+
+const struct route *admission_route(const struct surface *surface, const char *path)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        if (admission_path_matches(surface->routes[i].path, path))
+            return &surface->routes[i];
+    }
+    return NULL;
+}
+
+enum reason admission_method(const struct route *route, const struct request *request)
+{
+    if (route->kind != ROUTE_WEBSOCKET)
+        return REASON_INTERNAL;
+    if (strcmp(request->method, "GET") != 0)
+        return REASON_METHOD_REFUSED;
+    return request->upgrade ? REASON_ALLOWED : REASON_UPGRADE_REQUIRED;
+}
+
+static bool is_offered(const struct buffer *offer, struct span subprotocol)
+{
+    struct span list = {offer->data, offer->length}, element;
+
+    while (http_list_next(&list, &element)) {
+        if (span_same(element, subprotocol))
+            return true;
+    }
+    return false;
+}
+
+enum reason admission_subprotocols(const struct route *route, const struct request *request,
+                                   struct buffer *offer)
+{
+    struct span list = span_of(request->subprotocols), element;
+    size_t offered = 0, others = 0;
+
+    while (http_list_next(&list, &element)) {
+        if (++offered > ADMISSION_SUBPROTOCOLS_MAX ||
+            element.length > ADMISSION_SUBPROTOCOL_BYTES_MAX || !http_is_token(element))
+            return REASON_HEADER_INVALID;
+        if (is_ticket(element))
+            continue;
+        if (!text_list_contains(&route->subprotocols, element)) {
+            others++;
+            continue;
+        }
+        if (is_offered(offer, element))
+            return REASON_HEADER_INVALID; /* RFC 6455 section 4.1: each once */
+        if (offer->length > 0)
+            buffer_append_text(offer, ", ");
+        buffer_append(offer, element.data, element.length);
+    }
+    if (buffer_failed(offer))
+        return REASON_HEADER_INVALID;
+    if (offer->length == 0 && (others > 0 || route->subprotocol_required))
+        return REASON_SUBPROTOCOL_MISMATCH;
+    return REASON_ALLOWED;
+}

@@ -1,0 +1,79 @@
+/*
+ * Admission: may this request come in? One pure check a step, in the order the
+ * broker asks them (broker/admit.c) and `sidelock explain` tells them:
+ *
+ *   kill switch -> host -> origin -> caller -> credential -> session -> route
+ *   -> method and upgrade -> subprotocol -> query
+ *
+ * Each returns REASON_ALLOWED or the reason of the denial.
+ */
+#ifndef SIDELOCK_POLICY_ADMISSION_H
+#define SIDELOCK_POLICY_ADMISSION_H
+
+#include "base/buffer.h"
+#include "base/reason.h"
+#include "policy/config.h"
+#include "policy/params.h"
+#include "policy/request.h"
+
+#define ADMISSION_TICKET_PREFIX "sidelock.ticket."
+#define ADMISSION_SUBPROTOCOL_BYTES_MAX 63
+#define ADMISSION_SUBPROTOCOLS_MAX 16
+
+/* Where the request came in: the listener's own address and port. */
+struct admission_listener {
+    const char *address; /* "127.0.0.1" or "::1" or what is bound */
+    uint16_t port;
+};
+
+/* Host (RFC 9110 section 7.2): exactly one of `hosts`, or of the loopback names with the port. */
+enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,
+                           const char *host);
+
+/* Origin (RFC 6454): absent, or exactly one of `origins`, or http:// and one of the hosts. */
+enum reason admission_origin(const struct surface *surface,
+                             const struct admission_listener *listener, const char *origin);
+
+/* The calling uid against the surface's `callers`. */
+enum reason admission_caller(const struct surface *surface, const struct request *request);
+
+enum credential_kind { CREDENTIAL_NONE = 0, CREDENTIAL_BEARER, CREDENTIAL_TICKET };
+
+struct credential {
+    enum credential_kind kind;
+    struct span bytes; /* the token or ticket; points into the request */
+};
+
+/*
+ * The one credential of a request: Authorization: Bearer (RFC 6750 section
+ * 2.1) or a ticket offered as a subprotocol. None: CREDENTIAL_MISSING; two:
+ * CREDENTIAL_AMBIGUOUS.
+ */
+enum reason admission_credential(const struct request *request, struct credential *out);
+
+/* Finds bytes that look like one of our tokens in a query, where none may be. */
+bool admission_token_in_query(const char *query, char *token, size_t capacity);
+
+/* The first route whose path matches, or NULL. */
+const struct route *admission_route(const struct surface *surface, const char *path);
+bool admission_path_matches(const char *pattern, const char *path);
+
+/* The method and upgrade that a route needs. */
+enum reason admission_method(const struct route *route, const struct request *request);
+
+/*
+ * The subprotocols to offer the service: those the client offered that the
+ * route speaks, in the client's order, comma-separated in *offer (empty: none).
+ */
+enum reason admission_subprotocols(const struct route *route, const struct request *request,
+                                   struct buffer *offer);
+
+/*
+ * Appends the query for the service (without '?'): `pass` parameters whose
+ * values match, then `inject` values from the record (NULL: the session has
+ * none). Nothing else the client sent survives. QUERY_INVALID, PARAMS_REQUIRED.
+ */
+enum reason admission_query(const struct route *route, const char *client_query,
+                            const struct params *params, struct buffer *out);
+
+#endif

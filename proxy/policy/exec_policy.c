@@ -1,0 +1,255 @@
+#include "policy/exec_policy.h"
+
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+struct inspection {
+    const struct config *config;
+    exec_facts_source facts;
+    void *context;
+    char *why;
+    size_t why_size;
+};
+
+/*
+ * Environment variables that make a permitted program run, load or trust
+ * something else. Patterns of fnmatch(3), compared without case: npm reads its
+ * own without case too.
+ */
+static const struct {
+    const char *pattern;
+    const char *what;
+} hooks[] = {
+    {"LD_*", "the dynamic loader"},
+    {"GCONV_PATH", "the C library"},
+    {"GLIBC_TUNABLES", "the C library"},
+    {"LOCPATH", "the C library"},
+    {"NLSPATH", "the C library"},
+    {"HOSTALIASES", "the resolver"},
+    {"RES_OPTIONS", "the resolver"},
+    {"RESOLV_*", "the resolver"},
+    {"PATH", "every search for a program"},
+    {"IFS", "shells"},
+    {"ENV", "shells"},
+    {"BASH*", "shells"},
+    {"SHELL*", "shells"},
+    {"ZDOTDIR", "shells"},
+    {"PS4", "shells"},
+    {"PROMPT_COMMAND", "shells"},
+    {"PYTHON*", "Python"},
+    {"PIP_*", "pip"},
+    {"UV_*", "uv"},
+    {"VIRTUAL_ENV", "Python"},
+    {"CONDA_*", "conda"},
+    {"NODE_OPTIONS", "Node"},
+    {"NODE_PATH", "Node"},
+    {"NODE_EXTRA_CA_CERTS", "Node"},
+    {"NODE_TLS_*", "Node"},
+    {"NODE_REPL_*", "Node"},
+    {"NPM_*", "npm"},
+    {"YARN_*", "Yarn"},
+    {"PNPM_*", "pnpm"},
+    {"BUN_*", "Bun"},
+    {"DENO_*", "Deno"},
+    {"PERL*", "Perl"},
+    {"RUBY*", "Ruby"},
+    {"GEM_*", "Ruby"},
+    {"BUNDLE_*", "Ruby"},
+    {"JAVA_*", "Java"},
+    {"_JAVA_OPTIONS", "Java"},
+    {"JDK_JAVA_OPTIONS", "Java"},
+    {"CLASSPATH", "Java"},
+    {"LUA_*", "Lua"},
+    {"PHPRC", "PHP"},
+    {"PHP_INI_*", "PHP"},
+    {"R_*", "R"},
+    {"DOTNET_*", ".NET"},
+    {"CORECLR_*", ".NET"},
+    {"COMPLUS_*", ".NET"},
+    {"GIT_*", "git"},
+    {"SSH_ASKPASS", "ssh"},
+    {"SVN_SSH", "Subversion"},
+    {"RSYNC_RSH", "rsync"},
+    {"CVS_RSH", "CVS"},
+    {"EDITOR", "programs that start an editor"},
+    {"VISUAL", "programs that start an editor"},
+    {"*PAGER", "programs that start a pager"},
+    {"LESS*", "less"},
+    {"BROWSER", "programs that start a browser"},
+    {"OPENSSL_*", "OpenSSL"},
+    {"SSL_CERT_*", "TLS libraries"},
+    {"SSLKEYLOGFILE", "TLS libraries"},
+    {"GTK*_MODULES", "GTK"},
+    {"GIO_*", "GLib"},
+    {"QT_*PLUGIN*", "Qt"},
+    {"HOME", "every program that reads its start-up files there"},
+    {"XDG_*_HOME", "every program that reads its start-up files there"},
+    {"XDG_*_DIRS", "every program that reads its start-up files there"},
+};
+
+static enum error deny(const struct inspection *inspection, const char *format, ...)
+    PRINTF_LIKE(2, 3);
+
+/* `why` is for people and quotes what a record says, so control characters are taken out. */
+static enum error deny(const struct inspection *inspection, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(inspection->why, inspection->why_size, format, arguments);
+    va_end(arguments);
+    for (char *at = inspection->why; *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
+    }
+    return ERROR_DENIED;
+}
+
+/* A portable name (POSIX.1 section 8.1): anything else is smuggling, like exported functions. */
+static bool environment_name_valid(const char *name)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+
+    return *name != '\0' && strchr(letters, *name) != NULL &&
+           name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")] ==
+               '\0';
+}
+
+static enum error check_environment(const struct inspection *inspection,
+                                    const struct params_command *command)
+{
+    for (const char *const *name = command->env_names; *name != NULL; name++) {
+        if (!environment_name_valid(*name))
+            return deny(inspection,
+                        "The environment of the command \"%.128s\" names \"%.48s\", which is not a "
+                        "variable's name.",
+                        command->command, *name);
+        for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+            if (fnmatch(hooks[i].pattern, *name, FNM_CASEFOLD) == 0)
+                return deny(
+                    inspection,
+                    "The environment of the command \"%.128s\" sets %.48s, which steers %s; "
+                    "take it out of the record.",
+                    command->command, *name, hooks[i].what);
+        }
+    }
+    return OK;
+}
+
+/* The first argument (1-based) that no pattern of the rule matches; 0: all are permitted. */
+static size_t refused_argument(const struct executable_rule *rule,
+                               const struct params_command *command)
+{
+    for (size_t i = 0; rule->args_set && command->args[i] != NULL; i++) {
+        bool matched = false;
+
+        for (size_t j = 0; j < rule->args_count && !matched; j++)
+            matched = regexec(&rule->args[j], command->args[i], 0, NULL, 0) == 0;
+        if (!matched)
+            return i + 1;
+    }
+    return 0;
+}
+
+/* Whether the file has the digest that the rule pins; hashing comes last, it is slow. */
+static enum error check_digest(const struct inspection *inspection,
+                               const struct executable_rule *rule, const char *command)
+{
+    struct exec_facts facts = {.exists = false};
+
+    if (rule->sha256 == NULL)
+        return OK;
+    if (inspection->facts(inspection->context, command, true, &facts) != OK || !facts.exists)
+        return deny(inspection, "The command \"%.128s\" cannot be read to compare its digest.",
+                    command);
+    if (strcmp(facts.sha256, rule->sha256) != 0)
+        return deny(inspection,
+                    "The file of the command \"%.128s\" has another digest than the one that "
+                    "\"executables\" pins; if it was updated on purpose, update the digest.",
+                    command);
+    return OK;
+}
+
+static enum error check_rule(const struct inspection *inspection,
+                             const struct executable_rule *rule,
+                             const struct params_command *command)
+{
+    size_t argument = refused_argument(rule, command);
+
+    if (argument > 0)
+        return deny(inspection,
+                    "Argument %zu of the command \"%.128s\" matches no pattern in \"args\" of the "
+                    "executable \"%.128s\".",
+                    argument, command->command, rule->path);
+    return check_digest(inspection, rule, command->command);
+}
+
+/* Several rules may name the same file: any one that permits the command is enough. */
+static enum error check_rules(const struct inspection *inspection, const struct exec_facts *facts,
+                              const struct params_command *command)
+{
+    const struct config *config = inspection->config;
+    enum error verdict = deny(
+        inspection, "The command \"%.128s\" is not one of \"executables\"; add its path there.",
+        command->command);
+
+    for (size_t i = 0; i < config->executable_count && verdict != OK; i++) {
+        const struct executable_rule *rule = &config->executables[i];
+        struct exec_facts permitted = {.exists = false};
+
+        if (inspection->facts(inspection->context, rule->path, false, &permitted) != OK ||
+            !permitted.exists || strcmp(permitted.resolved, facts->resolved) != 0)
+            continue;
+        verdict = check_rule(inspection, rule, command);
+    }
+    if (verdict == OK && inspection->why_size > 0)
+        inspection->why[0] = '\0';
+    return verdict;
+}
+
+static enum error check_command(void *context, const struct params_command *command)
+{
+    const struct inspection *inspection = context;
+    struct exec_facts facts = {.exists = false};
+    enum error error;
+
+    if (command->fault != NULL)
+        return deny(inspection, "The command at \"%.64s\" of the record is refused: %.160s",
+                    command->path, command->fault);
+    if (command->command[0] != '/')
+        return deny(inspection,
+                    "The command \"%.128s\" must be an absolute path: a bare name could be any "
+                    "program.",
+                    command->command);
+    error = check_environment(inspection, command);
+    if (error != OK)
+        return error;
+    if (inspection->facts(inspection->context, command->command, false, &facts) != OK ||
+        !facts.exists)
+        return deny(inspection, "The command \"%.128s\" is not a file that can be run.",
+                    command->command);
+    if (facts.writable_by_others)
+        return deny(
+            inspection,
+            "The command \"%.128s\" can be changed by other users: its file, or a directory "
+            "or link that leads to it, is theirs or writable by them.",
+            command->command);
+    return check_rules(inspection, &facts, command);
+}
+
+enum error exec_policy_check(const struct config *config, const struct params *params,
+                             exec_facts_source facts, void *context, char *why, size_t why_size)
+{
+    struct inspection inspection = {
+        .config = config, .facts = facts, .context = context, .why = why, .why_size = why_size};
+    enum error error;
+
+    if (why_size > 0)
+        why[0] = '\0';
+    error = params_each_command(params, check_command, &inspection);
+    if (error == OK || error == ERROR_DENIED)
+        return error;
+    return deny(&inspection, "The record's commands could not be checked: %s.", error_text(error));
+}

@@ -1,0 +1,394 @@
+#include "policy/params.h"
+
+#include "policy/canonical.h"
+#include "policy/json_scan.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define POINTER_BYTES_MAX 4096
+#define INDEX_DIGITS_MAX  6
+#define INDEX_TEXT_SIZE   24
+
+struct params {
+    json_t *root;
+};
+
+/* Maps the scanner's verdict: too much of something is a limit, the rest is syntax. */
+static enum error scan(const char *text, size_t length)
+{
+    struct json_scan *scanner;
+    enum error error = json_scan_create(&scanner);
+    enum reason reason;
+
+    if (error != OK)
+        return error;
+    reason = json_scan_text(scanner, text, length, NULL);
+    json_scan_destroy(scanner);
+    switch (reason) {
+    case REASON_ALLOWED:
+        return OK;
+    case REASON_JSON_DEPTH:
+    case REASON_JSON_LIMIT:
+        return ERROR_LIMIT;
+    case REASON_INTERNAL:
+        return ERROR_MEMORY;
+    default:
+        return ERROR_SYNTAX;
+    }
+}
+
+static enum error parse(const char *text, size_t length, json_t **out)
+{
+    enum error error = scan(text, length);
+    json_t *root;
+
+    if (error != OK)
+        return error;
+    root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    if (root == NULL)
+        return ERROR_SYNTAX;
+    *out = root;
+    return OK;
+}
+
+enum error params_parse(const char *text, size_t length, struct params **out)
+{
+    struct params *params;
+    json_t *root;
+    enum error error;
+
+    if (length > PARAMS_BYTES_MAX)
+        return ERROR_LIMIT;
+    error = parse(text, length, &root);
+    if (error != OK)
+        return error;
+    if (!json_is_object(root)) {
+        json_decref(root);
+        return ERROR_SYNTAX;
+    }
+    params = malloc(sizeof(*params));
+    if (params == NULL) {
+        json_decref(root);
+        return ERROR_MEMORY;
+    }
+    params->root = root;
+    *out = params;
+    return OK;
+}
+
+void params_destroy(struct params *params)
+{
+    if (params == NULL)
+        return;
+    json_decref(params->root);
+    free(params);
+}
+
+enum error params_digest(const struct params *params, char out[SHA256_HEX_SIZE])
+{
+    return canonical_digest(params->root, out);
+}
+
+/* RFC 6901 section 4: digits without a leading zero. */
+static bool parse_index(const char *token, size_t *out)
+{
+    size_t length = strlen(token);
+
+    if (length == 0 || length > INDEX_DIGITS_MAX || (token[0] == '0' && length > 1) ||
+        strspn(token, "0123456789") != length)
+        return false;
+    *out = strtoul(token, NULL, 10);
+    return true;
+}
+
+/* Takes one reference token off the pointer, unescaped; false if it is malformed. */
+static bool next_token(const char **pointer, char *token, size_t capacity)
+{
+    const char *at = *pointer;
+    size_t length = 0;
+
+    if (*at++ != '/')
+        return false;
+    for (; *at != '\0' && *at != '/'; at++) {
+        char byte = *at;
+
+        if (byte == '~') {
+            at++;
+            if (*at != '0' && *at != '1')
+                return false;
+            byte = *at == '0' ? '~' : '/';
+        }
+        if (length + 1 >= capacity)
+            return false;
+        token[length++] = byte;
+    }
+    token[length] = '\0';
+    *pointer = at;
+    return true;
+}
+
+/* The value a pointer leads to, borrowed; NULL if there is none. */
+static json_t *find(json_t *value, const char *pointer)
+{
+    char token[POINTER_BYTES_MAX];
+    size_t index;
+
+    while (value != NULL && pointer != NULL && *pointer != '\0') {
+        if (!next_token(&pointer, token, sizeof(token)))
+            return NULL;
+        if (json_is_object(value))
+            value = json_object_get(value, token);
+        else if (json_is_array(value) && parse_index(token, &index))
+            value = json_array_get(value, index);
+        else
+            return NULL;
+    }
+    return value;
+}
+
+enum error params_part_digest(const struct params *params, const char *pointer,
+                              char out[SHA256_HEX_SIZE])
+{
+    json_t *part = find(params->root, pointer);
+
+    return part != NULL ? canonical_digest(part, out) : ERROR_NOT_FOUND;
+}
+
+enum error params_text_digest(const char *json, size_t length, char out[SHA256_HEX_SIZE])
+{
+    struct buffer wrapped;
+    json_t *root = NULL;
+    enum error error;
+
+    if (length > PARAMS_BYTES_MAX)
+        return ERROR_LIMIT;
+    /* Scanner and parser take objects and arrays only: an array of one holds any value. */
+    buffer_init(&wrapped, PARAMS_BYTES_MAX + 2);
+    buffer_append_text(&wrapped, "[");
+    buffer_append(&wrapped, json, length);
+    buffer_append_text(&wrapped, "]");
+    error = buffer_failed(&wrapped) ? ERROR_MEMORY : parse(wrapped.data, wrapped.length, &root);
+    if (error == OK && json_array_size(root) != 1)
+        error = ERROR_SYNTAX;
+    if (error == OK)
+        error = canonical_digest(json_array_get(root, 0), out);
+    json_decref(root);
+    buffer_wipe(&wrapped);
+    return error;
+}
+
+static enum error append_base64(const struct buffer *bytes, struct buffer *out)
+{
+    size_t size = 4 * ((bytes->length + 2) / 3);
+    char *room = buffer_reserve(out, size);
+
+    if (room == NULL)
+        return ERROR_LIMIT;
+    text_base64((const unsigned char *)bytes->data, bytes->length, room);
+    buffer_commit(out, size);
+    return OK;
+}
+
+enum error params_append_part(const struct params *params, const char *pointer,
+                              enum inject_encoding encoding, struct buffer *out)
+{
+    json_t *part = find(params->root, pointer);
+    struct buffer canonical;
+    enum error error = OK;
+
+    if (part == NULL)
+        return ERROR_NOT_FOUND;
+    if (encoding == INJECT_TEXT) {
+        if (!json_is_string(part))
+            return ERROR_INVALID;
+        buffer_append(out, json_string_value(part), json_string_length(part));
+        return buffer_failed(out) ? ERROR_LIMIT : OK;
+    }
+    buffer_init(&canonical, CANONICAL_BYTES_MAX);
+    canonical_append(&canonical, part);
+    if (buffer_failed(&canonical)) {
+        error = ERROR_LIMIT;
+    } else if (encoding == INJECT_BASE64_JSON) {
+        error = append_base64(&canonical, out);
+    } else {
+        buffer_append(out, canonical.data, canonical.length);
+        error = buffer_failed(out) ? ERROR_LIMIT : OK;
+    }
+    buffer_wipe(&canonical);
+    return error;
+}
+
+struct walk {
+    enum error (*visit)(void *context, const struct params_command *command);
+    void *context;
+    struct buffer path; /* JSON pointer of where the walk is */
+};
+
+/* A member under its exact name; one that differs only by case is a fault, not a match. */
+static json_t *exact_member(json_t *object, const char *name, bool *lookalike)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (strcasecmp(key, name) == 0 && strcmp(key, name) != 0)
+            *lookalike = true;
+    }
+    return json_object_get(object, name);
+}
+
+/* The arguments' texts into `items` (room for one more than there are); what is wrong, or NULL. */
+static const char *collect_arguments(json_t *args, const char **items)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < json_array_size(args); i++) {
+        json_t *item = json_array_get(args, i);
+
+        if (!json_is_string(item))
+            return "an argument is not a string";
+        items[count++] = json_string_value(item);
+    }
+    items[count] = NULL;
+    return args == NULL || json_is_array(args) || json_is_null(args) ? NULL
+                                                                     : "\"args\" is not an array";
+}
+
+static const char *collect_environment(json_t *env, const char **names)
+{
+    size_t count = 0;
+    const char *name;
+    json_t *value;
+
+    if (env != NULL && !json_is_object(env) && !json_is_null(env)) {
+        names[0] = NULL;
+        return "\"env\" is not an object";
+    }
+    json_object_foreach(env, name, value)
+    {
+        if (!json_is_string(value))
+            return "a value of \"env\" is not a string";
+        names[count++] = name;
+    }
+    names[count] = NULL;
+    return NULL;
+}
+
+static enum error visit_command(struct walk *walk, json_t *object)
+{
+    bool lookalike = false;
+    json_t *command = exact_member(object, "command", &lookalike);
+    json_t *args = exact_member(object, "args", &lookalike);
+    json_t *env = exact_member(object, "env", &lookalike);
+    const char **items = calloc(json_array_size(args) + 1, sizeof(*items));
+    const char **names = calloc(json_object_size(env) + 1, sizeof(*names));
+    struct params_command found = {.path = walk->path.data, .command = ""};
+    enum error error = ERROR_MEMORY;
+
+    if (items != NULL && names != NULL) {
+        const char *args_fault = collect_arguments(args, items);
+        const char *env_fault = collect_environment(env, names);
+
+        found.args = items;
+        found.env_names = names;
+        found.fault = args_fault != NULL ? args_fault : env_fault;
+        if (!json_is_string(command) || json_string_length(command) == 0)
+            found.fault = "\"command\" is not a string with something in it";
+        else
+            found.command = json_string_value(command);
+        if (lookalike)
+            found.fault = "a member differs from \"command\", \"args\" or \"env\" only by case";
+        error = walk->visit(walk->context, &found);
+    }
+    free(items);
+    free(names);
+    return error;
+}
+
+static bool names_command(json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        if (strcasecmp(key, "command") == 0)
+            return true;
+    }
+    return false;
+}
+
+static void append_token(struct buffer *path, const char *key)
+{
+    buffer_append_text(path, "/");
+    for (; *key != '\0'; key++) {
+        if (*key == '~')
+            buffer_append_text(path, "~0");
+        else if (*key == '/')
+            buffer_append_text(path, "~1");
+        else
+            buffer_append(path, key, 1);
+    }
+}
+
+static enum error walk_value(struct walk *walk, json_t *value);
+
+/* Walks one child, with its key or index on the path meanwhile. */
+static enum error walk_child(struct walk *walk, const char *key, json_t *child)
+{
+    size_t length = walk->path.length;
+    enum error error;
+
+    if (!json_is_object(child) && !json_is_array(child))
+        return OK;
+    append_token(&walk->path, key);
+    if (buffer_failed(&walk->path))
+        return ERROR_LIMIT;
+    error = walk_value(walk, child);
+    walk->path.length = length;
+    walk->path.data[length] = '\0';
+    return error;
+}
+
+static enum error walk_value(struct walk *walk, json_t *value)
+{
+    enum error error = OK;
+    const char *key;
+    json_t *child;
+
+    if (json_is_object(value) && names_command(value))
+        error = visit_command(walk, value);
+    json_object_foreach(value, key, child)
+    {
+        if (error == OK)
+            error = walk_child(walk, key, child);
+    }
+    for (size_t i = 0; i < json_array_size(value) && error == OK; i++) {
+        char index[INDEX_TEXT_SIZE];
+
+        snprintf(index, sizeof(index), "%zu", i);
+        error = walk_child(walk, index, json_array_get(value, i));
+    }
+    return error;
+}
+
+enum error params_each_command(const struct params *params,
+                               enum error (*visit)(void *context,
+                                                   const struct params_command *command),
+                               void *context)
+{
+    struct walk walk = {.visit = visit, .context = context};
+    enum error error;
+
+    /* Every byte of a key may become two in the pointer, and each level adds a slash. */
+    buffer_init(&walk.path, (size_t)2 * PARAMS_BYTES_MAX + JSON_DEPTH_MAX);
+    buffer_append_text(&walk.path, "");
+    error = buffer_failed(&walk.path) ? ERROR_MEMORY : walk_value(&walk, params->root);
+    buffer_clear(&walk.path);
+    return error;
+}

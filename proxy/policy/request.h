@@ -1,0 +1,42 @@
+/*
+ * One HTTP request as the worker understood it: what admission decides on and
+ * what travels to the broker. Strings are borrowed, NUL-terminated and free of
+ * control bytes; NULL means that the header was absent.
+ */
+#ifndef SIDELOCK_POLICY_REQUEST_H
+#define SIDELOCK_POLICY_REQUEST_H
+
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REQUEST_PATH_BYTES_MAX 1024
+#define REQUEST_QUERY_BYTES_MAX 8192
+#define REQUEST_HEADER_BYTES_MAX 4096 /* any one header's value */
+#define REQUEST_HEADERS_MAX 16        /* headers a route may name for forwarding */
+
+struct request_header {
+    const char *name; /* lower case */
+    const char *value;
+};
+
+struct request {
+    const char *method;
+    const char *path;  /* percent-decoded, dot segments folded: the form routes match on */
+    const char *query; /* raw, without '?'; NULL: none */
+    const char *host;
+    const char *origin;
+    const char *authorization;
+    const char *cookie;
+    const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
+    const char *websocket_key;
+    bool upgrade; /* a valid WebSocket upgrade was asked for */
+    bool caller_known;
+    uint32_t caller_uid; /* meaningful only if caller_known */
+    /* Headers the route names for forwarding, as sent. */
+    struct request_header headers[REQUEST_HEADERS_MAX];
+    size_t header_count;
+};
+
+#endif

@@ -1,0 +1,46 @@
+/*
+ * A session: an authenticated grant to one surface, with one parameter record,
+ * for named callers, for a while.
+ */
+#ifndef SIDELOCK_POLICY_SESSION_H
+#define SIDELOCK_POLICY_SESSION_H
+
+#include "base/reason.h"
+#include "policy/token.h"
+
+#define SESSION_CALLERS_MAX   16
+#define SESSION_LIST_MAX      64 /* verbs, or targets, in one session */
+#define SESSION_TTL_DEFAULT_S 900
+#define SESSION_TTL_MAX_S     604800 /* seven days */
+
+struct session {
+    char id[TOKEN_ID_SIZE];
+    char token_id[TOKEN_ID_SIZE];
+    char surface[TOKEN_NAME_SIZE];
+    char params_name[TOKEN_NAME_SIZE];   /* "" : none */
+    char params_digest[SHA256_HEX_SIZE]; /* "-": none */
+    uint32_t created_by;                 /* uid */
+    int64_t created_at, expires_at;      /* seconds since the epoch */
+    int64_t revoked_at;                  /* 0: not revoked */
+    int64_t used_at;                     /* 0: not used; set by the first admission of `once` */
+    bool once;
+    bool verbs_set, targets_set; /* false: no limit beyond the surface's */
+    struct text_list verbs, targets;
+    bool callers_set;
+    uint32_t callers[SESSION_CALLERS_MAX];
+    size_t caller_count;
+};
+
+void session_clear(struct session *session);
+
+/*
+ * Whether a stored session, presented with these verified claims, is good now
+ * (NULL: it was found through a ticket, which names nothing but the session).
+ * `current_digest` is the digest of the record it names as stored today (NULL:
+ * the record is gone; "-": the session names none).
+ */
+enum reason session_check(const struct session *session, const struct token_claims *claims,
+                          const char *current_digest, bool caller_known, uint32_t caller_uid,
+                          int64_t now);
+
+#endif

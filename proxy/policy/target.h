@@ -1,0 +1,18 @@
+/* Whether a target is on a list of globs, and whether a glob can be trusted to say so. */
+#ifndef SIDELOCK_POLICY_TARGET_H
+#define SIDELOCK_POLICY_TARGET_H
+
+#include "base/text.h"
+#include "policy/dialect.h"
+
+/*
+ * Whether a target may mean something else to the service than the bytes say:
+ * control characters; in a URI (RFC 3986) also "..", backslashes, and percent
+ * signs that hide a dot, a slash, a backslash or another percent sign, or that
+ * are not followed by two digits.
+ */
+bool target_is_ambiguous(struct span target, enum target_kind kind);
+
+bool target_is_listed(const struct text_list *globs, struct span target);
+
+#endif

@@ -1,0 +1,319 @@
+#include "policy/token.h"
+
+#include "policy/session.h"
+
+#include <jwt.h>
+#include <openssl/evp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* {"alg":"HS256","typ":"JWT"}: the one header libjwt writes, and the one accepted. */
+#define HEADER            "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+#define SIGNATURE_BYTES   43 /* base64url of 32 bytes, without padding */
+#define PAYLOAD_BYTES_MAX (TOKEN_BYTES_MAX / 4 * 3)
+#define TIME_MAX          INT64_C(253402300799) /* the end of the year 9999 */
+#define TIME_DIGITS_MAX   12
+
+#define HEX_DIGITS    "0123456789abcdef"
+#define NAME_FIRST    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+#define NAME_BYTES    NAME_FIRST "._-"
+#define SUBJECT_BYTES NAME_BYTES ":"
+
+static bool subject_valid(const char *subject)
+{
+    size_t length = strlen(subject);
+
+    return length > 0 && length < TOKEN_NAME_SIZE && strspn(subject, SUBJECT_BYTES) == length;
+}
+
+bool token_name_valid(const char *name)
+{
+    size_t length = strlen(name);
+
+    return length > 0 && length < TOKEN_NAME_SIZE && strspn(name, NAME_FIRST) > 0 &&
+           strspn(name, NAME_BYTES) == length;
+}
+
+bool token_id_valid(const char *id)
+{
+    return strlen(id) == TOKEN_ID_SIZE - 1 && strspn(id, HEX_DIGITS) == TOKEN_ID_SIZE - 1;
+}
+
+bool token_digest_valid(const char *digest)
+{
+    return strcmp(digest, "-") == 0 || (strlen(digest) == SHA256_HEX_SIZE - 1 &&
+                                        strspn(digest, HEX_DIGITS) == SHA256_HEX_SIZE - 1);
+}
+
+/* The claims, in the order libjwt writes them: sorted by name. */
+struct claim {
+    const char *name;
+    bool (*valid)(const char *value); /* NULL: a time */
+    size_t offset;                    /* in struct token_claims */
+    size_t size;
+};
+
+#define TEXT_CLAIM(name, member, valid)                                                            \
+    {                                                                                              \
+        name, valid, offsetof(struct token_claims, member),                                        \
+            sizeof(((struct token_claims *)NULL)->member)                                          \
+    }
+#define TIME_CLAIM(name, member)                                                                   \
+    {                                                                                              \
+        name, NULL, offsetof(struct token_claims, member), sizeof(int64_t)                         \
+    }
+#define ISSUER_INDEX 3 /* iss is a constant and has no member */
+
+static const struct claim claim_table[] = {
+    TEXT_CLAIM("aud", surface, token_name_valid),
+    TIME_CLAIM("exp", expires_at),
+    TIME_CLAIM("iat", issued_at),
+    {"iss", NULL, 0, 0},
+    TEXT_CLAIM("jti", token_id, token_id_valid),
+    TIME_CLAIM("nbf", not_before),
+    TEXT_CLAIM("prm", params_digest, token_digest_valid),
+    TEXT_CLAIM("sid", session_id, token_id_valid),
+    TEXT_CLAIM("sub", subject, subject_valid),
+};
+#define CLAIM_COUNT (sizeof(claim_table) / sizeof(claim_table[0]))
+
+static bool times_valid(const struct token_claims *claims)
+{
+    return claims->issued_at > 0 && claims->not_before > 0 && claims->expires_at <= TIME_MAX &&
+           claims->expires_at > claims->not_before && claims->expires_at > claims->issued_at &&
+           claims->expires_at - claims->issued_at <= SESSION_TTL_MAX_S;
+}
+
+static bool claims_valid(const struct token_claims *claims)
+{
+    for (size_t i = 0; i < CLAIM_COUNT; i++) {
+        const struct claim *claim = &claim_table[i];
+
+        if (claim->valid != NULL && !claim->valid((const char *)claims + claim->offset))
+            return false;
+    }
+    return times_valid(claims);
+}
+
+/*
+ * libjwt, 1.10.2 to 1.17, begins here. A string it returns is from malloc(): no
+ * part of Sidelock gives it another allocator, so free() is right for every
+ * version, and jwt_free_str(), which 1.10 lacks, is not needed.
+ */
+
+static bool add_claims(jwt_t *jwt, const struct token_claims *claims)
+{
+    for (size_t i = 0; i < CLAIM_COUNT; i++) {
+        const struct claim *claim = &claim_table[i];
+        const char *member = (const char *)claims + claim->offset;
+        int64_t time;
+        int failed;
+
+        if (i == ISSUER_INDEX) {
+            failed = jwt_add_grant(jwt, claim->name, TOKEN_ISSUER);
+        } else if (claim->valid != NULL) {
+            failed = jwt_add_grant(jwt, claim->name, member);
+        } else {
+            memcpy(&time, member, sizeof(time));
+            failed = jwt_add_grant_int(jwt, claim->name, (long)time);
+        }
+        if (failed)
+            return false;
+    }
+    return true;
+}
+
+enum error token_mint(const struct secret_key *key, const struct token_claims *claims, char **out)
+{
+    jwt_t *jwt = NULL;
+    char *token = NULL;
+
+    if (!claims_valid(claims))
+        return ERROR_INVALID;
+    if (jwt_new(&jwt) == 0 && add_claims(jwt, claims) &&
+        jwt_set_alg(jwt, JWT_ALG_HS256, secret_key_bytes(key), SECRET_KEY_BYTES) == 0)
+        token = jwt_encode_str(jwt);
+    jwt_free(jwt);
+    if (token == NULL)
+        return ERROR_CRYPTO;
+    *out = token;
+    return OK;
+}
+
+/* The signature, and nothing else: libjwt's view of the content is not relied on. */
+static bool signature_verifies(const struct secret_key *key, struct span token)
+{
+    char text[TOKEN_BYTES_MAX + 1];
+    jwt_t *jwt = NULL;
+    bool verified;
+
+    memcpy(text, token.data, token.length);
+    text[token.length] = '\0';
+    verified = jwt_decode(&jwt, text, secret_key_bytes(key), SECRET_KEY_BYTES) == 0 &&
+               jwt_get_alg(jwt) == JWT_ALG_HS256;
+    jwt_free(jwt);
+    secret_wipe(text, token.length);
+    return verified;
+}
+
+/* libjwt ends here. */
+
+static bool all_base64url(struct span span)
+{
+    for (size_t i = 0; i < span.length; i++) {
+        char byte = span.data[i];
+
+        if (!(byte >= 'A' && byte <= 'Z') && !(byte >= 'a' && byte <= 'z') &&
+            !(byte >= '0' && byte <= '9') && byte != '-' && byte != '_')
+            return false;
+    }
+    return span.length > 0;
+}
+
+/* HEADER '.' payload '.' signature, and nothing more; *payload is the part in the middle. */
+static bool has_form(struct span token, struct span *payload)
+{
+    const size_t before = sizeof(HEADER), after = SIGNATURE_BYTES + 1; /* with their dots */
+    struct span signature;
+
+    if (token.data == NULL || token.length > TOKEN_BYTES_MAX || token.length <= before + after ||
+        memcmp(token.data, HEADER ".", before) != 0 || token.data[token.length - after] != '.')
+        return false;
+    *payload = (struct span){token.data + before, token.length - before - after};
+    signature = (struct span){token.data + token.length - SIGNATURE_BYTES, SIGNATURE_BYTES};
+    return all_base64url(*payload) && all_base64url(signature);
+}
+
+bool token_resembles(struct span bytes)
+{
+    struct span payload;
+
+    return has_form(bytes, &payload);
+}
+
+/* RFC 4648 section 5 without padding; only the one encoding of some bytes is accepted. */
+static bool decode_payload(struct span encoded, char *out, size_t *length)
+{
+    unsigned char padded[TOKEN_BYTES_MAX + 4], bytes[PAYLOAD_BYTES_MAX + 4];
+    char again[TOKEN_BYTES_MAX + 4];
+    size_t count = encoded.length;
+    int decoded;
+
+    for (size_t i = 0; i < count; i++) {
+        char byte = encoded.data[i];
+
+        padded[i] = (unsigned char)(byte == '-' ? '+' : byte == '_' ? '/' : byte);
+    }
+    while (count % 4 != 0)
+        padded[count++] = '=';
+    decoded = EVP_DecodeBlock(bytes, padded, (int)count);
+    if (decoded < 0 || count - encoded.length > 2)
+        return false;
+    *length = (size_t)decoded - (count - encoded.length);
+    text_base64url(bytes, *length, again);
+    memcpy(out, bytes, *length);
+    return span_equals(encoded, again);
+}
+
+/* A cursor over the payload. */
+struct reader {
+    const char *at, *end;
+};
+
+static bool take(struct reader *reader, const char *text)
+{
+    size_t length = strlen(text);
+
+    if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, text, length) != 0)
+        return false;
+    reader->at += length;
+    return true;
+}
+
+/* A string without escapes: the alphabets need none. */
+static bool take_string(struct reader *reader, char *out, size_t size)
+{
+    size_t length = 0;
+
+    if (!take(reader, "\""))
+        return false;
+    while (reader->at < reader->end && *reader->at != '"' && *reader->at != '\0') {
+        if (length + 1 >= size)
+            return false;
+        out[length++] = *reader->at++;
+    }
+    out[length] = '\0';
+    return take(reader, "\"");
+}
+
+static bool take_time(struct reader *reader, int64_t *out)
+{
+    int64_t value = 0;
+    unsigned digits = 0;
+
+    for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
+        if (digits++ >= TIME_DIGITS_MAX || (digits > 1 && value == 0))
+            return false;
+        value = value * 10 + (*reader->at - '0');
+    }
+    *out = value;
+    return digits > 0;
+}
+
+/*
+ * Reads the payload as token_mint writes it: exactly these claims, in this
+ * order, of these types. Duplicates, strangers and second spellings have no
+ * place to be.
+ */
+static bool read_claims(struct span payload, struct token_claims *out)
+{
+    struct reader reader = {payload.data, payload.data + payload.length};
+
+    for (size_t i = 0; i < CLAIM_COUNT; i++) {
+        const struct claim *claim = &claim_table[i];
+        char *member = (char *)out + claim->offset;
+        int64_t time;
+        bool taken;
+
+        if (!take(&reader, i == 0 ? "{\"" : ",\"") || !take(&reader, claim->name) ||
+            !take(&reader, "\":"))
+            return false;
+        if (i == ISSUER_INDEX) {
+            taken = take(&reader, "\"" TOKEN_ISSUER "\"");
+        } else if (claim->valid != NULL) {
+            taken = take_string(&reader, member, claim->size);
+        } else {
+            taken = take_time(&reader, &time);
+            if (taken)
+                memcpy(member, &time, sizeof(time));
+        }
+        if (!taken)
+            return false;
+    }
+    return take(&reader, "}") && reader.at == reader.end && claims_valid(out);
+}
+
+enum reason token_verify(const struct secret_key *key, struct span token, const char *surface,
+                         int64_t now, struct token_claims *out)
+{
+    char json[PAYLOAD_BYTES_MAX + 4];
+    struct token_claims claims = {0};
+    struct span payload;
+    size_t length;
+
+    if (!has_form(token, &payload))
+        return REASON_TOKEN_MALFORMED;
+    if (!signature_verifies(key, token))
+        return REASON_TOKEN_SIGNATURE;
+    if (!decode_payload(payload, json, &length) ||
+        !read_claims((struct span){json, length}, &claims))
+        return REASON_TOKEN_CLAIMS;
+    if (claims.not_before > now + TOKEN_LEEWAY_S || claims.issued_at > now + TOKEN_LEEWAY_S)
+        return REASON_TOKEN_NOT_YET_VALID;
+    *out = claims;
+    if (surface != NULL && strcmp(claims.surface, surface) != 0)
+        return REASON_TOKEN_WRONG_SURFACE;
+    return claims.expires_at <= now ? REASON_TOKEN_EXPIRED : REASON_ALLOWED;
+}

@@ -1,0 +1,25 @@
+/*
+ * What an open store is made of: for the files of this folder.
+ *
+ *   store.c    opens and closes; directory, lock, keys; kill switches
+ *   records.c  parameter records
+ *   sessions.c sessions
+ */
+#ifndef SIDELOCK_STORE_HANDLE_H
+#define SIDELOCK_STORE_HANDLE_H
+
+#include "store/database.h"
+#include "store/store.h"
+
+struct store {
+    int directory_fd;
+    int lock_fd; /* an exclusive flock(2) for as long as it is open */
+    struct database *database;
+    struct secret_key *token_key;
+    struct secret_key *seal_key;
+};
+
+/* Copies a column into a fixed array. False if it is NULL or too long for it. */
+bool store_copy_text(char *out, size_t size, const char *text);
+
+#endif

@@ -1,0 +1,170 @@
+#include "policy/params.h"
+#include "store/handle.h"
+#include "store/seal.h"
+
+#include <string.h>
+
+#define COLUMNS           "name, surface, digest, created_at, updated_at"
+#define CONTEXT_BYTES_MAX (sizeof("params") + (size_t)2 * TOKEN_NAME_SIZE + SHA256_HEX_SIZE)
+#define SEALED_BYTES_MAX  (PARAMS_BYTES_MAX + SEAL_OVERHEAD_BYTES)
+
+/*
+ * What a sealed value belongs to: name, surface and digest, each ended by a NUL
+ * so that no two records share a context.
+ */
+static void build_context(struct buffer *out, const struct store_params *params)
+{
+    buffer_init(out, CONTEXT_BYTES_MAX);
+    buffer_append(out, "params", sizeof("params"));
+    buffer_append(out, params->name, strlen(params->name) + 1);
+    buffer_append(out, params->surface, strlen(params->surface) + 1);
+    buffer_append(out, params->digest, strlen(params->digest) + 1);
+}
+
+static enum error seal_record(const struct store *store, const struct store_params *params,
+                              struct span json, struct buffer *sealed)
+{
+    struct buffer context;
+    enum error error = ERROR_MEMORY;
+
+    build_context(&context, params);
+    if (!buffer_failed(&context))
+        error =
+            seal_close(store->seal_key, (struct span){context.data, context.length}, json, sealed);
+    buffer_clear(&context);
+    return error;
+}
+
+static enum error unseal_record(const struct store *store, const struct store_params *params,
+                                struct span sealed, struct buffer *json)
+{
+    struct buffer context;
+    enum error error = ERROR_MEMORY;
+
+    build_context(&context, params);
+    if (!buffer_failed(&context))
+        error =
+            seal_open(store->seal_key, (struct span){context.data, context.length}, sealed, json);
+    buffer_clear(&context);
+    return error;
+}
+
+static enum error read_row(const struct statement *statement, struct store_params *out)
+{
+    struct store_params row = {0};
+
+    if (!store_copy_text(row.name, sizeof(row.name), statement_text(statement, 0)) ||
+        !store_copy_text(row.surface, sizeof(row.surface), statement_text(statement, 1)) ||
+        !store_copy_text(row.digest, sizeof(row.digest), statement_text(statement, 2)))
+        return ERROR_INVALID;
+    row.created_at = statement_integer(statement, 3);
+    row.updated_at = statement_integer(statement, 4);
+    *out = row;
+    return OK;
+}
+
+static enum error insert_row(struct store *store, struct store_params *row, struct span sealed)
+{
+    static const char sql[] =
+        "INSERT INTO params (name, surface, digest, sealed, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET surface = excluded.surface,"
+        " digest = excluded.digest, sealed = excluded.sealed, updated_at = excluded.updated_at";
+    struct statement *statement = database_query(store->database, sql);
+
+    statement_bind_text(statement, row->name);
+    statement_bind_text(statement, row->surface);
+    statement_bind_text(statement, row->digest);
+    statement_bind_bytes(statement, sealed);
+    statement_bind_integer(statement, row->created_at);
+    statement_bind_integer(statement, row->updated_at);
+    return statement_run(statement);
+}
+
+static enum error digest_of(const char *json, size_t length, char out[SHA256_HEX_SIZE])
+{
+    struct params *params;
+    enum error error = params_parse(json, length, &params);
+
+    if (error != OK)
+        return error;
+    error = params_digest(params, out);
+    params_destroy(params);
+    return error;
+}
+
+enum error store_params_put(struct store *store, const char *name, const char *surface,
+                            const char *json, size_t length, int64_t now, struct store_params *out)
+{
+    struct store_params row = {.created_at = now, .updated_at = now};
+    struct buffer sealed;
+    enum error error;
+
+    if (!token_name_valid(name) || (*surface != '\0' && !token_name_valid(surface)))
+        return ERROR_INVALID;
+    if (!store_copy_text(row.name, sizeof(row.name), name) ||
+        !store_copy_text(row.surface, sizeof(row.surface), surface))
+        return ERROR_LIMIT;
+    error = digest_of(json, length, row.digest);
+    if (error != OK)
+        return error;
+    buffer_init(&sealed, SEALED_BYTES_MAX);
+    error = seal_record(store, &row, (struct span){json, length}, &sealed);
+    if (error == OK)
+        error = insert_row(store, &row, (struct span){sealed.data, sealed.length});
+    buffer_clear(&sealed);
+    return error == OK ? store_params_get(store, name, out, NULL) : error;
+}
+
+enum error store_params_get(struct store *store, const char *name, struct store_params *out,
+                            struct buffer *json)
+{
+    static const char sql[] = "SELECT " COLUMNS ", sealed FROM params WHERE name = ?";
+    struct statement *statement = database_query(store->database, sql);
+    struct store_params row;
+    enum error error;
+
+    statement_bind_text(statement, name);
+    error = statement_next(statement);
+    if (error != OK)
+        return error;
+    error = read_row(statement, &row);
+    if (error == OK && json != NULL)
+        error = unseal_record(store, &row, statement_bytes(statement, 5), json);
+    statement_end(statement);
+    if (error == OK)
+        *out = row;
+    return error;
+}
+
+enum error store_params_remove(struct store *store, const char *name)
+{
+    static const char sql[] = "DELETE FROM params WHERE name = ?";
+    struct statement *statement = database_query(store->database, sql);
+    enum error error;
+
+    statement_bind_text(statement, name);
+    error = statement_run(statement);
+    if (error == OK && database_changes(store->database) == 0)
+        error = ERROR_NOT_FOUND;
+    return error;
+}
+
+enum error store_params_each(struct store *store,
+                             void (*visit)(void *context, const struct store_params *params),
+                             void *context)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM params ORDER BY name";
+    struct statement *statement = database_query(store->database, sql);
+    struct store_params row;
+    enum error error;
+
+    while ((error = statement_next(statement)) == OK) {
+        error = read_row(statement, &row);
+        if (error != OK) {
+            statement_end(statement);
+            return error;
+        }
+        visit(context, &row);
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}

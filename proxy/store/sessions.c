@@ -1,0 +1,316 @@
+#include "store/handle.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COLUMNS                                                                                    \
+    "id, token_id, surface, params_name, params_digest, created_by, created_at, expires_at,"       \
+    " revoked_at, used_at, once, verbs, targets, callers"
+#define ENDED_KEPT_S 86400 /* how long an ended session stays listed */
+
+/* The three optional lists of a session as JSON texts; NULL stands for no list. */
+struct lists {
+    char *verbs, *targets, *callers;
+};
+
+static void lists_clear(struct lists *lists)
+{
+    free(lists->verbs);
+    free(lists->targets);
+    free(lists->callers);
+    *lists = (struct lists){0};
+}
+
+static enum error dump(json_t *array, char **out)
+{
+    *out = json_dumps(array, JSON_COMPACT);
+    json_decref(array);
+    return *out != NULL ? OK : ERROR_MEMORY;
+}
+
+static enum error dump_texts(const struct text_list *list, char **out)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < list->count; i++) {
+        /* The only failure but memory is text that is not UTF-8. */
+        if (json_array_append_new(array, json_string(list->items[i])) != 0) {
+            json_decref(array);
+            return ERROR_INVALID;
+        }
+    }
+    return dump(array, out);
+}
+
+static enum error dump_callers(const struct session *session, char **out)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < session->caller_count; i++) {
+        if (json_array_append_new(array, json_integer(session->callers[i])) != 0) {
+            json_decref(array);
+            return ERROR_MEMORY;
+        }
+    }
+    return dump(array, out);
+}
+
+static enum error dump_lists(const struct session *session, struct lists *out)
+{
+    enum error error = OK;
+
+    if (session->verbs_set)
+        error = dump_texts(&session->verbs, &out->verbs);
+    if (error == OK && session->targets_set)
+        error = dump_texts(&session->targets, &out->targets);
+    if (error == OK && session->callers_set)
+        error = dump_callers(session, &out->callers);
+    if (error != OK)
+        lists_clear(out);
+    return error;
+}
+
+static enum error load_texts(const char *json, bool *set, struct text_list *out)
+{
+    enum error error = OK;
+    json_t *array;
+
+    *set = json != NULL;
+    if (json == NULL)
+        return OK;
+    array = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_array(array) || json_array_size(array) > SESSION_LIST_MAX)
+        error = ERROR_INVALID;
+    for (size_t i = 0; error == OK && i < json_array_size(array); i++) {
+        const json_t *item = json_array_get(array, i);
+
+        error = json_is_string(item)
+                    ? text_list_add(out, json_string_value(item), json_string_length(item))
+                    : ERROR_INVALID;
+    }
+    json_decref(array);
+    return error;
+}
+
+static enum error load_callers(const char *json, struct session *out)
+{
+    enum error error = OK;
+    json_t *array;
+
+    out->callers_set = json != NULL;
+    if (json == NULL)
+        return OK;
+    array = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
+    if (!json_is_array(array) || json_array_size(array) > SESSION_CALLERS_MAX)
+        error = ERROR_INVALID;
+    for (size_t i = 0; error == OK && i < json_array_size(array); i++) {
+        json_int_t uid = json_integer_value(json_array_get(array, i));
+
+        if (!json_is_integer(json_array_get(array, i)) || uid < 0 || uid > UINT32_MAX)
+            error = ERROR_INVALID;
+        else
+            out->callers[out->caller_count++] = (uint32_t)uid;
+    }
+    json_decref(array);
+    return error;
+}
+
+static enum error load_row(const struct statement *row, struct session *out)
+{
+    int64_t created_by = statement_integer(row, 5);
+    enum error error;
+
+    if (!store_copy_text(out->id, sizeof(out->id), statement_text(row, 0)) ||
+        !store_copy_text(out->token_id, sizeof(out->token_id), statement_text(row, 1)) ||
+        !store_copy_text(out->surface, sizeof(out->surface), statement_text(row, 2)) ||
+        !store_copy_text(out->params_name, sizeof(out->params_name), statement_text(row, 3)) ||
+        !store_copy_text(out->params_digest, sizeof(out->params_digest), statement_text(row, 4)) ||
+        created_by < 0 || created_by > UINT32_MAX)
+        return ERROR_INVALID;
+    out->created_by = (uint32_t)created_by;
+    out->created_at = statement_integer(row, 6);
+    out->expires_at = statement_integer(row, 7);
+    out->revoked_at = statement_integer(row, 8);
+    out->used_at = statement_integer(row, 9);
+    out->once = statement_integer(row, 10) != 0;
+    error = load_texts(statement_text(row, 11), &out->verbs_set, &out->verbs);
+    if (error == OK)
+        error = load_texts(statement_text(row, 12), &out->targets_set, &out->targets);
+    return error == OK ? load_callers(statement_text(row, 13), out) : error;
+}
+
+/* Fills *out completely, or clears it. */
+static enum error load_session(const struct statement *row, struct session *out)
+{
+    struct session session = {0};
+    enum error error = load_row(row, &session);
+
+    if (error == OK)
+        *out = session;
+    else
+        session_clear(&session);
+    return error;
+}
+
+static enum error check_session(const struct session *session)
+{
+    if (!token_id_valid(session->id) || !token_id_valid(session->token_id) ||
+        !token_name_valid(session->surface) || !token_digest_valid(session->params_digest) ||
+        (session->params_name[0] != '\0' && !token_name_valid(session->params_name)) ||
+        session->created_at <= 0 || session->expires_at <= session->created_at)
+        return ERROR_INVALID;
+    if (session->verbs.count > SESSION_LIST_MAX || session->targets.count > SESSION_LIST_MAX ||
+        session->caller_count > SESSION_CALLERS_MAX)
+        return ERROR_LIMIT;
+    return OK;
+}
+
+static enum error insert_session(struct store *store, const struct session *session,
+                                 const struct lists *lists)
+{
+    static const char sql[] = "INSERT INTO sessions (" COLUMNS ")"
+                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    struct statement *statement = database_query(store->database, sql);
+
+    statement_bind_text(statement, session->id);
+    statement_bind_text(statement, session->token_id);
+    statement_bind_text(statement, session->surface);
+    statement_bind_text(statement, session->params_name);
+    statement_bind_text(statement, session->params_digest);
+    statement_bind_integer(statement, session->created_by);
+    statement_bind_integer(statement, session->created_at);
+    statement_bind_integer(statement, session->expires_at);
+    statement_bind_integer(statement, session->revoked_at);
+    statement_bind_integer(statement, session->used_at);
+    statement_bind_integer(statement, session->once);
+    statement_bind_text(statement, lists->verbs);
+    statement_bind_text(statement, lists->targets);
+    statement_bind_text(statement, lists->callers);
+    return statement_run(statement);
+}
+
+enum error store_session_add(struct store *store, const struct session *session)
+{
+    struct lists lists = {0};
+    enum error error = check_session(session);
+
+    if (error == OK)
+        error = dump_lists(session, &lists);
+    if (error == OK)
+        error = insert_session(store, session, &lists);
+    lists_clear(&lists);
+    return error;
+}
+
+enum error store_session_get(struct store *store, const char *id, struct session *out)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM sessions WHERE id = ?";
+    struct statement *statement = database_query(store->database, sql);
+    enum error error;
+
+    statement_bind_text(statement, id);
+    error = statement_next(statement);
+    if (error != OK)
+        return error;
+    error = load_session(statement, out);
+    statement_end(statement);
+    return error;
+}
+
+/* Runs "UPDATE sessions SET something_at = ? WHERE id = ? AND ...": how many rows changed. */
+static enum error stamp(struct store *store, const char *sql, const char *id, int64_t now,
+                        size_t *changed)
+{
+    struct statement *statement;
+    enum error error;
+
+    if (now <= 0)
+        return ERROR_INVALID;
+    statement = database_query(store->database, sql);
+    statement_bind_integer(statement, now);
+    statement_bind_text(statement, id);
+    error = statement_run(statement);
+    if (error == OK)
+        *changed = database_changes(store->database);
+    return error;
+}
+
+enum error store_session_revoke(struct store *store, const char *id, int64_t now)
+{
+    static const char sql[] = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0";
+    static const char known[] = "SELECT 1 FROM sessions WHERE id = ?";
+    struct statement *statement;
+    size_t changed = 0;
+    enum error error = stamp(store, sql, id, now, &changed);
+
+    if (error != OK || changed > 0)
+        return error;
+    statement = database_query(store->database, known);
+    statement_bind_text(statement, id);
+    error = statement_next(statement);
+    if (error == OK)
+        statement_end(statement);
+    return error;
+}
+
+enum error store_session_revoke_all(struct store *store, const char *surface, int64_t now,
+                                    size_t *count)
+{
+    static const char sql[] = "UPDATE sessions SET revoked_at = ?1 WHERE revoked_at = 0"
+                              " AND expires_at > ?1 AND (?2 IS NULL OR surface = ?2)";
+
+    return stamp(store, sql, surface, now, count);
+}
+
+enum error store_session_use(struct store *store, const char *id, int64_t now)
+{
+    static const char sql[] =
+        "UPDATE sessions SET used_at = ? WHERE id = ? AND once = 1 AND used_at = 0";
+    static const char known[] = "SELECT once FROM sessions WHERE id = ?";
+    struct statement *statement;
+    size_t changed = 0;
+    enum error error = stamp(store, sql, id, now, &changed);
+
+    if (error != OK || changed > 0)
+        return error;
+    statement = database_query(store->database, known);
+    statement_bind_text(statement, id);
+    error = statement_next(statement);
+    if (error != OK)
+        return error;
+    error = statement_integer(statement, 0) != 0 ? ERROR_EXISTS : ERROR_STATE;
+    statement_end(statement);
+    return error;
+}
+
+enum error store_session_each(struct store *store,
+                              void (*visit)(void *context, const struct session *session),
+                              void *context)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM sessions ORDER BY created_at, id";
+    struct statement *statement = database_query(store->database, sql);
+    struct session session;
+    enum error error;
+
+    while ((error = statement_next(statement)) == OK) {
+        error = load_session(statement, &session);
+        if (error != OK) {
+            statement_end(statement);
+            return error;
+        }
+        visit(context, &session);
+        session_clear(&session);
+    }
+    return error == ERROR_NOT_FOUND ? OK : error;
+}
+
+enum error store_session_expire(struct store *store, int64_t now)
+{
+    static const char sql[] = "DELETE FROM sessions WHERE expires_at < ?1"
+                              " OR (revoked_at <> 0 AND revoked_at < ?1)";
+    struct statement *statement = database_query(store->database, sql);
+
+    statement_bind_integer(statement, now - ENDED_KEPT_S);
+    return statement_run(statement);
+}

@@ -1,0 +1,285 @@
+#include "store/store.h"
+
+#include "store/handle.h"
+#include "store/keyfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DATABASE_NAME "sidelock.db"
+#define KEY_NAME      "key"
+#define LOCK_NAME     "lock"
+#define OTHERS        (S_IRWXG | S_IRWXO)
+
+/* Changing one of these makes every token or sealed record of before unreadable. */
+#define PURPOSE_TOKENS  "sidelock tokens 1"
+#define PURPOSE_SEALING "sidelock sealing 1"
+#define PURPOSE_CHECK   "sidelock key check 1"
+
+/* What opening works on. */
+struct opening {
+    struct store *store;
+    const char *directory;
+    char *why;
+    size_t why_size;
+};
+
+bool store_copy_text(char *out, size_t size, const char *text)
+{
+    size_t length = text != NULL ? strlen(text) : size;
+
+    if (length >= size)
+        return false;
+    memcpy(out, text, length + 1);
+    return true;
+}
+
+static enum error open_directory(struct opening *opening)
+{
+    const char *directory = opening->directory;
+    struct stat facts;
+    int fd;
+
+    if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST) {
+        snprintf(opening->why, opening->why_size,
+                 "cannot make the state directory %s: %s; make it, or name another in state_dir",
+                 directory, strerror(errno));
+        return ERROR_IO;
+    }
+    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    opening->store->directory_fd = fd;
+    if (fd < 0 || fstat(fd, &facts) != 0) {
+        snprintf(opening->why, opening->why_size, "cannot open the state directory %s: %s",
+                 directory, strerror(errno));
+        return errno == EACCES ? ERROR_DENIED : ERROR_IO;
+    }
+    if (facts.st_uid != geteuid() && facts.st_uid != 0) {
+        snprintf(opening->why, opening->why_size,
+                 "the state directory %s belongs to uid %u; it must belong to the user who runs "
+                 "Sidelock",
+                 directory, (unsigned)facts.st_uid);
+        return ERROR_DENIED;
+    }
+    if ((facts.st_mode & OTHERS) != 0) {
+        snprintf(opening->why, opening->why_size,
+                 "the state directory %s is open to others; run chmod 700 on it", directory);
+        return ERROR_DENIED;
+    }
+    return OK;
+}
+
+static enum error take_lock(struct opening *opening)
+{
+    int fd = openat(opening->store->directory_fd, LOCK_NAME,
+                    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+
+    opening->store->lock_fd = fd;
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return OK;
+    if (errno == EWOULDBLOCK) {
+        snprintf(opening->why, opening->why_size,
+                 "another Sidelock is using the state directory %s; stop it, or name another "
+                 "directory in state_dir",
+                 opening->directory);
+        return ERROR_EXISTS;
+    }
+    snprintf(opening->why, opening->why_size, "cannot lock the state directory %s: %s",
+             opening->directory, strerror(errno));
+    return ERROR_IO;
+}
+
+static enum error open_key(struct opening *opening, struct secret_key **out)
+{
+    int directory_fd = opening->store->directory_fd;
+    char path[PATH_MAX];
+    enum error error;
+
+    snprintf(path, sizeof(path), "%s/" KEY_NAME, opening->directory);
+    error = keyfile_read(directory_fd, path, out, opening->why, opening->why_size);
+    if (error != ERROR_NOT_FOUND)
+        return error;
+    /* A new key beside an old database would orphan every record in it. */
+    if (faccessat(directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+        snprintf(opening->why, opening->why_size,
+                 "the key file %s is gone but its database is not: restore the key, or move "
+                 "%s/" DATABASE_NAME " away to start afresh",
+                 path, opening->directory);
+        return ERROR_INVALID;
+    }
+    error = keyfile_make(directory_fd, path, opening->why, opening->why_size);
+    if (error != OK)
+        return error;
+    return keyfile_read(directory_fd, path, out, opening->why, opening->why_size);
+}
+
+static enum error open_database(struct opening *opening)
+{
+    struct store *store = opening->store;
+    char path[PATH_MAX];
+    enum error error;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/" DATABASE_NAME, opening->directory) >=
+        sizeof(path)) {
+        snprintf(opening->why, opening->why_size, "the name of the state directory is too long");
+        return ERROR_LIMIT;
+    }
+    error = database_open(path, &store->database, opening->why, opening->why_size);
+    if (error != OK)
+        return error;
+    if (fsync(store->directory_fd) != 0) {
+        snprintf(opening->why, opening->why_size, "cannot write the state directory %s to disk: %s",
+                 opening->directory, strerror(errno));
+        return ERROR_IO;
+    }
+    return OK;
+}
+
+/* Writes the fingerprint down on first use and compares it from then on. */
+static enum error compare_fingerprint(struct database *database, const char *fingerprint)
+{
+    static const char add[] = "INSERT INTO meta (name, value) VALUES ('key', ?)"
+                              " ON CONFLICT (name) DO NOTHING";
+    static const char get[] = "SELECT value FROM meta WHERE name = 'key'";
+    struct statement *statement = database_query(database, add);
+    enum error error;
+
+    statement_bind_text(statement, fingerprint);
+    error = statement_run(statement);
+    if (error != OK)
+        return error;
+    statement = database_query(database, get);
+    error = statement_next(statement);
+    if (error != OK)
+        return error;
+    if (strcmp(statement_text(statement, 0), fingerprint) != 0)
+        error = ERROR_CRYPTO;
+    statement_end(statement);
+    return error;
+}
+
+static enum error check_fingerprint(struct opening *opening, const struct secret_key *master)
+{
+    char fingerprint[SHA256_HEX_SIZE];
+    struct secret_key *check;
+    enum error error = secret_key_derive(master, PURPOSE_CHECK, &check);
+
+    if (error == OK) {
+        secret_sha256_hex(secret_key_bytes(check), SECRET_KEY_BYTES, fingerprint);
+        secret_key_destroy(check);
+        error = compare_fingerprint(opening->store->database, fingerprint);
+    }
+    if (error == ERROR_CRYPTO)
+        snprintf(opening->why, opening->why_size,
+                 "the key file and the database in %s do not belong together: restore the key "
+                 "that was there before",
+                 opening->directory);
+    else if (error != OK)
+        snprintf(opening->why, opening->why_size, "cannot use the database in %s: %s",
+                 opening->directory, error_text(error));
+    return error;
+}
+
+static enum error open_with_key(struct opening *opening, const struct secret_key *master)
+{
+    struct store *store = opening->store;
+    enum error error = secret_key_derive(master, PURPOSE_TOKENS, &store->token_key);
+
+    if (error == OK)
+        error = secret_key_derive(master, PURPOSE_SEALING, &store->seal_key);
+    if (error != OK) {
+        snprintf(opening->why, opening->why_size, "cannot derive keys: %s", error_text(error));
+        return error;
+    }
+    error = open_database(opening);
+    return error == OK ? check_fingerprint(opening, master) : error;
+}
+
+enum error store_open(const char *directory, struct store **out, char *why, size_t why_size)
+{
+    struct opening opening = {.directory = directory, .why = why, .why_size = why_size};
+    struct secret_key *master = NULL;
+    struct store *store = malloc(sizeof(*store));
+    enum error error;
+
+    if (store == NULL) {
+        snprintf(why, why_size, "out of memory");
+        return ERROR_MEMORY;
+    }
+    *store = (struct store){.directory_fd = -1, .lock_fd = -1};
+    opening.store = store;
+    error = open_directory(&opening);
+    if (error == OK)
+        error = take_lock(&opening);
+    if (error == OK)
+        error = open_key(&opening, &master);
+    if (error == OK)
+        error = open_with_key(&opening, master);
+    secret_key_destroy(master);
+    if (error != OK) {
+        store_close(store);
+        return error;
+    }
+    *out = store;
+    return OK;
+}
+
+void store_close(struct store *store)
+{
+    if (store == NULL)
+        return;
+    database_close(store->database);
+    secret_key_destroy(store->token_key);
+    secret_key_destroy(store->seal_key);
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
+    if (store->directory_fd >= 0)
+        close(store->directory_fd);
+    free(store);
+}
+
+const struct secret_key *store_token_key(const struct store *store)
+{
+    return store->token_key;
+}
+
+enum error store_surface_set_killed(struct store *store, const char *surface, bool killed,
+                                    int64_t now)
+{
+    static const char sql[] = "INSERT INTO surfaces (name, killed, changed_at) VALUES (?, ?, ?)"
+                              " ON CONFLICT (name) DO UPDATE SET killed = excluded.killed,"
+                              " changed_at = excluded.changed_at";
+    struct statement *statement;
+
+    if (!token_name_valid(surface))
+        return ERROR_INVALID;
+    statement = database_query(store->database, sql);
+    statement_bind_text(statement, surface);
+    statement_bind_integer(statement, killed);
+    statement_bind_integer(statement, now);
+    return statement_run(statement);
+}
+
+enum error store_surface_killed(struct store *store, const char *surface, bool *killed)
+{
+    static const char sql[] = "SELECT killed FROM surfaces WHERE name = ?";
+    struct statement *statement = database_query(store->database, sql);
+    enum error error;
+
+    statement_bind_text(statement, surface);
+    error = statement_next(statement);
+    if (error == OK)
+        *killed = statement_integer(statement, 0) != 0;
+    else if (error == ERROR_NOT_FOUND)
+        *killed = false;
+    else
+        return error;
+    statement_end(statement);
+    return OK;
+}

@@ -1,0 +1,341 @@
+#include "system/audit.h"
+
+#include "base/log.h"
+#include "system/audit_line.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Room kept for what commit adds: "cut", "prev", the brace and the newline. */
+#define ENDING_BYTES 128
+/* The last whole line and what was torn after it always fit: four lines of any length. */
+#define TAIL_BYTES 65536
+#define CUT_MARK   "\xe2\x80\xa6" /* U+2026 */
+
+/* Where the chain stands. */
+struct chain {
+    uint64_t sequence;            /* of the last whole line; 0: none */
+    char digest[SHA256_HEX_SIZE]; /* of the last line, or of what was torn after it */
+    char whole[SHA256_HEX_SIZE];  /* of the last whole line */
+    bool torn;                    /* the file does not end in a line of ours: recover first */
+};
+
+struct audit {
+    char *path;
+    int fd;
+    struct chain chain;
+    struct json_scan *scan;
+    struct buffer line;
+    unsigned fields;
+    bool cut;
+};
+
+static const struct chain empty_chain = {.digest = AUDIT_ZERO_DIGEST, .whole = AUDIT_ZERO_DIGEST};
+
+/* Follows the chain through the end of a file, which may begin within a line. */
+static void follow(struct audit *audit, struct span tail, struct chain *chain)
+{
+    const char *at = tail.data, *end = tail.data + tail.length, *torn = NULL, *stop = at;
+    struct audit_line parsed;
+
+    for (; at < end; at = stop + 1) {
+        stop = memchr(at, '\n', (size_t)(end - at));
+        if (stop == NULL)
+            stop = end;
+        if (audit_line_parse(audit->scan, (struct span){at, (size_t)(stop - at)}, &parsed)) {
+            torn = NULL;
+            chain->sequence = parsed.sequence;
+            secret_sha256_hex(at, (size_t)(stop - at), chain->whole);
+        } else if (torn == NULL) {
+            torn = at;
+        }
+    }
+    chain->torn = torn != NULL;
+    if (chain->torn)
+        secret_sha256_hex(torn, (size_t)(stop - torn), chain->digest);
+    else
+        memcpy(chain->digest, chain->whole, SHA256_HEX_SIZE);
+}
+
+/* Reads where a file's chain stands into *chain, and ends a line that has no newline. */
+static enum error read_tail(struct audit *audit, int fd, struct chain *chain)
+{
+    off_t size = lseek(fd, 0, SEEK_END);
+    char *tail = malloc(TAIL_BYTES);
+    enum error error = OK;
+    ssize_t length;
+
+    if (tail == NULL)
+        return ERROR_MEMORY;
+    length = size < 0 ? -1 : pread(fd, tail, TAIL_BYTES, size > TAIL_BYTES ? size - TAIL_BYTES : 0);
+    if (length < 0) {
+        error = ERROR_IO;
+    } else {
+        *chain = empty_chain;
+        follow(audit, (struct span){tail, (size_t)length}, chain);
+        if (length > 0 && tail[length - 1] != '\n' && write(fd, "\n", 1) != 1)
+            error = ERROR_IO;
+    }
+    free(tail);
+    return error;
+}
+
+static enum error open_file(const char *path, int *out)
+{
+    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                  S_IRUSR | S_IWUSR);
+    struct stat facts;
+
+    if (fd < 0)
+        return ERROR_IO;
+    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        close(fd);
+        errno = EINVAL;
+        return ERROR_IO;
+    }
+    *out = fd;
+    return OK;
+}
+
+static void append_time(struct buffer *line)
+{
+    struct timespec now;
+    struct tm utc;
+    char text[32];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
+    buffer_append_format(line, "\"%s.%03ldZ\"", text, now.tv_nsec / 1000000);
+}
+
+static void begin_line(struct audit *audit, const char *event)
+{
+    buffer_reset(&audit->line);
+    audit->fields = 0;
+    audit->cut = false;
+    buffer_append_format(&audit->line,
+                         "{\"seq\":%llu,\"time\":", (unsigned long long)audit->chain.sequence + 1);
+    append_time(&audit->line);
+    buffer_append_text(&audit->line, ",\"event\":");
+    buffer_append_json_string(&audit->line, event, strlen(event));
+}
+
+/* Begins a member; returns where the line would end without it. */
+static size_t begin_field(struct audit *audit, const char *name)
+{
+    size_t start = audit->line.length;
+
+    buffer_append_format(&audit->line, ",\"%s\":", name);
+    return start;
+}
+
+/* Takes a member back that left no room for the line's ending, or was one too many. */
+static void end_field(struct audit *audit, size_t start)
+{
+    struct buffer *line = &audit->line;
+
+    if (audit->fields < AUDIT_FIELDS_MAX && !buffer_failed(line) &&
+        line->length + ENDING_BYTES <= AUDIT_LINE_BYTES_MAX) {
+        audit->fields++;
+        return;
+    }
+    audit->cut = true;
+    if (line->data == NULL)
+        return;
+    line->length = start;
+    line->data[start] = '\0';
+    line->failed = false;
+}
+
+void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length)
+{
+    size_t start = begin_field(audit, name);
+    size_t kept = length;
+
+    if (length <= AUDIT_VALUE_BYTES_MAX) {
+        buffer_append_json_string(&audit->line, bytes, length);
+    } else {
+        /* Not in the middle of a UTF-8 sequence. */
+        for (kept = AUDIT_VALUE_BYTES_MAX; kept > AUDIT_VALUE_BYTES_MAX - 4; kept--) {
+            if (((unsigned char)bytes[kept] & 0xc0) != 0x80)
+                break;
+        }
+        buffer_append_json_string(&audit->line, bytes, kept);
+        if (!buffer_failed(&audit->line)) {
+            audit->line.length--; /* the closing quote comes after the mark */
+            buffer_append_text(&audit->line, CUT_MARK "\"");
+        }
+    }
+    end_field(audit, start);
+}
+
+void audit_text(struct audit *audit, const char *name, const char *value)
+{
+    if (value != NULL)
+        audit_bytes(audit, name, value, strlen(value));
+}
+
+void audit_number(struct audit *audit, const char *name, int64_t value)
+{
+    size_t start = begin_field(audit, name);
+
+    buffer_append_format(&audit->line, "%lld", (long long)value);
+    end_field(audit, start);
+}
+
+void audit_flag(struct audit *audit, const char *name, bool value)
+{
+    size_t start = begin_field(audit, name);
+
+    buffer_append_text(&audit->line, value ? "true" : "false");
+    end_field(audit, start);
+}
+
+void audit_reason(struct audit *audit, enum reason reason)
+{
+    audit_text(audit, "reason", reason_info(reason)->code);
+}
+
+/*
+ * Writes all or nothing: what a failed write left behind is cut off again, or
+ * if even that fails, gone around by the next line.
+ */
+static enum error write_line(struct audit *audit)
+{
+    const struct buffer *line = &audit->line;
+    off_t before = lseek(audit->fd, 0, SEEK_END);
+    size_t written = 0;
+
+    while (before >= 0 && written < line->length) {
+        ssize_t count = write(audit->fd, line->data + written, line->length - written);
+
+        if (count > 0)
+            written += (size_t)count;
+        else if (errno != EINTR)
+            break;
+    }
+    if (written == line->length)
+        return OK;
+    log_error("the audit log %s cannot be written: %s", audit->path, strerror(errno));
+    if (written > 0 && ftruncate(audit->fd, before) != 0)
+        audit->chain.torn = true;
+    return ERROR_IO;
+}
+
+static enum error commit_line(struct audit *audit)
+{
+    struct chain *chain = &audit->chain;
+    struct audit_line parsed;
+
+    if (audit->cut)
+        buffer_append_text(&audit->line, ",\"cut\":true");
+    buffer_append_format(&audit->line, ",\"prev\":\"%s\"}\n", chain->digest);
+    if (buffer_failed(&audit->line))
+        return ERROR_MEMORY;
+    /* What could not be read back would break the chain for every line to come. */
+    if (!audit_line_parse(audit->scan, (struct span){audit->line.data, audit->line.length - 1},
+                          &parsed))
+        return ERROR_INVALID;
+    if (write_line(audit) != OK)
+        return ERROR_IO;
+    chain->sequence++;
+    chain->torn = false;
+    secret_sha256_hex(audit->line.data, audit->line.length - 1, chain->digest);
+    memcpy(chain->whole, chain->digest, SHA256_HEX_SIZE);
+    return OK;
+}
+
+/* Writes the line that goes around what was torn. */
+static enum error recover(struct audit *audit)
+{
+    begin_line(audit, AUDIT_EVENT_RECOVERED);
+    audit_text(audit, "after", audit->chain.whole);
+    return commit_line(audit);
+}
+
+void audit_begin(struct audit *audit, const char *event)
+{
+    struct chain chain;
+
+    if (audit->chain.torn && read_tail(audit, audit->fd, &chain) == OK) {
+        audit->chain = chain;
+        /* If this fails, the chain stays torn and the commit refuses. */
+        if (chain.torn && recover(audit) != OK)
+            log_error("the audit log %s cannot be recovered yet", audit->path);
+    }
+    begin_line(audit, event);
+}
+
+enum error audit_commit(struct audit *audit)
+{
+    return audit->chain.torn ? ERROR_IO : commit_line(audit);
+}
+
+enum error audit_open(const char *path, struct audit **out)
+{
+    struct audit *audit = calloc(1, sizeof(*audit));
+    enum error error;
+
+    if (audit == NULL)
+        return ERROR_MEMORY;
+    audit->fd = -1;
+    buffer_init(&audit->line, AUDIT_LINE_BYTES_MAX);
+    audit->path = text_copy(span_of(path));
+    error = audit->path != NULL ? json_scan_create(&audit->scan) : ERROR_MEMORY;
+    if (error == OK)
+        error = open_file(path, &audit->fd);
+    if (error == OK)
+        error = read_tail(audit, audit->fd, &audit->chain);
+    if (error == OK && audit->chain.torn)
+        error = recover(audit);
+    if (error != OK) {
+        audit_close(audit);
+        return error;
+    }
+    *out = audit;
+    return OK;
+}
+
+void audit_close(struct audit *audit)
+{
+    if (audit == NULL)
+        return;
+    if (audit->fd >= 0) {
+        (void)fsync(audit->fd);
+        close(audit->fd);
+    }
+    json_scan_destroy(audit->scan);
+    buffer_clear(&audit->line);
+    free(audit->path);
+    free(audit);
+}
+
+enum error audit_reopen(struct audit *audit)
+{
+    struct chain chain;
+    enum error error;
+    int fd;
+
+    error = open_file(audit->path, &fd);
+    if (error != OK)
+        return error;
+    /* An empty file continues the old one; a file with lines continues itself. */
+    error = read_tail(audit, fd, &chain);
+    if (error != OK) {
+        close(fd);
+        return error;
+    }
+    (void)fsync(audit->fd);
+    close(audit->fd);
+    audit->fd = fd;
+    if (lseek(fd, 0, SEEK_END) > 0)
+        audit->chain = chain;
+    return audit->chain.torn ? recover(audit) : OK;
+}

@@ -1,0 +1,69 @@
+/*
+ * The audit log: JSON lines, each holding the SHA-256 of the line before it,
+ * so that a line cannot be changed or taken out unnoticed. One writer.
+ *
+ * A line: {"seq":N,"time":"2026-01-02T03:04:05.678Z","event":"...",...,"prev":"<hex>"}
+ * `prev` is the digest of the previous line's bytes without its newline; the
+ * very first line of a log has 64 zeros. After a rotation (the file was moved
+ * and audit_reopen called) the new file goes on with seq and prev.
+ *
+ * A line that a crash tore stays as evidence. The "audit_recovered" line after
+ * it has the torn line's digest in `prev` and that of the whole line before in
+ * `after`, so that the chain goes around it.
+ */
+#ifndef SIDELOCK_SYSTEM_AUDIT_H
+#define SIDELOCK_SYSTEM_AUDIT_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/reason.h"
+#include "base/secret.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AUDIT_LINE_BYTES_MAX  16384 /* with its newline */
+#define AUDIT_VALUE_BYTES_MAX 1024  /* of one value; the rest is cut and "…" marks it */
+#define AUDIT_FIELDS_MAX      32    /* in one line; more are left out */
+
+struct audit;
+
+/*
+ * Opens (0600) and continues a log. A last line that is torn is ended and an
+ * "audit_recovered" line follows it.
+ */
+enum error audit_open(const char *path, struct audit **out) MUST_CHECK;
+void audit_close(struct audit *audit);
+/* Opens the path anew: after the file was moved away. On failure the old file stays in use. */
+enum error audit_reopen(struct audit *audit) MUST_CHECK;
+
+/*
+ * Builds one line's members in any order between begin and commit. Names are
+ * constants of the caller. What does not fit is left out, and the line then
+ * says "cut":true.
+ */
+void audit_begin(struct audit *audit, const char *event);
+void audit_text(struct audit *audit, const char *name, const char *value); /* NULL: left out */
+void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length);
+void audit_number(struct audit *audit, const char *name, int64_t value);
+void audit_flag(struct audit *audit, const char *name, bool value);
+void audit_reason(struct audit *audit, enum reason reason); /* "reason":"origin_mismatch" */
+/*
+ * Appends the line with one write. ERROR_IO: it is not in the log, and nothing
+ * may be admitted on the strength of it; the next line tries again.
+ * ERROR_INVALID: two members have one name; nothing was written.
+ */
+enum error audit_commit(struct audit *audit) MUST_CHECK;
+
+struct audit_verdict {
+    bool intact;
+    uint64_t lines;
+    uint64_t bad_line; /* 1-based, if not intact */
+    char text[160];    /* what is wrong, one sentence */
+    char first_prev[SHA256_HEX_SIZE],
+        last_digest[SHA256_HEX_SIZE]; /* how it joins its neighbours */
+};
+/* audit_verify.c: checks a file's chain. ERROR_IO if it cannot be read; the verdict otherwise. */
+enum error audit_verify(const char *path, struct audit_verdict *out) MUST_CHECK;
+
+#endif

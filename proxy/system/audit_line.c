@@ -1,0 +1,44 @@
+#include "system/audit_line.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SEQUENCE_DIGITS_MAX 18
+
+static bool read_sequence(const struct json_member *member, uint64_t *out)
+{
+    char digits[SEQUENCE_DIGITS_MAX + 1];
+
+    if (member == NULL || member->type != JSON_TYPE_INTEGER || member->value.data[0] == '-' ||
+        member->value.length > SEQUENCE_DIGITS_MAX)
+        return false;
+    memcpy(digits, member->value.data, member->value.length);
+    digits[member->value.length] = '\0';
+    *out = strtoull(digits, NULL, 10);
+    return *out > 0;
+}
+
+static bool read_digest(const struct json_member *member, char out[SHA256_HEX_SIZE])
+{
+    size_t length;
+
+    return member != NULL && member->type == JSON_TYPE_STRING &&
+           json_scan_unescape(member->value, out, SHA256_HEX_SIZE, &length) == OK &&
+           length == SHA256_HEX_SIZE - 1 && strspn(out, "0123456789abcdef") == length;
+}
+
+bool audit_line_parse(struct json_scan *scan, struct span line, struct audit_line *out)
+{
+    const struct json_member *event;
+
+    if (json_scan_text(scan, line.data, line.length, NULL) != REASON_ALLOWED ||
+        json_scan_root(scan) != JSON_TYPE_OBJECT ||
+        !read_sequence(json_scan_find(scan, -1, "seq"), &out->sequence) ||
+        !read_digest(json_scan_find(scan, -1, "prev"), out->prev))
+        return false;
+    event = json_scan_find(scan, -1, "event");
+    if (event == NULL || event->type != JSON_TYPE_STRING)
+        return false;
+    out->recovered = span_equals(event->value, "\"" AUDIT_EVENT_RECOVERED "\"");
+    return !out->recovered || read_digest(json_scan_find(scan, -1, "after"), out->after);
+}

@@ -1,0 +1,155 @@
+#include "system/caller.h"
+
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define REPLY_BYTES_MAX 8192
+
+struct caller_lookup {
+    int fd;
+    uint32_t sequence;
+};
+
+enum error caller_lookup_create(struct caller_lookup **out)
+{
+    struct timeval patience = {.tv_sec = 1};
+    struct caller_lookup *lookup = calloc(1, sizeof(*lookup));
+
+    if (lookup == NULL)
+        return ERROR_MEMORY;
+    lookup->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (lookup->fd < 0 ||
+        setsockopt(lookup->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0) {
+        caller_lookup_destroy(lookup);
+        return ERROR_IO;
+    }
+    *out = lookup;
+    return OK;
+}
+
+void caller_lookup_destroy(struct caller_lookup *lookup)
+{
+    if (lookup == NULL)
+        return;
+    if (lookup->fd >= 0)
+        close(lookup->fd);
+    free(lookup);
+}
+
+int caller_lookup_fd(const struct caller_lookup *lookup)
+{
+    return lookup->fd;
+}
+
+struct endpoint {
+    uint16_t family;
+    uint16_t port; /* network order */
+    uint32_t address[4];
+};
+
+static enum error endpoint_of(const struct sockaddr_storage *address, struct endpoint *out)
+{
+    *out = (struct endpoint){.family = address->ss_family};
+    if (address->ss_family == AF_INET) {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
+
+        out->port = v4->sin_port;
+        out->address[0] = v4->sin_addr.s_addr;
+        return OK;
+    }
+    if (address->ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
+
+        out->port = v6->sin6_port;
+        memcpy(out->address, &v6->sin6_addr, sizeof(out->address));
+        return OK;
+    }
+    return ERROR_INVALID;
+}
+
+/* Asks for the socket whose local end is our peer and whose remote end is us. */
+static enum error ask(struct caller_lookup *lookup, const struct endpoint *peer,
+                      const struct endpoint *self)
+{
+    struct {
+        struct nlmsghdr header;
+        struct inet_diag_req_v2 request;
+    } question = {
+        .header = {.nlmsg_len = sizeof(question),
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST,
+                   .nlmsg_seq = ++lookup->sequence},
+        .request = {.sdiag_family = (uint8_t)peer->family,
+                    .sdiag_protocol = IPPROTO_TCP,
+                    .idiag_states = UINT32_MAX},
+    };
+
+    question.request.id.idiag_sport = peer->port;
+    question.request.id.idiag_dport = self->port;
+    memcpy(question.request.id.idiag_src, peer->address, sizeof(peer->address));
+    memcpy(question.request.id.idiag_dst, self->address, sizeof(self->address));
+    question.request.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+    question.request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    return send(lookup->fd, &question, sizeof(question), 0) == (ssize_t)sizeof(question) ? OK
+                                                                                        : ERROR_IO;
+}
+
+static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
+{
+    union {
+        struct nlmsghdr header;
+        char bytes[REPLY_BYTES_MAX];
+    } reply;
+
+    for (;;) {
+        ssize_t received = recv(lookup->fd, &reply, sizeof(reply), 0);
+        const struct inet_diag_msg *found;
+
+        if (received < 0 && errno == EINTR)
+            continue;
+        if (received < (ssize_t)sizeof(reply.header))
+            return ERROR_IO;
+        if (reply.header.nlmsg_seq != lookup->sequence)
+            continue; /* a late answer to a question that timed out */
+        if (reply.header.nlmsg_type == NLMSG_ERROR)
+            return ERROR_NOT_FOUND;
+        if (reply.header.nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+            received < (ssize_t)NLMSG_LENGTH(sizeof(*found)))
+            return ERROR_IO;
+        found = NLMSG_DATA(&reply.header);
+        /*
+         * A socket that nobody holds any more says uid 0 with inode 0; once it
+         * is gone altogether, the kernel offers whoever listens on its port.
+         */
+        if (found->idiag_inode == 0 || found->idiag_state == TCP_LISTEN)
+            return ERROR_NOT_FOUND;
+        *uid = found->idiag_uid;
+        return OK;
+    }
+}
+
+enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
+{
+    struct sockaddr_storage self_address, peer_address;
+    socklen_t self_length = sizeof(self_address), peer_length = sizeof(peer_address);
+    struct endpoint self, peer;
+    enum error error;
+
+    if (getsockname(connected_fd, (struct sockaddr *)&self_address, &self_length) < 0 ||
+        getpeername(connected_fd, (struct sockaddr *)&peer_address, &peer_length) < 0)
+        return ERROR_NOT_FOUND;
+    error = endpoint_of(&self_address, &self);
+    if (error == OK)
+        error = endpoint_of(&peer_address, &peer);
+    if (error == OK)
+        error = ask(lookup, &peer, &self);
+    return error == OK ? read_answer(lookup, uid) : error;
+}

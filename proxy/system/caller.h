@@ -1,0 +1,26 @@
+/*
+ * Who is at the other end of an accepted loopback TCP connection: the uid that
+ * owns the peer's socket, from one exact sock_diag question (sock_diag(7)).
+ * The netlink socket is opened once, before the sandbox closes.
+ */
+#ifndef SIDELOCK_SYSTEM_CALLER_H
+#define SIDELOCK_SYSTEM_CALLER_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+struct caller_lookup;
+
+enum error caller_lookup_create(struct caller_lookup **out) MUST_CHECK;
+void caller_lookup_destroy(struct caller_lookup *lookup);
+/* The netlink descriptor, so that the sandbox can keep it. */
+int caller_lookup_fd(const struct caller_lookup *lookup);
+
+/*
+ * The uid behind the peer of a connected TCP socket. ERROR_NOT_FOUND when the
+ * kernel has no such socket, or has it no longer: the peer has closed.
+ */
+enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid) MUST_CHECK;
+
+#endif

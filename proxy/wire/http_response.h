@@ -1,0 +1,40 @@
+/*
+ * HTTP/1.1 responses: the head of one from the service behind, parsed strictly
+ * (RFC 9112), and the denials that Sidelock itself answers (RFC 9457).
+ */
+#ifndef SIDELOCK_WIRE_HTTP_RESPONSE_H
+#define SIDELOCK_WIRE_HTTP_RESPONSE_H
+
+#include "base/buffer.h"
+#include "wire/http_request.h"
+
+/* Spans point into the parsed bytes. */
+struct http_response {
+    unsigned status;
+    bool http_1_0;
+    struct http_field fields[HTTP_FIELDS_MAX];
+    size_t field_count;
+    size_t head_bytes;
+};
+
+/* As http_request_parse; the only fault is REASON_UPSTREAM_PROTOCOL. */
+enum http_progress http_response_parse(const char *bytes, size_t length,
+                                       struct http_response *out, enum reason *reason);
+
+/* As http_request_single. */
+enum reason http_response_single(const struct http_response *response, const char *name,
+                                 struct span *value);
+bool http_response_has_token(const struct http_response *response, const char *name,
+                             const char *token);
+
+/* What a denial says. */
+struct http_denial {
+    enum reason reason;
+    const char *request_id; /* so that a person can find the audit line */
+    bool head_only;         /* answer to HEAD: no body */
+};
+
+/* Appends a complete response: application/problem+json, Connection: close. */
+void http_denial_write(const struct http_denial *denial, struct buffer *out);
+
+#endif

@@ -1,0 +1,134 @@
+#include "wire/url.h"
+
+#include <string.h>
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* Decodes the byte at raw[*at] and steps over it; -1 if the encoding is malformed. */
+static int next_byte(struct span raw, size_t *at)
+{
+    if (raw.data[*at] != '%')
+        return (unsigned char)raw.data[(*at)++];
+    if (raw.length - *at < 3)
+        return -1;
+    int high = hex_digit(raw.data[*at + 1]), low = hex_digit(raw.data[*at + 2]);
+
+    *at += 3;
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+/* Bytes that are not UTF-8 are read differently by everyone: an overlong '/' by some as a '/'. */
+static bool is_utf8(const char *text, size_t length)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    for (size_t at = 0; at < length;) {
+        size_t sequence = text_utf8_length(bytes + at, length - at);
+
+        if (sequence == 0)
+            return false;
+        at += sequence;
+    }
+    return true;
+}
+
+static bool has_ambiguous_segment(const char *path)
+{
+    for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
+        const char *segment = slash + 1;
+        size_t length = strcspn(segment, "/");
+
+        if (length == 0 && *segment == '/')
+            return true;
+        if ((length == 1 && segment[0] == '.') || (length == 2 && memcmp(segment, "..", 2) == 0))
+            return true;
+    }
+    return false;
+}
+
+enum error url_path_decode(struct span raw, char *out, size_t capacity)
+{
+    size_t length = 0, at = 0;
+
+    if (raw.length == 0 || raw.data[0] != '/')
+        return ERROR_INVALID;
+    while (at < raw.length) {
+        bool encoded = raw.data[at] == '%';
+        int byte = next_byte(raw, &at);
+
+        if (byte < 0x20 || byte == 0x7f || strchr("\\?#%;&", byte) != NULL ||
+            (encoded && byte == '/'))
+            return ERROR_INVALID;
+        if (length + 1 >= capacity)
+            return ERROR_LIMIT;
+        out[length++] = (char)byte;
+    }
+    out[length] = '\0';
+    return has_ambiguous_segment(out) || !is_utf8(out, length) ? ERROR_INVALID : OK;
+}
+
+void url_encode(struct span text, bool path, struct buffer *out)
+{
+    static const char digits[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < text.length; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        char encoded[3] = {'%', digits[c >> 4], digits[c & 15]};
+        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                     (c != '\0' && strchr("-._~", c) != NULL) || (path && c == '/');
+
+        if (plain)
+            buffer_append(out, &c, 1);
+        else
+            buffer_append(out, encoded, sizeof(encoded));
+    }
+}
+
+bool url_query_next(struct span *query, struct span *name, struct span *value)
+{
+    const char *end, *equals;
+    struct span pair;
+
+    if (query->data == NULL || query->length == 0)
+        return false;
+    end = memchr(query->data, '&', query->length);
+    pair = (struct span){query->data, end != NULL ? (size_t)(end - query->data) : query->length};
+    query->data += pair.length + (end != NULL ? 1 : 0);
+    query->length -= pair.length + (end != NULL ? 1 : 0);
+
+    equals = memchr(pair.data, '=', pair.length);
+    *name = pair;
+    *value = (struct span){pair.data + pair.length, 0};
+    if (equals != NULL) {
+        name->length = (size_t)(equals - pair.data);
+        *value = (struct span){equals + 1, pair.length - name->length - 1};
+    }
+    return true;
+}
+
+enum error url_query_decode(struct span raw, char *out, size_t capacity)
+{
+    size_t length = 0, at = 0;
+
+    while (at < raw.length) {
+        bool plus = raw.data[at] == '+';
+        int byte = next_byte(raw, &at);
+
+        if (byte < 0x20 || byte == 0x7f)
+            return ERROR_INVALID;
+        if (length + 1 >= capacity)
+            return ERROR_LIMIT;
+        out[length++] = plus ? ' ' : (char)byte;
+    }
+    out[length] = '\0';
+    return is_utf8(out, length) ? OK : ERROR_INVALID;
+}

@@ -1,0 +1,33 @@
+/*
+ * Paths and queries of URLs (RFC 3986): one canonical form in, one encoding
+ * out. A path that could be read in two ways is refused rather than repaired.
+ */
+#ifndef SIDELOCK_WIRE_URL_H
+#define SIDELOCK_WIRE_URL_H
+
+#include "base/buffer.h"
+#include "base/text.h"
+
+/*
+ * Decodes a raw path into `out`, NUL-terminated. ERROR_INVALID for what is not
+ * canonical: empty segments (but one at the end) and dot segments, ';' '&' '\'
+ * anywhere, bytes that are not UTF-8, and percent-encodings that are malformed
+ * or stand for a control byte or one of / \ ? # % ; &.
+ * ERROR_LIMIT if it does not fit.
+ */
+enum error url_path_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
+
+/* Appends text percent-encoded: all but unreserved characters, and '/' if `path`. */
+void url_encode(struct span text, bool path, struct buffer *out);
+
+/* Takes the next name=value pair, still encoded, off a query; false at the end. */
+bool url_query_next(struct span *query, struct span *name, struct span *value);
+
+/*
+ * Decodes one name or value of a query ('+' is a space) into `out`,
+ * NUL-terminated. ERROR_INVALID for malformed encodings, control bytes and what
+ * is not UTF-8, ERROR_LIMIT if it does not fit.
+ */
+enum error url_query_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
+
+#endif

@@ -1,0 +1,87 @@
+#include "wire/ws_frame.h"
+
+#include "base/secret.h"
+#include "base/text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int ws_header_parse(const unsigned char *bytes, size_t length, struct ws_header *out)
+{
+    unsigned opcode, short_length;
+    size_t need;
+
+    if (length < 2)
+        return 0;
+    opcode = bytes[0] & 0x0f;
+    short_length = bytes[1] & 0x7f;
+    if ((bytes[0] & 0x70) != 0 || (bytes[1] & 0x80) != 0)
+        return -1;
+    if (opcode > WS_PONG || (opcode > WS_BINARY && opcode < WS_CLOSE))
+        return -1;
+    out->opcode = (enum ws_opcode)opcode;
+    out->final = (bytes[0] & 0x80) != 0;
+    if (opcode >= WS_CLOSE && (!out->final || short_length > WS_CONTROL_PAYLOAD_MAX))
+        return -1;
+
+    need = short_length == 126 ? 4 : short_length == 127 ? 10 : 2;
+    if (length < need)
+        return 0;
+    out->payload_bytes = need == 2 ? short_length : 0;
+    for (size_t i = 2; i < need; i++)
+        out->payload_bytes = out->payload_bytes << 8 | bytes[i];
+    if ((need == 4 && out->payload_bytes < 126) || (need == 10 && out->payload_bytes < 65536) ||
+        out->payload_bytes >> 63 != 0)
+        return -1;
+    return (int)need;
+}
+
+size_t ws_header_write(unsigned char *out, enum ws_opcode opcode, size_t payload_bytes,
+                       const unsigned char mask[4])
+{
+    size_t length_bytes = payload_bytes < 126 ? 0 : payload_bytes < 65536 ? 2 : 8;
+
+    out[0] = (unsigned char)(0x80 | (unsigned)opcode);
+    out[1] = (unsigned char)(0x80 | (length_bytes == 0   ? payload_bytes
+                                     : length_bytes == 2 ? 126
+                                                         : 127));
+    for (size_t i = 0; i < length_bytes; i++)
+        out[2 + i] = (unsigned char)(payload_bytes >> 8 * (length_bytes - 1 - i));
+    memcpy(out + 2 + length_bytes, mask, 4);
+    return 2 + length_bytes + 4;
+}
+
+void ws_mask(unsigned char *out, const unsigned char *bytes, size_t length,
+             const unsigned char mask[4])
+{
+    uint64_t wide, word;
+    size_t i = 0;
+
+    memcpy(&wide, mask, 4);
+    memcpy((unsigned char *)&wide + 4, mask, 4);
+    for (; length - i >= 8; i += 8) {
+        memcpy(&word, bytes + i, 8);
+        word ^= wide;
+        memcpy(out + i, &word, 8);
+    }
+    for (; i < length; i++)
+        out[i] = bytes[i] ^ mask[i & 3];
+}
+
+bool ws_close_code_valid(unsigned code)
+{
+    return (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
+           (code >= 3000 && code <= 4999);
+}
+
+void ws_accept_of(const char *key, char out[WS_ACCEPT_SIZE])
+{
+    /* The fixed GUID of RFC 6455 section 1.3. */
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    char text[WS_KEY_SIZE + sizeof(guid)];
+    unsigned char digest[SHA1_BYTES];
+
+    snprintf(text, sizeof(text), "%s%s", key, guid);
+    secret_sha1(text, strlen(text), digest);
+    text_base64(digest, sizeof(digest), out);
+}

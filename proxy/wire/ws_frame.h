@@ -1,0 +1,57 @@
+/*
+ * WebSocket frames (RFC 6455 section 5) on the link to the service, where
+ * Sidelock is the client: it masks what it sends and accepts no mask.
+ */
+#ifndef SIDELOCK_WIRE_WS_FRAME_H
+#define SIDELOCK_WIRE_WS_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WS_CLIENT_HEADER_MAX 14 /* 2 + 8 length + 4 mask */
+#define WS_CONTROL_PAYLOAD_MAX 125
+#define WS_KEY_SIZE 25    /* base64 of 16 bytes, with NUL */
+#define WS_ACCEPT_SIZE 29 /* base64 of a SHA-1, with NUL */
+
+enum ws_opcode {
+    WS_CONTINUATION = 0,
+    WS_TEXT = 1,
+    WS_BINARY = 2,
+    WS_CLOSE = 8,
+    WS_PING = 9,
+    WS_PONG = 10,
+};
+
+struct ws_header {
+    enum ws_opcode opcode;
+    bool final;
+    uint64_t payload_bytes;
+};
+
+/*
+ * Parses the header of a frame from a server. Returns its length in bytes, 0 if
+ * more bytes are needed, -1 if the frame breaks the protocol: reserved bits or
+ * opcodes, a mask, a fragmented or long control frame, a length that is not in
+ * its shortest form or beyond 2^63.
+ */
+int ws_header_parse(const unsigned char *bytes, size_t length, struct ws_header *out);
+
+/*
+ * Writes the header of a final, masked frame. Returns its length, at most
+ * WS_CLIENT_HEADER_MAX.
+ */
+size_t ws_header_write(unsigned char *out, enum ws_opcode opcode, size_t payload_bytes,
+                       const unsigned char mask[4]);
+
+/* Copies a payload under its mask (section 5.3); `out` and `bytes` may be the same. */
+void ws_mask(unsigned char *out, const unsigned char *bytes, size_t length,
+             const unsigned char mask[4]);
+
+/* Whether a close code may stand in a frame (section 7.4, IANA registry). */
+bool ws_close_code_valid(unsigned code);
+
+/* The Sec-WebSocket-Accept that answers a key (section 4.2.2). */
+void ws_accept_of(const char *key, char out[WS_ACCEPT_SIZE]);
+
+#endif

@@ -1,0 +1,211 @@
+#include "worker/state.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum error connection_create(const struct connection_birth *birth, struct connection **out)
+{
+    struct worker *worker = birth->worker;
+    struct connection *connection = calloc(1, sizeof(*connection));
+    enum error error;
+
+    if (connection == NULL)
+        return ERROR_MEMORY;
+    connection->worker = worker;
+    connection->id = ++worker->next_id;
+    connection->surface_index = birth->listener->surface;
+    connection->surface = &worker->config->surfaces[birth->listener->surface];
+    connection->listener = &birth->listener->listener;
+    connection->caller_known = birth->caller_known;
+    connection->caller_uid = birth->caller_uid;
+    connection->link.fd = -1;
+    connection->deadline_ms = worker_now_ms(worker) + HEAD_TIMEOUT_MS;
+    error = handshake_start(connection, birth->fd);
+    if (error != OK) {
+        free(connection);
+        return error;
+    }
+    connection->next = worker->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    worker->connections = connection;
+    worker->connection_count++;
+    worker->surfaces[connection->surface_index].connections++;
+    *out = connection;
+    return OK;
+}
+
+struct connection *connection_find(struct worker *worker, uint64_t id)
+{
+    struct connection *connection = worker->connections;
+
+    while (connection != NULL && connection->id != id)
+        connection = connection->next;
+    return connection;
+}
+
+void connection_release(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    if (connection->handshake != NULL || connection->wsi != NULL || connection->link.poll_active)
+        return;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        worker->connections = connection->next;
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    worker->connection_count--;
+    worker->surfaces[connection->surface_index].connections--;
+    connection->next = worker->dead;
+    worker->dead = connection;
+}
+
+void connection_reap(struct worker *worker)
+{
+    while (worker->dead != NULL) {
+        struct connection *connection = worker->dead;
+
+        worker->dead = connection->next;
+        assembly_clear(&connection->from_client);
+        assembly_clear(&connection->from_service);
+        text_list_clear(&connection->session_verbs);
+        text_list_clear(&connection->session_targets);
+        vet_state_destroy(connection->vet);
+        free(connection->link.out);
+        free(connection->link.stash);
+        free(connection);
+    }
+    if (worker->connection_count < worker->connection_max)
+        worker_accept_more(worker, true);
+}
+
+/* Both WebSockets are up: say goodbye to both sides and wait a little for them. */
+static void close_open(struct connection *connection, const char *text, size_t text_length)
+{
+    unsigned to_service = connection->close_code;
+
+    connection->state = CONNECTION_CLOSING;
+    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
+    report_closed(connection);
+    assembly_clear(&connection->from_client);
+    assembly_clear(&connection->from_service);
+    /* What the gate found wrong with the client is not the service's business. */
+    if (connection->reason != REASON_CLIENT_CLOSED && connection->reason != REASON_UPSTREAM_CLOSED)
+        to_service = 1001;
+    link_send_close(connection, to_service, text, text_length);
+    if (!connection->client_closed)
+        downstream_close(connection);
+    connection_release(connection);
+}
+
+void connection_drop_as(struct connection *connection, enum reason reason, unsigned close_code,
+                        const char *text, size_t text_length)
+{
+    if (connection->state == CONNECTION_CLOSING || connection->state == CONNECTION_LINGERING)
+        return;
+    connection->reason = reason;
+    connection->close_code = close_code;
+    if (text_length > sizeof(connection->close_text) - 2)
+        text_length = sizeof(connection->close_text) - 2;
+    if (text_length > 0)
+        memcpy(connection->close_text, text, text_length);
+    connection->close_text_length = text_length;
+    if (connection->state == CONNECTION_OPEN) {
+        close_open(connection, text, text_length);
+        return;
+    }
+    if (connection->admitted)
+        report_closed(connection);
+    link_close(connection);
+    handshake_deny(connection, reason);
+}
+
+void connection_drop(struct connection *connection, enum reason reason)
+{
+    const struct reason_info *info = reason_info(reason);
+
+    connection_drop_as(connection, reason, info->close_code, info->code, strlen(info->code));
+}
+
+/* The deadline of a state passed: what that means depends on the state. */
+static void on_deadline(struct connection *connection)
+{
+    switch (connection->state) {
+    case CONNECTION_HEAD:
+        connection_drop(connection, REASON_REQUEST_TIMEOUT);
+        return;
+    case CONNECTION_ADMITTING:
+        connection_drop(connection, REASON_ADMISSION_TIMEOUT);
+        return;
+    case CONNECTION_LINKING:
+        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
+        return;
+    case CONNECTION_OPEN:
+        return;
+    case CONNECTION_CLOSING:
+    case CONNECTION_LINGERING:
+        connection->deadline_ms = 0;
+        link_close(connection);
+        downstream_abort(connection);
+        handshake_end(connection);
+        connection_release(connection);
+        return;
+    }
+}
+
+static bool assembly_late(const struct assembly *assembly, uint64_t now_ms, uint64_t limit_ms)
+{
+    return assembly->active && now_ms - assembly->since_ms > limit_ms;
+}
+
+/* The gate's own ping: proves that the client is there and moves its half-sent frames. */
+static void keep_alive(struct connection *connection, uint64_t now_ms)
+{
+    const struct surface_limits *limits = &connection->surface->limits;
+    unsigned char ping[PRE_BYTES + 8] = {0};
+
+    if (limits->ping_interval_ms == 0 || connection->client_blocked ||
+        now_ms - connection->pinged_ms < limits->ping_interval_ms)
+        return;
+    if (connection->ping_outstanding) {
+        connection_drop(connection, REASON_IDLE_TIMEOUT);
+        return;
+    }
+    connection->pinged_ms = now_ms;
+    connection->ping_outstanding = true;
+    memcpy(ping + PRE_BYTES, "sidelock", 8);
+    if (downstream_send(connection, WS_PING, ping + PRE_BYTES, 8) != OK)
+        connection_drop(connection, REASON_CLIENT_CLOSED);
+}
+
+static void tick_open(struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    const struct surface_limits *limits = &connection->surface->limits;
+    const struct link *link = &connection->link;
+
+    if (now_s >= connection->expires_at)
+        connection_drop(connection, REASON_SESSION_EXPIRED);
+    else if (assembly_late(&connection->from_client, now_ms, limits->message_timeout_ms))
+        connection_drop(connection, REASON_MESSAGE_TIMEOUT);
+    else if (assembly_late(&connection->from_service, now_ms, limits->message_timeout_ms))
+        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
+    else if (connection->client_blocked &&
+             now_ms - connection->blocked_since_ms > limits->write_timeout_ms)
+        connection_drop(connection, REASON_WRITE_STALLED);
+    else if (link->out_length > 0 && now_ms - link->progress_ms > limits->write_timeout_ms)
+        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
+    else if (limits->idle_timeout_ms > 0 && now_ms - connection->active_ms > limits->idle_timeout_ms)
+        connection_drop(connection, REASON_IDLE_TIMEOUT);
+    else
+        keep_alive(connection, now_ms);
+}
+
+void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    if (connection->state == CONNECTION_OPEN)
+        tick_open(connection, now_ms, now_s);
+    else if (connection->deadline_ms != 0 && now_ms >= connection->deadline_ms)
+        on_deadline(connection);
+}

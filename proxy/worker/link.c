@@ -1,0 +1,443 @@
+/*
+ * The service's side: our own WebSocket client on the descriptor that the
+ * broker connected and already wrote the handshake to.
+ */
+#include "base/secret.h"
+#include "worker/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+enum error link_start(struct connection *connection, int fd)
+{
+    struct link *link = &connection->link;
+
+    if (uv_poll_init(&connection->worker->loop, &link->poll, fd) != 0) {
+        close(fd);
+        return ERROR_IO;
+    }
+    link->fd = fd;
+    link->poll_active = true;
+    link->poll.data = connection;
+    link_watch(connection, UV_READABLE);
+    return OK;
+}
+
+void link_watch(struct connection *connection, int events)
+{
+    struct link *link = &connection->link;
+
+    if (link->fd < 0 || link->events == events)
+        return;
+    link->events = events;
+    if (events != 0)
+        uv_poll_start(&link->poll, events, on_poll);
+    else
+        uv_poll_stop(&link->poll);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct connection *connection = handle->data;
+
+    connection->link.poll_active = false;
+    connection_release(connection);
+}
+
+void link_close(struct connection *connection)
+{
+    struct link *link = &connection->link;
+    int fd = link->fd;
+
+    if (fd < 0)
+        return;
+    link->fd = -1;
+    link->out_length = 0;
+    link->stash_length = 0;
+    uv_close((uv_handle_t *)&link->poll, on_closed);
+    close(fd);
+}
+
+static void next_mask(struct worker *worker, unsigned char mask[4])
+{
+    if (worker->mask_left < 4) {
+        if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK) {
+            worker_fail(worker, "no random bytes");
+            memset(worker->mask_pool, 0, sizeof(worker->mask_pool));
+        }
+        worker->mask_left = sizeof(worker->mask_pool);
+    }
+    worker->mask_left -= 4;
+    memcpy(mask, worker->mask_pool + worker->mask_left, 4);
+}
+
+/* Sends what the socket takes; the number of bytes, or -1 if the link is dead. */
+static ssize_t send_some(int fd, const unsigned char *bytes, size_t length)
+{
+    ssize_t sent;
+
+    do
+        sent = send(fd, bytes, length, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    return sent;
+}
+
+static bool reserve_out(struct link *link, size_t more)
+{
+    size_t wanted;
+    unsigned char *out;
+
+    if (link->out_offset > 0) {
+        memmove(link->out, link->out + link->out_offset, link->out_length);
+        link->out_offset = 0;
+    }
+    wanted = link->out_length + more;
+    if (wanted <= link->out_capacity)
+        return true;
+    out = realloc(link->out, wanted);
+    if (out == NULL)
+        return false;
+    link->out = out;
+    link->out_capacity = wanted;
+    return true;
+}
+
+static void flush_out(struct connection *connection)
+{
+    struct link *link = &connection->link;
+    ssize_t sent = send_some(link->fd, link->out + link->out_offset, link->out_length);
+
+    if (sent < 0) {
+        link->out_length = 0;
+        connection_drop(connection, REASON_UPSTREAM_GONE);
+        link_close(connection);
+        return;
+    }
+    if (sent > 0)
+        link->progress_ms = worker_now_ms(connection->worker);
+    link->out_offset += (size_t)sent;
+    link->out_length -= (size_t)sent;
+    if (link->out_length == 0) {
+        free(link->out);
+        link->out = NULL;
+        link->out_offset = link->out_capacity = 0;
+    }
+}
+
+/* A frame that fits the worker's own buffer: usually gone with one send. */
+static void send_small(struct connection *connection, enum ws_opcode opcode,
+                       const unsigned char *payload, size_t length)
+{
+    struct link *link = &connection->link;
+    unsigned char *frame = connection->worker->write_buffer, mask[4];
+    size_t header, total;
+    ssize_t sent;
+
+    next_mask(connection->worker, mask);
+    header = ws_header_write(frame, opcode, length, mask);
+    ws_mask(frame + header, payload, length, mask);
+    total = header + length;
+    sent = send_some(link->fd, frame, total);
+    if (sent == (ssize_t)total)
+        return;
+    if (sent < 0 || !reserve_out(link, total - (size_t)sent)) {
+        connection_drop(connection, REASON_UPSTREAM_GONE);
+        link_close(connection);
+        return;
+    }
+    memcpy(link->out + link->out_length, frame + sent, total - (size_t)sent);
+    link->out_length += total - (size_t)sent;
+    link->progress_ms = worker_now_ms(connection->worker);
+}
+
+void link_send(struct connection *connection, enum ws_opcode opcode, const unsigned char *payload,
+               size_t length)
+{
+    struct link *link = &connection->link;
+    unsigned char mask[4], *frame;
+    size_t header;
+
+    if (link->fd < 0 || link->close_sent)
+        return;
+    if (link->out_length == 0 && length <= READ_BYTES) {
+        send_small(connection, opcode, payload, length);
+        return;
+    }
+    if (!reserve_out(link, WS_CLIENT_HEADER_MAX + length)) {
+        connection_drop(connection, REASON_CAPACITY);
+        return;
+    }
+    if (link->out_length == 0)
+        link->progress_ms = worker_now_ms(connection->worker);
+    frame = link->out + link->out_length;
+    next_mask(connection->worker, mask);
+    header = ws_header_write(frame, opcode, length, mask);
+    ws_mask(frame + header, payload, length, mask);
+    link->out_length += header + length;
+    flush_out(connection);
+}
+
+void link_send_close(struct connection *connection, unsigned code, const char *text,
+                     size_t text_length)
+{
+    struct link *link = &connection->link;
+    unsigned char payload[WS_CONTROL_PAYLOAD_MAX];
+    size_t length = 0;
+
+    if (link->fd < 0 || link->close_sent)
+        return;
+    if (code != 0) {
+        payload[0] = (unsigned char)(code >> 8);
+        payload[1] = (unsigned char)code;
+        length = 2;
+        if (text_length > sizeof(payload) - 2)
+            text_length = sizeof(payload) - 2;
+        if (text_length > 0)
+            memcpy(payload + 2, text, text_length);
+        length += text_length;
+    }
+    link_send(connection, WS_CLOSE, payload, length);
+    link->close_sent = true;
+    /* Both have said it, or there is nobody to wait for. */
+    if (link->close_received && link->out_length == 0)
+        link_close(connection);
+    else if (link->fd >= 0)
+        link_watch(connection, link->out_length > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+}
+
+static void on_close_frame(struct connection *connection)
+{
+    struct link *link = &connection->link;
+    unsigned code = 0;
+
+    link->close_received = true;
+    if (link->control_length >= 2)
+        code = (unsigned)link->control[0] << 8 | link->control[1];
+    if (link->control_length == 1 || (link->control_length >= 2 && !ws_close_code_valid(code))) {
+        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+        return;
+    }
+    if (connection->state == CONNECTION_OPEN)
+        connection_drop_as(connection, REASON_UPSTREAM_CLOSED, code,
+                           (const char *)link->control + 2,
+                           link->control_length > 2 ? link->control_length - 2 : 0);
+    if (link->fd >= 0 && link->close_sent && link->out_length == 0)
+        link_close(connection);
+}
+
+static void on_control_frame(struct connection *connection)
+{
+    struct link *link = &connection->link;
+    unsigned char ping[PRE_BYTES + WS_CONTROL_PAYLOAD_MAX];
+
+    if (link->frame.opcode == WS_CLOSE) {
+        on_close_frame(connection);
+    } else if (link->frame.opcode == WS_PING && connection->state == CONNECTION_OPEN) {
+        /* Carried to the client, whose pong is carried back. */
+        memcpy(ping + PRE_BYTES, link->control, link->control_length);
+        connection->service_pings++;
+        if (downstream_send(connection, WS_PING, ping + PRE_BYTES, link->control_length) != OK)
+            connection_drop(connection, REASON_CLIENT_CLOSED);
+    }
+}
+
+/* A data frame begins: does it continue a message, and does the message fit? */
+static enum reason begin_data(struct connection *connection)
+{
+    const struct ws_header *frame = &connection->link.frame;
+    struct assembly *assembly = &connection->from_service;
+
+    if ((frame->opcode == WS_CONTINUATION) != assembly->active)
+        return REASON_UPSTREAM_PROTOCOL;
+    if (frame->payload_bytes > connection->surface->limits.max_message_bytes)
+        return REASON_MESSAGE_TOO_BIG;
+    return REASON_ALLOWED;
+}
+
+static enum reason finish_message(struct connection *connection)
+{
+    struct assembly whole = connection->from_service;
+
+    connection->from_service = (struct assembly){0};
+    relay_message(connection, DIRECTION_S2C, whole.data + PRE_BYTES, whole.length, whole.binary);
+    assembly_clear(&whole);
+    return REASON_ALLOWED;
+}
+
+/* Payload bytes of the current frame; a whole message in one piece is relayed where it lies. */
+static enum reason take_payload(struct connection *connection, unsigned char *bytes, size_t length)
+{
+    struct link *link = &connection->link;
+    struct assembly *assembly = &connection->from_service;
+    bool whole = length == link->frame.payload_bytes && link->frame.final;
+
+    link->frame_left -= length;
+    if (link->frame.opcode >= WS_CLOSE) {
+        memcpy(link->control + link->control_length, bytes, length);
+        link->control_length += length;
+        if (link->frame_left == 0)
+            on_control_frame(connection);
+        return REASON_ALLOWED;
+    }
+    if (whole && link->frame.opcode != WS_CONTINUATION) {
+        relay_message(connection, DIRECTION_S2C, bytes, length, link->frame.opcode == WS_BINARY);
+        return REASON_ALLOWED;
+    }
+    if (!assembly->active && assembly_begin(assembly, link->frame.opcode == WS_BINARY,
+                                            worker_now_ms(connection->worker)) != OK)
+        return REASON_CAPACITY;
+    if (assembly_append(assembly, bytes, length, link->frame_left,
+                        connection->surface->limits.max_message_bytes) != OK)
+        return REASON_MESSAGE_TOO_BIG;
+    if (link->frame_left == 0 && link->frame.final)
+        return finish_message(connection);
+    return REASON_ALLOWED;
+}
+
+/* Completes a frame header from `bytes`; how many of them it took, or -1. */
+static ssize_t take_header(struct connection *connection, const unsigned char *bytes, size_t length)
+{
+    struct link *link = &connection->link;
+    size_t had = link->header_length, room = sizeof(link->header) - had;
+    size_t copied = length < room ? length : room;
+    int header;
+
+    memcpy(link->header + had, bytes, copied);
+    header = ws_header_parse(link->header, had + copied, &link->frame);
+    if (header < 0)
+        return -1;
+    if (header == 0) {
+        link->header_length += copied;
+        return (ssize_t)copied;
+    }
+    link->header_length = 0;
+    link->in_frame = true;
+    link->frame_left = link->frame.payload_bytes;
+    link->control_length = 0;
+    return (ssize_t)((size_t)header - had);
+}
+
+/* Keeps what was read but may not go on now. */
+static void stash(struct connection *connection, const unsigned char *bytes, size_t length)
+{
+    struct link *link = &connection->link;
+
+    link->stash = malloc(length);
+    if (link->stash == NULL) {
+        connection_drop(connection, REASON_CAPACITY);
+        return;
+    }
+    memcpy(link->stash, bytes, length);
+    link->stash_length = length;
+}
+
+void link_receive(struct connection *connection, unsigned char *bytes, size_t length)
+{
+    struct link *link = &connection->link;
+    enum reason reason = REASON_ALLOWED;
+    size_t at = 0;
+
+    while (reason_allows(reason) && link->fd >= 0 && !link->close_received) {
+        size_t piece;
+
+        if (at == length)
+            return;
+        if (connection->client_blocked && connection->state == CONNECTION_OPEN) {
+            stash(connection, bytes + at, length - at);
+            return;
+        }
+        if (!link->in_frame) {
+            ssize_t taken = take_header(connection, bytes + at, length - at);
+
+            if (taken < 0) {
+                reason = REASON_UPSTREAM_PROTOCOL;
+                break;
+            }
+            at += (size_t)taken;
+            if (!link->in_frame)
+                return;
+            if (link->frame.opcode < WS_CLOSE && connection->state == CONNECTION_OPEN)
+                reason = begin_data(connection);
+        }
+        piece = length - at;
+        if (piece > link->frame_left)
+            piece = (size_t)link->frame_left;
+        if (piece == 0 && link->frame_left > 0)
+            return;
+        link->in_frame = piece < link->frame_left;
+        if (reason_allows(reason) &&
+            (connection->state == CONNECTION_OPEN || link->frame.opcode >= WS_CLOSE))
+            reason = take_payload(connection, bytes + at, piece);
+        else
+            link->frame_left -= piece;
+        at += piece;
+    }
+    if (!reason_allows(reason))
+        connection_drop(connection, reason);
+}
+
+void link_resume(struct connection *connection)
+{
+    struct link *link = &connection->link;
+    unsigned char *buffer = connection->worker->read_buffer + PRE_BYTES;
+    size_t length = link->stash_length;
+
+    if (length == 0)
+        return;
+    memcpy(buffer, link->stash, length);
+    free(link->stash);
+    link->stash = NULL;
+    link->stash_length = 0;
+    link_receive(connection, buffer, length);
+    relay_flow(connection);
+}
+
+/* The service hung up without a close frame. */
+static void on_gone(struct connection *connection)
+{
+    bool linking = connection->state == CONNECTION_LINKING;
+
+    connection_drop(connection, linking ? REASON_UPSTREAM_REFUSED : REASON_UPSTREAM_GONE);
+    link_close(connection);
+}
+
+static void read_link(struct connection *connection)
+{
+    unsigned char *buffer = connection->worker->read_buffer + PRE_BYTES;
+    ssize_t received = recv(connection->link.fd, buffer, READ_BYTES, 0);
+
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (received <= 0)
+        on_gone(connection);
+    else if (connection->state == CONNECTION_LINKING)
+        upgrade_response(connection, buffer, (size_t)received);
+    else
+        link_receive(connection, buffer, (size_t)received);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct connection *connection = poll->data;
+    struct link *link = &connection->link;
+
+    if (status < 0) {
+        on_gone(connection);
+        return;
+    }
+    if ((events & UV_WRITABLE) != 0 && link->out_length > 0)
+        flush_out(connection);
+    if ((events & UV_READABLE) != 0 && link->fd >= 0)
+        read_link(connection);
+    if (link->fd >= 0 && connection->state == CONNECTION_OPEN)
+        relay_flow(connection);
+    else if (link->fd >= 0 && link->close_sent)
+        link_watch(connection, link->out_length > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
+}

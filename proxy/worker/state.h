@@ -1,0 +1,282 @@
+/*
+ * The worker's state: one thread, one loop, and a list of connections. Shared
+ * by the files of this folder and by nobody else.
+ *
+ *   worker.c      starts, runs and drains; the channel to the broker; the tick
+ *   accept.c      listeners: who is it, is there room, a connection is born
+ *   handshake.c   HTTP before 101: read the head, ask the broker, or deny
+ *   upgrade.c     the service's 101, then the client's
+ *   downstream.c  the client's WebSocket (libwebsockets)
+ *   link.c        the service's WebSocket: frames on the descriptor the broker gave
+ *   relay.c       whole messages: vet, forward or refuse; flow control
+ *   connection.c  one life cycle, one way out: connection_drop()
+ *   report.c      what the broker is told, for the audit log
+ */
+#ifndef SIDELOCK_WORKER_STATE_H
+#define SIDELOCK_WORKER_STATE_H
+
+#include "base/buffer.h"
+#include "base/reason.h"
+#include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "policy/config.h"
+#include "policy/request.h"
+#include "policy/vet.h"
+#include "system/caller.h"
+#include "system/listener.h"
+#include "wire/http_request.h"
+#include "wire/ws_frame.h"
+#include "worker/worker.h"
+
+#include <uv.h>
+
+#define HEAD_TIMEOUT_MS 10000
+#define ADMISSION_TIMEOUT_MS 2000
+#define LINGER_TIMEOUT_MS 1000
+#define CLOSE_TIMEOUT_MS 2000
+#define DRAIN_TIMEOUT_MS 5000
+#define TICK_MS 100
+#define READ_BYTES 65536            /* one read from a link */
+#define LINK_QUEUE_BYTES_PAUSE 262144 /* more than this unsent: stop reading the service too */
+#define REQUEST_ID_SIZE 17
+#define PRE_BYTES 64 /* headroom before a payload for libwebsockets: at least LWS_PRE */
+
+struct worker;
+
+enum connection_state {
+    CONNECTION_HEAD = 0,  /* reading the request's head */
+    CONNECTION_ADMITTING, /* the broker has been asked */
+    CONNECTION_LINKING,   /* the service has been asked for its 101 */
+    CONNECTION_OPEN,      /* both WebSockets are up */
+    CONNECTION_CLOSING,   /* nothing is forwarded any more; close frames are under way */
+    CONNECTION_LINGERING, /* a denial was written; the client may read it */
+};
+
+/* A message that does not lie in one read: its bytes, with headroom in front. */
+struct assembly {
+    unsigned char *data; /* owned; payload begins PRE_BYTES in; NULL when idle */
+    size_t length, capacity;
+    bool active;
+    bool binary;
+    uint64_t since_ms;
+};
+
+/* What a connection needs until its 101 and not a moment longer. */
+struct handshake {
+    uv_poll_t poll; /* on the client's descriptor */
+    int fd;         /* -1 once libwebsockets has it */
+    struct connection *connection;
+    char *head; /* the request as received; owned */
+    size_t head_length;
+    struct http_request request; /* spans into head */
+    char request_id[REQUEST_ID_SIZE];
+    char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" until known */
+    char key[WS_KEY_SIZE];             /* the client's Sec-WebSocket-Key */
+    char accept[WS_ACCEPT_SIZE];       /* what the service owes */
+    char ticket_subprotocol[64];       /* the ticket's subprotocol, if one was offered */
+    char subprotocol[64];              /* what the client is answered; "": none */
+    struct buffer offer;               /* subprotocols offered to the service */
+    struct buffer response;            /* the service's head, until complete */
+    struct buffer denial;              /* what is left to write of a denial */
+    size_t lingered_bytes;             /* taken and thrown away after it */
+};
+
+/* The WebSocket to the service. */
+struct link {
+    uv_poll_t poll;
+    int fd; /* -1: closed */
+    int events;
+    bool poll_active; /* the uv handle is initialised and not yet closed */
+    bool close_sent, close_received;
+    unsigned char header[10]; /* a frame header split between reads */
+    size_t header_length;
+    struct ws_header frame; /* the frame being read */
+    uint64_t frame_left;
+    bool in_frame;
+    unsigned char control[WS_CONTROL_PAYLOAD_MAX];
+    size_t control_length;
+    unsigned char *out; /* masked bytes the socket did not take; owned */
+    size_t out_length, out_offset, out_capacity;
+    unsigned char *stash; /* read, but the client is not taking any; owned */
+    size_t stash_length;
+    uint64_t progress_ms; /* when bytes were last taken, while out is not empty */
+};
+
+struct connection {
+    struct connection *next, *previous;
+    struct worker *worker;
+    uint64_t id;
+    uint32_t surface_index;
+    const struct surface *surface;
+    const struct listener *listener;
+    const struct route *route; /* known once admitted */
+    enum connection_state state;
+    bool admitted, opened;
+    enum reason reason; /* why it ends */
+    unsigned close_code;
+    uint64_t deadline_ms; /* of the current state; 0: none */
+    uint64_t asked_ms;    /* when the broker was asked */
+    bool caller_known;
+    uint32_t caller_uid;
+    struct handshake *handshake; /* NULL once open */
+    struct lws *wsi;             /* NULL before open and after its end */
+    struct link link;
+    struct assembly from_client, from_service;
+    bool client_blocked; /* libwebsockets holds bytes the client does not take */
+    bool client_paused;  /* its receive flow control is off */
+    bool close_sent;     /* ours went to the client */
+    bool abort_wanted;
+    bool client_closed;  /* its close frame came: nothing after it counts */
+    char close_text[WS_CONTROL_PAYLOAD_MAX];
+    size_t close_text_length;
+    uint64_t blocked_since_ms, active_ms, pinged_ms;
+    bool ping_outstanding;    /* the gate's own */
+    unsigned service_pings;   /* the service's, whose pongs it is owed */
+    char session_id[IPC_SESSION_ID_SIZE];
+    int64_t expires_at;
+    struct text_list session_verbs, session_targets;
+    bool session_verbs_set, session_targets_set;
+    char match_digest[IPC_DIGEST_SIZE];
+    struct vet_state *vet;
+    uint64_t messages[DIRECTION_COUNT];
+};
+
+struct surface_counts {
+    uint64_t forwarded, refused; /* not yet reported */
+    uint32_t connections;
+};
+
+struct worker_poll {
+    uv_poll_t poll;
+    struct listener listener;
+    uint32_t surface;
+    struct worker *worker;
+};
+
+struct worker {
+    const struct config *config;
+    uv_loop_t loop;
+    struct lws_context *lws;
+    struct lws_vhost *vhost;
+    struct connection *adopting; /* whose descriptor libwebsockets is just taking */
+    struct channel *channel;
+    uv_poll_t channel_poll;
+    int channel_events;
+    uv_timer_t tick;
+    uv_prepare_t reaper; /* frees the dead */
+    struct worker_poll *listeners;
+    size_t listener_count;
+    bool accepting;
+    struct caller_lookup *callers;
+    struct surface_counts *surfaces;
+    struct connection *connections; /* newest first */
+    struct connection *dead;        /* freed before the loop next waits */
+    size_t connection_count, connection_max;
+    uint64_t next_id;
+    struct vet_scratch *scratch;
+    unsigned char *read_buffer;  /* PRE_BYTES + READ_BYTES */
+    unsigned char *write_buffer; /* WS_CLIENT_HEADER_MAX + READ_BYTES */
+    unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
+    unsigned char mask_pool[4096];
+    size_t mask_left;
+    bool draining, failed, abort_wanted;
+    uint64_t drain_deadline_ms;
+};
+
+/* worker.c */
+static inline uint64_t worker_now_ms(const struct worker *worker)
+{
+    return uv_now(&worker->loop);
+}
+/* Stops the process: the broker is gone or broke the protocol. */
+void worker_fail(struct worker *worker, const char *why);
+void worker_accept_more(struct worker *worker, bool accept);
+
+/* accept.c */
+enum error accept_start(struct worker *worker, const struct worker_options *options) MUST_CHECK;
+void accept_stop(struct worker *worker);
+
+/* connection.c */
+struct connection_birth {
+    struct worker *worker;
+    const struct worker_poll *listener;
+    int fd; /* taken over on success */
+    bool caller_known;
+    uint32_t caller_uid;
+};
+enum error connection_create(const struct connection_birth *birth, struct connection **out) MUST_CHECK;
+/* The one way out: denies before 101, closes both WebSockets after it. Idempotent. */
+void connection_drop(struct connection *connection, enum reason reason);
+/* As connection_drop, with the close code and text the other side sent. */
+void connection_drop_as(struct connection *connection, enum reason reason, unsigned close_code,
+                        const char *text, size_t text_length);
+/* Buries the connection if neither side holds it any more. */
+void connection_release(struct connection *connection);
+/* Frees what is buried; nothing above it on the stack knows it any more. */
+void connection_reap(struct worker *worker);
+void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
+struct connection *connection_find(struct worker *worker, uint64_t id);
+
+/* handshake.c */
+enum error handshake_start(struct connection *connection, int fd) MUST_CHECK;
+void handshake_deny(struct connection *connection, enum reason reason);
+/* Frees it, closing the descriptor unless libwebsockets took it. */
+void handshake_end(struct connection *connection);
+/* Stops watching the client's descriptor and hands it out; the caller owns it. */
+int handshake_release_fd(struct connection *connection);
+
+/* upgrade.c */
+/* The broker's yes: takes over the link's descriptor and waits for the service's 101. */
+void upgrade_admitted(struct connection *connection, const struct ipc_verdict *verdict, int fd);
+/* More of the service's response head has come. */
+void upgrade_response(struct connection *connection, const unsigned char *bytes, size_t length);
+
+/* downstream.c */
+enum error downstream_start(struct worker *worker) MUST_CHECK;
+/* Hands the client's socket to libwebsockets, which answers the 101. */
+enum error downstream_adopt(struct connection *connection, int fd) MUST_CHECK;
+/* Sends a message; PRE_BYTES before `payload` are overwritten. Not while client_blocked. */
+enum error downstream_send(struct connection *connection, enum ws_opcode opcode,
+                           unsigned char *payload, size_t length) MUST_CHECK;
+void downstream_pause(struct connection *connection, bool pause);
+/* Closes with connection->close_code, at once if the client takes no bytes. */
+void downstream_close(struct connection *connection);
+/* Ends without another word, once no callback of libwebsockets is on the stack. */
+void downstream_abort(struct connection *connection);
+void downstream_abort_pending(struct worker *worker);
+
+/* link.c */
+enum error link_start(struct connection *connection, int fd) MUST_CHECK;
+/* Frames, masks and sends, or queues what the socket does not take. */
+void link_send(struct connection *connection, enum ws_opcode opcode, const unsigned char *payload,
+               size_t length);
+void link_send_close(struct connection *connection, unsigned code, const char *text,
+                     size_t text_length);
+/* Goes on with what was read before the client stopped taking. */
+void link_resume(struct connection *connection);
+void link_watch(struct connection *connection, int events);
+/* Feeds bytes that came after the service's response head. */
+void link_receive(struct connection *connection, unsigned char *bytes, size_t length);
+void link_close(struct connection *connection);
+
+/* relay.c */
+void relay_message(struct connection *connection, enum direction direction, unsigned char *bytes,
+                   size_t length, bool binary);
+/* Decides who may be read, from who can be written to. */
+void relay_flow(struct connection *connection);
+enum error assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms) MUST_CHECK;
+/* Room for `length` more bytes in all; ERROR_LIMIT beyond the surface's max_message_bytes. */
+enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
+                           uint64_t expected, size_t max_bytes) MUST_CHECK;
+void assembly_clear(struct assembly *assembly);
+
+/* report.c */
+void report_ready(struct worker *worker);
+void report_admit(struct connection *connection, const struct ipc_admit *admit);
+void report_denied(struct connection *connection, enum reason reason);
+void report_refused(struct connection *connection, enum direction direction,
+                    const struct vet_result *result);
+void report_closed(struct connection *connection);
+void report_counts(struct worker *worker);
+
+#endif

@@ -1,0 +1,329 @@
+#include "worker/worker.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "system/sandbox.h"
+#include "worker/state.h"
+
+#include <libwebsockets.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SPARE_DESCRIPTORS 64
+#define DESCRIPTORS_PER_CONNECTION 2
+#define COUNTS_INTERVAL_MS 1000
+#define EXIT_FAILED 70
+
+void worker_fail(struct worker *worker, const char *why)
+{
+    if (!worker->failed)
+        log_error("%s; stopping", why);
+    worker->failed = true;
+    uv_stop(&worker->loop);
+}
+
+static void drop_all(struct worker *worker, enum reason reason,
+                     bool (*applies)(const struct connection *connection, const void *what),
+                     const void *what)
+{
+    struct connection *next;
+
+    for (struct connection *c = worker->connections; c != NULL; c = next) {
+        next = c->next;
+        if (applies == NULL || applies(c, what))
+            connection_drop(c, reason);
+    }
+}
+
+static bool is_of_session(const struct connection *connection, const void *what)
+{
+    return connection->admitted && strcmp(connection->session_id, what) == 0;
+}
+
+static bool is_admitted(const struct connection *connection, const void *what)
+{
+    (void)what;
+    return connection->admitted;
+}
+
+static bool is_of_surface(const struct connection *connection, const void *what)
+{
+    return connection->admitted && connection->surface_index == *(const uint32_t *)what;
+}
+
+static void begin_drain(struct worker *worker)
+{
+    if (worker->draining)
+        return;
+    worker->draining = true;
+    worker->drain_deadline_ms = worker_now_ms(worker) + DRAIN_TIMEOUT_MS;
+    accept_stop(worker);
+    drop_all(worker, REASON_DRAINING, NULL, NULL);
+}
+
+/* A verdict for a connection that has gone meanwhile: the link goes as well. */
+static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *verdict, int fd)
+{
+    struct ipc_writer writer = {.bytes = worker->ipc_buffer};
+
+    if (fd >= 0)
+        close(fd);
+    if (!reason_allows(verdict->reason))
+        return;
+    ipc_encode_closed(&writer, &(struct ipc_closed){.connection = verdict->connection,
+                                                    .surface = verdict->surface,
+                                                    .reason = REASON_CLIENT_CLOSED,
+                                                    .session_id = verdict->session_id});
+    if (channel_send(worker->channel, &writer, -1) != OK)
+        worker_fail(worker, "a report could not be sent");
+}
+
+static enum error on_verdict(struct worker *worker, const void *bytes, size_t length, int fd)
+{
+    struct ipc_verdict verdict;
+    struct connection *connection;
+
+    if (ipc_decode_verdict(bytes, length, &verdict) != OK ||
+        verdict.surface >= worker->config->surface_count ||
+        reason_allows(verdict.reason) != (fd >= 0)) {
+        if (fd >= 0)
+            close(fd);
+        return ERROR_SYNTAX;
+    }
+    connection = connection_find(worker, verdict.connection);
+    if (connection == NULL || connection->state != CONNECTION_ADMITTING)
+        on_stray_verdict(worker, &verdict, fd);
+    else if (reason_allows(verdict.reason))
+        upgrade_admitted(connection, &verdict, fd);
+    else
+        connection_drop(connection, verdict.reason);
+    return OK;
+}
+
+static enum error on_cut_session(struct worker *worker, const void *bytes, size_t length)
+{
+    struct ipc_cut_session cut;
+
+    if (ipc_decode_cut_session(bytes, length, &cut) != OK)
+        return ERROR_SYNTAX;
+    drop_all(worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
+             cut.session_id);
+    return OK;
+}
+
+static enum error on_cut_surface(struct worker *worker, const void *bytes, size_t length)
+{
+    struct ipc_cut_surface cut;
+
+    if (ipc_decode_cut_surface(bytes, length, &cut) != OK)
+        return ERROR_SYNTAX;
+    drop_all(worker, cut.reason, is_of_surface, &cut.surface);
+    return OK;
+}
+
+static enum error on_message(struct worker *worker, const void *bytes, size_t length, int fd)
+{
+    enum ipc_type type = ipc_type_of(bytes, length);
+
+    if (type == IPC_VERDICT)
+        return on_verdict(worker, bytes, length, fd);
+    if (fd >= 0) {
+        close(fd);
+        return ERROR_SYNTAX;
+    }
+    switch (type) {
+    case IPC_CUT_SESSION:
+        return on_cut_session(worker, bytes, length);
+    case IPC_CUT_SURFACE:
+        return on_cut_surface(worker, bytes, length);
+    case IPC_DRAIN:
+        begin_drain(worker);
+        return ipc_decode_bare(bytes, length);
+    default:
+        return ERROR_SYNTAX;
+    }
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events);
+
+static void watch_channel(struct worker *worker)
+{
+    int events = UV_READABLE | (channel_wants_write(worker->channel) ? UV_WRITABLE : 0);
+
+    if (events != worker->channel_events)
+        uv_poll_start(&worker->channel_poll, events, on_channel);
+    worker->channel_events = events;
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    struct worker *worker = poll->data;
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    (void)events;
+    if (status < 0 || channel_flush(worker->channel) != OK) {
+        worker_fail(worker, "the broker is gone");
+        return;
+    }
+    while (!worker->failed) {
+        if (channel_receive(worker->channel, &bytes, &length, &fd) != OK) {
+            worker_fail(worker, "the broker is gone");
+            return;
+        }
+        if (length == 0)
+            return;
+        if (on_message(worker, bytes, length, fd) != OK)
+            worker_fail(worker, "the broker broke the protocol");
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct worker *worker = timer->data;
+    uint64_t now_ms = worker_now_ms(worker);
+    int64_t now_s = (int64_t)time(NULL);
+    struct connection *next;
+
+    for (struct connection *c = worker->connections; c != NULL; c = next) {
+        next = c->next;
+        connection_tick(c, now_ms, now_s);
+    }
+    if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
+        report_counts(worker);
+    if (worker->draining && now_ms >= worker->drain_deadline_ms)
+        uv_stop(&worker->loop);
+}
+
+/* Once each turn of the loop, when no callback is on the stack. */
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct worker *worker = prepare->data;
+
+    downstream_abort_pending(worker);
+    connection_reap(worker);
+    watch_channel(worker);
+    if (worker->draining && worker->connections == NULL && !channel_wants_write(worker->channel))
+        uv_stop(&worker->loop);
+}
+
+/* How many connections the surfaces permit and the descriptors allow. */
+static enum error size_descriptors(struct worker *worker, size_t *descriptors)
+{
+    struct rlimit limit;
+    size_t wanted = 0;
+
+    for (size_t i = 0; i < worker->config->surface_count; i++)
+        wanted += worker->config->surfaces[i].limits.max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return ERROR_IO;
+    *descriptors = SPARE_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * wanted;
+    if (*descriptors > limit.rlim_max)
+        *descriptors = (size_t)limit.rlim_max;
+    limit.rlim_cur = *descriptors;
+    if (*descriptors <= SPARE_DESCRIPTORS || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return ERROR_IO;
+    worker->connection_max = (*descriptors - SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION;
+    return OK;
+}
+
+static enum error allocate(struct worker *worker)
+{
+    worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
+    worker->read_buffer = malloc(PRE_BYTES + READ_BYTES);
+    worker->write_buffer = malloc(WS_CLIENT_HEADER_MAX + READ_BYTES);
+    worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
+    if (worker->surfaces == NULL || worker->read_buffer == NULL || worker->write_buffer == NULL ||
+        worker->ipc_buffer == NULL)
+        return ERROR_MEMORY;
+    /* OpenSSL's generator seeds itself here, while it still may. */
+    if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK)
+        return ERROR_CRYPTO;
+    worker->mask_left = sizeof(worker->mask_pool);
+    return vet_scratch_create(&worker->scratch);
+}
+
+static enum error start_loop(struct worker *worker, const struct worker_options *options)
+{
+    enum error error = channel_create(options->channel_fd, &worker->channel);
+
+    if (error != OK)
+        return error;
+    if (uv_loop_init(&worker->loop) != 0 ||
+        uv_poll_init(&worker->loop, &worker->channel_poll, channel_fd(worker->channel)) != 0)
+        return ERROR_IO;
+    uv_timer_init(&worker->loop, &worker->tick);
+    uv_prepare_init(&worker->loop, &worker->reaper);
+    worker->channel_poll.data = worker->tick.data = worker->reaper.data = worker;
+    uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
+    uv_prepare_start(&worker->reaper, on_prepare);
+    return OK;
+}
+
+/* Everything that needs a system call the sandbox forbids happens in here. */
+static enum error start(struct worker *worker, const struct worker_options *options)
+{
+    size_t descriptors;
+    enum error error = size_descriptors(worker, &descriptors);
+
+    if (error == OK)
+        error = allocate(worker);
+    if (error == OK)
+        error = caller_lookup_create(&worker->callers);
+    if (error == OK)
+        error = start_loop(worker, options);
+    if (error == OK)
+        error = downstream_start(worker);
+    if (error == OK)
+        error = sandbox_enter(descriptors);
+    if (error == OK)
+        error = accept_start(worker, options);
+    if (error == OK)
+        report_ready(worker);
+    return error;
+}
+
+/* Ends what is left at once: the process is about to exit. */
+static void stop(struct worker *worker)
+{
+    report_counts(worker);
+    accept_stop(worker);
+    for (struct connection *c = worker->connections; c != NULL; c = c->next) {
+        link_close(c);
+        handshake_end(c);
+    }
+    uv_close((uv_handle_t *)&worker->channel_poll, NULL);
+    uv_close((uv_handle_t *)&worker->tick, NULL);
+    uv_close((uv_handle_t *)&worker->reaper, NULL);
+    lws_context_destroy(worker->lws);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    lws_context_destroy(worker->lws);
+    connection_reap(worker);
+    uv_loop_close(&worker->loop);
+}
+
+int worker_run(const struct worker_options *options)
+{
+    struct worker worker = {.config = options->config};
+    enum error error = start(&worker, options);
+
+    if (error != OK) {
+        log_error("cannot start: %s", error_text(error));
+        return EXIT_FAILED;
+    }
+    uv_run(&worker.loop, UV_RUN_DEFAULT);
+    stop(&worker);
+    free(worker.listeners);
+    free(worker.surfaces);
+    free(worker.read_buffer);
+    free(worker.write_buffer);
+    free(worker.ipc_buffer);
+    vet_scratch_destroy(worker.scratch);
+    caller_lookup_destroy(worker.callers);
+    channel_destroy(worker.channel);
+    return worker.failed ? EXIT_FAILED : 0;
+}
