@@ -19,8 +19,7 @@ void log_set_name(const char *name)
     log_name = name;
 }
 
-static void log_line(enum log_level level, const char *format, va_list arguments)
-    PRINTF_LIKE(2, 0);
+static void log_line(enum log_level level, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
 /* One write a line: several processes share the descriptor. */
 static void log_line(enum log_level level, const char *format, va_list arguments)

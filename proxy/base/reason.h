@@ -24,25 +24,32 @@
     /* The request is malformed */                                                                 \
     REASON(MALFORMED, "malformed_request", 400, 0, "not a well-formed HTTP/1.1 request")           \
     REASON(HTTP_VERSION, "http_version", 400, 0, "only HTTP/1.1 is served")                        \
-    REASON(HEADER_DUPLICATE, "header_duplicate", 400, 0, "a header that may occur once was repeated") \
+    REASON(HEADER_DUPLICATE, "header_duplicate", 400, 0,                                           \
+           "a header that may occur once was repeated")                                            \
     REASON(HEADER_INVALID, "header_invalid", 400, 0, "a header has a value that is not permitted") \
     REASON(PATH_INVALID, "path_invalid", 400, 0, "the path is not in canonical form")              \
     REASON(UPGRADE_INVALID, "upgrade_invalid", 400, 0, "not a valid WebSocket upgrade request")    \
     REASON(WEBSOCKET_VERSION, "websocket_version", 426, 0, "only WebSocket version 13 is served")  \
     REASON(UPGRADE_REQUIRED, "upgrade_required", 426, 0, "this route is a WebSocket")              \
-    REASON(SUBPROTOCOL_MISMATCH, "subprotocol_mismatch", 400, 0, "no subprotocol that this route speaks was offered") \
-    REASON(QUERY_INVALID, "query_invalid", 400, 0, "a query parameter that may pass has a value that is not permitted") \
+    REASON(SUBPROTOCOL_MISMATCH, "subprotocol_mismatch", 400, 0,                                   \
+           "no subprotocol that this route speaks was offered")                                    \
+    REASON(QUERY_INVALID, "query_invalid", 400, 0,                                                 \
+           "a query parameter that may pass has a value that is not permitted")                    \
     REASON(HEADERS_TOO_LARGE, "headers_too_large", 431, 0, "the request headers are too large")    \
-    REASON(LENGTH_REQUIRED, "length_required", 411, 0, "a body needs exactly one valid Content-Length") \
+    REASON(LENGTH_REQUIRED, "length_required", 411, 0,                                             \
+           "a body needs exactly one valid Content-Length")                                        \
     REASON(BODY_TOO_LARGE, "body_too_large", 413, 0, "the request body is too large")              \
     REASON(REQUEST_TIMEOUT, "request_timeout", 400, 0, "the request did not arrive in time")       \
     /* No valid session */                                                                         \
     REASON(CREDENTIAL_MISSING, "credential_missing", 401, 0, "a session token is required")        \
-    REASON(CREDENTIAL_AMBIGUOUS, "credential_ambiguous", 401, 0, "more than one credential was presented") \
-    REASON(TOKEN_IN_QUERY, "token_in_query", 401, 0, "a token was sent in the URL; its session is revoked") \
+    REASON(CREDENTIAL_AMBIGUOUS, "credential_ambiguous", 401, 0,                                   \
+           "more than one credential was presented")                                               \
+    REASON(TOKEN_IN_QUERY, "token_in_query", 401, 0,                                               \
+           "a token was sent in the URL; its session is revoked")                                  \
     REASON(TOKEN_MALFORMED, "token_malformed", 401, 0, "the token is not one of ours")             \
     REASON(TOKEN_SIGNATURE, "token_signature", 401, 0, "the token's signature does not verify")    \
-    REASON(TOKEN_CLAIMS, "token_claims", 401, 0, "a claim of the token is missing or of the wrong type or value") \
+    REASON(TOKEN_CLAIMS, "token_claims", 401, 0,                                                   \
+           "a claim of the token is missing or of the wrong type or value")                        \
     REASON(TOKEN_EXPIRED, "token_expired", 401, 0, "the token has expired")                        \
     REASON(TOKEN_NOT_YET_VALID, "token_not_yet_valid", 401, 0, "the token is not valid yet")       \
     REASON(TOKEN_WRONG_SURFACE, "token_wrong_surface", 401, 0, "the token is for another surface") \
@@ -51,14 +58,18 @@
     REASON(SESSION_REVOKED, "session_revoked", 401, 1008, "the session was revoked")               \
     REASON(SESSION_EXPIRED, "session_expired", 401, 1008, "the session has expired")               \
     REASON(SESSION_USED, "session_used", 401, 0, "the single-use session was used already")        \
-    REASON(PARAMS_CHANGED, "params_changed", 401, 1008, "the parameter record changed after the session was made") \
+    REASON(PARAMS_CHANGED, "params_changed", 401, 1008,                                            \
+           "the parameter record changed after the session was made")                              \
     /* Known, but not permitted */                                                                 \
     REASON(HOST_MISMATCH, "host_mismatch", 403, 0, "the Host header does not name this surface")   \
     REASON(ORIGIN_MISMATCH, "origin_mismatch", 403, 0, "the Origin is not permitted")              \
-    REASON(CALLER_UNKNOWN, "caller_unknown", 403, 0, "the calling process could not be identified") \
+    REASON(CALLER_UNKNOWN, "caller_unknown", 403, 0,                                               \
+           "the calling process could not be identified")                                          \
     REASON(CALLER_MISMATCH, "caller_mismatch", 403, 0, "the calling user is not permitted")        \
-    REASON(PARAMS_REQUIRED, "params_required", 403, 0, "this route needs a session with a parameter record") \
-    REASON(EXECUTABLE_REFUSED, "executable_refused", 403, 0, "the parameter record names a command that may not run") \
+    REASON(PARAMS_REQUIRED, "params_required", 403, 0,                                             \
+           "this route needs a session with a parameter record")                                   \
+    REASON(EXECUTABLE_REFUSED, "executable_refused", 403, 0,                                       \
+           "the parameter record names a command that may not run")                                \
     REASON(ROUTE_UNKNOWN, "route_unknown", 404, 0, "no route of this surface has this path")       \
     REASON(METHOD_REFUSED, "method_refused", 405, 0, "the method is not permitted on this route")  \
     /* Not now */                                                                                  \
@@ -68,7 +79,8 @@
     REASON(AUDIT_UNAVAILABLE, "audit_unavailable", 503, 1011, "the audit log cannot be written")   \
     REASON(DRAINING, "shutting_down", 503, 1001, "Sidelock is shutting down")                      \
     /* The service behind */                                                                       \
-    REASON(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, 1014, "the service cannot be reached") \
+    REASON(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, 1014,                                \
+           "the service cannot be reached")                                                        \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
     REASON(UPSTREAM_REFUSED, "upstream_refused", 502, 1014, "the service refused the connection")  \
     REASON(UPSTREAM_PROTOCOL, "upstream_protocol", 502, 1014, "the service broke the protocol")    \
@@ -80,7 +92,8 @@
     REASON(IDLE_TIMEOUT, "idle_timeout", 0, 1001, "the connection was idle for too long")          \
     REASON(MESSAGE_TIMEOUT, "message_timeout", 0, 1008, "a message was not completed in time")     \
     REASON(WRITE_STALLED, "write_stalled", 0, 1008, "the client stopped reading")                  \
-    REASON(BINARY_REFUSED, "binary_refused", 0, 1003, "binary messages are not permitted on this route") \
+    REASON(BINARY_REFUSED, "binary_refused", 0, 1003,                                              \
+           "binary messages are not permitted on this route")                                      \
     REASON(MESSAGE_TOO_BIG, "message_too_big", 0, 1009, "the message is larger than the limit")    \
     /* Bytes that are not strict JSON */                                                           \
     REASON(JSON_UTF8, "json_utf8", 0, 1007, "not valid UTF-8")                                     \
@@ -96,15 +109,19 @@
     REASON(MESSAGE_KEY, "message_key", 0, 1008, "a key that is unknown or resembles a known one")  \
     REASON(MESSAGE_ID, "message_id", 0, 1008, "an id that is not a string or a safe integer")      \
     REASON(BATCH_REFUSED, "batch_refused", 0, 1008, "batches are not permitted")                   \
-    REASON(VERB_UNKNOWN, "verb_unknown", 0, 1008, "the dialect has no such verb in this direction") \
+    REASON(VERB_UNKNOWN, "verb_unknown", 0, 1008,                                                  \
+           "the dialect has no such verb in this direction")                                       \
     REASON(VERB_REFUSED, "verb_not_allowed", 0, 1008, "the verb is not on the allow list")         \
     REASON(TARGET_MISSING, "target_missing", 0, 1008, "the verb needs a target and has none")      \
     REASON(TARGET_AMBIGUOUS, "target_ambiguous", 0, 1008, "the target could be read in two ways")  \
     REASON(TARGET_REFUSED, "target_not_allowed", 0, 1008, "the target is not on the allow list")   \
-    REASON(RESPONSE_UNEXPECTED, "response_unexpected", 0, 1008, "a response to no outstanding request") \
-    REASON(REQUEST_ID_REUSED, "request_id_reused", 0, 1008, "the id of a request that is still outstanding") \
+    REASON(RESPONSE_UNEXPECTED, "response_unexpected", 0, 1008,                                    \
+           "a response to no outstanding request")                                                 \
+    REASON(REQUEST_ID_REUSED, "request_id_reused", 0, 1008,                                        \
+           "the id of a request that is still outstanding")                                        \
     REASON(OUTSTANDING_LIMIT, "outstanding_limit", 0, 1008, "too many outstanding requests")       \
-    REASON(VALUE_MISMATCH, "value_mismatch", 0, 1008, "a value differs from the stored parameter record")
+    REASON(VALUE_MISMATCH, "value_mismatch", 0, 1008,                                              \
+           "a value differs from the stored parameter record")
 
 enum reason {
 #define REASON_SYMBOL(symbol, code, status, close, text) REASON_##symbol,

@@ -101,7 +101,7 @@ size_t text_utf8_length(const unsigned char *bytes, size_t available)
     size_t length = 0;
 
     if (available > 0)
-        length = bytes[0] < 0x80                          ? 1
+        length = bytes[0] < 0x80                        ? 1
                  : bytes[0] >= 0xc2 && bytes[0] <= 0xdf ? 2
                  : bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
                  : bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4

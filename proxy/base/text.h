@@ -47,7 +47,8 @@ size_t text_utf8_length(const unsigned char *bytes, size_t available);
 
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);
-/* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1. */
+/* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1.
+ */
 void text_base64(const unsigned char *bytes, size_t length, char *out);
 /* URL-safe base64 without padding (RFC 4648 section 5); room as for text_base64. */
 void text_base64url(const unsigned char *bytes, size_t length, char *out);

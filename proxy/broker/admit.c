@@ -67,8 +67,8 @@ static enum reason refuse_token_in_query(struct admission *admission)
 
     if (!admission_token_in_query(admission->request->query, token, sizeof(token)))
         return REASON_ALLOWED;
-    reason = token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(),
-                          &claims);
+    reason =
+        token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(), &claims);
     secret_wipe(token, sizeof(token));
     if (reason_allows(reason)) {
         memcpy(admission->claimed_session, claims.session_id, sizeof(claims.session_id));
@@ -92,8 +92,8 @@ static enum reason load_params(struct admission *admission, struct store_params 
     enum error error;
 
     buffer_init(&json, PARAMS_BYTES_MAX);
-    error = store_params_get(admission->broker->store, admission->session.params_name, record,
-                             &json);
+    error =
+        store_params_get(admission->broker->store, admission->session.params_name, record, &json);
     if (error == OK)
         error = params_parse(json.data, json.length, &admission->params);
     buffer_wipe(&json);
@@ -108,8 +108,8 @@ static enum reason check_session(struct admission *admission, const struct token
 {
     const struct ipc_admit *request = admission->request;
     struct store_params record = {.digest = "-"};
-    enum error error = store_session_get(admission->broker->store, claims->session_id,
-                                         &admission->session);
+    enum error error =
+        store_session_get(admission->broker->store, claims->session_id, &admission->session);
     enum reason reason = REASON_ALLOWED;
 
     if (error != OK)
@@ -119,9 +119,8 @@ static enum reason check_session(struct admission *admission, const struct token
         reason = load_params(admission, &record);
     if (!reason_allows(reason) && reason != REASON_PARAMS_CHANGED)
         return reason;
-    return session_check(&admission->session, claims,
-                         reason_allows(reason) ? record.digest : NULL, request->caller_known,
-                         request->caller_uid, broker_now());
+    return session_check(&admission->session, claims, reason_allows(reason) ? record.digest : NULL,
+                         request->caller_known, request->caller_uid, broker_now());
 }
 
 /* A ticket stands for its session: as if its token had been presented. */
@@ -179,8 +178,8 @@ static enum reason check_route(struct admission *admission, const struct request
     if (reason_allows(reason))
         reason = admission_subprotocols(admission->route, request, &admission->offer);
     if (reason_allows(reason))
-        reason = admission_query(admission->route, request->query, admission->params,
-                                 &admission->query);
+        reason =
+            admission_query(admission->route, request->query, admission->params, &admission->query);
     if (reason_allows(reason) && admission->route->prepare != NULL && admission->params == NULL)
         reason = REASON_PARAMS_REQUIRED;
     return reason;
@@ -226,8 +225,7 @@ static enum reason decide(struct admission *admission)
     const struct surface *surface = admission->surface->config;
     const struct ipc_admit *admit = admission->request;
     struct request request = request_of(admit);
-    struct admission_listener listener = {admit->listener_address,
-                                          (uint16_t)admit->listener_port};
+    struct admission_listener listener = {admit->listener_address, (uint16_t)admit->listener_port};
     enum reason reason = admission->surface->killed ? REASON_SURFACE_KILLED : REASON_ALLOWED;
 
     if (reason_allows(reason))

@@ -8,6 +8,7 @@
 #include "system/listener.h"
 #include "system/notify.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,15 +19,16 @@
 #include <unistd.h>
 
 #define EXPIRE_INTERVAL_MS (3600 * 1000)
-#define BIND_PATIENCE_MS 2000 /* the workers of one that was killed let go of the port soon */
-#define BIND_RETRY_MS 20
+#define BIND_PATIENCE_MS   2000 /* the workers of one that was killed let go of the port soon */
+#define BIND_RETRY_MS      20
+#define DRAIN_PATIENCE_MS  8000 /* more than a worker gives its clients */
 
 struct run {
     struct broker broker;
     const struct broker_options *options;
     uv_loop_t loop;
     uv_signal_t terminate, interrupt, hangup, child;
-    uv_timer_t expire;
+    uv_timer_t expire, drain;
     int exit_code;
 };
 
@@ -159,6 +161,13 @@ static void on_drained(struct broker *broker)
     uv_stop(broker->loop);
 }
 
+/* A worker that does not finish is ended with the rest, by workers_destroy(). */
+static void on_drain_late(uv_timer_t *timer)
+{
+    log_error("a worker did not finish in time; ending it");
+    uv_stop(timer->loop);
+}
+
 static void on_terminate(uv_signal_t *signal, int number)
 {
     struct run *run = signal->data;
@@ -168,6 +177,7 @@ static void on_terminate(uv_signal_t *signal, int number)
         uv_stop(&run->loop);
     else
         workers_drain(run->broker.workers);
+    uv_timer_start(&run->drain, on_drain_late, DRAIN_PATIENCE_MS, 0);
     /* A second one does not wait. */
     uv_signal_stop(&run->terminate);
     uv_signal_stop(&run->interrupt);
@@ -217,6 +227,7 @@ static enum error start_loop(struct run *run)
     watch_signal(run, &run->hangup, on_hangup, SIGHUP);
     watch_signal(run, &run->child, on_child, SIGCHLD);
     uv_timer_init(&run->loop, &run->expire);
+    uv_timer_init(&run->loop, &run->drain);
     run->expire.data = run;
     uv_timer_start(&run->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
@@ -317,6 +328,7 @@ int broker_run(const struct broker_options *options)
     struct run run = {.options = options, .exit_code = EX_UNAVAILABLE};
 
     log_set_name("broker");
+    signal(SIGPIPE, SIG_IGN);
     harden();
     run.broker.config = options->config;
     run.broker.config_path = options->config_path;

@@ -100,7 +100,7 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason);
 
 /* tickets.c: in memory only; a restart forgets them. */
-#define TICKET_SIZE 23       /* 128 random bits, base64url, with NUL */
+#define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */
 #define TICKET_LIFETIME_S 60
 enum error tickets_create(struct tickets **out) MUST_CHECK;
 void tickets_destroy(struct tickets *tickets);

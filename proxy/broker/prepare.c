@@ -15,13 +15,13 @@
 
 #define ANSWER_BYTES_MAX (64 * 1024)
 #define ANSWER_VALUE_MAX 256
-#define ANSWER_PLACE "{answer}"
+#define ANSWER_PLACE     "{answer}"
 
 struct prepare {
     struct prepare *next;
     struct admission admission;
-    struct ipc_admit request;             /* its texts point into `bytes` */
-    unsigned char *bytes;                 /* the worker's question, kept */
+    struct ipc_admit request; /* its texts point into `bytes` */
+    unsigned char *bytes;     /* the worker's question, kept */
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
@@ -189,8 +189,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         settle(prepare, received > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_REFUSED);
         return;
     }
-    switch (http_response_parse(prepare->answer.data, prepare->answer.length, &response,
-                                &reason)) {
+    switch (http_response_parse(prepare->answer.data, prepare->answer.length, &response, &reason)) {
     case HTTP_MORE:
         if (received <= 0)
             settle(prepare, REASON_UPSTREAM_PROTOCOL);

@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define WORKER_STACK_FDS 1024
+#define WORKER_DESCRIPTORS_MAX 1024
 
 struct worker_process {
     struct workers *workers;
@@ -108,8 +108,8 @@ void workers_cut_surface(struct workers *workers, size_t surface, enum reason re
 {
     struct ipc_writer writer = {.bytes = workers->buffer};
 
-    ipc_encode_cut_surface(&writer, &(struct ipc_cut_surface){.surface = (uint32_t)surface,
-                                                              .reason = reason});
+    ipc_encode_cut_surface(
+        &writer, &(struct ipc_cut_surface){.surface = (uint32_t)surface, .reason = reason});
     send_all(workers, &writer);
 }
 
@@ -216,7 +216,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
  */
 struct spawn_plan {
     posix_spawn_file_actions_t actions;
-    int sources[WORKER_STACK_FDS];
+    int sources[WORKER_DESCRIPTORS_MAX];
     size_t count;
     int above;
 };
@@ -225,7 +225,7 @@ static enum error plan_descriptor(struct spawn_plan *plan, int fd, int target)
 {
     int source = fcntl(fd, F_DUPFD_CLOEXEC, plan->above);
 
-    if (source < 0 || plan->count == WORKER_STACK_FDS)
+    if (source < 0 || plan->count == WORKER_DESCRIPTORS_MAX)
         return ERROR_IO;
     plan->sources[plan->count++] = source;
     return posix_spawn_file_actions_adddup2(&plan->actions, source, target) == 0 ? OK
@@ -280,8 +280,8 @@ static enum error spawn(struct worker_process *process, int channel_fd)
     }
     posix_spawn_file_actions_init(&plan->actions);
     error = plan_all(plan, process, channel_fd);
-    if (error == OK && posix_spawn(&process->pid, "/proc/self/exe", &plan->actions, NULL,
-                                   arguments, environment) != 0) {
+    if (error == OK && posix_spawn(&process->pid, "/proc/self/exe", &plan->actions, NULL, arguments,
+                                   environment) != 0) {
         process->pid = 0;
         error = ERROR_IO;
     }

@@ -28,8 +28,7 @@ void workers_drain(struct workers *workers);
 void workers_send_verdict(struct workers *workers, unsigned worker,
                           const struct ipc_verdict *verdict, int fd);
 /* The broker's own number for a worker's connection. */
-uint64_t workers_connection_id(const struct workers *workers, unsigned worker,
-                               uint64_t connection);
+uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
 /* Reaps children after SIGCHLD. */
 void workers_reap(struct workers *workers);
 

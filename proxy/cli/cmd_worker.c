@@ -6,6 +6,7 @@
 #include "system/sandbox.h"
 #include "worker/worker.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -24,8 +25,8 @@ static enum error parse_listeners(const char *text, struct worker_listener *out,
         if (end == text || surface >= CONFIG_SURFACES_MAX || *count == LISTENERS_MAX ||
             (*end != ',' && *end != '\0'))
             return ERROR_SYNTAX;
-        out[*count] = (struct worker_listener){BROKER_WORKER_LISTENER_FD + (int)*count,
-                                               (uint32_t)surface};
+        out[*count] =
+            (struct worker_listener){BROKER_WORKER_LISTENER_FD + (int)*count, (uint32_t)surface};
         (*count)++;
         text = *end == ',' ? end + 1 : end;
     }
@@ -51,6 +52,10 @@ int cmd_worker(int argc, char **argv)
     int code;
 
     log_set_name("worker");
+    /* Ctrl-C reaches the whole process group; the broker says when to go. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     if (argc != 2 || !started_by_broker()) {
         log_error("a worker is started by `sidelock serve`, not by hand");
         return EX_USAGE;

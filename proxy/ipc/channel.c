@@ -91,9 +91,8 @@ static enum error send_now(int channel_fd, const void *bytes, size_t length, int
     while (sent < 0 && errno == EINTR);
     if (sent == (ssize_t)length)
         return OK;
-    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
-               ? ERROR_TIMEOUT
-               : ERROR_IO;
+    return sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS) ? ERROR_TIMEOUT
+                                                                                     : ERROR_IO;
 }
 
 static enum error enqueue(struct channel *channel, const struct ipc_writer *message, int fd)

@@ -131,8 +131,8 @@ enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *
         if (out->headers[i].name == NULL || out->headers[i].value == NULL)
             return ERROR_SYNTAX;
     }
-    if (out->request_id == NULL || out->listener_address == NULL || out->listener_port > UINT16_MAX || out->method == NULL ||
-        out->path == NULL)
+    if (out->request_id == NULL || out->listener_address == NULL ||
+        out->listener_port > UINT16_MAX || out->method == NULL || out->path == NULL)
         return ERROR_SYNTAX;
     return finish(&reader);
 }

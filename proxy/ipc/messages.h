@@ -19,10 +19,10 @@
 #include "base/reason.h"
 #include "ipc/wire_format.h"
 
-#define IPC_HEADERS_MAX 16
-#define IPC_ACCEPT_SIZE 29
+#define IPC_HEADERS_MAX     16
+#define IPC_ACCEPT_SIZE     29
 #define IPC_SESSION_ID_SIZE 33
-#define IPC_DIGEST_SIZE 65
+#define IPC_DIGEST_SIZE     65
 
 enum ipc_type {
     IPC_NONE = 0,
@@ -72,8 +72,8 @@ struct ipc_list {
 
 struct ipc_verdict {
     uint64_t connection;
-    uint32_t surface; /* as in the question */
-    enum reason reason; /* REASON_ALLOWED: the descriptor comes along */
+    uint32_t surface;                     /* as in the question */
+    enum reason reason;                   /* REASON_ALLOWED: the descriptor comes along */
     char session_id[IPC_SESSION_ID_SIZE]; /* "" on denial */
     int64_t expires_at;                   /* seconds since the epoch */
     uint32_t route;                       /* index into the surface's routes */
@@ -147,11 +147,9 @@ enum ipc_type ipc_type_of(const void *bytes, size_t length);
 /* Decoders take the whole message; ERROR_SYNTAX if one byte is too many or too few. */
 enum error ipc_decode_bare(const void *bytes, size_t length) MUST_CHECK;
 enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *out) MUST_CHECK;
-enum error ipc_decode_verdict(const void *bytes, size_t length,
-                              struct ipc_verdict *out) MUST_CHECK;
+enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdict *out) MUST_CHECK;
 enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out) MUST_CHECK;
-enum error ipc_decode_refused(const void *bytes, size_t length,
-                              struct ipc_refused *out) MUST_CHECK;
+enum error ipc_decode_refused(const void *bytes, size_t length, struct ipc_refused *out) MUST_CHECK;
 enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed *out) MUST_CHECK;
 enum error ipc_decode_counts(const void *bytes, size_t length, struct ipc_counts *out) MUST_CHECK;
 enum error ipc_decode_cut_session(const void *bytes, size_t length,

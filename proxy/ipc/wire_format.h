@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define IPC_MESSAGE_BYTES_MAX 65536
-#define IPC_LIST_MAX 128
+#define IPC_LIST_MAX          128
 
 struct ipc_writer {
     unsigned char *bytes; /* borrowed; IPC_MESSAGE_BYTES_MAX of them */

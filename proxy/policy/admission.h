@@ -16,9 +16,9 @@
 #include "policy/params.h"
 #include "policy/request.h"
 
-#define ADMISSION_TICKET_PREFIX "sidelock.ticket."
+#define ADMISSION_TICKET_PREFIX         "sidelock.ticket."
 #define ADMISSION_SUBPROTOCOL_BYTES_MAX 63
-#define ADMISSION_SUBPROTOCOLS_MAX 16
+#define ADMISSION_SUBPROTOCOLS_MAX      16
 
 /* Where the request came in: the listener's own address and port. */
 struct admission_listener {

@@ -77,7 +77,7 @@ struct verb_rule {
     bool always;       /* needs no place on an allow list: handshakes, pings */
     struct target_path targets[DIALECT_TARGET_PATHS_MAX]; /* any one; none: no target */
     unsigned target_count;
-    /* A member (of the message, in JSON-RPC of params) that, if it is there, must equal
+    /* A member (of the message, in JSON-RPC of params) that must be there and equal
      * a part of the session's parameter record (vet.h); NULL: none. */
     char *match_key;
 };

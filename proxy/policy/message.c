@@ -193,7 +193,7 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
     return rule->target_count == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
 }
 
-/* The member a rule wants compared; absent is well. */
+/* The member a rule wants compared; whether it may be absent is for vet to say. */
 static enum reason read_match(const struct json_scan *scan, int parent, struct message *out)
 {
     const struct json_member *member;

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define QUERY_NAME_BYTES_MAX 256
+#define QUERY_NAME_BYTES_MAX  256
 #define QUERY_VALUE_BYTES_MAX 4096
 
 static void append_pair(const char *name, struct span value, struct buffer *out)

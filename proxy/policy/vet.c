@@ -122,15 +122,19 @@ static enum reason check_target(const struct vetting *vetting)
     return REASON_ALLOWED;
 }
 
-/* The client's value is only ever compared with the stored one. */
+/*
+ * The client's value is only ever compared with the stored one. Without a
+ * value the service would take one from elsewhere, which nobody has compared.
+ */
 static enum reason check_match(const struct vetting *vetting)
 {
-    struct span value = vetting->scratch->message.match;
+    const struct message *message = &vetting->scratch->message;
+    struct span value = message->match;
     char digest[SHA256_HEX_SIZE];
 
-    if (value.data == NULL)
+    if (message->rule == NULL || message->rule->match_key == NULL)
         return REASON_ALLOWED;
-    if (vetting->rules->match_digest == NULL ||
+    if (value.data == NULL || vetting->rules->match_digest == NULL ||
         params_text_digest(value.data, value.length, digest) != OK ||
         strcmp(digest, vetting->rules->match_digest) != 0)
         return REASON_VALUE_MISMATCH;

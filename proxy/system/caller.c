@@ -99,7 +99,7 @@ static enum error ask(struct caller_lookup *lookup, const struct endpoint *peer,
     question.request.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
     question.request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     return send(lookup->fd, &question, sizeof(question), 0) == (ssize_t)sizeof(question) ? OK
-                                                                                        : ERROR_IO;
+                                                                                         : ERROR_IO;
 }
 
 static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)

@@ -108,8 +108,8 @@ enum error listener_open(const char *host, uint16_t port, struct listener out[2]
                          char *why, size_t why_size)
 {
     bool both = strcmp(host, "localhost") == 0;
-    enum error error = both ? open_both(port, out, why, why_size)
-                            : open_one(host, port, &out[0], why, why_size);
+    enum error error =
+        both ? open_both(port, out, why, why_size) : open_one(host, port, &out[0], why, why_size);
 
     if (error == OK)
         *count = both ? 2 : 1;

@@ -11,10 +11,10 @@
 #include <stdint.h>
 
 #define LISTENER_ADDRESS_SIZE 64
-#define LISTENER_BACKLOG 1024
+#define LISTENER_BACKLOG      1024
 
 struct listener {
-    int fd; /* non-blocking, close-on-exec; -1 when not open */
+    int fd;                              /* non-blocking, close-on-exec; -1 when not open */
     char address[LISTENER_ADDRESS_SIZE]; /* "127.0.0.1", "::1" */
     uint16_t port;                       /* as bound */
 };

@@ -87,8 +87,7 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
         if (!http_is_token(name))
             return fault(reason, REASON_MALFORMED);
         fields[*count].name = name;
-        fields[*count].value =
-            trim((struct span){colon + 1, line.length - name.length - 1});
+        fields[*count].value = trim((struct span){colon + 1, line.length - name.length - 1});
         at = stop + 2;
     }
 }
@@ -182,8 +181,7 @@ bool http_list_next(struct span *list, struct span *element)
     return false;
 }
 
-bool http_request_has_token(const struct http_request *request, const char *name,
-                            const char *token)
+bool http_request_has_token(const struct http_request *request, const char *name, const char *token)
 {
     for (size_t i = 0; i < request->field_count; i++) {
         struct span list = request->fields[i].value, element;

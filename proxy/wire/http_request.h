@@ -11,10 +11,10 @@
 #include "base/text.h"
 
 #define HTTP_HEAD_BYTES_MAX 16384
-#define HTTP_FIELDS_MAX 64
+#define HTTP_FIELDS_MAX     64
 
 struct http_field {
-    struct span name; /* as sent; compare without case */
+    struct span name;  /* as sent; compare without case */
     struct span value; /* without surrounding white space */
 };
 

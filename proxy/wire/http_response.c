@@ -30,8 +30,8 @@ static bool parse_status_line(const char *line, size_t length, struct http_respo
     return out->status >= 100 && out->status <= 599;
 }
 
-enum http_progress http_response_parse(const char *bytes, size_t length,
-                                       struct http_response *out, enum reason *reason)
+enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out,
+                                       enum reason *reason)
 {
     size_t limit = length < HTTP_HEAD_BYTES_MAX ? length : HTTP_HEAD_BYTES_MAX;
     const char *stop = memmem(bytes, limit, "\r\n", 2);

@@ -18,8 +18,8 @@ struct http_response {
 };
 
 /* As http_request_parse; the only fault is REASON_UPSTREAM_PROTOCOL. */
-enum http_progress http_response_parse(const char *bytes, size_t length,
-                                       struct http_response *out, enum reason *reason);
+enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out,
+                                       enum reason *reason);
 
 /* As http_request_single. */
 enum reason http_response_single(const struct http_response *response, const char *name,

@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WS_CLIENT_HEADER_MAX 14 /* 2 + 8 length + 4 mask */
+#define WS_CLIENT_HEADER_MAX   14 /* 2 + 8 length + 4 mask */
 #define WS_CONTROL_PAYLOAD_MAX 125
-#define WS_KEY_SIZE 25    /* base64 of 16 bytes, with NUL */
-#define WS_ACCEPT_SIZE 29 /* base64 of a SHA-1, with NUL */
+#define WS_KEY_SIZE            25 /* base64 of 16 bytes, with NUL */
+#define WS_ACCEPT_SIZE         29 /* base64 of a SHA-1, with NUL */
 
 enum ws_opcode {
     WS_CONTINUATION = 0,

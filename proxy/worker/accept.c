@@ -28,8 +28,8 @@ static bool has_room(const struct worker_poll *listener, bool known, uint32_t ui
 
     if (worker->surfaces[listener->surface].connections >= surface->limits.max_connections)
         return false;
-    return !known ||
-           count_caller(worker, listener->surface, uid) < surface->limits.max_connections_per_caller;
+    return !known || count_caller(worker, listener->surface, uid) <
+                         surface->limits.max_connections_per_caller;
 }
 
 /* Identifies the caller before a byte is read, then lets the handshake begin. */

@@ -196,7 +196,8 @@ static void tick_open(struct connection *connection, uint64_t now_ms, int64_t no
         connection_drop(connection, REASON_WRITE_STALLED);
     else if (link->out_length > 0 && now_ms - link->progress_ms > limits->write_timeout_ms)
         connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
-    else if (limits->idle_timeout_ms > 0 && now_ms - connection->active_ms > limits->idle_timeout_ms)
+    else if (limits->idle_timeout_ms > 0 &&
+             now_ms - connection->active_ms > limits->idle_timeout_ms)
         connection_drop(connection, REASON_IDLE_TIMEOUT);
     else
         keep_alive(connection, now_ms);

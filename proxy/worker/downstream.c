@@ -11,7 +11,7 @@
 
 _Static_assert(PRE_BYTES >= LWS_PRE, "headroom for libwebsockets' frame header");
 
-#define RX_BYTES 4096
+#define RX_BYTES           4096
 #define CANONICAL_HEAD_MAX 512
 
 /*
@@ -46,8 +46,7 @@ static int on_confirm_upgrade(struct lws *wsi, void *in, size_t length)
     (void)length;
     if (connection == NULL || connection->handshake == NULL)
         return -1;
-    snprintf(subprotocol_slot, sizeof(subprotocol_slot), "%s",
-             connection->handshake->subprotocol);
+    snprintf(subprotocol_slot, sizeof(subprotocol_slot), "%s", connection->handshake->subprotocol);
     return 0;
 }
 
@@ -129,7 +128,8 @@ static int on_peer_close(struct lws *wsi, void *in, size_t length)
     connection->client_closed = true;
     if (connection->state == CONNECTION_OPEN)
         connection_drop_as(connection, REASON_CLIENT_CLOSED, code,
-                           length > 2 ? (const char *)bytes + 2 : NULL, length > 2 ? length - 2 : 0);
+                           length > 2 ? (const char *)bytes + 2 : NULL,
+                           length > 2 ? length - 2 : 0);
     /* The answer to our own close frame: nothing is left to say. */
     return connection->close_sent ? -1 : 0;
 }
@@ -220,6 +220,14 @@ enum error downstream_start(struct worker *worker)
         return ERROR_IO;
     worker->vhost = lws_create_vhost(worker->lws, &info);
     return worker->vhost != NULL ? OK : ERROR_IO;
+}
+
+void downstream_stop(struct worker *worker)
+{
+    /* On a loop of ours, libwebsockets needs the loop to turn between two calls. */
+    lws_context_destroy(worker->lws);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
+    lws_context_destroy(worker->lws);
 }
 
 enum error downstream_adopt(struct connection *connection, int fd)

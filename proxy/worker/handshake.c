@@ -106,17 +106,16 @@ void handshake_deny(struct connection *connection, enum reason reason)
                    reason != REASON_CAPACITY);
 
     /* The broker knows of its own denials and of what it admitted. */
-    if (!silent &&
-        (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
+    if (!silent && (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
         report_denied(connection, reason);
     connection->state = CONNECTION_LINGERING;
     connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
     if (!silent)
-        http_denial_write(&(struct http_denial){.reason = reason,
-                                                .request_id = handshake->request_id,
-                                                .head_only = span_equals(
-                                                    handshake->request.method, "HEAD")},
-                          &handshake->denial);
+        http_denial_write(
+            &(struct http_denial){.reason = reason,
+                                  .request_id = handshake->request_id,
+                                  .head_only = span_equals(handshake->request.method, "HEAD")},
+            &handshake->denial);
     if (silent || buffer_failed(&handshake->denial)) {
         handshake_end(connection);
         connection_release(connection);
@@ -338,8 +337,8 @@ static void read_head(struct connection *connection)
         return;
     }
     handshake->head_length += (size_t)received;
-    switch (http_request_parse(handshake->head, handshake->head_length, &handshake->request,
-                               &reason)) {
+    switch (
+        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason)) {
     case HTTP_MORE:
         return;
     case HTTP_COMPLETE:

@@ -30,16 +30,16 @@
 
 #include <uv.h>
 
-#define HEAD_TIMEOUT_MS 10000
-#define ADMISSION_TIMEOUT_MS 2000
-#define LINGER_TIMEOUT_MS 1000
-#define CLOSE_TIMEOUT_MS 2000
-#define DRAIN_TIMEOUT_MS 5000
-#define TICK_MS 100
-#define READ_BYTES 65536            /* one read from a link */
+#define HEAD_TIMEOUT_MS        10000
+#define ADMISSION_TIMEOUT_MS   2000
+#define LINGER_TIMEOUT_MS      1000
+#define CLOSE_TIMEOUT_MS       2000
+#define DRAIN_TIMEOUT_MS       5000
+#define TICK_MS                100
+#define READ_BYTES             65536  /* one read from a link */
 #define LINK_QUEUE_BYTES_PAUSE 262144 /* more than this unsent: stop reading the service too */
-#define REQUEST_ID_SIZE 17
-#define PRE_BYTES 64 /* headroom before a payload for libwebsockets: at least LWS_PRE */
+#define REQUEST_ID_SIZE        17
+#define PRE_BYTES              64 /* headroom before a payload for libwebsockets: at least LWS_PRE */
 
 struct worker;
 
@@ -126,12 +126,12 @@ struct connection {
     bool client_paused;  /* its receive flow control is off */
     bool close_sent;     /* ours went to the client */
     bool abort_wanted;
-    bool client_closed;  /* its close frame came: nothing after it counts */
+    bool client_closed; /* its close frame came: nothing after it counts */
     char close_text[WS_CONTROL_PAYLOAD_MAX];
     size_t close_text_length;
     uint64_t blocked_since_ms, active_ms, pinged_ms;
-    bool ping_outstanding;    /* the gate's own */
-    unsigned service_pings;   /* the service's, whose pongs it is owed */
+    bool ping_outstanding;  /* the gate's own */
+    unsigned service_pings; /* the service's, whose pongs it is owed */
     char session_id[IPC_SESSION_ID_SIZE];
     int64_t expires_at;
     struct text_list session_verbs, session_targets;
@@ -204,7 +204,8 @@ struct connection_birth {
     bool caller_known;
     uint32_t caller_uid;
 };
-enum error connection_create(const struct connection_birth *birth, struct connection **out) MUST_CHECK;
+enum error connection_create(const struct connection_birth *birth,
+                             struct connection **out) MUST_CHECK;
 /* The one way out: denies before 101, closes both WebSockets after it. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
 /* As connection_drop, with the close code and text the other side sent. */
@@ -233,6 +234,8 @@ void upgrade_response(struct connection *connection, const unsigned char *bytes,
 
 /* downstream.c */
 enum error downstream_start(struct worker *worker) MUST_CHECK;
+/* Closes every client; turns the loop until all its handles have closed. */
+void downstream_stop(struct worker *worker);
 /* Hands the client's socket to libwebsockets, which answers the 101. */
 enum error downstream_adopt(struct connection *connection, int fd) MUST_CHECK;
 /* Sends a message; PRE_BYTES before `payload` are overwritten. Not while client_blocked. */

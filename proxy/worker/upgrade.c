@@ -82,8 +82,7 @@ static enum reason choose_subprotocol(struct handshake *handshake,
 }
 
 /* RFC 6455 section 4.1, what a client checks of the server's handshake. */
-static enum reason check_response(struct handshake *handshake,
-                                  const struct http_response *response)
+static enum reason check_response(struct handshake *handshake, const struct http_response *response)
 {
     struct span accept, extensions;
 

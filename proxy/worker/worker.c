@@ -5,17 +5,16 @@
 #include "system/sandbox.h"
 #include "worker/state.h"
 
-#include <libwebsockets.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#define SPARE_DESCRIPTORS 64
+#define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
-#define COUNTS_INTERVAL_MS 1000
-#define EXIT_FAILED 70
+#define COUNTS_INTERVAL_MS         1000
+#define EXIT_FAILED                70
 
 void worker_fail(struct worker *worker, const char *why)
 {
@@ -299,9 +298,7 @@ static void stop(struct worker *worker)
     uv_close((uv_handle_t *)&worker->channel_poll, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->reaper, NULL);
-    lws_context_destroy(worker->lws);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
-    lws_context_destroy(worker->lws);
+    downstream_stop(worker);
     connection_reap(worker);
     uv_loop_close(&worker->loop);
 }

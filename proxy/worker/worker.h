@@ -15,7 +15,7 @@ struct worker_listener {
 };
 
 struct worker_options {
-    const struct config *config;              /* borrowed */
+    const struct config *config;             /* borrowed */
     const struct worker_listener *listeners; /* borrowed; their descriptors are taken over */
     size_t listener_count;
     int channel_fd; /* to the broker; taken over */
