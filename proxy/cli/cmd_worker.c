@@ -52,8 +52,12 @@ int cmd_worker(int argc, char **argv)
     int code;
 
     log_set_name("worker");
-    /* Ctrl-C reaches the whole process group; the broker says when to go. */
+    /*
+     * Ctrl-C reaches the whole process group, and a service manager's SIGTERM
+     * every process of the service; the broker says when to go.
+     */
     signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     if (argc != 2 || !started_by_broker()) {

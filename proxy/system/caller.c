@@ -138,7 +138,7 @@ static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
 
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
 {
-    struct sockaddr_storage self_address, peer_address;
+    struct sockaddr_storage self_address = {0}, peer_address = {0};
     socklen_t self_length = sizeof(self_address), peer_length = sizeof(peer_address);
     struct endpoint self, peer;
     enum error error;

@@ -39,7 +39,7 @@ static bool parse_address(const char *host, uint16_t port, struct bind_address *
 
 enum error listener_describe(struct listener *listener)
 {
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t length = sizeof(bound);
     const void *address;
 

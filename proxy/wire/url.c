@@ -127,7 +127,7 @@ enum error url_query_decode(struct span raw, char *out, size_t capacity)
             return ERROR_INVALID;
         if (length + 1 >= capacity)
             return ERROR_LIMIT;
-        out[length++] = plus ? ' ' : (char)byte;
+        out[length++] = (char)(plus ? ' ' : byte);
     }
     out[length] = '\0';
     return is_utf8(out, length) ? OK : ERROR_INVALID;

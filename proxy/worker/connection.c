@@ -164,7 +164,7 @@ static bool assembly_late(const struct assembly *assembly, uint64_t now_ms, uint
 static void keep_alive(struct connection *connection, uint64_t now_ms)
 {
     const struct surface_limits *limits = &connection->surface->limits;
-    unsigned char ping[PRE_BYTES + 8] = {0};
+    unsigned char ping[PRE_BYTES + GATE_PING_BYTES] = {0};
 
     if (limits->ping_interval_ms == 0 || connection->client_blocked ||
         now_ms - connection->pinged_ms < limits->ping_interval_ms)
@@ -175,32 +175,40 @@ static void keep_alive(struct connection *connection, uint64_t now_ms)
     }
     connection->pinged_ms = now_ms;
     connection->ping_outstanding = true;
-    memcpy(ping + PRE_BYTES, "sidelock", 8);
-    if (downstream_send(connection, WS_PING, ping + PRE_BYTES, 8) != OK)
+    memcpy(ping + PRE_BYTES, GATE_PING, GATE_PING_BYTES);
+    if (downstream_send(connection, WS_PING, ping + PRE_BYTES, GATE_PING_BYTES) != OK)
         connection_drop(connection, REASON_CLIENT_CLOSED);
 }
 
-static void tick_open(struct connection *connection, uint64_t now_ms, int64_t now_s)
+/* Which of an open connection's deadlines has passed; REASON_ALLOWED if none. */
+static enum reason overdue(const struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     const struct surface_limits *limits = &connection->surface->limits;
     const struct link *link = &connection->link;
 
     if (now_s >= connection->expires_at)
-        connection_drop(connection, REASON_SESSION_EXPIRED);
-    else if (assembly_late(&connection->from_client, now_ms, limits->message_timeout_ms))
-        connection_drop(connection, REASON_MESSAGE_TIMEOUT);
-    else if (assembly_late(&connection->from_service, now_ms, limits->message_timeout_ms))
-        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
-    else if (connection->client_blocked &&
-             now_ms - connection->blocked_since_ms > limits->write_timeout_ms)
-        connection_drop(connection, REASON_WRITE_STALLED);
-    else if (link->out_length > 0 && now_ms - link->progress_ms > limits->write_timeout_ms)
-        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
-    else if (limits->idle_timeout_ms > 0 &&
-             now_ms - connection->active_ms > limits->idle_timeout_ms)
-        connection_drop(connection, REASON_IDLE_TIMEOUT);
-    else
+        return REASON_SESSION_EXPIRED;
+    if (assembly_late(&connection->from_client, now_ms, limits->message_timeout_ms))
+        return REASON_MESSAGE_TIMEOUT;
+    if (assembly_late(&connection->from_service, now_ms, limits->message_timeout_ms) ||
+        (link->out_length > 0 && now_ms - link->progress_ms > limits->write_timeout_ms))
+        return REASON_UPSTREAM_TIMEOUT;
+    if (connection->client_blocked &&
+        now_ms - connection->blocked_since_ms > limits->write_timeout_ms)
+        return REASON_WRITE_STALLED;
+    if (limits->idle_timeout_ms > 0 && now_ms - connection->active_ms > limits->idle_timeout_ms)
+        return REASON_IDLE_TIMEOUT;
+    return REASON_ALLOWED;
+}
+
+static void tick_open(struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    enum reason reason = overdue(connection, now_ms, now_s);
+
+    if (reason_allows(reason))
         keep_alive(connection, now_ms);
+    else
+        connection_drop(connection, reason);
 }
 
 void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)

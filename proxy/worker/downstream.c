@@ -105,7 +105,8 @@ static int on_pong(struct lws *wsi, void *in, size_t length)
 
     if (connection->state != CONNECTION_OPEN)
         return 0;
-    if (connection->ping_outstanding && length == 8 && memcmp(in, "sidelock", 8) == 0) {
+    if (connection->ping_outstanding && length == GATE_PING_BYTES &&
+        memcmp(in, GATE_PING, GATE_PING_BYTES) == 0) {
         connection->ping_outstanding = false;
     } else if (connection->service_pings > 0) {
         connection->service_pings--;

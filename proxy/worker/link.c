@@ -329,6 +329,8 @@ static void stash(struct connection *connection, const unsigned char *bytes, siz
 {
     struct link *link = &connection->link;
 
+    if (length == 0)
+        return;
     link->stash = malloc(length);
     if (link->stash == NULL) {
         connection_drop(connection, REASON_CAPACITY);

@@ -39,6 +39,8 @@
 #define READ_BYTES             65536  /* one read from a link */
 #define LINK_QUEUE_BYTES_PAUSE 262144 /* more than this unsent: stop reading the service too */
 #define REQUEST_ID_SIZE        17
+#define GATE_PING              "sidelock" /* payload of the gate's own pings */
+#define GATE_PING_BYTES        (sizeof(GATE_PING) - 1)
 #define PRE_BYTES              64 /* headroom before a payload for libwebsockets: at least LWS_PRE */
 
 struct worker;

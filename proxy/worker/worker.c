@@ -303,24 +303,29 @@ static void stop(struct worker *worker)
     uv_loop_close(&worker->loop);
 }
 
+static void release(struct worker *worker)
+{
+    free(worker->listeners);
+    free(worker->surfaces);
+    free(worker->read_buffer);
+    free(worker->write_buffer);
+    free(worker->ipc_buffer);
+    vet_scratch_destroy(worker->scratch);
+    caller_lookup_destroy(worker->callers);
+    channel_destroy(worker->channel);
+}
+
 int worker_run(const struct worker_options *options)
 {
     struct worker worker = {.config = options->config};
     enum error error = start(&worker, options);
 
-    if (error != OK) {
+    if (error == OK) {
+        uv_run(&worker.loop, UV_RUN_DEFAULT);
+        stop(&worker);
+    } else {
         log_error("cannot start: %s", error_text(error));
-        return EXIT_FAILED;
     }
-    uv_run(&worker.loop, UV_RUN_DEFAULT);
-    stop(&worker);
-    free(worker.listeners);
-    free(worker.surfaces);
-    free(worker.read_buffer);
-    free(worker.write_buffer);
-    free(worker.ipc_buffer);
-    vet_scratch_destroy(worker.scratch);
-    caller_lookup_destroy(worker.callers);
-    channel_destroy(worker.channel);
-    return worker.failed ? EXIT_FAILED : 0;
+    release(&worker);
+    return error == OK && !worker.failed ? 0 : EXIT_FAILED;
 }
