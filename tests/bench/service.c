@@ -1,0 +1,229 @@
+/*
+ * The service behind the proxies: upgrades every connection on a Unix socket
+ * and answers each JSON-RPC request with a result of 300 bytes under the same
+ * id. It trusts its clients: all of them are ours.
+ *
+ *   bench_service SOCKET
+ *
+ * It prints one line when it listens, and runs until it is killed.
+ */
+#include "ws.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ANSWER_BYTES      300
+#define ID_BYTES_MAX      24
+#define PEERS_MAX         16384
+#define PEER_BUFFER_BYTES 2048
+#define EVENTS_MAX        128
+#define BACKLOG           4096
+
+struct peer {
+    int fd; /* owned */
+    bool upgraded;
+    size_t have;
+    uint8_t bytes[PEER_BUFFER_BYTES];
+};
+
+/* By descriptor. Pages that no connection has used cost nothing. */
+static struct peer peers[PEERS_MAX];
+
+static bool write_all(int fd, const void *bytes, size_t length)
+{
+    return write(fd, bytes, length) == (ssize_t)length;
+}
+
+/* A result of exactly ANSWER_BYTES with the request's id. */
+static bool answer_request(int fd, const struct ws_frame *request)
+{
+    static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
+    static const char middle[] = ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"Echo: ";
+    static const char tail[] = "\"}],\"isError\":false}}";
+    static const char filler[] = "the quick brown fox jumps over the lazy dog, ";
+    const char *id = memmem(request->payload, request->length, "\"id\":", 5);
+    if (id == NULL) {
+        return false;
+    }
+    id += 5;
+    size_t room = request->length - (size_t)(id - (const char *)request->payload);
+    size_t id_bytes = 0;
+    while (id_bytes < room && id_bytes < ID_BYTES_MAX && id[id_bytes] >= '0' &&
+           id[id_bytes] <= '9') {
+        id_bytes++;
+    }
+    char answer[ANSWER_BYTES];
+    size_t at = sizeof head - 1;
+    memcpy(answer, head, at);
+    memcpy(answer + at, id, id_bytes);
+    at += id_bytes;
+    memcpy(answer + at, middle, sizeof middle - 1);
+    at += sizeof middle - 1;
+    for (size_t i = 0; at < sizeof answer - (sizeof tail - 1); i++) {
+        answer[at++] = filler[i % (sizeof filler - 1)];
+    }
+    memcpy(answer + at, tail, sizeof tail - 1);
+    uint8_t frame[ANSWER_BYTES + WS_HEADER_BYTES_MAX];
+    size_t length = ws_write_frame(frame, WS_TEXT, answer, sizeof answer, 0);
+    return id_bytes > 0 && write_all(fd, frame, length);
+}
+
+static bool answer_upgrade(struct peer *peer)
+{
+    static const char key_name[] = "\r\nsec-websocket-key:";
+    peer->bytes[peer->have] = '\0';
+    const char *head = (const char *)peer->bytes;
+    if (strstr(head, "\r\n\r\n") == NULL) {
+        return peer->have < PEER_BUFFER_BYTES - 1;
+    }
+    const char *key = strcasestr(head, key_name);
+    if (key == NULL) {
+        return false;
+    }
+    key += sizeof key_name - 1;
+    key += strspn(key, " ");
+    if (strcspn(key, "\r") < WS_KEY_CHARS) {
+        return false;
+    }
+    char accept[WS_ACCEPT_CHARS + 1];
+    ws_accept_key(key, accept);
+    const char *protocol = strcasestr(head, "\r\nsec-websocket-protocol:") != NULL
+                               ? "Sec-WebSocket-Protocol: mcp\r\n"
+                               : "";
+    char response[256];
+    int length = snprintf(response, sizeof response,
+                          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+                          accept, protocol);
+    peer->upgraded = true;
+    peer->have = 0;
+    return write_all(peer->fd, response, (size_t)length);
+}
+
+static bool answer_frame(const struct peer *peer, const struct ws_frame *frame)
+{
+    uint8_t pong[PEER_BUFFER_BYTES + WS_HEADER_BYTES_MAX];
+    switch (frame->opcode) {
+    case WS_TEXT:
+        return answer_request(peer->fd, frame);
+    case WS_PING:
+        return write_all(peer->fd, pong,
+                         ws_write_frame(pong, WS_PONG, frame->payload, frame->length, 0));
+    case WS_PONG:
+        return true;
+    case WS_CLOSE:
+    default:
+        return false;
+    }
+}
+
+/* False: the peer is done with. */
+static bool serve_peer(struct peer *peer)
+{
+    ssize_t got = read(peer->fd, peer->bytes + peer->have, sizeof peer->bytes - 1 - peer->have);
+    if (got <= 0) {
+        return got < 0 && errno == EAGAIN;
+    }
+    peer->have += (size_t)got;
+    if (!peer->upgraded) {
+        return answer_upgrade(peer);
+    }
+    size_t at = 0;
+    for (;;) {
+        struct ws_frame frame;
+        size_t consumed = 0;
+        enum ws_progress progress =
+            ws_read_frame(peer->bytes + at, peer->have - at, true, &frame, &consumed);
+        if (progress == WS_BAD) {
+            (void)fprintf(stderr, "bench_service: a frame that is not whole and masked\n");
+            return false;
+        }
+        if (progress == WS_PARTIAL) {
+            break;
+        }
+        at += consumed;
+        if (!answer_frame(peer, &frame)) {
+            return false;
+        }
+    }
+    peer->have -= at;
+    memmove(peer->bytes, peer->bytes + at, peer->have);
+    return true;
+}
+
+static void accept_peers(int epoll, int listener)
+{
+    for (;;) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) {
+            return;
+        }
+        struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+        if (fd >= PEERS_MAX || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
+            (void)close(fd);
+            continue;
+        }
+        peers[fd].fd = fd;
+        peers[fd].upgraded = false;
+        peers[fd].have = 0;
+    }
+}
+
+static int listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof address.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
+                    listen(fd, BACKLOG) != 0)) {
+        (void)close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int serve(int epoll, int listener)
+{
+    for (;;) {
+        struct epoll_event events[EVENTS_MAX];
+        int count = epoll_wait(epoll, events, EVENTS_MAX, -1);
+        if (count < 0 && errno != EINTR) {
+            return 1;
+        }
+        for (int i = 0; i < count; i++) {
+            int fd = events[i].data.fd;
+            if (fd == listener) {
+                accept_peers(epoll, listener);
+            } else if (!serve_peer(&peers[fd])) {
+                (void)close(fd);
+            }
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        (void)fprintf(stderr, "usage: bench_service SOCKET\n");
+        return 64;
+    }
+    int listener = listen_at(argv[1]);
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
+    if (listener < 0 || epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) != 0) {
+        (void)fprintf(stderr, "bench_service: cannot listen at %s: %s\n", argv[1], strerror(errno));
+        return 69;
+    }
+    (void)printf("listening\n");
+    (void)fflush(stdout);
+    return serve(epoll, listener);
+}

@@ -1,0 +1,370 @@
+// A service that is absent, hangs, resets, refuses, restarts or breaks the
+// protocol: the client gets a defined answer within two seconds, and nothing
+// stays behind.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { unlinkSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { after, before, beforeEach, describe, it } from 'node:test';
+
+import { OPCODE, acceptKey } from '../services/frames.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client, Refused } from './lib/client.mjs';
+import { Gate, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import { request } from './lib/raw.mjs';
+import { until, within } from './lib/wait.mjs';
+
+const ANSWER_MS = 2000;
+const UPSTREAM_TIMEOUT_MS = 1000;
+
+const dir = scratchDir();
+const socketPath = path.join(dir, 'service.sock');
+let service;
+let gate;
+let token;
+
+before(async () => {
+  service = new WebSocketService(socketPath);
+  gate = await Gate.start(dir, {
+    surfaces: {
+      echo: opaqueSurface(socketPath, {
+        limits: { upstream_timeout_ms: UPSTREAM_TIMEOUT_MS, max_message_bytes: 65536 },
+      }),
+    },
+  });
+  ({ token } = await gate.session('echo'));
+});
+
+after(async () => {
+  await stopAll(gate, service);
+});
+
+beforeEach(async () => {
+  await service.stop();
+  service.forget();
+  service.behave();
+});
+
+// How an attempt to connect ends: before 101 {status, reason}, after it
+// {code, reason}. It must end, and in time.
+async function outcome() {
+  const start = performance.now();
+  let result;
+  try {
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    const { code, reason } = await client.end(ANSWER_MS);
+    result = { code, reason };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    result = { status: error.status, reason: error.reason };
+  }
+  const took = performance.now() - start;
+  assert.ok(took < ANSWER_MS, `an answer after ${took} ms`);
+  return result;
+}
+
+async function fails(status, reason) {
+  const mark = gate.mark();
+  const result = await outcome();
+  assert.deepEqual(result, { status, reason });
+  await gate.audited(mark, { reason });
+  await gate.untilIdle('echo', ANSWER_MS);
+}
+
+async function worksAgain() {
+  const client = await Client.open(gate, 'echo', '/ws', { token });
+  client.send('hello');
+  assert.equal(await client.next(), 'hello');
+  await client.close();
+}
+
+describe('the service is not there', () => {
+  it('absent: 502', async () => {
+    const { response } = await request(gate, 'echo', { token });
+    assert.equal(response.status, 502);
+    assert.equal(response.json.reason, 'upstream_unreachable');
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+
+  it('gone, leaving its socket file: 502', async () => {
+    const child = spawn(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(socketPath)}, () => console.log('up'))`,
+    ]);
+    await within(new Promise((resolve) => child.stdout.once('data', resolve)), 'a listener');
+    child.kill('SIGKILL');
+    await within(new Promise((resolve) => child.once('exit', resolve)), 'its end');
+    await fails(502, 'upstream_unreachable');
+    unlinkSync(socketPath);
+  });
+
+  it('a connection is answered once it is there', async () => {
+    await fails(502, 'upstream_unreachable');
+    await service.start();
+    await worksAgain();
+  });
+});
+
+describe('the service hangs', () => {
+  it('never accepting, its backlog full', async () => {
+    const child = spawn(process.execPath, [
+      '-e',
+      `require('net').createServer().listen({path: ${JSON.stringify(socketPath)}, backlog: 1},
+         () => console.log('up'))`,
+    ]);
+    await within(new Promise((resolve) => child.stdout.once('data', resolve)), 'a listener');
+    child.kill('SIGSTOP');
+    const fillers = [];
+    let full = false;
+    for (let i = 0; i < 64 && !full; i++) {
+      const socket = net.connect(socketPath);
+      fillers.push(socket);
+      full = await new Promise((resolve) => {
+        socket.once('connect', () => resolve(false));
+        socket.once('error', () => resolve(true));
+      });
+    }
+    assert.ok(full, 'the backlog is full');
+    const result = await outcome();
+    assert.ok([502, 504].includes(result.status), JSON.stringify(result));
+    assert.ok(['upstream_unreachable', 'upstream_timeout'].includes(result.reason), result.reason);
+    for (const socket of fillers) socket.destroy();
+    child.kill('SIGKILL');
+    await within(new Promise((resolve) => child.once('exit', resolve)), 'its end');
+    unlinkSync(socketPath);
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+
+  it('accepting, never reading', async () => {
+    const child = spawn(process.execPath, [
+      '-e',
+      `require('net').createServer().listen(${JSON.stringify(socketPath)}, () => console.log('up'))`,
+    ]);
+    await within(new Promise((resolve) => child.stdout.once('data', resolve)), 'a listener');
+    child.kill('SIGSTOP');
+    await fails(504, 'upstream_timeout');
+    child.kill('SIGKILL');
+    await within(new Promise((resolve) => child.once('exit', resolve)), 'its end');
+    unlinkSync(socketPath);
+  });
+
+  it('reading, never answering', async () => {
+    service.behave({ request: () => {} });
+    await service.start();
+    await fails(504, 'upstream_timeout');
+    await until(() => service.open.size === 0, 'the link to end');
+  });
+
+  it('answering one byte at a time', async () => {
+    service.behave({
+      request: (peer) => {
+        const bytes = [...'HTTP/1.1 101 Switching Protocols\r\n'];
+        peer.drip = setInterval(() => peer.socket.write(bytes.shift() ?? 'x'), 100);
+      },
+      end: (peer) => clearInterval(peer.drip),
+    });
+    await service.start();
+    await fails(504, 'upstream_timeout');
+    await until(() => service.open.size === 0, 'the link to end');
+  });
+});
+
+describe('the service resets', () => {
+  it('on accept', async () => {
+    service.behave({ connect: (peer) => peer.reset() });
+    await service.start();
+    const result = await outcome();
+    assert.ok(
+      ['upstream_unreachable', 'upstream_refused'].includes(result.reason),
+      JSON.stringify(result),
+    );
+    assert.equal(result.status, 502);
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+
+  it('after the request', async () => {
+    service.behave({ request: (peer) => peer.reset() });
+    await service.start();
+    await fails(502, 'upstream_refused');
+  });
+
+  it('in the middle of its answer', async () => {
+    service.behave({
+      request: (peer) => {
+        peer.socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: webso', () => peer.reset());
+      },
+    });
+    await service.start();
+    await fails(502, 'upstream_refused');
+  });
+
+  it('in the middle of a connection: 1014', async () => {
+    await service.start();
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    client.send('hello');
+    await client.next();
+    const mark = gate.mark();
+    service.last.reset();
+    const { code, reason } = await client.end(ANSWER_MS);
+    assert.deepEqual({ code, reason }, { code: 1014, reason: 'upstream_gone' });
+    await gate.audited(mark, { event: 'closed', reason: 'upstream_gone' });
+    await gate.untilIdle('echo', ANSWER_MS);
+    await worksAgain();
+  });
+
+  it('in the middle of a message: no part of it is passed on', async () => {
+    await service.start();
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    const peer = await until(() => service.last?.upgraded && service.last, 'the link');
+    peer.sendFrame({ fin: false, payload: 'half of some' });
+    peer.socket.end();
+    const { code } = await client.end(ANSWER_MS);
+    assert.equal(code, 1014);
+    assert.deepEqual(client.messages, []);
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+});
+
+describe('the service refuses', () => {
+  for (const status of ['403 Forbidden', '404 Not Found', '500 Internal Server Error', '302 Found']) {
+    it(status, async () => {
+      service.behave({
+        request: (peer) => {
+          peer.respond(status, 'no secrets here', 'text/plain');
+          peer.socket.end();
+        },
+      });
+      await service.start();
+      await fails(502, 'upstream_refused');
+    });
+  }
+
+  it('with 200 and a page', async () => {
+    service.behave({ request: (peer) => peer.respond('200 OK', '<html>', 'text/html') });
+    await service.start();
+    await fails(502, 'upstream_refused');
+    await until(() => service.open.size === 0, 'the link to end');
+  });
+});
+
+describe('the service breaks the protocol in its handshake', () => {
+  const upgraded = (peer, rows) => {
+    peer.upgraded = true;
+    peer.socket.write(`HTTP/1.1 101 Switching Protocols\r\n${rows.join('\r\n')}\r\n\r\n`);
+  };
+  const good = (peer) => acceptKey(peer.header('sec-websocket-key'));
+  const handshakes = {
+    'garbage for an answer': (peer) => peer.socket.write('SSH-2.0-OpenSSH_9.2\r\n\r\n'),
+    'another accept key': (peer) =>
+      upgraded(peer, [
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        `Sec-WebSocket-Accept: ${acceptKey('AAAAAAAAAAAAAAAAAAAAAA==')}`,
+      ]),
+    'no accept key': (peer) => upgraded(peer, ['Upgrade: websocket', 'Connection: Upgrade']),
+    'no Upgrade header': (peer) =>
+      upgraded(peer, ['Connection: Upgrade', `Sec-WebSocket-Accept: ${good(peer)}`]),
+    'an extension nobody asked for': (peer) =>
+      upgraded(peer, [
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        `Sec-WebSocket-Accept: ${good(peer)}`,
+        'Sec-WebSocket-Extensions: permessage-deflate',
+      ]),
+    'a subprotocol nobody asked for': (peer) =>
+      upgraded(peer, [
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        `Sec-WebSocket-Accept: ${good(peer)}`,
+        'Sec-WebSocket-Protocol: soap',
+      ]),
+    'an endless header': (peer) => {
+      peer.socket.write('HTTP/1.1 101 Switching Protocols\r\nX: ');
+      peer.socket.write('x'.repeat(200_000));
+    },
+  };
+  for (const [name, answer] of Object.entries(handshakes)) {
+    it(name, async () => {
+      service.behave({ request: answer });
+      await service.start();
+      await fails(502, 'upstream_protocol');
+    });
+  }
+});
+
+describe('the service breaks the protocol in its frames', () => {
+  const frames = {
+    'a masked frame': { payload: 'x', mask: Buffer.from([1, 2, 3, 4]) },
+    'reserved bits': { payload: 'x', rsv: 4 },
+    'a reserved opcode': { payload: 'x', opcode: 3 },
+    'a fragmented ping': { payload: 'x', opcode: OPCODE.ping, fin: false },
+    'a long ping': { payload: 'x'.repeat(126), opcode: OPCODE.ping },
+    'a continuation of nothing': { payload: 'x', opcode: OPCODE.continuation },
+    'a length beyond 2^63': { payload: 'x', declaredLength: 1n << 63n },
+    'a close of one byte': { payload: 'x', opcode: OPCODE.close },
+    'a close with a code that may not be sent': {
+      payload: Buffer.from([0x03, 0xed]),
+      opcode: OPCODE.close,
+    },
+  };
+  for (const [name, frame] of Object.entries(frames)) {
+    it(name, async () => {
+      await service.start();
+      const client = await Client.open(gate, 'echo', '/ws', { token });
+      const peer = await until(() => service.last?.upgraded && service.last, 'the link');
+      const mark = gate.mark();
+      peer.sendFrame(frame);
+      const { code, reason } = await client.end(ANSWER_MS);
+      assert.deepEqual({ code, reason }, { code: 1014, reason: 'upstream_protocol' });
+      assert.deepEqual(client.messages, []);
+      await gate.audited(mark, { event: 'closed', reason: 'upstream_protocol' });
+      await gate.untilIdle('echo', ANSWER_MS);
+    });
+  }
+
+  it('text that is not UTF-8 is not passed on', async () => {
+    await service.start();
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    const peer = await until(() => service.last?.upgraded && service.last, 'the link');
+    peer.sendFrame({ payload: Buffer.from([0xc3, 0x28]) });
+    const { code } = await client.end(ANSWER_MS);
+    assert.ok([1007, 1014].includes(code), `closed with ${code}`);
+    assert.deepEqual(client.messages, []);
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+
+  it('a length of 2^62 closes 1009 without waiting for the bytes', async () => {
+    await service.start();
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    const peer = await until(() => service.last?.upgraded && service.last, 'the link');
+    peer.sendFrame({ payload: 'x', declaredLength: 1n << 62n });
+    assert.equal((await client.end(ANSWER_MS)).code, 1009);
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+});
+
+describe('the service restarts', () => {
+  it('live connections end with 1014, new ones work', async () => {
+    await service.start();
+    const clients = await Promise.all(
+      Array.from({ length: 10 }, () => Client.open(gate, 'echo', '/ws', { token })),
+    );
+    await until(() => service.peers.length === 10, 'ten links');
+    await service.stop();
+    for (const client of clients) assert.equal((await client.end(ANSWER_MS)).code, 1014);
+    await gate.untilIdle('echo', ANSWER_MS);
+    await service.start();
+    await worksAgain();
+  });
+
+  it('a hundred times in a row, no link is left', async () => {
+    for (let i = 0; i < 100; i++) {
+      await service.start();
+      const client = await Client.open(gate, 'echo', '/ws', { token });
+      await service.stop();
+      assert.equal((await client.end(ANSWER_MS)).code, 1014);
+    }
+    await gate.untilIdle('echo', ANSWER_MS);
+  });
+});

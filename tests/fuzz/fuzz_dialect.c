@@ -1,0 +1,36 @@
+/* A dialect pack from an operator's file: parsed or refused with a place, never worse. */
+#include "policy/dialect.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct dialect_fault fault;
+    struct dialect *dialect = NULL;
+    const struct vocabulary *vocabulary;
+
+    if (dialect_parse((const char *)data, size, &dialect, &fault) != OK) {
+        if (dialect != NULL || strlen(fault.text) == 0 ||
+            memchr(fault.pointer, '\0', sizeof(fault.pointer)) == NULL ||
+            (fault.pointer[0] != '\0' && fault.pointer[0] != '/'))
+            abort();
+        return 0;
+    }
+    vocabulary = dialect_vocabulary(dialect, NULL);
+    if (vocabulary == NULL || dialect_vocabulary(dialect, vocabulary->name) != vocabulary)
+        abort();
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++) {
+        for (size_t j = 0; j < vocabulary->verb_count[i]; j++) {
+            const struct verb_rule *rule = &vocabulary->verbs[i][j];
+
+            if (vocabulary_verb(vocabulary, (enum direction)i, span_of(rule->name)) != rule)
+                abort();
+        }
+    }
+    dialect_destroy(dialect);
+    return 0;
+}

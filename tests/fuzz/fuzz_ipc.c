@@ -1,0 +1,157 @@
+/*
+ * Any bytes as a message from the other process: decoded within their bounds
+ * or refused, and there is one encoding of everything, so that what was
+ * decoded encodes to the same bytes.
+ */
+#include "ipc/messages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_text(const char *text, const uint8_t *data, size_t size)
+{
+    const uint8_t *at = (const uint8_t *)text;
+
+    require(text == NULL || (at > data && at < data + size));
+    require(text == NULL || at + strlen(text) < data + size);
+}
+
+static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size_t size)
+{
+    const char *const texts[] = {admit->request_id, admit->listener_address, admit->method,
+                                 admit->path,       admit->query,            admit->host,
+                                 admit->origin,     admit->authorization,    admit->subprotocols};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        check_text(texts[i], data, size);
+    require(admit->request_id != NULL && admit->method != NULL && admit->path != NULL);
+    require(admit->listener_address != NULL && admit->listener_port <= UINT16_MAX);
+    require(admit->header_count <= IPC_HEADERS_MAX);
+    for (uint32_t i = 0; i < admit->header_count; i++) {
+        require(admit->headers[i].name != NULL && admit->headers[i].value != NULL);
+        check_text(admit->headers[i].name, data, size);
+        check_text(admit->headers[i].value, data, size);
+    }
+}
+
+static void check_list(const struct ipc_list *list, const uint8_t *data, size_t size)
+{
+    require(list->count <= IPC_LIST_MAX);
+    for (uint32_t i = 0; i < list->count; i++) {
+        require(list->items[i] != NULL);
+        check_text(list->items[i], data, size);
+    }
+}
+
+static void check_verdict(const struct ipc_verdict *verdict, const uint8_t *data, size_t size)
+{
+    require((unsigned)verdict->reason < REASON_COUNT);
+    require(strlen(verdict->session_id) < IPC_SESSION_ID_SIZE);
+    require(strlen(verdict->accept) < IPC_ACCEPT_SIZE);
+    require(strlen(verdict->match_digest) < IPC_DIGEST_SIZE);
+    check_text(verdict->offer, data, size);
+    check_list(&verdict->verbs, data, size);
+    check_list(&verdict->targets, data, size);
+}
+
+static void check_denied(const struct ipc_denied *denied, const uint8_t *data, size_t size)
+{
+    require((unsigned)denied->reason < REASON_COUNT);
+    check_text(denied->session_id, data, size);
+    check_text(denied->path, data, size);
+    check_text(denied->request_id, data, size);
+}
+
+static void check_refused(const struct ipc_refused *refused, const uint8_t *data, size_t size)
+{
+    require((unsigned)refused->reason < REASON_COUNT && refused->direction <= 1);
+    check_text(refused->session_id, data, size);
+    check_text(refused->verb, data, size);
+    check_text(refused->target, data, size);
+}
+
+static void check_closed(const struct ipc_closed *closed, const uint8_t *data, size_t size)
+{
+    require((unsigned)closed->reason < REASON_COUNT);
+    check_text(closed->session_id, data, size);
+}
+
+static void check_counts(const struct ipc_counts *counts, const uint8_t *data, size_t size)
+{
+    (void)counts;
+    (void)data;
+    require(size == 1 + 4 + 8 + 8);
+}
+
+static void check_cut_session(const struct ipc_cut_session *cut, const uint8_t *data, size_t size)
+{
+    require((unsigned)cut->reason < REASON_COUNT);
+    check_text(cut->session_id, data, size);
+}
+
+static void check_cut_surface(const struct ipc_cut_surface *cut, const uint8_t *data, size_t size)
+{
+    (void)data;
+    require((unsigned)cut->reason < REASON_COUNT && size == 1 + 4 + 4);
+}
+
+/* Decodes by type, checks and encodes again; false if the message was refused. */
+static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
+{
+    union {
+        struct ipc_admit admit;
+        struct ipc_verdict verdict;
+        struct ipc_denied denied;
+        struct ipc_refused refused;
+        struct ipc_closed closed;
+        struct ipc_counts counts;
+        struct ipc_cut_session cut_session;
+        struct ipc_cut_surface cut_surface;
+    } message;
+    enum ipc_type type = ipc_type_of(data, size);
+
+    switch (type) {
+#define CASE(TYPE, name)                                                                           \
+    case TYPE:                                                                                     \
+        if (ipc_decode_##name(data, size, &message.name) != OK)                                    \
+            return false;                                                                          \
+        check_##name(&message.name, data, size);                                                   \
+        ipc_encode_##name(writer, &message.name);                                                  \
+        return true;
+        CASE(IPC_ADMIT, admit)
+        CASE(IPC_VERDICT, verdict)
+        CASE(IPC_DENIED, denied)
+        CASE(IPC_REFUSED, refused)
+        CASE(IPC_CLOSED, closed)
+        CASE(IPC_COUNTS, counts)
+        CASE(IPC_CUT_SESSION, cut_session)
+        CASE(IPC_CUT_SURFACE, cut_surface)
+#undef CASE
+    case IPC_READY:
+    case IPC_DRAIN:
+        ipc_encode_bare(writer, type);
+        return ipc_decode_bare(data, size) == OK;
+    default:
+        return false;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static unsigned char bytes[IPC_MESSAGE_BYTES_MAX];
+    struct ipc_writer writer = {.bytes = bytes};
+
+    if (size <= IPC_MESSAGE_BYTES_MAX && translate(data, size, &writer)) {
+        require(!writer.failed && writer.length == size);
+        require(memcmp(bytes, data, size) == 0);
+    }
+    return 0;
+}

@@ -1,0 +1,93 @@
+/*
+ * Any bytes as a stream of frames from a service: the header parser decides as
+ * soon as it can and never differently later; what our own writer writes, the
+ * parser reads back; a mask put on twice is off again.
+ */
+#include "wire/ws_frame.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAYLOAD_BYTES_MAX 256
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+static void check_prefixes(const uint8_t *data, size_t size, int whole)
+{
+    struct ws_header part;
+
+    for (size_t at = 0; at < size && at < WS_CLIENT_HEADER_MAX; at++) {
+        int now = ws_header_parse(data, at, &part);
+
+        if (now > 0)
+            require(now == whole && at >= (size_t)now);
+        else if (now < 0)
+            require(whole < 0);
+        else
+            require(whole <= 0 || at < (size_t)whole);
+    }
+}
+
+/* The same header as we would write it, without its mask. */
+static void check_written(const struct ws_header *header, const uint8_t *data, size_t length)
+{
+    static const unsigned char mask[4] = {1, 2, 3, 4};
+    unsigned char written[WS_CLIENT_HEADER_MAX];
+    size_t written_length = ws_header_write(written, header->opcode,
+                                            (size_t)header->payload_bytes, mask);
+
+    require(written_length == length + 4);
+    require(memcmp(written + length, mask, 4) == 0);
+    require((written[1] & 0x80) != 0);
+    written[1] &= 0x7f;
+    require(!header->final || memcmp(written, data, length) == 0);
+}
+
+static void check_mask(const uint8_t *data, size_t size)
+{
+    unsigned char masked[PAYLOAD_BYTES_MAX];
+    size_t length = size - 4 < PAYLOAD_BYTES_MAX ? size - 4 : PAYLOAD_BYTES_MAX;
+
+    ws_mask(masked, data + 4, length, data);
+    for (size_t i = 0; i < length; i++)
+        require(masked[i] == (unsigned char)(data[4 + i] ^ data[i % 4]));
+    ws_mask(masked, masked, length, data);
+    require(memcmp(masked, data + 4, length) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *at = data;
+    size_t left = size;
+
+    if (size >= 4)
+        check_mask(data, size);
+    for (;;) {
+        struct ws_header header;
+        int length = ws_header_parse(at, left, &header);
+
+        check_prefixes(at, left, length);
+        require(length >= -1 && (length <= 0 || (size_t)length <= left));
+        if (length <= 0)
+            return 0;
+        require(header.payload_bytes <= INT64_MAX);
+        require(header.opcode < WS_CLOSE ||
+                (header.final && header.payload_bytes <= WS_CONTROL_PAYLOAD_MAX));
+        check_written(&header, at, (size_t)length);
+        at += length;
+        left -= (size_t)length;
+        if (header.payload_bytes > left)
+            return 0;
+        if (header.opcode == WS_CLOSE && header.payload_bytes >= 2)
+            (void)ws_close_code_valid((unsigned)at[0] << 8 | at[1]);
+        at += header.payload_bytes;
+        left -= (size_t)header.payload_bytes;
+    }
+}

@@ -1,0 +1,164 @@
+/*
+ * A broker without workers, for the tests of what operators can do: real
+ * configuration, store and audit log in a directory of its own. Takes the place
+ * of broker.c and workers.c, so that a test sees what workers would be told and
+ * sets the time. Include it in one file of a test program only.
+ */
+#ifndef SIDELOCK_TESTS_BROKER_FIXTURE_H
+#define SIDELOCK_TESTS_BROKER_FIXTURE_H
+
+#include "broker/broker.h"
+#include "temporary.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define FIXTURE_NOW   1800000000
+#define FIXTURE_BYTES (256 * 1024)
+
+#define BROKER_TEST(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, broker_fixture_make, broker_fixture_drop)
+
+struct broker_fixture {
+    char root[TEMPORARY_PATH_SIZE];
+    struct broker broker;
+    struct config *config;
+};
+
+static int64_t fixture_now;
+static char fixture_told[4096]; /* what the workers were told, a line each */
+
+struct broker_surface *broker_surface(struct broker *broker, const char *name)
+{
+    for (size_t i = 0; i < broker->config->surface_count; i++) {
+        if (strcmp(broker->config->surfaces[i].name, name) == 0)
+            return &broker->surfaces[i];
+    }
+    return NULL;
+}
+
+int64_t broker_now(void)
+{
+    return fixture_now;
+}
+
+static void fixture_tell(const char *what, const char *whom, enum reason reason)
+{
+    size_t used = strlen(fixture_told);
+
+    snprintf(fixture_told + used, sizeof(fixture_told) - used, "%s %s %s\n", what, whom,
+             reason_info(reason)->code);
+}
+
+void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
+{
+    (void)workers;
+    fixture_tell("session", session_id != NULL ? session_id : "*", reason);
+}
+
+void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason)
+{
+    char index[8];
+
+    (void)workers;
+    snprintf(index, sizeof(index), "%zu", surface);
+    fixture_tell("surface", index, reason);
+}
+
+static inline size_t fixture_read(const char *path, char *out, size_t size)
+{
+    FILE *file = fopen(path, "re");
+    size_t length = 0;
+
+    if (file != NULL) {
+        length = fread(out, 1, size - 1, file);
+        fclose(file);
+    }
+    out[length] = '\0';
+    return length;
+}
+
+/* Surface 0 is "studio", 1 is "tools"; only /bin/true may be a command. */
+static inline int fixture_load_config(struct broker_fixture *fixture)
+{
+    static struct config_faults faults;
+    static char pack_text[FIXTURE_BYTES];
+    struct config_pack pack = {.name = "opaque", .text = pack_text};
+    char text[4096];
+
+    pack.length =
+        fixture_read(SOURCE_DIR "/config/dialects/opaque.json", pack_text, sizeof(pack_text));
+    snprintf(text, sizeof(text),
+             "{\"state_dir\":\"%s/state\",\"control_socket\":\"%s/control/control.sock\","
+             "\"executables\":[\"/bin/true\"],\"surfaces\":{"
+             "\"studio\":{\"why\":\"Testing | it\",\"can_do\":\"Start <things>\","
+             "\"listen\":[\"localhost:8081\"],\"upstream\":{\"socket\":\"%s/studio.sock\"},"
+             "\"dialect\":\"opaque\",\"callers\":{\"uids\":[1000]}},"
+             "\"tools\":{\"listen\":[\"localhost:8082\"],"
+             "\"upstream\":{\"socket\":\"%s/nowhere/tools.sock\"},\"dialect\":\"opaque\"}}}",
+             fixture->root, fixture->root, fixture->root, fixture->root);
+    memset(&faults, 0, sizeof(faults));
+    if (config_load(text, strlen(text), &pack, 1, getuid(), &fixture->config, &faults) != OK) {
+        print_error("%s: %s\n", faults.items[0].pointer, faults.items[0].text);
+        return -1;
+    }
+    return 0;
+}
+
+static inline int broker_fixture_make(void **state)
+{
+    struct broker_fixture *fixture = calloc(1, sizeof(*fixture));
+    struct broker *broker;
+    char why[256] = "";
+
+    if (fixture == NULL || temporary_make(fixture->root) == NULL ||
+        fixture_load_config(fixture) != 0)
+        return -1;
+    broker = &fixture->broker;
+    broker->config = fixture->config;
+    broker->started_at = FIXTURE_NOW;
+    fixture_now = FIXTURE_NOW;
+    fixture_told[0] = '\0';
+    if (store_open(fixture->config->state_dir, &broker->store, why, sizeof(why)) != OK) {
+        print_error("%s\n", why);
+        return -1;
+    }
+    snprintf(broker->audit_path, sizeof(broker->audit_path), "%s/audit.jsonl", fixture->root);
+    broker->surfaces = calloc(fixture->config->surface_count, sizeof(*broker->surfaces));
+    if (broker->surfaces == NULL || audit_open(broker->audit_path, &broker->audit) != OK ||
+        tickets_create(&broker->tickets) != OK || connections_create(&broker->connections) != OK)
+        return -1;
+    for (size_t i = 0; i < fixture->config->surface_count; i++)
+        broker->surfaces[i].config = &fixture->config->surfaces[i];
+    *state = fixture;
+    return 0;
+}
+
+static inline int broker_fixture_drop(void **state)
+{
+    struct broker_fixture *fixture = *state;
+
+    connections_destroy(fixture->broker.connections);
+    tickets_destroy(fixture->broker.tickets);
+    audit_close(fixture->broker.audit);
+    store_close(fixture->broker.store);
+    free(fixture->broker.surfaces);
+    config_destroy(fixture->config);
+    temporary_remove(fixture->root);
+    free(fixture);
+    return 0;
+}
+
+/* The whole audit log, in static memory. */
+static inline const char *fixture_audit(const struct broker_fixture *fixture)
+{
+    static char text[FIXTURE_BYTES];
+
+    fixture_read(fixture->broker.audit_path, text, sizeof(text));
+    return text;
+}
+
+#endif

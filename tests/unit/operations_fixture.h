@@ -1,0 +1,85 @@
+/* What the tests of operators' operations share: short ways to put, create and look. */
+#ifndef SIDELOCK_TESTS_OPERATIONS_FIXTURE_H
+#define SIDELOCK_TESTS_OPERATIONS_FIXTURE_H
+
+#include "broker_fixture.h"
+
+#include "broker/operations.h"
+#include "policy/token.h"
+
+#define SECRET "not-for-the-log"
+#define RECORD "{\"command\":\"/bin/true\",\"env\":{\"KEY\":\"" SECRET "\"}}"
+#define OTHER  "{\"command\":\"/bin/true\",\"env\":{\"KEY\":\"another\"}}"
+#define UID    1234
+
+static inline struct operation begin(struct broker_fixture *fixture)
+{
+    struct operation operation;
+
+    operation_init(&operation, &fixture->broker, UID);
+    return operation;
+}
+
+static inline enum error put(struct broker_fixture *fixture, const char *name, const char *surface,
+                             const char *json)
+{
+    struct operation operation = begin(fixture);
+    struct store_params stored;
+    enum error error = operations_put_params(&operation, name, surface, span_of(json), &stored);
+
+    assert_true((error == OK) == (operation.why[0] == '\0'));
+    return error;
+}
+
+/* Makes a session and keeps its id; the token goes into `token` if that is not NULL. */
+static inline enum error create(struct broker_fixture *fixture,
+                                const struct session_request *request, char id[TOKEN_ID_SIZE],
+                                char token[TOKEN_BYTES_MAX + 1])
+{
+    struct operation operation = begin(fixture);
+    struct session session;
+    char *minted = NULL;
+    enum error error = operations_create_session(&operation, request, &session, &minted);
+
+    assert_true((error == OK) == (operation.why[0] == '\0'));
+    assert_true((error == OK) == (minted != NULL));
+    if (error != OK)
+        return error;
+    if (id != NULL)
+        memcpy(id, session.id, TOKEN_ID_SIZE);
+    if (token != NULL)
+        snprintf(token, TOKEN_BYTES_MAX + 1, "%s", minted);
+    session_clear(&session);
+    free(minted);
+    return OK;
+}
+
+static const struct session_request plain = {.surface = "studio", .ttl_s = 60};
+static const struct session_request with_record = {
+    .surface = "studio", .params = "everything", .ttl_s = 60};
+
+static inline void expect_told(const char *format, ...) PRINTF_LIKE(1, 2);
+
+/* What workers were told since the last time, in whole. */
+static inline void expect_told(const char *format, ...)
+{
+    char expected[sizeof(fixture_told)];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(expected, sizeof(expected), format, arguments);
+    va_end(arguments);
+    assert_string_equal(fixture_told, expected);
+    fixture_told[0] = '\0';
+}
+
+static inline void assert_logged(const struct broker_fixture *fixture, const char *event)
+{
+    char member[128];
+
+    snprintf(member, sizeof(member), "\"event\":\"%s\"", event);
+    if (strstr(fixture_audit(fixture), member) == NULL)
+        fail_msg("the audit log has no %s", event);
+}
+
+#endif

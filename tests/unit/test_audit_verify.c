@@ -1,0 +1,227 @@
+/* audit_verify.c, and recovery: what was changed, taken out or torn does not go unnoticed. */
+#include "audit_fixture.h"
+
+/* Every single byte of the log, changed: none goes unnoticed. */
+static void test_every_changed_byte_is_noticed(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t length, last;
+    char *bytes;
+
+    add_lines(fixture, 4);
+    bytes = read_file(fixture->path, &length);
+    /* The last line has no successor: a change that keeps it a line is not found in this file. */
+    last = length - 1;
+    while (bytes[last - 1] != '\n')
+        last--;
+    for (size_t i = 0; i < last; i++) {
+        bytes[i] ^= 1;
+        write_file(fixture->path, bytes, length);
+        if (verify(fixture->path).intact)
+            fail_msg("byte %zu", i);
+        bytes[i] ^= 1;
+    }
+    free(bytes);
+}
+
+static void test_lines_taken_out(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t length;
+    char *bytes, *second, *third;
+
+    add_lines(fixture, 4);
+    bytes = read_file(fixture->path, &length);
+    second = strchr(bytes, '\n') + 1;
+    third = strchr(second, '\n') + 1;
+    /* Without the second. */
+    memmove(second, third, length - (size_t)(third - bytes));
+    write_file(fixture->path, bytes, length - (size_t)(third - second));
+    expect_bad(fixture, 2);
+    free(bytes);
+}
+
+static void test_lines_swapped_doubled_added(void **state)
+{
+    struct fixture *fixture = *state;
+    struct buffer file;
+    size_t length, line;
+    char *bytes;
+
+    add_lines(fixture, 3);
+    bytes = read_file(fixture->path, &length);
+    line = strcspn(bytes, "\n") + 1;
+    buffer_init(&file, FILE_BYTES_MAX);
+    buffer_append(&file, bytes, line);
+    buffer_append(&file, bytes, length); /* the first twice */
+    write_file(fixture->path, file.data, file.length);
+    expect_bad(fixture, 2);
+    buffer_reset(&file);
+    buffer_append(&file, bytes + line, length - line); /* the first at the end */
+    buffer_append(&file, bytes, line);
+    write_file(fixture->path, file.data, file.length);
+    expect_bad(fixture, 3);
+    buffer_reset(&file);
+    buffer_append(&file, bytes, line);
+    buffer_append_text(&file, "not a line\n");
+    buffer_append(&file, bytes + line, length - line);
+    write_file(fixture->path, file.data, file.length);
+    expect_bad(fixture, 2);
+    write_file(fixture->path, "\n", 1);
+    expect_bad(fixture, 1);
+    buffer_clear(&file);
+    free(bytes);
+}
+
+/* The log cut at every byte: a cut between lines is no fault of this file, any other is torn. */
+static void test_torn_at_every_byte(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t length, whole = 0;
+    char *bytes;
+
+    add_lines(fixture, 2);
+    close_log(fixture);
+    bytes = read_file(fixture->path, &length);
+    for (size_t cut = 1; cut <= length; cut++) {
+        bool between = bytes[cut - 1] == '\n';
+        /* All but the newline is there: the line is whole once it is ended. */
+        bool ended = bytes[cut] == '\n';
+
+        whole += between;
+        write_file(fixture->path, bytes, cut);
+        if (between)
+            expect_intact(fixture, whole);
+        else
+            expect_bad(fixture, whole + 1);
+        open_log(fixture);
+        /* A torn line and its recovery are two more. */
+        expect_intact(fixture, whole + (between ? 0 : ended ? 1 : 2));
+        add_lines(fixture, 1);
+        close_log(fixture);
+        expect_intact(fixture, whole + 1 + (between ? 0 : ended ? 1 : 2));
+    }
+    free(bytes);
+}
+
+static void test_recovery_goes_around_a_torn_line(void **state)
+{
+    struct fixture *fixture = *state;
+    char digest[SHA256_HEX_SIZE];
+    size_t length, first;
+    char *bytes;
+    json_t *line;
+
+    add_lines(fixture, 1);
+    close_log(fixture);
+    bytes = read_file(fixture->path, &first);
+    secret_sha256_hex(bytes, first - 1, digest);
+    memcpy(bytes + first, "{\"seq\":2,\"ti\0\xff", 14);
+    write_file(fixture->path, bytes, first + 14);
+    open_log(fixture);
+    add_lines(fixture, 1);
+    expect_intact(fixture, 4);
+    line = line_at(fixture, 3);
+    assert_string_equal(text_of(line, "event"), "audit_recovered");
+    assert_int_equal(json_integer_value(json_object_get(line, "seq")), 2);
+    assert_string_equal(text_of(line, "after"), digest);
+    json_decref(line);
+    free(bytes);
+
+    /* Neither what was torn nor the line before it can be changed now. */
+    bytes = read_file(fixture->path, &length);
+    bytes[first + 3] ^= 1;
+    write_file(fixture->path, bytes, length);
+    expect_bad(fixture, 2);
+    bytes[first + 3] ^= 1;
+    memcpy(strstr(bytes, "denied"), "DENIED", 6);
+    write_file(fixture->path, bytes, length);
+    expect_bad(fixture, 3);
+    free(bytes);
+}
+
+/* Torn, recovered, and the recovery torn as well. */
+static void test_torn_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t length;
+    char *bytes;
+
+    add_lines(fixture, 1);
+    close_log(fixture);
+    bytes = read_file(fixture->path, &length);
+    memcpy(bytes + length, "{\"seq\":2\n{\"se", 13);
+    write_file(fixture->path, bytes, length + 13);
+    open_log(fixture);
+    add_lines(fixture, 1);
+    expect_intact(fixture, 5);
+    free(bytes);
+    bytes = read_file(fixture->path, &length);
+    memcpy(strstr(bytes, "{\"seq\":2\n"), "{\"SEQ\":2\n", 9);
+    write_file(fixture->path, bytes, length);
+    expect_bad(fixture, 2);
+    free(bytes);
+}
+
+static void test_verify_refuses_what_is_no_log(void **state)
+{
+    struct fixture *fixture = *state;
+    struct audit_verdict verdict;
+    char path[400];
+    char *bytes = malloc(AUDIT_LINE_BYTES_MAX * 3);
+
+    snprintf(path, sizeof(path), "%s/none", fixture->root);
+    assert_int_equal(audit_verify(path, &verdict), ERROR_IO);
+    assert_int_equal(audit_verify(fixture->root, &verdict), ERROR_IO);
+    memset(bytes, 'x', AUDIT_LINE_BYTES_MAX * 3);
+    write_file(fixture->path, bytes, AUDIT_LINE_BYTES_MAX * 3);
+    expect_bad(fixture, 1);
+    /* A first line that claims to be the very first, and to follow another. */
+    write_file(fixture->path, bytes, 0);
+    free(bytes);
+    bytes = malloc(512);
+    snprintf(bytes, 512, "{\"seq\":1,\"event\":\"x\",\"prev\":\"1%s\"}\n", &ZEROS[1]);
+    write_file(fixture->path, bytes, strlen(bytes));
+    expect_bad(fixture, 1);
+    bytes[strcspn(bytes, ":") + 1] = '7'; /* the seventh may */
+    write_file(fixture->path, bytes, strlen(bytes));
+    expect_intact(fixture, 1);
+    free(bytes);
+}
+
+/* Lines whose digests join but whose numbers do not. */
+static void test_numbers_must_follow(void **state)
+{
+    static const unsigned numbers[][2] = {{1, 1}, {1, 3}, {5, 4}, {5, 6}};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        char digest[SHA256_HEX_SIZE];
+        struct buffer file;
+
+        buffer_init(&file, 1024);
+        buffer_append_format(&file, "{\"seq\":%u,\"event\":\"x\",\"prev\":\"%s\"}", numbers[i][0],
+                             ZEROS);
+        secret_sha256_hex(file.data, file.length, digest);
+        buffer_append_format(&file, "\n{\"seq\":%u,\"event\":\"x\",\"prev\":\"%s\"}\n",
+                             numbers[i][1], digest);
+        write_file(fixture->path, file.data, file.length);
+        if (numbers[i][1] == numbers[i][0] + 1)
+            expect_intact(fixture, 2);
+        else
+            expect_bad(fixture, 2);
+        buffer_clear(&file);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        AUDIT_TEST(test_every_changed_byte_is_noticed),    AUDIT_TEST(test_lines_taken_out),
+        AUDIT_TEST(test_lines_swapped_doubled_added),      AUDIT_TEST(test_torn_at_every_byte),
+        AUDIT_TEST(test_recovery_goes_around_a_torn_line), AUDIT_TEST(test_torn_twice),
+        AUDIT_TEST(test_verify_refuses_what_is_no_log),    AUDIT_TEST(test_numbers_must_follow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

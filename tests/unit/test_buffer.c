@@ -1,0 +1,198 @@
+/* buffer.c: growth, the ceiling, and JSON strings from hostile bytes. */
+#include "base/buffer.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_appends(void **state)
+{
+    struct buffer buffer;
+
+    (void)state;
+    buffer_init(&buffer, 1 << 20);
+    buffer_append_text(&buffer, "one ");
+    buffer_append(&buffer, "two!", 3);
+    buffer_append_format(&buffer, " %d-%s", 3, "x");
+    buffer_append(&buffer, NULL, 0);
+    assert_string_equal(buffer.data, "one two 3-x");
+    assert_int_equal(buffer.length, 11);
+    buffer_reset(&buffer);
+    assert_int_equal(buffer.length, 0);
+    assert_string_equal(buffer.data, "");
+    for (int i = 0; i < 10000; i++)
+        buffer_append_format(&buffer, "%04d", i);
+    assert_int_equal(buffer.length, 40000);
+    assert_memory_equal(buffer.data + 39996, "9999", 5);
+    assert_false(buffer_failed(&buffer));
+    buffer_clear(&buffer);
+    assert_null(buffer.data);
+    buffer_append_text(&buffer, "again");
+    assert_string_equal(buffer.data, "again");
+    buffer_wipe(&buffer);
+    assert_null(buffer.data);
+    buffer_wipe(&buffer);
+}
+
+static void test_ceiling(void **state)
+{
+    struct buffer buffer;
+
+    (void)state;
+    buffer_init(&buffer, 8);
+    buffer_append_text(&buffer, "12345678");
+    assert_false(buffer_failed(&buffer));
+    buffer_append_text(&buffer, "");
+    assert_false(buffer_failed(&buffer));
+    buffer_append_text(&buffer, "9");
+    assert_true(buffer_failed(&buffer));
+    /* Once failed, nothing is added, not even what would fit. */
+    buffer_append_text(&buffer, "");
+    buffer_append_format(&buffer, "%s", "");
+    assert_null(buffer_reserve(&buffer, 0));
+    assert_string_equal(buffer.data, "12345678");
+    buffer_reset(&buffer);
+    assert_false(buffer_failed(&buffer));
+    buffer_append_format(&buffer, "%s", "123456789");
+    assert_true(buffer_failed(&buffer));
+    assert_int_equal(buffer.length, 0);
+    buffer_clear(&buffer);
+    assert_false(buffer_failed(&buffer));
+    assert_null(buffer_reserve(&buffer, SIZE_MAX));
+    assert_true(buffer_failed(&buffer));
+    buffer_clear(&buffer);
+}
+
+static void test_reserve(void **state)
+{
+    struct buffer buffer;
+    char *room;
+
+    (void)state;
+    buffer_init(&buffer, 1000);
+    buffer_append_text(&buffer, "head:");
+    room = buffer_reserve(&buffer, 900);
+    assert_non_null(room);
+    memset(room, 'x', 900);
+    buffer_commit(&buffer, 3);
+    assert_string_equal(buffer.data, "head:xxx");
+    buffer_clear(&buffer);
+}
+
+static void expect_json(const char *bytes, size_t length, const char *expected)
+{
+    struct buffer buffer;
+
+    buffer_init(&buffer, 1 << 16);
+    buffer_append_json_string(&buffer, bytes, length);
+    assert_string_equal(buffer.data, expected);
+    buffer_clear(&buffer);
+}
+
+static void test_json_strings(void **state)
+{
+    (void)state;
+    expect_json("", 0, "\"\"");
+    expect_json("plain", 5, "\"plain\"");
+    expect_json("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
+    expect_json("\0\n\x1f\x7f", 4, "\"\\ufffd\\u000a\\u001f\\u007f\"");
+    expect_json("\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x92", 9,
+                "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x92\"");
+}
+
+/* RFC 3629 section 3: overlong forms, surrogates, beyond U+10FFFF, cut and stray bytes. */
+static void test_json_strings_from_bad_utf8(void **state)
+{
+    static const char *const bad[] = {
+        "\x80",
+        "\xbf",
+        "\xc0\xaf",
+        "\xc1\xbf",
+        "\xc3",
+        "\xe0\x9f\xbf",
+        "\xe2\x82",
+        "\xed\xa0\x80",
+        "\xed\xbf\xbf",
+        "\xf0\x8f\xbf\xbf",
+        "\xf0\x9f\x94",
+        "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80",
+        "\xfe",
+        "\xff",
+        "\xc3(",
+        "\xe2\x28\xa1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct buffer buffer;
+        json_t *value;
+
+        buffer_init(&buffer, 4096);
+        buffer_append_text(&buffer, "[");
+        buffer_append_json_string(&buffer, bad[i], strlen(bad[i]));
+        buffer_append_text(&buffer, "]");
+        assert_non_null(strstr(buffer.data, "\\ufffd"));
+        value = json_loadb(buffer.data, buffer.length, 0, NULL);
+        assert_non_null(value);
+        json_decref(value);
+        buffer_clear(&buffer);
+    }
+}
+
+/* Every code point's encoding goes through unharmed, and jansson reads it back. */
+static void test_json_strings_round_trip(void **state)
+{
+    (void)state;
+    for (unsigned code = 1; code <= 0x10ffff; code += code < 0x3000 ? 1 : 251) {
+        unsigned char text[5] = {0};
+        struct buffer buffer;
+        json_t *value;
+
+        if (code >= 0xd800 && code <= 0xdfff)
+            continue;
+        if (code < 0x80) {
+            text[0] = (unsigned char)code;
+        } else if (code < 0x800) {
+            text[0] = (unsigned char)(0xc0 | code >> 6);
+            text[1] = (unsigned char)(0x80 | (code & 0x3f));
+        } else if (code < 0x10000) {
+            text[0] = (unsigned char)(0xe0 | code >> 12);
+            text[1] = (unsigned char)(0x80 | (code >> 6 & 0x3f));
+            text[2] = (unsigned char)(0x80 | (code & 0x3f));
+        } else {
+            text[0] = (unsigned char)(0xf0 | code >> 18);
+            text[1] = (unsigned char)(0x80 | (code >> 12 & 0x3f));
+            text[2] = (unsigned char)(0x80 | (code >> 6 & 0x3f));
+            text[3] = (unsigned char)(0x80 | (code & 0x3f));
+        }
+        buffer_init(&buffer, 64);
+        buffer_append_text(&buffer, "[");
+        buffer_append_json_string(&buffer, (char *)text, strlen((char *)text));
+        buffer_append_text(&buffer, "]");
+        value = json_loadb(buffer.data, buffer.length, 0, NULL);
+        assert_non_null(value);
+        assert_string_equal(json_string_value(json_array_get(value, 0)), (char *)text);
+        json_decref(value);
+        buffer_clear(&buffer);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_appends),
+        cmocka_unit_test(test_ceiling),
+        cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_json_strings),
+        cmocka_unit_test(test_json_strings_from_bad_utf8),
+        cmocka_unit_test(test_json_strings_round_trip),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

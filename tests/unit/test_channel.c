@@ -1,0 +1,345 @@
+/* channel.c: whole messages in order, one descriptor at most, and none leaked. */
+#include "ipc/channel.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define DESCRIPTORS_SENT_MAX 4
+
+struct fixture {
+    struct channel *channel; /* ours */
+    int other;               /* the other side's bare descriptor */
+    size_t descriptors;      /* open before the fixture */
+};
+
+static unsigned char room[IPC_MESSAGE_BYTES_MAX];
+
+static size_t count_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder) != NULL)
+        count++;
+    closedir(folder);
+    return count;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    int pair[2];
+
+    assert_non_null(fixture);
+    fixture->descriptors = count_descriptors();
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(channel_create(pair[0], &fixture->channel), OK);
+    assert_int_equal(channel_fd(fixture->channel), pair[0]);
+    fixture->other = pair[1];
+    *state = fixture;
+    return 0;
+}
+
+/* Every test ends with as many descriptors as it began with. */
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    channel_destroy(fixture->channel);
+    if (fixture->other >= 0)
+        close(fixture->other);
+    assert_int_equal(count_descriptors(), fixture->descriptors);
+    free(fixture);
+    return 0;
+}
+
+static struct ipc_writer message_of(size_t length, unsigned char fill)
+{
+    memset(room, fill, length);
+    return (struct ipc_writer){.bytes = room, .length = length};
+}
+
+/* What a hostile other side may send: any bytes with any number of descriptors. */
+static void send_raw(int fd, const void *bytes, size_t length, size_t descriptors)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(DESCRIPTORS_SENT_MAX * sizeof(int))];
+    } control;
+    int fds[DESCRIPTORS_SENT_MAX] = {fd, fd, fd, fd};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    if (descriptors > 0) {
+        memset(&control, 0, sizeof(control));
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(descriptors * sizeof(int));
+        control.header.cmsg_level = SOL_SOCKET;
+        control.header.cmsg_type = SCM_RIGHTS;
+        control.header.cmsg_len = CMSG_LEN(descriptors * sizeof(int));
+        memcpy(CMSG_DATA(&control.header), fds, descriptors * sizeof(int));
+    }
+    assert_int_equal(sendmsg(fd, &message, 0), (ssize_t)length);
+}
+
+static int spare_descriptor(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void expect_nothing(struct channel *channel)
+{
+    const void *bytes;
+    size_t length = 1;
+    int fd = 1;
+
+    assert_int_equal(channel_receive(channel, &bytes, &length, &fd), OK);
+    assert_int_equal(length, 0);
+    assert_int_equal(fd, -1);
+}
+
+static void test_messages(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message = message_of(IPC_MESSAGE_BYTES_MAX, 'm');
+    static unsigned char received[IPC_MESSAGE_BYTES_MAX];
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    expect_nothing(fixture->channel);
+    assert_int_equal(channel_send(fixture->channel, &message, -1), OK);
+    message = message_of(1, 'n');
+    assert_int_equal(channel_send(fixture->channel, &message, -1), OK);
+    assert_false(channel_wants_write(fixture->channel));
+    assert_int_equal(recv(fixture->other, received, sizeof(received), 0), IPC_MESSAGE_BYTES_MAX);
+    assert_int_equal(received[IPC_MESSAGE_BYTES_MAX - 1], 'm');
+    assert_int_equal(recv(fixture->other, received, sizeof(received), 0), 1);
+
+    send_raw(fixture->other, "one", 3, 0);
+    send_raw(fixture->other, "two", 3, 0);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), OK);
+    assert_int_equal(length, 3);
+    assert_memory_equal(bytes, "one", 3);
+    assert_int_equal(fd, -1);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), OK);
+    assert_memory_equal(bytes, "two", 3);
+    expect_nothing(fixture->channel);
+}
+
+static void test_is_non_blocking(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_true((fcntl(channel_fd(fixture->channel), F_GETFL) & O_NONBLOCK) != 0);
+}
+
+static void test_descriptor(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message = message_of(3, 'm');
+    struct channel *other;
+    const void *bytes;
+    size_t length;
+    int ends[2], fd;
+    char byte;
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(channel_send(fixture->channel, &message, ends[1]), OK); /* taken over */
+    assert_int_equal(fcntl(ends[1], F_GETFD), -1);
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    assert_int_equal(length, 3);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(write(fd, "x", 1), 1);
+    assert_int_equal(read(ends[0], &byte, 1), 1);
+    close(fd);
+    close(ends[0]);
+    channel_destroy(other);
+}
+
+/* More descriptors than one, in every way they can come: refused, and closed again. */
+static void test_too_many_descriptors(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t before = count_descriptors();
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    for (size_t count = 2; count <= DESCRIPTORS_SENT_MAX; count++) {
+        send_raw(fixture->other, "m", 1, count);
+        assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
+        assert_int_equal(fd, -1);
+        assert_int_equal(count_descriptors(), before);
+    }
+    send_raw(fixture->other, "m", 1, 1);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), OK);
+    close(fd);
+}
+
+/* An empty message looks like the end of the channel; its descriptor must not stay. */
+static void test_descriptor_without_message(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t before = count_descriptors();
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    send_raw(fixture->other, "", 0, 1);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_IO);
+    assert_int_equal(fd, -1);
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void test_other_control_message(void **state)
+{
+    struct fixture *fixture = *state;
+    const void *bytes;
+    size_t length;
+    int fd, on = 1;
+
+    /* The kernel adds the sender's credentials, which nobody asked for here. */
+    assert_int_equal(setsockopt(channel_fd(fixture->channel), SOL_SOCKET, SO_PASSCRED, &on,
+                                sizeof(on)),
+                     0);
+    send_raw(fixture->other, "m", 1, 0);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
+}
+
+static void test_too_long(void **state)
+{
+    static const char message[IPC_MESSAGE_BYTES_MAX + 1] = "m";
+    struct fixture *fixture = *state;
+    size_t before = count_descriptors();
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    send_raw(fixture->other, message, sizeof(message), 1);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
+    assert_int_equal(count_descriptors(), before);
+    send_raw(fixture->other, message, sizeof(message) - 1, 0);
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), OK);
+    assert_int_equal(length, IPC_MESSAGE_BYTES_MAX);
+}
+
+static void test_failed_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message = {.bytes = room, .length = 1, .failed = true};
+
+    assert_int_equal(channel_send(fixture->channel, &message, spare_descriptor()), ERROR_LIMIT);
+    assert_int_equal(recv(fixture->other, room, 1, MSG_DONTWAIT), -1);
+}
+
+static void test_other_side_gone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message = message_of(1, 'm');
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    close(fixture->other);
+    fixture->other = -1;
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_IO);
+    /* No SIGPIPE, and the descriptor is closed all the same. */
+    assert_int_equal(channel_send(fixture->channel, &message, spare_descriptor()), ERROR_IO);
+}
+
+/* Nobody reads: messages queue in order with their descriptors, and come out so. */
+static void test_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    struct channel *other;
+    uint32_t sent = 0, received = 0;
+
+    while (!channel_wants_write(fixture->channel) || sent % 100 != 0) {
+        struct ipc_writer message = message_of(2000, 'm');
+
+        memcpy(room, &sent, sizeof(sent));
+        assert_int_equal(channel_send(fixture->channel, &message, sent % 10 == 0 ? spare_descriptor() : -1),
+                         OK);
+        sent++;
+    }
+    assert_int_equal(channel_flush(fixture->channel), OK); /* still nobody reads */
+    assert_true(channel_wants_write(fixture->channel));
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    while (received < sent) {
+        const void *bytes;
+        uint32_t number;
+        size_t length;
+        int fd;
+
+        assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+        if (length == 0) {
+            assert_int_equal(channel_flush(fixture->channel), OK);
+            continue;
+        }
+        memcpy(&number, bytes, sizeof(number));
+        assert_int_equal(length, 2000);
+        assert_int_equal(number, received);
+        assert_int_equal(fd >= 0, received % 10 == 0);
+        if (fd >= 0)
+            close(fd);
+        received++;
+    }
+    assert_false(channel_wants_write(fixture->channel));
+    channel_destroy(other);
+}
+
+static void test_queue_is_bounded(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message = message_of(IPC_MESSAGE_BYTES_MAX, 'm');
+    enum error error = OK;
+    size_t sent = 0;
+
+    for (; error == OK; sent++) {
+        assert_true(sent < 2 * CHANNEL_QUEUE_BYTES_MAX / IPC_MESSAGE_BYTES_MAX);
+        error = channel_send(fixture->channel, &message, spare_descriptor());
+    }
+    assert_int_equal(error, ERROR_LIMIT);
+    assert_true(sent > CHANNEL_QUEUE_BYTES_MAX / IPC_MESSAGE_BYTES_MAX);
+    /* The descriptors still queued are closed with the channel: tear_down counts them. */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+        TEST(test_messages),
+        TEST(test_is_non_blocking),
+        TEST(test_descriptor),
+        TEST(test_too_many_descriptors),
+        TEST(test_descriptor_without_message),
+        TEST(test_other_control_message),
+        TEST(test_too_long),
+        TEST(test_failed_writer),
+        TEST(test_other_side_gone),
+        TEST(test_queue),
+        TEST(test_queue_is_bounded),
+#undef TEST
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

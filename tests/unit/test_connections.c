@@ -1,0 +1,147 @@
+/* connections.c: the table of live connections, against a plain list. */
+#include "broker/broker.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define IDS   700
+#define STEPS 20000
+
+static struct broker_surface surfaces[3];
+static const char *const sessions[] = {"alpha", "beta", "gamma", ""};
+
+static int set_up(void **state)
+{
+    return connections_create((struct connections **)state) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    connections_destroy(*state);
+    return 0;
+}
+
+/* The same id always gets the same worker, surface and session. */
+static struct connection_entry entry_of(uint64_t id)
+{
+    struct connection_entry entry = {
+        .id = id, .worker = (unsigned)(id % 5), .surface = &surfaces[id % 3]};
+
+    strcpy(entry.session_id, sessions[id % 4]);
+    return entry;
+}
+
+static void add(struct connections *connections, uint64_t id)
+{
+    const struct connection_entry entry = entry_of(id);
+
+    assert_int_equal(connections_add(connections, &entry), OK);
+}
+
+static void test_counts(void **state)
+{
+    assert_int_equal(connections_count(*state, NULL, NULL), 0);
+    for (uint64_t id = 1; id <= 12; id++)
+        add(*state, id);
+    assert_int_equal(connections_count(*state, NULL, NULL), 12);
+    assert_int_equal(connections_count(*state, &surfaces[0], NULL), 4);
+    assert_int_equal(connections_count(*state, NULL, "beta"), 3);
+    assert_int_equal(connections_count(*state, &surfaces[0], "beta"), 1); /* 9 */
+    assert_int_equal(connections_count(*state, NULL, ""), 3);
+    assert_int_equal(connections_count(*state, NULL, "nobody"), 0);
+    connections_remove(*state, 9);
+    assert_int_equal(connections_count(*state, &surfaces[0], "beta"), 0);
+    connections_remove(*state, 9);
+    connections_remove(*state, 0);
+    connections_remove(*state, 99);
+    assert_int_equal(connections_count(*state, NULL, NULL), 11);
+}
+
+static void test_refused(void **state)
+{
+    struct connection_entry entry = entry_of(7);
+
+    add(*state, 7);
+    assert_int_equal(connections_add(*state, &entry), ERROR_EXISTS);
+    entry.id = 0;
+    assert_int_equal(connections_add(*state, &entry), ERROR_INVALID);
+    assert_int_equal(connections_count(*state, NULL, NULL), 1);
+}
+
+static void test_limit(void **state)
+{
+    struct connection_entry entry = {.id = 1};
+
+    while (connections_add(*state, &entry) == OK)
+        assert_true(++entry.id < 1000000);
+    assert_int_equal(entry.id, 65537);
+    assert_int_equal(connections_add(*state, &entry), ERROR_LIMIT);
+    connections_remove(*state, 1);
+    assert_int_equal(connections_add(*state, &entry), OK);
+}
+
+static void compare(const struct connections *connections, const bool *live)
+{
+    size_t all = 0, first = 0, alpha = 0;
+
+    for (uint64_t id = 1; id < IDS; id++) {
+        all += live[id];
+        first += live[id] && id % 3 == 0;
+        alpha += live[id] && id % 4 == 0;
+    }
+    assert_int_equal(connections_count(connections, NULL, NULL), all);
+    assert_int_equal(connections_count(connections, &surfaces[0], NULL), first);
+    assert_int_equal(connections_count(connections, NULL, "alpha"), alpha);
+}
+
+/* Random additions, removals and dying workers, compared with an array of flags throughout. */
+static void test_against_a_plain_list(void **state)
+{
+    bool live[IDS] = {false};
+
+    srand(42);
+    for (int step = 0; step < STEPS; step++) {
+        uint64_t id = 1 + (uint64_t)rand() % (IDS - 1);
+        const struct connection_entry entry = entry_of(id);
+
+        if (rand() % 500 == 0) {
+            connections_remove_worker(*state, entry.worker);
+            for (uint64_t other = entry.worker; other < IDS; other += 5)
+                live[other] = false;
+        } else if (rand() % 5 < 3) {
+            assert_int_equal(connections_add(*state, &entry), live[id] ? ERROR_EXISTS : OK);
+            live[id] = true;
+        } else {
+            connections_remove(*state, id);
+            live[id] = false;
+        }
+        if (step % 50 == 0)
+            compare(*state, live);
+    }
+    /* Each one that is left can still be found. */
+    for (uint64_t id = 1; id < IDS; id++) {
+        connections_remove(*state, id);
+        live[id] = false;
+    }
+    compare(*state, live);
+}
+
+#define CONNECTIONS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CONNECTIONS_TEST(test_counts),
+        CONNECTIONS_TEST(test_refused),
+        CONNECTIONS_TEST(test_limit),
+        CONNECTIONS_TEST(test_against_a_plain_list),
+    };
+
+    connections_destroy(NULL);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

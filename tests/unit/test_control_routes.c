@@ -1,0 +1,390 @@
+/* control_routes.c, control_json.c and control_input.c: the control API without sockets. */
+#include "broker_fixture.h"
+
+#include "broker/control_input.h"
+#include "broker/control_routes.h"
+#include "broker/operations.h"
+
+#include <jansson.h>
+
+#define SECRET "hidden-value"
+#define RECORD                                                                                     \
+    "{\"type\":\"stdio\",\"command\":\"/bin/true\",\"args\":[\"" SECRET "\"],"                     \
+    "\"env\":{\"type\":\"" SECRET "\"},\"headers\":{\"X\":[\"" SECRET "\"]},"                      \
+    "\"url\":\"https://u:" SECRET "@h.example:8/" SECRET "?" SECRET "\",\"n\":5,\"on\":true}"
+
+/* Asks, and returns the answer, which the next call replaces. */
+static const struct control_answer *ask(struct broker_fixture *fixture, const char *method,
+                                        const char *path, const char *query, const char *body)
+{
+    static struct control_answer answer;
+    struct control_request request = {.uid = 7, .method = method, .body = span_of(body)};
+    const char *equals = query != NULL ? strchr(query, '=') : NULL;
+
+    snprintf(request.path, sizeof(request.path), "%s", path);
+    if (equals != NULL) {
+        request.query_count = 1;
+        snprintf(request.query[0].name, sizeof(request.query[0].name), "%.*s",
+                 (int)(equals - query), query);
+        snprintf(request.query[0].value, sizeof(request.query[0].value), "%s", equals + 1);
+    }
+    buffer_clear(&answer.body);
+    answer = (struct control_answer){0};
+    buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
+    control_routes_answer(&fixture->broker, &request, &answer);
+    assert_false(buffer_failed(&answer.body));
+    return &answer;
+}
+
+static int forget_answer(void **state)
+{
+    struct broker_fixture *fixture = *state;
+
+    ask(fixture, "GET", "/", NULL, NULL);
+    return broker_fixture_drop(state);
+}
+
+/* A parsed answer with the expected status; the caller releases it. */
+static json_t *expect(struct broker_fixture *fixture, unsigned status, const char *method,
+                      const char *path, const char *query, const char *body)
+{
+    const struct control_answer *answer = ask(fixture, method, path, query, body);
+    json_t *root;
+
+    if (answer->status != status)
+        fail_msg("%s %s: %u, not %u: %s", method, path, answer->status, status, answer->body.data);
+    root = json_loadb(answer->body.data, answer->body.length, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    assert_string_equal(answer->content_type,
+                        status < 300 ? "application/json" : "application/problem+json");
+    if (status >= 300) {
+        assert_int_equal(json_integer_value(json_object_get(root, "status")), status);
+        assert_true(json_is_string(json_object_get(root, "detail")));
+    }
+    return root;
+}
+
+static void expect_only(struct broker_fixture *fixture, unsigned status, const char *method,
+                        const char *path, const char *query, const char *body)
+{
+    json_decref(expect(fixture, status, method, path, query, body));
+}
+
+static const char *text_of(const json_t *root, const char *name)
+{
+    const char *text = json_string_value(json_object_get(root, name));
+
+    assert_non_null(text);
+    return text;
+}
+
+static void test_paths_and_methods(void **state)
+{
+    struct broker_fixture *fixture = *state;
+
+    expect_only(fixture, 404, "GET", "/", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/status/", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/events", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/reload", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/params/", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/params/a/b", NULL, NULL);
+    expect_only(fixture, 404, "POST", "/v1/surfaces/studio/kill/now", NULL, NULL);
+    expect_only(fixture, 404, "POST", "/v1/surfaces//kill", NULL, NULL);
+    expect_only(fixture, 405, "POST", "/v1/status", NULL, NULL);
+    expect_only(fixture, 405, "GET", "/v1/surfaces/studio/kill", NULL, NULL);
+    expect_only(fixture, 405, "PUT", "/v1/sessions", NULL, NULL);
+    expect_only(fixture, 400, "GET", "/v1/status", "x=1", NULL);
+    expect_only(fixture, 400, "DELETE", "/v1/sessions", "surfce=studio", NULL);
+    expect_only(fixture, 400, "GET", "/v1/register", "format=pdf", NULL);
+}
+
+static void test_params(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    json_t *root = expect(fixture, 200, "PUT", "/v1/params/everything", "surface=studio", RECORD);
+
+    assert_string_equal(text_of(root, "surface"), "studio");
+    assert_int_equal(strlen(text_of(root, "digest")), 64);
+    assert_string_equal(text_of(root, "created_at"), "2027-01-15T08:00:00Z");
+    json_decref(root);
+    root = expect(fixture, 200, "GET", "/v1/params", NULL, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "params")), 1);
+    json_decref(root);
+    assert_null(strstr(ask(fixture, "GET", "/v1/params", NULL, NULL)->body.data, SECRET));
+
+    expect_only(fixture, 422, "PUT", "/v1/params/x", "surface=nowhere", RECORD);
+    expect_only(fixture, 422, "PUT", "/v1/params/-x", NULL, RECORD);
+    expect_only(fixture, 400, "PUT", "/v1/params/x", NULL, "{");
+    root = expect(fixture, 422, "PUT", "/v1/params/x", NULL, "{\"command\":\"/bin/sh\"}");
+    assert_string_equal(text_of(root, "reason"), "executable_refused");
+    json_decref(root);
+    expect_only(fixture, 404, "GET", "/v1/params/x", NULL, NULL);
+    expect_only(fixture, 404, "DELETE", "/v1/params/x", NULL, NULL);
+    expect_only(fixture, 200, "DELETE", "/v1/params/everything", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/params/everything", NULL, NULL);
+}
+
+static void test_show_masks(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    const struct control_answer *answer;
+    json_t *root, *record;
+
+    expect_only(fixture, 200, "PUT", "/v1/params/everything", NULL, RECORD);
+    answer = ask(fixture, "GET", "/v1/params/everything", NULL, NULL);
+    assert_null(strstr(answer->body.data, SECRET));
+    assert_null(strstr(fixture_audit(fixture), "params_revealed"));
+    root = expect(fixture, 200, "GET", "/v1/params/everything", NULL, NULL);
+    record = json_object_get(root, "record");
+    assert_string_equal(text_of(record, "type"), "stdio");
+    assert_string_equal(text_of(record, "command"), "/bin/true");
+    assert_string_equal(text_of(record, "url"), "https://h.example:8/***");
+    assert_string_equal(text_of(json_object_get(record, "env"), "type"), "***");
+    assert_string_equal(text_of(record, "n"), "***");
+    assert_true(json_is_true(json_object_get(record, "on")));
+    json_decref(root);
+
+    answer = ask(fixture, "GET", "/v1/params/everything", "reveal=0", NULL);
+    assert_null(strstr(answer->body.data, SECRET));
+    answer = ask(fixture, "GET", "/v1/params/everything", "reveal=1", NULL);
+    assert_non_null(strstr(answer->body.data, RECORD));
+    assert_non_null(strstr(fixture_audit(fixture), "params_revealed"));
+}
+
+static void test_mask_of_odd_urls(void **state)
+{
+    static const struct {
+        const char *record, *masked;
+    } cases[] = {
+        {"{\"url\":\"no scheme\"}", "{\"url\":\"***\"}"},
+        {"{\"url\":\"http://\"}", "{\"url\":\"http:///***\"}"},
+        {"{\"url\":\"http://a@b@c/d\"}", "{\"url\":\"http://c/***\"}"},
+        {"{\"url\":\"http://c\\\\a@b\"}", "{\"url\":\"http://c/***\"}"},
+        {"{\"url\":\"http://c?a@b\"}", "{\"url\":\"http://c/***\"}"},
+        {"{\"url\":{\"url\":\"ws://h/x\"}}", "{\"url\":{\"url\":\"ws://h/***\"}}"},
+        {"{\"command\":[\"a\"]}", "{\"command\":[\"***\"]}"},
+        {"{\"a\":[[\"b\",null]]}", "{\"a\":[[\"***\",null]]}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct buffer out;
+
+        buffer_init(&out, FIXTURE_BYTES);
+        assert_int_equal(control_input_mask(&out, span_of(cases[i].record), false), OK);
+        assert_string_equal(out.data, cases[i].masked);
+        buffer_clear(&out);
+    }
+}
+
+static void test_sessions(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    char path[CONTROL_PATH_BYTES_MAX], ticket_path[CONTROL_PATH_BYTES_MAX + 16];
+    json_t *root;
+
+    root = expect(fixture, 201, "POST", "/v1/sessions", NULL,
+                  "{\"surface\":\"studio\",\"ttl_s\":60,\"once\":true,\"verbs\":[\"a\"],"
+                  "\"targets\":[],\"callers\":[1000],\"params\":null}");
+    assert_non_null(strchr(text_of(root, "token"), '.'));
+    assert_true(json_is_null(json_object_get(root, "digest")));
+    assert_string_equal(text_of(root, "expires_at"), "2027-01-15T08:01:00Z");
+    snprintf(path, sizeof(path), "/v1/sessions/%s", text_of(root, "id"));
+    snprintf(ticket_path, sizeof(ticket_path), "%s/ticket", path);
+    json_decref(root);
+
+    root = expect(fixture, 200, "GET", path, NULL, NULL);
+    assert_string_equal(text_of(root, "state"), "active");
+    assert_true(json_is_null(json_object_get(root, "revoked_at")));
+    assert_true(json_is_true(json_object_get(root, "once")));
+    assert_int_equal(json_array_size(json_object_get(root, "verbs")), 1);
+    assert_true(json_is_array(json_object_get(root, "targets")));
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(root, "callers"), 0)), 1000);
+    assert_int_equal(json_integer_value(json_object_get(root, "created_by")), 7);
+    assert_null(json_object_get(root, "token"));
+    json_decref(root);
+
+    root = expect(fixture, 201, "POST", ticket_path, NULL, NULL);
+    assert_int_equal(strlen(text_of(root, "ticket")), TICKET_SIZE - 1);
+    json_decref(root);
+    expect_only(fixture, 200, "DELETE", path, NULL, NULL);
+    expect_only(fixture, 409, "POST", ticket_path, NULL, NULL);
+    root = expect(fixture, 200, "GET", path, NULL, NULL);
+    assert_string_equal(text_of(root, "state"), "revoked");
+    assert_string_equal(text_of(root, "revoked_at"), "2027-01-15T08:00:00Z");
+    json_decref(root);
+    expect_only(fixture, 404, "GET", "/v1/sessions/00", NULL, NULL);
+    expect_only(fixture, 404, "DELETE", "/v1/sessions/00", NULL, NULL);
+    expect_only(fixture, 404, "POST", "/v1/sessions/00/ticket", NULL, NULL);
+}
+
+static void test_session_input_is_strict(void **state)
+{
+    static const struct {
+        const char *body;
+        unsigned status;
+    } cases[] = {
+        {"", 400},
+        {"{", 400},
+        {"{\"surface\":\"studio\",\"surface\":\"tools\"}", 400},
+        {"[]", 422},
+        {"{}", 422},
+        {"{\"surface\":1}", 422},
+        {"{\"surface\":\"nowhere\"}", 422},
+        {"{\"surface\":\"studio\",\"params\":\"missing\"}", 422},
+        {"{\"surface\":\"studio\",\"params\":1}", 422},
+        {"{\"surface\":\"studio\",\"ttl\":60}", 422},
+        {"{\"surface\":\"studio\",\"ttl_s\":\"60\"}", 422},
+        {"{\"surface\":\"studio\",\"ttl_s\":60.5}", 422},
+        {"{\"surface\":\"studio\",\"ttl_s\":0}", 422},
+        {"{\"surface\":\"studio\",\"ttl_s\":-9223372036854775808}", 422},
+        {"{\"surface\":\"studio\",\"ttl_s\":9223372036854775807}", 422},
+        {"{\"surface\":\"studio\",\"once\":1}", 422},
+        {"{\"surface\":\"studio\",\"verbs\":\"a\"}", 422},
+        {"{\"surface\":\"studio\",\"verbs\":[1]}", 422},
+        {"{\"surface\":\"studio\",\"verbs\":[\"\"]}", 422},
+        {"{\"surface\":\"studio\",\"targets\":[\"a\\nb\"]}", 422},
+        {"{\"surface\":\"studio\",\"callers\":1000}", 422},
+        {"{\"surface\":\"studio\",\"callers\":[\"root\"]}", 422},
+        {"{\"surface\":\"studio\",\"callers\":[-1]}", 422},
+        {"{\"surface\":\"studio\",\"callers\":[4294967295]}", 422},
+        {"{\"surface\":\"studio\",\"callers\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", 422},
+    };
+    struct broker_fixture *fixture = *state;
+    json_t *root;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_only(fixture, cases[i].status, "POST", "/v1/sessions", NULL, cases[i].body);
+    root = expect(fixture, 200, "GET", "/v1/sessions", NULL, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "sessions")), 0);
+    json_decref(root);
+}
+
+/* Strings must not end where a parser of C strings thinks they do. */
+static void test_session_body_with_nul(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    static const char body[] = "{\"surface\":\"studio\",\"ttl_s\":60\0}";
+    struct control_request request = {
+        .uid = 7, .method = "POST", .path = "/v1/sessions", .body = {body, sizeof(body) - 1}};
+    struct control_answer answer = {0};
+
+    buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
+    control_routes_answer(&fixture->broker, &request, &answer);
+    assert_int_equal(answer.status, 400);
+    buffer_clear(&answer.body);
+}
+
+static void test_revoke_all(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    json_t *root;
+
+    expect_only(fixture, 201, "POST", "/v1/sessions", NULL, "{\"surface\":\"studio\"}");
+    expect_only(fixture, 201, "POST", "/v1/sessions", NULL, "{\"surface\":\"tools\"}");
+    expect_only(fixture, 404, "DELETE", "/v1/sessions", "surface=", NULL);
+    expect_only(fixture, 404, "DELETE", "/v1/sessions", "surface=nowhere", NULL);
+    root = expect(fixture, 200, "DELETE", "/v1/sessions", "surface=tools", NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "revoked")), 1);
+    json_decref(root);
+    root = expect(fixture, 200, "DELETE", "/v1/sessions", NULL, NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "revoked")), 1);
+    json_decref(root);
+}
+
+static void test_status_and_surfaces(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    const json_t *surface;
+    json_t *root;
+
+    expect_only(fixture, 201, "POST", "/v1/sessions", NULL,
+                "{\"surface\":\"studio\",\"ttl_s\":60}");
+    fixture->broker.surfaces[0].admitted = 11;
+    fixture->broker.surfaces[0].messages_refused = 12;
+    root = expect(fixture, 200, "POST", "/v1/surfaces/studio/kill", NULL, NULL);
+    assert_true(json_is_true(json_object_get(root, "killed")));
+    json_decref(root);
+    expect_only(fixture, 404, "POST", "/v1/surfaces/nowhere/kill", NULL, NULL);
+    root = expect(fixture, 200, "GET", "/v1/status", NULL, NULL);
+    surface = json_array_get(json_object_get(root, "surfaces"), 0);
+    assert_string_equal(text_of(surface, "name"), "studio");
+    assert_string_equal(text_of(surface, "mode"), "enforce");
+    assert_true(json_is_true(json_object_get(surface, "killed")));
+    assert_int_equal(json_integer_value(json_object_get(surface, "admitted")), 11);
+    assert_int_equal(json_integer_value(json_object_get(surface, "messages_refused")), 12);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(root, "sessions"), "active")), 1);
+    json_decref(root);
+    fixture_now += 60;
+    root = expect(fixture, 200, "GET", "/v1/status", NULL, NULL);
+    assert_int_equal(json_integer_value(json_object_get(root, "uptime_s")), 60);
+    assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(root, "sessions"), "active")), 0);
+    json_decref(root);
+    root = expect(fixture, 200, "POST", "/v1/surfaces/studio/arm", NULL, NULL);
+    assert_true(json_is_false(json_object_get(root, "killed")));
+    json_decref(root);
+    root = expect(fixture, 200, "GET", "/v1/surfaces", NULL, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "surfaces")), 2);
+    json_decref(root);
+}
+
+static void test_metrics(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    const struct control_answer *answer;
+
+    fixture->broker.surfaces[1].denied = 5;
+    fixture->broker.denied_by_reason[REASON_ORIGIN_MISMATCH] = 4;
+    answer = ask(fixture, "GET", "/v1/metrics", NULL, NULL);
+    assert_int_equal(answer->status, 200);
+    assert_non_null(strstr(answer->content_type, "text/plain"));
+    assert_non_null(strstr(answer->body.data, "\nsidelock_denied_total{surface=\"tools\"} 5\n"));
+    assert_non_null(
+        strstr(answer->body.data, "\nsidelock_denials_total{reason=\"origin_mismatch\"} 4\n"));
+    assert_null(strstr(answer->body.data, "host_mismatch"));
+}
+
+static void test_register(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    const struct control_answer *answer;
+    const json_t *cell;
+    json_t *root = expect(fixture, 200, "GET", "/v1/register", NULL, NULL);
+
+    assert_true(json_is_true(json_object_get(root, "live")));
+    cell = json_object_get(json_array_get(json_object_get(root, "rows"), 0), "isolation_boundary");
+    assert_string_equal(text_of(cell, "evidence"), "proven");
+    assert_non_null(strstr(text_of(cell, "value"), "mode 0700"));
+    cell = json_object_get(json_array_get(json_object_get(root, "rows"), 1), "isolation_boundary");
+    assert_string_equal(text_of(cell, "evidence"), "claimed");
+    assert_true(json_is_true(json_object_get(cell, "finding")));
+    json_decref(root);
+    answer = ask(fixture, "GET", "/v1/register", "format=md", NULL);
+    assert_int_equal(answer->status, 200);
+    assert_string_equal(answer->content_type, "text/markdown; charset=utf-8");
+    assert_non_null(strstr(answer->body.data, "Testing \\| it"));
+}
+
+#define ROUTES_TEST(test) cmocka_unit_test_setup_teardown(test, broker_fixture_make, forget_answer)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ROUTES_TEST(test_paths_and_methods),
+        ROUTES_TEST(test_params),
+        ROUTES_TEST(test_show_masks),
+        cmocka_unit_test(test_mask_of_odd_urls),
+        ROUTES_TEST(test_sessions),
+        ROUTES_TEST(test_session_input_is_strict),
+        ROUTES_TEST(test_session_body_with_nul),
+        ROUTES_TEST(test_revoke_all),
+        ROUTES_TEST(test_status_and_surfaces),
+        ROUTES_TEST(test_metrics),
+        ROUTES_TEST(test_register),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/* dialect.c, dialect_load.c: the shipped packs, and what a pack may not say. */
+#include "policy/dialect.h"
+
+#include "packs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct verb_rule *rule_of(const struct vocabulary *vocabulary,
+                                       enum direction direction, const char *name)
+{
+    return vocabulary_verb(vocabulary, direction, span_of(name));
+}
+
+static void test_mcp(void **state)
+{
+    struct dialect *dialect = pack_load("mcp");
+    const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
+    const struct verb_rule *rule;
+
+    (void)state;
+    assert_string_equal(dialect_name(dialect), "mcp");
+    assert_non_null(mcp);
+    assert_ptr_equal(mcp, dialect_vocabulary(dialect, "mcp"));
+    assert_null(dialect_vocabulary(dialect, "runs"));
+    assert_int_equal(mcp->envelope, ENVELOPE_JSON_RPC);
+    assert_false(mcp->open[DIRECTION_C2S] || mcp->open[DIRECTION_S2C]);
+
+    rule = rule_of(mcp, DIRECTION_C2S, "tools/call");
+    assert_non_null(rule);
+    assert_true(rule->request && !rule->notification && !rule->always);
+    assert_int_equal(rule->target_count, 1);
+    assert_int_equal(rule->targets[0].kind, TARGET_NAME);
+    assert_int_equal(rule->targets[0].depth, 2);
+    assert_string_equal(rule->targets[0].keys[1], "name");
+    rule = rule_of(mcp, DIRECTION_C2S, "completion/complete");
+    assert_int_equal(rule->target_count, 2);
+    assert_int_equal(rule->targets[1].kind, TARGET_URI);
+    rule = rule_of(mcp, DIRECTION_C2S, "notifications/initialized");
+    assert_true(rule->notification && !rule->request && rule->always);
+
+    assert_null(rule_of(mcp, DIRECTION_S2C, "tools/call"));
+    assert_null(rule_of(mcp, DIRECTION_C2S, "roots/list"));
+    assert_non_null(rule_of(mcp, DIRECTION_S2C, "roots/list"));
+    assert_null(rule_of(mcp, DIRECTION_C2S, "tools/cal"));
+    assert_null(rule_of(mcp, DIRECTION_C2S, "tools/call "));
+    assert_null(rule_of(mcp, DIRECTION_C2S, ""));
+    assert_null(rule_of(mcp, DIRECTION_C2S, NULL));
+    assert_null(vocabulary_verb(mcp, DIRECTION_C2S, (struct span){"ping\0", 5}));
+    /* Every verb is found where it was put. */
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++) {
+        for (size_t j = 0; j < mcp->verb_count[i]; j++)
+            assert_ptr_equal(rule_of(mcp, (enum direction)i, mcp->verbs[i][j].name),
+                             &mcp->verbs[i][j]);
+    }
+    assert_int_equal(mcp->descend.count, 2);
+    assert_true(text_list_contains(&mcp->descend, span_of("params")));
+    assert_true(text_list_contains(&mcp->descend, span_of("ref")));
+    dialect_destroy(dialect);
+}
+
+/* Every method of every revision, as the specification has them. */
+static void test_mcp_methods(void **state)
+{
+    static const char *const client[] = {"initialize",
+                                         "ping",
+                                         "logging/setLevel",
+                                         "resources/subscribe",
+                                         "resources/unsubscribe",
+                                         "server/discover",
+                                         "subscriptions/listen",
+                                         "tools/list",
+                                         "prompts/list",
+                                         "resources/list",
+                                         "resources/templates/list",
+                                         "tools/call",
+                                         "prompts/get",
+                                         "resources/read",
+                                         "completion/complete",
+                                         "tasks/get",
+                                         "tasks/cancel",
+                                         "tasks/result",
+                                         "tasks/list",
+                                         "tasks/update",
+                                         "notifications/initialized",
+                                         "notifications/roots/list_changed",
+                                         "notifications/progress",
+                                         "notifications/cancelled",
+                                         "notifications/tasks/status"};
+    static const char *const server[] = {"ping",
+                                         "sampling/createMessage",
+                                         "roots/list",
+                                         "elicitation/create",
+                                         "tasks/get",
+                                         "tasks/cancel",
+                                         "tasks/result",
+                                         "tasks/list",
+                                         "notifications/message",
+                                         "notifications/progress",
+                                         "notifications/cancelled",
+                                         "notifications/resources/updated",
+                                         "notifications/tools/list_changed",
+                                         "notifications/prompts/list_changed",
+                                         "notifications/resources/list_changed",
+                                         "notifications/elicitation/complete",
+                                         "notifications/tasks/status",
+                                         "notifications/subscriptions/acknowledged",
+                                         "notifications/tasks"};
+    struct dialect *dialect = pack_load("mcp");
+    const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
+
+    (void)state;
+    assert_int_equal(mcp->verb_count[DIRECTION_C2S], sizeof(client) / sizeof(*client));
+    assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server));
+    for (size_t i = 0; i < sizeof(client) / sizeof(*client); i++)
+        assert_non_null(rule_of(mcp, DIRECTION_C2S, client[i]));
+    for (size_t i = 0; i < sizeof(server) / sizeof(*server); i++)
+        assert_non_null(rule_of(mcp, DIRECTION_S2C, server[i]));
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++) {
+        for (size_t j = 0; j < mcp->verb_count[i]; j++) {
+            const struct verb_rule *rule = &mcp->verbs[i][j];
+
+            assert_int_equal(rule->notification, strncmp(rule->name, "notifications/", 14) == 0);
+            assert_int_equal(rule->request, !rule->notification);
+        }
+    }
+    dialect_destroy(dialect);
+}
+
+static void test_autogen_studio(void **state)
+{
+    struct dialect *dialect = pack_load("autogen-studio");
+    const struct vocabulary *socket = dialect_vocabulary(dialect, NULL);
+    const struct vocabulary *runs = dialect_vocabulary(dialect, "runs");
+
+    (void)state;
+    assert_non_null(runs);
+    assert_string_equal(socket->name, "mcp-socket");
+    assert_int_equal(socket->envelope, ENVELOPE_TYPED);
+    assert_string_equal(socket->verb_key, "type");
+    assert_string_equal(socket->operation_value, "operation");
+    assert_string_equal(socket->operation_key, "operation");
+    assert_string_equal(socket->refusal, "{\"type\":\"operation_error\",\"operation\":\"$verb\","
+                                         "\"error\":\"$reason\"}");
+    assert_true(rule_of(socket, DIRECTION_C2S, "call_tool")->operation);
+    assert_false(rule_of(socket, DIRECTION_C2S, "ping")->operation);
+    assert_true(rule_of(socket, DIRECTION_C2S, "ping")->always);
+    assert_int_equal(socket->descend.count, 0);
+    assert_string_equal(rule_of(runs, DIRECTION_C2S, "start")->match_key, "team_config");
+    assert_null(rule_of(runs, DIRECTION_C2S, "stop")->match_key);
+    assert_true(runs->open[DIRECTION_S2C]);
+    assert_false(runs->open[DIRECTION_C2S]);
+    dialect_destroy(dialect);
+}
+
+static void test_open_and_opaque(void **state)
+{
+    struct dialect *json_rpc = pack_load("json-rpc"), *opaque = pack_load("opaque");
+
+    (void)state;
+    assert_int_equal(dialect_vocabulary(json_rpc, NULL)->envelope, ENVELOPE_JSON_RPC);
+    assert_true(dialect_vocabulary(json_rpc, NULL)->open[DIRECTION_C2S]);
+    assert_true(dialect_vocabulary(json_rpc, NULL)->open[DIRECTION_S2C]);
+    assert_null(rule_of(dialect_vocabulary(json_rpc, NULL), DIRECTION_C2S, "x"));
+    assert_int_equal(dialect_vocabulary(opaque, NULL)->envelope, ENVELOPE_OPAQUE);
+    dialect_destroy(json_rpc);
+    dialect_destroy(opaque);
+}
+
+static void test_several_vocabularies(void **state)
+{
+    static const char text[] =
+        "{\"name\":\"x\",\"vocabularies\":[{\"name\":\"b\",\"envelope\":\"opaque\"},"
+        "{\"name\":\"a\",\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":{\"m\":{\"match\":\"v\"}}}}],"
+        "\"routes\":[{\"whatever\":1}]}";
+    struct dialect_fault fault;
+    struct dialect *dialect;
+
+    (void)state;
+    assert_int_equal(dialect_parse(text, strlen(text), &dialect, &fault), OK);
+    assert_string_equal(dialect_vocabulary(dialect, NULL)->name, "b");
+    assert_string_equal(dialect_vocabulary(dialect, "a")->name, "a");
+    assert_true(text_list_contains(&dialect_vocabulary(dialect, "a")->descend, span_of("params")));
+    dialect_destroy(dialect);
+}
+
+struct fault_case {
+    const char *text;
+    enum error error;
+    const char *pointer;
+    const char *part; /* of the sentence */
+};
+
+#define VOCABULARY(members) "{\"name\":\"x\",\"vocabularies\":[{\"name\":\"v\"," members "}]}"
+#define JSON_RPC_VERB(rule)                                                                        \
+    VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":{\"a/b~c\":" rule "}}")
+#define TYPED(members) VOCABULARY("\"envelope\":\"typed\",\"verb_key\":\"t\"," members)
+#define AT_VERB        "/vocabularies/0/verbs/c2s/a~1b~0c"
+
+static const struct fault_case faults[] = {
+    {"", ERROR_SYNTAX, "", "not valid JSON"},
+    {"{", ERROR_SYNTAX, "", "Line 1"},
+    {"{\"name\":\"x\",\"name\":\"y\"}", ERROR_SYNTAX, "", "not valid JSON"},
+    {"[]", ERROR_INVALID, "", "must be an object"},
+    {"{}", ERROR_INVALID, "/name", "string of 1 to"},
+    {"{\"name\":\"\"}", ERROR_INVALID, "/name", "string of 1 to"},
+    {"{\"name\":\"a b\"}", ERROR_INVALID, "/name", "letters, digits"},
+    {"{\"name\":\"x\"}", ERROR_INVALID, "/vocabularies", "list of 1 to"},
+    {"{\"name\":\"x\",\"vocabularies\":[]}", ERROR_INVALID, "/vocabularies", "list of 1 to"},
+    {"{\"name\":\"x\",\"vocabularies\":[1]}", ERROR_INVALID, "/vocabularies/0", "an object"},
+    {"{\"name\":\"x\",\"vocabulary\":[]}", ERROR_INVALID, "/vocabulary", "no such key"},
+    {"{\"name\":\"x\",\"vocabularies\":[{\"name\":\"v\",\"envelope\":\"opaque\"},"
+     "{\"name\":\"v\",\"envelope\":\"opaque\"}]}",
+     ERROR_INVALID, "/vocabularies/1", "has this name"},
+    {VOCABULARY("\"about\":\"y\""), ERROR_INVALID, "/vocabularies/0/envelope", "must be"},
+    {VOCABULARY("\"envelope\":\"xml\""), ERROR_INVALID, "/vocabularies/0/envelope", "must be"},
+    {VOCABULARY("\"envelope\":\"opaque\",\"verbs\":{}"), ERROR_INVALID, "/vocabularies/0/verbs",
+     "no such key"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verb_key\":\"t\""), ERROR_INVALID,
+     "/vocabularies/0/verb_key", "no such key"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"open\":true"), ERROR_INVALID, "/vocabularies/0/open",
+     "must be a list"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"open\":[\"both\"]"), ERROR_INVALID,
+     "/vocabularies/0/open", "must be a list"},
+    {VOCABULARY("\"envelope\":\"typed\""), ERROR_INVALID, "/vocabularies/0/verb_key",
+     "must be a string"},
+    {TYPED("\"operation\":{\"value\":\"o\"}"), ERROR_INVALID, "/vocabularies/0/operation/key",
+     "must be a string"},
+    {TYPED("\"operation\":{\"value\":\"o\",\"key\":\"k\",\"x\":1}"), ERROR_INVALID,
+     "/vocabularies/0/operation/x", "no such key"},
+    {TYPED("\"verbs\":{\"c2s\":{\"v\":{\"as\":\"operation\"}}}"), ERROR_INVALID,
+     "/vocabularies/0/verbs/c2s/v/as", "where the vocabulary has one"},
+    {TYPED("\"refusal\":\"no\""), ERROR_INVALID, "/vocabularies/0/refusal", "an object"},
+    {TYPED("\"refusal\":{\"a\":{}}"), ERROR_INVALID, "/vocabularies/0/refusal", "no objects"},
+    {TYPED("\"refusal\":{\"a\":\"x $verb\"}"), ERROR_INVALID, "/vocabularies/0/refusal", "A $"},
+    {TYPED("\"refusal\":{\"$verb\":\"x\"}"), ERROR_INVALID, "/vocabularies/0/refusal", "A $"},
+    {TYPED("\"refusal\":{\"a\":\"$other\"}"), ERROR_INVALID, "/vocabularies/0/refusal", "A $"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"up\":{}}"), ERROR_INVALID,
+     "/vocabularies/0/verbs/up", "no such key"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":[]}"), ERROR_INVALID,
+     "/vocabularies/0/verbs/c2s", "an object of at most"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":{\"\":{}}}"), ERROR_INVALID,
+     "/vocabularies/0/verbs/c2s/", "1 to"},
+    {JSON_RPC_VERB("1"), ERROR_INVALID, AT_VERB, "an object"},
+    {JSON_RPC_VERB("{\"x\":1}"), ERROR_INVALID, AT_VERB "/x", "no such key"},
+    {JSON_RPC_VERB("{\"as\":\"operation\"}"), ERROR_INVALID, AT_VERB "/as", "must be"},
+    {JSON_RPC_VERB("{\"as\":1}"), ERROR_INVALID, AT_VERB "/as", "must be"},
+    {JSON_RPC_VERB("{\"always\":1}"), ERROR_INVALID, AT_VERB "/always", "true or false"},
+    {JSON_RPC_VERB("{\"match\":1}"), ERROR_INVALID, AT_VERB "/match", "must be a string"},
+    {JSON_RPC_VERB("{\"targets\":{}}"), ERROR_INVALID, AT_VERB "/targets", "list of 1 or"},
+    {JSON_RPC_VERB("{\"targets\":[]}"), ERROR_INVALID, AT_VERB "/targets", "list of 1 or"},
+    {JSON_RPC_VERB("{\"targets\":[1]}"), ERROR_INVALID, AT_VERB "/targets/0", "an object"},
+    {JSON_RPC_VERB("{\"targets\":[{}]}"), ERROR_INVALID, AT_VERB "/targets/0", "either"},
+    {JSON_RPC_VERB("{\"targets\":[{\"path\":[]}]}"), ERROR_INVALID, AT_VERB "/targets/0/path",
+     "no such key"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"a\"],\"uri\":[\"params\",\"b\"]}]}"),
+     ERROR_INVALID, AT_VERB "/targets/0", "either"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[]}]}"), ERROR_INVALID, AT_VERB "/targets/0",
+     "1 to 3 keys"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"a\",\"b\",\"c\",\"d\"]}]}"), ERROR_INVALID,
+     AT_VERB "/targets/0", "1 to 3 keys"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"\"]}]}"), ERROR_INVALID,
+     AT_VERB "/targets/0", "1 to 64 bytes"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"a\\n\"]}]}"), ERROR_INVALID,
+     AT_VERB "/targets/0", "control"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"result\",\"a\"]}]}"), ERROR_INVALID,
+     AT_VERB "/targets/0", "below \"params\""},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\"]}]}"), ERROR_INVALID, AT_VERB "/targets/0",
+     "below \"params\""},
+};
+
+static void test_faults(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
+        const struct fault_case *item = &faults[i];
+        struct dialect *dialect = NULL;
+        struct dialect_fault fault;
+        enum error error = dialect_parse(item->text, strlen(item->text), &dialect, &fault);
+
+        if (error != item->error || strcmp(fault.pointer, item->pointer) != 0 ||
+            strstr(fault.text, item->part) == NULL)
+            fail_msg("%s: %s at \"%s\": %s", item->text, error_text(error), fault.pointer,
+                     fault.text);
+        assert_null(dialect);
+    }
+}
+
+/* Limits hold, and a NUL, which jansson passes over behind a number, does not pass. */
+static void test_limits(void **state)
+{
+    static const char nul[] = "{\"name\":\"x\",\"vocabularies\":[],\"routes\":1\0}";
+    char *large = calloc(1, DIALECT_BYTES_MAX + 1);
+    struct dialect *dialect = NULL;
+    struct dialect_fault fault;
+
+    (void)state;
+    assert_non_null(large);
+    memset(large, ' ', DIALECT_BYTES_MAX + 1);
+    assert_int_equal(dialect_parse(large, DIALECT_BYTES_MAX + 1, &dialect, &fault), ERROR_LIMIT);
+    assert_int_equal(dialect_parse(large, DIALECT_BYTES_MAX, &dialect, &fault), ERROR_SYNTAX);
+    assert_int_equal(dialect_parse(nul, sizeof(nul) - 1, &dialect, &fault), ERROR_SYNTAX);
+    assert_non_null(strstr(fault.text, "NUL"));
+    free(large);
+}
+
+/* Every beginning of a shipped pack is refused and leaks nothing. */
+static void test_beginnings(void **state)
+{
+    struct dialect *dialect = NULL;
+    struct dialect_fault fault;
+    size_t length;
+    char *text = pack_text("autogen-studio", &length);
+
+    (void)state;
+    for (size_t cut = 0; cut + 2 < length; cut++)
+        assert_int_equal(dialect_parse(text, cut, &dialect, &fault), ERROR_SYNTAX);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_mcp),
+        cmocka_unit_test(test_mcp_methods),
+        cmocka_unit_test(test_autogen_studio),
+        cmocka_unit_test(test_open_and_opaque),
+        cmocka_unit_test(test_several_vocabularies),
+        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_beginnings),
+    };
+
+    return cmocka_run_group_tests_name("dialect", tests, NULL, NULL);
+}

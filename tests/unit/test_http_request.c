@@ -1,0 +1,248 @@
+/* http_request.c: what a request is, and that nothing else is one. */
+#include "wire/http_request.h"
+
+#include "vector_lines.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define REFUSED_MIN       100
+#define ACCEPTED_MIN      20
+#define ALL_PREFIXES_UPTO 512 /* longer vectors are tried at some prefixes only */
+#define PREFIX_STEP       389
+
+/* Parses a copy of just this length, so that a sanitizer sees a read behind it. */
+static enum http_progress parse_copy(const char *bytes, size_t length, struct http_request *out,
+                                     enum reason *reason)
+{
+    char *copy = malloc(length > 0 ? length : 1);
+    enum http_progress progress;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, length);
+    *reason = REASON_COUNT;
+    progress = http_request_parse(copy, length, out, reason);
+    free(copy);
+    return progress;
+}
+
+static size_t next_prefix(size_t at, size_t length)
+{
+    return length <= ALL_PREFIXES_UPTO || length - at <= PREFIX_STEP ? at + 1 : at + PREFIX_STEP;
+}
+
+static void assert_within(struct span span, const char *bytes, size_t length)
+{
+    assert_true(span.data >= bytes && span.data + span.length <= bytes + length);
+}
+
+static void assert_text(struct span span, const char *text)
+{
+    char *copy = text_copy(span);
+
+    assert_string_equal(copy, text);
+    free(copy);
+}
+
+static void test_refused(void **state)
+{
+    struct vector_line vector;
+    size_t count = 0;
+
+    (void)state;
+    vector_open(&vector, VECTORS_DIR "/http/refused.txt");
+    while (vector_next(&vector, 3)) {
+        struct http_request request;
+        bool refused = false;
+        enum reason reason;
+
+        /* However the bytes are cut, the refusal comes once and stays. */
+        for (size_t at = 0; at <= vector.length; at = next_prefix(at, vector.length)) {
+            enum http_progress progress = parse_copy(vector.text, at, &request, &reason);
+
+            if (progress == HTTP_COMPLETE || (refused && progress != HTTP_FAULT))
+                fail_msg("line %zu (%s): let through at %zu", vector.number, vector.fields[1], at);
+            refused = progress == HTTP_FAULT;
+            if (refused && strcmp(reason_info(reason)->code, vector.fields[0]) != 0)
+                fail_msg("line %zu (%s): %s instead of %s", vector.number, vector.fields[1],
+                         reason_info(reason)->code, vector.fields[0]);
+        }
+        if (!refused)
+            fail_msg("line %zu (%s): not refused", vector.number, vector.fields[1]);
+        count++;
+    }
+    vector_close(&vector);
+    assert_true(count >= REFUSED_MIN);
+}
+
+static void check_accepted(const struct vector_line *vector)
+{
+    size_t head_bytes = vector->length - strtoul(vector->fields[4], NULL, 10);
+    struct http_request request;
+    enum reason reason;
+
+    for (size_t at = 0; at < head_bytes; at = next_prefix(at, head_bytes)) {
+        if (parse_copy(vector->text, at, &request, &reason) != HTTP_MORE)
+            fail_msg("line %zu: decided at %zu already", vector->number, at);
+    }
+    if (http_request_parse(vector->text, vector->length, &request, &reason) != HTTP_COMPLETE)
+        fail_msg("line %zu: refused", vector->number);
+    assert_int_equal(request.head_bytes, head_bytes);
+    assert_text(request.method, vector->fields[0]);
+    assert_text(request.path, vector->fields[1]);
+    if (strcmp(vector->fields[2], "-") == 0)
+        assert_null(request.query.data);
+    else
+        assert_text(request.query, vector->fields[2]);
+    assert_int_equal(request.field_count, strtoul(vector->fields[3], NULL, 10));
+    assert_within(request.path, vector->text, head_bytes);
+    for (size_t i = 0; i < request.field_count; i++) {
+        assert_within(request.fields[i].name, vector->text, head_bytes);
+        assert_within(request.fields[i].value, vector->text, head_bytes);
+        assert_true(http_is_token(request.fields[i].name));
+    }
+}
+
+static void test_accepted(void **state)
+{
+    struct vector_line vector;
+    size_t count = 0;
+
+    (void)state;
+    vector_open(&vector, VECTORS_DIR "/http/accepted.txt");
+    for (; vector_next(&vector, 6); count++)
+        check_accepted(&vector);
+    vector_close(&vector);
+    assert_true(count >= ACCEPTED_MIN);
+}
+
+static void test_single(void **state)
+{
+    struct vector_line vector;
+
+    (void)state;
+    vector_open(&vector, VECTORS_DIR "/http/headers.txt");
+    while (vector_next(&vector, 4)) {
+        struct http_request request;
+        enum reason reason;
+        struct span value;
+
+        assert_int_equal(http_request_parse(vector.text, vector.length, &request, &reason),
+                         HTTP_COMPLETE);
+        reason = http_request_single(&request, vector.fields[1], &value);
+        if (strcmp(reason_info(reason)->code, vector.fields[0]) != 0)
+            fail_msg("line %zu: %s", vector.number, reason_info(reason)->code);
+        if (!reason_allows(reason))
+            continue;
+        if (strcmp(vector.fields[2], "-") == 0)
+            assert_null(value.data);
+        else
+            assert_text(value, vector.fields[2]);
+    }
+    vector_close(&vector);
+}
+
+static struct http_request parse_text(const char *text)
+{
+    struct http_request request;
+    enum reason reason;
+
+    assert_int_equal(http_request_parse(text, strlen(text), &request, &reason), HTTP_COMPLETE);
+    return request;
+}
+
+/* Values are trimmed of spaces and tabs, and of nothing else (RFC 9112 section 5.1). */
+static void test_values(void **state)
+{
+    struct http_request request = parse_text("GET / HTTP/1.1\r\n"
+                                             "A: \t b \t c\t \r\n"
+                                             "b:\r\n"
+                                             "C:: :\r\n"
+                                             "D: \xc2\xa0\r\n\r\n");
+
+    (void)state;
+    assert_int_equal(request.field_count, 4);
+    assert_text(request.fields[0].name, "A");
+    assert_text(request.fields[0].value, "b \t c");
+    assert_text(request.fields[1].value, "");
+    assert_text(request.fields[2].value, ": :");
+    assert_text(request.fields[3].value, "\xc2\xa0");
+}
+
+static void test_has_token(void **state)
+{
+    struct http_request request = parse_text("GET / HTTP/1.1\r\n"
+                                             "Connection: keep-alive ,\tUPgrade,,x-y\r\n"
+                                             "Other: close\r\n"
+                                             "connection: te\r\n\r\n");
+
+    (void)state;
+    assert_true(http_request_has_token(&request, "connection", "upgrade"));
+    assert_true(http_request_has_token(&request, "CONNECTION", "keep-alive"));
+    assert_true(http_request_has_token(&request, "connection", "te"));
+    assert_false(http_request_has_token(&request, "connection", "close"));
+    assert_false(http_request_has_token(&request, "connection", "x"));
+    assert_false(http_request_has_token(&request, "connection", "y"));
+    assert_false(http_request_has_token(&request, "connection", ""));
+    assert_false(http_request_has_token(&request, "connection", "keep-alive ,\tUPgrade"));
+    assert_false(http_request_has_token(&request, "upgrade", "upgrade"));
+}
+
+static void test_lists(void **state)
+{
+    struct span list = span_of(" , a,\t b c \t,,d"), element;
+
+    (void)state;
+    assert_true(http_list_next(&list, &element));
+    assert_text(element, "a");
+    assert_true(http_list_next(&list, &element));
+    assert_text(element, "b c");
+    assert_true(http_list_next(&list, &element));
+    assert_text(element, "d");
+    assert_false(http_list_next(&list, &element));
+    assert_false(http_list_next(&list, &element));
+    list = span_of(", ,\t,");
+    assert_false(http_list_next(&list, &element));
+    list = span_of(NULL);
+    assert_false(http_list_next(&list, &element));
+    /* Only so much of the bytes as the span says. */
+    list = (struct span){"ab,c", 1};
+    assert_true(http_list_next(&list, &element));
+    assert_text(element, "a");
+    assert_false(http_list_next(&list, &element));
+}
+
+static void test_tokens(void **state)
+{
+    static const char permitted[] = "!#$%&'*+-.^_`|~0123456789"
+                                    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+
+        assert_int_equal(http_is_token((struct span){&c, 1}),
+                         byte != 0 && strchr(permitted, byte) != NULL);
+    }
+    assert_true(http_is_token(span_of(permitted)));
+    assert_false(http_is_token(span_of("")));
+    assert_false(http_is_token(span_of(NULL)));
+    assert_false(http_is_token(span_of("a b")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),   cmocka_unit_test(test_accepted),
+        cmocka_unit_test(test_single),    cmocka_unit_test(test_values),
+        cmocka_unit_test(test_has_token), cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_tokens),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* http_response.c: what a service may answer, and what Sidelock answers itself. */
+#include "wire/http_response.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#define UPGRADE                                                                                    \
+    "HTTP/1.1 101 Switching Protocols\r\n"                                                         \
+    "Upgrade: websocket\r\n"                                                                       \
+    "Connection: Upgrade\r\n"                                                                      \
+    "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+
+static void expect_fault(const char *bytes, size_t length)
+{
+    struct http_response response;
+    enum reason reason = REASON_ALLOWED;
+
+    if (http_response_parse(bytes, length, &response, &reason) != HTTP_FAULT)
+        fail_msg("not refused: %s", bytes);
+    assert_int_equal(reason, REASON_UPSTREAM_PROTOCOL);
+}
+
+static void test_upgrade(void **state)
+{
+    static const char bytes[] = UPGRADE "frame";
+    size_t head = sizeof(UPGRADE) - 1;
+    struct http_response response;
+    enum reason reason;
+    struct span value;
+
+    (void)state;
+    for (size_t at = 0; at < head; at++)
+        assert_int_equal(http_response_parse(bytes, at, &response, &reason), HTTP_MORE);
+    for (size_t at = head; at < sizeof(bytes); at++) {
+        assert_int_equal(http_response_parse(bytes, at, &response, &reason), HTTP_COMPLETE);
+        assert_int_equal(response.head_bytes, head);
+    }
+    assert_int_equal(response.status, 101);
+    assert_false(response.http_1_0);
+    assert_int_equal(response.field_count, 3);
+    assert_true(http_response_has_token(&response, "connection", "upgrade"));
+    assert_false(http_response_has_token(&response, "connection", "close"));
+    assert_int_equal(http_response_single(&response, "SEC-WEBSOCKET-ACCEPT", &value),
+                     REASON_ALLOWED);
+    assert_true(span_equals(value, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_int_equal(http_response_single(&response, "sec-websocket-protocol", &value),
+                     REASON_ALLOWED);
+    assert_null(value.data);
+}
+
+static void test_status_lines(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned status;
+        bool http_1_0;
+    } good[] = {
+        {"HTTP/1.1 200 OK\r\n\r\n", 200, false},
+        {"HTTP/1.0 404 Not Found\r\n\r\n", 404, true},
+        {"HTTP/1.1 204 \r\n\r\n", 204, false},
+        {"HTTP/1.1 204\r\n\r\n", 204, false},
+        {"HTTP/1.1 599 caf\xc3\xa9\tx\r\n\r\n", 599, false},
+        {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 100, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        struct http_response response;
+        enum reason reason;
+
+        assert_int_equal(
+            http_response_parse(good[i].text, strlen(good[i].text), &response, &reason),
+            HTTP_COMPLETE);
+        assert_int_equal(response.status, good[i].status);
+        assert_int_equal(response.http_1_0, good[i].http_1_0);
+    }
+}
+
+static void test_refused(void **state)
+{
+    static const char *const bad[] = {
+        "\r\n",
+        "\r\nHTTP/1.1 200 OK\r\n\r\n",
+        " HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1\r\n",
+        "HTTP/1.1 20\r\n",
+        "HTTP/1.1 2000 OK\r\n\r\n",
+        "HTTP/1.1 099 Early\r\n\r\n",
+        "HTTP/1.1 000 Nothing\r\n\r\n",
+        "HTTP/1.1 600 Late\r\n\r\n",
+        "HTTP/1.1 -10 OK\r\n\r\n",
+        "HTTP/1.1 1x1 OK\r\n\r\n",
+        "HTTP/1.1 101OK\r\n\r\n",
+        "HTTP/1.1  101 OK\r\n\r\n",
+        "HTTP/1.1\t101 OK\r\n\r\n",
+        "HTTP/1.1 101\tOK\r\n\r\n",
+        "HTTP/1.2 200 OK\r\n\r\n",
+        "HTTP/2.0 200 OK\r\n\r\n",
+        "HTTP/2 200 OK\r\n\r\n",
+        "http/1.1 200 OK\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "SSH-2.0-server\r\n",
+        "220 mail ready\r\n",
+        "GET / HTTP/1.1\r\n\r\n",
+        "HTTP/1.1 200 O\nK\r\n\r\n",
+        "HTTP/1.1 200 O\rK\r\n\r\n",
+        "HTTP/1.1 101 x\nUpgrade: websocket\r\n\r\n",
+        "HTTP/1.1 200 \x1b[2J\r\n\r\n",
+        "HTTP/1.1 200 \x7f\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX : y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n X: y\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\r\n z\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\n\r\n",
+        "HTTP/1.1 200 OK\r\nX: y\rZ: a\r\n\r\n",
+        "HTTP/1.1 200 OK\r\n\n",
+        "HTTP/1.1 200 OK\r\nX: \x01\r\n\r\n",
+    };
+    static const char with_nul[] = "HTTP/1.1 200 O\0K\r\n\r\n";
+    static const char nul_value[] = "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n";
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        expect_fault(bad[i], strlen(bad[i]));
+    expect_fault(with_nul, sizeof(with_nul) - 1);
+    expect_fault(nul_value, sizeof(nul_value) - 1);
+}
+
+static void test_limits(void **state)
+{
+    static char bytes[HTTP_HEAD_BYTES_MAX + 100];
+    struct http_response response;
+    enum reason reason;
+    size_t length = 0;
+
+    (void)state;
+    memset(bytes, 'a', sizeof(bytes));
+    memcpy(bytes, "HTTP/1.1 200 OK\r\nX: ", 20);
+    assert_int_equal(http_response_parse(bytes, HTTP_HEAD_BYTES_MAX - 1, &response, &reason),
+                     HTTP_MORE);
+    expect_fault(bytes, HTTP_HEAD_BYTES_MAX);
+    expect_fault(bytes, sizeof(bytes));
+    memcpy(bytes + HTTP_HEAD_BYTES_MAX - 4, "\r\n\r\n", 4);
+    assert_int_equal(http_response_parse(bytes, sizeof(bytes), &response, &reason), HTTP_COMPLETE);
+    assert_int_equal(response.head_bytes, HTTP_HEAD_BYTES_MAX);
+    memset(bytes + HTTP_HEAD_BYTES_MAX - 4, 'a', 1);
+    memcpy(bytes + HTTP_HEAD_BYTES_MAX - 3, "\r\n\r\n", 4);
+    expect_fault(bytes, sizeof(bytes));
+
+    length = (size_t)snprintf(bytes, sizeof(bytes), "HTTP/1.1 200 OK\r\n");
+    for (size_t i = 0; i <= HTTP_FIELDS_MAX; i++)
+        length += (size_t)snprintf(bytes + length, sizeof(bytes) - length, "X-%zu: y\r\n", i);
+    expect_fault(bytes, length);
+}
+
+static void test_duplicates(void **state)
+{
+    static const char text[] = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nupgrade: h2c\r\n\r\n";
+    struct http_response response;
+    enum reason reason;
+    struct span value;
+
+    (void)state;
+    assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response, &reason),
+                     HTTP_COMPLETE);
+    assert_int_equal(http_response_single(&response, "upgrade", &value), REASON_HEADER_DUPLICATE);
+}
+
+/* A denial must be a response that our own strict parser takes, with a JSON body of its length. */
+static void check_denial(enum reason reason, bool head_only)
+{
+    const struct reason_info *info = reason_info(reason);
+    struct http_response response;
+    enum reason fault;
+    struct buffer out;
+    struct span value;
+    json_t *body;
+
+    buffer_init(&out, 4096);
+    http_denial_write(&(struct http_denial){reason, "0a\"<\n\xff", head_only}, &out);
+    assert_false(buffer_failed(&out));
+    assert_int_equal(http_response_parse(out.data, out.length, &response, &fault), HTTP_COMPLETE);
+    assert_int_equal(response.status, info->http_status != 0 ? info->http_status : 500);
+    assert_null(strstr(out.data, "Refused\r\n")); /* every status has its own phrase */
+    assert_true(http_response_has_token(&response, "connection", "close"));
+    assert_int_equal(http_response_single(&response, "content-type", &value), REASON_ALLOWED);
+    assert_true(span_equals(value, "application/problem+json"));
+    assert_int_equal(http_response_single(&response, "content-length", &value), REASON_ALLOWED);
+    if (head_only) {
+        assert_int_equal(out.length, response.head_bytes);
+    } else {
+        assert_int_equal(strtoul(value.data, NULL, 10), out.length - response.head_bytes);
+        body = json_loadb(out.data + response.head_bytes, out.length - response.head_bytes, 0,
+                          NULL);
+        assert_int_equal(json_integer_value(json_object_get(body, "status")), response.status);
+        assert_string_equal(json_string_value(json_object_get(body, "reason")), info->code);
+        assert_string_equal(json_string_value(json_object_get(body, "detail")), info->text);
+        assert_string_equal(json_string_value(json_object_get(body, "request_id")),
+                            "0a\"<\n\xef\xbf\xbd");
+        json_decref(body);
+    }
+    buffer_clear(&out);
+}
+
+static void test_denials(void **state)
+{
+    (void)state;
+    for (int reason = 0; reason < REASON_COUNT; reason++) {
+        if (reason == REASON_ALLOWED)
+            continue;
+        check_denial((enum reason)reason, false);
+        check_denial((enum reason)reason, true);
+    }
+}
+
+static void expect_header(enum reason reason, const char *line)
+{
+    struct buffer out;
+
+    buffer_init(&out, 4096);
+    http_denial_write(&(struct http_denial){reason, "id", false}, &out);
+    if (strstr(out.data, line) == NULL)
+        fail_msg("%s lacks %s", reason_info(reason)->code, line);
+    buffer_clear(&out);
+}
+
+/* What the statuses owe the client (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section 4.4). */
+static void test_status_headers(void **state)
+{
+    (void)state;
+    expect_header(REASON_CREDENTIAL_MISSING, "\r\nWWW-Authenticate: Bearer");
+    expect_header(REASON_SESSION_REVOKED, "\r\nWWW-Authenticate: Bearer");
+    expect_header(REASON_METHOD_REFUSED, "\r\nAllow: GET\r\n");
+    expect_header(REASON_WEBSOCKET_VERSION, "\r\nSec-WebSocket-Version: 13\r\n");
+    expect_header(REASON_UPGRADE_REQUIRED, "\r\nUpgrade: websocket\r\n");
+    expect_header(REASON_UPGRADE_REQUIRED, "\r\nConnection: Upgrade, close\r\n");
+    expect_header(REASON_CAPACITY, "\r\nRetry-After: ");
+    expect_header(REASON_ORIGIN_MISMATCH, "HTTP/1.1 403 Forbidden\r\n");
+    expect_header(REASON_ORIGIN_MISMATCH, "\r\nCache-Control: no-store\r\n");
+}
+
+static void test_denial_that_does_not_fit(void **state)
+{
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, 100);
+    http_denial_write(&(struct http_denial){REASON_MALFORMED, "id", false}, &out);
+    assert_true(buffer_failed(&out));
+    buffer_clear(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_upgrade),
+        cmocka_unit_test(test_status_lines),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_denials),
+        cmocka_unit_test(test_status_headers),
+        cmocka_unit_test(test_denial_that_does_not_fit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+/* listener.c: both loopbacks or neither, on one port. */
+#include "system/listener.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static bool connects(const char *address, uint16_t port)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1, connected;
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (!is_v4)
+        assert_int_equal(inet_pton(AF_INET6, address, &v6.sin6_addr), 1);
+    connected = is_v4 ? connect(fd, (struct sockaddr *)&v4, sizeof(v4)) == 0
+                      : connect(fd, (struct sockaddr *)&v6, sizeof(v6)) == 0;
+    close(fd);
+    return connected;
+}
+
+static void assert_open(const struct listener *listener, const char *address)
+{
+    assert_true(listener->fd >= 0 && listener->port != 0);
+    assert_string_equal(listener->address, address);
+    assert_true((fcntl(listener->fd, F_GETFL) & O_NONBLOCK) != 0);
+    assert_int_equal(fcntl(listener->fd, F_GETFD), FD_CLOEXEC);
+    assert_true(connects(address, listener->port));
+}
+
+static void test_one_address(void **state)
+{
+    static const char *const addresses[] = {"127.0.0.1", "::1", "127.0.0.2"};
+    struct listener out[2] = {{.fd = -1}, {.fd = -1}};
+    char why[128] = "";
+    size_t count;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        count = 0;
+        assert_int_equal(listener_open(addresses[i], 0, out, &count, why, sizeof(why)), OK);
+        assert_int_equal(count, 1);
+        assert_open(&out[0], addresses[i]);
+        listener_close(&out[0]);
+        assert_false(connects(addresses[i], out[0].port));
+        listener_close(&out[0]); /* once more does nothing */
+    }
+    assert_int_equal(out[1].fd, -1);
+}
+
+/* [::1] means IPv6 alone, not a back door for IPv4. */
+static void test_v6_only(void **state)
+{
+    struct listener out[2];
+    char why[128];
+    size_t count;
+
+    (void)state;
+    assert_int_equal(listener_open("::", 0, out, &count, why, sizeof(why)), OK);
+    assert_true(connects("::1", out[0].port));
+    assert_false(connects("127.0.0.1", out[0].port));
+    listener_close(&out[0]);
+}
+
+static void test_localhost(void **state)
+{
+    struct listener out[2];
+    char why[128];
+    size_t count = 0;
+
+    (void)state;
+    assert_int_equal(listener_open("localhost", 0, out, &count, why, sizeof(why)), OK);
+    assert_int_equal(count, 2);
+    assert_open(&out[0], "127.0.0.1");
+    assert_open(&out[1], "::1");
+    assert_int_equal(out[0].port, out[1].port);
+    listener_close(&out[0]);
+    listener_close(&out[1]);
+}
+
+static void test_port_in_use(void **state)
+{
+    struct listener first[2], second[2] = {{.fd = -1}, {.fd = -1}};
+    char why[128] = "";
+    size_t count;
+
+    (void)state;
+    assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why, sizeof(why)), OK);
+    count = 7;
+    assert_int_equal(
+        listener_open("127.0.0.1", first[0].port, second, &count, why, sizeof(why)), ERROR_EXISTS);
+    assert_int_equal(count, 7);
+    assert_int_equal(second[0].fd, -1);
+    assert_non_null(strstr(why, "127.0.0.1"));
+    assert_non_null(strstr(why, "in use"));
+    listener_close(&first[0]);
+}
+
+/* Somebody holds one of the two: then we want neither, and let go of the other. */
+static void test_half_of_localhost_in_use(void **state)
+{
+    static const char *const halves[] = {"::1", "127.0.0.1"};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct listener theirs[2], ours[2] = {{.fd = -1}, {.fd = -1}};
+        char why[128];
+        size_t count;
+
+        assert_int_equal(listener_open(halves[i], 0, theirs, &count, why, sizeof(why)), OK);
+        assert_int_equal(
+            listener_open("localhost", theirs[0].port, ours, &count, why, sizeof(why)),
+            ERROR_EXISTS);
+        assert_int_equal(ours[0].fd, -1);
+        assert_int_equal(ours[1].fd, -1);
+        assert_non_null(strstr(why, halves[i]));
+        assert_false(connects(halves[1 - i], theirs[0].port));
+        listener_close(&theirs[0]);
+    }
+}
+
+static void test_not_an_address(void **state)
+{
+    static const char *const hosts[] = {"",        "example.com", "127.1", "127.0.0.1 ", "[::1]",
+                                        "0x7f000001", "::1%lo",      "*",     "LOCALHOST"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        struct listener out[2] = {{.fd = -1}, {.fd = -1}};
+        char why[128] = "";
+        size_t count;
+
+        assert_int_equal(listener_open(hosts[i], 0, out, &count, why, sizeof(why)),
+                         ERROR_INVALID);
+        assert_true(strlen(why) > 0);
+    }
+}
+
+static void test_address_of_nobody(void **state)
+{
+    struct listener out[2] = {{.fd = -1}, {.fd = -1}};
+    char why[128] = "";
+    size_t count;
+
+    (void)state;
+    assert_int_equal(listener_open("192.0.2.1", 0, out, &count, why, sizeof(why)), ERROR_IO);
+    assert_int_equal(out[0].fd, -1);
+    assert_non_null(strstr(why, "192.0.2.1"));
+}
+
+static void test_describe(void **state)
+{
+    struct listener out[2], inherited = {.fd = -1}, other;
+    char why[128];
+    size_t count;
+    int pair[2];
+
+    (void)state;
+    assert_int_equal(listener_open("::1", 0, out, &count, why, sizeof(why)), OK);
+    inherited.fd = out[0].fd;
+    assert_int_equal(listener_describe(&inherited), OK);
+    assert_string_equal(inherited.address, "::1");
+    assert_int_equal(inherited.port, out[0].port);
+    listener_close(&out[0]);
+    assert_int_equal(listener_describe(&inherited), ERROR_IO); /* closed meanwhile */
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    other = (struct listener){.fd = pair[0]};
+    assert_int_equal(listener_describe(&other), ERROR_INVALID);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_address),
+        cmocka_unit_test(test_v6_only),
+        cmocka_unit_test(test_localhost),
+        cmocka_unit_test(test_port_in_use),
+        cmocka_unit_test(test_half_of_localhost_in_use),
+        cmocka_unit_test(test_not_an_address),
+        cmocka_unit_test(test_address_of_nobody),
+        cmocka_unit_test(test_describe),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,215 @@
+/* message.c: what is read out of a message; what is refused is in the vectors of test_vet.c. */
+#include "policy/message.h"
+
+#include "packs.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct json_scan *scan;
+static struct dialect *mcp, *json_rpc, *studio;
+
+static int set_up(void **state)
+{
+    (void)state;
+    mcp = pack_load("mcp");
+    json_rpc = pack_load("json-rpc");
+    studio = pack_load("autogen-studio");
+    return json_scan_create(&scan) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_scan_destroy(scan);
+    dialect_destroy(mcp);
+    dialect_destroy(json_rpc);
+    dialect_destroy(studio);
+    return 0;
+}
+
+static enum reason read_as(const struct vocabulary *vocabulary, enum direction direction,
+                           const char *text, struct message *out)
+{
+    assert_int_equal(json_scan_text(scan, text, strlen(text), &vocabulary->descend),
+                     REASON_ALLOWED);
+    return message_read(scan, vocabulary, direction, out);
+}
+
+static enum reason read_mcp(const char *text, struct message *out)
+{
+    return read_as(dialect_vocabulary(mcp, NULL), DIRECTION_C2S, text, out);
+}
+
+static void test_request(void **state)
+{
+    struct message message;
+
+    (void)state;
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":\"q-1\",\"method\":\"tools/call\","
+                              "\"params\":{\"name\":\"echo\"}}",
+                              &message),
+                     REASON_ALLOWED);
+    assert_int_equal(message.kind, MESSAGE_REQUEST);
+    assert_true(span_equals(message.id, "\"q-1\""));
+    assert_true(span_equals(message.id_key, "\"q-1\""));
+    assert_true(span_equals(message.verb, "tools/call"));
+    assert_true(span_equals(message.target, "echo"));
+    assert_int_equal(message.target_kind, TARGET_NAME);
+    assert_non_null(message.rule);
+    assert_string_equal(message.rule->name, "tools/call");
+    assert_null(message.match.data);
+}
+
+static void test_escapes_are_undone(void **state)
+{
+    struct message message;
+
+    (void)state;
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":\"\\u0071\\\"\",\"method\":"
+                              "\"resources\\/read\",\"params\":{\"uri\":\"file:\\/\\/\\u00e9\"}}",
+                              &message),
+                     REASON_ALLOWED);
+    assert_true(span_equals(message.id, "\"\\u0071\\\"\""));
+    assert_true(span_equals(message.id_key, "\"q\"\""));
+    assert_true(span_equals(message.verb, "resources/read"));
+    assert_true(span_equals(message.target, "file://\xc3\xa9"));
+    assert_int_equal(message.target_kind, TARGET_URI);
+    assert_false(message.target_too_long);
+}
+
+static void test_kinds(void **state)
+{
+    struct message message;
+
+    (void)state;
+    assert_int_equal(
+        read_mcp("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", &message),
+        REASON_ALLOWED);
+    assert_int_equal(message.kind, MESSAGE_NOTIFICATION);
+    assert_null(message.id.data);
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":-3,\"result\":null}", &message),
+                     REASON_ALLOWED);
+    assert_int_equal(message.kind, MESSAGE_RESPONSE);
+    assert_true(span_equals(message.id_key, "-3"));
+    assert_null(message.verb.data);
+    assert_int_equal(
+        read_mcp("{\"jsonrpc\":\"2.0\",\"id\":3,\"error\":{\"code\":1,\"message\":\"\"}}",
+                 &message),
+        REASON_ALLOWED);
+    assert_int_equal(message.kind, MESSAGE_RESPONSE);
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":3}", &message), REASON_MESSAGE_SHAPE);
+    assert_int_equal(message.kind, MESSAGE_OTHER);
+    assert_int_equal(read_mcp("[]", &message), REASON_BATCH_REFUSED);
+    assert_int_equal(message.kind, MESSAGE_OTHER);
+    /* Strings and numbers with the same characters are different ids. */
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":\"3\",\"result\":1}", &message),
+                     REASON_ALLOWED);
+    assert_true(span_equals(message.id_key, "\"3\""));
+}
+
+/* What a refusal needs is read even if the message is refused. */
+static void test_refused_but_read(void **state)
+{
+    struct message message;
+
+    (void)state;
+    assert_int_equal(
+        read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\",\"x\":1}", &message),
+        REASON_MESSAGE_KEY);
+    assert_int_equal(message.kind, MESSAGE_REQUEST);
+    assert_true(span_equals(message.id, "4"));
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"nope\"}", &message),
+                     REASON_VERB_UNKNOWN);
+    assert_true(span_equals(message.verb, "nope"));
+    assert_null(message.rule);
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4.5,\"method\":\"ping\"}", &message),
+                     REASON_MESSAGE_ID);
+    assert_null(message.id.data);
+    assert_int_equal(message.kind, MESSAGE_REQUEST);
+}
+
+static void test_id_limits(void **state)
+{
+    char text[512], id[MESSAGE_ID_BYTES_MAX + 2];
+    struct message message;
+
+    (void)state;
+    memset(id, 'i', sizeof(id));
+    snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":\"%.*s\",\"method\":\"ping\"}",
+             MESSAGE_ID_BYTES_MAX, id);
+    assert_int_equal(read_mcp(text, &message), REASON_ALLOWED);
+    assert_int_equal(message.id_key.length, MESSAGE_ID_BYTES_MAX + 2);
+    /* The escaped form counts, so that a reply that repeats it is bounded. */
+    snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":\"\\n%.*s\",\"method\":\"ping\"}",
+             MESSAGE_ID_BYTES_MAX - 2, id);
+    assert_int_equal(read_mcp(text, &message), REASON_ALLOWED);
+    assert_int_equal(message.id_key.length, MESSAGE_ID_BYTES_MAX + 1);
+    snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":\"\\n%.*s\",\"method\":\"ping\"}",
+             MESSAGE_ID_BYTES_MAX - 1, id);
+    assert_int_equal(read_mcp(text, &message), REASON_MESSAGE_ID);
+}
+
+static void test_open_vocabulary(void **state)
+{
+    const struct vocabulary *vocabulary = dialect_vocabulary(json_rpc, NULL);
+    struct message message;
+
+    (void)state;
+    assert_int_equal(read_as(vocabulary, DIRECTION_S2C,
+                             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a.b\",\"params\":[1]}",
+                             &message),
+                     REASON_ALLOWED);
+    assert_null(message.rule);
+    assert_null(message.target.data);
+    assert_true(span_equals(message.verb, "a.b"));
+    assert_int_equal(read_as(vocabulary, DIRECTION_C2S,
+                             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a.b\",\"params\":\"x\"}",
+                             &message),
+                     REASON_MESSAGE_SHAPE);
+}
+
+static void test_typed(void **state)
+{
+    const struct vocabulary *socket = dialect_vocabulary(studio, "mcp-socket");
+    const struct vocabulary *runs = dialect_vocabulary(studio, "runs");
+    struct message message;
+
+    (void)state;
+    assert_int_equal(read_as(socket, DIRECTION_C2S,
+                             "{\"operation\":\"call_tool\",\"tool_name\":\"echo\",\"type\":"
+                             "\"operation\"}",
+                             &message),
+                     REASON_ALLOWED);
+    assert_int_equal(message.kind, MESSAGE_TYPED);
+    assert_true(span_equals(message.verb, "call_tool"));
+    assert_true(span_equals(message.target, "echo"));
+    assert_int_equal(read_as(socket, DIRECTION_S2C,
+                             "{\"type\":\"operation_result\",\"operation\":\"call_tool\"}",
+                             &message),
+                     REASON_ALLOWED);
+    assert_true(span_equals(message.verb, "operation_result"));
+    assert_int_equal(read_as(runs, DIRECTION_C2S,
+                             "{\"type\":\"start\",\"team_config\":{ \"a\" : 1 }}", &message),
+                     REASON_ALLOWED);
+    assert_true(span_equals(message.match, "{ \"a\" : 1 }"));
+    assert_int_equal(read_as(runs, DIRECTION_C2S, "{\"type\":\"start\"}", &message),
+                     REASON_ALLOWED);
+    assert_null(message.match.data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request),   cmocka_unit_test(test_escapes_are_undone),
+        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_refused_but_read),
+        cmocka_unit_test(test_id_limits), cmocka_unit_test(test_open_vocabulary),
+        cmocka_unit_test(test_typed),
+    };
+
+    return cmocka_run_group_tests_name("message", tests, set_up, tear_down);
+}

@@ -1,0 +1,270 @@
+/* operations.c and operations_params.c: records, the kill switch, and the audit log behind all. */
+#include "operations_fixture.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+
+/* Makes every write to the audit log fail, as a full disk would. */
+static void break_audit(const struct broker_fixture *fixture)
+{
+    DIR *descriptors = opendir("/proc/self/fd");
+    int nowhere = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    const struct dirent *entry;
+    int broken = 0;
+
+    assert_non_null(descriptors);
+    while ((entry = readdir(descriptors)) != NULL) {
+        char link[300], target[4096];
+        ssize_t length;
+
+        snprintf(link, sizeof(link), "/proc/self/fd/%s", entry->d_name);
+        length = readlink(link, target, sizeof(target) - 1);
+        target[length > 0 ? length : 0] = '\0';
+        if (strcmp(target, fixture->broker.audit_path) == 0) {
+            assert_true(dup2(nowhere, (int)strtol(entry->d_name, NULL, 10)) >= 0);
+            broken++;
+        }
+    }
+    closedir(descriptors);
+    close(nowhere);
+    assert_true(broken > 0);
+}
+
+/* Parameter records. */
+
+static void test_put_keeps_a_record(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct store_params stored;
+    struct buffer json;
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    buffer_init(&json, FIXTURE_BYTES);
+    assert_int_equal(operations_get_params(&operation, "everything", true, &stored, &json), OK);
+    assert_string_equal(json.data, RECORD);
+    assert_string_equal(stored.surface, "studio");
+    assert_logged(fixture, "params_stored");
+    assert_logged(fixture, "params_revealed");
+    assert_non_null(strstr(fixture_audit(fixture), stored.digest));
+    assert_non_null(strstr(fixture_audit(fixture), "\"operator_uid\":1234"));
+    buffer_wipe(&json);
+}
+
+static void test_put_refuses(void **state)
+{
+    static const struct {
+        const char *name, *surface, *json;
+        enum error error;
+        enum reason reason;
+    } cases[] = {
+        {"", NULL, RECORD, ERROR_INVALID, REASON_INTERNAL},
+        {"-x", NULL, RECORD, ERROR_INVALID, REASON_INTERNAL},
+        {"a/b", NULL, RECORD, ERROR_INVALID, REASON_INTERNAL},
+        {"a b", NULL, RECORD, ERROR_INVALID, REASON_INTERNAL},
+        {"0123456789012345678901234567890123456789012345678901234567890123x", NULL, RECORD,
+         ERROR_INVALID, REASON_INTERNAL},
+        {"x", "nowhere", RECORD, ERROR_INVALID, REASON_INTERNAL},
+        {"x", NULL, "", ERROR_SYNTAX, REASON_INTERNAL},
+        {"x", NULL, "[]", ERROR_SYNTAX, REASON_INTERNAL},
+        {"x", NULL, "{\"a\":1,\"a\":2}", ERROR_SYNTAX, REASON_INTERNAL},
+        {"x", NULL, "{\"command\":\"/bin/sh\"}", ERROR_DENIED, REASON_EXECUTABLE_REFUSED},
+        {"x", NULL, "{\"deep\":{\"command\":\"/bin/sh\"}}", ERROR_DENIED,
+         REASON_EXECUTABLE_REFUSED},
+        {"x", NULL, "{\"command\":\"/bin/true\",\"env\":{\"LD_PRELOAD\":\"x\"}}", ERROR_DENIED,
+         REASON_EXECUTABLE_REFUSED},
+    };
+    struct broker_fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct operation operation = begin(fixture);
+        struct store_params stored;
+
+        assert_int_equal(operations_put_params(&operation, cases[i].name, cases[i].surface,
+                                               span_of(cases[i].json), &stored),
+                         cases[i].error);
+        assert_int_equal(operation.reason, cases[i].reason);
+        assert_true(operation.why[0] != '\0');
+        assert_int_equal(store_params_get(fixture->broker.store, "x", &stored, NULL),
+                         ERROR_NOT_FOUND);
+    }
+    assert_string_equal(fixture_audit(fixture), "");
+}
+
+static void test_put_refuses_a_large_record(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    size_t length = 64 * 1024 + 1;
+    char *json = malloc(length + 1);
+
+    assert_non_null(json);
+    memset(json, ' ', length);
+    json[0] = '{';
+    json[length - 1] = '}';
+    json[length] = '\0';
+    assert_int_equal(put(fixture, "x", NULL, json), ERROR_LIMIT);
+    json[length - 2] = '}';
+    json[length - 1] = '\0';
+    assert_int_equal(put(fixture, "x", NULL, json), OK);
+    free(json);
+}
+
+static void test_changed_record_cuts_its_sessions(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    char bound[TOKEN_ID_SIZE], gone[TOKEN_ID_SIZE], revoked[TOKEN_ID_SIZE], other[TOKEN_ID_SIZE];
+    struct session_request brief = with_record;
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    brief.ttl_s = 10;
+    assert_int_equal(create(fixture, &brief, gone, NULL), OK);
+    assert_int_equal(create(fixture, &with_record, bound, NULL), OK);
+    assert_int_equal(create(fixture, &with_record, revoked, NULL), OK);
+    assert_int_equal(create(fixture, &plain, other, NULL), OK);
+    assert_int_equal(store_session_revoke(fixture->broker.store, revoked, fixture_now), OK);
+    fixture_now += 20; /* `gone` has expired */
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    expect_told("%s", "");
+    assert_int_equal(put(fixture, "everything", "studio", OTHER), OK);
+    expect_told("session %s params_changed\n", bound);
+    /* The old content makes the session good again: it is bound to content, not to time. */
+    assert_int_equal(put(fixture, "everything", NULL, RECORD), OK);
+    expect_told("%s", "");
+}
+
+static void test_record_moved_to_another_surface_revokes(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct session session;
+    char id[TOKEN_ID_SIZE];
+
+    assert_int_equal(put(fixture, "everything", NULL, RECORD), OK);
+    assert_int_equal(create(fixture, &with_record, id, NULL), OK);
+    assert_int_equal(put(fixture, "everything", "tools", RECORD), OK);
+    expect_told("session %s params_changed\n", id);
+    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(session.revoked_at, fixture_now);
+    session_clear(&session);
+}
+
+static void test_removed_record_cuts_its_sessions(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    char id[TOKEN_ID_SIZE];
+
+    assert_int_equal(operations_remove_params(&operation, "everything"), ERROR_NOT_FOUND);
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    assert_int_equal(create(fixture, &with_record, id, NULL), OK);
+    assert_int_equal(operations_remove_params(&operation, "everything"), OK);
+    expect_told("session %s params_changed\n", id);
+    assert_logged(fixture, "params_removed");
+}
+
+/* The kill switch. */
+
+static void test_kill_and_arm(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    bool killed = false;
+
+    assert_int_equal(operations_set_killed(&operation, "nowhere", true), ERROR_NOT_FOUND);
+    assert_int_equal(operations_set_killed(&operation, "tools", true), OK);
+    expect_told("surface 1 surface_killed\n");
+    assert_true(fixture->broker.surfaces[1].killed);
+    assert_false(fixture->broker.surfaces[0].killed);
+    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_true(killed);
+    assert_int_equal(operations_set_killed(&operation, "tools", false), OK);
+    expect_told("%s", "");
+    assert_false(fixture->broker.surfaces[1].killed);
+    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_false(killed);
+    assert_logged(fixture, "surface_killed");
+    assert_logged(fixture, "surface_armed");
+}
+
+/* The audit log. */
+
+static void test_no_grant_without_the_log(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct store_params stored;
+    char id[TOKEN_ID_SIZE], ticket[TICKET_SIZE];
+    int64_t expires_at;
+    struct buffer json;
+    bool killed = false;
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    assert_int_equal(operations_set_killed(&operation, "tools", true), OK);
+    break_audit(fixture);
+
+    assert_int_equal(put(fixture, "another", "studio", OTHER), ERROR_IO);
+    assert_int_equal(store_params_get(fixture->broker.store, "another", &stored, NULL),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(create(fixture, &plain, NULL, NULL), ERROR_IO);
+    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
+    assert_int_equal(operation.reason, REASON_AUDIT_UNAVAILABLE);
+    assert_int_equal(operations_set_killed(&operation, "tools", false), ERROR_IO);
+    assert_true(fixture->broker.surfaces[1].killed);
+    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_true(killed);
+    buffer_init(&json, FIXTURE_BYTES);
+    assert_int_equal(operations_get_params(&operation, "everything", true, &stored, &json),
+                     ERROR_IO);
+    buffer_wipe(&json);
+}
+
+static void test_taking_away_works_without_the_log(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct session session;
+    char id[TOKEN_ID_SIZE];
+
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    break_audit(fixture);
+    assert_int_equal(operations_revoke_session(&operation, id), ERROR_IO);
+    expect_told("session %s session_revoked\n", id);
+    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(session.revoked_at, fixture_now);
+    session_clear(&session);
+    assert_int_equal(operations_set_killed(&operation, "studio", true), ERROR_IO);
+    assert_true(fixture->broker.surfaces[0].killed);
+    expect_told("surface 0 surface_killed\n");
+}
+
+static void test_no_secret_in_the_log(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    char token[TOKEN_BYTES_MAX + 1];
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    assert_int_equal(create(fixture, &with_record, NULL, token), OK);
+    assert_logged(fixture, "session_created");
+    assert_null(strstr(fixture_audit(fixture), SECRET));
+    assert_null(strstr(fixture_audit(fixture), token));
+    assert_null(strstr(fixture_audit(fixture), strrchr(token, '.')));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(test_put_keeps_a_record),
+        BROKER_TEST(test_put_refuses),
+        BROKER_TEST(test_put_refuses_a_large_record),
+        BROKER_TEST(test_changed_record_cuts_its_sessions),
+        BROKER_TEST(test_record_moved_to_another_surface_revokes),
+        BROKER_TEST(test_removed_record_cuts_its_sessions),
+        BROKER_TEST(test_kill_and_arm),
+        BROKER_TEST(test_no_grant_without_the_log),
+        BROKER_TEST(test_taking_away_works_without_the_log),
+        BROKER_TEST(test_no_secret_in_the_log),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

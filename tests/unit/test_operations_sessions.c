@@ -1,0 +1,196 @@
+/* operations_sessions.c: sessions and tickets. */
+#include "operations_fixture.h"
+
+static void test_session_carries_what_was_asked(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct session_request request = with_record;
+    struct token_claims claims;
+    struct store_params stored;
+    struct session session;
+    char id[TOKEN_ID_SIZE], token[TOKEN_BYTES_MAX + 1];
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    assert_int_equal(store_params_get(fixture->broker.store, "everything", &stored, NULL), OK);
+    request.once = true;
+    request.callers_set = true;
+    request.callers[0] = 1000;
+    request.caller_count = 1;
+    request.verbs_set = true;
+    assert_int_equal(text_list_add(&request.verbs, "call_tool", 9), OK);
+    assert_int_equal(create(fixture, &request, id, token), OK);
+    text_list_clear(&request.verbs);
+
+    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+                                  fixture_now, &claims),
+                     REASON_ALLOWED);
+    assert_string_equal(claims.session_id, id);
+    assert_string_equal(claims.subject, "uid:1234");
+    assert_string_equal(claims.params_digest, stored.digest);
+    assert_int_equal(claims.expires_at, fixture_now + 60);
+    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(session_check(&session, &claims, stored.digest, true, 1000, fixture_now),
+                     REASON_ALLOWED);
+    assert_int_equal(session_check(&session, &claims, stored.digest, true, 1001, fixture_now),
+                     REASON_CALLER_MISMATCH);
+    assert_true(session.once);
+    assert_int_equal(session.created_by, UID);
+    assert_int_equal(session.verbs.count, 1);
+    assert_string_equal(session.verbs.items[0], "call_tool");
+    assert_false(session.targets_set);
+    session_clear(&session);
+}
+
+static void test_session_without_a_record(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct token_claims claims;
+    char token[TOKEN_BYTES_MAX + 1];
+
+    assert_int_equal(create(fixture, &plain, NULL, token), OK);
+    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+                                  fixture_now, &claims),
+                     REASON_ALLOWED);
+    assert_string_equal(claims.params_digest, "-");
+}
+
+static void test_session_refused(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct session_request request = plain;
+
+    assert_int_equal(put(fixture, "for-tools", "tools", RECORD), OK);
+    request.surface = "nowhere";
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request = plain;
+    request.params = "missing";
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request.params = "for-tools";
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request = plain;
+    request.ttl_s = 0;
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request.ttl_s = -5;
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request.ttl_s = SESSION_TTL_MAX_S + 1;
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request.ttl_s = INT64_MAX;
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    request.ttl_s = SESSION_TTL_MAX_S;
+    assert_int_equal(create(fixture, &request, NULL, NULL), OK);
+    request = plain;
+    request.verbs_set = true;
+    assert_int_equal(text_list_add(&request.verbs, "a\nb", 3), OK);
+    assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
+    text_list_clear(&request.verbs);
+}
+
+/* A record may have been kept before the configuration lost its executable. */
+static void test_session_checks_commands_again(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct store_params stored;
+    struct session session;
+    char *token = NULL;
+    static const char old[] = "{\"command\":\"/bin/sh\"}";
+
+    assert_int_equal(store_params_put(fixture->broker.store, "everything", "", old, sizeof(old) - 1,
+                                      fixture_now, &stored),
+                     OK);
+    assert_int_equal(operations_create_session(&operation, &with_record, &session, &token),
+                     ERROR_DENIED);
+    assert_int_equal(operation.reason, REASON_EXECUTABLE_REFUSED);
+    assert_null(token);
+}
+
+static void test_revoke_one(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct session session;
+    char id[TOKEN_ID_SIZE];
+
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    assert_int_equal(operations_revoke_session(&operation, "00"), ERROR_NOT_FOUND);
+    expect_told("%s", "");
+    assert_int_equal(operations_revoke_session(&operation, id), OK);
+    expect_told("session %s session_revoked\n", id);
+    assert_int_equal(operations_revoke_session(&operation, id), OK);
+    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(operations_session_state(&session, fixture_now), SESSION_REVOKED);
+    session_clear(&session);
+    assert_logged(fixture, "session_revoked");
+}
+
+static void test_revoke_many(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct session_request for_tools = plain;
+    size_t count = 0;
+
+    for_tools.surface = "tools";
+    assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
+    assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
+    assert_int_equal(create(fixture, &for_tools, NULL, NULL), OK);
+    assert_int_equal(operations_revoke_sessions(&operation, "nowhere", &count), ERROR_NOT_FOUND);
+    expect_told("%s", "");
+    assert_int_equal(operations_revoke_sessions(&operation, "tools", &count), OK);
+    assert_int_equal(count, 1);
+    expect_told("surface 1 session_revoked\n");
+    assert_int_equal(operations_revoke_sessions(&operation, NULL, &count), OK);
+    assert_int_equal(count, 2);
+    expect_told("session * session_revoked\n");
+}
+
+static void test_ticket_needs_a_live_session(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    char id[TOKEN_ID_SIZE], redeemed[TOKEN_ID_SIZE], ticket[TICKET_SIZE];
+    int64_t expires_at = 0;
+
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    assert_int_equal(operations_issue_ticket(&operation, "00", ticket, &expires_at),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), OK);
+    assert_int_equal(expires_at, fixture_now + TICKET_LIFETIME_S);
+    assert_true(tickets_redeem(fixture->broker.tickets, span_of(ticket), fixture_now, redeemed));
+    assert_string_equal(redeemed, id);
+    assert_null(strstr(fixture_audit(fixture), ticket));
+    fixture_now += 60;
+    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), ERROR_STATE);
+    assert_non_null(strstr(operation.why, "expired"));
+}
+
+static void test_session_states(void **state)
+{
+    struct session session = {.expires_at = 100};
+
+    (void)state;
+    assert_int_equal(operations_session_state(&session, 99), SESSION_ACTIVE);
+    assert_int_equal(operations_session_state(&session, 100), SESSION_EXPIRED);
+    session.used_at = 50;
+    assert_int_equal(operations_session_state(&session, 99), SESSION_ACTIVE);
+    session.once = true;
+    assert_int_equal(operations_session_state(&session, 99), SESSION_USED);
+    session.revoked_at = 60;
+    assert_int_equal(operations_session_state(&session, 99), SESSION_REVOKED);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(test_session_carries_what_was_asked),
+        BROKER_TEST(test_session_without_a_record),
+        BROKER_TEST(test_session_refused),
+        BROKER_TEST(test_session_checks_commands_again),
+        BROKER_TEST(test_revoke_one),
+        BROKER_TEST(test_revoke_many),
+        BROKER_TEST(test_ticket_needs_a_live_session),
+        cmocka_unit_test(test_session_states),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,107 @@
+/* reason.c: the published table is complete and consistent. */
+#include "base/reason.h"
+
+#include "wire/ws_frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_zero_refuses(void **state)
+{
+    enum reason zero = (enum reason)0;
+
+    (void)state;
+    assert_false(reason_allows(zero));
+    assert_int_equal(zero, REASON_INTERNAL);
+    for (int reason = 0; reason < REASON_COUNT; reason++)
+        assert_int_equal(reason_allows((enum reason)reason), reason == REASON_ALLOWED);
+}
+
+static void test_rows(void **state)
+{
+    (void)state;
+    for (int reason = 0; reason < REASON_COUNT; reason++) {
+        const struct reason_info *info = reason_info((enum reason)reason);
+        size_t length = strlen(info->code);
+
+        assert_true(length > 0 && strspn(info->code, "abcdefghijklmnopqrstuvwxyz_0123456789") == length);
+        assert_true(strlen(info->text) > 0 && info->text[strlen(info->text) - 1] != '.');
+        for (int other = 0; other < reason; other++)
+            assert_string_not_equal(info->code, reason_info((enum reason)other)->code);
+    }
+}
+
+/* The statuses and close codes that the contract names, and none besides. */
+static void test_numbers(void **state)
+{
+    static const unsigned statuses[] = {400, 401, 403, 404, 405, 411, 413,
+                                        415, 426, 431, 500, 502, 503, 504};
+
+    (void)state;
+    for (int reason = 0; reason < REASON_COUNT; reason++) {
+        const struct reason_info *info = reason_info((enum reason)reason);
+        bool known = info->http_status == 0;
+
+        for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+            known = known || info->http_status == statuses[i];
+        if (!known || (info->close_code != 0 && !ws_close_code_valid(info->close_code)))
+            fail_msg("%s: %u, %u", info->code, info->http_status, info->close_code);
+        /* Every refusal can be told to somebody. */
+        assert_int_equal(info->http_status == 0 && info->close_code == 0,
+                         reason == REASON_ALLOWED);
+    }
+}
+
+/* The numbers that the contract promises by name. */
+static void test_contract(void **state)
+{
+    static const struct {
+        enum reason reason;
+        unsigned status, close_code;
+    } rows[] = {
+        {REASON_MALFORMED, 400, 0},          {REASON_CREDENTIAL_MISSING, 401, 0},
+        {REASON_TOKEN_IN_QUERY, 401, 0},     {REASON_SESSION_REVOKED, 401, 1008},
+        {REASON_SESSION_EXPIRED, 401, 1008}, {REASON_ORIGIN_MISMATCH, 403, 0},
+        {REASON_HOST_MISMATCH, 403, 0},      {REASON_CALLER_MISMATCH, 403, 0},
+        {REASON_ROUTE_UNKNOWN, 404, 0},      {REASON_METHOD_REFUSED, 405, 0},
+        {REASON_LENGTH_REQUIRED, 411, 0},    {REASON_HEADERS_TOO_LARGE, 431, 0},
+        {REASON_SURFACE_KILLED, 503, 1008},  {REASON_CAPACITY, 503, 1013},
+        {REASON_DRAINING, 503, 1001},        {REASON_UPSTREAM_UNREACHABLE, 502, 1014},
+        {REASON_UPSTREAM_TIMEOUT, 504, 1014}, {REASON_BINARY_REFUSED, 0, 1003},
+        {REASON_MESSAGE_TOO_BIG, 0, 1009},   {REASON_JSON_UTF8, 0, 1007},
+        {REASON_JSON_DUPLICATE_KEY, 0, 1007}, {REASON_TARGET_REFUSED, 0, 1008},
+        {REASON_INTERNAL, 500, 1011},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct reason_info *info = reason_info(rows[i].reason);
+
+        assert_int_equal(info->http_status, rows[i].status);
+        assert_int_equal(info->close_code, rows[i].close_code);
+    }
+}
+
+static void test_out_of_range(void **state)
+{
+    (void)state;
+    assert_ptr_equal(reason_info(REASON_COUNT), reason_info(REASON_INTERNAL));
+    assert_ptr_equal(reason_info((enum reason)(REASON_COUNT + 1000)),
+                     reason_info(REASON_INTERNAL));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_zero_refuses), cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_contract),
+        cmocka_unit_test(test_out_of_range),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/* register.c and register_render.c: from facts to cells to JSON and Markdown. */
+#include "broker/register.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#define BYTES_MAX (256 * 1024)
+
+/* Surface 0 has everything said, 1 says nothing, 2 listens beyond loopback and observes. */
+static const char configuration[] =
+    "{\"state_dir\":\"/nowhere\",\"control_socket\":\"/nowhere/control.sock\","
+    "\"executables\":[\"/bin/true\"],\"surfaces\":{"
+    "\"studio\":{\"why\":\"For | tests and <more>\",\"can_do\":\"Start `things`\","
+    "\"listen\":[\"localhost:8081\"],\"upstream\":{\"socket\":\"/run/x/studio.sock\"},"
+    "\"dialect\":\"opaque\",\"callers\":{\"uids\":[1000,1001]}},"
+    "\"tools\":{\"listen\":[\"localhost:8082\"],\"upstream\":{\"socket\":\"/run/x/tools.sock\"},"
+    "\"dialect\":\"opaque\"},"
+    "\"wide\":{\"why\":\"w\",\"can_do\":\"c\",\"listen\":[\"192.0.2.1:8083\"],"
+    "\"allow_non_loopback\":true,\"upstream\":{\"socket\":\"/run/x/wide.sock\"},"
+    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1]}}}}";
+
+static struct config *config;
+
+static int load(void **state)
+{
+    static struct config_faults faults;
+    static char pack_text[BYTES_MAX];
+    struct config_pack pack = {.name = "opaque", .text = pack_text};
+    FILE *file = fopen(SOURCE_DIR "/config/dialects/opaque.json", "re");
+
+    (void)state;
+    if (file == NULL)
+        return -1;
+    pack.length = fread(pack_text, 1, sizeof(pack_text), file);
+    fclose(file);
+    if (config_load(configuration, sizeof(configuration) - 1, &pack, 1, getuid(), &config,
+                    &faults) != OK) {
+        print_error("%s: %s\n", faults.items[0].pointer, faults.items[0].text);
+        return -1;
+    }
+    return 0;
+}
+
+static int unload(void **state)
+{
+    (void)state;
+    config_destroy(config);
+    return 0;
+}
+
+static struct register_facts claimed(size_t surface)
+{
+    return (struct register_facts){.surface = &config->surfaces[surface], .config = config};
+}
+
+/* What a healthy running gate says. */
+static struct register_facts live(size_t surface)
+{
+    struct register_facts facts = claimed(surface);
+
+    facts.live = true;
+    facts.listeners_loopback = true;
+    facts.socket = (struct register_socket){.directory_known = true,
+                                            .directory_private = true,
+                                            .directory_mode = 0700,
+                                            .directory_owner = 42,
+                                            .socket_there = true};
+    assert_int_equal(text_list_add(&facts.listeners, "127.0.0.1:8081", 14), OK);
+    return facts;
+}
+
+static void build(struct register_facts facts, struct register_row *row)
+{
+    assert_int_equal(register_row_build(&facts, row), OK);
+    register_facts_clear(&facts);
+}
+
+static void assert_says(const struct register_cell *cell, const char *words)
+{
+    if (strstr(cell->value.data, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", cell->value.data, words);
+}
+
+static void test_without_a_gate_all_is_claimed(void **state)
+{
+    struct register_row row;
+
+    (void)state;
+    for (size_t i = 0; i < config->surface_count; i++) {
+        build(claimed(i), &row);
+        for (size_t j = 0; j < REGISTER_COLUMN_COUNT; j++) {
+            assert_false(row.cells[j].proven);
+            assert_non_null(row.cells[j].how);
+            assert_true(row.cells[j].value.length > 0);
+        }
+        register_row_clear(&row);
+    }
+}
+
+static void test_live_state_proves(void **state)
+{
+    static const bool proven[REGISTER_COLUMN_COUNT] = {
+        [REGISTER_SURFACE] = true,         [REGISTER_REACH] = true,       [REGISTER_CALLERS] = true,
+        [REGISTER_ISOLATION] = true,       [REGISTER_KILL_SWITCH] = true, [REGISTER_WHY] = false,
+        [REGISTER_AUTHENTICATION] = false, [REGISTER_CAN_DO] = false};
+    struct register_row row;
+
+    (void)state;
+    build(live(0), &row);
+    for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++) {
+        assert_int_equal(row.cells[i].proven, proven[i]);
+        assert_false(row.cells[i].finding);
+    }
+    assert_says(&row.cells[REGISTER_SURFACE], "127.0.0.1:8081");
+    assert_says(&row.cells[REGISTER_CALLERS], "uids 1000, 1001");
+    assert_says(&row.cells[REGISTER_ISOLATION], "uid 42 with mode 0700");
+    assert_says(&row.cells[REGISTER_KILL_SWITCH], "sidelock kill studio");
+    assert_says(&row.cells[REGISTER_KILL_SWITCH], "armed");
+    assert_says(&row.cells[REGISTER_CAN_DO], "/bin/true");
+    register_row_clear(&row);
+}
+
+static void test_what_is_not_said_is_a_finding(void **state)
+{
+    struct register_row row;
+
+    (void)state;
+    build(live(1), &row);
+    assert_true(row.cells[REGISTER_WHY].finding);
+    assert_true(row.cells[REGISTER_CAN_DO].finding);
+    assert_says(&row.cells[REGISTER_WHY], "\"why\"");
+    assert_says(&row.cells[REGISTER_CALLERS], "Any local user");
+    assert_false(row.cells[REGISTER_CALLERS].finding);
+    register_row_clear(&row);
+    build(claimed(1), &row);
+    assert_true(row.cells[REGISTER_CALLERS].finding);
+    register_row_clear(&row);
+}
+
+static void test_wide_surface_is_a_finding(void **state)
+{
+    struct register_facts facts = live(2);
+    struct register_row row;
+
+    (void)state;
+    facts.listeners_loopback = false;
+    build(facts, &row);
+    assert_true(row.cells[REGISTER_REACH].finding);
+    assert_true(row.cells[REGISTER_REACH].proven);
+    assert_says(&row.cells[REGISTER_REACH], "Other machines");
+    assert_true(row.cells[REGISTER_CAN_DO].finding);
+    assert_says(&row.cells[REGISTER_CAN_DO], "observe");
+    register_row_clear(&row);
+    build(claimed(2), &row);
+    assert_true(row.cells[REGISTER_REACH].finding);
+    register_row_clear(&row);
+}
+
+static void test_no_listener_proves_nothing(void **state)
+{
+    struct register_facts facts = claimed(0);
+    struct register_row row;
+
+    (void)state;
+    facts.live = true;
+    facts.listeners_loopback = true;
+    build(facts, &row);
+    assert_false(row.cells[REGISTER_SURFACE].proven);
+    assert_true(row.cells[REGISTER_SURFACE].finding);
+    assert_false(row.cells[REGISTER_REACH].proven);
+    register_row_clear(&row);
+}
+
+static void test_isolation(void **state)
+{
+    struct register_facts facts = live(0);
+    struct register_row row;
+
+    (void)state;
+    facts.socket.directory_private = false;
+    facts.socket.directory_mode = 01777;
+    facts.socket.socket_there = false;
+    build(facts, &row);
+    assert_true(row.cells[REGISTER_ISOLATION].finding);
+    assert_true(row.cells[REGISTER_ISOLATION].proven);
+    assert_says(&row.cells[REGISTER_ISOLATION], "mode 1777");
+    assert_says(&row.cells[REGISTER_ISOLATION], "no socket is there now");
+    register_row_clear(&row);
+
+    facts = live(0);
+    facts.socket.directory_known = false;
+    build(facts, &row);
+    assert_true(row.cells[REGISTER_ISOLATION].finding);
+    assert_false(row.cells[REGISTER_ISOLATION].proven);
+    register_row_clear(&row);
+}
+
+static void test_sessions_and_kill_switch(void **state)
+{
+    struct register_facts facts = live(1);
+    struct register_row row;
+
+    (void)state;
+    facts.sessions = 3;
+    facts.sessions_any_caller = 2;
+    facts.connections = 1;
+    facts.killed = true;
+    build(facts, &row);
+    assert_says(&row.cells[REGISTER_CALLERS], "3 active sessions, 1 live connection");
+    assert_says(&row.cells[REGISTER_CALLERS], "2 of the sessions name no caller");
+    assert_true(row.cells[REGISTER_CALLERS].finding);
+    assert_says(&row.cells[REGISTER_KILL_SWITCH], "now on");
+    register_row_clear(&row);
+}
+
+static json_t *render_json(const struct register_facts *facts, size_t count)
+{
+    struct buffer out;
+    json_t *root;
+
+    buffer_init(&out, BYTES_MAX);
+    assert_int_equal(register_render(facts, count, REGISTER_JSON, &out), OK);
+    root = json_loadb(out.data, out.length, JSON_REJECT_DUPLICATES, NULL);
+    assert_non_null(root);
+    buffer_clear(&out);
+    return root;
+}
+
+static void test_json(void **state)
+{
+    struct register_facts facts[] = {claimed(0), claimed(1)};
+    json_t *root = render_json(facts, 2);
+    const json_t *row = json_array_get(json_object_get(root, "rows"), 0);
+
+    (void)state;
+    assert_true(json_is_false(json_object_get(root, "live")));
+    assert_int_equal(json_array_size(json_object_get(root, "rows")), 2);
+    assert_int_equal(json_object_size(row), REGISTER_COLUMN_COUNT + 1);
+    for (unsigned i = 0; i < REGISTER_COLUMN_COUNT; i++) {
+        const json_t *cell = json_object_get(row, register_column_key(i));
+
+        assert_true(json_is_string(json_object_get(cell, "value")));
+        assert_true(json_is_string(json_object_get(cell, "how")));
+        assert_true(json_is_boolean(json_object_get(cell, "finding")));
+        assert_string_equal(json_string_value(json_object_get(cell, "evidence")), "claimed");
+    }
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(row, "why_it_exists"), "value")),
+        "For | tests and <more>");
+    json_decref(root);
+
+    facts[0] = live(0);
+    root = render_json(facts, 1);
+    assert_true(json_is_true(json_object_get(root, "live")));
+    json_decref(root);
+    register_facts_clear(&facts[0]);
+}
+
+/* Columns of a table row: bars that are not escaped, less one. */
+static size_t columns_of(const char *line, size_t length)
+{
+    size_t bars = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        if (line[i] == '|' && (i == 0 || line[i - 1] != '\\'))
+            bars++;
+    }
+    return bars - 1;
+}
+
+static void test_markdown(void **state)
+{
+    struct register_facts facts[] = {claimed(0), claimed(1), claimed(2)};
+    struct buffer out;
+    size_t rows = 0;
+    const char *text;
+
+    (void)state;
+    buffer_init(&out, BYTES_MAX);
+    assert_int_equal(register_render(facts, 3, REGISTER_MARKDOWN, &out), OK);
+    text = out.data != NULL ? out.data : "";
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (*line != '|')
+            continue;
+        assert_int_equal(columns_of(line, strcspn(line, "\n")), REGISTER_COLUMN_COUNT);
+        rows++;
+    }
+    assert_int_equal(rows, 2 + 3);
+    assert_non_null(strstr(text, "For \\| tests and &lt;more&gt;"));
+    assert_non_null(strstr(text, "Start \\`things\\`"));
+    assert_non_null(strstr(text, "## Findings"));
+    assert_non_null(strstr(text, "tools, Why it exists: Nobody has said why"));
+    buffer_clear(&out);
+}
+
+static void test_limits(void **state)
+{
+    static struct register_facts many[CONFIG_SURFACES_MAX + 1];
+    struct buffer out;
+
+    (void)state;
+    for (size_t i = 0; i < CONFIG_SURFACES_MAX + 1; i++)
+        many[i] = claimed(0);
+    buffer_init(&out, BYTES_MAX);
+    assert_int_equal(register_render(many, CONFIG_SURFACES_MAX, REGISTER_MARKDOWN, &out), OK);
+    assert_int_equal(register_render(many, CONFIG_SURFACES_MAX + 1, REGISTER_MARKDOWN, &out),
+                     ERROR_LIMIT);
+    buffer_clear(&out);
+    buffer_init(&out, 100);
+    assert_int_equal(register_render(many, 1, REGISTER_JSON, &out), ERROR_LIMIT);
+    buffer_clear(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_without_a_gate_all_is_claimed),
+        cmocka_unit_test(test_live_state_proves),
+        cmocka_unit_test(test_what_is_not_said_is_a_finding),
+        cmocka_unit_test(test_wide_surface_is_a_finding),
+        cmocka_unit_test(test_no_listener_proves_nothing),
+        cmocka_unit_test(test_isolation),
+        cmocka_unit_test(test_sessions_and_kill_switch),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_limits),
+    };
+
+    return cmocka_run_group_tests(tests, load, unload);
+}

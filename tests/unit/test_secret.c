@@ -1,0 +1,151 @@
+/* secret.c: hashes and key derivation against published vectors, and the handling of keys. */
+#include "base/secret.h"
+
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* FIPS 180-4's examples, as published by NIST: the empty message, one block, two blocks. */
+static void test_sha256_vectors(void **state)
+{
+    static const struct {
+        const char *message, *digest;
+    } vectors[] = {
+        {"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+        {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+        char hex[SHA256_HEX_SIZE], again[SHA256_HEX_SIZE];
+        unsigned char digest[SHA256_BYTES];
+
+        secret_sha256_hex(vectors[i].message, strlen(vectors[i].message), hex);
+        assert_string_equal(hex, vectors[i].digest);
+        secret_sha256(vectors[i].message, strlen(vectors[i].message), digest);
+        text_hex(digest, sizeof(digest), again);
+        assert_string_equal(again, vectors[i].digest);
+    }
+}
+
+/* FIPS 180-4's example; only the WebSocket handshake asks for this hash. */
+static void test_sha1_vector(void **state)
+{
+    unsigned char digest[SHA1_BYTES];
+    char hex[2 * SHA1_BYTES + 1];
+
+    (void)state;
+    secret_sha1("abc", 3, digest);
+    text_hex(digest, sizeof(digest), hex);
+    assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
+}
+
+/*
+ * HKDF-SHA256 without a salt: extract-then-expand worked out from RFC 5869
+ * section 2 with an independent HMAC over the key 00 01 .. 1f and the info "check".
+ */
+static void test_derivation_vector(void **state)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+    struct secret_key *master, *derived;
+    char hex[2 * SECRET_KEY_BYTES + 1];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)i;
+    assert_int_equal(secret_key_from_bytes(bytes, &master), OK);
+    assert_int_equal(secret_key_derive(master, "check", &derived), OK);
+    text_hex(secret_key_bytes(derived), SECRET_KEY_BYTES, hex);
+    assert_string_equal(hex, "5b65c4e86119ed29b47b7cd9745ac5aa64e441c10a0d9b2a0fa4ffaee96046cf");
+    secret_key_destroy(derived);
+    secret_key_destroy(master);
+}
+
+static void test_purposes_give_different_keys(void **state)
+{
+    static const unsigned char bytes[SECRET_KEY_BYTES] = {1};
+    struct secret_key *master, *tokens, *sealing, *again;
+
+    (void)state;
+    assert_int_equal(secret_key_from_bytes(bytes, &master), OK);
+    assert_int_equal(secret_key_derive(master, "tokens", &tokens), OK);
+    assert_int_equal(secret_key_derive(master, "sealing", &sealing), OK);
+    assert_int_equal(secret_key_derive(master, "tokens", &again), OK);
+    assert_false(
+        secret_equal(secret_key_bytes(tokens), secret_key_bytes(sealing), SECRET_KEY_BYTES));
+    assert_false(secret_equal(secret_key_bytes(tokens), bytes, SECRET_KEY_BYTES));
+    assert_true(secret_equal(secret_key_bytes(tokens), secret_key_bytes(again), SECRET_KEY_BYTES));
+    secret_key_destroy(master);
+    secret_key_destroy(tokens);
+    secret_key_destroy(sealing);
+    secret_key_destroy(again);
+}
+
+static void test_key_keeps_its_own_copy(void **state)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+    struct secret_key *key;
+
+    (void)state;
+    memset(bytes, 7, sizeof(bytes));
+    assert_int_equal(secret_key_from_bytes(bytes, &key), OK);
+    secret_wipe(bytes, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        assert_int_equal(bytes[i], 0);
+        assert_int_equal(secret_key_bytes(key)[i], 7);
+    }
+    secret_key_destroy(key);
+    secret_key_destroy(NULL);
+}
+
+static void test_equal(void **state)
+{
+    (void)state;
+    assert_true(secret_equal("abc", "abc", 3));
+    assert_false(secret_equal("abc", "abd", 3));
+    assert_false(secret_equal("xbc", "abc", 3));
+    assert_true(secret_equal("abX", "abY", 2));
+    assert_true(secret_equal("", "", 0));
+}
+
+/* Not a test of randomness: only that each call fills all of its memory anew. */
+static void test_random_fills(void **state)
+{
+    unsigned char first[64], second[64];
+    unsigned char seen[64] = {0};
+
+    (void)state;
+    for (int round = 0; round < 32; round++) {
+        assert_int_equal(secret_random(first, sizeof(first)), OK);
+        assert_int_equal(secret_random(second, sizeof(second)), OK);
+        assert_memory_not_equal(first, second, sizeof(first));
+        for (size_t i = 0; i < sizeof(first); i++)
+            seen[i] |= first[i];
+    }
+    for (size_t i = 0; i < sizeof(seen); i++)
+        assert_int_not_equal(seen[i], 0);
+    assert_int_equal(secret_random(first, SIZE_MAX), ERROR_LIMIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sha256_vectors),
+        cmocka_unit_test(test_sha1_vector),
+        cmocka_unit_test(test_derivation_vector),
+        cmocka_unit_test(test_purposes_give_different_keys),
+        cmocka_unit_test(test_key_keeps_its_own_copy),
+        cmocka_unit_test(test_equal),
+        cmocka_unit_test(test_random_fills),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* text.c: spans, lists, globs and encodings. */
+#include "base/text.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_spans(void **state)
+{
+    const struct span absent = span_of(NULL);
+
+    (void)state;
+    assert_null(absent.data);
+    assert_int_equal(absent.length, 0);
+    assert_true(span_equals(span_of("a"), "a"));
+    assert_true(span_equals(span_of(""), ""));
+    assert_false(span_equals(span_of("a"), "A"));
+    assert_false(span_equals(span_of("ab"), "a"));
+    assert_false(span_equals(span_of("a"), "ab"));
+    /* Absent is not the same as empty, nor as another absent one. */
+    assert_false(span_equals(absent, ""));
+    assert_false(span_same(absent, absent));
+    assert_true(span_same((struct span){"abc", 2}, (struct span){"abd", 2}));
+    assert_false(span_equals((struct span){"a\0b", 3}, "a"));
+}
+
+static void test_nocase(void **state)
+{
+    (void)state;
+    assert_true(span_equals_nocase(span_of("WebSocket"), "websocket"));
+    assert_true(span_equals_nocase(span_of("HOST"), "host"));
+    assert_false(span_equals_nocase(span_of("host "), "host"));
+    assert_false(span_equals_nocase(span_of("hos"), "host"));
+    assert_false(span_equals_nocase(span_of(NULL), ""));
+    /* ASCII only: the Kelvin sign is no k. */
+    assert_false(span_equals_nocase(span_of("\xe2\x84\xaa"), "k"));
+    assert_false(span_equals_nocase((struct span){"a\0c", 3}, "a\0d"));
+}
+
+static void test_lists(void **state)
+{
+    struct text_list list = {0};
+
+    (void)state;
+    assert_false(text_list_contains(&list, span_of("a")));
+    assert_int_equal(text_list_add(&list, "alpha-beta", 5), OK);
+    assert_int_equal(text_list_add(&list, "", 0), OK);
+    assert_int_equal(list.count, 2);
+    assert_string_equal(list.items[0], "alpha");
+    assert_true(text_list_contains(&list, span_of("alpha")));
+    assert_true(text_list_contains(&list, span_of("")));
+    assert_false(text_list_contains(&list, span_of("alph")));
+    assert_false(text_list_contains(&list, span_of(NULL)));
+    text_list_clear(&list);
+    assert_int_equal(list.count, 0);
+    assert_null(list.items);
+    text_list_clear(&list);
+}
+
+static void test_copy(void **state)
+{
+    char *copy = text_copy((struct span){"secret-rest", 6});
+
+    (void)state;
+    assert_string_equal(copy, "secret");
+    free(copy);
+    copy = text_copy(span_of(NULL));
+    assert_string_equal(copy, "");
+    free(copy);
+}
+
+static void test_globs(void **state)
+{
+    static const struct {
+        const char *pattern, *text;
+        bool matches;
+    } cases[] = {
+        {"", "", true},
+        {"", "a", false},
+        {"*", "", true},
+        {"*", "anything", true},
+        {"?", "", false},
+        {"?", "a", true},
+        {"?", "ab", false},
+        {"echo", "echo", true},
+        {"echo", "echoes", false},
+        {"echo", "ech", false},
+        {"search_*", "search_", true},
+        {"search_*", "search_web", true},
+        {"search_*", "research_web", false},
+        {"*_web", "search_web", true},
+        {"*_web", "search_webs", false},
+        {"a*b*c", "aXbYc", true},
+        {"a*b*c", "abc", true},
+        {"a*b*c", "acb", false},
+        {"a**b", "ab", true},
+        {"*a*", "bbb", false},
+        {"a?c", "abc", true},
+        {"a?c", "ac", false},
+        {"[ab]", "a", false},
+        {"[ab]", "[ab]", true},
+        {"\\*", "*", false},
+        {"\\*", "\\x", true},
+        {"A", "a", false},
+        {"*.*", "a.b.c", true},
+        {"aa*aa", "aaa", false},
+        {"aa*aa", "aaaa", true},
+        {"*abab", "abaabab", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (text_glob_matches(cases[i].pattern, span_of(cases[i].text)) != cases[i].matches)
+            fail_msg("\"%s\" against \"%s\"", cases[i].pattern, cases[i].text);
+    }
+    /* A NUL in the text is a byte like another, and does not end it. */
+    assert_false(text_glob_matches("a", (struct span){"a\0b", 3}));
+    assert_true(text_glob_matches("a?b", (struct span){"a\0b", 3}));
+    assert_true(text_glob_matches("a*", (struct span){"a\0b", 3}));
+}
+
+/* Every pattern up to four bytes over {a, *, ?} against every text up to five over {a, b}. */
+static bool slow_matches(const char *pattern, const char *text)
+{
+    if (*pattern == '\0')
+        return *text == '\0';
+    if (*pattern == '*')
+        return slow_matches(pattern + 1, text) ||
+               (*text != '\0' && slow_matches(pattern, text + 1));
+    return *text != '\0' && (*pattern == '?' || *pattern == *text) &&
+           slow_matches(pattern + 1, text + 1);
+}
+
+static void nth_word(unsigned n, const char *alphabet, char *out)
+{
+    unsigned base = (unsigned)strlen(alphabet);
+
+    for (; n > 0; n = (n - 1) / base)
+        *out++ = alphabet[(n - 1) % base];
+    *out = '\0';
+}
+
+static void test_globs_exhaustively(void **state)
+{
+    unsigned matches = 0;
+
+    (void)state;
+    for (unsigned p = 0; p <= 3 + 9 + 27 + 81 + 243; p++) {
+        for (unsigned t = 0; t <= 2 + 4 + 8 + 16 + 32; t++) {
+            char pattern[8], text[8];
+
+            nth_word(p, "a*?", pattern);
+            nth_word(t, "ab", text);
+            assert_int_equal(text_glob_matches(pattern, span_of(text)),
+                             slow_matches(pattern, text));
+            matches += slow_matches(pattern, text);
+        }
+    }
+    assert_true(matches > 1000);
+}
+
+/* Exponential matchers would not come back from this one. */
+static void test_glob_is_not_exponential(void **state)
+{
+    char text[4096];
+
+    (void)state;
+    memset(text, 'a', sizeof(text));
+    assert_false(
+        text_glob_matches("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", (struct span){text, sizeof(text)}));
+}
+
+/* RFC 4648 section 10. */
+static void test_encodings(void **state)
+{
+    static const char *const plain[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
+    static const char *const padded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                         "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    static const char *const bare[] = {"", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy"};
+    static const unsigned char high[] = {0xfb, 0xff, 0xfe};
+    char out[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
+        text_base64((const unsigned char *)plain[i], strlen(plain[i]), out);
+        assert_string_equal(out, padded[i]);
+        text_base64url((const unsigned char *)plain[i], strlen(plain[i]), out);
+        assert_string_equal(out, bare[i]);
+    }
+    text_base64(high, sizeof(high), out);
+    assert_string_equal(out, "+//+");
+    text_base64url(high, sizeof(high), out);
+    assert_string_equal(out, "-__-");
+    text_hex(high, sizeof(high), out);
+    assert_string_equal(out, "fbfffe");
+    text_hex(high, 0, out);
+    assert_string_equal(out, "");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spans),
+        cmocka_unit_test(test_nocase),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_copy),
+        cmocka_unit_test(test_globs),
+        cmocka_unit_test(test_globs_exhaustively),
+        cmocka_unit_test(test_glob_is_not_exponential),
+        cmocka_unit_test(test_encodings),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

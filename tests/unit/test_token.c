@@ -1,0 +1,266 @@
+/* token.c: tokens we mint are accepted, and refused when anything about them changes. */
+#include "policy/token.h"
+
+#include "policy/session.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NOW              1700000000
+#define FORGED_BYTES_MAX (10 * 1024 * 1024)
+#define VECTORS_MIN      60
+
+static struct secret_key *ours, *other;
+
+static int make_keys(void **state)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+
+    (void)state;
+    if (secret_random(bytes, sizeof(bytes)) != OK || secret_key_from_bytes(bytes, &ours) != OK ||
+        secret_random(bytes, sizeof(bytes)) != OK || secret_key_from_bytes(bytes, &other) != OK)
+        return -1;
+    return 0;
+}
+
+static int drop_keys(void **state)
+{
+    (void)state;
+    secret_key_destroy(ours);
+    secret_key_destroy(other);
+    return 0;
+}
+
+static struct token_claims good_claims(void)
+{
+    struct token_claims claims = {.subject = "uid:1000",
+                                  .surface = "studio",
+                                  .session_id = "00112233445566778899aabbccddeeff",
+                                  .token_id = "ffeeddccbbaa99887766554433221100",
+                                  .issued_at = NOW,
+                                  .not_before = NOW,
+                                  .expires_at = NOW + SESSION_TTL_DEFAULT_S};
+
+    memset(claims.params_digest, 'a', SHA256_HEX_SIZE - 1);
+    return claims;
+}
+
+static char *mint(const struct token_claims *claims)
+{
+    char *token = NULL;
+
+    assert_int_equal(token_mint(ours, claims, &token), OK);
+    return token;
+}
+
+static enum reason verify(const char *token, int64_t now)
+{
+    struct token_claims claims;
+
+    return token_verify(ours, span_of(token), "studio", now, &claims);
+}
+
+static void assert_same_claims(const struct token_claims *left, const struct token_claims *right)
+{
+    assert_string_equal(left->subject, right->subject);
+    assert_string_equal(left->surface, right->surface);
+    assert_string_equal(left->session_id, right->session_id);
+    assert_string_equal(left->token_id, right->token_id);
+    assert_string_equal(left->params_digest, right->params_digest);
+    assert_int_equal(left->issued_at, right->issued_at);
+    assert_int_equal(left->not_before, right->not_before);
+    assert_int_equal(left->expires_at, right->expires_at);
+}
+
+static void test_round_trip(void **state)
+{
+    struct token_claims claims = good_claims(), read;
+    char *token = mint(&claims);
+
+    (void)state;
+    assert_true(token_resembles(span_of(token)));
+    assert_int_equal(token_verify(ours, span_of(token), "studio", NOW, &read), REASON_ALLOWED);
+    assert_same_claims(&claims, &read);
+    assert_int_equal(token_verify(ours, span_of(token), NULL, NOW, &read), REASON_ALLOWED);
+    free(token);
+
+    strcpy(claims.params_digest, "-");
+    memset(claims.surface, 's', TOKEN_NAME_SIZE - 1);
+    memset(claims.subject, 'u', TOKEN_NAME_SIZE - 1);
+    claims.expires_at = NOW + SESSION_TTL_MAX_S;
+    token = mint(&claims);
+    assert_true(strlen(token) < TOKEN_BYTES_MAX);
+    assert_int_equal(token_verify(ours, span_of(token), claims.surface, NOW, &read),
+                     REASON_ALLOWED);
+    assert_same_claims(&claims, &read);
+    free(token);
+}
+
+/* What libjwt writes is what we compare with: a new version that writes otherwise fails here. */
+static void test_header_is_the_one_known(void **state)
+{
+    static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
+    struct token_claims claims = good_claims();
+    char *token = mint(&claims);
+    char encoded[64];
+
+    (void)state;
+    text_base64url((const unsigned char *)header, strlen(header), encoded);
+    assert_memory_equal(token, encoded, strlen(encoded));
+    assert_int_equal(token[strlen(encoded)], '.');
+    free(token);
+}
+
+static void test_times(void **state)
+{
+    struct token_claims claims = good_claims(), read = {0};
+    char *token = mint(&claims);
+
+    (void)state;
+    assert_int_equal(verify(token, claims.expires_at - 1), REASON_ALLOWED);
+    assert_int_equal(verify(token, claims.expires_at), REASON_TOKEN_EXPIRED);
+    assert_int_equal(verify(token, NOW - TOKEN_LEEWAY_S), REASON_ALLOWED);
+    assert_int_equal(verify(token, NOW - TOKEN_LEEWAY_S - 1), REASON_TOKEN_NOT_YET_VALID);
+    assert_int_equal(verify(token, 0), REASON_TOKEN_NOT_YET_VALID);
+    assert_int_equal(verify(token, -5), REASON_TOKEN_NOT_YET_VALID);
+    /* An expired or misdirected token still says whose it is. */
+    assert_int_equal(token_verify(ours, span_of(token), NULL, claims.expires_at, &read),
+                     REASON_TOKEN_EXPIRED);
+    assert_same_claims(&claims, &read);
+    read = (struct token_claims){0};
+    assert_int_equal(token_verify(ours, span_of(token), "other", NOW, &read),
+                     REASON_TOKEN_WRONG_SURFACE);
+    assert_same_claims(&claims, &read);
+    /* A forged one says nothing. */
+    read = (struct token_claims){0};
+    assert_int_equal(token_verify(other, span_of(token), "studio", NOW, &read),
+                     REASON_TOKEN_SIGNATURE);
+    assert_same_claims(&(struct token_claims){0}, &read);
+    free(token);
+}
+
+static void refuse_mint(struct token_claims claims)
+{
+    char *token = NULL;
+
+    assert_int_equal(token_mint(ours, &claims, &token), ERROR_INVALID);
+    assert_null(token);
+}
+
+static void test_mint_refuses_what_verify_would(void **state)
+{
+    struct token_claims claims;
+
+    (void)state;
+    claims = good_claims(), claims.surface[0] = '\0', refuse_mint(claims);
+    claims = good_claims(), claims.surface[0] = '"', refuse_mint(claims);
+    claims = good_claims(), claims.subject[3] = ' ', refuse_mint(claims);
+    claims = good_claims(), claims.session_id[0] = 'F', refuse_mint(claims);
+    claims = good_claims(), claims.session_id[31] = '\0', refuse_mint(claims);
+    claims = good_claims(), claims.token_id[5] = 'g', refuse_mint(claims);
+    claims = good_claims(), claims.params_digest[63] = '\0', refuse_mint(claims);
+    claims = good_claims(), claims.params_digest[0] = '\0', refuse_mint(claims);
+    claims = good_claims(), claims.expires_at = NOW, refuse_mint(claims);
+    claims = good_claims(), claims.expires_at = NOW + SESSION_TTL_MAX_S + 1, refuse_mint(claims);
+    claims = good_claims(), claims.not_before = NOW + SESSION_TTL_DEFAULT_S, refuse_mint(claims);
+    claims = good_claims(), claims.issued_at = -1, refuse_mint(claims);
+    claims = good_claims(), claims.expires_at = INT64_MAX, refuse_mint(claims);
+}
+
+/* Every bit of every byte; no changed token may pass, whatever segment it is in. */
+static void test_bit_flips(void **state)
+{
+    struct token_claims claims = good_claims();
+    char *token = mint(&claims);
+    size_t length = strlen(token);
+
+    (void)state;
+    for (size_t i = 0; i < length; i++) {
+        for (unsigned bit = 0; bit < 8; bit++) {
+            token[i] = (char)(token[i] ^ (1 << bit));
+            assert_int_not_equal(
+                token_verify(ours, (struct span){token, length}, NULL, NOW, &claims),
+                REASON_ALLOWED);
+            token[i] = (char)(token[i] ^ (1 << bit));
+        }
+    }
+    assert_int_equal(verify(token, NOW), REASON_ALLOWED);
+    free(token);
+}
+
+static void test_every_prefix_is_refused(void **state)
+{
+    struct token_claims claims = good_claims();
+    char *token = mint(&claims);
+
+    (void)state;
+    for (size_t length = 0; length < strlen(token); length++) {
+        char *cut = text_copy((struct span){token, length});
+
+        assert_int_not_equal(verify(cut, NOW), REASON_ALLOWED);
+        assert_int_equal(token_verify(ours, (struct span){NULL, length}, NULL, NOW, &claims),
+                         REASON_TOKEN_MALFORMED);
+        free(cut);
+    }
+    free(token);
+}
+
+static void test_resembles(void **state)
+{
+    struct token_claims claims = good_claims();
+    char *token = mint(&claims);
+
+    (void)state;
+    assert_true(token_resembles(span_of(token)));
+    token[strlen(token) - 1] = token[strlen(token) - 1] == 'A' ? 'E' : 'A';
+    assert_true(token_resembles(span_of(token))); /* forged, but a token in form */
+    token[strlen(token) - 1] = '\0';
+    assert_false(token_resembles(span_of(token)));
+    assert_false(token_resembles(span_of("")));
+    assert_false(token_resembles(span_of(NULL)));
+    assert_false(token_resembles(span_of("a.b.c")));
+    free(token);
+}
+
+static void test_alphabets(void **state)
+{
+    char name[TOKEN_NAME_SIZE + 1];
+
+    (void)state;
+    assert_true(token_name_valid("studio"));
+    assert_true(token_name_valid("0-a_B.c"));
+    assert_false(token_name_valid(""));
+    assert_false(token_name_valid(".hidden"));
+    assert_false(token_name_valid("-flag"));
+    assert_false(token_name_valid("_x"));
+    assert_false(token_name_valid("a/b"));
+    assert_false(token_name_valid("a b"));
+    assert_false(token_name_valid("caf\xc3\xa9"));
+    memset(name, 'n', sizeof(name));
+    name[TOKEN_NAME_SIZE] = '\0';
+    assert_false(token_name_valid(name));
+    name[TOKEN_NAME_SIZE - 1] = '\0';
+    assert_true(token_name_valid(name));
+    assert_true(token_digest_valid("-"));
+    assert_false(token_digest_valid(""));
+    assert_false(token_id_valid("-"));
+    assert_true(token_id_valid("00112233445566778899aabbccddeeff"));
+    assert_false(token_id_valid("00112233445566778899AABBCCDDEEFF"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_header_is_the_one_known),
+        cmocka_unit_test(test_times),      cmocka_unit_test(test_mint_refuses_what_verify_would),
+        cmocka_unit_test(test_bit_flips),  cmocka_unit_test(test_every_prefix_is_refused),
+        cmocka_unit_test(test_resembles),  cmocka_unit_test(test_alphabets),
+    };
+
+    return cmocka_run_group_tests(tests, make_keys, drop_keys);
+}

@@ -1,0 +1,173 @@
+/* url.c: one reading of every path and query, or none. */
+#include "wire/url.h"
+
+#include "vector_lines.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define ROOM 4096
+
+typedef enum error (*decode_function)(struct span raw, char *out, size_t capacity);
+
+static void check_vectors(const char *path, decode_function decode, size_t at_least)
+{
+    struct vector_line vector;
+    size_t count = 0;
+
+    vector_open(&vector, path);
+    for (; vector_next(&vector, 3); count++) {
+        struct span raw = {vector.text, vector.length};
+        char out[ROOM];
+        enum error error = decode(raw, out, sizeof(out));
+        bool good = strcmp(vector.fields[0], "ok") == 0;
+
+        if (error != (good ? OK : ERROR_INVALID))
+            fail_msg("line %zu: %s", vector.number, error_text(error));
+        if (good)
+            assert_string_equal(out, vector.fields[1]);
+    }
+    vector_close(&vector);
+    assert_true(count >= at_least);
+}
+
+static void test_paths(void **state)
+{
+    (void)state;
+    check_vectors(VECTORS_DIR "/url/paths.txt", url_path_decode, 100);
+}
+
+static void test_query_values(void **state)
+{
+    (void)state;
+    check_vectors(VECTORS_DIR "/url/query_values.txt", url_query_decode, 30);
+}
+
+/* It fits with its NUL, or it does not; a byte behind the room is never written. */
+static void test_room(void **state)
+{
+    char out[8];
+
+    (void)state;
+    memset(out, 'x', sizeof(out));
+    assert_int_equal(url_path_decode(span_of("/ab%63"), out, 5), OK);
+    assert_string_equal(out, "/abc");
+    assert_int_equal(out[5], 'x');
+    assert_int_equal(url_path_decode(span_of("/abc"), out, 4), ERROR_LIMIT);
+    assert_int_equal(out[5], 'x');
+    assert_int_equal(url_query_decode(span_of("a+%63"), out, 4), OK);
+    assert_string_equal(out, "a c");
+    assert_int_equal(url_query_decode(span_of("a+%63"), out, 3), ERROR_LIMIT);
+    assert_int_equal(url_query_decode(span_of(""), out, 1), OK);
+    assert_string_equal(out, "");
+    assert_int_equal(url_query_decode(span_of(NULL), out, 1), OK);
+    assert_int_equal(url_path_decode(span_of(NULL), out, 8), ERROR_INVALID);
+}
+
+/* Only so many bytes as the span has: an encoding that goes on behind it is malformed. */
+static void test_span_ends(void **state)
+{
+    char out[8];
+
+    (void)state;
+    assert_int_equal(url_path_decode((struct span){"/%41", 3}, out, sizeof(out)), ERROR_INVALID);
+    assert_int_equal(url_path_decode((struct span){"/%41", 2}, out, sizeof(out)), ERROR_INVALID);
+    assert_int_equal(url_path_decode((struct span){"/a/../b", 2}, out, sizeof(out)), OK);
+    assert_int_equal(url_query_decode((struct span){"%41", 2}, out, sizeof(out)), ERROR_INVALID);
+    assert_int_equal(url_query_decode((struct span){"%c3%a9", 3}, out, sizeof(out)),
+                     ERROR_INVALID);
+}
+
+static void test_encode_every_byte(void **state)
+{
+    static const char unreserved[] = "-._~0123456789"
+                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte, expected[4];
+        struct buffer out;
+
+        for (int path = 0; path < 2; path++) {
+            bool plain = (byte != 0 && strchr(unreserved, byte) != NULL) || (path && byte == '/');
+
+            snprintf(expected, sizeof(expected), plain ? "%c" : "%%%02X", byte);
+            buffer_init(&out, 16);
+            url_encode((struct span){&c, 1}, path == 1, &out);
+            assert_int_equal(out.length, strlen(expected));
+            assert_string_equal(out.data, expected);
+            buffer_clear(&out);
+        }
+    }
+}
+
+/* Every sequence of UTF-8 survives encoding and decoding. */
+static void test_round_trip(void **state)
+{
+    static const char text[] = "a /?&=+%#;\\\"'<>~\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e";
+    struct buffer out;
+    char again[ROOM];
+
+    (void)state;
+    buffer_init(&out, ROOM);
+    url_encode(span_of(text), false, &out);
+    assert_null(strpbrk(out.data, " /?&=+#;"));
+    assert_int_equal(url_query_decode((struct span){out.data, out.length}, again, sizeof(again)),
+                     OK);
+    assert_string_equal(again, text);
+    buffer_clear(&out);
+}
+
+struct pair {
+    const char *name, *value;
+};
+
+static void expect_pairs(const char *query, const struct pair *pairs, size_t count)
+{
+    struct span rest = span_of(query), name, value;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!url_query_next(&rest, &name, &value))
+            fail_msg("%s: pair %zu is missing", query, i);
+        assert_true(span_equals(name, pairs[i].name));
+        assert_true(span_equals(value, pairs[i].value));
+    }
+    assert_false(url_query_next(&rest, &name, &value));
+    assert_false(url_query_next(&rest, &name, &value));
+}
+
+static void test_query_pairs(void **state)
+{
+    (void)state;
+    expect_pairs(NULL, NULL, 0);
+    expect_pairs("", NULL, 0);
+    expect_pairs("a", (struct pair[]){{"a", ""}}, 1);
+    expect_pairs("a=", (struct pair[]){{"a", ""}}, 1);
+    expect_pairs("=", (struct pair[]){{"", ""}}, 1);
+    expect_pairs("=a", (struct pair[]){{"", "a"}}, 1);
+    expect_pairs("a=b=c", (struct pair[]){{"a", "b=c"}}, 1);
+    expect_pairs("a=1&b=2", (struct pair[]){{"a", "1"}, {"b", "2"}}, 2);
+    expect_pairs("a&a=1&a=2", (struct pair[]){{"a", ""}, {"a", "1"}, {"a", "2"}}, 3);
+    expect_pairs("a=1&", (struct pair[]){{"a", "1"}}, 1);
+    expect_pairs("&&a", (struct pair[]){{"", ""}, {"", ""}, {"a", ""}}, 3);
+    expect_pairs("a=1;b=2", (struct pair[]){{"a", "1;b=2"}}, 1);
+    expect_pairs("a%26b=%3D", (struct pair[]){{"a%26b", "%3D"}}, 1);
+    expect_pairs("a?b=c/d?e", (struct pair[]){{"a?b", "c/d?e"}}, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_paths),       cmocka_unit_test(test_query_values),
+        cmocka_unit_test(test_room),        cmocka_unit_test(test_span_ends),
+        cmocka_unit_test(test_encode_every_byte), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_query_pairs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

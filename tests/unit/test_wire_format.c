@@ -1,0 +1,219 @@
+/* wire_format.c: every step checks its bounds, and a text is a text. */
+#include "ipc/wire_format.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static unsigned char room[IPC_MESSAGE_BYTES_MAX];
+
+static struct ipc_reader read_back(const struct ipc_writer *writer)
+{
+    return (struct ipc_reader){.bytes = writer->bytes, .length = writer->length};
+}
+
+static void test_round_trip(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_reader reader;
+    char copy[6];
+
+    (void)state;
+    ipc_put_u8(&writer, 0xfe);
+    ipc_put_u8(&writer, 1);
+    ipc_put_u8(&writer, 0);
+    ipc_put_u32(&writer, UINT32_MAX);
+    ipc_put_u64(&writer, UINT64_C(0x0123456789abcdef));
+    ipc_put_text(&writer, NULL);
+    ipc_put_text(&writer, "");
+    ipc_put_text(&writer, "hello");
+    ipc_put_text(&writer, "again");
+    assert_false(writer.failed);
+
+    reader = read_back(&writer);
+    assert_int_equal(ipc_get_u8(&reader), 0xfe);
+    assert_true(ipc_get_bool(&reader));
+    assert_false(ipc_get_bool(&reader));
+    assert_int_equal(ipc_get_u32(&reader), UINT32_MAX);
+    assert_true(ipc_get_u64(&reader) == UINT64_C(0x0123456789abcdef));
+    assert_null(ipc_get_text(&reader));
+    assert_false(reader.failed); /* NULL is a value */
+    assert_string_equal(ipc_get_text(&reader), "");
+    assert_string_equal(ipc_get_text(&reader), "hello");
+    assert_false(ipc_reader_done(&reader));
+    ipc_get_text_into(&reader, copy, sizeof(copy));
+    assert_string_equal(copy, "again");
+    assert_true(ipc_reader_done(&reader));
+    assert_int_equal(ipc_get_u8(&reader), 0); /* one too many */
+    assert_false(ipc_reader_done(&reader));
+}
+
+/* A message cut anywhere fails, once and for good, and never reads behind the cut. */
+static void test_cut(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+
+    (void)state;
+    ipc_put_u32(&writer, 7);
+    ipc_put_text(&writer, "text");
+    ipc_put_u64(&writer, 9);
+    for (size_t length = 0; length < writer.length; length++) {
+        unsigned char *cut = malloc(length > 0 ? length : 1);
+        struct ipc_reader reader = {.bytes = cut, .length = length};
+
+        assert_non_null(cut);
+        memcpy(cut, room, length);
+        ipc_get_u32(&reader);
+        ipc_get_text(&reader);
+        ipc_get_u64(&reader);
+        assert_true(reader.failed);
+        assert_int_equal(ipc_get_u8(&reader), 0);
+        assert_null(ipc_get_text(&reader));
+        assert_false(ipc_reader_done(&reader));
+        free(cut);
+    }
+}
+
+static void test_trailing_byte(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_reader reader;
+
+    (void)state;
+    ipc_put_u32(&writer, 7);
+    ipc_put_u8(&writer, 0);
+    reader = read_back(&writer);
+    ipc_get_u32(&reader);
+    assert_false(ipc_reader_done(&reader));
+    ipc_get_u8(&reader);
+    assert_true(ipc_reader_done(&reader));
+}
+
+static bool is_text(const void *bytes, size_t length)
+{
+    unsigned char *copy = malloc(length);
+    struct ipc_reader reader = {.bytes = copy, .length = length};
+    bool good;
+
+    assert_non_null(copy);
+    memcpy(copy, bytes, length);
+    good = ipc_get_text(&reader) != NULL && !reader.failed;
+    assert_true(good || reader.failed);
+    free(copy);
+    return good;
+}
+
+static void test_forged_texts(void **state)
+{
+    struct {
+        uint32_t length;
+        char bytes[4];
+    } text = {3, {'a', 'b', 'c', '\0'}};
+
+    (void)state;
+    assert_true(is_text(&text, sizeof(text)));
+    text.bytes[3] = 'd'; /* without its NUL */
+    assert_false(is_text(&text, sizeof(text)));
+    text.bytes[3] = '\0';
+    text.bytes[1] = '\0'; /* another NUL inside */
+    assert_false(is_text(&text, sizeof(text)));
+    text.bytes[1] = 'b';
+    text.length = 2; /* its NUL not where the length says */
+    assert_false(is_text(&text, sizeof(text)));
+    text.length = 4; /* longer than the message */
+    assert_false(is_text(&text, sizeof(text)));
+    text.length = 0x7fffffff;
+    assert_false(is_text(&text, sizeof(text)));
+    text.length = UINT32_MAX - 1; /* the longest there is beside NULL */
+    assert_false(is_text(&text, sizeof(text)));
+    text.length = 3;
+    assert_false(is_text(&text, sizeof(text) - 1));
+}
+
+static void test_bool_is_0_or_1(void **state)
+{
+    (void)state;
+    for (unsigned value = 0; value < 256; value++) {
+        unsigned char byte = (unsigned char)value;
+        struct ipc_reader reader = {.bytes = &byte, .length = 1};
+
+        assert_int_equal(ipc_get_bool(&reader), value == 1);
+        assert_int_equal(reader.failed, value > 1);
+    }
+}
+
+static void test_text_into(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_reader reader;
+    char copy[5];
+
+    (void)state;
+    ipc_put_text(&writer, "1234");
+    reader = read_back(&writer);
+    ipc_get_text_into(&reader, copy, sizeof(copy));
+    assert_string_equal(copy, "1234");
+    assert_true(ipc_reader_done(&reader));
+
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_put_text(&writer, "12345");
+    reader = read_back(&writer);
+    ipc_get_text_into(&reader, copy, sizeof(copy));
+    assert_true(reader.failed);
+    assert_string_equal(copy, "");
+
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_put_text(&writer, NULL);
+    reader = read_back(&writer);
+    ipc_get_text_into(&reader, copy, sizeof(copy));
+    assert_true(reader.failed);
+    assert_string_equal(copy, "");
+}
+
+static void test_writer_is_full(void **state)
+{
+    static char text[IPC_MESSAGE_BYTES_MAX + 1];
+    struct ipc_writer writer = {.bytes = room, .length = IPC_MESSAGE_BYTES_MAX - 8};
+
+    (void)state;
+    ipc_put_u64(&writer, 1);
+    assert_false(writer.failed);
+    assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
+    ipc_put_u8(&writer, 1);
+    assert_true(writer.failed);
+    assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
+
+    writer = (struct ipc_writer){.bytes = room, .length = IPC_MESSAGE_BYTES_MAX - 3};
+    ipc_put_u32(&writer, 1);
+    ipc_put_u8(&writer, 1); /* it would fit, but the message is spoilt */
+    assert_true(writer.failed);
+    assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX - 3);
+
+    memset(text, 'a', IPC_MESSAGE_BYTES_MAX);
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_put_text(&writer, text + 5); /* 4 of length and a NUL: exactly full */
+    assert_false(writer.failed);
+    assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_put_text(&writer, text + 4);
+    assert_true(writer.failed);
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_put_text(&writer, text);
+    assert_true(writer.failed);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_trailing_byte),  cmocka_unit_test(test_forged_texts),
+        cmocka_unit_test(test_bool_is_0_or_1), cmocka_unit_test(test_text_into),
+        cmocka_unit_test(test_writer_is_full),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,197 @@
+/* ws_frame.c: frame headers as RFC 6455 section 5 has them, and not a bit otherwise. */
+#include "wire/ws_frame.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static int parse(const char *bytes, size_t length, struct ws_header *out)
+{
+    return ws_header_parse((const unsigned char *)bytes, length, out);
+}
+
+#define PARSE(literal, out) parse(literal, sizeof(literal) - 1, out)
+
+static void test_every_first_byte(void **state)
+{
+    (void)state;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        unsigned char bytes[2] = {(unsigned char)byte, 0};
+        unsigned opcode = byte & 15;
+        bool final = (byte & 0x80) != 0, reserved = (byte & 0x70) != 0;
+        bool data = opcode <= 2, control = opcode >= 8 && opcode <= 10;
+        struct ws_header header;
+        int length = ws_header_parse(bytes, 2, &header);
+
+        if (reserved || !(data || (control && final))) {
+            assert_int_equal(length, -1);
+            continue;
+        }
+        assert_int_equal(length, 2);
+        assert_int_equal(header.opcode, opcode);
+        assert_int_equal(header.final, final);
+        assert_int_equal(header.payload_bytes, 0);
+    }
+}
+
+static void test_masked_is_refused(void **state)
+{
+    struct ws_header header;
+
+    (void)state;
+    assert_int_equal(PARSE("\x81\x80", &header), -1);
+    assert_int_equal(PARSE("\x81\xff", &header), -1);
+    assert_int_equal(PARSE("\x81\x85\x01\x02\x03\x04hello", &header), -1);
+}
+
+static void test_lengths(void **state)
+{
+    struct ws_header header;
+
+    (void)state;
+    assert_int_equal(PARSE("\x81\x7d", &header), 2);
+    assert_int_equal(header.payload_bytes, 125);
+    assert_int_equal(PARSE("\x81\x7e\x00\x7e", &header), 4);
+    assert_int_equal(header.payload_bytes, 126);
+    assert_int_equal(PARSE("\x81\x7e\xff\xff", &header), 4);
+    assert_int_equal(header.payload_bytes, 65535);
+    assert_int_equal(PARSE("\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00", &header), 10);
+    assert_int_equal(header.payload_bytes, 65536);
+    assert_int_equal(PARSE("\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", &header), 10);
+    assert_true(header.payload_bytes == INT64_MAX);
+    /* Not the shortest form, or beyond 2^63. */
+    assert_int_equal(PARSE("\x81\x7e\x00\x7d", &header), -1);
+    assert_int_equal(PARSE("\x81\x7e\x00\x00", &header), -1);
+    assert_int_equal(PARSE("\x81\x7f\x00\x00\x00\x00\x00\x00\xff\xff", &header), -1);
+    assert_int_equal(PARSE("\x81\x7f\x00\x00\x00\x00\x00\x00\x00\x05", &header), -1);
+    assert_int_equal(PARSE("\x81\x7f\x80\x00\x00\x00\x00\x00\x00\x00", &header), -1);
+    assert_int_equal(PARSE("\x81\x7f\xff\xff\xff\xff\xff\xff\xff\xff", &header), -1);
+}
+
+/* Refused at the first two bytes, whatever the long length would say. */
+static void test_control_frames_are_short(void **state)
+{
+    struct ws_header header;
+
+    (void)state;
+    assert_int_equal(PARSE("\x88\x7d", &header), 2);
+    assert_int_equal(PARSE("\x88\x7e", &header), -1);
+    assert_int_equal(PARSE("\x89\x7e\x00\x7e", &header), -1);
+    assert_int_equal(PARSE("\x8a\x7f", &header), -1);
+    assert_int_equal(PARSE("\x08\x00", &header), -1);
+    assert_int_equal(PARSE("\x09\x00", &header), -1);
+}
+
+static void test_more_is_needed(void **state)
+{
+    static const char word[] = "\x82\x7e\x01\x00";
+    static const char quad[] = "\x02\x7f\x00\x00\x00\x01\x00\x00\x00\x00";
+    struct ws_header header;
+
+    (void)state;
+    for (size_t at = 0; at < 4; at++)
+        assert_int_equal(parse(word, at, &header), 0);
+    assert_int_equal(parse(word, 4, &header), 4);
+    for (size_t at = 0; at < 10; at++)
+        assert_int_equal(parse(quad, at, &header), 0);
+    assert_int_equal(parse(quad, 10, &header), 10);
+    assert_true(header.payload_bytes == UINT64_C(1) << 32);
+    assert_false(header.final);
+}
+
+/* What is written is what a server must read: masked, shortest form. */
+static void test_write(void **state)
+{
+    static const struct {
+        size_t payload;
+        size_t header;
+    } cases[] = {{0, 6},     {1, 6},     {125, 6},    {126, 8},
+                 {65535, 8}, {65536, 14}, {1u << 24, 14}};
+    static const unsigned char mask[4] = {0xde, 0xad, 0xbe, 0xef};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        unsigned char bytes[WS_CLIENT_HEADER_MAX];
+        size_t length = ws_header_write(bytes, WS_BINARY, cases[i].payload, mask);
+        struct ws_header header;
+
+        assert_int_equal(length, cases[i].header);
+        assert_int_equal(bytes[0], 0x82);
+        assert_true((bytes[1] & 0x80) != 0);
+        assert_memory_equal(bytes + length - 4, mask, 4);
+        bytes[1] &= 0x7f; /* without its mask a server could have sent it */
+        assert_int_equal(ws_header_parse(bytes, length - 4, &header), (int)length - 4);
+        assert_int_equal(header.opcode, WS_BINARY);
+        assert_true(header.final);
+        assert_int_equal(header.payload_bytes, cases[i].payload);
+    }
+}
+
+static void test_mask(void **state)
+{
+    static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
+    static const unsigned char hello[] = {0x7f, 0x9f, 0x4d, 0x51, 0x58}; /* RFC 6455 section 5.7 */
+    unsigned char plain[64], masked[64], expected[64];
+
+    (void)state;
+    ws_mask(masked, (const unsigned char *)"Hello", 5, mask);
+    assert_memory_equal(masked, hello, sizeof(hello));
+    for (size_t i = 0; i < sizeof(plain); i++) {
+        plain[i] = (unsigned char)(i * 7);
+        expected[i] = plain[i] ^ mask[i % 4];
+    }
+    /* Every length around the word size, from an odd address as well; then in place. */
+    for (size_t length = 0; length < sizeof(plain); length++) {
+        memset(masked, 0xaa, sizeof(masked));
+        ws_mask(masked, plain, length, mask);
+        assert_memory_equal(masked, expected, length);
+        assert_int_equal(masked[length], 0xaa);
+        memset(masked, 0, sizeof(masked));
+        memcpy(masked + 1, plain, length);
+        ws_mask(masked + 1, masked + 1, length, mask);
+        assert_memory_equal(masked + 1, expected, length);
+    }
+}
+
+static void test_close_codes(void **state)
+{
+    (void)state;
+    for (unsigned code = 0; code <= 70000; code++) {
+        bool valid = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+                     (code >= 3000 && code < 5000);
+
+        assert_int_equal(ws_close_code_valid(code), valid);
+    }
+}
+
+static void test_accept(void **state)
+{
+    char accept[WS_ACCEPT_SIZE];
+
+    (void)state;
+    ws_accept_of("dGhlIHNhbXBsZSBub25jZQ==", accept); /* RFC 6455 section 1.3 */
+    assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    ws_accept_of("dGhlIHNhbXBsZSBub25jZR==", accept);
+    assert_string_not_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_first_byte),
+        cmocka_unit_test(test_masked_is_refused),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_control_frames_are_short),
+        cmocka_unit_test(test_more_is_needed),
+        cmocka_unit_test(test_write),
+        cmocka_unit_test(test_mask),
+        cmocka_unit_test(test_close_codes),
+        cmocka_unit_test(test_accept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
