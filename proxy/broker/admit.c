@@ -42,18 +42,22 @@ static void send_denial(const struct admission *admission, enum reason reason)
     workers_send_verdict(admission->broker->workers, admission->worker, &verdict, -1);
 }
 
+static void log_refused(const struct admission *admission, enum reason reason)
+{
+    struct audit *audit = admission->broker->audit;
+
+    begin_line(admission, "denied");
+    audit_reason(audit, reason);
+    audit_text(audit, "host", admission->request->host);
+    audit_text(audit, "origin", admission->request->origin);
+    if (audit_commit(audit) != OK)
+        log_error("the audit log cannot be written");
+}
+
 void admit_refuse(struct admission *admission, enum reason reason)
 {
-    struct broker *broker = admission->broker;
-
-    admission->surface->denied++;
-    broker->denied_by_reason[reason]++;
-    begin_line(admission, "denied");
-    audit_reason(broker->audit, reason);
-    audit_text(broker->audit, "host", admission->request->host);
-    audit_text(broker->audit, "origin", admission->request->origin);
-    if (audit_commit(broker->audit) != OK)
-        log_error("the audit log cannot be written");
+    if (reports_count_denial(admission->broker, admission->surface, reason))
+        log_refused(admission, reason);
     send_denial(admission, reason);
 }
 

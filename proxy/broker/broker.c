@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/control.h"
 #include "broker/prepare.h"
+#include "broker/reports.h"
 #include "broker/run.h"
 #include "broker/workers.h"
 #include "system/listener.h"
@@ -308,6 +309,8 @@ static void stop(struct run *run)
     close_surfaces(broker);
     connections_destroy(broker->connections);
     tickets_destroy(broker->tickets);
+    if (broker->audit != NULL)
+        reports_suppressed(broker);
     if (broker->audit != NULL && log_start(broker, "stopped") != OK)
         log_error("the audit log cannot be written");
     audit_close(broker->audit);

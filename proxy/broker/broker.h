@@ -11,12 +11,14 @@
  *   operations.c  what an operator can do: records, sessions, kill switch
  *   control.c     the control socket: HTTP and JSON in, operations called
  *   register.c    the loopback exception register from configuration and state
+ *   denials.c     how many denials may have a line of their own
  *   tickets.c     short single-use tickets for clients that cannot send a header
  */
 #ifndef SIDELOCK_BROKER_BROKER_H
 #define SIDELOCK_BROKER_BROKER_H
 
 #include "base/reason.h"
+#include "broker/denials.h"
 #include "policy/config.h"
 #include "store/store.h"
 #include "system/audit.h"
@@ -66,6 +68,7 @@ struct broker {
     int64_t started_at;
     uint64_t worker_restarts;
     uint64_t denied_by_reason[REASON_COUNT];
+    struct denials denials;
 };
 
 /* The run-time surface called `name`, or NULL. */

@@ -9,6 +9,27 @@ static void commit(struct broker *broker)
         log_error("the audit log cannot be written");
 }
 
+void reports_suppressed(struct broker *broker)
+{
+    uint64_t suppressed = denials_take_suppressed(&broker->denials);
+
+    if (suppressed == 0)
+        return;
+    audit_begin(broker->audit, "denied_suppressed");
+    audit_number(broker->audit, "count", (int64_t)suppressed);
+    commit(broker);
+}
+
+bool reports_count_denial(struct broker *broker, struct broker_surface *surface, enum reason reason)
+{
+    surface->denied++;
+    broker->denied_by_reason[reason]++;
+    if (!denials_may_log(&broker->denials, uv_now(broker->loop)))
+        return false;
+    reports_suppressed(broker);
+    return true;
+}
+
 static struct broker_surface *surface_at(struct broker *broker, uint32_t index)
 {
     return index < broker->config->surface_count ? &broker->surfaces[index] : NULL;
@@ -24,8 +45,8 @@ static enum error on_denied(struct broker *broker, const void *bytes, size_t len
     surface = surface_at(broker, denied.surface);
     if (surface == NULL)
         return ERROR_SYNTAX;
-    surface->denied++;
-    broker->denied_by_reason[denied.reason]++;
+    if (!reports_count_denial(broker, surface, denied.reason))
+        return OK;
     audit_begin(broker->audit, "denied");
     audit_text(broker->audit, "surface", surface->config->name);
     audit_text(broker->audit, "request_id", denied.request_id);
@@ -77,10 +98,8 @@ static enum error on_closed(struct broker *broker, unsigned worker, const void *
         return ERROR_SYNTAX;
     id = workers_connection_id(broker->workers, worker, closed.connection);
     connections_remove(broker->connections, id);
-    if (!closed.opened) {
-        surface->denied++;
-        broker->denied_by_reason[closed.reason]++;
-    }
+    if (!closed.opened && !reports_count_denial(broker, surface, closed.reason))
+        return OK;
     audit_begin(broker->audit, closed.opened ? "closed" : "denied");
     audit_text(broker->audit, "surface", surface->config->name);
     audit_text(broker->audit, "session", closed.session_id);
