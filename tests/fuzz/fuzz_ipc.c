@@ -26,9 +26,11 @@ static void check_text(const char *text, const uint8_t *data, size_t size)
 
 static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size_t size)
 {
-    const char *const texts[] = {admit->request_id, admit->listener_address, admit->method,
-                                 admit->path,       admit->query,            admit->host,
-                                 admit->origin,     admit->authorization,    admit->subprotocols};
+    const char *const texts[] = {admit->request_id,  admit->listener_address,
+                                 admit->method,      admit->path,
+                                 admit->query,       admit->host,
+                                 admit->origin,      admit->authorization,
+                                 admit->subprotocols};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);

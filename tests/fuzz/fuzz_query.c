@@ -27,8 +27,7 @@ static void require(bool condition)
 static char run[] = "run", mode[] = "mode", whole[] = "", injected_name[] = "server_params";
 static struct query_pass pass[2] = {{.name = run}, {.name = mode}};
 static struct query_inject inject = {injected_name, whole, INJECT_BASE64_JSON};
-static struct route route = {
-    .pass = pass, .pass_count = 2, .inject = &inject, .inject_count = 1};
+static struct route route = {.pass = pass, .pass_count = 2, .inject = &inject, .inject_count = 1};
 static struct params *record;
 
 static void prepare(void)

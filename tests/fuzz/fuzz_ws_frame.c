@@ -40,8 +40,8 @@ static void check_written(const struct ws_header *header, const uint8_t *data, s
 {
     static const unsigned char mask[4] = {1, 2, 3, 4};
     unsigned char written[WS_CLIENT_HEADER_MAX];
-    size_t written_length = ws_header_write(written, header->opcode,
-                                            (size_t)header->payload_bytes, mask);
+    size_t written_length =
+        ws_header_write(written, header->opcode, (size_t)header->payload_bytes, mask);
 
     require(written_length == length + 4);
     require(memcmp(written + length, mask, 4) == 0);

@@ -304,10 +304,21 @@ static char *mint(void)
 static void test_token_in_query(void **state)
 {
     static const char *const hiding[] = {
-        "%s",        "token=%s",           "access_token=%s",          "a=1&b=%s&c=2",
-        "%s=1",      "a=1&%s",             "&&=%s",                    "token=Bearer+%s",
-        "a=Bearer%%20%s", "p={\"token\":\"%s\"}", "p=%%7B%%22t%%22:%%22%s%%22%%7D", "a=1;token=%s",
-        "token=%s%%20",   "a=b=%s",             "token=%%2F%s",
+        "%s",
+        "token=%s",
+        "access_token=%s",
+        "a=1&b=%s&c=2",
+        "%s=1",
+        "a=1&%s",
+        "&&=%s",
+        "token=Bearer+%s",
+        "a=Bearer%%20%s",
+        "p={\"token\":\"%s\"}",
+        "p=%%7B%%22t%%22:%%22%s%%22%%7D",
+        "a=1;token=%s",
+        "token=%s%%20",
+        "a=b=%s",
+        "token=%%2F%s",
     };
     char *token = mint(), query[TOKEN_BYTES_MAX + 64], found[TOKEN_BYTES_MAX + 1];
 
@@ -420,7 +431,7 @@ static void test_route(void **state)
 
 static void test_method(void **state)
 {
-    static const char *const refused[] = {"HEAD", "POST",    "PUT",   "DELETE", "CONNECT", "OPTIONS",
+    static const char *const refused[] = {"HEAD",  "POST",  "PUT", "DELETE", "CONNECT", "OPTIONS",
                                           "TRACE", "PATCH", "get", "Get",    "GETS",    ""};
     struct route route = {.kind = ROUTE_WEBSOCKET};
     struct request request = {.method = "GET", .upgrade = true};

@@ -19,10 +19,10 @@
 
 #include <cmocka.h>
 
-#define NOBODY      65534
-#define UNTOUCHED   4242
-#define SETTLE_S    2 /* for a connection that lingers one second */
-#define QUESTIONS   1000
+#define NOBODY    65534
+#define UNTOUCHED 4242
+#define SETTLE_S  2 /* for a connection that lingers one second */
+#define QUESTIONS 1000
 
 static struct caller_lookup *lookup;
 
@@ -69,9 +69,8 @@ static struct link connect_link(int family)
     link.listener = listen_at(&address, length);
     link.client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(link.client, (struct sockaddr *)&address, length), 0);
-    assert_int_equal(getsockname(link.client, (struct sockaddr *)&link.client_address,
-                                 &link.client_length),
-                     0);
+    assert_int_equal(
+        getsockname(link.client, (struct sockaddr *)&link.client_address, &link.client_length), 0);
     link.accepted = accept4(link.listener, NULL, NULL, SOCK_CLOEXEC);
     assert_true(link.accepted >= 0);
     return link;
@@ -297,14 +296,10 @@ static int destroy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ourselves),
-        cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_another_user),
-        cmocka_unit_test(test_peer_has_closed),
-        cmocka_unit_test(test_peer_has_reset),
-        cmocka_unit_test(test_port_has_a_listener_now),
-        cmocka_unit_test(test_not_a_connection),
-        cmocka_unit_test(test_late_answer),
+        cmocka_unit_test(test_ourselves),        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_another_user),     cmocka_unit_test(test_peer_has_closed),
+        cmocka_unit_test(test_peer_has_reset),   cmocka_unit_test(test_port_has_a_listener_now),
+        cmocka_unit_test(test_not_a_connection), cmocka_unit_test(test_late_answer),
         cmocka_unit_test(test_many_questions),
     };
 

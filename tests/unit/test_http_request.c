@@ -80,6 +80,21 @@ static void test_refused(void **state)
     assert_true(count >= REFUSED_MIN);
 }
 
+/* What cannot begin a method is refused at once: nobody waits for the rest of a TLS hello. */
+static void test_first_byte(void **state)
+{
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        char c = (char)byte;
+        bool token = http_is_token((struct span){&c, 1});
+        struct http_request request;
+        enum reason reason;
+
+        assert_int_equal(http_request_parse(&c, 1, &request, &reason),
+                         token ? HTTP_MORE : HTTP_FAULT);
+    }
+}
+
 static void check_accepted(const struct vector_line *vector)
 {
     size_t head_bytes = vector->length - strtoul(vector->fields[4], NULL, 10);
@@ -238,10 +253,10 @@ static void test_tokens(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),   cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_single),    cmocka_unit_test(test_values),
-        cmocka_unit_test(test_has_token), cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_first_byte),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_single),
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_has_token),
+        cmocka_unit_test(test_lists),    cmocka_unit_test(test_tokens),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,8 +198,8 @@ static void check_denial(enum reason reason, bool head_only)
         assert_int_equal(out.length, response.head_bytes);
     } else {
         assert_int_equal(strtoul(value.data, NULL, 10), out.length - response.head_bytes);
-        body = json_loadb(out.data + response.head_bytes, out.length - response.head_bytes, 0,
-                          NULL);
+        body =
+            json_loadb(out.data + response.head_bytes, out.length - response.head_bytes, 0, NULL);
         assert_int_equal(json_integer_value(json_object_get(body, "status")), response.status);
         assert_string_equal(json_string_value(json_object_get(body, "reason")), info->code);
         assert_string_equal(json_string_value(json_object_get(body, "detail")), info->text);
@@ -232,7 +232,8 @@ static void expect_header(enum reason reason, const char *line)
     buffer_clear(&out);
 }
 
-/* What the statuses owe the client (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section 4.4). */
+/* What the statuses owe the client (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section 4.4).
+ */
 static void test_status_headers(void **state)
 {
     (void)state;
@@ -261,14 +262,10 @@ static void test_denial_that_does_not_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_upgrade),
-        cmocka_unit_test(test_status_lines),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_duplicates),
-        cmocka_unit_test(test_denials),
-        cmocka_unit_test(test_status_headers),
-        cmocka_unit_test(test_denial_that_does_not_fit),
+        cmocka_unit_test(test_upgrade),        cmocka_unit_test(test_status_lines),
+        cmocka_unit_test(test_refused),        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_duplicates),     cmocka_unit_test(test_denials),
+        cmocka_unit_test(test_status_headers), cmocka_unit_test(test_denial_that_does_not_fit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -98,8 +98,8 @@ static void test_port_in_use(void **state)
     (void)state;
     assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why, sizeof(why)), OK);
     count = 7;
-    assert_int_equal(
-        listener_open("127.0.0.1", first[0].port, second, &count, why, sizeof(why)), ERROR_EXISTS);
+    assert_int_equal(listener_open("127.0.0.1", first[0].port, second, &count, why, sizeof(why)),
+                     ERROR_EXISTS);
     assert_int_equal(count, 7);
     assert_int_equal(second[0].fd, -1);
     assert_non_null(strstr(why, "127.0.0.1"));
@@ -119,9 +119,8 @@ static void test_half_of_localhost_in_use(void **state)
         size_t count;
 
         assert_int_equal(listener_open(halves[i], 0, theirs, &count, why, sizeof(why)), OK);
-        assert_int_equal(
-            listener_open("localhost", theirs[0].port, ours, &count, why, sizeof(why)),
-            ERROR_EXISTS);
+        assert_int_equal(listener_open("localhost", theirs[0].port, ours, &count, why, sizeof(why)),
+                         ERROR_EXISTS);
         assert_int_equal(ours[0].fd, -1);
         assert_int_equal(ours[1].fd, -1);
         assert_non_null(strstr(why, halves[i]));
@@ -132,7 +131,7 @@ static void test_half_of_localhost_in_use(void **state)
 
 static void test_not_an_address(void **state)
 {
-    static const char *const hosts[] = {"",        "example.com", "127.1", "127.0.0.1 ", "[::1]",
+    static const char *const hosts[] = {"",           "example.com", "127.1", "127.0.0.1 ", "[::1]",
                                         "0x7f000001", "::1%lo",      "*",     "LOCALHOST"};
 
     (void)state;
@@ -141,8 +140,7 @@ static void test_not_an_address(void **state)
         char why[128] = "";
         size_t count;
 
-        assert_int_equal(listener_open(hosts[i], 0, out, &count, why, sizeof(why)),
-                         ERROR_INVALID);
+        assert_int_equal(listener_open(hosts[i], 0, out, &count, why, sizeof(why)), ERROR_INVALID);
         assert_true(strlen(why) > 0);
     }
 }

@@ -328,8 +328,8 @@ static void test_permissions(void **state)
 {
     (void)state;
     for (int type = 0; type < IPC_TYPE_COUNT; type++) {
-        bool report = type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED ||
-                      type == IPC_COUNTS;
+        bool report =
+            type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
         bool order = type == IPC_VERDICT || type == IPC_CUT_SESSION || type == IPC_CUT_SURFACE ||
                      type == IPC_DRAIN;
 

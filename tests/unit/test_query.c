@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#define OUT_BYTES_MAX (192 * 1024)
+#define OUT_BYTES_MAX  (192 * 1024)
 #define RANDOM_QUERIES 10000
 
 static char name_run[] = "run", name_mode[] = "mode", name_both[] = "a&b=c d";
@@ -182,8 +182,7 @@ static void test_inject_base64(void **state)
     (void)state;
     buffer_init(&out, OUT_BYTES_MAX);
     expect(&route, NULL, NULL, REASON_PARAMS_REQUIRED, NULL);
-    assert_int_equal(admission_query(&route, "server_params=theirs", params, &out),
-                     REASON_ALLOWED);
+    assert_int_equal(admission_query(&route, "server_params=theirs", params, &out), REASON_ALLOWED);
     assert_null(strpbrk(out.data + sizeof(name_params), "+/= &"));
     assert_non_null(strstr(out.data, "%2B"));
     assert_non_null(strstr(out.data, "%2F"));
@@ -199,9 +198,10 @@ static void test_inject_parts(void **state)
 {
     char whole[] = "", text[] = "/t", number[] = "/n", part[] = "/o", none[] = "/none",
          empty[] = "/e";
-    struct params *params = parse(
-        "{\"t\":\"a b&c=%/\\u20ac\",\"n\":1,\"e\":\"\",\"o\":{\"y\":[1,{}],\"x\":\"#\"}}");
-    struct query_inject inject[2] = {{name_text, text, INJECT_TEXT}, {name_params, part, INJECT_JSON}};
+    struct params *params =
+        parse("{\"t\":\"a b&c=%/\\u20ac\",\"n\":1,\"e\":\"\",\"o\":{\"y\":[1,{}],\"x\":\"#\"}}");
+    struct query_inject inject[2] = {{name_text, text, INJECT_TEXT},
+                                     {name_params, part, INJECT_JSON}};
     struct route route = {.inject = inject, .inject_count = 2};
 
     (void)state;
@@ -254,10 +254,28 @@ static void test_what_does_not_fit(void **state)
 /* Whatever the client sends, the service gets the record's value and no byte besides. */
 static void test_random_queries(void **state)
 {
-    static const char *const pieces[] = {"server_params", "=",   "&",    "%26", "%3D", "%73",
-                                         "e",             "r",   "?",    "+",   "%",   "%00",
-                                         "%0a",           ";",   "eyJ9", "#",   "%zz", "\xff",
-                                         "server_params=e30%3D", "[",   "]",    "a"};
+    static const char *const pieces[] = {"server_params",
+                                         "=",
+                                         "&",
+                                         "%26",
+                                         "%3D",
+                                         "%73",
+                                         "e",
+                                         "r",
+                                         "?",
+                                         "+",
+                                         "%",
+                                         "%00",
+                                         "%0a",
+                                         ";",
+                                         "eyJ9",
+                                         "#",
+                                         "%zz",
+                                         "\xff",
+                                         "server_params=e30%3D",
+                                         "[",
+                                         "]",
+                                         "a"};
     char whole[] = "", query[2048];
     struct query_inject inject = {name_params, whole, INJECT_BASE64_JSON};
     struct route route = {.inject = &inject, .inject_count = 1};

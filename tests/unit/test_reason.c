@@ -29,7 +29,8 @@ static void test_rows(void **state)
         const struct reason_info *info = reason_info((enum reason)reason);
         size_t length = strlen(info->code);
 
-        assert_true(length > 0 && strspn(info->code, "abcdefghijklmnopqrstuvwxyz_0123456789") == length);
+        assert_true(length > 0 &&
+                    strspn(info->code, "abcdefghijklmnopqrstuvwxyz_0123456789") == length);
         assert_true(strlen(info->text) > 0 && info->text[strlen(info->text) - 1] != '.');
         for (int other = 0; other < reason; other++)
             assert_string_not_equal(info->code, reason_info((enum reason)other)->code);
@@ -52,8 +53,7 @@ static void test_numbers(void **state)
         if (!known || (info->close_code != 0 && !ws_close_code_valid(info->close_code)))
             fail_msg("%s: %u, %u", info->code, info->http_status, info->close_code);
         /* Every refusal can be told to somebody. */
-        assert_int_equal(info->http_status == 0 && info->close_code == 0,
-                         reason == REASON_ALLOWED);
+        assert_int_equal(info->http_status == 0 && info->close_code == 0, reason == REASON_ALLOWED);
     }
 }
 
@@ -64,16 +64,16 @@ static void test_contract(void **state)
         enum reason reason;
         unsigned status, close_code;
     } rows[] = {
-        {REASON_MALFORMED, 400, 0},          {REASON_CREDENTIAL_MISSING, 401, 0},
-        {REASON_TOKEN_IN_QUERY, 401, 0},     {REASON_SESSION_REVOKED, 401, 1008},
-        {REASON_SESSION_EXPIRED, 401, 1008}, {REASON_ORIGIN_MISMATCH, 403, 0},
-        {REASON_HOST_MISMATCH, 403, 0},      {REASON_CALLER_MISMATCH, 403, 0},
-        {REASON_ROUTE_UNKNOWN, 404, 0},      {REASON_METHOD_REFUSED, 405, 0},
-        {REASON_LENGTH_REQUIRED, 411, 0},    {REASON_HEADERS_TOO_LARGE, 431, 0},
-        {REASON_SURFACE_KILLED, 503, 1008},  {REASON_CAPACITY, 503, 1013},
-        {REASON_DRAINING, 503, 1001},        {REASON_UPSTREAM_UNREACHABLE, 502, 1014},
+        {REASON_MALFORMED, 400, 0},           {REASON_CREDENTIAL_MISSING, 401, 0},
+        {REASON_TOKEN_IN_QUERY, 401, 0},      {REASON_SESSION_REVOKED, 401, 1008},
+        {REASON_SESSION_EXPIRED, 401, 1008},  {REASON_ORIGIN_MISMATCH, 403, 0},
+        {REASON_HOST_MISMATCH, 403, 0},       {REASON_CALLER_MISMATCH, 403, 0},
+        {REASON_ROUTE_UNKNOWN, 404, 0},       {REASON_METHOD_REFUSED, 405, 0},
+        {REASON_LENGTH_REQUIRED, 411, 0},     {REASON_HEADERS_TOO_LARGE, 431, 0},
+        {REASON_SURFACE_KILLED, 503, 1008},   {REASON_CAPACITY, 503, 1013},
+        {REASON_DRAINING, 503, 1001},         {REASON_UPSTREAM_UNREACHABLE, 502, 1014},
         {REASON_UPSTREAM_TIMEOUT, 504, 1014}, {REASON_BINARY_REFUSED, 0, 1003},
-        {REASON_MESSAGE_TOO_BIG, 0, 1009},   {REASON_JSON_UTF8, 0, 1007},
+        {REASON_MESSAGE_TOO_BIG, 0, 1009},    {REASON_JSON_UTF8, 0, 1007},
         {REASON_JSON_DUPLICATE_KEY, 0, 1007}, {REASON_TARGET_REFUSED, 0, 1008},
         {REASON_INTERNAL, 500, 1011},
     };
@@ -91,8 +91,7 @@ static void test_out_of_range(void **state)
 {
     (void)state;
     assert_ptr_equal(reason_info(REASON_COUNT), reason_info(REASON_INTERNAL));
-    assert_ptr_equal(reason_info((enum reason)(REASON_COUNT + 1000)),
-                     reason_info(REASON_INTERNAL));
+    assert_ptr_equal(reason_info((enum reason)(REASON_COUNT + 1000)), reason_info(REASON_INTERNAL));
 }
 
 int main(void)

@@ -79,8 +79,7 @@ static void test_span_ends(void **state)
     assert_int_equal(url_path_decode((struct span){"/%41", 2}, out, sizeof(out)), ERROR_INVALID);
     assert_int_equal(url_path_decode((struct span){"/a/../b", 2}, out, sizeof(out)), OK);
     assert_int_equal(url_query_decode((struct span){"%41", 2}, out, sizeof(out)), ERROR_INVALID);
-    assert_int_equal(url_query_decode((struct span){"%c3%a9", 3}, out, sizeof(out)),
-                     ERROR_INVALID);
+    assert_int_equal(url_query_decode((struct span){"%c3%a9", 3}, out, sizeof(out)), ERROR_INVALID);
 }
 
 static void test_encode_every_byte(void **state)
@@ -163,9 +162,12 @@ static void test_query_pairs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),       cmocka_unit_test(test_query_values),
-        cmocka_unit_test(test_room),        cmocka_unit_test(test_span_ends),
-        cmocka_unit_test(test_encode_every_byte), cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_query_values),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_span_ends),
+        cmocka_unit_test(test_encode_every_byte),
+        cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_query_pairs),
     };
 

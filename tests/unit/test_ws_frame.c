@@ -109,8 +109,7 @@ static void test_write(void **state)
     static const struct {
         size_t payload;
         size_t header;
-    } cases[] = {{0, 6},     {1, 6},     {125, 6},    {126, 8},
-                 {65535, 8}, {65536, 14}, {1u << 24, 14}};
+    } cases[] = {{0, 6}, {1, 6}, {125, 6}, {126, 8}, {65535, 8}, {65536, 14}, {1u << 24, 14}};
     static const unsigned char mask[4] = {0xde, 0xad, 0xbe, 0xef};
 
     (void)state;
@@ -161,8 +160,9 @@ static void test_close_codes(void **state)
 {
     (void)state;
     for (unsigned code = 0; code <= 70000; code++) {
-        bool valid = (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
-                     (code >= 3000 && code < 5000);
+        bool valid =
+            (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+            (code >= 3000 && code < 5000);
 
         assert_int_equal(ws_close_code_valid(code), valid);
     }
