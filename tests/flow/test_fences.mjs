@@ -20,7 +20,7 @@ import {
   scratchDir, stopAll,
 } from './lib/gate.mjs';
 import { Raw, assertProblem, denied, open, request, requestText } from './lib/raw.mjs';
-import { pause, until } from './lib/wait.mjs';
+import { pause, settled, until } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
 
@@ -815,6 +815,8 @@ describe('14: a client that asks for much and does not read', () => {
     raw.socket.pause();
     raw.sendFrame({ payload: 'flood' });
     await until(() => service.last?.messages.length === 1, 'the request at the service');
+    await settled(() => service.last.socket.writableLength);
+    assert.ok(service.last.socket.writableLength > 16 * MIB, 'the service is held back');
     return raw;
   }
 

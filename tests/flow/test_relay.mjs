@@ -10,7 +10,7 @@ import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, SANITIZED, opaqueSurface, residentBytes, scratchDir, stopAll } from './lib/gate.mjs';
 import { Raw, assertProblem, open, requestText } from './lib/raw.mjs';
-import { pause, until } from './lib/wait.mjs';
+import { pause, settled, until } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
 
@@ -67,21 +67,6 @@ async function pump(socket, bytes, count, progress) {
       });
     }
   }
-}
-
-// Waits until a number has stopped changing for half a second.
-async function settled(read) {
-  let last = read();
-  let since = performance.now();
-  await until(() => {
-    const value = read();
-    if (value !== last) {
-      last = value;
-      since = performance.now();
-    }
-    return performance.now() - since > 500;
-  }, 'a count to settle', 30_000);
-  return last;
 }
 
 describe('messages', () => {

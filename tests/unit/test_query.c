@@ -17,9 +17,9 @@
 static char name_run[] = "run", name_mode[] = "mode", name_both[] = "a&b=c d";
 static char name_params[] = "server_params", name_text[] = "label";
 
-static struct query_pass pass_of(char *name, const char *pattern)
+static struct query_pass pass_of(const char *name, const char *pattern)
 {
-    struct query_pass pass = {.name = name};
+    struct query_pass pass = {.name = (char *)(uintptr_t)name};
 
     assert_int_equal(regcomp(&pass.pattern, pattern, REG_EXTENDED | REG_NOSUB), 0);
     return pass;

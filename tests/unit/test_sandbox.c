@@ -7,11 +7,9 @@
 #include "system/caller.h"
 #include "system/sandbox.h"
 
+#include "sandbox_calls.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/filter.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -21,13 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,12 +32,6 @@
 #define DESCRIPTORS 256
 #define MEBIBYTE    (1024 * 1024)
 #define DEADLINE_S  20
-
-#ifdef SIDELOCK_SANITIZE
-#define SANITIZED true
-#else
-#define SANITIZED false
-#endif
 
 /* Made before the sandbox closes, for the calls that need a descriptor or memory. */
 static struct {
@@ -147,271 +132,26 @@ static void expect_exit(void (*body)(void), int code)
 
 /* ---- What is forbidden ---- */
 
-#define CALL(name, ...)                                                                            \
-    static void call_##name(void)                                                                  \
-    {                                                                                              \
-        syscall(__VA_ARGS__);                                                                      \
-    }
-
 static const char path[] = "/nowhere/sidelock-test";
 static char *const no_strings[] = {NULL};
 static struct sockaddr_un unix_address = {.sun_family = AF_UNIX};
 
-CALL(execve, SYS_execve, "/bin/true", no_strings, no_strings)
-CALL(execveat, SYS_execveat, AT_FDCWD, "/bin/true", no_strings, no_strings, 0)
-CALL(openat, SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0)
-CALL(openat2, SYS_openat2, AT_FDCWD, "/dev/null", held.page, 24)
-CALL(open_by_handle_at, SYS_open_by_handle_at, AT_FDCWD, held.page, O_RDONLY)
-CALL(unlinkat, SYS_unlinkat, AT_FDCWD, path, 0)
-CALL(renameat2, SYS_renameat2, AT_FDCWD, path, AT_FDCWD, path, 0)
-CALL(linkat, SYS_linkat, AT_FDCWD, path, AT_FDCWD, path, 0)
-CALL(symlinkat, SYS_symlinkat, path, AT_FDCWD, path)
-CALL(mkdirat, SYS_mkdirat, AT_FDCWD, path, 0700)
-CALL(mknodat, SYS_mknodat, AT_FDCWD, path, 0600, 0)
-CALL(fchmodat, SYS_fchmodat, AT_FDCWD, path, 0600)
-CALL(fchmod, SYS_fchmod, held.pipe[0], 0600)
-CALL(fchownat, SYS_fchownat, AT_FDCWD, path, 0, 0, 0)
-CALL(faccessat, SYS_faccessat, AT_FDCWD, path, R_OK)
-CALL(readlinkat, SYS_readlinkat, AT_FDCWD, path, held.page, 16)
-CALL(newfstatat, SYS_newfstatat, AT_FDCWD, path, held.page, 0)
-CALL(statx, SYS_statx, AT_FDCWD, path, 0, 0, held.page)
-CALL(getdents64, SYS_getdents64, held.pipe[0], held.page, 4096)
-CALL(getcwd, SYS_getcwd, held.page, 4096)
-CALL(chdir, SYS_chdir, "/")
-CALL(chroot, SYS_chroot, "/")
-CALL(mount, SYS_mount, "none", path, "tmpfs", 0, NULL)
-CALL(umount2, SYS_umount2, path, MNT_DETACH)
-CALL(pivot_root, SYS_pivot_root, path, path)
-CALL(truncate, SYS_truncate, path, 0)
-CALL(memfd_create, SYS_memfd_create, "x", 0)
-CALL(inotify, SYS_inotify_init1, 0)
+#define DEFINE(name, needed_by_sanitizers, ...)                                                    \
+    static void call_##name(void)                                                                  \
+    {                                                                                              \
+        syscall(__VA_ARGS__);                                                                      \
+    }
+FORBIDDEN_CALLS(DEFINE)
+#undef DEFINE
 
-CALL(socket, SYS_socket, AF_UNIX, SOCK_STREAM, 0)
-CALL(socket_inet, SYS_socket, AF_INET, SOCK_STREAM, 0)
-CALL(socket_netlink, SYS_socket, AF_NETLINK, SOCK_RAW, 0)
-CALL(socketpair, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, held.page)
-CALL(connect, SYS_connect, held.datagram, &held.address, sizeof(held.address))
-CALL(bind, SYS_bind, held.datagram, &held.address, sizeof(held.address))
-CALL(listen, SYS_listen, held.listener, 8)
-CALL(sendmmsg, SYS_sendmmsg, held.datagram, held.page, 1, 0)
-CALL(recvmmsg, SYS_recvmmsg, held.datagram, held.page, 1, 0, NULL)
-CALL(sendto_address, SYS_sendto, held.datagram, "x", 1, 0, &held.address, sizeof(held.address))
-CALL(sendto_unix, SYS_sendto, held.stream[0], "x", 1, 0, &unix_address, sizeof(unix_address))
-CALL(sendto_fastopen, SYS_sendto, held.client, "x", 1, MSG_FASTOPEN, NULL, 0)
-CALL(sendmsg_fastopen, SYS_sendmsg, held.client, held.page, MSG_FASTOPEN)
-CALL(shutdown_listener, SYS_shutdown, held.listener, SHUT_RD)
-CALL(shutdown_both, SYS_shutdown, held.listener, SHUT_RDWR)
-CALL(setsockopt_ulp, SYS_setsockopt, held.client, IPPROTO_TCP, TCP_ULP, "tls", 4)
-CALL(setsockopt_fastopen, SYS_setsockopt, held.client, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, held.page,
-     4)
-CALL(setsockopt_filter, SYS_setsockopt, held.client, SOL_SOCKET, SO_ATTACH_FILTER, held.page,
-     sizeof(struct sock_fprog))
-CALL(setsockopt_ip, SYS_setsockopt, held.client, IPPROTO_IP, TCP_NODELAY, held.page, 4)
-CALL(ioctl_terminal, SYS_ioctl, 0, TIOCSTI, "x")
-CALL(ioctl_owner, SYS_ioctl, held.client, FIOSETOWN, held.page)
-CALL(ioctl_interfaces, SYS_ioctl, held.datagram, SIOCGIFCONF, held.page)
-CALL(fcntl_owner, SYS_fcntl, held.pipe[0], F_SETOWN, held.parent)
-CALL(fcntl_signal, SYS_fcntl, held.pipe[0], F_SETSIG, SIGKILL)
-CALL(fcntl_duplicate, SYS_fcntl, held.pipe[0], F_DUPFD, 0)
-CALL(fcntl_lease, SYS_fcntl, held.pipe[0], F_SETLEASE, F_RDLCK)
-CALL(fcntl_pipe_size, SYS_fcntl, held.pipe[0], F_SETPIPE_SZ, MEBIBYTE)
-CALL(dup, SYS_dup, held.pipe[0])
-CALL(dup3, SYS_dup3, held.pipe[0], held.pipe[1], 0)
-CALL(pipe2, SYS_pipe2, held.page, 0)
-CALL(epoll_create1, SYS_epoll_create1, 0)
-CALL(eventfd2, SYS_eventfd2, 0, 0)
-CALL(splice, SYS_splice, held.pipe[0], NULL, held.pipe[1], NULL, 1, 0)
-CALL(io_uring, SYS_io_uring_setup, 8, held.page)
-CALL(io_setup, SYS_io_setup, 8, held.page)
-
-CALL(clone, SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL)
-CALL(clone3, SYS_clone3, held.page, 64)
-CALL(ptrace, SYS_ptrace, 16 /* PTRACE_ATTACH */, held.parent, NULL, NULL)
-CALL(process_vm_readv, SYS_process_vm_readv, held.parent, NULL, 0, NULL, 0, 0)
-CALL(process_vm_writev, SYS_process_vm_writev, held.parent, NULL, 0, NULL, 0, 0)
-CALL(kill, SYS_kill, held.parent, 0)
-CALL(tkill, SYS_tkill, held.parent, 0)
-CALL(tgkill, SYS_tgkill, held.parent, held.parent, 0)
-CALL(rt_sigqueueinfo, SYS_rt_sigqueueinfo, held.parent, 0, held.page)
-CALL(pidfd_open, SYS_pidfd_open, held.parent, 0)
-CALL(pidfd_getfd, SYS_pidfd_getfd, held.pipe[0], 0, 0)
-CALL(wait4, SYS_wait4, -1, NULL, WNOHANG, NULL)
-CALL(prctl, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
-CALL(seccomp, SYS_seccomp, 1, 0, held.page)
-CALL(setuid, SYS_setuid, 0)
-CALL(setresuid, SYS_setresuid, 0, 0, 0)
-CALL(setgroups, SYS_setgroups, 0, NULL)
-CALL(capset, SYS_capset, held.page, held.page)
-CALL(setns, SYS_setns, held.pipe[0], 0)
-CALL(unshare, SYS_unshare, 0)
-CALL(prlimit64, SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, held.page)
-CALL(setrlimit, SYS_setrlimit, RLIMIT_CORE, held.page)
-CALL(setpriority, SYS_setpriority, PRIO_PROCESS, 0, 1)
-CALL(personality, SYS_personality, 0xffffffff)
-
-CALL(mmap_exec, SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-CALL(mmap_all, SYS_mmap, NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
-     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-CALL(mprotect_exec, SYS_mprotect, held.page, 4096, PROT_READ | PROT_EXEC)
-CALL(pkey_mprotect, SYS_pkey_mprotect, held.page, 4096, PROT_READ | PROT_EXEC, -1)
-CALL(remap_file_pages, SYS_remap_file_pages, held.page, 4096, 0, 0, 0)
-CALL(bpf, SYS_bpf, 0, held.page, 16)
-CALL(userfaultfd, SYS_userfaultfd, 0)
-CALL(perf_event_open, SYS_perf_event_open, held.page, 0, -1, -1, 0)
-CALL(keyctl, SYS_keyctl, 0, 0)
-CALL(add_key, SYS_add_key, "user", "x", "x", 1, 0)
-CALL(init_module, SYS_init_module, held.page, 1, "")
-CALL(reboot, SYS_reboot, 0, 0, 0, NULL)
-CALL(clock_settime, SYS_clock_settime, CLOCK_REALTIME, held.page)
-CALL(unknown, 100000)
-#ifdef SYS_open
-CALL(open, SYS_open, "/dev/null", O_RDONLY)
-CALL(creat, SYS_creat, path, 0600)
-CALL(unlink, SYS_unlink, path)
-CALL(rename, SYS_rename, path, path)
-CALL(chmod, SYS_chmod, path, 0600)
-CALL(stat, SYS_stat, path, held.page)
-CALL(access, SYS_access, path, R_OK)
-CALL(readlink, SYS_readlink, path, held.page, 16)
-CALL(accept, SYS_accept, held.listener, NULL, NULL)
-CALL(fork, SYS_fork)
-CALL(arch_prctl, SYS_arch_prctl, 0x1002 /* ARCH_SET_FS */, 0)
-CALL(x32_getpid, 0x40000000 | SYS_getpid)
-CALL(x32_execve, 0x40000000 | 520, "/bin/true", no_strings, no_strings)
-#endif
-
-struct forbidden {
+static const struct forbidden {
     const char *name;
     void (*call)(void);
     bool needed_by_sanitizers; /* see sandbox.c */
-};
-
-#define FORBID(name)                                                                               \
-    {                                                                                              \
-#name, call_##name, false                                                                  \
-    }
-#define FORBID_UNLESS_SANITIZED(name)                                                              \
-    {                                                                                              \
-#name, call_##name, true                                                                   \
-    }
-
-static const struct forbidden forbidden[] = {
-    FORBID(execve),
-    FORBID(execveat),
-    FORBID_UNLESS_SANITIZED(openat),
-    FORBID(openat2),
-    FORBID(open_by_handle_at),
-    FORBID(unlinkat),
-    FORBID(renameat2),
-    FORBID(linkat),
-    FORBID(symlinkat),
-    FORBID(mkdirat),
-    FORBID(mknodat),
-    FORBID(fchmodat),
-    FORBID(fchmod),
-    FORBID(fchownat),
-    FORBID(faccessat),
-    FORBID_UNLESS_SANITIZED(readlinkat),
-    FORBID_UNLESS_SANITIZED(newfstatat),
-    FORBID(statx),
-    FORBID_UNLESS_SANITIZED(getdents64),
-    FORBID(getcwd),
-    FORBID(chdir),
-    FORBID(chroot),
-    FORBID(mount),
-    FORBID(umount2),
-    FORBID(pivot_root),
-    FORBID(truncate),
-    FORBID(memfd_create),
-    FORBID(inotify),
-    FORBID(socket),
-    FORBID(socket_inet),
-    FORBID(socket_netlink),
-    FORBID(socketpair),
-    FORBID(connect),
-    FORBID(bind),
-    FORBID(listen),
-    FORBID(sendmmsg),
-    FORBID(recvmmsg),
-    FORBID(sendto_address),
-    FORBID(sendto_unix),
-    FORBID(sendto_fastopen),
-    FORBID(sendmsg_fastopen),
-    FORBID(shutdown_listener),
-    FORBID(shutdown_both),
-    FORBID(setsockopt_ulp),
-    FORBID(setsockopt_fastopen),
-    FORBID(setsockopt_filter),
-    FORBID(setsockopt_ip),
-    FORBID(ioctl_terminal),
-    FORBID(ioctl_owner),
-    FORBID(ioctl_interfaces),
-    FORBID(fcntl_owner),
-    FORBID(fcntl_signal),
-    FORBID(fcntl_duplicate),
-    FORBID(fcntl_lease),
-    FORBID(fcntl_pipe_size),
-    FORBID_UNLESS_SANITIZED(dup),
-    FORBID(dup3),
-    FORBID_UNLESS_SANITIZED(pipe2),
-    FORBID(epoll_create1),
-    FORBID(eventfd2),
-    FORBID(splice),
-    FORBID(io_uring),
-    FORBID(io_setup),
-    FORBID_UNLESS_SANITIZED(clone),
-    FORBID(clone3),
-    FORBID_UNLESS_SANITIZED(ptrace),
-    FORBID_UNLESS_SANITIZED(process_vm_readv),
-    FORBID(process_vm_writev),
-    FORBID_UNLESS_SANITIZED(kill),
-    FORBID(tkill),
-    FORBID(tgkill),
-    FORBID(rt_sigqueueinfo),
-    FORBID(pidfd_open),
-    FORBID(pidfd_getfd),
-    FORBID_UNLESS_SANITIZED(wait4),
-    FORBID_UNLESS_SANITIZED(prctl),
-    FORBID(seccomp),
-    FORBID(setuid),
-    FORBID(setresuid),
-    FORBID(setgroups),
-    FORBID(capset),
-    FORBID(setns),
-    FORBID(unshare),
-    FORBID_UNLESS_SANITIZED(prlimit64),
-    FORBID(setrlimit),
-    FORBID(setpriority),
-    FORBID(personality),
-    FORBID(mmap_exec),
-    FORBID(mmap_all),
-    FORBID(mprotect_exec),
-    FORBID(pkey_mprotect),
-    FORBID(remap_file_pages),
-    FORBID(bpf),
-    FORBID(userfaultfd),
-    FORBID(perf_event_open),
-    FORBID(keyctl),
-    FORBID(add_key),
-    FORBID(init_module),
-    FORBID(reboot),
-    FORBID(clock_settime),
-    FORBID(unknown),
-#ifdef SYS_open
-    FORBID_UNLESS_SANITIZED(open),
-    FORBID(creat),
-    FORBID(unlink),
-    FORBID(rename),
-    FORBID(chmod),
-    FORBID_UNLESS_SANITIZED(stat),
-    FORBID(access),
-    FORBID_UNLESS_SANITIZED(readlink),
-    FORBID(accept),
-    FORBID(fork),
-    FORBID(arch_prctl),
-    FORBID(x32_getpid),
-    FORBID(x32_execve),
-#endif
+} forbidden[] = {
+#define ROW(name, needed_by_sanitizers, ...) {#name, call_##name, needed_by_sanitizers},
+    FORBIDDEN_CALLS(ROW)
+#undef ROW
 };
 
 static void (*wanted_call)(void);
@@ -428,7 +168,7 @@ static void test_forbidden(void **state)
     for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
         int status;
 
-        if (SANITIZED && forbidden[i].needed_by_sanitizers)
+        if (forbidden[i].needed_by_sanitizers)
             continue;
         wanted_call = forbidden[i].call;
         status = status_of(enter_and_call);

@@ -21,6 +21,23 @@ export async function until(probe, what, timeoutMs = DEADLINE_MS) {
   }
 }
 
+// Waits until a number has not changed for a while, and returns it.
+export async function settled(read, quietMs = 300) {
+  let last = read();
+  let since = performance.now();
+  await until(
+    () => {
+      const value = read();
+      if (value !== last) since = performance.now();
+      last = value;
+      return performance.now() - since > quietMs;
+    },
+    'a number to settle',
+    30_000,
+  );
+  return last;
+}
+
 export function pause(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
