@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t 
 
     buffer_append(buffer, "\"", 1);
     while (i < length) {
-        size_t run = text_utf8_length(at + i, length - i);
+        size_t run = at[i] < 0x80 ? 1 : utf8_sequence(at + i, at + length);
 
         if (run == 0 || at[i] == '\0') {
             buffer_append_text(buffer, "\\ufffd");

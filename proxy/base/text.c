@@ -96,28 +96,6 @@ bool text_glob_matches(const char *pattern, struct span text)
     return *pattern == '\0';
 }
 
-size_t text_utf8_length(const unsigned char *bytes, size_t available)
-{
-    size_t length = 0;
-
-    if (available > 0)
-        length = bytes[0] < 0x80                        ? 1
-                 : bytes[0] >= 0xc2 && bytes[0] <= 0xdf ? 2
-                 : bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
-                 : bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4
-                                                        : 0;
-    if (length == 0 || length > available)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    if ((bytes[0] == 0xe0 && bytes[1] < 0xa0) || (bytes[0] == 0xed && bytes[1] > 0x9f) ||
-        (bytes[0] == 0xf0 && bytes[1] < 0x90) || (bytes[0] == 0xf4 && bytes[1] > 0x8f))
-        return 0;
-    return length;
-}
-
 void text_hex(const unsigned char *bytes, size_t length, char *out)
 {
     static const char digits[] = "0123456789abcdef";

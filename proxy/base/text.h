@@ -42,9 +42,6 @@ char *text_copy(struct span span);
  */
 bool text_glob_matches(const char *pattern, struct span text);
 
-/* Length of the valid UTF-8 sequence (RFC 3629) that `bytes` starts with; 0 if it is not one. */
-size_t text_utf8_length(const unsigned char *bytes, size_t available);
-
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);
 /* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1.

@@ -1,6 +1,6 @@
 #include "policy/json_chars.h"
 
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 struct json_chars json_chars_of(struct span text, bool escapes)
 {

@@ -3,7 +3,7 @@
 #include "policy/json_chars.h"
 #include "policy/json_keys.h"
 #include "policy/json_number.h"
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "policy/params.h"
 #include "policy/refusal.h"
 #include "policy/target.h"
-#include "policy/utf8.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,7 @@
 #include "wire/url.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
 
 static int hex_digit(char c)
@@ -24,21 +26,6 @@ static int next_byte(struct span raw, size_t *at)
 
     *at += 3;
     return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-/* Bytes that are not UTF-8 are read differently by everyone: an overlong '/' by some as a '/'. */
-static bool is_utf8(const char *text, size_t length)
-{
-    const unsigned char *bytes = (const unsigned char *)text;
-
-    for (size_t at = 0; at < length;) {
-        size_t sequence = text_utf8_length(bytes + at, length - at);
-
-        if (sequence == 0)
-            return false;
-        at += sequence;
-    }
-    return true;
 }
 
 static bool has_ambiguous_segment(const char *path)
@@ -73,7 +60,7 @@ enum error url_path_decode(struct span raw, char *out, size_t capacity)
         out[length++] = (char)byte;
     }
     out[length] = '\0';
-    return has_ambiguous_segment(out) || !is_utf8(out, length) ? ERROR_INVALID : OK;
+    return has_ambiguous_segment(out) || !utf8_valid(out, length) ? ERROR_INVALID : OK;
 }
 
 void url_encode(struct span text, bool path, struct buffer *out)
@@ -130,5 +117,5 @@ enum error url_query_decode(struct span raw, char *out, size_t capacity)
         out[length++] = (char)(plus ? ' ' : byte);
     }
     out[length] = '\0';
-    return is_utf8(out, length) ? OK : ERROR_INVALID;
+    return utf8_valid(out, length) ? OK : ERROR_INVALID;
 }

@@ -1,8 +1,8 @@
 /*
  * UTF-8 (RFC 3629): shortest forms only, no surrogates, nothing above U+10FFFF.
  */
-#ifndef SIDELOCK_POLICY_UTF8_H
-#define SIDELOCK_POLICY_UTF8_H
+#ifndef SIDELOCK_BASE_UTF8_H
+#define SIDELOCK_BASE_UTF8_H
 
 #include <stdbool.h>
 #include <stddef.h>
