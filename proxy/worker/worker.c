@@ -289,6 +289,7 @@ static enum error start(struct worker *worker, const struct worker_options *opti
 /* Ends what is left at once: the process is about to exit. */
 static void stop(struct worker *worker)
 {
+    worker->draining = true; /* nothing that ends now makes room for another */
     report_counts(worker);
     accept_stop(worker);
     for (struct connection *c = worker->connections; c != NULL; c = c->next) {

@@ -2,7 +2,8 @@
  * Every system call that the sandbox must not let through, with arguments that
  * do nothing much should it do so: CALL(name, whether the build's sanitizers
  * need it themselves, arguments of syscall()). Descriptors and memory are
- * `held` by test_sandbox.c.
+ * `held` by test_sandbox.c. Nothing named here exists: a program that could be
+ * executed would meet the sandbox later and hide that it was.
  */
 #ifndef SIDELOCK_TESTS_SANDBOX_CALLS_H
 #define SIDELOCK_TESTS_SANDBOX_CALLS_H
@@ -27,8 +28,8 @@
 
 /* Programs, files and everything else with a name. */
 #define CALLS_WITH_NAMES(CALL)                                                                     \
-    CALL(execve, false, SYS_execve, "/bin/true", no_strings, no_strings)                           \
-    CALL(execveat, false, SYS_execveat, AT_FDCWD, "/bin/true", no_strings, no_strings, 0)          \
+    CALL(execve, false, SYS_execve, path, no_strings, no_strings)                                  \
+    CALL(execveat, false, SYS_execveat, AT_FDCWD, path, no_strings, no_strings, 0)                 \
     CALL(openat, SANITIZED, SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY, 0)                        \
     CALL(openat2, false, SYS_openat2, AT_FDCWD, "/dev/null", held.page, 24)                        \
     CALL(open_by_handle_at, false, SYS_open_by_handle_at, AT_FDCWD, held.page, O_RDONLY)           \
@@ -159,7 +160,7 @@
     CALL(fork, false, SYS_fork)                                                                    \
     CALL(arch_prctl, false, SYS_arch_prctl, 0x1002 /* ARCH_SET_FS */, 0)                           \
     CALL(x32_getpid, false, 0x40000000 | SYS_getpid)                                               \
-    CALL(x32_execve, false, 0x40000000 | 520, "/bin/true", no_strings, no_strings)
+    CALL(x32_execve, false, 0x40000000 | 520, path, no_strings, no_strings)
 #else
 #define CALLS_OF_OLD(CALL)
 #endif

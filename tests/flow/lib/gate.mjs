@@ -17,7 +17,8 @@ if (!SIDELOCK) throw new Error('set SIDELOCK to the path of the built sidelock p
 // A build with AddressSanitizer is slower and keeps freed memory for a while.
 export const SANITIZED = readFileSync(SIDELOCK).includes('__asan_init');
 
-const SANITIZER_TRACE = /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
+const SANITIZER_TRACE =
+  /AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|Assertion .* failed/;
 
 // What a failed test may leave behind.
 const scratchDirs = new Set();
