@@ -92,6 +92,30 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
     }
 }
 
+/* Origin-form (RFC 9112 section 3.2.1), of bytes that may stand in a URL unencoded. */
+static bool is_origin_form(struct span target)
+{
+    for (size_t i = 0; i < target.length; i++) {
+        unsigned char c = (unsigned char)target.data[i];
+
+        if (c <= 0x20 || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
+            return false;
+    }
+    return target.length > 0 && target.data[0] == '/';
+}
+
+static void split_target(struct span target, struct http_request *out)
+{
+    const char *question = memchr(target.data, '?', target.length);
+
+    out->path = target;
+    out->query = (struct span){NULL, 0};
+    if (question != NULL) {
+        out->path.length = (size_t)(question - target.data);
+        out->query = (struct span){question + 1, target.length - out->path.length - 1};
+    }
+}
+
 /* METHOD SP origin-form SP HTTP/1.1 (RFC 9112 section 3). */
 static enum http_progress parse_request_line(struct span line, struct http_request *out,
                                              enum reason *reason)
@@ -99,34 +123,20 @@ static enum http_progress parse_request_line(struct span line, struct http_reque
     const char *first = memchr(line.data, ' ', line.length);
     const char *last = memrchr(line.data, ' ', line.length);
     struct span target, version;
-    const char *question;
 
     if (first == NULL || last == first)
         return fault(reason, REASON_MALFORMED);
     out->method = (struct span){line.data, (size_t)(first - line.data)};
     target = (struct span){first + 1, (size_t)(last - first - 1)};
     version = (struct span){last + 1, (size_t)(line.data + line.length - last - 1)};
-    if (!http_is_token(out->method) || target.length == 0 || target.data[0] != '/')
+    if (!http_is_token(out->method) || !is_origin_form(target))
         return fault(reason, REASON_MALFORMED);
-    for (size_t i = 0; i < target.length; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-
-        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\' ||
-            c == '^' || c == '`' || c == '{' || c == '|' || c == '}')
-            return fault(reason, REASON_MALFORMED);
-    }
     if (!span_equals(version, "HTTP/1.1")) {
         bool http = version.length == 8 && memcmp(version.data, "HTTP/", 5) == 0;
 
         return fault(reason, http ? REASON_HTTP_VERSION : REASON_MALFORMED);
     }
-    question = memchr(target.data, '?', target.length);
-    out->path = target;
-    out->query = (struct span){NULL, 0};
-    if (question != NULL) {
-        out->path.length = (size_t)(question - target.data);
-        out->query = (struct span){question + 1, target.length - out->path.length - 1};
-    }
+    split_target(target, out);
     return HTTP_COMPLETE;
 }
 

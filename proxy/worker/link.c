@@ -340,49 +340,59 @@ static void stash(struct connection *connection, const unsigned char *bytes, siz
     link->stash_length = length;
 }
 
+/* A header, or a part of one; of a data frame it says at once whether the frame may come. */
+static enum reason step_header(struct connection *connection, const unsigned char *bytes,
+                               size_t length, size_t *taken)
+{
+    const struct link *link = &connection->link;
+    ssize_t header = take_header(connection, bytes, length);
+
+    if (header < 0)
+        return REASON_UPSTREAM_PROTOCOL;
+    *taken = (size_t)header;
+    if (!link->in_frame || link->frame.opcode >= WS_CLOSE || connection->state != CONNECTION_OPEN)
+        return REASON_ALLOWED;
+    return begin_data(connection);
+}
+
+/* As much of the payload as is there. Once the connection closes, only control frames count. */
+static enum reason step_payload(struct connection *connection, unsigned char *bytes, size_t length,
+                                size_t *taken)
+{
+    struct link *link = &connection->link;
+    size_t piece = length < link->frame_left ? length : (size_t)link->frame_left;
+
+    *taken = piece;
+    link->in_frame = piece < link->frame_left;
+    if (connection->state == CONNECTION_OPEN || link->frame.opcode >= WS_CLOSE)
+        return take_payload(connection, bytes, piece);
+    link->frame_left -= piece;
+    return REASON_ALLOWED;
+}
+
 void link_receive(struct connection *connection, unsigned char *bytes, size_t length)
 {
     struct link *link = &connection->link;
     enum reason reason = REASON_ALLOWED;
     size_t at = 0;
 
-    while (reason_allows(reason) && link->fd >= 0 && !link->close_received) {
-        size_t piece;
+    /* An empty payload is a step that needs no bytes. */
+    while (link->fd >= 0 && !link->close_received &&
+           (at < length || (link->in_frame && link->frame_left == 0))) {
+        size_t taken = 0;
 
-        if (at == length)
-            return;
         if (connection->client_blocked && connection->state == CONNECTION_OPEN) {
             stash(connection, bytes + at, length - at);
             return;
         }
-        if (!link->in_frame) {
-            ssize_t taken = take_header(connection, bytes + at, length - at);
-
-            if (taken < 0) {
-                reason = REASON_UPSTREAM_PROTOCOL;
-                break;
-            }
-            at += (size_t)taken;
-            if (!link->in_frame)
-                return;
-            if (link->frame.opcode < WS_CLOSE && connection->state == CONNECTION_OPEN)
-                reason = begin_data(connection);
-        }
-        piece = length - at;
-        if (piece > link->frame_left)
-            piece = (size_t)link->frame_left;
-        if (piece == 0 && link->frame_left > 0)
+        reason = link->in_frame ? step_payload(connection, bytes + at, length - at, &taken)
+                                : step_header(connection, bytes + at, length - at, &taken);
+        if (!reason_allows(reason)) {
+            connection_drop(connection, reason);
             return;
-        link->in_frame = piece < link->frame_left;
-        if (reason_allows(reason) &&
-            (connection->state == CONNECTION_OPEN || link->frame.opcode >= WS_CLOSE))
-            reason = take_payload(connection, bytes + at, piece);
-        else
-            link->frame_left -= piece;
-        at += piece;
+        }
+        at += taken;
     }
-    if (!reason_allows(reason))
-        connection_drop(connection, reason);
 }
 
 void link_resume(struct connection *connection)

@@ -385,7 +385,7 @@ describe('the attack through the gate', () => {
       { command: '/bin/sh', args: ['-c', 'true'] },
       { command: TOUCH, args: ['/etc/passwd'] },
       { command: 'touch', args: [grantedMarker] },
-      { ...grantedRecord, env: { LD_PRELOAD: '/tmp/x.so' } },
+      { ...grantedRecord, env: { LD_PRELOAD: '/nowhere/hook.so' } },
     ]) {
       const { code, stderr } = await gate.cli('params', 'put', 'bad', '-', {
         input: JSON.stringify(record),

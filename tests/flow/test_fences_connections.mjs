@@ -1,4 +1,4 @@
-// One test for each fence on what comes after 101, on time and on numbers;
+// One test for each fence on what comes after 101, on sizes, numbers and time;
 // each fails when its fence is removed. The numbers are those of the fences
 // around libwebsockets.
 import assert from 'node:assert/strict';
@@ -8,7 +8,7 @@ import { describe, it } from 'node:test';
 
 import { OPCODE, encodeFrame } from '../services/frames.mjs';
 import { Client, Refused } from './lib/client.mjs';
-import { MIB, gate, host, service, tokens, workers } from './lib/fences.mjs';
+import { MIB, gate, host, refuse, refuseBytes, service, tokens, workers } from './lib/fences.mjs';
 import {
   Gate,
   SIDELOCK,
@@ -23,8 +23,8 @@ import { pause, settled, until } from './lib/wait.mjs';
 
 describe('10: frames', () => {
   // Sends frames on a fresh connection: it must end, with this code or, where
-  // libwebsockets hangs up itself (`code` 1002, up to 5 s later), without a word. Nothing may
-  // reach the service but a proper close.
+  // libwebsockets itself hangs up (`code` 1002; it may take five seconds over
+  // it), without a word. Nothing may reach the service but a proper close.
   async function breaks(frames, code = 1002) {
     service.forget();
     const raw = await open(gate, 'echo', { token: tokens.echo });
@@ -135,6 +135,34 @@ describe('10: frames', () => {
     await until(() => link.ended, 'the link to end');
     assert.deepEqual(link.messages, []);
     assert.deepEqual(link.faults, []);
+    raw.destroy();
+  });
+});
+
+describe('12: the size of the head', () => {
+  const filler = (count, size) =>
+    Array.from({ length: count }, (_, i) => [`X-Filler-${i}`, 'x'.repeat(size)]);
+
+  it('twelve KiB are fine', async () => {
+    const raw = await open(gate, 'echo', { token: tokens.echo, headers: filler(6, 2000) });
+    raw.destroy();
+  });
+
+  it('more than sixteen KiB are 431', () =>
+    refuse({ headers: filler(10, 2000) }, 431, 'headers_too_large'));
+
+  it('more fields than anybody needs are 431', () =>
+    refuse({ headers: filler(100, 1) }, 431, 'headers_too_large'));
+
+  it('one endless line is 431', () =>
+    refuseBytes(`GET /ws HTTP/1.1\r\nX: ${'x'.repeat(40_000)}`, 431, 'headers_too_large'));
+
+  it('an endless request line is refused', async () => {
+    const raw = await Raw.connect(gate.port('echo'));
+    raw.send(`GET /ws?${'x'.repeat(40_000)}`);
+    const response = await raw.response();
+    assert.ok([400, 431].includes(response.status), response.line);
+    await raw.gone();
     raw.destroy();
   });
 });

@@ -407,14 +407,8 @@ describe('8: headers', () => {
     });
     await until(() => service.last?.upgraded, 'the link');
     const names = service.last.request.headers.map(([name]) => name);
-    for (const name of [
-      'x-forwarded-for',
-      'x-forwarded-host',
-      'forwarded',
-      'x-anything',
-      'cookie',
-      'authorization',
-    ]) {
+    const stripped = ['x-forwarded-for', 'x-forwarded-host', 'forwarded', 'x-anything', 'cookie'];
+    for (const name of [...stripped, 'authorization']) {
       assert.equal(names.includes(name), false, name);
     }
     assert.equal(new Set(names).size, names.length, 'no header occurs twice');
@@ -500,34 +494,6 @@ describe('11: extensions', () => {
     assert.equal(raw.upgrade.header('sec-websocket-extensions'), undefined);
     await until(() => service.last?.upgraded, 'the link');
     assert.equal(service.last.header('sec-websocket-extensions'), undefined);
-    raw.destroy();
-  });
-});
-
-describe('12: the size of the head', () => {
-  const filler = (count, size) =>
-    Array.from({ length: count }, (_, i) => [`X-Filler-${i}`, 'x'.repeat(size)]);
-
-  it('twelve KiB are fine', async () => {
-    const raw = await open(gate, 'echo', { token: tokens.echo, headers: filler(6, 2000) });
-    raw.destroy();
-  });
-
-  it('more than sixteen KiB are 431', () =>
-    refuse({ headers: filler(10, 2000) }, 431, 'headers_too_large'));
-
-  it('more fields than anybody needs are 431', () =>
-    refuse({ headers: filler(100, 1) }, 431, 'headers_too_large'));
-
-  it('one endless line is 431', () =>
-    refuseBytes(`GET /ws HTTP/1.1\r\nX: ${'x'.repeat(40_000)}`, 431, 'headers_too_large'));
-
-  it('an endless request line is refused', async () => {
-    const raw = await Raw.connect(gate.port('echo'));
-    raw.send(`GET /ws?${'x'.repeat(40_000)}`);
-    const response = await raw.response();
-    assert.ok([400, 431].includes(response.status), response.line);
-    await raw.gone();
     raw.destroy();
   });
 });
