@@ -61,27 +61,25 @@ void admit_refuse(struct admission *admission, enum reason reason)
     send_denial(admission, reason);
 }
 
-/* A token in a URL is in histories and logs by now: its session ends. */
-static enum reason refuse_token_in_query(struct admission *admission)
+bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE])
 {
-    struct broker *broker = admission->broker;
     char token[TOKEN_BYTES_MAX + 1];
     struct token_claims claims;
     enum reason reason;
 
-    if (!admission_token_in_query(admission->request->query, token, sizeof(token)))
-        return REASON_ALLOWED;
+    if (!admission_token_in_query(query, token, sizeof(token)))
+        return false;
     reason =
         token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(), &claims);
     secret_wipe(token, sizeof(token));
-    if (reason_allows(reason)) {
-        memcpy(admission->claimed_session, claims.session_id, sizeof(claims.session_id));
-        if (store_session_revoke(broker->store, claims.session_id, broker_now()) == OK)
-            workers_cut_session(broker->workers, claims.session_id, REASON_SESSION_REVOKED);
-        else
-            log_error("session %s could not be revoked", claims.session_id);
-    }
-    return REASON_TOKEN_IN_QUERY;
+    if (!reason_allows(reason))
+        return true;
+    memcpy(session, claims.session_id, sizeof(claims.session_id));
+    if (store_session_revoke(broker->store, session, broker_now()) == OK)
+        workers_cut_session(broker->workers, session, REASON_SESSION_REVOKED);
+    else
+        log_error("session %s could not be revoked", session);
+    return true;
 }
 
 static bool record_is_for(const struct store_params *record, const struct broker_surface *surface)
@@ -239,7 +237,9 @@ static enum reason decide(struct admission *admission)
     if (reason_allows(reason))
         reason = admission_caller(surface, &request);
     if (reason_allows(reason))
-        reason = refuse_token_in_query(admission);
+        reason = admit_token_in_query(admission->broker, request.query, admission->claimed_session)
+                     ? REASON_TOKEN_IN_QUERY
+                     : REASON_ALLOWED;
     if (reason_allows(reason))
         reason = check_credential(admission, &request);
     if (reason_allows(reason))

@@ -32,6 +32,11 @@ struct admission {
 void admit_grant(struct admission *admission, int fd, const char *accept);
 /* Asks again what may have changed while the service was being asked. */
 enum reason admit_still_good(const struct admission *admission);
+/*
+ * Whether a query holds one of our tokens. A token in a URL is in histories and
+ * logs by now: its session is revoked, and named in `session`.
+ */
+bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE]);
 /* Refuses, with an audit line. */
 void admit_refuse(struct admission *admission, enum reason reason);
 

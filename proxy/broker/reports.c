@@ -1,6 +1,7 @@
 #include "broker/reports.h"
 
 #include "base/log.h"
+#include "broker/admit.h"
 #include "broker/workers.h"
 
 static void commit(struct broker *broker)
@@ -37,6 +38,7 @@ static struct broker_surface *surface_at(struct broker *broker, uint32_t index)
 
 static enum error on_denied(struct broker *broker, const void *bytes, size_t length)
 {
+    char session[TOKEN_ID_SIZE] = "";
     struct broker_surface *surface;
     struct ipc_denied denied;
 
@@ -45,13 +47,15 @@ static enum error on_denied(struct broker *broker, const void *bytes, size_t len
     surface = surface_at(broker, denied.surface);
     if (surface == NULL)
         return ERROR_SYNTAX;
+    (void)admit_token_in_query(broker, denied.query, session);
     if (!reports_count_denial(broker, surface, denied.reason))
         return OK;
     audit_begin(broker->audit, "denied");
     audit_text(broker->audit, "surface", surface->config->name);
     audit_text(broker->audit, "request_id", denied.request_id);
     audit_text(broker->audit, "path", denied.path);
-    audit_text(broker->audit, "session", denied.session_id);
+    if (session[0] != '\0')
+        audit_text(broker->audit, "session", session);
     if (denied.caller_known)
         audit_number(broker->audit, "caller_uid", denied.caller_uid);
     audit_reason(broker->audit, denied.reason);

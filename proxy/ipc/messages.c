@@ -201,7 +201,7 @@ void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denie
     put_reason(writer, denied->reason);
     ipc_put_u8(writer, denied->caller_known);
     ipc_put_u32(writer, denied->caller_uid);
-    ipc_put_text(writer, denied->session_id);
+    ipc_put_text(writer, denied->query);
     ipc_put_text(writer, denied->path);
     ipc_put_text(writer, denied->request_id);
 }
@@ -215,7 +215,7 @@ enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied
     out->reason = get_reason(&reader);
     out->caller_known = ipc_get_bool(&reader);
     out->caller_uid = ipc_get_u32(&reader);
-    out->session_id = ipc_get_text(&reader);
+    out->query = ipc_get_text(&reader);
     out->path = ipc_get_text(&reader);
     out->request_id = ipc_get_text(&reader);
     return finish(&reader);

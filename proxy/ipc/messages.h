@@ -89,8 +89,8 @@ struct ipc_denied {
     enum reason reason;
     bool caller_known;
     uint32_t caller_uid;
-    const char *session_id; /* NULL if none is known */
-    const char *path;       /* NULL if none is known */
+    const char *query; /* raw; NULL if none is known; a token in it ends its session */
+    const char *path;  /* NULL if none is known */
     const char *request_id;
 };
 

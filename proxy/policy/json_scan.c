@@ -1,9 +1,9 @@
 #include "policy/json_scan.h"
 
+#include "base/utf8.h"
 #include "policy/json_chars.h"
 #include "policy/json_keys.h"
 #include "policy/json_number.h"
-#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,11 +1,11 @@
 #include "policy/vet.h"
 
+#include "base/utf8.h"
 #include "policy/message.h"
 #include "policy/outstanding.h"
 #include "policy/params.h"
 #include "policy/refusal.h"
 #include "policy/target.h"
-#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -32,6 +32,25 @@ static bool has_room(const struct worker_poll *listener, bool known, uint32_t ui
                          surface->limits.max_connections_per_caller;
 }
 
+/*
+ * A surface that is full of connections which have not been admitted makes room
+ * at the expense of the one that has kept us waiting longest: whoever has no
+ * token cannot keep others out by saying nothing.
+ */
+static bool make_room(const struct worker_poll *listener)
+{
+    struct connection *longest = NULL;
+
+    for (struct connection *c = listener->worker->connections; c != NULL; c = c->next) {
+        if (c->surface_index == listener->surface && c->state == CONNECTION_HEAD)
+            longest = c;
+    }
+    if (longest == NULL)
+        return false;
+    connection_drop(longest, REASON_REQUEST_TIMEOUT);
+    return true;
+}
+
 /* Identifies the caller before a byte is read, then lets the handshake begin. */
 static void welcome(const struct worker_poll *listener, int fd)
 {
@@ -42,7 +61,7 @@ static void welcome(const struct worker_poll *listener, int fd)
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     birth.caller_known = caller_uid(listener->worker->callers, fd, &birth.caller_uid) == OK;
-    room = has_room(listener, birth.caller_known, birth.caller_uid);
+    room = has_room(listener, birth.caller_known, birth.caller_uid) || make_room(listener);
     if (connection_create(&birth, &connection) != OK) {
         close(fd);
         return;

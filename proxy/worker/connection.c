@@ -94,7 +94,11 @@ static void close_open(struct connection *connection, const char *text, size_t t
     /* What the gate found wrong with the client is not the service's business. */
     if (connection->reason != REASON_CLIENT_CLOSED && connection->reason != REASON_UPSTREAM_CLOSED)
         to_service = 1001;
-    link_send_close(connection, to_service, text, text_length);
+    /* A client that went without a word leaves the service without one, too. */
+    if (connection->reason == REASON_CLIENT_CLOSED && !connection->client_closed)
+        link_close(connection);
+    else
+        link_send_close(connection, to_service, text, text_length);
     if (!connection->client_closed)
         downstream_close(connection);
     connection_release(connection);

@@ -161,7 +161,6 @@ static int on_destroy(struct lws *wsi, void *in, size_t length)
         return 0;
     lws_set_opaque_user_data(wsi, NULL);
     connection->wsi = NULL;
-    connection->client_closed = true;
     if (connection->state == CONNECTION_OPEN && connection->worker->adopting != connection)
         connection_drop(connection, REASON_CLIENT_CLOSED);
     connection_release(connection);

@@ -98,6 +98,15 @@ static void write_denial(struct handshake *handshake)
     uv_poll_start(&handshake->poll, UV_READABLE, on_poll);
 }
 
+/* NUL-terminates a span in the head, where a delimiter follows every span. */
+static const char *terminate(struct handshake *handshake, struct span span)
+{
+    if (span.data == NULL)
+        return NULL;
+    handshake->head[(size_t)(span.data - handshake->head) + span.length] = '\0';
+    return span.data;
+}
+
 void handshake_deny(struct connection *connection, enum reason reason)
 {
     struct handshake *handshake = connection->handshake;
@@ -107,7 +116,7 @@ void handshake_deny(struct connection *connection, enum reason reason)
 
     /* The broker knows of its own denials and of what it admitted. */
     if (!silent && (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
-        report_denied(connection, reason);
+        report_denied(connection, reason, terminate(handshake, handshake->request.query));
     connection->state = CONNECTION_LINGERING;
     connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
     if (!silent)
@@ -122,15 +131,6 @@ void handshake_deny(struct connection *connection, enum reason reason)
         return;
     }
     write_denial(handshake);
-}
-
-/* NUL-terminates a span in the head, where a delimiter follows every span. */
-static const char *terminate(struct handshake *handshake, struct span span)
-{
-    if (span.data == NULL)
-        return NULL;
-    handshake->head[(size_t)(span.data - handshake->head) + span.length] = '\0';
-    return span.data;
 }
 
 static bool is_websocket_key(struct span key)

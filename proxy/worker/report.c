@@ -27,7 +27,7 @@ void report_admit(struct connection *connection, const struct ipc_admit *admit)
     send_report(connection->worker, &writer);
 }
 
-void report_denied(struct connection *connection, enum reason reason)
+void report_denied(struct connection *connection, enum reason reason, const char *query)
 {
     const struct handshake *handshake = connection->handshake;
     struct ipc_writer writer = open_writer(connection->worker);
@@ -38,6 +38,7 @@ void report_denied(struct connection *connection, enum reason reason)
                                    .caller_known = connection->caller_known,
                                    .caller_uid = connection->caller_uid,
                                    .path = handshake->path[0] != '\0' ? handshake->path : NULL,
+                                   .query = query,
                                    .request_id = handshake->request_id,
                                });
     send_report(connection->worker, &writer);

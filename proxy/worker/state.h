@@ -278,7 +278,8 @@ void assembly_clear(struct assembly *assembly);
 /* report.c */
 void report_ready(struct worker *worker);
 void report_admit(struct connection *connection, const struct ipc_admit *admit);
-void report_denied(struct connection *connection, enum reason reason);
+/* `query` NULL: there was none, or the request was not understood so far. */
+void report_denied(struct connection *connection, enum reason reason, const char *query);
 void report_refused(struct connection *connection, enum direction direction,
                     const struct vet_result *result);
 void report_closed(struct connection *connection);

@@ -13,6 +13,7 @@
 
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
+#define ACCEPT_SLACK               128
 #define COUNTS_INTERVAL_MS         1000
 #define EXIT_FAILED                70
 
@@ -220,6 +221,8 @@ static enum error size_descriptors(struct worker *worker, size_t *descriptors)
         wanted += worker->config->surfaces[i].limits.max_connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
+    /* Beyond the surfaces' limits there is room for those about to be told so. */
+    wanted += ACCEPT_SLACK;
     *descriptors = SPARE_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * wanted;
     if (*descriptors > limit.rlim_max)
         *descriptors = (size_t)limit.rlim_max;

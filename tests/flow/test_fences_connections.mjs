@@ -203,6 +203,17 @@ describe('13: many connections', () => {
     for (const raw of silent) raw.destroy();
   });
 
+  it('that say nothing do not fill a surface: the longest silent one makes room', async () => {
+    const port = gate.port('few');
+    const silent = await Promise.all(Array.from({ length: 8 }, () => Raw.connect(port)));
+    const clients = [];
+    for (let i = 0; i < 5; i++) {
+      clients.push(await Client.open(gate, 'few', '/ws', { token: tokens.few }));
+    }
+    await Promise.all(clients.map((client) => client.close()));
+    for (const raw of silent) raw.destroy();
+  });
+
   it('beyond the limit of descriptors: no spinning, no flood of log lines', async () => {
     const tightDir = scratchDir();
     const tight = new Gate(tightDir, {

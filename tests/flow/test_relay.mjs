@@ -328,6 +328,7 @@ describe('close', () => {
     const link = await peer();
     client.terminate();
     await until(() => link.ended, 'the link to end', 2000);
+    assert.equal(link.close, undefined, 'the service is told no lie about how it ended');
   });
 
   it('messages before a close are delivered before it', async () => {

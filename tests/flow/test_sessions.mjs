@@ -166,6 +166,17 @@ describe('revocation', () => {
     const { code, reason } = await client.end();
     assert.deepEqual({ code, reason }, { code: 1008, reason: 'session_revoked' });
   });
+
+  it('by a token in the query of a request that is refused for another reason, too', async () => {
+    const { id, token } = await gate.session('echo');
+    const client = await live('echo', token);
+    const path = `/ws?token=${token}`;
+    const headers = [['Transfer-Encoding', 'chunked']];
+    const { line } = await denied(gate, 'echo', { path, headers }, 411, 'length_required');
+    assert.equal(line.session, id);
+    const { code, reason } = await client.end();
+    assert.deepEqual({ code, reason }, { code: 1008, reason: 'session_revoked' });
+  });
 });
 
 describe('expiry', () => {

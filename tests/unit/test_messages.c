@@ -231,13 +231,13 @@ static void test_reports(void **state)
     struct ipc_counts counts;
 
     (void)state;
-    ipc_encode_denied(&writer, &(struct ipc_denied){7, REASON_MALFORMED, true, 8, NULL, "/p", "r"});
+    ipc_encode_denied(&writer, &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode_denied(room, writer.length, &denied), OK);
     assert_int_equal(denied.surface, 7);
     assert_int_equal(denied.reason, REASON_MALFORMED);
     assert_true(denied.caller_known && denied.caller_uid == 8);
-    assert_null(denied.session_id);
+    assert_string_equal(denied.query, "a=b");
     assert_string_equal(denied.path, "/p");
     assert_string_equal(denied.request_id, "r");
 
