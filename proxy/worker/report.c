@@ -7,7 +7,7 @@ static struct ipc_writer open_writer(struct worker *worker)
 
 static void send_report(struct worker *worker, const struct ipc_writer *writer)
 {
-    if (channel_send(worker->channel, writer, -1) != OK)
+    if (!worker->failed && channel_send(worker->channel, writer, -1) != OK)
         worker_fail(worker, "a report could not be sent");
 }
 

@@ -181,7 +181,7 @@ struct worker {
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char mask_pool[4096];
     size_t mask_left;
-    bool draining, failed, abort_wanted;
+    bool draining, stopping, failed, abort_wanted;
     uint64_t drain_deadline_ms;
 };
 

@@ -22,7 +22,9 @@ void worker_fail(struct worker *worker, const char *why)
     if (!worker->failed)
         log_error("%s; stopping", why);
     worker->failed = true;
-    uv_stop(&worker->loop);
+    /* While it stops, the loop must turn until every handle has closed. */
+    if (!worker->stopping)
+        uv_stop(&worker->loop);
 }
 
 static void drop_all(struct worker *worker, enum reason reason,
@@ -292,6 +294,7 @@ static enum error start(struct worker *worker, const struct worker_options *opti
 /* Ends what is left at once: the process is about to exit. */
 static void stop(struct worker *worker)
 {
+    worker->stopping = true;
     worker->draining = true; /* nothing that ends now makes room for another */
     report_counts(worker);
     accept_stop(worker);
