@@ -231,7 +231,8 @@ static void test_reports(void **state)
     struct ipc_counts counts;
 
     (void)state;
-    ipc_encode_denied(&writer, &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
+    ipc_encode_denied(&writer,
+                      &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode_denied(room, writer.length, &denied), OK);
     assert_int_equal(denied.surface, 7);
