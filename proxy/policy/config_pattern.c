@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define REPEAT_MAX   1000
-#define ANCHOR_BYTES 4 /* ^( and )$ */
+#define REPEAT_MAX        1000
+#define REPEAT_NESTED_MAX 3
+#define ANCHOR_BYTES      4 /* ^( and )$ */
 
 /*
  * What the C library will build, estimated in atoms, one level for each open
@@ -17,6 +18,8 @@ struct survey {
     const char *at;
     uint32_t before[CONFIG_PATTERN_DEPTH_MAX + 1]; /* all atoms of the level but the last */
     uint32_t last[CONFIG_PATTERN_DEPTH_MAX + 1];   /* the atom a repetition would apply to */
+    uint8_t nested[CONFIG_PATTERN_DEPTH_MAX + 1];  /* repetitions within repetitions there */
+    uint8_t deepest[CONFIG_PATTERN_DEPTH_MAX + 1]; /* the most of them so far in the level */
     unsigned depth;
     const char *why;
 };
@@ -25,6 +28,9 @@ static bool survey_add(struct survey *survey, uint32_t atoms)
 {
     survey->before[survey->depth] += survey->last[survey->depth];
     survey->last[survey->depth] = atoms;
+    if (survey->deepest[survey->depth] < survey->nested[survey->depth])
+        survey->deepest[survey->depth] = survey->nested[survey->depth];
+    survey->nested[survey->depth] = 0;
     if (survey->before[survey->depth] + atoms > CONFIG_PATTERN_STATES_MAX)
         survey->why = "must repeat less: its repetitions multiply";
     return survey->why == NULL;
@@ -33,11 +39,19 @@ static bool survey_add(struct survey *survey, uint32_t atoms)
 static bool survey_repeat(struct survey *survey, uint32_t times)
 {
     uint32_t last = survey->last[survey->depth];
+    uint8_t nested = (uint8_t)(survey->nested[survey->depth] + 1);
 
+    /* The C library's time to compile explodes with repetitions of repetitions. */
+    if (nested > REPEAT_NESTED_MAX) {
+        survey->why = "must not repeat repetitions so deeply";
+        return false;
+    }
     if (times > 1 && last > 0) {
         survey->last[survey->depth] = 0;
-        return survey_add(survey, last * times);
+        if (!survey_add(survey, last * times))
+            return false;
     }
+    survey->nested[survey->depth] = nested;
     return true;
 }
 
@@ -131,12 +145,14 @@ static bool survey_open(struct survey *survey)
     survey->at++;
     survey->depth++;
     survey->before[survey->depth] = survey->last[survey->depth] = 0;
+    survey->nested[survey->depth] = survey->deepest[survey->depth] = 0;
     return true;
 }
 
 static bool survey_close(struct survey *survey)
 {
     uint32_t atoms;
+    uint8_t nested;
 
     /* POSIX takes a stray ')' literally, which would let `a)|(b` step around our anchors. */
     if (survey->depth == 0) {
@@ -144,9 +160,15 @@ static bool survey_close(struct survey *survey)
         return false;
     }
     atoms = survey->before[survey->depth] + survey->last[survey->depth];
+    nested = survey->nested[survey->depth];
+    if (nested < survey->deepest[survey->depth])
+        nested = survey->deepest[survey->depth];
     survey->at++;
     survey->depth--;
-    return survey_add(survey, atoms + 1);
+    if (!survey_add(survey, atoms + 1))
+        return false;
+    survey->nested[survey->depth] = nested;
+    return true;
 }
 
 static bool survey_step(struct survey *survey)
@@ -168,7 +190,7 @@ static bool survey_step(struct survey *survey)
     case '*':
     case '?':
         survey->at++;
-        return true;
+        return survey_repeat(survey, 1);
     default:
         survey->at++;
         return survey_add(survey, 1);

@@ -12,7 +12,7 @@
 
 #define CONFIG_PATTERN_BYTES_MAX  256
 #define CONFIG_PATTERN_DEPTH_MAX  16   /* groups within groups */
-#define CONFIG_PATTERN_STATES_MAX 8192 /* atoms after every repetition was written out */
+#define CONFIG_PATTERN_STATES_MAX 1024 /* atoms after every repetition was written out */
 
 /*
  * Compiles `pattern` so that it matches only whole values. ERROR_INVALID with
