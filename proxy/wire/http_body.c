@@ -1,0 +1,276 @@
+#include "wire/http_body.h"
+
+/* 2^64 has 20 decimal and 17 hexadecimal digits: what passes here does not overflow. */
+#define LENGTH_DIGITS_MAX     19
+#define CHUNK_SIZE_DIGITS_MAX 16
+
+enum stage {
+    STAGE_SIZE = 0, /* digits of a chunk's size */
+    STAGE_EXTENSION,
+    STAGE_SIZE_LF,
+    STAGE_DATA,
+    STAGE_DATA_CR,
+    STAGE_DATA_LF,
+    STAGE_TRAILER_START, /* a field line, or the empty line that ends it all */
+    STAGE_TRAILER_NAME,
+    STAGE_TRAILER_VALUE,
+    STAGE_TRAILER_LF,
+    STAGE_END_LF,
+    STAGE_FAULT, /* once malformed, always */
+};
+
+static bool parse_length(struct span text, uint64_t *out)
+{
+    uint64_t length = 0;
+
+    if (text.length == 0 || text.length > LENGTH_DIGITS_MAX)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        length = length * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *out = length;
+    return true;
+}
+
+static void expect_length(struct http_body *body, uint64_t length)
+{
+    body->kind = HTTP_BODY_LENGTH;
+    body->left = length;
+    body->has_length = true;
+    body->length = length;
+    body->done = length == 0;
+}
+
+enum reason http_body_of_request(const struct http_request *request, bool chunked_allowed,
+                                 struct http_body *out)
+{
+    struct span coding, length;
+    enum reason reason = http_request_single(request, "transfer-encoding", &coding);
+    uint64_t bytes;
+
+    *out = (struct http_body){.strict = true};
+    if (!reason_allows(reason))
+        return REASON_LENGTH_REQUIRED;
+    reason = http_request_single(request, "content-length", &length);
+    if (coding.data != NULL) {
+        if (!chunked_allowed || !reason_allows(reason) || length.data != NULL ||
+            !span_equals_nocase(coding, "chunked"))
+            return REASON_LENGTH_REQUIRED;
+        out->kind = HTTP_BODY_CHUNKED;
+        return REASON_ALLOWED;
+    }
+    if (!reason_allows(reason))
+        return reason;
+    if (length.data == NULL) {
+        out->done = true;
+        return REASON_ALLOWED;
+    }
+    if (!parse_length(length, &bytes))
+        return REASON_LENGTH_REQUIRED;
+    expect_length(out, bytes);
+    return REASON_ALLOWED;
+}
+
+static bool has_no_body(unsigned status, struct span method)
+{
+    return status < 200 || status == 204 || status == 304 || span_equals(method, "HEAD") ||
+           (span_equals(method, "CONNECT") && status < 300);
+}
+
+enum reason http_body_of_response(const struct http_response *response, struct span method,
+                                  struct http_body *out)
+{
+    struct span coding, length;
+
+    *out = (struct http_body){.closes = response->http_1_0 ||
+                                        http_response_has_token(response, "connection", "close")};
+    if (!reason_allows(http_response_single(response, "transfer-encoding", &coding)) ||
+        !reason_allows(http_response_single(response, "content-length", &length)))
+        return REASON_UPSTREAM_PROTOCOL;
+    if (coding.data != NULL) {
+        if (response->http_1_0 || length.data != NULL || !span_equals_nocase(coding, "chunked"))
+            return REASON_UPSTREAM_PROTOCOL;
+        out->kind = HTTP_BODY_CHUNKED;
+    } else if (length.data != NULL) {
+        uint64_t bytes;
+
+        if (!parse_length(length, &bytes))
+            return REASON_UPSTREAM_PROTOCOL;
+        expect_length(out, bytes);
+    } else {
+        out->kind = HTTP_BODY_UNTIL_CLOSE;
+    }
+    if (has_no_body(response->status, method)) {
+        /* These may not announce a body: one that does might send it after all. */
+        bool announced = out->kind == HTTP_BODY_CHUNKED || !out->done;
+
+        if (response->status < 200 || response->status == 204)
+            out->closes = out->closes || (announced && out->kind != HTTP_BODY_UNTIL_CLOSE);
+        out->kind = HTTP_BODY_NONE;
+        out->left = 0;
+        out->done = true;
+    }
+    out->closes = out->closes || out->kind == HTTP_BODY_UNTIL_CLOSE;
+    return REASON_ALLOWED;
+}
+
+static bool is_text(char c)
+{
+    return ((unsigned char)c >= 0x20 && c != 0x7f) || c == '\t';
+}
+
+/* Moves on if the byte is the one that must stand here. */
+static bool expect(struct http_body *body, bool as_expected, enum stage next)
+{
+    body->stage = (uint8_t)next;
+    return as_expected;
+}
+
+static int digit_of(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* chunk-size [ chunk-ext ] CRLF, with no white space around the size. */
+static bool step_size(struct http_body *body, char c)
+{
+    int digit = digit_of(c);
+
+    if (digit >= 0 && body->digits < CHUNK_SIZE_DIGITS_MAX) {
+        body->left = body->left << 4 | (uint64_t)digit;
+        body->digits++;
+        return true;
+    }
+    body->extra_bytes = 0;
+    if (c == ';' && !body->strict)
+        return expect(body, body->digits > 0, STAGE_EXTENSION);
+    return expect(body, c == '\r' && body->digits > 0, STAGE_SIZE_LF);
+}
+
+static bool step_extension(struct http_body *body, char c)
+{
+    if (c == '\r')
+        return expect(body, true, STAGE_SIZE_LF);
+    return ++body->extra_bytes <= HTTP_CHUNK_EXTENSION_BYTES_MAX && is_text(c);
+}
+
+/* *( field-name ":" field-value CRLF ) CRLF; a folded line does not begin with a name. */
+static bool step_trailer(struct http_body *body, char c)
+{
+    if (++body->extra_bytes > HTTP_HEAD_BYTES_MAX)
+        return false;
+    switch ((enum stage)body->stage) {
+    case STAGE_TRAILER_START:
+        if (c == '\r')
+            return expect(body, true, STAGE_END_LF);
+        return expect(body, !body->strict && http_is_token((struct span){&c, 1}),
+                      STAGE_TRAILER_NAME);
+    case STAGE_TRAILER_NAME:
+        if (c == ':')
+            return expect(body, true, STAGE_TRAILER_VALUE);
+        return http_is_token((struct span){&c, 1});
+    case STAGE_TRAILER_VALUE:
+        if (c == '\r')
+            return expect(body, true, STAGE_TRAILER_LF);
+        return is_text(c);
+    case STAGE_TRAILER_LF:
+        return expect(body, c == '\n', STAGE_TRAILER_START);
+    default: /* STAGE_END_LF */
+        body->done = c == '\n';
+        return body->done;
+    }
+}
+
+/* Takes one byte of the framing. */
+static bool step(struct http_body *body, char c)
+{
+    switch ((enum stage)body->stage) {
+    case STAGE_SIZE:
+        return step_size(body, c);
+    case STAGE_EXTENSION:
+        return step_extension(body, c);
+    case STAGE_SIZE_LF:
+        body->extra_bytes = 0;
+        return expect(body, c == '\n', body->left > 0 ? STAGE_DATA : STAGE_TRAILER_START);
+    case STAGE_DATA_CR:
+        return expect(body, c == '\r', STAGE_DATA_LF);
+    case STAGE_DATA_LF:
+        body->digits = 0;
+        return expect(body, c == '\n', STAGE_SIZE);
+    case STAGE_FAULT:
+        return false;
+    default:
+        return step_trailer(body, c);
+    }
+}
+
+/* Takes what there is of the payload. */
+static void take_payload(struct http_body *body, const char *bytes, size_t length, size_t *taken,
+                         struct span *piece)
+{
+    size_t here = length - *taken;
+
+    if (body->kind != HTTP_BODY_UNTIL_CLOSE) {
+        here = here < body->left ? here : (size_t)body->left;
+        body->left -= here;
+    }
+    *piece = (struct span){bytes + *taken, here};
+    *taken += here;
+}
+
+static enum http_progress next_of_chunks(struct http_body *body, const char *bytes, size_t length,
+                                         size_t *taken, struct span *piece)
+{
+    while (*taken < length && !body->done) {
+        if (body->stage == STAGE_DATA) {
+            if (piece->length > 0)
+                break; /* one piece a call */
+            take_payload(body, bytes, length, taken, piece);
+            if (body->left == 0)
+                body->stage = STAGE_DATA_CR;
+        } else if (step(body, bytes[*taken])) {
+            (*taken)++;
+        } else {
+            body->stage = STAGE_FAULT;
+            *piece = (struct span){NULL, 0};
+            return HTTP_FAULT;
+        }
+    }
+    return body->done ? HTTP_COMPLETE : HTTP_MORE;
+}
+
+enum http_progress http_body_next(struct http_body *body, const char *bytes, size_t length,
+                                  size_t *taken, struct span *piece)
+{
+    *taken = 0;
+    *piece = (struct span){NULL, 0};
+    if (body->done)
+        return HTTP_COMPLETE;
+    if (body->kind == HTTP_BODY_CHUNKED)
+        return next_of_chunks(body, bytes, length, taken, piece);
+    if (length == 0)
+        return HTTP_MORE;
+    take_payload(body, bytes, length, taken, piece);
+    body->done = body->kind == HTTP_BODY_LENGTH && body->left == 0;
+    return body->done ? HTTP_COMPLETE : HTTP_MORE;
+}
+
+size_t http_chunk_header(char out[HTTP_CHUNK_HEADER_MAX], uint64_t length)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t count = 1;
+
+    while (count < CHUNK_SIZE_DIGITS_MAX && length >> 4 * count != 0)
+        count++;
+    for (size_t i = 0; i < count; i++)
+        out[i] = digits[length >> 4 * (count - 1 - i) & 15];
+    out[count] = '\r';
+    out[count + 1] = '\n';
+    return count + 2;
+}
