@@ -40,6 +40,9 @@
            "a body needs exactly one valid Content-Length")                                        \
     REASON(BODY_TOO_LARGE, "body_too_large", 413, 0, "the request body is too large")              \
     REASON(REQUEST_TIMEOUT, "request_timeout", 400, 0, "the request did not arrive in time")       \
+    REASON(CONTENT_TYPE, "content_type", 415, 0, "the body is not of a type that can be vetted")   \
+    REASON(CONTENT_ENCODING, "content_encoding", 415, 0, "an encoded body cannot be vetted")       \
+    REASON(HEADER_MISMATCH, "header_mismatch", 400, 0, "a header does not say what the body says") \
     /* No valid session */                                                                         \
     REASON(CREDENTIAL_MISSING, "credential_missing", 401, 0, "a session token is required")        \
     REASON(CREDENTIAL_AMBIGUOUS, "credential_ambiguous", 401, 0,                                   \
@@ -54,6 +57,8 @@
     REASON(TOKEN_NOT_YET_VALID, "token_not_yet_valid", 401, 0, "the token is not valid yet")       \
     REASON(TOKEN_WRONG_SURFACE, "token_wrong_surface", 401, 0, "the token is for another surface") \
     REASON(TICKET_INVALID, "ticket_invalid", 401, 0, "the ticket is unknown, used or expired")     \
+    REASON(COOKIE_INVALID, "cookie_invalid", 401, 0, "the login cookie is not one of ours")        \
+    REASON(LOGIN_INVALID, "login_invalid", 401, 0, "the login code is unknown, used or expired")   \
     REASON(SESSION_UNKNOWN, "session_unknown", 401, 0, "the session does not exist")               \
     REASON(SESSION_REVOKED, "session_revoked", 401, 1008, "the session was revoked")               \
     REASON(SESSION_EXPIRED, "session_expired", 401, 1008, "the session has expired")               \
@@ -66,11 +71,17 @@
     REASON(CALLER_UNKNOWN, "caller_unknown", 403, 0,                                               \
            "the calling process could not be identified")                                          \
     REASON(CALLER_MISMATCH, "caller_mismatch", 403, 0, "the calling user is not permitted")        \
+    REASON(COOKIE_ORIGIN, "cookie_origin", 403, 0,                                                 \
+           "the login cookie counts only for requests from the surface's own pages")               \
+    REASON(CERTIFICATE_REFUSED, "certificate_refused", 403, 0,                                     \
+           "no permitted client certificate was presented")                                        \
     REASON(PARAMS_REQUIRED, "params_required", 403, 0,                                             \
            "this route needs a session with a parameter record")                                   \
     REASON(EXECUTABLE_REFUSED, "executable_refused", 403, 0,                                       \
            "the parameter record names a command that may not run")                                \
     REASON(ROUTE_UNKNOWN, "route_unknown", 404, 0, "no route of this surface has this path")       \
+    REASON(MCP_SESSION_UNKNOWN, "mcp_session_unknown", 404, 0,                                     \
+           "this session opened no MCP session with that id")                                      \
     REASON(METHOD_REFUSED, "method_refused", 405, 0, "the method is not permitted on this route")  \
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
@@ -90,37 +101,39 @@
     REASON(UPSTREAM_CLOSED, "upstream_closed", 0, 1000, "the service closed the connection")       \
     REASON(CLIENT_PROTOCOL, "client_protocol", 0, 1002, "the client broke the WebSocket protocol") \
     REASON(IDLE_TIMEOUT, "idle_timeout", 0, 1001, "the connection was idle for too long")          \
-    REASON(MESSAGE_TIMEOUT, "message_timeout", 0, 1008, "a message was not completed in time")     \
+    REASON(MESSAGE_TIMEOUT, "message_timeout", 400, 1008, "a message was not completed in time")   \
     REASON(WRITE_STALLED, "write_stalled", 0, 1008, "the client stopped reading")                  \
     REASON(BINARY_REFUSED, "binary_refused", 0, 1003,                                              \
            "binary messages are not permitted on this route")                                      \
-    REASON(MESSAGE_TOO_BIG, "message_too_big", 0, 1009, "the message is larger than the limit")    \
+    REASON(MESSAGE_TOO_BIG, "message_too_big", 413, 1009, "the message is larger than the limit")  \
     /* Bytes that are not strict JSON */                                                           \
-    REASON(JSON_UTF8, "json_utf8", 0, 1007, "not valid UTF-8")                                     \
-    REASON(JSON_SYNTAX, "json_syntax", 0, 1007, "not valid JSON")                                  \
-    REASON(JSON_NUL, "json_nul", 0, 1007, "a NUL character")                                       \
-    REASON(JSON_SURROGATE, "json_surrogate", 0, 1007, "a surrogate that is not part of a pair")    \
-    REASON(JSON_DUPLICATE_KEY, "json_duplicate_key", 0, 1007, "an object names a key twice")       \
-    REASON(JSON_NUMBER, "json_number", 0, 1007, "a number out of range")                           \
-    REASON(JSON_DEPTH, "json_depth", 0, 1007, "nested too deeply")                                 \
-    REASON(JSON_LIMIT, "json_limit", 0, 1007, "too many members")                                  \
+    REASON(JSON_UTF8, "json_utf8", 400, 1007, "not valid UTF-8")                                   \
+    REASON(JSON_SYNTAX, "json_syntax", 400, 1007, "not valid JSON")                                \
+    REASON(JSON_NUL, "json_nul", 400, 1007, "a NUL character")                                     \
+    REASON(JSON_SURROGATE, "json_surrogate", 400, 1007, "a surrogate that is not part of a pair")  \
+    REASON(JSON_DUPLICATE_KEY, "json_duplicate_key", 400, 1007, "an object names a key twice")     \
+    REASON(JSON_NUMBER, "json_number", 400, 1007, "a number out of range")                         \
+    REASON(JSON_DEPTH, "json_depth", 400, 1007, "nested too deeply")                               \
+    REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members")                                \
     /* Messages that are JSON but refused */                                                       \
-    REASON(MESSAGE_SHAPE, "message_shape", 0, 1008, "not a message of this dialect")               \
-    REASON(MESSAGE_KEY, "message_key", 0, 1008, "a key that is unknown or resembles a known one")  \
-    REASON(MESSAGE_ID, "message_id", 0, 1008, "an id that is not a string or a safe integer")      \
-    REASON(BATCH_REFUSED, "batch_refused", 0, 1008, "batches are not permitted")                   \
-    REASON(VERB_UNKNOWN, "verb_unknown", 0, 1008,                                                  \
+    REASON(MESSAGE_SHAPE, "message_shape", 400, 1008, "not a message of this dialect")             \
+    REASON(MESSAGE_KEY, "message_key", 400, 1008,                                                  \
+           "a key that is unknown or resembles a known one")                                       \
+    REASON(MESSAGE_ID, "message_id", 400, 1008, "an id that is not a string or a safe integer")    \
+    REASON(BATCH_REFUSED, "batch_refused", 400, 1008, "batches are not permitted")                 \
+    REASON(VERB_UNKNOWN, "verb_unknown", 400, 1008,                                                \
            "the dialect has no such verb in this direction")                                       \
-    REASON(VERB_REFUSED, "verb_not_allowed", 0, 1008, "the verb is not on the allow list")         \
-    REASON(TARGET_MISSING, "target_missing", 0, 1008, "the verb needs a target and has none")      \
-    REASON(TARGET_AMBIGUOUS, "target_ambiguous", 0, 1008, "the target could be read in two ways")  \
-    REASON(TARGET_REFUSED, "target_not_allowed", 0, 1008, "the target is not on the allow list")   \
-    REASON(RESPONSE_UNEXPECTED, "response_unexpected", 0, 1008,                                    \
+    REASON(VERB_REFUSED, "verb_not_allowed", 403, 1008, "the verb is not on the allow list")       \
+    REASON(TARGET_MISSING, "target_missing", 400, 1008, "the verb needs a target and has none")    \
+    REASON(TARGET_AMBIGUOUS, "target_ambiguous", 400, 1008,                                        \
+           "the target could be read in two ways")                                                 \
+    REASON(TARGET_REFUSED, "target_not_allowed", 403, 1008, "the target is not on the allow list") \
+    REASON(RESPONSE_UNEXPECTED, "response_unexpected", 403, 1008,                                  \
            "a response to no outstanding request")                                                 \
-    REASON(REQUEST_ID_REUSED, "request_id_reused", 0, 1008,                                        \
+    REASON(REQUEST_ID_REUSED, "request_id_reused", 400, 1008,                                      \
            "the id of a request that is still outstanding")                                        \
-    REASON(OUTSTANDING_LIMIT, "outstanding_limit", 0, 1008, "too many outstanding requests")       \
-    REASON(VALUE_MISMATCH, "value_mismatch", 0, 1008,                                              \
+    REASON(OUTSTANDING_LIMIT, "outstanding_limit", 403, 1008, "too many outstanding requests")     \
+    REASON(VALUE_MISMATCH, "value_mismatch", 403, 1008,                                            \
            "a value differs from the stored parameter record")
 
 enum reason {

@@ -173,7 +173,7 @@ static enum reason check_route(struct admission *admission, const struct request
 {
     enum reason reason;
 
-    admission->route = admission_route(admission->surface->config, request->path);
+    admission->route = admission_route(admission->surface->config, request->path, request->upgrade);
     if (admission->route == NULL)
         return REASON_ROUTE_UNKNOWN;
     reason = admission_method(admission->route, request);

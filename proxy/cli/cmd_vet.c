@@ -44,7 +44,7 @@ static const struct route *find_route(const struct surface *surface, const char 
         if (strcmp(surface->routes[i].path, path) == 0)
             return &surface->routes[i];
     }
-    return admission_route(surface, path);
+    return admission_route(surface, path, true);
 }
 
 static struct vet_rules rules_of(const struct surface *surface, const struct route *route)

@@ -161,7 +161,8 @@ static void explain_route(const struct explain_request *asked, struct explanatio
 {
     const struct request *request = asked->request;
     const struct route *route =
-        request->path != NULL ? admission_route(asked->surface, request->path) : NULL;
+        request->path != NULL ? admission_route(asked->surface, request->path, request->upgrade)
+                              : NULL;
     char room[EXPLAIN_RULE_BYTES / 2];
     struct buffer offer;
     enum reason reason;

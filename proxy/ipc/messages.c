@@ -8,6 +8,7 @@ bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type)
     case IPC_READY:
         return state == IPC_STARTING;
     case IPC_ADMIT:
+    case IPC_DIAL:
         return state == IPC_RUNNING;
     case IPC_DENIED:
     case IPC_REFUSED:
@@ -21,8 +22,8 @@ bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type)
 
 bool ipc_permits_from_broker(enum ipc_type type)
 {
-    return type == IPC_VERDICT || type == IPC_CUT_SESSION || type == IPC_CUT_SURFACE ||
-           type == IPC_DRAIN;
+    return type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
+           type == IPC_CUT_SURFACE || type == IPC_DRAIN;
 }
 
 static void put_type(struct ipc_writer *writer, enum ipc_type type)
@@ -91,6 +92,11 @@ void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit)
     ipc_put_text(writer, admit->origin);
     ipc_put_text(writer, admit->authorization);
     ipc_put_text(writer, admit->subprotocols);
+    ipc_put_text(writer, admit->cookie);
+    ipc_put_text(writer, admit->fetch_site);
+    ipc_put_text(writer, admit->certificate);
+    ipc_put_text(writer, admit->body);
+    ipc_put_u8(writer, admit->secure);
     ipc_put_u8(writer, admit->upgrade);
     ipc_put_u8(writer, admit->caller_known);
     ipc_put_u32(writer, admit->caller_uid);
@@ -119,6 +125,11 @@ enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *
     out->origin = ipc_get_text(&reader);
     out->authorization = ipc_get_text(&reader);
     out->subprotocols = ipc_get_text(&reader);
+    out->cookie = ipc_get_text(&reader);
+    out->fetch_site = ipc_get_text(&reader);
+    out->certificate = ipc_get_text(&reader);
+    out->body = ipc_get_text(&reader);
+    out->secure = ipc_get_bool(&reader);
     out->upgrade = ipc_get_bool(&reader);
     out->caller_known = ipc_get_bool(&reader);
     out->caller_uid = ipc_get_u32(&reader);
@@ -173,6 +184,8 @@ void ipc_encode_verdict(struct ipc_writer *writer, const struct ipc_verdict *ver
     ipc_put_text(writer, verdict->match_digest);
     put_list(writer, &verdict->verbs);
     put_list(writer, &verdict->targets);
+    ipc_put_text(writer, verdict->answer);
+    ipc_put_text(writer, verdict->set_cookie);
 }
 
 enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdict *out)
@@ -191,6 +204,67 @@ enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdi
     ipc_get_text_into(&reader, out->match_digest, sizeof(out->match_digest));
     get_list(&reader, &out->verbs);
     get_list(&reader, &out->targets);
+    out->answer = ipc_get_text(&reader);
+    out->set_cookie = ipc_get_text(&reader);
+    return finish(&reader);
+}
+
+void ipc_encode_dial(struct ipc_writer *writer, const struct ipc_dial *dial)
+{
+    put_type(writer, IPC_DIAL);
+    ipc_put_u64(writer, dial->connection);
+    ipc_put_u32(writer, dial->surface);
+    ipc_put_text(writer, dial->request_id);
+    ipc_put_text(writer, dial->session_id);
+    ipc_put_text(writer, dial->method);
+    ipc_put_text(writer, dial->path);
+    ipc_put_text(writer, dial->query);
+    ipc_put_text(writer, dial->host);
+    ipc_put_text(writer, dial->fields);
+    ipc_put_text(writer, dial->body_value);
+    ipc_put_u8(writer, dial->caller_known);
+    ipc_put_u32(writer, dial->caller_uid);
+}
+
+enum error ipc_decode_dial(const void *bytes, size_t length, struct ipc_dial *out)
+{
+    struct ipc_reader reader = open_message(bytes, length);
+
+    *out = (struct ipc_dial){0};
+    out->connection = ipc_get_u64(&reader);
+    out->surface = ipc_get_u32(&reader);
+    out->request_id = ipc_get_text(&reader);
+    out->session_id = ipc_get_text(&reader);
+    out->method = ipc_get_text(&reader);
+    out->path = ipc_get_text(&reader);
+    out->query = ipc_get_text(&reader);
+    out->host = ipc_get_text(&reader);
+    out->fields = ipc_get_text(&reader);
+    out->body_value = ipc_get_text(&reader);
+    out->caller_known = ipc_get_bool(&reader);
+    out->caller_uid = ipc_get_u32(&reader);
+    if (out->request_id == NULL || out->session_id == NULL || out->method == NULL ||
+        out->path == NULL || out->host == NULL)
+        return ERROR_SYNTAX;
+    return finish(&reader);
+}
+
+void ipc_encode_link(struct ipc_writer *writer, const struct ipc_link *link)
+{
+    put_type(writer, IPC_LINK);
+    ipc_put_u64(writer, link->connection);
+    ipc_put_u32(writer, link->surface);
+    put_reason(writer, link->reason);
+}
+
+enum error ipc_decode_link(const void *bytes, size_t length, struct ipc_link *out)
+{
+    struct ipc_reader reader = open_message(bytes, length);
+
+    *out = (struct ipc_link){0};
+    out->connection = ipc_get_u64(&reader);
+    out->surface = ipc_get_u32(&reader);
+    out->reason = get_reason(&reader);
     return finish(&reader);
 }
 
@@ -204,6 +278,7 @@ void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denie
     ipc_put_text(writer, denied->query);
     ipc_put_text(writer, denied->path);
     ipc_put_text(writer, denied->request_id);
+    ipc_put_text(writer, denied->session_id);
 }
 
 enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out)
@@ -218,6 +293,7 @@ enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied
     out->query = ipc_get_text(&reader);
     out->path = ipc_get_text(&reader);
     out->request_id = ipc_get_text(&reader);
+    out->session_id = ipc_get_text(&reader);
     return finish(&reader);
 }
 
@@ -261,6 +337,7 @@ void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *close
     put_reason(writer, closed->reason);
     ipc_put_u32(writer, closed->close_code);
     ipc_put_text(writer, closed->session_id);
+    ipc_put_u64(writer, closed->requests);
     ipc_put_u64(writer, closed->messages_c2s);
     ipc_put_u64(writer, closed->messages_s2c);
 }
@@ -276,6 +353,7 @@ enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed
     out->reason = get_reason(&reader);
     out->close_code = ipc_get_u32(&reader);
     out->session_id = ipc_get_text(&reader);
+    out->requests = ipc_get_u64(&reader);
     out->messages_c2s = ipc_get_u64(&reader);
     out->messages_s2c = ipc_get_u64(&reader);
     return finish(&reader);

@@ -4,8 +4,10 @@
  *   worker                                broker
  *     READY ────────────────────────────▶        sandboxed and accepting
  *     ADMIT ────────────────────────────▶        may this request come in?
- *        ◀──────────────────────────── VERDICT   no, and why; or yes, with the link's descriptor
- *     DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
+ *        ◀──────────────────────────── VERDICT   no, and why; or yes, for an upgrade with the
+ * link's descriptor, for HTTP as a grant to this connection DIAL ─────────────────────────────▶ a
+ * link for a request under the grant ◀──────────────────────────── LINK      the descriptor; or no,
+ * and why DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
  *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
  *
@@ -36,6 +38,8 @@ enum ipc_type {
     IPC_CUT_SESSION,
     IPC_CUT_SURFACE,
     IPC_DRAIN,
+    IPC_DIAL,
+    IPC_LINK,
     IPC_TYPE_COUNT
 };
 
@@ -57,6 +61,11 @@ struct ipc_admit {
     const char *listener_address;
     uint32_t listener_port;
     const char *method, *path, *query, *host, *origin, *authorization, *subprotocols;
+    const char *cookie;      /* of the surface's login; NULL: none */
+    const char *fetch_site;  /* Sec-Fetch-Site */
+    const char *certificate; /* SHA-256 of the client's, hex; NULL: none */
+    const char *body;        /* of a request to the gate's own paths; else NULL */
+    bool secure;             /* came over TLS */
     bool upgrade;
     bool caller_known;
     uint32_t caller_uid;
@@ -81,6 +90,31 @@ struct ipc_verdict {
     const char *offer;                    /* subprotocols offered to the service; "": none */
     char match_digest[IPC_DIGEST_SIZE];   /* "": the session has nothing to match */
     struct ipc_list verbs, targets;       /* the session's own limits */
+    const char *answer;     /* what a request to the gate's own paths is answered; else NULL */
+    const char *set_cookie; /* a Set-Cookie value that goes with it; NULL: none */
+};
+
+/*
+ * Asks for a connection to the service under the grant that a session has. Where
+ * the route adds stored values, `fields` are the header lines to send, and the
+ * broker writes the head, and a stored body, itself.
+ */
+struct ipc_dial {
+    uint64_t connection;
+    uint32_t surface;
+    const char *request_id;
+    const char *session_id;
+    const char *method, *path, *query, *host;
+    const char *fields;     /* NULL: nothing is to be written */
+    const char *body_value; /* digest of the client's value for the route's `body`; NULL: none */
+    bool caller_known;
+    uint32_t caller_uid;
+};
+
+struct ipc_link {
+    uint64_t connection;
+    uint32_t surface;
+    enum reason reason; /* REASON_ALLOWED: the descriptor comes along */
 };
 
 /* A denial that the worker decided: the request never reached the broker. */
@@ -92,6 +126,7 @@ struct ipc_denied {
     const char *query; /* raw; NULL if none is known; a token in it ends its session */
     const char *path;  /* NULL if none is known */
     const char *request_id;
+    const char *session_id; /* under whose grant it came; NULL: none */
 };
 
 /* A refused message; in observe mode one that would have been. */
@@ -112,6 +147,7 @@ struct ipc_closed {
     enum reason reason;
     uint32_t close_code;
     const char *session_id;
+    uint64_t requests; /* of HTTP; 0 for a WebSocket */
     uint64_t messages_c2s, messages_s2c;
 };
 
@@ -134,6 +170,8 @@ struct ipc_cut_surface {
 void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type); /* READY, DRAIN */
 void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit);
 void ipc_encode_verdict(struct ipc_writer *writer, const struct ipc_verdict *verdict);
+void ipc_encode_dial(struct ipc_writer *writer, const struct ipc_dial *dial);
+void ipc_encode_link(struct ipc_writer *writer, const struct ipc_link *link);
 void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denied);
 void ipc_encode_refused(struct ipc_writer *writer, const struct ipc_refused *refused);
 void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *closed);
@@ -148,6 +186,8 @@ enum ipc_type ipc_type_of(const void *bytes, size_t length);
 enum error ipc_decode_bare(const void *bytes, size_t length) MUST_CHECK;
 enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *out) MUST_CHECK;
 enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdict *out) MUST_CHECK;
+enum error ipc_decode_dial(const void *bytes, size_t length, struct ipc_dial *out) MUST_CHECK;
+enum error ipc_decode_link(const void *bytes, size_t length, struct ipc_link *out) MUST_CHECK;
 enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out) MUST_CHECK;
 enum error ipc_decode_refused(const void *bytes, size_t length, struct ipc_refused *out) MUST_CHECK;
 enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed *out) MUST_CHECK;

@@ -193,6 +193,13 @@ bool admission_token_in_query(const char *query, char *token, size_t capacity)
     return false;
 }
 
+/* {name...}, which ends a pattern. */
+static bool is_rest(const char *segment, size_t length)
+{
+    return length > 5 && segment[0] == '{' && segment[length] == '\0' &&
+           memcmp(segment + length - 4, "...}", 4) == 0;
+}
+
 bool admission_path_matches(const char *pattern, const char *path)
 {
     while (*pattern != '\0') {
@@ -204,6 +211,8 @@ bool admission_path_matches(const char *pattern, const char *path)
         path++;
         pattern_length = strcspn(pattern, "/");
         path_length = strcspn(path, "/");
+        if (is_rest(pattern, pattern_length))
+            return true;
         if (pattern[0] == '{' && pattern_length > 1 && pattern[pattern_length - 1] == '}') {
             if (path_length == 0)
                 return false;
@@ -216,19 +225,44 @@ bool admission_path_matches(const char *pattern, const char *path)
     return *path == '\0';
 }
 
-const struct route *admission_route(const struct surface *surface, const char *path)
+const struct route *admission_route(const struct surface *surface, const char *path, bool upgrade)
 {
+    const struct route *other = NULL;
+
     for (size_t i = 0; i < surface->route_count; i++) {
-        if (admission_path_matches(surface->routes[i].path, path))
-            return &surface->routes[i];
+        const struct route *route = &surface->routes[i];
+
+        if (!admission_path_matches(route->path, path))
+            continue;
+        if ((route->kind == ROUTE_WEBSOCKET) == upgrade)
+            return route;
+        if (other == NULL)
+            other = route;
     }
-    return NULL;
+    return other;
+}
+
+static enum reason http_method(const struct route *route, const struct request *request)
+{
+    static const char *const mcp[] = {"POST", "GET", "DELETE"};
+    struct span method = span_of(request->method);
+
+    if (request->upgrade)
+        return REASON_UPGRADE_INVALID;
+    for (size_t i = 0; route->kind == ROUTE_MCP_HTTP && i < sizeof(mcp) / sizeof(mcp[0]); i++) {
+        if (span_equals(method, mcp[i]))
+            return REASON_ALLOWED;
+    }
+    if (text_list_contains(&route->methods, method) ||
+        (span_equals(method, "HEAD") && text_list_contains(&route->methods, span_of("GET"))))
+        return REASON_ALLOWED;
+    return REASON_METHOD_REFUSED;
 }
 
 enum reason admission_method(const struct route *route, const struct request *request)
 {
     if (route->kind != ROUTE_WEBSOCKET)
-        return REASON_INTERNAL;
+        return http_method(route, request);
     if (strcmp(request->method, "GET") != 0)
         return REASON_METHOD_REFUSED;
     return request->upgrade ? REASON_ALLOWED : REASON_UPGRADE_REQUIRED;

@@ -54,11 +54,15 @@ enum reason admission_credential(const struct request *request, struct credentia
 /* Finds bytes that look like one of our tokens in a query, where none may be. */
 bool admission_token_in_query(const char *query, char *token, size_t capacity);
 
-/* The first route whose path matches, or NULL. */
-const struct route *admission_route(const struct surface *surface, const char *path);
+/*
+ * The first route whose path matches, or NULL. A path may have two: an upgrade
+ * is for the WebSocket, everything else for the other; where there is only one,
+ * that is it.
+ */
+const struct route *admission_route(const struct surface *surface, const char *path, bool upgrade);
 bool admission_path_matches(const char *pattern, const char *path);
 
-/* The method and upgrade that a route needs. */
+/* The method and upgrade that a route needs. HEAD counts as GET where an HTTP route names GET. */
 enum reason admission_method(const struct route *route, const struct request *request);
 
 /*

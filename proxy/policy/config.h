@@ -24,11 +24,16 @@
 #define CONFIG_NAME_BYTES_MAX   64  /* surface names: [A-Za-z0-9][A-Za-z0-9._-]* */
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
 #define CONFIG_UIDS_MAX         64
+#define CONFIG_CERTIFICATES_MAX 64
 #define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
 #define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
 #define CONFIG_EXECUTABLES_MAX  64
 
-enum route_kind { ROUTE_WEBSOCKET = 1 };
+enum route_kind {
+    ROUTE_WEBSOCKET = 1,
+    ROUTE_HTTP, /* requests and answers pass; nobody looks into them but for `body` and `answer` */
+    ROUTE_MCP_HTTP, /* MCP's Streamable HTTP and its older HTTP+SSE: every message is vetted */
+};
 
 enum inject_encoding {
     INJECT_TEXT = 1,    /* a string value as it is */
@@ -59,16 +64,39 @@ struct route_prepare {
     char *then;   /* ... replaces {answer} in this path of the upgrade request */
 };
 
+/*
+ * A request whose body the client may not choose: it must be a JSON object
+ * whose `member` equals the stored value, and the service gets {member: stored}.
+ */
+struct route_body {
+    char *member;
+    char *from; /* JSON pointer into the session's parameter record */
+};
+
+/* URLs in a JSON answer that name the service's own address. */
+struct route_answer {
+    struct text_list
+        urls; /* string members of the top object, or of the objects in the top array */
+    bool strip_query;
+};
+
 enum host_upstream { HOST_UPSTREAM_LOCALHOST = 1, HOST_UPSTREAM_PUBLIC, HOST_UPSTREAM_FIXED };
 
 struct route {
-    char *path; /* exact, or with {name} segments that match one non-empty segment */
+    /* Exact, or with {name} segments that match one non-empty segment; a last one, {name...},
+     * matches what is left, also nothing. */
+    char *path;
     enum route_kind kind;
     const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
     struct query_pass *pass;
     size_t pass_count;
     struct query_inject *inject;
     size_t inject_count;
+    char *query_bearer;            /* a parameter that becomes Authorization: Bearer; NULL: none */
+    bool query_set;                /* false on an HTTP route: the client's query passes as it is */
+    struct text_list methods;      /* ROUTE_HTTP; upper case */
+    struct route_body *body;       /* NULL: the client's own; ROUTE_HTTP */
+    struct route_answer *answer;   /* NULL: as it comes; ROUTE_HTTP */
     struct route_prepare *prepare; /* NULL: none */
     struct text_list headers;      /* request headers forwarded, lower case */
     struct text_list subprotocols; /* empty: none is spoken, none forwarded */
@@ -97,6 +125,16 @@ struct surface_limits {
     uint32_t idle_timeout_ms;     /* no message in either direction; 0: never */
     uint32_t ping_interval_ms;    /* the gate's own pings; no pong within another: closed */
     uint32_t write_timeout_ms;    /* a client that takes no byte for this long is cut */
+    uint32_t max_body_bytes;      /* of an HTTP request that is not held for vetting */
+    uint32_t body_timeout_ms;     /* an HTTP body of which no byte comes for this long is cut */
+    uint32_t response_timeout_ms; /* from an HTTP request to the head of its answer */
+};
+
+/* Paths of PEM files; the broker reads them. */
+struct surface_tls {
+    char *certificate; /* with its chain */
+    char *key;
+    char *client_ca; /* NULL: clients are not asked for a certificate */
 };
 
 struct surface {
@@ -115,6 +153,8 @@ struct surface {
     uint32_t *caller_uids; /* resolved: "self" is the uid that loads */
     size_t caller_uid_count;
     bool callers_named; /* false: any caller; a failed look-up is then no denial */
+    struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
+    struct surface_tls *tls;              /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;
     bool allow_verbs_set, allow_targets_set, allow_server_verbs_set; /* absent is not empty */
     struct route *routes;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #define SUBPROTOCOL_BYTES_MAX 63
+#define METHOD_BYTES_MAX      32
 #define HOST_BYTES_MAX        255
 #define SCHEME_BYTES_MAX      32
 #define PORT_DIGITS_MAX       5
@@ -213,6 +214,15 @@ const char *config_check_header(const char *text)
     return NULL;
 }
 
+const char *config_check_method(const char *text)
+{
+    if (*text == '\0' || strlen(text) > METHOD_BYTES_MAX || !all_of(text, UPPER "-"))
+        return "must be the name of a method in upper case, like \"POST\"";
+    if (strcmp(text, "CONNECT") == 0 || strcmp(text, "TRACE") == 0)
+        return "must not be CONNECT or TRACE, which are not for a service behind";
+    return NULL;
+}
+
 const char *config_check_subprotocol(const char *text)
 {
     size_t length = strlen(text);
@@ -233,11 +243,21 @@ const char *config_check_query_name(const char *text)
     return NULL;
 }
 
-/* {name}: a lower-case identifier between braces that fills its segment. */
+/*
+ * {name}: a lower-case identifier between braces that fills its segment; in a
+ * path's last segment also {name...}.
+ */
 static bool placeholder_valid(const char *segment, size_t length)
 {
-    return length > 2 && segment[0] == '{' && segment[length - 1] == '}' &&
-           strspn(segment + 1, LOWER DIGITS "_") == length - 2;
+    static const char rest[] = "...}";
+    size_t name;
+
+    if (length <= 2 || segment[0] != '{')
+        return false;
+    name = strspn(segment + 1, LOWER DIGITS "_");
+    if (name > 0 && segment[length] == '\0' && length == 1 + name + sizeof(rest) - 1)
+        return memcmp(segment + 1 + name, rest, sizeof(rest) - 1) == 0;
+    return name == length - 2 && segment[length - 1] == '}';
 }
 
 /* Counts {name} segments; -1: a brace elsewhere. */

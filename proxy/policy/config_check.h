@@ -29,10 +29,12 @@ const char *config_check_host(const char *text);
 const char *config_check_origin(const char *text);
 /* A request header that a route may forward: not one the gate itself answers for. */
 const char *config_check_header(const char *text);
+/* A request method (RFC 9110 section 9.1) in upper case; never CONNECT or TRACE. */
+const char *config_check_method(const char *text);
 /* A subprotocol (RFC 6455 section 4.1): a token, short enough for the WebSocket library. */
 const char *config_check_subprotocol(const char *text);
 const char *config_check_query_name(const char *text);
-/* A route's path: canonical, with {name} for one segment. */
+/* A route's path: canonical, with {name} for one segment, {name...} at the end for the rest. */
 const char *config_check_route_path(const char *text);
 /* A path without {name} segments, and one with {answer} as its only one. */
 const char *config_check_request_path(const char *text);

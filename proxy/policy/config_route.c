@@ -10,6 +10,8 @@
 
 #define QUERY_NAMES_MAX  32
 #define SUBPROTOCOLS_MAX 16
+#define METHODS_MAX      16
+#define ANSWER_URLS_MAX  16
 
 /* ---- The query ---- */
 
@@ -75,6 +77,11 @@ static const struct config_key query_keys[] = {
      .maximum = QUERY_NAMES_MAX,
      .read = read_inject,
      .table = &inject_table},
+    {.name = "bearer",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct route, query_bearer),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_query_name},
 };
 static const struct config_table query_table = CONFIG_TABLE("a route's query", query_keys);
 
@@ -110,6 +117,37 @@ static const struct config_key prepare_keys[] = {
      .check = config_check_answer_path},
 };
 static const struct config_table prepare_table = CONFIG_TABLE("a preparation", prepare_keys);
+
+/* ---- Bodies and answers of HTTP routes ---- */
+
+static const struct config_key body_keys[] = {
+    {.name = "member",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_body, member),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_word},
+    {.name = "from",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_body, from),
+     .check = config_check_pointer},
+};
+static const struct config_table body_table = CONFIG_TABLE("a stored body", body_keys);
+
+static const struct config_key answer_keys[] = {
+    {.name = "urls",
+     .type = CONFIG_TEXTS,
+     .required = true,
+     .offset = offsetof(struct route_answer, urls),
+     .minimum = 1,
+     .maximum = ANSWER_URLS_MAX,
+     .check = config_check_word},
+    {.name = "strip_query",
+     .type = CONFIG_FLAG,
+     .offset = offsetof(struct route_answer, strip_query)},
+};
+static const struct config_table answer_table = CONFIG_TABLE("a route's answer", answer_keys);
 
 /* ---- The Host header towards the service ---- */
 
@@ -157,7 +195,8 @@ static void read_messages(struct config_reader *reader, const char *name, json_t
     free(text);
 }
 
-static const struct config_word kinds[] = {{"websocket", ROUTE_WEBSOCKET}, {NULL, 0}};
+static const struct config_word kinds[] = {
+    {"websocket", ROUTE_WEBSOCKET}, {"http", ROUTE_HTTP}, {"mcp-http", ROUTE_MCP_HTTP}, {NULL, 0}};
 
 static const struct config_key route_keys[] = {
     {.name = "path",
@@ -169,10 +208,18 @@ static const struct config_key route_keys[] = {
      .type = CONFIG_CHOICE,
      .offset = offsetof(struct route, kind),
      .preset = ROUTE_WEBSOCKET,
-     .words = kinds,
-     .hint = "This version carries WebSocket routes only."},
+     .words = kinds},
+    {.name = "methods",
+     .type = CONFIG_TEXTS,
+     .offset = offsetof(struct route, methods),
+     .minimum = 1,
+     .maximum = METHODS_MAX,
+     .check = config_check_method},
     {.name = "messages", .type = CONFIG_CUSTOM, .read = read_messages},
-    {.name = "query", .type = CONFIG_OBJECT, .table = &query_table},
+    {.name = "query",
+     .type = CONFIG_OBJECT,
+     .set_offset = offsetof(struct route, query_set),
+     .table = &query_table},
     {.name = "headers",
      .type = CONFIG_TEXTS,
      .offset = offsetof(struct route, headers),
@@ -188,6 +235,16 @@ static const struct config_key route_keys[] = {
      .offset = offsetof(struct route, subprotocol_required)},
     {.name = "binary", .type = CONFIG_FLAG, .offset = offsetof(struct route, binary)},
     {.name = "host", .type = CONFIG_CUSTOM, .read = read_host, .table = &host_table},
+    {.name = "body",
+     .type = CONFIG_OBJECT,
+     .offset = offsetof(struct route, body),
+     .size = sizeof(struct route_body),
+     .table = &body_table},
+    {.name = "answer",
+     .type = CONFIG_OBJECT,
+     .offset = offsetof(struct route, answer),
+     .size = sizeof(struct route_answer),
+     .table = &answer_table},
     {.name = "prepare",
      .type = CONFIG_OBJECT,
      .offset = offsetof(struct route, prepare),
@@ -230,6 +287,43 @@ static void lower_headers(struct config_reader *reader, struct route *route)
     }
 }
 
+/* Keys that mean nothing to a route of this kind would be promises that nobody keeps. */
+static void check_kind(struct config_reader *reader, json_t *value, const struct route *route)
+{
+    static const struct {
+        const char *key;
+        unsigned kinds; /* bits: 1 << enum route_kind */
+    } rows[] = {
+        {"methods", 1u << ROUTE_HTTP},
+        {"body", 1u << ROUTE_HTTP},
+        {"answer", 1u << ROUTE_HTTP},
+        {"subprotocols", 1u << ROUTE_WEBSOCKET},
+        {"binary", 1u << ROUTE_WEBSOCKET},
+        {"prepare", 1u << ROUTE_WEBSOCKET},
+        {"match_from", 1u << ROUTE_WEBSOCKET},
+        {"messages", 1u << ROUTE_WEBSOCKET | 1u << ROUTE_MCP_HTTP},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((rows[i].kinds & 1u << route->kind) == 0 && json_object_get(value, rows[i].key) != NULL)
+            config_reader_fault(reader, "\"%s\" means nothing to a route of this kind.",
+                                rows[i].key);
+    }
+    if (route->kind == ROUTE_MCP_HTTP && route->vocabulary != NULL &&
+        route->vocabulary->envelope != ENVELOPE_JSON_RPC)
+        config_reader_fault(reader, "A route of kind \"mcp-http\" needs a JSON-RPC vocabulary.");
+}
+
+/* What a route without "methods" takes: reading. */
+static void default_methods(struct config_reader *reader, struct route *route)
+{
+    if (route->kind != ROUTE_HTTP || route->methods.count > 0)
+        return;
+    if (text_list_add(&route->methods, "GET", 3) != OK ||
+        text_list_add(&route->methods, "HEAD", 4) != OK)
+        reader->out_of_memory = true;
+}
+
 void config_route_read(struct config_reader *reader, const char *name, struct json_t *value,
                        void *into)
 {
@@ -242,6 +336,8 @@ void config_route_read(struct config_reader *reader, const char *name, struct js
     config_table_read(reader, &config_route_table, value, route);
     lower_headers(reader, route);
     check_query(reader, route);
+    check_kind(reader, value, route);
+    default_methods(reader, route);
     if (route->subprotocol_required && route->subprotocols.count == 0)
         config_reader_fault(reader, "\"subprotocol_required\" needs \"subprotocols\" to require.");
     if (route->binary && route->vocabulary != NULL &&
@@ -299,7 +395,9 @@ void config_route_check_paths(struct config_reader *reader, const struct surface
             const char *earlier = surface->routes[j].path;
             size_t place;
 
-            if (earlier == NULL || !same_shape(earlier, path))
+            if (earlier == NULL || !same_shape(earlier, path) ||
+                (surface->routes[j].kind == ROUTE_WEBSOCKET) !=
+                    (surface->routes[i].kind == ROUTE_WEBSOCKET))
                 continue;
             place = config_reader_enter_index(reader, i);
             config_reader_fault(reader, "\"%.64s\" matches the same requests as route %zu.", path,
@@ -323,6 +421,17 @@ void config_route_clear(struct route *route)
         free(route->inject[i].from);
     }
     free(route->inject);
+    free(route->query_bearer);
+    text_list_clear(&route->methods);
+    if (route->body != NULL) {
+        free(route->body->member);
+        free(route->body->from);
+        free(route->body);
+    }
+    if (route->answer != NULL) {
+        text_list_clear(&route->answer->urls);
+        free(route->answer);
+    }
     if (route->prepare != NULL) {
         free(route->prepare->path);
         free(route->prepare->member);

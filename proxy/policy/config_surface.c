@@ -28,9 +28,41 @@ static const struct config_key upstream_keys[] = {
 static const struct config_table upstream_table = CONFIG_TABLE("an upstream", upstream_keys);
 
 static const struct config_key callers_keys[] = {
-    CONFIG_UIDS_KEY(struct surface, caller_uids, caller_uid_count, 1),
+    {.name = "uids",
+     .type = CONFIG_LIST,
+     .offset = offsetof(struct surface, caller_uids),
+     .count_offset = offsetof(struct surface, caller_uid_count),
+     .set_offset = offsetof(struct surface, callers_named),
+     .size = sizeof(uint32_t),
+     .minimum = 1,
+     .maximum = CONFIG_UIDS_MAX,
+     .read = config_reader_uid},
+    {.name = "certificates",
+     .type = CONFIG_TEXTS,
+     .offset = offsetof(struct surface, caller_certificates),
+     .minimum = 1,
+     .maximum = CONFIG_CERTIFICATES_MAX,
+     .check = config_check_sha256},
 };
 static const struct config_table callers_table = CONFIG_TABLE("a surface's callers", callers_keys);
+
+static const struct config_key tls_keys[] = {
+    {.name = "certificate",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct surface_tls, certificate),
+     .check = config_check_path},
+    {.name = "key",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct surface_tls, key),
+     .check = config_check_path},
+    {.name = "client_ca",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct surface_tls, client_ca),
+     .check = config_check_path},
+};
+static const struct config_table tls_table = CONFIG_TABLE("a surface's TLS", tls_keys);
 
 #define ALLOW_KEY(key, field)                                                                      \
     {                                                                                              \
@@ -61,6 +93,9 @@ static const struct config_key limits_keys[] = {
     LIMIT_KEY(idle_timeout_ms, 0, DAY_MS, 0),
     LIMIT_KEY(ping_interval_ms, 100, 60 * MINUTE_MS, 30000),
     LIMIT_KEY(write_timeout_ms, 100, 10 * MINUTE_MS, 10000),
+    LIMIT_KEY(max_body_bytes, KIB, UINT32_MAX, 1024 * MIB),
+    LIMIT_KEY(body_timeout_ms, 100, 60 * MINUTE_MS, 30000),
+    LIMIT_KEY(response_timeout_ms, 50, DAY_MS, 10 * MINUTE_MS),
 };
 static const struct config_table limits_table = CONFIG_TABLE("a surface's limits", limits_keys);
 
@@ -190,10 +225,12 @@ static const struct config_key surface_keys[] = {
      .offset = offsetof(struct surface, on_refusal),
      .preset = ON_REFUSAL_ANSWER,
      .words = refusals},
-    {.name = "callers",
+    {.name = "callers", .type = CONFIG_OBJECT, .table = &callers_table},
+    {.name = "tls",
      .type = CONFIG_OBJECT,
-     .set_offset = offsetof(struct surface, callers_named),
-     .table = &callers_table},
+     .offset = offsetof(struct surface, tls),
+     .size = sizeof(struct surface_tls),
+     .table = &tls_table},
     {.name = "allow", .type = CONFIG_OBJECT, .table = &allow_table},
     CONFIG_ROUTES_KEY,
     {.name = "limits",
@@ -257,6 +294,21 @@ static void check_limits(struct config_reader *reader, json_t *value, struct sur
     config_reader_leave(reader, outer);
 }
 
+/* Who may call is said in one way at least, and certificates need somebody who vouches for them. */
+static void check_callers(struct config_reader *reader, json_t *value,
+                          const struct surface *surface)
+{
+    size_t place = config_reader_enter(reader, "callers");
+
+    if (json_object_size(json_object_get(value, "callers")) == 0 &&
+        json_object_get(value, "callers") != NULL)
+        config_reader_fault(reader, "Name callers by \"uids\", by \"certificates\" or by both.");
+    if (surface->caller_certificates.count > 0 &&
+        (surface->tls == NULL || surface->tls->client_ca == NULL))
+        config_reader_fault(reader, "\"certificates\" needs \"tls\" with a \"client_ca\".");
+    config_reader_leave(reader, place);
+}
+
 void config_surface_read(struct config_reader *reader, const char *name, struct json_t *value,
                          void *into)
 {
@@ -272,6 +324,7 @@ void config_surface_read(struct config_reader *reader, const char *name, struct 
     finish_routes(reader, value, surface);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
+    check_callers(reader, value, surface);
     if (surface->dialect != NULL) {
         check_verbs(reader, surface, "verbs", &surface->allow_verbs, DIRECTION_C2S);
         check_verbs(reader, surface, "server_verbs", &surface->allow_server_verbs, DIRECTION_S2C);
@@ -290,6 +343,13 @@ void config_surface_clear(struct surface *surface)
     text_list_clear(&surface->hosts);
     text_list_clear(&surface->origins);
     free(surface->caller_uids);
+    text_list_clear(&surface->caller_certificates);
+    if (surface->tls != NULL) {
+        free(surface->tls->certificate);
+        free(surface->tls->key);
+        free(surface->tls->client_ca);
+        free(surface->tls);
+    }
     text_list_clear(&surface->allow_verbs);
     text_list_clear(&surface->allow_targets);
     text_list_clear(&surface->allow_server_verbs);

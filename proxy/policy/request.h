@@ -28,7 +28,10 @@ struct request {
     const char *host;
     const char *origin;
     const char *authorization;
-    const char *cookie;
+    const char *cookie;       /* the value of the surface's own login cookie; NULL: none was sent */
+    const char *fetch_site;   /* Sec-Fetch-Site */
+    const char *certificate;  /* SHA-256 of the client's, hex; NULL: none */
+    bool secure;              /* came over TLS */
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
     const char *websocket_key;
     bool upgrade; /* a valid WebSocket upgrade was asked for */

@@ -86,6 +86,7 @@ static const char *status_phrase(unsigned status)
         {405, "Method Not Allowed"},
         {411, "Length Required"},
         {413, "Content Too Large"},
+        {415, "Unsupported Media Type"},
         {426, "Upgrade Required"},
         {431, "Request Header Fields Too Large"},
         {500, "Internal Server Error"},

@@ -231,7 +231,8 @@ static enum reason read_headers(struct handshake *handshake, struct ipc_admit *a
 static enum reason read_route_headers(struct connection *connection, struct ipc_admit *admit)
 {
     struct handshake *handshake = connection->handshake;
-    const struct route *route = admission_route(connection->surface, handshake->path);
+    const struct route *route =
+        admission_route(connection->surface, handshake->path, admit->upgrade);
 
     for (size_t i = 0; route != NULL && i < route->headers.count; i++) {
         const char *name = route->headers.items[i];

@@ -26,11 +26,13 @@ static void check_text(const char *text, const uint8_t *data, size_t size)
 
 static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size_t size)
 {
-    const char *const texts[] = {admit->request_id,  admit->listener_address,
-                                 admit->method,      admit->path,
-                                 admit->query,       admit->host,
-                                 admit->origin,      admit->authorization,
-                                 admit->subprotocols};
+    const char *const texts[] = {admit->request_id,   admit->listener_address,
+                                 admit->method,       admit->path,
+                                 admit->query,        admit->host,
+                                 admit->origin,       admit->authorization,
+                                 admit->subprotocols, admit->cookie,
+                                 admit->fetch_site,   admit->certificate,
+                                 admit->body};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);
@@ -62,6 +64,8 @@ static void check_verdict(const struct ipc_verdict *verdict, const uint8_t *data
     check_text(verdict->offer, data, size);
     check_list(&verdict->verbs, data, size);
     check_list(&verdict->targets, data, size);
+    check_text(verdict->answer, data, size);
+    check_text(verdict->set_cookie, data, size);
 }
 
 static void check_denied(const struct ipc_denied *denied, const uint8_t *data, size_t size)
@@ -70,6 +74,7 @@ static void check_denied(const struct ipc_denied *denied, const uint8_t *data, s
     check_text(denied->query, data, size);
     check_text(denied->path, data, size);
     check_text(denied->request_id, data, size);
+    check_text(denied->session_id, data, size);
 }
 
 static void check_refused(const struct ipc_refused *refused, const uint8_t *data, size_t size)
@@ -105,6 +110,24 @@ static void check_cut_surface(const struct ipc_cut_surface *cut, const uint8_t *
     require((unsigned)cut->reason < REASON_COUNT && size == 1 + 4 + 4);
 }
 
+static void check_dial(const struct ipc_dial *dial, const uint8_t *data, size_t size)
+{
+    const char *const texts[] = {dial->request_id, dial->session_id, dial->method,
+                                 dial->path,       dial->query,      dial->host,
+                                 dial->fields,     dial->body_value};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        check_text(texts[i], data, size);
+    require(dial->request_id != NULL && dial->session_id != NULL && dial->method != NULL);
+    require(dial->path != NULL && dial->host != NULL);
+}
+
+static void check_link(const struct ipc_link *link, const uint8_t *data, size_t size)
+{
+    (void)data;
+    require((unsigned)link->reason < REASON_COUNT && size == 1 + 8 + 4 + 4);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
@@ -117,6 +140,8 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         struct ipc_counts counts;
         struct ipc_cut_session cut_session;
         struct ipc_cut_surface cut_surface;
+        struct ipc_dial dial;
+        struct ipc_link link;
     } message;
     enum ipc_type type = ipc_type_of(data, size);
 
@@ -136,6 +161,8 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         CASE(IPC_COUNTS, counts)
         CASE(IPC_CUT_SESSION, cut_session)
         CASE(IPC_CUT_SURFACE, cut_surface)
+        CASE(IPC_DIAL, dial)
+        CASE(IPC_LINK, link)
 #undef CASE
     case IPC_READY:
     case IPC_DRAIN:

@@ -238,6 +238,12 @@ static void test_paths(void **state)
         {"/{a}", "/{a}", true},
         {"/{", "/{", true},
         {"/{a}b", "/{a}b", true},
+        {"/{any...}", "/", true},
+        {"/{any...}", "/a/b/", true},
+        {"/a/{any...}", "/a/", true},
+        {"/a/{any...}", "/a/b", true},
+        {"/a/{any...}", "/a", false},
+        {"/a/{any...}", "/b/c", false},
         {"/", "", false},
         {"/", "//", false},
         {"/ws", "/", false},
@@ -275,13 +281,60 @@ static void test_route(void **state)
     struct surface surface = {.routes = routes, .route_count = 3};
 
     (void)state;
-    assert_ptr_equal(admission_route(&surface, "/api/ws"), &routes[0]);
-    assert_ptr_equal(admission_route(&surface, "/api/x"), &routes[1]);
-    assert_ptr_equal(admission_route(&surface, "/other"), &routes[2]);
-    assert_null(admission_route(&surface, "/"));
-    assert_null(admission_route(&surface, "/none"));
+    assert_ptr_equal(admission_route(&surface, "/api/ws", true), &routes[0]);
+    assert_ptr_equal(admission_route(&surface, "/api/x", true), &routes[1]);
+    assert_ptr_equal(admission_route(&surface, "/other", true), &routes[2]);
+    assert_null(admission_route(&surface, "/", true));
+    assert_null(admission_route(&surface, "/none", true));
     surface.route_count = 0;
-    assert_null(admission_route(&surface, "/other"));
+    assert_null(admission_route(&surface, "/other", true));
+}
+
+/* An upgrade is for the WebSocket of a path, the rest for its other route. */
+static void test_route_of_either_kind(void **state)
+{
+    char path[] = "/mcp", rest[] = "/{any...}";
+    struct route routes[] = {{.path = path, .kind = ROUTE_WEBSOCKET},
+                             {.path = path, .kind = ROUTE_MCP_HTTP},
+                             {.path = rest, .kind = ROUTE_HTTP}};
+    struct surface surface = {.routes = routes, .route_count = 3};
+
+    (void)state;
+    assert_ptr_equal(admission_route(&surface, "/mcp", true), &routes[0]);
+    assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[1]);
+    assert_ptr_equal(admission_route(&surface, "/x/y", false), &routes[2]);
+    /* There is only one: the method check says what is wrong. */
+    assert_ptr_equal(admission_route(&surface, "/x/y", true), &routes[2]);
+    surface.route_count = 1;
+    assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[0]);
+}
+
+static void test_http_method(void **state)
+{
+    struct route route = {.kind = ROUTE_HTTP};
+    struct request request = {.method = "POST"};
+
+    (void)state;
+    fill(&route.methods, (const char *[]){"POST", "GET", NULL});
+    expect(admission_method(&route, &request), REASON_ALLOWED);
+    request.method = "HEAD";
+    expect(admission_method(&route, &request), REASON_ALLOWED);
+    request.method = "DELETE";
+    expect(admission_method(&route, &request), REASON_METHOD_REFUSED);
+    request.method = "post";
+    expect(admission_method(&route, &request), REASON_METHOD_REFUSED);
+    request.method = "GET";
+    request.upgrade = true;
+    expect(admission_method(&route, &request), REASON_UPGRADE_INVALID);
+    text_list_clear(&route.methods);
+    fill(&route.methods, (const char *[]){"POST", NULL});
+    request = (struct request){.method = "HEAD"};
+    expect(admission_method(&route, &request), REASON_METHOD_REFUSED);
+    text_list_clear(&route.methods);
+    route.kind = ROUTE_MCP_HTTP;
+    expect(admission_method(&route, &request), REASON_METHOD_REFUSED);
+    request.method = "DELETE";
+    expect(admission_method(&route, &request), REASON_ALLOWED);
 }
 
 static void test_method(void **state)
@@ -382,7 +435,8 @@ int main(void)
         cmocka_unit_test(test_default_hosts),   cmocka_unit_test(test_configured_hosts),
         cmocka_unit_test(test_default_origins), cmocka_unit_test(test_configured_origins),
         cmocka_unit_test(test_callers),         cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_route),           cmocka_unit_test(test_method),
+        cmocka_unit_test(test_route),           cmocka_unit_test(test_route_of_either_kind),
+        cmocka_unit_test(test_http_method),     cmocka_unit_test(test_method),
         cmocka_unit_test(test_subprotocols),    cmocka_unit_test(test_subprotocol_limits),
     };
 

@@ -173,11 +173,33 @@ static void test_defaults(void **state)
     config_destroy(config);
 }
 
+static void check_http_routes(const struct surface *chat)
+{
+    const struct route *files = &chat->routes[4], *upgrade = &chat->routes[5],
+                       *api = &chat->routes[6];
+
+    assert_int_equal(files->kind, ROUTE_HTTP);
+    assert_int_equal(files->methods.count, 2);
+    assert_false(files->query_set);
+    assert_true(upgrade->query_set);
+    assert_string_equal(upgrade->query_bearer, "token");
+    assert_string_equal(api->methods.items[2], "M-SEARCH");
+    assert_string_equal(api->body->member, "params");
+    assert_string_equal(api->body->from, "/p");
+    assert_string_equal(api->answer->urls.items[0], "url");
+    assert_true(api->answer->strip_query);
+    assert_string_equal(chat->tls->client_ca, "/etc/chat/ca.pem");
+    assert_int_equal(chat->caller_certificates.count, 1);
+    assert_int_equal(chat->limits.max_body_bytes, UINT32_MAX);
+    assert_int_equal(chat->limits.response_timeout_ms, 50);
+}
+
 static void check_everything_routes(const struct surface *chat)
 {
     const struct route *first = &chat->routes[0], *last = &chat->routes[3];
 
-    assert_int_equal(chat->route_count, 4);
+    check_http_routes(chat);
+    assert_int_equal(chat->route_count, 7);
     assert_string_equal(first->path, "/chat/{room}");
     assert_string_equal(first->vocabulary->name, "chat");
     assert_int_equal(first->pass_count, 2);

@@ -28,6 +28,11 @@ static struct ipc_admit full_admit(void)
                               .origin = "http://localhost:8081",
                               .authorization = "Bearer x",
                               .subprotocols = "mcp",
+                              .cookie = "c",
+                              .fetch_site = "none",
+                              .certificate = "d",
+                              .body = "b",
+                              .secure = true,
                               .upgrade = true,
                               .caller_known = true,
                               .caller_uid = UINT32_MAX,
@@ -47,6 +52,8 @@ static struct ipc_verdict full_verdict(void)
                                   .route = 63,
                                   .accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
                                   .offer = "mcp, other",
+                                  .answer = "{}",
+                                  .set_cookie = "a=b",
                                   .verbs = {.set = true, .count = IPC_LIST_MAX},
                                   .targets = {.set = true}};
 
@@ -84,6 +91,11 @@ static void check_admit(const struct ipc_admit *admit)
     assert_same_text(out.origin, admit->origin);
     assert_same_text(out.authorization, admit->authorization);
     assert_same_text(out.subprotocols, admit->subprotocols);
+    assert_same_text(out.cookie, admit->cookie);
+    assert_same_text(out.fetch_site, admit->fetch_site);
+    assert_same_text(out.certificate, admit->certificate);
+    assert_same_text(out.body, admit->body);
+    assert_int_equal(out.secure, admit->secure);
     assert_int_equal(out.upgrade, admit->upgrade);
     assert_int_equal(out.caller_known, admit->caller_known);
     assert_int_equal(out.caller_uid, admit->caller_uid);
@@ -111,6 +123,8 @@ static void test_admit(void **state)
     (void)state;
     check_admit(&admit);
     /* Headers that were not sent stay absent. */
+    admit.cookie = admit.fetch_site = admit.certificate = admit.body = NULL;
+    admit.secure = false;
     admit.query = admit.host = admit.origin = admit.authorization = admit.subprotocols = NULL;
     admit.upgrade = admit.caller_known = false;
     admit.header_count = 0;
@@ -185,6 +199,8 @@ static void test_verdict(void **state)
     assert_int_equal(out.route, 63);
     assert_string_equal(out.accept, verdict.accept);
     assert_string_equal(out.offer, verdict.offer);
+    assert_string_equal(out.answer, "{}");
+    assert_string_equal(out.set_cookie, "a=b");
     assert_string_equal(out.match_digest, verdict.match_digest);
     assert_true(out.verbs.set && out.targets.set); /* an empty list is not no list */
     assert_int_equal(out.verbs.count, IPC_LIST_MAX);
@@ -221,6 +237,63 @@ static void test_verdict_refuses(void **state)
     assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
 }
 
+static void test_dial(void **state)
+{
+    struct ipc_dial dial = {.connection = 1,
+                            .surface = 2,
+                            .request_id = "r",
+                            .session_id = "s",
+                            .method = "POST",
+                            .path = "/p",
+                            .query = "a=b",
+                            .host = "localhost",
+                            .fields = "A: b\r\n",
+                            .body_value = "d",
+                            .caller_known = true,
+                            .caller_uid = 3},
+                    out;
+    const char **needed[] = {&dial.request_id, &dial.session_id, &dial.method, &dial.path,
+                             &dial.host};
+    struct ipc_writer writer = {.bytes = room};
+
+    (void)state;
+    ipc_encode_dial(&writer, &dial);
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_DIAL);
+    assert_int_equal(ipc_decode_dial(room, writer.length, &out), OK);
+    assert_true(out.connection == 1 && out.surface == 2 && out.caller_known && out.caller_uid == 3);
+    assert_string_equal(out.request_id, "r");
+    assert_string_equal(out.session_id, "s");
+    assert_string_equal(out.method, "POST");
+    assert_string_equal(out.path, "/p");
+    assert_string_equal(out.query, "a=b");
+    assert_string_equal(out.host, "localhost");
+    assert_string_equal(out.fields, "A: b\r\n");
+    assert_string_equal(out.body_value, "d");
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        const char *kept = *needed[i];
+
+        *needed[i] = NULL;
+        writer = (struct ipc_writer){.bytes = room};
+        ipc_encode_dial(&writer, &dial);
+        assert_int_equal(ipc_decode_dial(room, writer.length, &out), ERROR_SYNTAX);
+        *needed[i] = kept;
+    }
+}
+
+static void test_link(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_link out;
+
+    (void)state;
+    ipc_encode_link(&writer, &(struct ipc_link){1, 2, REASON_UPSTREAM_UNREACHABLE});
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_LINK);
+    assert_int_equal(ipc_decode_link(room, writer.length, &out), OK);
+    assert_true(out.connection == 1 && out.surface == 2);
+    assert_int_equal(out.reason, REASON_UPSTREAM_UNREACHABLE);
+    assert_int_equal(ipc_decode_link(room, writer.length - 1, &out), ERROR_SYNTAX);
+}
+
 /* Reports may lack what was not known. */
 static void test_reports(void **state)
 {
@@ -232,7 +305,7 @@ static void test_reports(void **state)
 
     (void)state;
     ipc_encode_denied(&writer,
-                      &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
+                      &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode_denied(room, writer.length, &denied), OK);
     assert_int_equal(denied.surface, 7);
@@ -241,6 +314,7 @@ static void test_reports(void **state)
     assert_string_equal(denied.query, "a=b");
     assert_string_equal(denied.path, "/p");
     assert_string_equal(denied.request_id, "r");
+    assert_string_equal(denied.session_id, "s");
 
     writer = (struct ipc_writer){.bytes = room};
     ipc_encode_refused(&writer, &(struct ipc_refused){9, 7, 1, true, REASON_TARGET_REFUSED, "s",
@@ -254,13 +328,14 @@ static void test_reports(void **state)
     assert_null(refused.target);
 
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_closed(&writer,
-                      &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, "s", 11, 12});
+    ipc_encode_closed(
+        &writer, &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, "s", 10, 11, 12});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CLOSED);
     assert_int_equal(ipc_decode_closed(room, writer.length, &closed), OK);
     assert_true(closed.connection == 9 && closed.surface == 7 && closed.opened);
     assert_true(closed.reason == REASON_CLIENT_CLOSED && closed.close_code == 1000);
     assert_string_equal(closed.session_id, "s");
+    assert_true(closed.requests == 10);
     assert_true(closed.messages_c2s == 11 && closed.messages_s2c == 12);
 
     writer = (struct ipc_writer){.bytes = room};
@@ -331,13 +406,13 @@ static void test_permissions(void **state)
     for (int type = 0; type < IPC_TYPE_COUNT; type++) {
         bool report =
             type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
-        bool order = type == IPC_VERDICT || type == IPC_CUT_SESSION || type == IPC_CUT_SURFACE ||
-                     type == IPC_DRAIN;
+        bool order = type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
+                     type == IPC_CUT_SURFACE || type == IPC_DRAIN;
 
         assert_int_equal(ipc_permits_from_worker(IPC_STARTING, (enum ipc_type)type),
                          type == IPC_READY);
         assert_int_equal(ipc_permits_from_worker(IPC_RUNNING, (enum ipc_type)type),
-                         type == IPC_ADMIT || report);
+                         type == IPC_ADMIT || type == IPC_DIAL || report);
         assert_int_equal(ipc_permits_from_worker(IPC_DRAINING, (enum ipc_type)type), report);
         assert_int_equal(ipc_permits_from_broker((enum ipc_type)type), order);
     }
@@ -355,6 +430,8 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         struct ipc_counts counts;
         struct ipc_cut_session cut_session;
         struct ipc_cut_surface cut_surface;
+        struct ipc_dial dial;
+        struct ipc_link link;
     } message;
 
     switch (ipc_type_of(bytes, length)) {
@@ -372,6 +449,8 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         CASE(IPC_COUNTS, counts)
         CASE(IPC_CUT_SESSION, cut_session)
         CASE(IPC_CUT_SURFACE, cut_surface)
+        CASE(IPC_DIAL, dial)
+        CASE(IPC_LINK, link)
 #undef CASE
     default:
         return false;
@@ -466,6 +545,8 @@ int main(void)
         cmocka_unit_test(test_admit_with_more_headers_than_room),
         cmocka_unit_test(test_verdict),
         cmocka_unit_test(test_verdict_refuses),
+        cmocka_unit_test(test_dial),
+        cmocka_unit_test(test_link),
         cmocka_unit_test(test_reports),
         cmocka_unit_test(test_report_of_no_direction),
         cmocka_unit_test(test_orders),
