@@ -74,6 +74,19 @@ static const struct verb verbs[] = {
      "the loopback exception register",
      "One row for each surface, eight columns; each cell says whether it is proven from live\n"
      "state or claimed by the configuration. Without a running Sidelock everything is claimed."},
+    {"certs", cmd_certs,
+     "sidelock certs init [--dir DIR] [--name NAME]... [--days N] [--ca-days N] [--force]\n"
+     "                    [--client NAME]\n"
+     "sidelock certs show [--dir DIR] [--json]",
+     "a local authority and a certificate for the loopback names",
+     "`init` makes an authority that can vouch for localhost, NAME.localhost and loopback "
+     "addresses\n"
+     "alone, and a certificate for 30 days: for localhost, 127.0.0.1, ::1, NAME.localhost of each\n"
+     "configured surface and every --name. Run again, it renews the certificate and keeps the\n"
+     "authority; with --force that is new as well. --client makes a client's certificate instead.\n"
+     "They are kept in DIR: else in `certs` in the configuration's state_dir, or without a\n"
+     "configuration in ~/.config/sidelock/certs. `show` prints them, what to put into the\n"
+     "configuration, and how to have clients trust the authority."},
     {"help", cmd_help, "sidelock help [VERB | reasons [--json]]", "this page",
      "`help reasons` lists every reason code with its HTTP status and WebSocket close code."},
     {"worker", cmd_worker, NULL, NULL, NULL},

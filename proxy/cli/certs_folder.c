@@ -1,0 +1,220 @@
+#include "cli/certs_folder.h"
+
+#include "base/secret.h"
+#include "cli/args.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define CERTIFICATE_ENDING ".pem"
+#define KEY_ENDING         ".key"
+#define NEW_ENDING         ".new"
+#define FILE_NAME_SIZE     128
+#define OTHERS             (S_IRWXG | S_IRWXO)
+
+static int fail(const char *path, const char *what)
+{
+    if (errno == EACCES || errno == EPERM)
+        return args_fail(EX_NOPERM, "%s: %s: not permitted; run this as the user who runs Sidelock",
+                         path, what);
+    return args_fail(errno == ENOENT ? EX_DATAERR : EX_OSERR, "%s: %s: %s", path, what,
+                     strerror(errno));
+}
+
+/* mkdir -p, each folder for its owner alone. */
+static int make_folders(const char *path)
+{
+    char part[CERTS_PATH_BYTES_MAX];
+
+    snprintf(part, sizeof(part), "%s", path);
+    for (char *slash = strchr(part + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL)
+            *slash = '\0';
+        if (mkdir(part, S_IRWXU) < 0 && errno != EEXIST)
+            return fail(part, "cannot be made");
+        if (slash == NULL)
+            return EX_OK;
+        *slash = '/';
+    }
+}
+
+/* A folder that others can change could hold any key. */
+static int check_folder(const struct certs_folder *folder)
+{
+    struct stat facts;
+
+    if (fstat(folder->fd, &facts) < 0)
+        return fail(folder->path, "cannot be examined");
+    if (facts.st_uid != geteuid())
+        return args_fail(EX_NOPERM, "%s: the folder belongs to uid %u; run this as that user",
+                         folder->path, (unsigned)facts.st_uid);
+    if ((facts.st_mode & OTHERS) != 0)
+        return args_fail(EX_DATAERR, "%s: the folder is open to others; chmod 700 it",
+                         folder->path);
+    if (flock(folder->fd, LOCK_EX) < 0)
+        return fail(folder->path, "cannot be locked");
+    return EX_OK;
+}
+
+int certs_folder_open(const char *path, bool make, struct certs_folder *out)
+{
+    struct certs_folder folder;
+    int code = EX_OK;
+
+    if (path[0] == '\0' || strlen(path) >= sizeof(folder.path))
+        return args_fail(EX_DATAERR, "the name of the folder is empty or too long");
+    snprintf(folder.path, sizeof(folder.path), "%s", path);
+    if (make)
+        code = make_folders(path);
+    if (code != EX_OK)
+        return code;
+    folder.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder.fd < 0 && errno == ENOENT)
+        return args_fail(EX_DATAERR,
+                         "%s: there are no certificates yet; `sidelock certs init` makes them",
+                         path);
+    if (folder.fd < 0)
+        return fail(path, "cannot be opened");
+    code = check_folder(&folder);
+    if (code == EX_OK)
+        *out = folder;
+    else
+        close(folder.fd);
+    return code;
+}
+
+void certs_folder_close(struct certs_folder *folder)
+{
+    close(folder->fd);
+    folder->fd = -1;
+}
+
+static enum error read_file(int directory, const char *stem, const char *ending, struct buffer *out)
+{
+    char name[FILE_NAME_SIZE], bytes[4096];
+    ssize_t length = -1;
+    int fd;
+
+    snprintf(name, sizeof(name), "%s%s", stem, ending);
+    fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
+    while ((length = read(fd, bytes, sizeof(bytes))) > 0)
+        buffer_append(out, bytes, (size_t)length);
+    close(fd);
+    secret_wipe(bytes, sizeof(bytes));
+    if (length < 0)
+        return ERROR_IO;
+    return buffer_failed(out) ? ERROR_LIMIT : OK;
+}
+
+enum error certs_folder_read_certificate(const struct certs_folder *folder, const char *stem,
+                                         struct buffer *out)
+{
+    return read_file(folder->fd, stem, CERTIFICATE_ENDING, out);
+}
+
+enum error certs_folder_read(const struct certs_folder *folder, const char *stem,
+                             struct authority_pair *out)
+{
+    struct authority_pair pair;
+    enum error certificate, key;
+
+    authority_pair_init(&pair);
+    certificate = read_file(folder->fd, stem, CERTIFICATE_ENDING, &pair.certificate);
+    key = read_file(folder->fd, stem, KEY_ENDING, &pair.key);
+    if (certificate == OK && key == OK) {
+        *out = pair;
+        return OK;
+    }
+    authority_pair_clear(&pair);
+    if (certificate == ERROR_NOT_FOUND && key == ERROR_NOT_FOUND)
+        return ERROR_NOT_FOUND;
+    /* One without the other is no pair. */
+    if (certificate == ERROR_NOT_FOUND || key == ERROR_NOT_FOUND)
+        return ERROR_INVALID;
+    return certificate != OK ? certificate : key;
+}
+
+static enum error write_new(int directory, const char *name, const struct buffer *text)
+{
+    int fd;
+    bool written;
+
+    (void)unlinkat(directory, name, 0); /* left by a crash */
+    fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                S_IRUSR | S_IWUSR);
+    if (fd < 0)
+        return ERROR_IO;
+    written = write(fd, text->data, text->length) == (ssize_t)text->length && fsync(fd) == 0;
+    close(fd);
+    return written ? OK : ERROR_IO;
+}
+
+enum error certs_folder_write(const struct certs_folder *folder, const char *stem,
+                              const struct authority_pair *pair)
+{
+    char certificate[FILE_NAME_SIZE], new_certificate[FILE_NAME_SIZE];
+    char key[FILE_NAME_SIZE], new_key[FILE_NAME_SIZE];
+    enum error error;
+
+    snprintf(certificate, sizeof(certificate), "%s" CERTIFICATE_ENDING, stem);
+    snprintf(new_certificate, sizeof(new_certificate), "%s" CERTIFICATE_ENDING NEW_ENDING, stem);
+    snprintf(key, sizeof(key), "%s" KEY_ENDING, stem);
+    snprintf(new_key, sizeof(new_key), "%s" KEY_ENDING NEW_ENDING, stem);
+    error = write_new(folder->fd, new_key, &pair->key);
+    if (error == OK)
+        error = write_new(folder->fd, new_certificate, &pair->certificate);
+    if (error == OK && (renameat(folder->fd, new_key, folder->fd, key) < 0 ||
+                        renameat(folder->fd, new_certificate, folder->fd, certificate) < 0 ||
+                        fsync(folder->fd) < 0))
+        error = ERROR_IO;
+    if (error != OK) {
+        int saved = errno;
+
+        (void)unlinkat(folder->fd, new_key, 0);
+        (void)unlinkat(folder->fd, new_certificate, 0);
+        errno = saved;
+    }
+    return error;
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+enum error certs_folder_clients(const struct certs_folder *folder, struct text_list *out)
+{
+    static const size_t ending = sizeof(CERTIFICATE_ENDING) - 1;
+    int copy = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+    enum error error = OK;
+    struct dirent *entry;
+
+    if (directory == NULL) {
+        if (copy >= 0)
+            close(copy);
+        return ERROR_IO;
+    }
+    while (error == OK && out->count < CERTS_CLIENTS_MAX && (entry = readdir(directory)) != NULL) {
+        size_t length = strlen(entry->d_name);
+
+        if (strncmp(entry->d_name, CERTS_CLIENT_PREFIX, sizeof(CERTS_CLIENT_PREFIX) - 1) == 0 &&
+            length > ending && length < CERTS_STEM_BYTES_MAX &&
+            strcmp(entry->d_name + length - ending, CERTIFICATE_ENDING) == 0)
+            error = text_list_add(out, entry->d_name, length - ending);
+    }
+    closedir(directory);
+    if (out->count > 0)
+        qsort(out->items, out->count, sizeof(*out->items), compare_texts);
+    return error;
+}

@@ -1,0 +1,333 @@
+#include "base/secret.h"
+#include "cli/args.h"
+#include "cli/certs_folder.h"
+#include "cli/certs_show.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/config_file.h"
+#include "system/authority.h"
+#include "system/certificate.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#define LEAF_DAYS_DEFAULT      30
+#define LEAF_DAYS_MAX          397 /* what browsers accept at most */
+#define AUTHORITY_DAYS_DEFAULT 1825
+#define AUTHORITY_DAYS_MAX     3650
+#define AUTHORITY_SUBJECT      "Sidelock local authority"
+#define SERVER_SUBJECT         "localhost"
+
+/* The command line of `certs`, as it was given. */
+struct options {
+    const char *config, *folder, *days_text, *authority_days_text, *client;
+    struct text_list names;
+    bool force, json;
+    uint64_t days, authority_days;
+};
+
+/* ---- Where, and for which names ---- */
+
+/* The folder of a user who has no configuration yet. */
+static bool user_folder(char path[CERTS_PATH_BYTES_MAX])
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    int length = -1;
+
+    if (xdg != NULL && xdg[0] == '/')
+        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/sidelock/certs", xdg);
+    else if (home != NULL && home[0] == '/')
+        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/.config/sidelock/certs", home);
+    return length > 0 && length < CERTS_PATH_BYTES_MAX;
+}
+
+/* The configuration, or NULL where there is none at the usual places. */
+static int find_config(const struct options *options, struct config_bundle *bundle)
+{
+    struct config_faults faults;
+    int code = config_file_read(options->config, bundle, &faults);
+
+    if (code == EX_OK || (code == EX_CONFIG && bundle->path == NULL))
+        return EX_OK;
+    config_file_print_faults(bundle, &faults);
+    return code;
+}
+
+static int find_folder(const struct options *options, const struct config *config,
+                       char path[CERTS_PATH_BYTES_MAX])
+{
+    int length;
+
+    if (options->folder == NULL && config == NULL)
+        return user_folder(path)
+                   ? EX_OK
+                   : args_fail(EX_USAGE, "certs: say where with --dir, or which configuration "
+                                         "with -c");
+    if (options->folder != NULL)
+        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s", options->folder);
+    else
+        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/certs", config->state_dir);
+    return length < CERTS_PATH_BYTES_MAX ? EX_OK
+                                         : args_fail(EX_DATAERR, "the folder's name is too long");
+}
+
+static enum error add_name(struct text_list *names, const char *name)
+{
+    struct span span = span_of(name);
+
+    return text_list_contains(names, span) ? OK : text_list_add(names, name, span.length);
+}
+
+/* NAME.localhost of a surface, if its name can be part of a host name. */
+static enum error add_surface(struct text_list *names, const char *surface)
+{
+    char name[CONFIG_NAME_BYTES_MAX + sizeof(".localhost")];
+
+    snprintf(name, sizeof(name), "%.*s.localhost", CONFIG_NAME_BYTES_MAX, surface);
+    for (char *c = name; *c != '\0'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return authority_permits(name) ? add_name(names, name) : OK;
+}
+
+static enum error gather_names(const struct options *options, const struct config *config,
+                               struct text_list *out)
+{
+    static const char *const always[] = {"localhost", "127.0.0.1", "::1"};
+    enum error error = OK;
+
+    for (size_t i = 0; i < sizeof(always) / sizeof(always[0]) && error == OK; i++)
+        error = add_name(out, always[i]);
+    for (size_t i = 0; config != NULL && i < config->surface_count && error == OK; i++)
+        error = add_surface(out, config->surfaces[i].name);
+    for (size_t i = 0; i < options->names.count && error == OK; i++)
+        error = add_name(out, options->names.items[i]);
+    return error;
+}
+
+/* ---- Making ---- */
+
+static int fail_to(const struct certs_folder *folder, const char *what, enum error error)
+{
+    if (error == ERROR_IO)
+        return args_fail(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: %s: %s",
+                         folder->path, what, strerror(errno));
+    return args_fail(EX_SOFTWARE, "%s: %s: %s", folder->path, what, error_text(error));
+}
+
+static int make_authority(const struct certs_folder *folder, const struct options *options,
+                          int64_t now, struct authority_pair *out)
+{
+    unsigned char random[4];
+    char subject[AUTHORITY_SUBJECT_BYTES_MAX], tag[2 * sizeof(random) + 1];
+    enum error error = secret_random(random, sizeof(random));
+
+    /* A tag of its own: two authorities of one name confuse those who trust both. */
+    text_hex(random, sizeof(random), tag);
+    snprintf(subject, sizeof(subject), AUTHORITY_SUBJECT " %s", tag);
+    if (error == OK)
+        error = authority_create(subject, now, (unsigned)options->authority_days, out);
+    if (error != OK)
+        return fail_to(folder, "the authority cannot be made", error);
+    error = certs_folder_write(folder, CERTS_AUTHORITY, out);
+    if (error == OK)
+        return EX_OK;
+    authority_pair_clear(out);
+    return fail_to(folder, "the authority cannot be written", error);
+}
+
+/* The authority that is there, or a new one. */
+static int have_authority(const struct certs_folder *folder, const struct options *options,
+                          int64_t now, struct authority_pair *out)
+{
+    enum error error =
+        options->force ? ERROR_NOT_FOUND : certs_folder_read(folder, CERTS_AUTHORITY, out);
+
+    if (error == ERROR_NOT_FOUND)
+        return make_authority(folder, options, now, out);
+    if (error == ERROR_INVALID)
+        return args_fail(EX_DATAERR,
+                         "%s: ca.pem or ca.key is missing; restore it, or make a new authority "
+                         "with --force",
+                         folder->path);
+    return error == OK ? EX_OK : fail_to(folder, "the authority cannot be read", error);
+}
+
+static int issue(const struct certs_folder *folder, const struct authority_pair *authority,
+                 const struct authority_request *request, const char *stem)
+{
+    struct authority_pair pair;
+    enum error error = authority_issue(authority, request, &pair);
+
+    if (error == ERROR_CRYPTO || error == ERROR_STATE)
+        return args_fail(EX_DATAERR,
+                         "%s: the authority %s; make a new one with --force, which whoever trusts "
+                         "the old one must be told",
+                         folder->path,
+                         error == ERROR_STATE ? "has expired" : "cannot sign with its key");
+    if (error != OK)
+        return fail_to(folder, "the certificate cannot be made", error);
+    error = certs_folder_write(folder, stem, &pair);
+    authority_pair_clear(&pair);
+    return error == OK ? EX_OK : fail_to(folder, "the certificate cannot be written", error);
+}
+
+static int issue_server(const struct certs_folder *folder, const struct options *options,
+                        const struct config *config, const struct authority_pair *authority,
+                        int64_t now)
+{
+    struct text_list names = {0};
+    int code = EX_OSERR;
+
+    if (gather_names(options, config, &names) == OK)
+        code = issue(folder, authority,
+                     &(struct authority_request){.use = AUTHORITY_SERVER,
+                                                 .subject = SERVER_SUBJECT,
+                                                 .names = &names,
+                                                 .now = now,
+                                                 .days = (unsigned)options->days},
+                     CERTS_SERVER);
+    text_list_clear(&names);
+    return code;
+}
+
+/* The subject has blanks in it, so that nobody takes it for a host name. */
+static int issue_client(const struct certs_folder *folder, const struct options *options,
+                        const struct authority_pair *authority, int64_t now)
+{
+    char subject[AUTHORITY_SUBJECT_BYTES_MAX + 1], stem[CERTS_STEM_BYTES_MAX];
+
+    snprintf(subject, sizeof(subject), "%s (Sidelock client)", options->client);
+    snprintf(stem, sizeof(stem), CERTS_CLIENT_PREFIX "%s", options->client);
+    return issue(folder, authority,
+                 &(struct authority_request){.use = AUTHORITY_CLIENT,
+                                             .subject = subject,
+                                             .now = now,
+                                             .days = (unsigned)options->days},
+                 stem);
+}
+
+static int init(const struct options *options, const struct config *config, const char *path)
+{
+    int64_t now = (int64_t)time(NULL);
+    struct authority_pair authority;
+    struct certs_folder folder;
+    int code = certs_folder_open(path, true, &folder);
+
+    if (code != EX_OK)
+        return code;
+    code = have_authority(&folder, options, now, &authority);
+    if (code == EX_OK) {
+        code = options->client != NULL ? issue_client(&folder, options, &authority, now)
+                                       : issue_server(&folder, options, config, &authority, now);
+        authority_pair_clear(&authority);
+    }
+    if (code == EX_OK)
+        code = certs_show(&folder, now, options->json);
+    certs_folder_close(&folder);
+    return code;
+}
+
+static int show(const struct options *options, const char *path)
+{
+    struct certs_folder folder;
+    int code = certs_folder_open(path, false, &folder);
+
+    if (code != EX_OK)
+        return code;
+    code = certs_show(&folder, (int64_t)time(NULL), options->json);
+    certs_folder_close(&folder);
+    return code;
+}
+
+/* ---- The command line ---- */
+
+static int check_days(const char *option, const char *text, uint64_t preset, uint64_t max,
+                      uint64_t *out)
+{
+    *out = preset;
+    if (text != NULL && (!args_number(text, max, out) || *out == 0))
+        return args_usage("certs", "%s takes a number of days from 1 to %llu, not %s", option,
+                          (unsigned long long)max, text);
+    return EX_OK;
+}
+
+static int check_options(struct options *options)
+{
+    int code =
+        check_days("--days", options->days_text, LEAF_DAYS_DEFAULT, LEAF_DAYS_MAX, &options->days);
+
+    if (code == EX_OK)
+        code = check_days("--ca-days", options->authority_days_text, AUTHORITY_DAYS_DEFAULT,
+                          AUTHORITY_DAYS_MAX, &options->authority_days);
+    for (size_t i = 0; code == EX_OK && i < options->names.count; i++) {
+        if (!authority_permits(options->names.items[i]))
+            code =
+                args_usage("certs",
+                           "--name takes localhost, a NAME.localhost in lower case or a loopback "
+                           "address, not %s",
+                           options->names.items[i]);
+    }
+    if (code == EX_OK && options->client != NULL &&
+        (!client_name_valid(options->client) || strlen(options->client) > CERTS_CLIENT_NAME_MAX))
+        code = args_usage("certs",
+                          "--client takes a name of at most %d letters, digits, dots, dashes and "
+                          "underscores",
+                          CERTS_CLIENT_NAME_MAX);
+    if (code == EX_OK && options->client != NULL && options->force)
+        code = args_usage("certs", "--force makes a new authority; then ask for --client");
+    return code;
+}
+
+static int run(struct options *options, bool making)
+{
+    char path[CERTS_PATH_BYTES_MAX];
+    struct config_bundle bundle;
+    int code = making ? check_options(options) : EX_OK;
+
+    if (code != EX_OK)
+        return code;
+    code = find_config(options, &bundle);
+    if (code == EX_OK)
+        code = find_folder(options, bundle.config, path);
+    if (code == EX_OK)
+        code = making ? init(options, bundle.config, path) : show(options, path);
+    config_bundle_clear(&bundle);
+    return code;
+}
+
+int cmd_certs(int argc, char **argv)
+{
+    struct options options = {.config = NULL};
+    const struct args_option known[] = {
+        {.name = "-c", .value = &options.config},
+        {.name = "--dir", .value = &options.folder},
+        {.name = "--json", .flag = &options.json},
+        {.name = "--name", .list = &options.names}, /* from here on: init alone */
+        {.name = "--days", .value = &options.days_text},
+        {.name = "--ca-days", .value = &options.authority_days_text},
+        {.name = "--client", .value = &options.client},
+        {.name = "--force", .flag = &options.force},
+    };
+    struct args args;
+    bool making;
+    int code = args_parse(argc, argv, known, sizeof(known) / sizeof(known[0]), 1, 1, &args);
+
+    if (code == EX_OK) {
+        making = strcmp(args.operands[0], "init") == 0;
+        if (!making && strcmp(args.operands[0], "show") != 0)
+            code = args_usage("certs", "there is init and show, not %s", args.operands[0]);
+        else if (!making &&
+                 (options.names.count > 0 || options.days_text != NULL ||
+                  options.authority_days_text != NULL || options.client != NULL || options.force))
+            code = args_usage("certs", "show takes --dir, -c and --json alone");
+        else
+            code = run(&options, making);
+    }
+    text_list_clear(&options.names);
+    return code;
+}
