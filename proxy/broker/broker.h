@@ -99,6 +99,8 @@ size_t connections_count(const struct connections *connections,
 /* workers.c: tells every worker; what is said is in force within 100 ms. */
 /* Closes the live connections of a session (NULL: every session) with a reason's close code. */
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason);
+/* The session's live connections end at `expires_at` (seconds since the epoch). */
+void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
 /* Closes every live connection of a surface; index into config->surfaces. */
 void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason);
 

@@ -203,6 +203,32 @@ enum error control_input_session(struct span body, struct session_request *out,
     return OK;
 }
 
+enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why, size_t why_size)
+{
+    struct session_request request = {.ttl_s = SESSION_TTL_DEFAULT_S};
+    struct reading reading = {&request, why, why_size};
+    json_error_t syntax = {0};
+    enum error error = OK;
+    json_t *root = NULL;
+
+    if (body.length > 0) {
+        root = load(body, &syntax);
+        if (root == NULL) {
+            fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
+            return ERROR_SYNTAX;
+        }
+        if (!json_is_object(root) || json_object_size(root) != 1 ||
+            json_object_get(root, "ttl_s") == NULL)
+            error = fault(why, why_size, "a renewal takes an object with \"ttl_s\" alone");
+        else
+            error = read_ttl(&reading, json_object_get(root, "ttl_s"));
+        json_decref(root);
+    }
+    if (error == OK)
+        *ttl_s = request.ttl_s;
+    return error;
+}
+
 void control_input_clear(struct control_document *document, struct session_request *request)
 {
     text_list_clear(&request->verbs);

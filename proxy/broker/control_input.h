@@ -16,6 +16,10 @@ enum error control_input_session(struct span body, struct session_request *out,
                                  size_t why_size) MUST_CHECK;
 void control_input_clear(struct control_document *document, struct session_request *request);
 
+/* Reads the body of a renewal: nothing, or an object with `ttl_s` alone. */
+enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why,
+                                 size_t why_size) MUST_CHECK;
+
 /*
  * Appends a parameter record: as it was put with `reveal`, else compact, with every
  * string and number replaced by "***" but those of the members `type`, `command` and `cwd`

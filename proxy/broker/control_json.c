@@ -144,6 +144,25 @@ void control_json_created(struct buffer *out, const struct session *session, con
     buffer_append_text(out, "}");
 }
 
+/* What a client needs to know to pick one. */
+static void append_routes(struct buffer *out, const struct surface *surface)
+{
+    static const char *const kinds[] = {
+        [ROUTE_WEBSOCKET] = "websocket", [ROUTE_HTTP] = "http", [ROUTE_MCP_HTTP] = "mcp-http"};
+
+    buffer_append_text(out, ",\"routes\":[");
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct route *route = &surface->routes[i];
+
+        buffer_append_text(out, i > 0 ? ",{" : "{");
+        member_text(out, "\"path\"", route->path);
+        member_text(out, ",\"kind\"", kinds[route->kind]);
+        member_list(out, ",\"subprotocols\"", &route->subprotocols, true);
+        buffer_append_text(out, "}");
+    }
+    buffer_append_text(out, "]");
+}
+
 void control_json_surface(struct buffer *out, const struct broker *broker,
                           const struct broker_surface *surface)
 {
@@ -158,7 +177,11 @@ void control_json_surface(struct buffer *out, const struct broker *broker,
             buffer_append_text(out, ",");
         control_json_text(out, surface->listeners[i].address);
     }
-    member_text(out, "],\"upstream\"", config->upstream_socket);
+    buffer_append_format(out, "],\"tls\":%s,\"max_message_bytes\":%" PRIu32,
+                         config->tls != NULL ? "true" : "false", config->limits.max_message_bytes);
+    member_list(out, ",\"hosts\"", &config->hosts, true);
+    append_routes(out, config);
+    member_text(out, ",\"upstream\"", config->upstream_socket);
     buffer_append_format(out,
                          ",\"connections\":%zu,\"admitted\":%" PRIu64 ",\"denied\":%" PRIu64
                          ",\"messages_forwarded\":%" PRIu64 ",\"messages_refused\":%" PRIu64 "}",

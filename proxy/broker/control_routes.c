@@ -287,6 +287,17 @@ static void get_sessions(struct exchange *exchange)
         fail(exchange, error);
 }
 
+/* Gives out a token; clears both. */
+static void answer_token(struct exchange *exchange, unsigned status, struct session *session,
+                         char *token)
+{
+    control_json_created(begin(exchange, status), session, token);
+    buffer_append_text(&exchange->answer->body, "\n");
+    secret_wipe(token, strlen(token));
+    free(token);
+    session_clear(session);
+}
+
 static void post_session(struct exchange *exchange)
 {
     struct operation *operation = &exchange->operation;
@@ -305,11 +316,24 @@ static void post_session(struct exchange *exchange)
         fail(exchange, error);
         return;
     }
-    control_json_created(begin(exchange, 201), &session, token);
-    buffer_append_text(&exchange->answer->body, "\n");
-    secret_wipe(token, strlen(token));
-    free(token);
-    session_clear(&session);
+    answer_token(exchange, 201, &session, token);
+}
+
+static void renew_session(struct exchange *exchange)
+{
+    struct operation *operation = &exchange->operation;
+    struct session session;
+    int64_t ttl_s = 0;
+    char *token = NULL;
+    enum error error = control_input_renewal(exchange->request->body, &ttl_s, operation->why,
+                                             sizeof(operation->why));
+
+    if (error == OK)
+        error = operations_renew_session(operation, exchange->name, ttl_s, &session, &token);
+    if (error == OK)
+        answer_token(exchange, 200, &session, token);
+    else
+        fail(exchange, error);
 }
 
 static void get_session(struct exchange *exchange)
@@ -390,6 +414,7 @@ static const struct route_entry {
     {"GET", "/v1/sessions/{}", get_session, NULL},
     {"DELETE", "/v1/sessions/{}", delete_session, NULL},
     {"POST", "/v1/sessions/{}/ticket", post_ticket, NULL},
+    {"POST", "/v1/sessions/{}/renew", renew_session, NULL},
 };
 
 bool control_routes_takes_body(const char *method)

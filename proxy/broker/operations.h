@@ -52,6 +52,14 @@ struct session_request {
 enum error operations_create_session(struct operation *operation,
                                      const struct session_request *request, struct session *out,
                                      char **token) MUST_CHECK;
+/*
+ * Lets a live session live for another `ttl_s` from now: its connections go on,
+ * *token is a new one (the caller's to wipe and free), and the one before it is
+ * good no longer. *out as for create. ERROR_STATE, with the reason, if it has
+ * ended; ERROR_NOT_FOUND; ERROR_INVALID for a time that cannot be.
+ */
+enum error operations_renew_session(struct operation *operation, const char *id, int64_t ttl_s,
+                                    struct session *out, char **token) MUST_CHECK;
 /* Closes the session's live connections. Revoking twice is no error. */
 enum error operations_revoke_session(struct operation *operation, const char *id) MUST_CHECK;
 /* Every live session of a surface, or (NULL) of all. */

@@ -51,6 +51,15 @@ static enum error check_list(struct operation *operation, const char *what,
     return OK;
 }
 
+static enum error check_ttl(struct operation *operation, int64_t ttl_s)
+{
+    if (ttl_s >= 1 && ttl_s <= SESSION_TTL_MAX_S)
+        return OK;
+    return operation_fail(operation, ERROR_INVALID,
+                          "a session lives for 1 second to %d days, not for %" PRId64 " seconds",
+                          SESSION_TTL_MAX_S / (24 * 3600), ttl_s);
+}
+
 static enum error check_request(struct operation *operation, const struct session_request *request)
 {
     enum error error;
@@ -59,11 +68,9 @@ static enum error check_request(struct operation *operation, const struct sessio
         return operation_fail(operation, ERROR_INVALID,
                               "there is no surface %.*s; `sidelock status` lists them",
                               CONFIG_NAME_BYTES_MAX, request->surface);
-    if (request->ttl_s < 1 || request->ttl_s > SESSION_TTL_MAX_S)
-        return operation_fail(operation, ERROR_INVALID,
-                              "a session lives for 1 second to %d days, not for %" PRId64
-                              " seconds",
-                              SESSION_TTL_MAX_S / (24 * 3600), request->ttl_s);
+    error = check_ttl(operation, request->ttl_s);
+    if (error != OK)
+        return error;
     if (request->caller_count > SESSION_CALLERS_MAX)
         return operation_fail(operation, ERROR_INVALID, "a session names at most %d callers",
                               SESSION_CALLERS_MAX);
@@ -169,11 +176,11 @@ static enum error fill_session(struct operation *operation, const struct session
     return error;
 }
 
-static enum error mint(struct operation *operation, const struct session *session, char **token)
+static enum error mint(struct operation *operation, const struct session *session,
+                       int64_t issued_at, char **token)
 {
-    struct token_claims claims = {.issued_at = session->created_at,
-                                  .not_before = session->created_at,
-                                  .expires_at = session->expires_at};
+    struct token_claims claims = {
+        .issued_at = issued_at, .not_before = issued_at, .expires_at = session->expires_at};
     enum error error;
 
     snprintf(claims.subject, sizeof(claims.subject), "uid:%" PRIu32, session->created_by);
@@ -187,9 +194,10 @@ static enum error mint(struct operation *operation, const struct session *sessio
     return error;
 }
 
-static enum error log_session(struct operation *operation, const struct session *session)
+static enum error log_session(struct operation *operation, const char *event,
+                              const struct session *session)
 {
-    struct audit *line = operation_line(operation, "session_created");
+    struct audit *line = operation_line(operation, event);
 
     audit_text(line, "session", session->id);
     audit_text(line, "surface", session->surface);
@@ -217,9 +225,9 @@ enum error operations_create_session(struct operation *operation,
     if (error != OK)
         return error;
 
-    error = mint(operation, &session, &minted);
+    error = mint(operation, &session, session.created_at, &minted);
     if (error == OK)
-        error = log_session(operation, &session);
+        error = log_session(operation, "session_created", &session);
     if (error == OK) {
         error = store_session_add(operation->broker->store, &session);
         if (error != OK) {
@@ -243,6 +251,84 @@ static enum error no_such_session(struct operation *operation)
 {
     return operation_fail(operation, ERROR_NOT_FOUND,
                           "there is no such session; `sidelock session list` lists them");
+}
+
+/* Says why a session that has ended cannot do any more. */
+static enum error ended(struct operation *operation, enum session_state state)
+{
+    static const struct {
+        const char *text;
+        enum reason reason;
+    } states[] = {[SESSION_ACTIVE] = {"live", REASON_INTERNAL},
+                  [SESSION_REVOKED] = {"revoked", REASON_SESSION_REVOKED},
+                  [SESSION_EXPIRED] = {"expired", REASON_SESSION_EXPIRED},
+                  [SESSION_USED] = {"used", REASON_SESSION_USED}};
+
+    operation->reason = states[state].reason;
+    return operation_fail(operation, ERROR_STATE,
+                          "the session is %s; make another with `sidelock session create`",
+                          states[state].text);
+}
+
+/* A live session by its id, for the caller to clear. */
+static enum error find_live(struct operation *operation, const char *id, struct session *out)
+{
+    struct session session;
+    enum session_state state;
+    enum error error = store_session_get(operation->broker->store, id, &session);
+
+    if (error == ERROR_NOT_FOUND)
+        return no_such_session(operation);
+    if (error != OK)
+        return operation_fail_store(operation, error, "read the session");
+    state = operations_session_state(&session, broker_now());
+    if (state != SESSION_ACTIVE) {
+        session_clear(&session);
+        return ended(operation, state);
+    }
+    *out = session;
+    return OK;
+}
+
+enum error operations_renew_session(struct operation *operation, const char *id, int64_t ttl_s,
+                                    struct session *out, char **token)
+{
+    struct broker *broker = operation->broker;
+    int64_t now = broker_now();
+    struct session session;
+    char *minted = NULL;
+    enum error error = check_ttl(operation, ttl_s);
+
+    if (error == OK)
+        error = find_live(operation, id, &session);
+    if (error != OK)
+        return error;
+    session.expires_at = now + ttl_s;
+    error = random_id(session.token_id);
+    if (error != OK)
+        operation_fail(operation, error, "the session was not renewed: %s", error_text(error));
+    else
+        error = mint(operation, &session, now, &minted);
+    if (error == OK)
+        error = log_session(operation, "session_renewed", &session);
+    if (error == OK) {
+        error = store_session_renew(broker->store, id, session.token_id, session.expires_at, now);
+        if (error != OK) {
+            operation_fail_store(operation, error, "keep the session's renewal");
+            operation_undo(operation, "session_renewed");
+        }
+    }
+    if (error != OK) {
+        session_clear(&session);
+        if (minted != NULL)
+            secret_wipe(minted, strlen(minted));
+        free(minted);
+        return error;
+    }
+    workers_extend_session(broker->workers, id, session.expires_at);
+    *out = session;
+    *token = minted;
+    return OK;
 }
 
 enum error operations_revoke_session(struct operation *operation, const char *id)
@@ -292,27 +378,15 @@ enum error operations_revoke_sessions(struct operation *operation, const char *s
 enum error operations_issue_ticket(struct operation *operation, const char *id,
                                    char out[TICKET_SIZE], int64_t *expires_at)
 {
-    static const char *const states[] = {[SESSION_ACTIVE] = "live",
-                                         [SESSION_REVOKED] = "revoked",
-                                         [SESSION_EXPIRED] = "expired",
-                                         [SESSION_USED] = "used"};
     struct broker *broker = operation->broker;
     int64_t now = broker_now();
-    enum session_state state;
     struct session session;
     char ticket[TICKET_SIZE];
-    enum error error = store_session_get(broker->store, id, &session);
+    enum error error = find_live(operation, id, &session);
 
-    if (error == ERROR_NOT_FOUND)
-        return no_such_session(operation);
     if (error != OK)
-        return operation_fail_store(operation, error, "read the session");
-    state = operations_session_state(&session, now);
+        return error;
     session_clear(&session);
-    if (state != SESSION_ACTIVE)
-        return operation_fail(operation, ERROR_STATE,
-                              "the session is %s; make another with `sidelock session create`",
-                              states[state]);
     audit_text(operation_line(operation, "ticket_issued"), "session", id);
     error = operation_commit(operation);
     if (error != OK)

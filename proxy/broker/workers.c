@@ -113,6 +113,15 @@ void workers_cut_surface(struct workers *workers, size_t surface, enum reason re
     send_all(workers, &writer);
 }
 
+void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_extend(&writer,
+                      &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
+    send_all(workers, &writer);
+}
+
 void workers_drain(struct workers *workers)
 {
     struct ipc_writer writer = {.bytes = workers->buffer};

@@ -71,14 +71,18 @@ static int append_callers(struct buffer *out, const struct text_list *callers)
     return EX_OK;
 }
 
+static int bad_ttl(const char *text)
+{
+    return args_usage("session", "--ttl takes a time like 90s, 15m, 2h or 1d, not %s", text);
+}
+
 static int build_request(const struct call *call, struct buffer *out)
 {
     int64_t ttl_s = SESSION_TTL_DEFAULT_S;
     int code;
 
     if (call->ttl != NULL && !args_duration(call->ttl, &ttl_s))
-        return args_usage("session", "--ttl takes a time like 90s, 15m, 2h or 1d, not %s",
-                          call->ttl);
+        return bad_ttl(call->ttl);
     buffer_append_text(out, "{\"surface\":");
     buffer_append_json_string(out, call->operand, strlen(call->operand));
     if (call->params != NULL) {
@@ -120,6 +124,20 @@ static int create(const struct call *call, struct buffer *answer)
         code = print_answer(call, answer, print_token);
     buffer_clear(&request);
     return code;
+}
+
+static int renew(const struct call *call, struct buffer *answer)
+{
+    int64_t ttl_s = SESSION_TTL_DEFAULT_S;
+    char path[CLIENT_PATH_BYTES_MAX], body[64];
+    int code;
+
+    if (call->ttl != NULL && !args_duration(call->ttl, &ttl_s))
+        return bad_ttl(call->ttl);
+    snprintf(path, sizeof(path), "/v1/sessions/%s/renew", call->operand);
+    snprintf(body, sizeof(body), "{\"ttl_s\":%lld}", (long long)ttl_s);
+    code = client_call(&call->client, "POST", path, span_of(body), answer);
+    return code == EX_OK ? print_answer(call, answer, print_token) : code;
 }
 
 static int print_sessions(const json_t *root)
@@ -229,15 +247,21 @@ static int ticket(const struct call *call, struct buffer *answer)
     return code == EX_OK ? print_answer(call, answer, print_ticket) : code;
 }
 
+/* Which options an action takes. */
+enum { TAKES_TTL = 1, TAKES_LIMITS = 2, TAKES_MANY = 4 };
+
 static const struct action {
     const char *name;
     size_t operands_min, operands_max; /* after the action */
-    bool creates, revokes;             /* takes the options of */
+    unsigned takes;
     int (*run)(const struct call *call, struct buffer *answer);
 } actions[] = {
-    {"create", 1, 1, true, false, create},  {"list", 0, 0, false, false, list},
-    {"show", 1, 1, false, false, show},     {"revoke", 0, 1, false, true, revoke},
-    {"ticket", 1, 1, false, false, ticket},
+    {"create", 1, 1, TAKES_TTL | TAKES_LIMITS, create},
+    {"list", 0, 0, 0, list},
+    {"show", 1, 1, 0, show},
+    {"renew", 1, 1, TAKES_TTL, renew},
+    {"revoke", 0, 1, TAKES_MANY, revoke},
+    {"ticket", 1, 1, 0, ticket},
 };
 
 static const struct action *find_action(const char *name)
@@ -251,11 +275,16 @@ static const struct action *find_action(const char *name)
 
 static bool options_fit(const struct call *call, const struct action *action)
 {
-    bool creating = call->params != NULL || call->ttl != NULL || call->once ||
-                    call->verbs.count > 0 || call->targets.count > 0 || call->callers.count > 0;
-    bool revoking = call->all || call->surface != NULL;
+    unsigned given = 0;
 
-    return (!creating || action->creates) && (!revoking || action->revokes);
+    if (call->ttl != NULL)
+        given |= TAKES_TTL;
+    if (call->params != NULL || call->once || call->verbs.count > 0 || call->targets.count > 0 ||
+        call->callers.count > 0)
+        given |= TAKES_LIMITS;
+    if (call->all || call->surface != NULL)
+        given |= TAKES_MANY;
+    return (given & ~action->takes) == 0;
 }
 
 static int run(struct call *call, const struct action *action)
@@ -265,7 +294,8 @@ static int run(struct call *call, const struct action *action)
 
     if (call->operand != NULL && !client_name_valid(call->operand))
         return args_fail(EX_DATAERR, "%s is not the %s", call->operand,
-                         action->creates ? "name of a surface" : "id of a session");
+                         (action->takes & TAKES_LIMITS) != 0 ? "name of a surface"
+                                                             : "id of a session");
     code = client_open(&call->client);
     if (code != EX_OK)
         return code;

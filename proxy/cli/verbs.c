@@ -30,6 +30,7 @@ static const struct verb verbs[] = {
      "                        [--tool GLOB]... [--caller uid=N]... [--once]\n"
      "sidelock session list\n"
      "sidelock session show ID\n"
+     "sidelock session renew ID [--ttl 15m]\n"
      "sidelock session revoke ID | --all [--surface S]\n"
      "sidelock session ticket ID",
      "make, list and revoke sessions",
@@ -37,6 +38,8 @@ static const struct verb verbs[] = {
      "expires_at and digest. --ttl is a number with s, m, h or d, at most 7d. --allow and --tool\n"
      "narrow what the surface allows: verbs, and globs for targets. --caller limits which users\n"
      "may use the token. --once lets the token in once.\n"
+     "`renew` lets a live session live for another --ttl from now and prints its new token; the\n"
+     "token before it is good no longer, live connections go on.\n"
      "`revoke` closes the session's live connections at once.\n"
      "`ticket` prints a ticket, good once and for 60 seconds, for clients that cannot send a\n"
      "header: it goes into the WebSocket subprotocol sidelock.ticket.TICKET."},

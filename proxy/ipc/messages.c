@@ -23,7 +23,7 @@ bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type)
 bool ipc_permits_from_broker(enum ipc_type type)
 {
     return type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-           type == IPC_CUT_SURFACE || type == IPC_DRAIN;
+           type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_DRAIN;
 }
 
 static void put_type(struct ipc_writer *writer, enum ipc_type type)
@@ -409,5 +409,24 @@ enum error ipc_decode_cut_surface(const void *bytes, size_t length, struct ipc_c
     *out = (struct ipc_cut_surface){0};
     out->surface = ipc_get_u32(&reader);
     out->reason = get_reason(&reader);
+    return finish(&reader);
+}
+
+void ipc_encode_extend(struct ipc_writer *writer, const struct ipc_extend *extend)
+{
+    put_type(writer, IPC_EXTEND);
+    ipc_put_text(writer, extend->session_id);
+    ipc_put_u64(writer, (uint64_t)extend->expires_at);
+}
+
+enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend *out)
+{
+    struct ipc_reader reader = open_message(bytes, length);
+
+    *out = (struct ipc_extend){0};
+    out->session_id = ipc_get_text(&reader);
+    out->expires_at = (int64_t)ipc_get_u64(&reader);
+    if (out->session_id == NULL)
+        return ERROR_SYNTAX;
     return finish(&reader);
 }

@@ -9,6 +9,7 @@
  * link for a request under the grant ◀──────────────────────────── LINK      the descriptor; or no,
  * and why DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
  *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
+ *        ◀──────────────────────────── EXTEND    the session lives until then
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
  *
  * Structures are borrowed views: texts point into the message's bytes, or into
@@ -40,6 +41,7 @@ enum ipc_type {
     IPC_DRAIN,
     IPC_DIAL,
     IPC_LINK,
+    IPC_EXTEND,
     IPC_TYPE_COUNT
 };
 
@@ -166,6 +168,12 @@ struct ipc_cut_surface {
     enum reason reason;
 };
 
+/* The session was renewed: its live connections end at another time. */
+struct ipc_extend {
+    const char *session_id;
+    int64_t expires_at; /* seconds since the epoch */
+};
+
 /* Encoders append a whole message, type first; `writer->failed` if it does not fit. */
 void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type); /* READY, DRAIN */
 void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit);
@@ -178,6 +186,7 @@ void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *close
 void ipc_encode_counts(struct ipc_writer *writer, const struct ipc_counts *counts);
 void ipc_encode_cut_session(struct ipc_writer *writer, const struct ipc_cut_session *cut);
 void ipc_encode_cut_surface(struct ipc_writer *writer, const struct ipc_cut_surface *cut);
+void ipc_encode_extend(struct ipc_writer *writer, const struct ipc_extend *extend);
 
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
@@ -196,5 +205,6 @@ enum error ipc_decode_cut_session(const void *bytes, size_t length,
                                   struct ipc_cut_session *out) MUST_CHECK;
 enum error ipc_decode_cut_surface(const void *bytes, size_t length,
                                   struct ipc_cut_surface *out) MUST_CHECK;
+enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend *out) MUST_CHECK;
 
 #endif

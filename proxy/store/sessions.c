@@ -236,22 +236,27 @@ static enum error stamp(struct store *store, const char *sql, const char *id, in
     return error;
 }
 
-enum error store_session_revoke(struct store *store, const char *id, int64_t now)
+/* OK if there is a session with this id. */
+static enum error known(struct store *store, const char *id)
 {
-    static const char sql[] = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0";
-    static const char known[] = "SELECT 1 FROM sessions WHERE id = ?";
-    struct statement *statement;
-    size_t changed = 0;
-    enum error error = stamp(store, sql, id, now, &changed);
+    static const char sql[] = "SELECT 1 FROM sessions WHERE id = ?";
+    struct statement *statement = database_query(store->database, sql);
+    enum error error;
 
-    if (error != OK || changed > 0)
-        return error;
-    statement = database_query(store->database, known);
     statement_bind_text(statement, id);
     error = statement_next(statement);
     if (error == OK)
         statement_end(statement);
     return error;
+}
+
+enum error store_session_revoke(struct store *store, const char *id, int64_t now)
+{
+    static const char sql[] = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0";
+    size_t changed = 0;
+    enum error error = stamp(store, sql, id, now, &changed);
+
+    return error != OK || changed > 0 ? error : known(store, id);
 }
 
 enum error store_session_revoke_all(struct store *store, const char *surface, int64_t now,
@@ -261,6 +266,29 @@ enum error store_session_revoke_all(struct store *store, const char *surface, in
                               " AND expires_at > ?1 AND (?2 IS NULL OR surface = ?2)";
 
     return stamp(store, sql, surface, now, count);
+}
+
+enum error store_session_renew(struct store *store, const char *id, const char *token_id,
+                               int64_t expires_at, int64_t now)
+{
+    static const char sql[] = "UPDATE sessions SET token_id = ?1, expires_at = ?2 WHERE id = ?3"
+                              " AND revoked_at = 0 AND expires_at > ?4"
+                              " AND (once = 0 OR used_at = 0)";
+    struct statement *statement;
+    enum error error;
+
+    if (!token_id_valid(token_id) || now <= 0 || expires_at <= now)
+        return ERROR_INVALID;
+    statement = database_query(store->database, sql);
+    statement_bind_text(statement, token_id);
+    statement_bind_integer(statement, expires_at);
+    statement_bind_text(statement, id);
+    statement_bind_integer(statement, now);
+    error = statement_run(statement);
+    if (error != OK || database_changes(store->database) > 0)
+        return error;
+    error = known(store, id);
+    return error == OK ? ERROR_STATE : error;
 }
 
 enum error store_session_use(struct store *store, const char *id, int64_t now)

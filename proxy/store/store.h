@@ -57,6 +57,12 @@ enum error store_session_revoke(struct store *store, const char *id, int64_t now
 enum error store_session_revoke_all(struct store *store, const char *surface, int64_t now,
                                     size_t *count) MUST_CHECK;
 /*
+ * Gives a live session another token id and expiry. ERROR_STATE if it has
+ * ended or is single-use and used, ERROR_NOT_FOUND. Durable on return.
+ */
+enum error store_session_renew(struct store *store, const char *id, const char *token_id,
+                               int64_t expires_at, int64_t now) MUST_CHECK;
+/*
  * Marks a single-use session used. ERROR_EXISTS if it was used before,
  * ERROR_STATE if it is not single-use. Durable on return.
  */

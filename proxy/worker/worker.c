@@ -126,6 +126,19 @@ static enum error on_cut_surface(struct worker *worker, const void *bytes, size_
     return OK;
 }
 
+static enum error on_extend(struct worker *worker, const void *bytes, size_t length)
+{
+    struct ipc_extend extend;
+
+    if (ipc_decode_extend(bytes, length, &extend) != OK)
+        return ERROR_SYNTAX;
+    for (struct connection *c = worker->connections; c != NULL; c = c->next) {
+        if (is_of_session(c, extend.session_id))
+            c->expires_at = extend.expires_at;
+    }
+    return OK;
+}
+
 static enum error on_message(struct worker *worker, const void *bytes, size_t length, int fd)
 {
     enum ipc_type type = ipc_type_of(bytes, length);
@@ -141,6 +154,8 @@ static enum error on_message(struct worker *worker, const void *bytes, size_t le
         return on_cut_session(worker, bytes, length);
     case IPC_CUT_SURFACE:
         return on_cut_surface(worker, bytes, length);
+    case IPC_EXTEND:
+        return on_extend(worker, bytes, length);
     case IPC_DRAIN:
         begin_drain(worker);
         return ipc_decode_bare(bytes, length);

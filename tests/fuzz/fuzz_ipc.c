@@ -128,6 +128,12 @@ static void check_link(const struct ipc_link *link, const uint8_t *data, size_t 
     require((unsigned)link->reason < REASON_COUNT && size == 1 + 8 + 4 + 4);
 }
 
+static void check_extend(const struct ipc_extend *extend, const uint8_t *data, size_t size)
+{
+    require(extend->session_id != NULL);
+    check_text(extend->session_id, data, size);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
@@ -142,6 +148,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         struct ipc_cut_surface cut_surface;
         struct ipc_dial dial;
         struct ipc_link link;
+        struct ipc_extend extend;
     } message;
     enum ipc_type type = ipc_type_of(data, size);
 
@@ -163,6 +170,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         CASE(IPC_CUT_SURFACE, cut_surface)
         CASE(IPC_DIAL, dial)
         CASE(IPC_LINK, link)
+        CASE(IPC_EXTEND, extend)
 #undef CASE
     case IPC_READY:
     case IPC_DRAIN:

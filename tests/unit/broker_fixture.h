@@ -59,6 +59,13 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
     fixture_tell("session", session_id != NULL ? session_id : "*", reason);
 }
 
+void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
+{
+    (void)workers;
+    (void)expires_at;
+    fixture_tell("extend", session_id, REASON_ALLOWED);
+}
+
 void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason)
 {
     char index[8];

@@ -360,6 +360,7 @@ static void test_orders(void **state)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_cut_session session;
     struct ipc_cut_surface surface;
+    struct ipc_extend extend;
 
     (void)state;
     ipc_encode_cut_session(&writer, &(struct ipc_cut_session){"s", REASON_SESSION_REVOKED});
@@ -376,6 +377,15 @@ static void test_orders(void **state)
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CUT_SURFACE);
     assert_int_equal(ipc_decode_cut_surface(room, writer.length, &surface), OK);
     assert_true(surface.surface == 4 && surface.reason == REASON_SURFACE_KILLED);
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode_extend(&writer, &(struct ipc_extend){"s", 1234567890123});
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_EXTEND);
+    assert_int_equal(ipc_decode_extend(room, writer.length, &extend), OK);
+    assert_string_equal(extend.session_id, "s");
+    assert_true(extend.expires_at == 1234567890123);
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode_extend(&writer, &(struct ipc_extend){NULL, 1}); /* never all of them */
+    assert_int_equal(ipc_decode_extend(room, writer.length, &extend), ERROR_SYNTAX);
     for (int bare = 0; bare < 2; bare++) {
         enum ipc_type type = bare == 0 ? IPC_READY : IPC_DRAIN;
 
@@ -407,7 +417,7 @@ static void test_permissions(void **state)
         bool report =
             type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
         bool order = type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-                     type == IPC_CUT_SURFACE || type == IPC_DRAIN;
+                     type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_DRAIN;
 
         assert_int_equal(ipc_permits_from_worker(IPC_STARTING, (enum ipc_type)type),
                          type == IPC_READY);
@@ -432,6 +442,7 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         struct ipc_cut_surface cut_surface;
         struct ipc_dial dial;
         struct ipc_link link;
+        struct ipc_extend extend;
     } message;
 
     switch (ipc_type_of(bytes, length)) {
@@ -451,6 +462,7 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         CASE(IPC_CUT_SURFACE, cut_surface)
         CASE(IPC_DIAL, dial)
         CASE(IPC_LINK, link)
+        CASE(IPC_EXTEND, extend)
 #undef CASE
     default:
         return false;
@@ -484,6 +496,9 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
     case 6:
         ipc_encode_cut_session(writer, &(struct ipc_cut_session){.session_id = "s"});
         break;
+    case 7:
+        ipc_encode_extend(writer, &(struct ipc_extend){"s", 1});
+        break;
     default:
         ipc_encode_cut_surface(writer, &(struct ipc_cut_surface){.surface = 1});
     }
@@ -493,7 +508,7 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
 static void test_exact_length(void **state)
 {
     (void)state;
-    for (unsigned which = 0; which < 8; which++) {
+    for (unsigned which = 0; which < 9; which++) {
         struct ipc_writer writer = {.bytes = room}, out = {.bytes = again};
 
         encode_one(which, &writer);

@@ -164,6 +164,76 @@ static void test_ticket_needs_a_live_session(void **state)
     assert_non_null(strstr(operation.why, "expired"));
 }
 
+static void test_renewal(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct token_claims before, claims;
+    struct session session;
+    char id[TOKEN_ID_SIZE], first[TOKEN_BYTES_MAX + 1];
+    char *token = NULL;
+
+    assert_int_equal(create(fixture, &plain, id, first), OK);
+    fixture_now += 50;
+    assert_int_equal(operations_renew_session(&operation, id, 100, &session, &token), OK);
+    assert_string_equal(session.id, id);
+    assert_int_equal(session.expires_at, fixture_now + 100);
+    expect_told("extend %s allowed\n", id);
+    assert_logged(fixture, "session_renewed");
+    assert_null(strstr(fixture_audit(fixture), token));
+    session_clear(&session);
+
+    /* The new token is good beyond the first one's end, the first one at once no longer. */
+    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(first), "studio",
+                                  fixture_now, &before),
+                     REASON_ALLOWED);
+    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+                                  fixture_now + 99, &claims),
+                     REASON_ALLOWED);
+    free(token);
+    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(session_check(&session, &before, "-", false, 0, fixture_now),
+                     REASON_SESSION_UNKNOWN);
+    assert_int_equal(session_check(&session, &claims, "-", false, 0, fixture_now + 99),
+                     REASON_ALLOWED);
+    session_clear(&session);
+}
+
+static void expect_no_renewal(struct broker_fixture *fixture, const char *id, int64_t ttl_s,
+                              enum error error, enum reason reason)
+{
+    struct operation operation = begin(fixture);
+    struct session session;
+    char *token = NULL;
+
+    assert_int_equal(operations_renew_session(&operation, id, ttl_s, &session, &token), error);
+    assert_int_equal(operation.reason, reason);
+    assert_true(operation.why[0] != '\0' && token == NULL);
+    expect_told("%s", "");
+}
+
+static void test_renewal_refused(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct session_request once = plain;
+    char id[TOKEN_ID_SIZE], used[TOKEN_ID_SIZE];
+
+    once.once = true;
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    assert_int_equal(create(fixture, &once, used, NULL), OK);
+    assert_int_equal(store_session_use(fixture->broker.store, used, fixture_now), OK);
+    expect_no_renewal(fixture, "00", 60, ERROR_NOT_FOUND, REASON_INTERNAL);
+    expect_no_renewal(fixture, id, 0, ERROR_INVALID, REASON_INTERNAL);
+    expect_no_renewal(fixture, id, SESSION_TTL_MAX_S + 1, ERROR_INVALID, REASON_INTERNAL);
+    expect_no_renewal(fixture, used, 60, ERROR_STATE, REASON_SESSION_USED);
+    fixture_now += 60;
+    expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_EXPIRED);
+    fixture_now -= 60;
+    assert_int_equal(store_session_revoke(fixture->broker.store, id, fixture_now), OK);
+    expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_REVOKED);
+    assert_null(strstr(fixture_audit(fixture), "session_renewed"));
+}
+
 static void test_session_states(void **state)
 {
     struct session session = {.expires_at = 100};
@@ -189,6 +259,8 @@ int main(void)
         BROKER_TEST(test_revoke_one),
         BROKER_TEST(test_revoke_many),
         BROKER_TEST(test_ticket_needs_a_live_session),
+        BROKER_TEST(test_renewal),
+        BROKER_TEST(test_renewal_refused),
         cmocka_unit_test(test_session_states),
     };
 

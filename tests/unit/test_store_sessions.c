@@ -187,6 +187,39 @@ static void test_use_once(void **state)
     assert_int_equal(store_session_use(fixture->store, "nobody", NOW + 1), ERROR_NOT_FOUND);
 }
 
+static void test_renew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct session live = make_session("2"), revoked = make_session("4"), once = make_session("6");
+    struct session other = make_session("8"), found;
+    const char *token_id = other.token_id;
+
+    once.once = true;
+    assert_int_equal(store_session_add(fixture->store, &live), OK);
+    assert_int_equal(store_session_add(fixture->store, &revoked), OK);
+    assert_int_equal(store_session_add(fixture->store, &once), OK);
+    assert_int_equal(store_session_revoke(fixture->store, revoked.id, NOW), OK);
+    assert_int_equal(store_session_use(fixture->store, once.id, NOW), OK);
+    assert_int_equal(store_session_renew(fixture->store, live.id, token_id, NOW + 9000, NOW), OK);
+    assert_int_equal(store_session_renew(fixture->store, revoked.id, token_id, NOW + 9000, NOW),
+                     ERROR_STATE);
+    assert_int_equal(store_session_renew(fixture->store, once.id, token_id, NOW + 9000, NOW),
+                     ERROR_STATE);
+    assert_int_equal(store_session_renew(fixture->store, "nobody", token_id, NOW + 9000, NOW),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(store_session_renew(fixture->store, live.id, "x", NOW + 9000, NOW),
+                     ERROR_INVALID);
+    assert_int_equal(store_session_renew(fixture->store, live.id, token_id, NOW, NOW),
+                     ERROR_INVALID);
+    reopen(fixture);
+    assert_int_equal(store_session_get(fixture->store, live.id, &found), OK);
+    assert_string_equal(found.token_id, token_id);
+    assert_int_equal(found.expires_at, NOW + 9000);
+    session_clear(&found);
+    assert_int_equal(store_session_renew(fixture->store, live.id, token_id, NOW + 9999, NOW + 9000),
+                     ERROR_STATE);
+}
+
 static void append_first_digit(void *context, const struct session *session)
 {
     buffer_append(context, session->id, 1);
@@ -234,6 +267,7 @@ int main(void)
         STORE_TEST(test_revoke),
         STORE_TEST(test_revoke_all),
         STORE_TEST(test_use_once),
+        STORE_TEST(test_renew),
         STORE_TEST(test_each_and_expire),
     };
 
