@@ -1,6 +1,7 @@
 #include "broker/admit.h"
 
 #include "base/log.h"
+#include "broker/dial.h"
 #include "broker/prepare.h"
 #include "broker/reports.h"
 #include "broker/upstream.h"
@@ -169,6 +170,16 @@ static enum reason check_credential(struct admission *admission, const struct re
     return reason_allows(reason) ? check_session(admission, &claims) : reason;
 }
 
+/* The query of plain HTTP passes as it is where the route does not say what may. */
+static enum reason check_query(struct admission *admission, const struct request *request)
+{
+    const struct route *route = admission->route;
+
+    if (route->kind != ROUTE_WEBSOCKET && !route->query_set)
+        return REASON_ALLOWED;
+    return admission_query(route, request->query, admission->params, &admission->query);
+}
+
 static enum reason check_route(struct admission *admission, const struct request *request)
 {
     enum reason reason;
@@ -180,9 +191,9 @@ static enum reason check_route(struct admission *admission, const struct request
     if (reason_allows(reason))
         reason = admission_subprotocols(admission->route, request, &admission->offer);
     if (reason_allows(reason))
-        reason =
-            admission_query(admission->route, request->query, admission->params, &admission->query);
-    if (reason_allows(reason) && admission->route->prepare != NULL && admission->params == NULL)
+        reason = check_query(admission, request);
+    if (reason_allows(reason) && admission->params == NULL &&
+        (admission->route->prepare != NULL || admission->route->body != NULL))
         reason = REASON_PARAMS_REQUIRED;
     return reason;
 }
@@ -203,6 +214,16 @@ static enum reason check_executables(struct admission *admission)
     return REASON_EXECUTABLE_REFUSED;
 }
 
+enum reason admit_load_params(struct admission *admission)
+{
+    struct store_params record;
+    enum reason reason = REASON_PARAMS_REQUIRED;
+
+    if (admission->session.params_name[0] != '\0')
+        reason = load_params(admission, &record);
+    return reason_allows(reason) ? check_executables(admission) : reason;
+}
+
 static struct request request_of(const struct ipc_admit *admit)
 {
     struct request request = {
@@ -213,6 +234,10 @@ static struct request request_of(const struct ipc_admit *admit)
         .origin = admit->origin,
         .authorization = admit->authorization,
         .subprotocols = admit->subprotocols,
+        .cookie = admit->cookie,
+        .fetch_site = admit->fetch_site,
+        .certificate = admit->certificate,
+        .secure = admit->secure,
         .upgrade = admit->upgrade,
         .caller_known = admit->caller_known,
         .caller_uid = admit->caller_uid,
@@ -312,6 +337,12 @@ static bool log_admitted(struct admission *admission, const struct connection_en
     return audit_commit(audit) == OK;
 }
 
+static void close_link(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 void admit_grant(struct admission *admission, int fd, const char *accept)
 {
     struct broker *broker = admission->broker;
@@ -336,17 +367,17 @@ void admit_grant(struct admission *admission, int fd, const char *accept)
 
     memcpy(entry.session_id, session->id, sizeof(entry.session_id));
     memcpy(verdict.session_id, session->id, sizeof(verdict.session_id));
-    memcpy(verdict.accept, accept, sizeof(verdict.accept));
+    memcpy(verdict.accept, accept, strlen(accept) + 1);
     match_digest(admission, verdict.match_digest);
     fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
     fill_list(&verdict.targets, session->targets_set, &session->targets);
     if (!log_admitted(admission, &entry)) {
-        close(fd);
+        close_link(fd);
         admit_refuse(admission, REASON_AUDIT_UNAVAILABLE);
         return;
     }
     if (connections_add(broker->connections, &entry) != OK) {
-        close(fd);
+        close_link(fd);
         admit_refuse(admission, REASON_CAPACITY);
         return;
     }
@@ -377,6 +408,17 @@ enum reason admit_still_good(const struct admission *admission)
     return reason;
 }
 
+/* HTTP: the worker asks for links as it needs them. */
+static void grant_http(struct admission *admission)
+{
+    enum reason reason = use_session(admission);
+
+    if (reason_allows(reason))
+        admit_grant(admission, -1, "");
+    else
+        admit_refuse(admission, reason);
+}
+
 /* Decided: now the service must be there. */
 static void link_up(struct admission *admission)
 {
@@ -384,6 +426,10 @@ static void link_up(struct admission *admission)
     enum reason reason;
     int fd;
 
+    if (admission->route->kind != ROUTE_WEBSOCKET) {
+        grant_http(admission);
+        return;
+    }
     reason = upstream_connect(admission->surface->config, &fd);
     if (!reason_allows(reason)) {
         admit_refuse(admission, reason);
@@ -439,5 +485,7 @@ enum error admit_message(struct broker *broker, unsigned worker, enum ipc_type t
 {
     if (type == IPC_ADMIT)
         return on_admit(broker, worker, bytes, length);
+    if (type == IPC_DIAL)
+        return dial_message(broker, worker, bytes, length);
     return reports_message(broker, worker, type, bytes, length);
 }

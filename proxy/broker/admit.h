@@ -28,8 +28,13 @@ struct admission {
     struct buffer query; /* for the service; may hold secrets */
 };
 
-/* After the last step: grants over a link on which the handshake was written; takes over `fd`. */
+/*
+ * After the last step: grants over a link on which the handshake was written;
+ * takes over `fd`. HTTP is granted without a link (-1): the worker dials.
+ */
 void admit_grant(struct admission *admission, int fd, const char *accept);
+/* The record that the session names, as it is now and with what it names still permitted. */
+enum reason admit_load_params(struct admission *admission);
 /* Asks again what may have changed while the service was being asked. */
 enum reason admit_still_good(const struct admission *admission);
 /*

@@ -6,6 +6,7 @@
  *   workers.c     the worker processes: start, replace, tell
  *   admit.c       one admission question from a worker -> verdict and descriptor
  *   upstream.c    the way to the service: connect, write the handshake
+ *   dial.c        further links, for HTTP under a grant
  *   prepare.c     routes that ask the service for a path first
  *   reports.c     what workers tell -> audit log, counters, list of connections
  *   operations.c  what an operator can do: records, sessions, kill switch
@@ -92,6 +93,8 @@ enum error connections_add(struct connections *connections,
                            const struct connection_entry *entry) MUST_CHECK;
 void connections_remove(struct connections *connections, uint64_t id);
 void connections_remove_worker(struct connections *connections, unsigned worker);
+/* The live connection with this id, or NULL. */
+const struct connection_entry *connections_find(const struct connections *connections, uint64_t id);
 /* Live connections of a surface (NULL: any) and a session id (NULL: any). */
 size_t connections_count(const struct connections *connections,
                          const struct broker_surface *surface, const char *session_id);

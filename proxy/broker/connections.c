@@ -136,6 +136,16 @@ void connections_remove_worker(struct connections *connections, unsigned worker)
     }
 }
 
+const struct connection_entry *connections_find(const struct connections *connections, uint64_t id)
+{
+    const struct connection_entry *entry;
+
+    if (id == 0)
+        return NULL;
+    entry = &connections->buckets[probe(connections, id)];
+    return entry->id != 0 ? entry : NULL;
+}
+
 size_t connections_count(const struct connections *connections,
                          const struct broker_surface *surface, const char *session_id)
 {

@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "base/text.h"
+#include "policy/admission.h"
 #include "wire/url.h"
 
 #include <errno.h>
@@ -37,13 +38,17 @@ enum reason upstream_connect(const struct surface *surface, int *fd)
 
 static void append_host(const struct upstream_upgrade *upgrade, struct buffer *out)
 {
-    const char *host = "localhost";
+    buffer_append_format(out, "Host: %s\r\n",
+                         config_route_host(upgrade->route, upgrade->request->host));
+}
 
-    if (upgrade->route->host == HOST_UPSTREAM_PUBLIC && upgrade->request->host != NULL)
-        host = upgrade->request->host;
-    else if (upgrade->route->host == HOST_UPSTREAM_FIXED)
-        host = upgrade->route->host_fixed;
-    buffer_append_format(out, "Host: %s\r\n", host);
+/* The service's own token, which browser code can only put into the query. */
+static void append_bearer(const struct upstream_upgrade *upgrade, struct buffer *out)
+{
+    char token[ADMISSION_BEARER_SIZE];
+
+    if (admission_query_bearer(upgrade->route, upgrade->request->query, token, sizeof(token)))
+        buffer_append_format(out, "Authorization: Bearer %s\r\n", token);
 }
 
 /* Only what the route names, whatever the worker sent along. */
@@ -84,6 +89,7 @@ enum error upstream_upgrade_request(const struct upstream_upgrade *upgrade, stru
     if (upgrade->offer[0] != '\0')
         buffer_append_format(out, "Sec-WebSocket-Protocol: %s\r\n", upgrade->offer);
     append_headers(upgrade, out);
+    append_bearer(upgrade, out);
     buffer_append_text(out, "\r\n");
     return buffer_failed(out) ? ERROR_LIMIT : OK;
 }

@@ -89,6 +89,15 @@ void workers_send_verdict(struct workers *workers, unsigned worker,
     send_message(&workers->processes[worker], &writer, fd);
 }
 
+void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
+                       int fd)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_link(&writer, link);
+    send_message(&workers->processes[worker], &writer, fd);
+}
+
 static void send_all(struct workers *workers, const struct ipc_writer *writer)
 {
     for (unsigned i = 0; i < workers->count; i++)
@@ -165,7 +174,9 @@ static enum error on_message(struct worker_process *process, const void *bytes, 
 
     if (!ipc_permits_from_worker(process->state, type)) {
         /* A question that crossed our DRAIN on its way needs no answer any more. */
-        return process->state == IPC_DRAINING && type == IPC_ADMIT ? OK : ERROR_SYNTAX;
+        return process->state == IPC_DRAINING && (type == IPC_ADMIT || type == IPC_DIAL)
+                   ? OK
+                   : ERROR_SYNTAX;
     }
     if (type == IPC_READY) {
         on_ready(process);
@@ -241,12 +252,29 @@ static enum error plan_descriptor(struct spawn_plan *plan, int fd, int target)
                                                                                  : ERROR_MEMORY;
 }
 
-static int count_listeners(const struct broker *broker)
+/*
+ * Between the requests of MCP over HTTP there is state (which session opened
+ * which MCP session, what waits for an answer), and it lives in one process: such
+ * a surface has one worker. All others have every worker.
+ */
+static bool serves(const struct worker_process *process, size_t surface)
 {
+    const struct surface *config = &process->workers->broker->config->surfaces[surface];
+
+    for (size_t i = 0; i < config->route_count; i++) {
+        if (config->routes[i].kind == ROUTE_MCP_HTTP)
+            return surface % process->workers->count == process->index;
+    }
+    return true;
+}
+
+static int count_listeners(const struct worker_process *process)
+{
+    const struct broker *broker = process->workers->broker;
     size_t count = 0;
 
     for (size_t i = 0; i < broker->config->surface_count; i++)
-        count += broker->surfaces[i].listener_count;
+        count += serves(process, i) ? broker->surfaces[i].listener_count : 0;
     return (int)count;
 }
 
@@ -256,12 +284,13 @@ static enum error plan_all(struct spawn_plan *plan, struct worker_process *proce
     enum error error;
     int target = BROKER_WORKER_LISTENER_FD;
 
-    plan->above = BROKER_WORKER_LISTENER_FD + count_listeners(broker);
+    plan->above = BROKER_WORKER_LISTENER_FD + count_listeners(process);
     error = plan_descriptor(plan, channel_fd, BROKER_WORKER_CHANNEL_FD);
     if (error == OK)
         error = plan_descriptor(plan, process->workers->config_fd, BROKER_WORKER_CONFIG_FD);
     for (size_t i = 0; i < broker->config->surface_count; i++) {
-        for (size_t j = 0; error == OK && j < broker->surfaces[i].listener_count; j++)
+        for (size_t j = 0;
+             error == OK && serves(process, i) && j < broker->surfaces[i].listener_count; j++)
             error = plan_descriptor(plan, broker->surfaces[i].listeners[j].fd, target++);
     }
     return error;
@@ -283,7 +312,7 @@ static enum error spawn(struct worker_process *process, int channel_fd)
     if (plan == NULL)
         return ERROR_MEMORY;
     for (size_t i = 0; i < broker->config->surface_count; i++) {
-        for (size_t j = 0; j < broker->surfaces[i].listener_count; j++)
+        for (size_t j = 0; serves(process, i) && j < broker->surfaces[i].listener_count; j++)
             length += (size_t)snprintf(surfaces + length, sizeof(surfaces) - length, "%s%zu",
                                        length > 0 ? "," : "", i);
     }

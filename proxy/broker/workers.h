@@ -27,6 +27,9 @@ void workers_drain(struct workers *workers);
 /* Tells a worker what became of its question; takes over the descriptor (-1: none). */
 void workers_send_verdict(struct workers *workers, unsigned worker,
                           const struct ipc_verdict *verdict, int fd);
+/* The same for the answer to a DIAL. */
+void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
+                       int fd);
 /* The broker's own number for a worker's connection. */
 uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
 /* Reaps children after SIGCHLD. */

@@ -80,4 +80,13 @@ enum reason admission_subprotocols(const struct route *route, const struct reque
 enum reason admission_query(const struct route *route, const char *client_query,
                             const struct params *params, struct buffer *out);
 
+/*
+ * The value of the query parameter that the route turns into Authorization:
+ * Bearer (RFC 6750 section 2.1), if the client sent one that may be a token.
+ * What a page sends that has none ("", "null", "undefined") is none.
+ */
+#define ADMISSION_BEARER_SIZE 4096
+bool admission_query_bearer(const struct route *route, const char *client_query, char *out,
+                            size_t capacity);
+
 #endif

@@ -221,6 +221,8 @@ enum error config_load(const char *text, size_t length, const struct config_pack
                        struct config_faults *faults) MUST_CHECK;
 void config_destroy(struct config *config);
 
+/* The Host towards the service, as the route says, given the one that the client named. */
+const char *config_route_host(const struct route *route, const char *client_host);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);
 

@@ -1,4 +1,4 @@
-/* admission_query(): the only way by which a query reaches a service. */
+/* What of a query reaches a service: admission_query() and admission_query_bearer(). */
 #include "policy/admission.h"
 #include "wire/url.h"
 
@@ -84,4 +84,31 @@ enum reason admission_query(const struct route *route, const char *client_query,
     if (reason_allows(reason) && buffer_failed(out))
         reason = REASON_QUERY_INVALID;
     return reason;
+}
+
+static bool is_token68(const char *text)
+{
+    size_t length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+                                 "-._~+/");
+
+    return length > 0 && text[length + strspn(text + length, "=")] == '\0';
+}
+
+bool admission_query_bearer(const struct route *route, const char *client_query, char *out,
+                            size_t capacity)
+{
+    struct span rest = span_of(client_query), name, value;
+    bool found = false;
+
+    while (route->query_bearer != NULL && url_query_next(&rest, &name, &value)) {
+        char name_text[QUERY_NAME_BYTES_MAX];
+
+        if (url_query_decode(name, name_text, sizeof(name_text)) != OK ||
+            strcmp(name_text, route->query_bearer) != 0)
+            continue;
+        if (found || url_query_decode(value, out, capacity) != OK || !is_token68(out))
+            return false;
+        found = strcmp(out, "null") != 0 && strcmp(out, "undefined") != 0;
+    }
+    return found;
 }
