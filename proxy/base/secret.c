@@ -6,6 +6,7 @@
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
@@ -125,6 +126,17 @@ void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZ
 
     secret_sha256(bytes, length, digest);
     text_hex(digest, sizeof(digest), out);
+}
+
+enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, size_t length,
+                              unsigned char out[SHA256_BYTES])
+{
+    unsigned written = 0;
+
+    if (HMAC(EVP_sha256(), key->bytes, SECRET_KEY_BYTES, bytes, length, out, &written) == NULL ||
+        written != SHA256_BYTES)
+        return ERROR_CRYPTO;
+    return OK;
 }
 
 void secret_sha1(const void *bytes, size_t length, unsigned char out[SHA1_BYTES])

@@ -35,6 +35,10 @@ enum error secret_random(void *bytes, size_t length) MUST_CHECK;
 void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZE]);
 void secret_sha256(const void *bytes, size_t length, unsigned char out[SHA256_BYTES]);
 
+/* HMAC-SHA256 (RFC 2104). ERROR_CRYPTO. */
+enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, size_t length,
+                              unsigned char out[SHA256_BYTES]) MUST_CHECK;
+
 /* SHA-1, for Sec-WebSocket-Accept alone (RFC 6455 section 4.2.2). */
 void secret_sha1(const void *bytes, size_t length, unsigned char out[SHA1_BYTES]);
 

@@ -4,6 +4,7 @@
 #include "cli/config_file.h"
 #include "cli/explain.h"
 #include "cli/output.h"
+#include "policy/login_cookie.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct call {
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
+    char cookie[EXPLAIN_HEADER_BYTES_MAX];
 };
 
 /* Splits "Name: value" at the colon; the value without surrounding blanks, or NULL. */
@@ -42,8 +44,26 @@ static const char *header_value(char *header)
     return colon;
 }
 
-static int read_headers(struct call *call, struct request *request)
+/* The login cookie's value among the cookies given. */
+static int read_cookie(struct call *call, const struct surface *surface, const char *cookies,
+                       struct request *request)
 {
+    struct http_request head = {.fields = {{span_of("cookie"), span_of(cookies)}},
+                                .field_count = 1};
+    struct span value = {NULL, 0};
+
+    if (!reason_allows(login_cookie_find(surface, &head, &value)))
+        return args_usage("explain", "the login cookie may occur once");
+    if (value.data == NULL)
+        return EX_OK;
+    snprintf(call->cookie, sizeof(call->cookie), "%.*s", (int)value.length, value.data);
+    request->cookie = call->cookie;
+    return EX_OK;
+}
+
+static int read_headers(struct call *call, const struct surface *surface, struct request *request)
+{
+    const char *cookies = NULL;
     const struct {
         const char *name;
         const char **value;
@@ -52,6 +72,8 @@ static int read_headers(struct call *call, struct request *request)
         {"origin", &request->origin},
         {"authorization", &request->authorization},
         {"sec-websocket-protocol", &request->subprotocols},
+        {"sec-fetch-site", &request->fetch_site},
+        {"cookie", &cookies},
     };
 
     for (size_t i = 0; i < call->headers.count; i++) {
@@ -70,7 +92,7 @@ static int read_headers(struct call *call, struct request *request)
             *known[j].value = value;
         }
     }
-    return EX_OK;
+    return read_cookie(call, surface, cookies, request);
 }
 
 /* What the client of this surface would most likely send. */
@@ -109,7 +131,7 @@ static int read_request(struct call *call, const struct surface *surface, const 
                                 .upgrade = !call->plain,
                                 .caller_known = true,
                                 .caller_uid = (uint32_t)uid};
-    if (read_headers(call, request) != EX_OK)
+    if (read_headers(call, surface, request) != EX_OK)
         return EX_USAGE;
     assume_host(call, surface, request);
     return EX_OK;

@@ -1,5 +1,6 @@
 #include "cli/explain.h"
 
+#include "policy/own_path.h"
 #include "policy/token.h"
 #include "wire/url.h"
 
@@ -58,7 +59,8 @@ static void explain_host(const struct explain_request *asked,
 {
     const struct surface *surface = asked->surface;
     const struct request *request = asked->request;
-    char room[EXPLAIN_RULE_BYTES / 2];
+    char room[EXPLAIN_RULE_BYTES / 2], own[ADMISSION_OWN_HOST_SIZE];
+    bool named = admission_own_host(surface, own);
 
     if (surface->hosts.count > 0)
         add_step(out, "host", admission_host(surface, listener, request->host),
@@ -66,8 +68,8 @@ static void explain_host(const struct explain_request *asked,
                  listed(&surface->hosts, room, sizeof(room)));
     else
         add_step(out, "host", admission_host(surface, listener, request->host),
-                 "Host is %s; permitted are the loopback names with port %u", request->host,
-                 listener->port);
+                 "Host is %s; permitted are the loopback names%s%s with port %u", request->host,
+                 named ? " and " : "", named ? own : "", listener->port);
 }
 
 static void explain_origin(const struct explain_request *asked,
@@ -85,7 +87,8 @@ static void explain_origin(const struct explain_request *asked,
                  listed(&surface->origins, room, sizeof(room)));
     else
         add_step(out, "origin", reason,
-                 "Origin is %.128s; permitted is http:// with a host of this surface", origin);
+                 "Origin is %.128s; permitted is http%s:// with a host of this surface", origin,
+                 surface->tls != NULL ? "s" : "");
 }
 
 static void explain_caller(const struct explain_request *asked, struct explanation *out)
@@ -100,8 +103,25 @@ static void explain_caller(const struct explain_request *asked, struct explanati
                  request->caller_uid);
 }
 
-static void explain_credential(const struct explain_request *asked, struct explanation *out)
+/* Cookies count only where the request comes from the surface's own pages. */
+static void explain_cookie(const struct explain_request *asked,
+                           const struct admission_listener *listener, struct explanation *out)
 {
+    const struct request *request = asked->request;
+
+    add_step(out, "cookie's origin", admission_cookie_origin(asked->surface, listener, request),
+             "a login cookie counts for the surface's own pages; Origin is %.128s, Sec-Fetch-Site "
+             "is %.32s",
+             request->origin != NULL ? request->origin : "absent",
+             request->fetch_site != NULL ? request->fetch_site : "absent");
+}
+
+static void explain_credential(const struct explain_request *asked,
+                               const struct admission_listener *listener, struct explanation *out)
+{
+    static const char *const kinds[] = {[CREDENTIAL_BEARER] = "Authorization: Bearer",
+                                        [CREDENTIAL_TICKET] = "a ticket",
+                                        [CREDENTIAL_COOKIE] = "the login cookie"};
     char token[TOKEN_BYTES_MAX + 1];
     struct credential credential;
     enum reason reason;
@@ -116,12 +136,13 @@ static void explain_credential(const struct explain_request *asked, struct expla
     reason = admission_credential(asked->request, &credential);
     if (!reason_allows(reason)) {
         add_step(out, "credential", reason,
-                 "one of Authorization: Bearer and a %s subprotocol is needed",
+                 "Authorization: Bearer, a %s subprotocol or the login cookie is needed",
                  ADMISSION_TICKET_PREFIX "...");
         return;
     }
-    add_step(out, "credential", reason, "%s",
-             credential.kind == CREDENTIAL_BEARER ? "Authorization: Bearer" : "a ticket");
+    add_step(out, "credential", reason, "%s", kinds[credential.kind]);
+    if (credential.kind == CREDENTIAL_COOKIE)
+        explain_cookie(asked, listener, out);
     if (credential.kind == CREDENTIAL_BEARER && !token_resembles(credential.bytes))
         add_step(out, "session", REASON_TOKEN_MALFORMED,
                  "the token does not look like one of ours");
@@ -187,6 +208,21 @@ static void explain_route(const struct explain_request *asked, struct explanatio
     explain_query(asked, route, out);
 }
 
+/* The gate's own paths: pages are anybody's, a login needs its origin, the rest a session. */
+static void explain_own_path(const struct explain_request *asked,
+                             const struct admission_listener *listener, struct explanation *out)
+{
+    enum own_action action = OWN_REFUSE;
+
+    add_step(out, "own path", own_path_action(asked->request, &action),
+             "the gate itself answers what is below " OWN_PATH_PREFIX);
+    if (action == OWN_LOGIN)
+        add_step(out, "own origin", admission_own_origin(asked->surface, listener, asked->request),
+                 "a login comes from the surface's own page");
+    else if (action == OWN_TICKET || action == OWN_LOGOUT)
+        explain_credential(asked, listener, out);
+}
+
 /* Where a request to the surface comes in, as its first address says. */
 static struct admission_listener first_listener(const struct surface *surface)
 {
@@ -213,6 +249,10 @@ void explain_run(const struct explain_request *asked, struct explanation *out)
     explain_host(asked, &listener, out);
     explain_origin(asked, &listener, out);
     explain_caller(asked, out);
-    explain_credential(asked, out);
+    if (asked->request->path != NULL && own_path_is(asked->request->path)) {
+        explain_own_path(asked, &listener, out);
+        return;
+    }
+    explain_credential(asked, &listener, out);
     explain_route(asked, out);
 }

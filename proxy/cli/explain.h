@@ -7,7 +7,7 @@
 
 #include "policy/admission.h"
 
-#define EXPLAIN_STEPS_MAX        12
+#define EXPLAIN_STEPS_MAX        14
 #define EXPLAIN_RULE_BYTES       512
 #define EXPLAIN_HEADER_BYTES_MAX REQUEST_HEADER_BYTES_MAX
 

@@ -4,86 +4,7 @@
 #include "wire/http_request.h"
 #include "wire/url.h"
 
-#include <stdio.h>
 #include <string.h>
-
-#define AUTHORITY_BYTES_MAX 300
-
-/* The names under which a loopback listener may be addressed. */
-static const char *const loopback_names[] = {"localhost", "127.0.0.1", "[::1]"};
-#define LOOPBACK_NAMES (sizeof(loopback_names) / sizeof(loopback_names[0]))
-
-static bool equals_authority(const char *given, const char *name, uint16_t port)
-{
-    char authority[AUTHORITY_BYTES_MAX];
-
-    snprintf(authority, sizeof(authority), "%s:%u", name, port);
-    if (span_equals_nocase(span_of(given), authority))
-        return true;
-    return port == 80 && span_equals_nocase(span_of(given), name);
-}
-
-static bool is_default_host(const struct admission_listener *listener, const char *host)
-{
-    char bracketed[AUTHORITY_BYTES_MAX];
-
-    for (size_t i = 0; i < LOOPBACK_NAMES; i++) {
-        if (equals_authority(host, loopback_names[i], listener->port))
-            return true;
-    }
-    snprintf(bracketed, sizeof(bracketed), strchr(listener->address, ':') ? "[%s]" : "%s",
-             listener->address);
-    return equals_authority(host, bracketed, listener->port);
-}
-
-/* A configured host without a port means the listening port. */
-static bool is_configured_host(const struct surface *surface,
-                               const struct admission_listener *listener, const char *host)
-{
-    for (size_t i = 0; i < surface->hosts.count; i++) {
-        const char *name = surface->hosts.items[i];
-        const char *bracket = strrchr(name, ']');
-        bool has_port = strchr(bracket != NULL ? bracket : name, ':') != NULL;
-
-        if (has_port ? span_equals_nocase(span_of(host), name)
-                     : equals_authority(host, name, listener->port))
-            return true;
-    }
-    return false;
-}
-
-static bool is_host(const struct surface *surface, const struct admission_listener *listener,
-                    const char *host)
-{
-    return surface->hosts.count > 0 ? is_configured_host(surface, listener, host)
-                                    : is_default_host(listener, host);
-}
-
-enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,
-                           const char *host)
-{
-    if (host == NULL)
-        return REASON_MALFORMED; /* RFC 9112 section 3.2 */
-    return is_host(surface, listener, host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
-}
-
-enum reason admission_origin(const struct surface *surface,
-                             const struct admission_listener *listener, const char *origin)
-{
-    static const char scheme[] = "http://";
-
-    if (origin == NULL)
-        return REASON_ALLOWED;
-    if (surface->origins.count > 0)
-        return text_list_contains(&surface->origins, span_of(origin)) ? REASON_ALLOWED
-                                                                      : REASON_ORIGIN_MISMATCH;
-    /* An origin is written in lower case (RFC 6454 section 6); Host may be in any. */
-    if (strncmp(origin, scheme, sizeof(scheme) - 1) == 0 &&
-        strpbrk(origin, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") == NULL &&
-        is_host(surface, listener, origin + sizeof(scheme) - 1))
-        return REASON_ALLOWED;
-    return REASON_ORIGIN_MISMATCH;
-}
 
 enum reason admission_caller(const struct surface *surface, const struct request *request)
 {
@@ -154,6 +75,9 @@ enum reason admission_credential(const struct request *request, struct credentia
         if (!reason_allows(reason))
             return reason;
     }
+    /* A browser adds its cookie whether it is wanted or not: it is no second credential. */
+    if (found.kind == CREDENTIAL_NONE && request->cookie != NULL)
+        found = (struct credential){CREDENTIAL_COOKIE, span_of(request->cookie)};
     if (found.kind == CREDENTIAL_NONE)
         return REASON_CREDENTIAL_MISSING;
     *out = found;
@@ -242,15 +166,17 @@ const struct route *admission_route(const struct surface *surface, const char *p
     return other;
 }
 
+static const char *const mcp_methods[] = {"POST", "GET", "DELETE"};
+#define MCP_METHODS (sizeof(mcp_methods) / sizeof(mcp_methods[0]))
+
 static enum reason http_method(const struct route *route, const struct request *request)
 {
-    static const char *const mcp[] = {"POST", "GET", "DELETE"};
     struct span method = span_of(request->method);
 
     if (request->upgrade)
         return REASON_UPGRADE_INVALID;
-    for (size_t i = 0; route->kind == ROUTE_MCP_HTTP && i < sizeof(mcp) / sizeof(mcp[0]); i++) {
-        if (span_equals(method, mcp[i]))
+    for (size_t i = 0; route->kind == ROUTE_MCP_HTTP && i < MCP_METHODS; i++) {
+        if (span_equals(method, mcp_methods[i]))
             return REASON_ALLOWED;
     }
     if (text_list_contains(&route->methods, method) ||
@@ -266,6 +192,25 @@ enum reason admission_method(const struct route *route, const struct request *re
     if (strcmp(request->method, "GET") != 0)
         return REASON_METHOD_REFUSED;
     return request->upgrade ? REASON_ALLOWED : REASON_UPGRADE_REQUIRED;
+}
+
+static void allow(struct buffer *out, const char *method)
+{
+    buffer_append_format(out, "%s%s", out->length > 0 ? ", " : "", method);
+}
+
+void admission_methods(const struct route *route, struct buffer *out)
+{
+    bool get = text_list_contains(&route->methods, span_of("GET"));
+
+    if (route->kind == ROUTE_WEBSOCKET)
+        allow(out, "GET");
+    for (size_t i = 0; route->kind == ROUTE_MCP_HTTP && i < MCP_METHODS; i++)
+        allow(out, mcp_methods[i]);
+    for (size_t i = 0; route->kind == ROUTE_HTTP && i < route->methods.count; i++)
+        allow(out, route->methods.items[i]);
+    if (route->kind == ROUTE_HTTP && get && !text_list_contains(&route->methods, span_of("HEAD")))
+        allow(out, "HEAD");
 }
 
 static bool is_offered(const struct buffer *offer, struct span subprotocol)

@@ -2,8 +2,8 @@
  * Admission: may this request come in? One pure check a step, in the order the
  * broker asks them (broker/admit.c) and `sidelock explain` tells them:
  *
- *   kill switch -> host -> origin -> caller -> credential -> session -> route
- *   -> method and upgrade -> subprotocol -> query
+ *   kill switch -> host -> origin -> caller -> credential -> cookie's origin -> session
+ *   -> route -> method and upgrade -> subprotocol -> query
  *
  * Each returns REASON_ALLOWED or the reason of the denial.
  */
@@ -17,6 +17,7 @@
 #include "policy/request.h"
 
 #define ADMISSION_TICKET_PREFIX         "sidelock.ticket."
+#define ADMISSION_OWN_HOST_SIZE         74 /* a label of 63, ".localhost" and the NUL */
 #define ADMISSION_SUBPROTOCOL_BYTES_MAX 63
 #define ADMISSION_SUBPROTOCOLS_MAX      16
 
@@ -26,28 +27,60 @@ struct admission_listener {
     uint16_t port;
 };
 
-/* Host (RFC 9110 section 7.2): exactly one of `hosts`, or of the loopback names with the port. */
+/*
+ * Host (RFC 9110 section 7.2): exactly one of `hosts`; by default a loopback name or
+ * the surface's own (below), with the port.
+ */
 enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,
                            const char *host);
 
-/* Origin (RFC 6454): absent, or exactly one of `origins`, or http:// and one of the hosts. */
+/* Origin (RFC 6454): absent, or exactly one of `origins`; by default http:// (https:// with TLS)
+ * and one of the hosts. */
 enum reason admission_origin(const struct surface *surface,
                              const struct admission_listener *listener, const char *origin);
+
+/*
+ * "studio.localhost" for a surface called Studio, in lower case: a name that
+ * browsers resolve to this machine and keep cookies for apart from other names.
+ * False if the surface's name is no DNS label (RFC 1123 section 2.1).
+ */
+bool admission_own_host(const struct surface *surface, char out[ADMISSION_OWN_HOST_SIZE]);
+
+/*
+ * Whether a request that shows a cookie comes from the surface's own pages.
+ * Browsers attach cookies to what any page asks for, and a page on another port
+ * of the same host is "same-site" to them. So: an Origin must name the very host
+ * of the request; Sec-Fetch-Site must be same-origin, or none (an address that was typed)
+ * where nothing is changed; and with neither, only GET and HEAD without an
+ * upgrade pass. COOKIE_ORIGIN.
+ */
+enum reason admission_cookie_origin(const struct surface *surface,
+                                    const struct admission_listener *listener,
+                                    const struct request *request);
+/* The same for a request that nothing but its origin proves: the Origin must be there. */
+enum reason admission_own_origin(const struct surface *surface,
+                                 const struct admission_listener *listener,
+                                 const struct request *request);
 
 /* The calling uid against the surface's `callers`. */
 enum reason admission_caller(const struct surface *surface, const struct request *request);
 
-enum credential_kind { CREDENTIAL_NONE = 0, CREDENTIAL_BEARER, CREDENTIAL_TICKET };
+enum credential_kind {
+    CREDENTIAL_NONE = 0,
+    CREDENTIAL_BEARER,
+    CREDENTIAL_TICKET,
+    CREDENTIAL_COOKIE
+};
 
 struct credential {
     enum credential_kind kind;
-    struct span bytes; /* the token or ticket; points into the request */
+    struct span bytes; /* the token, ticket or cookie's value; points into the request */
 };
 
 /*
  * The one credential of a request: Authorization: Bearer (RFC 6750 section
- * 2.1) or a ticket offered as a subprotocol. None: CREDENTIAL_MISSING; two:
- * CREDENTIAL_AMBIGUOUS.
+ * 2.1) or a ticket offered as a subprotocol; with neither, the login cookie.
+ * None: CREDENTIAL_MISSING; two: CREDENTIAL_AMBIGUOUS.
  */
 enum reason admission_credential(const struct request *request, struct credential *out);
 
@@ -64,6 +97,8 @@ bool admission_path_matches(const char *pattern, const char *path);
 
 /* The method and upgrade that a route needs. HEAD counts as GET where an HTTP route names GET. */
 enum reason admission_method(const struct route *route, const struct request *request);
+/* Appends the methods that a route takes: the value of Allow (RFC 9110 section 10.2.1). */
+void admission_methods(const struct route *route, struct buffer *out);
 
 /*
  * The subprotocols to offer the service: those the client offered that the

@@ -21,6 +21,7 @@
 /* Changing one of these makes every token or sealed record of before unreadable. */
 #define PURPOSE_TOKENS  "sidelock tokens 1"
 #define PURPOSE_SEALING "sidelock sealing 1"
+#define PURPOSE_COOKIES "sidelock login cookies 1"
 #define PURPOSE_CHECK   "sidelock key check 1"
 
 /* What opening works on. */
@@ -192,6 +193,8 @@ static enum error open_with_key(struct opening *opening, const struct secret_key
     enum error error = secret_key_derive(master, PURPOSE_TOKENS, &store->token_key);
 
     if (error == OK)
+        error = secret_key_derive(master, PURPOSE_COOKIES, &store->cookie_key);
+    if (error == OK)
         error = secret_key_derive(master, PURPOSE_SEALING, &store->seal_key);
     if (error != OK) {
         snprintf(opening->why, opening->why_size, "cannot derive keys: %s", error_text(error));
@@ -236,6 +239,7 @@ void store_close(struct store *store)
         return;
     database_close(store->database);
     secret_key_destroy(store->token_key);
+    secret_key_destroy(store->cookie_key);
     secret_key_destroy(store->seal_key);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
@@ -247,6 +251,11 @@ void store_close(struct store *store)
 const struct secret_key *store_token_key(const struct store *store)
 {
     return store->token_key;
+}
+
+const struct secret_key *store_cookie_key(const struct store *store)
+{
+    return store->cookie_key;
 }
 
 enum error store_surface_set_killed(struct store *store, const char *surface, bool killed,

@@ -26,6 +26,8 @@ void store_close(struct store *store);
 
 /* The key that signs tokens; lives as long as the store. */
 const struct secret_key *store_token_key(const struct store *store);
+/* The key of login cookies; likewise. */
+const struct secret_key *store_cookie_key(const struct store *store);
 
 /* A parameter record's public part. */
 struct store_params {

@@ -74,6 +74,37 @@ static void test_credentials(void **state)
     expect_no_credential("Basic x", "sidelock.ticket.T0", REASON_TOKEN_MALFORMED);
 }
 
+static void expect_cookie(const struct request *request, enum credential_kind kind,
+                          const char *bytes)
+{
+    struct credential found = {0};
+
+    expect(admission_credential(request, &found), REASON_ALLOWED);
+    assert_int_equal(found.kind, kind);
+    assert_true(span_equals(found.bytes, bytes));
+}
+
+/* A browser sends its cookie with everything: it counts only where nothing else is shown. */
+static void test_cookie(void **state)
+{
+    struct request request = {.cookie = "c"};
+    struct credential found = {0};
+
+    (void)state;
+    expect_cookie(&request, CREDENTIAL_COOKIE, "c");
+    request.subprotocols = "mcp";
+    expect_cookie(&request, CREDENTIAL_COOKIE, "c");
+    request.subprotocols = "mcp, sidelock.ticket.T0";
+    expect_cookie(&request, CREDENTIAL_TICKET, "T0");
+    request.authorization = "Bearer a";
+    expect(admission_credential(&request, &found), REASON_CREDENTIAL_AMBIGUOUS);
+    request.subprotocols = NULL;
+    expect_cookie(&request, CREDENTIAL_BEARER, "a");
+    request.authorization = "Basic a";
+    expect(admission_credential(&request, &found), REASON_TOKEN_MALFORMED);
+    assert_int_equal(found.kind, CREDENTIAL_NONE);
+}
+
 static char *mint(void)
 {
     static const unsigned char bytes[SECRET_KEY_BYTES] = {1};
@@ -163,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_cookie),
         cmocka_unit_test(test_token_in_query),
         cmocka_unit_test(test_no_token_in_query),
     };

@@ -48,6 +48,33 @@ static void test_sha1_vector(void **state)
     assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
 
+/* The key 00 01 .. 1f, worked out with an independent HMAC. */
+static void test_hmac_vector(void **state)
+{
+    static const struct {
+        const char *message, *mac;
+    } vectors[] = {
+        {"", "d38b42096d80f45f826b44a9d5607de72496a415d3f4a1a8c88e3bb9da8dc1cb"},
+        {"00112233445566778899aabbccddeeff",
+         "36ec4579078060dfb6c95e4a7a9d963671b37c5dd53a9e4b03955c21f8cbb93a"},
+    };
+    unsigned char bytes[SECRET_KEY_BYTES], mac[SHA256_BYTES];
+    struct secret_key *key;
+    char hex[SHA256_HEX_SIZE];
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)i;
+    assert_int_equal(secret_key_from_bytes(bytes, &key), OK);
+    for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+        assert_int_equal(
+            secret_hmac_sha256(key, vectors[i].message, strlen(vectors[i].message), mac), OK);
+        text_hex(mac, sizeof(mac), hex);
+        assert_string_equal(hex, vectors[i].mac);
+    }
+    secret_key_destroy(key);
+}
+
 /*
  * HKDF-SHA256 without a salt: extract-then-expand worked out from RFC 5869
  * section 2 with an independent HMAC over the key 00 01 .. 1f and the info "check".
@@ -138,6 +165,7 @@ static void test_random_fills(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_hmac_vector),
         cmocka_unit_test(test_sha256_vectors),
         cmocka_unit_test(test_sha1_vector),
         cmocka_unit_test(test_derivation_vector),

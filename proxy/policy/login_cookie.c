@@ -1,0 +1,106 @@
+#include "policy/login_cookie.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PREFIX      "sidelock-"
+#define HOST_PREFIX "__Host-"
+
+enum error login_cookie_make(const struct secret_key *key, const char *session_id,
+                             char out[LOGIN_COOKIE_VALUE_SIZE])
+{
+    unsigned char mac[SHA256_BYTES];
+    enum error error;
+
+    if (!token_id_valid(session_id))
+        return ERROR_INVALID;
+    error = secret_hmac_sha256(key, session_id, TOKEN_ID_SIZE - 1, mac);
+    if (error != OK)
+        return error;
+    memcpy(out, session_id, TOKEN_ID_SIZE - 1);
+    out[TOKEN_ID_SIZE - 1] = '.';
+    text_hex(mac, sizeof(mac), out + TOKEN_ID_SIZE);
+    return OK;
+}
+
+enum reason login_cookie_verify(const struct secret_key *key, struct span value,
+                                char session_id[TOKEN_ID_SIZE])
+{
+    char id[TOKEN_ID_SIZE], expected[LOGIN_COOKIE_VALUE_SIZE];
+    bool same;
+
+    if (value.data == NULL || value.length != LOGIN_COOKIE_VALUE_SIZE - 1)
+        return REASON_COOKIE_INVALID;
+    memcpy(id, value.data, TOKEN_ID_SIZE - 1);
+    id[TOKEN_ID_SIZE - 1] = '\0';
+    if (login_cookie_make(key, id, expected) != OK)
+        return REASON_COOKIE_INVALID;
+    same = secret_equal(expected, value.data, value.length);
+    secret_wipe(expected, sizeof(expected));
+    if (!same)
+        return REASON_COOKIE_INVALID;
+    memcpy(session_id, id, sizeof(id));
+    return REASON_ALLOWED;
+}
+
+void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME_SIZE])
+{
+    snprintf(out, LOGIN_COOKIE_NAME_SIZE, "%s" PREFIX "%s", surface->tls != NULL ? HOST_PREFIX : "",
+             surface->name);
+}
+
+/* Takes the next pair off a list of cookies, without the blanks around it; false at the end. */
+static bool next_pair(struct span *list, struct span *pair)
+{
+    const char *stop;
+
+    if (list->length == 0)
+        return false;
+    stop = memchr(list->data, ';', list->length);
+    *pair = (struct span){list->data, stop != NULL ? (size_t)(stop - list->data) : list->length};
+    list->length -= pair->length + (stop != NULL);
+    list->data += pair->length + (stop != NULL);
+    while (pair->length > 0 && (pair->data[0] == ' ' || pair->data[0] == '\t')) {
+        pair->data++;
+        pair->length--;
+    }
+    while (pair->length > 0 &&
+           (pair->data[pair->length - 1] == ' ' || pair->data[pair->length - 1] == '\t'))
+        pair->length--;
+    return true;
+}
+
+enum reason login_cookie_find(const struct surface *surface, const struct http_request *request,
+                              struct span *value)
+{
+    char name[LOGIN_COOKIE_NAME_SIZE];
+    struct span list, pair, found = {NULL, 0};
+    enum reason reason = http_request_single(request, "cookie", &list);
+    size_t length;
+
+    if (!reason_allows(reason))
+        return reason;
+    login_cookie_name(surface, name);
+    length = strlen(name);
+    while (next_pair(&list, &pair)) {
+        if (pair.length <= length || memcmp(pair.data, name, length) != 0 ||
+            pair.data[length] != '=')
+            continue;
+        if (found.data != NULL)
+            return REASON_CREDENTIAL_AMBIGUOUS;
+        found = (struct span){pair.data + length + 1, pair.length - length - 1};
+    }
+    *value = found;
+    return REASON_ALLOWED;
+}
+
+void login_cookie_set(const struct surface *surface, const char *value, int64_t lifetime_s,
+                      struct buffer *out)
+{
+    char name[LOGIN_COOKIE_NAME_SIZE];
+
+    login_cookie_name(surface, name);
+    buffer_append_format(out, "%s=%s; HttpOnly; SameSite=Strict; Path=/; Max-Age=%" PRId64 "%s",
+                         name, value, lifetime_s, surface->tls != NULL ? "; Secure" : "");
+}

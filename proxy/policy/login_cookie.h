@@ -1,0 +1,47 @@
+/*
+ * The login cookie: what a browser shows instead of a token. Its value is a
+ * session's id and the HMAC-SHA256 of it under a key of its own, so that only
+ * the broker can make one; whether the session behind is good is asked each time.
+ *
+ *   sidelock-studio=<session id>.<64 hex digits>     over TLS: __Host-sidelock-studio
+ *
+ * It is no token: nothing but a cookie of exactly that name is read as one.
+ */
+#ifndef SIDELOCK_POLICY_LOGIN_COOKIE_H
+#define SIDELOCK_POLICY_LOGIN_COOKIE_H
+
+#include "base/buffer.h"
+#include "policy/config.h"
+#include "policy/token.h"
+#include "wire/http_request.h"
+
+#define LOGIN_COOKIE_VALUE_SIZE (TOKEN_ID_SIZE + SHA256_HEX_SIZE) /* "id.hmac" and the NUL */
+#define LOGIN_COOKIE_NAME_SIZE  (sizeof("__Host-sidelock-") + CONFIG_NAME_BYTES_MAX)
+
+enum error login_cookie_make(const struct secret_key *key, const char *session_id,
+                             char out[LOGIN_COOKIE_VALUE_SIZE]) MUST_CHECK;
+
+/* REASON_COOKIE_INVALID unless it is, byte for byte, one that was made with this key. The session
+ * is the caller's to check. */
+enum reason login_cookie_verify(const struct secret_key *key, struct span value,
+                                char session_id[TOKEN_ID_SIZE]);
+
+/* The __Host- prefix (RFC 6265bis section 4.1.3.2) where the surface is served over TLS. */
+void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME_SIZE]);
+
+/*
+ * The value of a surface's own cookie among those of a request (RFC 6265
+ * section 5.4); absent if it is not there. CREDENTIAL_AMBIGUOUS if it is there twice,
+ * HEADER_DUPLICATE if there are two Cookie headers.
+ */
+enum reason login_cookie_find(const struct surface *surface, const struct http_request *request,
+                              struct span *value);
+
+/*
+ * Appends the value of Set-Cookie that gives the browser this cookie for
+ * `lifetime_s` seconds; "" and 0 take it away.
+ */
+void login_cookie_set(const struct surface *surface, const char *value, int64_t lifetime_s,
+                      struct buffer *out);
+
+#endif

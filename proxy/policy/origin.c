@@ -1,0 +1,153 @@
+/* Under which names a surface is addressed, and from whose pages: Host, Origin and cookies. */
+#include "policy/admission.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define AUTHORITY_BYTES_MAX 300
+#define LABEL_BYTES_MAX     63
+#define OWN_DOMAIN          ".localhost"
+#define UPPER_CASE          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+/* The names under which a loopback listener may be addressed. */
+static const char *const loopback_names[] = {"localhost", "127.0.0.1", "[::1]"};
+#define LOOPBACK_NAMES (sizeof(loopback_names) / sizeof(loopback_names[0]))
+
+/* One address as a client may write it. */
+struct address {
+    const struct surface *surface;
+    const struct admission_listener *listener;
+};
+
+static const char *scheme_of(const struct surface *surface)
+{
+    return surface->tls != NULL ? "https://" : "http://";
+}
+
+static bool equals_authority(const struct address *address, const char *given, const char *name)
+{
+    uint16_t port = address->listener->port, usual = address->surface->tls != NULL ? 443 : 80;
+    char authority[AUTHORITY_BYTES_MAX];
+
+    snprintf(authority, sizeof(authority), "%s:%u", name, port);
+    if (span_equals_nocase(span_of(given), authority))
+        return true;
+    return port == usual && span_equals_nocase(span_of(given), name);
+}
+
+static bool is_default_host(const struct address *address, const char *host)
+{
+    char bracketed[AUTHORITY_BYTES_MAX], own[ADMISSION_OWN_HOST_SIZE];
+
+    for (size_t i = 0; i < LOOPBACK_NAMES; i++) {
+        if (equals_authority(address, host, loopback_names[i]))
+            return true;
+    }
+    if (admission_own_host(address->surface, own) && equals_authority(address, host, own))
+        return true;
+    snprintf(bracketed, sizeof(bracketed), strchr(address->listener->address, ':') ? "[%s]" : "%s",
+             address->listener->address);
+    return equals_authority(address, host, bracketed);
+}
+
+/* A configured host without a port means the listening port. */
+static bool is_configured_host(const struct address *address, const char *host)
+{
+    const struct text_list *hosts = &address->surface->hosts;
+
+    for (size_t i = 0; i < hosts->count; i++) {
+        const char *name = hosts->items[i];
+        const char *bracket = strrchr(name, ']');
+        bool has_port = strchr(bracket != NULL ? bracket : name, ':') != NULL;
+
+        if (has_port ? span_equals_nocase(span_of(host), name)
+                     : equals_authority(address, host, name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_host(const struct surface *surface, const struct admission_listener *listener,
+                    const char *host)
+{
+    struct address address = {surface, listener};
+
+    return surface->hosts.count > 0 ? is_configured_host(&address, host)
+                                    : is_default_host(&address, host);
+}
+
+enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,
+                           const char *host)
+{
+    if (host == NULL)
+        return REASON_MALFORMED; /* RFC 9112 section 3.2 */
+    return is_host(surface, listener, host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
+}
+
+enum reason admission_origin(const struct surface *surface,
+                             const struct admission_listener *listener, const char *origin)
+{
+    const char *scheme = scheme_of(surface);
+    size_t length = strlen(scheme);
+
+    if (origin == NULL)
+        return REASON_ALLOWED;
+    if (surface->origins.count > 0)
+        return text_list_contains(&surface->origins, span_of(origin)) ? REASON_ALLOWED
+                                                                      : REASON_ORIGIN_MISMATCH;
+    /* An origin is written in lower case (RFC 6454 section 6); Host may be in any. */
+    if (strncmp(origin, scheme, length) == 0 && strpbrk(origin, UPPER_CASE) == NULL &&
+        is_host(surface, listener, origin + length))
+        return REASON_ALLOWED;
+    return REASON_ORIGIN_MISMATCH;
+}
+
+bool admission_own_host(const struct surface *surface, char out[ADMISSION_OWN_HOST_SIZE])
+{
+    static const char label[] = UPPER_CASE "abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *name = surface->name;
+    size_t length = name != NULL ? strlen(name) : 0;
+
+    if (length == 0 || length > LABEL_BYTES_MAX || strspn(name, label) != length ||
+        name[0] == '-' || name[length - 1] == '-')
+        return false;
+    for (size_t i = 0; i < length; i++)
+        out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
+    memcpy(out + length, OWN_DOMAIN, sizeof(OWN_DOMAIN));
+    return true;
+}
+
+/* Whether the page that asks was loaded from the host that it asks. */
+static bool is_own_origin(const struct surface *surface, const struct admission_listener *listener,
+                          const struct request *request)
+{
+    const char *authority = request->origin != NULL ? strstr(request->origin, "://") : NULL;
+
+    return authority != NULL && request->host != NULL &&
+           reason_allows(admission_origin(surface, listener, request->origin)) &&
+           span_equals_nocase(span_of(request->host), authority + 3);
+}
+
+enum reason admission_cookie_origin(const struct surface *surface,
+                                    const struct admission_listener *listener,
+                                    const struct request *request)
+{
+    bool safe = !request->upgrade &&
+                (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
+    const char *site = request->fetch_site;
+
+    if (request->origin != NULL && !is_own_origin(surface, listener, request))
+        return REASON_COOKIE_ORIGIN;
+    if (site != NULL && strcmp(site, "same-origin") != 0 && !(safe && strcmp(site, "none") == 0))
+        return REASON_COOKIE_ORIGIN;
+    return safe || request->origin != NULL || site != NULL ? REASON_ALLOWED : REASON_COOKIE_ORIGIN;
+}
+
+enum reason admission_own_origin(const struct surface *surface,
+                                 const struct admission_listener *listener,
+                                 const struct request *request)
+{
+    if (request->origin == NULL)
+        return REASON_COOKIE_ORIGIN;
+    return admission_cookie_origin(surface, listener, request);
+}

@@ -1,0 +1,392 @@
+/* origin.c: the names of a surface, and whose pages may ask it. */
+#include "policy/admission.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const struct admission_listener v4 = {"127.0.0.1", 8081};
+static const struct admission_listener v6 = {"::1", 8081};
+static const struct admission_listener http = {"127.0.0.1", 80};
+static const struct admission_listener lan = {"192.168.7.5", 8081};
+
+static char studio[] = "Studio";
+
+static void fill(struct text_list *list, const char *const *items)
+{
+    for (; *items != NULL; items++)
+        assert_int_equal(text_list_add(list, *items, strlen(*items)), OK);
+}
+
+static void expect(enum reason given, enum reason wanted)
+{
+    assert_string_equal(reason_info(given)->code, reason_info(wanted)->code);
+}
+
+struct host_case {
+    const struct admission_listener *listener;
+    const char *value;
+    bool good;
+};
+
+static void test_default_hosts(void **state)
+{
+    static const struct host_case cases[] = {
+        {&v4, "localhost:8081", true},
+        {&v4, "LocalHost:8081", true},
+        {&v4, "127.0.0.1:8081", true},
+        {&v4, "[::1]:8081", true},
+        {&v6, "localhost:8081", true},
+        {&v6, "127.0.0.1:8081", true},
+        {&http, "localhost", true},
+        {&http, "localhost:80", true},
+        {&http, "[::1]", true},
+        {&lan, "192.168.7.5:8081", true},
+        {&v4, "192.168.7.5:8081", false},
+        {&v4, "", false},
+        {&v4, "localhost", false}, /* port 80 is meant, and this is not port 80 */
+        {&v4, "127.0.0.1", false},
+        {&v4, "[::1]", false},
+        {&v4, ":8081", false},
+        {&v4, "localhost:", false},
+        {&v4, "localhost:8082", false},
+        {&v4, "localhost:08081", false},
+        {&v4, "localhost:8081 ", false},
+        {&v4, " localhost:8081", false},
+        {&v4, "localhost:80810", false},
+        {&v4, "localhost:+8081", false},
+        {&v4, "localhost.:8081", false},
+        {&v4, "localhost.localdomain:8081", false},
+        {&v4, "localhost.attacker.example:8081", false},
+        {&v4, "attacker.example:8081", false},
+        {&v4, "xlocalhost:8081", false},
+        {&v4, "user@localhost:8081", false},
+        {&v4, "user:secret@localhost:8081", false},
+        {&v4, "localhost:8081@attacker.example", false},
+        {&v4, "localhost:8081/", false},
+        {&v4, "localhost:8081,attacker.example", false},
+        {&v4, "attacker.example, localhost:8081", false},
+        {&v4, "http://localhost:8081", false},
+        {&v4, "127.1:8081", false},
+        {&v4, "127.0.0.2:8081", false},
+        {&v4, "0177.0.0.1:8081", false},
+        {&v4, "2130706433:8081", false},
+        {&v4, "0.0.0.0:8081", false},
+        {&v4, "::1:8081", false},
+        {&v4, "[::1%25lo]:8081", false},
+        {&v4, "[::1%lo]:8081", false},
+        {&v4, "[0:0:0:0:0:0:0:1]:8081", false},
+        {&v4, "[::ffff:127.0.0.1]:8081", false},
+        {&v4, "[::]:8081", false},
+        {&http, "localhost:", false},
+        {&http, "localhost.", false},
+        {&http, "localhost:8081", false},
+        {&http, "localhost:443", false},
+    };
+    struct surface surface = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum reason reason = admission_host(&surface, cases[i].listener, cases[i].value);
+
+        if (reason != (cases[i].good ? REASON_ALLOWED : REASON_HOST_MISMATCH))
+            fail_msg("%s on %s: %s", cases[i].value, cases[i].listener->address,
+                     reason_info(reason)->code);
+    }
+    expect(admission_host(&surface, &v4, NULL), REASON_MALFORMED);
+}
+
+static void test_configured_hosts(void **state)
+{
+    struct surface surface = {0};
+
+    (void)state;
+    fill(&surface.hosts, (const char *[]){"gate.example", "other.example:9000", "[fe80::1]", NULL});
+    expect(admission_host(&surface, &v4, "gate.example:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "GATE.example:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "other.example:9000"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "[fe80::1]:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &http, "gate.example"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "gate.example"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "gate.example:9000"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "other.example:8081"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &http, "other.example"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "[fe80::1]"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "a.gate.example:8081"), REASON_HOST_MISMATCH);
+    /* A list replaces the defaults. */
+    expect(admission_host(&surface, &v4, "localhost:8081"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "127.0.0.1:8081"), REASON_HOST_MISMATCH);
+    text_list_clear(&surface.hosts);
+}
+
+static void test_default_origins(void **state)
+{
+    static const struct host_case cases[] = {
+        {&v4, "http://localhost:8081", true},
+        {&v4, "http://127.0.0.1:8081", true},
+        {&v6, "http://[::1]:8081", true},
+        {&http, "http://localhost", true},
+        {&v4, "", false},
+        {&v4, "null", false},
+        {&v4, "*", false},
+        {&v4, "localhost:8081", false},
+        {&v4, "//localhost:8081", false},
+        {&v4, "http://", false},
+        {&v4, "http:localhost:8081", false},
+        {&v4, "https://localhost:8081", false},
+        {&v4, "ws://localhost:8081", false},
+        {&v4, "file://localhost:8081", false},
+        {&v4, "chrome-extension://localhost:8081", false},
+        {&v4, "http://localhost", false},
+        {&v4, "http://localhost:8080", false},
+        {&v4, "http://localhost:3000", false},
+        {&v4, "http://localhost:8081/", false},
+        {&v4, "http://localhost:8081/path", false},
+        {&v4, "http://localhost:8081#", false},
+        {&v4, "http://localhost:8081?", false},
+        {&v4, "http://localhost:8081 ", false},
+        {&v4, "http://localhost:8081 http://attacker.example", false},
+        {&v4, "http://attacker.example http://localhost:8081", false},
+        {&v4, "http://localhost:8081,http://attacker.example", false},
+        {&v4, "http://user@localhost:8081", false},
+        {&v4, "http://localhost:8081@attacker.example", false},
+        {&v4, "http://a.localhost:8081", false},
+        {&v4, "http://other.localhost:8081", false},
+        {&v4, "http://localhost.attacker.example:8081", false},
+        {&v4, "http://localhost.:8081", false},
+        {&v4, "http://attacker.example", false},
+        {&v4, "http://attacker.example:8081", false},
+        {&v4, "http://127.0.0.2:8081", false},
+        {&v4, "http://LOCALHOST:8081", false},
+        {&v4, "HTTP://localhost:8081", false},
+        {&http, "https://localhost", false},
+        {&http, "http://localhost/", false},
+    };
+    struct surface surface = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        enum reason reason = admission_origin(&surface, cases[i].listener, cases[i].value);
+
+        if (reason != (cases[i].good ? REASON_ALLOWED : REASON_ORIGIN_MISMATCH))
+            fail_msg("%s: %s", cases[i].value, reason_info(reason)->code);
+    }
+    expect(admission_origin(&surface, &v4, NULL), REASON_ALLOWED); /* not a browser */
+}
+
+static void test_configured_origins(void **state)
+{
+    struct surface surface = {0};
+
+    (void)state;
+    fill(&surface.origins, (const char *[]){"https://studio.example", "http://a.example:1", NULL});
+    expect(admission_origin(&surface, &v4, "https://studio.example"), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, "http://a.example:1"), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, NULL), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, "http://studio.example"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "https://studio.example:443"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "https://studio.example/"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "https://x.studio.example"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "https://Studio.example"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "http://localhost:8081"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "null"), REASON_ORIGIN_MISMATCH);
+    text_list_clear(&surface.origins);
+    /* Without origins, those of the configured hosts. */
+    fill(&surface.hosts, (const char *[]){"gate.example", NULL});
+    expect(admission_origin(&surface, &v4, "http://gate.example:8081"), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, "http://localhost:8081"), REASON_ORIGIN_MISMATCH);
+    text_list_clear(&surface.hosts);
+}
+
+/* A surface's own name below .localhost, in lower case, if it can be one. */
+static void test_own_host(void **state)
+{
+    static char longest[] = "a23456789012345678901234567890123456789012345678901234567890123";
+    static char too_long[] = "a234567890123456789012345678901234567890123456789012345678901234";
+    const struct {
+        char *name;
+        const char *host;
+    } cases[] = {
+        {studio, "studio.localhost"},
+        {(char[]){"x"}, "x.localhost"},
+        {(char[]){"a-1"}, "a-1.localhost"},
+        {(char[]){"1"}, "1.localhost"},
+        {longest, NULL},
+        {too_long, NULL},
+        {(char[]){"a."}, NULL},
+        {(char[]){"a.b"}, NULL},
+        {(char[]){"a_b"}, NULL},
+        {(char[]){"a-"}, NULL},
+        {(char[]){"-a"}, NULL},
+        {(char[]){""}, NULL},
+        {NULL, NULL},
+    };
+    char out[ADMISSION_OWN_HOST_SIZE], expected[ADMISSION_OWN_HOST_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct surface surface = {.name = cases[i].name};
+
+        if (cases[i].name == longest) {
+            assert_true(admission_own_host(&surface, out));
+            snprintf(expected, sizeof(expected), "%s.localhost", longest);
+            assert_string_equal(out, expected);
+        } else if (cases[i].host != NULL) {
+            assert_true(admission_own_host(&surface, out));
+            assert_string_equal(out, cases[i].host);
+        } else {
+            assert_false(admission_own_host(&surface, out));
+        }
+    }
+}
+
+static void test_own_host_is_a_default(void **state)
+{
+    struct surface surface = {.name = studio};
+
+    (void)state;
+    expect(admission_host(&surface, &v4, "studio.localhost:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "STUDIO.localhost:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &http, "studio.localhost"), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, "http://studio.localhost:8081"), REASON_ALLOWED);
+    expect(admission_host(&surface, &v4, "studio.localhost"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "studio.localhost.:8081"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "other.localhost:8081"), REASON_HOST_MISMATCH);
+    expect(admission_host(&surface, &v4, "a.studio.localhost:8081"), REASON_HOST_MISMATCH);
+    expect(admission_origin(&surface, &v4, "http://Studio.localhost:8081"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &v4, "http://other.localhost:8081"), REASON_ORIGIN_MISMATCH);
+    fill(&surface.hosts, (const char *[]){"gate.example", NULL});
+    expect(admission_host(&surface, &v4, "studio.localhost:8081"), REASON_HOST_MISMATCH);
+    text_list_clear(&surface.hosts);
+}
+
+/* With TLS the scheme is https and the usual port 443. */
+static void test_tls(void **state)
+{
+    static const struct admission_listener https = {"127.0.0.1", 443};
+    struct surface_tls tls = {0};
+    struct surface surface = {.name = studio, .tls = &tls};
+
+    (void)state;
+    expect(admission_origin(&surface, &v4, "https://localhost:8081"), REASON_ALLOWED);
+    expect(admission_origin(&surface, &v4, "http://localhost:8081"), REASON_ORIGIN_MISMATCH);
+    expect(admission_origin(&surface, &https, "https://studio.localhost"), REASON_ALLOWED);
+    expect(admission_host(&surface, &https, "localhost"), REASON_ALLOWED);
+    expect(admission_host(&surface, &http, "localhost"), REASON_HOST_MISMATCH);
+}
+
+struct cookie_case {
+    const char *method;
+    bool upgrade;
+    const char *origin, *site;
+    bool good;
+};
+
+#define OWN "http://studio.localhost:8081"
+
+static void test_cookie_origin(void **state)
+{
+    static const struct cookie_case cases[] = {
+        /* Nothing is changed: the surface's own pages, what a person typed, what is no browser. */
+        {"GET", false, NULL, NULL, true},
+        {"HEAD", false, NULL, NULL, true},
+        {"GET", false, NULL, "same-origin", true},
+        {"GET", false, NULL, "none", true},
+        {"GET", false, OWN, NULL, true},
+        {"GET", false, OWN, "same-origin", true},
+        {"GET", false, NULL, "same-site", false},
+        {"GET", false, NULL, "cross-site", false},
+        {"GET", false, NULL, "", false},
+        {"GET", false, NULL, "Same-Origin", false},
+        {"GET", false, NULL, "same-origin, none", false},
+        {"GET", false, OWN, "same-site", false},
+        {"GET", false, "http://localhost:8081", "same-origin", false},
+        {"GET", false, "null", NULL, false},
+        /* Something is changed, or a WebSocket opened: it must be the surface's own page. */
+        {"POST", false, OWN, NULL, true},
+        {"POST", false, OWN, "same-origin", true},
+        {"POST", false, NULL, "same-origin", true},
+        {"DELETE", false, OWN, NULL, true},
+        {"GET", true, OWN, NULL, true},
+        {"GET", true, NULL, "same-origin", true},
+        {"POST", false, NULL, NULL, false},
+        {"OPTIONS", false, NULL, NULL, false},
+        {"get", false, NULL, NULL, false},
+        {"GET", true, NULL, NULL, false},
+        {"GET", true, NULL, "none", false},
+        {"POST", false, NULL, "none", false},
+        {"POST", false, OWN, "none", false},
+        {"POST", false, OWN, "cross-site", false},
+        {"GET", true, OWN, "same-site", false},
+        {"POST", false, "http://localhost:8081", NULL, false}, /* a host of ours, not this one */
+        {"GET", true, "http://localhost:8081", NULL, false},
+        {"POST", false, "http://studio.localhost:8082", NULL, false},
+        {"POST", false, "http://studio.localhost", NULL, false},
+        {"POST", false, "https://studio.localhost:8081", NULL, false},
+        {"POST", false, "null", NULL, false},
+        {"POST", false, "", "same-origin", false},
+        {"POST", false, "studio.localhost:8081", NULL, false},
+        {"POST", false, "http://evil.example", "same-origin", false},
+    };
+    struct surface surface = {.name = studio};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct cookie_case *asked = &cases[i];
+        struct request request = {.method = asked->method,
+                                  .upgrade = asked->upgrade,
+                                  .host = "Studio.localhost:8081",
+                                  .origin = asked->origin,
+                                  .fetch_site = asked->site};
+        enum reason reason = admission_cookie_origin(&surface, &v4, &request);
+
+        if (reason != (asked->good ? REASON_ALLOWED : REASON_COOKIE_ORIGIN))
+            fail_msg("case %zu: %s", i, reason_info(reason)->code);
+        /* Where the origin is all there is, it must be there. */
+        reason = admission_own_origin(&surface, &v4, &request);
+        if (reason !=
+            (asked->good && asked->origin != NULL ? REASON_ALLOWED : REASON_COOKIE_ORIGIN))
+            fail_msg("case %zu, origin alone: %s", i, reason_info(reason)->code);
+    }
+}
+
+/* Another origin that the configuration permits may bring a token, but not ride on the cookie. */
+static void test_cookie_with_configured_origins(void **state)
+{
+    struct surface surface = {.name = studio};
+    struct request request = {.method = "POST", .host = "gate.example"};
+
+    (void)state;
+    fill(&surface.hosts, (const char *[]){"gate.example:443", "gate.example:80", NULL});
+    fill(&surface.origins, (const char *[]){"https://gate.example", "http://app.example", NULL});
+    request.origin = "https://gate.example";
+    expect(admission_cookie_origin(&surface, &http, &request), REASON_ALLOWED);
+    request.origin = "http://app.example";
+    expect(admission_cookie_origin(&surface, &http, &request), REASON_COOKIE_ORIGIN);
+    request.origin = "http://gate.example";
+    expect(admission_cookie_origin(&surface, &http, &request), REASON_COOKIE_ORIGIN);
+    text_list_clear(&surface.hosts);
+    text_list_clear(&surface.origins);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_default_hosts),
+        cmocka_unit_test(test_configured_hosts),
+        cmocka_unit_test(test_default_origins),
+        cmocka_unit_test(test_configured_origins),
+        cmocka_unit_test(test_own_host),
+        cmocka_unit_test(test_own_host_is_a_default),
+        cmocka_unit_test(test_tls),
+        cmocka_unit_test(test_cookie_origin),
+        cmocka_unit_test(test_cookie_with_configured_origins),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
