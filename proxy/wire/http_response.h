@@ -1,6 +1,6 @@
 /*
- * HTTP/1.1 responses: the head of one from the service behind, parsed strictly
- * (RFC 9112), and the denials that Sidelock itself answers (RFC 9457).
+ * HTTP/1.1 responses of the service behind: their head, parsed strictly (RFC
+ * 9112). What Sidelock itself answers is in http_denial.h and page.h.
  */
 #ifndef SIDELOCK_WIRE_HTTP_RESPONSE_H
 #define SIDELOCK_WIRE_HTTP_RESPONSE_H
@@ -26,15 +26,5 @@ enum reason http_response_single(const struct http_response *response, const cha
                                  struct span *value);
 bool http_response_has_token(const struct http_response *response, const char *name,
                              const char *token);
-
-/* What a denial says. */
-struct http_denial {
-    enum reason reason;
-    const char *request_id; /* so that a person can find the audit line */
-    bool head_only;         /* answer to HEAD: no body */
-};
-
-/* Appends a complete response: application/problem+json, Connection: close. */
-void http_denial_write(const struct http_denial *denial, struct buffer *out);
 
 #endif

@@ -1,6 +1,5 @@
 #include "base/secret.h"
 #include "policy/admission.h"
-#include "wire/http_response.h"
 #include "wire/url.h"
 #include "worker/state.h"
 
@@ -120,11 +119,7 @@ void handshake_deny(struct connection *connection, enum reason reason)
     connection->state = CONNECTION_LINGERING;
     connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
     if (!silent)
-        http_denial_write(
-            &(struct http_denial){.reason = reason,
-                                  .request_id = handshake->request_id,
-                                  .head_only = span_equals(handshake->request.method, "HEAD")},
-            &handshake->denial);
+        denial_write(connection, reason, &handshake->denial);
     if (silent || buffer_failed(&handshake->denial)) {
         handshake_end(connection);
         connection_release(connection);

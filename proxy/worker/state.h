@@ -5,6 +5,7 @@
  *   worker.c      starts, runs and drains; the channel to the broker; the tick
  *   accept.c      listeners: who is it, is there room, a connection is born
  *   handshake.c   HTTP before 101: read the head, ask the broker, or deny
+ *   denial.c      what a client is told that is not let in
  *   upgrade.c     the service's 101, then the client's
  *   downstream.c  the client's WebSocket (libwebsockets)
  *   link.c        the service's WebSocket: frames on the descriptor the broker gave
@@ -227,6 +228,10 @@ void handshake_deny(struct connection *connection, enum reason reason);
 void handshake_end(struct connection *connection);
 /* Stops watching the client's descriptor and hands it out; the caller owns it. */
 int handshake_release_fd(struct connection *connection);
+
+/* denial.c */
+/* Appends the answer to the request of `connection->handshake`, for programs or for people. */
+void denial_write(const struct connection *connection, enum reason reason, struct buffer *out);
 
 /* upgrade.c */
 /* The broker's yes: takes over the link's descriptor and waits for the service's 101. */

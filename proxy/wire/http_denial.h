@@ -1,0 +1,32 @@
+/*
+ * The answers by which Sidelock refuses a request: a problem document (RFC
+ * 9457), or for a browser that was to show a page, a page with the same words
+ * and what a person can do.
+ */
+#ifndef SIDELOCK_WIRE_HTTP_DENIAL_H
+#define SIDELOCK_WIRE_HTTP_DENIAL_H
+
+#include "base/buffer.h"
+#include "wire/http_request.h"
+
+/* What a denial says. */
+struct http_denial {
+    enum reason reason;
+    const char *request_id; /* so that a person can find the audit line */
+    bool head_only;         /* answer to HEAD: no body */
+    bool page;              /* for a person */
+    const char *surface;    /* named on a page; NULL: not */
+    const char *allow;      /* with status 405: the methods that are taken; NULL: GET */
+};
+
+/* Appends a complete response, Connection: close. */
+void http_denial_write(const struct http_denial *denial, struct buffer *out);
+
+/*
+ * Whether a browser would show the answer as a page: Sec-Fetch-Mode (Fetch
+ * Metadata section 2.2) is navigate, or from one that does not send it,
+ * Accept lists text/html.
+ */
+bool http_denial_wants_page(const struct http_request *request);
+
+#endif
