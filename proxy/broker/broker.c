@@ -1,7 +1,9 @@
 #include "broker/broker.h"
 
 #include "base/log.h"
+#include "broker/certificates.h"
 #include "broker/control.h"
+#include "broker/operations.h"
 #include "broker/prepare.h"
 #include "broker/reports.h"
 #include "broker/run.h"
@@ -187,11 +189,12 @@ static void on_terminate(uv_signal_t *signal, int number)
 static void on_hangup(uv_signal_t *signal, int number)
 {
     struct run *run = signal->data;
+    struct operation operation;
 
     (void)number;
-    if (audit_reopen(run->broker.audit) != OK)
-        log_error("the audit log cannot be opened anew at %s; going on with the old one",
-                  run->broker.audit_path);
+    operation_init(&operation, &run->broker, geteuid());
+    if (operations_reload(&operation) == OK)
+        log_info("the audit log was opened anew, and the certificates read");
 }
 
 static void on_child(uv_signal_t *signal, int number)
@@ -253,6 +256,18 @@ static enum error open_store(struct run *run)
     return error;
 }
 
+static enum error load_certificates(struct run *run)
+{
+    char why[512];
+    enum error error = certificates_load(&run->broker, why, sizeof(why));
+
+    if (error == OK)
+        return OK;
+    log_error("%s", why);
+    run->exit_code = error == ERROR_INVALID ? EX_CONFIG : EX_UNAVAILABLE;
+    return error;
+}
+
 static enum error log_start(struct broker *broker, const char *event)
 {
     audit_begin(broker->audit, event);
@@ -276,6 +291,8 @@ static enum error start(struct run *run)
         error = start_loop(run);
     if (error == OK)
         error = open_surfaces(broker);
+    if (error == OK)
+        error = load_certificates(run);
     if (error == OK)
         error = tickets_create(&broker->tickets);
     if (error == OK)
@@ -306,6 +323,7 @@ static void stop(struct run *run)
         uv_run(&run->loop, UV_RUN_DEFAULT);
         uv_loop_close(&run->loop);
     }
+    certificates_clear(broker);
     close_surfaces(broker);
     connections_destroy(broker->connections);
     tickets_destroy(broker->tickets);

@@ -13,6 +13,7 @@
  *   control.c     the control socket: HTTP and JSON in, operations called
  *   register.c    the loopback exception register from configuration and state
  *   denials.c     how many denials may have a line of their own
+ *   certificates.c  what surfaces speak TLS with
  *   tickets.c     short single-use tickets for clients that cannot send a header
  */
 #ifndef SIDELOCK_BROKER_BROKER_H
@@ -40,12 +41,14 @@ struct broker_surface {
     bool killed;
     struct broker_listener *listeners;
     size_t listener_count;
+    struct tls_files *tls; /* what it shows to clients; NULL: plain. certificates.c */
     uint64_t admitted;
     uint64_t denied;
     uint64_t messages_forwarded;
     uint64_t messages_refused; /* in observe mode: would have been */
 };
 
+struct tls_files;
 struct workers;
 struct tickets;
 struct control;
@@ -106,6 +109,9 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
 /* Closes every live connection of a surface; index into config->surfaces. */
 void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason);
+
+/* What surfaces speak TLS with from now on. */
+void workers_send_certificates(struct workers *workers);
 
 /* tickets.c: in memory only; a restart forgets them. */
 #define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */

@@ -1,5 +1,7 @@
 #include "broker/control_json.h"
 
+#include "system/tls_files.h"
+
 #include "broker/control_input.h"
 
 #include <inttypes.h>
@@ -267,6 +269,26 @@ static void metric(struct buffer *out, const char *name, const char *type, const
 {
     metric_header(out, name, type, help);
     buffer_append_format(out, "%s %" PRIu64 "\n", name, value);
+}
+
+void control_json_certificates(struct buffer *out, const struct broker *broker)
+{
+    size_t count = 0;
+
+    buffer_append_text(out, "{\"certificates\":[");
+    for (size_t i = 0; i < broker->config->surface_count; i++) {
+        const struct broker_surface *surface = &broker->surfaces[i];
+        char end[CONTROL_TIME_SIZE];
+
+        if (surface->tls == NULL)
+            continue;
+        control_json_time(surface->tls->facts.not_after, end);
+        member_text(out, count++ > 0 ? ",{\"surface\"" : "{\"surface\"", surface->config->name);
+        member_text(out, ",\"sha256\"", surface->tls->facts.sha256);
+        member_text(out, ",\"not_after\"", end);
+        buffer_append_text(out, "}");
+    }
+    buffer_append_text(out, "]}\n");
 }
 
 void control_json_metrics(struct buffer *out, const struct broker *broker, size_t sessions_active,

@@ -24,6 +24,8 @@ void control_json_surface(struct buffer *out, const struct broker *broker,
                           const struct broker_surface *surface);
 void control_json_status(struct buffer *out, const struct broker *broker, size_t sessions_active,
                          int64_t now);
+/* What the surfaces that speak TLS show to clients. */
+void control_json_certificates(struct buffer *out, const struct broker *broker);
 /* Prometheus text exposition format 0.0.4. */
 void control_json_metrics(struct buffer *out, const struct broker *broker, size_t sessions_active,
                           int64_t now);

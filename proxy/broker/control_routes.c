@@ -392,6 +392,16 @@ static void post_ticket(struct exchange *exchange)
     secret_wipe(ticket, sizeof(ticket));
 }
 
+static void post_reload(struct exchange *exchange)
+{
+    enum error error = operations_reload(&exchange->operation);
+
+    if (error != OK)
+        fail(exchange, error);
+    else
+        control_json_certificates(begin(exchange, 200), exchange->broker);
+}
+
 /* In a pattern, {} stands for one segment; `query` names the parameters it takes. */
 static const struct route_entry {
     const char *method, *pattern;
@@ -404,6 +414,7 @@ static const struct route_entry {
     {"GET", "/v1/surfaces", get_surfaces, NULL},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, NULL},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, NULL},
+    {"POST", "/v1/reload", post_reload, NULL},
     {"GET", "/v1/params", get_params, NULL},
     {"GET", "/v1/params/{}", get_record, "reveal"},
     {"PUT", "/v1/params/{}", put_record, "surface"},

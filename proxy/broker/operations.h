@@ -73,6 +73,9 @@ enum error operations_issue_ticket(struct operation *operation, const char *id,
 enum error operations_set_killed(struct operation *operation, const char *surface,
                                  bool killed) MUST_CHECK;
 
+/* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
+enum error operations_reload(struct operation *operation) MUST_CHECK;
+
 /* Whether text is a name a record may have: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most. */
 bool operations_name_valid(const char *name);
 

@@ -1,7 +1,9 @@
 #include "broker/workers.h"
 
 #include "base/log.h"
+#include "base/secret.h"
 #include "broker/admit.h"
+#include "broker/certificates.h"
 #include "broker/run.h"
 #include "ipc/channel.h"
 
@@ -129,6 +131,33 @@ void workers_extend_session(struct workers *workers, const char *session_id, int
     ipc_encode_extend(&writer,
                       &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
     send_all(workers, &writer);
+}
+
+/* Nothing is left of the keys in the buffer that every message is written in. */
+static void send_certificates(struct worker_process *process)
+{
+    struct workers *workers = process->workers;
+    const struct broker *broker = workers->broker;
+
+    for (size_t i = 0; i < broker->config->surface_count; i++) {
+        struct ipc_writer writer = {.bytes = workers->buffer};
+        const struct tls_files *files = broker->surfaces[i].tls;
+
+        if (files == NULL)
+            continue;
+        ipc_encode_tls(&writer, &(struct ipc_tls){.surface = (uint32_t)i,
+                                                  .certificate = files->certificate.data,
+                                                  .key = files->key.data,
+                                                  .client_ca = files->client_ca.data});
+        send_message(process, &writer, -1);
+        secret_wipe(workers->buffer, writer.length);
+    }
+}
+
+void workers_send_certificates(struct workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        send_certificates(&workers->processes[i]);
 }
 
 void workers_drain(struct workers *workers)
@@ -353,6 +382,7 @@ static enum error launch(struct worker_process *process)
     process->poll_open = true;
     process->poll_events = 0;
     watch(process);
+    send_certificates(process);
     return OK;
 }
 

@@ -17,6 +17,7 @@ int cmd_vet(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_register(int argc, char **argv);
+int cmd_reload(int argc, char **argv);
 int cmd_certs(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 

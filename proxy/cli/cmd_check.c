@@ -2,6 +2,7 @@
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
+#include "cli/config_tls.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -101,8 +102,7 @@ static int print_json(const struct config_bundle *bundle, const struct config_fa
     int code = EX_OK;
 
     buffer_init(&report, REPORT_BYTES_MAX);
-    buffer_append_format(&report,
-                         "{\"valid\":%s,\"file\":", bundle->config != NULL ? "true" : "false");
+    buffer_append_format(&report, "{\"valid\":%s,\"file\":", faults->count == 0 ? "true" : "false");
     if (bundle->path != NULL)
         buffer_append_json_string(&report, bundle->path, strlen(bundle->path));
     else
@@ -124,7 +124,7 @@ static int print_json(const struct config_bundle *bundle, const struct config_fa
 static void print_text(const struct config_bundle *bundle, const struct config_faults *faults)
 {
     config_file_print_faults(bundle, faults);
-    if (bundle->config != NULL)
+    if (faults->count == 0)
         printf("%s: ok, %zu surface%s\n", bundle->path, bundle->config->surface_count,
                bundle->config->surface_count == 1 ? "" : "s");
 }
@@ -144,6 +144,8 @@ int cmd_check(int argc, char **argv)
         return code;
     buffer_init(&warnings.json, REPORT_BYTES_MAX);
     code = config_file_read(path, &bundle, &faults);
+    if (code == EX_OK)
+        code = config_tls_check(&bundle, &faults);
     if (code == EX_OK)
         warn_of_all(&warnings, &bundle);
     if (warnings.as_json)

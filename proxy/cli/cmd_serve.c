@@ -1,6 +1,7 @@
 #include "broker/run.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
+#include "cli/config_tls.h"
 #include "cli/handover.h"
 
 #include <fcntl.h>
@@ -33,6 +34,7 @@ int cmd_serve(int argc, char **argv)
                                           {.name = "--ready-fd", .value = &ready}};
     struct config_bundle bundle;
     struct broker_options broker = {0};
+    struct config_faults faults = {.count = 0};
     struct args args;
     int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
 
@@ -42,6 +44,12 @@ int cmd_serve(int argc, char **argv)
         code = config_file_bundle(file, &bundle);
     if (code != EX_OK)
         return code;
+    code = config_tls_check(&bundle, &faults);
+    if (code != EX_OK) {
+        config_file_print_faults(&bundle, &faults);
+        config_bundle_clear(&bundle);
+        return code;
+    }
     if (handover_write(&bundle, &broker.config_fd) != OK) {
         code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
     } else {

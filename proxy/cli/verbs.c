@@ -9,7 +9,7 @@ static const struct verb verbs[] = {
      "run the gate in the foreground",
      "Opens every surface's listener and the control socket, starts the workers and stays. When\n"
      "all of it is up, one line is written to descriptor N and systemd is notified. SIGTERM\n"
-     "drains and ends with 0; SIGHUP opens the audit log anew."},
+     "drains and ends with 0; SIGHUP opens the audit log anew and reads certificates again."},
     {"check", cmd_check, "sidelock check [-c FILE] [--json]", "validate the configuration",
      "Prints each fault with its JSON pointer and line; exits with 78 if there is any."},
     {"params", cmd_params,
@@ -77,6 +77,11 @@ static const struct verb verbs[] = {
      "the loopback exception register",
      "One row for each surface, eight columns; each cell says whether it is proven from live\n"
      "state or claimed by the configuration. Without a running Sidelock everything is claimed."},
+    {"reload", cmd_reload, "sidelock reload [--json]", "read certificates again",
+     "Reads the certificates and keys of all surfaces that speak TLS, as SIGHUP does, and opens "
+     "the\n"
+     "audit log anew. New connections see the new certificates, live ones go on. If a file is not\n"
+     "fit, everything stays as it was. The configuration itself is read at start alone."},
     {"certs", cmd_certs,
      "sidelock certs init [--dir DIR] [--name NAME]... [--days N] [--ca-days N] [--force]\n"
      "                    [--client NAME]\n"

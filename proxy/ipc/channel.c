@@ -1,5 +1,7 @@
 #include "ipc/channel.h"
 
+#include "base/secret.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -41,6 +43,7 @@ static void drop_queued(struct queued *item)
 {
     if (item->fd >= 0)
         close(item->fd);
+    secret_wipe(item->bytes, item->length); /* it may have been a key */
     free(item);
 }
 
@@ -222,4 +225,9 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
     *bytes = channel->received;
     *length = (size_t)received;
     return OK;
+}
+
+void channel_wipe(struct channel *channel)
+{
+    secret_wipe(channel->received, sizeof(channel->received));
 }

@@ -37,5 +37,7 @@ bool channel_wants_write(const struct channel *channel);
  */
 enum error channel_receive(struct channel *channel, const void **bytes, size_t *length,
                            int *fd) MUST_CHECK;
+/* Wipes the message that was received last: it held a secret. */
+void channel_wipe(struct channel *channel);
 
 #endif

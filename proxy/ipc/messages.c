@@ -23,7 +23,7 @@ bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type)
 bool ipc_permits_from_broker(enum ipc_type type)
 {
     return type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-           type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_DRAIN;
+           type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_TLS || type == IPC_DRAIN;
 }
 
 static void put_type(struct ipc_writer *writer, enum ipc_type type)
@@ -427,6 +427,29 @@ enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend
     out->session_id = ipc_get_text(&reader);
     out->expires_at = (int64_t)ipc_get_u64(&reader);
     if (out->session_id == NULL)
+        return ERROR_SYNTAX;
+    return finish(&reader);
+}
+
+void ipc_encode_tls(struct ipc_writer *writer, const struct ipc_tls *tls)
+{
+    put_type(writer, IPC_TLS);
+    ipc_put_u32(writer, tls->surface);
+    ipc_put_text(writer, tls->certificate);
+    ipc_put_text(writer, tls->key);
+    ipc_put_text(writer, tls->client_ca);
+}
+
+enum error ipc_decode_tls(const void *bytes, size_t length, struct ipc_tls *out)
+{
+    struct ipc_reader reader = open_message(bytes, length);
+
+    *out = (struct ipc_tls){0};
+    out->surface = ipc_get_u32(&reader);
+    out->certificate = ipc_get_text(&reader);
+    out->key = ipc_get_text(&reader);
+    out->client_ca = ipc_get_text(&reader);
+    if (out->certificate == NULL || out->key == NULL)
         return ERROR_SYNTAX;
     return finish(&reader);
 }

@@ -2,12 +2,15 @@
  * What broker and worker say to each other, and when they may.
  *
  *   worker                                broker
+ *        ◀──────────────────────────── TLS       a surface's certificate and key; again on reload
  *     READY ────────────────────────────▶        sandboxed and accepting
  *     ADMIT ────────────────────────────▶        may this request come in?
  *        ◀──────────────────────────── VERDICT   no, and why; or yes, for an upgrade with the
- * link's descriptor, for HTTP as a grant to this connection DIAL ─────────────────────────────▶ a
- * link for a request under the grant ◀──────────────────────────── LINK      the descriptor; or no,
- * and why DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
+ *                                                link's descriptor, for HTTP as a grant to
+ *                                                this connection
+ *     DIAL ─────────────────────────────▶        a link for a request under the grant
+ *        ◀──────────────────────────── LINK      the descriptor; or no, and why
+ *     DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
  *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
  *        ◀──────────────────────────── EXTEND    the session lives until then
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
@@ -42,6 +45,7 @@ enum ipc_type {
     IPC_DIAL,
     IPC_LINK,
     IPC_EXTEND,
+    IPC_TLS,
     IPC_TYPE_COUNT
 };
 
@@ -174,6 +178,13 @@ struct ipc_extend {
     int64_t expires_at; /* seconds since the epoch */
 };
 
+/* What a surface speaks TLS with from now on: PEM. Whoever has it wipes it after use. */
+struct ipc_tls {
+    uint32_t surface;
+    const char *certificate, *key;
+    const char *client_ca; /* NULL: clients are asked for no certificate */
+};
+
 /* Encoders append a whole message, type first; `writer->failed` if it does not fit. */
 void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type); /* READY, DRAIN */
 void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit);
@@ -187,6 +198,7 @@ void ipc_encode_counts(struct ipc_writer *writer, const struct ipc_counts *count
 void ipc_encode_cut_session(struct ipc_writer *writer, const struct ipc_cut_session *cut);
 void ipc_encode_cut_surface(struct ipc_writer *writer, const struct ipc_cut_surface *cut);
 void ipc_encode_extend(struct ipc_writer *writer, const struct ipc_extend *extend);
+void ipc_encode_tls(struct ipc_writer *writer, const struct ipc_tls *tls);
 
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
@@ -206,5 +218,6 @@ enum error ipc_decode_cut_session(const void *bytes, size_t length,
 enum error ipc_decode_cut_surface(const void *bytes, size_t length,
                                   struct ipc_cut_surface *out) MUST_CHECK;
 enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend *out) MUST_CHECK;
+enum error ipc_decode_tls(const void *bytes, size_t length, struct ipc_tls *out) MUST_CHECK;
 
 #endif

@@ -8,6 +8,10 @@
 
 enum reason admission_caller(const struct surface *surface, const struct request *request)
 {
+    /* Where both rules are set, both must be met. */
+    if (surface->caller_certificates.count > 0 &&
+        !text_list_contains(&surface->caller_certificates, span_of(request->certificate)))
+        return REASON_CERTIFICATE_REFUSED;
     if (!surface->callers_named)
         return REASON_ALLOWED;
     if (!request->caller_known)

@@ -62,7 +62,7 @@ enum reason admission_own_origin(const struct surface *surface,
                                  const struct admission_listener *listener,
                                  const struct request *request);
 
-/* The calling uid against the surface's `callers`. */
+/* The calling uid and the client's certificate against the surface's `callers`. */
 enum reason admission_caller(const struct surface *surface, const struct request *request);
 
 enum credential_kind {

@@ -134,6 +134,14 @@ static void check_extend(const struct ipc_extend *extend, const uint8_t *data, s
     check_text(extend->session_id, data, size);
 }
 
+static void check_tls(const struct ipc_tls *tls, const uint8_t *data, size_t size)
+{
+    require(tls->certificate != NULL && tls->key != NULL);
+    check_text(tls->certificate, data, size);
+    check_text(tls->key, data, size);
+    check_text(tls->client_ca, data, size);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
@@ -149,6 +157,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         struct ipc_dial dial;
         struct ipc_link link;
         struct ipc_extend extend;
+        struct ipc_tls tls;
     } message;
     enum ipc_type type = ipc_type_of(data, size);
 
@@ -171,6 +180,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         CASE(IPC_DIAL, dial)
         CASE(IPC_LINK, link)
         CASE(IPC_EXTEND, extend)
+        CASE(IPC_TLS, tls)
 #undef CASE
     case IPC_READY:
     case IPC_DRAIN:

@@ -86,11 +86,12 @@ static void test_paths_and_methods(void **state)
     expect_only(fixture, 404, "GET", "/v1", NULL, NULL);
     expect_only(fixture, 404, "GET", "/v1/status/", NULL, NULL);
     expect_only(fixture, 404, "GET", "/v1/events", NULL, NULL);
-    expect_only(fixture, 404, "GET", "/v1/reload", NULL, NULL);
+    expect_only(fixture, 404, "GET", "/v1/nothing", NULL, NULL);
     expect_only(fixture, 404, "GET", "/v1/params/", NULL, NULL);
     expect_only(fixture, 404, "GET", "/v1/params/a/b", NULL, NULL);
     expect_only(fixture, 404, "POST", "/v1/surfaces/studio/kill/now", NULL, NULL);
     expect_only(fixture, 404, "POST", "/v1/surfaces//kill", NULL, NULL);
+    expect_only(fixture, 405, "GET", "/v1/reload", NULL, NULL);
     expect_only(fixture, 405, "POST", "/v1/status", NULL, NULL);
     expect_only(fixture, 405, "GET", "/v1/surfaces/studio/kill", NULL, NULL);
     expect_only(fixture, 405, "PUT", "/v1/sessions", NULL, NULL);

@@ -398,6 +398,29 @@ static void test_orders(void **state)
     }
 }
 
+/* What is missing of a pair makes no message; an authority for clients may be. */
+static void test_tls(void **state)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_tls out;
+
+    (void)state;
+    ipc_encode_tls(
+        &writer, &(struct ipc_tls){.surface = 7, .certificate = "c", .key = "k", .client_ca = "a"});
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_TLS);
+    assert_int_equal(ipc_decode_tls(room, writer.length, &out), OK);
+    assert_int_equal(out.surface, 7);
+    assert_string_equal(out.certificate, "c");
+    assert_string_equal(out.key, "k");
+    assert_string_equal(out.client_ca, "a");
+    writer.length = 0;
+    ipc_encode_tls(&writer, &(struct ipc_tls){.certificate = "c"});
+    assert_int_equal(ipc_decode_tls(room, writer.length, &out), ERROR_SYNTAX);
+    writer.length = 0;
+    ipc_encode_tls(&writer, &(struct ipc_tls){.key = "k"});
+    assert_int_equal(ipc_decode_tls(room, writer.length, &out), ERROR_SYNTAX);
+}
+
 static void test_types(void **state)
 {
     (void)state;
@@ -417,7 +440,8 @@ static void test_permissions(void **state)
         bool report =
             type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
         bool order = type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-                     type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_DRAIN;
+                     type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_TLS ||
+                     type == IPC_DRAIN;
 
         assert_int_equal(ipc_permits_from_worker(IPC_STARTING, (enum ipc_type)type),
                          type == IPC_READY);
@@ -443,6 +467,7 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         struct ipc_dial dial;
         struct ipc_link link;
         struct ipc_extend extend;
+        struct ipc_tls tls;
     } message;
 
     switch (ipc_type_of(bytes, length)) {
@@ -463,6 +488,7 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
         CASE(IPC_DIAL, dial)
         CASE(IPC_LINK, link)
         CASE(IPC_EXTEND, extend)
+        CASE(IPC_TLS, tls)
 #undef CASE
     default:
         return false;
@@ -499,6 +525,9 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
     case 7:
         ipc_encode_extend(writer, &(struct ipc_extend){"s", 1});
         break;
+    case 8:
+        ipc_encode_tls(writer, &(struct ipc_tls){.certificate = "c", .key = "k"});
+        break;
     default:
         ipc_encode_cut_surface(writer, &(struct ipc_cut_surface){.surface = 1});
     }
@@ -508,7 +537,7 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
 static void test_exact_length(void **state)
 {
     (void)state;
-    for (unsigned which = 0; which < 9; which++) {
+    for (unsigned which = 0; which < 10; which++) {
         struct ipc_writer writer = {.bytes = room}, out = {.bytes = again};
 
         encode_one(which, &writer);
@@ -537,7 +566,7 @@ static void test_mutated(void **state)
         unsigned changes = 1 + (unsigned)random() % 4;
         unsigned char *copy;
 
-        encode_one(i % 8, &writer);
+        encode_one(i % 10, &writer);
         copy = malloc(writer.length);
         assert_non_null(copy);
         memcpy(copy, room, writer.length);
@@ -565,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_reports),
         cmocka_unit_test(test_report_of_no_direction),
         cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_tls),
         cmocka_unit_test(test_types),
         cmocka_unit_test(test_permissions),
         cmocka_unit_test(test_exact_length),

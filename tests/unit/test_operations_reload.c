@@ -1,0 +1,112 @@
+/* Reloading: new certificates are told to the workers, unfit ones change nothing. */
+#include "broker/certificates.h"
+#include "broker/operations.h"
+#include "system/authority.h"
+
+#include "broker_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct authority_pair authority;
+
+static void write_text(const char *path, const struct buffer *text)
+{
+    FILE *file = fopen(path, "we");
+
+    assert_non_null(file);
+    assert_int_equal(fwrite(text->data, 1, text->length, file), text->length);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void renew(const struct surface_tls *tls)
+{
+    char localhost[] = "localhost", *items[] = {localhost};
+    struct text_list names = {.items = items, .count = 1};
+    struct authority_pair server;
+
+    assert_int_equal(authority_issue(&authority,
+                                     &(struct authority_request){.use = AUTHORITY_SERVER,
+                                                                 .subject = "s",
+                                                                 .names = &names,
+                                                                 .now = FIXTURE_NOW,
+                                                                 .days = 5},
+                                     &server),
+                     OK);
+    write_text(tls->certificate, &server.certificate);
+    write_text(tls->key, &server.key);
+    authority_pair_clear(&server);
+}
+
+/* The fixture's second surface speaks TLS. */
+static struct surface_tls *speak_tls(struct broker_fixture *fixture)
+{
+    struct surface_tls *tls = calloc(1, sizeof(*tls));
+
+    assert_non_null(tls);
+    assert_true(asprintf(&tls->certificate, "%s/server.pem", fixture->root) > 0);
+    assert_true(asprintf(&tls->key, "%s/server.key", fixture->root) > 0);
+    fixture->config->surfaces[1].tls = tls;
+    assert_int_equal(authority_create("Test", FIXTURE_NOW, 10, &authority), OK);
+    renew(tls);
+    return tls;
+}
+
+static void test_reload(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct broker *broker = &fixture->broker;
+    struct surface_tls *tls = speak_tls(fixture);
+    struct operation operation;
+    char first[SHA256_HEX_SIZE], why[256];
+
+    assert_int_equal(certificates_load(broker, why, sizeof(why)), OK);
+    assert_null(broker->surfaces[0].tls);
+    memcpy(first, broker->surfaces[1].tls->facts.sha256, sizeof(first));
+    assert_string_equal(fixture_told, "");
+    renew(tls);
+    operation_init(&operation, broker, 7);
+    assert_int_equal(operations_reload(&operation), OK);
+    assert_string_not_equal(broker->surfaces[1].tls->facts.sha256, first);
+    assert_string_equal(fixture_told, "certificates * allowed\n");
+    assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"certificate_loaded\""));
+    assert_non_null(strstr(fixture_audit(fixture), broker->surfaces[1].tls->facts.sha256));
+    assert_null(strstr(fixture_audit(fixture), "PRIVATE KEY"));
+    certificates_clear(broker);
+    assert_null(broker->surfaces[1].tls);
+    authority_pair_clear(&authority);
+}
+
+static void test_unfit(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct broker *broker = &fixture->broker;
+    struct surface_tls *tls = speak_tls(fixture);
+    const struct tls_files *before;
+    struct operation operation;
+    char why[256];
+
+    assert_int_equal(certificates_load(broker, why, sizeof(why)), OK);
+    before = broker->surfaces[1].tls;
+    assert_int_equal(chmod(tls->key, 0644), 0);
+    operation_init(&operation, broker, 7);
+    assert_int_equal(operations_reload(&operation), ERROR_INVALID);
+    assert_non_null(strstr(operation.why, "surface tools: tls.key: "));
+    assert_non_null(strstr(operation.why, "open to others"));
+    assert_ptr_equal(broker->surfaces[1].tls, before);
+    assert_string_equal(fixture_told, "");
+    certificates_clear(broker);
+    authority_pair_clear(&authority);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        BROKER_TEST(test_reload),
+        BROKER_TEST(test_unfit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
