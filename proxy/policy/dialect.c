@@ -1,19 +1,10 @@
 #include "policy/dialect.h"
 
 #include "policy/dialect_load.h"
+#include "policy/dialect_rule.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static void verb_rule_clear(struct verb_rule *rule)
-{
-    free(rule->name);
-    free(rule->match_key);
-    for (unsigned i = 0; i < DIALECT_TARGET_PATHS_MAX; i++) {
-        for (unsigned j = 0; j < DIALECT_TARGET_DEPTH_MAX; j++)
-            free(rule->targets[i].keys[j]);
-    }
-}
 
 static void vocabulary_clear(struct vocabulary *vocabulary)
 {
@@ -21,9 +12,11 @@ static void vocabulary_clear(struct vocabulary *vocabulary)
     free(vocabulary->verb_key);
     free(vocabulary->operation_value);
     free(vocabulary->operation_key);
+    free(vocabulary->session_key);
+    free(vocabulary->asks_key);
     for (unsigned direction = 0; direction < DIRECTION_COUNT; direction++) {
         for (size_t i = 0; i < vocabulary->verb_count[direction]; i++)
-            verb_rule_clear(&vocabulary->verbs[direction][i]);
+            dialect_rule_clear(&vocabulary->verbs[direction][i]);
         free(vocabulary->verbs[direction]);
     }
     free(vocabulary->refusal);

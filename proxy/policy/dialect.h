@@ -17,15 +17,29 @@
  *     "open"        optional list of "c2s", "s2c": directions in which verbs
  *                   that are not in the table are known too
  *     "verb_key"    typed, required: the member that names the verb, "type"
+ *     "jsonrpc"     json-rpc, optional: false where messages are without that member
+ *     "session"     json-rpc, optional: one more member of the message, a string;
+ *                   a refusal repeats it, "sessionId"
+ *     "asks"        json-rpc, optional: the member of an answer's result that asks
+ *                   the client, {KEY: {"method", "params"}}; each is vetted like a
+ *                   request of the service, "inputRequests"
  *     "operation"   typed, optional: {"value": V, "key": K}: where the verb's
  *                   member is V, the verb is the value of member K instead
  *     "verbs"       {"c2s": {VERB: rule}, "s2c": {VERB: rule}}; a rule has
  *       "as"        json-rpc: "request" (the default) or "notification";
  *                   typed: "operation" if V and K lead to it
  *       "always"    true: needs no place on an allow list
+ *       "never"     true: never passes, whatever the lists say
  *       "targets"   up to two of {"name": [KEY...]} and {"uri": [KEY...]}: the
  *                   keys that lead to the target; a message has exactly one
+ *       "within"    globs, one of which the target must match whatever the lists
+ *                   allow: ["search_*"]
  *       "match"     the member that must equal the session's stored value
+ *       "filter"    json-rpc, of a client's request: {"items": KEY, "name": KEY,
+ *                   "kind": "name" or "uri"}: the answer's result has a list `items`
+ *                   of objects; where targets are limited, those whose member
+ *                   `name` is no permitted target are cut out of it. A URI
+ *                   template counts as a URI: its braces match only a wildcard.
  *     "refusal"     typed, optional: what the client is sent; an object whose
  *                   values "$verb" and "$reason" are filled in
  *   "routes"        the default routes; config.c reads them
@@ -35,6 +49,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "policy/json_scan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +76,9 @@ enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI };
 #define DIALECT_REFUSAL_BYTES_MAX 1024
 #define DIALECT_TARGET_PATHS_MAX  2
 #define DIALECT_TARGET_DEPTH_MAX  3
+#define DIALECT_WITHIN_MAX        32
+#define DIALECT_GLOB_BYTES_MAX    256
+#define DIALECT_WATCHES_MAX       32
 
 /* Where a verb's target lies: keys from the top of the message, e.g. params, ref, name. */
 struct target_path {
@@ -75,17 +93,27 @@ struct verb_rule {
     bool notification; /* JSON-RPC: may occur as a notification */
     bool operation;    /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
     bool always;       /* needs no place on an allow list: handshakes, pings */
+    bool never;        /* on no list is there a place for it */
     struct target_path targets[DIALECT_TARGET_PATHS_MAX]; /* any one; none: no target */
     unsigned target_count;
     /* A member (of the message, in JSON-RPC of params) that must be there and equal
      * a part of the session's parameter record (vet.h); NULL: none. */
     char *match_key;
+    struct text_list within; /* globs, one of which the target must match; empty: no limit */
+    /* The list in an answer's result whose items are cut down to permitted targets, and the
+     * member that is an item's target; NULL: none. */
+    char *filter_items;
+    char *filter_name;
+    enum target_kind filter_kind;
 };
 
 struct vocabulary {
     char *name;
     enum envelope envelope;
     bool open[DIRECTION_COUNT]; /* verbs outside the table are known too (generic JSON-RPC) */
+    bool bare;                  /* ENVELOPE_JSON_RPC: without the member "jsonrpc" */
+    char *session_key;          /* ENVELOPE_JSON_RPC: a member that refusals repeat; NULL: none */
+    char *asks_key; /* ENVELOPE_JSON_RPC: the member of a result that asks the client; or NULL */
     /* ENVELOPE_TYPED: the member with the verb; if its value is `operation_value`,
      * the verb is in `operation_key` instead. */
     char *verb_key;
@@ -97,6 +125,8 @@ struct vocabulary {
      * member values "$verb" and "$reason" are replaced. NULL: none is sent. */
     char *refusal;
     struct text_list descend; /* members the scanner must look into (json_scan.h) */
+    struct json_watch watches[DIALECT_WATCHES_MAX]; /* and single ones beside; strings borrowed */
+    size_t watch_count;
 };
 
 struct dialect; /* owns its vocabularies */

@@ -1,68 +1,11 @@
-/* json_scan_locate(): apart from the scanner, which it does not use. */
+/* json_scan_locate() and json_scan_unescape(): apart from the scanner, which they do not use. */
 #include "policy/json_chars.h"
 #include "policy/json_scan.h"
+#include "policy/json_walk.h"
 
 #include <string.h>
 
 #define POINTER_TOKEN_BYTES_MAX 256
-
-/* A walk over text that the scanner accepted; it never leaves the text if not. */
-struct walk {
-    const char *at;
-    const char *end;
-};
-
-static void skip_space(struct walk *walk)
-{
-    while (walk->at < walk->end && strchr(" \n\r\t", *walk->at) != NULL && *walk->at != '\0')
-        walk->at++;
-}
-
-static bool take(struct walk *walk, char byte)
-{
-    skip_space(walk);
-    if (walk->at == walk->end || *walk->at != byte)
-        return false;
-    walk->at++;
-    return true;
-}
-
-/* Skips a string, `at` on its opening quote; gives what is between the quotes. */
-static struct span skip_string(struct walk *walk)
-{
-    const char *start = ++walk->at;
-
-    while (walk->at < walk->end && *walk->at != '"')
-        walk->at += *walk->at == '\\' && walk->end - walk->at > 1 ? 2 : 1;
-    if (walk->at < walk->end)
-        walk->at++;
-    return (struct span){start, (size_t)(walk->at - start - (walk->at > start ? 1 : 0))};
-}
-
-/* Skips a whole value with everything in it. */
-static void skip_value(struct walk *walk)
-{
-    size_t depth = 0;
-
-    skip_space(walk);
-    while (walk->at < walk->end) {
-        char byte = *walk->at;
-
-        if (depth == 0 && (byte == ',' || byte == '}' || byte == ']'))
-            return;
-        if (byte == '"') {
-            skip_string(walk);
-        } else {
-            if (byte == '{' || byte == '[')
-                depth++;
-            else if (byte == '}' || byte == ']')
-                depth--;
-            walk->at++;
-        }
-        if (depth == 0 && (byte == '}' || byte == ']' || byte == '"'))
-            return;
-    }
-}
 
 /* The next token of a pointer, ~1 and ~0 undone; false if it is too long. */
 static bool next_token(const char **pointer, char token[POINTER_TOKEN_BYTES_MAX])
@@ -82,43 +25,8 @@ static bool next_token(const char **pointer, char token[POINTER_TOKEN_BYTES_MAX]
     return true;
 }
 
-static bool key_is(struct span raw, const char *token)
-{
-    struct json_chars left = json_chars_of(raw, true);
-    struct json_chars right = json_chars_of(span_of(token), false);
-    uint32_t character;
-
-    do {
-        character = json_chars_next(&left);
-        if (character == JSON_CHARS_FAULT || character != json_chars_next(&right))
-            return false;
-    } while (character != JSON_CHARS_END);
-    return true;
-}
-
-/* Goes to a member's value; *where is where its key starts. */
-static bool enter_member(struct walk *walk, const char *token, const char **where)
-{
-    do {
-        struct span key;
-
-        skip_space(walk);
-        if (walk->at == walk->end || *walk->at != '"')
-            return false;
-        *where = walk->at;
-        key = skip_string(walk);
-        if (!take(walk, ':'))
-            return false;
-        skip_space(walk);
-        if (key_is(key, token))
-            return true;
-        skip_value(walk);
-    } while (take(walk, ','));
-    return false;
-}
-
-/* Goes to an element of an array. */
-static bool enter_element(struct walk *walk, const char *token, const char **where)
+/* An element's index: digits without a leading zero; false if the token is none. */
+static bool read_index(const char *token, size_t *out)
 {
     size_t index = 0;
 
@@ -129,38 +37,77 @@ static bool enter_element(struct walk *walk, const char *token, const char **whe
             return false;
         index = index * 10 + (size_t)(*token - '0');
     }
-    for (; index > 0; index--) {
-        skip_value(walk);
-        if (!take(walk, ','))
-            return false;
+    *out = index;
+    return true;
+}
+
+/* Finds the member or element that a token names in a value. */
+static bool find(struct span value, const char *token, struct json_walk_entry *out)
+{
+    struct json_walk walk;
+    size_t index;
+
+    if (!json_walk_enter(&walk, value))
+        return false;
+    if (walk.object) {
+        while (json_walk_next(&walk, out)) {
+            if (json_walk_key_is(out->key, token))
+                return true;
+        }
+        return false;
     }
-    skip_space(walk);
-    *where = walk->at;
-    return walk->at < walk->end && *walk->at != ']';
+    if (!read_index(token, &index))
+        return false;
+    while (json_walk_next(&walk, out)) {
+        if (index-- == 0)
+            return true;
+    }
+    return false;
 }
 
 bool json_scan_locate(const char *text, size_t length, const char *pointer, size_t *offset)
 {
-    struct walk walk = {text, text + length};
+    struct json_walk_entry entry = {.value = {text, length}};
     char token[POINTER_TOKEN_BYTES_MAX];
-    const char *where;
+    const char *where = text;
 
-    skip_space(&walk);
-    where = walk.at;
+    while (where < text + length && *where != '\0' && strchr(" \n\r\t", *where) != NULL)
+        where++;
     while (*pointer == '/') {
-        bool found;
-
-        if (!next_token(&pointer, token))
+        if (!next_token(&pointer, token) || !find(entry.value, token, &entry))
             return false;
-        if (take(&walk, '{'))
-            found = enter_member(&walk, token, &where);
-        else
-            found = take(&walk, '[') && enter_element(&walk, token, &where);
-        if (!found)
-            return false;
+        /* A key's quote is part of it for those who read. */
+        where = entry.key.data != NULL ? entry.key.data - 1 : entry.value.data;
     }
-    if (*pointer != '\0' || where == walk.end)
+    if (*pointer != '\0' || where == text + length)
         return false;
     *offset = (size_t)(where - text);
     return true;
+}
+
+enum error json_scan_unescape(struct span value, char *out, size_t capacity, size_t *length)
+{
+    struct json_chars string;
+    size_t used = 0;
+    uint32_t character;
+
+    if (value.length < 2 || value.data[0] != '"' || value.data[value.length - 1] != '"')
+        return ERROR_SYNTAX;
+    string = json_chars_of((struct span){value.data + 1, value.length - 2}, true);
+    while ((character = json_chars_next(&string)) < JSON_CHARS_FAULT) {
+        unsigned char bytes[JSON_CHARS_BYTES_MAX];
+        size_t size = json_chars_encode(character, bytes);
+
+        if (size + 1 > capacity - used)
+            return ERROR_LIMIT;
+        memcpy(out + used, bytes, size);
+        used += size;
+    }
+    if (character == JSON_CHARS_FAULT)
+        return ERROR_SYNTAX;
+    if (used == capacity)
+        return ERROR_LIMIT;
+    out[used] = '\0';
+    *length = used;
+    return OK;
 }

@@ -15,6 +15,7 @@
 struct container {
     bool object;
     bool record;    /* its members are recorded */
+    bool watched;   /* if not all: those that are watched */
     int16_t holder; /* the recorded member whose value it is; -1 */
     int16_t member; /* the recorded member whose value comes next; -1 */
     struct json_keys_object keys;
@@ -24,6 +25,8 @@ struct json_scan {
     const unsigned char *start;
     const unsigned char *end;
     const struct text_list *descend;
+    const struct json_watch *watches;
+    size_t watch_count;
     enum reason reason;
     const unsigned char *fault;
     bool escaped; /* the string read last holds an escape */
@@ -245,6 +248,38 @@ static bool record_key(struct json_scan *scan, struct container *container, stru
     return true;
 }
 
+static bool key_is(const struct json_member *member, struct span key)
+{
+    return member->key.length == key.length && memcmp(member->key.data, key.data, key.length) == 0;
+}
+
+/* Whether members of an object that is the value of member `holder` are watched. */
+static bool watches(const struct json_scan *scan, int16_t holder)
+{
+    for (size_t i = 0; i < scan->watch_count; i++) {
+        if (key_is(&scan->members[holder], scan->watches[i].of))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a key in such an object is, or could be taken for, a watched one. */
+static bool is_watched(const struct json_scan *scan, int16_t holder, struct span key)
+{
+    const unsigned char first = key.length > 0 ? (unsigned char)*key.data : 0;
+
+    for (size_t i = 0; i < scan->watch_count; i++) {
+        const struct json_watch *watch = &scan->watches[i];
+
+        /* Most keys differ in their first letter, whatever its case. */
+        if (first < 0x80 && first != '\\' && ((first ^ (unsigned char)*watch->name) & ~0x20) != 0)
+            continue;
+        if (key_is(&scan->members[holder], watch->of) && json_chars_folds_to(key, watch->name))
+            return true;
+    }
+    return false;
+}
+
 /* Reads a key and its colon; returns at the value. */
 static const unsigned char *read_key(struct json_scan *scan, const unsigned char *at)
 {
@@ -262,7 +297,9 @@ static const unsigned char *read_key(struct json_scan *scan, const unsigned char
     reason = json_keys_add(&scan->keys, &container->keys, key, scan->escaped);
     if (!reason_allows(reason))
         return fault(scan, start, reason);
-    if (container->record && !record_key(scan, container, key))
+    container->member = -1;
+    if ((container->record || (container->watched && is_watched(scan, container->holder, key))) &&
+        !record_key(scan, container, key))
         return fault(scan, start, REASON_JSON_LIMIT);
     at = skip_space(at, scan->end);
     if (at == scan->end || *at != ':')
@@ -327,6 +364,8 @@ static const unsigned char *open_container(struct json_scan *scan, const unsigne
     container = &scan->open[scan->depth];
     container->object = object;
     container->record = object && (scan->depth == 0 || records(scan, holder));
+    container->watched = object && !container->record && holder >= 0 &&
+                         scan->depth < JSON_RECORD_DEPTH && watches(scan, holder);
     container->holder = holder;
     container->member = -1;
     if (object)
@@ -344,11 +383,20 @@ static const unsigned char *open_container(struct json_scan *scan, const unsigne
 enum reason json_scan_text(struct json_scan *scan, const char *text, size_t length,
                            const struct text_list *descend)
 {
-    const unsigned char *at = (const unsigned char *)text;
+    return json_scan_watching(scan, (struct span){text, length}, descend, NULL, 0);
+}
+
+enum reason json_scan_watching(struct json_scan *scan, struct span text,
+                               const struct text_list *descend, const struct json_watch *watched,
+                               size_t watch_count)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
 
     scan->start = at;
-    scan->end = at + length;
+    scan->end = at + text.length;
     scan->descend = descend;
+    scan->watches = watched;
+    scan->watch_count = watch_count;
     scan->reason = REASON_ALLOWED;
     scan->fault = at;
     scan->root = JSON_NONE;
@@ -394,11 +442,6 @@ const struct json_member *json_scan_member(const struct json_scan *scan, size_t 
     return index < scan->count ? &scan->members[index] : NULL;
 }
 
-static bool key_is(const struct json_member *member, struct span key)
-{
-    return member->key.length == key.length && memcmp(member->key.data, key.data, key.length) == 0;
-}
-
 const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key)
 {
     const struct span wanted = span_of(key);
@@ -429,31 +472,4 @@ int json_scan_lookalike(const struct json_scan *scan, int parent, const char *ke
 size_t json_scan_fault_offset(const struct json_scan *scan)
 {
     return (size_t)(scan->fault - scan->start);
-}
-
-enum error json_scan_unescape(struct span value, char *out, size_t capacity, size_t *length)
-{
-    struct json_chars string;
-    size_t used = 0;
-    uint32_t character;
-
-    if (value.length < 2 || value.data[0] != '"' || value.data[value.length - 1] != '"')
-        return ERROR_SYNTAX;
-    string = json_chars_of((struct span){value.data + 1, value.length - 2}, true);
-    while ((character = json_chars_next(&string)) < JSON_CHARS_FAULT) {
-        unsigned char bytes[JSON_CHARS_BYTES_MAX];
-        size_t size = json_chars_encode(character, bytes);
-
-        if (size + 1 > capacity - used)
-            return ERROR_LIMIT;
-        memcpy(out + used, bytes, size);
-        used += size;
-    }
-    if (character == JSON_CHARS_FAULT)
-        return ERROR_SYNTAX;
-    if (used == capacity)
-        return ERROR_LIMIT;
-    out[used] = '\0';
-    *length = used;
-    return OK;
 }

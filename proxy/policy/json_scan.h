@@ -49,6 +49,12 @@ struct json_member {
     int16_t parent;     /* index of the member whose object holds it; -1 at depth 1 */
 };
 
+/* A member to look out for: `name`, or what could be taken for it, in the object of `of`. */
+struct json_watch {
+    struct span of;
+    const char *name;
+};
+
 struct json_scan; /* reusable scratch space; one per thread */
 
 enum error json_scan_create(struct json_scan **out) MUST_CHECK;
@@ -64,6 +70,14 @@ void json_scan_destroy(struct json_scan *scan);
  */
 enum reason json_scan_text(struct json_scan *scan, const char *text, size_t length,
                            const struct text_list *descend);
+/*
+ * As json_scan_text. Of an object that is a recorded member's value and not in
+ * `descend`, those members too are recorded that are watched: the other
+ * members, however many, cost no place.
+ */
+enum reason json_scan_watching(struct json_scan *scan, struct span text,
+                               const struct text_list *descend, const struct json_watch *watches,
+                               size_t watch_count);
 
 enum json_type json_scan_root(const struct json_scan *scan);
 size_t json_scan_count(const struct json_scan *scan);

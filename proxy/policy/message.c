@@ -22,7 +22,7 @@ static void message_init(struct message *message)
     /* Not the byte arrays at its end: this runs for every message. */
     message->kind = MESSAGE_OTHER;
     message->id = message->id_key = message->verb = (struct span){0};
-    message->target = message->match = (struct span){0};
+    message->target = message->match = message->session = (struct span){0};
     message->rule = NULL;
     message->target_kind = TARGET_NONE;
     message->target_too_long = false;
@@ -57,8 +57,20 @@ static enum field field_of(struct span key)
 #undef IS
 }
 
-/* Sorts the top members into fields; false if there is one that is not among the six. */
-static bool read_fields(const struct json_scan *scan, fields found)
+/* The one key beside the six that a vocabulary may have. */
+static bool read_session(const struct json_member *member, const struct vocabulary *vocabulary,
+                         struct message *out)
+{
+    if (vocabulary->session_key == NULL || !span_equals(member->key, vocabulary->session_key) ||
+        member->type != JSON_TYPE_STRING || member->value.length > MESSAGE_ID_BYTES_MAX + 2)
+        return false;
+    out->session = member->value;
+    return true;
+}
+
+/* Sorts the top members into fields; false if there is one that is not among the known. */
+static bool read_fields(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                        fields found, struct message *out)
 {
     const size_t count = json_scan_count(scan);
     bool known = true;
@@ -72,7 +84,7 @@ static bool read_fields(const struct json_scan *scan, fields found)
         field = field_of(member->key);
         if (field < FIELD_COUNT)
             found[field] = member;
-        else
+        else if (!read_session(member, vocabulary, out))
             known = false;
     }
     return known;
@@ -244,6 +256,13 @@ static enum reason read_response(fields found)
     return REASON_ALLOWED;
 }
 
+static bool version_fits(const struct json_member *version, const struct vocabulary *vocabulary)
+{
+    if (vocabulary->bare)
+        return version == NULL;
+    return version != NULL && span_equals(version->value, "\"2.0\"");
+}
+
 static enum reason read_json_rpc(const struct json_scan *scan, const struct vocabulary *vocabulary,
                                  enum direction direction, struct message *out)
 {
@@ -252,13 +271,12 @@ static enum reason read_json_rpc(const struct json_scan *scan, const struct voca
 
     if (json_scan_root(scan) == JSON_TYPE_ARRAY)
         return REASON_BATCH_REFUSED;
-    known = read_fields(scan, found);
+    known = read_fields(scan, vocabulary, found, out);
     out->kind = kind_of(found);
     identified = read_id(found[FIELD_ID], out);
     if (!known)
         return REASON_MESSAGE_KEY;
-    if (found[FIELD_JSONRPC] == NULL || !span_equals(found[FIELD_JSONRPC]->value, "\"2.0\"") ||
-        out->kind == MESSAGE_OTHER)
+    if (!version_fits(found[FIELD_JSONRPC], vocabulary) || out->kind == MESSAGE_OTHER)
         return REASON_MESSAGE_SHAPE;
     if (out->kind == MESSAGE_RESPONSE && found[FIELD_ID] != NULL &&
         found[FIELD_ID]->type == JSON_TYPE_NULL)
@@ -342,4 +360,20 @@ enum reason message_read(const struct json_scan *scan, const struct vocabulary *
         break;
     }
     return REASON_MESSAGE_SHAPE;
+}
+
+enum reason message_read_ask(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                             struct message *out)
+{
+    fields found = {NULL};
+    bool known;
+
+    message_init(out);
+    if (json_scan_root(scan) != JSON_TYPE_OBJECT)
+        return REASON_MESSAGE_SHAPE;
+    known = read_fields(scan, vocabulary, found, out) && out->session.data == NULL;
+    out->kind = MESSAGE_REQUEST;
+    for (unsigned i = 0; i < FIELD_COUNT; i++)
+        known = known && (found[i] == NULL || i == FIELD_METHOD || i == FIELD_PARAMS);
+    return known ? read_call(scan, vocabulary, DIRECTION_S2C, found, out) : REASON_MESSAGE_KEY;
 }

@@ -2,7 +2,8 @@
  * What a scanned message says: its kind, id, verb and target. Strict where
  * parsers behind the gate are known to differ: JSON-RPC messages have the six
  * top-level keys of JSON-RPC 2.0 and no other, a key that leads to a verb or a
- * target has no look-alike beside it, and ids are strings or safe integers.
+ * target has no look-alike beside it, and ids are strings or safe integers. A
+ * vocabulary may be without "jsonrpc", or have one key more (dialect.h).
  */
 #ifndef SIDELOCK_POLICY_MESSAGE_H
 #define SIDELOCK_POLICY_MESSAGE_H
@@ -32,6 +33,7 @@ struct message {
     enum target_kind target_kind;
     bool target_too_long; /* escaped, and longer than MESSAGE_TARGET_BYTES_MAX */
     struct span match;    /* the value of the rule's match_key, as written */
+    struct span session;  /* the value of the vocabulary's session_key, as written */
     char id_bytes[MESSAGE_ID_BYTES_MAX + 3];
     char verb_bytes[DIALECT_VERB_BYTES_MAX + 1];
     char target_bytes[MESSAGE_TARGET_BYTES_MAX + 1];
@@ -44,5 +46,13 @@ struct message {
  */
 enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,
                          enum direction direction, struct message *out);
+
+/*
+ * Reads an entry of the object that a vocabulary's asks_key names, which was
+ * scanned last as a text of its own: a request of the service without an id,
+ * whose only keys are "method" and "params".
+ */
+enum reason message_read_ask(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                             struct message *out);
 
 #endif

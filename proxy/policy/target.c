@@ -61,3 +61,16 @@ bool target_is_listed(const struct text_list *globs, struct span target)
     }
     return false;
 }
+
+enum reason target_check(const struct text_list *targets, const struct text_list *session_targets,
+                         struct span target, enum target_kind kind)
+{
+    if (targets == NULL && session_targets == NULL)
+        return REASON_ALLOWED;
+    if (target_is_ambiguous(target, kind))
+        return REASON_TARGET_AMBIGUOUS;
+    if ((targets != NULL && !target_is_listed(targets, target)) ||
+        (session_targets != NULL && !target_is_listed(session_targets, target)))
+        return REASON_TARGET_REFUSED;
+    return REASON_ALLOWED;
+}

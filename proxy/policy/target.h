@@ -2,6 +2,7 @@
 #ifndef SIDELOCK_POLICY_TARGET_H
 #define SIDELOCK_POLICY_TARGET_H
 
+#include "base/reason.h"
 #include "base/text.h"
 #include "policy/dialect.h"
 
@@ -14,5 +15,12 @@
 bool target_is_ambiguous(struct span target, enum target_kind kind);
 
 bool target_is_listed(const struct text_list *globs, struct span target);
+
+/*
+ * Whether a target is on both lists, of which one that is NULL sets no limit.
+ * REASON_ALLOWED, REASON_TARGET_AMBIGUOUS, REASON_TARGET_REFUSED.
+ */
+enum reason target_check(const struct text_list *targets, const struct text_list *session_targets,
+                         struct span target, enum target_kind kind);
 
 #endif

@@ -3,8 +3,9 @@
  * and rules in, verdict out.
  *
  * The way of a message: json_scan (is it strict JSON?) -> message (what does it
- * say: kind, id, verb, target?) -> vet (may it?). A verdict never rewrites: the
- * bytes that were vetted are the bytes forwarded.
+ * say: kind, id, verb, target?) -> vet (may it?). The bytes that were vetted are
+ * the bytes forwarded, with one exception: out of an answer that lists what the
+ * client may not use, those items are cut, and nothing else is touched.
  */
 #ifndef SIDELOCK_POLICY_VET_H
 #define SIDELOCK_POLICY_VET_H
@@ -13,11 +14,13 @@
 #include "base/reason.h"
 #include "policy/dialect.h"
 #include "policy/json_scan.h"
+#include "policy/mcp_http.h"
 
 #define VET_VERB_BYTES_MAX   128
 #define VET_TARGET_BYTES_MAX 1024
 #define VET_ID_BYTES_MAX     128
 #define VET_OUTSTANDING_MAX  1024 /* requests without an answer, each direction */
+#define VET_ANSWERED_MAX     64   /* requests whose answer may come again (`resumable`) */
 
 /* What JSON-RPC refusals carry: outside the range the specification reserves. */
 #define VET_REFUSAL_CODE (-31403)
@@ -34,6 +37,14 @@ struct vet_rules {
         *match_digest; /* params_text_digest() a verb's match_key value must have; NULL: refuse */
     bool observe;      /* record what would be refused, and let it pass */
     bool close_on_refusal; /* on_refusal: close */
+    /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
+    const struct mcp_http_headers *http;
+    /* MCP over HTTP: the service may send again what a broken stream did not deliver, on a GET
+     * with Last-Event-ID. `resumable`: a settled request is remembered for that; `replay`, on
+     * such a GET: a remembered request's answer, and a request of the service's that is
+     * outstanding with the same verb, pass once more. */
+    bool resumable;
+    bool replay;
 };
 
 enum vet_action {
@@ -48,17 +59,32 @@ struct vet_result {
     /* "" if not known; truncated if longer; of an answer: the verb of the request it answers */
     char verb[VET_VERB_BYTES_MAX + 1];
     char target[VET_TARGET_BYTES_MAX + 1]; /* "" if none; unescaped; truncated if longer */
-    /* Borrowed until the next call on the same vet_state's scratch; absent: none. */
+    enum message_kind kind;                /* MESSAGE_OTHER if it was not understood */
+    enum mcp_era era;                      /* with rules.http */
+    char id[VET_ID_BYTES_MAX + 3]; /* of a message with a permitted one, as written; "" if none */
+    char id_key[VET_ID_BYTES_MAX + 3]; /* the same for vet_forget(): equal exactly for equal ids */
+    /* Borrowed until the next call with the same scratch; absent: none. */
     struct span reply; /* to the sender */
     struct span
         counterpart; /* to the other side: an error for a request whose answer was refused */
+    struct span
+        forward; /* with VET_FORWARD: goes out instead of the message; absent: the message */
 };
 
-/* What one connection remembers between messages: the requests still outstanding, by direction. */
+/*
+ * What is remembered between messages: the requests still outstanding, by
+ * direction. One connection has one, or, in MCP over HTTP, all exchanges of an
+ * MCP session share one; an exchange outside a session has its own.
+ */
 struct vet_state;
 
 enum error vet_state_create(struct vet_state **out) MUST_CHECK;
 void vet_state_destroy(struct vet_state *state);
+/*
+ * Forgets a request that will not be answered: its exchange ended. `direction`
+ * is the request's; id_key is from its vet_result. Nothing if there is none.
+ */
+void vet_forget(struct vet_state *state, enum direction direction, const char *id_key);
 
 /* Scratch shared by all connections of a thread: the scanner and the reply buffer. */
 struct vet_scratch;

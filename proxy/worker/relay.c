@@ -133,7 +133,10 @@ void relay_message(struct connection *connection, enum direction direction, unsi
     case VET_FORWARD:
         connection->messages[direction]++;
         counts->forwarded++;
-        send_to(connection, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
+        if (result.forward.data != NULL)
+            send_text(connection, direction, result.forward);
+        else
+            send_to(connection, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
         break;
     case VET_REFUSE:
         send_text(connection, opposite(direction), result.reply);

@@ -59,6 +59,7 @@ static void read_rules(const json_t *rules, struct lists *lists, struct vet_rule
     out->session_targets = read_list(rules, "session_targets", &lists->session_targets);
     out->observe = json_is_true(json_object_get(rules, "observe"));
     out->close_on_refusal = json_is_true(json_object_get(rules, "close"));
+    out->resumable = json_is_true(json_object_get(rules, "resumable"));
     if (match != NULL) {
         char *text = json_dumps(match, 0);
 
@@ -102,20 +103,46 @@ static void check_reply(const char *where, struct span got, const json_t *expect
     json_decref(value);
 }
 
-static void run_step(const char *where, const json_t *step, struct vet_state *state,
-                     const struct vet_rules *rules)
+/* What goes out instead of the message: the very text, or nothing. */
+static void check_forward(const char *where, struct span got, const json_t *expected)
 {
+    if ((got.data != NULL) != (expected != NULL))
+        fail_msg("%s: %s", where, got.data == NULL ? "not rewritten" : "rewritten");
+    if (expected != NULL && !span_equals(got, json_string_value(expected)))
+        fail_msg("%s: rewritten to %.*s", where, (int)got.length, got.data);
+}
+
+/* The rules of one step: those of the case, and what is the message's own. */
+static void read_step(const json_t *step, struct mcp_http_headers *headers, struct vet_rules *rules)
+{
+    const json_t *http = json_object_get(step, "headers");
+
+    *headers = (struct mcp_http_headers){json_string_value(json_object_get(http, "version")),
+                                         json_string_value(json_object_get(http, "method")),
+                                         json_string_value(json_object_get(http, "name"))};
+    rules->http = http != NULL ? headers : NULL;
+    rules->replay = json_is_true(json_object_get(step, "replay"));
+}
+
+static void run_step(const char *where, const json_t *step, struct vet_state *state,
+                     const struct vet_rules *case_rules)
+{
+    static const char *const kinds[] = {"other", "request", "notification", "response", "typed"};
     static const char *const actions[] = {
         [VET_REFUSE] = "refuse", [VET_CLOSE] = "close", [VET_FORWARD] = "forward"};
     const json_t *message = json_object_get(step, "message");
     const json_t *reply_text = json_object_get(step, "reply_text");
     const char *direction = json_string_value(json_object_get(step, "direction"));
+    const json_t *forget = json_object_get(step, "forget"), *kind = json_object_get(step, "kind");
+    struct vet_rules rules = *case_rules;
+    struct mcp_http_headers headers;
     struct vet_result result;
     char *text = json_is_string(message) ? strdup(json_string_value(message))
                                          : json_dumps(message, JSON_COMPACT);
 
     assert_non_null(text);
-    vet_message(state, scratch, rules,
+    read_step(step, &headers, &rules);
+    vet_message(state, scratch, &rules,
                 strcmp(direction, "c2s") == 0 ? DIRECTION_C2S : DIRECTION_S2C, text, strlen(text),
                 !json_is_true(json_object_get(step, "binary")), &result);
     check_text(where, "the verdict", actions[result.action], json_object_get(step, "verdict"));
@@ -123,6 +150,16 @@ static void run_step(const char *where, const json_t *step, struct vet_state *st
                json_object_get(step, "reason"));
     check_text(where, "the verb", result.verb, json_object_get(step, "verb"));
     check_text(where, "the target", result.target, json_object_get(step, "target"));
+    if (kind != NULL)
+        check_text(where, "the kind", kinds[result.kind], kind);
+    if (rules.http != NULL)
+        check_text(where, "the era", result.era == MCP_MODERN ? "modern" : "",
+                   json_object_get(step, "era"));
+    check_forward(where, result.forward, json_object_get(step, "forward"));
+    if (forget != NULL)
+        vet_forget(state,
+                   strcmp(json_string_value(forget), "c2s") == 0 ? DIRECTION_C2S : DIRECTION_S2C,
+                   result.id_key);
     check_reply(where, result.counterpart, json_object_get(step, "counterpart"), false);
     if (reply_text != NULL)
         assert_true(span_equals(result.reply, json_string_value(reply_text)));
@@ -176,6 +213,18 @@ static void test_mcp_vectors(void **state)
 {
     (void)state;
     run_vectors(VECTORS_DIR "/vet/mcp.json");
+}
+
+static void test_answer_vectors(void **state)
+{
+    (void)state;
+    run_vectors(VECTORS_DIR "/vet/answers.json");
+}
+
+static void test_mcp_http_vectors(void **state)
+{
+    (void)state;
+    run_vectors(VECTORS_DIR "/vet/mcp-http.json");
 }
 
 static void test_other_vectors(void **state)
@@ -415,6 +464,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mcp_vectors),        cmocka_unit_test(test_other_vectors),
+        cmocka_unit_test(test_answer_vectors),     cmocka_unit_test(test_mcp_http_vectors),
         cmocka_unit_test(test_smuggling_refused),  cmocka_unit_test(test_plain_twins_pass),
         cmocka_unit_test(test_outstanding_limit),  cmocka_unit_test(test_idle_state_is_small),
         cmocka_unit_test(test_long_target_is_cut), cmocka_unit_test(test_opaque_text_is_utf8),
