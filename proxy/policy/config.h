@@ -39,6 +39,7 @@ enum inject_encoding {
     INJECT_TEXT = 1,    /* a string value as it is */
     INJECT_JSON,        /* compact JSON */
     INJECT_BASE64_JSON, /* standard base64 of compact JSON; percent-encoded on the wire */
+    INJECT_SHELL_WORDS, /* an array of strings, each in single quotes, for services that split */
 };
 
 struct query_pass {

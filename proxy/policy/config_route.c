@@ -29,8 +29,11 @@ static void read_pass(struct config_reader *reader, const char *name, json_t *va
     config_reader_pattern(reader, value, &pass->pattern);
 }
 
-static const struct config_word encodings[] = {
-    {"text", INJECT_TEXT}, {"json", INJECT_JSON}, {"base64-json", INJECT_BASE64_JSON}, {NULL, 0}};
+static const struct config_word encodings[] = {{"text", INJECT_TEXT},
+                                               {"json", INJECT_JSON},
+                                               {"base64-json", INJECT_BASE64_JSON},
+                                               {"shell-words", INJECT_SHELL_WORDS},
+                                               {NULL, 0}};
 
 static const struct config_key inject_keys[] = {
     {.name = "from",

@@ -193,6 +193,34 @@ static enum error append_base64(const struct buffer *bytes, struct buffer *out)
     return OK;
 }
 
+/*
+ * Words as a shell splits them (POSIX XCU 2.2.2). What single quotes cannot hold, or
+ * what the services' own splitters read differently, is refused.
+ */
+static enum error append_words(json_t *list, struct buffer *out)
+{
+    size_t i;
+    json_t *word;
+
+    if (!json_is_array(list))
+        return ERROR_INVALID;
+    json_array_foreach(list, i, word)
+    {
+        const char *text = json_string_value(word);
+
+        if (text == NULL)
+            return ERROR_INVALID;
+        for (const char *c = text; *c != '\0'; c++) {
+            if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ' || *c == 0x7f)
+                return ERROR_INVALID;
+        }
+        buffer_append_text(out, i > 0 ? " '" : "'");
+        buffer_append_text(out, text);
+        buffer_append_text(out, "'");
+    }
+    return buffer_failed(out) ? ERROR_LIMIT : OK;
+}
+
 enum error params_append_part(const struct params *params, const char *pointer,
                               enum inject_encoding encoding, struct buffer *out)
 {
@@ -208,6 +236,8 @@ enum error params_append_part(const struct params *params, const char *pointer,
         buffer_append(out, json_string_value(part), json_string_length(part));
         return buffer_failed(out) ? ERROR_LIMIT : OK;
     }
+    if (encoding == INJECT_SHELL_WORDS)
+        return append_words(part, out);
     buffer_init(&canonical, CANONICAL_BYTES_MAX);
     canonical_append(&canonical, part);
     if (buffer_failed(&canonical)) {

@@ -244,6 +244,36 @@ static void test_append_part(void **state)
     params_destroy(params);
 }
 
+/* What a splitter could read in two ways never leaves the store. */
+static void test_append_shell_words(void **state)
+{
+    static const char record[] =
+        "{\"args\":[\"-y\",\"a b\",\"\",\"$HOME `x` ;|&#*?\\u00fc\"],\"none\":[],"
+        "\"bad\":[[\"it's\"],[\"back\\\\slash\"],[\"line\\nend\"],[\"del\\u007f\"],[1],[null],"
+        "[[\"nested\"]]],\"text\":\"a b\"}";
+    struct params *params = NULL;
+    struct buffer out;
+
+    (void)state;
+    assert_int_equal(params_parse(record, strlen(record), &params), OK);
+    expect_part(params, "/args", INJECT_SHELL_WORDS, "'-y' 'a b' '' '$HOME `x` ;|&#*?\xc3\xbc'");
+    expect_part(params, "/none", INJECT_SHELL_WORDS, "");
+    buffer_init(&out, 1024);
+    assert_int_equal(params_append_part(params, "/text", INJECT_SHELL_WORDS, &out), ERROR_INVALID);
+    for (int i = 0; i < 7; i++) {
+        char pointer[16];
+
+        (void)snprintf(pointer, sizeof(pointer), "/bad/%d", i);
+        assert_int_equal(params_append_part(params, pointer, INJECT_SHELL_WORDS, &out),
+                         ERROR_INVALID);
+    }
+    buffer_clear(&out);
+    buffer_init(&out, 8);
+    assert_int_equal(params_append_part(params, "/args", INJECT_SHELL_WORDS, &out), ERROR_LIMIT);
+    buffer_clear(&out);
+    params_destroy(params);
+}
+
 /* Random reals: what is injected reads back as the very number that was stored. */
 static void test_reals_keep_their_value(void **state)
 {
@@ -387,6 +417,7 @@ int main(void)
         cmocka_unit_test(test_part_digests),
         cmocka_unit_test(test_text_digests),
         cmocka_unit_test(test_append_part),
+        cmocka_unit_test(test_append_shell_words),
         cmocka_unit_test(test_reals_keep_their_value),
         cmocka_unit_test(test_commands_are_found),
         cmocka_unit_test(test_faulty_commands),
