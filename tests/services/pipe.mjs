@@ -1,0 +1,47 @@
+// Joins two sockets: whatever comes to one address goes to another, both ways.
+// For tools that know only ports or services that know only ports.
+import net from 'node:net';
+
+export class Pipe {
+  // Each an argument of net.listen and net.connect: {path} or {host, port}.
+  constructor(from, to) {
+    this.from = from;
+    this.to = to;
+    this.sockets = new Set();
+  }
+
+  async start() {
+    this.server = net.createServer({ allowHalfOpen: true }, (near) => {
+      const far = net.connect({ ...this.to, allowHalfOpen: true });
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ]) {
+        this.sockets.add(socket);
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          this.sockets.delete(socket);
+          other.destroy();
+        });
+        socket.pipe(other);
+      }
+    });
+    await new Promise((resolve, reject) => {
+      this.server.once('error', reject);
+      this.server.listen(this.from, resolve);
+    });
+    return this;
+  }
+
+  get port() {
+    return this.server.address().port;
+  }
+
+  async stop() {
+    if (!this.server) return;
+    const closed = new Promise((resolve) => this.server.close(resolve));
+    for (const socket of this.sockets) socket.destroy();
+    await closed;
+    this.server = undefined;
+  }
+}
