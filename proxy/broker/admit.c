@@ -1,14 +1,13 @@
 #include "broker/admit.h"
 
 #include "base/log.h"
+#include "broker/browser.h"
 #include "broker/dial.h"
 #include "broker/prepare.h"
 #include "broker/reports.h"
 #include "broker/upstream.h"
 #include "broker/workers.h"
-#include "policy/admission.h"
-#include "policy/exec_policy.h"
-#include "system/executable.h"
+#include "policy/own_path.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +16,14 @@
 #define QUERY_BYTES_MAX (192 * 1024)
 #define OFFER_BYTES_MAX 1024
 
-static void begin_line(const struct admission *admission, const char *event)
+struct admission_listener admit_listener(const struct admission *admission)
+{
+    const struct ipc_admit *request = admission->request;
+
+    return (struct admission_listener){request->listener_address, (uint16_t)request->listener_port};
+}
+
+void admit_begin_line(const struct admission *admission, const char *event)
 {
     struct audit *audit = admission->broker->audit;
     const struct ipc_admit *request = admission->request;
@@ -47,7 +53,7 @@ static void log_refused(const struct admission *admission, enum reason reason)
 {
     struct audit *audit = admission->broker->audit;
 
-    begin_line(admission, "denied");
+    admit_begin_line(admission, "denied");
     audit_reason(audit, reason);
     audit_text(audit, "host", admission->request->host);
     audit_text(audit, "origin", admission->request->origin);
@@ -60,114 +66,6 @@ void admit_refuse(struct admission *admission, enum reason reason)
     if (reports_count_denial(admission->broker, admission->surface, reason))
         log_refused(admission, reason);
     send_denial(admission, reason);
-}
-
-bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE])
-{
-    char token[TOKEN_BYTES_MAX + 1];
-    struct token_claims claims;
-    enum reason reason;
-
-    if (!admission_token_in_query(query, token, sizeof(token)))
-        return false;
-    reason =
-        token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(), &claims);
-    secret_wipe(token, sizeof(token));
-    if (!reason_allows(reason))
-        return true;
-    memcpy(session, claims.session_id, sizeof(claims.session_id));
-    if (store_session_revoke(broker->store, session, broker_now()) == OK)
-        workers_cut_session(broker->workers, session, REASON_SESSION_REVOKED);
-    else
-        log_error("session %s could not be revoked", session);
-    return true;
-}
-
-static bool record_is_for(const struct store_params *record, const struct broker_surface *surface)
-{
-    return record->surface[0] == '\0' || strcmp(record->surface, surface->config->name) == 0;
-}
-
-/* The record the session names, as it is now: its digest, and its value for later steps. */
-static enum reason load_params(struct admission *admission, struct store_params *record)
-{
-    struct buffer json;
-    enum error error;
-
-    buffer_init(&json, PARAMS_BYTES_MAX);
-    error =
-        store_params_get(admission->broker->store, admission->session.params_name, record, &json);
-    if (error == OK)
-        error = params_parse(json.data, json.length, &admission->params);
-    buffer_wipe(&json);
-    if (error == ERROR_NOT_FOUND)
-        return REASON_PARAMS_CHANGED;
-    if (error != OK)
-        return REASON_INTERNAL;
-    return record_is_for(record, admission->surface) ? REASON_ALLOWED : REASON_PARAMS_CHANGED;
-}
-
-static enum reason check_session(struct admission *admission, const struct token_claims *claims)
-{
-    const struct ipc_admit *request = admission->request;
-    struct store_params record = {.digest = "-"};
-    enum error error =
-        store_session_get(admission->broker->store, claims->session_id, &admission->session);
-    enum reason reason = REASON_ALLOWED;
-
-    if (error != OK)
-        return error == ERROR_NOT_FOUND ? REASON_SESSION_UNKNOWN : REASON_INTERNAL;
-    admission->has_session = true;
-    if (admission->session.params_name[0] != '\0')
-        reason = load_params(admission, &record);
-    if (!reason_allows(reason) && reason != REASON_PARAMS_CHANGED)
-        return reason;
-    return session_check(&admission->session, claims, reason_allows(reason) ? record.digest : NULL,
-                         request->caller_known, request->caller_uid, broker_now());
-}
-
-/* A ticket stands for its session: as if its token had been presented. */
-static enum reason claims_of_ticket(struct admission *admission, struct span ticket,
-                                    struct token_claims *claims)
-{
-    struct broker *broker = admission->broker;
-    struct session session = {0};
-    enum error error;
-
-    if (!tickets_redeem(broker->tickets, ticket, broker_now(), admission->claimed_session))
-        return REASON_TICKET_INVALID;
-    error = store_session_get(broker->store, admission->claimed_session, &session);
-    if (error != OK)
-        return error == ERROR_NOT_FOUND ? REASON_SESSION_UNKNOWN : REASON_INTERNAL;
-    memcpy(claims->session_id, session.id, sizeof(session.id));
-    memcpy(claims->token_id, session.token_id, sizeof(session.token_id));
-    memcpy(claims->surface, session.surface, sizeof(session.surface));
-    memcpy(claims->params_digest, session.params_digest, sizeof(session.params_digest));
-    session_clear(&session);
-    return strcmp(claims->surface, admission->surface->config->name) == 0
-               ? REASON_ALLOWED
-               : REASON_TOKEN_WRONG_SURFACE;
-}
-
-static enum reason check_credential(struct admission *admission, const struct request *request)
-{
-    const char *surface = admission->surface->config->name;
-    struct token_claims claims = {0};
-    struct credential credential;
-    enum reason reason = admission_credential(request, &credential);
-
-    if (!reason_allows(reason))
-        return reason;
-    if (credential.kind == CREDENTIAL_TICKET) {
-        reason = claims_of_ticket(admission, credential.bytes, &claims);
-    } else {
-        reason = token_verify(store_token_key(admission->broker->store), credential.bytes, surface,
-                              broker_now(), &claims);
-        if (reason_allows(reason) || reason == REASON_TOKEN_EXPIRED ||
-            reason == REASON_TOKEN_WRONG_SURFACE)
-            memcpy(admission->claimed_session, claims.session_id, sizeof(claims.session_id));
-    }
-    return reason_allows(reason) ? check_session(admission, &claims) : reason;
 }
 
 /* The query of plain HTTP passes as it is where the route does not say what may. */
@@ -198,32 +96,6 @@ static enum reason check_route(struct admission *admission, const struct request
     return reason;
 }
 
-/* What may run was checked when the record was stored; files change. */
-static enum reason check_executables(struct admission *admission)
-{
-    char why[512];
-    enum error error;
-
-    if (admission->params == NULL)
-        return REASON_ALLOWED;
-    error = exec_policy_check(admission->broker->config, admission->params, executable_facts, NULL,
-                              why, sizeof(why));
-    if (error == OK)
-        return REASON_ALLOWED;
-    log_warning("parameter record %s: %s", admission->session.params_name, why);
-    return REASON_EXECUTABLE_REFUSED;
-}
-
-enum reason admit_load_params(struct admission *admission)
-{
-    struct store_params record;
-    enum reason reason = REASON_PARAMS_REQUIRED;
-
-    if (admission->session.params_name[0] != '\0')
-        reason = load_params(admission, &record);
-    return reason_allows(reason) ? check_executables(admission) : reason;
-}
-
 static struct request request_of(const struct ipc_admit *admit)
 {
     struct request request = {
@@ -246,31 +118,35 @@ static struct request request_of(const struct ipc_admit *admit)
     return request;
 }
 
-/* The steps of policy/admission.h, in their order. */
-static enum reason decide(struct admission *admission)
+/* The steps of policy/admission.h that are the same for any path, in their order. */
+static enum reason check_entry(struct admission *admission, const struct request *request)
 {
     const struct surface *surface = admission->surface->config;
-    const struct ipc_admit *admit = admission->request;
-    struct request request = request_of(admit);
-    struct admission_listener listener = {admit->listener_address, (uint16_t)admit->listener_port};
+    struct admission_listener listener = admit_listener(admission);
     enum reason reason = admission->surface->killed ? REASON_SURFACE_KILLED : REASON_ALLOWED;
 
     if (reason_allows(reason))
-        reason = admission_host(surface, &listener, request.host);
+        reason = admission_host(surface, &listener, request->host);
     if (reason_allows(reason))
-        reason = admission_origin(surface, &listener, request.origin);
+        reason = admission_origin(surface, &listener, request->origin);
     if (reason_allows(reason))
-        reason = admission_caller(surface, &request);
+        reason = admission_caller(surface, request);
     if (reason_allows(reason))
-        reason = admit_token_in_query(admission->broker, request.query, admission->claimed_session)
+        reason = admit_token_in_query(admission->broker, request->query, admission->claimed_session)
                      ? REASON_TOKEN_IN_QUERY
                      : REASON_ALLOWED;
+    return reason;
+}
+
+/* The steps after them, for what goes to the service. */
+static enum reason check_passage(struct admission *admission, const struct request *request)
+{
+    enum reason reason = admit_check_credential(admission, request);
+
     if (reason_allows(reason))
-        reason = check_credential(admission, &request);
+        reason = check_route(admission, request);
     if (reason_allows(reason))
-        reason = check_route(admission, &request);
-    if (reason_allows(reason))
-        reason = check_executables(admission);
+        reason = admit_check_executables(admission);
     return reason;
 }
 
@@ -327,7 +203,7 @@ static bool log_admitted(struct admission *admission, const struct connection_en
 {
     struct audit *audit = admission->broker->audit;
 
-    begin_line(admission, "admitted");
+    admit_begin_line(admission, "admitted");
     audit_number(audit, "connection", (int64_t)entry->id);
     audit_text(audit, "route", admission->route->path);
     if (admission->session.params_name[0] != '\0') {
@@ -385,29 +261,6 @@ void admit_grant(struct admission *admission, int fd, const char *accept)
     workers_send_verdict(broker->workers, admission->worker, &verdict, fd);
 }
 
-enum reason admit_still_good(const struct admission *admission)
-{
-    struct broker *broker = admission->broker;
-    const struct ipc_admit *request = admission->request;
-    struct store_params record = {.digest = "-"};
-    struct session session = {0};
-    bool gone = false;
-    enum reason reason;
-
-    if (admission->surface->killed)
-        return REASON_SURFACE_KILLED;
-    if (store_session_get(broker->store, admission->session.id, &session) != OK)
-        return REASON_SESSION_UNKNOWN;
-    if (session.params_name[0] != '\0')
-        gone = store_params_get(broker->store, session.params_name, &record, NULL) != OK ||
-               !record_is_for(&record, admission->surface);
-    session.used_at = 0; /* by this very admission */
-    reason = session_check(&session, NULL, gone ? NULL : record.digest, request->caller_known,
-                           request->caller_uid, broker_now());
-    session_clear(&session);
-    return reason;
-}
-
 /* HTTP: the worker asks for links as it needs them. */
 static void grant_http(struct admission *admission)
 {
@@ -463,6 +316,7 @@ static enum error on_admit(struct broker *broker, unsigned worker, const void *b
 {
     struct ipc_admit request;
     struct admission admission = {.broker = broker, .worker = worker, .request = &request};
+    struct request asked;
     enum reason reason;
 
     if (ipc_decode_admit(bytes, length, &request) != OK ||
@@ -471,7 +325,15 @@ static enum error on_admit(struct broker *broker, unsigned worker, const void *b
     admission.surface = &broker->surfaces[request.surface];
     buffer_init(&admission.offer, OFFER_BYTES_MAX);
     buffer_init(&admission.query, QUERY_BYTES_MAX);
-    reason = decide(&admission);
+    asked = request_of(&request);
+    reason = check_entry(&admission, &asked);
+    if (reason_allows(reason) && own_path_is(asked.path)) {
+        browser_answer(&admission, &asked);
+        clear(&admission);
+        return OK;
+    }
+    if (reason_allows(reason))
+        reason = check_passage(&admission, &asked);
     if (reason_allows(reason))
         link_up(&admission);
     else

@@ -7,6 +7,7 @@
 
 #include "broker/broker.h"
 #include "ipc/messages.h"
+#include "policy/admission.h"
 #include "policy/params.h"
 
 /* ADMIT, DENIED, REFUSED, CLOSED or COUNTS. ERROR_SYNTAX: the worker broke the protocol. */
@@ -42,6 +43,15 @@ enum reason admit_still_good(const struct admission *admission);
  * logs by now: its session is revoked, and named in `session`.
  */
 bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE]);
+/* The credential of a request, and the session behind it. */
+enum reason admit_check_credential(struct admission *admission, const struct request *request);
+/* The session whose id is in `claimed_session`: as if its token had been presented. */
+enum reason admit_check_named(struct admission *admission);
+/* What may run was checked when the record was stored; files change. */
+enum reason admit_check_executables(struct admission *admission);
+/* Begins a line of the audit log with what is known of the request. */
+void admit_begin_line(const struct admission *admission, const char *event);
+struct admission_listener admit_listener(const struct admission *admission);
 /* Refuses, with an audit line. */
 void admit_refuse(struct admission *admission, enum reason reason);
 

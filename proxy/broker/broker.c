@@ -296,6 +296,8 @@ static enum error start(struct run *run)
     if (error == OK)
         error = tickets_create(&broker->tickets);
     if (error == OK)
+        error = tickets_create(&broker->login_codes);
+    if (error == OK)
         error = connections_create(&broker->connections);
     if (error == OK)
         error = control_create(broker, &broker->control);
@@ -327,6 +329,7 @@ static void stop(struct run *run)
     close_surfaces(broker);
     connections_destroy(broker->connections);
     tickets_destroy(broker->tickets);
+    tickets_destroy(broker->login_codes);
     if (broker->audit != NULL)
         reports_suppressed(broker);
     if (broker->audit != NULL && log_start(broker, "stopped") != OK)

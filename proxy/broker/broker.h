@@ -5,6 +5,7 @@
  *   broker.c      starts and stops everything; listeners, signals
  *   workers.c     the worker processes: start, replace, tell
  *   admit.c       one admission question from a worker -> verdict and descriptor
+ *   admit_session.c  the credential, its session and parameter record
  *   upstream.c    the way to the service: connect, write the handshake
  *   dial.c        further links, for HTTP under a grant
  *   prepare.c     routes that ask the service for a path first
@@ -14,7 +15,8 @@
  *   register.c    the loopback exception register from configuration and state
  *   denials.c     how many denials may have a line of their own
  *   certificates.c  what surfaces speak TLS with
- *   tickets.c     short single-use tickets for clients that cannot send a header
+ *   tickets.c     short single-use tickets for clients that cannot send a header; login codes
+ *   browser.c     /.sidelock/...: logs browsers in and out
  */
 #ifndef SIDELOCK_BROKER_BROKER_H
 #define SIDELOCK_BROKER_BROKER_H
@@ -62,6 +64,7 @@ struct broker {
     struct audit *audit;
     char audit_path[4096]; /* <state_dir>/audit.jsonl */
     struct tickets *tickets;
+    struct tickets *login_codes;
     struct workers *workers;
     struct control *control;
     struct connections *connections; /* the live ones */
@@ -113,7 +116,10 @@ void workers_cut_surface(struct workers *workers, size_t surface, enum reason re
 /* What surfaces speak TLS with from now on. */
 void workers_send_certificates(struct workers *workers);
 
-/* tickets.c: in memory only; a restart forgets them. */
+/*
+ * tickets.c: single-use words for a session, in memory only; a restart forgets
+ * them. Tickets and login codes are both such words, kept apart.
+ */
 #define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */
 #define TICKET_LIFETIME_S 60
 enum error tickets_create(struct tickets **out) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "base/secret.h"
 #include "policy/admission.h"
+#include "policy/login_cookie.h"
 #include "wire/url.h"
 #include "worker/state.h"
 
@@ -116,11 +117,20 @@ void handshake_deny(struct connection *connection, enum reason reason)
     /* The broker knows of its own denials and of what it admitted. */
     if (!silent && (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
         report_denied(connection, reason, terminate(handshake, handshake->request.query));
-    connection->state = CONNECTION_LINGERING;
-    connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
     if (!silent)
         denial_write(connection, reason, &handshake->denial);
-    if (silent || buffer_failed(&handshake->denial)) {
+    if (silent)
+        handshake->denial.failed = true;
+    handshake_answer(connection);
+}
+
+void handshake_answer(struct connection *connection)
+{
+    struct handshake *handshake = connection->handshake;
+
+    connection->state = CONNECTION_LINGERING;
+    connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
+    if (buffer_failed(&handshake->denial)) {
         handshake_end(connection);
         connection_release(connection);
         return;
@@ -200,19 +210,29 @@ struct wanted_header {
     const char **value;
 };
 
-static enum reason read_headers(struct handshake *handshake, struct ipc_admit *admit)
+static enum reason read_headers(struct connection *connection, struct ipc_admit *admit)
 {
+    struct handshake *handshake = connection->handshake;
     const struct wanted_header wanted[] = {
         {"host", &admit->host},
         {"origin", &admit->origin},
         {"authorization", &admit->authorization},
         {"sec-websocket-protocol", &admit->subprotocols},
+        {"sec-fetch-site", &admit->fetch_site},
     };
+    struct span cookie;
+    enum reason reason = login_cookie_find(connection->surface, &handshake->request, &cookie);
+
+    if (!reason_allows(reason))
+        return reason;
+    if (cookie.length >= REQUEST_HEADER_BYTES_MAX)
+        return REASON_HEADERS_TOO_LARGE;
+    admit->cookie = terminate(handshake, cookie);
 
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct span value;
-        enum reason reason = http_request_single(&handshake->request, wanted[i].name, &value);
 
+        reason = http_request_single(&handshake->request, wanted[i].name, &value);
         if (!reason_allows(reason))
             return reason;
         if (value.length >= REQUEST_HEADER_BYTES_MAX)
@@ -281,12 +301,13 @@ static enum reason build_admit(struct connection *connection, struct ipc_admit *
     if (reason_allows(reason))
         reason = check_upgrade(handshake, body, &admit->upgrade);
     if (reason_allows(reason))
-        reason = read_headers(handshake, admit);
+        reason = read_headers(connection, admit);
     if (reason_allows(reason))
         reason = read_route_headers(connection, admit);
     keep_ticket_subprotocol(handshake, admit->subprotocols);
     admit->method = terminate(handshake, request->method);
     admit->path = handshake->path;
+    admit->body = handshake->body;
     admit->query = terminate(handshake, request->query);
     return reason;
 }
@@ -312,6 +333,7 @@ static void ask_broker(struct connection *connection)
 static void read_head(struct connection *connection)
 {
     struct handshake *handshake = connection->handshake;
+    enum http_progress progress;
     enum reason reason;
     ssize_t received;
 
@@ -333,8 +355,11 @@ static void read_head(struct connection *connection)
         return;
     }
     handshake->head_length += (size_t)received;
-    switch (
-        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason)) {
+    progress =
+        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason);
+    if (progress == HTTP_COMPLETE)
+        progress = own_paths_read(handshake, &reason);
+    switch (progress) {
     case HTTP_MORE:
         return;
     case HTTP_COMPLETE:

@@ -5,6 +5,7 @@
  *   worker.c      starts, runs and drains; the channel to the broker; the tick
  *   accept.c      listeners: who is it, is there room, a connection is born
  *   handshake.c   HTTP before 101: read the head, ask the broker, or deny
+ *   own_paths.c   /.sidelock/...: pages for people, bodies for the broker
  *   denial.c      what a client is told that is not let in
  *   upgrade.c     the service's 101, then the client's
  *   downstream.c  the client's WebSocket (libwebsockets)
@@ -72,6 +73,7 @@ struct handshake {
     char *head; /* the request as received; owned */
     size_t head_length;
     struct http_request request; /* spans into head */
+    const char *body;            /* of a request to the gate's own paths, in head; NULL: none */
     char request_id[REQUEST_ID_SIZE];
     char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" until known */
     char key[WS_KEY_SIZE];             /* the client's Sec-WebSocket-Key */
@@ -80,8 +82,8 @@ struct handshake {
     char subprotocol[64];              /* what the client is answered; "": none */
     struct buffer offer;               /* subprotocols offered to the service */
     struct buffer response;            /* the service's head, until complete */
-    struct buffer denial;              /* what is left to write of a denial */
-    size_t lingered_bytes;             /* taken and thrown away after it */
+    struct buffer denial;  /* what is left to write of a denial, or of an answer of ours */
+    size_t lingered_bytes; /* taken and thrown away after it */
 };
 
 /* The WebSocket to the service. */
@@ -224,10 +226,21 @@ struct connection *connection_find(struct worker *worker, uint64_t id);
 /* handshake.c */
 enum error handshake_start(struct connection *connection, int fd) MUST_CHECK;
 void handshake_deny(struct connection *connection, enum reason reason);
+/* Writes what is in `denial` and ends the connection. */
+void handshake_answer(struct connection *connection);
 /* Frees it, closing the descriptor unless libwebsockets took it. */
 void handshake_end(struct connection *connection);
 /* Stops watching the client's descriptor and hands it out; the caller owns it. */
 int handshake_release_fd(struct connection *connection);
+
+/* own_paths.c */
+/*
+ * Goes on with a request whose head is complete: to one of the gate's own
+ * paths, its body must be there too, at most OWN_PATH_BODY_BYTES_MAX of it.
+ */
+enum http_progress own_paths_read(struct handshake *handshake, enum reason *reason);
+/* The broker's yes to such a request: a page, or what the verdict says. */
+void own_paths_answer(struct connection *connection, const struct ipc_verdict *verdict);
 
 /* denial.c */
 /* Appends the answer to the request of `connection->handshake`, for programs or for people. */

@@ -73,7 +73,7 @@ static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *ve
 
     if (fd >= 0)
         close(fd);
-    if (!reason_allows(verdict->reason))
+    if (!reason_allows(verdict->reason) || verdict->answer != NULL)
         return;
     ipc_encode_closed(&writer, &(struct ipc_closed){.connection = verdict->connection,
                                                     .surface = verdict->surface,
@@ -90,7 +90,7 @@ static enum error on_verdict(struct worker *worker, const void *bytes, size_t le
 
     if (ipc_decode_verdict(bytes, length, &verdict) != OK ||
         verdict.surface >= worker->config->surface_count ||
-        reason_allows(verdict.reason) != (fd >= 0)) {
+        (reason_allows(verdict.reason) && verdict.answer == NULL) != (fd >= 0)) {
         if (fd >= 0)
             close(fd);
         return ERROR_SYNTAX;
@@ -98,6 +98,8 @@ static enum error on_verdict(struct worker *worker, const void *bytes, size_t le
     connection = connection_find(worker, verdict.connection);
     if (connection == NULL || connection->state != CONNECTION_ADMITTING)
         on_stray_verdict(worker, &verdict, fd);
+    else if (reason_allows(verdict.reason) && verdict.answer != NULL)
+        own_paths_answer(connection, &verdict);
     else if (reason_allows(verdict.reason))
         upgrade_admitted(connection, &verdict, fd);
     else
