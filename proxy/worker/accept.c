@@ -5,7 +5,6 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #define ACCEPTS_PER_WAKEUP 64
 
@@ -62,10 +61,8 @@ static void welcome(const struct worker_poll *listener, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     birth.caller_known = caller_uid(listener->worker->callers, fd, &birth.caller_uid) == OK;
     room = has_room(listener, birth.caller_known, birth.caller_uid) || make_room(listener);
-    if (connection_create(&birth, &connection) != OK) {
-        close(fd);
+    if (connection_create(&birth, &connection) != OK)
         return;
-    }
     if (!room)
         connection_drop(connection, REASON_CAPACITY);
 }
@@ -95,7 +92,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 void worker_accept_more(struct worker *worker, bool accept)
 {
-    if (worker->accepting == accept || (accept && worker->draining))
+    if (worker->accepting == accept || (accept && (worker->draining || !secure_complete(worker))))
         return;
     worker->accepting = accept;
     for (size_t i = 0; i < worker->listener_count; i++) {

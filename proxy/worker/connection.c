@@ -2,6 +2,25 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+/* The rest of the worker sees a plain socket in any case. */
+static enum error open_client(struct connection *connection, int fd)
+{
+    enum error error = OK;
+
+    if (connection->surface->tls != NULL)
+        error = secure_start(connection, fd, &fd);
+    if (error != OK)
+        return error;
+    error = handshake_start(connection, fd);
+    if (error == OK)
+        return OK;
+    close(fd);
+    if (connection->tls != NULL)
+        tls_abandon(connection->tls);
+    return error;
+}
 
 enum error connection_create(const struct connection_birth *birth, struct connection **out)
 {
@@ -9,8 +28,10 @@ enum error connection_create(const struct connection_birth *birth, struct connec
     struct connection *connection = calloc(1, sizeof(*connection));
     enum error error;
 
-    if (connection == NULL)
+    if (connection == NULL) {
+        close(birth->fd);
         return ERROR_MEMORY;
+    }
     connection->worker = worker;
     connection->id = ++worker->next_id;
     connection->surface_index = birth->listener->surface;
@@ -20,7 +41,7 @@ enum error connection_create(const struct connection_birth *birth, struct connec
     connection->caller_uid = birth->caller_uid;
     connection->link.fd = -1;
     connection->deadline_ms = worker_now_ms(worker) + HEAD_TIMEOUT_MS;
-    error = handshake_start(connection, birth->fd);
+    error = open_client(connection, birth->fd);
     if (error != OK) {
         free(connection);
         return error;
@@ -49,6 +70,8 @@ void connection_release(struct connection *connection)
     struct worker *worker = connection->worker;
 
     if (connection->handshake != NULL || connection->wsi != NULL || connection->link.poll_active)
+        return;
+    if (!secure_finish(connection))
         return;
     if (connection->previous != NULL)
         connection->previous->next = connection->next;
@@ -154,6 +177,8 @@ static void on_deadline(struct connection *connection)
         link_close(connection);
         downstream_abort(connection);
         handshake_end(connection);
+        if (connection->finishing && connection->tls != NULL)
+            tls_abort(connection->tls);
         connection_release(connection);
         return;
     }

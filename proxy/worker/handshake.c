@@ -284,13 +284,16 @@ static enum reason build_admit(struct connection *connection, struct ipc_admit *
     enum reason reason;
     bool body;
 
-    *admit = (struct ipc_admit){.connection = connection->id,
-                                .surface = connection->surface_index,
-                                .request_id = handshake->request_id,
-                                .listener_address = connection->listener->address,
-                                .listener_port = connection->listener->port,
-                                .caller_known = connection->caller_known,
-                                .caller_uid = connection->caller_uid};
+    *admit = (struct ipc_admit){
+        .connection = connection->id,
+        .surface = connection->surface_index,
+        .request_id = handshake->request_id,
+        .listener_address = connection->listener->address,
+        .listener_port = connection->listener->port,
+        .caller_known = connection->caller_known,
+        .caller_uid = connection->caller_uid,
+        .secure = connection->surface->tls != NULL,
+        .certificate = connection->certificate[0] != '\0' ? connection->certificate : NULL};
     if (url_path_decode(request->path, handshake->path, sizeof(handshake->path)) != OK) {
         handshake->path[0] = '\0';
         return REASON_PATH_INVALID;

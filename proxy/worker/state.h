@@ -4,6 +4,8 @@
  *
  *   worker.c      starts, runs and drains; the channel to the broker; the tick
  *   accept.c      listeners: who is it, is there room, a connection is born
+ *   secure.c      the certificates of surfaces; TLS of a connection
+ *   tls.c         TLS on the client's socket; what follows sees a plain one
  *   handshake.c   HTTP before 101: read the head, ask the broker, or deny
  *   own_paths.c   /.sidelock/...: pages for people, bodies for the broker
  *   denial.c      what a client is told that is not let in
@@ -19,6 +21,7 @@
 
 #include "base/buffer.h"
 #include "base/reason.h"
+#include "base/secret.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "policy/config.h"
@@ -28,6 +31,7 @@
 #include "system/listener.h"
 #include "wire/http_request.h"
 #include "wire/ws_frame.h"
+#include "worker/tls.h"
 #include "worker/worker.h"
 
 #include <uv.h>
@@ -117,12 +121,14 @@ struct connection {
     const struct route *route; /* known once admitted */
     enum connection_state state;
     bool admitted, opened;
+    bool finishing;     /* nothing but `tls` is left of it */
     enum reason reason; /* why it ends */
     unsigned close_code;
     uint64_t deadline_ms; /* of the current state; 0: none */
     uint64_t asked_ms;    /* when the broker was asked */
     bool caller_known;
     uint32_t caller_uid;
+    struct tls *tls; /* in front of the client's descriptor; NULL: none, or it has ended */
     struct handshake *handshake; /* NULL once open */
     struct lws *wsi;             /* NULL before open and after its end */
     struct link link;
@@ -142,6 +148,7 @@ struct connection {
     struct text_list session_verbs, session_targets;
     bool session_verbs_set, session_targets_set;
     char match_digest[IPC_DIGEST_SIZE];
+    char certificate[SHA256_HEX_SIZE]; /* the client's; "": none */
     struct vet_state *vet;
     uint64_t messages[DIRECTION_COUNT];
 };
@@ -171,7 +178,9 @@ struct worker {
     uv_prepare_t reaper; /* frees the dead */
     struct worker_poll *listeners;
     size_t listener_count;
-    bool accepting;
+    bool accepting, ready_told;
+    struct tls_context **contexts; /* one a surface; NULL: none speaks TLS */
+    unsigned char *tls_scratch;    /* TLS_CHUNK_BYTES */
     struct caller_lookup *callers;
     struct surface_counts *surfaces;
     struct connection *connections; /* newest first */
@@ -205,7 +214,7 @@ void accept_stop(struct worker *worker);
 struct connection_birth {
     struct worker *worker;
     const struct worker_poll *listener;
-    int fd; /* taken over on success */
+    int fd; /* taken over in any case */
     bool caller_known;
     uint32_t caller_uid;
 };
@@ -222,6 +231,19 @@ void connection_release(struct connection *connection);
 void connection_reap(struct worker *worker);
 void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
 struct connection *connection_find(struct worker *worker, uint64_t id);
+
+/* secure.c */
+/* What TLS needs of the worker, if a surface speaks it; before the sandbox closes. */
+enum error secure_allocate(struct worker *worker) MUST_CHECK;
+void secure_release(struct worker *worker);
+/* Whether the broker has sent everything that surfaces need. */
+bool secure_complete(const struct worker *worker);
+/* For the connections that come from now on. */
+enum error secure_install(struct worker *worker, const struct ipc_tls *tls) MUST_CHECK;
+/* Takes over the client's descriptor in any case; *plain_fd is the caller's. */
+enum error secure_start(struct connection *connection, int fd, int *plain_fd) MUST_CHECK;
+/* The rest of the connection is gone. Whether TLS is as well; else it ends soon. */
+bool secure_finish(struct connection *connection);
 
 /* handshake.c */
 enum error handshake_start(struct connection *connection, int fd) MUST_CHECK;

@@ -13,6 +13,7 @@
 
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
+#define DESCRIPTORS_OF_TLS         2 /* the socket pair between TLS and the rest */
 #define ACCEPT_SLACK               128
 #define COUNTS_INTERVAL_MS         1000
 #define EXIT_FAILED                70
@@ -141,6 +142,29 @@ static enum error on_extend(struct worker *worker, const void *bytes, size_t len
     return OK;
 }
 
+static void tell_ready(struct worker *worker)
+{
+    if (worker->ready_told || !secure_complete(worker))
+        return;
+    worker->ready_told = true;
+    worker_accept_more(worker, true);
+    report_ready(worker);
+}
+
+/* The message held a key: nothing of it stays in the channel's buffer. */
+static enum error on_tls(struct worker *worker, const void *bytes, size_t length)
+{
+    struct ipc_tls tls;
+    enum error error = ipc_decode_tls(bytes, length, &tls);
+
+    if (error == OK)
+        error = secure_install(worker, &tls);
+    channel_wipe(worker->channel);
+    if (error == OK)
+        tell_ready(worker);
+    return error;
+}
+
 static enum error on_message(struct worker *worker, const void *bytes, size_t length, int fd)
 {
     enum ipc_type type = ipc_type_of(bytes, length);
@@ -158,6 +182,8 @@ static enum error on_message(struct worker *worker, const void *bytes, size_t le
         return on_cut_surface(worker, bytes, length);
     case IPC_EXTEND:
         return on_extend(worker, bytes, length);
+    case IPC_TLS:
+        return on_tls(worker, bytes, length);
     case IPC_DRAIN:
         begin_drain(worker);
         return ipc_decode_bare(bytes, length);
@@ -234,26 +260,31 @@ static void on_prepare(uv_prepare_t *prepare)
 static enum error size_descriptors(struct worker *worker, size_t *descriptors)
 {
     struct rlimit limit;
-    size_t wanted = 0;
+    size_t wanted = 0, each = DESCRIPTORS_PER_CONNECTION;
 
-    for (size_t i = 0; i < worker->config->surface_count; i++)
+    for (size_t i = 0; i < worker->config->surface_count; i++) {
         wanted += worker->config->surfaces[i].limits.max_connections;
+        if (worker->config->surfaces[i].tls != NULL)
+            each = DESCRIPTORS_PER_CONNECTION + DESCRIPTORS_OF_TLS;
+    }
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
     /* Beyond the surfaces' limits there is room for those about to be told so. */
     wanted += ACCEPT_SLACK;
-    *descriptors = SPARE_DESCRIPTORS + DESCRIPTORS_PER_CONNECTION * wanted;
+    *descriptors = SPARE_DESCRIPTORS + each * wanted;
     if (*descriptors > limit.rlim_max)
         *descriptors = (size_t)limit.rlim_max;
     limit.rlim_cur = *descriptors;
     if (*descriptors <= SPARE_DESCRIPTORS || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    worker->connection_max = (*descriptors - SPARE_DESCRIPTORS) / DESCRIPTORS_PER_CONNECTION;
+    worker->connection_max = (*descriptors - SPARE_DESCRIPTORS) / each;
     return OK;
 }
 
 static enum error allocate(struct worker *worker)
 {
+    enum error error;
+
     worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
     worker->read_buffer = malloc(PRE_BYTES + READ_BYTES);
     worker->write_buffer = malloc(WS_CLIENT_HEADER_MAX + READ_BYTES);
@@ -265,7 +296,8 @@ static enum error allocate(struct worker *worker)
     if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK)
         return ERROR_CRYPTO;
     worker->mask_left = sizeof(worker->mask_pool);
-    return vet_scratch_create(&worker->scratch);
+    error = secure_allocate(worker);
+    return error == OK ? vet_scratch_create(&worker->scratch) : error;
 }
 
 static enum error start_loop(struct worker *worker, const struct worker_options *options)
@@ -304,7 +336,7 @@ static enum error start(struct worker *worker, const struct worker_options *opti
     if (error == OK)
         error = accept_start(worker, options);
     if (error == OK)
-        report_ready(worker);
+        tell_ready(worker);
     return error;
 }
 
@@ -318,6 +350,8 @@ static void stop(struct worker *worker)
     for (struct connection *c = worker->connections; c != NULL; c = c->next) {
         link_close(c);
         handshake_end(c);
+        if (c->tls != NULL)
+            tls_abort(c->tls);
     }
     uv_close((uv_handle_t *)&worker->channel_poll, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
@@ -334,6 +368,7 @@ static void release(struct worker *worker)
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);
+    secure_release(worker);
     vet_scratch_destroy(worker->scratch);
     caller_lookup_destroy(worker->callers);
     channel_destroy(worker->channel);

@@ -36,6 +36,14 @@ static void try_socket(void)
     (void)!socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 }
 
+/* A pair of datagram sockets: each can be told to send to anybody. */
+static void try_socketpair(void)
+{
+    int pair[2];
+
+    (void)!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair);
+}
+
 /* On a descriptor it may well hold: any will do, the call itself is forbidden. */
 static void try_connect(void)
 {
@@ -63,8 +71,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } attempts[] = {
-    {"execve", try_execve}, {"open", try_open}, {"socket", try_socket},   {"connect", try_connect},
-    {"ptrace", try_ptrace}, {"fork", try_fork}, {"nothing", try_nothing},
+    {"execve", try_execve},   {"open", try_open},
+    {"socket", try_socket},   {"connect", try_connect},
+    {"ptrace", try_ptrace},   {"fork", try_fork},
+    {"nothing", try_nothing}, {"socketpair", try_socketpair},
 };
 
 enum error __wrap_sandbox_enter(size_t max_descriptors)

@@ -31,7 +31,7 @@ describe('after the sandbox has closed', () => {
     assert.equal(gate.auditLines().some((line) => line.event === 'worker_exited'), false);
   });
 
-  for (const attempt of ['execve', 'open', 'socket', 'connect', 'ptrace', 'fork']) {
+  for (const attempt of ['execve', 'open', 'socket', 'socketpair', 'connect', 'ptrace', 'fork']) {
     const skip = SANITIZED && RUNTIME_MAY.includes(attempt) && 'the sanitizers need it';
     it(`${attempt} ends the worker`, { skip }, async () => {
       const gate = newGate();
