@@ -1,7 +1,8 @@
 #include "broker/control_routes.h"
 
-#include "broker/control_input.h"
+#include "broker/control_exchange.h"
 #include "broker/control_json.h"
+#include "broker/control_sessions.h"
 #include "broker/operations.h"
 #include "broker/register_state.h"
 
@@ -10,77 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char type_json[] = "application/json";
-static const char type_problem[] = "application/problem+json";
-
-/* One request on its way through a handler. */
-struct exchange {
-    struct broker *broker;
-    const struct control_request *request;
-    struct control_answer *answer;
-    struct operation operation;
-    char name[CONTROL_PATH_BYTES_MAX]; /* what {} in the route's pattern matched */
-};
-
 void control_routes_problem(struct control_answer *answer, unsigned status, enum reason reason,
                             const char *detail)
 {
     buffer_reset(&answer->body);
     answer->status = status;
-    answer->content_type = type_problem;
+    answer->content_type = "application/problem+json";
     buffer_append_format(&answer->body, "{\"status\":%u", status);
     if (reason != REASON_INTERNAL)
         buffer_append_format(&answer->body, ",\"reason\":\"%s\"", reason_info(reason)->code);
     buffer_append_text(&answer->body, ",\"detail\":");
     control_json_text(&answer->body, detail);
     buffer_append_text(&answer->body, "}\n");
-}
-
-static unsigned status_of(const struct operation *operation, enum error error)
-{
-    switch (error) {
-    case ERROR_SYNTAX:
-        return 400;
-    case ERROR_INVALID:
-    case ERROR_DENIED:
-        return 422;
-    case ERROR_LIMIT:
-        return 413;
-    case ERROR_NOT_FOUND:
-        return 404;
-    case ERROR_EXISTS:
-    case ERROR_STATE:
-        return 409;
-    default:
-        return operation->reason == REASON_AUDIT_UNAVAILABLE ? 503 : 500;
-    }
-}
-
-/* The answer to a failed operation. */
-static void fail(struct exchange *exchange, enum error error)
-{
-    struct operation *operation = &exchange->operation;
-    const char *detail = operation->why[0] != '\0' ? operation->why : error_text(error);
-
-    control_routes_problem(exchange->answer, status_of(operation, error), operation->reason,
-                           detail);
-}
-
-static struct buffer *begin(struct exchange *exchange, unsigned status)
-{
-    buffer_reset(&exchange->answer->body);
-    exchange->answer->status = status;
-    exchange->answer->content_type = type_json;
-    return &exchange->answer->body;
-}
-
-static const char *query(const struct exchange *exchange, const char *name)
-{
-    for (size_t i = 0; i < exchange->request->query_count; i++) {
-        if (strcmp(exchange->request->query[i].name, name) == 0)
-            return exchange->request->query[i].value;
-    }
-    return NULL;
 }
 
 struct counting {
@@ -102,9 +44,10 @@ static void get_status(struct exchange *exchange)
     enum error error = store_session_each(exchange->broker->store, count_active, &counting);
 
     if (error != OK)
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
     else
-        control_json_status(begin(exchange, 200), exchange->broker, counting.active, counting.now);
+        control_json_status(control_exchange_begin(exchange, 200), exchange->broker,
+                            counting.active, counting.now);
 }
 
 static void get_metrics(struct exchange *exchange)
@@ -113,10 +56,11 @@ static void get_metrics(struct exchange *exchange)
     enum error error = store_session_each(exchange->broker->store, count_active, &counting);
 
     if (error != OK) {
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
         return;
     }
-    control_json_metrics(begin(exchange, 200), exchange->broker, counting.active, counting.now);
+    control_json_metrics(control_exchange_begin(exchange, 200), exchange->broker, counting.active,
+                         counting.now);
     exchange->answer->content_type = "text/plain; version=0.0.4";
 }
 
@@ -124,7 +68,7 @@ static void get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
     size_t count = exchange->broker->config->surface_count;
-    const char *wanted = query(exchange, "format");
+    const char *wanted = control_exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
     enum error error;
 
@@ -135,23 +79,23 @@ static void get_register(struct exchange *exchange)
     }
     error = register_state_gather(exchange->broker, facts);
     if (error != OK) {
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
         return;
     }
     error = register_render(facts, count, markdown ? REGISTER_MARKDOWN : REGISTER_JSON,
-                            begin(exchange, 200));
+                            control_exchange_begin(exchange, 200));
     if (markdown)
         exchange->answer->content_type = "text/markdown; charset=utf-8";
     for (size_t i = 0; i < count; i++)
         register_facts_clear(&facts[i]);
     if (error != OK)
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
 }
 
 static void get_surfaces(struct exchange *exchange)
 {
     struct broker *broker = exchange->broker;
-    struct buffer *out = begin(exchange, 200);
+    struct buffer *out = control_exchange_begin(exchange, 200);
 
     buffer_append_text(out, "{\"surfaces\":[");
     for (size_t i = 0; i < broker->config->surface_count; i++) {
@@ -167,10 +111,10 @@ static void set_killed(struct exchange *exchange, bool killed)
     enum error error = operations_set_killed(&exchange->operation, exchange->name, killed);
 
     if (error != OK) {
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
         return;
     }
-    control_json_surface(begin(exchange, 200), exchange->broker,
+    control_json_surface(control_exchange_begin(exchange, 200), exchange->broker,
                          broker_surface(exchange->broker, exchange->name));
     buffer_append_text(&exchange->answer->body, "\n");
 }
@@ -185,14 +129,6 @@ static void arm_surface(struct exchange *exchange)
     set_killed(exchange, false);
 }
 
-/* A list of documents in the making. */
-struct listing {
-    struct buffer *out;
-    const struct broker *broker;
-    int64_t now;
-    size_t count;
-};
-
 static void list_record(void *context, const struct store_params *params)
 {
     struct listing *listing = context;
@@ -204,34 +140,34 @@ static void list_record(void *context, const struct store_params *params)
 
 static void get_params(struct exchange *exchange)
 {
-    struct listing listing = {.out = begin(exchange, 200)};
+    struct listing listing = {.out = control_exchange_begin(exchange, 200)};
     enum error error;
 
     buffer_append_text(listing.out, "{\"params\":[");
     error = store_params_each(exchange->broker->store, list_record, &listing);
     buffer_append_text(listing.out, "]}\n");
     if (error != OK)
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
 }
 
 static void put_record(struct exchange *exchange)
 {
     struct store_params stored;
-    enum error error =
-        operations_put_params(&exchange->operation, exchange->name, query(exchange, "surface"),
-                              exchange->request->body, &stored);
+    enum error error = operations_put_params(&exchange->operation, exchange->name,
+                                             control_exchange_query(exchange, "surface"),
+                                             exchange->request->body, &stored);
 
     if (error != OK) {
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
         return;
     }
-    control_json_params(begin(exchange, 200), &stored);
+    control_json_params(control_exchange_begin(exchange, 200), &stored);
     buffer_append_text(&exchange->answer->body, "\n");
 }
 
 static void get_record(struct exchange *exchange)
 {
-    const char *revealing = query(exchange, "reveal");
+    const char *revealing = control_exchange_query(exchange, "reveal");
     bool reveal = revealing != NULL && strcmp(revealing, "1") == 0;
     struct store_params stored;
     struct buffer json;
@@ -242,17 +178,12 @@ static void get_record(struct exchange *exchange)
     if (error == OK) {
         struct span text = {json.data, json.length};
 
-        error = control_json_record(begin(exchange, 200), &stored, text, reveal);
+        error = control_json_record(control_exchange_begin(exchange, 200), &stored, text, reveal);
         buffer_append_text(&exchange->answer->body, "\n");
     }
     buffer_wipe(&json);
     if (error != OK)
-        fail(exchange, error);
-}
-
-static void no_content(struct exchange *exchange)
-{
-    buffer_append_text(begin(exchange, 200), "{}\n");
+        control_exchange_fail(exchange, error);
 }
 
 static void delete_record(struct exchange *exchange)
@@ -260,136 +191,9 @@ static void delete_record(struct exchange *exchange)
     enum error error = operations_remove_params(&exchange->operation, exchange->name);
 
     if (error != OK)
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
     else
-        no_content(exchange);
-}
-
-static void list_session(void *context, const struct session *session)
-{
-    struct listing *listing = context;
-
-    if (listing->count++ > 0)
-        buffer_append_text(listing->out, ",");
-    control_json_session(listing->out, listing->broker, session, listing->now);
-}
-
-static void get_sessions(struct exchange *exchange)
-{
-    struct listing listing = {
-        .out = begin(exchange, 200), .broker = exchange->broker, .now = broker_now()};
-    enum error error;
-
-    buffer_append_text(listing.out, "{\"sessions\":[");
-    error = store_session_each(exchange->broker->store, list_session, &listing);
-    buffer_append_text(listing.out, "]}\n");
-    if (error != OK)
-        fail(exchange, error);
-}
-
-/* Gives out a token; clears both. */
-static void answer_token(struct exchange *exchange, unsigned status, struct session *session,
-                         char *token)
-{
-    control_json_created(begin(exchange, status), session, token);
-    buffer_append_text(&exchange->answer->body, "\n");
-    secret_wipe(token, strlen(token));
-    free(token);
-    session_clear(session);
-}
-
-static void post_session(struct exchange *exchange)
-{
-    struct operation *operation = &exchange->operation;
-    struct control_document *document = NULL;
-    struct session_request wanted = {0};
-    struct session session;
-    char *token = NULL;
-    enum error error = control_input_session(exchange->request->body, &wanted, &document,
-                                             operation->why, sizeof(operation->why));
-
-    if (error == OK) {
-        error = operations_create_session(operation, &wanted, &session, &token);
-        control_input_clear(document, &wanted);
-    }
-    if (error != OK) {
-        fail(exchange, error);
-        return;
-    }
-    answer_token(exchange, 201, &session, token);
-}
-
-static void renew_session(struct exchange *exchange)
-{
-    struct operation *operation = &exchange->operation;
-    struct session session;
-    int64_t ttl_s = 0;
-    char *token = NULL;
-    enum error error = control_input_renewal(exchange->request->body, &ttl_s, operation->why,
-                                             sizeof(operation->why));
-
-    if (error == OK)
-        error = operations_renew_session(operation, exchange->name, ttl_s, &session, &token);
-    if (error == OK)
-        answer_token(exchange, 200, &session, token);
-    else
-        fail(exchange, error);
-}
-
-static void get_session(struct exchange *exchange)
-{
-    struct session session;
-    enum error error = store_session_get(exchange->broker->store, exchange->name, &session);
-
-    if (error != OK) {
-        if (error == ERROR_NOT_FOUND)
-            operation_fail(&exchange->operation, error,
-                           "there is no such session; `sidelock session list` lists them");
-        fail(exchange, error);
-        return;
-    }
-    control_json_session(begin(exchange, 200), exchange->broker, &session, broker_now());
-    buffer_append_text(&exchange->answer->body, "\n");
-    session_clear(&session);
-}
-
-static void delete_session(struct exchange *exchange)
-{
-    enum error error = operations_revoke_session(&exchange->operation, exchange->name);
-
-    if (error != OK)
-        fail(exchange, error);
-    else
-        no_content(exchange);
-}
-
-static void delete_sessions(struct exchange *exchange)
-{
-    size_t count = 0;
-    enum error error =
-        operations_revoke_sessions(&exchange->operation, query(exchange, "surface"), &count);
-
-    if (error != OK)
-        fail(exchange, error);
-    else
-        buffer_append_format(begin(exchange, 200), "{\"revoked\":%zu}\n", count);
-}
-
-static void post_ticket(struct exchange *exchange)
-{
-    char ticket[TICKET_SIZE], expires[CONTROL_TIME_SIZE];
-    int64_t expires_at = 0;
-    enum error error =
-        operations_issue_ticket(&exchange->operation, exchange->name, ticket, &expires_at);
-
-    if (error != OK) {
-        fail(exchange, error);
-        return;
-    }
-    control_json_time(expires_at, expires);
-    buffer_append_format(begin(exchange, 201), "{\"ticket\":\"%s\",\"expires_at\":\"%s\"}\n",
-                         ticket, expires);
-    secret_wipe(ticket, sizeof(ticket));
+        control_exchange_no_content(exchange);
 }
 
 static void post_reload(struct exchange *exchange)
@@ -397,9 +201,9 @@ static void post_reload(struct exchange *exchange)
     enum error error = operations_reload(&exchange->operation);
 
     if (error != OK)
-        fail(exchange, error);
+        control_exchange_fail(exchange, error);
     else
-        control_json_certificates(begin(exchange, 200), exchange->broker);
+        control_json_certificates(control_exchange_begin(exchange, 200), exchange->broker);
 }
 
 /* In a pattern, {} stands for one segment; `query` names the parameters it takes. */
@@ -419,13 +223,14 @@ static const struct route_entry {
     {"GET", "/v1/params/{}", get_record, "reveal"},
     {"PUT", "/v1/params/{}", put_record, "surface"},
     {"DELETE", "/v1/params/{}", delete_record, NULL},
-    {"GET", "/v1/sessions", get_sessions, NULL},
-    {"POST", "/v1/sessions", post_session, NULL},
-    {"DELETE", "/v1/sessions", delete_sessions, "surface"},
-    {"GET", "/v1/sessions/{}", get_session, NULL},
-    {"DELETE", "/v1/sessions/{}", delete_session, NULL},
-    {"POST", "/v1/sessions/{}/ticket", post_ticket, NULL},
-    {"POST", "/v1/sessions/{}/renew", renew_session, NULL},
+    {"GET", "/v1/sessions", control_sessions_list, NULL},
+    {"POST", "/v1/sessions", control_sessions_create, NULL},
+    {"DELETE", "/v1/sessions", control_sessions_revoke_all, "surface"},
+    {"GET", "/v1/sessions/{}", control_sessions_show, NULL},
+    {"DELETE", "/v1/sessions/{}", control_sessions_revoke, NULL},
+    {"POST", "/v1/sessions/{}/ticket", control_sessions_ticket, NULL},
+    {"POST", "/v1/sessions/{}/login", control_sessions_login, "host"},
+    {"POST", "/v1/sessions/{}/renew", control_sessions_renew, NULL},
 };
 
 bool control_routes_takes_body(const char *method)

@@ -19,6 +19,7 @@
  *   GET    /v1/sessions/{id}
  *   DELETE /v1/sessions/{id}                revokes
  *   POST   /v1/sessions/{id}/ticket
+ *   POST   /v1/sessions/{id}/login[?host=H] a one-time address for a browser
  *
  * Errors are application/problem+json (RFC 9457): {"status", "reason"?, "detail"}.
  */

@@ -69,6 +69,19 @@ enum error operations_revoke_sessions(struct operation *operation, const char *s
 enum error operations_issue_ticket(struct operation *operation, const char *id,
                                    char out[TICKET_SIZE], int64_t *expires_at) MUST_CHECK;
 
+/*
+ * A single-use login address of a live session, for a browser: good for
+ * TICKET_LIFETIME_S, the code in its fragment. `host` is one of the surface's
+ * own names, NULL for the best of them. `url` is the caller's to wipe.
+ * ERROR_STATE if the session is not live or single-use, ERROR_INVALID for a
+ * host that is not the surface's.
+ */
+enum error operations_issue_login(struct operation *operation, const char *id, const char *host,
+                                  struct buffer *url, int64_t *expires_at) MUST_CHECK;
+/* A live session by its id, for the caller to clear; ERROR_NOT_FOUND, ERROR_STATE. */
+enum error operations_find_live(struct operation *operation, const char *id,
+                                struct session *out) MUST_CHECK;
+
 /* The kill switch: on closes every live connection of the surface. */
 enum error operations_set_killed(struct operation *operation, const char *surface,
                                  bool killed) MUST_CHECK;

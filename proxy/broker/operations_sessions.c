@@ -270,8 +270,7 @@ static enum error ended(struct operation *operation, enum session_state state)
                           states[state].text);
 }
 
-/* A live session by its id, for the caller to clear. */
-static enum error find_live(struct operation *operation, const char *id, struct session *out)
+enum error operations_find_live(struct operation *operation, const char *id, struct session *out)
 {
     struct session session;
     enum session_state state;
@@ -300,7 +299,7 @@ enum error operations_renew_session(struct operation *operation, const char *id,
     enum error error = check_ttl(operation, ttl_s);
 
     if (error == OK)
-        error = find_live(operation, id, &session);
+        error = operations_find_live(operation, id, &session);
     if (error != OK)
         return error;
     session.expires_at = now + ttl_s;
@@ -382,7 +381,7 @@ enum error operations_issue_ticket(struct operation *operation, const char *id,
     int64_t now = broker_now();
     struct session session;
     char ticket[TICKET_SIZE];
-    enum error error = find_live(operation, id, &session);
+    enum error error = operations_find_live(operation, id, &session);
 
     if (error != OK)
         return error;

@@ -43,6 +43,15 @@ static const struct verb verbs[] = {
      "`revoke` closes the session's live connections at once.\n"
      "`ticket` prints a ticket, good once and for 60 seconds, for clients that cannot send a\n"
      "header: it goes into the WebSocket subprotocol sidelock.ticket.TICKET."},
+    {"open", cmd_open,
+     "sidelock open SURFACE [--host HOST] [--params NAME] [--ttl 8h] [--allow VERB]...\n"
+     "              [--tool GLOB]... [--caller uid=N] [--json]",
+     "log a browser in",
+     "Makes a session and prints one address, alone: opened in a browser within 60 seconds, once,\n"
+     "it logs the browser in and leads to the surface's first page. --host chooses another of the\n"
+     "surface's names than NAME.localhost, which keeps its cookies apart from other services'.\n"
+     "The other options are those of `session create`. `sidelock session revoke` ends it, and so\n"
+     "does the page /.sidelock/logout."},
     {"kill", cmd_kill, "sidelock kill SURFACE | --all", "throw a surface's kill switch",
      "Cuts every live connection of the surface and answers 503 from then on, also after a\n"
      "restart, until `sidelock arm`."},

@@ -142,7 +142,8 @@ static inline int broker_fixture_make(void **state)
     snprintf(broker->audit_path, sizeof(broker->audit_path), "%s/audit.jsonl", fixture->root);
     broker->surfaces = calloc(fixture->config->surface_count, sizeof(*broker->surfaces));
     if (broker->surfaces == NULL || audit_open(broker->audit_path, &broker->audit) != OK ||
-        tickets_create(&broker->tickets) != OK || connections_create(&broker->connections) != OK)
+        tickets_create(&broker->tickets) != OK || tickets_create(&broker->login_codes) != OK ||
+        connections_create(&broker->connections) != OK)
         return -1;
     for (size_t i = 0; i < fixture->config->surface_count; i++)
         broker->surfaces[i].config = &fixture->config->surfaces[i];
@@ -156,6 +157,7 @@ static inline int broker_fixture_drop(void **state)
 
     connections_destroy(fixture->broker.connections);
     tickets_destroy(fixture->broker.tickets);
+    tickets_destroy(fixture->broker.login_codes);
     audit_close(fixture->broker.audit);
     store_close(fixture->broker.store);
     free(fixture->broker.surfaces);
