@@ -143,3 +143,15 @@ void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t 
     }
     buffer_append(buffer, "\"", 1);
 }
+
+void buffer_consume(struct buffer *buffer, size_t length)
+{
+    if (length >= buffer->length) {
+        buffer_reset(buffer);
+        return;
+    }
+    if (length == 0)
+        return;
+    memmove(buffer->data, buffer->data + length, buffer->length - length + 1);
+    buffer->length -= length;
+}

@@ -40,6 +40,8 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF
  * refuse: hostile bytes can always be logged and read back.
  */
 void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length);
+/* Drops bytes at the front. */
+void buffer_consume(struct buffer *buffer, size_t length);
 /* Makes room for `length` more bytes and returns where they go, or NULL; then buffer_commit(). */
 void *buffer_reserve(struct buffer *buffer, size_t length);
 void buffer_commit(struct buffer *buffer, size_t length);

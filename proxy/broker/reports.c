@@ -54,8 +54,8 @@ static enum error on_denied(struct broker *broker, const void *bytes, size_t len
     audit_text(broker->audit, "surface", surface->config->name);
     audit_text(broker->audit, "request_id", denied.request_id);
     audit_text(broker->audit, "path", denied.path);
-    if (session[0] != '\0')
-        audit_text(broker->audit, "session", session);
+    if (session[0] != '\0' || denied.session_id != NULL)
+        audit_text(broker->audit, "session", session[0] != '\0' ? session : denied.session_id);
     if (denied.caller_known)
         audit_number(broker->audit, "caller_uid", denied.caller_uid);
     audit_reason(broker->audit, denied.reason);
@@ -110,7 +110,10 @@ static enum error on_closed(struct broker *broker, unsigned worker, const void *
     audit_number(broker->audit, "connection", (int64_t)id);
     audit_reason(broker->audit, closed.reason);
     if (closed.opened) {
-        audit_number(broker->audit, "close_code", closed.close_code);
+        if (closed.requests > 0)
+            audit_number(broker->audit, "requests", (int64_t)closed.requests);
+        else
+            audit_number(broker->audit, "close_code", closed.close_code);
         audit_number(broker->audit, "messages_c2s", (int64_t)closed.messages_c2s);
         audit_number(broker->audit, "messages_s2c", (int64_t)closed.messages_s2c);
     }

@@ -11,6 +11,7 @@
 /* Spans point into the parsed bytes. */
 struct http_response {
     unsigned status;
+    struct span phrase; /* may be empty */
     bool http_1_0;
     struct http_field fields[HTTP_FIELDS_MAX];
     size_t field_count;
@@ -26,5 +27,8 @@ enum reason http_response_single(const struct http_response *response, const cha
                                  struct span *value);
 bool http_response_has_token(const struct http_response *response, const char *name,
                              const char *token);
+
+/* The standard phrase of a status (RFC 9110 section 15), or "Unknown". */
+const char *http_status_phrase(unsigned status);
 
 #endif

@@ -1,4 +1,4 @@
-#include "worker/state.h"
+#include "worker/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +96,45 @@ void connection_reap(struct worker *worker)
         text_list_clear(&connection->session_verbs);
         text_list_clear(&connection->session_targets);
         vet_state_destroy(connection->vet);
+        exchange_destroy(connection);
         free(connection->link.out);
         free(connection->link.stash);
         free(connection);
     }
     if (worker->connection_count < worker->connection_max)
         worker_accept_more(worker, true);
+}
+
+static enum error copy_list(const struct ipc_list *list, struct text_list *out)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        enum error error = text_list_add(out, list->items[i], strlen(list->items[i]));
+
+        if (error != OK)
+            return error;
+    }
+    return OK;
+}
+
+enum error connection_keep_verdict(struct connection *connection, const struct ipc_verdict *verdict)
+{
+    enum error error;
+
+    if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
+        return ERROR_SYNTAX;
+    connection->route = &connection->surface->routes[verdict->route];
+    connection->expires_at = verdict->expires_at;
+    memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));
+    text_list_clear(&connection->session_verbs);
+    text_list_clear(&connection->session_targets);
+    connection->session_verbs_set = verdict->verbs.set;
+    connection->session_targets_set = verdict->targets.set;
+    error = copy_list(&verdict->verbs, &connection->session_verbs);
+    if (error == OK)
+        error = copy_list(&verdict->targets, &connection->session_targets);
+    if (error == OK && connection->vet == NULL)
+        error = vet_state_create(&connection->vet);
+    return error;
 }
 
 /* Both WebSockets are up: say goodbye to both sides and wait a little for them. */
@@ -143,8 +176,11 @@ void connection_drop_as(struct connection *connection, enum reason reason, unsig
         close_open(connection, text, text_length);
         return;
     }
-    if (connection->admitted)
-        report_closed(connection);
+    if (connection->state == CONNECTION_EXCHANGE) {
+        exchange_drop(connection, reason);
+        return;
+    }
+    grant_end(connection, reason);
     link_close(connection);
     handshake_deny(connection, reason);
 }
@@ -170,6 +206,7 @@ static void on_deadline(struct connection *connection)
         connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
         return;
     case CONNECTION_OPEN:
+    case CONNECTION_EXCHANGE:
         return;
     case CONNECTION_CLOSING:
     case CONNECTION_LINGERING:
@@ -244,6 +281,8 @@ void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now
 {
     if (connection->state == CONNECTION_OPEN)
         tick_open(connection, now_ms, now_s);
+    else if (connection->state == CONNECTION_EXCHANGE)
+        exchange_tick(connection, now_ms, now_s);
     else if (connection->deadline_ms != 0 && now_ms >= connection->deadline_ms)
         on_deadline(connection);
 }

@@ -75,10 +75,7 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
             relay_message(connection, DIRECTION_C2S, in, length, binary);
             return 0;
         }
-        if (assembly_begin(assembly, binary, worker_now_ms(connection->worker)) != OK) {
-            connection_drop(connection, REASON_CAPACITY);
-            return 0;
-        }
+        assembly_begin(assembly, binary, worker_now_ms(connection->worker));
     }
     if (!assembly->active) {
         connection_drop(connection, REASON_CLIENT_PROTOCOL);

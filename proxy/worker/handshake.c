@@ -2,7 +2,7 @@
 #include "policy/admission.h"
 #include "policy/login_cookie.h"
 #include "wire/url.h"
-#include "worker/state.h"
+#include "worker/exchange.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,23 +10,31 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define LINGER_BYTES_MAX (256 * 1024)
+#define LINGER_BYTES_MAX   (256 * 1024)
+#define CONTENT_LENGTH_MAX UINT64_C(9999999999) /* ten digits: more is nobody's body */
 
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+static enum error new_request_id(struct handshake *handshake)
+{
+    unsigned char random[(REQUEST_ID_SIZE - 1) / 2];
+    enum error error = secret_random(random, sizeof(random));
+
+    text_hex(random, sizeof(random), handshake->request_id);
+    return error;
+}
 
 enum error handshake_start(struct connection *connection, int fd)
 {
     struct handshake *handshake = calloc(1, sizeof(*handshake));
-    unsigned char random[(REQUEST_ID_SIZE - 1) / 2];
 
     if (handshake == NULL)
         return ERROR_MEMORY;
-    if (secret_random(random, sizeof(random)) != OK ||
+    if (new_request_id(handshake) != OK ||
         uv_poll_init(&connection->worker->loop, &handshake->poll, fd) != 0) {
         free(handshake);
         return ERROR_IO;
     }
-    text_hex(random, sizeof(random), handshake->request_id);
     handshake->fd = fd;
     handshake->connection = connection;
     handshake->poll.data = handshake;
@@ -34,8 +42,18 @@ enum error handshake_start(struct connection *connection, int fd)
     buffer_init(&handshake->response, HTTP_HEAD_BYTES_MAX + READ_BYTES);
     buffer_init(&handshake->denial, HTTP_HEAD_BYTES_MAX);
     connection->handshake = handshake;
-    uv_poll_start(&handshake->poll, UV_READABLE, on_poll);
+    handshake_watch(connection, UV_READABLE);
     return OK;
+}
+
+void handshake_watch(struct connection *connection, int events)
+{
+    struct handshake *handshake = connection->handshake;
+
+    if (handshake->events == events)
+        return;
+    handshake->events = events;
+    uv_poll_start(&handshake->poll, events, on_poll);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -73,6 +91,17 @@ int handshake_release_fd(struct connection *connection)
     return fd;
 }
 
+void handshake_free_head(struct handshake *handshake)
+{
+    if (handshake->head == NULL)
+        return;
+    secret_wipe(handshake->head, handshake->head_length);
+    free(handshake->head);
+    handshake->head = NULL;
+    handshake->head_length = 0;
+    handshake->request = (struct http_request){0};
+}
+
 /* Writes what is left of the denial, then says that no more comes. */
 static void write_denial(struct handshake *handshake)
 {
@@ -84,7 +113,7 @@ static void write_denial(struct handshake *handshake)
         if (sent < 0 && errno == EINTR)
             continue;
         if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            uv_poll_start(&handshake->poll, UV_READABLE | UV_WRITABLE, on_poll);
+            handshake_watch(handshake->connection, UV_READABLE | UV_WRITABLE);
             return;
         }
         if (sent <= 0) {
@@ -95,7 +124,7 @@ static void write_denial(struct handshake *handshake)
         denial->length -= (size_t)sent;
     }
     shutdown(handshake->fd, SHUT_WR);
-    uv_poll_start(&handshake->poll, UV_READABLE, on_poll);
+    handshake_watch(handshake->connection, UV_READABLE);
 }
 
 /* NUL-terminates a span in the head, where a delimiter follows every span. */
@@ -115,7 +144,8 @@ void handshake_deny(struct connection *connection, enum reason reason)
                    reason != REASON_CAPACITY);
 
     /* The broker knows of its own denials and of what it admitted. */
-    if (!silent && (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
+    if (!silent && (connection->state == CONNECTION_HEAD ||
+                    connection->state == CONNECTION_EXCHANGE || reason == REASON_ADMISSION_TIMEOUT))
         report_denied(connection, reason, terminate(handshake, handshake->request.query));
     if (!silent)
         denial_write(connection, reason, &handshake->denial);
@@ -152,28 +182,20 @@ static bool is_websocket_key(struct span key)
     return true;
 }
 
-/* Whether the request has a body, and one whose length is beyond doubt (RFC 9112 section 6). */
-static enum reason check_body(const struct http_request *request, bool *body)
+/*
+ * Whether the request has a body, and one whose length is beyond doubt. Chunked
+ * ones are for routes that carry HTTP.
+ */
+static enum reason check_body(struct connection *connection, bool *body)
 {
-    struct span length, coding;
-    enum reason reason = http_request_single(request, "transfer-encoding", &coding);
+    const struct handshake *handshake = connection->handshake;
+    const struct route *route = admission_route(connection->surface, handshake->path, false);
+    bool chunked = route != NULL && route->kind != ROUTE_WEBSOCKET;
+    struct http_body framing = {0};
+    enum reason reason = http_body_of_request(&handshake->request, chunked, &framing);
 
-    *body = false;
-    if (!reason_allows(reason) || coding.data != NULL)
-        return REASON_LENGTH_REQUIRED;
-    reason = http_request_single(request, "content-length", &length);
-    if (!reason_allows(reason))
-        return reason;
-    if (length.data == NULL)
-        return REASON_ALLOWED;
-    if (length.length == 0 || length.length > 10)
-        return REASON_LENGTH_REQUIRED;
-    for (size_t i = 0; i < length.length; i++) {
-        if (length.data[i] < '0' || length.data[i] > '9')
-            return REASON_LENGTH_REQUIRED;
-        *body = *body || length.data[i] != '0';
-    }
-    return REASON_ALLOWED;
+    *body = reason_allows(reason) && !framing.done;
+    return framing.length > CONTENT_LENGTH_MAX ? REASON_LENGTH_REQUIRED : reason;
 }
 
 /* RFC 6455 section 4.2.1. *upgrade stays false for a request that asks for none. */
@@ -300,7 +322,7 @@ static enum reason build_admit(struct connection *connection, struct ipc_admit *
     }
     if (request->query.length >= REQUEST_QUERY_BYTES_MAX)
         return REASON_HEADERS_TOO_LARGE;
-    reason = check_body(request, &body);
+    reason = check_body(connection, &body);
     if (reason_allows(reason))
         reason = check_upgrade(handshake, body, &admit->upgrade);
     if (reason_allows(reason))
@@ -325,19 +347,57 @@ static void ask_broker(struct connection *connection)
         connection_drop(connection, reason);
         return;
     }
+    if (grant_covers(connection, &admit)) {
+        exchange_begin(connection, &admit);
+        return;
+    }
+    grant_end(connection, REASON_CLIENT_CLOSED);
+    admit.connection = connection->id;
     connection->state = CONNECTION_ADMITTING;
     connection->asked_ms = worker_now_ms(connection->worker);
     connection->deadline_ms = connection->asked_ms + ADMISSION_TIMEOUT_MS +
                               connection->surface->limits.upstream_timeout_ms;
-    uv_poll_start(&connection->handshake->poll, UV_DISCONNECT, on_poll);
+    handshake_watch(connection, UV_DISCONNECT);
     report_admit(connection, &admit);
+}
+
+void handshake_granted(struct connection *connection, const struct ipc_verdict *verdict)
+{
+    struct ipc_admit admit;
+
+    if (reason_allows(build_admit(connection, &admit)))
+        grant_given(connection, verdict, &admit);
+    else
+        connection_drop(connection, REASON_INTERNAL);
+}
+
+/* What has come so far: a whole head, or not yet. */
+static void parse_head(struct connection *connection)
+{
+    struct handshake *handshake = connection->handshake;
+    enum http_progress progress;
+    enum reason reason;
+
+    progress =
+        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason);
+    if (progress == HTTP_COMPLETE)
+        progress = own_paths_read(handshake, &reason);
+    switch (progress) {
+    case HTTP_MORE:
+        return;
+    case HTTP_COMPLETE:
+        ask_broker(connection);
+        return;
+    case HTTP_FAULT:
+        handshake->request = (struct http_request){0};
+        connection_drop(connection, reason);
+        return;
+    }
 }
 
 static void read_head(struct connection *connection)
 {
     struct handshake *handshake = connection->handshake;
-    enum http_progress progress;
-    enum reason reason;
     ssize_t received;
 
     if (handshake->head == NULL) {
@@ -357,22 +417,36 @@ static void read_head(struct connection *connection)
                                         : REASON_CLIENT_CLOSED);
         return;
     }
+    /* Of a further request, the wait for it does not count. */
+    if (handshake->head_length == 0 && connection->admitted)
+        connection->deadline_ms = worker_now_ms(connection->worker) + HEAD_TIMEOUT_MS;
     handshake->head_length += (size_t)received;
-    progress =
-        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason);
-    if (progress == HTTP_COMPLETE)
-        progress = own_paths_read(handshake, &reason);
-    switch (progress) {
-    case HTTP_MORE:
-        return;
-    case HTTP_COMPLETE:
-        ask_broker(connection);
-        return;
-    case HTTP_FAULT:
-        handshake->request = (struct http_request){0};
-        connection_drop(connection, reason);
+    parse_head(connection);
+}
+
+void handshake_next(struct connection *connection)
+{
+    struct handshake *handshake = connection->handshake;
+    size_t taken = handshake->request.head_bytes;
+    size_t rest = handshake->head_length > taken ? handshake->head_length - taken : 0;
+
+    if (new_request_id(handshake) != OK) {
+        connection_drop(connection, REASON_INTERNAL);
         return;
     }
+    connection->state = CONNECTION_HEAD;
+    connection->deadline_ms =
+        worker_now_ms(connection->worker) + (rest > 0 ? HEAD_TIMEOUT_MS : KEEP_ALIVE_TIMEOUT_MS);
+    handshake->path[0] = handshake->ticket_subprotocol[0] = '\0';
+    handshake_watch(connection, UV_READABLE);
+    if (rest == 0) {
+        handshake_free_head(handshake);
+        return;
+    }
+    memmove(handshake->head, handshake->head + taken, rest);
+    handshake->head_length = rest;
+    handshake->request = (struct http_request){0};
+    parse_head(connection);
 }
 
 /* After a denial: take what the client still sends, so that it can read our answer. */
@@ -398,11 +472,12 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct connection *connection = ((struct handshake *)poll->data)->connection;
 
-    (void)events;
     if (connection->handshake == NULL)
         return;
     if (connection->state == CONNECTION_LINGERING)
         linger(connection);
+    else if (connection->state == CONNECTION_EXCHANGE && status == 0)
+        exchange_client_ready(connection, events);
     else if (status < 0 || connection->state != CONNECTION_HEAD)
         connection_drop(connection, REASON_CLIENT_CLOSED);
     else

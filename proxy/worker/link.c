@@ -290,9 +290,9 @@ static enum reason take_payload(struct connection *connection, unsigned char *by
         relay_message(connection, DIRECTION_S2C, bytes, length, link->frame.opcode == WS_BINARY);
         return REASON_ALLOWED;
     }
-    if (!assembly->active && assembly_begin(assembly, link->frame.opcode == WS_BINARY,
-                                            worker_now_ms(connection->worker)) != OK)
-        return REASON_CAPACITY;
+    if (!assembly->active)
+        assembly_begin(assembly, link->frame.opcode == WS_BINARY,
+                       worker_now_ms(connection->worker));
     if (assembly_append(assembly, bytes, length, link->frame_left,
                         connection->surface->limits.max_message_bytes) != OK)
         return REASON_MESSAGE_TOO_BIG;

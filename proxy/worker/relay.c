@@ -5,13 +5,12 @@
 
 #define ASSEMBLY_BYTES_MIN 4096
 
-enum error assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms)
+void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms)
 {
     assembly_clear(assembly);
     assembly->active = true;
     assembly->binary = binary;
     assembly->since_ms = now_ms;
-    return OK;
 }
 
 /*

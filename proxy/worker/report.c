@@ -1,4 +1,4 @@
-#include "worker/state.h"
+#include "worker/exchange.h"
 
 static struct ipc_writer open_writer(struct worker *worker)
 {
@@ -27,20 +27,30 @@ void report_admit(struct connection *connection, const struct ipc_admit *admit)
     send_report(connection->worker, &writer);
 }
 
+void report_dial(struct connection *connection, const struct ipc_dial *dial)
+{
+    struct ipc_writer writer = open_writer(connection->worker);
+
+    ipc_encode_dial(&writer, dial);
+    send_report(connection->worker, &writer);
+}
+
 void report_denied(struct connection *connection, enum reason reason, const char *query)
 {
     const struct handshake *handshake = connection->handshake;
     struct ipc_writer writer = open_writer(connection->worker);
 
-    ipc_encode_denied(&writer, &(struct ipc_denied){
-                                   .surface = connection->surface_index,
-                                   .reason = reason,
-                                   .caller_known = connection->caller_known,
-                                   .caller_uid = connection->caller_uid,
-                                   .path = handshake->path[0] != '\0' ? handshake->path : NULL,
-                                   .query = query,
-                                   .request_id = handshake->request_id,
-                               });
+    ipc_encode_denied(&writer,
+                      &(struct ipc_denied){
+                          .surface = connection->surface_index,
+                          .reason = reason,
+                          .caller_known = connection->caller_known,
+                          .caller_uid = connection->caller_uid,
+                          .path = handshake->path[0] != '\0' ? handshake->path : NULL,
+                          .query = query,
+                          .request_id = handshake->request_id,
+                          .session_id = connection->admitted ? connection->session_id : NULL,
+                      });
     send_report(connection->worker, &writer);
 }
 
@@ -66,16 +76,18 @@ void report_closed(struct connection *connection)
 {
     struct ipc_writer writer = open_writer(connection->worker);
 
-    ipc_encode_closed(&writer, &(struct ipc_closed){
-                                   .connection = connection->id,
-                                   .surface = connection->surface_index,
-                                   .opened = connection->opened,
-                                   .reason = connection->reason,
-                                   .close_code = connection->close_code,
-                                   .session_id = connection->session_id,
-                                   .messages_c2s = connection->messages[DIRECTION_C2S],
-                                   .messages_s2c = connection->messages[DIRECTION_S2C],
-                               });
+    ipc_encode_closed(
+        &writer, &(struct ipc_closed){
+                     .connection = connection->id,
+                     .surface = connection->surface_index,
+                     .opened = connection->opened,
+                     .reason = connection->reason,
+                     .close_code = connection->close_code,
+                     .session_id = connection->session_id,
+                     .requests = connection->exchange != NULL ? connection->exchange->requests : 0,
+                     .messages_c2s = connection->messages[DIRECTION_C2S],
+                     .messages_s2c = connection->messages[DIRECTION_S2C],
+                 });
     send_report(connection->worker, &writer);
 }
 

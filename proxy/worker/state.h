@@ -14,6 +14,7 @@
  *   link.c        the service's WebSocket: frames on the descriptor the broker gave
  *   relay.c       whole messages: vet, forward or refuse; flow control
  *   connection.c  one life cycle, one way out: connection_drop()
+ *   exchange.h    HTTP under a grant: one request and answer after another
  *   report.c      what the broker is told, for the audit log
  */
 #ifndef SIDELOCK_WORKER_STATE_H
@@ -57,7 +58,8 @@ enum connection_state {
     CONNECTION_LINKING,   /* the service has been asked for its 101 */
     CONNECTION_OPEN,      /* both WebSockets are up */
     CONNECTION_CLOSING,   /* nothing is forwarded any more; close frames are under way */
-    CONNECTION_LINGERING, /* a denial was written; the client may read it */
+    CONNECTION_EXCHANGE,  /* HTTP: a request is being answered (exchange.h) */
+    CONNECTION_LINGERING, /* the last answer was written; the client may read it */
 };
 
 /* A message that does not lie in one read: its bytes, with headroom in front. */
@@ -69,9 +71,13 @@ struct assembly {
     uint64_t since_ms;
 };
 
-/* What a connection needs until its 101 and not a moment longer. */
+/*
+ * The client's side as long as HTTP is spoken: until a WebSocket's 101 and not a
+ * moment longer, or as long as the connection lives.
+ */
 struct handshake {
     uv_poll_t poll; /* on the client's descriptor */
+    int events;     /* that are watched for */
     int fd;         /* -1 once libwebsockets has it */
     struct connection *connection;
     char *head; /* the request as received; owned */
@@ -130,6 +136,7 @@ struct connection {
     uint32_t caller_uid;
     struct tls *tls; /* in front of the client's descriptor; NULL: none, or it has ended */
     struct handshake *handshake; /* NULL once open */
+    struct exchange *exchange;   /* NULL until HTTP was granted */
     struct lws *wsi;             /* NULL before open and after its end */
     struct link link;
     struct assembly from_client, from_service;
@@ -158,6 +165,12 @@ struct surface_counts {
     uint32_t connections;
 };
 
+/* Links for HTTP that wait for their next exchange (pool.h). */
+struct upstream_list {
+    struct upstream *first; /* newest first */
+    size_t count;
+};
+
 struct worker_poll {
     uv_poll_t poll;
     struct listener listener;
@@ -183,6 +196,7 @@ struct worker {
     unsigned char *tls_scratch;    /* TLS_CHUNK_BYTES */
     struct caller_lookup *callers;
     struct surface_counts *surfaces;
+    struct upstream_list *idle;     /* by surface */
     struct connection *connections; /* newest first */
     struct connection *dead;        /* freed before the loop next waits */
     size_t connection_count, connection_max;
@@ -222,6 +236,9 @@ enum error connection_create(const struct connection_birth *birth,
                              struct connection **out) MUST_CHECK;
 /* The one way out: denies before 101, closes both WebSockets after it. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
+/* Keeps what the verdict says for as long as the connection lives. */
+enum error connection_keep_verdict(struct connection *connection,
+                                   const struct ipc_verdict *verdict) MUST_CHECK;
 /* As connection_drop, with the close code and text the other side sent. */
 void connection_drop_as(struct connection *connection, enum reason reason, unsigned close_code,
                         const char *text, size_t text_length);
@@ -250,6 +267,13 @@ enum error handshake_start(struct connection *connection, int fd) MUST_CHECK;
 void handshake_deny(struct connection *connection, enum reason reason);
 /* Writes what is in `denial` and ends the connection. */
 void handshake_answer(struct connection *connection);
+void handshake_watch(struct connection *connection, int events);
+/* The broker granted the request as HTTP. */
+void handshake_granted(struct connection *connection, const struct ipc_verdict *verdict);
+/* After an exchange: reads the next request, of which a part may be there. */
+void handshake_next(struct connection *connection);
+/* Gives the head back once nothing of it is needed any more. */
+void handshake_free_head(struct handshake *handshake);
 /* Frees it, closing the descriptor unless libwebsockets took it. */
 void handshake_end(struct connection *connection);
 /* Stops watching the client's descriptor and hands it out; the caller owns it. */
@@ -309,7 +333,7 @@ void relay_message(struct connection *connection, enum direction direction, unsi
                    size_t length, bool binary);
 /* Decides who may be read, from who can be written to. */
 void relay_flow(struct connection *connection);
-enum error assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms) MUST_CHECK;
+void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms);
 /* Room for `length` more bytes in all; ERROR_LIMIT beyond the surface's max_message_bytes. */
 enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
                            uint64_t expected, size_t max_bytes) MUST_CHECK;
@@ -317,6 +341,7 @@ void assembly_clear(struct assembly *assembly);
 
 /* report.c */
 void report_ready(struct worker *worker);
+void report_dial(struct connection *connection, const struct ipc_dial *dial);
 void report_admit(struct connection *connection, const struct ipc_admit *admit);
 /* `query` NULL: there was none, or the request was not understood so far. */
 void report_denied(struct connection *connection, enum reason reason, const char *query);

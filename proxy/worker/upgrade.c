@@ -4,48 +4,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum error copy_list(const struct ipc_list *list, struct text_list *out)
-{
-    for (uint32_t i = 0; i < list->count; i++) {
-        enum error error = text_list_add(out, list->items[i], strlen(list->items[i]));
-
-        if (error != OK)
-            return error;
-    }
-    return OK;
-}
-
-/* Keeps what the verdict says for as long as the connection lives. */
-static enum error keep_verdict(struct connection *connection, const struct ipc_verdict *verdict)
-{
-    enum error error;
-
-    if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
-        return ERROR_SYNTAX;
-    connection->route = &connection->surface->routes[verdict->route];
-    connection->expires_at = verdict->expires_at;
-    memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));
-    memcpy(connection->handshake->accept, verdict->accept, sizeof(verdict->accept));
-    buffer_append_text(&connection->handshake->offer, verdict->offer);
-    connection->session_verbs_set = verdict->verbs.set;
-    connection->session_targets_set = verdict->targets.set;
-    error = copy_list(&verdict->verbs, &connection->session_verbs);
-    if (error == OK)
-        error = copy_list(&verdict->targets, &connection->session_targets);
-    if (error == OK)
-        error = vet_state_create(&connection->vet);
-    return error;
-}
-
 void upgrade_admitted(struct connection *connection, const struct ipc_verdict *verdict, int fd)
 {
     connection->admitted = true;
     memcpy(connection->session_id, verdict->session_id, sizeof(connection->session_id));
-    if (keep_verdict(connection, verdict) != OK) {
+    if (connection_keep_verdict(connection, verdict) != OK) {
         close(fd);
         connection_drop(connection, REASON_INTERNAL);
         return;
     }
+    memcpy(connection->handshake->accept, verdict->accept, sizeof(verdict->accept));
+    buffer_append_text(&connection->handshake->offer, verdict->offer);
     connection->state = CONNECTION_LINKING;
     /* One deadline for all of it: connecting, preparing and the handshake. */
     connection->deadline_ms =

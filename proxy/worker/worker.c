@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "system/sandbox.h"
-#include "worker/state.h"
+#include "worker/exchange.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +91,7 @@ static enum error on_verdict(struct worker *worker, const void *bytes, size_t le
 
     if (ipc_decode_verdict(bytes, length, &verdict) != OK ||
         verdict.surface >= worker->config->surface_count ||
-        (reason_allows(verdict.reason) && verdict.answer == NULL) != (fd >= 0)) {
+        (fd >= 0 && (!reason_allows(verdict.reason) || verdict.answer != NULL))) {
         if (fd >= 0)
             close(fd);
         return ERROR_SYNTAX;
@@ -99,12 +99,33 @@ static enum error on_verdict(struct worker *worker, const void *bytes, size_t le
     connection = connection_find(worker, verdict.connection);
     if (connection == NULL || connection->state != CONNECTION_ADMITTING)
         on_stray_verdict(worker, &verdict, fd);
-    else if (reason_allows(verdict.reason) && verdict.answer != NULL)
+    else if (!reason_allows(verdict.reason))
+        connection_drop(connection, verdict.reason);
+    else if (verdict.answer != NULL)
         own_paths_answer(connection, &verdict);
-    else if (reason_allows(verdict.reason))
+    else if (fd >= 0)
         upgrade_admitted(connection, &verdict, fd);
     else
-        connection_drop(connection, verdict.reason);
+        handshake_granted(connection, &verdict);
+    return OK;
+}
+
+static enum error on_link(struct worker *worker, const void *bytes, size_t length, int fd)
+{
+    struct connection *connection;
+    struct ipc_link link;
+
+    if (ipc_decode_link(bytes, length, &link) != OK || reason_allows(link.reason) != (fd >= 0)) {
+        if (fd >= 0)
+            close(fd);
+        return ERROR_SYNTAX;
+    }
+    connection = connection_find(worker, link.connection);
+    if (connection != NULL && connection->state == CONNECTION_EXCHANGE &&
+        connection->exchange->phase == EXCHANGE_DIALLING)
+        exchange_linked(connection, link.reason, fd);
+    else if (fd >= 0)
+        close(fd); /* whoever asked for it has gone */
     return OK;
 }
 
@@ -171,6 +192,8 @@ static enum error on_message(struct worker *worker, const void *bytes, size_t le
 
     if (type == IPC_VERDICT)
         return on_verdict(worker, bytes, length, fd);
+    if (type == IPC_LINK)
+        return on_link(worker, bytes, length, fd);
     if (fd >= 0) {
         close(fd);
         return ERROR_SYNTAX;
@@ -238,6 +261,7 @@ static void on_tick(uv_timer_t *timer)
         next = c->next;
         connection_tick(c, now_ms, now_s);
     }
+    pool_expire(worker, false);
     if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
         report_counts(worker);
     if (worker->draining && now_ms >= worker->drain_deadline_ms)
@@ -286,11 +310,12 @@ static enum error allocate(struct worker *worker)
     enum error error;
 
     worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
+    worker->idle = calloc(worker->config->surface_count, sizeof(*worker->idle));
     worker->read_buffer = malloc(PRE_BYTES + READ_BYTES);
     worker->write_buffer = malloc(WS_CLIENT_HEADER_MAX + READ_BYTES);
     worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
-    if (worker->surfaces == NULL || worker->read_buffer == NULL || worker->write_buffer == NULL ||
-        worker->ipc_buffer == NULL)
+    if (worker->surfaces == NULL || worker->idle == NULL || worker->read_buffer == NULL ||
+        worker->write_buffer == NULL || worker->ipc_buffer == NULL)
         return ERROR_MEMORY;
     /* OpenSSL's generator seeds itself here, while it still may. */
     if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK)
@@ -349,10 +374,12 @@ static void stop(struct worker *worker)
     accept_stop(worker);
     for (struct connection *c = worker->connections; c != NULL; c = c->next) {
         link_close(c);
+        exchange_destroy(c);
         handshake_end(c);
         if (c->tls != NULL)
             tls_abort(c->tls);
     }
+    pool_expire(worker, true);
     uv_close((uv_handle_t *)&worker->channel_poll, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->reaper, NULL);
@@ -365,6 +392,7 @@ static void release(struct worker *worker)
 {
     free(worker->listeners);
     free(worker->surfaces);
+    free(worker->idle);
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);

@@ -1,0 +1,304 @@
+#include "wire/http_forward.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <strings.h>
+
+/* A name that ends with '*' stands for all that begin like it. */
+static const char *const hop_by_hop[] = {
+    "connection", "keep-alive",     "proxy-*",        "te", "trailer", "transfer-encoding",
+    "upgrade",    "http2-settings", "content-length",
+};
+/* Read or made by the gate; the credential is the gate's own. */
+static const char *const not_for_service[] = {"host", "expect", "authorization"};
+/* Tell a service another host, address, path or method than the request itself. */
+static const char *const overrides[] = {
+    "forwarded",    "x-forwarded-*", "x-real-ip",      "via",
+    "x-original-*", "x-rewrite-*",   "x-http-method*", "x-method-override",
+};
+/* Connection may not take these away: they were judged as part of the request. */
+static const char *const judged[] = {
+    "host",          "content-length", "content-type", "content-encoding",
+    "accept",        "authorization",  "cookie",       "origin",
+    "last-event-id", "mcp-*",          "sec-*",
+};
+/* Would send the browser past the gate, by itself. */
+static const char *const not_for_client[] = {"alt-svc", "refresh"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static bool begins_nocase(struct span span, const char *prefix, size_t length)
+{
+    return span.length >= length && strncasecmp(span.data, prefix, length) == 0;
+}
+
+static bool is_among(struct span name, const char *const *patterns, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(patterns[i]);
+
+        if (patterns[i][length - 1] == '*' ? begins_nocase(name, patterns[i], length - 1)
+                                           : span_equals_nocase(name, patterns[i]))
+            return true;
+    }
+    return false;
+}
+
+/* The headers that Connection names. */
+struct named {
+    struct span names[HTTP_CONNECTION_NAMES_MAX];
+    size_t count;
+};
+
+static bool collect_named(const struct http_field *fields, size_t count, struct named *out)
+{
+    out->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct span list = fields[i].value, element;
+
+        if (!span_equals_nocase(fields[i].name, "connection"))
+            continue;
+        while (http_list_next(&list, &element)) {
+            if (out->count == HTTP_CONNECTION_NAMES_MAX)
+                return false;
+            out->names[out->count++] = element;
+        }
+    }
+    return true;
+}
+
+static bool stays(struct span name, const struct named *named)
+{
+    if (is_among(name, hop_by_hop, COUNT(hop_by_hop)))
+        return true;
+    for (size_t i = 0; i < named->count; i++) {
+        if (name.length == named->names[i].length &&
+            begins_nocase(name, named->names[i].data, name.length))
+            return true;
+    }
+    return false;
+}
+
+static void write_field(struct buffer *out, struct span name, struct span value)
+{
+    buffer_append(out, name.data, name.length);
+    buffer_append(out, ": ", 2);
+    buffer_append(out, value.data, value.length);
+    buffer_append(out, "\r\n", 2);
+}
+
+static void write_framing(const struct http_body *body, bool answer, struct buffer *out)
+{
+    if (body->kind == HTTP_BODY_LENGTH)
+        buffer_append_format(out, "Content-Length: %" PRIu64 "\r\n", body->left);
+    else if (body->kind == HTTP_BODY_CHUNKED)
+        buffer_append_text(out, "Transfer-Encoding: chunked\r\n");
+    else if (answer && body->kind == HTTP_BODY_NONE && body->has_length)
+        buffer_append_format(out, "Content-Length: %" PRIu64 "\r\n", body->length);
+}
+
+static struct span trim(struct span span)
+{
+    while (span.length > 0 && (span.data[0] == ' ' || span.data[0] == '\t'))
+        span = (struct span){span.data + 1, span.length - 1};
+    while (span.length > 0 &&
+           (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
+        span.length--;
+    return span;
+}
+
+/* Takes what is before the next ';' off the list, without white space around it. */
+static struct span take_pair(struct span *list)
+{
+    const char *semicolon = memchr(list->data, ';', list->length);
+    struct span pair = *list;
+
+    if (semicolon != NULL) {
+        pair.length = (size_t)(semicolon - list->data);
+        *list = (struct span){semicolon + 1, list->length - pair.length - 1};
+    } else {
+        *list = (struct span){list->data + list->length, 0};
+    }
+    return trim(pair);
+}
+
+/*
+ * Whether a browser that is given this pair may send a login cookie. A pair
+ * without a name ("=sidelock-a=x") is sent without the first '='.
+ */
+static bool is_login_cookie(struct span pair)
+{
+    static const char *const prefixes[] = {"__host-", "__secure-"};
+
+    while (pair.length > 0 && (pair.data[0] == '=' || pair.data[0] == ' ' || pair.data[0] == '\t'))
+        pair = (struct span){pair.data + 1, pair.length - 1};
+    for (size_t i = 0; i < COUNT(prefixes); i++) {
+        size_t length = strlen(prefixes[i]);
+
+        if (begins_nocase(pair, prefixes[i], length)) {
+            pair = (struct span){pair.data + length, pair.length - length};
+            break;
+        }
+    }
+    return begins_nocase(pair, HTTP_LOGIN_COOKIE_PREFIX, strlen(HTTP_LOGIN_COOKIE_PREFIX));
+}
+
+static bool is_pair(struct span pair)
+{
+    const char *equals = pair.length > 0 ? memchr(pair.data, '=', pair.length) : NULL;
+
+    return equals != NULL && http_is_token((struct span){pair.data, (size_t)(equals - pair.data)});
+}
+
+/* Writes the pairs that may pass; no header at all if there are none. */
+static void write_cookie(struct span name, struct span list, struct buffer *out)
+{
+    bool any = false;
+
+    while (list.length > 0) {
+        struct span pair = take_pair(&list);
+
+        if (!is_pair(pair) || is_login_cookie(pair))
+            continue;
+        if (!any)
+            buffer_append(out, name.data, name.length);
+        buffer_append_text(out, any ? "; " : ": ");
+        buffer_append(out, pair.data, pair.length);
+        any = true;
+    }
+    if (any)
+        buffer_append(out, "\r\n", 2);
+}
+
+/* Whether the service may see a request header at all. */
+static bool may_reach_service(const struct http_forward_request_options *options, struct span name)
+{
+    if (memchr(name.data, '_', name.length) != NULL ||
+        is_among(name, not_for_service, COUNT(not_for_service)))
+        return false;
+    if (is_among(name, overrides, COUNT(overrides))) {
+        for (size_t i = 0; options->readmit != NULL && i < options->readmit->count; i++) {
+            if (span_equals_nocase(name, options->readmit->items[i]))
+                return true;
+        }
+        return false;
+    }
+    if (span_equals_nocase(name, "referer"))
+        return options->host_public;
+    return !(options->identity_encoding && span_equals_nocase(name, "accept-encoding"));
+}
+
+static void write_request_field(const struct http_forward_request_options *options,
+                                const struct http_field *field, struct buffer *out)
+{
+    if (span_equals_nocase(field->name, "cookie")) {
+        write_cookie(field->name, field->value, out);
+    } else if (span_equals_nocase(field->name, "origin") && !options->host_public) {
+        buffer_append(out, field->name.data, field->name.length);
+        buffer_append_format(out, ": http://%s\r\n", options->host);
+    } else {
+        write_field(out, field->name, field->value);
+    }
+}
+
+enum reason http_forward_request(const struct http_forward_request_options *options,
+                                 const struct http_request *request, struct buffer *out)
+{
+    struct named named;
+
+    if (!collect_named(request->fields, request->field_count, &named))
+        return REASON_HEADER_INVALID;
+    for (size_t i = 0; i < named.count; i++) {
+        if (is_among(named.names[i], judged, COUNT(judged)))
+            return REASON_HEADER_INVALID;
+    }
+    for (size_t i = 0; i < request->field_count; i++) {
+        struct span name = request->fields[i].name;
+
+        if (!stays(name, &named) && may_reach_service(options, name))
+            write_request_field(options, &request->fields[i], out);
+    }
+    if (options->identity_encoding)
+        buffer_append_text(out, "Accept-Encoding: identity\r\n");
+    write_framing(options->body, false, out);
+    return REASON_ALLOWED;
+}
+
+/*
+ * A URL of the service's own address (http, or without a scheme) as a reference
+ * without it. A path that begins with two slashes would be another authority:
+ * "/." before it is no part of the path once resolved (RFC 3986 section 5.2.4).
+ */
+static void write_location(struct span name, struct span url, const char *host, struct buffer *out)
+{
+    static const char scheme[] = "http:";
+    size_t length = strlen(host), scheme_length = sizeof(scheme) - 1;
+    struct span rest = url;
+    const char *prefix = "";
+
+    if (begins_nocase(rest, scheme, scheme_length))
+        rest = (struct span){rest.data + scheme_length, rest.length - scheme_length};
+    if (!begins_nocase(rest, "//", 2) ||
+        !begins_nocase((struct span){rest.data + 2, rest.length - 2}, host, length)) {
+        write_field(out, name, url);
+        return;
+    }
+    rest = (struct span){rest.data + 2 + length, rest.length - 2 - length};
+    if (rest.length > 0 && strchr("/?#", rest.data[0]) == NULL) {
+        write_field(out, name, url); /* a longer authority */
+        return;
+    }
+    if (rest.length == 0 || rest.data[0] != '/')
+        prefix = "/";
+    else if (rest.length > 1 && (rest.data[1] == '/' || rest.data[1] == '\\'))
+        prefix = "/.";
+    buffer_append(out, name.data, name.length);
+    buffer_append_format(out, ": %s", prefix);
+    buffer_append(out, rest.data, rest.length);
+    buffer_append(out, "\r\n", 2);
+}
+
+static void write_response_field(const char *host, const struct http_field *field,
+                                 struct buffer *out)
+{
+    struct span name = field->name, list = field->value;
+
+    if (span_equals_nocase(name, "location") || span_equals_nocase(name, "content-location"))
+        write_location(name, field->value, host, out);
+    else if (!span_equals_nocase(name, "set-cookie") || !is_login_cookie(take_pair(&list)))
+        write_field(out, name, field->value);
+}
+
+static void write_status_line(const struct http_response *response, struct buffer *out)
+{
+    struct span phrase = response->phrase;
+
+    if (phrase.length == 0)
+        phrase = span_of(http_status_phrase(response->status));
+    buffer_append_format(out, "HTTP/1.1 %u ", response->status);
+    buffer_append(out, phrase.data, phrase.length);
+    buffer_append(out, "\r\n", 2);
+}
+
+enum reason http_forward_response(const struct http_forward_response_options *options,
+                                  const struct http_response *response, struct buffer *out)
+{
+    struct named named;
+
+    if (!collect_named(response->fields, response->field_count, &named))
+        return REASON_UPSTREAM_PROTOCOL;
+    write_status_line(response, out);
+    for (size_t i = 0; i < response->field_count; i++) {
+        struct span name = response->fields[i].name;
+
+        if (!stays(name, &named) && !is_among(name, not_for_client, COUNT(not_for_client)))
+            write_response_field(options->host, &response->fields[i], out);
+    }
+    /* RFC 9110 section 8.6: these have none, not even one of 0. */
+    if (response->status >= 200 && response->status != 204)
+        write_framing(options->body, true, out);
+    if (options->close || options->body->kind == HTTP_BODY_UNTIL_CLOSE)
+        buffer_append_text(out, "Connection: close\r\n");
+    buffer_append(out, "\r\n", 2);
+    return REASON_ALLOWED;
+}

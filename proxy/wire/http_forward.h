@@ -1,0 +1,54 @@
+/*
+ * Which headers travel between a client and the service behind, both ways. Pure:
+ * parsed head in, canonical lines out, one space behind the colon. What framed
+ * or steered one connection (RFC 9110 section 7.6.1) stays with it, and what
+ * could tell the service another host, address, path or method than was judged
+ * does not pass.
+ */
+#ifndef SIDELOCK_WIRE_HTTP_FORWARD_H
+#define SIDELOCK_WIRE_HTTP_FORWARD_H
+
+#include "base/buffer.h"
+#include "base/text.h"
+#include "wire/http_body.h"
+#include "wire/http_request.h"
+#include "wire/http_response.h"
+
+/* Of the elements of a message's Connection headers. */
+#define HTTP_CONNECTION_NAMES_MAX 16
+
+/*
+ * Login cookies begin so, behind `__Host-` or `__Secure-` if any. Browsers send
+ * a host's cookies to all its ports: those of every surface are cut out, and a
+ * service can set none of them.
+ */
+#define HTTP_LOGIN_COOKIE_PREFIX "sidelock-"
+
+struct http_forward_request_options {
+    const char *host;                /* what Host will be sent; Origin becomes http://<host> */
+    bool host_public;                /* the client's own Host is sent: Origin and Referer pass */
+    bool identity_encoding;          /* the answer will be read: Accept-Encoding: identity */
+    const struct text_list *readmit; /* lower case; of the override headers, pass; NULL: none */
+    const struct http_body *body;    /* to announce: NONE, LENGTH (of `left`) or CHUNKED */
+};
+
+/*
+ * Appends the header lines towards the service, without request line, Host and
+ * the empty line. REASON_HEADER_INVALID if Connection names a header that was
+ * judged, as if it were not sent, or too many headers.
+ */
+enum reason http_forward_request(const struct http_forward_request_options *options,
+                                 const struct http_request *request, struct buffer *out);
+
+struct http_forward_response_options {
+    const char *host;             /* the Host that was sent: URLs of it become relative */
+    const struct http_body *body; /* to announce; UNTIL_CLOSE implies `close`. NONE with has_length
+                                     announces the length, as an answer to HEAD does */
+    bool close;                   /* the connection to the client ends behind this answer */
+};
+
+/* Appends a whole head towards the client. REASON_UPSTREAM_PROTOCOL as above. */
+enum reason http_forward_response(const struct http_forward_response_options *options,
+                                  const struct http_response *response, struct buffer *out);
+
+#endif

@@ -1,0 +1,255 @@
+/* The service's answer: read, its head composed anew, its body streamed or held. */
+#include "worker/exchange.h"
+
+#include "wire/http_forward.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define HEAD_OUT_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
+
+/* How the body goes on to the client, who speaks HTTP/1.1. */
+static struct http_body framing_of(const struct exchange *exchange)
+{
+    struct http_body framing = exchange->answer_body;
+
+    /* The end of this connection need not be the end of the client's. */
+    if (framing.kind == HTTP_BODY_UNTIL_CLOSE)
+        framing.kind = HTTP_BODY_CHUNKED;
+    return framing;
+}
+
+bool answer_send_head(struct connection *connection, const struct http_response *response,
+                      const struct http_body *framing)
+{
+    struct exchange *exchange = connection->exchange;
+    struct iovec part;
+    struct buffer head;
+    bool sent = false;
+
+    /* Whoever answers before it has read everything may not read the rest. */
+    if (!exchange->request_body.done)
+        exchange->keep_alive = false;
+    exchange->answer_chunked = framing->kind == HTTP_BODY_CHUNKED;
+    buffer_init(&head, HEAD_OUT_BYTES_MAX);
+    if (!reason_allows(http_forward_response(
+            &(struct http_forward_response_options){
+                .host = exchange->host, .body = framing, .close = !exchange->keep_alive},
+            response, &head)) ||
+        buffer_failed(&head)) {
+        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+    } else {
+        exchange->answer_begun = true;
+        part = (struct iovec){head.data, head.length};
+        sent = exchange_send(connection, &part, 1);
+    }
+    buffer_clear(&head);
+    return sent;
+}
+
+/* A piece of a streamed body. */
+bool answer_send_piece(struct connection *connection, struct span piece)
+{
+    struct exchange *exchange = connection->exchange;
+    char header[HTTP_CHUNK_HEADER_MAX];
+    struct iovec parts[3] = {{header, 0},
+                             {(void *)(uintptr_t)piece.data, piece.length},
+                             {(void *)(uintptr_t) "\r\n", 0}};
+
+    if (piece.length == 0)
+        return true;
+    if (exchange->answer_chunked) {
+        parts[0].iov_len = http_chunk_header(header, piece.length);
+        parts[2].iov_len = 2;
+    }
+    return exchange_send(connection, parts, 3);
+}
+
+void answer_end(struct connection *connection)
+{
+    const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};
+
+    if (!connection->exchange->answer_chunked || exchange_send(connection, &last, 1))
+        exchange_finish(connection);
+}
+
+/* A held body is whole. */
+static void complete(struct connection *connection)
+{
+    switch (connection->exchange->mode) {
+    case ANSWER_STREAM:
+        answer_end(connection);
+        return;
+    case ANSWER_HOLD:
+        held_answer(connection);
+        return;
+    }
+}
+
+static void take_piece(struct connection *connection, struct span piece)
+{
+    struct exchange *exchange = connection->exchange;
+
+    if (exchange->mode == ANSWER_STREAM) {
+        (void)answer_send_piece(connection, piece);
+        return;
+    }
+    if (assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
+                        exchange->answer_body.kind == HTTP_BODY_LENGTH ? exchange->answer_body.left
+                                                                       : 0,
+                        connection->surface->limits.max_message_bytes) != OK)
+        connection_drop(connection, REASON_MESSAGE_TOO_BIG);
+}
+
+/* Bytes of the body; what comes after it makes the link worthless. */
+static void take_body(struct connection *connection, const char *bytes, size_t length)
+{
+    struct exchange *exchange = connection->exchange;
+    size_t at = 0;
+
+    while (connection->state == CONNECTION_EXCHANGE && at < length && !exchange->answer_body.done) {
+        struct span piece;
+        size_t taken;
+
+        if (http_body_next(&exchange->answer_body, bytes + at, length - at, &taken, &piece) ==
+            HTTP_FAULT) {
+            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+            return;
+        }
+        at += taken;
+        take_piece(connection, piece);
+    }
+    if (connection->state != CONNECTION_EXCHANGE || !exchange->answer_body.done)
+        return;
+    if (at < length)
+        exchange->answer_body.closes = true;
+    complete(connection);
+}
+
+/* The head is complete: what becomes of the body? */
+static void begin(struct connection *connection, const struct http_response *response)
+{
+    struct exchange *exchange = connection->exchange;
+    struct http_body framing;
+    enum reason reason =
+        http_body_of_response(response, span_of(exchange->method), &exchange->answer_body);
+
+    if (!reason_allows(reason) || response->status == 101) {
+        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+        return;
+    }
+    exchange->phase = EXCHANGE_ANSWERING;
+    connection->deadline_ms = 0;
+    if (exchange->answer_body.closes && exchange->answer_body.kind == HTTP_BODY_UNTIL_CLOSE)
+        exchange->answer_body.left = 0;
+    exchange->mode = held_answer_mode(connection, response);
+    if (exchange->mode == ANSWER_HOLD) {
+        assembly_begin(&exchange->held, false, worker_now_ms(connection->worker));
+        return;
+    }
+    framing = framing_of(exchange);
+    (void)answer_send_head(connection, response, &framing);
+}
+
+/* More of the head; its bytes lie together only here. */
+static void take_head(struct connection *connection, const char *bytes, size_t length)
+{
+    struct exchange *exchange = connection->exchange;
+    struct http_response response;
+    enum reason reason;
+
+    buffer_append(&exchange->head, bytes, length);
+    while (connection->state == CONNECTION_EXCHANGE && exchange->phase == EXCHANGE_SENDING) {
+        enum http_progress progress =
+            buffer_failed(&exchange->head)
+                ? HTTP_FAULT
+                : http_response_parse(exchange->head.data, exchange->head.length, &response,
+                                      &reason);
+
+        if (progress == HTTP_MORE)
+            return;
+        if (progress == HTTP_FAULT ||
+            (response.status < 200 &&
+             (response.status == 101 || ++exchange->interim > INTERIM_ANSWERS_MAX))) {
+            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+            return;
+        }
+        if (response.status >= 200)
+            begin(connection, &response);
+        else
+            buffer_consume(&exchange->head, response.head_bytes);
+    }
+    if (connection->state != CONNECTION_EXCHANGE || exchange->phase != EXCHANGE_ANSWERING)
+        return;
+    if (exchange->answer_body.done) {
+        if (exchange->head.length > response.head_bytes)
+            exchange->answer_body.closes = true;
+        complete(connection);
+    } else if (exchange->head.length > response.head_bytes) {
+        take_body(connection, exchange->head.data + response.head_bytes,
+                  exchange->head.length - response.head_bytes);
+    }
+}
+
+static void receive(struct connection *connection, const char *bytes, size_t length)
+{
+    struct exchange *exchange = connection->exchange;
+
+    if (exchange->phase == EXCHANGE_SENDING) {
+        take_head(connection, bytes, length);
+        return;
+    }
+    take_body(connection, bytes, length);
+}
+
+/* The service has closed: that may be the end of its answer. */
+static void ended(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+
+    if (exchange->phase == EXCHANGE_ANSWERING &&
+        exchange->answer_body.kind == HTTP_BODY_UNTIL_CLOSE) {
+        exchange->answer_body.done = exchange->answer_body.closes = true;
+        complete(connection);
+        return;
+    }
+    /* What has no effect, or none twice, may be asked again (RFC 9110 section 9.2.2). */
+    if (exchange->phase == EXCHANGE_SENDING && exchange->head.length == 0 &&
+        (exchange->head_only || strcmp(exchange->method, "GET") == 0) && request_again(connection))
+        return;
+    connection_drop(connection,
+                    exchange->head.length > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_GONE);
+}
+
+static void read_upstream(struct connection *connection)
+{
+    char *buffer = (char *)connection->worker->read_buffer;
+    ssize_t received = recv(connection->exchange->upstream->fd, buffer, READ_BYTES, 0);
+
+    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return;
+    if (received <= 0)
+        ended(connection);
+    else
+        receive(connection, buffer, (size_t)received);
+}
+
+void exchange_upstream_ready(struct connection *connection, int status, int events)
+{
+    struct exchange *exchange = connection->exchange;
+    struct upstream *upstream = exchange->upstream;
+
+    if (status == 0 && (events & UV_WRITABLE) != 0 &&
+        !outgoing_flush(&upstream->out, upstream->fd, worker_now_ms(connection->worker))) {
+        exchange->deaf = true;
+        outgoing_clear(&upstream->out);
+    }
+    if (status < 0 || (events & UV_READABLE) != 0)
+        read_upstream(connection);
+    /* What the client has sent meanwhile lies in the handshake, or in the socket. */
+    if (connection->state == CONNECTION_EXCHANGE && exchange_wants_body(exchange))
+        exchange_client_ready(connection, 0);
+    if (connection->state == CONNECTION_EXCHANGE)
+        exchange_watch(connection);
+}

@@ -1,0 +1,90 @@
+#include "worker/outgoing.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+void outgoing_clear(struct outgoing *outgoing)
+{
+    free(outgoing->data);
+    *outgoing = (struct outgoing){0};
+}
+
+/* The number of bytes taken, or -1 if the peer is gone. */
+static ssize_t send_parts(int fd, const struct iovec *parts, size_t count)
+{
+    struct iovec copy[OUTGOING_PARTS_MAX];
+    struct msghdr message = {.msg_iov = copy, .msg_iovlen = count};
+    ssize_t sent;
+
+    memcpy(copy, parts, count * sizeof(*parts));
+    do
+        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return 0;
+    return sent;
+}
+
+/* Keeps what lies behind the first `skip` bytes of the parts. */
+static bool keep(struct outgoing *outgoing, const struct iovec *parts, size_t count, size_t skip,
+                 size_t total)
+{
+    unsigned char *data = malloc(outgoing->length + total - skip);
+    size_t at = outgoing->length;
+
+    if (data == NULL)
+        return false;
+    if (outgoing->length > 0)
+        memcpy(data, outgoing->data + outgoing->offset, outgoing->length);
+    for (size_t i = 0; i < count; i++) {
+        size_t skipped = skip < parts[i].iov_len ? skip : parts[i].iov_len;
+        size_t left = parts[i].iov_len - skipped;
+
+        skip -= skipped;
+        if (left > 0)
+            memcpy(data + at, (const unsigned char *)parts[i].iov_base + skipped, left);
+        at += left;
+    }
+    free(outgoing->data);
+    outgoing->data = data;
+    outgoing->length = at;
+    outgoing->offset = 0;
+    return true;
+}
+
+bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const struct iovec *parts,
+                   size_t count)
+{
+    size_t total = 0;
+    ssize_t sent = 0;
+
+    for (size_t i = 0; i < count; i++)
+        total += parts[i].iov_len;
+    if (total == 0)
+        return true;
+    if (outgoing_empty(outgoing)) {
+        sent = send_parts(fd, parts, count);
+        if (sent < 0)
+            return false;
+        outgoing->progress_ms = now_ms;
+    }
+    return (size_t)sent == total || keep(outgoing, parts, count, (size_t)sent, total);
+}
+
+bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
+{
+    struct iovec part = {outgoing->data + outgoing->offset, outgoing->length};
+    ssize_t sent = outgoing_empty(outgoing) ? 0 : send_parts(fd, &part, 1);
+
+    if (sent < 0)
+        return false;
+    if (sent > 0)
+        outgoing->progress_ms = now_ms;
+    outgoing->offset += (size_t)sent;
+    outgoing->length -= (size_t)sent;
+    if (outgoing_empty(outgoing))
+        outgoing_clear(outgoing);
+    return true;
+}

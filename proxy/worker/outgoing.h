@@ -1,0 +1,36 @@
+/*
+ * Bytes on their way to a peer that takes them when it likes: sent at once as
+ * far as the socket takes them, the rest kept. Whoever fills it stops reading the
+ * other side while something is left, so it holds one read and its framing.
+ */
+#ifndef SIDELOCK_WORKER_OUTGOING_H
+#define SIDELOCK_WORKER_OUTGOING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#define OUTGOING_PARTS_MAX 4
+
+/* All zero is a valid empty one. */
+struct outgoing {
+    unsigned char *data; /* owned; NULL when nothing is left */
+    size_t length, offset;
+    uint64_t
+        progress_ms; /* when bytes were last taken or first kept; only while something is left */
+};
+
+/* Sends the parts in order. False: the peer is gone, or there is no memory. */
+bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const struct iovec *parts,
+                   size_t count);
+/* Sends more of what is left. False: the peer is gone. */
+bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms);
+void outgoing_clear(struct outgoing *outgoing);
+
+static inline bool outgoing_empty(const struct outgoing *outgoing)
+{
+    return outgoing->length == 0;
+}
+
+#endif
