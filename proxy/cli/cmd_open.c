@@ -130,7 +130,7 @@ static int run(struct call *call, const char *surface)
 
 int cmd_open(int argc, char **argv)
 {
-    struct call call = {.options = {.ttl = TTL_DEFAULT}};
+    struct call call = {0};
     const struct args_option options[] = {
         {.name = "--params", .value = &call.options.params},
         {.name = "--ttl", .value = &call.options.ttl},
@@ -145,6 +145,8 @@ int cmd_open(int argc, char **argv)
     struct args args;
     int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 1, 1, &args);
 
+    if (call.options.ttl == NULL)
+        call.options.ttl = TTL_DEFAULT;
     if (code == EX_OK)
         code = run(&call, args.operands[0]);
     text_list_clear(&call.options.verbs);
