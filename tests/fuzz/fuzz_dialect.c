@@ -23,10 +23,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     vocabulary = dialect_vocabulary(dialect, NULL);
     if (vocabulary == NULL || dialect_vocabulary(dialect, vocabulary->name) != vocabulary)
         abort();
+    if (vocabulary->watch_count > DIALECT_WATCHES_MAX)
+        abort();
     for (unsigned i = 0; i < DIRECTION_COUNT; i++) {
         for (size_t j = 0; j < vocabulary->verb_count[i]; j++) {
             const struct verb_rule *rule = &vocabulary->verbs[i][j];
 
+            if ((rule->filter_items == NULL) != (rule->filter_name == NULL) ||
+                (rule->filter_items != NULL && (i != DIRECTION_C2S || !rule->request)) ||
+                (rule->always && rule->never) ||
+                (rule->within.count > 0 && rule->target_count == 0))
+                abort();
             if (vocabulary_verb(vocabulary, (enum direction)i, span_of(rule->name)) != rule)
                 abort();
         }

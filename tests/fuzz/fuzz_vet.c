@@ -1,7 +1,8 @@
 /*
  * A conversation, one message a line, vetted under rules; jansson then says
  * whether what passed was permitted. The first byte of a line is the direction
- * (`<` from the service); the first line's first byte chooses the dialect.
+ * (`<` from the service); the first line's first byte chooses the dialect, and
+ * `h` that the client's messages come over HTTP with headers.
  */
 #include "policy/vet.h"
 
@@ -9,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -16,7 +18,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char pack[] =
     "{\"name\":\"fuzz\",\"vocabularies\":["
-    "{\"name\":\"rpc\",\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":{"
+    "{\"name\":\"rpc\",\"envelope\":\"json-rpc\",\"asks\":\"inputs\",\"verbs\":{\"c2s\":{"
+    "\"list\":{\"always\":true,"
+    "\"filter\":{\"items\":\"tools\",\"name\":\"name\",\"kind\":\"name\"}},"
+    "\"tools/call\":{\"always\":true,\"targets\":[{\"name\":[\"params\",\"name\"]}]},"
     "\"ping\":{\"always\":true},\"note\":{\"as\":\"notification\"},"
     "\"call\":{\"targets\":[{\"name\":[\"params\",\"name\"]}]},"
     "\"read\":{\"targets\":[{\"uri\":[\"params\",\"uri\"]}]},"
@@ -82,9 +87,134 @@ static void judge_rpc(json_t *message)
 
         if ((name == NULL) == (uri == NULL) || !target_permitted(name != NULL ? name : uri))
             abort();
-    } else if (strcmp(verb, "ping") != 0 && strcmp(verb, "note") != 0) {
+    } else if (strcmp(verb, "tools/call") == 0) {
+        if (!target_permitted(json_object_get(params, "name")))
+            abort();
+    } else if (strcmp(verb, "ping") != 0 && strcmp(verb, "note") != 0 &&
+               strcmp(verb, "list") != 0) {
         abort();
     }
+}
+
+/* Under the headers of judge_headers' caller, that one call is all that may pass. */
+static void judge_headers(const json_t *message)
+{
+    const json_t *params = json_object_get(message, "params");
+    const json_t *meta = json_object_get(params, "_meta");
+    const json_t *version = json_object_get(meta, MCP_HTTP_VERSION_KEY);
+    const char *verb = json_string_value(json_object_get(message, "method"));
+
+    if (verb == NULL || strcmp(verb, "tools/call") != 0 ||
+        strcmp(json_string_value(json_object_get(params, "name")), "echo") != 0 ||
+        (json_is_string(version) && strcmp(json_string_value(version), "2026-07-28") != 0))
+        abort();
+}
+
+/* Whether an item of a list may be shown; *known is false where jansson cannot say. */
+static bool item_permitted(json_t *item, bool *known)
+{
+    const json_t *name = json_object_get(item, "name");
+    const char *key;
+    json_t *value;
+
+    if (json_object_size(item) > JSON_RECORDED_MAX ||
+        json_string_length(name) > VET_TARGET_BYTES_MAX)
+        *known = false;
+    json_object_foreach(item, key, value)
+    {
+        if (strcmp(key, "name") != 0 && strcasecmp(key, "name") == 0)
+            return false;
+    }
+    for (const char *at = json_string_value(name); at != NULL && *at != '\0'; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            return false;
+    }
+    return target_permitted(name);
+}
+
+/* Whether every item of a list may be shown. */
+static bool all_permitted(const json_t *answer)
+{
+    const json_t *tools = json_object_get(json_object_get(answer, "result"), "tools");
+    bool known = true;
+
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        if (!item_permitted(json_array_get(tools, i), &known))
+            return false;
+    }
+    return true;
+}
+
+/* What was sent is strict JSON and shorter than the answer it was cut out of. */
+static json_t *read_sent(struct span sent, size_t length)
+{
+    struct json_scan *scan;
+
+    if (json_scan_create(&scan) != OK || sent.length >= length ||
+        !reason_allows(json_scan_text(scan, sent.data, sent.length, NULL)))
+        abort();
+    json_scan_destroy(scan);
+    return json_loadb(sent.data, sent.length, JSON_REJECT_DUPLICATES, NULL);
+}
+
+/* What went to the client is the answer less exactly the items that may not be shown. */
+static void judge_list(const json_t *answer, struct span text, struct span sent)
+{
+    json_t *expected = json_deep_copy(answer), *shown, *tools;
+    /* An escaped key counts as a look-alike, which jansson cannot tell. */
+    bool known = memchr(text.data, '\\', text.length) == NULL;
+
+    tools = json_object_get(json_object_get(expected, "result"), "tools");
+    if (tools != NULL && !json_is_array(tools))
+        abort();
+    for (size_t i = json_array_size(tools); i > 0; i--) {
+        if (!item_permitted(json_array_get(tools, i - 1), &known))
+            json_array_remove(tools, i - 1);
+    }
+    shown = sent.data != NULL ? read_sent(sent, text.length) : json_deep_copy(answer);
+    if (shown == NULL || !all_permitted(shown) || (known && !json_equal(expected, shown)))
+        abort();
+    json_decref(expected);
+    json_decref(shown);
+}
+
+/* Nothing that the service asks beside an answer is other than what it may ask. */
+static void judge_inputs(json_t *result)
+{
+    json_t *value, *entry, *member;
+    const char *key, *name;
+
+    json_object_foreach(result, key, value)
+    {
+        if (strcmp(key, "inputs") != 0 && strcasecmp(key, "inputs") == 0)
+            abort();
+    }
+    value = json_object_get(result, "inputs");
+    if (value != NULL && !json_is_object(value))
+        abort();
+    json_object_foreach(value, key, entry)
+    {
+        const char *verb = json_string_value(json_object_get(entry, "method"));
+
+        if (verb == NULL || strcmp(verb, "ask") != 0)
+            abort();
+        json_object_foreach(entry, name, member)
+        {
+            if (strcmp(name, "method") != 0 && strcmp(name, "params") != 0)
+                abort();
+        }
+    }
+}
+
+static void judge_answer(json_t *answer, struct span text, const struct vet_result *result)
+{
+    if (json_object_get(answer, "method") != NULL)
+        return;
+    if (strcmp(result->verb, "list") == 0)
+        judge_list(answer, text, result->forward);
+    else if (result->forward.data != NULL)
+        abort();
+    judge_inputs(json_object_get(answer, "result"));
 }
 
 static void judge_typed(json_t *message)
@@ -103,9 +233,10 @@ static void judge_typed(json_t *message)
     }
 }
 
-static void judge(const char *text, size_t length, bool typed, enum direction direction,
+static void judge(struct span text, const struct vet_rules *rules, enum direction direction,
                   const struct vet_result *result)
 {
+    const bool typed = rules->vocabulary->envelope == ENVELOPE_TYPED;
     struct span said[2] = {result->reply, result->counterpart};
 
     for (unsigned i = 0; i < 2; i++) {
@@ -118,10 +249,12 @@ static void judge(const char *text, size_t length, bool typed, enum direction di
             abort();
         json_decref(value);
     }
-    if ((result->action == VET_FORWARD) != (result->reason == REASON_ALLOWED))
+    if ((result->action == VET_FORWARD) != (result->reason == REASON_ALLOWED) ||
+        (result->forward.data != NULL &&
+         (result->action != VET_FORWARD || direction == DIRECTION_C2S)))
         abort();
     if (result->action == VET_FORWARD) {
-        json_t *message = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+        json_t *message = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, NULL);
 
         if (!json_is_object(message))
             abort();
@@ -129,6 +262,10 @@ static void judge(const char *text, size_t length, bool typed, enum direction di
             judge_typed(message);
         else if (direction == DIRECTION_C2S)
             judge_rpc(message);
+        else if (!typed)
+            judge_answer(message, text, result);
+        if (direction == DIRECTION_C2S && rules->http != NULL)
+            judge_headers(message);
         json_decref(message);
     }
 }
@@ -136,6 +273,8 @@ static void judge(const char *text, size_t length, bool typed, enum direction di
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *at = (const char *)data, *end = at + size;
+    static const struct mcp_http_headers headers = {"2026-07-28", "tools/call",
+                                                    "=?base64?ZWNobw==?="};
     struct vet_rules rules = {.verbs = &verbs, .targets = &targets};
     struct vet_state *state;
     bool typed = size > 0 && data[0] % 2 == 1;
@@ -143,6 +282,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (scratch == NULL)
         set_up();
     rules.vocabulary = dialect_vocabulary(dialect, typed ? "typed" : "rpc");
+    if (size > 0 && data[0] == 'h')
+        rules.http = &headers;
     if (vet_state_create(&state) != OK)
         abort();
     if (size > 0)
@@ -156,7 +297,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (*at == '<')
             at++;
         vet_message(state, scratch, &rules, direction, at, (size_t)(stop - at), true, &result);
-        judge(at, (size_t)(stop - at), typed, direction, &result);
+        judge((struct span){at, (size_t)(stop - at)}, &rules, direction, &result);
         at = newline != NULL ? newline + 1 : end;
     }
     vet_state_destroy(state);
