@@ -125,14 +125,16 @@ async function useEcho(client) {
 }
 
 describe('the MCP SDK through the gate', () => {
-  it('with a header: lists and calls tools', async () => {
+  it('with a header: lists and calls tools, those it may call', async () => {
     const { token } = await gate.session('everything');
     const client = await connect('everything', { token });
     assert.equal(client.socket.protocol, 'mcp');
     assert.match(client.getServerVersion().name, /everything/);
     const { tools } = await client.listTools();
     const names = tools.map((tool) => tool.name);
-    for (const name of ['echo', 'get-sum', 'get-env']) assert.ok(names.includes(name), name);
+    assert.deepEqual(names.sort(), ['echo', 'get-sum']);
+    const { prompts } = await client.listPrompts();
+    assert.deepEqual(prompts.map((prompt) => prompt.name), ['simple-prompt']);
     await useEcho(client);
     const sum = await client.callTool({ name: 'get-sum', arguments: { a: 17, b: 25 } });
     assert.match(sum.content[0].text, /\b42\b/);
@@ -199,6 +201,8 @@ describe('the MCP SDK through the gate', () => {
     assert.equal(content[0].type, 'text');
     const line = await gate.audited(mark, { target: 'get-env', reason: 'target_not_allowed' });
     assert.match(line.event, /^message_/);
+    const { tools } = await client.listTools();
+    assert.ok(tools.some((tool) => tool.name === 'get-env'));
     await client.close();
     await denied(gate, 'observed', { path: '/message' }, 401, 'credential_missing');
   });

@@ -193,6 +193,39 @@ describe('what a service may say', () => {
     await alive();
   });
 
+  it('a list shows only what the client may call, and is otherwise what was sent', async () => {
+    const item = (name) => `{"name":"${name}", "n":1.0e2,"description":"ö \\u00e9 ]},{"}`;
+    const list = (names) => `{ "id":"l","result":{"tools":[${names.map(item).join(', ')}],"nextCursor":"x"},"jsonrpc":"2.0"}`;
+    service.behave({ message: (peer) => peer.send(list(['echo', 'shell', 'search_web', 'ECHO'])) });
+    client.sendJson({ jsonrpc: '2.0', id: 'l', method: 'tools/list' });
+    assert.equal(await client.next(), list(['echo', 'search_web']));
+  });
+
+  it('an answer may ask for what the service may ask, and for nothing else', async () => {
+    const asking = (method) => ({
+      resultType: 'input_required',
+      inputRequests: { one: { method: 'roots/list' }, two: { method, params: {} } },
+      requestState: 'ä',
+    });
+    let method = 'roots/list';
+    service.behave({
+      message: (peer, data) => {
+        const { id } = JSON.parse(data.toString());
+        peer.send(JSON.stringify({ jsonrpc: '2.0', id, result: asking(method) }));
+      },
+    });
+    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'echo' } };
+    client.sendJson(call);
+    assert.deepEqual((await client.nextJson()).result, asking(method));
+    method = 'sampling/createMessage';
+    const mark = gate.mark();
+    client.sendJson({ ...call, id: 2 });
+    const { id, error } = await client.nextJson();
+    assert.deepEqual([id, error.code, error.data.reason], [2, REFUSED, 'verb_not_allowed']);
+    await gate.audited(mark, { event: 'message_refused', direction: 's2c', verb: 'tools/call' });
+    assert.deepEqual(client.messages, []);
+  });
+
   it('a response nobody asked for does not reach the client', async () => {
     const mark = gate.mark();
     link.send('{"jsonrpc":"2.0","id":12345,"result":{"forged":true}}');

@@ -171,6 +171,35 @@ static void test_open_and_opaque(void **state)
     dialect_destroy(opaque);
 }
 
+static void test_filters_and_asks(void **state)
+{
+    struct dialect *dialect = pack_load("mcp");
+    const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
+    const struct verb_rule *rule = rule_of(mcp, DIRECTION_C2S, "resources/templates/list");
+
+    (void)state;
+    assert_string_equal(mcp->asks_key, "inputRequests");
+    assert_false(mcp->bare);
+    assert_null(mcp->session_key);
+    assert_string_equal(rule->filter_items, "resourceTemplates");
+    assert_string_equal(rule->filter_name, "uriTemplate");
+    assert_int_equal(rule->filter_kind, TARGET_URI);
+    assert_null(rule_of(mcp, DIRECTION_C2S, "tools/call")->filter_items);
+    assert_int_equal(rule_of(mcp, DIRECTION_C2S, "tools/list")->filter_kind, TARGET_NAME);
+    dialect_destroy(dialect);
+
+    dialect = pack_load("cdp");
+    mcp = dialect_vocabulary(dialect, NULL);
+    assert_true(mcp->bare);
+    assert_null(mcp->asks_key);
+    assert_string_equal(mcp->session_key, "sessionId");
+    rule = rule_of(mcp, DIRECTION_C2S, "Page.navigate");
+    assert_int_equal(rule->within.count, 3);
+    assert_false(rule->never);
+    assert_true(rule_of(mcp, DIRECTION_C2S, "Storage.getCookies")->never);
+    dialect_destroy(dialect);
+}
+
 static void test_several_vocabularies(void **state)
 {
     static const char text[] =
@@ -199,6 +228,7 @@ struct fault_case {
 #define JSON_RPC_VERB(rule)                                                                        \
     VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"c2s\":{\"a/b~c\":" rule "}}")
 #define TYPED(members) VOCABULARY("\"envelope\":\"typed\",\"verb_key\":\"t\"," members)
+#define TARGET         "{\"targets\":[{\"name\":[\"params\",\"n\"]}]"
 #define AT_VERB        "/vocabularies/0/verbs/c2s/a~1b~0c"
 
 static const struct fault_case faults[] = {
@@ -247,6 +277,32 @@ static const struct fault_case faults[] = {
      "/vocabularies/0/verbs/c2s/", "1 to"},
     {JSON_RPC_VERB("1"), ERROR_INVALID, AT_VERB, "an object"},
     {JSON_RPC_VERB("{\"x\":1}"), ERROR_INVALID, AT_VERB "/x", "no such key"},
+    {JSON_RPC_VERB("{\"always\":1}"), ERROR_INVALID, AT_VERB "/always", "true or false"},
+    {JSON_RPC_VERB("{\"never\":\"yes\"}"), ERROR_INVALID, AT_VERB "/never", "true or false"},
+    {JSON_RPC_VERB("{\"never\":true,\"always\":true}"), ERROR_INVALID, AT_VERB, "both"},
+    {JSON_RPC_VERB("{\"within\":[\"a\"]}"), ERROR_INVALID, AT_VERB "/within", "where there are"},
+    {JSON_RPC_VERB(TARGET ",\"within\":[]}"), ERROR_INVALID, AT_VERB "/within", "list of 1 to"},
+    {JSON_RPC_VERB(TARGET ",\"within\":[1]}"), ERROR_INVALID, AT_VERB "/within/0", "a string"},
+    {JSON_RPC_VERB("{\"filter\":[]}"), ERROR_INVALID, AT_VERB "/filter", "an object"},
+    {JSON_RPC_VERB("{\"filter\":{\"items\":\"i\"}}"), ERROR_INVALID, AT_VERB "/filter/name",
+     "a string"},
+    {JSON_RPC_VERB("{\"filter\":{\"items\":\"i\",\"name\":\"n\",\"kind\":\"x\"}}"), ERROR_INVALID,
+     AT_VERB "/filter/kind", "must be"},
+    {JSON_RPC_VERB("{\"filter\":{\"items\":\"i\",\"name\":\"n\",\"x\":1}}"), ERROR_INVALID,
+     AT_VERB "/filter/x", "no such key"},
+    {JSON_RPC_VERB("{\"as\":\"notification\",\"filter\":{}}"), ERROR_INVALID, AT_VERB "/filter",
+     "Only the answers"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"s2c\":{\"a\":{\"filter\":{}}}}"),
+     ERROR_INVALID, "/vocabularies/0/verbs/s2c/a/filter", "Only the answers"},
+    {TYPED("\"verbs\":{\"c2s\":{\"a\":{\"filter\":{}}}}"), ERROR_INVALID,
+     "/vocabularies/0/verbs/c2s/a/filter", "Only the answers"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"jsonrpc\":\"no\""), ERROR_INVALID,
+     "/vocabularies/0/jsonrpc", "true or false"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"session\":\"\""), ERROR_INVALID,
+     "/vocabularies/0/session", "a string"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"asks\":1"), ERROR_INVALID, "/vocabularies/0/asks",
+     "a string"},
+    {TYPED("\"asks\":\"x\""), ERROR_INVALID, "/vocabularies/0/asks", "no such key"},
     {JSON_RPC_VERB("{\"as\":\"operation\"}"), ERROR_INVALID, AT_VERB "/as", "must be"},
     {JSON_RPC_VERB("{\"as\":1}"), ERROR_INVALID, AT_VERB "/as", "must be"},
     {JSON_RPC_VERB("{\"always\":1}"), ERROR_INVALID, AT_VERB "/always", "true or false"},
@@ -329,6 +385,7 @@ int main(void)
         cmocka_unit_test(test_mcp_methods),
         cmocka_unit_test(test_autogen_studio),
         cmocka_unit_test(test_open_and_opaque),
+        cmocka_unit_test(test_filters_and_asks),
         cmocka_unit_test(test_several_vocabularies),
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_limits),

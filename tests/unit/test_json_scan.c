@@ -327,6 +327,43 @@ static void test_recording_limit(void **state)
     assert_int_equal(json_scan_count(scan), 1);
 }
 
+/* Of an object that is not recorded, only what is watched takes a place. */
+static void test_watching(void **state)
+{
+    static const struct json_watch watches[] = {
+        {{"result", 6}, "tools"}, {{"params", 6}, "_meta"}, {{"_meta", 5}, "ask"}};
+    static const char text[] =
+        "{\"result\":{\"a\":[{\"tools\":1}],\"tools\":[2],\"b\":{\"tools\":3},\"_meta\":4,"
+        "\"TOOLS\":5,\"\\u0054ools\":6,\"tool\xc5\xbf\":7},\"tools\":8,"
+        "\"params\":{\"tools\":9,\"_meta\":{\"as\xe2\x84\xaa\":10,\"x\":{\"ask\":11}},\"z\":12}}";
+    static const char *const values[] = {NULL, "[2]", "5", "6", "7", "8", NULL, NULL, "10"};
+    char many[4096];
+    size_t length;
+
+    (void)state;
+    assert_int_equal(
+        json_scan_watching(scan, (struct span){text, sizeof(text) - 1}, NULL, watches, 3),
+        REASON_ALLOWED);
+    assert_int_equal(json_scan_count(scan), sizeof(values) / sizeof(*values));
+    for (size_t i = 0; i < json_scan_count(scan); i++) {
+        if (values[i] != NULL)
+            assert_true(span_equals(json_scan_member(scan, i)->value, values[i]));
+    }
+    assert_true(span_equals(json_scan_find(scan, 0, "tools")->value, "[2]"));
+    assert_int_equal(json_scan_lookalike(scan, 0, "tools"), 2);
+    assert_int_equal(json_scan_member(scan, 8)->parent, 7);
+
+    memcpy(many, "{\"result\":", 10);
+    length = 10 + write_object(many + 10, JSON_RECORDED_MAX + 1, 0);
+    many[length++] = '}';
+    assert_int_equal(json_scan_watching(scan, (struct span){many, length}, NULL, watches, 3),
+                     REASON_ALLOWED);
+    assert_int_equal(json_scan_count(scan), 1);
+    /* Unless all of its members are wanted. */
+    assert_int_equal(json_scan_text(scan, text, sizeof(text) - 1, NULL), REASON_ALLOWED);
+    assert_int_equal(json_scan_count(scan), 3);
+}
+
 static void test_lookalikes(void **state)
 {
     static const char *const alike[] = {"Params",       "PARAMS",       "param\xc5\xbf",
@@ -438,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_not_recorded),
         cmocka_unit_test(test_recording_types),
         cmocka_unit_test(test_recording_limit),
+        cmocka_unit_test(test_watching),
         cmocka_unit_test(test_lookalikes),
         cmocka_unit_test(test_unescape),
         cmocka_unit_test(test_locate),

@@ -227,6 +227,12 @@ static void test_mcp_http_vectors(void **state)
     run_vectors(VECTORS_DIR "/vet/mcp-http.json");
 }
 
+static void test_cdp_vectors(void **state)
+{
+    (void)state;
+    run_vectors(VECTORS_DIR "/vet/cdp.json");
+}
+
 static void test_other_vectors(void **state)
 {
     (void)state;
@@ -463,11 +469,12 @@ static void test_opaque_text_is_utf8(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mcp_vectors),        cmocka_unit_test(test_other_vectors),
-        cmocka_unit_test(test_answer_vectors),     cmocka_unit_test(test_mcp_http_vectors),
-        cmocka_unit_test(test_smuggling_refused),  cmocka_unit_test(test_plain_twins_pass),
-        cmocka_unit_test(test_outstanding_limit),  cmocka_unit_test(test_idle_state_is_small),
-        cmocka_unit_test(test_long_target_is_cut), cmocka_unit_test(test_opaque_text_is_utf8),
+        cmocka_unit_test(test_mcp_vectors),         cmocka_unit_test(test_other_vectors),
+        cmocka_unit_test(test_answer_vectors),      cmocka_unit_test(test_cdp_vectors),
+        cmocka_unit_test(test_mcp_http_vectors),    cmocka_unit_test(test_smuggling_refused),
+        cmocka_unit_test(test_plain_twins_pass),    cmocka_unit_test(test_outstanding_limit),
+        cmocka_unit_test(test_idle_state_is_small), cmocka_unit_test(test_long_target_is_cut),
+        cmocka_unit_test(test_opaque_text_is_utf8),
     };
 
     return cmocka_run_group_tests_name("vet", tests, set_up, tear_down);
