@@ -6,7 +6,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #define CIPHERS_1_2                                                                                \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
@@ -110,6 +110,8 @@ enum error tls_context_prepare(void)
     SSL_CTX *ssl;
     bool done;
 
+    /* To compare dates, OpenSSL asks gmtime_r(), which reads /etc/localtime the first time. */
+    tzset();
     if (OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS | OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) !=
         1)
         return ERROR_CRYPTO;

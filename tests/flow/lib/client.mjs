@@ -24,11 +24,11 @@ export function hangUp() {
 }
 
 export class Client {
-  // Options: token, ticket, protocols, headers, address (default localhost), and
-  // `ws` for the package's own options.
+  // Options: token, ticket, protocols, headers, address (default localhost), `tls`
+  // ({ca, cert, key, ...}: speak TLS), and `ws` for the package's own options.
   static async open(gate, surface, path, options = {}) {
     const host = options.address ?? 'localhost';
-    const url = `ws://${host}:${gate.port(surface)}${path}`;
+    const url = `${options.tls ? 'wss' : 'ws'}://${host}:${gate.port(surface)}${path}`;
     const headers = { ...options.headers };
     if (options.token) headers.authorization = `Bearer ${options.token}`;
     const protocols = [...(options.protocols ?? [])];
@@ -36,6 +36,7 @@ export class Client {
     const socket = new WebSocket(url, protocols, {
       headers,
       perMessageDeflate: false,
+      ...options.tls,
       ...options.ws,
     });
     const client = new Client(socket);

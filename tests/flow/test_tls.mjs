@@ -1,0 +1,528 @@
+// TLS on a surface: the local authority, what a handshake must be like, client
+// certificates, new certificates for a running gate, and files that are not fit.
+import assert from 'node:assert/strict';
+import { chmodSync, copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import https from 'node:https';
+import net from 'node:net';
+import path from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+import tls from 'node:tls';
+
+import { OPCODE } from '../services/frames.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client, Refused, hangUp } from './lib/client.mjs';
+import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
+import { until, within } from './lib/wait.mjs';
+
+const KIB = 1024;
+
+const dir = scratchDir();
+const certs = path.join(dir, 'state', 'certs'); // where `certs init` puts them by itself
+const strange = path.join(dir, 'strange'); // of another authority
+const tokens = {};
+let service;
+let gate;
+
+function pem(name, folder = certs) {
+  return readFileSync(path.join(folder, name));
+}
+
+function identity(name, folder = certs) {
+  return { cert: pem(`client-${name}.pem`, folder), key: pem(`client-${name}.key`, folder) };
+}
+
+// What a client needs to trust the gate, and more.
+function trust(more = {}) {
+  return { ca: pem('ca.pem'), ...more };
+}
+
+async function certificates(...args) {
+  const { code, stdout, stderr } = await run(['certs', ...args, '--json'], {
+    env: { SIDELOCK_CONFIG: gate?.configPath ?? path.join(dir, 'sidelock.json') },
+  });
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+function secure(more = {}, callers = undefined) {
+  return opaqueSurface(service.socketPath, {
+    tls: {
+      certificate: path.join(certs, 'server.pem'),
+      key: path.join(certs, 'server.key'),
+      ...more,
+    },
+    ...(callers ? { callers } : {}),
+  });
+}
+
+before(async () => {
+  service = new WebSocketService(path.join(dir, 'echo.sock'));
+  await service.start();
+  gate = new Gate(dir, { surfaces: { echo: secure() } });
+  await certificates('init', '--name', 'further.localhost');
+  const { clients } = await certificates('init', '--client', 'alice');
+  await certificates('init', '--client', 'bob');
+  await certificates('init', '--dir', strange, '--client', 'alice');
+  const asking = { client_ca: path.join(certs, 'ca.pem') };
+  gate.configure({
+    surfaces: {
+      echo: secure(),
+      asked: secure(asking),
+      listed: secure(asking, { certificates: [clients[0].sha256] }),
+    },
+  });
+  await gate.launch();
+  for (const name of Object.keys(gate.config.surfaces)) {
+    tokens[name] = (await gate.session(name)).token;
+  }
+});
+
+after(async () => {
+  hangUp();
+  await stopAll(gate, service);
+});
+
+afterEach(() => {
+  service.behave();
+  service.forget();
+});
+
+function open(surface, options = {}) {
+  return Client.open(gate, surface, '/ws', {
+    token: tokens[surface],
+    ...options,
+    tls: trust(options.tls),
+  });
+}
+
+// A handshake, which must succeed: the socket.
+function shake(surface, options = {}) {
+  const socket = tls.connect({
+    port: gate.port(surface),
+    host: '127.0.0.1',
+    servername: 'localhost',
+    ...trust(options),
+  });
+  socket.unref();
+  return within(
+    new Promise((resolve, reject) => {
+      socket.once('secureConnect', () => resolve(socket));
+      socket.once('error', reject);
+    }),
+    'a handshake',
+  );
+}
+
+// What the certificate says that new connections are shown.
+async function shown(surface = 'echo') {
+  const socket = await shake(surface);
+  const { fingerprint256 } = socket.getPeerCertificate();
+  socket.destroy();
+  return fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+// A request without an upgrade: {status, body}.
+function get(surface, options = {}) {
+  return within(
+    new Promise((resolve, reject) => {
+      const request = https.get(
+        {
+          port: gate.port(surface),
+          path: '/ws',
+          agent: false,
+          ...trust(options),
+        },
+        (response) => {
+          const chunks = [];
+          response.on('data', (chunk) => chunks.push(chunk));
+          response.on('end', () =>
+            resolve({ status: response.statusCode, body: Buffer.concat(chunks).toString() }),
+          );
+        },
+      );
+      request.on('error', reject);
+    }),
+    'an answer',
+  );
+}
+
+// Sends bytes without TLS and returns everything that comes until the end.
+function plain(surface, bytes, timeoutMs) {
+  const socket = net.connect({ port: gate.port(surface), host: '127.0.0.1', allowHalfOpen: true });
+  const chunks = [];
+  socket.on('data', (chunk) => chunks.push(chunk));
+  if (bytes) socket.write(bytes);
+  return within(
+    new Promise((resolve) => {
+      socket.on('error', () => {}); // a reset ends it as well
+      socket.on('end', () => socket.end());
+      socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
+    }),
+    'the end of a connection without TLS',
+    timeoutMs,
+  );
+}
+
+describe('certs', () => {
+  it('makes a folder and files for their owner alone', async () => {
+    assert.equal(statSync(certs).mode & 0o777, 0o700);
+    for (const name of ['ca.pem', 'ca.key', 'server.pem', 'server.key', 'client-alice.key']) {
+      assert.equal(statSync(path.join(certs, name)).mode & 0o777, 0o600, name);
+    }
+  });
+
+  it('names localhost, the surfaces and what it was asked for', async () => {
+    const { server, authority, clients } = await certificates('show');
+    assert.deepEqual(server.names.slice(0, 3), ['localhost', '127.0.0.1', '::1']);
+    assert.ok(server.names.includes('echo.localhost'));
+    assert.ok(server.names.includes('further.localhost'));
+    assert.equal(server.expired, false);
+    const days = (Date.parse(server.not_after) - Date.now()) / 86_400_000;
+    assert.ok(days > 29 && days <= 30, `${days} days`);
+    assert.match(authority.subject, /Sidelock local authority/);
+    assert.deepEqual(
+      clients.map((client) => path.basename(client.certificate)),
+      ['client-alice.pem', 'client-bob.pem'],
+    );
+  });
+
+  it('says what to write and whom to tell', async () => {
+    const text = await gate.do('certs', 'show');
+    assert.match(text, /"tls": \{"certificate": "\/.*\/server\.pem"/);
+    assert.match(text, /NODE_EXTRA_CA_CERTS=\/.*\/ca\.pem/);
+    assert.match(text, /curl --cacert/);
+    assert.match(text, /Chromium/);
+  });
+
+  it('refuses names that are not this machine', async () => {
+    for (const name of ['example.com', '192.0.2.1', 'localhost.example.com', '*.localhost']) {
+      const { code, stderr } = await gate.cli('certs', 'init', '--name', name);
+      assert.equal(code, 64, name);
+      assert.match(stderr, /--name takes localhost/);
+    }
+  });
+
+  it('has nothing to show where there is nothing', async () => {
+    const { code, stderr } = await gate.cli('certs', 'show', '--dir', path.join(dir, 'nowhere'));
+    assert.equal(code, 65);
+    assert.match(stderr, /`sidelock certs init` makes them/);
+  });
+});
+
+describe('the handshake', () => {
+  for (const version of ['TLSv1.2', 'TLSv1.3']) {
+    it(`speaks ${version}`, async () => {
+      const socket = await shake('echo', { minVersion: version, maxVersion: version });
+      assert.equal(socket.getProtocol(), version);
+      assert.match(socket.getCipher().standardName, /GCM|CHACHA20/);
+      assert.equal(socket.getEphemeralKeyInfo().type, 'ECDH');
+      socket.destroy();
+    });
+  }
+
+  it('refuses TLS 1.1', async () => {
+    const old = {
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT:@SECLEVEL=0',
+    };
+    await assert.rejects(shake('echo', old), /protocol version/);
+  });
+
+  for (const ciphers of ['ECDHE-ECDSA-AES128-SHA256', 'ECDHE-ECDSA-AES256-SHA']) {
+    it(`refuses ${ciphers}`, async () => {
+      await assert.rejects(shake('echo', { maxVersion: 'TLSv1.2', ciphers }), /handshake failure/);
+    });
+  }
+
+  it('agrees on http/1.1 and nothing else', async () => {
+    const socket = await shake('echo', { ALPNProtocols: ['h2', 'http/1.1'] });
+    assert.equal(socket.alpnProtocol, 'http/1.1');
+    socket.destroy();
+    await assert.rejects(shake('echo', { ALPNProtocols: ['h2'] }), /no application protocol/);
+  });
+
+  it('does not renegotiate', async () => {
+    const socket = await shake('echo', { maxVersion: 'TLSv1.2' });
+    const error = await within(
+      new Promise((resolve) => {
+        socket.on('error', resolve);
+        socket.renegotiate({}, (failed) => failed && resolve(failed));
+      }),
+      'the refusal of a renegotiation',
+    );
+    assert.match(String(error.message), /renegotiation|handshake|reset/i);
+    socket.destroy();
+  });
+
+  it('is valid for the names and for no other', async () => {
+    for (const servername of ['localhost', 'echo.localhost', 'further.localhost']) {
+      (await shake('echo', { servername })).destroy();
+    }
+    await assert.rejects(shake('echo', { servername: 'other.localhost' }), /altnames/);
+    await assert.rejects(shake('echo', { ca: pem('ca.pem', strange) }), /unable to verify/);
+  });
+
+  it('tells those who speak HTTP to use https', async () => {
+    const mark = gate.mark();
+    const answer = await plain('echo', 'GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    assert.match(answer, /^HTTP\/1\.1 400 /);
+    assert.match(answer, /https:\/\//);
+    const length = Number(/^Content-Length: (\d+)/im.exec(answer)[1]);
+    assert.equal(answer.split('\r\n\r\n')[1].length, length);
+    await gate.audited(mark, { event: 'denied', reason: 'malformed_request', surface: 'echo' });
+  });
+
+  it('hangs up on noise', async () => {
+    assert.equal(await plain('echo', '\x00\x01\x02\x03'), '');
+    // A record that is no ClientHello: at most an alert comes.
+    assert.ok((await plain('echo', `\x16\x03\x01\x00\x05${'x'.repeat(5)}`)).length <= 16);
+  });
+
+  it('does not wait for ever', async () => {
+    const begun = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]);
+    const started = performance.now();
+    await Promise.all([plain('echo', begun, 14_000), plain('echo', undefined, 14_000)]);
+    assert.ok(performance.now() - started > 8_000);
+  });
+});
+
+describe('what is said over it', () => {
+  it('a WebSocket, messages small and large', async () => {
+    const client = await open('echo');
+    for (const size of [0, 1, 16 * KIB, 16 * KIB + 1, 700 * KIB]) {
+      const text = 'x'.repeat(size);
+      client.send(text);
+      assert.equal(await client.next(), text);
+    }
+    const end = await client.close(1000, 'bye');
+    assert.equal(end.code, 1000);
+    await gate.untilIdle('echo');
+  });
+
+  it('a request without an upgrade', async () => {
+    const { status, body } = await get('echo');
+    assert.equal(status, 401);
+    assert.equal(JSON.parse(body).reason, 'credential_missing');
+  });
+
+  it('the origin is https', async () => {
+    const origin = (scheme) => ({
+      headers: { origin: `${scheme}://localhost:${gate.port('echo')}` },
+    });
+    await (await open('echo', origin('https'))).close();
+    await assert.rejects(open('echo', origin('http')), (error) => {
+      assert.ok(error instanceof Refused);
+      assert.equal(error.reason, 'origin_mismatch');
+      return true;
+    });
+  });
+
+  it('a client that does not read for a while loses nothing', async () => {
+    const message = Buffer.alloc(256 * KIB);
+    const count = 64;
+    for (let i = 0; i < message.length; i++) message[i] = i % 251;
+    service.behave({
+      message(peer) {
+        for (let i = 0; i < count; i++) peer.send(message, OPCODE.binary);
+      },
+    });
+    const client = await open('echo');
+    client.socket.pause();
+    client.send('go');
+    await until(
+      async () => (await gate.doJson('status')).surfaces[0].messages_forwarded > 0,
+      'the first message to pass',
+    );
+    client.socket.resume();
+    for (let i = 0; i < count; i++) assert.ok(message.equals(await client.next()), `message ${i}`);
+    await client.close();
+  });
+
+  it('a client that goes without a word', async () => {
+    const client = await open('echo');
+    client.socket._socket.destroy();
+    await gate.untilIdle('echo');
+    await until(() => service.open.size === 0, 'the service to be told');
+  });
+
+  it('a revoked session ends at once', async () => {
+    const { id, token } = await gate.session('echo');
+    const client = await open('echo', { token });
+    const revoked = performance.now();
+    await gate.revoke(id);
+    const end = await client.end();
+    assert.equal(end.code, 1008);
+    assert.ok(end.at - revoked < 2_000);
+  });
+});
+
+// Refused in the handshake: an alert, or a reset where the alert came too late.
+async function refusedEarly(surface, options) {
+  const mark = gate.mark();
+  await assert.rejects(get(surface, options), /alert|reset|hang up/i);
+  const line = await gate.audited(mark, { event: 'denied', surface });
+  assert.equal(line.reason, 'certificate_refused');
+  assert.equal(service.connectionCount, 0, 'nothing reached the service');
+}
+
+describe('client certificates', () => {
+  it('the listed one is let in', async () => {
+    const client = await open('listed', { tls: identity('alice') });
+    client.send('hello');
+    assert.equal(await client.next(), 'hello');
+    await client.close();
+    await until(() => service.open.size === 0, 'the service to be told');
+  });
+
+  it('one that is not listed is denied, and the log says why', async () => {
+    const mark = gate.mark();
+    const { status, body } = await get('listed', identity('bob'));
+    assert.equal(status, 403);
+    assert.equal(JSON.parse(body).reason, 'certificate_refused');
+    await gate.audited(mark, { event: 'denied', surface: 'listed', reason: 'certificate_refused' });
+    await assert.rejects(open('listed', { tls: identity('bob') }), { reason: 'certificate_refused' });
+  });
+
+  it('none at all', () => refusedEarly('listed', {}));
+
+  it('one of another authority', () => refusedEarly('listed', identity('alice', strange)));
+
+  it('one that is made for servers', () =>
+    refusedEarly('listed', { cert: pem('server.pem'), key: pem('server.key') }));
+
+  it('in TLS 1.2 as well', () => refusedEarly('listed', { maxVersion: 'TLSv1.2' }));
+
+  it('where none is required, none will do, but a wrong one will not', async () => {
+    await (await open('asked')).close();
+    await (await open('asked', { tls: identity('bob') })).close();
+    await until(() => service.open.size === 0, 'the service to be told');
+    service.forget();
+    await refusedEarly('asked', identity('alice', strange));
+  });
+});
+
+describe('new certificates', () => {
+  it('are shown to new connections, and old ones go on', async () => {
+    const client = await open('echo');
+    let before = await shown();
+    const reloads = [
+      () => gate.do('reload'),
+      () => process.kill(gate.pid, 'SIGHUP'),
+      () => gate.do('reload', '--json'),
+    ];
+    for (const reload of reloads) {
+      const { server, authority } = await certificates('init', '--name', 'further.localhost');
+      assert.notEqual(server.sha256, before);
+      assert.equal(await shown(), before, 'not before the gate is told');
+      const mark = gate.mark();
+      await reload();
+      await gate.audited(mark, { event: 'certificate_loaded', certificate: server.sha256 });
+      await until(async () => (await shown()) === server.sha256, 'the new certificate');
+      client.send('still here');
+      assert.equal(await client.next(), 'still here');
+      assert.equal(authority.sha256, (await certificates('show')).authority.sha256);
+      before = server.sha256;
+    }
+    await client.close();
+  });
+
+  it('that are not fit change nothing', async () => {
+    const before = await shown();
+    chmodSync(path.join(certs, 'server.key'), 0o644);
+    const { code, stderr } = await gate.cli('reload');
+    assert.equal(code, 65);
+    assert.match(stderr, /surface echo: tls\.key: .*open to others/);
+    chmodSync(path.join(certs, 'server.key'), 0o600);
+    assert.equal(await shown(), before);
+    await gate.do('reload');
+  });
+
+  it('a worker that is started later has them', async () => {
+    const [worker] = gate.workers();
+    const before = await shown();
+    process.kill(worker, 'SIGKILL');
+    await until(() => gate.workers().length === 1 && gate.workers()[0] !== worker, 'another worker');
+    await until(() => shown().catch(() => false), 'a handshake with it');
+    assert.equal(await shown(), before);
+    await (await open('listed', { tls: identity('alice') })).close();
+  });
+});
+
+describe('files that are not fit', () => {
+  // A configuration of its own, whose files are copies.
+  function prepare() {
+    const folder = scratchDir();
+    const file = (name) => path.join(folder, name);
+    for (const name of ['server.pem', 'server.key', 'ca.pem']) {
+      copyFileSync(path.join(certs, name), file(name));
+      chmodSync(file(name), 0o600);
+    }
+    const other = new Gate(folder, {
+      surfaces: {
+        echo: secure({
+          certificate: file('server.pem'),
+          key: file('server.key'),
+          client_ca: file('ca.pem'),
+        }),
+      },
+    });
+    return { other, file };
+  }
+
+  async function faulty(spoil, member, words) {
+    const { other, file } = prepare();
+    assert.equal((await other.cli('check')).code, 0);
+    spoil(file);
+    const { code, stdout } = await other.cli('check', '--json');
+    assert.equal(code, 78);
+    const report = JSON.parse(stdout);
+    assert.equal(report.valid, false);
+    assert.equal(report.faults.length, 1);
+    const [fault] = report.faults;
+    assert.equal(fault.pointer, `/surfaces/echo/tls/${member}`);
+    assert.match(fault.text, words);
+    const lines = readFileSync(other.configPath, 'utf8').split('\n');
+    assert.match(lines[fault.line - 1], new RegExp(`"${member}"`));
+    const served = await other.cli('serve');
+    assert.equal(served.code, 78, 'and it is not served with');
+    assert.match(served.stderr, words);
+  }
+
+  it('missing', () => faulty((file) => rmSync(file('server.pem')), 'certificate', /No such file/));
+
+  it('a key that others can read', () =>
+    faulty((file) => chmodSync(file('server.key'), 0o640), 'key', /open to others/));
+
+  it('a key of another certificate', () =>
+    faulty(
+      (file) => copyFileSync(path.join(certs, 'ca.key'), file('server.key')),
+      'key',
+      /does not belong to the certificate/,
+    ));
+
+  it('no certificate', () =>
+    faulty(
+      (file) => copyFileSync(file('server.key'), file('server.pem')),
+      'certificate',
+      /does not hold certificates/,
+    ));
+
+  it('an authority that is none', () =>
+    faulty(
+      (file) => copyFileSync(file('server.pem'), file('ca.pem')),
+      'client_ca',
+      /not an authority's/,
+    ));
+});
+
+describe('the end', () => {
+  it('clients are told when the gate drains', async () => {
+    const client = await open('echo');
+    const stopped = gate.stop();
+    const end = await client.end();
+    assert.equal(end.code, 1001);
+    await stopped;
+    gate = undefined;
+  });
+});
