@@ -108,6 +108,7 @@ static void take_body(struct connection *connection, const char *bytes, size_t l
     struct exchange *exchange = connection->exchange;
     size_t at = 0;
 
+    exchange->activity_ms = worker_now_ms(connection->worker);
     while (connection->state == CONNECTION_EXCHANGE && at < length && !exchange->answer_body.done) {
         struct span piece;
         size_t taken;
@@ -140,6 +141,7 @@ static void begin(struct connection *connection, const struct http_response *res
         return;
     }
     exchange->phase = EXCHANGE_ANSWERING;
+    exchange->activity_ms = worker_now_ms(connection->worker);
     connection->deadline_ms = 0;
     if (exchange->answer_body.closes && exchange->answer_body.kind == HTTP_BODY_UNTIL_CLOSE)
         exchange->answer_body.left = 0;

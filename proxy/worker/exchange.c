@@ -188,6 +188,10 @@ static enum reason overdue(const struct connection *connection, uint64_t now_ms)
                                                    : REASON_UPSTREAM_TIMEOUT;
     if (exchange_wants_body(exchange) && now_ms - exchange->activity_ms > limits->body_timeout_ms)
         return REASON_REQUEST_TIMEOUT;
+    /* An answer of a known length is one that the service has; a stream may be silent. */
+    if (exchange->phase == EXCHANGE_ANSWERING && exchange->answer_body.kind == HTTP_BODY_LENGTH &&
+        outgoing_empty(&exchange->out) && now_ms - exchange->activity_ms > limits->body_timeout_ms)
+        return REASON_UPSTREAM_TIMEOUT;
     if (exchange->upstream != NULL && !outgoing_empty(&exchange->upstream->out) &&
         now_ms - exchange->upstream->out.progress_ms > limits->write_timeout_ms)
         return REASON_UPSTREAM_TIMEOUT;

@@ -26,7 +26,7 @@
 
 enum exchange_phase {
     EXCHANGE_IDLE = 0,  /* between two requests */
-    EXCHANGE_HOLDING,   /* the request's body is collected, to be looked into */
+    EXCHANGE_HOLDING,   /* the request is looked into, and its body collected if need be */
     EXCHANGE_DIALLING,  /* the broker has been asked for a link */
     EXCHANGE_SENDING,   /* the request is under way; no head of an answer yet */
     EXCHANGE_ANSWERING, /* the answer's body is under way */

@@ -1,6 +1,5 @@
 #include "base/secret.h"
 #include "policy/admission.h"
-#include "policy/login_cookie.h"
 #include "wire/url.h"
 #include "worker/exchange.h"
 
@@ -232,6 +231,22 @@ struct wanted_header {
     const char **value;
 };
 
+/*
+ * The login cookie's value, apart from the others: they follow it in their header and
+ * go on to the service. One that is too long to be ours stays too long.
+ */
+static const char *keep_cookie(struct handshake *handshake, struct span cookie)
+{
+    size_t length =
+        cookie.length < sizeof(handshake->cookie) ? cookie.length : sizeof(handshake->cookie) - 1;
+
+    if (cookie.data == NULL)
+        return NULL;
+    memcpy(handshake->cookie, cookie.data, length);
+    handshake->cookie[length] = '\0';
+    return handshake->cookie;
+}
+
 static enum reason read_headers(struct connection *connection, struct ipc_admit *admit)
 {
     struct handshake *handshake = connection->handshake;
@@ -247,10 +262,7 @@ static enum reason read_headers(struct connection *connection, struct ipc_admit 
 
     if (!reason_allows(reason))
         return reason;
-    if (cookie.length >= REQUEST_HEADER_BYTES_MAX)
-        return REASON_HEADERS_TOO_LARGE;
-    admit->cookie = terminate(handshake, cookie);
-
+    admit->cookie = keep_cookie(handshake, cookie);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct span value;
 

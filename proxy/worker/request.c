@@ -285,6 +285,7 @@ void exchange_begin(struct connection *connection, const struct ipc_admit *admit
 
     connection->state = CONNECTION_EXCHANGE;
     connection->deadline_ms = 0;
+    exchange->phase = EXCHANGE_HOLDING; /* of now on, an answer is owed */
     exchange->requests++;
     exchange->activity_ms = worker_now_ms(connection->worker);
     reason = read_request(connection, admit);
@@ -303,7 +304,6 @@ void exchange_begin(struct connection *connection, const struct ipc_admit *admit
         find_link(connection);
         return;
     }
-    exchange->phase = EXCHANGE_HOLDING;
     assembly_begin(&exchange->held, false, exchange->activity_ms);
     if (invite_body(connection))
         exchange_client_ready(connection, 0);

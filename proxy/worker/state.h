@@ -26,6 +26,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "policy/config.h"
+#include "policy/login_cookie.h"
 #include "policy/request.h"
 #include "policy/vet.h"
 #include "system/caller.h"
@@ -84,6 +85,7 @@ struct handshake {
     size_t head_length;
     struct http_request request; /* spans into head */
     const char *body;            /* of a request to the gate's own paths, in head; NULL: none */
+    char cookie[LOGIN_COOKIE_VALUE_SIZE + 1]; /* the login cookie's value; a byte longer: not one */
     char request_id[REQUEST_ID_SIZE];
     char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" until known */
     char key[WS_KEY_SIZE];             /* the client's Sec-WebSocket-Key */
