@@ -3,16 +3,18 @@ import http from 'node:http';
 
 import { until, within } from './wait.mjs';
 
-// Every request of a test, so that one that failed leaves none behind.
+// Every request and connection of a test, so that one that failed leaves none behind.
 const open = new Set();
 
 export function hangUp() {
-  for (const request of open) request.destroy();
+  for (const one of open) one.destroy();
 }
 
 // One connection, kept alive: requests given this agent follow each other on it.
 export function keepAlive() {
-  return new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  open.add(agent);
+  return agent;
 }
 
 // Sends a request and returns its answer as soon as the head is there. Options:
