@@ -253,7 +253,7 @@ static struct span write_refusal(const struct vetting *vetting, enum reason reas
     return (struct span){out->data, out->length};
 }
 
-/* Keeps a settled request of the client's, in the place of one of the oldest. */
+/* Keeps a settled request of the client's, in the place of the oldest. */
 static void keep_answered(struct vet_state *state, struct span id, struct span verb)
 {
     struct outstanding *kept = &state->answered;
@@ -261,7 +261,8 @@ static void keep_answered(struct vet_state *state, struct span id, struct span v
 
     if (place < 0 && kept->count == VET_ANSWERED_MAX) {
         place = state->oldest;
-        state->oldest = (uint16_t)((state->oldest + 1) % VET_ANSWERED_MAX);
+        /* Removal puts the last one in the place that is freed, so the last place never is. */
+        state->oldest = (uint16_t)((state->oldest + 1) % (VET_ANSWERED_MAX - 1));
     }
     if (place >= 0)
         outstanding_remove(kept, place);

@@ -202,12 +202,54 @@ static void test_typed(void **state)
     assert_null(message.match.data);
 }
 
+static enum reason read_ask(const struct vocabulary *vocabulary, const char *text,
+                            struct message *out)
+{
+    assert_int_equal(json_scan_text(scan, text, strlen(text), &vocabulary->descend),
+                     REASON_ALLOWED);
+    return message_read_ask(scan, vocabulary, out);
+}
+
+/* A request within an answer has a method and params, and nothing that a message has besides. */
+static void test_asks(void **state)
+{
+    static const char pack[] = "{\"name\":\"x\",\"vocabularies\":[{\"name\":\"v\",\"envelope\":"
+                               "\"json-rpc\",\"session\":\"sid\",\"asks\":\"a\",\"verbs\":{\"s2c\":"
+                               "{\"ask\":{},\"tell\":{\"as\":\"notification\"}}}}]}";
+    const struct vocabulary *vocabulary;
+    struct dialect_fault fault;
+    struct dialect *dialect;
+    struct message message;
+
+    (void)state;
+    assert_int_equal(dialect_parse(pack, strlen(pack), &dialect, &fault), OK);
+    vocabulary = dialect_vocabulary(dialect, NULL);
+    assert_int_equal(read_ask(vocabulary, "{\"params\":{},\"method\":\"ask\"}", &message),
+                     REASON_ALLOWED);
+    assert_string_equal(message.rule->name, "ask");
+    assert_null(message.id.data);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"sid\":\"s\"}", &message),
+                     REASON_MESSAGE_KEY);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"id\":1}", &message),
+                     REASON_MESSAGE_KEY);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"result\":1}", &message),
+                     REASON_MESSAGE_KEY);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"tell\"}", &message), REASON_MESSAGE_SHAPE);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"other\"}", &message), REASON_VERB_UNKNOWN);
+    assert_int_equal(read_ask(vocabulary, "[]", &message), REASON_MESSAGE_SHAPE);
+    dialect_destroy(dialect);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request),   cmocka_unit_test(test_escapes_are_undone),
-        cmocka_unit_test(test_kinds),     cmocka_unit_test(test_refused_but_read),
-        cmocka_unit_test(test_id_limits), cmocka_unit_test(test_open_vocabulary),
+        cmocka_unit_test(test_asks),
+        cmocka_unit_test(test_request),
+        cmocka_unit_test(test_escapes_are_undone),
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_refused_but_read),
+        cmocka_unit_test(test_id_limits),
+        cmocka_unit_test(test_open_vocabulary),
         cmocka_unit_test(test_typed),
     };
 

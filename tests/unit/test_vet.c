@@ -423,6 +423,35 @@ static void test_idle_state_is_small(void **unused)
     dialect_destroy(dialect);
 }
 
+/* What a resumed stream may send again is the last answers, not all of them. */
+static void test_answers_kept(void **unused)
+{
+    struct dialect *dialect = pack_load("mcp");
+    struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL), .resumable = true};
+    const unsigned count = 10 * VET_ANSWERED_MAX;
+    struct vet_result result;
+    struct vet_state *state;
+    char text[128];
+
+    (void)unused;
+    assert_int_equal(vet_state_create(&state), OK);
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i);
+        vet_text(state, &rules, DIRECTION_C2S, text, &result);
+        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}", i);
+        vet_text(state, &rules, DIRECTION_S2C, text, &result);
+        assert_int_equal(result.action, VET_FORWARD);
+    }
+    rules.replay = true;
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}", i);
+        vet_text(state, &rules, DIRECTION_S2C, text, &result);
+        assert_int_equal(result.action == VET_FORWARD, i >= count - VET_ANSWERED_MAX);
+    }
+    vet_state_destroy(state);
+    dialect_destroy(dialect);
+}
+
 static void test_long_target_is_cut(void **unused)
 {
     struct dialect *dialect = pack_load("mcp");
@@ -473,8 +502,8 @@ int main(void)
         cmocka_unit_test(test_answer_vectors),      cmocka_unit_test(test_cdp_vectors),
         cmocka_unit_test(test_mcp_http_vectors),    cmocka_unit_test(test_smuggling_refused),
         cmocka_unit_test(test_plain_twins_pass),    cmocka_unit_test(test_outstanding_limit),
-        cmocka_unit_test(test_idle_state_is_small), cmocka_unit_test(test_long_target_is_cut),
-        cmocka_unit_test(test_opaque_text_is_utf8),
+        cmocka_unit_test(test_idle_state_is_small), cmocka_unit_test(test_answers_kept),
+        cmocka_unit_test(test_long_target_is_cut),  cmocka_unit_test(test_opaque_text_is_utf8),
     };
 
     return cmocka_run_group_tests_name("vet", tests, set_up, tear_down);
