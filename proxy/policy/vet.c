@@ -165,7 +165,6 @@ static enum reason check_match(const struct vetting *vetting)
 /* What an answer says beside answering, if the service's JSON-RPC has such things. */
 static enum reason check_answer(const struct vetting *vetting)
 {
-    const struct vocabulary *vocabulary = vetting->rules->vocabulary;
     struct vet_answer answer = {
         .scan = vetting->scratch->scan, .text = vetting->text, .rules = vetting->rules};
 
@@ -173,8 +172,7 @@ static enum reason check_answer(const struct vetting *vetting)
         return REASON_RESPONSE_UNEXPECTED;
     if (vetting->direction != DIRECTION_S2C)
         return REASON_ALLOWED;
-    answer.asked = vocabulary_verb(vocabulary, DIRECTION_C2S,
-                                   outstanding_verb(vetting->asked, vetting->answered));
+    answer.verb = outstanding_verb(vetting->asked, vetting->answered);
     return vet_answer_check(&answer, &vetting->scratch->forward);
 }
 

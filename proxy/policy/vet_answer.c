@@ -48,9 +48,9 @@ static enum reason check_asks(const struct vet_answer *answer, const struct json
 }
 
 /* Whether an item is an object that names a permitted target, in one way only. */
-static bool is_permitted(const struct vet_answer *answer, struct span item)
+static bool is_permitted(const struct vet_answer *answer, const struct verb_rule *rule,
+                         struct span item)
 {
-    const struct verb_rule *rule = answer->asked;
     char text[MESSAGE_TARGET_BYTES_MAX + 1];
     const struct json_member *name;
     struct span target;
@@ -74,8 +74,8 @@ static bool is_permitted(const struct vet_answer *answer, struct span item)
 }
 
 /* Writes the answer anew without the items that are not permitted; nothing if all are. */
-static enum reason filter(const struct vet_answer *answer, const struct json_member *items,
-                          struct buffer *forward)
+static enum reason filter(const struct vet_answer *answer, const struct verb_rule *rule,
+                          const struct json_member *items, struct buffer *forward)
 {
     const char *const end = answer->text.data + answer->text.length;
     const char *const close = items->value.data + items->value.length - 1; /* the bracket */
@@ -88,7 +88,7 @@ static enum reason filter(const struct vet_answer *answer, const struct json_mem
         return REASON_MESSAGE_SHAPE;
     buffer_append(forward, written, (size_t)(items->value.data + 1 - written));
     while (json_walk_next(&walk, &entry)) {
-        if (!is_permitted(answer, entry.value)) {
+        if (!is_permitted(answer, rule, entry.value)) {
             cut = true;
             continue;
         }
@@ -105,12 +105,16 @@ static enum reason filter(const struct vet_answer *answer, const struct json_mem
     return buffer_failed(forward) ? REASON_INTERNAL : REASON_ALLOWED;
 }
 
-static bool is_limited(const struct vet_answer *answer)
+/* The rule of the verb whose answer is to be filtered; NULL if it is not. */
+static const struct verb_rule *filtering_rule(const struct vet_answer *answer)
 {
     const struct vet_rules *rules = answer->rules;
+    const struct verb_rule *rule;
 
-    return answer->asked != NULL && answer->asked->filter_items != NULL && !rules->observe &&
-           (rules->targets != NULL || rules->session_targets != NULL);
+    if (rules->observe || (rules->targets == NULL && rules->session_targets == NULL))
+        return NULL;
+    rule = vocabulary_verb(rules->vocabulary, DIRECTION_C2S, answer->verb);
+    return rule != NULL && rule->filter_items != NULL ? rule : NULL;
 }
 
 /* A member of the result, copied, as the scan does not last; JSON_NONE if it is not there. */
@@ -132,19 +136,21 @@ enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *for
     const char *asks_key = answer->rules->vocabulary->asks_key;
     const struct json_member *result = json_scan_find(answer->scan, -1, "result");
     struct json_member asks = {.type = JSON_NONE}, items = {.type = JSON_NONE};
+    const struct verb_rule *rule;
     enum reason reason = REASON_ALLOWED;
     int place;
 
     if (result == NULL || result->type != JSON_TYPE_OBJECT)
         return REASON_ALLOWED;
     place = (int)(result - json_scan_member(answer->scan, 0));
+    rule = filtering_rule(answer);
     if (asks_key != NULL)
         reason = find(answer, place, asks_key, &asks);
-    if (reason_allows(reason) && is_limited(answer))
-        reason = find(answer, place, answer->asked->filter_items, &items);
+    if (reason_allows(reason) && rule != NULL)
+        reason = find(answer, place, rule->filter_items, &items);
     if (reason_allows(reason) && asks.type != JSON_NONE)
         reason = check_asks(answer, &asks);
     if (reason_allows(reason) && items.type != JSON_NONE)
-        reason = filter(answer, &items, forward);
+        reason = filter(answer, rule, &items, forward);
     return reason;
 }

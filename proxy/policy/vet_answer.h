@@ -13,7 +13,7 @@ struct vet_answer {
     struct json_scan *scan; /* of the answer; what it holds is gone afterwards */
     struct span text;       /* the answer */
     const struct vet_rules *rules;
-    const struct verb_rule *asked; /* of the request that is answered; may be NULL */
+    struct span verb; /* of the request that is answered */
 };
 
 /*
