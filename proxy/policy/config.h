@@ -145,8 +145,9 @@ struct surface {
     struct listen_address *listen;
     size_t listen_count;
     bool allow_non_loopback;
-    char *upstream_socket;    /* absolute path */
-    struct text_list hosts;   /* as configured; empty: loopback names with the port */
+    char *upstream_socket; /* absolute path */
+    struct text_list
+        hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
     struct text_list origins; /* as configured; empty: http:// and the default hosts */
     struct dialect *dialect;  /* owned */
     enum surface_mode mode;

@@ -76,8 +76,8 @@ static const struct advice log_in = {
 
 static const struct advice advices[] = {
     {REASON_COOKIE_ORIGIN, "Opened from another page",
-     "Other pages cannot use your login to this one. If you meant to come here, type the address "
-     "into the address bar.",
+     "Other pages cannot use your login to this one. If you meant to come here, click into the "
+     "address bar and press Enter.",
      NULL},
     {REASON_HOST_MISMATCH, "Not a name of this service",
      "It answers only under its own names. `sidelock open` prints the right address.", NULL},

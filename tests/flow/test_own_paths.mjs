@@ -7,7 +7,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client, Refused } from './lib/client.mjs';
-import { Gate, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { LOGIN, LOGOUT, TICKET, ask, authority, logIn, openUrl, redeem } from './lib/login.mjs';
 import { Raw, assertProblem, request, requestText } from './lib/raw.mjs';
 
@@ -22,6 +22,10 @@ before(async () => {
     surfaces: {
       echo: opaqueSurface(service.socketPath, { route: { headers: ['x-seen'] } }),
       other: opaqueSurface(service.socketPath),
+      web: surface(service.socketPath, {
+        dialect: 'opaque',
+        routes: [{ path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] }],
+      }),
       recorded: opaqueSurface(service.socketPath, {
         route: { query: { inject: { p: { from: '', encoding: 'json' } } } },
       }),
@@ -372,6 +376,30 @@ describe('a ticket', () => {
       'credential_missing',
     );
     assert.equal((await ask(gate, 'echo', 'POST', TICKET, { cookie, origin: `http://${own}` })).status, 200);
+  });
+});
+
+describe('on a connection that is kept alive', () => {
+  it('the gate\'s own paths are not the service\'s, though a route would match them', async () => {
+    service.behave({ request: (peer) => peer.respond('200 OK', '{}') });
+    const { token } = await gate.session('web');
+    const host = authority(gate, 'web');
+    const raw = await Raw.connect(gate.port('web'));
+    const send = (method, where, headers = []) =>
+      raw.send(requestText({ method, path: where, host, token, headers, upgrade: false }));
+    send('GET', '/page');
+    assert.equal((await raw.response()).status, 200);
+    send('POST', TICKET, [['Content-Length', '0']]);
+    const response = await raw.response();
+    assert.equal(response.status, 200, response.body);
+    assert.match(response.json.ticket, /^[A-Za-z0-9_-]{22}$/);
+    await raw.gone();
+    raw.destroy();
+    assert.deepEqual(service.last.requests.map(({ target }) => target), ['/page']);
+    await gate.untilIdle('web');
+    const landed = await redeem(gate, 'web', (await openUrl(gate, 'web')).code);
+    assert.equal(landed.json.page, true, 'there is a page to go to');
+    service.behave();
   });
 });
 

@@ -12,7 +12,7 @@ static void listen_on(struct broker_fixture *fixture, const char *first, const c
     surface->listener_count = second != NULL ? 2 : first != NULL ? 1 : 0;
     for (size_t i = 0; i < surface->listener_count; i++) {
         snprintf(listeners[i].address, sizeof(listeners[i].address), "%s", addresses[i]);
-        listeners[i].port = (uint16_t)atoi(strrchr(addresses[i], ':') + 1);
+        listeners[i].port = (uint16_t)strtol(strrchr(addresses[i], ':') + 1, NULL, 10);
     }
 }
 

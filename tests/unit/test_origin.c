@@ -281,10 +281,8 @@ static void test_tls(void **state)
 }
 
 struct cookie_case {
-    const char *method;
-    bool upgrade;
-    const char *origin, *site;
-    bool good;
+    const char *method, *origin, *site;
+    bool upgrade, good;
 };
 
 #define OWN "http://studio.localhost:8081"
@@ -293,45 +291,45 @@ static void test_cookie_origin(void **state)
 {
     static const struct cookie_case cases[] = {
         /* Nothing is changed: the surface's own pages, what a person typed, what is no browser. */
-        {"GET", false, NULL, NULL, true},
-        {"HEAD", false, NULL, NULL, true},
-        {"GET", false, NULL, "same-origin", true},
-        {"GET", false, NULL, "none", true},
-        {"GET", false, OWN, NULL, true},
-        {"GET", false, OWN, "same-origin", true},
-        {"GET", false, NULL, "same-site", false},
-        {"GET", false, NULL, "cross-site", false},
-        {"GET", false, NULL, "", false},
-        {"GET", false, NULL, "Same-Origin", false},
-        {"GET", false, NULL, "same-origin, none", false},
-        {"GET", false, OWN, "same-site", false},
-        {"GET", false, "http://localhost:8081", "same-origin", false},
-        {"GET", false, "null", NULL, false},
+        {"GET", NULL, NULL, false, true},
+        {"HEAD", NULL, NULL, false, true},
+        {"GET", NULL, "same-origin", false, true},
+        {"GET", NULL, "none", false, true},
+        {"GET", OWN, NULL, false, true},
+        {"GET", OWN, "same-origin", false, true},
+        {"GET", NULL, "same-site", false, false},
+        {"GET", NULL, "cross-site", false, false},
+        {"GET", NULL, "", false, false},
+        {"GET", NULL, "Same-Origin", false, false},
+        {"GET", NULL, "same-origin, none", false, false},
+        {"GET", OWN, "same-site", false, false},
+        {"GET", "http://localhost:8081", "same-origin", false, false},
+        {"GET", "null", NULL, false, false},
         /* Something is changed, or a WebSocket opened: it must be the surface's own page. */
-        {"POST", false, OWN, NULL, true},
-        {"POST", false, OWN, "same-origin", true},
-        {"POST", false, NULL, "same-origin", true},
-        {"DELETE", false, OWN, NULL, true},
-        {"GET", true, OWN, NULL, true},
-        {"GET", true, NULL, "same-origin", true},
-        {"POST", false, NULL, NULL, false},
-        {"OPTIONS", false, NULL, NULL, false},
-        {"get", false, NULL, NULL, false},
-        {"GET", true, NULL, NULL, false},
-        {"GET", true, NULL, "none", false},
-        {"POST", false, NULL, "none", false},
-        {"POST", false, OWN, "none", false},
-        {"POST", false, OWN, "cross-site", false},
-        {"GET", true, OWN, "same-site", false},
-        {"POST", false, "http://localhost:8081", NULL, false}, /* a host of ours, not this one */
-        {"GET", true, "http://localhost:8081", NULL, false},
-        {"POST", false, "http://studio.localhost:8082", NULL, false},
-        {"POST", false, "http://studio.localhost", NULL, false},
-        {"POST", false, "https://studio.localhost:8081", NULL, false},
-        {"POST", false, "null", NULL, false},
-        {"POST", false, "", "same-origin", false},
-        {"POST", false, "studio.localhost:8081", NULL, false},
-        {"POST", false, "http://evil.example", "same-origin", false},
+        {"POST", OWN, NULL, false, true},
+        {"POST", OWN, "same-origin", false, true},
+        {"POST", NULL, "same-origin", false, true},
+        {"DELETE", OWN, NULL, false, true},
+        {"GET", OWN, NULL, true, true},
+        {"GET", NULL, "same-origin", true, true},
+        {"POST", NULL, NULL, false, false},
+        {"OPTIONS", NULL, NULL, false, false},
+        {"get", NULL, NULL, false, false},
+        {"GET", NULL, NULL, true, false},
+        {"GET", NULL, "none", true, false},
+        {"POST", NULL, "none", false, false},
+        {"POST", OWN, "none", false, false},
+        {"POST", OWN, "cross-site", false, false},
+        {"GET", OWN, "same-site", true, false},
+        {"POST", "http://localhost:8081", NULL, false, false}, /* a host of ours, not this one */
+        {"GET", "http://localhost:8081", NULL, true, false},
+        {"POST", "http://studio.localhost:8082", NULL, false, false},
+        {"POST", "http://studio.localhost", NULL, false, false},
+        {"POST", "https://studio.localhost:8081", NULL, false, false},
+        {"POST", "null", NULL, false, false},
+        {"POST", "", "same-origin", false, false},
+        {"POST", "studio.localhost:8081", NULL, false, false},
+        {"POST", "http://evil.example", "same-origin", false, false},
     };
     struct surface surface = {.name = studio};
 
