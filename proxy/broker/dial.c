@@ -66,8 +66,7 @@ static enum reason build_request(struct admission *admission, const struct ipc_d
     buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s",
                          config_route_host(admission->route, dial->host), dial->fields);
     if (admission->route->body != NULL)
-        buffer_append_format(out, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
-                             body.length);
+        buffer_append_format(out, "Content-Length: %zu\r\n", body.length);
     buffer_append_text(out, "\r\n");
     if (body.length > 0)
         buffer_append(out, body.data, body.length);

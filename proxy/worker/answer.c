@@ -1,5 +1,5 @@
 /* The service's answer: read, its head composed anew, its body streamed or held. */
-#include "worker/exchange.h"
+#include "worker/mcp.h"
 
 #include "wire/http_forward.h"
 
@@ -14,8 +14,9 @@ static struct http_body framing_of(const struct exchange *exchange)
 {
     struct http_body framing = exchange->answer_body;
 
-    /* The end of this connection need not be the end of the client's. */
-    if (framing.kind == HTTP_BODY_UNTIL_CLOSE)
+    /* The end of this connection need not be the end of the client's, and events change in length.
+     */
+    if (framing.kind == HTTP_BODY_UNTIL_CLOSE || exchange->mode == ANSWER_EVENTS)
         framing.kind = HTTP_BODY_CHUNKED;
     return framing;
 }
@@ -79,6 +80,7 @@ static void complete(struct connection *connection)
 {
     switch (connection->exchange->mode) {
     case ANSWER_STREAM:
+    case ANSWER_EVENTS:
         answer_end(connection);
         return;
     case ANSWER_HOLD:
@@ -93,6 +95,10 @@ static void take_piece(struct connection *connection, struct span piece)
 
     if (exchange->mode == ANSWER_STREAM) {
         (void)answer_send_piece(connection, piece);
+        return;
+    }
+    if (exchange->mode == ANSWER_EVENTS) {
+        mcp_events_receive(connection, piece);
         return;
     }
     if (assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
@@ -143,9 +149,11 @@ static void begin(struct connection *connection, const struct http_response *res
     exchange->phase = EXCHANGE_ANSWERING;
     exchange->activity_ms = worker_now_ms(connection->worker);
     connection->deadline_ms = 0;
-    if (exchange->answer_body.closes && exchange->answer_body.kind == HTTP_BODY_UNTIL_CLOSE)
-        exchange->answer_body.left = 0;
-    exchange->mode = held_answer_mode(connection, response);
+    reason = held_answer_begin(connection, response, &exchange->mode);
+    if (!reason_allows(reason)) {
+        connection_drop(connection, reason);
+        return;
+    }
     if (exchange->mode == ANSWER_HOLD) {
         assembly_begin(&exchange->held, false, worker_now_ms(connection->worker));
         return;

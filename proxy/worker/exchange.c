@@ -1,4 +1,4 @@
-#include "worker/exchange.h"
+#include "worker/mcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +23,11 @@ enum error exchange_create(struct connection *connection)
 }
 
 /* Forgets the request; the grant and what still has to be sent stay. */
-static void reset(struct exchange *exchange)
+static void reset(struct connection *connection)
 {
+    struct exchange *exchange = connection->exchange;
+
+    mcp_end(connection);
     pool_drop(exchange->upstream);
     exchange->upstream = NULL;
     buffer_clear(&exchange->line);
@@ -39,6 +42,7 @@ static void reset(struct exchange *exchange)
     exchange->answer_begun = exchange->answer_chunked = false;
     exchange->interim = 0;
     exchange->request_bytes = 0;
+    exchange->body_digest[0] = '\0';
 }
 
 void exchange_destroy(struct connection *connection)
@@ -47,7 +51,7 @@ void exchange_destroy(struct connection *connection)
 
     if (exchange == NULL)
         return;
-    reset(exchange);
+    reset(connection);
     grant_end(connection, connection->reason);
     outgoing_clear(&exchange->out);
     free(exchange);
@@ -116,7 +120,7 @@ void exchange_finish(struct connection *connection)
     struct exchange *exchange = connection->exchange;
 
     release_upstream(exchange);
-    reset(exchange);
+    reset(connection);
     connection->deadline_ms = 0;
     if (!outgoing_empty(&exchange->out)) {
         exchange_watch(connection);

@@ -33,7 +33,9 @@ enum exchange_phase {
 };
 
 /* What becomes of the answer's body. */
-enum answer_mode { ANSWER_STREAM = 0, ANSWER_HOLD };
+enum answer_mode { ANSWER_STREAM = 0, ANSWER_HOLD, ANSWER_EVENTS };
+
+struct mcp;
 
 /* What the grant rests on: as long as a request brings the same, the broker need not be asked. */
 struct grant {
@@ -59,6 +61,7 @@ struct exchange {
     struct http_body request_body, answer_body;
     uint64_t request_bytes;
     uint64_t activity_ms;      /* when the last byte of a body came */
+    struct mcp *mcp;           /* on a route of kind mcp-http (mcp.h) */
     struct upstream *upstream; /* NULL: none yet, or none any more */
     enum answer_mode mode;
     bool answer_begun;   /* bytes of it went to the client */
@@ -110,15 +113,22 @@ void exchange_client_ready(struct connection *connection, int events);
 
 /* held.c */
 /* Whether this request's body is to be held; REASON_ALLOWED, or why it is refused unread. */
-enum reason held_begin(struct connection *connection, bool *hold);
-/* The whole body is there. */
+enum reason held_begin(struct connection *connection, const struct ipc_admit *admit, bool *hold);
+/* The request's type and coding are such that its body can be vetted as JSON. */
+enum reason held_check_json(const struct http_request *request);
+/* The whole body of the request is there. */
 void held_complete(struct connection *connection);
-
 /* What becomes of the answer's body, now that its head is there. */
-enum answer_mode held_answer_mode(struct connection *connection,
-                                  const struct http_response *response);
+enum reason held_answer_begin(struct connection *connection, const struct http_response *response,
+                              enum answer_mode *mode);
 /* The held answer is whole. */
 void held_answer(struct connection *connection);
+struct span held_text(const struct exchange *exchange);
+/* The answer's head, read once more; false if it is gone. */
+bool held_response(const struct exchange *exchange, struct http_response *out);
+/* Answers with the service's head and this text. */
+void held_send(struct connection *connection, const struct http_response *response,
+               struct span text);
 
 /* answer.c */
 /* The head towards the client; false: the connection is dropped. */

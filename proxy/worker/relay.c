@@ -61,7 +61,7 @@ void assembly_clear(struct assembly *assembly)
     *assembly = (struct assembly){0};
 }
 
-static struct vet_rules rules_of(const struct connection *connection)
+struct vet_rules relay_rules(const struct connection *connection)
 {
     const struct surface *surface = connection->surface;
 
@@ -114,7 +114,7 @@ void relay_message(struct connection *connection, enum direction direction, unsi
 {
     struct worker *worker = connection->worker;
     struct surface_counts *counts = &worker->surfaces[connection->surface_index];
-    struct vet_rules rules = rules_of(connection);
+    struct vet_rules rules = relay_rules(connection);
     struct vet_result result;
 
     connection->active_ms = worker_now_ms(worker);

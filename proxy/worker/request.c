@@ -1,7 +1,7 @@
 #include "policy/admission.h"
 #include "wire/http_forward.h"
 #include "wire/url.h"
-#include "worker/exchange.h"
+#include "worker/mcp.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -277,6 +277,18 @@ void exchange_forward(struct connection *connection)
 
 /* ---- The request ---- */
 
+/* An MCP client understands that its session is not there, if it is told in its own words. */
+static void refuse_request(struct connection *connection, enum reason reason)
+{
+    if (reason != REASON_MCP_SESSION_UNKNOWN) {
+        connection_drop(connection, reason);
+        return;
+    }
+    report_denied(connection, reason, NULL);
+    connection->exchange->keep_alive = false;
+    mcp_refuse(connection, &(struct mcp_http_refused){.reason = reason});
+}
+
 void exchange_begin(struct connection *connection, const struct ipc_admit *admit)
 {
     struct exchange *exchange = connection->exchange;
@@ -285,16 +297,16 @@ void exchange_begin(struct connection *connection, const struct ipc_admit *admit
 
     connection->state = CONNECTION_EXCHANGE;
     connection->deadline_ms = 0;
-    exchange->phase = EXCHANGE_HOLDING; /* of now on, an answer is owed */
+    exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
     exchange->requests++;
     exchange->activity_ms = worker_now_ms(connection->worker);
     reason = read_request(connection, admit);
     if (reason_allows(reason))
-        reason = held_begin(connection, &held);
+        reason = held_begin(connection, admit, &held);
     if (reason_allows(reason))
         reason = compose(connection, admit, held);
     if (!reason_allows(reason)) {
-        connection_drop(connection, reason);
+        refuse_request(connection, reason);
         return;
     }
     exchange->pipelined =

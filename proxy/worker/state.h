@@ -33,6 +33,7 @@
 #include "system/listener.h"
 #include "wire/http_request.h"
 #include "wire/ws_frame.h"
+#include "worker/mcp_sessions.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
 
@@ -204,6 +205,8 @@ struct worker {
     size_t connection_count, connection_max;
     uint64_t next_id;
     struct vet_scratch *scratch;
+    struct json_scan *scan; /* for bodies that are no messages */
+    struct mcp_sessions mcp_sessions;
     unsigned char *read_buffer;  /* PRE_BYTES + READ_BYTES */
     unsigned char *write_buffer; /* WS_CLIENT_HEADER_MAX + READ_BYTES */
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
@@ -331,6 +334,8 @@ void link_receive(struct connection *connection, unsigned char *bytes, size_t le
 void link_close(struct connection *connection);
 
 /* relay.c */
+/* What may be said on this connection's route, to this session. */
+struct vet_rules relay_rules(const struct connection *connection);
 void relay_message(struct connection *connection, enum direction direction, unsigned char *bytes,
                    size_t length, bool binary);
 /* Decides who may be read, from who can be written to. */

@@ -137,6 +137,7 @@ static enum error on_cut_session(struct worker *worker, const void *bytes, size_
         return ERROR_SYNTAX;
     drop_all(worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
              cut.session_id);
+    mcp_sessions_end_all(&worker->mcp_sessions, cut.session_id);
     return OK;
 }
 
@@ -322,6 +323,8 @@ static enum error allocate(struct worker *worker)
         return ERROR_CRYPTO;
     worker->mask_left = sizeof(worker->mask_pool);
     error = secure_allocate(worker);
+    if (error == OK)
+        error = json_scan_create(&worker->scan);
     return error == OK ? vet_scratch_create(&worker->scratch) : error;
 }
 
@@ -380,6 +383,7 @@ static void stop(struct worker *worker)
             tls_abort(c->tls);
     }
     pool_expire(worker, true);
+    mcp_sessions_end_all(&worker->mcp_sessions, NULL);
     uv_close((uv_handle_t *)&worker->channel_poll, NULL);
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->reaper, NULL);
@@ -398,6 +402,7 @@ static void release(struct worker *worker)
     free(worker->ipc_buffer);
     secure_release(worker);
     vet_scratch_destroy(worker->scratch);
+    json_scan_destroy(worker->scan);
     caller_lookup_destroy(worker->callers);
     channel_destroy(worker->channel);
 }

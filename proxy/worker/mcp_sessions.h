@@ -1,0 +1,58 @@
+/*
+ * The MCP sessions that were opened through the gate, each bound to the session
+ * that opened it: Streamable HTTP's Mcp-Session-Id (MCP 2025-11-25, transports,
+ * session management), and in the older HTTP+SSE (2024-11-05) the path and query
+ * of the endpoint that the service named. Nobody else can use one.
+ *
+ * The table is bounded; the one that was used longest ago gives way, and its
+ * client is told 404 and begins anew, as the protocol says.
+ */
+#ifndef SIDELOCK_WORKER_MCP_SESSIONS_H
+#define SIDELOCK_WORKER_MCP_SESSIONS_H
+
+#include "base/error.h"
+#include "ipc/messages.h"
+#include "policy/vet.h"
+
+#define MCP_SESSIONS_MAX         1024
+#define MCP_SESSION_ID_BYTES_MAX 1024
+
+struct mcp_session {
+    struct mcp_session *next; /* the one that was used last comes first */
+    uint32_t surface;
+    char session_id[IPC_SESSION_ID_SIZE]; /* the gate's session that opened it */
+    char *id;                             /* owned */
+    struct vet_state *vet;                /* owned; what waits for an answer */
+    unsigned users;                       /* exchanges that hold it */
+    bool ended;                           /* off the list; freed by its last user */
+};
+
+/* All zero is a valid empty one. */
+struct mcp_sessions {
+    struct mcp_session *first;
+    size_t count;
+};
+
+struct mcp_session_key {
+    uint32_t surface;
+    const char *session_id;
+    struct span id;
+};
+
+/* Takes hold of one; NULL if this session opened none with that id. */
+struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
+                                      const struct mcp_session_key *key);
+/*
+ * A new one, with hold taken; takes over `vet`. ERROR_EXISTS if the service gave
+ * an id twice, ERROR_LIMIT if all are in use or the id is too long.
+ */
+enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_session_key *key,
+                             struct vet_state *vet, struct mcp_session **out) MUST_CHECK;
+/* Gives up the hold; NULL is fine. */
+void mcp_sessions_release(struct mcp_session *session);
+/* Its end: nobody finds it any more. */
+void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session);
+/* Ends those of a session of the gate (NULL: all). */
+void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id);
+
+#endif
