@@ -125,6 +125,17 @@ static enum reason read_request(struct connection *connection, const struct ipc_
     return http_body_of_request(&connection->handshake->request, true, &exchange->request_body);
 }
 
+/* The service's own token, which page code could only put into the query. */
+static enum reason append_bearer(struct connection *connection, const struct ipc_admit *admit)
+{
+    struct buffer *fields = &connection->exchange->fields;
+    char token[ADMISSION_BEARER_SIZE];
+
+    if (admission_query_bearer(connection->route, admit->query, token, sizeof(token)))
+        buffer_append_format(fields, "Authorization: Bearer %s\r\n", token);
+    return buffer_failed(fields) ? REASON_HEADERS_TOO_LARGE : REASON_ALLOWED;
+}
+
 static enum reason compose(struct connection *connection, const struct ipc_admit *admit, bool held)
 {
     enum reason reason = check_expect(connection);
@@ -135,6 +146,8 @@ static enum reason compose(struct connection *connection, const struct ipc_admit
         reason = compose_line(connection, admit);
     if (reason_allows(reason))
         reason = compose_fields(connection, held);
+    if (reason_allows(reason))
+        reason = append_bearer(connection, admit);
     return reason;
 }
 
