@@ -1,7 +1,7 @@
-// TLS on a surface: the local authority, what a handshake must be like, client
-// certificates, new certificates for a running gate, and files that are not fit.
+// TLS on a surface: what a handshake must be like, what is said over it, client
+// certificates, and new certificates for a running gate.
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
@@ -162,52 +162,6 @@ function plain(surface, bytes, timeoutMs) {
     timeoutMs,
   );
 }
-
-describe('certs', () => {
-  it('makes a folder and files for their owner alone', async () => {
-    assert.equal(statSync(certs).mode & 0o777, 0o700);
-    for (const name of ['ca.pem', 'ca.key', 'server.pem', 'server.key', 'client-alice.key']) {
-      assert.equal(statSync(path.join(certs, name)).mode & 0o777, 0o600, name);
-    }
-  });
-
-  it('names localhost, the surfaces and what it was asked for', async () => {
-    const { server, authority, clients } = await certificates('show');
-    assert.deepEqual(server.names.slice(0, 3), ['localhost', '127.0.0.1', '::1']);
-    assert.ok(server.names.includes('echo.localhost'));
-    assert.ok(server.names.includes('further.localhost'));
-    assert.equal(server.expired, false);
-    const days = (Date.parse(server.not_after) - Date.now()) / 86_400_000;
-    assert.ok(days > 29 && days <= 30, `${days} days`);
-    assert.match(authority.subject, /Sidelock local authority/);
-    assert.deepEqual(
-      clients.map((client) => path.basename(client.certificate)),
-      ['client-alice.pem', 'client-bob.pem'],
-    );
-  });
-
-  it('says what to write and whom to tell', async () => {
-    const text = await gate.do('certs', 'show');
-    assert.match(text, /"tls": \{"certificate": "\/.*\/server\.pem"/);
-    assert.match(text, /NODE_EXTRA_CA_CERTS=\/.*\/ca\.pem/);
-    assert.match(text, /curl --cacert/);
-    assert.match(text, /Chromium/);
-  });
-
-  it('refuses names that are not this machine', async () => {
-    for (const name of ['example.com', '192.0.2.1', 'localhost.example.com', '*.localhost']) {
-      const { code, stderr } = await gate.cli('certs', 'init', '--name', name);
-      assert.equal(code, 64, name);
-      assert.match(stderr, /--name takes localhost/);
-    }
-  });
-
-  it('has nothing to show where there is nothing', async () => {
-    const { code, stderr } = await gate.cli('certs', 'show', '--dir', path.join(dir, 'nowhere'));
-    assert.equal(code, 65);
-    assert.match(stderr, /`sidelock certs init` makes them/);
-  });
-});
 
 describe('the handshake', () => {
   for (const version of ['TLSv1.2', 'TLSv1.3']) {
@@ -447,73 +401,6 @@ describe('new certificates', () => {
     assert.equal(await shown(), before);
     await (await open('listed', { tls: identity('alice') })).close();
   });
-});
-
-describe('files that are not fit', () => {
-  // A configuration of its own, whose files are copies.
-  function prepare() {
-    const folder = scratchDir();
-    const file = (name) => path.join(folder, name);
-    for (const name of ['server.pem', 'server.key', 'ca.pem']) {
-      copyFileSync(path.join(certs, name), file(name));
-      chmodSync(file(name), 0o600);
-    }
-    const other = new Gate(folder, {
-      surfaces: {
-        echo: secure({
-          certificate: file('server.pem'),
-          key: file('server.key'),
-          client_ca: file('ca.pem'),
-        }),
-      },
-    });
-    return { other, file };
-  }
-
-  async function faulty(spoil, member, words) {
-    const { other, file } = prepare();
-    assert.equal((await other.cli('check')).code, 0);
-    spoil(file);
-    const { code, stdout } = await other.cli('check', '--json');
-    assert.equal(code, 78);
-    const report = JSON.parse(stdout);
-    assert.equal(report.valid, false);
-    assert.equal(report.faults.length, 1);
-    const [fault] = report.faults;
-    assert.equal(fault.pointer, `/surfaces/echo/tls/${member}`);
-    assert.match(fault.text, words);
-    const lines = readFileSync(other.configPath, 'utf8').split('\n');
-    assert.match(lines[fault.line - 1], new RegExp(`"${member}"`));
-    const served = await other.cli('serve');
-    assert.equal(served.code, 78, 'and it is not served with');
-    assert.match(served.stderr, words);
-  }
-
-  it('missing', () => faulty((file) => rmSync(file('server.pem')), 'certificate', /No such file/));
-
-  it('a key that others can read', () =>
-    faulty((file) => chmodSync(file('server.key'), 0o640), 'key', /open to others/));
-
-  it('a key of another certificate', () =>
-    faulty(
-      (file) => copyFileSync(path.join(certs, 'ca.key'), file('server.key')),
-      'key',
-      /does not belong to the certificate/,
-    ));
-
-  it('no certificate', () =>
-    faulty(
-      (file) => copyFileSync(file('server.key'), file('server.pem')),
-      'certificate',
-      /does not hold certificates/,
-    ));
-
-  it('an authority that is none', () =>
-    faulty(
-      (file) => copyFileSync(file('server.pem'), file('ca.pem')),
-      'client_ca',
-      /not an authority's/,
-    ));
 });
 
 describe('the end', () => {

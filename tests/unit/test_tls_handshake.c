@@ -1,0 +1,152 @@
+/* tls.c and tls_context.c: which sessions come about, and what is said of the others. */
+#include "system/certificate.h"
+#include "tls_fixture.h"
+
+#include <openssl/pem.h>
+
+/* Whoever gives up before the handshake is done leaves nothing behind. */
+static void test_given_up(void **state)
+{
+    (void)state;
+    begin(false, false);
+    tls_finish(world.tls);
+    until_ended();
+    assert_int_equal(world.failure, 0);
+    finish();
+    begin(false, false);
+    tls_abandon(world.tls);
+    world.tls = NULL;
+    world.ended = true; /* nobody is told */
+    for (unsigned i = 0; i < TURNS_QUIET; i++)
+        turn();
+    finish();
+}
+
+static void test_plain_http(void **state)
+{
+    static const char request[] = "POST / HTTP/1.1\r\n\r\n";
+    char answer[1024];
+    ssize_t length;
+
+    (void)state;
+    begin(false, false);
+    assert_int_equal(write(world.client_fd, request, sizeof(request) - 1), sizeof(request) - 1);
+    for (unsigned i = 0; i < TURNS_MAX && world.failure == 0; i++)
+        turn();
+    assert_int_equal(world.failure, TLS_PLAIN);
+    length = read(world.client_fd, answer, sizeof(answer) - 1);
+    assert_true(length > 0);
+    answer[length] = '\0';
+    assert_memory_equal(answer, "HTTP/1.1 400 ", 13);
+    assert_non_null(strstr(answer, "https://"));
+    assert_int_equal(read(world.client_fd, answer, sizeof(answer)), 0);
+    assert_int_equal(recv(world.plain, answer, sizeof(answer), 0), 0);
+    /* It stays for the client to read, until the client goes. */
+    tls_finish(world.tls);
+    for (unsigned i = 0; i < TURNS_QUIET; i++)
+        turn();
+    assert_false(world.ended);
+    hang_up();
+    until_ended();
+    finish();
+}
+
+static void show_certificate(const struct authority_pair *pair)
+{
+    BIO *public = BIO_new_mem_buf(pair->certificate.data, -1);
+    BIO *private = BIO_new_mem_buf(pair->key.data, -1);
+    X509 *certificate = PEM_read_bio_X509(public, NULL, NULL, NULL);
+    EVP_PKEY *key = PEM_read_bio_PrivateKey(private, NULL, NULL, NULL);
+
+    assert_int_equal(SSL_use_certificate(world.client, certificate), 1);
+    assert_int_equal(SSL_use_PrivateKey(world.client, key), 1);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    BIO_free(public);
+    BIO_free(private);
+}
+
+static void test_client_certificate(void **state)
+{
+    struct certificate_facts facts;
+    struct span text = {client_pair.certificate.data, client_pair.certificate.length};
+
+    (void)state;
+    assert_int_equal(certificate_read(text, &facts), OK);
+    begin(true, true);
+    show_certificate(&client_pair);
+    expect_ready();
+    assert_string_equal(world.certificate, facts.sha256);
+    certificate_facts_clear(&facts);
+    finish();
+    begin(true, false);
+    expect_ready();
+    assert_string_equal(world.certificate, "");
+    finish();
+}
+
+static void expect_refused(const struct authority_pair *shown, bool required, int version)
+{
+    begin(true, required);
+    SSL_set_max_proto_version(world.client, version);
+    if (shown != NULL)
+        show_certificate(shown);
+    (void)shake();
+    assert_false(world.ready);
+    assert_int_equal(world.failure, TLS_CERTIFICATE);
+    finish();
+}
+
+static void test_client_certificate_refused(void **state)
+{
+    struct authority_pair other, stranger;
+
+    (void)state;
+    assert_int_equal(authority_create("Other", (int64_t)time(NULL), 2, &other), OK);
+    assert_int_equal(authority_issue(&other,
+                                     &(struct authority_request){.use = AUTHORITY_CLIENT,
+                                                                 .subject = "a client",
+                                                                 .now = (int64_t)time(NULL),
+                                                                 .days = 1},
+                                     &stranger),
+                     OK);
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+        expect_refused(NULL, true, version);
+        expect_refused(&stranger, true, version);
+        expect_refused(&stranger, false, version);
+        expect_refused(&server, true, version);
+    }
+    authority_pair_clear(&other);
+    authority_pair_clear(&stranger);
+}
+
+static void test_contexts(void **state)
+{
+    struct tls_context_options options = {.certificate = server.certificate.data,
+                                          .key = client_pair.key.data};
+    struct tls_context *context;
+
+    (void)state;
+    assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
+    options.key = "nothing";
+    assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
+    options.key = server.key.data;
+    options.certificate = "nothing";
+    assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
+    options.certificate = server.certificate.data;
+    options.client_ca = "nothing";
+    assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_given_up),
+        cmocka_unit_test(test_plain_http),
+        cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_client_certificate_refused),
+        cmocka_unit_test(test_contexts),
+    };
+
+    return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
+}

@@ -1,0 +1,194 @@
+/*
+ * A client that speaks TLS and the gate's side of it, in one thread: turn()
+ * gives the gate its turn. Include it in one file of a test program only.
+ */
+#ifndef SIDELOCK_TESTS_TLS_FIXTURE_H
+#define SIDELOCK_TESTS_TLS_FIXTURE_H
+
+#include "system/authority.h"
+#include "worker/tls.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#define TURNS_MAX   20000
+#define TURNS_QUIET 64 /* turns in which nothing happens: nothing more will */
+
+static struct authority_pair authority, server, client_pair;
+static unsigned char scratch[TLS_CHUNK_BYTES];
+
+/* One client and the gate's side of it. */
+static struct {
+    uv_loop_t loop;
+    struct tls_context *context;
+    struct tls *tls; /* NULL once it has ended */
+    int plain;       /* -1: closed */
+    SSL_CTX *client_context;
+    SSL *client;
+    int client_fd;
+    bool ready, ended;
+    enum tls_failure failure;
+    char certificate[SHA256_HEX_SIZE];
+} world;
+
+static inline void on_ready(void *owner, const char *certificate)
+{
+    assert_ptr_equal(owner, &world);
+    assert_false(world.ready);
+    world.ready = true;
+    snprintf(world.certificate, sizeof(world.certificate), "%s",
+             certificate != NULL ? certificate : "");
+}
+
+static inline void on_failed(void *owner, enum tls_failure failure)
+{
+    assert_ptr_equal(owner, &world);
+    assert_int_equal(world.failure, 0);
+    world.failure = failure;
+}
+
+static inline void on_end(void *owner)
+{
+    assert_ptr_equal(owner, &world);
+    assert_false(world.ended);
+    world.ended = true;
+    world.tls = NULL;
+}
+
+static inline int make_certificates(void **state)
+{
+    char localhost[] = "localhost", *items[] = {localhost};
+    struct text_list names = {.items = items, .count = 1};
+    struct authority_request request = {.use = AUTHORITY_SERVER,
+                                        .subject = "server",
+                                        .names = &names,
+                                        .now = (int64_t)time(NULL),
+                                        .days = 1};
+
+    (void)state;
+    signal(SIGPIPE, SIG_IGN);
+    if (authority_create("Test", request.now, 2, &authority) != OK ||
+        authority_issue(&authority, &request, &server) != OK)
+        return -1;
+    request.use = AUTHORITY_CLIENT;
+    request.subject = "a client";
+    return authority_issue(&authority, &request, &client_pair) == OK ? 0 : -1;
+}
+
+static inline int drop_certificates(void **state)
+{
+    (void)state;
+    authority_pair_clear(&authority);
+    authority_pair_clear(&server);
+    authority_pair_clear(&client_pair);
+    return 0;
+}
+
+static inline void begin(bool ask, bool required)
+{
+    struct tls_context_options rules = {.certificate = server.certificate.data,
+                                        .key = server.key.data,
+                                        .client_ca = ask ? authority.certificate.data : NULL,
+                                        .client_required = required};
+    struct tls_options options = {.loop = &world.loop,
+                                  .scratch = scratch,
+                                  .owner = &world,
+                                  .on_ready = on_ready,
+                                  .on_failed = on_failed,
+                                  .on_end = on_end};
+    int pair[2];
+
+    memset(&world, 0, sizeof(world));
+    assert_int_equal(uv_loop_init(&world.loop), 0);
+    assert_int_equal(tls_context_prepare(), OK);
+    assert_int_equal(tls_context_create(&rules, &world.context), OK);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    options.context = world.context;
+    options.fd = pair[0];
+    world.client_fd = pair[1];
+    assert_int_equal(tls_start(&options, &world.tls, &world.plain), OK);
+    world.client_context = SSL_CTX_new(TLS_client_method());
+    world.client = SSL_new(world.client_context);
+    SSL_set_fd(world.client, world.client_fd);
+    SSL_set_connect_state(world.client);
+    SSL_set_mode(world.client, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+static inline void turn(void)
+{
+    uv_run(&world.loop, UV_RUN_NOWAIT);
+    ERR_clear_error();
+}
+
+static inline void close_plain(void)
+{
+    close(world.plain);
+    world.plain = -1;
+}
+
+static inline void hang_up(void)
+{
+    if (world.client_fd >= 0)
+        close(world.client_fd);
+    world.client_fd = -1;
+}
+
+static inline void until_ended(void)
+{
+    for (unsigned i = 0; i < TURNS_MAX && !world.ended; i++)
+        turn();
+    assert_true(world.ended);
+}
+
+static inline void finish(void)
+{
+    if (world.tls != NULL)
+        tls_abort(world.tls);
+    until_ended();
+    hang_up();
+    if (world.plain >= 0)
+        close_plain();
+    SSL_free(world.client);
+    SSL_CTX_free(world.client_context);
+    tls_context_destroy(world.context);
+    assert_int_equal(uv_loop_close(&world.loop), 0);
+}
+
+/* 1: the handshake is done on the client's side; -1: it failed. */
+static inline int shake(void)
+{
+    for (unsigned i = 0; i < TURNS_MAX; i++) {
+        int result = SSL_do_handshake(world.client), error;
+
+        if (result == 1) {
+            for (unsigned j = 0; j < TURNS_QUIET && !world.ready && world.failure == 0; j++)
+                turn();
+            return 1;
+        }
+        error = SSL_get_error(world.client, result);
+        if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+            return -1;
+        turn();
+    }
+    return -1;
+}
+
+static inline void expect_ready(void)
+{
+    assert_int_equal(shake(), 1);
+    assert_true(world.ready);
+    assert_int_equal(world.failure, 0);
+}
+
+#endif
