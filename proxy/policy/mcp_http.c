@@ -114,6 +114,29 @@ static const char *name_key_of(struct span verb)
     return NULL;
 }
 
+bool mcp_http_verb_ended(const struct json_scan *scan, const struct message *message)
+{
+    static const char *const verbs[] = {
+        "initialize",
+        "ping",
+        "logging/setLevel",
+        "resources/subscribe",
+        "resources/unsubscribe",
+        "tasks/list",
+        "tasks/result",
+    };
+    const struct json_member *params = json_scan_find(scan, -1, "params");
+
+    if (message->kind != MESSAGE_REQUEST ||
+        member_in(scan, member_in(scan, params, "_meta"), MCP_HTTP_VERSION_KEY) == NULL)
+        return false;
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+        if (span_equals(message->verb, verbs[i]))
+            return true;
+    }
+    return false;
+}
+
 /* ---- Headers against the body ---- */
 
 /* Without the white space around it, which is not part of a value (RFC 9110 section 5.5). */

@@ -42,6 +42,12 @@ bool mcp_http_content_type_ok(struct span value);
 enum mcp_era mcp_http_era(const struct mcp_http_headers *headers, const struct json_scan *scan);
 
 /*
+ * Whether a request's body is of the modern era, and its verb one that ended with
+ * the legacy era: to the service it is unknown, whatever its target.
+ */
+bool mcp_http_verb_ended(const struct json_scan *scan, const struct message *message);
+
+/*
  * Compares the headers with a body that was scanned and read. REASON_ALLOWED;
  * REASON_HEADER_MISMATCH; REASON_MESSAGE_KEY for something that resembles a
  * compared key; REASON_MESSAGE_SHAPE for a response in the modern era.

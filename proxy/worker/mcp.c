@@ -282,10 +282,8 @@ enum reason mcp_answer_begin(struct connection *connection, const struct http_re
         return REASON_UPSTREAM_PROTOCOL;
     if (is_type(type, "text/event-stream"))
         *mode = ANSWER_EVENTS;
-    else if (is_type(type, "application/json"))
+    else if (is_type(type, "application/json") || response->status < 400)
         *mode = ANSWER_HOLD;
-    else if (response->status < 400)
-        return REASON_UPSTREAM_PROTOCOL; /* a message in a form that nobody could vet */
     return REASON_ALLOWED;
 }
 
@@ -308,6 +306,21 @@ static enum reason check_error(struct connection *connection, struct span text)
             reason = REASON_MESSAGE_SHAPE;
     }
     return reason;
+}
+
+/*
+ * What is no JSON: nothing, or where no message is owed a remark for people
+ * ("Accepted"), which goes no further. Else it is a message that nobody could vet.
+ */
+static void answer_without_message(struct connection *connection,
+                                   const struct http_response *response, struct span text)
+{
+    const struct mcp *mcp = connection->exchange->mcp;
+
+    if (text.length == 0 || response->status == 202 || mcp->deletes)
+        held_send(connection, response, (struct span){"", 0});
+    else
+        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
 }
 
 static void answer_error(struct connection *connection, const struct http_response *response,
@@ -333,6 +346,7 @@ void mcp_answer(struct connection *connection)
     struct vet_state *state = mcp_vet_state(connection);
     struct http_response response;
     struct vet_result result;
+    struct span type;
 
     if (state == NULL || !held_response(exchange, &response)) {
         connection_drop(connection, REASON_CAPACITY);
@@ -340,6 +354,12 @@ void mcp_answer(struct connection *connection)
     }
     if (response.status >= 400) {
         answer_error(connection, &response, text);
+        return;
+    }
+    if (text.length == 0 ||
+        !reason_allows(http_response_single(&response, "content-type", &type)) ||
+        !is_type(type, "application/json")) {
+        answer_without_message(connection, &response, text);
         return;
     }
     rules.resumable = exchange->mcp->session != NULL;
