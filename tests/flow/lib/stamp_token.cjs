@@ -3,6 +3,7 @@
 // STAMP_TOKEN_FILE is where the token is.
 'use strict';
 const { readFileSync } = require('node:fs');
+const http = require('node:http');
 const { createRequire } = require('node:module');
 
 const origin = process.env.STAMP_ORIGIN;
@@ -17,6 +18,13 @@ globalThis.fetch = (input, init) => {
   const request = new Request(input, init);
   if (isOurs(request.url)) request.headers.set('authorization', authorization);
   return plainFetch(request);
+};
+
+const { request: plainHttp } = http;
+http.request = (options, ...given) => {
+  const { hostname, port } = options;
+  if (`http://${hostname}:${port}` !== origin) return plainHttp(options, ...given);
+  return plainHttp({ ...options, headers: { ...options.headers, authorization } }, ...given);
 };
 
 // The undici package of the program that is run: its request() may name another
