@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,22 @@ void client_close(struct client *client)
     client->path = NULL;
 }
 
+static int fail(const struct client *client, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* args_fail(), unless the client is a quiet one. */
+static int fail(const struct client *client, int code, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+
+    if (client->quiet)
+        return code;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return args_fail(code, "%s", text);
+}
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -80,33 +97,34 @@ static bool wait_for(int fd, short events, int64_t deadline_ms)
     return false;
 }
 
-static int not_running(const char *path)
+static int not_running(const struct client *client)
 {
     if (errno == EACCES)
-        return args_fail(EX_NOPERM,
-                         "the control socket %s may not be opened by this user; run as the user "
-                         "that runs Sidelock, or name this uid in \"operators\"",
-                         path);
-    return args_fail(EX_UNAVAILABLE,
-                     "Sidelock is not running: nothing answers at %s; start it with "
-                     "`sidelock serve`",
-                     path);
+        return fail(client, EX_NOPERM,
+                    "the control socket %s may not be opened by this user; run as the user "
+                    "that runs Sidelock, or name this uid in \"operators\"",
+                    client->path);
+    return fail(client, EX_UNAVAILABLE,
+                "Sidelock is not running: nothing answers at %s; start it with "
+                "`sidelock serve`",
+                client->path);
 }
 
-static int connect_to(const char *path, int *out)
+static int connect_to(const struct client *client, int *out)
 {
+    const char *path = client->path;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd;
 
     if (strlen(path) >= sizeof(address.sun_path))
-        return args_fail(EX_CONFIG, "the control socket's path is longer than %zu bytes: %s",
-                         sizeof(address.sun_path) - 1, path);
+        return fail(client, EX_CONFIG, "the control socket's path is longer than %zu bytes: %s",
+                    sizeof(address.sun_path) - 1, path);
     memcpy(address.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return args_fail(EX_OSERR, "no socket could be made: %s", strerror(errno));
+        return fail(client, EX_OSERR, "no socket could be made: %s", strerror(errno));
     if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        int code = not_running(path);
+        int code = not_running(client);
 
         close(fd);
         return code;
@@ -174,20 +192,23 @@ bool client_parse_head(struct span bytes, struct client_head *out)
 }
 
 /* Says what the problem document says, and picks the exit code. */
-static int report_problem(unsigned status, struct span body)
+static int report_problem(const struct client *client, unsigned status, struct span body)
 {
     json_t *root = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES, NULL);
     const char *detail = json_string_value(json_object_get(root, "detail"));
+    const char *reason = json_string_value(json_object_get(root, "reason"));
     int code = 1;
 
+    if (client->reason != NULL)
+        snprintf(client->reason, CLIENT_REASON_SIZE, "%s", reason != NULL ? reason : "");
     if (status == 403)
         code = EX_NOPERM;
     else if (status == 400 || status == 409 || status == 411 || status == 413 || status == 422)
         code = EX_DATAERR;
     if (detail != NULL)
-        args_fail(code, "%s", detail);
+        fail(client, code, "%s", detail);
     else
-        args_fail(code, "Sidelock answered with HTTP status %u", status);
+        fail(client, code, "Sidelock answered with HTTP status %u", status);
     json_decref(root);
     return code;
 }
@@ -196,13 +217,13 @@ static int exchange(const struct client *client, struct span request, struct buf
 {
     int64_t deadline_ms = now_ms() + CLIENT_DEADLINE_MS;
     int fd = -1;
-    int code = connect_to(client->path, &fd);
+    int code = connect_to(client, &fd);
 
     if (code != EX_OK)
         return code;
     if (!send_all(fd, request, deadline_ms) || !receive_all(fd, raw, deadline_ms))
-        code = args_fail(errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
-                         "no whole answer came from %s: %s", client->path, strerror(errno));
+        code = fail(client, errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
+                    "no whole answer came from %s: %s", client->path, strerror(errno));
     close(fd);
     return code;
 }
@@ -214,14 +235,14 @@ static int read_answer(const struct client *client, const struct buffer *raw, st
     struct span body;
 
     if (!client_parse_head((struct span){raw->data, raw->length}, &head))
-        return args_fail(EX_PROTOCOL, "what answers at %s does not speak HTTP: it is not Sidelock",
-                         client->path);
+        return fail(client, EX_PROTOCOL,
+                    "what answers at %s does not speak HTTP: it is not Sidelock", client->path);
     body = (struct span){raw->data + head.length, raw->length - head.length};
     if (head.status / 100 != 2)
-        return report_problem(head.status, body);
+        return report_problem(client, head.status, body);
     buffer_append(answer, body.data, body.length);
     if (buffer_failed(answer))
-        return args_fail(EX_OSERR, "the answer is too large");
+        return fail(client, EX_OSERR, "the answer is too large");
     return EX_OK;
 }
 
@@ -231,6 +252,8 @@ int client_call(const struct client *client, const char *method, const char *pat
     struct buffer request, raw;
     int code;
 
+    if (client->reason != NULL)
+        client->reason[0] = '\0';
     buffer_init(&request, CLIENT_PATH_BYTES_MAX + HEAD_BYTES_MAX + body.length);
     buffer_init(&raw, CLIENT_ANSWER_BYTES_MAX);
     buffer_append_format(&request,
@@ -240,7 +263,7 @@ int client_call(const struct client *client, const char *method, const char *pat
     if (body.length > 0)
         buffer_append(&request, body.data, body.length);
     if (buffer_failed(&request))
-        code = args_fail(EX_DATAERR, "the request is too large");
+        code = fail(client, EX_DATAERR, "the request is too large");
     else
         code = exchange(client, (struct span){request.data, request.length}, &raw);
     if (code == EX_OK)

@@ -11,12 +11,15 @@
 #define CLIENT_DEADLINE_MS      10000
 #define CLIENT_ANSWER_BYTES_MAX (20 * 1024 * 1024)
 #define CLIENT_PATH_BYTES_MAX   512
+#define CLIENT_REASON_SIZE      64
 
 /* Where Sidelock answers. The options that every verb with a client takes. */
 struct client {
     const char *control; /* --control PATH */
     const char *config;  /* -c FILE */
     char *path;          /* found by client_open; owned */
+    bool quiet;          /* say nothing of what goes wrong */
+    char *reason;        /* CLIENT_REASON_SIZE for the code in a refusal; NULL: of no interest */
 };
 
 /*

@@ -11,6 +11,7 @@ int cmd_check(int argc, char **argv);
 int cmd_params(int argc, char **argv);
 int cmd_session(int argc, char **argv);
 int cmd_open(int argc, char **argv);
+int cmd_connect(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_arm(int argc, char **argv);
 int cmd_status(int argc, char **argv);

@@ -2,6 +2,8 @@
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/output.h"
+#include "cli/session_request.h"
+#include "cli/snippet.h"
 #include "policy/session.h"
 
 #include <stdio.h>
@@ -13,9 +15,9 @@
 /* What the command line of any `session ACTION` says. */
 struct call {
     struct client client;
-    const char *params, *ttl, *surface;
-    struct text_list verbs, targets, callers;
-    bool once, all, json;
+    struct session_options options;
+    const char *surface, *print;
+    bool all, json;
     const char *operand; /* a surface or an id; NULL: none */
 };
 
@@ -40,66 +42,6 @@ static int print_answer(const struct call *call, const struct buffer *answer,
     return code;
 }
 
-static void append_list(struct buffer *out, const char *name, const struct text_list *list)
-{
-    if (list->count == 0)
-        return;
-    buffer_append_format(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        buffer_append_json_string(out, list->items[i], strlen(list->items[i]));
-    }
-    buffer_append_text(out, "]");
-}
-
-static int append_callers(struct buffer *out, const struct text_list *callers)
-{
-    if (callers->count > SESSION_CALLERS_MAX)
-        return args_usage("session", "a session names at most %d callers", SESSION_CALLERS_MAX);
-    for (size_t i = 0; i < callers->count; i++) {
-        const char *text = callers->items[i];
-        uint64_t uid;
-
-        if (strncmp(text, "uid=", 4) != 0 || !args_number(text + 4, UINT32_MAX - 1, &uid))
-            return args_usage("session", "--caller takes uid=N, not %s", text);
-        buffer_append_format(out, "%s%llu", i == 0 ? ",\"callers\":[" : ",",
-                             (unsigned long long)uid);
-    }
-    if (callers->count > 0)
-        buffer_append_text(out, "]");
-    return EX_OK;
-}
-
-static int bad_ttl(const char *text)
-{
-    return args_usage("session", "--ttl takes a time like 90s, 15m, 2h or 1d, not %s", text);
-}
-
-static int build_request(const struct call *call, struct buffer *out)
-{
-    int64_t ttl_s = SESSION_TTL_DEFAULT_S;
-    int code;
-
-    if (call->ttl != NULL && !args_duration(call->ttl, &ttl_s))
-        return bad_ttl(call->ttl);
-    buffer_append_text(out, "{\"surface\":");
-    buffer_append_json_string(out, call->operand, strlen(call->operand));
-    if (call->params != NULL) {
-        buffer_append_text(out, ",\"params\":");
-        buffer_append_json_string(out, call->params, strlen(call->params));
-    }
-    buffer_append_format(out, ",\"ttl_s\":%lld,\"once\":%s", (long long)ttl_s,
-                         call->once ? "true" : "false");
-    append_list(out, "verbs", &call->verbs);
-    append_list(out, "targets", &call->targets);
-    code = append_callers(out, &call->callers);
-    buffer_append_text(out, "}");
-    if (code == EX_OK && buffer_failed(out))
-        code = args_fail(EX_DATAERR, "the request is too large");
-    return code;
-}
-
 static int print_token(const json_t *root)
 {
     const char *token = json_string_value(json_object_get(root, "token"));
@@ -110,17 +52,36 @@ static int print_token(const json_t *root)
     return EX_OK;
 }
 
+static int print_snippet(const struct call *call, const struct buffer *answer)
+{
+    json_t *created = output_parse((struct span){answer->data, answer->length});
+    struct place place;
+    int code;
+
+    if (created == NULL)
+        return EX_PROTOCOL;
+    code = place_find(&call->client, &(struct place_wish){.surface = call->operand}, &place);
+    if (code == EX_OK)
+        code = snippet_print(call->print, &place, created);
+    json_decref(created);
+    return code;
+}
+
 static int create(const struct call *call, struct buffer *answer)
 {
     struct buffer request;
     int code;
 
+    if (call->print != NULL && !snippet_known(call->print))
+        return args_usage("session", "--print takes mcp-json, curl or env, not %s", call->print);
     buffer_init(&request, CLIENT_ANSWER_BYTES_MAX);
-    code = build_request(call, &request);
+    code = session_request_build(call->operand, &call->options, &request);
     if (code == EX_OK)
         code = client_call(&call->client, "POST", "/v1/sessions",
                            (struct span){request.data, request.length}, answer);
-    if (code == EX_OK)
+    if (code == EX_OK && call->print != NULL)
+        code = print_snippet(call, answer);
+    else if (code == EX_OK)
         code = print_answer(call, answer, print_token);
     buffer_clear(&request);
     return code;
@@ -128,12 +89,12 @@ static int create(const struct call *call, struct buffer *answer)
 
 static int renew(const struct call *call, struct buffer *answer)
 {
-    int64_t ttl_s = SESSION_TTL_DEFAULT_S;
     char path[CLIENT_PATH_BYTES_MAX], body[64];
-    int code;
+    int64_t ttl_s = 0;
+    int code = session_request_ttl(&call->options, &ttl_s);
 
-    if (call->ttl != NULL && !args_duration(call->ttl, &ttl_s))
-        return bad_ttl(call->ttl);
+    if (code != EX_OK)
+        return code;
     snprintf(path, sizeof(path), "/v1/sessions/%s/renew", call->operand);
     snprintf(body, sizeof(body), "{\"ttl_s\":%lld}", (long long)ttl_s);
     code = client_call(&call->client, "POST", path, span_of(body), answer);
@@ -277,10 +238,11 @@ static bool options_fit(const struct call *call, const struct action *action)
 {
     unsigned given = 0;
 
-    if (call->ttl != NULL)
+    if (call->options.ttl != NULL)
         given |= TAKES_TTL;
-    if (call->params != NULL || call->once || call->verbs.count > 0 || call->targets.count > 0 ||
-        call->callers.count > 0)
+    if (call->print != NULL || call->options.params != NULL || call->options.once ||
+        call->options.verbs.count > 0 || call->options.targets.count > 0 ||
+        call->options.callers.count > 0)
         given |= TAKES_LIMITS;
     if (call->all || call->surface != NULL)
         given |= TAKES_MANY;
@@ -309,12 +271,13 @@ static int run(struct call *call, const struct action *action)
 static int parse_and_run(int argc, char **argv, struct call *call)
 {
     const struct args_option options[] = {
-        {.name = "--params", .value = &call->params},
-        {.name = "--ttl", .value = &call->ttl},
-        {.name = "--allow", .list = &call->verbs},
-        {.name = "--tool", .list = &call->targets},
-        {.name = "--caller", .list = &call->callers},
-        {.name = "--once", .flag = &call->once},
+        {.name = "--params", .value = &call->options.params},
+        {.name = "--ttl", .value = &call->options.ttl},
+        {.name = "--allow", .list = &call->options.verbs},
+        {.name = "--tool", .list = &call->options.targets},
+        {.name = "--caller", .list = &call->options.callers},
+        {.name = "--print", .value = &call->print},
+        {.name = "--once", .flag = &call->options.once},
         {.name = "--all", .flag = &call->all},
         {.name = "--surface", .value = &call->surface},
         {.name = "--json", .flag = &call->json},
@@ -345,8 +308,8 @@ int cmd_session(int argc, char **argv)
     struct call call = {0};
     int code = parse_and_run(argc, argv, &call);
 
-    text_list_clear(&call.verbs);
-    text_list_clear(&call.targets);
-    text_list_clear(&call.callers);
+    text_list_clear(&call.options.verbs);
+    text_list_clear(&call.options.targets);
+    text_list_clear(&call.options.callers);
     return code;
 }

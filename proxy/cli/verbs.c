@@ -28,6 +28,7 @@ static const struct verb verbs[] = {
     {"session", cmd_session,
      "sidelock session create SURFACE [--params NAME] [--ttl 15m] [--allow VERB]...\n"
      "                        [--tool GLOB]... [--caller uid=N]... [--once]\n"
+     "                        [--print mcp-json|curl|env]\n"
      "sidelock session list\n"
      "sidelock session show ID\n"
      "sidelock session renew ID [--ttl 15m]\n"
@@ -37,7 +38,9 @@ static const struct verb verbs[] = {
      "`create` prints the token alone, which exists nowhere else; with --json also id, surface,\n"
      "expires_at and digest. --ttl is a number with s, m, h or d, at most 7d. --allow and --tool\n"
      "narrow what the surface allows: verbs, and globs for targets. --caller limits which users\n"
-     "may use the token. --once lets the token in once.\n"
+     "may use the token. --once lets the token in once. --print prints a snippet instead: an "
+     "entry\n"
+     "for an MCP client's configuration, a curl command, or variables for a shell.\n"
      "`renew` lets a live session live for another --ttl from now and prints its new token; the\n"
      "token before it is good no longer, live connections go on.\n"
      "`revoke` closes the session's live connections at once.\n"
@@ -52,6 +55,17 @@ static const struct verb verbs[] = {
      "surface's names than NAME.localhost, which keeps its cookies apart from other services'.\n"
      "The other options are those of `session create`. `sidelock session revoke` ends it, and so\n"
      "does the page /.sidelock/logout."},
+    {"connect", cmd_connect,
+     "sidelock connect SURFACE [--params NAME] [--ttl 15m] [--allow VERB]... [--tool GLOB]...\n"
+     "                 [--path PATH] [--websocket]",
+     "carry MCP over stdio through the gate",
+     "For MCP clients that start a program and speak to it over standard input and output. It\n"
+     "makes its own session, with the options of `session create`, renews it before it ends and\n"
+     "revokes it at the end. It uses the surface's mcp-http route, /mcp rather than another, or\n"
+     "else its WebSocket; --path and --websocket choose. When the gate or the service goes away,\n"
+     "requests without an answer get error -31404 and the connection is made again, with the\n"
+     "client's own `initialize`; what else a service keeps for its client (subscriptions, the log\n"
+     "level) is for the client to repeat."},
     {"kill", cmd_kill, "sidelock kill SURFACE | --all", "throw a surface's kill switch",
      "Cuts every live connection of the surface and answers 503 from then on, also after a\n"
      "restart, until `sidelock arm`."},

@@ -1,0 +1,169 @@
+#include "cli/place.h"
+
+#include "cli/args.h"
+#include "cli/output.h"
+#include "policy/admission.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text != NULL ? text : "";
+}
+
+static const json_t *surface_of(const json_t *root, const char *name)
+{
+    json_t *surface;
+    size_t i;
+
+    json_array_foreach(json_object_get(root, "surfaces"), i, surface)
+    {
+        if (strcmp(text_of(surface, "name"), name) == 0)
+            return surface;
+    }
+    return NULL;
+}
+
+static bool speaks_mcp(const json_t *route)
+{
+    json_t *name;
+    size_t i;
+
+    json_array_foreach(json_object_get(route, "subprotocols"), i, name)
+    {
+        if (json_is_string(name) && strcmp(json_string_value(name), "mcp") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* How well a route suits a client of MCP; 0: not at all. */
+static int rank(const json_t *route, const struct place_wish *wish)
+{
+    const char *path = wish->path;
+    const char *pattern = text_of(route, "path"), *kind = text_of(route, "kind");
+    char plain[PLACE_PATH_BYTES_MAX];
+
+    if (path != NULL) {
+        snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(path, "?"), path);
+        if (!admission_path_matches(pattern, plain))
+            return 0;
+    } else if (strchr(pattern, '{') != NULL) {
+        return 0;
+    }
+    if (wish->websocket && strcmp(kind, "websocket") != 0)
+        return 0;
+    if (strcmp(kind, "mcp-http") == 0)
+        return strcmp(pattern, "/mcp") == 0 ? 5 : 4;
+    if (strcmp(kind, "websocket") == 0)
+        return speaks_mcp(route) ? 3 : 2;
+    return 1;
+}
+
+static const json_t *choose(const json_t *surface, const struct place_wish *wish)
+{
+    const json_t *best = NULL;
+    json_t *route;
+    size_t i;
+
+    json_array_foreach(json_object_get(surface, "routes"), i, route)
+    {
+        if (rank(route, wish) > (best != NULL ? rank(best, wish) : 0))
+            best = route;
+    }
+    return best;
+}
+
+static void copy(char *out, size_t size, const char *text)
+{
+    snprintf(out, size, "%s", text);
+}
+
+/* The first of `hosts`, with the port that it means; else the address itself. */
+static void fill_host(const json_t *surface, struct place *place)
+{
+    const char *host = json_string_value(json_array_get(json_object_get(surface, "hosts"), 0));
+    const char *bracket = host != NULL ? strrchr(host, ']') : NULL;
+
+    if (host == NULL)
+        copy(place->host, sizeof(place->host), place->address);
+    else if (strchr(bracket != NULL ? bracket : host, ':') != NULL)
+        copy(place->host, sizeof(place->host), host);
+    else
+        snprintf(place->host, sizeof(place->host), "%s%s", host, strrchr(place->address, ':'));
+}
+
+static void fill_route(const json_t *route, const char *path, struct place *place)
+{
+    const char *kind = text_of(route, "kind");
+
+    copy(place->path, sizeof(place->path), path != NULL ? path : text_of(route, "path"));
+    place->websocket = strcmp(kind, "websocket") == 0;
+    place->mcp_http = strcmp(kind, "mcp-http") == 0;
+    if (speaks_mcp(route))
+        copy(place->subprotocol, sizeof(place->subprotocol), "mcp");
+}
+
+static int fill(const json_t *surface, const struct place_wish *wish, struct place *place)
+{
+    const json_t *route = choose(surface, wish);
+    const char *address = json_string_value(json_array_get(json_object_get(surface, "listen"), 0));
+
+    if (address == NULL || strrchr(address, ':') == NULL)
+        return args_fail(EX_UNAVAILABLE, "the surface %s listens nowhere", place->surface);
+    if (route == NULL && wish->path != NULL)
+        return args_fail(EX_DATAERR, "no route of the surface %s suits the path %s", place->surface,
+                         wish->path);
+    if (route == NULL)
+        return args_fail(EX_DATAERR,
+                         "the routes of the surface %s have no fixed path; choose one with --path",
+                         place->surface);
+    copy(place->address, sizeof(place->address), address);
+    place->tls = json_is_true(json_object_get(surface, "tls"));
+    place->max_message_bytes =
+        (uint32_t)json_integer_value(json_object_get(surface, "max_message_bytes"));
+    fill_host(surface, place);
+    fill_route(route, wish->path, place);
+    return EX_OK;
+}
+
+static bool is_path(const char *path)
+{
+    for (const char *at = path; *at != '\0'; at++) {
+        if ((unsigned char)*at <= 0x20 || (unsigned char)*at == 0x7f || *at == '#')
+            return false;
+    }
+    return path[0] == '/' && strlen(path) < PLACE_PATH_BYTES_MAX;
+}
+
+int place_find(const struct client *client, const struct place_wish *wish, struct place *out)
+{
+    struct place place = {.tls = false};
+    struct buffer answer;
+    json_t *root = NULL;
+    int code;
+
+    if (wish->path != NULL && !is_path(wish->path))
+        return args_fail(EX_USAGE, "%s is not a path", wish->path);
+    copy(place.surface, sizeof(place.surface), wish->surface);
+    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
+    code = client_call(client, "GET", "/v1/surfaces", (struct span){NULL, 0}, &answer);
+    if (code == EX_OK)
+        root = output_parse((struct span){answer.data, answer.length});
+    if (code == EX_OK && root == NULL)
+        code = EX_PROTOCOL;
+    if (code == EX_OK && surface_of(root, wish->surface) == NULL)
+        code = args_fail(EX_DATAERR, "there is no surface %s; `sidelock status` lists them",
+                         wish->surface);
+    if (code == EX_OK)
+        code = fill(surface_of(root, wish->surface), wish, &place);
+    json_decref(root);
+    buffer_clear(&answer);
+    if (code == EX_OK)
+        *out = place;
+    return code;
+}

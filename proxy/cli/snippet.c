@@ -1,0 +1,126 @@
+#include "cli/snippet.h"
+
+#include "cli/args.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+static void url_of(const struct place *place, char *out, size_t size)
+{
+    snprintf(out, size, "%s%s://%s%s", place->websocket ? "ws" : "http", place->tls ? "s" : "",
+             place->host, place->path);
+}
+
+/* Within single quotes, for a shell. */
+static void print_quoted(const char *text)
+{
+    putchar('\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*text);
+    }
+    putchar('\'');
+}
+
+/* Two entries of one meaning: a client that starts programs takes the first, another the second. */
+static int print_mcp_json(const struct place *place, const char *token)
+{
+    char url[PLACE_PATH_BYTES_MAX + 512], name[128], bearer[4096];
+    json_t *root, *servers;
+
+    url_of(place, url, sizeof(url));
+    snprintf(name, sizeof(name), "%s-%s", place->surface, place->websocket ? "ws" : "http");
+    snprintf(bearer, sizeof(bearer), "Bearer %s", token);
+    servers = json_object();
+    if (place->websocket || place->mcp_http)
+        json_object_set_new(
+            servers, place->surface,
+            json_pack("{s:s,s:[s,s]}", "command", "sidelock", "args", "connect", place->surface));
+    json_object_set_new(servers, name,
+                        json_pack("{s:s,s:s,s:{s:s}}", "type", place->websocket ? "ws" : "http",
+                                  "url", url, "headers", "Authorization", bearer));
+    root = json_pack("{s:o}", "mcpServers", servers);
+    if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0) {
+        json_decref(root);
+        return args_fail(EX_OSERR, "out of memory");
+    }
+    putchar('\n');
+    json_decref(root);
+    fprintf(stderr,
+            "sidelock: keep one of the two. \"%s\" needs no token and renews its own session;\n"
+            "sidelock: \"%s\" is for clients that send headers and ends when the session does.\n",
+            place->surface, name);
+    return EX_OK;
+}
+
+/* A here-document feeds curl its header: neither argv nor a file ever holds the token. */
+static int print_curl(const struct place *place, const char *token)
+{
+    static const char initialize[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
+        "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"curl\",\"version\":\"1\"}}}";
+    char url[PLACE_PATH_BYTES_MAX + 512];
+    struct place plain = *place;
+
+    plain.websocket = false;
+    url_of(&plain, url, sizeof(url));
+    fputs("curl -sS --fail-with-body -H @- ", stdout);
+    if (place->websocket)
+        fputs("--http1.1 --include --no-buffer --max-time 5 -H 'Connection: Upgrade' "
+              "-H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' "
+              "-H 'Sec-WebSocket-Key: c2lkZWxvY2stc25pcHBldA==' ",
+              stdout);
+    if (place->subprotocol[0] != '\0' && place->websocket)
+        printf("-H 'Sec-WebSocket-Protocol: %s' ", place->subprotocol);
+    if (place->mcp_http) {
+        fputs("-H 'Content-Type: application/json' "
+              "-H 'Accept: application/json, text/event-stream' --data ",
+              stdout);
+        print_quoted(initialize);
+        putchar(' ');
+    }
+    print_quoted(url);
+    printf(" <<'END'\nAuthorization: Bearer %s\nEND\n", token);
+    return EX_OK;
+}
+
+static int print_env(const struct place *place, const char *token)
+{
+    char url[PLACE_PATH_BYTES_MAX + 512];
+
+    url_of(place, url, sizeof(url));
+    printf("export SIDELOCK_TOKEN=%s\nexport SIDELOCK_URL=", token);
+    print_quoted(url);
+    putchar('\n');
+    return EX_OK;
+}
+
+static const struct {
+    const char *kind;
+    int (*print)(const struct place *place, const char *token);
+} snippets[] = {{"mcp-json", print_mcp_json}, {"curl", print_curl}, {"env", print_env}};
+
+bool snippet_known(const char *kind)
+{
+    for (size_t i = 0; i < sizeof(snippets) / sizeof(snippets[0]); i++) {
+        if (strcmp(snippets[i].kind, kind) == 0)
+            return true;
+    }
+    return false;
+}
+
+int snippet_print(const char *kind, const struct place *place, const json_t *created)
+{
+    const char *token = json_string_value(json_object_get(created, "token"));
+
+    if (token == NULL)
+        return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no token");
+    for (size_t i = 0; i < sizeof(snippets) / sizeof(snippets[0]); i++) {
+        if (strcmp(snippets[i].kind, kind) == 0)
+            return snippets[i].print(place, token);
+    }
+    return args_fail(EX_USAGE, "there is no snippet %s", kind);
+}

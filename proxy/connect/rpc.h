@@ -1,0 +1,64 @@
+/*
+ * JSON-RPC 2.0 messages as `connect` needs to know them: what kind they are,
+ * whom they answer, and which era of MCP they speak. What may pass is for the
+ * gate to decide; here only what would break a line or lose an answer is refused.
+ */
+#ifndef SIDELOCK_CONNECT_RPC_H
+#define SIDELOCK_CONNECT_RPC_H
+
+#include "base/buffer.h"
+#include "policy/json_scan.h"
+
+#define RPC_ID_BYTES_MAX      256 /* as written */
+#define RPC_ID_KEY_SIZE       (RPC_ID_BYTES_MAX + 2)
+#define RPC_METHOD_BYTES_MAX  128
+#define RPC_REASON_SIZE       64
+#define RPC_VERSION_BYTES_MAX 32 /* of MCP: a date */
+
+#define RPC_PARSE_ERROR     (-32700)
+#define RPC_INVALID_REQUEST (-32600)
+/* Ours, outside the range that JSON-RPC reserves. */
+#define RPC_REFUSED (-31403) /* by the gate: as the gate's own refusals */
+#define RPC_LOST    (-31404) /* the gate or the service is not there, or went away meanwhile */
+
+enum rpc_kind { RPC_OTHER = 0, RPC_REQUEST, RPC_NOTIFICATION, RPC_RESPONSE };
+
+/* Spans point into the text. */
+struct rpc {
+    enum rpc_kind kind;
+    struct span id;                          /* as written; absent: none */
+    char id_key[RPC_ID_KEY_SIZE];            /* equal exactly for equal ids; "": none */
+    char method[RPC_METHOD_BYTES_MAX + 1];   /* "": none */
+    char version[RPC_VERSION_BYTES_MAX + 1]; /* params._meta's: of the modern era; "": legacy */
+    bool failed;                             /* a response with an error */
+};
+
+/* What rpc_read asks the scanner for; to be made once with rpc_descend and cleared. */
+enum error rpc_descend(struct text_list *out) MUST_CHECK;
+
+/*
+ * Reads one message; line breaks between its tokens become spaces, so that it
+ * is a line. ERROR_SYNTAX: not strict JSON. ERROR_INVALID: JSON, but no single
+ * message, or with an id that cannot be matched; *out then has the id if there is
+ * one to answer. `descend` NULL: only what stands at the top is read, as for a
+ * server's messages. The members stay in `scan` until it scans again.
+ */
+enum error rpc_read(struct json_scan *scan, const struct text_list *descend, char *text,
+                    size_t length, struct rpc *out) MUST_CHECK;
+
+/* `protocolVersion` of an InitializeResult that was just read; false if there is none. */
+bool rpc_result_version(struct json_scan *scan, const char *text, size_t length,
+                        char out[RPC_VERSION_BYTES_MAX + 1]);
+/* The key of params.requestId in a notification that was just read; false if there is none. */
+bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE]);
+
+/* The `reason` of a problem document (RFC 9457) of the gate's; false if it has none. */
+bool rpc_problem_reason(struct json_scan *scan, struct span body, char out[RPC_REASON_SIZE]);
+
+/* Appends an error answer; an absent id is null, `reason` may be NULL. */
+void rpc_write_error(struct buffer *out, struct span id, int code, const char *message,
+                     const char *reason);
+/* Appends the message with another id, given as JSON. */
+void rpc_write_with_id(struct buffer *out, struct span text, struct span id, const char *other);
+
+#endif

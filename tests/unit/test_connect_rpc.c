@@ -1,0 +1,181 @@
+/* connect/rpc.c: what a message is, and the errors that answer one. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "connect/rpc.h"
+
+#include <string.h>
+
+static struct json_scan *scan;
+static struct text_list descend;
+static char text[8192];
+
+static int set_up(void **state)
+{
+    (void)state;
+    return json_scan_create(&scan) == OK && rpc_descend(&descend) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_scan_destroy(scan);
+    text_list_clear(&descend);
+    return 0;
+}
+
+static enum error read_text(const char *message, struct rpc *rpc)
+{
+    strcpy(text, message);
+    return rpc_read(scan, &descend, text, strlen(text), rpc);
+}
+
+static void test_kinds(void **state)
+{
+    static const struct {
+        const char *text;
+        enum error error;
+        enum rpc_kind kind;
+        const char *key;
+    } cases[] = {
+        {"{\"id\":1,\"method\":\"ping\"}", OK, RPC_REQUEST, "1"},
+        {"{\"id\":\"a\\u0062\",\"method\":\"ping\"}", OK, RPC_REQUEST, "\"ab"},
+        {"{\"method\":\"ping\"}", OK, RPC_NOTIFICATION, ""},
+        {"{\"id\":null,\"method\":\"ping\"}", OK, RPC_NOTIFICATION, ""},
+        {"{\"id\":2,\"result\":{}}", OK, RPC_RESPONSE, "2"},
+        {"{\"id\":null,\"error\":{}}", OK, RPC_RESPONSE, ""},
+        {"{\"id\":3,\"method\":\"x\",\"result\":{}}", ERROR_INVALID, RPC_OTHER, "3"},
+        {"{\"id\":4}", ERROR_INVALID, RPC_OTHER, "4"},
+        {"{\"id\":1.5,\"method\":\"x\"}", ERROR_INVALID, RPC_OTHER, ""},
+        {"{\"id\":{},\"method\":\"x\"}", ERROR_INVALID, RPC_OTHER, ""},
+        {"{\"id\":5,\"method\":7}", ERROR_INVALID, RPC_OTHER, "5"},
+        {"[{\"id\":6,\"method\":\"x\"}]", ERROR_INVALID, RPC_OTHER, ""},
+        {"{\"id\":7,\"id\":8,\"method\":\"x\"}", ERROR_SYNTAX, RPC_OTHER, ""},
+        {"{\"method\":\"x\"", ERROR_SYNTAX, RPC_OTHER, ""},
+        {"", ERROR_SYNTAX, RPC_OTHER, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct rpc rpc;
+
+        assert_int_equal(read_text(cases[i].text, &rpc), cases[i].error);
+        assert_int_equal(rpc.kind, cases[i].kind);
+        assert_string_equal(rpc.id_key, cases[i].key);
+    }
+}
+
+static void test_era(void **state)
+{
+    struct rpc rpc;
+    char key[RPC_ID_KEY_SIZE];
+
+    (void)state;
+    assert_int_equal(read_text("{\"id\":1,\"method\":\"x\",\"params\":{\"_meta\":{\"io."
+                               "modelcontextprotocol/protocolVersion\":\"2026-07-28\"}}}",
+                               &rpc),
+                     OK);
+    assert_string_equal(rpc.version, "2026-07-28");
+    assert_int_equal(read_text("{\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":"
+                               "\"a\"}}",
+                               &rpc),
+                     OK);
+    assert_string_equal(rpc.version, "");
+    assert_true(rpc_cancelled_key(scan, key));
+    assert_string_equal(key, "\"a");
+    assert_int_equal(read_text("{\"method\":\"x\",\"params\":[]}", &rpc), OK);
+    assert_false(rpc_cancelled_key(scan, key));
+}
+
+/* More members than the scanner records do not keep a message from passing. */
+static void test_many_members(void **state)
+{
+    struct rpc rpc;
+    struct buffer message;
+
+    (void)state;
+    buffer_init(&message, sizeof(text));
+    buffer_append_text(&message, "{\"id\":1,\"method\":\"x\",\"params\":{");
+    for (int i = 0; i < 2 * JSON_RECORDED_MAX; i++)
+        buffer_append_format(&message, "%s\"m%d\":0", i > 0 ? "," : "", i);
+    buffer_append_text(&message, "}}");
+    assert_int_equal(read_text(message.data, &rpc), OK);
+    assert_string_equal(rpc.id_key, "1");
+    buffer_clear(&message);
+}
+
+static void test_one_line(void **state)
+{
+    struct rpc rpc;
+
+    (void)state;
+    assert_int_equal(read_text("{\r\n\"id\":1,\n\t\"result\" : {\"a\":\"b\\nc\"}\r}", &rpc), OK);
+    assert_string_equal(text, "{  \"id\":1, \t\"result\" : {\"a\":\"b\\nc\"} }");
+    assert_int_equal(read_text("{\"id\":1,\"result\":\"a\nb\"}", &rpc), ERROR_SYNTAX);
+}
+
+static bool version_of(const char *answer, char *out)
+{
+    return rpc_result_version(scan, answer, strlen(answer), out);
+}
+
+static void test_version(void **state)
+{
+    char out[RPC_VERSION_BYTES_MAX + 1];
+
+    (void)state;
+    assert_true(version_of("{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\"}}", out));
+    assert_string_equal(out, "2025-11-25");
+    /* It becomes part of a request's head. */
+    assert_false(version_of("{\"result\":{\"protocolVersion\":\"1\\r\\nX: y\"}}", out));
+    assert_false(version_of("{\"result\":{\"protocolVersion\":\"\"}}", out));
+    assert_false(version_of("{\"result\":{\"protocolVersion\":1}}", out));
+    assert_false(version_of("{\"result\":7}", out));
+    assert_false(version_of("{\"result\":{\"protocolVersion\":"
+                            "\"2025-11-25-2025-11-25-2025-11-25-2025-11-25\"}}",
+                            out));
+}
+
+static void test_written(void **state)
+{
+    static const char message[] = "{\"id\": 17 ,\"method\":\"x\"}";
+    char reason[RPC_REASON_SIZE];
+    struct buffer out;
+    struct rpc rpc;
+
+    (void)state;
+    buffer_init(&out, 1024);
+    rpc_write_error(&out, span_of("\"a\\u0000\""), RPC_LOST, "it \"went\"", NULL);
+    assert_string_equal(out.data, "{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0000\",\"error\":{\"code\":"
+                                  "-31404,\"message\":\"it \\\"went\\\"\"}}");
+    buffer_reset(&out);
+    rpc_write_error(&out, (struct span){NULL, 0}, RPC_REFUSED, "no", "session_revoked");
+    assert_string_equal(out.data, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-31403,"
+                                  "\"message\":\"no\",\"data\":{\"reason\":\"session_revoked\"}}}");
+    buffer_reset(&out);
+    assert_int_equal(read_text(message, &rpc), OK);
+    rpc_write_with_id(&out, span_of(text), rpc.id, "99");
+    assert_string_equal(out.data, "{\"id\": 99 ,\"method\":\"x\"}");
+    buffer_clear(&out);
+
+    assert_true(rpc_problem_reason(scan, span_of("{\"reason\":\"token_expired\"}"), reason));
+    assert_string_equal(reason, "token_expired");
+    assert_false(rpc_problem_reason(scan, span_of("{\"reason\":7}"), reason));
+    assert_false(rpc_problem_reason(scan, span_of("<html>"), reason));
+    assert_false(rpc_problem_reason(scan, (struct span){NULL, 0}, reason));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_era),
+        cmocka_unit_test(test_one_line), cmocka_unit_test(test_version),
+        cmocka_unit_test(test_written),  cmocka_unit_test(test_many_members),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
