@@ -210,12 +210,12 @@ static void on_deadline(struct connection *connection)
         return;
     case CONNECTION_CLOSING:
     case CONNECTION_LINGERING:
+        if (secure_waits(connection))
+            return;
         connection->deadline_ms = 0;
         link_close(connection);
         downstream_abort(connection);
         handshake_end(connection);
-        if (connection->finishing && connection->tls != NULL)
-            tls_abort(connection->tls);
         connection_release(connection);
         return;
     }

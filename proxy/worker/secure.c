@@ -68,6 +68,7 @@ static void on_ready(void *owner, const char *certificate)
 {
     struct connection *connection = owner;
 
+    connection->secured = true;
     snprintf(connection->certificate, sizeof(connection->certificate), "%s",
              certificate != NULL ? certificate : "");
 }
@@ -114,10 +115,23 @@ bool secure_finish(struct connection *connection)
         return false;
     connection->finishing = true;
     connection->state = CONNECTION_LINGERING;
-    /* An admitted client may still have to take what was written last. */
+    /* The client may still have to take what was written last. */
     connection->deadline_ms =
         worker_now_ms(connection->worker) +
-        (connection->admitted ? connection->surface->limits.write_timeout_ms : LINGER_TIMEOUT_MS);
+        (connection->secured ? connection->surface->limits.write_timeout_ms : LINGER_TIMEOUT_MS);
     tls_finish(connection->tls);
+    return false;
+}
+
+bool secure_waits(struct connection *connection)
+{
+    if (!connection->finishing || connection->tls == NULL)
+        return false;
+    if (connection->secured && tls_moved(connection->tls)) {
+        connection->deadline_ms =
+            worker_now_ms(connection->worker) + connection->surface->limits.write_timeout_ms;
+        return true;
+    }
+    tls_abort(connection->tls);
     return false;
 }

@@ -130,8 +130,8 @@ struct connection {
     const struct route *route; /* known once admitted */
     enum connection_state state;
     bool admitted, opened;
-    bool finishing;     /* nothing but `tls` is left of it */
-    enum reason reason; /* why it ends */
+    bool secured, finishing; /* TLS is up; nothing but `tls` is left of it */
+    enum reason reason;      /* why it ends */
     unsigned close_code;
     uint64_t deadline_ms; /* of the current state; 0: none */
     uint64_t asked_ms;    /* when the broker was asked */
@@ -266,6 +266,8 @@ enum error secure_install(struct worker *worker, const struct ipc_tls *tls) MUST
 enum error secure_start(struct connection *connection, int fd, int *plain_fd) MUST_CHECK;
 /* The rest of the connection is gone. Whether TLS is as well; else it ends soon. */
 bool secure_finish(struct connection *connection);
+/* At the deadline of one that ends: whether the client still takes what is left; else it is cut. */
+bool secure_waits(struct connection *connection);
 
 /* handshake.c */
 enum error handshake_start(struct connection *connection, int fd) MUST_CHECK;

@@ -44,6 +44,7 @@ struct tls {
     bool plain_told;  /* the worker knows that no more comes, or does not take it */
     bool net_told;    /* the client has our close_notify */
     bool finished;    /* nobody is at the plain end */
+    bool moved;       /* see tls_moved() */
 };
 
 static void on_net(uv_poll_t *poll, int status, int events);
@@ -277,6 +278,7 @@ static size_t give_net(struct tls *tls, const unsigned char *bytes, size_t lengt
             break;
         }
         done += (size_t)sent;
+        tls->moved = true;
     }
     return done;
 }
@@ -469,6 +471,14 @@ void tls_finish(struct tls *tls)
         step(tls);
     else if (tls->stage != STAGE_TOLD)
         end(tls);
+}
+
+bool tls_moved(struct tls *tls)
+{
+    bool moved = tls->moved;
+
+    tls->moved = false;
+    return moved;
 }
 
 void tls_abort(struct tls *tls)

@@ -42,6 +42,8 @@ struct tls_options {
 enum error tls_start(const struct tls_options *options, struct tls **out, int *plain_fd) MUST_CHECK;
 /* The plain end is closed: ends as soon as the client has taken what was written. */
 void tls_finish(struct tls *tls);
+/* Whether the client has taken anything since this was asked last. */
+bool tls_moved(struct tls *tls);
 /* Ends without another word. */
 void tls_abort(struct tls *tls);
 /* The same, and nobody is told any more. */

@@ -194,6 +194,34 @@ static void test_worker_ends(void **state)
     finish();
 }
 
+/* The kernel tells of bytes that the worker left unread; what it wrote arrives all the same. */
+static void test_worker_ends_unread(void **state)
+{
+    struct way up = {.total = 20000}, down = {.total = 150000};
+
+    (void)state;
+    begin(false, false);
+    expect_ready();
+    for (unsigned i = 0; i < TURNS_MAX && (up.sent < up.total || down.sent < down.total); i++) {
+        client_send(&up, 65536);
+        plain_send(&down, 65536);
+        turn();
+    }
+    assert_int_equal(down.sent, down.total);
+    close_plain();
+    for (unsigned i = 0; i < TURNS_MAX && !down.over; i++) {
+        turn();
+        client_receive(&down, 4000);
+    }
+    assert_int_equal(down.received, down.total);
+    assert_true(down.over);
+    assert_true(tls_moved(world.tls));
+    assert_false(tls_moved(world.tls));
+    tls_finish(world.tls);
+    until_ended();
+    finish();
+}
+
 /* shutdown(SHUT_WR) reaches the client; what it says after that still reaches the worker. */
 static void test_worker_ends_one_way(void **state)
 {
@@ -242,11 +270,9 @@ static void test_client_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchange),
-        cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_client_ends),
-        cmocka_unit_test(test_worker_ends),
-        cmocka_unit_test(test_worker_ends_one_way),
+        cmocka_unit_test(test_exchange),           cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_client_ends),        cmocka_unit_test(test_worker_ends),
+        cmocka_unit_test(test_worker_ends_unread), cmocka_unit_test(test_worker_ends_one_way),
         cmocka_unit_test(test_client_gone),
     };
 
