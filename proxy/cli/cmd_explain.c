@@ -20,7 +20,7 @@
 /* What the command line says, and the copies that a request borrows from. */
 struct call {
     struct client client;
-    const char *surface, *method, *session, *caller;
+    const char *surface, *method, *session, *caller, *certificate;
     struct text_list headers;
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
@@ -129,6 +129,8 @@ static int read_request(struct call *call, const struct surface *surface, const 
     *request = (struct request){.method = call->method != NULL ? call->method : "GET",
                                 .query = query,
                                 .upgrade = !call->plain,
+                                .certificate = call->certificate,
+                                .secure = surface->tls != NULL,
                                 .caller_known = true,
                                 .caller_uid = (uint32_t)uid};
     if (read_headers(call, surface, request) != EX_OK)
@@ -309,6 +311,7 @@ int cmd_explain(int argc, char **argv)
         {.name = "--method", .value = &call.method},
         {.name = "--session", .value = &call.session},
         {.name = "--caller", .value = &call.caller},
+        {.name = "--certificate", .value = &call.certificate},
         {.name = "-H", .list = &call.headers},
         {.name = "--plain", .flag = &call.plain},
         {.name = "--json", .flag = &call.json},

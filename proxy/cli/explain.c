@@ -96,7 +96,12 @@ static void explain_caller(const struct explain_request *asked, struct explanati
     const struct request *request = asked->request;
     enum reason reason = admission_caller(asked->surface, request);
 
-    if (!asked->surface->callers_named)
+    if (asked->surface->caller_certificates.count > 0)
+        add_step(out, "caller", reason,
+                 "certificate %.64s and uid %" PRIu32 " against the surface's \"callers\"",
+                 request->certificate != NULL ? request->certificate : "(none)",
+                 request->caller_uid);
+    else if (!asked->surface->callers_named)
         add_step(out, "caller", reason, "the surface names no callers: any local user");
     else
         add_step(out, "caller", reason, "uid %" PRIu32 " against the surface's \"callers\"",

@@ -83,7 +83,7 @@ static const struct verb verbs[] = {
      "for what the session narrows; --route picks one of several routes by its path."},
     {"explain", cmd_explain,
      "sidelock explain --surface S [--method M] PATH [-H 'Name: value']... [--plain]\n"
-     "                 [--caller uid=N] [--session ID]",
+     "                 [--caller uid=N] [--certificate SHA256] [--session ID]",
      "which rule would admit or deny a request",
      "Works from the configuration alone, step by step. PATH may bring a query. The request is\n"
      "taken to be a WebSocket upgrade, unless --plain or an Upgrade header says otherwise, from\n"

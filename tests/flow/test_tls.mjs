@@ -347,6 +347,22 @@ describe('client certificates', () => {
 
   it('in TLS 1.2 as well', () => refusedEarly('listed', { maxVersion: 'TLSv1.2' }));
 
+  it('explain knows the rule', async () => {
+    const explain = async (...more) => {
+      const { code, stdout } = await gate.cli('explain', '--surface', 'listed', '/ws', ...more, '--json');
+      const caller = JSON.parse(stdout).steps.find((row) => row.step === 'caller');
+      return { code, reason: caller.reason };
+    };
+    const { clients } = await certificates('show');
+    const { reason } = await explain('--certificate', clients[0].sha256);
+    assert.notEqual(reason, 'certificate_refused');
+    assert.deepEqual(await explain(), { code: 1, reason: 'certificate_refused' });
+    assert.deepEqual(await explain('--certificate', clients[1].sha256), {
+      code: 1,
+      reason: 'certificate_refused',
+    });
+  });
+
   it('where none is required, none will do, but a wrong one will not', async () => {
     await (await open('asked')).close();
     await (await open('asked', { tls: identity('bob') })).close();
