@@ -247,8 +247,10 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
             (*taken)++;
         parser->after_cr = false;
         run = scan(bytes + *taken, length - *taken);
-        if (!take(parser, bytes + *taken, run))
+        if (!take(parser, bytes + *taken, run)) {
+            parser->too_long = true;
             progress = SSE_FAULT;
+        }
         *taken += run;
         if (progress != SSE_MORE || *taken == length)
             break;

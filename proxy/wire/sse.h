@@ -46,6 +46,7 @@ struct sse_parser {
     bool in_data;           /* the present line is data and goes there directly */
     bool after_cr;          /* a LF here belongs to the CR before */
     bool told;              /* the block was given out: the next call forgets it */
+    bool too_long;          /* that was the fault */
     bool failed;
 };
 

@@ -124,7 +124,8 @@ void mcp_events_receive(struct connection *connection, struct span piece)
 
         switch (sse_next(&mcp->events, piece.data + at, piece.length - at, &taken, &event)) {
         case SSE_FAULT:
-            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+            connection_drop(connection, mcp->events.too_long ? REASON_MESSAGE_TOO_BIG
+                                                             : REASON_UPSTREAM_PROTOCOL);
             return;
         case SSE_MORE:
             at = piece.length;
