@@ -18,6 +18,7 @@ enum error exchange_create(struct connection *connection)
     buffer_init(&exchange->line, LINE_BYTES_MAX);
     buffer_init(&exchange->fields, LINE_BYTES_MAX);
     buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + READ_BYTES);
+    buffer_init(&exchange->reply, HTTP_HEAD_BYTES_MAX);
     connection->exchange = exchange;
     return OK;
 }
@@ -54,6 +55,7 @@ void exchange_destroy(struct connection *connection)
     reset(connection);
     grant_end(connection, connection->reason);
     outgoing_clear(&exchange->out);
+    buffer_clear(&exchange->reply);
     free(exchange);
     connection->exchange = NULL;
 }

@@ -67,6 +67,7 @@ struct exchange {
     bool answer_begun;   /* bytes of it went to the client */
     bool answer_chunked; /* towards the client */
     unsigned interim;    /* 1xx answers so far */
+    struct buffer reply; /* a POST of the gate's own that waits for a link; "": none */
     struct outgoing out; /* towards the client */
     uint64_t requests;   /* under this grant */
 };
@@ -103,6 +104,8 @@ void exchange_tick(struct connection *connection, uint64_t now_ms, int64_t now_s
 void exchange_begin(struct connection *connection, const struct ipc_admit *admit);
 /* Asks the broker for a link. */
 void request_dial(struct connection *connection);
+/* For the request in `reply`; its link is told by mcp_reply_linked(). */
+void request_dial_for_reply(struct connection *connection);
 /* On another link, if this one may have been closed while it was idle; false if not. */
 bool request_again(struct connection *connection);
 /* The broker's answer: goes on with the link, which is taken over. */

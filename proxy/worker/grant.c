@@ -67,8 +67,10 @@ bool grant_covers(const struct connection *connection, const struct ipc_admit *a
 
 void grant_end(struct connection *connection, enum reason reason)
 {
-    if (connection->exchange != NULL)
+    if (connection->exchange != NULL) {
         clear(&connection->exchange->grant);
+        buffer_clear(&connection->exchange->reply);
+    }
     if (!connection->admitted)
         return;
     connection->reason = reason;

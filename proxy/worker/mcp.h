@@ -6,6 +6,7 @@
  *
  *   mcp.c           the request, and an answer that is one message
  *   mcp_events.c    an answer that is a stream of events
+ *   mcp_reply.c     what the service is told when it asks for what it may not
  *   mcp_sessions.c  who opened which MCP session
  */
 #ifndef SIDELOCK_WORKER_MCP_H
@@ -49,6 +50,12 @@ struct vet_state *mcp_vet_state(struct connection *connection);
 /* Counts and reports what was vetted. */
 void mcp_note(struct connection *connection, enum direction direction,
               const struct vet_result *result);
+
+/* mcp_reply.c */
+/* Tells the service, in a POST of the gate's own, that what it asked for on a stream is refused. */
+void mcp_reply(struct connection *connection, struct span text);
+/* The link for that; taken over. */
+void mcp_reply_linked(struct connection *connection, enum reason reason, int fd);
 
 /* mcp_events.c */
 void mcp_events_receive(struct connection *connection, struct span piece);

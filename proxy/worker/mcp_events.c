@@ -33,6 +33,8 @@ static void take_message(struct connection *connection, const struct sse_event *
         out.data = result.counterpart;
     if (out.data.data != NULL)
         sse_write(&out, &mcp->out);
+    if (result.action == VET_REFUSE && result.reply.data != NULL)
+        mcp_reply(connection, result.reply);
 }
 
 /* The path and query of a URL of the service's own; absent for any other. */

@@ -5,6 +5,28 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static void forget(struct upstream_list *list, const struct upstream *upstream)
+{
+    struct upstream **at = &list->first;
+
+    while (*at != NULL && *at != upstream)
+        at = &(*at)->next;
+    if (*at == NULL)
+        return;
+    *at = upstream->next;
+    list->count--;
+}
+
+static void remember(struct upstream_list *list, struct upstream *upstream)
+{
+    upstream->connection = NULL;
+    upstream->idle_since_ms = worker_now_ms(upstream->worker);
+    upstream->next = list->first;
+    list->first = upstream;
+    list->count++;
+    pool_watch(upstream, UV_READABLE);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct upstream *upstream = poll->data;
@@ -14,14 +36,8 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         return;
     }
     /* Nothing is owed on an idle link: it closed, or it is not to be trusted. */
-    for (struct upstream **at = &upstream->worker->idle[upstream->surface].first; *at != NULL;
-         at = &(*at)->next) {
-        if (*at == upstream) {
-            *at = upstream->next;
-            upstream->worker->idle[upstream->surface].count--;
-            break;
-        }
-    }
+    forget(&upstream->worker->idle[upstream->surface], upstream);
+    forget(&upstream->worker->spent, upstream);
     pool_drop(upstream);
 }
 
@@ -76,13 +92,13 @@ void pool_give(struct upstream *upstream)
         pool_drop(upstream);
         return;
     }
-    upstream->connection = NULL;
     upstream->reused = true;
-    upstream->idle_since_ms = worker_now_ms(upstream->worker);
-    upstream->next = idle->first;
-    idle->first = upstream;
-    idle->count++;
-    pool_watch(upstream, UV_READABLE);
+    remember(idle, upstream);
+}
+
+void pool_spend(struct upstream *upstream)
+{
+    remember(&upstream->worker->spent, upstream);
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -102,22 +118,27 @@ void pool_drop(struct upstream *upstream)
     close(upstream->fd);
 }
 
+/* The newest come first, so whoever is too old has only older ones behind. */
+static void expire(struct upstream_list *list, uint64_t now_ms, bool all)
+{
+    struct upstream **at = &list->first;
+
+    while (*at != NULL && !all && now_ms - (*at)->idle_since_ms < POOL_IDLE_TIMEOUT_MS)
+        at = &(*at)->next;
+    while (*at != NULL) {
+        struct upstream *upstream = *at;
+
+        *at = upstream->next;
+        list->count--;
+        pool_drop(upstream);
+    }
+}
+
 void pool_expire(struct worker *worker, bool all)
 {
     uint64_t now_ms = worker_now_ms(worker);
 
-    for (size_t i = 0; i < worker->config->surface_count; i++) {
-        struct upstream **at = &worker->idle[i].first;
-
-        /* The newest come first, so whoever is too old has only older ones behind. */
-        while (*at != NULL && !all && now_ms - (*at)->idle_since_ms < POOL_IDLE_TIMEOUT_MS)
-            at = &(*at)->next;
-        while (*at != NULL) {
-            struct upstream *upstream = *at;
-
-            *at = upstream->next;
-            worker->idle[i].count--;
-            pool_drop(upstream);
-        }
-    }
+    for (size_t i = 0; i < worker->config->surface_count; i++)
+        expire(&worker->idle[i], now_ms, all);
+    expire(&worker->spent, now_ms, all);
 }

@@ -30,6 +30,8 @@ enum error pool_adopt(struct connection *connection, int fd, struct upstream **o
 struct upstream *pool_take(struct connection *connection);
 /* After a whole exchange: kept for another. */
 void pool_give(struct upstream *upstream);
+/* After its last request: closed as soon as the service answers, or after a while. */
+void pool_spend(struct upstream *upstream);
 /* Closes and frees; NULL is fine. */
 void pool_drop(struct upstream *upstream);
 void pool_watch(struct upstream *upstream, int events);

@@ -153,30 +153,41 @@ static enum reason compose(struct connection *connection, const struct ipc_admit
 
 /* ---- Links ---- */
 
-void request_dial(struct connection *connection)
+static struct ipc_dial plain_dial(const struct connection *connection)
 {
-    struct exchange *exchange = connection->exchange;
-    const struct handshake *handshake = connection->handshake;
-    struct ipc_dial dial = {
+    return (struct ipc_dial){
         .connection = connection->id,
         .surface = connection->surface_index,
-        .request_id = handshake->request_id,
+        .request_id = connection->handshake->request_id,
         .session_id = connection->session_id,
-        .method = exchange->method,
-        .path = handshake->path,
-        .query = exchange->stored ? handshake->request.query.data : NULL,
-        .host = exchange->grant.host,
+        .method = connection->exchange->method,
+        .path = connection->handshake->path,
+        .host = connection->exchange->grant.host,
         .caller_known = connection->caller_known,
         .caller_uid = connection->caller_uid,
     };
+}
+
+void request_dial(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct ipc_dial dial = plain_dial(connection);
 
     if (exchange->stored) {
+        dial.query = connection->handshake->request.query.data;
         dial.fields = exchange->fields.data != NULL ? exchange->fields.data : "";
         dial.body_value = exchange->body_digest[0] != '\0' ? exchange->body_digest : NULL;
     }
     exchange->phase = EXCHANGE_DIALLING;
     connection->deadline_ms =
         worker_now_ms(connection->worker) + connection->surface->limits.upstream_timeout_ms;
+    report_dial(connection, &dial);
+}
+
+void request_dial_for_reply(struct connection *connection)
+{
+    const struct ipc_dial dial = plain_dial(connection);
+
     report_dial(connection, &dial);
 }
 

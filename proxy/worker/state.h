@@ -199,6 +199,7 @@ struct worker {
     unsigned char *tls_scratch;    /* TLS_CHUNK_BYTES */
     struct caller_lookup *callers;
     struct surface_counts *surfaces;
+    struct upstream_list spent;     /* links on which an answer of the gate's own was sent */
     struct upstream_list *idle;     /* by surface */
     struct connection *connections; /* newest first */
     struct connection *dead;        /* freed before the loop next waits */

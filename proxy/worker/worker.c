@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "system/sandbox.h"
-#include "worker/exchange.h"
+#include "worker/mcp.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -121,8 +121,11 @@ static enum error on_link(struct worker *worker, const void *bytes, size_t lengt
         return ERROR_SYNTAX;
     }
     connection = connection_find(worker, link.connection);
-    if (connection != NULL && connection->state == CONNECTION_EXCHANGE &&
-        connection->exchange->phase == EXCHANGE_DIALLING)
+    if (connection != NULL && connection->exchange != NULL &&
+        connection->exchange->reply.length > 0)
+        mcp_reply_linked(connection, link.reason, fd);
+    else if (connection != NULL && connection->state == CONNECTION_EXCHANGE &&
+             connection->exchange->phase == EXCHANGE_DIALLING)
         exchange_linked(connection, link.reason, fd);
     else if (fd >= 0)
         close(fd); /* whoever asked for it has gone */
