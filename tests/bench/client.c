@@ -1,5 +1,9 @@
 #include "client.h"
 
+#include "call.h"
+#include "http.h"
+#include "ws.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -13,16 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ID_DIGITS      12
-#define ID_FIRST       100000000000ULL /* all ids have the same length */
 #define ID_PER_CLIENT  100000000ULL
-#define TOOL_BYTES_MAX 32
-
-static const char request_head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
-static const char request_method[] = ",\"method\":\"tools/call\",\"params\":{\"name\":\"";
-static const char request_argument[] = "\",\"arguments\":{\"message\":\"";
-static const char request_tail[] = "\"}}}";
-static const char filler[] = "the quick brown fox jumps over the lazy dog, ";
+#define HEAD_BYTES_MAX (CLIENT_TOKEN_BYTES_MAX + 1024) /* of a request */
+#define DRAIN_BYTES    262144
 
 uint64_t client_now_ns(void)
 {
@@ -64,78 +61,134 @@ static int connect_target(const struct client_target *target)
     return fd;
 }
 
+/* A request's head with the fields given; its length, 0 if there is no room. */
+static size_t write_head(char out[HEAD_BYTES_MAX], const struct client_target *target,
+                         const char *method, const char *fields)
+{
+    bool has_token = target->token != NULL;
+    int length = snprintf(
+        out, HEAD_BYTES_MAX, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%s%s%s%s\r\n", method,
+        target->path, target->port, fields, has_token ? "Authorization: Bearer " : "",
+        has_token ? target->token : "", has_token ? "\r\n" : "");
+    return length > 0 && length < HEAD_BYTES_MAX ? (size_t)length : 0;
+}
+
+static bool send_head(int fd, const struct client_target *target, const char *fields)
+{
+    char head[HEAD_BYTES_MAX];
+    size_t length = write_head(head, target, "GET", fields);
+    return length > 0 && write(fd, head, length) == (ssize_t)length;
+}
+
 static bool send_upgrade(int fd, const struct client_target *target, const char *key)
 {
-    char request[CLIENT_TOKEN_BYTES_MAX + 1024];
-    int length = snprintf(
-        request, sizeof request,
-        "GET %s HTTP/1.1\r\nHost: localhost:%u\r\n"
-        "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Protocol: mcp\r\n%s%s%s\r\n",
-        target->path, target->port, key, target->token != NULL ? "Authorization: Bearer " : "",
-        target->token != NULL ? target->token : "", target->token != NULL ? "\r\n" : "");
-    return length > 0 && (size_t)length < sizeof request &&
-           write(fd, request, (size_t)length) == length;
+    char fields[256];
+    (void)snprintf(fields, sizeof fields,
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
+                   "Sec-WebSocket-Protocol: mcp\r\n",
+                   key);
+    return send_head(fd, target, fields);
 }
 
-/* Reads up to the end of the response's head; the rest stays in client->bytes. 0: no proper one. */
-static unsigned read_upgrade(struct client *client, const char *key)
+/* Reads a whole head, blocking; what follows it stays in client->bytes after it. */
+static bool read_head(struct client *client, struct http_head *head)
 {
-    char *head = (char *)client->bytes;
-    char *end = NULL;
-    size_t have = 0;
-    while (end == NULL) {
-        ssize_t got = read(client->fd, head + have, CLIENT_BUFFER_BYTES - 1 - have);
+    enum http_progress progress = HTTP_PARTIAL;
+    client->have = 0;
+    while (progress == HTTP_PARTIAL) {
+        ssize_t got =
+            read(client->fd, client->bytes + client->have, CLIENT_BUFFER_BYTES - client->have);
         if (got <= 0) {
-            return 0;
+            return false;
         }
-        have += (size_t)got;
-        head[have] = '\0';
-        end = strstr(head, "\r\n\r\n");
+        client->have += (size_t)got;
+        progress = http_read_head((const char *)client->bytes, client->have, head);
     }
-    if (strncmp(head, "HTTP/1.", 7) != 0 || have < 12) {
-        return 0;
+    return progress == HTTP_WHOLE && head->status != 0;
+}
+
+static void take_bytes(struct client *client, size_t count)
+{
+    client->have -= count;
+    memmove(client->bytes, client->bytes + count, client->have);
+}
+
+/* Asks for the upgrade; the status is the client's, 0 if the answer is no proper one. */
+static void upgrade(struct client *client, const char *key)
+{
+    struct http_head head;
+    if (!send_upgrade(client->fd, client->target, key) || !read_head(client, &head)) {
+        return;
     }
-    unsigned status = (unsigned)strtoul(head + 9, NULL, 10);
     char accept[WS_ACCEPT_CHARS + 1];
     ws_accept_key(key, accept);
-    if (status == 101 && strstr(head, accept) == NULL) {
-        return 0;
+    if (head.status != 101 ||
+        memmem(client->bytes, head.head_bytes, accept, WS_ACCEPT_CHARS) != NULL) {
+        client->status = head.status;
+        take_bytes(client, head.head_bytes);
     }
-    size_t head_bytes = (size_t)(end + 4 - head);
-    client->have = have - head_bytes;
-    memmove(client->bytes, client->bytes + head_bytes, client->have);
-    return status;
 }
 
-unsigned client_open(struct client *client, const struct client_target *target, unsigned number)
+static bool connect_client(struct client *client, const struct client_target *target)
+{
+    *client = (struct client){.fd = connect_target(target), .target = target};
+    if (client->fd < 0) {
+        (void)fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(errno));
+    }
+    return client->fd >= 0;
+}
+
+bool client_open(struct client *client, const struct client_target *target, unsigned number)
 {
     uint8_t random[16];
     char key[WS_KEY_CHARS + 1];
-    *client = (struct client){.fd = -1, .id = ID_FIRST + number * ID_PER_CLIENT};
-    if (getrandom(random, sizeof random, 0) != sizeof random) {
-        return 0;
+    if (!connect_client(client, target)) {
+        return false;
     }
-    ws_random_key(random, key);
-    memcpy(&client->mask, random, sizeof client->mask);
-    client->mask |= 1; /* never zero: xorshift would stay there */
-    client->fd = connect_target(target);
-    if (client->fd < 0) {
-        (void)fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(errno));
-        return 0;
+    client->id = CALL_ID_FIRST + number * ID_PER_CLIENT;
+    if (!target->http) {
+        if (getrandom(random, sizeof random, 0) != sizeof random) {
+            client_close(client);
+            return false;
+        }
+        memcpy(&client->mask, random, sizeof client->mask);
+        client->mask |= 1; /* never zero: xorshift would stay there */
+        ws_random_key(random, key);
+        upgrade(client, key);
+        if (client->status == 0) {
+            (void)fprintf(stderr, "bench_load: no proper answer to the upgrade\n");
+        }
     }
-    unsigned status = 0;
-    if (send_upgrade(client->fd, target, key)) {
-        status = read_upgrade(client, key);
-    }
-    if (status == 0) {
-        (void)fprintf(stderr, "bench_load: no proper answer to the upgrade\n");
-    }
-    if (status != 101 || fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0) {
+    if ((!target->http && client->status != 101) || fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0) {
         client_close(client);
     }
-    return status;
+    return client->fd >= 0;
+}
+
+bool client_open_stream(struct client *client, const struct client_target *target)
+{
+    static const char event[] = "data: {";
+    struct http_head head;
+    if (!connect_client(client, target)) {
+        return false;
+    }
+    bool open =
+        send_head(client->fd, target, "Accept: text/event-stream\r\n") && read_head(client, &head);
+    client->status = open ? head.status : 0;
+    open = client->status == 200;
+    while (open && memmem(client->bytes, client->have, event, sizeof event - 1) == NULL) {
+        ssize_t got =
+            read(client->fd, client->bytes + client->have, CLIENT_BUFFER_BYTES - client->have);
+        open = got > 0;
+        client->have += open ? (size_t)got : 0;
+    }
+    if (!open) {
+        (void)fprintf(stderr, "bench_load: no event in the answer to a GET, status %u\n",
+                      client->status);
+        client_close(client);
+    }
+    return open;
 }
 
 void client_close(struct client *client)
@@ -156,20 +209,6 @@ static uint32_t next_mask(struct client *client)
     return mask;
 }
 
-static char *append(char *at, const char *text)
-{
-    return mempcpy(at, text, strlen(text));
-}
-
-static char *append_id(char *at, uint64_t id)
-{
-    for (unsigned i = ID_DIGITS; i > 0; i--) {
-        at[i - 1] = (char)('0' + id % 10);
-        id /= 10;
-    }
-    return at + ID_DIGITS;
-}
-
 static bool write_frame(struct client *client, enum ws_opcode opcode, const void *payload,
                         size_t length)
 {
@@ -178,44 +217,56 @@ static bool write_frame(struct client *client, enum ws_opcode opcode, const void
     return write(client->fd, frame, frame_bytes) == (ssize_t)frame_bytes;
 }
 
-bool client_send(struct client *client, const char *tool)
+static bool post(const struct client *client, const char message[CALL_BYTES])
 {
-    char message[CLIENT_MESSAGE_BYTES];
-    if (strlen(tool) > TOOL_BYTES_MAX) {
+    char request[HEAD_BYTES_MAX + CALL_BYTES];
+    char fields[256];
+    (void)snprintf(fields, sizeof fields,
+                   "Content-Type: application/json\r\nContent-Length: %d\r\n"
+                   "Accept: application/json, text/event-stream\r\n",
+                   CALL_BYTES);
+    size_t length = write_head(request, client->target, "POST", fields);
+    if (length == 0) {
         return false;
     }
-    char *at = append_id(append(message, request_head), ++client->id);
-    at = append(append(append(at, request_method), tool), request_argument);
-    char *tail = message + sizeof message - (sizeof request_tail - 1);
-    for (size_t i = 0; at < tail; i++) {
-        *at++ = filler[i % (sizeof filler - 1)];
-    }
-    memcpy(tail, request_tail, sizeof request_tail - 1);
-    client->sent_ns = client_now_ns();
-    return write_frame(client, WS_TEXT, message, sizeof message);
+    memcpy(request + length, message, CALL_BYTES);
+    length += CALL_BYTES;
+    return write(client->fd, request, length) == (ssize_t)length;
 }
 
-static enum client_event judge_answer(const struct client *client, const struct ws_frame *frame)
+bool client_send(struct client *client)
 {
-    char expected[sizeof request_head + ID_DIGITS + 16];
-    char *end = append(append_id(append(expected, request_head), client->id), ",\"result\":");
-    size_t length = (size_t)(end - expected);
-    if (frame->length >= length && memcmp(frame->payload, expected, length) == 0) {
+    const struct client_target *target = client->target;
+    char message[CALL_BYTES];
+    if (!call_write(message, ++client->id, target->tool, target->http ? target->result_bytes : 0)) {
+        return false;
+    }
+    client->sent_ns = client_now_ns();
+    return target->http ? post(client, message)
+                        : write_frame(client, WS_TEXT, message, sizeof message);
+}
+
+static enum client_event judge_answer(const struct client *client, const void *answer,
+                                      size_t length)
+{
+    switch (call_judge(answer, length, client->id)) {
+    case CALL_RESULT:
         return CLIENT_ANSWERED;
-    }
-    if (memmem(frame->payload, frame->length, "\"error\"", 7) != NULL) {
+    case CALL_ERROR:
         return CLIENT_REFUSED;
+    case CALL_STRANGE:
+    default:
+        (void)fprintf(stderr, "bench_load: an answer that belongs to no request: %.*s\n",
+                      (int)length, (const char *)answer);
+        return CLIENT_FAILED;
     }
-    (void)fprintf(stderr, "bench_load: an answer that belongs to no request: %.*s\n",
-                  (int)frame->length, (const char *)frame->payload);
-    return CLIENT_FAILED;
 }
 
 static enum client_event handle_frame(struct client *client, const struct ws_frame *frame)
 {
     switch (frame->opcode) {
     case WS_TEXT:
-        return judge_answer(client, frame);
+        return judge_answer(client, frame->payload, frame->length);
     case WS_PING:
         return write_frame(client, WS_PONG, frame->payload, frame->length) ? CLIENT_WAITING
                                                                            : CLIENT_FAILED;
@@ -229,18 +280,9 @@ static enum client_event handle_frame(struct client *client, const struct ws_fra
     }
 }
 
-enum client_event client_receive(struct client *client)
+/* The frames that have arrived. */
+static enum client_event take_frames(struct client *client)
 {
-    ssize_t got =
-        read(client->fd, client->bytes + client->have, sizeof client->bytes - client->have);
-    if (got < 0 && errno == EAGAIN) {
-        return CLIENT_WAITING;
-    }
-    if (got <= 0) {
-        (void)fprintf(stderr, "bench_load: a connection ended without a close frame\n");
-        return CLIENT_FAILED;
-    }
-    client->have += (size_t)got;
     enum client_event event = CLIENT_WAITING;
     size_t at = 0;
     while (event != CLIENT_FAILED) {
@@ -259,7 +301,79 @@ enum client_event client_receive(struct client *client)
         enum client_event this_event = handle_frame(client, &frame);
         event = this_event == CLIENT_WAITING ? event : this_event;
     }
-    client->have -= at;
-    memmove(client->bytes, client->bytes + at, client->have);
+    take_bytes(client, at);
     return event;
+}
+
+/*
+ * The start of an HTTP answer: its head and as much of its body as shows whose
+ * it is. The rest is only counted.
+ */
+static enum client_event take_response(struct client *client)
+{
+    struct http_head head;
+    const char *bytes = (const char *)client->bytes;
+    enum http_progress progress = http_read_head(bytes, client->have, &head);
+    size_t whole = progress == HTTP_WHOLE ? head.head_bytes + head.body_bytes : SIZE_MAX;
+    if (progress == HTTP_BAD || (progress == HTTP_WHOLE && head.chunked)) {
+        (void)fprintf(stderr, "bench_load: an answer that is not HTTP/1.1 with a Content-Length\n");
+        return CLIENT_FAILED;
+    }
+    if (client->have < whole && client->have < sizeof client->bytes) {
+        return CLIENT_WAITING;
+    }
+    if (progress == HTTP_PARTIAL || client->have > whole) {
+        (void)fprintf(stderr, "bench_load: an answer with too long a head, or two at once\n");
+        return CLIENT_FAILED;
+    }
+    size_t body_bytes = client->have - head.head_bytes;
+    const char *body = bytes + head.head_bytes;
+    client->status = head.status;
+    client->have = 0;
+    client->body_left = head.body_bytes - body_bytes;
+    if (head.status != 200 && memmem(body, body_bytes, "\"jsonrpc\"", 9) == NULL) {
+        return CLIENT_DENIED;
+    }
+    if (head.status == 200 && client->target->result_bytes > 0 &&
+        head.body_bytes != client->target->result_bytes) {
+        (void)fprintf(stderr, "bench_load: an answer of %zu bytes\n", head.body_bytes);
+        return CLIENT_FAILED;
+    }
+    enum client_event event = judge_answer(client, body, body_bytes);
+    return event == CLIENT_ANSWERED && client->body_left > 0 ? CLIENT_WAITING : event;
+}
+
+/* Reads what is left of a body whose start was that of the result. */
+static enum client_event drain_body(struct client *client)
+{
+    static uint8_t drain[DRAIN_BYTES];
+    size_t most = client->body_left < sizeof drain ? client->body_left : sizeof drain;
+    ssize_t got = read(client->fd, drain, most);
+    if (got < 0 && errno == EAGAIN) {
+        return CLIENT_WAITING;
+    }
+    if (got <= 0) {
+        (void)fprintf(stderr, "bench_load: a connection ended within an answer\n");
+        return CLIENT_FAILED;
+    }
+    client->body_left -= (size_t)got;
+    return client->body_left == 0 ? CLIENT_ANSWERED : CLIENT_WAITING;
+}
+
+enum client_event client_receive(struct client *client)
+{
+    if (client->body_left > 0) {
+        return drain_body(client);
+    }
+    ssize_t got =
+        read(client->fd, client->bytes + client->have, sizeof client->bytes - client->have);
+    if (got < 0 && errno == EAGAIN) {
+        return CLIENT_WAITING;
+    }
+    if (got <= 0) {
+        (void)fprintf(stderr, "bench_load: a connection was closed\n");
+        return CLIENT_FAILED;
+    }
+    client->have += (size_t)got;
+    return client->target->http ? take_response(client) : take_frames(client);
 }

@@ -1,32 +1,38 @@
 /*
- * One client connection: the upgrade, then 300-byte tools/call requests, each
- * with an id of its own, and their answers.
+ * One client connection, by WebSocket or by HTTP with keep-alive: 300-byte
+ * tools/call requests, each with an id of its own, and their answers.
  */
 #ifndef SIDELOCK_BENCH_CLIENT_H
 #define SIDELOCK_BENCH_CLIENT_H
 
-#include "ws.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-#define CLIENT_MESSAGE_BYTES       300
 #define CLIENT_BUFFER_BYTES        1024
 #define CLIENT_HANDSHAKE_TIMEOUT_S 10
 #define CLIENT_TOKEN_BYTES_MAX     4096
 
-/* Where the connections go. Borrowed strings. */
+/* Where the connections go, and what they ask for. Borrowed strings. */
 struct client_target {
     const char *socket_path; /* a Unix socket; NULL: the port */
     unsigned port;           /* on 127.0.0.1 */
     const char *path;        /* of the request */
     const char *token;       /* bearer token; NULL: none is sent */
     const char *tool;        /* the tool every request calls */
+    bool http;               /* POST each request instead of upgrading */
+    size_t result_bytes;     /* of each answer over HTTP; 0: as the service likes */
 };
 
 struct client {
-    int fd; /* owned; -1 when closed */
+    const struct client_target *target; /* borrowed */
+    int fd;                             /* owned; -1 when closed */
+    unsigned status;                    /* of the last HTTP answer; 0: there was no proper one */
     uint32_t mask;
     uint64_t id;
     uint64_t sent_ns; /* when the outstanding request was written */
     size_t have;
+    size_t body_left; /* of an HTTP answer whose start was judged, still to come */
     uint8_t bytes[CLIENT_BUFFER_BYTES];
 };
 
@@ -35,18 +41,24 @@ enum client_event {
     CLIENT_WAITING = 0,
     CLIENT_ANSWERED, /* the result for the outstanding id */
     CLIENT_REFUSED,  /* a JSON-RPC error instead */
+    CLIENT_DENIED,   /* over HTTP, another status than 200 and no JSON-RPC error */
 };
 
 /*
- * Connects and asks for the upgrade, blocking. Returns the HTTP status, 0 if
- * there was no proper answer (said on stderr). The connection is open, and from
- * then on non-blocking, only with 101. `number` makes its ids unlike all others'.
+ * Connects, blocking, and over WebSocket asks for the upgrade. True: the
+ * connection is open and from then on non-blocking; false is said on stderr, but
+ * for an upgrade that was answered with another status. `number` makes its ids
+ * unlike all others'.
  */
-unsigned client_open(struct client *client, const struct client_target *target, unsigned number);
+bool client_open(struct client *client, const struct client_target *target, unsigned number);
+
+/* Connects and GETs a stream of events, blocking, until the first has come. */
+bool client_open_stream(struct client *client, const struct client_target *target);
+
 void client_close(struct client *client);
 
 /* Writes the next request; false if it could not be written whole. */
-bool client_send(struct client *client, const char *tool);
+bool client_send(struct client *client);
 
 /* Reads what has arrived. Answers pings. */
 enum client_event client_receive(struct client *client);

@@ -1,28 +1,23 @@
 /*
  * The load generator: every connection sends a 300-byte tools/call, waits for
- * its result, and sends the next.
- *
- *   bench_load [TARGET] [--connections N] [--warmup N] [--messages N] [--idle N] [--pids LIST]
- *   bench_load [TARGET] --probe
- *   bench_load --free-ports N
- *
- * TARGET: --port P | --socket PATH, --path PATH, --token-file FILE, --tool NAME.
+ * its result, and sends the next. options.h says how it is called.
  *
  * A run prints one line of name=value: the on-CPU time of the processes in LIST
  * per message (a message is a request and its answer), latencies and rate. With
  * --idle it then opens that many connections more, lets each exchange one
  * message and rest, and measures the active ones again (names with among_), and
- * what the processes' resident memory grew by for each idle connection.
+ * what the processes' resident memory grew by for each idle connection. With
+ * --streams too, those are open streams of events instead.
  *
  * --probe makes one connection and one call and prints the HTTP status, and
- * after 101 `result` or `error`.
+ * `result` or `error` if the answer is one.
  */
 #include "client.h"
+#include "options.h"
 #include "usage.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,24 +27,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 8192
-#define FREE_PORTS_MAX  16
-#define EVENTS_MAX      128
-#define STALL_MS        10000
-#define SETTLE_MS       500
-#define LATENCY_US_MAX  100000 /* longer ones count as this */
-
-struct options {
-    struct client_target target;
-    char token[CLIENT_TOKEN_BYTES_MAX];
-    unsigned connections;
-    unsigned idle;
-    unsigned long warmup;
-    unsigned long messages;
-    struct usage_processes processes;
-    bool probe;
-    unsigned free_ports;
-};
+#define EVENTS_MAX     128
+#define STALL_MS       10000
+#define SETTLE_MS      500
+#define LATENCY_US_MAX 100000 /* longer ones count as this */
 
 struct run {
     const struct options *options;
@@ -84,11 +65,11 @@ static bool open_clients(struct run *run, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
         struct client *client = &run->clients[run->opened];
-        unsigned status = client_open(client, &run->options->target, run->opened);
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = client};
-        if (status != 101 || epoll_ctl(run->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0) {
+        if (!client_open(client, &run->options->target, run->opened) ||
+            epoll_ctl(run->epoll, EPOLL_CTL_ADD, client->fd, &event) != 0) {
             (void)fprintf(stderr, "bench_load: connection %u was answered with %u\n", run->opened,
-                          status);
+                          client->status);
             return false;
         }
         run->opened++;
@@ -133,7 +114,7 @@ static bool take_answer(struct run *run, struct client *client, struct progress 
     }
     if (progress->sent < total) {
         progress->sent++;
-        return client_send(client, options->target.tool);
+        return client_send(client);
     }
     return true;
 }
@@ -148,10 +129,11 @@ static bool take_events(struct run *run, struct progress *progress)
     for (int i = 0; i < count; i++) {
         struct client *client = events[i].data.ptr;
         enum client_event event = client_receive(client);
-        if (event == CLIENT_REFUSED) {
-            (void)fprintf(stderr, "bench_load: a request was refused\n");
+        if (event == CLIENT_REFUSED || event == CLIENT_DENIED) {
+            (void)fprintf(stderr, "bench_load: a request was refused, status %u\n", client->status);
+            return false;
         }
-        if (event == CLIENT_FAILED || event == CLIENT_REFUSED ||
+        if (event == CLIENT_FAILED ||
             (event == CLIENT_ANSWERED && !take_answer(run, client, progress))) {
             return false;
         }
@@ -168,7 +150,7 @@ static bool measure_active(struct run *run, struct result *result)
     memset(run->latency_us, 0, (LATENCY_US_MAX + 1) * sizeof *run->latency_us);
     for (unsigned i = 0; i < options->connections && progress.sent < total; i++) {
         progress.sent++;
-        if (!client_send(&run->clients[i], options->target.tool)) {
+        if (!client_send(&run->clients[i])) {
             return false;
         }
     }
@@ -191,9 +173,9 @@ static bool measure_active(struct run *run, struct result *result)
     return true;
 }
 
-static enum client_event call_once(struct client *client, const char *tool)
+static enum client_event call_once(struct client *client)
 {
-    enum client_event event = client_send(client, tool) ? CLIENT_WAITING : CLIENT_FAILED;
+    enum client_event event = client_send(client) ? CLIENT_WAITING : CLIENT_FAILED;
     while (event == CLIENT_WAITING) {
         struct pollfd readable = {.fd = client->fd, .events = POLLIN};
         if (poll(&readable, 1, STALL_MS) <= 0) {
@@ -205,23 +187,38 @@ static enum client_event call_once(struct client *client, const char *tool)
     return event;
 }
 
-/* Opens the idle connections; *bytes is the growth of resident memory for each. */
-static bool open_idle(struct run *run, double *bytes)
+/* Opens the idle connections, and lets each exchange a message or receive an event. */
+static bool open_idle(struct run *run)
 {
     const struct options *options = run->options;
-    const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
-    uint64_t before, after;
-    if (!usage_resident_bytes(&options->processes, &before)) {
-        return false;
+    if (options->streams) {
+        for (unsigned i = 0; i < options->idle; i++) {
+            if (!client_open_stream(&run->clients[run->opened++], &options->target)) {
+                return false;
+            }
+        }
+        return true;
     }
     unsigned first = run->opened;
     if (!open_clients(run, options->idle)) {
         return false;
     }
     for (unsigned i = first; i < run->opened; i++) {
-        if (call_once(&run->clients[i], options->target.tool) != CLIENT_ANSWERED) {
+        if (call_once(&run->clients[i]) != CLIENT_ANSWERED) {
             return false;
         }
+    }
+    return true;
+}
+
+/* *bytes is what opening the idle connections makes resident memory grow by for each. */
+static bool measure_idle(struct run *run, double *bytes)
+{
+    const struct options *options = run->options;
+    const struct timespec settle = {.tv_nsec = SETTLE_MS * 1000000L};
+    uint64_t before, after;
+    if (!usage_resident_bytes(&options->processes, &before) || !open_idle(run)) {
+        return false;
     }
     (void)nanosleep(&settle, NULL);
     if (!usage_resident_bytes(&options->processes, &after)) {
@@ -252,7 +249,7 @@ static bool run_load(struct run *run)
     }
     print_result("", processes, &result);
     if (run->options->idle > 0) {
-        if (!open_idle(run, &bytes) || !measure_active(run, &result)) {
+        if (!measure_idle(run, &bytes) || !measure_active(run, &result)) {
             return false;
         }
         print_result("among_", processes, &result);
@@ -282,23 +279,23 @@ static int load(const struct options *options)
 static int probe(const struct options *options)
 {
     struct client client;
-    unsigned status = client_open(&client, &options->target, 0);
-    (void)printf("%u", status);
-    if (status == 101) {
-        enum client_event event = call_once(&client, options->target.tool);
-        (void)printf(" %s", event == CLIENT_ANSWERED  ? "result"
-                            : event == CLIENT_REFUSED ? "error"
-                                                      : "nothing");
-        client_close(&client);
+    enum client_event event = CLIENT_DENIED;
+    if (client_open(&client, &options->target, 0)) {
+        event = call_once(&client);
     }
-    (void)printf("\n");
-    return status != 0 ? 0 : 1;
+    const char *what = event == CLIENT_ANSWERED  ? " result"
+                       : event == CLIENT_REFUSED ? " error"
+                       : event == CLIENT_FAILED  ? " nothing"
+                                                 : "";
+    (void)printf("%u%s\n", client.status, what);
+    client_close(&client);
+    return client.status != 0 ? 0 : 1;
 }
 
 /* Ports that were free a moment ago: held together, so that they differ. */
 static int print_free_ports(unsigned count)
 {
-    int held[FREE_PORTS_MAX];
+    int held[OPTIONS_FREE_PORTS_MAX];
     unsigned open = 0;
     int status = 0;
     for (; open < count && status == 0; open++) {
@@ -318,132 +315,12 @@ static int print_free_ports(unsigned count)
     return status;
 }
 
-static bool read_token(const char *path, struct options *options)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        (void)fprintf(stderr, "bench_load: cannot open %s: %s\n", path, strerror(errno));
-        return false;
-    }
-    size_t length = fread(options->token, 1, sizeof options->token - 1, file);
-    (void)fclose(file);
-    options->token[length] = '\0';
-    options->token[strcspn(options->token, "\r\n")] = '\0';
-    options->target.token = options->token;
-    return true;
-}
-
-enum option_name {
-    PORT = 1,
-    SOCKET,
-    PATH,
-    TOKEN,
-    TOOL,
-    CONNECTIONS,
-    WARMUP,
-    MESSAGES,
-    IDLE,
-    PIDS,
-    PROBE,
-    FREE_PORTS
-};
-
-static const struct option option_table[] = {
-    {"port", required_argument, NULL, PORT},
-    {"socket", required_argument, NULL, SOCKET},
-    {"path", required_argument, NULL, PATH},
-    {"token-file", required_argument, NULL, TOKEN},
-    {"tool", required_argument, NULL, TOOL},
-    {"connections", required_argument, NULL, CONNECTIONS},
-    {"warmup", required_argument, NULL, WARMUP},
-    {"messages", required_argument, NULL, MESSAGES},
-    {"idle", required_argument, NULL, IDLE},
-    {"pids", required_argument, NULL, PIDS},
-    {"probe", no_argument, NULL, PROBE},
-    {"free-ports", required_argument, NULL, FREE_PORTS},
-    {NULL, 0, NULL, 0},
-};
-
-/* A number from 1 to `most`; false on anything else. */
-static bool read_number(const char *text, unsigned long most, unsigned long *out)
-{
-    char *end;
-    *out = strtoul(text, &end, 10);
-    return *end == '\0' && *text >= '0' && *text <= '9' && *out > 0 && *out <= most;
-}
-
-static bool take_number(struct options *options, int name, const char *value)
-{
-    unsigned long number = 0;
-    unsigned long most = name == CONNECTIONS || name == IDLE ? CONNECTIONS_MAX
-                         : name == PORT                      ? UINT16_MAX
-                         : name == FREE_PORTS                ? FREE_PORTS_MAX
-                                                             : 100000000;
-    if (!read_number(value, most, &number)) {
-        return false;
-    }
-    switch (name) {
-    case PORT:
-        options->target.port = (unsigned)number;
-        return true;
-    case CONNECTIONS:
-        options->connections = (unsigned)number;
-        return true;
-    case WARMUP:
-        options->warmup = number;
-        return true;
-    case MESSAGES:
-        options->messages = number;
-        return true;
-    case IDLE:
-        options->idle = (unsigned)number;
-        return true;
-    case FREE_PORTS:
-        options->free_ports = (unsigned)number;
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool take_option(struct options *options, int name, const char *value)
-{
-    switch (name) {
-    case SOCKET:
-        options->target.socket_path = value;
-        return true;
-    case PATH:
-        options->target.path = value;
-        return true;
-    case TOKEN:
-        return read_token(value, options);
-    case TOOL:
-        options->target.tool = value;
-        return true;
-    case PIDS:
-        return usage_parse(value, &options->processes);
-    case PROBE:
-        options->probe = true;
-        return true;
-    default:
-        return take_number(options, name, value);
-    }
-}
-
 int main(int argc, char **argv)
 {
-    static struct options options = {
-        .target = {.port = 80, .path = "/", .tool = "echo"},
-        .connections = 1,
-        .warmup = 1,
-        .messages = 1,
-    };
-    int name;
-    while ((name = getopt_long(argc, argv, "", option_table, NULL)) != -1) {
-        if (name == '?' || !take_option(&options, name, optarg)) {
-            (void)fprintf(stderr, "bench_load: a bad option or value: see the top of load.c\n");
-            return 64;
-        }
+    static struct options options;
+    if (!options_read(argc, argv, &options)) {
+        (void)fprintf(stderr, "bench_load: a bad option or value: see options.h\n");
+        return 64;
     }
     if (options.free_ports > 0) {
         return print_free_ports(options.free_ports);

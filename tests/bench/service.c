@@ -1,16 +1,22 @@
 /*
- * The service behind the proxies: upgrades every connection on a Unix socket
- * and answers each JSON-RPC request with a result of 300 bytes under the same
- * id. It trusts its clients: all of them are ours.
+ * The service behind the proxies, on a Unix socket. It answers each JSON-RPC
+ * request with a result under the same id: over WebSocket of 300 bytes, over
+ * HTTP of the size the request asks for. A GET that is no upgrade opens a
+ * stream of events: one comes at once, and then it rests. The service trusts
+ * its clients: all of them are ours.
  *
  *   bench_service SOCKET
  *
  * It prints one line when it listens, and runs until it is killed.
  */
+#include "answer.h"
+#include "call.h"
+#include "http.h"
 #include "ws.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -18,7 +24,6 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES      300
-#define ID_BYTES_MAX      24
 #define PEERS_MAX         16384
 #define PEER_BUFFER_BYTES 2048
 #define EVENTS_MAX        128
@@ -27,6 +32,8 @@
 struct peer {
     int fd; /* owned */
     bool upgraded;
+    bool answering; /* `answer` is not written whole */
+    struct answer answer;
     size_t have;
     uint8_t bytes[PEER_BUFFER_BYTES];
 };
@@ -46,16 +53,10 @@ static bool answer_request(int fd, const struct ws_frame *request)
     static const char middle[] = ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"Echo: ";
     static const char tail[] = "\"}],\"isError\":false}}";
     static const char filler[] = "the quick brown fox jumps over the lazy dog, ";
-    const char *id = memmem(request->payload, request->length, "\"id\":", 5);
-    if (id == NULL) {
+    const char *id;
+    size_t id_bytes;
+    if (!call_read_number(request->payload, request->length, "id", &id, &id_bytes)) {
         return false;
-    }
-    id += 5;
-    size_t room = request->length - (size_t)(id - (const char *)request->payload);
-    size_t id_bytes = 0;
-    while (id_bytes < room && id_bytes < ID_BYTES_MAX && id[id_bytes] >= '0' &&
-           id[id_bytes] <= '9') {
-        id_bytes++;
     }
     char answer[ANSWER_BYTES];
     size_t at = sizeof head - 1;
@@ -70,39 +71,91 @@ static bool answer_request(int fd, const struct ws_frame *request)
     memcpy(answer + at, tail, sizeof tail - 1);
     uint8_t frame[ANSWER_BYTES + WS_HEADER_BYTES_MAX];
     size_t length = ws_write_frame(frame, WS_TEXT, answer, sizeof answer, 0);
-    return id_bytes > 0 && write_all(fd, frame, length);
+    return write_all(fd, frame, length);
 }
 
-static bool answer_upgrade(struct peer *peer)
+static bool answer_upgrade(struct peer *peer, const char *key, const struct http_head *head)
 {
-    static const char key_name[] = "\r\nsec-websocket-key:";
-    peer->bytes[peer->have] = '\0';
-    const char *head = (const char *)peer->bytes;
-    if (strstr(head, "\r\n\r\n") == NULL) {
-        return peer->have < PEER_BUFFER_BYTES - 1;
-    }
-    const char *key = strcasestr(head, key_name);
-    if (key == NULL) {
-        return false;
-    }
-    key += sizeof key_name - 1;
-    key += strspn(key, " ");
-    if (strcspn(key, "\r") < WS_KEY_CHARS) {
-        return false;
-    }
+    size_t length;
     char accept[WS_ACCEPT_CHARS + 1];
     ws_accept_key(key, accept);
-    const char *protocol = strcasestr(head, "\r\nsec-websocket-protocol:") != NULL
+    const char *protocol = http_field((const char *)peer->bytes, head->head_bytes,
+                                      "Sec-WebSocket-Protocol", &length) != NULL
                                ? "Sec-WebSocket-Protocol: mcp\r\n"
                                : "";
     char response[256];
-    int length = snprintf(response, sizeof response,
-                          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                          "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
-                          accept, protocol);
+    int response_bytes = snprintf(response, sizeof response,
+                                  "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                                  "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n%s\r\n",
+                                  accept, protocol);
     peer->upgraded = true;
     peer->have = 0;
+    return write_all(peer->fd, response, (size_t)response_bytes);
+}
+
+/* A stream of events, of which one comes at once. */
+static bool answer_get(struct peer *peer)
+{
+    static const char event[] = "event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":"
+                                "\"notifications/tools/list_changed\"}\n\n";
+    char response[512];
+    int length = snprintf(response, sizeof response,
+                          "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+                          "Cache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
+                          "Transfer-Encoding: chunked\r\n\r\n%zx\r\n%s\r\n",
+                          sizeof event - 1, event);
     return write_all(peer->fd, response, (size_t)length);
+}
+
+/* Goes on with the answer, and has the socket's readiness for more reported. */
+static bool continue_answer(struct peer *peer, int epoll)
+{
+    enum answer_progress progress = answer_write(&peer->answer, peer->fd);
+    bool answering = progress == ANSWER_PARTIAL;
+    if (answering != peer->answering) {
+        struct epoll_event event = {.events = answering ? EPOLLOUT : EPOLLIN, .data.fd = peer->fd};
+        peer->answering = answering;
+        (void)epoll_ctl(epoll, EPOLL_CTL_MOD, peer->fd, &event);
+    }
+    return progress != ANSWER_FAILED;
+}
+
+static bool answer_post(struct peer *peer, int epoll, const struct http_head *head)
+{
+    const char *body = (const char *)peer->bytes + head->head_bytes;
+    const char *id;
+    const char *digits;
+    size_t id_bytes;
+    size_t count;
+    size_t wanted_bytes = ANSWER_BYTES;
+    if (!call_read_number(body, head->body_bytes, "id", &id, &id_bytes)) {
+        return false;
+    }
+    if (call_read_number(body, head->body_bytes, "bytes", &digits, &count)) {
+        wanted_bytes = strtoul(digits, NULL, 10);
+    }
+    return answer_begin(&peer->answer, id, id_bytes, wanted_bytes) && continue_answer(peer, epoll);
+}
+
+static bool serve_http(struct peer *peer, int epoll)
+{
+    struct http_head head;
+    const char *bytes = (const char *)peer->bytes;
+    enum http_progress progress = http_read_head(bytes, peer->have, &head);
+    if (progress == HTTP_BAD) {
+        return false;
+    }
+    if (progress == HTTP_PARTIAL || peer->have < head.head_bytes + head.body_bytes) {
+        return peer->have < sizeof peer->bytes;
+    }
+    size_t key_bytes;
+    const char *key = http_field(bytes, head.head_bytes, "Sec-WebSocket-Key", &key_bytes);
+    if (key != NULL) {
+        return key_bytes == WS_KEY_CHARS && answer_upgrade(peer, key, &head);
+    }
+    /* A client waits for its answer before it sends the next request. */
+    peer->have = 0;
+    return memcmp(bytes, "GET ", 4) == 0 ? answer_get(peer) : answer_post(peer, epoll, &head);
 }
 
 static bool answer_frame(const struct peer *peer, const struct ws_frame *frame)
@@ -123,15 +176,18 @@ static bool answer_frame(const struct peer *peer, const struct ws_frame *frame)
 }
 
 /* False: the peer is done with. */
-static bool serve_peer(struct peer *peer)
+static bool serve_peer(struct peer *peer, int epoll)
 {
-    ssize_t got = read(peer->fd, peer->bytes + peer->have, sizeof peer->bytes - 1 - peer->have);
+    if (peer->answering) {
+        return continue_answer(peer, epoll);
+    }
+    ssize_t got = read(peer->fd, peer->bytes + peer->have, sizeof peer->bytes - peer->have);
     if (got <= 0) {
         return got < 0 && errno == EAGAIN;
     }
     peer->have += (size_t)got;
     if (!peer->upgraded) {
-        return answer_upgrade(peer);
+        return serve_http(peer, epoll);
     }
     size_t at = 0;
     for (;;) {
@@ -170,6 +226,7 @@ static void accept_peers(int epoll, int listener)
         }
         peers[fd].fd = fd;
         peers[fd].upgraded = false;
+        peers[fd].answering = false;
         peers[fd].have = 0;
     }
 }
@@ -203,7 +260,7 @@ static int serve(int epoll, int listener)
             int fd = events[i].data.fd;
             if (fd == listener) {
                 accept_peers(epoll, listener);
-            } else if (!serve_peer(&peers[fd])) {
+            } else if (!serve_peer(&peers[fd], epoll)) {
                 (void)close(fd);
             }
         }
@@ -216,6 +273,7 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "usage: bench_service SOCKET\n");
         return 64;
     }
+    answer_prepare();
     int listener = listen_at(argv[1]);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
