@@ -113,13 +113,13 @@ bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t
 }
 
 /* Puts what is left of a part into `*part`, and takes what is sent from `*sent`. */
-static int add_part(struct iovec *part, char *bytes, size_t length, size_t *sent)
+static int add_part(struct iovec *part, const char *bytes, size_t length, size_t *sent)
 {
     if (*sent >= length) {
         *sent -= length;
         return 0;
     }
-    *part = (struct iovec){.iov_base = bytes + *sent, .iov_len = length - *sent};
+    *part = (struct iovec){.iov_base = (char *)bytes + *sent, .iov_len = length - *sent};
     *sent = 0;
     return 1;
 }
