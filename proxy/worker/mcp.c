@@ -99,8 +99,10 @@ static enum reason find_session(struct connection *connection, const struct ipc_
 
     if (!reason_allows(reason))
         return reason;
-    if (key.id.data == NULL && mcp->post && names_session(admit->query))
+    if (key.id.data == NULL && mcp->post && names_session(admit->query)) {
         key.id = span_of(mcp->target);
+        mcp->resumable = true; /* HTTP+SSE: its answer does come on another stream */
+    }
     if (key.id.data == NULL)
         return REASON_ALLOWED;
     mcp->session = mcp_sessions_find(&connection->worker->mcp_sessions, &key);
