@@ -1,20 +1,21 @@
-// A real MCP server behind a WebSocket on a private Unix socket, for
-// contrib/quickstart:
+// A real MCP server on a private Unix socket, for contrib/quickstart:
 //
-//     node everything.mjs [--ready-fd N] SOCKET
+//     node everything.mjs [--http] [--ready-fd N] SOCKET
 //
-// The server is server-everything, which speaks over its standard input and
-// output; supergateway puts it on a WebSocket at /message. supergateway itself
-// only knows ports, so its one listen() is given the socket instead.
+// The server is server-everything. With --http it speaks Streamable HTTP at /mcp.
+// Without, it speaks over its standard input and output, and supergateway puts it
+// on a WebSocket at /message. Both know ports, so their one listen() is given the
+// socket instead.
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 
 const given = process.argv.slice(2);
+const http = given[0] === '--http' && given.shift() !== undefined;
 const readyFd = given[0] === '--ready-fd' ? Number(given[1]) : undefined;
 const socket = given.at(-1);
 if (given.length !== (readyFd === undefined ? 1 : 3)) {
-  console.error('usage: node everything.mjs [--ready-fd N] SOCKET');
+  console.error('usage: node everything.mjs [--http] [--ready-fd N] SOCKET');
   process.exit(64);
 }
 
@@ -29,13 +30,16 @@ net.Server.prototype.listen = function (port, ...rest) {
 };
 
 const { resolve } = createRequire(import.meta.url);
+const everything = resolve('@modelcontextprotocol/server-everything/dist/index.js');
 const gateway = resolve('supergateway/dist/index.js');
-process.env.EVERYTHING = resolve('@modelcontextprotocol/server-everything/dist/index.js');
+process.env.EVERYTHING = everything;
 process.env.NODE = process.execPath;
-process.argv = [
-  process.execPath,
-  gateway,
-  ...['--stdio', 'exec "$NODE" "$EVERYTHING" stdio'],
-  ...['--outputTransport', 'ws', '--messagePath', '/message', '--port', '1'],
-];
-await import(gateway);
+process.argv = http
+  ? [process.execPath, everything, 'streamableHttp']
+  : [
+      process.execPath,
+      gateway,
+      ...['--stdio', 'exec "$NODE" "$EVERYTHING" stdio'],
+      ...['--outputTransport', 'ws', '--messagePath', '/message', '--port', '1'],
+    ];
+await import(http ? everything : gateway);
