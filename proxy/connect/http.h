@@ -47,8 +47,9 @@ struct transfer {
     unsigned status;
     struct http_body body;
     enum transfer_use use;
-    struct buffer text;       /* of USE_MESSAGE and USE_REFUSAL */
-    struct sse_parser events; /* of USE_EVENTS */
+    struct buffer text;             /* of USE_MESSAGE and USE_REFUSAL */
+    struct sse_parser events;       /* of USE_EVENTS */
+    char session[MCP_SESSION_SIZE]; /* the service's, as it was sent with; "": none */
     char last_id[EVENT_ID_SIZE];
     uint64_t retry_ms; /* 0: not said */
     unsigned resumes;

@@ -261,10 +261,20 @@ static bool session_ended(const struct transfer *transfer, const char *reason)
 {
     const struct letter *letter = transfer->letter;
 
-    return transfer->status == 404 && transfer->owner->session[0] != '\0' &&
+    return transfer->status == 404 && transfer->session[0] != '\0' &&
            transfer->kind != TRANSFER_DELETE && transfer->owner->connect->initialize != NULL &&
            (letter == NULL || (!letter->modern && !letter->initialize)) &&
            (reason[0] == '\0' || strcmp(reason, "mcp_session_unknown") == 0);
+}
+
+/* Once, though several requests may be told. */
+static void end_session(struct streamable *http, const char *session)
+{
+    if (strcmp(http->session, session) != 0)
+        return;
+    log_info("the service's session is over; beginning another");
+    http->session[0] = '\0';
+    http->replay_needed = true;
 }
 
 /* What the gate sends back unprocessed may be sent again when its cause is mended. */
@@ -304,9 +314,7 @@ void streamable_refused(struct transfer *transfer)
     if (!rpc_problem_reason(http->connect->scan, body, reason))
         reason[0] = '\0';
     if (session_ended(transfer, reason)) {
-        log_info("the service's session is over; beginning another");
-        http->session[0] = '\0';
-        http->replay_needed = true;
+        end_session(http, transfer->session);
         /* An answer of the client's has nobody left to go to. */
         if (transfer->letter != NULL && transfer->letter->kind != RPC_RESPONSE)
             put_back(http, transfer, "mcp_session_unknown");

@@ -51,7 +51,7 @@ void transfer_destroy(struct transfer *transfer)
     uv_close((uv_handle_t *)&transfer->timer, on_timer_closed);
 }
 
-static void write_headers(const struct transfer *transfer, struct buffer *out)
+static void write_headers(struct transfer *transfer, struct buffer *out)
 {
     const struct streamable *http = transfer->owner;
     const struct connect *connect = http->connect;
@@ -64,6 +64,7 @@ static void write_headers(const struct transfer *transfer, struct buffer *out)
     } else if (letter == NULL || !letter->initialize) {
         if (connect->version[0] != '\0')
             buffer_append_format(out, "MCP-Protocol-Version: %s\r\n", connect->version);
+        memcpy(transfer->session, http->session, sizeof(transfer->session));
         if (http->session[0] != '\0')
             buffer_append_format(out, "Mcp-Session-Id: %s\r\n", http->session);
     }

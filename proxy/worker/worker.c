@@ -372,6 +372,17 @@ static enum error start(struct worker *worker, const struct worker_options *opti
 }
 
 /* Ends what is left at once: the process is about to exit. */
+/* What no handle's end has released: connections that carry HTTP and have no link. */
+static void drop_rest(struct worker *worker)
+{
+    struct connection *next;
+
+    for (struct connection *c = worker->connections; c != NULL; c = next) {
+        next = c->next;
+        connection_release(c);
+    }
+}
+
 static void stop(struct worker *worker)
 {
     worker->stopping = true;
@@ -391,6 +402,7 @@ static void stop(struct worker *worker)
     uv_close((uv_handle_t *)&worker->tick, NULL);
     uv_close((uv_handle_t *)&worker->reaper, NULL);
     downstream_stop(worker);
+    drop_rest(worker);
     connection_reap(worker);
     uv_loop_close(&worker->loop);
 }

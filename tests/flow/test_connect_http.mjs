@@ -83,7 +83,54 @@ describe('sidelock connect over Streamable HTTP, with a session', () => {
     await gate.untilIdle('everything');
     const { sessions } = await gate.doJson('session', 'list');
     assert.deepEqual(sessions.filter(({ state }) => state === 'active'), []);
-    await until(() => /[Tt]erminat|DELETE/.test(everything.log), () => `the end of its session: ${everything.log}`);
+    await until(() => /termination/.test(everything.log), () => `the end of its session: ${everything.log}`);
+  });
+
+  it('carries what the server asks in the middle of a call', async () => {
+    const client = new McpClient({ name: 'flow', version: '1.0.0' }, { capabilities: { elicitation: {} } });
+    client.setRequestHandler(ElicitRequestSchema, () => ({
+      action: 'accept',
+      content: { name: 'Ada', username: 'ada', email: 'ada@example.org' },
+    }));
+    await client.connect(
+      new StdioClientTransport({ command: SIDELOCK, args: ['connect', 'dual', '--control', gate.controlSocket] }),
+    );
+    const { content } = await client.callTool({ name: 'test_elicitation', arguments: { message: 'who?' } });
+    assert.match(JSON.stringify(content), /accept|Ada|ada/);
+    await client.close();
+  });
+
+  it('renews its session under the service’s, whose stream stays open', async () => {
+    const mark = gate.mark();
+    const connected = Connected.to(gate, 'everything', '--ttl', '3s');
+    await connected.initialize();
+    const { session, expires_at: term } = await gate.audited(mark, { event: 'session_created' });
+    const listening = await gate.audited(mark, { event: 'admitted', method: 'GET' });
+    await until(() => events(mark, 'session_renewed').length >= 3, 'three renewals');
+    await until(() => Date.now() / 1000 > term, 'the end of the first term');
+    const answer = await connected.ask(1, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
+    assert.equal(answer.result?.content[0].text, 'Echo: x', JSON.stringify(answer));
+    const { sessions } = await gate.doJson('session', 'list');
+    const active = sessions.filter(({ state }) => state === 'active');
+    assert.deepEqual(active.map(({ id }) => id), [session]);
+    const closed = events(mark, 'closed').filter(({ connection }) => connection === listening.connection);
+    assert.deepEqual(closed, [], 'the stream for what comes unasked is still the first');
+    assert.doesNotMatch(connected.stderr, /beginning another/);
+    assert.deepEqual(await connected.finish(), { code: 0, signal: null });
+  });
+
+  it('begins another session behind a gate that came back', async () => {
+    const connected = Connected.to(gate, 'everything');
+    await connected.initialize();
+    const echo = (id) => connected.ask(id, 'tools/call', { name: 'echo', arguments: { message: `${id}` } });
+    assert.equal((await echo(1)).result.content[0].text, 'Echo: 1');
+    await gate.crash();
+    const waiting = echo(2); // until there is a gate
+    await gate.launch();
+    const answer = await waiting;
+    assert.equal(answer.result?.content[0].text, 'Echo: 2', JSON.stringify(answer));
+    assert.match(connected.stderr, /beginning another/);
+    assert.deepEqual(await connected.finish(), { code: 0, signal: null });
   });
 });
 
@@ -94,7 +141,68 @@ describe('sidelock connect over Streamable HTTP, stateless', () => {
     assert.ok((await connected.answer(1)).result, 'server/discover');
     modern(connected, 2, 'tools/list');
     const { tools } = (await connected.answer(2)).result;
-    assert.ok(tools.length > 0);
+    assert.ok(tools.some(({ name }) => name === 'test_x_mcp_header'));
+    // The server refuses a call whose headers do not say what its body says.
+    modern(connected, 3, 'tools/call', { name: 'test_x_mcp_header', arguments: { region: 'Zürich ' } });
+    const { result } = await connected.answer(3);
+    assert.deepEqual(JSON.parse(result.content[0].text), { region: 'Zürich ' });
     assert.deepEqual(await connected.finish(), { code: 0, signal: null });
+  });
+
+  it('streams, and refuses what the gate refuses', async () => {
+    const connected = Connected.to(gate, 'dual', '--tool', 'test_tool_with_*');
+    modern(connected, 1, 'tools/call', { name: 'test_simple_text', arguments: {} });
+    assert.equal((await connected.answer(1)).error.code, -31403);
+    modern(connected, 2, 'tools/call', { name: 'test_tool_with_progress', arguments: {} });
+    assert.match((await connected.answer(2)).result.content[0].text, /Progress/);
+    assert.deepEqual(await connected.finish(), { code: 0, signal: null });
+  });
+});
+
+// Runs a text as a shell would; what it started must not show a token to `ps`.
+function shell(text) {
+  const child = spawn('sh', ['-c', text], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let out = '';
+  child.stdout.on('data', (chunk) => (out += chunk));
+  child.stderr.on('data', (chunk) => (out += chunk));
+  return within(new Promise((resolve) => child.on('close', (code) => resolve({ code, out }))), `the end of ${text}`, 20_000);
+}
+
+describe('sidelock session create --print', () => {
+  it('curl: a command that works, with the token in no argument', async () => {
+    const snippet = await gate.do('session', 'create', 'everything', '--print', 'curl');
+    const [command, header] = snippet.split('\n');
+    assert.match(header, /^Authorization: Bearer eyJ/);
+    assert.doesNotMatch(command, /eyJ/);
+    const { code, out } = await shell(snippet);
+    assert.equal(code, 0, out);
+    assert.match(out, /"protocolVersion":"2025-11-25"/);
+  });
+
+  it('env: variables that a client can use', async () => {
+    const snippet = await gate.do('session', 'create', 'everything', '--print', 'env');
+    const { out } = await shell(`${snippet}printf '%s %s' "$SIDELOCK_URL" "$SIDELOCK_TOKEN"`);
+    const [url, token] = out.split(' ');
+    const answer = await fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${token}` } });
+    assert.notEqual(answer.status, 401);
+    assert.equal((await fetch(url, { method: 'DELETE' })).status, 401);
+  });
+
+  it('mcp-json: an entry for connect, and one for clients with headers', async () => {
+    const { stdout, stderr } = await gate.cli('session', 'create', 'everything', '--print', 'mcp-json');
+    const { mcpServers } = JSON.parse(stdout);
+    assert.deepEqual(mcpServers.everything, { command: 'sidelock', args: ['connect', 'everything'] });
+    const { type, url, headers } = mcpServers['everything-http'];
+    assert.equal(type, 'http');
+    assert.equal(new URL(url).pathname, '/mcp');
+    assert.match(headers.Authorization, /^Bearer eyJ/);
+    assert.match(stderr, /needs no token/);
+  });
+
+  it('refuses what it does not know, before it makes a session', async () => {
+    const { code } = await gate.cli('session', 'create', 'everything', '--print', 'yaml');
+    assert.equal(code, 64);
+    const { sessions } = await gate.doJson('session', 'list');
+    assert.deepEqual(sessions.filter(({ state }) => state === 'active'), []);
   });
 });

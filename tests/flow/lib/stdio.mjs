@@ -28,6 +28,7 @@ export class Connected {
       this.child.on('close', (code, signal) => {
         started.delete(this.child);
         assert.equal(rest, '', 'the output ends with a whole line');
+        assert.doesNotMatch(this.stderr, /Sanitizer|runtime error:/);
         resolve({ code, signal });
       });
     });
