@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "broker/control_routes.h"
+#include "wire/http_response.h"
 
 #include <libwebsockets.h>
 #include <stdio.h>
@@ -41,34 +42,6 @@ static void call_destroy(struct call *call)
     free(call);
 }
 
-static const char *status_phrase(unsigned status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 409:
-        return "Conflict";
-    case 411:
-        return "Length Required";
-    case 413:
-        return "Content Too Large";
-    case 422:
-        return "Unprocessable Content";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Internal Server Error";
-    }
-}
-
 /*
  * Sends the answer and has the connection closed. Written from the callback
  * that completed the request, in one piece: libwebsockets keeps what the socket
@@ -82,7 +55,7 @@ static int send_answer(struct lws *wsi, const struct control_answer *answer)
     int length = snprintf(head, sizeof(head),
                           "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                           "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
-                          answer->status, status_phrase(answer->status), answer->content_type,
+                          answer->status, http_status_phrase(answer->status), answer->content_type,
                           answer->body.length);
 
     buffer_init(&out, LWS_PRE + HEAD_BYTES_MAX + CONTROL_ANSWER_BYTES_MAX);

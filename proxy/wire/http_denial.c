@@ -1,5 +1,6 @@
 #include "wire/http_denial.h"
 
+#include "wire/http_response.h"
 #include "wire/page.h"
 
 #include <stdio.h>
@@ -7,35 +8,6 @@
 
 #define BODY_BYTES_MAX  HTTP_HEAD_BYTES_MAX
 #define TITLE_BYTES_MAX 128
-
-static const char *status_phrase(unsigned status)
-{
-    static const struct {
-        unsigned status;
-        const char *phrase;
-    } phrases[] = {
-        {400, "Bad Request"},
-        {401, "Unauthorized"},
-        {403, "Forbidden"},
-        {404, "Not Found"},
-        {405, "Method Not Allowed"},
-        {411, "Length Required"},
-        {413, "Content Too Large"},
-        {415, "Unsupported Media Type"},
-        {426, "Upgrade Required"},
-        {431, "Request Header Fields Too Large"},
-        {500, "Internal Server Error"},
-        {502, "Bad Gateway"},
-        {503, "Service Unavailable"},
-        {504, "Gateway Timeout"},
-    };
-
-    for (size_t i = 0; i < sizeof(phrases) / sizeof(phrases[0]); i++) {
-        if (phrases[i].status == status)
-            return phrases[i].phrase;
-    }
-    return "Refused";
-}
 
 /* The headers that a status calls for (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section
  * 4.4). */
@@ -104,8 +76,8 @@ static struct advice advice_for(enum reason reason, unsigned status)
     }
     if (status == 401)
         return log_in;
-    return (struct advice){reason, status_phrase(status), "Sidelock did not let this request in.",
-                           NULL};
+    return (struct advice){reason, http_status_phrase(status),
+                           "Sidelock did not let this request in.", NULL};
 }
 
 /* Copies a title; the surface, or words for one, takes the place of %s. */
@@ -140,7 +112,7 @@ static void write_page(const struct http_denial *denial, unsigned status, struct
     fill_title(advice.title, surface, title);
     if (advice.verb != NULL && surface != NULL)
         snprintf(command, sizeof(command), "sidelock %s %s", advice.verb, surface);
-    snprintf(text, sizeof(text), "%u %s", status, status_phrase(status));
+    snprintf(text, sizeof(text), "%u %s", status, http_status_phrase(status));
     page_write(PAGE_DENIAL, title, values, sizeof(values) / sizeof(values[0]), body);
 }
 
@@ -152,7 +124,7 @@ void http_denial_write(const struct http_denial *denial, struct buffer *out)
 
     buffer_init(&body, BODY_BYTES_MAX);
     (denial->page ? write_page : write_problem)(denial, status, &body);
-    buffer_append_format(out, "HTTP/1.1 %u %s\r\n", status, status_phrase(status));
+    buffer_append_format(out, "HTTP/1.1 %u %s\r\n", status, http_status_phrase(status));
     append_status_headers(denial, status, out);
     if (denial->page)
         page_write_headers(PAGE_DENIAL, out);

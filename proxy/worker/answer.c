@@ -52,19 +52,12 @@ bool answer_send_head(struct connection *connection, const struct http_response 
 /* A piece of a streamed body. */
 bool answer_send_piece(struct connection *connection, struct span piece)
 {
-    struct exchange *exchange = connection->exchange;
-    char header[HTTP_CHUNK_HEADER_MAX];
-    struct iovec parts[3] = {{header, 0},
-                             {(void *)(uintptr_t)piece.data, piece.length},
-                             {(void *)(uintptr_t) "\r\n", 0}};
+    struct framed_piece framed;
 
     if (piece.length == 0)
         return true;
-    if (exchange->answer_chunked) {
-        parts[0].iov_len = http_chunk_header(header, piece.length);
-        parts[2].iov_len = 2;
-    }
-    return exchange_send(connection, parts, 3);
+    exchange_frame(&framed, piece, connection->exchange->answer_chunked);
+    return exchange_send(connection, framed.parts, 3);
 }
 
 void answer_end(struct connection *connection)

@@ -73,6 +73,14 @@ bool exchange_send(struct connection *connection, const struct iovec *parts, siz
     return false;
 }
 
+void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked)
+{
+    framed->parts[0] = (struct iovec){
+        framed->header, chunked ? http_chunk_header(framed->header, piece.length) : 0};
+    framed->parts[1] = (struct iovec){(void *)(uintptr_t)piece.data, piece.length};
+    framed->parts[2] = (struct iovec){(void *)(uintptr_t) "\r\n", chunked ? 2 : 0};
+}
+
 bool exchange_wants_body(const struct exchange *exchange)
 {
     if (exchange->request_body.done || exchange->deaf)

@@ -90,6 +90,12 @@ bool exchange_wants_body(const struct exchange *exchange);
 void exchange_watch(struct connection *connection);
 /* Sends to the client; drops the connection if that is gone. False then. */
 bool exchange_send(struct connection *connection, const struct iovec *parts, size_t count);
+/* The parts of a piece of a body as it is sent on: framed, if that is in chunks. */
+struct framed_piece {
+    char header[HTTP_CHUNK_HEADER_MAX];
+    struct iovec parts[3];
+};
+void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked);
 /* A complete answer of the gate's own; the connection goes on. */
 void exchange_answer(struct connection *connection, unsigned status, const char *type,
                      struct span text);

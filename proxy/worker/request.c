@@ -364,10 +364,7 @@ static void send_body(struct connection *connection, const struct iovec *parts, 
 static enum reason take_piece(struct connection *connection, struct span piece)
 {
     struct exchange *exchange = connection->exchange;
-    char header[HTTP_CHUNK_HEADER_MAX];
-    struct iovec parts[3] = {{header, 0},
-                             {(void *)(uintptr_t)piece.data, piece.length},
-                             {(void *)(uintptr_t) "\r\n", 0}};
+    struct framed_piece framed;
 
     if (piece.length == 0)
         return REASON_ALLOWED;
@@ -382,11 +379,8 @@ static enum reason take_piece(struct connection *connection, struct span piece)
                    : REASON_MESSAGE_TOO_BIG;
     if (exchange->request_bytes > connection->surface->limits.max_body_bytes)
         return REASON_BODY_TOO_LARGE;
-    if (exchange->request_body.kind == HTTP_BODY_CHUNKED) {
-        parts[0].iov_len = http_chunk_header(header, piece.length);
-        parts[2].iov_len = 2;
-    }
-    send_body(connection, parts, 3);
+    exchange_frame(&framed, piece, exchange->request_body.kind == HTTP_BODY_CHUNKED);
+    send_body(connection, framed.parts, 3);
     return REASON_ALLOWED;
 }
 
