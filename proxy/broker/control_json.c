@@ -151,12 +151,16 @@ static void append_routes(struct buffer *out, const struct surface *surface)
 {
     static const char *const kinds[] = {
         [ROUTE_WEBSOCKET] = "websocket", [ROUTE_HTTP] = "http", [ROUTE_MCP_HTTP] = "mcp-http"};
+    const char *separator = "{";
 
     buffer_append_text(out, ",\"routes\":[");
     for (size_t i = 0; i < surface->route_count; i++) {
         const struct route *route = &surface->routes[i];
 
-        buffer_append_text(out, i > 0 ? ",{" : "{");
+        if (route->kind == ROUTE_CLOSED)
+            continue;
+        buffer_append_text(out, separator);
+        separator = ",{";
         member_text(out, "\"path\"", route->path);
         member_text(out, ",\"kind\"", kinds[route->kind]);
         member_list(out, ",\"subprotocols\"", &route->subprotocols, true);

@@ -162,6 +162,8 @@ const struct route *admission_route(const struct surface *surface, const char *p
 
         if (!admission_path_matches(route->path, path))
             continue;
+        if (route->kind == ROUTE_CLOSED)
+            return other;
         if ((route->kind == ROUTE_WEBSOCKET) == upgrade)
             return route;
         if (other == NULL)

@@ -90,7 +90,7 @@ bool admission_token_in_query(const char *query, char *token, size_t capacity);
 /*
  * The first route whose path matches, or NULL. A path may have two: an upgrade
  * is for the WebSocket, everything else for the other; where there is only one,
- * that is it.
+ * that is it. No route after a closed one that matches is looked at.
  */
 const struct route *admission_route(const struct surface *surface, const char *path, bool upgrade);
 bool admission_path_matches(const char *pattern, const char *path);

@@ -33,6 +33,7 @@ enum route_kind {
     ROUTE_WEBSOCKET = 1,
     ROUTE_HTTP, /* requests and answers pass; nobody looks into them but for `body` and `answer` */
     ROUTE_MCP_HTTP, /* MCP's Streamable HTTP and its older HTTP+SSE: every message is vetted */
+    ROUTE_CLOSED,   /* nobody: an exception from the routes after it */
 };
 
 enum inject_encoding {

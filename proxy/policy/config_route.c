@@ -198,8 +198,11 @@ static void read_messages(struct config_reader *reader, const char *name, json_t
     free(text);
 }
 
-static const struct config_word kinds[] = {
-    {"websocket", ROUTE_WEBSOCKET}, {"http", ROUTE_HTTP}, {"mcp-http", ROUTE_MCP_HTTP}, {NULL, 0}};
+static const struct config_word kinds[] = {{"websocket", ROUTE_WEBSOCKET},
+                                           {"http", ROUTE_HTTP},
+                                           {"mcp-http", ROUTE_MCP_HTTP},
+                                           {"closed", ROUTE_CLOSED},
+                                           {NULL, 0}};
 
 static const struct config_key route_keys[] = {
     {.name = "path",
@@ -305,6 +308,9 @@ static void check_kind(struct config_reader *reader, json_t *value, const struct
         {"prepare", 1u << ROUTE_WEBSOCKET},
         {"match_from", 1u << ROUTE_WEBSOCKET},
         {"messages", 1u << ROUTE_WEBSOCKET | 1u << ROUTE_MCP_HTTP},
+        {"query", ~(1u << ROUTE_CLOSED)},
+        {"headers", ~(1u << ROUTE_CLOSED)},
+        {"host", ~(1u << ROUTE_CLOSED)},
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

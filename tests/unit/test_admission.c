@@ -130,6 +130,27 @@ static void test_route_of_either_kind(void **state)
     assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[0]);
 }
 
+/* A closed route hides those after it, from either kind of request. */
+static void test_closed_route(void **state)
+{
+    char socket[] = "/api/ws/{id}", shut[] = "/api/ws/{any...}", any[] = "/api/{any...}";
+    char late[] = "/api/ws/a/b";
+    struct route routes[] = {{.path = socket, .kind = ROUTE_WEBSOCKET},
+                             {.path = shut, .kind = ROUTE_CLOSED},
+                             {.path = any, .kind = ROUTE_HTTP},
+                             {.path = late, .kind = ROUTE_WEBSOCKET}};
+    struct surface surface = {.routes = routes, .route_count = 4};
+
+    (void)state;
+    assert_ptr_equal(admission_route(&surface, "/api/ws/1", true), &routes[0]);
+    assert_ptr_equal(admission_route(&surface, "/api/ws/1", false), &routes[0]);
+    assert_null(admission_route(&surface, "/api/ws/a/b", true));
+    assert_null(admission_route(&surface, "/api/ws/a/b", false));
+    assert_null(admission_route(&surface, "/api/ws/", false));
+    assert_ptr_equal(admission_route(&surface, "/api/ws", false), &routes[2]);
+    assert_ptr_equal(admission_route(&surface, "/api/x", false), &routes[2]);
+}
+
 static void expect_methods(const struct route *route, const char *wanted)
 {
     struct buffer out;
@@ -281,15 +302,11 @@ static void test_subprotocol_limits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_route),
-        cmocka_unit_test(test_route_of_either_kind),
-        cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_http_method),
-        cmocka_unit_test(test_method),
-        cmocka_unit_test(test_subprotocols),
-        cmocka_unit_test(test_subprotocol_limits),
+        cmocka_unit_test(test_callers),      cmocka_unit_test(test_paths),
+        cmocka_unit_test(test_route),        cmocka_unit_test(test_route_of_either_kind),
+        cmocka_unit_test(test_closed_route), cmocka_unit_test(test_methods),
+        cmocka_unit_test(test_http_method),  cmocka_unit_test(test_method),
+        cmocka_unit_test(test_subprotocols), cmocka_unit_test(test_subprotocol_limits),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
