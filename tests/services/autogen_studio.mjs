@@ -5,15 +5,21 @@
 //   WS   /api/mcp/ws/{sid}      old: spawns the query's server_params, any sid;
 //                               new: 403 unless the sid was handed out; single use
 //   WS   /api/ws/runs/{id}      start{task, files, team_config} and friends
+//   POST /api/validate/ and others make components of what they are sent
+//   GET  its pages, and as much of its API as they ask for
 //
-// It records every server_params it would launch and every team_config it would run.
+// It records every request, every server_params it would launch, every team_config it would run
+// and every component that it was asked to make.
 // Run on its own: node autogen_studio.mjs SOCKET old|new
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
 import { decodeServerParams, queryValue } from './control_plane.mjs';
+import { UI } from './autogen_studio_ui.mjs';
 import { WebSocketService } from './websocket_service.mjs';
+
+const MAKERS = /^\/api\/(validate|mcp(?!\/ws\/status\/)|workflow|workflows\/run)(\/|$)/i;
 
 function now() {
   return new Date().toISOString();
@@ -35,6 +41,13 @@ export class AutogenStudio extends WebSocketService {
     this.runs = []; // team_config of every start
     this.sessions = new Map(); // new: sid -> server_params text
     this.exits = [];
+    this.gallery = []; // server_params that its pages offer
+  }
+
+  forget() {
+    super.forget();
+    this.seen = []; // every request: {method, target, headers, body}
+    this.made = []; // "METHOD path" of requests that make a component of what they carry
   }
 
   #spawn(params) {
@@ -50,21 +63,43 @@ export class AutogenStudio extends WebSocketService {
 
   #request(peer, request) {
     const path = request.target.split('?')[0];
+    this.seen.push(request);
     if (request.method === 'POST' && path === '/api/mcp/ws/connect') {
       this.#connect(peer, request);
-    } else if (path.startsWith('/api/mcp/ws/')) {
+    } else if (peer.header('upgrade') && path.startsWith('/api/mcp/ws/')) {
       this.#openMcp(peer, request, decodeURIComponent(path.slice('/api/mcp/ws/'.length)));
-    } else if (path.startsWith('/api/ws/runs/')) {
+    } else if (peer.header('upgrade') && path.startsWith('/api/ws/runs/')) {
       peer.run = path.slice('/api/ws/runs/'.length);
       peer.accept();
+    } else if (MAKERS.test(path)) {
+      this.made.push(`${request.method} ${path}`);
+      peer.respond('200 OK', '{"is_valid":true}');
+    } else if (path.startsWith('/api/')) {
+      this.#api(peer, request, path);
+    } else if (UI[path]) {
+      peer.respond('200 OK', UI[path][1], UI[path][0]);
     } else {
       peer.respond('404 Not Found', '{"detail":"Not Found"}');
     }
   }
 
+  #api(peer, request, path) {
+    const answers = {
+      'GET /api/version': { version: '0.4.3' },
+      'GET /api/gallery/': this.gallery.map((params) => ({ config: { server_params: params } })),
+      'GET /api/settings/': { config: { environment: [] } },
+      'GET /api/mcp/ws/status/x': { connected: false },
+      'POST /api/sessions/': { id: 7 },
+    };
+    const data = answers[`${request.method} ${path}`];
+    if (data) peer.respond('200 OK', JSON.stringify({ status: true, message: 'found', data }));
+    else peer.respond('404 Not Found', '{"detail":"Not Found"}');
+  }
+
   #connect(peer, request) {
     let params;
     try {
+      // Whatever its Content-Type, like the real one.
       params = JSON.parse(request.body.toString()).server_params;
     } catch {
       params = undefined;
