@@ -155,3 +155,12 @@ void buffer_consume(struct buffer *buffer, size_t length)
     memmove(buffer->data, buffer->data + length, buffer->length - length + 1);
     buffer->length -= length;
 }
+
+void buffer_truncate(struct buffer *buffer, size_t length)
+{
+    if (length < buffer->length)
+        buffer->length = length;
+    buffer->failed = false;
+    if (buffer->data != NULL)
+        buffer->data[buffer->length] = '\0';
+}

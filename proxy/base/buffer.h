@@ -42,6 +42,8 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF
 void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length);
 /* Drops bytes at the front. */
 void buffer_consume(struct buffer *buffer, size_t length);
+/* Goes back to the first `length` bytes, to before what failed. */
+void buffer_truncate(struct buffer *buffer, size_t length);
 /* Makes room for `length` more bytes and returns where they go, or NULL; then buffer_commit(). */
 void *buffer_reserve(struct buffer *buffer, size_t length);
 void buffer_commit(struct buffer *buffer, size_t length);

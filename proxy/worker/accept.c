@@ -32,16 +32,18 @@ static bool has_room(const struct worker_poll *listener, bool known, uint32_t ui
 }
 
 /*
- * A surface that is full of connections which have not been admitted makes room
- * at the expense of the one that has kept us waiting longest: whoever has no
- * token cannot keep others out by saying nothing.
+ * A surface that is full makes room at the expense of the connection that has
+ * kept us waiting longest without having been admitted: whoever has no token
+ * cannot keep others out by saying nothing. Only then do those give way that
+ * wait for a further request.
  */
 static bool make_room(const struct worker_poll *listener)
 {
     struct connection *longest = NULL;
 
     for (struct connection *c = listener->worker->connections; c != NULL; c = c->next) {
-        if (c->surface_index == listener->surface && c->state == CONNECTION_HEAD)
+        if (c->surface_index == listener->surface && c->state == CONNECTION_HEAD &&
+            (longest == NULL || longest->admitted || !c->admitted))
             longest = c;
     }
     if (longest == NULL)

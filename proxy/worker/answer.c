@@ -151,6 +151,7 @@ static void begin(struct connection *connection, const struct http_response *res
         assembly_begin(&exchange->held, false, worker_now_ms(connection->worker));
         return;
     }
+    assembly_clear(&exchange->held); /* the request's: it has done its part */
     framing = framing_of(exchange);
     (void)answer_send_head(connection, response, &framing);
 }
@@ -248,7 +249,12 @@ void exchange_upstream_ready(struct connection *connection, int status, int even
         exchange->deaf = true;
         outgoing_clear(&upstream->out);
     }
-    if (status < 0 || (events & UV_READABLE) != 0)
+    /* It takes nothing any more; what it had said before is still to be read. */
+    if (status < 0) {
+        exchange->deaf = true;
+        outgoing_clear(&upstream->out);
+    }
+    if ((status < 0 && outgoing_empty(&exchange->out)) || (events & UV_READABLE) != 0)
         read_upstream(connection);
     /* What the client has sent meanwhile lies in the handshake, or in the socket. */
     if (connection->state == CONNECTION_EXCHANGE && exchange_wants_body(exchange))

@@ -144,7 +144,7 @@ static void close_open(struct connection *connection, const char *text, size_t t
 
     connection->state = CONNECTION_CLOSING;
     connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
-    report_closed(connection);
+    grant_end(connection, connection->reason);
     assembly_clear(&connection->from_client);
     assembly_clear(&connection->from_service);
     /* What the gate found wrong with the client is not the service's business. */

@@ -21,11 +21,13 @@ static void append_methods(const struct connection *connection, struct buffer *o
 void denial_write(const struct connection *connection, enum reason reason, struct buffer *out)
 {
     const struct handshake *handshake = connection->handshake;
-    struct http_denial denial = {.reason = reason,
-                                 .request_id = handshake->request_id,
-                                 .head_only = span_equals(handshake->request.method, "HEAD"),
-                                 .page = http_denial_wants_page(&handshake->request),
-                                 .surface = connection->surface->name};
+    bool there = handshake->request.method.data != NULL;
+    struct http_denial denial = {
+        .reason = reason,
+        .request_id = handshake->request_id,
+        .head_only = there ? span_equals(handshake->request.method, "HEAD") : handshake->head_only,
+        .page = there ? http_denial_wants_page(&handshake->request) : handshake->page,
+        .surface = connection->surface->name};
     struct buffer allow;
 
     buffer_init(&allow, ALLOW_BYTES_MAX);

@@ -41,6 +41,7 @@ static void reset(struct connection *connection)
     exchange->mode = ANSWER_STREAM;
     exchange->stored = exchange->retried = exchange->deaf = false;
     exchange->answer_begun = exchange->answer_chunked = false;
+    exchange->answer_body = (struct http_body){0};
     exchange->interim = 0;
     exchange->request_bytes = 0;
     exchange->body_digest[0] = '\0';

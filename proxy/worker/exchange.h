@@ -4,7 +4,8 @@
  *
  *   grant.c     what the broker has permitted on this connection, and whom it covers
  *   exchange.c  the life of an exchange: who is read, its end, its time
- *   request.c   the request: its head composed anew, a link, its body streamed
+ *   request.c   the request: its head composed anew, a link
+ *   body.c      the body of the request, held or streamed
  *   held.c      bodies that are held until somebody has looked into them
  *   answer.c    the answer: its head composed anew, its body streamed or held
  *   pool.c      links to the services
@@ -118,6 +119,8 @@ bool request_again(struct connection *connection);
 void exchange_linked(struct connection *connection, enum reason reason, int fd);
 /* The held body was looked into, and goes to the service. */
 void exchange_forward(struct connection *connection);
+
+/* body.c */
 void exchange_client_ready(struct connection *connection, int events);
 
 /* held.c */

@@ -77,6 +77,9 @@ void grant_end(struct connection *connection, enum reason reason)
     report_closed(connection);
     connection->admitted = connection->opened = false;
     connection->session_id[0] = '\0';
+    memset(connection->messages, 0, sizeof(connection->messages));
+    if (connection->exchange != NULL)
+        connection->exchange->requests = 0;
     /* What is asked next is another connection to the broker. */
     connection->id = ++connection->worker->next_id;
 }

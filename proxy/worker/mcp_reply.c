@@ -27,7 +27,7 @@ void mcp_reply(struct connection *connection, struct span text)
     struct exchange *exchange = connection->exchange;
     const struct mcp *mcp = exchange->mcp;
     struct buffer *out = &exchange->reply;
-    bool asked = out->length > 0;
+    size_t before = out->length;
 
     if (!append_line(exchange, out))
         return; /* only the broker knows where: the service waits in vain */
@@ -41,7 +41,9 @@ void mcp_reply(struct connection *connection, struct span text)
                          "Content-Length: %zu\r\n\r\n",
                          text.length);
     buffer_append(out, text.data, text.length);
-    if (!asked && !buffer_failed(out))
+    if (buffer_failed(out))
+        buffer_truncate(out, before); /* too much to say: the service waits in vain */
+    else if (before == 0)
         request_dial_for_reply(connection);
 }
 

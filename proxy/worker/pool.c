@@ -2,28 +2,43 @@
 
 #include "worker/exchange.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-static void forget(struct upstream_list *list, const struct upstream *upstream)
+/* Takes a link off the list it waits on, if it does. */
+static bool forget(struct upstream_list *list, struct upstream *upstream)
 {
     struct upstream **at = &list->first;
 
     while (*at != NULL && *at != upstream)
         at = &(*at)->next;
     if (*at == NULL)
-        return;
+        return false;
     *at = upstream->next;
+    upstream->next = NULL;
     list->count--;
+    upstream->worker->waiting--;
+    return true;
 }
 
+/* Puts a link on a list to wait, if there is room; else it is dropped. */
 static void remember(struct upstream_list *list, struct upstream *upstream)
 {
+    struct worker *worker = upstream->worker;
+
+    if (list->count >= POOL_LIST_MAX || worker->waiting >= worker->waiting_max ||
+        worker->draining) {
+        pool_drop(upstream);
+        return;
+    }
     upstream->connection = NULL;
-    upstream->idle_since_ms = worker_now_ms(upstream->worker);
+    upstream->idle_since_ms = worker_now_ms(worker);
     upstream->next = list->first;
     list->first = upstream;
     list->count++;
+    worker->waiting++;
     pool_watch(upstream, UV_READABLE);
 }
 
@@ -31,13 +46,15 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct upstream *upstream = poll->data;
 
+    if (status < 0)
+        upstream->events = 0; /* libuv no longer watches, though there may be bytes to read */
     if (upstream->connection != NULL) {
         exchange_upstream_ready(upstream->connection, status, events);
         return;
     }
     /* Nothing is owed on an idle link: it closed, or it is not to be trusted. */
-    forget(&upstream->worker->idle[upstream->surface], upstream);
-    forget(&upstream->worker->spent, upstream);
+    if (!forget(&upstream->worker->idle[upstream->surface], upstream))
+        (void)forget(&upstream->worker->spent, upstream);
     pool_drop(upstream);
 }
 
@@ -70,30 +87,36 @@ enum error pool_adopt(struct connection *connection, int fd, struct upstream **o
     return OK;
 }
 
+/* Neither closed nor with bytes on it, which would be taken for the next answer. */
+static bool is_quiet(const struct upstream *upstream)
+{
+    char byte;
+
+    return recv(upstream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
 struct upstream *pool_take(struct connection *connection)
 {
     struct upstream_list *idle = &connection->worker->idle[connection->surface_index];
-    struct upstream *upstream = idle->first;
 
-    if (upstream == NULL)
-        return NULL;
-    idle->first = upstream->next;
-    idle->count--;
-    upstream->next = NULL;
-    upstream->connection = connection;
-    return upstream;
+    while (idle->first != NULL) {
+        struct upstream *upstream = idle->first;
+
+        (void)forget(idle, upstream);
+        if (is_quiet(upstream)) {
+            upstream->connection = connection;
+            return upstream;
+        }
+        pool_drop(upstream);
+    }
+    return NULL;
 }
 
 void pool_give(struct upstream *upstream)
 {
-    struct upstream_list *idle = &upstream->worker->idle[upstream->surface];
-
-    if (idle->count >= POOL_IDLE_MAX || upstream->worker->draining) {
-        pool_drop(upstream);
-        return;
-    }
     upstream->reused = true;
-    remember(idle, upstream);
+    remember(&upstream->worker->idle[upstream->surface], upstream);
 }
 
 void pool_spend(struct upstream *upstream)
@@ -118,18 +141,15 @@ void pool_drop(struct upstream *upstream)
     close(upstream->fd);
 }
 
-/* The newest come first, so whoever is too old has only older ones behind. */
 static void expire(struct upstream_list *list, uint64_t now_ms, bool all)
 {
-    struct upstream **at = &list->first;
+    struct upstream *upstream = list->first, *next;
 
-    while (*at != NULL && !all && now_ms - (*at)->idle_since_ms < POOL_IDLE_TIMEOUT_MS)
-        at = &(*at)->next;
-    while (*at != NULL) {
-        struct upstream *upstream = *at;
-
-        *at = upstream->next;
-        list->count--;
+    for (; upstream != NULL; upstream = next) {
+        next = upstream->next;
+        if (!all && now_ms - upstream->idle_since_ms < POOL_IDLE_TIMEOUT_MS)
+            continue;
+        (void)forget(list, upstream);
         pool_drop(upstream);
     }
 }

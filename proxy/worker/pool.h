@@ -8,7 +8,8 @@
 #include "worker/outgoing.h"
 #include "worker/state.h"
 
-#define POOL_IDLE_MAX        64   /* of one surface */
+#define POOL_LIST_MAX        64   /* idle ones of one surface; spent ones */
+#define POOL_WAITING_MAX     256  /* all of these; fewer where descriptors are few */
 #define POOL_IDLE_TIMEOUT_MS 3000 /* services close theirs after 5 s, many of them */
 
 struct upstream {

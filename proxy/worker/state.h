@@ -7,6 +7,7 @@
  *   secure.c      the certificates of surfaces; TLS of a connection
  *   tls.c         TLS on the client's socket; what follows sees a plain one
  *   handshake.c   HTTP before 101: read the head, ask the broker, or deny
+ *   asked.c       what a request's head asks for
  *   own_paths.c   /.sidelock/...: pages for people, bodies for the broker
  *   denial.c      what a client is told that is not let in
  *   upgrade.c     the service's 101, then the client's
@@ -85,6 +86,7 @@ struct handshake {
     char *head; /* the request as received; owned */
     size_t head_length;
     struct http_request request; /* spans into head */
+    bool head_only, page;        /* how a denial is answered, once the head is gone */
     const char *body;            /* of a request to the gate's own paths, in head; NULL: none */
     char cookie[LOGIN_COOKIE_VALUE_SIZE + 1]; /* the login cookie's value; a byte longer: not one */
     char request_id[REQUEST_ID_SIZE];
@@ -201,6 +203,7 @@ struct worker {
     struct surface_counts *surfaces;
     struct upstream_list spent;     /* links on which an answer of the gate's own was sent */
     struct upstream_list *idle;     /* by surface */
+    size_t waiting, waiting_max;    /* links on these lists, which are no connection's */
     struct connection *connections; /* newest first */
     struct connection *dead;        /* freed before the loop next waits */
     size_t connection_count, connection_max;
@@ -280,12 +283,20 @@ void handshake_watch(struct connection *connection, int events);
 void handshake_granted(struct connection *connection, const struct ipc_verdict *verdict);
 /* After an exchange: reads the next request, of which a part may be there. */
 void handshake_next(struct connection *connection);
-/* Gives the head back once nothing of it is needed any more. */
+/* Nothing of the request is needed any more but what a denial's form depends on. */
+void handshake_forget_request(struct handshake *handshake);
+/* The same, and gives the head back. */
 void handshake_free_head(struct handshake *handshake);
 /* Frees it, closing the descriptor unless libwebsockets took it. */
 void handshake_end(struct connection *connection);
 /* Stops watching the client's descriptor and hands it out; the caller owns it. */
 int handshake_release_fd(struct connection *connection);
+
+/* asked.c */
+/* Reads the head into what the broker is asked; its strings end in the head. */
+enum reason asked_read(struct connection *connection, struct ipc_admit *admit);
+/* NUL-terminates a span in the head, where a delimiter follows every span; NULL if it is absent. */
+const char *asked_terminate(struct handshake *handshake, struct span span);
 
 /* own_paths.c */
 /*

@@ -289,6 +289,7 @@ static enum error size_descriptors(struct worker *worker, size_t *descriptors)
 {
     struct rlimit limit;
     size_t wanted = 0, each = DESCRIPTORS_PER_CONNECTION;
+    size_t spare;
 
     for (size_t i = 0; i < worker->config->surface_count; i++) {
         wanted += worker->config->surfaces[i].limits.max_connections;
@@ -299,13 +300,16 @@ static enum error size_descriptors(struct worker *worker, size_t *descriptors)
         return ERROR_IO;
     /* Beyond the surfaces' limits there is room for those about to be told so. */
     wanted += ACCEPT_SLACK;
-    *descriptors = SPARE_DESCRIPTORS + each * wanted;
+    worker->waiting_max =
+        limit.rlim_max / 8 < POOL_WAITING_MAX ? (size_t)limit.rlim_max / 8 : POOL_WAITING_MAX;
+    spare = SPARE_DESCRIPTORS + worker->waiting_max;
+    *descriptors = spare + each * wanted;
     if (*descriptors > limit.rlim_max)
         *descriptors = (size_t)limit.rlim_max;
     limit.rlim_cur = *descriptors;
-    if (*descriptors <= SPARE_DESCRIPTORS || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (*descriptors <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    worker->connection_max = (*descriptors - SPARE_DESCRIPTORS) / each;
+    worker->connection_max = (*descriptors - spare) / each;
     return OK;
 }
 
@@ -371,7 +375,6 @@ static enum error start(struct worker *worker, const struct worker_options *opti
     return error;
 }
 
-/* Ends what is left at once: the process is about to exit. */
 /* What no handle's end has released: connections that carry HTTP and have no link. */
 static void drop_rest(struct worker *worker)
 {
@@ -383,6 +386,7 @@ static void drop_rest(struct worker *worker)
     }
 }
 
+/* Ends what is left at once: the process is about to exit. */
 static void stop(struct worker *worker)
 {
     worker->stopping = true;
