@@ -40,8 +40,10 @@ void mcp_end(struct connection *connection)
     connection->exchange->mcp = NULL;
     if (mcp->session != NULL && mcp->awaited[0] != '\0' && !mcp->resumable)
         vet_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
-    if (mcp->endpoint)
+    if (mcp->endpoint) {
+        mcp->session->stream = NULL;
         mcp_sessions_end(&connection->worker->mcp_sessions, mcp->session);
+    }
     mcp_sessions_release(mcp->session);
     vet_state_destroy(mcp->own);
     free(mcp->target);
@@ -156,12 +158,18 @@ enum reason mcp_begin(struct connection *connection, const struct ipc_admit *adm
 
 void mcp_refuse(struct connection *connection, const struct mcp_http_refused *refused)
 {
+    const struct mcp_session *session = connection->exchange->mcp->session;
+    struct connection *stream = session != NULL ? session->stream : NULL;
     struct buffer text;
     unsigned status = 0;
 
     buffer_init(&text, HTTP_HEAD_BYTES_MAX);
     mcp_http_refusal(refused, &text, &status);
-    if (text.length > 0 && !buffer_failed(&text))
+    /* In HTTP+SSE a request is answered on the stream, and its POST only accepted. */
+    if (stream != NULL && refused->kind == MESSAGE_REQUEST && text.length > 0 &&
+        !buffer_failed(&text) && mcp_events_say(stream, (struct span){text.data, text.length}))
+        exchange_answer(connection, 202, "text/plain", (struct span){"", 0});
+    else if (text.length > 0 && !buffer_failed(&text))
         exchange_answer(connection, status, "application/json",
                         (struct span){text.data, text.length});
     else

@@ -87,6 +87,7 @@ static enum reason take_endpoint(struct connection *connection, const struct sse
         return REASON_CAPACITY;
     mcp->own = NULL;
     mcp->endpoint = true;
+    mcp->session->stream = connection;
     out.data = key.id;
     sse_write(&out, &mcp->out);
     return REASON_ALLOWED;
@@ -115,6 +116,29 @@ static void take_event(struct connection *connection, const struct sse_event *ev
         connection_drop(connection, reason);
 }
 
+/* Sends what was written; the connection may be gone after. */
+static void flush(struct connection *connection)
+{
+    struct buffer *out = &connection->exchange->mcp->out;
+
+    if (out->length > 0 && answer_send_piece(connection, (struct span){out->data, out->length}))
+        buffer_reset(out);
+}
+
+bool mcp_events_say(struct connection *stream, struct span text)
+{
+    const struct sse_event event = {
+        .has_type = true, .type = span_of("message"), .has_data = true, .data = text};
+
+    if (stream->state != CONNECTION_EXCHANGE || stream->exchange->phase != EXCHANGE_ANSWERING)
+        return false;
+    sse_write(&event, &stream->exchange->mcp->out);
+    flush(stream);
+    if (stream->state == CONNECTION_EXCHANGE)
+        exchange_watch(stream);
+    return true;
+}
+
 void mcp_events_receive(struct connection *connection, struct span piece)
 {
     size_t at = 0;
@@ -138,10 +162,6 @@ void mcp_events_receive(struct connection *connection, struct span piece)
             break;
         }
     }
-    if (connection->state == CONNECTION_EXCHANGE && connection->exchange->mcp->out.length > 0) {
-        struct buffer *out = &connection->exchange->mcp->out;
-
-        if (answer_send_piece(connection, (struct span){out->data, out->length}))
-            buffer_reset(out);
-    }
+    if (connection->state == CONNECTION_EXCHANGE)
+        flush(connection);
 }

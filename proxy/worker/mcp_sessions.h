@@ -23,6 +23,7 @@ struct mcp_session {
     char session_id[IPC_SESSION_ID_SIZE]; /* the gate's session that opened it */
     char *id;                             /* owned */
     struct vet_state *vet;                /* owned; what waits for an answer */
+    struct connection *stream;            /* HTTP+SSE: where its answers come; NULL: none */
     unsigned users;                       /* exchanges that hold it */
     bool ended;                           /* off the list; freed by its last user */
 };
