@@ -362,7 +362,7 @@ describe('a service that answers oddly', () => {
     const mark = gate.mark();
     const answer = await say(call(6, 'tools/list')).catch((error) => ({ body: String(error) }));
     assert.ok(answer.body.length < 64 * 1024);
-    await gate.audited(mark, { surface: 'odd', event: 'closed', reason: 'upstream_protocol' });
+    await gate.audited(mark, { surface: 'odd', event: 'closed', reason: 'message_too_big' });
   });
 
   it('HTML where a message should be is not passed on', async () => {
