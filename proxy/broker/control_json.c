@@ -185,6 +185,8 @@ void control_json_surface(struct buffer *out, const struct broker *broker,
     }
     buffer_append_format(out, "],\"tls\":%s,\"max_message_bytes\":%" PRIu32,
                          config->tls != NULL ? "true" : "false", config->limits.max_message_bytes);
+    member_text(out, ",\"certificate_sha256\"",
+                surface->tls != NULL ? surface->tls->facts.sha256 : NULL);
     member_list(out, ",\"hosts\"", &config->hosts, true);
     append_routes(out, config);
     member_text(out, ",\"upstream\"", config->upstream_socket);

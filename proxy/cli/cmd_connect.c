@@ -19,6 +19,7 @@ struct call {
     struct client client;
     struct session_options options;
     struct place_wish wish;
+    const char *certificate, *key;
     int64_t ttl_s;
     char reason[CLIENT_REASON_SIZE];
 };
@@ -66,8 +67,10 @@ static enum connect_answer locate(void *context, struct connect_place *out)
     if (code == EX_OK && !place.websocket && !place.mcp_http)
         code = args_fail(EX_DATAERR, "%s of the surface %s is not a route for MCP", place.path,
                          call->wish.surface);
-    if (code == EX_OK && place.tls)
-        code = args_fail(EX_DATAERR, "the surface %s wants TLS, which `connect` does not speak",
+    if (code == EX_OK && place.tls && strlen(place.pin) != SHA256_HEX_SIZE - 1)
+        code = args_fail(EX_PROTOCOL,
+                         "the running Sidelock does not say what certificate the "
+                         "surface %s has",
                          call->wish.surface);
     if (code == EX_OK && !parse_address(place.address, &out->address))
         code = args_fail(EX_DATAERR, "%s is not an address", place.address);
@@ -77,6 +80,9 @@ static enum connect_answer locate(void *context, struct connect_place *out)
     out->max_message_bytes = place.max_message_bytes;
     snprintf(out->host, sizeof(out->host), "%s", place.host);
     snprintf(out->path, sizeof(out->path), "%s", place.path);
+    snprintf(out->pin, sizeof(out->pin), "%s", place.tls ? place.pin : "");
+    out->certificate = call->certificate;
+    out->key = call->key;
     snprintf(out->subprotocol, sizeof(out->subprotocol), "%s", place.subprotocol);
     return CONNECT_DONE;
 }
@@ -168,6 +174,8 @@ static int run(struct call *call)
         return code;
     if (call->ttl_s < TTL_MIN_S)
         return args_usage("connect", "--ttl is at least %ds", TTL_MIN_S);
+    if ((call->certificate != NULL) != (call->key != NULL))
+        return args_usage("connect", "--cert and --key go together");
     if (!client_name_valid(call->wish.surface))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", call->wish.surface);
     code = client_open(&call->client);
@@ -189,6 +197,8 @@ int cmd_connect(int argc, char **argv)
         {.name = "--tool", .list = &call.options.targets},
         {.name = "--path", .value = &call.wish.path},
         {.name = "--websocket", .flag = &call.wish.websocket},
+        {.name = "--cert", .value = &call.certificate},
+        {.name = "--key", .value = &call.key},
         {.name = "-c", .value = &call.client.config},
         {.name = "--control", .value = &call.client.control},
     };

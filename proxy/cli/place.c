@@ -124,6 +124,7 @@ static int fill(const json_t *surface, const struct place_wish *wish, struct pla
                          place->surface);
     copy(place->address, sizeof(place->address), address);
     place->tls = json_is_true(json_object_get(surface, "tls"));
+    copy(place->pin, sizeof(place->pin), text_of(surface, "certificate_sha256"));
     place->max_message_bytes =
         (uint32_t)json_integer_value(json_object_get(surface, "max_message_bytes"));
     fill_host(surface, place);

@@ -19,6 +19,7 @@ struct place {
     char address[64]; /* "127.0.0.1:8081", "[::1]:8081" */
     char host[320];   /* what the Host header must say */
     bool tls;
+    char pin[65];             /* SHA-256 of the certificate, hex; "": none */
     bool websocket, mcp_http; /* neither: a plain HTTP route */
     char path[PLACE_PATH_BYTES_MAX];
     char subprotocol[64]; /* of a WebSocket; "": none */

@@ -116,6 +116,10 @@ int snippet_print(const char *kind, const struct place *place, const json_t *cre
 {
     const char *token = json_string_value(json_object_get(created, "token"));
 
+    if (place->tls && strcmp(kind, "env") != 0)
+        fputs("sidelock: the client must trust the authority in ca.pem; `sidelock certs show` says "
+              "how.\n",
+              stderr);
     if (token == NULL)
         return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no token");
     for (size_t i = 0; i < sizeof(snippets) / sizeof(snippets[0]); i++) {

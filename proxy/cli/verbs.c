@@ -57,12 +57,13 @@ static const struct verb verbs[] = {
      "does the page /.sidelock/logout."},
     {"connect", cmd_connect,
      "sidelock connect SURFACE [--params NAME] [--ttl 15m] [--allow VERB]... [--tool GLOB]...\n"
-     "                 [--path PATH] [--websocket]",
+     "                 [--path PATH] [--websocket] [--cert FILE --key FILE]",
      "carry MCP over stdio through the gate",
      "For MCP clients that start a program and speak to it over standard input and output. It\n"
      "makes its own session, with the options of `session create`, renews it before it ends and\n"
      "revokes it at the end. It uses the surface's mcp-http route, /mcp rather than another, or\n"
-     "else its WebSocket; --path and --websocket choose. When the gate or the service goes away,\n"
+     "else its WebSocket; --path and --websocket choose. Over TLS it accepts the very certificate\n"
+     "that the running Sidelock names, and shows --cert. When the gate or the service goes away,\n"
      "requests without an answer get error -31404 and the connection is made again, with the\n"
      "client's own `initialize`; what else a service keeps for its client (subscriptions, the log\n"
      "level) is for the client to repeat."},

@@ -17,6 +17,36 @@ uint32_t connect_random(void)
     return secret_random(&value, sizeof(value)) == OK ? value : 0;
 }
 
+/* The name that the certificate may be chosen by; an address is none. */
+static const char *server_name(const struct connect *connect, char out[CONNECT_HOST_BYTES_MAX])
+{
+    const char *host = connect->place.host;
+    size_t length = strcspn(host, ":");
+
+    if (host[0] == '[' || strspn(host, "0123456789.") >= length)
+        return NULL;
+    snprintf(out, CONNECT_HOST_BYTES_MAX, "%.*s", (int)length, host);
+    return out;
+}
+
+enum error connect_dial(struct connect *connect, const struct stream_user *user,
+                        struct stream **out)
+{
+    const struct connect_place *place = &connect->place;
+    char name[CONNECT_HOST_BYTES_MAX];
+    const struct client_tls_options tls = {.pin = place->pin,
+                                           .name = server_name(connect, name),
+                                           .certificate = place->certificate,
+                                           .key = place->key};
+    const struct stream_target target = {.address = &place->address,
+                                         .tls = place->pin[0] != '\0' ? &tls : NULL};
+    enum error error = stream_open(&connect->loop, &target, user, out);
+
+    if (error == ERROR_CRYPTO)
+        connect_give_up(connect, EX_CONFIG, "the certificate and key cannot be used");
+    return error;
+}
+
 static void answer_error(struct connect *connect, struct span id, int code, const char *message,
                          const char *reason)
 {

@@ -40,6 +40,8 @@ struct connect_place {
     char path[CONNECT_PATH_BYTES_MAX]; /* with a query, if it has one */
     char subprotocol[64];              /* "": none */
     uint32_t max_message_bytes;
+    char pin[SHA256_HEX_SIZE];     /* of the gate's certificate; "": no TLS */
+    const char *certificate, *key; /* PEM files for TLS, of the client's own; NULL: none */
 };
 
 /* The control socket; may block. Called from one thread at a time, not always the same. */

@@ -82,8 +82,7 @@ static struct link *open_link(struct streamable *http)
     if (link == NULL)
         return NULL;
     link->owner = http;
-    if (stream_open(&http->connect->loop, &http->connect->place.address, &user, &link->stream) !=
-        OK) {
+    if (connect_dial(http->connect, &user, &link->stream) != OK) {
         free(link);
         return NULL;
     }

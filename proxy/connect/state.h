@@ -10,7 +10,7 @@
  *   streamable.c   an MCP over HTTP surface: which message goes when, and sessions
  *   transfer.c     one HTTP request and its answer
  *   links.c         the connections that carry them
- *   stream.c       TCP
+ *   stream.c       TCP, and TLS by client_tls.c
  *   lines, rpc, ledger, backoff, mcp_headers   without I/O
  */
 #ifndef SIDELOCK_CONNECT_STATE_H
@@ -160,6 +160,9 @@ static inline uint64_t connect_now_ms(const struct connect *connect)
     return uv_now(&connect->loop);
 }
 uint32_t connect_random(void);
+/* Opens a connection to where the surface is. */
+enum error connect_dial(struct connect *connect, const struct stream_user *user,
+                        struct stream **out) MUST_CHECK;
 
 /* letter.c */
 /* A letter with a copy of the text; NULL without memory. */

@@ -1,11 +1,12 @@
 /*
- * One TCP connection to the gate, on a libuv loop. Bytes in, bytes out; what it
- * held of either is wiped, since request heads carry the token.
+ * One TCP connection to the gate, with or without TLS, on a libuv loop. Bytes in, bytes out; what
+ * it held of either is wiped, since request heads carry the token.
  */
 #ifndef SIDELOCK_CONNECT_STREAM_H
 #define SIDELOCK_CONNECT_STREAM_H
 
 #include "base/error.h"
+#include "connect/client_tls.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>
@@ -23,7 +24,12 @@ struct stream_user {
     void (*taken)(void *context);               /* some of what was sent has gone; may be NULL */
 };
 
-enum error stream_open(uv_loop_t *loop, const struct sockaddr_storage *address,
+struct stream_target {
+    const struct sockaddr_storage *address;
+    const struct client_tls_options *tls; /* NULL: plain */
+};
+
+enum error stream_open(uv_loop_t *loop, const struct stream_target *target,
                        const struct stream_user *user, struct stream **out) MUST_CHECK;
 /* Queues a copy; a failure closes the stream, which is told as usual. Before `opened` too. */
 void stream_send(struct stream *stream, const char *bytes, size_t length);

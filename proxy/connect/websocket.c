@@ -324,7 +324,7 @@ static void ask(struct websocket *ws)
     buffer_clear(&ws->head);
     ws->head.failed = false;
     ws->state = WEBSOCKET_ASKING;
-    if (stream_open(&ws->connect->loop, &ws->connect->place.address, &user, &ws->stream) != OK)
+    if (connect_dial(ws->connect, &user, &ws->stream) != OK)
         go_down(ws);
 }
 

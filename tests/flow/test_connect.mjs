@@ -55,8 +55,18 @@ async function freePort() {
 before(async () => {
   service = await startSupergateway();
   const port = await freePort();
-  gate = await Gate.start(dir, {
+  const certs = path.join(dir, 'state', 'certs');
+  gate = new Gate(dir, {
     surfaces: {
+      secure: surface(socketPath, {
+        dialect: 'mcp',
+        tls: {
+          certificate: path.join(certs, 'server.pem'),
+          key: path.join(certs, 'server.key'),
+          client_ca: path.join(certs, 'ca.pem'),
+        },
+        allow: { verbs: ['tools/list'] },
+      }),
       everything: surface(socketPath, {
         dialect: 'mcp',
         listen: [`localhost:${port}`],
@@ -64,6 +74,9 @@ before(async () => {
       }),
     },
   });
+  await gate.do('certs', 'init');
+  await gate.do('certs', 'init', '--client', 'me');
+  await gate.launch();
 });
 
 beforeEach(() => gate.do('session', 'revoke', '--all'));
@@ -233,7 +246,7 @@ describe('sidelock connect over a WebSocket', () => {
     try {
       connected.say({ jsonrpc: '2.0', id: 99, method: 'tools/list' });
       await until(
-        async () => (await gate.doJson('status')).surfaces[0].messages_forwarded >= 3,
+        async () => (await gate.doJson('status')).surfaces.find(({ name }) => name === 'everything').messages_forwarded >= 3,
         'the request to be on its way',
       );
       await gate.crash();
@@ -260,6 +273,25 @@ describe('sidelock connect over a WebSocket', () => {
       assert.match(connected.stderr, /^sidelock: /);
     }
     assert.deepEqual(await activeSessions(), []);
+  });
+});
+
+describe('sidelock connect over TLS', () => {
+  it('speaks to the gate whose certificate the control socket names', async () => {
+    const certs = path.join(dir, 'state', 'certs');
+    for (const more of [[], ['--cert', path.join(certs, 'client-me.pem'), '--key', path.join(certs, 'client-me.key')]]) {
+      const connected = Connected.to(gate, 'secure', '--path', '/message', '--websocket', ...more);
+      await connected.initialize();
+      assert.ok((await connected.ask(1, 'tools/list')).result.tools);
+      assert.deepEqual(await connected.finish(), { code: 0, signal: null });
+    }
+  });
+
+  it('says when its own certificate cannot be used', async () => {
+    const connected = Connected.to(gate, 'secure', '--cert', '/dev/null', '--key', '/dev/null', '--websocket', '--path', '/message');
+    assert.equal((await connected.end()).code, 78);
+    const alone = Connected.to(gate, 'secure', '--cert', '/dev/null');
+    assert.equal((await alone.end()).code, 64);
   });
 });
 

@@ -1,10 +1,13 @@
 // `sidelock connect` over Streamable HTTP against a gate and a service that do as
 // a test says: what it sends, and what it makes of the answers.
 import assert from 'node:assert/strict';
+import { createHash, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 
 import { FakeGate, handshake, json, result } from './lib/fake_gate.mjs';
-import { scratchDir } from './lib/gate.mjs';
+import { run, scratchDir } from './lib/gate.mjs';
 import { until } from './lib/wait.mjs';
 
 const LOST = -31404;
@@ -380,6 +383,47 @@ describe('2026-07-28', () => {
     assert.equal(fake.posts('notifications/cancelled').length, 0);
     await finish();
     assert.deepEqual(connected.lines, []);
+  });
+});
+
+describe('over TLS', () => {
+  // Certificates of an authority of the test's own, and their digests as the control socket tells them.
+  async function certificate(name) {
+    const folder = path.join(dir, name);
+    const { code, stderr } = await run(['certs', 'init', '--dir', folder]);
+    assert.equal(code, 0, stderr);
+    const cert = readFileSync(path.join(folder, 'server.pem'));
+    const pin = createHash('sha256').update(new X509Certificate(cert).raw).digest('hex');
+    return { cert, key: readFileSync(path.join(folder, 'server.key')), pin };
+  }
+
+  async function secure(tls) {
+    fake = await new FakeGate(
+      dir,
+      (request, response) => handshake(request, response) || json(response, result(request.message.id)),
+      { tls },
+    ).start();
+    connected = fake.connect();
+  }
+
+  it('speaks to whoever shows the certificate that the control socket names', async () => {
+    await secure(await certificate('good'));
+    await connected.initialize();
+    const calls = Array.from({ length: 20 }, (_, i) => connected.ask(i + 1, 'x'));
+    for (const answer of await Promise.all(calls)) assert.ok(answer.result);
+    await finish();
+  });
+
+  it('tells nobody else a thing, and is content when the certificate is the right one', async () => {
+    const { pin } = await certificate('other');
+    const tls = await certificate('good');
+    await secure({ ...tls, pin });
+    const answer = connected.initialize();
+    await until(() => (connected.stderr.match(/does not show the gate’s|does not show the gate's/g) ?? []).length >= 2, 'two refusals');
+    assert.deepEqual(fake.requests, []);
+    fake.tls.pin = tls.pin; // as after a renewal
+    await answer;
+    await finish();
   });
 });
 

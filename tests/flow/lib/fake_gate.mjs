@@ -2,6 +2,7 @@
 // that makes sessions, and one HTTP route whose answers the test gives.
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 
 import { Connected } from './stdio.mjs';
@@ -16,7 +17,9 @@ async function body(request) {
 export class FakeGate {
   // `answer(request, response)` gets each request, with `text`, `message` (parsed), and
   // `token`; every one is kept in `requests`.
-  constructor(dir, answer) {
+  // `tls` is {cert, key, pin}: what it shows, and what it says that it shows.
+  constructor(dir, answer, { tls } = {}) {
+    this.tls = tls;
     this.control = path.join(dir, `control-${randomBytes(4).toString('hex')}.sock`);
     this.answer = answer;
     this.requests = [];
@@ -26,7 +29,9 @@ export class FakeGate {
   }
 
   async start() {
-    this.front = http.createServer((request, response) => this.#front(request, response));
+    const front = (request, response) => this.#front(request, response);
+    this.front = this.tls ? https.createServer(this.tls, front) : http.createServer(front);
+    this.front.on('tlsClientError', () => {});
     await new Promise((resolve) => this.front.listen(0, '127.0.0.1', resolve));
     this.back = http.createServer((request, response) => this.#control(request, response));
     await new Promise((resolve) => this.back.listen(this.control, resolve));
@@ -59,8 +64,8 @@ export class FakeGate {
     let document = {};
     if (request.url === '/v1/surfaces') {
       const routes = [{ path: '/mcp', kind: 'mcp-http', subprotocols: [] }];
-      const row = { name: 's', listen: [this.address], tls: false, hosts: [], routes };
-      document = { surfaces: [{ ...row, max_message_bytes: 65536 }] };
+      const row = { name: 's', listen: [this.address], tls: !!this.tls, hosts: [], routes };
+      document = { surfaces: [{ ...row, certificate_sha256: this.tls?.pin ?? null, max_message_bytes: 65536 }] };
     } else if (request.method === 'POST') {
       const renewing = request.url.endsWith('/renew');
       status = renewing ? this.renewal : 201;
