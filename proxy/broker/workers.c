@@ -4,21 +4,17 @@
 #include "base/secret.h"
 #include "broker/admit.h"
 #include "broker/certificates.h"
-#include "broker/run.h"
+#include "broker/spawn.h"
 #include "ipc/channel.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define WORKER_DESCRIPTORS_MAX 1024
 
 struct worker_process {
     struct workers *workers;
@@ -259,106 +255,6 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         watch(process);
 }
 
-/*
- * posix_spawn places the descriptors at the numbers a worker expects; sources
- * are first moved above all targets, so that none is overwritten too early.
- */
-struct spawn_plan {
-    posix_spawn_file_actions_t actions;
-    int sources[WORKER_DESCRIPTORS_MAX];
-    size_t count;
-    int above;
-};
-
-static enum error plan_descriptor(struct spawn_plan *plan, int fd, int target)
-{
-    int source = fcntl(fd, F_DUPFD_CLOEXEC, plan->above);
-
-    if (source < 0 || plan->count == WORKER_DESCRIPTORS_MAX)
-        return ERROR_IO;
-    plan->sources[plan->count++] = source;
-    return posix_spawn_file_actions_adddup2(&plan->actions, source, target) == 0 ? OK
-                                                                                 : ERROR_MEMORY;
-}
-
-/*
- * Between the requests of MCP over HTTP there is state (which session opened
- * which MCP session, what waits for an answer), and it lives in one process: such
- * a surface has one worker. All others have every worker.
- */
-static bool serves(const struct worker_process *process, size_t surface)
-{
-    const struct surface *config = &process->workers->broker->config->surfaces[surface];
-
-    for (size_t i = 0; i < config->route_count; i++) {
-        if (config->routes[i].kind == ROUTE_MCP_HTTP)
-            return surface % process->workers->count == process->index;
-    }
-    return true;
-}
-
-static int count_listeners(const struct worker_process *process)
-{
-    const struct broker *broker = process->workers->broker;
-    size_t count = 0;
-
-    for (size_t i = 0; i < broker->config->surface_count; i++)
-        count += serves(process, i) ? broker->surfaces[i].listener_count : 0;
-    return (int)count;
-}
-
-static enum error plan_all(struct spawn_plan *plan, struct worker_process *process, int channel_fd)
-{
-    const struct broker *broker = process->workers->broker;
-    enum error error;
-    int target = BROKER_WORKER_LISTENER_FD;
-
-    plan->above = BROKER_WORKER_LISTENER_FD + count_listeners(process);
-    error = plan_descriptor(plan, channel_fd, BROKER_WORKER_CHANNEL_FD);
-    if (error == OK)
-        error = plan_descriptor(plan, process->workers->config_fd, BROKER_WORKER_CONFIG_FD);
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        for (size_t j = 0;
-             error == OK && serves(process, i) && j < broker->surfaces[i].listener_count; j++)
-            error = plan_descriptor(plan, broker->surfaces[i].listeners[j].fd, target++);
-    }
-    return error;
-}
-
-/*
- * The listeners' surfaces travel as arguments: "0,0,1". The environment is
- * empty: nothing of it is a worker's business.
- */
-static enum error spawn(struct worker_process *process, int channel_fd)
-{
-    const struct broker *broker = process->workers->broker;
-    char surfaces[4096] = "", verb[] = BROKER_WORKER_VERB, name[] = "sidelock";
-    char *arguments[] = {name, verb, surfaces, NULL}, *environment[] = {NULL};
-    struct spawn_plan *plan = calloc(1, sizeof(*plan));
-    size_t length = 0;
-    enum error error;
-
-    if (plan == NULL)
-        return ERROR_MEMORY;
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        for (size_t j = 0; serves(process, i) && j < broker->surfaces[i].listener_count; j++)
-            length += (size_t)snprintf(surfaces + length, sizeof(surfaces) - length, "%s%zu",
-                                       length > 0 ? "," : "", i);
-    }
-    posix_spawn_file_actions_init(&plan->actions);
-    error = plan_all(plan, process, channel_fd);
-    if (error == OK && posix_spawn(&process->pid, "/proc/self/exe", &plan->actions, NULL, arguments,
-                                   environment) != 0) {
-        process->pid = 0;
-        error = ERROR_IO;
-    }
-    posix_spawn_file_actions_destroy(&plan->actions);
-    for (size_t i = 0; i < plan->count; i++)
-        close(plan->sources[i]);
-    free(plan);
-    return error;
-}
-
 static enum error launch(struct worker_process *process)
 {
     enum error error;
@@ -366,7 +262,11 @@ static enum error launch(struct worker_process *process)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error = spawn(process, pair[1]);
+    error = spawn_worker(&(struct spawn_options){.broker = process->workers->broker,
+                                                 .worker = process->index,
+                                                 .channel_fd = pair[1],
+                                                 .config_fd = process->workers->config_fd},
+                         &process->pid);
     close(pair[1]);
     if (error == OK)
         error = channel_create(pair[0], &process->channel);

@@ -98,7 +98,7 @@ bool admission_query_bearer(const struct route *route, const char *client_query,
                             size_t capacity)
 {
     struct span rest = span_of(client_query), name, value;
-    bool found = false;
+    bool seen = false, found = false;
 
     while (route->query_bearer != NULL && url_query_next(&rest, &name, &value)) {
         char name_text[QUERY_NAME_BYTES_MAX];
@@ -106,8 +106,9 @@ bool admission_query_bearer(const struct route *route, const char *client_query,
         if (url_query_decode(name, name_text, sizeof(name_text)) != OK ||
             strcmp(name_text, route->query_bearer) != 0)
             continue;
-        if (found || url_query_decode(value, out, capacity) != OK || !is_token68(out))
+        if (seen || url_query_decode(value, out, capacity) != OK || !is_token68(out))
             return false;
+        seen = true;
         found = strcmp(out, "null") != 0 && strcmp(out, "undefined") != 0;
     }
     return found;

@@ -60,20 +60,27 @@ void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id)
     }
 }
 
-/* Makes room at the expense of the one that nobody has used for longest. */
-static bool make_room(struct mcp_sessions *sessions)
+/*
+ * Makes room at the expense of the one that was used longest ago and is not in
+ * use: of this gate's session, if there is one, so that nobody fills the table
+ * with theirs.
+ */
+static bool make_room(struct mcp_sessions *sessions, const char *session_id)
 {
-    struct mcp_session *oldest = NULL;
+    struct mcp_session *oldest = NULL, *own = NULL;
 
     if (sessions->count < MCP_SESSIONS_MAX)
         return true;
     for (struct mcp_session *session = sessions->first; session != NULL; session = session->next) {
-        if (session->users == 0)
-            oldest = session;
+        if (session->users > 0)
+            continue;
+        oldest = session;
+        if (strcmp(session->session_id, session_id) == 0)
+            own = session;
     }
     if (oldest == NULL)
         return false;
-    mcp_sessions_end(sessions, oldest);
+    mcp_sessions_end(sessions, own != NULL ? own : oldest);
     return true;
 }
 
@@ -97,7 +104,7 @@ enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_ses
     if (is_taken(sessions, key))
         return ERROR_EXISTS;
     if (key->id.length == 0 || key->id.length > MCP_SESSION_ID_BYTES_MAX ||
-        length >= sizeof(session->session_id) || !make_room(sessions))
+        length >= sizeof(session->session_id) || !make_room(sessions, key->session_id))
         return ERROR_LIMIT;
     session = calloc(1, sizeof(*session));
     if (session == NULL || (session->id = text_copy(key->id)) == NULL) {

@@ -4,8 +4,9 @@
  * session management), and in the older HTTP+SSE (2024-11-05) the path and query
  * of the endpoint that the service named. Nobody else can use one.
  *
- * The table is bounded; the one that was used longest ago gives way, and its
- * client is told 404 and begins anew, as the protocol says.
+ * The table is bounded; the one that was used longest ago gives way (one of the
+ * same session's, if it has any), and its client is told 404 and begins anew, as
+ * the protocol says.
  */
 #ifndef SIDELOCK_WORKER_MCP_SESSIONS_H
 #define SIDELOCK_WORKER_MCP_SESSIONS_H

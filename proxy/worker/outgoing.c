@@ -27,30 +27,43 @@ static ssize_t send_parts(int fd, const struct iovec *parts, size_t count)
     return sent;
 }
 
-/* Keeps what lies behind the first `skip` bytes of the parts. */
-static bool keep(struct outgoing *outgoing, const struct iovec *parts, size_t count, size_t skip,
-                 size_t total)
+/* Room for `more` bytes behind those that are left. Later growth doubles, so that many small
+ * pieces are not copied once each. */
+static bool reserve(struct outgoing *outgoing, size_t more)
 {
-    unsigned char *data = malloc(outgoing->length + total - skip);
-    size_t at = outgoing->length;
+    size_t need = outgoing->length + more;
+    unsigned char *data;
 
+    if (outgoing->data != NULL && outgoing->offset + need <= outgoing->capacity)
+        return true;
+    data = malloc(outgoing->data != NULL ? 2 * need : need);
     if (data == NULL)
         return false;
     if (outgoing->length > 0)
         memcpy(data, outgoing->data + outgoing->offset, outgoing->length);
+    outgoing->capacity = outgoing->data != NULL ? 2 * need : need;
+    free(outgoing->data);
+    outgoing->data = data;
+    outgoing->offset = 0;
+    return true;
+}
+
+/* Keeps what lies behind the first `skip` bytes of the parts. */
+static bool keep(struct outgoing *outgoing, const struct iovec *parts, size_t count, size_t skip,
+                 size_t total)
+{
+    if (!reserve(outgoing, total - skip))
+        return false;
     for (size_t i = 0; i < count; i++) {
         size_t skipped = skip < parts[i].iov_len ? skip : parts[i].iov_len;
         size_t left = parts[i].iov_len - skipped;
 
         skip -= skipped;
         if (left > 0)
-            memcpy(data + at, (const unsigned char *)parts[i].iov_base + skipped, left);
-        at += left;
+            memcpy(outgoing->data + outgoing->offset + outgoing->length,
+                   (const unsigned char *)parts[i].iov_base + skipped, left);
+        outgoing->length += left;
     }
-    free(outgoing->data);
-    outgoing->data = data;
-    outgoing->length = at;
-    outgoing->offset = 0;
     return true;
 }
 

@@ -15,8 +15,8 @@
 
 /* All zero is a valid empty one. */
 struct outgoing {
-    unsigned char *data; /* owned; NULL when nothing is left */
-    size_t length, offset;
+    unsigned char *data;             /* owned; NULL when nothing is left */
+    size_t length, offset, capacity; /* `length` bytes from `offset` on */
     uint64_t
         progress_ms; /* when bytes were last taken or first kept; only while something is left */
 };

@@ -84,6 +84,45 @@ static void test_reserve(void **state)
     buffer_clear(&buffer);
 }
 
+static void test_consume_and_truncate(void **state)
+{
+    struct buffer buffer;
+
+    (void)state;
+    buffer_init(&buffer, 12);
+    buffer_consume(&buffer, 0);
+    buffer_consume(&buffer, 5);
+    assert_int_equal(buffer.length, 0);
+    buffer_append_text(&buffer, "head, body");
+    buffer_consume(&buffer, 0);
+    assert_string_equal(buffer.data, "head, body");
+    buffer_consume(&buffer, 6);
+    assert_string_equal(buffer.data, "body");
+    assert_int_equal(buffer.length, 4);
+    buffer_append_text(&buffer, "12345678");
+    assert_string_equal(buffer.data, "body12345678");
+    buffer_consume(&buffer, 11);
+    assert_string_equal(buffer.data, "8");
+    buffer_consume(&buffer, 1);
+    assert_string_equal(buffer.data, "");
+    buffer_append_text(&buffer, "more");
+    buffer_consume(&buffer, 100);
+    assert_int_equal(buffer.length, 0);
+    /* Back to before what did not fit. */
+    buffer_append_text(&buffer, "kept");
+    buffer_append_text(&buffer, " and");
+    buffer_append_text(&buffer, " too much");
+    assert_true(buffer_failed(&buffer));
+    buffer_truncate(&buffer, 4);
+    assert_false(buffer_failed(&buffer));
+    assert_string_equal(buffer.data, "kept");
+    buffer_truncate(&buffer, 9);
+    assert_string_equal(buffer.data, "kept");
+    buffer_clear(&buffer);
+    buffer_truncate(&buffer, 0);
+    assert_int_equal(buffer.length, 0);
+}
+
 static void expect_json(const char *bytes, size_t length, const char *expected)
 {
     struct buffer buffer;
@@ -189,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_appends),
         cmocka_unit_test(test_ceiling),
         cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_consume_and_truncate),
         cmocka_unit_test(test_json_strings),
         cmocka_unit_test(test_json_strings_from_bad_utf8),
         cmocka_unit_test(test_json_strings_round_trip),

@@ -73,6 +73,26 @@ static void test_refused(void **state)
     assert_int_equal(connections_count(*state, NULL, NULL), 1);
 }
 
+static void test_find(void **state)
+{
+    assert_null(connections_find(*state, 1));
+    for (uint64_t id = 1; id <= 200; id++)
+        add(*state, id << 40);
+    for (uint64_t id = 1; id <= 200; id++) {
+        const struct connection_entry *entry = connections_find(*state, id << 40);
+
+        assert_non_null(entry);
+        assert_int_equal(entry->id, id << 40);
+        assert_string_equal(entry->session_id, sessions[(id << 40) % 4]);
+        assert_null(connections_find(*state, (id << 40) + 1));
+    }
+    connections_remove(*state, UINT64_C(7) << 40);
+    assert_null(connections_find(*state, UINT64_C(7) << 40));
+    assert_non_null(connections_find(*state, UINT64_C(8) << 40));
+    /* 0 marks a free bucket: it is nobody's id. */
+    assert_null(connections_find(*state, 0));
+}
+
 static void test_limit(void **state)
 {
     struct connection_entry entry = {.id = 1};
@@ -138,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CONNECTIONS_TEST(test_counts),
         CONNECTIONS_TEST(test_refused),
+        CONNECTIONS_TEST(test_find),
         CONNECTIONS_TEST(test_limit),
         CONNECTIONS_TEST(test_against_a_plain_list),
     };

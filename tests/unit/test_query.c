@@ -295,6 +295,59 @@ static void test_random_queries(void **state)
     params_destroy(params);
 }
 
+static void expect_bearer(const char *query, const char *wanted)
+{
+    struct route route = {.query_bearer = (char *)(uintptr_t) "token"};
+    char token[ADMISSION_BEARER_SIZE];
+    bool found = admission_query_bearer(&route, query, token, sizeof(token));
+
+    if (found != (wanted != NULL))
+        fail_msg("%s", query);
+    if (wanted != NULL)
+        assert_string_equal(token, wanted);
+}
+
+static void test_bearer(void **state)
+{
+    static char query[ADMISSION_BEARER_SIZE + 8];
+    char token[ADMISSION_BEARER_SIZE];
+    struct route none = {0};
+
+    (void)state;
+    expect_bearer("token=abc", "abc");
+    expect_bearer("a=1&token=abc&b=2", "abc");
+    expect_bearer("t%6Fken=a%2Eb", "a.b");
+    expect_bearer("token=AZaz09-._~%2B%2F==", "AZaz09-._~+/==");
+    /* What a page sends that has none. */
+    expect_bearer(NULL, NULL);
+    expect_bearer("", NULL);
+    expect_bearer("token", NULL);
+    expect_bearer("token=", NULL);
+    expect_bearer("token=null", NULL);
+    expect_bearer("token=undefined", NULL);
+    expect_bearer("Token=abc&tokens=abc&atoken=abc", NULL);
+    /* Twice: one service would take the first, another the last. */
+    expect_bearer("token=abc&token=abc", NULL);
+    expect_bearer("token=abc&t%6Fken=", NULL);
+    expect_bearer("token=null&token=abc", NULL);
+    /* What would be more than a token in a header (RFC 6750 section 2.1). */
+    expect_bearer("token=a+b", NULL);
+    expect_bearer("token=a%20b", NULL);
+    expect_bearer("token=a%0d%0aX-Admin:%201", NULL);
+    expect_bearer("token=a%00", NULL);
+    expect_bearer("token=a,b", NULL);
+    expect_bearer("token==", NULL);
+    expect_bearer("token=a=b", NULL);
+    expect_bearer("token=%C3%A9", NULL);
+    expect_bearer("token=%zz", NULL);
+    memset(query, 'x', sizeof(query) - 1);
+    memcpy(query, "token=", 6);
+    expect_bearer(query, NULL);
+    query[6 + ADMISSION_BEARER_SIZE - 1] = '\0';
+    expect_bearer(query, query + 6);
+    assert_false(admission_query_bearer(&none, "token=abc", token, sizeof(token)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_pass_and_inject),
         cmocka_unit_test(test_what_does_not_fit),
         cmocka_unit_test(test_random_queries),
+        cmocka_unit_test(test_bearer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,242 @@
+/* mcp_sessions.c: an MCP session belongs to the session of the gate that opened it. */
+#include "worker/mcp_sessions.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct mcp_sessions sessions;
+
+static int set_up(void **state)
+{
+    (void)state;
+    sessions = (struct mcp_sessions){0};
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    mcp_sessions_end_all(&sessions, NULL);
+    return sessions.first == NULL && sessions.count == 0 ? 0 : -1;
+}
+
+static struct mcp_session_key key_of(uint32_t surface, const char *owner, const char *id)
+{
+    return (struct mcp_session_key){surface, owner, span_of(id)};
+}
+
+static enum error try_open(uint32_t surface, const char *owner, const char *id,
+                           struct mcp_session **out)
+{
+    const struct mcp_session_key key = key_of(surface, owner, id);
+    struct vet_state *vet;
+    enum error error;
+
+    assert_int_equal(vet_state_create(&vet), OK);
+    error = mcp_sessions_open(&sessions, &key, vet, out);
+    if (error != OK)
+        vet_state_destroy(vet); /* it stayed ours */
+    return error;
+}
+
+/* Opened, and held. */
+static struct mcp_session *opened(uint32_t surface, const char *owner, const char *id)
+{
+    struct mcp_session *session = NULL;
+
+    assert_int_equal(try_open(surface, owner, id, &session), OK);
+    assert_non_null(session->vet);
+    return session;
+}
+
+static void open_and_release(uint32_t surface, const char *owner, const char *id)
+{
+    mcp_sessions_release(opened(surface, owner, id));
+}
+
+static struct mcp_session *find(uint32_t surface, const char *owner, const char *id)
+{
+    const struct mcp_session_key key = key_of(surface, owner, id);
+
+    return mcp_sessions_find(&sessions, &key);
+}
+
+static bool is_there(uint32_t surface, const char *owner, const char *id)
+{
+    struct mcp_session *session = find(surface, owner, id);
+
+    mcp_sessions_release(session);
+    return session != NULL;
+}
+
+static void test_binding(void **state)
+{
+    (void)state;
+    open_and_release(1, "alpha", "one");
+    assert_true(is_there(1, "alpha", "one"));
+    assert_false(is_there(1, "beta", "one"));
+    assert_false(is_there(1, "", "one"));
+    assert_false(is_there(1, "alph", "one"));
+    assert_false(is_there(2, "alpha", "one"));
+    assert_false(is_there(1, "alpha", "on"));
+    assert_false(is_there(1, "alpha", "One"));
+    assert_false(is_there(1, "alpha", "one "));
+    assert_false(is_there(1, "alpha", ""));
+}
+
+static void test_ids(void **state)
+{
+    static char id[MCP_SESSION_ID_BYTES_MAX + 2];
+    struct mcp_session *session;
+
+    (void)state;
+    open_and_release(1, "alpha", "one");
+    assert_int_equal(try_open(1, "alpha", "one", &session), ERROR_EXISTS);
+    /* Nobody else's either: two clients would share one. */
+    assert_int_equal(try_open(1, "beta", "one", &session), ERROR_EXISTS);
+    assert_false(is_there(1, "beta", "one"));
+    /* Other surfaces are other services. */
+    open_and_release(2, "beta", "one");
+    assert_true(is_there(1, "alpha", "one"));
+    assert_true(is_there(2, "beta", "one"));
+    assert_int_equal(try_open(1, "alpha", "", &session), ERROR_LIMIT);
+    memset(id, 'x', sizeof(id) - 1);
+    assert_int_equal(try_open(1, "alpha", id, &session), ERROR_LIMIT);
+    id[MCP_SESSION_ID_BYTES_MAX] = '\0';
+    open_and_release(1, "alpha", id);
+    assert_true(is_there(1, "alpha", id));
+    assert_int_equal(sessions.count, 3);
+}
+
+static void test_holds(void **state)
+{
+    struct mcp_session *session = opened(1, "alpha", "one"), *again = find(1, "alpha", "one");
+
+    (void)state;
+    assert_ptr_equal(again, session);
+    assert_int_equal(session->users, 2);
+    mcp_sessions_release(again);
+    /* Ended while held: found no more, but still there for who holds it. */
+    mcp_sessions_end(&sessions, session);
+    assert_false(is_there(1, "alpha", "one"));
+    assert_int_equal(sessions.count, 0);
+    assert_string_equal(session->id, "one");
+    assert_non_null(session->vet);
+    mcp_sessions_end(&sessions, session);
+    /* Its id is free for another meanwhile. */
+    open_and_release(1, "beta", "one");
+    mcp_sessions_release(session);
+    assert_true(is_there(1, "beta", "one"));
+    mcp_sessions_release(NULL);
+}
+
+static void test_end_all(void **state)
+{
+    struct mcp_session *held = opened(1, "alpha", "held");
+
+    (void)state;
+    open_and_release(1, "alpha", "one");
+    open_and_release(2, "alpha", "two");
+    open_and_release(1, "beta", "three");
+    mcp_sessions_end_all(&sessions, "alpha");
+    assert_false(is_there(1, "alpha", "one"));
+    assert_false(is_there(2, "alpha", "two"));
+    assert_false(is_there(1, "alpha", "held"));
+    assert_true(is_there(1, "beta", "three"));
+    assert_int_equal(sessions.count, 1);
+    mcp_sessions_end_all(&sessions, "nobody");
+    assert_int_equal(sessions.count, 1);
+    mcp_sessions_end_all(&sessions, NULL);
+    assert_int_equal(sessions.count, 0);
+    mcp_sessions_release(held);
+}
+
+/* A full table of one owner's, oldest first: "0", "1", ... */
+static void fill(const char *owner, size_t count)
+{
+    char id[16];
+
+    for (size_t i = 0; i < count; i++) {
+        snprintf(id, sizeof(id), "%zu", i);
+        open_and_release(1, owner, id);
+    }
+}
+
+static void test_limit(void **state)
+{
+    (void)state;
+    fill("alpha", MCP_SESSIONS_MAX);
+    assert_true(is_there(1, "alpha", "0")); /* used just now: "1" is the oldest */
+    open_and_release(1, "alpha", "more");
+    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    assert_true(is_there(1, "alpha", "0"));
+    assert_false(is_there(1, "alpha", "1"));
+    assert_true(is_there(1, "alpha", "2"));
+    /* Somebody new takes the oldest's place, whoever's it is. */
+    open_and_release(2, "beta", "first");
+    assert_false(is_there(1, "alpha", "3"));
+    assert_true(is_there(2, "beta", "first"));
+}
+
+/* Whoever fills the table does so at their own expense. */
+static void test_limit_is_one_owners(void **state)
+{
+    (void)state;
+    open_and_release(1, "beta", "old");
+    fill("alpha", MCP_SESSIONS_MAX - 1);
+    for (int i = 0; i < 10; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "more %d", i);
+        open_and_release(1, "alpha", id);
+        assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    }
+    assert_true(is_there(1, "beta", "old"));
+    assert_false(is_there(1, "alpha", "9"));
+    assert_true(is_there(1, "alpha", "10"));
+}
+
+static void test_limit_with_all_in_use(void **state)
+{
+    static struct mcp_session *held[MCP_SESSIONS_MAX];
+    struct mcp_session *session;
+    char id[16];
+
+    (void)state;
+    for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
+        snprintf(id, sizeof(id), "%zu", i);
+        held[i] = opened(1, "alpha", id);
+    }
+    assert_int_equal(try_open(1, "beta", "more", &session), ERROR_LIMIT);
+    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    mcp_sessions_release(held[77]);
+    open_and_release(1, "beta", "more");
+    assert_false(is_there(1, "alpha", "77"));
+    for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
+        if (i != 77)
+            mcp_sessions_release(held[i]);
+    }
+}
+
+#define SESSIONS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        SESSIONS_TEST(test_binding),
+        SESSIONS_TEST(test_ids),
+        SESSIONS_TEST(test_holds),
+        SESSIONS_TEST(test_end_all),
+        SESSIONS_TEST(test_limit),
+        SESSIONS_TEST(test_limit_is_one_owners),
+        SESSIONS_TEST(test_limit_with_all_in_use),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,242 @@
+/* outgoing.c: bytes to a peer that takes them when it likes. */
+#include "worker/outgoing.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MANY_BYTES (1024 * 1024) /* more than any socket buffer here */
+#define SMALL      100000
+
+struct link {
+    int ends[2]; /* ours, and the peer's */
+    struct outgoing out;
+};
+
+static int set_up(void **state)
+{
+    struct link *link = calloc(1, sizeof(*link));
+    int size = 16384;
+
+    if (link == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, link->ends) < 0 ||
+        setsockopt(link->ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+        return -1;
+    *state = link;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct link *link = *state;
+
+    outgoing_clear(&link->out);
+    close(link->ends[0]);
+    if (link->ends[1] >= 0)
+        close(link->ends[1]);
+    free(link);
+    return 0;
+}
+
+static struct iovec part(const void *bytes, size_t length)
+{
+    return (struct iovec){(void *)(uintptr_t)bytes, length};
+}
+
+/* Takes what has come, at most `max` bytes of it. */
+static size_t take(const struct link *link, unsigned char *out, size_t max)
+{
+    size_t length = 0;
+    ssize_t received;
+
+    while (length < max && (received = recv(link->ends[1], out + length, max - length, 0)) > 0)
+        length += (size_t)received;
+    return length;
+}
+
+/* Every byte tells its place. */
+static unsigned char *numbered(size_t length)
+{
+    unsigned char *bytes = malloc(length);
+
+    assert_non_null(bytes);
+    for (size_t i = 0; i < length; i++)
+        bytes[i] = (unsigned char)(i * 7 + i / 251);
+    return bytes;
+}
+
+static void test_at_once(void **state)
+{
+    struct link *link = *state;
+    const struct iovec parts[] = {part("one", 3), part(NULL, 0), part(" two ", 5), part("3", 1)};
+    unsigned char text[32];
+
+    assert_true(outgoing_send(&link->out, link->ends[0], 5, parts, 4));
+    assert_true(outgoing_empty(&link->out));
+    assert_null(link->out.data);
+    assert_int_equal(take(link, text, sizeof(text)), 9);
+    assert_memory_equal(text, "one two 3", 9);
+}
+
+static void test_nothing(void **state)
+{
+    struct link *link = *state;
+    const struct iovec parts[] = {part(NULL, 0), part("", 0)};
+
+    assert_true(outgoing_send(&link->out, link->ends[0], 5, parts, 2));
+    assert_true(outgoing_send(&link->out, link->ends[0], 5, NULL, 0));
+    assert_true(outgoing_flush(&link->out, link->ends[0], 5));
+    assert_true(outgoing_empty(&link->out));
+}
+
+/* In three parts, cut anywhere, to a peer that takes some now and then. */
+static void send_in_parts(struct link *link, size_t first, size_t second)
+{
+    unsigned char *bytes = numbered(MANY_BYTES), *received = malloc(MANY_BYTES);
+    const struct iovec parts[] = {part(bytes, first), part(bytes + first, second - first),
+                                  part(bytes + second, MANY_BYTES - second)};
+    size_t length = 0;
+
+    assert_non_null(received);
+    assert_true(outgoing_send(&link->out, link->ends[0], 1, parts, 3));
+    assert_false(outgoing_empty(&link->out));
+    while (length < MANY_BYTES) {
+        size_t more = MANY_BYTES - length < 5000 ? MANY_BYTES - length : 5000;
+        size_t taken = take(link, received + length, more);
+
+        assert_true(taken > 0);
+        length += taken;
+        assert_true(outgoing_flush(&link->out, link->ends[0], 2));
+    }
+    assert_true(outgoing_empty(&link->out));
+    assert_memory_equal(received, bytes, MANY_BYTES);
+    assert_int_equal(take(link, received, 1), 0);
+    free(bytes);
+    free(received);
+}
+
+static void test_in_parts(void **state)
+{
+    static const size_t cuts[][2] = {{0, 0},           {1, 2},
+                                     {10, 10000},      {30000, 30001},
+                                     {100000, 100000}, {MANY_BYTES - 1, MANY_BYTES}};
+
+    for (size_t i = 0; i < sizeof(cuts) / sizeof(cuts[0]); i++)
+        send_in_parts(*state, cuts[i][0], cuts[i][1]);
+}
+
+/* What comes while something is left goes behind it, even if the socket would take it now. */
+static void test_order(void **state)
+{
+    struct link *link = *state;
+    unsigned char *bytes = numbered(SMALL + 26), *received = malloc(SMALL + 26);
+    const struct iovec first = part(bytes, SMALL);
+    size_t length;
+
+    assert_non_null(received);
+    assert_true(outgoing_send(&link->out, link->ends[0], 1, &first, 1));
+    assert_false(outgoing_empty(&link->out));
+    length = take(link, received, SMALL);
+    for (size_t i = 0; i < 26; i += 2) {
+        const struct iovec two[] = {part(bytes + SMALL + i, 1), part(bytes + SMALL + i + 1, 1)};
+
+        assert_true(outgoing_send(&link->out, link->ends[0], 1, two, 2));
+    }
+    assert_int_equal(take(link, received + length, SMALL), 0);
+    while (!outgoing_empty(&link->out)) {
+        assert_true(outgoing_flush(&link->out, link->ends[0], 1));
+        length += take(link, received + length, SMALL + 26 - length);
+    }
+    assert_int_equal(length, SMALL + 26);
+    assert_memory_equal(received, bytes, SMALL + 26);
+    free(bytes);
+    free(received);
+}
+
+/* A stalled peer's clock runs from when bytes were last taken, whatever is added. */
+static void test_progress(void **state)
+{
+    struct link *link = *state;
+    unsigned char *bytes = numbered(MANY_BYTES);
+    const struct iovec all = part(bytes, MANY_BYTES), more = part("x", 1);
+
+    assert_true(outgoing_send(&link->out, link->ends[0], 100, &all, 1));
+    assert_int_equal(link->out.progress_ms, 100);
+    assert_true(outgoing_flush(&link->out, link->ends[0], 200));
+    assert_true(outgoing_send(&link->out, link->ends[0], 300, &more, 1));
+    assert_int_equal(link->out.progress_ms, 100);
+    assert_true(take(link, bytes, MANY_BYTES) > 0);
+    assert_true(outgoing_flush(&link->out, link->ends[0], 400));
+    assert_int_equal(link->out.progress_ms, 400);
+    outgoing_clear(&link->out);
+    assert_true(outgoing_empty(&link->out));
+    /* A socket that takes nothing at all: the clock starts now. */
+    assert_true(outgoing_send(&link->out, link->ends[0], 500, &more, 1));
+    assert_int_equal(link->out.progress_ms, 500);
+    assert_int_equal(link->out.length, 1);
+    free(bytes);
+}
+
+static void test_peer_gone(void **state)
+{
+    struct link *link = *state;
+    unsigned char *bytes = numbered(MANY_BYTES);
+    const struct iovec all = part(bytes, MANY_BYTES), more = part("x", 1);
+
+    assert_true(outgoing_send(&link->out, link->ends[0], 1, &all, 1));
+    close(link->ends[1]);
+    link->ends[1] = -1;
+    assert_false(outgoing_flush(&link->out, link->ends[0], 2));
+    /* What is left stays until it is cleared; nothing new is tried before it. */
+    assert_false(outgoing_empty(&link->out));
+    outgoing_clear(&link->out);
+    assert_false(outgoing_send(&link->out, link->ends[0], 3, &more, 1));
+    assert_true(outgoing_empty(&link->out));
+    free(bytes);
+}
+
+/* Many small pieces are kept in memory of their size, not copied once each. */
+static void test_many_small_pieces(void **state)
+{
+    struct link *link = *state;
+    unsigned char *bytes = numbered(MANY_BYTES), *received = malloc(MANY_BYTES);
+    size_t moves = 0, length = 0;
+    const void *last = NULL;
+
+    assert_non_null(received);
+    for (size_t i = 0; i < MANY_BYTES; i++) {
+        const struct iovec one = part(bytes + i, 1);
+
+        assert_true(outgoing_send(&link->out, link->ends[0], 1, &one, 1));
+        moves += link->out.data != last;
+        last = link->out.data;
+    }
+    assert_true(moves < 64);
+    assert_true(link->out.capacity <= 2 * MANY_BYTES);
+    while (length < MANY_BYTES) {
+        length += take(link, received + length, MANY_BYTES - length);
+        assert_true(outgoing_flush(&link->out, link->ends[0], 1));
+    }
+    assert_memory_equal(received, bytes, MANY_BYTES);
+    free(bytes);
+    free(received);
+}
+
+#define OUTGOING_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OUTGOING_TEST(test_at_once),           OUTGOING_TEST(test_nothing),
+        OUTGOING_TEST(test_in_parts),          OUTGOING_TEST(test_order),
+        OUTGOING_TEST(test_progress),          OUTGOING_TEST(test_peer_gone),
+        OUTGOING_TEST(test_many_small_pieces),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
