@@ -42,6 +42,7 @@ before(async () => {
   services.push(await startEverything(sockets.everything, 'streamableHttp'));
   services.push(await startEverything(sockets.sse, 'sse'));
   gate = await Gate.start(dir, {
+    workers: 2, // a surface's MCP sessions are all in one of them
     surfaces: {
       v2: mcp(sockets.v2, ['/mcp']),
       silent: mcp(sockets.v2, ['/mcp'], { allow: { ...allow, server_verbs: [] } }),
