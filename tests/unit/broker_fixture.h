@@ -19,6 +19,11 @@
 #define FIXTURE_NOW   1800000000
 #define FIXTURE_BYTES (256 * 1024)
 
+/* More keys for surface 0, each with a comma before it. */
+#ifndef FIXTURE_STUDIO_KEYS
+#define FIXTURE_STUDIO_KEYS ""
+#endif
+
 #define BROKER_TEST(test)                                                                          \
     cmocka_unit_test_setup_teardown(test, broker_fixture_make, broker_fixture_drop)
 
@@ -109,7 +114,7 @@ static inline int fixture_load_config(struct broker_fixture *fixture)
              "\"executables\":[\"/bin/true\"],\"surfaces\":{"
              "\"studio\":{\"why\":\"Testing | it\",\"can_do\":\"Start <things>\","
              "\"listen\":[\"localhost:8081\"],\"upstream\":{\"socket\":\"%s/studio.sock\"},"
-             "\"dialect\":\"opaque\",\"callers\":{\"uids\":[1000]}},"
+             "\"dialect\":\"opaque\",\"callers\":{\"uids\":[1000]}" FIXTURE_STUDIO_KEYS "},"
              "\"tools\":{\"listen\":[\"localhost:8082\"],"
              "\"upstream\":{\"socket\":\"%s/nowhere/tools.sock\"},\"dialect\":\"opaque\"}}}",
              fixture->root, fixture->root, fixture->root, fixture->root);

@@ -1,0 +1,324 @@
+/* dial.c: a link for HTTP, and what the broker itself writes on it. */
+#define FIXTURE_STUDIO_KEYS                                                                        \
+    ",\"routes\":[{\"path\":\"/ws\",\"kind\":\"websocket\"},"                                      \
+    "{\"path\":\"/plain/{id}\",\"kind\":\"http\",\"methods\":[\"GET\",\"POST\"]},"                 \
+    "{\"path\":\"/inject\",\"kind\":\"http\",\"methods\":[\"GET\"],\"query\":{"                    \
+    "\"pass\":{\"a\":\"[0-9]{1,4}\"},\"inject\":{\"env\":{\"from\":\"/env/"                        \
+    "KEY\",\"encoding\":\"text\"}}}},"                                                             \
+    "{\"path\":\"/body\",\"kind\":\"http\",\"methods\":[\"POST\"],"                                \
+    "\"body\":{\"member\":\"server_params\",\"from\":\"\"}}]"
+#include "operations_fixture.h"
+
+#include "broker/dial.h"
+#include "broker/workers.h"
+#include "policy/params.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#define WORKER     3
+#define CONNECTION 77
+
+struct service {
+    int listening;
+    unsigned char message[IPC_MESSAGE_BYTES_MAX];
+    struct ipc_link link; /* what the worker was told last */
+    int fd;               /* and given; -1: none */
+    size_t told;
+    char session[TOKEN_ID_SIZE];
+};
+
+static struct service service;
+
+uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection)
+{
+    (void)workers;
+    return (uint64_t)worker << 40 | connection;
+}
+
+void workers_send_verdict(struct workers *workers, unsigned worker,
+                          const struct ipc_verdict *verdict, int fd)
+{
+    (void)workers;
+    (void)worker;
+    (void)verdict;
+    (void)fd;
+    fail_msg("a dial has no verdict");
+}
+
+void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
+                       int fd)
+{
+    (void)workers;
+    assert_int_equal(worker, WORKER);
+    service.link = *link;
+    service.fd = fd;
+    service.told++;
+}
+
+static void listen_at(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+    service.listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_true(service.listening >= 0);
+    assert_int_equal(bind(service.listening, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(service.listening, 16), 0);
+}
+
+/* A service, a session with a record, and a connection that was granted to it. */
+static int set_up(void **state)
+{
+    struct connection_entry entry = {.id = (uint64_t)WORKER << 40 | CONNECTION, .worker = WORKER};
+    struct broker_fixture *fixture;
+
+    if (broker_fixture_make(state) != 0)
+        return -1;
+    fixture = *state;
+    service.told = 0;
+    service.fd = -1;
+    listen_at(fixture->config->surfaces[0].upstream_socket);
+    assert_int_equal(put(fixture, "record", "studio", RECORD), OK);
+    assert_int_equal(
+        create(fixture,
+               &(struct session_request){.surface = "studio", .ttl_s = 60, .params = "record"},
+               service.session, NULL),
+        OK);
+    entry.surface = &fixture->broker.surfaces[0];
+    memcpy(entry.session_id, service.session, sizeof(entry.session_id));
+    return connections_add(fixture->broker.connections, &entry) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    if (service.fd >= 0)
+        close(service.fd);
+    close(service.listening);
+    return broker_fixture_drop(state);
+}
+
+static struct ipc_dial dial_of(const char *method, const char *path)
+{
+    return (struct ipc_dial){.connection = CONNECTION,
+                             .request_id = "0123456789abcdef",
+                             .session_id = service.session,
+                             .method = method,
+                             .path = path,
+                             .host = "localhost:8081",
+                             .caller_known = true,
+                             .caller_uid = 1000};
+}
+
+static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *dial)
+{
+    struct ipc_writer writer = {.bytes = service.message};
+
+    if (service.fd >= 0)
+        close(service.fd);
+    service.fd = -1;
+    ipc_encode_dial(&writer, dial);
+    assert_false(writer.failed);
+    return dial_message(&fixture->broker, WORKER, writer.bytes, writer.length);
+}
+
+/* The worker is told no more than why not, and gets nothing; nor does the service. */
+static void expect_refused(struct broker_fixture *fixture, const struct ipc_dial *asked,
+                           enum reason reason)
+{
+    size_t told = service.told;
+    char byte;
+    int fd;
+
+    assert_int_equal(dial(fixture, asked), OK);
+    assert_int_equal(service.told, told + 1);
+    assert_string_equal(reason_info(service.link.reason)->code, reason_info(reason)->code);
+    assert_int_equal(service.link.connection, asked->connection);
+    assert_int_equal(service.fd, -1);
+    while ((fd = accept4(service.listening, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+        assert_int_equal(recv(fd, &byte, 1, 0), 0);
+        close(fd);
+    }
+}
+
+/* A link on which the service reads exactly this. */
+static void expect_link(struct broker_fixture *fixture, const struct ipc_dial *asked,
+                        const char *text)
+{
+    char received[4096] = "";
+    ssize_t length;
+    int fd;
+
+    assert_int_equal(dial(fixture, asked), OK);
+    assert_string_equal(reason_info(service.link.reason)->code, "allowed");
+    assert_true(service.fd >= 0);
+    fd = accept4(service.listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    length = recv(fd, received, sizeof(received) - 1, 0);
+    assert_string_equal(received, text);
+    assert_true(text[0] == '\0' ? length < 0 : length == (ssize_t)strlen(text));
+    close(fd);
+}
+
+static void expect_protocol_broken(struct broker_fixture *fixture, const struct ipc_dial *asked)
+{
+    size_t told = service.told;
+
+    assert_int_equal(dial(fixture, asked), ERROR_SYNTAX);
+    assert_int_equal(service.told, told);
+    assert_int_equal(service.fd, -1);
+    assert_int_equal(accept4(service.listening, NULL, NULL, 0), -1);
+}
+
+static void test_plain(void **state)
+{
+    struct ipc_dial asked = dial_of("GET", "/plain/1");
+
+    expect_link(*state, &asked, "");
+    asked.method = "POST";
+    expect_link(*state, &asked, "");
+    asked.method = "HEAD";
+    expect_link(*state, &asked, "");
+    asked.method = "DELETE";
+    expect_refused(*state, &asked, REASON_METHOD_REFUSED);
+    asked = dial_of("GET", "/nowhere");
+    expect_refused(*state, &asked, REASON_ROUTE_UNKNOWN);
+    /* An upgrade's link comes with its verdict, never like this. */
+    asked = dial_of("GET", "/ws");
+    expect_refused(*state, &asked, REASON_ROUTE_UNKNOWN);
+}
+
+/* Whoever asks without a grant is no worker of ours. */
+static void test_without_a_grant(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct ipc_dial asked = dial_of("GET", "/plain/1");
+    char other[TOKEN_ID_SIZE];
+
+    asked.connection = CONNECTION + 1;
+    expect_protocol_broken(fixture, &asked);
+    asked = dial_of("GET", "/plain/1");
+    asked.surface = 1;
+    expect_protocol_broken(fixture, &asked);
+    asked.surface = 2;
+    expect_protocol_broken(fixture, &asked);
+    asked = dial_of("GET", "/plain/1");
+    assert_int_equal(create(fixture, &plain, other, NULL), OK);
+    asked.session_id = other;
+    expect_protocol_broken(fixture, &asked);
+    connections_remove(fixture->broker.connections, (uint64_t)WORKER << 40 | CONNECTION);
+    asked = dial_of("GET", "/plain/1");
+    expect_protocol_broken(fixture, &asked);
+    assert_int_equal(dial_message(&fixture->broker, WORKER, service.message, 3), ERROR_SYNTAX);
+}
+
+static void test_grant_that_has_ended(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct ipc_dial asked = dial_of("GET", "/plain/1");
+
+    fixture->broker.surfaces[0].killed = true;
+    expect_refused(fixture, &asked, REASON_SURFACE_KILLED);
+    fixture->broker.surfaces[0].killed = false;
+    expect_link(fixture, &asked, "");
+    assert_int_equal(put(fixture, "record", "studio", OTHER), OK);
+    expect_refused(fixture, &asked, REASON_PARAMS_CHANGED);
+    assert_int_equal(put(fixture, "record", "studio", RECORD), OK);
+    expect_link(fixture, &asked, "");
+    fixture_now += 59;
+    expect_link(fixture, &asked, "");
+    fixture_now += 1;
+    expect_refused(fixture, &asked, REASON_SESSION_EXPIRED);
+    fixture_now -= 60;
+    assert_int_equal(store_session_revoke(fixture->broker.store, service.session, fixture_now), OK);
+    expect_refused(fixture, &asked, REASON_SESSION_REVOKED);
+}
+
+static void test_no_service(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct ipc_dial asked = dial_of("GET", "/plain/1");
+
+    close(service.listening);
+    service.listening = -1;
+    expect_refused(fixture, &asked, REASON_UPSTREAM_UNREACHABLE);
+}
+
+static void test_injected_query(void **state)
+{
+    struct ipc_dial asked = dial_of("GET", "/inject");
+
+    asked.fields = "Accept: */*\r\n";
+    expect_link(*state, &asked,
+                "GET /inject?env=" SECRET " HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
+    asked.query = "env=mine&a=12&b=3";
+    expect_link(*state, &asked,
+                "GET /inject?a=12&env=" SECRET
+                " HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n");
+    asked.query = "a=x";
+    expect_refused(*state, &asked, REASON_QUERY_INVALID);
+    asked.query = "a=1";
+    asked.fields = "";
+    expect_link(*state, &asked,
+                "GET /inject?a=1&env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+}
+
+static void test_stored_body(void **state)
+{
+    struct ipc_dial asked = dial_of("POST", "/body");
+    struct params *params;
+    char digest[SHA256_HEX_SIZE], other[SHA256_HEX_SIZE];
+
+    assert_int_equal(params_parse(RECORD, strlen(RECORD), &params), OK);
+    assert_int_equal(params_part_digest(params, "", digest), OK);
+    params_destroy(params);
+    assert_int_equal(params_parse(OTHER, strlen(OTHER), &params), OK);
+    assert_int_equal(params_part_digest(params, "", other), OK);
+    params_destroy(params);
+    asked.fields = "Content-Type: application/json\r\n";
+    asked.body_value = digest;
+    expect_link(*state, &asked,
+                "POST /body HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                "Content-Length: 73\r\n\r\n"
+                "{\"server_params\":" RECORD "}");
+    asked.body_value = other;
+    expect_refused(*state, &asked, REASON_VALUE_MISMATCH);
+    asked.body_value = "";
+    expect_refused(*state, &asked, REASON_VALUE_MISMATCH);
+    asked.body_value = NULL;
+    expect_refused(*state, &asked, REASON_VALUE_MISMATCH);
+}
+
+/* A worker that was taken over may not say a second request after the first one's head. */
+static void test_fields(void **state)
+{
+    static const char *const bad[] = {
+        "\r\n",
+        "\r\nGET /admin HTTP/1.1\r\n\r\n",
+        "A: b\r\n\r\n",
+        "A: b\r\n\r\nGET /admin HTTP/1.1\r\nHost: x\r\n",
+    };
+    struct ipc_dial asked = dial_of("GET", "/inject");
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        asked.fields = bad[i];
+        expect_refused(*state, &asked, REASON_MALFORMED);
+    }
+}
+
+#define DIAL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        DIAL_TEST(test_plain),
+        DIAL_TEST(test_without_a_grant),
+        DIAL_TEST(test_grant_that_has_ended),
+        DIAL_TEST(test_no_service),
+        DIAL_TEST(test_injected_query),
+        DIAL_TEST(test_stored_body),
+        DIAL_TEST(test_fields),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
