@@ -8,6 +8,26 @@ static enum http_progress fault(enum reason *reason)
     return HTTP_FAULT;
 }
 
+static bool is_control(char c)
+{
+    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+/* What cannot become a status line is not waited for: HTTP/0.9 has none, others end it with LF. */
+static bool may_begin(const char *bytes, size_t length)
+{
+    static const char start[] = "HTTP/1.";
+    size_t known = length < sizeof(start) - 1 ? length : sizeof(start) - 1;
+
+    if (known > 0 && memcmp(bytes, start, known) != 0)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (is_control(bytes[i]) && (bytes[i] != '\r' || i + 1 < length))
+            return false;
+    }
+    return true;
+}
+
 /* HTTP/1.x SP 3DIGIT SP [reason-phrase] (RFC 9112 section 4). */
 static bool parse_status_line(const char *line, size_t length, struct http_response *out)
 {
@@ -22,9 +42,7 @@ static bool parse_status_line(const char *line, size_t length, struct http_respo
         out->status = out->status * 10 + (unsigned)(line[i] - '0');
     }
     for (size_t i = 12; i < length; i++) {
-        unsigned char c = (unsigned char)line[i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+        if (is_control(line[i]))
             return false;
     }
     out->phrase = (struct span){line + length, 0};
@@ -45,6 +63,8 @@ enum http_progress http_response_parse(const char *bytes, size_t length, struct 
             return fault(reason);
         progress = http_fields_parse(bytes, limit, (size_t)(stop - bytes) + 2, out->fields,
                                      &out->field_count, &out->head_bytes, reason);
+    } else if (!may_begin(bytes, limit)) {
+        progress = HTTP_FAULT;
     }
     if (progress == HTTP_FAULT || (progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX))
         return fault(reason);

@@ -173,13 +173,29 @@ static void test_duplicates(void **state)
     assert_int_equal(http_response_single(&response, "upgrade", &value), REASON_HEADER_DUPLICATE);
 }
 
-/* A denial must be a response that our own strict parser takes, with a JSON body of its length. */
+/* Nobody waits for the rest of what is no answer. */
+static void test_refused_at_once(void **state)
+{
+    static const char *const bad[] = {
+        "h", "hello", "HTTP/2", "<html>", "HTTP/1.1 200 OK\n", "HTTP/1.1 200 O\rK", "\n",
+    };
+    static const char good[] = "HTTP/1.1 200 OK\r";
+    struct http_response response;
+    enum reason reason;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        expect_fault(bad[i], strlen(bad[i]));
+    for (size_t length = 0; length < sizeof(good); length++)
+        assert_int_equal(http_response_parse(good, length, &response, &reason), HTTP_MORE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_upgrade),    cmocka_unit_test(test_status_lines),
         cmocka_unit_test(test_refused),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_duplicates), cmocka_unit_test(test_refused_at_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
