@@ -81,7 +81,8 @@ static bool chunks_end(const char *bytes, size_t length, size_t *end, size_t *pa
 
         while (at < length && bytes[at] != '\0' && strchr("0123456789abcdefABCDEF", bytes[at]))
             at++;
-        if (at == digits || at - digits > 16 || length - at < 2 || memcmp(bytes + at, "\r\n", 2))
+        if (at == digits || at - digits > 16 || length - at < 2 ||
+            memcmp(bytes + at, "\r\n", 2) != 0)
             return false;
         for (; digits < at; digits++) {
             char digit[2] = {bytes[digits], '\0'};
@@ -89,7 +90,7 @@ static bool chunks_end(const char *bytes, size_t length, size_t *end, size_t *pa
             size = size * 16 + strtoul(digit, NULL, 16);
         }
         at += 2;
-        if (size > length || length - at < size + 2 || memcmp(bytes + at + size, "\r\n", 2))
+        if (size > length || length - at < size + 2 || memcmp(bytes + at + size, "\r\n", 2) != 0)
             return false;
         at += size + 2;
         *payload += size;

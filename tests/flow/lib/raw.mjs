@@ -116,6 +116,19 @@ export class Raw {
     return response;
   }
 
+  // Reads one interim answer, 100 Continue.
+  async interim() {
+    const line = 'HTTP/1.1 100 Continue\r\n\r\n';
+    await until(() => this.#bytes.length >= line.length || this.ended, 'an interim answer');
+    assert.equal(this.#bytes.subarray(0, line.length).toString('latin1'), line);
+    this.forget(line.length);
+  }
+
+  // Takes bytes off the front of what is pending.
+  forget(length) {
+    this.#bytes = this.#bytes.subarray(length);
+  }
+
   // Waits for the other side to end the connection.
   async gone(timeoutMs) {
     await until(() => this.ended, 'the end of the connection', timeoutMs);
