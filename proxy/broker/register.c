@@ -105,6 +105,53 @@ static void append_allowed(struct buffer *out, const char *what, const struct te
         append_list(out, list);
 }
 
+static size_t count_routes(const struct surface *surface, enum route_kind kind)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < surface->route_count; i++)
+        count += surface->routes[i].kind == kind;
+    return count;
+}
+
+/* The methods of plain HTTP, each once. */
+static void append_methods(struct buffer *out, const struct surface *surface)
+{
+    struct text_list all = {0};
+
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct text_list *methods = &surface->routes[i].methods;
+
+        for (size_t j = 0; j < methods->count && surface->routes[i].kind == ROUTE_HTTP; j++) {
+            struct span method = span_of(methods->items[j]);
+
+            if (!text_list_contains(&all, method) &&
+                text_list_add(&all, method.data, method.length) != OK)
+                out->failed = true;
+        }
+    }
+    append_list(out, &all);
+    text_list_clear(&all);
+}
+
+/* Of a surface that carries more than WebSockets. */
+static void append_routes(struct buffer *out, const struct surface *surface)
+{
+    size_t sockets = count_routes(surface, ROUTE_WEBSOCKET);
+    size_t mcp = count_routes(surface, ROUTE_MCP_HTTP), plain = count_routes(surface, ROUTE_HTTP);
+
+    if (mcp + plain == 0)
+        return;
+    buffer_append_format(out,
+                         "; routes: %zu of WebSocket%s, %zu of MCP over HTTP, %zu of plain HTTP",
+                         sockets, sockets == 1 ? "" : "s", mcp, plain);
+    if (plain > 0) {
+        buffer_append_text(out, " (");
+        append_methods(out, surface);
+        buffer_append_text(out, "), whose bodies are not vetted");
+    }
+}
+
 static void build_can_do(const struct register_facts *facts, struct register_cell *cell)
 {
     const struct surface *surface = facts->surface;
@@ -117,6 +164,7 @@ static void build_can_do(const struct register_facts *facts, struct register_cel
     }
     append_allowed(&cell->value, "verbs", &surface->allow_verbs, surface->allow_verbs_set);
     append_allowed(&cell->value, "targets", &surface->allow_targets, surface->allow_targets_set);
+    append_routes(&cell->value, surface);
     buffer_append_text(&cell->value, "; commands in parameter records: ");
     if (facts->config->executable_count == 0)
         buffer_append_text(&cell->value, "none");
@@ -133,8 +181,12 @@ static void build_can_do(const struct register_facts *facts, struct register_cel
 
 static void build_authentication(const struct register_facts *facts, struct register_cell *cell)
 {
-    buffer_append_format(&cell->value, "A session token or single-use ticket on every route (%zu)",
-                         facts->surface->route_count);
+    const struct surface *surface = facts->surface;
+
+    buffer_append_format(&cell->value,
+                         "A session token, a single-use ticket or a login cookie on every route "
+                         "(%zu); the gate's own pages alone need none",
+                         surface->route_count - count_routes(surface, ROUTE_CLOSED));
     cell->how = "the gate's code has no way past it; not probed";
 }
 

@@ -115,6 +115,7 @@ static int read_request(struct call *call, const struct surface *surface, const 
 {
     uint64_t uid = getuid();
     char *query;
+    bool plain;
 
     if (strlen(target) >= sizeof(call->target) || target[0] != '/')
         return args_fail(EX_DATAERR, "a path begins with '/' and has at most %d bytes",
@@ -126,9 +127,11 @@ static int read_request(struct call *call, const struct surface *surface, const 
     query = strchr(call->target, '?');
     if (query != NULL)
         *query++ = '\0';
+    plain = call->plain || (call->method != NULL && strcmp(call->method, "GET") != 0) ||
+            !explain_upgrades(surface, call->target);
     *request = (struct request){.method = call->method != NULL ? call->method : "GET",
                                 .query = query,
-                                .upgrade = !call->plain,
+                                .upgrade = !plain,
                                 .certificate = call->certificate,
                                 .secure = surface->tls != NULL,
                                 .caller_known = true,

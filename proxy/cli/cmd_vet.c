@@ -34,17 +34,24 @@ static int find_direction(const char *text, enum direction *out)
     return EX_OK;
 }
 
-/* The route as the configuration writes it, or one that a path leads to; the first if none is
- * named. */
+/* Whether messages are sent on it. */
+static bool has_messages(const struct route *route)
+{
+    return route->kind == ROUTE_WEBSOCKET || route->kind == ROUTE_MCP_HTTP;
+}
+
+/* The route as the configuration writes it, or one that a path leads to; without a name the first
+ * that has messages. */
 static const struct route *find_route(const struct surface *surface, const char *path)
 {
-    if (path == NULL)
-        return surface->route_count > 0 ? &surface->routes[0] : NULL;
     for (size_t i = 0; i < surface->route_count; i++) {
-        if (strcmp(surface->routes[i].path, path) == 0)
-            return &surface->routes[i];
+        const struct route *route = &surface->routes[i];
+
+        if (path == NULL ? has_messages(route)
+                         : strcmp(route->path, path) == 0 && has_messages(route))
+            return route;
     }
-    return admission_route(surface, path, true);
+    return path != NULL ? admission_route(surface, path, true) : NULL;
 }
 
 static struct vet_rules rules_of(const struct surface *surface, const struct route *route)
@@ -269,7 +276,10 @@ static int run(struct call *call, enum direction direction)
         code = args_fail(EX_DATAERR, "the configuration has no surface %s", call->surface);
     } else if (route == NULL) {
         code = args_fail(EX_DATAERR, "surface %s has no route %s", call->surface,
-                         call->route != NULL ? call->route : "at all");
+                         call->route != NULL ? call->route : "with messages");
+    } else if (!has_messages(route)) {
+        code = args_fail(EX_DATAERR, "route %s carries plain HTTP, and so no messages to vet",
+                         route->path);
     } else {
         rules = rules_of(surface, route);
         if (call->session != NULL)

@@ -165,6 +165,10 @@ static void explain_query(const struct explain_request *asked, const struct rout
     enum reason reason;
     struct buffer query;
 
+    if (route->kind != ROUTE_WEBSOCKET && !route->query_set) {
+        add_step(out, "query", REASON_ALLOWED, "the client's query passes as it is");
+        return;
+    }
     buffer_init(&query, QUERY_OUT_BYTES_MAX);
     reason = admission_query(route, client_query, NULL, &query);
     /* What is injected comes from a record that is not shown here. */
@@ -177,32 +181,43 @@ static void explain_query(const struct explain_request *asked, const struct rout
     else if (!reason_allows(reason))
         add_step(out, "query", reason, "a value does not match its pattern in \"pass\"");
     else
-        add_step(out, "query", reason, "of the client's query %s passes%s",
+        add_step(out, "query", reason, "of the client's query %s passes%s%s%s",
                  query.length > 0 ? query.data : "nothing",
-                 route->inject_count > 0 ? "; the route injects from the session's record" : "");
+                 route->inject_count > 0 ? "; the route injects from the session's record" : "",
+                 route->query_bearer != NULL ? "; as Authorization: Bearer goes on " : "",
+                 route->query_bearer != NULL ? route->query_bearer : "");
     buffer_clear(&query);
 }
 
-static void explain_route(const struct explain_request *asked, struct explanation *out)
+static void explain_method(const struct explain_request *asked, const struct route *route,
+                           struct explanation *out)
 {
     const struct request *request = asked->request;
-    const struct route *route =
-        request->path != NULL ? admission_route(asked->surface, request->path, request->upgrade)
-                              : NULL;
+    const char *upgrade = request->upgrade ? " with an upgrade" : " without an upgrade";
+    enum reason reason = admission_method(route, request);
+    struct buffer methods;
+
+    if (route->kind == ROUTE_WEBSOCKET) {
+        add_step(out, "method", reason, "%.32s%s; the route is a WebSocket: GET with an upgrade",
+                 request->method, upgrade);
+        return;
+    }
+    buffer_init(&methods, EXPLAIN_RULE_BYTES / 2);
+    admission_methods(route, &methods);
+    add_step(out, "method", reason, "%.32s%s; the route takes %s, without an upgrade",
+             request->method, upgrade, methods.length > 0 ? methods.data : "no method");
+    buffer_clear(&methods);
+}
+
+static void explain_subprotocol(const struct explain_request *asked, const struct route *route,
+                                struct explanation *out)
+{
     char room[EXPLAIN_RULE_BYTES / 2];
     struct buffer offer;
     enum reason reason;
 
-    if (route == NULL) {
-        add_step(out, "route", REASON_ROUTE_UNKNOWN, "no route of the surface has this path");
-        return;
-    }
-    add_step(out, "route", REASON_ALLOWED, "%s", route->path);
-    add_step(out, "method", admission_method(route, request),
-             "%s%s; the route is a WebSocket: GET with an upgrade", request->method,
-             request->upgrade ? " with an upgrade" : " without an upgrade");
     buffer_init(&offer, OFFER_BYTES_MAX);
-    reason = admission_subprotocols(route, request, &offer);
+    reason = admission_subprotocols(route, asked->request, &offer);
     if (route->subprotocols.count == 0)
         add_step(out, "subprotocol", reason, "the route speaks none");
     else
@@ -210,7 +225,52 @@ static void explain_route(const struct explain_request *asked, struct explanatio
                  listed(&route->subprotocols, room, sizeof(room)),
                  route->subprotocol_required ? ", and needs one" : "");
     buffer_clear(&offer);
+}
+
+/* What becomes of the bodies of HTTP; whether they pass is known once they come. */
+static void explain_body(const struct explain_request *asked, const struct route *route,
+                         struct explanation *out)
+{
+    bool no_record = asked->session.known && !asked->session.has_params;
+
+    if (route->kind == ROUTE_MCP_HTTP)
+        add_step(out, "body", REASON_ALLOWED,
+                 "messages, in POST bodies and in answers, are vetted before they pass");
+    else if (route->body != NULL)
+        add_step(
+            out, "body", no_record ? REASON_PARAMS_REQUIRED : REASON_ALLOWED,
+            "its member %.64s is compared with %.128s of the session's record%s, which is sent "
+            "instead%s",
+            route->body->member, route->body->from[0] != '\0' ? route->body->from : "all",
+            no_record ? " (this session has none)" : "",
+            route->answer != NULL ? "; URLs in the answer are rewritten" : "");
+    else
+        add_step(out, "body", REASON_ALLOWED, "bodies pass as they are, unvetted%s",
+                 route->answer != NULL ? "; URLs in the answer are rewritten" : "");
+}
+
+static void explain_route(const struct explain_request *asked, struct explanation *out)
+{
+    static const char *const kinds[] = {[ROUTE_WEBSOCKET] = "a WebSocket",
+                                        [ROUTE_HTTP] = "plain HTTP",
+                                        [ROUTE_MCP_HTTP] = "MCP over HTTP",
+                                        [ROUTE_CLOSED] = "closed"};
+    const struct request *request = asked->request;
+    const struct route *route =
+        request->path != NULL ? admission_route(asked->surface, request->path, request->upgrade)
+                              : NULL;
+
+    if (route == NULL) {
+        add_step(out, "route", REASON_ROUTE_UNKNOWN, "no open route of the surface has this path");
+        return;
+    }
+    add_step(out, "route", REASON_ALLOWED, "%.256s, %s", route->path, kinds[route->kind]);
+    explain_method(asked, route, out);
+    if (route->kind == ROUTE_WEBSOCKET || request->subprotocols != NULL)
+        explain_subprotocol(asked, route, out);
     explain_query(asked, route, out);
+    if (route->kind != ROUTE_WEBSOCKET)
+        explain_body(asked, route, out);
 }
 
 /* The gate's own paths: pages are anybody's, a login needs its origin, the rest a session. */
@@ -235,6 +295,17 @@ static struct admission_listener first_listener(const struct surface *surface)
     bool localhost = strcmp(first->host, "localhost") == 0;
 
     return (struct admission_listener){localhost ? "127.0.0.1" : first->host, first->port};
+}
+
+bool explain_upgrades(const struct surface *surface, const char *raw_path)
+{
+    char path[REQUEST_PATH_BYTES_MAX];
+    const struct route *route;
+
+    if (url_path_decode(span_of(raw_path), path, sizeof(path)) != OK)
+        return true;
+    route = admission_route(surface, path, true);
+    return !own_path_is(path) && (route == NULL || route->kind == ROUTE_WEBSOCKET);
 }
 
 void explain_run(const struct explain_request *asked, struct explanation *out)

@@ -7,7 +7,7 @@
 
 #include "policy/admission.h"
 
-#define EXPLAIN_STEPS_MAX        14
+#define EXPLAIN_STEPS_MAX        16
 #define EXPLAIN_RULE_BYTES       512
 #define EXPLAIN_HEADER_BYTES_MAX REQUEST_HEADER_BYTES_MAX
 
@@ -39,6 +39,10 @@ struct explanation {
     enum reason verdict; /* of the first step that denies; REASON_ALLOWED if none does */
     char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" if it has no such form */
 };
+
+/* Whether a request for this path is most likely an upgrade: only where nothing but HTTP is there
+ * is it not. */
+bool explain_upgrades(const struct surface *surface, const char *raw_path);
 
 void explain_run(const struct explain_request *request, struct explanation *out);
 

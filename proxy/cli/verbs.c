@@ -81,14 +81,16 @@ static const struct verb verbs[] = {
      "Reads one message a line and prints {\"verdict\",\"reason\",\"verb\",\"target\"} for each, "
      "from\n"
      "the same code as the gate, without a service running. --session asks a running Sidelock\n"
-     "for what the session narrows; --route picks one of several routes by its path."},
+     "for what the session narrows; --route picks one of several routes by its path,\n"
+     "of WebSockets or of MCP over HTTP; the first of these is taken without it."},
     {"explain", cmd_explain,
      "sidelock explain --surface S [--method M] PATH [-H 'Name: value']... [--plain]\n"
      "                 [--caller uid=N] [--certificate SHA256] [--session ID]",
      "which rule would admit or deny a request",
      "Works from the configuration alone, step by step. PATH may bring a query. The request is\n"
-     "taken to be a WebSocket upgrade, unless --plain or an Upgrade header says otherwise, from\n"
-     "this user, to this surface's own Host. --session asks a running Sidelock about a session\n"
+     "taken to come from this user, to this surface's own Host, and to be a WebSocket upgrade\n"
+     "where the path has such a route; where it has HTTP alone, with another method than GET, or\n"
+     "with --plain, it is a plain request. --session asks a running Sidelock about a session\n"
      "and takes its token to be presented. Exits with 1 if the request would be denied."},
     {"audit", cmd_audit,
      "sidelock audit verify [--json] [LOG]...\n"
