@@ -199,23 +199,33 @@ static void listen_later(struct transfer *transfer)
     uv_timer_start(&transfer->timer, on_listen_again, wait_ms, 0);
 }
 
+/* The stream that listens has ended. Whether it is opened again, for which the transfer stays. */
+static bool stays_listening(struct transfer *transfer)
+{
+    struct streamable *http = transfer->owner;
+
+    if (!transfer->has_head) {
+        go_down(http, 0);
+        return false;
+    }
+    if (transfer->use != USE_EVENTS || http->connect->stage == STAGE_GOODBYE) {
+        http->listen_wanted = false;
+        return false;
+    }
+    if (transfer->link != NULL)
+        links_give_back(transfer->link, false);
+    listen_later(transfer);
+    return true;
+}
+
 void streamable_done(struct transfer *transfer, const char *why)
 {
     struct streamable *http = transfer->owner;
-    bool listening = transfer->kind == TRANSFER_LISTEN, last = transfer->kind == TRANSFER_DELETE;
+    bool last = transfer->kind == TRANSFER_DELETE;
     bool unanswered = transfer->key[0] != '\0' && !transfer->answered;
 
-    if (listening && transfer->has_head && transfer->use == USE_EVENTS &&
-        http->connect->stage != STAGE_GOODBYE) {
-        if (transfer->link != NULL)
-            links_give_back(transfer->link, false);
-        listen_later(transfer);
+    if (transfer->kind == TRANSFER_LISTEN && stays_listening(transfer))
         return;
-    }
-    if (listening && transfer->has_head)
-        http->listen_wanted = false;
-    else if (listening)
-        go_down(http, 0);
     if (unanswered || (transfer->letter != NULL && why != NULL))
         fail_letter(http, transfer->letter, RPC_LOST,
                     why != NULL ? why : "the service ended the answer before it was complete",

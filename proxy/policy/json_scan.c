@@ -346,21 +346,30 @@ static bool records(const struct json_scan *scan, int16_t holder)
            text_list_contains(scan->descend, scan->members[holder].key);
 }
 
+/* Notes where the value of a recorded member begins; that member, or -1. */
+static int16_t begin_value(struct json_scan *scan, const unsigned char *at)
+{
+    int16_t holder = -1;
+
+    if (scan->depth > 0)
+        holder = scan->open[scan->depth - 1].member;
+    if (holder >= 0) {
+        scan->members[holder].type = *at == '{' ? JSON_TYPE_OBJECT : JSON_TYPE_ARRAY;
+        scan->members[holder].value.data = (const char *)at;
+    }
+    return holder;
+}
+
 /* `at` is on the bracket; returns at the next value. */
 static const unsigned char *open_container(struct json_scan *scan, const unsigned char *at)
 {
     const bool object = *at == '{';
     struct container *container;
-    int16_t holder = -1;
+    int16_t holder;
 
     if (scan->depth == JSON_DEPTH_MAX)
         return fault(scan, at, REASON_JSON_DEPTH);
-    if (scan->depth > 0)
-        holder = scan->open[scan->depth - 1].member;
-    if (holder >= 0) {
-        scan->members[holder].type = object ? JSON_TYPE_OBJECT : JSON_TYPE_ARRAY;
-        scan->members[holder].value.data = (const char *)at;
-    }
+    holder = begin_value(scan, at);
     container = &scan->open[scan->depth];
     container->object = object;
     container->record = object && (scan->depth == 0 || records(scan, holder));

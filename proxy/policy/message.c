@@ -218,6 +218,13 @@ static enum reason read_match(const struct json_scan *scan, int parent, struct m
     return REASON_ALLOWED;
 }
 
+/* Whether parameters are of the type that JSON-RPC 2.0 and the vocabulary give them. */
+static bool params_fit(const struct json_member *params, bool open)
+{
+    return params == NULL || params->type == JSON_TYPE_OBJECT ||
+           (params->type == JSON_TYPE_ARRAY && open);
+}
+
 /* A request or notification, whose id was read. */
 static enum reason read_call(const struct json_scan *scan, const struct vocabulary *vocabulary,
                              enum direction direction, fields found, struct message *out)
@@ -234,8 +241,7 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
         return REASON_VERB_UNKNOWN;
     if (rule != NULL && !(out->kind == MESSAGE_REQUEST ? rule->request : rule->notification))
         return REASON_MESSAGE_SHAPE;
-    if (params != NULL && params->type != JSON_TYPE_OBJECT &&
-        (params->type != JSON_TYPE_ARRAY || !vocabulary->open[direction]))
+    if (!params_fit(params, vocabulary->open[direction]))
         return REASON_MESSAGE_SHAPE;
     if (rule != NULL && rule->match_key != NULL && params != NULL) {
         enum reason reason = read_match(scan, index_of(scan, params), out);

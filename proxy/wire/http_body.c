@@ -79,13 +79,12 @@ static bool has_no_body(unsigned status, struct span method)
            (span_equals(method, "CONNECT") && status < 300);
 }
 
-enum reason http_body_of_response(const struct http_response *response, struct span method,
-                                  struct http_body *out)
+/* What the fields of an answer announce (RFC 9112 section 6.3). */
+static enum reason read_framing(const struct http_response *response, struct http_body *out)
 {
     struct span coding, length;
+    uint64_t bytes;
 
-    *out = (struct http_body){.closes = response->http_1_0 ||
-                                        http_response_has_token(response, "connection", "close")};
     if (!reason_allows(http_response_single(response, "transfer-encoding", &coding)) ||
         !reason_allows(http_response_single(response, "content-length", &length)))
         return REASON_UPSTREAM_PROTOCOL;
@@ -93,15 +92,28 @@ enum reason http_body_of_response(const struct http_response *response, struct s
         if (response->http_1_0 || length.data != NULL || !span_equals_nocase(coding, "chunked"))
             return REASON_UPSTREAM_PROTOCOL;
         out->kind = HTTP_BODY_CHUNKED;
-    } else if (length.data != NULL) {
-        uint64_t bytes;
-
-        if (!parse_length(length, &bytes))
-            return REASON_UPSTREAM_PROTOCOL;
-        expect_length(out, bytes);
-    } else {
-        out->kind = HTTP_BODY_UNTIL_CLOSE;
+        return REASON_ALLOWED;
     }
+    if (length.data == NULL) {
+        out->kind = HTTP_BODY_UNTIL_CLOSE;
+        return REASON_ALLOWED;
+    }
+    if (!parse_length(length, &bytes))
+        return REASON_UPSTREAM_PROTOCOL;
+    expect_length(out, bytes);
+    return REASON_ALLOWED;
+}
+
+enum reason http_body_of_response(const struct http_response *response, struct span method,
+                                  struct http_body *out)
+{
+    enum reason reason;
+
+    *out = (struct http_body){.closes = response->http_1_0 ||
+                                        http_response_has_token(response, "connection", "close")};
+    reason = read_framing(response, out);
+    if (!reason_allows(reason))
+        return reason;
     if (has_no_body(response->status, method)) {
         /* These may not announce a body: one that does might send it after all. */
         bool announced = out->kind == HTTP_BODY_CHUNKED || !out->done;

@@ -185,10 +185,22 @@ static void tell(struct sse_parser *parser, struct sse_event *event)
     parser->told = true;
 }
 
+/* At an empty line. */
+static enum sse_progress end_block(struct sse_parser *parser, struct sse_event *event)
+{
+    const struct sse_event *block = &parser->event;
+
+    if (!block->has_data && !block->has_type && !block->has_id && !block->has_retry) {
+        forget_block(parser);
+        return SSE_MORE;
+    }
+    tell(parser, event);
+    return SSE_EVENT;
+}
+
 /* At the end of a line: SSE_MORE if there is nothing to tell yet. */
 static enum sse_progress end_line(struct sse_parser *parser, struct sse_event *event)
 {
-    const struct sse_event *block = &parser->event;
     struct span line = content(parser->in_data ? &parser->data : &parser->line);
     size_t at = parser->in_data ? parser->data_line_at : 0;
     bool good = utf8_valid(line.data + at, line.length - at);
@@ -199,15 +211,8 @@ static enum sse_progress end_line(struct sse_parser *parser, struct sse_event *e
         buffer_reset(&parser->line);
         return good ? SSE_MORE : SSE_FAULT;
     }
-    if (line.length == 0) {
-        bool any = block->has_data || block->has_type || block->has_id || block->has_retry;
-
-        if (any)
-            tell(parser, event);
-        else
-            forget_block(parser);
-        return any ? SSE_EVENT : SSE_MORE;
-    }
+    if (line.length == 0)
+        return end_block(parser, event);
     if (good && line.data[0] == ':')
         event->comment = true;
     else

@@ -135,23 +135,33 @@ static enum reason read_body(struct connection *connection)
     return reason;
 }
 
-void exchange_client_ready(struct connection *connection, int events)
+/* Writes to the client, and reads of its request what may be read. */
+static enum reason serve_client(struct connection *connection, int events)
 {
     struct exchange *exchange = connection->exchange;
-    enum reason reason = REASON_ALLOWED;
+    enum reason reason;
 
     if ((events & UV_WRITABLE) != 0 && !outgoing_flush(&exchange->out, connection->handshake->fd,
                                                        worker_now_ms(connection->worker)))
-        reason = REASON_CLIENT_CLOSED;
-    if (reason_allows(reason) && exchange_wants_body(exchange)) {
+        return REASON_CLIENT_CLOSED;
+    if (exchange_wants_body(exchange)) {
         reason = take_early_bytes(connection);
         if (reason_allows(reason) && (events & UV_READABLE) != 0 && exchange_wants_body(exchange))
             reason = read_body(connection);
-    } else if ((events & UV_DISCONNECT) != 0) {
-        reason = REASON_CLIENT_CLOSED;
-    } else if ((events & UV_READABLE) != 0) {
-        exchange->pipelined = true;
+        return reason;
     }
+    if ((events & UV_DISCONNECT) != 0)
+        return REASON_CLIENT_CLOSED;
+    if ((events & UV_READABLE) != 0)
+        exchange->pipelined = true;
+    return REASON_ALLOWED;
+}
+
+void exchange_client_ready(struct connection *connection, int events)
+{
+    struct exchange *exchange = connection->exchange;
+    enum reason reason = serve_client(connection, events);
+
     if (!reason_allows(reason)) {
         connection_drop(connection, reason);
         return;

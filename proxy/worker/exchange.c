@@ -187,28 +187,45 @@ void exchange_answer(struct connection *connection, unsigned status, const char 
 
 /* ---- Time ---- */
 
+static bool is_stalled(const struct outgoing *out, uint64_t now_ms, uint64_t limit_ms)
+{
+    return !outgoing_empty(out) && now_ms - out->progress_ms > limit_ms;
+}
+
+/* Of a body that is held: from its first byte to its last. */
+static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms, uint64_t limit_ms)
+{
+    return exchange->held.active && exchange->phase != EXCHANGE_SENDING &&
+           now_ms - exchange->held.since_ms > limit_ms;
+}
+
+/* Whether the service owes bytes: an answer of a known length is one that it has; a stream may be
+ * silent. */
+static bool is_answer_due(const struct exchange *exchange)
+{
+    return exchange->phase == EXCHANGE_ANSWERING &&
+           exchange->answer_body.kind == HTTP_BODY_LENGTH && outgoing_empty(&exchange->out);
+}
+
 static enum reason overdue(const struct connection *connection, uint64_t now_ms)
 {
     const struct exchange *exchange = connection->exchange;
     const struct surface_limits *limits = &connection->surface->limits;
+    bool idle = now_ms - exchange->activity_ms > limits->body_timeout_ms;
 
     if (connection->deadline_ms != 0 && now_ms >= connection->deadline_ms)
         return REASON_UPSTREAM_TIMEOUT;
-    if (!outgoing_empty(&exchange->out) &&
-        now_ms - exchange->out.progress_ms > limits->write_timeout_ms)
+    if (is_stalled(&exchange->out, now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
-    if (exchange->held.active && now_ms - exchange->held.since_ms > limits->message_timeout_ms &&
-        exchange->phase != EXCHANGE_SENDING)
+    if (is_held_too_long(exchange, now_ms, limits->message_timeout_ms))
         return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT
                                                    : REASON_UPSTREAM_TIMEOUT;
-    if (exchange_wants_body(exchange) && now_ms - exchange->activity_ms > limits->body_timeout_ms)
+    if (idle && exchange_wants_body(exchange))
         return REASON_REQUEST_TIMEOUT;
-    /* An answer of a known length is one that the service has; a stream may be silent. */
-    if (exchange->phase == EXCHANGE_ANSWERING && exchange->answer_body.kind == HTTP_BODY_LENGTH &&
-        outgoing_empty(&exchange->out) && now_ms - exchange->activity_ms > limits->body_timeout_ms)
+    if (idle && is_answer_due(exchange))
         return REASON_UPSTREAM_TIMEOUT;
-    if (exchange->upstream != NULL && !outgoing_empty(&exchange->upstream->out) &&
-        now_ms - exchange->upstream->out.progress_ms > limits->write_timeout_ms)
+    if (exchange->upstream != NULL &&
+        is_stalled(&exchange->upstream->out, now_ms, limits->write_timeout_ms))
         return REASON_UPSTREAM_TIMEOUT;
     return REASON_ALLOWED;
 }

@@ -32,18 +32,19 @@ static ssize_t send_parts(int fd, const struct iovec *parts, size_t count)
 static bool reserve(struct outgoing *outgoing, size_t more)
 {
     size_t need = outgoing->length + more;
+    size_t capacity = outgoing->data != NULL ? 2 * need : need;
     unsigned char *data;
 
     if (outgoing->data != NULL && outgoing->offset + need <= outgoing->capacity)
         return true;
-    data = malloc(outgoing->data != NULL ? 2 * need : need);
+    data = malloc(capacity);
     if (data == NULL)
         return false;
-    if (outgoing->length > 0)
+    if (outgoing->data != NULL)
         memcpy(data, outgoing->data + outgoing->offset, outgoing->length);
-    outgoing->capacity = outgoing->data != NULL ? 2 * need : need;
     free(outgoing->data);
     outgoing->data = data;
+    outgoing->capacity = capacity;
     outgoing->offset = 0;
     return true;
 }

@@ -110,9 +110,9 @@ static enum reason read_request(struct connection *connection, const struct ipc_
         return reason;
     if (connection->route->kind == ROUTE_WEBSOCKET)
         return REASON_UPGRADE_REQUIRED;
-    if (strlen(admit->method) > REQUEST_METHOD_BYTES_MAX)
+    if (strlen(admit->method) >= sizeof(exchange->method))
         return REASON_METHOD_REFUSED;
-    strcpy(exchange->method, admit->method);
+    memcpy(exchange->method, admit->method, strlen(admit->method) + 1);
     exchange->head_only = strcmp(admit->method, "HEAD") == 0;
     exchange->keep_alive =
         !http_request_has_token(&connection->handshake->request, "connection", "close");

@@ -113,6 +113,7 @@ static enum error on_verdict(struct worker *worker, const void *bytes, size_t le
 static enum error on_link(struct worker *worker, const void *bytes, size_t length, int fd)
 {
     struct connection *connection;
+    struct exchange *exchange;
     struct ipc_link link;
 
     if (ipc_decode_link(bytes, length, &link) != OK || reason_allows(link.reason) != (fd >= 0)) {
@@ -121,11 +122,11 @@ static enum error on_link(struct worker *worker, const void *bytes, size_t lengt
         return ERROR_SYNTAX;
     }
     connection = connection_find(worker, link.connection);
-    if (connection != NULL && connection->exchange != NULL &&
-        connection->exchange->reply.length > 0)
+    exchange = connection != NULL ? connection->exchange : NULL;
+    if (exchange != NULL && exchange->reply.length > 0)
         mcp_reply_linked(connection, link.reason, fd);
-    else if (connection != NULL && connection->state == CONNECTION_EXCHANGE &&
-             connection->exchange->phase == EXCHANGE_DIALLING)
+    else if (exchange != NULL && connection->state == CONNECTION_EXCHANGE &&
+             exchange->phase == EXCHANGE_DIALLING)
         exchange_linked(connection, link.reason, fd);
     else if (fd >= 0)
         close(fd); /* whoever asked for it has gone */

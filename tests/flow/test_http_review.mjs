@@ -61,6 +61,8 @@ afterEach(() => {
   hangUp();
   hangUpHttp();
   assert.deepEqual(gate.workers(), workers, 'no worker died');
+  service.release();
+  service.hold();
   service.forget();
 });
 
@@ -246,6 +248,71 @@ describe('what the audit log says', () => {
     await gate.audited(mark, { event: 'denied', surface: 'both' }); // written after all of before
     const closed = gate.auditLines().slice(mark).filter(({ event }) => event === 'closed');
     assert.deepEqual(closed.map(({ requests }) => requests), [1, undefined]);
+  });
+});
+
+describe('what is cut while it is under way', () => {
+  // A request of each kind that is not answered yet, of one session.
+  async function pending(token) {
+    const held = await connect('mcp');
+    held.raw.send(post((options) => held.text({ ...options, token }), call(1, 'tools/list')).slice(0, -5));
+    const asked = await connect('mcp');
+    service.routes['/mcp'] = () => {};
+    asked.raw.send(post((options) => asked.text({ ...options, token }), call(1, 'tools/list')));
+    await until(() => service.requests.length === 1, 'the service to be asked');
+    return [held.raw, asked.raw];
+  }
+
+  it('by a revoked session: the client is told, the service has its links back', async () => {
+    const session = await gate.session('mcp');
+    const connections = await pending(session.token);
+    await until(async () => (await gate.connections('mcp')) === 2, 'two connections');
+    await gate.revoke(session.id);
+    for (const raw of connections) {
+      const response = await raw.response();
+      assert.equal(response.status, 401);
+      assert.equal(response.json.reason, 'session_revoked');
+      await raw.gone();
+    }
+    await gate.untilIdle('mcp');
+    await until(() => service.requests[0].aborted, 'the service to be told');
+  });
+
+  it('by a client that leaves before its link is there', async () => {
+    for (let i = 0; i < 50; i++) {
+      const { raw, text } = await connect('http');
+      raw.send(text({ path: `/slow?${i}` }));
+      if (i % 2) await until(() => service.requests.length > 0, 'a request');
+      raw.destroy();
+    }
+    await gate.untilIdle('http');
+    service.release();
+    await until(() => service.open.size <= 64, 'links to be closed');
+    const { raw, text } = await connect('http');
+    raw.send(text({ path: '/echo' }));
+    assert.equal((await raw.response()).status, 200);
+  });
+
+  it('by the end of the gate, within five seconds', async () => {
+    const other = scratchDir();
+    const own = await Gate.start(other, { surfaces: { http: gate.config.surfaces.http } });
+    const { token } = await own.session('http');
+    const stream = await EventStream.open(own, 'http', '/sse', { token });
+    await stream.has('hello');
+    const say = (options) => requestText({ host: `localhost:${own.port('http')}`, token, upgrade: false, ...options });
+    const [idle, half, slow, silent] = await Promise.all([1, 2, 3, 4].map(() => Raw.connect(own.port('http'))));
+    idle.send(say({ path: '/echo' }));
+    assert.equal((await idle.response()).status, 200);
+    const seen = service.requests.length;
+    half.send(say({ method: 'POST', path: '/sink', headers: [['Content-Length', 10]], body: 'half' }));
+    slow.send(say({ path: '/slow' }));
+    await until(() => service.requests.length === seen + 2, 'both requests');
+    const began = performance.now();
+    await own.stop();
+    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+    assert.equal((await slow.response()).status, 503);
+    for (const raw of [idle, half, silent]) await raw.gone();
+    await stream.end();
   });
 });
 

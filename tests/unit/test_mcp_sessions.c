@@ -160,7 +160,7 @@ static void test_end_all(void **state)
 /* A full table of one owner's, oldest first: "0", "1", ... */
 static void fill(const char *owner, size_t count)
 {
-    char id[16];
+    char id[24];
 
     for (size_t i = 0; i < count; i++) {
         snprintf(id, sizeof(id), "%zu", i);
@@ -191,7 +191,7 @@ static void test_limit_is_one_owners(void **state)
     open_and_release(1, "beta", "old");
     fill("alpha", MCP_SESSIONS_MAX - 1);
     for (int i = 0; i < 10; i++) {
-        char id[16];
+        char id[24];
 
         snprintf(id, sizeof(id), "more %d", i);
         open_and_release(1, "alpha", id);
@@ -206,7 +206,7 @@ static void test_limit_with_all_in_use(void **state)
 {
     static struct mcp_session *held[MCP_SESSIONS_MAX];
     struct mcp_session *session;
-    char id[16];
+    char id[24];
 
     (void)state;
     for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
