@@ -189,27 +189,44 @@ static void try_request(uint8_t choice, const struct http_body *body, const char
 
 /* ---- Answers ---- */
 
-/* No URL of the service's own address, and no other authority than was there. */
+/* Goes past the service's own address, if the URL has that; else false. */
+static bool cut_address(struct span *url)
+{
+    size_t at = begins(*url, "http:") ? strlen("http:") : 0;
+    struct span rest = {url->data + at, url->length - at};
+
+    if (!begins(rest, "//" HOST))
+        return false;
+    at += strlen("//" HOST);
+    *url = (struct span){url->data + at, url->length - at};
+    return url->length == 0 || strchr("/?#", url->data[0]) != NULL;
+}
+
+static bool ends(struct span span, struct span end)
+{
+    return span.length >= end.length &&
+           (end.length == 0 ||
+            memcmp(span.data + span.length - end.length, end.data, end.length) == 0);
+}
+
+/* As it was sent, or without the service's own address, which is all that may be cut. */
 static void check_location(const struct http_response *response, const struct http_field *field)
 {
     struct span url = field->value, rest = url;
-    bool was_sent = false;
+    bool known = false;
 
-    if (begins(rest, "http:"))
-        rest = (struct span){rest.data + 5, rest.length - 5};
-    if (begins(rest, "//" HOST)) {
-        size_t at = strlen("//" HOST);
-
-        require(rest.length > at && strchr("/?#", rest.data[at]) == NULL);
-    }
-    for (size_t i = 0; i < response->field_count; i++) {
+    require(!cut_address(&rest));
+    for (size_t i = 0; i < response->field_count && !known; i++) {
         struct span value = response->fields[i].value;
 
-        was_sent = was_sent || (value.length == url.length &&
-                                (url.length == 0 || memcmp(value.data, url.data, url.length) == 0));
+        if (cut_address(&value))
+            known = ends(url, value) && url.length > 0 && url.data[0] == '/' &&
+                    (url.length == 1 || (url.data[1] != '/' && url.data[1] != '\\'));
+        else
+            known = response->fields[i].value.length == url.length &&
+                    ends(url, response->fields[i].value);
     }
-    require(was_sent || (url.length > 0 && url.data[0] == '/' &&
-                         (url.length == 1 || (url.data[1] != '/' && url.data[1] != '\\'))));
+    require(known);
 }
 
 static void check_answer_field(const struct http_response *response, bool closes,
