@@ -6,6 +6,7 @@
 // Without, it speaks over its standard input and output, and supergateway puts it
 // on a WebSocket at /message. Both know ports, so their one listen() is given the
 // socket instead.
+import { webcrypto } from 'node:crypto';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -18,6 +19,9 @@ if (given.length !== (readyFd === undefined ? 1 : 3)) {
   console.error('usage: node everything.mjs [--http] [--ready-fd N] SOCKET');
   process.exit(64);
 }
+
+// The server expects it to be global, which it is from Node 20 on.
+globalThis.crypto ??= webcrypto;
 
 const listen = net.Server.prototype.listen;
 net.Server.prototype.listen = function (port, ...rest) {
