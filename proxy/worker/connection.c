@@ -283,6 +283,9 @@ void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now
         tick_open(connection, now_ms, now_s);
     else if (connection->state == CONNECTION_EXCHANGE)
         exchange_tick(connection, now_ms, now_s);
+    else if (connection->state == CONNECTION_HEAD && connection->admitted &&
+             now_s >= connection->expires_at)
+        connection_drop(connection, REASON_SESSION_EXPIRED);
     else if (connection->deadline_ms != 0 && now_ms >= connection->deadline_ms)
         on_deadline(connection);
 }

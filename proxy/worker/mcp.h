@@ -58,7 +58,8 @@ void mcp_reply(struct connection *connection, struct span text);
 void mcp_reply_linked(struct connection *connection, enum reason reason, int fd);
 
 /* mcp_events.c */
-/* A message of the gate's own on the stream of HTTP+SSE; false if that is at its end. */
+/* A message of the gate's own on the stream of HTTP+SSE; false if that is at its end, or not
+ * read. */
 bool mcp_events_say(struct connection *stream, struct span text);
 void mcp_events_receive(struct connection *connection, struct span piece);
 

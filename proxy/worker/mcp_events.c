@@ -121,7 +121,11 @@ static void flush(struct connection *connection)
 {
     struct buffer *out = &connection->exchange->mcp->out;
 
-    if (out->length > 0 && answer_send_piece(connection, (struct span){out->data, out->length}))
+    if (out->length == 0 || !answer_send_piece(connection, (struct span){out->data, out->length}))
+        return;
+    if (out->capacity > READ_BYTES)
+        buffer_clear(out); /* a large event passes; its memory need not stay */
+    else
         buffer_reset(out);
 }
 
@@ -130,7 +134,8 @@ bool mcp_events_say(struct connection *stream, struct span text)
     const struct sse_event event = {
         .has_type = true, .type = span_of("message"), .has_data = true, .data = text};
 
-    if (stream->state != CONNECTION_EXCHANGE || stream->exchange->phase != EXCHANGE_ANSWERING)
+    if (stream->state != CONNECTION_EXCHANGE || stream->exchange->phase != EXCHANGE_ANSWERING ||
+        stream->exchange->out.length > 2 * READ_BYTES)
         return false;
     sse_write(&event, &stream->exchange->mcp->out);
     flush(stream);

@@ -194,6 +194,35 @@ describe('what the service does', () => {
     assert.match(page.headers['content-type'], /^text\/html/);
   });
 
+  it('refusals do not pile up for a client that does not read its stream', async () => {
+    const event = (data, type = 'message') => `event: ${type}\ndata: ${data}\n\n`;
+    const params = { level: 'info', data: 'x'.repeat(16_000) };
+    const note = event(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params }));
+    let stalled;
+    service.routes['/mcp'] = async (exchange) => {
+      await exchange.head(200, [['Content-Type', 'text/event-stream']]);
+      await exchange.write(event('/mcp?sessionId=1', 'endpoint'));
+      for (let i = 0; i < 4000 && !exchange.socket.destroyed; i++) {
+        stalled = performance.now();
+        await exchange.write(note);
+      }
+    };
+    const stream = await Raw.connect(gate.port('mcp'), { paused: true });
+    const { raw, text } = await connect('mcp');
+    stream.send(text({ path: '/mcp', headers: [['Accept', 'text/event-stream']] }));
+    await until(() => stalled && performance.now() - stalled > 300, 'the stream to stall');
+    const say = (options) => text({ ...options, path: '/mcp?sessionId=1' });
+    const statuses = [];
+    for (let id = 1; id <= 1000; id++) {
+      raw.send(post(say, call(id, 'tools/call', { name: 'x' })));
+      statuses.push((await raw.response()).status);
+    }
+    assert.equal(statuses[0], 202);
+    assert.notEqual(statuses.at(-1), 202);
+    assert.ok(statuses.indexOf(statuses.at(-1)) < 700);
+    stream.destroy();
+  });
+
   it('the wait for its answer begins when it has the request', async () => {
     const answer = await ask(gate, 'quick', '/sink', {
       method: 'POST',
@@ -276,6 +305,17 @@ describe('what is cut while it is under way', () => {
     }
     await gate.untilIdle('mcp');
     await until(() => service.requests[0].aborted, 'the service to be told');
+  });
+
+  it('by its session’s end, also between two requests', async () => {
+    const mark = gate.mark();
+    const { id, token } = await gate.session('http', '--ttl', '2s');
+    const { raw, text } = await connect('http');
+    raw.send(text({ path: '/echo', token }));
+    assert.equal((await raw.response()).status, 200);
+    await raw.gone();
+    await gate.audited(mark, { event: 'closed', session: id, reason: 'session_expired', requests: 1 });
+    assert.equal(await gate.connections('http'), 0);
   });
 
   it('by a client that leaves before its link is there', async () => {
