@@ -74,18 +74,16 @@ static enum reason build_request(struct admission *admission, const struct ipc_d
     return reason_allows(reason) && buffer_failed(out) ? REASON_INTERNAL : reason;
 }
 
-static enum reason write_request(struct admission *admission, const struct ipc_dial *dial, int fd)
+/* What the broker itself says on the link; nothing if the worker speaks for itself. */
+static enum reason compose(struct admission *admission, const struct ipc_dial *dial,
+                           struct buffer *out)
 {
-    enum reason reason = admit_load_params(admission);
-    struct buffer head;
+    enum reason reason = REASON_ALLOWED;
 
-    buffer_init(&head, HEAD_BYTES_MAX);
-    if (reason_allows(reason))
-        reason = build_request(admission, dial, &head);
-    if (reason_allows(reason))
-        reason = upstream_write(fd, &head);
-    buffer_wipe(&head);
-    return reason;
+    if (dial->fields == NULL)
+        return reason;
+    reason = admit_load_params(admission);
+    return reason_allows(reason) ? build_request(admission, dial, out) : reason;
 }
 
 /* The grant may have ended since, and the route must be one that is dialled. */
@@ -106,19 +104,24 @@ static enum reason check(struct admission *admission, const struct ipc_dial *dia
     return admission_method(admission->route, &request);
 }
 
+/* The service hears of it only once nothing speaks against it. */
 static enum reason connect_link(struct admission *admission, const struct ipc_dial *dial, int *fd)
 {
     enum reason reason = check(admission, dial);
+    struct buffer head;
 
+    buffer_init(&head, HEAD_BYTES_MAX);
+    if (reason_allows(reason))
+        reason = compose(admission, dial, &head);
     if (reason_allows(reason))
         reason = upstream_connect(admission->surface->config, fd);
-    if (reason_allows(reason) && dial->fields != NULL) {
-        reason = write_request(admission, dial, *fd);
-        if (!reason_allows(reason)) {
-            close(*fd);
-            *fd = -1;
-        }
+    if (reason_allows(reason) && head.length > 0)
+        reason = upstream_write(*fd, &head);
+    if (!reason_allows(reason) && *fd >= 0) {
+        close(*fd);
+        *fd = -1;
     }
+    buffer_wipe(&head);
     return reason;
 }
 

@@ -153,6 +153,9 @@ static void begin(struct connection *connection, const struct http_response *res
     }
     assembly_clear(&exchange->held); /* the request's: it has done its part */
     framing = framing_of(exchange);
+    /* Of an answer that would be rewritten, the length to HEAD is not known. */
+    if (connection->route->answer != NULL && exchange->answer_body.done)
+        framing.has_length = false;
     (void)answer_send_head(connection, response, &framing);
 }
 

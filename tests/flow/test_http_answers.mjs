@@ -122,6 +122,10 @@ describe('answers', () => {
       }
       assert.equal(items[0].id, 'π');
     }
+    // What the rewritten answer's length would be, nobody knows before it is there.
+    const head = await ask(gate, 'answers', '/json', { token: tokens.answers, method: 'HEAD' });
+    assert.equal(head.status, 200);
+    assert.equal(head.headers['content-length'], undefined);
   });
 });
 
