@@ -4,6 +4,7 @@
 #include "policy/json_chars.h"
 #include "policy/json_keys.h"
 #include "policy/json_number.h"
+#include "policy/json_string.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -148,7 +149,7 @@ static const unsigned char *read_escape(struct json_scan *scan, const unsigned c
 /* `at` is behind the opening quote; returns behind the closing one. */
 static const unsigned char *read_string(struct json_scan *scan, const unsigned char *at)
 {
-    const unsigned char *end = scan->end;
+    const unsigned char *end = scan->end, *rest;
 
     scan->escaped = false;
     while (at != NULL) {
@@ -157,6 +158,11 @@ static const unsigned char *read_string(struct json_scan *scan, const unsigned c
             return fault(scan, at, REASON_JSON_SYNTAX);
         if (*at == '"')
             return at + 1;
+        rest = json_string_skip(at, end, &scan->escaped);
+        if (rest != at) {
+            at = rest;
+            continue;
+        }
         if (*at == '\\') {
             scan->escaped = true;
             at = read_escape(scan, at);
