@@ -21,11 +21,10 @@ static struct http_body framing_of(const struct exchange *exchange)
     return framing;
 }
 
-bool answer_send_head(struct connection *connection, const struct http_response *response,
-                      const struct http_body *framing)
+bool answer_send(struct connection *connection, const struct http_response *response,
+                 const struct http_body *framing, struct span body)
 {
     struct exchange *exchange = connection->exchange;
-    struct iovec part;
     struct buffer head;
     bool sent = false;
 
@@ -42,14 +41,12 @@ bool answer_send_head(struct connection *connection, const struct http_response 
         connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
     } else {
         exchange->answer_begun = true;
-        part = (struct iovec){head.data, head.length};
-        sent = exchange_send(connection, &part, 1);
+        sent = exchange_send_answer(connection, (struct span){head.data, head.length}, body);
     }
     buffer_clear(&head);
     return sent;
 }
 
-/* A piece of a streamed body. */
 bool answer_send_piece(struct connection *connection, struct span piece)
 {
     struct framed_piece framed;
@@ -156,58 +153,69 @@ static void begin(struct connection *connection, const struct http_response *res
     /* Of an answer that would be rewritten, the length to HEAD is not known. */
     if (connection->route->answer != NULL && exchange->answer_body.done)
         framing.has_length = false;
-    (void)answer_send_head(connection, response, &framing);
+    (void)answer_send(connection, response, &framing, (struct span){NULL, 0});
 }
 
-/* More of the head; its bytes lie together only here. */
+/*
+ * Reads heads until that of the answer itself, which is kept for as long as the
+ * exchange lasts; one that came in pieces lies together only there. Then `seen`
+ * begins with it.
+ */
+static enum http_progress read_heads(struct exchange *exchange, struct span *seen,
+                                     struct http_response *response)
+{
+    struct buffer *head = &exchange->head;
+    const bool pieces = head->length > 0;
+    enum http_progress progress;
+    enum reason reason;
+
+    if (pieces) {
+        buffer_append(head, seen->data, seen->length);
+        *seen = (struct span){head->data, head->length};
+    }
+    while ((progress = http_response_parse(seen->data, seen->length, response, &reason)) ==
+               HTTP_COMPLETE &&
+           response->status < 200) {
+        if (response->status == 101 || ++exchange->interim > INTERIM_ANSWERS_MAX)
+            return HTTP_FAULT;
+        if (pieces)
+            buffer_consume(head, response->head_bytes);
+        *seen = pieces ? (struct span){head->data, head->length}
+                       : (struct span){seen->data + response->head_bytes,
+                                       seen->length - response->head_bytes};
+    }
+    if (!pieces && progress != HTTP_FAULT)
+        buffer_append(head, seen->data,
+                      progress == HTTP_COMPLETE ? response->head_bytes : seen->length);
+    return buffer_failed(head) ? HTTP_FAULT : progress;
+}
+
+/* More of the head, and what may follow it. */
 static void take_head(struct connection *connection, const char *bytes, size_t length)
 {
     struct exchange *exchange = connection->exchange;
+    struct span seen = {bytes, length};
     struct http_response response;
-    enum reason reason;
 
-    buffer_append(&exchange->head, bytes, length);
-    while (connection->state == CONNECTION_EXCHANGE && exchange->phase == EXCHANGE_SENDING) {
-        enum http_progress progress =
-            buffer_failed(&exchange->head)
-                ? HTTP_FAULT
-                : http_response_parse(exchange->head.data, exchange->head.length, &response,
-                                      &reason);
-
-        if (progress == HTTP_MORE)
-            return;
-        if (progress == HTTP_FAULT ||
-            (response.status < 200 &&
-             (response.status == 101 || ++exchange->interim > INTERIM_ANSWERS_MAX))) {
-            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
-            return;
-        }
-        if (response.status >= 200)
-            begin(connection, &response);
-        else
-            buffer_consume(&exchange->head, response.head_bytes);
+    switch (read_heads(exchange, &seen, &response)) {
+    case HTTP_MORE:
+        return;
+    case HTTP_FAULT:
+        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
+        return;
+    case HTTP_COMPLETE:
+        begin(connection, &response);
+        break;
     }
     if (connection->state != CONNECTION_EXCHANGE || exchange->phase != EXCHANGE_ANSWERING)
         return;
     if (exchange->answer_body.done) {
-        if (exchange->head.length > response.head_bytes)
+        if (seen.length > response.head_bytes)
             exchange->answer_body.closes = true;
         complete(connection);
-    } else if (exchange->head.length > response.head_bytes) {
-        take_body(connection, exchange->head.data + response.head_bytes,
-                  exchange->head.length - response.head_bytes);
+    } else if (seen.length > response.head_bytes) {
+        take_body(connection, seen.data + response.head_bytes, seen.length - response.head_bytes);
     }
-}
-
-static void receive(struct connection *connection, const char *bytes, size_t length)
-{
-    struct exchange *exchange = connection->exchange;
-
-    if (exchange->phase == EXCHANGE_SENDING) {
-        take_head(connection, bytes, length);
-        return;
-    }
-    take_body(connection, bytes, length);
 }
 
 /* The service has closed: that may be the end of its answer. */
@@ -229,17 +237,68 @@ static void ended(struct connection *connection)
                     exchange->head.length > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_GONE);
 }
 
-static void read_upstream(struct connection *connection)
+/* Whether bytes have come; acts on it if they never will. */
+static bool has_come(struct connection *connection, ssize_t received)
 {
-    char *buffer = (char *)connection->worker->read_buffer;
-    ssize_t received = recv(connection->exchange->upstream->fd, buffer, READ_BYTES, 0);
-
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return;
+        return false;
     if (received <= 0)
         ended(connection);
+    return received > 0;
+}
+
+/*
+ * A held body of known length is received where it is held. One byte more is
+ * asked for where it ends: what comes after it makes the link worthless.
+ */
+static void read_held(struct connection *connection)
+{
+    struct exchange *exchange = connection->exchange;
+    struct http_body *body = &exchange->answer_body;
+    const size_t want = body->left < READ_BYTES ? (size_t)body->left : READ_BYTES;
+    struct iovec parts[2] = {{NULL, want}, {connection->worker->read_buffer, 1}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = want == body->left ? 2 : 1};
+    unsigned char *room;
+    struct span piece;
+    size_t taken;
+    ssize_t received;
+
+    if (assembly_reserve(&exchange->held, want, body->left - want,
+                         connection->surface->limits.max_message_bytes, &room) != OK) {
+        connection_drop(connection, REASON_MESSAGE_TOO_BIG);
+        return;
+    }
+    parts[0].iov_base = room;
+    received = recvmsg(exchange->upstream->fd, &message, 0);
+    if (!has_come(connection, received))
+        return;
+    exchange->activity_ms = worker_now_ms(connection->worker);
+    body->closes = body->closes || (size_t)received > want;
+    (void)http_body_next(body, (const char *)room,
+                         (size_t)received < want ? (size_t)received : want, &taken, &piece);
+    assembly_commit(&exchange->held, taken);
+    if (body->done)
+        complete(connection);
+}
+
+static void read_upstream(struct connection *connection)
+{
+    const struct exchange *exchange = connection->exchange;
+    char *buffer = (char *)connection->worker->read_buffer;
+    ssize_t received;
+
+    if (exchange->phase == EXCHANGE_ANSWERING && exchange->mode == ANSWER_HOLD &&
+        exchange->answer_body.kind == HTTP_BODY_LENGTH && !exchange->answer_body.done) {
+        read_held(connection);
+        return;
+    }
+    received = recv(exchange->upstream->fd, buffer, READ_BYTES, 0);
+    if (!has_come(connection, received))
+        return;
+    if (exchange->phase == EXCHANGE_SENDING)
+        take_head(connection, buffer, (size_t)received);
     else
-        receive(connection, buffer, (size_t)received);
+        take_body(connection, buffer, (size_t)received);
 }
 
 void exchange_upstream_ready(struct connection *connection, int status, int events)

@@ -74,6 +74,25 @@ bool exchange_send(struct connection *connection, const struct iovec *parts, siz
     return false;
 }
 
+bool exchange_send_answer(struct connection *connection, struct span head, struct span body)
+{
+    struct exchange *exchange = connection->exchange;
+    struct assembly *held = &exchange->held;
+    struct iovec parts[2] = {{(void *)(uintptr_t)head.data, head.length},
+                             {(void *)(uintptr_t)body.data, body.length}};
+    struct outgoing rest = {
+        .data = held->data, .length = held->length, .offset = PRE_BYTES, .progress_ms = 0};
+
+    if (held->data == NULL || body.data != held_text(exchange).data || body.length != held->length)
+        return exchange_send(connection, parts, 2);
+    *held = (struct assembly){0};
+    if (outgoing_send_block(&exchange->out, connection->handshake->fd,
+                            worker_now_ms(connection->worker), parts, &rest))
+        return true;
+    connection_drop(connection, REASON_CLIENT_CLOSED);
+    return false;
+}
+
 void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked)
 {
     framed->parts[0] = (struct iovec){

@@ -91,6 +91,8 @@ bool exchange_wants_body(const struct exchange *exchange);
 void exchange_watch(struct connection *connection);
 /* Sends to the client; drops the connection if that is gone. False then. */
 bool exchange_send(struct connection *connection, const struct iovec *parts, size_t count);
+/* The same for a head and a body, which may be all that is held: then it is held no more. */
+bool exchange_send_answer(struct connection *connection, struct span head, struct span body);
 /* The parts of a piece of a body as it is sent on: framed, if that is in chunks. */
 struct framed_piece {
     char header[HTTP_CHUNK_HEADER_MAX];
@@ -143,9 +145,10 @@ void held_send(struct connection *connection, const struct http_response *respon
                struct span text);
 
 /* answer.c */
-/* The head towards the client; false: the connection is dropped. */
-bool answer_send_head(struct connection *connection, const struct http_response *response,
-                      const struct http_body *framing);
+/* The head towards the client, with the whole body or none; false: the connection is dropped. */
+bool answer_send(struct connection *connection, const struct http_response *response,
+                 const struct http_body *framing, struct span body);
+/* A piece of a streamed body. */
 bool answer_send_piece(struct connection *connection, struct span piece);
 /* The body's end. */
 void answer_end(struct connection *connection);

@@ -8,17 +8,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* Those of an exchange that goes well, too: a change of them takes system calls. */
+#define HANDSHAKE_EVENTS (UV_READABLE | UV_DISCONNECT)
 #define LINGER_BYTES_MAX (256 * 1024)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static enum error new_request_id(struct handshake *handshake)
+static void new_request_id(struct worker *worker, struct handshake *handshake)
 {
     unsigned char random[(REQUEST_ID_SIZE - 1) / 2];
-    enum error error = secret_random(random, sizeof(random));
 
+    worker_random(worker, random, sizeof(random));
     text_hex(random, sizeof(random), handshake->request_id);
-    return error;
 }
 
 enum error handshake_start(struct connection *connection, int fd)
@@ -27,19 +28,19 @@ enum error handshake_start(struct connection *connection, int fd)
 
     if (handshake == NULL)
         return ERROR_MEMORY;
-    if (new_request_id(handshake) != OK ||
-        uv_poll_init(&connection->worker->loop, &handshake->poll, fd) != 0) {
+    if (uv_poll_init(&connection->worker->loop, &handshake->poll, fd) != 0) {
         free(handshake);
         return ERROR_IO;
     }
     handshake->fd = fd;
     handshake->connection = connection;
     handshake->poll.data = handshake;
+    new_request_id(connection->worker, handshake);
     buffer_init(&handshake->offer, 1024);
     buffer_init(&handshake->response, HTTP_HEAD_BYTES_MAX + READ_BYTES);
     buffer_init(&handshake->denial, HTTP_HEAD_BYTES_MAX);
     connection->handshake = handshake;
-    handshake_watch(connection, UV_READABLE);
+    handshake_watch(connection, HANDSHAKE_EVENTS);
     return OK;
 }
 
@@ -258,15 +259,12 @@ void handshake_next(struct connection *connection)
     size_t taken = handshake->request.head_bytes;
     size_t rest = handshake->head_length > taken ? handshake->head_length - taken : 0;
 
-    if (new_request_id(handshake) != OK) {
-        connection_drop(connection, REASON_INTERNAL);
-        return;
-    }
+    new_request_id(connection->worker, handshake);
     connection->state = CONNECTION_HEAD;
     connection->deadline_ms =
         worker_now_ms(connection->worker) + (rest > 0 ? HEAD_TIMEOUT_MS : KEEP_ALIVE_TIMEOUT_MS);
     handshake->path[0] = handshake->ticket_subprotocol[0] = '\0';
-    handshake_watch(connection, UV_READABLE);
+    handshake_watch(connection, HANDSHAKE_EVENTS);
     if (rest == 0) {
         handshake_free_head(handshake);
         handshake->head_only = handshake->page = false;

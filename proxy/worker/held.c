@@ -95,7 +95,7 @@ void held_send(struct connection *connection, const struct http_response *respon
 {
     const struct http_body framing = {.kind = HTTP_BODY_LENGTH, .left = text.length};
 
-    if (answer_send_head(connection, response, &framing) && answer_send_piece(connection, text))
+    if (answer_send(connection, response, &framing, text))
         exchange_finish(connection);
 }
 

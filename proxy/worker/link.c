@@ -63,19 +63,6 @@ void link_close(struct connection *connection)
     close(fd);
 }
 
-static void next_mask(struct worker *worker, unsigned char mask[4])
-{
-    if (worker->mask_left < 4) {
-        if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK) {
-            worker_fail(worker, "no random bytes");
-            memset(worker->mask_pool, 0, sizeof(worker->mask_pool));
-        }
-        worker->mask_left = sizeof(worker->mask_pool);
-    }
-    worker->mask_left -= 4;
-    memcpy(mask, worker->mask_pool + worker->mask_left, 4);
-}
-
 /* Sends what the socket takes; the number of bytes, or -1 if the link is dead. */
 static ssize_t send_some(int fd, const unsigned char *bytes, size_t length)
 {
@@ -140,7 +127,7 @@ static void send_small(struct connection *connection, enum ws_opcode opcode,
     size_t header, total;
     ssize_t sent;
 
-    next_mask(connection->worker, mask);
+    worker_random(connection->worker, mask, sizeof(mask));
     header = ws_header_write(frame, opcode, length, mask);
     ws_mask(frame + header, payload, length, mask);
     total = header + length;
@@ -177,7 +164,7 @@ void link_send(struct connection *connection, enum ws_opcode opcode, const unsig
     if (link->out_length == 0)
         link->progress_ms = worker_now_ms(connection->worker);
     frame = link->out + link->out_length;
-    next_mask(connection->worker, mask);
+    worker_random(connection->worker, mask, sizeof(mask));
     header = ws_header_write(frame, opcode, length, mask);
     ws_mask(frame + header, payload, length, mask);
     link->out_length += header + length;

@@ -87,6 +87,30 @@ bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const str
     return (size_t)sent == total || keep(outgoing, parts, count, (size_t)sent, total);
 }
 
+bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
+                         const struct iovec *head, struct outgoing *block)
+{
+    struct iovec parts[2] = {*head, {block->data + block->offset, block->length}};
+    size_t total = head->iov_len + block->length;
+    ssize_t sent = outgoing_empty(outgoing) ? send_parts(fd, parts, 2) : 0;
+    bool alive = sent >= 0;
+
+    if (alive && outgoing_empty(outgoing))
+        outgoing->progress_ms = now_ms;
+    if (alive && (size_t)sent > head->iov_len && (size_t)sent < total) {
+        size_t taken = (size_t)sent - head->iov_len;
+
+        outgoing->data = block->data;
+        outgoing->offset = block->offset + taken;
+        outgoing->length = block->length - taken;
+        *block = (struct outgoing){0};
+    } else if (alive && (size_t)sent < total) {
+        alive = keep(outgoing, parts, 2, (size_t)sent, total);
+    }
+    outgoing_clear(block);
+    return alive;
+}
+
 bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
 {
     struct iovec part = {outgoing->data + outgoing->offset, outgoing->length};

@@ -24,6 +24,12 @@ struct outgoing {
 /* Sends the parts in order. False: the peer is gone, or there is no memory. */
 bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const struct iovec *parts,
                    size_t count);
+/*
+ * Sends a head and the block behind it, whose memory is taken over in any case:
+ * what the peer does not take at once need not be copied. False as above.
+ */
+bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
+                         const struct iovec *head, struct outgoing *block);
 /* Sends more of what is left. False: the peer is gone. */
 bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms);
 void outgoing_clear(struct outgoing *outgoing);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define ASSEMBLY_BYTES_MIN 4096
+#define ASSEMBLY_GROWTH    32
 
 void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms)
 {
@@ -14,12 +15,12 @@ void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms)
 }
 
 /*
- * Grows to what the frame header promises, but never by more than what has
+ * Grows to what the header promises, but to no more than so many times what has
  * come so far plus a floor: a header alone buys nobody a large allocation.
  */
 static enum error grow(struct assembly *assembly, size_t need, size_t promised)
 {
-    size_t capacity = 2 * need;
+    size_t capacity = ASSEMBLY_GROWTH * assembly->length;
     unsigned char *data;
 
     if (capacity > promised)
@@ -36,8 +37,8 @@ static enum error grow(struct assembly *assembly, size_t need, size_t promised)
     return OK;
 }
 
-enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
-                           uint64_t expected, size_t max_bytes)
+enum error assembly_reserve(struct assembly *assembly, size_t length, uint64_t expected,
+                            size_t max_bytes, unsigned char **room)
 {
     size_t need = assembly->length + length;
 
@@ -49,9 +50,26 @@ enum error assembly_append(struct assembly *assembly, const unsigned char *bytes
         if (error != OK)
             return error;
     }
+    *room = assembly->data + PRE_BYTES + assembly->length;
+    return OK;
+}
+
+void assembly_commit(struct assembly *assembly, size_t length)
+{
+    assembly->length += length;
+}
+
+enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
+                           uint64_t expected, size_t max_bytes)
+{
+    unsigned char *room;
+    enum error error = assembly_reserve(assembly, length, expected, max_bytes, &room);
+
+    if (error != OK)
+        return error;
     if (length > 0)
-        memcpy(assembly->data + PRE_BYTES + assembly->length, bytes, length);
-    assembly->length = need;
+        memcpy(room, bytes, length);
+    assembly_commit(assembly, length);
     return OK;
 }
 

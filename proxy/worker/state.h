@@ -214,8 +214,8 @@ struct worker {
     unsigned char *read_buffer;  /* PRE_BYTES + READ_BYTES */
     unsigned char *write_buffer; /* WS_CLIENT_HEADER_MAX + READ_BYTES */
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
-    unsigned char mask_pool[4096];
-    size_t mask_left;
+    unsigned char random[4096];  /* for worker_random */
+    size_t random_left;
     bool draining, stopping, failed, abort_wanted;
     uint64_t drain_deadline_ms;
 };
@@ -227,6 +227,8 @@ static inline uint64_t worker_now_ms(const struct worker *worker)
 }
 /* Stops the process: the broker is gone or broke the protocol. */
 void worker_fail(struct worker *worker, const char *why);
+/* Random bytes for masks and names: at most a few at a time, none is given out twice. */
+void worker_random(struct worker *worker, unsigned char *out, size_t length);
 void worker_accept_more(struct worker *worker, bool accept);
 
 /* accept.c */
@@ -355,7 +357,14 @@ void relay_message(struct connection *connection, enum direction direction, unsi
 /* Decides who may be read, from who can be written to. */
 void relay_flow(struct connection *connection);
 void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms);
-/* Room for `length` more bytes in all; ERROR_LIMIT beyond the surface's max_message_bytes. */
+/*
+ * Room for `length` more bytes, to be committed once they are there; `expected`
+ * are to come behind them. ERROR_LIMIT beyond the surface's max_message_bytes.
+ */
+enum error assembly_reserve(struct assembly *assembly, size_t length, uint64_t expected,
+                            size_t max_bytes, unsigned char **room) MUST_CHECK;
+void assembly_commit(struct assembly *assembly, size_t length);
+/* Both at once. */
 enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
                            uint64_t expected, size_t max_bytes) MUST_CHECK;
 void assembly_clear(struct assembly *assembly);

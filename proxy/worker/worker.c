@@ -5,6 +5,7 @@
 #include "system/sandbox.h"
 #include "worker/mcp.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -16,6 +17,8 @@
 #define DESCRIPTORS_OF_TLS         2 /* the socket pair between TLS and the rest */
 #define ACCEPT_SLACK               128
 #define COUNTS_INTERVAL_MS         1000
+#define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */
+#define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
 #define EXIT_FAILED                70
 
 void worker_fail(struct worker *worker, const char *why)
@@ -26,6 +29,19 @@ void worker_fail(struct worker *worker, const char *why)
     /* While it stops, the loop must turn until every handle has closed. */
     if (!worker->stopping)
         uv_stop(&worker->loop);
+}
+
+void worker_random(struct worker *worker, unsigned char *out, size_t length)
+{
+    if (worker->random_left < length) {
+        if (secret_random(worker->random, sizeof(worker->random)) != OK) {
+            worker_fail(worker, "no random bytes");
+            memset(worker->random, 0, sizeof(worker->random));
+        }
+        worker->random_left = sizeof(worker->random);
+    }
+    worker->random_left -= length;
+    memcpy(out, worker->random + worker->random_left, length);
 }
 
 static void drop_all(struct worker *worker, enum reason reason,
@@ -314,6 +330,16 @@ static enum error size_descriptors(struct worker *worker, size_t *descriptors)
     return OK;
 }
 
+/*
+ * Large messages come one after another: what one gave back the next takes,
+ * and not new pages of the kernel's each time.
+ */
+static void keep_heap(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES_MAX);
+}
+
 static enum error allocate(struct worker *worker)
 {
     enum error error;
@@ -327,9 +353,9 @@ static enum error allocate(struct worker *worker)
         worker->write_buffer == NULL || worker->ipc_buffer == NULL)
         return ERROR_MEMORY;
     /* OpenSSL's generator seeds itself here, while it still may. */
-    if (secret_random(worker->mask_pool, sizeof(worker->mask_pool)) != OK)
+    if (secret_random(worker->random, sizeof(worker->random)) != OK)
         return ERROR_CRYPTO;
-    worker->mask_left = sizeof(worker->mask_pool);
+    worker->random_left = sizeof(worker->random);
     error = secure_allocate(worker);
     if (error == OK)
         error = json_scan_create(&worker->scan);
@@ -359,6 +385,7 @@ static enum error start(struct worker *worker, const struct worker_options *opti
     size_t descriptors;
     enum error error = size_descriptors(worker, &descriptors);
 
+    keep_heap();
     if (error == OK)
         error = allocate(worker);
     if (error == OK)
