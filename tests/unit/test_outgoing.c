@@ -182,6 +182,67 @@ static void test_progress(void **state)
     free(bytes);
 }
 
+/* A head and a block, which is ours no more, to a peer that had something left or not. */
+static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
+{
+    const size_t offset = 64, length = MANY_BYTES - head_bytes;
+    unsigned char *bytes = numbered(left_bytes + MANY_BYTES), *received = malloc(MANY_BYTES);
+    struct iovec left = part(bytes, left_bytes), head = part(bytes + left_bytes, head_bytes);
+    struct outgoing block = {.data = malloc(offset + length), .length = length, .offset = offset};
+    size_t at = 0, taken;
+
+    assert_non_null(block.data);
+    assert_non_null(received);
+    memcpy(block.data + offset, bytes + left_bytes + head_bytes, length);
+    assert_true(outgoing_send(&link->out, link->ends[0], 1, &left, left_bytes > 0 ? 1 : 0));
+    at = take(link, received, left_bytes < 20000 ? left_bytes : 20000); /* makes some room */
+    assert_memory_equal(received, bytes, at);
+    assert_true(outgoing_send_block(&link->out, link->ends[0], 1, &head, &block));
+    assert_null(block.data);
+    assert_false(outgoing_empty(&link->out));
+    while (at < left_bytes + MANY_BYTES) {
+        taken = take(link, received, 5000);
+        assert_true(taken > 0);
+        assert_memory_equal(received, bytes + at, taken);
+        at += taken;
+        assert_true(outgoing_flush(&link->out, link->ends[0], 2));
+    }
+    assert_true(outgoing_empty(&link->out));
+    assert_int_equal(take(link, received, 1), 0);
+    free(bytes);
+    free(received);
+}
+
+static void test_block(void **state)
+{
+    send_block(*state, 0, 0);
+    send_block(*state, 200, 0);
+    send_block(*state, 200, SMALL);
+    send_block(*state, MANY_BYTES - 1, 0); /* the head alone is more than the peer takes */
+}
+
+static void test_small_block(void **state)
+{
+    struct link *link = *state;
+    struct outgoing block = {.data = malloc(3), .length = 3};
+    const struct iovec head = part("head ", 5);
+    unsigned char text[16];
+
+    assert_non_null(block.data);
+    memcpy(block.data, "two", 3);
+    assert_true(outgoing_send_block(&link->out, link->ends[0], 7, &head, &block));
+    assert_null(block.data);
+    assert_true(outgoing_empty(&link->out));
+    assert_null(link->out.data);
+    assert_int_equal(take(link, text, sizeof(text)), 8);
+    assert_memory_equal(text, "head two", 8);
+    close(link->ends[1]);
+    link->ends[1] = -1;
+    block = (struct outgoing){.data = malloc(3), .length = 3};
+    assert_false(outgoing_send_block(&link->out, link->ends[0], 7, &head, &block));
+    assert_null(block.data);
+}
+
 static void test_peer_gone(void **state)
 {
     struct link *link = *state;
@@ -239,7 +300,8 @@ int main(void)
         OUTGOING_TEST(test_at_once),           OUTGOING_TEST(test_nothing),
         OUTGOING_TEST(test_in_parts),          OUTGOING_TEST(test_order),
         OUTGOING_TEST(test_progress),          OUTGOING_TEST(test_peer_gone),
-        OUTGOING_TEST(test_many_small_pieces),
+        OUTGOING_TEST(test_many_small_pieces), OUTGOING_TEST(test_block),
+        OUTGOING_TEST(test_small_block),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
