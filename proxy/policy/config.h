@@ -95,14 +95,14 @@ struct route {
     struct query_inject *inject;
     size_t inject_count;
     char *query_bearer;            /* a parameter that becomes Authorization: Bearer; NULL: none */
-    bool query_set;                /* false on an HTTP route: the client's query passes as it is */
     struct text_list methods;      /* ROUTE_HTTP; upper case */
     struct route_body *body;       /* NULL: the client's own; ROUTE_HTTP */
     struct route_answer *answer;   /* NULL: as it comes; ROUTE_HTTP */
     struct route_prepare *prepare; /* NULL: none */
     struct text_list headers;      /* request headers forwarded, lower case */
     struct text_list subprotocols; /* empty: none is spoken, none forwarded */
-    bool subprotocol_required;     /* refuse a client that offers none of them */
+    bool query_set;                /* false on an HTTP route: the client's query passes as it is */
+    bool subprotocol_required;     /* refuse a client that offers none of the subprotocols */
     bool binary;                   /* binary messages may pass (opaque vocabularies only) */
     enum host_upstream host;
     char *host_fixed; /* with HOST_UPSTREAM_FIXED */
@@ -145,7 +145,6 @@ struct surface {
     char *can_do; /* may be NULL */
     struct listen_address *listen;
     size_t listen_count;
-    bool allow_non_loopback;
     char *upstream_socket; /* absolute path */
     struct text_list
         hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
@@ -155,11 +154,12 @@ struct surface {
     enum refusal_mode on_refusal;
     uint32_t *caller_uids; /* resolved: "self" is the uid that loads */
     size_t caller_uid_count;
-    bool callers_named; /* false: any caller; a failed look-up is then no denial */
     struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
     struct surface_tls *tls;              /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;
     bool allow_verbs_set, allow_targets_set, allow_server_verbs_set; /* absent is not empty */
+    bool callers_named; /* false: any caller; a failed look-up is then no denial */
+    bool allow_non_loopback;
     struct route *routes;
     size_t route_count;
     struct surface_limits limits;

@@ -40,7 +40,7 @@ void mcp_end(struct connection *connection)
     connection->exchange->mcp = NULL;
     if (mcp->session != NULL && mcp->awaited[0] != '\0' && !mcp->resumable)
         vet_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
-    if (mcp->endpoint) {
+    if (mcp->endpoint && mcp->session != NULL) {
         mcp->session->stream = NULL;
         mcp_sessions_end(&connection->worker->mcp_sessions, mcp->session);
     }
@@ -249,8 +249,11 @@ static enum reason open_session(struct connection *connection, struct span id)
 
 static bool is_type(struct span value, const char *type)
 {
-    const char *semicolon = value.data != NULL ? memchr(value.data, ';', value.length) : NULL;
+    const char *semicolon;
 
+    if (value.data == NULL)
+        return false;
+    semicolon = memchr(value.data, ';', value.length);
     if (semicolon != NULL)
         value.length = (size_t)(semicolon - value.data);
     while (value.length > 0 && value.data[value.length - 1] == ' ')

@@ -79,16 +79,13 @@ static void judge_rpc(json_t *message)
             abort();
         return;
     }
-    if (strcmp(verb, "call") == 0) {
+    if (strcmp(verb, "call") == 0 || strcmp(verb, "tools/call") == 0) {
         if (!target_permitted(json_object_get(params, "name")))
             abort();
     } else if (strcmp(verb, "ref") == 0) {
         json_t *name = json_object_get(ref, "name"), *uri = json_object_get(ref, "uri");
 
         if ((name == NULL) == (uri == NULL) || !target_permitted(name != NULL ? name : uri))
-            abort();
-    } else if (strcmp(verb, "tools/call") == 0) {
-        if (!target_permitted(json_object_get(params, "name")))
             abort();
     } else if (strcmp(verb, "ping") != 0 && strcmp(verb, "note") != 0 &&
                strcmp(verb, "list") != 0) {
