@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #define HEAD_OUT_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
+#define HELD_READ_BYTES    (4 * READ_BYTES) /* one read of what is held: all that a socket has */
 
 /* How the body goes on to the client, who speaks HTTP/1.1. */
 static struct http_body framing_of(const struct exchange *exchange)
@@ -81,6 +82,7 @@ static void complete(struct connection *connection)
 
 static void take_piece(struct connection *connection, struct span piece)
 {
+    const size_t max_bytes = connection->surface->limits.max_message_bytes;
     struct exchange *exchange = connection->exchange;
 
     if (exchange->mode == ANSWER_STREAM) {
@@ -91,10 +93,15 @@ static void take_piece(struct connection *connection, struct span piece)
         mcp_events_receive(connection, piece);
         return;
     }
+    /* All of it came in one read: it is looked into before there is another. */
+    if (exchange->answer_body.done && exchange->held.length == 0 && piece.length <= max_bytes) {
+        exchange->whole = piece;
+        return;
+    }
     if (assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
                         exchange->answer_body.kind == HTTP_BODY_LENGTH ? exchange->answer_body.left
                                                                        : 0,
-                        connection->surface->limits.max_message_bytes) != OK)
+                        max_bytes) != OK)
         connection_drop(connection, REASON_MESSAGE_TOO_BIG);
 }
 
@@ -255,7 +262,7 @@ static void read_held(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
     struct http_body *body = &exchange->answer_body;
-    const size_t want = body->left < READ_BYTES ? (size_t)body->left : READ_BYTES;
+    const size_t want = body->left < HELD_READ_BYTES ? (size_t)body->left : HELD_READ_BYTES;
     struct iovec parts[2] = {{NULL, want}, {connection->worker->read_buffer, 1}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = want == body->left ? 2 : 1};
     unsigned char *room;
@@ -292,7 +299,7 @@ static void read_upstream(struct connection *connection)
         read_held(connection);
         return;
     }
-    received = recv(exchange->upstream->fd, buffer, READ_BYTES, 0);
+    received = recv(exchange->upstream->fd, buffer, ANSWER_READ_BYTES, 0);
     if (!has_come(connection, received))
         return;
     if (exchange->phase == EXCHANGE_SENDING)

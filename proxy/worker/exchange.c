@@ -17,7 +17,7 @@ enum error exchange_create(struct connection *connection)
         return ERROR_MEMORY;
     buffer_init(&exchange->line, LINE_BYTES_MAX);
     buffer_init(&exchange->fields, LINE_BYTES_MAX);
-    buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + READ_BYTES);
+    buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + ANSWER_READ_BYTES);
     buffer_init(&exchange->reply, HTTP_HEAD_BYTES_MAX);
     connection->exchange = exchange;
     return OK;
@@ -35,6 +35,7 @@ static void reset(struct connection *connection)
     buffer_clear(&exchange->fields);
     buffer_clear(&exchange->head);
     assembly_clear(&exchange->held);
+    exchange->whole = (struct span){NULL, 0};
     free(exchange->host);
     exchange->host = NULL;
     exchange->phase = EXCHANGE_IDLE;

@@ -58,6 +58,7 @@ struct exchange {
     struct buffer fields;              /* the other header lines, without the end of the head */
     struct buffer head;                /* the answer's, until complete */
     struct assembly held;              /* body of the request, then of the answer */
+    struct span whole;                 /* that of the answer, if it came at once; else absent */
     char body_digest[SHA256_HEX_SIZE]; /* of the client's value for the route's `body`; "": none */
     struct http_body request_body, answer_body;
     uint64_t request_bytes;

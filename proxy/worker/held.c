@@ -37,6 +37,8 @@ enum reason held_begin(struct connection *connection, const struct ipc_admit *ad
 
 struct span held_text(const struct exchange *exchange)
 {
+    if (exchange->whole.data != NULL)
+        return exchange->whole;
     if (exchange->held.data == NULL)
         return (struct span){"", 0};
     return (struct span){(const char *)exchange->held.data + PRE_BYTES, exchange->held.length};

@@ -46,7 +46,8 @@
 #define CLOSE_TIMEOUT_MS       2000
 #define DRAIN_TIMEOUT_MS       5000
 #define TICK_MS                100
-#define READ_BYTES             65536  /* one read from a link */
+#define READ_BYTES             65536 /* one read from a link */
+#define ANSWER_READ_BYTES      (READ_BYTES + HTTP_HEAD_BYTES_MAX)
 #define LINK_QUEUE_BYTES_PAUSE 262144 /* more than this unsent: stop reading the service too */
 #define REQUEST_ID_SIZE        17
 #define GATE_PING              "sidelock" /* payload of the gate's own pings */
@@ -211,7 +212,7 @@ struct worker {
     struct vet_scratch *scratch;
     struct json_scan *scan; /* for bodies that are no messages */
     struct mcp_sessions mcp_sessions;
-    unsigned char *read_buffer;  /* PRE_BYTES + READ_BYTES */
+    unsigned char *read_buffer;  /* PRE_BYTES + ANSWER_READ_BYTES */
     unsigned char *write_buffer; /* WS_CLIENT_HEADER_MAX + READ_BYTES */
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char random[4096];  /* for worker_random */
