@@ -209,6 +209,15 @@ static enum error log_session(struct operation *operation, const char *event,
     return operation_commit(operation);
 }
 
+/* Of a session that came to nothing, and of its token, which may be NULL. */
+static void discard(struct session *session, char *minted)
+{
+    session_clear(session);
+    if (minted != NULL)
+        secret_wipe(minted, strlen(minted));
+    free(minted);
+}
+
 enum error operations_create_session(struct operation *operation,
                                      const struct session_request *request, struct session *out,
                                      char **token)
@@ -236,10 +245,7 @@ enum error operations_create_session(struct operation *operation,
         }
     }
     if (error != OK) {
-        session_clear(&session);
-        if (minted != NULL)
-            secret_wipe(minted, strlen(minted));
-        free(minted);
+        discard(&session, minted);
         return error;
     }
     *out = session;
@@ -318,10 +324,7 @@ enum error operations_renew_session(struct operation *operation, const char *id,
         }
     }
     if (error != OK) {
-        session_clear(&session);
-        if (minted != NULL)
-            secret_wipe(minted, strlen(minted));
-        free(minted);
+        discard(&session, minted);
         return error;
     }
     workers_extend_session(broker->workers, id, session.expires_at);
