@@ -155,6 +155,40 @@ describe('connections', () => {
     assert.equal((await get('/echo')).status, 200);
   });
 
+  // What was permitted once on a connection is permitted to the same Host, Origin and token alone.
+  it('a later request that differs is judged anew', async () => {
+    const port = gate.port('any');
+    const made = await gate.session('any');
+    for (const [what, where, change, status, reason] of [
+      ['nothing', '/echo', {}, 200],
+      ['another host of its own', '/echo', { host: `127.0.0.1:${port}` }, 200],
+      ['a strange host', '/echo', { host: `evil.example:${port}` }, 403, 'host_mismatch'],
+      ['an origin of its own', '/echo', { origin: `http://localhost:${port}` }, 200],
+      ['a strange origin', '/echo', { origin: 'http://evil.example' }, 403, 'origin_mismatch'],
+      ['no token', '/echo', { authorization: '' }, 401, 'token_malformed'],
+      ['a path of the gate', '/.sidelock/nothing', {}, 404, 'route_unknown'],
+      ['a token in the query', `/echo?t=${made.token}`, {}, 401, 'token_in_query'],
+    ]) {
+      const agent = keepAlive();
+      const headers = { host: `localhost:${port}`, authorization: `Bearer ${made.token}` };
+      assert.equal((await get('/echo', { agent, headers })).status, 200, what);
+      service.forget();
+      const mark = gate.mark();
+      const response = await start(gate, 'any', where, { agent, headers: { ...headers, ...change } });
+      assert.ok(response.request.reusedSocket, what);
+      const answer = await finish(response);
+      assert.equal(answer.status, status, what);
+      if (reason) {
+        assert.equal(answer.json.reason, reason, what);
+        await gate.audited(mark, { event: 'denied', reason });
+      }
+      assert.equal(service.requests.length, reason ? 0 : 1, what);
+      agent.destroy();
+    }
+    const after = await ask(gate, 'any', '/echo', { token: made.token });
+    assert.equal(after.json.reason, 'session_revoked');
+  });
+
   it('pipelined requests are answered in order, or the connection ends', async () => {
     const raw = await Raw.connect(gate.port('any'));
     const one = (where) =>
