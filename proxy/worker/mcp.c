@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+
+#define QUERY_NAME_BYTES_MAX 256
 
 struct vet_state *mcp_vet_state(struct connection *connection)
 {
@@ -78,19 +81,36 @@ static struct mcp *create(struct connection *connection, const struct ipc_admit 
     return mcp;
 }
 
-/* Whether a query names a session, as the endpoints of HTTP+SSE do. */
+/*
+ * Whether a query names a session, as the endpoints of HTTP+SSE do. The service
+ * decodes names, so they are decoded here; what cannot be might be anything.
+ */
 static bool names_session(const char *query)
 {
     struct span rest = span_of(query), name, value;
 
     while (url_query_next(&rest, &name, &value)) {
-        if (span_equals_nocase(name, "sessionid") || span_equals_nocase(name, "session_id"))
+        char text[QUERY_NAME_BYTES_MAX];
+
+        if (url_query_decode(name, text, sizeof(text)) != OK ||
+            strncasecmp(text, "sessionid", strlen("sessionid")) == 0 ||
+            strncasecmp(text, "session_id", strlen("session_id")) == 0)
             return true;
     }
     return false;
 }
 
-/* The MCP session that the request belongs to, if it names one. */
+/* Whether a POST is for an endpoint of HTTP+SSE: its very path and query are whose session it is.
+ */
+static bool is_for_endpoint(const struct connection *connection, const struct ipc_admit *admit)
+{
+    return connection->exchange->mcp->post && admit->query != NULL &&
+           (names_session(admit->query) ||
+            mcp_sessions_has_endpoint(&connection->worker->mcp_sessions, connection->surface_index,
+                                      admit->path));
+}
+
+/* The MCP session that the request belongs to, if it names one; in one way only. */
 static enum reason find_session(struct connection *connection, const struct ipc_admit *admit)
 {
     struct mcp *mcp = connection->exchange->mcp;
@@ -101,7 +121,9 @@ static enum reason find_session(struct connection *connection, const struct ipc_
 
     if (!reason_allows(reason))
         return reason;
-    if (key.id.data == NULL && mcp->post && names_session(admit->query)) {
+    if (is_for_endpoint(connection, admit)) {
+        if (key.id.data != NULL)
+            return REASON_MCP_SESSION_UNKNOWN;
         key.id = span_of(mcp->target);
         mcp->resumable = true; /* HTTP+SSE: its answer does come on another stream */
     }

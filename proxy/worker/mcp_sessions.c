@@ -28,6 +28,20 @@ struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
     return NULL;
 }
 
+bool mcp_sessions_has_endpoint(const struct mcp_sessions *sessions, uint32_t surface,
+                               const char *path)
+{
+    size_t length = strlen(path);
+
+    for (const struct mcp_session *session = sessions->first; session != NULL;
+         session = session->next) {
+        if (session->surface == surface && strncmp(session->id, path, length) == 0 &&
+            session->id[length] == '?')
+            return true;
+    }
+    return false;
+}
+
 void mcp_sessions_release(struct mcp_session *session)
 {
     if (session != NULL && --session->users == 0 && session->ended)

@@ -44,6 +44,9 @@ struct mcp_session_key {
 /* Takes hold of one; NULL if this session opened none with that id. */
 struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
                                       const struct mcp_session_key *key);
+/* Whether somebody was named an endpoint (HTTP+SSE) of this path: its query says whose. */
+bool mcp_sessions_has_endpoint(const struct mcp_sessions *sessions, uint32_t surface,
+                               const char *path);
 /*
  * A new one, with hold taken; takes over `vet`. ERROR_EXISTS if the service gave
  * an id twice, ERROR_LIMIT if all are in use or the id is too long.

@@ -224,11 +224,26 @@ static void test_limit_with_all_in_use(void **state)
     }
 }
 
+/* Whose it is does not matter here: its path is one whose query says that. */
+static void test_endpoint(void **state)
+{
+    (void)state;
+    open_and_release(0, "a", "/message?sessionId=1");
+    open_and_release(0, "a", "opaque");
+    assert_true(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
+    assert_false(mcp_sessions_has_endpoint(&sessions, 1, "/message"));
+    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/mess"));
+    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/message?sessionId=1"));
+    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "opaque"));
+    mcp_sessions_end_all(&sessions, NULL);
+    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
+}
 #define SESSIONS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SESSIONS_TEST(test_endpoint),
         SESSIONS_TEST(test_binding),
         SESSIONS_TEST(test_ids),
         SESSIONS_TEST(test_holds),
