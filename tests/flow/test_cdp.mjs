@@ -106,11 +106,12 @@ describe('DevTools', { skip: missing }, () => {
       url: `http://127.0.0.1:${sitePipe.port}/page`,
     });
     assert.equal(there.result.errorText, undefined);
-    // Noise does not compress: a message of megabytes.
+    // Noise does not compress: a message of megabytes. In a function of its own, for what is declared
+    // before the page is there could not be declared again.
     const noise =
-      'const x = c.getContext("2d"), d = x.createImageData(1500, 1500);' +
+      '(() => { const x = c.getContext("2d"), d = x.createImageData(1500, 1500);' +
       'for (let i = 0; i < d.data.length; i += 65536) crypto.getRandomValues(d.data.subarray(i, i + 65536));' +
-      'for (let i = 3; i < d.data.length; i += 4) d.data[i] = 255; x.putImageData(d, 0, 0); document.title';
+      'for (let i = 3; i < d.data.length; i += 4) d.data[i] = 255; x.putImageData(d, 0, 0); return document.title; })()';
     await until(
       async () => {
         const drawn = await client.call('Runtime.evaluate', { expression: noise });
