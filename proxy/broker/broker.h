@@ -23,7 +23,7 @@
 
 #include "base/reason.h"
 #include "broker/denials.h"
-#include "policy/config.h"
+#include "config/config.h"
 #include "store/store.h"
 #include "system/audit.h"
 

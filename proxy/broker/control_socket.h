@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_BROKER_CONTROL_SOCKET_H
 #define SIDELOCK_BROKER_CONTROL_SOCKET_H
 
-#include "policy/config.h"
+#include "config/config.h"
 
 /*
  * Binds and listens at config->control_socket, non-blocking and close-on-exec.

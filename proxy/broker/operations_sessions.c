@@ -2,8 +2,8 @@
 
 #include "policy/exec_policy.h"
 #include "policy/params.h"
-#include "policy/vet.h"
 #include "system/executable.h"
+#include "vet/vet.h"
 
 #include <inttypes.h>
 #include <stdio.h>

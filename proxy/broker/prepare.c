@@ -1,11 +1,11 @@
 #include "broker/prepare.h"
 
 #include "broker/upstream.h"
-#include "policy/json_scan.h"
 #include "policy/params.h"
 #include "policy/request.h"
 #include "wire/http_response.h"
 #include "wire/url.h"
+#include "json/scan.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 #define SIDELOCK_BROKER_REGISTER_H
 
 #include "base/buffer.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 #include <sys/types.h>
 

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_BROKER_RUN_H
 #define SIDELOCK_BROKER_RUN_H
 
-#include "policy/config.h"
+#include "config/config.h"
 
 /* argv[0..2] of the program that becomes a worker; the broker appends the rest. */
 #define BROKER_WORKER_VERB "worker"

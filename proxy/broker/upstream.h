@@ -8,8 +8,8 @@
 
 #include "base/buffer.h"
 #include "base/reason.h"
+#include "config/config.h"
 #include "ipc/messages.h"
-#include "policy/config.h"
 #include "wire/ws_frame.h"
 
 /* Connects without waiting. UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT (its backlog is full). */

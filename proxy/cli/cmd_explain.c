@@ -2,8 +2,8 @@
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/explain.h"
 #include "cli/output.h"
+#include "policy/explain.h"
 #include "policy/login_cookie.h"
 
 #include <inttypes.h>

@@ -5,7 +5,7 @@
 #include "cli/output.h"
 #include "policy/admission.h"
 #include "policy/params.h"
-#include "policy/vet.h"
+#include "vet/vet.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "cli/config_tls.h"
 
-#include "policy/json_scan.h"
 #include "system/tls_files.h"
+#include "json/scan.h"
 
 #include <stdio.h>
 #include <sysexits.h>

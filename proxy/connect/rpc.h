@@ -7,7 +7,7 @@
 #define SIDELOCK_CONNECT_RPC_H
 
 #include "base/buffer.h"
-#include "policy/json_scan.h"
+#include "json/scan.h"
 
 #define RPC_ID_BYTES_MAX      256 /* as written */
 #define RPC_ID_KEY_SIZE       (RPC_ID_BYTES_MAX + 2)

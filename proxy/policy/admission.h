@@ -12,7 +12,7 @@
 
 #include "base/buffer.h"
 #include "base/reason.h"
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/params.h"
 #include "policy/request.h"
 

@@ -11,7 +11,7 @@
 #define SIDELOCK_POLICY_LOGIN_COOKIE_H
 
 #include "base/buffer.h"
-#include "policy/config.h"
+#include "config/config.h"
 #include "policy/token.h"
 #include "wire/http_request.h"
 

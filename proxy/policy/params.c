@@ -1,7 +1,7 @@
 #include "policy/params.h"
 
-#include "policy/canonical.h"
-#include "policy/json_scan.h"
+#include "json/canonical.h"
+#include "json/parse.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -17,44 +17,6 @@ struct params {
     json_t *root;
 };
 
-/* Maps the scanner's verdict: too much of something is a limit, the rest is syntax. */
-static enum error scan(const char *text, size_t length)
-{
-    struct json_scan *scanner;
-    enum error error = json_scan_create(&scanner);
-    enum reason reason;
-
-    if (error != OK)
-        return error;
-    reason = json_scan_text(scanner, text, length, NULL);
-    json_scan_destroy(scanner);
-    switch (reason) {
-    case REASON_ALLOWED:
-        return OK;
-    case REASON_JSON_DEPTH:
-    case REASON_JSON_LIMIT:
-        return ERROR_LIMIT;
-    case REASON_INTERNAL:
-        return ERROR_MEMORY;
-    default:
-        return ERROR_SYNTAX;
-    }
-}
-
-static enum error parse(const char *text, size_t length, json_t **out)
-{
-    enum error error = scan(text, length);
-    json_t *root;
-
-    if (error != OK)
-        return error;
-    root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-    if (root == NULL)
-        return ERROR_SYNTAX;
-    *out = root;
-    return OK;
-}
-
 enum error params_parse(const char *text, size_t length, struct params **out)
 {
     struct params *params;
@@ -63,7 +25,7 @@ enum error params_parse(const char *text, size_t length, struct params **out)
 
     if (length > PARAMS_BYTES_MAX)
         return ERROR_LIMIT;
-    error = parse(text, length, &root);
+    error = json_parse(text, length, &root);
     if (error != OK)
         return error;
     if (!json_is_object(root)) {
@@ -156,29 +118,6 @@ enum error params_part_digest(const struct params *params, const char *pointer,
     json_t *part = find(params->root, pointer);
 
     return part != NULL ? canonical_digest(part, out) : ERROR_NOT_FOUND;
-}
-
-enum error params_text_digest(const char *json, size_t length, char out[SHA256_HEX_SIZE])
-{
-    struct buffer wrapped;
-    json_t *root = NULL;
-    enum error error;
-
-    if (length > PARAMS_BYTES_MAX)
-        return ERROR_LIMIT;
-    /* Scanner and parser take objects and arrays only: an array of one holds any value. */
-    buffer_init(&wrapped, PARAMS_BYTES_MAX + 2);
-    buffer_append_text(&wrapped, "[");
-    buffer_append(&wrapped, json, length);
-    buffer_append_text(&wrapped, "]");
-    error = buffer_failed(&wrapped) ? ERROR_MEMORY : parse(wrapped.data, wrapped.length, &root);
-    if (error == OK && json_array_size(root) != 1)
-        error = ERROR_SYNTAX;
-    if (error == OK)
-        error = canonical_digest(json_array_get(root, 0), out);
-    json_decref(root);
-    buffer_wipe(&wrapped);
-    return error;
 }
 
 static enum error append_base64(const struct buffer *bytes, struct buffer *out)

@@ -9,9 +9,10 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/secret.h"
-#include "policy/config.h"
+#include "config/config.h"
+#include "json/canonical.h"
 
-#define PARAMS_BYTES_MAX 65536
+#define PARAMS_BYTES_MAX CANONICAL_TEXT_BYTES_MAX
 
 struct params;
 
@@ -24,10 +25,6 @@ enum error params_digest(const struct params *params, char out[SHA256_HEX_SIZE])
 /* The same over the part a JSON pointer leads to (NULL or "": all). ERROR_NOT_FOUND. */
 enum error params_part_digest(const struct params *params, const char *pointer,
                               char out[SHA256_HEX_SIZE]) MUST_CHECK;
-/* The same over any JSON value text, for comparing a message's member with a record. */
-enum error params_text_digest(const char *json, size_t length,
-                              char out[SHA256_HEX_SIZE]) MUST_CHECK;
-
 /* Appends the part a JSON pointer leads to, in an encoding (not yet percent-encoded). */
 enum error params_append_part(const struct params *params, const char *pointer,
                               enum inject_encoding encoding, struct buffer *out) MUST_CHECK;

@@ -7,15 +7,10 @@
 #define SIDELOCK_POLICY_REQUEST_H
 
 #include "base/text.h"
+#include "wire/http_request.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define REQUEST_PATH_BYTES_MAX   1024
-#define REQUEST_QUERY_BYTES_MAX  8192
-#define REQUEST_HEADER_BYTES_MAX 4096 /* any one header's value */
-#define REQUEST_METHOD_BYTES_MAX 32
-#define REQUEST_HEADERS_MAX      16 /* headers a route may name for forwarding */
 
 struct request_header {
     const char *name; /* lower case */

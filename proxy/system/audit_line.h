@@ -3,8 +3,8 @@
 #define SIDELOCK_SYSTEM_AUDIT_LINE_H
 
 #include "base/text.h"
-#include "policy/json_scan.h"
 #include "system/audit.h"
+#include "json/scan.h"
 
 #define AUDIT_ZERO_DIGEST     "0000000000000000000000000000000000000000000000000000000000000000"
 #define AUDIT_EVENT_RECOVERED "audit_recovered"

@@ -6,7 +6,7 @@
 #define SIDELOCK_SYSTEM_TLS_FILES_H
 
 #include "base/buffer.h"
-#include "policy/config.h"
+#include "config/config.h"
 #include "system/certificate.h"
 
 #define TLS_FILES_BYTES_MAX ((size_t)20 * 1024) /* of one file: three of them fit one message */

@@ -13,6 +13,13 @@
 #define HTTP_HEAD_BYTES_MAX 16384
 #define HTTP_FIELDS_MAX     64
 
+/* What the parts of a request may measure. */
+#define REQUEST_PATH_BYTES_MAX   1024
+#define REQUEST_QUERY_BYTES_MAX  8192
+#define REQUEST_HEADER_BYTES_MAX 4096 /* any one header's value */
+#define REQUEST_METHOD_BYTES_MAX 32
+#define REQUEST_HEADERS_MAX      16 /* headers a route may name for forwarding */
+
 struct http_field {
     struct span name;  /* as sent; compare without case */
     struct span value; /* without surrounding white space */

@@ -3,9 +3,9 @@
  * value is stored (the route's `body`), an answer's whose URLs are rewritten, and
  * the messages of MCP over HTTP (mcp.c).
  */
-#include "policy/answer.h"
-#include "policy/mcp_http.h"
-#include "policy/stored_body.h"
+#include "vet/mcp_http.h"
+#include "vet/rewrite.h"
+#include "vet/stored_body.h"
 #include "worker/mcp.h"
 
 #include <string.h>
@@ -104,16 +104,16 @@ void held_send(struct connection *connection, const struct http_response *respon
 static void rewrite(struct connection *connection)
 {
     struct exchange *exchange = connection->exchange;
-    const struct answer_addresses addresses = {.sent = exchange->host,
-                                               .client = exchange->grant.host,
-                                               .secure = connection->surface->tls != NULL};
+    const struct rewrite_addresses addresses = {.sent = exchange->host,
+                                                .client = exchange->grant.host,
+                                                .secure = connection->surface->tls != NULL};
     struct span text = held_text(exchange);
     struct http_response response;
     struct buffer rewritten;
 
     buffer_init(&rewritten, 2 * (size_t)connection->surface->limits.max_message_bytes);
     if (!held_response(exchange, &response) ||
-        !reason_allows(answer_rewrite(connection->worker->scan, connection->route->answer,
+        !reason_allows(rewrite_answer(connection->worker->scan, connection->route->answer,
                                       &addresses, text, &rewritten)))
         connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
     else

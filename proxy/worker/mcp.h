@@ -12,7 +12,7 @@
 #ifndef SIDELOCK_WORKER_MCP_H
 #define SIDELOCK_WORKER_MCP_H
 
-#include "policy/mcp_http.h"
+#include "vet/mcp_http.h"
 #include "wire/sse.h"
 #include "worker/exchange.h"
 #include "worker/mcp_sessions.h"

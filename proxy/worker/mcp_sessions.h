@@ -13,7 +13,7 @@
 
 #include "base/error.h"
 #include "ipc/messages.h"
-#include "policy/vet.h"
+#include "vet/vet.h"
 
 #define MCP_SESSIONS_MAX         1024
 #define MCP_SESSION_ID_BYTES_MAX 1024

@@ -7,7 +7,7 @@
 #define SIDELOCK_WORKER_WORKER_H
 
 #include "base/error.h"
-#include "policy/config.h"
+#include "config/config.h"
 
 struct worker_listener {
     int fd;

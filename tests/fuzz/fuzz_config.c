@@ -3,7 +3,7 @@
  * called "fuzz": loading answers with a whole configuration or with faults
  * that can be shown, and keeps nothing.
  */
-#include "policy/config.h"
+#include "config/config.h"
 
 #include <stdint.h>
 #include <stdlib.h>

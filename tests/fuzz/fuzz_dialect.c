@@ -1,5 +1,5 @@
 /* A dialect pack from an operator's file: parsed or refused with a place, never worse. */
-#include "policy/dialect.h"
+#include "dialect/dialect.h"
 
 #include <stdint.h>
 #include <stdlib.h>

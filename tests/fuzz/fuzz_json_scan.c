@@ -2,7 +2,7 @@
  * The scanner against jansson as oracle: both accept or both refuse, but for
  * the documented exceptions; and what was recorded is what jansson read.
  */
-#include "policy/json_scan.h"
+#include "json/scan.h"
 
 #include <jansson.h>
 #include <stdint.h>

@@ -4,7 +4,7 @@
  * (`<` from the service); the first line's first byte chooses the dialect, and
  * `h` that the client's messages come over HTTP with headers.
  */
-#include "policy/vet.h"
+#include "vet/vet.h"
 
 #include <jansson.h>
 #include <stdint.h>
@@ -98,7 +98,7 @@ static void judge_headers(const json_t *message)
 {
     const json_t *params = json_object_get(message, "params");
     const json_t *meta = json_object_get(params, "_meta");
-    const json_t *version = json_object_get(meta, MCP_HTTP_VERSION_KEY);
+    const json_t *version = json_object_get(meta, DIALECT_MCP_VERSION_KEY);
     const char *verb = json_string_value(json_object_get(message, "method"));
 
     if (verb == NULL || strcmp(verb, "tools/call") != 0 ||

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_TESTS_PACKS_H
 #define SIDELOCK_TESTS_PACKS_H
 
-#include "policy/dialect.h"
+#include "dialect/dialect.h"
 
 #include <stdio.h>
 #include <stdlib.h>

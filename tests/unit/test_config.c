@@ -3,7 +3,7 @@
  * file of vectors/config/valid loads, and each configuration of faulty.txt has
  * exactly the fault that stands above it.
  */
-#include "policy/config.h"
+#include "config/config.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

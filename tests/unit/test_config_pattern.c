@@ -2,7 +2,7 @@
  * Patterns of the configuration: they match whole values, and those that would
  * not, or that would cost too much, are refused.
  */
-#include "policy/config_pattern.h"
+#include "config/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

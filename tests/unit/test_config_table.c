@@ -3,7 +3,7 @@
  * same bounds, the same words, the same defaults; and what a typing mistake is
  * taken for.
  */
-#include "policy/config_table.h"
+#include "config/table.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

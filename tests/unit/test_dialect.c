@@ -1,5 +1,5 @@
 /* dialect.c, dialect_load.c: the shipped packs, and what a pack may not say. */
-#include "policy/dialect.h"
+#include "dialect/dialect.h"
 
 #include "packs.h"
 

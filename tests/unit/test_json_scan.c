@@ -1,5 +1,5 @@
 /* json_scan.c: what is accepted, against our list and against jansson; what is recorded. */
-#include "policy/json_scan.h"
+#include "json/scan.h"
 
 #include "vector_lines.h"
 

@@ -1,5 +1,5 @@
 /* json_string.c: what is skipped, against a reader that looks at one character at a time. */
-#include "policy/json_string.h"
+#include "json/string.h"
 
 #include "base/utf8.h"
 

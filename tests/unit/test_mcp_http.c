@@ -1,5 +1,5 @@
 /* mcp_http.c: content types, refused POSTs. Eras and headers: vectors of test_vet.c. */
-#include "policy/mcp_http.h"
+#include "vet/mcp_http.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* message.c: what is read out of a message; what is refused is in the vectors of test_vet.c. */
-#include "policy/message.h"
+#include "vet/message.h"
 
 #include "packs.h"
 

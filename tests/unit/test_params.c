@@ -1,7 +1,7 @@
 /* params.c and canonical.c: identity, parts, and the commands in a record. */
 #include "policy/params.h"
 
-#include "policy/json_scan.h"
+#include "json/scan.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -177,7 +177,7 @@ static void test_part_digests(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         assert_int_equal(params_part_digest(params, parts[i].pointer, part), OK);
-        assert_int_equal(params_text_digest(parts[i].same, strlen(parts[i].same), text), OK);
+        assert_int_equal(canonical_text_digest(parts[i].same, strlen(parts[i].same), text), OK);
         assert_string_equal(part, text);
     }
     for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
@@ -198,14 +198,14 @@ static void test_text_digests(void **state)
     char left[SHA256_HEX_SIZE], right[SHA256_HEX_SIZE];
 
     (void)state;
-    assert_int_equal(params_text_digest(spaced, strlen(spaced), left), OK);
-    assert_int_equal(params_text_digest("{\"a\":2,\"b\":1}", 13, right), OK);
+    assert_int_equal(canonical_text_digest(spaced, strlen(spaced), left), OK);
+    assert_int_equal(canonical_text_digest("{\"a\":2,\"b\":1}", 13, right), OK);
     assert_string_equal(left, right);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        if (params_text_digest(bad[i], strlen(bad[i]), left) != ERROR_SYNTAX)
+        if (canonical_text_digest(bad[i], strlen(bad[i]), left) != ERROR_SYNTAX)
             fail_msg("not refused: %s", bad[i]);
     }
-    assert_int_equal(params_text_digest("1", PARAMS_BYTES_MAX + 1, left), ERROR_LIMIT);
+    assert_int_equal(canonical_text_digest("1", PARAMS_BYTES_MAX + 1, left), ERROR_LIMIT);
 }
 
 static void expect_part(const struct params *params, const char *pointer,

@@ -22,7 +22,7 @@ static void test_params_round_trip(void **state)
     struct buffer json;
 
     put(fixture, "everything", record, NOW, &made);
-    assert_int_equal(params_text_digest(record, strlen(record), digest), OK);
+    assert_int_equal(canonical_text_digest(record, strlen(record), digest), OK);
     assert_string_equal(made.digest, digest);
     reopen(fixture);
     buffer_init(&json, PARAMS_BYTES_MAX);

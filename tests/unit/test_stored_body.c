@@ -1,5 +1,5 @@
 /* stored_body.c: what of a client's body counts as the stored value, and what does not. */
-#include "policy/stored_body.h"
+#include "vet/stored_body.h"
 
 #include "policy/params.h"
 

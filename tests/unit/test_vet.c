@@ -1,5 +1,5 @@
 /* vet.c: verdicts by vectors, smuggling, correlation and its limits, replies. */
-#include "policy/vet.h"
+#include "vet/vet.h"
 
 #include "packs.h"
 #include "policy/params.h"
@@ -64,7 +64,7 @@ static void read_rules(const json_t *rules, struct lists *lists, struct vet_rule
         char *text = json_dumps(match, 0);
 
         assert_non_null(text);
-        assert_int_equal(params_text_digest(text, strlen(text), lists->digest), OK);
+        assert_int_equal(canonical_text_digest(text, strlen(text), lists->digest), OK);
         out->match_digest = lists->digest;
         free(text);
     }
@@ -260,7 +260,7 @@ static void smuggling_open(struct smuggling *smuggling)
         assert_int_equal(text_list_add(&smuggling->verbs, verbs[i], strlen(verbs[i])), OK);
     for (size_t i = 0; i < sizeof(targets) / sizeof(*targets); i++)
         assert_int_equal(text_list_add(&smuggling->targets, targets[i], strlen(targets[i])), OK);
-    assert_int_equal(params_text_digest(team, strlen(team), smuggling->digest), OK);
+    assert_int_equal(canonical_text_digest(team, strlen(team), smuggling->digest), OK);
 }
 
 static void smuggling_close(struct smuggling *smuggling)

@@ -1,0 +1,312 @@
+#include "config/check.h"
+
+#include "base/secret.h"
+#include "config/config.h"
+#include "wire/http_request.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define SUBPROTOCOL_BYTES_MAX 63
+#define METHOD_BYTES_MAX      32
+#define HOST_BYTES_MAX        255
+#define SCHEME_BYTES_MAX      32
+#define PORT_DIGITS_MAX       5
+
+#define LOWER            "abcdefghijklmnopqrstuvwxyz"
+#define UPPER            "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS           "0123456789"
+#define TOKEN_CHARACTERS LOWER UPPER DIGITS "!#$%&'*+-.^_`|~" /* RFC 9110 section 5.6.2 */
+
+static bool all_of(const char *text, const char *set)
+{
+    return text[strspn(text, set)] == '\0';
+}
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    }
+    return false;
+}
+
+const char *config_check_sentence(const char *text)
+{
+    if (*text == '\0')
+        return "must not be empty; leave the key out instead";
+    return has_control(text) ? "must be one line without control characters" : NULL;
+}
+
+/* Whether no segment is "." or "..", and none empty but, if `slash_ends`, the last. */
+static bool segments_plain(const char *path, bool slash_ends)
+{
+    while (*path == '/') {
+        size_t length = strcspn(++path, "/");
+
+        if (length == 0 && !(slash_ends && path[0] == '\0'))
+            return false;
+        if ((length == 1 && path[0] == '.') || (length == 2 && memcmp(path, "..", 2) == 0))
+            return false;
+        path += length;
+    }
+    return *path == '\0';
+}
+
+const char *config_check_path(const char *text)
+{
+    if (*text != '/')
+        return "must be an absolute path";
+    if (has_control(text))
+        return "must be a path without control characters";
+    if (!segments_plain(text, false))
+        return "must be a path without \"//\", \".\", \"..\" or a slash at its end";
+    return NULL;
+}
+
+const char *config_check_socket(const char *text)
+{
+    if (strlen(text) > CONFIG_SOCKET_BYTES_MAX)
+        return "must be at most 107 bytes long, which is all a Unix socket's address holds";
+    return config_check_path(text);
+}
+
+const char *config_check_surface_name(const char *text)
+{
+    if (*text == '\0' || strchr(LOWER UPPER DIGITS, *text) == NULL)
+        return "must begin with a letter or digit to name a surface";
+    if (strlen(text) > CONFIG_NAME_BYTES_MAX)
+        return "must be at most 64 bytes long to name a surface";
+    if (!all_of(text, LOWER UPPER DIGITS "._-"))
+        return "must hold only letters, digits, dots, hyphens and underscores to name a surface";
+    return NULL;
+}
+
+const char *config_check_dialect(const char *text)
+{
+    if (strchr(text, '/') != NULL)
+        return has_control(text) ? "must be a path without control characters" : NULL;
+    if (*text == '\0' || strlen(text) > CONFIG_NAME_BYTES_MAX || *text == '.' ||
+        !all_of(text, LOWER DIGITS "._-"))
+        return "must be the name of a shipped pack (mcp, autogen-studio, json-rpc, opaque) or, "
+               "with a '/' in it, a pack's path";
+    return NULL;
+}
+
+const char *config_check_sha256(const char *text)
+{
+    if (strlen(text) != SHA256_HEX_SIZE - 1 || !all_of(text, DIGITS "abcdef"))
+        return "must be 64 lower-case hexadecimal digits, as sha256sum prints them";
+    return NULL;
+}
+
+const char *config_check_pointer(const char *text)
+{
+    if (*text != '\0' && *text != '/')
+        return "must be a JSON pointer: \"\" for the whole record, or begin with '/'";
+    for (; *text != '\0'; text++) {
+        if (*text == '~' && text[1] != '0' && text[1] != '1')
+            return "must write '~' in a JSON pointer as ~0";
+    }
+    return NULL;
+}
+
+const char *config_check_word(const char *text)
+{
+    if (*text == '\0')
+        return "must not be empty";
+    return has_control(text) ? "must not hold control characters" : NULL;
+}
+
+/* 1 to 65535, without a leading zero. */
+static bool port_valid(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length <= PORT_DIGITS_MAX && all_of(text, DIGITS) && *text != '0' &&
+           strtol(text, NULL, 10) <= 65535;
+}
+
+static bool name_or_address(const char *text, size_t length)
+{
+    char name[HOST_BYTES_MAX + 1];
+    struct in6_addr address;
+
+    if (length == 0 || length > HOST_BYTES_MAX)
+        return false;
+    memcpy(name, text, length);
+    name[length] = '\0';
+    if (name[0] != '[')
+        return all_of(name, LOWER DIGITS "._-");
+    if (name[length - 1] != ']')
+        return false;
+    name[length - 1] = '\0';
+    return strpbrk(name, UPPER) == NULL && inet_pton(AF_INET6, name + 1, &address) == 1;
+}
+
+const char *config_check_host(const char *text)
+{
+    const char *bracket = strchr(text, ']');
+    const char *colon = strchr(bracket != NULL ? bracket : text, ':');
+    size_t length = colon != NULL ? (size_t)(colon - text) : strlen(text);
+
+    if (!name_or_address(text, length) || (colon != NULL && !port_valid(colon + 1)))
+        return "must be a host in lower case, with or without a port, like \"localhost:8081\" or "
+               "\"[::1]:8081\"";
+    return NULL;
+}
+
+const char *config_check_origin(const char *text)
+{
+    static const char *const usual[][2] = {{"http://", ":80"}, {"https://", ":443"}};
+    const char *authority = strstr(text, "://");
+    size_t length = strlen(text);
+
+    if (authority == NULL || authority == text || authority - text > SCHEME_BYTES_MAX ||
+        strspn(text, LOWER DIGITS "+.-") != (size_t)(authority - text) ||
+        config_check_host(authority + 3) != NULL)
+        return "must be scheme://host or scheme://host:port in lower case, without a path";
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+        size_t port = strlen(usual[i][1]);
+
+        if (strncmp(text, usual[i][0], strlen(usual[i][0])) == 0 && length > port &&
+            strcmp(text + length - port, usual[i][1]) == 0)
+            return "must leave out its scheme's usual port, as browsers do";
+    }
+    return NULL;
+}
+
+/* Whether a name begins with one of several prefixes; one that ends in '$' is a whole name. */
+static bool name_among(const char *name, const char *const *prefixes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strcspn(prefixes[i], "$");
+
+        if (strncasecmp(name, prefixes[i], length) == 0 &&
+            (prefixes[i][length] == '\0' || name[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+const char *config_check_header(const char *text)
+{
+    static const char *const hop[] = {"connection$",        "keep-alive$",     "te$",
+                                      "trailer$",           "upgrade$",        "proxy-",
+                                      "transfer-encoding$", "content-length$", "expect$"};
+    static const char *const ours[] = {"host$", "origin$", "sec-websocket-"};
+    static const char *const credentials[] = {"authorization$", "cookie$"};
+    static const char *const forwarded[] = {"forwarded$", "x-forwarded-", "x-real-ip$", "via$"};
+
+    if (*text == '\0' || strlen(text) > CONFIG_NAME_BYTES_MAX || !all_of(text, TOKEN_CHARACTERS))
+        return "must be the name of a header";
+    if (name_among(text, hop, sizeof(hop) / sizeof(hop[0])))
+        return "must not be forwarded: it belongs to one connection only";
+    if (name_among(text, ours, sizeof(ours) / sizeof(ours[0])))
+        return "must not be forwarded: the gate decides on it and writes its own";
+    if (name_among(text, credentials, sizeof(credentials) / sizeof(credentials[0])))
+        return "must not be forwarded: credentials never reach the service";
+    if (name_among(text, forwarded, sizeof(forwarded) / sizeof(forwarded[0])))
+        return "must not be forwarded: services trust what a client could make up there";
+    return NULL;
+}
+
+const char *config_check_method(const char *text)
+{
+    if (*text == '\0' || strlen(text) > METHOD_BYTES_MAX || !all_of(text, UPPER "-"))
+        return "must be the name of a method in upper case, like \"POST\"";
+    if (strcmp(text, "CONNECT") == 0 || strcmp(text, "TRACE") == 0)
+        return "must not be CONNECT or TRACE, which are not for a service behind";
+    return NULL;
+}
+
+const char *config_check_subprotocol(const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > SUBPROTOCOL_BYTES_MAX || !all_of(text, TOKEN_CHARACTERS))
+        return "must be a subprotocol: a token of at most 63 bytes";
+    if (strncasecmp(text, "sidelock.", strlen("sidelock.")) == 0)
+        return "must not begin with \"sidelock.\", which is kept for tickets";
+    return NULL;
+}
+
+const char *config_check_query_name(const char *text)
+{
+    if (*text == '\0' || strlen(text) > CONFIG_NAME_BYTES_MAX ||
+        !all_of(text, LOWER UPPER DIGITS "._~-"))
+        return "must be a query parameter's name: letters, digits, dots, hyphens, underscores, "
+               "tildes";
+    return NULL;
+}
+
+/*
+ * {name}: a lower-case identifier between braces that fills its segment; in a
+ * path's last segment also {name...}.
+ */
+static bool placeholder_valid(const char *segment, size_t length)
+{
+    static const char rest[] = "...}";
+    size_t name;
+
+    if (length <= 2 || segment[0] != '{')
+        return false;
+    name = strspn(segment + 1, LOWER DIGITS "_");
+    if (name > 0 && segment[length] == '\0' && length == 1 + name + sizeof(rest) - 1)
+        return memcmp(segment + 1 + name, rest, sizeof(rest) - 1) == 0;
+    return name == length - 2 && segment[length - 1] == '}';
+}
+
+/* Counts {name} segments; -1: a brace elsewhere. */
+static int placeholders(const char *path)
+{
+    int count = 0;
+
+    while (*path != '\0') {
+        size_t length = strcspn(++path, "/");
+
+        if (memchr(path, '{', length) != NULL || memchr(path, '}', length) != NULL) {
+            if (!placeholder_valid(path, length))
+                return -1;
+            count++;
+        }
+        path += length;
+    }
+    return count;
+}
+
+const char *config_check_route_path(const char *text)
+{
+    if (*text != '/')
+        return "must begin with '/'";
+    if (strlen(text) > REQUEST_PATH_BYTES_MAX)
+        return "must be at most 1024 bytes long";
+    if (has_control(text) || strpbrk(text, "?%;&#\\ ") != NULL)
+        return "must be a decoded path without spaces and without any of ? % ; & # \\";
+    if (!segments_plain(text, true))
+        return "must be a path without \"//\", \".\" or \"..\", which no request keeps";
+    if (placeholders(text) < 0)
+        return "must use braces only for a whole segment, like {session}";
+    return NULL;
+}
+
+const char *config_check_request_path(const char *text)
+{
+    const char *why = config_check_route_path(text);
+
+    if (why == NULL && placeholders(text) != 0)
+        why = "must be a fixed path without {name} segments";
+    return why;
+}
+
+const char *config_check_answer_path(const char *text)
+{
+    const char *why = config_check_route_path(text);
+
+    if (why == NULL && (placeholders(text) != 1 || strstr(text, "/{answer}") == NULL))
+        why = "must have {answer} as its one segment in braces";
+    return why;
+}

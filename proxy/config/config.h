@@ -1,0 +1,232 @@
+/*
+ * The configuration: loaded once, checked completely, immutable afterwards.
+ * Shapes and defaults are the contract's (config/sidelock.schema.json); this is
+ * their form in memory. No I/O: the caller brings the bytes of the file and of
+ * every dialect pack it names.
+ */
+#ifndef SIDELOCK_CONFIG_CONFIG_H
+#define SIDELOCK_CONFIG_CONFIG_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "dialect/dialect.h"
+
+#include <regex.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CONFIG_BYTES_MAX        ((size_t)1024 * 1024)
+#define CONFIG_SURFACES_MAX     64
+#define CONFIG_ROUTES_MAX       64
+#define CONFIG_LISTEN_MAX       8
+#define CONFIG_WORKERS_MAX      16
+#define CONFIG_FAULTS_MAX       64
+#define CONFIG_NAME_BYTES_MAX   64  /* surface names: [A-Za-z0-9][A-Za-z0-9._-]* */
+#define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
+#define CONFIG_UIDS_MAX         64
+#define CONFIG_CERTIFICATES_MAX 64
+#define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
+#define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
+#define CONFIG_EXECUTABLES_MAX  64
+
+enum route_kind {
+    ROUTE_WEBSOCKET = 1,
+    ROUTE_HTTP, /* requests and answers pass; nobody looks into them but for `body` and `answer` */
+    ROUTE_MCP_HTTP, /* MCP's Streamable HTTP and its older HTTP+SSE: every message is vetted */
+    ROUTE_CLOSED,   /* nobody: an exception from the routes after it */
+};
+
+enum inject_encoding {
+    INJECT_TEXT = 1,    /* a string value as it is */
+    INJECT_JSON,        /* compact JSON */
+    INJECT_BASE64_JSON, /* standard base64 of compact JSON; percent-encoded on the wire */
+    INJECT_SHELL_WORDS, /* an array of strings, each in single quotes, for services that split */
+};
+
+struct query_pass {
+    char *name;
+    regex_t pattern; /* POSIX extended; anchored by the loader to the whole value */
+};
+
+struct query_inject {
+    char *name;
+    char *from; /* JSON pointer into the session's parameter record; "" is all of it */
+    enum inject_encoding encoding;
+};
+
+/*
+ * What the gate asks of the service before it opens the WebSocket: a POST
+ * whose answer names the path's last part (AutoGen Studio after its fix).
+ */
+struct route_prepare {
+    char *path;   /* POST here */
+    char *member; /* the body is {member: value}, */
+    char *from;   /* value by JSON pointer out of the session's parameter record */
+    char *answer; /* member of the JSON answer whose string value ... */
+    char *then;   /* ... replaces {answer} in this path of the upgrade request */
+};
+
+/*
+ * A request whose body the client may not choose: it must be a JSON object
+ * whose `member` equals the stored value, and the service gets {member: stored}.
+ */
+struct route_body {
+    char *member;
+    char *from; /* JSON pointer into the session's parameter record */
+};
+
+/* URLs in a JSON answer that name the service's own address. */
+struct route_answer {
+    struct text_list
+        urls; /* string members of the top object, or of the objects in the top array */
+    bool strip_query;
+};
+
+enum host_upstream { HOST_UPSTREAM_LOCALHOST = 1, HOST_UPSTREAM_PUBLIC, HOST_UPSTREAM_FIXED };
+
+struct route {
+    /* Exact, or with {name} segments that match one non-empty segment; a last one, {name...},
+     * matches what is left, also nothing. */
+    char *path;
+    enum route_kind kind;
+    const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
+    struct query_pass *pass;
+    size_t pass_count;
+    struct query_inject *inject;
+    size_t inject_count;
+    char *query_bearer;            /* a parameter that becomes Authorization: Bearer; NULL: none */
+    struct text_list methods;      /* ROUTE_HTTP; upper case */
+    struct route_body *body;       /* NULL: the client's own; ROUTE_HTTP */
+    struct route_answer *answer;   /* NULL: as it comes; ROUTE_HTTP */
+    struct route_prepare *prepare; /* NULL: none */
+    struct text_list headers;      /* request headers forwarded, lower case */
+    struct text_list subprotocols; /* empty: none is spoken, none forwarded */
+    bool query_set;                /* false on an HTTP route: the client's query passes as it is */
+    bool subprotocol_required;     /* refuse a client that offers none of the subprotocols */
+    bool binary;                   /* binary messages may pass (opaque vocabularies only) */
+    enum host_upstream host;
+    char *host_fixed; /* with HOST_UPSTREAM_FIXED */
+    char *match_from; /* JSON pointer into the parameter record for a verb's match_key */
+};
+
+struct listen_address {
+    char *text;    /* as written */
+    char *host;    /* "127.0.0.1", "::1", another address; "localhost" binds both loopbacks */
+    uint16_t port; /* 0: any, for tests */
+};
+
+enum surface_mode { MODE_ENFORCE = 0, MODE_OBSERVE };
+enum refusal_mode { ON_REFUSAL_ANSWER = 0, ON_REFUSAL_CLOSE };
+
+struct surface_limits {
+    uint32_t max_message_bytes; /* one application message, either direction */
+    uint32_t max_connections;   /* of the surface, in one worker */
+    uint32_t max_connections_per_caller;
+    uint32_t upstream_timeout_ms; /* connect, handshake and preparation together */
+    uint32_t message_timeout_ms;  /* from the first byte of a message to its last */
+    uint32_t idle_timeout_ms;     /* no message in either direction; 0: never */
+    uint32_t ping_interval_ms;    /* the gate's own pings; no pong within another: closed */
+    uint32_t write_timeout_ms;    /* a client that takes no byte for this long is cut */
+    uint32_t max_body_bytes;      /* of an HTTP request that is not held for vetting */
+    uint32_t body_timeout_ms;     /* an HTTP body of which no byte comes for this long is cut */
+    uint32_t response_timeout_ms; /* from an HTTP request to the head of its answer */
+};
+
+/* Paths of PEM files; the broker reads them. */
+struct surface_tls {
+    char *certificate; /* with its chain */
+    char *key;
+    char *client_ca; /* NULL: clients are not asked for a certificate */
+};
+
+struct surface {
+    char *name;
+    char *why;    /* may be NULL: a finding in the register */
+    char *can_do; /* may be NULL */
+    struct listen_address *listen;
+    size_t listen_count;
+    char *upstream_socket; /* absolute path */
+    struct text_list
+        hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
+    struct text_list origins; /* as configured; empty: http:// and the default hosts */
+    struct dialect *dialect;  /* owned */
+    enum surface_mode mode;
+    enum refusal_mode on_refusal;
+    uint32_t *caller_uids; /* resolved: "self" is the uid that loads */
+    size_t caller_uid_count;
+    struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
+    struct surface_tls *tls;              /* NULL: plain */
+    struct text_list allow_verbs, allow_targets, allow_server_verbs;
+    bool allow_verbs_set, allow_targets_set, allow_server_verbs_set; /* absent is not empty */
+    bool callers_named; /* false: any caller; a failed look-up is then no denial */
+    bool allow_non_loopback;
+    struct route *routes;
+    size_t route_count;
+    struct surface_limits limits;
+};
+
+struct executable_rule {
+    char *path;    /* absolute */
+    char *sha256;  /* hex; NULL: not pinned */
+    regex_t *args; /* each argument must match one of them, whole */
+    size_t args_count;
+    bool args_set; /* false: any arguments */
+};
+
+struct config {
+    char *state_dir;
+    char *control_socket; /* <state_dir>/control.sock unless it is set */
+    uint32_t workers;
+    uint32_t *operator_uids; /* beside the uid that runs Sidelock and root */
+    size_t operator_uid_count;
+    struct executable_rule *executables;
+    size_t executable_count;
+    struct surface *surfaces;
+    size_t surface_count;
+};
+
+/*
+ * One fault: where (RFC 6901 pointer and line, 1-based; 0 if unknown) and what
+ * to do about it. A fault within a dialect pack has the pack's name and '#'
+ * before its pointer, and the line is the pack's.
+ */
+struct config_fault {
+    char pointer[192];
+    unsigned line;
+    char text[256];
+};
+
+struct config_faults {
+    struct config_fault items[CONFIG_FAULTS_MAX];
+    size_t count; /* in order of their lines; faults beyond the maximum are dropped */
+};
+
+/* A dialect pack by the name or path the configuration uses for it. */
+struct config_pack {
+    const char *name;
+    const char *text;
+    size_t length;
+};
+
+/*
+ * Which packs a configuration names, so that the caller can fetch them.
+ * ERROR_SYNTAX if the text is not JSON (config_load then says where).
+ */
+enum error config_list_packs(const char *text, size_t length, struct text_list *out) MUST_CHECK;
+
+/*
+ * Loads and checks a whole configuration. ERROR_INVALID with
+ * every fault found in *faults; only a faultless one is returned. `self_uid`
+ * resolves "self".
+ */
+enum error config_load(const char *text, size_t length, const struct config_pack *packs,
+                       size_t pack_count, uint32_t self_uid, struct config **out,
+                       struct config_faults *faults) MUST_CHECK;
+void config_destroy(struct config *config);
+
+/* The Host towards the service, as the route says, given the one that the client named. */
+const char *config_route_host(const struct route *route, const char *client_host);
+/* The surface called `name`, or NULL. */
+const struct surface *config_surface(const struct config *config, const char *name);
+
+#endif

@@ -1,0 +1,150 @@
+#include "config/listen.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum address_kind { ADDRESS_NONE = 0, ADDRESS_LOOPBACK, ADDRESS_OTHER };
+
+static enum address_kind address_kind(const char *host)
+{
+    struct in_addr four;
+    struct in6_addr six;
+
+    if (strcmp(host, "localhost") == 0)
+        return ADDRESS_LOOPBACK;
+    if (inet_pton(AF_INET, host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127 ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
+    if (inet_pton(AF_INET6, host, &six) == 1)
+        return IN6_IS_ADDR_LOOPBACK(&six) ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
+    return ADDRESS_NONE;
+}
+
+/* Cuts "host:port" or "[host]:port" in place; NULL: neither. */
+static char *split_port(char **host, uint16_t *port)
+{
+    char *text = *host, *colon = strrchr(text, ':');
+    size_t length = colon != NULL ? strlen(colon + 1) : 0;
+    long number;
+
+    if (length == 0 || length > 5 || colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
+        (length > 1 && colon[1] == '0'))
+        return NULL;
+    number = strtol(colon + 1, NULL, 10);
+    if (number > UINT16_MAX)
+        return NULL;
+    *port = (uint16_t)number;
+    *colon = '\0';
+    if (*text == '[' && colon[-1] == ']') {
+        colon[-1] = '\0';
+        *host = text + 1;
+        return strchr(*host, ':') != NULL ? *host : NULL;
+    }
+    return strchr(text, ':') == NULL ? text : NULL;
+}
+
+void config_listen_read(struct config_reader *reader, const char *name, struct json_t *value,
+                        void *into)
+{
+    struct listen_address *address = into;
+    char *copy, *host;
+    enum address_kind kind;
+
+    (void)name;
+    address->text = config_reader_text(reader, value, config_check_word, CONFIG_NAME_BYTES_MAX);
+    if (address->text == NULL)
+        return;
+    host = copy = strdup(address->text);
+    if (copy == NULL) {
+        reader->out_of_memory = true;
+        return;
+    }
+    kind = split_port(&host, &address->port) != NULL ? address_kind(host) : ADDRESS_NONE;
+    if (kind == ADDRESS_NONE)
+        config_reader_fault(reader,
+                            "\"%.64s\" must be an address with a port, like \"localhost:8081\", "
+                            "\"127.0.0.1:8081\" or \"[::1]:8081\".",
+                            address->text);
+    else if ((address->host = strdup(host)) == NULL)
+        reader->out_of_memory = true;
+    free(copy);
+}
+
+void config_listen_check_loopback(struct config_reader *reader, const struct surface *surface)
+{
+    size_t listen = config_reader_enter(reader, "listen");
+
+    for (size_t i = 0; i < surface->listen_count && !surface->allow_non_loopback; i++) {
+        const struct listen_address *address = &surface->listen[i];
+        size_t place = config_reader_enter_index(reader, i);
+
+        if (address->host != NULL && address_kind(address->host) == ADDRESS_OTHER)
+            config_reader_fault(reader,
+                                "\"%.64s\" is not a loopback address; to listen there the surface "
+                                "must say \"allow_non_loopback\": true.",
+                                address->text);
+        config_reader_leave(reader, place);
+    }
+    config_reader_leave(reader, listen);
+}
+
+static bool addresses_overlap(const struct listen_address *left, const struct listen_address *right)
+{
+    bool names = strcmp(left->host, "localhost") == 0 || strcmp(right->host, "localhost") == 0;
+    bool both_loopback = address_kind(left->host) == ADDRESS_LOOPBACK &&
+                         address_kind(right->host) == ADDRESS_LOOPBACK;
+
+    return strcmp(left->host, right->host) == 0 || (names && both_loopback);
+}
+
+static void check_port(struct config_reader *reader, const struct surface *surface, size_t index,
+                       const struct surface *earlier, size_t earlier_count)
+{
+    const struct listen_address *address = &surface->listen[index];
+
+    for (size_t i = 0; i < earlier_count; i++) {
+        const struct listen_address *other = &earlier->listen[i];
+
+        if (address->host == NULL || other->host == NULL || address->port == 0 ||
+            address->port != other->port)
+            continue;
+        if (earlier != surface)
+            config_reader_fault(reader, "Port %u is already the surface \"%.64s\"'s.",
+                                (unsigned)address->port, earlier->name);
+        else if (addresses_overlap(address, other))
+            config_reader_fault(reader, "\"%.64s\" is already covered by \"%.64s\".", address->text,
+                                other->text);
+    }
+}
+
+void config_listen_check_ports(struct config_reader *reader, const struct config *config)
+{
+    size_t top = config_reader_enter(reader, "surfaces");
+
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
+        size_t outer, inner, place;
+
+        if (surface->name == NULL)
+            continue;
+        outer = config_reader_enter(reader, surface->name);
+        inner = config_reader_enter(reader, "listen");
+        for (size_t j = 0; j < surface->listen_count; j++) {
+            place = config_reader_enter_index(reader, j);
+            for (size_t k = 0; k < i; k++)
+                check_port(reader, surface, j, &config->surfaces[k],
+                           config->surfaces[k].listen_count);
+            check_port(reader, surface, j, surface, j);
+            config_reader_leave(reader, place);
+        }
+        config_reader_leave(reader, inner);
+        config_reader_leave(reader, outer);
+    }
+    config_reader_leave(reader, top);
+}
+
+void config_listen_clear(struct listen_address *address)
+{
+    free(address->text);
+    free(address->host);
+}

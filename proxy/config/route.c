@@ -1,0 +1,456 @@
+#include "config/route.h"
+
+#include "wire/http_request.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define QUERY_NAMES_MAX  32
+#define SUBPROTOCOLS_MAX 16
+#define METHODS_MAX      16
+#define ANSWER_URLS_MAX  16
+
+/* ---- The query ---- */
+
+static void read_pass(struct config_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct query_pass *pass = into;
+    const char *why = config_check_query_name(name);
+
+    if (why != NULL) {
+        config_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        return;
+    }
+    if ((pass->name = strdup(name)) == NULL)
+        reader->out_of_memory = true;
+    config_reader_pattern(reader, value, &pass->pattern);
+}
+
+static const struct config_word encodings[] = {{"text", INJECT_TEXT},
+                                               {"json", INJECT_JSON},
+                                               {"base64-json", INJECT_BASE64_JSON},
+                                               {"shell-words", INJECT_SHELL_WORDS},
+                                               {NULL, 0}};
+
+static const struct config_key inject_keys[] = {
+    {.name = "from",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct query_inject, from),
+     .check = config_check_pointer},
+    {.name = "encoding",
+     .type = CONFIG_CHOICE,
+     .required = true,
+     .offset = offsetof(struct query_inject, encoding),
+     .preset = INJECT_TEXT,
+     .words = encodings},
+};
+static const struct config_table inject_table = CONFIG_TABLE("an injected parameter", inject_keys);
+
+static void read_inject(struct config_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct query_inject *inject = into;
+    const char *why = config_check_query_name(name);
+
+    if (why != NULL) {
+        config_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        return;
+    }
+    if ((inject->name = strdup(name)) == NULL)
+        reader->out_of_memory = true;
+    config_table_read(reader, &inject_table, value, inject);
+}
+
+static const struct config_key query_keys[] = {
+    {.name = "pass",
+     .type = CONFIG_MAP,
+     .offset = offsetof(struct route, pass),
+     .count_offset = offsetof(struct route, pass_count),
+     .size = sizeof(struct query_pass),
+     .maximum = QUERY_NAMES_MAX,
+     .read = read_pass},
+    {.name = "inject",
+     .type = CONFIG_MAP,
+     .offset = offsetof(struct route, inject),
+     .count_offset = offsetof(struct route, inject_count),
+     .size = sizeof(struct query_inject),
+     .maximum = QUERY_NAMES_MAX,
+     .read = read_inject,
+     .table = &inject_table},
+    {.name = "bearer",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct route, query_bearer),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_query_name},
+};
+static const struct config_table query_table = CONFIG_TABLE("a route's query", query_keys);
+
+/* ---- What is asked of the service beforehand ---- */
+
+static const struct config_key prepare_keys[] = {
+    {.name = "path",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_prepare, path),
+     .check = config_check_request_path},
+    {.name = "member",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_prepare, member),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_word},
+    {.name = "from",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_prepare, from),
+     .check = config_check_pointer},
+    {.name = "answer",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_prepare, answer),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_word},
+    {.name = "then",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_prepare, then),
+     .check = config_check_answer_path},
+};
+static const struct config_table prepare_table = CONFIG_TABLE("a preparation", prepare_keys);
+
+/* ---- Bodies and answers of HTTP routes ---- */
+
+static const struct config_key body_keys[] = {
+    {.name = "member",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_body, member),
+     .maximum = CONFIG_NAME_BYTES_MAX,
+     .check = config_check_word},
+    {.name = "from",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route_body, from),
+     .check = config_check_pointer},
+};
+static const struct config_table body_table = CONFIG_TABLE("a stored body", body_keys);
+
+static const struct config_key answer_keys[] = {
+    {.name = "urls",
+     .type = CONFIG_TEXTS,
+     .required = true,
+     .offset = offsetof(struct route_answer, urls),
+     .minimum = 1,
+     .maximum = ANSWER_URLS_MAX,
+     .check = config_check_word},
+    {.name = "strip_query",
+     .type = CONFIG_FLAG,
+     .offset = offsetof(struct route_answer, strip_query)},
+};
+static const struct config_table answer_table = CONFIG_TABLE("a route's answer", answer_keys);
+
+/* ---- The Host header towards the service ---- */
+
+static const struct config_key host_keys[] = {
+    {.name = "fixed",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route, host_fixed),
+     .check = config_check_host},
+};
+static const struct config_table host_table = CONFIG_TABLE("a route's host", host_keys);
+
+static void read_host(struct config_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct route *route = into;
+    const char *text = json_string_value(value);
+
+    (void)name;
+    if (json_is_object(value)) {
+        route->host = HOST_UPSTREAM_FIXED;
+        config_table_read(reader, &host_table, value, route);
+    } else if (text != NULL && strcmp(text, "public") == 0) {
+        route->host = HOST_UPSTREAM_PUBLIC;
+    } else if (text == NULL || strcmp(text, "localhost") != 0) {
+        config_reader_fault(reader,
+                            "\"host\" must be \"localhost\", \"public\" or {\"fixed\": NAME}.");
+    }
+}
+
+/* ---- A route ---- */
+
+/* Which vocabulary the route speaks; the pack's first unless it says. */
+static void read_messages(struct config_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct route *route = into;
+    char *text = config_reader_text(reader, value, config_check_word, CONFIG_NAME_BYTES_MAX);
+
+    (void)name;
+    if (text != NULL && reader->dialect != NULL) {
+        route->vocabulary = dialect_vocabulary(reader->dialect, text);
+        if (route->vocabulary == NULL)
+            config_reader_fault(reader, "The dialect %s has no vocabulary called \"%.64s\".",
+                                dialect_name(reader->dialect), text);
+    }
+    free(text);
+}
+
+static const struct config_word kinds[] = {{"websocket", ROUTE_WEBSOCKET},
+                                           {"http", ROUTE_HTTP},
+                                           {"mcp-http", ROUTE_MCP_HTTP},
+                                           {"closed", ROUTE_CLOSED},
+                                           {NULL, 0}};
+
+static const struct config_key route_keys[] = {
+    {.name = "path",
+     .type = CONFIG_TEXT,
+     .required = true,
+     .offset = offsetof(struct route, path),
+     .check = config_check_route_path},
+    {.name = "kind",
+     .type = CONFIG_CHOICE,
+     .offset = offsetof(struct route, kind),
+     .preset = ROUTE_WEBSOCKET,
+     .words = kinds},
+    {.name = "methods",
+     .type = CONFIG_TEXTS,
+     .offset = offsetof(struct route, methods),
+     .minimum = 1,
+     .maximum = METHODS_MAX,
+     .check = config_check_method},
+    {.name = "messages", .type = CONFIG_CUSTOM, .read = read_messages},
+    {.name = "query",
+     .type = CONFIG_OBJECT,
+     .set_offset = offsetof(struct route, query_set),
+     .table = &query_table},
+    {.name = "headers",
+     .type = CONFIG_TEXTS,
+     .offset = offsetof(struct route, headers),
+     .maximum = REQUEST_HEADERS_MAX,
+     .check = config_check_header},
+    {.name = "subprotocols",
+     .type = CONFIG_TEXTS,
+     .offset = offsetof(struct route, subprotocols),
+     .maximum = SUBPROTOCOLS_MAX,
+     .check = config_check_subprotocol},
+    {.name = "subprotocol_required",
+     .type = CONFIG_FLAG,
+     .offset = offsetof(struct route, subprotocol_required)},
+    {.name = "binary", .type = CONFIG_FLAG, .offset = offsetof(struct route, binary)},
+    {.name = "host", .type = CONFIG_CUSTOM, .read = read_host, .table = &host_table},
+    {.name = "body",
+     .type = CONFIG_OBJECT,
+     .offset = offsetof(struct route, body),
+     .size = sizeof(struct route_body),
+     .table = &body_table},
+    {.name = "answer",
+     .type = CONFIG_OBJECT,
+     .offset = offsetof(struct route, answer),
+     .size = sizeof(struct route_answer),
+     .table = &answer_table},
+    {.name = "prepare",
+     .type = CONFIG_OBJECT,
+     .offset = offsetof(struct route, prepare),
+     .size = sizeof(struct route_prepare),
+     .table = &prepare_table},
+    {.name = "match_from",
+     .type = CONFIG_TEXT,
+     .offset = offsetof(struct route, match_from),
+     .check = config_check_pointer},
+};
+const struct config_table config_route_table = CONFIG_TABLE("a route", route_keys);
+
+/* A name that is both passed and injected would reach the service twice. */
+static void check_query(struct config_reader *reader, const struct route *route)
+{
+    for (size_t i = 0; i < route->inject_count; i++) {
+        for (size_t j = 0; j < route->pass_count; j++) {
+            if (route->inject[i].name != NULL && route->pass[j].name != NULL &&
+                strcmp(route->inject[i].name, route->pass[j].name) == 0)
+                config_reader_fault(reader,
+                                    "The query parameter \"%.64s\" is both passed and injected; "
+                                    "keep one of the two.",
+                                    route->inject[i].name);
+        }
+    }
+}
+
+/* Names are compared in lower case from here on, so "X-A" and "x-a" are one. */
+static void lower_headers(struct config_reader *reader, struct route *route)
+{
+    for (size_t i = 0; i < route->headers.count; i++) {
+        char *name = route->headers.items[i];
+
+        for (char *at = name; *at != '\0'; at++)
+            *at = (char)tolower((unsigned char)*at);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(route->headers.items[j], name) == 0)
+                config_reader_fault(reader, "The header \"%.64s\" is listed twice.", name);
+        }
+    }
+}
+
+/* Keys that mean nothing to a route of this kind would be promises that nobody keeps. */
+static void check_kind(struct config_reader *reader, json_t *value, const struct route *route)
+{
+    static const struct {
+        const char *key;
+        unsigned kinds; /* bits: 1 << enum route_kind */
+    } rows[] = {
+        {"methods", 1u << ROUTE_HTTP},
+        {"body", 1u << ROUTE_HTTP},
+        {"answer", 1u << ROUTE_HTTP},
+        {"subprotocols", 1u << ROUTE_WEBSOCKET},
+        {"binary", 1u << ROUTE_WEBSOCKET},
+        {"prepare", 1u << ROUTE_WEBSOCKET},
+        {"match_from", 1u << ROUTE_WEBSOCKET},
+        {"messages", 1u << ROUTE_WEBSOCKET | 1u << ROUTE_MCP_HTTP},
+        {"query", ~(1u << ROUTE_CLOSED)},
+        {"headers", ~(1u << ROUTE_CLOSED)},
+        {"host", ~(1u << ROUTE_CLOSED)},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((rows[i].kinds & 1u << route->kind) == 0 && json_object_get(value, rows[i].key) != NULL)
+            config_reader_fault(reader, "\"%s\" means nothing to a route of this kind.",
+                                rows[i].key);
+    }
+    if (route->kind == ROUTE_MCP_HTTP && route->vocabulary != NULL &&
+        route->vocabulary->envelope != ENVELOPE_JSON_RPC)
+        config_reader_fault(reader, "A route of kind \"mcp-http\" needs a JSON-RPC vocabulary.");
+}
+
+/* What a route without "methods" takes: reading. */
+static void default_methods(struct config_reader *reader, struct route *route)
+{
+    if (route->kind != ROUTE_HTTP || route->methods.count > 0)
+        return;
+    if (text_list_add(&route->methods, "GET", 3) != OK ||
+        text_list_add(&route->methods, "HEAD", 4) != OK)
+        reader->out_of_memory = true;
+}
+
+void config_route_read(struct config_reader *reader, const char *name, struct json_t *value,
+                       void *into)
+{
+    struct route *route = into;
+
+    (void)name;
+    route->host = HOST_UPSTREAM_LOCALHOST;
+    if (reader->dialect != NULL)
+        route->vocabulary = dialect_vocabulary(reader->dialect, NULL);
+    config_table_read(reader, &config_route_table, value, route);
+    lower_headers(reader, route);
+    check_query(reader, route);
+    check_kind(reader, value, route);
+    default_methods(reader, route);
+    if (route->subprotocol_required && route->subprotocols.count == 0)
+        config_reader_fault(reader, "\"subprotocol_required\" needs \"subprotocols\" to require.");
+    if (route->binary && route->vocabulary != NULL &&
+        route->vocabulary->envelope != ENVELOPE_OPAQUE)
+        config_reader_fault(reader,
+                            "\"binary\" is permitted only where nobody looks into messages: "
+                            "with a vocabulary whose envelope is opaque.");
+}
+
+void config_route_read_pack(struct config_reader *reader, const struct config_pack *pack,
+                            struct surface *surface)
+{
+    static const struct config_key routes_key = CONFIG_ROUTES_KEY;
+    struct config_reader inner = {.text = pack->text,
+                                  .length = pack->length,
+                                  .pack = pack->name,
+                                  .faults = reader->faults,
+                                  .dialect = reader->dialect};
+    json_t *root = config_reader_parse(&inner), *routes = json_object_get(root, "routes");
+    size_t place = config_reader_enter(&inner, "routes");
+
+    if (routes != NULL) {
+        config_table_read_key(&inner, &routes_key, routes, surface);
+        config_route_check_paths(&inner, surface);
+    } else if (root != NULL) {
+        config_reader_fault(reader, "\"routes\" is missing here: the dialect %s brings none.",
+                            dialect_name(reader->dialect));
+    }
+    config_reader_leave(&inner, place);
+    json_decref(root);
+    reader->faulty |= inner.faulty;
+    reader->out_of_memory |= inner.out_of_memory;
+}
+
+/* Whether two paths match the same requests: equal but for the names in braces. */
+static bool same_shape(const char *left, const char *right)
+{
+    while (*left != '\0' && *right != '\0') {
+        if (*left == '{' && *right == '{') {
+            left += strcspn(left, "}");
+            right += strcspn(right, "}");
+        }
+        if (*left++ != *right++)
+            return false;
+    }
+    return *left == *right;
+}
+
+void config_route_check_paths(struct config_reader *reader, const struct surface *surface)
+{
+    for (size_t i = 1; i < surface->route_count; i++) {
+        const char *path = surface->routes[i].path;
+
+        for (size_t j = 0; j < i && path != NULL; j++) {
+            const char *earlier = surface->routes[j].path;
+            size_t place;
+
+            if (earlier == NULL || !same_shape(earlier, path) ||
+                (surface->routes[j].kind == ROUTE_WEBSOCKET) !=
+                    (surface->routes[i].kind == ROUTE_WEBSOCKET))
+                continue;
+            place = config_reader_enter_index(reader, i);
+            config_reader_fault(reader, "\"%.64s\" matches the same requests as route %zu.", path,
+                                j);
+            config_reader_leave(reader, place);
+            break;
+        }
+    }
+}
+
+void config_route_clear(struct route *route)
+{
+    free(route->path);
+    for (size_t i = 0; i < route->pass_count; i++) {
+        free(route->pass[i].name);
+        regfree(&route->pass[i].pattern); /* of a zeroed one: nothing to do */
+    }
+    free(route->pass);
+    for (size_t i = 0; i < route->inject_count; i++) {
+        free(route->inject[i].name);
+        free(route->inject[i].from);
+    }
+    free(route->inject);
+    free(route->query_bearer);
+    text_list_clear(&route->methods);
+    if (route->body != NULL) {
+        free(route->body->member);
+        free(route->body->from);
+        free(route->body);
+    }
+    if (route->answer != NULL) {
+        text_list_clear(&route->answer->urls);
+        free(route->answer);
+    }
+    if (route->prepare != NULL) {
+        free(route->prepare->path);
+        free(route->prepare->member);
+        free(route->prepare->from);
+        free(route->prepare->answer);
+        free(route->prepare->then);
+        free(route->prepare);
+    }
+    text_list_clear(&route->headers);
+    text_list_clear(&route->subprotocols);
+    free(route->host_fixed);
+    free(route->match_from);
+}

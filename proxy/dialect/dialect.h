@@ -1,0 +1,156 @@
+/*
+ * A dialect pack: data that says how a surface's messages name what they do.
+ * Shipped packs are config/dialects/NAME.json; an operator may write others.
+ *
+ * A pack holds vocabularies, one per kind of socket the service has; a route
+ * names the one it speaks. A vocabulary says which envelope carries a verb,
+ * which verbs exist in which direction, where each verb's target lies, and how
+ * a refusal reads. config.c reads the pack's default routes from the same text.
+ *
+ * The text of a pack is one JSON object; a key that is not here is a fault:
+ *
+ *   "name"          "mcp": letters, digits, dots, dashes
+ *   "about"         a sentence for readers; here and in vocabularies
+ *   "vocabularies"  a list, the first is the default one, of:
+ *     "name"        as above
+ *     "envelope"    "json-rpc", "typed" or "opaque"
+ *     "open"        optional list of "c2s", "s2c": directions in which verbs
+ *                   that are not in the table are known too
+ *     "verb_key"    typed, required: the member that names the verb, "type"
+ *     "jsonrpc"     json-rpc, optional: false where messages are without that member
+ *     "session"     json-rpc, optional: one more member of the message, a string;
+ *                   a refusal repeats it, "sessionId"
+ *     "asks"        json-rpc, optional: the member of an answer's result that asks
+ *                   the client, {KEY: {"method", "params"}}; each is vetted like a
+ *                   request of the service, "inputRequests"
+ *     "operation"   typed, optional: {"value": V, "key": K}: where the verb's
+ *                   member is V, the verb is the value of member K instead
+ *     "verbs"       {"c2s": {VERB: rule}, "s2c": {VERB: rule}}; a rule has
+ *       "as"        json-rpc: "request" (the default) or "notification";
+ *                   typed: "operation" if V and K lead to it
+ *       "always"    true: needs no place on an allow list
+ *       "never"     true: never passes, whatever the lists say
+ *       "targets"   up to two of {"name": [KEY...]} and {"uri": [KEY...]}: the
+ *                   keys that lead to the target; a message has exactly one
+ *       "within"    globs, one of which the target must match whatever the lists
+ *                   allow: ["search_*"]
+ *       "match"     the member that must equal the session's stored value
+ *       "filter"    json-rpc, of a client's request: {"items": KEY, "name": KEY,
+ *                   "kind": "name" or "uri"}: the answer's result has a list `items`
+ *                   of objects; where targets are limited, those whose member
+ *                   `name` is no permitted target are cut out of it. A URI
+ *                   template counts as a URI: its braces match only a wildcard.
+ *     "refusal"     typed, optional: what the client is sent; an object whose
+ *                   values "$verb" and "$reason" are filled in
+ *   "routes"        the default routes; config.c reads them
+ */
+#ifndef SIDELOCK_DIALECT_DIALECT_H
+#define SIDELOCK_DIALECT_DIALECT_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "json/scan.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum envelope {
+    ENVELOPE_JSON_RPC = 1, /* JSON-RPC 2.0: verb = method */
+    ENVELOPE_TYPED,        /* one JSON object; verb in a named member, e.g. AutoGen Studio */
+    ENVELOPE_OPAQUE,       /* bytes that nobody looks into */
+};
+
+enum direction {
+    DIRECTION_C2S = 0, /* from the client to the service */
+    DIRECTION_S2C,
+    DIRECTION_COUNT
+};
+
+enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI };
+
+#define DIALECT_BYTES_MAX         ((size_t)256 * 1024)
+#define DIALECT_VOCABULARIES_MAX  8
+#define DIALECT_VERBS_MAX         256 /* in one direction */
+#define DIALECT_NAME_BYTES_MAX    64  /* of packs, vocabularies and members */
+#define DIALECT_VERB_BYTES_MAX    128 /* of a verb */
+#define DIALECT_REFUSAL_BYTES_MAX 1024
+#define DIALECT_TARGET_PATHS_MAX  2
+#define DIALECT_TARGET_DEPTH_MAX  3
+#define DIALECT_WITHIN_MAX        32
+#define DIALECT_GLOB_BYTES_MAX    256
+#define DIALECT_WATCHES_MAX       32
+/* The member of params._meta by which MCP over HTTP tells its revision. */
+#define DIALECT_MCP_VERSION_KEY "io.modelcontextprotocol/protocolVersion"
+
+/* Where a verb's target lies: keys from the top of the message, e.g. params, ref, name. */
+struct target_path {
+    char *keys[DIALECT_TARGET_DEPTH_MAX];
+    unsigned depth;
+    enum target_kind kind;
+};
+
+struct verb_rule {
+    char *name;
+    bool request;      /* JSON-RPC: may occur as a request */
+    bool notification; /* JSON-RPC: may occur as a notification */
+    bool operation;    /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
+    bool always;       /* needs no place on an allow list: handshakes, pings */
+    bool never;        /* on no list is there a place for it */
+    struct target_path targets[DIALECT_TARGET_PATHS_MAX]; /* any one; none: no target */
+    unsigned target_count;
+    /* A member (of the message, in JSON-RPC of params) that must be there and equal
+     * a part of the session's parameter record (vet.h); NULL: none. */
+    char *match_key;
+    struct text_list within; /* globs, one of which the target must match; empty: no limit */
+    /* The list in an answer's result whose items are cut down to permitted targets, and the
+     * member that is an item's target; NULL: none. */
+    char *filter_items;
+    char *filter_name;
+    enum target_kind filter_kind;
+};
+
+struct vocabulary {
+    char *name;
+    enum envelope envelope;
+    bool open[DIRECTION_COUNT]; /* verbs outside the table are known too (generic JSON-RPC) */
+    bool bare;                  /* ENVELOPE_JSON_RPC: without the member "jsonrpc" */
+    char *session_key;          /* ENVELOPE_JSON_RPC: a member that refusals repeat; NULL: none */
+    char *asks_key; /* ENVELOPE_JSON_RPC: the member of a result that asks the client; or NULL */
+    /* ENVELOPE_TYPED: the member with the verb; if its value is `operation_value`,
+     * the verb is in `operation_key` instead. */
+    char *verb_key;
+    char *operation_value;
+    char *operation_key;
+    struct verb_rule *verbs[DIRECTION_COUNT]; /* sorted by name */
+    size_t verb_count[DIRECTION_COUNT];
+    /* ENVELOPE_TYPED: the refusal sent to the client, a JSON object text in which the
+     * member values "$verb" and "$reason" are replaced. NULL: none is sent. */
+    char *refusal;
+    struct text_list descend; /* members the scanner must look into (json_scan.h) */
+    struct json_watch watches[DIALECT_WATCHES_MAX]; /* and single ones beside; strings borrowed */
+    size_t watch_count;
+};
+
+struct dialect; /* owns its vocabularies */
+
+/* A fault in a pack: JSON pointer and one sentence. */
+struct dialect_fault {
+    char pointer[128];
+    char text[160];
+};
+
+/*
+ * Parses a pack. ERROR_SYNTAX (not strict JSON), ERROR_INVALID or ERROR_LIMIT
+ * with *fault saying where and why, or ERROR_MEMORY.
+ */
+enum error dialect_parse(const char *text, size_t length, struct dialect **out,
+                         struct dialect_fault *fault) MUST_CHECK;
+void dialect_destroy(struct dialect *dialect);
+const char *dialect_name(const struct dialect *dialect);
+/* The vocabulary called `name`, or with NULL the pack's first; NULL if there is none. */
+const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name);
+/* The rule of a verb, or NULL. */
+const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
+                                        enum direction direction, struct span name);
+
+#endif

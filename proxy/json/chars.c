@@ -1,0 +1,155 @@
+#include "json/chars.h"
+
+#include "base/utf8.h"
+
+struct json_chars json_chars_of(struct span text, bool escapes)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+
+    return (struct json_chars){at, at + text.length, escapes};
+}
+
+static int hex_digit(unsigned char byte)
+{
+    if (byte >= '0' && byte <= '9')
+        return byte - '0';
+    if (byte >= 'a' && byte <= 'f')
+        return byte - 'a' + 10;
+    if (byte >= 'A' && byte <= 'F')
+        return byte - 'A' + 10;
+    return -1;
+}
+
+uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end)
+{
+    uint32_t value = 0;
+
+    if (end - at < 4)
+        return JSON_CHARS_FAULT;
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(at[i]);
+
+        if (digit < 0)
+            return JSON_CHARS_FAULT;
+        value = value << 4 | (uint32_t)digit;
+    }
+    return value;
+}
+
+/* The character of \uXXXX, or of a pair of them; `at` is behind the u. */
+static uint32_t next_unicode_escape(struct json_chars *string)
+{
+    uint32_t high = json_chars_hex4(string->at, string->end), low;
+
+    if (high == JSON_CHARS_FAULT)
+        return JSON_CHARS_FAULT;
+    string->at += 4;
+    if (high < 0xd800 || high > 0xdfff)
+        return high;
+    if (high > 0xdbff || string->end - string->at < 6 || string->at[0] != '\\' ||
+        string->at[1] != 'u')
+        return JSON_CHARS_FAULT;
+    low = json_chars_hex4(string->at + 2, string->end);
+    if (low < 0xdc00 || low > 0xdfff)
+        return JSON_CHARS_FAULT;
+    string->at += 6;
+    return 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+}
+
+static uint32_t next_escape(struct json_chars *string)
+{
+    if (string->at == string->end)
+        return JSON_CHARS_FAULT;
+    switch (*string->at++) {
+    case '"':
+        return '"';
+    case '\\':
+        return '\\';
+    case '/':
+        return '/';
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    case 'u':
+        return next_unicode_escape(string);
+    default:
+        return JSON_CHARS_FAULT;
+    }
+}
+
+uint32_t json_chars_next(struct json_chars *string)
+{
+    static const unsigned char first_bits[5] = {0, 0, 0x1f, 0x0f, 0x07};
+    uint32_t character;
+    size_t length;
+
+    if (string->at == string->end)
+        return JSON_CHARS_END;
+    if (*string->at < 0x80) {
+        character = *string->at++;
+        return character == '\\' && string->escapes ? next_escape(string) : character;
+    }
+    length = utf8_sequence(string->at, string->end);
+    if (length == 0)
+        return JSON_CHARS_FAULT;
+    character = *string->at & first_bits[length];
+    for (size_t i = 1; i < length; i++)
+        character = character << 6 | (string->at[i] & 0x3f);
+    string->at += length;
+    return character;
+}
+
+size_t json_chars_encode(uint32_t character, unsigned char out[JSON_CHARS_BYTES_MAX])
+{
+    if (character < 0x80) {
+        out[0] = (unsigned char)character;
+        return 1;
+    }
+    if (character < 0x800) {
+        out[0] = (unsigned char)(0xc0 | character >> 6);
+        out[1] = (unsigned char)(0x80 | (character & 0x3f));
+        return 2;
+    }
+    if (character < 0x10000) {
+        out[0] = (unsigned char)(0xe0 | character >> 12);
+        out[1] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+        out[2] = (unsigned char)(0x80 | (character & 0x3f));
+        return 3;
+    }
+    out[0] = (unsigned char)(0xf0 | (character >> 18 & 0x07));
+    out[1] = (unsigned char)(0x80 | (character >> 12 & 0x3f));
+    out[2] = (unsigned char)(0x80 | (character >> 6 & 0x3f));
+    out[3] = (unsigned char)(0x80 | (character & 0x3f));
+    return 4;
+}
+
+static uint32_t fold(uint32_t character)
+{
+    if (character >= 'A' && character <= 'Z')
+        return character - 'A' + 'a';
+    if (character == 0x17f)
+        return 's';
+    return character == 0x212a ? 'k' : character;
+}
+
+bool json_chars_folds_to(struct span raw, const char *plain)
+{
+    struct json_chars left = json_chars_of(raw, true);
+    struct json_chars right = json_chars_of(span_of(plain), false);
+
+    for (;;) {
+        uint32_t character = fold(json_chars_next(&left));
+
+        if (character == JSON_CHARS_FAULT || character != fold(json_chars_next(&right)))
+            return false;
+        if (character == JSON_CHARS_END)
+            return true;
+    }
+}

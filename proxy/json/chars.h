@@ -1,0 +1,40 @@
+/*
+ * What a JSON string's escapes stand for (RFC 8259 section 7): one character at
+ * a time, for hashing, comparing and copying. The text was scanned before; on
+ * text that was not, nothing beyond its end is read and JSON_CHARS_FAULT comes.
+ */
+#ifndef SIDELOCK_JSON_CHARS_H
+#define SIDELOCK_JSON_CHARS_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+#include <stdint.h>
+
+#define JSON_CHARS_END       UINT32_MAX
+#define JSON_CHARS_FAULT     (UINT32_MAX - 1)
+#define JSON_CHARS_BYTES_MAX 4 /* of one character in UTF-8 */
+
+struct json_chars {
+    const unsigned char *at;
+    const unsigned char *end;
+    bool escapes; /* false: plain text, in which a backslash is a backslash */
+};
+
+/* A walk over raw text between the quotes, or (escapes false) over plain text. */
+struct json_chars json_chars_of(struct span text, bool escapes);
+/* The next character's code point, JSON_CHARS_END, or JSON_CHARS_FAULT. */
+uint32_t json_chars_next(struct json_chars *string);
+/* Writes a character as UTF-8 and returns how many bytes that took. */
+size_t json_chars_encode(uint32_t character, unsigned char out[JSON_CHARS_BYTES_MAX]);
+
+/* The value of the four hexadecimal digits at `at`; JSON_CHARS_FAULT if they are not there. */
+uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end);
+
+/*
+ * Whether a raw key, unescaped, equals plain text when ASCII case is ignored
+ * and U+017F and U+212A count as s and k.
+ */
+bool json_chars_folds_to(struct span raw, const char *plain);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * JSON numbers (RFC 8259 section 6): their grammar, and whether what reads them
+ * can hold them: integers in 64 bits, other numbers in a finite double. Decided
+ * on the digits themselves, so that neither rounding nor the locale has a say.
+ */
+#ifndef SIDELOCK_JSON_NUMBER_H
+#define SIDELOCK_JSON_NUMBER_H
+
+#include "base/reason.h"
+#include "json/scan.h"
+
+/*
+ * Reads the number at `at` (at < end). With REASON_ALLOWED, sets *type and
+ * returns where it ends; with REASON_JSON_SYNTAX returns the byte that cannot
+ * stand there; with REASON_JSON_NUMBER (out of range) the return value is `at`.
+ */
+const unsigned char *json_number_read(const unsigned char *at, const unsigned char *end,
+                                      enum json_type *type, enum reason *reason);
+
+/* Whether the text of a JSON_TYPE_INTEGER is within +-(2^53 - 1) and not "-0" (RFC 7493
+ * section 2.2). */
+bool json_number_is_safe_integer(struct span text);
+
+#endif

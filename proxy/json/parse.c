@@ -1,0 +1,43 @@
+#include "json/parse.h"
+
+#include "json/scan.h"
+
+#include <jansson.h>
+
+/* Maps the scanner's verdict: too much of something is a limit, the rest is syntax. */
+static enum error scan(const char *text, size_t length)
+{
+    struct json_scan *scanner;
+    enum error error = json_scan_create(&scanner);
+    enum reason reason;
+
+    if (error != OK)
+        return error;
+    reason = json_scan_text(scanner, text, length, NULL);
+    json_scan_destroy(scanner);
+    switch (reason) {
+    case REASON_ALLOWED:
+        return OK;
+    case REASON_JSON_DEPTH:
+    case REASON_JSON_LIMIT:
+        return ERROR_LIMIT;
+    case REASON_INTERNAL:
+        return ERROR_MEMORY;
+    default:
+        return ERROR_SYNTAX;
+    }
+}
+
+enum error json_parse(const char *text, size_t length, json_t **out)
+{
+    enum error error = scan(text, length);
+    json_t *root;
+
+    if (error != OK)
+        return error;
+    root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    if (root == NULL)
+        return ERROR_SYNTAX;
+    *out = root;
+    return OK;
+}

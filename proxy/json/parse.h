@@ -1,0 +1,21 @@
+/*
+ * JSON into jansson's values, for what is not on the hot path: the strict scanner
+ * (json/scan.h) reads first, so what jansson lets pass and others read differently
+ * never reaches it.
+ */
+#ifndef SIDELOCK_JSON_PARSE_H
+#define SIDELOCK_JSON_PARSE_H
+
+#include "base/error.h"
+
+#include <stddef.h>
+
+struct json_t; /* jansson's */
+
+/*
+ * An object or array; the caller's to json_decref(). ERROR_SYNTAX; ERROR_LIMIT for one
+ * that is too deep or has too many members; ERROR_MEMORY.
+ */
+enum error json_parse(const char *text, size_t length, struct json_t **out) MUST_CHECK;
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * A strict, single-pass JSON scanner (RFC 8259) for bytes from a hostile peer.
+ *
+ * It accepts what jansson's json_loadb() accepts with JSON_REJECT_DUPLICATES,
+ * less these, which other parsers read differently: any NUL byte, nesting
+ * deeper than JSON_DEPTH_MAX, more than JSON_MEMBERS_MAX members in one object,
+ * more than JSON_KEYS_MAX keys in all. The text is an object or an array; a
+ * byte order mark, duplicate keys (compared after unescaping), lone
+ * surrogates, \u0000, invalid UTF-8 and integers beyond 64 bits are refused.
+ *
+ * The scanner allocates nothing but its scratch space, copies nothing and
+ * records where the members of interest lie, so that the bytes that were
+ * vetted are the bytes that are forwarded.
+ */
+#ifndef SIDELOCK_JSON_SCAN_H
+#define SIDELOCK_JSON_SCAN_H
+
+#include "base/reason.h"
+#include "base/text.h"
+
+#include <stdint.h>
+
+#define JSON_DEPTH_MAX    64
+#define JSON_MEMBERS_MAX  4096
+#define JSON_KEYS_MAX     65536
+#define JSON_RECORDED_MAX 64 /* members recorded for the caller; more is REASON_JSON_LIMIT */
+#define JSON_RECORD_DEPTH 3  /* members of the top object, of its objects, and of theirs */
+
+enum json_type {
+    JSON_NONE = 0,
+    JSON_TYPE_OBJECT,
+    JSON_TYPE_ARRAY,
+    JSON_TYPE_STRING,
+    JSON_TYPE_INTEGER, /* no fraction, no exponent */
+    JSON_TYPE_REAL,
+    JSON_TYPE_TRUE,
+    JSON_TYPE_FALSE,
+    JSON_TYPE_NULL,
+};
+
+/* One recorded member of an object. Spans point into the scanned text. */
+struct json_member {
+    struct span key;   /* raw, between the quotes */
+    struct span value; /* raw, with quotes or brackets */
+    enum json_type type;
+    uint8_t depth;      /* 1: a member of the top object */
+    bool key_escaped;   /* the key holds a backslash escape */
+    bool value_escaped; /* a string value holds a backslash escape */
+    int16_t parent;     /* index of the member whose object holds it; -1 at depth 1 */
+};
+
+/* A member to look out for: `name`, or what could be taken for it, in the object of `of`. */
+struct json_watch {
+    struct span of;
+    const char *name;
+};
+
+struct json_scan; /* reusable scratch space; one per thread */
+
+enum error json_scan_create(struct json_scan **out) MUST_CHECK;
+void json_scan_destroy(struct json_scan *scan);
+
+/*
+ * Scans a whole text. REASON_ALLOWED, or the JSON_* reason of the first fault.
+ * Which members are recorded: all of the top object; of the object that is a
+ * recorded member's value, those too if that member's key, as spelt, is in
+ * `descend` (may be NULL: none), down to JSON_RECORD_DEPTH. So {params, ref}
+ * records what a target needs and not the members of params.arguments.
+ * On success, the results below are valid until the next scan.
+ */
+enum reason json_scan_text(struct json_scan *scan, const char *text, size_t length,
+                           const struct text_list *descend);
+/*
+ * As json_scan_text. Of an object that is a recorded member's value and not in
+ * `descend`, those members too are recorded that are watched: the other
+ * members, however many, cost no place.
+ */
+enum reason json_scan_watching(struct json_scan *scan, struct span text,
+                               const struct text_list *descend, const struct json_watch *watches,
+                               size_t watch_count);
+
+enum json_type json_scan_root(const struct json_scan *scan);
+size_t json_scan_count(const struct json_scan *scan);
+const struct json_member *json_scan_member(const struct json_scan *scan, size_t index);
+/* The member of `parent` (-1: the top object) whose raw key is exactly `key`, or NULL. */
+const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key);
+/*
+ * Index of a member whose key is not `key` but could be taken for it: equal
+ * after unescaping, ASCII case folding, U+017F to s and U+212A to k; -1 if
+ * there is none. (A trailing escaped NUL, the other known confusion, does not
+ * get past the scanner.)
+ */
+int json_scan_lookalike(const struct json_scan *scan, int parent, const char *key);
+
+/* Byte offset of the last fault, for messages to people. */
+size_t json_scan_fault_offset(const struct json_scan *scan);
+
+/*
+ * Unescapes a scanned string value (with its quotes) into out, NUL-terminated.
+ * ERROR_LIMIT if it does not fit. *length is without the NUL.
+ */
+enum error json_scan_unescape(struct span value, char *out, size_t capacity,
+                              size_t *length) MUST_CHECK;
+
+/*
+ * Where in a strictly valid text a JSON pointer (RFC 6901) leads: the byte
+ * offset of the key's (or, in an array, the element's) first character.
+ * False if there is nothing there. For messages that name a line.
+ */
+bool json_scan_locate(const char *text, size_t length, const char *pointer, size_t *offset);
+
+#endif

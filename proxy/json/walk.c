@@ -1,0 +1,104 @@
+#include "json/walk.h"
+
+#include "json/chars.h"
+
+#include <string.h>
+
+static void skip_space(struct json_walk *walk)
+{
+    while (walk->at < walk->end &&
+           (*walk->at == ' ' || *walk->at == '\n' || *walk->at == '\r' || *walk->at == '\t'))
+        walk->at++;
+}
+
+/* Skips a string, `at` on its opening quote; gives what is between the quotes. */
+static struct span skip_string(struct json_walk *walk)
+{
+    const char *start = ++walk->at;
+    struct span inside;
+
+    while (walk->at < walk->end && *walk->at != '"')
+        walk->at += *walk->at == '\\' && walk->end - walk->at > 1 ? 2 : 1;
+    inside = (struct span){start, (size_t)(walk->at - start)};
+    if (walk->at < walk->end)
+        walk->at++;
+    return inside;
+}
+
+/* Skips a whole value with everything in it. */
+static struct span skip_value(struct json_walk *walk)
+{
+    const char *start = walk->at;
+    size_t depth = 0;
+
+    while (walk->at < walk->end) {
+        char byte = *walk->at;
+
+        if (depth == 0 && strchr(",}] \n\r\t", byte) != NULL && byte != '\0')
+            break;
+        if (byte == '"') {
+            skip_string(walk);
+        } else {
+            if (byte == '{' || byte == '[')
+                depth++;
+            else if (byte == '}' || byte == ']')
+                depth--;
+            walk->at++;
+        }
+        if (depth == 0 && (byte == '}' || byte == ']' || byte == '"'))
+            break;
+    }
+    return (struct span){start, (size_t)(walk->at - start)};
+}
+
+bool json_walk_enter(struct json_walk *walk, struct span value)
+{
+    *walk = (struct json_walk){value.data, value.data + value.length, false, true};
+    skip_space(walk);
+    if (walk->at == walk->end || (*walk->at != '{' && *walk->at != '['))
+        return false;
+    walk->object = *walk->at++ == '{';
+    return true;
+}
+
+bool json_walk_next(struct json_walk *walk, struct json_walk_entry *out)
+{
+    const char *start;
+
+    /* Behind a value: its comma, or the end. */
+    if (!walk->first && (walk->at == walk->end || *walk->at++ != ','))
+        return false;
+    walk->first = false;
+    start = walk->at;
+    skip_space(walk);
+    *out = (struct json_walk_entry){0};
+    if (walk->at == walk->end || *walk->at == '}' || *walk->at == ']')
+        return false;
+    if (walk->object) {
+        if (*walk->at != '"')
+            return false;
+        out->key = skip_string(walk);
+        skip_space(walk);
+        if (walk->at == walk->end || *walk->at++ != ':')
+            return false;
+        skip_space(walk);
+    }
+    out->value = skip_value(walk);
+    skip_space(walk);
+    out->whole = (struct span){start, (size_t)(walk->at - start)};
+    return out->value.length > 0;
+}
+
+bool json_walk_key_is(struct span raw, const char *plain)
+{
+    struct json_chars left = json_chars_of(raw, true);
+    struct json_chars right = json_chars_of(span_of(plain), false);
+    uint32_t character;
+
+    do {
+        character = json_chars_next(&left);
+        if (character == JSON_CHARS_FAULT || character != json_chars_next(&right))
+            return false;
+    } while (character != JSON_CHARS_END);
+    return true;
+}

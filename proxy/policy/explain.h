@@ -1,0 +1,49 @@
+/*
+ * Tells, step by step, what admission would say of a request: the same checks
+ * in the same order, with the rule behind each. Pure; cmd_explain.c prints.
+ */
+#ifndef SIDELOCK_POLICY_EXPLAIN_H
+#define SIDELOCK_POLICY_EXPLAIN_H
+
+#include "policy/admission.h"
+
+#define EXPLAIN_STEPS_MAX        16
+#define EXPLAIN_RULE_BYTES       512
+#define EXPLAIN_HEADER_BYTES_MAX REQUEST_HEADER_BYTES_MAX
+
+struct explain_step {
+    const char *name;
+    bool unknown;       /* cannot be told from what is known here */
+    enum reason reason; /* REASON_ALLOWED, or why it would be denied */
+    char rule[EXPLAIN_RULE_BYTES];
+};
+
+/* A session as far as it is known. */
+struct explain_session {
+    bool known;         /* false: nothing was looked up */
+    enum reason reason; /* if known: whether it is good for this surface and caller */
+    bool has_params;
+    char rule[EXPLAIN_RULE_BYTES];
+};
+
+struct explain_request {
+    const struct surface *surface;
+    const char *raw_path;    /* as on the request line, without query */
+    struct request *request; /* `path` is filled here */
+    struct explain_session session;
+};
+
+struct explanation {
+    struct explain_step steps[EXPLAIN_STEPS_MAX];
+    size_t count;
+    enum reason verdict; /* of the first step that denies; REASON_ALLOWED if none does */
+    char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" if it has no such form */
+};
+
+/* Whether a request for this path is most likely an upgrade: only where nothing but HTTP is there
+ * is it not. */
+bool explain_upgrades(const struct surface *surface, const char *raw_path);
+
+void explain_run(const struct explain_request *request, struct explanation *out);
+
+#endif

@@ -1,0 +1,385 @@
+#include "vet/message.h"
+
+#include "json/number.h"
+
+#include <string.h>
+
+/* The members of a JSON-RPC message (JSON-RPC 2.0 sections 4 and 5). */
+enum field {
+    FIELD_JSONRPC,
+    FIELD_ID,
+    FIELD_METHOD,
+    FIELD_PARAMS,
+    FIELD_RESULT,
+    FIELD_ERROR,
+    FIELD_COUNT
+};
+
+typedef const struct json_member *fields[FIELD_COUNT];
+
+static void message_init(struct message *message)
+{
+    /* Not the byte arrays at its end: this runs for every message. */
+    message->kind = MESSAGE_OTHER;
+    message->id = message->id_key = message->verb = (struct span){0};
+    message->target = message->match = message->session = (struct span){0};
+    message->rule = NULL;
+    message->target_kind = TARGET_NONE;
+    message->target_too_long = false;
+}
+
+/* What stands between a string's quotes, as written. */
+static struct span inside(const struct json_member *member)
+{
+    return (struct span){member->value.data + 1, member->value.length - 2};
+}
+
+static int index_of(const struct json_scan *scan, const struct json_member *member)
+{
+    return (int)(member - json_scan_member(scan, 0));
+}
+
+/* The field a key names, as spelt; FIELD_COUNT if none. */
+static enum field field_of(struct span key)
+{
+#define IS(text) (key.length == sizeof(text) - 1 && memcmp(key.data, text, sizeof(text) - 1) == 0)
+    if (IS("jsonrpc"))
+        return FIELD_JSONRPC;
+    if (IS("id"))
+        return FIELD_ID;
+    if (IS("method"))
+        return FIELD_METHOD;
+    if (IS("params"))
+        return FIELD_PARAMS;
+    if (IS("result"))
+        return FIELD_RESULT;
+    return IS("error") ? FIELD_ERROR : FIELD_COUNT;
+#undef IS
+}
+
+/* The one key beside the six that a vocabulary may have. */
+static bool read_session(const struct json_member *member, const struct vocabulary *vocabulary,
+                         struct message *out)
+{
+    if (vocabulary->session_key == NULL || !span_equals(member->key, vocabulary->session_key) ||
+        member->type != JSON_TYPE_STRING || member->value.length > MESSAGE_ID_BYTES_MAX + 2)
+        return false;
+    out->session = member->value;
+    return true;
+}
+
+/* Sorts the top members into fields; false if there is one that is not among the known. */
+static bool read_fields(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                        fields found, struct message *out)
+{
+    const size_t count = json_scan_count(scan);
+    bool known = true;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_member *member = json_scan_member(scan, i);
+        enum field field;
+
+        if (member->depth != 1)
+            continue;
+        field = field_of(member->key);
+        if (field < FIELD_COUNT)
+            found[field] = member;
+        else if (!read_session(member, vocabulary, out))
+            known = false;
+    }
+    return known;
+}
+
+static enum message_kind kind_of(fields found)
+{
+    bool response = found[FIELD_RESULT] != NULL || found[FIELD_ERROR] != NULL;
+
+    if (found[FIELD_METHOD] != NULL)
+        return response                  ? MESSAGE_OTHER
+               : found[FIELD_ID] != NULL ? MESSAGE_REQUEST
+                                         : MESSAGE_NOTIFICATION;
+    return response ? MESSAGE_RESPONSE : MESSAGE_OTHER;
+}
+
+/* Takes an id if it is one that every peer reads alike: no null, fraction, exponent or -0. */
+static bool read_id(const struct json_member *id, struct message *out)
+{
+    size_t length;
+
+    if (id == NULL)
+        return false;
+    if (id->type == JSON_TYPE_INTEGER) {
+        if (!json_number_is_safe_integer(id->value))
+            return false;
+        out->id = out->id_key = id->value;
+        return true;
+    }
+    if (id->type != JSON_TYPE_STRING || id->value.length > MESSAGE_ID_BYTES_MAX + 2)
+        return false;
+    out->id = out->id_key = id->value;
+    if (id->value_escaped) {
+        out->id_bytes[0] = '"';
+        if (json_scan_unescape(id->value, out->id_bytes + 1, MESSAGE_ID_BYTES_MAX + 1, &length) !=
+            OK)
+            return false;
+        out->id_bytes[length + 1] = '"';
+        out->id_key = (struct span){out->id_bytes, length + 2};
+    }
+    return true;
+}
+
+/* Takes the verb out of a string member; false if it is longer than any verb. */
+static bool read_verb(const struct json_member *member, struct message *out)
+{
+    size_t length;
+
+    out->verb = inside(member);
+    if (!member->value_escaped)
+        return out->verb.length > 0 && out->verb.length <= DIALECT_VERB_BYTES_MAX;
+    if (json_scan_unescape(member->value, out->verb_bytes, sizeof(out->verb_bytes), &length) != OK)
+        return false;
+    out->verb = (struct span){out->verb_bytes, length};
+    return length > 0;
+}
+
+/*
+ * Follows keys from the top. REASON_ALLOWED with *out the member, or NULL if it
+ * is not there; REASON_MESSAGE_KEY if something on the way resembles a key.
+ */
+static enum reason follow(const struct json_scan *scan, char *const *keys, unsigned depth,
+                          const struct json_member **out)
+{
+    const struct json_member *member = NULL;
+    int parent = -1;
+
+    *out = NULL;
+    for (unsigned i = 0; i < depth; i++) {
+        if (json_scan_lookalike(scan, parent, keys[i]) >= 0)
+            return REASON_MESSAGE_KEY;
+        member = json_scan_find(scan, parent, keys[i]);
+        if (member == NULL || (i + 1 < depth && member->type != JSON_TYPE_OBJECT))
+            return REASON_ALLOWED;
+        parent = index_of(scan, member);
+    }
+    *out = member;
+    return REASON_ALLOWED;
+}
+
+static void take_target(const struct json_member *member, enum target_kind kind,
+                        struct message *out)
+{
+    size_t length;
+
+    out->target = inside(member);
+    out->target_kind = kind;
+    if (!member->value_escaped)
+        return;
+    if (json_scan_unescape(member->value, out->target_bytes, sizeof(out->target_bytes), &length) ==
+        OK)
+        out->target = (struct span){out->target_bytes, length};
+    else
+        out->target_too_long = true;
+}
+
+/* A verb with targets has exactly one of them, and it is a string. */
+static enum reason read_target(const struct json_scan *scan, struct message *out)
+{
+    const struct verb_rule *rule = out->rule;
+    unsigned found = 0;
+
+    for (unsigned i = 0; i < rule->target_count; i++) {
+        const struct target_path *path = &rule->targets[i];
+        const struct json_member *member;
+        enum reason reason = follow(scan, path->keys, path->depth, &member);
+
+        if (!reason_allows(reason))
+            return reason;
+        if (member == NULL)
+            continue;
+        if (member->type != JSON_TYPE_STRING)
+            return REASON_TARGET_MISSING;
+        if (++found > 1)
+            return REASON_TARGET_AMBIGUOUS;
+        take_target(member, path->kind, out);
+    }
+    return rule->target_count == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
+}
+
+/* The member a rule wants compared; whether it may be absent is for vet to say. */
+static enum reason read_match(const struct json_scan *scan, int parent, struct message *out)
+{
+    const struct json_member *member;
+
+    if (json_scan_lookalike(scan, parent, out->rule->match_key) >= 0)
+        return REASON_MESSAGE_KEY;
+    member = json_scan_find(scan, parent, out->rule->match_key);
+    if (member != NULL)
+        out->match = member->value;
+    return REASON_ALLOWED;
+}
+
+/* Whether parameters are of the type that JSON-RPC 2.0 and the vocabulary give them. */
+static bool params_fit(const struct json_member *params, bool open)
+{
+    return params == NULL || params->type == JSON_TYPE_OBJECT ||
+           (params->type == JSON_TYPE_ARRAY && open);
+}
+
+/* A request or notification, whose id was read. */
+static enum reason read_call(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                             enum direction direction, fields found, struct message *out)
+{
+    const struct json_member *method = found[FIELD_METHOD], *params = found[FIELD_PARAMS];
+    const struct verb_rule *rule;
+
+    if (method == NULL || method->type != JSON_TYPE_STRING)
+        return REASON_MESSAGE_SHAPE;
+    if (!read_verb(method, out))
+        return REASON_VERB_UNKNOWN;
+    out->rule = rule = vocabulary_verb(vocabulary, direction, out->verb);
+    if (rule == NULL && !vocabulary->open[direction])
+        return REASON_VERB_UNKNOWN;
+    if (rule != NULL && !(out->kind == MESSAGE_REQUEST ? rule->request : rule->notification))
+        return REASON_MESSAGE_SHAPE;
+    if (!params_fit(params, vocabulary->open[direction]))
+        return REASON_MESSAGE_SHAPE;
+    if (rule != NULL && rule->match_key != NULL && params != NULL) {
+        enum reason reason = read_match(scan, index_of(scan, params), out);
+
+        if (!reason_allows(reason))
+            return reason;
+    }
+    return rule != NULL ? read_target(scan, out) : REASON_ALLOWED;
+}
+
+static enum reason read_response(fields found)
+{
+    const struct json_member *error = found[FIELD_ERROR];
+
+    if (found[FIELD_PARAMS] != NULL || (error != NULL && found[FIELD_RESULT] != NULL) ||
+        (error != NULL && error->type != JSON_TYPE_OBJECT))
+        return REASON_MESSAGE_SHAPE;
+    return REASON_ALLOWED;
+}
+
+static bool version_fits(const struct json_member *version, const struct vocabulary *vocabulary)
+{
+    if (vocabulary->bare)
+        return version == NULL;
+    return version != NULL && span_equals(version->value, "\"2.0\"");
+}
+
+static enum reason read_json_rpc(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                                 enum direction direction, struct message *out)
+{
+    fields found = {NULL};
+    bool known, identified;
+
+    if (json_scan_root(scan) == JSON_TYPE_ARRAY)
+        return REASON_BATCH_REFUSED;
+    known = read_fields(scan, vocabulary, found, out);
+    out->kind = kind_of(found);
+    identified = read_id(found[FIELD_ID], out);
+    if (!known)
+        return REASON_MESSAGE_KEY;
+    if (!version_fits(found[FIELD_JSONRPC], vocabulary) || out->kind == MESSAGE_OTHER)
+        return REASON_MESSAGE_SHAPE;
+    if (out->kind == MESSAGE_RESPONSE && found[FIELD_ID] != NULL &&
+        found[FIELD_ID]->type == JSON_TYPE_NULL)
+        return REASON_RESPONSE_UNEXPECTED;
+    if (!identified && out->kind != MESSAGE_NOTIFICATION)
+        return REASON_MESSAGE_ID;
+    if (out->kind == MESSAGE_RESPONSE)
+        return read_response(found);
+    return read_call(scan, vocabulary, direction, found, out);
+}
+
+/* Finds the member that names the verb; an operation goes by its own member. */
+static enum reason read_typed_verb(const struct json_scan *scan,
+                                   const struct vocabulary *vocabulary, enum direction direction,
+                                   struct message *out, bool *operation)
+{
+    const struct json_member *member;
+    enum reason reason = follow(scan, &vocabulary->verb_key, 1, &member);
+
+    *operation = false;
+    if (!reason_allows(reason))
+        return reason;
+    if (member == NULL || member->type != JSON_TYPE_STRING)
+        return REASON_MESSAGE_SHAPE;
+    if (!read_verb(member, out))
+        return REASON_VERB_UNKNOWN;
+    if (vocabulary->operation_key == NULL)
+        return REASON_ALLOWED;
+    if (!span_equals(out->verb, vocabulary->operation_value)) {
+        /* The service names its answers' operations too; a client has no cause to. */
+        reason = follow(scan, &vocabulary->operation_key, 1, &member);
+        return direction == DIRECTION_C2S && (member != NULL || !reason_allows(reason))
+                   ? REASON_MESSAGE_KEY
+                   : REASON_ALLOWED;
+    }
+    *operation = true;
+    out->verb = (struct span){0};
+    reason = follow(scan, &vocabulary->operation_key, 1, &member);
+    if (!reason_allows(reason))
+        return reason;
+    if (member == NULL || member->type != JSON_TYPE_STRING)
+        return REASON_MESSAGE_SHAPE;
+    return read_verb(member, out) ? REASON_ALLOWED : REASON_VERB_UNKNOWN;
+}
+
+static enum reason read_typed(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                              enum direction direction, struct message *out)
+{
+    enum reason reason;
+    bool operation;
+
+    if (json_scan_root(scan) == JSON_TYPE_ARRAY)
+        return REASON_BATCH_REFUSED;
+    out->kind = MESSAGE_TYPED;
+    reason = read_typed_verb(scan, vocabulary, direction, out, &operation);
+    if (!reason_allows(reason))
+        return reason;
+    out->rule = vocabulary_verb(vocabulary, direction, out->verb);
+    if (out->rule != NULL && out->rule->operation != operation)
+        out->rule = NULL;
+    if (out->rule == NULL)
+        return vocabulary->open[direction] ? REASON_ALLOWED : REASON_VERB_UNKNOWN;
+    if (out->rule->match_key != NULL) {
+        reason = read_match(scan, -1, out);
+        if (!reason_allows(reason))
+            return reason;
+    }
+    return read_target(scan, out);
+}
+
+enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                         enum direction direction, struct message *out)
+{
+    message_init(out);
+    switch (vocabulary->envelope) {
+    case ENVELOPE_JSON_RPC:
+        return read_json_rpc(scan, vocabulary, direction, out);
+    case ENVELOPE_TYPED:
+        return read_typed(scan, vocabulary, direction, out);
+    case ENVELOPE_OPAQUE:
+        break;
+    }
+    return REASON_MESSAGE_SHAPE;
+}
+
+enum reason message_read_ask(const struct json_scan *scan, const struct vocabulary *vocabulary,
+                             struct message *out)
+{
+    fields found = {NULL};
+    bool known;
+
+    message_init(out);
+    if (json_scan_root(scan) != JSON_TYPE_OBJECT)
+        return REASON_MESSAGE_SHAPE;
+    known = read_fields(scan, vocabulary, found, out) && out->session.data == NULL;
+    out->kind = MESSAGE_REQUEST;
+    for (unsigned i = 0; i < FIELD_COUNT; i++)
+        known = known && (found[i] == NULL || i == FIELD_METHOD || i == FIELD_PARAMS);
+    return known ? read_call(scan, vocabulary, DIRECTION_S2C, found, out) : REASON_MESSAGE_KEY;
+}

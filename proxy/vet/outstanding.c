@@ -1,0 +1,112 @@
+#include "vet/outstanding.h"
+
+#include "vet/vet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CAPACITY_MIN 2 /* kept while idle: 32 bytes */
+
+struct outstanding_entry {
+    uint16_t id_length;
+    uint16_t verb_length;
+    char bytes[]; /* the id, then the verb */
+};
+
+struct outstanding_slot {
+    uint32_t tag; /* a hash of the id, compared first */
+    struct outstanding_entry *entry;
+};
+
+/* FNV-1a. Chosen ids may collide: then the few entries there can be are compared. */
+static uint32_t tag_of(struct span id)
+{
+    uint32_t tag = 2166136261U;
+
+    for (size_t i = 0; i < id.length; i++)
+        tag = (tag ^ (unsigned char)id.data[i]) * 16777619U;
+    return tag;
+}
+
+static void release(struct outstanding *outstanding)
+{
+    free(outstanding->slots);
+    *outstanding = (struct outstanding){0};
+}
+
+void outstanding_clear(struct outstanding *outstanding)
+{
+    for (unsigned i = 0; i < outstanding->count; i++)
+        free(outstanding->slots[i].entry);
+    release(outstanding);
+}
+
+static bool grow(struct outstanding *outstanding)
+{
+    size_t capacity =
+        outstanding->capacity > 0 ? (size_t)outstanding->capacity * 2 : (size_t)CAPACITY_MIN;
+    struct outstanding_slot *slots = realloc(outstanding->slots, capacity * sizeof(*slots));
+
+    if (slots == NULL)
+        return false;
+    outstanding->slots = slots;
+    outstanding->capacity = (uint16_t)capacity;
+    return true;
+}
+
+int outstanding_find(const struct outstanding *outstanding, struct span id)
+{
+    uint32_t tag = tag_of(id);
+
+    for (int i = 0; i < outstanding->count; i++) {
+        const struct outstanding_entry *entry;
+
+        if (outstanding->slots[i].tag != tag)
+            continue;
+        entry = outstanding->slots[i].entry;
+        if (entry->id_length == id.length && memcmp(entry->bytes, id.data, id.length) == 0)
+            return i;
+    }
+    return -1;
+}
+
+enum reason outstanding_add(struct outstanding *outstanding, struct span id, struct span verb)
+{
+    struct outstanding_entry *entry;
+
+    if (outstanding_find(outstanding, id) >= 0)
+        return REASON_REQUEST_ID_REUSED;
+    if (outstanding->count == VET_OUTSTANDING_MAX)
+        return REASON_OUTSTANDING_LIMIT;
+    if (outstanding->count == outstanding->capacity && !grow(outstanding))
+        return REASON_INTERNAL;
+    if (verb.length > VET_VERB_BYTES_MAX)
+        verb.length = VET_VERB_BYTES_MAX;
+    entry = malloc(sizeof(*entry) + id.length + verb.length);
+    if (entry == NULL)
+        return REASON_INTERNAL;
+    entry->id_length = (uint16_t)id.length;
+    entry->verb_length = (uint16_t)verb.length;
+    memcpy(entry->bytes, id.data, id.length);
+    if (verb.length > 0)
+        memcpy(entry->bytes + id.length, verb.data, verb.length);
+    outstanding->slots[outstanding->count++] = (struct outstanding_slot){tag_of(id), entry};
+    return REASON_ALLOWED;
+}
+
+struct span outstanding_verb(const struct outstanding *outstanding, int place)
+{
+    const struct outstanding_entry *entry = outstanding->slots[place].entry;
+
+    return (struct span){entry->bytes + entry->id_length, entry->verb_length};
+}
+
+void outstanding_remove(struct outstanding *outstanding, int place)
+{
+    unsigned last = --outstanding->count;
+
+    free(outstanding->slots[place].entry);
+    outstanding->slots[place] = outstanding->slots[last];
+    if (outstanding->count == 0 && outstanding->capacity > CAPACITY_MIN)
+        release(outstanding);
+}

@@ -1,0 +1,20 @@
+/* What a refused message is answered with, in its dialect's own words. */
+#ifndef SIDELOCK_VET_REFUSAL_H
+#define SIDELOCK_VET_REFUSAL_H
+
+#include "base/buffer.h"
+#include "base/reason.h"
+#include "base/text.h"
+#include "vet/message.h"
+
+/* Appends a JSON-RPC error response (JSON-RPC 2.0 section 5.1). `id` as written; absent: null. */
+void refusal_append_json_rpc(struct buffer *out, struct span id, enum reason reason);
+/* The same as a vocabulary has it (dialect.h): without "jsonrpc", or with its session member. */
+void refusal_append_vocabulary(struct buffer *out, const struct vocabulary *vocabulary,
+                               const struct message *message, enum reason reason);
+
+/* Appends a vocabulary's refusal (dialect.h) with "$verb" and "$reason" filled in. */
+void refusal_append_typed(struct buffer *out, const char *pattern, struct span verb,
+                          enum reason reason);
+
+#endif

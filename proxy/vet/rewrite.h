@@ -1,0 +1,35 @@
+/*
+ * Rewrites the URLs in a service's JSON answer that name the service's own
+ * address, so that they lead a client through the gate (struct route_answer).
+ * All else stays byte for byte.
+ */
+#ifndef SIDELOCK_VET_REWRITE_H
+#define SIDELOCK_VET_REWRITE_H
+
+#include "base/buffer.h"
+#include "base/reason.h"
+#include "config/config.h"
+#include "json/scan.h"
+
+struct rewrite_addresses {
+    const char *sent;   /* the Host that the service was asked with */
+    const char *client; /* the Host that the client asked with */
+    bool secure;        /* the client came over TLS */
+};
+
+/*
+ * Rewrites the members that the route names, of the top object or of the
+ * objects in the top array. In an http, https, ws or wss URL whose authority is
+ * `sent` it becomes `client`, and the scheme the one that is secure or not, as
+ * the client's side is; with strip_query any such member's query goes, a
+ * relative URL's too. Members that are no strings stay as they are.
+ *
+ * REASON_ALLOWED, and the new text appended to `out`, or nothing if nothing
+ * changed; the JSON_* reason of a text that is not strict JSON;
+ * REASON_JSON_LIMIT if `out` has no room for the new text.
+ */
+enum reason rewrite_answer(struct json_scan *scan, const struct route_answer *route,
+                           const struct rewrite_addresses *addresses, struct span text,
+                           struct buffer *out);
+
+#endif

@@ -1,0 +1,427 @@
+#include "vet/vet.h"
+
+#include "base/utf8.h"
+#include "vet/answer.h"
+#include "vet/message.h"
+#include "vet/outstanding.h"
+#include "vet/refusal.h"
+#include "vet/target.h"
+#include "json/canonical.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define REPLY_BYTES_MAX    4096
+#define FORWARD_BYTES_KEEP 65536 /* of the buffer for rewritten answers, between them */
+
+_Static_assert(VET_VERB_BYTES_MAX == DIALECT_VERB_BYTES_MAX, "one limit on verbs");
+_Static_assert(VET_TARGET_BYTES_MAX == MESSAGE_TARGET_BYTES_MAX, "one limit on targets");
+_Static_assert(VET_ID_BYTES_MAX == MESSAGE_ID_BYTES_MAX, "one limit on ids");
+
+struct vet_state {
+    struct outstanding outstanding[DIRECTION_COUNT]; /* by the direction of the requests */
+    struct outstanding answered; /* the client's last ones that were settled (`resumable`) */
+    uint16_t oldest;             /* the place among them that is given up next */
+};
+
+struct vet_scratch {
+    struct json_scan *scan;
+    struct buffer reply;
+    struct buffer forward;
+    struct message message;
+};
+
+/* One message on its way to a verdict. */
+struct vetting {
+    struct vet_state *state;
+    struct vet_scratch *scratch;
+    const struct vet_rules *rules;
+    enum direction direction;
+    struct span text;
+    struct outstanding *asked; /* where the request is that the message answers, */
+    int answered;              /* and its place there; -1: none */
+};
+
+enum error vet_state_create(struct vet_state **out)
+{
+    struct vet_state *state = calloc(1, sizeof(*state));
+
+    if (state == NULL)
+        return ERROR_MEMORY;
+    *out = state;
+    return OK;
+}
+
+void vet_state_destroy(struct vet_state *state)
+{
+    if (state == NULL)
+        return;
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++)
+        outstanding_clear(&state->outstanding[i]);
+    outstanding_clear(&state->answered);
+    free(state);
+}
+
+void vet_forget(struct vet_state *state, enum direction direction, const char *id_key)
+{
+    int place = outstanding_find(&state->outstanding[direction], span_of(id_key));
+
+    if (place >= 0)
+        outstanding_remove(&state->outstanding[direction], place);
+}
+
+enum error vet_scratch_create(struct vet_scratch **out)
+{
+    struct vet_scratch *scratch = calloc(1, sizeof(*scratch));
+    enum error error;
+
+    if (scratch == NULL)
+        return ERROR_MEMORY;
+    error = json_scan_create(&scratch->scan);
+    if (error != OK) {
+        free(scratch);
+        return error;
+    }
+    buffer_init(&scratch->reply, REPLY_BYTES_MAX);
+    buffer_init(&scratch->forward, 0);
+    *out = scratch;
+    return OK;
+}
+
+void vet_scratch_destroy(struct vet_scratch *scratch)
+{
+    if (scratch == NULL)
+        return;
+    json_scan_destroy(scratch->scan);
+    buffer_clear(&scratch->reply);
+    buffer_clear(&scratch->forward);
+    free(scratch);
+}
+
+static struct outstanding *requests_of(const struct vetting *vetting, enum direction direction)
+{
+    return &vetting->state->outstanding[direction];
+}
+
+static enum direction opposite(enum direction direction)
+{
+    return direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S;
+}
+
+static bool verb_allowed(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+    const struct vet_rules *rules = vetting->rules;
+
+    if (message->rule != NULL && (message->rule->always || message->rule->never))
+        return message->rule->always;
+    if (vetting->direction == DIRECTION_S2C)
+        return rules->server_verbs == NULL ||
+               text_list_contains(rules->server_verbs, message->verb);
+    return (rules->verbs == NULL || text_list_contains(rules->verbs, message->verb)) &&
+           (rules->session_verbs == NULL ||
+            text_list_contains(rules->session_verbs, message->verb));
+}
+
+static enum reason check_target(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+    const struct text_list *within = message->rule != NULL ? &message->rule->within : NULL;
+    const bool limited = within != NULL && within->count > 0;
+    const struct vet_rules *rules = vetting->rules;
+
+    if (message->target.data == NULL || (vetting->direction != DIRECTION_C2S && !limited))
+        return REASON_ALLOWED;
+    if (message->target_too_long &&
+        (limited || rules->targets != NULL || rules->session_targets != NULL))
+        return REASON_TARGET_AMBIGUOUS;
+    if (limited && !target_is_listed(within, message->target))
+        return REASON_TARGET_REFUSED;
+    if (vetting->direction != DIRECTION_C2S)
+        return REASON_ALLOWED;
+    return target_check(rules->targets, rules->session_targets, message->target,
+                        message->target_kind);
+}
+
+/*
+ * The client's value is only ever compared with the stored one. Without a
+ * value the service would take one from elsewhere, which nobody has compared.
+ */
+static enum reason check_match(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+    struct span value = message->match;
+    char digest[SHA256_HEX_SIZE];
+
+    if (message->rule == NULL || message->rule->match_key == NULL)
+        return REASON_ALLOWED;
+    if (value.data == NULL || vetting->rules->match_digest == NULL ||
+        canonical_text_digest(value.data, value.length, digest) != OK ||
+        strcmp(digest, vetting->rules->match_digest) != 0)
+        return REASON_VALUE_MISMATCH;
+    return REASON_ALLOWED;
+}
+
+/* What an answer says beside answering, if the service's JSON-RPC has such things. */
+static enum reason check_answer(const struct vetting *vetting)
+{
+    struct vet_answer answer = {
+        .scan = vetting->scratch->scan, .text = vetting->text, .rules = vetting->rules};
+
+    if (vetting->answered < 0)
+        return REASON_RESPONSE_UNEXPECTED;
+    if (vetting->direction != DIRECTION_S2C)
+        return REASON_ALLOWED;
+    answer.verb = outstanding_verb(vetting->asked, vetting->answered);
+    return vet_answer_check(&answer, &vetting->scratch->forward);
+}
+
+/* Whether a well-formed message may pass. */
+static enum reason decide(const struct vetting *vetting)
+{
+    enum reason reason;
+
+    if (vetting->scratch->message.kind == MESSAGE_RESPONSE)
+        return check_answer(vetting);
+    if (!verb_allowed(vetting))
+        return REASON_VERB_REFUSED;
+    reason = check_target(vetting);
+    if (reason_allows(reason))
+        reason = check_match(vetting);
+    return reason;
+}
+
+static void copy_span(char *out, size_t capacity, struct span span)
+{
+    size_t length = span.length < capacity ? span.length : capacity - 1;
+
+    if (length > 0)
+        memcpy(out, span.data, length);
+    out[length] = '\0';
+}
+
+/* Reports what was read, as long as the requests and the scanned text are there. */
+static void report(const struct vetting *vetting, struct vet_result *result)
+{
+    const struct message *message = &vetting->scratch->message;
+    struct span verb = message->verb;
+
+    if (vetting->answered >= 0)
+        verb = outstanding_verb(vetting->asked, vetting->answered);
+    copy_span(result->verb, sizeof(result->verb), verb);
+    copy_span(result->target, sizeof(result->target), message->target);
+    copy_span(result->id, sizeof(result->id), message->id);
+    copy_span(result->id_key, sizeof(result->id_key), message->id_key);
+    result->kind = message->kind;
+}
+
+/*
+ * Whether the sender hears of a refusal: whoever sent a request, and a client
+ * that sent what nobody can read. A notification or an answer has no answer.
+ */
+static bool expects_reply(const struct vetting *vetting)
+{
+    switch (vetting->scratch->message.kind) {
+    case MESSAGE_REQUEST:
+        return true;
+    case MESSAGE_OTHER:
+    case MESSAGE_TYPED:
+        return vetting->direction == DIRECTION_C2S;
+    case MESSAGE_NOTIFICATION:
+    case MESSAGE_RESPONSE:
+        break;
+    }
+    return false;
+}
+
+/* Writes what a refusal says, to the sender or to whoever waits for the refused answer. */
+static struct span write_refusal(const struct vetting *vetting, enum reason reason)
+{
+    const struct message *message = &vetting->scratch->message;
+    const struct vocabulary *vocabulary = vetting->rules->vocabulary;
+    struct buffer *out = &vetting->scratch->reply;
+
+    buffer_reset(out);
+    if (vocabulary->envelope == ENVELOPE_JSON_RPC)
+        refusal_append_vocabulary(out, vocabulary, message, reason);
+    else if (vocabulary->refusal != NULL)
+        refusal_append_typed(out, vocabulary->refusal, message->verb, reason);
+    if (buffer_failed(out) || out->length == 0)
+        return (struct span){0};
+    return (struct span){out->data, out->length};
+}
+
+/* Keeps a settled request of the client's, in the place of the oldest. */
+static void keep_answered(struct vet_state *state, struct span id, struct span verb)
+{
+    struct outstanding *kept = &state->answered;
+    int place = outstanding_find(kept, id);
+
+    if (place < 0 && kept->count == VET_ANSWERED_MAX) {
+        place = state->oldest;
+        /* Removal puts the last one in the place that is freed, so the last place never is. */
+        state->oldest = (uint16_t)((state->oldest + 1) % (VET_ANSWERED_MAX - 1));
+    }
+    if (place >= 0)
+        outstanding_remove(kept, place);
+    /* Without memory a resumed stream finds one answer less. */
+    (void)outstanding_add(kept, id, verb);
+}
+
+/* Forgets the request that is settled, unless its answer may have to come again. */
+static void settle(const struct vetting *vetting)
+{
+    if (vetting->answered < 0 || vetting->asked == &vetting->state->answered)
+        return;
+    if (vetting->rules->resumable && vetting->direction == DIRECTION_S2C)
+        keep_answered(vetting->state, vetting->scratch->message.id_key,
+                      outstanding_verb(vetting->asked, vetting->answered));
+    outstanding_remove(vetting->asked, vetting->answered);
+}
+
+/* Whether a request of the service's is one that is outstanding, sent again. */
+static bool is_replayed(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+    const struct outstanding *requests = requests_of(vetting, vetting->direction);
+    int place;
+
+    if (!vetting->rules->replay || vetting->direction != DIRECTION_S2C)
+        return false;
+    place = outstanding_find(requests, message->id_key);
+    return place >= 0 && span_same(outstanding_verb(requests, place), message->verb);
+}
+
+/* A request that passes is remembered; one that an answer settled is forgotten. */
+static enum reason remember(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+
+    settle(vetting);
+    if (message->kind == MESSAGE_REQUEST && message->id_key.data != NULL && !is_replayed(vetting))
+        return outstanding_add(requests_of(vetting, vetting->direction), message->id_key,
+                               message->verb);
+    return REASON_ALLOWED;
+}
+
+static void refuse(const struct vetting *vetting, struct vet_result *result)
+{
+    if (vetting->rules->close_on_refusal || result->reason == REASON_INTERNAL) {
+        result->action = VET_CLOSE;
+        return;
+    }
+    result->action = VET_REFUSE;
+    if (vetting->answered >= 0) {
+        result->counterpart = write_refusal(vetting, result->reason);
+        settle(vetting);
+    } else if (expects_reply(vetting)) {
+        result->reply = write_refusal(vetting, result->reason);
+    }
+}
+
+/* Finds the request that an answer is for. */
+static void find_asked(struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+
+    if (message->kind != MESSAGE_RESPONSE || message->id_key.data == NULL)
+        return;
+    vetting->asked = requests_of(vetting, opposite(vetting->direction));
+    vetting->answered = outstanding_find(vetting->asked, message->id_key);
+    if (vetting->answered < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C) {
+        vetting->asked = &vetting->state->answered;
+        vetting->answered = outstanding_find(vetting->asked, message->id_key);
+    }
+}
+
+/* Reads a message that is strict JSON, and compares it with the headers it came with. */
+static enum reason read_message(const struct vetting *vetting, struct vet_result *result)
+{
+    const struct mcp_http_headers *headers = vetting->rules->http;
+    const struct json_scan *scan = vetting->scratch->scan;
+    struct message *message = &vetting->scratch->message;
+    enum reason reason =
+        message_read(scan, vetting->rules->vocabulary, vetting->direction, message);
+
+    if (headers == NULL || vetting->direction != DIRECTION_C2S)
+        return reason;
+    result->era = mcp_http_era(headers, scan);
+    if ((reason_allows(reason) || reason == REASON_TARGET_MISSING) &&
+        mcp_http_verb_ended(scan, message))
+        return REASON_VERB_UNKNOWN;
+    return reason_allows(reason) ? mcp_http_check(headers, result->era, scan, message) : reason;
+}
+
+/* A message that is strict JSON. */
+static void vet_json(struct vetting *vetting, struct vet_result *result)
+{
+    const struct buffer *forward = &vetting->scratch->forward;
+    const bool observe = vetting->rules->observe;
+
+    result->reason = read_message(vetting, result);
+    find_asked(vetting);
+    report(vetting, result);
+    if (reason_allows(result->reason))
+        result->reason = decide(vetting);
+    if (observe || reason_allows(result->reason)) {
+        enum reason reason = remember(vetting);
+
+        if (reason_allows(result->reason))
+            result->reason = reason;
+        result->action = VET_FORWARD;
+    }
+    if (!reason_allows(result->reason) && !observe)
+        refuse(vetting, result);
+    else if (forward->length > 0)
+        result->forward = (struct span){forward->data, forward->length};
+}
+
+/* Ready for an answer that is at most as long as this one. */
+static void prepare_forward(struct buffer *forward, size_t length)
+{
+    if (forward->capacity > FORWARD_BYTES_KEEP)
+        buffer_clear(forward);
+    buffer_reset(forward);
+    forward->max_bytes = length;
+}
+
+/* Bytes that cannot be a message at all: the connection ends, unless it is only watched. */
+static void vet_fault(const struct vet_rules *rules, enum reason reason, struct vet_result *result)
+{
+    result->action = rules->observe || reason_allows(reason) ? VET_FORWARD : VET_CLOSE;
+    result->reason = reason;
+}
+
+void vet_message(struct vet_state *state, struct vet_scratch *scratch,
+                 const struct vet_rules *rules, enum direction direction, const char *bytes,
+                 size_t length, bool text, struct vet_result *result)
+{
+    struct vetting vetting = {state,           scratch,       rules,         direction,
+                              {bytes, length}, .asked = NULL, .answered = -1};
+    const struct vocabulary *vocabulary = rules->vocabulary;
+    enum reason reason;
+
+    result->action = VET_REFUSE;
+    result->reason = REASON_INTERNAL;
+    result->verb[0] = result->target[0] = result->id[0] = result->id_key[0] = '\0';
+    result->kind = MESSAGE_OTHER;
+    result->era = MCP_LEGACY;
+    result->reply = result->counterpart = result->forward = (struct span){0};
+    prepare_forward(&scratch->forward, length);
+    if (vocabulary->envelope == ENVELOPE_OPAQUE) {
+        vet_fault(rules, !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8,
+                  result);
+        return;
+    }
+    if (!text) {
+        result->action = VET_CLOSE;
+        result->reason = REASON_BINARY_REFUSED;
+        return;
+    }
+    reason = json_scan_watching(scratch->scan, vetting.text, &vocabulary->descend,
+                                vocabulary->watches, vocabulary->watch_count);
+    if (reason_allows(reason))
+        vet_json(&vetting, result);
+    else
+        vet_fault(rules, reason, result);
+}

@@ -1,0 +1,108 @@
+/*
+ * Decides on one whole application message, in either direction. Pure: bytes
+ * and rules in, verdict out.
+ *
+ * The way of a message: json_scan (is it strict JSON?) -> message (what does it
+ * say: kind, id, verb, target?) -> vet (may it?). The bytes that were vetted are
+ * the bytes forwarded, with one exception: out of an answer that lists what the
+ * client may not use, those items are cut, and nothing else is touched.
+ */
+#ifndef SIDELOCK_VET_VET_H
+#define SIDELOCK_VET_VET_H
+
+#include "base/buffer.h"
+#include "base/reason.h"
+#include "dialect/dialect.h"
+#include "vet/mcp_http.h"
+#include "json/scan.h"
+
+#define VET_VERB_BYTES_MAX   128
+#define VET_TARGET_BYTES_MAX 1024
+#define VET_ID_BYTES_MAX     128
+#define VET_OUTSTANDING_MAX  1024 /* requests without an answer, each direction */
+#define VET_ANSWERED_MAX     64   /* requests whose answer may come again (`resumable`) */
+
+/* What JSON-RPC refusals carry: outside the range the specification reserves. */
+#define VET_REFUSAL_CODE (-31403)
+
+/* The rules in force on one connection. Everything is borrowed. */
+struct vet_rules {
+    const struct vocabulary *vocabulary;
+    const struct text_list *verbs;           /* allow.verbs; NULL: every verb the dialect knows */
+    const struct text_list *targets;         /* allow.targets, globs; NULL: every target */
+    const struct text_list *server_verbs;    /* what the service may ask; NULL: all known */
+    const struct text_list *session_verbs;   /* session create --allow; NULL: no further limit */
+    const struct text_list *session_targets; /* session create --tool; NULL: no further limit */
+    const char *
+        match_digest; /* canonical_text_digest() a verb's match_key value must have; NULL: refuse */
+    bool observe;     /* record what would be refused, and let it pass */
+    bool close_on_refusal; /* on_refusal: close */
+    /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
+    const struct mcp_http_headers *http;
+    /* MCP over HTTP: the service may send again what a broken stream did not deliver, on a GET
+     * with Last-Event-ID. `resumable`: a settled request is remembered for that; `replay`, on
+     * such a GET: a remembered request's answer, and a request of the service's that is
+     * outstanding with the same verb, pass once more. */
+    bool resumable;
+    bool replay;
+};
+
+enum vet_action {
+    VET_REFUSE = 0, /* not forwarded; `reply`, if any, goes back to the sender */
+    VET_CLOSE,      /* not forwarded; the connection closes with the reason's code */
+    VET_FORWARD,    /* the very bytes go to the other side */
+};
+
+struct vet_result {
+    enum vet_action action;
+    enum reason reason; /* with VET_FORWARD: REASON_ALLOWED, or in observe mode what it would be */
+    /* "" if not known; truncated if longer; of an answer: the verb of the request it answers */
+    char verb[VET_VERB_BYTES_MAX + 1];
+    char target[VET_TARGET_BYTES_MAX + 1]; /* "" if none; unescaped; truncated if longer */
+    enum message_kind kind;                /* MESSAGE_OTHER if it was not understood */
+    enum mcp_era era;                      /* with rules.http */
+    char id[VET_ID_BYTES_MAX + 3]; /* of a message with a permitted one, as written; "" if none */
+    char id_key[VET_ID_BYTES_MAX + 3]; /* the same for vet_forget(): equal exactly for equal ids */
+    /* Borrowed until the next call with the same scratch; absent: none. */
+    struct span reply; /* to the sender */
+    struct span
+        counterpart; /* to the other side: an error for a request whose answer was refused */
+    struct span
+        forward; /* with VET_FORWARD: goes out instead of the message; absent: the message */
+};
+
+/*
+ * What is remembered between messages: the requests still outstanding, by
+ * direction. One connection has one, or, in MCP over HTTP, all exchanges of an
+ * MCP session share one; an exchange outside a session has its own.
+ */
+struct vet_state;
+
+enum error vet_state_create(struct vet_state **out) MUST_CHECK;
+void vet_state_destroy(struct vet_state *state);
+/*
+ * Forgets a request that will not be answered: its exchange ended. `direction`
+ * is the request's; id_key is from its vet_result. Nothing if there is none.
+ */
+void vet_forget(struct vet_state *state, enum direction direction, const char *id_key);
+
+/* Scratch shared by all connections of a thread: the scanner and the reply buffer. */
+struct vet_scratch;
+enum error vet_scratch_create(struct vet_scratch **out) MUST_CHECK;
+void vet_scratch_destroy(struct vet_scratch *scratch);
+
+/*
+ * Vets one message. `text` says whether it came as a text frame; binary
+ * messages reach here only on routes that permit them and only under an opaque
+ * vocabulary pass, in observe mode too.
+ *
+ * Lists: verbs and session_verbs limit what the client may ask, unless the
+ * dialect says always; targets and session_targets what it may name;
+ * server_verbs what the service may ask or tell. Answers pass if, and only if,
+ * a request with their very id is outstanding the other way.
+ */
+void vet_message(struct vet_state *state, struct vet_scratch *scratch,
+                 const struct vet_rules *rules, enum direction direction, const char *bytes,
+                 size_t length, bool text, struct vet_result *result);
+
+#endif

@@ -1,0 +1,161 @@
+/* answer.c: which URLs of an answer are rewritten, and that nothing else is. */
+#include "vet/rewrite.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct json_scan *scan;
+static struct route_answer keeping, stripping = {.strip_query = true};
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (text_list_add(&keeping.urls, "url", 3) != OK ||
+        text_list_add(&stripping.urls, "url", 3) != OK)
+        return -1;
+    return json_scan_create(&scan) == OK ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    json_scan_destroy(scan);
+    text_list_clear(&keeping.urls);
+    text_list_clear(&stripping.urls);
+    return 0;
+}
+
+/* Rewrites in exactly measured memory; the result, or NULL for an unchanged answer. */
+static char *rewrite(const struct route_answer *route, bool secure, const char *text)
+{
+    struct rewrite_addresses addresses = {"localhost", "127.0.0.1:9222", secure};
+    size_t length = strlen(text);
+    char *copy = malloc(length), *result = NULL;
+    struct buffer out;
+
+    assert_non_null(copy);
+    memcpy(copy, text, length);
+    buffer_init(&out, length + 256);
+    assert_int_equal(rewrite_answer(scan, route, &addresses, (struct span){copy, length}, &out),
+                     REASON_ALLOWED);
+    if (out.length > 0)
+        result = strdup(out.data);
+    buffer_clear(&out);
+    free(copy);
+    return result;
+}
+
+struct answer_case {
+    const char *text;
+    const char *kept;     /* without strip_query, over plain HTTP; NULL: unchanged */
+    const char *stripped; /* with it, over TLS */
+};
+
+static const struct answer_case cases[] = {
+    {"{\"url\":\"ws://localhost/devtools/page/1\",\"n\": 1.0e1}",
+     "{\"url\":\"ws://127.0.0.1:9222/devtools/page/1\",\"n\": 1.0e1}",
+     "{\"url\":\"wss://127.0.0.1:9222/devtools/page/1\",\"n\": 1.0e1}"},
+    {"[ {\"id\":1, \"url\" : \"WSS://LOCALHOST/a?b=c#d\"} ,\n{\"url\":\"http:\\/\\/localhost\"}, 5 "
+     "]",
+     "[ {\"id\":1, \"url\" : \"ws://127.0.0.1:9222/a?b=c#d\"} ,\n"
+     "{\"url\":\"http://127.0.0.1:9222\"}, 5 ]",
+     "[ {\"id\":1, \"url\" : \"wss://127.0.0.1:9222/a#d\"} ,\n"
+     "{\"url\":\"https://127.0.0.1:9222\"}, 5 ]"},
+    {"{\"url\":\"https://localhost?x\"}", "{\"url\":\"http://127.0.0.1:9222?x\"}",
+     "{\"url\":\"https://127.0.0.1:9222\"}"},
+    {"{\"\\u0075rl\":\"ws://localhost/\"}", "{\"\\u0075rl\":\"ws://127.0.0.1:9222/\"}",
+     "{\"\\u0075rl\":\"wss://127.0.0.1:9222/\"}"},
+    {"{\"url\":\"/api/mcp/ws/1?server_params=e30=\"}", NULL, "{\"url\":\"/api/mcp/ws/1\"}"},
+    {"{\"url\":\"/a\\u003fb\"}", NULL, "{\"url\":\"/a\"}"},
+    {"{\"url\":\"?a\"}", NULL, "{\"url\":\"\"}"},
+    {"{\"url\":\"/a#b?c\"}", NULL, NULL},
+    {"{\"url\":\"/\\u00e9\"}", NULL, NULL},
+    {"{\"url\":\"\"}", NULL, NULL},
+    /* Addresses of others, or of nobody. */
+    {"{\"url\":\"ws://localhost:1/a\"}", NULL, NULL},
+    {"{\"url\":\"ws://localhost.example/a\"}", NULL, NULL},
+    {"{\"url\":\"ws://localhost@example/a\"}", NULL, NULL},
+    {"{\"url\":\"ws://user@localhost/a\"}", NULL, NULL},
+    {"{\"url\":\"ftp://localhost/a\"}", NULL, NULL},
+    {"{\"url\":\"ws:localhost/a\"}", NULL, NULL},
+    {"{\"url\":\"/a://localhost/\"}", NULL, NULL},
+    {"{\"url\":\"ws://example/?x\"}", NULL, "{\"url\":\"ws://example/\"}"},
+    /* Members of other names, elsewhere, or of another type. */
+    {"{\"URL\":\"ws://localhost/?a\",\"urls\":\"ws://localhost/?a\"}", NULL, NULL},
+    {"{\"a\":{\"url\":\"ws://localhost/?a\"}}", NULL, NULL},
+    {"[[{\"url\":\"ws://localhost/?a\"}]]", NULL, NULL},
+    {"{\"url\":[\"ws://localhost/?a\"]}", NULL, NULL},
+    {"{\"url\":null}", NULL, NULL},
+    {"[]", NULL, NULL},
+};
+
+static void check(size_t i, const struct route_answer *route, bool secure, const char *expected)
+{
+    char *result = rewrite(route, secure, cases[i].text);
+
+    if ((result != NULL) != (expected != NULL) || (result != NULL && strcmp(result, expected) != 0))
+        fail_msg("%s: %s", cases[i].text, result != NULL ? result : "unchanged");
+    free(result);
+}
+
+static void test_answers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        check(i, &keeping, false, cases[i].kept);
+        check(i, &stripping, true, cases[i].stripped);
+    }
+}
+
+static void test_not_json(void **state)
+{
+    static const char *const texts[] = {"", "<html>", "{\"url\":\"a\",\"url\":\"b\"}", "\"url\"",
+                                        "{\"url\":\"ws://localhost/\"} x"};
+    struct rewrite_addresses addresses = {"localhost", "127.0.0.1", false};
+    struct buffer out;
+
+    (void)state;
+    buffer_init(&out, 256);
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+        assert_false(
+            reason_allows(rewrite_answer(scan, &keeping, &addresses, span_of(texts[i]), &out)));
+        assert_int_equal(out.length, 0);
+    }
+    buffer_clear(&out);
+}
+
+static void test_no_room(void **state)
+{
+    static const char text[] = "{\"url\":\"ws://localhost/\"}";
+    struct rewrite_addresses addresses = {"localhost", "127.0.0.1:9222", false};
+    struct buffer out;
+
+    (void)state;
+    for (size_t room = 0; room < sizeof(text) + 4; room++) {
+        buffer_init(&out, room);
+        assert_int_equal(rewrite_answer(scan, &keeping, &addresses, span_of(text), &out),
+                         REASON_JSON_LIMIT);
+        buffer_clear(&out);
+    }
+    buffer_init(&out, sizeof(text) + 4);
+    assert_int_equal(rewrite_answer(scan, &keeping, &addresses, span_of(text), &out),
+                     REASON_ALLOWED);
+    buffer_clear(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_not_json),
+        cmocka_unit_test(test_no_room),
+    };
+
+    return cmocka_run_group_tests_name("answer", tests, set_up, tear_down);
+}
