@@ -7,6 +7,7 @@
 #include "policy/login_cookie.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

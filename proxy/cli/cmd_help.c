@@ -4,6 +4,7 @@
 #include "cli/output.h"
 #include "cli/verbs.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

@@ -5,6 +5,7 @@
 #include "cli/session_request.h"
 
 #include <ctype.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

@@ -5,6 +5,7 @@
 #include "policy/params.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

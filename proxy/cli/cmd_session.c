@@ -6,6 +6,7 @@
 #include "cli/snippet.h"
 #include "policy/session.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

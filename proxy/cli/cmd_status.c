@@ -3,6 +3,7 @@
 #include "cli/cmd.h"
 #include "cli/output.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>

@@ -7,6 +7,7 @@
 #include "policy/params.h"
 #include "vet/vet.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 #include "system/tls_files.h"
 #include "json/scan.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <time.h>

@@ -2,6 +2,7 @@
 
 #include "cli/args.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 
-#include <jansson.h>
+struct json_t; /* jansson's */
 
 #define OUTPUT_COLUMNS_MAX 12
 
@@ -22,12 +22,12 @@ void output_table_cell(struct output_table *table, const char *text);
 int output_table_print(struct output_table *table);
 
 /* Parses an answer of the control API; NULL after saying that it is not JSON. */
-json_t *output_parse(struct span answer);
+struct json_t *output_parse(struct span answer);
 /*
  * A member's value as text for people: strings as they are, numbers and
  * booleans in words, null and absent as "-", arrays joined by commas. `room`
  * holds what is not already a string.
  */
-const char *output_member(const json_t *object, const char *name, char *room, size_t room_size);
+const char *output_member(const struct json_t *object, const char *name, char *room, size_t room_size);
 
 #endif

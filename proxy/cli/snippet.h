@@ -4,13 +4,13 @@
 
 #include "cli/place.h"
 
-#include <jansson.h>
+struct json_t; /* jansson's */
 
 bool snippet_known(const char *kind);
 /*
  * Prints one kind to stdout. `created` is the control API's answer, with the
  * token: it is part of what is printed, but never of a command line in it.
  */
-int snippet_print(const char *kind, const struct place *place, const json_t *created);
+int snippet_print(const char *kind, const struct place *place, const struct json_t *created);
 
 #endif
