@@ -3,7 +3,6 @@
 #include "system/tls_files.h"
 #include "json/scan.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <time.h>

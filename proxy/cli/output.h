@@ -28,6 +28,7 @@ struct json_t *output_parse(struct span answer);
  * booleans in words, null and absent as "-", arrays joined by commas. `room`
  * holds what is not already a string.
  */
-const char *output_member(const struct json_t *object, const char *name, char *room, size_t room_size);
+const char *output_member(const struct json_t *object, const char *name, char *room,
+                          size_t room_size);
 
 #endif
