@@ -96,15 +96,45 @@ bool text_glob_matches(const char *pattern, struct span text)
     return *pattern == '\0';
 }
 
+static bool is_alphanumeric(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+bool text_is_name(const char *text)
+{
+    size_t length = 0;
+
+    if (!is_alphanumeric(*text))
+        return false;
+    while (is_alphanumeric(text[length]) || (text[length] != '\0' && strchr("._-", text[length])))
+        length++;
+    return text[length] == '\0' && length <= TEXT_NAME_BYTES_MAX;
+}
+
+#define HEX_DIGITS "0123456789abcdef"
+
 void text_hex(const unsigned char *bytes, size_t length, char *out)
 {
-    static const char digits[] = "0123456789abcdef";
-
     for (size_t i = 0; i < length; i++) {
-        out[2 * i] = digits[bytes[i] >> 4];
-        out[2 * i + 1] = digits[bytes[i] & 15];
+        out[2 * i] = HEX_DIGITS[bytes[i] >> 4];
+        out[2 * i + 1] = HEX_DIGITS[bytes[i] & 15];
     }
     out[2 * length] = '\0';
+}
+
+bool text_is_hex(const char *text, size_t digits)
+{
+    return strspn(text, HEX_DIGITS) == digits && text[digits] == '\0';
+}
+
+int text_hex_digit(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
 }
 
 void text_base64(const unsigned char *bytes, size_t length, char *out)

@@ -42,8 +42,19 @@ char *text_copy(struct span span);
  */
 bool text_glob_matches(const char *pattern, struct span text);
 
+/*
+ * Whether it can name a surface, a parameter record, a session or a dialect pack:
+ * a letter or digit, then letters, digits, '.', '_' and '-'.
+ */
+#define TEXT_NAME_BYTES_MAX 64
+bool text_is_name(const char *text);
+
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);
+/* Whether it is so many digits of lower-case hexadecimal and nothing else. */
+bool text_is_hex(const char *text, size_t digits);
+/* The value of a hexadecimal digit of either case; -1 if it is none. */
+int text_hex_digit(char digit);
 /* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1.
  */
 void text_base64(const unsigned char *bytes, size_t length, char *out);

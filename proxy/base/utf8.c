@@ -3,27 +3,34 @@
 #include <stdint.h>
 #include <string.h>
 
-static bool is_continuation(unsigned char byte)
+/* By the first byte (Unicode 15, table 3-7); 0: none begins with it. */
+static size_t length_by(unsigned char first)
 {
-    return (byte & 0xc0) == 0x80;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Whether the second byte can follow the first: no overlong form, no surrogate, up to U+10FFFF. */
+static bool second_fits(unsigned char first, unsigned char second)
+{
+    unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+
+    return second >= low && second <= high;
 }
 
 size_t utf8_sequence(const unsigned char *at, const unsigned char *end)
 {
-    size_t available = (size_t)(end - at);
-    unsigned char first = at[0];
+    size_t length = length_by(at[0]);
 
-    if (first < 0xc2 || first > 0xf4 || available < 2 || !is_continuation(at[1]))
+    if (length == 0 || (size_t)(end - at) < length || !second_fits(at[0], at[1]))
         return 0;
-    if (first < 0xe0)
-        return 2;
-    if (available < 3 || !is_continuation(at[2]))
-        return 0;
-    if (first < 0xf0) /* E0: overlong below A0; ED: surrogates above 9F */
-        return (first == 0xe0 && at[1] < 0xa0) || (first == 0xed && at[1] > 0x9f) ? 0 : 3;
-    if (available < 4 || !is_continuation(at[3]))
-        return 0;
-    return (first == 0xf0 && at[1] < 0x90) || (first == 0xf4 && at[1] > 0x8f) ? 0 : 4;
+    for (size_t i = 2; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return length;
 }
 
 bool utf8_valid(const char *bytes, size_t length)

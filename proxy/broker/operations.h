@@ -89,9 +89,6 @@ enum error operations_set_killed(struct operation *operation, const char *surfac
 /* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
 enum error operations_reload(struct operation *operation) MUST_CHECK;
 
-/* Whether text is a name a record may have: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most. */
-bool operations_name_valid(const char *name);
-
 enum session_state { SESSION_ACTIVE, SESSION_REVOKED, SESSION_EXPIRED, SESSION_USED };
 /* What a session is good for now; a single-use session that was used may still have a connection.
  */

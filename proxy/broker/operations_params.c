@@ -7,23 +7,9 @@
 
 #include <string.h>
 
-bool operations_name_valid(const char *name)
-{
-    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    size_t length = strlen(name);
-
-    if (length == 0 || length >= TOKEN_NAME_SIZE || strchr(first, name[0]) == NULL)
-        return false;
-    for (size_t i = 1; i < length; i++) {
-        if (strchr(first, name[i]) == NULL && strchr("._-", name[i]) == NULL)
-            return false;
-    }
-    return true;
-}
-
 static enum error check_name(struct operation *operation, const char *name)
 {
-    if (operations_name_valid(name))
+    if (text_is_name(name))
         return OK;
     return operation_fail(operation, ERROR_INVALID,
                           "a parameter record's name is 1 to %d letters, digits, '.', '_' or '-', "

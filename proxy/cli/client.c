@@ -2,6 +2,7 @@
 
 #include "cli/args.h"
 #include "cli/config_file.h"
+#include "wire/http_response.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -18,15 +19,6 @@
 
 #define READ_BYTES     16384
 #define HEAD_BYTES_MAX 8192
-
-bool client_name_valid(const char *name)
-{
-    static const char first[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-    static const char rest[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    size_t length = strlen(name);
-
-    return length > 0 && length <= 64 && strspn(name, first) > 0 && strspn(name, rest) == length;
-}
 
 int client_open(struct client *client)
 {
@@ -173,24 +165,6 @@ static bool receive_all(int fd, struct buffer *out, int64_t deadline_ms)
     }
 }
 
-bool client_parse_head(struct span bytes, struct client_head *out)
-{
-    size_t limit = bytes.length < HEAD_BYTES_MAX ? bytes.length : HEAD_BYTES_MAX;
-    const char *end = memmem(bytes.data, limit, "\r\n\r\n", 4);
-    unsigned status = 0;
-
-    if (end == NULL || bytes.length < 12 || memcmp(bytes.data, "HTTP/1.", 7) != 0 ||
-        bytes.data[8] != ' ')
-        return false;
-    for (size_t i = 9; i < 12; i++) {
-        if (bytes.data[i] < '0' || bytes.data[i] > '9')
-            return false;
-        status = status * 10 + (unsigned)(bytes.data[i] - '0');
-    }
-    *out = (struct client_head){status, (size_t)(end - bytes.data) + 4};
-    return true;
-}
-
 /* Says what the problem document says, and picks the exit code. */
 static int report_problem(const struct client *client, unsigned status, struct span body)
 {
@@ -231,13 +205,15 @@ static int exchange(const struct client *client, struct span request, struct buf
 /* The body of a good answer, or what the exit code is of a bad one. */
 static int read_answer(const struct client *client, const struct buffer *raw, struct buffer *answer)
 {
-    struct client_head head;
+    struct http_response head;
+    enum reason reason;
     struct span body;
 
-    if (!client_parse_head((struct span){raw->data, raw->length}, &head))
+    if (raw->length == 0 ||
+        http_response_parse(raw->data, raw->length, &head, &reason) != HTTP_COMPLETE)
         return fail(client, EX_PROTOCOL,
                     "what answers at %s does not speak HTTP: it is not Sidelock", client->path);
-    body = (struct span){raw->data + head.length, raw->length - head.length};
+    body = (struct span){raw->data + head.head_bytes, raw->length - head.head_bytes};
     if (head.status / 100 != 2)
         return report_problem(client, head.status, body);
     buffer_append(answer, body.data, body.length);

@@ -37,15 +37,4 @@ void client_close(struct client *client);
 int client_call(const struct client *client, const char *method, const char *path, struct span body,
                 struct buffer *answer);
 
-/* A status line and headers read from the front of an answer. */
-struct client_head {
-    unsigned status;
-    size_t length; /* bytes up to the body */
-};
-/* False if the bytes are no complete HTTP/1.x head. */
-bool client_parse_head(struct span bytes, struct client_head *out);
-
-/* Whether a name or id can be put into a path as it is: [A-Za-z0-9][A-Za-z0-9._-]*. */
-bool client_name_valid(const char *name);
-
 #endif

@@ -273,7 +273,7 @@ static int check_options(struct options *options)
                            options->names.items[i]);
     }
     if (code == EX_OK && options->client != NULL &&
-        (!client_name_valid(options->client) || strlen(options->client) > CERTS_CLIENT_NAME_MAX))
+        (!text_is_name(options->client) || strlen(options->client) > CERTS_CLIENT_NAME_MAX))
         code = args_usage("certs",
                           "--client takes a name of at most %d letters, digits, dots, dashes and "
                           "underscores",

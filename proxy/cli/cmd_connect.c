@@ -177,7 +177,7 @@ static int run(struct call *call)
         return args_usage("connect", "--ttl is at least %ds", TTL_MIN_S);
     if ((call->certificate != NULL) != (call->key != NULL))
         return args_usage("connect", "--cert and --key go together");
-    if (!client_name_valid(call->wish.surface))
+    if (!text_is_name(call->wish.surface))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", call->wish.surface);
     code = client_open(&call->client);
     if (code != EX_OK)

@@ -189,7 +189,7 @@ static int look_up_session(struct call *call, struct explain_request *asked)
     json_t *session;
     int code;
 
-    if (!client_name_valid(call->session))
+    if (!text_is_name(call->session))
         return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
     code = client_open(&call->client);
     if (code != EX_OK)

@@ -49,7 +49,7 @@ static int create_session(struct call *call, const char *surface)
         root = output_parse((struct span){answer.data, answer.length});
         const char *id = json_string_value(json_object_get(root, "id"));
 
-        if (id != NULL && client_name_valid(id) && strlen(id) < sizeof(call->session))
+        if (id != NULL && text_is_name(id) && strlen(id) < sizeof(call->session))
             memcpy(call->session, id, strlen(id) + 1);
         else
             code = args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no session");
@@ -108,7 +108,7 @@ static int run(struct call *call, const char *surface)
     struct buffer answer;
     int code;
 
-    if (!client_name_valid(surface))
+    if (!text_is_name(surface))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", surface);
     if (call->host != NULL && !host_valid(call->host))
         return args_fail(EX_DATAERR, "%s is not a host", call->host);

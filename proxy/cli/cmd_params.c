@@ -49,7 +49,7 @@ static int put(const struct call *call, const char *path, struct buffer *answer)
     json_t *root;
     int code;
 
-    if (call->surface != NULL && !client_name_valid(call->surface))
+    if (call->surface != NULL && !text_is_name(call->surface))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", call->surface);
     snprintf(target, sizeof(target), "%s%s%s", path, call->surface != NULL ? "?surface=" : "",
              call->surface != NULL ? call->surface : "");
@@ -153,7 +153,7 @@ static int run(struct call *call, const struct action *action)
     struct buffer answer;
     int code;
 
-    if (call->name != NULL && !client_name_valid(call->name))
+    if (call->name != NULL && !text_is_name(call->name))
         return args_fail(EX_DATAERR,
                          "%s is not a record's name: 1 to 64 letters, digits, '.', '_' or '-', "
                          "beginning with a letter or digit",

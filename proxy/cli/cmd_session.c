@@ -178,7 +178,7 @@ static int revoke(const struct call *call, struct buffer *answer)
         return args_usage("session", "`session revoke` takes one id, or --all");
     if (call->surface != NULL && !call->all)
         return args_usage("session", "--surface goes with `session revoke --all`");
-    if (call->surface != NULL && !client_name_valid(call->surface))
+    if (call->surface != NULL && !text_is_name(call->surface))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", call->surface);
     if (call->all)
         snprintf(path, sizeof(path), "/v1/sessions%s%s", call->surface != NULL ? "?surface=" : "",
@@ -255,7 +255,7 @@ static int run(struct call *call, const struct action *action)
     struct buffer answer;
     int code;
 
-    if (call->operand != NULL && !client_name_valid(call->operand))
+    if (call->operand != NULL && !text_is_name(call->operand))
         return args_fail(EX_DATAERR, "%s is not the %s", call->operand,
                          (action->takes & TAKES_LIMITS) != 0 ? "name of a surface"
                                                              : "id of a session");

@@ -16,7 +16,7 @@ static int switch_surface(const struct client *client, const char *name, const c
     struct buffer answer;
     int code;
 
-    if (!client_name_valid(name))
+    if (!text_is_name(name))
         return args_fail(EX_DATAERR, "%s is not the name of a surface", name);
     snprintf(path, sizeof(path), "/v1/surfaces/%s/%s", name, action);
     buffer_init(&answer, ANSWER_BYTES_MAX);

@@ -114,7 +114,7 @@ static int read_match(struct call *call, const json_t *session, const struct rou
 
     if (route->match_from == NULL || name == NULL)
         return EX_OK;
-    if (!client_name_valid(name))
+    if (!text_is_name(name))
         return args_fail(EX_PROTOCOL, "the answer of the running Sidelock names no valid record");
     snprintf(path, sizeof(path), "/v1/params/%s?reveal=1", name);
     code = get(call, path, &record);
@@ -142,7 +142,7 @@ static int apply_session(struct call *call, const struct surface *surface,
     json_t *session = NULL;
     int code;
 
-    if (!client_name_valid(call->session))
+    if (!text_is_name(call->session))
         return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
     code = client_open(&call->client);
     if (code != EX_OK)

@@ -76,21 +76,17 @@ const char *config_check_socket(const char *text)
 
 const char *config_check_surface_name(const char *text)
 {
-    if (*text == '\0' || strchr(LOWER UPPER DIGITS, *text) == NULL)
-        return "must begin with a letter or digit to name a surface";
-    if (strlen(text) > CONFIG_NAME_BYTES_MAX)
-        return "must be at most 64 bytes long to name a surface";
-    if (!all_of(text, LOWER UPPER DIGITS "._-"))
-        return "must hold only letters, digits, dots, hyphens and underscores to name a surface";
-    return NULL;
+    return text_is_name(text)
+               ? NULL
+               : "must begin with a letter or digit, hold only letters, digits, dots, "
+                 "hyphens and underscores, and be at most 64 bytes long to name a surface";
 }
 
 const char *config_check_dialect(const char *text)
 {
     if (strchr(text, '/') != NULL)
         return has_control(text) ? "must be a path without control characters" : NULL;
-    if (*text == '\0' || strlen(text) > CONFIG_NAME_BYTES_MAX || *text == '.' ||
-        !all_of(text, LOWER DIGITS "._-"))
+    if (!text_is_name(text))
         return "must be the name of a shipped pack (mcp, autogen-studio, json-rpc, opaque) or, "
                "with a '/' in it, a pack's path";
     return NULL;
@@ -98,7 +94,7 @@ const char *config_check_dialect(const char *text)
 
 const char *config_check_sha256(const char *text)
 {
-    if (strlen(text) != SHA256_HEX_SIZE - 1 || !all_of(text, DIGITS "abcdef"))
+    if (!text_is_hex(text, SHA256_HEX_SIZE - 1))
         return "must be 64 lower-case hexadecimal digits, as sha256sum prints them";
     return NULL;
 }

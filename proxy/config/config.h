@@ -21,7 +21,7 @@
 #define CONFIG_LISTEN_MAX       8
 #define CONFIG_WORKERS_MAX      16
 #define CONFIG_FAULTS_MAX       64
-#define CONFIG_NAME_BYTES_MAX   64  /* surface names: [A-Za-z0-9][A-Za-z0-9._-]* */
+#define CONFIG_NAME_BYTES_MAX   TEXT_NAME_BYTES_MAX
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
 #define CONFIG_UIDS_MAX         64
 #define CONFIG_CERTIFICATES_MAX 64

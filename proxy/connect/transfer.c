@@ -229,20 +229,6 @@ static bool on_piece(struct transfer *transfer, struct span piece)
     return false;
 }
 
-static bool is_type(const struct http_response *response, const char *type)
-{
-    struct span value;
-
-    if (!reason_allows(http_response_single(response, "content-type", &value)) ||
-        value.data == NULL)
-        return false;
-    for (size_t i = 0; i < value.length; i++) {
-        if (value.data[i] == ';' || value.data[i] == ' ')
-            value.length = i;
-    }
-    return span_equals_nocase(value, type);
-}
-
 /* Visible ASCII, as the specification says. */
 static void note_session(struct transfer *transfer, const struct http_response *response)
 {
@@ -267,14 +253,19 @@ static void note_session(struct transfer *transfer, const struct http_response *
 static enum transfer_use use_of(const struct transfer *transfer,
                                 const struct http_response *response)
 {
+    struct span type;
+
     if (response->status / 100 != 2)
         return USE_REFUSAL;
     if (transfer->kind == TRANSFER_DELETE || response->status != 200)
         return USE_NOTHING;
-    if (is_type(response, "text/event-stream"))
+    if (!reason_allows(http_response_single(response, "content-type", &type)))
+        return USE_NOTHING;
+    if (http_media_type_is(type, "text/event-stream"))
         return USE_EVENTS;
-    return is_type(response, "application/json") && transfer->kind == TRANSFER_POST ? USE_MESSAGE
-                                                                                    : USE_NOTHING;
+    return http_media_type_is(type, "application/json") && transfer->kind == TRANSFER_POST
+               ? USE_MESSAGE
+               : USE_NOTHING;
 }
 
 /* *used of the bytes belonged to the head; false if they are no answer. */

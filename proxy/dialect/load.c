@@ -10,11 +10,10 @@ static bool read_name(struct dialect_reader *reader, json_t *object, char **out)
 {
     if (!dialect_reader_member(reader, object, "name", DIALECT_NAME_BYTES_MAX, out))
         return false;
-    if (strspn(*out, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") !=
-        strlen(*out)) {
+    if (!text_is_name(*out)) {
         dialect_reader_enter(reader, "name");
-        return dialect_reader_fail(
-            reader, "A name has letters, digits, dots, dashes and underscores only.");
+        return dialect_reader_fail(reader, "A name begins with a letter or digit; letters, digits, "
+                                           "dots, dashes and underscores follow.");
     }
     return true;
 }

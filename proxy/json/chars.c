@@ -9,17 +9,6 @@ struct json_chars json_chars_of(struct span text, bool escapes)
     return (struct json_chars){at, at + text.length, escapes};
 }
 
-static int hex_digit(unsigned char byte)
-{
-    if (byte >= '0' && byte <= '9')
-        return byte - '0';
-    if (byte >= 'a' && byte <= 'f')
-        return byte - 'a' + 10;
-    if (byte >= 'A' && byte <= 'F')
-        return byte - 'A' + 10;
-    return -1;
-}
-
 uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end)
 {
     uint32_t value = 0;
@@ -27,7 +16,7 @@ uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end)
     if (end - at < 4)
         return JSON_CHARS_FAULT;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(at[i]);
+        int digit = text_hex_digit((char)at[i]);
 
         if (digit < 0)
             return JSON_CHARS_FAULT;

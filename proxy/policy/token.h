@@ -19,9 +19,9 @@
 
 #define TOKEN_BYTES_MAX 2048
 #define TOKEN_ISSUER    "sidelock"
-#define TOKEN_ID_SIZE   33 /* 128 random bits in hex, with NUL */
-#define TOKEN_NAME_SIZE 65 /* surface and subject, with NUL */
-#define TOKEN_LEEWAY_S  5  /* clock leeway on nbf and iat; none on exp */
+#define TOKEN_ID_SIZE   33                        /* 128 random bits in hex, with NUL */
+#define TOKEN_NAME_SIZE (TEXT_NAME_BYTES_MAX + 1) /* surface and subject, with NUL */
+#define TOKEN_LEEWAY_S  5                         /* clock leeway on nbf and iat; none on exp */
 
 /* Exactly the claims a token carries; times are seconds since the epoch. */
 struct token_claims {
@@ -53,7 +53,6 @@ enum reason token_verify(const struct secret_key *key, struct span token, const 
 bool token_resembles(struct span bytes);
 
 /* The alphabets of what a token names; the store holds its rows to the same. */
-bool token_name_valid(const char *name);     /* [A-Za-z0-9][A-Za-z0-9._-]*, below TOKEN_NAME_SIZE */
 bool token_id_valid(const char *id);         /* 32 lower-case hexadecimal digits */
 bool token_digest_valid(const char *digest); /* 64 lower-case hexadecimal digits, or "-" */
 

@@ -99,7 +99,7 @@ enum error store_params_put(struct store *store, const char *name, const char *s
     struct buffer sealed;
     enum error error;
 
-    if (!token_name_valid(name) || (*surface != '\0' && !token_name_valid(surface)))
+    if (!text_is_name(name) || (*surface != '\0' && !text_is_name(surface)))
         return ERROR_INVALID;
     if (!store_copy_text(row.name, sizeof(row.name), name) ||
         !store_copy_text(row.surface, sizeof(row.surface), surface))

@@ -156,8 +156,8 @@ static enum error load_session(const struct statement *row, struct session *out)
 static enum error check_session(const struct session *session)
 {
     if (!token_id_valid(session->id) || !token_id_valid(session->token_id) ||
-        !token_name_valid(session->surface) || !token_digest_valid(session->params_digest) ||
-        (session->params_name[0] != '\0' && !token_name_valid(session->params_name)) ||
+        !text_is_name(session->surface) || !token_digest_valid(session->params_digest) ||
+        (session->params_name[0] != '\0' && !text_is_name(session->params_name)) ||
         session->created_at <= 0 || session->expires_at <= session->created_at)
         return ERROR_INVALID;
     if (session->verbs.count > SESSION_LIST_MAX || session->targets.count > SESSION_LIST_MAX ||

@@ -266,7 +266,7 @@ enum error store_surface_set_killed(struct store *store, const char *surface, bo
                               " changed_at = excluded.changed_at";
     struct statement *statement;
 
-    if (!token_name_valid(surface))
+    if (!text_is_name(surface))
         return ERROR_INVALID;
     statement = database_query(store->database, sql);
     statement_bind_text(statement, surface);

@@ -24,7 +24,7 @@ static bool read_digest(const struct json_member *member, char out[SHA256_HEX_SI
 
     return member != NULL && member->type == JSON_TYPE_STRING &&
            json_scan_unescape(member->value, out, SHA256_HEX_SIZE, &length) == OK &&
-           length == SHA256_HEX_SIZE - 1 && strspn(out, "0123456789abcdef") == length;
+           length == SHA256_HEX_SIZE - 1 && text_is_hex(out, length);
 }
 
 bool audit_line_parse(struct json_scan *scan, struct span line, struct audit_line *out)

@@ -1,6 +1,7 @@
 #include "vet/mcp_http.h"
 
 #include "vet/refusal.h"
+#include "wire/http_fields.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -11,46 +12,6 @@
 #define CODE_METHOD_NOT_FOUND  (-32601)
 #define CODE_HEADER_MISMATCH   (-32020)
 #define CODE_SESSION_NOT_FOUND (-32001)
-
-/* ---- Content-Type (RFC 9110 section 8.3) ---- */
-
-static void skip_blanks(struct span *rest)
-{
-    while (rest->length > 0 && (*rest->data == ' ' || *rest->data == '\t')) {
-        rest->data++;
-        rest->length--;
-    }
-}
-
-static bool skip_word(struct span *rest, const char *word)
-{
-    size_t length = strlen(word);
-
-    if (rest->length < length || !span_equals_nocase((struct span){rest->data, length}, word))
-        return false;
-    rest->data += length;
-    rest->length -= length;
-    return true;
-}
-
-bool mcp_http_content_type_ok(struct span value)
-{
-    if (value.data == NULL)
-        return false;
-    skip_blanks(&value);
-    if (!skip_word(&value, "application/json"))
-        return false;
-    skip_blanks(&value);
-    if (value.length == 0)
-        return true;
-    if (!skip_word(&value, ";"))
-        return false;
-    skip_blanks(&value);
-    if (!skip_word(&value, "charset=utf-8") && !skip_word(&value, "charset=\"utf-8\""))
-        return false;
-    skip_blanks(&value);
-    return value.length == 0;
-}
 
 /* ---- What the body says ---- */
 
@@ -140,18 +101,6 @@ bool mcp_http_verb_ended(const struct json_scan *scan, const struct message *mes
 
 /* ---- Headers against the body ---- */
 
-/* Without the white space around it, which is not part of a value (RFC 9110 section 5.5). */
-static struct span trimmed(const char *header)
-{
-    struct span value = span_of(header);
-
-    skip_blanks(&value);
-    while (value.length > 0 &&
-           (value.data[value.length - 1] == ' ' || value.data[value.length - 1] == '\t'))
-        value.length--;
-    return value;
-}
-
 /*
  * Whether a header value is the text: itself, or as =?base64?...?=. The text is
  * encoded rather than the header decoded, so only one encoding of it will do.
@@ -187,7 +136,7 @@ static bool says_member(const char *header, const struct json_member *member)
             return false;
         plain = (struct span){text, length};
     }
-    return says(trimmed(header), plain);
+    return says(http_trim(span_of(header)), plain);
 }
 
 static bool version_agrees(const char *header, const struct json_member *version)
@@ -220,7 +169,8 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
         return REASON_MESSAGE_KEY;
     if (!version_agrees(headers->protocol_version, member_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
         return REASON_HEADER_MISMATCH;
-    if (headers->method != NULL ? !span_same(trimmed(headers->method), message->verb) : required)
+    if (headers->method != NULL ? !span_same(http_trim(span_of(headers->method)), message->verb)
+                                : required)
         return REASON_HEADER_MISMATCH;
     if (name_key != NULL &&
         !name_agrees(headers->name, member_in(scan, params, name_key), required))

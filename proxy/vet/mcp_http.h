@@ -7,7 +7,7 @@
  * way may go by its headers alone; so headers that disagree with the body are
  * refused here, before two readers take one request for two.
  *
- * vet.h calls the checks; a worker needs the content type and the refusal.
+ * vet.h calls the checks; a worker needs the refusal.
  */
 #ifndef SIDELOCK_VET_MCP_HTTP_H
 #define SIDELOCK_VET_MCP_HTTP_H
@@ -30,12 +30,6 @@ struct mcp_http_headers {
     const char *method;           /* Mcp-Method */
     const char *name;             /* Mcp-Name */
 };
-
-/*
- * Whether a body of this Content-Type may be read as UTF-8 JSON:
- * application/json, at most with charset=utf-8, in any case.
- */
-bool mcp_http_content_type_ok(struct span value);
 
 /* Modern if the header names such a revision, or the body any at all. The scan is the body's. */
 enum mcp_era mcp_http_era(const struct mcp_http_headers *headers, const struct json_scan *scan);

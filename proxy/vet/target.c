@@ -2,15 +2,6 @@
 
 #include <string.h>
 
-static int hex_digit(char byte)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *found =
-        byte != '\0' ? strchr(digits, byte >= 'A' && byte <= 'F' ? byte | 0x20 : byte) : NULL;
-
-    return found != NULL ? (int)(found - digits) : -1;
-}
-
 /* Whether the percent sign at `i` stands for a byte that nothing needs to encode, or for none. */
 static bool hides_something(struct span uri, size_t i)
 {
@@ -18,8 +9,8 @@ static bool hides_something(struct span uri, size_t i)
 
     if (uri.length - i < 3)
         return true;
-    high = hex_digit(uri.data[i + 1]);
-    low = hex_digit(uri.data[i + 2]);
+    high = text_hex_digit(uri.data[i + 1]);
+    low = text_hex_digit(uri.data[i + 2]);
     if (high < 0 || low < 0)
         return true;
     byte = high << 4 | low;

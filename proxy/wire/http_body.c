@@ -140,19 +140,10 @@ static bool expect(struct http_body *body, bool as_expected, enum stage next)
     return as_expected;
 }
 
-static int digit_of(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* chunk-size [ chunk-ext ] CRLF, with no white space around the size. */
 static bool step_size(struct http_body *body, char c)
 {
-    int digit = digit_of(c);
+    int digit = text_hex_digit(c);
 
     if (digit >= 0 && body->digits < CHUNK_SIZE_DIGITS_MAX) {
         body->left = body->left << 4 | (uint64_t)digit;

@@ -97,16 +97,6 @@ static void write_framing(const struct http_body *body, bool answer, struct buff
         buffer_append_format(out, "Content-Length: %" PRIu64 "\r\n", body->length);
 }
 
-static struct span trim(struct span span)
-{
-    while (span.length > 0 && (span.data[0] == ' ' || span.data[0] == '\t'))
-        span = (struct span){span.data + 1, span.length - 1};
-    while (span.length > 0 &&
-           (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
-        span.length--;
-    return span;
-}
-
 /* Takes what is before the next ';' off the list, without white space around it. */
 static struct span take_pair(struct span *list)
 {
@@ -119,7 +109,7 @@ static struct span take_pair(struct span *list)
     } else {
         *list = (struct span){list->data + list->length, 0};
     }
-    return trim(pair);
+    return http_trim(pair);
 }
 
 /*

@@ -2,37 +2,19 @@
 
 #include <string.h>
 
+#define VERSION "HTTP/1." /* and 0 or 1 */
+
 static enum http_progress fault(enum reason *reason)
 {
     *reason = REASON_UPSTREAM_PROTOCOL;
     return HTTP_FAULT;
 }
 
-static bool is_control(char c)
-{
-    return ((unsigned char)c < 0x20 && c != '\t') || c == 0x7f;
-}
-
-/* What cannot become a status line is not waited for: HTTP/0.9 has none, others end it with LF. */
-static bool may_begin(const char *bytes, size_t length)
-{
-    static const char start[] = "HTTP/1.";
-    size_t known = length < sizeof(start) - 1 ? length : sizeof(start) - 1;
-
-    if (known > 0 && memcmp(bytes, start, known) != 0)
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        if (is_control(bytes[i]) && (bytes[i] != '\r' || i + 1 < length))
-            return false;
-    }
-    return true;
-}
-
 /* HTTP/1.x SP 3DIGIT SP [reason-phrase] (RFC 9112 section 4). */
 static bool parse_status_line(const char *line, size_t length, struct http_response *out)
 {
-    if (length < 12 || memcmp(line, "HTTP/1.", 7) != 0 || (line[7] != '0' && line[7] != '1') ||
-        line[8] != ' ' || (length > 12 && line[12] != ' '))
+    if (length < 12 || memcmp(line, VERSION, sizeof(VERSION) - 1) != 0 ||
+        (line[7] != '0' && line[7] != '1') || line[8] != ' ' || (length > 12 && line[12] != ' '))
         return false;
     out->http_1_0 = line[7] == '0';
     out->status = 0;
@@ -40,10 +22,6 @@ static bool parse_status_line(const char *line, size_t length, struct http_respo
         if (line[i] < '0' || line[i] > '9')
             return false;
         out->status = out->status * 10 + (unsigned)(line[i] - '0');
-    }
-    for (size_t i = 12; i < length; i++) {
-        if (is_control(line[i]))
-            return false;
     }
     out->phrase = (struct span){line + length, 0};
     if (length > 13)
@@ -55,45 +33,34 @@ enum http_progress http_response_parse(const char *bytes, size_t length, struct 
                                        enum reason *reason)
 {
     size_t limit = length < HTTP_HEAD_BYTES_MAX ? length : HTTP_HEAD_BYTES_MAX;
-    const char *stop = memmem(bytes, limit, "\r\n", 2);
-    enum http_progress progress = HTTP_MORE;
+    size_t known = length < sizeof(VERSION) - 1 ? length : sizeof(VERSION) - 1, stop;
+    enum http_progress progress;
 
-    if (stop != NULL) {
-        if (!parse_status_line(bytes, (size_t)(stop - bytes), out))
+    /* What cannot become a status line is not waited for: HTTP/0.9 has none. */
+    if (known > 0 && memcmp(bytes, VERSION, known) != 0)
+        return fault(reason);
+    progress = http_line_find(bytes, limit, 0, &stop, reason);
+    if (progress == HTTP_COMPLETE) {
+        if (!parse_status_line(bytes, stop, out))
             return fault(reason);
-        progress = http_fields_parse(bytes, limit, (size_t)(stop - bytes) + 2, out->fields,
-                                     &out->field_count, &out->head_bytes, reason);
-    } else if (!may_begin(bytes, limit)) {
-        progress = HTTP_FAULT;
+        progress = http_fields_parse(bytes, limit, stop + 2, out->fields, &out->field_count,
+                                     &out->head_bytes, reason);
     }
     if (progress == HTTP_FAULT || (progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX))
         return fault(reason);
     return progress;
 }
 
-/* Requests and responses hold their fields alike. */
-static void as_request(const struct http_response *response, struct http_request *out)
-{
-    memcpy(out->fields, response->fields, response->field_count * sizeof(response->fields[0]));
-    out->field_count = response->field_count;
-}
-
 enum reason http_response_single(const struct http_response *response, const char *name,
                                  struct span *value)
 {
-    struct http_request fields;
-
-    as_request(response, &fields);
-    return http_request_single(&fields, name, value);
+    return http_fields_single(response->fields, response->field_count, name, value);
 }
 
 bool http_response_has_token(const struct http_response *response, const char *name,
                              const char *token)
 {
-    struct http_request fields;
-
-    as_request(response, &fields);
-    return http_request_has_token(&fields, name, token);
+    return http_fields_have_token(response->fields, response->field_count, name, token);
 }
 
 const char *http_status_phrase(unsigned status)

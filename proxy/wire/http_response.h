@@ -5,8 +5,7 @@
 #ifndef SIDELOCK_WIRE_HTTP_RESPONSE_H
 #define SIDELOCK_WIRE_HTTP_RESPONSE_H
 
-#include "base/buffer.h"
-#include "wire/http_request.h"
+#include "wire/http_fields.h"
 
 /* Spans point into the parsed bytes. */
 struct http_response {
@@ -22,7 +21,7 @@ struct http_response {
 enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out,
                                        enum reason *reason);
 
-/* As http_request_single. */
+/* As http_fields_single and http_fields_have_token. */
 enum reason http_response_single(const struct http_response *response, const char *name,
                                  struct span *value);
 bool http_response_has_token(const struct http_response *response, const char *name,

@@ -4,17 +4,6 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Decodes the byte at raw[*at] and steps over it; -1 if the encoding is malformed. */
 static int next_byte(struct span raw, size_t *at)
 {
@@ -22,7 +11,7 @@ static int next_byte(struct span raw, size_t *at)
         return (unsigned char)raw.data[(*at)++];
     if (raw.length - *at < 3)
         return -1;
-    int high = hex_digit(raw.data[*at + 1]), low = hex_digit(raw.data[*at + 2]);
+    int high = text_hex_digit(raw.data[*at + 1]), low = text_hex_digit(raw.data[*at + 2]);
 
     *at += 3;
     return high < 0 || low < 0 ? -1 : high * 16 + low;
@@ -65,18 +54,15 @@ enum error url_path_decode(struct span raw, char *out, size_t capacity)
 
 void url_encode(struct span text, bool path, struct buffer *out)
 {
-    static const char digits[] = "0123456789ABCDEF";
-
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
-        char encoded[3] = {'%', digits[c >> 4], digits[c & 15]};
         bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
                      (c != '\0' && strchr("-._~", c) != NULL) || (path && c == '/');
 
         if (plain)
             buffer_append(out, &c, 1);
         else
-            buffer_append(out, encoded, sizeof(encoded));
+            buffer_append_format(out, "%%%02X", c);
     }
 }
 

@@ -6,33 +6,41 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The first two bytes: what is reserved is not set, and a control frame is whole and short. */
+static bool first_bytes_valid(unsigned first, unsigned second)
+{
+    unsigned opcode = first & 0x0f;
+
+    if ((first & 0x70) != 0 || (second & 0x80) != 0)
+        return false;
+    if (opcode >= WS_CLOSE)
+        return opcode <= WS_PONG && (first & 0x80) != 0 &&
+               (second & 0x7f) <= WS_CONTROL_PAYLOAD_MAX;
+    return opcode <= WS_BINARY;
+}
+
 int ws_header_parse(const unsigned char *bytes, size_t length, struct ws_header *out)
 {
-    unsigned opcode, short_length;
+    unsigned short_length;
+    uint64_t payload_bytes = 0;
     size_t need;
 
     if (length < 2)
         return 0;
-    opcode = bytes[0] & 0x0f;
+    if (!first_bytes_valid(bytes[0], bytes[1]))
+        return -1;
     short_length = bytes[1] & 0x7f;
-    if ((bytes[0] & 0x70) != 0 || (bytes[1] & 0x80) != 0)
-        return -1;
-    if (opcode > WS_PONG || (opcode > WS_BINARY && opcode < WS_CLOSE))
-        return -1;
-    out->opcode = (enum ws_opcode)opcode;
-    out->final = (bytes[0] & 0x80) != 0;
-    if (opcode >= WS_CLOSE && (!out->final || short_length > WS_CONTROL_PAYLOAD_MAX))
-        return -1;
-
     need = short_length == 126 ? 4 : short_length == 127 ? 10 : 2;
     if (length < need)
         return 0;
-    out->payload_bytes = need == 2 ? short_length : 0;
     for (size_t i = 2; i < need; i++)
-        out->payload_bytes = out->payload_bytes << 8 | bytes[i];
-    if ((need == 4 && out->payload_bytes < 126) || (need == 10 && out->payload_bytes < 65536) ||
-        out->payload_bytes >> 63 != 0)
+        payload_bytes = payload_bytes << 8 | bytes[i];
+    if ((need == 4 && payload_bytes < 126) || (need == 10 && payload_bytes < 65536) ||
+        payload_bytes >> 63 != 0)
         return -1;
+    out->opcode = (enum ws_opcode)(bytes[0] & 0x0f);
+    out->final = (bytes[0] & 0x80) != 0;
+    out->payload_bytes = need == 2 ? short_length : payload_bytes;
     return (int)need;
 }
 

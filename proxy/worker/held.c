@@ -21,7 +21,7 @@ enum reason held_check_json(const struct http_request *request)
         return reason;
     if (coding.data != NULL && !span_equals_nocase(coding, "identity"))
         return REASON_CONTENT_ENCODING;
-    return mcp_http_content_type_ok(type) ? REASON_ALLOWED : REASON_CONTENT_TYPE;
+    return http_media_type_is_json(type) ? REASON_ALLOWED : REASON_CONTENT_TYPE;
 }
 
 enum reason held_begin(struct connection *connection, const struct ipc_admit *admit, bool *hold)
@@ -76,7 +76,7 @@ enum reason held_answer_begin(struct connection *connection, const struct http_r
     if (!reason_allows(http_response_single(response, "content-type", &type)) ||
         !reason_allows(http_response_single(response, "content-encoding", &coding)))
         return REASON_UPSTREAM_PROTOCOL;
-    if (!mcp_http_content_type_ok(type))
+    if (!http_media_type_is_json(type))
         return REASON_ALLOWED;
     if (coding.data != NULL && !span_equals_nocase(coding, "identity"))
         return REASON_UPSTREAM_PROTOCOL;

@@ -269,20 +269,6 @@ static enum reason open_session(struct connection *connection, struct span id)
     }
 }
 
-static bool is_type(struct span value, const char *type)
-{
-    const char *semicolon;
-
-    if (value.data == NULL)
-        return false;
-    semicolon = memchr(value.data, ';', value.length);
-    if (semicolon != NULL)
-        value.length = (size_t)(semicolon - value.data);
-    while (value.length > 0 && value.data[value.length - 1] == ' ')
-        value.length--;
-    return span_equals_nocase(value, type);
-}
-
 /* The session's fate as the status tells it. */
 static enum reason follow_session(struct connection *connection,
                                   const struct http_response *response)
@@ -315,9 +301,9 @@ enum reason mcp_answer_begin(struct connection *connection, const struct http_re
         !reason_allows(http_response_single(response, "content-encoding", &coding)) ||
         (coding.data != NULL && !span_equals_nocase(coding, "identity")))
         return REASON_UPSTREAM_PROTOCOL;
-    if (is_type(type, "text/event-stream"))
+    if (http_media_type_is(type, "text/event-stream"))
         *mode = ANSWER_EVENTS;
-    else if (is_type(type, "application/json") || response->status < 400)
+    else if (http_media_type_is(type, "application/json") || response->status < 400)
         *mode = ANSWER_HOLD;
     return REASON_ALLOWED;
 }
@@ -393,7 +379,7 @@ void mcp_answer(struct connection *connection)
     }
     if (text.length == 0 ||
         !reason_allows(http_response_single(&response, "content-type", &type)) ||
-        !is_type(type, "application/json")) {
+        !http_media_type_is(type, "application/json")) {
         answer_without_message(connection, &response, text);
         return;
     }

@@ -201,6 +201,48 @@ static void test_encodings(void **state)
     assert_string_equal(out, "");
 }
 
+static void test_names(void **state)
+{
+    char name[TEXT_NAME_BYTES_MAX + 2];
+
+    (void)state;
+    assert_true(text_is_name("studio"));
+    assert_true(text_is_name("0-a_B.c"));
+    assert_false(text_is_name(""));
+    assert_false(text_is_name(".hidden"));
+    assert_false(text_is_name("-flag"));
+    assert_false(text_is_name("_x"));
+    assert_false(text_is_name("a/b"));
+    assert_false(text_is_name("a b"));
+    assert_false(text_is_name("caf\xc3\xa9"));
+    memset(name, 'n', sizeof(name));
+    name[TEXT_NAME_BYTES_MAX + 1] = '\0';
+    assert_false(text_is_name(name));
+    name[TEXT_NAME_BYTES_MAX] = '\0';
+    assert_true(text_is_name(name));
+    assert_true(text_is_name("0"));
+    assert_false(text_is_name("a\x80"));
+    assert_false(text_is_name("a:b"));
+}
+
+static void test_hex(void **state)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    (void)state;
+    assert_true(text_is_hex("00ff", 4));
+    assert_true(text_is_hex("", 0));
+    assert_false(text_is_hex("00f", 4));
+    assert_false(text_is_hex("00ff0", 4));
+    assert_false(text_is_hex("00fF", 4));
+    assert_false(text_is_hex("00fg", 4));
+    for (int c = -128; c < 128; c++) {
+        const char *at = c > 0 ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+
+        assert_int_equal(text_hex_digit((char)c), at != NULL ? (int)(at - digits) : -1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +254,8 @@ int main(void)
         cmocka_unit_test(test_globs_exhaustively),
         cmocka_unit_test(test_glob_is_not_exponential),
         cmocka_unit_test(test_encodings),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_hex),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
