@@ -27,7 +27,7 @@ static const char *scheme_of(const struct surface *surface)
 static bool equals_authority(const struct address *address, const char *given, const char *name)
 {
     uint16_t port = address->listener->port, usual = address->surface->tls != NULL ? 443 : 80;
-    char authority[AUTHORITY_BYTES_MAX];
+    char authority[AUTHORITY_BYTES_MAX + sizeof(":65535")];
 
     snprintf(authority, sizeof(authority), "%s:%u", name, port);
     if (span_equals_nocase(span_of(given), authority))

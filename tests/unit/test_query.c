@@ -302,7 +302,7 @@ static void expect_bearer(const char *query, const char *wanted)
     bool found = admission_query_bearer(&route, query, token, sizeof(token));
 
     if (found != (wanted != NULL))
-        fail_msg("%s", query);
+        fail_msg("%s", query != NULL ? query : "(no query)");
     if (wanted != NULL)
         assert_string_equal(token, wanted);
 }
