@@ -6,7 +6,6 @@
  *   stdio.c        standard input and output
  *   pass.c         the session: made, renewed, given back, on a thread of its own
  *   websocket.c    a WebSocket surface
- *   ws_reader.c    its frames to messages
  *   streamable.c   an MCP over HTTP surface: which message goes when, and sessions
  *   transfer.c     one HTTP request and its answer
  *   links.c         the connections that carry them

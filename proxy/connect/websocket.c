@@ -2,8 +2,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "connect/state.h"
-#include "connect/ws_reader.h"
 #include "wire/http_response.h"
+#include "wire/ws_reader.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void send_frame(struct websocket *ws, enum ws_opcode opcode, const char *
                        size_t length)
 {
     unsigned char mask[MASK_BYTES];
-    unsigned char *frame = malloc(WS_CLIENT_HEADER_MAX + length);
+    unsigned char *frame = malloc(WS_HEADER_MAX + length);
     size_t header;
 
     if (frame == NULL || secret_random(mask, sizeof(mask)) != OK) {
@@ -182,7 +182,7 @@ static bool is_good(const struct websocket *ws, const struct http_response *resp
            (subprotocol.data == NULL || span_equals(subprotocol, ws->connect->place.subprotocol));
 }
 
-static void on_frames(struct websocket *ws, const char *bytes, size_t length);
+static void on_frames(struct websocket *ws, char *bytes, size_t length);
 
 static void open_up(struct websocket *ws)
 {
@@ -191,7 +191,7 @@ static void open_up(struct websocket *ws)
         ws->connect->version[0] != '\0' ? letter_replay_initialize(ws->connect) : NULL;
 
     ws_reader_clear(&ws->reader);
-    ws_reader_init(&ws->reader, ws->connect->place.max_message_bytes);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->connect->place.max_message_bytes);
     if (letter == NULL) {
         ws->state = WEBSOCKET_OPEN;
         flush(ws);
@@ -234,41 +234,60 @@ static void on_head(struct websocket *ws, const char *bytes, size_t length)
     buffer_clear(&rest);
 }
 
-static void on_close_frame(struct websocket *ws, struct span payload)
+static void on_close_frame(struct websocket *ws, const struct ws_whole *frame)
 {
-    const unsigned char *code = (const unsigned char *)payload.data;
-
     if (ws->state != WEBSOCKET_CLOSING) {
         log_info("the connection was closed: %u %.*s",
-                 payload.length >= 2 ? (unsigned)code[0] << 8 | code[1] : 1005,
-                 payload.length > 2 ? (int)payload.length - 2 : 0, payload.data + 2);
-        send_frame(ws, WS_CLOSE, payload.data, payload.length >= 2 ? 2 : 0);
+                 frame->length >= 2 ? (unsigned)frame->data[0] << 8 | frame->data[1] : 1005,
+                 frame->length > 2 ? (int)frame->length - 2 : 0, (const char *)frame->data + 2);
+        send_frame(ws, WS_CLOSE, (const char *)frame->data, frame->length >= 2 ? 2 : 0);
         stream_close(ws->stream, true);
         ws->stream = NULL;
     }
     go_down(ws);
 }
 
-static void on_frames(struct websocket *ws, const char *bytes, size_t length)
+static void on_fault(struct websocket *ws)
+{
+    log_warning("the connection was dropped: not a WebSocket message, or too large");
+    go_down(ws);
+}
+
+/* MCP's messages are text. */
+static void on_whole(struct websocket *ws, const struct ws_whole *whole)
+{
+    switch (whole->opcode) {
+    case WS_TEXT:
+        ws->backoff = (struct backoff){0};
+        connect_message(ws->connect, (char *)whole->data, whole->length, NULL);
+        return;
+    case WS_PING:
+        send_frame(ws, WS_PONG, (const char *)whole->data, whole->length);
+        return;
+    case WS_CLOSE:
+        on_close_frame(ws, whole);
+        return;
+    case WS_PONG:
+        return;
+    default:
+        on_fault(ws);
+        return;
+    }
+}
+
+static void on_frames(struct websocket *ws, char *bytes, size_t length)
 {
     while (length > 0 && ws->stream != NULL) {
-        struct span payload = {NULL, 0};
+        struct ws_whole whole;
         size_t taken;
 
-        switch (ws_reader_next(&ws->reader, bytes, length, &taken, &payload)) {
-        case WS_MESSAGE:
-            ws->backoff = (struct backoff){0};
-            connect_message(ws->connect, (char *)payload.data, payload.length, NULL);
+        switch (ws_reader_next(&ws->reader, (unsigned char *)bytes, length, &taken, &whole)) {
+        case WS_WHOLE:
+            on_whole(ws, &whole);
             break;
-        case WS_PINGED:
-            send_frame(ws, WS_PONG, payload.data, payload.length);
-            break;
-        case WS_CLOSED:
-            on_close_frame(ws, payload);
-            return;
+        case WS_TOO_BIG:
         case WS_FAULT:
-            log_warning("the connection was dropped: not a WebSocket message, or too large");
-            go_down(ws);
+            on_fault(ws);
             return;
         case WS_MORE:
             break;
@@ -338,7 +357,7 @@ static enum error start(struct connect *connect)
     ws->connect = connect;
     letters_init(&ws->outbox);
     buffer_init(&ws->head, DENIAL_BYTES_MAX);
-    ws_reader_init(&ws->reader, connect->place.max_message_bytes);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, connect->place.max_message_bytes);
     uv_timer_init(&connect->loop, &ws->retry);
     ws->retry.data = ws;
     ask(ws);

@@ -152,7 +152,7 @@ static void begin(struct connection *connection, const struct http_response *res
         return;
     }
     if (exchange->mode == ANSWER_HOLD) {
-        assembly_begin(&exchange->held, false, worker_now_ms(connection->worker));
+        assembly_begin(&exchange->held, worker_now_ms(connection->worker));
         return;
     }
     assembly_clear(&exchange->held); /* the request's: it has done its part */

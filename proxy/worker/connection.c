@@ -92,7 +92,7 @@ void connection_reap(struct worker *worker)
 
         worker->dead = connection->next;
         assembly_clear(&connection->from_client);
-        assembly_clear(&connection->from_service);
+        ws_reader_clear(&connection->link.reader);
         text_list_clear(&connection->session_verbs);
         text_list_clear(&connection->session_targets);
         vet_state_destroy(connection->vet);
@@ -146,7 +146,6 @@ static void close_open(struct connection *connection, const char *text, size_t t
     connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
     grant_end(connection, connection->reason);
     assembly_clear(&connection->from_client);
-    assembly_clear(&connection->from_service);
     /* What the gate found wrong with the client is not the service's business. */
     if (connection->reason != REASON_CLIENT_CLOSED && connection->reason != REASON_UPSTREAM_CLOSED)
         to_service = 1001;
@@ -256,7 +255,8 @@ static enum reason overdue(const struct connection *connection, uint64_t now_ms,
         return REASON_SESSION_EXPIRED;
     if (assembly_late(&connection->from_client, now_ms, limits->message_timeout_ms))
         return REASON_MESSAGE_TIMEOUT;
-    if (assembly_late(&connection->from_service, now_ms, limits->message_timeout_ms) ||
+    if ((link->message_since_ms != 0 &&
+         now_ms - link->message_since_ms > limits->message_timeout_ms) ||
         (link->out_length > 0 && now_ms - link->progress_ms > limits->write_timeout_ms))
         return REASON_UPSTREAM_TIMEOUT;
     if (connection->client_blocked &&

@@ -75,7 +75,8 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
             relay_message(connection, DIRECTION_C2S, in, length, binary);
             return 0;
         }
-        assembly_begin(assembly, binary, worker_now_ms(connection->worker));
+        assembly_begin(assembly, worker_now_ms(connection->worker));
+        connection->from_client_binary = binary;
     }
     if (!assembly->active) {
         connection_drop(connection, REASON_CLIENT_PROTOCOL);
@@ -90,7 +91,7 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
 
         *assembly = (struct assembly){0};
         relay_message(connection, DIRECTION_C2S, whole.data + PRE_BYTES, whole.length,
-                      whole.binary);
+                      connection->from_client_binary);
         assembly_clear(&whole);
     }
     return 0;
@@ -117,11 +118,9 @@ static int on_peer_close(struct lws *wsi, void *in, size_t length)
 {
     struct connection *connection = connection_of(wsi);
     const unsigned char *bytes = in;
-    unsigned code = 0;
+    unsigned code;
 
-    if (length >= 2)
-        code = (unsigned)bytes[0] << 8 | bytes[1];
-    if (length == 1 || (length >= 2 && !ws_close_code_valid(code)))
+    if (!ws_close_read(bytes, length, &code))
         connection_drop(connection, REASON_CLIENT_PROTOCOL);
     connection->client_closed = true;
     if (connection->state == CONNECTION_OPEN)
@@ -305,19 +304,17 @@ void downstream_abort_pending(struct worker *worker)
  */
 void downstream_close(struct connection *connection)
 {
-    unsigned char frame[PRE_BYTES + 2 + WS_CONTROL_PAYLOAD_MAX];
-    unsigned char *at = frame + PRE_BYTES;
-    size_t payload = connection->close_code != 0 ? 2 + connection->close_text_length : 0;
+    unsigned char frame[PRE_BYTES + WS_HEADER_MAX + WS_CONTROL_PAYLOAD_MAX];
+    unsigned char payload[WS_CONTROL_PAYLOAD_MAX], *at = frame + PRE_BYTES;
+    size_t length = ws_close_write(payload, connection->close_code, connection->close_text,
+                                   connection->close_text_length);
+    size_t header = ws_header_write(at, WS_CLOSE, length, NULL);
 
     if (connection->wsi == NULL)
         return;
-    at[0] = 0x80 | WS_CLOSE;
-    at[1] = (unsigned char)payload;
-    at[2] = (unsigned char)(connection->close_code >> 8);
-    at[3] = (unsigned char)connection->close_code;
-    memcpy(at + 4, connection->close_text, connection->close_text_length);
+    memcpy(at + header, payload, length);
     connection->close_sent = true;
     if (connection->client_blocked ||
-        lws_write(connection->wsi, at, 2 + payload, LWS_WRITE_RAW) < 0)
+        lws_write(connection->wsi, at, header + length, LWS_WRITE_RAW) < 0)
         downstream_abort(connection);
 }

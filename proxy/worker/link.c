@@ -22,6 +22,7 @@ enum error link_start(struct connection *connection, int fd)
         return ERROR_IO;
     }
     link->fd = fd;
+    ws_reader_init(&link->reader, WS_FROM_SERVER, connection->surface->limits.max_message_bytes);
     link->poll_active = true;
     link->poll.data = connection;
     link_watch(connection, UV_READABLE);
@@ -157,7 +158,7 @@ void link_send(struct connection *connection, enum ws_opcode opcode, const unsig
         send_small(connection, opcode, payload, length);
         return;
     }
-    if (!reserve_out(link, WS_CLIENT_HEADER_MAX + length)) {
+    if (!reserve_out(link, WS_HEADER_MAX + length)) {
         connection_drop(connection, REASON_CAPACITY);
         return;
     }
@@ -176,21 +177,10 @@ void link_send_close(struct connection *connection, unsigned code, const char *t
 {
     struct link *link = &connection->link;
     unsigned char payload[WS_CONTROL_PAYLOAD_MAX];
-    size_t length = 0;
 
     if (link->fd < 0 || link->close_sent)
         return;
-    if (code != 0) {
-        payload[0] = (unsigned char)(code >> 8);
-        payload[1] = (unsigned char)code;
-        length = 2;
-        if (text_length > sizeof(payload) - 2)
-            text_length = sizeof(payload) - 2;
-        if (text_length > 0)
-            memcpy(payload + 2, text, text_length);
-        length += text_length;
-    }
-    link_send(connection, WS_CLOSE, payload, length);
+    link_send(connection, WS_CLOSE, payload, ws_close_write(payload, code, text, text_length));
     link->close_sent = true;
     /* Both have said it, or there is nobody to wait for. */
     if (link->close_received && link->out_length == 0)
@@ -199,116 +189,46 @@ void link_send_close(struct connection *connection, unsigned code, const char *t
         link_watch(connection, link->out_length > 0 ? UV_READABLE | UV_WRITABLE : UV_READABLE);
 }
 
-static void on_close_frame(struct connection *connection)
+static void on_close_frame(struct connection *connection, const struct ws_whole *frame)
 {
     struct link *link = &connection->link;
-    unsigned code = 0;
+    unsigned code;
 
     link->close_received = true;
-    if (link->control_length >= 2)
-        code = (unsigned)link->control[0] << 8 | link->control[1];
-    if (link->control_length == 1 || (link->control_length >= 2 && !ws_close_code_valid(code))) {
+    if (!ws_close_read(frame->data, frame->length, &code)) {
         connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
         return;
     }
     if (connection->state == CONNECTION_OPEN)
-        connection_drop_as(connection, REASON_UPSTREAM_CLOSED, code,
-                           (const char *)link->control + 2,
-                           link->control_length > 2 ? link->control_length - 2 : 0);
+        connection_drop_as(connection, REASON_UPSTREAM_CLOSED, code, (char *)frame->data + 2,
+                           frame->length > 2 ? frame->length - 2 : 0);
     if (link->fd >= 0 && link->close_sent && link->out_length == 0)
         link_close(connection);
 }
 
-static void on_control_frame(struct connection *connection)
+/* Carried to the client, whose pong is carried back. */
+static void on_ping(struct connection *connection, const struct ws_whole *frame)
 {
-    struct link *link = &connection->link;
     unsigned char ping[PRE_BYTES + WS_CONTROL_PAYLOAD_MAX];
 
-    if (link->frame.opcode == WS_CLOSE) {
-        on_close_frame(connection);
-    } else if (link->frame.opcode == WS_PING && connection->state == CONNECTION_OPEN) {
-        /* Carried to the client, whose pong is carried back. */
-        memcpy(ping + PRE_BYTES, link->control, link->control_length);
-        connection->service_pings++;
-        if (downstream_send(connection, WS_PING, ping + PRE_BYTES, link->control_length) != OK)
-            connection_drop(connection, REASON_CLIENT_CLOSED);
-    }
+    memcpy(ping + PRE_BYTES, frame->data, frame->length);
+    connection->service_pings++;
+    if (downstream_send(connection, WS_PING, ping + PRE_BYTES, frame->length) != OK)
+        connection_drop(connection, REASON_CLIENT_CLOSED);
 }
 
-/* A data frame begins: does it continue a message, and does the message fit? */
-static enum reason begin_data(struct connection *connection)
+/* Once the connection closes, only the service's close frame counts. */
+static void on_whole(struct connection *connection, const struct ws_whole *whole)
 {
-    const struct ws_header *frame = &connection->link.frame;
-    struct assembly *assembly = &connection->from_service;
-
-    if ((frame->opcode == WS_CONTINUATION) != assembly->active)
-        return REASON_UPSTREAM_PROTOCOL;
-    if (frame->payload_bytes > connection->surface->limits.max_message_bytes)
-        return REASON_MESSAGE_TOO_BIG;
-    return REASON_ALLOWED;
-}
-
-static enum reason finish_message(struct connection *connection)
-{
-    struct assembly whole = connection->from_service;
-
-    connection->from_service = (struct assembly){0};
-    relay_message(connection, DIRECTION_S2C, whole.data + PRE_BYTES, whole.length, whole.binary);
-    assembly_clear(&whole);
-    return REASON_ALLOWED;
-}
-
-/* Payload bytes of the current frame; a whole message in one piece is relayed where it lies. */
-static enum reason take_payload(struct connection *connection, unsigned char *bytes, size_t length)
-{
-    struct link *link = &connection->link;
-    struct assembly *assembly = &connection->from_service;
-    bool whole = length == link->frame.payload_bytes && link->frame.final;
-
-    link->frame_left -= length;
-    if (link->frame.opcode >= WS_CLOSE) {
-        memcpy(link->control + link->control_length, bytes, length);
-        link->control_length += length;
-        if (link->frame_left == 0)
-            on_control_frame(connection);
-        return REASON_ALLOWED;
-    }
-    if (whole && link->frame.opcode != WS_CONTINUATION) {
-        relay_message(connection, DIRECTION_S2C, bytes, length, link->frame.opcode == WS_BINARY);
-        return REASON_ALLOWED;
-    }
-    if (!assembly->active)
-        assembly_begin(assembly, link->frame.opcode == WS_BINARY,
-                       worker_now_ms(connection->worker));
-    if (assembly_append(assembly, bytes, length, link->frame_left,
-                        connection->surface->limits.max_message_bytes) != OK)
-        return REASON_MESSAGE_TOO_BIG;
-    if (link->frame_left == 0 && link->frame.final)
-        return finish_message(connection);
-    return REASON_ALLOWED;
-}
-
-/* Completes a frame header from `bytes`; how many of them it took, or -1. */
-static ssize_t take_header(struct connection *connection, const unsigned char *bytes, size_t length)
-{
-    struct link *link = &connection->link;
-    size_t had = link->header_length, room = sizeof(link->header) - had;
-    size_t copied = length < room ? length : room;
-    int header;
-
-    memcpy(link->header + had, bytes, copied);
-    header = ws_header_parse(link->header, had + copied, &link->frame);
-    if (header < 0)
-        return -1;
-    if (header == 0) {
-        link->header_length += copied;
-        return (ssize_t)copied;
-    }
-    link->header_length = 0;
-    link->in_frame = true;
-    link->frame_left = link->frame.payload_bytes;
-    link->control_length = 0;
-    return (ssize_t)((size_t)header - had);
+    if (whole->opcode == WS_CLOSE)
+        on_close_frame(connection, whole);
+    else if (connection->state != CONNECTION_OPEN)
+        return;
+    else if (whole->opcode == WS_PING)
+        on_ping(connection, whole);
+    else if (whole->opcode != WS_PONG)
+        relay_message(connection, DIRECTION_S2C, whole->data, whole->length,
+                      whole->opcode == WS_BINARY);
 }
 
 /* Keeps what was read but may not go on now. */
@@ -327,59 +247,36 @@ static void stash(struct connection *connection, const unsigned char *bytes, siz
     link->stash_length = length;
 }
 
-/* A header, or a part of one; of a data frame it says at once whether the frame may come. */
-static enum reason step_header(struct connection *connection, const unsigned char *bytes,
-                               size_t length, size_t *taken)
-{
-    const struct link *link = &connection->link;
-    ssize_t header = take_header(connection, bytes, length);
-
-    if (header < 0)
-        return REASON_UPSTREAM_PROTOCOL;
-    *taken = (size_t)header;
-    if (!link->in_frame || link->frame.opcode >= WS_CLOSE || connection->state != CONNECTION_OPEN)
-        return REASON_ALLOWED;
-    return begin_data(connection);
-}
-
-/* As much of the payload as is there. Once the connection closes, only control frames count. */
-static enum reason step_payload(struct connection *connection, unsigned char *bytes, size_t length,
-                                size_t *taken)
-{
-    struct link *link = &connection->link;
-    size_t piece = length < link->frame_left ? length : (size_t)link->frame_left;
-
-    *taken = piece;
-    link->in_frame = piece < link->frame_left;
-    if (connection->state == CONNECTION_OPEN || link->frame.opcode >= WS_CLOSE)
-        return take_payload(connection, bytes, piece);
-    link->frame_left -= piece;
-    return REASON_ALLOWED;
-}
-
 void link_receive(struct connection *connection, unsigned char *bytes, size_t length)
 {
     struct link *link = &connection->link;
-    enum reason reason = REASON_ALLOWED;
-    size_t at = 0;
+    struct ws_whole whole;
+    size_t taken;
 
-    /* An empty payload is a step that needs no bytes. */
-    while (link->fd >= 0 && !link->close_received &&
-           (at < length || (link->in_frame && link->frame_left == 0))) {
-        size_t taken = 0;
-
+    for (size_t at = 0; link->fd >= 0 && !link->close_received && at < length; at += taken) {
         if (connection->client_blocked && connection->state == CONNECTION_OPEN) {
             stash(connection, bytes + at, length - at);
             return;
         }
-        reason = link->in_frame ? step_payload(connection, bytes + at, length - at, &taken)
-                                : step_header(connection, bytes + at, length - at, &taken);
-        if (!reason_allows(reason)) {
-            connection_drop(connection, reason);
+        link->reader.discard = connection->state != CONNECTION_OPEN;
+        switch (ws_reader_next(&link->reader, bytes + at, length - at, &taken, &whole)) {
+        case WS_FAULT:
+            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
             return;
+        case WS_TOO_BIG:
+            connection_drop(connection, REASON_MESSAGE_TOO_BIG);
+            return;
+        case WS_MORE:
+            break;
+        case WS_WHOLE:
+            on_whole(connection, &whole);
+            break;
         }
-        at += taken;
     }
+    if (!link->reader.in_message)
+        link->message_since_ms = 0;
+    else if (link->message_since_ms == 0)
+        link->message_since_ms = worker_now_ms(connection->worker);
 }
 
 void link_resume(struct connection *connection)

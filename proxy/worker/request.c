@@ -339,7 +339,7 @@ void exchange_begin(struct connection *connection, const struct ipc_admit *admit
         find_link(connection);
         return;
     }
-    assembly_begin(&exchange->held, false, exchange->activity_ms);
+    assembly_begin(&exchange->held, exchange->activity_ms);
     if (invite_body(connection))
         exchange_client_ready(connection, 0);
 }

@@ -33,7 +33,7 @@
 #include "system/listener.h"
 #include "vet/vet.h"
 #include "wire/http_request.h"
-#include "wire/ws_frame.h"
+#include "wire/ws_reader.h"
 #include "worker/mcp_sessions.h"
 #include "worker/tls.h"
 #include "worker/worker.h"
@@ -52,7 +52,7 @@
 #define REQUEST_ID_SIZE        17
 #define GATE_PING              "sidelock" /* payload of the gate's own pings */
 #define GATE_PING_BYTES        (sizeof(GATE_PING) - 1)
-#define PRE_BYTES              64 /* headroom before a payload for libwebsockets: at least LWS_PRE */
+#define PRE_BYTES              ASSEMBLY_HEADROOM /* before a payload for libwebsockets: at least LWS_PRE */
 
 struct worker;
 
@@ -64,15 +64,6 @@ enum connection_state {
     CONNECTION_CLOSING,   /* nothing is forwarded any more; close frames are under way */
     CONNECTION_EXCHANGE,  /* HTTP: a request is being answered (exchange.h) */
     CONNECTION_LINGERING, /* the last answer was written; the client may read it */
-};
-
-/* A message that does not lie in one read: its bytes, with headroom in front. */
-struct assembly {
-    unsigned char *data; /* owned; payload begins PRE_BYTES in; NULL when idle */
-    size_t length, capacity;
-    bool active;
-    bool binary;
-    uint64_t since_ms;
 };
 
 /*
@@ -109,14 +100,9 @@ struct link {
     int events;
     bool poll_active; /* the uv handle is initialised and not yet closed */
     bool close_sent, close_received;
-    unsigned char header[10]; /* a frame header split between reads */
-    size_t header_length;
-    struct ws_header frame; /* the frame being read */
-    uint64_t frame_left;
-    bool in_frame;
-    unsigned char control[WS_CONTROL_PAYLOAD_MAX];
-    size_t control_length;
-    unsigned char *out; /* masked bytes the socket did not take; owned */
+    struct ws_reader reader;
+    uint64_t message_since_ms; /* when a message began whose end has not come; 0: none */
+    unsigned char *out;        /* masked bytes the socket did not take; owned */
     size_t out_length, out_offset, out_capacity;
     unsigned char *stash; /* read, but the client is not taking any; owned */
     size_t stash_length;
@@ -145,7 +131,8 @@ struct connection {
     struct exchange *exchange;   /* NULL until HTTP was granted */
     struct lws *wsi;             /* NULL before open and after its end */
     struct link link;
-    struct assembly from_client, from_service;
+    struct assembly from_client;
+    bool from_client_binary;
     bool client_blocked; /* libwebsockets holds bytes the client does not take */
     bool client_paused;  /* its receive flow control is off */
     bool close_sent;     /* ours went to the client */
@@ -213,7 +200,7 @@ struct worker {
     struct json_scan *scan; /* for bodies that are no messages */
     struct mcp_sessions mcp_sessions;
     unsigned char *read_buffer;  /* PRE_BYTES + ANSWER_READ_BYTES */
-    unsigned char *write_buffer; /* WS_CLIENT_HEADER_MAX + READ_BYTES */
+    unsigned char *write_buffer; /* WS_HEADER_MAX + READ_BYTES */
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char random[4096];  /* for worker_random */
     size_t random_left;
@@ -357,18 +344,6 @@ void relay_message(struct connection *connection, enum direction direction, unsi
                    size_t length, bool binary);
 /* Decides who may be read, from who can be written to. */
 void relay_flow(struct connection *connection);
-void assembly_begin(struct assembly *assembly, bool binary, uint64_t now_ms);
-/*
- * Room for `length` more bytes, to be committed once they are there; `expected`
- * are to come behind them. ERROR_LIMIT beyond the surface's max_message_bytes.
- */
-enum error assembly_reserve(struct assembly *assembly, size_t length, uint64_t expected,
-                            size_t max_bytes, unsigned char **room) MUST_CHECK;
-void assembly_commit(struct assembly *assembly, size_t length);
-/* Both at once. */
-enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
-                           uint64_t expected, size_t max_bytes) MUST_CHECK;
-void assembly_clear(struct assembly *assembly);
 
 /* report.c */
 void report_ready(struct worker *worker);

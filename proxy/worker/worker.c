@@ -347,7 +347,7 @@ static enum error allocate(struct worker *worker)
     worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
     worker->idle = calloc(worker->config->surface_count, sizeof(*worker->idle));
     worker->read_buffer = malloc(PRE_BYTES + ANSWER_READ_BYTES);
-    worker->write_buffer = malloc(WS_CLIENT_HEADER_MAX + READ_BYTES);
+    worker->write_buffer = malloc(WS_HEADER_MAX + READ_BYTES);
     worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
     if (worker->surfaces == NULL || worker->idle == NULL || worker->read_buffer == NULL ||
         worker->write_buffer == NULL || worker->ipc_buffer == NULL)

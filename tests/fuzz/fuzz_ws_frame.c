@@ -1,5 +1,5 @@
 /*
- * Any bytes as a stream of frames from a service: the header parser decides as
+ * Any bytes as a stream of frames from either side: the header parser decides as
  * soon as it can and never differently later; what our own writer writes, the
  * parser reads back; a mask put on twice is off again.
  */
@@ -19,12 +19,12 @@ static void require(bool condition)
         abort();
 }
 
-static void check_prefixes(const uint8_t *data, size_t size, int whole)
+static void check_prefixes(const uint8_t *data, size_t size, enum ws_sender sender, int whole)
 {
     struct ws_header part;
 
-    for (size_t at = 0; at < size && at < WS_CLIENT_HEADER_MAX; at++) {
-        int now = ws_header_parse(data, at, &part);
+    for (size_t at = 0; at < size && at < WS_HEADER_MAX; at++) {
+        int now = ws_header_parse(data, at, sender, &part);
 
         if (now > 0)
             require(now == whole && at >= (size_t)now);
@@ -35,18 +35,15 @@ static void check_prefixes(const uint8_t *data, size_t size, int whole)
     }
 }
 
-/* The same header as we would write it, without its mask. */
-static void check_written(const struct ws_header *header, const uint8_t *data, size_t length)
+/* The same header as we would write it. */
+static void check_written(const struct ws_header *header, enum ws_sender sender,
+                          const uint8_t *data, size_t length)
 {
-    static const unsigned char mask[4] = {1, 2, 3, 4};
-    unsigned char written[WS_CLIENT_HEADER_MAX];
-    size_t written_length =
-        ws_header_write(written, header->opcode, (size_t)header->payload_bytes, mask);
+    unsigned char written[WS_HEADER_MAX];
+    size_t written_length = ws_header_write(written, header->opcode, (size_t)header->payload_bytes,
+                                            sender == WS_FROM_CLIENT ? header->mask : NULL);
 
-    require(written_length == length + 4);
-    require(memcmp(written + length, mask, 4) == 0);
-    require((written[1] & 0x80) != 0);
-    written[1] &= 0x7f;
+    require(written_length == length);
     require(!header->final || memcmp(written, data, length) == 0);
 }
 
@@ -62,32 +59,37 @@ static void check_mask(const uint8_t *data, size_t size)
     require(memcmp(masked, data + 4, length) == 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check_frames(const uint8_t *at, size_t left, enum ws_sender sender)
 {
-    const uint8_t *at = data;
-    size_t left = size;
-
-    if (size >= 4)
-        check_mask(data, size);
     for (;;) {
         struct ws_header header;
-        int length = ws_header_parse(at, left, &header);
+        int length = ws_header_parse(at, left, sender, &header);
+        unsigned code;
 
-        check_prefixes(at, left, length);
+        check_prefixes(at, left, sender, length);
         require(length >= -1 && (length <= 0 || (size_t)length <= left));
         if (length <= 0)
-            return 0;
+            return;
         require(header.payload_bytes <= INT64_MAX);
         require(header.opcode < WS_CLOSE ||
                 (header.final && header.payload_bytes <= WS_CONTROL_PAYLOAD_MAX));
-        check_written(&header, at, (size_t)length);
+        check_written(&header, sender, at, (size_t)length);
         at += length;
         left -= (size_t)length;
         if (header.payload_bytes > left)
-            return 0;
-        if (header.opcode == WS_CLOSE && header.payload_bytes >= 2)
-            (void)ws_close_code_valid((unsigned)at[0] << 8 | at[1]);
+            return;
+        if (header.opcode == WS_CLOSE)
+            (void)ws_close_read(at, (size_t)header.payload_bytes, &code);
         at += header.payload_bytes;
         left -= (size_t)header.payload_bytes;
     }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size >= 4)
+        check_mask(data, size);
+    check_frames(data, size, WS_FROM_SERVER);
+    check_frames(data, size, WS_FROM_CLIENT);
+    return 0;
 }

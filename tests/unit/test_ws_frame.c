@@ -11,10 +11,16 @@
 
 static int parse(const char *bytes, size_t length, struct ws_header *out)
 {
-    return ws_header_parse((const unsigned char *)bytes, length, out);
+    return ws_header_parse((const unsigned char *)bytes, length, WS_FROM_SERVER, out);
 }
 
-#define PARSE(literal, out) parse(literal, sizeof(literal) - 1, out)
+static int parse_masked(const char *bytes, size_t length, struct ws_header *out)
+{
+    return ws_header_parse((const unsigned char *)bytes, length, WS_FROM_CLIENT, out);
+}
+
+#define PARSE(literal, out)        parse(literal, sizeof(literal) - 1, out)
+#define PARSE_MASKED(literal, out) parse_masked(literal, sizeof(literal) - 1, out)
 
 static void test_every_first_byte(void **state)
 {
@@ -25,7 +31,7 @@ static void test_every_first_byte(void **state)
         bool final = (byte & 0x80) != 0, reserved = (byte & 0x70) != 0;
         bool data = opcode <= 2, control = opcode >= 8 && opcode <= 10;
         struct ws_header header;
-        int length = ws_header_parse(bytes, 2, &header);
+        int length = ws_header_parse(bytes, 2, WS_FROM_SERVER, &header);
 
         if (reserved || !(data || (control && final))) {
             assert_int_equal(length, -1);
@@ -46,6 +52,24 @@ static void test_masked_is_refused(void **state)
     assert_int_equal(PARSE("\x81\x80", &header), -1);
     assert_int_equal(PARSE("\x81\xff", &header), -1);
     assert_int_equal(PARSE("\x81\x85\x01\x02\x03\x04hello", &header), -1);
+}
+
+static void test_of_a_client(void **state)
+{
+    static const char whole[] = "\x81\xfe\x00\x7e\x01\x02\x03\x04";
+    struct ws_header header;
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(whole) - 1; at++)
+        assert_int_equal(parse_masked(whole, at, &header), 0);
+    assert_int_equal(PARSE_MASKED("\x81\xfe\x00\x7e\x01\x02\x03\x04", &header), 8);
+    assert_int_equal(header.payload_bytes, 126);
+    assert_memory_equal(header.mask, "\x01\x02\x03\x04", 4);
+    assert_int_equal(PARSE_MASKED("\x89\x80\x01\x02\x03\x04", &header), 6);
+    /* Without a mask, however long. */
+    assert_int_equal(PARSE_MASKED("\x81\x00", &header), -1);
+    assert_int_equal(PARSE_MASKED("\x81\x7e\x00\x7e", &header), -1);
+    assert_int_equal(PARSE_MASKED("\x89\xfe", &header), -1);
 }
 
 static void test_lengths(void **state)
@@ -114,7 +138,7 @@ static void test_write(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        unsigned char bytes[WS_CLIENT_HEADER_MAX];
+        unsigned char bytes[WS_HEADER_MAX];
         size_t length = ws_header_write(bytes, WS_BINARY, cases[i].payload, mask);
         struct ws_header header;
 
@@ -122,10 +146,15 @@ static void test_write(void **state)
         assert_int_equal(bytes[0], 0x82);
         assert_true((bytes[1] & 0x80) != 0);
         assert_memory_equal(bytes + length - 4, mask, 4);
-        bytes[1] &= 0x7f; /* without its mask a server could have sent it */
-        assert_int_equal(ws_header_parse(bytes, length - 4, &header), (int)length - 4);
+        assert_int_equal(ws_header_parse(bytes, length, WS_FROM_CLIENT, &header), (int)length);
+        assert_memory_equal(header.mask, mask, 4);
         assert_int_equal(header.opcode, WS_BINARY);
         assert_true(header.final);
+        assert_int_equal(header.payload_bytes, cases[i].payload);
+        /* A server's frame is the same without the mask. */
+        length = ws_header_write(bytes, WS_BINARY, cases[i].payload, NULL);
+        assert_int_equal(length, cases[i].header - 4);
+        assert_int_equal(ws_header_parse(bytes, length, WS_FROM_SERVER, &header), (int)length);
         assert_int_equal(header.payload_bytes, cases[i].payload);
     }
 }
@@ -168,6 +197,25 @@ static void test_close_codes(void **state)
     }
 }
 
+static void test_close_payloads(void **state)
+{
+    unsigned char payload[WS_CONTROL_PAYLOAD_MAX];
+    char text[200];
+    unsigned code;
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    assert_true(ws_close_read(payload, ws_close_write(payload, 0, text, 5), &code));
+    assert_int_equal(code, 0);
+    assert_int_equal(ws_close_write(payload, 4403, text, sizeof(text)), sizeof(payload));
+    assert_true(ws_close_read(payload, sizeof(payload), &code));
+    assert_int_equal(code, 4403);
+    assert_int_equal(ws_close_write(payload, 1000, NULL, 0), 2);
+    assert_false(ws_close_read(payload, 1, &code));
+    payload[0] = 0;
+    assert_false(ws_close_read(payload, 2, &code));
+}
+
 static void test_accept(void **state)
 {
     char accept[WS_ACCEPT_SIZE];
@@ -184,12 +232,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_first_byte),
         cmocka_unit_test(test_masked_is_refused),
+        cmocka_unit_test(test_of_a_client),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_control_frames_are_short),
         cmocka_unit_test(test_more_is_needed),
         cmocka_unit_test(test_write),
         cmocka_unit_test(test_mask),
         cmocka_unit_test(test_close_codes),
+        cmocka_unit_test(test_close_payloads),
         cmocka_unit_test(test_accept),
     };
 

@@ -1,0 +1,47 @@
+/*
+ * The frames of one side of a WebSocket to whole messages and control frames
+ * (RFC 6455 sections 5.4 and 5.5). Without I/O. What lies whole in the bytes that
+ * are fed is handed out where it lies.
+ */
+#ifndef SIDELOCK_WIRE_WS_READER_H
+#define SIDELOCK_WIRE_WS_READER_H
+
+#include "wire/assembly.h"
+#include "wire/ws_frame.h"
+
+/* Embedded by its user, who calls ws_reader_clear. */
+struct ws_reader {
+    size_t max_message_bytes;
+    enum ws_sender sender;
+    bool discard; /* set by the user: data frames are passed over, only control frames count */
+    bool in_frame, in_message, told;
+    enum ws_opcode kind;                 /* of the message: WS_TEXT or WS_BINARY */
+    unsigned char header[WS_HEADER_MAX]; /* split between reads */
+    unsigned char header_length, control_length;
+    struct ws_header frame; /* the one being read; its mask turns with the payload */
+    uint64_t left;          /* of its payload */
+    struct assembly message;
+    unsigned char *control; /* WS_CONTROL_PAYLOAD_MAX, once a control frame came in pieces; owned */
+};
+
+enum ws_progress {
+    WS_FAULT = 0, /* the protocol was broken */
+    WS_TOO_BIG,   /* a message is beyond the limit, or there is no memory for it */
+    WS_MORE,      /* all bytes were taken */
+    WS_WHOLE,     /* a message or a control frame */
+};
+
+/* Valid until the next call and for as long as the bytes that were fed; may be written to. */
+struct ws_whole {
+    enum ws_opcode opcode; /* never WS_CONTINUATION */
+    unsigned char *data;
+    size_t length;
+};
+
+void ws_reader_init(struct ws_reader *reader, enum ws_sender sender, size_t max_message_bytes);
+void ws_reader_clear(struct ws_reader *reader);
+/* Takes masks off in place. To be called until it has taken all bytes. */
+enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
+                                size_t *taken, struct ws_whole *whole);
+
+#endif

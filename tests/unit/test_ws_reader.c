@@ -1,0 +1,178 @@
+/* ws_reader.c: frames to messages, whole, in pieces, and in every cut of them. */
+#include "wire/ws_reader.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define LIMIT 64
+
+/* What the reader makes of the bytes when they are fed in pieces of so many: "1:text 9:ping". */
+struct feed {
+    struct ws_reader reader;
+    char heard[256];
+    enum ws_progress end;
+};
+
+static void feed(struct feed *feed, const char *bytes, size_t length, size_t piece)
+{
+    unsigned char *copy = malloc(length);
+
+    memcpy(copy, bytes, length);
+    feed->heard[0] = '\0';
+    for (size_t at = 0, taken; at < length; at += taken) {
+        size_t some = length - at < piece ? length - at : piece, end = strlen(feed->heard);
+        struct ws_whole whole;
+
+        feed->end = ws_reader_next(&feed->reader, copy + at, some, &taken, &whole);
+        if (feed->end < WS_MORE)
+            break;
+        if (feed->end == WS_WHOLE)
+            snprintf(feed->heard + end, sizeof(feed->heard) - end, "%s%d:%.*s", end > 0 ? " " : "",
+                     (int)whole.opcode, (int)whole.length, (const char *)whole.data);
+    }
+    free(copy);
+}
+
+/* The same in every cut; the reader begins anew each time. */
+static void expect(enum ws_sender sender, const char *bytes, size_t length, enum ws_progress end,
+                   const char *heard)
+{
+    for (size_t piece = 1; piece <= length; piece++) {
+        struct feed fed;
+
+        ws_reader_init(&fed.reader, sender, LIMIT);
+        feed(&fed, bytes, length, piece);
+        assert_string_equal(fed.heard, heard);
+        if (end < WS_MORE)
+            assert_int_equal(fed.end, end);
+        else
+            assert_true(fed.end >= WS_MORE);
+        ws_reader_clear(&fed.reader);
+    }
+}
+
+#define EXPECT(sender, literal, end, heard) expect(sender, literal, sizeof(literal) - 1, end, heard)
+
+static void test_messages(void **state)
+{
+    (void)state;
+    EXPECT(WS_FROM_SERVER, "\x81\x05hello\x82\x02hi\x81\x00", WS_WHOLE, "1:hello 2:hi 1:");
+    EXPECT(WS_FROM_SERVER,
+           "\x01\x03"
+           "abc\x00\x00\x80\x03"
+           "def\x81\x01x",
+           WS_WHOLE, "1:abcdef 1:x");
+    EXPECT(WS_FROM_SERVER, "\x02\x00\x80\x00", WS_WHOLE, "2:");
+    EXPECT(WS_FROM_SERVER, "\x81\x05hell", WS_MORE, "");
+}
+
+/* RFC 6455 section 5.7, and a mask that goes on where a piece ended. */
+static void test_masked(void **state)
+{
+    (void)state;
+    EXPECT(WS_FROM_CLIENT, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", WS_WHOLE, "1:Hello");
+    EXPECT(WS_FROM_CLIENT,
+           "\x01\x83\x01\x01\x01\x01```\x80\x82\x20\x20\x20\x20"
+           "AB",
+           WS_WHOLE, "1:aaaab");
+    EXPECT(WS_FROM_CLIENT, "\x81\x05hello", WS_FAULT, "");
+    EXPECT(WS_FROM_SERVER, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", WS_FAULT, "");
+}
+
+static void test_control_frames_between(void **state)
+{
+    (void)state;
+    EXPECT(WS_FROM_SERVER,
+           "\x01\x02"
+           "ab\x89\x04ping\x80\x01"
+           "c\x8a\x00\x88\x02\x03\xe8",
+           WS_WHOLE, "9:ping 1:abc 10: 8:\x03\xe8");
+}
+
+static void test_out_of_order(void **state)
+{
+    (void)state;
+    EXPECT(WS_FROM_SERVER, "\x80\x01x", WS_FAULT, "");
+    EXPECT(WS_FROM_SERVER, "\x81\x01x\x80\x01y", WS_FAULT, "1:x");
+    EXPECT(WS_FROM_SERVER, "\x01\x01x\x81\x01y", WS_FAULT, "");
+    EXPECT(WS_FROM_SERVER, "\x01\x01x\x02\x01y", WS_FAULT, "");
+}
+
+/* Refused at the header that promises too much, not when it has come. */
+static void test_limit(void **state)
+{
+    static const char most[] = "\x81\x40"
+                               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    (void)state;
+    expect(WS_FROM_SERVER, most, sizeof(most) - 1, WS_WHOLE,
+           "1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+    EXPECT(WS_FROM_SERVER, "\x81\x41", WS_TOO_BIG, "");
+    EXPECT(WS_FROM_SERVER, "\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", WS_TOO_BIG, "");
+    EXPECT(WS_FROM_SERVER, "\x01\x02xy\x80\x3f", WS_TOO_BIG, "");
+}
+
+/* A message in one piece is handed out where it lies: no copy, no memory. */
+static void test_lies_where_it_came(void **state)
+{
+    unsigned char bytes[] = "\x81\x05hello\x01\x02xy\x80\x01z";
+    struct ws_reader reader;
+    struct ws_whole whole;
+    size_t taken;
+
+    (void)state;
+    ws_reader_init(&reader, WS_FROM_SERVER, LIMIT);
+    assert_int_equal(ws_reader_next(&reader, bytes, 7, &taken, &whole), WS_WHOLE);
+    assert_ptr_equal(whole.data, bytes + 2);
+    assert_null(reader.message.data);
+    assert_int_equal(ws_reader_next(&reader, bytes + 7, 7, &taken, &whole), WS_WHOLE);
+    assert_ptr_equal(whole.data, reader.message.data + ASSEMBLY_HEADROOM);
+    assert_memory_equal(whole.data, "xyz", 3);
+    /* It is given back at the next call. */
+    assert_int_equal(ws_reader_next(&reader, bytes, 1, &taken, &whole), WS_MORE);
+    assert_null(reader.message.data);
+    ws_reader_clear(&reader);
+}
+
+static void test_discard(void **state)
+{
+    struct feed fed;
+    static const char bytes[] = "\x00\x02xy\x81\x7e\xff\xff";
+
+    (void)state;
+    ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
+    feed(&fed,
+         "\x01\x02"
+         "ab",
+         4, 4);
+    fed.reader.discard = true;
+    /* Neither their order nor their length counts any more. */
+    feed(&fed, bytes, sizeof(bytes) - 1, 3);
+    assert_int_equal(fed.end, WS_MORE);
+    for (size_t left = 65535; left > 0; left -= 15)
+        feed(&fed, "...............", 15, 15);
+    feed(&fed, "\x88\x00", 2, 2);
+    assert_string_equal(fed.heard, "8:");
+    ws_reader_clear(&fed.reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_messages),
+        cmocka_unit_test(test_masked),
+        cmocka_unit_test(test_control_frames_between),
+        cmocka_unit_test(test_out_of_order),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_lies_where_it_came),
+        cmocka_unit_test(test_discard),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
