@@ -7,21 +7,12 @@
 #include "broker/reports.h"
 #include "broker/upstream.h"
 #include "broker/workers.h"
-#include "policy/own_path.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define QUERY_BYTES_MAX (192 * 1024)
-#define OFFER_BYTES_MAX 1024
-
-struct admission_listener admit_listener(const struct admission *admission)
-{
-    const struct ipc_admit *request = admission->request;
-
-    return (struct admission_listener){request->listener_address, (uint16_t)request->listener_port};
-}
+#define HEAD_BYTES_MAX (2 * STEPS_QUERY_BYTES_MAX)
 
 void admit_begin_line(const struct admission *admission, const char *event)
 {
@@ -68,34 +59,6 @@ void admit_refuse(struct admission *admission, enum reason reason)
     send_denial(admission, reason);
 }
 
-/* The query of plain HTTP passes as it is where the route does not say what may. */
-static enum reason check_query(struct admission *admission, const struct request *request)
-{
-    const struct route *route = admission->route;
-
-    if (route->kind != ROUTE_WEBSOCKET && !route->query_set)
-        return REASON_ALLOWED;
-    return admission_query(route, request->query, admission->params, &admission->query);
-}
-
-static enum reason check_route(struct admission *admission, const struct request *request)
-{
-    enum reason reason;
-
-    admission->route = admission_route(admission->surface->config, request->path, request->upgrade);
-    if (admission->route == NULL)
-        return REASON_ROUTE_UNKNOWN;
-    reason = admission_method(admission->route, request);
-    if (reason_allows(reason))
-        reason = admission_subprotocols(admission->route, request, &admission->offer);
-    if (reason_allows(reason))
-        reason = check_query(admission, request);
-    if (reason_allows(reason) && admission->params == NULL &&
-        (admission->route->prepare != NULL || admission->route->body != NULL))
-        reason = REASON_PARAMS_REQUIRED;
-    return reason;
-}
-
 static struct request request_of(const struct ipc_admit *admit)
 {
     struct request request = {
@@ -109,6 +72,7 @@ static struct request request_of(const struct ipc_admit *admit)
         .cookie = admit->cookie,
         .fetch_site = admit->fetch_site,
         .certificate = admit->certificate,
+        .login_code = admit->body,
         .secure = admit->secure,
         .upgrade = admit->upgrade,
         .caller_known = admit->caller_known,
@@ -116,38 +80,6 @@ static struct request request_of(const struct ipc_admit *admit)
     };
 
     return request;
-}
-
-/* The steps of policy/admission.h that are the same for any path, in their order. */
-static enum reason check_entry(struct admission *admission, const struct request *request)
-{
-    const struct surface *surface = admission->surface->config;
-    struct admission_listener listener = admit_listener(admission);
-    enum reason reason = admission->surface->killed ? REASON_SURFACE_KILLED : REASON_ALLOWED;
-
-    if (reason_allows(reason))
-        reason = admission_host(surface, &listener, request->host);
-    if (reason_allows(reason))
-        reason = admission_origin(surface, &listener, request->origin);
-    if (reason_allows(reason))
-        reason = admission_caller(surface, request);
-    if (reason_allows(reason))
-        reason = admit_token_in_query(admission->broker, request->query, admission->claimed_session)
-                     ? REASON_TOKEN_IN_QUERY
-                     : REASON_ALLOWED;
-    return reason;
-}
-
-/* The steps after them, for what goes to the service. */
-static enum reason check_passage(struct admission *admission, const struct request *request)
-{
-    enum reason reason = admit_check_credential(admission, request);
-
-    if (reason_allows(reason))
-        reason = check_route(admission, request);
-    if (reason_allows(reason))
-        reason = admit_check_executables(admission);
-    return reason;
 }
 
 /* Uses a single-use session up; on disk before anything is granted. */
@@ -169,14 +101,14 @@ static enum reason write_upgrade(const struct admission *admission, int fd,
     struct buffer head;
     enum reason reason = REASON_INTERNAL;
 
-    buffer_init(&head, 2 * QUERY_BYTES_MAX);
+    buffer_init(&head, HEAD_BYTES_MAX);
     if (upstream_upgrade_request(
             &(struct upstream_upgrade){
-                .route = admission->route,
+                .route = admission->steps.route,
                 .request = admission->request,
                 .path = admission->request->path,
-                .query = admission->query.length > 0 ? admission->query.data : "",
-                .offer = admission->offer.length > 0 ? admission->offer.data : ""},
+                .query = admission->steps.query.length > 0 ? admission->steps.query.data : "",
+                .offer = admission->steps.offer.length > 0 ? admission->steps.offer.data : ""},
             &head, accept) == OK)
         reason = upstream_write(fd, &head);
     buffer_wipe(&head);
@@ -186,8 +118,8 @@ static enum reason write_upgrade(const struct admission *admission, int fd,
 /* The part of the record that a message's member must equal, as a digest. */
 static void match_digest(const struct admission *admission, char out[IPC_DIGEST_SIZE])
 {
-    if (admission->params == NULL || admission->route->match_from == NULL ||
-        params_part_digest(admission->params, admission->route->match_from, out) != OK)
+    if (admission->params == NULL || admission->steps.route->match_from == NULL ||
+        params_part_digest(admission->params, admission->steps.route->match_from, out) != OK)
         out[0] = '\0';
 }
 
@@ -205,7 +137,7 @@ static bool log_admitted(struct admission *admission, const struct connection_en
 
     admit_begin_line(admission, "admitted");
     audit_number(audit, "connection", (int64_t)entry->id);
-    audit_text(audit, "route", admission->route->path);
+    audit_text(audit, "route", admission->steps.route->path);
     if (admission->session.params_name[0] != '\0') {
         audit_text(audit, "params", admission->session.params_name);
         audit_text(audit, "digest", admission->session.params_digest);
@@ -237,8 +169,8 @@ void admit_grant(struct admission *admission, int fd, const char *accept)
         .surface = admission->request->surface,
         .reason = REASON_ALLOWED,
         .expires_at = session->expires_at,
-        .route = (uint32_t)(admission->route - admission->surface->config->routes),
-        .offer = admission->offer.length > 0 ? admission->offer.data : "",
+        .route = (uint32_t)(admission->steps.route - admission->surface->config->routes),
+        .offer = admission->steps.offer.length > 0 ? admission->steps.offer.data : "",
     };
 
     memcpy(entry.session_id, session->id, sizeof(entry.session_id));
@@ -279,7 +211,7 @@ static void link_up(struct admission *admission)
     enum reason reason;
     int fd;
 
-    if (admission->route->kind != ROUTE_WEBSOCKET) {
+    if (admission->steps.route->kind != ROUTE_WEBSOCKET) {
         grant_http(admission);
         return;
     }
@@ -289,7 +221,7 @@ static void link_up(struct admission *admission)
         return;
     }
     reason = use_session(admission);
-    if (reason_allows(reason) && admission->route->prepare != NULL) {
+    if (reason_allows(reason) && admission->steps.route->prepare != NULL) {
         prepare_start(admission, fd);
         return;
     }
@@ -308,8 +240,7 @@ static void clear(struct admission *admission)
     if (admission->has_session)
         session_clear(&admission->session);
     params_destroy(admission->params);
-    buffer_clear(&admission->offer);
-    buffer_wipe(&admission->query);
+    steps_clear(&admission->steps);
 }
 
 static enum error on_admit(struct broker *broker, unsigned worker, const void *bytes, size_t length)
@@ -323,21 +254,22 @@ static enum error on_admit(struct broker *broker, unsigned worker, const void *b
         request.surface >= broker->config->surface_count)
         return ERROR_SYNTAX;
     admission.surface = &broker->surfaces[request.surface];
-    buffer_init(&admission.offer, OFFER_BYTES_MAX);
-    buffer_init(&admission.query, QUERY_BYTES_MAX);
     asked = request_of(&request);
-    reason = check_entry(&admission, &asked);
-    if (reason_allows(reason) && own_path_is(asked.path)) {
-        browser_answer(&admission, &asked);
-        clear(&admission);
-        return OK;
-    }
-    if (reason_allows(reason))
-        reason = check_passage(&admission, &asked);
-    if (reason_allows(reason))
-        link_up(&admission);
-    else
+    admission.steps = (struct steps){
+        .surface = admission.surface->config,
+        .listener = {request.listener_address, (uint16_t)request.listener_port},
+        .request = &asked,
+        .asks = &admit_asks,
+        .context = &admission,
+    };
+    steps_init(&admission.steps);
+    reason = steps_decide(&admission.steps, NULL);
+    if (!reason_allows(reason))
         admit_refuse(&admission, reason);
+    else if (admission.steps.own)
+        browser_answer(&admission);
+    else
+        link_up(&admission);
     clear(&admission);
     return OK;
 }

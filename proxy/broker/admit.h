@@ -7,8 +7,8 @@
 
 #include "broker/broker.h"
 #include "ipc/messages.h"
-#include "policy/admission.h"
 #include "policy/params.h"
+#include "policy/steps.h"
 
 /* ADMIT, DENIED, REFUSED, CLOSED or COUNTS. ERROR_SYNTAX: the worker broke the protocol. */
 enum error admit_message(struct broker *broker, unsigned worker, enum ipc_type type,
@@ -24,9 +24,7 @@ struct admission {
     bool has_session;
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
-    const struct route *route;
-    struct buffer offer; /* subprotocols for the service */
-    struct buffer query; /* for the service; may hold secrets */
+    struct steps steps;                  /* of the policy */
 };
 
 /*
@@ -39,19 +37,14 @@ enum reason admit_load_params(struct admission *admission);
 /* Asks again what may have changed while the service was being asked. */
 enum reason admit_still_good(const struct admission *admission);
 /*
- * Whether a query holds one of our tokens. A token in a URL is in histories and
- * logs by now: its session is revoked, and named in `session`.
+ * What the steps ask the broker: its switches, keys, store and files. The
+ * context is the `struct admission`.
  */
-bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE]);
-/* The credential of a request, and the session behind it. */
-enum reason admit_check_credential(struct admission *admission, const struct request *request);
-/* The session whose id is in `claimed_session`: as if its token had been presented. */
-enum reason admit_check_named(struct admission *admission);
-/* What may run was checked when the record was stored; files change. */
-enum reason admit_check_executables(struct admission *admission);
+extern const struct steps_asks admit_asks;
+/* A token that was in a URL is in histories and logs by now: its session is revoked, and named. */
+void admit_revoke_leaked(struct broker *broker, const char *token, char session[TOKEN_ID_SIZE]);
 /* Begins a line of the audit log with what is known of the request. */
 void admit_begin_line(const struct admission *admission, const char *event);
-struct admission_listener admit_listener(const struct admission *admission);
 /* Refuses, with an audit line. */
 void admit_refuse(struct admission *admission, enum reason reason);
 

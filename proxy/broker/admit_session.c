@@ -8,25 +8,19 @@
 
 #include <string.h>
 
-bool admit_token_in_query(struct broker *broker, const char *query, char session[TOKEN_ID_SIZE])
+void admit_revoke_leaked(struct broker *broker, const char *token, char session[TOKEN_ID_SIZE])
 {
-    char token[TOKEN_BYTES_MAX + 1];
     struct token_claims claims;
-    enum reason reason;
-
-    if (!admission_token_in_query(query, token, sizeof(token)))
-        return false;
-    reason =
+    enum reason reason =
         token_verify(store_token_key(broker->store), span_of(token), NULL, broker_now(), &claims);
-    secret_wipe(token, sizeof(token));
+
     if (!reason_allows(reason))
-        return true;
+        return;
     memcpy(session, claims.session_id, sizeof(claims.session_id));
     if (store_session_revoke(broker->store, session, broker_now()) == OK)
         workers_cut_session(broker->workers, session, REASON_SESSION_REVOKED);
     else
         log_error("session %s could not be revoked", session);
-    return true;
 }
 
 static bool record_is_for(const struct store_params *record, const struct broker_surface *surface)
@@ -72,7 +66,7 @@ static enum reason check_session(struct admission *admission, const struct token
                          request->caller_known, request->caller_uid, broker_now());
 }
 
-enum reason admit_check_named(struct admission *admission)
+static enum reason check_named(struct admission *admission)
 {
     struct token_claims claims = {0};
     struct session session = {0};
@@ -103,49 +97,69 @@ static enum reason check_token(struct admission *admission, struct span token)
     return reason_allows(reason) ? check_session(admission, &claims) : reason;
 }
 
-static enum reason check_ticket(struct admission *admission, struct span ticket)
+/* A single-use word of ours: a ticket, or a login code. */
+static enum reason check_word(struct admission *admission, struct tickets *words, struct span word,
+                              enum reason refusal)
 {
-    if (!tickets_redeem(admission->broker->tickets, ticket, broker_now(),
-                        admission->claimed_session))
-        return REASON_TICKET_INVALID;
-    return admit_check_named(admission);
+    if (!tickets_redeem(words, word, broker_now(), admission->claimed_session))
+        return refusal;
+    return check_named(admission);
 }
 
-/* Whose page asks comes first: a foreign one learns nothing of the session. */
-static enum reason check_cookie(struct admission *admission, const struct request *request,
-                                struct span value)
+static enum reason check_cookie(struct admission *admission, struct span value)
 {
-    struct admission_listener listener = admit_listener(admission);
-    enum reason reason = admission_cookie_origin(admission->surface->config, &listener, request);
+    enum reason reason = login_cookie_verify(store_cookie_key(admission->broker->store), value,
+                                             admission->claimed_session);
 
-    if (reason_allows(reason))
-        reason = login_cookie_verify(store_cookie_key(admission->broker->store), value,
-                                     admission->claimed_session);
-    return reason_allows(reason) ? admit_check_named(admission) : reason;
+    return reason_allows(reason) ? check_named(admission) : reason;
 }
 
-enum reason admit_check_credential(struct admission *admission, const struct request *request)
+static enum reason find_session(struct admission *admission)
 {
-    struct credential credential;
-    enum reason reason = admission_credential(request, &credential);
+    const struct broker *broker = admission->broker;
+    const struct credential *credential = &admission->steps.credential;
 
-    if (!reason_allows(reason))
-        return reason;
-    switch (credential.kind) {
+    switch (credential->kind) {
     case CREDENTIAL_BEARER:
-        return check_token(admission, credential.bytes);
+        return check_token(admission, credential->bytes);
     case CREDENTIAL_TICKET:
-        return check_ticket(admission, credential.bytes);
+        return check_word(admission, broker->tickets, credential->bytes, REASON_TICKET_INVALID);
+    case CREDENTIAL_LOGIN_CODE:
+        return check_word(admission, broker->login_codes, credential->bytes, REASON_LOGIN_INVALID);
     case CREDENTIAL_COOKIE:
-        return check_cookie(admission, request, credential.bytes);
+        return check_cookie(admission, credential->bytes);
     case CREDENTIAL_NONE:
         break;
     }
     return REASON_CREDENTIAL_MISSING;
 }
 
+static enum reason ask_session(struct steps *steps)
+{
+    struct admission *admission = steps->context;
+    enum reason reason = find_session(admission);
+
+    steps->params = admission->params;
+    steps->record = admission->params != NULL ? RECORD_THERE : RECORD_NONE;
+    return reason;
+}
+
+static bool ask_killed(struct steps *steps)
+{
+    const struct admission *admission = steps->context;
+
+    return admission->surface->killed;
+}
+
+static void ask_leaked(struct steps *steps, const char *token)
+{
+    struct admission *admission = steps->context;
+
+    admit_revoke_leaked(admission->broker, token, admission->claimed_session);
+}
+
 /* What may run was checked when the record was stored; files change. */
-enum reason admit_check_executables(struct admission *admission)
+static enum reason check_executables(struct admission *admission)
 {
     char why[512];
     enum error error;
@@ -160,6 +174,13 @@ enum reason admit_check_executables(struct admission *admission)
     return REASON_EXECUTABLE_REFUSED;
 }
 
+static enum reason ask_executables(struct steps *steps)
+{
+    return check_executables(steps->context);
+}
+
+const struct steps_asks admit_asks = {ask_killed, ask_leaked, ask_session, ask_executables};
+
 enum reason admit_load_params(struct admission *admission)
 {
     struct store_params record;
@@ -167,7 +188,7 @@ enum reason admit_load_params(struct admission *admission)
 
     if (admission->session.params_name[0] != '\0')
         reason = load_params(admission, &record);
-    return reason_allows(reason) ? admit_check_executables(admission) : reason;
+    return reason_allows(reason) ? check_executables(admission) : reason;
 }
 
 enum reason admit_still_good(const struct admission *admission)

@@ -39,50 +39,26 @@ static bool has_first_page(const struct surface *surface)
     return route != NULL && route->kind == ROUTE_HTTP;
 }
 
-static enum reason log_in(struct admission *admission, const struct request *request,
-                          struct reply *reply)
+static enum reason log_in(struct admission *admission, struct reply *reply)
 {
-    struct broker *broker = admission->broker;
-    const struct surface *surface = admission->surface->config;
-    struct admission_listener listener = admit_listener(admission);
-    enum reason reason = admission_own_origin(surface, &listener, request);
+    enum reason reason = set_cookie(admission, reply);
     char expires[CONTROL_TIME_SIZE];
 
     if (!reason_allows(reason))
         return reason;
-    if (!tickets_redeem(broker->login_codes, span_of(admission->request->body), broker_now(),
-                        admission->claimed_session))
-        return REASON_LOGIN_INVALID;
-    reason = admit_check_named(admission);
-    if (reason_allows(reason))
-        reason = set_cookie(admission, reply);
-    if (!reason_allows(reason))
-        return reason;
     control_json_time(admission->session.expires_at, expires);
     buffer_append_format(&reply->answer, "{\"expires_at\":\"%s\",\"page\":%s}\n", expires,
-                         has_first_page(surface) ? "true" : "false");
+                         has_first_page(admission->surface->config) ? "true" : "false");
     admit_begin_line(admission, "logged_in");
     return commit(admission);
 }
 
-/* A ticket makes no tickets: it is gone with this request. */
-static enum reason check_caller(struct admission *admission, const struct request *request)
-{
-    struct request plain = *request;
-
-    plain.subprotocols = NULL;
-    return admit_check_credential(admission, &plain);
-}
-
-static enum reason give_ticket(struct admission *admission, const struct request *request,
-                               struct reply *reply)
+static enum reason give_ticket(struct admission *admission, struct reply *reply)
 {
     int64_t now = broker_now();
     char ticket[TICKET_SIZE], expires[CONTROL_TIME_SIZE];
-    enum reason reason = check_caller(admission, request);
+    enum reason reason;
 
-    if (!reason_allows(reason))
-        return reason;
     admit_begin_line(admission, "ticket_issued");
     reason = commit(admission);
     if (reason_allows(reason) &&
@@ -100,16 +76,11 @@ static enum reason give_ticket(struct admission *admission, const struct request
 }
 
 /* Taking away is done before it is written down: a full disk keeps nobody logged in. */
-static enum reason log_out(struct admission *admission, const struct request *request,
-                           struct reply *reply)
+static enum reason log_out(struct admission *admission, struct reply *reply)
 {
     struct broker *broker = admission->broker;
-    enum reason reason = check_caller(admission, request);
-    enum error error;
+    enum error error = store_session_revoke(broker->store, admission->session.id, broker_now());
 
-    if (!reason_allows(reason))
-        return reason;
-    error = store_session_revoke(broker->store, admission->session.id, broker_now());
     workers_cut_session(broker->workers, admission->session.id, REASON_SESSION_REVOKED);
     if (error != OK)
         return REASON_INTERNAL;
@@ -119,21 +90,15 @@ static enum reason log_out(struct admission *admission, const struct request *re
     return commit(admission);
 }
 
-static enum reason act(struct admission *admission, const struct request *request,
-                       struct reply *reply)
+static enum reason act(struct admission *admission, struct reply *reply)
 {
-    enum own_action action = OWN_REFUSE;
-    enum reason reason = own_path_action(request, &action);
-
-    if (!reason_allows(reason))
-        return reason;
-    switch (action) {
+    switch (admission->steps.action) {
     case OWN_LOGIN:
-        return log_in(admission, request, reply);
+        return log_in(admission, reply);
     case OWN_TICKET:
-        return give_ticket(admission, request, reply);
+        return give_ticket(admission, reply);
     case OWN_LOGOUT:
-        return log_out(admission, request, reply);
+        return log_out(admission, reply);
     case OWN_LOGIN_PAGE:
     case OWN_LOGOUT_PAGE:
         return REASON_ALLOWED; /* the worker has them */
@@ -157,14 +122,14 @@ static void send_reply(const struct admission *admission, const struct reply *re
     workers_send_verdict(admission->broker->workers, admission->worker, &verdict, -1);
 }
 
-void browser_answer(struct admission *admission, const struct request *request)
+void browser_answer(struct admission *admission)
 {
     struct reply reply;
     enum reason reason;
 
     buffer_init(&reply.answer, ANSWER_BYTES_MAX);
     buffer_init(&reply.set_cookie, ANSWER_BYTES_MAX);
-    reason = act(admission, request, &reply);
+    reason = act(admission, &reply);
     if (reason_allows(reason) && (buffer_failed(&reply.answer) || buffer_failed(&reply.set_cookie)))
         reason = REASON_INTERNAL;
     if (reason_allows(reason))

@@ -7,7 +7,7 @@
 
 #include "broker/admit.h"
 
-/* Answers or refuses a request that passed the steps up to the credential. */
-void browser_answer(struct admission *admission, const struct request *request);
+/* Does what an admitted request to one of them asks, and answers. */
+void browser_answer(struct admission *admission);
 
 #endif

@@ -9,14 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUERY_BYTES_MAX (192 * 1024)
-#define HEAD_BYTES_MAX  (512 * 1024)
+#define HEAD_BYTES_MAX (512 * 1024)
 
 /* The body that a route stores: {member: value}. */
 static enum reason build_body(const struct admission *admission, const struct ipc_dial *dial,
                               struct buffer *body)
 {
-    const struct route_body *rule = admission->route->body;
+    const struct route_body *rule = admission->steps.route->body;
     char digest[SHA256_HEX_SIZE];
 
     if (params_part_digest(admission->params, rule->from, digest) != OK)
@@ -35,11 +34,12 @@ static enum reason build_body(const struct admission *admission, const struct ip
 /* The query as the route says it, with what it injects. */
 static enum reason build_query(struct admission *admission, const struct ipc_dial *dial)
 {
-    if (admission->route->query_set)
-        return admission_query(admission->route, dial->query, admission->params, &admission->query);
+    if (admission->steps.route->query_set)
+        return admission_query(admission->steps.route, dial->query, admission->params,
+                               &admission->steps.query);
     if (dial->query != NULL)
-        buffer_append_text(&admission->query, dial->query);
-    return buffer_failed(&admission->query) ? REASON_QUERY_INVALID : REASON_ALLOWED;
+        buffer_append_text(&admission->steps.query, dial->query);
+    return buffer_failed(&admission->steps.query) ? REASON_QUERY_INVALID : REASON_ALLOWED;
 }
 
 /* Whether lines hold a head's end, after which they would be another request. */
@@ -57,15 +57,15 @@ static enum reason build_request(struct admission *admission, const struct ipc_d
     if (!fields_plain(dial->fields))
         return REASON_MALFORMED;
     buffer_init(&body, 2 * PARAMS_BYTES_MAX);
-    if (reason_allows(reason) && admission->route->body != NULL)
+    if (reason_allows(reason) && admission->steps.route->body != NULL)
         reason = build_body(admission, dial, &body);
     buffer_append_format(out, "%s ", dial->method);
     url_encode(span_of(dial->path), true, out);
-    if (admission->query.length > 0)
-        buffer_append_format(out, "?%s", admission->query.data);
+    if (admission->steps.query.length > 0)
+        buffer_append_format(out, "?%s", admission->steps.query.data);
     buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s",
-                         config_route_host(admission->route, dial->host), dial->fields);
-    if (admission->route->body != NULL)
+                         config_route_host(admission->steps.route, dial->host), dial->fields);
+    if (admission->steps.route->body != NULL)
         buffer_append_format(out, "Content-Length: %zu\r\n", body.length);
     buffer_append_text(out, "\r\n");
     if (body.length > 0)
@@ -98,10 +98,10 @@ static enum reason check(struct admission *admission, const struct ipc_dial *dia
     reason = admit_still_good(admission);
     if (!reason_allows(reason))
         return reason;
-    admission->route = admission_route(admission->surface->config, dial->path, false);
-    if (admission->route == NULL || admission->route->kind == ROUTE_WEBSOCKET)
+    admission->steps.route = admission_route(admission->surface->config, dial->path, false);
+    if (admission->steps.route == NULL || admission->steps.route->kind == ROUTE_WEBSOCKET)
         return REASON_ROUTE_UNKNOWN;
-    return admission_method(admission->route, &request);
+    return admission_method(admission->steps.route, &request);
 }
 
 /* The service hears of it only once nothing speaks against it. */
@@ -149,13 +149,13 @@ enum error dial_message(struct broker *broker, unsigned worker, const void *byte
     request.caller_known = dial.caller_known;
     request.caller_uid = dial.caller_uid;
     admission.surface = &broker->surfaces[dial.surface];
-    buffer_init(&admission.query, QUERY_BYTES_MAX);
+    steps_init(&admission.steps);
     link = (struct ipc_link){.connection = dial.connection, .surface = dial.surface};
     link.reason = connect_link(&admission, &dial, &fd);
     workers_send_link(broker->workers, worker, &link, fd);
     if (admission.has_session)
         session_clear(&admission.session);
     params_destroy(admission.params);
-    buffer_wipe(&admission.query);
+    steps_clear(&admission.steps);
     return OK;
 }

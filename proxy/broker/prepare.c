@@ -37,8 +37,7 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     session_clear(&prepare->admission.session);
     params_destroy(prepare->admission.params);
-    buffer_clear(&prepare->admission.offer);
-    buffer_wipe(&prepare->admission.query);
+    steps_clear(&prepare->admission.steps);
     buffer_wipe(&prepare->answer);
     free(prepare->bytes);
     free(prepare);
@@ -62,7 +61,7 @@ static void finish(struct prepare *prepare)
 static enum error read_value(const struct prepare *prepare, size_t body_at,
                              char out[ANSWER_VALUE_MAX])
 {
-    const char *name = prepare->admission.route->prepare->answer;
+    const char *name = prepare->admission.steps.route->prepare->answer;
     const struct json_member *member;
     struct json_scan *scan;
     size_t length;
@@ -116,11 +115,11 @@ static enum reason open_upgrade(struct prepare *prepare, const char *path)
     buffer_init(&head, 512 * 1024);
     if (upstream_upgrade_request(
             &(struct upstream_upgrade){
-                .route = admission->route,
+                .route = admission->steps.route,
                 .request = admission->request,
                 .path = path,
-                .query = admission->query.length > 0 ? admission->query.data : "",
-                .offer = admission->offer.length > 0 ? admission->offer.data : ""},
+                .query = admission->steps.query.length > 0 ? admission->steps.query.data : "",
+                .offer = admission->steps.offer.length > 0 ? admission->steps.offer.data : ""},
             &head, accept) != OK)
         reason = REASON_INTERNAL;
     if (reason_allows(reason))
@@ -144,7 +143,7 @@ static enum reason use_answer(struct prepare *prepare, const struct http_respons
         return REASON_UPSTREAM_REFUSED;
     buffer_init(&path, 2 * REQUEST_PATH_BYTES_MAX);
     if (read_value(prepare, response->head_bytes, value) == OK &&
-        build_path(prepare->admission.route->prepare->then, value, &path) == OK)
+        build_path(prepare->admission.steps.route->prepare->then, value, &path) == OK)
         reason = open_upgrade(prepare, path.data);
     buffer_clear(&path);
     return reason;
@@ -212,7 +211,7 @@ static void on_timeout(uv_timer_t *timer)
 /* HTTP/1.0, so that the answer comes without chunks and ends with the connection. */
 static enum reason write_post(const struct admission *admission, int fd)
 {
-    const struct route_prepare *rule = admission->route->prepare;
+    const struct route_prepare *rule = admission->steps.route->prepare;
     struct buffer body, post;
     enum reason reason = REASON_PARAMS_REQUIRED;
 
@@ -296,8 +295,7 @@ void prepare_start(struct admission *admission, int fd)
     admission->session = (struct session){0};
     admission->has_session = false;
     admission->params = NULL;
-    buffer_init(&admission->offer, 0);
-    buffer_init(&admission->query, 0);
+    steps_init(&admission->steps);
     uv_poll_start(&prepare->poll, UV_READABLE, on_readable);
     uv_timer_start(&prepare->timer, on_timeout,
                    admission->surface->config->limits.upstream_timeout_ms, 0);

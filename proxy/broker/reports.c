@@ -38,7 +38,7 @@ static struct broker_surface *surface_at(struct broker *broker, uint32_t index)
 
 static enum error on_denied(struct broker *broker, const void *bytes, size_t length)
 {
-    char session[TOKEN_ID_SIZE] = "";
+    char session[TOKEN_ID_SIZE] = "", token[TOKEN_BYTES_MAX + 1];
     struct broker_surface *surface;
     struct ipc_denied denied;
 
@@ -47,7 +47,9 @@ static enum error on_denied(struct broker *broker, const void *bytes, size_t len
     surface = surface_at(broker, denied.surface);
     if (surface == NULL)
         return ERROR_SYNTAX;
-    (void)admit_token_in_query(broker, denied.query, session);
+    if (admission_token_in_query(denied.query, token, sizeof(token)))
+        admit_revoke_leaked(broker, token, session);
+    secret_wipe(token, sizeof(token));
     if (!reports_count_denial(broker, surface, denied.reason))
         return OK;
     audit_begin(broker->audit, "denied");

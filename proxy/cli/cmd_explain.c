@@ -231,7 +231,7 @@ static int print_json(const struct explanation *explanation)
     for (size_t i = 0; i < explanation->count && result == 0; i++) {
         const struct explain_step *step = &explanation->steps[i];
 
-        result = json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s}", "step", step->name,
+        result = json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id),
                                                         "verdict", step_verdict(step), "reason",
                                                         reason_info(step->reason)->code, "rule",
                                                         step->rule));
@@ -257,7 +257,7 @@ static int print_text(const struct explanation *explanation)
     for (size_t i = 0; i < explanation->count; i++) {
         const struct explain_step *step = &explanation->steps[i];
 
-        output_table_cell(&table, step->name);
+        output_table_cell(&table, steps_name(step->id));
         output_table_cell(&table, step_verdict(step));
         output_table_cell(&table,
                           reason_allows(step->reason) ? NULL : reason_info(step->reason)->code);
@@ -265,7 +265,7 @@ static int print_text(const struct explanation *explanation)
     }
     code = output_table_print(&table);
     if (reason_allows(explanation->verdict))
-        puts("\nAdmitted, if every step that is unknown here allows it and the surface is armed.");
+        puts("\nAdmitted, if every step that is unknown here allows it.");
     else
         printf("\nDenied: %u %s: %s.\n", info->http_status, info->code, info->text);
     return code;

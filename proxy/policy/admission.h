@@ -1,11 +1,7 @@
 /*
- * Admission: may this request come in? One pure check a step, in the order the
- * broker asks them (broker/admit.c) and `sidelock explain` tells them:
- *
- *   kill switch -> host -> origin -> caller -> credential -> cookie's origin -> session
- *   -> route -> method and upgrade -> subprotocol -> query
- *
- * Each returns REASON_ALLOWED or the reason of the denial.
+ * Admission: may this request come in? The pure checks; policy/steps.h has the
+ * order in which they are asked. Each returns REASON_ALLOWED or the reason of
+ * the denial.
  */
 #ifndef SIDELOCK_POLICY_ADMISSION_H
 #define SIDELOCK_POLICY_ADMISSION_H
@@ -69,7 +65,8 @@ enum credential_kind {
     CREDENTIAL_NONE = 0,
     CREDENTIAL_BEARER,
     CREDENTIAL_TICKET,
-    CREDENTIAL_COOKIE
+    CREDENTIAL_COOKIE,
+    CREDENTIAL_LOGIN_CODE /* of a login on the gate's own page */
 };
 
 struct credential {

@@ -1,291 +1,303 @@
 #include "policy/explain.h"
 
-#include "policy/own_path.h"
 #include "policy/token.h"
 #include "wire/url.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#define QUERY_OUT_BYTES_MAX (64 * 1024)
-#define OFFER_BYTES_MAX     2048
+#define RULE_BYTES_MAX (64 * 1024) /* cut to what is shown */
 
-static void add_step(struct explanation *out, const char *name, enum reason reason,
-                     const char *format, ...) PRINTF_LIKE(4, 5);
+/* What is asked of a running gate: answered from what is known of the session, or not at all. */
 
-static void add_step(struct explanation *out, const char *name, enum reason reason,
-                     const char *format, ...)
+static bool ask_killed(struct steps *steps)
 {
-    struct explain_step *step = &out->steps[out->count++];
-    va_list arguments;
-
-    step->name = name;
-    step->reason = reason;
-    va_start(arguments, format);
-    vsnprintf(step->rule, sizeof(step->rule), format, arguments);
-    va_end(arguments);
-    if (!reason_allows(reason) && reason_allows(out->verdict))
-        out->verdict = reason;
+    steps->unknown = true;
+    return false;
 }
 
-/* A step nothing can be said of: neither allows nor denies. */
-static void add_unknown(struct explanation *out, const char *name, const char *why)
+static void ask_leaked(struct steps *steps, const char *token)
 {
-    add_step(out, name, REASON_ALLOWED, "%s", why);
-    out->steps[out->count - 1].unknown = true;
+    (void)steps;
+    (void)token; /* nothing is revoked by asking */
 }
 
-/* "a, b, c", cut short if it does not fit. */
-static const char *listed(const struct text_list *list, char *room, size_t room_size)
+static enum reason ask_session(struct steps *steps)
 {
-    size_t used = 0;
+    const struct explain_session *session = steps->context;
 
-    room[0] = '\0';
-    for (size_t i = 0; i < list->count; i++) {
-        int added =
-            snprintf(room + used, room_size - used, "%s%s", i > 0 ? ", " : "", list->items[i]);
-
-        if (added < 0 || (size_t)added >= room_size - used)
-            break;
-        used += (size_t)added;
+    if (session->known) {
+        steps->record = session->has_params ? RECORD_THERE : RECORD_NONE;
+        return session->reason;
     }
-    return room;
+    if (steps->credential.kind == CREDENTIAL_BEARER && !token_resembles(steps->credential.bytes))
+        return REASON_TOKEN_MALFORMED;
+    steps->unknown = true;
+    return REASON_ALLOWED;
 }
 
-static void explain_host(const struct explain_request *asked,
-                         const struct admission_listener *listener, struct explanation *out)
+static enum reason ask_executables(struct steps *steps)
 {
-    const struct surface *surface = asked->surface;
-    const struct request *request = asked->request;
-    char room[EXPLAIN_RULE_BYTES / 2], own[ADMISSION_OWN_HOST_SIZE];
-    bool named = admission_own_host(surface, own);
+    steps->unknown = steps->record != RECORD_NONE;
+    return REASON_ALLOWED;
+}
 
-    if (surface->hosts.count > 0)
-        add_step(out, "host", admission_host(surface, listener, request->host),
-                 "Host is %s; \"hosts\" permits %s", request->host,
-                 listed(&surface->hosts, room, sizeof(room)));
+static const struct steps_asks asks = {ask_killed, ask_leaked, ask_session, ask_executables};
+
+/* The rules behind the steps, in the words of this request and surface. */
+
+static void append_list(struct buffer *out, const struct text_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buffer_append_format(out, "%s%s", i > 0 ? ", " : "", list->items[i]);
+}
+
+static void rule_path(const struct steps *steps, struct buffer *out)
+{
+    if (steps->request->path != NULL)
+        buffer_append_format(out, "%.400s is in canonical form", steps->request->path);
     else
-        add_step(out, "host", admission_host(surface, listener, request->host),
-                 "Host is %s; permitted are the loopback names%s%s with port %u", request->host,
-                 named ? " and " : "", named ? own : "", listener->port);
+        buffer_append_text(out, "the path has empty or dot segments, or encodings that could be "
+                                "read in two ways");
 }
 
-static void explain_origin(const struct explain_request *asked,
-                           const struct admission_listener *listener, struct explanation *out)
+static void rule_kill_switch(const struct steps *steps, struct buffer *out)
 {
-    const struct surface *surface = asked->surface;
-    const char *origin = asked->request->origin;
-    enum reason reason = admission_origin(surface, listener, origin);
-    char room[EXPLAIN_RULE_BYTES / 2];
-
-    if (origin == NULL)
-        add_step(out, "origin", reason, "no Origin: not a browser's request");
-    else if (surface->origins.count > 0)
-        add_step(out, "origin", reason, "Origin is %.128s; \"origins\" permits %s", origin,
-                 listed(&surface->origins, room, sizeof(room)));
-    else
-        add_step(out, "origin", reason,
-                 "Origin is %.128s; permitted is http%s:// with a host of this surface", origin,
-                 surface->tls != NULL ? "s" : "");
+    buffer_append_format(out, "`sidelock status` says whether %s is killed", steps->surface->name);
 }
 
-static void explain_caller(const struct explain_request *asked, struct explanation *out)
+static void rule_host(const struct steps *steps, struct buffer *out)
 {
-    const struct request *request = asked->request;
-    enum reason reason = admission_caller(asked->surface, request);
+    char own[ADMISSION_OWN_HOST_SIZE];
+    bool named = admission_own_host(steps->surface, own);
 
-    if (asked->surface->caller_certificates.count > 0)
-        add_step(out, "caller", reason,
-                 "certificate %.64s and uid %" PRIu32 " against the surface's \"callers\"",
-                 request->certificate != NULL ? request->certificate : "(none)",
-                 request->caller_uid);
-    else if (!asked->surface->callers_named)
-        add_step(out, "caller", reason, "the surface names no callers: any local user");
-    else
-        add_step(out, "caller", reason, "uid %" PRIu32 " against the surface's \"callers\"",
-                 request->caller_uid);
-}
-
-/* Cookies count only where the request comes from the surface's own pages. */
-static void explain_cookie(const struct explain_request *asked,
-                           const struct admission_listener *listener, struct explanation *out)
-{
-    const struct request *request = asked->request;
-
-    add_step(out, "cookie's origin", admission_cookie_origin(asked->surface, listener, request),
-             "a login cookie counts for the surface's own pages; Origin is %.128s, Sec-Fetch-Site "
-             "is %.32s",
-             request->origin != NULL ? request->origin : "absent",
-             request->fetch_site != NULL ? request->fetch_site : "absent");
-}
-
-static void explain_credential(const struct explain_request *asked,
-                               const struct admission_listener *listener, struct explanation *out)
-{
-    static const char *const kinds[] = {[CREDENTIAL_BEARER] = "Authorization: Bearer",
-                                        [CREDENTIAL_TICKET] = "a ticket",
-                                        [CREDENTIAL_COOKIE] = "the login cookie"};
-    char token[TOKEN_BYTES_MAX + 1];
-    struct credential credential;
-    enum reason reason;
-
-    if (admission_token_in_query(asked->request->query, token, sizeof(token)))
-        add_step(out, "query holds no token", REASON_TOKEN_IN_QUERY,
-                 "a token may not be in a URL; its session would be revoked");
-    if (asked->session.known) {
-        add_step(out, "session", asked->session.reason, "%s", asked->session.rule);
+    buffer_append_format(out, "Host is %.255s; ", steps->request->host);
+    if (steps->surface->hosts.count > 0) {
+        buffer_append_text(out, "\"hosts\" permits ");
+        append_list(out, &steps->surface->hosts);
         return;
     }
-    reason = admission_credential(asked->request, &credential);
-    if (!reason_allows(reason)) {
-        add_step(out, "credential", reason,
-                 "Authorization: Bearer, a %s subprotocol or the login cookie is needed",
-                 ADMISSION_TICKET_PREFIX "...");
+    buffer_append_format(out, "permitted are the loopback names%s%s with port %u",
+                         named ? " and " : "", named ? own : "", steps->listener.port);
+}
+
+static void rule_origin(const struct steps *steps, struct buffer *out)
+{
+    const char *origin = steps->request->origin;
+
+    if (origin == NULL) {
+        buffer_append_text(out, "no Origin: not a browser's request");
         return;
     }
-    add_step(out, "credential", reason, "%s", kinds[credential.kind]);
-    if (credential.kind == CREDENTIAL_COOKIE)
-        explain_cookie(asked, listener, out);
-    if (credential.kind == CREDENTIAL_BEARER && !token_resembles(credential.bytes))
-        add_step(out, "session", REASON_TOKEN_MALFORMED,
-                 "the token does not look like one of ours");
-    else
-        add_unknown(out, "session",
-                    "whether it is good is known to the running gate alone; give "
-                    "--session ID to ask it");
-}
-
-static void explain_query(const struct explain_request *asked, const struct route *route,
-                          struct explanation *out)
-{
-    const char *client_query = asked->request->query;
-    bool params_unknown = !asked->session.known || asked->session.has_params;
-    enum reason reason;
-    struct buffer query;
-
-    if (route->kind != ROUTE_WEBSOCKET && !route->query_set) {
-        add_step(out, "query", REASON_ALLOWED, "the client's query passes as it is");
+    buffer_append_format(out, "Origin is %.128s; ", origin);
+    if (steps->surface->origins.count > 0) {
+        buffer_append_text(out, "\"origins\" permits ");
+        append_list(out, &steps->surface->origins);
         return;
     }
-    buffer_init(&query, QUERY_OUT_BYTES_MAX);
-    reason = admission_query(route, client_query, NULL, &query);
-    /* What is injected comes from a record that is not shown here. */
-    if (reason == REASON_PARAMS_REQUIRED && params_unknown)
-        reason = REASON_ALLOWED;
-    if (reason == REASON_PARAMS_REQUIRED)
-        add_step(out, "query", reason,
-                 "the route injects from the session's parameter record, "
-                 "and this session has none");
-    else if (!reason_allows(reason))
-        add_step(out, "query", reason, "a value does not match its pattern in \"pass\"");
-    else
-        add_step(out, "query", reason, "of the client's query %s passes%s%s%s",
-                 query.length > 0 ? query.data : "nothing",
-                 route->inject_count > 0 ? "; the route injects from the session's record" : "",
-                 route->query_bearer != NULL ? "; as Authorization: Bearer goes on " : "",
-                 route->query_bearer != NULL ? route->query_bearer : "");
-    buffer_clear(&query);
+    buffer_append_format(out, "permitted is http%s:// with a host of this surface",
+                         steps->surface->tls != NULL ? "s" : "");
 }
 
-static void explain_method(const struct explain_request *asked, const struct route *route,
-                           struct explanation *out)
+static void rule_caller(const struct steps *steps, struct buffer *out)
 {
-    const struct request *request = asked->request;
-    const char *upgrade = request->upgrade ? " with an upgrade" : " without an upgrade";
-    enum reason reason = admission_method(route, request);
-    struct buffer methods;
+    const struct request *request = steps->request;
 
-    if (route->kind == ROUTE_WEBSOCKET) {
-        add_step(out, "method", reason, "%.32s%s; the route is a WebSocket: GET with an upgrade",
-                 request->method, upgrade);
+    if (steps->surface->caller_certificates.count > 0)
+        buffer_append_format(out, "certificate %.64s and ",
+                             request->certificate != NULL ? request->certificate : "(none)");
+    else if (!steps->surface->callers_named) {
+        buffer_append_text(out, "the surface names no callers: any local user");
         return;
     }
-    buffer_init(&methods, EXPLAIN_RULE_BYTES / 2);
-    admission_methods(route, &methods);
-    add_step(out, "method", reason, "%.32s%s; the route takes %s, without an upgrade",
-             request->method, upgrade, methods.length > 0 ? methods.data : "no method");
-    buffer_clear(&methods);
+    buffer_append_format(out, "uid %" PRIu32 " against the surface's \"callers\"",
+                         request->caller_uid);
 }
 
-static void explain_subprotocol(const struct explain_request *asked, const struct route *route,
-                                struct explanation *out)
+static void rule_query_token(const struct steps *steps, struct buffer *out)
 {
-    char room[EXPLAIN_RULE_BYTES / 2];
-    struct buffer offer;
-    enum reason reason;
-
-    buffer_init(&offer, OFFER_BYTES_MAX);
-    reason = admission_subprotocols(route, asked->request, &offer);
-    if (route->subprotocols.count == 0)
-        add_step(out, "subprotocol", reason, "the route speaks none");
-    else
-        add_step(out, "subprotocol", reason, "the route speaks %s%s",
-                 listed(&route->subprotocols, room, sizeof(room)),
-                 route->subprotocol_required ? ", and needs one" : "");
-    buffer_clear(&offer);
+    (void)steps;
+    buffer_append_text(out, "a token may not be in a URL; its session would be revoked");
 }
 
-/* What becomes of the bodies of HTTP; whether they pass is known once they come. */
-static void explain_body(const struct explain_request *asked, const struct route *route,
-                         struct explanation *out)
+static void rule_own_path(const struct steps *steps, struct buffer *out)
 {
-    bool no_record = asked->session.known && !asked->session.has_params;
-
-    if (route->kind == ROUTE_MCP_HTTP)
-        add_step(out, "body", REASON_ALLOWED,
-                 "messages, in POST bodies and in answers, are vetted before they pass");
-    else if (route->body != NULL)
-        add_step(
-            out, "body", no_record ? REASON_PARAMS_REQUIRED : REASON_ALLOWED,
-            "its member %.64s is compared with %.128s of the session's record%s, which is sent "
-            "instead%s",
-            route->body->member, route->body->from[0] != '\0' ? route->body->from : "all",
-            no_record ? " (this session has none)" : "",
-            route->answer != NULL ? "; URLs in the answer are rewritten" : "");
-    else
-        add_step(out, "body", REASON_ALLOWED, "bodies pass as they are, unvetted%s",
-                 route->answer != NULL ? "; URLs in the answer are rewritten" : "");
+    (void)steps;
+    buffer_append_text(out, "the gate itself answers what is below " OWN_PATH_PREFIX);
 }
 
-static void explain_route(const struct explain_request *asked, struct explanation *out)
+static void rule_own_origin(const struct steps *steps, struct buffer *out)
+{
+    (void)steps;
+    buffer_append_text(out, "a login comes from the surface's own page");
+}
+
+static void rule_credential(const struct steps *steps, struct buffer *out)
+{
+    static const char *const kinds[] = {
+        [CREDENTIAL_NONE] = "Authorization: Bearer, a " ADMISSION_TICKET_PREFIX
+                            "... subprotocol or the login cookie is needed, and only one",
+        [CREDENTIAL_BEARER] = "Authorization: Bearer",
+        [CREDENTIAL_TICKET] = "a ticket",
+        [CREDENTIAL_COOKIE] = "the login cookie",
+        [CREDENTIAL_LOGIN_CODE] = "the code of a login, as the body"};
+
+    buffer_append_text(out, kinds[steps->credential.kind]);
+}
+
+static void rule_cookie_origin(const struct steps *steps, struct buffer *out)
+{
+    const struct request *request = steps->request;
+
+    buffer_append_format(out,
+                         "a login cookie counts for the surface's own pages; Origin is %.128s, "
+                         "Sec-Fetch-Site is %.32s",
+                         request->origin != NULL ? request->origin : "absent",
+                         request->fetch_site != NULL ? request->fetch_site : "absent");
+}
+
+static void rule_session(const struct steps *steps, struct buffer *out)
+{
+    const struct explain_session *session = steps->context;
+
+    if (session->known)
+        buffer_append_text(out, session->rule);
+    else if (steps->unknown)
+        buffer_append_text(out, "whether it is good is known to the running gate alone; give "
+                                "--session ID to ask it");
+    else
+        buffer_append_text(out, "the token does not look like one of ours");
+}
+
+static void rule_route(const struct steps *steps, struct buffer *out)
 {
     static const char *const kinds[] = {[ROUTE_WEBSOCKET] = "a WebSocket",
                                         [ROUTE_HTTP] = "plain HTTP",
                                         [ROUTE_MCP_HTTP] = "MCP over HTTP",
                                         [ROUTE_CLOSED] = "closed"};
-    const struct request *request = asked->request;
-    const struct route *route =
-        request->path != NULL ? admission_route(asked->surface, request->path, request->upgrade)
-                              : NULL;
 
-    if (route == NULL) {
-        add_step(out, "route", REASON_ROUTE_UNKNOWN, "no open route of the surface has this path");
-        return;
-    }
-    add_step(out, "route", REASON_ALLOWED, "%.256s, %s", route->path, kinds[route->kind]);
-    explain_method(asked, route, out);
-    if (route->kind == ROUTE_WEBSOCKET || request->subprotocols != NULL)
-        explain_subprotocol(asked, route, out);
-    explain_query(asked, route, out);
-    if (route->kind != ROUTE_WEBSOCKET)
-        explain_body(asked, route, out);
+    if (steps->route == NULL)
+        buffer_append_text(out, "no open route of the surface has this path");
+    else
+        buffer_append_format(out, "%.256s, %s", steps->route->path, kinds[steps->route->kind]);
 }
 
-/* The gate's own paths: pages are anybody's, a login needs its origin, the rest a session. */
-static void explain_own_path(const struct explain_request *asked,
-                             const struct admission_listener *listener, struct explanation *out)
+static void rule_method(const struct steps *steps, struct buffer *out)
 {
-    enum own_action action = OWN_REFUSE;
+    const struct request *request = steps->request;
+    struct buffer methods;
 
-    add_step(out, "own path", own_path_action(asked->request, &action),
-             "the gate itself answers what is below " OWN_PATH_PREFIX);
-    if (action == OWN_LOGIN)
-        add_step(out, "own origin", admission_own_origin(asked->surface, listener, asked->request),
-                 "a login comes from the surface's own page");
-    else if (action == OWN_TICKET || action == OWN_LOGOUT)
-        explain_credential(asked, listener, out);
+    buffer_append_format(out, "%.32s with%s an upgrade; the route ", request->method,
+                         request->upgrade ? "" : "out");
+    if (steps->route->kind == ROUTE_WEBSOCKET) {
+        buffer_append_text(out, "is a WebSocket: GET with an upgrade");
+        return;
+    }
+    buffer_init(&methods, RULE_BYTES_MAX);
+    admission_methods(steps->route, &methods);
+    buffer_append_format(out, "takes %s, without an upgrade",
+                         methods.length > 0 ? methods.data : "no method");
+    buffer_clear(&methods);
+}
+
+static void rule_subprotocol(const struct steps *steps, struct buffer *out)
+{
+    buffer_append_text(out, "the route speaks ");
+    if (steps->route->subprotocols.count == 0)
+        buffer_append_text(out, "none");
+    append_list(out, &steps->route->subprotocols);
+    if (steps->route->subprotocol_required)
+        buffer_append_text(out, ", and needs one");
+}
+
+static void rule_query(const struct steps *steps, struct buffer *out)
+{
+    const struct route *route = steps->route;
+
+    if (route->kind != ROUTE_WEBSOCKET && !route->query_set)
+        buffer_append_text(out, "the client's query passes as it is");
+    else if (steps->reason == REASON_PARAMS_REQUIRED)
+        buffer_append_text(out, "the route injects from the session's parameter record, and this "
+                                "session has none");
+    else if (!reason_allows(steps->reason))
+        buffer_append_text(out, "a value does not match its pattern in \"pass\"");
+    else {
+        buffer_append_format(out, "of the client's query %.128s passes",
+                             steps->query.length > 0 ? steps->query.data : "nothing");
+        if (route->inject_count > 0)
+            buffer_append_text(out, "; the route injects from the session's record");
+        if (route->query_bearer != NULL)
+            buffer_append_format(out, "; as Authorization: Bearer goes on %s", route->query_bearer);
+    }
+}
+
+/* What becomes of bodies; whether they pass is known once they come. */
+static void rule_body(const struct steps *steps, struct buffer *out)
+{
+    const struct route *route = steps->route;
+    const char *without = steps->record == RECORD_NONE ? " (this session has none)" : "";
+
+    if (route->prepare != NULL)
+        buffer_append_format(out, "the session's record%s is posted to %.128s before the upgrade",
+                             without, route->prepare->path);
+    else if (route->kind == ROUTE_MCP_HTTP)
+        buffer_append_text(out, "messages, in POST bodies and in answers, are vetted before they "
+                                "pass");
+    else if (route->body != NULL)
+        buffer_append_format(out,
+                             "its member %.64s is compared with %.128s of the session's record%s, "
+                             "which is sent instead",
+                             route->body->member,
+                             route->body->from[0] != '\0' ? route->body->from : "all", without);
+    else
+        buffer_append_text(out, "bodies pass as they are, unvetted");
+    if (route->answer != NULL)
+        buffer_append_text(out, "; URLs in the answer are rewritten");
+}
+
+static void rule_executables(const struct steps *steps, struct buffer *out)
+{
+    buffer_append_text(out, steps->record == RECORD_NONE
+                                ? "the session has no record that could name one"
+                                : "the running gate looks at the files that the session's record "
+                                  "names");
+}
+
+static void (*const rules[STEP_COUNT])(const struct steps *steps, struct buffer *out) = {
+    [STEP_PATH] = rule_path,
+    [STEP_KILL_SWITCH] = rule_kill_switch,
+    [STEP_HOST] = rule_host,
+    [STEP_ORIGIN] = rule_origin,
+    [STEP_CALLER] = rule_caller,
+    [STEP_QUERY_TOKEN] = rule_query_token,
+    [STEP_OWN_PATH] = rule_own_path,
+    [STEP_OWN_ORIGIN] = rule_own_origin,
+    [STEP_CREDENTIAL] = rule_credential,
+    [STEP_COOKIE_ORIGIN] = rule_cookie_origin,
+    [STEP_SESSION] = rule_session,
+    [STEP_ROUTE] = rule_route,
+    [STEP_METHOD] = rule_method,
+    [STEP_SUBPROTOCOL] = rule_subprotocol,
+    [STEP_QUERY] = rule_query,
+    [STEP_BODY] = rule_body,
+    [STEP_EXECUTABLES] = rule_executables,
+};
+
+static void add_step(struct explanation *out, struct steps *steps, enum step_id id)
+{
+    struct explain_step *step = &out->steps[out->count++];
+    struct buffer rule;
+
+    step->id = id;
+    step->reason = steps_check(steps, id);
+    step->unknown = reason_allows(step->reason) && steps->unknown;
+    if (!reason_allows(step->reason) && reason_allows(out->verdict))
+        out->verdict = step->reason;
+    buffer_init(&rule, RULE_BYTES_MAX);
+    rules[id](steps, &rule);
+    snprintf(step->rule, sizeof(step->rule), "%s", rule.length > 0 ? rule.data : "");
+    buffer_clear(&rule);
 }
 
 /* Where a request to the surface comes in, as its first address says. */
@@ -308,27 +320,36 @@ bool explain_upgrades(const struct surface *surface, const char *raw_path)
     return !own_path_is(path) && (route == NULL || route->kind == ROUTE_WEBSOCKET);
 }
 
+/* With a session that was asked about, a request without credential is taken to bring its token. */
+static void present_token(const struct explain_request *asked)
+{
+    struct credential credential;
+
+    if (asked->session.known &&
+        admission_credential(asked->request, &credential) == REASON_CREDENTIAL_MISSING)
+        asked->request->authorization = "Bearer (that of the session)";
+}
+
 void explain_run(const struct explain_request *asked, struct explanation *out)
 {
-    struct admission_listener listener = first_listener(asked->surface);
+    struct explain_session session = asked->session;
+    struct steps steps = {.surface = asked->surface,
+                          .listener = first_listener(asked->surface),
+                          .request = asked->request,
+                          .asks = &asks,
+                          .context = &session};
 
     *out = (struct explanation){.verdict = REASON_ALLOWED};
-    if (url_path_decode(span_of(asked->raw_path), out->path, sizeof(out->path)) == OK) {
-        asked->request->path = out->path;
-        add_step(out, "path", REASON_ALLOWED, "%.400s is in canonical form", out->path);
-    } else {
-        out->path[0] = '\0';
+    asked->request->path = out->path;
+    if (url_path_decode(span_of(asked->raw_path), out->path, sizeof(out->path)) != OK) {
         asked->request->path = NULL;
-        add_step(out, "path", REASON_PATH_INVALID,
-                 "the path has empty or dot segments, or encodings that could be read in two ways");
+        out->path[0] = '\0';
     }
-    explain_host(asked, &listener, out);
-    explain_origin(asked, &listener, out);
-    explain_caller(asked, out);
-    if (asked->request->path != NULL && own_path_is(asked->request->path)) {
-        explain_own_path(asked, &listener, out);
-        return;
+    present_token(asked);
+    steps_init(&steps);
+    for (enum step_id id = 0; id < STEP_COUNT; id++) {
+        if (steps_apply(&steps, id))
+            add_step(out, &steps, id);
     }
-    explain_credential(asked, &listener, out);
-    explain_route(asked, out);
+    steps_clear(&steps);
 }

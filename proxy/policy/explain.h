@@ -1,18 +1,18 @@
 /*
- * Tells, step by step, what admission would say of a request: the same checks
- * in the same order, with the rule behind each. Pure; cmd_explain.c prints.
+ * Tells, step by step, what admission says of a request, with the rule behind
+ * each step. It runs the gate's own table (policy/steps.h), to its end; what only
+ * a running gate can know is said to be unknown. Pure; cmd_explain.c prints.
  */
 #ifndef SIDELOCK_POLICY_EXPLAIN_H
 #define SIDELOCK_POLICY_EXPLAIN_H
 
-#include "policy/admission.h"
+#include "policy/steps.h"
 
-#define EXPLAIN_STEPS_MAX        16
 #define EXPLAIN_RULE_BYTES       512
 #define EXPLAIN_HEADER_BYTES_MAX REQUEST_HEADER_BYTES_MAX
 
 struct explain_step {
-    const char *name;
+    enum step_id id;
     bool unknown;       /* cannot be told from what is known here */
     enum reason reason; /* REASON_ALLOWED, or why it would be denied */
     char rule[EXPLAIN_RULE_BYTES];
@@ -34,7 +34,7 @@ struct explain_request {
 };
 
 struct explanation {
-    struct explain_step steps[EXPLAIN_STEPS_MAX];
+    struct explain_step steps[STEP_COUNT];
     size_t count;
     enum reason verdict; /* of the first step that denies; REASON_ALLOWED if none does */
     char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "" if it has no such form */

@@ -45,6 +45,11 @@ enum reason own_path_action(const struct request *request, enum own_action *out)
     return REASON_ALLOWED;
 }
 
+bool own_action_authenticated(enum own_action action)
+{
+    return action == OWN_LOGIN || action == OWN_TICKET || action == OWN_LOGOUT;
+}
+
 const char *own_path_methods(const char *path)
 {
     const struct own_path *found = find(path);

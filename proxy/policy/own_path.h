@@ -31,6 +31,8 @@ enum own_action {
 bool own_path_is(const char *path);
 /* What is asked for. ROUTE_UNKNOWN, METHOD_REFUSED, UPGRADE_INVALID. */
 enum reason own_path_action(const struct request *request, enum own_action *out);
+/* Whether only somebody with a session, or with a code for one, may ask for it. */
+bool own_action_authenticated(enum own_action action);
 /* The value of Allow for one of these paths; "" for others. */
 const char *own_path_methods(const char *path);
 

@@ -12,11 +12,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct request_header {
-    const char *name; /* lower case */
-    const char *value;
-};
-
 struct request {
     const char *method;
     const char *path;  /* percent-decoded, dot segments folded: the form routes match on */
@@ -27,15 +22,12 @@ struct request {
     const char *cookie;       /* the value of the surface's own login cookie; NULL: none was sent */
     const char *fetch_site;   /* Sec-Fetch-Site */
     const char *certificate;  /* SHA-256 of the client's, hex; NULL: none */
+    const char *login_code;   /* the body of a login; else NULL */
     bool secure;              /* came over TLS */
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
-    const char *websocket_key;
-    bool upgrade; /* a valid WebSocket upgrade was asked for */
+    bool upgrade;             /* a valid WebSocket upgrade was asked for */
     bool caller_known;
     uint32_t caller_uid; /* meaningful only if caller_known */
-    /* Headers the route names for forwarding, as sent. */
-    struct request_header headers[REQUEST_HEADERS_MAX];
-    size_t header_count;
 };
 
 #endif

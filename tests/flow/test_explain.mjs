@@ -86,8 +86,21 @@ describe('explain', () => {
     const start = await explain('/start', '--method', 'POST');
     assert.match(start.step('body').rule, /member server is compared with \/command/);
     assert.match(start.step('body').rule, /URLs in the answer are rewritten/);
-    assert.equal(start.step('body').verdict, 'allow');
+    assert.equal(start.step('body').verdict, 'unknown');
+    assert.match(start.step('executables').rule, /files that the session's record names/);
+    assert.equal(start.step('executables').verdict, 'unknown');
     assert.equal((await explain('/both')).step('body'), undefined);
+  });
+
+  it('runs the very steps of the gate, those before the gate\'s own paths too', async () => {
+    const token = ['eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9', 'eyJhIjoxfQ', 'A'.repeat(43)].join('.');
+    const login = await explain(`/.sidelock/login?x=${token}`);
+    assert.equal(login.verdict, 'deny');
+    assert.equal(login.reason, 'token_in_query');
+    assert.equal(login.step('kill switch').verdict, 'unknown');
+    assert.equal((await explain('/.sidelock/login')).verdict, 'allow');
+    const made = await explain('/.sidelock/ticket', '--method', 'POST');
+    assert.equal(made.step('session').reason, 'token_malformed');
   });
 
   it('knows whether a session has the record that a body is compared with', async () => {

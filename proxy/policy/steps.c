@@ -1,0 +1,237 @@
+#include "policy/steps.h"
+
+#include "policy/token.h"
+
+static enum reason check_path(struct steps *steps)
+{
+    steps->own = steps->request->path != NULL && own_path_is(steps->request->path);
+    return steps->request->path != NULL ? REASON_ALLOWED : REASON_PATH_INVALID;
+}
+
+static enum reason check_kill_switch(struct steps *steps)
+{
+    return steps->asks->killed(steps) ? REASON_SURFACE_KILLED : REASON_ALLOWED;
+}
+
+static enum reason check_host(struct steps *steps)
+{
+    return admission_host(steps->surface, &steps->listener, steps->request->host);
+}
+
+static enum reason check_origin(struct steps *steps)
+{
+    return admission_origin(steps->surface, &steps->listener, steps->request->origin);
+}
+
+static enum reason check_caller(struct steps *steps)
+{
+    return admission_caller(steps->surface, steps->request);
+}
+
+static enum reason check_query_token(struct steps *steps)
+{
+    char token[TOKEN_BYTES_MAX + 1];
+
+    if (!admission_token_in_query(steps->request->query, token, sizeof(token)))
+        return REASON_ALLOWED;
+    steps->asks->leaked(steps, token);
+    secret_wipe(token, sizeof(token));
+    return REASON_TOKEN_IN_QUERY;
+}
+
+static enum reason check_own_path(struct steps *steps)
+{
+    return own_path_action(steps->request, &steps->action);
+}
+
+static enum reason check_own_origin(struct steps *steps)
+{
+    return admission_own_origin(steps->surface, &steps->listener, steps->request);
+}
+
+static enum reason check_credential(struct steps *steps)
+{
+    struct request plain = *steps->request;
+
+    if (steps->action == OWN_LOGIN) {
+        steps->credential = (struct credential){CREDENTIAL_LOGIN_CODE, span_of(plain.login_code)};
+        return REASON_ALLOWED;
+    }
+    if (steps->own)
+        plain.subprotocols = NULL; /* a ticket makes no tickets: it is gone with this request */
+    return admission_credential(&plain, &steps->credential);
+}
+
+static enum reason check_cookie_origin(struct steps *steps)
+{
+    return admission_cookie_origin(steps->surface, &steps->listener, steps->request);
+}
+
+static enum reason check_session(struct steps *steps)
+{
+    return steps->asks->session(steps);
+}
+
+static enum reason check_route(struct steps *steps)
+{
+    const struct request *request = steps->request;
+
+    if (request->path != NULL)
+        steps->route = admission_route(steps->surface, request->path, request->upgrade);
+    return steps->route != NULL ? REASON_ALLOWED : REASON_ROUTE_UNKNOWN;
+}
+
+static enum reason check_method(struct steps *steps)
+{
+    return admission_method(steps->route, steps->request);
+}
+
+static enum reason check_subprotocol(struct steps *steps)
+{
+    return admission_subprotocols(steps->route, steps->request, &steps->offer);
+}
+
+/* What a step needs of the record is not known as long as nobody has seen the record. */
+static enum reason without_record(struct steps *steps, bool seen)
+{
+    if (steps->record == RECORD_UNKNOWN || (steps->record == RECORD_THERE && !seen)) {
+        steps->unknown = true;
+        return REASON_ALLOWED;
+    }
+    return steps->record == RECORD_THERE ? REASON_ALLOWED : REASON_PARAMS_REQUIRED;
+}
+
+/* The query of plain HTTP passes as it is where the route does not say what may. */
+static enum reason check_query(struct steps *steps)
+{
+    const struct route *route = steps->route;
+    enum reason reason;
+
+    if (route->kind != ROUTE_WEBSOCKET && !route->query_set)
+        return REASON_ALLOWED;
+    reason = admission_query(route, steps->request->query, steps->params, &steps->query);
+    return reason == REASON_PARAMS_REQUIRED && steps->params == NULL ? without_record(steps, false)
+                                                                     : reason;
+}
+
+static enum reason check_body(struct steps *steps)
+{
+    bool stored = steps->route->prepare != NULL || steps->route->body != NULL;
+
+    return stored ? without_record(steps, true) : REASON_ALLOWED;
+}
+
+static enum reason check_executables(struct steps *steps)
+{
+    return steps->asks->executables(steps);
+}
+
+/* Which requests a step is about. */
+enum scope { EVERY, OWN_PATHS, LOGINS, AUTHENTICATED, COOKIES, NAMED, SERVICE, ROUTED, BODIES };
+
+static const struct {
+    const char *name, *demand;
+    enum reason (*check)(struct steps *steps);
+    enum scope scope;
+} table[STEP_COUNT] = {
+    [STEP_PATH] = {"path", "it can be read in one way only", check_path, EVERY},
+    [STEP_KILL_SWITCH] = {"kill switch", "it is off", check_kill_switch, EVERY},
+    [STEP_HOST] = {"host", "Host is a name of the surface", check_host, EVERY},
+    [STEP_ORIGIN] = {"origin", "Origin is absent or a page of the surface", check_origin, EVERY},
+    [STEP_CALLER] = {"caller", "user and certificate are among `callers`", check_caller, EVERY},
+    [STEP_QUERY_TOKEN] = {"query holds no token", "one that is found there ends its session",
+                          check_query_token, EVERY},
+    [STEP_OWN_PATH] = {"own path", "below `/.sidelock/`: there is such a page, for this method",
+                       check_own_path, OWN_PATHS},
+    [STEP_OWN_ORIGIN] = {"own origin", "a login comes from the surface's own page",
+                         check_own_origin, LOGINS},
+    [STEP_CREDENTIAL] = {"credential", "a token, a ticket or the login cookie, and only one",
+                         check_credential, AUTHENTICATED},
+    [STEP_COOKIE_ORIGIN] = {"cookie's origin", "a login cookie is shown by the surface's own page",
+                            check_cookie_origin, COOKIES},
+    [STEP_SESSION] = {"session", "it is live, for this surface and caller, its record unchanged",
+                      check_session, NAMED},
+    [STEP_ROUTE] = {"route", "the surface has an open one for this path", check_route, SERVICE},
+    [STEP_METHOD] = {"method", "the route takes it, and an upgrade or none", check_method, ROUTED},
+    [STEP_SUBPROTOCOL] = {"subprotocol", "the route speaks one that is offered", check_subprotocol,
+                          ROUTED},
+    [STEP_QUERY] = {"query", "what passes matches its pattern; what is injected is there",
+                    check_query, ROUTED},
+    [STEP_BODY] = {"body", "where a stored one is sent, the session has a record", check_body,
+                   BODIES},
+    [STEP_EXECUTABLES] = {"executables", "what the record names may still run", check_executables,
+                          SERVICE},
+};
+
+bool steps_apply(const struct steps *steps, enum step_id id)
+{
+    switch (table[id].scope) {
+    case OWN_PATHS:
+        return steps->own;
+    case LOGINS:
+        return steps->action == OWN_LOGIN;
+    case AUTHENTICATED:
+        return !steps->own || own_action_authenticated(steps->action);
+    case COOKIES:
+        return steps->credential.kind == CREDENTIAL_COOKIE;
+    case NAMED:
+        return steps->credential.kind != CREDENTIAL_NONE;
+    case SERVICE:
+        return !steps->own;
+    case ROUTED:
+        return steps->route != NULL;
+    case BODIES:
+        return steps->route != NULL &&
+               (steps->route->kind != ROUTE_WEBSOCKET || steps->route->prepare != NULL);
+    case EVERY:
+        break;
+    }
+    return true;
+}
+
+enum reason steps_check(struct steps *steps, enum step_id id)
+{
+    steps->unknown = false;
+    steps->reason = table[id].check(steps);
+    return steps->reason;
+}
+
+enum reason steps_decide(struct steps *steps, enum step_id *id)
+{
+    for (enum step_id i = 0; i < STEP_COUNT; i++) {
+        enum reason reason;
+
+        if (!steps_apply(steps, i))
+            continue;
+        reason = steps_check(steps, i);
+        if (reason_allows(reason) && steps->unknown)
+            reason = REASON_INTERNAL;
+        if (id != NULL)
+            *id = i;
+        if (!reason_allows(reason))
+            return reason;
+    }
+    return REASON_ALLOWED;
+}
+
+void steps_init(struct steps *steps)
+{
+    buffer_init(&steps->offer, STEPS_OFFER_BYTES_MAX);
+    buffer_init(&steps->query, STEPS_QUERY_BYTES_MAX);
+}
+
+void steps_clear(struct steps *steps)
+{
+    buffer_clear(&steps->offer);
+    buffer_wipe(&steps->query);
+}
+
+const char *steps_name(enum step_id id)
+{
+    return table[id].name;
+}
+
+const char *steps_demand(enum step_id id)
+{
+    return table[id].demand;
+}
