@@ -35,7 +35,7 @@ static const struct config_key executable_keys[] = {
      .offset = offsetof(struct executable_rule, args),
      .count_offset = offsetof(struct executable_rule, args_count),
      .set_offset = offsetof(struct executable_rule, args_set),
-     .size = sizeof(regex_t),
+     .size = sizeof(struct config_pattern *),
      .maximum = ARGUMENT_PATTERNS_MAX,
      .read = read_argument},
 };
@@ -60,7 +60,7 @@ static void executable_clear(struct executable_rule *rule)
     free(rule->path);
     free(rule->sha256);
     for (size_t i = 0; i < rule->args_count; i++)
-        regfree(&rule->args[i]);
+        config_pattern_destroy(rule->args[i]);
     free(rule->args);
 }
 

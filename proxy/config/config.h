@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/pattern.h"
 #include "dialect/dialect.h"
 
-#include <regex.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -45,7 +45,7 @@ enum inject_encoding {
 
 struct query_pass {
     char *name;
-    regex_t pattern; /* POSIX extended; anchored by the loader to the whole value */
+    struct config_pattern *pattern;
 };
 
 struct query_inject {
@@ -166,9 +166,9 @@ struct surface {
 };
 
 struct executable_rule {
-    char *path;    /* absolute */
-    char *sha256;  /* hex; NULL: not pinned */
-    regex_t *args; /* each argument must match one of them, whole */
+    char *path;                   /* absolute */
+    char *sha256;                 /* hex; NULL: not pinned */
+    struct config_pattern **args; /* each argument must match one of them */
     size_t args_count;
     bool args_set; /* false: any arguments */
 };

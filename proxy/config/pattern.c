@@ -1,234 +1,286 @@
 #include "config/pattern.h"
 
-#include <stdbool.h>
-#include <stddef.h>
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define REPEAT_MAX        1000
-#define REPEAT_NESTED_MAX 3
-#define ANCHOR_BYTES      4 /* ^( and )$ */
+/* A match visits so many states at most (some milliseconds), and keeps so much of them. */
+#define MATCH_STEPS_MAX 100000
+#define MATCH_HEAP_KIB  1024
 
-/*
- * What the C library will build, estimated in atoms, one level for each open
- * group. It writes repetitions out, so nested ones multiply.
- */
-struct survey {
-    const char *at;
-    uint32_t before[CONFIG_PATTERN_DEPTH_MAX + 1]; /* all atoms of the level but the last */
-    uint32_t last[CONFIG_PATTERN_DEPTH_MAX + 1];   /* the atom a repetition would apply to */
-    uint8_t nested[CONFIG_PATTERN_DEPTH_MAX + 1];  /* repetitions within repetitions there */
-    uint8_t deepest[CONFIG_PATTERN_DEPTH_MAX + 1]; /* the most of them so far in the level */
-    unsigned depth;
-    const char *why;
+/* As POSIX.1: a dot is any byte, '$' only the very end; and never more than bytes. */
+#define COMPILE_OPTIONS                                                                            \
+    (PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |                    \
+     PCRE2_NO_AUTO_CAPTURE | PCRE2_NO_START_OPTIMIZE | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |         \
+     PCRE2_NEVER_BACKSLASH_C)
+
+/* Matching writes to `match`; a process matches one value at a time. */
+struct config_pattern {
+    pcre2_code *code;
+    pcre2_match_data *match;
+    pcre2_match_context *limits;
 };
 
-static bool survey_add(struct survey *survey, uint32_t atoms)
-{
-    survey->before[survey->depth] += survey->last[survey->depth];
-    survey->last[survey->depth] = atoms;
-    if (survey->deepest[survey->depth] < survey->nested[survey->depth])
-        survey->deepest[survey->depth] = survey->nested[survey->depth];
-    survey->nested[survey->depth] = 0;
-    if (survey->before[survey->depth] + atoms > CONFIG_PATTERN_STATES_MAX)
-        survey->why = "must repeat less: its repetitions multiply";
-    return survey->why == NULL;
-}
+/* ---- What POSIX and PCRE2 read differently ---- */
 
-static bool survey_repeat(struct survey *survey, uint32_t times)
-{
-    uint32_t last = survey->last[survey->depth];
-    uint8_t nested = (uint8_t)(survey->nested[survey->depth] + 1);
+/* Each step_ steps over what stands at *at, or says why it may not stand there. */
 
-    /* The C library's time to compile explodes with repetitions of repetitions. */
-    if (nested > REPEAT_NESTED_MAX) {
-        survey->why = "must not repeat repetitions so deeply";
-        return false;
-    }
-    if (times > 1 && last > 0) {
-        survey->last[survey->depth] = 0;
-        if (!survey_add(survey, last * times))
-            return false;
-    }
-    survey->nested[survey->depth] = nested;
-    return true;
-}
-
-static bool survey_escape(struct survey *survey)
+static const char *step_escape(const char **at)
 {
-    char escaped = survey->at[1];
+    char escaped = (*at)[1];
 
     if (escaped == '\0')
-        survey->why = "must not end in a backslash";
-    else if (escaped >= '1' && escaped <= '9')
-        survey->why = "must not refer back to a group (\\1 to \\9)";
-    if (survey->why != NULL)
-        return false;
-    survey->at += 2;
-    return survey_add(survey, 1);
+        return "must not end in a backslash";
+    if (escaped >= '1' && escaped <= '9')
+        return "must not refer back to a group (\\1 to \\9)";
+    if (strchr("<>`'", escaped) != NULL || (escaped >= '0' && escaped <= '9') ||
+        (escaped >= 'A' && escaped <= 'Z') || (escaped >= 'a' && escaped <= 'z'))
+        return "must have a backslash only before punctuation that stands for itself: write "
+               "[[:digit:]] for \\d, [[:alnum:]_] for \\w, [[:space:]] for \\s";
+    *at += 2;
+    return NULL;
 }
 
-/* [...]: a ']' first is itself, and [: :], [. .], [= =] may hold one (POSIX.1 section 9.3.5). */
-static bool survey_bracket(struct survey *survey)
+/* Behind [:name:], which `at` begins; NULL if it is no class that both know. */
+static const char *class_end(const char *at)
 {
-    const char *at = survey->at + 1;
+    static const char *const names[] = {"alnum", "alpha", "blank", "cntrl", "digit", "graph",
+                                        "lower", "print", "punct", "space", "upper", "xdigit"};
 
-    if (*at == '^')
-        at++;
-    if (*at == ']')
-        at++;
-    while (*at != '\0' && *at != ']') {
-        if (*at == '[' && (at[1] == ':' || at[1] == '.' || at[1] == '=')) {
-            const char close[] = {at[1], ']', '\0'};
-            const char *end = strstr(at + 2, close);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t length = strlen(names[i]);
 
-            if (end == NULL)
-                break;
-            at = end + 2;
+        if (at[1] == ':' && strncmp(at + 2, names[i], length) == 0 &&
+            strncmp(at + 2 + length, ":]", 2) == 0)
+            return at + 2 + length + 2;
+    }
+    return NULL;
+}
+
+/* One character or class of a bracket; *single: it may begin or end a range. */
+static const char *step_member(const char **at, bool *single)
+{
+    const char *next = *at;
+
+    *single = true;
+    if (*next == '\0')
+        return "must close its bracket";
+    if ((unsigned char)*next >= 0x80)
+        return "must not have letters beyond ASCII in a bracket: it matches single bytes";
+    if (*next == '\\' && *++next != '\\')
+        return "must not escape in a bracket: there every character but \\ stands for itself, a ] "
+               "first, a - last, and \\\\ is a backslash";
+    if (*next == '[' && next[1] != '\0' && strchr(":.=", next[1]) != NULL) {
+        *single = false;
+        *at = class_end(next);
+        return *at != NULL ? NULL
+                           : "must close what begins with [: as a class like [:digit:], and have "
+                             "no [. .] or [= =]";
+    }
+    *at = next + 1;
+    return NULL;
+}
+
+/* [...]: a ']' first is itself, and so is a '-' first or last (POSIX.1 section 9.3.5). */
+static const char *step_bracket(const char **at)
+{
+    bool ranges = false; /* a range may begin with what stands before */
+    const char *why;
+
+    *at += (*at)[1] == '^' ? 2 : 1;
+    if (**at == ']' || **at == '-') {
+        ranges = **at == ']';
+        ++*at;
+    }
+    while (**at != ']') {
+        if (**at != '-' || (*at)[1] == ']') {
+            why = step_member(at, &ranges);
         } else {
-            at++;
+            bool single;
+
+            ++*at;
+            why = step_member(at, &single);
+            if (why == NULL && (!ranges || !single))
+                why = "must have a - in a bracket first, last or between two characters";
+            ranges = false;
         }
+        if (why != NULL)
+            return why;
     }
-    if (*at != ']') {
-        survey->why = "must close its bracket";
-        return false;
-    }
-    survey->at = at + 1;
-    return survey_add(survey, 1);
-}
-
-/* A decimal number of at most four digits; false if there is none. */
-static bool survey_number(const char **at, uint32_t *number)
-{
-    const char *start = *at;
-
-    *number = 0;
-    while (**at >= '0' && **at <= '9' && *at - start < 4)
-        *number = *number * 10 + (uint32_t)(*(*at)++ - '0');
-    return *at > start;
+    ++*at;
+    return NULL;
 }
 
 /* {m}, {m,} or {m,n}, and nothing else in braces. */
-static bool survey_interval(struct survey *survey)
+static const char *step_interval(const char **at)
 {
-    const char *at = survey->at + 1;
-    uint32_t least = 0, most = 0, times = 0;
-    bool good = survey_number(&at, &least);
+    const char *next = *at + 1;
+    size_t least = strspn(next, "0123456789"), most = 0;
 
-    most = times = least;
-    if (good && *at == ',') {
-        at++;
-        if (survey_number(&at, &most))
-            times = most;
-        else
-            times = (most = least) + 1;
+    next += least;
+    if (*next == ',') {
+        most = strspn(++next, "0123456789");
+        next += most;
     }
-    if (!good || *at != '}') {
-        survey->why = "must escape a brace that is not a repetition like {2} or {2,5}";
-        return false;
-    }
-    if (most < least || most > REPEAT_MAX) {
-        survey->why = "must repeat at most 1000 times, the smaller number first";
-        return false;
-    }
-    survey->at = at + 1;
-    return survey_repeat(survey, times);
+    if (least == 0 || least > 4 || most > 4 || *next != '}')
+        return "must escape a brace that is not a repetition like {2} or {2,5}, of 9999 at most";
+    *at = next + 1;
+    return NULL;
 }
 
-static bool survey_open(struct survey *survey)
+/* Where reading is. */
+struct place {
+    const char *at;
+    unsigned depth;  /* of open groups */
+    bool begins;     /* an alternative begins here */
+    bool repeatable; /* something stands before that can be repeated */
+};
+
+static const char *step_repetition(struct place *place)
 {
-    if (survey->depth == CONFIG_PATTERN_DEPTH_MAX) {
-        survey->why = "must not nest groups so deeply";
-        return false;
+    if (*place->at == '{') {
+        const char *why = step_interval(&place->at);
+
+        if (why != NULL)
+            return why;
+    } else {
+        place->at++;
     }
-    survey->at++;
-    survey->depth++;
-    survey->before[survey->depth] = survey->last[survey->depth] = 0;
-    survey->nested[survey->depth] = survey->deepest[survey->depth] = 0;
-    return true;
+    return place->repeatable ? NULL
+                             : "must have something to repeat before each *, +, ? and {}: put a "
+                               "repetition that is repeated in parentheses";
 }
 
-static bool survey_close(struct survey *survey)
+static const char *step_anchor(struct place *place)
 {
-    uint32_t atoms;
-    uint8_t nested;
+    bool begins = *place->at++ == '^';
 
-    /* POSIX takes a stray ')' literally, which would let `a)|(b` step around our anchors. */
-    if (survey->depth == 0) {
-        survey->why = "must open a group before it closes it";
-        return false;
-    }
-    atoms = survey->before[survey->depth] + survey->last[survey->depth];
-    nested = survey->nested[survey->depth];
-    if (nested < survey->deepest[survey->depth])
-        nested = survey->deepest[survey->depth];
-    survey->at++;
-    survey->depth--;
-    if (!survey_add(survey, atoms + 1))
-        return false;
-    survey->nested[survey->depth] = nested;
-    return true;
+    if (place->depth > 0 || (begins ? !place->begins : *place->at != '\0' && *place->at != '|'))
+        return "must have ^ only where a whole value begins and $ only where it ends: it matches "
+               "whole values without them";
+    return NULL;
 }
 
-static bool survey_step(struct survey *survey)
+static const char *step(struct place *place)
 {
-    switch (*survey->at) {
+    char here = *place->at;
+
+    switch (here) {
     case '\\':
-        return survey_escape(survey);
+        return step_escape(&place->at);
     case '[':
-        return survey_bracket(survey);
-    case '{':
-        return survey_interval(survey);
-    case '(':
-        return survey_open(survey);
-    case ')':
-        return survey_close(survey);
-    case '+': /* written out as x x* */
-        survey->at++;
-        return survey_repeat(survey, 2);
+        return step_bracket(&place->at);
     case '*':
+    case '+':
     case '?':
-        survey->at++;
-        return survey_repeat(survey, 1);
-    default:
-        survey->at++;
-        return survey_add(survey, 1);
+    case '{':
+        return step_repetition(place);
+    case '^':
+    case '$':
+        return step_anchor(place);
+    case '(':
+        place->depth++;
+        break;
+    case ')':
+        place->depth -= place->depth > 0; /* PCRE2 refuses one too many */
+        break;
     }
+    place->at++;
+    return NULL;
 }
 
-static const char *pattern_fault(const char *pattern)
+static const char *difference(const char *text)
 {
-    struct survey survey = {.at = pattern};
+    struct place place = {.at = text, .begins = true};
 
-    if (*pattern == '\0')
+    if (*text == '\0')
         return "must not be empty";
-    if (strlen(pattern) > CONFIG_PATTERN_BYTES_MAX)
+    if (strlen(text) > CONFIG_PATTERN_BYTES_MAX)
         return "must not be longer than 256 bytes";
-    while (*survey.at != '\0') {
-        if (!survey_step(&survey))
-            return survey.why;
+    while (*place.at != '\0') {
+        char here = *place.at;
+        const char *why = step(&place);
+
+        if (why != NULL)
+            return why;
+        place.begins = here == '|';
+        place.repeatable = strchr("(|^$*+?{", here) == NULL;
     }
-    return survey.depth > 0 ? "must close every group it opens" : NULL;
+    return NULL;
 }
 
-enum error config_pattern_compile(const char *pattern, regex_t *out, const char **why)
-{
-    char anchored[CONFIG_PATTERN_BYTES_MAX + ANCHOR_BYTES + 1];
+/* ---- Compiling and matching ---- */
 
-    *why = pattern_fault(pattern);
-    if (*why != NULL)
-        return ERROR_INVALID;
-    snprintf(anchored, sizeof(anchored), "^(%s)$", pattern);
-    switch (regcomp(out, anchored, REG_EXTENDED | REG_NOSUB)) {
-    case 0:
-        return OK;
-    case REG_ESPACE:
-        memset(out, 0, sizeof(*out));
+static enum error compile(const char *text, pcre2_code **out, char why[CONFIG_PATTERN_WHY_SIZE])
+{
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    PCRE2_UCHAR message[128] = "";
+    size_t place;
+    int code;
+
+    if (context == NULL)
         return ERROR_MEMORY;
-    default:
-        memset(out, 0, sizeof(*out)); /* so that regfree() has nothing to do */
-        *why = "must be a POSIX extended regular expression";
+    pcre2_set_parens_nest_limit(context, CONFIG_PATTERN_DEPTH_MAX);
+    *out = pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED, COMPILE_OPTIONS, &code, &place,
+                         context);
+    pcre2_compile_context_free(context);
+    if (*out != NULL)
+        return OK;
+    if (code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED)
+        return ERROR_MEMORY;
+    pcre2_get_error_message(code, message, sizeof(message));
+    snprintf(why, CONFIG_PATTERN_WHY_SIZE, "must be mended at byte %zu: %s", place,
+             (const char *)message);
+    return ERROR_INVALID;
+}
+
+enum error config_pattern_compile(const char *text, struct config_pattern **out,
+                                  char why[CONFIG_PATTERN_WHY_SIZE])
+{
+    const char *different = difference(text);
+    struct config_pattern *pattern;
+    enum error error;
+
+    if (different != NULL) {
+        snprintf(why, CONFIG_PATTERN_WHY_SIZE, "%s", different);
         return ERROR_INVALID;
     }
+    pattern = calloc(1, sizeof(*pattern));
+    if (pattern == NULL)
+        return ERROR_MEMORY;
+    error = compile(text, &pattern->code, why);
+    if (error == OK) {
+        pattern->match = pcre2_match_data_create(1, NULL);
+        pattern->limits = pcre2_match_context_create(NULL);
+        if (pattern->match == NULL || pattern->limits == NULL)
+            error = ERROR_MEMORY;
+    }
+    if (error != OK) {
+        config_pattern_destroy(pattern);
+        return error;
+    }
+    pcre2_set_match_limit(pattern->limits, MATCH_STEPS_MAX);
+    pcre2_set_depth_limit(pattern->limits, MATCH_STEPS_MAX);
+    pcre2_set_heap_limit(pattern->limits, MATCH_HEAP_KIB);
+    *out = pattern;
+    return OK;
+}
+
+bool config_pattern_matches(const struct config_pattern *pattern, const char *value)
+{
+    return pcre2_match(pattern->code, (PCRE2_SPTR)value, strlen(value), 0, PCRE2_NO_JIT,
+                       pattern->match, pattern->limits) >= 0;
+}
+
+void config_pattern_destroy(struct config_pattern *pattern)
+{
+    if (pattern == NULL)
+        return;
+    pcre2_match_context_free(pattern->limits);
+    pcre2_match_data_free(pattern->match);
+    pcre2_code_free(pattern->code);
+    free(pattern);
 }

@@ -1,23 +1,34 @@
 /*
- * Regular expressions from the configuration: POSIX extended, matched against a
- * whole value. An expression that could escape its anchors, refer back, or
- * need unreasonable memory is refused.
+ * Regular expressions of the configuration, matched against whole values: what
+ * POSIX extended expressions (POSIX.1-2017 section 9.4) and PCRE2 read alike, over
+ * bytes. Whatever the two read differently is refused, so an expression has one
+ * meaning whoever reads it: no lazy or possessive repetitions, no (?...), no
+ * references back, no backslash before a letter or digit.
  */
 #ifndef SIDELOCK_CONFIG_PATTERN_H
 #define SIDELOCK_CONFIG_PATTERN_H
 
 #include "base/error.h"
 
-#include <regex.h>
+#include <stdbool.h>
 
-#define CONFIG_PATTERN_BYTES_MAX  256
-#define CONFIG_PATTERN_DEPTH_MAX  16   /* groups within groups */
-#define CONFIG_PATTERN_STATES_MAX 1024 /* atoms after every repetition was written out */
+#define CONFIG_PATTERN_BYTES_MAX 256
+#define CONFIG_PATTERN_DEPTH_MAX 16 /* groups within groups */
+#define CONFIG_PATTERN_WHY_SIZE  160
+
+struct config_pattern;
 
 /*
- * Compiles `pattern` so that it matches only whole values. ERROR_INVALID with
- * a static phrase in *why ("must ..."), else the caller owns *out (regfree).
+ * ERROR_INVALID with the rest of a sentence in `why` ("must ..."), else the
+ * caller owns *out.
  */
-enum error config_pattern_compile(const char *pattern, regex_t *out, const char **why) MUST_CHECK;
+enum error config_pattern_compile(const char *text, struct config_pattern **out,
+                                  char why[CONFIG_PATTERN_WHY_SIZE]) MUST_CHECK;
+/*
+ * Whether the whole value matches. One that would cost more than the limits in
+ * pattern.c does not: a value that makes an expression backtrack is refused.
+ */
+bool config_pattern_matches(const struct config_pattern *pattern, const char *value);
+void config_pattern_destroy(struct config_pattern *pattern);
 
 #endif

@@ -1,6 +1,5 @@
 #include "config/reader.h"
 
-#include "config/pattern.h"
 #include "json/scan.h"
 
 #include <jansson.h>
@@ -196,15 +195,17 @@ bool config_reader_number(struct config_reader *reader, const struct json_t *val
     return true;
 }
 
-void config_reader_pattern(struct config_reader *reader, const struct json_t *value, regex_t *out)
+void config_reader_pattern(struct config_reader *reader, const struct json_t *value,
+                           struct config_pattern **out)
 {
-    const char *text = json_string_value(value), *why;
+    const char *text = json_string_value(value);
+    char why[CONFIG_PATTERN_WHY_SIZE];
 
     if (text == NULL) {
         config_reader_fault(reader, "This must be a string: a regular expression.");
         return;
     }
-    switch (config_pattern_compile(text, out, &why)) {
+    switch (config_pattern_compile(text, out, why)) {
     case OK:
         break;
     case ERROR_INVALID:

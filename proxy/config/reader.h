@@ -48,8 +48,9 @@ char *config_reader_text(struct config_reader *reader, const struct json_t *valu
 /* An integer within bounds into *out; false after a fault. */
 bool config_reader_number(struct config_reader *reader, const struct json_t *value,
                           uint32_t minimum, uint32_t maximum, uint32_t *out);
-/* A regular expression that matches whole values; *out stays zeroed after a fault. */
-void config_reader_pattern(struct config_reader *reader, const struct json_t *value, regex_t *out);
+/* A regular expression that matches whole values; *out is left alone after a fault. */
+void config_reader_pattern(struct config_reader *reader, const struct json_t *value,
+                           struct config_pattern **out);
 /* A config_read (config_table.h): "self" or a number into a uint32_t. */
 void config_reader_uid(struct config_reader *reader, const char *name, struct json_t *value,
                        void *into);

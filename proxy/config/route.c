@@ -422,7 +422,7 @@ void config_route_clear(struct route *route)
     free(route->path);
     for (size_t i = 0; i < route->pass_count; i++) {
         free(route->pass[i].name);
-        regfree(&route->pass[i].pattern); /* of a zeroed one: nothing to do */
+        config_pattern_destroy(route->pass[i].pattern);
     }
     free(route->pass);
     for (size_t i = 0; i < route->inject_count; i++) {

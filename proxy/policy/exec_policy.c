@@ -146,7 +146,7 @@ static size_t refused_argument(const struct executable_rule *rule,
         bool matched = false;
 
         for (size_t j = 0; j < rule->args_count && !matched; j++)
-            matched = regexec(&rule->args[j], command->args[i], 0, NULL, 0) == 0;
+            matched = config_pattern_matches(rule->args[j], command->args[i]);
         if (!matched)
             return i + 1;
     }

@@ -45,7 +45,7 @@ static enum reason pass_query(const struct route *route, const char *client_quer
             continue;
         if ((seen >> index & 1) != 0 ||
             url_query_decode(value, value_text, sizeof(value_text)) != OK ||
-            regexec(&pass->pattern, value_text, 0, NULL, 0) != 0)
+            !config_pattern_matches(pass->pattern, value_text))
             return REASON_QUERY_INVALID;
         seen |= (uint64_t)1 << index;
         append_pair(pass->name, span_of(value_text), out);

@@ -55,7 +55,7 @@ static void check_config(const struct config *config)
 
             require(route->path[0] == '/' && route->vocabulary != NULL && route->kind != 0);
             for (size_t k = 0; k < route->pass_count; k++)
-                (void)regexec(&route->pass[k].pattern, "a value", 0, NULL, 0);
+                (void)config_pattern_matches(route->pass[k].pattern, "a value");
             for (size_t k = 0; k < route->inject_count; k++)
                 require(route->inject[k].from != NULL && route->inject[k].encoding != 0);
         }

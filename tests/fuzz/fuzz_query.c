@@ -32,10 +32,12 @@ static struct params *record;
 
 static void prepare(void)
 {
+    char why[CONFIG_PATTERN_WHY_SIZE];
+
     if (record != NULL)
         return;
-    require(regcomp(&pass[0].pattern, "^([0-9]+)$", REG_EXTENDED | REG_NOSUB) == 0);
-    require(regcomp(&pass[1].pattern, "^([a-z=&%+;/ -]*)$", REG_EXTENDED | REG_NOSUB) == 0);
+    require(config_pattern_compile("[0-9]+", &pass[0].pattern, why) == OK);
+    require(config_pattern_compile("[a-z=&%+;/ -]*", &pass[1].pattern, why) == OK);
     require(params_parse(RECORD, strlen(RECORD), &record) == OK);
 }
 
@@ -60,7 +62,7 @@ static void check_query(const struct buffer *out)
         require(!seen[which]);
         seen[which] = true;
         require(url_query_decode(value, text, sizeof(text)) == OK);
-        require(regexec(&pass[which].pattern, text, 0, NULL, 0) == 0);
+        require(config_pattern_matches(pass[which].pattern, text));
     }
     require(injected && out->length >= strlen(INJECTED));
     require(strcmp(out->data + out->length - strlen(INJECTED), INJECTED) == 0);

@@ -20,8 +20,9 @@ static char name_params[] = "server_params", name_text[] = "label";
 static struct query_pass pass_of(const char *name, const char *pattern)
 {
     struct query_pass pass = {.name = (char *)(uintptr_t)name};
+    char why[CONFIG_PATTERN_WHY_SIZE];
 
-    assert_int_equal(regcomp(&pass.pattern, pattern, REG_EXTENDED | REG_NOSUB), 0);
+    assert_int_equal(config_pattern_compile(pattern, &pass.pattern, why), OK);
     return pass;
 }
 
@@ -96,7 +97,7 @@ static void test_pass(void **state)
     expect(&route, "a%26b=c%20d=x", NULL, REASON_ALLOWED, ""); /* its name is "a&b" */
     expect(&route, "a%26b%3Dc+d=x", NULL, REASON_ALLOWED, "a%26b%3Dc%20d=x");
     for (size_t i = 0; i < 3; i++)
-        regfree(&pass[i].pattern);
+        config_pattern_destroy(pass[i].pattern);
 }
 
 static void test_pass_refuses(void **state)
@@ -121,7 +122,7 @@ static void test_pass_refuses(void **state)
     expect(&route, "run=1&r%75n=2", NULL, REASON_QUERY_INVALID, NULL);
     expect(&route, "mode=a&run=1&mode", NULL, REASON_QUERY_INVALID, NULL);
     for (size_t i = 0; i < 2; i++)
-        regfree(&pass[i].pattern);
+        config_pattern_destroy(pass[i].pattern);
 }
 
 static void test_long_names_and_values(void **state)
@@ -152,8 +153,8 @@ static void test_long_names_and_values(void **state)
     snprintf(expected, sizeof(expected), "mode=x");
     strcat(query, "&mode=x");
     expect(&route, query, NULL, REASON_ALLOWED, expected);
-    regfree(&pass[0].pattern);
-    regfree(&pass[1].pattern);
+    config_pattern_destroy(pass[0].pattern);
+    config_pattern_destroy(pass[1].pattern);
 }
 
 /* The one value of a query, decoded as the service would. */
@@ -233,7 +234,7 @@ static void test_pass_and_inject(void **state)
     expect(&route, "run=x", params, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=1", NULL, REASON_PARAMS_REQUIRED, NULL);
     params_destroy(params);
-    regfree(&pass.pattern);
+    config_pattern_destroy(pass.pattern);
 }
 
 static void test_what_does_not_fit(void **state)
@@ -248,7 +249,7 @@ static void test_what_does_not_fit(void **state)
     buffer_wipe(&out);
     assert_int_equal(admission_query(&route, "mode=abcd", NULL, &out), REASON_QUERY_INVALID);
     buffer_wipe(&out);
-    regfree(&pass.pattern);
+    config_pattern_destroy(pass.pattern);
 }
 
 /* Whatever the client sends, the service gets the record's value and no byte besides. */
