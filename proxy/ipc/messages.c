@@ -26,37 +26,166 @@ bool ipc_permits_from_broker(enum ipc_type type)
            type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_TLS || type == IPC_DRAIN;
 }
 
-static void put_type(struct ipc_writer *writer, enum ipc_type type)
-{
-    ipc_put_u8(writer, (uint8_t)type);
-}
+enum kind {
+    END = 0,
+    U32,     /* at most `limit` */
+    U64,     /* also int64_t */
+    FLAG,    /* bool */
+    REASON,  /* one that there is */
+    TEXT,    /* may be NULL */
+    NEEDED,  /* a text that may not */
+    CHARS,   /* copied, `limit` bytes with its NUL */
+    HEADERS, /* pairs, whose count lies at `limit` */
+    LIST     /* struct ipc_list */
+};
 
-static void put_reason(struct ipc_writer *writer, enum reason reason)
-{
-    ipc_put_u32(writer, (uint32_t)reason);
-}
+/* Where a member lies in its structure, and what may be in it. */
+struct field {
+    enum kind kind;
+    size_t offset;
+    size_t limit;
+};
 
-static struct ipc_reader open_message(const void *bytes, size_t length)
-{
-    struct ipc_reader reader = {.bytes = bytes, .length = length};
+/* The members of each message, in the order in which they travel. */
+#define AT(kind, member)                                                                           \
+    {                                                                                              \
+        kind, offsetof(MESSAGE, member), UINT32_MAX                                                \
+    }
+#define LIMITED(kind, member, max)                                                                 \
+    {                                                                                              \
+        kind, offsetof(MESSAGE, member), max                                                       \
+    }
 
-    ipc_get_u8(&reader); /* the type, which the caller has read */
-    return reader;
-}
+#define MESSAGE struct ipc_admit
+static const struct field admit_fields[] = {
+    AT(U64, connection),
+    AT(U32, surface),
+    AT(NEEDED, request_id),
+    AT(NEEDED, listener_address),
+    LIMITED(U32, listener_port, UINT16_MAX),
+    AT(NEEDED, method),
+    AT(NEEDED, path),
+    AT(TEXT, query),
+    AT(TEXT, host),
+    AT(TEXT, origin),
+    AT(TEXT, authorization),
+    AT(TEXT, subprotocols),
+    AT(TEXT, cookie),
+    AT(TEXT, fetch_site),
+    AT(TEXT, certificate),
+    AT(TEXT, body),
+    AT(FLAG, secure),
+    AT(FLAG, upgrade),
+    AT(FLAG, caller_known),
+    AT(U32, caller_uid),
+    LIMITED(HEADERS, headers, offsetof(MESSAGE, header_count)),
+    {END, 0, 0},
+};
+#undef MESSAGE
 
-static enum error finish(const struct ipc_reader *reader)
-{
-    return ipc_reader_done(reader) ? OK : ERROR_SYNTAX;
-}
+#define MESSAGE struct ipc_verdict
+static const struct field verdict_fields[] = {
+    AT(U64, connection),
+    AT(U32, surface),
+    AT(REASON, reason),
+    LIMITED(CHARS, session_id, IPC_SESSION_ID_SIZE),
+    AT(U64, expires_at),
+    AT(U32, route),
+    LIMITED(CHARS, accept, IPC_ACCEPT_SIZE),
+    AT(TEXT, offer),
+    LIMITED(CHARS, match_digest, IPC_DIGEST_SIZE),
+    AT(LIST, verbs),
+    AT(LIST, targets),
+    AT(TEXT, answer),
+    AT(TEXT, set_cookie),
+    {END, 0, 0},
+};
+#undef MESSAGE
 
-static enum reason get_reason(struct ipc_reader *reader)
-{
-    uint32_t value = ipc_get_u32(reader);
+#define MESSAGE struct ipc_dial
+static const struct field dial_fields[] = {
+    AT(U64, connection), AT(U32, surface),     AT(NEEDED, request_id), AT(NEEDED, session_id),
+    AT(NEEDED, method),  AT(NEEDED, path),     AT(TEXT, query),        AT(NEEDED, host),
+    AT(TEXT, fields),    AT(TEXT, body_value), AT(FLAG, caller_known), AT(U32, caller_uid),
+    {END, 0, 0},
+};
+#undef MESSAGE
 
-    if (value >= REASON_COUNT)
-        reader->failed = true;
-    return reader->failed ? REASON_INTERNAL : (enum reason)value;
-}
+#define MESSAGE struct ipc_link
+static const struct field link_fields[] = {
+    AT(U64, connection), AT(U32, surface), AT(REASON, reason), {END, 0, 0}};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_denied
+static const struct field denied_fields[] = {
+    AT(U32, surface),     AT(REASON, reason),   AT(FLAG, caller_known),
+    AT(U32, caller_uid),  AT(TEXT, query),      AT(TEXT, path),
+    AT(TEXT, request_id), AT(TEXT, session_id), {END, 0, 0},
+};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_refused
+static const struct field refused_fields[] = {
+    AT(U64, connection), AT(U32, surface),   LIMITED(U32, direction, 1),
+    AT(FLAG, observed),  AT(REASON, reason), AT(TEXT, session_id),
+    AT(TEXT, verb),      AT(TEXT, target),   {END, 0, 0},
+};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_closed
+static const struct field closed_fields[] = {
+    AT(U64, connection),   AT(U32, surface),     AT(FLAG, opened),  AT(REASON, reason),
+    AT(U32, close_code),   AT(TEXT, session_id), AT(U64, requests), AT(U64, messages_c2s),
+    AT(U64, messages_s2c), {END, 0, 0},
+};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_counts
+static const struct field counts_fields[] = {
+    AT(U32, surface), AT(U64, forwarded), AT(U64, refused), {END, 0, 0}};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_cut_session
+static const struct field cut_session_fields[] = {
+    AT(TEXT, session_id), AT(REASON, reason), {END, 0, 0}};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_cut_surface
+static const struct field cut_surface_fields[] = {
+    AT(U32, surface), AT(REASON, reason), {END, 0, 0}};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_extend
+static const struct field extend_fields[] = {
+    AT(NEEDED, session_id), AT(U64, expires_at), {END, 0, 0}};
+#undef MESSAGE
+
+#define MESSAGE struct ipc_tls
+static const struct field tls_fields[] = {
+    AT(U32, surface), AT(NEEDED, certificate), AT(NEEDED, key), AT(TEXT, client_ca), {END, 0, 0}};
+#undef MESSAGE
+
+static const struct field no_fields[] = {{END, 0, 0}};
+
+static const struct {
+    const struct field *fields; /* NULL: there is no such message */
+    size_t size;
+} messages[IPC_TYPE_COUNT] = {
+    [IPC_READY] = {no_fields, 0},
+    [IPC_DRAIN] = {no_fields, 0},
+    [IPC_ADMIT] = {admit_fields, sizeof(struct ipc_admit)},
+    [IPC_VERDICT] = {verdict_fields, sizeof(struct ipc_verdict)},
+    [IPC_DIAL] = {dial_fields, sizeof(struct ipc_dial)},
+    [IPC_LINK] = {link_fields, sizeof(struct ipc_link)},
+    [IPC_DENIED] = {denied_fields, sizeof(struct ipc_denied)},
+    [IPC_REFUSED] = {refused_fields, sizeof(struct ipc_refused)},
+    [IPC_CLOSED] = {closed_fields, sizeof(struct ipc_closed)},
+    [IPC_COUNTS] = {counts_fields, sizeof(struct ipc_counts)},
+    [IPC_CUT_SESSION] = {cut_session_fields, sizeof(struct ipc_cut_session)},
+    [IPC_CUT_SURFACE] = {cut_surface_fields, sizeof(struct ipc_cut_surface)},
+    [IPC_EXTEND] = {extend_fields, sizeof(struct ipc_extend)},
+    [IPC_TLS] = {tls_fields, sizeof(struct ipc_tls)},
+};
 
 enum ipc_type ipc_type_of(const void *bytes, size_t length)
 {
@@ -65,94 +194,54 @@ enum ipc_type ipc_type_of(const void *bytes, size_t length)
     return type < IPC_TYPE_COUNT ? (enum ipc_type)type : IPC_NONE;
 }
 
-void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type)
+/* A count, and whether there is room for so many. */
+static void put_count(struct ipc_writer *writer, uint32_t count, uint32_t max)
 {
-    put_type(writer, type);
+    ipc_put_u32(writer, count);
+    writer->failed = writer->failed || count > max;
 }
 
-enum error ipc_decode_bare(const void *bytes, size_t length)
+static uint32_t get_count(struct ipc_reader *reader, uint32_t max)
 {
-    struct ipc_reader reader = open_message(bytes, length);
+    uint32_t count = ipc_get_u32(reader);
 
-    return finish(&reader);
+    reader->failed = reader->failed || count > max;
+    return reader->failed ? 0 : count;
 }
 
-void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit)
+static const char *get_needed(struct ipc_reader *reader)
 {
-    put_type(writer, IPC_ADMIT);
-    ipc_put_u64(writer, admit->connection);
-    ipc_put_u32(writer, admit->surface);
-    ipc_put_text(writer, admit->request_id);
-    ipc_put_text(writer, admit->listener_address);
-    ipc_put_u32(writer, admit->listener_port);
-    ipc_put_text(writer, admit->method);
-    ipc_put_text(writer, admit->path);
-    ipc_put_text(writer, admit->query);
-    ipc_put_text(writer, admit->host);
-    ipc_put_text(writer, admit->origin);
-    ipc_put_text(writer, admit->authorization);
-    ipc_put_text(writer, admit->subprotocols);
-    ipc_put_text(writer, admit->cookie);
-    ipc_put_text(writer, admit->fetch_site);
-    ipc_put_text(writer, admit->certificate);
-    ipc_put_text(writer, admit->body);
-    ipc_put_u8(writer, admit->secure);
-    ipc_put_u8(writer, admit->upgrade);
-    ipc_put_u8(writer, admit->caller_known);
-    ipc_put_u32(writer, admit->caller_uid);
-    ipc_put_u32(writer, admit->header_count);
-    writer->failed = writer->failed || admit->header_count > IPC_HEADERS_MAX;
-    for (uint32_t i = 0; !writer->failed && i < admit->header_count; i++) {
-        ipc_put_text(writer, admit->headers[i].name);
-        ipc_put_text(writer, admit->headers[i].value);
+    const char *text = ipc_get_text(reader);
+
+    reader->failed = reader->failed || text == NULL;
+    return text;
+}
+
+static void put_headers(struct ipc_writer *writer, const struct ipc_header_pair *pairs,
+                        uint32_t count)
+{
+    put_count(writer, count, IPC_HEADERS_MAX);
+    for (uint32_t i = 0; !writer->failed && i < count; i++) {
+        ipc_put_text(writer, pairs[i].name);
+        ipc_put_text(writer, pairs[i].value);
     }
 }
 
-enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *out)
+static uint32_t get_headers(struct ipc_reader *reader, struct ipc_header_pair *pairs)
 {
-    struct ipc_reader reader = open_message(bytes, length);
+    uint32_t count = get_count(reader, IPC_HEADERS_MAX);
 
-    *out = (struct ipc_admit){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->request_id = ipc_get_text(&reader);
-    out->listener_address = ipc_get_text(&reader);
-    out->listener_port = ipc_get_u32(&reader);
-    out->method = ipc_get_text(&reader);
-    out->path = ipc_get_text(&reader);
-    out->query = ipc_get_text(&reader);
-    out->host = ipc_get_text(&reader);
-    out->origin = ipc_get_text(&reader);
-    out->authorization = ipc_get_text(&reader);
-    out->subprotocols = ipc_get_text(&reader);
-    out->cookie = ipc_get_text(&reader);
-    out->fetch_site = ipc_get_text(&reader);
-    out->certificate = ipc_get_text(&reader);
-    out->body = ipc_get_text(&reader);
-    out->secure = ipc_get_bool(&reader);
-    out->upgrade = ipc_get_bool(&reader);
-    out->caller_known = ipc_get_bool(&reader);
-    out->caller_uid = ipc_get_u32(&reader);
-    out->header_count = ipc_get_u32(&reader);
-    if (out->header_count > IPC_HEADERS_MAX)
-        return ERROR_SYNTAX;
-    for (uint32_t i = 0; i < out->header_count; i++) {
-        out->headers[i].name = ipc_get_text(&reader);
-        out->headers[i].value = ipc_get_text(&reader);
-        if (out->headers[i].name == NULL || out->headers[i].value == NULL)
-            return ERROR_SYNTAX;
+    for (uint32_t i = 0; i < count; i++) {
+        pairs[i].name = get_needed(reader);
+        pairs[i].value = get_needed(reader);
     }
-    if (out->request_id == NULL || out->listener_address == NULL ||
-        out->listener_port > UINT16_MAX || out->method == NULL || out->path == NULL)
-        return ERROR_SYNTAX;
-    return finish(&reader);
+    return count;
 }
 
 static void put_list(struct ipc_writer *writer, const struct ipc_list *list)
 {
     ipc_put_u8(writer, list->set);
-    ipc_put_u32(writer, list->count);
-    writer->failed = writer->failed || list->count > IPC_LIST_MAX;
+    put_count(writer, list->count, IPC_LIST_MAX);
     for (uint32_t i = 0; !writer->failed && i < list->count; i++)
         ipc_put_text(writer, list->items[i]);
 }
@@ -160,296 +249,103 @@ static void put_list(struct ipc_writer *writer, const struct ipc_list *list)
 static void get_list(struct ipc_reader *reader, struct ipc_list *list)
 {
     list->set = ipc_get_bool(reader);
-    list->count = ipc_get_u32(reader);
-    if (list->count > IPC_LIST_MAX)
-        reader->failed = true;
-    for (uint32_t i = 0; !reader->failed && i < list->count; i++) {
-        list->items[i] = ipc_get_text(reader);
-        if (list->items[i] == NULL)
-            reader->failed = true;
+    list->count = get_count(reader, IPC_LIST_MAX);
+    for (uint32_t i = 0; i < list->count; i++)
+        list->items[i] = get_needed(reader);
+}
+
+static void put_field(struct ipc_writer *writer, const struct field *field, const char *message)
+{
+    const void *at = message + field->offset;
+
+    switch (field->kind) {
+    case U32:
+    case REASON:
+        ipc_put_u32(writer, *(const uint32_t *)at);
+        break;
+    case U64:
+        ipc_put_u64(writer, *(const uint64_t *)at);
+        break;
+    case FLAG:
+        ipc_put_u8(writer, *(const bool *)at);
+        break;
+    case TEXT:
+    case NEEDED:
+        ipc_put_text(writer, *(const char *const *)at);
+        break;
+    case CHARS:
+        ipc_put_text(writer, at);
+        break;
+    case HEADERS:
+        put_headers(writer, at, *(const uint32_t *)(const void *)(message + field->limit));
+        break;
+    case LIST:
+        put_list(writer, at);
+        break;
+    case END:
+        break;
     }
 }
 
-void ipc_encode_verdict(struct ipc_writer *writer, const struct ipc_verdict *verdict)
+static void get_field(struct ipc_reader *reader, const struct field *field, char *message)
 {
-    put_type(writer, IPC_VERDICT);
-    ipc_put_u64(writer, verdict->connection);
-    ipc_put_u32(writer, verdict->surface);
-    put_reason(writer, verdict->reason);
-    ipc_put_text(writer, verdict->session_id);
-    ipc_put_u64(writer, (uint64_t)verdict->expires_at);
-    ipc_put_u32(writer, verdict->route);
-    ipc_put_text(writer, verdict->accept);
-    ipc_put_text(writer, verdict->offer);
-    ipc_put_text(writer, verdict->match_digest);
-    put_list(writer, &verdict->verbs);
-    put_list(writer, &verdict->targets);
-    ipc_put_text(writer, verdict->answer);
-    ipc_put_text(writer, verdict->set_cookie);
+    void *at = message + field->offset;
+
+    switch (field->kind) {
+    case U32:
+        *(uint32_t *)at = ipc_get_u32(reader);
+        reader->failed = reader->failed || *(uint32_t *)at > field->limit;
+        break;
+    case REASON:
+        *(enum reason *)at = (enum reason)get_count(reader, REASON_COUNT - 1);
+        break;
+    case U64:
+        *(uint64_t *)at = ipc_get_u64(reader);
+        break;
+    case FLAG:
+        *(bool *)at = ipc_get_bool(reader);
+        break;
+    case TEXT:
+        *(const char **)at = ipc_get_text(reader);
+        break;
+    case NEEDED:
+        *(const char **)at = get_needed(reader);
+        break;
+    case CHARS:
+        ipc_get_text_into(reader, at, field->limit);
+        break;
+    case HEADERS:
+        *(uint32_t *)(void *)(message + field->limit) = get_headers(reader, at);
+        break;
+    case LIST:
+        get_list(reader, at);
+        break;
+    case END:
+        break;
+    }
 }
 
-enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdict *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
+_Static_assert(sizeof(enum reason) == sizeof(uint32_t), "a reason travels as a u32");
+_Static_assert(REASON_INTERNAL == 0, "what could not be read is a denial");
 
-    *out = (struct ipc_verdict){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->reason = get_reason(&reader);
-    ipc_get_text_into(&reader, out->session_id, sizeof(out->session_id));
-    out->expires_at = (int64_t)ipc_get_u64(&reader);
-    out->route = ipc_get_u32(&reader);
-    ipc_get_text_into(&reader, out->accept, sizeof(out->accept));
-    out->offer = ipc_get_text(&reader);
-    ipc_get_text_into(&reader, out->match_digest, sizeof(out->match_digest));
-    get_list(&reader, &out->verbs);
-    get_list(&reader, &out->targets);
-    out->answer = ipc_get_text(&reader);
-    out->set_cookie = ipc_get_text(&reader);
-    return finish(&reader);
+void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message)
+{
+    ipc_put_u8(writer, (uint8_t)type);
+    for (const struct field *field = messages[type].fields; field->kind != END; field++)
+        put_field(writer, field, message);
 }
 
-void ipc_encode_dial(struct ipc_writer *writer, const struct ipc_dial *dial)
+enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out)
 {
-    put_type(writer, IPC_DIAL);
-    ipc_put_u64(writer, dial->connection);
-    ipc_put_u32(writer, dial->surface);
-    ipc_put_text(writer, dial->request_id);
-    ipc_put_text(writer, dial->session_id);
-    ipc_put_text(writer, dial->method);
-    ipc_put_text(writer, dial->path);
-    ipc_put_text(writer, dial->query);
-    ipc_put_text(writer, dial->host);
-    ipc_put_text(writer, dial->fields);
-    ipc_put_text(writer, dial->body_value);
-    ipc_put_u8(writer, dial->caller_known);
-    ipc_put_u32(writer, dial->caller_uid);
-}
+    struct ipc_reader reader = {.bytes = bytes, .length = length};
 
-enum error ipc_decode_dial(const void *bytes, size_t length, struct ipc_dial *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_dial){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->request_id = ipc_get_text(&reader);
-    out->session_id = ipc_get_text(&reader);
-    out->method = ipc_get_text(&reader);
-    out->path = ipc_get_text(&reader);
-    out->query = ipc_get_text(&reader);
-    out->host = ipc_get_text(&reader);
-    out->fields = ipc_get_text(&reader);
-    out->body_value = ipc_get_text(&reader);
-    out->caller_known = ipc_get_bool(&reader);
-    out->caller_uid = ipc_get_u32(&reader);
-    if (out->request_id == NULL || out->session_id == NULL || out->method == NULL ||
-        out->path == NULL || out->host == NULL)
+    if (messages[type].fields == NULL || (out == NULL && messages[type].size > 0))
         return ERROR_SYNTAX;
-    return finish(&reader);
-}
-
-void ipc_encode_link(struct ipc_writer *writer, const struct ipc_link *link)
-{
-    put_type(writer, IPC_LINK);
-    ipc_put_u64(writer, link->connection);
-    ipc_put_u32(writer, link->surface);
-    put_reason(writer, link->reason);
-}
-
-enum error ipc_decode_link(const void *bytes, size_t length, struct ipc_link *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_link){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->reason = get_reason(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denied)
-{
-    put_type(writer, IPC_DENIED);
-    ipc_put_u32(writer, denied->surface);
-    put_reason(writer, denied->reason);
-    ipc_put_u8(writer, denied->caller_known);
-    ipc_put_u32(writer, denied->caller_uid);
-    ipc_put_text(writer, denied->query);
-    ipc_put_text(writer, denied->path);
-    ipc_put_text(writer, denied->request_id);
-    ipc_put_text(writer, denied->session_id);
-}
-
-enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_denied){0};
-    out->surface = ipc_get_u32(&reader);
-    out->reason = get_reason(&reader);
-    out->caller_known = ipc_get_bool(&reader);
-    out->caller_uid = ipc_get_u32(&reader);
-    out->query = ipc_get_text(&reader);
-    out->path = ipc_get_text(&reader);
-    out->request_id = ipc_get_text(&reader);
-    out->session_id = ipc_get_text(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_refused(struct ipc_writer *writer, const struct ipc_refused *refused)
-{
-    put_type(writer, IPC_REFUSED);
-    ipc_put_u64(writer, refused->connection);
-    ipc_put_u32(writer, refused->surface);
-    ipc_put_u32(writer, refused->direction);
-    ipc_put_u8(writer, refused->observed);
-    put_reason(writer, refused->reason);
-    ipc_put_text(writer, refused->session_id);
-    ipc_put_text(writer, refused->verb);
-    ipc_put_text(writer, refused->target);
-}
-
-enum error ipc_decode_refused(const void *bytes, size_t length, struct ipc_refused *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_refused){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->direction = ipc_get_u32(&reader);
-    out->observed = ipc_get_bool(&reader);
-    out->reason = get_reason(&reader);
-    out->session_id = ipc_get_text(&reader);
-    out->verb = ipc_get_text(&reader);
-    out->target = ipc_get_text(&reader);
-    if (out->direction > 1)
+    if (out != NULL)
+        memset(out, 0, messages[type].size);
+    if (ipc_get_u8(&reader) != type)
         return ERROR_SYNTAX;
-    return finish(&reader);
-}
-
-void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *closed)
-{
-    put_type(writer, IPC_CLOSED);
-    ipc_put_u64(writer, closed->connection);
-    ipc_put_u32(writer, closed->surface);
-    ipc_put_u8(writer, closed->opened);
-    put_reason(writer, closed->reason);
-    ipc_put_u32(writer, closed->close_code);
-    ipc_put_text(writer, closed->session_id);
-    ipc_put_u64(writer, closed->requests);
-    ipc_put_u64(writer, closed->messages_c2s);
-    ipc_put_u64(writer, closed->messages_s2c);
-}
-
-enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_closed){0};
-    out->connection = ipc_get_u64(&reader);
-    out->surface = ipc_get_u32(&reader);
-    out->opened = ipc_get_bool(&reader);
-    out->reason = get_reason(&reader);
-    out->close_code = ipc_get_u32(&reader);
-    out->session_id = ipc_get_text(&reader);
-    out->requests = ipc_get_u64(&reader);
-    out->messages_c2s = ipc_get_u64(&reader);
-    out->messages_s2c = ipc_get_u64(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_counts(struct ipc_writer *writer, const struct ipc_counts *counts)
-{
-    put_type(writer, IPC_COUNTS);
-    ipc_put_u32(writer, counts->surface);
-    ipc_put_u64(writer, counts->forwarded);
-    ipc_put_u64(writer, counts->refused);
-}
-
-enum error ipc_decode_counts(const void *bytes, size_t length, struct ipc_counts *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_counts){0};
-    out->surface = ipc_get_u32(&reader);
-    out->forwarded = ipc_get_u64(&reader);
-    out->refused = ipc_get_u64(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_cut_session(struct ipc_writer *writer, const struct ipc_cut_session *cut)
-{
-    put_type(writer, IPC_CUT_SESSION);
-    ipc_put_text(writer, cut->session_id);
-    put_reason(writer, cut->reason);
-}
-
-enum error ipc_decode_cut_session(const void *bytes, size_t length, struct ipc_cut_session *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_cut_session){0};
-    out->session_id = ipc_get_text(&reader);
-    out->reason = get_reason(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_cut_surface(struct ipc_writer *writer, const struct ipc_cut_surface *cut)
-{
-    put_type(writer, IPC_CUT_SURFACE);
-    ipc_put_u32(writer, cut->surface);
-    put_reason(writer, cut->reason);
-}
-
-enum error ipc_decode_cut_surface(const void *bytes, size_t length, struct ipc_cut_surface *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_cut_surface){0};
-    out->surface = ipc_get_u32(&reader);
-    out->reason = get_reason(&reader);
-    return finish(&reader);
-}
-
-void ipc_encode_extend(struct ipc_writer *writer, const struct ipc_extend *extend)
-{
-    put_type(writer, IPC_EXTEND);
-    ipc_put_text(writer, extend->session_id);
-    ipc_put_u64(writer, (uint64_t)extend->expires_at);
-}
-
-enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_extend){0};
-    out->session_id = ipc_get_text(&reader);
-    out->expires_at = (int64_t)ipc_get_u64(&reader);
-    if (out->session_id == NULL)
-        return ERROR_SYNTAX;
-    return finish(&reader);
-}
-
-void ipc_encode_tls(struct ipc_writer *writer, const struct ipc_tls *tls)
-{
-    put_type(writer, IPC_TLS);
-    ipc_put_u32(writer, tls->surface);
-    ipc_put_text(writer, tls->certificate);
-    ipc_put_text(writer, tls->key);
-    ipc_put_text(writer, tls->client_ca);
-}
-
-enum error ipc_decode_tls(const void *bytes, size_t length, struct ipc_tls *out)
-{
-    struct ipc_reader reader = open_message(bytes, length);
-
-    *out = (struct ipc_tls){0};
-    out->surface = ipc_get_u32(&reader);
-    out->certificate = ipc_get_text(&reader);
-    out->key = ipc_get_text(&reader);
-    out->client_ca = ipc_get_text(&reader);
-    if (out->certificate == NULL || out->key == NULL)
-        return ERROR_SYNTAX;
-    return finish(&reader);
+    for (const struct field *field = messages[type].fields; field->kind != END; field++)
+        get_field(&reader, field, out);
+    return ipc_reader_done(&reader) ? OK : ERROR_SYNTAX;
 }

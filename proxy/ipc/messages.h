@@ -186,39 +186,48 @@ struct ipc_tls {
     const char *client_ca; /* NULL: clients are asked for no certificate */
 };
 
-/* Encoders append a whole message, type first; `writer->failed` if it does not fit. */
-void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type); /* READY, DRAIN */
-void ipc_encode_admit(struct ipc_writer *writer, const struct ipc_admit *admit);
-void ipc_encode_verdict(struct ipc_writer *writer, const struct ipc_verdict *verdict);
-void ipc_encode_dial(struct ipc_writer *writer, const struct ipc_dial *dial);
-void ipc_encode_link(struct ipc_writer *writer, const struct ipc_link *link);
-void ipc_encode_denied(struct ipc_writer *writer, const struct ipc_denied *denied);
-void ipc_encode_refused(struct ipc_writer *writer, const struct ipc_refused *refused);
-void ipc_encode_closed(struct ipc_writer *writer, const struct ipc_closed *closed);
-void ipc_encode_counts(struct ipc_writer *writer, const struct ipc_counts *counts);
-void ipc_encode_cut_session(struct ipc_writer *writer, const struct ipc_cut_session *cut);
-void ipc_encode_cut_surface(struct ipc_writer *writer, const struct ipc_cut_surface *cut);
-void ipc_encode_extend(struct ipc_writer *writer, const struct ipc_extend *extend);
-void ipc_encode_tls(struct ipc_writer *writer, const struct ipc_tls *tls);
-
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
 
-/* Decoders take the whole message; ERROR_SYNTAX if one byte is too many or too few. */
-enum error ipc_decode_bare(const void *bytes, size_t length) MUST_CHECK;
-enum error ipc_decode_admit(const void *bytes, size_t length, struct ipc_admit *out) MUST_CHECK;
-enum error ipc_decode_verdict(const void *bytes, size_t length, struct ipc_verdict *out) MUST_CHECK;
-enum error ipc_decode_dial(const void *bytes, size_t length, struct ipc_dial *out) MUST_CHECK;
-enum error ipc_decode_link(const void *bytes, size_t length, struct ipc_link *out) MUST_CHECK;
-enum error ipc_decode_denied(const void *bytes, size_t length, struct ipc_denied *out) MUST_CHECK;
-enum error ipc_decode_refused(const void *bytes, size_t length, struct ipc_refused *out) MUST_CHECK;
-enum error ipc_decode_closed(const void *bytes, size_t length, struct ipc_closed *out) MUST_CHECK;
-enum error ipc_decode_counts(const void *bytes, size_t length, struct ipc_counts *out) MUST_CHECK;
-enum error ipc_decode_cut_session(const void *bytes, size_t length,
-                                  struct ipc_cut_session *out) MUST_CHECK;
-enum error ipc_decode_cut_surface(const void *bytes, size_t length,
-                                  struct ipc_cut_surface *out) MUST_CHECK;
-enum error ipc_decode_extend(const void *bytes, size_t length, struct ipc_extend *out) MUST_CHECK;
-enum error ipc_decode_tls(const void *bytes, size_t length, struct ipc_tls *out) MUST_CHECK;
+/* Appends a whole message, type first; `writer->failed` if it does not fit. */
+void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message);
+/* Takes the whole message; ERROR_SYNTAX if one byte is too many, too few or not what it may be. */
+enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;
+
+/* Each message by its type: ipc_encode_admit(), ipc_decode_admit() and so on. */
+#define IPC_CODEC(name, type)                                                                      \
+    static inline void ipc_encode_##name(struct ipc_writer *writer,                                \
+                                         const struct ipc_##name *message)                         \
+    {                                                                                              \
+        ipc_encode(writer, type, message);                                                         \
+    }                                                                                              \
+    MUST_CHECK static inline enum error ipc_decode_##name(const void *bytes, size_t length,        \
+                                                          struct ipc_##name *out)                  \
+    {                                                                                              \
+        return ipc_decode(type, bytes, length, out);                                               \
+    }
+IPC_CODEC(admit, IPC_ADMIT)
+IPC_CODEC(verdict, IPC_VERDICT)
+IPC_CODEC(dial, IPC_DIAL)
+IPC_CODEC(link, IPC_LINK)
+IPC_CODEC(denied, IPC_DENIED)
+IPC_CODEC(refused, IPC_REFUSED)
+IPC_CODEC(closed, IPC_CLOSED)
+IPC_CODEC(counts, IPC_COUNTS)
+IPC_CODEC(cut_session, IPC_CUT_SESSION)
+IPC_CODEC(cut_surface, IPC_CUT_SURFACE)
+IPC_CODEC(extend, IPC_EXTEND)
+IPC_CODEC(tls, IPC_TLS)
+
+/* READY and DRAIN, which say nothing more than their type. */
+static inline void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type)
+{
+    ipc_encode(writer, type, NULL);
+}
+
+MUST_CHECK static inline enum error ipc_decode_bare(const void *bytes, size_t length)
+{
+    return ipc_decode(ipc_type_of(bytes, length), bytes, length, NULL);
+}
 
 #endif
