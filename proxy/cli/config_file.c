@@ -1,18 +1,14 @@
 #include "cli/config_file.h"
 
+#include "system/trusted_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-/* Where the build says that the program's data are; folders beside the program come first. */
-#ifndef SIDELOCK_DATA_DIR
-#define SIDELOCK_DATA_DIR "/usr/share/sidelock"
-#endif
 
 #define PATH_BYTES_MAX 4096
 #define SYSTEM_CONFIG  "/etc/sidelock/sidelock.json"
@@ -99,75 +95,37 @@ static int folder_length(const char *path)
     return slash != NULL ? (int)(slash + 1 - path) : 0;
 }
 
-static bool program_folder(char folder[PATH_BYTES_MAX])
-{
-    ssize_t length = readlink("/proc/self/exe", folder, PATH_BYTES_MAX - 1);
-
-    if (length <= 0)
-        return false;
-    folder[length] = '\0';
-    folder[folder_length(folder)] = '\0';
-    return true;
-}
-
-static enum error read_pack_at(char file[PATH_BYTES_MAX], char **text, size_t *length,
-                               const char *format, ...) PRINTF_LIKE(4, 5);
-
-/* Reads a pack at a place made up from the format; `file` receives it. */
-static enum error read_pack_at(char file[PATH_BYTES_MAX], char **text, size_t *length,
-                               const char *format, ...)
-{
-    va_list arguments;
-    int written;
-
-    va_start(arguments, format);
-    written = vsnprintf(file, PATH_BYTES_MAX, format, arguments);
-    va_end(arguments);
-    if (written < 0 || written >= PATH_BYTES_MAX)
-        return ERROR_LIMIT;
-    return read_file(file, text, length);
-}
-
-/* ERROR_NOT_FOUND if no place has the pack; the first place that has it counts. */
-static enum error read_pack(const struct config_bundle *bundle, const char *name, char **text,
-                            size_t *length, char file[PATH_BYTES_MAX])
-{
-    int beside = folder_length(bundle->path);
-    char program[PATH_BYTES_MAX];
-    enum error error;
-
-    if (strchr(name, '/') != NULL)
-        return read_pack_at(file, text, length, "%.*s%s", name[0] == '/' ? 0 : beside, bundle->path,
-                            name);
-    error = read_pack_at(file, text, length, "%.*sdialects/%s.json", beside, bundle->path, name);
-    if (error == ERROR_NOT_FOUND && program_folder(program)) {
-        error = read_pack_at(file, text, length, "%s../config/dialects/%s.json", program, name);
-        if (error == ERROR_NOT_FOUND)
-            error = read_pack_at(file, text, length, "%s../share/sidelock/dialects/%s.json",
-                                 program, name);
-    }
-    if (error == ERROR_NOT_FOUND)
-        error = read_pack_at(file, text, length, "%s/dialects/%s.json", SIDELOCK_DATA_DIR, name);
-    return error;
-}
-
-/* A pack that cannot be had is left out: the loader says where it is named. */
+/*
+ * Reads a pack whose path is relative to the configuration's folder. One that
+ * cannot be used is kept with the reason: the loader says where it is named.
+ */
 static enum error add_pack(struct config_bundle *bundle, const char *name)
 {
     struct config_pack *pack = &bundle->packs[bundle->pack_count];
-    char file[PATH_BYTES_MAX], *text = NULL;
-    enum error error = read_pack(bundle, name, &text, &pack->length, file);
+    char file[PATH_BYTES_MAX], why[TRUSTED_FILE_WHY_SIZE];
+    int beside = name[0] == '/' ? 0 : folder_length(bundle->path);
+    struct buffer text;
+    enum error error = ERROR_LIMIT;
 
-    if (error == ERROR_IO)
-        fprintf(stderr, "sidelock: %s: The dialect pack cannot be read: %s\n", file,
-                strerror(errno));
-    if (error != OK)
-        return error == ERROR_MEMORY ? error : OK;
-    pack->text = text;
+    buffer_init(&text, DIALECT_BYTES_MAX);
+    snprintf(why, sizeof(why), "The dialect pack's path is too long.");
+    if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < PATH_BYTES_MAX)
+        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why);
     pack->name = strdup(name);
+    if (error != OK)
+        pack->why = strdup(why);
+    else if (text.data == NULL)
+        pack->text = strdup("");
     bundle->pack_count++;
-    return pack->name != NULL ? text_list_add(&bundle->pack_files, file, strlen(file))
-                              : ERROR_MEMORY;
+    if (error == OK && text.data != NULL) { /* the buffer's bytes are the pack's now */
+        pack->text = text.data;
+        pack->length = text.length;
+    } else {
+        buffer_clear(&text);
+    }
+    if (pack->name == NULL || (pack->text == NULL && pack->why == NULL))
+        return ERROR_MEMORY;
+    return text_list_add(&bundle->pack_files, file, strlen(file));
 }
 
 static enum error add_packs(struct config_bundle *bundle)
@@ -304,6 +262,7 @@ void config_bundle_clear(struct config_bundle *bundle)
     for (size_t i = 0; i < bundle->pack_count; i++) {
         free((char *)(uintptr_t)bundle->packs[i].name);
         free((char *)(uintptr_t)bundle->packs[i].text);
+        free((char *)(uintptr_t)bundle->packs[i].why);
     }
     free(bundle->packs);
     text_list_clear(&bundle->pack_files);

@@ -7,8 +7,8 @@
  * /etc/sidelock/sidelock.json.
  *
  * Which packs: a name with a '/' is a path, relative to the configuration's
- * folder; any other is NAME.json in `dialects` beside the configuration, or
- * among the packs that came with the program.
+ * folder, of a file that nobody but its owner may change (system/trusted_file.h);
+ * any other is compiled in.
  */
 #ifndef SIDELOCK_CLI_CONFIG_FILE_H
 #define SIDELOCK_CLI_CONFIG_FILE_H

@@ -78,9 +78,8 @@ static enum error read_entry(const char *bytes, size_t length, size_t *at, struc
         header.text_bytes > length - *at - header.name_bytes ||
         bytes[*at + header.name_bytes - 1] != '\0')
         return ERROR_SYNTAX;
-    out->name = bytes + *at;
-    out->text = bytes + *at + header.name_bytes;
-    out->length = header.text_bytes;
+    *out = (struct config_pack){
+        .name = bytes + *at, .text = bytes + *at + header.name_bytes, .length = header.text_bytes};
     *at += (size_t)header.name_bytes + header.text_bytes;
     return OK;
 }

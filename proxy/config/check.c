@@ -82,16 +82,6 @@ const char *config_check_surface_name(const char *text)
                  "hyphens and underscores, and be at most 64 bytes long to name a surface";
 }
 
-const char *config_check_dialect(const char *text)
-{
-    if (strchr(text, '/') != NULL)
-        return has_control(text) ? "must be a path without control characters" : NULL;
-    if (!text_is_name(text))
-        return "must be the name of a shipped pack (mcp, autogen-studio, json-rpc, opaque) or, "
-               "with a '/' in it, a pack's path";
-    return NULL;
-}
-
 const char *config_check_sha256(const char *text)
 {
     if (!text_is_hex(text, SHA256_HEX_SIZE - 1))

@@ -14,8 +14,6 @@ const char *config_check_path(const char *text);
 /* The same, short enough for sun_path (unix(7)). */
 const char *config_check_socket(const char *text);
 const char *config_check_surface_name(const char *text);
-/* A shipped pack's bare name, or (with a '/') a pack's path. */
-const char *config_check_dialect(const char *text);
 const char *config_check_sha256(const char *text);
 /* A JSON pointer (RFC 6901); "" is the whole document. */
 const char *config_check_pointer(const char *text);

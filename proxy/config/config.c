@@ -223,7 +223,7 @@ enum error config_list_packs(const char *text, size_t length, struct text_list *
     {
         const char *pack = json_string_value(json_object_get(surface, "dialect"));
 
-        if (pack != NULL && config_check_dialect(pack) == NULL && error == OK &&
+        if (pack != NULL && strchr(pack, '/') != NULL && error == OK &&
             !text_list_contains(&packs, span_of(pack)))
             error = text_list_add(&packs, pack, strlen(pack));
     }

@@ -2,7 +2,7 @@
  * The configuration: loaded once, checked completely, immutable afterwards.
  * Shapes and defaults are the contract's (config/sidelock.schema.json); this is
  * their form in memory. No I/O: the caller brings the bytes of the file and of
- * every dialect pack it names.
+ * every dialect pack it names by path.
  */
 #ifndef SIDELOCK_CONFIG_CONFIG_H
 #define SIDELOCK_CONFIG_CONFIG_H
@@ -201,15 +201,16 @@ struct config_faults {
     size_t count; /* in order of their lines; faults beyond the maximum are dropped */
 };
 
-/* A dialect pack by the name or path the configuration uses for it. */
+/* A dialect pack that the configuration names by a path, with a '/'; others are compiled in. */
 struct config_pack {
-    const char *name;
+    const char *name; /* as the configuration has it */
     const char *text;
     size_t length;
+    const char *why; /* the sentence why it cannot be used; NULL: it can */
 };
 
 /*
- * Which packs a configuration names, so that the caller can fetch them.
+ * Which packs a configuration names by path, so that the caller can fetch them.
  * ERROR_SYNTAX if the text is not JSON (config_load then says where).
  */
 enum error config_list_packs(const char *text, size_t length, struct text_list *out) MUST_CHECK;

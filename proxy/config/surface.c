@@ -2,6 +2,7 @@
 
 #include "config/listen.h"
 #include "config/route.h"
+#include "dialect/shipped.h"
 
 #include <jansson.h>
 #include <stddef.h>
@@ -101,13 +102,16 @@ static const struct config_table limits_table = CONFIG_TABLE("a surface's limits
 
 /* ---- The dialect ---- */
 
-static const struct config_pack *find_pack(const struct config_reader *reader, const char *name)
+/* The pack by that name; without a text if there is none. */
+static struct config_pack find_pack(const struct config_reader *reader, const char *name)
 {
-    for (size_t i = 0; i < reader->pack_count; i++) {
+    struct span shipped = dialect_shipped(name);
+
+    for (size_t i = 0; strchr(name, '/') != NULL && i < reader->pack_count; i++) {
         if (strcmp(reader->packs[i].name, name) == 0)
-            return &reader->packs[i];
+            return reader->packs[i];
     }
-    return NULL;
+    return (struct config_pack){.name = name, .text = shipped.data, .length = shipped.length};
 }
 
 /* A fault that the pack's parser found, at its own place in the pack. */
@@ -131,22 +135,25 @@ static void read_dialect(struct config_reader *reader, const char *name, json_t 
 {
     struct surface *surface = into;
     struct dialect_fault fault = {.pointer = "", .text = ""};
-    const struct config_pack *pack;
-    char *text = config_reader_text(reader, value, config_check_dialect, CONFIG_TEXT_BYTES_MAX);
+    struct config_pack pack;
+    char *text = config_reader_text(reader, value, config_check_word, CONFIG_TEXT_BYTES_MAX);
 
     (void)name;
     if (text == NULL)
         return;
-    pack = find_pack(reader, text);
     free(text);
-    if (pack == NULL) {
-        config_reader_fault(reader,
-                            "There is no dialect pack \"%.64s\"; name a shipped one (mcp, "
-                            "autogen-studio, json-rpc, opaque) or give a pack's path.",
-                            json_string_value(value));
+    pack = find_pack(reader, json_string_value(value));
+    if (pack.text == NULL) {
+        if (pack.why != NULL)
+            config_reader_fault(reader, "%s", pack.why);
+        else
+            config_reader_fault(reader,
+                                "There is no dialect pack \"%.64s\"; name a shipped one (%s) or, "
+                                "with a '/' in it, a pack's path.",
+                                json_string_value(value), dialect_shipped_names());
         return;
     }
-    switch (dialect_parse(pack->text, pack->length, &surface->dialect, &fault)) {
+    switch (dialect_parse(pack.text, pack.length, &surface->dialect, &fault)) {
     case OK:
         reader->dialect = surface->dialect;
         break;
@@ -154,7 +161,7 @@ static void read_dialect(struct config_reader *reader, const char *name, json_t 
         reader->out_of_memory = true;
         break;
     default:
-        note_pack_fault(reader, pack, &fault);
+        note_pack_fault(reader, &pack, &fault);
     }
 }
 
@@ -169,7 +176,9 @@ static void finish_routes(struct config_reader *reader, json_t *value, struct su
         config_route_check_paths(reader, surface);
         config_reader_leave(reader, place);
     } else if (reader->dialect != NULL) {
-        config_route_read_pack(reader, find_pack(reader, dialect), surface);
+        const struct config_pack pack = find_pack(reader, dialect);
+
+        config_route_read_pack(reader, &pack, surface);
     }
 }
 

@@ -1,14 +1,10 @@
 #include "system/tls_files.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "system/trusted_file.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define CHUNK_BYTES 4096
 
 /* One file on its way into memory. */
 struct reading {
@@ -30,56 +26,18 @@ static enum error fail(const struct reading *reading, const char *format, ...)
     return ERROR_INVALID;
 }
 
-/* Who can read or change it, before a byte of it is read. */
-static enum error check_file(const struct reading *reading, int fd)
+static enum error read_file(const struct reading *reading, struct buffer *out)
 {
-    struct stat facts;
+    char why[TRUSTED_FILE_WHY_SIZE];
+    enum error error = trusted_file_read(
+        reading->path, reading->secret ? TRUSTED_FILE_SECRET : TRUSTED_FILE_POLICY, out, why);
 
-    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
-        return fail(reading, "%.150s is not a regular file.", reading->path);
-    if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        return fail(reading,
-                    "%.150s belongs to uid %u; it must belong to the user who runs Sidelock.",
-                    reading->path, (unsigned)facts.st_uid);
-    if (reading->secret && (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return fail(reading, "%.150s is open to others; run chmod 600 on it.", reading->path);
-    if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        return fail(reading, "%.150s can be changed by others; run chmod go-w on it.",
-                    reading->path);
-    return OK;
-}
-
-static enum error read_bytes(const struct reading *reading, int fd, struct buffer *out)
-{
-    char bytes[CHUNK_BYTES];
-    ssize_t length;
-
-    while ((length = read(fd, bytes, sizeof(bytes))) > 0)
-        buffer_append(out, bytes, (size_t)length);
-    secret_wipe(bytes, sizeof(bytes));
-    if (length < 0)
-        return fail(reading, "%.150s cannot be read: %s.", reading->path, strerror(errno));
-    if (buffer_failed(out))
-        return fail(reading, "%.150s is larger than %zu bytes.", reading->path,
-                    TLS_FILES_BYTES_MAX);
+    if (error != OK)
+        return fail(reading, "%s%s", why,
+                    error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");
     if (out->length == 0 || memchr(out->data, '\0', out->length) != NULL)
         return fail(reading, "%.150s does not hold PEM.", reading->path);
     return OK;
-}
-
-static enum error read_file(const struct reading *reading, struct buffer *out)
-{
-    int fd = open(reading->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    enum error error;
-
-    if (fd < 0)
-        return fail(reading, "%.150s cannot be opened: %s.%s", reading->path, strerror(errno),
-                    errno == ENOENT ? " `sidelock certs init` makes one." : "");
-    error = check_file(reading, fd);
-    if (error == OK)
-        error = read_bytes(reading, fd, out);
-    close(fd);
-    return error;
 }
 
 /* What the files hold, against each other and the clock. */

@@ -165,7 +165,6 @@ start_haproxy() {
 
 write_sidelock() {
     mkdir -m 700 "$dir/state"
-    cp -r "$here/../../config/dialects" "$dir/dialects"
     cat >"$dir/sidelock.json" <<TEXT
 {
   "state_dir": "$dir/state",

@@ -103,12 +103,8 @@ static inline size_t fixture_read(const char *path, char *out, size_t size)
 static inline int fixture_load_config(struct broker_fixture *fixture)
 {
     static struct config_faults faults;
-    static char pack_text[FIXTURE_BYTES];
-    struct config_pack pack = {.name = "opaque", .text = pack_text};
     char text[4096];
 
-    pack.length =
-        fixture_read(SOURCE_DIR "/config/dialects/opaque.json", pack_text, sizeof(pack_text));
     snprintf(text, sizeof(text),
              "{\"state_dir\":\"%s/state\",\"control_socket\":\"%s/control/control.sock\","
              "\"executables\":[\"/bin/true\"],\"surfaces\":{"
@@ -119,7 +115,7 @@ static inline int fixture_load_config(struct broker_fixture *fixture)
              "\"upstream\":{\"socket\":\"%s/nowhere/tools.sock\"},\"dialect\":\"opaque\"}}}",
              fixture->root, fixture->root, fixture->root, fixture->root);
     memset(&faults, 0, sizeof(faults));
-    if (config_load(text, strlen(text), &pack, 1, getuid(), &fixture->config, &faults) != OK) {
+    if (config_load(text, strlen(text), NULL, 0, getuid(), &fixture->config, &faults) != OK) {
         print_error("%s: %s\n", faults.items[0].pointer, faults.items[0].text);
         return -1;
     }

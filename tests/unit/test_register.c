@@ -32,16 +32,9 @@ static struct config *config;
 static int load(void **state)
 {
     static struct config_faults faults;
-    static char pack_text[BYTES_MAX];
-    struct config_pack pack = {.name = "opaque", .text = pack_text};
-    FILE *file = fopen(SOURCE_DIR "/config/dialects/opaque.json", "re");
 
     (void)state;
-    if (file == NULL)
-        return -1;
-    pack.length = fread(pack_text, 1, sizeof(pack_text), file);
-    fclose(file);
-    if (config_load(configuration, sizeof(configuration) - 1, &pack, 1, getuid(), &config,
+    if (config_load(configuration, sizeof(configuration) - 1, NULL, 0, getuid(), &config,
                     &faults) != OK) {
         print_error("%s: %s\n", faults.items[0].pointer, faults.items[0].text);
         return -1;

@@ -1,0 +1,99 @@
+// Dialect packs are policy: the shipped ones are part of the program, and a file of
+// one's own counts only while nobody else can change it.
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { Gate, scratchDir, surface } from './lib/gate.mjs';
+
+const SHIPPED = fileURLToPath(new URL('../../config/dialects/', import.meta.url));
+const dir = scratchDir();
+const pack = path.join(dir, 'own.json');
+
+writeFileSync(
+  pack,
+  readFileSync(path.join(SHIPPED, 'mcp.json'), 'utf8').replace('"ping"', '"own/verb"'),
+  { mode: 0o600 },
+);
+
+function gateOf(dialect, more = {}) {
+  return new Gate(scratchDir(), {
+    surfaces: { own: surface(path.join(dir, 'service.sock'), { dialect, ...more }) },
+  });
+}
+
+async function faultsOf(gate) {
+  const { code, stdout } = await gate.cli('check', '--json');
+  const report = JSON.parse(stdout);
+  assert.equal(code, report.valid ? 0 : 78);
+  return report.faults;
+}
+
+/** The one fault of a configuration that names the pack as it is now. */
+async function refused(words) {
+  const gate = gateOf(pack);
+  const faults = await faultsOf(gate);
+  assert.equal(faults.length, 1);
+  assert.equal(faults[0].pointer, '/surfaces/own/dialect');
+  assert.match(faults[0].text, words);
+  assert.ok(faults[0].text.includes(pack));
+  const served = await gate.cli('serve');
+  assert.equal(served.code, 78, 'and it is not served with');
+  assert.match(served.stderr, words);
+}
+
+describe('a pack of one\'s own', () => {
+  it('is read by its path', async () => {
+    assert.deepEqual(await faultsOf(gateOf(pack, { allow: { verbs: ['own/verb'] } })), []);
+  });
+
+  it('is refused while its group can change it', async () => {
+    chmodSync(pack, 0o620);
+    await refused(/can be changed by others; run chmod go-w on it/);
+  });
+
+  it('is refused while anybody can change it', async () => {
+    chmodSync(pack, 0o602);
+    await refused(/can be changed by others; run chmod go-w on it/);
+  });
+
+  it('is refused if it belongs to somebody else', async (test) => {
+    if (process.getuid() !== 0) {
+      test.skip('only root can give a file away');
+      return;
+    }
+    chmodSync(pack, 0o600);
+    chownSync(pack, 65534, 65534);
+    await refused(/belongs to uid 65534; it must belong to the user who runs Sidelock, or root/);
+    chownSync(pack, 0, 0);
+  });
+
+  it('is named where it is missing', async () => {
+    const faults = await faultsOf(gateOf('./nowhere.json'));
+    assert.equal(faults[0].pointer, '/surfaces/own/dialect');
+    assert.match(faults[0].text, /nowhere\.json cannot be opened: No such file/);
+  });
+});
+
+describe('a bare name', () => {
+  for (const name of ['mcp', 'autogen-studio', 'cdp', 'json-rpc', 'opaque']) {
+    it(`is the shipped pack ${name}`, async () => {
+      const gate = gateOf(name);
+      mkdirSync(path.join(path.dirname(gate.configPath), 'dialects'));
+      writeFileSync(path.join(path.dirname(gate.configPath), 'dialects', `${name}.json`), 'no pack');
+      assert.deepEqual(await faultsOf(gate), []);
+    });
+  }
+
+  it('is no file, wherever one lies', async () => {
+    const gate = gateOf('mine');
+    mkdirSync(path.join(path.dirname(gate.configPath), 'dialects'));
+    for (const folder of ['dialects', '.']) {
+      writeFileSync(path.join(path.dirname(gate.configPath), folder, 'mine.json'), readFileSync(pack));
+    }
+    const faults = await faultsOf(gate);
+    assert.match(faults[0].text, /no dialect pack "mine".*autogen-studio, cdp, json-rpc, mcp, opaque/);
+  });
+});

@@ -1,0 +1,144 @@
+/* trusted_file.c: whose files are read, and which of them are refused before they are. */
+#include "system/trusted_file.h"
+
+#include "temporary.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_BYTES_MAX 16
+#define OTHER_UID      4711
+
+static char root[256], path[512];
+
+static int make_root(void **state)
+{
+    (void)state;
+    if (temporary_make(root) == NULL)
+        return -1;
+    snprintf(path, sizeof(path), "%s/file", root);
+    return 0;
+}
+
+static int remove_root(void **state)
+{
+    (void)state;
+    temporary_remove(root);
+    return 0;
+}
+
+static void write_file(const char *text, mode_t mode)
+{
+    int fd;
+
+    unlink(path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0); /* whatever the umask is */
+    close(fd);
+}
+
+/* Reads the file as it is now; `words` are of the refusal. */
+static void expect(enum trusted_file_kind kind, enum error wanted, const char *words)
+{
+    char why[TRUSTED_FILE_WHY_SIZE] = "";
+    struct buffer text;
+    enum error error;
+
+    buffer_init(&text, FILE_BYTES_MAX);
+    error = trusted_file_read(path, kind, &text, why);
+    if (error != wanted)
+        fail_msg("%s: %s", error_text(error), why);
+    if (error == OK)
+        assert_string_equal(text.length > 0 ? text.data : "", words);
+    else
+        assert_non_null(strstr(why, words));
+    if (error != OK)
+        assert_non_null(strstr(why, path));
+    buffer_clear(&text);
+}
+
+static void test_good(void **state)
+{
+    char link_path[600];
+
+    (void)state;
+    write_file("text", 0644);
+    expect(TRUSTED_FILE_POLICY, OK, "text");
+    write_file("", 0444);
+    expect(TRUSTED_FILE_POLICY, OK, "");
+    write_file("0123456789abcdef", 0600);
+    expect(TRUSTED_FILE_SECRET, OK, "0123456789abcdef");
+    /* A link is followed: what counts is the file that is read. */
+    snprintf(link_path, sizeof(link_path), "%s.real", path);
+    assert_int_equal(rename(path, link_path), 0);
+    assert_int_equal(symlink(link_path, path), 0);
+    expect(TRUSTED_FILE_SECRET, OK, "0123456789abcdef");
+    assert_int_equal(chmod(link_path, 0620), 0);
+    expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "chmod go-w");
+}
+
+static void test_open_to_others(void **state)
+{
+    static const mode_t writable[] = {0620, 0602, 0666, 0622};
+    static const mode_t readable[] = {0640, 0604, 0610, 0601};
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        write_file("text", writable[i]);
+        expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "chmod go-w");
+        expect(TRUSTED_FILE_SECRET, ERROR_DENIED, "chmod 600");
+        write_file("text", readable[i]);
+        expect(TRUSTED_FILE_POLICY, OK, "text");
+        expect(TRUSTED_FILE_SECRET, ERROR_DENIED, "chmod 600");
+    }
+}
+
+static void test_of_another_user(void **state)
+{
+    (void)state;
+    if (geteuid() != 0)
+        skip(); /* only root can give a file away */
+    write_file("text", 0600);
+    assert_int_equal(chown(path, OTHER_UID, 0), 0);
+    expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "belongs to uid 4711");
+    expect(TRUSTED_FILE_SECRET, ERROR_DENIED, "must belong to the user who runs Sidelock");
+}
+
+static void test_no_file(void **state)
+{
+    (void)state;
+    unlink(path);
+    expect(TRUSTED_FILE_POLICY, ERROR_NOT_FOUND, "No such file");
+    assert_int_equal(mkfifo(path, 0600), 0); /* and nobody waits for its other end */
+    expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "regular file");
+    unlink(path);
+    assert_int_equal(mkdir(path, 0700), 0);
+    expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "regular file");
+    rmdir(path);
+    write_file("0123456789abcdef!", 0600);
+    expect(TRUSTED_FILE_POLICY, ERROR_LIMIT, "larger than 16 bytes");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_good, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_open_to_others, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_of_another_user, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_no_file, make_root, remove_root),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
