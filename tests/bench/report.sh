@@ -148,7 +148,7 @@ print_websocket_goals() {
     goal "CPU per message against nginx" "$(ratio sidelock nginx w1 cpu_us)" 1.25
     goal "CPU per message against HAProxy" "$(ratio sidelock haproxy w1 cpu_us)" 1.15
     goal "p99 at 16 connections against nginx" "$(ratio sidelock nginx latency p99_us)" 1.2
-    goal "KiB an idle connection" "$(median sidelock idle idle_bytes | awk '{ print $1 / 1024 }')" 12
+    goal "KiB an idle connection" "$(median sidelock idle idle_bytes | awk '{ print $1 / 1024 }')" 6
     goal "CPU per message among $idle idle connections against none" \
         "$(ratio sidelock sidelock idle among_cpu_us cpu_us)" 1.1
 }
@@ -157,9 +157,18 @@ print_http_goals() {
     goal "CPU per HTTP request against HAProxy" "$(ratio sidelock haproxy http_300 cpu_us)" 1.6
     goal "CPU per result of 64 KiB against HAProxy" "$(ratio sidelock haproxy http_64k cpu_us)" 1.5
     goal "CPU per result of 1 MiB against HAProxy" "$(ratio sidelock haproxy http_1m cpu_us)" 2.7
+    goal "KiB an open stream" "$(median sidelock streams idle_bytes | awk '{ print $1 / 1024 }')" 7.5
+}
+
+print_promises() {
+    local name value most
+    while IFS=$'\t' read -r name value most; do
+        goal "$name" "$value" "$most"
+    done <"$dir/promises"
 }
 
 print_goals() {
     [ "$websocket" = no ] || print_websocket_goals
     [ "$http" = no ] || print_http_goals
+    [ "$promises" = no ] || print_promises
 }

@@ -8,7 +8,7 @@ import { afterEach, describe, it } from 'node:test';
 
 import { FakeGate, handshake, json, result } from './lib/fake_gate.mjs';
 import { run, scratchDir } from './lib/gate.mjs';
-import { until } from './lib/wait.mjs';
+import { settled, until } from './lib/wait.mjs';
 
 const LOST = -31404;
 const REFUSED = -31403;
@@ -318,13 +318,8 @@ describe('what breaks', () => {
     });
     connected.child.stdout.pause();
     connected.say({ jsonrpc: '2.0', id: 1, method: 'x' });
-    let last = -1;
-    let since = performance.now();
-    await until(() => {
-      if (sent !== last) since = performance.now();
-      last = sent;
-      return sent > 0 && performance.now() - since > 500;
-    }, 'the service to be held up');
+    await until(() => sent > 0, 'the first messages');
+    await settled(() => sent, 500);
     assert.ok(stalled && sent < 1000, `${sent} messages were taken`);
     connected.child.stdout.resume();
     await connected.answer(1, 30_000);

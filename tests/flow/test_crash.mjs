@@ -10,7 +10,7 @@ import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, SANITIZED, opaqueSurface, scratchDir } from './lib/gate.mjs';
 import { request } from './lib/raw.mjs';
-import { pause, until } from './lib/wait.mjs';
+import { pause, until, within } from './lib/wait.mjs';
 
 const ROUNDS = 50;
 
@@ -212,18 +212,14 @@ describe('SIGTERM', () => {
     const { open } = await import('./lib/raw.mjs');
     const deaf = await open(gate, 'echo', { token });
     deaf.socket.pause();
-    const start = performance.now();
-    await gate.stop();
-    assert.ok(performance.now() - start < 15_000);
+    await within(gate.stop(), 'the end', 15_000);
     deaf.destroy();
   });
 
-  it('without any connection is quick', async () => {
+  it('without any connection', async () => {
     const gate = await Gate.start(scratchDir(), config({ workers: 3 }));
     assert.equal(gate.workers().length, 3);
-    const start = performance.now();
     await gate.stop();
-    assert.ok(performance.now() - start < (SANITIZED ? 8000 : 3000));
   });
 });
 

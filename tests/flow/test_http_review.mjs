@@ -10,7 +10,7 @@ import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { EventStream, ask, hangUp as hangUpHttp, keepAlive } from './lib/http.mjs';
 import { call } from './lib/mcp_http.mjs';
 import { Raw, hangUp, requestText } from './lib/raw.mjs';
-import { pause, until } from './lib/wait.mjs';
+import { pause, settled, until } from './lib/wait.mjs';
 
 const READ_BYTES = 64 * 1024; // what the gate reads of a service at once
 
@@ -198,19 +198,17 @@ describe('what the service does', () => {
     const event = (data, type = 'message') => `event: ${type}\ndata: ${data}\n\n`;
     const params = { level: 'info', data: 'x'.repeat(16_000) };
     const note = event(JSON.stringify({ jsonrpc: '2.0', method: 'notifications/message', params }));
-    let stalled;
+    let written = 0;
     service.routes['/mcp'] = async (exchange) => {
       await exchange.head(200, [['Content-Type', 'text/event-stream']]);
       await exchange.write(event('/mcp?sessionId=1', 'endpoint'));
-      for (let i = 0; i < 4000 && !exchange.socket.destroyed; i++) {
-        stalled = performance.now();
-        await exchange.write(note);
-      }
+      for (; written < 4000 && !exchange.socket.destroyed; written++) await exchange.write(note);
     };
     const stream = await Raw.connect(gate.port('mcp'), { paused: true });
     const { raw, text } = await connect('mcp');
     stream.send(text({ path: '/mcp', headers: [['Accept', 'text/event-stream']] }));
-    await until(() => stalled && performance.now() - stalled > 300, 'the stream to stall');
+    await until(() => written > 0, 'the stream to begin');
+    assert.ok((await settled(() => written)) < 4000, 'the stream has stalled');
     const say = (options) => text({ ...options, path: '/mcp?sessionId=1' });
     const statuses = [];
     for (let id = 1; id <= 1000; id++) {
@@ -333,7 +331,7 @@ describe('what is cut while it is under way', () => {
     assert.equal((await raw.response()).status, 200);
   });
 
-  it('by the end of the gate, within five seconds', async () => {
+  it('by the end of the gate', async () => {
     const other = scratchDir();
     const own = await Gate.start(other, { surfaces: { http: gate.config.surfaces.http } });
     const { token } = await own.session('http');
@@ -347,9 +345,7 @@ describe('what is cut while it is under way', () => {
     half.send(say({ method: 'POST', path: '/sink', headers: [['Content-Length', 10]], body: 'half' }));
     slow.send(say({ path: '/slow' }));
     await until(() => service.requests.length === seen + 2, 'both requests');
-    const began = performance.now();
     await own.stop();
-    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
     assert.equal((await slow.response()).status, 503);
     for (const raw of [idle, half, silent]) await raw.gone();
     await stream.end();

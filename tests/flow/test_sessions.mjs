@@ -6,11 +6,9 @@ import { after, before, beforeEach, describe, it } from 'node:test';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { NOBODY, cannotBecome, requestAs } from './lib/as_uid.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, SANITIZED, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import { Gate, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { Raw, assertProblem, denied, open, request, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
-
-const CUT_MS = 100;
 
 const dir = scratchDir();
 const service = new WebSocketService(path.join(dir, 'echo.sock'));
@@ -44,40 +42,23 @@ async function live(surface, token) {
   return client;
 }
 
-// Runs a command that must cut connections: how long each took to be closed,
-// from the moment the command was given, less what starting the program costs.
+// Runs a command that must cut connections: how each was closed. How soon is tests/bench's question.
 async function cut(clients, ...command) {
-  const idle = performance.now();
-  await gate.do('help');
-  const startup = performance.now() - idle;
-  const start = performance.now();
   await gate.do(...command);
-  const ends = await Promise.all(clients.map((client) => client.end(5000)));
-  return ends.map((end) => ({ ...end, took: end.at - start - startup }));
-}
-
-function assertQuick(times) {
-  const sorted = [...times].sort((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)];
-  // A machine that is busy with other tests may delay one, not most.
-  assert.ok(median < CUT_MS, `median ${median} ms of ${sorted.map(Math.round)}`);
-  assert.ok(sorted.at(-1) < (SANITIZED ? 20 : 10) * CUT_MS, `slowest ${sorted.at(-1)} ms`);
+  return Promise.all(clients.map((client) => client.end(5000)));
 }
 
 describe('revocation', () => {
-  it('cuts the live socket within 100 ms, with 1008', async () => {
-    const times = [];
+  it('cuts the live socket with 1008', async () => {
     for (let i = 0; i < 9; i++) {
       const { id, token } = await gate.session('echo');
       const client = await live('echo', token);
       const mark = gate.mark();
-      const [{ code, reason, took }] = await cut([client], 'session', 'revoke', id);
-      assert.deepEqual({ code, reason }, { code: 1008, reason: 'session_revoked' });
-      times.push(took);
+      const [end] = await cut([client], 'session', 'revoke', id);
+      assert.deepEqual(end, { code: 1008, reason: 'session_revoked' });
       await gate.audited(mark, { event: 'closed', reason: 'session_revoked', session: id });
       await denied(gate, 'echo', { token }, 401, 'session_revoked');
     }
-    assertQuick(times);
     await until(() => service.peers.every((peer) => peer.ended), 'the links to end');
   });
 
@@ -329,16 +310,13 @@ describe('callers', () => {
 });
 
 describe('the kill switch', () => {
-  it('cuts live sockets within 100 ms and answers 503 until armed', async () => {
+  it('cuts live sockets and answers 503 until armed', async () => {
     const { token } = await gate.session('echo');
-    const times = [];
     for (let i = 0; i < 5; i++) {
       const clients = await Promise.all([live('echo', token), live('echo', token)]);
       const mark = gate.mark();
-      for (const { code, reason, took } of await cut(clients, 'kill', 'echo')) {
-        assert.deepEqual({ code, reason }, { code: 1008, reason: 'surface_killed' });
-        times.push(took);
-      }
+      for (const end of await cut(clients, 'kill', 'echo'))
+        assert.deepEqual(end, { code: 1008, reason: 'surface_killed' });
       await gate.audited(mark, { event: 'closed', reason: 'surface_killed' });
       service.forget();
       await denied(gate, 'echo', { token }, 503, 'surface_killed');
@@ -347,7 +325,6 @@ describe('the kill switch', () => {
       await gate.do('arm', 'echo');
       await (await live('echo', token)).close();
     }
-    assertQuick(times);
   });
 
   it('of one surface leaves the others alone; of all, none', async () => {

@@ -47,21 +47,15 @@ beforeEach(async () => {
 });
 
 // How an attempt to connect ends: before 101 {status, reason}, after it
-// {code, reason}. It must end, and in time.
+// {code, reason}. It must end, and not by the client's patience.
 async function outcome() {
-  const start = performance.now();
-  let result;
   try {
     const client = await Client.open(gate, 'echo', '/ws', { token });
-    const { code, reason } = await client.end(ANSWER_MS);
-    result = { code, reason };
+    return await client.end(ANSWER_MS);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    result = { status: error.status, reason: error.reason };
+    return { status: error.status, reason: error.reason };
   }
-  const took = performance.now() - start;
-  assert.ok(took < ANSWER_MS, `an answer after ${took} ms`);
-  return result;
 }
 
 async function fails(status, reason) {

@@ -49,14 +49,14 @@ export class Client {
     this.messages = []; // Buffer or string as received
     this.pings = [];
     this.pongs = [];
-    this.closed = undefined; // {code, reason, at}
+    this.closed = undefined; // {code, reason}
     connected.add(this);
     socket.on('message', (data, binary) => this.messages.push(binary ? data : data.toString()));
     socket.on('ping', (data) => this.pings.push(data.toString('latin1')));
     socket.on('pong', (data) => this.pongs.push(data.toString('latin1')));
     socket.on('close', (code, reason) => {
       connected.delete(this);
-      this.closed = { code, reason: reason.toString(), at: performance.now() };
+      this.closed = { code, reason: reason.toString() };
     });
     this.opened = new Promise((resolve, reject) => {
       socket.on('open', resolve);

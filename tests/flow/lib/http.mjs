@@ -93,7 +93,7 @@ export class EventStream {
     this.text = '';
     response.setEncoding('utf8');
     response.on('data', (chunk) => (this.text += chunk));
-    response.on('close', () => (this.closedAt = performance.now()));
+    response.on('close', () => (this.closed = true));
   }
 
   // Waits for text, and returns all of what came so far.
@@ -102,10 +102,8 @@ export class EventStream {
     return this.text;
   }
 
-  // Waits for the end; when it was.
   async end(timeoutMs) {
-    await until(() => this.closedAt !== undefined, 'the end of a stream', timeoutMs);
-    return this.closedAt;
+    await until(() => this.closed, 'the end of a stream', timeoutMs);
   }
 
   // The events so far: [{event, id, data}].

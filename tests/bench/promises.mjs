@@ -1,0 +1,160 @@
+// How soon the gate keeps its promises, and that it rests while it waits.
+//
+// promises.mjs: rows of NAME<tab>VALUE<tab>MOST, for tests/bench/run to judge. The
+// program under test is named by the environment variable SIDELOCK.
+import net from 'node:net';
+import path from 'node:path';
+
+import { HttpService } from '../services/http_service.mjs';
+import { OPCODE } from '../services/frames.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client } from '../flow/lib/client.mjs';
+import { Gate, SIDELOCK, cpuSeconds, opaqueSurface, scratchDir, stopAll, surface } from '../flow/lib/gate.mjs';
+import { EventStream, ask } from '../flow/lib/http.mjs';
+import { Raw, open, requestText } from '../flow/lib/raw.mjs';
+import { pause, settled, until } from '../flow/lib/wait.mjs';
+
+const ROUNDS = 15;
+const MIB = 1024 * 1024;
+
+const dir = scratchDir();
+const websocket = new WebSocketService(path.join(dir, 'websocket.sock'));
+const http = new HttpService(path.join(dir, 'http.sock'));
+const surfaces = {
+  websocket: opaqueSurface(websocket.socketPath),
+  stall: opaqueSurface(websocket.socketPath, { limits: { write_timeout_ms: 5000 } }),
+  http: surface(http.socketPath, {
+    dialect: 'opaque',
+    routes: [{ path: '/{any...}', kind: 'http', methods: ['GET'] }],
+  }),
+};
+
+function median(values) {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+}
+
+function row(name, value, most) {
+  console.log(`${name}\t${value.toFixed(2)}\t${most}`);
+}
+
+// Milliseconds until `end`, a promise, from the moment `command` is given; what it
+// costs to start the program, which `help` shows, is taken off.
+async function soon(gate, end, ...command) {
+  const idle = performance.now();
+  await gate.do('help');
+  const begin = performance.now();
+  const ended = end().then(() => performance.now());
+  await gate.do(...command);
+  return (await ended) - begin - (begin - idle);
+}
+
+// Opens, cuts and measures some times over.
+async function cuts(name, gate, connect, commandOf) {
+  const times = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const session = await gate.session(name);
+    const connection = await connect(session.token);
+    times.push(await soon(gate, () => connection.end(5000), ...commandOf(session)));
+    await gate.do('arm', name);
+  }
+  return median(times);
+}
+
+async function cutting(gate) {
+  const connects = {
+    websocket: (token) => Client.open(gate, 'websocket', '/ws', { token }),
+    http: async (token) => {
+      const stream = await EventStream.open(gate, 'http', '/sse', { token });
+      await stream.has('hello');
+      return stream;
+    },
+  };
+  for (const [name, connect] of Object.entries(connects)) {
+    const revoked = await cuts(name, gate, connect, ({ id }) => ['session', 'revoke', id]);
+    row(`ms from a revocation to the end of its connection, ${name}`, revoked, 100);
+    const killed = await cuts(name, gate, connect, () => ['kill', name]);
+    row(`ms from the kill switch to the end of a connection, ${name}`, killed, 100);
+  }
+}
+
+// Processor seconds of some processes while a second passes.
+async function burnt(...pids) {
+  const sum = () => pids.reduce((seconds, pid) => seconds + cpuSeconds(pid), 0);
+  const before = sum();
+  await pause(1000);
+  return sum() - before;
+}
+
+async function outOfDescriptors() {
+  const tight = new Gate(scratchDir(), {
+    surfaces: { websocket: opaqueSurface(websocket.socketPath, { limits: { max_connections: 5000 } }) },
+  });
+  await tight.launch({ command: 'prlimit', prefix: ['--nofile=256:256', SIDELOCK] });
+  const many = Array.from({ length: 300 }, () => net.connect(tight.port('websocket'), '127.0.0.1').on('error', () => {}));
+  await pause(200);
+  row('processor seconds in a second beyond the limit of descriptors', await burnt(tight.pid, ...tight.workers()), 0.3);
+  for (const socket of many) socket.destroy();
+  await tight.stop();
+}
+
+// A client that asks for 32 MiB, reads nothing, says more and half-closes.
+async function stalledClient(gate) {
+  websocket.behave({
+    message: (peer, data) => {
+      for (let i = 0; data.toString() === 'flood' && i < 32; i++) peer.send(Buffer.alloc(MIB, 'x'), OPCODE.binary);
+    },
+  });
+  const { token } = await gate.session('stall');
+  const raw = await open(gate, 'stall', { token });
+  raw.socket.pause();
+  raw.sendFrame({ payload: 'flood' });
+  await until(() => websocket.last?.messages.length === 1, 'the request at the service');
+  await settled(() => websocket.last.socket.writableLength);
+  for (let i = 0; i < 1000; i++) raw.sendFrame({ payload: `and more ${i}` });
+  raw.socket.end();
+  row('processor seconds in a second beside a client that does not read', await burnt(...gate.workers()), 0.4);
+  raw.destroy();
+  websocket.behave();
+}
+
+async function besideStalledAnswer(gate) {
+  const { token } = await gate.session('http');
+  const host = `localhost:${gate.port('http')}`;
+  const raw = await Raw.connect(gate.port('http'), { paused: true });
+  raw.send(requestText({ path: `/big?bytes=${256 * MIB}`, host, token, upgrade: false }));
+  await until(() => http.last?.sent > 0, 'the answer to begin');
+  await settled(() => http.last.sent);
+  const times = [];
+  for (let i = 0; i < 20; i++) {
+    const begin = performance.now();
+    await ask(gate, 'http', '/echo', { token });
+    times.push(performance.now() - begin);
+  }
+  row('ms of a request beside an answer nobody reads, the slowest of 20', Math.max(...times), 1000);
+  raw.destroy();
+}
+
+async function ending(gate) {
+  const { token } = await gate.session('http');
+  const stream = await EventStream.open(gate, 'http', '/sse', { token });
+  await stream.has('hello');
+  const begin = performance.now();
+  await gate.stop();
+  row('ms from SIGTERM to the end of a gate with an open stream', performance.now() - begin, 5000);
+  const idle = await Gate.start(scratchDir(), { surfaces });
+  const idleBegin = performance.now();
+  await idle.stop();
+  row('ms from SIGTERM to the end of a gate without connections', performance.now() - idleBegin, 3000);
+}
+
+await Promise.all([websocket.start(), http.start()]);
+const gate = await Gate.start(dir, { surfaces });
+try {
+  await cutting(gate);
+  await outOfDescriptors();
+  await stalledClient(gate);
+  await besideStalledAnswer(gate);
+  await ending(gate);
+} finally {
+  await stopAll(gate, websocket, http);
+}
