@@ -4,18 +4,14 @@
 
 #include "system/audit.h"
 #include "temporary.h"
+#include "unit.h"
 
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 
-#include <cmocka.h>
-
-#define AUDIT_TEST(test)                                                                           \
-    cmocka_unit_test_setup_teardown(test, audit_fixture_make, audit_fixture_drop)
-#define ZEROS          "0000000000000000000000000000000000000000000000000000000000000000"
-#define FILE_BYTES_MAX (1024 * 1024)
+#define AUDIT_TEST(test) TEST_BETWEEN(test, audit_fixture_make, audit_fixture_drop)
+#define ZEROS            "0000000000000000000000000000000000000000000000000000000000000000"
+#define FILE_BYTES_MAX   (1024 * 1024)
 
 struct fixture {
     char root[TEMPORARY_PATH_SIZE];

@@ -8,16 +8,12 @@
 #include "store/database.h"
 #include "store/store.h"
 #include "temporary.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 
-#include <cmocka.h>
-
-#define NOW 1700000000
-#define STORE_TEST(test)                                                                           \
-    cmocka_unit_test_setup_teardown(test, store_fixture_make, store_fixture_drop)
+#define NOW              1700000000
+#define STORE_TEST(test) TEST_BETWEEN(test, store_fixture_make, store_fixture_drop)
 
 struct fixture {
     char root[TEMPORARY_PATH_SIZE];

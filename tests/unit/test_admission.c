@@ -1,13 +1,11 @@
 /* admission.c: each step of the decision, one question at a time. */
 #include "policy/admission.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static void fill(struct text_list *list, const char *const *items)
 {
@@ -20,13 +18,12 @@ static void expect(enum reason given, enum reason wanted)
     assert_string_equal(reason_info(given)->code, reason_info(wanted)->code);
 }
 
-static void test_callers(void **state)
+TEST(test_callers)
 {
     uint32_t uids[] = {0, 1000};
     struct surface surface = {.caller_uids = uids, .caller_uid_count = 2, .callers_named = true};
     struct request request = {.caller_known = true, .caller_uid = 1000};
 
-    (void)state;
     expect(admission_caller(&surface, &request), REASON_ALLOWED);
     request.caller_uid = 0;
     expect(admission_caller(&surface, &request), REASON_ALLOWED);
@@ -42,7 +39,7 @@ static void test_callers(void **state)
     expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
 }
 
-static void test_paths(void **state)
+TEST(test_paths)
 {
     static const struct {
         const char *pattern, *path;
@@ -88,20 +85,18 @@ static void test_paths(void **state)
         {"/api/mcp/ws/{sid}", "/api/mcp/wx/12", false},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (admission_path_matches(cases[i].pattern, cases[i].path) != cases[i].matches)
             fail_msg("%s and %s", cases[i].pattern, cases[i].path);
     }
 }
 
-static void test_route(void **state)
+TEST(test_route)
 {
     char exact[] = "/api/ws", named[] = "/api/{id}", other[] = "/other";
     struct route routes[] = {{.path = exact}, {.path = named}, {.path = other}};
     struct surface surface = {.routes = routes, .route_count = 3};
 
-    (void)state;
     assert_ptr_equal(admission_route(&surface, "/api/ws", true), &routes[0]);
     assert_ptr_equal(admission_route(&surface, "/api/x", true), &routes[1]);
     assert_ptr_equal(admission_route(&surface, "/other", true), &routes[2]);
@@ -112,7 +107,7 @@ static void test_route(void **state)
 }
 
 /* An upgrade is for the WebSocket of a path, the rest for its other route. */
-static void test_route_of_either_kind(void **state)
+TEST(test_route_of_either_kind)
 {
     char path[] = "/mcp", rest[] = "/{any...}";
     struct route routes[] = {{.path = path, .kind = ROUTE_WEBSOCKET},
@@ -120,7 +115,6 @@ static void test_route_of_either_kind(void **state)
                              {.path = rest, .kind = ROUTE_HTTP}};
     struct surface surface = {.routes = routes, .route_count = 3};
 
-    (void)state;
     assert_ptr_equal(admission_route(&surface, "/mcp", true), &routes[0]);
     assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[1]);
     assert_ptr_equal(admission_route(&surface, "/x/y", false), &routes[2]);
@@ -131,7 +125,7 @@ static void test_route_of_either_kind(void **state)
 }
 
 /* A closed route hides those after it, from either kind of request. */
-static void test_closed_route(void **state)
+TEST(test_closed_route)
 {
     char socket[] = "/api/ws/{id}", shut[] = "/api/ws/{any...}", any[] = "/api/{any...}";
     char late[] = "/api/ws/a/b";
@@ -141,7 +135,6 @@ static void test_closed_route(void **state)
                              {.path = late, .kind = ROUTE_WEBSOCKET}};
     struct surface surface = {.routes = routes, .route_count = 4};
 
-    (void)state;
     assert_ptr_equal(admission_route(&surface, "/api/ws/1", true), &routes[0]);
     assert_ptr_equal(admission_route(&surface, "/api/ws/1", false), &routes[0]);
     assert_null(admission_route(&surface, "/api/ws/a/b", true));
@@ -161,11 +154,10 @@ static void expect_methods(const struct route *route, const char *wanted)
     buffer_clear(&out);
 }
 
-static void test_methods(void **state)
+TEST(test_methods)
 {
     struct route route = {.kind = ROUTE_WEBSOCKET};
 
-    (void)state;
     expect_methods(&route, "GET");
     route.kind = ROUTE_MCP_HTTP;
     expect_methods(&route, "POST, GET, DELETE");
@@ -178,12 +170,11 @@ static void test_methods(void **state)
     text_list_clear(&route.methods);
 }
 
-static void test_http_method(void **state)
+TEST(test_http_method)
 {
     struct route route = {.kind = ROUTE_HTTP};
     struct request request = {.method = "POST"};
 
-    (void)state;
     fill(&route.methods, (const char *[]){"POST", "GET", NULL});
     expect_methods(&route, "POST, GET, HEAD");
     expect(admission_method(&route, &request), REASON_ALLOWED);
@@ -207,14 +198,13 @@ static void test_http_method(void **state)
     expect(admission_method(&route, &request), REASON_ALLOWED);
 }
 
-static void test_method(void **state)
+TEST(test_method)
 {
     static const char *const refused[] = {"HEAD",  "POST",  "PUT", "DELETE", "CONNECT", "OPTIONS",
                                           "TRACE", "PATCH", "get", "Get",    "GETS",    ""};
     struct route route = {.kind = ROUTE_WEBSOCKET};
     struct request request = {.method = "GET", .upgrade = true};
 
-    (void)state;
     expect(admission_method(&route, &request), REASON_ALLOWED);
     request.upgrade = false;
     expect(admission_method(&route, &request), REASON_UPGRADE_REQUIRED);
@@ -241,11 +231,10 @@ static void expect_offer(const struct route *route, const char *sent, enum reaso
     buffer_clear(&offer);
 }
 
-static void test_subprotocols(void **state)
+TEST(test_subprotocols)
 {
     struct route route = {0};
 
-    (void)state;
     fill(&route.subprotocols, (const char *[]){"mcp", "v2.mcp", NULL});
     expect_offer(&route, NULL, REASON_ALLOWED, "");
     expect_offer(&route, "", REASON_ALLOWED, "");
@@ -278,12 +267,11 @@ static void test_subprotocols(void **state)
     expect_offer(&route, "mcp", REASON_SUBPROTOCOL_MISMATCH, NULL);
 }
 
-static void test_subprotocol_limits(void **state)
+TEST(test_subprotocol_limits)
 {
     struct route route = {0};
     char longest[ADMISSION_SUBPROTOCOL_BYTES_MAX + 2], many[256] = "a";
 
-    (void)state;
     memset(longest, 'a', sizeof(longest));
     longest[ADMISSION_SUBPROTOCOL_BYTES_MAX] = '\0';
     fill(&route.subprotocols, (const char *[]){longest, "a", NULL});
@@ -297,17 +285,4 @@ static void test_subprotocol_limits(void **state)
     strcat(many, ",b");
     expect_offer(&route, many, REASON_HEADER_INVALID, NULL);
     text_list_clear(&route.subprotocols);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_callers),      cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_route),        cmocka_unit_test(test_route_of_either_kind),
-        cmocka_unit_test(test_closed_route), cmocka_unit_test(test_methods),
-        cmocka_unit_test(test_http_method),  cmocka_unit_test(test_method),
-        cmocka_unit_test(test_subprotocols), cmocka_unit_test(test_subprotocol_limits),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

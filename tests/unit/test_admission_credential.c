@@ -1,15 +1,12 @@
 /* admission.c: the one credential of a request, and tokens where none may be. */
 #include "policy/admission.h"
 #include "policy/token.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define NOW 1700000000
 
@@ -39,9 +36,8 @@ static void expect_no_credential(const char *authorization, const char *subproto
     assert_int_equal(found.kind, CREDENTIAL_NONE);
 }
 
-static void test_credentials(void **state)
+TEST(test_credentials)
 {
-    (void)state;
     expect_credential("Bearer a.b.c", NULL, CREDENTIAL_BEARER, "a.b.c");
     expect_credential("bearer a.b.c", NULL, CREDENTIAL_BEARER, "a.b.c");
     expect_credential("BEARER a.b.c", "mcp, other", CREDENTIAL_BEARER, "a.b.c");
@@ -85,12 +81,11 @@ static void expect_cookie(const struct request *request, enum credential_kind ki
 }
 
 /* A browser sends its cookie with everything: it counts only where nothing else is shown. */
-static void test_cookie(void **state)
+TEST(test_cookie)
 {
     struct request request = {.cookie = "c"};
     struct credential found = {0};
 
-    (void)state;
     expect_cookie(&request, CREDENTIAL_COOKIE, "c");
     request.subprotocols = "mcp";
     expect_cookie(&request, CREDENTIAL_COOKIE, "c");
@@ -125,7 +120,7 @@ static char *mint(void)
     return token;
 }
 
-static void test_token_in_query(void **state)
+TEST(test_token_in_query)
 {
     static const char *const hiding[] = {
         "%s",
@@ -146,7 +141,6 @@ static void test_token_in_query(void **state)
     };
     char *token = mint(), query[TOKEN_BYTES_MAX + 64], found[TOKEN_BYTES_MAX + 1];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(hiding) / sizeof(hiding[0]); i++) {
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -166,7 +160,7 @@ static void test_token_in_query(void **state)
     free(token);
 }
 
-static void test_no_token_in_query(void **state)
+TEST(test_no_token_in_query)
 {
     static const char *const queries[] = {
         "",
@@ -181,23 +175,10 @@ static void test_no_token_in_query(void **state)
     };
     char *token = mint(), found[TOKEN_BYTES_MAX + 1];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
         assert_false(admission_token_in_query(queries[i], found, sizeof(found)));
     assert_false(admission_token_in_query(NULL, found, sizeof(found)));
     token[strlen(token) - 1] = '\0'; /* a signature too short */
     assert_false(admission_token_in_query(token, found, sizeof(found)));
     free(token);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_credentials),
-        cmocka_unit_test(test_cookie),
-        cmocka_unit_test(test_token_in_query),
-        cmocka_unit_test(test_no_token_in_query),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

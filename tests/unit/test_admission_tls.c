@@ -1,12 +1,10 @@
 /* admission.c: what is different on a surface that speaks TLS. */
 #include "policy/admission.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define LISTED   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define UNLISTED "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"
@@ -22,11 +20,10 @@ static void expect(enum reason given, enum reason wanted)
     assert_string_equal(reason_info(given)->code, reason_info(wanted)->code);
 }
 
-static void test_origin(void **state)
+TEST(test_origin)
 {
     const struct surface surface = {.tls = &tls};
 
-    (void)state;
     expect(admission_origin(&surface, &high, NULL), REASON_ALLOWED);
     expect(admission_origin(&surface, &high, "https://localhost:8443"), REASON_ALLOWED);
     expect(admission_origin(&surface, &high, "https://[::1]:8443"), REASON_ALLOWED);
@@ -40,20 +37,18 @@ static void test_origin(void **state)
 }
 
 /* A page of a plain surface is no page of this one, and the other way round. */
-static void test_origin_of_plain(void **state)
+TEST(test_origin_of_plain)
 {
     const struct surface surface = {.tls = NULL};
 
-    (void)state;
     expect(admission_origin(&surface, &high, "http://localhost:8443"), REASON_ALLOWED);
     expect(admission_origin(&surface, &high, "https://localhost:8443"), REASON_ORIGIN_MISMATCH);
 }
 
-static void test_host(void **state)
+TEST(test_host)
 {
     const struct surface secure = {.tls = &tls}, plain = {.tls = NULL};
 
-    (void)state;
     expect(admission_host(&secure, &high, "localhost:8443"), REASON_ALLOWED);
     expect(admission_host(&secure, &https, "localhost"), REASON_ALLOWED);
     expect(admission_host(&secure, &https, "[::1]"), REASON_ALLOWED);
@@ -63,7 +58,7 @@ static void test_host(void **state)
     expect(admission_host(&plain, &http, "localhost"), REASON_ALLOWED);
 }
 
-static void test_certificates(void **state)
+TEST(test_certificates)
 {
     char listed[] = LISTED;
     char *items[] = {listed};
@@ -71,7 +66,6 @@ static void test_certificates(void **state)
     struct surface surface = {.tls = &tls, .caller_certificates = {.items = items, .count = 1}};
     struct request request = {.caller_known = true, .caller_uid = 1000, .secure = true};
 
-    (void)state;
     expect(admission_caller(&surface, &request), REASON_CERTIFICATE_REFUSED);
     request.certificate = "";
     expect(admission_caller(&surface, &request), REASON_CERTIFICATE_REFUSED);
@@ -93,16 +87,4 @@ static void test_certificates(void **state)
     request.caller_uid = 1000;
     request.certificate = NULL;
     expect(admission_caller(&surface, &request), REASON_CERTIFICATE_REFUSED);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_origin),
-        cmocka_unit_test(test_origin_of_plain),
-        cmocka_unit_test(test_host),
-        cmocka_unit_test(test_certificates),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,7 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-static void test_a_line(void **state)
+AUDIT_TEST(test_a_line)
 {
     struct fixture *fixture = *state;
     struct stat facts;
@@ -45,7 +45,7 @@ static void test_a_line(void **state)
     expect_intact(fixture, 1);
 }
 
-static void test_chain_goes_on_after_reopening(void **state)
+AUDIT_TEST(test_chain_goes_on_after_reopening)
 {
     struct fixture *fixture = *state;
     json_t *line;
@@ -63,7 +63,7 @@ static void test_chain_goes_on_after_reopening(void **state)
     json_decref(line);
 }
 
-static void test_rotation(void **state)
+AUDIT_TEST(test_rotation)
 {
     struct fixture *fixture = *state;
     struct audit_verdict first, second;
@@ -84,7 +84,7 @@ static void test_rotation(void **state)
     assert_string_equal(first.last_digest, second.first_prev);
 }
 
-static void test_reopen_fails(void **state)
+AUDIT_TEST(test_reopen_fails)
 {
     struct fixture *fixture = *state;
     char moved[400];
@@ -100,7 +100,7 @@ static void test_reopen_fails(void **state)
     expect_intact(fixture, 2);
 }
 
-static void test_long_values_are_cut(void **state)
+AUDIT_TEST(test_long_values_are_cut)
 {
     struct fixture *fixture = *state;
     char value[AUDIT_VALUE_BYTES_MAX + 100];
@@ -133,7 +133,7 @@ static void test_long_values_are_cut(void **state)
 }
 
 /* Values that grow sixfold by escaping cannot push the end of the line out. */
-static void test_long_lines_are_cut(void **state)
+AUDIT_TEST(test_long_lines_are_cut)
 {
     struct fixture *fixture = *state;
     char value[AUDIT_VALUE_BYTES_MAX], name[16];
@@ -169,7 +169,7 @@ static void test_long_lines_are_cut(void **state)
 }
 
 /* Lines of every length around the limit: each can be ended. */
-static void test_lines_just_below_the_limit(void **state)
+AUDIT_TEST(test_lines_just_below_the_limit)
 {
     struct fixture *fixture = *state;
     char value[AUDIT_VALUE_BYTES_MAX], name[16];
@@ -191,7 +191,7 @@ static void test_lines_just_below_the_limit(void **state)
 }
 
 /* A mistake of a caller must not make a line that nobody can read back. */
-static void test_a_name_twice(void **state)
+AUDIT_TEST(test_a_name_twice)
 {
     static const char *const taken[] = {"seq", "time", "event", "prev", "x"};
     struct fixture *fixture = *state;
@@ -207,7 +207,7 @@ static void test_a_name_twice(void **state)
 }
 
 /* A disk that takes no more: an error, then the chain goes on as if nothing had been. */
-static void test_failed_write(void **state)
+AUDIT_TEST(test_failed_write)
 {
     struct fixture *fixture = *state;
     const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
@@ -226,21 +226,4 @@ static void test_failed_write(void **state)
     }
     expect_intact(fixture, 6);
     signal(SIGXFSZ, SIG_DFL);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        AUDIT_TEST(test_a_line),
-        AUDIT_TEST(test_chain_goes_on_after_reopening),
-        AUDIT_TEST(test_rotation),
-        AUDIT_TEST(test_reopen_fails),
-        AUDIT_TEST(test_long_values_are_cut),
-        AUDIT_TEST(test_long_lines_are_cut),
-        AUDIT_TEST(test_lines_just_below_the_limit),
-        AUDIT_TEST(test_a_name_twice),
-        AUDIT_TEST(test_failed_write),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

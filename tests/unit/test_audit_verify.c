@@ -2,7 +2,7 @@
 #include "audit_fixture.h"
 
 /* Every single byte of the log, changed: none goes unnoticed. */
-static void test_every_changed_byte_is_noticed(void **state)
+AUDIT_TEST(test_every_changed_byte_is_noticed)
 {
     struct fixture *fixture = *state;
     size_t length, last;
@@ -24,7 +24,7 @@ static void test_every_changed_byte_is_noticed(void **state)
     free(bytes);
 }
 
-static void test_lines_taken_out(void **state)
+AUDIT_TEST(test_lines_taken_out)
 {
     struct fixture *fixture = *state;
     size_t length;
@@ -41,7 +41,7 @@ static void test_lines_taken_out(void **state)
     free(bytes);
 }
 
-static void test_lines_swapped_doubled_added(void **state)
+AUDIT_TEST(test_lines_swapped_doubled_added)
 {
     struct fixture *fixture = *state;
     struct buffer file;
@@ -74,7 +74,7 @@ static void test_lines_swapped_doubled_added(void **state)
 }
 
 /* The log cut at every byte: a cut between lines is no fault of this file, any other is torn. */
-static void test_torn_at_every_byte(void **state)
+AUDIT_TEST(test_torn_at_every_byte)
 {
     struct fixture *fixture = *state;
     size_t length, whole = 0;
@@ -104,7 +104,7 @@ static void test_torn_at_every_byte(void **state)
     free(bytes);
 }
 
-static void test_recovery_goes_around_a_torn_line(void **state)
+AUDIT_TEST(test_recovery_goes_around_a_torn_line)
 {
     struct fixture *fixture = *state;
     char digest[SHA256_HEX_SIZE];
@@ -141,7 +141,7 @@ static void test_recovery_goes_around_a_torn_line(void **state)
 }
 
 /* Torn, recovered, and the recovery torn as well. */
-static void test_torn_twice(void **state)
+AUDIT_TEST(test_torn_twice)
 {
     struct fixture *fixture = *state;
     size_t length;
@@ -163,7 +163,7 @@ static void test_torn_twice(void **state)
     free(bytes);
 }
 
-static void test_verify_refuses_what_is_no_log(void **state)
+AUDIT_TEST(test_verify_refuses_what_is_no_log)
 {
     struct fixture *fixture = *state;
     struct audit_verdict verdict;
@@ -190,7 +190,7 @@ static void test_verify_refuses_what_is_no_log(void **state)
 }
 
 /* Lines whose digests join but whose numbers do not. */
-static void test_numbers_must_follow(void **state)
+AUDIT_TEST(test_numbers_must_follow)
 {
     static const unsigned numbers[][2] = {{1, 1}, {1, 3}, {5, 4}, {5, 6}};
     struct fixture *fixture = *state;
@@ -212,16 +212,4 @@ static void test_numbers_must_follow(void **state)
             expect_bad(fixture, 2);
         buffer_clear(&file);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        AUDIT_TEST(test_every_changed_byte_is_noticed),    AUDIT_TEST(test_lines_taken_out),
-        AUDIT_TEST(test_lines_swapped_doubled_added),      AUDIT_TEST(test_torn_at_every_byte),
-        AUDIT_TEST(test_recovery_goes_around_a_torn_line), AUDIT_TEST(test_torn_twice),
-        AUDIT_TEST(test_verify_refuses_what_is_no_log),    AUDIT_TEST(test_numbers_must_follow),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,11 @@
 #include "system/authority.h"
 
 #include "system/certificate.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -29,6 +27,8 @@ static int tear_down(void **state)
     authority_pair_clear(&authority);
     return 0;
 }
+
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 
 static struct span certificate_of(const struct authority_pair *pair)
 {
@@ -100,12 +100,11 @@ static void issue(enum authority_use use, const char *name, unsigned days,
     text_list_clear(&names);
 }
 
-static void test_server(void **state)
+TEST(test_server)
 {
     struct authority_pair pair;
     X509 *certificate;
 
-    (void)state;
     issue(AUTHORITY_SERVER, "::1", 30, &pair);
     certificate = parse(&pair);
     assert_int_equal(verify(certificate, "localhost", NULL, X509_PURPOSE_SSL_SERVER), X509_V_OK);
@@ -118,13 +117,12 @@ static void test_server(void **state)
     authority_pair_clear(&pair);
 }
 
-static void test_client(void **state)
+TEST(test_client)
 {
     struct authority_pair pair;
     struct certificate_facts facts;
     X509 *certificate;
 
-    (void)state;
     issue(AUTHORITY_CLIENT, NULL, 30, &pair);
     certificate = parse(&pair);
     assert_int_equal(verify(certificate, NULL, NULL, X509_PURPOSE_SSL_CLIENT), X509_V_OK);
@@ -137,7 +135,7 @@ static void test_client(void **state)
     authority_pair_clear(&pair);
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
     static const char *const permitted[] = {"localhost",  "studio.localhost", "a.b-c.localhost",
                                             "127.0.0.1",  "127.255.0.9",      "::1",
@@ -163,7 +161,6 @@ static void test_names(void **state)
                                           "127.1",
                                           "::ffff:127.0.0.1"};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++) {
         if (!authority_permits(permitted[i]))
             fail_msg("refused: %s", permitted[i]);
@@ -214,9 +211,8 @@ static int verify_forged(int kind, const char *value, const char *host, const ch
     return result;
 }
 
-static void test_stolen_key(void **state)
+TEST(test_stolen_key)
 {
-    (void)state;
     assert_int_equal(verify_forged(NID_subject_alt_name, "DNS:x.localhost", "x.localhost", NULL),
                      X509_V_OK);
     assert_int_equal(verify_forged(NID_subject_alt_name, "DNS:example.com", "example.com", NULL),
@@ -227,12 +223,11 @@ static void test_stolen_key(void **state)
                      X509_V_ERR_PERMITTED_VIOLATION);
 }
 
-static void test_lifetime(void **state)
+TEST(test_lifetime)
 {
     struct certificate_facts facts;
     struct authority_pair pair;
 
-    (void)state;
     assert_int_equal(certificate_read(certificate_of(&authority), &facts), OK);
     assert_true(facts.authority);
     assert_int_equal(facts.not_after, NOW + 100 * DAY_S);
@@ -252,13 +247,12 @@ static void test_lifetime(void **state)
     authority_pair_clear(&pair);
 }
 
-static void test_faults(void **state)
+TEST(test_faults)
 {
     struct authority_request request = {
         .use = AUTHORITY_CLIENT, .subject = "x", .now = NOW + 101 * DAY_S, .days = 1};
     struct authority_pair pair, other, mixed;
 
-    (void)state;
     assert_int_equal(authority_issue(&authority, &request, &pair), ERROR_STATE);
     request.now = NOW;
     assert_int_equal(authority_create("Other", NOW, 1, &other), OK);
@@ -269,15 +263,4 @@ static void test_faults(void **state)
     request.use = AUTHORITY_SERVER; /* without a name */
     assert_int_equal(authority_issue(&authority, &request, &pair), ERROR_INVALID);
     authority_pair_clear(&other);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_server),   cmocka_unit_test(test_client),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_stolen_key),
-        cmocka_unit_test(test_lifetime), cmocka_unit_test(test_faults),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,20 +1,17 @@
 /* buffer.c: growth, the ceiling, and JSON strings from hostile bytes. */
 #include "base/buffer.h"
 
+#include "unit.h"
+
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_appends(void **state)
+TEST(test_appends)
 {
     struct buffer buffer;
 
-    (void)state;
     buffer_init(&buffer, 1 << 20);
     buffer_append_text(&buffer, "one ");
     buffer_append(&buffer, "two!", 3);
@@ -39,11 +36,10 @@ static void test_appends(void **state)
     buffer_wipe(&buffer);
 }
 
-static void test_ceiling(void **state)
+TEST(test_ceiling)
 {
     struct buffer buffer;
 
-    (void)state;
     buffer_init(&buffer, 8);
     buffer_append_text(&buffer, "12345678");
     assert_false(buffer_failed(&buffer));
@@ -68,12 +64,11 @@ static void test_ceiling(void **state)
     buffer_clear(&buffer);
 }
 
-static void test_reserve(void **state)
+TEST(test_reserve)
 {
     struct buffer buffer;
     char *room;
 
-    (void)state;
     buffer_init(&buffer, 1000);
     buffer_append_text(&buffer, "head:");
     room = buffer_reserve(&buffer, 900);
@@ -84,11 +79,10 @@ static void test_reserve(void **state)
     buffer_clear(&buffer);
 }
 
-static void test_consume_and_truncate(void **state)
+TEST(test_consume_and_truncate)
 {
     struct buffer buffer;
 
-    (void)state;
     buffer_init(&buffer, 12);
     buffer_consume(&buffer, 0);
     buffer_consume(&buffer, 5);
@@ -133,9 +127,8 @@ static void expect_json(const char *bytes, size_t length, const char *expected)
     buffer_clear(&buffer);
 }
 
-static void test_json_strings(void **state)
+TEST(test_json_strings)
 {
-    (void)state;
     expect_json("", 0, "\"\"");
     expect_json("plain", 5, "\"plain\"");
     expect_json("a\"b\\c/", 6, "\"a\\\"b\\\\c/\"");
@@ -145,7 +138,7 @@ static void test_json_strings(void **state)
 }
 
 /* RFC 3629 section 3: overlong forms, surrogates, beyond U+10FFFF, cut and stray bytes. */
-static void test_json_strings_from_bad_utf8(void **state)
+TEST(test_json_strings_from_bad_utf8)
 {
     static const char *const bad[] = {
         "\x80",
@@ -167,7 +160,6 @@ static void test_json_strings_from_bad_utf8(void **state)
         "\xe2\x28\xa1",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         struct buffer buffer;
         json_t *value;
@@ -185,9 +177,8 @@ static void test_json_strings_from_bad_utf8(void **state)
 }
 
 /* Every code point's encoding goes through unharmed, and jansson reads it back. */
-static void test_json_strings_round_trip(void **state)
+TEST(test_json_strings_round_trip)
 {
-    (void)state;
     for (unsigned code = 1; code <= 0x10ffff; code += code < 0x3000 ? 1 : 251) {
         unsigned char text[5] = {0};
         struct buffer buffer;
@@ -220,19 +211,4 @@ static void test_json_strings_round_trip(void **state)
         json_decref(value);
         buffer_clear(&buffer);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_appends),
-        cmocka_unit_test(test_ceiling),
-        cmocka_unit_test(test_reserve),
-        cmocka_unit_test(test_consume_and_truncate),
-        cmocka_unit_test(test_json_strings),
-        cmocka_unit_test(test_json_strings_from_bad_utf8),
-        cmocka_unit_test(test_json_strings_round_trip),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,14 @@
 /* caller.c: the uid at the other end, and never a uid that is not there. */
 #include "system/caller.h"
 
+#include "unit.h"
+
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define NOBODY    65534
 #define UNTOUCHED 4242
@@ -92,11 +90,10 @@ static void expect_nobody(int fd, enum error wanted)
     assert_int_equal(uid, UNTOUCHED);
 }
 
-static void test_ourselves(void **state)
+TEST(test_ourselves)
 {
     static const int families[] = {AF_INET, AF_INET6};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct link link = connect_link(families[i]);
         uint32_t uid = UNTOUCHED;
@@ -108,7 +105,7 @@ static void test_ourselves(void **state)
 }
 
 /* A client that speaks IPv4 to a socket of both families. */
-static void test_mapped(void **state)
+TEST(test_mapped)
 {
     struct sockaddr_storage address;
     struct sockaddr_in v4 = {.sin_family = AF_INET};
@@ -116,7 +113,6 @@ static void test_mapped(void **state)
     uint32_t uid = UNTOUCHED;
     int listener, client, accepted;
 
-    (void)state;
     ((struct sockaddr_in6 *)&address)->sin6_addr = in6addr_any;
     listener = listen_at(&address, length);
     v4.sin_port = ((struct sockaddr_in6 *)&address)->sin6_port;
@@ -132,7 +128,7 @@ static void test_mapped(void **state)
 }
 
 /* Another user's process: the uid is its own, not that of who looks. */
-static void test_another_user(void **state)
+TEST(test_another_user)
 {
     struct sockaddr_storage address;
     socklen_t length = loopback(AF_INET, &address);
@@ -140,7 +136,6 @@ static void test_another_user(void **state)
     int listener, accepted;
     pid_t child;
 
-    (void)state;
     if (getuid() != 0)
         skip(); /* only root can become somebody else */
     listener = listen_at(&address, length);
@@ -166,23 +161,21 @@ static void test_another_user(void **state)
 }
 
 /* A closed socket is nobody's: the kernel then says uid 0, which must not pass for root. */
-static void test_peer_has_closed(void **state)
+TEST(test_peer_has_closed)
 {
     struct link link = connect_link(AF_INET);
 
-    (void)state;
     close(link.client);
     link.client = -1;
     expect_nobody(link.accepted, ERROR_NOT_FOUND);
     close_link(&link);
 }
 
-static void test_peer_has_reset(void **state)
+TEST(test_peer_has_reset)
 {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     struct link link = connect_link(AF_INET);
 
-    (void)state;
     assert_int_equal(setsockopt(link.client, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
     close(link.client);
     link.client = -1;
@@ -195,14 +188,13 @@ static void test_peer_has_reset(void **state)
  * listens on its port now: asked for the connection, the kernel offers the
  * listener.
  */
-static void test_port_has_a_listener_now(void **state)
+TEST(test_port_has_a_listener_now)
 {
     struct sockaddr_storage address, bound;
     socklen_t length = loopback(AF_INET, &address), bound_length = loopback(AF_INET, &bound);
     int listener = listen_at(&address, length), second = 1, on = 1, accepted, newcomer;
     int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    (void)state;
     assert_int_equal(setsockopt(client, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
     assert_int_equal(setsockopt(client, IPPROTO_TCP, TCP_LINGER2, &second, sizeof(second)), 0);
     assert_int_equal(bind(client, (struct sockaddr *)&bound, bound_length), 0);
@@ -219,13 +211,12 @@ static void test_port_has_a_listener_now(void **state)
     close(listener);
 }
 
-static void test_not_a_connection(void **state)
+TEST(test_not_a_connection)
 {
     struct sockaddr_storage address;
     socklen_t length = loopback(AF_INET, &address);
     int pair[2], listener = listen_at(&address, length);
 
-    (void)state;
     expect_nobody(listener, ERROR_NOT_FOUND);
     expect_nobody(-1, ERROR_NOT_FOUND);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
@@ -236,7 +227,7 @@ static void test_not_a_connection(void **state)
 }
 
 /* An answer to an older question that was given up is not taken for an answer to this one. */
-static void test_late_answer(void **state)
+TEST(test_late_answer)
 {
     struct {
         struct nlmsghdr header;
@@ -251,7 +242,6 @@ static void test_late_answer(void **state)
     struct link link = connect_link(AF_INET);
     uint32_t uid = UNTOUCHED;
 
-    (void)state;
     /* Answered with an error, as there is no such socket. */
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(send(caller_lookup_fd(lookup), &question, sizeof(question), 0),
@@ -261,11 +251,10 @@ static void test_late_answer(void **state)
     close_link(&link);
 }
 
-static void test_many_questions(void **state)
+TEST(test_many_questions)
 {
     struct link open = connect_link(AF_INET), closed = connect_link(AF_INET);
 
-    (void)state;
     close(closed.client);
     closed.client = -1;
     for (unsigned i = 0; i < QUESTIONS; i++) {
@@ -293,15 +282,4 @@ static int destroy(void **state)
     return 0;
 }
 
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ourselves),        cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_another_user),     cmocka_unit_test(test_peer_has_closed),
-        cmocka_unit_test(test_peer_has_reset),   cmocka_unit_test(test_port_has_a_listener_now),
-        cmocka_unit_test(test_not_a_connection), cmocka_unit_test(test_late_answer),
-        cmocka_unit_test(test_many_questions),
-    };
-
-    return cmocka_run_group_tests(tests, create, destroy);
-}
+CMFixtureFunction unit_set_up = create, unit_tear_down = destroy;

@@ -2,13 +2,11 @@
 #include "system/certificate.h"
 
 #include "system/authority.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -53,6 +51,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+
 static struct span text_of(const struct buffer *buffer)
 {
     return (struct span){buffer->data, buffer->length};
@@ -75,11 +75,10 @@ static void expect(const struct certificate_texts *texts, int64_t now, enum cert
         fail_msg("\"%s\" does not say \"%s\"", fault.text, words);
 }
 
-static void test_read(void **state)
+TEST(test_read)
 {
     struct certificate_facts facts, other;
 
-    (void)state;
     assert_int_equal(certificate_read(text_of(&server.certificate), &facts), OK);
     assert_string_equal(facts.subject, "CN=the subject,O=Sidelock");
     assert_string_equal(facts.issuer, "CN=Test authority,O=Sidelock");
@@ -95,23 +94,21 @@ static void test_read(void **state)
     assert_int_equal(certificate_read(text_of(&server.key), &facts), ERROR_SYNTAX);
 }
 
-static void test_fit(void **state)
+TEST(test_fit)
 {
     struct certificate_texts texts = good();
     struct certificate_fault fault;
 
-    (void)state;
     assert_int_equal(certificate_check(&texts, NOW, &fault), OK);
     texts.client_ca = (struct span){NULL, 0};
     assert_int_equal(certificate_check(&texts, NOW, &fault), OK);
 }
 
-static void test_chain(void **state)
+TEST(test_chain)
 {
     struct certificate_texts texts = good();
     struct buffer chain;
 
-    (void)state;
     buffer_init(&chain, 1024 * 1024);
     buffer_append(&chain, server.certificate.data, server.certificate.length);
     buffer_append(&chain, authority.certificate.data, authority.certificate.length);
@@ -138,16 +135,15 @@ static void test_chain(void **state)
     expect(&texts, NOW, CERTIFICATE_CHAIN, "does not hold certificates");
 }
 
-static void test_dates(void **state)
+TEST(test_dates)
 {
     struct certificate_texts texts = good();
 
-    (void)state;
     expect(&texts, NOW + 30 * DAY_S, CERTIFICATE_CHAIN, "expired on 2027-02-14");
     expect(&texts, NOW - DAY_S, CERTIFICATE_CHAIN, "not valid before 2027-01-15");
 }
 
-static void test_key(void **state)
+TEST(test_key)
 {
     struct certificate_texts texts = good();
     BIO *bio = BIO_new_mem_buf(server.key.data, (int)server.key.length);
@@ -156,7 +152,6 @@ static void test_key(void **state)
     char *bytes;
     long length;
 
-    (void)state;
     texts.key = text_of(&stranger.key);
     expect(&texts, NOW, CERTIFICATE_KEY, "does not belong");
     texts.key = text_of(&server.certificate);
@@ -175,7 +170,7 @@ static void test_key(void **state)
 }
 
 /* A key of 1024 bits, and a certificate that it signed for itself. */
-static void test_weak_key(void **state)
+TEST(test_weak_key)
 {
     EVP_PKEY *key = EVP_RSA_gen(1024);
     X509 *certificate = X509_new();
@@ -184,7 +179,6 @@ static void test_weak_key(void **state)
     char *bytes;
     long length;
 
-    (void)state;
     ASN1_TIME_set(X509_getm_notBefore(certificate), NOW - DAY_S);
     ASN1_TIME_set(X509_getm_notAfter(certificate), NOW + DAY_S);
     assert_int_equal(X509_set_version(certificate, X509_VERSION_3), 1);
@@ -203,25 +197,12 @@ static void test_weak_key(void **state)
     EVP_PKEY_free(key);
 }
 
-static void test_client_ca(void **state)
+TEST(test_client_ca)
 {
     struct certificate_texts texts = good();
 
-    (void)state;
     texts.client_ca = text_of(&client.certificate);
     expect(&texts, NOW, CERTIFICATE_CLIENT_CA, "not an authority's");
     texts.client_ca = span_of("nothing");
     expect(&texts, NOW, CERTIFICATE_CLIENT_CA, "does not hold certificates");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_read),      cmocka_unit_test(test_fit),
-        cmocka_unit_test(test_chain),     cmocka_unit_test(test_dates),
-        cmocka_unit_test(test_key),       cmocka_unit_test(test_weak_key),
-        cmocka_unit_test(test_client_ca),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,18 +1,16 @@
 /* channel.c: whole messages in order, one descriptor at most, and none leaked. */
 #include "ipc/channel.h"
 
+#include "unit.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define DESCRIPTORS_SENT_MAX 4
 
@@ -112,7 +110,9 @@ static void expect_nothing(struct channel *channel)
     assert_int_equal(fd, -1);
 }
 
-static void test_messages(void **state)
+#define CHANNEL_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+CHANNEL_TEST(test_messages)
 {
     struct fixture *fixture = *state;
     struct ipc_writer message = message_of(IPC_MESSAGE_BYTES_MAX, 'm');
@@ -141,14 +141,14 @@ static void test_messages(void **state)
     expect_nothing(fixture->channel);
 }
 
-static void test_is_non_blocking(void **state)
+CHANNEL_TEST(test_is_non_blocking)
 {
     struct fixture *fixture = *state;
 
     assert_true((fcntl(channel_fd(fixture->channel), F_GETFL) & O_NONBLOCK) != 0);
 }
 
-static void test_descriptor(void **state)
+CHANNEL_TEST(test_descriptor)
 {
     struct fixture *fixture = *state;
     struct ipc_writer message = message_of(3, 'm');
@@ -175,7 +175,7 @@ static void test_descriptor(void **state)
 }
 
 /* More descriptors than one, in every way they can come: refused, and closed again. */
-static void test_too_many_descriptors(void **state)
+CHANNEL_TEST(test_too_many_descriptors)
 {
     struct fixture *fixture = *state;
     size_t before = count_descriptors();
@@ -195,7 +195,7 @@ static void test_too_many_descriptors(void **state)
 }
 
 /* An empty message looks like the end of the channel; its descriptor must not stay. */
-static void test_descriptor_without_message(void **state)
+CHANNEL_TEST(test_descriptor_without_message)
 {
     struct fixture *fixture = *state;
     size_t before = count_descriptors();
@@ -209,7 +209,7 @@ static void test_descriptor_without_message(void **state)
     assert_int_equal(count_descriptors(), before);
 }
 
-static void test_other_control_message(void **state)
+CHANNEL_TEST(test_other_control_message)
 {
     struct fixture *fixture = *state;
     const void *bytes;
@@ -223,7 +223,7 @@ static void test_other_control_message(void **state)
     assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
 }
 
-static void test_too_long(void **state)
+CHANNEL_TEST(test_too_long)
 {
     static const char message[IPC_MESSAGE_BYTES_MAX + 1] = "m";
     struct fixture *fixture = *state;
@@ -240,7 +240,7 @@ static void test_too_long(void **state)
     assert_int_equal(length, IPC_MESSAGE_BYTES_MAX);
 }
 
-static void test_failed_writer(void **state)
+CHANNEL_TEST(test_failed_writer)
 {
     struct fixture *fixture = *state;
     struct ipc_writer message = {.bytes = room, .length = 1, .failed = true};
@@ -249,7 +249,7 @@ static void test_failed_writer(void **state)
     assert_int_equal(recv(fixture->other, room, 1, MSG_DONTWAIT), -1);
 }
 
-static void test_other_side_gone(void **state)
+CHANNEL_TEST(test_other_side_gone)
 {
     struct fixture *fixture = *state;
     struct ipc_writer message = message_of(1, 'm');
@@ -294,7 +294,7 @@ static bool expect_numbered(struct channel *channel, uint32_t wanted)
 }
 
 /* Nobody reads: messages queue in order with their descriptors, and come out so. */
-static void test_queue(void **state)
+CHANNEL_TEST(test_queue)
 {
     struct fixture *fixture = *state;
     struct channel *other;
@@ -320,7 +320,7 @@ static void test_queue(void **state)
     channel_destroy(other);
 }
 
-static void test_queue_is_bounded(void **state)
+CHANNEL_TEST(test_queue_is_bounded)
 {
     struct fixture *fixture = *state;
     struct ipc_writer message = message_of(IPC_MESSAGE_BYTES_MAX, 'm');
@@ -334,25 +334,4 @@ static void test_queue_is_bounded(void **state)
     assert_int_equal(error, ERROR_LIMIT);
     assert_true(sent > CHANNEL_QUEUE_BYTES_MAX / IPC_MESSAGE_BYTES_MAX);
     /* The descriptors still queued are closed with the channel: tear_down counts them. */
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        TEST(test_messages),
-        TEST(test_is_non_blocking),
-        TEST(test_descriptor),
-        TEST(test_too_many_descriptors),
-        TEST(test_descriptor_without_message),
-        TEST(test_other_control_message),
-        TEST(test_too_long),
-        TEST(test_failed_writer),
-        TEST(test_other_side_gone),
-        TEST(test_queue),
-        TEST(test_queue_is_bounded),
-#undef TEST
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

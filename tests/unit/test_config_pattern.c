@@ -18,7 +18,7 @@
 
 #define RANDOM_PATTERNS     60000
 #define RANDOM_ACCEPTED_MIN 10000 /* fewer, and the comparison shows nothing */
-#define RANDOM_MATCHES_MIN   5000
+#define RANDOM_MATCHES_MIN  5000
 #define RANDOM_PATTERN_BYTES                                                                       \
     14 /* regcomp() takes minutes over longer ones that repeat repetitions */
 #define VALUES_A_PATTERN 12

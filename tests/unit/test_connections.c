@@ -1,13 +1,11 @@
 /* connections.c: the table of live connections, against a plain list. */
 #include "broker/broker.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define IDS   700
 #define STEPS 20000
@@ -43,7 +41,9 @@ static void add(struct connections *connections, uint64_t id)
     assert_int_equal(connections_add(connections, &entry), OK);
 }
 
-static void test_counts(void **state)
+#define CONNECTIONS_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+CONNECTIONS_TEST(test_counts)
 {
     assert_int_equal(connections_count(*state, NULL, NULL), 0);
     for (uint64_t id = 1; id <= 12; id++)
@@ -62,7 +62,7 @@ static void test_counts(void **state)
     assert_int_equal(connections_count(*state, NULL, NULL), 11);
 }
 
-static void test_refused(void **state)
+CONNECTIONS_TEST(test_refused)
 {
     struct connection_entry entry = entry_of(7);
 
@@ -73,7 +73,7 @@ static void test_refused(void **state)
     assert_int_equal(connections_count(*state, NULL, NULL), 1);
 }
 
-static void test_find(void **state)
+CONNECTIONS_TEST(test_find)
 {
     assert_null(connections_find(*state, 1));
     for (uint64_t id = 1; id <= 200; id++)
@@ -93,7 +93,7 @@ static void test_find(void **state)
     assert_null(connections_find(*state, 0));
 }
 
-static void test_limit(void **state)
+CONNECTIONS_TEST(test_limit)
 {
     struct connection_entry entry = {.id = 1};
 
@@ -120,7 +120,7 @@ static void compare(const struct connections *connections, const bool *live)
 }
 
 /* Random additions, removals and dying workers, compared with an array of flags throughout. */
-static void test_against_a_plain_list(void **state)
+CONNECTIONS_TEST(test_against_a_plain_list)
 {
     bool live[IDS] = {false};
 
@@ -151,18 +151,7 @@ static void test_against_a_plain_list(void **state)
     compare(*state, live);
 }
 
-#define CONNECTIONS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
+TEST(test_destroy_none)
 {
-    const struct CMUnitTest tests[] = {
-        CONNECTIONS_TEST(test_counts),
-        CONNECTIONS_TEST(test_refused),
-        CONNECTIONS_TEST(test_find),
-        CONNECTIONS_TEST(test_limit),
-        CONNECTIONS_TEST(test_against_a_plain_list),
-    };
-
     connections_destroy(NULL);
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

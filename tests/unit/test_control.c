@@ -5,6 +5,7 @@
 #include "broker/control_http.h"
 #include "broker/control_routes.h"
 #include "broker/control_socket.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -139,7 +140,7 @@ static int teardown(void **state)
     return broker_fixture_drop(state);
 }
 
-#define CONTROL_TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define CONTROL_TEST(test) TEST_BETWEEN(test, setup, teardown)
 
 static mode_t mode_of(const char *path)
 {
@@ -149,7 +150,7 @@ static mode_t mode_of(const char *path)
     return facts.st_mode;
 }
 
-static void test_socket_is_private(void **state)
+CONTROL_TEST(test_socket_is_private)
 {
     struct broker_fixture *fixture = *state;
     char directory[TEMPORARY_PATH_SIZE + 16];
@@ -159,7 +160,7 @@ static void test_socket_is_private(void **state)
     assert_int_equal(mode_of(fixture->config->control_socket), S_IFSOCK | 0600);
 }
 
-static void test_answers(void **state)
+CONTROL_TEST(test_answers)
 {
     struct broker_fixture *fixture = *state;
     static const char create[] = "POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n"
@@ -178,7 +179,7 @@ static void test_answers(void **state)
     expect_status(fixture, "GET /v1/register?format=md HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
-static void test_one_request_a_connection(void **state)
+CONTROL_TEST(test_one_request_a_connection)
 {
     struct broker_fixture *fixture = *state;
     const char *answer = ask(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -189,7 +190,7 @@ static void test_one_request_a_connection(void **state)
     assert_false(fixture->broker.surfaces[0].killed);
 }
 
-static void test_refuses(void **state)
+CONTROL_TEST(test_refuses)
 {
     static const struct {
         const char *request, *status;
@@ -220,7 +221,7 @@ static void test_refuses(void **state)
 }
 
 /* What libwebsockets would otherwise turn into a WebSocket, HTTP/2 or a raw tunnel. */
-static void test_nothing_but_http(void **state)
+CONTROL_TEST(test_nothing_but_http)
 {
     static const char *const requests[] = {
         "GET /v1/status HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
@@ -243,7 +244,7 @@ static void test_nothing_but_http(void **state)
     expect_status(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
-static void test_largest_body(void **state)
+CONTROL_TEST(test_largest_body)
 {
     struct broker_fixture *fixture = *state;
     char *request = malloc(CONTROL_BODY_BYTES_MAX + 256);
@@ -267,7 +268,7 @@ static void turn_loop(void)
         uv_run(&loop, UV_RUN_NOWAIT);
 }
 
-static void test_a_crowd_is_turned_away(void **state)
+CONTROL_TEST(test_a_crowd_is_turned_away)
 {
     struct broker_fixture *fixture = *state;
     char bytes[256];
@@ -292,7 +293,7 @@ static void test_a_crowd_is_turned_away(void **state)
 }
 
 /* Connections that are half way through a request when Sidelock stops: teardown sees to them. */
-static void test_stops_in_the_middle(void **state)
+CONTROL_TEST(test_stops_in_the_middle)
 {
     struct broker_fixture *fixture = *state;
     static const char half[] = "PUT /v1/params/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{";
@@ -308,7 +309,7 @@ static void test_stops_in_the_middle(void **state)
     assert_int_equal(access(fixture->config->control_socket, F_OK), -1);
 }
 
-static void test_second_instance(void **state)
+CONTROL_TEST(test_second_instance)
 {
     struct broker_fixture *fixture = *state;
     int fd = -1;
@@ -317,7 +318,7 @@ static void test_second_instance(void **state)
     expect_status(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
-static void test_leftover_is_replaced(void **state)
+CONTROL_TEST(test_leftover_is_replaced)
 {
     struct broker_fixture *fixture = *state;
     const char *path = fixture->config->control_socket;
@@ -333,7 +334,7 @@ static void test_leftover_is_replaced(void **state)
     expect_status(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
-static void test_something_else_is_kept(void **state)
+CONTROL_TEST(test_something_else_is_kept)
 {
     struct broker_fixture *fixture = *state;
     const char *path = fixture->config->control_socket;
@@ -351,7 +352,7 @@ static void test_something_else_is_kept(void **state)
 }
 
 /* A new Sidelock may have taken the path over: it is not ours to remove then. */
-static void test_path_of_another_is_kept(void **state)
+CONTROL_TEST(test_path_of_another_is_kept)
 {
     struct broker_fixture *fixture = *state;
     int fd = -1;
@@ -364,7 +365,7 @@ static void test_path_of_another_is_kept(void **state)
     close(fd);
 }
 
-static void test_operators(void **state)
+CONTROL_TEST(test_operators)
 {
     struct broker_fixture *fixture = *state;
     uint32_t operators[] = {4242};
@@ -409,7 +410,7 @@ static int ask_as_stranger(const struct broker_fixture *fixture)
     return strncmp(answer, "HTTP/1.1 403 ", 13) == 0 && strstr(answer, "studio") == NULL ? 0 : 4;
 }
 
-static void test_strangers_are_refused(void **state)
+CONTROL_TEST(test_strangers_are_refused)
 {
     struct broker_fixture *fixture = *state;
     char directory[TEMPORARY_PATH_SIZE + 16];
@@ -431,26 +432,4 @@ static void test_strangers_are_refused(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"operator_refused\",\"uid\":65534"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        CONTROL_TEST(test_socket_is_private),
-        CONTROL_TEST(test_answers),
-        CONTROL_TEST(test_one_request_a_connection),
-        CONTROL_TEST(test_refuses),
-        CONTROL_TEST(test_nothing_but_http),
-        CONTROL_TEST(test_largest_body),
-        CONTROL_TEST(test_a_crowd_is_turned_away),
-        CONTROL_TEST(test_stops_in_the_middle),
-        CONTROL_TEST(test_second_instance),
-        CONTROL_TEST(test_leftover_is_replaced),
-        CONTROL_TEST(test_something_else_is_kept),
-        CONTROL_TEST(test_path_of_another_is_kept),
-        CONTROL_TEST(test_operators),
-        CONTROL_TEST(test_strangers_are_refused),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,8 @@
 #include "broker/denials.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
+#include "unit.h"
 
-#include <cmocka.h>
+#include <stddef.h>
 
 static unsigned log_many(struct denials *denials, unsigned count, uint64_t now_ms)
 {
@@ -15,47 +13,33 @@ static unsigned log_many(struct denials *denials, unsigned count, uint64_t now_m
     return logged;
 }
 
-static void test_a_burst_is_written_and_the_rest_counted(void **state)
+TEST(test_a_burst_is_written_and_the_rest_counted)
 {
     struct denials denials = {0};
 
-    (void)state;
     assert_int_equal(log_many(&denials, DENIALS_BURST + 7, 5000), DENIALS_BURST);
     assert_int_equal(denials_take_suppressed(&denials), 7);
     assert_int_equal(denials_take_suppressed(&denials), 0);
 }
 
-static void test_time_pays_back(void **state)
+TEST(test_time_pays_back)
 {
     struct denials denials = {0};
 
-    (void)state;
     log_many(&denials, DENIALS_BURST, 5000);
     assert_false(denials_may_log(&denials, 5000));
     assert_int_equal(log_many(&denials, 1000, 6000), DENIALS_PER_SECOND);
     assert_int_equal(log_many(&denials, 2 * DENIALS_BURST, 6000000), DENIALS_BURST);
 }
 
-static void test_a_flood_is_held_to_the_rate(void **state)
+TEST(test_a_flood_is_held_to_the_rate)
 {
     struct denials denials = {0};
     unsigned logged = 0;
 
-    (void)state;
     for (uint64_t now_ms = 0; now_ms < 10000; now_ms++)
         logged += log_many(&denials, 10, now_ms);
     assert_in_range(logged, DENIALS_BURST + 9 * DENIALS_PER_SECOND,
                     DENIALS_BURST + 10 * DENIALS_PER_SECOND);
     assert_int_equal(logged + denials_take_suppressed(&denials), 100000);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_a_burst_is_written_and_the_rest_counted),
-        cmocka_unit_test(test_time_pays_back),
-        cmocka_unit_test(test_a_flood_is_held_to_the_rate),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

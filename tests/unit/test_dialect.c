@@ -2,13 +2,10 @@
 #include "dialect/dialect.h"
 
 #include "packs.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const struct verb_rule *rule_of(const struct vocabulary *vocabulary,
                                        enum direction direction, const char *name)
@@ -16,13 +13,12 @@ static const struct verb_rule *rule_of(const struct vocabulary *vocabulary,
     return vocabulary_verb(vocabulary, direction, span_of(name));
 }
 
-static void test_mcp(void **state)
+TEST(test_mcp)
 {
     struct dialect *dialect = pack_load("mcp");
     const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
     const struct verb_rule *rule;
 
-    (void)state;
     assert_string_equal(dialect_name(dialect), "mcp");
     assert_non_null(mcp);
     assert_ptr_equal(mcp, dialect_vocabulary(dialect, "mcp"));
@@ -64,7 +60,7 @@ static void test_mcp(void **state)
 }
 
 /* Every method of every revision, as the specification has them. */
-static void test_mcp_methods(void **state)
+TEST(test_mcp_methods)
 {
     static const char *const client[] = {"initialize",
                                          "ping",
@@ -113,7 +109,6 @@ static void test_mcp_methods(void **state)
     struct dialect *dialect = pack_load("mcp");
     const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
 
-    (void)state;
     assert_int_equal(mcp->verb_count[DIRECTION_C2S], sizeof(client) / sizeof(*client));
     assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server));
     for (size_t i = 0; i < sizeof(client) / sizeof(*client); i++)
@@ -131,13 +126,12 @@ static void test_mcp_methods(void **state)
     dialect_destroy(dialect);
 }
 
-static void test_autogen_studio(void **state)
+TEST(test_autogen_studio)
 {
     struct dialect *dialect = pack_load("autogen-studio");
     const struct vocabulary *socket = dialect_vocabulary(dialect, NULL);
     const struct vocabulary *runs = dialect_vocabulary(dialect, "runs");
 
-    (void)state;
     assert_non_null(runs);
     assert_string_equal(socket->name, "mcp-socket");
     assert_int_equal(socket->envelope, ENVELOPE_TYPED);
@@ -157,11 +151,10 @@ static void test_autogen_studio(void **state)
     dialect_destroy(dialect);
 }
 
-static void test_open_and_opaque(void **state)
+TEST(test_open_and_opaque)
 {
     struct dialect *json_rpc = pack_load("json-rpc"), *opaque = pack_load("opaque");
 
-    (void)state;
     assert_int_equal(dialect_vocabulary(json_rpc, NULL)->envelope, ENVELOPE_JSON_RPC);
     assert_true(dialect_vocabulary(json_rpc, NULL)->open[DIRECTION_C2S]);
     assert_true(dialect_vocabulary(json_rpc, NULL)->open[DIRECTION_S2C]);
@@ -171,13 +164,12 @@ static void test_open_and_opaque(void **state)
     dialect_destroy(opaque);
 }
 
-static void test_filters_and_asks(void **state)
+TEST(test_filters_and_asks)
 {
     struct dialect *dialect = pack_load("mcp");
     const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
     const struct verb_rule *rule = rule_of(mcp, DIRECTION_C2S, "resources/templates/list");
 
-    (void)state;
     assert_string_equal(mcp->asks_key, "inputRequests");
     assert_false(mcp->bare);
     assert_null(mcp->session_key);
@@ -200,7 +192,7 @@ static void test_filters_and_asks(void **state)
     dialect_destroy(dialect);
 }
 
-static void test_several_vocabularies(void **state)
+TEST(test_several_vocabularies)
 {
     static const char text[] =
         "{\"name\":\"x\",\"vocabularies\":[{\"name\":\"b\",\"envelope\":\"opaque\"},"
@@ -209,7 +201,6 @@ static void test_several_vocabularies(void **state)
     struct dialect_fault fault;
     struct dialect *dialect;
 
-    (void)state;
     assert_int_equal(dialect_parse(text, strlen(text), &dialect, &fault), OK);
     assert_string_equal(dialect_vocabulary(dialect, NULL)->name, "b");
     assert_string_equal(dialect_vocabulary(dialect, "a")->name, "a");
@@ -329,9 +320,8 @@ static const struct fault_case faults[] = {
      "below \"params\""},
 };
 
-static void test_faults(void **state)
+TEST(test_faults)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++) {
         const struct fault_case *item = &faults[i];
         struct dialect *dialect = NULL;
@@ -347,14 +337,13 @@ static void test_faults(void **state)
 }
 
 /* Limits hold, and a NUL, which jansson passes over behind a number, does not pass. */
-static void test_limits(void **state)
+TEST(test_limits)
 {
     static const char nul[] = "{\"name\":\"x\",\"vocabularies\":[],\"routes\":1\0}";
     char *large = calloc(1, DIALECT_BYTES_MAX + 1);
     struct dialect *dialect = NULL;
     struct dialect_fault fault;
 
-    (void)state;
     assert_non_null(large);
     memset(large, ' ', DIALECT_BYTES_MAX + 1);
     assert_int_equal(dialect_parse(large, DIALECT_BYTES_MAX + 1, &dialect, &fault), ERROR_LIMIT);
@@ -365,30 +354,12 @@ static void test_limits(void **state)
 }
 
 /* Every beginning of a shipped pack is refused and leaks nothing. */
-static void test_beginnings(void **state)
+TEST(test_beginnings)
 {
     struct dialect *dialect = NULL;
     struct dialect_fault fault;
     struct span text = dialect_shipped("autogen-studio");
 
-    (void)state;
     for (size_t cut = 0; cut + 2 < text.length; cut++)
         assert_int_equal(dialect_parse(text.data, cut, &dialect, &fault), ERROR_SYNTAX);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mcp),
-        cmocka_unit_test(test_mcp_methods),
-        cmocka_unit_test(test_autogen_studio),
-        cmocka_unit_test(test_open_and_opaque),
-        cmocka_unit_test(test_filters_and_asks),
-        cmocka_unit_test(test_several_vocabularies),
-        cmocka_unit_test(test_faults),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_beginnings),
-    };
-
-    return cmocka_run_group_tests_name("dialect", tests, NULL, NULL);
 }

@@ -4,11 +4,10 @@
  */
 #include "system/executable.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -111,9 +110,10 @@ static void expect_writable(const char *name)
         fail_msg("%s does not count as writable by others", name);
 }
 
-static void test_resolves_as_the_kernel_does(void **state)
+#define EXECUTABLE_TEST(function) TEST_BETWEEN(function, setup, teardown)
+
+EXECUTABLE_TEST(test_resolves_as_the_kernel_does)
 {
-    (void)state;
     make_folder("bin", 0755);
     make_file("bin/tool", 0755);
     make_link("direct", "bin/tool");
@@ -129,9 +129,8 @@ static void test_resolves_as_the_kernel_does(void **state)
     expect_safe("folder//..//direct");
 }
 
-static void test_what_is_no_executable(void **state)
+EXECUTABLE_TEST(test_what_is_no_executable)
 {
-    (void)state;
     make_folder("folder", 0755);
     make_file("plain", 0644);
     make_file("tool", 0755);
@@ -152,11 +151,10 @@ static void test_what_is_no_executable(void **state)
     assert_false(facts_of("/", false).exists);
 }
 
-static void test_long_paths(void **state)
+EXECUTABLE_TEST(test_long_paths)
 {
     char path[2 * PATH_MAX];
 
-    (void)state;
     memset(path, 'a', sizeof(path));
     path[0] = '/';
     path[sizeof(path) - 1] = '\0';
@@ -168,9 +166,8 @@ static void test_long_paths(void **state)
     assert_false(facts_of(path, false).exists);
 }
 
-static void test_modes(void **state)
+EXECUTABLE_TEST(test_modes)
 {
-    (void)state;
     make_folder("bin", 0755);
     make_file("bin/tool", 0755);
     make_link("link", "bin/tool");
@@ -189,9 +186,8 @@ static void test_modes(void **state)
 }
 
 /* A link's own folder decides where it leads, though it is not on the resolved path. */
-static void test_the_way_there_counts(void **state)
+EXECUTABLE_TEST(test_the_way_there_counts)
 {
-    (void)state;
     make_folder("bin", 0755);
     make_folder("open", 0777);
     make_file("bin/tool", 0755);
@@ -203,9 +199,8 @@ static void test_the_way_there_counts(void **state)
     expect_safe("bin/tool");
 }
 
-static void test_owners(void **state)
+EXECUTABLE_TEST(test_owners)
 {
-    (void)state;
     if (geteuid() != 0)
         skip();
     make_folder("bin", 0755);
@@ -223,12 +218,11 @@ static void test_owners(void **state)
     expect_writable("bin/tool");
 }
 
-static void test_digest(void **state)
+EXECUTABLE_TEST(test_digest)
 {
     char expected[SHA256_HEX_SIZE];
     struct exec_facts facts;
 
-    (void)state;
     make_file("tool", 0755);
     make_link("link", "tool");
     secret_sha256_hex(CONTENT, strlen(CONTENT), expected);
@@ -243,21 +237,4 @@ static void test_digest(void **state)
     assert_int_equal(truncate(in("tool"), 0), 0);
     secret_sha256_hex("", 0, expected);
     assert_string_equal(facts_of(in("tool"), true).sha256, expected);
-}
-
-#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(test_resolves_as_the_kernel_does),
-        TEST(test_what_is_no_executable),
-        TEST(test_long_paths),
-        TEST(test_modes),
-        TEST(test_the_way_there_counts),
-        TEST(test_owners),
-        TEST(test_digest),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

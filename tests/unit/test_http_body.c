@@ -2,16 +2,13 @@
 #include "base/buffer.h"
 #include "wire/http_body.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define FRAMINGS_MIN      90
 #define CHUNK_VECTORS_MIN 70
@@ -32,12 +29,11 @@ static void describe(const struct http_body *body, enum reason reason, bool answ
         snprintf(out, size, "%s%s", kinds[body->kind], again);
 }
 
-static void test_framings(void **state)
+TEST(test_framings)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/framings.txt");
     while (vector_next(&vector, 3)) {
         const char *reader = vector.fields[0];
@@ -72,12 +68,11 @@ static void test_framings(void **state)
 }
 
 /* The length that an answer without a body announces is kept for whoever forwards it. */
-static void test_announced_length(void **state)
+TEST(test_announced_length)
 {
     static const char *const texts[] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
                                         "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct http_response response;
         struct http_body body;
@@ -176,12 +171,11 @@ static void run_bytes(const struct vector_line *vector, bool strict)
     buffer_clear(&outcome.payload);
 }
 
-static void test_chunks(void **state)
+TEST(test_chunks)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/chunks.txt");
     while (vector_next(&vector, 5)) {
         for (int strict = 0; strict < 2; strict++) {
@@ -198,13 +192,12 @@ static void test_chunks(void **state)
     assert_true(count >= CHUNK_VECTORS_MIN);
 }
 
-static void test_length(void **state)
+TEST(test_length)
 {
     struct http_body body = {.kind = HTTP_BODY_LENGTH, .left = 5};
     struct span piece;
     size_t taken;
 
-    (void)state;
     assert_int_equal(http_body_next(&body, "hel", 3, &taken, &piece), HTTP_MORE);
     assert_true(taken == 3 && span_equals(piece, "hel") && body.left == 2);
     assert_int_equal(http_body_next(&body, NULL, 0, &taken, &piece), HTTP_MORE);
@@ -215,13 +208,12 @@ static void test_length(void **state)
     assert_true(taken == 0 && piece.length == 0);
 }
 
-static void test_none_and_until_close(void **state)
+TEST(test_none_and_until_close)
 {
     struct http_body none = {.done = true}, open = {.kind = HTTP_BODY_UNTIL_CLOSE};
     struct span piece;
     size_t taken;
 
-    (void)state;
     assert_int_equal(http_body_next(&none, "GET", 3, &taken, &piece), HTTP_COMPLETE);
     assert_true(taken == 0 && piece.length == 0);
     for (int i = 0; i < 3; i++) {
@@ -232,7 +224,7 @@ static void test_none_and_until_close(void **state)
 }
 
 /* What was written is read as the same length. */
-static void test_chunk_header(void **state)
+TEST(test_chunk_header)
 {
     static const struct {
         uint64_t length;
@@ -245,7 +237,6 @@ static void test_chunk_header(void **state)
         {UINT64_MAX, "ffffffffffffffff\r\n"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct http_body body = {.kind = HTTP_BODY_CHUNKED, .strict = true};
         char out[HTTP_CHUNK_HEADER_MAX];
@@ -257,18 +248,4 @@ static void test_chunk_header(void **state)
         assert_int_equal(taken, length);
         assert_true(body.left == cases[i].length);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_framings),
-        cmocka_unit_test(test_announced_length),
-        cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_length),
-        cmocka_unit_test(test_none_and_until_close),
-        cmocka_unit_test(test_chunk_header),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,16 +2,14 @@
 #include "wire/http_denial.h"
 
 #include "base/secret.h"
+#include "unit.h"
 #include "wire/http_response.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 static void check_denial(enum reason reason, bool head_only)
@@ -52,9 +50,8 @@ static void check_denial(enum reason reason, bool head_only)
     buffer_clear(&out);
 }
 
-static void test_denials(void **state)
+TEST(test_denials)
 {
-    (void)state;
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         if (reason == REASON_ALLOWED)
             continue;
@@ -88,9 +85,8 @@ static void expect_allow(const char *allow, const char *line)
 
 /* What the statuses owe the client (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section 4.4).
  */
-static void test_status_headers(void **state)
+TEST(test_status_headers)
 {
-    (void)state;
     expect_header(REASON_CREDENTIAL_MISSING, "\r\nWWW-Authenticate: Bearer");
     expect_header(REASON_SESSION_REVOKED, "\r\nWWW-Authenticate: Bearer");
     expect_header(REASON_METHOD_REFUSED, "\r\nAllow: GET\r\n");
@@ -103,11 +99,10 @@ static void test_status_headers(void **state)
     expect_header(REASON_ORIGIN_MISMATCH, "\r\nCache-Control: no-store\r\n");
 }
 
-static void test_denial_that_does_not_fit(void **state)
+TEST(test_denial_that_does_not_fit)
 {
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, 100);
     http_denial_write(&(struct http_denial){.reason = REASON_MALFORMED, .request_id = "id"}, &out);
     assert_true(buffer_failed(&out));
@@ -143,9 +138,8 @@ static void expect_hash(const char *response, const char *directive, const char 
     assert_non_null(strstr(response, wanted));
 }
 
-static void test_pages(void **state)
+TEST(test_pages)
 {
-    (void)state;
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         struct http_response response;
         enum reason fault;
@@ -186,11 +180,10 @@ static void expect_on_page(enum reason reason, const char *surface, const char *
 }
 
 /* What a person can do, and no more than they may know. */
-static void test_advice(void **state)
+TEST(test_advice)
 {
     struct buffer out;
 
-    (void)state;
     expect_on_page(REASON_CREDENTIAL_MISSING, "studio",
                    "<p class=\"run\">sidelock open studio</p>");
     expect_on_page(REASON_SESSION_EXPIRED, "studio", "<h1>Log in to studio</h1>");
@@ -203,11 +196,10 @@ static void test_advice(void **state)
     buffer_clear(&out);
 }
 
-static void test_page_escapes(void **state)
+TEST(test_page_escapes)
 {
     struct buffer out;
 
-    (void)state;
     write_page(REASON_CREDENTIAL_MISSING, "<script>'\"&", "{a}<b>", &out);
     assert_non_null(strstr(out.data, "&lt;script&gt;&#39;&quot;&amp;"));
     assert_non_null(strstr(out.data, "<title>Log in to {a}&lt;b&gt;</title>"));
@@ -216,11 +208,10 @@ static void test_page_escapes(void **state)
     buffer_clear(&out);
 }
 
-static void test_page_for_head(void **state)
+TEST(test_page_for_head)
 {
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, HTTP_HEAD_BYTES_MAX);
     http_denial_write(&(struct http_denial){.reason = REASON_CREDENTIAL_MISSING,
                                             .request_id = "id",
@@ -243,11 +234,10 @@ static void expect_wanted(const char *headers, bool page)
         fail_msg("%s", headers);
 }
 
-static void test_who_wants_a_page(void **state)
+TEST(test_who_wants_a_page)
 {
     struct http_request nothing = {0};
 
-    (void)state;
     expect_wanted("Sec-Fetch-Mode: navigate\r\n", true);
     expect_wanted("Sec-Fetch-Mode: navigate\r\nAccept: */*\r\n", true);
     expect_wanted("Accept: text/html\r\n", true);
@@ -262,20 +252,4 @@ static void test_who_wants_a_page(void **state)
     expect_wanted("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Mode: navigate\r\n", false);
     expect_wanted("Accept: text/html\r\nAccept: text/html\r\n", false);
     assert_false(http_denial_wants_page(&nothing));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_denials),
-        cmocka_unit_test(test_status_headers),
-        cmocka_unit_test(test_denial_that_does_not_fit),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_advice),
-        cmocka_unit_test(test_page_escapes),
-        cmocka_unit_test(test_page_for_head),
-        cmocka_unit_test(test_who_wants_a_page),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

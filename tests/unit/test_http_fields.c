@@ -1,14 +1,12 @@
 /* http_fields.c: media types; the rest is tested through requests and responses. */
 #include "wire/http_fields.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_media_types(void **state)
+TEST(test_media_types)
 {
     static const char *const good[] = {
         "text/event-stream",
@@ -28,7 +26,6 @@ static void test_media_types(void **state)
         "application/json; text/event-stream",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         if (!http_media_type_is(span_of(good[i]), "text/event-stream"))
             fail_msg("%s", good[i]);
@@ -41,7 +38,7 @@ static void test_media_types(void **state)
     assert_false(http_media_type_is((struct span){"text/html\0", 10}, "text/html"));
 }
 
-static void test_json_types(void **state)
+TEST(test_json_types)
 {
     static const char *const good[] = {
         "application/json",
@@ -73,7 +70,6 @@ static void test_json_types(void **state)
         "multipart/form-data; boundary=application/json",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
         if (!http_media_type_is_json(span_of(good[i])))
             fail_msg("%s", good[i]);
@@ -84,14 +80,4 @@ static void test_json_types(void **state)
     }
     assert_false(http_media_type_is_json((struct span){0}));
     assert_false(http_media_type_is_json((struct span){"application/json\0", 17}));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_media_types),
-        cmocka_unit_test(test_json_types),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,13 @@
 /* http_forward.c: which headers travel, and in what form. */
 #include "wire/http_forward.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
 #include <inttypes.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define HOST           "svc:80"
 #define TO_SERVICE_MIN 100
@@ -85,12 +82,11 @@ static void check_output(const struct vector_line *vector, enum reason reason, e
                  reason_info(reason)->code, found);
 }
 
-static void test_to_service(void **state)
+TEST(test_to_service)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/to_service.txt");
     while (vector_next(&vector, 4)) {
         struct http_request request;
@@ -118,12 +114,11 @@ static void test_to_service(void **state)
     assert_true(count >= TO_SERVICE_MIN);
 }
 
-static void test_to_client(void **state)
+TEST(test_to_client)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/to_client.txt");
     while (vector_next(&vector, 4)) {
         struct http_response response;
@@ -148,7 +143,7 @@ static void test_to_client(void **state)
 }
 
 /* No list of readmitted names is the same as an empty one. */
-static void test_no_readmission(void **state)
+TEST(test_no_readmission)
 {
     static const char text[] = "GET / HTTP/1.1\r\nX-Real-IP: 1\r\nX-A: 1\r\n\r\n";
     const struct http_body none = {.done = true};
@@ -156,7 +151,6 @@ static void test_no_readmission(void **state)
     enum reason reason;
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, HEAD_BYTES_MAX);
     assert_int_equal(http_request_parse(text, sizeof(text) - 1, &request, &reason), HTTP_COMPLETE);
     assert_int_equal(
@@ -168,12 +162,11 @@ static void test_no_readmission(void **state)
 }
 
 /* A value that would begin another line does not get as far as to be forwarded. */
-static void test_no_line_in_a_value(void **state)
+TEST(test_no_line_in_a_value)
 {
     static const char *const values[] = {"a\nX-B: 1", "a\rX-B: 1", "a\r\n\nX-B: 1",
                                          "\n",        "a\x01",     "a\x7f"};
 
-    (void)state;
     for (size_t i = 0; i <= sizeof(values) / sizeof(values[0]); i++) {
         char text[100] = "GET / HTTP/1.1\r\nX-A: ";
         struct http_request request;
@@ -192,7 +185,7 @@ static void test_no_line_in_a_value(void **state)
     }
 }
 
-static void test_too_small_a_buffer(void **state)
+TEST(test_too_small_a_buffer)
 {
     static const char text[] = "HTTP/1.1 200 OK\r\nX-A: aaaaaaaaaaaaaaaaaaaaaa\r\n\r\n";
     const struct http_body none = {.done = true};
@@ -200,7 +193,6 @@ static void test_too_small_a_buffer(void **state)
     enum reason reason;
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, 20);
     assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response, &reason),
                      HTTP_COMPLETE);
@@ -210,15 +202,4 @@ static void test_too_small_a_buffer(void **state)
         REASON_ALLOWED);
     assert_true(buffer_failed(&out));
     buffer_clear(&out);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_to_service),         cmocka_unit_test(test_to_client),
-        cmocka_unit_test(test_no_readmission),     cmocka_unit_test(test_no_line_in_a_value),
-        cmocka_unit_test(test_too_small_a_buffer),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,12 @@
 /* http_request.c: what a request is, and that nothing else is one. */
 #include "wire/http_request.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define REFUSED_MIN       100
 #define ACCEPTED_MIN      20
@@ -49,12 +46,11 @@ static void assert_text(struct span span, const char *text)
     free(copy);
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/refused.txt");
     while (vector_next(&vector, 3)) {
         struct http_request request;
@@ -81,9 +77,8 @@ static void test_refused(void **state)
 }
 
 /* What cannot begin a method is refused at once: nobody waits for the rest of a TLS hello. */
-static void test_first_byte(void **state)
+TEST(test_first_byte)
 {
-    (void)state;
     for (int byte = 0; byte < 256; byte++) {
         char c = (char)byte;
         bool token = http_is_token((struct span){&c, 1});
@@ -123,12 +118,11 @@ static void check_accepted(const struct vector_line *vector)
     }
 }
 
-static void test_accepted(void **state)
+TEST(test_accepted)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/accepted.txt");
     for (; vector_next(&vector, 6); count++)
         check_accepted(&vector);
@@ -136,11 +130,10 @@ static void test_accepted(void **state)
     assert_true(count >= ACCEPTED_MIN);
 }
 
-static void test_single(void **state)
+TEST(test_single)
 {
     struct vector_line vector;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/http/headers.txt");
     while (vector_next(&vector, 4)) {
         struct http_request request;
@@ -172,7 +165,7 @@ static struct http_request parse_text(const char *text)
 }
 
 /* Values are trimmed of spaces and tabs, and of nothing else (RFC 9112 section 5.1). */
-static void test_values(void **state)
+TEST(test_values)
 {
     struct http_request request = parse_text("GET / HTTP/1.1\r\n"
                                              "A: \t b \t c\t \r\n"
@@ -180,7 +173,6 @@ static void test_values(void **state)
                                              "C:: :\r\n"
                                              "D: \xc2\xa0\r\n\r\n");
 
-    (void)state;
     assert_int_equal(request.field_count, 4);
     assert_text(request.fields[0].name, "A");
     assert_text(request.fields[0].value, "b \t c");
@@ -189,14 +181,13 @@ static void test_values(void **state)
     assert_text(request.fields[3].value, "\xc2\xa0");
 }
 
-static void test_has_token(void **state)
+TEST(test_has_token)
 {
     struct http_request request = parse_text("GET / HTTP/1.1\r\n"
                                              "Connection: keep-alive ,\tUPgrade,,x-y\r\n"
                                              "Other: close\r\n"
                                              "connection: te\r\n\r\n");
 
-    (void)state;
     assert_true(http_request_has_token(&request, "connection", "upgrade"));
     assert_true(http_request_has_token(&request, "CONNECTION", "keep-alive"));
     assert_true(http_request_has_token(&request, "connection", "te"));
@@ -208,11 +199,10 @@ static void test_has_token(void **state)
     assert_false(http_request_has_token(&request, "upgrade", "upgrade"));
 }
 
-static void test_lists(void **state)
+TEST(test_lists)
 {
     struct span list = span_of(" , a,\t b c \t,,d"), element;
 
-    (void)state;
     assert_true(http_list_next(&list, &element));
     assert_text(element, "a");
     assert_true(http_list_next(&list, &element));
@@ -232,12 +222,11 @@ static void test_lists(void **state)
     assert_false(http_list_next(&list, &element));
 }
 
-static void test_tokens(void **state)
+TEST(test_tokens)
 {
     static const char permitted[] = "!#$%&'*+-.^_`|~0123456789"
                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-    (void)state;
     for (int byte = 0; byte < 256; byte++) {
         char c = (char)byte;
 
@@ -248,16 +237,4 @@ static void test_tokens(void **state)
     assert_false(http_is_token(span_of("")));
     assert_false(http_is_token(span_of(NULL)));
     assert_false(http_is_token(span_of("a b")));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_first_byte),
-        cmocka_unit_test(test_accepted), cmocka_unit_test(test_single),
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_has_token),
-        cmocka_unit_test(test_lists),    cmocka_unit_test(test_tokens),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* http_response.c: what a service may answer. */
 #include "wire/http_response.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define UPGRADE                                                                                    \
     "HTTP/1.1 101 Switching Protocols\r\n"                                                         \
@@ -26,7 +24,7 @@ static void expect_fault(const char *bytes, size_t length)
     assert_int_equal(reason, REASON_UPSTREAM_PROTOCOL);
 }
 
-static void test_upgrade(void **state)
+TEST(test_upgrade)
 {
     static const char bytes[] = UPGRADE "frame";
     size_t head = sizeof(UPGRADE) - 1;
@@ -34,7 +32,6 @@ static void test_upgrade(void **state)
     enum reason reason;
     struct span value;
 
-    (void)state;
     for (size_t at = 0; at < head; at++)
         assert_int_equal(http_response_parse(bytes, at, &response, &reason), HTTP_MORE);
     for (size_t at = head; at < sizeof(bytes); at++) {
@@ -54,7 +51,7 @@ static void test_upgrade(void **state)
     assert_null(value.data);
 }
 
-static void test_status_lines(void **state)
+TEST(test_status_lines)
 {
     static const struct {
         const char *text;
@@ -69,7 +66,6 @@ static void test_status_lines(void **state)
         {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", 100, false},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct http_response response;
         enum reason reason;
@@ -82,7 +78,7 @@ static void test_status_lines(void **state)
     }
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
     static const char *const bad[] = {
         "\r\n",
@@ -126,21 +122,19 @@ static void test_refused(void **state)
     static const char with_nul[] = "HTTP/1.1 200 O\0K\r\n\r\n";
     static const char nul_value[] = "HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n";
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         expect_fault(bad[i], strlen(bad[i]));
     expect_fault(with_nul, sizeof(with_nul) - 1);
     expect_fault(nul_value, sizeof(nul_value) - 1);
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
     static char bytes[HTTP_HEAD_BYTES_MAX + 100];
     struct http_response response;
     enum reason reason;
     size_t length = 0;
 
-    (void)state;
     memset(bytes, 'a', sizeof(bytes));
     memcpy(bytes, "HTTP/1.1 200 OK\r\nX: ", 20);
     assert_int_equal(http_response_parse(bytes, HTTP_HEAD_BYTES_MAX - 1, &response, &reason),
@@ -160,21 +154,20 @@ static void test_limits(void **state)
     expect_fault(bytes, length);
 }
 
-static void test_duplicates(void **state)
+TEST(test_duplicates)
 {
     static const char text[] = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nupgrade: h2c\r\n\r\n";
     struct http_response response;
     enum reason reason;
     struct span value;
 
-    (void)state;
     assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response, &reason),
                      HTTP_COMPLETE);
     assert_int_equal(http_response_single(&response, "upgrade", &value), REASON_HEADER_DUPLICATE);
 }
 
 /* Nobody waits for the rest of what is no answer. */
-static void test_refused_at_once(void **state)
+TEST(test_refused_at_once)
 {
     static const char *const bad[] = {
         "h", "hello", "HTTP/2", "<html>", "HTTP/1.1 200 OK\n", "HTTP/1.1 200 O\rK", "\n",
@@ -183,20 +176,8 @@ static void test_refused_at_once(void **state)
     struct http_response response;
     enum reason reason;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         expect_fault(bad[i], strlen(bad[i]));
     for (size_t length = 0; length < sizeof(good); length++)
         assert_int_equal(http_response_parse(good, length, &response, &reason), HTTP_MORE);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_upgrade),    cmocka_unit_test(test_status_lines),
-        cmocka_unit_test(test_refused),    cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_duplicates), cmocka_unit_test(test_refused_at_once),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

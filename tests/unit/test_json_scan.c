@@ -1,13 +1,11 @@
 /* json_scan.c: what is accepted, against our list and against jansson; what is recorded. */
 #include "json/scan.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 static struct json_scan *scan;
@@ -24,6 +22,8 @@ static int tear_down(void **state)
     json_scan_destroy(scan);
     return 0;
 }
+
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 
 static enum reason scan_of(const char *text)
 {
@@ -51,12 +51,11 @@ static bool jansson_accepts(const char *text, size_t length)
     return value != NULL;
 }
 
-static void test_vectors(void **state)
+TEST(test_vectors)
 {
     struct vector_line vector;
     unsigned accepted = 0, refused = 0, differing = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/json/texts.txt");
     while (vector_next(&vector, 3)) {
         const char *name = vector.fields[0];
@@ -79,12 +78,11 @@ static void test_vectors(void **state)
 }
 
 /* Every beginning of an accepted text is refused, and nothing behind it is read. */
-static void test_beginnings(void **state)
+TEST(test_beginnings)
 {
     static const char whole[] = "{\"a\":[1,-2.5e+3,\"x\\u00e9\\ud83d\\ude00\xc3\xa9\",true,false,"
                                 "null,{\"b\\n\":{}}],\"c\":\"0123456789abcdef0123456789\"}";
 
-    (void)state;
     for (size_t length = 0; length <= strlen(whole); length++) {
         char *copy = malloc(length > 0 ? length : 1);
 
@@ -97,12 +95,11 @@ static void test_beginnings(void **state)
 }
 
 /* Every single byte, put in every place of a text: the same verdict as jansson's. */
-static void test_one_byte_changed(void **state)
+TEST(test_one_byte_changed)
 {
     static const char whole[] = "{\"k\":[1,-0.5e3,\"\\u00e9\xc3\xa9z\",true],\"l\":{}}";
     char copy[sizeof(whole)];
 
-    (void)state;
     for (size_t place = 0; place < strlen(whole); place++) {
         for (int byte = 1; byte < 256; byte++) {
             memcpy(copy, whole, sizeof(whole));
@@ -115,11 +112,10 @@ static void test_one_byte_changed(void **state)
 }
 
 /* A string that ends, or goes wrong, at every offset of the blocks it is read in. */
-static void test_string_blocks(void **state)
+TEST(test_string_blocks)
 {
     char text[128];
 
-    (void)state;
     for (size_t length = 0; length < 70; length++) {
         memset(text, 'a', sizeof(text));
         memcpy(text, "[\"", 2);
@@ -148,12 +144,11 @@ static size_t write_object(char *out, unsigned members, unsigned first)
     return length;
 }
 
-static void test_members_limit(void **state)
+TEST(test_members_limit)
 {
     char *text = malloc(20 * (JSON_MEMBERS_MAX + 4));
     size_t length;
 
-    (void)state;
     assert_non_null(text);
     text[0] = '[';
     length = 1 + write_object(text + 1, JSON_MEMBERS_MAX, 0);
@@ -166,13 +161,12 @@ static void test_members_limit(void **state)
 }
 
 /* Large objects, one after the other and one in the other, with a key twice in the last. */
-static void test_keys_limit(void **state)
+TEST(test_keys_limit)
 {
     const unsigned objects = JSON_KEYS_MAX / JSON_MEMBERS_MAX;
     char *text = malloc(20 * (size_t)(JSON_KEYS_MAX + 100));
     size_t length = 0;
 
-    (void)state;
     assert_non_null(text);
     text[length++] = '[';
     for (unsigned i = 0; i < objects; i++) {
@@ -188,12 +182,11 @@ static void test_keys_limit(void **state)
     free(text);
 }
 
-static void test_large_objects_nested(void **state)
+TEST(test_large_objects_nested)
 {
     char text[8192];
     size_t length, cut;
 
-    (void)state;
     /* Open an object of 40, put one of 40 with the same keys in, go on with the outer one. */
     length = write_object(text, 40, 0) - 1;
     length += (size_t)sprintf(text + length, ",\"in\":");
@@ -208,11 +201,10 @@ static void test_large_objects_nested(void **state)
 }
 
 /* Every pair among many keys in one object, found wherever the second one comes. */
-static void test_duplicate_anywhere(void **state)
+TEST(test_duplicate_anywhere)
 {
     char text[8192];
 
-    (void)state;
     for (unsigned members = 1; members < 120; members += 7) {
         for (unsigned twin = 0; twin < members; twin++) {
             size_t length = write_object(text + 1, members, 0);
@@ -224,11 +216,10 @@ static void test_duplicate_anywhere(void **state)
     }
 }
 
-static void test_recording(void **state)
+TEST(test_recording)
 {
     const struct json_member *member, *params;
 
-    (void)state;
     assert_int_equal(
         scan_with("{ \"id\" : 7, \"params\":{\"name\":\"e\\n\",\"arguments\":{\"deep\":1},"
                   "\"ref\":{\"uri\":\"x\"}},\"other\":{\"name\":2},\"list\":[{\"name\":3}] }",
@@ -266,9 +257,8 @@ static void test_recording(void **state)
     assert_int_equal(json_scan_count(scan), JSON_RECORD_DEPTH);
 }
 
-static void test_not_recorded(void **state)
+TEST(test_not_recorded)
 {
-    (void)state;
     assert_int_equal(scan_with("{\"params\":{\"arguments\":{\"deep\":1}},\"other\":{\"deep\":2},"
                                "\"list\":[{\"deep\":3}],\"p\\u0061rams\":{\"deep\":4}}",
                                "params", "list"),
@@ -286,13 +276,12 @@ static void test_not_recorded(void **state)
     assert_null(json_scan_member(scan, 5));
 }
 
-static void test_recording_types(void **state)
+TEST(test_recording_types)
 {
     static const enum json_type types[] = {JSON_TYPE_OBJECT,  JSON_TYPE_ARRAY, JSON_TYPE_STRING,
                                            JSON_TYPE_INTEGER, JSON_TYPE_REAL,  JSON_TYPE_REAL,
                                            JSON_TYPE_TRUE,    JSON_TYPE_FALSE, JSON_TYPE_NULL};
 
-    (void)state;
     assert_int_equal(scan_of("{\"a\":{},\"b\":[[]],\"c\":\"\",\"d\":-1,\"e\":1.0,\"f\":1e0,"
                              "\"g\":true,\"h\":false,\"i\":null}"),
                      REASON_ALLOWED);
@@ -309,12 +298,11 @@ static void test_recording_types(void **state)
     assert_int_equal(json_scan_root(scan), JSON_NONE);
 }
 
-static void test_recording_limit(void **state)
+TEST(test_recording_limit)
 {
     char text[2048];
     size_t length = write_object(text, JSON_RECORDED_MAX, 0);
 
-    (void)state;
     assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_ALLOWED);
     assert_int_equal(json_scan_count(scan), JSON_RECORDED_MAX);
     length = write_object(text, JSON_RECORDED_MAX + 1, 0);
@@ -328,7 +316,7 @@ static void test_recording_limit(void **state)
 }
 
 /* Of an object that is not recorded, only what is watched takes a place. */
-static void test_watching(void **state)
+TEST(test_watching)
 {
     static const struct json_watch watches[] = {
         {{"result", 6}, "tools"}, {{"params", 6}, "_meta"}, {{"_meta", 5}, "ask"}};
@@ -340,7 +328,6 @@ static void test_watching(void **state)
     char many[4096];
     size_t length;
 
-    (void)state;
     assert_int_equal(
         json_scan_watching(scan, (struct span){text, sizeof(text) - 1}, NULL, watches, 3),
         REASON_ALLOWED);
@@ -364,7 +351,7 @@ static void test_watching(void **state)
     assert_int_equal(json_scan_count(scan), 3);
 }
 
-static void test_lookalikes(void **state)
+TEST(test_lookalikes)
 {
     static const char *const alike[] = {"Params",       "PARAMS",       "param\xc5\xbf",
                                         "param\\u017f", "\\u0070arams", "param\\u017F",
@@ -373,7 +360,6 @@ static void test_lookalikes(void **state)
                                             "param5", "p\xc3\xa4rams", ""};
     char text[128];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(alike) / sizeof(*alike); i++) {
         snprintf(text, sizeof(text), "{\"x\":1,\"%s\":2}", alike[i]);
         assert_int_equal(scan_of(text), REASON_ALLOWED);
@@ -393,12 +379,11 @@ static void test_lookalikes(void **state)
     assert_int_equal(json_scan_lookalike(scan, 0, "name"), 1);
 }
 
-static void test_unescape(void **state)
+TEST(test_unescape)
 {
     char out[64];
     size_t length = 0;
 
-    (void)state;
     assert_int_equal(
         json_scan_unescape(span_of("\"a\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00\xc3\xa9\""),
                            out, sizeof(out), &length),
@@ -424,13 +409,12 @@ static void assert_located(const char *text, const char *pointer, const char *re
     assert_int_equal(strncmp(text + offset, rest, strlen(rest)), 0);
 }
 
-static void test_locate(void **state)
+TEST(test_locate)
 {
     static const char text[] = " { \"a\" : [ 10, {\"b\\n\":\"]}\"}, [\"x,\\\"y\", 12] ],\n"
                                "\"c/d\":{\"\":{\"~\":true}}, \"e\":[] }";
     size_t offset;
 
-    (void)state;
     assert_located(text, "", "{ \"a\"");
     assert_located(text, "/a", "\"a\"");
     assert_located(text, "/a/0", "10,");
@@ -458,28 +442,4 @@ static void test_locate(void **state)
         (void)json_scan_locate(copy, length, "/a/2/0", &offset);
         free(copy);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors),
-        cmocka_unit_test(test_beginnings),
-        cmocka_unit_test(test_one_byte_changed),
-        cmocka_unit_test(test_string_blocks),
-        cmocka_unit_test(test_members_limit),
-        cmocka_unit_test(test_keys_limit),
-        cmocka_unit_test(test_large_objects_nested),
-        cmocka_unit_test(test_duplicate_anywhere),
-        cmocka_unit_test(test_recording),
-        cmocka_unit_test(test_not_recorded),
-        cmocka_unit_test(test_recording_types),
-        cmocka_unit_test(test_recording_limit),
-        cmocka_unit_test(test_watching),
-        cmocka_unit_test(test_lookalikes),
-        cmocka_unit_test(test_unescape),
-        cmocka_unit_test(test_locate),
-    };
-
-    return cmocka_run_group_tests_name("json_scan", tests, set_up, tear_down);
 }

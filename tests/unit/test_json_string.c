@@ -2,14 +2,11 @@
 #include "json/string.h"
 
 #include "base/utf8.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define TEXT_BYTES_MAX 512
 #define BLOCK_BYTES    64
@@ -106,11 +103,10 @@ static void check(const unsigned char *text, size_t length)
 #endif
 }
 
-static void test_mixtures(void **state)
+TEST(test_mixtures)
 {
     unsigned char text[TEXT_BYTES_MAX];
 
-    (void)state;
     for (unsigned round = 0; round < ROUNDS; round++) {
         const unsigned rarity = 4 + next_random() % 200;
         size_t length = 0;
@@ -126,11 +122,10 @@ static void test_mixtures(void **state)
 }
 
 /* Each piece at each place of a block, and across its end. */
-static void test_places(void **state)
+TEST(test_places)
 {
     unsigned char text[3 * BLOCK_BYTES];
 
-    (void)state;
     for (size_t place = 0; place < 2 * BLOCK_BYTES; place++) {
         for (size_t i = 0; i < sizeof(common) / sizeof(common[0]); i++) {
             memset(text, 'x', sizeof(text));
@@ -146,11 +141,10 @@ static void test_places(void **state)
 }
 
 /* Runs of backslashes of every length at every place: which of them escape is not local. */
-static void test_backslashes(void **state)
+TEST(test_backslashes)
 {
     unsigned char text[4 * BLOCK_BYTES];
 
-    (void)state;
     for (size_t place = 0; place < BLOCK_BYTES; place++) {
         for (size_t run = 1; run < 2 * BLOCK_BYTES; run++) {
             memset(text, 'x', sizeof(text));
@@ -163,11 +157,10 @@ static void test_backslashes(void **state)
     }
 }
 
-static void test_each_byte_behind_a_backslash(void **state)
+TEST(test_each_byte_behind_a_backslash)
 {
     unsigned char text[2 * BLOCK_BYTES];
 
-    (void)state;
     for (unsigned byte = 0; byte < 256; byte++) {
         for (size_t place = 0; place < BLOCK_BYTES; place++) {
             memset(text, 'x', sizeof(text));
@@ -178,16 +171,4 @@ static void test_each_byte_behind_a_backslash(void **state)
             check(text, sizeof(text));
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mixtures),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_backslashes),
-        cmocka_unit_test(test_each_byte_behind_a_backslash),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,19 +1,17 @@
 /* listener.c: both loopbacks or neither, on one port. */
 #include "system/listener.h"
 
+#include "unit.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 static bool connects(const char *address, uint16_t port)
 {
@@ -39,14 +37,13 @@ static void assert_open(const struct listener *listener, const char *address)
     assert_true(connects(address, listener->port));
 }
 
-static void test_one_address(void **state)
+TEST(test_one_address)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1", "127.0.0.2"};
     struct listener out[2] = {{.fd = -1}, {.fd = -1}};
     char why[128] = "";
     size_t count;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         count = 0;
         assert_int_equal(listener_open(addresses[i], 0, out, &count, why, sizeof(why)), OK);
@@ -60,26 +57,24 @@ static void test_one_address(void **state)
 }
 
 /* [::1] means IPv6 alone, not a back door for IPv4. */
-static void test_v6_only(void **state)
+TEST(test_v6_only)
 {
     struct listener out[2];
     char why[128];
     size_t count;
 
-    (void)state;
     assert_int_equal(listener_open("::", 0, out, &count, why, sizeof(why)), OK);
     assert_true(connects("::1", out[0].port));
     assert_false(connects("127.0.0.1", out[0].port));
     listener_close(&out[0]);
 }
 
-static void test_localhost(void **state)
+TEST(test_localhost)
 {
     struct listener out[2];
     char why[128];
     size_t count = 0;
 
-    (void)state;
     assert_int_equal(listener_open("localhost", 0, out, &count, why, sizeof(why)), OK);
     assert_int_equal(count, 2);
     assert_open(&out[0], "127.0.0.1");
@@ -89,13 +84,12 @@ static void test_localhost(void **state)
     listener_close(&out[1]);
 }
 
-static void test_port_in_use(void **state)
+TEST(test_port_in_use)
 {
     struct listener first[2], second[2] = {{.fd = -1}, {.fd = -1}};
     char why[128] = "";
     size_t count;
 
-    (void)state;
     assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why, sizeof(why)), OK);
     count = 7;
     assert_int_equal(listener_open("127.0.0.1", first[0].port, second, &count, why, sizeof(why)),
@@ -108,11 +102,10 @@ static void test_port_in_use(void **state)
 }
 
 /* Somebody holds one of the two: then we want neither, and let go of the other. */
-static void test_half_of_localhost_in_use(void **state)
+TEST(test_half_of_localhost_in_use)
 {
     static const char *const halves[] = {"::1", "127.0.0.1"};
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct listener theirs[2], ours[2] = {{.fd = -1}, {.fd = -1}};
         char why[128];
@@ -129,12 +122,11 @@ static void test_half_of_localhost_in_use(void **state)
     }
 }
 
-static void test_not_an_address(void **state)
+TEST(test_not_an_address)
 {
     static const char *const hosts[] = {"",           "example.com", "127.1", "127.0.0.1 ", "[::1]",
                                         "0x7f000001", "::1%lo",      "*",     "LOCALHOST"};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         struct listener out[2] = {{.fd = -1}, {.fd = -1}};
         char why[128] = "";
@@ -145,26 +137,24 @@ static void test_not_an_address(void **state)
     }
 }
 
-static void test_address_of_nobody(void **state)
+TEST(test_address_of_nobody)
 {
     struct listener out[2] = {{.fd = -1}, {.fd = -1}};
     char why[128] = "";
     size_t count;
 
-    (void)state;
     assert_int_equal(listener_open("192.0.2.1", 0, out, &count, why, sizeof(why)), ERROR_IO);
     assert_int_equal(out[0].fd, -1);
     assert_non_null(strstr(why, "192.0.2.1"));
 }
 
-static void test_describe(void **state)
+TEST(test_describe)
 {
     struct listener out[2], inherited = {.fd = -1}, other;
     char why[128];
     size_t count;
     int pair[2];
 
-    (void)state;
     assert_int_equal(listener_open("::1", 0, out, &count, why, sizeof(why)), OK);
     inherited.fd = out[0].fd;
     assert_int_equal(listener_describe(&inherited), OK);
@@ -178,20 +168,4 @@ static void test_describe(void **state)
     assert_int_equal(listener_describe(&other), ERROR_INVALID);
     close(pair[0]);
     close(pair[1]);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_address),
-        cmocka_unit_test(test_v6_only),
-        cmocka_unit_test(test_localhost),
-        cmocka_unit_test(test_port_in_use),
-        cmocka_unit_test(test_half_of_localhost_in_use),
-        cmocka_unit_test(test_not_an_address),
-        cmocka_unit_test(test_address_of_nobody),
-        cmocka_unit_test(test_describe),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,13 +1,10 @@
 /* login_cookie.c: what a browser shows, made, found among others, and forged. */
 #include "policy/login_cookie.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 
 #define SESSION "00112233445566778899aabbccddeeff"
 #define VALUE   SESSION ".36ec4579078060dfb6c95e4a7a9d963671b37c5dd53a9e4b03955c21f8cbb93a"
@@ -25,12 +22,11 @@ static struct secret_key *counting_key(void)
     return key;
 }
 
-static void test_made(void **state)
+TEST(test_made)
 {
     struct secret_key *key = counting_key();
     char value[LOGIN_COOKIE_VALUE_SIZE], session[TOKEN_ID_SIZE] = "";
 
-    (void)state;
     assert_int_equal(login_cookie_make(key, SESSION, value), OK);
     assert_string_equal(value, VALUE);
     assert_int_equal(login_cookie_verify(key, span_of(value), session), REASON_ALLOWED);
@@ -41,14 +37,13 @@ static void test_made(void **state)
     secret_key_destroy(key);
 }
 
-static void test_forged(void **state)
+TEST(test_forged)
 {
     struct secret_key *key = counting_key();
     char session[TOKEN_ID_SIZE] = "untouched", changed[sizeof(VALUE)];
     struct vector_line vector;
     unsigned count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/cookies/forged.txt");
     for (; vector_next(&vector, 2); count++) {
         struct span value = {vector.text, vector.length};
@@ -90,9 +85,8 @@ static void expect_found(const char *headers, enum reason reason, const char *va
         fail_msg("%s: %.*s", headers, (int)found.length, found.data);
 }
 
-static void test_found(void **state)
+TEST(test_found)
 {
-    (void)state;
     expect_found("", REASON_ALLOWED, NULL);
     expect_found("Cookie:\r\n", REASON_ALLOWED, NULL);
     expect_found("Cookie: sidelock-studio=v\r\n", REASON_ALLOWED, "v");
@@ -127,29 +121,16 @@ static void expect_set(const struct surface *surface, const char *wanted)
     buffer_clear(&out);
 }
 
-static void test_set(void **state)
+TEST(test_set)
 {
     struct surface_tls tls = {0};
     struct surface surface = {.name = studio};
     char name[LOGIN_COOKIE_NAME_SIZE];
 
-    (void)state;
     expect_set(&surface, "sidelock-studio=v; HttpOnly; SameSite=Strict; Path=/; Max-Age=3600");
     surface.tls = &tls;
     expect_set(&surface, "__Host-sidelock-studio=v; HttpOnly; SameSite=Strict; Path=/; "
                          "Max-Age=3600; Secure");
     login_cookie_name(&surface, name);
     assert_string_equal(name, "__Host-sidelock-studio");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_made),
-        cmocka_unit_test(test_forged),
-        cmocka_unit_test(test_found),
-        cmocka_unit_test(test_set),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,10 @@
 /* mcp_http.c: content types, refused POSTs. Eras and headers: vectors of test_vet.c. */
 #include "vet/mcp_http.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 struct refusal_case {
     enum reason reason;
@@ -63,9 +61,8 @@ static const struct refusal_case cases[] = {
     {REASON_INTERNAL, MCP_MODERN, MESSAGE_REQUEST, 500, NULL},
 };
 
-static void test_refusals(void **state)
+TEST(test_refusals)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         struct mcp_http_refused refused = {cases[i].reason, cases[i].era, cases[i].kind,
                                            span_of("\"a\"")};
@@ -84,9 +81,8 @@ static void test_refusals(void **state)
 }
 
 /* Every reason has a status that is one, whatever the message was. */
-static void test_every_reason(void **state)
+TEST(test_every_reason)
 {
-    (void)state;
     for (unsigned reason = 0; reason < REASON_COUNT; reason++) {
         for (unsigned kind = MESSAGE_OTHER; kind <= MESSAGE_TYPED; kind++) {
             struct mcp_http_refused refused = {(enum reason)reason, MCP_MODERN,
@@ -102,14 +98,4 @@ static void test_every_reason(void **state)
             buffer_clear(&out);
         }
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_every_reason),
-    };
-
-    return cmocka_run_group_tests_name("mcp_http", tests, NULL, NULL);
 }

@@ -2,13 +2,10 @@
 #include "vet/message.h"
 
 #include "packs.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct json_scan *scan;
 static struct dialect *mcp, *json_rpc, *studio;
@@ -32,6 +29,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+
 static enum reason read_as(const struct vocabulary *vocabulary, enum direction direction,
                            const char *text, struct message *out)
 {
@@ -45,11 +44,10 @@ static enum reason read_mcp(const char *text, struct message *out)
     return read_as(dialect_vocabulary(mcp, NULL), DIRECTION_C2S, text, out);
 }
 
-static void test_request(void **state)
+TEST(test_request)
 {
     struct message message;
 
-    (void)state;
     assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":\"q-1\",\"method\":\"tools/call\","
                               "\"params\":{\"name\":\"echo\"}}",
                               &message),
@@ -65,11 +63,10 @@ static void test_request(void **state)
     assert_null(message.match.data);
 }
 
-static void test_escapes_are_undone(void **state)
+TEST(test_escapes_are_undone)
 {
     struct message message;
 
-    (void)state;
     assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":\"\\u0071\\\"\",\"method\":"
                               "\"resources\\/read\",\"params\":{\"uri\":\"file:\\/\\/\\u00e9\"}}",
                               &message),
@@ -82,11 +79,10 @@ static void test_escapes_are_undone(void **state)
     assert_false(message.target_too_long);
 }
 
-static void test_kinds(void **state)
+TEST(test_kinds)
 {
     struct message message;
 
-    (void)state;
     assert_int_equal(
         read_mcp("{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}", &message),
         REASON_ALLOWED);
@@ -113,11 +109,10 @@ static void test_kinds(void **state)
 }
 
 /* What a refusal needs is read even if the message is refused. */
-static void test_refused_but_read(void **state)
+TEST(test_refused_but_read)
 {
     struct message message;
 
-    (void)state;
     assert_int_equal(
         read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\",\"x\":1}", &message),
         REASON_MESSAGE_KEY);
@@ -133,12 +128,11 @@ static void test_refused_but_read(void **state)
     assert_int_equal(message.kind, MESSAGE_REQUEST);
 }
 
-static void test_id_limits(void **state)
+TEST(test_id_limits)
 {
     char text[512], id[MESSAGE_ID_BYTES_MAX + 2];
     struct message message;
 
-    (void)state;
     memset(id, 'i', sizeof(id));
     snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":\"%.*s\",\"method\":\"ping\"}",
              MESSAGE_ID_BYTES_MAX, id);
@@ -154,12 +148,11 @@ static void test_id_limits(void **state)
     assert_int_equal(read_mcp(text, &message), REASON_MESSAGE_ID);
 }
 
-static void test_open_vocabulary(void **state)
+TEST(test_open_vocabulary)
 {
     const struct vocabulary *vocabulary = dialect_vocabulary(json_rpc, NULL);
     struct message message;
 
-    (void)state;
     assert_int_equal(read_as(vocabulary, DIRECTION_S2C,
                              "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a.b\",\"params\":[1]}",
                              &message),
@@ -173,13 +166,12 @@ static void test_open_vocabulary(void **state)
                      REASON_MESSAGE_SHAPE);
 }
 
-static void test_typed(void **state)
+TEST(test_typed)
 {
     const struct vocabulary *socket = dialect_vocabulary(studio, "mcp-socket");
     const struct vocabulary *runs = dialect_vocabulary(studio, "runs");
     struct message message;
 
-    (void)state;
     assert_int_equal(read_as(socket, DIRECTION_C2S,
                              "{\"operation\":\"call_tool\",\"tool_name\":\"echo\",\"type\":"
                              "\"operation\"}",
@@ -211,7 +203,7 @@ static enum reason read_ask(const struct vocabulary *vocabulary, const char *tex
 }
 
 /* A request within an answer has a method and params, and nothing that a message has besides. */
-static void test_asks(void **state)
+TEST(test_asks)
 {
     static const char pack[] = "{\"name\":\"x\",\"vocabularies\":[{\"name\":\"v\",\"envelope\":"
                                "\"json-rpc\",\"session\":\"sid\",\"asks\":\"a\",\"verbs\":{\"s2c\":"
@@ -221,7 +213,6 @@ static void test_asks(void **state)
     struct dialect *dialect;
     struct message message;
 
-    (void)state;
     assert_int_equal(dialect_parse(pack, strlen(pack), &dialect, &fault), OK);
     vocabulary = dialect_vocabulary(dialect, NULL);
     assert_int_equal(read_ask(vocabulary, "{\"params\":{},\"method\":\"ask\"}", &message),
@@ -238,20 +229,4 @@ static void test_asks(void **state)
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"other\"}", &message), REASON_VERB_UNKNOWN);
     assert_int_equal(read_ask(vocabulary, "[]", &message), REASON_MESSAGE_SHAPE);
     dialect_destroy(dialect);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_asks),
-        cmocka_unit_test(test_request),
-        cmocka_unit_test(test_escapes_are_undone),
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_refused_but_read),
-        cmocka_unit_test(test_id_limits),
-        cmocka_unit_test(test_open_vocabulary),
-        cmocka_unit_test(test_typed),
-    };
-
-    return cmocka_run_group_tests_name("message", tests, set_up, tear_down);
 }

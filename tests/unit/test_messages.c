@@ -1,14 +1,12 @@
 /* messages.c: what one process encodes the other decodes, and nothing else is decoded. */
 #include "ipc/messages.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define MUTATIONS 20000
 
@@ -116,11 +114,10 @@ static enum error decode_changed_admit(const struct ipc_admit *admit)
     return ipc_decode_admit(room, writer.length, &out);
 }
 
-static void test_admit(void **state)
+TEST(test_admit)
 {
     struct ipc_admit admit = full_admit();
 
-    (void)state;
     check_admit(&admit);
     /* Headers that were not sent stay absent. */
     admit.cookie = admit.fetch_site = admit.certificate = admit.body = NULL;
@@ -131,12 +128,11 @@ static void test_admit(void **state)
     check_admit(&admit);
 }
 
-static void test_admit_refuses(void **state)
+TEST(test_admit_refuses)
 {
     struct ipc_admit admit = full_admit();
     struct ipc_writer writer = {.bytes = room};
 
-    (void)state;
     admit.listener_port = 65536;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
@@ -161,14 +157,13 @@ static void test_admit_refuses(void **state)
     assert_true(writer.failed);
 }
 
-static void test_admit_with_more_headers_than_room(void **state)
+TEST(test_admit_with_more_headers_than_room)
 {
     struct ipc_admit admit = full_admit(), out;
     struct ipc_writer writer = {.bytes = room};
     uint32_t count = IPC_HEADERS_MAX + 1;
     size_t count_at;
 
-    (void)state;
     admit.header_count = 0;
     ipc_encode_admit(&writer, &admit);
     count_at = writer.length - sizeof(count);
@@ -183,12 +178,11 @@ static void test_admit_with_more_headers_than_room(void **state)
     assert_int_equal(ipc_decode_admit(room, writer.length, &out), ERROR_SYNTAX);
 }
 
-static void test_verdict(void **state)
+TEST(test_verdict)
 {
     struct ipc_verdict verdict = full_verdict(), out;
     struct ipc_writer writer = {.bytes = room};
 
-    (void)state;
     ipc_encode_verdict(&writer, &verdict);
     assert_false(writer.failed);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_VERDICT);
@@ -213,12 +207,11 @@ static void test_verdict(void **state)
     assert_string_equal(out.session_id, "");
 }
 
-static void test_verdict_refuses(void **state)
+TEST(test_verdict_refuses)
 {
     struct ipc_verdict verdict = full_verdict(), out;
     struct ipc_writer writer = {.bytes = room};
 
-    (void)state;
     verdict.reason = REASON_COUNT;
     ipc_encode_verdict(&writer, &verdict);
     assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
@@ -237,7 +230,7 @@ static void test_verdict_refuses(void **state)
     assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
 }
 
-static void test_dial(void **state)
+TEST(test_dial)
 {
     struct ipc_dial dial = {.connection = 1,
                             .surface = 2,
@@ -256,7 +249,6 @@ static void test_dial(void **state)
                              &dial.host};
     struct ipc_writer writer = {.bytes = room};
 
-    (void)state;
     ipc_encode_dial(&writer, &dial);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DIAL);
     assert_int_equal(ipc_decode_dial(room, writer.length, &out), OK);
@@ -280,12 +272,11 @@ static void test_dial(void **state)
     }
 }
 
-static void test_link(void **state)
+TEST(test_link)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_link out;
 
-    (void)state;
     ipc_encode_link(&writer, &(struct ipc_link){1, 2, REASON_UPSTREAM_UNREACHABLE});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_LINK);
     assert_int_equal(ipc_decode_link(room, writer.length, &out), OK);
@@ -295,7 +286,7 @@ static void test_link(void **state)
 }
 
 /* Reports may lack what was not known. */
-static void test_reports(void **state)
+TEST(test_reports)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_denied denied;
@@ -303,7 +294,6 @@ static void test_reports(void **state)
     struct ipc_closed closed;
     struct ipc_counts counts;
 
-    (void)state;
     ipc_encode_denied(&writer,
                       &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
@@ -345,24 +335,22 @@ static void test_reports(void **state)
     assert_true(counts.surface == 7 && counts.forwarded == UINT64_MAX && counts.refused == 2);
 }
 
-static void test_report_of_no_direction(void **state)
+TEST(test_report_of_no_direction)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_refused refused;
 
-    (void)state;
     ipc_encode_refused(&writer, &(struct ipc_refused){.direction = 2});
     assert_int_equal(ipc_decode_refused(room, writer.length, &refused), ERROR_SYNTAX);
 }
 
-static void test_orders(void **state)
+TEST(test_orders)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_cut_session session;
     struct ipc_cut_surface surface;
     struct ipc_extend extend;
 
-    (void)state;
     ipc_encode_cut_session(&writer, &(struct ipc_cut_session){"s", REASON_SESSION_REVOKED});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CUT_SESSION);
     assert_int_equal(ipc_decode_cut_session(room, writer.length, &session), OK);
@@ -399,12 +387,11 @@ static void test_orders(void **state)
 }
 
 /* What is missing of a pair makes no message; an authority for clients may be. */
-static void test_tls(void **state)
+TEST(test_tls)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_tls out;
 
-    (void)state;
     ipc_encode_tls(
         &writer, &(struct ipc_tls){.surface = 7, .certificate = "c", .key = "k", .client_ca = "a"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_TLS);
@@ -421,9 +408,8 @@ static void test_tls(void **state)
     assert_int_equal(ipc_decode_tls(room, writer.length, &out), ERROR_SYNTAX);
 }
 
-static void test_types(void **state)
+TEST(test_types)
 {
-    (void)state;
     assert_int_equal(ipc_type_of("", 0), IPC_NONE);
     for (unsigned value = 0; value < 256; value++) {
         unsigned char byte = (unsigned char)value;
@@ -433,9 +419,8 @@ static void test_types(void **state)
 }
 
 /* The table of messages.h, written out. */
-static void test_permissions(void **state)
+TEST(test_permissions)
 {
-    (void)state;
     for (int type = 0; type < IPC_TYPE_COUNT; type++) {
         bool report =
             type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
@@ -534,9 +519,8 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
 }
 
 /* One byte too few or too many is a fault, in every message. */
-static void test_exact_length(void **state)
+TEST(test_exact_length)
 {
-    (void)state;
     for (unsigned which = 0; which < 10; which++) {
         struct ipc_writer writer = {.bytes = room}, out = {.bytes = again};
 
@@ -557,9 +541,8 @@ static void test_exact_length(void **state)
 }
 
 /* There is one encoding of everything: what decodes encodes to the same bytes. */
-static void test_mutated(void **state)
+TEST(test_mutated)
 {
-    (void)state;
     srandom(1);
     for (unsigned i = 0; i < MUTATIONS; i++) {
         struct ipc_writer writer = {.bytes = room}, out = {.bytes = again};
@@ -579,27 +562,4 @@ static void test_mutated(void **state)
         }
         free(copy);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_admit),
-        cmocka_unit_test(test_admit_refuses),
-        cmocka_unit_test(test_admit_with_more_headers_than_room),
-        cmocka_unit_test(test_verdict),
-        cmocka_unit_test(test_verdict_refuses),
-        cmocka_unit_test(test_dial),
-        cmocka_unit_test(test_link),
-        cmocka_unit_test(test_reports),
-        cmocka_unit_test(test_report_of_no_direction),
-        cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_types),
-        cmocka_unit_test(test_permissions),
-        cmocka_unit_test(test_exact_length),
-        cmocka_unit_test(test_mutated),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

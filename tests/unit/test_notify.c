@@ -2,9 +2,8 @@
 #include "system/notify.h"
 
 #include "temporary.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,8 +12,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 /* A datagram socket as the manager would have it; "@" stands for the abstract NUL. */
 static int manager_at(const char *name)
@@ -42,12 +39,11 @@ static void expect_ready(int fd)
     assert_int_equal(recv(fd, text, sizeof(text), 0), -1); /* once */
 }
 
-static void test_path(void **state)
+TEST(test_path)
 {
     char folder[TEMPORARY_PATH_SIZE], path[TEMPORARY_PATH_SIZE + 16];
     int fd;
 
-    (void)state;
     assert_non_null(temporary_make(folder));
     snprintf(path, sizeof(path), "%s/notify", folder);
     fd = manager_at(path);
@@ -60,12 +56,11 @@ static void test_path(void **state)
     notify_ready();
 }
 
-static void test_abstract(void **state)
+TEST(test_abstract)
 {
     char name[64];
     int fd;
 
-    (void)state;
     snprintf(name, sizeof(name), "@sidelock-test-notify-%d", (int)getpid());
     fd = manager_at(name);
     setenv("NOTIFY_SOCKET", name, 1);
@@ -75,13 +70,12 @@ static void test_abstract(void **state)
 }
 
 /* Nothing is sent, and nothing breaks. */
-static void test_not_a_socket_name(void **state)
+TEST(test_not_a_socket_name)
 {
     static const char *const names[] = {"", "relative", "vsock:2:1", "@", "/", "/dev/null"};
     char longest[sizeof(((struct sockaddr_un *)0)->sun_path) + 1];
     int fd;
 
-    (void)state;
     unsetenv("NOTIFY_SOCKET");
     notify_ready();
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -99,15 +93,4 @@ static void test_not_a_socket_name(void **state)
     notify_ready();
     assert_int_equal(recv(fd, longest, 1, 0), -1);
     close(fd);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_path),
-        cmocka_unit_test(test_abstract),
-        cmocka_unit_test(test_not_a_socket_name),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* origin.c: the names of a surface, and whose pages may ask it. */
 #include "admission_cases.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static char studio[] = "Studio";
 
@@ -23,11 +21,10 @@ static void expect(enum reason given, enum reason wanted)
     assert_string_equal(reason_info(given)->code, reason_info(wanted)->code);
 }
 
-static void test_default_hosts(void **state)
+TEST(test_default_hosts)
 {
     struct surface surface = {0};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(host_cases) / sizeof(host_cases[0]); i++) {
         enum reason reason = admission_host(&surface, host_cases[i].listener, host_cases[i].value);
 
@@ -38,11 +35,10 @@ static void test_default_hosts(void **state)
     expect(admission_host(&surface, &v4, NULL), REASON_MALFORMED);
 }
 
-static void test_configured_hosts(void **state)
+TEST(test_configured_hosts)
 {
     struct surface surface = {0};
 
-    (void)state;
     fill(&surface.hosts, (const char *[]){"gate.example", "other.example:9000", "[fe80::1]", NULL});
     expect(admission_host(&surface, &v4, "gate.example:8081"), REASON_ALLOWED);
     expect(admission_host(&surface, &v4, "GATE.example:8081"), REASON_ALLOWED);
@@ -61,11 +57,10 @@ static void test_configured_hosts(void **state)
     text_list_clear(&surface.hosts);
 }
 
-static void test_default_origins(void **state)
+TEST(test_default_origins)
 {
     struct surface surface = {0};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(origin_cases) / sizeof(origin_cases[0]); i++) {
         enum reason reason =
             admission_origin(&surface, origin_cases[i].listener, origin_cases[i].value);
@@ -76,11 +71,10 @@ static void test_default_origins(void **state)
     expect(admission_origin(&surface, &v4, NULL), REASON_ALLOWED); /* not a browser */
 }
 
-static void test_configured_origins(void **state)
+TEST(test_configured_origins)
 {
     struct surface surface = {0};
 
-    (void)state;
     fill(&surface.origins, (const char *[]){"https://studio.example", "http://a.example:1", NULL});
     expect(admission_origin(&surface, &v4, "https://studio.example"), REASON_ALLOWED);
     expect(admission_origin(&surface, &v4, "http://a.example:1"), REASON_ALLOWED);
@@ -101,7 +95,7 @@ static void test_configured_origins(void **state)
 }
 
 /* A surface's own name below .localhost, in lower case, if it can be one. */
-static void test_own_host(void **state)
+TEST(test_own_host)
 {
     static char longest[] = "a23456789012345678901234567890123456789012345678901234567890123";
     static char too_long[] = "a234567890123456789012345678901234567890123456789012345678901234";
@@ -125,7 +119,6 @@ static void test_own_host(void **state)
     };
     char out[ADMISSION_OWN_HOST_SIZE], expected[ADMISSION_OWN_HOST_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct surface surface = {.name = cases[i].name};
 
@@ -142,11 +135,10 @@ static void test_own_host(void **state)
     }
 }
 
-static void test_own_host_is_a_default(void **state)
+TEST(test_own_host_is_a_default)
 {
     struct surface surface = {.name = studio};
 
-    (void)state;
     expect(admission_host(&surface, &v4, "studio.localhost:8081"), REASON_ALLOWED);
     expect(admission_host(&surface, &v4, "STUDIO.localhost:8081"), REASON_ALLOWED);
     expect(admission_host(&surface, &http, "studio.localhost"), REASON_ALLOWED);
@@ -163,13 +155,12 @@ static void test_own_host_is_a_default(void **state)
 }
 
 /* With TLS the scheme is https and the usual port 443. */
-static void test_tls(void **state)
+TEST(test_tls)
 {
     static const struct admission_listener https = {"127.0.0.1", 443};
     struct surface_tls tls = {0};
     struct surface surface = {.name = studio, .tls = &tls};
 
-    (void)state;
     expect(admission_origin(&surface, &v4, "https://localhost:8081"), REASON_ALLOWED);
     expect(admission_origin(&surface, &v4, "http://localhost:8081"), REASON_ORIGIN_MISMATCH);
     expect(admission_origin(&surface, &https, "https://studio.localhost"), REASON_ALLOWED);
@@ -177,11 +168,10 @@ static void test_tls(void **state)
     expect(admission_host(&surface, &http, "localhost"), REASON_HOST_MISMATCH);
 }
 
-static void test_cookie_origin(void **state)
+TEST(test_cookie_origin)
 {
     struct surface surface = {.name = studio};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cookie_cases) / sizeof(cookie_cases[0]); i++) {
         const struct cookie_case *asked = &cookie_cases[i];
         struct request request = {.method = asked->method,
@@ -202,12 +192,11 @@ static void test_cookie_origin(void **state)
 }
 
 /* Another origin that the configuration permits may bring a token, but not ride on the cookie. */
-static void test_cookie_with_configured_origins(void **state)
+TEST(test_cookie_with_configured_origins)
 {
     struct surface surface = {.name = studio};
     struct request request = {.method = "POST", .host = "gate.example"};
 
-    (void)state;
     fill(&surface.hosts, (const char *[]){"gate.example:443", "gate.example:80", NULL});
     fill(&surface.origins, (const char *[]){"https://gate.example", "http://app.example", NULL});
     request.origin = "https://gate.example";
@@ -218,21 +207,4 @@ static void test_cookie_with_configured_origins(void **state)
     expect(admission_cookie_origin(&surface, &http, &request), REASON_COOKIE_ORIGIN);
     text_list_clear(&surface.hosts);
     text_list_clear(&surface.origins);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_default_hosts),
-        cmocka_unit_test(test_configured_hosts),
-        cmocka_unit_test(test_default_origins),
-        cmocka_unit_test(test_configured_origins),
-        cmocka_unit_test(test_own_host),
-        cmocka_unit_test(test_own_host_is_a_default),
-        cmocka_unit_test(test_tls),
-        cmocka_unit_test(test_cookie_origin),
-        cmocka_unit_test(test_cookie_with_configured_origins),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,14 @@
 /* own_path.c: the paths that are the gate's, and what each takes. */
 #include "admission_cases.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_is(void **state)
+TEST(test_is)
 {
-    (void)state;
     assert_true(own_path_is("/.sidelock/login"));
     assert_true(own_path_is("/.sidelock/"));
     assert_true(own_path_is("/.sidelock/login/x"));
@@ -22,9 +19,8 @@ static void test_is(void **state)
     assert_false(own_path_is(""));
 }
 
-static void test_actions(void **state)
+TEST(test_actions)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(own_path_cases) / sizeof(own_path_cases[0]); i++) {
         struct request request = {.method = own_path_cases[i].method,
                                   .path = own_path_cases[i].path,
@@ -37,21 +33,9 @@ static void test_actions(void **state)
     }
 }
 
-static void test_methods(void **state)
+TEST(test_methods)
 {
-    (void)state;
     assert_string_equal(own_path_methods("/.sidelock/login"), "GET, HEAD, POST");
     assert_string_equal(own_path_methods("/.sidelock/ticket"), "POST");
     assert_string_equal(own_path_methods("/.sidelock/x"), "");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_is),
-        cmocka_unit_test(test_actions),
-        cmocka_unit_test(test_methods),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,17 +1,14 @@
 /* params.c and canonical.c: identity, parts, and the commands in a record. */
 #include "policy/params.h"
 
+#include "unit.h"
 #include "json/scan.h"
 
 #include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct params *parse(const char *text)
 {
@@ -30,7 +27,7 @@ static void digest(const char *text, char out[SHA256_HEX_SIZE])
     params_destroy(params);
 }
 
-static void test_same_record_same_digest(void **state)
+TEST(test_same_record_same_digest)
 {
     static const char *const same[] = {
         "{\"a\":1,\"b\":{\"x\":[true,null,\"\xc3\xa9\"],\"y\":0.1}}",
@@ -41,7 +38,6 @@ static void test_same_record_same_digest(void **state)
     };
     char first[SHA256_HEX_SIZE], next[SHA256_HEX_SIZE], direct[SHA256_HEX_SIZE];
 
-    (void)state;
     digest(same[0], first);
     /* The first is canonical already. */
     secret_sha256_hex(same[0], strlen(same[0]), direct);
@@ -52,7 +48,7 @@ static void test_same_record_same_digest(void **state)
     }
 }
 
-static void test_other_record_other_digest(void **state)
+TEST(test_other_record_other_digest)
 {
     static const char *const records[] = {
         "{}",
@@ -83,7 +79,6 @@ static void test_other_record_other_digest(void **state)
     enum { COUNT = sizeof(records) / sizeof(records[0]) };
     char digests[COUNT][SHA256_HEX_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < COUNT; i++) {
         digest(records[i], digests[i]);
         for (size_t j = 0; j < i; j++) {
@@ -93,7 +88,7 @@ static void test_other_record_other_digest(void **state)
     }
 }
 
-static void test_refused_texts(void **state)
+TEST(test_refused_texts)
 {
     static const char *const bad[] = {
         "",
@@ -121,7 +116,6 @@ static void test_refused_texts(void **state)
     };
     struct params *params = NULL;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         if (params_parse(bad[i], strlen(bad[i]), &params) != ERROR_SYNTAX)
             fail_msg("not refused as malformed: %s", bad[i]);
@@ -132,12 +126,11 @@ static void test_refused_texts(void **state)
     params_destroy(NULL);
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
     char *text = malloc(PARAMS_BYTES_MAX + 2);
     struct params *params = NULL;
 
-    (void)state;
     memset(text, ' ', PARAMS_BYTES_MAX + 1);
     memcpy(text, "{}", 2);
     assert_int_equal(params_parse(text, PARAMS_BYTES_MAX, &params), OK);
@@ -151,7 +144,7 @@ static void test_limits(void **state)
     free(text);
 }
 
-static void test_part_digests(void **state)
+TEST(test_part_digests)
 {
     struct params *params =
         parse("{\"server\":{\"args\":[\"x\",{\"k\":7}],\"\":1,\"a/b\":2,\"m~n\":3}}");
@@ -174,7 +167,6 @@ static void test_part_digests(void **state)
                                           "/"};
     char part[SHA256_HEX_SIZE], text[SHA256_HEX_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         assert_int_equal(params_part_digest(params, parts[i].pointer, part), OK);
         assert_int_equal(canonical_text_digest(parts[i].same, strlen(parts[i].same), text), OK);
@@ -190,14 +182,13 @@ static void test_part_digests(void **state)
     params_destroy(params);
 }
 
-static void test_text_digests(void **state)
+TEST(test_text_digests)
 {
     static const char *const bad[] = {"",     " ",  "1,2", "1]", "],[",
                                       "{}{}", "\"", "1 2", "]",  "{\"a\":1,\"a\":1}"};
     static const char spaced[] = " { \"b\":1, \"a\":2 } ";
     char left[SHA256_HEX_SIZE], right[SHA256_HEX_SIZE];
 
-    (void)state;
     assert_int_equal(canonical_text_digest(spaced, strlen(spaced), left), OK);
     assert_int_equal(canonical_text_digest("{\"a\":2,\"b\":1}", 13, right), OK);
     assert_string_equal(left, right);
@@ -220,13 +211,12 @@ static void expect_part(const struct params *params, const char *pointer,
     buffer_clear(&out);
 }
 
-static void test_append_part(void **state)
+TEST(test_append_part)
 {
     struct params *params =
         parse("{\"z\":\"a b&c\\n\",\"n\":{\"y\":[0.1,1e300,-5,2.0],\"x\":\"\"}}");
     struct buffer out;
 
-    (void)state;
     expect_part(params, "/z", INJECT_TEXT, "a b&c\n");
     expect_part(params, "/n/x", INJECT_TEXT, "");
     expect_part(params, "/z", INJECT_JSON, "\"a b&c\\u000a\"");
@@ -245,7 +235,7 @@ static void test_append_part(void **state)
 }
 
 /* What a splitter could read in two ways never leaves the store. */
-static void test_append_shell_words(void **state)
+TEST(test_append_shell_words)
 {
     static const char record[] =
         "{\"args\":[\"-y\",\"a b\",\"\",\"$HOME `x` ;|&#*?\\u00fc\"],\"none\":[],"
@@ -254,7 +244,6 @@ static void test_append_shell_words(void **state)
     struct params *params = NULL;
     struct buffer out;
 
-    (void)state;
     assert_int_equal(params_parse(record, strlen(record), &params), OK);
     expect_part(params, "/args", INJECT_SHELL_WORDS, "'-y' 'a b' '' '$HOME `x` ;|&#*?\xc3\xbc'");
     expect_part(params, "/none", INJECT_SHELL_WORDS, "");
@@ -275,9 +264,8 @@ static void test_append_shell_words(void **state)
 }
 
 /* Random reals: what is injected reads back as the very number that was stored. */
-static void test_reals_keep_their_value(void **state)
+TEST(test_reals_keep_their_value)
 {
-    (void)state;
     for (int i = 0; i < 2000; i++) {
         char text[64];
         uint64_t bits;
@@ -332,9 +320,8 @@ static void expect_commands(const char *record, const char *expected)
     params_destroy(params);
 }
 
-static void test_commands_are_found(void **state)
+TEST(test_commands_are_found)
 {
-    (void)state;
     expect_commands("{}", "");
     expect_commands("{\"cmd\":\"x\",\"args\":[1]}", "");
     expect_commands("{\"command\":\"npx\"}", " npx||;");
@@ -349,9 +336,8 @@ static void test_commands_are_found(void **state)
     expect_commands("{\"command\":{\"command\":\"x\"}}", " ||fault;/command x||;");
 }
 
-static void test_faulty_commands(void **state)
+TEST(test_faulty_commands)
 {
-    (void)state;
     expect_commands("{\"command\":1}", " ||fault;");
     expect_commands("{\"command\":\"\"}", " ||fault;");
     expect_commands("{\"command\":null}", " ||fault;");
@@ -376,27 +362,25 @@ static enum error stop_at_second(void *context, const struct params_command *com
     return ++*count == 2 ? ERROR_DENIED : OK;
 }
 
-static void test_visit_stops(void **state)
+TEST(test_visit_stops)
 {
     struct params *params =
         parse("{\"a\":[{\"command\":\"x\"},{\"command\":\"y\"},{\"command\":\"z\"}]}");
     unsigned count = 0;
 
-    (void)state;
     assert_int_equal(params_each_command(params, stop_at_second, &count), ERROR_DENIED);
     assert_int_equal(count, 2);
     params_destroy(params);
 }
 
 /* The longest pointer a record can have: one key that fills it, every byte escaped. */
-static void test_long_keys(void **state)
+TEST(test_long_keys)
 {
     char *text = malloc(PARAMS_BYTES_MAX + 1);
     size_t keys = PARAMS_BYTES_MAX - 32;
     struct params *params;
     unsigned count = 0;
 
-    (void)state;
     memcpy(text, "{\"", 2);
     memset(text + 2, '~', keys);
     strcpy(text + 2 + keys, "\":{\"command\":\"x\"}}");
@@ -405,25 +389,4 @@ static void test_long_keys(void **state)
     assert_int_equal(count, 1);
     params_destroy(params);
     free(text);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same_record_same_digest),
-        cmocka_unit_test(test_other_record_other_digest),
-        cmocka_unit_test(test_refused_texts),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_part_digests),
-        cmocka_unit_test(test_text_digests),
-        cmocka_unit_test(test_append_part),
-        cmocka_unit_test(test_append_shell_words),
-        cmocka_unit_test(test_reals_keep_their_value),
-        cmocka_unit_test(test_commands_are_found),
-        cmocka_unit_test(test_faulty_commands),
-        cmocka_unit_test(test_visit_stops),
-        cmocka_unit_test(test_long_keys),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

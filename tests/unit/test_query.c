@@ -1,15 +1,12 @@
 /* query.c: of a client's query nothing reaches the service but what is named. */
 #include "policy/admission.h"
+#include "unit.h"
 #include "wire/url.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define OUT_BYTES_MAX  (192 * 1024)
 #define RANDOM_QUERIES 10000
@@ -49,7 +46,7 @@ static struct params *parse(const char *json)
     return params;
 }
 
-static void test_nothing_passes_by_default(void **state)
+TEST(test_nothing_passes_by_default)
 {
     static const char *const queries[] = {
         "",
@@ -67,19 +64,17 @@ static void test_nothing_passes_by_default(void **state)
     };
     struct route route = {0};
 
-    (void)state;
     expect(&route, NULL, NULL, REASON_ALLOWED, "");
     for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
         expect(&route, queries[i], NULL, REASON_ALLOWED, "");
 }
 
-static void test_pass(void **state)
+TEST(test_pass)
 {
     struct query_pass pass[] = {pass_of(name_run, "^([0-9]+)$"), pass_of(name_mode, "^(.*)$"),
                                 pass_of(name_both, "^(x)$")};
     struct route route = {.pass = pass, .pass_count = 3};
 
-    (void)state;
     expect(&route, "run=12", NULL, REASON_ALLOWED, "run=12");
     expect(&route, "x=1&run=12&y=2", NULL, REASON_ALLOWED, "run=12");
     expect(&route, "mode=a&run=1", NULL, REASON_ALLOWED, "mode=a&run=1");
@@ -100,12 +95,11 @@ static void test_pass(void **state)
         config_pattern_destroy(pass[i].pattern);
 }
 
-static void test_pass_refuses(void **state)
+TEST(test_pass_refuses)
 {
     struct query_pass pass[] = {pass_of(name_run, "^([0-9]+)$"), pass_of(name_mode, "^(.*)$")};
     struct route route = {.pass = pass, .pass_count = 2};
 
-    (void)state;
     expect(&route, "run", NULL, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=", NULL, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=1a", NULL, REASON_QUERY_INVALID, NULL);
@@ -125,13 +119,12 @@ static void test_pass_refuses(void **state)
         config_pattern_destroy(pass[i].pattern);
 }
 
-static void test_long_names_and_values(void **state)
+TEST(test_long_names_and_values)
 {
     static char query[8192], expected[8192], name[256];
     struct query_pass pass[2];
     struct route route = {.pass = pass, .pass_count = 2};
 
-    (void)state;
     memset(name, 'n', 255);
     pass[0] = pass_of(name, "^(1)$");
     pass[1] = pass_of(name_mode, "^(.*)$");
@@ -169,7 +162,7 @@ static void decode_only(const struct buffer *out, const char *name, char *value,
 }
 
 /* Base64 has '+', '/' and '=', which mean something else in a query. */
-static void test_inject_base64(void **state)
+TEST(test_inject_base64)
 {
     static const char json[] = "{\"b\":[\"\\u00ff\\u00ff>>>???\"],\"a\":\"~~~~>>>???\"}";
     static const char canonical[] = "{\"a\":\"~~~~>>>???\",\"b\":[\"\xc3\xbf\xc3\xbf>>>???\"]}";
@@ -180,7 +173,6 @@ static void test_inject_base64(void **state)
     char value[512], expected[512];
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, OUT_BYTES_MAX);
     expect(&route, NULL, NULL, REASON_PARAMS_REQUIRED, NULL);
     assert_int_equal(admission_query(&route, "server_params=theirs", params, &out), REASON_ALLOWED);
@@ -195,7 +187,7 @@ static void test_inject_base64(void **state)
     params_destroy(params);
 }
 
-static void test_inject_parts(void **state)
+TEST(test_inject_parts)
 {
     char whole[] = "", text[] = "/t", number[] = "/n", part[] = "/o", none[] = "/none",
          empty[] = "/e";
@@ -205,7 +197,6 @@ static void test_inject_parts(void **state)
                                      {name_params, part, INJECT_JSON}};
     struct route route = {.inject = inject, .inject_count = 2};
 
-    (void)state;
     expect(&route, "label=theirs&server_params=theirs", params, REASON_ALLOWED,
            "label=a%20b%26c%3D%25%2F%E2%82%AC"
            "&server_params=%7B%22x%22%3A%22%23%22%2C%22y%22%3A%5B1%2C%7B%7D%5D%7D");
@@ -221,7 +212,7 @@ static void test_inject_parts(void **state)
     params_destroy(params);
 }
 
-static void test_pass_and_inject(void **state)
+TEST(test_pass_and_inject)
 {
     char whole[] = "";
     struct query_pass pass = pass_of(name_run, "^([0-9]+)$");
@@ -229,7 +220,6 @@ static void test_pass_and_inject(void **state)
     struct route route = {.pass = &pass, .pass_count = 1, .inject = &inject, .inject_count = 1};
     struct params *params = parse("{}");
 
-    (void)state;
     expect(&route, "server_params=x&run=1", params, REASON_ALLOWED, "run=1&server_params=%7B%7D");
     expect(&route, "run=x", params, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=1", NULL, REASON_PARAMS_REQUIRED, NULL);
@@ -237,13 +227,12 @@ static void test_pass_and_inject(void **state)
     config_pattern_destroy(pass.pattern);
 }
 
-static void test_what_does_not_fit(void **state)
+TEST(test_what_does_not_fit)
 {
     struct query_pass pass = pass_of(name_mode, "^(.*)$");
     struct route route = {.pass = &pass, .pass_count = 1};
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, 8);
     assert_int_equal(admission_query(&route, "mode=abc", NULL, &out), REASON_ALLOWED);
     buffer_wipe(&out);
@@ -253,7 +242,7 @@ static void test_what_does_not_fit(void **state)
 }
 
 /* Whatever the client sends, the service gets the record's value and no byte besides. */
-static void test_random_queries(void **state)
+TEST(test_random_queries)
 {
     static const char *const pieces[] = {"server_params",
                                          "=",
@@ -282,7 +271,6 @@ static void test_random_queries(void **state)
     struct route route = {.inject = &inject, .inject_count = 1};
     struct params *params = parse("{\"command\":\"/bin/true\"}");
 
-    (void)state;
     srandom(1);
     for (unsigned i = 0; i < RANDOM_QUERIES; i++) {
         unsigned count = (unsigned)random() % 24;
@@ -308,13 +296,12 @@ static void expect_bearer(const char *query, const char *wanted)
         assert_string_equal(token, wanted);
 }
 
-static void test_bearer(void **state)
+TEST(test_bearer)
 {
     static char query[ADMISSION_BEARER_SIZE + 8];
     char token[ADMISSION_BEARER_SIZE];
     struct route none = {0};
 
-    (void)state;
     expect_bearer("token=abc", "abc");
     expect_bearer("a=1&token=abc&b=2", "abc");
     expect_bearer("t%6Fken=a%2Eb", "a.b");
@@ -347,22 +334,4 @@ static void test_bearer(void **state)
     query[6 + ADMISSION_BEARER_SIZE - 1] = '\0';
     expect_bearer(query, query + 6);
     assert_false(admission_query_bearer(&none, "token=abc", token, sizeof(token)));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_passes_by_default),
-        cmocka_unit_test(test_pass),
-        cmocka_unit_test(test_pass_refuses),
-        cmocka_unit_test(test_long_names_and_values),
-        cmocka_unit_test(test_inject_base64),
-        cmocka_unit_test(test_inject_parts),
-        cmocka_unit_test(test_pass_and_inject),
-        cmocka_unit_test(test_what_does_not_fit),
-        cmocka_unit_test(test_random_queries),
-        cmocka_unit_test(test_bearer),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

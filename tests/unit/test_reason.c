@@ -1,30 +1,25 @@
 /* reason.c: the published table is complete and consistent. */
 #include "base/reason.h"
 
+#include "unit.h"
 #include "wire/ws_frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_zero_refuses(void **state)
+TEST(test_zero_refuses)
 {
     enum reason zero = (enum reason)0;
 
-    (void)state;
     assert_false(reason_allows(zero));
     assert_int_equal(zero, REASON_INTERNAL);
     for (int reason = 0; reason < REASON_COUNT; reason++)
         assert_int_equal(reason_allows((enum reason)reason), reason == REASON_ALLOWED);
 }
 
-static void test_rows(void **state)
+TEST(test_rows)
 {
-    (void)state;
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         const struct reason_info *info = reason_info((enum reason)reason);
         size_t length = strlen(info->code);
@@ -38,12 +33,11 @@ static void test_rows(void **state)
 }
 
 /* The statuses and close codes that the contract names, and none besides. */
-static void test_numbers(void **state)
+TEST(test_numbers)
 {
     static const unsigned statuses[] = {400, 401, 403, 404, 405, 411, 413,
                                         415, 426, 431, 500, 502, 503, 504};
 
-    (void)state;
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         const struct reason_info *info = reason_info((enum reason)reason);
         bool known = info->http_status == 0;
@@ -58,7 +52,7 @@ static void test_numbers(void **state)
 }
 
 /* The numbers that the contract promises by name. */
-static void test_contract(void **state)
+TEST(test_contract)
 {
     static const struct {
         enum reason reason;
@@ -89,7 +83,6 @@ static void test_contract(void **state)
         {REASON_INTERNAL, 500, 1011},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct reason_info *info = reason_info(rows[i].reason);
 
@@ -98,20 +91,8 @@ static void test_contract(void **state)
     }
 }
 
-static void test_out_of_range(void **state)
+TEST(test_out_of_range)
 {
-    (void)state;
     assert_ptr_equal(reason_info(REASON_COUNT), reason_info(REASON_INTERNAL));
     assert_ptr_equal(reason_info((enum reason)(REASON_COUNT + 1000)), reason_info(REASON_INTERNAL));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_zero_refuses), cmocka_unit_test(test_rows),
-        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_contract),
-        cmocka_unit_test(test_out_of_range),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* answer.c: which URLs of an answer are rewritten, and that nothing else is. */
 #include "vet/rewrite.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct json_scan *scan;
 static struct route_answer keeping, stripping = {.strip_query = true};
@@ -30,6 +28,8 @@ static int tear_down(void **state)
     text_list_clear(&stripping.urls);
     return 0;
 }
+
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 
 /* Rewrites in exactly measured memory; the result, or NULL for an unchanged answer. */
 static char *rewrite(const struct route_answer *route, bool secure, const char *text)
@@ -104,23 +104,21 @@ static void check(size_t i, const struct route_answer *route, bool secure, const
     free(result);
 }
 
-static void test_answers(void **state)
+TEST(test_answers)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         check(i, &keeping, false, cases[i].kept);
         check(i, &stripping, true, cases[i].stripped);
     }
 }
 
-static void test_not_json(void **state)
+TEST(test_not_json)
 {
     static const char *const texts[] = {"", "<html>", "{\"url\":\"a\",\"url\":\"b\"}", "\"url\"",
                                         "{\"url\":\"ws://localhost/\"} x"};
     struct rewrite_addresses addresses = {"localhost", "127.0.0.1", false};
     struct buffer out;
 
-    (void)state;
     buffer_init(&out, 256);
     for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
         assert_false(
@@ -130,13 +128,12 @@ static void test_not_json(void **state)
     buffer_clear(&out);
 }
 
-static void test_no_room(void **state)
+TEST(test_no_room)
 {
     static const char text[] = "{\"url\":\"ws://localhost/\"}";
     struct rewrite_addresses addresses = {"localhost", "127.0.0.1:9222", false};
     struct buffer out;
 
-    (void)state;
     for (size_t room = 0; room < sizeof(text) + 4; room++) {
         buffer_init(&out, room);
         assert_int_equal(rewrite_answer(scan, &keeping, &addresses, span_of(text), &out),
@@ -147,15 +144,4 @@ static void test_no_room(void **state)
     assert_int_equal(rewrite_answer(scan, &keeping, &addresses, span_of(text), &out),
                      REASON_ALLOWED);
     buffer_clear(&out);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_not_json),
-        cmocka_unit_test(test_no_room),
-    };
-
-    return cmocka_run_group_tests_name("answer", tests, set_up, tear_down);
 }

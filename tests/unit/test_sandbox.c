@@ -8,12 +8,11 @@
 #include "system/sandbox.h"
 
 #include "sandbox_calls.h"
+#include "unit.h"
 
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,8 +22,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define SURVIVED    99
 #define NOT_ENTERED 98
@@ -162,9 +159,10 @@ static void enter_and_call(void)
     wanted_call();
 }
 
-static void test_forbidden(void **state)
+#define SANDBOX_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+SANDBOX_TEST(test_forbidden)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
         int status;
 
@@ -188,11 +186,10 @@ static void call_32_bit(void)
     __asm__ volatile("int $0x80" : "+a"(result) : "b"(0), "c"(0), "d"(0) : "memory");
 }
 
-static void test_32_bit(void **state)
+SANDBOX_TEST(test_32_bit)
 {
     int status = status_of(call_32_bit);
 
-    (void)state;
     /* SIGSEGV: this kernel has no such door. */
     assert_true(WIFSIGNALED(status));
     assert_true(WTERMSIG(status) == SIGSYS || WTERMSIG(status) == SIGSEGV);
@@ -221,11 +218,10 @@ static void enter_beside_thread(void)
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
 }
 
-static void test_all_threads(void **state)
+SANDBOX_TEST(test_all_threads)
 {
     int status = status_of(enter_beside_thread);
 
-    (void)state;
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS);
 }
 
@@ -330,9 +326,8 @@ static void live_inside(void)
     use_clock_and_random();
 }
 
-static void test_permitted(void **state)
+SANDBOX_TEST(test_permitted)
 {
-    (void)state;
     expect_exit(live_inside, SURVIVED);
 }
 
@@ -348,11 +343,10 @@ static void abort_inside(void)
     abort();
 }
 
-static void test_ends_of_its_own(void **state)
+SANDBOX_TEST(test_ends_of_its_own)
 {
     int status = status_of(abort_inside);
 
-    (void)state;
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
     expect_exit(exit_inside, 0);
 }
@@ -374,9 +368,8 @@ static void close_from(void)
     require(syscall(SYS_io_uring_setup, 8, held.page) < 0 && errno == ENOSYS, 8);
 }
 
-static void test_prepare(void **state)
+SANDBOX_TEST(test_prepare)
 {
-    (void)state;
     expect_exit(close_from, SURVIVED);
 }
 
@@ -406,9 +399,8 @@ static void accept_with_room(void)
     accept_at_limit(true);
 }
 
-static void test_descriptor_limit(void **state)
+SANDBOX_TEST(test_descriptor_limit)
 {
-    (void)state;
     expect_exit(accept_without_room, SURVIVED);
     expect_exit(accept_with_room, SURVIVED);
 }
@@ -454,13 +446,12 @@ static void stay_inside(void)
 }
 
 /* As the kernel sees the process, from outside. */
-static void test_state(void **state)
+SANDBOX_TEST(test_state)
 {
     static const char *const capabilities[] = {"CapInh:", "CapPrm:", "CapEff:", "CapAmb:"};
     pid_t child = fork();
     char byte, limit[32];
 
-    (void)state;
     if (child == 0) {
         alarm(DEADLINE_S);
         stay_inside();
@@ -480,20 +471,4 @@ static void test_state(void **state)
         expect_proc(child, "limits", "Max processes", "0                    0 ");
     assert_int_equal(write(held.stream[1], "x", 1), 1);
     assert_int_equal(waitpid(child, NULL, 0), child);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-        TEST(test_forbidden),
-#ifdef __x86_64__
-        TEST(test_32_bit),
-#endif
-        TEST(test_all_threads), TEST(test_permitted),        TEST(test_ends_of_its_own),
-        TEST(test_prepare),     TEST(test_descriptor_limit), TEST(test_state),
-#undef TEST
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,17 +2,14 @@
 #include "base/secret.h"
 
 #include "base/text.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 /* FIPS 180-4's examples, as published by NIST: the empty message, one block, two blocks. */
-static void test_sha256_vectors(void **state)
+TEST(test_sha256_vectors)
 {
     static const struct {
         const char *message, *digest;
@@ -23,7 +20,6 @@ static void test_sha256_vectors(void **state)
          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         char hex[SHA256_HEX_SIZE], again[SHA256_HEX_SIZE];
         unsigned char digest[SHA256_BYTES];
@@ -37,19 +33,18 @@ static void test_sha256_vectors(void **state)
 }
 
 /* FIPS 180-4's example; only the WebSocket handshake asks for this hash. */
-static void test_sha1_vector(void **state)
+TEST(test_sha1_vector)
 {
     unsigned char digest[SHA1_BYTES];
     char hex[2 * SHA1_BYTES + 1];
 
-    (void)state;
     secret_sha1("abc", 3, digest);
     text_hex(digest, sizeof(digest), hex);
     assert_string_equal(hex, "a9993e364706816aba3e25717850c26c9cd0d89d");
 }
 
 /* The key 00 01 .. 1f, worked out with an independent HMAC. */
-static void test_hmac_vector(void **state)
+TEST(test_hmac_vector)
 {
     static const struct {
         const char *message, *mac;
@@ -62,7 +57,6 @@ static void test_hmac_vector(void **state)
     struct secret_key *key;
     char hex[SHA256_HEX_SIZE];
 
-    (void)state;
     for (unsigned i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)i;
     assert_int_equal(secret_key_from_bytes(bytes, &key), OK);
@@ -79,13 +73,12 @@ static void test_hmac_vector(void **state)
  * HKDF-SHA256 without a salt: extract-then-expand worked out from RFC 5869
  * section 2 with an independent HMAC over the key 00 01 .. 1f and the info "check".
  */
-static void test_derivation_vector(void **state)
+TEST(test_derivation_vector)
 {
     unsigned char bytes[SECRET_KEY_BYTES];
     struct secret_key *master, *derived;
     char hex[2 * SECRET_KEY_BYTES + 1];
 
-    (void)state;
     for (unsigned i = 0; i < sizeof(bytes); i++)
         bytes[i] = (unsigned char)i;
     assert_int_equal(secret_key_from_bytes(bytes, &master), OK);
@@ -96,12 +89,11 @@ static void test_derivation_vector(void **state)
     secret_key_destroy(master);
 }
 
-static void test_purposes_give_different_keys(void **state)
+TEST(test_purposes_give_different_keys)
 {
     static const unsigned char bytes[SECRET_KEY_BYTES] = {1};
     struct secret_key *master, *tokens, *sealing, *again;
 
-    (void)state;
     assert_int_equal(secret_key_from_bytes(bytes, &master), OK);
     assert_int_equal(secret_key_derive(master, "tokens", &tokens), OK);
     assert_int_equal(secret_key_derive(master, "sealing", &sealing), OK);
@@ -116,12 +108,11 @@ static void test_purposes_give_different_keys(void **state)
     secret_key_destroy(again);
 }
 
-static void test_key_keeps_its_own_copy(void **state)
+TEST(test_key_keeps_its_own_copy)
 {
     unsigned char bytes[SECRET_KEY_BYTES];
     struct secret_key *key;
 
-    (void)state;
     memset(bytes, 7, sizeof(bytes));
     assert_int_equal(secret_key_from_bytes(bytes, &key), OK);
     secret_wipe(bytes, sizeof(bytes));
@@ -133,9 +124,8 @@ static void test_key_keeps_its_own_copy(void **state)
     secret_key_destroy(NULL);
 }
 
-static void test_equal(void **state)
+TEST(test_equal)
 {
-    (void)state;
     assert_true(secret_equal("abc", "abc", 3));
     assert_false(secret_equal("abc", "abd", 3));
     assert_false(secret_equal("xbc", "abc", 3));
@@ -144,12 +134,11 @@ static void test_equal(void **state)
 }
 
 /* Not a test of randomness: only that each call fills all of its memory anew. */
-static void test_random_fills(void **state)
+TEST(test_random_fills)
 {
     unsigned char first[64], second[64];
     unsigned char seen[64] = {0};
 
-    (void)state;
     for (int round = 0; round < 32; round++) {
         assert_int_equal(secret_random(first, sizeof(first)), OK);
         assert_int_equal(secret_random(second, sizeof(second)), OK);
@@ -160,20 +149,4 @@ static void test_random_fills(void **state)
     for (size_t i = 0; i < sizeof(seen); i++)
         assert_int_not_equal(seen[i], 0);
     assert_int_equal(secret_random(first, SIZE_MAX), ERROR_LIMIT);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hmac_vector),
-        cmocka_unit_test(test_sha256_vectors),
-        cmocka_unit_test(test_sha1_vector),
-        cmocka_unit_test(test_derivation_vector),
-        cmocka_unit_test(test_purposes_give_different_keys),
-        cmocka_unit_test(test_key_keeps_its_own_copy),
-        cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_random_fills),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,10 @@
 /* session.c: when a stored session is good for what is presented. */
 #include "policy/session.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define NOW          1700000000
 #define DIGEST       "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -52,11 +50,10 @@ static void expect(const struct question *question, enum reason expected)
     assert_string_equal(reason_info(reason)->code, reason_info(expected)->code);
 }
 
-static void test_good(void **state)
+TEST(test_good)
 {
     struct question question = good();
 
-    (void)state;
     expect(&question, REASON_ALLOWED);
     question.caller_known = false; /* nobody is named: anybody may */
     expect(&question, REASON_ALLOWED);
@@ -66,11 +63,10 @@ static void test_good(void **state)
     expect(&question, REASON_ALLOWED);
 }
 
-static void test_token_of_another_session(void **state)
+TEST(test_token_of_another_session)
 {
     struct question question = good();
 
-    (void)state;
     question.claims.session_id[0] = 'f';
     expect(&question, REASON_SESSION_UNKNOWN);
     question = good();
@@ -84,11 +80,10 @@ static void test_token_of_another_session(void **state)
     expect(&question, REASON_TOKEN_CLAIMS);
 }
 
-static void test_revoked_and_expired(void **state)
+TEST(test_revoked_and_expired)
 {
     struct question question = good();
 
-    (void)state;
     question.now = NOW + 899;
     expect(&question, REASON_ALLOWED);
     question.now = NOW + 900;
@@ -99,11 +94,10 @@ static void test_revoked_and_expired(void **state)
     expect(&question, REASON_SESSION_REVOKED);
 }
 
-static void test_once(void **state)
+TEST(test_once)
 {
     struct question question = good();
 
-    (void)state;
     question.session.once = true;
     expect(&question, REASON_ALLOWED);
     question.session.used_at = NOW;
@@ -112,11 +106,10 @@ static void test_once(void **state)
     expect(&question, REASON_ALLOWED);
 }
 
-static void test_changed_record(void **state)
+TEST(test_changed_record)
 {
     struct question question = good();
 
-    (void)state;
     question.current_digest = OTHER_DIGEST;
     expect(&question, REASON_PARAMS_CHANGED);
     question.current_digest = NULL;
@@ -127,11 +120,10 @@ static void test_changed_record(void **state)
     expect(&question, REASON_PARAMS_CHANGED);
 }
 
-static void test_callers(void **state)
+TEST(test_callers)
 {
     struct question question = good();
 
-    (void)state;
     question.session.callers_set = true;
     expect(&question, REASON_CALLER_MISMATCH); /* named, but an empty list */
     question.session.callers[0] = 5;
@@ -152,11 +144,10 @@ static void test_callers(void **state)
 }
 
 /* Through a ticket there are no claims; everything else is checked all the same. */
-static void test_without_claims(void **state)
+TEST(test_without_claims)
 {
     struct question question = good();
 
-    (void)state;
     assert_int_equal(session_check(&question.session, NULL, DIGEST, true, 1000, NOW),
                      REASON_ALLOWED);
     assert_int_equal(session_check(&question.session, NULL, NULL, true, 1000, NOW),
@@ -166,11 +157,10 @@ static void test_without_claims(void **state)
                      REASON_SESSION_REVOKED);
 }
 
-static void test_clear(void **state)
+TEST(test_clear)
 {
     struct session session = good().session;
 
-    (void)state;
     assert_int_equal(text_list_add(&session.verbs, "list_tools", 10), OK);
     assert_int_equal(text_list_add(&session.targets, "echo", 4), OK);
     session_clear(&session);
@@ -178,20 +168,4 @@ static void test_clear(void **state)
     assert_null(session.targets.items);
     assert_string_equal(session.id, "");
     session_clear(&session);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_token_of_another_session),
-        cmocka_unit_test(test_revoked_and_expired),
-        cmocka_unit_test(test_once),
-        cmocka_unit_test(test_changed_record),
-        cmocka_unit_test(test_callers),
-        cmocka_unit_test(test_without_claims),
-        cmocka_unit_test(test_clear),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,24 +1,21 @@
 /* spawn.c: which worker listens for which surface. */
 #include "broker/spawn.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 #define SURFACES 7
 
 /* Odd surfaces carry MCP over HTTP, behind another route; even ones do not. */
-static void test_serves(void **state)
+TEST(test_serves)
 {
     struct route plain[] = {{.kind = ROUTE_HTTP}, {.kind = ROUTE_WEBSOCKET}};
     struct route mcp[] = {{.kind = ROUTE_HTTP}, {.kind = ROUTE_MCP_HTTP}};
     struct surface surfaces[SURFACES] = {0};
     struct config config = {.surfaces = surfaces, .surface_count = SURFACES};
 
-    (void)state;
     for (size_t i = 0; i < SURFACES; i++) {
         surfaces[i].routes = i % 2 == 1 ? mcp : plain;
         surfaces[i].route_count = 2;
@@ -39,11 +36,4 @@ static void test_serves(void **state)
     assert_true(spawn_serves(&config, 0, 2));
     surfaces[0].route_count = 0;
     assert_true(spawn_serves(&config, 0, 0) && spawn_serves(&config, 1, 0));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_serves)};
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

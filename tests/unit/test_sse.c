@@ -1,15 +1,12 @@
 /* sse.c: the same events wherever the stream is split, and only the canonical form goes on. */
 #include "wire/sse.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define STREAMS_MIN 85
 #define VECTOR_MAX  100 /* bytes of an event, in the vectors */
@@ -71,12 +68,11 @@ static void expect_stream(const struct vector_line *vector, size_t split, size_t
     sse_clear(&parser);
 }
 
-static void test_streams(void **state)
+TEST(test_streams)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     vector_open(&vector, VECTORS_DIR "/sse/streams.txt");
     while (vector_next(&vector, 3)) {
         for (size_t at = 0; at <= vector.length; at++)
@@ -89,14 +85,13 @@ static void test_streams(void **state)
     assert_true(count >= STREAMS_MIN);
 }
 
-static void test_flags(void **state)
+TEST(test_flags)
 {
     static const char text[] = "id: 7\ndata\n\n:x\nretry: 9\n\nevent: e\ndata: a\r\ndata: b\n\n";
     struct sse_parser parser;
     struct sse_event event;
     size_t at = 0, taken;
 
-    (void)state;
     sse_init(&parser, 1000);
     assert_int_equal(sse_next(&parser, text, strlen(text), &taken, &event), SSE_EVENT);
     at += taken;
@@ -121,13 +116,12 @@ static void test_flags(void **state)
 }
 
 /* An event is told at the CR that ends it: nobody waits for a LF that may never come. */
-static void test_told_at_once(void **state)
+TEST(test_told_at_once)
 {
     struct sse_parser parser;
     struct sse_event event;
     size_t taken;
 
-    (void)state;
     sse_init(&parser, 1000);
     assert_int_equal(sse_next(&parser, "data: a\r\r", 9, &taken, &event), SSE_EVENT);
     assert_int_equal(sse_next(&parser, "\n:\r", 3, &taken, &event), SSE_EVENT);
@@ -147,11 +141,10 @@ static void expect_written(struct sse_event event, const char *text)
     buffer_clear(&out);
 }
 
-static void test_written(void **state)
+TEST(test_written)
 {
     struct sse_event event = {.has_data = true};
 
-    (void)state;
     expect_written((struct sse_event){0}, "");
     expect_written((struct sse_event){.comment = true}, ":\n\n");
     expect_written(event, "data:\n\n");
@@ -166,11 +159,10 @@ static void test_written(void **state)
 }
 
 /* What would begin another line or field is not written at all. */
-static void test_not_written(void **state)
+TEST(test_not_written)
 {
     static const char *const values[] = {"a\nb", "a\r", "\n", "a\r\ndata: x"};
 
-    (void)state;
     for (size_t i = 0; i <= sizeof(values) / sizeof(values[0]); i++) {
         struct span value = i < 4 ? span_of(values[i]) : (struct span){"a\0b", 3};
         const struct sse_event events[] = {
@@ -191,14 +183,13 @@ static void test_not_written(void **state)
 }
 
 /* A stream that waits keeps little, whatever it carried before. */
-static void test_memory(void **state)
+TEST(test_memory)
 {
     size_t length = 1024 * 1024, taken;
     char *text = malloc(length);
     struct sse_parser parser;
     struct sse_event event;
 
-    (void)state;
     assert_non_null(text);
     memset(text, 'a', length);
     memcpy(text, "data: ", 6);
@@ -214,15 +205,4 @@ static void test_memory(void **state)
     assert_true(parser.data.capacity + parser.line.capacity <= 8192);
     sse_clear(&parser);
     free(text);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_streams),      cmocka_unit_test(test_flags),
-        cmocka_unit_test(test_told_at_once), cmocka_unit_test(test_written),
-        cmocka_unit_test(test_not_written),  cmocka_unit_test(test_memory),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static mode_t mode_of(const struct fixture *fixture, const char *name)
 
 /* The directory, the lock and the key. */
 
-static void test_files_are_private(void **state)
+STORE_TEST(test_files_are_private)
 {
     const struct fixture *fixture = *state;
 
@@ -27,7 +27,7 @@ static void test_files_are_private(void **state)
     assert_int_equal(mode_of(fixture, "sidelock.db-wal"), 0600);
 }
 
-static void test_one_process_at_a_time(void **state)
+STORE_TEST(test_one_process_at_a_time)
 {
     struct fixture *fixture = *state;
     struct store *second = NULL;
@@ -39,7 +39,7 @@ static void test_one_process_at_a_time(void **state)
     reopen(fixture);
 }
 
-static void test_key_stays_the_same(void **state)
+STORE_TEST(test_key_stays_the_same)
 {
     struct fixture *fixture = *state;
     unsigned char key[SECRET_KEY_BYTES];
@@ -58,7 +58,7 @@ static void expect_refusal(struct fixture *fixture, enum error expected, const c
         fail_msg("\"%s\" does not say \"%s\"", fixture->why, words);
 }
 
-static void test_open_to_others(void **state)
+STORE_TEST(test_open_to_others)
 {
     static const mode_t modes[] = {0750, 0705, 0720, 0701, 0710};
     struct fixture *fixture = *state;
@@ -87,7 +87,7 @@ static void test_open_to_others(void **state)
     assert_int_equal(open_store(fixture), OK);
 }
 
-static void test_bad_key_files(void **state)
+STORE_TEST(test_bad_key_files)
 {
     struct fixture *fixture = *state;
     char key[512], aside[512];
@@ -114,7 +114,7 @@ static void test_bad_key_files(void **state)
     expect_refusal(fixture, ERROR_CRYPTO, "do not belong together");
 }
 
-static void test_crash_before_the_key_was_done(void **state)
+STORE_TEST(test_crash_before_the_key_was_done)
 {
     struct fixture *fixture = *state;
     char path[512];
@@ -131,7 +131,7 @@ static void test_crash_before_the_key_was_done(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static void test_directory_cannot_be_made(void **state)
+STORE_TEST(test_directory_cannot_be_made)
 {
     struct fixture *fixture = *state;
 
@@ -142,7 +142,7 @@ static void test_directory_cannot_be_made(void **state)
 
 /* The database. */
 
-static void test_newer_schema_is_refused(void **state)
+STORE_TEST(test_newer_schema_is_refused)
 {
     struct fixture *fixture = *state;
 
@@ -151,7 +151,7 @@ static void test_newer_schema_is_refused(void **state)
     expect_refusal(fixture, ERROR_INVALID, "newer Sidelock");
 }
 
-static void test_not_a_database(void **state)
+STORE_TEST(test_not_a_database)
 {
     struct fixture *fixture = *state;
     char path[512];
@@ -168,7 +168,7 @@ static void test_not_a_database(void **state)
 
 /* Kill switches. */
 
-static void test_kill_switch(void **state)
+STORE_TEST(test_kill_switch)
 {
     struct fixture *fixture = *state;
     bool killed = true;
@@ -185,22 +185,4 @@ static void test_kill_switch(void **state)
     assert_int_equal(store_surface_killed(fixture->store, "studio", &killed), OK);
     assert_false(killed);
     assert_int_equal(store_surface_set_killed(fixture->store, "a/b", true, NOW), ERROR_INVALID);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORE_TEST(test_files_are_private),
-        STORE_TEST(test_one_process_at_a_time),
-        STORE_TEST(test_key_stays_the_same),
-        STORE_TEST(test_open_to_others),
-        STORE_TEST(test_bad_key_files),
-        STORE_TEST(test_crash_before_the_key_was_done),
-        STORE_TEST(test_directory_cannot_be_made),
-        STORE_TEST(test_newer_schema_is_refused),
-        STORE_TEST(test_not_a_database),
-        STORE_TEST(test_kill_switch),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

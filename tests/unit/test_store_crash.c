@@ -169,7 +169,7 @@ static void check_ledger(struct fixture *fixture, struct ledger *ledger)
     }
 }
 
-static void test_kill_at_random_moments(void **state)
+STORE_TEST(test_kill_at_random_moments)
 {
     struct fixture *fixture = *state;
     struct ledger *ledger = calloc(1, sizeof(*ledger));
@@ -187,7 +187,7 @@ static void test_kill_at_random_moments(void **state)
 }
 
 /* Killed while it makes directory, key and database: the next start succeeds, with one key. */
-static void test_kill_during_the_first_start(void **state)
+STORE_TEST(test_kill_during_the_first_start)
 {
     struct fixture *fixture = *state;
     unsigned unfinished = 0;
@@ -217,14 +217,4 @@ static void test_kill_during_the_first_start(void **state)
     }
     assert_true(unfinished > 0);
     print_message("%u of %d first starts were cut short\n", unfinished, ROUNDS);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORE_TEST(test_kill_at_random_moments),
-        STORE_TEST(test_kill_during_the_first_start),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

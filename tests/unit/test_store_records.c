@@ -14,7 +14,7 @@ static void put(struct fixture *fixture, const char *name, const char *json, int
                      OK);
 }
 
-static void test_params_round_trip(void **state)
+STORE_TEST(test_params_round_trip)
 {
     struct fixture *fixture = *state;
     struct store_params made, read;
@@ -35,7 +35,7 @@ static void test_params_round_trip(void **state)
     assert_int_equal(store_params_get(fixture->store, "nothing", &read, NULL), ERROR_NOT_FOUND);
 }
 
-static void test_params_replaced_and_removed(void **state)
+STORE_TEST(test_params_replaced_and_removed)
 {
     struct fixture *fixture = *state;
     struct store_params first, second;
@@ -50,7 +50,7 @@ static void test_params_replaced_and_removed(void **state)
     assert_int_equal(store_params_get(fixture->store, "everything", &first, NULL), ERROR_NOT_FOUND);
 }
 
-static void test_params_refused(void **state)
+STORE_TEST(test_params_refused)
 {
     static const char *const names[] = {"", ".", "../x", "a/b", "-x", "a b", "caf\xc3\xa9"};
     struct fixture *fixture = *state;
@@ -76,7 +76,7 @@ static void append_name(void *context, const struct store_params *params)
     buffer_append_format(context, "%s/%s ", params->name, params->surface);
 }
 
-static void test_params_each(void **state)
+STORE_TEST(test_params_each)
 {
     struct fixture *fixture = *state;
     struct store_params out;
@@ -106,7 +106,7 @@ static bool file_holds(const char *path, const char *text)
     return found;
 }
 
-static void test_values_are_sealed_on_disk(void **state)
+STORE_TEST(test_values_are_sealed_on_disk)
 {
     struct fixture *fixture = *state;
     struct store_params out;
@@ -126,7 +126,7 @@ static void test_values_are_sealed_on_disk(void **state)
 }
 
 /* A sealed value that was changed, or moved to another name, surface or digest, does not open. */
-static void test_tampering_is_noticed(void **state)
+STORE_TEST(test_tampering_is_noticed)
 {
     static const char *const changes[] = {
         "UPDATE params SET name = 'other' WHERE name = 'everything'",
@@ -163,18 +163,4 @@ static void test_tampering_is_noticed(void **state)
         if (i == 0)
             assert_int_equal(store_params_remove(fixture->store, "other"), OK);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORE_TEST(test_params_round_trip),
-        STORE_TEST(test_params_replaced_and_removed),
-        STORE_TEST(test_params_refused),
-        STORE_TEST(test_params_each),
-        STORE_TEST(test_values_are_sealed_on_disk),
-        STORE_TEST(test_tampering_is_noticed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

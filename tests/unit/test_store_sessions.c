@@ -57,7 +57,7 @@ static void expect_round_trip(struct fixture *fixture, const struct session *ses
     session_clear(&read);
 }
 
-static void test_sessions_round_trip(void **state)
+STORE_TEST(test_sessions_round_trip)
 {
     struct fixture *fixture = *state;
     struct session plain = make_session("2"), full = make_session("4"), empty = make_session("6");
@@ -87,7 +87,7 @@ static void refuse_session(struct fixture *fixture, struct session session, enum
     assert_int_equal(store_session_add(fixture->store, &session), expected);
 }
 
-static void test_sessions_refused(void **state)
+STORE_TEST(test_sessions_refused)
 {
     struct fixture *fixture = *state;
     struct session session = make_session("2");
@@ -130,7 +130,7 @@ static int64_t revoked_at(struct fixture *fixture, const char *id)
     return at;
 }
 
-static void test_revoke(void **state)
+STORE_TEST(test_revoke)
 {
     struct fixture *fixture = *state;
     struct session session = make_session("2"), other = make_session("4");
@@ -146,7 +146,7 @@ static void test_revoke(void **state)
     assert_int_equal(revoked_at(fixture, other.id), 0);
 }
 
-static void test_revoke_all(void **state)
+STORE_TEST(test_revoke_all)
 {
     struct fixture *fixture = *state;
     struct session live = make_session("2"), elsewhere = make_session("4"),
@@ -171,7 +171,7 @@ static void test_revoke_all(void **state)
     assert_int_equal(revoked_at(fixture, elsewhere.id), NOW + 30);
 }
 
-static void test_use_once(void **state)
+STORE_TEST(test_use_once)
 {
     struct fixture *fixture = *state;
     struct session once = make_session("2"), often = make_session("4");
@@ -187,7 +187,7 @@ static void test_use_once(void **state)
     assert_int_equal(store_session_use(fixture->store, "nobody", NOW + 1), ERROR_NOT_FOUND);
 }
 
-static void test_renew(void **state)
+STORE_TEST(test_renew)
 {
     struct fixture *fixture = *state;
     struct session live = make_session("2"), revoked = make_session("4"), once = make_session("6");
@@ -236,7 +236,7 @@ static void expect_sessions(struct fixture *fixture, const char *expected)
     buffer_clear(&ids);
 }
 
-static void test_each_and_expire(void **state)
+STORE_TEST(test_each_and_expire)
 {
     struct fixture *fixture = *state;
     struct session early = make_session("8"), late = make_session("2"), gone = make_session("4");
@@ -257,19 +257,4 @@ static void test_each_and_expire(void **state)
     expect_sessions(fixture, "82");
     assert_int_equal(store_session_expire(fixture->store, NOW + 901 + 24 * 3600), OK);
     expect_sessions(fixture, "2");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORE_TEST(test_sessions_round_trip),
-        STORE_TEST(test_sessions_refused),
-        STORE_TEST(test_revoke),
-        STORE_TEST(test_revoke_all),
-        STORE_TEST(test_use_once),
-        STORE_TEST(test_renew),
-        STORE_TEST(test_each_and_expire),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,15 +2,12 @@
 #include "vet/stored_body.h"
 
 #include "policy/params.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static const char record[] = "{\"type\":\"StdioServerParams\",\"command\":\"/usr/bin/uvx\","
                              "\"args\":[\"mcp-x\"],\"timeout\":5}";
@@ -40,12 +37,14 @@ static int tear_down(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+
 static enum reason digest_of(const char *text, char out[SHA256_HEX_SIZE])
 {
     return stored_body_digest(scan, &route, span_of(text), out);
 }
 
-static void test_equal(void **state)
+TEST(test_equal)
 {
     static const char *const equal[] = {
         "{\"server_params\":{\"type\":\"StdioServerParams\",\"command\":\"/usr/bin/uvx\","
@@ -57,14 +56,13 @@ static void test_equal(void **state)
     };
     char digest[SHA256_HEX_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(equal) / sizeof(*equal); i++) {
         assert_int_equal(digest_of(equal[i], digest), REASON_ALLOWED);
         assert_string_equal(digest, stored);
     }
 }
 
-static void test_different(void **state)
+TEST(test_different)
 {
     static const char *const different[] = {
         "{\"server_params\":{}}",
@@ -80,14 +78,13 @@ static void test_different(void **state)
     };
     char digest[SHA256_HEX_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(different) / sizeof(*different); i++) {
         assert_int_equal(digest_of(different[i], digest), REASON_ALLOWED);
         assert_string_not_equal(digest, stored);
     }
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
     static const struct {
         const char *text;
@@ -109,18 +106,16 @@ static void test_refused(void **state)
     };
     char digest[SHA256_HEX_SIZE];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
         assert_int_equal(digest_of(cases[i].text, digest), cases[i].reason);
 }
 
 /* A value larger than any record is not worth a digest. */
-static void test_larger_than_any_record(void **state)
+TEST(test_larger_than_any_record)
 {
     char *text = malloc(PARAMS_BYTES_MAX + 64), digest[SHA256_HEX_SIZE];
     size_t length = 0;
 
-    (void)state;
     assert_non_null(text);
     length += (size_t)sprintf(text, "{\"server_params\":\"");
     memset(text + length, 'x', PARAMS_BYTES_MAX);
@@ -128,16 +123,4 @@ static void test_larger_than_any_record(void **state)
     memcpy(text + length, "\"}", 3);
     assert_int_equal(digest_of(text, digest), REASON_VALUE_MISMATCH);
     free(text);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_different),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_larger_than_any_record),
-    };
-
-    return cmocka_run_group_tests_name("stored_body", tests, set_up, tear_down);
 }

@@ -1,19 +1,16 @@
 /* text.c: spans, lists, globs and encodings. */
 #include "base/text.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
-static void test_spans(void **state)
+TEST(test_spans)
 {
     const struct span absent = span_of(NULL);
 
-    (void)state;
     assert_null(absent.data);
     assert_int_equal(absent.length, 0);
     assert_true(span_equals(span_of("a"), "a"));
@@ -28,9 +25,8 @@ static void test_spans(void **state)
     assert_false(span_equals((struct span){"a\0b", 3}, "a"));
 }
 
-static void test_nocase(void **state)
+TEST(test_nocase)
 {
-    (void)state;
     assert_true(span_equals_nocase(span_of("WebSocket"), "websocket"));
     assert_true(span_equals_nocase(span_of("HOST"), "host"));
     assert_false(span_equals_nocase(span_of("host "), "host"));
@@ -41,11 +37,10 @@ static void test_nocase(void **state)
     assert_false(span_equals_nocase((struct span){"a\0c", 3}, "a\0d"));
 }
 
-static void test_lists(void **state)
+TEST(test_lists)
 {
     struct text_list list = {0};
 
-    (void)state;
     assert_false(text_list_contains(&list, span_of("a")));
     assert_int_equal(text_list_add(&list, "alpha-beta", 5), OK);
     assert_int_equal(text_list_add(&list, "", 0), OK);
@@ -61,11 +56,10 @@ static void test_lists(void **state)
     text_list_clear(&list);
 }
 
-static void test_copy(void **state)
+TEST(test_copy)
 {
     char *copy = text_copy((struct span){"secret-rest", 6});
 
-    (void)state;
     assert_string_equal(copy, "secret");
     free(copy);
     copy = text_copy(span_of(NULL));
@@ -73,7 +67,7 @@ static void test_copy(void **state)
     free(copy);
 }
 
-static void test_globs(void **state)
+TEST(test_globs)
 {
     static const struct {
         const char *pattern, *text;
@@ -112,7 +106,6 @@ static void test_globs(void **state)
         {"*abab", "abaabab", true},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (text_glob_matches(cases[i].pattern, span_of(cases[i].text)) != cases[i].matches)
             fail_msg("\"%s\" against \"%s\"", cases[i].pattern, cases[i].text);
@@ -144,11 +137,10 @@ static void nth_word(unsigned n, const char *alphabet, char *out)
     *out = '\0';
 }
 
-static void test_globs_exhaustively(void **state)
+TEST(test_globs_exhaustively)
 {
     unsigned matches = 0;
 
-    (void)state;
     for (unsigned p = 0; p <= 3 + 9 + 27 + 81 + 243; p++) {
         for (unsigned t = 0; t <= 2 + 4 + 8 + 16 + 32; t++) {
             char pattern[8], text[8];
@@ -164,18 +156,17 @@ static void test_globs_exhaustively(void **state)
 }
 
 /* Exponential matchers would not come back from this one. */
-static void test_glob_is_not_exponential(void **state)
+TEST(test_glob_is_not_exponential)
 {
     char text[4096];
 
-    (void)state;
     memset(text, 'a', sizeof(text));
     assert_false(
         text_glob_matches("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", (struct span){text, sizeof(text)}));
 }
 
 /* RFC 4648 section 10. */
-static void test_encodings(void **state)
+TEST(test_encodings)
 {
     static const char *const plain[] = {"", "f", "fo", "foo", "foob", "fooba", "foobar"};
     static const char *const padded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
@@ -184,7 +175,6 @@ static void test_encodings(void **state)
     static const unsigned char high[] = {0xfb, 0xff, 0xfe};
     char out[16];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++) {
         text_base64((const unsigned char *)plain[i], strlen(plain[i]), out);
         assert_string_equal(out, padded[i]);
@@ -201,11 +191,10 @@ static void test_encodings(void **state)
     assert_string_equal(out, "");
 }
 
-static void test_names(void **state)
+TEST(test_names)
 {
     char name[TEXT_NAME_BYTES_MAX + 2];
 
-    (void)state;
     assert_true(text_is_name("studio"));
     assert_true(text_is_name("0-a_B.c"));
     assert_false(text_is_name(""));
@@ -225,11 +214,10 @@ static void test_names(void **state)
     assert_false(text_is_name("a:b"));
 }
 
-static void test_hex(void **state)
+TEST(test_hex)
 {
     static const char digits[] = "0123456789abcdef";
 
-    (void)state;
     assert_true(text_is_hex("00ff", 4));
     assert_true(text_is_hex("", 0));
     assert_false(text_is_hex("00f", 4));
@@ -241,22 +229,4 @@ static void test_hex(void **state)
 
         assert_int_equal(text_hex_digit((char)c), at != NULL ? (int)(at - digits) : -1);
     }
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spans),
-        cmocka_unit_test(test_nocase),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_copy),
-        cmocka_unit_test(test_globs),
-        cmocka_unit_test(test_globs_exhaustively),
-        cmocka_unit_test(test_glob_is_not_exponential),
-        cmocka_unit_test(test_encodings),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_hex),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

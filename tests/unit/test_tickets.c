@@ -1,13 +1,11 @@
 /* tickets.c: a ticket opens one session, once, for a minute. */
 #include "broker/broker.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define NOW     1700000000
 #define SESSION "00112233445566778899aabbccddeeff"
@@ -32,7 +30,9 @@ static void issue(struct tickets *tickets, const char *session, int64_t now, cha
         TICKET_SIZE - 1);
 }
 
-static void test_redeemed_once(void **state)
+#define TICKETS_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+TICKETS_TEST(test_redeemed_once)
 {
     char first[TICKET_SIZE], second[TICKET_SIZE], session[TOKEN_ID_SIZE] = "";
 
@@ -47,7 +47,7 @@ static void test_redeemed_once(void **state)
     assert_false(tickets_redeem(*state, span_of(second), NOW, session));
 }
 
-static void test_lifetime(void **state)
+TICKETS_TEST(test_lifetime)
 {
     char ticket[TICKET_SIZE], session[TOKEN_ID_SIZE] = "untouched";
 
@@ -58,7 +58,7 @@ static void test_lifetime(void **state)
     assert_true(tickets_redeem(*state, span_of(ticket), NOW + TICKET_LIFETIME_S - 1, session));
 }
 
-static void test_what_is_no_ticket(void **state)
+TICKETS_TEST(test_what_is_no_ticket)
 {
     static const char zeros[TICKET_SIZE] = {0};
     char ticket[TICKET_SIZE], changed[TICKET_SIZE + 1], session[TOKEN_ID_SIZE];
@@ -79,7 +79,7 @@ static void test_what_is_no_ticket(void **state)
 }
 
 /* Nobody can fill the memory with tickets, and old ones make room. */
-static void test_limit(void **state)
+TICKETS_TEST(test_limit)
 {
     char ticket[TICKET_SIZE], first[TICKET_SIZE], session[TOKEN_ID_SIZE];
     unsigned issued = 1;
@@ -98,17 +98,7 @@ static void test_limit(void **state)
         ERROR_LIMIT);
 }
 
-#define TICKETS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
+TEST(test_destroy_none)
 {
-    const struct CMUnitTest tests[] = {
-        TICKETS_TEST(test_redeemed_once),
-        TICKETS_TEST(test_lifetime),
-        TICKETS_TEST(test_what_is_no_ticket),
-        TICKETS_TEST(test_limit),
-    };
-
     tickets_destroy(NULL);
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,10 @@
  */
 #include "tls_fixture.h"
 
+#include "unit.h"
+
+CMFixtureFunction unit_set_up = make_certificates, unit_tear_down = drop_certificates;
+
 #define LARGE ((size_t)4 * 1024 * 1024)
 
 static unsigned char pattern(size_t at)
@@ -101,9 +105,8 @@ static void exchange(size_t total, size_t sending, size_t receiving)
     assert_false(up.over || down.over);
 }
 
-static void test_exchange(void **state)
+TEST(test_exchange)
 {
-    (void)state;
     begin(false, false);
     expect_ready();
     assert_string_equal(world.certificate, "");
@@ -115,12 +118,11 @@ static void test_exchange(void **state)
 }
 
 /* Nobody reads: what waits is bounded, however much is offered. */
-static void test_bounded(void **state)
+TEST(test_bounded)
 {
     struct way up = {.total = (size_t)64 * 1024 * 1024}, down = up;
     size_t before = 1;
 
-    (void)state;
     begin(false, false);
     expect_ready();
     while (before != up.sent + down.sent) {
@@ -138,11 +140,10 @@ static void test_bounded(void **state)
 }
 
 /* The client says that it has said everything, and is still answered. */
-static void test_client_ends(void **state)
+TEST(test_client_ends)
 {
     struct way up = {.total = 100000}, down = {.total = 100000};
 
-    (void)state;
     begin(false, false);
     expect_ready();
     for (unsigned i = 0; i < TURNS_MAX && !up.over; i++) {
@@ -169,11 +170,10 @@ static void test_client_ends(void **state)
 }
 
 /* The worker writes, and is gone: everything still arrives, with a close_notify. */
-static void test_worker_ends(void **state)
+TEST(test_worker_ends)
 {
     struct way down = {.total = 150000};
 
-    (void)state;
     begin(false, false);
     expect_ready();
     for (unsigned i = 0; i < TURNS_MAX && down.sent < down.total; i++) {
@@ -195,11 +195,10 @@ static void test_worker_ends(void **state)
 }
 
 /* The kernel tells of bytes that the worker left unread; what it wrote arrives all the same. */
-static void test_worker_ends_unread(void **state)
+TEST(test_worker_ends_unread)
 {
     struct way up = {.total = 20000}, down = {.total = 150000};
 
-    (void)state;
     begin(false, false);
     expect_ready();
     for (unsigned i = 0; i < TURNS_MAX && (up.sent < up.total || down.sent < down.total); i++) {
@@ -223,11 +222,10 @@ static void test_worker_ends_unread(void **state)
 }
 
 /* shutdown(SHUT_WR) reaches the client; what it says after that still reaches the worker. */
-static void test_worker_ends_one_way(void **state)
+TEST(test_worker_ends_one_way)
 {
     struct way up = {.total = 50000}, down = {.total = 10};
 
-    (void)state;
     begin(false, false);
     expect_ready();
     plain_send(&down, 10);
@@ -249,11 +247,10 @@ static void test_worker_ends_one_way(void **state)
     finish();
 }
 
-static void test_client_gone(void **state)
+TEST(test_client_gone)
 {
     struct way up = {.total = 0};
 
-    (void)state;
     begin(false, false);
     expect_ready();
     hang_up();
@@ -265,16 +262,4 @@ static void test_client_gone(void **state)
     close_plain();
     until_ended();
     finish();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exchange),           cmocka_unit_test(test_bounded),
-        cmocka_unit_test(test_client_ends),        cmocka_unit_test(test_worker_ends),
-        cmocka_unit_test(test_worker_ends_unread), cmocka_unit_test(test_worker_ends_one_way),
-        cmocka_unit_test(test_client_gone),
-    };
-
-    return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
 }

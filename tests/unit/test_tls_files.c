@@ -3,18 +3,15 @@
 
 #include "system/authority.h"
 #include "temporary.h"
+#include "unit.h"
 
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define NOW 1800000000
 
@@ -70,6 +67,8 @@ static int tear_down(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+
 static int write_all(void **state)
 {
     (void)state;
@@ -92,13 +91,12 @@ static void expect(const struct surface_tls *tls, int64_t now, const char *membe
     assert_non_null(strstr(fault.text, folder));
 }
 
-static void test_good(void **state)
+TEST_BETWEEN(test_good, write_all, NULL)
 {
     struct surface_tls tls = {certificate, key, authority_file};
     struct tls_files_fault fault;
     struct tls_files files;
 
-    (void)state;
     assert_int_equal(tls_files_read(&tls, NOW, &files, &fault), OK);
     assert_string_equal(files.certificate.data, server.certificate.data);
     assert_string_equal(files.key.data, server.key.data);
@@ -111,11 +109,10 @@ static void test_good(void **state)
     tls_files_clear(&files);
 }
 
-static void test_absent(void **state)
+TEST_BETWEEN(test_absent, write_all, NULL)
 {
     struct surface_tls tls = {absent, key, authority_file};
 
-    (void)state;
     expect(&tls, NOW, "certificate", "cannot be opened: No such file");
     tls = (struct surface_tls){certificate, absent, authority_file};
     expect(&tls, NOW, "key", "cannot be opened: No such file");
@@ -125,11 +122,10 @@ static void test_absent(void **state)
     expect(&tls, NOW, "certificate", "not a regular file");
 }
 
-static void test_modes(void **state)
+TEST_BETWEEN(test_modes, write_all, NULL)
 {
     struct surface_tls tls = {certificate, key, authority_file};
 
-    (void)state;
     write_text(key, &server.key, 0640);
     expect(&tls, NOW, "key", "open to others");
     write_text(key, &server.key, 0604);
@@ -142,23 +138,21 @@ static void test_modes(void **state)
     expect(&tls, NOW, "client_ca", "changed by others");
 }
 
-static void test_owner(void **state)
+TEST_BETWEEN(test_owner, write_all, NULL)
 {
     struct surface_tls tls = {certificate, key, NULL};
 
-    (void)state;
     if (getuid() != 0)
         skip();
     assert_int_equal(chown(key, 65534, 65534), 0);
     expect(&tls, NOW, "key", "belongs to uid 65534");
 }
 
-static void test_content(void **state)
+TEST_BETWEEN(test_content, write_all, NULL)
 {
     struct surface_tls tls = {certificate, key, authority_file};
     char *large = malloc(TLS_FILES_BYTES_MAX + 1);
 
-    (void)state;
     assert_non_null(large);
     memset(large, 'x', TLS_FILES_BYTES_MAX + 1);
     write_file(authority_file, large, TLS_FILES_BYTES_MAX + 1, 0600);
@@ -175,17 +169,4 @@ static void test_content(void **state)
     write_text(key, &server.key, 0600);
     write_text(authority_file, &authority.certificate, 0600);
     expect(&tls, NOW + 6 * 86400, "certificate", "expired");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_good, write_all),
-        cmocka_unit_test_setup(test_absent, write_all),
-        cmocka_unit_test_setup(test_modes, write_all),
-        cmocka_unit_test_setup(test_owner, write_all),
-        cmocka_unit_test_setup(test_content, write_all),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

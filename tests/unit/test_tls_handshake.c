@@ -1,13 +1,15 @@
 /* tls.c and tls_context.c: which sessions come about, and what is said of the others. */
 #include "system/certificate.h"
 #include "tls_fixture.h"
+#include "unit.h"
 
 #include <openssl/pem.h>
 
+CMFixtureFunction unit_set_up = make_certificates, unit_tear_down = drop_certificates;
+
 /* Whoever gives up before the handshake is done leaves nothing behind. */
-static void test_given_up(void **state)
+TEST(test_given_up)
 {
-    (void)state;
     begin(false, false);
     tls_finish(world.tls);
     until_ended();
@@ -22,13 +24,12 @@ static void test_given_up(void **state)
     finish();
 }
 
-static void test_plain_http(void **state)
+TEST(test_plain_http)
 {
     static const char request[] = "POST / HTTP/1.1\r\n\r\n";
     char answer[1024];
     ssize_t length;
 
-    (void)state;
     begin(false, false);
     assert_int_equal(write(world.client_fd, request, sizeof(request) - 1), sizeof(request) - 1);
     for (unsigned i = 0; i < TURNS_MAX && world.failure == 0; i++)
@@ -66,12 +67,11 @@ static void show_certificate(const struct authority_pair *pair)
     BIO_free(private);
 }
 
-static void test_client_certificate(void **state)
+TEST(test_client_certificate)
 {
     struct certificate_facts facts;
     struct span text = {client_pair.certificate.data, client_pair.certificate.length};
 
-    (void)state;
     assert_int_equal(certificate_read(text, &facts), OK);
     begin(true, true);
     show_certificate(&client_pair);
@@ -97,11 +97,10 @@ static void expect_refused(const struct authority_pair *shown, bool required, in
     finish();
 }
 
-static void test_client_certificate_refused(void **state)
+TEST(test_client_certificate_refused)
 {
     struct authority_pair other, stranger;
 
-    (void)state;
     assert_int_equal(authority_create("Other", (int64_t)time(NULL), 2, &other), OK);
     assert_int_equal(authority_issue(&other,
                                      &(struct authority_request){.use = AUTHORITY_CLIENT,
@@ -120,13 +119,12 @@ static void test_client_certificate_refused(void **state)
     authority_pair_clear(&stranger);
 }
 
-static void test_contexts(void **state)
+TEST(test_contexts)
 {
     struct tls_context_options options = {.certificate = server.certificate.data,
                                           .key = client_pair.key.data};
     struct tls_context *context;
 
-    (void)state;
     assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
     options.key = "nothing";
     assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
@@ -136,17 +134,4 @@ static void test_contexts(void **state)
     options.certificate = server.certificate.data;
     options.client_ca = "nothing";
     assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_given_up),
-        cmocka_unit_test(test_plain_http),
-        cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_client_certificate_refused),
-        cmocka_unit_test(test_contexts),
-    };
-
-    return cmocka_run_group_tests(tests, make_certificates, drop_certificates);
 }

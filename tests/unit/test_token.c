@@ -1,6 +1,10 @@
 /* token.c: tokens we mint are accepted, and refused when anything about them changes. */
 #include "token_fixture.h"
 
+#include "unit.h"
+
+CMFixtureFunction unit_set_up = make_keys, unit_tear_down = drop_keys;
+
 static void assert_same_claims(const struct token_claims *left, const struct token_claims *right)
 {
     assert_string_equal(left->subject, right->subject);
@@ -13,12 +17,11 @@ static void assert_same_claims(const struct token_claims *left, const struct tok
     assert_int_equal(left->expires_at, right->expires_at);
 }
 
-static void test_round_trip(void **state)
+TEST(test_round_trip)
 {
     struct token_claims claims = good_claims(), read;
     char *token = mint(&claims);
 
-    (void)state;
     assert_true(token_resembles(span_of(token)));
     assert_int_equal(token_verify(ours, span_of(token), "studio", NOW, &read), REASON_ALLOWED);
     assert_same_claims(&claims, &read);
@@ -38,26 +41,24 @@ static void test_round_trip(void **state)
 }
 
 /* What libjwt writes is what we compare with: a new version that writes otherwise fails here. */
-static void test_header_is_the_one_known(void **state)
+TEST(test_header_is_the_one_known)
 {
     static const char header[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\"}";
     struct token_claims claims = good_claims();
     char *token = mint(&claims);
     char encoded[64];
 
-    (void)state;
     text_base64url((const unsigned char *)header, strlen(header), encoded);
     assert_memory_equal(token, encoded, strlen(encoded));
     assert_int_equal(token[strlen(encoded)], '.');
     free(token);
 }
 
-static void test_times(void **state)
+TEST(test_times)
 {
     struct token_claims claims = good_claims(), read = {0};
     char *token = mint(&claims);
 
-    (void)state;
     assert_int_equal(verify(token, claims.expires_at - 1), REASON_ALLOWED);
     assert_int_equal(verify(token, claims.expires_at), REASON_TOKEN_EXPIRED);
     assert_int_equal(verify(token, NOW - TOKEN_LEEWAY_S), REASON_ALLOWED);
@@ -88,11 +89,10 @@ static void refuse_mint(struct token_claims claims)
     assert_null(token);
 }
 
-static void test_mint_refuses_what_verify_would(void **state)
+TEST(test_mint_refuses_what_verify_would)
 {
     struct token_claims claims;
 
-    (void)state;
     claims = good_claims(), claims.surface[0] = '\0', refuse_mint(claims);
     claims = good_claims(), claims.surface[0] = '"', refuse_mint(claims);
     claims = good_claims(), claims.subject[3] = ' ', refuse_mint(claims);
@@ -112,13 +112,12 @@ static void test_mint_refuses_what_verify_would(void **state)
  * Every bit of every byte: no changed token may pass. A change of the header, of a
  * dot or to a byte that no segment has is a change of form.
  */
-static void test_bit_flips(void **state)
+TEST(test_bit_flips)
 {
     struct token_claims claims = good_claims();
     char *token = mint(&claims);
     size_t length = strlen(token), header_length = strcspn(token, ".");
 
-    (void)state;
     for (size_t i = 0; i < length; i++) {
         char genuine = token[i];
 
@@ -137,12 +136,11 @@ static void test_bit_flips(void **state)
     free(token);
 }
 
-static void test_every_prefix_is_refused(void **state)
+TEST(test_every_prefix_is_refused)
 {
     struct token_claims claims = good_claims();
     char *token = mint(&claims);
 
-    (void)state;
     for (size_t length = 0; length < strlen(token); length++) {
         char *cut = text_copy((struct span){token, length});
 
@@ -154,12 +152,11 @@ static void test_every_prefix_is_refused(void **state)
     free(token);
 }
 
-static void test_resembles(void **state)
+TEST(test_resembles)
 {
     struct token_claims claims = good_claims();
     char *token = mint(&claims);
 
-    (void)state;
     assert_true(token_resembles(span_of(token)));
     token[strlen(token) - 1] = token[strlen(token) - 1] == 'A' ? 'E' : 'A';
     assert_true(token_resembles(span_of(token))); /* forged, but a token in form */
@@ -171,24 +168,11 @@ static void test_resembles(void **state)
     free(token);
 }
 
-static void test_alphabets(void **state)
+TEST(test_alphabets)
 {
-    (void)state;
     assert_true(token_digest_valid("-"));
     assert_false(token_digest_valid(""));
     assert_false(token_id_valid("-"));
     assert_true(token_id_valid("00112233445566778899aabbccddeeff"));
     assert_false(token_id_valid("00112233445566778899AABBCCDDEEFF"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_header_is_the_one_known),
-        cmocka_unit_test(test_times),      cmocka_unit_test(test_mint_refuses_what_verify_would),
-        cmocka_unit_test(test_bit_flips),  cmocka_unit_test(test_every_prefix_is_refused),
-        cmocka_unit_test(test_resembles),  cmocka_unit_test(test_alphabets),
-    };
-
-    return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

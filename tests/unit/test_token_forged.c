@@ -9,10 +9,13 @@
 #include "token_fixture.h"
 
 #include "base/buffer.h"
+#include "unit.h"
 
 #include <jansson.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+
+CMFixtureFunction unit_set_up = make_keys, unit_tear_down = drop_keys;
 
 #define FORGED_BYTES_MAX (10 * 1024 * 1024)
 #define VECTORS_MIN      60
@@ -196,12 +199,11 @@ static json_t *load_vectors(void)
     return file;
 }
 
-static void test_vectors_are_refused(void **state)
+TEST(test_vectors_are_refused)
 {
     json_t *file = load_vectors();
     const json_t *vectors = json_object_get(file, "vectors");
 
-    (void)state;
     assert_true(json_array_size(vectors) >= VECTORS_MIN);
     for (size_t i = 0; i < json_array_size(vectors); i++)
         check_vector(file, json_array_get(vectors, i));
@@ -209,12 +211,11 @@ static void test_vectors_are_refused(void **state)
 }
 
 /* The defaults of the vector file are a good token: each vector is refused for its own reason. */
-static void test_vector_defaults_are_accepted(void **state)
+TEST(test_vector_defaults_are_accepted)
 {
     json_t *file = load_vectors();
     json_t *vector = json_pack("{s:s}", "reason", "allowed");
 
-    (void)state;
     check_vector(file, vector);
     json_decref(vector);
     json_decref(file);
@@ -246,12 +247,11 @@ static unsigned try_second_encodings(const char *token)
 }
 
 /* Base64 leaves bits unused at the end of some segments: only zeros are accepted there. */
-static void test_second_encoding_of_a_payload(void **state)
+TEST(test_second_encoding_of_a_payload)
 {
     struct token_claims claims = good_claims();
     unsigned tried = 0;
 
-    (void)state;
     /* Subjects of three lengths give all three lengths of the last group. */
     for (size_t length = 6; length <= 8; length++) {
         char *token;
@@ -263,15 +263,4 @@ static void test_second_encoding_of_a_payload(void **state)
         strcpy(claims.subject, "uid:1000");
     }
     assert_int_equal(tried, 6);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_vectors_are_refused),
-        cmocka_unit_test(test_vector_defaults_are_accepted),
-        cmocka_unit_test(test_second_encoding_of_a_payload),
-    };
-
-    return cmocka_run_group_tests(tests, make_keys, drop_keys);
 }

@@ -2,13 +2,11 @@
 #include "system/trusted_file.h"
 
 #include "temporary.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,11 +67,10 @@ static void expect(enum trusted_file_kind kind, enum error wanted, const char *w
     buffer_clear(&text);
 }
 
-static void test_good(void **state)
+TEST_BETWEEN(test_good, make_root, remove_root)
 {
     char link_path[600];
 
-    (void)state;
     write_file("text", 0644);
     expect(TRUSTED_FILE_POLICY, OK, "text");
     write_file("", 0444);
@@ -89,12 +86,11 @@ static void test_good(void **state)
     expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "chmod go-w");
 }
 
-static void test_open_to_others(void **state)
+TEST_BETWEEN(test_open_to_others, make_root, remove_root)
 {
     static const mode_t writable[] = {0620, 0602, 0666, 0622};
     static const mode_t readable[] = {0640, 0604, 0610, 0601};
 
-    (void)state;
     for (size_t i = 0; i < 4; i++) {
         write_file("text", writable[i]);
         expect(TRUSTED_FILE_POLICY, ERROR_DENIED, "chmod go-w");
@@ -105,9 +101,8 @@ static void test_open_to_others(void **state)
     }
 }
 
-static void test_of_another_user(void **state)
+TEST_BETWEEN(test_of_another_user, make_root, remove_root)
 {
-    (void)state;
     if (geteuid() != 0)
         skip(); /* only root can give a file away */
     write_file("text", 0600);
@@ -116,9 +111,8 @@ static void test_of_another_user(void **state)
     expect(TRUSTED_FILE_SECRET, ERROR_DENIED, "must belong to the user who runs Sidelock");
 }
 
-static void test_no_file(void **state)
+TEST_BETWEEN(test_no_file, make_root, remove_root)
 {
-    (void)state;
     unlink(path);
     expect(TRUSTED_FILE_POLICY, ERROR_NOT_FOUND, "No such file");
     assert_int_equal(mkfifo(path, 0600), 0); /* and nobody waits for its other end */
@@ -129,16 +123,4 @@ static void test_no_file(void **state)
     rmdir(path);
     write_file("0123456789abcdef!", 0600);
     expect(TRUSTED_FILE_POLICY, ERROR_LIMIT, "larger than 16 bytes");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_good, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(test_open_to_others, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(test_of_another_user, make_root, remove_root),
-        cmocka_unit_test_setup_teardown(test_no_file, make_root, remove_root),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

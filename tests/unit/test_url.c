@@ -1,15 +1,12 @@
 /* url.c: one reading of every path and query, or none. */
 #include "wire/url.h"
 
+#include "unit.h"
 #include "vector_lines.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ROOM 4096
 
@@ -36,24 +33,21 @@ static void check_vectors(const char *path, decode_function decode, size_t at_le
     assert_true(count >= at_least);
 }
 
-static void test_paths(void **state)
+TEST(test_paths)
 {
-    (void)state;
     check_vectors(VECTORS_DIR "/url/paths.txt", url_path_decode, 100);
 }
 
-static void test_query_values(void **state)
+TEST(test_query_values)
 {
-    (void)state;
     check_vectors(VECTORS_DIR "/url/query_values.txt", url_query_decode, 30);
 }
 
 /* It fits with its NUL, or it does not; a byte behind the room is never written. */
-static void test_room(void **state)
+TEST(test_room)
 {
     char out[8];
 
-    (void)state;
     memset(out, 'x', sizeof(out));
     assert_int_equal(url_path_decode(span_of("/ab%63"), out, 5), OK);
     assert_string_equal(out, "/abc");
@@ -70,11 +64,10 @@ static void test_room(void **state)
 }
 
 /* Only so many bytes as the span has: an encoding that goes on behind it is malformed. */
-static void test_span_ends(void **state)
+TEST(test_span_ends)
 {
     char out[8];
 
-    (void)state;
     assert_int_equal(url_path_decode((struct span){"/%41", 3}, out, sizeof(out)), ERROR_INVALID);
     assert_int_equal(url_path_decode((struct span){"/%41", 2}, out, sizeof(out)), ERROR_INVALID);
     assert_int_equal(url_path_decode((struct span){"/a/../b", 2}, out, sizeof(out)), OK);
@@ -82,12 +75,11 @@ static void test_span_ends(void **state)
     assert_int_equal(url_query_decode((struct span){"%c3%a9", 3}, out, sizeof(out)), ERROR_INVALID);
 }
 
-static void test_encode_every_byte(void **state)
+TEST(test_encode_every_byte)
 {
     static const char unreserved[] = "-._~0123456789"
                                      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-    (void)state;
     for (int byte = 0; byte < 256; byte++) {
         char c = (char)byte, expected[4];
         struct buffer out;
@@ -106,13 +98,12 @@ static void test_encode_every_byte(void **state)
 }
 
 /* Every sequence of UTF-8 survives encoding and decoding. */
-static void test_round_trip(void **state)
+TEST(test_round_trip)
 {
     static const char text[] = "a /?&=+%#;\\\"'<>~\xc3\xa9\xe2\x82\xac\xf0\x9d\x84\x9e";
     struct buffer out;
     char again[ROOM];
 
-    (void)state;
     buffer_init(&out, ROOM);
     url_encode(span_of(text), false, &out);
     assert_null(strpbrk(out.data, " /?&=+#;"));
@@ -140,9 +131,8 @@ static void expect_pairs(const char *query, const struct pair *pairs, size_t cou
     assert_false(url_query_next(&rest, &name, &value));
 }
 
-static void test_query_pairs(void **state)
+TEST(test_query_pairs)
 {
-    (void)state;
     expect_pairs(NULL, NULL, 0);
     expect_pairs("", NULL, 0);
     expect_pairs("a", (struct pair[]){{"a", ""}}, 1);
@@ -157,19 +147,4 @@ static void test_query_pairs(void **state)
     expect_pairs("a=1;b=2", (struct pair[]){{"a", "1;b=2"}}, 1);
     expect_pairs("a%26b=%3D", (struct pair[]){{"a%26b", "%3D"}}, 1);
     expect_pairs("a?b=c/d?e", (struct pair[]){{"a?b", "c/d?e"}}, 1);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_paths),
-        cmocka_unit_test(test_query_values),
-        cmocka_unit_test(test_room),
-        cmocka_unit_test(test_span_ends),
-        cmocka_unit_test(test_encode_every_byte),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_query_pairs),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,14 +3,12 @@
 
 #include "packs.h"
 #include "policy/params.h"
+#include "unit.h"
 #include "vector_lines.h"
 
 #include <malloc.h>
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 static struct vet_scratch *scratch;
@@ -27,6 +25,8 @@ static int tear_down(void **state)
     vet_scratch_destroy(scratch);
     return 0;
 }
+
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 
 /* ---- Decision vectors ---- */
 
@@ -209,33 +209,28 @@ static void run_vectors(const char *path)
     json_decref(cases);
 }
 
-static void test_mcp_vectors(void **state)
+TEST(test_mcp_vectors)
 {
-    (void)state;
     run_vectors(VECTORS_DIR "/vet/mcp.json");
 }
 
-static void test_answer_vectors(void **state)
+TEST(test_answer_vectors)
 {
-    (void)state;
     run_vectors(VECTORS_DIR "/vet/answers.json");
 }
 
-static void test_mcp_http_vectors(void **state)
+TEST(test_mcp_http_vectors)
 {
-    (void)state;
     run_vectors(VECTORS_DIR "/vet/mcp-http.json");
 }
 
-static void test_cdp_vectors(void **state)
+TEST(test_cdp_vectors)
 {
-    (void)state;
     run_vectors(VECTORS_DIR "/vet/cdp.json");
 }
 
-static void test_other_vectors(void **state)
+TEST(test_other_vectors)
 {
-    (void)state;
     run_vectors(VECTORS_DIR "/vet/other.json");
 }
 
@@ -291,13 +286,12 @@ static void smuggle(const struct smuggling *smuggling, char *vocabulary, const c
     vet_state_destroy(state);
 }
 
-static void test_smuggling_refused(void **state)
+TEST(test_smuggling_refused)
 {
     struct smuggling smuggling;
     struct vector_line vector;
     unsigned count = 0;
 
-    (void)state;
     smuggling_open(&smuggling);
     vector_open(&vector, VECTORS_DIR "/smuggling/messages.txt");
     while (vector_next(&vector, 4)) {
@@ -318,13 +312,12 @@ static void test_smuggling_refused(void **state)
     assert_true(count >= 150);
 }
 
-static void test_plain_twins_pass(void **state)
+TEST(test_plain_twins_pass)
 {
     struct smuggling smuggling;
     struct vector_line vector;
     unsigned count = 0;
 
-    (void)state;
     smuggling_open(&smuggling);
     vector_open(&vector, VECTORS_DIR "/smuggling/plain.txt");
     while (vector_next(&vector, 3)) {
@@ -342,55 +335,54 @@ static void test_plain_twins_pass(void **state)
 
 /* ---- Correlation ---- */
 
-static void vet_text(struct vet_state *state, const struct vet_rules *rules,
+static void vet_text(struct vet_state *vetting, const struct vet_rules *rules,
                      enum direction direction, const char *text, struct vet_result *result)
 {
-    vet_message(state, scratch, rules, direction, text, strlen(text), true, result);
+    vet_message(vetting, scratch, rules, direction, text, strlen(text), true, result);
 }
 
-static void test_outstanding_limit(void **unused)
+TEST(test_outstanding_limit)
 {
     struct dialect *dialect = pack_load("mcp");
     struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL)};
     struct vet_result result;
-    struct vet_state *state;
+    struct vet_state *vetting;
     char text[128];
 
-    (void)unused;
-    assert_int_equal(vet_state_create(&state), OK);
+    assert_int_equal(vet_state_create(&vetting), OK);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < VET_OUTSTANDING_MAX; i++) {
             snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i);
-            vet_text(state, &rules, DIRECTION_C2S, text, &result);
+            vet_text(vetting, &rules, DIRECTION_C2S, text, &result);
             assert_int_equal(result.action, VET_FORWARD);
         }
-        vet_text(state, &rules, DIRECTION_C2S,
+        vet_text(vetting, &rules, DIRECTION_C2S,
                  "{\"jsonrpc\":\"2.0\",\"id\":\"more\",\"method\":\"ping\"}", &result);
         assert_int_equal(result.action, VET_REFUSE);
         assert_int_equal(result.reason, REASON_OUTSTANDING_LIMIT);
         assert_non_null(result.reply.data);
         /* The other direction has a limit of its own. */
-        vet_text(state, &rules, DIRECTION_S2C,
+        vet_text(vetting, &rules, DIRECTION_S2C,
                  "{\"jsonrpc\":\"2.0\",\"id\":\"more\",\"method\":\"ping\"}", &result);
         assert_int_equal(result.action, VET_FORWARD);
-        vet_text(state, &rules, DIRECTION_C2S,
+        vet_text(vetting, &rules, DIRECTION_C2S,
                  "{\"jsonrpc\":\"2.0\",\"id\":\"more\",\"result\":{}}", &result);
         assert_int_equal(result.action, VET_FORWARD);
         /* Answered in another order than asked: 7 is coprime to the count. */
         for (unsigned i = 0; i < VET_OUTSTANDING_MAX; i++) {
             snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}",
                      i * 7 % VET_OUTSTANDING_MAX);
-            vet_text(state, &rules, DIRECTION_S2C, text, &result);
+            vet_text(vetting, &rules, DIRECTION_S2C, text, &result);
             assert_int_equal(result.action, VET_FORWARD);
             assert_string_equal(result.verb, "ping");
         }
     }
-    vet_state_destroy(state);
+    vet_state_destroy(vetting);
     dialect_destroy(dialect);
 }
 
 /* Thousands of idle connections have one of these each; busy hours leave nothing behind. */
-static void test_idle_state_is_small(void **unused)
+TEST(test_idle_state_is_small)
 {
     struct dialect *dialect = pack_load("mcp");
     struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL)};
@@ -399,7 +391,6 @@ static void test_idle_state_is_small(void **unused)
     size_t before, after;
     char text[128];
 
-    (void)unused;
     before = mallinfo2().uordblks;
     for (unsigned i = 0; i < 256; i++) {
         assert_int_equal(vet_state_create(&states[i]), OK);
@@ -424,87 +415,71 @@ static void test_idle_state_is_small(void **unused)
 }
 
 /* What a resumed stream may send again is the last answers, not all of them. */
-static void test_answers_kept(void **unused)
+TEST(test_answers_kept)
 {
     struct dialect *dialect = pack_load("mcp");
     struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL), .resumable = true};
     const unsigned count = 10 * VET_ANSWERED_MAX;
     struct vet_result result;
-    struct vet_state *state;
+    struct vet_state *vetting;
     char text[128];
 
-    (void)unused;
-    assert_int_equal(vet_state_create(&state), OK);
+    assert_int_equal(vet_state_create(&vetting), OK);
     for (unsigned i = 0; i < count; i++) {
         snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i);
-        vet_text(state, &rules, DIRECTION_C2S, text, &result);
+        vet_text(vetting, &rules, DIRECTION_C2S, text, &result);
         snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}", i);
-        vet_text(state, &rules, DIRECTION_S2C, text, &result);
+        vet_text(vetting, &rules, DIRECTION_S2C, text, &result);
         assert_int_equal(result.action, VET_FORWARD);
     }
     rules.replay = true;
     for (unsigned i = 0; i < count; i++) {
         snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}", i);
-        vet_text(state, &rules, DIRECTION_S2C, text, &result);
+        vet_text(vetting, &rules, DIRECTION_S2C, text, &result);
         assert_int_equal(result.action == VET_FORWARD, i >= count - VET_ANSWERED_MAX);
     }
-    vet_state_destroy(state);
+    vet_state_destroy(vetting);
     dialect_destroy(dialect);
 }
 
-static void test_long_target_is_cut(void **unused)
+TEST(test_long_target_is_cut)
 {
     struct dialect *dialect = pack_load("mcp");
     struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL)};
     struct vet_result result;
-    struct vet_state *state;
+    struct vet_state *vetting;
     char text[4096], target[VET_TARGET_BYTES_MAX + 500];
 
-    (void)unused;
     memset(target, 'x', sizeof(target) - 1);
     target[sizeof(target) - 1] = '\0';
     snprintf(
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\"}}",
         target);
-    assert_int_equal(vet_state_create(&state), OK);
-    vet_text(state, &rules, DIRECTION_C2S, text, &result);
+    assert_int_equal(vet_state_create(&vetting), OK);
+    vet_text(vetting, &rules, DIRECTION_C2S, text, &result);
     assert_int_equal(result.action, VET_FORWARD);
     assert_int_equal(strlen(result.target), VET_TARGET_BYTES_MAX);
-    vet_state_destroy(state);
+    vet_state_destroy(vetting);
     dialect_destroy(dialect);
 }
 
-static void test_opaque_text_is_utf8(void **unused)
+TEST(test_opaque_text_is_utf8)
 {
     struct dialect *dialect = pack_load("opaque");
     struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL)};
     struct vet_result result;
-    struct vet_state *state;
+    struct vet_state *vetting;
 
-    (void)unused;
-    assert_int_equal(vet_state_create(&state), OK);
-    vet_message(state, scratch, &rules, DIRECTION_C2S, "caf\xc3\xa9 and more", 14, true, &result);
+    assert_int_equal(vet_state_create(&vetting), OK);
+    vet_message(vetting, scratch, &rules, DIRECTION_C2S, "caf\xc3\xa9 and more", 14, true, &result);
     assert_int_equal(result.action, VET_FORWARD);
-    vet_message(state, scratch, &rules, DIRECTION_C2S, "caf\xe9 and more words", 18, true, &result);
+    vet_message(vetting, scratch, &rules, DIRECTION_C2S, "caf\xe9 and more words", 18, true,
+                &result);
     assert_int_equal(result.action, VET_CLOSE);
     assert_int_equal(result.reason, REASON_JSON_UTF8);
-    vet_message(state, scratch, &rules, DIRECTION_S2C, "\xff\x00\xfe", 3, false, &result);
+    vet_message(vetting, scratch, &rules, DIRECTION_S2C, "\xff\x00\xfe", 3, false, &result);
     assert_int_equal(result.action, VET_FORWARD);
-    vet_state_destroy(state);
+    vet_state_destroy(vetting);
     dialect_destroy(dialect);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mcp_vectors),         cmocka_unit_test(test_other_vectors),
-        cmocka_unit_test(test_answer_vectors),      cmocka_unit_test(test_cdp_vectors),
-        cmocka_unit_test(test_mcp_http_vectors),    cmocka_unit_test(test_smuggling_refused),
-        cmocka_unit_test(test_plain_twins_pass),    cmocka_unit_test(test_outstanding_limit),
-        cmocka_unit_test(test_idle_state_is_small), cmocka_unit_test(test_answers_kept),
-        cmocka_unit_test(test_long_target_is_cut),  cmocka_unit_test(test_opaque_text_is_utf8),
-    };
-
-    return cmocka_run_group_tests_name("vet", tests, set_up, tear_down);
 }

@@ -1,13 +1,11 @@
 /* wire_format.c: every step checks its bounds, and a text is a text. */
 #include "ipc/wire_format.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static unsigned char room[IPC_MESSAGE_BYTES_MAX];
 
@@ -16,13 +14,12 @@ static struct ipc_reader read_back(const struct ipc_writer *writer)
     return (struct ipc_reader){.bytes = writer->bytes, .length = writer->length};
 }
 
-static void test_round_trip(void **state)
+TEST(test_round_trip)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_reader reader;
     char copy[6];
 
-    (void)state;
     ipc_put_u8(&writer, 0xfe);
     ipc_put_u8(&writer, 1);
     ipc_put_u8(&writer, 0);
@@ -53,11 +50,10 @@ static void test_round_trip(void **state)
 }
 
 /* A message cut anywhere fails, once and for good, and never reads behind the cut. */
-static void test_cut(void **state)
+TEST(test_cut)
 {
     struct ipc_writer writer = {.bytes = room};
 
-    (void)state;
     ipc_put_u32(&writer, 7);
     ipc_put_text(&writer, "text");
     ipc_put_u64(&writer, 9);
@@ -78,12 +74,11 @@ static void test_cut(void **state)
     }
 }
 
-static void test_trailing_byte(void **state)
+TEST(test_trailing_byte)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_reader reader;
 
-    (void)state;
     ipc_put_u32(&writer, 7);
     ipc_put_u8(&writer, 0);
     reader = read_back(&writer);
@@ -107,14 +102,13 @@ static bool is_text(const void *bytes, size_t length)
     return good;
 }
 
-static void test_forged_texts(void **state)
+TEST(test_forged_texts)
 {
     struct {
         uint32_t length;
         char bytes[4];
     } text = {3, {'a', 'b', 'c', '\0'}};
 
-    (void)state;
     assert_true(is_text(&text, sizeof(text)));
     text.bytes[3] = 'd'; /* without its NUL */
     assert_false(is_text(&text, sizeof(text)));
@@ -134,9 +128,8 @@ static void test_forged_texts(void **state)
     assert_false(is_text(&text, sizeof(text) - 1));
 }
 
-static void test_bool_is_0_or_1(void **state)
+TEST(test_bool_is_0_or_1)
 {
-    (void)state;
     for (unsigned value = 0; value < 256; value++) {
         unsigned char byte = (unsigned char)value;
         struct ipc_reader reader = {.bytes = &byte, .length = 1};
@@ -146,13 +139,12 @@ static void test_bool_is_0_or_1(void **state)
     }
 }
 
-static void test_text_into(void **state)
+TEST(test_text_into)
 {
     struct ipc_writer writer = {.bytes = room};
     struct ipc_reader reader;
     char copy[5];
 
-    (void)state;
     ipc_put_text(&writer, "1234");
     reader = read_back(&writer);
     ipc_get_text_into(&reader, copy, sizeof(copy));
@@ -174,12 +166,11 @@ static void test_text_into(void **state)
     assert_string_equal(copy, "");
 }
 
-static void test_writer_is_full(void **state)
+TEST(test_writer_is_full)
 {
     static char text[IPC_MESSAGE_BYTES_MAX + 1];
     struct ipc_writer writer = {.bytes = room, .length = IPC_MESSAGE_BYTES_MAX - 8};
 
-    (void)state;
     ipc_put_u64(&writer, 1);
     assert_false(writer.failed);
     assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
@@ -204,16 +195,4 @@ static void test_writer_is_full(void **state)
     writer = (struct ipc_writer){.bytes = room};
     ipc_put_text(&writer, text);
     assert_true(writer.failed);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_cut),
-        cmocka_unit_test(test_trailing_byte),  cmocka_unit_test(test_forged_texts),
-        cmocka_unit_test(test_bool_is_0_or_1), cmocka_unit_test(test_text_into),
-        cmocka_unit_test(test_writer_is_full),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

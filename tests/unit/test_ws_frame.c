@@ -1,13 +1,11 @@
 /* ws_frame.c: frame headers as RFC 6455 section 5 has them, and not a bit otherwise. */
 #include "wire/ws_frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static int parse(const char *bytes, size_t length, struct ws_header *out)
 {
@@ -22,9 +20,8 @@ static int parse_masked(const char *bytes, size_t length, struct ws_header *out)
 #define PARSE(literal, out)        parse(literal, sizeof(literal) - 1, out)
 #define PARSE_MASKED(literal, out) parse_masked(literal, sizeof(literal) - 1, out)
 
-static void test_every_first_byte(void **state)
+TEST(test_every_first_byte)
 {
-    (void)state;
     for (unsigned byte = 0; byte < 256; byte++) {
         unsigned char bytes[2] = {(unsigned char)byte, 0};
         unsigned opcode = byte & 15;
@@ -44,22 +41,20 @@ static void test_every_first_byte(void **state)
     }
 }
 
-static void test_masked_is_refused(void **state)
+TEST(test_masked_is_refused)
 {
     struct ws_header header;
 
-    (void)state;
     assert_int_equal(PARSE("\x81\x80", &header), -1);
     assert_int_equal(PARSE("\x81\xff", &header), -1);
     assert_int_equal(PARSE("\x81\x85\x01\x02\x03\x04hello", &header), -1);
 }
 
-static void test_of_a_client(void **state)
+TEST(test_of_a_client)
 {
     static const char whole[] = "\x81\xfe\x00\x7e\x01\x02\x03\x04";
     struct ws_header header;
 
-    (void)state;
     for (size_t at = 0; at < sizeof(whole) - 1; at++)
         assert_int_equal(parse_masked(whole, at, &header), 0);
     assert_int_equal(PARSE_MASKED("\x81\xfe\x00\x7e\x01\x02\x03\x04", &header), 8);
@@ -72,11 +67,10 @@ static void test_of_a_client(void **state)
     assert_int_equal(PARSE_MASKED("\x89\xfe", &header), -1);
 }
 
-static void test_lengths(void **state)
+TEST(test_lengths)
 {
     struct ws_header header;
 
-    (void)state;
     assert_int_equal(PARSE("\x81\x7d", &header), 2);
     assert_int_equal(header.payload_bytes, 125);
     assert_int_equal(PARSE("\x81\x7e\x00\x7e", &header), 4);
@@ -97,11 +91,10 @@ static void test_lengths(void **state)
 }
 
 /* Refused at the first two bytes, whatever the long length would say. */
-static void test_control_frames_are_short(void **state)
+TEST(test_control_frames_are_short)
 {
     struct ws_header header;
 
-    (void)state;
     assert_int_equal(PARSE("\x88\x7d", &header), 2);
     assert_int_equal(PARSE("\x88\x7e", &header), -1);
     assert_int_equal(PARSE("\x89\x7e\x00\x7e", &header), -1);
@@ -110,13 +103,12 @@ static void test_control_frames_are_short(void **state)
     assert_int_equal(PARSE("\x09\x00", &header), -1);
 }
 
-static void test_more_is_needed(void **state)
+TEST(test_more_is_needed)
 {
     static const char word[] = "\x82\x7e\x01\x00";
     static const char quad[] = "\x02\x7f\x00\x00\x00\x01\x00\x00\x00\x00";
     struct ws_header header;
 
-    (void)state;
     for (size_t at = 0; at < 4; at++)
         assert_int_equal(parse(word, at, &header), 0);
     assert_int_equal(parse(word, 4, &header), 4);
@@ -128,7 +120,7 @@ static void test_more_is_needed(void **state)
 }
 
 /* What is written is what a server must read: masked, shortest form. */
-static void test_write(void **state)
+TEST(test_write)
 {
     static const struct {
         size_t payload;
@@ -136,7 +128,6 @@ static void test_write(void **state)
     } cases[] = {{0, 6}, {1, 6}, {125, 6}, {126, 8}, {65535, 8}, {65536, 14}, {1u << 24, 14}};
     static const unsigned char mask[4] = {0xde, 0xad, 0xbe, 0xef};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         unsigned char bytes[WS_HEADER_MAX];
         size_t length = ws_header_write(bytes, WS_BINARY, cases[i].payload, mask);
@@ -159,13 +150,12 @@ static void test_write(void **state)
     }
 }
 
-static void test_mask(void **state)
+TEST(test_mask)
 {
     static const unsigned char mask[4] = {0x37, 0xfa, 0x21, 0x3d};
     static const unsigned char hello[] = {0x7f, 0x9f, 0x4d, 0x51, 0x58}; /* RFC 6455 section 5.7 */
     unsigned char plain[64], masked[64], expected[64];
 
-    (void)state;
     ws_mask(masked, (const unsigned char *)"Hello", 5, mask);
     assert_memory_equal(masked, hello, sizeof(hello));
     for (size_t i = 0; i < sizeof(plain); i++) {
@@ -185,9 +175,8 @@ static void test_mask(void **state)
     }
 }
 
-static void test_close_codes(void **state)
+TEST(test_close_codes)
 {
-    (void)state;
     for (unsigned code = 0; code <= 70000; code++) {
         bool valid =
             (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
@@ -197,13 +186,12 @@ static void test_close_codes(void **state)
     }
 }
 
-static void test_close_payloads(void **state)
+TEST(test_close_payloads)
 {
     unsigned char payload[WS_CONTROL_PAYLOAD_MAX];
     char text[200];
     unsigned code;
 
-    (void)state;
     memset(text, 'x', sizeof(text));
     assert_true(ws_close_read(payload, ws_close_write(payload, 0, text, 5), &code));
     assert_int_equal(code, 0);
@@ -216,32 +204,12 @@ static void test_close_payloads(void **state)
     assert_false(ws_close_read(payload, 2, &code));
 }
 
-static void test_accept(void **state)
+TEST(test_accept)
 {
     char accept[WS_ACCEPT_SIZE];
 
-    (void)state;
     ws_accept_of("dGhlIHNhbXBsZSBub25jZQ==", accept); /* RFC 6455 section 1.3 */
     assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     ws_accept_of("dGhlIHNhbXBsZSBub25jZR==", accept);
     assert_string_not_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_first_byte),
-        cmocka_unit_test(test_masked_is_refused),
-        cmocka_unit_test(test_of_a_client),
-        cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_control_frames_are_short),
-        cmocka_unit_test(test_more_is_needed),
-        cmocka_unit_test(test_write),
-        cmocka_unit_test(test_mask),
-        cmocka_unit_test(test_close_codes),
-        cmocka_unit_test(test_close_payloads),
-        cmocka_unit_test(test_accept),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* ws_reader.c: frames to messages, whole, in pieces, and in every cut of them. */
 #include "wire/ws_reader.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define LIMIT 64
 
@@ -59,9 +57,8 @@ static void expect(enum ws_sender sender, const char *bytes, size_t length, enum
 
 #define EXPECT(sender, literal, end, heard) expect(sender, literal, sizeof(literal) - 1, end, heard)
 
-static void test_messages(void **state)
+TEST(test_messages)
 {
-    (void)state;
     EXPECT(WS_FROM_SERVER, "\x81\x05hello\x82\x02hi\x81\x00", WS_WHOLE, "1:hello 2:hi 1:");
     EXPECT(WS_FROM_SERVER,
            "\x01\x03"
@@ -73,9 +70,8 @@ static void test_messages(void **state)
 }
 
 /* RFC 6455 section 5.7, and a mask that goes on where a piece ended. */
-static void test_masked(void **state)
+TEST(test_masked)
 {
-    (void)state;
     EXPECT(WS_FROM_CLIENT, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", WS_WHOLE, "1:Hello");
     EXPECT(WS_FROM_CLIENT,
            "\x01\x83\x01\x01\x01\x01```\x80\x82\x20\x20\x20\x20"
@@ -85,9 +81,8 @@ static void test_masked(void **state)
     EXPECT(WS_FROM_SERVER, "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", WS_FAULT, "");
 }
 
-static void test_control_frames_between(void **state)
+TEST(test_control_frames_between)
 {
-    (void)state;
     EXPECT(WS_FROM_SERVER,
            "\x01\x02"
            "ab\x89\x04ping\x80\x01"
@@ -95,9 +90,8 @@ static void test_control_frames_between(void **state)
            WS_WHOLE, "9:ping 1:abc 10: 8:\x03\xe8");
 }
 
-static void test_out_of_order(void **state)
+TEST(test_out_of_order)
 {
-    (void)state;
     EXPECT(WS_FROM_SERVER, "\x80\x01x", WS_FAULT, "");
     EXPECT(WS_FROM_SERVER, "\x81\x01x\x80\x01y", WS_FAULT, "1:x");
     EXPECT(WS_FROM_SERVER, "\x01\x01x\x81\x01y", WS_FAULT, "");
@@ -105,12 +99,11 @@ static void test_out_of_order(void **state)
 }
 
 /* Refused at the header that promises too much, not when it has come. */
-static void test_limit(void **state)
+TEST(test_limit)
 {
     static const char most[] = "\x81\x40"
                                "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-    (void)state;
     expect(WS_FROM_SERVER, most, sizeof(most) - 1, WS_WHOLE,
            "1:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
     EXPECT(WS_FROM_SERVER, "\x81\x41", WS_TOO_BIG, "");
@@ -119,14 +112,13 @@ static void test_limit(void **state)
 }
 
 /* A message in one piece is handed out where it lies: no copy, no memory. */
-static void test_lies_where_it_came(void **state)
+TEST(test_lies_where_it_came)
 {
     unsigned char bytes[] = "\x81\x05hello\x01\x02xy\x80\x01z";
     struct ws_reader reader;
     struct ws_whole whole;
     size_t taken;
 
-    (void)state;
     ws_reader_init(&reader, WS_FROM_SERVER, LIMIT);
     assert_int_equal(ws_reader_next(&reader, bytes, 7, &taken, &whole), WS_WHOLE);
     assert_ptr_equal(whole.data, bytes + 2);
@@ -140,12 +132,11 @@ static void test_lies_where_it_came(void **state)
     ws_reader_clear(&reader);
 }
 
-static void test_discard(void **state)
+TEST(test_discard)
 {
     struct feed fed;
     static const char bytes[] = "\x00\x02xy\x81\x7e\xff\xff";
 
-    (void)state;
     ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
     feed(&fed,
          "\x01\x02"
@@ -160,19 +151,4 @@ static void test_discard(void **state)
     feed(&fed, "\x88\x00", 2, 2);
     assert_string_equal(fed.heard, "8:");
     ws_reader_clear(&fed.reader);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),
-        cmocka_unit_test(test_masked),
-        cmocka_unit_test(test_control_frames_between),
-        cmocka_unit_test(test_out_of_order),
-        cmocka_unit_test(test_limit),
-        cmocka_unit_test(test_lies_where_it_came),
-        cmocka_unit_test(test_discard),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,33 @@
+/* main() of every unit test program, and the list of its tests (unit.h). */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define TESTS_MAX 64
+
+__attribute__((weak)) CMFixtureFunction unit_set_up, unit_tear_down;
+
+static struct CMUnitTest tests[TESTS_MAX];
+static size_t count;
+
+void unit_register(const struct CMUnitTest *test)
+{
+    if (count == TESTS_MAX)
+        abort();
+    tests[count++] = *test;
+}
+
+int main(int argc, char **argv)
+{
+    if (count == 0) {
+        fputs("no TEST() in this program\n", stderr);
+        return 1;
+    }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
+    /* What cmocka_run_group_tests() is a macro for. */
+    return _cmocka_run_group_tests(program_invocation_short_name, tests, count, unit_set_up,
+                                   unit_tear_down);
+}
