@@ -1,3 +1,8 @@
+/*
+ * `sidelock audit verify` and `tail`: checks the hash chain of the audit log, or follows it, by
+ * reading the file itself: no gate has to run. main.c calls it by its row in verbs.c, as it does
+ * every cmd_*.c.
+ */
 #include "base/buffer.h"
 #include "cli/args.h"
 #include "cli/cmd.h"

@@ -1,3 +1,7 @@
+/*
+ * `sidelock certs init` and `show`: a local authority and certificates for the loopback names,
+ * in the folder that certs_folder.c keeps. Called by its row in verbs.c; no gate has to run.
+ */
 #include "base/secret.h"
 #include "cli/args.h"
 #include "cli/certs_folder.h"

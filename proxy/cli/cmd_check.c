@@ -1,3 +1,7 @@
+/*
+ * `sidelock check`: reads the configuration as `serve` does and prints each fault with its JSON
+ * pointer and line. Called by its row in verbs.c.
+ */
 #include "base/buffer.h"
 #include "cli/args.h"
 #include "cli/cmd.h"

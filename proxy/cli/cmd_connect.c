@@ -1,3 +1,7 @@
+/*
+ * `sidelock connect`: gets a session from the control socket, renews and revokes it, and leaves
+ * the carrying to connect/. Called by its row in verbs.c; connect/ calls back for the session.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

@@ -1,3 +1,7 @@
+/*
+ * `sidelock explain`: describes a request on the command line, has policy/explain.c run it
+ * through the steps of admission, and prints what each says. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

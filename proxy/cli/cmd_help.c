@@ -1,3 +1,7 @@
+/*
+ * `sidelock help`: the verbs, one verb, or the published reasons; all of it from the tables in
+ * verbs.c and base/reason.h. Called by its row in verbs.c, and by main.c where no verb is named.
+ */
 #include "base/reason.h"
 #include "cli/args.h"
 #include "cli/cmd.h"

@@ -1,3 +1,7 @@
+/*
+ * `sidelock open`: makes a session, asks the control socket for a login code, and prints the one
+ * address that logs a browser in. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

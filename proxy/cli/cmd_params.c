@@ -1,3 +1,7 @@
+/*
+ * `sidelock params put`, `list`, `show`, `rm`: parameter records, by requests to /v1/params on
+ * the control socket. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

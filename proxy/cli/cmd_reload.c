@@ -1,3 +1,7 @@
+/*
+ * `sidelock reload`: has the running gate read its certificates anew, by a request to
+ * /v1/reload. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

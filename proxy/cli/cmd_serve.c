@@ -1,3 +1,8 @@
+/*
+ * `sidelock serve`: reads and checks the configuration, then is the broker until it ends
+ * (broker/run.h). Called by its row in verbs.c; with cmd_worker.c the only place that knows both
+ * processes.
+ */
 #include "broker/run.h"
 #include "cli/args.h"
 #include "cli/cmd.h"

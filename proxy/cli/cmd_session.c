@@ -1,3 +1,7 @@
+/*
+ * `sidelock session create`, `list`, `show`, `renew`, `revoke`, `ticket`: requests to
+ * /v1/sessions on the control socket. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

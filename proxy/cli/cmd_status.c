@@ -1,3 +1,7 @@
+/*
+ * `sidelock status`: prints what /v1/status of the control socket says, once or every second.
+ * Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

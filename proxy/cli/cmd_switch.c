@@ -1,3 +1,7 @@
+/*
+ * `sidelock kill` and `arm`: the kill switch of one surface or all, by requests to /v1/surfaces.
+ * Called by their rows in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

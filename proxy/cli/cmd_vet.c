@@ -1,3 +1,7 @@
+/*
+ * `sidelock vet`: runs messages from standard input, one a line, through vet/ as a worker would,
+ * without a service. Called by its row in verbs.c.
+ */
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

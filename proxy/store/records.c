@@ -1,3 +1,7 @@
+/*
+ * Parameter records in the store (store.h): put, get, remove, list; values sealed by seal.c.
+ * Called by the broker's operations and by admission.
+ */
 #include "policy/params.h"
 #include "store/handle.h"
 #include "store/seal.h"

@@ -1,3 +1,7 @@
+/*
+ * Sessions in the store (store.h): add, get, renew, use once, revoke, expire, list. Called by
+ * the broker's operations and by admission.
+ */
 #include "store/handle.h"
 
 #include <jansson.h>

@@ -1,3 +1,4 @@
+/* Checks the hash chain of an audit log's file (audit.h). Called by `sidelock audit verify`. */
 #include "system/audit_line.h"
 
 #include <fcntl.h>
