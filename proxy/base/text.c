@@ -112,6 +112,15 @@ bool text_is_name(const char *text)
     return text[length] == '\0' && length <= TEXT_NAME_BYTES_MAX;
 }
 
+bool text_has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            return true;
+    }
+    return false;
+}
+
 #define HEX_DIGITS "0123456789abcdef"
 
 void text_hex(const unsigned char *bytes, size_t length, char *out)

@@ -49,6 +49,9 @@ bool text_glob_matches(const char *pattern, struct span text);
 #define TEXT_NAME_BYTES_MAX 64
 bool text_is_name(const char *text);
 
+/* Whether a control character, which no line of text has, is in it (ASCII). */
+bool text_has_control(const char *text);
+
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);
 /* Whether it is so many digits of lower-case hexadecimal and nothing else. */

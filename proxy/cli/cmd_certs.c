@@ -53,7 +53,7 @@ static bool user_folder(char path[CERTS_PATH_BYTES_MAX])
 /* The configuration, or NULL where there is none at the usual places. */
 static int find_config(const struct options *options, struct config_bundle *bundle)
 {
-    struct config_faults faults;
+    struct json_faults faults;
     int code = config_file_read(options->config, bundle, &faults);
 
     if (code == EX_OK || (code == EX_CONFIG && bundle->path == NULL))

@@ -90,7 +90,7 @@ static void warn_of_all(struct warnings *warnings, const struct config_bundle *b
         warn_of_surface(warnings, bundle->path, &config->surfaces[i]);
 }
 
-static void append_fault(struct buffer *report, const struct config_fault *fault)
+static void append_fault(struct buffer *report, const struct json_fault *fault)
 {
     buffer_append_text(report, "{\"pointer\":");
     buffer_append_json_string(report, fault->pointer, strlen(fault->pointer));
@@ -99,7 +99,7 @@ static void append_fault(struct buffer *report, const struct config_fault *fault
     buffer_append_text(report, "}");
 }
 
-static int print_json(const struct config_bundle *bundle, const struct config_faults *faults,
+static int print_json(const struct config_bundle *bundle, const struct json_faults *faults,
                       const struct warnings *warnings)
 {
     struct buffer report;
@@ -125,7 +125,7 @@ static int print_json(const struct config_bundle *bundle, const struct config_fa
     return code;
 }
 
-static void print_text(const struct config_bundle *bundle, const struct config_faults *faults)
+static void print_text(const struct config_bundle *bundle, const struct json_faults *faults)
 {
     config_file_print_faults(bundle, faults);
     if (faults->count == 0)
@@ -135,7 +135,7 @@ static void print_text(const struct config_bundle *bundle, const struct config_f
 
 int cmd_check(int argc, char **argv)
 {
-    struct config_faults faults;
+    struct json_faults faults;
     struct config_bundle bundle;
     struct warnings warnings = {.as_json = false};
     const char *path = NULL;

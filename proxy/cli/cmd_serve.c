@@ -39,7 +39,7 @@ int cmd_serve(int argc, char **argv)
                                           {.name = "--ready-fd", .value = &ready}};
     struct config_bundle bundle;
     struct broker_options broker = {0};
-    struct config_faults faults = {.count = 0};
+    struct json_faults faults = {.count = 0};
     struct args args;
     int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
 

@@ -147,17 +147,17 @@ static enum error add_packs(struct config_bundle *bundle)
 
 /* ---- The whole ---- */
 
-static void add_fault(struct config_faults *faults, const char *text, const char *cause)
+static void add_fault(struct json_faults *faults, const char *text, const char *cause)
 {
-    struct config_fault *fault = &faults->items[0];
+    struct json_fault *fault = &faults->items[0];
 
-    *fault = (struct config_fault){.line = 0};
+    *fault = (struct json_fault){.line = 0};
     snprintf(fault->text, sizeof(fault->text), "%s%s%s", text, cause != NULL ? ": " : "",
              cause != NULL ? cause : "");
     faults->count = 1;
 }
 
-static enum error load(struct config_bundle *bundle, struct config_faults *faults)
+static enum error load(struct config_bundle *bundle, struct json_faults *faults)
 {
     enum error error = add_packs(bundle);
 
@@ -167,7 +167,7 @@ static enum error load(struct config_bundle *bundle, struct config_faults *fault
                        &bundle->config, faults);
 }
 
-int config_file_read(const char *path, struct config_bundle *out, struct config_faults *faults)
+int config_file_read(const char *path, struct config_bundle *out, struct json_faults *faults)
 {
     char room[PATH_BYTES_MAX];
     const char *found = find_config(path, room);
@@ -198,7 +198,7 @@ int config_file_read(const char *path, struct config_bundle *out, struct config_
 }
 
 /* The pack's file and pointer for a fault within one; else the configuration's. */
-static const char *fault_file(const struct config_bundle *bundle, const struct config_fault *fault,
+static const char *fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
                               const char **pointer)
 {
     *pointer = fault->pointer;
@@ -214,11 +214,10 @@ static const char *fault_file(const struct config_bundle *bundle, const struct c
     return bundle->path;
 }
 
-void config_file_print_faults(const struct config_bundle *bundle,
-                              const struct config_faults *faults)
+void config_file_print_faults(const struct config_bundle *bundle, const struct json_faults *faults)
 {
     for (size_t i = 0; i < faults->count; i++) {
-        const struct config_fault *fault = &faults->items[i];
+        const struct json_fault *fault = &faults->items[i];
         const char *pointer, *file = fault_file(bundle, fault, &pointer);
 
         fprintf(stderr, "sidelock: ");
@@ -232,7 +231,7 @@ void config_file_print_faults(const struct config_bundle *bundle,
 
 int config_file_bundle(const char *path, struct config_bundle *out)
 {
-    struct config_faults faults;
+    struct json_faults faults;
     int code = config_file_read(path, out, &faults);
 
     if (code != EX_OK) {

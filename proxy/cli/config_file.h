@@ -32,10 +32,9 @@ struct config_bundle {
  * caller's to clear in any case.
  */
 int config_file_read(const char *path, struct config_bundle *out,
-                     struct config_faults *faults) MUST_CHECK;
+                     struct json_faults *faults) MUST_CHECK;
 /* One line a fault on stderr: `sidelock: FILE:LINE: POINTER: text`. */
-void config_file_print_faults(const struct config_bundle *bundle,
-                              const struct config_faults *faults);
+void config_file_print_faults(const struct config_bundle *bundle, const struct json_faults *faults);
 
 /* Reads, loads and prints faults. On anything but EX_OK the bundle is empty. */
 int config_file_bundle(const char *path, struct config_bundle *out) MUST_CHECK;

@@ -21,11 +21,11 @@ static unsigned line_of(const struct config_bundle *bundle, const char *pointer)
 
 /* Names of surfaces need no escapes in a pointer. */
 static void add_fault(const struct config_bundle *bundle, const struct surface *surface,
-                      const struct tls_files_fault *found, struct config_faults *faults)
+                      const struct tls_files_fault *found, struct json_faults *faults)
 {
-    struct config_fault *fault = &faults->items[faults->count];
+    struct json_fault *fault = &faults->items[faults->count];
 
-    if (faults->count == CONFIG_FAULTS_MAX)
+    if (faults->count == JSON_FAULTS_MAX)
         return;
     snprintf(fault->pointer, sizeof(fault->pointer), "/surfaces/%.64s/tls/%s", surface->name,
              found->member);
@@ -34,7 +34,7 @@ static void add_fault(const struct config_bundle *bundle, const struct surface *
     faults->count++;
 }
 
-int config_tls_check(const struct config_bundle *bundle, struct config_faults *faults)
+int config_tls_check(const struct config_bundle *bundle, struct json_faults *faults)
 {
     const struct config *config = bundle->config;
     size_t before = faults->count;

@@ -5,6 +5,6 @@
 #include "cli/config_file.h"
 
 /* Adds a fault for each surface whose files cannot be served with. EX_OK or EX_CONFIG. */
-int config_tls_check(const struct config_bundle *bundle, struct config_faults *faults) MUST_CHECK;
+int config_tls_check(const struct config_bundle *bundle, struct json_faults *faults) MUST_CHECK;
 
 #endif

@@ -87,7 +87,7 @@ static enum error read_entry(const char *bytes, size_t length, size_t *at, struc
 static enum error load(const char *bytes, size_t length, struct config **out)
 {
     struct config_pack entries[PACKS_MAX + 1];
-    struct config_faults *faults;
+    struct json_faults *faults;
     size_t at = 0, count = 0;
     enum error error = OK;
 

@@ -25,20 +25,11 @@ static bool all_of(const char *text, const char *set)
     return text[strspn(text, set)] == '\0';
 }
 
-static bool has_control(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
-    }
-    return false;
-}
-
 const char *config_check_sentence(const char *text)
 {
     if (*text == '\0')
         return "must not be empty; leave the key out instead";
-    return has_control(text) ? "must be one line without control characters" : NULL;
+    return text_has_control(text) ? "must be one line without control characters" : NULL;
 }
 
 /* Whether no segment is "." or "..", and none empty but, if `slash_ends`, the last. */
@@ -60,7 +51,7 @@ const char *config_check_path(const char *text)
 {
     if (*text != '/')
         return "must be an absolute path";
-    if (has_control(text))
+    if (text_has_control(text))
         return "must be a path without control characters";
     if (!segments_plain(text, false))
         return "must be a path without \"//\", \".\", \"..\" or a slash at its end";
@@ -98,13 +89,6 @@ const char *config_check_pointer(const char *text)
             return "must write '~' in a JSON pointer as ~0";
     }
     return NULL;
-}
-
-const char *config_check_word(const char *text)
-{
-    if (*text == '\0')
-        return "must not be empty";
-    return has_control(text) ? "must not hold control characters" : NULL;
 }
 
 /* 1 to 65535, without a leading zero. */
@@ -270,7 +254,7 @@ const char *config_check_route_path(const char *text)
         return "must begin with '/'";
     if (strlen(text) > REQUEST_PATH_BYTES_MAX)
         return "must be at most 1024 bytes long";
-    if (has_control(text) || strpbrk(text, "?%;&#\\ ") != NULL)
+    if (text_has_control(text) || strpbrk(text, "?%;&#\\ ") != NULL)
         return "must be a decoded path without spaces and without any of ? % ; & # \\";
     if (!segments_plain(text, true))
         return "must be a path without \"//\", \".\" or \"..\", which no request keeps";

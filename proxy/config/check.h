@@ -1,11 +1,8 @@
 /*
- * What a string in the configuration may be. Each check answers NULL for a
- * good one, or a static phrase that completes a sentence: `"x" must be ...`.
+ * What a string in the configuration may be: each is a json_check (json/reader.h).
  */
 #ifndef SIDELOCK_CONFIG_CHECK_H
 #define SIDELOCK_CONFIG_CHECK_H
-
-typedef const char *(*config_check)(const char *text);
 
 /* Free text for people: no control characters. */
 const char *config_check_sentence(const char *text);
@@ -17,9 +14,6 @@ const char *config_check_surface_name(const char *text);
 const char *config_check_sha256(const char *text);
 /* A JSON pointer (RFC 6901); "" is the whole document. */
 const char *config_check_pointer(const char *text);
-/* A name a message uses: a verb, a member, a target. */
-const char *config_check_word(const char *text);
-
 /* A Host header's value (RFC 9110 section 7.2) in lower case: a name or address, and maybe a port.
  */
 const char *config_check_host(const char *text);

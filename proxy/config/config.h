@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "config/pattern.h"
 #include "dialect/dialect.h"
+#include "json/reader.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,7 +21,7 @@
 #define CONFIG_ROUTES_MAX       64
 #define CONFIG_LISTEN_MAX       8
 #define CONFIG_WORKERS_MAX      16
-#define CONFIG_FAULTS_MAX       64
+#define JSON_FAULTS_MAX         64
 #define CONFIG_NAME_BYTES_MAX   TEXT_NAME_BYTES_MAX
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
 #define CONFIG_UIDS_MAX         64
@@ -185,22 +186,6 @@ struct config {
     size_t surface_count;
 };
 
-/*
- * One fault: where (RFC 6901 pointer and line, 1-based; 0 if unknown) and what
- * to do about it. A fault within a dialect pack has the pack's name and '#'
- * before its pointer, and the line is the pack's.
- */
-struct config_fault {
-    char pointer[192];
-    unsigned line;
-    char text[256];
-};
-
-struct config_faults {
-    struct config_fault items[CONFIG_FAULTS_MAX];
-    size_t count; /* in order of their lines; faults beyond the maximum are dropped */
-};
-
 /* A dialect pack that the configuration names by a path, with a '/'; others are compiled in. */
 struct config_pack {
     const char *name; /* as the configuration has it */
@@ -217,12 +202,13 @@ enum error config_list_packs(const char *text, size_t length, struct text_list *
 
 /*
  * Loads and checks a whole configuration. ERROR_INVALID with
- * every fault found in *faults; only a faultless one is returned. `self_uid`
- * resolves "self".
+ * every fault found in *faults, in order of their lines (those of a pack have the
+ * pack's name before their pointer, and its line); only a faultless one is returned.
+ * `self_uid` resolves "self".
  */
 enum error config_load(const char *text, size_t length, const struct config_pack *packs,
                        size_t pack_count, uint32_t self_uid, struct config **out,
-                       struct config_faults *faults) MUST_CHECK;
+                       struct json_faults *faults) MUST_CHECK;
 void config_destroy(struct config *config);
 
 /* The Host towards the service, as the route says, given the one that the client named. */

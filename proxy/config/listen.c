@@ -1,6 +1,7 @@
 #include "config/listen.h"
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static char *split_port(char **host, uint16_t *port)
     return strchr(text, ':') == NULL ? text : NULL;
 }
 
-void config_listen_read(struct config_reader *reader, const char *name, struct json_t *value,
+void config_listen_read(struct json_reader *reader, const char *name, struct json_t *value,
                         void *into)
 {
     struct listen_address *address = into;
@@ -51,41 +52,36 @@ void config_listen_read(struct config_reader *reader, const char *name, struct j
     enum address_kind kind;
 
     (void)name;
-    address->text = config_reader_text(reader, value, config_check_word, CONFIG_NAME_BYTES_MAX);
+    address->text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
     if (address->text == NULL)
         return;
-    host = copy = strdup(address->text);
-    if (copy == NULL) {
-        reader->out_of_memory = true;
+    host = copy = json_reader_copy(reader, address->text);
+    if (copy == NULL)
         return;
-    }
     kind = split_port(&host, &address->port) != NULL ? address_kind(host) : ADDRESS_NONE;
     if (kind == ADDRESS_NONE)
-        config_reader_fault(reader,
-                            "\"%.64s\" must be an address with a port, like \"localhost:8081\", "
-                            "\"127.0.0.1:8081\" or \"[::1]:8081\".",
-                            address->text);
-    else if ((address->host = strdup(host)) == NULL)
-        reader->out_of_memory = true;
+        json_reader_fault(reader,
+                          "\"%.64s\" must be an address with a port, like \"localhost:8081\", "
+                          "\"127.0.0.1:8081\" or \"[::1]:8081\".",
+                          address->text);
+    else
+        address->host = json_reader_copy(reader, host);
     free(copy);
 }
 
-void config_listen_check_loopback(struct config_reader *reader, const struct surface *surface)
+void config_listen_check_loopback(struct json_reader *reader, const struct surface *surface)
 {
-    size_t listen = config_reader_enter(reader, "listen");
-
     for (size_t i = 0; i < surface->listen_count && !surface->allow_non_loopback; i++) {
         const struct listen_address *address = &surface->listen[i];
-        size_t place = config_reader_enter_index(reader, i);
+        char place[32];
 
+        snprintf(place, sizeof(place), "listen/%zu", i);
         if (address->host != NULL && address_kind(address->host) == ADDRESS_OTHER)
-            config_reader_fault(reader,
-                                "\"%.64s\" is not a loopback address; to listen there the surface "
-                                "must say \"allow_non_loopback\": true.",
-                                address->text);
-        config_reader_leave(reader, place);
+            json_reader_fault_at(reader, place,
+                                 "\"%.64s\" is not a loopback address; to listen there the surface "
+                                 "must say \"allow_non_loopback\": true.",
+                                 address->text);
     }
-    config_reader_leave(reader, listen);
 }
 
 static bool addresses_overlap(const struct listen_address *left, const struct listen_address *right)
@@ -97,7 +93,7 @@ static bool addresses_overlap(const struct listen_address *left, const struct li
     return strcmp(left->host, right->host) == 0 || (names && both_loopback);
 }
 
-static void check_port(struct config_reader *reader, const struct surface *surface, size_t index,
+static void check_port(struct json_reader *reader, const struct surface *surface, size_t index,
                        const struct surface *earlier, size_t earlier_count)
 {
     const struct listen_address *address = &surface->listen[index];
@@ -109,17 +105,17 @@ static void check_port(struct config_reader *reader, const struct surface *surfa
             address->port != other->port)
             continue;
         if (earlier != surface)
-            config_reader_fault(reader, "Port %u is already the surface \"%.64s\"'s.",
-                                (unsigned)address->port, earlier->name);
+            json_reader_fault(reader, "Port %u is already the surface \"%.64s\"'s.",
+                              (unsigned)address->port, earlier->name);
         else if (addresses_overlap(address, other))
-            config_reader_fault(reader, "\"%.64s\" is already covered by \"%.64s\".", address->text,
-                                other->text);
+            json_reader_fault(reader, "\"%.64s\" is already covered by \"%.64s\".", address->text,
+                              other->text);
     }
 }
 
-void config_listen_check_ports(struct config_reader *reader, const struct config *config)
+void config_listen_check_ports(struct json_reader *reader, const struct config *config)
 {
-    size_t top = config_reader_enter(reader, "surfaces");
+    size_t top = json_reader_enter(reader, "surfaces");
 
     for (size_t i = 0; i < config->surface_count; i++) {
         const struct surface *surface = &config->surfaces[i];
@@ -127,24 +123,26 @@ void config_listen_check_ports(struct config_reader *reader, const struct config
 
         if (surface->name == NULL)
             continue;
-        outer = config_reader_enter(reader, surface->name);
-        inner = config_reader_enter(reader, "listen");
+        outer = json_reader_enter(reader, surface->name);
+        inner = json_reader_enter(reader, "listen");
         for (size_t j = 0; j < surface->listen_count; j++) {
-            place = config_reader_enter_index(reader, j);
+            place = json_reader_enter_index(reader, j);
             for (size_t k = 0; k < i; k++)
                 check_port(reader, surface, j, &config->surfaces[k],
                            config->surfaces[k].listen_count);
             check_port(reader, surface, j, surface, j);
-            config_reader_leave(reader, place);
+            json_reader_leave(reader, place);
         }
-        config_reader_leave(reader, inner);
-        config_reader_leave(reader, outer);
+        json_reader_leave(reader, inner);
+        json_reader_leave(reader, outer);
     }
-    config_reader_leave(reader, top);
+    json_reader_leave(reader, top);
 }
 
-void config_listen_clear(struct listen_address *address)
+void config_listen_clear(void *value)
 {
+    struct listen_address *address = value;
+
     free(address->text);
     free(address->host);
 }

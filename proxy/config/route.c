@@ -15,155 +15,168 @@
 
 /* ---- The query ---- */
 
-static void read_pass(struct config_reader *reader, const char *name, json_t *value, void *into)
+static void read_pass(struct json_reader *reader, const char *name, json_t *value, void *into)
 {
     struct query_pass *pass = into;
     const char *why = config_check_query_name(name);
 
     if (why != NULL) {
-        config_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
         return;
     }
-    if ((pass->name = strdup(name)) == NULL)
-        reader->out_of_memory = true;
-    config_reader_pattern(reader, value, &pass->pattern);
+    pass->name = json_reader_copy(reader, name);
+    config_read_pattern(reader, NULL, value, &pass->pattern);
 }
 
-static const struct config_word encodings[] = {{"text", INJECT_TEXT},
-                                               {"json", INJECT_JSON},
-                                               {"base64-json", INJECT_BASE64_JSON},
-                                               {"shell-words", INJECT_SHELL_WORDS},
-                                               {NULL, 0}};
+static void pass_clear(void *value)
+{
+    struct query_pass *pass = value;
 
-static const struct config_key inject_keys[] = {
+    free(pass->name);
+    config_pattern_destroy(pass->pattern);
+}
+
+static const struct json_word encodings[] = {{"text", INJECT_TEXT},
+                                             {"json", INJECT_JSON},
+                                             {"base64-json", INJECT_BASE64_JSON},
+                                             {"shell-words", INJECT_SHELL_WORDS},
+                                             {NULL, 0}};
+
+static const struct json_key inject_keys[] = {
     {.name = "from",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct query_inject, from),
      .check = config_check_pointer},
     {.name = "encoding",
-     .type = CONFIG_CHOICE,
+     .type = JSON_KEY_CHOICE,
      .required = true,
      .offset = offsetof(struct query_inject, encoding),
      .preset = INJECT_TEXT,
      .words = encodings},
 };
-static const struct config_table inject_table = CONFIG_TABLE("an injected parameter", inject_keys);
+static const struct json_table inject_table = JSON_TABLE("an injected parameter", inject_keys);
 
-static void read_inject(struct config_reader *reader, const char *name, json_t *value, void *into)
+static void read_inject(struct json_reader *reader, const char *name, json_t *value, void *into)
 {
     struct query_inject *inject = into;
     const char *why = config_check_query_name(name);
 
     if (why != NULL) {
-        config_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
         return;
     }
-    if ((inject->name = strdup(name)) == NULL)
-        reader->out_of_memory = true;
-    config_table_read(reader, &inject_table, value, inject);
+    inject->name = json_reader_copy(reader, name);
+    json_table_read(reader, &inject_table, value, inject);
 }
 
-static const struct config_key query_keys[] = {
+static void inject_clear(void *value)
+{
+    free(((struct query_inject *)value)->name);
+}
+
+static const struct json_key query_keys[] = {
     {.name = "pass",
-     .type = CONFIG_MAP,
+     .type = JSON_KEY_MAP,
      .offset = offsetof(struct route, pass),
      .count_offset = offsetof(struct route, pass_count),
      .size = sizeof(struct query_pass),
      .maximum = QUERY_NAMES_MAX,
-     .read = read_pass},
+     .read = read_pass,
+     .clear = pass_clear},
     {.name = "inject",
-     .type = CONFIG_MAP,
+     .type = JSON_KEY_MAP,
      .offset = offsetof(struct route, inject),
      .count_offset = offsetof(struct route, inject_count),
      .size = sizeof(struct query_inject),
      .maximum = QUERY_NAMES_MAX,
      .read = read_inject,
+     .clear = inject_clear,
      .table = &inject_table},
     {.name = "bearer",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .offset = offsetof(struct route, query_bearer),
      .maximum = CONFIG_NAME_BYTES_MAX,
      .check = config_check_query_name},
 };
-static const struct config_table query_table = CONFIG_TABLE("a route's query", query_keys);
+static const struct json_table query_table = JSON_TABLE("a route's query", query_keys);
 
 /* ---- What is asked of the service beforehand ---- */
 
-static const struct config_key prepare_keys[] = {
+static const struct json_key prepare_keys[] = {
     {.name = "path",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_prepare, path),
      .check = config_check_request_path},
     {.name = "member",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_prepare, member),
      .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = config_check_word},
+     .check = json_check_word},
     {.name = "from",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_prepare, from),
      .check = config_check_pointer},
     {.name = "answer",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_prepare, answer),
      .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = config_check_word},
+     .check = json_check_word},
     {.name = "then",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_prepare, then),
      .check = config_check_answer_path},
 };
-static const struct config_table prepare_table = CONFIG_TABLE("a preparation", prepare_keys);
+static const struct json_table prepare_table = JSON_TABLE("a preparation", prepare_keys);
 
 /* ---- Bodies and answers of HTTP routes ---- */
 
-static const struct config_key body_keys[] = {
+static const struct json_key body_keys[] = {
     {.name = "member",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_body, member),
      .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = config_check_word},
+     .check = json_check_word},
     {.name = "from",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route_body, from),
      .check = config_check_pointer},
 };
-static const struct config_table body_table = CONFIG_TABLE("a stored body", body_keys);
+static const struct json_table body_table = JSON_TABLE("a stored body", body_keys);
 
-static const struct config_key answer_keys[] = {
+static const struct json_key answer_keys[] = {
     {.name = "urls",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .required = true,
      .offset = offsetof(struct route_answer, urls),
      .minimum = 1,
      .maximum = ANSWER_URLS_MAX,
-     .check = config_check_word},
+     .check = json_check_word},
     {.name = "strip_query",
-     .type = CONFIG_FLAG,
+     .type = JSON_KEY_FLAG,
      .offset = offsetof(struct route_answer, strip_query)},
 };
-static const struct config_table answer_table = CONFIG_TABLE("a route's answer", answer_keys);
+static const struct json_table answer_table = JSON_TABLE("a route's answer", answer_keys);
 
 /* ---- The Host header towards the service ---- */
 
-static const struct config_key host_keys[] = {
+static const struct json_key host_keys[] = {
     {.name = "fixed",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route, host_fixed),
      .check = config_check_host},
 };
-static const struct config_table host_table = CONFIG_TABLE("a route's host", host_keys);
+static const struct json_table host_table = JSON_TABLE("a route's host", host_keys);
 
-static void read_host(struct config_reader *reader, const char *name, json_t *value, void *into)
+static void read_host(struct json_reader *reader, const char *name, json_t *value, void *into)
 {
     struct route *route = into;
     const char *text = json_string_value(value);
@@ -171,115 +184,116 @@ static void read_host(struct config_reader *reader, const char *name, json_t *va
     (void)name;
     if (json_is_object(value)) {
         route->host = HOST_UPSTREAM_FIXED;
-        config_table_read(reader, &host_table, value, route);
+        json_table_read(reader, &host_table, value, route);
     } else if (text != NULL && strcmp(text, "public") == 0) {
         route->host = HOST_UPSTREAM_PUBLIC;
     } else if (text == NULL || strcmp(text, "localhost") != 0) {
-        config_reader_fault(reader,
-                            "\"host\" must be \"localhost\", \"public\" or {\"fixed\": NAME}.");
+        json_reader_fault(reader,
+                          "\"host\" must be \"localhost\", \"public\" or {\"fixed\": NAME}.");
     }
 }
 
 /* ---- A route ---- */
 
 /* Which vocabulary the route speaks; the pack's first unless it says. */
-static void read_messages(struct config_reader *reader, const char *name, json_t *value, void *into)
+static void read_messages(struct json_reader *reader, const char *name, json_t *value, void *into)
 {
+    const struct config_reading *reading = reader->context;
     struct route *route = into;
-    char *text = config_reader_text(reader, value, config_check_word, CONFIG_NAME_BYTES_MAX);
+    char *text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
 
     (void)name;
-    if (text != NULL && reader->dialect != NULL) {
-        route->vocabulary = dialect_vocabulary(reader->dialect, text);
+    if (text != NULL && reading->dialect != NULL) {
+        route->vocabulary = dialect_vocabulary(reading->dialect, text);
         if (route->vocabulary == NULL)
-            config_reader_fault(reader, "The dialect %s has no vocabulary called \"%.64s\".",
-                                dialect_name(reader->dialect), text);
+            json_reader_fault(reader, "The dialect %s has no vocabulary called \"%.64s\".",
+                              dialect_name(reading->dialect), text);
     }
     free(text);
 }
 
-static const struct config_word kinds[] = {{"websocket", ROUTE_WEBSOCKET},
-                                           {"http", ROUTE_HTTP},
-                                           {"mcp-http", ROUTE_MCP_HTTP},
-                                           {"closed", ROUTE_CLOSED},
-                                           {NULL, 0}};
+static const struct json_word kinds[] = {{"websocket", ROUTE_WEBSOCKET},
+                                         {"http", ROUTE_HTTP},
+                                         {"mcp-http", ROUTE_MCP_HTTP},
+                                         {"closed", ROUTE_CLOSED},
+                                         {NULL, 0}};
 
-static const struct config_key route_keys[] = {
+static const struct json_key route_keys[] = {
     {.name = "path",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct route, path),
      .check = config_check_route_path},
     {.name = "kind",
-     .type = CONFIG_CHOICE,
+     .type = JSON_KEY_CHOICE,
      .offset = offsetof(struct route, kind),
      .preset = ROUTE_WEBSOCKET,
      .words = kinds},
     {.name = "methods",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct route, methods),
      .minimum = 1,
      .maximum = METHODS_MAX,
      .check = config_check_method},
-    {.name = "messages", .type = CONFIG_CUSTOM, .read = read_messages},
+    {.name = "messages", .type = JSON_KEY_CUSTOM, .read = read_messages},
     {.name = "query",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .set_offset = offsetof(struct route, query_set),
      .table = &query_table},
     {.name = "headers",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct route, headers),
      .maximum = REQUEST_HEADERS_MAX,
      .check = config_check_header},
     {.name = "subprotocols",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct route, subprotocols),
      .maximum = SUBPROTOCOLS_MAX,
      .check = config_check_subprotocol},
     {.name = "subprotocol_required",
-     .type = CONFIG_FLAG,
+     .type = JSON_KEY_FLAG,
      .offset = offsetof(struct route, subprotocol_required)},
-    {.name = "binary", .type = CONFIG_FLAG, .offset = offsetof(struct route, binary)},
-    {.name = "host", .type = CONFIG_CUSTOM, .read = read_host, .table = &host_table},
+    {.name = "binary", .type = JSON_KEY_FLAG, .offset = offsetof(struct route, binary)},
+    {.name = "host", .type = JSON_KEY_CUSTOM, .read = read_host, .table = &host_table},
     {.name = "body",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .offset = offsetof(struct route, body),
      .size = sizeof(struct route_body),
      .table = &body_table},
     {.name = "answer",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .offset = offsetof(struct route, answer),
      .size = sizeof(struct route_answer),
      .table = &answer_table},
     {.name = "prepare",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .offset = offsetof(struct route, prepare),
      .size = sizeof(struct route_prepare),
      .table = &prepare_table},
     {.name = "match_from",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .offset = offsetof(struct route, match_from),
      .check = config_check_pointer},
 };
-const struct config_table config_route_table = CONFIG_TABLE("a route", route_keys);
+const struct json_table config_route_table = JSON_TABLE("a route", route_keys);
 
 /* A name that is both passed and injected would reach the service twice. */
-static void check_query(struct config_reader *reader, const struct route *route)
+static void check_query(struct json_reader *reader, const struct route *route)
 {
     for (size_t i = 0; i < route->inject_count; i++) {
         for (size_t j = 0; j < route->pass_count; j++) {
             if (route->inject[i].name != NULL && route->pass[j].name != NULL &&
                 strcmp(route->inject[i].name, route->pass[j].name) == 0)
-                config_reader_fault(reader,
-                                    "The query parameter \"%.64s\" is both passed and injected; "
-                                    "keep one of the two.",
-                                    route->inject[i].name);
+                json_reader_fault(reader,
+                                  "The query parameter \"%.64s\" is both passed and injected; "
+                                  "keep one of the two.",
+                                  route->inject[i].name);
         }
     }
 }
 
 /* Names are compared in lower case from here on, so "X-A" and "x-a" are one. */
-static void lower_headers(struct config_reader *reader, struct route *route)
+static void lower_headers(struct json_reader *reader, struct route *route)
 {
     for (size_t i = 0; i < route->headers.count; i++) {
         char *name = route->headers.items[i];
@@ -288,13 +302,13 @@ static void lower_headers(struct config_reader *reader, struct route *route)
             *at = (char)tolower((unsigned char)*at);
         for (size_t j = 0; j < i; j++) {
             if (strcmp(route->headers.items[j], name) == 0)
-                config_reader_fault(reader, "The header \"%.64s\" is listed twice.", name);
+                json_reader_fault(reader, "The header \"%.64s\" is listed twice.", name);
         }
     }
 }
 
 /* Keys that mean nothing to a route of this kind would be promises that nobody keeps. */
-static void check_kind(struct config_reader *reader, json_t *value, const struct route *route)
+static void check_kind(struct json_reader *reader, json_t *value, const struct route *route)
 {
     static const struct {
         const char *key;
@@ -315,16 +329,15 @@ static void check_kind(struct config_reader *reader, json_t *value, const struct
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if ((rows[i].kinds & 1u << route->kind) == 0 && json_object_get(value, rows[i].key) != NULL)
-            config_reader_fault(reader, "\"%s\" means nothing to a route of this kind.",
-                                rows[i].key);
+            json_reader_fault(reader, "\"%s\" means nothing to a route of this kind.", rows[i].key);
     }
     if (route->kind == ROUTE_MCP_HTTP && route->vocabulary != NULL &&
         route->vocabulary->envelope != ENVELOPE_JSON_RPC)
-        config_reader_fault(reader, "A route of kind \"mcp-http\" needs a JSON-RPC vocabulary.");
+        json_reader_fault(reader, "A route of kind \"mcp-http\" needs a JSON-RPC vocabulary.");
 }
 
 /* What a route without "methods" takes: reading. */
-static void default_methods(struct config_reader *reader, struct route *route)
+static void default_methods(struct json_reader *reader, struct route *route)
 {
     if (route->kind != ROUTE_HTTP || route->methods.count > 0)
         return;
@@ -333,49 +346,50 @@ static void default_methods(struct config_reader *reader, struct route *route)
         reader->out_of_memory = true;
 }
 
-void config_route_read(struct config_reader *reader, const char *name, struct json_t *value,
+void config_route_read(struct json_reader *reader, const char *name, struct json_t *value,
                        void *into)
 {
+    const struct config_reading *reading = reader->context;
     struct route *route = into;
 
     (void)name;
     route->host = HOST_UPSTREAM_LOCALHOST;
-    if (reader->dialect != NULL)
-        route->vocabulary = dialect_vocabulary(reader->dialect, NULL);
-    config_table_read(reader, &config_route_table, value, route);
+    if (reading->dialect != NULL)
+        route->vocabulary = dialect_vocabulary(reading->dialect, NULL);
+    json_table_read(reader, &config_route_table, value, route);
     lower_headers(reader, route);
     check_query(reader, route);
     check_kind(reader, value, route);
     default_methods(reader, route);
     if (route->subprotocol_required && route->subprotocols.count == 0)
-        config_reader_fault(reader, "\"subprotocol_required\" needs \"subprotocols\" to require.");
+        json_reader_fault(reader, "\"subprotocol_required\" needs \"subprotocols\" to require.");
     if (route->binary && route->vocabulary != NULL &&
         route->vocabulary->envelope != ENVELOPE_OPAQUE)
-        config_reader_fault(reader,
-                            "\"binary\" is permitted only where nobody looks into messages: "
-                            "with a vocabulary whose envelope is opaque.");
+        json_reader_fault(reader, "\"binary\" is permitted only where nobody looks into messages: "
+                                  "with a vocabulary whose envelope is opaque.");
 }
 
-void config_route_read_pack(struct config_reader *reader, const struct config_pack *pack,
+void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,
                             struct surface *surface)
 {
-    static const struct config_key routes_key = CONFIG_ROUTES_KEY;
-    struct config_reader inner = {.text = pack->text,
-                                  .length = pack->length,
-                                  .pack = pack->name,
-                                  .faults = reader->faults,
-                                  .dialect = reader->dialect};
-    json_t *root = config_reader_parse(&inner), *routes = json_object_get(root, "routes");
-    size_t place = config_reader_enter(&inner, "routes");
+    static const struct json_key routes_key = CONFIG_ROUTES_KEY;
+    const struct config_reading *reading = reader->context;
+    struct json_reader inner = {.text = pack->text,
+                                .length = pack->length,
+                                .name = pack->name,
+                                .faults = reader->faults,
+                                .context = reader->context};
+    json_t *root = json_reader_parse(&inner), *routes = json_object_get(root, "routes");
+    size_t place = json_reader_enter(&inner, "routes");
 
     if (routes != NULL) {
-        config_table_read_key(&inner, &routes_key, routes, surface);
+        json_table_read_key(&inner, &routes_key, routes, surface);
         config_route_check_paths(&inner, surface);
     } else if (root != NULL) {
-        config_reader_fault(reader, "\"routes\" is missing here: the dialect %s brings none.",
-                            dialect_name(reader->dialect));
+        json_reader_fault(reader, "\"routes\" is missing here: the dialect %s brings none.",
+                          dialect_name(reading->dialect));
     }
-    config_reader_leave(&inner, place);
+    json_reader_leave(&inner, place);
     json_decref(root);
     reader->faulty |= inner.faulty;
     reader->out_of_memory |= inner.out_of_memory;
@@ -395,7 +409,7 @@ static bool same_shape(const char *left, const char *right)
     return *left == *right;
 }
 
-void config_route_check_paths(struct config_reader *reader, const struct surface *surface)
+void config_route_check_paths(struct json_reader *reader, const struct surface *surface)
 {
     for (size_t i = 1; i < surface->route_count; i++) {
         const char *path = surface->routes[i].path;
@@ -408,49 +422,10 @@ void config_route_check_paths(struct config_reader *reader, const struct surface
                 (surface->routes[j].kind == ROUTE_WEBSOCKET) !=
                     (surface->routes[i].kind == ROUTE_WEBSOCKET))
                 continue;
-            place = config_reader_enter_index(reader, i);
-            config_reader_fault(reader, "\"%.64s\" matches the same requests as route %zu.", path,
-                                j);
-            config_reader_leave(reader, place);
+            place = json_reader_enter_index(reader, i);
+            json_reader_fault(reader, "\"%.64s\" matches the same requests as route %zu.", path, j);
+            json_reader_leave(reader, place);
             break;
         }
     }
-}
-
-void config_route_clear(struct route *route)
-{
-    free(route->path);
-    for (size_t i = 0; i < route->pass_count; i++) {
-        free(route->pass[i].name);
-        config_pattern_destroy(route->pass[i].pattern);
-    }
-    free(route->pass);
-    for (size_t i = 0; i < route->inject_count; i++) {
-        free(route->inject[i].name);
-        free(route->inject[i].from);
-    }
-    free(route->inject);
-    free(route->query_bearer);
-    text_list_clear(&route->methods);
-    if (route->body != NULL) {
-        free(route->body->member);
-        free(route->body->from);
-        free(route->body);
-    }
-    if (route->answer != NULL) {
-        text_list_clear(&route->answer->urls);
-        free(route->answer);
-    }
-    if (route->prepare != NULL) {
-        free(route->prepare->path);
-        free(route->prepare->member);
-        free(route->prepare->from);
-        free(route->prepare->answer);
-        free(route->prepare->then);
-        free(route->prepare);
-    }
-    text_list_clear(&route->headers);
-    text_list_clear(&route->subprotocols);
-    free(route->host_fixed);
-    free(route->match_from);
 }

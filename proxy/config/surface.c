@@ -2,6 +2,7 @@
 
 #include "config/listen.h"
 #include "config/route.h"
+#include "dialect/read.h"
 #include "dialect/shipped.h"
 
 #include <jansson.h>
@@ -19,73 +20,73 @@
 
 /* ---- The objects within a surface ---- */
 
-static const struct config_key upstream_keys[] = {
+static const struct json_key upstream_keys[] = {
     {.name = "socket",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct surface, upstream_socket),
      .check = config_check_socket},
 };
-static const struct config_table upstream_table = CONFIG_TABLE("an upstream", upstream_keys);
+static const struct json_table upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
-static const struct config_key callers_keys[] = {
+static const struct json_key callers_keys[] = {
     {.name = "uids",
-     .type = CONFIG_LIST,
+     .type = JSON_KEY_LIST,
      .offset = offsetof(struct surface, caller_uids),
      .count_offset = offsetof(struct surface, caller_uid_count),
      .set_offset = offsetof(struct surface, callers_named),
      .size = sizeof(uint32_t),
      .minimum = 1,
      .maximum = CONFIG_UIDS_MAX,
-     .read = config_reader_uid},
+     .read = config_read_uid},
     {.name = "certificates",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct surface, caller_certificates),
      .minimum = 1,
      .maximum = CONFIG_CERTIFICATES_MAX,
      .check = config_check_sha256},
 };
-static const struct config_table callers_table = CONFIG_TABLE("a surface's callers", callers_keys);
+static const struct json_table callers_table = JSON_TABLE("a surface's callers", callers_keys);
 
-static const struct config_key tls_keys[] = {
+static const struct json_key tls_keys[] = {
     {.name = "certificate",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct surface_tls, certificate),
      .check = config_check_path},
     {.name = "key",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .required = true,
      .offset = offsetof(struct surface_tls, key),
      .check = config_check_path},
     {.name = "client_ca",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .offset = offsetof(struct surface_tls, client_ca),
      .check = config_check_path},
 };
-static const struct config_table tls_table = CONFIG_TABLE("a surface's TLS", tls_keys);
+static const struct json_table tls_table = JSON_TABLE("a surface's TLS", tls_keys);
 
 #define ALLOW_KEY(key, field)                                                                      \
     {                                                                                              \
-        .name = (key), .type = CONFIG_TEXTS, .offset = offsetof(struct surface, field),            \
+        .name = (key), .type = JSON_KEY_TEXTS, .offset = offsetof(struct surface, field),          \
         .set_offset = offsetof(struct surface, field##_set), .maximum = CONFIG_ALLOW_MAX,          \
-        .check = config_check_word                                                                 \
+        .check = json_check_word                                                                   \
     }
 
-static const struct config_key allow_keys[] = {
+static const struct json_key allow_keys[] = {
     ALLOW_KEY("verbs", allow_verbs),
     ALLOW_KEY("targets", allow_targets),
     ALLOW_KEY("server_verbs", allow_server_verbs),
 };
-static const struct config_table allow_table = CONFIG_TABLE("a surface's allow lists", allow_keys);
+static const struct json_table allow_table = JSON_TABLE("a surface's allow lists", allow_keys);
 
 #define LIMIT_KEY(field, least, most, usual)                                                       \
     {                                                                                              \
-        .name = #field, .type = CONFIG_NUMBER, .offset = offsetof(struct surface_limits, field),   \
+        .name = #field, .type = JSON_KEY_NUMBER, .offset = offsetof(struct surface_limits, field), \
         .minimum = (least), .maximum = (most), .preset = (usual)                                   \
     }
 
-static const struct config_key limits_keys[] = {
+static const struct json_key limits_keys[] = {
     LIMIT_KEY(max_message_bytes, KIB, 64 * MIB, 4 * MIB),
     LIMIT_KEY(max_connections, 1, CONNECTIONS_MAX, 1024),
     LIMIT_KEY(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
@@ -98,84 +99,63 @@ static const struct config_key limits_keys[] = {
     LIMIT_KEY(body_timeout_ms, 100, 60 * MINUTE_MS, 30000),
     LIMIT_KEY(response_timeout_ms, 50, DAY_MS, 10 * MINUTE_MS),
 };
-static const struct config_table limits_table = CONFIG_TABLE("a surface's limits", limits_keys);
+static const struct json_table limits_table = JSON_TABLE("a surface's limits", limits_keys);
 
 /* ---- The dialect ---- */
 
 /* The pack by that name; without a text if there is none. */
-static struct config_pack find_pack(const struct config_reader *reader, const char *name)
+static struct config_pack find_pack(const struct json_reader *reader, const char *name)
 {
+    const struct config_reading *reading = reader->context;
     struct span shipped = dialect_shipped(name);
 
-    for (size_t i = 0; strchr(name, '/') != NULL && i < reader->pack_count; i++) {
-        if (strcmp(reader->packs[i].name, name) == 0)
-            return reader->packs[i];
+    for (size_t i = 0; strchr(name, '/') != NULL && i < reading->pack_count; i++) {
+        if (strcmp(reading->packs[i].name, name) == 0)
+            return reading->packs[i];
     }
     return (struct config_pack){.name = name, .text = shipped.data, .length = shipped.length};
 }
 
-/* A fault that the pack's parser found, at its own place in the pack. */
-static void note_pack_fault(struct config_reader *reader, const struct config_pack *pack,
-                            const struct dialect_fault *fault)
-{
-    struct config_reader inner = {
-        .text = pack->text, .length = pack->length, .pack = pack->name, .faults = reader->faults};
-    json_t *root = config_reader_parse(&inner);
-
-    if (root != NULL) { /* else parsing noted the fault, with its line */
-        snprintf(inner.pointer, sizeof(inner.pointer), "%s", fault->pointer);
-        config_reader_fault(&inner, "%s", fault->text);
-    }
-    json_decref(root);
-    reader->faulty = true;
-}
-
 /* Comes before "routes" in the table: they name vocabularies of the dialect. */
-static void read_dialect(struct config_reader *reader, const char *name, json_t *value, void *into)
+static void read_dialect(struct json_reader *reader, const char *name, json_t *value, void *into)
 {
+    struct config_reading *reading = reader->context;
     struct surface *surface = into;
-    struct dialect_fault fault = {.pointer = "", .text = ""};
-    struct config_pack pack;
-    char *text = config_reader_text(reader, value, config_check_word, CONFIG_TEXT_BYTES_MAX);
+    char *text = json_reader_text(reader, value, json_check_word, JSON_TEXT_BYTES_MAX);
+    const struct config_pack pack = find_pack(reader, text != NULL ? text : "");
 
     (void)name;
-    if (text == NULL)
-        return;
+    if (pack.text != NULL) {
+        struct json_reader inner = {
+            .text = pack.text, .length = pack.length, .name = pack.name, .faults = reader->faults};
+
+        if (dialect_read(&inner, &surface->dialect) == OK)
+            reading->dialect = surface->dialect;
+        reader->faulty |= inner.faulty;
+        reader->out_of_memory |= inner.out_of_memory;
+    } else if (pack.why != NULL) {
+        json_reader_fault(reader, "%s", pack.why);
+    } else if (text != NULL) {
+        json_reader_fault(reader,
+                          "There is no dialect pack \"%.64s\"; name a shipped one (%s) or, with a "
+                          "'/' in it, a pack's path.",
+                          text, dialect_shipped_names());
+    }
     free(text);
-    pack = find_pack(reader, json_string_value(value));
-    if (pack.text == NULL) {
-        if (pack.why != NULL)
-            config_reader_fault(reader, "%s", pack.why);
-        else
-            config_reader_fault(reader,
-                                "There is no dialect pack \"%.64s\"; name a shipped one (%s) or, "
-                                "with a '/' in it, a pack's path.",
-                                json_string_value(value), dialect_shipped_names());
-        return;
-    }
-    switch (dialect_parse(pack.text, pack.length, &surface->dialect, &fault)) {
-    case OK:
-        reader->dialect = surface->dialect;
-        break;
-    case ERROR_MEMORY:
-        reader->out_of_memory = true;
-        break;
-    default:
-        note_pack_fault(reader, &pack, &fault);
-    }
 }
 
 /* The surface's own routes were read; without any, the pack's are. */
-static void finish_routes(struct config_reader *reader, json_t *value, struct surface *surface)
+static void finish_routes(struct json_reader *reader, json_t *value, struct surface *surface)
 {
+    const struct config_reading *reading = reader->context;
     const char *dialect = json_string_value(json_object_get(value, "dialect"));
     size_t place;
 
     if (json_object_get(value, "routes") != NULL) {
-        place = config_reader_enter(reader, "routes");
+        place = json_reader_enter(reader, "routes");
         config_route_check_paths(reader, surface);
-        config_reader_leave(reader, place);
-    } else if (reader->dialect != NULL) {
+        json_reader_leave(reader, place);
+    } else if (reading->dialect != NULL) {
         const struct config_pack pack = find_pack(reader, dialect);
 
         config_route_read_pack(reader, &pack, surface);
@@ -184,70 +164,71 @@ static void finish_routes(struct config_reader *reader, json_t *value, struct su
 
 /* ---- A surface ---- */
 
-static const struct config_word modes[] = {
+static const struct json_word modes[] = {
     {"enforce", MODE_ENFORCE}, {"observe", MODE_OBSERVE}, {NULL, 0}};
-static const struct config_word refusals[] = {
+static const struct json_word refusals[] = {
     {"answer", ON_REFUSAL_ANSWER}, {"close", ON_REFUSAL_CLOSE}, {NULL, 0}};
 
-static const struct config_key surface_keys[] = {
+static const struct json_key surface_keys[] = {
     {.name = "why",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .offset = offsetof(struct surface, why),
      .maximum = SENTENCE_BYTES_MAX,
      .check = config_check_sentence},
     {.name = "can_do",
-     .type = CONFIG_TEXT,
+     .type = JSON_KEY_TEXT,
      .offset = offsetof(struct surface, can_do),
      .maximum = SENTENCE_BYTES_MAX,
      .check = config_check_sentence},
     {.name = "listen",
-     .type = CONFIG_LIST,
+     .type = JSON_KEY_LIST,
      .required = true,
      .offset = offsetof(struct surface, listen),
      .count_offset = offsetof(struct surface, listen_count),
      .size = sizeof(struct listen_address),
      .minimum = 1,
      .maximum = CONFIG_LISTEN_MAX,
-     .read = config_listen_read},
+     .read = config_listen_read,
+     .clear = config_listen_clear},
     {.name = "allow_non_loopback",
-     .type = CONFIG_FLAG,
+     .type = JSON_KEY_FLAG,
      .offset = offsetof(struct surface, allow_non_loopback)},
-    {.name = "upstream", .type = CONFIG_OBJECT, .required = true, .table = &upstream_table},
+    {.name = "upstream", .type = JSON_KEY_OBJECT, .required = true, .table = &upstream_table},
     {.name = "hosts",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct surface, hosts),
      .maximum = CONFIG_HOSTS_MAX,
      .check = config_check_host},
     {.name = "origins",
-     .type = CONFIG_TEXTS,
+     .type = JSON_KEY_TEXTS,
      .offset = offsetof(struct surface, origins),
      .maximum = CONFIG_HOSTS_MAX,
      .check = config_check_origin},
-    {.name = "dialect", .type = CONFIG_CUSTOM, .required = true, .read = read_dialect},
+    {.name = "dialect", .type = JSON_KEY_CUSTOM, .required = true, .read = read_dialect},
     {.name = "mode",
-     .type = CONFIG_CHOICE,
+     .type = JSON_KEY_CHOICE,
      .offset = offsetof(struct surface, mode),
      .preset = MODE_ENFORCE,
      .words = modes},
     {.name = "on_refusal",
-     .type = CONFIG_CHOICE,
+     .type = JSON_KEY_CHOICE,
      .offset = offsetof(struct surface, on_refusal),
      .preset = ON_REFUSAL_ANSWER,
      .words = refusals},
-    {.name = "callers", .type = CONFIG_OBJECT, .table = &callers_table},
+    {.name = "callers", .type = JSON_KEY_OBJECT, .table = &callers_table},
     {.name = "tls",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .offset = offsetof(struct surface, tls),
      .size = sizeof(struct surface_tls),
      .table = &tls_table},
-    {.name = "allow", .type = CONFIG_OBJECT, .table = &allow_table},
+    {.name = "allow", .type = JSON_KEY_OBJECT, .table = &allow_table},
     CONFIG_ROUTES_KEY,
     {.name = "limits",
-     .type = CONFIG_OBJECT,
+     .type = JSON_KEY_OBJECT,
      .offset = offsetof(struct surface, limits),
      .table = &limits_table},
 };
-const struct config_table config_surface_table = CONFIG_TABLE("a surface", surface_keys);
+const struct json_table config_surface_table = JSON_TABLE("a surface", surface_keys);
 
 /* Whether a verb means something to one of the surface's routes. */
 static bool verb_known(const struct surface *surface, enum direction direction, const char *verb)
@@ -264,30 +245,26 @@ static bool verb_known(const struct surface *surface, enum direction direction, 
 }
 
 /* A misspelt verb would never be permitted, and nobody would be told why. */
-static void check_verbs(struct config_reader *reader, const struct surface *surface,
-                        const char *key, const struct text_list *verbs, enum direction direction)
+static void check_verbs(struct json_reader *reader, const struct surface *surface, const char *key,
+                        const struct text_list *verbs, enum direction direction)
 {
-    size_t outer = config_reader_enter(reader, "allow"), inner = config_reader_enter(reader, key);
-
     for (size_t i = 0; i < verbs->count; i++) {
-        size_t place = config_reader_enter_index(reader, i);
+        char place[32];
 
+        snprintf(place, sizeof(place), "allow/%s/%zu", key, i);
         if (!verb_known(surface, direction, verbs->items[i]))
-            config_reader_fault(reader, "\"%.64s\" is not a verb that the dialect %s lets %s use.",
-                                verbs->items[i], dialect_name(surface->dialect),
-                                direction == DIRECTION_C2S ? "a client" : "the service");
-        config_reader_leave(reader, place);
+            json_reader_fault_at(reader, place,
+                                 "\"%.64s\" is not a verb that the dialect %s lets %s use.",
+                                 verbs->items[i], dialect_name(surface->dialect),
+                                 direction == DIRECTION_C2S ? "a client" : "the service");
     }
-    config_reader_leave(reader, inner);
-    config_reader_leave(reader, outer);
 }
 
 /* One caller may take all connections at most; the preset gives way, a written value does not. */
-static void check_limits(struct config_reader *reader, json_t *value, struct surface *surface)
+static void check_limits(struct json_reader *reader, json_t *value, struct surface *surface)
 {
     struct surface_limits *limits = &surface->limits;
     json_t *written = json_object_get(value, "limits");
-    size_t outer, inner;
 
     if (limits->max_connections_per_caller <= limits->max_connections)
         return;
@@ -295,41 +272,36 @@ static void check_limits(struct config_reader *reader, json_t *value, struct sur
         limits->max_connections_per_caller = limits->max_connections;
         return;
     }
-    outer = config_reader_enter(reader, "limits");
-    inner = config_reader_enter(reader, "max_connections_per_caller");
-    config_reader_fault(reader, "This must not be more than \"max_connections\", which is %u.",
-                        limits->max_connections);
-    config_reader_leave(reader, inner);
-    config_reader_leave(reader, outer);
+    json_reader_fault_at(reader, "limits/max_connections_per_caller",
+                         "This must not be more than \"max_connections\", which is %u.",
+                         limits->max_connections);
 }
 
 /* Who may call is said in one way at least, and certificates need somebody who vouches for them. */
-static void check_callers(struct config_reader *reader, json_t *value,
-                          const struct surface *surface)
+static void check_callers(struct json_reader *reader, json_t *value, const struct surface *surface)
 {
-    size_t place = config_reader_enter(reader, "callers");
-
     if (json_object_size(json_object_get(value, "callers")) == 0 &&
         json_object_get(value, "callers") != NULL)
-        config_reader_fault(reader, "Name callers by \"uids\", by \"certificates\" or by both.");
+        json_reader_fault_at(reader, "callers",
+                             "Name callers by \"uids\", by \"certificates\" or by both.");
     if (surface->caller_certificates.count > 0 &&
         (surface->tls == NULL || surface->tls->client_ca == NULL))
-        config_reader_fault(reader, "\"certificates\" needs \"tls\" with a \"client_ca\".");
-    config_reader_leave(reader, place);
+        json_reader_fault_at(reader, "callers",
+                             "\"certificates\" needs \"tls\" with a \"client_ca\".");
 }
 
-void config_surface_read(struct config_reader *reader, const char *name, struct json_t *value,
+void config_surface_read(struct json_reader *reader, const char *name, struct json_t *value,
                          void *into)
 {
+    struct config_reading *reading = reader->context;
     struct surface *surface = into;
     const char *why = config_check_surface_name(name);
 
     if (why != NULL)
-        config_reader_fault(reader, "\"%.64s\" %s.", name, why);
-    if ((surface->name = strdup(name)) == NULL)
-        reader->out_of_memory = true;
-    reader->dialect = NULL;
-    config_table_read(reader, &config_surface_table, value, surface);
+        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
+    surface->name = json_reader_copy(reader, name);
+    reading->dialect = NULL;
+    json_table_read(reader, &config_surface_table, value, surface);
     finish_routes(reader, value, surface);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
@@ -340,30 +312,10 @@ void config_surface_read(struct config_reader *reader, const char *name, struct 
     }
 }
 
-void config_surface_clear(struct surface *surface)
+void config_surface_clear(void *value)
 {
+    struct surface *surface = value;
+
     free(surface->name);
-    free(surface->why);
-    free(surface->can_do);
-    for (size_t i = 0; i < surface->listen_count; i++)
-        config_listen_clear(&surface->listen[i]);
-    free(surface->listen);
-    free(surface->upstream_socket);
-    text_list_clear(&surface->hosts);
-    text_list_clear(&surface->origins);
-    free(surface->caller_uids);
-    text_list_clear(&surface->caller_certificates);
-    if (surface->tls != NULL) {
-        free(surface->tls->certificate);
-        free(surface->tls->key);
-        free(surface->tls->client_ca);
-        free(surface->tls);
-    }
-    text_list_clear(&surface->allow_verbs);
-    text_list_clear(&surface->allow_targets);
-    text_list_clear(&surface->allow_server_verbs);
-    for (size_t i = 0; i < surface->route_count; i++)
-        config_route_clear(&surface->routes[i]);
-    free(surface->routes);
     dialect_destroy(surface->dialect);
 }

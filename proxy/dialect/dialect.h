@@ -77,7 +77,6 @@ enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI };
 #define DIALECT_TARGET_PATHS_MAX  2
 #define DIALECT_TARGET_DEPTH_MAX  3
 #define DIALECT_WITHIN_MAX        32
-#define DIALECT_GLOB_BYTES_MAX    256
 #define DIALECT_WATCHES_MAX       32
 /* The member of params._meta by which MCP over HTTP tells its revision. */
 #define DIALECT_MCP_VERSION_KEY "io.modelcontextprotocol/protocolVersion"
@@ -91,13 +90,13 @@ struct target_path {
 
 struct verb_rule {
     char *name;
-    bool request;      /* JSON-RPC: may occur as a request */
-    bool notification; /* JSON-RPC: may occur as a notification */
-    bool operation;    /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
-    bool always;       /* needs no place on an allow list: handshakes, pings */
-    bool never;        /* on no list is there a place for it */
-    struct target_path targets[DIALECT_TARGET_PATHS_MAX]; /* any one; none: no target */
-    unsigned target_count;
+    bool request;                /* JSON-RPC: may occur as a request */
+    bool notification;           /* JSON-RPC: may occur as a notification */
+    bool operation;              /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
+    bool always;                 /* needs no place on an allow list: handshakes, pings */
+    bool never;                  /* on no list is there a place for it */
+    struct target_path *targets; /* any one; none: no target */
+    size_t target_count;
     /* A member (of the message, in JSON-RPC of params) that must be there and equal
      * a part of the session's parameter record (vet.h); NULL: none. */
     char *match_key;
@@ -131,21 +130,13 @@ struct vocabulary {
     size_t watch_count;
 };
 
-struct dialect; /* owns its vocabularies */
-
-/* A fault in a pack: JSON pointer and one sentence. */
-struct dialect_fault {
-    char pointer[128];
-    char text[160];
+/* A pack; read.h makes one. */
+struct dialect {
+    char *name;
+    struct vocabulary *vocabularies;
+    size_t vocabulary_count;
 };
 
-/*
- * Parses a pack. ERROR_SYNTAX (not strict JSON), ERROR_INVALID or ERROR_LIMIT
- * with *fault saying where and why, or ERROR_MEMORY.
- */
-enum error dialect_parse(const char *text, size_t length, struct dialect **out,
-                         struct dialect_fault *fault) MUST_CHECK;
-void dialect_destroy(struct dialect *dialect);
 const char *dialect_name(const struct dialect *dialect);
 /* The vocabulary called `name`, or with NULL the pack's first; NULL if there is none. */
 const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name);

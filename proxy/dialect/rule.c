@@ -1,204 +1,186 @@
 #include "dialect/rule.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 _Static_assert(DIALECT_TARGET_DEPTH_MAX <= JSON_RECORD_DEPTH, "the scanner records targets");
 
-static bool add_descend(struct dialect_reader *reader, struct vocabulary *vocabulary,
-                        const char *key)
+static void descend(struct json_reader *reader, struct vocabulary *vocabulary, const char *key)
 {
-    if (text_list_contains(&vocabulary->descend, span_of(key)))
-        return true;
-    return text_list_add(&vocabulary->descend, key, strlen(key)) == OK ||
-           dialect_reader_memory(reader);
+    if (!text_list_contains(&vocabulary->descend, span_of(key)) &&
+        text_list_add(&vocabulary->descend, key, strlen(key)) != OK)
+        reader->out_of_memory = true;
 }
 
-static bool read_target_path(struct dialect_reader *reader, json_t *keys,
-                             struct vocabulary *vocabulary, struct target_path *path)
-{
-    json_t *key;
-    size_t index;
-
-    if (json_array_size(keys) == 0 || json_array_size(keys) > DIALECT_TARGET_DEPTH_MAX)
-        return dialect_reader_fail(reader, "This must be a list of 1 to %d keys.",
-                                   DIALECT_TARGET_DEPTH_MAX);
-    json_array_foreach(keys, index, key)
-    {
-        if (!dialect_reader_text(reader, key, DIALECT_NAME_BYTES_MAX, &path->keys[index]))
-            return false;
-        path->depth++;
-        if (index + 1 < json_array_size(keys) &&
-            !add_descend(reader, vocabulary, path->keys[index]))
-            return false;
-    }
-    if (vocabulary->envelope == ENVELOPE_JSON_RPC &&
-        (path->depth < 2 || strcmp(path->keys[0], "params") != 0))
-        return dialect_reader_fail(reader, "In JSON-RPC a target lies below \"params\".");
-    return true;
-}
-
-static bool read_targets(struct dialect_reader *reader, json_t *value,
-                         struct vocabulary *vocabulary, struct verb_rule *rule)
-{
-    static const char *const known[] = {"name", "uri", NULL};
-    json_t *item;
-    size_t index, place = dialect_reader_enter(reader, "targets");
-
-    if (value != NULL &&
-        (json_array_size(value) == 0 || json_array_size(value) > DIALECT_TARGET_PATHS_MAX))
-        return dialect_reader_fail(reader, "This must be a list of 1 or %d targets.",
-                                   DIALECT_TARGET_PATHS_MAX);
-    json_array_foreach(value, index, item)
-    {
-        struct target_path *path = &rule->targets[rule->target_count++];
-        size_t inner = dialect_reader_enter_index(reader, index);
-        bool uri = json_object_get(item, "uri") != NULL;
-
-        if (!dialect_reader_keys(reader, item, known))
-            return false;
-        if (json_object_size(item) != 1)
-            return dialect_reader_fail(reader, "This must have either \"name\" or \"uri\".");
-        path->kind = uri ? TARGET_URI : TARGET_NAME;
-        if (!read_target_path(reader, json_object_get(item, uri ? "uri" : "name"), vocabulary,
-                              path))
-            return false;
-        dialect_reader_leave(reader, inner);
-    }
-    dialect_reader_leave(reader, place);
-    return true;
-}
-
-static bool read_as(struct dialect_reader *reader, json_t *value,
-                    const struct vocabulary *vocabulary, struct verb_rule *rule)
-{
-    const char *as = json_string_value(value);
-
-    if (vocabulary->envelope == ENVELOPE_JSON_RPC) {
-        rule->request = value == NULL || (as != NULL && strcmp(as, "request") == 0);
-        rule->notification = as != NULL && strcmp(as, "notification") == 0;
-        if (rule->request || rule->notification)
-            return true;
-        dialect_reader_enter(reader, "as");
-        return dialect_reader_fail(reader, "This must be \"request\" or \"notification\".");
-    }
-    rule->operation = as != NULL && strcmp(as, "operation") == 0;
-    if (value == NULL || (rule->operation && vocabulary->operation_key != NULL))
-        return true;
-    dialect_reader_enter(reader, "as");
-    return dialect_reader_fail(reader,
-                               "This may only be \"operation\", where the vocabulary has one.");
-}
-
-/* Globs that limit what a verb may be aimed at, whatever the surface allows. */
-static bool read_within(struct dialect_reader *reader, json_t *value, struct verb_rule *rule)
-{
-    size_t index, place = dialect_reader_enter(reader, "within");
-    json_t *item;
-
-    if (value != NULL && (json_array_size(value) == 0 ||
-                          json_array_size(value) > DIALECT_WITHIN_MAX || rule->target_count == 0))
-        return dialect_reader_fail(reader,
-                                   "This must be a list of 1 to %d globs, where there are targets.",
-                                   DIALECT_WITHIN_MAX);
-    json_array_foreach(value, index, item)
-    {
-        size_t inner = dialect_reader_enter_index(reader, index);
-        char *glob = NULL;
-        bool done = dialect_reader_text(reader, item, DIALECT_GLOB_BYTES_MAX, &glob);
-
-        if (done && text_list_add(&rule->within, glob, strlen(glob)) != OK)
-            done = dialect_reader_memory(reader);
-        free(glob);
-        if (!done)
-            return false;
-        dialect_reader_leave(reader, inner);
-    }
-    dialect_reader_leave(reader, place);
-    return true;
-}
-
-/* Where the answer's list lies and what each of its items is called. */
-static bool read_filter(struct dialect_reader *reader, json_t *value, enum direction direction,
-                        struct vocabulary *vocabulary, struct verb_rule *rule)
-{
-    static const char *const known[] = {"items", "name", "kind", NULL};
-    size_t place = dialect_reader_enter(reader, "filter");
-    const char *kind = json_string_value(json_object_get(value, "kind"));
-
-    if (value != NULL) {
-        if (vocabulary->envelope != ENVELOPE_JSON_RPC || direction != DIRECTION_C2S ||
-            !rule->request)
-            return dialect_reader_fail(
-                reader, "Only the answers to a client's JSON-RPC requests can be filtered.");
-        if (!dialect_reader_keys(reader, value, known) ||
-            !dialect_reader_member(reader, value, "items", DIALECT_NAME_BYTES_MAX,
-                                   &rule->filter_items) ||
-            !dialect_reader_member(reader, value, "name", DIALECT_NAME_BYTES_MAX,
-                                   &rule->filter_name))
-            return false;
-        if (kind == NULL || (strcmp(kind, "name") != 0 && strcmp(kind, "uri") != 0)) {
-            dialect_reader_enter(reader, "kind");
-            return dialect_reader_fail(reader, "This must be \"name\" or \"uri\".");
-        }
-        rule->filter_kind = strcmp(kind, "uri") == 0 ? TARGET_URI : TARGET_NAME;
-        if (!dialect_rule_watch(reader, vocabulary, "result", rule->filter_items))
-            return false;
-    }
-    dialect_reader_leave(reader, place);
-    return true;
-}
-
-bool dialect_rule_read(struct dialect_reader *reader, json_t *value, enum direction direction,
-                       struct vocabulary *vocabulary, struct verb_rule *rule)
-{
-    static const char *const known[] = {"as",    "always", "never",  "targets",
-                                        "match", "within", "filter", NULL};
-
-    if (!dialect_reader_keys(reader, value, known) ||
-        !read_as(reader, json_object_get(value, "as"), vocabulary, rule) ||
-        !dialect_reader_flag(reader, value, "always", &rule->always) ||
-        !dialect_reader_flag(reader, value, "never", &rule->never))
-        return false;
-    if (rule->always && rule->never)
-        return dialect_reader_fail(reader, "A verb cannot pass both always and never.");
-    if (json_object_get(value, "match") != NULL) {
-        if (!dialect_reader_member(reader, value, "match", DIALECT_NAME_BYTES_MAX,
-                                   &rule->match_key))
-            return false;
-        if (vocabulary->envelope == ENVELOPE_JSON_RPC && !add_descend(reader, vocabulary, "params"))
-            return false;
-    }
-    return read_targets(reader, json_object_get(value, "targets"), vocabulary, rule) &&
-           read_within(reader, json_object_get(value, "within"), rule) &&
-           read_filter(reader, json_object_get(value, "filter"), direction, vocabulary, rule);
-}
-
-bool dialect_rule_watch(struct dialect_reader *reader, struct vocabulary *vocabulary,
-                        const char *of, const char *name)
+void dialect_rule_watch(struct json_reader *reader, struct vocabulary *vocabulary, const char *of,
+                        const char *name)
 {
     for (size_t i = 0; i < vocabulary->watch_count; i++) {
         if (span_equals(vocabulary->watches[i].of, of) &&
             strcmp(vocabulary->watches[i].name, name) == 0)
-            return true;
+            return;
     }
-    if (vocabulary->watch_count == DIALECT_WATCHES_MAX)
-        return dialect_reader_fail(reader, "A vocabulary filters at most %d different lists.",
-                                   DIALECT_WATCHES_MAX / 2);
-    vocabulary->watches[vocabulary->watch_count++] = (struct json_watch){span_of(of), name};
-    return true;
+    if (vocabulary->watch_count < DIALECT_WATCHES_MAX)
+        vocabulary->watches[vocabulary->watch_count++] = (struct json_watch){span_of(of), name};
+    else
+        json_reader_fault(reader, "A vocabulary filters at most %d different lists.",
+                          DIALECT_WATCHES_MAX / 2);
 }
 
-void dialect_rule_clear(struct verb_rule *rule)
+/* ---- Targets ---- */
+
+static void read_keys(struct json_reader *reader, json_t *keys, struct target_path *path)
 {
-    free(rule->name);
-    free(rule->match_key);
-    free(rule->filter_items);
-    free(rule->filter_name);
-    text_list_clear(&rule->within);
-    for (unsigned i = 0; i < DIALECT_TARGET_PATHS_MAX; i++) {
-        for (unsigned j = 0; j < DIALECT_TARGET_DEPTH_MAX; j++)
-            free(rule->targets[i].keys[j]);
+    json_t *key;
+    size_t index;
+
+    if (json_array_size(keys) == 0 || json_array_size(keys) > DIALECT_TARGET_DEPTH_MAX) {
+        json_reader_fault(reader, "This must be a list of 1 to %d keys.", DIALECT_TARGET_DEPTH_MAX);
+        return;
     }
+    json_array_foreach(keys, index, key)
+    {
+        path->keys[index] = json_reader_text(reader, key, json_check_word, DIALECT_NAME_BYTES_MAX);
+        if (path->keys[index] == NULL)
+            return;
+    }
+    path->depth = (unsigned)index;
+}
+
+static void read_target(struct json_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct vocabulary *vocabulary = reader->context;
+    struct target_path *path = into;
+    json_t *names = json_object_get(value, "name"), *uris = json_object_get(value, "uri");
+
+    (void)name;
+    if (json_object_size(value) != 1 || (names == NULL && uris == NULL)) {
+        json_reader_fault(reader,
+                          "This must be an object with either a \"name\" or a \"uri\" alone.");
+        return;
+    }
+    path->kind = uris != NULL ? TARGET_URI : TARGET_NAME;
+    read_keys(reader, uris != NULL ? uris : names, path);
+    if (path->depth > 0 && vocabulary->envelope == ENVELOPE_JSON_RPC &&
+        (path->depth < 2 || strcmp(path->keys[0], "params") != 0))
+        json_reader_fault(reader, "In JSON-RPC a target lies below \"params\".");
+    for (unsigned i = 0; i + 1 < path->depth; i++)
+        descend(reader, vocabulary, path->keys[i]);
+}
+
+static void target_clear(void *value)
+{
+    struct target_path *path = value;
+
+    for (unsigned i = 0; i < DIALECT_TARGET_DEPTH_MAX; i++)
+        free(path->keys[i]);
+}
+
+/* ---- The rest of a rule ---- */
+
+static void read_as(struct json_reader *reader, const char *name, json_t *value, void *into)
+{
+    const struct vocabulary *vocabulary = reader->context;
+    const char *as = json_string_value(value);
+    struct verb_rule *rule = into;
+
+    (void)name;
+    if (vocabulary->envelope == ENVELOPE_JSON_RPC) {
+        rule->notification = as != NULL && strcmp(as, "notification") == 0;
+        rule->request = as != NULL && strcmp(as, "request") == 0;
+        if (!rule->request && !rule->notification)
+            json_reader_fault(reader, "This must be \"request\" or \"notification\".");
+        return;
+    }
+    rule->operation = as != NULL && strcmp(as, "operation") == 0;
+    if (!rule->operation || vocabulary->operation_key == NULL)
+        json_reader_fault(reader, "This may only be \"operation\", where the vocabulary has one.");
+}
+
+static const struct json_word kinds[] = {{"name", TARGET_NAME}, {"uri", TARGET_URI}, {NULL, 0}};
+
+#define MEMBER_KEY(key, field, is_required)                                                        \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_TEXT, .required = (is_required),                           \
+        .offset = offsetof(struct verb_rule, field), .maximum = DIALECT_NAME_BYTES_MAX,            \
+        .check = json_check_word                                                                   \
+    }
+
+static const struct json_key filter_keys[] = {
+    MEMBER_KEY("items", filter_items, true),
+    MEMBER_KEY("name", filter_name, true),
+    {.name = "kind",
+     .type = JSON_KEY_CHOICE,
+     .required = true,
+     .offset = offsetof(struct verb_rule, filter_kind),
+     .words = kinds},
+};
+static const struct json_table filter_table = JSON_TABLE("a filter", filter_keys);
+
+static const struct json_key rule_keys[] = {
+    {.name = "as", .type = JSON_KEY_CUSTOM, .read = read_as},
+    {.name = "always", .type = JSON_KEY_FLAG, .offset = offsetof(struct verb_rule, always)},
+    {.name = "never", .type = JSON_KEY_FLAG, .offset = offsetof(struct verb_rule, never)},
+    {.name = "targets",
+     .type = JSON_KEY_LIST,
+     .offset = offsetof(struct verb_rule, targets),
+     .count_offset = offsetof(struct verb_rule, target_count),
+     .size = sizeof(struct target_path),
+     .minimum = 1,
+     .maximum = DIALECT_TARGET_PATHS_MAX,
+     .read = read_target,
+     .clear = target_clear},
+    {.name = "within",
+     .type = JSON_KEY_TEXTS,
+     .offset = offsetof(struct verb_rule, within),
+     .minimum = 1,
+     .maximum = DIALECT_WITHIN_MAX,
+     .check = json_check_word},
+    MEMBER_KEY("match", match_key, false),
+    {.name = "filter", .type = JSON_KEY_OBJECT, .table = &filter_table},
+};
+const struct json_table dialect_rule_table = JSON_TABLE("a verb", rule_keys);
+
+static void read_rule(struct json_reader *reader, const char *name, json_t *value,
+                      enum direction direction, struct verb_rule *rule)
+{
+    struct vocabulary *vocabulary = reader->context;
+    bool json_rpc = vocabulary->envelope == ENVELOPE_JSON_RPC;
+
+    if (*name == '\0' || strlen(name) > DIALECT_VERB_BYTES_MAX)
+        json_reader_fault(reader, "A verb has 1 to %d bytes.", DIALECT_VERB_BYTES_MAX);
+    rule->name = json_reader_copy(reader, name);
+    rule->request = json_rpc;
+    json_table_read(reader, &dialect_rule_table, value, rule);
+    if (rule->always && rule->never)
+        json_reader_fault(reader, "A verb cannot pass both always and never.");
+    if (rule->within.count > 0 && rule->target_count == 0)
+        json_reader_fault_at(reader, "within", "This limits nothing where there are no targets.");
+    if (json_object_get(value, "filter") != NULL &&
+        (!json_rpc || direction != DIRECTION_C2S || !rule->request))
+        json_reader_fault_at(reader, "filter",
+                             "Only the answers to a client's JSON-RPC requests can be filtered.");
+    if (rule->match_key != NULL && json_rpc)
+        descend(reader, vocabulary, "params");
+    if (rule->filter_items != NULL)
+        dialect_rule_watch(reader, vocabulary, "result", rule->filter_items);
+}
+
+void dialect_rule_read_c2s(struct json_reader *reader, const char *name, struct json_t *value,
+                           void *into)
+{
+    read_rule(reader, name, value, DIRECTION_C2S, into);
+}
+
+void dialect_rule_read_s2c(struct json_reader *reader, const char *name, struct json_t *value,
+                           void *into)
+{
+    read_rule(reader, name, value, DIRECTION_S2C, into);
+}
+
+void dialect_rule_clear(void *rule)
+{
+    free(((struct verb_rule *)rule)->name);
 }

@@ -2,18 +2,24 @@
 #ifndef SIDELOCK_DIALECT_RULE_H
 #define SIDELOCK_DIALECT_RULE_H
 
-#include "dialect/reader.h"
+#include "dialect/dialect.h"
+#include "json/table.h"
+
+extern const struct json_table dialect_rule_table;
 
 /*
- * Fills a zeroed rule whose name is set, and adds to the vocabulary what the
- * scanner must look at for it. What was read is the rule's, also on failure.
+ * Each a json_read of a struct verb_rule, of one direction. The reader's context is
+ * the vocabulary; added to that is what the scanner must look at for the verb.
  */
-bool dialect_rule_read(struct dialect_reader *reader, struct json_t *value,
-                       enum direction direction, struct vocabulary *vocabulary,
-                       struct verb_rule *rule);
+void dialect_rule_read_c2s(struct json_reader *reader, const char *name, struct json_t *value,
+                           void *into);
+void dialect_rule_read_s2c(struct json_reader *reader, const char *name, struct json_t *value,
+                           void *into);
+/* Frees what the table does not know. */
+void dialect_rule_clear(void *rule);
+
 /* Adds a member for the scanner to record; the strings are borrowed. */
-bool dialect_rule_watch(struct dialect_reader *reader, struct vocabulary *vocabulary,
-                        const char *of, const char *name);
-void dialect_rule_clear(struct verb_rule *rule);
+void dialect_rule_watch(struct json_reader *reader, struct vocabulary *vocabulary, const char *of,
+                        const char *name);
 
 #endif

@@ -23,9 +23,9 @@ static void require(bool condition)
         abort();
 }
 
-static void check_faults(const struct config_faults *faults, const char *text, size_t length)
+static void check_faults(const struct json_faults *faults, const char *text, size_t length)
 {
-    require(faults->count > 0 && faults->count <= CONFIG_FAULTS_MAX);
+    require(faults->count > 0 && faults->count <= JSON_FAULTS_MAX);
     for (size_t i = 0; i < faults->count; i++) {
         require(faults->items[i].text[0] != '\0');
         require(faults->items[i].line <= length + 1);
@@ -62,7 +62,7 @@ static void check_config(const struct config *config)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static struct config_faults faults;
+    static struct json_faults faults;
     char *copy = malloc(size + 1);
     const char *nul, *pack;
     struct config *config = NULL;

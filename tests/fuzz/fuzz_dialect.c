@@ -1,5 +1,5 @@
 /* A dialect pack from an operator's file: parsed or refused with a place, never worse. */
-#include "dialect/dialect.h"
+#include "dialect/read.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,15 +9,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct dialect_fault fault;
+    static struct json_faults faults;
+    struct json_reader reader = {.text = (const char *)data, .length = size, .faults = &faults};
     struct dialect *dialect = NULL;
     const struct vocabulary *vocabulary;
 
-    if (dialect_parse((const char *)data, size, &dialect, &fault) != OK) {
-        if (dialect != NULL || strlen(fault.text) == 0 ||
-            memchr(fault.pointer, '\0', sizeof(fault.pointer)) == NULL ||
-            (fault.pointer[0] != '\0' && fault.pointer[0] != '/'))
+    faults.count = 0;
+    if (dialect_read(&reader, &dialect) != OK) {
+        if (dialect != NULL || faults.count == 0)
             abort();
+        for (size_t i = 0; i < faults.count; i++) {
+            const struct json_fault *fault = &faults.items[i];
+
+            if (fault->text[0] == '\0' || (fault->pointer[0] != '\0' && fault->pointer[0] != '/'))
+                abort();
+        }
         return 0;
     }
     vocabulary = dialect_vocabulary(dialect, NULL);

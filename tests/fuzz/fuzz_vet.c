@@ -4,6 +4,7 @@
  * (`<` from the service); the first line's first byte chooses the dialect, and
  * `h` that the client's messages come over HTTP with headers.
  */
+#include "dialect/read.h"
 #include "vet/vet.h"
 
 #include <jansson.h>
@@ -41,10 +42,10 @@ static struct text_list verbs, targets;
 
 static void set_up(void)
 {
-    struct dialect_fault fault;
+    static struct json_faults faults;
+    struct json_reader reader = {.text = pack, .length = strlen(pack), .faults = &faults};
 
-    if (vet_scratch_create(&scratch) != OK ||
-        dialect_parse(pack, strlen(pack), &dialect, &fault) != OK ||
+    if (vet_scratch_create(&scratch) != OK || dialect_read(&reader, &dialect) != OK ||
         text_list_add(&verbs, "call", 4) != OK || text_list_add(&verbs, "start", 5) != OK ||
         text_list_add(&verbs, "ref", 3) != OK || text_list_add(&verbs, "note", 4) != OK ||
         text_list_add(&targets, "echo", 4) != OK || text_list_add(&targets, "s_*", 3) != OK)

@@ -102,7 +102,7 @@ static inline size_t fixture_read(const char *path, char *out, size_t size)
 /* Surface 0 is "studio", 1 is "tools"; only /bin/true may be a command. */
 static inline int fixture_load_config(struct broker_fixture *fixture)
 {
-    static struct config_faults faults;
+    static struct json_faults faults;
     char text[4096];
 
     snprintf(text, sizeof(text),

@@ -2,20 +2,30 @@
 #ifndef SIDELOCK_TESTS_PACKS_H
 #define SIDELOCK_TESTS_PACKS_H
 
-#include "dialect/dialect.h"
+#include "dialect/read.h"
 #include "dialect/shipped.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Reads a pack's text as the configuration does. */
+static inline enum error pack_read(const char *text, size_t length, struct dialect **out,
+                                   struct json_faults *faults)
+{
+    struct json_reader reader = {.text = text, .length = length, .faults = faults};
+
+    faults->count = 0;
+    return dialect_read(&reader, out);
+}
+
 static inline struct dialect *pack_load(const char *name)
 {
-    struct dialect_fault fault;
+    static struct json_faults faults;
     struct dialect *dialect = NULL;
     struct span text = dialect_shipped(name);
 
-    if (dialect_parse(text.data, text.length, &dialect, &fault) != OK) {
-        fprintf(stderr, "%s%s: %s\n", name, fault.pointer, fault.text);
+    if (pack_read(text.data, text.length, &dialect, &faults) != OK) {
+        fprintf(stderr, "%s%s: %s\n", name, faults.items[0].pointer, faults.items[0].text);
         abort();
     }
     return dialect;

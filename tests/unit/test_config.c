@@ -42,7 +42,7 @@ static char *read_file(const char *folder, const char *name, size_t *length)
 struct loaded {
     enum error error;
     struct config *config;
-    struct config_faults faults;
+    struct json_faults faults;
     /* Packs outlive the call only for the test's own use. */
     struct text_list names;
     struct config_pack packs[PACKS_MAX];
@@ -345,7 +345,7 @@ static void test_each_fault(void **state)
     (void)state;
     for (; next_faulty(&at, &faulty); count++) {
         struct loaded loaded = load(VECTORS, faulty.text, faulty.length);
-        const struct config_fault *fault = &loaded.faults.items[0];
+        const struct json_fault *fault = &loaded.faults.items[0];
 
         if (loaded.error != ERROR_INVALID)
             fail_msg("%s: loaded", faulty.name);
@@ -400,7 +400,7 @@ static void test_faults_are_bounded(void **state)
     snprintf(text + used, sizeof(text) - used, "}");
     loaded = load_text(text);
     assert_int_equal(loaded.error, ERROR_INVALID);
-    assert_int_equal(loaded.faults.count, CONFIG_FAULTS_MAX);
+    assert_int_equal(loaded.faults.count, JSON_FAULTS_MAX);
     for (size_t i = 0; i < loaded.faults.count; i++) {
         assert_null(strchr(loaded.faults.items[i].text, '\x1b'));
         assert_null(strchr(loaded.faults.items[i].pointer, '\x1b'));

@@ -3,7 +3,7 @@
  * same bounds, the same words, the same defaults; and what a typing mistake is
  * taken for.
  */
-#include "config/table.h"
+#include "config/reading.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,36 +61,36 @@ static json_int_t number(json_t *node, const char *name)
     return json_integer_value(value);
 }
 
-static void compare_bounds(const struct config_key *key, json_t *node)
+static void compare_bounds(const struct json_key *key, json_t *node)
 {
-    if (key->type == CONFIG_NUMBER) {
+    if (key->type == JSON_KEY_NUMBER) {
         assert_int_equal(number(node, "minimum"), key->minimum);
         assert_int_equal(number(node, "maximum"), key->maximum);
         assert_int_equal(number(node, "default"), key->preset);
-    } else if (key->type == CONFIG_LIST || key->type == CONFIG_TEXTS) {
+    } else if (key->type == JSON_KEY_LIST || key->type == JSON_KEY_TEXTS) {
         assert_int_equal(number(node, "maxItems"), key->maximum);
         if (key->minimum > 0)
             assert_int_equal(number(node, "minItems"), key->minimum);
-    } else if (key->type == CONFIG_MAP) {
+    } else if (key->type == JSON_KEY_MAP) {
         assert_int_equal(number(node, "maxProperties"), key->maximum);
-    } else if (key->type == CONFIG_TEXT && key->maximum > 0) {
+    } else if (key->type == JSON_KEY_TEXT && key->maximum > 0) {
         assert_int_equal(number(node, "maxLength"), key->maximum);
     }
 }
 
-static void compare_words(const struct config_key *key, json_t *node)
+static void compare_words(const struct json_key *key, json_t *node)
 {
     json_t *words = json_object_get(node, "enum");
     const char *preset = json_string_value(json_object_get(node, "default"));
     size_t count = 0;
 
-    for (; key->type == CONFIG_CHOICE && key->words[count].word != NULL; count++) {
+    for (; key->type == JSON_KEY_CHOICE && key->words[count].word != NULL; count++) {
         assert_string_equal(json_string_value(json_array_get(words, count)),
                             key->words[count].word);
         if (!key->required && key->words[count].value == key->preset)
             assert_string_equal(preset, key->words[count].word);
     }
-    if (key->type == CONFIG_CHOICE)
+    if (key->type == JSON_KEY_CHOICE)
         assert_int_equal(json_array_size(words), count);
 }
 
@@ -107,7 +107,7 @@ static bool schema_requires(json_t *node, const char *name)
     return false;
 }
 
-static unsigned compare(json_t *schema, json_t *node, const struct config_table *table)
+static unsigned compare(json_t *schema, json_t *node, const struct json_table *table)
 {
     json_t *properties = json_object_get(node, "properties");
     unsigned compared = 0;
@@ -117,7 +117,7 @@ static unsigned compare(json_t *schema, json_t *node, const struct config_table 
         fail_msg("%s: the schema has %zu keys, the loader %zu", table->what,
                  json_object_size(properties), table->count);
     for (size_t i = 0; i < table->count; i++, compared++) {
-        const struct config_key *key = &table->keys[i];
+        const struct json_key *key = &table->keys[i];
         json_t *property = json_object_get(properties, key->name);
 
         if (property == NULL)
@@ -143,21 +143,21 @@ static void test_schema_agrees(void **state)
     (void)state;
     if (schema == NULL)
         fail_msg("the schema: line %d: %s", error.line, error.text);
-    assert_true(compare(schema, schema, config_table_top()) > 50);
+    assert_true(compare(schema, schema, config_table()) > 50);
     json_decref(schema);
 }
 
 /* Keys as an operator would misspell them. */
 static void test_nearest(void **state)
 {
-    const struct config_table *top = config_table_top();
+    const struct json_table *top = config_table();
 
     (void)state;
-    assert_string_equal(config_table_nearest(top, "statedir"), "state_dir");
-    assert_string_equal(config_table_nearest(top, "worker"), "workers");
-    assert_string_equal(config_table_nearest(top, "surface"), "surfaces");
-    assert_null(config_table_nearest(top, "x"));
-    assert_null(config_table_nearest(top, "a_key_of_more_than_thirty-two_bytes"));
+    assert_string_equal(json_table_nearest(top, "statedir"), "state_dir");
+    assert_string_equal(json_table_nearest(top, "worker"), "workers");
+    assert_string_equal(json_table_nearest(top, "surface"), "surfaces");
+    assert_null(json_table_nearest(top, "x"));
+    assert_null(json_table_nearest(top, "a_key_of_more_than_thirty-two_bytes"));
 }
 
 int main(void)

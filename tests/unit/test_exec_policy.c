@@ -60,7 +60,7 @@ static enum error facts(void *context, const char *path, bool hash, struct exec_
 
 static struct config *load_rules(const char *executables)
 {
-    static struct config_faults faults;
+    static struct json_faults faults;
     struct config *config;
     char text[2048];
     int length = snprintf(text, sizeof(text),

@@ -31,7 +31,7 @@ static struct config *config;
 
 static int load(void **state)
 {
-    static struct config_faults faults;
+    static struct json_faults faults;
 
     (void)state;
     if (config_load(configuration, sizeof(configuration) - 1, NULL, 0, getuid(), &config,

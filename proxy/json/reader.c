@@ -1,4 +1,6 @@
-#include "config/reader.h"
+#include "json/reader.h"
+
+#include "base/text.h"
 
 #include "json/scan.h"
 
@@ -26,7 +28,7 @@ static void make_printable(char *text)
     }
 }
 
-static bool fault_known(const struct config_faults *faults, const struct config_fault *fault)
+static bool fault_known(const struct json_faults *faults, const struct json_fault *fault)
 {
     for (size_t i = 0; i < faults->count; i++) {
         if (strcmp(faults->items[i].pointer, fault->pointer) == 0 &&
@@ -36,18 +38,18 @@ static bool fault_known(const struct config_faults *faults, const struct config_
     return false;
 }
 
-static void note_fault(struct config_reader *reader, unsigned line, const char *format,
+static void note_fault(struct json_reader *reader, unsigned line, const char *format,
                        va_list arguments) PRINTF_LIKE(3, 0);
 
-static void note_fault(struct config_reader *reader, unsigned line, const char *format,
+static void note_fault(struct json_reader *reader, unsigned line, const char *format,
                        va_list arguments)
 {
-    struct config_fault fault = {.line = line};
+    struct json_fault fault = {.line = line};
     size_t used = 0;
 
     reader->faulty = true;
-    if (reader->pack != NULL)
-        used = (size_t)snprintf(fault.pointer, sizeof(fault.pointer) / 2, "%s#", reader->pack);
+    if (reader->name != NULL)
+        used = (size_t)snprintf(fault.pointer, sizeof(fault.pointer) / 2, "%s#", reader->name);
     if (used >= sizeof(fault.pointer) / 2)
         used = strlen(fault.pointer);
     snprintf(fault.pointer + used, sizeof(fault.pointer) - used, "%.*s",
@@ -55,14 +57,14 @@ static void note_fault(struct config_reader *reader, unsigned line, const char *
     vsnprintf(fault.text, sizeof(fault.text), format, arguments);
     make_printable(fault.pointer);
     make_printable(fault.text);
-    if (reader->faults->count < CONFIG_FAULTS_MAX && !fault_known(reader->faults, &fault))
+    if (reader->faults->count < JSON_FAULTS_MAX && !fault_known(reader->faults, &fault))
         reader->faults->items[reader->faults->count++] = fault;
 }
 
-static void fault_at_line(struct config_reader *reader, unsigned line, const char *format, ...)
+static void fault_at_line(struct json_reader *reader, unsigned line, const char *format, ...)
     PRINTF_LIKE(3, 4);
 
-static void fault_at_line(struct config_reader *reader, unsigned line, const char *format, ...)
+static void fault_at_line(struct json_reader *reader, unsigned line, const char *format, ...)
 {
     va_list arguments;
 
@@ -71,28 +73,70 @@ static void fault_at_line(struct config_reader *reader, unsigned line, const cha
     va_end(arguments);
 }
 
-void config_reader_fault(struct config_reader *reader, const char *format, ...)
+static void fault_here(struct json_reader *reader, const char *format, va_list arguments)
+    PRINTF_LIKE(2, 0);
+
+static void fault_here(struct json_reader *reader, const char *format, va_list arguments)
 {
     unsigned line = 0;
     size_t offset;
-    va_list arguments;
 
     if (json_scan_locate(reader->text, reader->length, reader->pointer, &offset))
         line = line_at(reader->text, offset);
-    va_start(arguments, format);
     note_fault(reader, line, format, arguments);
+}
+
+void json_reader_fault(struct json_reader *reader, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fault_here(reader, format, arguments);
     va_end(arguments);
 }
 
+void json_reader_fault_at(struct json_reader *reader, const char *below, const char *format, ...)
+{
+    size_t place = strlen(reader->pointer), room = sizeof(reader->pointer) - place;
+    va_list arguments;
+
+    if ((size_t)snprintf(reader->pointer + place, room, "/%s", below) >= room)
+        json_reader_leave(reader, place);
+    va_start(arguments, format);
+    fault_here(reader, format, arguments);
+    va_end(arguments);
+    json_reader_leave(reader, place);
+}
+
+/* Tables are read in their own order; people read files from the top. */
+void json_faults_sort(struct json_faults *faults)
+{
+    for (size_t i = 1; i < faults->count; i++) {
+        struct json_fault fault = faults->items[i];
+        size_t at = i;
+
+        for (; at > 0 && faults->items[at - 1].line > fault.line; at--)
+            faults->items[at] = faults->items[at - 1];
+        faults->items[at] = fault;
+    }
+}
+
+enum error json_reader_result(const struct json_reader *reader)
+{
+    if (reader->out_of_memory)
+        return ERROR_MEMORY;
+    return reader->faulty ? ERROR_INVALID : OK;
+}
+
 /* The line of a syntax error; a text that ends too soon is at fault on its last line. */
-static unsigned error_line(const struct config_reader *reader, int line)
+static unsigned error_line(const struct json_reader *reader, int line)
 {
     unsigned last = line_at(reader->text, reader->length > 0 ? reader->length - 1 : 0);
 
     return line < 1 || (unsigned)line > last ? last : (unsigned)line;
 }
 
-struct json_t *config_reader_parse(struct config_reader *reader)
+struct json_t *json_reader_parse(struct json_reader *reader)
 {
     const char *nul = memchr(reader->text, '\0', reader->length);
     json_error_t error;
@@ -114,7 +158,7 @@ struct json_t *config_reader_parse(struct config_reader *reader)
     return NULL;
 }
 
-size_t config_reader_enter(struct config_reader *reader, const char *key)
+size_t json_reader_enter(struct json_reader *reader, const char *key)
 {
     size_t place = strlen(reader->pointer), at = place;
 
@@ -134,20 +178,20 @@ size_t config_reader_enter(struct config_reader *reader, const char *key)
     return place;
 }
 
-size_t config_reader_enter_index(struct config_reader *reader, size_t index)
+size_t json_reader_enter_index(struct json_reader *reader, size_t index)
 {
     char key[24];
 
     snprintf(key, sizeof(key), "%zu", index);
-    return config_reader_enter(reader, key);
+    return json_reader_enter(reader, key);
 }
 
-void config_reader_leave(struct config_reader *reader, size_t place)
+void json_reader_leave(struct json_reader *reader, size_t place)
 {
     reader->pointer[place] = '\0';
 }
 
-void *config_reader_allocate(struct config_reader *reader, size_t count, size_t size)
+void *json_reader_allocate(struct json_reader *reader, size_t count, size_t size)
 {
     void *memory = calloc(count > 0 ? count : 1, size);
 
@@ -156,80 +200,53 @@ void *config_reader_allocate(struct config_reader *reader, size_t count, size_t 
     return memory;
 }
 
-char *config_reader_text(struct config_reader *reader, const struct json_t *value,
-                         config_check check, uint32_t maximum)
+char *json_reader_copy(struct json_reader *reader, const char *text)
 {
-    const char *text = json_string_value(value), *why;
-    char *copy;
+    char *copy = strdup(text);
 
-    if (text == NULL) {
-        config_reader_fault(reader, "This must be a string.");
-        return NULL;
-    }
-    if (strlen(text) > maximum) {
-        config_reader_fault(reader, "This is %zu bytes long; at most %u are permitted.",
-                            strlen(text), maximum);
-        return NULL;
-    }
-    why = check != NULL ? check(text) : NULL;
-    if (why != NULL) {
-        config_reader_fault(reader, "\"%.64s\" %s.", text, why);
-        return NULL;
-    }
-    copy = strdup(text);
     if (copy == NULL)
         reader->out_of_memory = true;
     return copy;
 }
 
-bool config_reader_number(struct config_reader *reader, const struct json_t *value,
-                          uint32_t minimum, uint32_t maximum, uint32_t *out)
+const char *json_check_word(const char *text)
+{
+    if (*text == '\0')
+        return "must not be empty";
+    return text_has_control(text) ? "must not hold control characters" : NULL;
+}
+
+char *json_reader_text(struct json_reader *reader, const struct json_t *value, json_check check,
+                       uint32_t maximum)
+{
+    const char *text = json_string_value(value), *why;
+
+    if (text == NULL) {
+        json_reader_fault(reader, "This must be a string.");
+        return NULL;
+    }
+    if (strlen(text) > maximum) {
+        json_reader_fault(reader, "This is %zu bytes long; at most %u are permitted.", strlen(text),
+                          maximum);
+        return NULL;
+    }
+    why = check != NULL ? check(text) : NULL;
+    if (why != NULL) {
+        json_reader_fault(reader, "\"%.64s\" %s.", text, why);
+        return NULL;
+    }
+    return json_reader_copy(reader, text);
+}
+
+bool json_reader_number(struct json_reader *reader, const struct json_t *value, uint32_t minimum,
+                        uint32_t maximum, uint32_t *out)
 {
     json_int_t number = json_integer_value(value);
 
     if (!json_is_integer(value) || number < (json_int_t)minimum || number > (json_int_t)maximum) {
-        config_reader_fault(reader, "This must be a whole number from %u to %u.", minimum, maximum);
+        json_reader_fault(reader, "This must be a whole number from %u to %u.", minimum, maximum);
         return false;
     }
     *out = (uint32_t)number;
     return true;
-}
-
-void config_reader_pattern(struct config_reader *reader, const struct json_t *value,
-                           struct config_pattern **out)
-{
-    const char *text = json_string_value(value);
-    char why[CONFIG_PATTERN_WHY_SIZE];
-
-    if (text == NULL) {
-        config_reader_fault(reader, "This must be a string: a regular expression.");
-        return;
-    }
-    switch (config_pattern_compile(text, out, why)) {
-    case OK:
-        break;
-    case ERROR_INVALID:
-        config_reader_fault(reader, "The regular expression \"%.64s\" %s.", text, why);
-        break;
-    default:
-        reader->out_of_memory = true;
-    }
-}
-
-void config_reader_uid(struct config_reader *reader, const char *name, struct json_t *value,
-                       void *into)
-{
-    const char *text = json_string_value(value);
-    uint32_t *uid = into;
-
-    (void)name;
-    if (text != NULL && strcmp(text, "self") == 0)
-        *uid = reader->self_uid;
-    else if (text != NULL)
-        config_reader_fault(reader,
-                            "\"%.64s\" must be \"self\" or a number: user names are not looked up "
-                            "(`id -u NAME` prints a user's number).",
-                            text);
-    else /* all ones is no user: chown(2) and others take it for "leave as it is" */
-        (void)config_reader_number(reader, value, 0, UINT32_MAX - 1, uid);
 }

@@ -1,0 +1,30 @@
+/*
+ * What the readers of a configuration know beside the document (the context of
+ * their json_reader), and the values that several of them read. Private to config/.
+ */
+#ifndef SIDELOCK_CONFIG_READING_H
+#define SIDELOCK_CONFIG_READING_H
+
+#include "config/check.h"
+#include "config/config.h"
+#include "json/table.h"
+
+struct config_reading {
+    const struct config_pack *packs;
+    size_t pack_count;
+    uint32_t self_uid;
+    const struct dialect *dialect; /* of the surface being read; NULL: none that is usable */
+};
+
+/* A json_read of a regular expression into a struct config_pattern *. */
+void config_read_pattern(struct json_reader *reader, const char *name, struct json_t *value,
+                         void *into);
+/* A json_read of "self" or a number into a uint32_t. */
+void config_read_uid(struct json_reader *reader, const char *name, struct json_t *value,
+                     void *into);
+
+/* The table of the whole configuration (config.c): for the test that compares it with the schema.
+ */
+const struct json_table *config_table(void);
+
+#endif

@@ -1,0 +1,83 @@
+/*
+ * How JSON objects that people wrote become structs: one table an object, one row a key, in the
+ * order in which keys are read. A key that no table has is a fault; so is a wrong type, a value out
+ * of bounds, a missing key. Reading goes on after a fault, so that all are found at once.
+ */
+#ifndef SIDELOCK_JSON_TABLE_H
+#define SIDELOCK_JSON_TABLE_H
+
+#include "json/reader.h"
+
+enum json_key_type {
+    JSON_KEY_IGNORED = 1, /* a string that only people and editors use */
+    JSON_KEY_ELSEWHERE,   /* anything: somebody else reads it */
+    JSON_KEY_TEXT,        /* char * */
+    JSON_KEY_FLAG,        /* bool */
+    JSON_KEY_NUMBER,      /* uint32_t */
+    JSON_KEY_CHOICE,      /* an enum, by word */
+    JSON_KEY_TEXTS,       /* struct text_list without duplicates */
+    JSON_KEY_OBJECT,      /* another table's object: a struct in place, or allocated if `size` */
+    JSON_KEY_LIST,        /* array -> allocated elements of `size`, each by `read` */
+    JSON_KEY_MAP,         /* object with free keys -> the same */
+    JSON_KEY_CUSTOM,      /* whatever `read` makes of it */
+};
+
+struct json_word {
+    const char *word; /* NULL ends a list */
+    unsigned value;
+};
+
+/* Reads one value into its place; `name` is the key in a map, else NULL. */
+typedef void (*json_read)(struct json_reader *reader, const char *name, struct json_t *value,
+                          void *into);
+
+struct json_table;
+
+struct json_key {
+    const char *name;
+    enum json_key_type type;
+    bool required;
+    size_t offset;                  /* of the value in the struct */
+    size_t count_offset;            /* LIST, MAP: of the size_t that counts the elements */
+    size_t set_offset;              /* of a bool that says the key was there; 0: none */
+    size_t size;                    /* of an element, or of an allocated OBJECT */
+    uint32_t minimum;               /* NUMBER: value; TEXTS, LIST, MAP: how many */
+    uint32_t maximum;               /* the same; TEXT: bytes, 0: JSON_TEXT_BYTES_MAX */
+    uint32_t preset;                /* NUMBER, CHOICE: when the key is absent */
+    const struct json_word *words;  /* CHOICE */
+    const char *hint;               /* CHOICE: a sentence that ends the fault; NULL: none */
+    json_check check;               /* TEXT, and each of TEXTS; NULL: anything */
+    json_read read;                 /* LIST, MAP, CUSTOM; NULL: `table` reads an element */
+    void (*clear)(void *value);     /* LIST, MAP, CUSTOM: frees what the table does not know */
+    const struct json_table *table; /* OBJECT; LIST, MAP, CUSTOM: of objects within */
+};
+
+#define JSON_TEXT_BYTES_MAX 1024
+
+struct json_table {
+    const char *what; /* "a surface": for sentences */
+    const struct json_key *keys;
+    size_t count;
+};
+
+#define JSON_TABLE(words, rows)                                                                    \
+    {                                                                                              \
+        (words), (rows), sizeof(rows) / sizeof((rows)[0])                                          \
+    }
+
+/* Reads an object into a zeroed struct; what could be read is there even after a fault. */
+void json_table_read(struct json_reader *reader, const struct json_table *table,
+                     struct json_t *value, void *into);
+/* Frees what reading left in the struct; the struct itself is the caller's. */
+void json_table_clear(const struct json_table *table, void *from);
+/* Reads one list or map on its own: the same as a row of a table. */
+void json_table_read_key(struct json_reader *reader, const struct json_key *key,
+                         struct json_t *value, void *into);
+
+/*
+ * The name of the table's key that `name` is most likely meant to be, or NULL
+ * if none is near.
+ */
+const char *json_table_nearest(const struct json_table *table, const char *name);
+
+#endif
