@@ -3,6 +3,7 @@
 #include "broker/run.h"
 #include "cli/cmd.h"
 #include "cli/handover.h"
+#include "config/load.h"
 #include "system/sandbox.h"
 #include "worker/worker.h"
 

@@ -13,7 +13,7 @@
 #ifndef SIDELOCK_CLI_CONFIG_FILE_H
 #define SIDELOCK_CLI_CONFIG_FILE_H
 
-#include "config/config.h"
+#include "config/load.h"
 
 /* The very bytes a configuration was loaded from, for a process that must load the same. */
 struct config_bundle {

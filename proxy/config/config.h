@@ -1,22 +1,18 @@
 /*
  * The configuration: loaded once, checked completely, immutable afterwards.
  * Shapes and defaults are the contract's (config/sidelock.schema.json); this is
- * their form in memory. No I/O: the caller brings the bytes of the file and of
- * every dialect pack it names by path.
+ * their form in memory. load.h reads it.
  */
 #ifndef SIDELOCK_CONFIG_CONFIG_H
 #define SIDELOCK_CONFIG_CONFIG_H
 
 #include "base/error.h"
 #include "base/text.h"
-#include "config/pattern.h"
 #include "dialect/dialect.h"
-#include "json/reader.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CONFIG_BYTES_MAX        ((size_t)1024 * 1024)
 #define CONFIG_SURFACES_MAX     64
 #define CONFIG_ROUTES_MAX       64
 #define CONFIG_LISTEN_MAX       8
@@ -43,6 +39,8 @@ enum inject_encoding {
     INJECT_BASE64_JSON, /* standard base64 of compact JSON; percent-encoded on the wire */
     INJECT_SHELL_WORDS, /* an array of strings, each in single quotes, for services that split */
 };
+
+struct config_pattern; /* pattern.h */
 
 struct query_pass {
     char *name;
@@ -193,23 +191,6 @@ struct config_pack {
     size_t length;
     const char *why; /* the sentence why it cannot be used; NULL: it can */
 };
-
-/*
- * Which packs a configuration names by path, so that the caller can fetch them.
- * ERROR_SYNTAX if the text is not JSON (config_load then says where).
- */
-enum error config_list_packs(const char *text, size_t length, struct text_list *out) MUST_CHECK;
-
-/*
- * Loads and checks a whole configuration. ERROR_INVALID with
- * every fault found in *faults, in order of their lines (those of a pack have the
- * pack's name before their pointer, and its line); only a faultless one is returned.
- * `self_uid` resolves "self".
- */
-enum error config_load(const char *text, size_t length, const struct config_pack *packs,
-                       size_t pack_count, uint32_t self_uid, struct config **out,
-                       struct json_faults *faults) MUST_CHECK;
-void config_destroy(struct config *config);
 
 /* The Host towards the service, as the route says, given the one that the client named. */
 const char *config_route_host(const struct route *route, const char *client_host);

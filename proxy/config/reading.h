@@ -7,6 +7,7 @@
 
 #include "config/check.h"
 #include "config/config.h"
+#include "config/pattern.h"
 #include "json/table.h"
 
 struct config_reading {
@@ -22,9 +23,5 @@ void config_read_pattern(struct json_reader *reader, const char *name, struct js
 /* A json_read of "self" or a number into a uint32_t. */
 void config_read_uid(struct json_reader *reader, const char *name, struct json_t *value,
                      void *into);
-
-/* The table of the whole configuration (config.c): for the test that compares it with the schema.
- */
-const struct json_table *config_table(void);
 
 #endif

@@ -1,4 +1,5 @@
 #include "policy/exec_policy.h"
+#include "config/pattern.h"
 
 #include <fnmatch.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* What of a query reaches a service: admission_query() and admission_query_bearer(). */
+#include "config/pattern.h"
 #include "policy/admission.h"
 #include "wire/url.h"
 

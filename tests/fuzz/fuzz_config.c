@@ -3,7 +3,8 @@
  * called "./fuzz": loading answers with a whole configuration or with faults
  * that can be shown, and keeps nothing.
  */
-#include "config/config.h"
+#include "config/load.h"
+#include "config/pattern.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -3,6 +3,7 @@
  * that pass, each once and only with a value that matches, then the record's
  * own value, and nothing else.
  */
+#include "config/pattern.h"
 #include "policy/admission.h"
 #include "policy/token.h"
 #include "wire/url.h"

@@ -8,6 +8,7 @@
 #define SIDELOCK_TESTS_BROKER_FIXTURE_H
 
 #include "broker/broker.h"
+#include "config/load.h"
 #include "temporary.h"
 
 #include <setjmp.h>

@@ -3,7 +3,8 @@
  * file of vectors/config/valid loads, and each configuration of faulty.txt has
  * exactly the fault that stands above it.
  */
-#include "config/config.h"
+#include "config/load.h"
+#include "config/pattern.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

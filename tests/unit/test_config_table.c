@@ -3,7 +3,7 @@
  * same bounds, the same words, the same defaults; and what a typing mistake is
  * taken for.
  */
-#include "config/reading.h"
+#include "config/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
  * Which commands a parameter record may name, with facts about files that this
  * test makes up: a file system is not needed to decide.
  */
+#include "config/load.h"
 #include "policy/exec_policy.h"
 
 #include <setjmp.h>

@@ -213,12 +213,7 @@ TEST(test_asks)
     struct dialect *dialect;
     struct message message;
 
-<<<<<<< HEAD
-    assert_int_equal(dialect_parse(pack, strlen(pack), &dialect, &fault), OK);
-=======
-    (void)state;
     assert_int_equal(pack_read(pack, strlen(pack), &dialect, &faults), OK);
->>>>>>> 9df961d (json: one reader of the objects that people write)
     vocabulary = dialect_vocabulary(dialect, NULL);
     assert_int_equal(read_ask(vocabulary, "{\"params\":{},\"method\":\"ask\"}", &message),
                      REASON_ALLOWED);

@@ -1,4 +1,5 @@
 /* query.c: of a client's query nothing reaches the service but what is named. */
+#include "config/pattern.h"
 #include "policy/admission.h"
 #include "unit.h"
 #include "wire/url.h"

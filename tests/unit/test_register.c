@@ -1,5 +1,6 @@
 /* register.c and register_render.c: from facts to cells to JSON and Markdown. */
 #include "broker/register.h"
+#include "config/load.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,223 @@
+#include "config/load.h"
+
+#include "config/listen.h"
+#include "config/surface.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONTROL_SOCKET_NAME   "/control.sock"
+#define ARGUMENT_PATTERNS_MAX 64
+
+/* ---- Executables: a path, or an object that says more ---- */
+
+static void pattern_clear(void *pattern)
+{
+    config_pattern_destroy(*(struct config_pattern **)pattern);
+}
+
+static const struct json_key executable_keys[] = {
+    {.name = "path",
+     .type = JSON_KEY_TEXT,
+     .required = true,
+     .offset = offsetof(struct executable_rule, path),
+     .check = config_check_path},
+    {.name = "sha256",
+     .type = JSON_KEY_TEXT,
+     .offset = offsetof(struct executable_rule, sha256),
+     .check = config_check_sha256},
+    {.name = "args",
+     .type = JSON_KEY_LIST,
+     .offset = offsetof(struct executable_rule, args),
+     .count_offset = offsetof(struct executable_rule, args_count),
+     .set_offset = offsetof(struct executable_rule, args_set),
+     .size = sizeof(struct config_pattern *),
+     .maximum = ARGUMENT_PATTERNS_MAX,
+     .read = config_read_pattern,
+     .clear = pattern_clear},
+};
+static const struct json_table executable_table = JSON_TABLE("an executable", executable_keys);
+
+static void read_executable(struct json_reader *reader, const char *name, json_t *value, void *into)
+{
+    struct executable_rule *rule = into;
+
+    (void)name;
+    if (json_is_string(value))
+        rule->path = json_reader_text(reader, value, config_check_path, JSON_TEXT_BYTES_MAX);
+    else if (json_is_object(value))
+        json_table_read(reader, &executable_table, value, rule);
+    else
+        json_reader_fault(reader, "This must be a path or an object with a \"path\".");
+}
+
+/* ---- The whole ---- */
+
+static const struct json_key operators_keys[] = {
+    {.name = "uids",
+     .type = JSON_KEY_LIST,
+     .required = true,
+     .offset = offsetof(struct config, operator_uids),
+     .count_offset = offsetof(struct config, operator_uid_count),
+     .size = sizeof(uint32_t),
+     .maximum = CONFIG_UIDS_MAX,
+     .read = config_read_uid},
+};
+static const struct json_table operators_table = JSON_TABLE("\"operators\"", operators_keys);
+
+static const struct json_key config_keys[] = {
+    {.name = "$schema", .type = JSON_KEY_IGNORED},
+    {.name = "state_dir",
+     .type = JSON_KEY_TEXT,
+     .required = true,
+     .offset = offsetof(struct config, state_dir),
+     .check = config_check_path},
+    {.name = "control_socket",
+     .type = JSON_KEY_TEXT,
+     .offset = offsetof(struct config, control_socket),
+     .check = config_check_socket},
+    {.name = "workers",
+     .type = JSON_KEY_NUMBER,
+     .offset = offsetof(struct config, workers),
+     .minimum = 1,
+     .maximum = CONFIG_WORKERS_MAX,
+     .preset = 1},
+    {.name = "operators", .type = JSON_KEY_OBJECT, .table = &operators_table},
+    {.name = "executables",
+     .type = JSON_KEY_LIST,
+     .offset = offsetof(struct config, executables),
+     .count_offset = offsetof(struct config, executable_count),
+     .size = sizeof(struct executable_rule),
+     .maximum = CONFIG_EXECUTABLES_MAX,
+     .read = read_executable,
+     .table = &executable_table},
+    {.name = "surfaces",
+     .type = JSON_KEY_MAP,
+     .required = true,
+     .offset = offsetof(struct config, surfaces),
+     .count_offset = offsetof(struct config, surface_count),
+     .size = sizeof(struct surface),
+     .minimum = 1,
+     .maximum = CONFIG_SURFACES_MAX,
+     .read = config_surface_read,
+     .clear = config_surface_clear,
+     .table = &config_surface_table},
+};
+static const struct json_table top_table = JSON_TABLE("the configuration", config_keys);
+
+const struct json_table *config_table(void)
+{
+    return &top_table;
+}
+
+/* The control socket lies in the state directory unless the configuration says otherwise. */
+static void default_control_socket(struct json_reader *reader, json_t *root, struct config *config)
+{
+    if (config->state_dir == NULL || json_object_get(root, "control_socket") != NULL)
+        return;
+    if (asprintf(&config->control_socket, "%s%s", config->state_dir, CONTROL_SOCKET_NAME) < 0) {
+        config->control_socket = NULL;
+        reader->out_of_memory = true;
+    } else if (config_check_socket(config->control_socket) != NULL) {
+        json_reader_fault_at(reader, "state_dir",
+                             "This is too long to hold the control socket; set \"control_socket\" "
+                             "to a path of at most 107 bytes.");
+    }
+}
+
+/* Clients must not be led to the socket that mints sessions. */
+static void check_upstreams(struct json_reader *reader, const struct config *config)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
+        size_t place = json_reader_enter(reader, "surfaces");
+
+        if (config->control_socket != NULL && surface->upstream_socket != NULL &&
+            strcmp(config->control_socket, surface->upstream_socket) == 0) {
+            json_reader_enter(reader, surface->name);
+            json_reader_fault_at(reader, "upstream/socket",
+                                 "\"%.64s\" is Sidelock's own control socket.",
+                                 surface->upstream_socket);
+        }
+        json_reader_leave(reader, place);
+    }
+}
+
+static void read_config(struct json_reader *reader, struct config *config)
+{
+    json_t *root;
+
+    if (reader->length > CONFIG_BYTES_MAX) {
+        json_reader_fault(reader, "The configuration is larger than 1 MiB.");
+        return;
+    }
+    root = json_reader_parse(reader);
+    if (root == NULL)
+        return;
+    json_table_read(reader, &top_table, root, config);
+    default_control_socket(reader, root, config);
+    config_listen_check_ports(reader, config);
+    check_upstreams(reader, config);
+    json_decref(root);
+}
+
+enum error config_load(const char *text, size_t length, const struct config_pack *packs,
+                       size_t pack_count, uint32_t self_uid, struct config **out,
+                       struct json_faults *faults)
+{
+    struct config_reading reading = {
+        .packs = packs, .pack_count = pack_count, .self_uid = self_uid};
+    struct json_reader reader = {
+        .text = text, .length = length, .faults = faults, .context = &reading};
+    struct config *config = calloc(1, sizeof(*config));
+    enum error error;
+
+    faults->count = 0;
+    if (config == NULL)
+        return ERROR_MEMORY;
+    read_config(&reader, config);
+    json_faults_sort(faults);
+    error = json_reader_result(&reader);
+    if (error == OK)
+        *out = config;
+    else
+        config_destroy(config);
+    return error;
+}
+
+enum error config_list_packs(const char *text, size_t length, struct text_list *out)
+{
+    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    struct text_list packs = {0};
+    enum error error = OK;
+    const char *name;
+    json_t *surface;
+
+    if (root == NULL)
+        return ERROR_SYNTAX;
+    json_object_foreach(json_object_get(root, "surfaces"), name, surface)
+    {
+        const char *pack = json_string_value(json_object_get(surface, "dialect"));
+
+        if (pack != NULL && strchr(pack, '/') != NULL && error == OK &&
+            !text_list_contains(&packs, span_of(pack)))
+            error = text_list_add(&packs, pack, strlen(pack));
+    }
+    json_decref(root);
+    if (error != OK) {
+        text_list_clear(&packs);
+        return error;
+    }
+    *out = packs;
+    return OK;
+}
+
+void config_destroy(struct config *config)
+{
+    if (config != NULL)
+        json_table_clear(&top_table, config);
+    free(config);
+}

@@ -1,0 +1,33 @@
+/*
+ * Reads a configuration. No I/O: the caller brings the bytes of the file and of
+ * every dialect pack it names by path.
+ */
+#ifndef SIDELOCK_CONFIG_LOAD_H
+#define SIDELOCK_CONFIG_LOAD_H
+
+#include "config/config.h"
+#include "json/table.h"
+
+#define CONFIG_BYTES_MAX ((size_t)1024 * 1024)
+
+/*
+ * Which packs a configuration names by path, so that the caller can fetch them.
+ * ERROR_SYNTAX if the text is not JSON (config_load then says where).
+ */
+enum error config_list_packs(const char *text, size_t length, struct text_list *out) MUST_CHECK;
+
+/*
+ * Loads and checks a whole configuration. ERROR_INVALID with
+ * every fault found in *faults, in order of their lines (those of a pack have the
+ * pack's name before their pointer, and its line); only a faultless one is returned.
+ * `self_uid` resolves "self".
+ */
+enum error config_load(const char *text, size_t length, const struct config_pack *packs,
+                       size_t pack_count, uint32_t self_uid, struct config **out,
+                       struct json_faults *faults) MUST_CHECK;
+void config_destroy(struct config *config);
+
+/* The table of the whole configuration: for the test that compares it with the JSON schema. */
+const struct json_table *config_table(void);
+
+#endif
