@@ -8,9 +8,10 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { AutogenStudio } from '../services/autogen_studio.mjs';
 import { encodeFrame } from '../services/frames.mjs';
-import { Client, hangUp } from './lib/client.mjs';
+import { Client } from './lib/client.mjs';
 import { Gate, SANITIZED, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { Raw, denied, hangUp as hangUpRaw, requestText } from './lib/raw.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { Raw, denied, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
 const QUERIES = 10_000;
@@ -81,7 +82,6 @@ after(async () => {
 
 afterEach(() => {
   hangUp();
-  hangUpRaw();
 });
 
 function attack() {

@@ -6,10 +6,11 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 
 import { AutogenStudio } from '../services/autogen_studio.mjs';
-import { Client, hangUp as hangUpClients } from './lib/client.mjs';
+import { Client } from './lib/client.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { ask, hangUp, keepAlive } from './lib/http.mjs';
-import { denied, hangUp as hangUpRaw, request } from './lib/raw.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { ask, keepAlive } from './lib/http.mjs';
+import { denied, request } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
 const CONNECT = '/api/mcp/ws/connect';
@@ -53,8 +54,6 @@ after(() => stopAll(gate, ...Object.values(studios)));
 
 afterEach(() => {
   hangUp();
-  hangUpClients();
-  hangUpRaw();
   for (const studio of Object.values(studios)) {
     studio.forget();
     studio.launched.length = 0;

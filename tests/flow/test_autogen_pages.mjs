@@ -8,8 +8,9 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { AutogenStudio } from '../services/autogen_studio.mjs';
 import { launch } from './lib/browser.mjs';
-import { Client, hangUp } from './lib/client.mjs';
+import { Client } from './lib/client.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { hangUp } from './lib/hang_up.mjs';
 import { ask } from './lib/http.mjs';
 import { authority, openUrl } from './lib/login.mjs';
 

@@ -2,13 +2,13 @@
 // real servers behind a WebSocket route.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 
 import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 
+import { freePort } from '../services/listening.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, SIDELOCK, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { module, serviceFile, startService } from './lib/programs.mjs';
@@ -41,15 +41,6 @@ function startSupergateway() {
     { path: socketPath },
     { env: { LISTEN_SOCKET: socketPath } },
   );
-}
-
-// A port that nobody has, for a gate that comes back to it.
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 before(async () => {

@@ -2,7 +2,6 @@
 // real servers.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 
@@ -10,6 +9,7 @@ import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { ElicitRequestSchema } from '@modelcontextprotocol/sdk/types.js';
 
+import { freePort } from '../services/listening.mjs';
 import { Gate, SIDELOCK, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { startEverything, startMcpV2 } from './lib/programs.mjs';
 import { Connected } from './lib/stdio.mjs';
@@ -23,14 +23,6 @@ const dualPath = path.join(dir, 'dual.sock');
 let everything;
 let dual;
 let gate;
-
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 before(async () => {
   everything = await startEverything(everythingPath, 'streamableHttp');

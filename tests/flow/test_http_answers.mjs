@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
 import { RANGE_BODY } from '../services/http_service.mjs';
-import { ask, finish, hangUp, keepAlive, start } from './lib/http.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { ask, finish, keepAlive, start } from './lib/http.mjs';
 import { gate, get, service, tokens } from './lib/http_surfaces.mjs';
 import { Raw, request, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';

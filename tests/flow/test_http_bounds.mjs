@@ -3,12 +3,13 @@
 // what a revoked session has open.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 
 import { HttpService } from '../services/http_service.mjs';
-import { Gate, SANITIZED, residentBytes, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { EventStream, ask, finish, hangUp, start } from './lib/http.mjs';
+import { Gate, SANITIZED, residentBytes, scratchDir, surface } from './lib/gate.mjs';
+import { EventStream, ask, finish, start } from './lib/http.mjs';
 import { Raw, requestText } from './lib/raw.mjs';
+import { sameWorkers } from './lib/same_workers.mjs';
 import { settled, until } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
@@ -40,15 +41,7 @@ before(async () => {
   [worker] = gate.workers();
 });
 
-after(async () => {
-  await stopAll(gate, service);
-});
-
-afterEach(() => {
-  hangUp();
-  assert.deepEqual(gate.workers(), [worker], 'no worker died');
-  service.forget();
-});
+sameWorkers(() => gate, service);
 
 // Counts the bytes of an answer as fast as they come, and watches the worker.
 async function drain(response, peak) {

@@ -2,13 +2,14 @@
 // that read late, and from services that say more than they announced.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 
 import { HttpService } from '../services/http_service.mjs';
-import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { hangUp as hangUpHttp, keepAlive } from './lib/http.mjs';
+import { Gate, scratchDir, surface } from './lib/gate.mjs';
+import { keepAlive } from './lib/http.mjs';
 import { call, post } from './lib/mcp_http.mjs';
-import { Raw, hangUp, requestText } from './lib/raw.mjs';
+import { Raw, requestText } from './lib/raw.mjs';
+import { sameWorkers } from './lib/same_workers.mjs';
 import { until } from './lib/wait.mjs';
 
 const READ_BYTES = 64 * 1024; // what the gate reads of a service at once
@@ -19,7 +20,6 @@ const dir = scratchDir();
 const service = new HttpService(path.join(dir, 'http.sock'));
 let gate;
 let token;
-let workers;
 
 before(async () => {
   await service.start();
@@ -34,19 +34,9 @@ before(async () => {
     },
   });
   ({ token } = await gate.session('mcp'));
-  workers = gate.workers();
 });
 
-after(async () => {
-  await stopAll(gate, service);
-});
-
-afterEach(() => {
-  hangUp();
-  hangUpHttp();
-  assert.deepEqual(gate.workers(), workers, 'no worker died');
-  service.forget();
-});
+sameWorkers(() => gate, service);
 
 const echo = (id) => call(id, 'tools/call', { name: 'echo' });
 

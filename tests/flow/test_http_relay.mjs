@@ -165,6 +165,15 @@ describe('what the service is sent', () => {
   });
 });
 
+// A POST to the surface with limits, written as it stands here.
+async function sendToSink(framing, body) {
+  const raw = await Raw.connect(gate.port('limited'));
+  const host = `localhost:${gate.port('limited')}`;
+  const request = { method: 'POST', path: '/sink', host, token: tokens.limited, upgrade: false };
+  raw.send(requestText({ ...request, headers: [framing], body }));
+  return raw;
+}
+
 describe('bodies', () => {
   it('with a length and in chunks', async () => {
     const body = randomBytes(200_000);
@@ -209,18 +218,8 @@ describe('bodies', () => {
     const exact = { token: tokens.limited, method: 'POST', body: body.subarray(1) };
     assert.equal((await ask(gate, 'limited', '/sink', exact)).json.bodyBytes, MAX_BODY_BYTES);
     const mark = gate.mark();
-    const raw = await Raw.connect(gate.port('limited'));
-    raw.send(
-      requestText({
-        method: 'POST',
-        path: '/sink',
-        host: `localhost:${gate.port('limited')}`,
-        token: tokens.limited,
-        upgrade: false,
-        headers: [['Transfer-Encoding', 'chunked']],
-        body: `10001\r\n${'x'.repeat(0x10001)}\r\n0\r\n\r\n`,
-      }),
-    );
+    const chunks = `10001\r\n${'x'.repeat(0x10001)}\r\n0\r\n\r\n`;
+    const raw = await sendToSink(['Transfer-Encoding', 'chunked'], chunks);
     assert.equal((await raw.response()).status, 413);
     await raw.gone();
     await gate.audited(mark, { reason: 'body_too_large' });
@@ -229,18 +228,7 @@ describe('bodies', () => {
 
   it('that stop coming are cut', async () => {
     const mark = gate.mark();
-    const raw = await Raw.connect(gate.port('limited'));
-    raw.send(
-      requestText({
-        method: 'POST',
-        path: '/sink',
-        host: `localhost:${gate.port('limited')}`,
-        token: tokens.limited,
-        upgrade: false,
-        headers: [['Content-Length', '1000']],
-        body: 'half of it',
-      }),
-    );
+    const raw = await sendToSink(['Content-Length', '1000'], 'half of it');
     await raw.gone();
     await gate.audited(mark, { surface: 'limited', reason: /timeout/ });
     await until(() => service.last?.aborted, 'the service to be told');

@@ -2,14 +2,15 @@
 // clients that pipeline and services that answer early, late or too much.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { before, describe, it } from 'node:test';
 
 import { acceptKey } from '../services/frames.mjs';
 import { HttpService } from '../services/http_service.mjs';
-import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { EventStream, ask, hangUp as hangUpHttp, keepAlive } from './lib/http.mjs';
+import { Gate, scratchDir, surface } from './lib/gate.mjs';
+import { EventStream, ask, keepAlive } from './lib/http.mjs';
 import { call } from './lib/mcp_http.mjs';
-import { Raw, hangUp, requestText } from './lib/raw.mjs';
+import { Raw, requestText } from './lib/raw.mjs';
+import { sameWorkers } from './lib/same_workers.mjs';
 import { pause, settled, until } from './lib/wait.mjs';
 
 const READ_BYTES = 64 * 1024; // what the gate reads of a service at once
@@ -17,7 +18,6 @@ const READ_BYTES = 64 * 1024; // what the gate reads of a service at once
 const dir = scratchDir();
 const service = new HttpService(path.join(dir, 'http.sock'));
 let gate;
-let workers;
 const tokens = {};
 
 const routes = [{ path: '/{any...}', kind: 'http', methods: ['GET', 'POST', 'PUT'] }];
@@ -50,21 +50,9 @@ before(async () => {
   for (const name of Object.keys(gate.config.surfaces)) {
     tokens[name] = (await gate.session(name)).token;
   }
-  workers = gate.workers();
 });
 
-after(async () => {
-  await stopAll(gate, service);
-});
-
-afterEach(() => {
-  hangUp();
-  hangUpHttp();
-  assert.deepEqual(gate.workers(), workers, 'no worker died');
-  service.release();
-  service.hold();
-  service.forget();
-});
+sameWorkers(() => gate, service);
 
 // A connection to a surface, and the text of a request to it.
 async function connect(name) {

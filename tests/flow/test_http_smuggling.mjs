@@ -10,7 +10,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { RawHttpService } from '../services/raw_http_service.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { Raw, assertProblem, hangUp, requestText } from './lib/raw.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { Raw, assertProblem, requestText } from './lib/raw.mjs';
 import { vectorText, vectors } from './lib/vectors.mjs';
 import { until } from './lib/wait.mjs';
 

@@ -12,7 +12,8 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 
 import { Pipe } from '../services/pipe.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { EventStream, ask, hangUp } from './lib/http.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { EventStream, ask } from './lib/http.mjs';
 import { NODE, module, startService } from './lib/programs.mjs';
 import { until, within } from './lib/wait.mjs';
 

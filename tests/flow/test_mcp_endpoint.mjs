@@ -5,7 +5,8 @@ import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { EventStream, ask, hangUp } from './lib/http.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { EventStream, ask } from './lib/http.mjs';
 import { initialize } from './lib/mcp_http.mjs';
 import { startEverything, startMcpV2 } from './lib/programs.mjs';
 

@@ -5,7 +5,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 
 import { HttpService } from '../services/http_service.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { EventStream, ask, hangUp } from './lib/http.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { EventStream, ask } from './lib/http.mjs';
 import { MODERN, REFUSED, call, initialize, modern, post } from './lib/mcp_http.mjs';
 import { startMcpV2 } from './lib/programs.mjs';
 

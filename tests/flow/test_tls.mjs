@@ -10,8 +10,9 @@ import tls from 'node:tls';
 
 import { OPCODE } from '../services/frames.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
-import { Client, Refused, hangUp } from './lib/client.mjs';
+import { Client, Refused } from './lib/client.mjs';
 import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
+import { hangUp } from './lib/hang_up.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const KIB = 1024;

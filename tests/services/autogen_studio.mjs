@@ -11,11 +11,10 @@
 // It records every request, every server_params it would launch, every team_config it would run
 // and every component that it was asked to make.
 // Run on its own: node autogen_studio.mjs SOCKET old|new
-import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 
-import { decodeServerParams, queryValue } from './control_plane.mjs';
+import { decodeServerParams, launch, queryValue } from './control_plane.mjs';
 import { UI } from './autogen_studio_ui.mjs';
 import { WebSocketService } from './websocket_service.mjs';
 
@@ -52,13 +51,7 @@ export class AutogenStudio extends WebSocketService {
 
   #spawn(params) {
     if (params.type !== 'StdioServerParams') return;
-    const child = spawn(params.command, params.args ?? [], { stdio: 'ignore' });
-    this.exits.push(
-      new Promise((resolve) => {
-        child.on('error', resolve);
-        child.on('exit', resolve);
-      }),
-    );
+    this.exits.push(launch(params));
   }
 
   #request(peer, request) {

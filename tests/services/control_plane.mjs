@@ -17,6 +17,15 @@ export function queryValue(target, name) {
   return new URLSearchParams(query).get(name);
 }
 
+// Starts the program that somebody has sent; a promise of its end.
+export function launch(params) {
+  const child = spawn(params.command, params.args ?? [], { stdio: 'ignore' });
+  return new Promise((resolve) => {
+    child.on('error', resolve);
+    child.on('exit', resolve);
+  });
+}
+
 export function decodeServerParams(text) {
   return JSON.parse(Buffer.from(text.replaceAll(' ', '+'), 'base64').toString());
 }
@@ -40,13 +49,7 @@ export class ControlPlane extends WebSocketService {
     const params = decodeServerParams(text);
     peer.serverParams = params;
     this.spawned.push({ command: params.command, args: params.args ?? [] });
-    const child = spawn(params.command, params.args ?? [], { stdio: 'ignore' });
-    this.exits.push(
-      new Promise((resolve) => {
-        child.on('error', resolve);
-        child.on('exit', resolve);
-      }),
-    );
+    this.exits.push(launch(params));
   }
 
   #answer(peer, data) {

@@ -11,6 +11,7 @@ import { EventEmitter } from 'node:events';
 import net from 'node:net';
 import { pathToFileURL } from 'node:url';
 
+import { close, listen } from './listening.mjs';
 import { parseHead } from './websocket_service.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
@@ -372,18 +373,13 @@ export class HttpService extends EventEmitter {
 
   async start() {
     this.server = net.createServer((socket) => this.#accept(socket));
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(this.socketPath, 4096, resolve);
-    });
+    await listen(this.server, this.socketPath, 4096);
     return this;
   }
 
   async stop() {
     if (!this.server) return;
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.open) socket.destroy();
-    await closed;
+    await close(this.server, this.open);
     this.server = undefined;
   }
 }

@@ -2,6 +2,8 @@
 // For tools that know only ports or services that know only ports.
 import net from 'node:net';
 
+import { close, listen } from './listening.mjs';
+
 export class Pipe {
   // Each an argument of net.listen and net.connect: {path} or {host, port}.
   constructor(from, to) {
@@ -26,10 +28,7 @@ export class Pipe {
         socket.pipe(other);
       }
     });
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(this.from, resolve);
-    });
+    await listen(this.server, this.from);
     return this;
   }
 
@@ -39,9 +38,7 @@ export class Pipe {
 
   async stop() {
     if (!this.server) return;
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const socket of this.sockets) socket.destroy();
-    await closed;
+    await close(this.server, this.sockets);
     this.server = undefined;
   }
 }

@@ -4,6 +4,8 @@
 // them, with the body that its head announces; the tests compare the bytes.
 import net from 'node:net';
 
+import { close, listen } from './listening.mjs';
+
 const HEAD_END = '\r\n\r\n';
 
 export const PLAIN_ANSWER = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
@@ -79,18 +81,13 @@ export class RawHttpService {
 
   async start() {
     this.server = net.createServer((socket) => this.#accept(socket));
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(this.socketPath, resolve);
-    });
+    await listen(this.server, this.socketPath);
     return this;
   }
 
   async stop() {
     if (!this.server) return;
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    this.reset();
-    await closed;
+    await close(this.server, this.open);
     this.server = undefined;
   }
 }

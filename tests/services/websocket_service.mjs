@@ -14,6 +14,7 @@ import net from 'node:net';
 import { pathToFileURL } from 'node:url';
 
 import { FrameParser, OPCODE, acceptKey, closePayload, encodeFrame } from './frames.mjs';
+import { close, listen } from './listening.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
@@ -209,18 +210,13 @@ export class WebSocketService extends EventEmitter {
       this.handlers.connect?.(peer);
       this.emit('peer', peer);
     });
-    await new Promise((resolve, reject) => {
-      this.server.once('error', reject);
-      this.server.listen(this.socketPath, resolve);
-    });
+    await listen(this.server, this.socketPath);
     return this;
   }
 
   async stop() {
     if (!this.server) return;
-    const closed = new Promise((resolve) => this.server.close(resolve));
-    for (const peer of this.open) peer.socket.destroy();
-    await closed;
+    await close(this.server, [...this.open].map((peer) => peer.socket));
     this.server = undefined;
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 
 import WebSocket from 'ws';
 
+import { open } from './hang_up.mjs';
 import { until, within } from './wait.mjs';
 
 // The upgrade was answered with something other than 101.
@@ -14,13 +15,6 @@ export class Refused extends Error {
     this.body = body;
     this.reason = /^\{/.test(body) ? JSON.parse(body).reason : undefined;
   }
-}
-
-// Every client of a test, so that one that failed leaves none behind.
-const connected = new Set();
-
-export function hangUp() {
-  for (const client of connected) client.terminate();
 }
 
 export class Client {
@@ -50,12 +44,12 @@ export class Client {
     this.pings = [];
     this.pongs = [];
     this.closed = undefined; // {code, reason}
-    connected.add(this);
+    open.set(this, () => this.terminate());
     socket.on('message', (data, binary) => this.messages.push(binary ? data : data.toString()));
     socket.on('ping', (data) => this.pings.push(data.toString('latin1')));
     socket.on('pong', (data) => this.pongs.push(data.toString('latin1')));
     socket.on('close', (code, reason) => {
-      connected.delete(this);
+      open.delete(this);
       this.closed = { code, reason: reason.toString() };
     });
     this.opened = new Promise((resolve, reject) => {

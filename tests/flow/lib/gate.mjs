@@ -133,6 +133,7 @@ export class Gate {
     }
     assert.equal(this.ready.ready, true);
     assert.equal(this.ready.pid, child.pid);
+    this.firstWorkers = this.workers();
     return this;
   }
 

@@ -1,19 +1,13 @@
 // A well-behaved HTTP client (node:http) with whole answers or streams of them.
 import http from 'node:http';
 
+import { open } from './hang_up.mjs';
 import { until, within } from './wait.mjs';
-
-// Every request and connection of a test, so that one that failed leaves none behind.
-const open = new Set();
-
-export function hangUp() {
-  for (const one of open) one.destroy();
-}
 
 // One connection, kept alive: requests given this agent follow each other on it.
 export function keepAlive() {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
-  open.add(agent);
+  open.set(agent, () => agent.destroy());
   return agent;
 }
 
@@ -35,7 +29,7 @@ export async function start(gate, surface, path, options = {}) {
       ...headers,
     },
   });
-  open.add(request);
+  open.set(request, () => request.destroy());
   request.on('close', () => open.delete(request));
   const hints = [];
   request.on('information', ({ statusCode, headers: rows }) => hints.push({ statusCode, rows }));

@@ -3,11 +3,12 @@
 // worker is still there.
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { after, afterEach, before } from 'node:test';
+import { before } from 'node:test';
 
 import { HttpService } from '../../services/http_service.mjs';
-import { Gate, scratchDir, stopAll, surface } from './gate.mjs';
-import { ask, hangUp } from './http.mjs';
+import { Gate, scratchDir, surface } from './gate.mjs';
+import { ask } from './http.mjs';
+import { sameWorkers } from './same_workers.mjs';
 
 const ANY = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
 export const MAX_BODY_BYTES = 64 * 1024;
@@ -15,7 +16,6 @@ export const MAX_BODY_BYTES = 64 * 1024;
 const dir = scratchDir();
 export const service = new HttpService(path.join(dir, 'http.sock'));
 export let gate;
-let workers;
 export const tokens = {};
 
 function http(routes, more = {}) {
@@ -60,20 +60,9 @@ before(async () => {
   for (const name of Object.keys(gate.config.surfaces)) {
     tokens[name] = (await gate.session(name)).token;
   }
-  workers = gate.workers();
 });
 
-after(async () => {
-  await stopAll(gate, service);
-});
-
-afterEach(() => {
-  hangUp();
-  assert.deepEqual(gate.workers(), workers, 'no worker died');
-  service.release();
-  service.hold();
-  service.forget();
-});
+sameWorkers(() => gate, service);
 
 export const get = (where, options = {}) => ask(gate, 'any', where, { token: tokens.any, ...options });
 

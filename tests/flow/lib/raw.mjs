@@ -6,14 +6,8 @@ import net from 'node:net';
 
 import { FrameParser, OPCODE, acceptKey, closePayload, encodeFrame } from '../../services/frames.mjs';
 import { parseHead } from '../../services/websocket_service.mjs';
+import { open as connections } from './hang_up.mjs';
 import { until, within } from './wait.mjs';
-
-// Every connection of a test, so that one that failed leaves none behind.
-const connected = new Set();
-
-export function hangUp() {
-  for (const raw of connected) raw.destroy();
-}
 
 export class Raw {
   #bytes = Buffer.alloc(0);
@@ -35,7 +29,7 @@ export class Raw {
   constructor(socket, paused) {
     this.socket = socket;
     socket.unref(); // a failed test must not keep the program from ending
-    connected.add(this);
+    connections.set(this, () => this.destroy());
     this.ended = false; // the other side will send nothing more
     this.frames = [];
     socket.on('error', (error) => {
@@ -45,7 +39,7 @@ export class Raw {
     socket.on('end', () => (this.ended = true));
     socket.on('close', () => {
       this.ended = true;
-      connected.delete(this);
+      connections.delete(this);
     });
     if (!paused) this.read();
   }
