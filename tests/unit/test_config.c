@@ -5,12 +5,10 @@
  */
 #include "config/load.h"
 #include "config/pattern.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,19 +121,17 @@ static unsigned load_folder(const char *folder)
     return count;
 }
 
-static void test_examples_load(void **state)
+TEST(test_examples_load)
 {
-    (void)state;
     assert_true(load_folder(SOURCE_DIR "/config") >= 4);
     assert_true(load_folder(VECTORS "/valid") >= 2);
 }
 
-static void test_defaults(void **state)
+TEST(test_defaults)
 {
     struct config *config = load_good(VECTORS "/valid", "least.json");
     const struct surface *tools = config_surface(config, "tools");
 
-    (void)state;
     assert_string_equal(config->control_socket, "/var/lib/sidelock/control.sock");
     assert_int_equal(config->workers, 1);
     assert_int_equal(config->operator_uid_count, 0);
@@ -222,12 +218,11 @@ static void check_everything_routes(const struct surface *chat)
     assert_string_equal(last->prepare->then, "/new/{answer}");
 }
 
-static void test_everything(void **state)
+TEST(test_everything)
 {
     struct config *config = load_good(VECTORS "/valid", "everything.json");
     const struct surface *chat = config_surface(config, "chat.1_a-B");
 
-    (void)state;
     assert_non_null(chat);
     assert_string_equal(config->control_socket, "/srv/control.sock");
     assert_int_equal(config->operator_uid_count, 3);
@@ -258,26 +253,24 @@ static void test_everything(void **state)
 }
 
 /* A preset that is more than what the surface wrote beside it gives way. */
-static void test_preset_gives_way(void **state)
+TEST(test_preset_gives_way)
 {
     struct loaded loaded =
         load_text("{\"state_dir\":\"/s\",\"surfaces\":{\"a\":{\"listen\":[\"localhost:1\"],"
                   "\"upstream\":{\"socket\":\"/"
                   "u\"},\"dialect\":\"mcp\",\"limits\":{\"max_connections\":7}}}}");
 
-    (void)state;
     assert_int_equal(loaded.error, OK);
     assert_int_equal(loaded.config->surfaces[0].limits.max_connections_per_caller, 7);
     config_destroy(loaded.config);
 }
 
-static void test_packs_are_listed_once(void **state)
+TEST(test_packs_are_listed_once)
 {
     size_t length;
     char *text = read_file(VECTORS "/valid", "everything.json", &length);
     struct text_list names = {0};
 
-    (void)state;
     assert_int_equal(config_list_packs(text, length, &names), OK);
     assert_int_equal(names.count, 1); /* the shipped one need not be fetched */
     assert_string_equal(names.items[0], "../packs/two.json");
@@ -336,14 +329,13 @@ static bool next_faulty(char **at, struct faulty *out)
     return true;
 }
 
-static void test_each_fault(void **state)
+TEST(test_each_fault)
 {
     size_t length;
     char *text = read_file(VECTORS, "faulty.txt", &length), *at = text;
     struct faulty faulty;
     unsigned count = 0;
 
-    (void)state;
     for (; next_faulty(&at, &faulty); count++) {
         struct loaded loaded = load(VECTORS, faulty.text, faulty.length);
         const struct json_fault *fault = &loaded.faults.items[0];
@@ -363,7 +355,7 @@ static void test_each_fault(void **state)
     free(text);
 }
 
-static void test_all_faults_at_once(void **state)
+TEST(test_all_faults_at_once)
 {
     struct loaded loaded = load_text("{\n"
                                      "  \"surfaces\": {\n"
@@ -379,7 +371,6 @@ static void test_all_faults_at_once(void **state)
                                            "/surfaces/a/colour", "/workers"};
     static const unsigned lines[] = {1, 3, 4, 5, 9};
 
-    (void)state;
     assert_int_equal(loaded.error, ERROR_INVALID);
     assert_int_equal(loaded.faults.count, 5);
     for (size_t i = 0; i < 5; i++) {
@@ -389,13 +380,12 @@ static void test_all_faults_at_once(void **state)
 }
 
 /* More faults than there is room for are still faults; what they quote cannot reach a terminal. */
-static void test_faults_are_bounded(void **state)
+TEST(test_faults_are_bounded)
 {
     static char text[16384];
     size_t used = (size_t)snprintf(text, sizeof(text), "{\"state_dir\": \"/s\"");
     struct loaded loaded;
 
-    (void)state;
     for (unsigned i = 0; i < 100; i++)
         used += (size_t)snprintf(text + used, sizeof(text) - used, ", \"\\u001b[%u\": 1", i);
     snprintf(text + used, sizeof(text) - used, "}");
@@ -408,13 +398,12 @@ static void test_faults_are_bounded(void **state)
     }
 }
 
-static void test_bytes_that_are_not_text(void **state)
+TEST(test_bytes_that_are_not_text)
 {
     static const char nul[] = "{\"workers\": 1\0}";
     char *large = malloc(CONFIG_BYTES_MAX + 1);
     struct loaded loaded = load(VECTORS, nul, sizeof(nul) - 1);
 
-    (void)state;
     assert_int_equal(loaded.error, ERROR_INVALID);
     assert_non_null(strstr(loaded.faults.items[0].text, "NUL"));
     assert_non_null(large);
@@ -425,7 +414,7 @@ static void test_bytes_that_are_not_text(void **state)
     free(large);
 }
 
-static void test_pack_that_is_not_json(void **state)
+TEST(test_pack_that_is_not_json)
 {
     struct loaded loaded =
         load_text("{\"state_dir\":\"/s\",\"surfaces\":{\"a\":{\"listen\":[\"localhost:1\"],"
@@ -433,27 +422,8 @@ static void test_pack_that_is_not_json(void **state)
                   "\"b\":{\"listen\":[\"localhost:2\"],"
                   "\"upstream\":{\"socket\":\"/u\"},\"dialect\":\"packs/not-json.json\"}}}");
 
-    (void)state;
     assert_int_equal(loaded.error, ERROR_INVALID);
     assert_int_equal(loaded.faults.count, 1); /* named once, though two surfaces use it */
     assert_string_equal(loaded.faults.items[0].pointer, "packs/not-json.json#");
     assert_int_equal(loaded.faults.items[0].line, 3);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_examples_load),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_everything),
-        cmocka_unit_test(test_preset_gives_way),
-        cmocka_unit_test(test_packs_are_listed_once),
-        cmocka_unit_test(test_each_fault),
-        cmocka_unit_test(test_all_faults_at_once),
-        cmocka_unit_test(test_faults_are_bounded),
-        cmocka_unit_test(test_bytes_that_are_not_text),
-        cmocka_unit_test(test_pack_that_is_not_json),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

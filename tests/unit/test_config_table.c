@@ -5,11 +5,10 @@
  */
 #include "config/load.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -134,13 +133,12 @@ static unsigned compare(json_t *schema, json_t *node, const struct json_table *t
     return compared;
 }
 
-static void test_schema_agrees(void **state)
+TEST(test_schema_agrees)
 {
     json_error_t error;
     json_t *schema =
         json_load_file(SOURCE_DIR "/config/sidelock.schema.json", JSON_REJECT_DUPLICATES, &error);
 
-    (void)state;
     if (schema == NULL)
         fail_msg("the schema: line %d: %s", error.line, error.text);
     assert_true(compare(schema, schema, config_table()) > 50);
@@ -148,24 +146,13 @@ static void test_schema_agrees(void **state)
 }
 
 /* Keys as an operator would misspell them. */
-static void test_nearest(void **state)
+TEST(test_nearest)
 {
     const struct json_table *top = config_table();
 
-    (void)state;
     assert_string_equal(json_table_nearest(top, "statedir"), "state_dir");
     assert_string_equal(json_table_nearest(top, "worker"), "workers");
     assert_string_equal(json_table_nearest(top, "surface"), "surfaces");
     assert_null(json_table_nearest(top, "x"));
     assert_null(json_table_nearest(top, "a_key_of_more_than_thirty-two_bytes"));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_schema_agrees),
-        cmocka_unit_test(test_nearest),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,12 +4,10 @@
  */
 #include "config/load.h"
 #include "policy/exec_policy.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -105,7 +103,7 @@ static void expect(struct config *config, const struct expectation *expected)
         assert_true((unsigned char)*at >= 0x20);
 }
 
-static void test_commands(void **state)
+TEST(test_commands)
 {
     static const struct expectation expectations[] = {
         {"{}", NULL},
@@ -131,13 +129,12 @@ static void test_commands(void **state)
     };
     struct config *config = load_rules(rules);
 
-    (void)state;
     for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++)
         expect(config, &expectations[i]);
     config_destroy(config);
 }
 
-static void test_arguments(void **state)
+TEST(test_arguments)
 {
     static const struct expectation expectations[] = {
         {"{\"command\":\"/usr/bin/uvx\",\"args\":[\"mcp-fetch\",\"-v\"]}", NULL},
@@ -158,7 +155,6 @@ static void test_arguments(void **state)
     char why[512];
     struct params *params;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(expectations) / sizeof(expectations[0]); i++)
         expect(config, &expectations[i]);
 
@@ -171,14 +167,13 @@ static void test_arguments(void **state)
     config_destroy(config);
 }
 
-static void test_digest(void **state)
+TEST(test_digest)
 {
     static const struct expectation good = {"{\"command\":\"/usr/bin/pinned\"}", NULL};
     static const struct expectation bad = {"{\"command\":\"/usr/bin/changed\"}", "another digest"};
     static const struct expectation unpinned = {"{\"command\":\"/usr/bin/npx\"}", NULL};
     struct config *config = load_rules(rules);
 
-    (void)state;
     hashed = 0;
     expect(config, &unpinned);
     assert_int_equal(hashed, 0); /* nothing is read that no rule pins */
@@ -188,7 +183,7 @@ static void test_digest(void **state)
     config_destroy(config);
 }
 
-static void test_environment(void **state)
+TEST(test_environment)
 {
     static const char *const refused[] = {
         "LD_PRELOAD",
@@ -238,7 +233,6 @@ static void test_environment(void **state)
     struct config *config = load_rules(rules);
     char record[256];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct expectation expected = {record, "The environment"};
 
@@ -257,25 +251,13 @@ static void test_environment(void **state)
     config_destroy(config);
 }
 
-static void test_nothing_listed(void **state)
+TEST(test_nothing_listed)
 {
     static const struct expectation refused = {"{\"command\":\"/usr/bin/npx\"}", "not one of"};
     static const struct expectation permitted = {"{\"url\":\"x\",\"headers\":{}}", NULL};
     struct config *config = load_rules("[]");
 
-    (void)state;
     expect(config, &refused);
     expect(config, &permitted);
     config_destroy(config);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_commands),       cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_digest),         cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_nothing_listed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

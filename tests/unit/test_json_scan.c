@@ -1,29 +1,14 @@
 /* json_scan.c: what is accepted, against our list and against jansson; what is recorded. */
 #include "json/scan.h"
 
-#include "unit.h"
+#include "scan_fixture.h"
 #include "vector_lines.h"
 
 #include <stdint.h>
 
 #include <jansson.h>
 
-static struct json_scan *scan;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return json_scan_create(&scan) == OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    json_scan_destroy(scan);
-    return 0;
-}
-
-CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+CMFixtureFunction unit_set_up = scan_set_up, unit_tear_down = scan_tear_down;
 
 static enum reason scan_of(const char *text)
 {

@@ -2,31 +2,27 @@
 #include "vet/message.h"
 
 #include "packs.h"
-#include "unit.h"
+#include "scan_fixture.h"
 
 #include <stdint.h>
 #include <string.h>
 
-static struct json_scan *scan;
 static struct dialect *mcp, *json_rpc, *studio;
 
 static int set_up(void **state)
 {
-    (void)state;
     mcp = pack_load("mcp");
     json_rpc = pack_load("json-rpc");
     studio = pack_load("autogen-studio");
-    return json_scan_create(&scan) == OK ? 0 : -1;
+    return scan_set_up(state);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    json_scan_destroy(scan);
     dialect_destroy(mcp);
     dialect_destroy(json_rpc);
     dialect_destroy(studio);
-    return 0;
+    return scan_tear_down(state);
 }
 
 CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;

@@ -1,32 +1,28 @@
-/* answer.c: which URLs of an answer are rewritten, and that nothing else is. */
+/* rewrite.c: which URLs of an answer are rewritten, and that nothing else is. */
 #include "vet/rewrite.h"
 
-#include "unit.h"
+#include "scan_fixture.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct json_scan *scan;
 static struct route_answer keeping, stripping = {.strip_query = true};
 
 static int set_up(void **state)
 {
-    (void)state;
     if (text_list_add(&keeping.urls, "url", 3) != OK ||
         text_list_add(&stripping.urls, "url", 3) != OK)
         return -1;
-    return json_scan_create(&scan) == OK ? 0 : -1;
+    return scan_set_up(state);
 }
 
 static int tear_down(void **state)
 {
-    (void)state;
-    json_scan_destroy(scan);
     text_list_clear(&keeping.urls);
     text_list_clear(&stripping.urls);
-    return 0;
+    return scan_tear_down(state);
 }
 
 CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;

@@ -2,7 +2,7 @@
 #include "vet/stored_body.h"
 
 #include "policy/params.h"
-#include "unit.h"
+#include "scan_fixture.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -14,30 +14,21 @@ static const char record[] = "{\"type\":\"StdioServerParams\",\"command\":\"/usr
 
 static char member[] = "server_params", from[] = "";
 static const struct route_body route = {member, from};
-static struct json_scan *scan;
 static char stored[SHA256_HEX_SIZE];
 
 static int set_up(void **state)
 {
     struct params *params;
 
-    (void)state;
     if (params_parse(record, strlen(record), &params) != OK)
         return -1;
     if (params_part_digest(params, route.from, stored) != OK)
         return -1;
     params_destroy(params);
-    return json_scan_create(&scan) == OK ? 0 : -1;
+    return scan_set_up(state);
 }
 
-static int tear_down(void **state)
-{
-    (void)state;
-    json_scan_destroy(scan);
-    return 0;
-}
-
-CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = scan_tear_down;
 
 static enum reason digest_of(const char *text, char out[SHA256_HEX_SIZE])
 {
