@@ -1,4 +1,4 @@
-/* connect/mcp_headers.c and connect/mcp_tools.c. */
+/* connect/message/mcp_headers.c and connect/mcp_tools.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "connect/mcp_headers.h"
+#include "connect/message/mcp_headers.h"
 #include "vector_lines.h"
 
 #include <string.h>

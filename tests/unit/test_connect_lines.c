@@ -1,4 +1,4 @@
-/* connect/lines.c, connect/backoff.c and connect/ledger.c. */
+/* connect/message/lines.c, connect/message/backoff.c and connect/ledger.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,9 +6,9 @@
 
 #include <cmocka.h>
 
-#include "connect/backoff.h"
-#include "connect/ledger.h"
-#include "connect/lines.h"
+#include "connect/message/backoff.h"
+#include "connect/message/ledger.h"
+#include "connect/message/lines.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* connect/rpc.c: what a message is, and the errors that answer one. */
+/* connect/message/rpc.c: what a message is, and the errors that answer one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "connect/rpc.h"
+#include "connect/message/rpc.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "connect/lines.h"
+#include "connect/message/lines.h"
 
 #include <string.h>
 

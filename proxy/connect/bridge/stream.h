@@ -6,7 +6,7 @@
 #define SIDELOCK_CONNECT_STREAM_H
 
 #include "base/error.h"
-#include "connect/client_tls.h"
+#include "connect/bridge/client_tls.h"
 
 #include <netinet/in.h>
 #include <stdbool.h>

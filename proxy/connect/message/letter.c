@@ -1,4 +1,4 @@
-#include "connect/state.h"
+#include "connect/bridge/bridge.h"
 
 #include <stdlib.h>
 #include <string.h>

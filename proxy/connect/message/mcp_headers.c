@@ -1,6 +1,6 @@
-#include "connect/mcp_headers.h"
+#include "connect/message/mcp_headers.h"
 
-#include "connect/mcp_tools.h"
+#include "connect/message/mcp_tools.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "connect/stream.h"
+#include "connect/bridge/stream.h"
 
 #include "base/secret.h"
 

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_CONNECT_HTTP_H
 #define SIDELOCK_CONNECT_HTTP_H
 
-#include "connect/state.h"
+#include "connect/bridge/bridge.h"
 #include "wire/http_body.h"
 #include "wire/http_response.h"
 #include "wire/sse.h"

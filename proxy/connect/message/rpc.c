@@ -1,4 +1,4 @@
-#include "connect/rpc.h"
+#include "connect/message/rpc.h"
 
 #include <string.h>
 

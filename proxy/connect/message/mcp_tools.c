@@ -1,4 +1,4 @@
-#include "connect/mcp_tools.h"
+#include "connect/message/mcp_tools.h"
 
 #include "wire/http_request.h"
 

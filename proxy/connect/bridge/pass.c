@@ -1,4 +1,4 @@
-#include "connect/state.h"
+#include "connect/bridge/bridge.h"
 
 #include "base/log.h"
 #include "base/secret.h"

@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "connect/state.h"
+#include "connect/bridge/bridge.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
+#include "connect/http/transfer.h"
 #include "base/log.h"
-#include "connect/http.h"
 
 #include <stdlib.h>
 #include <string.h>

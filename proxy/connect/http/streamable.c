@@ -6,7 +6,7 @@
  * before the next message goes, so that the order the client meant is kept.
  */
 #include "base/log.h"
-#include "connect/http.h"
+#include "connect/http/transfer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

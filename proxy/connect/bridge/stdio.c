@@ -1,4 +1,4 @@
-#include "connect/state.h"
+#include "connect/bridge/bridge.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "connect/backoff.h"
+#include "connect/message/backoff.h"
 
 uint64_t backoff_next_ms(struct backoff *backoff, uint32_t random)
 {

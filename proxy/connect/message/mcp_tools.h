@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_CONNECT_MCP_TOOLS_H
 #define SIDELOCK_CONNECT_MCP_TOOLS_H
 
-#include "connect/mcp_headers.h"
+#include "connect/message/mcp_headers.h"
 
 /* Appends Mcp-Param-* lines for these arguments (JSON) of a call; none that is null or absent. */
 void mcp_tools_write(const struct mcp_tools *tools, const char *tool, struct span arguments,

@@ -1,4 +1,4 @@
-#include "connect/client_tls.h"
+#include "connect/bridge/client_tls.h"
 
 #include "base/log.h"
 #include "base/secret.h"

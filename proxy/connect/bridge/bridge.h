@@ -16,13 +16,13 @@
 #define SIDELOCK_CONNECT_STATE_H
 
 #include "base/buffer.h"
-#include "connect/backoff.h"
+#include "connect/bridge/stream.h"
 #include "connect/connect.h"
-#include "connect/ledger.h"
-#include "connect/lines.h"
-#include "connect/mcp_headers.h"
-#include "connect/rpc.h"
-#include "connect/stream.h"
+#include "connect/message/backoff.h"
+#include "connect/message/ledger.h"
+#include "connect/message/lines.h"
+#include "connect/message/mcp_headers.h"
+#include "connect/message/rpc.h"
 
 #include <uv.h>
 

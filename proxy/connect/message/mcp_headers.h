@@ -8,7 +8,7 @@
 #define SIDELOCK_CONNECT_MCP_HEADERS_H
 
 #include "base/buffer.h"
-#include "connect/rpc.h"
+#include "connect/message/rpc.h"
 
 #define MCP_HEADERS_TOOLS_MAX       1024 /* with such a mark; of further ones nothing is learned */
 #define MCP_HEADERS_PARAMS_MAX      16   /* marks of one tool; with more it counts as having none */

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_CONNECT_LEDGER_H
 #define SIDELOCK_CONNECT_LEDGER_H
 
-#include "connect/rpc.h"
+#include "connect/message/rpc.h"
 
 #define LEDGER_MAX 256
 

@@ -1,4 +1,4 @@
-#include "connect/http.h"
+#include "connect/http/transfer.h"
 
 #include <stdlib.h>
 

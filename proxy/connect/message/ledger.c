@@ -1,4 +1,4 @@
-#include "connect/ledger.h"
+#include "connect/message/ledger.h"
 
 #include <string.h>
 
