@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/place.h"
 #include "cli/session_request.h"
+#include "connect/bridge/control.h"
 #include "connect/connect.h"
 
 #include <arpa/inet.h>

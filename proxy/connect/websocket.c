@@ -1,7 +1,7 @@
-/* A WebSocket surface: one connection, made anew when it is lost. */
+#include "connect/websocket.h"
+
 #include "base/log.h"
 #include "base/secret.h"
-#include "connect/bridge/bridge.h"
 #include "wire/http_response.h"
 #include "wire/ws_reader.h"
 
@@ -23,22 +23,17 @@ enum websocket_state {
 };
 
 struct websocket {
-    struct connect *connect;
+    struct bridge *bridge;
     enum websocket_state state;
     struct stream *stream; /* NULL: none */
-    struct letters outbox;
-    struct backoff backoff;
-    uv_timer_t retry;
-    unsigned wants;     /* of the control socket, before the next try */
-    bool waiting;       /* for what is wanted */
-    struct buffer head; /* the answer's; of a denial also its body */
+    struct buffer head;    /* the answer's; of a denial also its body */
     char accept[WS_ACCEPT_SIZE];
     struct ws_reader reader;
 };
 
-static struct websocket *of(const struct connect *connect)
+static struct websocket *of(const struct bridge *bridge)
 {
-    return connect->transport_state;
+    return bridge->transport_state;
 }
 
 static void send_frame(struct websocket *ws, enum ws_opcode opcode, const char *bytes,
@@ -50,7 +45,7 @@ static void send_frame(struct websocket *ws, enum ws_opcode opcode, const char *
 
     if (frame == NULL || secret_random(mask, sizeof(mask)) != OK) {
         free(frame);
-        connect_give_up(ws->connect, EX_OSERR, "out of memory");
+        bridge_give_up(ws->bridge, EX_OSERR, "out of memory");
         return;
     }
     header = ws_header_write(frame, opcode, length, mask);
@@ -59,72 +54,45 @@ static void send_frame(struct websocket *ws, enum ws_opcode opcode, const char *
     free(frame);
 }
 
-static void throttle(struct websocket *ws)
+static void flush(struct bridge *bridge)
 {
-    size_t unsent = ws->stream != NULL ? stream_unsent(ws->stream) : 0;
-
-    stdio_pause_input(ws->connect, unsent + ws->outbox.bytes > INPUT_PAUSE);
-}
-
-static void flush(struct websocket *ws)
-{
+    struct websocket *ws = of(bridge);
     struct letter *letter;
 
-    while (ws->state == WEBSOCKET_OPEN && (letter = letters_take(&ws->outbox)) != NULL) {
+    while (ws->state == WEBSOCKET_OPEN && (letter = letters_take(&bridge->queue)) != NULL) {
         send_frame(ws, WS_TEXT, letter->bytes, letter->length);
         letter_destroy(letter);
     }
-    throttle(ws);
-}
-
-static bool is_waiting(const struct websocket *ws, const char *key)
-{
-    for (const struct letter *letter = ws->outbox.first; letter != NULL; letter = letter->next) {
-        if (strcmp(letter->key, key) == 0)
-            return true;
-    }
-    return false;
+    bridge_settle(bridge);
 }
 
 /* What was sent may have been carried out or not: only the client can know what to do. */
-static void fail_sent(struct websocket *ws)
+static void fail_sent(struct bridge *bridge)
 {
-    struct ledger *ledger = &ws->connect->ledger;
+    const struct ledger *ledger = &bridge->ledger;
     size_t i = 0;
 
     while (i < ledger->count) {
-        if (is_waiting(ws, ledger->entries[i].key))
+        if (letters_have(&bridge->queue, ledger->entries[i].key))
             i++;
         else
-            connect_fail(ws->connect, ledger->entries[i].key, RPC_LOST,
-                         "the connection was lost before the answer came", NULL);
+            bridge_fail(bridge, ledger->entries[i].key, RPC_LOST,
+                        "the connection was lost before the answer came", NULL);
     }
 }
 
-static void on_retry(uv_timer_t *timer)
-{
-    struct websocket *ws = timer->data;
-
-    letters_expire(ws->connect, &ws->outbox);
-    throttle(ws);
-    ws->waiting = true;
-    pass_want(ws->connect, WANT_PLACE | ws->wants);
-    ws->wants = 0;
-}
-
-static void go_down(struct websocket *ws)
+static void go_down(struct websocket *ws, unsigned wants)
 {
     if (ws->stream != NULL)
         stream_close(ws->stream, false);
     ws->stream = NULL;
     ws->state = WEBSOCKET_DOWN;
-    fail_sent(ws);
-    if (ws->connect->stage == STAGE_GOODBYE) {
-        connect_finished(ws->connect);
-        return;
-    }
-    uv_timer_start(&ws->retry, on_retry, backoff_next_ms(&ws->backoff, connect_random()), 0);
-    connect_settle(ws->connect);
+    fail_sent(ws->bridge);
+    if (ws->bridge->stage == STAGE_GOODBYE)
+        bridge_finished(ws->bridge);
+    else
+        bridge_go_down(ws->bridge, wants);
+    bridge_settle(ws->bridge);
 }
 
 static void denied(struct websocket *ws, const struct http_response *response)
@@ -132,28 +100,30 @@ static void denied(struct websocket *ws, const struct http_response *response)
     struct span body = {ws->head.data + response->head_bytes,
                         ws->head.length - response->head_bytes};
     char reason[RPC_REASON_SIZE];
+    unsigned wants;
 
-    if (!rpc_problem_reason(ws->connect->scan, body, reason))
+    if (!rpc_problem_reason(ws->bridge->scan, body, reason))
         snprintf(reason, sizeof(reason), "HTTP status %u", response->status);
-    ws->wants = pass_remedy(span_of(reason));
-    if (ws->wants == 0 && response->status < 500 && response->status != 429) {
-        connect_give_up(ws->connect, EX_NOPERM, reason);
+    wants = pass_remedy(span_of(reason));
+    if (wants == 0 && response->status < 500 && response->status != 429) {
+        bridge_give_up(ws->bridge, EX_NOPERM, reason);
         return;
     }
     log_warning("the gate denies the connection (%s); trying again", reason);
-    go_down(ws);
+    go_down(ws, wants);
 }
 
 static void on_opened(void *context)
 {
     struct websocket *ws = context;
-    const struct connect *connect = ws->connect;
+    const struct bridge *bridge = ws->bridge;
+    const struct connect_place *place = &bridge->pass.place;
     unsigned char random[16];
     char key[WS_KEY_SIZE];
     struct buffer head;
 
     if (secret_random(random, sizeof(random)) != OK) {
-        go_down(ws);
+        go_down(ws, 0);
         return;
     }
     text_base64(random, sizeof(random), key);
@@ -163,10 +133,10 @@ static void on_opened(void *context)
                          "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"
                          "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                          "Sec-WebSocket-Key: %s\r\n",
-                         connect->place.path, connect->place.host, key);
-    if (connect->place.subprotocol[0] != '\0')
-        buffer_append_format(&head, "Sec-WebSocket-Protocol: %s\r\n", connect->place.subprotocol);
-    buffer_append_format(&head, "Authorization: Bearer %s\r\n\r\n", connect->pass.token);
+                         place->path, place->host, key);
+    if (place->subprotocol[0] != '\0')
+        buffer_append_format(&head, "Sec-WebSocket-Protocol: %s\r\n", place->subprotocol);
+    buffer_append_format(&head, "Authorization: Bearer %s\r\n\r\n", bridge->pass.current.token);
     stream_send(ws->stream, head.data, head.length);
     buffer_wipe(&head);
 }
@@ -179,22 +149,26 @@ static bool is_good(const struct websocket *ws, const struct http_response *resp
            reason_allows(http_response_single(response, "sec-websocket-accept", &accept)) &&
            accept.data != NULL && span_equals(accept, ws->accept) &&
            reason_allows(http_response_single(response, "sec-websocket-protocol", &subprotocol)) &&
-           (subprotocol.data == NULL || span_equals(subprotocol, ws->connect->place.subprotocol));
+           (subprotocol.data == NULL ||
+            span_equals(subprotocol, ws->bridge->pass.place.subprotocol));
 }
 
 static void on_frames(struct websocket *ws, char *bytes, size_t length);
 
 static void open_up(struct websocket *ws)
 {
+    struct bridge *bridge = ws->bridge;
     /* Without a version there is nothing to repeat: its initialize has no answer yet. */
     struct letter *letter =
-        ws->connect->version[0] != '\0' ? letter_replay_initialize(ws->connect) : NULL;
+        bridge->replay.version[0] != '\0'
+            ? replay_initialize(&bridge->replay, bridge->scan, bridge_now_ms(bridge))
+            : NULL;
 
     ws_reader_clear(&ws->reader);
-    ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->connect->place.max_message_bytes);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->bridge->pass.place.max_message_bytes);
     if (letter == NULL) {
         ws->state = WEBSOCKET_OPEN;
-        flush(ws);
+        flush(bridge);
         return;
     }
     ws->state = WEBSOCKET_REPLAYING;
@@ -210,14 +184,14 @@ static void on_head(struct websocket *ws, const char *bytes, size_t length)
 
     buffer_append(&ws->head, bytes, length);
     if (buffer_failed(&ws->head)) {
-        go_down(ws);
+        go_down(ws, 0);
         return;
     }
     switch (http_response_parse(ws->head.data, ws->head.length, &response, &reason)) {
     case HTTP_MORE:
         return;
     case HTTP_FAULT:
-        connect_give_up(ws->connect, EX_PROTOCOL, "what answers is not Sidelock");
+        bridge_give_up(ws->bridge, EX_PROTOCOL, "what answers is not Sidelock");
         return;
     case HTTP_COMPLETE:
         break;
@@ -239,58 +213,42 @@ static void on_close_frame(struct websocket *ws, const struct ws_whole *frame)
     if (ws->state != WEBSOCKET_CLOSING) {
         log_info("the connection was closed: %u %.*s",
                  frame->length >= 2 ? (unsigned)frame->data[0] << 8 | frame->data[1] : 1005,
-                 frame->length > 2 ? (int)frame->length - 2 : 0, (const char *)frame->data + 2);
-        send_frame(ws, WS_CLOSE, (const char *)frame->data, frame->length >= 2 ? 2 : 0);
+                 frame->length > 2 ? (int)frame->length - 2 : 0,
+                 frame->length > 2 ? (const char *)frame->data + 2 : "");
+        send_frame(ws, WS_CLOSE, (char *)frame->data, frame->length >= 2 ? 2 : 0);
         stream_close(ws->stream, true);
         ws->stream = NULL;
     }
-    go_down(ws);
+    go_down(ws, 0);
 }
 
-static void on_fault(struct websocket *ws)
+/* A message or a control frame; false if it is none that MCP has. */
+static bool on_whole(struct websocket *ws, const struct ws_whole *whole)
 {
-    log_warning("the connection was dropped: not a WebSocket message, or too large");
-    go_down(ws);
-}
-
-/* MCP's messages are text. */
-static void on_whole(struct websocket *ws, const struct ws_whole *whole)
-{
-    switch (whole->opcode) {
-    case WS_TEXT:
-        ws->backoff = (struct backoff){0};
-        connect_message(ws->connect, (char *)whole->data, whole->length, NULL);
-        return;
-    case WS_PING:
-        send_frame(ws, WS_PONG, (const char *)whole->data, whole->length);
-        return;
-    case WS_CLOSE:
+    if (whole->opcode == WS_TEXT) {
+        ws->bridge->backoff = (struct backoff){0};
+        bridge_message(ws->bridge, (char *)whole->data, whole->length, NULL);
+    } else if (whole->opcode == WS_PING) {
+        send_frame(ws, WS_PONG, (char *)whole->data, whole->length);
+    } else if (whole->opcode == WS_CLOSE) {
         on_close_frame(ws, whole);
-        return;
-    case WS_PONG:
-        return;
-    default:
-        on_fault(ws);
-        return;
     }
+    return whole->opcode != WS_BINARY;
 }
 
 static void on_frames(struct websocket *ws, char *bytes, size_t length)
 {
     while (length > 0 && ws->stream != NULL) {
+        enum ws_progress progress;
         struct ws_whole whole;
         size_t taken;
 
-        switch (ws_reader_next(&ws->reader, (unsigned char *)bytes, length, &taken, &whole)) {
-        case WS_WHOLE:
-            on_whole(ws, &whole);
-            break;
-        case WS_TOO_BIG:
-        case WS_FAULT:
-            on_fault(ws);
+        progress = ws_reader_next(&ws->reader, (unsigned char *)bytes, length, &taken, &whole);
+        if (progress == WS_FAULT || progress == WS_TOO_BIG ||
+            (progress == WS_WHOLE && !on_whole(ws, &whole))) {
+            log_warning("the connection was dropped: not a WebSocket message, or too large");
+            go_down(ws, 0);
             return;
-        case WS_MORE:
-            break;
         }
         bytes += taken;
         length -= taken;
@@ -321,19 +279,17 @@ static void on_closed(void *context, bool opened)
         http_response_parse(ws->head.data, ws->head.length, &response, &reason) == HTTP_COMPLETE)
         denied(ws, &response);
     else
-        go_down(ws);
+        go_down(ws, 0);
 }
 
 static void on_taken(void *context)
 {
-    struct websocket *ws = context;
-
-    throttle(ws);
-    connect_settle(ws->connect);
+    bridge_settle(((struct websocket *)context)->bridge);
 }
 
-static void ask(struct websocket *ws)
+static void ask(struct bridge *bridge)
 {
+    struct websocket *ws = of(bridge);
     const struct stream_user user = {.context = ws,
                                      .opened = on_opened,
                                      .received = on_received,
@@ -341,131 +297,105 @@ static void ask(struct websocket *ws)
                                      .taken = on_taken};
 
     buffer_clear(&ws->head);
-    ws->head.failed = false;
     ws->state = WEBSOCKET_ASKING;
-    if (connect_dial(ws->connect, &user, &ws->stream) != OK)
-        go_down(ws);
+    if (bridge_dial(bridge, &user, &ws->stream) != OK)
+        go_down(ws, 0);
 }
 
-static enum error start(struct connect *connect)
+static enum error start(struct bridge *bridge)
 {
     struct websocket *ws = calloc(1, sizeof(*ws));
 
     if (ws == NULL)
         return ERROR_MEMORY;
-    connect->transport_state = ws;
-    ws->connect = connect;
-    letters_init(&ws->outbox);
+    bridge->transport_state = ws;
+    ws->bridge = bridge;
     buffer_init(&ws->head, DENIAL_BYTES_MAX);
-    ws_reader_init(&ws->reader, WS_FROM_SERVER, connect->place.max_message_bytes);
-    uv_timer_init(&connect->loop, &ws->retry);
-    ws->retry.data = ws;
-    ask(ws);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, bridge->pass.place.max_message_bytes);
+    ask(bridge);
     return OK;
 }
 
-static void deliver(struct connect *connect, struct letter *letter)
+static bool cancel(struct bridge *bridge, const struct ledger_entry *entry)
 {
-    letters_append(&of(connect)->outbox, letter);
-    flush(of(connect));
-}
-
-static bool cancel(struct connect *connect, const struct ledger_entry *entry)
-{
-    (void)connect;
+    (void)bridge;
     (void)entry;
     return false;
 }
 
-static void refreshed(struct connect *connect, bool good)
+static void replayed(struct bridge *bridge, bool good)
 {
-    struct websocket *ws = of(connect);
-
-    letters_expire(connect, &ws->outbox);
-    if (!good || !ws->waiting)
-        return;
-    ws->waiting = false;
-    if (ws->state == WEBSOCKET_DOWN && connect->stage != STAGE_GOODBYE)
-        ask(ws);
-}
-
-static void replayed(struct connect *connect, bool good)
-{
-    struct websocket *ws = of(connect);
+    struct websocket *ws = of(bridge);
     struct letter *letter;
 
     if (ws->state != WEBSOCKET_REPLAYING)
         return;
     if (!good) {
         log_warning("the service does not take up where the one before left off");
-        go_down(ws);
+        go_down(ws, 0);
         return;
     }
-    letter = letter_replay_initialized(connect);
+    letter = replay_initialized(&bridge->replay, bridge_now_ms(bridge));
     if (letter != NULL)
         send_frame(ws, WS_TEXT, letter->bytes, letter->length);
     letter_destroy(letter);
     ws->state = WEBSOCKET_OPEN;
-    flush(ws);
+    flush(bridge);
 }
 
-static void initialized(struct connect *connect)
+static void initialized(struct bridge *bridge)
 {
-    (void)connect;
+    (void)bridge;
 }
 
-static bool idle(const struct connect *connect)
+static size_t unsent(const struct bridge *bridge)
 {
-    const struct websocket *ws = of(connect);
+    const struct websocket *ws = of(bridge);
 
-    return ws->outbox.first == NULL && (ws->stream == NULL || stream_unsent(ws->stream) == 0);
+    return ws->stream != NULL ? stream_unsent(ws->stream) : 0;
 }
 
-static void pause_reading(struct connect *connect, bool pause)
+static void pause_reading(struct bridge *bridge, bool pause)
 {
-    if (of(connect)->stream != NULL)
-        stream_pause(of(connect)->stream, pause);
+    if (of(bridge)->stream != NULL)
+        stream_pause(of(bridge)->stream, pause);
 }
 
-static void finish(struct connect *connect)
+static void finish(struct bridge *bridge)
 {
     static const char normal[] = {1000 >> 8, (char)(1000 & 0xff)};
-    struct websocket *ws = of(connect);
+    struct websocket *ws = of(bridge);
 
     if (ws->state != WEBSOCKET_OPEN && ws->state != WEBSOCKET_REPLAYING) {
-        connect_finished(connect);
+        bridge_finished(bridge);
         return;
     }
     ws->state = WEBSOCKET_CLOSING;
     send_frame(ws, WS_CLOSE, normal, sizeof(normal));
 }
 
-static void stop(struct connect *connect)
+static void stop(struct bridge *bridge)
 {
-    struct websocket *ws = of(connect);
+    struct websocket *ws = of(bridge);
 
     if (ws == NULL)
         return;
     if (ws->stream != NULL)
         stream_close(ws->stream, false);
-    if (!uv_is_closing((uv_handle_t *)&ws->retry))
-        uv_close((uv_handle_t *)&ws->retry, NULL);
-    uv_run(&connect->loop, UV_RUN_NOWAIT);
-    letters_clear(&ws->outbox);
     buffer_clear(&ws->head);
     ws_reader_clear(&ws->reader);
     free(ws);
-    connect->transport_state = NULL;
+    bridge->transport_state = NULL;
 }
 
 const struct transport websocket_transport = {
     .start = start,
-    .deliver = deliver,
+    .flush = flush,
     .cancel = cancel,
-    .refreshed = refreshed,
+    .come_back = ask,
     .replayed = replayed,
     .initialized = initialized,
-    .idle = idle,
+    .unsent = unsent,
     .pause = pause_reading,
     .finish = finish,
     .stop = stop,

@@ -1,4 +1,4 @@
-/* connect/message/mcp_headers.c and connect/mcp_tools.c. */
+/* connect/message/mcp_headers.c, mcp_tools.c and mcp_value.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "connect/message/mcp_headers.h"
+#include "connect/message/mcp_value.h"
 #include "vector_lines.h"
 
 #include <string.h>
@@ -155,7 +156,7 @@ static void test_bounds(void **state)
 
     (void)state;
     buffer_init(&list, 1U << 20);
-    for (int i = 0; i < MCP_HEADERS_TOOLS_MAX + 10; i++) {
+    for (int i = 0; i < MCP_TOOLS_MAX + 10; i++) {
         buffer_reset(&list);
         buffer_append_format(&list,
                              "[{\"name\":\"tool%d\",\"inputSchema\":{\"properties\":{\"a\":" MARKED(
@@ -181,7 +182,7 @@ static void test_values(void **state)
         struct buffer out;
 
         buffer_init(&out, 4096);
-        mcp_headers_value((struct span){vector.text, vector.length}, &out);
+        mcp_value_write((struct span){vector.text, vector.length}, &out);
         assert_string_equal(out.data, vector.fields[0]);
         buffer_clear(&out);
     }

@@ -1,4 +1,4 @@
-/* connect/message/lines.c, connect/message/backoff.c and connect/ledger.c. */
+/* connect/lines.c, connect/backoff.c and connect/ledger.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

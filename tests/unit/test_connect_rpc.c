@@ -1,4 +1,4 @@
-/* connect/message/rpc.c: what a message is, and the errors that answer one. */
+/* connect/rpc.c: what a message is, and the errors that answer one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,10 +1,6 @@
-#include "connect/bridge/bridge.h"
+#include "connect/bridge/pass.h"
 
-#include "base/log.h"
 #include "base/secret.h"
-
-#include <string.h>
-#include <sysexits.h>
 
 #define RENEW_AT_PERCENT 80
 #define CLOCK_SLACK_MS   1000 /* the gate counts whole seconds */
@@ -46,95 +42,90 @@ static void run_errand(struct errand *errand)
 
 static void on_work(uv_work_t *work)
 {
-    run_errand(work->data);
+    run_errand(&((struct pass *)work->data)->errand);
 }
 
-static void launch(struct connect *connect);
+static void launch(struct pass *pass);
 
 static void on_renewal(uv_timer_t *timer)
 {
-    struct connect *connect = timer->data;
+    struct pass *pass = timer->data;
 
-    pass_want(connect, connect->errand_next != 0 ? connect->errand_next : WANT_RENEWAL);
+    pass_want(pass, pass->wanted != 0 ? pass->wanted : WANT_RENEWAL);
 }
 
-static void plan_renewal(struct connect *connect)
+static void take_over(struct pass *pass)
 {
-    int64_t in_ms = (connect->pass.lifetime_ms - CLOCK_SLACK_MS) * RENEW_AT_PERCENT / 100;
-
-    uv_timer_start(&connect->renewal, on_renewal,
-                   in_ms > RENEW_MIN_MS ? (uint64_t)in_ms : RENEW_MIN_MS, 0);
-}
-
-static void take_over(struct connect *connect)
-{
-    const struct errand *errand = &connect->errand;
+    const struct errand *errand = &pass->errand;
 
     if ((errand->wants & (WANT_RENEWAL | WANT_CREATION)) != 0) {
-        connect->pass = errand->pass;
-        plan_renewal(connect);
+        int64_t in_ms = (errand->pass.lifetime_ms - CLOCK_SLACK_MS) * RENEW_AT_PERCENT / 100;
+
+        pass->current = errand->pass;
+        uv_timer_start(&pass->renewal, on_renewal,
+                       in_ms > RENEW_MIN_MS ? (uint64_t)in_ms : RENEW_MIN_MS, 0);
     }
     if ((errand->wants & WANT_PLACE) != 0)
-        connect->place = errand->place;
+        pass->place = errand->place;
 }
 
 static void on_done(uv_work_t *work, int status)
 {
-    struct errand *errand = work->data;
-    struct connect *connect = work->loop->data;
+    struct pass *pass = work->data;
+    struct errand *errand = &pass->errand;
+    enum connect_answer answer = errand->answer;
 
-    connect->errand_out = false;
-    if (status < 0 || connect->finished)
+    pass->errand_out = false;
+    if (status < 0 || pass->ended)
         return;
-    if (errand->answer == CONNECT_REFUSED) {
-        connect_give_up(connect, EX_NOPERM, "the session for the gate was refused");
-        return;
+    if (answer == CONNECT_DONE) {
+        pass->backoff = (struct backoff){0};
+        take_over(pass);
+    } else if (answer != CONNECT_REFUSED) {
+        pass->wanted |= errand->wants;
+        uv_timer_start(&pass->renewal, on_renewal, backoff_draw_ms(&pass->backoff), 0);
     }
-    if (errand->answer == CONNECT_DONE) {
-        connect->renewal_backoff = (struct backoff){0};
-        take_over(connect);
-    } else {
-        connect->errand_next |= errand->wants;
-        uv_timer_start(&connect->renewal, on_renewal,
-                       backoff_next_ms(&connect->renewal_backoff, connect_random()), 0);
-    }
-    connect->transport->refreshed(connect, errand->answer == CONNECT_DONE);
-    if (errand->answer == CONNECT_DONE && connect->errand_next != 0)
-        launch(connect);
+    pass->told(pass->context, answer);
+    if (answer == CONNECT_DONE && pass->wanted != 0)
+        launch(pass);
 }
 
-static void launch(struct connect *connect)
+static void launch(struct pass *pass)
 {
-    struct errand *errand = &connect->errand;
+    struct errand *errand = &pass->errand;
 
-    if (connect->errand_out)
+    if (pass->errand_out)
         return;
-    errand->wants = connect->errand_next;
-    errand->pass = connect->pass;
-    errand->place = connect->place;
-    connect->errand_next = 0;
-    connect->errand_out = uv_queue_work(&connect->loop, &errand->work, on_work, on_done) == 0;
+    errand->wants = pass->wanted;
+    errand->pass = pass->current;
+    errand->place = pass->place;
+    pass->wanted = 0;
+    pass->errand_out = uv_queue_work(pass->loop, &errand->work, on_work, on_done) == 0;
 }
 
-enum connect_answer pass_start(struct connect *connect)
+enum connect_answer pass_start(struct pass *pass, uv_loop_t *loop,
+                               const struct connect_control *control)
 {
-    struct errand *errand = &connect->errand;
+    struct errand *errand = &pass->errand;
 
-    errand->control = connect->control;
-    errand->work.data = errand;
+    pass->loop = loop;
+    uv_timer_init(loop, &pass->renewal);
+    pass->renewal.data = pass;
+    errand->control = control;
+    errand->work.data = pass;
     errand->wants = WANT_PLACE | WANT_CREATION;
     run_errand(errand);
     if (errand->answer == CONNECT_DONE)
-        take_over(connect);
+        take_over(pass);
     return errand->answer;
 }
 
-void pass_want(struct connect *connect, unsigned wants)
+void pass_want(struct pass *pass, unsigned wants)
 {
-    if (connect->finished)
+    if (pass->ended)
         return;
-    connect->errand_next |= wants;
-    launch(connect);
+    pass->wanted |= wants;
+    launch(pass);
 }
 
 unsigned pass_remedy(struct span reason)
@@ -155,12 +146,17 @@ unsigned pass_remedy(struct span reason)
     return 0;
 }
 
-void pass_stop(struct connect *connect)
+void pass_end(struct pass *pass)
 {
-    const struct connect_control *control = connect->control;
+    pass->ended = true;
+}
 
-    if (connect->pass.id[0] != '\0')
-        control->revoke(control->context, connect->pass.id);
-    secret_wipe(&connect->pass, sizeof(connect->pass));
-    secret_wipe(&connect->errand.pass, sizeof(connect->errand.pass));
+void pass_stop(struct pass *pass)
+{
+    const struct connect_control *control = pass->errand.control;
+
+    if (pass->current.id[0] != '\0')
+        control->revoke(control->context, pass->current.id);
+    secret_wipe(&pass->current, sizeof(pass->current));
+    secret_wipe(&pass->errand.pass, sizeof(pass->errand.pass));
 }

@@ -1,33 +1,29 @@
-#include "connect/bridge/bridge.h"
+#include "connect/bridge/stdio.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 #include <unistd.h>
 
-#define READ_BYTES   65536
-#define OUTPUT_MAX   (256U * 1024 * 1024)
-#define OUTPUT_SLACK 65536 /* written bytes are dropped from the front in such steps */
+#define READ_BYTES 65536
+#define OUTPUT_MAX (256U * 1024 * 1024)
 
-static void watch(struct connect *connect);
+static void watch(struct stdio *stdio);
 
-/* Gives what was read to connect.c, line by line. */
-static void take(struct connect *connect, const char *bytes, size_t length)
+/* Gives what was read to the user, line by line. */
+static void take(struct stdio *stdio, const char *bytes, size_t length)
 {
-    struct stdio *stdio = &connect->stdio;
-
     while (length > 0) {
         size_t taken;
         struct span line;
 
         switch (lines_next(&stdio->lines, bytes, length, &taken, &line)) {
         case LINES_LINE:
-            connect_line(connect, line);
+            stdio->user.line(stdio->user.context, line);
             break;
         case LINES_TOO_LONG:
         case LINES_MEMORY:
-            connect_line_too_long(connect);
+            stdio->user.too_long(stdio->user.context);
             break;
         default:
             break;
@@ -37,68 +33,51 @@ static void take(struct connect *connect, const char *bytes, size_t length)
     }
 }
 
-static void end_input(struct connect *connect)
-{
-    struct stdio *stdio = &connect->stdio;
-    struct span line;
-
-    stdio->ended = true;
-    if (lines_rest(&stdio->lines, &line))
-        connect_line(connect, line);
-    watch(connect);
-    connect_end(connect, false);
-}
-
-static void read_input(struct connect *connect)
+static void read_input(struct stdio *stdio)
 {
     char bytes[READ_BYTES];
-    ssize_t length = read(connect->stdio.in.fd, bytes, sizeof(bytes));
+    ssize_t length = read(stdio->in.fd, bytes, sizeof(bytes));
+    struct span line;
 
-    if (length > 0)
-        take(connect, bytes, (size_t)length);
-    else if (length == 0 || (errno != EAGAIN && errno != EINTR))
-        end_input(connect);
+    if (length > 0) {
+        take(stdio, bytes, (size_t)length);
+    } else if (length == 0 || (errno != EAGAIN && errno != EINTR)) {
+        stdio->ended = true;
+        if (lines_rest(&stdio->lines, &line))
+            stdio->user.line(stdio->user.context, line);
+        watch(stdio);
+        stdio->user.ended(stdio->user.context, false);
+    }
 }
 
 /* The client is gone, or does not listen: nobody is left to work for. */
-static void break_output(struct connect *connect)
+static void break_output(struct stdio *stdio)
 {
-    connect->stdio.broken = true;
-    buffer_reset(&connect->stdio.output);
-    connect->stdio.output_sent = 0;
-    watch(connect);
-    connect_end(connect, true);
+    stdio->broken = true;
+    output_clear(&stdio->output);
+    watch(stdio);
+    stdio->user.ended(stdio->user.context, true);
 }
 
-static void write_output(struct connect *connect)
+/* One write; false if it did not go, for the reason in errno. */
+static bool write_some(struct stdio *stdio)
 {
-    struct stdio *stdio = &connect->stdio;
-    struct buffer *output = &stdio->output;
+    struct span rest = output_rest(&stdio->output);
+    ssize_t length = write(stdio->out.fd, rest.data, rest.length);
 
-    while (stdio->output_sent < output->length) {
-        ssize_t length = write(stdio->out.fd, output->data + stdio->output_sent,
-                               output->length - stdio->output_sent);
+    if (length > 0)
+        output_taken(&stdio->output, (size_t)length);
+    return length >= 0;
+}
 
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length < 0 && errno == EAGAIN)
-            break;
-        if (length < 0) {
-            break_output(connect);
-            return;
-        }
-        stdio->output_sent += (size_t)length;
+static void write_output(struct stdio *stdio)
+{
+    if (!write_some(stdio) && errno != EAGAIN && errno != EINTR) {
+        break_output(stdio);
+        return;
     }
-    if (stdio->output_sent == output->length || stdio->output_sent > OUTPUT_SLACK) {
-        size_t left = output->length - stdio->output_sent;
-
-        memmove(output->data, output->data + stdio->output_sent, left);
-        output->length = left;
-        stdio->output_sent = 0;
-    }
-    connect_pause_output(connect, output->length - stdio->output_sent > OUTPUT_PAUSE);
-    watch(connect);
-    connect_settle(connect);
+    watch(stdio);
+    stdio->user.taken(stdio->user.context);
 }
 
 static void on_in_poll(uv_poll_t *poll, int status, int events)
@@ -125,7 +104,7 @@ static void on_out_idle(uv_idle_t *idle)
     write_output(idle->data);
 }
 
-static void watch_end(struct pipe_end *end, bool wanted, int events, uv_poll_cb on_poll,
+static void watch_end(struct stdio_end *end, bool wanted, int events, uv_poll_cb on_poll,
                       uv_idle_cb on_idle)
 {
     if (!end->started || wanted == end->watching)
@@ -141,90 +120,81 @@ static void watch_end(struct pipe_end *end, bool wanted, int events, uv_poll_cb 
         uv_idle_stop(&end->idle);
 }
 
-static void watch(struct connect *connect)
+static void watch(struct stdio *stdio)
 {
-    struct stdio *stdio = &connect->stdio;
-
-    watch_end(&stdio->in, stdio->wanted && !stdio->ended, UV_READABLE, on_in_poll, on_in_idle);
-    watch_end(&stdio->out, !stdio->broken && stdio->output.length > stdio->output_sent, UV_WRITABLE,
-              on_out_poll, on_out_idle);
+    watch_end(&stdio->in, !stdio->paused && !stdio->ended, UV_READABLE, on_in_poll, on_in_idle);
+    watch_end(&stdio->out, stdio_unwritten(stdio) > 0, UV_WRITABLE, on_out_poll, on_out_idle);
 }
 
-/* A pipe, a terminal or a socket is polled; a file is always ready and cannot be. */
-static enum error start_end(struct connect *connect, struct pipe_end *end, int fd)
+static enum error start_end(struct stdio *stdio, uv_loop_t *loop, struct stdio_end *end, int fd)
 {
     end->fd = fd;
     end->flags = fcntl(fd, F_GETFL);
     if (end->flags < 0)
         return ERROR_IO;
-    end->polled = uv_poll_init(&connect->loop, &end->poll, fd) == 0;
-    if (!end->polled && uv_idle_init(&connect->loop, &end->idle) != 0)
+    end->polled = uv_poll_init(loop, &end->poll, fd) == 0;
+    if (!end->polled && uv_idle_init(loop, &end->idle) != 0)
         return ERROR_IO;
-    end->poll.data = connect;
-    end->idle.data = connect;
+    end->poll.data = stdio;
+    end->idle.data = stdio;
     end->started = true;
     return OK;
 }
 
-enum error stdio_start(struct connect *connect)
+enum error stdio_start(struct stdio *stdio, uv_loop_t *loop, size_t max_line_bytes,
+                       const struct stdio_user *user)
 {
-    struct stdio *stdio = &connect->stdio;
-    enum error error = start_end(connect, &stdio->in, STDIN_FILENO);
+    enum error error;
 
+    stdio->user = *user;
+    lines_init(&stdio->lines, max_line_bytes);
+    output_init(&stdio->output, OUTPUT_MAX);
+    error = start_end(stdio, loop, &stdio->in, STDIN_FILENO);
     if (error == OK)
-        error = start_end(connect, &stdio->out, STDOUT_FILENO);
-    lines_init(&stdio->lines, connect->place.max_message_bytes);
-    buffer_init(&stdio->output, OUTPUT_MAX);
-    stdio->wanted = true;
+        error = start_end(stdio, loop, &stdio->out, STDOUT_FILENO);
     if (error == OK)
-        watch(connect);
+        watch(stdio);
     return error;
 }
 
-void stdio_write(struct connect *connect, struct span line)
+void stdio_write(struct stdio *stdio, struct span line)
 {
-    struct stdio *stdio = &connect->stdio;
-
     if (stdio->broken)
         return;
-    buffer_append(&stdio->output, line.data, line.length);
-    buffer_append_text(&stdio->output, "\n");
-    if (buffer_failed(&stdio->output)) {
-        break_output(connect);
-        return;
-    }
-    connect_pause_output(connect, stdio->output.length - stdio->output_sent > OUTPUT_PAUSE);
-    watch(connect);
+    if (output_add(&stdio->output, line.data, line.length) && output_add(&stdio->output, "\n", 1))
+        watch(stdio);
+    else
+        break_output(stdio);
 }
 
-void stdio_pause_input(struct connect *connect, bool pause)
+size_t stdio_unwritten(const struct stdio *stdio)
 {
-    connect->stdio.wanted = !pause;
-    watch(connect);
+    return output_rest(&stdio->output).length;
 }
 
-static void restore(const struct pipe_end *end)
+void stdio_pause_input(struct stdio *stdio, bool pause)
+{
+    stdio->paused = pause;
+    watch(stdio);
+}
+
+static void restore(const struct stdio_end *end)
 {
     if (end->started)
         (void)fcntl(end->fd, F_SETFL, end->flags);
 }
 
-void stdio_stop(struct connect *connect, int wait_ms)
+void stdio_stop(struct stdio *stdio, int wait_ms)
 {
-    struct stdio *stdio = &connect->stdio;
     struct pollfd item = {.fd = stdio->out.fd, .events = POLLOUT};
 
-    while (!stdio->broken && stdio->output_sent < stdio->output.length) {
-        ssize_t length = write(stdio->out.fd, stdio->output.data + stdio->output_sent,
-                               stdio->output.length - stdio->output_sent);
-
-        if (length > 0)
-            stdio->output_sent += (size_t)length;
-        else if ((length < 0 && errno != EAGAIN && errno != EINTR) || poll(&item, 1, wait_ms) <= 0)
+    while (stdio_unwritten(stdio) > 0) {
+        if (!write_some(stdio) &&
+            ((errno != EAGAIN && errno != EINTR) || poll(&item, 1, wait_ms) <= 0))
             break;
     }
     restore(&stdio->in);
     restore(&stdio->out);
     lines_clear(&stdio->lines);
-    buffer_clear(&stdio->output);
+    output_clear(&stdio->output);
 }

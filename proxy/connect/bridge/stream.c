@@ -1,44 +1,148 @@
 #include "connect/bridge/stream.h"
 
+#include "base/log.h"
 #include "base/secret.h"
+#include "base/text.h"
+#include "connect/bridge/output.h"
 
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
-#define READ_BYTES 65536
+/* More than a TLS record holds, so that OpenSSL keeps nothing back that no poll would tell. */
+#define READ_BYTES       65536
+#define UNSENT_BYTES_MAX (256U * 1024 * 1024)
 
 struct stream {
-    uv_tcp_t tcp;
-    uv_connect_t connecting;
-    uv_shutdown_t ending;
+    uv_poll_t poll;
+    int fd;
+    SSL *ssl; /* NULL: plain */
+    char pin[SHA256_HEX_SIZE];
     struct stream_user user;
-    struct client_tls *tls; /* NULL: plain */
-    bool connected, opened, paused, reading, dead;
+    struct output output;
+    int events; /* that are polled for */
+    bool connected, opened, paused, dead;
+    bool broken; /* nothing can be written any more; what has come is still read */
     char bytes[READ_BYTES];
-    char plain[READ_BYTES]; /* of TLS */
 };
 
-/* A write in flight, with its bytes behind it. */
-struct sending {
-    uv_write_t write;
+/* ---- TLS ---- */
+
+/* The name that the certificate may be chosen by; an address is none. */
+static bool set_name(SSL *ssl, const char *host)
+{
+    char name[CONNECT_HOST_BYTES_MAX];
+    size_t length = strcspn(host, ":");
+
+    if (host[0] == '[' || strspn(host, "0123456789.") >= length)
+        return true;
+    memcpy(name, host, length);
+    name[length] = '\0';
+    return SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+static enum error use_own(SSL_CTX *context, const struct connect_place *place)
+{
+    if (place->certificate == NULL ||
+        (SSL_CTX_use_certificate_chain_file(context, place->certificate) == 1 &&
+         SSL_CTX_use_PrivateKey_file(context, place->key, SSL_FILETYPE_PEM) == 1 &&
+         SSL_CTX_check_private_key(context) == 1))
+        return OK;
+    return ERROR_CRYPTO;
+}
+
+static enum error begin_tls(struct stream *stream, const struct connect_place *place)
+{
+    static const unsigned char protocols[] = "\x08http/1.1";
+    SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+    enum error error;
+
+    if (context == NULL || SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION) != 1) {
+        SSL_CTX_free(context);
+        return ERROR_MEMORY;
+    }
+    memcpy(stream->pin, place->pin, sizeof(stream->pin));
+    SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL); /* is_pinned() asks for more */
+    error = use_own(context, place);
+    if (error == OK)
+        stream->ssl = SSL_new(context);
+    SSL_CTX_free(context); /* the SSL has its own reference */
+    if (error != OK)
+        return error;
+    if (stream->ssl == NULL || SSL_set_fd(stream->ssl, stream->fd) != 1 ||
+        SSL_set_alpn_protos(stream->ssl, protocols, sizeof(protocols) - 1) != 0 ||
+        !set_name(stream->ssl, place->host))
+        return ERROR_MEMORY;
+    SSL_set_connect_state(stream->ssl);
+    return OK;
+}
+
+/* Whether the certificate is the one. It need not be vouched for by anybody else. */
+static bool is_pinned(const struct stream *stream)
+{
+    X509 *certificate = SSL_get1_peer_certificate(stream->ssl);
+    unsigned char digest[SHA256_BYTES];
+    char hex[SHA256_HEX_SIZE] = "";
+    unsigned length = 0;
+
+    if (certificate != NULL && X509_digest(certificate, EVP_sha256(), digest, &length) == 1 &&
+        length == sizeof(digest))
+        text_hex(digest, sizeof(digest), hex);
+    X509_free(certificate);
+    return strcmp(hex, stream->pin) == 0;
+}
+
+/* Of an operation that did not go through: -1 with EAGAIN: later; 0: it never will. */
+static ssize_t tls_failure(SSL *ssl, int result)
+{
+    int error = SSL_get_error(ssl, result);
+
+    errno = EAGAIN;
+    return error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? -1 : 0;
+}
+
+static ssize_t read_bytes(struct stream *stream)
+{
     size_t length;
-    char bytes[];
-};
+
+    if (stream->ssl == NULL)
+        return recv(stream->fd, stream->bytes, sizeof(stream->bytes), 0);
+    ERR_clear_error();
+    if (SSL_read_ex(stream->ssl, stream->bytes, sizeof(stream->bytes), &length) == 1)
+        return (ssize_t)length;
+    return tls_failure(stream->ssl, 0);
+}
+
+static ssize_t write_bytes(struct stream *stream, struct span rest)
+{
+    size_t length;
+
+    if (stream->ssl == NULL)
+        return send(stream->fd, rest.data, rest.length, MSG_NOSIGNAL);
+    ERR_clear_error();
+    if (SSL_write_ex(stream->ssl, rest.data, rest.length, &length) == 1)
+        return (ssize_t)length;
+    return tls_failure(stream->ssl, 0);
+}
+
+/* ---- The connection ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
 {
     struct stream *stream = handle->data;
 
+    SSL_free(stream->ssl);
+    close(stream->fd);
     secret_wipe(stream->bytes, sizeof(stream->bytes));
-    secret_wipe(stream->plain, sizeof(stream->plain));
-    client_tls_destroy(stream->tls);
+    output_clear(&stream->output);
     free(stream);
-}
-
-static void close_handle(struct stream *stream)
-{
-    if (!uv_is_closing((uv_handle_t *)&stream->tcp))
-        uv_close((uv_handle_t *)&stream->tcp, on_handle_closed);
 }
 
 static void die(struct stream *stream)
@@ -46,213 +150,180 @@ static void die(struct stream *stream)
     if (stream->dead)
         return;
     stream->dead = true;
-    close_handle(stream);
+    uv_close((uv_handle_t *)&stream->poll, on_handle_closed);
     stream->user.closed(stream->user.context, stream->opened);
 }
 
-static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *out)
+/* Writes what the other end takes; false if there was nothing. */
+static bool write_some(struct stream *stream)
 {
-    struct stream *stream = handle->data;
+    struct span rest = output_rest(&stream->output);
+    ssize_t length;
 
-    (void)suggested;
-    *out = uv_buf_init(stream->bytes, sizeof(stream->bytes));
+    if (rest.length == 0 || stream->broken)
+        return false;
+    length = write_bytes(stream, rest);
+    if (length > 0)
+        output_taken(&stream->output, (size_t)length);
+    else if (length == 0 || (errno != EAGAIN && errno != EINTR))
+        stream->broken = true;
+    return length > 0;
 }
 
-static void on_written(uv_write_t *write, int status)
+static void read_some(struct stream *stream)
 {
-    struct sending *sending = (struct sending *)write;
-    struct stream *stream = write->data;
+    ssize_t length = read_bytes(stream);
 
-    secret_wipe(sending->bytes, sending->length);
-    free(sending);
-    if (status < 0)
+    if (length > 0)
+        stream->user.received(stream->user.context, stream->bytes, (size_t)length);
+    else if (length == 0 || (errno != EAGAIN && errno != EINTR) || stream->broken)
         die(stream);
-    else if (!stream->dead && stream->user.taken != NULL)
-        stream->user.taken(stream->user.context);
 }
 
-/* Both directions end, which the loop then tells as if the other end had gone. */
-static void break_off(struct stream *stream)
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void watch(struct stream *stream)
 {
-    uv_os_fd_t fd;
+    int events = 0;
 
-    if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) == 0)
-        shutdown(fd, SHUT_RDWR);
-}
-
-static void send_raw(struct stream *stream, const char *bytes, size_t length)
-{
-    struct sending *sending;
-    uv_buf_t piece;
-
-    if (stream->dead)
+    if (!stream->opened)
+        events = stream->connected && !SSL_want_write(stream->ssl) ? UV_READABLE : UV_WRITABLE;
+    else if (!stream->paused)
+        events = UV_READABLE;
+    if (stream->opened && !stream->broken && output_rest(&stream->output).length > 0)
+        events |= UV_WRITABLE;
+    if (stream->dead || events == stream->events)
         return;
-    sending = malloc(sizeof(*sending) + length);
-    if (sending == NULL) {
-        break_off(stream);
-        return;
-    }
-    memcpy(sending->bytes, bytes, length);
-    sending->length = length;
-    sending->write.data = stream;
-    piece = uv_buf_init(sending->bytes, (unsigned)length);
-    if (uv_write(&sending->write, (uv_stream_t *)&stream->tcp, &piece, 1, on_written) != 0) {
-        secret_wipe(sending->bytes, length);
-        free(sending);
-        break_off(stream);
-    }
+    stream->events = events;
+    if (events == 0)
+        uv_poll_stop(&stream->poll);
+    else
+        uv_poll_start(&stream->poll, events, on_poll);
 }
 
-/* What TLS has to say to the other end, of its own accord or for the user. */
-static void send_records(struct stream *stream)
+static bool shake_hands(struct stream *stream)
 {
-    size_t length;
+    int result;
 
-    while ((length = client_tls_take(stream->tls, stream->bytes, sizeof(stream->bytes))) > 0)
-        send_raw(stream, stream->bytes, length);
-}
-
-void stream_send(struct stream *stream, const char *bytes, size_t length)
-{
-    if (stream->dead || stream->tls == NULL) {
-        send_raw(stream, bytes, length);
-        return;
-    }
-    if (client_tls_write(stream->tls, bytes, length) != OK)
-        break_off(stream);
-    send_records(stream);
+    ERR_clear_error();
+    result = SSL_do_handshake(stream->ssl);
+    if (result == 1 && is_pinned(stream))
+        return true;
+    if (result == 1)
+        log_warning("what answers at the gate's port does not show the gate's certificate");
+    else if (tls_failure(stream->ssl, result) < 0)
+        return false;
+    else
+        log_warning("the TLS handshake with the gate failed");
+    die(stream);
+    return false;
 }
 
 static void open_up(struct stream *stream)
 {
-    stream->opened = true;
-    stream->user.opened(stream->user.context);
-}
+    int error = 0;
+    socklen_t size = sizeof(error);
 
-static void shake_hands(struct stream *stream)
-{
-    enum client_tls_progress progress = client_tls_handshake(stream->tls);
-
-    if (progress == CLIENT_TLS_FAULT) {
-        die(stream);
-        return;
-    }
-    send_records(stream);
-    if (progress == CLIENT_TLS_DONE)
-        open_up(stream);
-}
-
-static void on_records(struct stream *stream, const char *bytes, size_t length)
-{
-    ssize_t plain = 0;
-
-    if (client_tls_receive(stream->tls, bytes, length) != OK) {
-        die(stream);
-        return;
-    }
-    if (!stream->opened)
-        shake_hands(stream);
-    while (stream->opened && !stream->dead &&
-           (plain = client_tls_read(stream->tls, stream->plain, sizeof(stream->plain))) > 0)
-        stream->user.received(stream->user.context, stream->plain, (size_t)plain);
-    if (plain < 0 && !stream->dead)
-        die(stream);
-}
-
-static void on_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *room)
-{
-    struct stream *stream = handle->data;
-
-    if (stream->dead || length == 0)
-        return;
-    if (length < 0)
-        die(stream);
-    else if (stream->tls != NULL)
-        on_records(stream, room->base, (size_t)length);
-    else
-        stream->user.received(stream->user.context, room->base, (size_t)length);
-}
-
-static void read_or_not(struct stream *stream)
-{
-    bool wanted = stream->connected && !stream->paused && !stream->dead;
-
-    if (wanted == stream->reading)
-        return;
-    stream->reading = wanted;
-    if (wanted)
-        uv_read_start((uv_stream_t *)&stream->tcp, on_room, on_read);
-    else
-        uv_read_stop((uv_stream_t *)&stream->tcp);
-}
-
-static void on_connected(uv_connect_t *connecting, int status)
-{
-    struct stream *stream = connecting->data;
-
-    if (stream->dead)
-        return;
-    if (status < 0) {
+    if (!stream->connected &&
+        (stream->broken || getsockopt(stream->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 ||
+         error != 0)) {
         die(stream);
         return;
     }
     stream->connected = true;
-    read_or_not(stream);
-    if (stream->tls != NULL)
-        shake_hands(stream);
-    else
-        open_up(stream);
+    if (stream->ssl != NULL && !shake_hands(stream))
+        return;
+    stream->opened = true;
+    stream->user.opened(stream->user.context);
 }
 
-enum error stream_open(uv_loop_t *loop, const struct stream_target *target,
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct stream *stream = poll->data;
+
+    if (status < 0) { /* an error, upon which libuv watches no more */
+        stream->events = 0;
+        stream->broken = true;
+        events = UV_READABLE;
+    }
+    if (!stream->opened) {
+        open_up(stream);
+    } else {
+        if ((events & UV_WRITABLE) != 0 && write_some(stream) && stream->user.taken != NULL)
+            stream->user.taken(stream->user.context);
+        if ((events & UV_READABLE) != 0 && !stream->paused && !stream->dead)
+            read_some(stream);
+    }
+    watch(stream);
+}
+
+static enum error open_socket(struct stream *stream, const struct sockaddr *address)
+{
+    socklen_t size =
+        address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    int on = 1;
+
+    stream->fd =
+        socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
+    if (stream->fd < 0)
+        return ERROR_IO;
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    /* A refusal that comes at once is told from the loop, like any other. */
+    stream->broken = connect(stream->fd, address, size) < 0 && errno != EINPROGRESS;
+    return OK;
+}
+
+enum error stream_open(uv_loop_t *loop, const struct connect_place *place,
                        const struct stream_user *user, struct stream **out)
 {
     struct stream *stream = calloc(1, sizeof(*stream));
+    enum error error;
 
     if (stream == NULL)
         return ERROR_MEMORY;
     stream->user = *user;
-    if (target->tls != NULL) {
-        enum error error = client_tls_create(target->tls, &stream->tls);
-
-        if (error != OK) {
-            free(stream);
-            return error;
-        }
-    }
-    if (uv_tcp_init(loop, &stream->tcp) != 0) {
-        client_tls_destroy(stream->tls);
+    stream->poll.data = stream;
+    output_init(&stream->output, UNSENT_BYTES_MAX);
+    error = open_socket(stream, (const struct sockaddr *)&place->address);
+    if (error == OK && place->pin[0] != '\0')
+        error = begin_tls(stream, place);
+    if (error == OK && uv_poll_init(loop, &stream->poll, stream->fd) != 0)
+        error = ERROR_IO;
+    if (error != OK) {
+        if (stream->fd >= 0)
+            close(stream->fd);
+        SSL_free(stream->ssl);
         free(stream);
-        return ERROR_IO;
+        return error;
     }
-    stream->tcp.data = stream;
-    stream->connecting.data = stream;
-    if (uv_tcp_connect(&stream->connecting, &stream->tcp, (const struct sockaddr *)target->address,
-                       on_connected) != 0) {
-        stream->dead = true;
-        close_handle(stream);
-        return ERROR_IO;
-    }
-    uv_tcp_nodelay(&stream->tcp, 1);
+    watch(stream);
     *out = stream;
     return OK;
 }
 
+void stream_hand_over(struct stream *stream, const struct stream_user *user)
+{
+    stream->user = *user;
+}
+
+void stream_send(struct stream *stream, const char *bytes, size_t length)
+{
+    if (!stream->broken && !output_add(&stream->output, bytes, length)) {
+        stream->broken = true;
+        shutdown(stream->fd, SHUT_RDWR); /* which the loop tells as if the other end had gone */
+    }
+    watch(stream);
+}
+
 size_t stream_unsent(const struct stream *stream)
 {
-    return stream->dead ? 0 : stream->tcp.write_queue_size;
+    return output_rest(&stream->output).length;
 }
 
 void stream_pause(struct stream *stream, bool pause)
 {
     stream->paused = pause;
-    read_or_not(stream);
-}
-
-static void on_ended(uv_shutdown_t *ending, int status)
-{
-    (void)status;
-    close_handle(ending->data);
+    watch(stream);
 }
 
 void stream_close(struct stream *stream, bool flush)
@@ -260,17 +331,7 @@ void stream_close(struct stream *stream, bool flush)
     if (stream->dead)
         return;
     stream->dead = true;
-    read_or_not(stream);
-    stream->ending.data = stream;
-    if (!flush || !stream->opened ||
-        uv_shutdown(&stream->ending, (uv_stream_t *)&stream->tcp, on_ended) != 0)
-        close_handle(stream);
-}
-
-void stream_abort(uv_handle_t *handle)
-{
-    struct stream *stream = handle->data;
-
-    stream->dead = true;
-    close_handle(stream);
+    if (flush && stream->opened)
+        write_some(stream);
+    uv_close((uv_handle_t *)&stream->poll, on_handle_closed);
 }

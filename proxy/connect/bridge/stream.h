@@ -1,15 +1,14 @@
 /*
  * One TCP connection to the gate, with or without TLS, on a libuv loop. Bytes in, bytes out; what
- * it held of either is wiped, since request heads carry the token.
+ * it held of either is wiped, since request heads carry the token. With TLS (1.2 and 1.3) the gate
+ * proves itself by the very certificate that the control socket names (its SHA-256), so neither an
+ * authority nor a name has to be trusted.
  */
-#ifndef SIDELOCK_CONNECT_STREAM_H
-#define SIDELOCK_CONNECT_STREAM_H
+#ifndef SIDELOCK_CONNECT_BRIDGE_STREAM_H
+#define SIDELOCK_CONNECT_BRIDGE_STREAM_H
 
-#include "base/error.h"
-#include "connect/bridge/client_tls.h"
+#include "connect/bridge/control.h"
 
-#include <netinet/in.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 
@@ -24,22 +23,17 @@ struct stream_user {
     void (*taken)(void *context);               /* some of what was sent has gone; may be NULL */
 };
 
-struct stream_target {
-    const struct sockaddr_storage *address;
-    const struct client_tls_options *tls; /* NULL: plain */
-};
-
-enum error stream_open(uv_loop_t *loop, const struct stream_target *target,
+/* Begins to connect. ERROR_CRYPTO: the certificate and key of our own cannot be used. */
+enum error stream_open(uv_loop_t *loop, const struct connect_place *place,
                        const struct stream_user *user, struct stream **out) MUST_CHECK;
-/* Queues a copy; a failure closes the stream, which is told as usual. Before `opened` too. */
+/* From now on it is somebody else's. */
+void stream_hand_over(struct stream *stream, const struct stream_user *user);
+/* Queues a copy; a failure closes the stream, which is told as usual. */
 void stream_send(struct stream *stream, const char *bytes, size_t length);
 /* Bytes that the other end has not taken. */
 size_t stream_unsent(const struct stream *stream);
 void stream_pause(struct stream *stream, bool pause);
-/* No more calls to the user; what was sent is still written if `flush`. Frees it in time. */
+/* No more calls to the user; with `flush` what can be written at once is. Frees it in time. */
 void stream_close(struct stream *stream, bool flush);
-
-/* For the end of the loop: closes the stream that a handle of the loop belongs to. */
-void stream_abort(uv_handle_t *handle);
 
 #endif

@@ -1,10 +1,24 @@
 #include "connect/http/transfer.h"
-#include "base/log.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct transfer *transfer_create(struct streamable *http, enum transfer_kind kind,
+#define TRANSFERS_MAX          32   /* connections at once; what needs more waits */
+#define TRANSFERS_REQUESTS_MAX 24   /* of them for requests, so that answers always find one */
+#define RESUMES_MAX            5    /* tries in a row to take up a broken stream */
+#define RESUME_FIRST_MS        1000 /* unless the service says */
+#define RETRY_MAX_MS           60000
+#define EVENT_SLACK_BYTES      4096  /* what an event has beside its data */
+#define REFUSAL_BYTES_MAX      65536 /* of the body of an error */
+
+static void start_events(struct transfer *transfer)
+{
+    sse_clear(&transfer->events);
+    sse_init(&transfer->events,
+             transfer->all->bridge->pass.place.max_message_bytes + EVENT_SLACK_BYTES);
+}
+
+struct transfer *transfer_create(struct transfers *all, enum transfer_kind kind,
                                  struct letter *letter)
 {
     struct transfer *transfer = calloc(1, sizeof(*transfer));
@@ -13,19 +27,31 @@ struct transfer *transfer_create(struct streamable *http, enum transfer_kind kin
         letter_destroy(letter);
         return NULL;
     }
-    transfer->owner = http;
+    transfer->all = all;
     transfer->kind = kind;
     transfer->letter = letter;
     if (letter != NULL)
         memcpy(transfer->key, letter->key, sizeof(transfer->key));
     buffer_init(&transfer->head, HTTP_HEAD_BYTES_MAX + 1);
-    buffer_init(&transfer->text, http->connect->place.max_message_bytes);
-    sse_init(&transfer->events, http->connect->place.max_message_bytes + EVENT_SLACK_BYTES);
-    uv_timer_init(&http->connect->loop, &transfer->timer);
+    buffer_init(&transfer->text, all->bridge->pass.place.max_message_bytes);
+    start_events(transfer);
+    uv_timer_init(&all->bridge->loop, &transfer->timer);
     transfer->timer.data = transfer;
-    transfer->next = http->transfers;
-    http->transfers = transfer;
+    transfer->next = all->first;
+    all->first = transfer;
     return transfer;
+}
+
+/* Its connection is kept if it can be used again. */
+static void give_back(struct transfer *transfer, bool reusable)
+{
+    struct stream *stream = transfer->stream;
+
+    transfer->stream = NULL;
+    if (stream != NULL && reusable)
+        idle_put(&transfer->all->idle, stream, bridge_now_ms(transfer->all->bridge));
+    else if (stream != NULL)
+        stream_close(stream, false);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -35,15 +61,12 @@ static void on_timer_closed(uv_handle_t *handle)
 
 void transfer_destroy(struct transfer *transfer)
 {
-    struct transfer **at = &transfer->owner->transfers;
+    struct transfer **at = &transfer->all->first;
 
     while (*at != transfer)
         at = &(*at)->next;
     *at = transfer->next;
-    if (transfer->owner->barrier == transfer)
-        transfer->owner->barrier = NULL;
-    if (transfer->link != NULL)
-        links_give_back(transfer->link, false);
+    give_back(transfer, false);
     letter_destroy(transfer->letter);
     buffer_wipe(&transfer->head);
     buffer_clear(&transfer->text);
@@ -51,36 +74,47 @@ void transfer_destroy(struct transfer *transfer)
     uv_close((uv_handle_t *)&transfer->timer, on_timer_closed);
 }
 
+/* ---- The request ---- */
+
+static void tell_done(struct transfer *transfer, const char *why)
+{
+    transfer->all->user->done(transfer->all->context, transfer, why);
+}
+
 static void write_headers(struct transfer *transfer, struct buffer *out)
 {
-    const struct streamable *http = transfer->owner;
-    const struct connect *connect = http->connect;
+    const struct transfers *all = transfer->all;
+    const struct bridge *bridge = all->bridge;
     const struct letter *letter = transfer->letter;
 
-    buffer_append_format(out, "Host: %s\r\nAuthorization: Bearer %s\r\n", connect->place.host,
-                         connect->pass.token);
+    buffer_append_format(out, "Host: %s\r\nAuthorization: Bearer %s\r\n", bridge->pass.place.host,
+                         bridge->pass.current.token);
     if (letter != NULL && letter->modern) {
         buffer_append_text(out, letter->headers != NULL ? letter->headers : "");
     } else if (letter == NULL || !letter->initialize) {
-        if (connect->version[0] != '\0')
-            buffer_append_format(out, "MCP-Protocol-Version: %s\r\n", connect->version);
-        memcpy(transfer->session, http->session, sizeof(transfer->session));
-        if (http->session[0] != '\0')
-            buffer_append_format(out, "Mcp-Session-Id: %s\r\n", http->session);
+        if (bridge->replay.version[0] != '\0')
+            buffer_append_format(out, "MCP-Protocol-Version: %s\r\n", bridge->replay.version);
+        memcpy(transfer->session, all->session, sizeof(transfer->session));
+        if (all->session[0] != '\0')
+            buffer_append_format(out, "Mcp-Session-Id: %s\r\n", all->session);
     }
 }
 
-void transfer_send(struct transfer *transfer)
+static const char *method_of(const struct transfer *transfer)
 {
-    static const char *const methods[] = {
-        [TRANSFER_POST] = "POST", [TRANSFER_LISTEN] = "GET", [TRANSFER_DELETE] = "DELETE"};
+    if (transfer->kind == TRANSFER_DELETE)
+        return "DELETE";
+    return transfer->resuming || transfer->kind == TRANSFER_LISTEN ? "GET" : "POST";
+}
+
+static void send_request(struct transfer *transfer)
+{
     const struct letter *letter = transfer->resuming ? NULL : transfer->letter;
     struct buffer *head = &transfer->head;
 
     buffer_reset(head);
-    buffer_append_format(head, "%s %s HTTP/1.1\r\n",
-                         transfer->resuming ? "GET" : methods[transfer->kind],
-                         transfer->owner->connect->place.path);
+    buffer_append_format(head, "%s %s HTTP/1.1\r\n", method_of(transfer),
+                         transfer->all->bridge->pass.place.path);
     write_headers(transfer, head);
     if (letter != NULL)
         buffer_append_format(head,
@@ -93,72 +127,112 @@ void transfer_send(struct transfer *transfer)
         buffer_append_format(head, "Last-Event-ID: %s\r\n", transfer->last_id);
     buffer_append_text(head, "\r\n");
     if (buffer_failed(head)) {
-        streamable_done(transfer, "the request's headers are too large");
+        tell_done(transfer, "the request's headers are too large");
         return;
     }
-    transfer->sent = true;
-    stream_send(transfer->link->stream, head->data, head->length);
+    stream_send(transfer->stream, head->data, head->length);
     if (letter != NULL)
-        stream_send(transfer->link->stream, letter->bytes, letter->length);
+        stream_send(transfer->stream, letter->bytes, letter->length);
     buffer_wipe(head);
     buffer_init(head, HTTP_HEAD_BYTES_MAX + 1); /* for the answer's */
 }
 
-/* The stream ended early: asks for the rest of it, if the service numbers its events. */
-static void on_resume(uv_timer_t *timer)
-{
-    struct transfer *transfer = timer->data;
+/* ---- Its connection ---- */
 
-    links_take(transfer->owner, transfer);
+static void transfer_lost(struct transfer *transfer);
+static void receive(struct transfer *transfer, const char *bytes, size_t length);
+
+static void on_opened(void *context)
+{
+    send_request(context);
 }
 
+static void on_received(void *context, char *bytes, size_t length)
+{
+    receive(context, bytes, length);
+}
+
+static void on_closed(void *context, bool opened)
+{
+    struct transfer *transfer = context;
+
+    transfer->stream = NULL;
+    if (opened)
+        transfer_lost(transfer);
+    else
+        transfer->all->user->unreachable(transfer->all->context, transfer);
+}
+
+void transfer_begin(struct transfer *transfer)
+{
+    struct transfers *all = transfer->all;
+    const struct stream_user user = {
+        .context = transfer, .opened = on_opened, .received = on_received, .closed = on_closed};
+    bool opened;
+
+    transfer->stream = idle_take(&all->idle, &user, bridge_now_ms(all->bridge));
+    opened = transfer->stream != NULL;
+    if (!opened && bridge_dial(all->bridge, &user, &transfer->stream) != OK) {
+        all->user->unreachable(all->context, transfer);
+        return;
+    }
+    stream_pause(transfer->stream, all->bridge->output_paused);
+    if (opened)
+        send_request(transfer);
+}
+
+static void on_again(uv_timer_t *timer)
+{
+    transfer_begin(timer->data);
+}
+
+void transfer_begin_again(struct transfer *transfer)
+{
+    give_back(transfer, false);
+    transfer->has_head = transfer->ended = false;
+    buffer_reset(&transfer->head);
+    start_events(transfer);
+    uv_timer_start(&transfer->timer, on_again,
+                   transfer->retry_ms != 0 ? transfer->retry_ms : RESUME_FIRST_MS, 0);
+}
+
+/* ---- The answer ---- */
+
+/* Whether the rest of a stream can be asked for: the service numbers its events. */
 static bool may_resume(const struct transfer *transfer)
 {
-    const struct connect *connect = transfer->owner->connect;
+    const struct bridge *bridge = transfer->all->bridge;
     const struct letter *letter = transfer->letter;
 
     return transfer->kind == TRANSFER_POST && transfer->use == USE_EVENTS &&
            transfer->last_id[0] != '\0' && transfer->key[0] != '\0' && !letter->modern &&
-           transfer->resumes < RESUMES_MAX && connect->stage != STAGE_GOODBYE &&
-           (letter->replay || ledger_find(&connect->ledger, transfer->key) != NULL);
-}
-
-static void resume(struct transfer *transfer)
-{
-    if (transfer->link != NULL)
-        links_give_back(transfer->link, false);
-    transfer->resumes++;
-    transfer->resuming = true;
-    transfer->sent = transfer->has_head = transfer->ended = false;
-    buffer_reset(&transfer->head);
-    sse_clear(&transfer->events);
-    sse_init(&transfer->events,
-             transfer->owner->connect->place.max_message_bytes + EVENT_SLACK_BYTES);
-    uv_timer_start(&transfer->timer, on_resume,
-                   transfer->retry_ms != 0 ? transfer->retry_ms : RESUME_FIRST_MS, 0);
+           transfer->resumes < RESUMES_MAX && bridge->stage != STAGE_GOODBYE &&
+           (letter->replay || ledger_find(&bridge->ledger, transfer->key) != NULL);
 }
 
 /* Everything has come, or nothing more will. */
 static void finish(struct transfer *transfer, const char *why)
 {
     if (transfer->use == USE_REFUSAL) {
-        streamable_refused(transfer);
+        transfer->all->user->refused(transfer->all->context, transfer);
         return;
     }
     if (transfer->use == USE_MESSAGE && why == NULL && transfer->text.length > 0) {
         char answered[RPC_ID_KEY_SIZE];
 
-        connect_message(transfer->owner->connect, transfer->text.data, transfer->text.length,
-                        answered);
+        bridge_message(transfer->all->bridge, transfer->text.data, transfer->text.length, answered);
         transfer->answered = strcmp(answered, transfer->key) == 0;
     }
-    if (!transfer->answered && may_resume(transfer))
-        resume(transfer);
-    else
-        streamable_done(transfer, why);
+    if (transfer->answered || !may_resume(transfer)) {
+        tell_done(transfer, why);
+        return;
+    }
+    transfer->resumes++;
+    transfer->resuming = true;
+    transfer_begin_again(transfer);
 }
 
-void transfer_lost(struct transfer *transfer)
+static void transfer_lost(struct transfer *transfer)
 {
     bool whole = transfer->has_head && transfer->body.kind == HTTP_BODY_UNTIL_CLOSE;
 
@@ -181,10 +255,9 @@ static void on_event(struct transfer *transfer, const struct sse_event *event)
         (event->has_type && !span_equals(event->type, "message")))
         return;
     transfer->resumes = 0;
-    connect_message(transfer->owner->connect, (char *)event->data.data, event->data.length,
-                    answered);
+    bridge_message(transfer->all->bridge, (char *)event->data.data, event->data.length, answered);
     if (transfer->key[0] != '\0' && strcmp(answered, transfer->key) == 0)
-        streamable_answered(transfer);
+        transfer->all->user->answered(transfer->all->context, transfer);
 }
 
 static bool on_events(struct transfer *transfer, struct span piece)
@@ -232,13 +305,13 @@ static bool on_piece(struct transfer *transfer, struct span piece)
 /* Visible ASCII, as the specification says. */
 static void note_session(struct transfer *transfer, const struct http_response *response)
 {
-    struct streamable *http = transfer->owner;
+    char *session = transfer->all->session;
     struct span id;
 
     if (transfer->letter == NULL || !transfer->letter->initialize || transfer->letter->modern ||
         transfer->resuming || transfer->status / 100 != 2)
         return;
-    http->session[0] = '\0';
+    session[0] = '\0';
     if (!reason_allows(http_response_single(response, "mcp-session-id", &id)) || id.data == NULL ||
         id.length >= MCP_SESSION_SIZE)
         return;
@@ -246,8 +319,8 @@ static void note_session(struct transfer *transfer, const struct http_response *
         if (id.data[i] < 0x21 || id.data[i] > 0x7e)
             return;
     }
-    memcpy(http->session, id.data, id.length);
-    http->session[id.length] = '\0';
+    memcpy(session, id.data, id.length);
+    session[id.length] = '\0';
 }
 
 static enum transfer_use use_of(const struct transfer *transfer,
@@ -271,9 +344,6 @@ static enum transfer_use use_of(const struct transfer *transfer,
 /* *used of the bytes belonged to the head; false if they are no answer. */
 static bool read_head(struct transfer *transfer, const char *bytes, size_t length, size_t *used)
 {
-    const char *method = transfer->kind == TRANSFER_DELETE                         ? "DELETE"
-                         : transfer->resuming || transfer->kind == TRANSFER_LISTEN ? "GET"
-                                                                                   : "POST";
     size_t before = transfer->head.length;
     size_t part = HTTP_HEAD_BYTES_MAX - before < length ? HTTP_HEAD_BYTES_MAX - before : length;
     struct http_response response;
@@ -295,7 +365,8 @@ static bool read_head(struct transfer *transfer, const char *bytes, size_t lengt
         buffer_reset(&transfer->head);
         return response.status != 101;
     }
-    if (!reason_allows(http_body_of_response(&response, span_of(method), &transfer->body)))
+    if (!reason_allows(
+            http_body_of_response(&response, span_of(method_of(transfer)), &transfer->body)))
         return false;
     transfer->has_head = true;
     transfer->use = use_of(transfer, &response);
@@ -307,13 +378,13 @@ static bool read_head(struct transfer *transfer, const char *bytes, size_t lengt
 static void complete(struct transfer *transfer, bool clean)
 {
     transfer->ended = true;
-    links_give_back(transfer->link, clean && !transfer->body.closes);
+    give_back(transfer, clean && !transfer->body.closes);
     finish(transfer, NULL);
 }
 
-void transfer_received(struct transfer *transfer, const char *bytes, size_t length)
+static void receive(struct transfer *transfer, const char *bytes, size_t length)
 {
-    while (length > 0 && transfer->link != NULL) {
+    while (length > 0 && transfer->stream != NULL) {
         enum http_progress progress = HTTP_MORE;
         struct span piece = {NULL, 0};
         size_t used = 0;
@@ -324,7 +395,7 @@ void transfer_received(struct transfer *transfer, const char *bytes, size_t leng
                 return;
             }
             if (transfer->has_head && transfer->status / 100 == 2)
-                streamable_accepted(transfer);
+                transfer->all->user->accepted(transfer->all->context, transfer);
             if (transfer->has_head && transfer->body.done)
                 progress = HTTP_COMPLETE;
         } else {
@@ -341,4 +412,30 @@ void transfer_received(struct transfer *transfer, const char *bytes, size_t leng
             return;
         }
     }
+}
+
+/* ---- All of them ---- */
+
+bool transfers_have_room(const struct transfers *all, bool request)
+{
+    size_t busy = 0;
+
+    for (const struct transfer *transfer = all->first; transfer != NULL; transfer = transfer->next)
+        busy += transfer->stream != NULL;
+    return busy < (request ? TRANSFERS_REQUESTS_MAX : TRANSFERS_MAX);
+}
+
+void transfers_pause(struct transfers *all, bool pause)
+{
+    for (struct transfer *transfer = all->first; transfer != NULL; transfer = transfer->next) {
+        if (transfer->stream != NULL)
+            stream_pause(transfer->stream, pause);
+    }
+}
+
+void transfers_clear(struct transfers *all)
+{
+    while (all->first != NULL)
+        transfer_destroy(all->first);
+    idle_clear(&all->idle);
 }

@@ -14,5 +14,7 @@ struct backoff {
 
 /* The next wait: between half and all of BACKOFF_FIRST_MS * 2^failures, at most BACKOFF_MAX_MS. */
 uint64_t backoff_next_ms(struct backoff *backoff, uint32_t random);
+/* The same with a random number of its own. */
+uint64_t backoff_draw_ms(struct backoff *backoff);
 
 #endif

@@ -1,9 +1,9 @@
-#include "connect/bridge/bridge.h"
+#include "connect/message/letter.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct letter *letter_create(struct span text, const struct rpc *rpc)
+struct letter *letter_create(struct span text, const struct rpc *rpc, uint64_t now_ms)
 {
     struct letter *letter = calloc(1, sizeof(*letter));
 
@@ -15,6 +15,7 @@ struct letter *letter_create(struct span text, const struct rpc *rpc)
         free(letter);
         return NULL;
     }
+    letter->since_ms = now_ms;
     letter->kind = rpc->kind;
     letter->modern = rpc->version[0] != '\0';
     if (rpc->kind == RPC_REQUEST)
@@ -76,54 +77,19 @@ void letters_clear(struct letters *letters)
         letter_destroy(letter);
 }
 
-void letters_expire(struct connect *connect, struct letters *letters)
+/* They wait in the order in which they came, near enough. */
+struct letter *letters_take_expired(struct letters *letters, uint64_t now_ms)
 {
-    uint64_t now_ms = connect_now_ms(connect);
-
-    /* They wait in the order in which they came, near enough. */
-    while (letters->first != NULL && now_ms - letters->first->since_ms > HOLD_MS) {
-        struct letter *letter = letters_take(letters);
-
-        if (letter->key[0] != '\0')
-            connect_fail(connect, letter->key, RPC_LOST, "the gate cannot be reached", NULL);
-        letter_destroy(letter);
-    }
-}
-
-struct letter *letter_replay_initialize(struct connect *connect)
-{
-    struct letter *letter = NULL;
-    struct buffer text;
-    struct rpc rpc;
-
-    if (connect->initialize == NULL)
+    if (letters->first == NULL || now_ms - letters->first->since_ms <= LETTER_HOLD_MS)
         return NULL;
-    buffer_init(&text, connect->place.max_message_bytes + REPLAY_ID_SIZE);
-    if (rpc_read(connect->scan, NULL, connect->initialize, strlen(connect->initialize), &rpc) ==
-        OK) {
-        rpc_write_with_id(&text, span_of(connect->initialize), rpc.id, connect->replay_id);
-        memcpy(rpc.id_key, connect->replay_key, sizeof(rpc.id_key));
-        if (!buffer_failed(&text))
-            letter = letter_create((struct span){text.data, text.length}, &rpc);
-    }
-    if (letter != NULL) {
-        letter->replay = true;
-        letter->since_ms = connect_now_ms(connect);
-    }
-    buffer_clear(&text);
-    return letter;
+    return letters_take(letters);
 }
 
-struct letter *letter_replay_initialized(struct connect *connect)
+bool letters_have(const struct letters *letters, const char *key)
 {
-    static const struct rpc rpc = {.kind = RPC_NOTIFICATION, .method = "notifications/initialized"};
-    struct letter *letter = NULL;
+    const struct letter *letter = letters->first;
 
-    if (connect->initialized != NULL)
-        letter = letter_create(span_of(connect->initialized), &rpc);
-    if (letter != NULL) {
-        letter->replay = true;
-        letter->since_ms = connect_now_ms(connect);
-    }
-    return letter;
+    while (letter != NULL && strcmp(letter->key, key) != 0)
+        letter = letter->next;
+    return letter != NULL;
 }

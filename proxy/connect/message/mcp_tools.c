@@ -1,5 +1,6 @@
 #include "connect/message/mcp_tools.h"
 
+#include "connect/message/mcp_value.h"
 #include "wire/http_request.h"
 
 #include <jansson.h>
@@ -10,21 +11,17 @@
 #define TOOL_BYTES_MAX   1024
 #define NUMBER_BYTES_MAX 32
 
-/* One argument that has a header. */
-struct param {
-    char name[MCP_HEADERS_NAME_BYTES_MAX + 1]; /* after Mcp-Param- */
-    struct text_list path;                     /* of members, from `arguments` */
-};
-
-struct tool {
-    char *name;
-    struct param *params; /* owned; NULL: none */
-    size_t count;
-};
-
 struct mcp_tools {
-    struct tool *tools;
-    size_t count;
+    json_t *properties; /* of the input schemas that have valid marks, by the tool's name */
+};
+
+/* The marks of a schema, and the argument that stands where each mark is. */
+struct marks {
+    struct {
+        const char *name;    /* after Mcp-Param- */
+        const json_t *value; /* NULL: absent */
+    } found[MCP_TOOLS_PARAMS_MAX];
+    size_t count, depth;
 };
 
 enum error mcp_tools_create(struct mcp_tools **out)
@@ -33,8 +30,8 @@ enum error mcp_tools_create(struct mcp_tools **out)
 
     if (tools == NULL)
         return ERROR_MEMORY;
-    tools->tools = calloc(MCP_HEADERS_TOOLS_MAX, sizeof(*tools->tools));
-    if (tools->tools == NULL) {
+    tools->properties = json_object();
+    if (tools->properties == NULL) {
         free(tools);
         return ERROR_MEMORY;
     }
@@ -42,42 +39,13 @@ enum error mcp_tools_create(struct mcp_tools **out)
     return OK;
 }
 
-static void clear_params(struct tool *tool)
-{
-    for (size_t i = 0; i < tool->count; i++)
-        text_list_clear(&tool->params[i].path);
-    free(tool->params);
-    tool->params = NULL;
-    tool->count = 0;
-}
-
 void mcp_tools_destroy(struct mcp_tools *tools)
 {
     if (tools == NULL)
         return;
-    for (size_t i = 0; i < tools->count; i++) {
-        clear_params(&tools->tools[i]);
-        free(tools->tools[i].name);
-    }
-    free(tools->tools);
+    json_decref(tools->properties);
     free(tools);
 }
-
-static struct tool *find(const struct mcp_tools *tools, const char *name)
-{
-    for (size_t i = 0; i < tools->count; i++) {
-        if (strcmp(tools->tools[i].name, name) == 0)
-            return &tools->tools[i];
-    }
-    return NULL;
-}
-
-/* A walk over a schema's properties; `at` is the path so far. */
-struct walk {
-    struct tool *tool;
-    const char *at[MCP_HEADERS_DEPTH_MAX];
-    size_t depth;
-};
 
 static bool is_primitive(const json_t *schema)
 {
@@ -91,65 +59,50 @@ static bool is_primitive(const json_t *schema)
     return false;
 }
 
-static bool is_new_name(const struct tool *tool, const char *name)
+static bool is_new_name(const struct marks *marks, const char *name)
 {
-    size_t length = strlen(name);
-
-    if (length > MCP_HEADERS_NAME_BYTES_MAX || !http_is_token(span_of(name)))
+    if (strlen(name) > MCP_TOOLS_NAME_BYTES_MAX || !http_is_token(span_of(name)))
         return false;
-    for (size_t i = 0; i < tool->count; i++) {
-        if (span_equals_nocase(span_of(name), tool->params[i].name))
+    for (size_t i = 0; i < marks->count; i++) {
+        if (span_equals_nocase(span_of(name), marks->found[i].name))
             return false;
     }
     return true;
 }
 
-/* Notes the marked argument at the walk's place; false if the mark is not a valid one. */
-static bool note(struct walk *walk, const json_t *schema)
+/* Notes a marked argument; false if the mark is not a valid one. */
+static bool note(struct marks *marks, const json_t *schema, const json_t *value)
 {
     const char *name = json_string_value(json_object_get(schema, MARK));
-    struct tool *tool = walk->tool;
-    struct param *param, *grown;
 
-    if (name == NULL || tool->count == MCP_HEADERS_PARAMS_MAX || !is_primitive(schema) ||
-        !is_new_name(tool, name))
+    if (name == NULL || marks->count == MCP_TOOLS_PARAMS_MAX || !is_primitive(schema) ||
+        !is_new_name(marks, name))
         return false;
-    grown = realloc(tool->params, (tool->count + 1) * sizeof(*grown));
-    if (grown == NULL)
-        return false;
-    tool->params = grown;
-    param = &grown[tool->count++];
-    *param = (struct param){.path = {NULL, 0}};
-    memcpy(param->name, name, strlen(name) + 1);
-    for (size_t i = 0; i < walk->depth; i++) {
-        if (text_list_add(&param->path, walk->at[i], strlen(walk->at[i])) != OK)
-            return false;
-    }
+    marks->found[marks->count].name = name;
+    marks->found[marks->count++].value = value;
     return true;
 }
 
-/* The depth is bounded by MCP_HEADERS_DEPTH_MAX. */
+/* Gathers marks, deeper ones than MCP_TOOLS_DEPTH_MAX excepted; false if one is not valid. */
 // NOLINTNEXTLINE(misc-no-recursion)
-static bool visit(struct walk *walk, const json_t *schema)
+static bool gather(struct marks *marks, const json_t *properties, const json_t *arguments)
 {
-    json_t *properties = json_object_get(schema, "properties");
     const char *key;
-    json_t *property;
+    json_t *schema;
 
-    json_object_foreach(properties, key, property)
+    if (marks->depth == MCP_TOOLS_DEPTH_MAX)
+        return true;
+    marks->depth++;
+    json_object_foreach((json_t *)properties, key, schema)
     {
-        bool good = true;
+        const json_t *value = json_object_get(arguments, key);
 
-        if (walk->depth == MCP_HEADERS_DEPTH_MAX)
-            return true; /* deeper marks are not learned */
-        walk->at[walk->depth++] = key;
-        if (json_object_get(property, MARK) != NULL)
-            good = note(walk, property);
-        good = good && visit(walk, property);
-        walk->depth--;
-        if (!good)
+        if (json_object_get(schema, MARK) != NULL && !note(marks, schema, value))
+            return false;
+        if (!gather(marks, json_object_get(schema, "properties"), value))
             return false;
     }
+    marks->depth--;
     return true;
 }
 
@@ -157,39 +110,24 @@ static bool visit(struct walk *walk, const json_t *schema)
 static void learn_tool(struct mcp_tools *tools, const json_t *described)
 {
     const char *name = json_string_value(json_object_get(described, "name"));
-    struct tool found = {NULL, NULL, 0};
-    struct tool *known;
+    json_t *properties = json_object_get(json_object_get(described, "inputSchema"), "properties");
+    struct marks marks = {.count = 0};
 
     if (name == NULL || strlen(name) > TOOL_BYTES_MAX)
         return;
-    known = find(tools, name);
-    if (!visit(&(struct walk){.tool = &found}, json_object_get(described, "inputSchema")))
-        clear_params(&found);
-    if (known == NULL && found.count > 0 && tools->count < MCP_HEADERS_TOOLS_MAX) {
-        known = &tools->tools[tools->count];
-        known->name = text_copy(span_of(name));
-        if (known->name != NULL)
-            tools->count++;
-        else
-            known = NULL;
-    }
-    if (known == NULL) {
-        clear_params(&found);
-        return;
-    }
-    clear_params(known);
-    known->params = found.params;
-    known->count = found.count;
+    json_object_del(tools->properties, name);
+    if (gather(&marks, properties, NULL) && marks.count > 0 &&
+        json_object_size(tools->properties) < MCP_TOOLS_MAX)
+        json_object_set(tools->properties, name, properties);
 }
 
 void mcp_tools_learn(struct mcp_tools *tools, struct span answer)
 {
     json_t *root = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *list = json_object_get(json_object_get(root, "result"), "tools");
     json_t *described;
     size_t i;
 
-    json_array_foreach(list, i, described)
+    json_array_foreach(json_object_get(json_object_get(root, "result"), "tools"), i, described)
     {
         learn_tool(tools, described);
     }
@@ -215,26 +153,20 @@ static struct span value_text(const json_t *value, char room[NUMBER_BYTES_MAX])
 void mcp_tools_write(const struct mcp_tools *tools, const char *tool, struct span arguments,
                      struct buffer *out)
 {
-    const struct tool *known = find(tools, tool);
+    const json_t *properties = json_object_get(tools->properties, tool);
+    struct marks marks = {.count = 0};
     json_t *root;
 
-    if (known == NULL || known->count == 0)
+    if (properties == NULL)
         return;
     root = json_loadb(arguments.data, arguments.length, JSON_REJECT_DUPLICATES, NULL);
-    for (size_t i = 0; i < known->count; i++) {
-        const struct param *param = &known->params[i];
-        const json_t *value = root;
+    gather(&marks, properties, root);
+    for (size_t i = 0; i < marks.count; i++) {
         char room[NUMBER_BYTES_MAX];
-        struct span text;
+        struct span text = value_text(marks.found[i].value, room);
 
-        for (size_t j = 0; j < param->path.count; j++)
-            value = json_object_get(value, param->path.items[j]);
-        text = value_text(value, room);
-        if (text.data == NULL || text.length > MCP_HEADERS_VALUE_BYTES_MAX)
-            continue;
-        buffer_append_format(out, "Mcp-Param-%s: ", param->name);
-        mcp_headers_value(text, out);
-        buffer_append_text(out, "\r\n");
+        if (text.data != NULL)
+            mcp_value_line("Mcp-Param-", marks.found[i].name, text, out);
     }
     json_decref(root);
 }

@@ -1,10 +1,25 @@
-/* What a tool's input schema says about headers; part of mcp_headers.h. */
-#ifndef SIDELOCK_CONNECT_MCP_TOOLS_H
-#define SIDELOCK_CONNECT_MCP_TOOLS_H
+/*
+ * Which arguments of a tool have a header of their own, Mcp-Param-*: those that its
+ * input schema marks with `x-mcp-header`, as the answers to tools/list say that pass.
+ */
+#ifndef SIDELOCK_CONNECT_MESSAGE_MCP_TOOLS_H
+#define SIDELOCK_CONNECT_MESSAGE_MCP_TOOLS_H
 
-#include "connect/message/mcp_headers.h"
+#include "base/buffer.h"
+#include "base/text.h"
 
-/* Appends Mcp-Param-* lines for these arguments (JSON) of a call; none that is null or absent. */
+#define MCP_TOOLS_MAX            1024 /* with such a mark; of further ones nothing is learned */
+#define MCP_TOOLS_PARAMS_MAX     16   /* marks of one tool; with more it counts as having none */
+#define MCP_TOOLS_DEPTH_MAX      8    /* of an argument within arguments */
+#define MCP_TOOLS_NAME_BYTES_MAX 64   /* of a header after Mcp-Param- */
+
+struct mcp_tools;
+
+enum error mcp_tools_create(struct mcp_tools **out) MUST_CHECK;
+void mcp_tools_destroy(struct mcp_tools *tools);
+/* Learns from a whole answer to tools/list; what is not as it should be is passed over. */
+void mcp_tools_learn(struct mcp_tools *tools, struct span answer);
+/* Appends the lines for these arguments (JSON) of a call; none for what is null or absent. */
 void mcp_tools_write(const struct mcp_tools *tools, const char *tool, struct span arguments,
                      struct buffer *out);
 

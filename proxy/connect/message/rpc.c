@@ -126,9 +126,14 @@ bool rpc_result_version(struct json_scan *scan, const char *text, size_t length,
            out[0] != '\0' && strspn(out, "0123456789-.abcdefghijklmnopqrstuvwxyz") == strlen(out);
 }
 
+const struct json_member *rpc_param(const struct json_scan *scan, const char *key)
+{
+    return find_in(scan, json_scan_find(scan, -1, "params"), key);
+}
+
 bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE])
 {
-    const struct json_member *id = find_in(scan, json_scan_find(scan, -1, "params"), "requestId");
+    const struct json_member *id = rpc_param(scan, "requestId");
 
     return id != NULL && id_key(id, out);
 }

@@ -49,6 +49,8 @@ enum error rpc_read(struct json_scan *scan, const struct text_list *descend, cha
 /* `protocolVersion` of an InitializeResult that was just read; false if there is none. */
 bool rpc_result_version(struct json_scan *scan, const char *text, size_t length,
                         char out[RPC_VERSION_BYTES_MAX + 1]);
+/* A member of the params of a message that was just read with `descend`; NULL if there is none. */
+const struct json_member *rpc_param(const struct json_scan *scan, const char *key);
 /* The key of params.requestId in a notification that was just read; false if there is none. */
 bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE]);
 

@@ -1,0 +1,41 @@
+/* A message from the client on its way, and the queue in which such messages wait. */
+#ifndef SIDELOCK_CONNECT_MESSAGE_LETTER_H
+#define SIDELOCK_CONNECT_MESSAGE_LETTER_H
+
+#include "connect/message/rpc.h"
+
+#define LETTER_HOLD_MS 30000 /* how long a message waits for the gate to come back */
+
+struct letter {
+    struct letter *next;
+    char *bytes; /* owned; one line */
+    size_t length;
+    enum rpc_kind kind;
+    char key[RPC_ID_KEY_SIZE]; /* of a request; "": none */
+    bool modern, initialize, initialized;
+    bool replay;   /* ours: the client does not see the answer */
+    char *headers; /* of the modern era; owned; NULL: none */
+    uint64_t since_ms;
+    unsigned tries;
+};
+
+/* A copy of the text; NULL without memory. */
+struct letter *letter_create(struct span text, const struct rpc *rpc, uint64_t now_ms);
+void letter_destroy(struct letter *letter);
+
+struct letters {
+    struct letter *first, **last;
+    size_t bytes;
+};
+
+void letters_init(struct letters *letters);
+void letters_clear(struct letters *letters);
+/* These two take the letter over. */
+void letters_append(struct letters *letters, struct letter *letter);
+void letters_prepend(struct letters *letters, struct letter *letter);
+struct letter *letters_take(struct letters *letters); /* the first, or NULL */
+/* The first if it has waited for longer than LETTER_HOLD_MS; call until it is NULL. */
+struct letter *letters_take_expired(struct letters *letters, uint64_t now_ms);
+bool letters_have(const struct letters *letters, const char *key);
+
+#endif
