@@ -20,25 +20,13 @@ static void pattern_clear(void *pattern)
 }
 
 static const struct json_key executable_keys[] = {
-    {.name = "path",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct executable_rule, path),
-     .check = config_check_path},
-    {.name = "sha256",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct executable_rule, sha256),
-     .check = config_check_sha256},
-    {.name = "args",
-     .type = JSON_KEY_LIST,
-     .offset = offsetof(struct executable_rule, args),
-     .count_offset = offsetof(struct executable_rule, args_count),
-     .set_offset = offsetof(struct executable_rule, args_set),
-     .size = sizeof(struct config_pattern *),
-     .maximum = ARGUMENT_PATTERNS_MAX,
-     .read = config_read_pattern,
-     .clear = pattern_clear},
+    ROW_TEXT("path", struct executable_rule, path, config_check_path, .required = true),
+    ROW_TEXT("sha256", struct executable_rule, sha256, config_check_sha256),
+    ROW_LIST("args", struct executable_rule, args, args_count, 0, ARGUMENT_PATTERNS_MAX,
+             .set_offset = offsetof(struct executable_rule, args_set), .read = config_read_pattern,
+             .clear = pattern_clear),
 };
+;
 static const struct json_table executable_table = JSON_TABLE("an executable", executable_keys);
 
 static void read_executable(struct json_reader *reader, const char *name, json_t *value, void *into)
@@ -57,54 +45,22 @@ static void read_executable(struct json_reader *reader, const char *name, json_t
 /* ---- The whole ---- */
 
 static const struct json_key operators_keys[] = {
-    {.name = "uids",
-     .type = JSON_KEY_LIST,
-     .required = true,
-     .offset = offsetof(struct config, operator_uids),
-     .count_offset = offsetof(struct config, operator_uid_count),
-     .size = sizeof(uint32_t),
-     .maximum = CONFIG_UIDS_MAX,
-     .read = config_read_uid},
+    ROW_LIST("uids", struct config, operator_uids, operator_uid_count, 0, CONFIG_UIDS_MAX,
+             .required = true, .read = config_read_uid),
 };
 static const struct json_table operators_table = JSON_TABLE("\"operators\"", operators_keys);
 
 static const struct json_key config_keys[] = {
     {.name = "$schema", .type = JSON_KEY_IGNORED},
-    {.name = "state_dir",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct config, state_dir),
-     .check = config_check_path},
-    {.name = "control_socket",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct config, control_socket),
-     .check = config_check_socket},
-    {.name = "workers",
-     .type = JSON_KEY_NUMBER,
-     .offset = offsetof(struct config, workers),
-     .minimum = 1,
-     .maximum = CONFIG_WORKERS_MAX,
-     .preset = 1},
-    {.name = "operators", .type = JSON_KEY_OBJECT, .table = &operators_table},
-    {.name = "executables",
-     .type = JSON_KEY_LIST,
-     .offset = offsetof(struct config, executables),
-     .count_offset = offsetof(struct config, executable_count),
-     .size = sizeof(struct executable_rule),
-     .maximum = CONFIG_EXECUTABLES_MAX,
-     .read = read_executable,
-     .table = &executable_table},
-    {.name = "surfaces",
-     .type = JSON_KEY_MAP,
-     .required = true,
-     .offset = offsetof(struct config, surfaces),
-     .count_offset = offsetof(struct config, surface_count),
-     .size = sizeof(struct surface),
-     .minimum = 1,
-     .maximum = CONFIG_SURFACES_MAX,
-     .read = config_surface_read,
-     .clear = config_surface_clear,
-     .table = &config_surface_table},
+    ROW_TEXT("state_dir", struct config, state_dir, config_check_path, .required = true),
+    ROW_TEXT("control_socket", struct config, control_socket, config_check_socket),
+    ROW_NUMBER("workers", struct config, workers, 1, CONFIG_WORKERS_MAX, 1),
+    ROW_SAME("operators", operators_table),
+    ROW_LIST("executables", struct config, executables, executable_count, 0, CONFIG_EXECUTABLES_MAX,
+             .read = read_executable, .table = &executable_table),
+    ROW_MAP("surfaces", struct config, surfaces, surface_count, 1, CONFIG_SURFACES_MAX,
+            .required = true, .read = config_surface_read, .clear = config_surface_clear,
+            .table = &config_surface_table),
 };
 static const struct json_table top_table = JSON_TABLE("the configuration", config_keys);
 

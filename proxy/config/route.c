@@ -43,17 +43,9 @@ static const struct json_word encodings[] = {{"text", INJECT_TEXT},
                                              {NULL, 0}};
 
 static const struct json_key inject_keys[] = {
-    {.name = "from",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct query_inject, from),
-     .check = config_check_pointer},
-    {.name = "encoding",
-     .type = JSON_KEY_CHOICE,
-     .required = true,
-     .offset = offsetof(struct query_inject, encoding),
-     .preset = INJECT_TEXT,
-     .words = encodings},
+    ROW_TEXT("from", struct query_inject, from, config_check_pointer, .required = true),
+    ROW_CHOICE("encoding", struct query_inject, encoding, encodings, .required = true,
+               .preset = INJECT_TEXT),
 };
 static const struct json_table inject_table = JSON_TABLE("an injected parameter", inject_keys);
 
@@ -76,103 +68,48 @@ static void inject_clear(void *value)
 }
 
 static const struct json_key query_keys[] = {
-    {.name = "pass",
-     .type = JSON_KEY_MAP,
-     .offset = offsetof(struct route, pass),
-     .count_offset = offsetof(struct route, pass_count),
-     .size = sizeof(struct query_pass),
-     .maximum = QUERY_NAMES_MAX,
-     .read = read_pass,
-     .clear = pass_clear},
-    {.name = "inject",
-     .type = JSON_KEY_MAP,
-     .offset = offsetof(struct route, inject),
-     .count_offset = offsetof(struct route, inject_count),
-     .size = sizeof(struct query_inject),
-     .maximum = QUERY_NAMES_MAX,
-     .read = read_inject,
-     .clear = inject_clear,
-     .table = &inject_table},
-    {.name = "bearer",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct route, query_bearer),
-     .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = config_check_query_name},
+    ROW_MAP("pass", struct route, pass, pass_count, 0, QUERY_NAMES_MAX, .read = read_pass,
+            .clear = pass_clear),
+    ROW_MAP("inject", struct route, inject, inject_count, 0, QUERY_NAMES_MAX, .read = read_inject,
+            .clear = inject_clear, .table = &inject_table),
+    ROW_TEXT("bearer", struct route, query_bearer, config_check_query_name,
+             .maximum = CONFIG_NAME_BYTES_MAX),
 };
 static const struct json_table query_table = JSON_TABLE("a route's query", query_keys);
 
-/* ---- What is asked of the service beforehand ---- */
+/* ---- What is asked of the service beforehand; bodies and answers of HTTP routes ---- */
+
+#define MEMBER_ROW(owner, field)                                                                   \
+    ROW_TEXT(#field, owner, field, json_check_word, .required = true,                              \
+             .maximum = CONFIG_NAME_BYTES_MAX)
+#define FROM_ROW(owner) ROW_TEXT("from", owner, from, config_check_pointer, .required = true)
 
 static const struct json_key prepare_keys[] = {
-    {.name = "path",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_prepare, path),
-     .check = config_check_request_path},
-    {.name = "member",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_prepare, member),
-     .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = json_check_word},
-    {.name = "from",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_prepare, from),
-     .check = config_check_pointer},
-    {.name = "answer",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_prepare, answer),
-     .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = json_check_word},
-    {.name = "then",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_prepare, then),
-     .check = config_check_answer_path},
+    ROW_TEXT("path", struct route_prepare, path, config_check_request_path, .required = true),
+    MEMBER_ROW(struct route_prepare, member),
+    FROM_ROW(struct route_prepare),
+    MEMBER_ROW(struct route_prepare, answer),
+    ROW_TEXT("then", struct route_prepare, then, config_check_answer_path, .required = true),
 };
 static const struct json_table prepare_table = JSON_TABLE("a preparation", prepare_keys);
 
-/* ---- Bodies and answers of HTTP routes ---- */
-
 static const struct json_key body_keys[] = {
-    {.name = "member",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_body, member),
-     .maximum = CONFIG_NAME_BYTES_MAX,
-     .check = json_check_word},
-    {.name = "from",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route_body, from),
-     .check = config_check_pointer},
+    MEMBER_ROW(struct route_body, member),
+    FROM_ROW(struct route_body),
 };
 static const struct json_table body_table = JSON_TABLE("a stored body", body_keys);
 
 static const struct json_key answer_keys[] = {
-    {.name = "urls",
-     .type = JSON_KEY_TEXTS,
-     .required = true,
-     .offset = offsetof(struct route_answer, urls),
-     .minimum = 1,
-     .maximum = ANSWER_URLS_MAX,
-     .check = json_check_word},
-    {.name = "strip_query",
-     .type = JSON_KEY_FLAG,
-     .offset = offsetof(struct route_answer, strip_query)},
+    ROW_TEXTS("urls", struct route_answer, urls, json_check_word, 1, ANSWER_URLS_MAX,
+              .required = true),
+    ROW_FLAG("strip_query", struct route_answer, strip_query),
 };
 static const struct json_table answer_table = JSON_TABLE("a route's answer", answer_keys);
 
 /* ---- The Host header towards the service ---- */
 
 static const struct json_key host_keys[] = {
-    {.name = "fixed",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route, host_fixed),
-     .check = config_check_host},
+    ROW_TEXT("fixed", struct route, host_fixed, config_check_host, .required = true),
 };
 static const struct json_table host_table = JSON_TABLE("a route's host", host_keys);
 
@@ -219,61 +156,21 @@ static const struct json_word kinds[] = {{"websocket", ROUTE_WEBSOCKET},
                                          {NULL, 0}};
 
 static const struct json_key route_keys[] = {
-    {.name = "path",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct route, path),
-     .check = config_check_route_path},
-    {.name = "kind",
-     .type = JSON_KEY_CHOICE,
-     .offset = offsetof(struct route, kind),
-     .preset = ROUTE_WEBSOCKET,
-     .words = kinds},
-    {.name = "methods",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct route, methods),
-     .minimum = 1,
-     .maximum = METHODS_MAX,
-     .check = config_check_method},
-    {.name = "messages", .type = JSON_KEY_CUSTOM, .read = read_messages},
-    {.name = "query",
-     .type = JSON_KEY_OBJECT,
-     .set_offset = offsetof(struct route, query_set),
-     .table = &query_table},
-    {.name = "headers",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct route, headers),
-     .maximum = REQUEST_HEADERS_MAX,
-     .check = config_check_header},
-    {.name = "subprotocols",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct route, subprotocols),
-     .maximum = SUBPROTOCOLS_MAX,
-     .check = config_check_subprotocol},
-    {.name = "subprotocol_required",
-     .type = JSON_KEY_FLAG,
-     .offset = offsetof(struct route, subprotocol_required)},
-    {.name = "binary", .type = JSON_KEY_FLAG, .offset = offsetof(struct route, binary)},
-    {.name = "host", .type = JSON_KEY_CUSTOM, .read = read_host, .table = &host_table},
-    {.name = "body",
-     .type = JSON_KEY_OBJECT,
-     .offset = offsetof(struct route, body),
-     .size = sizeof(struct route_body),
-     .table = &body_table},
-    {.name = "answer",
-     .type = JSON_KEY_OBJECT,
-     .offset = offsetof(struct route, answer),
-     .size = sizeof(struct route_answer),
-     .table = &answer_table},
-    {.name = "prepare",
-     .type = JSON_KEY_OBJECT,
-     .offset = offsetof(struct route, prepare),
-     .size = sizeof(struct route_prepare),
-     .table = &prepare_table},
-    {.name = "match_from",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct route, match_from),
-     .check = config_check_pointer},
+    ROW_TEXT("path", struct route, path, config_check_route_path, .required = true),
+    ROW_CHOICE("kind", struct route, kind, kinds, .preset = ROUTE_WEBSOCKET),
+    ROW_TEXTS("methods", struct route, methods, config_check_method, 1, METHODS_MAX),
+    ROW_CUSTOM("messages", read_messages),
+    ROW_SAME("query", query_table, .set_offset = offsetof(struct route, query_set)),
+    ROW_TEXTS("headers", struct route, headers, config_check_header, 0, REQUEST_HEADERS_MAX),
+    ROW_TEXTS("subprotocols", struct route, subprotocols, config_check_subprotocol, 0,
+              SUBPROTOCOLS_MAX),
+    ROW_FLAG("subprotocol_required", struct route, subprotocol_required),
+    ROW_FLAG("binary", struct route, binary),
+    ROW_CUSTOM("host", read_host, .table = &host_table),
+    ROW_ALLOCATED("body", struct route, body, body_table),
+    ROW_ALLOCATED("answer", struct route, answer, answer_table),
+    ROW_ALLOCATED("prepare", struct route, prepare, prepare_table),
+    ROW_TEXT("match_from", struct route, match_from, config_check_pointer),
 };
 const struct json_table config_route_table = JSON_TABLE("a route", route_keys);
 
@@ -372,7 +269,7 @@ void config_route_read(struct json_reader *reader, const char *name, struct json
 void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,
                             struct surface *surface)
 {
-    static const struct json_key routes_key = CONFIG_ROUTES_KEY;
+    static const struct json_key routes_key = CONFIG_ROUTES_ROW;
     const struct config_reading *reading = reader->context;
     struct json_reader inner = {.text = pack->text,
                                 .length = pack->length,

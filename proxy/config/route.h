@@ -9,13 +9,9 @@ extern const struct json_table config_route_table;
 void config_route_read(struct json_reader *reader, const char *name, struct json_t *value,
                        void *into);
 /* The row "routes" of a struct surface. */
-#define CONFIG_ROUTES_KEY                                                                          \
-    {                                                                                              \
-        .name = "routes", .type = JSON_KEY_LIST, .offset = offsetof(struct surface, routes),       \
-        .count_offset = offsetof(struct surface, route_count), .size = sizeof(struct route),       \
-        .minimum = 1, .maximum = CONFIG_ROUTES_MAX, .read = config_route_read,                     \
-        .table = &config_route_table                                                               \
-    }
+#define CONFIG_ROUTES_ROW                                                                          \
+    ROW_LIST("routes", struct surface, routes, route_count, 1, CONFIG_ROUTES_MAX,                  \
+             .read = config_route_read, .table = &config_route_table)
 
 /* Reads the default routes of a pack; a fault if it has none. Needs reader->dialect. */
 void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,

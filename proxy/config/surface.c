@@ -21,83 +21,51 @@
 /* ---- The objects within a surface ---- */
 
 static const struct json_key upstream_keys[] = {
-    {.name = "socket",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct surface, upstream_socket),
-     .check = config_check_socket},
+    ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket, .required = true),
 };
 static const struct json_table upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
 static const struct json_key callers_keys[] = {
-    {.name = "uids",
-     .type = JSON_KEY_LIST,
-     .offset = offsetof(struct surface, caller_uids),
-     .count_offset = offsetof(struct surface, caller_uid_count),
-     .set_offset = offsetof(struct surface, callers_named),
-     .size = sizeof(uint32_t),
-     .minimum = 1,
-     .maximum = CONFIG_UIDS_MAX,
-     .read = config_read_uid},
-    {.name = "certificates",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct surface, caller_certificates),
-     .minimum = 1,
-     .maximum = CONFIG_CERTIFICATES_MAX,
-     .check = config_check_sha256},
+    ROW_LIST("uids", struct surface, caller_uids, caller_uid_count, 1, CONFIG_UIDS_MAX,
+             .set_offset = offsetof(struct surface, callers_named), .read = config_read_uid),
+    ROW_TEXTS("certificates", struct surface, caller_certificates, config_check_sha256, 1,
+              CONFIG_CERTIFICATES_MAX),
 };
 static const struct json_table callers_table = JSON_TABLE("a surface's callers", callers_keys);
 
 static const struct json_key tls_keys[] = {
-    {.name = "certificate",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct surface_tls, certificate),
-     .check = config_check_path},
-    {.name = "key",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct surface_tls, key),
-     .check = config_check_path},
-    {.name = "client_ca",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct surface_tls, client_ca),
-     .check = config_check_path},
+    ROW_TEXT("certificate", struct surface_tls, certificate, config_check_path, .required = true),
+    ROW_TEXT("key", struct surface_tls, key, config_check_path, .required = true),
+    ROW_TEXT("client_ca", struct surface_tls, client_ca, config_check_path),
 };
 static const struct json_table tls_table = JSON_TABLE("a surface's TLS", tls_keys);
 
-#define ALLOW_KEY(key, field)                                                                      \
-    {                                                                                              \
-        .name = (key), .type = JSON_KEY_TEXTS, .offset = offsetof(struct surface, field),          \
-        .set_offset = offsetof(struct surface, field##_set), .maximum = CONFIG_ALLOW_MAX,          \
-        .check = json_check_word                                                                   \
-    }
+#define ALLOW_ROW(key, field)                                                                      \
+    ROW_TEXTS(key, struct surface, field, json_check_word, 0, CONFIG_ALLOW_MAX,                    \
+              .set_offset = offsetof(struct surface, field##_set))
 
 static const struct json_key allow_keys[] = {
-    ALLOW_KEY("verbs", allow_verbs),
-    ALLOW_KEY("targets", allow_targets),
-    ALLOW_KEY("server_verbs", allow_server_verbs),
+    ALLOW_ROW("verbs", allow_verbs),
+    ALLOW_ROW("targets", allow_targets),
+    ALLOW_ROW("server_verbs", allow_server_verbs),
 };
 static const struct json_table allow_table = JSON_TABLE("a surface's allow lists", allow_keys);
 
-#define LIMIT_KEY(field, least, most, usual)                                                       \
-    {                                                                                              \
-        .name = #field, .type = JSON_KEY_NUMBER, .offset = offsetof(struct surface_limits, field), \
-        .minimum = (least), .maximum = (most), .preset = (usual)                                   \
-    }
+#define LIMIT_ROW(field, least, most, usual)                                                       \
+    ROW_NUMBER(#field, struct surface_limits, field, least, most, usual)
 
 static const struct json_key limits_keys[] = {
-    LIMIT_KEY(max_message_bytes, KIB, 64 * MIB, 4 * MIB),
-    LIMIT_KEY(max_connections, 1, CONNECTIONS_MAX, 1024),
-    LIMIT_KEY(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
-    LIMIT_KEY(upstream_timeout_ms, 50, MINUTE_MS, 1500),
-    LIMIT_KEY(message_timeout_ms, 100, 60 * MINUTE_MS, 30000),
-    LIMIT_KEY(idle_timeout_ms, 0, DAY_MS, 0),
-    LIMIT_KEY(ping_interval_ms, 100, 60 * MINUTE_MS, 30000),
-    LIMIT_KEY(write_timeout_ms, 100, 10 * MINUTE_MS, 10000),
-    LIMIT_KEY(max_body_bytes, KIB, UINT32_MAX, 1024 * MIB),
-    LIMIT_KEY(body_timeout_ms, 100, 60 * MINUTE_MS, 30000),
-    LIMIT_KEY(response_timeout_ms, 50, DAY_MS, 10 * MINUTE_MS),
+    LIMIT_ROW(max_message_bytes, KIB, 64 * MIB, 4 * MIB),
+    LIMIT_ROW(max_connections, 1, CONNECTIONS_MAX, 1024),
+    LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
+    LIMIT_ROW(upstream_timeout_ms, 50, MINUTE_MS, 1500),
+    LIMIT_ROW(message_timeout_ms, 100, 60 * MINUTE_MS, 30000),
+    LIMIT_ROW(idle_timeout_ms, 0, DAY_MS, 0),
+    LIMIT_ROW(ping_interval_ms, 100, 60 * MINUTE_MS, 30000),
+    LIMIT_ROW(write_timeout_ms, 100, 10 * MINUTE_MS, 10000),
+    LIMIT_ROW(max_body_bytes, KIB, UINT32_MAX, 1024 * MIB),
+    LIMIT_ROW(body_timeout_ms, 100, 60 * MINUTE_MS, 30000),
+    LIMIT_ROW(response_timeout_ms, 50, DAY_MS, 10 * MINUTE_MS),
 };
 static const struct json_table limits_table = JSON_TABLE("a surface's limits", limits_keys);
 
@@ -170,63 +138,23 @@ static const struct json_word refusals[] = {
     {"answer", ON_REFUSAL_ANSWER}, {"close", ON_REFUSAL_CLOSE}, {NULL, 0}};
 
 static const struct json_key surface_keys[] = {
-    {.name = "why",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct surface, why),
-     .maximum = SENTENCE_BYTES_MAX,
-     .check = config_check_sentence},
-    {.name = "can_do",
-     .type = JSON_KEY_TEXT,
-     .offset = offsetof(struct surface, can_do),
-     .maximum = SENTENCE_BYTES_MAX,
-     .check = config_check_sentence},
-    {.name = "listen",
-     .type = JSON_KEY_LIST,
-     .required = true,
-     .offset = offsetof(struct surface, listen),
-     .count_offset = offsetof(struct surface, listen_count),
-     .size = sizeof(struct listen_address),
-     .minimum = 1,
-     .maximum = CONFIG_LISTEN_MAX,
-     .read = config_listen_read,
-     .clear = config_listen_clear},
-    {.name = "allow_non_loopback",
-     .type = JSON_KEY_FLAG,
-     .offset = offsetof(struct surface, allow_non_loopback)},
-    {.name = "upstream", .type = JSON_KEY_OBJECT, .required = true, .table = &upstream_table},
-    {.name = "hosts",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct surface, hosts),
-     .maximum = CONFIG_HOSTS_MAX,
-     .check = config_check_host},
-    {.name = "origins",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct surface, origins),
-     .maximum = CONFIG_HOSTS_MAX,
-     .check = config_check_origin},
-    {.name = "dialect", .type = JSON_KEY_CUSTOM, .required = true, .read = read_dialect},
-    {.name = "mode",
-     .type = JSON_KEY_CHOICE,
-     .offset = offsetof(struct surface, mode),
-     .preset = MODE_ENFORCE,
-     .words = modes},
-    {.name = "on_refusal",
-     .type = JSON_KEY_CHOICE,
-     .offset = offsetof(struct surface, on_refusal),
-     .preset = ON_REFUSAL_ANSWER,
-     .words = refusals},
-    {.name = "callers", .type = JSON_KEY_OBJECT, .table = &callers_table},
-    {.name = "tls",
-     .type = JSON_KEY_OBJECT,
-     .offset = offsetof(struct surface, tls),
-     .size = sizeof(struct surface_tls),
-     .table = &tls_table},
-    {.name = "allow", .type = JSON_KEY_OBJECT, .table = &allow_table},
-    CONFIG_ROUTES_KEY,
-    {.name = "limits",
-     .type = JSON_KEY_OBJECT,
-     .offset = offsetof(struct surface, limits),
-     .table = &limits_table},
+    ROW_TEXT("why", struct surface, why, config_check_sentence, .maximum = SENTENCE_BYTES_MAX),
+    ROW_TEXT("can_do", struct surface, can_do, config_check_sentence,
+             .maximum = SENTENCE_BYTES_MAX),
+    ROW_LIST("listen", struct surface, listen, listen_count, 1, CONFIG_LISTEN_MAX, .required = true,
+             .read = config_listen_read, .clear = config_listen_clear),
+    ROW_FLAG("allow_non_loopback", struct surface, allow_non_loopback),
+    ROW_SAME("upstream", upstream_table, .required = true),
+    ROW_TEXTS("hosts", struct surface, hosts, config_check_host, 0, CONFIG_HOSTS_MAX),
+    ROW_TEXTS("origins", struct surface, origins, config_check_origin, 0, CONFIG_HOSTS_MAX),
+    ROW_CUSTOM("dialect", read_dialect, .required = true),
+    ROW_CHOICE("mode", struct surface, mode, modes, .preset = MODE_ENFORCE),
+    ROW_CHOICE("on_refusal", struct surface, on_refusal, refusals, .preset = ON_REFUSAL_ANSWER),
+    ROW_SAME("callers", callers_table),
+    ROW_ALLOCATED("tls", struct surface, tls, tls_table),
+    ROW_SAME("allow", allow_table),
+    CONFIG_ROUTES_ROW,
+    ROW_WITHIN("limits", struct surface, limits, limits_table),
 };
 const struct json_table config_surface_table = JSON_TABLE("a surface", surface_keys);
 

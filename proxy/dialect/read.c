@@ -93,73 +93,57 @@ static void clear_refusal(void *value)
 
 /* ---- Vocabularies: one table an envelope ---- */
 
-#define VERBS_KEY(key, direction, reads)                                                           \
-    {                                                                                              \
-        .name = (key), .type = JSON_KEY_MAP,                                                       \
-        .offset = offsetof(struct vocabulary, verbs) + (direction) * sizeof(struct verb_rule *),   \
-        .count_offset = offsetof(struct vocabulary, verb_count) + (direction) * sizeof(size_t),    \
-        .size = sizeof(struct verb_rule), .maximum = DIALECT_VERBS_MAX, .read = (reads),           \
-        .clear = dialect_rule_clear, .table = &dialect_rule_table                                  \
-    }
-
 static const struct json_key verbs_keys[] = {
-    VERBS_KEY("c2s", DIRECTION_C2S, dialect_rule_read_c2s),
-    VERBS_KEY("s2c", DIRECTION_S2C, dialect_rule_read_s2c),
+    ROW_MAP("c2s", struct vocabulary, verbs[DIRECTION_C2S], verb_count[DIRECTION_C2S], 0,
+            DIALECT_VERBS_MAX, .read = dialect_rule_read_c2s, .clear = dialect_rule_clear,
+            .table = &dialect_rule_table),
+    ROW_MAP("s2c", struct vocabulary, verbs[DIRECTION_S2C], verb_count[DIRECTION_S2C], 0,
+            DIALECT_VERBS_MAX, .read = dialect_rule_read_s2c, .clear = dialect_rule_clear,
+            .table = &dialect_rule_table),
 };
 static const struct json_table verbs_table = JSON_TABLE("the verbs", verbs_keys);
 
-#define MEMBER_KEY(key, field, is_required, bytes)                                                 \
+#define NAME_ROW(owner)                                                                            \
+    ROW_TEXT("name", owner, name, check_name, .required = true, .maximum = DIALECT_NAME_BYTES_MAX)
+#define ABOUT_ROW                                                                                  \
     {                                                                                              \
-        .name = (key), .type = JSON_KEY_TEXT, .required = (is_required),                           \
-        .offset = offsetof(struct vocabulary, field), .maximum = (bytes), .check = json_check_word \
+        .name = "about", .type = JSON_KEY_IGNORED                                                  \
     }
+#define MEMBER_ROW(key, field, bytes, ...)                                                         \
+    ROW_TEXT(key, struct vocabulary, field, json_check_word, .maximum = (bytes), __VA_ARGS__)
 /* Of every envelope. The envelope itself has chosen the table. */
-#define COMMON_KEYS                                                                                \
-    {.name = "name",                                                                               \
-     .type = JSON_KEY_TEXT,                                                                        \
-     .required = true,                                                                             \
-     .offset = offsetof(struct vocabulary, name),                                                  \
-     .maximum = DIALECT_NAME_BYTES_MAX,                                                            \
-     .check = check_name},                                                                         \
-        {.name = "about", .type = JSON_KEY_IGNORED},                                               \
+#define COMMON_ROWS                                                                                \
+    NAME_ROW(struct vocabulary), ABOUT_ROW,                                                        \
     {                                                                                              \
         .name = "envelope", .type = JSON_KEY_ELSEWHERE                                             \
     }
-#define OPEN_KEY                                                                                   \
-    {                                                                                              \
-        .name = "open", .type = JSON_KEY_CUSTOM, .read = read_open                                 \
-    }
-#define ALL_VERBS_KEY                                                                              \
-    {                                                                                              \
-        .name = "verbs", .type = JSON_KEY_OBJECT, .table = &verbs_table                            \
-    }
 
-static const struct json_key opaque_keys[] = {COMMON_KEYS};
+static const struct json_key opaque_keys[] = {COMMON_ROWS};
 static const struct json_table opaque_table = JSON_TABLE("an opaque vocabulary", opaque_keys);
 
 static const struct json_key json_rpc_keys[] = {
-    COMMON_KEYS,
-    OPEN_KEY,
-    {.name = "jsonrpc", .type = JSON_KEY_CUSTOM, .read = read_jsonrpc},
-    MEMBER_KEY("session", session_key, false, DIALECT_NAME_BYTES_MAX),
-    MEMBER_KEY("asks", asks_key, false, DIALECT_NAME_BYTES_MAX),
-    ALL_VERBS_KEY,
+    COMMON_ROWS,
+    ROW_CUSTOM("open", read_open),
+    ROW_CUSTOM("jsonrpc", read_jsonrpc),
+    MEMBER_ROW("session", session_key, DIALECT_NAME_BYTES_MAX),
+    MEMBER_ROW("asks", asks_key, DIALECT_NAME_BYTES_MAX),
+    ROW_SAME("verbs", verbs_table),
 };
 static const struct json_table json_rpc_table = JSON_TABLE("a JSON-RPC vocabulary", json_rpc_keys);
 
 static const struct json_key operation_keys[] = {
-    MEMBER_KEY("value", operation_value, true, DIALECT_VERB_BYTES_MAX),
-    MEMBER_KEY("key", operation_key, true, DIALECT_NAME_BYTES_MAX),
+    MEMBER_ROW("value", operation_value, DIALECT_VERB_BYTES_MAX, .required = true),
+    MEMBER_ROW("key", operation_key, DIALECT_NAME_BYTES_MAX, .required = true),
 };
 static const struct json_table operation_table = JSON_TABLE("an operation", operation_keys);
 
 static const struct json_key typed_keys[] = {
-    COMMON_KEYS,
-    OPEN_KEY,
-    MEMBER_KEY("verb_key", verb_key, true, DIALECT_NAME_BYTES_MAX),
-    {.name = "operation", .type = JSON_KEY_OBJECT, .table = &operation_table},
-    ALL_VERBS_KEY,
-    {.name = "refusal", .type = JSON_KEY_CUSTOM, .read = read_refusal, .clear = clear_refusal},
+    COMMON_ROWS,
+    ROW_CUSTOM("open", read_open),
+    MEMBER_ROW("verb_key", verb_key, DIALECT_NAME_BYTES_MAX, .required = true),
+    ROW_SAME("operation", operation_table),
+    ROW_SAME("verbs", verbs_table),
+    ROW_CUSTOM("refusal", read_refusal, .clear = clear_refusal),
 };
 static const struct json_table typed_table = JSON_TABLE("a typed vocabulary", typed_keys);
 
@@ -228,23 +212,11 @@ static void vocabulary_clear(void *value)
 /* ---- A pack ---- */
 
 static const struct json_key pack_keys[] = {
-    {.name = "name",
-     .type = JSON_KEY_TEXT,
-     .required = true,
-     .offset = offsetof(struct dialect, name),
-     .maximum = DIALECT_NAME_BYTES_MAX,
-     .check = check_name},
-    {.name = "about", .type = JSON_KEY_IGNORED},
-    {.name = "vocabularies",
-     .type = JSON_KEY_LIST,
-     .required = true,
-     .offset = offsetof(struct dialect, vocabularies),
-     .count_offset = offsetof(struct dialect, vocabulary_count),
-     .size = sizeof(struct vocabulary),
-     .minimum = 1,
-     .maximum = DIALECT_VOCABULARIES_MAX,
-     .read = read_vocabulary,
-     .clear = vocabulary_clear},
+    NAME_ROW(struct dialect),
+    ABOUT_ROW,
+    ROW_LIST("vocabularies", struct dialect, vocabularies, vocabulary_count, 1,
+             DIALECT_VOCABULARIES_MAX, .required = true, .read = read_vocabulary,
+             .clear = vocabulary_clear),
     {.name = "routes", .type = JSON_KEY_ELSEWHERE}, /* config/route.c */
 };
 static const struct json_table pack_table = JSON_TABLE("a dialect pack", pack_keys);

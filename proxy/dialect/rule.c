@@ -101,45 +101,26 @@ static void read_as(struct json_reader *reader, const char *name, json_t *value,
 
 static const struct json_word kinds[] = {{"name", TARGET_NAME}, {"uri", TARGET_URI}, {NULL, 0}};
 
-#define MEMBER_KEY(key, field, is_required)                                                        \
-    {                                                                                              \
-        .name = (key), .type = JSON_KEY_TEXT, .required = (is_required),                           \
-        .offset = offsetof(struct verb_rule, field), .maximum = DIALECT_NAME_BYTES_MAX,            \
-        .check = json_check_word                                                                   \
-    }
+#define MEMBER_ROW(key, field, ...)                                                                \
+    ROW_TEXT(key, struct verb_rule, field, json_check_word, .maximum = DIALECT_NAME_BYTES_MAX,     \
+             __VA_ARGS__)
 
 static const struct json_key filter_keys[] = {
-    MEMBER_KEY("items", filter_items, true),
-    MEMBER_KEY("name", filter_name, true),
-    {.name = "kind",
-     .type = JSON_KEY_CHOICE,
-     .required = true,
-     .offset = offsetof(struct verb_rule, filter_kind),
-     .words = kinds},
+    MEMBER_ROW("items", filter_items, .required = true),
+    MEMBER_ROW("name", filter_name, .required = true),
+    ROW_CHOICE("kind", struct verb_rule, filter_kind, kinds, .required = true),
 };
 static const struct json_table filter_table = JSON_TABLE("a filter", filter_keys);
 
 static const struct json_key rule_keys[] = {
-    {.name = "as", .type = JSON_KEY_CUSTOM, .read = read_as},
-    {.name = "always", .type = JSON_KEY_FLAG, .offset = offsetof(struct verb_rule, always)},
-    {.name = "never", .type = JSON_KEY_FLAG, .offset = offsetof(struct verb_rule, never)},
-    {.name = "targets",
-     .type = JSON_KEY_LIST,
-     .offset = offsetof(struct verb_rule, targets),
-     .count_offset = offsetof(struct verb_rule, target_count),
-     .size = sizeof(struct target_path),
-     .minimum = 1,
-     .maximum = DIALECT_TARGET_PATHS_MAX,
-     .read = read_target,
-     .clear = target_clear},
-    {.name = "within",
-     .type = JSON_KEY_TEXTS,
-     .offset = offsetof(struct verb_rule, within),
-     .minimum = 1,
-     .maximum = DIALECT_WITHIN_MAX,
-     .check = json_check_word},
-    MEMBER_KEY("match", match_key, false),
-    {.name = "filter", .type = JSON_KEY_OBJECT, .table = &filter_table},
+    ROW_CUSTOM("as", read_as),
+    ROW_FLAG("always", struct verb_rule, always),
+    ROW_FLAG("never", struct verb_rule, never),
+    ROW_LIST("targets", struct verb_rule, targets, target_count, 1, DIALECT_TARGET_PATHS_MAX,
+             .read = read_target, .clear = target_clear),
+    ROW_TEXTS("within", struct verb_rule, within, json_check_word, 1, DIALECT_WITHIN_MAX),
+    MEMBER_ROW("match", match_key),
+    ROW_SAME("filter", filter_table),
 };
 const struct json_table dialect_rule_table = JSON_TABLE("a verb", rule_keys);
 

@@ -54,6 +54,62 @@ struct json_key {
 
 #define JSON_TEXT_BYTES_MAX 1024
 
+/*
+ * Rows, one a line: the key, the struct that owns the field, the field and what
+ * goes with its type; then whatever else, like `.required = true`.
+ */
+#define ROW_TEXT(key, owner, field, checks, ...)                                                   \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_TEXT, .offset = offsetof(owner, field), .check = (checks), \
+        __VA_ARGS__                                                                                \
+    }
+#define ROW_FLAG(key, owner, field)                                                                \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_FLAG, .offset = offsetof(owner, field)                     \
+    }
+#define ROW_NUMBER(key, owner, field, least, most, usual)                                          \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_NUMBER, .offset = offsetof(owner, field),                  \
+        .minimum = (least), .maximum = (most), .preset = (usual)                                   \
+    }
+#define ROW_CHOICE(key, owner, field, choices, ...)                                                \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_CHOICE, .offset = offsetof(owner, field),                  \
+        .words = (choices), __VA_ARGS__                                                            \
+    }
+#define ROW_TEXTS(key, owner, field, checks, least, most, ...)                                     \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_TEXTS, .offset = offsetof(owner, field),                   \
+        .check = (checks), .minimum = (least), .maximum = (most), __VA_ARGS__                      \
+    }
+#define ROW_ELEMENTS(key, kind, owner, field, counter, least, most, ...)                           \
+    {                                                                                              \
+        .name = (key), .type = (kind), .offset = offsetof(owner, field),                           \
+        .count_offset = offsetof(owner, counter), .size = sizeof(*((owner *)NULL)->field),         \
+        .minimum = (least), .maximum = (most), __VA_ARGS__                                         \
+    }
+#define ROW_LIST(key, owner, ...) ROW_ELEMENTS(key, JSON_KEY_LIST, owner, __VA_ARGS__)
+#define ROW_MAP(key, owner, ...)  ROW_ELEMENTS(key, JSON_KEY_MAP, owner, __VA_ARGS__)
+/* Another table's object: its keys are the same struct's, a struct within, or allocated. */
+#define ROW_SAME(key, other, ...)                                                                  \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_OBJECT, .table = &(other), __VA_ARGS__                     \
+    }
+#define ROW_WITHIN(key, owner, field, other)                                                       \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_OBJECT, .offset = offsetof(owner, field),                  \
+        .table = &(other)                                                                          \
+    }
+#define ROW_ALLOCATED(key, owner, field, other)                                                    \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_OBJECT, .offset = offsetof(owner, field),                  \
+        .size = sizeof(*((owner *)NULL)->field), .table = &(other)                                 \
+    }
+#define ROW_CUSTOM(key, reads, ...)                                                                \
+    {                                                                                              \
+        .name = (key), .type = JSON_KEY_CUSTOM, .read = (reads), __VA_ARGS__                       \
+    }
+
 struct json_table {
     const char *what; /* "a surface": for sentences */
     const struct json_key *keys;
