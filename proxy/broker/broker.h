@@ -22,7 +22,7 @@
 #define SIDELOCK_BROKER_BROKER_H
 
 #include "base/reason.h"
-#include "broker/denials.h"
+#include "broker/core/denials.h"
 #include "config/config.h"
 #include "store/store.h"
 #include "system/audit.h"

@@ -235,10 +235,10 @@ static int print_json(const struct explanation *explanation)
     for (size_t i = 0; i < explanation->count && result == 0; i++) {
         const struct explain_step *step = &explanation->steps[i];
 
-        result = json_array_append_new(steps, json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id),
-                                                        "verdict", step_verdict(step), "reason",
-                                                        reason_info(step->reason)->code, "rule",
-                                                        step->rule));
+        result = json_array_append_new(
+            steps, json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id), "verdict",
+                             step_verdict(step), "reason", reason_info(step->reason)->code, "rule",
+                             step->rule));
     }
     root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny", "reason",
                      info->code, "status", (int)info->http_status, "detail", info->text, "steps",

@@ -2,7 +2,7 @@
  * `sidelock register`: the loopback exception register from the running gate or, without one,
  * from the configuration alone. Called by its row in verbs.c.
  */
-#include "broker/register.h"
+#include "broker/operations/register.h"
 #include "cli/args.h"
 #include "cli/client.h"
 #include "cli/cmd.h"

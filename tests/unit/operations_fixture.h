@@ -4,7 +4,7 @@
 
 #include "broker_fixture.h"
 
-#include "broker/operations.h"
+#include "broker/operations/switches.h"
 #include "policy/token.h"
 
 #define SECRET "not-for-the-log"

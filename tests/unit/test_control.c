@@ -1,10 +1,10 @@
 /* control.c, control_http.c and control_socket.c: the control socket itself, with a real client. */
 #include "broker_fixture.h"
 
-#include "broker/control.h"
-#include "broker/control_http.h"
-#include "broker/control_routes.h"
-#include "broker/control_socket.h"
+#include "broker/control/control.h"
+#include "broker/control/http.h"
+#include "broker/control/routes.h"
+#include "broker/control/socket.h"
 #include "unit.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* control_routes.c, control_json.c and control_input.c: the control API without sockets. */
 #include "broker_fixture.h"
 
-#include "broker/control_input.h"
-#include "broker/control_routes.h"
-#include "broker/operations.h"
+#include "broker/control/input.h"
+#include "broker/control/routes.h"
+#include "broker/operations/switches.h"
 
 #include <jansson.h>
 

@@ -1,4 +1,4 @@
-#include "broker/denials.h"
+#include "broker/core/denials.h"
 
 #include "unit.h"
 

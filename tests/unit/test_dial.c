@@ -9,8 +9,8 @@
     "\"body\":{\"member\":\"server_params\",\"from\":\"\"}}]"
 #include "operations_fixture.h"
 
-#include "broker/dial.h"
-#include "broker/workers.h"
+#include "broker/admission/dial.h"
+#include "broker/core/workers.h"
 #include "policy/params.h"
 
 #include <sys/socket.h>

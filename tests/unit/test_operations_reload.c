@@ -1,6 +1,6 @@
 /* Reloading: new certificates are told to the workers, unfit ones change nothing. */
-#include "broker/certificates.h"
-#include "broker/operations.h"
+#include "broker/core/surfaces.h"
+#include "broker/operations/switches.h"
 #include "system/authority.h"
 
 #include "broker_fixture.h"

@@ -1,5 +1,5 @@
 /* register.c and register_render.c: from facts to cells to JSON and Markdown. */
-#include "broker/register.h"
+#include "broker/operations/register.h"
 #include "config/load.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 /* spawn.c: which worker listens for which surface. */
-#include "broker/spawn.h"
+#include "broker/core/spawn.h"
 
 #include "unit.h"
 

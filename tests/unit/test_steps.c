@@ -15,7 +15,7 @@
 #include "operations_fixture.h"
 
 #include "admission_cases.h"
-#include "broker/admit.h"
+#include "broker/admission/admit.h"
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
 #include "vector_lines.h"

@@ -1,0 +1,23 @@
+/*
+ * Routes with `prepare`: before the WebSocket is opened, the stored parameters
+ * are POSTed to the service, and its answer names the path to upgrade on
+ * (AutoGen Studio since its fix). Neither the client's bytes nor the worker
+ * come near it. The loop goes on meanwhile.
+ */
+#ifndef SIDELOCK_BROKER_PREPARE_H
+#define SIDELOCK_BROKER_PREPARE_H
+
+#include "broker/admission/admit.h"
+
+#define PREPARE_MAX 64 /* under way at once; more is REASON_CAPACITY */
+
+/*
+ * Takes over the connected descriptor and what the admission owns (it is empty
+ * on return); grants or refuses later, by upstream_timeout_ms at the latest.
+ */
+void prepare_start(struct admission *admission, int fd);
+
+/* Gives up everything under way: the broker is about to exit. */
+void prepare_stop(struct broker *broker);
+
+#endif

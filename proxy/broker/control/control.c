@@ -1,0 +1,178 @@
+#include "broker/control/control.h"
+
+#include "base/log.h"
+#include "broker/control/http.h"
+#include "broker/control/socket.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define TURN_AWAY_BYTES_MAX 512
+#define PAUSE_MS            200 /* without accepting, when descriptors have run out */
+#define CLOSING_ROUNDS_MAX  16
+
+struct control {
+    struct broker *broker;
+    int fd;
+    dev_t device; /* of the socket's path, so that nobody else's is removed */
+    ino_t inode;
+    uv_poll_t listener;
+    uv_timer_t pause;
+    unsigned handles; /* of the two above, not closed yet */
+    struct control_http *http;
+};
+
+/* Answers before the request was read; the client may see its own writing fail first. */
+static void turn_away(int fd, unsigned status, const char *detail)
+{
+    char text[TURN_AWAY_BYTES_MAX];
+    int length =
+        snprintf(text, sizeof(text),
+                 "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
+                 "Content-Length: %zu\r\nConnection: close\r\n\r\n"
+                 "{\"status\":%u,\"detail\":\"%s\"}\n",
+                 status, status == 403 ? "Forbidden" : "Service Unavailable",
+                 strlen(detail) + strlen("{\"status\":403,\"detail\":\"\"}\n"), status, detail);
+
+    if (send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        log_debug("a refused operator was gone: %s", strerror(errno));
+    close(fd);
+}
+
+static void refuse_operator(struct control *control, int fd, uint32_t uid)
+{
+    struct audit *audit = control->broker->audit;
+
+    audit_begin(audit, "operator_refused");
+    audit_number(audit, "uid", uid);
+    if (audit_commit(audit) != OK)
+        log_warning("uid %u was refused at the control socket, and the audit log cannot say so",
+                    uid);
+    turn_away(fd, 403, "only the user that runs Sidelock, root and its operators may do this");
+}
+
+static void serve(struct control *control, int fd)
+{
+    uint32_t uid = UINT32_MAX;
+
+    if (!control_socket_permits(control->broker->config, fd, &uid)) {
+        refuse_operator(control, fd, uid);
+        return;
+    }
+    if (!control_http_serve(control->http, fd, uid))
+        turn_away(fd, 503, "too many operators at once; try again");
+}
+
+static void on_connection(uv_poll_t *handle, int status, int events);
+
+static void on_resume(uv_timer_t *timer)
+{
+    struct control *control = timer->data;
+
+    uv_poll_start(&control->listener, UV_READABLE, on_connection);
+}
+
+static void on_connection(uv_poll_t *handle, int status, int events)
+{
+    struct control *control = handle->data;
+    int fd;
+
+    (void)events;
+    if (status < 0)
+        log_warning("the control socket: %s", uv_strerror(status));
+    while ((fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+        serve(control, fd);
+    if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+        return;
+    /* The connection stays in the queue and the socket readable: do not spin on it. */
+    log_warning("the control socket cannot accept: %s", strerror(errno));
+    uv_poll_stop(handle);
+    uv_timer_start(&control->pause, on_resume, PAUSE_MS, 0);
+}
+
+static void remember_path(struct control *control)
+{
+    struct stat status;
+
+    if (lstat(control->broker->config->control_socket, &status) == 0) {
+        control->device = status.st_dev;
+        control->inode = status.st_ino;
+    }
+}
+
+static enum error watch_listener(struct control *control)
+{
+    control->listener.data = control;
+    control->pause.data = control;
+    if (uv_timer_init(control->broker->loop, &control->pause) != 0)
+        return ERROR_IO;
+    control->handles++;
+    if (uv_poll_init(control->broker->loop, &control->listener, control->fd) != 0)
+        return ERROR_IO;
+    control->handles++;
+    return uv_poll_start(&control->listener, UV_READABLE, on_connection) == 0 ? OK : ERROR_IO;
+}
+
+enum error control_create(struct broker *broker, struct control **out)
+{
+    struct control *control = calloc(1, sizeof(*control));
+    enum error error;
+
+    if (control == NULL)
+        return ERROR_MEMORY;
+    control->broker = broker;
+    control->fd = -1;
+    error = control_socket_listen(broker->config, &control->fd);
+    if (error == OK) {
+        remember_path(control);
+        error = control_http_create(broker, &control->http);
+    }
+    if (error == OK)
+        error = watch_listener(control);
+    if (error != OK) {
+        control_destroy(control);
+        return error;
+    }
+    *out = control;
+    return OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct control *control = handle->data;
+
+    control->handles--;
+}
+
+static void remove_path(const struct control *control)
+{
+    const char *path = control->broker->config->control_socket;
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && status.st_dev == control->device &&
+        status.st_ino == control->inode)
+        unlink(path);
+}
+
+void control_destroy(struct control *control)
+{
+    if (control == NULL)
+        return;
+    if (control->handles > 0)
+        uv_close((uv_handle_t *)&control->pause, on_closed);
+    if (control->handles > 1)
+        uv_close((uv_handle_t *)&control->listener, on_closed);
+    control_http_destroy(control->http);
+    for (int i = 0; i < CLOSING_ROUNDS_MAX && control->handles > 0; i++)
+        uv_run(control->broker->loop, UV_RUN_NOWAIT);
+    if (control->fd >= 0) {
+        remove_path(control);
+        close(control->fd);
+    }
+    free(control);
+}

@@ -1,0 +1,414 @@
+#include "broker/core/workers.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+#include "broker/admission/admit.h"
+#include "broker/core/spawn.h"
+#include "broker/core/surfaces.h"
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct worker_process {
+    struct workers *workers;
+    unsigned index;
+    uint64_t generation; /* counts its incarnations */
+    pid_t pid;           /* 0: none */
+    enum ipc_state state;
+    struct channel *channel;
+    uv_poll_t poll;
+    uv_timer_t restart;
+    bool poll_open, was_ready;
+    int poll_events;
+};
+
+struct workers {
+    struct broker *broker;
+    int config_fd;
+    void (*on_ready)(struct broker *broker);
+    void (*on_drained)(struct broker *broker);
+    bool draining, ready_told;
+    unsigned count;
+    unsigned char *buffer; /* for encoding */
+    struct worker_process processes[];
+};
+
+static void start_process(struct worker_process *process);
+static void on_channel(uv_poll_t *poll, int status, int events);
+
+uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection)
+{
+    return workers->processes[worker].generation << 44 | (uint64_t)worker << 40 | connection;
+}
+
+static void watch(struct worker_process *process)
+{
+    int events = UV_READABLE | (channel_wants_write(process->channel) ? UV_WRITABLE : 0);
+
+    if (events != process->poll_events)
+        uv_poll_start(&process->poll, events, on_channel);
+    process->poll_events = events;
+}
+
+/* A worker that does not listen or breaks the protocol is not worth keeping. */
+static void put_down(struct worker_process *process, const char *why)
+{
+    log_error("worker %u (pid %d) %s; ending it", process->index, (int)process->pid, why);
+    if (process->pid > 0)
+        kill(process->pid, SIGKILL);
+}
+
+static void send_message(struct worker_process *process, const struct ipc_writer *writer, int fd)
+{
+    if (process->channel == NULL) {
+        if (fd >= 0)
+            close(fd);
+        return;
+    }
+    if (channel_send(process->channel, writer, fd) != OK)
+        put_down(process, "does not take messages");
+    else
+        watch(process);
+}
+
+void workers_send_verdict(struct workers *workers, unsigned worker,
+                          const struct ipc_verdict *verdict, int fd)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_verdict(&writer, verdict);
+    send_message(&workers->processes[worker], &writer, fd);
+}
+
+void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
+                       int fd)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_link(&writer, link);
+    send_message(&workers->processes[worker], &writer, fd);
+}
+
+static void send_all(struct workers *workers, const struct ipc_writer *writer)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        send_message(&workers->processes[i], writer, -1);
+}
+
+void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_cut_session(&writer,
+                           &(struct ipc_cut_session){.session_id = session_id, .reason = reason});
+    send_all(workers, &writer);
+}
+
+void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_cut_surface(
+        &writer, &(struct ipc_cut_surface){.surface = (uint32_t)surface, .reason = reason});
+    send_all(workers, &writer);
+}
+
+void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+
+    ipc_encode_extend(&writer,
+                      &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
+    send_all(workers, &writer);
+}
+
+/* Nothing is left of the keys in the buffer that every message is written in. */
+static void send_certificates(struct worker_process *process)
+{
+    struct workers *workers = process->workers;
+    const struct broker *broker = workers->broker;
+
+    for (size_t i = 0; i < broker->config->surface_count; i++) {
+        struct ipc_writer writer = {.bytes = workers->buffer};
+        const struct tls_files *files = broker->surfaces[i].tls;
+
+        if (files == NULL)
+            continue;
+        ipc_encode_tls(&writer, &(struct ipc_tls){.surface = (uint32_t)i,
+                                                  .certificate = files->certificate.data,
+                                                  .key = files->key.data,
+                                                  .client_ca = files->client_ca.data});
+        send_message(process, &writer, -1);
+        secret_wipe(workers->buffer, writer.length);
+    }
+}
+
+void workers_send_certificates(struct workers *workers)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        send_certificates(&workers->processes[i]);
+}
+
+void workers_drain(struct workers *workers)
+{
+    struct ipc_writer writer = {.bytes = workers->buffer};
+    bool any = false;
+
+    workers->draining = true;
+    ipc_encode_bare(&writer, IPC_DRAIN);
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker_process *process = &workers->processes[i];
+
+        uv_timer_stop(&process->restart);
+        if (process->pid <= 0)
+            continue;
+        any = true;
+        process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
+        send_message(process, &writer, -1);
+    }
+    if (!any)
+        workers->on_drained(workers->broker);
+}
+
+static void on_ready(struct worker_process *process)
+{
+    struct workers *workers = process->workers;
+
+    process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
+    process->was_ready = true;
+    if (workers->ready_told)
+        return;
+    for (unsigned i = 0; i < workers->count; i++) {
+        if (!workers->processes[i].was_ready)
+            return;
+    }
+    workers->ready_told = true;
+    workers->on_ready(workers->broker);
+}
+
+static enum error on_message(struct worker_process *process, const void *bytes, size_t length)
+{
+    enum ipc_type type = ipc_type_of(bytes, length);
+
+    if (!ipc_permits_from_worker(process->state, type)) {
+        /* A question that crossed our DRAIN on its way needs no answer any more. */
+        return process->state == IPC_DRAINING && (type == IPC_ADMIT || type == IPC_DIAL)
+                   ? OK
+                   : ERROR_SYNTAX;
+    }
+    if (type == IPC_READY) {
+        on_ready(process);
+        return ipc_decode_bare(bytes, length);
+    }
+    return admit_message(process->workers->broker, process->index, type, bytes, length);
+}
+
+static void receive_all(struct worker_process *process)
+{
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    for (;;) {
+        enum error error = channel_receive(process->channel, &bytes, &length, &fd);
+
+        if (error == ERROR_IO) {
+            /* It has closed: SIGCHLD tells the rest. */
+            uv_poll_stop(&process->poll);
+            process->poll_events = 0;
+            return;
+        }
+        if (error == OK && length == 0)
+            return;
+        if (error == OK && fd >= 0) {
+            close(fd);
+            error = ERROR_SYNTAX;
+        }
+        if (error != OK || on_message(process, bytes, length) != OK) {
+            uv_poll_stop(&process->poll);
+            process->poll_events = 0;
+            put_down(process, "broke the protocol");
+            return;
+        }
+    }
+}
+
+static void on_channel(uv_poll_t *poll, int status, int events)
+{
+    struct worker_process *process = poll->data;
+
+    (void)events;
+    if (status < 0 || channel_flush(process->channel) != OK) {
+        uv_poll_stop(&process->poll);
+        process->poll_events = 0;
+        return;
+    }
+    receive_all(process);
+    if (process->poll_events != 0)
+        watch(process);
+}
+
+static enum error launch(struct worker_process *process)
+{
+    enum error error;
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return ERROR_IO;
+    error = spawn_worker(&(struct spawn_options){.broker = process->workers->broker,
+                                                 .worker = process->index,
+                                                 .channel_fd = pair[1],
+                                                 .config_fd = process->workers->config_fd},
+                         &process->pid);
+    close(pair[1]);
+    if (error == OK)
+        error = channel_create(pair[0], &process->channel);
+    if (error != OK) {
+        close(pair[0]);
+        return error;
+    }
+    process->state = IPC_STARTING;
+    process->generation++;
+    if (uv_poll_init(process->workers->broker->loop, &process->poll, pair[0]) != 0)
+        return ERROR_IO;
+    process->poll.data = process;
+    process->poll_open = true;
+    process->poll_events = 0;
+    watch(process);
+    send_certificates(process);
+    return OK;
+}
+
+static void on_restart(uv_timer_t *timer)
+{
+    start_process(timer->data);
+}
+
+static void start_process(struct worker_process *process)
+{
+    enum error error = launch(process);
+
+    if (error == OK)
+        return;
+    log_error("worker %u cannot be started: %s", process->index, error_text(error));
+    uv_timer_start(&process->restart, on_restart, 10 * WORKER_RESTART_DELAY_MS, 0);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+    struct worker_process *process = handle->data;
+
+    process->poll_open = false;
+    channel_destroy(process->channel);
+    process->channel = NULL;
+    if (process->workers->draining)
+        return;
+    uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
+}
+
+/* The log says how it ended; its connections ended with it. */
+static void on_exit_of(struct worker_process *process, int status)
+{
+    struct broker *broker = process->workers->broker;
+    bool asked = process->workers->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+    process->pid = 0;
+    if (process->channel != NULL)
+        receive_all(process); /* what it said last */
+    connections_remove_worker(broker->connections, process->index);
+    if (!asked) {
+        broker->worker_restarts++;
+        log_error("worker %u ended: %s %d", process->index,
+                  WIFSIGNALED(status) ? "signal" : "exit code",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        audit_begin(broker->audit, "worker_exited");
+        audit_number(broker->audit, "worker", process->index);
+        if (WIFSIGNALED(status))
+            audit_number(broker->audit, "signal", WTERMSIG(status));
+        else
+            audit_number(broker->audit, "exit_code", WEXITSTATUS(status));
+        if (audit_commit(broker->audit) != OK)
+            log_error("the audit log cannot be written");
+    }
+    if (process->poll_open)
+        uv_close((uv_handle_t *)&process->poll, on_poll_closed);
+}
+
+void workers_reap(struct workers *workers)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker_process *process = &workers->processes[i];
+        int status;
+
+        if (process->pid > 0 && waitpid(process->pid, &status, WNOHANG) == process->pid)
+            on_exit_of(process, status);
+        any = any || process->pid > 0;
+    }
+    if (workers->draining && !any)
+        workers->on_drained(workers->broker);
+}
+
+enum error workers_create(const struct workers_options *options, struct workers **out)
+{
+    unsigned count = options->broker->config->workers;
+    struct workers *workers = calloc(1, sizeof(*workers) + count * sizeof(workers->processes[0]));
+
+    if (workers == NULL)
+        return ERROR_MEMORY;
+    workers->buffer = malloc(IPC_MESSAGE_BYTES_MAX);
+    if (workers->buffer == NULL) {
+        free(workers);
+        return ERROR_MEMORY;
+    }
+    workers->broker = options->broker;
+    workers->config_fd = options->config_fd;
+    workers->on_ready = options->on_ready;
+    workers->on_drained = options->on_drained;
+    workers->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct worker_process *process = &workers->processes[i];
+
+        process->workers = workers;
+        process->index = i;
+        uv_timer_init(options->broker->loop, &process->restart);
+        process->restart.data = process;
+        start_process(process);
+    }
+    *out = workers;
+    return OK;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    (void)handle;
+}
+
+void workers_destroy(struct workers *workers)
+{
+    if (workers == NULL)
+        return;
+    workers->draining = true;
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker_process *process = &workers->processes[i];
+
+        if (process->pid > 0) {
+            kill(process->pid, SIGKILL);
+            waitpid(process->pid, NULL, 0);
+        }
+        uv_close((uv_handle_t *)&process->restart, on_timer_closed);
+        if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
+            uv_close((uv_handle_t *)&process->poll, on_poll_closed);
+    }
+    uv_run(workers->broker->loop, UV_RUN_NOWAIT);
+    free(workers->buffer);
+    free(workers);
+}

@@ -1,0 +1,62 @@
+#include "broker/operations/operation.h"
+
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void operation_init(struct operation *operation, struct broker *broker, uint32_t uid)
+{
+    *operation = (struct operation){.broker = broker, .uid = uid, .reason = REASON_INTERNAL};
+}
+
+enum error operation_fail(struct operation *operation, enum error error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(operation->why, sizeof(operation->why), format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+enum error operation_fail_store(struct operation *operation, enum error error, const char *what)
+{
+    log_error("the store could not %s: %s", what, error_text(error));
+    return operation_fail(operation, error,
+                          "the store could not %s (%s); see the log of `sidelock serve`", what,
+                          error_text(error));
+}
+
+struct audit *operation_line(struct operation *operation, const char *event)
+{
+    struct audit *audit = operation->broker->audit;
+
+    audit_begin(audit, event);
+    audit_number(audit, "operator_uid", operation->uid);
+    return audit;
+}
+
+enum error operation_commit(struct operation *operation)
+{
+    enum error error = audit_commit(operation->broker->audit);
+
+    if (error == OK)
+        return OK;
+    operation->reason = REASON_AUDIT_UNAVAILABLE; /* audit.c has said what is wrong */
+    return operation_fail(operation, ERROR_IO,
+                          "the audit log %.300s cannot be written; make room or correct its "
+                          "permissions, then try again",
+                          operation->broker->audit_path);
+}
+
+void operation_undo(struct operation *operation, const char *event)
+{
+    struct audit *audit = operation_line(operation, "operation_failed");
+
+    audit_text(audit, "operation", event);
+    audit_text(audit, "detail", operation->why);
+    if (audit_commit(audit) != OK)
+        log_error("the audit log %s cannot be written: it lacks that %s failed",
+                  operation->broker->audit_path, event);
+}

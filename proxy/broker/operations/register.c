@@ -1,0 +1,305 @@
+#include "broker/operations/register.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const struct {
+    const char *key, *title;
+} columns[REGISTER_COLUMN_COUNT] = {
+    [REGISTER_SURFACE] = {"local_surface", "Local surface"},
+    [REGISTER_WHY] = {"why_it_exists", "Why it exists"},
+    [REGISTER_REACH] = {"who_can_reach_it", "Who can reach it"},
+    [REGISTER_CAN_DO] = {"what_can_it_do", "What can it do"},
+    [REGISTER_AUTHENTICATION] = {"authentication", "Authentication"},
+    [REGISTER_CALLERS] = {"allowed_callers", "Allowed callers"},
+    [REGISTER_ISOLATION] = {"isolation_boundary", "Isolation boundary"},
+    [REGISTER_KILL_SWITCH] = {"kill_switch", "Kill switch"},
+};
+
+static const char from_configuration[] = "from the configuration";
+
+const char *register_column_key(enum register_column column)
+{
+    return columns[column].key;
+}
+
+const char *register_column_title(enum register_column column)
+{
+    return columns[column].title;
+}
+
+void register_facts_clear(struct register_facts *facts)
+{
+    text_list_clear(&facts->listeners);
+}
+
+static void append_list(struct buffer *out, const struct text_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        buffer_append_format(out, "%s%s", i > 0 ? ", " : "", list->items[i]);
+}
+
+static void append_listen(struct buffer *out, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->listen_count; i++)
+        buffer_append_format(out, "%s%s", i > 0 ? ", " : "", surface->listen[i].text);
+}
+
+static void build_surface(const struct register_facts *facts, struct register_cell *cell)
+{
+    buffer_append_format(&cell->value, "%s (%s) on ", facts->surface->name,
+                         dialect_name(facts->surface->dialect));
+    if (facts->live && facts->listeners.count > 0) {
+        append_list(&cell->value, &facts->listeners);
+        cell->proven = true;
+        cell->how = "the addresses of the listeners that the gate holds, asked of the kernel";
+        return;
+    }
+    append_listen(&cell->value, facts->surface);
+    if (facts->live) {
+        buffer_append_text(&cell->value, "; the gate holds no listener for it");
+        cell->how = "the gate runs, but its listeners could not be asked";
+        cell->finding = true;
+    }
+}
+
+static void build_why(const struct register_facts *facts, struct register_cell *cell)
+{
+    if (facts->surface->why != NULL) {
+        buffer_append_text(&cell->value, facts->surface->why);
+        cell->how = "the operator's words";
+        return;
+    }
+    buffer_append_text(&cell->value, "Nobody has said why: add \"why\" to the surface");
+    cell->finding = true;
+}
+
+static void build_reach(const struct register_facts *facts, struct register_cell *cell)
+{
+    bool loopback = facts->live && facts->listeners.count > 0 ? facts->listeners_loopback
+                                                              : !facts->surface->allow_non_loopback;
+
+    if (loopback) {
+        buffer_append_text(&cell->value, "Every process on this machine, and every page that a "
+                                         "browser on it shows, can open the port");
+    } else {
+        buffer_append_text(&cell->value,
+                           "Other machines too: it does not listen on loopback alone");
+        cell->finding = true;
+    }
+    if (facts->live && facts->listeners.count > 0) {
+        cell->proven = true;
+        cell->how = "the addresses the gate's listeners are bound to; not probed from outside";
+    }
+}
+
+static void append_allowed(struct buffer *out, const char *what, const struct text_list *list,
+                           bool set)
+{
+    buffer_append_format(out, "; %s: ", what);
+    if (!set)
+        buffer_append_text(out, "all that the dialect knows");
+    else if (list->count == 0)
+        buffer_append_text(out, "none");
+    else
+        append_list(out, list);
+}
+
+static size_t count_routes(const struct surface *surface, enum route_kind kind)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < surface->route_count; i++)
+        count += surface->routes[i].kind == kind;
+    return count;
+}
+
+/* The methods of plain HTTP, each once. */
+static void append_methods(struct buffer *out, const struct surface *surface)
+{
+    struct text_list all = {0};
+
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct text_list *methods = &surface->routes[i].methods;
+
+        for (size_t j = 0; j < methods->count && surface->routes[i].kind == ROUTE_HTTP; j++) {
+            struct span method = span_of(methods->items[j]);
+
+            if (!text_list_contains(&all, method) &&
+                text_list_add(&all, method.data, method.length) != OK)
+                out->failed = true;
+        }
+    }
+    append_list(out, &all);
+    text_list_clear(&all);
+}
+
+/* Of a surface that carries more than WebSockets. */
+static void append_routes(struct buffer *out, const struct surface *surface)
+{
+    size_t sockets = count_routes(surface, ROUTE_WEBSOCKET);
+    size_t mcp = count_routes(surface, ROUTE_MCP_HTTP), plain = count_routes(surface, ROUTE_HTTP);
+
+    if (mcp + plain == 0)
+        return;
+    buffer_append_format(out,
+                         "; routes: %zu of WebSocket%s, %zu of MCP over HTTP, %zu of plain HTTP",
+                         sockets, sockets == 1 ? "" : "s", mcp, plain);
+    if (plain > 0) {
+        buffer_append_text(out, " (");
+        append_methods(out, surface);
+        buffer_append_text(out, "), whose bodies are not vetted");
+    }
+}
+
+static void build_can_do(const struct register_facts *facts, struct register_cell *cell)
+{
+    const struct surface *surface = facts->surface;
+
+    if (surface->can_do != NULL) {
+        buffer_append_text(&cell->value, surface->can_do);
+    } else {
+        buffer_append_text(&cell->value, "Nobody has said what: add \"can_do\" to the surface");
+        cell->finding = true;
+    }
+    append_allowed(&cell->value, "verbs", &surface->allow_verbs, surface->allow_verbs_set);
+    append_allowed(&cell->value, "targets", &surface->allow_targets, surface->allow_targets_set);
+    append_routes(&cell->value, surface);
+    buffer_append_text(&cell->value, "; commands in parameter records: ");
+    if (facts->config->executable_count == 0)
+        buffer_append_text(&cell->value, "none");
+    for (size_t i = 0; i < facts->config->executable_count; i++)
+        buffer_append_format(&cell->value, "%s%s", i > 0 ? ", " : "",
+                             facts->config->executables[i].path);
+    if (surface->mode == MODE_OBSERVE) {
+        buffer_append_text(&cell->value, "; observe mode: messages outside these lists are "
+                                         "recorded, not refused");
+        cell->finding = true;
+    }
+    cell->how = "the operator's words and the allow lists of the configuration";
+}
+
+static void build_authentication(const struct register_facts *facts, struct register_cell *cell)
+{
+    const struct surface *surface = facts->surface;
+
+    buffer_append_format(&cell->value,
+                         "A session token, a single-use ticket or a login cookie on every route "
+                         "(%zu); the gate's own pages alone need none",
+                         surface->route_count - count_routes(surface, ROUTE_CLOSED));
+    cell->how = "the gate's code has no way past it; not probed";
+}
+
+static void append_caller_rule(struct buffer *out, const struct surface *surface)
+{
+    if (!surface->callers_named) {
+        buffer_append_text(out, "Any local user who holds a session token");
+        return;
+    }
+    buffer_append_format(out, "uid%s ", surface->caller_uid_count == 1 ? "" : "s");
+    for (size_t i = 0; i < surface->caller_uid_count; i++)
+        buffer_append_format(out, "%s%" PRIu32, i > 0 ? ", " : "", surface->caller_uids[i]);
+    buffer_append_text(out, ", each with a session token");
+}
+
+static void build_callers(const struct register_facts *facts, struct register_cell *cell)
+{
+    append_caller_rule(&cell->value, facts->surface);
+    if (facts->live) {
+        buffer_append_format(&cell->value, "; %zu active session%s, %zu live connection%s",
+                             facts->sessions, facts->sessions == 1 ? "" : "s", facts->connections,
+                             facts->connections == 1 ? "" : "s");
+        cell->proven = true;
+        cell->how = "the caller rules in force, the sessions in the store, the live connections";
+    }
+    if (facts->surface->callers_named)
+        return;
+    if (!facts->live) {
+        cell->finding = true;
+    } else if (facts->sessions_any_caller > 0) {
+        buffer_append_format(&cell->value, "; %zu of the sessions name%s no caller",
+                             facts->sessions_any_caller,
+                             facts->sessions_any_caller == 1 ? "s" : "");
+        cell->finding = true;
+    }
+}
+
+static void build_isolation(const struct register_facts *facts, struct register_cell *cell)
+{
+    const struct register_socket *socket = &facts->socket;
+
+    buffer_append_format(&cell->value, "The service listens on the Unix socket %s",
+                         facts->surface->upstream_socket);
+    if (!facts->live)
+        return;
+    if (!socket->directory_known) {
+        buffer_append_text(&cell->value, ", whose directory cannot be looked at");
+        cell->how = "the gate asked for the directory's mode and owner in vain";
+        cell->finding = true;
+        return;
+    }
+    buffer_append_format(&cell->value, " in a directory of uid %lu with mode %04o",
+                         (unsigned long)socket->directory_owner,
+                         (unsigned)(socket->directory_mode & 07777));
+    if (!socket->directory_private) {
+        buffer_append_text(&cell->value, ": users other than the one that runs Sidelock can reach "
+                                         "it past the gate");
+        cell->finding = true;
+    }
+    if (!socket->socket_there)
+        buffer_append_text(&cell->value, "; no socket is there now");
+    cell->proven = true;
+    cell->how = "mode and owner of the socket's directory; other listeners of the service are not "
+                "looked for";
+}
+
+static void build_kill_switch(const struct register_facts *facts, struct register_cell *cell)
+{
+    buffer_append_format(&cell->value, "`sidelock kill %s`", facts->surface->name);
+    if (!facts->live) {
+        cell->how = "a command of Sidelock; not rehearsed";
+        return;
+    }
+    buffer_append_text(&cell->value, facts->killed ? "; now on: every request gets 503"
+                                                   : "; now off: the surface is armed");
+    cell->proven = true;
+    cell->how = "the state of the switch in the running gate; not rehearsed";
+}
+
+typedef void (*cell_builder)(const struct register_facts *facts, struct register_cell *cell);
+
+static const cell_builder builders[REGISTER_COLUMN_COUNT] = {
+    [REGISTER_SURFACE] = build_surface,
+    [REGISTER_WHY] = build_why,
+    [REGISTER_REACH] = build_reach,
+    [REGISTER_CAN_DO] = build_can_do,
+    [REGISTER_AUTHENTICATION] = build_authentication,
+    [REGISTER_CALLERS] = build_callers,
+    [REGISTER_ISOLATION] = build_isolation,
+    [REGISTER_KILL_SWITCH] = build_kill_switch,
+};
+
+enum error register_row_build(const struct register_facts *facts, struct register_row *out)
+{
+    struct register_row row = {.name = facts->surface->name};
+    bool failed = false;
+
+    for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++) {
+        buffer_init(&row.cells[i].value, REGISTER_CELL_BYTES_MAX);
+        row.cells[i].how = from_configuration;
+        builders[i](facts, &row.cells[i]);
+        failed = failed || buffer_failed(&row.cells[i].value);
+    }
+    if (failed) {
+        register_row_clear(&row);
+        return ERROR_LIMIT;
+    }
+    *out = row;
+    return OK;
+}
+
+void register_row_clear(struct register_row *row)
+{
+    for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++)
+        buffer_clear(&row->cells[i].value);
+}

@@ -1,0 +1,134 @@
+#include "broker/operations/register_state.h"
+
+#include "broker/operations/switches.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PATH_BYTES_MAX 4096
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool is_loopback(const union address *address)
+{
+    if (address->any.sa_family == AF_INET)
+        return (ntohl(address->v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+}
+
+static void print_address(const union address *address, char out[INET6_ADDRSTRLEN + 16])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    if (address->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof(host));
+        snprintf(out, INET6_ADDRSTRLEN + 16, "%s:%u", host, ntohs(address->v4.sin_port));
+    } else {
+        inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
+        snprintf(out, INET6_ADDRSTRLEN + 16, "[%s]:%u", host, ntohs(address->v6.sin6_port));
+    }
+}
+
+/* Asks the kernel where each listener is bound; one that cannot be asked is not claimed. */
+static enum error gather_listeners(const struct broker_surface *surface,
+                                   struct register_facts *facts)
+{
+    facts->listeners_loopback = true;
+    for (size_t i = 0; i < surface->listener_count; i++) {
+        char text[INET6_ADDRSTRLEN + 16];
+        union address address;
+        socklen_t length = sizeof(address);
+        enum error error;
+
+        memset(&address, 0, sizeof(address));
+        if (getsockname(surface->listeners[i].fd, &address.any, &length) != 0 ||
+            (address.any.sa_family != AF_INET && address.any.sa_family != AF_INET6))
+            continue;
+        print_address(&address, text);
+        facts->listeners_loopback = facts->listeners_loopback && is_loopback(&address);
+        error = text_list_add(&facts->listeners, text, strlen(text));
+        if (error != OK)
+            return error;
+    }
+    return OK;
+}
+
+static void gather_socket(const char *path, struct register_socket *out)
+{
+    char directory[PATH_BYTES_MAX];
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+    size_t length;
+
+    if (slash == NULL || (size_t)(slash - path) >= sizeof(directory))
+        return;
+    length = slash == path ? 1 : (size_t)(slash - path);
+    memcpy(directory, path, length);
+    directory[length] = '\0';
+    if (stat(directory, &status) != 0 || !S_ISDIR(status.st_mode))
+        return;
+    out->directory_known = true;
+    out->directory_mode = status.st_mode & 07777;
+    out->directory_owner = status.st_uid;
+    out->directory_private = (status.st_mode & (S_IRWXG | S_IRWXO)) == 0 &&
+                             (status.st_uid == geteuid() || status.st_uid == 0);
+    out->socket_there = stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+struct session_count {
+    struct register_facts *facts;
+    size_t count;
+    int64_t now;
+};
+
+static void count_session(void *context, const struct session *session)
+{
+    struct session_count *all = context;
+
+    if (operations_session_state(session, all->now) != SESSION_ACTIVE)
+        return;
+    for (size_t i = 0; i < all->count; i++) {
+        if (strcmp(all->facts[i].surface->name, session->surface) != 0)
+            continue;
+        all->facts[i].sessions++;
+        if (!session->callers_set)
+            all->facts[i].sessions_any_caller++;
+    }
+}
+
+enum error register_state_gather(const struct broker *broker, struct register_facts *facts)
+{
+    size_t count = broker->config->surface_count;
+    struct session_count sessions = {facts, count, broker_now()};
+    enum error error = OK;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct broker_surface *surface = &broker->surfaces[i];
+
+        facts[i] = (struct register_facts){.surface = surface->config,
+                                           .config = broker->config,
+                                           .live = true,
+                                           .killed = surface->killed};
+        facts[i].connections = connections_count(broker->connections, surface, NULL);
+        gather_socket(surface->config->upstream_socket, &facts[i].socket);
+        if (error == OK)
+            error = gather_listeners(surface, &facts[i]);
+    }
+    if (error == OK)
+        error = store_session_each(broker->store, count_session, &sessions);
+    if (error != OK) {
+        for (size_t i = 0; i < count; i++)
+            register_facts_clear(&facts[i]);
+    }
+    return error;
+}
