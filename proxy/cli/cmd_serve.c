@@ -1,9 +1,9 @@
 /*
  * `sidelock serve`: reads and checks the configuration, then is the broker until it ends
- * (broker/run.h). Called by its row in verbs.c; with cmd_worker.c the only place that knows both
+ * (broker/broker.h). Called by its row in verbs.c; with cmd_worker.c the only place that knows both
  * processes.
  */
-#include "broker/run.h"
+#include "broker/broker.h"
 #include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/config_tls.h"
@@ -59,7 +59,6 @@ int cmd_serve(int argc, char **argv)
         code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
     } else {
         broker.config = bundle.config;
-        broker.config_path = bundle.path;
         code = broker_run(&broker);
         close(broker.config_fd);
     }

@@ -1,6 +1,6 @@
 /* `sidelock worker`: what the broker starts; not for people. */
 #include "base/log.h"
-#include "broker/run.h"
+#include "broker/core/spawn.h"
 #include "cli/cmd.h"
 #include "cli/handover.h"
 #include "config/load.h"
@@ -26,8 +26,7 @@ static enum error parse_listeners(const char *text, struct worker_listener *out,
         if (end == text || surface >= CONFIG_SURFACES_MAX || *count == LISTENERS_MAX ||
             (*end != ',' && *end != '\0'))
             return ERROR_SYNTAX;
-        out[*count] =
-            (struct worker_listener){BROKER_WORKER_LISTENER_FD + (int)*count, (uint32_t)surface};
+        out[*count] = (struct worker_listener){SPAWN_LISTENER_FD + (int)*count, (uint32_t)surface};
         (*count)++;
         text = *end == ',' ? end + 1 : end;
     }
@@ -39,15 +38,14 @@ static bool started_by_broker(void)
     int type = 0;
     socklen_t length = sizeof(type);
 
-    return getsockopt(BROKER_WORKER_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+    return getsockopt(SPAWN_CHANNEL_FD, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
            type == SOCK_SEQPACKET;
 }
 
 int cmd_worker(int argc, char **argv)
 {
     static struct worker_listener listeners[LISTENERS_MAX];
-    struct worker_options options = {.listeners = listeners,
-                                     .channel_fd = BROKER_WORKER_CHANNEL_FD};
+    struct worker_options options = {.listeners = listeners, .channel_fd = SPAWN_CHANNEL_FD};
     struct config *config = NULL;
     enum error error;
     int code;
@@ -67,10 +65,10 @@ int cmd_worker(int argc, char **argv)
     }
     error = parse_listeners(argv[1], listeners, &options.listener_count);
     if (error == OK)
-        error = sandbox_prepare(BROKER_WORKER_LISTENER_FD + (int)options.listener_count);
+        error = sandbox_prepare(SPAWN_LISTENER_FD + (int)options.listener_count);
     if (error == OK)
-        error = handover_read(BROKER_WORKER_CONFIG_FD, &config);
-    close(BROKER_WORKER_CONFIG_FD);
+        error = handover_read(SPAWN_CONFIG_FD, &config);
+    close(SPAWN_CONFIG_FD);
     for (size_t i = 0; error == OK && i < options.listener_count; i++) {
         if (listeners[i].surface >= config->surface_count)
             error = ERROR_SYNTAX;

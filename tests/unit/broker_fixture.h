@@ -1,13 +1,15 @@
 /*
  * A broker without workers, for the tests of what operators can do: real
  * configuration, store and audit log in a directory of its own. Takes the place
- * of broker.c and workers.c, so that a test sees what workers would be told and
+ * of core/clock.c and core/workers.c, so that a test sees what workers would be told and
  * sets the time. Include it in one file of a test program only.
  */
 #ifndef SIDELOCK_TESTS_BROKER_FIXTURE_H
 #define SIDELOCK_TESTS_BROKER_FIXTURE_H
 
-#include "broker/broker.h"
+#include "broker/admission/admission.h"
+#include "broker/core/clock.h"
+#include "broker/operations/gate.h"
 #include "config/load.h"
 #include "temporary.h"
 
@@ -30,23 +32,20 @@
 
 struct broker_fixture {
     char root[TEMPORARY_PATH_SIZE];
-    struct broker broker;
+    struct surfaces surfaces;
+    struct denials denials;
+    struct connections *connections;
+    char audit_path[TEMPORARY_PATH_SIZE + 16];
+    struct gate gate;           /* what operations see */
+    struct admission admission; /* what questions are answered with */
     struct config *config;
 };
 
 static int64_t fixture_now;
+static const struct surfaces *fixture_surfaces;
 static char fixture_told[4096]; /* what the workers were told, a line each */
 
-struct broker_surface *broker_surface(struct broker *broker, const char *name)
-{
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        if (strcmp(broker->config->surfaces[i].name, name) == 0)
-            return &broker->surfaces[i];
-    }
-    return NULL;
-}
-
-int64_t broker_now(void)
+int64_t clock_now(void)
 {
     return fixture_now;
 }
@@ -72,13 +71,20 @@ void workers_extend_session(struct workers *workers, const char *session_id, int
     fixture_tell("extend", session_id, REASON_ALLOWED);
 }
 
-void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason)
+void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
+                         enum reason reason)
 {
     char index[8];
 
     (void)workers;
-    snprintf(index, sizeof(index), "%zu", surface);
+    snprintf(index, sizeof(index), "%zu", (size_t)(surface - fixture_surfaces->items));
     fixture_tell("surface", index, reason);
+}
+
+uint64_t workers_restarts(const struct workers *workers)
+{
+    (void)workers;
+    return 0;
 }
 
 void workers_send_certificates(struct workers *workers)
@@ -126,29 +132,38 @@ static inline int fixture_load_config(struct broker_fixture *fixture)
 static inline int broker_fixture_make(void **state)
 {
     struct broker_fixture *fixture = calloc(1, sizeof(*fixture));
-    struct broker *broker;
+    struct gate *gate;
     char why[256] = "";
 
     if (fixture == NULL || temporary_make(fixture->root) == NULL ||
         fixture_load_config(fixture) != 0)
         return -1;
-    broker = &fixture->broker;
-    broker->config = fixture->config;
-    broker->started_at = FIXTURE_NOW;
+    gate = &fixture->gate;
+    snprintf(fixture->audit_path, sizeof(fixture->audit_path), "%s/audit.jsonl", fixture->root);
+    *gate = (struct gate){.surfaces = &fixture->surfaces,
+                          .audit_path = fixture->audit_path,
+                          .denials = &fixture->denials,
+                          .started_at = FIXTURE_NOW};
     fixture_now = FIXTURE_NOW;
+    fixture_surfaces = &fixture->surfaces;
     fixture_told[0] = '\0';
-    if (store_open(fixture->config->state_dir, &broker->store, why, sizeof(why)) != OK) {
+    if (store_open(fixture->config->state_dir, &gate->store, why, sizeof(why)) != OK) {
         print_error("%s\n", why);
         return -1;
     }
-    snprintf(broker->audit_path, sizeof(broker->audit_path), "%s/audit.jsonl", fixture->root);
-    broker->surfaces = calloc(fixture->config->surface_count, sizeof(*broker->surfaces));
-    if (broker->surfaces == NULL || audit_open(broker->audit_path, &broker->audit) != OK ||
-        tickets_create(&broker->tickets) != OK || tickets_create(&broker->login_codes) != OK ||
-        connections_create(&broker->connections) != OK)
+    if (surfaces_create(fixture->config, &fixture->surfaces) != OK ||
+        audit_open(fixture->audit_path, &gate->audit) != OK ||
+        tickets_create(&gate->tickets) != OK || tickets_create(&gate->login_codes) != OK ||
+        connections_create(&fixture->connections) != OK)
         return -1;
-    for (size_t i = 0; i < fixture->config->surface_count; i++)
-        broker->surfaces[i].config = &fixture->config->surfaces[i];
+    gate->connections = fixture->connections;
+    fixture->admission = (struct admission){.surfaces = &fixture->surfaces,
+                                            .store = gate->store,
+                                            .audit = gate->audit,
+                                            .tickets = gate->tickets,
+                                            .login_codes = gate->login_codes,
+                                            .connections = fixture->connections,
+                                            .denials = &fixture->denials};
     *state = fixture;
     return 0;
 }
@@ -157,12 +172,16 @@ static inline int broker_fixture_drop(void **state)
 {
     struct broker_fixture *fixture = *state;
 
-    connections_destroy(fixture->broker.connections);
-    tickets_destroy(fixture->broker.tickets);
-    tickets_destroy(fixture->broker.login_codes);
-    audit_close(fixture->broker.audit);
-    store_close(fixture->broker.store);
-    free(fixture->broker.surfaces);
+    connections_destroy(fixture->connections);
+    tickets_destroy(fixture->gate.tickets);
+    tickets_destroy(fixture->gate.login_codes);
+    audit_close(fixture->gate.audit);
+    store_close(fixture->gate.store);
+    for (size_t i = 0; i < fixture->config->surface_count; i++) {
+        fixture->surfaces.items[i].listener_count = 0; /* a test's own, and not open */
+        fixture->surfaces.items[i].listeners = NULL;
+    }
+    surfaces_clear(&fixture->surfaces);
     config_destroy(fixture->config);
     temporary_remove(fixture->root);
     free(fixture);
@@ -174,7 +193,7 @@ static inline const char *fixture_audit(const struct broker_fixture *fixture)
 {
     static char text[FIXTURE_BYTES];
 
-    fixture_read(fixture->broker.audit_path, text, sizeof(text));
+    fixture_read(fixture->gate.audit_path, text, sizeof(text));
     return text;
 }
 

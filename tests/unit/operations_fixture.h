@@ -4,6 +4,9 @@
 
 #include "broker_fixture.h"
 
+#include "broker/operations/logins.h"
+#include "broker/operations/records.h"
+#include "broker/operations/sessions.h"
 #include "broker/operations/switches.h"
 #include "policy/token.h"
 
@@ -16,7 +19,7 @@ static inline struct operation begin(struct broker_fixture *fixture)
 {
     struct operation operation;
 
-    operation_init(&operation, &fixture->broker, UID);
+    operation_init(&operation, &fixture->gate, UID);
     return operation;
 }
 
@@ -25,7 +28,7 @@ static inline enum error put(struct broker_fixture *fixture, const char *name, c
 {
     struct operation operation = begin(fixture);
     struct store_params stored;
-    enum error error = operations_put_params(&operation, name, surface, span_of(json), &stored);
+    enum error error = records_put(&operation, name, surface, span_of(json), &stored);
 
     assert_true((error == OK) == (operation.why[0] == '\0'));
     return error;
@@ -39,7 +42,7 @@ static inline enum error create(struct broker_fixture *fixture,
     struct operation operation = begin(fixture);
     struct session session;
     char *minted = NULL;
-    enum error error = operations_create_session(&operation, request, &session, &minted);
+    enum error error = sessions_create(&operation, request, &session, &minted);
 
     assert_true((error == OK) == (operation.why[0] == '\0'));
     assert_true((error == OK) == (minted != NULL));

@@ -1,5 +1,5 @@
 /* connections.c: the table of live connections, against a plain list. */
-#include "broker/broker.h"
+#include "broker/core/connections.h"
 
 #include "unit.h"
 
@@ -10,7 +10,7 @@
 #define IDS   700
 #define STEPS 20000
 
-static struct broker_surface surfaces[3];
+static struct surface_state surfaces[3];
 static const char *const sessions[] = {"alpha", "beta", "gamma", ""};
 
 static int set_up(void **state)

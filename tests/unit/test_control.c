@@ -22,6 +22,7 @@
 #define CROWD         (CONTROL_CONNECTIONS_MAX + 4)
 
 static uv_loop_t loop;
+static struct control *control;
 
 static int connect_to(const struct broker_fixture *fixture)
 {
@@ -123,16 +124,13 @@ static int setup(void **state)
     fixture = *state;
     if (uv_loop_init(&loop) != 0)
         return -1;
-    fixture->broker.loop = &loop;
-    return control_create(&fixture->broker, &fixture->broker.control) == OK ? 0 : -1;
+    return control_create(&fixture->gate, &loop, &control) == OK ? 0 : -1;
 }
 
 /* Everything that control_create opened on the loop must be closed by control_destroy. */
 static int teardown(void **state)
 {
-    struct broker_fixture *fixture = *state;
-
-    control_destroy(fixture->broker.control);
+    control_destroy(control);
     if (uv_loop_close(&loop) != 0) {
         print_error("handles were left on the loop\n");
         return -1;
@@ -187,7 +185,7 @@ CONTROL_TEST(test_one_request_a_connection)
 
     assert_non_null(strstr(answer, "HTTP/1.1 200"));
     assert_null(strstr(answer + 9, "HTTP/1.1"));
-    assert_false(fixture->broker.surfaces[0].killed);
+    assert_false(fixture->surfaces.items[0].killed);
 }
 
 CONTROL_TEST(test_refuses)
@@ -302,8 +300,8 @@ CONTROL_TEST(test_stops_in_the_middle)
     assert_true(fd >= 0);
     assert_int_equal(send(fd, half, sizeof(half) - 1, MSG_NOSIGNAL), sizeof(half) - 1);
     turn_loop();
-    control_destroy(fixture->broker.control);
-    fixture->broker.control = NULL;
+    control_destroy(control);
+    control = NULL;
     assert_int_equal(recv(fd, (char[1]){0}, 1, MSG_DONTWAIT), 0);
     close(fd);
     assert_int_equal(access(fixture->config->control_socket, F_OK), -1);
@@ -324,13 +322,13 @@ CONTROL_TEST(test_leftover_is_replaced)
     const char *path = fixture->config->control_socket;
     int fd = -1;
 
-    control_destroy(fixture->broker.control);
-    fixture->broker.control = NULL;
+    control_destroy(control);
+    control = NULL;
     /* A process that died: its socket is there, and nobody listens. */
     assert_int_equal(control_socket_listen(fixture->config, &fd), OK);
     close(fd);
     assert_int_equal(mode_of(path), S_IFSOCK | 0600);
-    assert_int_equal(control_create(&fixture->broker, &fixture->broker.control), OK);
+    assert_int_equal(control_create(&fixture->gate, &loop, &control), OK);
     expect_status(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
@@ -340,15 +338,15 @@ CONTROL_TEST(test_something_else_is_kept)
     const char *path = fixture->config->control_socket;
     int fd;
 
-    control_destroy(fixture->broker.control);
-    fixture->broker.control = NULL;
+    control_destroy(control);
+    control = NULL;
     fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(control_create(&fixture->broker, &fixture->broker.control), ERROR_INVALID);
+    assert_int_equal(control_create(&fixture->gate, &loop, &control), ERROR_INVALID);
     assert_int_equal(mode_of(path), S_IFREG | 0600);
     assert_int_equal(unlink(path), 0);
-    fixture->broker.control = NULL;
+    control = NULL;
 }
 
 /* A new Sidelock may have taken the path over: it is not ours to remove then. */
@@ -359,8 +357,8 @@ CONTROL_TEST(test_path_of_another_is_kept)
 
     assert_int_equal(unlink(fixture->config->control_socket), 0);
     assert_int_equal(control_socket_listen(fixture->config, &fd), OK);
-    control_destroy(fixture->broker.control);
-    fixture->broker.control = NULL;
+    control_destroy(control);
+    control = NULL;
     assert_int_equal(access(fixture->config->control_socket, F_OK), 0);
     close(fd);
 }
@@ -379,8 +377,8 @@ CONTROL_TEST(test_operators)
     close(pair[1]);
     close(pair[0]);
 
-    control_destroy(fixture->broker.control);
-    fixture->broker.control = NULL;
+    control_destroy(control);
+    control = NULL;
     config.operator_uids = operators;
     config.operator_uid_count = 1;
     assert_int_equal(control_socket_listen(&config, &fd), OK);

@@ -3,6 +3,9 @@
 
 #include "broker/control/input.h"
 #include "broker/control/routes.h"
+#include "broker/operations/logins.h"
+#include "broker/operations/records.h"
+#include "broker/operations/sessions.h"
 #include "broker/operations/switches.h"
 
 #include <jansson.h>
@@ -31,7 +34,7 @@ static const struct control_answer *ask(struct broker_fixture *fixture, const ch
     buffer_clear(&answer.body);
     answer = (struct control_answer){0};
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(&fixture->broker, &request, &answer);
+    control_routes_answer(&fixture->gate, &request, &answer);
     assert_false(buffer_failed(&answer.body));
     return &answer;
 }
@@ -289,7 +292,7 @@ static void test_session_body_with_nul(void **state)
     struct control_answer answer = {0};
 
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(&fixture->broker, &request, &answer);
+    control_routes_answer(&fixture->gate, &request, &answer);
     assert_int_equal(answer.status, 400);
     buffer_clear(&answer.body);
 }
@@ -319,8 +322,8 @@ static void test_status_and_surfaces(void **state)
 
     expect_only(fixture, 201, "POST", "/v1/sessions", NULL,
                 "{\"surface\":\"studio\",\"ttl_s\":60}");
-    fixture->broker.surfaces[0].admitted = 11;
-    fixture->broker.surfaces[0].messages_refused = 12;
+    fixture->surfaces.items[0].admitted = 11;
+    fixture->surfaces.items[0].messages_refused = 12;
     root = expect(fixture, 200, "POST", "/v1/surfaces/studio/kill", NULL, NULL);
     assert_true(json_is_true(json_object_get(root, "killed")));
     json_decref(root);
@@ -354,8 +357,8 @@ static void test_metrics(void **state)
     struct broker_fixture *fixture = *state;
     const struct control_answer *answer;
 
-    fixture->broker.surfaces[1].denied = 5;
-    fixture->broker.denied_by_reason[REASON_ORIGIN_MISMATCH] = 4;
+    fixture->surfaces.items[1].denied = 5;
+    fixture->denials.by_reason[REASON_ORIGIN_MISMATCH] = 4;
     answer = ask(fixture, "GET", "/v1/metrics", NULL, NULL);
     assert_int_equal(answer->status, 200);
     assert_non_null(strstr(answer->content_type, "text/plain"));

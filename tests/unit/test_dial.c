@@ -85,9 +85,9 @@ static int set_up(void **state)
                &(struct session_request){.surface = "studio", .ttl_s = 60, .params = "record"},
                service.session, NULL),
         OK);
-    entry.surface = &fixture->broker.surfaces[0];
+    entry.surface = &fixture->surfaces.items[0];
     memcpy(entry.session_id, service.session, sizeof(entry.session_id));
-    return connections_add(fixture->broker.connections, &entry) == OK ? 0 : -1;
+    return connections_add(fixture->connections, &entry) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -119,7 +119,7 @@ static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *di
     service.fd = -1;
     ipc_encode_dial(&writer, dial);
     assert_false(writer.failed);
-    return dial_message(&fixture->broker, WORKER, writer.bytes, writer.length);
+    return dial_take(&fixture->admission, WORKER, writer.bytes, writer.length);
 }
 
 /* The worker is told no more than why not, and gets nothing; the service is not even dialled. */
@@ -201,10 +201,10 @@ static void test_without_a_grant(void **state)
     assert_int_equal(create(fixture, &plain, other, NULL), OK);
     asked.session_id = other;
     expect_protocol_broken(fixture, &asked);
-    connections_remove(fixture->broker.connections, (uint64_t)WORKER << 40 | CONNECTION);
+    connections_remove(fixture->connections, (uint64_t)WORKER << 40 | CONNECTION);
     asked = dial_of("GET", "/plain/1");
     expect_protocol_broken(fixture, &asked);
-    assert_int_equal(dial_message(&fixture->broker, WORKER, service.message, 3), ERROR_SYNTAX);
+    assert_int_equal(dial_take(&fixture->admission, WORKER, service.message, 3), ERROR_SYNTAX);
 }
 
 static void test_grant_that_has_ended(void **state)
@@ -212,9 +212,9 @@ static void test_grant_that_has_ended(void **state)
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
 
-    fixture->broker.surfaces[0].killed = true;
+    fixture->surfaces.items[0].killed = true;
     expect_refused(fixture, &asked, REASON_SURFACE_KILLED);
-    fixture->broker.surfaces[0].killed = false;
+    fixture->surfaces.items[0].killed = false;
     expect_link(fixture, &asked, "");
     assert_int_equal(put(fixture, "record", "studio", OTHER), OK);
     expect_refused(fixture, &asked, REASON_PARAMS_CHANGED);
@@ -225,7 +225,7 @@ static void test_grant_that_has_ended(void **state)
     fixture_now += 1;
     expect_refused(fixture, &asked, REASON_SESSION_EXPIRED);
     fixture_now -= 60;
-    assert_int_equal(store_session_revoke(fixture->broker.store, service.session, fixture_now), OK);
+    assert_int_equal(store_session_revoke(fixture->gate.store, service.session, fixture_now), OK);
     expect_refused(fixture, &asked, REASON_SESSION_REVOKED);
 }
 

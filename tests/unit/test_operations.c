@@ -20,7 +20,7 @@ static void break_audit(const struct broker_fixture *fixture)
         snprintf(link, sizeof(link), "/proc/self/fd/%s", entry->d_name);
         length = readlink(link, target, sizeof(target) - 1);
         target[length > 0 ? length : 0] = '\0';
-        if (strcmp(target, fixture->broker.audit_path) == 0) {
+        if (strcmp(target, fixture->gate.audit_path) == 0) {
             assert_true(dup2(nowhere, (int)strtol(entry->d_name, NULL, 10)) >= 0);
             broken++;
         }
@@ -41,7 +41,7 @@ static void test_put_keeps_a_record(void **state)
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     buffer_init(&json, FIXTURE_BYTES);
-    assert_int_equal(operations_get_params(&operation, "everything", true, &stored, &json), OK);
+    assert_int_equal(records_get(&operation, "everything", true, &stored, &json), OK);
     assert_string_equal(json.data, RECORD);
     assert_string_equal(stored.surface, "studio");
     assert_logged(fixture, "params_stored");
@@ -80,12 +80,12 @@ static void test_put_refuses(void **state)
         struct operation operation = begin(fixture);
         struct store_params stored;
 
-        assert_int_equal(operations_put_params(&operation, cases[i].name, cases[i].surface,
-                                               span_of(cases[i].json), &stored),
+        assert_int_equal(records_put(&operation, cases[i].name, cases[i].surface,
+                                     span_of(cases[i].json), &stored),
                          cases[i].error);
         assert_int_equal(operation.reason, cases[i].reason);
         assert_true(operation.why[0] != '\0');
-        assert_int_equal(store_params_get(fixture->broker.store, "x", &stored, NULL),
+        assert_int_equal(store_params_get(fixture->gate.store, "x", &stored, NULL),
                          ERROR_NOT_FOUND);
     }
     assert_string_equal(fixture_audit(fixture), "");
@@ -121,7 +121,7 @@ static void test_changed_record_cuts_its_sessions(void **state)
     assert_int_equal(create(fixture, &with_record, bound, NULL), OK);
     assert_int_equal(create(fixture, &with_record, revoked, NULL), OK);
     assert_int_equal(create(fixture, &plain, other, NULL), OK);
-    assert_int_equal(store_session_revoke(fixture->broker.store, revoked, fixture_now), OK);
+    assert_int_equal(store_session_revoke(fixture->gate.store, revoked, fixture_now), OK);
     fixture_now += 20; /* `gone` has expired */
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
@@ -143,7 +143,7 @@ static void test_record_moved_to_another_surface_revokes(void **state)
     assert_int_equal(create(fixture, &with_record, id, NULL), OK);
     assert_int_equal(put(fixture, "everything", "tools", RECORD), OK);
     expect_told("session %s params_changed\n", id);
-    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session.revoked_at, fixture_now);
     session_clear(&session);
 }
@@ -154,10 +154,10 @@ static void test_removed_record_cuts_its_sessions(void **state)
     struct operation operation = begin(fixture);
     char id[TOKEN_ID_SIZE];
 
-    assert_int_equal(operations_remove_params(&operation, "everything"), ERROR_NOT_FOUND);
+    assert_int_equal(records_remove(&operation, "everything"), ERROR_NOT_FOUND);
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(create(fixture, &with_record, id, NULL), OK);
-    assert_int_equal(operations_remove_params(&operation, "everything"), OK);
+    assert_int_equal(records_remove(&operation, "everything"), OK);
     expect_told("session %s params_changed\n", id);
     assert_logged(fixture, "params_removed");
 }
@@ -170,17 +170,17 @@ static void test_kill_and_arm(void **state)
     struct operation operation = begin(fixture);
     bool killed = false;
 
-    assert_int_equal(operations_set_killed(&operation, "nowhere", true), ERROR_NOT_FOUND);
-    assert_int_equal(operations_set_killed(&operation, "tools", true), OK);
+    assert_int_equal(switches_set_killed(&operation, "nowhere", true), ERROR_NOT_FOUND);
+    assert_int_equal(switches_set_killed(&operation, "tools", true), OK);
     expect_told("surface 1 surface_killed\n");
-    assert_true(fixture->broker.surfaces[1].killed);
-    assert_false(fixture->broker.surfaces[0].killed);
-    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_true(fixture->surfaces.items[1].killed);
+    assert_false(fixture->surfaces.items[0].killed);
+    assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
-    assert_int_equal(operations_set_killed(&operation, "tools", false), OK);
+    assert_int_equal(switches_set_killed(&operation, "tools", false), OK);
     expect_told("%s", "");
-    assert_false(fixture->broker.surfaces[1].killed);
-    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_false(fixture->surfaces.items[1].killed);
+    assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_false(killed);
     assert_logged(fixture, "surface_killed");
     assert_logged(fixture, "surface_armed");
@@ -200,22 +200,21 @@ static void test_no_grant_without_the_log(void **state)
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(operations_set_killed(&operation, "tools", true), OK);
+    assert_int_equal(switches_set_killed(&operation, "tools", true), OK);
     break_audit(fixture);
 
     assert_int_equal(put(fixture, "another", "studio", OTHER), ERROR_IO);
-    assert_int_equal(store_params_get(fixture->broker.store, "another", &stored, NULL),
+    assert_int_equal(store_params_get(fixture->gate.store, "another", &stored, NULL),
                      ERROR_NOT_FOUND);
     assert_int_equal(create(fixture, &plain, NULL, NULL), ERROR_IO);
-    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
+    assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
     assert_int_equal(operation.reason, REASON_AUDIT_UNAVAILABLE);
-    assert_int_equal(operations_set_killed(&operation, "tools", false), ERROR_IO);
-    assert_true(fixture->broker.surfaces[1].killed);
-    assert_int_equal(store_surface_killed(fixture->broker.store, "tools", &killed), OK);
+    assert_int_equal(switches_set_killed(&operation, "tools", false), ERROR_IO);
+    assert_true(fixture->surfaces.items[1].killed);
+    assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
     buffer_init(&json, FIXTURE_BYTES);
-    assert_int_equal(operations_get_params(&operation, "everything", true, &stored, &json),
-                     ERROR_IO);
+    assert_int_equal(records_get(&operation, "everything", true, &stored, &json), ERROR_IO);
     buffer_wipe(&json);
 }
 
@@ -228,13 +227,13 @@ static void test_taking_away_works_without_the_log(void **state)
 
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     break_audit(fixture);
-    assert_int_equal(operations_revoke_session(&operation, id), ERROR_IO);
+    assert_int_equal(sessions_revoke(&operation, id), ERROR_IO);
     expect_told("session %s session_revoked\n", id);
-    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session.revoked_at, fixture_now);
     session_clear(&session);
-    assert_int_equal(operations_set_killed(&operation, "studio", true), ERROR_IO);
-    assert_true(fixture->broker.surfaces[0].killed);
+    assert_int_equal(switches_set_killed(&operation, "studio", true), ERROR_IO);
+    assert_true(fixture->surfaces.items[0].killed);
     expect_told("surface 0 surface_killed\n");
 }
 

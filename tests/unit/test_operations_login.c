@@ -1,12 +1,12 @@
 /* operations_login.c: the one-time address that logs a browser in. */
 #include "operations_fixture.h"
 
-static struct broker_listener listeners[2];
+static struct surface_listener listeners[2];
 
 static void listen_on(struct broker_fixture *fixture, const char *first, const char *second)
 {
     const char *const addresses[] = {first, second};
-    struct broker_surface *surface = &fixture->broker.surfaces[0];
+    struct surface_state *surface = &fixture->surfaces.items[0];
 
     surface->listeners = listeners;
     surface->listener_count = second != NULL ? 2 : first != NULL ? 1 : 0;
@@ -27,7 +27,7 @@ static enum error issue(struct broker_fixture *fixture, const char *id, const ch
     char *hash;
 
     buffer_init(&url, 512);
-    error = operations_issue_login(&operation, id, host, &url, &expires_at);
+    error = logins_issue(&operation, id, host, &url, &expires_at);
     assert_true((error == OK) == (operation.why[0] == '\0'));
     if (error == OK) {
         assert_int_equal(expires_at, fixture_now + TICKET_LIFETIME_S);
@@ -91,17 +91,17 @@ static void test_addresses(void **state)
 static void test_code_is_no_ticket(void **state)
 {
     struct broker_fixture *fixture = *state;
-    struct broker *broker = &fixture->broker;
+    const struct gate *gate = &fixture->gate;
     char id[TOKEN_ID_SIZE], redeemed[TOKEN_ID_SIZE], address[512], code[TICKET_SIZE];
 
     listen_on(fixture, "127.0.0.1:8081", NULL);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     assert_int_equal(issue(fixture, id, NULL, address, code), OK);
     assert_logged(fixture, "login_issued");
-    assert_false(tickets_redeem(broker->tickets, span_of(code), fixture_now, redeemed));
-    assert_true(tickets_redeem(broker->login_codes, span_of(code), fixture_now, redeemed));
+    assert_false(tickets_redeem(gate->tickets, span_of(code), fixture_now, redeemed));
+    assert_true(tickets_redeem(gate->login_codes, span_of(code), fixture_now, redeemed));
     assert_string_equal(redeemed, id);
-    assert_false(tickets_redeem(broker->login_codes, span_of(code), fixture_now, redeemed));
+    assert_false(tickets_redeem(gate->login_codes, span_of(code), fixture_now, redeemed));
 }
 
 static void test_needs_a_live_session(void **state)

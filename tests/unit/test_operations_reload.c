@@ -1,5 +1,8 @@
 /* Reloading: new certificates are told to the workers, unfit ones change nothing. */
 #include "broker/core/surfaces.h"
+#include "broker/operations/logins.h"
+#include "broker/operations/records.h"
+#include "broker/operations/sessions.h"
 #include "broker/operations/switches.h"
 #include "system/authority.h"
 
@@ -57,47 +60,46 @@ static struct surface_tls *speak_tls(struct broker_fixture *fixture)
 static void test_reload(void **state)
 {
     struct broker_fixture *fixture = *state;
-    struct broker *broker = &fixture->broker;
+    struct surface_state *states = fixture->surfaces.items;
     struct surface_tls *tls = speak_tls(fixture);
     struct operation operation;
     char first[SHA256_HEX_SIZE], why[256];
 
-    assert_int_equal(certificates_load(broker, why, sizeof(why)), OK);
-    assert_null(broker->surfaces[0].tls);
-    memcpy(first, broker->surfaces[1].tls->facts.sha256, sizeof(first));
+    assert_int_equal(surfaces_load_certificates(&fixture->surfaces, FIXTURE_NOW, why, sizeof(why)),
+                     OK);
+    assert_null(states[0].tls);
+    memcpy(first, states[1].tls->facts.sha256, sizeof(first));
     assert_string_equal(fixture_told, "");
     renew(tls);
-    operation_init(&operation, broker, 7);
-    assert_int_equal(operations_reload(&operation), OK);
-    assert_string_not_equal(broker->surfaces[1].tls->facts.sha256, first);
+    operation_init(&operation, &fixture->gate, 7);
+    assert_int_equal(switches_reload(&operation), OK);
+    assert_string_not_equal(states[1].tls->facts.sha256, first);
     assert_string_equal(fixture_told, "certificates * allowed\n");
     assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"certificate_loaded\""));
-    assert_non_null(strstr(fixture_audit(fixture), broker->surfaces[1].tls->facts.sha256));
+    assert_non_null(strstr(fixture_audit(fixture), states[1].tls->facts.sha256));
     assert_null(strstr(fixture_audit(fixture), "PRIVATE KEY"));
-    certificates_clear(broker);
-    assert_null(broker->surfaces[1].tls);
     authority_pair_clear(&authority);
 }
 
 static void test_unfit(void **state)
 {
     struct broker_fixture *fixture = *state;
-    struct broker *broker = &fixture->broker;
+    struct surface_state *states = fixture->surfaces.items;
     struct surface_tls *tls = speak_tls(fixture);
     const struct tls_files *before;
     struct operation operation;
     char why[256];
 
-    assert_int_equal(certificates_load(broker, why, sizeof(why)), OK);
-    before = broker->surfaces[1].tls;
+    assert_int_equal(surfaces_load_certificates(&fixture->surfaces, FIXTURE_NOW, why, sizeof(why)),
+                     OK);
+    before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
-    operation_init(&operation, broker, 7);
-    assert_int_equal(operations_reload(&operation), ERROR_INVALID);
+    operation_init(&operation, &fixture->gate, 7);
+    assert_int_equal(switches_reload(&operation), ERROR_INVALID);
     assert_non_null(strstr(operation.why, "surface tools: tls.key: "));
     assert_non_null(strstr(operation.why, "open to others"));
-    assert_ptr_equal(broker->surfaces[1].tls, before);
+    assert_ptr_equal(states[1].tls, before);
     assert_string_equal(fixture_told, "");
-    certificates_clear(broker);
     authority_pair_clear(&authority);
 }
 

@@ -11,24 +11,24 @@ static void test_session_carries_what_was_asked(void **state)
     char id[TOKEN_ID_SIZE], token[TOKEN_BYTES_MAX + 1];
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
-    assert_int_equal(store_params_get(fixture->broker.store, "everything", &stored, NULL), OK);
+    assert_int_equal(store_params_get(fixture->gate.store, "everything", &stored, NULL), OK);
     request.once = true;
     request.callers_set = true;
-    request.callers[0] = 1000;
-    request.caller_count = 1;
+    request.callers.uids[0] = 1000;
+    request.callers.count = 1;
     request.verbs_set = true;
     assert_int_equal(text_list_add(&request.verbs, "call_tool", 9), OK);
     assert_int_equal(create(fixture, &request, id, token), OK);
     text_list_clear(&request.verbs);
 
-    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+    assert_int_equal(token_verify(store_token_key(fixture->gate.store), span_of(token), "studio",
                                   fixture_now, &claims),
                      REASON_ALLOWED);
     assert_string_equal(claims.session_id, id);
     assert_string_equal(claims.subject, "uid:1234");
     assert_string_equal(claims.params_digest, stored.digest);
     assert_int_equal(claims.expires_at, fixture_now + 60);
-    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session_check(&session, &claims, stored.digest, true, 1000, fixture_now),
                      REASON_ALLOWED);
     assert_int_equal(session_check(&session, &claims, stored.digest, true, 1001, fixture_now),
@@ -48,7 +48,7 @@ static void test_session_without_a_record(void **state)
     char token[TOKEN_BYTES_MAX + 1];
 
     assert_int_equal(create(fixture, &plain, NULL, token), OK);
-    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+    assert_int_equal(token_verify(store_token_key(fixture->gate.store), span_of(token), "studio",
                                   fixture_now, &claims),
                      REASON_ALLOWED);
     assert_string_equal(claims.params_digest, "-");
@@ -95,11 +95,10 @@ static void test_session_checks_commands_again(void **state)
     char *token = NULL;
     static const char old[] = "{\"command\":\"/bin/sh\"}";
 
-    assert_int_equal(store_params_put(fixture->broker.store, "everything", "", old, sizeof(old) - 1,
+    assert_int_equal(store_params_put(fixture->gate.store, "everything", "", old, sizeof(old) - 1,
                                       fixture_now, &stored),
                      OK);
-    assert_int_equal(operations_create_session(&operation, &with_record, &session, &token),
-                     ERROR_DENIED);
+    assert_int_equal(sessions_create(&operation, &with_record, &session, &token), ERROR_DENIED);
     assert_int_equal(operation.reason, REASON_EXECUTABLE_REFUSED);
     assert_null(token);
 }
@@ -112,13 +111,13 @@ static void test_revoke_one(void **state)
     char id[TOKEN_ID_SIZE];
 
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(operations_revoke_session(&operation, "00"), ERROR_NOT_FOUND);
+    assert_int_equal(sessions_revoke(&operation, "00"), ERROR_NOT_FOUND);
     expect_told("%s", "");
-    assert_int_equal(operations_revoke_session(&operation, id), OK);
+    assert_int_equal(sessions_revoke(&operation, id), OK);
     expect_told("session %s session_revoked\n", id);
-    assert_int_equal(operations_revoke_session(&operation, id), OK);
-    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
-    assert_int_equal(operations_session_state(&session, fixture_now), SESSION_REVOKED);
+    assert_int_equal(sessions_revoke(&operation, id), OK);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
+    assert_int_equal(sessions_state(&session, fixture_now), SESSION_REVOKED);
     session_clear(&session);
     assert_logged(fixture, "session_revoked");
 }
@@ -134,12 +133,12 @@ static void test_revoke_many(void **state)
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &for_tools, NULL, NULL), OK);
-    assert_int_equal(operations_revoke_sessions(&operation, "nowhere", &count), ERROR_NOT_FOUND);
+    assert_int_equal(sessions_revoke_all(&operation, "nowhere", &count), ERROR_NOT_FOUND);
     expect_told("%s", "");
-    assert_int_equal(operations_revoke_sessions(&operation, "tools", &count), OK);
+    assert_int_equal(sessions_revoke_all(&operation, "tools", &count), OK);
     assert_int_equal(count, 1);
     expect_told("surface 1 session_revoked\n");
-    assert_int_equal(operations_revoke_sessions(&operation, NULL, &count), OK);
+    assert_int_equal(sessions_revoke_all(&operation, NULL, &count), OK);
     assert_int_equal(count, 2);
     expect_told("session * session_revoked\n");
 }
@@ -152,15 +151,14 @@ static void test_ticket_needs_a_live_session(void **state)
     int64_t expires_at = 0;
 
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(operations_issue_ticket(&operation, "00", ticket, &expires_at),
-                     ERROR_NOT_FOUND);
-    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), OK);
+    assert_int_equal(sessions_issue_ticket(&operation, "00", ticket, &expires_at), ERROR_NOT_FOUND);
+    assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), OK);
     assert_int_equal(expires_at, fixture_now + TICKET_LIFETIME_S);
-    assert_true(tickets_redeem(fixture->broker.tickets, span_of(ticket), fixture_now, redeemed));
+    assert_true(tickets_redeem(fixture->gate.tickets, span_of(ticket), fixture_now, redeemed));
     assert_string_equal(redeemed, id);
     assert_null(strstr(fixture_audit(fixture), ticket));
     fixture_now += 60;
-    assert_int_equal(operations_issue_ticket(&operation, id, ticket, &expires_at), ERROR_STATE);
+    assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), ERROR_STATE);
     assert_non_null(strstr(operation.why, "expired"));
 }
 
@@ -175,7 +173,7 @@ static void test_renewal(void **state)
 
     assert_int_equal(create(fixture, &plain, id, first), OK);
     fixture_now += 50;
-    assert_int_equal(operations_renew_session(&operation, id, 100, &session, &token), OK);
+    assert_int_equal(sessions_renew(&operation, id, 100, &session, &token), OK);
     assert_string_equal(session.id, id);
     assert_int_equal(session.expires_at, fixture_now + 100);
     expect_told("extend %s allowed\n", id);
@@ -184,14 +182,14 @@ static void test_renewal(void **state)
     session_clear(&session);
 
     /* The new token is good beyond the first one's end, the first one at once no longer. */
-    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(first), "studio",
+    assert_int_equal(token_verify(store_token_key(fixture->gate.store), span_of(first), "studio",
                                   fixture_now, &before),
                      REASON_ALLOWED);
-    assert_int_equal(token_verify(store_token_key(fixture->broker.store), span_of(token), "studio",
+    assert_int_equal(token_verify(store_token_key(fixture->gate.store), span_of(token), "studio",
                                   fixture_now + 99, &claims),
                      REASON_ALLOWED);
     free(token);
-    assert_int_equal(store_session_get(fixture->broker.store, id, &session), OK);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session_check(&session, &before, "-", false, 0, fixture_now),
                      REASON_SESSION_UNKNOWN);
     assert_int_equal(session_check(&session, &claims, "-", false, 0, fixture_now + 99),
@@ -206,7 +204,7 @@ static void expect_no_renewal(struct broker_fixture *fixture, const char *id, in
     struct session session;
     char *token = NULL;
 
-    assert_int_equal(operations_renew_session(&operation, id, ttl_s, &session, &token), error);
+    assert_int_equal(sessions_renew(&operation, id, ttl_s, &session, &token), error);
     assert_int_equal(operation.reason, reason);
     assert_true(operation.why[0] != '\0' && token == NULL);
     expect_told("%s", "");
@@ -221,7 +219,7 @@ static void test_renewal_refused(void **state)
     once.once = true;
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     assert_int_equal(create(fixture, &once, used, NULL), OK);
-    assert_int_equal(store_session_use(fixture->broker.store, used, fixture_now), OK);
+    assert_int_equal(store_session_use(fixture->gate.store, used, fixture_now), OK);
     expect_no_renewal(fixture, "00", 60, ERROR_NOT_FOUND, REASON_INTERNAL);
     expect_no_renewal(fixture, id, 0, ERROR_INVALID, REASON_INTERNAL);
     expect_no_renewal(fixture, id, SESSION_TTL_MAX_S + 1, ERROR_INVALID, REASON_INTERNAL);
@@ -229,7 +227,7 @@ static void test_renewal_refused(void **state)
     fixture_now += 60;
     expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_EXPIRED);
     fixture_now -= 60;
-    assert_int_equal(store_session_revoke(fixture->broker.store, id, fixture_now), OK);
+    assert_int_equal(store_session_revoke(fixture->gate.store, id, fixture_now), OK);
     expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_REVOKED);
     assert_null(strstr(fixture_audit(fixture), "session_renewed"));
 }
@@ -239,14 +237,14 @@ static void test_session_states(void **state)
     struct session session = {.expires_at = 100};
 
     (void)state;
-    assert_int_equal(operations_session_state(&session, 99), SESSION_ACTIVE);
-    assert_int_equal(operations_session_state(&session, 100), SESSION_EXPIRED);
+    assert_int_equal(sessions_state(&session, 99), SESSION_ACTIVE);
+    assert_int_equal(sessions_state(&session, 100), SESSION_EXPIRED);
     session.used_at = 50;
-    assert_int_equal(operations_session_state(&session, 99), SESSION_ACTIVE);
+    assert_int_equal(sessions_state(&session, 99), SESSION_ACTIVE);
     session.once = true;
-    assert_int_equal(operations_session_state(&session, 99), SESSION_USED);
+    assert_int_equal(sessions_state(&session, 99), SESSION_USED);
     session.revoked_at = 60;
-    assert_int_equal(operations_session_state(&session, 99), SESSION_REVOKED);
+    assert_int_equal(sessions_state(&session, 99), SESSION_REVOKED);
 }
 
 int main(void)

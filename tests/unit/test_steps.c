@@ -15,7 +15,7 @@
 #include "operations_fixture.h"
 
 #include "admission_cases.h"
-#include "broker/admission/admit.h"
+#include "broker/admission/authenticate.h"
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
 #include "vector_lines.h"
@@ -40,9 +40,9 @@ static int make(void **state)
                          OK);
         snprintf(bearers[i], sizeof(bearers[i]), "Bearer %s", token);
     }
-    assert_int_equal(store_session_revoke(fixture->broker.store, session_ids[2], fixture_now), OK);
+    assert_int_equal(store_session_revoke(fixture->gate.store, session_ids[2], fixture_now), OK);
     assert_int_equal(
-        login_cookie_make(store_cookie_key(fixture->broker.store), session_ids[0], cookie), OK);
+        login_cookie_make(store_cookie_key(fixture->gate.store), session_ids[0], cookie), OK);
     return 0;
 }
 
@@ -51,23 +51,23 @@ static enum reason gate_decide(struct broker_fixture *fixture, const struct surf
                                const struct request *request,
                                const struct admission_listener *listener, enum step_id *id)
 {
-    struct ipc_admit message = {.caller_known = request->caller_known,
+    struct question question = {.admission = &fixture->admission,
+                                .surface = &fixture->surfaces.items[0],
+                                .caller_known = request->caller_known,
                                 .caller_uid = request->caller_uid};
-    struct admission admission = {
-        .broker = &fixture->broker, .surface = &fixture->broker.surfaces[0], .request = &message};
     enum reason reason;
 
-    admission.steps = (struct steps){.surface = surface,
-                                     .listener = *listener,
-                                     .request = request,
-                                     .asks = &admit_asks,
-                                     .context = &admission};
-    steps_init(&admission.steps);
-    reason = steps_decide(&admission.steps, id);
-    steps_clear(&admission.steps);
-    if (admission.has_session)
-        session_clear(&admission.session);
-    params_destroy(admission.params);
+    question.steps = (struct steps){.surface = surface,
+                                    .listener = *listener,
+                                    .request = request,
+                                    .asks = &authenticate_asks,
+                                    .context = &question};
+    steps_init(&question.steps);
+    reason = steps_decide(&question.steps, id);
+    steps_clear(&question.steps);
+    params_destroy(question.params);
+    if (question.has_session)
+        session_clear(&question.session);
     return reason;
 }
 
@@ -291,9 +291,9 @@ static void test_killed(void **state)
     struct request request = good_request();
 
     request.host = "attacker.example";
-    fixture->broker.surfaces[0].killed = true;
+    fixture->surfaces.items[0].killed = true;
     expect_step(fixture, &request, &v4, STEP_KILL_SWITCH, REASON_SURFACE_KILLED);
-    fixture->broker.surfaces[0].killed = false;
+    fixture->surfaces.items[0].killed = false;
     expect_step(fixture, &request, &v4, STEP_HOST, REASON_HOST_MISMATCH);
 }
 

@@ -1,5 +1,5 @@
 /* tickets.c: a ticket opens one session, once, for a minute. */
-#include "broker/broker.h"
+#include "broker/core/tickets.h"
 
 #include "unit.h"
 

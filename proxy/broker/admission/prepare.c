@@ -1,8 +1,7 @@
 #include "broker/admission/prepare.h"
 
+#include "broker/admission/authenticate.h"
 #include "broker/admission/upstream.h"
-#include "policy/params.h"
-#include "policy/request.h"
 #include "wire/http_response.h"
 #include "wire/url.h"
 #include "json/scan.h"
@@ -19,8 +18,8 @@
 
 struct prepare {
     struct prepare *next;
-    struct admission admission;
-    struct ipc_admit request; /* its texts point into `bytes` */
+    struct question question;
+    struct ipc_admit message; /* its texts point into `bytes` */
     unsigned char *bytes;     /* the worker's question, kept */
     uv_poll_t poll;
     uv_timer_t timer;
@@ -35,9 +34,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--prepare->open_handles > 0)
         return;
-    session_clear(&prepare->admission.session);
-    params_destroy(prepare->admission.params);
-    steps_clear(&prepare->admission.steps);
+    question_clear(&prepare->question);
     buffer_wipe(&prepare->answer);
     free(prepare->bytes);
     free(prepare);
@@ -45,13 +42,13 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void finish(struct prepare *prepare)
 {
-    struct broker *broker = prepare->admission.broker;
-    struct prepare **at = &broker->preparing;
+    struct admission *admission = prepare->question.admission;
+    struct prepare **at = &admission->preparing;
 
     while (*at != prepare)
         at = &(*at)->next;
     *at = prepare->next;
-    broker->preparing_count--;
+    admission->preparing_count--;
     uv_close((uv_handle_t *)&prepare->timer, on_handle_closed);
     uv_close((uv_handle_t *)&prepare->poll, on_handle_closed);
     close(prepare->fd);
@@ -61,7 +58,7 @@ static void finish(struct prepare *prepare)
 static enum error read_value(const struct prepare *prepare, size_t body_at,
                              char out[ANSWER_VALUE_MAX])
 {
-    const char *name = prepare->admission.steps.route->prepare->answer;
+    const char *name = prepare->question.steps.route->prepare->answer;
     const struct json_member *member;
     struct json_scan *scan;
     size_t length;
@@ -99,34 +96,19 @@ static enum error build_path(const char *then, const char *value, struct buffer 
 }
 
 /* The second connection: the WebSocket itself, on the path that the service named. */
-static enum reason open_upgrade(struct prepare *prepare, const char *path)
+static enum reason open_upgrade(struct question *question, const char *path)
 {
-    struct admission *admission = &prepare->admission;
-    struct buffer head;
+    enum reason reason = authenticate_again(question);
     char accept[WS_ACCEPT_SIZE];
-    enum reason reason;
     int fd;
 
-    reason = admit_still_good(admission);
     if (reason_allows(reason))
-        reason = upstream_connect(admission->surface->config, &fd);
+        reason = upstream_connect(question->surface->config, &fd);
     if (!reason_allows(reason))
         return reason;
-    buffer_init(&head, 512 * 1024);
-    if (upstream_upgrade_request(
-            &(struct upstream_upgrade){
-                .route = admission->steps.route,
-                .request = admission->request,
-                .path = path,
-                .query = admission->steps.query.length > 0 ? admission->steps.query.data : "",
-                .offer = admission->steps.offer.length > 0 ? admission->steps.offer.data : ""},
-            &head, accept) != OK)
-        reason = REASON_INTERNAL;
+    reason = upstream_write_upgrade(question, path, fd, accept);
     if (reason_allows(reason))
-        reason = upstream_write(fd, &head);
-    buffer_wipe(&head);
-    if (reason_allows(reason))
-        admit_grant(admission, fd, accept);
+        question_grant(question, fd, accept);
     else
         close(fd);
     return reason;
@@ -143,8 +125,8 @@ static enum reason use_answer(struct prepare *prepare, const struct http_respons
         return REASON_UPSTREAM_REFUSED;
     buffer_init(&path, 2 * REQUEST_PATH_BYTES_MAX);
     if (read_value(prepare, response->head_bytes, value) == OK &&
-        build_path(prepare->admission.steps.route->prepare->then, value, &path) == OK)
-        reason = open_upgrade(prepare, path.data);
+        build_path(prepare->question.steps.route->prepare->then, value, &path) == OK)
+        reason = open_upgrade(&prepare->question, path.data);
     buffer_clear(&path);
     return reason;
 }
@@ -167,7 +149,7 @@ static bool body_complete(const struct prepare *prepare, const struct http_respo
 static void settle(struct prepare *prepare, enum reason reason)
 {
     if (!reason_allows(reason))
-        admit_refuse(&prepare->admission, reason);
+        question_refuse(&prepare->question, reason);
     finish(prepare);
 }
 
@@ -209,30 +191,24 @@ static void on_timeout(uv_timer_t *timer)
 }
 
 /* HTTP/1.0, so that the answer comes without chunks and ends with the connection. */
-static enum reason write_post(const struct admission *admission, int fd)
+static enum reason write_post(const struct question *question, int fd)
 {
-    const struct route_prepare *rule = admission->steps.route->prepare;
+    const struct route_prepare *rule = question->steps.route->prepare;
     struct buffer body, post;
-    enum reason reason = REASON_PARAMS_REQUIRED;
+    enum reason reason;
 
-    if (admission->params == NULL)
-        return reason;
     buffer_init(&body, 2 * PARAMS_BYTES_MAX);
     buffer_init(&post, 3 * PARAMS_BYTES_MAX);
-    buffer_append_text(&body, "{");
-    buffer_append_json_string(&body, rule->member, strlen(rule->member));
-    buffer_append_text(&body, ":");
-    if (params_append_part(admission->params, rule->from, INJECT_JSON, &body) == OK) {
-        buffer_append_text(&body, "}");
+    reason = upstream_stored_body(question->params, rule->member, rule->from, &body);
+    if (reason_allows(reason)) {
         buffer_append_text(&post, "POST ");
         url_encode(span_of(rule->path), true, &post);
         buffer_append_format(&post,
                              " HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                              "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                              body.length);
-        buffer_append(&post, body.data != NULL ? body.data : "", body.length);
-        reason = buffer_failed(&body) || buffer_failed(&post) ? REASON_INTERNAL
-                                                              : upstream_write(fd, &post);
+        buffer_append(&post, body.data, body.length);
+        reason = buffer_failed(&post) ? REASON_INTERNAL : upstream_write(fd, &post);
     }
     buffer_wipe(&body);
     buffer_wipe(&post);
@@ -240,69 +216,77 @@ static enum reason write_post(const struct admission *admission, int fd)
 }
 
 /* The question's texts must outlive the message they came in: encode it once more and keep that. */
-static enum error keep_request(struct prepare *prepare, const struct ipc_admit *request)
+static enum error keep_message(struct prepare *prepare, const struct ipc_admit *message)
 {
     struct ipc_writer writer = {.bytes = malloc(IPC_MESSAGE_BYTES_MAX)};
 
     if (writer.bytes == NULL)
         return ERROR_MEMORY;
-    ipc_encode_admit(&writer, request);
+    ipc_encode_admit(&writer, message);
     prepare->bytes = writer.bytes;
     return writer.failed ? ERROR_LIMIT
-                         : ipc_decode_admit(writer.bytes, writer.length, &prepare->request);
+                         : ipc_decode_admit(writer.bytes, writer.length, &prepare->message);
 }
 
-static struct prepare *create(struct admission *admission, int fd)
+/* Everything that the question owns moves over. */
+static void take_over(struct prepare *prepare, struct question *question)
 {
+    prepare->question = *question;
+    prepare->question.message = &prepare->message;
+    prepare->question.steps.request = NULL;
+    prepare->question.steps.context = NULL;
+    question->has_session = false;
+    question->params = NULL;
+    steps_init(&question->steps);
+}
+
+static struct prepare *create(struct question *question, int fd)
+{
+    struct admission *admission = question->admission;
     struct prepare *prepare = calloc(1, sizeof(*prepare));
 
     if (prepare == NULL)
         return NULL;
-    if (keep_request(prepare, admission->request) != OK ||
-        uv_poll_init(admission->broker->loop, &prepare->poll, fd) != 0) {
+    if (keep_message(prepare, question->message) != OK ||
+        uv_poll_init(admission->loop, &prepare->poll, fd) != 0) {
         free(prepare->bytes);
         free(prepare);
         return NULL;
     }
-    uv_timer_init(admission->broker->loop, &prepare->timer);
+    uv_timer_init(admission->loop, &prepare->timer);
     prepare->open_handles = 2;
     prepare->poll.data = prepare->timer.data = prepare;
     prepare->fd = fd;
     buffer_init(&prepare->answer, ANSWER_BYTES_MAX);
-    prepare->next = admission->broker->preparing;
-    admission->broker->preparing = prepare;
-    admission->broker->preparing_count++;
+    prepare->next = admission->preparing;
+    admission->preparing = prepare;
+    admission->preparing_count++;
+    take_over(prepare, question);
     return prepare;
 }
 
-void prepare_start(struct admission *admission, int fd)
+void prepare_start(struct question *question, int fd)
 {
     struct prepare *prepare = NULL;
-    enum reason reason = write_post(admission, fd);
+    enum reason reason = write_post(question, fd);
 
     if (reason_allows(reason)) {
-        prepare = admission->broker->preparing_count < PREPARE_MAX ? create(admission, fd) : NULL;
+        if (question->admission->preparing_count < PREPARE_MAX)
+            prepare = create(question, fd);
         reason = REASON_CAPACITY;
     }
     if (prepare == NULL) {
         close(fd);
-        admit_refuse(admission, reason);
+        question_refuse(question, reason);
         return;
     }
-    /* Everything the admission owns moves over. */
-    prepare->admission = *admission;
-    prepare->admission.request = &prepare->request;
-    admission->session = (struct session){0};
-    admission->has_session = false;
-    admission->params = NULL;
-    steps_init(&admission->steps);
     uv_poll_start(&prepare->poll, UV_READABLE, on_readable);
     uv_timer_start(&prepare->timer, on_timeout,
-                   admission->surface->config->limits.upstream_timeout_ms, 0);
+                   question->surface->config->limits.upstream_timeout_ms, 0);
 }
 
-void prepare_stop(struct broker *broker)
+void prepare_stop(struct admission *admission)
 {
-    while (broker->preparing != NULL)
-        finish(broker->preparing);
+    while (admission->preparing != NULL)
+        finish(admission->preparing);
 }

@@ -4,20 +4,20 @@
  * (AutoGen Studio since its fix). Neither the client's bytes nor the worker
  * come near it. The loop goes on meanwhile.
  */
-#ifndef SIDELOCK_BROKER_PREPARE_H
-#define SIDELOCK_BROKER_PREPARE_H
+#ifndef SIDELOCK_BROKER_ADMISSION_PREPARE_H
+#define SIDELOCK_BROKER_ADMISSION_PREPARE_H
 
-#include "broker/admission/admit.h"
+#include "broker/admission/question.h"
 
 #define PREPARE_MAX 64 /* under way at once; more is REASON_CAPACITY */
 
 /*
- * Takes over the connected descriptor and what the admission owns (it is empty
+ * Takes over the connected descriptor and what the question owns (it is empty
  * on return); grants or refuses later, by upstream_timeout_ms at the latest.
  */
-void prepare_start(struct admission *admission, int fd);
+void prepare_start(struct question *question, int fd);
 
 /* Gives up everything under way: the broker is about to exit. */
-void prepare_stop(struct broker *broker);
+void prepare_stop(struct admission *admission);
 
 #endif

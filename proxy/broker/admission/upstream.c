@@ -1,8 +1,5 @@
 #include "broker/admission/upstream.h"
 
-#include "base/secret.h"
-#include "base/text.h"
-#include "policy/admission.h"
 #include "wire/url.h"
 
 #include <errno.h>
@@ -36,64 +33,6 @@ enum reason upstream_connect(const struct surface *surface, int *fd)
     return REASON_ALLOWED;
 }
 
-static void append_host(const struct upstream_upgrade *upgrade, struct buffer *out)
-{
-    buffer_append_format(out, "Host: %s\r\n",
-                         config_route_host(upgrade->route, upgrade->request->host));
-}
-
-/* The service's own token, which browser code can only put into the query. */
-static void append_bearer(const struct upstream_upgrade *upgrade, struct buffer *out)
-{
-    char token[ADMISSION_BEARER_SIZE];
-
-    if (admission_query_bearer(upgrade->route, upgrade->request->query, token, sizeof(token)))
-        buffer_append_format(out, "Authorization: Bearer %s\r\n", token);
-}
-
-/* Only what the route names, whatever the worker sent along. */
-static void append_headers(const struct upstream_upgrade *upgrade, struct buffer *out)
-{
-    for (uint32_t i = 0; i < upgrade->request->header_count; i++) {
-        const struct ipc_header_pair *header = &upgrade->request->headers[i];
-
-        if (text_list_contains(&upgrade->route->headers, span_of(header->name)) &&
-            strpbrk(header->value, "\r\n") == NULL)
-            buffer_append_format(out, "%s: %s\r\n", header->name, header->value);
-    }
-}
-
-enum error upstream_upgrade_request(const struct upstream_upgrade *upgrade, struct buffer *out,
-                                    char accept[WS_ACCEPT_SIZE])
-{
-    unsigned char nonce[16];
-    char key[WS_KEY_SIZE];
-    enum error error = secret_random(nonce, sizeof(nonce));
-
-    if (error != OK)
-        return error;
-    text_base64(nonce, sizeof(nonce), key);
-    ws_accept_of(key, accept);
-    buffer_append_text(out, "GET ");
-    url_encode(span_of(upgrade->path), true, out);
-    if (upgrade->query[0] != '\0')
-        buffer_append_format(out, "?%s", upgrade->query);
-    buffer_append_text(out, " HTTP/1.1\r\n");
-    append_host(upgrade, out);
-    buffer_append_format(out,
-                         "Upgrade: websocket\r\n"
-                         "Connection: Upgrade\r\n"
-                         "Sec-WebSocket-Key: %s\r\n"
-                         "Sec-WebSocket-Version: 13\r\n",
-                         key);
-    if (upgrade->offer[0] != '\0')
-        buffer_append_format(out, "Sec-WebSocket-Protocol: %s\r\n", upgrade->offer);
-    append_headers(upgrade, out);
-    append_bearer(upgrade, out);
-    buffer_append_text(out, "\r\n");
-    return buffer_failed(out) ? ERROR_LIMIT : OK;
-}
-
 enum reason upstream_write(int fd, const struct buffer *bytes)
 {
     ssize_t sent;
@@ -104,4 +43,81 @@ enum reason upstream_write(int fd, const struct buffer *bytes)
     if (sent == (ssize_t)bytes->length)
         return REASON_ALLOWED;
     return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_TIMEOUT : REASON_UPSTREAM_UNREACHABLE;
+}
+
+/* The service's own token, which browser code can only put into the query. */
+static void append_bearer(const struct question *question, struct buffer *out)
+{
+    char token[ADMISSION_BEARER_SIZE];
+
+    if (admission_query_bearer(question->steps.route, question->message->query, token,
+                               sizeof(token)))
+        buffer_append_format(out, "Authorization: Bearer %s\r\n", token);
+}
+
+/* Only what the route names, whatever the worker sent along. */
+static void append_headers(const struct question *question, struct buffer *out)
+{
+    for (uint32_t i = 0; i < question->message->header_count; i++) {
+        const struct ipc_header_pair *header = &question->message->headers[i];
+
+        if (text_list_contains(&question->steps.route->headers, span_of(header->name)) &&
+            strpbrk(header->value, "\r\n") == NULL)
+            buffer_append_format(out, "%s: %s\r\n", header->name, header->value);
+    }
+}
+
+static void append_upgrade(const struct question *question, const char *path, const char *key,
+                           struct buffer *out)
+{
+    const struct steps *steps = &question->steps;
+
+    buffer_append_text(out, "GET ");
+    url_encode(span_of(path), true, out);
+    if (steps->query.length > 0)
+        buffer_append_format(out, "?%s", steps->query.data);
+    buffer_append_format(out,
+                         " HTTP/1.1\r\n"
+                         "Host: %s\r\n"
+                         "Upgrade: websocket\r\n"
+                         "Connection: Upgrade\r\n"
+                         "Sec-WebSocket-Key: %s\r\n"
+                         "Sec-WebSocket-Version: 13\r\n",
+                         config_route_host(steps->route, question->message->host), key);
+    if (steps->offer.length > 0)
+        buffer_append_format(out, "Sec-WebSocket-Protocol: %s\r\n", steps->offer.data);
+    append_headers(question, out);
+    append_bearer(question, out);
+    buffer_append_text(out, "\r\n");
+}
+
+enum reason upstream_write_upgrade(const struct question *question, const char *path, int fd,
+                                   char accept[WS_ACCEPT_SIZE])
+{
+    unsigned char nonce[16];
+    char key[WS_KEY_SIZE];
+    struct buffer head;
+    enum reason reason;
+
+    if (secret_random(nonce, sizeof(nonce)) != OK)
+        return REASON_INTERNAL;
+    text_base64(nonce, sizeof(nonce), key);
+    ws_accept_of(key, accept);
+    buffer_init(&head, UPSTREAM_HEAD_BYTES_MAX);
+    append_upgrade(question, path, key, &head);
+    reason = buffer_failed(&head) ? REASON_INTERNAL : upstream_write(fd, &head);
+    buffer_wipe(&head);
+    return reason;
+}
+
+enum reason upstream_stored_body(const struct params *params, const char *member, const char *from,
+                                 struct buffer *out)
+{
+    buffer_append_text(out, "{");
+    buffer_append_json_string(out, member, strlen(member));
+    buffer_append_text(out, ":");
+    if (params == NULL || params_append_part(params, from, INJECT_JSON, out) != OK)
+        return REASON_PARAMS_REQUIRED;
+    buffer_append_text(out, "}");
+    return buffer_failed(out) ? REASON_INTERNAL : REASON_ALLOWED;
 }

@@ -3,31 +3,29 @@
  * WebSocket handshake on it, so that the worker is handed a link on which
  * nothing is left to say and never learns what was said.
  */
-#ifndef SIDELOCK_BROKER_UPSTREAM_H
-#define SIDELOCK_BROKER_UPSTREAM_H
+#ifndef SIDELOCK_BROKER_ADMISSION_UPSTREAM_H
+#define SIDELOCK_BROKER_ADMISSION_UPSTREAM_H
 
-#include "base/buffer.h"
-#include "base/reason.h"
-#include "config/config.h"
-#include "ipc/messages.h"
+#include "broker/admission/question.h"
 #include "wire/ws_frame.h"
+
+#define UPSTREAM_HEAD_BYTES_MAX (512 * 1024)
 
 /* Connects without waiting. UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT (its backlog is full). */
 enum reason upstream_connect(const struct surface *surface, int *fd);
 
-struct upstream_upgrade {
-    const struct route *route;
-    const struct ipc_admit *request;
-    const char *path;  /* canonical: encoded anew here */
-    const char *query; /* encoded; "": none */
-    const char *offer; /* subprotocols; "": none */
-};
-
-/* Appends the upgrade request (RFC 6455 section 4.1) and tells what answer it wants. */
-enum error upstream_upgrade_request(const struct upstream_upgrade *upgrade, struct buffer *out,
-                                    char accept[WS_ACCEPT_SIZE]) MUST_CHECK;
-
 /* Writes all or says that the service does not take it. */
 enum reason upstream_write(int fd, const struct buffer *bytes);
+
+/*
+ * Writes the upgrade request (RFC 6455 section 4.1) for a question that passed
+ * its steps, on a canonical path, and tells what answer it wants.
+ */
+enum reason upstream_write_upgrade(const struct question *question, const char *path, int fd,
+                                   char accept[WS_ACCEPT_SIZE]);
+
+/* Appends {member: the part of the record at `from`}. PARAMS_REQUIRED if there is none. */
+enum reason upstream_stored_body(const struct params *params, const char *member, const char *from,
+                                 struct buffer *out);
 
 #endif

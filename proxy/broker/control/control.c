@@ -17,7 +17,8 @@
 #define CLOSING_ROUNDS_MAX  16
 
 struct control {
-    struct broker *broker;
+    struct gate *gate;
+    uv_loop_t *loop;
     int fd;
     dev_t device; /* of the socket's path, so that nobody else's is removed */
     ino_t inode;
@@ -46,7 +47,7 @@ static void turn_away(int fd, unsigned status, const char *detail)
 
 static void refuse_operator(struct control *control, int fd, uint32_t uid)
 {
-    struct audit *audit = control->broker->audit;
+    struct audit *audit = control->gate->audit;
 
     audit_begin(audit, "operator_refused");
     audit_number(audit, "uid", uid);
@@ -60,7 +61,7 @@ static void serve(struct control *control, int fd)
 {
     uint32_t uid = UINT32_MAX;
 
-    if (!control_socket_permits(control->broker->config, fd, &uid)) {
+    if (!control_socket_permits(control->gate->surfaces->config, fd, &uid)) {
         refuse_operator(control, fd, uid);
         return;
     }
@@ -99,7 +100,7 @@ static void remember_path(struct control *control)
 {
     struct stat status;
 
-    if (lstat(control->broker->config->control_socket, &status) == 0) {
+    if (lstat(control->gate->surfaces->config->control_socket, &status) == 0) {
         control->device = status.st_dev;
         control->inode = status.st_ino;
     }
@@ -109,28 +110,29 @@ static enum error watch_listener(struct control *control)
 {
     control->listener.data = control;
     control->pause.data = control;
-    if (uv_timer_init(control->broker->loop, &control->pause) != 0)
+    if (uv_timer_init(control->loop, &control->pause) != 0)
         return ERROR_IO;
     control->handles++;
-    if (uv_poll_init(control->broker->loop, &control->listener, control->fd) != 0)
+    if (uv_poll_init(control->loop, &control->listener, control->fd) != 0)
         return ERROR_IO;
     control->handles++;
     return uv_poll_start(&control->listener, UV_READABLE, on_connection) == 0 ? OK : ERROR_IO;
 }
 
-enum error control_create(struct broker *broker, struct control **out)
+enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **out)
 {
     struct control *control = calloc(1, sizeof(*control));
     enum error error;
 
     if (control == NULL)
         return ERROR_MEMORY;
-    control->broker = broker;
+    control->gate = gate;
+    control->loop = loop;
     control->fd = -1;
-    error = control_socket_listen(broker->config, &control->fd);
+    error = control_socket_listen(gate->surfaces->config, &control->fd);
     if (error == OK) {
         remember_path(control);
-        error = control_http_create(broker, &control->http);
+        error = control_http_create(gate, loop, &control->http);
     }
     if (error == OK)
         error = watch_listener(control);
@@ -151,7 +153,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void remove_path(const struct control *control)
 {
-    const char *path = control->broker->config->control_socket;
+    const char *path = control->gate->surfaces->config->control_socket;
     struct stat status;
 
     if (lstat(path, &status) == 0 && status.st_dev == control->device &&
@@ -169,7 +171,7 @@ void control_destroy(struct control *control)
         uv_close((uv_handle_t *)&control->listener, on_closed);
     control_http_destroy(control->http);
     for (int i = 0; i < CLOSING_ROUNDS_MAX && control->handles > 0; i++)
-        uv_run(control->broker->loop, UV_RUN_NOWAIT);
+        uv_run(control->loop, UV_RUN_NOWAIT);
     if (control->fd >= 0) {
         remove_path(control);
         close(control->fd);

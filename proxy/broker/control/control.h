@@ -4,21 +4,20 @@
  * of the configuration's `operators` are heard (SO_PEERCRED). Each connection
  * carries one request.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_H
-#define SIDELOCK_BROKER_CONTROL_H
+#ifndef SIDELOCK_BROKER_CONTROL_CONTROL_H
+#define SIDELOCK_BROKER_CONTROL_CONTROL_H
 
-#include "broker/broker.h"
+#include "broker/operations/gate.h"
 
-#define CONTROL_CONNECTIONS_MAX 32
-#define CONTROL_TIMEOUT_S       10 /* for a request to arrive */
+struct control;
 
 /*
- * Binds broker->config->control_socket (0600; its directory is made, 0700, if
- * only the last part of it is missing) and serves it on broker->loop. A socket
+ * Binds the configuration's control_socket (0600; its directory is made, 0700, if
+ * only the last part of it is missing) and serves it on `loop`. A socket
  * left behind by a dead process is replaced. ERROR_EXISTS: another process
  * answers there; the log says what is wrong otherwise.
  */
-enum error control_create(struct broker *broker, struct control **out) MUST_CHECK;
+enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **out) MUST_CHECK;
 /*
  * Closes and removes the socket. Not to be called from a callback of the loop:
  * it turns the loop a few times without blocking so that handles can close.

@@ -17,7 +17,8 @@
 #define SPARE_DESCRIPTORS 16
 
 struct control_http {
-    struct broker *broker;
+    struct gate *gate;
+    uv_loop_t *loop;
     struct lws_context *context; /* libwebsockets sets it to NULL when it is gone */
     struct lws_vhost *vhost;
     size_t calls; /* live */
@@ -78,7 +79,7 @@ static int send_problem(struct lws *wsi, struct call *call, unsigned status, con
 
     call->answered = true;
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_problem(&answer, status, REASON_INTERNAL, detail);
+    control_exchange_problem(&answer, status, REASON_INTERNAL, detail);
     result = send_answer(wsi, &answer);
     buffer_clear(&answer.body);
     return result;
@@ -92,7 +93,7 @@ static int answer_request(struct lws *wsi, struct call *call)
     call->answered = true;
     call->request.body = (struct span){call->body.data, call->body.length};
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(call->http->broker, &call->request, &answer);
+    control_routes_answer(call->http->gate, &call->request, &answer);
     result = send_answer(wsi, &answer);
     buffer_wipe(&answer.body);
     return result;
@@ -272,7 +273,7 @@ static enum error create_context(struct control_http *http)
 {
     static const struct lws_protocols protocols[] = {{.name = "control", .callback = dispatch},
                                                      {.name = NULL}};
-    void *loops[1] = {http->broker->loop};
+    void *loops[1] = {http->loop};
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = protocols,
@@ -292,14 +293,15 @@ static enum error create_context(struct control_http *http)
     return http->vhost != NULL ? OK : ERROR_IO;
 }
 
-enum error control_http_create(struct broker *broker, struct control_http **out)
+enum error control_http_create(struct gate *gate, uv_loop_t *loop, struct control_http **out)
 {
     struct control_http *http = calloc(1, sizeof(*http));
     enum error error;
 
     if (http == NULL)
         return ERROR_MEMORY;
-    http->broker = broker;
+    http->gate = gate;
+    http->loop = loop;
     error = create_context(http);
     if (error != OK) {
         control_http_destroy(http);
@@ -339,7 +341,7 @@ void control_http_destroy(struct control_http *http)
     if (http->context != NULL)
         lws_context_destroy(http->context);
     for (int i = 0; i < CLOSING_ROUNDS_MAX && (http->calls > 0 || i < CLOSING_ROUNDS_MIN); i++)
-        uv_run(http->broker->loop, UV_RUN_NOWAIT);
+        uv_run(http->loop, UV_RUN_NOWAIT);
     if (http->context != NULL)
         lws_context_destroy(http->context);
     free(http);

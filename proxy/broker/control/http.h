@@ -1,19 +1,20 @@
 /*
  * The HTTP side of the control socket: libwebsockets on the broker's loop reads
- * a request from each descriptor it is given, control_routes answers it, and
+ * a request from each descriptor it is given, routes.h answers it, and
  * the connection closes.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_HTTP_H
-#define SIDELOCK_BROKER_CONTROL_HTTP_H
+#ifndef SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
+#define SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
 
-#include "broker/broker.h"
+#include "broker/operations/gate.h"
 
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_TIMEOUT_S       10 /* for a request to arrive */
 
 struct control_http;
 
-enum error control_http_create(struct broker *broker, struct control_http **out) MUST_CHECK;
+enum error control_http_create(struct gate *gate, uv_loop_t *loop,
+                               struct control_http **out) MUST_CHECK;
 /* Closes every connection; turns the loop a few times without blocking. */
 void control_http_destroy(struct control_http *http);
 

@@ -1,17 +1,17 @@
 #include "broker/control/input.h"
 
+#include "broker/control/exchange.h"
+
 #include <jansson.h>
-#include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MASK           "***"
-#define MASK_DEPTH_MAX 64
-
-struct control_document {
-    json_t *root;
-};
+#define MASK             "***"
+#define MASK_DEPTH_MAX   64
+#define TEXT_OF(number)  TEXT_OF_(number)
+#define TEXT_OF_(number) #number
 
 static enum error fault(char *why, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -25,144 +25,119 @@ static enum error fault(char *why, size_t size, const char *format, ...)
     return ERROR_INVALID;
 }
 
-struct reading {
-    struct session_request *request;
-    char *why;
-    size_t why_size;
-};
+/* The readers of members: ERROR_INVALID if the value is not what it must be. */
 
-static enum error read_surface(struct reading *reading, const json_t *value)
+static enum error read_text(const json_t *value, void *into)
 {
     if (!json_is_string(value))
-        return fault(reading->why, reading->why_size, "\"surface\" must be a string");
-    reading->request->surface = json_string_value(value);
+        return ERROR_INVALID;
+    *(const char **)into = json_string_value(value);
     return OK;
 }
 
-static enum error read_params(struct reading *reading, const json_t *value)
-{
-    if (json_is_null(value))
-        return OK;
-    if (!json_is_string(value))
-        return fault(reading->why, reading->why_size,
-                     "\"params\" must be a parameter record's name, or null");
-    reading->request->params = json_string_value(value);
-    return OK;
-}
-
-static enum error read_ttl(struct reading *reading, const json_t *value)
+static enum error read_number(const json_t *value, void *into)
 {
     if (!json_is_integer(value))
-        return fault(reading->why, reading->why_size,
-                     "\"ttl_s\" must be a whole number of seconds");
-    reading->request->ttl_s = json_integer_value(value);
+        return ERROR_INVALID;
+    *(int64_t *)into = json_integer_value(value);
     return OK;
 }
 
-static enum error read_once(struct reading *reading, const json_t *value)
+static enum error read_flag(const json_t *value, void *into)
 {
     if (!json_is_boolean(value))
-        return fault(reading->why, reading->why_size, "\"once\" must be true or false");
-    reading->request->once = json_is_true(value);
+        return ERROR_INVALID;
+    *(bool *)into = json_is_true(value);
     return OK;
 }
 
-static enum error read_list(struct reading *reading, const char *name, const json_t *value,
-                            struct text_list *list, bool *set)
+static enum error read_list(const json_t *value, void *into)
 {
-    size_t count = json_array_size(value);
+    enum error error = OK;
+    json_t *item;
+    size_t i;
 
-    if (json_is_null(value))
-        return OK;
-    if (!json_is_array(value) || count > SESSION_LIST_MAX)
-        return fault(reading->why, reading->why_size,
-                     "\"%s\" must be an array of at most %d strings, or null", name,
-                     SESSION_LIST_MAX);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(value, i);
-        enum error error;
-
+    if (!json_is_array(value) || json_array_size(value) > SESSION_LIST_MAX)
+        return ERROR_INVALID;
+    json_array_foreach(value, i, item)
+    {
         if (!json_is_string(item))
-            return fault(reading->why, reading->why_size, "\"%s\" must hold strings only", name);
-        error = text_list_add(list, json_string_value(item), json_string_length(item));
+            return ERROR_INVALID;
+        error = text_list_add(into, json_string_value(item), json_string_length(item));
         if (error != OK)
             return error;
     }
-    *set = true;
     return OK;
 }
 
-static enum error read_verbs(struct reading *reading, const json_t *value)
+static enum error read_uids(const json_t *value, void *into)
 {
-    return read_list(reading, "verbs", value, &reading->request->verbs,
-                     &reading->request->verbs_set);
-}
+    struct session_callers *callers = into;
+    json_t *item;
+    size_t i;
 
-static enum error read_targets(struct reading *reading, const json_t *value)
-{
-    return read_list(reading, "targets", value, &reading->request->targets,
-                     &reading->request->targets_set);
-}
-
-static enum error read_callers(struct reading *reading, const json_t *value)
-{
-    struct session_request *request = reading->request;
-    size_t count = json_array_size(value);
-
-    if (json_is_null(value))
-        return OK;
-    if (!json_is_array(value) || count > SESSION_CALLERS_MAX)
-        return fault(reading->why, reading->why_size,
-                     "\"callers\" must be an array of at most %d uids, or null",
-                     SESSION_CALLERS_MAX);
-    for (size_t i = 0; i < count; i++) {
-        const json_t *item = json_array_get(value, i);
+    if (!json_is_array(value) || json_array_size(value) > SESSION_CALLERS_MAX)
+        return ERROR_INVALID;
+    json_array_foreach(value, i, item)
+    {
         json_int_t uid = json_integer_value(item);
 
         /* (uid_t)-1 means "no uid" to the kernel. */
         if (!json_is_integer(item) || uid < 0 || uid >= (json_int_t)UINT32_MAX)
-            return fault(reading->why, reading->why_size, "\"callers\" must hold uids only");
-        request->callers[request->caller_count++] = (uint32_t)uid;
+            return ERROR_INVALID;
+        callers->uids[callers->count++] = (uint32_t)uid;
     }
-    request->callers_set = true;
     return OK;
 }
 
-static const struct {
+#define IN(member) offsetof(struct session_request, member)
+#define NO_FLAG    SIZE_MAX
+
+/* A member of a session's creation: `set`, where it has one, says that it was given. */
+static const struct member {
     const char *name;
-    enum error (*read)(struct reading *reading, const json_t *value);
-} session_members[] = {
-    {"surface", read_surface}, {"params", read_params}, {"ttl_s", read_ttl},
-    {"once", read_once},       {"verbs", read_verbs},   {"targets", read_targets},
-    {"callers", read_callers},
+    enum error (*read)(const json_t *value, void *into);
+    size_t offset, set;
+    bool nullable; /* null is as good as nothing */
+    const char *must;
+} members[] = {
+    {"surface", read_text, IN(surface), NO_FLAG, false, "a string"},
+    {"params", read_text, IN(params), NO_FLAG, true, "a parameter record's name, or null"},
+    {"ttl_s", read_number, IN(ttl_s), NO_FLAG, false, "a whole number of seconds"},
+    {"once", read_flag, IN(once), NO_FLAG, false, "true or false"},
+    {"verbs", read_list, IN(verbs), IN(verbs_set), true,
+     "an array of at most " TEXT_OF(SESSION_LIST_MAX) " strings, or null"},
+    {"targets", read_list, IN(targets), IN(targets_set), true,
+     "an array of at most " TEXT_OF(SESSION_LIST_MAX) " strings, or null"},
+    {"callers", read_uids, IN(callers), IN(callers_set), true,
+     "an array of at most " TEXT_OF(SESSION_CALLERS_MAX) " uids, or null"},
 };
 
-static enum error read_member(struct reading *reading, const char *name, const json_t *value)
+static const struct member *find_member(const char *name)
 {
-    for (size_t i = 0; i < sizeof(session_members) / sizeof(session_members[0]); i++) {
-        if (strcmp(session_members[i].name, name) == 0)
-            return session_members[i].read(reading, value);
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        if (strcmp(members[i].name, name) == 0)
+            return &members[i];
     }
-    return fault(reading->why, reading->why_size, "a session has no member \"%.64s\"", name);
+    return NULL;
 }
 
-static enum error read_members(struct reading *reading, json_t *root)
+static enum error read_member(struct session_request *request, const char *name,
+                              const json_t *value, char *why, size_t why_size)
 {
-    const char *name;
-    json_t *value;
+    const struct member *member = find_member(name);
+    enum error error;
 
-    if (!json_is_object(root))
-        return fault(reading->why, reading->why_size, "the body must be a JSON object");
-    json_object_foreach(root, name, value)
-    {
-        enum error error = read_member(reading, name, value);
-
-        if (error != OK)
-            return error;
-    }
-    if (reading->request->surface == NULL)
-        return fault(reading->why, reading->why_size, "\"surface\" is missing");
-    return OK;
+    if (member == NULL)
+        return fault(why, why_size, "a session has no member \"%.64s\"", name);
+    if (member->nullable && json_is_null(value))
+        return OK;
+    error = member->read(value, (char *)request + member->offset);
+    if (error == ERROR_INVALID)
+        return fault(why, why_size, "\"%s\" must be %s", name, member->must);
+    if (error == OK && member->set != NO_FLAG)
+        *((bool *)(void *)((char *)request + member->set)) = true;
+    return error;
 }
 
 /* jansson lets a NUL pass after a number or literal. */
@@ -175,68 +150,71 @@ static json_t *load(struct span text, json_error_t *error)
     return json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, error);
 }
 
-enum error control_input_session(struct span body, struct session_request *out,
-                                 struct control_document **document, char *why, size_t why_size)
+/* The members of a body, which is one object; what is not in `request` before stays as it was. */
+static enum error read_body(struct span body, struct session_request *request, json_t **root,
+                            char *why, size_t why_size)
+{
+    json_error_t syntax = {0};
+    enum error error = OK;
+    const char *name;
+    json_t *value;
+
+    *root = load(body, &syntax);
+    if (*root == NULL) {
+        fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
+        return ERROR_SYNTAX;
+    }
+    if (!json_is_object(*root))
+        return fault(why, why_size, "the body must be a JSON object");
+    json_object_foreach(*root, name, value)
+    {
+        error = read_member(request, name, value, why, why_size);
+        if (error != OK)
+            break;
+    }
+    return error;
+}
+
+enum error control_input_session(struct span body, struct session_request *out, json_t **document,
+                                 char *why, size_t why_size)
 {
     struct session_request request = {.ttl_s = SESSION_TTL_DEFAULT_S};
-    struct reading reading = {&request, why, why_size};
-    struct control_document *holder;
-    json_error_t syntax = {0};
-    enum error error;
+    json_t *root;
+    enum error error = read_body(body, &request, &root, why, why_size);
 
-    holder = calloc(1, sizeof(*holder));
-    if (holder == NULL)
-        return ERROR_MEMORY;
-    holder->root = load(body, &syntax);
-    if (holder->root == NULL) {
-        fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
-        error = ERROR_SYNTAX;
-    } else {
-        error = read_members(&reading, holder->root);
-    }
+    if (error == OK && request.surface == NULL)
+        error = fault(why, why_size, "\"surface\" is missing");
     if (error != OK) {
-        control_input_clear(holder, &request);
+        control_input_clear(root, &request);
         return error;
     }
     *out = request;
-    *document = holder;
+    *document = root;
     return OK;
 }
 
 enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why, size_t why_size)
 {
     struct session_request request = {.ttl_s = SESSION_TTL_DEFAULT_S};
-    struct reading reading = {&request, why, why_size};
-    json_error_t syntax = {0};
     enum error error = OK;
     json_t *root = NULL;
 
-    if (body.length > 0) {
-        root = load(body, &syntax);
-        if (root == NULL) {
-            fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
-            return ERROR_SYNTAX;
-        }
-        if (!json_is_object(root) || json_object_size(root) != 1 ||
-            json_object_get(root, "ttl_s") == NULL)
-            error = fault(why, why_size, "a renewal takes an object with \"ttl_s\" alone");
-        else
-            error = read_ttl(&reading, json_object_get(root, "ttl_s"));
-        json_decref(root);
-    }
+    if (body.length > 0)
+        error = read_body(body, &request, &root, why, why_size);
+    if (error == OK && root != NULL &&
+        (json_object_size(root) != 1 || json_object_get(root, "ttl_s") == NULL))
+        error = fault(why, why_size, "a renewal takes an object with \"ttl_s\" alone");
     if (error == OK)
         *ttl_s = request.ttl_s;
+    control_input_clear(root, &request);
     return error;
 }
 
-void control_input_clear(struct control_document *document, struct session_request *request)
+void control_input_clear(json_t *document, struct session_request *request)
 {
     text_list_clear(&request->verbs);
     text_list_clear(&request->targets);
-    if (document == NULL)
-        return;
-    json_decref(document->root);
-    free(document);
+    json_decref(document);
 }
 
 /* Scheme and host of a URL: what comes before and after can hold credentials. */
@@ -318,19 +296,10 @@ static json_t *mask_value(const char *key, json_t *value, bool hidden, unsigned 
     return mask_scalar(key, value, hidden);
 }
 
-static int append(const char *bytes, size_t length, void *context)
-{
-    struct buffer *out = context;
-
-    buffer_append(out, bytes, length);
-    return buffer_failed(out) ? -1 : 0;
-}
-
 enum error control_input_mask(struct buffer *out, struct span record, bool reveal)
 {
     json_error_t syntax = {0};
     json_t *root, *shown;
-    int result;
 
     if (reveal) {
         buffer_append(out, record.data, record.length);
@@ -341,9 +310,5 @@ enum error control_input_mask(struct buffer *out, struct span record, bool revea
         return ERROR_SYNTAX;
     shown = mask_value(NULL, root, false, 0);
     json_decref(root);
-    if (shown == NULL)
-        return ERROR_MEMORY;
-    result = json_dump_callback(shown, append, out, JSON_COMPACT);
-    json_decref(shown);
-    return result == 0 ? OK : ERROR_LIMIT;
+    return control_exchange_append(out, shown);
 }

@@ -3,18 +3,17 @@
 #ifndef SIDELOCK_BROKER_CONTROL_INPUT_H
 #define SIDELOCK_BROKER_CONTROL_INPUT_H
 
-#include "broker/operations/switches.h"
+#include "broker/operations/sessions.h"
 
 /*
  * Reads the body of a session's creation strictly: unknown members, wrong types
  * and duplicate keys are errors, with one sentence in `why`. *document holds
  * what `out` borrows, until control_input_clear() frees both.
  */
-struct control_document;
+struct json_t;
 enum error control_input_session(struct span body, struct session_request *out,
-                                 struct control_document **document, char *why,
-                                 size_t why_size) MUST_CHECK;
-void control_input_clear(struct control_document *document, struct session_request *request);
+                                 struct json_t **document, char *why, size_t why_size) MUST_CHECK;
+void control_input_clear(struct json_t *document, struct session_request *request);
 
 /* Reads the body of a renewal: nothing, or an object with `ttl_s` alone. */
 enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why,

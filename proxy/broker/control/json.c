@@ -1,325 +1,173 @@
 #include "broker/control/json.h"
 
-#include "system/tls_files.h"
+#include "broker/core/journal.h"
+#include "broker/operations/sessions.h"
 
-#include "broker/control/input.h"
-
-#include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-void control_json_time(int64_t seconds, char out[CONTROL_TIME_SIZE])
+/* What is not there is null, and so is an empty text. */
+static const char *some(const char *text)
 {
-    time_t when = (time_t)seconds;
-    struct tm utc;
-
-    if (gmtime_r(&when, &utc) == NULL || strftime(out, CONTROL_TIME_SIZE, "%FT%TZ", &utc) == 0)
-        out[0] = '\0';
+    return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
-void control_json_text(struct buffer *out, const char *text)
+static json_int_t number(uint64_t value)
 {
-    buffer_append_json_string(out, text, strlen(text));
+    return (json_int_t)value;
 }
 
-/* The helpers below append one member; `name` brings its own comma. */
-
-static void member_text(struct buffer *out, const char *name, const char *text)
+json_t *control_json_time(int64_t seconds)
 {
-    buffer_append_format(out, "%s:", name);
-    if (text == NULL || text[0] == '\0')
-        buffer_append_text(out, "null");
-    else
-        control_json_text(out, text);
-}
-
-static void member_time(struct buffer *out, const char *name, int64_t seconds)
-{
-    char text[CONTROL_TIME_SIZE];
+    char text[JOURNAL_TIME_SIZE];
 
     if (seconds == 0)
-        text[0] = '\0';
-    else
-        control_json_time(seconds, text);
-    member_text(out, name, text);
+        return json_null();
+    journal_time(seconds, text);
+    return json_pack("s?", some(text));
 }
 
-static void member_list(struct buffer *out, const char *name, const struct text_list *list,
-                        bool set)
+static json_t *list_of(const struct text_list *list, bool set)
 {
-    buffer_append_format(out, "%s:", name);
-    if (!set) {
-        buffer_append_text(out, "null");
-        return;
-    }
-    buffer_append_text(out, "[");
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        control_json_text(out, list->items[i]);
-    }
-    buffer_append_text(out, "]");
+    json_t *array;
+
+    if (!set)
+        return json_null();
+    array = json_array();
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(array, json_string(list->items[i]));
+    return array;
 }
 
-static void params_members(struct buffer *out, const struct store_params *params)
+json_t *control_json_params(const struct store_params *params)
 {
-    member_text(out, "\"name\"", params->name);
-    member_text(out, ",\"surface\"", params->surface);
-    member_text(out, ",\"digest\"", params->digest);
-    member_time(out, ",\"created_at\"", params->created_at);
-    member_time(out, ",\"updated_at\"", params->updated_at);
+    return json_pack("{s:s, s:s?, s:s?, s:o, s:o}", "name", params->name, "surface",
+                     some(params->surface), "digest", some(params->digest), "created_at",
+                     control_json_time(params->created_at), "updated_at",
+                     control_json_time(params->updated_at));
 }
 
-void control_json_params(struct buffer *out, const struct store_params *params)
+static const char *digest_of(const struct session *session)
 {
-    buffer_append_text(out, "{");
-    params_members(out, params);
-    buffer_append_text(out, "}");
+    return strcmp(session->params_digest, "-") != 0 ? some(session->params_digest) : NULL;
 }
 
-enum error control_json_record(struct buffer *out, const struct store_params *params,
-                               struct span json, bool reveal)
+static json_t *callers_of(const struct session *session)
 {
-    enum error error;
+    json_t *array;
 
-    buffer_append_text(out, "{");
-    params_members(out, params);
-    buffer_append_format(out, ",\"revealed\":%s,\"record\":", reveal ? "true" : "false");
-    error = control_input_mask(out, json, reveal);
-    buffer_append_text(out, "}");
-    return error;
+    if (!session->callers_set)
+        return json_null();
+    array = json_array();
+    for (size_t i = 0; i < session->caller_count; i++)
+        json_array_append_new(array, json_integer(session->callers[i]));
+    return array;
 }
 
-static const char *state_text(enum session_state state)
+json_t *control_json_session(const struct gate *gate, const struct session *session, int64_t now)
 {
-    switch (state) {
-    case SESSION_ACTIVE:
-        return "active";
-    case SESSION_REVOKED:
-        return "revoked";
-    case SESSION_EXPIRED:
-        return "expired";
-    case SESSION_USED:
-        return "used";
-    }
-    return "unknown";
+    static const char *const states[] = {[SESSION_ACTIVE] = "active",
+                                         [SESSION_REVOKED] = "revoked",
+                                         [SESSION_EXPIRED] = "expired",
+                                         [SESSION_USED] = "used"};
+    size_t live = connections_count(gate->connections, NULL, session->id);
+
+    return json_pack(
+        "{s:s, s:s, s:s?, s:s?, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:s}", "id",
+        session->id, "surface", session->surface, "params", some(session->params_name), "digest",
+        digest_of(session), "created_by", number(session->created_by), "created_at",
+        control_json_time(session->created_at), "expires_at",
+        control_json_time(session->expires_at), "revoked_at",
+        control_json_time(session->revoked_at), "used_at", control_json_time(session->used_at),
+        "once", session->once, "verbs", list_of(&session->verbs, session->verbs_set), "targets",
+        list_of(&session->targets, session->targets_set), "callers", callers_of(session),
+        "live_connections", number(live), "state", states[sessions_state(session, now)]);
 }
 
-void control_json_session(struct buffer *out, const struct broker *broker,
-                          const struct session *session, int64_t now)
+json_t *control_json_created(const struct session *session, const char *token)
 {
-    bool has_digest = strcmp(session->params_digest, "-") != 0;
-
-    member_text(out, "{\"id\"", session->id);
-    member_text(out, ",\"surface\"", session->surface);
-    member_text(out, ",\"params\"", session->params_name);
-    member_text(out, ",\"digest\"", has_digest ? session->params_digest : NULL);
-    buffer_append_format(out, ",\"created_by\":%" PRIu32, session->created_by);
-    member_time(out, ",\"created_at\"", session->created_at);
-    member_time(out, ",\"expires_at\"", session->expires_at);
-    member_time(out, ",\"revoked_at\"", session->revoked_at);
-    member_time(out, ",\"used_at\"", session->used_at);
-    buffer_append_format(out, ",\"once\":%s", session->once ? "true" : "false");
-    member_list(out, ",\"verbs\"", &session->verbs, session->verbs_set);
-    member_list(out, ",\"targets\"", &session->targets, session->targets_set);
-    buffer_append_text(out, session->callers_set ? ",\"callers\":[" : ",\"callers\":null");
-    for (size_t i = 0; session->callers_set && i < session->caller_count; i++)
-        buffer_append_format(out, "%s%" PRIu32, i > 0 ? "," : "", session->callers[i]);
-    if (session->callers_set)
-        buffer_append_text(out, "]");
-    buffer_append_format(out, ",\"live_connections\":%zu",
-                         connections_count(broker->connections, NULL, session->id));
-    member_text(out, ",\"state\"", state_text(operations_session_state(session, now)));
-    buffer_append_text(out, "}");
-}
-
-void control_json_created(struct buffer *out, const struct session *session, const char *token)
-{
-    bool has_digest = strcmp(session->params_digest, "-") != 0;
-
-    member_text(out, "{\"id\"", session->id);
-    member_text(out, ",\"token\"", token);
-    member_text(out, ",\"surface\"", session->surface);
-    member_time(out, ",\"expires_at\"", session->expires_at);
-    member_text(out, ",\"digest\"", has_digest ? session->params_digest : NULL);
-    buffer_append_text(out, "}");
+    return json_pack("{s:s, s:s, s:s, s:o, s:s?}", "id", session->id, "token", token, "surface",
+                     session->surface, "expires_at", control_json_time(session->expires_at),
+                     "digest", digest_of(session));
 }
 
 /* What a client needs to know to pick one. */
-static void append_routes(struct buffer *out, const struct surface *surface)
+static json_t *routes_of(const struct surface *surface)
 {
     static const char *const kinds[] = {
         [ROUTE_WEBSOCKET] = "websocket", [ROUTE_HTTP] = "http", [ROUTE_MCP_HTTP] = "mcp-http"};
-    const char *separator = "{";
+    json_t *array = json_array();
 
-    buffer_append_text(out, ",\"routes\":[");
     for (size_t i = 0; i < surface->route_count; i++) {
         const struct route *route = &surface->routes[i];
 
-        if (route->kind == ROUTE_CLOSED)
-            continue;
-        buffer_append_text(out, separator);
-        separator = ",{";
-        member_text(out, "\"path\"", route->path);
-        member_text(out, ",\"kind\"", kinds[route->kind]);
-        member_list(out, ",\"subprotocols\"", &route->subprotocols, true);
-        buffer_append_text(out, "}");
+        if (route->kind != ROUTE_CLOSED)
+            json_array_append_new(array, json_pack("{s:s, s:s, s:o}", "path", route->path, "kind",
+                                                   kinds[route->kind], "subprotocols",
+                                                   list_of(&route->subprotocols, true)));
     }
-    buffer_append_text(out, "]");
+    return array;
 }
 
-void control_json_surface(struct buffer *out, const struct broker *broker,
-                          const struct broker_surface *surface)
+static json_t *listen_of(const struct surface_state *surface)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < surface->listener_count; i++)
+        json_array_append_new(array, json_string(surface->listeners[i].address));
+    return array;
+}
+
+json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
+    size_t live = connections_count(gate->connections, surface, NULL);
 
-    member_text(out, "{\"name\"", config->name);
-    member_text(out, ",\"dialect\"", dialect_name(config->dialect));
-    member_text(out, ",\"mode\"", config->mode == MODE_OBSERVE ? "observe" : "enforce");
-    buffer_append_format(out, ",\"killed\":%s,\"listen\":[", surface->killed ? "true" : "false");
-    for (size_t i = 0; i < surface->listener_count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        control_json_text(out, surface->listeners[i].address);
+    return json_pack(
+        "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
+        config->name, "dialect", dialect_name(config->dialect), "mode",
+        config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed, "listen",
+        listen_of(surface), "tls", config->tls != NULL, "max_message_bytes",
+        number(config->limits.max_message_bytes), "certificate_sha256",
+        surface->tls != NULL ? some(surface->tls->facts.sha256) : NULL, "hosts",
+        list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
+        config->upstream_socket, "connections", number(live), "admitted", number(surface->admitted),
+        "denied", number(surface->denied), "messages_forwarded",
+        number(surface->messages_forwarded), "messages_refused", number(surface->messages_refused));
+}
+
+json_t *control_json_surfaces(const struct gate *gate)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++)
+        json_array_append_new(array, control_json_surface(gate, &gate->surfaces->items[i]));
+    return array;
+}
+
+json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)
+{
+    return json_pack("{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}}", "version", SIDELOCK_VERSION,
+                     "pid", (json_int_t)getpid(), "uptime_s", (json_int_t)(now - gate->started_at),
+                     "surfaces", control_json_surfaces(gate), "sessions", "active",
+                     number(sessions_active), "workers", "configured",
+                     number(gate->surfaces->config->workers), "restarts",
+                     number(workers_restarts(gate->workers)));
+}
+
+json_t *control_json_certificates(const struct gate *gate)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++) {
+        const struct surface_state *surface = &gate->surfaces->items[i];
+
+        if (surface->tls != NULL)
+            json_array_append_new(array,
+                                  json_pack("{s:s, s:s, s:o}", "surface", surface->config->name,
+                                            "sha256", surface->tls->facts.sha256, "not_after",
+                                            control_json_time(surface->tls->facts.not_after)));
     }
-    buffer_append_format(out, "],\"tls\":%s,\"max_message_bytes\":%" PRIu32,
-                         config->tls != NULL ? "true" : "false", config->limits.max_message_bytes);
-    member_text(out, ",\"certificate_sha256\"",
-                surface->tls != NULL ? surface->tls->facts.sha256 : NULL);
-    member_list(out, ",\"hosts\"", &config->hosts, true);
-    append_routes(out, config);
-    member_text(out, ",\"upstream\"", config->upstream_socket);
-    buffer_append_format(out,
-                         ",\"connections\":%zu,\"admitted\":%" PRIu64 ",\"denied\":%" PRIu64
-                         ",\"messages_forwarded\":%" PRIu64 ",\"messages_refused\":%" PRIu64 "}",
-                         connections_count(broker->connections, surface, NULL), surface->admitted,
-                         surface->denied, surface->messages_forwarded, surface->messages_refused);
-}
-
-void control_json_status(struct buffer *out, const struct broker *broker, size_t sessions_active,
-                         int64_t now)
-{
-    buffer_append_format(out, "{\"version\":\"%s\",\"pid\":%ld,\"uptime_s\":%" PRId64,
-                         SIDELOCK_VERSION, (long)getpid(), now - broker->started_at);
-    buffer_append_text(out, ",\"surfaces\":[");
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        control_json_surface(out, broker, &broker->surfaces[i]);
-    }
-    buffer_append_format(out,
-                         "],\"sessions\":{\"active\":%zu},\"workers\":{\"configured\":%" PRIu32
-                         ",\"restarts\":%" PRIu64 "}}\n",
-                         sessions_active, broker->config->workers, broker->worker_restarts);
-}
-
-/* One metric with a value for each surface. */
-struct surface_metric {
-    const char *name, *type, *help;
-    uint64_t (*value)(const struct broker *broker, const struct broker_surface *surface);
-};
-
-static uint64_t value_connections(const struct broker *broker, const struct broker_surface *surface)
-{
-    return connections_count(broker->connections, surface, NULL);
-}
-
-static uint64_t value_admitted(const struct broker *broker, const struct broker_surface *surface)
-{
-    (void)broker;
-    return surface->admitted;
-}
-
-static uint64_t value_denied(const struct broker *broker, const struct broker_surface *surface)
-{
-    (void)broker;
-    return surface->denied;
-}
-
-static uint64_t value_forwarded(const struct broker *broker, const struct broker_surface *surface)
-{
-    (void)broker;
-    return surface->messages_forwarded;
-}
-
-static uint64_t value_refused(const struct broker *broker, const struct broker_surface *surface)
-{
-    (void)broker;
-    return surface->messages_refused;
-}
-
-static uint64_t value_killed(const struct broker *broker, const struct broker_surface *surface)
-{
-    (void)broker;
-    return surface->killed;
-}
-
-static const struct surface_metric surface_metrics[] = {
-    {"sidelock_connections", "gauge", "Live connections", value_connections},
-    {"sidelock_surface_killed", "gauge", "1 while the kill switch is on", value_killed},
-    {"sidelock_admitted_total", "counter", "Requests admitted", value_admitted},
-    {"sidelock_denied_total", "counter", "Requests denied", value_denied},
-    {"sidelock_messages_forwarded_total", "counter", "Messages forwarded", value_forwarded},
-    {"sidelock_messages_refused_total", "counter",
-     "Messages refused, or in observe mode recorded as such", value_refused},
-};
-
-static void metric_header(struct buffer *out, const char *name, const char *type, const char *help)
-{
-    buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void metric(struct buffer *out, const char *name, const char *type, const char *help,
-                   uint64_t value)
-{
-    metric_header(out, name, type, help);
-    buffer_append_format(out, "%s %" PRIu64 "\n", name, value);
-}
-
-void control_json_certificates(struct buffer *out, const struct broker *broker)
-{
-    size_t count = 0;
-
-    buffer_append_text(out, "{\"certificates\":[");
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        const struct broker_surface *surface = &broker->surfaces[i];
-        char end[CONTROL_TIME_SIZE];
-
-        if (surface->tls == NULL)
-            continue;
-        control_json_time(surface->tls->facts.not_after, end);
-        member_text(out, count++ > 0 ? ",{\"surface\"" : "{\"surface\"", surface->config->name);
-        member_text(out, ",\"sha256\"", surface->tls->facts.sha256);
-        member_text(out, ",\"not_after\"", end);
-        buffer_append_text(out, "}");
-    }
-    buffer_append_text(out, "]}\n");
-}
-
-void control_json_metrics(struct buffer *out, const struct broker *broker, size_t sessions_active,
-                          int64_t now)
-{
-    metric_header(out, "sidelock_build_info", "gauge", "Version");
-    buffer_append_format(out, "sidelock_build_info{version=\"%s\"} 1\n", SIDELOCK_VERSION);
-    metric(out, "sidelock_uptime_seconds", "gauge", "Seconds since start",
-           (uint64_t)(now > broker->started_at ? now - broker->started_at : 0));
-    metric(out, "sidelock_sessions_active", "gauge", "Sessions that are good now", sessions_active);
-    metric(out, "sidelock_worker_restarts_total", "counter", "Workers that had to be replaced",
-           broker->worker_restarts);
-    for (size_t i = 0; i < sizeof(surface_metrics) / sizeof(surface_metrics[0]); i++) {
-        const struct surface_metric *row = &surface_metrics[i];
-
-        metric_header(out, row->name, row->type, row->help);
-        for (size_t j = 0; j < broker->config->surface_count; j++)
-            buffer_append_format(out, "%s{surface=\"%s\"} %" PRIu64 "\n", row->name,
-                                 broker->surfaces[j].config->name,
-                                 row->value(broker, &broker->surfaces[j]));
-    }
-    metric_header(out, "sidelock_denials_total", "counter", "Denials by reason");
-    for (size_t i = 0; i < REASON_COUNT; i++) {
-        if (broker->denied_by_reason[i] > 0)
-            buffer_append_format(out, "sidelock_denials_total{reason=\"%s\"} %" PRIu64 "\n",
-                                 reason_info((enum reason)i)->code, broker->denied_by_reason[i]);
-    }
+    return json_pack("{s:o}", "certificates", array);
 }

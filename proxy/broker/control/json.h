@@ -1,33 +1,25 @@
-/* The control API's documents: what is stored and running, as JSON or Prometheus text, and back. */
+/* The control API's documents: what is stored and running, as JSON. NULL: memory has run out. */
 #ifndef SIDELOCK_BROKER_CONTROL_JSON_H
 #define SIDELOCK_BROKER_CONTROL_JSON_H
 
-#include "broker/broker.h"
-#include "broker/operations/switches.h"
+#include "broker/operations/gate.h"
 
-#define CONTROL_TIME_SIZE 32 /* an RFC 3339 time with its NUL */
+struct json_t;
 
-/* "2026-01-02T03:04:05Z" (RFC 3339, UTC). */
-void control_json_time(int64_t seconds, char out[CONTROL_TIME_SIZE]);
-void control_json_text(struct buffer *out, const char *text);
+/* "2026-01-02T03:04:05Z" (RFC 3339, UTC); null for 0. */
+struct json_t *control_json_time(int64_t seconds);
 
-void control_json_params(struct buffer *out, const struct store_params *params);
-/* The same with the record itself, its secrets masked unless `reveal`. ERROR_SYNTAX, ERROR_MEMORY.
- */
-enum error control_json_record(struct buffer *out, const struct store_params *params,
-                               struct span json, bool reveal) MUST_CHECK;
-void control_json_session(struct buffer *out, const struct broker *broker,
-                          const struct session *session, int64_t now);
+/* A parameter record without its value. */
+struct json_t *control_json_params(const struct store_params *params);
+struct json_t *control_json_session(const struct gate *gate, const struct session *session,
+                                    int64_t now);
 /* The answer to a session's creation. */
-void control_json_created(struct buffer *out, const struct session *session, const char *token);
-void control_json_surface(struct buffer *out, const struct broker *broker,
-                          const struct broker_surface *surface);
-void control_json_status(struct buffer *out, const struct broker *broker, size_t sessions_active,
-                         int64_t now);
+struct json_t *control_json_created(const struct session *session, const char *token);
+struct json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface);
+/* All surfaces, as an array. */
+struct json_t *control_json_surfaces(const struct gate *gate);
+struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);
 /* What the surfaces that speak TLS show to clients. */
-void control_json_certificates(struct buffer *out, const struct broker *broker);
-/* Prometheus text exposition format 0.0.4. */
-void control_json_metrics(struct buffer *out, const struct broker *broker, size_t sessions_active,
-                          int64_t now);
+struct json_t *control_json_certificates(const struct gate *gate);
 
 #endif

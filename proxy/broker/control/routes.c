@@ -1,171 +1,148 @@
 #include "broker/control/routes.h"
 
-#include "broker/control/exchange.h"
+#include "broker/control/input.h"
 #include "broker/control/json.h"
+#include "broker/control/metrics.h"
 #include "broker/control/session_routes.h"
+#include "broker/core/clock.h"
+#include "broker/operations/records.h"
+#include "broker/operations/register.h"
 #include "broker/operations/register_state.h"
+#include "broker/operations/sessions.h"
 #include "broker/operations/switches.h"
 
-#include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <jansson.h>
 #include <string.h>
 
-void control_routes_problem(struct control_answer *answer, unsigned status, enum reason reason,
-                            const char *detail)
+static enum error get_status(struct exchange *exchange)
 {
-    buffer_reset(&answer->body);
-    answer->status = status;
-    answer->content_type = "application/problem+json";
-    buffer_append_format(&answer->body, "{\"status\":%u", status);
-    if (reason != REASON_INTERNAL)
-        buffer_append_format(&answer->body, ",\"reason\":\"%s\"", reason_info(reason)->code);
-    buffer_append_text(&answer->body, ",\"detail\":");
-    control_json_text(&answer->body, detail);
-    buffer_append_text(&answer->body, "}\n");
-}
-
-struct counting {
-    int64_t now;
+    int64_t now = clock_now();
     size_t active;
-};
-
-static void count_active(void *context, const struct session *session)
-{
-    struct counting *counting = context;
-
-    if (operations_session_state(session, counting->now) == SESSION_ACTIVE)
-        counting->active++;
-}
-
-static void get_status(struct exchange *exchange)
-{
-    struct counting counting = {.now = broker_now()};
-    enum error error = store_session_each(exchange->broker->store, count_active, &counting);
+    enum error error = sessions_count(exchange->gate, now, &active);
 
     if (error != OK)
-        control_exchange_fail(exchange, error);
-    else
-        control_json_status(control_exchange_begin(exchange, 200), exchange->broker,
-                            counting.active, counting.now);
+        return error;
+    return control_exchange_answer(exchange, 200, control_json_status(exchange->gate, active, now));
 }
 
-static void get_metrics(struct exchange *exchange)
+/* Begins an answer that is not JSON. */
+static struct buffer *begin_text(struct exchange *exchange, const char *content_type)
 {
-    struct counting counting = {.now = broker_now()};
-    enum error error = store_session_each(exchange->broker->store, count_active, &counting);
-
-    if (error != OK) {
-        control_exchange_fail(exchange, error);
-        return;
-    }
-    control_json_metrics(control_exchange_begin(exchange, 200), exchange->broker, counting.active,
-                         counting.now);
-    exchange->answer->content_type = "text/plain; version=0.0.4";
+    buffer_reset(&exchange->answer->body);
+    exchange->answer->status = 200;
+    exchange->answer->content_type = content_type;
+    return &exchange->answer->body;
 }
 
-static void get_register(struct exchange *exchange)
+static enum error get_metrics(struct exchange *exchange)
+{
+    int64_t now = clock_now();
+    size_t active;
+    enum error error = sessions_count(exchange->gate, now, &active);
+
+    if (error == OK)
+        metrics_append(begin_text(exchange, "text/plain; version=0.0.4"), exchange->gate, active,
+                       now);
+    return error;
+}
+
+static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
-    size_t count = exchange->broker->config->surface_count;
+    size_t count = exchange->gate->surfaces->config->surface_count;
     const char *wanted = control_exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
     enum error error;
 
-    if (wanted != NULL && !markdown && strcmp(wanted, "json") != 0) {
-        control_routes_problem(exchange->answer, 400, REASON_INTERNAL,
-                               "the register is rendered as \"md\" or \"json\"");
-        return;
-    }
-    error = register_state_gather(exchange->broker, facts);
-    if (error != OK) {
-        control_exchange_fail(exchange, error);
-        return;
-    }
-    error = register_render(facts, count, markdown ? REGISTER_MARKDOWN : REGISTER_JSON,
-                            control_exchange_begin(exchange, 200));
-    if (markdown)
-        exchange->answer->content_type = "text/markdown; charset=utf-8";
+    if (wanted != NULL && !markdown && strcmp(wanted, "json") != 0)
+        return operation_fail(&exchange->operation, ERROR_SYNTAX,
+                              "the register is rendered as \"md\" or \"json\"");
+    error = register_state_gather(exchange->gate, facts);
+    if (error != OK)
+        return error;
+    error = register_render(
+        facts, count, markdown ? REGISTER_MARKDOWN : REGISTER_JSON,
+        begin_text(exchange, markdown ? "text/markdown; charset=utf-8" : "application/json"));
     for (size_t i = 0; i < count; i++)
         register_facts_clear(&facts[i]);
+    return error;
+}
+
+static enum error get_surfaces(struct exchange *exchange)
+{
+    return control_exchange_answer(
+        exchange, 200, json_pack("{s:o}", "surfaces", control_json_surfaces(exchange->gate)));
+}
+
+static enum error set_killed(struct exchange *exchange, bool killed)
+{
+    enum error error = switches_set_killed(&exchange->operation, exchange->name, killed);
+
     if (error != OK)
-        control_exchange_fail(exchange, error);
+        return error;
+    return control_exchange_answer(
+        exchange, 200,
+        control_json_surface(exchange->gate,
+                             surfaces_find(exchange->gate->surfaces, exchange->name)));
 }
 
-static void get_surfaces(struct exchange *exchange)
+static enum error kill_surface(struct exchange *exchange)
 {
-    struct broker *broker = exchange->broker;
-    struct buffer *out = control_exchange_begin(exchange, 200);
-
-    buffer_append_text(out, "{\"surfaces\":[");
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        control_json_surface(out, broker, &broker->surfaces[i]);
-    }
-    buffer_append_text(out, "]}\n");
+    return set_killed(exchange, true);
 }
 
-static void set_killed(struct exchange *exchange, bool killed)
+static enum error arm_surface(struct exchange *exchange)
 {
-    enum error error = operations_set_killed(&exchange->operation, exchange->name, killed);
-
-    if (error != OK) {
-        control_exchange_fail(exchange, error);
-        return;
-    }
-    control_json_surface(control_exchange_begin(exchange, 200), exchange->broker,
-                         broker_surface(exchange->broker, exchange->name));
-    buffer_append_text(&exchange->answer->body, "\n");
+    return set_killed(exchange, false);
 }
 
-static void kill_surface(struct exchange *exchange)
+static void list_record(void *array, const struct store_params *params)
 {
-    set_killed(exchange, true);
+    json_array_append_new(array, control_json_params(params));
 }
 
-static void arm_surface(struct exchange *exchange)
+static enum error get_params(struct exchange *exchange)
 {
-    set_killed(exchange, false);
+    json_t *array = json_array();
+    enum error error = store_params_each(exchange->gate->store, list_record, array);
+
+    if (error == OK)
+        return control_exchange_answer(exchange, 200, json_pack("{s:o}", "params", array));
+    json_decref(array);
+    return error;
 }
 
-static void list_record(void *context, const struct store_params *params)
-{
-    struct listing *listing = context;
-
-    if (listing->count++ > 0)
-        buffer_append_text(listing->out, ",");
-    control_json_params(listing->out, params);
-}
-
-static void get_params(struct exchange *exchange)
-{
-    struct listing listing = {.out = control_exchange_begin(exchange, 200)};
-    enum error error;
-
-    buffer_append_text(listing.out, "{\"params\":[");
-    error = store_params_each(exchange->broker->store, list_record, &listing);
-    buffer_append_text(listing.out, "]}\n");
-    if (error != OK)
-        control_exchange_fail(exchange, error);
-}
-
-static void put_record(struct exchange *exchange)
+static enum error put_record(struct exchange *exchange)
 {
     struct store_params stored;
-    enum error error = operations_put_params(&exchange->operation, exchange->name,
-                                             control_exchange_query(exchange, "surface"),
-                                             exchange->request->body, &stored);
+    enum error error =
+        records_put(&exchange->operation, exchange->name,
+                    control_exchange_query(exchange, "surface"), exchange->request->body, &stored);
 
-    if (error != OK) {
-        control_exchange_fail(exchange, error);
-        return;
-    }
-    control_json_params(control_exchange_begin(exchange, 200), &stored);
-    buffer_append_text(&exchange->answer->body, "\n");
+    return error == OK ? control_exchange_answer(exchange, 200, control_json_params(&stored))
+                       : error;
 }
 
-static void get_record(struct exchange *exchange)
+/*
+ * The record itself is the last member: as it was put if it is revealed, byte
+ * for byte, so it is no document that could be written anew.
+ */
+static enum error answer_record(struct exchange *exchange, const struct store_params *stored,
+                                struct span text, bool reveal)
+{
+    struct buffer *out = begin_text(exchange, "application/json");
+    enum error error = control_exchange_append(out, control_json_params(stored));
+
+    if (error != OK || buffer_failed(out))
+        return error;
+    out->length--; /* the brace at its end */
+    buffer_append_format(out, ",\"revealed\":%s,\"record\":", reveal ? "true" : "false");
+    error = control_input_mask(out, text, reveal);
+    buffer_append_text(out, "}\n");
+    return error;
+}
+
+static enum error get_record(struct exchange *exchange)
 {
     const char *revealing = control_exchange_query(exchange, "reveal");
     bool reveal = revealing != NULL && strcmp(revealing, "1") == 0;
@@ -174,42 +151,33 @@ static void get_record(struct exchange *exchange)
     enum error error;
 
     buffer_init(&json, PARAMS_BYTES_MAX);
-    error = operations_get_params(&exchange->operation, exchange->name, reveal, &stored, &json);
-    if (error == OK) {
-        struct span text = {json.data, json.length};
-
-        error = control_json_record(control_exchange_begin(exchange, 200), &stored, text, reveal);
-        buffer_append_text(&exchange->answer->body, "\n");
-    }
+    error = records_get(&exchange->operation, exchange->name, reveal, &stored, &json);
+    if (error == OK)
+        error = answer_record(exchange, &stored, (struct span){json.data, json.length}, reveal);
     buffer_wipe(&json);
-    if (error != OK)
-        control_exchange_fail(exchange, error);
+    return error;
 }
 
-static void delete_record(struct exchange *exchange)
+static enum error delete_record(struct exchange *exchange)
 {
-    enum error error = operations_remove_params(&exchange->operation, exchange->name);
+    enum error error = records_remove(&exchange->operation, exchange->name);
 
-    if (error != OK)
-        control_exchange_fail(exchange, error);
-    else
-        control_exchange_no_content(exchange);
+    return error == OK ? control_exchange_no_content(exchange) : error;
 }
 
-static void post_reload(struct exchange *exchange)
+static enum error post_reload(struct exchange *exchange)
 {
-    enum error error = operations_reload(&exchange->operation);
+    enum error error = switches_reload(&exchange->operation);
 
     if (error != OK)
-        control_exchange_fail(exchange, error);
-    else
-        control_json_certificates(control_exchange_begin(exchange, 200), exchange->broker);
+        return error;
+    return control_exchange_answer(exchange, 200, control_json_certificates(exchange->gate));
 }
 
 /* In a pattern, {} stands for one segment; `query` names the parameters it takes. */
 static const struct route_entry {
     const char *method, *pattern;
-    void (*answer)(struct exchange *exchange);
+    enum error (*answer)(struct exchange *exchange);
     const char *query; /* the one parameter that is understood, or NULL */
 } routes[] = {
     {"GET", "/v1/status", get_status, NULL},
@@ -223,14 +191,14 @@ static const struct route_entry {
     {"GET", "/v1/params/{}", get_record, "reveal"},
     {"PUT", "/v1/params/{}", put_record, "surface"},
     {"DELETE", "/v1/params/{}", delete_record, NULL},
-    {"GET", "/v1/sessions", control_sessions_list, NULL},
-    {"POST", "/v1/sessions", control_sessions_create, NULL},
-    {"DELETE", "/v1/sessions", control_sessions_revoke_all, "surface"},
-    {"GET", "/v1/sessions/{}", control_sessions_show, NULL},
-    {"DELETE", "/v1/sessions/{}", control_sessions_revoke, NULL},
-    {"POST", "/v1/sessions/{}/ticket", control_sessions_ticket, NULL},
-    {"POST", "/v1/sessions/{}/login", control_sessions_login, "host"},
-    {"POST", "/v1/sessions/{}/renew", control_sessions_renew, NULL},
+    {"GET", "/v1/sessions", session_routes_list, NULL},
+    {"POST", "/v1/sessions", session_routes_create, NULL},
+    {"DELETE", "/v1/sessions", session_routes_revoke_all, "surface"},
+    {"GET", "/v1/sessions/{}", session_routes_show, NULL},
+    {"DELETE", "/v1/sessions/{}", session_routes_revoke, NULL},
+    {"POST", "/v1/sessions/{}/ticket", session_routes_ticket, NULL},
+    {"POST", "/v1/sessions/{}/login", session_routes_login, "host"},
+    {"POST", "/v1/sessions/{}/renew", session_routes_renew, NULL},
 };
 
 bool control_routes_takes_body(const char *method)
@@ -266,31 +234,40 @@ static bool query_known(const struct route_entry *route, const struct control_re
            strcmp(request->query[0].name, route->query) == 0;
 }
 
-void control_routes_answer(struct broker *broker, const struct control_request *request,
-                           struct control_answer *answer)
+static void answer(const struct route_entry *route, struct exchange *exchange)
 {
-    struct exchange exchange = {.broker = broker, .request = request, .answer = answer};
+    enum error error;
+
+    if (!query_known(route, exchange->request)) {
+        control_exchange_problem(exchange->answer, 400, REASON_INTERNAL,
+                                 "the query names a parameter that this path does not take");
+        return;
+    }
+    error = route->answer(exchange);
+    if (error != OK)
+        control_exchange_fail(exchange, error);
+    else if (buffer_failed(&exchange->answer->body))
+        control_exchange_problem(exchange->answer, 500, REASON_INTERNAL,
+                                 "the answer is too large; revoke or remove what is not needed");
+}
+
+void control_routes_answer(struct gate *gate, const struct control_request *request,
+                           struct control_answer *out)
+{
+    struct exchange exchange = {.gate = gate, .request = request, .answer = out};
     bool path_known = false;
 
-    operation_init(&exchange.operation, broker, request->uid);
+    operation_init(&exchange.operation, gate, request->uid);
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         if (!matches(routes[i].pattern, request->path, exchange.name))
             continue;
         path_known = true;
-        if (strcmp(routes[i].method, request->method) != 0)
-            continue;
-        if (!query_known(&routes[i], request)) {
-            control_routes_problem(answer, 400, REASON_INTERNAL,
-                                   "the query names a parameter that this path does not take");
+        if (strcmp(routes[i].method, request->method) == 0) {
+            answer(&routes[i], &exchange);
             return;
         }
-        routes[i].answer(&exchange);
-        if (buffer_failed(&answer->body))
-            control_routes_problem(answer, 500, REASON_INTERNAL,
-                                   "the answer is too large; revoke or remove what is not needed");
-        return;
     }
-    control_routes_problem(answer, path_known ? 405 : 404, REASON_INTERNAL,
-                           path_known ? "this path does not take that method"
-                                      : "there is no such path in the control API");
+    control_exchange_problem(out, path_known ? 405 : 404, REASON_INTERNAL,
+                             path_known ? "this path does not take that method"
+                                        : "there is no such path in the control API");
 }

@@ -1,4 +1,4 @@
-#include "broker/broker.h"
+#include "broker/core/connections.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -146,8 +146,8 @@ const struct connection_entry *connections_find(const struct connections *connec
     return entry->id != 0 ? entry : NULL;
 }
 
-size_t connections_count(const struct connections *connections,
-                         const struct broker_surface *surface, const char *session_id)
+size_t connections_count(const struct connections *connections, const struct surface_state *surface,
+                         const char *session_id)
 {
     size_t count = 0;
 

@@ -1,5 +1,7 @@
 #include "broker/core/denials.h"
 
+#include "broker/core/journal.h"
+
 #define LINE_MS      (1000 / DENIALS_PER_SECOND)
 #define ALLOWANCE_MS ((uint64_t)DENIALS_BURST * LINE_MS)
 
@@ -24,4 +26,26 @@ uint64_t denials_take_suppressed(struct denials *denials)
 
     denials->suppressed = 0;
     return suppressed;
+}
+
+void denials_log_suppressed(struct denials *denials, struct audit *audit)
+{
+    uint64_t suppressed = denials_take_suppressed(denials);
+
+    if (suppressed == 0)
+        return;
+    audit_begin(audit, "denied_suppressed");
+    audit_number(audit, "count", (int64_t)suppressed);
+    journal_commit(audit);
+}
+
+bool denials_count(struct denials *denials, struct surface_state *surface, enum reason reason,
+                   struct audit *audit, uint64_t now_ms)
+{
+    surface->denied++;
+    denials->by_reason[reason]++;
+    if (!denials_may_log(denials, now_ms))
+        return false;
+    denials_log_suppressed(denials, audit);
+    return true;
 }

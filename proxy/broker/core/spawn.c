@@ -1,7 +1,5 @@
 #include "broker/core/spawn.h"
 
-#include "broker/run.h"
-
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -50,28 +48,28 @@ bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
 /* How many of a surface's listeners the worker is given. */
 static size_t count_listeners(const struct spawn_options *options, size_t surface)
 {
-    const struct broker *broker = options->broker;
+    const struct surfaces *surfaces = options->surfaces;
 
-    return spawn_serves(broker->config, options->worker, surface)
-               ? broker->surfaces[surface].listener_count
+    return spawn_serves(surfaces->config, options->worker, surface)
+               ? surfaces->items[surface].listener_count
                : 0;
 }
 
 static enum error plan_all(struct spawn_plan *plan, const struct spawn_options *options)
 {
-    const struct broker *broker = options->broker;
+    const struct surfaces *surfaces = options->surfaces;
     enum error error;
-    int target = BROKER_WORKER_LISTENER_FD;
+    int target = SPAWN_LISTENER_FD;
 
-    plan->above = BROKER_WORKER_LISTENER_FD;
-    for (size_t i = 0; i < broker->config->surface_count; i++)
+    plan->above = SPAWN_LISTENER_FD;
+    for (size_t i = 0; i < surfaces->config->surface_count; i++)
         plan->above += (int)count_listeners(options, i);
-    error = plan_descriptor(plan, options->channel_fd, BROKER_WORKER_CHANNEL_FD);
+    error = plan_descriptor(plan, options->channel_fd, SPAWN_CHANNEL_FD);
     if (error == OK)
-        error = plan_descriptor(plan, options->config_fd, BROKER_WORKER_CONFIG_FD);
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
+        error = plan_descriptor(plan, options->config_fd, SPAWN_CONFIG_FD);
+    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
         for (size_t j = 0; error == OK && j < count_listeners(options, i); j++)
-            error = plan_descriptor(plan, broker->surfaces[i].listeners[j].fd, target++);
+            error = plan_descriptor(plan, surfaces->items[i].listeners[j].fd, target++);
     }
     return error;
 }
@@ -82,7 +80,7 @@ static enum error plan_all(struct spawn_plan *plan, const struct spawn_options *
  */
 enum error spawn_worker(const struct spawn_options *options, pid_t *out)
 {
-    char surfaces[SURFACES_BYTES_MAX] = "", verb[] = BROKER_WORKER_VERB, name[] = "sidelock";
+    char surfaces[SURFACES_BYTES_MAX] = "", verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
     char *arguments[] = {name, verb, surfaces, NULL}, *environment[] = {NULL};
     struct spawn_plan *plan = calloc(1, sizeof(*plan));
     size_t length = 0;
@@ -91,7 +89,7 @@ enum error spawn_worker(const struct spawn_options *options, pid_t *out)
 
     if (plan == NULL)
         return ERROR_MEMORY;
-    for (size_t i = 0; i < options->broker->config->surface_count; i++) {
+    for (size_t i = 0; i < options->surfaces->config->surface_count; i++) {
         for (size_t j = 0; j < count_listeners(options, i); j++)
             length += (size_t)snprintf(surfaces + length, sizeof(surfaces) - length, "%s%zu",
                                        length > 0 ? "," : "", i);

@@ -1,13 +1,20 @@
 /* Starts a worker: which surfaces it serves, and with which descriptors. */
-#ifndef SIDELOCK_BROKER_SPAWN_H
-#define SIDELOCK_BROKER_SPAWN_H
+#ifndef SIDELOCK_BROKER_CORE_SPAWN_H
+#define SIDELOCK_BROKER_CORE_SPAWN_H
 
-#include "broker/broker.h"
+#include "broker/core/surfaces.h"
 
 #include <sys/types.h>
 
+/* argv[0..2] of the program that becomes a worker; the broker appends the rest. */
+#define SPAWN_WORKER_VERB "worker"
+/* Descriptors a worker finds open: its channel, the configuration, its listeners. */
+#define SPAWN_CHANNEL_FD  3
+#define SPAWN_CONFIG_FD   4
+#define SPAWN_LISTENER_FD 5
+
 struct spawn_options {
-    const struct broker *broker;
+    const struct surfaces *surfaces;
     unsigned worker;           /* its index */
     int channel_fd, config_fd; /* stay the caller's */
 };

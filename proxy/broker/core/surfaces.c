@@ -1,23 +1,108 @@
 #include "broker/core/surfaces.h"
 
-#include "ipc/wire_format.h"
+#include "base/log.h"
+#include "system/listener.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
 
-_Static_assert(3 * TLS_FILES_BYTES_MAX + 64 < IPC_MESSAGE_BYTES_MAX,
-               "a surface's files fit one message to a worker");
+#define BIND_PATIENCE_MS 2000 /* the workers of one that was killed let go of the port soon */
+#define BIND_RETRY_MS    20
 
-static void destroy(struct tls_files *files)
+enum error surfaces_create(const struct config *config, struct surfaces *out)
 {
-    if (files == NULL)
-        return;
-    tls_files_clear(files);
+    *out = (struct surfaces){config, calloc(config->surface_count, sizeof(*out->items))};
+    if (out->items == NULL)
+        return ERROR_MEMORY;
+    for (size_t i = 0; i < config->surface_count; i++)
+        out->items[i].config = &config->surfaces[i];
+    return OK;
+}
+
+static enum error add_listener(struct surface_state *surface, const struct listener *opened)
+{
+    struct surface_listener *list =
+        realloc(surface->listeners, (surface->listener_count + 1) * sizeof(*list));
+
+    if (list == NULL)
+        return ERROR_MEMORY;
+    surface->listeners = list;
+    list += surface->listener_count++;
+    list->fd = opened->fd;
+    list->port = opened->port;
+    snprintf(list->address, sizeof(list->address),
+             strchr(opened->address, ':') != NULL ? "[%.45s]:%u" : "%.45s:%u", opened->address,
+             opened->port);
+    return OK;
+}
+
+static enum error open_address(struct surface_state *surface, const struct listen_address *address)
+{
+    struct timespec pause = {.tv_nsec = BIND_RETRY_MS * 1000000L};
+    struct listener opened[2];
+    size_t count = 0;
+    char why[256];
+    enum error error = ERROR_EXISTS;
+
+    for (unsigned waited = 0; error == ERROR_EXISTS && waited < BIND_PATIENCE_MS;
+         waited += BIND_RETRY_MS) {
+        error = listener_open(address->host, address->port, opened, &count, why, sizeof(why));
+        if (error == ERROR_EXISTS)
+            nanosleep(&pause, NULL);
+    }
+    if (error != OK) {
+        log_error("surface %s: %s", surface->config->name, why);
+        return error;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (error == OK)
+            error = add_listener(surface, &opened[i]);
+        if (error != OK)
+            listener_close(&opened[i]);
+    }
+    return error;
+}
+
+enum error surfaces_open(struct surfaces *surfaces, struct store *store)
+{
+    enum error error = OK;
+
+    for (size_t i = 0; i < surfaces->config->surface_count && error == OK; i++) {
+        struct surface_state *surface = &surfaces->items[i];
+
+        error = store_surface_killed(store, surface->config->name, &surface->killed);
+        for (size_t j = 0; error == OK && j < surface->config->listen_count; j++)
+            error = open_address(surface, &surface->config->listen[j]);
+    }
+    return error;
+}
+
+static void drop_files(struct tls_files *files)
+{
+    if (files != NULL)
+        tls_files_clear(files);
     free(files);
 }
 
-static enum error load_one(const struct surface *surface, struct tls_files **out, char *why,
-                           size_t why_size)
+void surfaces_clear(struct surfaces *surfaces)
+{
+    for (size_t i = 0; surfaces->items != NULL && i < surfaces->config->surface_count; i++) {
+        struct surface_state *surface = &surfaces->items[i];
+
+        for (size_t j = 0; j < surface->listener_count; j++)
+            close(surface->listeners[j].fd);
+        free(surface->listeners);
+        drop_files(surface->tls);
+    }
+    free(surfaces->items);
+    surfaces->items = NULL;
+}
+
+static enum error load_files(const struct surface *surface, int64_t now, struct tls_files **out,
+                             char *why, size_t why_size)
 {
     struct tls_files *files = calloc(1, sizeof(*files));
     struct tls_files_fault fault;
@@ -25,7 +110,7 @@ static enum error load_one(const struct surface *surface, struct tls_files **out
 
     if (files == NULL)
         return ERROR_MEMORY;
-    error = tls_files_read(surface->tls, broker_now(), files, &fault);
+    error = tls_files_read(surface->tls, now, files, &fault);
     if (error == OK) {
         *out = files;
         return OK;
@@ -36,33 +121,38 @@ static enum error load_one(const struct surface *surface, struct tls_files **out
     return error;
 }
 
-enum error certificates_load(struct broker *broker, char *why, size_t why_size)
+enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
+                                      size_t why_size)
 {
-    size_t count = broker->config->surface_count;
+    size_t count = surfaces->config->surface_count;
     struct tls_files *loaded[CONFIG_SURFACES_MAX] = {NULL};
     enum error error = OK;
 
     snprintf(why, why_size, "the certificates cannot be held in memory");
     for (size_t i = 0; i < count && error == OK; i++) {
-        if (broker->config->surfaces[i].tls != NULL)
-            error = load_one(&broker->config->surfaces[i], &loaded[i], why, why_size);
+        if (surfaces->config->surfaces[i].tls != NULL)
+            error = load_files(&surfaces->config->surfaces[i], now, &loaded[i], why, why_size);
     }
     for (size_t i = 0; i < count; i++) {
-        struct tls_files **held = &broker->surfaces[i].tls, *unwanted = loaded[i];
+        struct tls_files **held = &surfaces->items[i].tls, *unwanted = loaded[i];
 
         if (error == OK) {
             unwanted = *held;
             *held = loaded[i];
         }
-        destroy(unwanted);
+        drop_files(unwanted);
     }
     return error;
 }
 
-void certificates_clear(struct broker *broker)
+struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name)
 {
-    for (size_t i = 0; broker->surfaces != NULL && i < broker->config->surface_count; i++) {
-        destroy(broker->surfaces[i].tls);
-        broker->surfaces[i].tls = NULL;
-    }
+    const struct surface *found = config_surface(surfaces->config, name);
+
+    return found != NULL ? &surfaces->items[found - surfaces->config->surfaces] : NULL;
+}
+
+struct surface_state *surfaces_at(const struct surfaces *surfaces, uint32_t index)
+{
+    return index < surfaces->config->surface_count ? &surfaces->items[index] : NULL;
 }

@@ -1,19 +1,54 @@
-/*
- * The certificates of the surfaces that speak TLS: read from their files at
- * start and when asked to, held in memory for workers that are started later.
- */
-#ifndef SIDELOCK_BROKER_CERTIFICATES_H
-#define SIDELOCK_BROKER_CERTIFICATES_H
+/* The surfaces at run time: their listeners, kill switches, certificates and counters. */
+#ifndef SIDELOCK_BROKER_CORE_SURFACES_H
+#define SIDELOCK_BROKER_CORE_SURFACES_H
 
-#include "broker/broker.h"
+#include "config/config.h"
+#include "store/store.h"
 #include "system/tls_files.h"
 
+/* One bound socket of a surface. */
+struct surface_listener {
+    int fd;
+    char address[64]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
+    uint16_t port;
+};
+
+/* Counters are since start. */
+struct surface_state {
+    const struct surface *config;
+    bool killed;
+    struct surface_listener *listeners;
+    size_t listener_count;
+    struct tls_files *tls; /* what it shows to clients; NULL: plain */
+    uint64_t admitted;
+    uint64_t denied;
+    uint64_t messages_forwarded;
+    uint64_t messages_refused; /* in observe mode: would have been */
+};
+
+struct surfaces {
+    const struct config *config; /* borrowed */
+    struct surface_state *items; /* config->surface_count of them, same order */
+};
+
+/* All of them, armed and without listeners. */
+enum error surfaces_create(const struct config *config, struct surfaces *out) MUST_CHECK;
+/* Closes the listeners and wipes the certificates. */
+void surfaces_clear(struct surfaces *surfaces);
+
+/* Opens the listeners; the log says what is wrong. Kill switches are as the store has them. */
+enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CHECK;
+
 /*
- * Reads every surface's files. What is found is kept only if all of it is fit;
- * else ERROR_INVALID, one sentence in `why`, and everything stays as it was.
+ * Reads the certificates of the surfaces that speak TLS. What is found is kept
+ * only if all of it is fit; else ERROR_INVALID, one sentence in `why`, and
+ * everything stays as it was.
  */
-enum error certificates_load(struct broker *broker, char *why, size_t why_size) MUST_CHECK;
-/* Wipes what is held. */
-void certificates_clear(struct broker *broker);
+enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
+                                      size_t why_size) MUST_CHECK;
+
+/* The surface called `name`, or that at an index that a worker named; NULL if there is none. */
+struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name);
+struct surface_state *surfaces_at(const struct surfaces *surfaces, uint32_t index);
 
 #endif

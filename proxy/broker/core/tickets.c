@@ -1,4 +1,4 @@
-#include "broker/broker.h"
+#include "broker/core/tickets.h"
 
 #include "base/secret.h"
 

@@ -2,9 +2,8 @@
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "broker/admission/admit.h"
+#include "broker/core/journal.h"
 #include "broker/core/spawn.h"
-#include "broker/core/surfaces.h"
 #include "ipc/channel.h"
 
 #include <errno.h>
@@ -15,6 +14,9 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+_Static_assert(3 * TLS_FILES_BYTES_MAX + 64 < IPC_MESSAGE_BYTES_MAX,
+               "a surface's files fit one message to a worker");
 
 struct worker_process {
     struct workers *workers;
@@ -30,11 +32,9 @@ struct worker_process {
 };
 
 struct workers {
-    struct broker *broker;
-    int config_fd;
-    void (*on_ready)(struct broker *broker);
-    void (*on_drained)(struct broker *broker);
+    struct workers_options options;
     bool draining, ready_told;
+    uint64_t restarts;
     unsigned count;
     unsigned char *buffer; /* for encoding */
     struct worker_process processes[];
@@ -111,12 +111,13 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
     send_all(workers, &writer);
 }
 
-void workers_cut_surface(struct workers *workers, size_t surface, enum reason reason)
+void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
+                         enum reason reason)
 {
     struct ipc_writer writer = {.bytes = workers->buffer};
+    uint32_t index = (uint32_t)(surface - workers->options.surfaces->items);
 
-    ipc_encode_cut_surface(
-        &writer, &(struct ipc_cut_surface){.surface = (uint32_t)surface, .reason = reason});
+    ipc_encode_cut_surface(&writer, &(struct ipc_cut_surface){.surface = index, .reason = reason});
     send_all(workers, &writer);
 }
 
@@ -133,11 +134,11 @@ void workers_extend_session(struct workers *workers, const char *session_id, int
 static void send_certificates(struct worker_process *process)
 {
     struct workers *workers = process->workers;
-    const struct broker *broker = workers->broker;
+    const struct surfaces *surfaces = workers->options.surfaces;
 
-    for (size_t i = 0; i < broker->config->surface_count; i++) {
+    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
         struct ipc_writer writer = {.bytes = workers->buffer};
-        const struct tls_files *files = broker->surfaces[i].tls;
+        const struct tls_files *files = surfaces->items[i].tls;
 
         if (files == NULL)
             continue;
@@ -174,12 +175,12 @@ void workers_drain(struct workers *workers)
         send_message(process, &writer, -1);
     }
     if (!any)
-        workers->on_drained(workers->broker);
+        workers->options.on_drained(workers->options.context);
 }
 
-static void on_ready(struct worker_process *process)
+void workers_take_ready(struct workers *workers, unsigned worker)
 {
-    struct workers *workers = process->workers;
+    struct worker_process *process = &workers->processes[worker];
 
     process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
     process->was_ready = true;
@@ -190,24 +191,19 @@ static void on_ready(struct worker_process *process)
             return;
     }
     workers->ready_told = true;
-    workers->on_ready(workers->broker);
+    workers->options.on_ready(workers->options.context);
+}
+
+uint64_t workers_restarts(const struct workers *workers)
+{
+    return workers->restarts;
 }
 
 static enum error on_message(struct worker_process *process, const void *bytes, size_t length)
 {
-    enum ipc_type type = ipc_type_of(bytes, length);
+    const struct workers_options *options = &process->workers->options;
 
-    if (!ipc_permits_from_worker(process->state, type)) {
-        /* A question that crossed our DRAIN on its way needs no answer any more. */
-        return process->state == IPC_DRAINING && (type == IPC_ADMIT || type == IPC_DIAL)
-                   ? OK
-                   : ERROR_SYNTAX;
-    }
-    if (type == IPC_READY) {
-        on_ready(process);
-        return ipc_decode_bare(bytes, length);
-    }
-    return admit_message(process->workers->broker, process->index, type, bytes, length);
+    return options->listen(options->listener, process->index, process->state, bytes, length);
 }
 
 static void receive_all(struct worker_process *process)
@@ -262,10 +258,10 @@ static enum error launch(struct worker_process *process)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error = spawn_worker(&(struct spawn_options){.broker = process->workers->broker,
+    error = spawn_worker(&(struct spawn_options){.surfaces = process->workers->options.surfaces,
                                                  .worker = process->index,
                                                  .channel_fd = pair[1],
-                                                 .config_fd = process->workers->config_fd},
+                                                 .config_fd = process->workers->options.config_fd},
                          &process->pid);
     close(pair[1]);
     if (error == OK)
@@ -276,7 +272,7 @@ static enum error launch(struct worker_process *process)
     }
     process->state = IPC_STARTING;
     process->generation++;
-    if (uv_poll_init(process->workers->broker->loop, &process->poll, pair[0]) != 0)
+    if (uv_poll_init(process->workers->options.loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
     process->poll.data = process;
     process->poll_open = true;
@@ -316,26 +312,26 @@ static void on_poll_closed(uv_handle_t *handle)
 /* The log says how it ended; its connections ended with it. */
 static void on_exit_of(struct worker_process *process, int status)
 {
-    struct broker *broker = process->workers->broker;
+    const struct workers_options *options = &process->workers->options;
+    struct audit *audit = options->audit;
     bool asked = process->workers->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
     process->pid = 0;
     if (process->channel != NULL)
         receive_all(process); /* what it said last */
-    connections_remove_worker(broker->connections, process->index);
+    connections_remove_worker(options->connections, process->index);
     if (!asked) {
-        broker->worker_restarts++;
+        process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,
                   WIFSIGNALED(status) ? "signal" : "exit code",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
-        audit_begin(broker->audit, "worker_exited");
-        audit_number(broker->audit, "worker", process->index);
+        audit_begin(audit, "worker_exited");
+        audit_number(audit, "worker", process->index);
         if (WIFSIGNALED(status))
-            audit_number(broker->audit, "signal", WTERMSIG(status));
+            audit_number(audit, "signal", WTERMSIG(status));
         else
-            audit_number(broker->audit, "exit_code", WEXITSTATUS(status));
-        if (audit_commit(broker->audit) != OK)
-            log_error("the audit log cannot be written");
+            audit_number(audit, "exit_code", WEXITSTATUS(status));
+        journal_commit(audit);
     }
     if (process->poll_open)
         uv_close((uv_handle_t *)&process->poll, on_poll_closed);
@@ -354,12 +350,12 @@ void workers_reap(struct workers *workers)
         any = any || process->pid > 0;
     }
     if (workers->draining && !any)
-        workers->on_drained(workers->broker);
+        workers->options.on_drained(workers->options.context);
 }
 
 enum error workers_create(const struct workers_options *options, struct workers **out)
 {
-    unsigned count = options->broker->config->workers;
+    unsigned count = options->surfaces->config->workers;
     struct workers *workers = calloc(1, sizeof(*workers) + count * sizeof(workers->processes[0]));
 
     if (workers == NULL)
@@ -369,17 +365,14 @@ enum error workers_create(const struct workers_options *options, struct workers 
         free(workers);
         return ERROR_MEMORY;
     }
-    workers->broker = options->broker;
-    workers->config_fd = options->config_fd;
-    workers->on_ready = options->on_ready;
-    workers->on_drained = options->on_drained;
+    workers->options = *options;
     workers->count = count;
     for (unsigned i = 0; i < count; i++) {
         struct worker_process *process = &workers->processes[i];
 
         process->workers = workers;
         process->index = i;
-        uv_timer_init(options->broker->loop, &process->restart);
+        uv_timer_init(options->loop, &process->restart);
         process->restart.data = process;
         start_process(process);
     }
@@ -408,7 +401,7 @@ void workers_destroy(struct workers *workers)
         if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
             uv_close((uv_handle_t *)&process->poll, on_poll_closed);
     }
-    uv_run(workers->broker->loop, UV_RUN_NOWAIT);
+    uv_run(workers->options.loop, UV_RUN_NOWAIT);
     free(workers->buffer);
     free(workers);
 }

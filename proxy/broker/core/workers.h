@@ -1,38 +1,69 @@
-/* The worker processes: started, listened to, replaced when they die. */
-#ifndef SIDELOCK_BROKER_WORKERS_H
-#define SIDELOCK_BROKER_WORKERS_H
+/*
+ * The worker processes: started, listened to, told, replaced when they die.
+ * What they say goes to whoever was named for it.
+ */
+#ifndef SIDELOCK_BROKER_CORE_WORKERS_H
+#define SIDELOCK_BROKER_CORE_WORKERS_H
 
-#include "broker/broker.h"
+#include "broker/core/connections.h"
 #include "ipc/messages.h"
+#include "system/audit.h"
+
+#include <uv.h>
 
 #define WORKER_RESTART_DELAY_MS 100 /* so that one that cannot start does not spin */
 
-/*
- * Starts config->workers of them. `config_fd` holds the configuration for
- * them. `on_ready` is called once, when all are; `on_drained` when, after
- * workers_drain(), the last one has gone.
- */
+struct workers;
+
+/* What a worker said: ERROR_SYNTAX if it may not, which ends it. */
+typedef enum error workers_listener(void *context, unsigned worker, enum ipc_state state,
+                                    const void *bytes, size_t length);
+
+/* All borrowed. */
 struct workers_options {
-    struct broker *broker;
-    int config_fd;
-    void (*on_ready)(struct broker *broker);
-    void (*on_drained)(struct broker *broker);
+    const struct surfaces *surfaces;
+    struct connections *connections; /* those of a worker that ended are removed */
+    struct audit *audit;
+    uv_loop_t *loop;
+    int config_fd; /* holds the configuration for them */
+    workers_listener *listen;
+    void *listener;                    /* its context */
+    void (*on_ready)(void *context);   /* once, when all are */
+    void (*on_drained)(void *context); /* after workers_drain(), when the last one has gone */
+    void *context;                     /* of these two */
 };
+/* Starts config->workers of them. */
 enum error workers_create(const struct workers_options *options, struct workers **out) MUST_CHECK;
 /* Kills what still runs. */
 void workers_destroy(struct workers *workers);
 
+/* A worker is sandboxed and accepts. */
+void workers_take_ready(struct workers *workers, unsigned worker);
+/* Reaps children after SIGCHLD. */
+void workers_reap(struct workers *workers);
 /* Asks all to say goodbye to their clients and exit. */
 void workers_drain(struct workers *workers);
+/* How many had to be replaced. */
+uint64_t workers_restarts(const struct workers *workers);
+/* The broker's own number for a worker's connection. */
+uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
+
 /* Tells a worker what became of its question; takes over the descriptor (-1: none). */
 void workers_send_verdict(struct workers *workers, unsigned worker,
                           const struct ipc_verdict *verdict, int fd);
 /* The same for the answer to a DIAL. */
 void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
                        int fd);
-/* The broker's own number for a worker's connection. */
-uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
-/* Reaps children after SIGCHLD. */
-void workers_reap(struct workers *workers);
+
+/* What every worker is told is in force within 100 ms. */
+/* Closes the live connections of a session (NULL: every session) with a reason's close code. */
+void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason);
+/* Closes every live connection of a surface. */
+void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
+                         enum reason reason);
+/* The session's live connections end at `expires_at` (seconds since the epoch). */
+void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
+/* What surfaces speak TLS with from now on. */
+void workers_send_certificates(struct workers *workers);
 
 #endif

@@ -1,5 +1,7 @@
-#include "broker/operations/switches.h"
+#include "broker/operations/logins.h"
 
+#include "broker/core/clock.h"
+#include "broker/operations/sessions.h"
 #include "policy/admission.h"
 #include "policy/own_path.h"
 
@@ -9,7 +11,7 @@
 #define HOST_BYTES_MAX 300
 
 /* Browsers look for names below .localhost at these two. */
-static const struct broker_listener *loopback_listener(const struct broker_surface *surface)
+static const struct surface_listener *loopback_listener(const struct surface_state *surface)
 {
     for (size_t i = 0; i < surface->listener_count; i++) {
         const char *address = surface->listeners[i].address;
@@ -21,8 +23,8 @@ static const struct broker_listener *loopback_listener(const struct broker_surfa
 }
 
 /* The name by which a browser had best call the surface. */
-static const char *best_name(const struct broker_surface *surface,
-                             const struct broker_listener *listener, char room[HOST_BYTES_MAX])
+static const char *best_name(const struct surface_state *surface,
+                             const struct surface_listener *listener, char room[HOST_BYTES_MAX])
 {
     if (surface->config->hosts.count > 0)
         return surface->config->hosts.items[0];
@@ -35,10 +37,10 @@ static const char *best_name(const struct broker_surface *surface,
 }
 
 /* The authority of the address: a name and, unless it is the usual one, the port. */
-static enum error build_authority(struct operation *operation, const struct broker_surface *surface,
+static enum error build_authority(struct operation *operation, const struct surface_state *surface,
                                   const char *host, char out[HOST_BYTES_MAX])
 {
-    const struct broker_listener *listener = loopback_listener(surface);
+    const struct surface_listener *listener = loopback_listener(surface);
     uint16_t usual = surface->config->tls != NULL ? 443 : 80;
     struct admission_listener asked;
     char address[HOST_BYTES_MAX], room[HOST_BYTES_MAX];
@@ -75,14 +77,14 @@ static enum error log_login(struct operation *operation, const char *id, const c
 
 /* The session, and the surface that it is for. */
 static enum error find_surface(struct operation *operation, const char *id,
-                               struct broker_surface **out)
+                               struct surface_state **out)
 {
     struct session session;
-    enum error error = operations_find_live(operation, id, &session);
+    enum error error = sessions_find_live(operation, id, &session);
 
     if (error != OK)
         return error;
-    *out = broker_surface(operation->broker, session.surface);
+    *out = surfaces_find(operation->gate->surfaces, session.surface);
     if (*out == NULL)
         error = operation_fail(operation, ERROR_STATE,
                                "the session's surface %s is no longer "
@@ -96,12 +98,12 @@ static enum error find_surface(struct operation *operation, const char *id,
     return error;
 }
 
-enum error operations_issue_login(struct operation *operation, const char *id, const char *host,
-                                  struct buffer *url, int64_t *expires_at)
+enum error logins_issue(struct operation *operation, const char *id, const char *host,
+                        struct buffer *url, int64_t *expires_at)
 {
-    int64_t now = broker_now();
+    int64_t now = clock_now();
     char authority[HOST_BYTES_MAX], code[TICKET_SIZE];
-    struct broker_surface *surface;
+    struct surface_state *surface;
     enum error error = find_surface(operation, id, &surface);
 
     if (error == OK)
@@ -110,7 +112,7 @@ enum error operations_issue_login(struct operation *operation, const char *id, c
         error = log_login(operation, id, surface->config->name);
     if (error != OK)
         return error;
-    error = tickets_issue(operation->broker->login_codes, id, now, code);
+    error = tickets_issue(operation->gate->login_codes, id, now, code);
     if (error != OK) {
         operation_fail(operation, error, "no login code could be issued: %s", error_text(error));
         operation_undo(operation, "login_issued");

@@ -5,9 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void operation_init(struct operation *operation, struct broker *broker, uint32_t uid)
+void operation_init(struct operation *operation, struct gate *gate, uint32_t uid)
 {
-    *operation = (struct operation){.broker = broker, .uid = uid, .reason = REASON_INTERNAL};
+    *operation = (struct operation){.gate = gate, .uid = uid, .reason = REASON_INTERNAL};
 }
 
 enum error operation_fail(struct operation *operation, enum error error, const char *format, ...)
@@ -30,7 +30,7 @@ enum error operation_fail_store(struct operation *operation, enum error error, c
 
 struct audit *operation_line(struct operation *operation, const char *event)
 {
-    struct audit *audit = operation->broker->audit;
+    struct audit *audit = operation->gate->audit;
 
     audit_begin(audit, event);
     audit_number(audit, "operator_uid", operation->uid);
@@ -39,7 +39,7 @@ struct audit *operation_line(struct operation *operation, const char *event)
 
 enum error operation_commit(struct operation *operation)
 {
-    enum error error = audit_commit(operation->broker->audit);
+    enum error error = audit_commit(operation->gate->audit);
 
     if (error == OK)
         return OK;
@@ -47,7 +47,7 @@ enum error operation_commit(struct operation *operation)
     return operation_fail(operation, ERROR_IO,
                           "the audit log %.300s cannot be written; make room or correct its "
                           "permissions, then try again",
-                          operation->broker->audit_path);
+                          operation->gate->audit_path);
 }
 
 void operation_undo(struct operation *operation, const char *event)
@@ -58,5 +58,26 @@ void operation_undo(struct operation *operation, const char *event)
     audit_text(audit, "detail", operation->why);
     if (audit_commit(audit) != OK)
         log_error("the audit log %s cannot be written: it lacks that %s failed",
-                  operation->broker->audit_path, event);
+                  operation->gate->audit_path, event);
+}
+
+enum error operation_kept(struct operation *operation, enum error error, const char *event,
+                          const char *what)
+{
+    if (error == OK)
+        return OK;
+    operation_fail_store(operation, error, what);
+    operation_undo(operation, event);
+    return error;
+}
+
+struct surface_state *operation_surface(struct operation *operation, const char *name)
+{
+    struct surface_state *surface = surfaces_find(operation->gate->surfaces, name);
+
+    if (surface == NULL)
+        operation_fail(operation, ERROR_NOT_FOUND,
+                       "there is no surface %.*s; `sidelock status` lists them",
+                       CONFIG_NAME_BYTES_MAX, name);
+    return surface;
 }

@@ -1,22 +1,29 @@
 /*
- * One request of an operator on its way through operations.h: who asks, the
- * line it leaves in the audit log, and if it fails, why.
+ * One request of an operator: who asks, the line it leaves in the audit log, and
+ * if it fails, why.
+ *
+ * Every operation leaves one line, and fails if that line cannot be written.
+ * What grants something (a record, a session, arming) is written to the log
+ * before it is done; what takes something away (revoking, removing, killing) is
+ * done first, so that a full disk never keeps a door open. Values of parameter
+ * records, tokens and tickets never reach the log. Nothing in this room knows
+ * about HTTP.
  */
-#ifndef SIDELOCK_BROKER_OPERATION_H
-#define SIDELOCK_BROKER_OPERATION_H
+#ifndef SIDELOCK_BROKER_OPERATIONS_OPERATION_H
+#define SIDELOCK_BROKER_OPERATIONS_OPERATION_H
 
-#include "broker/broker.h"
+#include "broker/operations/gate.h"
 
 #define OPERATION_WHY_BYTES 512
 
 struct operation {
-    struct broker *broker;
+    struct gate *gate;
     uint32_t uid;                  /* the operator's, for the log */
     enum reason reason;            /* of a failure; REASON_INTERNAL: none of the published ones */
     char why[OPERATION_WHY_BYTES]; /* of a failure: one sentence */
 };
 
-void operation_init(struct operation *operation, struct broker *broker, uint32_t uid);
+void operation_init(struct operation *operation, struct gate *gate, uint32_t uid);
 
 /* Notes why, and returns `error`. The sentence must carry no secret. */
 enum error operation_fail(struct operation *operation, enum error error, const char *format, ...)
@@ -28,7 +35,16 @@ enum error operation_fail_store(struct operation *operation, enum error error, c
 struct audit *operation_line(struct operation *operation, const char *event);
 /* Ends the line. ERROR_IO, with reason and sentence set, if it cannot be written. */
 enum error operation_commit(struct operation *operation) MUST_CHECK;
-/* Says in the log that what the line before announced did not happen; best effort. */
+/*
+ * After the line that announced it, the store was to do it ("keep the session"):
+ * passes its error on, with a sentence, and a line that says that it did not happen.
+ */
+enum error operation_kept(struct operation *operation, enum error error, const char *event,
+                          const char *what) MUST_CHECK;
+/* The same where something else than the store failed, the sentence being noted already. */
 void operation_undo(struct operation *operation, const char *event);
+
+/* A surface by its name; notes that there is none. */
+struct surface_state *operation_surface(struct operation *operation, const char *name);
 
 #endif

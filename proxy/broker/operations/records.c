@@ -1,8 +1,8 @@
-#include "broker/operations/switches.h"
+#include "broker/operations/records.h"
 
 #include "base/log.h"
+#include "broker/core/clock.h"
 #include "policy/exec_policy.h"
-#include "policy/params.h"
 #include "system/executable.h"
 
 #include <string.h>
@@ -17,11 +17,25 @@ static enum error check_name(struct operation *operation, const char *name)
                           TOKEN_NAME_SIZE - 1);
 }
 
+/* Whether what a record runs is permitted; `done` says what cannot be done with it otherwise. */
+static enum error check_command(struct operation *operation, const char *name,
+                                const struct params *params, const char *done)
+{
+    char why[OPERATION_WHY_BYTES] = "";
+    enum error error = exec_policy_check(operation->gate->surfaces->config, params,
+                                         executable_facts, NULL, why, sizeof(why));
+
+    if (error == OK)
+        return OK;
+    operation->reason = REASON_EXECUTABLE_REFUSED;
+    return operation_fail(operation, error, "the parameter record %s cannot be %s: %.400s", name,
+                          done, why);
+}
+
 /* Whether the record may be kept at all; its digest for the log. */
 static enum error check_record(struct operation *operation, const char *name, struct span json,
                                char digest[SHA256_HEX_SIZE])
 {
-    char why[OPERATION_WHY_BYTES] = "";
     struct params *params;
     enum error error;
 
@@ -36,12 +50,8 @@ static enum error check_record(struct operation *operation, const char *name, st
                               "the record %s is not one JSON object in strict form (no duplicate "
                               "keys, NUL bytes or deep nesting)",
                               name);
-    error = exec_policy_check(operation->broker->config, params, executable_facts, NULL, why,
-                              sizeof(why));
-    if (error != OK) {
-        operation->reason = REASON_EXECUTABLE_REFUSED;
-        operation_fail(operation, error, "the record %s cannot be kept: %.400s", name, why);
-    } else {
+    error = check_command(operation, name, params, "kept");
+    if (error == OK) {
         error = params_digest(params, digest);
         if (error != OK)
             operation_fail(operation, error, "the digest of %s cannot be made: %s", name,
@@ -85,25 +95,25 @@ static void note_affected(void *context, const struct session *session)
 static enum error cut_affected(struct operation *operation, const char *name,
                                const struct store_params *now)
 {
-    struct broker *broker = operation->broker;
-    struct affected affected = {.name = name, .now = now, .at = broker_now(), .error = OK};
-    enum error error = store_session_each(broker->store, note_affected, &affected);
+    struct gate *gate = operation->gate;
+    struct affected affected = {.name = name, .now = now, .at = clock_now(), .error = OK};
+    enum error error = store_session_each(gate->store, note_affected, &affected);
 
     if (error == OK)
         error = affected.error;
     for (size_t i = 0; i < affected.revoke.count; i++) {
         const char *id = affected.revoke.items[i];
-        enum error failed = store_session_revoke(broker->store, id, affected.at);
+        enum error failed = store_session_revoke(gate->store, id, affected.at);
 
         if (failed != OK && error == OK)
             error = failed;
-        workers_cut_session(broker->workers, id, REASON_PARAMS_CHANGED);
+        workers_cut_session(gate->workers, id, REASON_PARAMS_CHANGED);
     }
     for (size_t i = 0; i < affected.cut.count; i++)
-        workers_cut_session(broker->workers, affected.cut.items[i], REASON_PARAMS_CHANGED);
+        workers_cut_session(gate->workers, affected.cut.items[i], REASON_PARAMS_CHANGED);
     if (error != OK) {
         log_error("the sessions of record %s could not all be read: every connection is cut", name);
-        workers_cut_session(broker->workers, NULL, REASON_PARAMS_CHANGED);
+        workers_cut_session(gate->workers, NULL, REASON_PARAMS_CHANGED);
         operation_fail_store(operation, error, "read the sessions that use the record");
     }
     text_list_clear(&affected.cut);
@@ -111,10 +121,10 @@ static enum error cut_affected(struct operation *operation, const char *name,
     return error;
 }
 
-enum error operations_put_params(struct operation *operation, const char *name, const char *surface,
-                                 struct span json, struct store_params *out)
+enum error records_put(struct operation *operation, const char *name, const char *surface,
+                       struct span json, struct store_params *out)
 {
-    struct broker *broker = operation->broker;
+    struct gate *gate = operation->gate;
     char digest[SHA256_HEX_SIZE];
     struct store_params stored;
     struct audit *line;
@@ -122,10 +132,8 @@ enum error operations_put_params(struct operation *operation, const char *name, 
 
     if (error != OK)
         return error;
-    if (surface != NULL && config_surface(broker->config, surface) == NULL)
-        return operation_fail(operation, ERROR_INVALID,
-                              "there is no surface %.*s; `sidelock status` lists them",
-                              CONFIG_NAME_BYTES_MAX, surface);
+    if (surface != NULL && operation_surface(operation, surface) == NULL)
+        return ERROR_INVALID;
     error = check_record(operation, name, json, digest);
     if (error != OK)
         return error;
@@ -137,34 +145,31 @@ enum error operations_put_params(struct operation *operation, const char *name, 
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    error = store_params_put(broker->store, name, surface != NULL ? surface : "", json.data,
-                             json.length, broker_now(), &stored);
-    if (error != OK) {
-        operation_fail_store(operation, error, "keep the record");
-        operation_undo(operation, "params_stored");
-        return error;
-    }
-    error = cut_affected(operation, name, &stored);
+    error = store_params_put(gate->store, name, surface != NULL ? surface : "", json.data,
+                             json.length, clock_now(), &stored);
+    error = operation_kept(operation, error, "params_stored", "keep the record");
+    if (error == OK)
+        error = cut_affected(operation, name, &stored);
     if (error == OK)
         *out = stored;
     return error;
 }
 
-static enum error no_such_record(struct operation *operation, const char *name)
+static enum error no_such_record(struct operation *operation, enum error error, const char *name)
 {
-    return operation_fail(operation, ERROR_NOT_FOUND,
+    return operation_fail(operation, error,
                           "there is no parameter record %.*s; `sidelock params list` lists them",
                           TOKEN_NAME_SIZE, name);
 }
 
-enum error operations_get_params(struct operation *operation, const char *name, bool reveal,
-                                 struct store_params *out, struct buffer *json)
+enum error records_get(struct operation *operation, const char *name, bool reveal,
+                       struct store_params *out, struct buffer *json)
 {
-    struct broker *broker = operation->broker;
-    enum error error = store_params_get(broker->store, name, out, json);
+    struct gate *gate = operation->gate;
+    enum error error = store_params_get(gate->store, name, out, json);
 
     if (error == ERROR_NOT_FOUND)
-        return no_such_record(operation, name);
+        return no_such_record(operation, error, name);
     if (error == ERROR_CRYPTO)
         return operation_fail(operation, error,
                               "the record %s was changed in the store by something other than "
@@ -178,12 +183,12 @@ enum error operations_get_params(struct operation *operation, const char *name, 
     return operation_commit(operation);
 }
 
-enum error operations_remove_params(struct operation *operation, const char *name)
+enum error records_remove(struct operation *operation, const char *name)
 {
-    enum error error = store_params_remove(operation->broker->store, name);
+    enum error error = store_params_remove(operation->gate->store, name);
 
     if (error == ERROR_NOT_FOUND)
-        return no_such_record(operation, name);
+        return no_such_record(operation, error, name);
     if (error != OK)
         return operation_fail_store(operation, error, "remove the record");
     error = cut_affected(operation, name, NULL);
@@ -191,4 +196,26 @@ enum error operations_remove_params(struct operation *operation, const char *nam
         return error;
     audit_text(operation_line(operation, "params_removed"), "params", name);
     return operation_commit(operation);
+}
+
+enum error records_find_usable(struct operation *operation, const char *name,
+                               struct store_params *out)
+{
+    struct params *params = NULL;
+    struct buffer json;
+    enum error error;
+
+    buffer_init(&json, PARAMS_BYTES_MAX);
+    error = store_params_get(operation->gate->store, name, out, &json);
+    if (error == OK)
+        error = params_parse(json.data, json.length, &params);
+    if (error == ERROR_NOT_FOUND)
+        error = no_such_record(operation, ERROR_INVALID, name);
+    else if (error != OK)
+        operation_fail_store(operation, error, "read the parameter record");
+    else
+        error = check_command(operation, name, params, "used");
+    params_destroy(params);
+    buffer_wipe(&json);
+    return error;
 }

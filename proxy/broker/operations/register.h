@@ -6,8 +6,8 @@
  * gathers the facts from a running broker; without one, the configuration
  * alone gives rows in which everything is claimed.
  */
-#ifndef SIDELOCK_BROKER_REGISTER_H
-#define SIDELOCK_BROKER_REGISTER_H
+#ifndef SIDELOCK_BROKER_OPERATIONS_REGISTER_H
+#define SIDELOCK_BROKER_OPERATIONS_REGISTER_H
 
 #include "base/buffer.h"
 #include "config/config.h"

@@ -1,6 +1,7 @@
 #include "broker/operations/register_state.h"
 
-#include "broker/operations/switches.h"
+#include "broker/core/clock.h"
+#include "broker/operations/sessions.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -40,7 +41,7 @@ static void print_address(const union address *address, char out[INET6_ADDRSTRLE
 }
 
 /* Asks the kernel where each listener is bound; one that cannot be asked is not claimed. */
-static enum error gather_listeners(const struct broker_surface *surface,
+static enum error gather_listeners(const struct surface_state *surface,
                                    struct register_facts *facts)
 {
     facts->listeners_loopback = true;
@@ -95,7 +96,7 @@ static void count_session(void *context, const struct session *session)
 {
     struct session_count *all = context;
 
-    if (operations_session_state(session, all->now) != SESSION_ACTIVE)
+    if (sessions_state(session, all->now) != SESSION_ACTIVE)
         return;
     for (size_t i = 0; i < all->count; i++) {
         if (strcmp(all->facts[i].surface->name, session->surface) != 0)
@@ -106,26 +107,26 @@ static void count_session(void *context, const struct session *session)
     }
 }
 
-enum error register_state_gather(const struct broker *broker, struct register_facts *facts)
+enum error register_state_gather(const struct gate *gate, struct register_facts *facts)
 {
-    size_t count = broker->config->surface_count;
-    struct session_count sessions = {facts, count, broker_now()};
+    size_t count = gate->surfaces->config->surface_count;
+    struct session_count sessions = {facts, count, clock_now()};
     enum error error = OK;
 
     for (size_t i = 0; i < count; i++) {
-        const struct broker_surface *surface = &broker->surfaces[i];
+        const struct surface_state *surface = &gate->surfaces->items[i];
 
         facts[i] = (struct register_facts){.surface = surface->config,
-                                           .config = broker->config,
+                                           .config = gate->surfaces->config,
                                            .live = true,
                                            .killed = surface->killed};
-        facts[i].connections = connections_count(broker->connections, surface, NULL);
+        facts[i].connections = connections_count(gate->connections, surface, NULL);
         gather_socket(surface->config->upstream_socket, &facts[i].socket);
         if (error == OK)
             error = gather_listeners(surface, &facts[i]);
     }
     if (error == OK)
-        error = store_session_each(broker->store, count_session, &sessions);
+        error = store_session_each(gate->store, count_session, &sessions);
     if (error != OK) {
         for (size_t i = 0; i < count; i++)
             register_facts_clear(&facts[i]);

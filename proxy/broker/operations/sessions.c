@@ -1,8 +1,7 @@
-#include "broker/operations/switches.h"
+#include "broker/operations/sessions.h"
 
-#include "policy/exec_policy.h"
-#include "policy/params.h"
-#include "system/executable.h"
+#include "broker/core/clock.h"
+#include "broker/operations/records.h"
 #include "vet/vet.h"
 
 #include <inttypes.h>
@@ -13,7 +12,7 @@
 #define ID_BYTES  ((TOKEN_ID_SIZE - 1) / 2)
 #define NO_DIGEST "-" /* of a session without a parameter record */
 
-enum session_state operations_session_state(const struct session *session, int64_t now)
+enum session_state sessions_state(const struct session *session, int64_t now)
 {
     if (session->revoked_at != 0)
         return SESSION_REVOKED;
@@ -22,6 +21,28 @@ enum session_state operations_session_state(const struct session *session, int64
     if (session->once && session->used_at != 0)
         return SESSION_USED;
     return SESSION_ACTIVE;
+}
+
+struct counting {
+    int64_t now;
+    size_t active;
+};
+
+static void count_active(void *context, const struct session *session)
+{
+    struct counting *counting = context;
+
+    counting->active += sessions_state(session, counting->now) == SESSION_ACTIVE;
+}
+
+enum error sessions_count(struct gate *gate, int64_t now, size_t *out)
+{
+    struct counting counting = {.now = now};
+    enum error error = store_session_each(gate->store, count_active, &counting);
+
+    if (error == OK)
+        *out = counting.active;
+    return error;
 }
 
 static bool printable(const char *text)
@@ -64,14 +85,12 @@ static enum error check_request(struct operation *operation, const struct sessio
 {
     enum error error;
 
-    if (config_surface(operation->broker->config, request->surface) == NULL)
-        return operation_fail(operation, ERROR_INVALID,
-                              "there is no surface %.*s; `sidelock status` lists them",
-                              CONFIG_NAME_BYTES_MAX, request->surface);
+    if (operation_surface(operation, request->surface) == NULL)
+        return ERROR_INVALID;
     error = check_ttl(operation, request->ttl_s);
     if (error != OK)
         return error;
-    if (request->caller_count > SESSION_CALLERS_MAX)
+    if (request->callers.count > SESSION_CALLERS_MAX)
         return operation_fail(operation, ERROR_INVALID, "a session names at most %d callers",
                               SESSION_CALLERS_MAX);
     error = check_list(operation, "verb", &request->verbs, VET_VERB_BYTES_MAX);
@@ -84,44 +103,17 @@ static enum error check_request(struct operation *operation, const struct sessio
 static enum error check_params(struct operation *operation, const struct session_request *request,
                                char digest[SHA256_HEX_SIZE])
 {
-    struct broker *broker = operation->broker;
-    char why[OPERATION_WHY_BYTES] = "";
-    struct params *params = NULL;
     struct store_params stored;
-    struct buffer json;
-    enum error error;
+    enum error error = records_find_usable(operation, request->params, &stored);
 
-    buffer_init(&json, PARAMS_BYTES_MAX);
-    error = store_params_get(broker->store, request->params, &stored, &json);
-    if (error == ERROR_NOT_FOUND) {
-        error = operation_fail(operation, ERROR_INVALID,
-                               "there is no parameter record %.*s; `sidelock params list` lists "
-                               "them",
-                               TOKEN_NAME_SIZE, request->params);
-    } else if (error != OK) {
-        operation_fail_store(operation, error, "read the parameter record");
-    } else if (stored.surface[0] != '\0' && strcmp(stored.surface, request->surface) != 0) {
-        error = operation_fail(operation, ERROR_INVALID,
-                               "the parameter record %s is for surface %s, not %s", stored.name,
-                               stored.surface, request->surface);
-    } else {
-        error = params_parse(json.data, json.length, &params);
-        if (error != OK)
-            operation_fail_store(operation, error, "read the parameter record");
-    }
-    if (error == OK) {
-        error = exec_policy_check(broker->config, params, executable_facts, NULL, why, sizeof(why));
-        if (error != OK) {
-            operation->reason = REASON_EXECUTABLE_REFUSED;
-            operation_fail(operation, error, "the parameter record %s cannot be used: %.400s",
-                           stored.name, why);
-        }
-    }
-    if (error == OK)
-        memcpy(digest, stored.digest, SHA256_HEX_SIZE);
-    params_destroy(params);
-    buffer_wipe(&json);
-    return error;
+    if (error != OK)
+        return error;
+    if (stored.surface[0] != '\0' && strcmp(stored.surface, request->surface) != 0)
+        return operation_fail(operation, ERROR_INVALID,
+                              "the parameter record %s is for surface %s, not %s", stored.name,
+                              stored.surface, request->surface);
+    memcpy(digest, stored.digest, SHA256_HEX_SIZE);
+    return OK;
 }
 
 static enum error copy_list(const struct text_list *from, struct text_list *to)
@@ -146,7 +138,7 @@ static enum error random_id(char out[TOKEN_ID_SIZE])
 static enum error fill_session(struct operation *operation, const struct session_request *request,
                                const char *digest, struct session *out)
 {
-    int64_t now = broker_now();
+    int64_t now = clock_now();
     enum error error;
 
     *out = (struct session){.created_by = operation->uid,
@@ -156,12 +148,12 @@ static enum error fill_session(struct operation *operation, const struct session
                             .verbs_set = request->verbs_set,
                             .targets_set = request->targets_set,
                             .callers_set = request->callers_set,
-                            .caller_count = request->caller_count};
+                            .caller_count = request->callers.count};
     snprintf(out->surface, sizeof(out->surface), "%s", request->surface);
     if (request->params != NULL)
         snprintf(out->params_name, sizeof(out->params_name), "%s", request->params);
     snprintf(out->params_digest, sizeof(out->params_digest), "%s", digest);
-    memcpy(out->callers, request->callers, sizeof(out->callers));
+    memcpy(out->callers, request->callers.uids, sizeof(out->callers));
     error = random_id(out->id);
     if (error == OK)
         error = random_id(out->token_id);
@@ -188,7 +180,7 @@ static enum error mint(struct operation *operation, const struct session *sessio
     snprintf(claims.session_id, sizeof(claims.session_id), "%s", session->id);
     snprintf(claims.token_id, sizeof(claims.token_id), "%s", session->token_id);
     snprintf(claims.params_digest, sizeof(claims.params_digest), "%s", session->params_digest);
-    error = token_mint(store_token_key(operation->broker->store), &claims, token);
+    error = token_mint(store_token_key(operation->gate->store), &claims, token);
     if (error != OK)
         operation_fail(operation, error, "the token could not be signed: %s", error_text(error));
     return error;
@@ -218,9 +210,8 @@ static void discard(struct session *session, char *minted)
     free(minted);
 }
 
-enum error operations_create_session(struct operation *operation,
-                                     const struct session_request *request, struct session *out,
-                                     char **token)
+enum error sessions_create(struct operation *operation, const struct session_request *request,
+                           struct session *out, char **token)
 {
     char digest[SHA256_HEX_SIZE] = NO_DIGEST;
     char *minted = NULL;
@@ -237,13 +228,9 @@ enum error operations_create_session(struct operation *operation,
     error = mint(operation, &session, session.created_at, &minted);
     if (error == OK)
         error = log_session(operation, "session_created", &session);
-    if (error == OK) {
-        error = store_session_add(operation->broker->store, &session);
-        if (error != OK) {
-            operation_fail_store(operation, error, "keep the session");
-            operation_undo(operation, "session_created");
-        }
-    }
+    if (error == OK)
+        error = operation_kept(operation, store_session_add(operation->gate->store, &session),
+                               "session_created", "keep the session");
     if (error != OK) {
         discard(&session, minted);
         return error;
@@ -276,17 +263,17 @@ static enum error ended(struct operation *operation, enum session_state state)
                           states[state].text);
 }
 
-enum error operations_find_live(struct operation *operation, const char *id, struct session *out)
+enum error sessions_find_live(struct operation *operation, const char *id, struct session *out)
 {
     struct session session;
     enum session_state state;
-    enum error error = store_session_get(operation->broker->store, id, &session);
+    enum error error = store_session_get(operation->gate->store, id, &session);
 
     if (error == ERROR_NOT_FOUND)
         return no_such_session(operation);
     if (error != OK)
         return operation_fail_store(operation, error, "read the session");
-    state = operations_session_state(&session, broker_now());
+    state = sessions_state(&session, clock_now());
     if (state != SESSION_ACTIVE) {
         session_clear(&session);
         return ended(operation, state);
@@ -295,17 +282,17 @@ enum error operations_find_live(struct operation *operation, const char *id, str
     return OK;
 }
 
-enum error operations_renew_session(struct operation *operation, const char *id, int64_t ttl_s,
-                                    struct session *out, char **token)
+enum error sessions_renew(struct operation *operation, const char *id, int64_t ttl_s,
+                          struct session *out, char **token)
 {
-    struct broker *broker = operation->broker;
-    int64_t now = broker_now();
+    struct gate *gate = operation->gate;
+    int64_t now = clock_now();
     struct session session;
     char *minted = NULL;
     enum error error = check_ttl(operation, ttl_s);
 
     if (error == OK)
-        error = operations_find_live(operation, id, &session);
+        error = sessions_find_live(operation, id, &session);
     if (error != OK)
         return error;
     session.expires_at = now + ttl_s;
@@ -316,56 +303,50 @@ enum error operations_renew_session(struct operation *operation, const char *id,
         error = mint(operation, &session, now, &minted);
     if (error == OK)
         error = log_session(operation, "session_renewed", &session);
-    if (error == OK) {
-        error = store_session_renew(broker->store, id, session.token_id, session.expires_at, now);
-        if (error != OK) {
-            operation_fail_store(operation, error, "keep the session's renewal");
-            operation_undo(operation, "session_renewed");
-        }
-    }
+    if (error == OK)
+        error = operation_kept(
+            operation,
+            store_session_renew(gate->store, id, session.token_id, session.expires_at, now),
+            "session_renewed", "keep the session's renewal");
     if (error != OK) {
         discard(&session, minted);
         return error;
     }
-    workers_extend_session(broker->workers, id, session.expires_at);
+    workers_extend_session(gate->workers, id, session.expires_at);
     *out = session;
     *token = minted;
     return OK;
 }
 
-enum error operations_revoke_session(struct operation *operation, const char *id)
+enum error sessions_revoke(struct operation *operation, const char *id)
 {
-    struct broker *broker = operation->broker;
-    enum error error = store_session_revoke(broker->store, id, broker_now());
+    struct gate *gate = operation->gate;
+    enum error error = store_session_revoke(gate->store, id, clock_now());
 
     if (error == ERROR_NOT_FOUND)
         return no_such_session(operation);
-    workers_cut_session(broker->workers, id, REASON_SESSION_REVOKED);
+    workers_cut_session(gate->workers, id, REASON_SESSION_REVOKED);
     if (error != OK)
         return operation_fail_store(operation, error, "keep that the session is revoked");
     audit_text(operation_line(operation, "session_revoked"), "session", id);
     return operation_commit(operation);
 }
 
-enum error operations_revoke_sessions(struct operation *operation, const char *surface,
-                                      size_t *count)
+enum error sessions_revoke_all(struct operation *operation, const char *surface, size_t *count)
 {
-    struct broker *broker = operation->broker;
-    struct broker_surface *found = NULL;
+    struct gate *gate = operation->gate;
+    struct surface_state *found = NULL;
     struct audit *line;
     size_t revoked = 0;
     enum error error;
 
-    if (surface != NULL && (found = broker_surface(broker, surface)) == NULL)
-        return operation_fail(operation, ERROR_NOT_FOUND,
-                              "there is no surface %.*s; `sidelock status` lists them",
-                              CONFIG_NAME_BYTES_MAX, surface);
-    error = store_session_revoke_all(broker->store, surface, broker_now(), &revoked);
+    if (surface != NULL && (found = operation_surface(operation, surface)) == NULL)
+        return ERROR_NOT_FOUND;
+    error = store_session_revoke_all(gate->store, surface, clock_now(), &revoked);
     if (found == NULL)
-        workers_cut_session(broker->workers, NULL, REASON_SESSION_REVOKED);
+        workers_cut_session(gate->workers, NULL, REASON_SESSION_REVOKED);
     else
-        workers_cut_surface(broker->workers, (size_t)(found - broker->surfaces),
-                            REASON_SESSION_REVOKED);
+        workers_cut_surface(gate->workers, found, REASON_SESSION_REVOKED);
     if (error != OK)
         return operation_fail_store(operation, error, "keep that the sessions are revoked");
     line = operation_line(operation, "sessions_revoked");
@@ -377,14 +358,14 @@ enum error operations_revoke_sessions(struct operation *operation, const char *s
     return error;
 }
 
-enum error operations_issue_ticket(struct operation *operation, const char *id,
-                                   char out[TICKET_SIZE], int64_t *expires_at)
+enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
+                                 int64_t *expires_at)
 {
-    struct broker *broker = operation->broker;
-    int64_t now = broker_now();
+    struct gate *gate = operation->gate;
+    int64_t now = clock_now();
     struct session session;
     char ticket[TICKET_SIZE];
-    enum error error = operations_find_live(operation, id, &session);
+    enum error error = sessions_find_live(operation, id, &session);
 
     if (error != OK)
         return error;
@@ -393,7 +374,7 @@ enum error operations_issue_ticket(struct operation *operation, const char *id,
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    error = tickets_issue(broker->tickets, id, now, ticket);
+    error = tickets_issue(gate->tickets, id, now, ticket);
     if (error != OK) {
         operation_fail(operation, error, "no ticket could be issued: %s", error_text(error));
         operation_undo(operation, "ticket_issued");

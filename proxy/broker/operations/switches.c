@@ -1,16 +1,18 @@
 #include "broker/operations/switches.h"
 
+#include "base/log.h"
+#include "broker/core/clock.h"
+
 /* The kill switch is on before anything else can fail: what fails is reported afterwards. */
-static enum error kill_surface(struct operation *operation, struct broker_surface *surface)
+static enum error kill_surface(struct operation *operation, struct surface_state *surface)
 {
-    struct broker *broker = operation->broker;
+    struct gate *gate = operation->gate;
     const char *name = surface->config->name;
-    enum error error = store_surface_set_killed(broker->store, name, true, broker_now());
+    enum error error = store_surface_set_killed(gate->store, name, true, clock_now());
     enum error logged;
 
     surface->killed = true;
-    workers_cut_surface(broker->workers, (size_t)(surface - broker->surfaces),
-                        REASON_SURFACE_KILLED);
+    workers_cut_surface(gate->workers, surface, REASON_SURFACE_KILLED);
     audit_text(operation_line(operation, "surface_killed"), "surface", name);
     logged = operation_commit(operation);
     if (error == OK)
@@ -21,9 +23,9 @@ static enum error kill_surface(struct operation *operation, struct broker_surfac
                           name, error_text(error));
 }
 
-static enum error arm_surface(struct operation *operation, struct broker_surface *surface)
+static enum error arm_surface(struct operation *operation, struct surface_state *surface)
 {
-    struct broker *broker = operation->broker;
+    struct gate *gate = operation->gate;
     const char *name = surface->config->name;
     enum error error;
 
@@ -31,23 +33,59 @@ static enum error arm_surface(struct operation *operation, struct broker_surface
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    error = store_surface_set_killed(broker->store, name, false, broker_now());
-    if (error != OK) {
-        operation_fail_store(operation, error, "keep that the surface is armed");
-        operation_undo(operation, "surface_armed");
-        return error;
-    }
-    surface->killed = false;
-    return OK;
+    error =
+        operation_kept(operation, store_surface_set_killed(gate->store, name, false, clock_now()),
+                       "surface_armed", "keep that the surface is armed");
+    if (error == OK)
+        surface->killed = false;
+    return error;
 }
 
-enum error operations_set_killed(struct operation *operation, const char *surface, bool killed)
+enum error switches_set_killed(struct operation *operation, const char *surface, bool killed)
 {
-    struct broker_surface *found = broker_surface(operation->broker, surface);
+    struct surface_state *found = operation_surface(operation, surface);
 
     if (found == NULL)
-        return operation_fail(operation, ERROR_NOT_FOUND,
-                              "there is no surface %.*s; `sidelock status` lists them",
-                              CONFIG_NAME_BYTES_MAX, surface);
+        return ERROR_NOT_FOUND;
     return killed ? kill_surface(operation, found) : arm_surface(operation, found);
+}
+
+/* One line a surface: what it shows to clients from now on. */
+static enum error log_certificates(struct operation *operation)
+{
+    struct gate *gate = operation->gate;
+    enum error error = OK;
+
+    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++) {
+        const struct surface_state *surface = &gate->surfaces->items[i];
+        struct audit *audit;
+
+        if (surface->tls == NULL)
+            continue;
+        audit = operation_line(operation, "certificate_loaded");
+        audit_text(audit, "surface", surface->config->name);
+        audit_text(audit, "certificate", surface->tls->facts.sha256);
+        audit_number(audit, "not_after", surface->tls->facts.not_after);
+        if (operation_commit(operation) != OK)
+            error = ERROR_IO;
+    }
+    return error;
+}
+
+enum error switches_reload(struct operation *operation)
+{
+    struct gate *gate = operation->gate;
+    enum error error;
+
+    if (audit_reopen(gate->audit) != OK)
+        log_error("the audit log cannot be opened anew at %s; going on with the old one",
+                  gate->audit_path);
+    error = surfaces_load_certificates(gate->surfaces, clock_now(), operation->why,
+                                       sizeof(operation->why));
+    if (error != OK) {
+        log_error("%s Going on with the certificates as they were.", operation->why);
+        return error;
+    }
+    workers_send_certificates(gate->workers);
+    return log_certificates(operation);
 }

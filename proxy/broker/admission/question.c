@@ -1,0 +1,130 @@
+#include "broker/admission/question.h"
+
+#include "broker/core/clock.h"
+#include "broker/core/journal.h"
+
+#include <string.h>
+#include <unistd.h>
+
+void question_clear(struct question *question)
+{
+    if (question->has_session)
+        session_clear(&question->session);
+    params_destroy(question->params);
+    steps_clear(&question->steps);
+}
+
+void question_begin_line(const struct question *question, const char *event)
+{
+    struct audit *audit = question->admission->audit;
+    const struct ipc_admit *message = question->message;
+
+    audit_begin(audit, event);
+    audit_text(audit, "surface", question->surface->config->name);
+    audit_text(audit, "request_id", message->request_id);
+    audit_text(audit, "method", message->method);
+    audit_text(audit, "path", message->path);
+    if (question->claimed_session[0] != '\0')
+        audit_text(audit, "session", question->claimed_session);
+    if (question->caller_known)
+        audit_number(audit, "caller_uid", question->caller_uid);
+}
+
+void question_refuse(struct question *question, enum reason reason)
+{
+    struct admission *admission = question->admission;
+    struct ipc_verdict verdict = {.connection = question->message->connection,
+                                  .surface = question->message->surface,
+                                  .reason = reason,
+                                  .offer = ""};
+
+    if (denials_count(admission->denials, question->surface, reason, admission->audit,
+                      uv_now(admission->loop))) {
+        question_begin_line(question, "denied");
+        audit_reason(admission->audit, reason);
+        audit_text(admission->audit, "host", question->message->host);
+        audit_text(admission->audit, "origin", question->message->origin);
+        journal_commit(admission->audit);
+    }
+    workers_send_verdict(admission->workers, question->worker, &verdict, -1);
+}
+
+/* The part of the record that a message's member must equal, as a digest. */
+static void match_digest(const struct question *question, char out[IPC_DIGEST_SIZE])
+{
+    const char *from = question->steps.route->match_from;
+
+    if (question->params == NULL || from == NULL ||
+        params_part_digest(question->params, from, out) != OK)
+        out[0] = '\0';
+}
+
+static void fill_list(struct ipc_list *list, bool set, const struct text_list *from)
+{
+    list->set = set;
+    list->count = (uint32_t)from->count;
+    for (size_t i = 0; i < from->count && i < IPC_LIST_MAX; i++)
+        list->items[i] = from->items[i];
+}
+
+static bool log_admitted(struct question *question, const struct connection_entry *entry)
+{
+    struct audit *audit = question->admission->audit;
+
+    question_begin_line(question, "admitted");
+    audit_number(audit, "connection", (int64_t)entry->id);
+    audit_text(audit, "route", question->steps.route->path);
+    if (question->session.params_name[0] != '\0') {
+        audit_text(audit, "params", question->session.params_name);
+        audit_text(audit, "digest", question->session.params_digest);
+    }
+    return audit_commit(audit) == OK;
+}
+
+/* On record before the worker hears of it: in the log, and among the live connections. */
+static enum reason record_grant(struct question *question)
+{
+    struct admission *admission = question->admission;
+    struct connection_entry entry = {
+        .id = workers_connection_id(admission->workers, question->worker,
+                                    question->message->connection),
+        .worker = question->worker,
+        .surface = question->surface,
+        .caller_uid = question->caller_uid,
+        .caller_known = question->caller_known,
+        .since = clock_now(),
+    };
+
+    memcpy(entry.session_id, question->session.id, sizeof(entry.session_id));
+    if (!log_admitted(question, &entry))
+        return REASON_AUDIT_UNAVAILABLE;
+    return connections_add(admission->connections, &entry) == OK ? REASON_ALLOWED : REASON_CAPACITY;
+}
+
+void question_grant(struct question *question, int fd, const char *accept)
+{
+    const struct session *session = &question->session;
+    const struct steps *steps = &question->steps;
+    struct ipc_verdict verdict = {
+        .connection = question->message->connection,
+        .surface = question->message->surface,
+        .reason = record_grant(question),
+        .expires_at = session->expires_at,
+        .route = (uint32_t)(steps->route - question->surface->config->routes),
+        .offer = steps->offer.length > 0 ? steps->offer.data : "",
+    };
+
+    if (!reason_allows(verdict.reason)) {
+        if (fd >= 0)
+            close(fd);
+        question_refuse(question, verdict.reason);
+        return;
+    }
+    memcpy(verdict.session_id, session->id, sizeof(verdict.session_id));
+    memcpy(verdict.accept, accept, strlen(accept) + 1);
+    match_digest(question, verdict.match_digest);
+    fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
+    fill_list(&verdict.targets, session->targets_set, &session->targets);
+    question->surface->admitted++;
+    workers_send_verdict(question->admission->workers, question->worker, &verdict, fd);
+}

@@ -1,0 +1,39 @@
+/*
+ * One request that a worker asks about, on its way through the steps; and the
+ * two ends of it, granted or refused.
+ */
+#ifndef SIDELOCK_BROKER_ADMISSION_QUESTION_H
+#define SIDELOCK_BROKER_ADMISSION_QUESTION_H
+
+#include "broker/admission/admission.h"
+#include "ipc/messages.h"
+#include "policy/params.h"
+#include "policy/steps.h"
+
+struct question {
+    struct admission *admission;
+    unsigned worker;
+    struct surface_state *surface;
+    const struct ipc_admit *message; /* borrowed; NULL: not about a request, but a link */
+    bool caller_known;
+    uint32_t caller_uid;
+    struct session session; /* filled once the credential is good */
+    bool has_session;
+    char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
+    struct params *params;               /* the session's record; NULL: it has none */
+    struct steps steps;                  /* of the policy */
+};
+
+void question_clear(struct question *question);
+
+/* Begins a line of the audit log with what is known of the request. */
+void question_begin_line(const struct question *question, const char *event);
+/* Refuses, with an audit line. */
+void question_refuse(struct question *question, enum reason reason);
+/*
+ * Grants over a link on which the handshake was written; takes over `fd`. HTTP
+ * is granted without a link (-1): the worker dials.
+ */
+void question_grant(struct question *question, int fd, const char *accept);
+
+#endif

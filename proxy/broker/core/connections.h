@@ -1,0 +1,32 @@
+/* The live connections of all workers, kept from what the broker granted and workers report. */
+#ifndef SIDELOCK_BROKER_CORE_CONNECTIONS_H
+#define SIDELOCK_BROKER_CORE_CONNECTIONS_H
+
+#include "broker/core/surfaces.h"
+#include "policy/token.h"
+
+struct connection_entry {
+    uint64_t id; /* unique while the broker lives */
+    unsigned worker;
+    const struct surface_state *surface;
+    char session_id[TOKEN_ID_SIZE];
+    uint32_t caller_uid;
+    bool caller_known;
+    int64_t since;
+};
+
+struct connections;
+
+enum error connections_create(struct connections **out) MUST_CHECK;
+void connections_destroy(struct connections *connections);
+enum error connections_add(struct connections *connections,
+                           const struct connection_entry *entry) MUST_CHECK;
+void connections_remove(struct connections *connections, uint64_t id);
+void connections_remove_worker(struct connections *connections, unsigned worker);
+/* The live connection with this id, or NULL. */
+const struct connection_entry *connections_find(const struct connections *connections, uint64_t id);
+/* Live connections of a surface (NULL: any) and a session id (NULL: any). */
+size_t connections_count(const struct connections *connections, const struct surface_state *surface,
+                         const char *session_id);
+
+#endif

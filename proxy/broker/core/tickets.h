@@ -1,0 +1,25 @@
+/*
+ * Single-use words for a session, in memory only; a restart forgets them.
+ * Tickets and login codes are both such words, kept apart.
+ */
+#ifndef SIDELOCK_BROKER_CORE_TICKETS_H
+#define SIDELOCK_BROKER_CORE_TICKETS_H
+
+#include "base/error.h"
+#include "base/text.h"
+#include "policy/token.h"
+
+#define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */
+#define TICKET_LIFETIME_S 60
+
+struct tickets;
+
+enum error tickets_create(struct tickets **out) MUST_CHECK;
+void tickets_destroy(struct tickets *tickets);
+enum error tickets_issue(struct tickets *tickets, const char *session_id, int64_t now,
+                         char out[TICKET_SIZE]) MUST_CHECK;
+/* Uses a ticket up: at most once true. */
+bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
+                    char session_id[TOKEN_ID_SIZE]);
+
+#endif
