@@ -2,30 +2,6 @@
 
 #include <string.h>
 
-bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type)
-{
-    switch (type) {
-    case IPC_READY:
-        return state == IPC_STARTING;
-    case IPC_ADMIT:
-    case IPC_DIAL:
-        return state == IPC_RUNNING;
-    case IPC_DENIED:
-    case IPC_REFUSED:
-    case IPC_CLOSED:
-    case IPC_COUNTS:
-        return state == IPC_RUNNING || state == IPC_DRAINING;
-    default:
-        return false;
-    }
-}
-
-bool ipc_permits_from_broker(enum ipc_type type)
-{
-    return type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-           type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_TLS || type == IPC_DRAIN;
-}
-
 enum kind {
     END = 0,
     U32,     /* at most `limit` */

@@ -49,11 +49,8 @@ enum ipc_type {
     IPC_TYPE_COUNT
 };
 
-/* How far a worker has come; the broker accepts from it what its state permits. */
+/* How far a worker has come; the broker accepts from it what its state permits (its inbox.c). */
 enum ipc_state { IPC_STARTING = 0, IPC_RUNNING, IPC_DRAINING };
-
-bool ipc_permits_from_worker(enum ipc_state state, enum ipc_type type);
-bool ipc_permits_from_broker(enum ipc_type type);
 
 struct ipc_header_pair {
     const char *name;

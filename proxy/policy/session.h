@@ -11,7 +11,7 @@
 #define SESSION_CALLERS_MAX   16
 #define SESSION_LIST_MAX      64 /* verbs, or targets, in one session */
 #define SESSION_TTL_DEFAULT_S 900
-#define SESSION_TTL_MAX_S     604800 /* seven days */
+#define SESSION_TTL_MAX_S     TOKEN_LIFETIME_MAX_S
 
 struct session {
     char id[TOKEN_ID_SIZE];

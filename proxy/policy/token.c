@@ -1,7 +1,5 @@
 #include "policy/token.h"
 
-#include "policy/session.h"
-
 #include <jwt.h>
 #include <openssl/evp.h>
 #include <stddef.h>
@@ -75,7 +73,7 @@ static bool times_valid(const struct token_claims *claims)
 {
     return claims->issued_at > 0 && claims->not_before > 0 && claims->expires_at <= TIME_MAX &&
            claims->expires_at > claims->not_before && claims->expires_at > claims->issued_at &&
-           claims->expires_at - claims->issued_at <= SESSION_TTL_MAX_S;
+           claims->expires_at - claims->issued_at <= TOKEN_LIFETIME_MAX_S;
 }
 
 static bool claims_valid(const struct token_claims *claims)

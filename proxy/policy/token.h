@@ -17,11 +17,12 @@
 
 #include <stdint.h>
 
-#define TOKEN_BYTES_MAX 2048
-#define TOKEN_ISSUER    "sidelock"
-#define TOKEN_ID_SIZE   33                        /* 128 random bits in hex, with NUL */
-#define TOKEN_NAME_SIZE (TEXT_NAME_BYTES_MAX + 1) /* surface and subject, with NUL */
-#define TOKEN_LEEWAY_S  5                         /* clock leeway on nbf and iat; none on exp */
+#define TOKEN_BYTES_MAX      2048
+#define TOKEN_ISSUER         "sidelock"
+#define TOKEN_ID_SIZE        33                        /* 128 random bits in hex, with NUL */
+#define TOKEN_NAME_SIZE      (TEXT_NAME_BYTES_MAX + 1) /* surface and subject, with NUL */
+#define TOKEN_LIFETIME_MAX_S 604800                    /* seven days */
+#define TOKEN_LEEWAY_S       5 /* clock leeway on nbf and iat; none on exp */
 
 /* Exactly the claims a token carries; times are seconds since the epoch. */
 struct token_claims {

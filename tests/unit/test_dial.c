@@ -1,4 +1,7 @@
-/* dial.c: a link for HTTP, and what the broker itself writes on it. */
+/*
+ * dial.c: a link for HTTP, and what the broker itself writes on it; and inbox.c:
+ * what a worker may say, and when.
+ */
 #define FIXTURE_STUDIO_KEYS                                                                        \
     ",\"routes\":[{\"path\":\"/ws\",\"kind\":\"websocket\"},"                                      \
     "{\"path\":\"/plain/{id}\",\"kind\":\"http\",\"methods\":[\"GET\",\"POST\"]},"                 \
@@ -10,6 +13,7 @@
 #include "operations_fixture.h"
 
 #include "broker/admission/dial.h"
+#include "broker/admission/inbox.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
 
@@ -24,7 +28,7 @@ struct service {
     unsigned char message[IPC_MESSAGE_BYTES_MAX];
     struct ipc_link link; /* what the worker was told last */
     int fd;               /* and given; -1: none */
-    size_t told;
+    size_t told, verdicts, ready;
     char session[TOKEN_ID_SIZE];
 };
 
@@ -42,8 +46,15 @@ void workers_send_verdict(struct workers *workers, unsigned worker,
     (void)workers;
     (void)worker;
     (void)verdict;
-    (void)fd;
-    fail_msg("a dial has no verdict");
+    assert_int_equal(fd, -1);
+    service.verdicts++;
+}
+
+void workers_take_ready(struct workers *workers, unsigned worker)
+{
+    (void)workers;
+    assert_int_equal(worker, WORKER);
+    service.ready++;
 }
 
 void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
@@ -301,6 +312,78 @@ static void test_fields(void **state)
     }
 }
 
+/* A message of each type that is in order. */
+static void encode(struct ipc_writer *writer, enum ipc_type type)
+{
+    const struct ipc_admit admit = {.request_id = "r",
+                                    .listener_address = "127.0.0.1",
+                                    .listener_port = 8081,
+                                    .method = "GET",
+                                    .path = "/",
+                                    .host = "x"};
+    const struct ipc_dial asked = dial_of("GET", "/plain/1");
+    const struct ipc_closed closed = {.connection = CONNECTION + 1, .opened = true};
+    const union {
+        struct ipc_verdict verdict;
+        struct ipc_link link;
+        struct ipc_cut_session cut_session;
+        struct ipc_cut_surface cut_surface;
+        struct ipc_denied denied;
+        struct ipc_refused refused;
+        struct ipc_counts counts;
+    } zero = {0};
+    const struct ipc_extend extend = {.session_id = "s"};
+    const struct ipc_tls tls = {.certificate = "c", .key = "k"};
+    const void *const messages[IPC_TYPE_COUNT] = {
+        [IPC_ADMIT] = &admit,   [IPC_DIAL] = &asked,       [IPC_CLOSED] = &closed,
+        [IPC_VERDICT] = &zero,  [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
+        [IPC_DENIED] = &zero,   [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &zero,
+        [IPC_EXTEND] = &extend, [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
+    };
+
+    writer->length = 0;
+    ipc_encode(writer, type, messages[type]);
+    assert_false(writer->failed);
+}
+
+/* The table of messages.h, written out: what may not be said now is a fault, however well said. */
+static void test_states(void **state)
+{
+    struct broker_fixture *fixture = *state;
+    struct ipc_writer writer = {.bytes = service.message};
+    uv_loop_t loop;
+
+    assert_int_equal(uv_loop_init(&loop), 0);
+    fixture->admission.loop = &loop;
+    service.ready = service.verdicts = 0;
+    for (enum ipc_type type = IPC_NONE + 1; type < IPC_TYPE_COUNT; type++) {
+        bool report =
+            type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
+        bool question = type == IPC_ADMIT || type == IPC_DIAL;
+
+        encode(&writer, type);
+        for (enum ipc_state at = IPC_STARTING; at <= IPC_DRAINING; at++) {
+            bool good = at == IPC_STARTING ? type == IPC_READY : question || report;
+
+            assert_int_equal(
+                inbox_take(&fixture->admission, WORKER, at, writer.bytes, writer.length),
+                good ? OK : ERROR_SYNTAX);
+        }
+    }
+    assert_int_equal(service.ready, 1);
+    assert_int_equal(service.verdicts, 1); /* while it drains, nobody waits for an answer */
+    assert_int_equal(service.told, 1);
+    encode(&writer, IPC_READY);
+    assert_int_equal(
+        inbox_take(&fixture->admission, WORKER, IPC_STARTING, writer.bytes, writer.length + 1),
+        ERROR_SYNTAX);
+    writer.bytes[0] = IPC_NONE;
+    assert_int_equal(inbox_take(&fixture->admission, WORKER, IPC_RUNNING, writer.bytes, 1),
+                     ERROR_SYNTAX);
+    assert_int_equal(service.ready, 1);
+    uv_loop_close(&loop);
+}
+
 #define DIAL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int main(void)
@@ -313,6 +396,7 @@ int main(void)
         DIAL_TEST(test_injected_query),
         DIAL_TEST(test_stored_body),
         DIAL_TEST(test_fields),
+        DIAL_TEST(test_states),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -418,25 +418,6 @@ TEST(test_types)
     }
 }
 
-/* The table of messages.h, written out. */
-TEST(test_permissions)
-{
-    for (int type = 0; type < IPC_TYPE_COUNT; type++) {
-        bool report =
-            type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
-        bool order = type == IPC_VERDICT || type == IPC_LINK || type == IPC_CUT_SESSION ||
-                     type == IPC_CUT_SURFACE || type == IPC_EXTEND || type == IPC_TLS ||
-                     type == IPC_DRAIN;
-
-        assert_int_equal(ipc_permits_from_worker(IPC_STARTING, (enum ipc_type)type),
-                         type == IPC_READY);
-        assert_int_equal(ipc_permits_from_worker(IPC_RUNNING, (enum ipc_type)type),
-                         type == IPC_ADMIT || type == IPC_DIAL || report);
-        assert_int_equal(ipc_permits_from_worker(IPC_DRAINING, (enum ipc_type)type), report);
-        assert_int_equal(ipc_permits_from_broker((enum ipc_type)type), order);
-    }
-}
-
 /* Decodes by type and encodes again; false if it was not decoded. */
 static bool decode_and_encode(const void *bytes, size_t length, struct ipc_writer *writer)
 {
