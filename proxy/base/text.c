@@ -27,6 +27,31 @@ bool span_equals_nocase(struct span span, const char *text)
            strncasecmp(span.data, text, span.length) == 0;
 }
 
+struct span span_trim(struct span span)
+{
+    while (span.length > 0 && (span.data[0] == ' ' || span.data[0] == '\t')) {
+        span.data++;
+        span.length--;
+    }
+    while (span.length > 0 &&
+           (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
+        span.length--;
+    return span;
+}
+
+struct span span_split(struct span *rest, char separator)
+{
+    const char *stop = rest->length > 0 ? memchr(rest->data, separator, rest->length) : NULL;
+    struct span whole = *rest, part = whole;
+
+    *rest = (struct span){NULL, 0};
+    if (stop != NULL) {
+        part.length = (size_t)(stop - part.data);
+        *rest = (struct span){stop + 1, whole.length - part.length - 1};
+    }
+    return part;
+}
+
 enum error text_list_add(struct text_list *list, const char *bytes, size_t length)
 {
     char **items = realloc(list->items, (list->count + 1) * sizeof(*items));
@@ -135,6 +160,21 @@ void text_hex(const unsigned char *bytes, size_t length, char *out)
 bool text_is_hex(const char *text, size_t digits)
 {
     return strspn(text, HEX_DIGITS) == digits && text[digits] == '\0';
+}
+
+bool text_number(struct span text, size_t digits_max, uint64_t *out)
+{
+    uint64_t number = 0;
+
+    if (text.length == 0 || text.length > digits_max)
+        return false;
+    for (size_t i = 0; i < text.length; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        number = number * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    *out = number;
+    return true;
 }
 
 int text_hex_digit(char digit)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Bytes in memory that somebody else owns; not NUL-terminated. */
 struct span {
@@ -21,6 +22,10 @@ bool span_equals(struct span span, const char *text);
 bool span_same(struct span left, struct span right);
 /* ASCII case only: header names and schemes. */
 bool span_equals_nocase(struct span span, const char *text);
+/* Without spaces and tabs around it. */
+struct span span_trim(struct span span);
+/* Takes what stands before the next separator off the rest, which ends absent. */
+struct span span_split(struct span *rest, char separator);
 
 /* An owned list of owned strings. All zero is a valid empty list. */
 struct text_list {
@@ -56,6 +61,8 @@ bool text_has_control(const char *text);
 void text_hex(const unsigned char *bytes, size_t length, char *out);
 /* Whether it is so many digits of lower-case hexadecimal and nothing else. */
 bool text_is_hex(const char *text, size_t digits);
+/* 1 to `digits_max` (at most 19) decimal digits, and nothing else. */
+bool text_number(struct span text, size_t digits_max, uint64_t *out);
 /* The value of a hexadecimal digit of either case; -1 if it is none. */
 int text_hex_digit(char digit);
 /* Standard base64 with padding (RFC 4648 section 4); `out` has room for 4 * ((length + 2) / 3) + 1.

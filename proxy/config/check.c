@@ -94,10 +94,9 @@ const char *config_check_pointer(const char *text)
 /* 1 to 65535, without a leading zero. */
 static bool port_valid(const char *text)
 {
-    size_t length = strlen(text);
+    uint64_t port;
 
-    return length > 0 && length <= PORT_DIGITS_MAX && all_of(text, DIGITS) && *text != '0' &&
-           strtol(text, NULL, 10) <= 65535;
+    return *text != '0' && text_number(span_of(text), PORT_DIGITS_MAX, &port) && port <= 65535;
 }
 
 static bool name_or_address(const char *text, size_t length)

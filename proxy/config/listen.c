@@ -1,38 +1,32 @@
 #include "config/listen.h"
 
-#include <arpa/inet.h>
+#include "wire/host.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PORT_DIGITS_MAX 5
 
 enum address_kind { ADDRESS_NONE = 0, ADDRESS_LOOPBACK, ADDRESS_OTHER };
 
 static enum address_kind address_kind(const char *host)
 {
-    struct in_addr four;
-    struct in6_addr six;
+    bool loopback = true;
 
-    if (strcmp(host, "localhost") == 0)
-        return ADDRESS_LOOPBACK;
-    if (inet_pton(AF_INET, host, &four) == 1)
-        return ntohl(four.s_addr) >> 24 == 127 ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
-    if (inet_pton(AF_INET6, host, &six) == 1)
-        return IN6_IS_ADDR_LOOPBACK(&six) ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
-    return ADDRESS_NONE;
+    if (strcmp(host, "localhost") != 0 && !host_is_address(host, &loopback))
+        return ADDRESS_NONE;
+    return loopback ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
 }
 
 /* Cuts "host:port" or "[host]:port" in place; NULL: neither. */
 static char *split_port(char **host, uint16_t *port)
 {
     char *text = *host, *colon = strrchr(text, ':');
-    size_t length = colon != NULL ? strlen(colon + 1) : 0;
-    long number;
+    uint64_t number;
 
-    if (length == 0 || length > 5 || colon[1 + strspn(colon + 1, "0123456789")] != '\0' ||
-        (length > 1 && colon[1] == '0'))
-        return NULL;
-    number = strtol(colon + 1, NULL, 10);
-    if (number > UINT16_MAX)
+    if (colon == NULL || !text_number(span_of(colon + 1), PORT_DIGITS_MAX, &number) ||
+        (colon[1] == '0' && colon[2] != '\0') || number > UINT16_MAX)
         return NULL;
     *port = (uint16_t)number;
     *colon = '\0';

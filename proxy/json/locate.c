@@ -1,45 +1,12 @@
 /* json_scan_locate() and json_scan_unescape(): apart from the scanner, which they do not use. */
 #include "json/chars.h"
+#include "json/pointer.h"
 #include "json/scan.h"
 #include "json/walk.h"
 
 #include <string.h>
 
 #define POINTER_TOKEN_BYTES_MAX 256
-
-/* The next token of a pointer, ~1 and ~0 undone; false if it is too long. */
-static bool next_token(const char **pointer, char token[POINTER_TOKEN_BYTES_MAX])
-{
-    size_t length = 0;
-
-    for (++*pointer; **pointer != '\0' && **pointer != '/'; ++*pointer) {
-        char byte = **pointer;
-
-        if (byte == '~' && ((*pointer)[1] == '0' || (*pointer)[1] == '1'))
-            byte = *++*pointer == '0' ? '~' : '/';
-        if (length == POINTER_TOKEN_BYTES_MAX - 1)
-            return false;
-        token[length++] = byte;
-    }
-    token[length] = '\0';
-    return true;
-}
-
-/* An element's index: digits without a leading zero; false if the token is none. */
-static bool read_index(const char *token, size_t *out)
-{
-    size_t index = 0;
-
-    if (*token == '\0' || (token[0] == '0' && token[1] != '\0') || strlen(token) > 9)
-        return false;
-    for (; *token != '\0'; token++) {
-        if (*token < '0' || *token > '9')
-            return false;
-        index = index * 10 + (size_t)(*token - '0');
-    }
-    *out = index;
-    return true;
-}
 
 /* Finds the member or element that a token names in a value. */
 static bool find(struct span value, const char *token, struct json_walk_entry *out)
@@ -56,7 +23,7 @@ static bool find(struct span value, const char *token, struct json_walk_entry *o
         }
         return false;
     }
-    if (!read_index(token, &index))
+    if (!json_pointer_index(token, &index))
         return false;
     while (json_walk_next(&walk, out)) {
         if (index-- == 0)
@@ -74,7 +41,7 @@ bool json_scan_locate(const char *text, size_t length, const char *pointer, size
     while (where < text + length && *where != '\0' && strchr(" \n\r\t", *where) != NULL)
         where++;
     while (*pointer == '/') {
-        if (!next_token(&pointer, token) || !find(entry.value, token, &entry))
+        if (!json_pointer_next(&pointer, token, sizeof(token)) || !find(entry.value, token, &entry))
             return false;
         /* A key's quote is part of it for those who read. */
         where = entry.key.data != NULL ? entry.key.data - 1 : entry.value.data;

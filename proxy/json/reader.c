@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include "json/pointer.h"
 #include "json/scan.h"
 
 #include <jansson.h>
@@ -160,21 +161,11 @@ struct json_t *json_reader_parse(struct json_reader *reader)
 
 size_t json_reader_enter(struct json_reader *reader, const char *key)
 {
-    size_t place = strlen(reader->pointer), at = place;
+    size_t place = strlen(reader->pointer);
 
     /* A pointer that does not fit stays at the parent, which is still true. */
-    if (at + 2 * strlen(key) + 2 > sizeof(reader->pointer))
-        return place;
-    reader->pointer[at++] = '/';
-    for (; *key != '\0'; key++) {
-        if (*key == '~' || *key == '/') {
-            reader->pointer[at++] = '~';
-            reader->pointer[at++] = *key == '~' ? '0' : '1';
-        } else {
-            reader->pointer[at++] = *key;
-        }
-    }
-    reader->pointer[at] = '\0';
+    if (json_pointer_escape(key, reader->pointer + place, sizeof(reader->pointer) - place) == 0)
+        json_reader_leave(reader, place);
     return place;
 }
 

@@ -50,27 +50,6 @@ void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME
              surface->name);
 }
 
-/* Takes the next pair off a list of cookies, without the blanks around it; false at the end. */
-static bool next_pair(struct span *list, struct span *pair)
-{
-    const char *stop;
-
-    if (list->length == 0)
-        return false;
-    stop = memchr(list->data, ';', list->length);
-    *pair = (struct span){list->data, stop != NULL ? (size_t)(stop - list->data) : list->length};
-    list->length -= pair->length + (stop != NULL);
-    list->data += pair->length + (stop != NULL);
-    while (pair->length > 0 && (pair->data[0] == ' ' || pair->data[0] == '\t')) {
-        pair->data++;
-        pair->length--;
-    }
-    while (pair->length > 0 &&
-           (pair->data[pair->length - 1] == ' ' || pair->data[pair->length - 1] == '\t'))
-        pair->length--;
-    return true;
-}
-
 enum reason login_cookie_find(const struct surface *surface, const struct http_request *request,
                               struct span *value)
 {
@@ -83,7 +62,8 @@ enum reason login_cookie_find(const struct surface *surface, const struct http_r
         return reason;
     login_cookie_name(surface, name);
     length = strlen(name);
-    while (next_pair(&list, &pair)) {
+    while (list.length > 0) {
+        pair = span_trim(span_split(&list, ';'));
         if (pair.length <= length || memcmp(pair.data, name, length) != 0 ||
             pair.data[length] != '=')
             continue;

@@ -1,11 +1,12 @@
 /* Under which names a surface is addressed, and from whose pages: Host, Origin and cookies. */
 #include "policy/admission.h"
 
+#include "wire/host.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #define AUTHORITY_BYTES_MAX 300
-#define LABEL_BYTES_MAX     63
 #define OWN_DOMAIN          ".localhost"
 #define UPPER_CASE          "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -104,17 +105,15 @@ enum reason admission_origin(const struct surface *surface,
 
 bool admission_own_host(const struct surface *surface, char out[ADMISSION_OWN_HOST_SIZE])
 {
-    static const char label[] = UPPER_CASE "abcdefghijklmnopqrstuvwxyz0123456789-";
-    const char *name = surface->name;
-    size_t length = name != NULL ? strlen(name) : 0;
+    const char *name = surface->name != NULL ? surface->name : "";
+    size_t length = strlen(name);
 
-    if (length == 0 || length > LABEL_BYTES_MAX || strspn(name, label) != length ||
-        name[0] == '-' || name[length - 1] == '-')
+    if (length > HOST_LABEL_BYTES_MAX)
         return false;
     for (size_t i = 0; i < length; i++)
         out[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] - 'A' + 'a' : name[i]);
     memcpy(out + length, OWN_DOMAIN, sizeof(OWN_DOMAIN));
-    return true;
+    return host_is_label(out, length);
 }
 
 /* Whether the page that asks was loaded from the host that it asks. */

@@ -2,6 +2,7 @@
 
 #include "json/canonical.h"
 #include "json/parse.h"
+#include "json/pointer.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -10,7 +11,6 @@
 #include <strings.h>
 
 #define POINTER_BYTES_MAX 4096
-#define INDEX_DIGITS_MAX  6
 #define INDEX_TEXT_SIZE   24
 
 struct params {
@@ -55,44 +55,6 @@ enum error params_digest(const struct params *params, char out[SHA256_HEX_SIZE])
     return canonical_digest(params->root, out);
 }
 
-/* RFC 6901 section 4: digits without a leading zero. */
-static bool parse_index(const char *token, size_t *out)
-{
-    size_t length = strlen(token);
-
-    if (length == 0 || length > INDEX_DIGITS_MAX || (token[0] == '0' && length > 1) ||
-        strspn(token, "0123456789") != length)
-        return false;
-    *out = strtoul(token, NULL, 10);
-    return true;
-}
-
-/* Takes one reference token off the pointer, unescaped; false if it is malformed. */
-static bool next_token(const char **pointer, char *token, size_t capacity)
-{
-    const char *at = *pointer;
-    size_t length = 0;
-
-    if (*at++ != '/')
-        return false;
-    for (; *at != '\0' && *at != '/'; at++) {
-        char byte = *at;
-
-        if (byte == '~') {
-            at++;
-            if (*at != '0' && *at != '1')
-                return false;
-            byte = *at == '0' ? '~' : '/';
-        }
-        if (length + 1 >= capacity)
-            return false;
-        token[length++] = byte;
-    }
-    token[length] = '\0';
-    *pointer = at;
-    return true;
-}
-
 /* The value a pointer leads to, borrowed; NULL if there is none. */
 static json_t *find(json_t *value, const char *pointer)
 {
@@ -100,11 +62,11 @@ static json_t *find(json_t *value, const char *pointer)
     size_t index;
 
     while (value != NULL && pointer != NULL && *pointer != '\0') {
-        if (!next_token(&pointer, token, sizeof(token)))
+        if (!json_pointer_next(&pointer, token, sizeof(token)))
             return NULL;
         if (json_is_object(value))
             value = json_object_get(value, token);
-        else if (json_is_array(value) && parse_index(token, &index))
+        else if (json_is_array(value) && json_pointer_index(token, &index))
             value = json_array_get(value, index);
         else
             return NULL;
@@ -294,15 +256,11 @@ static bool names_command(json_t *object)
 
 static void append_token(struct buffer *path, const char *key)
 {
-    buffer_append_text(path, "/");
-    for (; *key != '\0'; key++) {
-        if (*key == '~')
-            buffer_append_text(path, "~0");
-        else if (*key == '/')
-            buffer_append_text(path, "~1");
-        else
-            buffer_append(path, key, 1);
-    }
+    size_t room = 2 * strlen(key) + 2;
+    char *at = buffer_reserve(path, room);
+
+    if (at != NULL)
+        buffer_commit(path, json_pointer_escape(key, at, room));
 }
 
 static enum error walk_value(struct walk *walk, json_t *value);

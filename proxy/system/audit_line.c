@@ -1,21 +1,13 @@
 #include "system/audit_line.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define SEQUENCE_DIGITS_MAX 18
 
 static bool read_sequence(const struct json_member *member, uint64_t *out)
 {
-    char digits[SEQUENCE_DIGITS_MAX + 1];
-
-    if (member == NULL || member->type != JSON_TYPE_INTEGER || member->value.data[0] == '-' ||
-        member->value.length > SEQUENCE_DIGITS_MAX)
-        return false;
-    memcpy(digits, member->value.data, member->value.length);
-    digits[member->value.length] = '\0';
-    *out = strtoull(digits, NULL, 10);
-    return *out > 0;
+    return member != NULL && member->type == JSON_TYPE_INTEGER &&
+           text_number(member->value, SEQUENCE_DIGITS_MAX, out) && *out > 0;
 }
 
 static bool read_digest(const struct json_member *member, char out[SHA256_HEX_SIZE])

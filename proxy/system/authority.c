@@ -1,8 +1,8 @@
 #include "system/authority.h"
 
 #include "base/secret.h"
+#include "wire/host.h"
 
-#include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -16,7 +16,6 @@
 #define BACKDATE_S    300 /* for clocks that are a little behind */
 #define DAY_S         86400
 #define SERIAL_BYTES  16
-#define LABEL_MAX     63
 #define EXTENSION_MAX 65536
 
 void authority_pair_init(struct authority_pair *pair)
@@ -33,20 +32,6 @@ void authority_pair_clear(struct authority_pair *pair)
 
 /* ---- Names ---- */
 
-/* One label of a host name in lower case (RFC 1123 section 2.1). */
-static bool is_label(const char *label, size_t length)
-{
-    if (length == 0 || length > LABEL_MAX || label[0] == '-' || label[length - 1] == '-')
-        return false;
-    for (size_t i = 0; i < length; i++) {
-        char c = label[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-            return false;
-    }
-    return true;
-}
-
 static bool is_localhost(const char *name)
 {
     static const char suffix[] = "localhost";
@@ -56,7 +41,7 @@ static bool is_localhost(const char *name)
     for (;;) {
         size_t length = strcspn(name, ".");
 
-        if (!is_label(name, length))
+        if (!host_is_label(name, length))
             return false;
         if (name[length] == '\0')
             return strcmp(name, suffix) == 0;
@@ -64,28 +49,11 @@ static bool is_localhost(const char *name)
     }
 }
 
-/* Whether the name is an address; then *loopback says whether it is one of this machine alone. */
-static bool is_address(const char *name, bool *loopback)
-{
-    struct in_addr four;
-    struct in6_addr six;
-
-    if (inet_pton(AF_INET, name, &four) == 1) {
-        *loopback = ntohl(four.s_addr) >> 24 == 127;
-        return true;
-    }
-    if (inet_pton(AF_INET6, name, &six) == 1) {
-        *loopback = IN6_IS_ADDR_LOOPBACK(&six);
-        return true;
-    }
-    return false;
-}
-
 bool authority_permits(const char *name)
 {
     bool loopback;
 
-    return is_address(name, &loopback) ? loopback : is_localhost(name);
+    return host_is_address(name, &loopback) ? loopback : is_localhost(name);
 }
 
 /* "DNS:localhost,IP:127.0.0.1". The names hold no character that could end an element. */
@@ -99,7 +67,7 @@ static enum error append_names(const struct text_list *names, struct buffer *out
         if (!authority_permits(names->items[i]))
             return ERROR_INVALID;
         buffer_append_format(out, "%s%s:%s", i > 0 ? "," : "",
-                             is_address(names->items[i], &loopback) ? "IP" : "DNS",
+                             host_is_address(names->items[i], &loopback) ? "IP" : "DNS",
                              names->items[i]);
     }
     return buffer_failed(out) ? ERROR_MEMORY : OK;

@@ -1,7 +1,6 @@
 #include "vet/mcp_http.h"
 
 #include "vet/refusal.h"
-#include "wire/http_fields.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -136,7 +135,7 @@ static bool says_member(const char *header, const struct json_member *member)
             return false;
         plain = (struct span){text, length};
     }
-    return says(http_trim(span_of(header)), plain);
+    return says(span_trim(span_of(header)), plain);
 }
 
 static bool version_agrees(const char *header, const struct json_member *version)
@@ -169,7 +168,7 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
         return REASON_MESSAGE_KEY;
     if (!version_agrees(headers->protocol_version, member_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
         return REASON_HEADER_MISMATCH;
-    if (headers->method != NULL ? !span_same(http_trim(span_of(headers->method)), message->verb)
+    if (headers->method != NULL ? !span_same(span_trim(span_of(headers->method)), message->verb)
                                 : required)
         return REASON_HEADER_MISMATCH;
     if (name_key != NULL &&

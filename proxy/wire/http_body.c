@@ -19,21 +19,6 @@ enum stage {
     STAGE_FAULT, /* once malformed, always */
 };
 
-static bool parse_length(struct span text, uint64_t *out)
-{
-    uint64_t length = 0;
-
-    if (text.length == 0 || text.length > LENGTH_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return false;
-        length = length * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    *out = length;
-    return true;
-}
-
 static void expect_length(struct http_body *body, uint64_t length)
 {
     body->kind = HTTP_BODY_LENGTH;
@@ -67,7 +52,7 @@ enum reason http_body_of_request(const struct http_request *request, bool chunke
         out->done = true;
         return REASON_ALLOWED;
     }
-    if (!parse_length(length, &bytes))
+    if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
         return REASON_LENGTH_REQUIRED;
     expect_length(out, bytes);
     return REASON_ALLOWED;
@@ -98,7 +83,7 @@ static enum reason read_framing(const struct http_response *response, struct htt
         out->kind = HTTP_BODY_UNTIL_CLOSE;
         return REASON_ALLOWED;
     }
-    if (!parse_length(length, &bytes))
+    if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
         return REASON_UPSTREAM_PROTOCOL;
     expect_length(out, bytes);
     return REASON_ALLOWED;

@@ -153,13 +153,7 @@ bool http_denial_wants_page(const struct http_request *request)
     if (mode.data != NULL)
         return span_equals(mode, "navigate");
     while (http_list_next(&accept, &element)) {
-        const char *stop = memchr(element.data, ';', element.length);
-
-        if (stop != NULL)
-            element.length = (size_t)(stop - element.data);
-        while (element.length > 0 && element.data[element.length - 1] == ' ')
-            element.length--;
-        if (span_equals_nocase(element, "text/html"))
+        if (http_media_type_is(element, "text/html"))
             return true;
     }
     return false;

@@ -43,18 +43,6 @@ enum http_progress http_line_find(const char *bytes, size_t length, size_t start
     return HTTP_MORE;
 }
 
-struct span http_trim(struct span span)
-{
-    while (span.length > 0 && (span.data[0] == ' ' || span.data[0] == '\t')) {
-        span.data++;
-        span.length--;
-    }
-    while (span.length > 0 &&
-           (span.data[span.length - 1] == ' ' || span.data[span.length - 1] == '\t'))
-        span.length--;
-    return span;
-}
-
 enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at,
                                      struct http_field *fields, size_t *count, size_t *end,
                                      enum reason *reason)
@@ -82,7 +70,7 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
         if (!http_is_token(name))
             return fault(reason, REASON_MALFORMED);
         fields[*count].name = name;
-        fields[*count].value = http_trim((struct span){colon + 1, line.length - name.length - 1});
+        fields[*count].value = span_trim((struct span){colon + 1, line.length - name.length - 1});
         at = stop + 2;
     }
 }
@@ -104,13 +92,7 @@ enum reason http_fields_single(const struct http_field *fields, size_t count, co
 bool http_list_next(struct span *list, struct span *element)
 {
     while (list->length > 0) {
-        const char *comma = memchr(list->data, ',', list->length);
-        size_t length = comma != NULL ? (size_t)(comma - list->data) : list->length;
-        size_t taken = comma != NULL ? length + 1 : length;
-
-        *element = http_trim((struct span){list->data, length});
-        list->data += taken;
-        list->length -= taken;
+        *element = span_trim(span_split(list, ','));
         if (element->length > 0)
             return true;
     }
@@ -133,28 +115,15 @@ bool http_fields_have_token(const struct http_field *fields, size_t count, const
     return false;
 }
 
-/* Takes what stands before the first semicolon off the value. */
-static struct span next_part(struct span *value)
-{
-    const char *semicolon = value->length > 0 ? memchr(value->data, ';', value->length) : NULL;
-    struct span whole = *value, part = whole;
-
-    *value = (struct span){NULL, 0};
-    if (semicolon != NULL) {
-        part.length = (size_t)(semicolon - part.data);
-        *value = (struct span){semicolon + 1, whole.length - part.length - 1};
-    }
-    return http_trim(part);
-}
-
 bool http_media_type_is(struct span content_type, const char *type)
 {
-    return span_equals_nocase(next_part(&content_type), type);
+    return span_equals_nocase(span_trim(span_split(&content_type, ';')), type);
 }
 
 bool http_media_type_is_json(struct span content_type)
 {
-    struct span type = next_part(&content_type), parameter = http_trim(content_type);
+    struct span type = span_trim(span_split(&content_type, ';'));
+    struct span parameter = span_trim(content_type);
 
     return span_equals_nocase(type, "application/json") &&
            (content_type.data == NULL || span_equals_nocase(parameter, "charset=utf-8") ||

@@ -51,9 +51,6 @@ bool http_fields_have_token(const struct http_field *fields, size_t count, const
 /* Takes the next element off a comma-separated list (RFC 9110 section 5.6.1); false at the end. */
 bool http_list_next(struct span *list, struct span *element);
 
-/* Without spaces and tabs around it. */
-struct span http_trim(struct span span);
-
 /* Whether every byte is a tchar (RFC 9110 section 5.6.2) and there is at least one. */
 bool http_is_token(struct span span);
 

@@ -97,21 +97,6 @@ static void write_framing(const struct http_body *body, bool answer, struct buff
         buffer_append_format(out, "Content-Length: %" PRIu64 "\r\n", body->length);
 }
 
-/* Takes what is before the next ';' off the list, without white space around it. */
-static struct span take_pair(struct span *list)
-{
-    const char *semicolon = memchr(list->data, ';', list->length);
-    struct span pair = *list;
-
-    if (semicolon != NULL) {
-        pair.length = (size_t)(semicolon - list->data);
-        *list = (struct span){semicolon + 1, list->length - pair.length - 1};
-    } else {
-        *list = (struct span){list->data + list->length, 0};
-    }
-    return http_trim(pair);
-}
-
 /*
  * Whether a browser that is given this pair may send a login cookie. A pair
  * without a name ("=sidelock-a=x") is sent without the first '='.
@@ -146,7 +131,7 @@ static void write_cookie(struct span name, struct span list, struct buffer *out)
     bool any = false;
 
     while (list.length > 0) {
-        struct span pair = take_pair(&list);
+        struct span pair = span_trim(span_split(&list, ';'));
 
         if (!is_pair(pair) || is_login_cookie(pair))
             continue;
@@ -255,7 +240,8 @@ static void write_response_field(const char *host, const struct http_field *fiel
 
     if (span_equals_nocase(name, "location") || span_equals_nocase(name, "content-location"))
         write_location(name, field->value, host, out);
-    else if (!span_equals_nocase(name, "set-cookie") || !is_login_cookie(take_pair(&list)))
+    else if (!span_equals_nocase(name, "set-cookie") ||
+             !is_login_cookie(span_trim(span_split(&list, ';'))))
         write_field(out, name, field->value);
 }
 

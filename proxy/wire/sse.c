@@ -115,21 +115,6 @@ static bool take(struct sse_parser *parser, const char *bytes, size_t length)
            add(parser, parser->in_data ? &parser->data : &parser->line, bytes, length);
 }
 
-static bool read_retry(struct span value, uint64_t *out)
-{
-    uint64_t number = 0;
-
-    if (value.length == 0 || value.length > SSE_RETRY_DIGITS_MAX)
-        return false;
-    for (size_t i = 0; i < value.length; i++) {
-        if (value.data[i] < '0' || value.data[i] > '9')
-            return false;
-        number = number * 10 + (uint64_t)(value.data[i] - '0');
-    }
-    *out = number;
-    return true;
-}
-
 static bool set(struct sse_parser *parser, struct buffer *buffer, struct span value)
 {
     buffer_reset(buffer);
@@ -152,7 +137,7 @@ static bool take_field(struct sse_parser *parser, struct span name, struct span 
         event->has_id = true;
         return set(parser, &parser->id, value);
     }
-    if (span_equals(name, "retry") && read_retry(value, &event->retry_ms))
+    if (span_equals(name, "retry") && text_number(value, SSE_RETRY_DIGITS_MAX, &event->retry_ms))
         event->has_retry = true;
     return true;
 }

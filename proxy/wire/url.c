@@ -68,23 +68,14 @@ void url_encode(struct span text, bool path, struct buffer *out)
 
 bool url_query_next(struct span *query, struct span *name, struct span *value)
 {
-    const char *end, *equals;
     struct span pair;
 
     if (query->data == NULL || query->length == 0)
         return false;
-    end = memchr(query->data, '&', query->length);
-    pair = (struct span){query->data, end != NULL ? (size_t)(end - query->data) : query->length};
-    query->data += pair.length + (end != NULL ? 1 : 0);
-    query->length -= pair.length + (end != NULL ? 1 : 0);
-
-    equals = memchr(pair.data, '=', pair.length);
-    *name = pair;
-    *value = (struct span){pair.data + pair.length, 0};
-    if (equals != NULL) {
-        name->length = (size_t)(equals - pair.data);
-        *value = (struct span){equals + 1, pair.length - name->length - 1};
-    }
+    pair = *value = span_split(query, '&');
+    *name = span_split(value, '=');
+    if (value->data == NULL)
+        *value = (struct span){pair.data + pair.length, 0};
     return true;
 }
 
