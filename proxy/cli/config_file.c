@@ -110,7 +110,7 @@ static enum error add_pack(struct config_bundle *bundle, const char *name)
     buffer_init(&text, DIALECT_BYTES_MAX);
     snprintf(why, sizeof(why), "The dialect pack's path is too long.");
     if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < PATH_BYTES_MAX)
-        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why);
+        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why, sizeof(why));
     pack->name = strdup(name);
     if (error != OK)
         pack->why = strdup(why);

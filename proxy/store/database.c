@@ -16,8 +16,6 @@ struct statement {
     struct database *database;
     const char *sql;
     sqlite3_stmt *prepared;
-    int bound;   /* parameters bound so far */
-    bool failed; /* a binding failed */
 };
 
 struct database {
@@ -199,22 +197,53 @@ static struct statement *prepare(struct database *database, const char *sql)
     return statement;
 }
 
-struct statement *database_query(struct database *database, const char *sql)
+/* The statement, ready for values; NULL if there is none. */
+static struct statement *find_statement(struct database *database, const char *sql)
 {
     for (size_t i = 0; i < database->statement_count; i++) {
         struct statement *statement = &database->statements[i];
 
         if (statement->sql != sql)
             continue;
-        if (sqlite3_stmt_busy(statement->prepared)) {
-            log_error("the store was asked to run a statement inside itself");
-            return NULL;
-        }
-        statement->bound = 0;
-        statement->failed = false;
-        return statement;
+        if (!sqlite3_stmt_busy(statement->prepared))
+            return statement;
+        log_error("the store was asked to run a statement inside itself");
+        return NULL;
     }
     return prepare(database, sql);
+}
+
+static bool bind(sqlite3_stmt *prepared, int place, const struct database_value *value)
+{
+    const char *data = value->bytes.data;
+    int length = (int)value->bytes.length;
+
+    if (value->bytes.length > INT_MAX)
+        return false;
+    switch (value->kind) {
+    case DATABASE_TEXT:
+        return sqlite3_bind_text(prepared, place, data, length, SQLITE_STATIC) == SQLITE_OK;
+    case DATABASE_INTEGER:
+        return sqlite3_bind_int64(prepared, place, value->integer) == SQLITE_OK;
+    case DATABASE_BYTES:
+        return sqlite3_bind_blob(prepared, place, data, length, SQLITE_STATIC) == SQLITE_OK;
+    }
+    return false;
+}
+
+struct statement *database_query_with(struct database *database, const char *sql,
+                                      const struct database_value *values, size_t count)
+{
+    struct statement *statement = find_statement(database, sql);
+
+    for (size_t i = 0; statement != NULL && i < count; i++) {
+        if (!bind(statement->prepared, (int)i + 1, &values[i])) {
+            log_error("the store cannot bind: %s", sqlite3_errmsg(database->connection));
+            statement_end(statement);
+            return NULL;
+        }
+    }
+    return statement;
 }
 
 size_t database_changes(const struct database *database)
@@ -222,51 +251,27 @@ size_t database_changes(const struct database *database)
     return (size_t)sqlite3_changes(database->connection);
 }
 
-void statement_bind_text(struct statement *statement, const char *text)
-{
-    if (statement != NULL && sqlite3_bind_text(statement->prepared, ++statement->bound, text, -1,
-                                               SQLITE_STATIC) != SQLITE_OK)
-        statement->failed = true;
-}
-
-void statement_bind_integer(struct statement *statement, int64_t value)
-{
-    if (statement != NULL &&
-        sqlite3_bind_int64(statement->prepared, ++statement->bound, value) != SQLITE_OK)
-        statement->failed = true;
-}
-
-void statement_bind_bytes(struct statement *statement, struct span bytes)
-{
-    if (statement != NULL && (bytes.length > INT_MAX ||
-                              sqlite3_bind_blob(statement->prepared, ++statement->bound, bytes.data,
-                                                (int)bytes.length, SQLITE_STATIC) != SQLITE_OK))
-        statement->failed = true;
-}
-
 enum error statement_next(struct statement *statement)
 {
-    enum error error = ERROR_IO;
     int result;
 
     if (statement == NULL)
         return ERROR_STATE;
-    if (!statement->failed) {
-        result = sqlite3_step(statement->prepared);
-        if (result == SQLITE_ROW)
-            return OK;
-        if (result == SQLITE_DONE)
-            error = ERROR_NOT_FOUND;
-        else if (result == SQLITE_CONSTRAINT_PRIMARYKEY || result == SQLITE_CONSTRAINT_UNIQUE)
-            error = ERROR_EXISTS;
-        else
-            log_error("the store failed: %s", sqlite3_errmsg(statement->database->connection));
-    }
+    result = sqlite3_step(statement->prepared);
+    if (result == SQLITE_ROW)
+        return OK;
+    if (result != SQLITE_DONE && result != SQLITE_CONSTRAINT_PRIMARYKEY &&
+        result != SQLITE_CONSTRAINT_UNIQUE)
+        log_error("the store failed: %s", sqlite3_errmsg(statement->database->connection));
     statement_end(statement);
-    return error;
+    if (result == SQLITE_DONE)
+        return ERROR_NOT_FOUND;
+    return result == SQLITE_CONSTRAINT_PRIMARYKEY || result == SQLITE_CONSTRAINT_UNIQUE
+               ? ERROR_EXISTS
+               : ERROR_IO;
 }
 
-enum error statement_run(struct statement *statement)
+enum error database_run_query(struct statement *statement)
 {
     enum error error = statement_next(statement);
 

@@ -3,8 +3,8 @@
  * Statements are prepared once and kept; each is known by the address of its
  * SQL, so SQL must be a constant.
  *
- * A use of a statement: database_query, bind every parameter in order, then
- * either statement_run (no rows) or statement_next until it is not OK.
+ * A use of a statement: database_run() for one without rows, else
+ * database_query() and statement_next() until it is not OK.
  */
 #ifndef SIDELOCK_STORE_DATABASE_H
 #define SIDELOCK_STORE_DATABASE_H
@@ -28,18 +28,43 @@ enum error database_open(const char *path, struct database **out, char *why,
                          size_t why_size) MUST_CHECK;
 void database_close(struct database *database);
 
-/* NULL if it cannot be prepared or is in use; statement functions take that NULL and fail. */
-struct statement *database_query(struct database *database, const char *sql);
-/* Rows changed by the latest statement_run. */
+/* What takes the place of a statement's next parameter. */
+struct database_value {
+    enum { DATABASE_TEXT = 1, DATABASE_INTEGER, DATABASE_BYTES } kind;
+    struct span bytes; /* text, too; data NULL: SQL NULL. Valid until the statement is done */
+    int64_t integer;
+};
+/* NULL: SQL NULL. */
+static inline struct database_value database_text(const char *text)
+{
+    return (struct database_value){.kind = DATABASE_TEXT, .bytes = span_of(text)};
+}
+static inline struct database_value database_integer(int64_t integer)
+{
+    return (struct database_value){.kind = DATABASE_INTEGER, .integer = integer};
+}
+static inline struct database_value database_bytes(struct span bytes)
+{
+    return (struct database_value){.kind = DATABASE_BYTES, .bytes = bytes};
+}
+
+/*
+ * Binds a value to each of the statement's parameters, in order. NULL if it cannot
+ * be prepared or bound or is in use; statement functions take that NULL and fail.
+ */
+struct statement *database_query_with(struct database *database, const char *sql,
+                                      const struct database_value *values, size_t count);
+#define database_query(database, sql, ...)                                                         \
+    database_query_with(database, sql, (const struct database_value[]){__VA_ARGS__},               \
+                        sizeof((const struct database_value[]){__VA_ARGS__}) /                     \
+                            sizeof(struct database_value))
+/* Runs a statement that returns no rows. ERROR_EXISTS: a uniqueness constraint. */
+enum error database_run_query(struct statement *statement) MUST_CHECK;
+#define database_run(database, sql, ...)                                                           \
+    database_run_query(database_query(database, sql, __VA_ARGS__))
+/* Rows changed by the latest database_run. */
 size_t database_changes(const struct database *database);
 
-/* Bind the next parameter. Bytes must stay valid until the statement is done. */
-void statement_bind_text(struct statement *statement, const char *text); /* NULL: SQL NULL */
-void statement_bind_integer(struct statement *statement, int64_t value);
-void statement_bind_bytes(struct statement *statement, struct span bytes);
-
-/* Runs a statement that returns no rows. ERROR_EXISTS: a uniqueness constraint. */
-enum error statement_run(struct statement *statement) MUST_CHECK;
 /* OK: on a row. ERROR_NOT_FOUND: no more rows; on that and on failure the statement is done. */
 enum error statement_next(struct statement *statement) MUST_CHECK;
 /* Ends a statement before its last row. */

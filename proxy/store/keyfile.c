@@ -1,5 +1,7 @@
 #include "store/keyfile.h"
 
+#include "system/trusted_file.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -9,39 +11,12 @@
 
 #define NAME     "key"
 #define NEW_NAME "key.new"
-#define OTHERS   (S_IRWXG | S_IRWXO)
-
-/* Who may read it, before a byte of it is read. */
-static enum error check_file(int fd, const char *path, char *why, size_t why_size)
-{
-    struct stat facts;
-
-    if (fstat(fd, &facts) != 0) {
-        snprintf(why, why_size, "cannot examine the key file %s: %s", path, strerror(errno));
-        return ERROR_IO;
-    }
-    if (!S_ISREG(facts.st_mode)) {
-        snprintf(why, why_size, "the key file %s is not a regular file", path);
-        return ERROR_INVALID;
-    }
-    if (facts.st_uid != geteuid()) {
-        snprintf(why, why_size,
-                 "the key file %s belongs to uid %u; it must belong to the user who runs Sidelock",
-                 path, (unsigned)facts.st_uid);
-        return ERROR_DENIED;
-    }
-    if ((facts.st_mode & OTHERS) != 0) {
-        snprintf(why, why_size, "the key file %s is open to others; run chmod 600 on it", path);
-        return ERROR_DENIED;
-    }
-    return OK;
-}
 
 static enum error read_key(int fd, const char *path, struct secret_key **out, char *why,
                            size_t why_size)
 {
     unsigned char bytes[SECRET_KEY_BYTES + 1];
-    enum error error = check_file(fd, path, why, why_size);
+    enum error error = trusted_file_check(fd, path, TRUSTED_FILE_SECRET, why, why_size);
     ssize_t length;
 
     if (error != OK)

@@ -25,30 +25,18 @@ static void build_context(struct buffer *out, const struct store_params *params)
     buffer_append(out, params->digest, strlen(params->digest) + 1);
 }
 
-static enum error seal_record(const struct store *store, const struct store_params *params,
-                              struct span json, struct buffer *sealed)
+/* Seals or opens the value of a record: seal_close() or seal_open(). */
+static enum error run_seal(const struct store *store, const struct store_params *params,
+                           enum error (*seal)(const struct secret_key *key, struct span context,
+                                              struct span in, struct buffer *out),
+                           struct span in, struct buffer *out)
 {
     struct buffer context;
     enum error error = ERROR_MEMORY;
 
     build_context(&context, params);
     if (!buffer_failed(&context))
-        error =
-            seal_close(store->seal_key, (struct span){context.data, context.length}, json, sealed);
-    buffer_clear(&context);
-    return error;
-}
-
-static enum error unseal_record(const struct store *store, const struct store_params *params,
-                                struct span sealed, struct buffer *json)
-{
-    struct buffer context;
-    enum error error = ERROR_MEMORY;
-
-    build_context(&context, params);
-    if (!buffer_failed(&context))
-        error =
-            seal_open(store->seal_key, (struct span){context.data, context.length}, sealed, json);
+        error = seal(store->seal_key, (struct span){context.data, context.length}, in, out);
     buffer_clear(&context);
     return error;
 }
@@ -73,15 +61,10 @@ static enum error insert_row(struct store *store, struct store_params *row, stru
         "INSERT INTO params (name, surface, digest, sealed, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET surface = excluded.surface,"
         " digest = excluded.digest, sealed = excluded.sealed, updated_at = excluded.updated_at";
-    struct statement *statement = database_query(store->database, sql);
 
-    statement_bind_text(statement, row->name);
-    statement_bind_text(statement, row->surface);
-    statement_bind_text(statement, row->digest);
-    statement_bind_bytes(statement, sealed);
-    statement_bind_integer(statement, row->created_at);
-    statement_bind_integer(statement, row->updated_at);
-    return statement_run(statement);
+    return database_run(store->database, sql, database_text(row->name), database_text(row->surface),
+                        database_text(row->digest), database_bytes(sealed),
+                        database_integer(row->created_at), database_integer(row->updated_at));
 }
 
 static enum error digest_of(const char *json, size_t length, char out[SHA256_HEX_SIZE])
@@ -112,7 +95,7 @@ enum error store_params_put(struct store *store, const char *name, const char *s
     if (error != OK)
         return error;
     buffer_init(&sealed, SEALED_BYTES_MAX);
-    error = seal_record(store, &row, (struct span){json, length}, &sealed);
+    error = run_seal(store, &row, seal_close, (struct span){json, length}, &sealed);
     if (error == OK)
         error = insert_row(store, &row, (struct span){sealed.data, sealed.length});
     buffer_clear(&sealed);
@@ -123,17 +106,15 @@ enum error store_params_get(struct store *store, const char *name, struct store_
                             struct buffer *json)
 {
     static const char sql[] = "SELECT " COLUMNS ", sealed FROM params WHERE name = ?";
-    struct statement *statement = database_query(store->database, sql);
+    struct statement *statement = database_query(store->database, sql, database_text(name));
     struct store_params row;
-    enum error error;
+    enum error error = statement_next(statement);
 
-    statement_bind_text(statement, name);
-    error = statement_next(statement);
     if (error != OK)
         return error;
     error = read_row(statement, &row);
     if (error == OK && json != NULL)
-        error = unseal_record(store, &row, statement_bytes(statement, 5), json);
+        error = run_seal(store, &row, seal_open, statement_bytes(statement, 5), json);
     statement_end(statement);
     if (error == OK)
         *out = row;
@@ -143,11 +124,8 @@ enum error store_params_get(struct store *store, const char *name, struct store_
 enum error store_params_remove(struct store *store, const char *name)
 {
     static const char sql[] = "DELETE FROM params WHERE name = ?";
-    struct statement *statement = database_query(store->database, sql);
-    enum error error;
+    enum error error = database_run(store->database, sql, database_text(name));
 
-    statement_bind_text(statement, name);
-    error = statement_run(statement);
     if (error == OK && database_changes(store->database) == 0)
         error = ERROR_NOT_FOUND;
     return error;
@@ -158,7 +136,7 @@ enum error store_params_each(struct store *store,
                              void *context)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM params ORDER BY name";
-    struct statement *statement = database_query(store->database, sql);
+    struct statement *statement = database_query_with(store->database, sql, NULL, 0);
     struct store_params row;
     enum error error;
 

@@ -75,23 +75,26 @@ static enum error dump_lists(const struct session *session, struct lists *out)
     return error;
 }
 
+/* Parses a list; NULL is none, and then *set is false. The caller drops *out. */
+static enum error load_list(const char *json, size_t most, bool *set, json_t **out)
+{
+    *set = json != NULL;
+    *out = json != NULL ? json_loads(json, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    return !*set || (json_is_array(*out) && json_array_size(*out) <= most) ? OK : ERROR_INVALID;
+}
+
 static enum error load_texts(const char *json, bool *set, struct text_list *out)
 {
-    enum error error = OK;
-    json_t *array;
+    json_t *array, *item;
+    enum error error = load_list(json, SESSION_LIST_MAX, set, &array);
+    size_t i;
 
-    *set = json != NULL;
-    if (json == NULL)
-        return OK;
-    array = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_array(array) || json_array_size(array) > SESSION_LIST_MAX)
-        error = ERROR_INVALID;
-    for (size_t i = 0; error == OK && i < json_array_size(array); i++) {
-        const json_t *item = json_array_get(array, i);
-
-        error = json_is_string(item)
-                    ? text_list_add(out, json_string_value(item), json_string_length(item))
-                    : ERROR_INVALID;
+    json_array_foreach(array, i, item)
+    {
+        if (error == OK)
+            error = json_is_string(item)
+                        ? text_list_add(out, json_string_value(item), json_string_length(item))
+                        : ERROR_INVALID;
     }
     json_decref(array);
     return error;
@@ -99,19 +102,15 @@ static enum error load_texts(const char *json, bool *set, struct text_list *out)
 
 static enum error load_callers(const char *json, struct session *out)
 {
-    enum error error = OK;
-    json_t *array;
+    json_t *array, *item;
+    enum error error = load_list(json, SESSION_CALLERS_MAX, &out->callers_set, &array);
+    size_t i;
 
-    out->callers_set = json != NULL;
-    if (json == NULL)
-        return OK;
-    array = json_loads(json, JSON_REJECT_DUPLICATES, NULL);
-    if (!json_is_array(array) || json_array_size(array) > SESSION_CALLERS_MAX)
-        error = ERROR_INVALID;
-    for (size_t i = 0; error == OK && i < json_array_size(array); i++) {
-        json_int_t uid = json_integer_value(json_array_get(array, i));
+    json_array_foreach(array, i, item)
+    {
+        json_int_t uid = json_integer_value(item);
 
-        if (!json_is_integer(json_array_get(array, i)) || uid < 0 || uid > UINT32_MAX)
+        if (error != OK || !json_is_integer(item) || uid < 0 || uid > UINT32_MAX)
             error = ERROR_INVALID;
         else
             out->callers[out->caller_count++] = (uint32_t)uid;
@@ -175,23 +174,15 @@ static enum error insert_session(struct store *store, const struct session *sess
 {
     static const char sql[] = "INSERT INTO sessions (" COLUMNS ")"
                               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    struct statement *statement = database_query(store->database, sql);
 
-    statement_bind_text(statement, session->id);
-    statement_bind_text(statement, session->token_id);
-    statement_bind_text(statement, session->surface);
-    statement_bind_text(statement, session->params_name);
-    statement_bind_text(statement, session->params_digest);
-    statement_bind_integer(statement, session->created_by);
-    statement_bind_integer(statement, session->created_at);
-    statement_bind_integer(statement, session->expires_at);
-    statement_bind_integer(statement, session->revoked_at);
-    statement_bind_integer(statement, session->used_at);
-    statement_bind_integer(statement, session->once);
-    statement_bind_text(statement, lists->verbs);
-    statement_bind_text(statement, lists->targets);
-    statement_bind_text(statement, lists->callers);
-    return statement_run(statement);
+    return database_run(
+        store->database, sql, database_text(session->id), database_text(session->token_id),
+        database_text(session->surface), database_text(session->params_name),
+        database_text(session->params_digest), database_integer(session->created_by),
+        database_integer(session->created_at), database_integer(session->expires_at),
+        database_integer(session->revoked_at), database_integer(session->used_at),
+        database_integer(session->once), database_text(lists->verbs), database_text(lists->targets),
+        database_text(lists->callers));
 }
 
 enum error store_session_add(struct store *store, const struct session *session)
@@ -210,11 +201,9 @@ enum error store_session_add(struct store *store, const struct session *session)
 enum error store_session_get(struct store *store, const char *id, struct session *out)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM sessions WHERE id = ?";
-    struct statement *statement = database_query(store->database, sql);
-    enum error error;
+    struct statement *statement = database_query(store->database, sql, database_text(id));
+    enum error error = statement_next(statement);
 
-    statement_bind_text(statement, id);
-    error = statement_next(statement);
     if (error != OK)
         return error;
     error = load_session(statement, out);
@@ -222,45 +211,33 @@ enum error store_session_get(struct store *store, const char *id, struct session
     return error;
 }
 
-/* Runs "UPDATE sessions SET something_at = ? WHERE id = ? AND ...": how many rows changed. */
-static enum error stamp(struct store *store, const char *sql, const char *id, int64_t now,
-                        size_t *changed)
+/*
+ * What an update that changed nothing found: ERROR_NOT_FOUND, or OK with whether the
+ * session is single-use.
+ */
+static enum error known(struct store *store, const char *id, bool *once)
 {
-    struct statement *statement;
-    enum error error;
+    static const char sql[] = "SELECT once FROM sessions WHERE id = ?";
+    struct statement *statement = database_query(store->database, sql, database_text(id));
+    enum error error = statement_next(statement);
 
-    if (now <= 0)
-        return ERROR_INVALID;
-    statement = database_query(store->database, sql);
-    statement_bind_integer(statement, now);
-    statement_bind_text(statement, id);
-    error = statement_run(statement);
-    if (error == OK)
-        *changed = database_changes(store->database);
-    return error;
-}
-
-/* OK if there is a session with this id. */
-static enum error known(struct store *store, const char *id)
-{
-    static const char sql[] = "SELECT 1 FROM sessions WHERE id = ?";
-    struct statement *statement = database_query(store->database, sql);
-    enum error error;
-
-    statement_bind_text(statement, id);
-    error = statement_next(statement);
-    if (error == OK)
-        statement_end(statement);
-    return error;
+    if (error != OK)
+        return error;
+    *once = statement_integer(statement, 0) != 0;
+    statement_end(statement);
+    return OK;
 }
 
 enum error store_session_revoke(struct store *store, const char *id, int64_t now)
 {
     static const char sql[] = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0";
-    size_t changed = 0;
-    enum error error = stamp(store, sql, id, now, &changed);
+    enum error error;
+    bool once;
 
-    return error != OK || changed > 0 ? error : known(store, id);
+    if (now <= 0)
+        return ERROR_INVALID;
+    error = database_run(store->database, sql, database_integer(now), database_text(id));
+    return error != OK || database_changes(store->database) > 0 ? error : known(store, id, &once);
 }
 
 enum error store_session_revoke_all(struct store *store, const char *surface, int64_t now,
@@ -268,8 +245,14 @@ enum error store_session_revoke_all(struct store *store, const char *surface, in
 {
     static const char sql[] = "UPDATE sessions SET revoked_at = ?1 WHERE revoked_at = 0"
                               " AND expires_at > ?1 AND (?2 IS NULL OR surface = ?2)";
+    enum error error;
 
-    return stamp(store, sql, surface, now, count);
+    if (now <= 0)
+        return ERROR_INVALID;
+    error = database_run(store->database, sql, database_integer(now), database_text(surface));
+    if (error == OK)
+        *count = database_changes(store->database);
+    return error;
 }
 
 enum error store_session_renew(struct store *store, const char *id, const char *token_id,
@@ -278,20 +261,16 @@ enum error store_session_renew(struct store *store, const char *id, const char *
     static const char sql[] = "UPDATE sessions SET token_id = ?1, expires_at = ?2 WHERE id = ?3"
                               " AND revoked_at = 0 AND expires_at > ?4"
                               " AND (once = 0 OR used_at = 0)";
-    struct statement *statement;
     enum error error;
+    bool once;
 
     if (!token_id_valid(token_id) || now <= 0 || expires_at <= now)
         return ERROR_INVALID;
-    statement = database_query(store->database, sql);
-    statement_bind_text(statement, token_id);
-    statement_bind_integer(statement, expires_at);
-    statement_bind_text(statement, id);
-    statement_bind_integer(statement, now);
-    error = statement_run(statement);
+    error = database_run(store->database, sql, database_text(token_id),
+                         database_integer(expires_at), database_text(id), database_integer(now));
     if (error != OK || database_changes(store->database) > 0)
         return error;
-    error = known(store, id);
+    error = known(store, id, &once);
     return error == OK ? ERROR_STATE : error;
 }
 
@@ -299,21 +278,18 @@ enum error store_session_use(struct store *store, const char *id, int64_t now)
 {
     static const char sql[] =
         "UPDATE sessions SET used_at = ? WHERE id = ? AND once = 1 AND used_at = 0";
-    static const char known[] = "SELECT once FROM sessions WHERE id = ?";
-    struct statement *statement;
-    size_t changed = 0;
-    enum error error = stamp(store, sql, id, now, &changed);
+    enum error error;
+    bool once;
 
-    if (error != OK || changed > 0)
+    if (now <= 0)
+        return ERROR_INVALID;
+    error = database_run(store->database, sql, database_integer(now), database_text(id));
+    if (error != OK || database_changes(store->database) > 0)
         return error;
-    statement = database_query(store->database, known);
-    statement_bind_text(statement, id);
-    error = statement_next(statement);
+    error = known(store, id, &once);
     if (error != OK)
         return error;
-    error = statement_integer(statement, 0) != 0 ? ERROR_EXISTS : ERROR_STATE;
-    statement_end(statement);
-    return error;
+    return once ? ERROR_EXISTS : ERROR_STATE;
 }
 
 enum error store_session_each(struct store *store,
@@ -321,7 +297,7 @@ enum error store_session_each(struct store *store,
                               void *context)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM sessions ORDER BY created_at, id";
-    struct statement *statement = database_query(store->database, sql);
+    struct statement *statement = database_query_with(store->database, sql, NULL, 0);
     struct session session;
     enum error error;
 
@@ -341,8 +317,6 @@ enum error store_session_expire(struct store *store, int64_t now)
 {
     static const char sql[] = "DELETE FROM sessions WHERE expires_at < ?1"
                               " OR (revoked_at <> 0 AND revoked_at < ?1)";
-    struct statement *statement = database_query(store->database, sql);
 
-    statement_bind_integer(statement, now - ENDED_KEPT_S);
-    return statement_run(statement);
+    return database_run(store->database, sql, database_integer(now - ENDED_KEPT_S));
 }

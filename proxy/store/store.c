@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,37 +43,42 @@ bool store_copy_text(char *out, size_t size, const char *text)
     return true;
 }
 
+static enum error fail(const struct opening *opening, enum error error, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static enum error fail(const struct opening *opening, enum error error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(opening->why, opening->why_size, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
 static enum error open_directory(struct opening *opening)
 {
     const char *directory = opening->directory;
     struct stat facts;
     int fd;
 
-    if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST) {
-        snprintf(opening->why, opening->why_size,
-                 "cannot make the state directory %s: %s; make it, or name another in state_dir",
-                 directory, strerror(errno));
-        return ERROR_IO;
-    }
+    if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST)
+        return fail(opening, ERROR_IO,
+                    "cannot make the state directory %s: %s; make it, or name another in state_dir",
+                    directory, strerror(errno));
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     opening->store->directory_fd = fd;
-    if (fd < 0 || fstat(fd, &facts) != 0) {
-        snprintf(opening->why, opening->why_size, "cannot open the state directory %s: %s",
-                 directory, strerror(errno));
-        return errno == EACCES ? ERROR_DENIED : ERROR_IO;
-    }
-    if (facts.st_uid != geteuid() && facts.st_uid != 0) {
-        snprintf(opening->why, opening->why_size,
-                 "the state directory %s belongs to uid %u; it must belong to the user who runs "
-                 "Sidelock",
-                 directory, (unsigned)facts.st_uid);
-        return ERROR_DENIED;
-    }
-    if ((facts.st_mode & OTHERS) != 0) {
-        snprintf(opening->why, opening->why_size,
-                 "the state directory %s is open to others; run chmod 700 on it", directory);
-        return ERROR_DENIED;
-    }
+    if (fd < 0 || fstat(fd, &facts) != 0)
+        return fail(opening, errno == EACCES ? ERROR_DENIED : ERROR_IO,
+                    "cannot open the state directory %s: %s", directory, strerror(errno));
+    if (facts.st_uid != geteuid() && facts.st_uid != 0)
+        return fail(opening, ERROR_DENIED,
+                    "the state directory %s belongs to uid %u; it must belong to the user who runs "
+                    "Sidelock",
+                    directory, (unsigned)facts.st_uid);
+    if ((facts.st_mode & OTHERS) != 0)
+        return fail(opening, ERROR_DENIED,
+                    "the state directory %s is open to others; run chmod 700 on it", directory);
     return OK;
 }
 
@@ -84,16 +90,13 @@ static enum error take_lock(struct opening *opening)
     opening->store->lock_fd = fd;
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         return OK;
-    if (errno == EWOULDBLOCK) {
-        snprintf(opening->why, opening->why_size,
-                 "another Sidelock is using the state directory %s; stop it, or name another "
-                 "directory in state_dir",
-                 opening->directory);
-        return ERROR_EXISTS;
-    }
-    snprintf(opening->why, opening->why_size, "cannot lock the state directory %s: %s",
-             opening->directory, strerror(errno));
-    return ERROR_IO;
+    if (errno == EWOULDBLOCK)
+        return fail(opening, ERROR_EXISTS,
+                    "another Sidelock is using the state directory %s; stop it, or name another "
+                    "directory in state_dir",
+                    opening->directory);
+    return fail(opening, ERROR_IO, "cannot lock the state directory %s: %s", opening->directory,
+                strerror(errno));
 }
 
 static enum error open_key(struct opening *opening, struct secret_key **out)
@@ -107,13 +110,11 @@ static enum error open_key(struct opening *opening, struct secret_key **out)
     if (error != ERROR_NOT_FOUND)
         return error;
     /* A new key beside an old database would orphan every record in it. */
-    if (faccessat(directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-        snprintf(opening->why, opening->why_size,
-                 "the key file %s is gone but its database is not: restore the key, or move "
-                 "%s/" DATABASE_NAME " away to start afresh",
-                 path, opening->directory);
-        return ERROR_INVALID;
-    }
+    if (faccessat(directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return fail(opening, ERROR_INVALID,
+                    "the key file %s is gone but its database is not: restore the key, or move "
+                    "%s/" DATABASE_NAME " away to start afresh",
+                    path, opening->directory);
     error = keyfile_make(directory_fd, path, opening->why, opening->why_size);
     if (error != OK)
         return error;
@@ -127,18 +128,14 @@ static enum error open_database(struct opening *opening)
     enum error error;
 
     if ((size_t)snprintf(path, sizeof(path), "%s/" DATABASE_NAME, opening->directory) >=
-        sizeof(path)) {
-        snprintf(opening->why, opening->why_size, "the name of the state directory is too long");
-        return ERROR_LIMIT;
-    }
+        sizeof(path))
+        return fail(opening, ERROR_LIMIT, "the name of the state directory is too long");
     error = database_open(path, &store->database, opening->why, opening->why_size);
     if (error != OK)
         return error;
-    if (fsync(store->directory_fd) != 0) {
-        snprintf(opening->why, opening->why_size, "cannot write the state directory %s to disk: %s",
-                 opening->directory, strerror(errno));
-        return ERROR_IO;
-    }
+    if (fsync(store->directory_fd) != 0)
+        return fail(opening, ERROR_IO, "cannot write the state directory %s to disk: %s",
+                    opening->directory, strerror(errno));
     return OK;
 }
 
@@ -148,14 +145,12 @@ static enum error compare_fingerprint(struct database *database, const char *fin
     static const char add[] = "INSERT INTO meta (name, value) VALUES ('key', ?)"
                               " ON CONFLICT (name) DO NOTHING";
     static const char get[] = "SELECT value FROM meta WHERE name = 'key'";
-    struct statement *statement = database_query(database, add);
-    enum error error;
+    struct statement *statement;
+    enum error error = database_run(database, add, database_text(fingerprint));
 
-    statement_bind_text(statement, fingerprint);
-    error = statement_run(statement);
     if (error != OK)
         return error;
-    statement = database_query(database, get);
+    statement = database_query_with(database, get, NULL, 0);
     error = statement_next(statement);
     if (error != OK)
         return error;
@@ -177,14 +172,14 @@ static enum error check_fingerprint(struct opening *opening, const struct secret
         error = compare_fingerprint(opening->store->database, fingerprint);
     }
     if (error == ERROR_CRYPTO)
-        snprintf(opening->why, opening->why_size,
-                 "the key file and the database in %s do not belong together: restore the key "
-                 "that was there before",
-                 opening->directory);
-    else if (error != OK)
-        snprintf(opening->why, opening->why_size, "cannot use the database in %s: %s",
-                 opening->directory, error_text(error));
-    return error;
+        return fail(opening, error,
+                    "the key file and the database in %s do not belong together: restore the key "
+                    "that was there before",
+                    opening->directory);
+    if (error != OK)
+        return fail(opening, error, "cannot use the database in %s: %s", opening->directory,
+                    error_text(error));
+    return OK;
 }
 
 static enum error open_with_key(struct opening *opening, const struct secret_key *master)
@@ -196,10 +191,8 @@ static enum error open_with_key(struct opening *opening, const struct secret_key
         error = secret_key_derive(master, PURPOSE_COOKIES, &store->cookie_key);
     if (error == OK)
         error = secret_key_derive(master, PURPOSE_SEALING, &store->seal_key);
-    if (error != OK) {
-        snprintf(opening->why, opening->why_size, "cannot derive keys: %s", error_text(error));
-        return error;
-    }
+    if (error != OK)
+        return fail(opening, error, "cannot derive keys: %s", error_text(error));
     error = open_database(opening);
     return error == OK ? check_fingerprint(opening, master) : error;
 }
@@ -264,31 +257,25 @@ enum error store_surface_set_killed(struct store *store, const char *surface, bo
     static const char sql[] = "INSERT INTO surfaces (name, killed, changed_at) VALUES (?, ?, ?)"
                               " ON CONFLICT (name) DO UPDATE SET killed = excluded.killed,"
                               " changed_at = excluded.changed_at";
-    struct statement *statement;
 
     if (!text_is_name(surface))
         return ERROR_INVALID;
-    statement = database_query(store->database, sql);
-    statement_bind_text(statement, surface);
-    statement_bind_integer(statement, killed);
-    statement_bind_integer(statement, now);
-    return statement_run(statement);
+    return database_run(store->database, sql, database_text(surface), database_integer(killed),
+                        database_integer(now));
 }
 
 enum error store_surface_killed(struct store *store, const char *surface, bool *killed)
 {
     static const char sql[] = "SELECT killed FROM surfaces WHERE name = ?";
-    struct statement *statement = database_query(store->database, sql);
-    enum error error;
+    struct statement *statement = database_query(store->database, sql, database_text(surface));
+    enum error error = statement_next(statement);
 
-    statement_bind_text(statement, surface);
-    error = statement_next(statement);
-    if (error == OK)
+    if (error == OK) {
         *killed = statement_integer(statement, 0) != 0;
-    else if (error == ERROR_NOT_FOUND)
+        statement_end(statement);
+    } else if (error == ERROR_NOT_FOUND) {
         *killed = false;
-    else
-        return error;
-    statement_end(statement);
-    return OK;
+        error = OK;
+    }
+    return error;
 }

@@ -30,7 +30,8 @@ static enum error read_file(const struct reading *reading, struct buffer *out)
 {
     char why[TRUSTED_FILE_WHY_SIZE];
     enum error error = trusted_file_read(
-        reading->path, reading->secret ? TRUSTED_FILE_SECRET : TRUSTED_FILE_POLICY, out, why);
+        reading->path, reading->secret ? TRUSTED_FILE_SECRET : TRUSTED_FILE_POLICY, out, why,
+        sizeof(why));
 
     if (error != OK)
         return fail(reading, "%s%s", why,

@@ -11,30 +11,30 @@
 
 #define CHUNK_BYTES 4096
 
-static enum error check_owner(const char *path, enum trusted_file_kind kind, int fd,
-                              char why[TRUSTED_FILE_WHY_SIZE])
+enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind, char *why,
+                              size_t why_size)
 {
     struct stat facts;
 
-    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
-        snprintf(why, TRUSTED_FILE_WHY_SIZE, "%.150s is not a regular file.", path);
-    else if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        snprintf(why, TRUSTED_FILE_WHY_SIZE,
+    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        snprintf(why, why_size, "%.150s is not a regular file.", path);
+        return ERROR_INVALID;
+    }
+    if (facts.st_uid != geteuid() && facts.st_uid != 0)
+        snprintf(why, why_size,
                  "%.120s belongs to uid %u; it must belong to the user who runs Sidelock, or root.",
                  path, (unsigned)facts.st_uid);
     else if (kind == TRUSTED_FILE_SECRET && (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        snprintf(why, TRUSTED_FILE_WHY_SIZE, "%.150s is open to others; run chmod 600 on it.",
-                 path);
+        snprintf(why, why_size, "%.150s is open to others; run chmod 600 on it.", path);
     else if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-        snprintf(why, TRUSTED_FILE_WHY_SIZE,
-                 "%.150s can be changed by others; run chmod go-w on it.", path);
+        snprintf(why, why_size, "%.150s can be changed by others; run chmod go-w on it.", path);
     else
         return OK;
     return ERROR_DENIED;
 }
 
-static enum error read_bytes(const char *path, int fd, struct buffer *out,
-                             char why[TRUSTED_FILE_WHY_SIZE])
+static enum error read_bytes(const char *path, int fd, struct buffer *out, char *why,
+                             size_t why_size)
 {
     char bytes[CHUNK_BYTES];
     ssize_t length;
@@ -43,28 +43,27 @@ static enum error read_bytes(const char *path, int fd, struct buffer *out,
         buffer_append(out, bytes, (size_t)length);
     secret_wipe(bytes, sizeof(bytes));
     if (length < 0)
-        snprintf(why, TRUSTED_FILE_WHY_SIZE, "%.150s cannot be read: %s.", path, strerror(errno));
+        snprintf(why, why_size, "%.150s cannot be read: %s.", path, strerror(errno));
     else if (buffer_failed(out))
-        snprintf(why, TRUSTED_FILE_WHY_SIZE, "%.150s is larger than %zu bytes.", path,
-                 out->max_bytes);
+        snprintf(why, why_size, "%.150s is larger than %zu bytes.", path, out->max_bytes);
     else
         return OK;
     return length < 0 ? ERROR_IO : ERROR_LIMIT;
 }
 
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
-                             char why[TRUSTED_FILE_WHY_SIZE])
+                             char *why, size_t why_size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     enum error error;
 
     if (fd < 0) {
-        snprintf(why, TRUSTED_FILE_WHY_SIZE, "%.150s cannot be opened: %s.", path, strerror(errno));
+        snprintf(why, why_size, "%.150s cannot be opened: %s.", path, strerror(errno));
         return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO;
     }
-    error = check_owner(path, kind, fd, why);
+    error = trusted_file_check(fd, path, kind, why, why_size);
     if (error == OK)
-        error = read_bytes(path, fd, out, why);
+        error = read_bytes(path, fd, out, why, why_size);
     close(fd);
     return error;
 }

@@ -16,12 +16,17 @@ enum trusted_file_kind {
 };
 
 /*
- * Appends the whole file; the buffer's ceiling is the file's. It must be a
- * regular file that belongs to root or to the user who runs this. ERROR_NOT_FOUND,
- * ERROR_IO (errno says why), ERROR_DENIED or ERROR_LIMIT, each with one sentence
- * in `why` that names the file and says what to do.
+ * Whether the open file is a regular one (else ERROR_INVALID) that belongs to root or
+ * to the user who runs this, and is closed to others as its kind says (ERROR_DENIED).
+ * `why` receives one sentence that names the path and says what to do.
+ */
+enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind, char *why,
+                              size_t why_size) MUST_CHECK;
+/*
+ * Appends the whole file, if it passes that check; the buffer's ceiling is the file's.
+ * Further, each with its sentence: ERROR_NOT_FOUND, ERROR_IO (errno says why), ERROR_LIMIT.
  */
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
-                             char why[TRUSTED_FILE_WHY_SIZE]) MUST_CHECK;
+                             char *why, size_t why_size) MUST_CHECK;
 
 #endif
