@@ -1,3 +1,7 @@
+/*
+ * Prints the loopback exception register (register.h) as Markdown or JSON, row by row. Called
+ * for /v1/register and by `sidelock register`.
+ */
 #include "broker/operations/register.h"
 
 #include <string.h>
