@@ -17,7 +17,7 @@
 struct assembly {
     unsigned char *data; /* owned; the pieces begin ASSEMBLY_HEADROOM in; NULL: none yet */
     size_t length, capacity;
-    bool active;       /* begun and not cleared since: for its user, like the time */
+    bool active; /* begun and not cleared since: for its user, like the time */
     uint64_t since_ms;
 };
 

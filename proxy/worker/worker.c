@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "system/sandbox.h"
-#include "worker/mcp.h"
+#include "worker/mcp/mcp.h"
 
 #include <malloc.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* mcp_sessions.c: an MCP session belongs to the session of the gate that opened it. */
-#include "worker/mcp_sessions.h"
+#include "worker/mcp/mcp_sessions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

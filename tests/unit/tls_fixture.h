@@ -6,7 +6,7 @@
 #define SIDELOCK_TESTS_TLS_FIXTURE_H
 
 #include "system/authority.h"
-#include "worker/tls.h"
+#include "worker/tls/tls.h"
 
 #include <setjmp.h>
 #include <signal.h>
