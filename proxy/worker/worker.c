@@ -1,17 +1,25 @@
 #include "worker/worker.h"
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "system/sandbox.h"
-#include "worker/mcp/mcp.h"
+#include "worker/client/accept.h"
+#include "worker/client/client.h"
+#include "worker/client/to_broker.h"
+#include "worker/http/content.h"
+#include "worker/http/exchange.h"
+#include "worker/http/http.h"
+#include "worker/mcp/mcp_gate.h"
+#include "worker/tls/tls.h"
+#include "worker/websocket/websocket.h"
 
 #include <malloc.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
+#define TICK_MS                    100
+#define DRAIN_TIMEOUT_MS           5000
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
 #define DESCRIPTORS_OF_TLS         2 /* the socket pair between TLS and the rest */
@@ -21,28 +29,24 @@
 #define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
 #define EXIT_FAILED                70
 
-void worker_fail(struct worker *worker, const char *why)
-{
-    if (!worker->failed)
-        log_error("%s; stopping", why);
-    worker->failed = true;
-    /* While it stops, the loop must turn until every handle has closed. */
-    if (!worker->stopping)
-        uv_stop(&worker->loop);
-}
+/* All rooms of the worker, which know nothing of each other but downwards. */
+struct house {
+    struct worker worker; /* first: what all of them share */
+    struct secure secure;
+    struct accept accept;
+    struct downstreams downstreams;
+    struct http http;
+    struct content_gate mcp;
+    struct mcp_sessions mcp_sessions;
+    uv_poll_t channel_poll;
+    int channel_events;
+    uv_timer_t tick;
+    uv_prepare_t reaper; /* frees the dead */
+    bool ready_told;
+    uint64_t drain_deadline_ms;
+};
 
-void worker_random(struct worker *worker, unsigned char *out, size_t length)
-{
-    if (worker->random_left < length) {
-        if (secret_random(worker->random, sizeof(worker->random)) != OK) {
-            worker_fail(worker, "no random bytes");
-            memset(worker->random, 0, sizeof(worker->random));
-        }
-        worker->random_left = sizeof(worker->random);
-    }
-    worker->random_left -= length;
-    memcpy(out, worker->random + worker->random_left, length);
-}
+/* ---- What the broker says ---- */
 
 static void drop_all(struct worker *worker, enum reason reason,
                      bool (*applies)(const struct connection *connection, const void *what),
@@ -73,14 +77,18 @@ static bool is_of_surface(const struct connection *connection, const void *what)
     return connection->admitted && connection->surface_index == *(const uint32_t *)what;
 }
 
-static void begin_drain(struct worker *worker)
+static enum error on_drain(struct house *house, const void *bytes, size_t length, int fd)
 {
+    struct worker *worker = &house->worker;
+
+    (void)fd;
     if (worker->draining)
-        return;
+        return ipc_decode_bare(bytes, length);
     worker->draining = true;
-    worker->drain_deadline_ms = worker_now_ms(worker) + DRAIN_TIMEOUT_MS;
-    accept_stop(worker);
+    house->drain_deadline_ms = worker_now_ms(worker) + DRAIN_TIMEOUT_MS;
+    accept_stop(&house->accept);
     drop_all(worker, REASON_DRAINING, NULL, NULL);
+    return ipc_decode_bare(bytes, length);
 }
 
 /* A verdict for a connection that has gone meanwhile: the link goes as well. */
@@ -96,40 +104,38 @@ static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *ve
                                                     .surface = verdict->surface,
                                                     .reason = REASON_CLIENT_CLOSED,
                                                     .session_id = verdict->session_id});
-    if (channel_send(worker->channel, &writer, -1) != OK)
-        worker_fail(worker, "a report could not be sent");
+    worker_tell(worker, &writer);
 }
 
-static enum error on_verdict(struct worker *worker, const void *bytes, size_t length, int fd)
+static enum error on_verdict(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct ipc_verdict verdict;
     struct connection *connection;
 
     if (ipc_decode_verdict(bytes, length, &verdict) != OK ||
-        verdict.surface >= worker->config->surface_count ||
+        verdict.surface >= house->worker.config->surface_count ||
         (fd >= 0 && (!reason_allows(verdict.reason) || verdict.answer != NULL))) {
         if (fd >= 0)
             close(fd);
         return ERROR_SYNTAX;
     }
-    connection = connection_find(worker, verdict.connection);
-    if (connection == NULL || connection->state != CONNECTION_ADMITTING)
-        on_stray_verdict(worker, &verdict, fd);
+    connection = connection_find(&house->worker, verdict.connection);
+    if (connection == NULL || connection->state != CONNECTION_ASKING)
+        on_stray_verdict(&house->worker, &verdict, fd);
     else if (!reason_allows(verdict.reason))
         connection_drop(connection, verdict.reason);
     else if (verdict.answer != NULL)
-        own_paths_answer(connection, &verdict);
+        client_show(connection, &verdict);
     else if (fd >= 0)
-        upgrade_admitted(connection, &verdict, fd);
+        websocket_begin(&house->downstreams, connection, &verdict, fd);
     else
-        handshake_granted(connection, &verdict);
+        http_begin(&house->http, connection, &verdict);
     return OK;
 }
 
-static enum error on_link(struct worker *worker, const void *bytes, size_t length, int fd)
+static enum error on_link(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct connection *connection;
-    struct exchange *exchange;
     struct ipc_link link;
 
     if (ipc_decode_link(bytes, length, &link) != OK || reason_allows(link.reason) != (fd >= 0)) {
@@ -137,119 +143,121 @@ static enum error on_link(struct worker *worker, const void *bytes, size_t lengt
             close(fd);
         return ERROR_SYNTAX;
     }
-    connection = connection_find(worker, link.connection);
-    exchange = connection != NULL ? connection->exchange : NULL;
-    if (exchange != NULL && exchange->reply.length > 0)
-        mcp_reply_linked(connection, link.reason, fd);
-    else if (exchange != NULL && connection->state == CONNECTION_EXCHANGE &&
-             exchange->phase == EXCHANGE_DIALLING)
-        exchange_linked(connection, link.reason, fd);
+    connection = connection_find(&house->worker, link.connection);
+    if (connection != NULL && connection->mode->linked != NULL)
+        connection->mode->linked(connection, link.reason, fd);
     else if (fd >= 0)
         close(fd); /* whoever asked for it has gone */
     return OK;
 }
 
-static enum error on_cut_session(struct worker *worker, const void *bytes, size_t length)
+static enum error on_cut_session(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct ipc_cut_session cut;
 
+    (void)fd;
     if (ipc_decode_cut_session(bytes, length, &cut) != OK)
         return ERROR_SYNTAX;
-    drop_all(worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
+    drop_all(&house->worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
              cut.session_id);
-    mcp_sessions_end_all(&worker->mcp_sessions, cut.session_id);
+    mcp_sessions_end_all(&house->mcp_sessions, cut.session_id);
     return OK;
 }
 
-static enum error on_cut_surface(struct worker *worker, const void *bytes, size_t length)
+static enum error on_cut_surface(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct ipc_cut_surface cut;
 
+    (void)fd;
     if (ipc_decode_cut_surface(bytes, length, &cut) != OK)
         return ERROR_SYNTAX;
-    drop_all(worker, cut.reason, is_of_surface, &cut.surface);
+    drop_all(&house->worker, cut.reason, is_of_surface, &cut.surface);
     return OK;
 }
 
-static enum error on_extend(struct worker *worker, const void *bytes, size_t length)
+static enum error on_extend(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct ipc_extend extend;
 
+    (void)fd;
     if (ipc_decode_extend(bytes, length, &extend) != OK)
         return ERROR_SYNTAX;
-    for (struct connection *c = worker->connections; c != NULL; c = c->next) {
+    for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
         if (is_of_session(c, extend.session_id))
             c->expires_at = extend.expires_at;
     }
     return OK;
 }
 
-static void tell_ready(struct worker *worker)
+static void tell_if_ready(struct house *house)
 {
-    if (worker->ready_told || !secure_complete(worker))
+    if (house->ready_told || !secure_complete(&house->secure, house->worker.config))
         return;
-    worker->ready_told = true;
-    worker_accept_more(worker, true);
-    report_ready(worker);
+    house->ready_told = true;
+    accept_open(&house->accept, true);
+    tell_ready(&house->worker);
 }
 
 /* The message held a key: nothing of it stays in the channel's buffer. */
-static enum error on_tls(struct worker *worker, const void *bytes, size_t length)
+static enum error on_tls(struct house *house, const void *bytes, size_t length, int fd)
 {
     struct ipc_tls tls;
     enum error error = ipc_decode_tls(bytes, length, &tls);
 
+    (void)fd;
     if (error == OK)
-        error = secure_install(worker, &tls);
-    channel_wipe(worker->channel);
+        error = secure_install(&house->secure, house->worker.config, &tls);
+    channel_wipe(house->worker.channel);
     if (error == OK)
-        tell_ready(worker);
+        tell_if_ready(house);
     return error;
 }
 
-static enum error on_message(struct worker *worker, const void *bytes, size_t length, int fd)
+static const struct {
+    enum ipc_type type;
+    bool may_bring_fd; /* which its handler takes over */
+    enum error (*handle)(struct house *house, const void *bytes, size_t length, int fd);
+} messages[] = {
+    {IPC_VERDICT, true, on_verdict},
+    {IPC_LINK, true, on_link},
+    {IPC_CUT_SESSION, false, on_cut_session},
+    {IPC_CUT_SURFACE, false, on_cut_surface},
+    {IPC_EXTEND, false, on_extend},
+    {IPC_TLS, false, on_tls},
+    {IPC_DRAIN, false, on_drain},
+};
+
+static enum error on_message(struct house *house, const void *bytes, size_t length, int fd)
 {
     enum ipc_type type = ipc_type_of(bytes, length);
 
-    if (type == IPC_VERDICT)
-        return on_verdict(worker, bytes, length, fd);
-    if (type == IPC_LINK)
-        return on_link(worker, bytes, length, fd);
-    if (fd >= 0) {
+    for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+        if (messages[i].type == type && (fd < 0 || messages[i].may_bring_fd))
+            return messages[i].handle(house, bytes, length, fd);
+    }
+    if (fd >= 0)
         close(fd);
-        return ERROR_SYNTAX;
-    }
-    switch (type) {
-    case IPC_CUT_SESSION:
-        return on_cut_session(worker, bytes, length);
-    case IPC_CUT_SURFACE:
-        return on_cut_surface(worker, bytes, length);
-    case IPC_EXTEND:
-        return on_extend(worker, bytes, length);
-    case IPC_TLS:
-        return on_tls(worker, bytes, length);
-    case IPC_DRAIN:
-        begin_drain(worker);
-        return ipc_decode_bare(bytes, length);
-    default:
-        return ERROR_SYNTAX;
-    }
+    return ERROR_SYNTAX;
 }
+
+/* ---- The loop ---- */
 
 static void on_channel(uv_poll_t *poll, int status, int events);
 
-static void watch_channel(struct worker *worker)
+static void watch_channel(struct house *house)
 {
+    const struct worker *worker = &house->worker;
     int events = UV_READABLE | (channel_wants_write(worker->channel) ? UV_WRITABLE : 0);
 
-    if (events != worker->channel_events)
-        uv_poll_start(&worker->channel_poll, events, on_channel);
-    worker->channel_events = events;
+    if (events != house->channel_events)
+        uv_poll_start(&house->channel_poll, events, on_channel);
+    house->channel_events = events;
 }
 
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
-    struct worker *worker = poll->data;
+    struct house *house = poll->data;
+    struct worker *worker = &house->worker;
     const void *bytes;
     size_t length;
     int fd;
@@ -266,14 +274,15 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         }
         if (length == 0)
             return;
-        if (on_message(worker, bytes, length, fd) != OK)
+        if (on_message(house, bytes, length, fd) != OK)
             worker_fail(worker, "the broker broke the protocol");
     }
 }
 
 static void on_tick(uv_timer_t *timer)
 {
-    struct worker *worker = timer->data;
+    struct house *house = timer->data;
+    struct worker *worker = &house->worker;
     uint64_t now_ms = worker_now_ms(worker);
     int64_t now_s = (int64_t)time(NULL);
     struct connection *next;
@@ -282,51 +291,58 @@ static void on_tick(uv_timer_t *timer)
         next = c->next;
         connection_tick(c, now_ms, now_s);
     }
-    pool_expire(worker, false);
+    pool_expire(&house->http.pool, false);
     if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
-        report_counts(worker);
-    if (worker->draining && now_ms >= worker->drain_deadline_ms)
+        tell_counts(worker);
+    if (worker->draining && now_ms >= house->drain_deadline_ms)
         uv_stop(&worker->loop);
 }
 
 /* Once each turn of the loop, when no callback is on the stack. */
 static void on_prepare(uv_prepare_t *prepare)
 {
-    struct worker *worker = prepare->data;
+    struct house *house = prepare->data;
+    struct worker *worker = &house->worker;
 
-    downstream_abort_pending(worker);
+    downstream_abort_doomed(&house->downstreams);
     connection_reap(worker);
-    watch_channel(worker);
+    if (worker->connection_count < house->accept.connection_max)
+        accept_open(&house->accept, true);
+    watch_channel(house);
     if (worker->draining && worker->connections == NULL && !channel_wants_write(worker->channel))
         uv_stop(&worker->loop);
 }
 
+/* ---- Beginning and end ---- */
+
 /* How many connections the surfaces permit and the descriptors allow. */
-static enum error size_descriptors(struct worker *worker, size_t *descriptors)
+static enum error size_descriptors(struct house *house, size_t *descriptors)
 {
+    const struct config *config = house->worker.config;
+    struct pool *pool = &house->http.pool;
     struct rlimit limit;
     size_t wanted = 0, each = DESCRIPTORS_PER_CONNECTION;
     size_t spare;
 
-    for (size_t i = 0; i < worker->config->surface_count; i++) {
-        wanted += worker->config->surfaces[i].limits.max_connections;
-        if (worker->config->surfaces[i].tls != NULL)
+    for (size_t i = 0; i < config->surface_count; i++) {
+        wanted += config->surfaces[i].limits.max_connections;
+        if (config->surfaces[i].tls != NULL)
             each = DESCRIPTORS_PER_CONNECTION + DESCRIPTORS_OF_TLS;
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
     /* Beyond the surfaces' limits there is room for those about to be told so. */
     wanted += ACCEPT_SLACK;
-    worker->waiting_max =
+    pool->waiting_max =
         limit.rlim_max / 8 < POOL_WAITING_MAX ? (size_t)limit.rlim_max / 8 : POOL_WAITING_MAX;
-    spare = SPARE_DESCRIPTORS + worker->waiting_max;
+    spare = SPARE_DESCRIPTORS + pool->waiting_max;
     *descriptors = spare + each * wanted;
     if (*descriptors > limit.rlim_max)
         *descriptors = (size_t)limit.rlim_max;
     limit.rlim_cur = *descriptors;
     if (*descriptors <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    worker->connection_max = (*descriptors - spare) / each;
+    house->accept.connection_max = (*descriptors - spare) / each;
     return OK;
 }
 
@@ -340,131 +356,122 @@ static void keep_heap(void)
     (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES_MAX);
 }
 
-static enum error allocate(struct worker *worker)
+static const struct content_gate *gate_of(const struct http *http, const struct route *route)
 {
-    enum error error;
+    const struct house *house =
+        (const struct house *)((const char *)http - offsetof(struct house, http));
 
-    worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
-    worker->idle = calloc(worker->config->surface_count, sizeof(*worker->idle));
-    worker->read_buffer = malloc(PRE_BYTES + ANSWER_READ_BYTES);
-    worker->write_buffer = malloc(WS_HEADER_MAX + READ_BYTES);
-    worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
-    if (worker->surfaces == NULL || worker->idle == NULL || worker->read_buffer == NULL ||
-        worker->write_buffer == NULL || worker->ipc_buffer == NULL)
-        return ERROR_MEMORY;
-    /* OpenSSL's generator seeds itself here, while it still may. */
-    if (secret_random(worker->random, sizeof(worker->random)) != OK)
-        return ERROR_CRYPTO;
-    worker->random_left = sizeof(worker->random);
-    error = secure_allocate(worker);
-    if (error == OK)
-        error = json_scan_create(&worker->scan);
-    return error == OK ? vet_scratch_create(&worker->scratch) : error;
+    return route->kind == ROUTE_MCP_HTTP ? &house->mcp : content_gate_of(route);
 }
 
-static enum error start_loop(struct worker *worker, const struct worker_options *options)
+static enum error start_loop(struct house *house, int channel_fd_taken)
 {
-    enum error error = channel_create(options->channel_fd, &worker->channel);
+    struct worker *worker = &house->worker;
+    enum error error = channel_create(channel_fd_taken, &worker->channel);
 
     if (error != OK)
         return error;
     if (uv_loop_init(&worker->loop) != 0 ||
-        uv_poll_init(&worker->loop, &worker->channel_poll, channel_fd(worker->channel)) != 0)
+        uv_poll_init(&worker->loop, &house->channel_poll, channel_fd(worker->channel)) != 0)
         return ERROR_IO;
-    uv_timer_init(&worker->loop, &worker->tick);
-    uv_prepare_init(&worker->loop, &worker->reaper);
-    worker->channel_poll.data = worker->tick.data = worker->reaper.data = worker;
-    uv_timer_start(&worker->tick, on_tick, TICK_MS, TICK_MS);
-    uv_prepare_start(&worker->reaper, on_prepare);
+    uv_timer_init(&worker->loop, &house->tick);
+    uv_prepare_init(&worker->loop, &house->reaper);
+    house->channel_poll.data = house->tick.data = house->reaper.data = house;
+    uv_timer_start(&house->tick, on_tick, TICK_MS, TICK_MS);
+    uv_prepare_start(&house->reaper, on_prepare);
     return OK;
 }
 
-/* Everything that needs a system call the sandbox forbids happens in here. */
-static enum error start(struct worker *worker, const struct worker_options *options)
+static enum error add_listeners(struct house *house, const struct worker_options *options)
 {
-    size_t descriptors;
-    enum error error = size_descriptors(worker, &descriptors);
+    enum error error = OK;
 
-    keep_heap();
-    if (error == OK)
-        error = allocate(worker);
-    if (error == OK)
-        error = caller_lookup_create(&worker->callers);
-    if (error == OK)
-        error = start_loop(worker, options);
-    if (error == OK)
-        error = downstream_start(worker);
-    if (error == OK)
-        error = sandbox_enter(descriptors);
-    if (error == OK)
-        error = accept_start(worker, options);
-    if (error == OK)
-        tell_ready(worker);
+    for (size_t i = 0; error == OK && i < options->listener_count; i++)
+        error = accept_add(&house->accept, options->listeners[i].fd, options->listeners[i].surface);
     return error;
 }
 
-/* What no handle's end has released: connections that carry HTTP and have no link. */
-static void drop_rest(struct worker *worker)
+/* Everything that needs a system call the sandbox forbids happens in here. */
+static enum error start(struct house *house, const struct worker_options *options)
 {
-    struct connection *next;
+    struct worker *worker = &house->worker;
+    size_t descriptors;
+    enum error error = size_descriptors(house, &descriptors);
 
-    for (struct connection *c = worker->connections; c != NULL; c = next) {
-        next = c->next;
-        connection_release(c);
-    }
+    keep_heap();
+    if (error == OK)
+        error = worker_allocate(worker);
+    if (error == OK)
+        error = secure_allocate(&house->secure, worker->config);
+    if (error == OK)
+        error = pool_create(&house->http.pool, worker);
+    if (error == OK)
+        error = caller_lookup_create(&house->accept.callers);
+    if (error == OK)
+        error = start_loop(house, options->channel_fd);
+    if (error == OK)
+        error = downstream_start(&house->downstreams, worker);
+    if (error == OK)
+        error = sandbox_enter(descriptors);
+    if (error == OK)
+        error = add_listeners(house, options);
+    if (error != OK)
+        return error;
+    accept_open(&house->accept, true);
+    tell_if_ready(house);
+    return OK;
 }
 
 /* Ends what is left at once: the process is about to exit. */
-static void stop(struct worker *worker)
+static void stop(struct house *house)
 {
+    struct worker *worker = &house->worker;
+    struct connection *next;
+
     worker->stopping = true;
     worker->draining = true; /* nothing that ends now makes room for another */
-    report_counts(worker);
-    accept_stop(worker);
-    for (struct connection *c = worker->connections; c != NULL; c = c->next) {
-        link_close(c);
-        exchange_destroy(c);
-        handshake_end(c);
+    tell_counts(worker);
+    accept_stop(&house->accept);
+    for (struct connection *c = worker->connections; c != NULL; c = next) {
+        next = c->next;
+        c->mode->release(c);
         if (c->tls != NULL)
             tls_abort(c->tls);
     }
-    pool_expire(worker, true);
-    mcp_sessions_end_all(&worker->mcp_sessions, NULL);
-    uv_close((uv_handle_t *)&worker->channel_poll, NULL);
-    uv_close((uv_handle_t *)&worker->tick, NULL);
-    uv_close((uv_handle_t *)&worker->reaper, NULL);
-    downstream_stop(worker);
-    drop_rest(worker);
+    pool_expire(&house->http.pool, true);
+    mcp_sessions_end_all(&house->mcp_sessions, NULL);
+    uv_close((uv_handle_t *)&house->channel_poll, NULL);
+    uv_close((uv_handle_t *)&house->tick, NULL);
+    uv_close((uv_handle_t *)&house->reaper, NULL);
+    downstream_stop(&house->downstreams);
     connection_reap(worker);
     uv_loop_close(&worker->loop);
 }
 
-static void release(struct worker *worker)
+static void release(struct house *house)
 {
-    free(worker->listeners);
-    free(worker->surfaces);
-    free(worker->idle);
-    free(worker->read_buffer);
-    free(worker->write_buffer);
-    free(worker->ipc_buffer);
-    secure_release(worker);
-    vet_scratch_destroy(worker->scratch);
-    json_scan_destroy(worker->scan);
-    caller_lookup_destroy(worker->callers);
-    channel_destroy(worker->channel);
+    pool_destroy(&house->http.pool);
+    secure_release(&house->secure, house->worker.config);
+    caller_lookup_destroy(house->accept.callers);
+    worker_release(&house->worker);
 }
 
 int worker_run(const struct worker_options *options)
 {
-    struct worker worker = {.config = options->config};
-    enum error error = start(&worker, options);
+    struct house house = {.worker = {.config = options->config}};
+    enum error error;
 
+    house.accept.worker = &house.worker;
+    house.accept.secure = &house.secure;
+    house.mcp = mcp_gate(&house.mcp_sessions);
+    house.http.gate_of = gate_of;
+    error = start(&house, options);
     if (error == OK) {
-        uv_run(&worker.loop, UV_RUN_DEFAULT);
-        stop(&worker);
+        uv_run(&house.worker.loop, UV_RUN_DEFAULT);
+        stop(&house);
     } else {
         log_error("cannot start: %s", error_text(error));
     }
-    release(&worker);
-    return error == OK && !worker.failed ? 0 : EXIT_FAILED;
+    release(&house);
+    return error == OK && !house.worker.failed ? 0 : EXIT_FAILED;
 }

@@ -1,5 +1,5 @@
 /* outgoing.c: bytes to a peer that takes them when it likes. */
-#include "worker/http/outgoing.h"
+#include "system/outgoing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,12 +1,24 @@
-#include "worker/client/connection.h"
+#include "worker/client/accept.h"
+
+#include "worker/client/client.h"
+#include "worker/tls/tls.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define ACCEPTS_PER_WAKEUP 64
+
+struct door {
+    struct door *next;
+    uv_poll_t poll;
+    struct listener listener;
+    uint32_t surface;
+    struct accept *accept;
+};
 
 static size_t count_caller(const struct worker *worker, uint32_t surface, uint32_t uid)
 {
@@ -20,15 +32,15 @@ static size_t count_caller(const struct worker *worker, uint32_t surface, uint32
 }
 
 /* Whether the surface has room for one more connection of this caller. */
-static bool has_room(const struct worker_poll *listener, bool known, uint32_t uid)
+static bool has_room(const struct door *door, bool known, uint32_t uid)
 {
-    const struct worker *worker = listener->worker;
-    const struct surface *surface = &worker->config->surfaces[listener->surface];
+    const struct worker *worker = door->accept->worker;
+    const struct surface *surface = &worker->config->surfaces[door->surface];
 
-    if (worker->surfaces[listener->surface].connections >= surface->limits.max_connections)
+    if (worker->surfaces[door->surface].connections >= surface->limits.max_connections)
         return false;
-    return !known || count_caller(worker, listener->surface, uid) <
-                         surface->limits.max_connections_per_caller;
+    return !known ||
+           count_caller(worker, door->surface, uid) < surface->limits.max_connections_per_caller;
 }
 
 /*
@@ -37,12 +49,12 @@ static bool has_room(const struct worker_poll *listener, bool known, uint32_t ui
  * cannot keep others out by saying nothing. Only then do those give way that
  * wait for a further request.
  */
-static bool make_room(const struct worker_poll *listener)
+static bool make_room(const struct door *door)
 {
     struct connection *longest = NULL;
 
-    for (struct connection *c = listener->worker->connections; c != NULL; c = c->next) {
-        if (c->surface_index == listener->surface && c->state == CONNECTION_HEAD &&
+    for (struct connection *c = door->accept->worker->connections; c != NULL; c = c->next) {
+        if (c->surface_index == door->surface && c->state == CONNECTION_HEAD &&
             (longest == NULL || longest->admitted || !c->admitted))
             longest = c;
     }
@@ -52,94 +64,123 @@ static bool make_room(const struct worker_poll *listener)
     return true;
 }
 
-/* Identifies the caller before a byte is read, then lets the handshake begin. */
-static void welcome(const struct worker_poll *listener, int fd)
+/* The rest of the worker sees a plain socket in any case. */
+static enum error open_client(struct accept *accept, struct connection *connection, int fd)
 {
-    struct connection_birth birth = {.worker = listener->worker, .listener = listener, .fd = fd};
+    enum error error = OK;
+
+    if (connection->surface->tls != NULL)
+        error = secure_start(accept->secure, connection, fd, &fd);
+    return error == OK ? client_start(connection, fd) : error;
+}
+
+/* One that came to nothing: nobody knows it but its TLS. */
+static void discard(struct connection *connection)
+{
+    if (connection->tls != NULL)
+        tls_abandon(connection->tls);
+    connection_tls_ended(connection);
+}
+
+/* Identifies the caller before a byte is read, then lets the connection begin. */
+static void welcome(const struct door *door, int fd)
+{
+    struct connection_birth birth = {.worker = door->accept->worker,
+                                     .listener = &door->listener,
+                                     .surface_index = door->surface,
+                                     .mode = &client_mode};
     struct connection *connection;
     bool room;
     int on = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    birth.caller_known = caller_uid(listener->worker->callers, fd, &birth.caller_uid) == OK;
-    room = has_room(listener, birth.caller_known, birth.caller_uid) || make_room(listener);
-    if (connection_create(&birth, &connection) != OK)
+    birth.caller_known = caller_uid(door->accept->callers, fd, &birth.caller_uid) == OK;
+    room = has_room(door, birth.caller_known, birth.caller_uid) || make_room(door);
+    if (connection_create(&birth, &connection) != OK) {
+        close(fd);
         return;
-    if (!room)
+    }
+    if (open_client(door->accept, connection, fd) != OK)
+        discard(connection);
+    else if (!room)
         connection_drop(connection, REASON_CAPACITY);
 }
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
-    const struct worker_poll *listener = poll->data;
-    struct worker *worker = listener->worker;
+    const struct door *door = poll->data;
+    struct accept *accept = door->accept;
 
     (void)events;
     if (status < 0)
         return;
-    for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP && worker->accepting; i++) {
-        int fd = accept4(listener->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP && accept->open; i++) {
+        int fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd < 0) {
             /* Out of descriptors: stop asking until one is given back. */
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                worker_accept_more(worker, false);
+                accept_open(accept, false);
             return;
         }
-        welcome(listener, fd);
-        if (worker->connection_count >= worker->connection_max)
-            worker_accept_more(worker, false);
+        welcome(door, fd);
+        if (accept->worker->connection_count >= accept->connection_max)
+            accept_open(accept, false);
     }
 }
 
-void worker_accept_more(struct worker *worker, bool accept)
+void accept_open(struct accept *accept, bool open)
 {
-    if (worker->accepting == accept || (accept && (worker->draining || !secure_complete(worker))))
+    const struct worker *worker = accept->worker;
+
+    if (accept->open == open ||
+        (open && (worker->draining || !secure_complete(accept->secure, worker->config))))
         return;
-    worker->accepting = accept;
-    for (size_t i = 0; i < worker->listener_count; i++) {
-        if (accept)
-            uv_poll_start(&worker->listeners[i].poll, UV_READABLE, on_acceptable);
+    accept->open = open;
+    for (struct door *door = accept->doors; door != NULL; door = door->next) {
+        if (open)
+            uv_poll_start(&door->poll, UV_READABLE, on_acceptable);
         else
-            uv_poll_stop(&worker->listeners[i].poll);
+            uv_poll_stop(&door->poll);
     }
 }
 
-enum error accept_start(struct worker *worker, const struct worker_options *options)
+enum error accept_add(struct accept *accept, int fd, uint32_t surface)
 {
-    worker->listeners = calloc(options->listener_count, sizeof(*worker->listeners));
-    if (worker->listeners == NULL)
-        return ERROR_MEMORY;
-    for (size_t i = 0; i < options->listener_count; i++) {
-        struct worker_poll *listener = &worker->listeners[i];
+    struct door *door = calloc(1, sizeof(*door));
 
-        *listener = (struct worker_poll){.worker = worker,
-                                         .surface = options->listeners[i].surface,
-                                         .listener = {.fd = options->listeners[i].fd}};
-        listener->poll.data = listener;
-        if (listener_describe(&listener->listener) != OK ||
-            uv_poll_init(&worker->loop, &listener->poll, listener->listener.fd) != 0)
-            return ERROR_IO;
-        worker->listener_count++;
+    if (door == NULL)
+        return ERROR_MEMORY;
+    door->accept = accept;
+    door->surface = surface;
+    door->listener.fd = fd;
+    door->poll.data = door;
+    if (listener_describe(&door->listener) != OK ||
+        uv_poll_init(&accept->worker->loop, &door->poll, fd) != 0) {
+        listener_close(&door->listener);
+        free(door);
+        return ERROR_IO;
     }
-    worker_accept_more(worker, true);
+    door->next = accept->doors;
+    accept->doors = door;
     return OK;
 }
 
-static void on_listener_closed(uv_handle_t *handle)
+static void on_closed(uv_handle_t *handle)
 {
-    struct worker_poll *listener = handle->data;
+    struct door *door = handle->data;
 
-    listener_close(&listener->listener);
+    listener_close(&door->listener);
+    free(door);
 }
 
-void accept_stop(struct worker *worker)
+void accept_stop(struct accept *accept)
 {
-    worker_accept_more(worker, false);
-    for (size_t i = 0; i < worker->listener_count; i++) {
-        uv_handle_t *handle = (uv_handle_t *)&worker->listeners[i].poll;
+    accept_open(accept, false);
+    while (accept->doors != NULL) {
+        struct door *door = accept->doors;
 
-        if (!uv_is_closing(handle))
-            uv_close(handle, on_listener_closed);
+        accept->doors = door->next;
+        uv_close((uv_handle_t *)&door->poll, on_closed);
     }
 }

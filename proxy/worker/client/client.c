@@ -1,6 +1,12 @@
+#include "worker/client/client.h"
+
 #include "base/secret.h"
 #include "wire/http_denial.h"
-#include "worker/http/exchange.h"
+#include "wire/url.h"
+#include "worker/client/asked.h"
+#include "worker/client/denial.h"
+#include "worker/client/own_paths.h"
+#include "worker/client/to_broker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,217 +14,225 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define HEAD_TIMEOUT_MS      10000
+#define ADMISSION_TIMEOUT_MS 2000
 /* Those of an exchange that goes well, too: a change of them takes system calls. */
-#define HANDSHAKE_EVENTS (UV_READABLE | UV_DISCONNECT)
+#define CLIENT_EVENTS    (UV_READABLE | UV_DISCONNECT)
 #define LINGER_BYTES_MAX (256 * 1024)
 
-static void on_poll(uv_poll_t *poll, int status, int events);
-
-static void new_request_id(struct worker *worker, struct handshake *handshake)
+static void new_request_id(struct worker *worker, struct asker *asker)
 {
     unsigned char random[(REQUEST_ID_SIZE - 1) / 2];
 
     worker_random(worker, random, sizeof(random));
-    text_hex(random, sizeof(random), handshake->request_id);
+    text_hex(random, sizeof(random), asker->request_id);
 }
 
-enum error handshake_start(struct connection *connection, int fd)
-{
-    struct handshake *handshake = calloc(1, sizeof(*handshake));
+static void on_ready(struct endpoint *endpoint, int status, int events);
 
-    if (handshake == NULL)
+/* The endpoint is a client's first member. */
+static void on_closed(struct endpoint *endpoint)
+{
+    struct client *client = (struct client *)endpoint;
+
+    head_destroy(client->head);
+    free(client->path);
+    free(client);
+}
+
+enum error client_start(struct connection *connection, int fd)
+{
+    struct client *client = calloc(1, sizeof(*client));
+
+    if (client == NULL) {
+        close(fd);
         return ERROR_MEMORY;
-    if (uv_poll_init(&connection->worker->loop, &handshake->poll, fd) != 0) {
-        free(handshake);
+    }
+    client->endpoint.ready = on_ready;
+    client->endpoint.closed = on_closed;
+    if (endpoint_open(&client->endpoint, &connection->worker->loop, fd) != OK) {
+        free(client);
         return ERROR_IO;
     }
-    handshake->fd = fd;
-    handshake->connection = connection;
-    handshake->poll.data = handshake;
-    new_request_id(connection->worker, handshake);
-    buffer_init(&handshake->offer, 1024);
-    buffer_init(&handshake->response, HTTP_HEAD_BYTES_MAX + READ_BYTES);
-    buffer_init(&handshake->denial, HTTP_HEAD_BYTES_MAX);
-    connection->handshake = handshake;
-    handshake_watch(connection, HANDSHAKE_EVENTS);
+    client->connection = connection;
+    new_request_id(connection->worker, &client->asker);
+    connection->client = client;
+    connection->deadline_ms = worker_now_ms(connection->worker) + HEAD_TIMEOUT_MS;
+    connection_hold(connection);
+    endpoint_watch(&client->endpoint, CLIENT_EVENTS);
     return OK;
 }
 
-void handshake_watch(struct connection *connection, int events)
+void client_end(struct connection *connection)
 {
-    struct handshake *handshake = connection->handshake;
+    struct client *client = connection->client;
 
-    if (handshake->events == events)
+    if (client == NULL)
         return;
-    handshake->events = events;
-    uv_poll_start(&handshake->poll, events, on_poll);
+    connection->client = NULL;
+    client->connection = NULL;
+    endpoint_close(&client->endpoint);
+    connection_let_go(connection);
 }
 
-static void on_closed(uv_handle_t *handle)
+void client_forget_head(struct client *client)
 {
-    struct handshake *handshake = handle->data;
-
-    if (handshake->fd >= 0)
-        close(handshake->fd);
-    free(handshake->head);
-    buffer_clear(&handshake->offer);
-    buffer_clear(&handshake->response);
-    buffer_clear(&handshake->denial);
-    free(handshake);
-}
-
-void handshake_end(struct connection *connection)
-{
-    struct handshake *handshake = connection->handshake;
-
-    if (handshake == NULL)
+    if (client->head == NULL)
         return;
-    connection->handshake = NULL;
-    /* The head held the client's credential. */
-    if (handshake->head != NULL)
-        secret_wipe(handshake->head, HTTP_HEAD_BYTES_MAX);
-    uv_close((uv_handle_t *)&handshake->poll, on_closed);
+    if (client->asker.path == client->head->path)
+        client->asker.path = client->path = strdup(client->head->path);
+    head_destroy(client->head);
+    client->head = NULL;
 }
 
-int handshake_release_fd(struct connection *connection)
-{
-    int fd = connection->handshake->fd;
+/* ---- The last answer ---- */
 
-    uv_poll_stop(&connection->handshake->poll);
-    connection->handshake->fd = -1;
-    return fd;
-}
-
-void handshake_forget_request(struct handshake *handshake)
+/* Writes what is left of it, then says that no more comes. */
+static void write_last(struct client *client)
 {
-    if (handshake->request.method.data == NULL)
+    struct endpoint *endpoint = &client->endpoint;
+
+    if (!endpoint_flush(endpoint))
+        outgoing_clear(&endpoint->out);
+    if (!outgoing_empty(&endpoint->out)) {
+        endpoint_watch(endpoint, UV_READABLE | UV_WRITABLE);
         return;
-    handshake->head_only = span_equals(handshake->request.method, "HEAD");
-    handshake->page = http_denial_wants_page(&handshake->request);
-    handshake->request = (struct http_request){0};
-}
-
-void handshake_free_head(struct handshake *handshake)
-{
-    if (handshake->head == NULL)
-        return;
-    handshake_forget_request(handshake);
-    secret_wipe(handshake->head, handshake->head_length);
-    free(handshake->head);
-    handshake->head = NULL;
-    handshake->head_length = 0;
-}
-
-/* Writes what is left of the denial, then says that no more comes. */
-static void write_denial(struct handshake *handshake)
-{
-    struct buffer *denial = &handshake->denial;
-
-    while (denial->length > 0) {
-        ssize_t sent = send(handshake->fd, denial->data, denial->length, MSG_NOSIGNAL);
-
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            handshake_watch(handshake->connection, UV_READABLE | UV_WRITABLE);
-            return;
-        }
-        if (sent <= 0) {
-            denial->length = 0;
-            break;
-        }
-        memmove(denial->data, denial->data + sent, denial->length - (size_t)sent);
-        denial->length -= (size_t)sent;
     }
-    shutdown(handshake->fd, SHUT_WR);
-    handshake_watch(handshake->connection, UV_READABLE);
+    shutdown(endpoint->fd, SHUT_WR);
+    endpoint_watch(endpoint, UV_READABLE);
 }
 
-void handshake_deny(struct connection *connection, enum reason reason)
+void client_goodbye(struct connection *connection, const struct buffer *answer)
 {
-    struct handshake *handshake = connection->handshake;
-    bool silent = reason == REASON_CLIENT_CLOSED ||
-                  (connection->state == CONNECTION_HEAD && handshake->head_length == 0 &&
-                   reason != REASON_CAPACITY);
-
-    /* The broker knows of its own denials and of what it admitted. */
-    if (!silent && (connection->state == CONNECTION_HEAD ||
-                    connection->state == CONNECTION_EXCHANGE || reason == REASON_ADMISSION_TIMEOUT))
-        report_denied(connection, reason, asked_terminate(handshake, handshake->request.query));
-    if (!silent)
-        denial_write(connection, reason, &handshake->denial);
-    if (silent)
-        handshake->denial.failed = true;
-    handshake_answer(connection);
-}
-
-void handshake_answer(struct connection *connection)
-{
-    struct handshake *handshake = connection->handshake;
+    struct client *client = connection->client;
+    const struct iovec part = {answer->data, answer->length};
 
     connection->state = CONNECTION_LINGERING;
     connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
-    if (buffer_failed(&handshake->denial)) {
-        handshake_end(connection);
-        connection_release(connection);
+    if (buffer_failed(answer)) {
+        client_end(connection);
         return;
     }
-    write_denial(handshake);
+    if (!endpoint_send(&client->endpoint, &part, 1))
+        outgoing_clear(&client->endpoint.out);
+    write_last(client);
 }
 
-/* The head is complete: refuse it here, or ask the broker. */
-static void ask_broker(struct connection *connection)
+void client_deny(struct connection *connection, enum reason reason)
 {
-    struct ipc_admit admit;
-    enum reason reason = asked_read(connection, &admit);
+    const struct client *client = connection->client;
+    struct buffer answer;
 
-    if (!reason_allows(reason)) {
-        connection_drop(connection, reason);
+    if (reason == REASON_CLIENT_CLOSED) {
+        connection->state = CONNECTION_LINGERING;
+        client_end(connection);
         return;
     }
-    if (grant_covers(connection, &admit)) {
-        exchange_begin(connection, &admit);
-        return;
-    }
-    grant_end(connection, REASON_CLIENT_CLOSED);
-    admit.connection = connection->id;
-    connection->state = CONNECTION_ADMITTING;
-    connection->asked_ms = worker_now_ms(connection->worker);
-    connection->deadline_ms = connection->asked_ms + ADMISSION_TIMEOUT_MS +
-                              connection->surface->limits.upstream_timeout_ms;
-    handshake_watch(connection, UV_DISCONNECT);
-    report_admit(connection, &admit);
+    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
+    denial_write(connection->surface, &client->asker, client->head, reason, &answer);
+    client_goodbye(connection, &answer);
+    buffer_clear(&answer);
 }
 
-void handshake_granted(struct connection *connection, const struct ipc_verdict *verdict)
+void client_show(struct connection *connection, const struct ipc_verdict *verdict)
 {
-    struct ipc_admit admit;
+    struct buffer answer;
 
-    if (reason_allows(asked_read(connection, &admit)))
-        grant_given(connection, verdict, &admit);
+    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
+    own_paths_write(connection->surface, connection->client->head, verdict, &answer);
+    client_goodbye(connection, &answer);
+    buffer_wipe(&answer);
+}
+
+void client_drop(struct connection *connection, enum reason reason)
+{
+    const struct client *client = connection->client;
+    struct head *head = client->head;
+
+    if (connection->state == CONNECTION_HEAD && (head == NULL || head->length == 0) &&
+        reason != REASON_CAPACITY)
+        reason = REASON_CLIENT_CLOSED;
+    /* The broker knows of its own denials. */
+    if (reason != REASON_CLIENT_CLOSED &&
+        (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
+        tell_denied(connection, &client->asker, reason,
+                    head != NULL ? head_terminate(head, head->request.query) : NULL);
+    client_deny(connection, reason);
+}
+
+/* Take what the client still sends, so that it can read our answer. */
+static void linger(struct client *client)
+{
+    struct connection *connection = client->connection;
+    ssize_t received;
+
+    if (!outgoing_empty(&client->endpoint.out)) {
+        write_last(client);
+        return;
+    }
+    received = recv(client->endpoint.fd, connection->worker->read_buffer, READ_BYTES, 0);
+    client->lingered_bytes += received > 0 ? (size_t)received : 0;
+    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
+        client->lingered_bytes > LINGER_BYTES_MAX)
+        client_end(connection);
+}
+
+/* ---- Requests ---- */
+
+void client_ask(struct connection *connection)
+{
+    struct client *client = connection->client;
+    uint64_t now_ms = worker_now_ms(connection->worker);
+
+    client->head->asked.connection = connection->id;
+    connection->state = CONNECTION_ASKING;
+    client->asked_ms = now_ms;
+    connection->deadline_ms =
+        now_ms + ADMISSION_TIMEOUT_MS + connection->surface->limits.upstream_timeout_ms;
+    endpoint_watch(&client->endpoint, UV_DISCONNECT);
+    ask_admission(connection, &client->head->asked);
+}
+
+/* The head is complete: refuse it here, or go on with what it asks for. */
+static void take_request(struct connection *connection)
+{
+    struct client *client = connection->client;
+    enum reason reason = asked_read(connection, client->head, &client->asker);
+
+    if (reason_allows(reason))
+        connection->mode->request(connection);
     else
-        connection_drop(connection, REASON_INTERNAL);
+        connection_drop(connection, reason);
 }
 
 /* What has come so far: a whole head, or not yet. */
 static void parse_head(struct connection *connection)
 {
-    struct handshake *handshake = connection->handshake;
-    enum http_progress progress;
+    struct client *client = connection->client;
+    struct head *head = client->head;
+    struct asker *asker = &client->asker;
     enum reason reason;
+    enum http_progress progress =
+        http_request_parse(head->bytes, head->length, &head->request, &reason);
 
-    progress =
-        http_request_parse(handshake->head, handshake->head_length, &handshake->request, &reason);
-    if (progress == HTTP_COMPLETE)
-        progress = own_paths_read(handshake, &reason);
+    if (progress == HTTP_COMPLETE) {
+        asker->head_only = span_equals(head->request.method, "HEAD");
+        asker->page = http_denial_wants_page(&head->request);
+        if (url_path_decode(head->request.path, head->path, sizeof(head->path)) == OK)
+            asker->path = head->path;
+        else
+            head->path[0] = '\0';
+        progress = own_paths_read(head, &reason);
+    }
     switch (progress) {
     case HTTP_MORE:
         return;
     case HTTP_COMPLETE:
-        ask_broker(connection);
+        take_request(connection);
         return;
     case HTTP_FAULT:
-        handshake->request = (struct http_request){0};
+        head->request = (struct http_request){0};
+        asker->head_only = asker->page = false;
         connection_drop(connection, reason);
         return;
     }
@@ -226,88 +240,111 @@ static void parse_head(struct connection *connection)
 
 static void read_head(struct connection *connection)
 {
-    struct handshake *handshake = connection->handshake;
+    struct client *client = connection->client;
+    struct head *head = client->head != NULL ? client->head : head_create();
     ssize_t received;
 
-    if (handshake->head == NULL) {
-        handshake->head = malloc(HTTP_HEAD_BYTES_MAX);
-        if (handshake->head == NULL) {
-            connection_drop(connection, REASON_CAPACITY);
-            return;
-        }
+    client->head = head;
+    if (head == NULL) {
+        connection_drop(connection, REASON_CAPACITY);
+        return;
     }
-    received = recv(handshake->fd, handshake->head + handshake->head_length,
-                    HTTP_HEAD_BYTES_MAX - handshake->head_length, 0);
+    received = recv(client->endpoint.fd, head->bytes + head->length,
+                    HTTP_HEAD_BYTES_MAX - head->length, 0);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (received <= 0) {
-        connection_drop(connection, handshake->head_length > 0 && received == 0
-                                        ? REASON_MALFORMED
-                                        : REASON_CLIENT_CLOSED);
+        connection_drop(connection, head->length > 0 && received == 0 ? REASON_MALFORMED
+                                                                      : REASON_CLIENT_CLOSED);
         return;
     }
     /* Of a further request, the wait for it does not count. */
-    if (handshake->head_length == 0 && connection->admitted)
+    if (head->length == 0 && connection->admitted)
         connection->deadline_ms = worker_now_ms(connection->worker) + HEAD_TIMEOUT_MS;
-    handshake->head_length += (size_t)received;
+    head->length += (size_t)received;
     parse_head(connection);
 }
 
-void handshake_next(struct connection *connection)
+void client_next(struct connection *connection)
 {
-    struct handshake *handshake = connection->handshake;
-    size_t taken = handshake->request.head_bytes;
-    size_t rest = handshake->head_length > taken ? handshake->head_length - taken : 0;
+    struct client *client = connection->client;
+    struct head *head = client->head;
+    size_t taken = head != NULL ? head->request.head_bytes : 0;
+    size_t rest = head != NULL && head->length > taken ? head->length - taken : 0;
 
-    new_request_id(connection->worker, handshake);
+    new_request_id(connection->worker, &client->asker);
+    client->asker.head_only = client->asker.page = false;
+    client->asker.path = NULL;
+    free(client->path);
+    client->path = NULL;
     connection->state = CONNECTION_HEAD;
     connection->deadline_ms =
         worker_now_ms(connection->worker) + (rest > 0 ? HEAD_TIMEOUT_MS : KEEP_ALIVE_TIMEOUT_MS);
-    handshake->path[0] = handshake->ticket_subprotocol[0] = '\0';
-    handshake_watch(connection, HANDSHAKE_EVENTS);
+    endpoint_watch(&client->endpoint, CLIENT_EVENTS);
     if (rest == 0) {
-        handshake_free_head(handshake);
-        handshake->head_only = handshake->page = false;
+        client_forget_head(client);
         return;
     }
-    memmove(handshake->head, handshake->head + taken, rest);
-    handshake->head_length = rest;
-    handshake->request = (struct http_request){0};
-    handshake->head_only = handshake->page = false;
+    head_replace(head, head->bytes + taken, rest);
     parse_head(connection);
 }
 
-/* After a denial: take what the client still sends, so that it can read our answer. */
-static void linger(struct connection *connection)
+void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
-    struct handshake *handshake = connection->handshake;
-    ssize_t received;
-
-    if (handshake->denial.length > 0) {
-        write_denial(handshake);
+    (void)now_s;
+    if (connection->deadline_ms == 0 || now_ms < connection->deadline_ms)
         return;
-    }
-    received = recv(handshake->fd, connection->worker->read_buffer, READ_BYTES, 0);
-    handshake->lingered_bytes += received > 0 ? (size_t)received : 0;
-    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
-        handshake->lingered_bytes > LINGER_BYTES_MAX) {
-        handshake_end(connection);
-        connection_release(connection);
+    switch (connection->state) {
+    case CONNECTION_HEAD:
+        connection_drop(connection, REASON_REQUEST_TIMEOUT);
+        return;
+    case CONNECTION_ASKING:
+        connection_drop(connection, REASON_ADMISSION_TIMEOUT);
+        return;
+    case CONNECTION_LINGERING:
+        connection->deadline_ms = 0;
+        client_end(connection);
+        return;
+    case CONNECTION_SERVED:
+        return;
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(struct endpoint *endpoint, int status, int events)
 {
-    struct connection *connection = ((struct handshake *)poll->data)->connection;
+    struct client *client = (struct client *)endpoint;
+    struct connection *connection = client->connection;
 
-    if (connection->handshake == NULL)
+    if (connection == NULL)
         return;
     if (connection->state == CONNECTION_LINGERING)
-        linger(connection);
-    else if (connection->state == CONNECTION_EXCHANGE && status == 0)
-        exchange_client_ready(connection, events);
-    else if (status < 0 || connection->state != CONNECTION_HEAD)
+        linger(client);
+    else if (connection->state == CONNECTION_SERVED)
+        connection->mode->client_ready(connection, status, events);
+    else if (status < 0 || connection->state == CONNECTION_ASKING)
         connection_drop(connection, REASON_CLIENT_CLOSED);
     else
         read_head(connection);
 }
+
+static void nothing(struct connection *connection)
+{
+    (void)connection;
+}
+
+/* Nothing is SERVED that was not granted. */
+static void no_client_ready(struct connection *connection, int status, int events)
+{
+    (void)status;
+    (void)events;
+    connection_drop(connection, REASON_CLIENT_CLOSED);
+}
+
+const struct connection_mode client_mode = {
+    .drop = client_drop,
+    .tick = client_tick,
+    .request = client_ask,
+    .client_ready = no_client_ready,
+    .release = client_end,
+    .destroy = nothing,
+};

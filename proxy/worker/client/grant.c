@@ -1,85 +1,80 @@
-#include "policy/admission.h"
-#include "policy/own_path.h"
-#include "policy/token.h"
-#include "worker/http/exchange.h"
+#include "worker/client/grant.h"
 
-#include <stdlib.h>
+#include "worker/client/to_broker.h"
+
 #include <string.h>
 
-static void clear(struct grant *grant)
+static enum error copy_list(const struct ipc_list *list, struct text_list *out)
 {
-    free(grant->host);
-    free(grant->origin);
-    if (grant->authorization != NULL)
-        secret_wipe(grant->authorization, strlen(grant->authorization));
-    free(grant->authorization);
-    *grant = (struct grant){0};
-}
+    text_list_clear(out);
+    for (uint32_t i = 0; i < list->count; i++) {
+        enum error error = text_list_add(out, list->items[i], strlen(list->items[i]));
 
-static bool keep(const char *text, char **out)
-{
-    if (text != NULL)
-        *out = strdup(text);
-    return (text == NULL) == (*out == NULL);
-}
-
-void grant_given(struct connection *connection, const struct ipc_verdict *verdict,
-                 const struct ipc_admit *admit)
-{
-    struct grant *grant = NULL;
-
-    /* From here on its end is told, whatever happens. */
-    connection->admitted = connection->opened = true;
-    memcpy(connection->session_id, verdict->session_id, sizeof(connection->session_id));
-    if (exchange_create(connection) != OK || connection_keep_verdict(connection, verdict) != OK) {
-        connection_drop(connection, REASON_INTERNAL);
-        return;
+        if (error != OK)
+            return error;
     }
-    grant = &connection->exchange->grant;
-    clear(grant);
-    grant->given = keep(admit->host, &grant->host) && keep(admit->origin, &grant->origin) &&
-                   keep(admit->authorization, &grant->authorization);
-    exchange_begin(connection, admit);
+    return OK;
 }
 
-static bool same(const char *left, const char *right)
+enum error grant_begin(struct connection *connection, const struct ipc_verdict *verdict)
 {
-    return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
-}
+    enum error error;
 
-/*
- * Only a bearer's requests: a cookie counts by what else a request brings. A
- * token in the query is for the broker, which revokes its session.
- */
-bool grant_covers(const struct connection *connection, const struct ipc_admit *admit)
-{
-    const struct grant *grant;
-    char token[TOKEN_BYTES_MAX + 1];
-
-    if (connection->exchange == NULL || admit->upgrade || admit->authorization == NULL ||
-        admit->subprotocols != NULL || own_path_is(admit->path))
-        return false;
-    grant = &connection->exchange->grant;
-    return grant->given && same(grant->host, admit->host) && same(grant->origin, admit->origin) &&
-           same(grant->authorization, admit->authorization) &&
-           !admission_token_in_query(admit->query, token, sizeof(token));
+    connection->admitted = true;
+    memcpy(connection->session_id, verdict->session_id, sizeof(connection->session_id));
+    if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
+        return ERROR_SYNTAX;
+    connection->route = &connection->surface->routes[verdict->route];
+    connection->expires_at = verdict->expires_at;
+    memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));
+    connection->session_verbs_set = verdict->verbs.set;
+    connection->session_targets_set = verdict->targets.set;
+    error = copy_list(&verdict->verbs, &connection->session_verbs);
+    return error == OK ? copy_list(&verdict->targets, &connection->session_targets) : error;
 }
 
 void grant_end(struct connection *connection, enum reason reason)
 {
-    if (connection->exchange != NULL) {
-        clear(&connection->exchange->grant);
-        buffer_clear(&connection->exchange->reply);
-    }
     if (!connection->admitted)
         return;
     connection->reason = reason;
-    report_closed(connection);
+    tell_closed(connection);
     connection->admitted = connection->opened = false;
     connection->session_id[0] = '\0';
+    connection->requests = 0;
     memset(connection->messages, 0, sizeof(connection->messages));
-    if (connection->exchange != NULL)
-        connection->exchange->requests = 0;
     /* What is asked next is another connection to the broker. */
     connection->id = ++connection->worker->next_id;
+}
+
+struct vet_rules grant_rules(const struct connection *connection)
+{
+    const struct surface *surface = connection->surface;
+
+    return (struct vet_rules){
+        .vocabulary = connection->route->vocabulary,
+        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
+        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
+        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
+        .session_verbs = connection->session_verbs_set ? &connection->session_verbs : NULL,
+        .session_targets = connection->session_targets_set ? &connection->session_targets : NULL,
+        .match_digest = connection->match_digest[0] != '\0' ? connection->match_digest : NULL,
+        .observe = surface->mode == MODE_OBSERVE,
+        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
+    };
+}
+
+void grant_note(struct connection *connection, enum direction direction,
+                const struct vet_result *result)
+{
+    struct surface_counts *counts = &connection->worker->surfaces[connection->surface_index];
+
+    if (!reason_allows(result->reason)) {
+        counts->refused++;
+        tell_refused(connection, direction, result);
+    }
+    if (result->action == VET_FORWARD) {
+        connection->messages[direction]++;
+        counts->forwarded++;
+    }
 }

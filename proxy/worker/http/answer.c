@@ -1,166 +1,199 @@
-/* The service's answer: read, its head composed anew, its body streamed or held. */
-#include "worker/mcp/mcp.h"
+#include "worker/http/answer.h"
 
 #include "wire/http_forward.h"
 
 #include <errno.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
-#define HEAD_OUT_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
-#define HELD_READ_BYTES    (4 * READ_BYTES) /* one read of what is held: all that a socket has */
+#define HEAD_OUT_BYTES_MAX  (4 * HTTP_HEAD_BYTES_MAX)
+#define HELD_READ_BYTES     (4 * READ_BYTES) /* one read of what is held: all that a socket has */
+#define INTERIM_ANSWERS_MAX 16               /* 1xx before the answer itself */
 
-/* How the body goes on to the client, who speaks HTTP/1.1. */
-static struct http_body framing_of(const struct exchange *exchange)
+/* ---- To the client ---- */
+
+static enum reason send_parts(struct exchange *exchange, const struct iovec *parts, size_t count)
 {
-    struct http_body framing = exchange->answer_body;
-
-    /* The end of this connection need not be the end of the client's, and events change in length.
-     */
-    if (framing.kind == HTTP_BODY_UNTIL_CLOSE || exchange->mode == ANSWER_EVENTS)
-        framing.kind = HTTP_BODY_CHUNKED;
-    return framing;
+    return endpoint_send(&exchange->connection->client->endpoint, parts, count)
+               ? REASON_ALLOWED
+               : REASON_CLIENT_CLOSED;
 }
 
-bool answer_send(struct connection *connection, const struct http_response *response,
-                 const struct http_body *framing, struct span body)
+/* A head and a body, which may be all that is held: then it is held no more. */
+static enum reason send_whole(struct exchange *exchange, struct span head, struct span body)
 {
-    struct exchange *exchange = connection->exchange;
+    struct assembly *held = &exchange->held;
+    struct iovec parts[2] = {{(void *)(uintptr_t)head.data, head.length},
+                             {(void *)(uintptr_t)body.data, body.length}};
+    struct outgoing rest = {
+        .data = held->data, .length = held->length, .offset = ASSEMBLY_HEADROOM, .progress_ms = 0};
+
+    exchange->answer_begun = true;
+    if (held->data == NULL || body.data != exchange_text(exchange).data ||
+        body.length != held->length)
+        return send_parts(exchange, parts, 2);
+    *held = (struct assembly){0};
+    return outgoing_send_block(exchange_out(exchange), exchange->connection->client->endpoint.fd,
+                               exchange_now_ms(exchange), parts, &rest)
+               ? REASON_ALLOWED
+               : REASON_CLIENT_CLOSED;
+}
+
+/* The head towards the client, with the whole body or none. */
+static enum reason send_head(struct exchange *exchange, const struct http_response *response,
+                             const struct http_body *framing, struct span body)
+{
+    enum reason reason = REASON_UPSTREAM_PROTOCOL;
     struct buffer head;
-    bool sent = false;
 
     /* Whoever answers before it has read everything may not read the rest. */
     if (!exchange->request_body.done)
         exchange->keep_alive = false;
     exchange->answer_chunked = framing->kind == HTTP_BODY_CHUNKED;
     buffer_init(&head, HEAD_OUT_BYTES_MAX);
-    if (!reason_allows(http_forward_response(
+    if (reason_allows(http_forward_response(
             &(struct http_forward_response_options){
                 .host = exchange->host, .body = framing, .close = !exchange->keep_alive},
-            response, &head)) ||
-        buffer_failed(&head)) {
-        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
-    } else {
-        exchange->answer_begun = true;
-        sent = exchange_send_answer(connection, (struct span){head.data, head.length}, body);
-    }
+            response, &head)) &&
+        !buffer_failed(&head))
+        reason = send_whole(exchange, (struct span){head.data, head.length}, body);
     buffer_clear(&head);
-    return sent;
+    return reason;
 }
 
-bool answer_send_piece(struct connection *connection, struct span piece)
+enum reason answer_send_text(struct exchange *exchange, const struct http_response *response,
+                             struct span text)
+{
+    const struct http_body framing = {.kind = HTTP_BODY_LENGTH, .left = text.length};
+
+    return send_head(exchange, response, &framing, text);
+}
+
+enum reason answer_send_own(struct exchange *exchange, unsigned status, const char *type,
+                            struct span text)
+{
+    char head[512];
+    struct iovec parts[2] = {{head, 0}, {(void *)(uintptr_t)text.data, text.length}};
+
+    if (!exchange->request_body.done)
+        exchange->keep_alive = false;
+    parts[0].iov_len = (size_t)snprintf(
+        head, sizeof(head),
+        "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n%s\r\n",
+        status, http_status_phrase(status), type, text.length,
+        exchange->keep_alive ? "" : "Connection: close\r\n");
+    exchange->answer_begun = true;
+    return send_parts(exchange, parts, exchange->head_only ? 1 : 2);
+}
+
+enum reason answer_send_piece(struct exchange *exchange, struct span piece)
 {
     struct framed_piece framed;
 
     if (piece.length == 0)
-        return true;
-    exchange_frame(&framed, piece, connection->exchange->answer_chunked);
-    return exchange_send(connection, framed.parts, 3);
+        return REASON_ALLOWED;
+    exchange_frame(&framed, piece, exchange->answer_chunked);
+    return send_parts(exchange, framed.parts, 3);
 }
 
-void answer_end(struct connection *connection)
+enum reason answer_send_end(struct exchange *exchange)
 {
     const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};
 
-    if (!connection->exchange->answer_chunked || exchange_send(connection, &last, 1))
-        exchange_finish(connection);
+    return exchange->answer_chunked ? send_parts(exchange, &last, 1) : REASON_ALLOWED;
 }
 
-/* A held body is whole. */
-static void complete(struct connection *connection)
-{
-    switch (connection->exchange->mode) {
-    case ANSWER_STREAM:
-    case ANSWER_EVENTS:
-        answer_end(connection);
-        return;
-    case ANSWER_HOLD:
-        held_answer(connection);
-        return;
-    }
-}
+/* ---- Its body ---- */
 
-static void take_piece(struct connection *connection, struct span piece)
+static enum reason take_piece(struct exchange *exchange, struct span piece)
 {
-    const size_t max_bytes = connection->surface->limits.max_message_bytes;
-    struct exchange *exchange = connection->exchange;
+    const size_t max_bytes = exchange_limits(exchange)->max_message_bytes;
+    const struct http_body *body = &exchange->answer_body;
 
-    if (exchange->mode == ANSWER_STREAM) {
-        (void)answer_send_piece(connection, piece);
-        return;
-    }
-    if (exchange->mode == ANSWER_EVENTS) {
-        mcp_events_receive(connection, piece);
-        return;
-    }
+    if (exchange->answer == GATE_PASS)
+        return answer_send_piece(exchange, piece);
+    if (exchange->answer == GATE_PIECES)
+        return exchange->gate->answer_piece(exchange, piece);
     /* All of it came in one read: it is looked into before there is another. */
-    if (exchange->answer_body.done && exchange->held.length == 0 && piece.length <= max_bytes) {
+    if (body->done && exchange->held.length == 0 && piece.length <= max_bytes) {
         exchange->whole = piece;
-        return;
+        return REASON_ALLOWED;
     }
-    if (assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
-                        exchange->answer_body.kind == HTTP_BODY_LENGTH ? exchange->answer_body.left
-                                                                       : 0,
-                        max_bytes) != OK)
-        connection_drop(connection, REASON_MESSAGE_TOO_BIG);
+    return assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
+                           body->kind == HTTP_BODY_LENGTH ? body->left : 0, max_bytes) == OK
+               ? REASON_ALLOWED
+               : REASON_MESSAGE_TOO_BIG;
 }
 
 /* Bytes of the body; what comes after it makes the link worthless. */
-static void take_body(struct connection *connection, const char *bytes, size_t length)
+static enum reason take_body(struct exchange *exchange, const char *bytes, size_t length)
 {
-    struct exchange *exchange = connection->exchange;
+    struct http_body *body = &exchange->answer_body;
+    enum reason reason = REASON_ALLOWED;
     size_t at = 0;
 
-    exchange->activity_ms = worker_now_ms(connection->worker);
-    while (connection->state == CONNECTION_EXCHANGE && at < length && !exchange->answer_body.done) {
+    exchange->activity_ms = exchange_now_ms(exchange);
+    while (reason_allows(reason) && at < length && !body->done) {
         struct span piece;
         size_t taken;
 
-        if (http_body_next(&exchange->answer_body, bytes + at, length - at, &taken, &piece) ==
-            HTTP_FAULT) {
-            connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
-            return;
-        }
+        if (http_body_next(body, bytes + at, length - at, &taken, &piece) == HTTP_FAULT)
+            return REASON_UPSTREAM_PROTOCOL;
         at += taken;
-        take_piece(connection, piece);
+        reason = take_piece(exchange, piece);
     }
-    if (connection->state != CONNECTION_EXCHANGE || !exchange->answer_body.done)
-        return;
     if (at < length)
-        exchange->answer_body.closes = true;
-    complete(connection);
+        body->closes = true;
+    return reason;
+}
+
+/* ---- Its head ---- */
+
+/* How the body goes on to the client, who speaks HTTP/1.1. */
+static struct http_body framing_of(const struct exchange *exchange)
+{
+    struct http_body framing = exchange->answer_body;
+
+    /* The end of this connection need not be the end of the client's, and pieces change in length.
+     */
+    if (framing.kind == HTTP_BODY_UNTIL_CLOSE || exchange->answer == GATE_PIECES)
+        framing.kind = HTTP_BODY_CHUNKED;
+    /* Of an answer that would be rewritten, the length to HEAD is not known. */
+    if (exchange->connection->route->answer != NULL && exchange->answer_body.done)
+        framing.has_length = false;
+    return framing;
 }
 
 /* The head is complete: what becomes of the body? */
-static void begin(struct connection *connection, const struct http_response *response)
+static enum reason begin(struct exchange *exchange, const struct http_response *response)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct content_gate *gate = exchange->gate;
+    struct gate_verdict verdict = gate_go(GATE_PASS);
     struct http_body framing;
     enum reason reason =
         http_body_of_response(response, span_of(exchange->method), &exchange->answer_body);
 
-    if (!reason_allows(reason) || response->status == 101) {
-        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
-        return;
-    }
+    if (!reason_allows(reason) || response->status == 101)
+        return REASON_UPSTREAM_PROTOCOL;
     exchange->phase = EXCHANGE_ANSWERING;
-    exchange->activity_ms = worker_now_ms(connection->worker);
-    connection->deadline_ms = 0;
-    reason = held_answer_begin(connection, response, &exchange->mode);
-    if (!reason_allows(reason)) {
-        connection_drop(connection, reason);
-        return;
+    exchange->activity_ms = exchange_now_ms(exchange);
+    exchange->connection->deadline_ms = 0;
+    if (gate->answer_begins != NULL)
+        verdict = gate->answer_begins(exchange, response);
+    if (verdict.action == GATE_DROP)
+        return verdict.reason;
+    exchange->answer = verdict.action;
+    /* The request's: they have done their part. */
+    buffer_clear(&exchange->fields);
+    assembly_clear(&exchange->held);
+    if (verdict.action == GATE_HOLD) {
+        assembly_begin(&exchange->held, exchange->activity_ms);
+        return REASON_ALLOWED;
     }
-    if (exchange->mode == ANSWER_HOLD) {
-        assembly_begin(&exchange->held, worker_now_ms(connection->worker));
-        return;
-    }
-    assembly_clear(&exchange->held); /* the request's: it has done its part */
     framing = framing_of(exchange);
-    /* Of an answer that would be rewritten, the length to HEAD is not known. */
-    if (connection->route->answer != NULL && exchange->answer_body.done)
-        framing.has_length = false;
-    (void)answer_send(connection, response, &framing, (struct span){NULL, 0});
+    reason = send_head(exchange, response, &framing, (struct span){NULL, 0});
+    return reason;
 }
 
 /*
@@ -198,72 +231,69 @@ static enum http_progress read_heads(struct exchange *exchange, struct span *see
 }
 
 /* More of the head, and what may follow it. */
-static void take_head(struct connection *connection, const char *bytes, size_t length)
+static enum reason take_head(struct exchange *exchange, const char *bytes, size_t length)
 {
-    struct exchange *exchange = connection->exchange;
     struct span seen = {bytes, length};
     struct http_response response;
+    enum reason reason;
+    size_t at;
 
     switch (read_heads(exchange, &seen, &response)) {
     case HTTP_MORE:
-        return;
+        return REASON_ALLOWED;
     case HTTP_FAULT:
-        connection_drop(connection, REASON_UPSTREAM_PROTOCOL);
-        return;
+        return REASON_UPSTREAM_PROTOCOL;
     case HTTP_COMPLETE:
-        begin(connection, &response);
         break;
     }
-    if (connection->state != CONNECTION_EXCHANGE || exchange->phase != EXCHANGE_ANSWERING)
-        return;
-    if (exchange->answer_body.done) {
-        if (seen.length > response.head_bytes)
-            exchange->answer_body.closes = true;
-        complete(connection);
-    } else if (seen.length > response.head_bytes) {
-        take_body(connection, seen.data + response.head_bytes, seen.length - response.head_bytes);
-    }
+    at = response.head_bytes;
+    reason = begin(exchange, &response);
+    if (reason_allows(reason) && seen.length > at)
+        reason = take_body(exchange, seen.data + at, seen.length - at);
+    /* A stream's head was sent: it need not stay as long as the stream does. */
+    if (exchange->answer != GATE_HOLD)
+        buffer_clear(&exchange->head);
+    return reason;
 }
+
+bool answer_head(const struct exchange *exchange, struct http_response *out)
+{
+    enum reason reason;
+
+    return http_response_parse(exchange->head.data, exchange->head.length, out, &reason) ==
+           HTTP_COMPLETE;
+}
+
+/* ---- From the service ---- */
 
 /* The service has closed: that may be the end of its answer. */
-static void ended(struct connection *connection)
+static enum reason ended(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
+    struct http_body *body = &exchange->answer_body;
 
-    if (exchange->phase == EXCHANGE_ANSWERING &&
-        exchange->answer_body.kind == HTTP_BODY_UNTIL_CLOSE) {
-        exchange->answer_body.done = exchange->answer_body.closes = true;
-        complete(connection);
-        return;
+    if (exchange->phase == EXCHANGE_ANSWERING && body->kind == HTTP_BODY_UNTIL_CLOSE) {
+        body->done = body->closes = true;
+        return REASON_ALLOWED;
     }
-    /* What has no effect, or none twice, may be asked again (RFC 9110 section 9.2.2). */
-    if (exchange->phase == EXCHANGE_SENDING && exchange->head.length == 0 &&
-        (exchange->head_only || strcmp(exchange->method, "GET") == 0) && request_again(connection))
-        return;
-    connection_drop(connection,
-                    exchange->head.length > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_GONE);
+    return exchange->phase == EXCHANGE_ANSWERING || exchange->head.length > 0
+               ? REASON_UPSTREAM_PROTOCOL
+               : REASON_UPSTREAM_GONE;
 }
 
-/* Whether bytes have come; acts on it if they never will. */
-static bool has_come(struct connection *connection, ssize_t received)
+static bool would_block(ssize_t received)
 {
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return false;
-    if (received <= 0)
-        ended(connection);
-    return received > 0;
+    return received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
 }
 
 /*
  * A held body of known length is received where it is held. One byte more is
  * asked for where it ends: what comes after it makes the link worthless.
  */
-static void read_held(struct connection *connection)
+static enum reason read_held(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
     struct http_body *body = &exchange->answer_body;
     const size_t want = body->left < HELD_READ_BYTES ? (size_t)body->left : HELD_READ_BYTES;
-    struct iovec parts[2] = {{NULL, want}, {connection->worker->read_buffer, 1}};
+    struct iovec parts[2] = {{NULL, want}, {exchange->connection->worker->read_buffer, 1}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = want == body->left ? 2 : 1};
     unsigned char *room;
     struct span piece;
@@ -271,63 +301,31 @@ static void read_held(struct connection *connection)
     ssize_t received;
 
     if (assembly_reserve(&exchange->held, want, body->left - want,
-                         connection->surface->limits.max_message_bytes, &room) != OK) {
-        connection_drop(connection, REASON_MESSAGE_TOO_BIG);
-        return;
-    }
+                         exchange_limits(exchange)->max_message_bytes, &room) != OK)
+        return REASON_MESSAGE_TOO_BIG;
     parts[0].iov_base = room;
-    received = recvmsg(exchange->upstream->fd, &message, 0);
-    if (!has_come(connection, received))
-        return;
-    exchange->activity_ms = worker_now_ms(connection->worker);
+    received = recvmsg(exchange->link->endpoint.fd, &message, 0);
+    if (received <= 0)
+        return would_block(received) ? REASON_ALLOWED : ended(exchange);
+    exchange->activity_ms = exchange_now_ms(exchange);
     body->closes = body->closes || (size_t)received > want;
     (void)http_body_next(body, (const char *)room,
                          (size_t)received < want ? (size_t)received : want, &taken, &piece);
     assembly_commit(&exchange->held, taken);
-    if (body->done)
-        complete(connection);
+    return REASON_ALLOWED;
 }
 
-static void read_upstream(struct connection *connection)
+enum reason answer_read(struct exchange *exchange)
 {
-    const struct exchange *exchange = connection->exchange;
-    char *buffer = (char *)connection->worker->read_buffer;
+    char *buffer = (char *)exchange->connection->worker->read_buffer;
     ssize_t received;
 
-    if (exchange->phase == EXCHANGE_ANSWERING && exchange->mode == ANSWER_HOLD &&
-        exchange->answer_body.kind == HTTP_BODY_LENGTH && !exchange->answer_body.done) {
-        read_held(connection);
-        return;
-    }
-    received = recv(exchange->upstream->fd, buffer, ANSWER_READ_BYTES, 0);
-    if (!has_come(connection, received))
-        return;
-    if (exchange->phase == EXCHANGE_SENDING)
-        take_head(connection, buffer, (size_t)received);
-    else
-        take_body(connection, buffer, (size_t)received);
-}
-
-void exchange_upstream_ready(struct connection *connection, int status, int events)
-{
-    struct exchange *exchange = connection->exchange;
-    struct upstream *upstream = exchange->upstream;
-
-    if (status == 0 && (events & UV_WRITABLE) != 0 &&
-        !outgoing_flush(&upstream->out, upstream->fd, worker_now_ms(connection->worker))) {
-        exchange->deaf = true;
-        outgoing_clear(&upstream->out);
-    }
-    /* It takes nothing any more; what it had said before is still to be read. */
-    if (status < 0) {
-        exchange->deaf = true;
-        outgoing_clear(&upstream->out);
-    }
-    if ((status < 0 && outgoing_empty(&exchange->out)) || (events & UV_READABLE) != 0)
-        read_upstream(connection);
-    /* What the client has sent meanwhile lies in the handshake, or in the socket. */
-    if (connection->state == CONNECTION_EXCHANGE && exchange_wants_body(exchange))
-        exchange_client_ready(connection, 0);
-    if (connection->state == CONNECTION_EXCHANGE)
-        exchange_watch(connection);
+    if (exchange->phase == EXCHANGE_ANSWERING && exchange->answer == GATE_HOLD &&
+        exchange->answer_body.kind == HTTP_BODY_LENGTH && !exchange->answer_body.done)
+        return read_held(exchange);
+    received = recv(exchange->link->endpoint.fd, buffer, ANSWER_READ_BYTES, 0);
+    if (received <= 0)
+        return would_block(received) ? REASON_ALLOWED : ended(exchange);
+    return exchange->phase == EXCHANGE_SENDING ? take_head(exchange, buffer, (size_t)received)
+                                               : take_body(exchange, buffer, (size_t)received);
 }

@@ -1,5 +1,4 @@
-/* The request's body: read from the client, held or streamed to the service. */
-#include "worker/http/exchange.h"
+#include "worker/http/body.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,21 +8,18 @@
  * A service that takes no more may have answered all the same: what it said is
  * still to be read, and its end is told by its side of the link.
  */
-static void send_body(struct connection *connection, const struct iovec *parts, size_t count)
+static void send_body(struct exchange *exchange, const struct iovec *parts, size_t count)
 {
-    struct exchange *exchange = connection->exchange;
 
-    if (!exchange->deaf && !outgoing_send(&exchange->upstream->out, exchange->upstream->fd,
-                                          worker_now_ms(connection->worker), parts, count)) {
+    if (!exchange->deaf && !endpoint_send(&exchange->link->endpoint, parts, count)) {
         exchange->deaf = true;
-        outgoing_clear(&exchange->upstream->out);
+        outgoing_clear(&exchange->link->endpoint.out);
     }
 }
 
 /* One piece of the body, held or streamed. */
-static enum reason take_piece(struct connection *connection, struct span piece)
+static enum reason take_piece(struct exchange *exchange, struct span piece)
 {
-    struct exchange *exchange = connection->exchange;
     struct framed_piece framed;
 
     if (piece.length == 0)
@@ -34,36 +30,34 @@ static enum reason take_piece(struct connection *connection, struct span piece)
                                exchange->request_body.kind == HTTP_BODY_LENGTH
                                    ? exchange->request_body.left
                                    : 0,
-                               connection->surface->limits.max_message_bytes) == OK
+                               exchange_limits(exchange)->max_message_bytes) == OK
                    ? REASON_ALLOWED
                    : REASON_MESSAGE_TOO_BIG;
-    if (exchange->request_bytes > connection->surface->limits.max_body_bytes)
+    if (exchange->request_bytes > exchange_limits(exchange)->max_body_bytes)
         return REASON_BODY_TOO_LARGE;
     exchange_frame(&framed, piece, exchange->request_body.kind == HTTP_BODY_CHUNKED);
-    send_body(connection, framed.parts, 3);
+    send_body(exchange, framed.parts, 3);
     return REASON_ALLOWED;
 }
 
-static void end_body(struct connection *connection)
+static void end_body(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
     const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};
 
     if (exchange->phase != EXCHANGE_HOLDING && exchange->request_body.kind == HTTP_BODY_CHUNKED)
-        send_body(connection, &last, 1);
+        send_body(exchange, &last, 1);
 }
 
 /* Body bytes of the client; *taken of them belonged to it. */
-static enum reason take_bytes(struct connection *connection, const char *bytes, size_t length,
+static enum reason take_bytes(struct exchange *exchange, const char *bytes, size_t length,
                               size_t *taken)
 {
-    struct exchange *exchange = connection->exchange;
     enum reason reason = REASON_ALLOWED;
 
-    exchange->activity_ms = worker_now_ms(connection->worker);
+    exchange->activity_ms = exchange_now_ms(exchange);
     if (exchange->phase == EXCHANGE_SENDING)
-        connection->deadline_ms =
-            exchange->activity_ms + connection->surface->limits.response_timeout_ms;
+        exchange->connection->deadline_ms =
+            exchange->activity_ms + exchange_limits(exchange)->response_timeout_ms;
     for (*taken = 0; reason_allows(reason) && *taken < length && !exchange->request_body.done;) {
         struct span piece;
         size_t some;
@@ -73,49 +67,50 @@ static enum reason take_bytes(struct connection *connection, const char *bytes, 
         if (progress == HTTP_FAULT)
             return REASON_MALFORMED;
         *taken += some;
-        reason = take_piece(connection, piece);
+        reason = take_piece(exchange, piece);
         if (reason_allows(reason) && progress == HTTP_COMPLETE)
-            end_body(connection);
+            end_body(exchange);
     }
     return reason;
 }
 
 /* Body bytes that came with the head. */
-static enum reason take_early_bytes(struct connection *connection)
+static enum reason take_early_bytes(struct exchange *exchange)
 {
-    struct handshake *handshake = connection->handshake;
-    size_t at = handshake->request.head_bytes, taken = 0;
+    struct head *head = exchange->connection->client->head;
+    size_t at, taken = 0;
     enum reason reason;
 
-    if (handshake->head_length <= at || connection->exchange->request_body.done)
+    if (head == NULL || exchange->request_body.done || head->length <= head->request.head_bytes)
         return REASON_ALLOWED;
-    reason = take_bytes(connection, handshake->head + at, handshake->head_length - at, &taken);
-    handshake->request.head_bytes += taken;
-    connection->exchange->pipelined = connection->exchange->request_body.done &&
-                                      handshake->head_length > handshake->request.head_bytes;
+    at = head->request.head_bytes;
+    reason = take_bytes(exchange, head->bytes + at, head->length - at, &taken);
+    head->request.head_bytes += taken;
+    exchange->pipelined = exchange->request_body.done && head->length > head->request.head_bytes;
     return reason;
 }
 
 /* What came after the body is the beginning of the next request. */
-static enum reason keep_rest(struct connection *connection, const unsigned char *bytes,
-                             size_t length)
+static enum reason keep_rest(struct exchange *exchange, const unsigned char *bytes, size_t length)
 {
-    struct handshake *handshake = connection->handshake;
+    struct client *client = exchange->connection->client;
 
     if (length == 0)
         return REASON_ALLOWED;
     if (length > HTTP_HEAD_BYTES_MAX)
         return REASON_HEADERS_TOO_LARGE;
-    handshake_forget_request(handshake);
-    memcpy(handshake->head, bytes, length);
-    handshake->head_length = length;
-    connection->exchange->pipelined = true;
+    client_forget_head(client);
+    client->head = head_create();
+    if (client->head == NULL)
+        return REASON_CAPACITY;
+    head_replace(client->head, bytes, length);
+    exchange->pipelined = true;
     return REASON_ALLOWED;
 }
 
-static enum reason read_body(struct connection *connection)
+static enum reason read_body(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct connection *connection = exchange->connection;
     unsigned char *buffer = connection->worker->read_buffer;
     bool chunked = exchange->request_body.kind == HTTP_BODY_CHUNKED;
     size_t room = chunked ? HTTP_HEAD_BYTES_MAX : READ_BYTES, taken;
@@ -124,30 +119,27 @@ static enum reason read_body(struct connection *connection)
 
     if (!chunked && exchange->request_body.left < room)
         room = (size_t)exchange->request_body.left;
-    received = recv(connection->handshake->fd, buffer, room, 0);
+    received = recv(connection->client->endpoint.fd, buffer, room, 0);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return REASON_ALLOWED;
     if (received <= 0)
         return REASON_CLIENT_CLOSED;
-    reason = take_bytes(connection, (const char *)buffer, (size_t)received, &taken);
+    reason = take_bytes(exchange, (const char *)buffer, (size_t)received, &taken);
     if (reason_allows(reason))
-        reason = keep_rest(connection, buffer + taken, (size_t)received - taken);
+        reason = keep_rest(exchange, buffer + taken, (size_t)received - taken);
     return reason;
 }
 
-/* Writes to the client, and reads of its request what may be read. */
-static enum reason serve_client(struct connection *connection, int events)
+enum reason body_serve(struct exchange *exchange, int events)
 {
-    struct exchange *exchange = connection->exchange;
     enum reason reason;
 
-    if ((events & UV_WRITABLE) != 0 && !outgoing_flush(&exchange->out, connection->handshake->fd,
-                                                       worker_now_ms(connection->worker)))
+    if ((events & UV_WRITABLE) != 0 && !endpoint_flush(&exchange->connection->client->endpoint))
         return REASON_CLIENT_CLOSED;
     if (exchange_wants_body(exchange)) {
-        reason = take_early_bytes(connection);
+        reason = take_early_bytes(exchange);
         if (reason_allows(reason) && (events & UV_READABLE) != 0 && exchange_wants_body(exchange))
-            reason = read_body(connection);
+            reason = read_body(exchange);
         return reason;
     }
     if ((events & UV_DISCONNECT) != 0)
@@ -155,21 +147,4 @@ static enum reason serve_client(struct connection *connection, int events)
     if ((events & UV_READABLE) != 0)
         exchange->pipelined = true;
     return REASON_ALLOWED;
-}
-
-void exchange_client_ready(struct connection *connection, int events)
-{
-    struct exchange *exchange = connection->exchange;
-    enum reason reason = serve_client(connection, events);
-
-    if (!reason_allows(reason)) {
-        connection_drop(connection, reason);
-        return;
-    }
-    if (exchange->phase == EXCHANGE_HOLDING && exchange->request_body.done)
-        held_complete(connection);
-    else if (exchange->phase == EXCHANGE_IDLE && outgoing_empty(&exchange->out))
-        exchange_finish(connection);
-    if (connection->state == CONNECTION_EXCHANGE)
-        exchange_watch(connection);
 }

@@ -1,208 +1,346 @@
-#include "worker/mcp/mcp.h"
+#include "worker/http/http.h"
 
-#include <stdlib.h>
+#include "worker/client/grant.h"
+#include "worker/client/to_broker.h"
+#include "worker/http/answer.h"
+#include "worker/http/body.h"
+#include "worker/http/exchange.h"
+#include "worker/http/reply.h"
+#include "worker/http/request.h"
+
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
-#define LINE_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
-
-enum error exchange_create(struct connection *connection)
+static bool is_under_way(const struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
-
-    if (exchange != NULL)
-        return OK;
-    exchange = calloc(1, sizeof(*exchange));
-    if (exchange == NULL)
-        return ERROR_MEMORY;
-    buffer_init(&exchange->line, LINE_BYTES_MAX);
-    buffer_init(&exchange->fields, LINE_BYTES_MAX);
-    buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + ANSWER_READ_BYTES);
-    buffer_init(&exchange->reply, HTTP_HEAD_BYTES_MAX);
-    connection->exchange = exchange;
-    return OK;
+    return exchange->connection->state == CONNECTION_SERVED;
 }
 
-/* Forgets the request; the grant and what still has to be sent stay. */
-static void reset(struct connection *connection)
+static void go_on(struct exchange *exchange, int events);
+
+/* ---- The end of an exchange ---- */
+
+static void end_grant(struct exchange *exchange, enum reason reason)
 {
-    struct exchange *exchange = connection->exchange;
-
-    mcp_end(connection);
-    pool_drop(exchange->upstream);
-    exchange->upstream = NULL;
-    buffer_clear(&exchange->line);
-    buffer_clear(&exchange->fields);
-    buffer_clear(&exchange->head);
-    assembly_clear(&exchange->held);
-    exchange->whole = (struct span){NULL, 0};
-    free(exchange->host);
-    exchange->host = NULL;
-    exchange->phase = EXCHANGE_IDLE;
-    exchange->mode = ANSWER_STREAM;
-    exchange->stored = exchange->retried = exchange->deaf = false;
-    exchange->answer_begun = exchange->answer_chunked = false;
-    exchange->answer_body = (struct http_body){0};
-    exchange->interim = 0;
-    exchange->request_bytes = 0;
-    exchange->body_digest[0] = '\0';
-}
-
-void exchange_destroy(struct connection *connection)
-{
-    struct exchange *exchange = connection->exchange;
-
-    if (exchange == NULL)
-        return;
-    reset(connection);
-    grant_end(connection, connection->reason);
-    outgoing_clear(&exchange->out);
+    cover_clear(&exchange->cover);
     buffer_clear(&exchange->reply);
-    free(exchange);
-    connection->exchange = NULL;
+    grant_end(exchange->connection, reason);
 }
 
-/* ---- Sending to the client ---- */
-
-bool exchange_send(struct connection *connection, const struct iovec *parts, size_t count)
+/* Both sides have had their say: the link is good for another, if nothing is left on it. */
+static void release_link(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct http_body *answer = &exchange->answer_body;
+    struct link *link = exchange->link;
 
-    if (outgoing_send(&exchange->out, connection->handshake->fd, worker_now_ms(connection->worker),
-                      parts, count))
-        return true;
-    connection_drop(connection, REASON_CLIENT_CLOSED);
-    return false;
-}
-
-bool exchange_send_answer(struct connection *connection, struct span head, struct span body)
-{
-    struct exchange *exchange = connection->exchange;
-    struct assembly *held = &exchange->held;
-    struct iovec parts[2] = {{(void *)(uintptr_t)head.data, head.length},
-                             {(void *)(uintptr_t)body.data, body.length}};
-    struct outgoing rest = {
-        .data = held->data, .length = held->length, .offset = PRE_BYTES, .progress_ms = 0};
-
-    if (held->data == NULL || body.data != held_text(exchange).data || body.length != held->length)
-        return exchange_send(connection, parts, 2);
-    *held = (struct assembly){0};
-    if (outgoing_send_block(&exchange->out, connection->handshake->fd,
-                            worker_now_ms(connection->worker), parts, &rest))
-        return true;
-    connection_drop(connection, REASON_CLIENT_CLOSED);
-    return false;
-}
-
-void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked)
-{
-    framed->parts[0] = (struct iovec){
-        framed->header, chunked ? http_chunk_header(framed->header, piece.length) : 0};
-    framed->parts[1] = (struct iovec){(void *)(uintptr_t)piece.data, piece.length};
-    framed->parts[2] = (struct iovec){(void *)(uintptr_t) "\r\n", chunked ? 2 : 0};
-}
-
-bool exchange_wants_body(const struct exchange *exchange)
-{
-    if (exchange->request_body.done || exchange->deaf)
-        return false;
-    return exchange->phase == EXCHANGE_HOLDING ||
-           (exchange->upstream != NULL && outgoing_empty(&exchange->upstream->out) &&
-            exchange->phase >= EXCHANGE_SENDING);
-}
-
-void exchange_watch(struct connection *connection)
-{
-    struct exchange *exchange = connection->exchange;
-    struct upstream *upstream = exchange->upstream;
-    bool read_client =
-        exchange_wants_body(exchange) || (exchange->request_body.done && !exchange->pipelined);
-    bool read_upstream = outgoing_empty(&exchange->out);
-
-    if (connection->state != CONNECTION_EXCHANGE)
-        return;
-    handshake_watch(connection, UV_DISCONNECT | (read_client ? UV_READABLE : 0) |
-                                    (outgoing_empty(&exchange->out) ? 0 : UV_WRITABLE));
-    if (upstream != NULL)
-        pool_watch(upstream, (read_upstream ? UV_READABLE : 0) |
-                                 (outgoing_empty(&upstream->out) ? 0 : UV_WRITABLE));
-}
-
-/* ---- Its end ---- */
-
-/* Both sides have had their say: the link is good for another exchange, if nothing is left on it.
- */
-static void release_upstream(struct exchange *exchange)
-{
-    struct upstream *upstream = exchange->upstream;
-
-    exchange->upstream = NULL;
-    if (upstream == NULL)
-        return;
-    if (exchange->answer_body.done && !exchange->answer_body.closes &&
-        exchange->request_body.done && !exchange->deaf && outgoing_empty(&upstream->out))
-        pool_give(upstream);
+    exchange->link = NULL;
+    if (link != NULL && answer->done && !answer->closes && exchange->request_body.done &&
+        !exchange->deaf && outgoing_empty(&link->endpoint.out))
+        pool_give(link);
     else
-        pool_drop(upstream);
+        pool_drop(link);
 }
 
-void exchange_finish(struct connection *connection)
+/* The answer is complete: on to the next request, or goodbye. */
+static void finish(struct exchange *exchange)
 {
-    struct exchange *exchange = connection->exchange;
+    const struct buffer nothing = {0};
+    struct connection *connection = exchange->connection;
 
-    release_upstream(exchange);
-    reset(connection);
+    release_link(exchange);
+    exchange_reset(exchange);
     connection->deadline_ms = 0;
-    if (!outgoing_empty(&exchange->out)) {
-        exchange_watch(connection);
+    if (!outgoing_empty(exchange_out(exchange))) {
+        exchange_watch(exchange);
         return; /* and comes back when the client has taken it */
     }
     if (exchange->keep_alive && exchange->request_body.done && !connection->worker->draining) {
-        handshake_next(connection);
+        client_next(connection);
         return;
     }
-    grant_end(connection, REASON_CLIENT_CLOSED);
-    handshake_answer(connection);
+    end_grant(exchange, REASON_CLIENT_CLOSED);
+    client_goodbye(connection, &nothing);
 }
 
-void exchange_drop(struct connection *connection, enum reason reason)
+static void finish_or_drop(struct exchange *exchange, enum reason reason)
 {
-    struct exchange *exchange = connection->exchange;
-    bool begun = exchange->answer_begun || exchange->phase == EXCHANGE_IDLE;
+    if (reason_allows(reason))
+        finish(exchange);
+    else
+        connection_drop(exchange->connection, reason);
+}
 
-    pool_drop(exchange->upstream);
-    exchange->upstream = NULL;
-    if (!begun && reason != REASON_CLIENT_CLOSED) {
-        outgoing_clear(&exchange->out);
-        handshake_deny(connection, reason);
-        grant_end(connection, reason);
+/* A denial where nothing was answered yet, else the end of the connection. */
+static void drop_exchange(struct exchange *exchange, enum reason reason)
+{
+    struct connection *connection = exchange->connection;
+    struct head *head = connection->client->head;
+
+    pool_drop(exchange->link);
+    exchange->link = NULL;
+    if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
+        reason != REASON_CLIENT_CLOSED) {
+        outgoing_clear(exchange_out(exchange));
+        tell_denied(connection, &connection->client->asker, reason,
+                    head != NULL ? head_terminate(head, head->request.query) : NULL);
+        client_deny(connection, reason);
+        end_grant(exchange, reason);
         return;
     }
     /* An answer that stops short of its end is the only way to say that it has no end. */
-    grant_end(connection, reason);
-    connection->state = CONNECTION_LINGERING;
-    handshake_end(connection);
-    connection_release(connection);
+    end_grant(exchange, reason);
+    client_deny(connection, REASON_CLIENT_CLOSED);
 }
 
-void exchange_answer(struct connection *connection, unsigned status, const char *type,
-                     struct span text)
-{
-    struct exchange *exchange = connection->exchange;
-    char head[512];
-    struct iovec parts[2] = {{head, 0}, {(void *)(uintptr_t)text.data, text.length}};
+/* ---- What a content gate decided ---- */
 
-    if (!exchange->request_body.done)
+static void answer_own(struct exchange *exchange, const struct gate_verdict *verdict)
+{
+    finish_or_drop(exchange,
+                   answer_send_own(exchange, verdict->status, verdict->type, verdict->text));
+}
+
+static void answer_held(struct exchange *exchange)
+{
+    struct http_response response;
+    struct gate_verdict verdict = gate_drop(REASON_CAPACITY);
+
+    if (answer_head(exchange, &response))
+        verdict = exchange->gate->answer_whole(exchange, &response, exchange_text(exchange));
+    if (verdict.action == GATE_SEND)
+        finish_or_drop(exchange, answer_send_text(exchange, &response, verdict.text));
+    else if (verdict.action == GATE_ANSWER)
+        answer_own(exchange, &verdict);
+    else
+        connection_drop(exchange->connection, verdict.reason);
+}
+
+/* ---- The link ---- */
+
+static void dial(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    struct ipc_dial question = request_dial(exchange);
+
+    if (exchange->stored) {
+        question.query = connection->client->head->asked.query;
+        question.fields = exchange->fields.data != NULL ? exchange->fields.data : "";
+        question.body_value = exchange->body_digest[0] != '\0' ? exchange->body_digest : NULL;
+    }
+    exchange->phase = EXCHANGE_DIALLING;
+    connection->deadline_ms =
+        exchange_now_ms(exchange) + exchange_limits(exchange)->upstream_timeout_ms;
+    ask_link(connection, &question);
+}
+
+/* On another link, if this one may have been closed while it was idle; false if not. */
+static bool dial_again(struct exchange *exchange)
+{
+    if (!exchange->link->reused || exchange->retried)
+        return false;
+    exchange->retried = true;
+    exchange->deaf = false;
+    pool_drop(exchange->link);
+    exchange->link = NULL;
+    dial(exchange);
+    return true;
+}
+
+/* The client that waits to be told that its body is wanted is told; false if it has gone. */
+static bool invite_body(struct exchange *exchange)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct iovec part = {(void *)(uintptr_t)line, sizeof(line) - 1};
+
+    if (!exchange->expect_continue)
+        return true;
+    exchange->expect_continue = false;
+    if (endpoint_send(&exchange->connection->client->endpoint, &part, 1))
+        return true;
+    connection_drop(exchange->connection, REASON_CLIENT_CLOSED);
+    return false;
+}
+
+static void on_link_ready(void *user, int status, int events);
+
+static void start_sending(struct exchange *exchange, struct link *link)
+{
+    struct connection *connection = exchange->connection;
+
+    link->user = exchange;
+    link->ready = on_link_ready;
+    exchange->link = link;
+    exchange->phase = EXCHANGE_SENDING;
+    connection->deadline_ms =
+        exchange_now_ms(exchange) + exchange_limits(exchange)->response_timeout_ms;
+    if (!request_write(exchange)) {
+        /* A link that was closed while it was idle took nothing. */
+        if (!dial_again(exchange))
+            connection_drop(connection, REASON_UPSTREAM_GONE);
+        return;
+    }
+    if (exchange->request_body.done && !exchange->pipelined)
+        client_forget_head(connection->client);
+    if (invite_body(exchange))
+        go_on(exchange, 0);
+}
+
+/* The request goes to the service. */
+static void forward(struct exchange *exchange)
+{
+    const struct connection *connection = exchange->connection;
+    struct link *link = NULL;
+
+    /* The broker ends the head, so the length of what follows must be in it. */
+    if (exchange->stored && exchange->held.active && connection->route->body == NULL)
+        buffer_append_format(&exchange->fields, "Content-Length: %zu\r\n", exchange->held.length);
+    if (!exchange->stored)
+        link = pool_take(&exchange->http->pool, connection->surface_index);
+    if (link != NULL)
+        start_sending(exchange, link);
+    else
+        dial(exchange);
+    exchange_watch(exchange);
+}
+
+static void linked(struct connection *connection, enum reason reason, int fd)
+{
+    struct exchange *exchange = connection->served;
+    struct link *link;
+
+    if (exchange->reply.length > 0) {
+        reply_linked(exchange, reason, fd);
+    } else if (!is_under_way(exchange) || exchange->phase != EXCHANGE_DIALLING) {
+        if (fd >= 0)
+            close(fd); /* whoever asked for it has gone */
+    } else if (!reason_allows(reason)) {
+        connection_drop(connection, reason);
+    } else if (pool_adopt(&exchange->http->pool, connection->surface_index, fd, &link) != OK) {
+        connection_drop(connection, REASON_CAPACITY);
+    } else {
+        start_sending(exchange, link);
+        exchange_watch(exchange);
+    }
+}
+
+/* ---- The request ---- */
+
+/* Its body is whole. */
+static void request_held(struct exchange *exchange)
+{
+    struct gate_verdict verdict = exchange->gate->request_whole(exchange, exchange_text(exchange));
+
+    if (verdict.action == GATE_PASS)
+        forward(exchange);
+    else if (verdict.action == GATE_ANSWER)
+        answer_own(exchange, &verdict);
+    else
+        connection_drop(exchange->connection, verdict.reason);
+}
+
+/* The client can be read or written to. */
+static void go_on(struct exchange *exchange, int events)
+{
+    enum reason reason = body_serve(exchange, events);
+
+    if (!reason_allows(reason))
+        connection_drop(exchange->connection, reason);
+    else if (exchange->phase == EXCHANGE_HOLDING && exchange->request_body.done)
+        request_held(exchange);
+    else if (exchange->phase == EXCHANGE_IDLE && outgoing_empty(exchange_out(exchange)))
+        finish(exchange);
+    exchange_watch(exchange);
+}
+
+/* The request is in order: its body first, or on with it. */
+static void start(struct exchange *exchange, bool held)
+{
+    const struct head *head = exchange->connection->client->head;
+
+    exchange->pipelined = exchange->request_body.done && head->length > head->request.head_bytes;
+    if (!held) {
+        forward(exchange);
+        return;
+    }
+    assembly_begin(&exchange->held, exchange->activity_ms);
+    if (invite_body(exchange))
+        go_on(exchange, 0);
+}
+
+/* A request under the grant. */
+static void begin(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    const struct head *head = connection->client->head;
+    struct gate_verdict verdict = gate_go(GATE_PASS);
+    enum reason reason;
+
+    connection->state = CONNECTION_SERVED;
+    connection->deadline_ms = 0;
+    connection->requests++;
+    exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
+    exchange->activity_ms = exchange_now_ms(exchange);
+    reason = request_judge(exchange, head);
+    if (reason_allows(reason)) {
+        exchange->gate = exchange->http->gate_of(exchange->http, connection->route);
+        if (exchange->gate->request_begins != NULL)
+            verdict = exchange->gate->request_begins(exchange);
+        reason = verdict.reason;
+    }
+    if (reason_allows(reason))
+        reason = request_compose(exchange, head, verdict.action == GATE_HOLD);
+    if (reason_allows(reason)) {
+        start(exchange, verdict.action == GATE_HOLD);
+    } else if (verdict.action == GATE_ANSWER) {
+        tell_denied(connection, &connection->client->asker, reason, NULL);
         exchange->keep_alive = false;
-    parts[0].iov_len = (size_t)snprintf(
-        head, sizeof(head),
-        "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n%s\r\n",
-        status, http_status_phrase(status), type, text.length,
-        exchange->keep_alive ? "" : "Connection: close\r\n");
-    exchange->answer_begun = true;
-    if (exchange_send(connection, parts, exchange->head_only ? 1 : 2))
-        exchange_finish(connection);
+        answer_own(exchange, &verdict);
+    } else {
+        connection_drop(connection, reason);
+    }
+}
+
+/* ---- The answer ---- */
+
+/* What has no effect, or none twice, may be asked again (RFC 9110 section 9.2.2). */
+static bool ask_again(struct exchange *exchange)
+{
+    return exchange->phase == EXCHANGE_SENDING &&
+           (exchange->head_only || strcmp(exchange->method, "GET") == 0) && dial_again(exchange);
+}
+
+static void read_answer(struct exchange *exchange)
+{
+    enum reason reason = answer_read(exchange);
+
+    if (reason == REASON_UPSTREAM_GONE && ask_again(exchange))
+        return;
+    if (!reason_allows(reason))
+        connection_drop(exchange->connection, reason);
+    else if (exchange->phase != EXCHANGE_ANSWERING || !exchange->answer_body.done)
+        return;
+    else if (exchange->answer == GATE_HOLD)
+        answer_held(exchange);
+    else
+        finish_or_drop(exchange, answer_send_end(exchange));
+}
+
+static void on_link_ready(void *user, int status, int events)
+{
+    struct exchange *exchange = user;
+    struct endpoint *service = &exchange->link->endpoint;
+
+    /* It takes nothing any more; what it had said before is still to be read. */
+    if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(service))) {
+        exchange->deaf = true;
+        outgoing_clear(&service->out);
+    }
+    if ((status < 0 && outgoing_empty(exchange_out(exchange))) || (events & UV_READABLE) != 0)
+        read_answer(exchange);
+    /* What the client has sent meanwhile lies in the head, or in the socket. */
+    if (is_under_way(exchange) && exchange_wants_body(exchange))
+        go_on(exchange, 0);
+    exchange_watch(exchange);
 }
 
 /* ---- Time ---- */
@@ -213,10 +351,10 @@ static bool is_stalled(const struct outgoing *out, uint64_t now_ms, uint64_t lim
 }
 
 /* Of a body that is held: from its first byte to its last. */
-static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms, uint64_t limit_ms)
+static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms)
 {
     return exchange->held.active && exchange->phase != EXCHANGE_SENDING &&
-           now_ms - exchange->held.since_ms > limit_ms;
+           now_ms - exchange->held.since_ms > exchange_limits(exchange)->message_timeout_ms;
 }
 
 /* Whether the service owes bytes: an answer of a known length is one that it has; a stream may be
@@ -224,38 +362,126 @@ static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms, u
 static bool is_answer_due(const struct exchange *exchange)
 {
     return exchange->phase == EXCHANGE_ANSWERING &&
-           exchange->answer_body.kind == HTTP_BODY_LENGTH && outgoing_empty(&exchange->out);
+           exchange->answer_body.kind == HTTP_BODY_LENGTH && outgoing_empty(exchange_out(exchange));
 }
 
-static enum reason overdue(const struct connection *connection, uint64_t now_ms)
+static enum reason overdue(const struct exchange *exchange, uint64_t now_ms)
 {
-    const struct exchange *exchange = connection->exchange;
-    const struct surface_limits *limits = &connection->surface->limits;
+    const struct surface_limits *limits = exchange_limits(exchange);
+    uint64_t deadline_ms = exchange->connection->deadline_ms;
     bool idle = now_ms - exchange->activity_ms > limits->body_timeout_ms;
 
-    if (connection->deadline_ms != 0 && now_ms >= connection->deadline_ms)
+    if (deadline_ms != 0 && now_ms >= deadline_ms)
         return REASON_UPSTREAM_TIMEOUT;
-    if (is_stalled(&exchange->out, now_ms, limits->write_timeout_ms))
+    if (is_stalled(exchange_out(exchange), now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
-    if (is_held_too_long(exchange, now_ms, limits->message_timeout_ms))
+    if (is_held_too_long(exchange, now_ms))
         return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT
                                                    : REASON_UPSTREAM_TIMEOUT;
     if (idle && exchange_wants_body(exchange))
         return REASON_REQUEST_TIMEOUT;
     if (idle && is_answer_due(exchange))
         return REASON_UPSTREAM_TIMEOUT;
-    if (exchange->upstream != NULL &&
-        is_stalled(&exchange->upstream->out, now_ms, limits->write_timeout_ms))
+    if (exchange->link != NULL &&
+        is_stalled(&exchange->link->endpoint.out, now_ms, limits->write_timeout_ms))
         return REASON_UPSTREAM_TIMEOUT;
     return REASON_ALLOWED;
 }
 
-void exchange_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
-{
-    enum reason reason = overdue(connection, now_ms);
+/* ---- The connection's mode ---- */
 
-    if (now_s >= connection->expires_at)
+static void drop(struct connection *connection, enum reason reason)
+{
+    struct exchange *exchange = connection->served;
+
+    if (is_under_way(exchange)) {
+        drop_exchange(exchange, reason);
+        return;
+    }
+    end_grant(exchange, reason);
+    client_drop(connection, reason);
+}
+
+static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    const struct exchange *exchange = connection->served;
+    enum reason reason = REASON_ALLOWED;
+
+    if (connection->admitted && connection->state != CONNECTION_LINGERING &&
+        now_s >= connection->expires_at)
         reason = REASON_SESSION_EXPIRED;
+    else if (is_under_way(exchange))
+        reason = overdue(exchange, now_ms);
+    else
+        client_tick(connection, now_ms, now_s);
     if (!reason_allows(reason))
         connection_drop(connection, reason);
+}
+
+static void on_request(struct connection *connection)
+{
+    struct exchange *exchange = connection->served;
+    const struct head *head = connection->client->head;
+
+    if (cover_reaches(&exchange->cover, &head->asked)) {
+        connection->route = head->route;
+        begin(exchange);
+        return;
+    }
+    end_grant(exchange, REASON_CLIENT_CLOSED);
+    client_ask(connection);
+}
+
+static void client_ready(struct connection *connection, int status, int events)
+{
+    if (status < 0)
+        connection_drop(connection, REASON_CLIENT_CLOSED);
+    else
+        go_on(connection->served, events);
+}
+
+static void release(struct connection *connection)
+{
+    struct exchange *exchange = connection->served;
+
+    exchange_reset(exchange);
+    end_grant(exchange, connection->reason);
+    client_end(connection);
+}
+
+static void destroy(struct connection *connection)
+{
+    exchange_destroy(connection->served);
+    connection->served = NULL;
+}
+
+static const struct connection_mode http_mode = {
+    .drop = drop,
+    .tick = tick,
+    .request = on_request,
+    .client_ready = client_ready,
+    .linked = linked,
+    .release = release,
+    .destroy = destroy,
+};
+
+void http_begin(struct http *http, struct connection *connection, const struct ipc_verdict *verdict)
+{
+    struct exchange *exchange = connection->served;
+
+    if (exchange == NULL)
+        exchange = exchange_create(connection, http);
+    connection->opened = true;
+    if (grant_begin(connection, verdict) != OK || exchange == NULL) {
+        exchange_destroy(exchange);
+        connection->served = NULL;
+        connection->mode = &client_mode;
+        grant_end(connection, REASON_INTERNAL);
+        connection_drop(connection, REASON_INTERNAL);
+        return;
+    }
+    connection->served = exchange;
+    connection->mode = &http_mode;
+    cover_keep(&exchange->cover, &connection->client->head->asked);
+    begin(exchange);
 }

@@ -1,164 +1,158 @@
 #include "worker/http/pool.h"
 
-#include "worker/http/exchange.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Takes a link off the list it waits on, if it does. */
-static bool forget(struct upstream_list *list, struct upstream *upstream)
-{
-    struct upstream **at = &list->first;
+#define LIST_MAX        64   /* idle ones of one surface; spent ones */
+#define IDLE_TIMEOUT_MS 3000 /* services close theirs after 5 s, many of them */
 
-    while (*at != NULL && *at != upstream)
+/* Takes a link off the list it waits on, if it does. */
+static bool forget(struct link_list *list, struct link *link)
+{
+    struct link **at = &list->first;
+
+    while (*at != NULL && *at != link)
         at = &(*at)->next;
     if (*at == NULL)
         return false;
-    *at = upstream->next;
-    upstream->next = NULL;
+    *at = link->next;
+    link->next = NULL;
     list->count--;
-    upstream->worker->waiting--;
+    link->pool->waiting--;
     return true;
 }
 
 /* Puts a link on a list to wait, if there is room; else it is dropped. */
-static void remember(struct upstream_list *list, struct upstream *upstream)
+static void remember(struct link_list *list, struct link *link)
 {
-    struct worker *worker = upstream->worker;
+    struct pool *pool = link->pool;
 
-    if (list->count >= POOL_LIST_MAX || worker->waiting >= worker->waiting_max ||
-        worker->draining) {
-        pool_drop(upstream);
+    if (list->count >= LIST_MAX || pool->waiting >= pool->waiting_max || pool->worker->draining) {
+        pool_drop(link);
         return;
     }
-    upstream->connection = NULL;
-    upstream->idle_since_ms = worker_now_ms(worker);
-    upstream->next = list->first;
-    list->first = upstream;
+    link->user = NULL;
+    link->waits_since_ms = worker_now_ms(pool->worker);
+    link->next = list->first;
+    list->first = link;
     list->count++;
-    worker->waiting++;
-    pool_watch(upstream, UV_READABLE);
+    pool->waiting++;
+    endpoint_watch(&link->endpoint, UV_READABLE);
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+static void on_ready(struct endpoint *endpoint, int status, int events)
 {
-    struct upstream *upstream = poll->data;
+    struct link *link = (struct link *)endpoint;
 
-    if (status < 0)
-        upstream->events = 0; /* libuv no longer watches, though there may be bytes to read */
-    if (upstream->connection != NULL) {
-        exchange_upstream_ready(upstream->connection, status, events);
+    if (link->user != NULL) {
+        link->ready(link->user, status, events);
         return;
     }
     /* Nothing is owed on an idle link: it closed, or it is not to be trusted. */
-    if (!forget(&upstream->worker->idle[upstream->surface], upstream))
-        (void)forget(&upstream->worker->spent, upstream);
-    pool_drop(upstream);
+    if (!forget(&link->pool->idle[link->surface], link))
+        (void)forget(&link->pool->spent, link);
+    pool_drop(link);
 }
 
-void pool_watch(struct upstream *upstream, int events)
+static void on_closed(struct endpoint *endpoint)
 {
-    if (upstream->events == events)
-        return;
-    upstream->events = events;
-    if (events != 0)
-        uv_poll_start(&upstream->poll, events, on_poll);
-    else
-        uv_poll_stop(&upstream->poll);
+    free(endpoint);
 }
 
-enum error pool_adopt(struct connection *connection, int fd, struct upstream **out)
+enum error pool_adopt(struct pool *pool, uint32_t surface, int fd, struct link **out)
 {
-    struct upstream *upstream = calloc(1, sizeof(*upstream));
+    struct link *link = calloc(1, sizeof(*link));
 
-    if (upstream == NULL || uv_poll_init(&connection->worker->loop, &upstream->poll, fd) != 0) {
-        free(upstream);
+    if (link == NULL) {
         close(fd);
         return ERROR_MEMORY;
     }
-    upstream->poll.data = upstream;
-    upstream->fd = fd;
-    upstream->worker = connection->worker;
-    upstream->surface = connection->surface_index;
-    upstream->connection = connection;
-    *out = upstream;
+    link->endpoint.ready = on_ready;
+    link->endpoint.closed = on_closed;
+    link->pool = pool;
+    link->surface = surface;
+    if (endpoint_open(&link->endpoint, &pool->worker->loop, fd) != OK) {
+        free(link);
+        return ERROR_IO;
+    }
+    *out = link;
     return OK;
 }
 
 /* Neither closed nor with bytes on it, which would be taken for the next answer. */
-static bool is_quiet(const struct upstream *upstream)
+static bool is_quiet(const struct link *link)
 {
     char byte;
 
-    return recv(upstream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+    return recv(link->endpoint.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-struct upstream *pool_take(struct connection *connection)
+struct link *pool_take(struct pool *pool, uint32_t surface)
 {
-    struct upstream_list *idle = &connection->worker->idle[connection->surface_index];
+    struct link_list *idle = &pool->idle[surface];
 
     while (idle->first != NULL) {
-        struct upstream *upstream = idle->first;
+        struct link *link = idle->first;
 
-        (void)forget(idle, upstream);
-        if (is_quiet(upstream)) {
-            upstream->connection = connection;
-            return upstream;
-        }
-        pool_drop(upstream);
+        (void)forget(idle, link);
+        if (is_quiet(link))
+            return link;
+        pool_drop(link);
     }
     return NULL;
 }
 
-void pool_give(struct upstream *upstream)
+void pool_give(struct link *link)
 {
-    upstream->reused = true;
-    remember(&upstream->worker->idle[upstream->surface], upstream);
+    link->reused = true;
+    remember(&link->pool->idle[link->surface], link);
 }
 
-void pool_spend(struct upstream *upstream)
+void pool_spend(struct link *link)
 {
-    remember(&upstream->worker->spent, upstream);
+    remember(&link->pool->spent, link);
 }
 
-static void on_closed(uv_handle_t *handle)
+void pool_drop(struct link *link)
 {
-    struct upstream *upstream = handle->data;
-
-    outgoing_clear(&upstream->out);
-    free(upstream);
-}
-
-void pool_drop(struct upstream *upstream)
-{
-    if (upstream == NULL)
+    if (link == NULL)
         return;
-    upstream->connection = NULL;
-    uv_close((uv_handle_t *)&upstream->poll, on_closed);
-    close(upstream->fd);
+    endpoint_close(&link->endpoint);
 }
 
-static void expire(struct upstream_list *list, uint64_t now_ms, bool all)
+static void expire(struct link_list *list, uint64_t now_ms, bool all)
 {
-    struct upstream *upstream = list->first, *next;
+    struct link *link = list->first, *next;
 
-    for (; upstream != NULL; upstream = next) {
-        next = upstream->next;
-        if (!all && now_ms - upstream->idle_since_ms < POOL_IDLE_TIMEOUT_MS)
+    for (; link != NULL; link = next) {
+        next = link->next;
+        if (!all && now_ms - link->waits_since_ms < IDLE_TIMEOUT_MS)
             continue;
-        (void)forget(list, upstream);
-        pool_drop(upstream);
+        (void)forget(list, link);
+        pool_drop(link);
     }
 }
 
-void pool_expire(struct worker *worker, bool all)
+void pool_expire(struct pool *pool, bool all)
 {
-    uint64_t now_ms = worker_now_ms(worker);
+    uint64_t now_ms = worker_now_ms(pool->worker);
 
-    for (size_t i = 0; i < worker->config->surface_count; i++)
-        expire(&worker->idle[i], now_ms, all);
-    expire(&worker->spent, now_ms, all);
+    for (size_t i = 0; i < pool->worker->config->surface_count; i++)
+        expire(&pool->idle[i], now_ms, all);
+    expire(&pool->spent, now_ms, all);
+}
+
+enum error pool_create(struct pool *pool, struct worker *worker)
+{
+    pool->worker = worker;
+    pool->idle = calloc(worker->config->surface_count, sizeof(*pool->idle));
+    return pool->idle != NULL ? OK : ERROR_MEMORY;
+}
+
+void pool_destroy(struct pool *pool)
+{
+    free(pool->idle);
 }

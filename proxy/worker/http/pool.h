@@ -2,41 +2,50 @@
  * Links for HTTP: connections to the services, handed over by the broker, used
  * for one exchange at a time and kept a while for the next.
  */
-#ifndef SIDELOCK_WORKER_POOL_H
-#define SIDELOCK_WORKER_POOL_H
+#ifndef SIDELOCK_WORKER_HTTP_POOL_H
+#define SIDELOCK_WORKER_HTTP_POOL_H
 
-#include "worker/client/connection.h"
-#include "worker/http/outgoing.h"
+#include "worker/client/endpoint.h"
+#include "worker/client/process.h"
 
-#define POOL_LIST_MAX        64   /* idle ones of one surface; spent ones */
-#define POOL_WAITING_MAX     256  /* all of these; fewer where descriptors are few */
-#define POOL_IDLE_TIMEOUT_MS 3000 /* services close theirs after 5 s, many of them */
+#define POOL_WAITING_MAX 256 /* all that wait; fewer where descriptors are few */
 
-struct upstream {
-    struct upstream *next; /* while idle */
-    uv_poll_t poll;
-    int fd;
-    int events;
-    struct worker *worker;
+struct link {
+    struct endpoint endpoint; /* first */
+    struct link *next;        /* while it waits */
+    struct pool *pool;
     uint32_t surface;
-    struct connection *connection; /* whose exchange it carries; NULL: idle */
+    void *user; /* whose exchange it carries; NULL: it waits */
+    void (*ready)(void *user, int status, int events);
     bool reused; /* it carried an exchange before: it may have been closed since */
-    uint64_t idle_since_ms;
-    struct outgoing out;
+    uint64_t waits_since_ms;
 };
 
-/* A fresh link on a connected descriptor, which is taken over also on failure. */
-enum error pool_adopt(struct connection *connection, int fd, struct upstream **out) MUST_CHECK;
-/* An idle link to the connection's surface, or NULL. */
-struct upstream *pool_take(struct connection *connection);
+struct link_list {
+    struct link *first; /* newest first */
+    size_t count;
+};
+
+struct pool {
+    struct worker *worker;
+    struct link_list *idle; /* by surface; owned */
+    struct link_list spent; /* on which an answer of the gate's own was sent */
+    size_t waiting, waiting_max;
+};
+
+enum error pool_create(struct pool *pool, struct worker *worker) MUST_CHECK;
+void pool_destroy(struct pool *pool);
+/* A fresh link on a connected descriptor, which is taken over also on failure; nobody's yet. */
+enum error pool_adopt(struct pool *pool, uint32_t surface, int fd, struct link **out) MUST_CHECK;
+/* An idle link to the surface, or NULL. */
+struct link *pool_take(struct pool *pool, uint32_t surface);
 /* After a whole exchange: kept for another. */
-void pool_give(struct upstream *upstream);
+void pool_give(struct link *link);
 /* After its last request: closed as soon as the service answers, or after a while. */
-void pool_spend(struct upstream *upstream);
+void pool_spend(struct link *link);
 /* Closes and frees; NULL is fine. */
-void pool_drop(struct upstream *upstream);
-void pool_watch(struct upstream *upstream, int events);
+void pool_drop(struct link *link);
 /* Closes what has been idle for too long; with `all`, everything idle. */
-void pool_expire(struct worker *worker, bool all);
+void pool_expire(struct pool *pool, bool all);
 
 #endif

@@ -1,16 +1,15 @@
 /*
- * MCP over HTTP (Streamable HTTP in both eras, and the older HTTP+SSE): what an
- * exchange on a route of kind mcp-http does beside relaying. A POST's message is
- * vetted before the service hears of it; an answer is vetted whole, or event by
- * event and written anew.
+ * MCP over HTTP (Streamable HTTP in both eras, and the older HTTP+SSE): what is kept of
+ * an exchange on a route of kind mcp-http beside the relaying.
  *
- *   mcp.c           the request, and an answer that is one message
- *   mcp_events.c    an answer that is a stream of events
- *   mcp_reply.c     what the service is told when it asks for what it may not
+ *   mcp_gate.c      the content gate that all of it is
+ *   mcp_request.c   a POST's message is vetted before the service hears of it
+ *   mcp_answer.c    an answer that is one message
+ *   mcp_events.c    an answer that is a stream of events: each is vetted, and written anew
  *   mcp_sessions.c  who opened which MCP session
  */
-#ifndef SIDELOCK_WORKER_MCP_H
-#define SIDELOCK_WORKER_MCP_H
+#ifndef SIDELOCK_WORKER_MCP_MCP_H
+#define SIDELOCK_WORKER_MCP_MCP_H
 
 #include "vet/mcp_http.h"
 #include "wire/sse.h"
@@ -23,44 +22,31 @@ struct mcp {
     char *target;                /* the path and query that were asked for; owned */
     char *headers[3];            /* of struct mcp_http_headers; owned */
     bool post, deletes, replay;
-    bool endpoint; /* the stream of HTTP+SSE whose session ends with it */
+    bool endpoint;  /* the stream of HTTP+SSE whose session ends with it */
+    bool resumable; /* the answer may come on another stream */
     enum mcp_era era;
-    char awaited[VET_ID_BYTES_MAX + 3]; /* the request that was forwarded; "": none */
-    bool resumable;                     /* its answer may come on another stream */
-    struct sse_parser events;
-    struct buffer out; /* events towards the client */
+    char *awaited;             /* the id of the request that was forwarded; owned; NULL: none */
+    struct sse_parser *events; /* of a stream; owned; NULL until it begins */
 };
 
-/* Reads the head of a request; *hold if its body must be vetted. */
-enum reason mcp_begin(struct connection *connection, const struct ipc_admit *admit, bool *hold);
-/* The held request is whole. */
-void mcp_request(struct connection *connection);
-/* Refuses what never reached the service, in JSON-RPC's words where there are any. */
-void mcp_refuse(struct connection *connection, const struct mcp_http_refused *refused);
-/* The head of the answer is there: what becomes of its body? */
-enum reason mcp_answer_begin(struct connection *connection, const struct http_response *response,
-                             enum answer_mode *mode);
-/* The held answer is whole. */
-void mcp_answer(struct connection *connection);
+/* Of an exchange whose gate this is. */
+static inline struct mcp *mcp_of(const struct exchange *exchange)
+{
+    return exchange->content;
+}
+
+static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchange)
+{
+    return exchange->gate->context;
+}
+
+/* Begins with what a head asks for; NULL without memory. */
+struct mcp *mcp_create(struct exchange *exchange, const struct ipc_admit *asked);
 /* Forgets the exchange. */
-void mcp_end(struct connection *connection);
-
+void mcp_end(struct exchange *exchange);
 /* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
-struct vet_state *mcp_vet_state(struct connection *connection);
-/* Counts and reports what was vetted. */
-void mcp_note(struct connection *connection, enum direction direction,
-              const struct vet_result *result);
-
-/* mcp_reply.c */
-/* Tells the service, in a POST of the gate's own, that what it asked for on a stream is refused. */
-void mcp_reply(struct connection *connection, struct span text);
-/* The link for that; taken over. */
-void mcp_reply_linked(struct connection *connection, enum reason reason, int fd);
-
-/* mcp_events.c */
-/* A message of the gate's own on the stream of HTTP+SSE; false if that is at its end, or not
- * read. */
-bool mcp_events_say(struct connection *stream, struct span text);
-void mcp_events_receive(struct connection *connection, struct span piece);
+struct vet_state *mcp_vet_state(struct exchange *exchange);
+/* The service opened an MCP session: from now on it belongs to whoever asked for it. */
+enum reason mcp_open_session(struct exchange *exchange, struct span id);
 
 #endif

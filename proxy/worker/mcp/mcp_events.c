@@ -1,40 +1,67 @@
-/* Streams of events (text/event-stream): each is vetted, and written anew if it passes. */
+#include "worker/mcp/mcp_events.h"
+
 #include "policy/admission.h"
 #include "wire/url.h"
+#include "worker/client/grant.h"
+#include "worker/http/answer.h"
+#include "worker/http/reply.h"
 #include "worker/mcp/mcp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
-static void take_message(struct connection *connection, const struct sse_event *event)
+#define REPLY_HEADERS_BYTES_MAX (MCP_SESSION_ID_BYTES_MAX + REQUEST_HEADER_BYTES_MAX + 64)
+
+/*
+ * Tells the service that what it asked for is refused: to the endpoint that it named, or
+ * where the client asked.
+ */
+static void reply(struct exchange *exchange, struct span text)
 {
-    struct mcp *mcp = connection->exchange->mcp;
-    struct vet_rules rules = relay_rules(connection);
-    struct vet_state *state = mcp_vet_state(connection);
+    const struct mcp *mcp = mcp_of(exchange);
+    struct buffer headers;
+
+    buffer_init(&headers, REPLY_HEADERS_BYTES_MAX);
+
+    if (mcp->session != NULL && !mcp->endpoint)
+        buffer_append_format(&headers, "Mcp-Session-Id: %s\r\n", mcp->session->id);
+    if (mcp->headers[0] != NULL)
+        buffer_append_format(&headers, "MCP-Protocol-Version: %s\r\n", mcp->headers[0]);
+    if (!buffer_failed(&headers))
+        reply_send(exchange, &(struct reply){.target = mcp->endpoint ? mcp->session->id : NULL,
+                                             .headers = headers.length > 0 ? headers.data : "",
+                                             .text = text});
+    buffer_clear(&headers);
+}
+
+/* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
+static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
+{
+    struct connection *connection = exchange->connection;
+    const struct mcp *mcp = mcp_of(exchange);
+    struct vet_rules rules = grant_rules(connection);
+    struct vet_state *state = mcp_vet_state(exchange);
     struct sse_event out = *event;
     struct vet_result result;
 
-    if (state == NULL) {
-        connection_drop(connection, REASON_CAPACITY);
-        return;
-    }
+    if (state == NULL)
+        return REASON_CAPACITY;
     rules.resumable = mcp->session != NULL;
     rules.replay = mcp->replay;
     vet_message(state, connection->worker->scratch, &rules, DIRECTION_S2C, event->data.data,
                 event->data.length, true, &result);
-    mcp_note(connection, DIRECTION_S2C, &result);
-    if (result.action == VET_CLOSE) {
-        connection_drop(connection, result.reason);
-        return;
-    }
+    grant_note(connection, DIRECTION_S2C, &result);
+    if (result.action == VET_CLOSE)
+        return result.reason;
     if (result.forward.data != NULL)
         out.data = result.forward;
-    if (result.action != VET_FORWARD)
+    else if (result.action != VET_FORWARD)
         out.data = result.counterpart;
     if (out.data.data != NULL)
-        sse_write(&out, &mcp->out);
+        sse_write(&out, &exchange->text);
     if (result.action == VET_REFUSE && result.reply.data != NULL)
-        mcp_reply(connection, result.reply);
+        reply(exchange, result.reply);
+    return REASON_ALLOWED;
 }
 
 /* The path and query of a URL of the service's own; absent for any other. */
@@ -61,112 +88,112 @@ static struct span own_target(const struct exchange *exchange, struct span url)
 
 /* Where POSTs go in HTTP+SSE (2024-11-05): a route of this surface, and from now on this session's.
  */
-static enum reason take_endpoint(struct connection *connection, const struct sse_event *event)
+static enum reason take_endpoint(struct exchange *exchange, const struct sse_event *event)
 {
-    struct mcp *mcp = connection->exchange->mcp;
-    struct mcp_session_key key = {connection->surface_index, connection->session_id,
-                                  own_target(connection->exchange, event->data)};
+    struct mcp *mcp = mcp_of(exchange);
+    const struct span target = own_target(exchange, event->data);
+    struct span path = target;
     const char *question;
-    char path[REQUEST_PATH_BYTES_MAX];
+    char decoded[REQUEST_PATH_BYTES_MAX];
     const struct route *route;
     struct sse_event out = *event;
-    struct span raw = key.id;
-    struct vet_state *state = mcp_vet_state(connection);
 
-    if (key.id.data == NULL || mcp->session != NULL || mcp->post || state == NULL)
+    if (target.data == NULL || mcp->session != NULL || mcp->post)
         return REASON_UPSTREAM_PROTOCOL;
-    question = memchr(raw.data, '?', raw.length);
+    question = memchr(path.data, '?', path.length);
     if (question != NULL)
-        raw.length = (size_t)(question - raw.data);
-    if (url_path_decode(raw, path, sizeof(path)) != OK)
+        path.length = (size_t)(question - path.data);
+    if (url_path_decode(path, decoded, sizeof(decoded)) != OK)
         return REASON_UPSTREAM_PROTOCOL;
-    route = admission_route(connection->surface, path, false);
-    if (route == NULL || route->kind != ROUTE_MCP_HTTP)
+    route = admission_route(exchange->connection->surface, decoded, false);
+    if (route == NULL || exchange->http->gate_of(exchange->http, route) != exchange->gate)
         return REASON_UPSTREAM_PROTOCOL;
-    if (mcp_sessions_open(&connection->worker->mcp_sessions, &key, state, &mcp->session) != OK)
+    if (!reason_allows(mcp_open_session(exchange, target)))
         return REASON_CAPACITY;
-    mcp->own = NULL;
     mcp->endpoint = true;
-    mcp->session->stream = connection;
-    out.data = key.id;
-    sse_write(&out, &mcp->out);
+    mcp->session->stream = exchange;
+    out.data = target;
+    sse_write(&out, &exchange->text);
     return REASON_ALLOWED;
 }
 
 /* What an event means depends on its type; of those that MCP does not have, nothing passes. */
-static void take_event(struct connection *connection, const struct sse_event *event)
+static enum reason take_event(struct exchange *exchange, const struct sse_event *event)
 {
-    struct mcp *mcp = connection->exchange->mcp;
     struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_MESSAGE_SHAPE};
     enum reason reason = REASON_ALLOWED;
 
     if (event->has_id)
-        mcp->resumable = true;
+        mcp_of(exchange)->resumable = true;
     if (event->comment || !event->has_data || event->data.length == 0)
-        sse_write(event, &mcp->out);
+        sse_write(event, &exchange->text);
     else if (!event->has_type || span_equals(event->type, "message"))
-        take_message(connection, event);
+        reason = take_message(exchange, event);
     else if (span_equals(event->type, "endpoint"))
-        reason = take_endpoint(connection, event);
+        reason = take_endpoint(exchange, event);
     else
-        mcp_note(connection, DIRECTION_S2C, &unknown);
-    if (reason_allows(reason) && buffer_failed(&mcp->out))
-        reason = REASON_MESSAGE_TOO_BIG;
-    if (!reason_allows(reason))
-        connection_drop(connection, reason);
+        grant_note(exchange->connection, DIRECTION_S2C, &unknown);
+    return reason_allows(reason) && buffer_failed(&exchange->text) ? REASON_MESSAGE_TOO_BIG
+                                                                   : reason;
 }
 
-/* Sends what was written; the connection may be gone after. */
-static void flush(struct connection *connection)
+/* Sends what was written. A stream that rests keeps no memory for it. */
+static enum reason flush(struct exchange *exchange)
 {
-    struct buffer *out = &connection->exchange->mcp->out;
+    struct buffer *out = &exchange->text;
+    enum reason reason = answer_send_piece(exchange, (struct span){out->data, out->length});
 
-    if (out->length == 0 || !answer_send_piece(connection, (struct span){out->data, out->length}))
-        return;
-    if (out->capacity > READ_BYTES)
-        buffer_clear(out); /* a large event passes; its memory need not stay */
-    else
-        buffer_reset(out);
+    buffer_clear(out);
+    return reason;
 }
 
-bool mcp_events_say(struct connection *stream, struct span text)
+bool mcp_events_say(struct exchange *stream, struct span text)
 {
     const struct sse_event event = {
         .has_type = true, .type = span_of("message"), .has_data = true, .data = text};
+    enum reason reason;
 
-    if (stream->state != CONNECTION_EXCHANGE || stream->exchange->phase != EXCHANGE_ANSWERING ||
-        stream->exchange->out.length > 2 * READ_BYTES)
+    if (stream->connection->state != CONNECTION_SERVED || stream->phase != EXCHANGE_ANSWERING ||
+        exchange_out(stream)->length > 2 * READ_BYTES)
         return false;
-    sse_write(&event, &stream->exchange->mcp->out);
-    flush(stream);
-    if (stream->state == CONNECTION_EXCHANGE)
-        exchange_watch(stream);
+    sse_write(&event, &stream->text);
+    reason = flush(stream);
+    if (!reason_allows(reason))
+        connection_drop(stream->connection, reason);
+    exchange_watch(stream);
     return true;
 }
 
-void mcp_events_receive(struct connection *connection, struct span piece)
+/* The parser of a stream that begins; NULL without memory. */
+static struct sse_parser *parser_of(struct exchange *exchange)
 {
-    size_t at = 0;
+    struct mcp *mcp = mcp_of(exchange);
 
-    while (connection->state == CONNECTION_EXCHANGE && at < piece.length) {
-        struct mcp *mcp = connection->exchange->mcp;
+    if (mcp->events == NULL && (mcp->events = malloc(sizeof(*mcp->events))) != NULL)
+        sse_init(mcp->events, 2 * (size_t)exchange_limits(exchange)->max_message_bytes);
+    return mcp->events;
+}
+
+enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
+{
+    struct sse_parser *parser = parser_of(exchange);
+    enum reason reason = parser != NULL ? REASON_ALLOWED : REASON_CAPACITY;
+    size_t at = 0, taken;
+
+    while (reason_allows(reason) && at < piece.length) {
         struct sse_event event;
-        size_t taken;
 
-        switch (sse_next(&mcp->events, piece.data + at, piece.length - at, &taken, &event)) {
+        switch (sse_next(parser, piece.data + at, piece.length - at, &taken, &event)) {
         case SSE_FAULT:
-            connection_drop(connection, mcp->events.too_long ? REASON_MESSAGE_TOO_BIG
-                                                             : REASON_UPSTREAM_PROTOCOL);
-            return;
+            return parser->too_long ? REASON_MESSAGE_TOO_BIG : REASON_UPSTREAM_PROTOCOL;
         case SSE_MORE:
             at = piece.length;
             break;
         case SSE_EVENT:
             at += taken;
-            take_event(connection, &event);
+            reason = take_event(exchange, &event);
             break;
         }
     }
-    if (connection->state == CONNECTION_EXCHANGE)
-        flush(connection);
+    return reason_allows(reason) ? flush(exchange) : reason;
 }

@@ -18,13 +18,15 @@
 #define MCP_SESSIONS_MAX         1024
 #define MCP_SESSION_ID_BYTES_MAX 1024
 
+struct exchange;
+
 struct mcp_session {
     struct mcp_session *next; /* the one that was used last comes first */
     uint32_t surface;
     char session_id[IPC_SESSION_ID_SIZE]; /* the gate's session that opened it */
     char *id;                             /* owned */
     struct vet_state *vet;                /* owned; what waits for an answer */
-    struct connection *stream;            /* HTTP+SSE: where its answers come; NULL: none */
+    struct exchange *stream;              /* HTTP+SSE: where its answers come; NULL: none */
     unsigned users;                       /* exchanges that hold it */
     bool ended;                           /* off the list; freed by its last user */
 };

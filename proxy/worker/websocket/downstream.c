@@ -1,26 +1,21 @@
-/*
- * The client's side, spoken by libwebsockets' server role. It only ever sees
- * clients that were admitted: the handshake it parses is one we wrote, with
- * nothing of the client's in it but the checked Sec-WebSocket-Key.
- */
-#include "worker/client/connection.h"
+#include "worker/websocket/downstream.h"
 
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <string.h>
 
-_Static_assert(PRE_BYTES >= LWS_PRE, "headroom for libwebsockets' frame header");
+_Static_assert(ASSEMBLY_HEADROOM >= LWS_PRE, "headroom for libwebsockets' frame header");
 
 #define RX_BYTES           4096
 #define CANONICAL_HEAD_MAX 512
 
 /*
- * The subprotocol to answer differs per connection, but libwebsockets looks
- * names up in a fixed table: this slot is renamed just before the look-up.
+ * The subprotocol to answer differs per connection, but libwebsockets looks names up
+ * in a fixed table: this slot is renamed just before it takes over a descriptor.
  */
 static char subprotocol_slot[64];
 
-static struct connection *connection_of(struct lws *wsi)
+static struct downstream *of(struct lws *wsi)
 {
     return lws_get_opaque_user_data(wsi);
 }
@@ -29,24 +24,12 @@ static int on_new_client(struct lws *wsi, void *in, size_t length)
 {
     (void)in;
     (void)length;
-    struct worker *worker = lws_context_user(lws_get_context(wsi));
+    const struct downstreams *all = lws_context_user(lws_get_context(wsi));
 
-    if (worker->adopting == NULL)
+    if (all->adopting == NULL)
         return -1;
-    lws_set_opaque_user_data(wsi, worker->adopting);
-    worker->adopting->wsi = wsi;
-    return 0;
-}
-
-static int on_confirm_upgrade(struct lws *wsi, void *in, size_t length)
-{
-    struct connection *connection = connection_of(wsi);
-
-    (void)in;
-    (void)length;
-    if (connection == NULL || connection->handshake == NULL)
-        return -1;
-    snprintf(subprotocol_slot, sizeof(subprotocol_slot), "%s", connection->handshake->subprotocol);
+    lws_set_opaque_user_data(wsi, all->adopting);
+    all->adopting->wsi = wsi;
     return 0;
 }
 
@@ -62,36 +45,34 @@ static int on_never(struct lws *wsi, void *in, size_t length)
 /* One piece of a message: at most RX_BYTES, and never across two frames. */
 static int on_receive(struct lws *wsi, void *in, size_t length)
 {
-    struct connection *connection = connection_of(wsi);
-    struct assembly *assembly = &connection->from_client;
-    bool binary = lws_frame_is_binary(wsi) != 0;
+    struct downstream *downstream = of(wsi);
+    struct assembly *assembly = &downstream->message, whole;
     size_t left = lws_remaining_packet_payload(wsi);
-    size_t max_bytes = connection->surface->limits.max_message_bytes;
+    bool ends = lws_is_final_fragment(wsi) && left == 0;
 
-    if (connection->state != CONNECTION_OPEN || connection->client_closed)
+    if (downstream->close_sent || downstream->close_received)
         return 0;
     if (lws_is_first_fragment(wsi)) {
-        if (lws_is_final_fragment(wsi) && left == 0 && length <= max_bytes) {
-            relay_message(connection, DIRECTION_C2S, in, length, binary);
+        downstream->binary = lws_frame_is_binary(wsi) != 0;
+        if (ends && length <= downstream->max_message_bytes) {
+            downstream->events->message(downstream->owner, in, length, downstream->binary);
             return 0;
         }
-        assembly_begin(assembly, worker_now_ms(connection->worker));
-        connection->from_client_binary = binary;
+        assembly_begin(assembly, uv_now(&downstream->all->worker->loop));
     }
     if (!assembly->active) {
-        connection_drop(connection, REASON_CLIENT_PROTOCOL);
+        downstream->events->fault(downstream->owner, REASON_CLIENT_PROTOCOL);
         return 0;
     }
-    if (assembly_append(assembly, in, length, left, max_bytes) != OK) {
-        connection_drop(connection, REASON_MESSAGE_TOO_BIG);
+    if (assembly_append(assembly, in, length, left, downstream->max_message_bytes) != OK) {
+        downstream->events->fault(downstream->owner, REASON_MESSAGE_TOO_BIG);
         return 0;
     }
-    if (lws_is_final_fragment(wsi) && left == 0) {
-        struct assembly whole = *assembly;
-
+    if (ends) {
+        whole = *assembly;
         *assembly = (struct assembly){0};
-        relay_message(connection, DIRECTION_C2S, whole.data + PRE_BYTES, whole.length,
-                      connection->from_client_binary);
+        downstream->events->message(downstream->owner, whole.data + ASSEMBLY_HEADROOM, whole.length,
+                                    downstream->binary);
         assembly_clear(&whole);
     }
     return 0;
@@ -99,67 +80,63 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
 
 static int on_pong(struct lws *wsi, void *in, size_t length)
 {
-    struct connection *connection = connection_of(wsi);
+    const struct downstream *downstream = of(wsi);
 
-    if (connection->state != CONNECTION_OPEN)
-        return 0;
-    if (connection->ping_outstanding && length == GATE_PING_BYTES &&
-        memcmp(in, GATE_PING, GATE_PING_BYTES) == 0) {
-        connection->ping_outstanding = false;
-    } else if (connection->service_pings > 0) {
-        connection->service_pings--;
-        link_send(connection, WS_PONG, in, length);
-        relay_flow(connection);
-    }
+    downstream->events->pong(downstream->owner, in, length);
     return 0;
 }
 
 static int on_peer_close(struct lws *wsi, void *in, size_t length)
 {
-    struct connection *connection = connection_of(wsi);
+    struct downstream *downstream = of(wsi);
     const unsigned char *bytes = in;
     unsigned code;
 
     if (!ws_close_read(bytes, length, &code))
-        connection_drop(connection, REASON_CLIENT_PROTOCOL);
-    connection->client_closed = true;
-    if (connection->state == CONNECTION_OPEN)
-        connection_drop_as(connection, REASON_CLIENT_CLOSED, code,
-                           length > 2 ? (const char *)bytes + 2 : NULL,
-                           length > 2 ? length - 2 : 0);
+        downstream->events->fault(downstream->owner, REASON_CLIENT_PROTOCOL);
+    downstream->close_received = true;
+    downstream->events->closed(downstream->owner, code, length > 2 ? (const char *)bytes + 2 : NULL,
+                               length > 2 ? length - 2 : 0);
     /* The answer to our own close frame: nothing is left to say. */
-    return connection->close_sent ? -1 : 0;
+    return downstream->close_sent ? -1 : 0;
 }
 
 static int on_writable(struct lws *wsi, void *in, size_t length)
 {
-    struct connection *connection = connection_of(wsi);
+    struct downstream *downstream = of(wsi);
 
     (void)in;
     (void)length;
-    if (!connection->client_blocked || lws_partial_buffered(wsi))
+    if (!downstream->blocked || lws_partial_buffered(wsi))
         return 0;
-    connection->client_blocked = false;
-    if (connection->state == CONNECTION_OPEN) {
-        relay_flow(connection);
-        link_resume(connection);
-    }
+    downstream->blocked = false;
+    downstream->events->taking(downstream->owner);
     return 0;
+}
+
+static void forgive(struct downstream *downstream)
+{
+    struct downstream **at = &downstream->all->doomed;
+
+    while (*at != NULL && *at != downstream)
+        at = &(*at)->next;
+    if (*at != NULL)
+        *at = downstream->next;
 }
 
 static int on_destroy(struct lws *wsi, void *in, size_t length)
 {
-    struct connection *connection = connection_of(wsi);
+    struct downstream *downstream = of(wsi);
 
     (void)in;
     (void)length;
-    if (connection == NULL)
+    if (downstream == NULL)
         return 0;
     lws_set_opaque_user_data(wsi, NULL);
-    connection->wsi = NULL;
-    if (connection->state == CONNECTION_OPEN && connection->worker->adopting != connection)
-        connection_drop(connection, REASON_CLIENT_CLOSED);
-    connection_release(connection);
+    downstream->wsi = NULL;
+    forgive(downstream);
+    if (downstream->all->adopting != downstream)
+        downstream->events->ended(downstream->owner);
     return 0;
 }
 
@@ -168,7 +145,6 @@ static const struct {
     int (*handle)(struct lws *wsi, void *in, size_t length);
 } handlers[] = {
     {LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED, on_new_client},
-    {LWS_CALLBACK_HTTP_CONFIRM_UPGRADE, on_confirm_upgrade},
     {LWS_CALLBACK_HTTP, on_never},
     {LWS_CALLBACK_RAW_ADOPT, on_never},
     {LWS_CALLBACK_RECEIVE, on_receive},
@@ -196,7 +172,7 @@ static const struct lws_protocols protocols[] = {
     {0},
 };
 
-enum error downstream_start(struct worker *worker)
+enum error downstream_start(struct downstreams *all, struct worker *worker)
 {
     void *loops[1] = {&worker->loop};
     struct lws_context_creation_info info = {
@@ -204,96 +180,97 @@ enum error downstream_start(struct worker *worker)
         .protocols = protocols,
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
         .foreign_loops = loops,
-        .user = worker,
+        .user = all,
         .max_http_header_pool = 1,
         .max_http_header_data = CANONICAL_HEAD_MAX,
         .pt_serv_buf_size = READ_BYTES,
     };
 
+    all->worker = worker;
     lws_set_log_level(0, NULL);
-    worker->lws = lws_create_context(&info);
-    if (worker->lws == NULL)
+    all->context = lws_create_context(&info);
+    if (all->context == NULL)
         return ERROR_IO;
-    worker->vhost = lws_create_vhost(worker->lws, &info);
-    return worker->vhost != NULL ? OK : ERROR_IO;
+    all->vhost = lws_create_vhost(all->context, &info);
+    return all->vhost != NULL ? OK : ERROR_IO;
 }
 
-void downstream_stop(struct worker *worker)
+void downstream_stop(struct downstreams *all)
 {
     /* On a loop of ours, libwebsockets needs the loop to turn between two calls. */
-    lws_context_destroy(worker->lws);
-    uv_run(&worker->loop, UV_RUN_DEFAULT);
-    lws_context_destroy(worker->lws);
+    lws_context_destroy(all->context);
+    uv_run(&all->worker->loop, UV_RUN_DEFAULT);
+    lws_context_destroy(all->context);
 }
 
-enum error downstream_adopt(struct connection *connection, int fd)
+enum error downstream_adopt(struct downstream *downstream, int fd, const char *key,
+                            const char *subprotocol)
 {
-    const struct handshake *handshake = connection->handshake;
-    struct worker *worker = connection->worker;
-    bool chosen = handshake->subprotocol[0] != '\0';
+    struct downstreams *all = downstream->all;
+    bool chosen = subprotocol[0] != '\0';
     char head[CANONICAL_HEAD_MAX];
-    int length = snprintf(head, sizeof(head),
-                          "GET / HTTP/1.1\r\n"
-                          "Host: sidelock\r\n"
-                          "Upgrade: websocket\r\n"
-                          "Connection: Upgrade\r\n"
-                          "Sec-WebSocket-Key: %s\r\n"
-                          "Sec-WebSocket-Version: 13\r\n"
-                          "%s%s%s\r\n",
-                          handshake->key, chosen ? "Sec-WebSocket-Protocol: " : "",
-                          handshake->subprotocol, chosen ? "\r\n" : "");
+    int length =
+        snprintf(head, sizeof(head),
+                 "GET / HTTP/1.1\r\n"
+                 "Host: sidelock\r\n"
+                 "Upgrade: websocket\r\n"
+                 "Connection: Upgrade\r\n"
+                 "Sec-WebSocket-Key: %s\r\n"
+                 "Sec-WebSocket-Version: 13\r\n"
+                 "%s%s%s\r\n",
+                 key, chosen ? "Sec-WebSocket-Protocol: " : "", subprotocol, chosen ? "\r\n" : "");
 
-    worker->adopting = connection;
+    snprintf(subprotocol_slot, sizeof(subprotocol_slot), "%s", subprotocol);
+    all->adopting = downstream;
     /* On failure the descriptor is closed and WSI_DESTROY has been called. */
-    (void)!lws_adopt_socket_vhost_readbuf(worker->vhost, fd, head, (size_t)length);
-    worker->adopting = NULL;
-    return connection->wsi != NULL ? OK : ERROR_IO;
+    (void)!lws_adopt_socket_vhost_readbuf(all->vhost, fd, head, (size_t)length);
+    all->adopting = NULL;
+    return downstream->wsi != NULL ? OK : ERROR_IO;
 }
 
-enum error downstream_send(struct connection *connection, enum ws_opcode opcode,
+enum error downstream_send(struct downstream *downstream, enum ws_opcode opcode,
                            unsigned char *payload, size_t length)
 {
     enum lws_write_protocol protocol = opcode == WS_TEXT     ? LWS_WRITE_TEXT
                                        : opcode == WS_BINARY ? LWS_WRITE_BINARY
                                                              : LWS_WRITE_PING;
 
-    if (connection->wsi == NULL || connection->client_blocked)
+    if (downstream->wsi == NULL || downstream->blocked)
         return ERROR_STATE;
-    if (lws_write(connection->wsi, payload, length, protocol) < 0)
+    if (lws_write(downstream->wsi, payload, length, protocol) < 0)
         return ERROR_IO;
-    if (lws_partial_buffered(connection->wsi)) {
-        connection->client_blocked = true;
-        connection->blocked_since_ms = worker_now_ms(connection->worker);
-        lws_callback_on_writable(connection->wsi);
+    if (lws_partial_buffered(downstream->wsi)) {
+        downstream->blocked = true;
+        downstream->blocked_since_ms = uv_now(&downstream->all->worker->loop);
+        lws_callback_on_writable(downstream->wsi);
     }
     return OK;
 }
 
-void downstream_pause(struct connection *connection, bool pause)
+void downstream_pause(struct downstream *downstream, bool pause)
 {
-    if (connection->wsi == NULL || connection->client_paused == pause)
+    if (downstream->wsi == NULL || downstream->paused == pause)
         return;
-    connection->client_paused = pause;
-    lws_rx_flow_control(connection->wsi, pause ? 0 : 1);
+    downstream->paused = pause;
+    lws_rx_flow_control(downstream->wsi, pause ? 0 : 1);
 }
 
-void downstream_abort(struct connection *connection)
+void downstream_abort(struct downstream *downstream)
 {
-    connection->abort_wanted = true;
-    connection->worker->abort_wanted = true;
+    if (downstream->wsi == NULL || downstream->is_doomed)
+        return;
+    downstream->is_doomed = true;
+    downstream->next = downstream->all->doomed;
+    downstream->all->doomed = downstream;
 }
 
-void downstream_abort_pending(struct worker *worker)
+void downstream_abort_doomed(struct downstreams *all)
 {
-    struct connection *next;
+    while (all->doomed != NULL) {
+        struct downstream *downstream = all->doomed;
 
-    if (!worker->abort_wanted)
-        return;
-    worker->abort_wanted = false;
-    for (struct connection *c = worker->connections; c != NULL; c = next) {
-        next = c->next;
-        if (c->abort_wanted && c->wsi != NULL)
-            lws_set_timeout(c->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
+        all->doomed = downstream->next;
+        lws_set_timeout(downstream->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     }
 }
 
@@ -302,19 +279,23 @@ void downstream_abort_pending(struct worker *worker)
  * lws_close_reason() and -1 from a callback lose it in Debian 12's build, which
  * under libuv closes a second time before it was sent.
  */
-void downstream_close(struct connection *connection)
+void downstream_close(struct downstream *downstream, unsigned code, const char *text,
+                      size_t text_length)
 {
-    unsigned char frame[PRE_BYTES + WS_HEADER_MAX + WS_CONTROL_PAYLOAD_MAX];
-    unsigned char payload[WS_CONTROL_PAYLOAD_MAX], *at = frame + PRE_BYTES;
-    size_t length = ws_close_write(payload, connection->close_code, connection->close_text,
-                                   connection->close_text_length);
+    unsigned char frame[ASSEMBLY_HEADROOM + WS_HEADER_MAX + WS_CONTROL_PAYLOAD_MAX];
+    unsigned char payload[WS_CONTROL_PAYLOAD_MAX], *at = frame + ASSEMBLY_HEADROOM;
+    size_t length = ws_close_write(payload, code, text, text_length);
     size_t header = ws_header_write(at, WS_CLOSE, length, NULL);
 
-    if (connection->wsi == NULL)
+    if (downstream->wsi == NULL)
         return;
     memcpy(at + header, payload, length);
-    connection->close_sent = true;
-    if (connection->client_blocked ||
-        lws_write(connection->wsi, at, header + length, LWS_WRITE_RAW) < 0)
-        downstream_abort(connection);
+    downstream->close_sent = true;
+    if (downstream->blocked || lws_write(downstream->wsi, at, header + length, LWS_WRITE_RAW) < 0)
+        downstream_abort(downstream);
+}
+
+void downstream_clear(struct downstream *downstream)
+{
+    assembly_clear(&downstream->message);
 }

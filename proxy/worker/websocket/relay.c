@@ -1,48 +1,35 @@
-#include "worker/client/connection.h"
+#include "worker/websocket/relay.h"
+
+#include "worker/client/grant.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct vet_rules relay_rules(const struct connection *connection)
-{
-    const struct surface *surface = connection->surface;
+#define QUEUE_BYTES_PAUSE 262144 /* more than this unsent: the service is not read either */
 
-    return (struct vet_rules){
-        .vocabulary = connection->route->vocabulary,
-        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
-        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
-        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
-        .session_verbs = connection->session_verbs_set ? &connection->session_verbs : NULL,
-        .session_targets = connection->session_targets_set ? &connection->session_targets : NULL,
-        .match_digest = connection->match_digest[0] != '\0' ? connection->match_digest : NULL,
-        .observe = surface->mode == MODE_OBSERVE,
-        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
-    };
-}
-
-static void send_to(struct connection *connection, enum direction direction, enum ws_opcode opcode,
+static void send_to(struct websocket *websocket, enum direction direction, enum ws_opcode opcode,
                     unsigned char *bytes, size_t length)
 {
     if (direction == DIRECTION_C2S)
-        link_send(connection, opcode, bytes, length);
-    else if (downstream_send(connection, opcode, bytes, length) != OK)
-        connection_drop(connection, REASON_CLIENT_CLOSED);
+        service_send(&websocket->service, opcode, bytes, length);
+    else if (downstream_send(&websocket->client, opcode, bytes, length) != OK)
+        connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
 }
 
 /* A text of our own making: it has no headroom yet, so it is copied. */
-static void send_text(struct connection *connection, enum direction direction, struct span text)
+static void send_text(struct websocket *websocket, enum direction direction, struct span text)
 {
     unsigned char *copy;
 
-    if (text.data == NULL || connection->state != CONNECTION_OPEN)
+    if (text.data == NULL || websocket->state != WEBSOCKET_OPEN)
         return;
-    copy = malloc(PRE_BYTES + text.length);
+    copy = malloc(ASSEMBLY_HEADROOM + text.length);
     if (copy == NULL) {
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(websocket->connection, REASON_CAPACITY);
         return;
     }
-    memcpy(copy + PRE_BYTES, text.data, text.length);
-    send_to(connection, direction, WS_TEXT, copy + PRE_BYTES, text.length);
+    memcpy(copy + ASSEMBLY_HEADROOM, text.data, text.length);
+    send_to(websocket, direction, WS_TEXT, copy + ASSEMBLY_HEADROOM, text.length);
     free(copy);
 }
 
@@ -51,44 +38,48 @@ static enum direction opposite(enum direction direction)
     return direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S;
 }
 
-void relay_message(struct connection *connection, enum direction direction, unsigned char *bytes,
+void relay_message(struct websocket *websocket, enum direction direction, unsigned char *bytes,
                    size_t length, bool binary)
 {
+    struct connection *connection = websocket->connection;
     struct worker *worker = connection->worker;
-    struct surface_counts *counts = &worker->surfaces[connection->surface_index];
-    struct vet_rules rules = relay_rules(connection);
+    struct vet_rules rules = grant_rules(connection);
     struct vet_result result;
 
-    connection->active_ms = worker_now_ms(worker);
+    websocket->active_ms = worker_now_ms(worker);
     if (binary && !connection->route->binary) {
         connection_drop(connection, REASON_BINARY_REFUSED);
         return;
     }
-    vet_message(connection->vet, worker->scratch, &rules, direction, (const char *)bytes, length,
+    vet_message(websocket->vet, worker->scratch, &rules, direction, (const char *)bytes, length,
                 !binary, &result);
-    if (!reason_allows(result.reason)) {
-        counts->refused++;
-        report_refused(connection, direction, &result);
-    }
+    grant_note(connection, direction, &result);
     switch (result.action) {
     case VET_FORWARD:
-        connection->messages[direction]++;
-        counts->forwarded++;
         if (result.forward.data != NULL)
-            send_text(connection, direction, result.forward);
+            send_text(websocket, direction, result.forward);
         else
-            send_to(connection, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
+            send_to(websocket, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
         break;
     case VET_REFUSE:
-        send_text(connection, opposite(direction), result.reply);
-        send_text(connection, direction, result.counterpart);
+        send_text(websocket, opposite(direction), result.reply);
+        send_text(websocket, direction, result.counterpart);
         break;
     case VET_CLOSE:
         connection_drop(connection, result.reason);
         return;
     }
-    if (connection->state == CONNECTION_OPEN)
-        relay_flow(connection);
+    relay_flow(websocket);
+}
+
+void relay_ping(struct websocket *websocket, const void *payload, size_t length)
+{
+    unsigned char ping[ASSEMBLY_HEADROOM + WS_CONTROL_PAYLOAD_MAX];
+
+    if (length > 0)
+        memcpy(ping + ASSEMBLY_HEADROOM, payload, length);
+    send_to(websocket, DIRECTION_S2C, WS_PING, ping + ASSEMBLY_HEADROOM, length);
+    relay_flow(websocket);
 }
 
 /*
@@ -96,16 +87,17 @@ void relay_message(struct connection *connection, enum direction direction, unsi
  * it is sent, and the service is read while the client takes what it is sent.
  * A client that libwebsockets holds bytes for is not read either: it would spin.
  */
-void relay_flow(struct connection *connection)
+void relay_flow(struct websocket *websocket)
 {
-    const struct link *link = &connection->link;
-    bool read_client = !connection->client_blocked && link->out_length == 0;
-    bool read_link = !connection->client_blocked && link->stash_length == 0 &&
-                     link->out_length < LINK_QUEUE_BYTES_PAUSE;
+    struct service *service = &websocket->service;
+    size_t unsent = service->link.out.length;
+    bool blocked = websocket->client.blocked;
+    bool read_service = !blocked && service->stash_length == 0 && unsent < QUEUE_BYTES_PAUSE;
 
-    if (connection->state != CONNECTION_OPEN)
+    if (websocket->state != WEBSOCKET_OPEN)
         return;
-    downstream_pause(connection, !read_client);
-    link_watch(connection,
-               (read_link ? UV_READABLE : 0) | (link->out_length > 0 ? UV_WRITABLE : 0));
+    service->held = blocked;
+    downstream_pause(&websocket->client, blocked || unsent > 0);
+    endpoint_watch(&service->link,
+                   (read_service ? UV_READABLE : 0) | (unsent > 0 ? UV_WRITABLE : 0));
 }

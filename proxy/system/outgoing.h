@@ -3,8 +3,8 @@
  * far as the socket takes them, the rest kept. Whoever fills it stops reading the
  * other side while something is left, so it holds one read and its framing.
  */
-#ifndef SIDELOCK_WORKER_OUTGOING_H
-#define SIDELOCK_WORKER_OUTGOING_H
+#ifndef SIDELOCK_SYSTEM_OUTGOING_H
+#define SIDELOCK_SYSTEM_OUTGOING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +30,10 @@ bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const str
  */
 bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
                          const struct iovec *head, struct outgoing *block);
+/* Room behind what is left, for bytes that are made there; NULL without memory. */
+unsigned char *outgoing_reserve(struct outgoing *outgoing, size_t length);
+/* So many bytes were put there; they go out with the next flush. */
+void outgoing_commit(struct outgoing *outgoing, size_t length, uint64_t now_ms);
 /* Sends more of what is left. False: the peer is gone. */
 bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms);
 void outgoing_clear(struct outgoing *outgoing);

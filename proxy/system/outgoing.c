@@ -1,4 +1,4 @@
-#include "worker/http/outgoing.h"
+#include "system/outgoing.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -111,11 +111,29 @@ bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
     return alive;
 }
 
+unsigned char *outgoing_reserve(struct outgoing *outgoing, size_t length)
+{
+    if (!reserve(outgoing, length))
+        return NULL;
+    return outgoing->data + outgoing->offset + outgoing->length;
+}
+
+void outgoing_commit(struct outgoing *outgoing, size_t length, uint64_t now_ms)
+{
+    if (outgoing_empty(outgoing))
+        outgoing->progress_ms = now_ms;
+    outgoing->length += length;
+}
+
 bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
 {
-    struct iovec part = {outgoing->data + outgoing->offset, outgoing->length};
-    ssize_t sent = outgoing_empty(outgoing) ? 0 : send_parts(fd, &part, 1);
+    struct iovec part = {outgoing->data, outgoing->length};
+    ssize_t sent;
 
+    if (outgoing_empty(outgoing))
+        return true;
+    part.iov_base = outgoing->data + outgoing->offset;
+    sent = send_parts(fd, &part, 1);
     if (sent < 0)
         return false;
     if (sent > 0)

@@ -1,0 +1,49 @@
+/*
+ * The client's side as long as HTTP is spoken: the heads of its requests, the question
+ * to the broker, the answers of the gate's own. It lives until a WebSocket's 101, or as
+ * long as the connection.
+ */
+#ifndef SIDELOCK_WORKER_CLIENT_CLIENT_H
+#define SIDELOCK_WORKER_CLIENT_CLIENT_H
+
+#include "base/buffer.h"
+#include "worker/client/connection.h"
+#include "worker/client/endpoint.h"
+#include "worker/client/head.h"
+
+#define KEEP_ALIVE_TIMEOUT_MS 75000
+
+struct client {
+    struct endpoint endpoint;
+    struct connection *connection; /* NULL: it ended */
+    struct head *head;             /* NULL: nothing has come, or it is needed no more */
+    struct asker asker;
+    char *path; /* the asker's, once the head is gone; owned */
+    uint64_t asked_ms;
+    size_t lingered_bytes; /* taken and thrown away after the last answer */
+};
+
+/* What a connection does that was granted nothing yet: a request is put to the broker. */
+extern const struct connection_mode client_mode;
+
+/* Takes over a descriptor, also on failure. */
+enum error client_start(struct connection *connection, int fd) MUST_CHECK;
+/* Puts the request to the broker, or refuses it here. */
+void client_ask(struct connection *connection);
+/* The broker's yes to a request to the gate's own paths. */
+void client_show(struct connection *connection, const struct ipc_verdict *verdict);
+/* Answers with a denial, which is the end. CLIENT_CLOSED: nobody is there to be told. */
+void client_deny(struct connection *connection, enum reason reason);
+/* Writes the last answer, or what is left of one, and ends the connection. */
+void client_goodbye(struct connection *connection, const struct buffer *answer);
+/* Reads the next request, of which a part may be there. */
+void client_next(struct connection *connection);
+/* Nothing of the head is needed any more but what a denial's form depends on. */
+void client_forget_head(struct client *client);
+/* Between requests, and at the end. */
+void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
+void client_drop(struct connection *connection, enum reason reason);
+/* Lets go of it and closes the descriptor, unless that was given away. */
+void client_end(struct connection *connection);
+
+#endif

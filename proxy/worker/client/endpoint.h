@@ -1,0 +1,36 @@
+/*
+ * One end of a connection: a descriptor, what is watched for on it, and the bytes that
+ * its peer has not taken yet.
+ */
+#ifndef SIDELOCK_WORKER_CLIENT_ENDPOINT_H
+#define SIDELOCK_WORKER_CLIENT_ENDPOINT_H
+
+#include "base/error.h"
+#include "system/outgoing.h"
+
+#include <uv.h>
+
+/* Embedded by its owner, who must not be freed before `closed` was called. */
+struct endpoint {
+    uv_poll_t poll;
+    int fd;     /* -1: closed, or given away */
+    int events; /* that are watched for */
+    struct outgoing out;
+    /* status < 0: nothing is watched for any more, though there may be bytes to read. */
+    void (*ready)(struct endpoint *endpoint, int status, int events);
+    void (*closed)(struct endpoint *endpoint);
+};
+
+/* Takes over a descriptor, also on failure; `ready` and `closed` are set. */
+enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd) MUST_CHECK;
+/* 0: nothing. */
+void endpoint_watch(struct endpoint *endpoint, int events);
+/* Sends, or keeps what the peer does not take. False: it is gone, or there is no memory. */
+bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t count);
+bool endpoint_flush(struct endpoint *endpoint);
+/* Closes the descriptor and forgets what was not sent; `closed` comes later. */
+void endpoint_close(struct endpoint *endpoint);
+/* Hands out the descriptor; the endpoint is to be closed next. */
+int endpoint_give_fd(struct endpoint *endpoint);
+
+#endif

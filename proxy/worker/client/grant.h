@@ -1,0 +1,17 @@
+/* What the broker granted a connection: kept from the verdict to its end, which is told. */
+#ifndef SIDELOCK_WORKER_CLIENT_GRANT_H
+#define SIDELOCK_WORKER_CLIENT_GRANT_H
+
+#include "worker/client/connection.h"
+
+/* The broker's yes: from here on its end is told, whatever happens. */
+enum error grant_begin(struct connection *connection, const struct ipc_verdict *verdict) MUST_CHECK;
+/* Ends the grant, if there is one, and tells the broker. */
+void grant_end(struct connection *connection, enum reason reason);
+/* What may be said on the connection's route, to its session. */
+struct vet_rules grant_rules(const struct connection *connection);
+/* Counts what was vetted, and tells what was refused. */
+void grant_note(struct connection *connection, enum direction direction,
+                const struct vet_result *result);
+
+#endif

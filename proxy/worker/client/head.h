@@ -1,0 +1,43 @@
+/*
+ * A request's head as the client sent it, and what it asks for. It is there from the
+ * first byte until nobody needs it any more; what a denial needs stays (struct asker).
+ */
+#ifndef SIDELOCK_WORKER_CLIENT_HEAD_H
+#define SIDELOCK_WORKER_CLIENT_HEAD_H
+
+#include "ipc/messages.h"
+#include "policy/login_cookie.h"
+#include "wire/http_request.h"
+#include "wire/ws_frame.h"
+
+#define REQUEST_ID_SIZE 17
+
+struct head {
+    size_t length;                            /* of `bytes`: the head, and what came with it */
+    struct http_request request;              /* spans into `bytes` */
+    struct ipc_admit asked;                   /* strings in here (asked.h) */
+    const struct route *route;                /* that the path leads to; NULL: none */
+    const char *body;                         /* of a request to the gate's own paths; NULL: none */
+    char path[REQUEST_PATH_BYTES_MAX];        /* canonical; "": not valid */
+    char cookie[LOGIN_COOKIE_VALUE_SIZE + 1]; /* the login cookie's value; a byte longer: not one */
+    char key[WS_KEY_SIZE];                    /* the client's Sec-WebSocket-Key */
+    char ticket_subprotocol[64];              /* the ticket's subprotocol, if one was offered */
+    char bytes[HTTP_HEAD_BYTES_MAX];
+};
+
+/* Who is answered, and how, once the head is gone. */
+struct asker {
+    char request_id[REQUEST_ID_SIZE];
+    bool head_only, page;
+    const char *path; /* NULL: not known */
+};
+
+struct head *head_create(void);
+/* Wipes and frees it: it held the client's credential. */
+void head_destroy(struct head *head);
+/* Begins anew with these bytes, which may lie in it. */
+void head_replace(struct head *head, const void *bytes, size_t length);
+/* NUL-terminates a span in the head, where a delimiter follows every span; NULL if it is absent. */
+const char *head_terminate(struct head *head, struct span span);
+
+#endif

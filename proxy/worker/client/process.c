@@ -1,0 +1,66 @@
+#include "worker/client/process.h"
+
+#include "base/log.h"
+#include "base/secret.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum error worker_allocate(struct worker *worker)
+{
+    enum error error;
+
+    worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
+    worker->read_buffer = malloc(ASSEMBLY_HEADROOM + ANSWER_READ_BYTES);
+    worker->write_buffer = malloc(WS_HEADER_MAX + READ_BYTES);
+    worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
+    if (worker->surfaces == NULL || worker->read_buffer == NULL || worker->write_buffer == NULL ||
+        worker->ipc_buffer == NULL)
+        return ERROR_MEMORY;
+    /* OpenSSL's generator seeds itself here, while it still may. */
+    if (secret_random(worker->random, sizeof(worker->random)) != OK)
+        return ERROR_CRYPTO;
+    worker->random_left = sizeof(worker->random);
+    error = json_scan_create(&worker->scan);
+    return error == OK ? vet_scratch_create(&worker->scratch) : error;
+}
+
+void worker_release(struct worker *worker)
+{
+    free(worker->surfaces);
+    free(worker->read_buffer);
+    free(worker->write_buffer);
+    free(worker->ipc_buffer);
+    vet_scratch_destroy(worker->scratch);
+    json_scan_destroy(worker->scan);
+    channel_destroy(worker->channel);
+}
+
+void worker_fail(struct worker *worker, const char *why)
+{
+    if (!worker->failed)
+        log_error("%s; stopping", why);
+    worker->failed = true;
+    /* While it stops, the loop must turn until every handle has closed. */
+    if (!worker->stopping)
+        uv_stop(&worker->loop);
+}
+
+void worker_random(struct worker *worker, unsigned char *out, size_t length)
+{
+    if (worker->random_left < length) {
+        if (secret_random(worker->random, sizeof(worker->random)) != OK) {
+            worker_fail(worker, "no random bytes");
+            memset(worker->random, 0, sizeof(worker->random));
+        }
+        worker->random_left = sizeof(worker->random);
+    }
+    worker->random_left -= length;
+    memcpy(out, worker->random + worker->random_left, length);
+}
+
+void worker_tell(struct worker *worker, const struct ipc_writer *message)
+{
+    if (!worker->failed && channel_send(worker->channel, message, -1) != OK)
+        worker_fail(worker, "a report could not be sent");
+}

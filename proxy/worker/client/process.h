@@ -1,0 +1,60 @@
+/*
+ * What all connections of a worker share: one thread, one loop, a few buffers, and the
+ * channel to the broker.
+ */
+#ifndef SIDELOCK_WORKER_CLIENT_PROCESS_H
+#define SIDELOCK_WORKER_CLIENT_PROCESS_H
+
+#include "config/config.h"
+#include "ipc/channel.h"
+#include "vet/vet.h"
+#include "wire/assembly.h"
+#include "wire/http_fields.h"
+#include "wire/ws_frame.h"
+#include "json/scan.h"
+
+#include <uv.h>
+
+#define READ_BYTES        65536 /* one read */
+#define ANSWER_READ_BYTES (READ_BYTES + HTTP_HEAD_BYTES_MAX)
+
+struct surface_counts {
+    uint64_t forwarded, refused; /* not yet reported */
+    uint32_t connections;
+};
+
+struct worker {
+    const struct config *config;
+    uv_loop_t loop;
+    struct channel *channel;
+    struct surface_counts *surfaces;
+    struct vet_scratch *scratch;
+    struct json_scan *scan;      /* for bodies that are no messages */
+    unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */
+    unsigned char *write_buffer; /* WS_HEADER_MAX + READ_BYTES */
+    unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
+    unsigned char random[4096];  /* for worker_random */
+    size_t random_left;
+    struct connection *connections; /* newest first (connection.h) */
+    struct connection *dead;        /* freed before the loop next waits */
+    size_t connection_count;
+    uint64_t next_id;
+    bool draining, stopping, failed;
+};
+
+static inline uint64_t worker_now_ms(const struct worker *worker)
+{
+    return uv_now(&worker->loop);
+}
+
+/* The buffers and what decides; before the sandbox closes. */
+enum error worker_allocate(struct worker *worker) MUST_CHECK;
+void worker_release(struct worker *worker);
+/* Stops the process: the broker is gone or broke the protocol. */
+void worker_fail(struct worker *worker, const char *why);
+/* Random bytes for masks and names: at most a few at a time, none is given out twice. */
+void worker_random(struct worker *worker, unsigned char *out, size_t length);
+/* To the broker; a failure stops the process. */
+void worker_tell(struct worker *worker, const struct ipc_writer *message);
+
+#endif

@@ -1,0 +1,22 @@
+/*
+ * What a grant of HTTP rests on: as long as a request brings the same Host, Origin and
+ * token, the worker judges it itself and the broker need not be asked.
+ */
+#ifndef SIDELOCK_WORKER_HTTP_COVER_H
+#define SIDELOCK_WORKER_HTTP_COVER_H
+
+#include "ipc/messages.h"
+
+/* All zero covers nothing. */
+struct cover {
+    bool given;
+    char *host, *origin, *authorization; /* owned; NULL: absent */
+};
+
+/* Keeps what the granted request brought; without memory nothing is covered. */
+void cover_keep(struct cover *cover, const struct ipc_admit *asked);
+/* Whether this request needs no question of its own. */
+bool cover_reaches(const struct cover *cover, const struct ipc_admit *asked);
+void cover_clear(struct cover *cover);
+
+#endif

@@ -1,0 +1,101 @@
+#include "worker/http/exchange.h"
+
+#include <stdlib.h>
+
+#define LINE_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
+
+struct exchange *exchange_create(struct connection *connection, struct http *http)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->connection = connection;
+    exchange->http = http;
+    buffer_init(&exchange->line, LINE_BYTES_MAX);
+    buffer_init(&exchange->fields, LINE_BYTES_MAX);
+    buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + ANSWER_READ_BYTES);
+    buffer_init(&exchange->text, 4 * (size_t)connection->surface->limits.max_message_bytes);
+    buffer_init(&exchange->reply, HTTP_HEAD_BYTES_MAX);
+    return exchange;
+}
+
+void exchange_reset(struct exchange *exchange)
+{
+    if (exchange->gate != NULL && exchange->gate->end != NULL)
+        exchange->gate->end(exchange);
+    pool_drop(exchange->link);
+    exchange->link = NULL;
+    buffer_clear(&exchange->line);
+    buffer_clear(&exchange->fields);
+    buffer_clear(&exchange->head);
+    buffer_clear(&exchange->text);
+    assembly_clear(&exchange->held);
+    exchange->whole = (struct span){NULL, 0};
+    free(exchange->host);
+    exchange->host = NULL;
+    exchange->phase = EXCHANGE_IDLE;
+    exchange->answer = GATE_PASS;
+    exchange->stored = exchange->retried = exchange->deaf = false;
+    exchange->answer_begun = exchange->answer_chunked = false;
+    exchange->answer_body = (struct http_body){0};
+    exchange->interim = 0;
+    exchange->request_bytes = 0;
+    exchange->body_digest[0] = '\0';
+}
+
+void exchange_destroy(struct exchange *exchange)
+{
+    if (exchange == NULL)
+        return;
+    exchange_reset(exchange);
+    cover_clear(&exchange->cover);
+    buffer_clear(&exchange->reply);
+    free(exchange);
+}
+
+bool exchange_wants_body(const struct exchange *exchange)
+{
+    if (exchange->request_body.done || exchange->deaf)
+        return false;
+    return exchange->phase == EXCHANGE_HOLDING ||
+           (exchange->link != NULL && outgoing_empty(&exchange->link->endpoint.out) &&
+            exchange->phase >= EXCHANGE_SENDING);
+}
+
+void exchange_watch(struct exchange *exchange)
+{
+    struct connection *connection = exchange->connection;
+    struct link *link = exchange->link;
+    bool read_client =
+        exchange_wants_body(exchange) || (exchange->request_body.done && !exchange->pipelined);
+    bool unsent;
+
+    if (connection->state != CONNECTION_SERVED)
+        return;
+    unsent = !outgoing_empty(exchange_out(exchange));
+    endpoint_watch(&connection->client->endpoint,
+                   UV_DISCONNECT | (read_client ? UV_READABLE : 0) | (unsent ? UV_WRITABLE : 0));
+    if (link != NULL)
+        endpoint_watch(&link->endpoint,
+                       (unsent ? 0 : UV_READABLE) |
+                           (outgoing_empty(&link->endpoint.out) ? 0 : UV_WRITABLE));
+}
+
+struct span exchange_text(const struct exchange *exchange)
+{
+    if (exchange->whole.data != NULL)
+        return exchange->whole;
+    if (exchange->held.data == NULL)
+        return (struct span){"", 0};
+    return (struct span){(const char *)exchange->held.data + ASSEMBLY_HEADROOM,
+                         exchange->held.length};
+}
+
+void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked)
+{
+    framed->parts[0] = (struct iovec){
+        framed->header, chunked ? http_chunk_header(framed->header, piece.length) : 0};
+    framed->parts[1] = (struct iovec){(void *)(uintptr_t)piece.data, piece.length};
+    framed->parts[2] = (struct iovec){(void *)(uintptr_t) "\r\n", chunked ? 2 : 0};
+}

@@ -1,0 +1,61 @@
+/*
+ * A content gate: who looks into what an exchange carries, chosen with its route. It is
+ * asked at four moments, and of a stream of events at each piece; a moment that a gate
+ * does not have (NULL) lets everything pass. It decides, and the exchange acts.
+ */
+#ifndef SIDELOCK_WORKER_HTTP_GATE_H
+#define SIDELOCK_WORKER_HTTP_GATE_H
+
+#include "base/reason.h"
+#include "wire/http_response.h"
+
+struct exchange;
+
+enum gate_action {
+    GATE_DROP = 0, /* the connection is dropped, for `reason` */
+    GATE_PASS,     /* on, unread: the request to the service, the answer to the client */
+    GATE_HOLD,     /* the body is collected first, and shown when it is whole */
+    GATE_PIECES,   /* the answer's body goes through `answer_piece`, and comes out otherwise */
+    GATE_SEND,     /* the service's head and `text` instead of the body that was held */
+    GATE_ANSWER,   /* an answer of the gate's own instead: status, type and text */
+};
+
+struct gate_verdict {
+    enum gate_action action;
+    enum reason reason;
+    unsigned status;
+    const char *type;
+    struct span text; /* valid as long as the exchange is not used further */
+};
+
+struct content_gate {
+    /* The service is told to answer without a content coding. */
+    bool reads_answer;
+    /* The request's head is there. DROP, PASS, HOLD, or ANSWER, which is a denial for `reason`. */
+    struct gate_verdict (*request_begins)(struct exchange *exchange);
+    /* Its body is whole. DROP, PASS or ANSWER. */
+    struct gate_verdict (*request_whole)(struct exchange *exchange, struct span body);
+    /* The answer's head is there. DROP, PASS, HOLD or PIECES. */
+    struct gate_verdict (*answer_begins)(struct exchange *exchange,
+                                         const struct http_response *response);
+    /* Its body is whole. DROP, SEND or ANSWER. */
+    struct gate_verdict (*answer_whole)(struct exchange *exchange,
+                                        const struct http_response *response, struct span body);
+    /* A piece of it: sends on what comes of it. */
+    enum reason (*answer_piece)(struct exchange *exchange, struct span piece);
+    /* The exchange is over: forgets exchange->content. */
+    void (*end)(struct exchange *exchange);
+    void *context; /* the gate's own, for all exchanges */
+};
+
+static inline struct gate_verdict gate_drop(enum reason reason)
+{
+    return (struct gate_verdict){.action = GATE_DROP, .reason = reason};
+}
+
+static inline struct gate_verdict gate_go(enum gate_action action)
+{
+    return (struct gate_verdict){.action = action, .reason = REASON_ALLOWED};
+}
+
+#endif

@@ -1,0 +1,34 @@
+/* Whole messages between a client's WebSocket and the service's: vet, forward or refuse. */
+#ifndef SIDELOCK_WORKER_WEBSOCKET_RELAY_H
+#define SIDELOCK_WORKER_WEBSOCKET_RELAY_H
+
+#include "worker/client/connection.h"
+#include "worker/websocket/downstream.h"
+#include "worker/websocket/service.h"
+
+enum websocket_state {
+    WEBSOCKET_LINKING = 0, /* the service has been asked for its 101 */
+    WEBSOCKET_OPEN,        /* both are up */
+    WEBSOCKET_CLOSING,     /* nothing is forwarded any more; close frames are under way */
+};
+
+struct websocket {
+    struct service service;
+    struct downstream client;
+    struct connection *connection;
+    struct upgrade *upgrade; /* owned; NULL once open */
+    struct vet_state *vet;   /* owned */
+    uint64_t active_ms, pinged_ms;
+    enum websocket_state state;
+    unsigned service_pings; /* the service's, whose pongs it is owed */
+    bool ping_outstanding;  /* the gate's own */
+};
+
+void relay_message(struct websocket *websocket, enum direction direction, unsigned char *bytes,
+                   size_t length, bool binary);
+/* Decides who may be read, from who can be written to. */
+void relay_flow(struct websocket *websocket);
+/* A ping for the client, at most WS_CONTROL_PAYLOAD_MAX bytes. */
+void relay_ping(struct websocket *websocket, const void *payload, size_t length);
+
+#endif

@@ -1,0 +1,21 @@
+/* The service's 101 (RFC 6455 section 4.1): what a client checks of it. */
+#ifndef SIDELOCK_WORKER_WEBSOCKET_UPGRADE_H
+#define SIDELOCK_WORKER_WEBSOCKET_UPGRADE_H
+
+#include "ipc/messages.h"
+#include "wire/http_response.h"
+
+struct upgrade;
+
+/* What the service was offered and owes; `ticket` is what the client is answered if the service
+ * chooses nothing. NULL without memory. */
+struct upgrade *upgrade_create(const struct ipc_verdict *verdict, const char *ticket);
+void upgrade_destroy(struct upgrade *upgrade);
+/* More of the service's response has come. HTTP_FAULT with the reason for the client. */
+enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *bytes, size_t length,
+                                enum reason *reason);
+/* Once it is complete: what the client is answered ("": nothing), and the bytes behind the head. */
+const char *upgrade_subprotocol(const struct upgrade *upgrade);
+struct span upgrade_rest(const struct upgrade *upgrade);
+
+#endif

@@ -1,0 +1,397 @@
+#include "worker/websocket/websocket.h"
+
+#include "worker/client/client.h"
+#include "worker/client/grant.h"
+#include "worker/websocket/relay.h"
+#include "worker/websocket/upgrade.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CLOSE_TIMEOUT_MS 2000
+#define GATE_PING        "sidelock" /* payload of the gate's own pings */
+#define GATE_PING_BYTES  (sizeof(GATE_PING) - 1)
+
+/* ---- Its end ---- */
+
+/* Why it ends, and what the other side is told: its own words, or those of who closed first. */
+struct ending {
+    enum reason reason;
+    unsigned code;
+    const char *text;
+    size_t text_length;
+};
+
+/* Both WebSockets are up: say goodbye to both sides and wait a little for them. */
+static void close_open(struct websocket *websocket, const struct ending *ending)
+{
+    struct connection *connection = websocket->connection;
+    unsigned to_service = ending->code;
+
+    websocket->state = WEBSOCKET_CLOSING;
+    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
+    connection->close_code = ending->code;
+    grant_end(connection, ending->reason);
+    downstream_clear(&websocket->client);
+    /* What the gate found wrong with the client is not the service's business. */
+    if (ending->reason != REASON_CLIENT_CLOSED && ending->reason != REASON_UPSTREAM_CLOSED)
+        to_service = 1001;
+    /* A client that went without a word leaves the service without one, too. */
+    if (ending->reason == REASON_CLIENT_CLOSED && !websocket->client.close_received)
+        service_close(&websocket->service);
+    else
+        service_send_close(&websocket->service, to_service, ending->text, ending->text_length);
+    if (!websocket->client.close_received)
+        downstream_close(&websocket->client, ending->code, ending->text, ending->text_length);
+}
+
+static void drop(struct connection *connection, enum reason reason)
+{
+    struct websocket *websocket = connection->served;
+    const struct reason_info *info = reason_info(reason);
+    const struct ending ending = {reason, info->close_code, info->code, strlen(info->code)};
+
+    switch (websocket->state) {
+    case WEBSOCKET_LINKING:
+        connection->close_code = info->close_code;
+        grant_end(connection, reason);
+        service_close(&websocket->service);
+        client_deny(connection, reason);
+        return;
+    case WEBSOCKET_OPEN:
+        close_open(websocket, &ending);
+        return;
+    case WEBSOCKET_CLOSING:
+        return;
+    }
+}
+
+static void closed_by(struct websocket *websocket, enum reason reason, unsigned code,
+                      const char *text, size_t length)
+{
+    if (websocket->state == WEBSOCKET_OPEN)
+        close_open(websocket, &(struct ending){reason, code, text, length});
+}
+
+/* ---- What the client's side says ---- */
+
+static void on_client_message(void *owner, unsigned char *bytes, size_t length, bool binary)
+{
+    relay_message(owner, DIRECTION_C2S, bytes, length, binary);
+}
+
+static void on_client_pong(void *owner, const unsigned char *bytes, size_t length)
+{
+    struct websocket *websocket = owner;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    if (websocket->ping_outstanding && length == GATE_PING_BYTES &&
+        memcmp(bytes, GATE_PING, GATE_PING_BYTES) == 0) {
+        websocket->ping_outstanding = false;
+    } else if (websocket->service_pings > 0) {
+        websocket->service_pings--;
+        service_send(&websocket->service, WS_PONG, bytes, length);
+        relay_flow(websocket);
+    }
+}
+
+static void on_client_closed(void *owner, unsigned code, const char *text, size_t length)
+{
+    closed_by(owner, REASON_CLIENT_CLOSED, code, text, length);
+}
+
+static void on_fault(void *owner, enum reason reason)
+{
+    const struct websocket *websocket = owner;
+
+    /* A service that hangs up instead of its 101 has refused. */
+    if (websocket->state == WEBSOCKET_LINKING && reason == REASON_UPSTREAM_GONE)
+        reason = REASON_UPSTREAM_REFUSED;
+    connection_drop(websocket->connection, reason);
+}
+
+static void on_client_taking(void *owner)
+{
+    struct websocket *websocket = owner;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    relay_flow(websocket);
+    service_resume(&websocket->service);
+}
+
+static void on_ended(void *owner)
+{
+    const struct websocket *websocket = owner;
+
+    connection_let_go(websocket->connection);
+}
+
+static void on_client_ended(void *owner)
+{
+    const struct websocket *websocket = owner;
+
+    connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
+    on_ended(owner);
+}
+
+static const struct downstream_events client_events = {
+    .message = on_client_message,
+    .pong = on_client_pong,
+    .closed = on_client_closed,
+    .fault = on_fault,
+    .taking = on_client_taking,
+    .ended = on_client_ended,
+};
+
+/* ---- What the service's side says ---- */
+
+static void on_service_message(void *owner, unsigned char *bytes, size_t length, bool binary)
+{
+    struct websocket *websocket = owner;
+
+    if (websocket->state == WEBSOCKET_OPEN)
+        relay_message(websocket, DIRECTION_S2C, bytes, length, binary);
+}
+
+/* Carried to the client, whose pong is carried back. */
+static void on_service_ping(void *owner, const unsigned char *payload, size_t length)
+{
+    struct websocket *websocket = owner;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    websocket->service_pings++;
+    relay_ping(websocket, payload, length);
+}
+
+static void on_service_closed(void *owner, unsigned code, const char *text, size_t length)
+{
+    closed_by(owner, REASON_UPSTREAM_CLOSED, code, text, length);
+}
+
+/* The service is there: answer the client's handshake and let messages flow. */
+static void open_both(struct websocket *websocket)
+{
+    struct connection *connection = websocket->connection;
+    struct client *client = connection->client;
+    struct upgrade *upgrade = websocket->upgrade;
+    struct span rest = upgrade_rest(upgrade);
+    uint64_t now_ms = worker_now_ms(connection->worker);
+
+    websocket->upgrade = NULL;
+    websocket->state = WEBSOCKET_OPEN;
+    websocket->active_ms = websocket->pinged_ms = now_ms;
+    connection->opened = true;
+    connection->deadline_ms = 0;
+    if (downstream_adopt(&websocket->client, endpoint_give_fd(&client->endpoint), client->head->key,
+                         upgrade_subprotocol(upgrade)) != OK) {
+        client_end(connection);
+        connection_drop(connection, REASON_CLIENT_CLOSED);
+    } else {
+        connection_hold(connection);
+        client_end(connection);
+        /* Bytes after the head are the service's first frames. */
+        service_receive(&websocket->service, (unsigned char *)(uintptr_t)rest.data, rest.length);
+    }
+    upgrade_destroy(upgrade);
+}
+
+static void on_service_response(void *owner, const unsigned char *bytes, size_t length)
+{
+    struct websocket *websocket = owner;
+    enum reason reason;
+
+    switch (upgrade_read(websocket->upgrade, bytes, length, &reason)) {
+    case HTTP_MORE:
+        return;
+    case HTTP_COMPLETE:
+        open_both(websocket);
+        return;
+    case HTTP_FAULT:
+        connection_drop(websocket->connection, reason);
+        return;
+    }
+}
+
+static void on_service_flow(void *owner)
+{
+    relay_flow(owner);
+}
+
+static const struct service_events service_events = {
+    .response = on_service_response,
+    .message = on_service_message,
+    .ping = on_service_ping,
+    .closed = on_service_closed,
+    .fault = on_fault,
+    .flow = on_service_flow,
+    .ended = on_ended,
+};
+
+/* ---- Time ---- */
+
+/* The gate's own ping: proves that the client is there and moves its half-sent frames. */
+static void keep_alive(struct websocket *websocket, uint64_t now_ms)
+{
+    struct connection *connection = websocket->connection;
+    uint64_t interval_ms = connection->surface->limits.ping_interval_ms;
+
+    if (interval_ms == 0 || websocket->client.blocked ||
+        now_ms - websocket->pinged_ms < interval_ms)
+        return;
+    if (websocket->ping_outstanding) {
+        connection_drop(connection, REASON_IDLE_TIMEOUT);
+        return;
+    }
+    websocket->pinged_ms = now_ms;
+    websocket->ping_outstanding = true;
+    relay_ping(websocket, GATE_PING, GATE_PING_BYTES);
+}
+
+static bool is_late(uint64_t since_ms, uint64_t now_ms, uint64_t limit_ms)
+{
+    return since_ms != 0 && now_ms - since_ms > limit_ms;
+}
+
+/* Which of an open connection's deadlines has passed; REASON_ALLOWED if none. */
+static enum reason overdue(const struct websocket *websocket, uint64_t now_ms, int64_t now_s)
+{
+    const struct connection *connection = websocket->connection;
+    const struct surface_limits *limits = &connection->surface->limits;
+    const struct downstream *client = &websocket->client;
+    const struct service *service = &websocket->service;
+    const struct outgoing *out = &service->link.out;
+
+    if (now_s >= connection->expires_at)
+        return REASON_SESSION_EXPIRED;
+    if (client->message.active &&
+        is_late(client->message.since_ms, now_ms, limits->message_timeout_ms))
+        return REASON_MESSAGE_TIMEOUT;
+    if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms) ||
+        (!outgoing_empty(out) && is_late(out->progress_ms, now_ms, limits->write_timeout_ms)))
+        return REASON_UPSTREAM_TIMEOUT;
+    if (client->blocked && is_late(client->blocked_since_ms, now_ms, limits->write_timeout_ms))
+        return REASON_WRITE_STALLED;
+    if (limits->idle_timeout_ms > 0 &&
+        is_late(websocket->active_ms, now_ms, limits->idle_timeout_ms))
+        return REASON_IDLE_TIMEOUT;
+    return REASON_ALLOWED;
+}
+
+static void tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_s)
+{
+    enum reason reason = overdue(websocket, now_ms, now_s);
+
+    if (reason_allows(reason))
+        keep_alive(websocket, now_ms);
+    else
+        connection_drop(websocket->connection, reason);
+}
+
+static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    struct websocket *websocket = connection->served;
+    bool late = connection->deadline_ms != 0 && now_ms >= connection->deadline_ms;
+
+    if (connection->state == CONNECTION_LINGERING) {
+        client_tick(connection, now_ms, now_s);
+    } else if (websocket->state == WEBSOCKET_OPEN) {
+        tick_open(websocket, now_ms, now_s);
+    } else if (late && websocket->state == WEBSOCKET_LINKING) {
+        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
+    } else if (late) {
+        connection->deadline_ms = 0;
+        service_close(&websocket->service);
+        downstream_abort(&websocket->client);
+    }
+}
+
+/* ---- The connection's mode ---- */
+
+/* While the service is asked, the client may do nothing but leave. */
+static void client_ready(struct connection *connection, int status, int events)
+{
+    (void)status;
+    (void)events;
+    connection_drop(connection, REASON_CLIENT_CLOSED);
+}
+
+static void release(struct connection *connection)
+{
+    struct websocket *websocket = connection->served;
+
+    service_close(&websocket->service);
+    client_end(connection);
+}
+
+static void destroy(struct connection *connection)
+{
+    struct websocket *websocket = connection->served;
+
+    upgrade_destroy(websocket->upgrade);
+    downstream_clear(&websocket->client);
+    service_clear(&websocket->service);
+    vet_state_destroy(websocket->vet);
+    free(websocket);
+}
+
+static const struct connection_mode websocket_mode = {
+    .drop = drop,
+    .tick = tick,
+    .client_ready = client_ready,
+    .release = release,
+    .destroy = destroy,
+};
+
+static struct websocket *create(struct downstreams *downstreams, struct connection *connection,
+                                const struct ipc_verdict *verdict)
+{
+    struct websocket *websocket = calloc(1, sizeof(*websocket));
+
+    if (websocket == NULL)
+        return NULL;
+    websocket->connection = connection;
+    websocket->service.worker = connection->worker;
+    websocket->service.events = &service_events;
+    websocket->service.link.fd = -1;
+    websocket->service.owner = websocket;
+    websocket->client.all = downstreams;
+    websocket->client.events = &client_events;
+    websocket->client.owner = websocket;
+    websocket->client.max_message_bytes = connection->surface->limits.max_message_bytes;
+    websocket->upgrade = upgrade_create(verdict, connection->client->head->ticket_subprotocol);
+    if (websocket->upgrade == NULL || vet_state_create(&websocket->vet) != OK) {
+        upgrade_destroy(websocket->upgrade);
+        free(websocket);
+        return NULL;
+    }
+    return websocket;
+}
+
+void websocket_begin(struct downstreams *downstreams, struct connection *connection,
+                     const struct ipc_verdict *verdict, int fd)
+{
+    struct websocket *websocket;
+
+    if (grant_begin(connection, verdict) != OK ||
+        (websocket = create(downstreams, connection, verdict)) == NULL) {
+        close(fd);
+        grant_end(connection, REASON_INTERNAL);
+        connection_drop(connection, REASON_INTERNAL);
+        return;
+    }
+    connection->mode->destroy(connection); /* what another grant before has left */
+    connection->served = websocket;
+    connection->mode = &websocket_mode;
+    connection->state = CONNECTION_SERVED;
+    /* One deadline for all of it: connecting, preparing and the handshake. */
+    connection->deadline_ms =
+        connection->client->asked_ms + connection->surface->limits.upstream_timeout_ms;
+    if (service_open(&websocket->service, fd, connection->surface->limits.max_message_bytes) != OK)
+        connection_drop(connection, REASON_INTERNAL);
+    else
+        connection_hold(connection);
+}
