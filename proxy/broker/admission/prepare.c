@@ -1,10 +1,9 @@
 #include "broker/admission/prepare.h"
 
 #include "broker/admission/authenticate.h"
+#include "broker/admission/prepared_path.h"
 #include "broker/admission/upstream.h"
-#include "wire/http_response.h"
 #include "wire/url.h"
-#include "json/scan.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +12,6 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES_MAX (64 * 1024)
-#define ANSWER_VALUE_MAX 256
-#define ANSWER_PLACE     "{answer}"
 
 struct prepare {
     struct prepare *next;
@@ -54,47 +51,6 @@ static void finish(struct prepare *prepare)
     close(prepare->fd);
 }
 
-/* The string member of the answer that names the path's last part. */
-static enum error read_value(const struct prepare *prepare, size_t body_at,
-                             char out[ANSWER_VALUE_MAX])
-{
-    const char *name = prepare->question.steps.route->prepare->answer;
-    const struct json_member *member;
-    struct json_scan *scan;
-    size_t length;
-    enum error error = json_scan_create(&scan);
-
-    if (error != OK)
-        return error;
-    error = ERROR_INVALID;
-    if (reason_allows(json_scan_text(scan, prepare->answer.data + body_at,
-                                     prepare->answer.length - body_at, NULL)) &&
-        json_scan_root(scan) == JSON_TYPE_OBJECT) {
-        member = json_scan_find(scan, -1, name);
-        if (member != NULL && member->type == JSON_TYPE_STRING)
-            error = json_scan_unescape(member->value, out, ANSWER_VALUE_MAX, &length);
-    }
-    json_scan_destroy(scan);
-    return error;
-}
-
-/* `then` with the value in its place; the value may be one plain path segment only. */
-static enum error build_path(const char *then, const char *value, struct buffer *out)
-{
-    const char *place = strstr(then, ANSWER_PLACE);
-
-    if (place == NULL || value[0] == '\0' || strpbrk(value, "/?#%;&\\.") != NULL)
-        return ERROR_INVALID;
-    for (const char *c = value; *c != '\0'; c++) {
-        if ((unsigned char)*c < 0x21 || (unsigned char)*c > 0x7e)
-            return ERROR_INVALID;
-    }
-    buffer_append(out, then, (size_t)(place - then));
-    buffer_append_text(out, value);
-    buffer_append_text(out, place + sizeof(ANSWER_PLACE) - 1);
-    return buffer_failed(out) ? ERROR_LIMIT : OK;
-}
-
 /* The second connection: the WebSocket itself, on the path that the service named. */
 static enum reason open_upgrade(struct question *question, const char *path)
 {
@@ -114,38 +70,6 @@ static enum reason open_upgrade(struct question *question, const char *path)
     return reason;
 }
 
-/* A complete answer: 2xx with JSON. */
-static enum reason use_answer(struct prepare *prepare, const struct http_response *response)
-{
-    char value[ANSWER_VALUE_MAX];
-    struct buffer path;
-    enum reason reason = REASON_UPSTREAM_PROTOCOL;
-
-    if (response->status < 200 || response->status > 299)
-        return REASON_UPSTREAM_REFUSED;
-    buffer_init(&path, 2 * REQUEST_PATH_BYTES_MAX);
-    if (read_value(prepare, response->head_bytes, value) == OK &&
-        build_path(prepare->question.steps.route->prepare->then, value, &path) == OK)
-        reason = open_upgrade(&prepare->question, path.data);
-    buffer_clear(&path);
-    return reason;
-}
-
-/* Whether the whole body is there: by Content-Length, or by the end of the connection. */
-static bool body_complete(const struct prepare *prepare, const struct http_response *response,
-                          bool ended)
-{
-    struct span length;
-    size_t have = prepare->answer.length - response->head_bytes;
-
-    if (ended)
-        return true;
-    if (!reason_allows(http_response_single(response, "content-length", &length)) ||
-        length.data == NULL || length.length == 0 || length.length > 9)
-        return false;
-    return have >= strtoul(length.data, NULL, 10);
-}
-
 static void settle(struct prepare *prepare, enum reason reason)
 {
     if (!reason_allows(reason))
@@ -153,11 +77,31 @@ static void settle(struct prepare *prepare, enum reason reason)
     finish(prepare);
 }
 
+/* Reads as far as the answer has come; `ended`: nothing will follow. */
+static void read_answer(struct prepare *prepare, bool ended)
+{
+    const struct route_prepare *rule = prepare->question.steps.route->prepare;
+    struct span answer = {prepare->answer.data, prepare->answer.length};
+    enum reason reason = REASON_UPSTREAM_PROTOCOL;
+    struct buffer path;
+
+    buffer_init(&path, PREPARED_PATH_BYTES_MAX);
+    switch (prepared_path_read(rule, answer, ended, &path, &reason)) {
+    case HTTP_MORE:
+        break;
+    case HTTP_FAULT:
+        settle(prepare, reason);
+        break;
+    case HTTP_COMPLETE:
+        settle(prepare, open_upgrade(&prepare->question, path.data));
+        break;
+    }
+    buffer_clear(&path);
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct prepare *prepare = poll->data;
-    struct http_response response;
-    enum reason reason = REASON_UPSTREAM_PROTOCOL;
     char bytes[4096];
     ssize_t received = status < 0 ? 0 : recv(prepare->fd, bytes, sizeof(bytes), 0);
 
@@ -166,23 +110,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         return;
     if (received > 0)
         buffer_append(&prepare->answer, bytes, (size_t)received);
-    if (buffer_failed(&prepare->answer) || prepare->answer.length == 0) {
+    if (buffer_failed(&prepare->answer) || prepare->answer.length == 0)
         settle(prepare, received > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_REFUSED);
-        return;
-    }
-    switch (http_response_parse(prepare->answer.data, prepare->answer.length, &response, &reason)) {
-    case HTTP_MORE:
-        if (received <= 0)
-            settle(prepare, REASON_UPSTREAM_PROTOCOL);
-        return;
-    case HTTP_FAULT:
-        settle(prepare, reason);
-        return;
-    case HTTP_COMPLETE:
-        if (body_complete(prepare, &response, received <= 0))
-            settle(prepare, use_answer(prepare, &response));
-        return;
-    }
+    else
+        read_answer(prepare, received <= 0);
 }
 
 static void on_timeout(uv_timer_t *timer)
