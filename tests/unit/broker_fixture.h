@@ -12,12 +12,9 @@
 #include "broker/operations/gate.h"
 #include "config/load.h"
 #include "temporary.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define FIXTURE_NOW   1800000000
 #define FIXTURE_BYTES (256 * 1024)
@@ -27,8 +24,7 @@
 #define FIXTURE_STUDIO_KEYS ""
 #endif
 
-#define BROKER_TEST(test)                                                                          \
-    cmocka_unit_test_setup_teardown(test, broker_fixture_make, broker_fixture_drop)
+#define BROKER_TEST(test) TEST_BETWEEN(test, broker_fixture_make, broker_fixture_drop)
 
 struct broker_fixture {
     char root[TEMPORARY_PATH_SIZE];

@@ -5,12 +5,11 @@
  */
 #include "config/pattern.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +32,7 @@ static struct config_pattern *compile(const char *text)
     return pattern;
 }
 
-static void test_patterns_match_whole_values(void **state)
+TEST(test_patterns_match_whole_values)
 {
     static const char *const tries[][3] = {
         /* pattern, matches, does not */
@@ -69,7 +68,6 @@ static void test_patterns_match_whole_values(void **state)
          "01234567-89ab-cdef-0123-456789abcdef\n"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
         struct config_pattern *pattern = compile(tries[i][0]);
 
@@ -81,7 +79,7 @@ static void test_patterns_match_whole_values(void **state)
     }
 }
 
-static void test_refused(void **state)
+TEST(test_refused)
 {
     static const char *const refused[][2] = {
         {"", "empty"},
@@ -166,7 +164,6 @@ static void test_refused(void **state)
     char longest[CONFIG_PATTERN_BYTES_MAX + 2], why[CONFIG_PATTERN_WHY_SIZE];
     struct config_pattern *pattern;
 
-    (void)state;
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         if (config_pattern_compile(refused[i][0], &pattern, why) != ERROR_INVALID)
             fail_msg("\"%s\" compiles", refused[i][0]);
@@ -181,7 +178,7 @@ static void test_refused(void **state)
 }
 
 /* What regcomp() needs gigabytes for, or minutes. */
-static void test_compiles_at_once(void **state)
+TEST(test_compiles_at_once)
 {
     static const char *const patterns[] = {
         "((((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)+)+)+",
@@ -190,18 +187,16 @@ static void test_compiles_at_once(void **state)
         "((((((((a?){2}){2}){2}){2}){2}){2}){2}){2}",
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
         config_pattern_destroy(compile(patterns[i]));
 }
 
 /* A value on which a pattern backtracks without end is no match, whatever it would be. */
-static void test_limit_is_no_match(void **state)
+TEST(test_limit_is_no_match)
 {
     struct config_pattern *pattern = compile("(a*)*b");
     char value[4096];
 
-    (void)state;
     assert_true(config_pattern_matches(pattern, "aaaab"));
     memset(value, 'a', sizeof(value));
     value[sizeof(value) - 1] = '\0';
@@ -304,11 +299,10 @@ static void random_value(char *out, size_t capacity)
     out[length] = '\0';
 }
 
-static void test_means_what_posix_means(void **state)
+TEST(test_means_what_posix_means)
 {
     size_t accepted = 0, matches = 0;
 
-    (void)state;
     for (size_t i = 0; i < RANDOM_PATTERNS; i++) {
         char text[RANDOM_PATTERN_BYTES], anchored[RANDOM_PATTERN_BYTES + 8], value[8];
         char why[CONFIG_PATTERN_WHY_SIZE];
@@ -338,17 +332,4 @@ static void test_means_what_posix_means(void **state)
     }
     assert_true(accepted >= RANDOM_ACCEPTED_MIN);
     assert_true(matches >= RANDOM_MATCHES_MIN);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_patterns_match_whole_values),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_compiles_at_once),
-        cmocka_unit_test(test_limit_is_no_match),
-        cmocka_unit_test(test_means_what_posix_means),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

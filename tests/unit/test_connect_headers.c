@@ -1,13 +1,10 @@
 /* connect/message/mcp_headers.c, mcp_tools.c and mcp_value.c. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
-
 #include "connect/message/mcp_headers.h"
 #include "connect/message/mcp_value.h"
+#include "unit.h"
 #include "vector_lines.h"
 
 #include <string.h>
@@ -65,9 +62,8 @@ static void expect(const char *method, const char *members, const char *expected
     buffer_clear(&out);
 }
 
-static void test_standard(void **state)
+TEST_BETWEEN(test_standard, set_up, tear_down)
 {
-    (void)state;
     expect("tools/list", "", "Mcp-Method: tools/list\r\n");
     expect("tools/call", "\"name\":\"echo\",", "Mcp-Method: tools/call\r\nMcp-Name: echo\r\n");
     expect("prompts/get", "\"name\":\"gr\\u00fc\\u00dfe\",",
@@ -82,9 +78,8 @@ static void test_standard(void **state)
 
 #define MARKED(name, type) "{\"type\":\"" type "\",\"x-mcp-header\":\"" name "\"}"
 
-static void test_arguments(void **state)
+TEST_BETWEEN(test_arguments, set_up, tear_down)
 {
-    (void)state;
     learn("[{\"name\":\"t\",\"inputSchema\":{\"properties\":{\"region\":" MARKED(
         "Region",
         "string") ",\"n\":" MARKED("N",
@@ -120,7 +115,7 @@ static void test_arguments(void **state)
 }
 
 /* A tool with a mark that is not a valid one counts as having none at all. */
-static void test_faulty_marks(void **state)
+TEST_BETWEEN(test_faulty_marks, set_up, tear_down)
 {
     static const char *const faulty[] = {
         MARKED("bad name", "string"),
@@ -132,7 +127,6 @@ static void test_faulty_marks(void **state)
         MARKED("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "string"),
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(faulty) / sizeof(faulty[0]); i++) {
         struct buffer list;
 
@@ -150,11 +144,10 @@ static void test_faulty_marks(void **state)
     learn("7");
 }
 
-static void test_bounds(void **state)
+TEST_BETWEEN(test_bounds, set_up, tear_down)
 {
     struct buffer list;
 
-    (void)state;
     buffer_init(&list, 1U << 20);
     for (int i = 0; i < MCP_TOOLS_MAX + 10; i++) {
         buffer_reset(&list);
@@ -171,12 +164,11 @@ static void test_bounds(void **state)
     buffer_clear(&list);
 }
 
-static void test_values(void **state)
+TEST(test_values)
 {
     struct vector_line vector;
     size_t count = 0;
 
-    (void)state;
     for (vector_open(&vector, VECTORS_DIR "/connect/values.txt"); vector_next(&vector, 2);
          count++) {
         struct buffer out;
@@ -188,17 +180,4 @@ static void test_values(void **state)
     }
     vector_close(&vector);
     assert_true(count >= 16);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_standard, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_arguments, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_faulty_marks, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_bounds, set_up, tear_down),
-        cmocka_unit_test(test_values),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,11 @@
 /* connect/lines.c, connect/backoff.c and connect/ledger.c. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include <cmocka.h>
 
 #include "connect/message/backoff.h"
 #include "connect/message/ledger.h"
 #include "connect/message/lines.h"
+#include "unit.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,7 +41,7 @@ static void split(const char *text, size_t step, char *out)
     lines_clear(&lines);
 }
 
-static void test_lines(void **state)
+TEST(test_lines)
 {
     static const struct {
         const char *text, *expected;
@@ -65,7 +62,6 @@ static void test_lines(void **state)
     };
     char out[64];
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         for (size_t step = 1; step < 24; step++) {
             split(cases[i].text, step, out);
@@ -74,12 +70,11 @@ static void test_lines(void **state)
     }
 }
 
-static void test_backoff(void **state)
+TEST(test_backoff)
 {
     static const uint64_t whole[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000};
     struct backoff least = {0}, most = {0};
 
-    (void)state;
     for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++) {
         assert_int_equal(backoff_next_ms(&least, 0), whole[i] / 2);
         assert_int_equal(backoff_next_ms(&most, (uint32_t)(whole[i] / 2)), whole[i]);
@@ -99,14 +94,13 @@ static struct rpc request(const char *id, const char *method)
     return rpc;
 }
 
-static void test_ledger(void **state)
+TEST(test_ledger)
 {
     static struct ledger ledger;
     struct ledger_entry entry;
     struct rpc rpc = request("1", "initialize");
     char id[16];
 
-    (void)state;
     assert_int_equal(ledger_add(&ledger, &rpc), OK);
     assert_int_equal(ledger_add(&ledger, &rpc), ERROR_EXISTS);
     rpc = request("2", "tools/list");
@@ -125,15 +119,4 @@ static void test_ledger(void **state)
     assert_null(ledger_find(&ledger, "1"));
     assert_int_equal(ledger_add(&ledger, &rpc), OK);
     assert_string_equal(ledger.entries[0].id, "2"); /* the oldest stays first */
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_backoff),
-        cmocka_unit_test(test_ledger),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,12 +1,10 @@
 /* connect/rpc.c: what a message is, and the errors that answer one. */
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
-
 #include "connect/message/rpc.h"
+
+#include "unit.h"
 
 #include <string.h>
 
@@ -28,13 +26,15 @@ static int tear_down(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
+
 static enum error read_text(const char *message, struct rpc *rpc)
 {
     strcpy(text, message);
     return rpc_read(scan, &descend, text, strlen(text), rpc);
 }
 
-static void test_kinds(void **state)
+TEST(test_kinds)
 {
     static const struct {
         const char *text;
@@ -59,7 +59,6 @@ static void test_kinds(void **state)
         {"", ERROR_SYNTAX, RPC_OTHER, ""},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct rpc rpc;
 
@@ -69,12 +68,11 @@ static void test_kinds(void **state)
     }
 }
 
-static void test_era(void **state)
+TEST(test_era)
 {
     struct rpc rpc;
     char key[RPC_ID_KEY_SIZE];
 
-    (void)state;
     assert_int_equal(read_text("{\"id\":1,\"method\":\"x\",\"params\":{\"_meta\":{\"io."
                                "modelcontextprotocol/protocolVersion\":\"2026-07-28\"}}}",
                                &rpc),
@@ -92,12 +90,11 @@ static void test_era(void **state)
 }
 
 /* More members than the scanner records do not keep a message from passing. */
-static void test_many_members(void **state)
+TEST(test_many_members)
 {
     struct rpc rpc;
     struct buffer message;
 
-    (void)state;
     buffer_init(&message, sizeof(text));
     buffer_append_text(&message, "{\"id\":1,\"method\":\"x\",\"params\":{");
     for (int i = 0; i < 2 * JSON_RECORDED_MAX; i++)
@@ -108,11 +105,10 @@ static void test_many_members(void **state)
     buffer_clear(&message);
 }
 
-static void test_one_line(void **state)
+TEST(test_one_line)
 {
     struct rpc rpc;
 
-    (void)state;
     assert_int_equal(read_text("{\r\n\"id\":1,\n\t\"result\" : {\"a\":\"b\\nc\"}\r}", &rpc), OK);
     assert_string_equal(text, "{  \"id\":1, \t\"result\" : {\"a\":\"b\\nc\"} }");
     assert_int_equal(read_text("{\"id\":1,\"result\":\"a\nb\"}", &rpc), ERROR_SYNTAX);
@@ -123,11 +119,10 @@ static bool version_of(const char *answer, char *out)
     return rpc_result_version(scan, answer, strlen(answer), out);
 }
 
-static void test_version(void **state)
+TEST(test_version)
 {
     char out[RPC_VERSION_BYTES_MAX + 1];
 
-    (void)state;
     assert_true(version_of("{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\"}}", out));
     assert_string_equal(out, "2025-11-25");
     /* It becomes part of a request's head. */
@@ -140,14 +135,13 @@ static void test_version(void **state)
                             out));
 }
 
-static void test_written(void **state)
+TEST(test_written)
 {
     static const char message[] = "{\"id\": 17 ,\"method\":\"x\"}";
     char reason[RPC_REASON_SIZE];
     struct buffer out;
     struct rpc rpc;
 
-    (void)state;
     buffer_init(&out, 1024);
     rpc_write_error(&out, span_of("\"a\\u0000\""), RPC_LOST, "it \"went\"", NULL);
     assert_string_equal(out.data, "{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0000\",\"error\":{\"code\":"
@@ -167,15 +161,4 @@ static void test_written(void **state)
     assert_false(rpc_problem_reason(scan, span_of("{\"reason\":7}"), reason));
     assert_false(rpc_problem_reason(scan, span_of("<html>"), reason));
     assert_false(rpc_problem_reason(scan, (struct span){NULL, 0}, reason));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),    cmocka_unit_test(test_era),
-        cmocka_unit_test(test_one_line), cmocka_unit_test(test_version),
-        cmocka_unit_test(test_written),  cmocka_unit_test(test_many_members),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -81,7 +81,9 @@ static const char *text_of(const json_t *root, const char *name)
     return text;
 }
 
-static void test_paths_and_methods(void **state)
+#define ROUTES_TEST(test) TEST_BETWEEN(test, broker_fixture_make, forget_answer)
+
+ROUTES_TEST(test_paths_and_methods)
 {
     struct broker_fixture *fixture = *state;
 
@@ -103,7 +105,7 @@ static void test_paths_and_methods(void **state)
     expect_only(fixture, 400, "GET", "/v1/register", "format=pdf", NULL);
 }
 
-static void test_params(void **state)
+ROUTES_TEST(test_params)
 {
     struct broker_fixture *fixture = *state;
     json_t *root = expect(fixture, 200, "PUT", "/v1/params/everything", "surface=studio", RECORD);
@@ -129,7 +131,7 @@ static void test_params(void **state)
     expect_only(fixture, 404, "GET", "/v1/params/everything", NULL, NULL);
 }
 
-static void test_show_masks(void **state)
+ROUTES_TEST(test_show_masks)
 {
     struct broker_fixture *fixture = *state;
     const struct control_answer *answer;
@@ -156,7 +158,7 @@ static void test_show_masks(void **state)
     assert_non_null(strstr(fixture_audit(fixture), "params_revealed"));
 }
 
-static void test_mask_of_odd_urls(void **state)
+TEST(test_mask_of_odd_urls)
 {
     static const struct {
         const char *record, *masked;
@@ -171,7 +173,6 @@ static void test_mask_of_odd_urls(void **state)
         {"{\"a\":[[\"b\",null]]}", "{\"a\":[[\"***\",null]]}"},
     };
 
-    (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buffer out;
 
@@ -182,7 +183,7 @@ static void test_mask_of_odd_urls(void **state)
     }
 }
 
-static void test_sessions(void **state)
+ROUTES_TEST(test_sessions)
 {
     struct broker_fixture *fixture = *state;
     char path[CONTROL_PATH_BYTES_MAX], ticket_path[CONTROL_PATH_BYTES_MAX + 16];
@@ -240,7 +241,7 @@ static void test_sessions(void **state)
     expect_only(fixture, 404, "POST", "/v1/sessions/00/ticket", NULL, NULL);
 }
 
-static void test_session_input_is_strict(void **state)
+ROUTES_TEST(test_session_input_is_strict)
 {
     static const struct {
         const char *body;
@@ -283,7 +284,7 @@ static void test_session_input_is_strict(void **state)
 }
 
 /* Strings must not end where a parser of C strings thinks they do. */
-static void test_session_body_with_nul(void **state)
+ROUTES_TEST(test_session_body_with_nul)
 {
     struct broker_fixture *fixture = *state;
     static const char body[] = "{\"surface\":\"studio\",\"ttl_s\":60\0}";
@@ -297,7 +298,7 @@ static void test_session_body_with_nul(void **state)
     buffer_clear(&answer.body);
 }
 
-static void test_revoke_all(void **state)
+ROUTES_TEST(test_revoke_all)
 {
     struct broker_fixture *fixture = *state;
     json_t *root;
@@ -314,7 +315,7 @@ static void test_revoke_all(void **state)
     json_decref(root);
 }
 
-static void test_status_and_surfaces(void **state)
+ROUTES_TEST(test_status_and_surfaces)
 {
     struct broker_fixture *fixture = *state;
     const json_t *surface;
@@ -352,7 +353,7 @@ static void test_status_and_surfaces(void **state)
     json_decref(root);
 }
 
-static void test_metrics(void **state)
+ROUTES_TEST(test_metrics)
 {
     struct broker_fixture *fixture = *state;
     const struct control_answer *answer;
@@ -368,7 +369,7 @@ static void test_metrics(void **state)
     assert_null(strstr(answer->body.data, "host_mismatch"));
 }
 
-static void test_register(void **state)
+ROUTES_TEST(test_register)
 {
     struct broker_fixture *fixture = *state;
     const struct control_answer *answer;
@@ -387,25 +388,4 @@ static void test_register(void **state)
     assert_int_equal(answer->status, 200);
     assert_string_equal(answer->content_type, "text/markdown; charset=utf-8");
     assert_non_null(strstr(answer->body.data, "Testing \\| it"));
-}
-
-#define ROUTES_TEST(test) cmocka_unit_test_setup_teardown(test, broker_fixture_make, forget_answer)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROUTES_TEST(test_paths_and_methods),
-        ROUTES_TEST(test_params),
-        ROUTES_TEST(test_show_masks),
-        cmocka_unit_test(test_mask_of_odd_urls),
-        ROUTES_TEST(test_sessions),
-        ROUTES_TEST(test_session_input_is_strict),
-        ROUTES_TEST(test_session_body_with_nul),
-        ROUTES_TEST(test_revoke_all),
-        ROUTES_TEST(test_status_and_surfaces),
-        ROUTES_TEST(test_metrics),
-        ROUTES_TEST(test_register),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

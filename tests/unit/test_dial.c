@@ -176,7 +176,9 @@ static void expect_protocol_broken(struct broker_fixture *fixture, const struct 
     assert_int_equal(accept4(service.listening, NULL, NULL, 0), -1);
 }
 
-static void test_plain(void **state)
+#define DIAL_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+DIAL_TEST(test_plain)
 {
     struct ipc_dial asked = dial_of("GET", "/plain/1");
 
@@ -195,7 +197,7 @@ static void test_plain(void **state)
 }
 
 /* Whoever asks without a grant is no worker of ours. */
-static void test_without_a_grant(void **state)
+DIAL_TEST(test_without_a_grant)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
@@ -218,7 +220,7 @@ static void test_without_a_grant(void **state)
     assert_int_equal(dial_take(&fixture->admission, WORKER, service.message, 3), ERROR_SYNTAX);
 }
 
-static void test_grant_that_has_ended(void **state)
+DIAL_TEST(test_grant_that_has_ended)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
@@ -240,7 +242,7 @@ static void test_grant_that_has_ended(void **state)
     expect_refused(fixture, &asked, REASON_SESSION_REVOKED);
 }
 
-static void test_no_service(void **state)
+DIAL_TEST(test_no_service)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
@@ -250,7 +252,7 @@ static void test_no_service(void **state)
     expect_refused(fixture, &asked, REASON_UPSTREAM_UNREACHABLE);
 }
 
-static void test_injected_query(void **state)
+DIAL_TEST(test_injected_query)
 {
     struct ipc_dial asked = dial_of("GET", "/inject");
 
@@ -269,7 +271,7 @@ static void test_injected_query(void **state)
                 "GET /inject?a=1&env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n\r\n");
 }
 
-static void test_stored_body(void **state)
+DIAL_TEST(test_stored_body)
 {
     struct ipc_dial asked = dial_of("POST", "/body");
     struct params *params;
@@ -296,7 +298,7 @@ static void test_stored_body(void **state)
 }
 
 /* A worker that was taken over may not say a second request after the first one's head. */
-static void test_fields(void **state)
+DIAL_TEST(test_fields)
 {
     static const char *const bad[] = {
         "\r\n",
@@ -347,7 +349,7 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
 }
 
 /* The table of messages.h, written out: what may not be said now is a fault, however well said. */
-static void test_states(void **state)
+DIAL_TEST(test_states)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_writer writer = {.bytes = service.message};
@@ -382,22 +384,4 @@ static void test_states(void **state)
                      ERROR_SYNTAX);
     assert_int_equal(service.ready, 1);
     uv_loop_close(&loop);
-}
-
-#define DIAL_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        DIAL_TEST(test_plain),
-        DIAL_TEST(test_without_a_grant),
-        DIAL_TEST(test_grant_that_has_ended),
-        DIAL_TEST(test_no_service),
-        DIAL_TEST(test_injected_query),
-        DIAL_TEST(test_stored_body),
-        DIAL_TEST(test_fields),
-        DIAL_TEST(test_states),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,14 +1,12 @@
 /* mcp_sessions.c: an MCP session belongs to the session of the gate that opened it. */
 #include "worker/mcp/mcp_sessions.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 static struct mcp_sessions sessions;
 
@@ -75,9 +73,10 @@ static bool is_there(uint32_t surface, const char *owner, const char *id)
     return session != NULL;
 }
 
-static void test_binding(void **state)
+#define SESSIONS_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+SESSIONS_TEST(test_binding)
 {
-    (void)state;
     open_and_release(1, "alpha", "one");
     assert_true(is_there(1, "alpha", "one"));
     assert_false(is_there(1, "beta", "one"));
@@ -90,12 +89,11 @@ static void test_binding(void **state)
     assert_false(is_there(1, "alpha", ""));
 }
 
-static void test_ids(void **state)
+SESSIONS_TEST(test_ids)
 {
     static char id[MCP_SESSION_ID_BYTES_MAX + 2];
     struct mcp_session *session;
 
-    (void)state;
     open_and_release(1, "alpha", "one");
     assert_int_equal(try_open(1, "alpha", "one", &session), ERROR_EXISTS);
     /* Nobody else's either: two clients would share one. */
@@ -114,11 +112,10 @@ static void test_ids(void **state)
     assert_int_equal(sessions.count, 3);
 }
 
-static void test_holds(void **state)
+SESSIONS_TEST(test_holds)
 {
     struct mcp_session *session = opened(1, "alpha", "one"), *again = find(1, "alpha", "one");
 
-    (void)state;
     assert_ptr_equal(again, session);
     assert_int_equal(session->users, 2);
     mcp_sessions_release(again);
@@ -136,11 +133,10 @@ static void test_holds(void **state)
     mcp_sessions_release(NULL);
 }
 
-static void test_end_all(void **state)
+SESSIONS_TEST(test_end_all)
 {
     struct mcp_session *held = opened(1, "alpha", "held");
 
-    (void)state;
     open_and_release(1, "alpha", "one");
     open_and_release(2, "alpha", "two");
     open_and_release(1, "beta", "three");
@@ -168,9 +164,8 @@ static void fill(const char *owner, size_t count)
     }
 }
 
-static void test_limit(void **state)
+SESSIONS_TEST(test_limit)
 {
-    (void)state;
     fill("alpha", MCP_SESSIONS_MAX);
     assert_true(is_there(1, "alpha", "0")); /* used just now: "1" is the oldest */
     open_and_release(1, "alpha", "more");
@@ -185,9 +180,8 @@ static void test_limit(void **state)
 }
 
 /* Whoever fills the table does so at their own expense. */
-static void test_limit_is_one_owners(void **state)
+SESSIONS_TEST(test_limit_is_one_owners)
 {
-    (void)state;
     open_and_release(1, "beta", "old");
     fill("alpha", MCP_SESSIONS_MAX - 1);
     for (int i = 0; i < 10; i++) {
@@ -202,13 +196,12 @@ static void test_limit_is_one_owners(void **state)
     assert_true(is_there(1, "alpha", "10"));
 }
 
-static void test_limit_with_all_in_use(void **state)
+SESSIONS_TEST(test_limit_with_all_in_use)
 {
     static struct mcp_session *held[MCP_SESSIONS_MAX];
     struct mcp_session *session;
     char id[24];
 
-    (void)state;
     for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
         snprintf(id, sizeof(id), "%zu", i);
         held[i] = opened(1, "alpha", id);
@@ -225,9 +218,8 @@ static void test_limit_with_all_in_use(void **state)
 }
 
 /* Whose it is does not matter here: its path is one whose query says that. */
-static void test_endpoint(void **state)
+SESSIONS_TEST(test_endpoint)
 {
-    (void)state;
     open_and_release(0, "a", "/message?sessionId=1");
     open_and_release(0, "a", "opaque");
     assert_true(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
@@ -237,21 +229,4 @@ static void test_endpoint(void **state)
     assert_false(mcp_sessions_has_endpoint(&sessions, 0, "opaque"));
     mcp_sessions_end_all(&sessions, NULL);
     assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
-}
-#define SESSIONS_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        SESSIONS_TEST(test_endpoint),
-        SESSIONS_TEST(test_binding),
-        SESSIONS_TEST(test_ids),
-        SESSIONS_TEST(test_holds),
-        SESSIONS_TEST(test_end_all),
-        SESSIONS_TEST(test_limit),
-        SESSIONS_TEST(test_limit_is_one_owners),
-        SESSIONS_TEST(test_limit_with_all_in_use),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void break_audit(const struct broker_fixture *fixture)
 
 /* Parameter records. */
 
-static void test_put_keeps_a_record(void **state)
+BROKER_TEST(test_put_keeps_a_record)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -51,7 +51,7 @@ static void test_put_keeps_a_record(void **state)
     buffer_wipe(&json);
 }
 
-static void test_put_refuses(void **state)
+BROKER_TEST(test_put_refuses)
 {
     static const struct {
         const char *name, *surface, *json;
@@ -91,7 +91,7 @@ static void test_put_refuses(void **state)
     assert_string_equal(fixture_audit(fixture), "");
 }
 
-static void test_put_refuses_a_large_record(void **state)
+BROKER_TEST(test_put_refuses_a_large_record)
 {
     struct broker_fixture *fixture = *state;
     size_t length = 64 * 1024 + 1;
@@ -109,7 +109,7 @@ static void test_put_refuses_a_large_record(void **state)
     free(json);
 }
 
-static void test_changed_record_cuts_its_sessions(void **state)
+BROKER_TEST(test_changed_record_cuts_its_sessions)
 {
     struct broker_fixture *fixture = *state;
     char bound[TOKEN_ID_SIZE], gone[TOKEN_ID_SIZE], revoked[TOKEN_ID_SIZE], other[TOKEN_ID_SIZE];
@@ -133,7 +133,7 @@ static void test_changed_record_cuts_its_sessions(void **state)
     expect_told("%s", "");
 }
 
-static void test_record_moved_to_another_surface_revokes(void **state)
+BROKER_TEST(test_record_moved_to_another_surface_revokes)
 {
     struct broker_fixture *fixture = *state;
     struct session session;
@@ -148,7 +148,7 @@ static void test_record_moved_to_another_surface_revokes(void **state)
     session_clear(&session);
 }
 
-static void test_removed_record_cuts_its_sessions(void **state)
+BROKER_TEST(test_removed_record_cuts_its_sessions)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -164,7 +164,7 @@ static void test_removed_record_cuts_its_sessions(void **state)
 
 /* The kill switch. */
 
-static void test_kill_and_arm(void **state)
+BROKER_TEST(test_kill_and_arm)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -188,7 +188,7 @@ static void test_kill_and_arm(void **state)
 
 /* The audit log. */
 
-static void test_no_grant_without_the_log(void **state)
+BROKER_TEST(test_no_grant_without_the_log)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -218,7 +218,7 @@ static void test_no_grant_without_the_log(void **state)
     buffer_wipe(&json);
 }
 
-static void test_taking_away_works_without_the_log(void **state)
+BROKER_TEST(test_taking_away_works_without_the_log)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -237,7 +237,7 @@ static void test_taking_away_works_without_the_log(void **state)
     expect_told("surface 0 surface_killed\n");
 }
 
-static void test_no_secret_in_the_log(void **state)
+BROKER_TEST(test_no_secret_in_the_log)
 {
     struct broker_fixture *fixture = *state;
     char token[TOKEN_BYTES_MAX + 1];
@@ -248,22 +248,4 @@ static void test_no_secret_in_the_log(void **state)
     assert_null(strstr(fixture_audit(fixture), SECRET));
     assert_null(strstr(fixture_audit(fixture), token));
     assert_null(strstr(fixture_audit(fixture), strrchr(token, '.')));
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        BROKER_TEST(test_put_keeps_a_record),
-        BROKER_TEST(test_put_refuses),
-        BROKER_TEST(test_put_refuses_a_large_record),
-        BROKER_TEST(test_changed_record_cuts_its_sessions),
-        BROKER_TEST(test_record_moved_to_another_surface_revokes),
-        BROKER_TEST(test_removed_record_cuts_its_sessions),
-        BROKER_TEST(test_kill_and_arm),
-        BROKER_TEST(test_no_grant_without_the_log),
-        BROKER_TEST(test_taking_away_works_without_the_log),
-        BROKER_TEST(test_no_secret_in_the_log),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,7 +52,7 @@ static void expect_address(struct broker_fixture *fixture, const char *id, const
     assert_string_equal(address, wanted);
 }
 
-static void test_addresses(void **state)
+BROKER_TEST(test_addresses)
 {
     struct broker_fixture *fixture = *state;
     struct surface *studio = &fixture->config->surfaces[0];
@@ -88,7 +88,7 @@ static void test_addresses(void **state)
     assert_int_equal(issue(fixture, id, NULL, address, code), ERROR_STATE);
 }
 
-static void test_code_is_no_ticket(void **state)
+BROKER_TEST(test_code_is_no_ticket)
 {
     struct broker_fixture *fixture = *state;
     const struct gate *gate = &fixture->gate;
@@ -104,7 +104,7 @@ static void test_code_is_no_ticket(void **state)
     assert_false(tickets_redeem(gate->login_codes, span_of(code), fixture_now, redeemed));
 }
 
-static void test_needs_a_live_session(void **state)
+BROKER_TEST(test_needs_a_live_session)
 {
     struct broker_fixture *fixture = *state;
     struct session_request once = plain;
@@ -118,15 +118,4 @@ static void test_needs_a_live_session(void **state)
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     fixture_now += 60;
     assert_int_equal(issue(fixture, id, NULL, address, code), ERROR_STATE);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        BROKER_TEST(test_addresses),
-        BROKER_TEST(test_code_is_no_ticket),
-        BROKER_TEST(test_needs_a_live_session),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

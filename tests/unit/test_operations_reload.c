@@ -57,7 +57,7 @@ static struct surface_tls *speak_tls(struct broker_fixture *fixture)
     return tls;
 }
 
-static void test_reload(void **state)
+BROKER_TEST(test_reload)
 {
     struct broker_fixture *fixture = *state;
     struct surface_state *states = fixture->surfaces.items;
@@ -81,7 +81,7 @@ static void test_reload(void **state)
     authority_pair_clear(&authority);
 }
 
-static void test_unfit(void **state)
+BROKER_TEST(test_unfit)
 {
     struct broker_fixture *fixture = *state;
     struct surface_state *states = fixture->surfaces.items;
@@ -101,14 +101,4 @@ static void test_unfit(void **state)
     assert_ptr_equal(states[1].tls, before);
     assert_string_equal(fixture_told, "");
     authority_pair_clear(&authority);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        BROKER_TEST(test_reload),
-        BROKER_TEST(test_unfit),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* operations_sessions.c: sessions and tickets. */
 #include "operations_fixture.h"
 
-static void test_session_carries_what_was_asked(void **state)
+BROKER_TEST(test_session_carries_what_was_asked)
 {
     struct broker_fixture *fixture = *state;
     struct session_request request = with_record;
@@ -41,7 +41,7 @@ static void test_session_carries_what_was_asked(void **state)
     session_clear(&session);
 }
 
-static void test_session_without_a_record(void **state)
+BROKER_TEST(test_session_without_a_record)
 {
     struct broker_fixture *fixture = *state;
     struct token_claims claims;
@@ -54,7 +54,7 @@ static void test_session_without_a_record(void **state)
     assert_string_equal(claims.params_digest, "-");
 }
 
-static void test_session_refused(void **state)
+BROKER_TEST(test_session_refused)
 {
     struct broker_fixture *fixture = *state;
     struct session_request request = plain;
@@ -86,7 +86,7 @@ static void test_session_refused(void **state)
 }
 
 /* A record may have been kept before the configuration lost its executable. */
-static void test_session_checks_commands_again(void **state)
+BROKER_TEST(test_session_checks_commands_again)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -103,7 +103,7 @@ static void test_session_checks_commands_again(void **state)
     assert_null(token);
 }
 
-static void test_revoke_one(void **state)
+BROKER_TEST(test_revoke_one)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -122,7 +122,7 @@ static void test_revoke_one(void **state)
     assert_logged(fixture, "session_revoked");
 }
 
-static void test_revoke_many(void **state)
+BROKER_TEST(test_revoke_many)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -143,7 +143,7 @@ static void test_revoke_many(void **state)
     expect_told("session * session_revoked\n");
 }
 
-static void test_ticket_needs_a_live_session(void **state)
+BROKER_TEST(test_ticket_needs_a_live_session)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -162,7 +162,7 @@ static void test_ticket_needs_a_live_session(void **state)
     assert_non_null(strstr(operation.why, "expired"));
 }
 
-static void test_renewal(void **state)
+BROKER_TEST(test_renewal)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
@@ -210,7 +210,7 @@ static void expect_no_renewal(struct broker_fixture *fixture, const char *id, in
     expect_told("%s", "");
 }
 
-static void test_renewal_refused(void **state)
+BROKER_TEST(test_renewal_refused)
 {
     struct broker_fixture *fixture = *state;
     struct session_request once = plain;
@@ -232,11 +232,10 @@ static void test_renewal_refused(void **state)
     assert_null(strstr(fixture_audit(fixture), "session_renewed"));
 }
 
-static void test_session_states(void **state)
+TEST(test_session_states)
 {
     struct session session = {.expires_at = 100};
 
-    (void)state;
     assert_int_equal(sessions_state(&session, 99), SESSION_ACTIVE);
     assert_int_equal(sessions_state(&session, 100), SESSION_EXPIRED);
     session.used_at = 50;
@@ -245,22 +244,4 @@ static void test_session_states(void **state)
     assert_int_equal(sessions_state(&session, 99), SESSION_USED);
     session.revoked_at = 60;
     assert_int_equal(sessions_state(&session, 99), SESSION_REVOKED);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        BROKER_TEST(test_session_carries_what_was_asked),
-        BROKER_TEST(test_session_without_a_record),
-        BROKER_TEST(test_session_refused),
-        BROKER_TEST(test_session_checks_commands_again),
-        BROKER_TEST(test_revoke_one),
-        BROKER_TEST(test_revoke_many),
-        BROKER_TEST(test_ticket_needs_a_live_session),
-        BROKER_TEST(test_renewal),
-        BROKER_TEST(test_renewal_refused),
-        cmocka_unit_test(test_session_states),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,13 @@
 /* outgoing.c: bytes to a peer that takes them when it likes. */
 #include "system/outgoing.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #define MANY_BYTES (1024 * 1024) /* more than any socket buffer here */
 #define SMALL      100000
@@ -70,7 +68,9 @@ static unsigned char *numbered(size_t length)
     return bytes;
 }
 
-static void test_at_once(void **state)
+#define OUTGOING_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+OUTGOING_TEST(test_at_once)
 {
     struct link *link = *state;
     const struct iovec parts[] = {part("one", 3), part(NULL, 0), part(" two ", 5), part("3", 1)};
@@ -83,7 +83,7 @@ static void test_at_once(void **state)
     assert_memory_equal(text, "one two 3", 9);
 }
 
-static void test_nothing(void **state)
+OUTGOING_TEST(test_nothing)
 {
     struct link *link = *state;
     const struct iovec parts[] = {part(NULL, 0), part("", 0)};
@@ -120,7 +120,7 @@ static void send_in_parts(struct link *link, size_t first, size_t second)
     free(received);
 }
 
-static void test_in_parts(void **state)
+OUTGOING_TEST(test_in_parts)
 {
     static const size_t cuts[][2] = {{0, 0},           {1, 2},
                                      {10, 10000},      {30000, 30001},
@@ -131,7 +131,7 @@ static void test_in_parts(void **state)
 }
 
 /* What comes while something is left goes behind it, even if the socket would take it now. */
-static void test_order(void **state)
+OUTGOING_TEST(test_order)
 {
     struct link *link = *state;
     unsigned char *bytes = numbered(SMALL + 26), *received = malloc(SMALL + 26);
@@ -159,7 +159,7 @@ static void test_order(void **state)
 }
 
 /* A stalled peer's clock runs from when bytes were last taken, whatever is added. */
-static void test_progress(void **state)
+OUTGOING_TEST(test_progress)
 {
     struct link *link = *state;
     unsigned char *bytes = numbered(MANY_BYTES);
@@ -213,7 +213,7 @@ static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
     free(received);
 }
 
-static void test_block(void **state)
+OUTGOING_TEST(test_block)
 {
     send_block(*state, 0, 0);
     send_block(*state, 200, 0);
@@ -221,7 +221,7 @@ static void test_block(void **state)
     send_block(*state, MANY_BYTES - 1, 0); /* the head alone is more than the peer takes */
 }
 
-static void test_small_block(void **state)
+OUTGOING_TEST(test_small_block)
 {
     struct link *link = *state;
     struct outgoing block = {.data = malloc(3), .length = 3};
@@ -243,7 +243,7 @@ static void test_small_block(void **state)
     assert_null(block.data);
 }
 
-static void test_peer_gone(void **state)
+OUTGOING_TEST(test_peer_gone)
 {
     struct link *link = *state;
     unsigned char *bytes = numbered(MANY_BYTES);
@@ -262,7 +262,7 @@ static void test_peer_gone(void **state)
 }
 
 /* Many small pieces are kept in memory of their size, not copied once each. */
-static void test_many_small_pieces(void **state)
+OUTGOING_TEST(test_many_small_pieces)
 {
     struct link *link = *state;
     unsigned char *bytes = numbered(MANY_BYTES), *received = malloc(MANY_BYTES);
@@ -290,19 +290,4 @@ static void test_many_small_pieces(void **state)
     assert_memory_equal(received, bytes, MANY_BYTES);
     free(bytes);
     free(received);
-}
-
-#define OUTGOING_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        OUTGOING_TEST(test_at_once),           OUTGOING_TEST(test_nothing),
-        OUTGOING_TEST(test_in_parts),          OUTGOING_TEST(test_order),
-        OUTGOING_TEST(test_progress),          OUTGOING_TEST(test_peer_gone),
-        OUTGOING_TEST(test_many_small_pieces), OUTGOING_TEST(test_block),
-        OUTGOING_TEST(test_small_block),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,16 +1,14 @@
 /* register.c and register_render.c: from facts to cells to JSON and Markdown. */
 #include "broker/operations/register.h"
 #include "config/load.h"
+#include "unit.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <jansson.h>
 
 #define BYTES_MAX (256 * 1024)
@@ -50,6 +48,8 @@ static int unload(void **state)
     return 0;
 }
 
+CMFixtureFunction unit_set_up = load, unit_tear_down = unload;
+
 static struct register_facts claimed(size_t surface)
 {
     return (struct register_facts){.surface = &config->surfaces[surface], .config = config};
@@ -83,11 +83,10 @@ static void assert_says(const struct register_cell *cell, const char *words)
         fail_msg("\"%s\" does not say \"%s\"", cell->value.data, words);
 }
 
-static void test_without_a_gate_all_is_claimed(void **state)
+TEST(test_without_a_gate_all_is_claimed)
 {
     struct register_row row;
 
-    (void)state;
     for (size_t i = 0; i < config->surface_count; i++) {
         build(claimed(i), &row);
         for (size_t j = 0; j < REGISTER_COLUMN_COUNT; j++) {
@@ -99,7 +98,7 @@ static void test_without_a_gate_all_is_claimed(void **state)
     }
 }
 
-static void test_live_state_proves(void **state)
+TEST(test_live_state_proves)
 {
     static const bool proven[REGISTER_COLUMN_COUNT] = {
         [REGISTER_SURFACE] = true,         [REGISTER_REACH] = true,       [REGISTER_CALLERS] = true,
@@ -107,7 +106,6 @@ static void test_live_state_proves(void **state)
         [REGISTER_AUTHENTICATION] = false, [REGISTER_CAN_DO] = false};
     struct register_row row;
 
-    (void)state;
     build(live(0), &row);
     for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++) {
         assert_int_equal(row.cells[i].proven, proven[i]);
@@ -122,11 +120,10 @@ static void test_live_state_proves(void **state)
     register_row_clear(&row);
 }
 
-static void test_what_is_not_said_is_a_finding(void **state)
+TEST(test_what_is_not_said_is_a_finding)
 {
     struct register_row row;
 
-    (void)state;
     build(live(1), &row);
     assert_true(row.cells[REGISTER_WHY].finding);
     assert_true(row.cells[REGISTER_CAN_DO].finding);
@@ -139,12 +136,11 @@ static void test_what_is_not_said_is_a_finding(void **state)
     register_row_clear(&row);
 }
 
-static void test_wide_surface_is_a_finding(void **state)
+TEST(test_wide_surface_is_a_finding)
 {
     struct register_facts facts = live(2);
     struct register_row row;
 
-    (void)state;
     facts.listeners_loopback = false;
     build(facts, &row);
     assert_true(row.cells[REGISTER_REACH].finding);
@@ -158,12 +154,11 @@ static void test_wide_surface_is_a_finding(void **state)
     register_row_clear(&row);
 }
 
-static void test_no_listener_proves_nothing(void **state)
+TEST(test_no_listener_proves_nothing)
 {
     struct register_facts facts = claimed(0);
     struct register_row row;
 
-    (void)state;
     facts.live = true;
     facts.listeners_loopback = true;
     build(facts, &row);
@@ -173,12 +168,11 @@ static void test_no_listener_proves_nothing(void **state)
     register_row_clear(&row);
 }
 
-static void test_isolation(void **state)
+TEST(test_isolation)
 {
     struct register_facts facts = live(0);
     struct register_row row;
 
-    (void)state;
     facts.socket.directory_private = false;
     facts.socket.directory_mode = 01777;
     facts.socket.socket_there = false;
@@ -197,12 +191,11 @@ static void test_isolation(void **state)
     register_row_clear(&row);
 }
 
-static void test_sessions_and_kill_switch(void **state)
+TEST(test_sessions_and_kill_switch)
 {
     struct register_facts facts = live(1);
     struct register_row row;
 
-    (void)state;
     facts.sessions = 3;
     facts.sessions_any_caller = 2;
     facts.connections = 1;
@@ -228,13 +221,12 @@ static json_t *render_json(const struct register_facts *facts, size_t count)
     return root;
 }
 
-static void test_json(void **state)
+TEST(test_json)
 {
     struct register_facts facts[] = {claimed(0), claimed(1)};
     json_t *root = render_json(facts, 2);
     const json_t *row = json_array_get(json_object_get(root, "rows"), 0);
 
-    (void)state;
     assert_true(json_is_false(json_object_get(root, "live")));
     assert_int_equal(json_array_size(json_object_get(root, "rows")), 2);
     assert_int_equal(json_object_size(row), REGISTER_COLUMN_COUNT + 1);
@@ -270,14 +262,13 @@ static size_t columns_of(const char *line, size_t length)
     return bars - 1;
 }
 
-static void test_markdown(void **state)
+TEST(test_markdown)
 {
     struct register_facts facts[] = {claimed(0), claimed(1), claimed(2)};
     struct buffer out;
     size_t rows = 0;
     const char *text;
 
-    (void)state;
     buffer_init(&out, BYTES_MAX);
     assert_int_equal(register_render(facts, 3, REGISTER_MARKDOWN, &out), OK);
     text = out.data != NULL ? out.data : "";
@@ -296,12 +287,11 @@ static void test_markdown(void **state)
     buffer_clear(&out);
 }
 
-static void test_limits(void **state)
+TEST(test_limits)
 {
     static struct register_facts many[CONFIG_SURFACES_MAX + 1];
     struct buffer out;
 
-    (void)state;
     for (size_t i = 0; i < CONFIG_SURFACES_MAX + 1; i++)
         many[i] = claimed(0);
     buffer_init(&out, BYTES_MAX);
@@ -312,22 +302,4 @@ static void test_limits(void **state)
     buffer_init(&out, 100);
     assert_int_equal(register_render(many, 1, REGISTER_JSON, &out), ERROR_LIMIT);
     buffer_clear(&out);
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_a_gate_all_is_claimed),
-        cmocka_unit_test(test_live_state_proves),
-        cmocka_unit_test(test_what_is_not_said_is_a_finding),
-        cmocka_unit_test(test_wide_surface_is_a_finding),
-        cmocka_unit_test(test_no_listener_proves_nothing),
-        cmocka_unit_test(test_isolation),
-        cmocka_unit_test(test_sessions_and_kill_switch),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_markdown),
-        cmocka_unit_test(test_limits),
-    };
-
-    return cmocka_run_group_tests(tests, load, unload);
 }

@@ -147,7 +147,9 @@ static void expect_step(struct broker_fixture *fixture, const struct request *re
         fail_at(id, request, reason, wanted);
 }
 
-static void test_hosts(void **state)
+#define STEPS_TEST(test) TEST_BETWEEN(test, make, broker_fixture_drop)
+
+STEPS_TEST(test_hosts)
 {
     for (size_t i = 0; i < COUNT(host_cases); i++) {
         struct request request = good_request();
@@ -158,7 +160,7 @@ static void test_hosts(void **state)
     }
 }
 
-static void test_origins(void **state)
+STEPS_TEST(test_origins)
 {
     for (size_t i = 0; i < COUNT(origin_cases); i++) {
         struct request request = good_request();
@@ -172,7 +174,7 @@ static void test_origins(void **state)
     }
 }
 
-static void test_cookies(void **state)
+STEPS_TEST(test_cookies)
 {
     for (size_t i = 0; i < COUNT(cookie_cases); i++) {
         const struct cookie_case *asked = &cookie_cases[i];
@@ -198,7 +200,7 @@ static void test_cookies(void **state)
     }
 }
 
-static void test_forged_cookies(void **state)
+STEPS_TEST(test_forged_cookies)
 {
     struct vector_line vector;
 
@@ -217,7 +219,7 @@ static void test_forged_cookies(void **state)
     vector_close(&vector);
 }
 
-static void test_own_paths(void **state)
+STEPS_TEST(test_own_paths)
 {
     for (size_t i = 0; i < COUNT(own_path_cases); i++) {
         struct request request = good_request();
@@ -235,7 +237,7 @@ static void test_own_paths(void **state)
 }
 
 /* Each step by what it alone refuses. */
-static void test_every_step(void **state)
+STEPS_TEST(test_every_step)
 {
     static const struct {
         enum step_id step;
@@ -285,7 +287,7 @@ static void test_every_step(void **state)
 }
 
 /* A killed surface asks nothing more; explain says that it cannot know. */
-static void test_killed(void **state)
+STEPS_TEST(test_killed)
 {
     struct broker_fixture *fixture = *state;
     struct request request = good_request();
@@ -298,7 +300,7 @@ static void test_killed(void **state)
 }
 
 /* A token in a URL is told at once, on the gate's own pages too, and its session ends. */
-static void test_token_in_query(void **state)
+STEPS_TEST(test_token_in_query)
 {
     struct request request = good_request();
     char query[sizeof(bearers[0])];
@@ -314,7 +316,7 @@ static void test_token_in_query(void **state)
 }
 
 /* Whatever comes together with whatever else. */
-static void test_combinations(void **state)
+STEPS_TEST(test_combinations)
 {
     static const char *const hosts[] = {"localhost:8081", "studio.localhost:8081", "x"};
     static const char *const origins[] = {NULL, "http://localhost:8081", OWN, "null"};
@@ -366,31 +368,15 @@ static void test_combinations(void **state)
 }
 
 /* The table of proxy/README.md is this one. */
-static void test_readme(void **state)
+TEST(test_readme)
 {
     static char readme[FIXTURE_BYTES], table[8192];
     size_t used = 0;
 
-    (void)state;
     for (enum step_id id = 0; id < STEP_COUNT; id++)
         used += (size_t)snprintf(table + used, sizeof(table) - used, "| %s | %s |\n",
                                  steps_name(id), steps_demand(id));
     fixture_read(SOURCE_DIR "/proxy/README.md", readme, sizeof(readme));
     if (strstr(readme, table) == NULL)
         fail_msg("proxy/README.md does not quote the steps as they are:\n%s", table);
-}
-
-#define STEPS_TEST(test) cmocka_unit_test_setup_teardown(test, make, broker_fixture_drop)
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STEPS_TEST(test_hosts),          STEPS_TEST(test_origins),
-        STEPS_TEST(test_cookies),        STEPS_TEST(test_own_paths),
-        STEPS_TEST(test_forged_cookies), STEPS_TEST(test_every_step),
-        STEPS_TEST(test_killed),         STEPS_TEST(test_token_in_query),
-        STEPS_TEST(test_combinations),   cmocka_unit_test(test_readme),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
 }

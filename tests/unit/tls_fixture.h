@@ -6,11 +6,10 @@
 #define SIDELOCK_TESTS_TLS_FIXTURE_H
 
 #include "system/authority.h"
+#include "unit.h"
 #include "worker/tls/tls.h"
 
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
