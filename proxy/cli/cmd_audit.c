@@ -3,14 +3,15 @@
  * reading the file itself: no gate has to run. main.c calls it by its row in verbs.c, as it does
  * every cmd_*.c.
  */
-#include "base/buffer.h"
-#include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
+#include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "system/audit.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,6 @@
 #define CHUNK_BYTES        65536
 #define POLL_MS            200
 #define SETTLE_MS          100 /* a line that is being written is whole after this */
-#define REPORT_BYTES_MAX   65536
 
 struct options {
     const char *config;
@@ -69,25 +69,16 @@ static int find_log(const char *config_path, char **out)
 
 static int print_json(const char *path, const struct audit_verdict *verdict)
 {
-    struct buffer report;
-    int code = EX_OK;
+    json_t *report = json_pack("{s:s, s:b, s:I}", "file", path, "intact", verdict->intact, "lines",
+                               (json_int_t)verdict->lines);
 
-    buffer_init(&report, REPORT_BYTES_MAX);
-    buffer_append_text(&report, "{\"file\":");
-    buffer_append_json_string(&report, path, strlen(path));
-    buffer_append_format(&report, ",\"intact\":%s,\"lines\":%llu",
-                         verdict->intact ? "true" : "false", (unsigned long long)verdict->lines);
-    if (!verdict->intact) {
-        buffer_append_format(&report,
-                             ",\"bad_line\":%llu,\"text\":", (unsigned long long)verdict->bad_line);
-        buffer_append_json_string(&report, verdict->text, strlen(verdict->text));
-    }
-    buffer_append_format(&report, ",\"first_prev\":\"%s\",\"last_digest\":\"%s\"}",
-                         verdict->first_prev, verdict->last_digest);
-    if (buffer_failed(&report) || puts(report.data) < 0)
-        code = args_fail(EX_OSERR, "the report could not be printed");
-    buffer_clear(&report);
-    return code;
+    if (!verdict->intact)
+        json_object_update_new(report,
+                               json_pack("{s:I, s:s}", "bad_line", (json_int_t)verdict->bad_line,
+                                         "text", verdict->text));
+    json_object_update_new(report, json_pack("{s:s, s:s}", "first_prev", verdict->first_prev,
+                                             "last_digest", verdict->last_digest));
+    return output_json(report);
 }
 
 static int print_verdict(const char *path, const struct audit_verdict *verdict, bool json)
@@ -236,16 +227,15 @@ static int print_tail(const char *path, uint64_t lines, bool follow)
     return code;
 }
 
-static int run_verify(const struct options *options, const struct args *args)
+static int run_verify(void *context, const struct args *args)
 {
+    const struct options *options = context;
     const char *path;
     char *found = NULL;
     int code;
 
-    if (options->lines != NULL || options->no_follow || options->follow)
-        return args_usage("audit", "-n, -f and --no-follow are for tail");
-    if (args->operand_count > 1)
-        return verify(args->operands + 1, args->operand_count - 1, options->json);
+    if (args->operand_count > 0)
+        return verify(args->operands, args->operand_count, options->json);
     code = find_log(options->config, &found);
     path = found;
     if (code == EX_OK)
@@ -254,46 +244,44 @@ static int run_verify(const struct options *options, const struct args *args)
     return code;
 }
 
-static int run_tail(const struct options *options, const struct args *args)
+static int run_tail(void *context, const struct args *args)
 {
+    const struct options *options = context;
     uint64_t lines = TAIL_LINES_DEFAULT;
     char *found = NULL;
-    int code;
+    int code = EX_OK;
 
     if (options->lines != NULL && !args_number(options->lines, TAIL_LINES_MAX, &lines))
         return args_usage("audit", "-n needs a number up to %d", TAIL_LINES_MAX);
     if (options->follow && options->no_follow)
         return args_usage("audit", "-f and --no-follow exclude each other");
-    if (args->operand_count > 2)
-        return args_usage("audit", "tail follows one file");
-    if (args->operand_count == 2)
-        return print_tail(args->operands[1], lines, !options->no_follow);
-    code = find_log(options->config, &found);
+    if (args->operand_count == 0)
+        code = find_log(options->config, &found);
     if (code == EX_OK)
-        code = print_tail(found, lines, !options->no_follow);
+        code = print_tail(found != NULL ? found : args->operands[0], lines, !options->no_follow);
     free(found);
     return code;
 }
 
 int cmd_audit(int argc, char **argv)
 {
-    struct options options = {0};
+    enum { TAKES_LINES = 1 };
+    static const struct args_action actions[] = {
+        {"verify", 0, ARGS_OPERANDS_MAX, 0, run_verify},
+        {"tail", 0, 1, TAKES_LINES, run_tail},
+    };
+    struct options options = {.config = NULL};
     const struct args_option table[] = {
         {.name = "-c", .value = &options.config},
         {.name = "--json", .flag = &options.json},
-        {.name = "-n", .value = &options.lines},
-        {.name = "-f", .flag = &options.follow},
-        {.name = "--no-follow", .flag = &options.no_follow},
+        {.name = "-n", .value = &options.lines, .group = TAKES_LINES},
+        {.name = "-f", .flag = &options.follow, .group = TAKES_LINES},
+        {.name = "--no-follow", .flag = &options.no_follow, .group = TAKES_LINES},
     };
+    const struct args_action *action;
     struct args args;
-    int code = args_parse(argc, argv, table, sizeof(table) / sizeof(table[0]), 1, ARGS_OPERANDS_MAX,
-                          &args);
+    int code =
+        args_parse_action(argc, argv, ARGS_TABLE(table), ARGS_TABLE(actions), &action, &args);
 
-    if (code != EX_OK)
-        return code;
-    if (strcmp(args.operands[0], "verify") == 0)
-        return run_verify(&options, &args);
-    if (strcmp(args.operands[0], "tail") == 0)
-        return run_tail(&options, &args);
-    return args_usage("audit", "\"%s\" is neither verify nor tail", args.operands[0]);
+    return code == EX_OK ? action->run(&options, &args) : code;
 }

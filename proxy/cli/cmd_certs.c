@@ -3,12 +3,12 @@
  * in the folder that certs_folder.c keeps. Called by its row in verbs.c; no gate has to run.
  */
 #include "base/secret.h"
-#include "cli/args.h"
-#include "cli/certs_folder.h"
-#include "cli/certs_show.h"
-#include "cli/client.h"
+#include "cli/certs/folder.h"
+#include "cli/certs/show.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
+#include "cli/gate.h"
+#include "cli/terminal/args.h"
 #include "system/authority.h"
 #include "system/certificate.h"
 
@@ -236,11 +236,12 @@ static int init(const struct options *options, const struct config *config, cons
     return code;
 }
 
-static int show(const struct options *options, const char *path)
+static int show(const struct options *options, const struct config *config, const char *path)
 {
     struct certs_folder folder;
     int code = certs_folder_open(path, false, &folder);
 
+    (void)config;
     if (code != EX_OK)
         return code;
     code = certs_show(&folder, (int64_t)time(NULL), options->json);
@@ -287,51 +288,61 @@ static int check_options(struct options *options)
     return code;
 }
 
-static int run(struct options *options, bool making)
+static int run(const struct options *options,
+               int (*act)(const struct options *options, const struct config *config,
+                          const char *path))
 {
     char path[CERTS_PATH_BYTES_MAX];
     struct config_bundle bundle;
-    int code = making ? check_options(options) : EX_OK;
+    int code = find_config(options, &bundle);
 
-    if (code != EX_OK)
-        return code;
-    code = find_config(options, &bundle);
     if (code == EX_OK)
         code = find_folder(options, bundle.config, path);
     if (code == EX_OK)
-        code = making ? init(options, bundle.config, path) : show(options, path);
+        code = act(options, bundle.config, path);
     config_bundle_clear(&bundle);
     return code;
 }
 
+static int run_init(void *context, const struct args *args)
+{
+    int code = check_options(context);
+
+    (void)args;
+    return code == EX_OK ? run(context, init) : code;
+}
+
+static int run_show(void *context, const struct args *args)
+{
+    (void)args;
+    return run(context, show);
+}
+
 int cmd_certs(int argc, char **argv)
 {
+    enum { TAKES_MAKING = 1 };
+    static const struct args_action actions[] = {
+        {"init", 0, 0, TAKES_MAKING, run_init},
+        {"show", 0, 0, 0, run_show},
+    };
     struct options options = {.config = NULL};
     const struct args_option known[] = {
         {.name = "-c", .value = &options.config},
         {.name = "--dir", .value = &options.folder},
         {.name = "--json", .flag = &options.json},
-        {.name = "--name", .list = &options.names}, /* from here on: init alone */
-        {.name = "--days", .value = &options.days_text},
-        {.name = "--ca-days", .value = &options.authority_days_text},
-        {.name = "--client", .value = &options.client},
-        {.name = "--force", .flag = &options.force},
+        {.name = "--name", .list = &options.names, .group = TAKES_MAKING},
+        {.name = "--days", .value = &options.days_text, .group = TAKES_MAKING},
+        {.name = "--ca-days", .value = &options.authority_days_text, .group = TAKES_MAKING},
+        {.name = "--client", .value = &options.client, .group = TAKES_MAKING},
+        {.name = "--force", .flag = &options.force, .group = TAKES_MAKING},
     };
+    const struct args_action *action;
     struct args args;
-    bool making;
-    int code = args_parse(argc, argv, known, sizeof(known) / sizeof(known[0]), 1, 1, &args);
+    int code =
+        args_parse_action(argc, argv, ARGS_TABLE(known), ARGS_TABLE(actions), &action, &args);
 
-    if (code == EX_OK) {
-        making = strcmp(args.operands[0], "init") == 0;
-        if (!making && strcmp(args.operands[0], "show") != 0)
-            code = args_usage("certs", "there is init and show, not %s", args.operands[0]);
-        else if (!making &&
-                 (options.names.count > 0 || options.days_text != NULL ||
-                  options.authority_days_text != NULL || options.client != NULL || options.force))
-            code = args_usage("certs", "show takes --dir, -c and --json alone");
-        else
-            code = run(&options, making);
-    }
+    if (code == EX_OK)
+        code = action->run(&options, &args);
     text_list_clear(&options.names);
     return code;
 }

@@ -3,10 +3,10 @@
  * pointer and line. Called by its row in verbs.c.
  */
 #include "base/buffer.h"
-#include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/config_tls.h"
+#include "cli/terminal/args.h"
 
 #include <stdarg.h>
 #include <stdio.h>

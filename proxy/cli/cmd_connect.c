@@ -2,16 +2,14 @@
  * `sidelock connect`: gets a session from the control socket, renews and revokes it, and leaves
  * the carrying to connect/. Called by its row in verbs.c; connect/ calls back for the session.
  */
-#include "cli/args.h"
-#include "cli/client.h"
 #include "cli/cmd.h"
-#include "cli/output.h"
+#include "cli/gate.h"
 #include "cli/place.h"
 #include "cli/session_request.h"
+#include "cli/terminal/args.h"
 #include "connect/bridge/control.h"
 #include "connect/connect.h"
 
-#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,134 +20,85 @@
 
 /* What the command line says; the context of the callbacks below. */
 struct call {
-    struct client client;
+    struct gate gate;
     struct session_options options;
     struct place_wish wish;
     const char *certificate, *key;
     int64_t ttl_s;
-    char reason[CLIENT_REASON_SIZE];
+    char reason[GATE_REASON_SIZE];
 };
 
-/* After the first answer, what goes wrong is told by proxy/connect, once. */
+/* After the first session, what goes wrong is told by proxy/connect, once. */
 static enum connect_answer answer_of(struct call *call, int code)
 {
     if (code == EX_OK) {
-        call->client.quiet = true;
+        call->gate.quiet = true;
         return CONNECT_DONE;
     }
     return code == EX_UNAVAILABLE || code == EX_IOERR ? CONNECT_LATER : CONNECT_REFUSED;
-}
-
-static bool parse_address(const char *text, struct sockaddr_storage *out)
-{
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    bool six = text[0] == '[';
-    uint64_t port;
-
-    if (colon == NULL || !args_number(colon + 1, UINT16_MAX, &port) ||
-        (size_t)(colon - text) >= sizeof(host))
-        return false;
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (six ? 2 : 0), text + (six ? 1 : 0));
-    memset(out, 0, sizeof(*out));
-    if (six) {
-        struct sockaddr_in6 *address = (struct sockaddr_in6 *)out;
-
-        address->sin6_family = AF_INET6;
-        address->sin6_port = htons((uint16_t)port);
-        return inet_pton(AF_INET6, host, &address->sin6_addr) == 1;
-    }
-    ((struct sockaddr_in *)out)->sin_family = AF_INET;
-    ((struct sockaddr_in *)out)->sin_port = htons((uint16_t)port);
-    return inet_pton(AF_INET, host, &((struct sockaddr_in *)out)->sin_addr) == 1;
 }
 
 static enum connect_answer locate(void *context, struct connect_place *out)
 {
     struct call *call = context;
     struct place place;
-    int code = place_find(&call->client, &call->wish, &place);
+    int code = place_find(&call->gate, &call->wish, &place);
 
-    if (code == EX_OK && !place.websocket && !place.mcp_http)
-        code = args_fail(EX_DATAERR, "%s of the surface %s is not a route for MCP", place.path,
+    if (code == EX_OK && !place.mcp)
+        code = args_fail(EX_DATAERR, "%s of the surface %s is not a route for MCP", place.at.path,
                          call->wish.surface);
-    if (code == EX_OK && place.tls && strlen(place.pin) != SHA256_HEX_SIZE - 1)
+    if (code == EX_OK && place.tls && strlen(place.at.pin) != SHA256_HEX_SIZE - 1)
         code = args_fail(EX_PROTOCOL,
-                         "the running Sidelock does not say what certificate the "
-                         "surface %s has",
+                         "the running Sidelock does not say what certificate the surface %s has",
                          call->wish.surface);
-    if (code == EX_OK && !parse_address(place.address, &out->address))
-        code = args_fail(EX_DATAERR, "%s is not an address", place.address);
     if (code != EX_OK)
         return answer_of(call, code);
-    out->transport = place.websocket ? CONNECT_WEBSOCKET : CONNECT_HTTP;
-    out->max_message_bytes = place.max_message_bytes;
-    snprintf(out->host, sizeof(out->host), "%s", place.host);
-    snprintf(out->path, sizeof(out->path), "%s", place.path);
-    snprintf(out->pin, sizeof(out->pin), "%s", place.tls ? place.pin : "");
+    *out = place.at;
     out->certificate = call->certificate;
     out->key = call->key;
-    snprintf(out->subprotocol, sizeof(out->subprotocol), "%s", place.subprotocol);
     return CONNECT_DONE;
 }
 
-static int read_pass(const struct call *call, const struct buffer *answer, struct connect_pass *out)
+static int read_pass(const struct call *call, const json_t *answer, struct connect_pass *out)
 {
-    json_t *root = output_parse((struct span){answer->data, answer->length});
-    const char *id = json_string_value(json_object_get(root, "id"));
-    const char *token = json_string_value(json_object_get(root, "token"));
-    int code = EX_OK;
+    const char *id = json_string_value(json_object_get(answer, "id"));
+    const char *token = json_string_value(json_object_get(answer, "token"));
 
     if (id == NULL || token == NULL || strlen(id) >= sizeof(out->id) ||
         strlen(token) >= sizeof(out->token))
-        code = args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no token");
-    if (code == EX_OK) {
-        snprintf(out->id, sizeof(out->id), "%s", id);
-        snprintf(out->token, sizeof(out->token), "%s", token);
-        out->lifetime_ms = call->ttl_s * 1000;
-    }
-    json_decref(root);
-    return code;
-}
-
-static int ask_pass(const struct call *call, const char *path, struct span body,
-                    struct connect_pass *out)
-{
-    struct buffer answer;
-    int code;
-
-    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
-    code = client_call(&call->client, "POST", path, body, &answer);
-    if (code == EX_OK)
-        code = read_pass(call, &answer, out);
-    buffer_wipe(&answer);
-    return code;
+        return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no token");
+    memcpy(out->id, id, strlen(id) + 1);
+    memcpy(out->token, token, strlen(token) + 1);
+    out->lifetime_ms = call->ttl_s * 1000;
+    return EX_OK;
 }
 
 static enum connect_answer create(void *context, struct connect_pass *out)
 {
     struct call *call = context;
-    struct buffer request;
-    int code;
+    json_t *request, *answer = NULL;
+    int code = session_request_build(call->wish.surface, &call->options, &request);
 
-    buffer_init(&request, CLIENT_ANSWER_BYTES_MAX);
-    code = session_request_build(call->wish.surface, &call->options, &request);
     if (code == EX_OK)
-        code = ask_pass(call, "/v1/sessions", (struct span){request.data, request.length}, out);
-    buffer_clear(&request);
+        code = gate_ask(&call->gate, "POST", request, &answer, "/v1/sessions");
+    if (code == EX_OK)
+        code = read_pass(call, answer, out);
+    json_decref(answer);
     return answer_of(call, code);
 }
 
 static enum connect_answer renew(void *context, const char *id, struct connect_pass *out)
 {
     struct call *call = context;
-    char path[CLIENT_PATH_BYTES_MAX], body[64];
+    json_t *answer = NULL;
     int code;
 
-    snprintf(path, sizeof(path), "/v1/sessions/%s/renew", id);
-    snprintf(body, sizeof(body), "{\"ttl_s\":%lld}", (long long)call->ttl_s);
     call->reason[0] = '\0';
-    code = ask_pass(call, path, span_of(body), out);
+    code = gate_ask(&call->gate, "POST", json_pack("{s:I}", "ttl_s", (json_int_t)call->ttl_s),
+                    &answer, "/v1/sessions/%s/renew", id);
+    if (code == EX_OK)
+        code = read_pass(call, answer, out);
+    json_decref(answer);
     /* Whoever revoked it meant it; one that is over or forgotten may be replaced. */
     if (code == EX_OK || code == EX_UNAVAILABLE || code == EX_IOERR ||
         strcmp(call->reason, "session_revoked") == 0)
@@ -160,14 +109,9 @@ static enum connect_answer renew(void *context, const char *id, struct connect_p
 static void revoke(void *context, const char *id)
 {
     struct call *call = context;
-    char path[CLIENT_PATH_BYTES_MAX];
-    struct buffer answer;
 
-    call->client.quiet = true;
-    snprintf(path, sizeof(path), "/v1/sessions/%s", id);
-    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
-    client_call(&call->client, "DELETE", path, (struct span){NULL, 0}, &answer);
-    buffer_clear(&answer);
+    call->gate.quiet = true;
+    (void)gate_ask(&call->gate, "DELETE", NULL, NULL, "/v1/sessions/%s", id);
 }
 
 static int run(struct call *call)
@@ -182,40 +126,32 @@ static int run(struct call *call)
         return args_usage("connect", "--ttl is at least %ds", TTL_MIN_S);
     if ((call->certificate != NULL) != (call->key != NULL))
         return args_usage("connect", "--cert and --key go together");
-    if (!text_is_name(call->wish.surface))
-        return args_fail(EX_DATAERR, "%s is not the name of a surface", call->wish.surface);
-    code = client_open(&call->client);
-    if (code != EX_OK)
-        return code;
-    call->client.reason = call->reason;
-    code = connect_run(&control);
-    client_close(&call->client);
-    return code;
+    code = args_name(call->wish.surface, "the name of a surface");
+    if (code == EX_OK)
+        code = gate_open(&call->gate);
+    call->gate.reason = call->reason;
+    return code == EX_OK ? connect_run(&control) : code;
 }
 
 int cmd_connect(int argc, char **argv)
 {
     struct call call = {.ttl_s = 0};
     const struct args_option options[] = {
-        {.name = "--params", .value = &call.options.params},
+        SESSION_OPTIONS(call.options, 0),
         {.name = "--ttl", .value = &call.options.ttl},
-        {.name = "--allow", .list = &call.options.verbs},
-        {.name = "--tool", .list = &call.options.targets},
         {.name = "--path", .value = &call.wish.path},
         {.name = "--websocket", .flag = &call.wish.websocket},
         {.name = "--cert", .value = &call.certificate},
         {.name = "--key", .value = &call.key},
-        {.name = "-c", .value = &call.client.config},
-        {.name = "--control", .value = &call.client.control},
+        GATE_OPTIONS(call.gate),
     };
     struct args args;
-    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 1, 1, &args);
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 1, 1, &args);
 
     if (code == EX_OK) {
         call.wish.surface = args.operands[0];
         code = run(&call);
     }
-    text_list_clear(&call.options.verbs);
-    text_list_clear(&call.options.targets);
+    session_options_clear(&call.options);
     return code;
 }

@@ -2,11 +2,11 @@
  * `sidelock explain`: describes a request on the command line, has policy/explain.c run it
  * through the steps of admission, and prints what each says. Called by its row in verbs.c.
  */
-#include "cli/args.h"
-#include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/output.h"
+#include "cli/gate.h"
+#include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
 
@@ -24,7 +24,7 @@
 
 /* What the command line says, and the copies that a request borrows from. */
 struct call {
-    struct client client;
+    struct gate gate;
     const char *surface, *method, *session, *caller, *certificate;
     struct text_list headers;
     bool plain, json;
@@ -188,33 +188,21 @@ static enum reason judge_session(const json_t *session, const struct surface *su
 /* Asks the running gate about a session; its token is taken to be presented. */
 static int look_up_session(struct call *call, struct explain_request *asked)
 {
-    char path[CLIENT_PATH_BYTES_MAX], room[64];
-    struct buffer answer;
-    json_t *session;
-    int code;
+    json_t *session = NULL;
+    char room[64];
+    int code = args_name(call->session, "the id of a session");
 
-    if (!text_is_name(call->session))
-        return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
-    code = client_open(&call->client);
+    if (code == EX_OK)
+        code = gate_ask(&call->gate, "GET", NULL, &session, "/v1/sessions/%s", call->session);
     if (code != EX_OK)
         return code;
-    snprintf(path, sizeof(path), "/v1/sessions/%s", call->session);
-    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
-    code = client_call(&call->client, "GET", path, (struct span){NULL, 0}, &answer);
-    client_close(&call->client);
-    if (code == EX_OK) {
-        session = output_parse((struct span){answer.data, answer.length});
-        if (session == NULL)
-            code = EX_PROTOCOL;
-        asked->session.known = true;
-        asked->session.reason = judge_session(session, asked->surface, asked->request->caller_uid);
-        asked->session.has_params = json_is_string(json_object_get(session, "params"));
-        snprintf(asked->session.rule, sizeof(asked->session.rule), "session %s is %s",
-                 call->session, output_member(session, "state", room, sizeof(room)));
-        json_decref(session);
-    }
-    buffer_clear(&answer);
-    return code;
+    asked->session.known = true;
+    asked->session.reason = judge_session(session, asked->surface, asked->request->caller_uid);
+    asked->session.has_params = json_is_string(json_object_get(session, "params"));
+    snprintf(asked->session.rule, sizeof(asked->session.rule), "session %s is %s", call->session,
+             output_member(session, "state", room, sizeof(room)));
+    json_decref(session);
+    return EX_OK;
 }
 
 static const char *step_verdict(const struct explain_step *step)
@@ -298,7 +286,7 @@ static int run(struct call *call, const char *target)
 {
     const struct surface *surface;
     struct config *config = NULL;
-    int code = config_file_load(call->client.config, &config);
+    int code = config_file_load(call->gate.config, &config);
 
     if (code != EX_OK)
         return code;
@@ -323,11 +311,10 @@ int cmd_explain(int argc, char **argv)
         {.name = "-H", .list = &call.headers},
         {.name = "--plain", .flag = &call.plain},
         {.name = "--json", .flag = &call.json},
-        {.name = "-c", .value = &call.client.config},
-        {.name = "--control", .value = &call.client.control},
+        GATE_OPTIONS(call.gate),
     };
     struct args args;
-    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 1, 1, &args);
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 1, 1, &args);
 
     if (code == EX_OK && call.surface == NULL)
         code = args_usage(argv[0], "--surface S is needed");

@@ -3,17 +3,15 @@
  * verbs.c and base/reason.h. Called by its row in verbs.c, and by main.c where no verb is named.
  */
 #include "base/reason.h"
-#include "cli/args.h"
 #include "cli/cmd.h"
-#include "cli/output.h"
+#include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "cli/verbs.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define NUMBER_BYTES 12
 
 static int print_verbs(void)
 {
@@ -44,51 +42,33 @@ static int print_verb(const char *name)
 }
 
 /* Status and close codes of 0 cannot arise and are shown as nothing. */
-static const char *number(unsigned value, char out[NUMBER_BYTES])
+static json_t *number(unsigned value)
 {
-    if (value == 0)
-        return NULL;
-    snprintf(out, NUMBER_BYTES, "%u", value);
-    return out;
+    return value != 0 ? json_integer(value) : json_null();
 }
 
-static int print_reasons(void)
+static int print_reasons(bool as_json)
 {
-    static const char *const header[] = {"REASON", "HTTP", "CLOSE", "MEANING"};
-    struct output_table table;
-    char room[NUMBER_BYTES];
+    static const struct output_column columns[] = {{"REASON", "reason"},
+                                                   {"HTTP", "http_status"},
+                                                   {"CLOSE", "close_code"},
+                                                   {"MEANING", "text"}};
+    json_t *list = json_array();
+    int code;
 
-    output_table_init(&table, header, 4);
     for (unsigned i = 0; i < REASON_COUNT; i++) {
         const struct reason_info *info = reason_info(i);
 
-        output_table_cell(&table, info->code);
-        output_table_cell(&table, number(info->http_status, room));
-        output_table_cell(&table, number(info->close_code, room));
-        output_table_cell(&table, info->text);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:o, s:o, s:s}", "reason", info->code, "http_status",
+                                        number(info->http_status), "close_code",
+                                        number(info->close_code), "text", info->text));
     }
-    return output_table_print(&table);
-}
-
-static int print_reasons_json(void)
-{
-    json_t *list = json_array();
-    int result = list != NULL ? 0 : -1;
-
-    for (unsigned i = 0; i < REASON_COUNT && result == 0; i++) {
-        const struct reason_info *info = reason_info(i);
-        json_t *status = info->http_status != 0 ? json_integer(info->http_status) : json_null();
-        json_t *close = info->close_code != 0 ? json_integer(info->close_code) : json_null();
-
-        result = json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "reason", info->code,
-                                                       "http_status", status, "close_code", close,
-                                                       "text", info->text));
-    }
-    if (result == 0)
-        result = json_dumpf(list, stdout, JSON_INDENT(1));
+    if (as_json)
+        return output_json(list);
+    code = output_list(list, ARGS_TABLE(columns));
     json_decref(list);
-    putchar('\n');
-    return result == 0 ? EX_OK : args_fail(EX_OSERR, "out of memory");
+    return code;
 }
 
 int cmd_help(int argc, char **argv)
@@ -101,7 +81,7 @@ int cmd_help(int argc, char **argv)
     if (code != EX_OK)
         return code;
     if (args.operand_count == 1 && strcmp(args.operands[0], "reasons") == 0)
-        return json ? print_reasons_json() : print_reasons();
+        return print_reasons(json);
     if (json)
         return args_usage(argv[0], "--json goes with `help reasons`");
     return args.operand_count == 1 ? print_verb(args.operands[0]) : print_verbs();

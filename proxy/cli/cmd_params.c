@@ -2,10 +2,10 @@
  * `sidelock params put`, `list`, `show`, `rm`: parameter records, by requests to /v1/params on
  * the control socket. Called by its row in verbs.c.
  */
-#include "cli/args.h"
-#include "cli/client.h"
 #include "cli/cmd.h"
-#include "cli/output.h"
+#include "cli/gate.h"
+#include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "policy/params.h"
 
 #include <errno.h>
@@ -18,11 +18,13 @@
 
 /* What the command line of any `params ACTION` says. */
 struct call {
-    struct client client;
+    struct gate gate;
     const char *surface;
-    bool json, reveal;
-    const char *name, *file;
+    bool reveal;
 };
+
+/* Which options an action takes. */
+enum { TAKES_SURFACE = 1, TAKES_REVEAL = 2 };
 
 static int read_file(const char *file, struct buffer *out)
 {
@@ -46,161 +48,105 @@ static int read_file(const char *file, struct buffer *out)
     return EX_OK;
 }
 
-static int put(const struct call *call, const char *path, struct buffer *answer)
+static int print_stored(const json_t *stored)
 {
-    char target[CLIENT_PATH_BYTES_MAX], room[ROOM_BYTES];
-    struct buffer record;
-    json_t *root;
-    int code;
+    char name[ROOM_BYTES], digest[ROOM_BYTES];
 
-    if (call->surface != NULL && !text_is_name(call->surface))
-        return args_fail(EX_DATAERR, "%s is not the name of a surface", call->surface);
-    snprintf(target, sizeof(target), "%s%s%s", path, call->surface != NULL ? "?surface=" : "",
-             call->surface != NULL ? call->surface : "");
+    printf("%s is stored, digest %s.\n", output_member(stored, "name", name, sizeof(name)),
+           output_member(stored, "digest", digest, sizeof(digest)));
+    return EX_OK;
+}
+
+static int put(void *context, const struct args *args)
+{
+    struct call *call = context;
+    char path[GATE_PATH_BYTES_MAX];
+    struct buffer record, answer;
+    int code = call->surface != NULL ? args_name(call->surface, "the name of a surface") : EX_OK;
+
+    if (code != EX_OK)
+        return code;
+    snprintf(path, sizeof(path), "/v1/params/%s%s%s", args->operands[0],
+             call->surface != NULL ? "?surface=" : "", call->surface != NULL ? call->surface : "");
     buffer_init(&record, PARAMS_BYTES_MAX + 1);
-    code = read_file(call->file, &record);
+    buffer_init(&answer, GATE_ANSWER_BYTES_MAX);
+    code = read_file(args->operands[1], &record);
     if (code == EX_OK)
-        code = client_call(&call->client, "PUT", target, (struct span){record.data, record.length},
-                           answer);
+        code =
+            gate_call(&call->gate, "PUT", path, (struct span){record.data, record.length}, &answer);
+    if (code == EX_OK)
+        code = gate_print(&call->gate, &answer, print_stored);
     buffer_wipe(&record);
-    if (code != EX_OK || call->json)
-        return code;
-    root = output_parse((struct span){answer->data, answer->length});
-    if (root == NULL)
-        return EX_PROTOCOL;
-    printf("%s is stored, digest %s.\n", call->name,
-           output_member(root, "digest", room, sizeof(room)));
-    json_decref(root);
-    return EX_OK;
-}
-
-static int list(const struct call *call, const char *path, struct buffer *answer)
-{
-    static const char *const header[] = {"NAME", "SURFACE", "DIGEST", "UPDATED"};
-    static const char *const members[] = {"name", "surface", "digest", "updated_at"};
-    struct output_table table;
-    char room[ROOM_BYTES];
-    json_t *root, *record;
-    size_t i;
-    int code = client_call(&call->client, "GET", path, (struct span){NULL, 0}, answer);
-
-    if (code != EX_OK || call->json)
-        return code;
-    root = output_parse((struct span){answer->data, answer->length});
-    if (root == NULL)
-        return EX_PROTOCOL;
-    output_table_init(&table, header, 4);
-    json_array_foreach(json_object_get(root, "params"), i, record)
-    {
-        for (size_t j = 0; j < 4; j++)
-            output_table_cell(&table, output_member(record, members[j], room, sizeof(room)));
-    }
-    json_decref(root);
-    return output_table_print(&table);
-}
-
-static int show(const struct call *call, const char *path, struct buffer *answer)
-{
-    static const char *const members[] = {"name", "surface", "digest", "created_at", "updated_at"};
-    char target[CLIENT_PATH_BYTES_MAX], room[ROOM_BYTES];
-    json_t *root;
-    int code;
-
-    snprintf(target, sizeof(target), "%s%s", path, call->reveal ? "?reveal=1" : "");
-    code = client_call(&call->client, "GET", target, (struct span){NULL, 0}, answer);
-    if (code != EX_OK || call->json)
-        return code;
-    root = output_parse((struct span){answer->data, answer->length});
-    if (root == NULL)
-        return EX_PROTOCOL;
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        printf("%-11s %s\n", members[i], output_member(root, members[i], room, sizeof(room)));
-    json_dumpf(json_object_get(root, "record"), stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(root);
-    return EX_OK;
-}
-
-static int rm(const struct call *call, const char *path, struct buffer *answer)
-{
-    int code = client_call(&call->client, "DELETE", path, (struct span){NULL, 0}, answer);
-
-    if (code == EX_OK && !call->json)
-        printf("%s is removed.\n", call->name);
+    buffer_wipe(&answer);
     return code;
 }
 
-static const struct action {
-    const char *name;
-    size_t operands; /* after the action */
-    bool surface, reveal;
-    int (*run)(const struct call *call, const char *path, struct buffer *answer);
-} actions[] = {
-    {"put", 2, true, false, put},
-    {"list", 0, false, false, list},
-    {"show", 1, false, true, show},
-    {"rm", 1, false, false, rm},
-};
-
-static const struct action *find_action(const char *name)
+static int print_list(const json_t *answer)
 {
-    for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++) {
-        if (strcmp(actions[i].name, name) == 0)
-            return &actions[i];
-    }
-    return NULL;
+    static const struct output_column columns[] = {
+        {"NAME", "name"}, {"SURFACE", "surface"}, {"DIGEST", "digest"}, {"UPDATED", "updated_at"}};
+
+    return output_list(json_object_get(answer, "params"), ARGS_TABLE(columns));
 }
 
-static int run(struct call *call, const struct action *action)
+static int list(void *context, const struct args *args)
 {
-    char path[CLIENT_PATH_BYTES_MAX];
-    struct buffer answer;
-    int code;
+    (void)args;
+    return gate_show(&((struct call *)context)->gate, "GET", NULL, print_list, "/v1/params");
+}
 
-    if (call->name != NULL && !text_is_name(call->name))
-        return args_fail(EX_DATAERR,
-                         "%s is not a record's name: 1 to 64 letters, digits, '.', '_' or '-', "
-                         "beginning with a letter or digit",
-                         call->name);
-    code = client_open(&call->client);
-    if (code != EX_OK)
-        return code;
-    snprintf(path, sizeof(path), "/v1/params%s%s", call->name != NULL ? "/" : "",
-             call->name != NULL ? call->name : "");
-    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
-    code = action->run(call, path, &answer);
-    if (code == EX_OK && call->json)
-        fwrite(answer.data, 1, answer.length, stdout);
-    buffer_wipe(&answer);
-    client_close(&call->client);
+static int print_record(const json_t *answer)
+{
+    static const char *const members[] = {"name", "surface", "digest", "created_at", "updated_at"};
+    char room[ROOM_BYTES];
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+        printf("%-11s %s\n", members[i], output_member(answer, members[i], room, sizeof(room)));
+    json_dumpf(json_object_get(answer, "record"), stdout, JSON_INDENT(2));
+    putchar('\n');
+    return EX_OK;
+}
+
+static int show(void *context, const struct args *args)
+{
+    struct call *call = context;
+
+    return gate_show(&call->gate, "GET", NULL, print_record, "/v1/params/%s%s", args->operands[0],
+                     call->reveal ? "?reveal=1" : "");
+}
+
+static int rm(void *context, const struct args *args)
+{
+    struct call *call = context;
+    int code = gate_show(&call->gate, "DELETE", NULL, NULL, "/v1/params/%s", args->operands[0]);
+
+    if (code == EX_OK && !call->gate.json)
+        printf("%s is removed.\n", args->operands[0]);
     return code;
 }
 
 int cmd_params(int argc, char **argv)
 {
-    struct call call = {0};
-    const struct args_option options[] = {
-        {.name = "--json", .flag = &call.json},
-        {.name = "--reveal", .flag = &call.reveal},
-        {.name = "--surface", .value = &call.surface},
-        {.name = "-c", .value = &call.client.config},
-        {.name = "--control", .value = &call.client.control},
+    static const struct args_action actions[] = {
+        {"put", 2, 2, TAKES_SURFACE, put},
+        {"list", 0, 0, 0, list},
+        {"show", 1, 1, TAKES_REVEAL, show},
+        {"rm", 1, 1, 0, rm},
     };
-    const struct action *action;
+    struct call call = {.surface = NULL};
+    const struct args_option options[] = {
+        {.name = "--reveal", .flag = &call.reveal, .group = TAKES_REVEAL},
+        {.name = "--surface", .value = &call.surface, .group = TAKES_SURFACE},
+        GATE_OPTIONS_JSON(call.gate),
+    };
+    const struct args_action *action;
     struct args args;
-    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 1, 3, &args);
+    int code =
+        args_parse_action(argc, argv, ARGS_TABLE(options), ARGS_TABLE(actions), &action, &args);
 
-    if (code != EX_OK)
-        return code;
-    action = find_action(args.operands[0]);
-    if (action == NULL)
-        return args_usage(argv[0], "there is no `params %s`", args.operands[0]);
-    if (args.operand_count != action->operands + 1)
-        return args_usage(argv[0], "`params %s` takes %zu argument%s", action->name,
-                          action->operands, action->operands == 1 ? "" : "s");
-    if ((call.surface != NULL && !action->surface) || (call.reveal && !action->reveal))
-        return args_usage(argv[0], "`params %s` does not take that option", action->name);
-    call.name = action->operands > 0 ? args.operands[1] : NULL;
-    call.file = action->operands > 1 ? args.operands[2] : NULL;
-    return run(&call, action);
+    if (code == EX_OK && args.operand_count > 0)
+        code = args_name(args.operands[0],
+                         "a record's name: 1 to 64 letters, digits, '.', '_' or '-', "
+                         "beginning with a letter or digit");
+    return code == EX_OK ? action->run(&call, &args) : code;
 }

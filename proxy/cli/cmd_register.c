@@ -3,10 +3,10 @@
  * from the configuration alone. Called by its row in verbs.c.
  */
 #include "broker/operations/register.h"
-#include "cli/args.h"
-#include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
+#include "cli/gate.h"
+#include "cli/terminal/args.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,53 +48,49 @@ static int from_configuration(const struct config *config, enum register_format 
     return EX_OK;
 }
 
-static int from_gate(const struct client *client, enum register_format format, struct buffer *out)
+static int from_gate(struct gate *gate, enum register_format format, struct buffer *out)
 {
     const char *path = format == REGISTER_JSON ? "/v1/register" : "/v1/register?format=md";
 
-    return client_call(client, "GET", path, (struct span){NULL, 0}, out);
+    return gate_call(gate, "GET", path, (struct span){NULL, 0}, out);
 }
 
 /* Without a gate that answers, the configuration is read, which is an error only then. */
-static int produce(struct client *client, enum register_format format, struct buffer *out)
+static int produce(struct gate *gate, enum register_format format, struct buffer *out)
 {
     struct config *config = NULL;
-    int code = client_open(client);
+    int code = gate_open(gate);
 
-    if (code == EX_OK && something_answers(client->path))
-        code = from_gate(client, format, out);
+    if (code == EX_OK && something_answers(gate->path))
+        code = from_gate(gate, format, out);
     else if (code == EX_OK) {
-        code = config_file_load(client->config, &config);
+        code = config_file_load(gate->config, &config);
         if (code == EX_OK)
             code = from_configuration(config, format, out);
         config_destroy(config);
     }
-    client_close(client);
     return code;
 }
 
 int cmd_register(int argc, char **argv)
 {
     const char *format = NULL;
-    struct client client = {0};
-    bool json = false;
+    struct gate gate = {.control = NULL};
     const struct args_option options[] = {
         {.name = "--format", .value = &format},
-        {.name = "--json", .flag = &json},
-        {.name = "-c", .value = &client.config},
-        {.name = "--control", .value = &client.control},
+        GATE_OPTIONS_JSON(gate),
     };
     struct buffer out;
     struct args args;
-    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 0, 0, &args);
 
     if (code != EX_OK)
         return code;
     if (format != NULL && strcmp(format, "md") != 0 && strcmp(format, "json") != 0)
         return args_usage(argv[0], "--format takes md or json, not %s", format);
-    json = json || (format != NULL && strcmp(format, "json") == 0);
-    buffer_init(&out, CLIENT_ANSWER_BYTES_MAX);
-    code = produce(&client, json ? REGISTER_JSON : REGISTER_MARKDOWN, &out);
+    gate.json = gate.json || (format != NULL && strcmp(format, "json") == 0);
+    buffer_init(&out, GATE_ANSWER_BYTES_MAX);
+    code = produce(&gate, gate.json ? REGISTER_JSON : REGISTER_MARKDOWN, &out);
     if (code == EX_OK)
         fwrite(out.data, 1, out.length, stdout);
     buffer_clear(&out);

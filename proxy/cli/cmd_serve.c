@@ -4,10 +4,10 @@
  * processes.
  */
 #include "broker/broker.h"
-#include "cli/args.h"
 #include "cli/cmd.h"
 #include "cli/config_tls.h"
 #include "cli/handover.h"
+#include "cli/terminal/args.h"
 
 #include <fcntl.h>
 #include <sysexits.h>

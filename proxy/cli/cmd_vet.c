@@ -2,11 +2,10 @@
  * `sidelock vet`: runs messages from standard input, one a line, through vet/ as a worker would,
  * without a service. Called by its row in verbs.c.
  */
-#include "cli/args.h"
-#include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/output.h"
+#include "cli/gate.h"
+#include "cli/terminal/args.h"
 #include "policy/admission.h"
 #include "policy/params.h"
 #include "vet/vet.h"
@@ -21,7 +20,7 @@
 
 /* What the command line says, and what a session adds to the surface's rules. */
 struct call {
-    struct client client;
+    struct gate gate;
     const char *surface, *session, *direction, *route;
     struct text_list verbs, targets;
     char match_digest[SHA256_HEX_SIZE];
@@ -71,21 +70,6 @@ static struct vet_rules rules_of(const struct surface *surface, const struct rou
     };
 }
 
-static int get(const struct call *call, const char *path, json_t **out)
-{
-    struct buffer answer;
-    int code;
-
-    buffer_init(&answer, (size_t)CLIENT_ANSWER_BYTES_MAX);
-    code = client_call(&call->client, "GET", path, (struct span){NULL, 0}, &answer);
-    if (code == EX_OK) {
-        *out = output_parse((struct span){answer.data, answer.length});
-        code = *out != NULL ? EX_OK : EX_PROTOCOL;
-    }
-    buffer_wipe(&answer);
-    return code;
-}
-
 /* Copies a list of the session's; *set stays NULL if the session sets no limit. */
 static int read_list(const json_t *value, struct text_list *list, const struct text_list **set)
 {
@@ -112,16 +96,15 @@ static int read_match(struct call *call, const json_t *session, const struct rou
 {
     const char *name = json_string_value(json_object_get(session, "params"));
     struct params *params = NULL;
-    char path[CLIENT_PATH_BYTES_MAX], *text;
-    json_t *record;
+    json_t *record = NULL;
+    char *text;
     int code;
 
     if (route->match_from == NULL || name == NULL)
         return EX_OK;
     if (!text_is_name(name))
         return args_fail(EX_PROTOCOL, "the answer of the running Sidelock names no valid record");
-    snprintf(path, sizeof(path), "/v1/params/%s?reveal=1", name);
-    code = get(call, path, &record);
+    code = gate_ask(&call->gate, "GET", NULL, &record, "/v1/params/%s?reveal=1", name);
     if (code != EX_OK)
         return code;
     text = json_dumps(json_object_get(record, "record"), JSON_COMPACT);
@@ -141,18 +124,12 @@ static int read_match(struct call *call, const json_t *session, const struct rou
 static int apply_session(struct call *call, const struct surface *surface,
                          const struct route *route, struct vet_rules *rules)
 {
-    char path[CLIENT_PATH_BYTES_MAX];
     const char *name, *state;
     json_t *session = NULL;
-    int code;
+    int code = args_name(call->session, "the id of a session");
 
-    if (!text_is_name(call->session))
-        return args_fail(EX_DATAERR, "%s is not the id of a session", call->session);
-    code = client_open(&call->client);
-    if (code != EX_OK)
-        return code;
-    snprintf(path, sizeof(path), "/v1/sessions/%s", call->session);
-    code = get(call, path, &session);
+    if (code == EX_OK)
+        code = gate_ask(&call->gate, "GET", NULL, &session, "/v1/sessions/%s", call->session);
     if (code == EX_OK) {
         name = json_string_value(json_object_get(session, "surface"));
         state = json_string_value(json_object_get(session, "state"));
@@ -171,7 +148,6 @@ static int apply_session(struct call *call, const struct surface *surface,
     if (code == EX_OK)
         code = read_match(call, session, route, rules);
     json_decref(session);
-    client_close(&call->client);
     return code;
 }
 
@@ -271,7 +247,7 @@ static int run(struct call *call, enum direction direction)
     const struct route *route;
     struct config *config = NULL;
     struct vet_rules rules;
-    int code = config_file_load(call->client.config, &config);
+    int code = config_file_load(call->gate.config, &config);
 
     if (code != EX_OK)
         return code;
@@ -305,12 +281,11 @@ int cmd_vet(int argc, char **argv)
         {.name = "--direction", .value = &call.direction},
         {.name = "--route", .value = &call.route},
         {.name = "--json", .flag = &call.json},
-        {.name = "-c", .value = &call.client.config},
-        {.name = "--control", .value = &call.client.control},
+        GATE_OPTIONS(call.gate),
     };
     enum direction direction = DIRECTION_C2S;
     struct args args;
-    int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 0, 0, &args);
 
     if (code == EX_OK && call.surface == NULL)
         code = args_usage(argv[0], "--surface S is needed");

@@ -1,7 +1,7 @@
 /* Finds the verb and runs it. */
-#include "cli/args.h"
 #include "cli/cmd.h"
-#include "cli/verbs.h"
+#include "cli/terminal/args.h"
+#include "cli/verb_table.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +23,7 @@ int main(int argc, char **argv)
     char *help[] = {help_name, NULL};
     const struct verb *verb;
 
+    verbs_use(verb_table);
     if (argc < 2) {
         cmd_help(1, help);
         return EX_USAGE;

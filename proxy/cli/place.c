@@ -1,9 +1,9 @@
 #include "cli/place.h"
 
-#include "cli/args.h"
-#include "cli/output.h"
+#include "cli/terminal/args.h"
 #include "policy/admission.h"
 
+#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +47,7 @@ static int rank(const json_t *route, const struct place_wish *wish)
 {
     const char *path = wish->path;
     const char *pattern = text_of(route, "path"), *kind = text_of(route, "kind");
-    char plain[PLACE_PATH_BYTES_MAX];
+    char plain[CONNECT_PATH_BYTES_MAX];
 
     if (path != NULL) {
         snprintf(plain, sizeof(plain), "%.*s", (int)strcspn(path, "?"), path);
@@ -84,29 +84,53 @@ static void copy(char *out, size_t size, const char *text)
     snprintf(out, size, "%s", text);
 }
 
+/* "127.0.0.1:8081", "[::1]:8081". */
+static bool parse_address(const char *text, struct sockaddr_storage *out)
+{
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
+    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    const char *colon = strrchr(text, ':');
+    bool is_six = text[0] == '[';
+    char host[64];
+    uint64_t port;
+
+    if (colon == NULL || !args_number(colon + 1, UINT16_MAX, &port) ||
+        (size_t)(colon - text) >= sizeof(host))
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (is_six ? 2 : 0),
+             text + (is_six ? 1 : 0));
+    if (is_six) {
+        *six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+        return inet_pton(AF_INET6, host, &six->sin6_addr) == 1;
+    }
+    *four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    return inet_pton(AF_INET, host, &four->sin_addr) == 1;
+}
+
 /* The first of `hosts`, with the port that it means; else the address itself. */
 static void fill_host(const json_t *surface, struct place *place)
 {
     const char *host = json_string_value(json_array_get(json_object_get(surface, "hosts"), 0));
     const char *bracket = host != NULL ? strrchr(host, ']') : NULL;
+    const char *port = "";
 
     if (host == NULL)
-        copy(place->host, sizeof(place->host), place->address);
-    else if (strchr(bracket != NULL ? bracket : host, ':') != NULL)
-        copy(place->host, sizeof(place->host), host);
-    else
-        snprintf(place->host, sizeof(place->host), "%s%s", host, strrchr(place->address, ':'));
+        host = place->address;
+    else if (strchr(bracket != NULL ? bracket : host, ':') == NULL)
+        port = strrchr(place->address, ':');
+    snprintf(place->at.host, sizeof(place->at.host), "%s%s", host, port);
 }
 
 static void fill_route(const json_t *route, const char *path, struct place *place)
 {
     const char *kind = text_of(route, "kind");
+    bool websocket = strcmp(kind, "websocket") == 0;
 
-    copy(place->path, sizeof(place->path), path != NULL ? path : text_of(route, "path"));
-    place->websocket = strcmp(kind, "websocket") == 0;
-    place->mcp_http = strcmp(kind, "mcp-http") == 0;
+    copy(place->at.path, sizeof(place->at.path), path != NULL ? path : text_of(route, "path"));
+    place->at.transport = websocket ? CONNECT_WEBSOCKET : CONNECT_HTTP;
+    place->mcp = websocket || strcmp(kind, "mcp-http") == 0;
     if (speaks_mcp(route))
-        copy(place->subprotocol, sizeof(place->subprotocol), "mcp");
+        copy(place->at.subprotocol, sizeof(place->at.subprotocol), "mcp");
 }
 
 static int fill(const json_t *surface, const struct place_wish *wish, struct place *place)
@@ -114,8 +138,10 @@ static int fill(const json_t *surface, const struct place_wish *wish, struct pla
     const json_t *route = choose(surface, wish);
     const char *address = json_string_value(json_array_get(json_object_get(surface, "listen"), 0));
 
-    if (address == NULL || strrchr(address, ':') == NULL)
+    if (address == NULL)
         return args_fail(EX_UNAVAILABLE, "the surface %s listens nowhere", place->surface);
+    if (!parse_address(address, &place->at.address))
+        return args_fail(EX_DATAERR, "%s is not an address", address);
     if (route == NULL && wish->path != NULL)
         return args_fail(EX_DATAERR, "no route of the surface %s suits the path %s", place->surface,
                          wish->path);
@@ -125,8 +151,9 @@ static int fill(const json_t *surface, const struct place_wish *wish, struct pla
                          place->surface);
     copy(place->address, sizeof(place->address), address);
     place->tls = json_is_true(json_object_get(surface, "tls"));
-    copy(place->pin, sizeof(place->pin), text_of(surface, "certificate_sha256"));
-    place->max_message_bytes =
+    if (place->tls)
+        copy(place->at.pin, sizeof(place->at.pin), text_of(surface, "certificate_sha256"));
+    place->at.max_message_bytes =
         (uint32_t)json_integer_value(json_object_get(surface, "max_message_bytes"));
     fill_host(surface, place);
     fill_route(route, wish->path, place);
@@ -139,32 +166,25 @@ static bool is_path(const char *path)
         if ((unsigned char)*at <= 0x20 || (unsigned char)*at == 0x7f || *at == '#')
             return false;
     }
-    return path[0] == '/' && strlen(path) < PLACE_PATH_BYTES_MAX;
+    return path[0] == '/' && strlen(path) < CONNECT_PATH_BYTES_MAX;
 }
 
-int place_find(const struct client *client, const struct place_wish *wish, struct place *out)
+int place_find(struct gate *gate, const struct place_wish *wish, struct place *out)
 {
     struct place place = {.tls = false};
-    struct buffer answer;
     json_t *root = NULL;
     int code;
 
     if (wish->path != NULL && !is_path(wish->path))
         return args_fail(EX_USAGE, "%s is not a path", wish->path);
     copy(place.surface, sizeof(place.surface), wish->surface);
-    buffer_init(&answer, CLIENT_ANSWER_BYTES_MAX);
-    code = client_call(client, "GET", "/v1/surfaces", (struct span){NULL, 0}, &answer);
-    if (code == EX_OK)
-        root = output_parse((struct span){answer.data, answer.length});
-    if (code == EX_OK && root == NULL)
-        code = EX_PROTOCOL;
+    code = gate_ask(gate, "GET", NULL, &root, "/v1/surfaces");
     if (code == EX_OK && surface_of(root, wish->surface) == NULL)
         code = args_fail(EX_DATAERR, "there is no surface %s; `sidelock status` lists them",
                          wish->surface);
     if (code == EX_OK)
         code = fill(surface_of(root, wish->surface), wish, &place);
     json_decref(root);
-    buffer_clear(&answer);
     if (code == EX_OK)
         *out = place;
     return code;

@@ -2,11 +2,9 @@
 #ifndef SIDELOCK_CLI_PLACE_H
 #define SIDELOCK_CLI_PLACE_H
 
-#include "cli/client.h"
-
-#include <stdint.h>
-
-#define PLACE_PATH_BYTES_MAX 2048
+#include "cli/gate.h"
+#include "config/config.h"
+#include "connect/bridge/control.h"
 
 struct place_wish {
     const char *surface;
@@ -15,15 +13,10 @@ struct place_wish {
 };
 
 struct place {
-    char surface[65];
+    struct connect_place at; /* without certificates of the client's own */
+    char surface[CONFIG_NAME_BYTES_MAX + 1];
     char address[64]; /* "127.0.0.1:8081", "[::1]:8081" */
-    char host[320];   /* what the Host header must say */
-    bool tls;
-    char pin[65];             /* SHA-256 of the certificate, hex; "": none */
-    bool websocket, mcp_http; /* neither: a plain HTTP route */
-    char path[PLACE_PATH_BYTES_MAX];
-    char subprotocol[64]; /* of a WebSocket; "": none */
-    uint32_t max_message_bytes;
+    bool tls, mcp;    /* mcp: a route that messages are sent on */
 };
 
 /*
@@ -31,6 +24,6 @@ struct place {
  * WebSocket that speaks mcp, else another. EX_OK, or an exit code after saying
  * why not.
  */
-int place_find(const struct client *client, const struct place_wish *wish, struct place *out);
+int place_find(struct gate *gate, const struct place_wish *wish, struct place *out);
 
 #endif

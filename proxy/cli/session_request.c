@@ -1,40 +1,17 @@
 #include "cli/session_request.h"
 
-#include "cli/args.h"
+#include "cli/terminal/args.h"
 #include "policy/session.h"
 
+#include <jansson.h>
 #include <string.h>
 #include <sysexits.h>
 
-static void append_list(struct buffer *out, const char *name, const struct text_list *list)
+void session_options_clear(struct session_options *options)
 {
-    if (list->count == 0)
-        return;
-    buffer_append_format(out, ",\"%s\":[", name);
-    for (size_t i = 0; i < list->count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        buffer_append_json_string(out, list->items[i], strlen(list->items[i]));
-    }
-    buffer_append_text(out, "]");
-}
-
-static int append_callers(struct buffer *out, const struct text_list *callers)
-{
-    if (callers->count > SESSION_CALLERS_MAX)
-        return args_usage("session", "a session names at most %d callers", SESSION_CALLERS_MAX);
-    for (size_t i = 0; i < callers->count; i++) {
-        const char *text = callers->items[i];
-        uint64_t uid;
-
-        if (strncmp(text, "uid=", 4) != 0 || !args_number(text + 4, UINT32_MAX - 1, &uid))
-            return args_usage("session", "--caller takes uid=N, not %s", text);
-        buffer_append_format(out, "%s%llu", i == 0 ? ",\"callers\":[" : ",",
-                             (unsigned long long)uid);
-    }
-    if (callers->count > 0)
-        buffer_append_text(out, "]");
-    return EX_OK;
+    text_list_clear(&options->verbs);
+    text_list_clear(&options->targets);
+    text_list_clear(&options->callers);
 }
 
 int session_request_ttl(const struct session_options *options, int64_t *out)
@@ -48,27 +25,47 @@ int session_request_ttl(const struct session_options *options, int64_t *out)
     return EX_OK;
 }
 
-int session_request_build(const char *surface, const struct session_options *options,
-                          struct buffer *out)
+/* NULL, which json_pack leaves out, for an empty list. */
+static json_t *list_of(const struct text_list *list)
 {
+    json_t *array = list->count > 0 ? json_array() : NULL;
+
+    for (size_t i = 0; i < list->count; i++)
+        json_array_append_new(array, json_string(list->items[i]));
+    return array;
+}
+
+static int callers_of(const struct text_list *callers, json_t **out)
+{
+    *out = callers->count > 0 ? json_array() : NULL;
+    if (callers->count > SESSION_CALLERS_MAX)
+        return args_usage("session", "a session names at most %d callers", SESSION_CALLERS_MAX);
+    for (size_t i = 0; i < callers->count; i++) {
+        const char *text = callers->items[i];
+        uint64_t uid;
+
+        if (strncmp(text, "uid=", 4) != 0 || !args_number(text + 4, UINT32_MAX - 1, &uid))
+            return args_usage("session", "--caller takes uid=N, not %s", text);
+        json_array_append_new(*out, json_integer((json_int_t)uid));
+    }
+    return EX_OK;
+}
+
+int session_request_build(const char *surface, const struct session_options *options, json_t **out)
+{
+    json_t *callers = NULL;
     int64_t ttl_s = 0;
     int code = session_request_ttl(options, &ttl_s);
 
-    if (code != EX_OK)
+    if (code == EX_OK)
+        code = callers_of(&options->callers, &callers);
+    if (code != EX_OK) {
+        json_decref(callers);
         return code;
-    buffer_append_text(out, "{\"surface\":");
-    buffer_append_json_string(out, surface, strlen(surface));
-    if (options->params != NULL) {
-        buffer_append_text(out, ",\"params\":");
-        buffer_append_json_string(out, options->params, strlen(options->params));
     }
-    buffer_append_format(out, ",\"ttl_s\":%lld,\"once\":%s", (long long)ttl_s,
-                         options->once ? "true" : "false");
-    append_list(out, "verbs", &options->verbs);
-    append_list(out, "targets", &options->targets);
-    code = append_callers(out, &options->callers);
-    buffer_append_text(out, "}");
-    if (code == EX_OK && buffer_failed(out))
-        code = args_fail(EX_DATAERR, "the request is too large");
-    return code;
+    *out = json_pack("{s:s, s:s*, s:I, s:b, s:o*, s:o*, s:o*}", "surface", surface, "params",
+                     options->params, "ttl_s", (json_int_t)ttl_s, "once", options->once, "verbs",
+                     list_of(&options->verbs), "targets", list_of(&options->targets), "callers",
+                     callers);
+    return *out != NULL ? EX_OK : args_fail(EX_DATAERR, "the request is not UTF-8");
 }

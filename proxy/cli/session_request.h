@@ -2,10 +2,11 @@
 #ifndef SIDELOCK_CLI_SESSION_REQUEST_H
 #define SIDELOCK_CLI_SESSION_REQUEST_H
 
-#include "base/buffer.h"
 #include "base/text.h"
 
 #include <stdint.h>
+
+struct json_t; /* jansson's */
 
 struct session_options {
     const char *params, *ttl; /* as given; NULL: not given */
@@ -13,10 +14,19 @@ struct session_options {
     bool once;
 };
 
+/* Rows of a table of options; --ttl is not among them, nor is --caller. */
+#define SESSION_OPTIONS(options, of_group)                                                         \
+    {.name = "--params", .value = &(options).params, .group = (of_group)},                         \
+        {.name = "--allow", .list = &(options).verbs, .group = (of_group)},                        \
+    {                                                                                              \
+        .name = "--tool", .list = &(options).targets, .group = (of_group)                          \
+    }
+
+void session_options_clear(struct session_options *options);
 /* The lifetime in seconds. EX_OK, or EX_USAGE after saying why not. */
 int session_request_ttl(const struct session_options *options, int64_t *out);
-/* Appends the JSON body of a POST to /v1/sessions. EX_OK, or an exit code after saying why not. */
+/* The JSON body of a POST to /v1/sessions. EX_OK, or an exit code after saying why not. */
 int session_request_build(const char *surface, const struct session_options *options,
-                          struct buffer *out);
+                          struct json_t **out);
 
 #endif

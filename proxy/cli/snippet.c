@@ -1,16 +1,21 @@
 #include "cli/snippet.h"
 
-#include "cli/args.h"
+#include "cli/terminal/args.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
+static bool is_websocket(const struct place *place)
+{
+    return place->at.transport == CONNECT_WEBSOCKET;
+}
+
 static void url_of(const struct place *place, char *out, size_t size)
 {
-    snprintf(out, size, "%s%s://%s%s", place->websocket ? "ws" : "http", place->tls ? "s" : "",
-             place->host, place->path);
+    snprintf(out, size, "%s%s://%s%s", is_websocket(place) ? "ws" : "http", place->tls ? "s" : "",
+             place->at.host, place->at.path);
 }
 
 /* Within single quotes, for a shell. */
@@ -29,19 +34,19 @@ static void print_quoted(const char *text)
 /* Two entries of one meaning: a client that starts programs takes the first, another the second. */
 static int print_mcp_json(const struct place *place, const char *token)
 {
-    char url[PLACE_PATH_BYTES_MAX + 512], name[128], bearer[4096];
+    char url[CONNECT_PATH_BYTES_MAX + 512], name[128], bearer[4096];
     json_t *root, *servers;
 
     url_of(place, url, sizeof(url));
-    snprintf(name, sizeof(name), "%s-%s", place->surface, place->websocket ? "ws" : "http");
+    snprintf(name, sizeof(name), "%s-%s", place->surface, is_websocket(place) ? "ws" : "http");
     snprintf(bearer, sizeof(bearer), "Bearer %s", token);
     servers = json_object();
-    if (place->websocket || place->mcp_http)
+    if (place->mcp)
         json_object_set_new(
             servers, place->surface,
             json_pack("{s:s,s:[s,s]}", "command", "sidelock", "args", "connect", place->surface));
     json_object_set_new(servers, name,
-                        json_pack("{s:s,s:s,s:{s:s}}", "type", place->websocket ? "ws" : "http",
+                        json_pack("{s:s,s:s,s:{s:s}}", "type", is_websocket(place) ? "ws" : "http",
                                   "url", url, "headers", "Authorization", bearer));
     root = json_pack("{s:o}", "mcpServers", servers);
     if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0) {
@@ -63,20 +68,20 @@ static int print_curl(const struct place *place, const char *token)
     static const char initialize[] =
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
         "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"curl\",\"version\":\"1\"}}}";
-    char url[PLACE_PATH_BYTES_MAX + 512];
+    char url[CONNECT_PATH_BYTES_MAX + 512];
     struct place plain = *place;
 
-    plain.websocket = false;
+    plain.at.transport = CONNECT_HTTP;
     url_of(&plain, url, sizeof(url));
     fputs("curl -sS --fail-with-body -H @- ", stdout);
-    if (place->websocket)
+    if (is_websocket(place))
         fputs("--http1.1 --include --no-buffer --max-time 5 -H 'Connection: Upgrade' "
               "-H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' "
               "-H 'Sec-WebSocket-Key: c2lkZWxvY2stc25pcHBldA==' ",
               stdout);
-    if (place->subprotocol[0] != '\0' && place->websocket)
-        printf("-H 'Sec-WebSocket-Protocol: %s' ", place->subprotocol);
-    if (place->mcp_http) {
+    if (place->at.subprotocol[0] != '\0' && is_websocket(place))
+        printf("-H 'Sec-WebSocket-Protocol: %s' ", place->at.subprotocol);
+    if (place->mcp && !is_websocket(place)) {
         fputs("-H 'Content-Type: application/json' "
               "-H 'Accept: application/json, text/event-stream' --data ",
               stdout);
@@ -90,7 +95,7 @@ static int print_curl(const struct place *place, const char *token)
 
 static int print_env(const struct place *place, const char *token)
 {
-    char url[PLACE_PATH_BYTES_MAX + 512];
+    char url[CONNECT_PATH_BYTES_MAX + 512];
 
     url_of(place, url, sizeof(url));
     printf("export SIDELOCK_TOKEN=%s\nexport SIDELOCK_URL=", token);

@@ -2,8 +2,8 @@
  * Command lines: options in any order between operands, `--name VALUE`,
  * `--name=VALUE`, and `--` to end them.
  */
-#ifndef SIDELOCK_CLI_ARGS_H
-#define SIDELOCK_CLI_ARGS_H
+#ifndef SIDELOCK_CLI_TERMINAL_ARGS_H
+#define SIDELOCK_CLI_TERMINAL_ARGS_H
 
 #include "base/text.h"
 
@@ -12,12 +12,16 @@
 #define ARGS_OPERANDS_MAX 8
 #define ARGS_LIST_MAX     64 /* of one option */
 
+/* A table and how many rows it has. */
+#define ARGS_TABLE(table) (table), sizeof(table) / sizeof((table)[0])
+
 /* One option. Exactly one of the three targets is set. */
 struct args_option {
     const char *name; /* "--json", "-c" */
     bool *flag;
     const char **value;
     struct text_list *list; /* may be given ARGS_LIST_MAX times; the caller clears it */
+    unsigned group;         /* only for actions that take it; 0: for all */
 };
 
 struct args {
@@ -32,11 +36,26 @@ struct args {
 int args_parse(int argc, char **argv, const struct args_option *options, size_t option_count,
                size_t operands_min, size_t operands_max, struct args *out);
 
+/* One of the things that a verb does: `sidelock VERB ACTION ...`. */
+struct args_action {
+    const char *name;
+    size_t operands_min, operands_max; /* after the action */
+    unsigned takes;                    /* the groups of options that are for it */
+    int (*run)(void *context, const struct args *args);
+};
+
+/* The same for a verb with actions; `out` has the operands after the action. */
+int args_parse_action(int argc, char **argv, const struct args_option *options, size_t option_count,
+                      const struct args_action *actions, size_t action_count,
+                      const struct args_action **action, struct args *out);
+
 /* Says what is wrong with a command line; returns EX_USAGE. */
 int args_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "sidelock: ...": one sentence on stderr; returns `code`. */
 int args_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Whether it can name `what` ("the name of a surface"). EX_OK, or EX_DATAERR after saying not. */
+int args_name(const char *text, const char *what);
 /* A whole decimal number from 0 to `max`. */
 bool args_number(const char *text, uint64_t max, uint64_t *out);
 /* Seconds of "90", "90s", "15m", "2h", "7d". */

@@ -1,4 +1,4 @@
-#include "cli/args.h"
+#include "cli/terminal/args.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -108,6 +108,50 @@ int args_parse(int argc, char **argv, const struct args_option *options, size_t 
         return args_usage(argv[0], "an argument is missing");
     *out = args;
     return EX_OK;
+}
+
+static bool is_given(const struct args_option *option)
+{
+    return (option->flag != NULL && *option->flag) ||
+           (option->value != NULL && *option->value != NULL) ||
+           (option->list != NULL && option->list->count > 0);
+}
+
+int args_parse_action(int argc, char **argv, const struct args_option *options, size_t option_count,
+                      const struct args_action *actions, size_t action_count,
+                      const struct args_action **action, struct args *out)
+{
+    const struct args_action *found = NULL;
+    struct args args;
+    int code = args_parse(argc, argv, options, option_count, 1, ARGS_OPERANDS_MAX, &args);
+
+    if (code != EX_OK)
+        return code;
+    for (size_t i = 0; i < action_count; i++) {
+        if (strcmp(actions[i].name, args.operands[0]) == 0)
+            found = &actions[i];
+    }
+    if (found == NULL)
+        return args_usage(argv[0], "there is no `%s %s`", argv[0], args.operands[0]);
+    args.operand_count--;
+    memmove(args.operands, args.operands + 1, sizeof(args.operands) - sizeof(args.operands[0]));
+    if (args.operand_count < found->operands_min || args.operand_count > found->operands_max)
+        return args_usage(argv[0], "`%s %s` takes %zu argument%s", argv[0], found->name,
+                          found->operands_max, found->operands_max == 1 ? "" : "s");
+    for (size_t i = 0; i < option_count; i++) {
+        if (options[i].group != 0 && (options[i].group & found->takes) == 0 &&
+            is_given(&options[i]))
+            return args_usage(argv[0], "`%s %s` does not take %s", argv[0], found->name,
+                              options[i].name);
+    }
+    *action = found;
+    *out = args;
+    return EX_OK;
+}
+
+int args_name(const char *text, const char *what)
+{
+    return text_is_name(text) ? EX_OK : args_fail(EX_DATAERR, "%s is not %s", text, what);
 }
 
 bool args_number(const char *text, uint64_t max, uint64_t *out)

@@ -1,11 +1,13 @@
-#include "cli/output.h"
+#include "cli/terminal/output.h"
 
-#include "cli/args.h"
+#include "cli/terminal/args.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+
+#define ROOM_BYTES 1024
 
 void output_table_init(struct output_table *table, const char *const *header, size_t columns)
 {
@@ -59,15 +61,6 @@ int output_table_print(struct output_table *table)
     return failed ? args_fail(EX_OSERR, "out of memory") : EX_OK;
 }
 
-json_t *output_parse(struct span answer)
-{
-    json_t *root = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
-
-    if (root == NULL)
-        args_fail(EX_PROTOCOL, "the answer of the running Sidelock is not JSON");
-    return root;
-}
-
 static void join(const json_t *array, char *room, size_t room_size)
 {
     size_t used = 0, i;
@@ -105,4 +98,45 @@ const char *output_member(const json_t *object, const char *name, char *room, si
     else
         snprintf(room, room_size, "%s", json_is_array(value) ? "none" : "-");
     return room;
+}
+
+int output_json(json_t *document)
+{
+    bool printed = document != NULL && json_dumpf(document, stdout, JSON_COMPACT) == 0;
+
+    json_decref(document);
+    putchar('\n');
+    return printed ? EX_OK : args_fail(EX_OSERR, "the answer cannot be printed");
+}
+
+int output_list(const struct json_t *array, const struct output_column *columns, size_t count)
+{
+    struct output_table table = {.columns = count};
+    json_t *object;
+    size_t i;
+
+    for (size_t j = 0; j < count; j++)
+        output_table_cell(&table, columns[j].title);
+    json_array_foreach(array, i, object)
+    {
+        char room[ROOM_BYTES];
+
+        for (size_t j = 0; j < count; j++)
+            output_table_cell(&table, output_member(object, columns[j].member, room, sizeof(room)));
+    }
+    return output_table_print(&table);
+}
+
+int output_record(const struct json_t *object, const char *const *members, size_t count)
+{
+    static const char *const header[] = {"MEMBER", "VALUE"};
+    struct output_table table;
+    char room[ROOM_BYTES];
+
+    output_table_init(&table, header, 2);
+    for (size_t i = 0; i < count; i++) {
+        output_table_cell(&table, members[i]);
+        output_table_cell(&table, output_member(object, members[i], room, sizeof(room)));
+    }
+    return output_table_print(&table);
 }

@@ -1,6 +1,6 @@
 /* What verbs print for people: aligned tables, and members of JSON answers as text. */
-#ifndef SIDELOCK_CLI_OUTPUT_H
-#define SIDELOCK_CLI_OUTPUT_H
+#ifndef SIDELOCK_CLI_TERMINAL_OUTPUT_H
+#define SIDELOCK_CLI_TERMINAL_OUTPUT_H
 
 #include "base/text.h"
 
@@ -21,8 +21,6 @@ void output_table_cell(struct output_table *table, const char *text);
 /* Prints to stdout and empties the table. EX_OK, or EX_OSERR after saying so. */
 int output_table_print(struct output_table *table);
 
-/* Parses an answer of the control API; NULL after saying that it is not JSON. */
-struct json_t *output_parse(struct span answer);
 /*
  * A member's value as text for people: strings as they are, numbers and
  * booleans in words, null and absent as "-", arrays joined by commas. `room`
@@ -30,5 +28,18 @@ struct json_t *output_parse(struct span answer);
  */
 const char *output_member(const struct json_t *object, const char *name, char *room,
                           size_t room_size);
+
+/* Prints a document (taken over; NULL: there was no memory) and a line's end. */
+int output_json(struct json_t *document);
+
+/* One column of a list, and the member that it shows. */
+struct output_column {
+    const char *title, *member;
+};
+
+/* Prints the objects of an array as a table. Returns as output_table_print. */
+int output_list(const struct json_t *array, const struct output_column *columns, size_t count);
+/* Prints these members of an object, one a line. */
+int output_record(const struct json_t *object, const char *const *members, size_t count);
 
 #endif

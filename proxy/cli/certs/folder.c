@@ -1,7 +1,7 @@
-#include "cli/certs_folder.h"
+#include "cli/certs/folder.h"
 
 #include "base/secret.h"
-#include "cli/args.h"
+#include "cli/terminal/args.h"
 
 #include <dirent.h>
 #include <errno.h>

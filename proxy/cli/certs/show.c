@@ -1,8 +1,10 @@
-#include "cli/certs_show.h"
+#include "cli/certs/show.h"
 
-#include "cli/args.h"
+#include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "system/certificate.h"
 
+#include <jansson.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +12,8 @@
 #include <sysexits.h>
 #include <time.h>
 
-#define REPORT_BYTES_MAX ((size_t)1024 * 1024)
-#define TIME_SIZE        32
-#define DAY_S            86400
+#define TIME_SIZE 32
+#define DAY_S     86400
 
 /* One certificate of the folder. */
 struct entry {
@@ -28,59 +29,30 @@ static void write_time(int64_t seconds, char out[TIME_SIZE])
     strftime(out, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }
 
-static void append_string(struct buffer *out, const char *text)
+static json_t *path_of(const struct certs_folder *folder, const char *stem, const char *ending)
 {
-    buffer_append_json_string(out, text, strlen(text));
+    return json_sprintf("%s/%s%s", folder->path, stem, ending);
 }
 
-static void append_path(struct buffer *out, const struct certs_folder *folder, const char *stem,
-                        const char *ending)
-{
-    char path[CERTS_PATH_BYTES_MAX + CERTS_STEM_BYTES_MAX + 8];
-
-    snprintf(path, sizeof(path), "%s/%s%s", folder->path, stem, ending);
-    append_string(out, path);
-}
-
-static void append_names(struct buffer *out, const struct text_list *names)
-{
-    for (size_t i = 0; i < names->count; i++) {
-        buffer_append_text(out, i > 0 ? "," : "");
-        append_string(out, names->items[i]);
-    }
-}
-
-static void append_entry(struct buffer *out, const struct certs_folder *folder,
-                         const struct entry *entry, int64_t now)
+/* null for one that is not there. */
+static json_t *json_of(const struct certs_folder *folder, const struct entry *entry, int64_t now)
 {
     const struct certificate_facts *facts = &entry->facts;
     char start[TIME_SIZE], end[TIME_SIZE];
+    json_t *names;
 
+    if (entry->stem == NULL)
+        return json_null();
+    names = json_array();
+    for (size_t i = 0; i < facts->names.count; i++)
+        json_array_append_new(names, json_string(facts->names.items[i]));
     write_time(facts->not_before, start);
     write_time(facts->not_after, end);
-    buffer_append_text(out, "{\"certificate\":");
-    append_path(out, folder, entry->stem, ".pem");
-    buffer_append_text(out, ",\"key\":");
-    append_path(out, folder, entry->stem, ".key");
-    buffer_append_text(out, ",\"subject\":");
-    append_string(out, facts->subject);
-    buffer_append_text(out, ",\"issuer\":");
-    append_string(out, facts->issuer);
-    buffer_append_text(out, ",\"names\":[");
-    append_names(out, &facts->names);
-    buffer_append_format(out,
-                         "],\"not_before\":\"%s\",\"not_after\":\"%s\",\"expired\":%s,"
-                         "\"sha256\":\"%s\"}",
-                         start, end, facts->not_after <= now ? "true" : "false", facts->sha256);
-}
-
-static void append_optional(struct buffer *out, const struct certs_folder *folder,
-                            const struct entry *entry, int64_t now)
-{
-    if (entry->stem != NULL)
-        append_entry(out, folder, entry, now);
-    else
-        buffer_append_text(out, "null");
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:s, s:s, s:b, s:s}", "certificate",
+                     path_of(folder, entry->stem, ".pem"), "key",
+                     path_of(folder, entry->stem, ".key"), "subject", facts->subject, "issuer",
+                     facts->issuer, "names", names, "not_before", start, "not_after", end,
+                     "expired", facts->not_after <= now, "sha256", facts->sha256);
 }
 
 struct content {
@@ -91,26 +63,14 @@ struct content {
 
 static int print_json(const struct certs_folder *folder, const struct content *content, int64_t now)
 {
-    struct buffer out;
-    int code = EX_OK;
+    json_t *clients = json_array(), *root;
 
-    buffer_init(&out, REPORT_BYTES_MAX);
-    buffer_append_text(&out, "{\"directory\":");
-    append_string(&out, folder->path);
-    buffer_append_text(&out, ",\"authority\":");
-    append_optional(&out, folder, &content->authority, now);
-    buffer_append_text(&out, ",\"server\":");
-    append_optional(&out, folder, &content->server, now);
-    buffer_append_text(&out, ",\"clients\":[");
-    for (size_t i = 0; i < content->client_count; i++) {
-        buffer_append_text(&out, i > 0 ? "," : "");
-        append_entry(&out, folder, &content->clients[i], now);
-    }
-    buffer_append_text(&out, "]}");
-    if (buffer_failed(&out) || puts(out.data) < 0)
-        code = args_fail(EX_OSERR, "the report could not be printed");
-    buffer_clear(&out);
-    return code;
+    for (size_t i = 0; i < content->client_count; i++)
+        json_array_append_new(clients, json_of(folder, &content->clients[i], now));
+    root = json_pack("{s:s, s:o, s:o, s:o}", "directory", folder->path, "authority",
+                     json_of(folder, &content->authority, now), "server",
+                     json_of(folder, &content->server, now), "clients", clients);
+    return output_json(root);
 }
 
 static void print_entry(const char *title, const struct certs_folder *folder,

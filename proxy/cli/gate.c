@@ -1,0 +1,334 @@
+#include "cli/gate.h"
+
+#include "cli/config_file.h"
+#include "cli/terminal/args.h"
+#include "wire/http_response.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define READ_BYTES     16384
+#define HEAD_BYTES_MAX 8192
+
+static int fail(const struct gate *gate, int code, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* args_fail(), unless it is to be quiet. */
+static int fail(const struct gate *gate, int code, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+
+    if (gate->quiet)
+        return code;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    return args_fail(code, "%s", text);
+}
+
+int gate_open(struct gate *gate)
+{
+    const char *path = gate->control;
+    struct config *config = NULL;
+    int code = EX_OK;
+
+    if (gate->path[0] != '\0')
+        return EX_OK;
+    if (path == NULL && gate->config == NULL)
+        path = getenv("SIDELOCK_CONTROL");
+    if (path == NULL) {
+        code = config_file_load(gate->config, &config);
+        if (code != EX_OK)
+            return code;
+        path = config->control_socket;
+    }
+    if (strlen(path) < sizeof(gate->path))
+        memcpy(gate->path, path, strlen(path) + 1);
+    else
+        code = fail(gate, EX_CONFIG, "the control socket's path is longer than %zu bytes: %s",
+                    sizeof(gate->path) - 1, path);
+    config_destroy(config);
+    return code;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the socket is ready or the deadline has passed. */
+static bool wait_for(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd item = {.fd = fd, .events = events};
+    int64_t left;
+
+    while ((left = deadline_ms - now_ms()) > 0) {
+        int ready = poll(&item, 1, (int)left);
+
+        if (ready > 0)
+            return true;
+        if (ready < 0 && errno != EINTR)
+            return false;
+    }
+    errno = ETIMEDOUT;
+    return false;
+}
+
+static int not_running(const struct gate *gate)
+{
+    if (errno == EACCES)
+        return fail(gate, EX_NOPERM,
+                    "the control socket %s may not be opened by this user; run as the user "
+                    "that runs Sidelock, or name this uid in \"operators\"",
+                    gate->path);
+    return fail(gate, EX_UNAVAILABLE,
+                "Sidelock is not running: nothing answers at %s; start it with "
+                "`sidelock serve`",
+                gate->path);
+}
+
+static int connect_to(const struct gate *gate, int *out)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd;
+
+    memcpy(address.sun_path, gate->path, sizeof(gate->path));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return fail(gate, EX_OSERR, "no socket could be made: %s", strerror(errno));
+    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
+        int code = not_running(gate);
+
+        close(fd);
+        return code;
+    }
+    *out = fd;
+    return EX_OK;
+}
+
+/* A peer that refuses early closes while we still write: then its answer is what counts. */
+static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
+{
+    while (bytes.length > 0) {
+        ssize_t sent;
+
+        if (!wait_for(fd, POLLOUT, deadline_ms))
+            return false;
+        sent = send(fd, bytes.data, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (sent < 0)
+            return errno == EPIPE || errno == ECONNRESET;
+        bytes.data += sent;
+        bytes.length -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool receive_all(int fd, struct buffer *out, int64_t deadline_ms)
+{
+    for (;;) {
+        char *room = buffer_reserve(out, READ_BYTES);
+        ssize_t got;
+
+        if (room == NULL) {
+            errno = EMSGSIZE;
+            return false;
+        }
+        if (!wait_for(fd, POLLIN, deadline_ms))
+            return false;
+        got = recv(fd, room, READ_BYTES, MSG_DONTWAIT);
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            continue;
+        if (got <= 0)
+            return got == 0 || (errno == ECONNRESET && out->length > 0);
+        buffer_commit(out, (size_t)got);
+    }
+}
+
+/* Says what the problem document says, and picks the exit code. */
+static int report_problem(const struct gate *gate, unsigned status, struct span body)
+{
+    json_t *root = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES, NULL);
+    const char *detail = json_string_value(json_object_get(root, "detail"));
+    const char *reason = json_string_value(json_object_get(root, "reason"));
+    int code = 1;
+
+    if (gate->reason != NULL)
+        snprintf(gate->reason, GATE_REASON_SIZE, "%s", reason != NULL ? reason : "");
+    if (status == 403)
+        code = EX_NOPERM;
+    else if (status == 400 || status == 409 || status == 411 || status == 413 || status == 422)
+        code = EX_DATAERR;
+    if (detail != NULL)
+        fail(gate, code, "%s", detail);
+    else
+        fail(gate, code, "Sidelock answered with HTTP status %u", status);
+    json_decref(root);
+    return code;
+}
+
+static int exchange(const struct gate *gate, struct span request, struct buffer *raw)
+{
+    int64_t deadline_ms = now_ms() + GATE_DEADLINE_MS;
+    int fd = -1;
+    int code = connect_to(gate, &fd);
+
+    if (code != EX_OK)
+        return code;
+    if (!send_all(fd, request, deadline_ms) || !receive_all(fd, raw, deadline_ms))
+        code = fail(gate, errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
+                    "no whole answer came from %s: %s", gate->path, strerror(errno));
+    close(fd);
+    return code;
+}
+
+/* The body of a good answer, or what the exit code is of a bad one. */
+static int read_answer(const struct gate *gate, const struct buffer *raw, struct buffer *answer)
+{
+    struct http_response head;
+    enum reason reason;
+    struct span body;
+
+    if (raw->length == 0 ||
+        http_response_parse(raw->data, raw->length, &head, &reason) != HTTP_COMPLETE)
+        return fail(gate, EX_PROTOCOL, "what answers at %s does not speak HTTP: it is not Sidelock",
+                    gate->path);
+    body = (struct span){raw->data + head.head_bytes, raw->length - head.head_bytes};
+    if (head.status / 100 != 2)
+        return report_problem(gate, head.status, body);
+    buffer_append(answer, body.data, body.length);
+    if (buffer_failed(answer))
+        return fail(gate, EX_OSERR, "the answer is too large");
+    return EX_OK;
+}
+
+int gate_call(struct gate *gate, const char *method, const char *path, struct span body,
+              struct buffer *answer)
+{
+    struct buffer request, raw;
+    int code = gate_open(gate);
+
+    if (code != EX_OK)
+        return code;
+    if (gate->reason != NULL)
+        gate->reason[0] = '\0';
+    buffer_init(&request, GATE_PATH_BYTES_MAX + HEAD_BYTES_MAX + body.length);
+    buffer_init(&raw, GATE_ANSWER_BYTES_MAX);
+    buffer_append_format(&request,
+                         "%s %s HTTP/1.1\r\nHost: sidelock\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %zu\r\nConnection: close\r\n\r\n",
+                         method, path, body.length);
+    if (body.length > 0)
+        buffer_append(&request, body.data, body.length);
+    if (buffer_failed(&request))
+        code = fail(gate, EX_DATAERR, "the request is too large");
+    else
+        code = exchange(gate, (struct span){request.data, request.length}, &raw);
+    if (code == EX_OK)
+        code = read_answer(gate, &raw, answer);
+    buffer_wipe(&request);
+    buffer_wipe(&raw);
+    return code;
+}
+
+/* The body is taken over; the path's arguments are the caller's. */
+static int call_json(struct gate *gate, const char *method, json_t *body, const char *format,
+                     va_list arguments, struct buffer *answer)
+{
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    char path[GATE_PATH_BYTES_MAX];
+    int code;
+
+    vsnprintf(path, sizeof(path), format, arguments);
+    if (body != NULL && text == NULL)
+        code = fail(gate, EX_OSERR, "out of memory");
+    else
+        code = gate_call(gate, method, path, span_of(text), answer);
+    json_decref(body);
+    free(text);
+    return code;
+}
+
+static int parse(const struct gate *gate, const struct buffer *answer, json_t **out)
+{
+    *out = json_loadb(answer->data, answer->length, JSON_REJECT_DUPLICATES, NULL);
+    return *out != NULL ? EX_OK
+                        : fail(gate, EX_PROTOCOL, "the answer of the running Sidelock is not JSON");
+}
+
+int gate_ask(struct gate *gate, const char *method, json_t *body, json_t **answer, const char *path,
+             ...)
+{
+    struct buffer bytes;
+    va_list arguments;
+    int code;
+
+    buffer_init(&bytes, GATE_ANSWER_BYTES_MAX);
+    va_start(arguments, path);
+    code = call_json(gate, method, body, path, arguments, &bytes);
+    va_end(arguments);
+    if (code == EX_OK && answer != NULL)
+        code = parse(gate, &bytes, answer);
+    buffer_wipe(&bytes);
+    return code;
+}
+
+int gate_print(const struct gate *gate, const struct buffer *answer,
+               int (*print)(const json_t *answer))
+{
+    json_t *root;
+    int code;
+
+    if (gate->json) {
+        fwrite(answer->data, 1, answer->length, stdout);
+        return EX_OK;
+    }
+    if (print == NULL)
+        return EX_OK;
+    code = parse(gate, answer, &root);
+    if (code == EX_OK)
+        code = print(root);
+    json_decref(root);
+    return code;
+}
+
+int gate_show(struct gate *gate, const char *method, json_t *body,
+              int (*print)(const json_t *answer), const char *path, ...)
+{
+    struct buffer bytes;
+    va_list arguments;
+    int code;
+
+    buffer_init(&bytes, GATE_ANSWER_BYTES_MAX);
+    va_start(arguments, path);
+    code = call_json(gate, method, body, path, arguments, &bytes);
+    va_end(arguments);
+    if (code == EX_OK)
+        code = gate_print(gate, &bytes, print);
+    buffer_wipe(&bytes);
+    return code;
+}
+
+int gate_print_member(const json_t *answer, const char *name)
+{
+    const char *text = json_string_value(json_object_get(answer, name));
+
+    if (text == NULL)
+        return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no %s", name);
+    puts(text);
+    return EX_OK;
+}
