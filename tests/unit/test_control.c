@@ -1,4 +1,4 @@
-/* control.c, control_http.c and control_socket.c: the control socket itself, with a real client. */
+/* control/control.c, http.c and socket.c: the control socket itself, with a real client. */
 #include "broker_fixture.h"
 
 #include "broker/control/control.h"
@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#define ANSWER_BYTES  8192
+#define ANSWER_BYTES  (1024 * 1024)
 #define CLIENT_WAIT_S 5
 #define STRANGER      65534 /* a uid that operates nothing */
 #define CROWD         (CONTROL_CONNECTIONS_MAX + 4)
@@ -218,7 +218,7 @@ CONTROL_TEST(test_refuses)
         expect_status(fixture, cases[i].request, cases[i].status);
 }
 
-/* What libwebsockets would otherwise turn into a WebSocket, HTTP/2 or a raw tunnel. */
+/* What another server would turn into a WebSocket, HTTP/2 or a raw tunnel. */
 CONTROL_TEST(test_nothing_but_http)
 {
     static const char *const requests[] = {
@@ -258,6 +258,29 @@ CONTROL_TEST(test_largest_body)
     assert_non_null(
         strstr(converse(fixture, request, (size_t)head + PARAMS_BYTES_MAX, false), "HTTP/1.1 200"));
     free(request);
+}
+
+/* More than a socket takes at once: it goes on when the client has read. */
+CONTROL_TEST(test_large_answer)
+{
+    struct broker_fixture *fixture = *state;
+    struct session session = {.surface = "studio",
+                              .params_digest = "-",
+                              .created_at = FIXTURE_NOW,
+                              .expires_at = FIXTURE_NOW + 60};
+    const char *answer, *body;
+
+    for (unsigned i = 0; i < 1000; i++) {
+        snprintf(session.id, sizeof(session.id), "%032x", i);
+        snprintf(session.token_id, sizeof(session.token_id), "%032x", i);
+        assert_int_equal(store_session_add(fixture->gate.store, &session), OK);
+    }
+    answer = ask(fixture, "GET /v1/sessions HTTP/1.1\r\nHost: x\r\n\r\n");
+    body = strstr(answer, "\r\n\r\n");
+    assert_non_null(body);
+    assert_true(strlen(body + 4) > 256 * 1024);
+    assert_int_equal(strlen(body + 4), strtoul(strstr(answer, "Content-Length: ") + 16, NULL, 10));
+    assert_string_equal(answer + strlen(answer) - 3, "]}\n");
 }
 
 static void turn_loop(void)

@@ -1,7 +1,7 @@
 /*
- * The HTTP side of the control socket: libwebsockets on the broker's loop reads
- * a request from each descriptor it is given, routes.h answers it, and
- * the connection closes.
+ * The HTTP side of the control socket, on the broker's loop: the same strict
+ * reader as for clients' requests (wire/http_request.h) takes one request from each
+ * descriptor, routes.h answers it, and the connection closes.
  */
 #ifndef SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
 #define SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
