@@ -3,7 +3,6 @@
 #include <string.h>
 
 enum kind {
-    END = 0,
     U32,     /* at most `limit` */
     U64,     /* also int64_t */
     FLAG,    /* bool */
@@ -15,152 +14,128 @@ enum kind {
     LIST     /* struct ipc_list */
 };
 
-/* Where a member lies in its structure, and what may be in it. */
+/* A member of a message: where it lies in its structure, and what may be in it. */
 struct field {
+    enum ipc_type message;
     enum kind kind;
     size_t offset;
     size_t limit;
 };
 
-/* The members of each message, in the order in which they travel. */
-#define AT(kind, member)                                                                           \
+#define AT(TYPE, type, kind, member)                                                               \
     {                                                                                              \
-        kind, offsetof(MESSAGE, member), UINT32_MAX                                                \
+        IPC_##TYPE, kind, offsetof(struct ipc_##type, member), UINT32_MAX                          \
     }
-#define LIMITED(kind, member, max)                                                                 \
+#define LIMITED(TYPE, type, kind, member, max)                                                     \
     {                                                                                              \
-        kind, offsetof(MESSAGE, member), max                                                       \
+        IPC_##TYPE, kind, offsetof(struct ipc_##type, member), max                                 \
     }
 
-#define MESSAGE struct ipc_admit
-static const struct field admit_fields[] = {
-    AT(U64, connection),
-    AT(U32, surface),
-    AT(NEEDED, request_id),
-    AT(NEEDED, listener_address),
-    LIMITED(U32, listener_port, UINT16_MAX),
-    AT(NEEDED, method),
-    AT(NEEDED, path),
-    AT(TEXT, query),
-    AT(TEXT, host),
-    AT(TEXT, origin),
-    AT(TEXT, authorization),
-    AT(TEXT, subprotocols),
-    AT(TEXT, cookie),
-    AT(TEXT, fetch_site),
-    AT(TEXT, certificate),
-    AT(TEXT, body),
-    AT(FLAG, secure),
-    AT(FLAG, upgrade),
-    AT(FLAG, caller_known),
-    AT(U32, caller_uid),
-    LIMITED(HEADERS, headers, offsetof(MESSAGE, header_count)),
-    {END, 0, 0},
+/* The members of all messages, in the order in which they travel. */
+static const struct field fields[] = {
+    AT(ADMIT, admit, U64, connection),
+    AT(ADMIT, admit, U32, surface),
+    AT(ADMIT, admit, NEEDED, request_id),
+    AT(ADMIT, admit, NEEDED, listener_address),
+    LIMITED(ADMIT, admit, U32, listener_port, UINT16_MAX),
+    AT(ADMIT, admit, NEEDED, method),
+    AT(ADMIT, admit, NEEDED, path),
+    AT(ADMIT, admit, TEXT, query),
+    AT(ADMIT, admit, TEXT, host),
+    AT(ADMIT, admit, TEXT, origin),
+    AT(ADMIT, admit, TEXT, authorization),
+    AT(ADMIT, admit, TEXT, subprotocols),
+    AT(ADMIT, admit, TEXT, cookie),
+    AT(ADMIT, admit, TEXT, fetch_site),
+    AT(ADMIT, admit, TEXT, certificate),
+    AT(ADMIT, admit, TEXT, body),
+    AT(ADMIT, admit, FLAG, secure),
+    AT(ADMIT, admit, FLAG, upgrade),
+    AT(ADMIT, admit, FLAG, caller_known),
+    AT(ADMIT, admit, U32, caller_uid),
+    LIMITED(ADMIT, admit, HEADERS, headers, offsetof(struct ipc_admit, header_count)),
+    AT(VERDICT, verdict, U64, connection),
+    AT(VERDICT, verdict, U32, surface),
+    AT(VERDICT, verdict, REASON, reason),
+    LIMITED(VERDICT, verdict, CHARS, session_id, IPC_SESSION_ID_SIZE),
+    AT(VERDICT, verdict, U64, expires_at),
+    AT(VERDICT, verdict, U32, route),
+    LIMITED(VERDICT, verdict, CHARS, accept, IPC_ACCEPT_SIZE),
+    AT(VERDICT, verdict, TEXT, offer),
+    LIMITED(VERDICT, verdict, CHARS, match_digest, IPC_DIGEST_SIZE),
+    AT(VERDICT, verdict, LIST, verbs),
+    AT(VERDICT, verdict, LIST, targets),
+    AT(VERDICT, verdict, TEXT, answer),
+    AT(VERDICT, verdict, TEXT, set_cookie),
+    AT(DIAL, dial, U64, connection),
+    AT(DIAL, dial, U32, surface),
+    AT(DIAL, dial, NEEDED, request_id),
+    AT(DIAL, dial, NEEDED, session_id),
+    AT(DIAL, dial, NEEDED, method),
+    AT(DIAL, dial, NEEDED, path),
+    AT(DIAL, dial, TEXT, query),
+    AT(DIAL, dial, NEEDED, host),
+    AT(DIAL, dial, TEXT, fields),
+    AT(DIAL, dial, TEXT, body_value),
+    AT(DIAL, dial, FLAG, caller_known),
+    AT(DIAL, dial, U32, caller_uid),
+    AT(LINK, link, U64, connection),
+    AT(LINK, link, U32, surface),
+    AT(LINK, link, REASON, reason),
+    AT(DENIED, denied, U32, surface),
+    AT(DENIED, denied, REASON, reason),
+    AT(DENIED, denied, FLAG, caller_known),
+    AT(DENIED, denied, U32, caller_uid),
+    AT(DENIED, denied, TEXT, query),
+    AT(DENIED, denied, TEXT, path),
+    AT(DENIED, denied, TEXT, request_id),
+    AT(DENIED, denied, TEXT, session_id),
+    AT(REFUSED, refused, U64, connection),
+    AT(REFUSED, refused, U32, surface),
+    LIMITED(REFUSED, refused, U32, direction, 1),
+    AT(REFUSED, refused, FLAG, observed),
+    AT(REFUSED, refused, REASON, reason),
+    AT(REFUSED, refused, TEXT, session_id),
+    AT(REFUSED, refused, TEXT, verb),
+    AT(REFUSED, refused, TEXT, target),
+    AT(CLOSED, closed, U64, connection),
+    AT(CLOSED, closed, U32, surface),
+    AT(CLOSED, closed, FLAG, opened),
+    AT(CLOSED, closed, REASON, reason),
+    AT(CLOSED, closed, U32, close_code),
+    AT(CLOSED, closed, TEXT, session_id),
+    AT(CLOSED, closed, U64, requests),
+    AT(CLOSED, closed, U64, messages_c2s),
+    AT(CLOSED, closed, U64, messages_s2c),
+    AT(COUNTS, counts, U32, surface),
+    AT(COUNTS, counts, U64, forwarded),
+    AT(COUNTS, counts, U64, refused),
+    AT(CUT_SESSION, cut_session, TEXT, session_id),
+    AT(CUT_SESSION, cut_session, REASON, reason),
+    AT(CUT_SURFACE, cut_surface, U32, surface),
+    AT(CUT_SURFACE, cut_surface, REASON, reason),
+    AT(EXTEND, extend, NEEDED, session_id),
+    AT(EXTEND, extend, U64, expires_at),
+    AT(TLS, tls, U32, surface),
+    AT(TLS, tls, NEEDED, certificate),
+    AT(TLS, tls, NEEDED, key),
+    AT(TLS, tls, TEXT, client_ca),
 };
-#undef MESSAGE
 
-#define MESSAGE struct ipc_verdict
-static const struct field verdict_fields[] = {
-    AT(U64, connection),
-    AT(U32, surface),
-    AT(REASON, reason),
-    LIMITED(CHARS, session_id, IPC_SESSION_ID_SIZE),
-    AT(U64, expires_at),
-    AT(U32, route),
-    LIMITED(CHARS, accept, IPC_ACCEPT_SIZE),
-    AT(TEXT, offer),
-    LIMITED(CHARS, match_digest, IPC_DIGEST_SIZE),
-    AT(LIST, verbs),
-    AT(LIST, targets),
-    AT(TEXT, answer),
-    AT(TEXT, set_cookie),
-    {END, 0, 0},
-};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_dial
-static const struct field dial_fields[] = {
-    AT(U64, connection), AT(U32, surface),     AT(NEEDED, request_id), AT(NEEDED, session_id),
-    AT(NEEDED, method),  AT(NEEDED, path),     AT(TEXT, query),        AT(NEEDED, host),
-    AT(TEXT, fields),    AT(TEXT, body_value), AT(FLAG, caller_known), AT(U32, caller_uid),
-    {END, 0, 0},
-};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_link
-static const struct field link_fields[] = {
-    AT(U64, connection), AT(U32, surface), AT(REASON, reason), {END, 0, 0}};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_denied
-static const struct field denied_fields[] = {
-    AT(U32, surface),     AT(REASON, reason),   AT(FLAG, caller_known),
-    AT(U32, caller_uid),  AT(TEXT, query),      AT(TEXT, path),
-    AT(TEXT, request_id), AT(TEXT, session_id), {END, 0, 0},
-};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_refused
-static const struct field refused_fields[] = {
-    AT(U64, connection), AT(U32, surface),   LIMITED(U32, direction, 1),
-    AT(FLAG, observed),  AT(REASON, reason), AT(TEXT, session_id),
-    AT(TEXT, verb),      AT(TEXT, target),   {END, 0, 0},
-};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_closed
-static const struct field closed_fields[] = {
-    AT(U64, connection),   AT(U32, surface),     AT(FLAG, opened),  AT(REASON, reason),
-    AT(U32, close_code),   AT(TEXT, session_id), AT(U64, requests), AT(U64, messages_c2s),
-    AT(U64, messages_s2c), {END, 0, 0},
-};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_counts
-static const struct field counts_fields[] = {
-    AT(U32, surface), AT(U64, forwarded), AT(U64, refused), {END, 0, 0}};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_cut_session
-static const struct field cut_session_fields[] = {
-    AT(TEXT, session_id), AT(REASON, reason), {END, 0, 0}};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_cut_surface
-static const struct field cut_surface_fields[] = {
-    AT(U32, surface), AT(REASON, reason), {END, 0, 0}};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_extend
-static const struct field extend_fields[] = {
-    AT(NEEDED, session_id), AT(U64, expires_at), {END, 0, 0}};
-#undef MESSAGE
-
-#define MESSAGE struct ipc_tls
-static const struct field tls_fields[] = {
-    AT(U32, surface), AT(NEEDED, certificate), AT(NEEDED, key), AT(TEXT, client_ca), {END, 0, 0}};
-#undef MESSAGE
-
-static const struct field no_fields[] = {{END, 0, 0}};
-
-static const struct {
-    const struct field *fields; /* NULL: there is no such message */
-    size_t size;
-} messages[IPC_TYPE_COUNT] = {
-    [IPC_READY] = {no_fields, 0},
-    [IPC_DRAIN] = {no_fields, 0},
-    [IPC_ADMIT] = {admit_fields, sizeof(struct ipc_admit)},
-    [IPC_VERDICT] = {verdict_fields, sizeof(struct ipc_verdict)},
-    [IPC_DIAL] = {dial_fields, sizeof(struct ipc_dial)},
-    [IPC_LINK] = {link_fields, sizeof(struct ipc_link)},
-    [IPC_DENIED] = {denied_fields, sizeof(struct ipc_denied)},
-    [IPC_REFUSED] = {refused_fields, sizeof(struct ipc_refused)},
-    [IPC_CLOSED] = {closed_fields, sizeof(struct ipc_closed)},
-    [IPC_COUNTS] = {counts_fields, sizeof(struct ipc_counts)},
-    [IPC_CUT_SESSION] = {cut_session_fields, sizeof(struct ipc_cut_session)},
-    [IPC_CUT_SURFACE] = {cut_surface_fields, sizeof(struct ipc_cut_surface)},
-    [IPC_EXTEND] = {extend_fields, sizeof(struct ipc_extend)},
-    [IPC_TLS] = {tls_fields, sizeof(struct ipc_tls)},
+/* The size of its structure; 0 where a message says nothing more than its type. */
+static const size_t sizes[IPC_TYPE_COUNT] = {
+    [IPC_ADMIT] = sizeof(struct ipc_admit),
+    [IPC_VERDICT] = sizeof(struct ipc_verdict),
+    [IPC_DIAL] = sizeof(struct ipc_dial),
+    [IPC_LINK] = sizeof(struct ipc_link),
+    [IPC_DENIED] = sizeof(struct ipc_denied),
+    [IPC_REFUSED] = sizeof(struct ipc_refused),
+    [IPC_CLOSED] = sizeof(struct ipc_closed),
+    [IPC_COUNTS] = sizeof(struct ipc_counts),
+    [IPC_CUT_SESSION] = sizeof(struct ipc_cut_session),
+    [IPC_CUT_SURFACE] = sizeof(struct ipc_cut_surface),
+    [IPC_EXTEND] = sizeof(struct ipc_extend),
+    [IPC_TLS] = sizeof(struct ipc_tls),
 };
 
 enum ipc_type ipc_type_of(const void *bytes, size_t length)
@@ -258,8 +233,6 @@ static void put_field(struct ipc_writer *writer, const struct field *field, cons
     case LIST:
         put_list(writer, at);
         break;
-    case END:
-        break;
     }
 }
 
@@ -296,8 +269,6 @@ static void get_field(struct ipc_reader *reader, const struct field *field, char
     case LIST:
         get_list(reader, at);
         break;
-    case END:
-        break;
     }
 }
 
@@ -307,21 +278,23 @@ _Static_assert(REASON_INTERNAL == 0, "what could not be read is a denial");
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message)
 {
     ipc_put_u8(writer, (uint8_t)type);
-    for (const struct field *field = messages[type].fields; field->kind != END; field++)
-        put_field(writer, field, message);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].message == type)
+            put_field(writer, &fields[i], message);
+    }
 }
 
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out)
 {
     struct ipc_reader reader = {.bytes = bytes, .length = length};
 
-    if (messages[type].fields == NULL || (out == NULL && messages[type].size > 0))
+    if (type == IPC_NONE || ipc_get_u8(&reader) != type || (out == NULL && sizes[type] > 0))
         return ERROR_SYNTAX;
     if (out != NULL)
-        memset(out, 0, messages[type].size);
-    if (ipc_get_u8(&reader) != type)
-        return ERROR_SYNTAX;
-    for (const struct field *field = messages[type].fields; field->kind != END; field++)
-        get_field(&reader, field, out);
+        memset(out, 0, sizes[type]);
+    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+        if (fields[i].message == type)
+            get_field(&reader, &fields[i], out);
+    }
     return ipc_reader_done(&reader) ? OK : ERROR_SYNTAX;
 }

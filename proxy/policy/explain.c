@@ -115,24 +115,6 @@ static void rule_caller(const struct steps *steps, struct buffer *out)
                          request->caller_uid);
 }
 
-static void rule_query_token(const struct steps *steps, struct buffer *out)
-{
-    (void)steps;
-    buffer_append_text(out, "a token may not be in a URL; its session would be revoked");
-}
-
-static void rule_own_path(const struct steps *steps, struct buffer *out)
-{
-    (void)steps;
-    buffer_append_text(out, "the gate itself answers what is below " OWN_PATH_PREFIX);
-}
-
-static void rule_own_origin(const struct steps *steps, struct buffer *out)
-{
-    (void)steps;
-    buffer_append_text(out, "a login comes from the surface's own page");
-}
-
 static void rule_credential(const struct steps *steps, struct buffer *out)
 {
     static const char *const kinds[] = {
@@ -264,15 +246,13 @@ static void rule_executables(const struct steps *steps, struct buffer *out)
                                   "names");
 }
 
+/* A step that says the same of every request has none: what it demands is the rule. */
 static void (*const rules[STEP_COUNT])(const struct steps *steps, struct buffer *out) = {
     [STEP_PATH] = rule_path,
     [STEP_KILL_SWITCH] = rule_kill_switch,
     [STEP_HOST] = rule_host,
     [STEP_ORIGIN] = rule_origin,
     [STEP_CALLER] = rule_caller,
-    [STEP_QUERY_TOKEN] = rule_query_token,
-    [STEP_OWN_PATH] = rule_own_path,
-    [STEP_OWN_ORIGIN] = rule_own_origin,
     [STEP_CREDENTIAL] = rule_credential,
     [STEP_COOKIE_ORIGIN] = rule_cookie_origin,
     [STEP_SESSION] = rule_session,
@@ -295,7 +275,10 @@ static void add_step(struct explanation *out, struct steps *steps, enum step_id 
     if (!reason_allows(step->reason) && reason_allows(out->verdict))
         out->verdict = step->reason;
     buffer_init(&rule, RULE_BYTES_MAX);
-    rules[id](steps, &rule);
+    if (rules[id] != NULL)
+        rules[id](steps, &rule);
+    else
+        buffer_append_text(&rule, steps_demand(id));
     snprintf(step->rule, sizeof(step->rule), "%s", rule.length > 0 ? rule.data : "");
     buffer_clear(&rule);
 }

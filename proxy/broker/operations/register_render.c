@@ -4,44 +4,43 @@
  */
 #include "broker/operations/register.h"
 
+#include <jansson.h>
 #include <string.h>
+
+static int append(const char *bytes, size_t length, void *out)
+{
+    buffer_append(out, bytes, length);
+    return buffer_failed(out) ? -1 : 0;
+}
 
 static const char *evidence(const struct register_cell *cell)
 {
     return cell->proven ? "proven" : "claimed";
 }
 
-static void json_text(struct buffer *out, const char *text)
+static json_t *cell_of(const struct register_cell *cell)
 {
-    buffer_append_json_string(out, text, strlen(text));
-}
-
-static void render_json_row(const struct register_row *row, struct buffer *out)
-{
-    buffer_append_text(out, "{\"surface\":");
-    json_text(out, row->name);
-    for (unsigned i = 0; i < REGISTER_COLUMN_COUNT; i++) {
-        const struct register_cell *cell = &row->cells[i];
-
-        buffer_append_format(out, ",\"%s\":{\"value\":", register_column_key(i));
-        buffer_append_json_string(out, cell->value.data, cell->value.length);
-        buffer_append_format(out, ",\"evidence\":\"%s\",\"how\":", evidence(cell));
-        json_text(out, cell->how);
-        buffer_append_format(out, ",\"finding\":%s}", cell->finding ? "true" : "false");
-    }
-    buffer_append_text(out, "}");
+    return json_pack("{s:s%, s:s, s:s, s:b}", "value", cell->value.data, cell->value.length,
+                     "evidence", evidence(cell), "how", cell->how, "finding", cell->finding);
 }
 
 static void render_json(const struct register_row *rows, size_t count, bool live,
                         struct buffer *out)
 {
-    buffer_append_format(out, "{\"live\":%s,\"rows\":[", live ? "true" : "false");
+    json_t *array = json_array(), *root;
+
     for (size_t i = 0; i < count; i++) {
-        if (i > 0)
-            buffer_append_text(out, ",");
-        render_json_row(&rows[i], out);
+        json_t *row = json_pack("{s:s}", "surface", rows[i].name);
+
+        for (unsigned j = 0; j < REGISTER_COLUMN_COUNT; j++)
+            json_object_set_new(row, register_column_key(j), cell_of(&rows[i].cells[j]));
+        json_array_append_new(array, row);
     }
-    buffer_append_text(out, "]}\n");
+    root = json_pack("{s:b, s:o}", "live", live, "rows", array);
+    if (root == NULL || json_dump_callback(root, append, out, JSON_COMPACT) != 0)
+        out->failed = true;
+    json_decref(root);
+    buffer_append_text(out, "\n");
 }
 
 /*
