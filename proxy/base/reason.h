@@ -115,12 +115,13 @@
     REASON(JSON_NUMBER, "json_number", 400, 1007, "a number out of range")                         \
     REASON(JSON_DEPTH, "json_depth", 400, 1007, "nested too deeply")                               \
     REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members")                                \
-    /* Messages that are JSON but refused */                                                       \
+    /* JSON, but not a message that can be understood */                                           \
     REASON(MESSAGE_SHAPE, "message_shape", 400, 1008, "not a message of this dialect")             \
     REASON(MESSAGE_KEY, "message_key", 400, 1008,                                                  \
            "a key that is unknown or resembles a known one")                                       \
     REASON(MESSAGE_ID, "message_id", 400, 1008, "an id that is not a string or a safe integer")    \
     REASON(BATCH_REFUSED, "batch_refused", 400, 1008, "batches are not permitted")                 \
+    /* Understood, and refused: to the end of the table */                                         \
     REASON(VERB_UNKNOWN, "verb_unknown", 400, 1008,                                                \
            "the dialect has no such verb in this direction")                                       \
     REASON(VERB_REFUSED, "verb_not_allowed", 403, 1008, "the verb is not on the allow list")       \
@@ -156,6 +157,20 @@ const struct reason_info *reason_info(enum reason reason);
 static inline bool reason_allows(enum reason reason)
 {
     return reason == REASON_ALLOWED;
+}
+
+/* The groups of the table. */
+static inline bool reason_is_json(enum reason reason)
+{
+    return reason >= REASON_JSON_UTF8 && reason <= REASON_JSON_LIMIT;
+}
+static inline bool reason_is_shape(enum reason reason)
+{
+    return reason >= REASON_MESSAGE_SHAPE && reason <= REASON_BATCH_REFUSED;
+}
+static inline bool reason_is_policy(enum reason reason)
+{
+    return reason >= REASON_VERB_UNKNOWN && reason < REASON_COUNT;
 }
 
 #endif

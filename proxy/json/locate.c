@@ -1,4 +1,4 @@
-/* json_scan_locate() and json_scan_unescape(): apart from the scanner, which they do not use. */
+/* What readers ask of a text that was scanned (scan.h): members by name, strings, places. */
 #include "json/chars.h"
 #include "json/pointer.h"
 #include "json/scan.h"
@@ -7,6 +7,52 @@
 #include <string.h>
 
 #define POINTER_TOKEN_BYTES_MAX 256
+
+static bool is_of(const struct json_member *member, int parent, struct span key, bool same)
+{
+    return member->parent == parent && span_same(member->key, key) == same;
+}
+
+const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key)
+{
+    const size_t count = json_scan_count(scan);
+    const struct span wanted = span_of(key);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_member *member = json_scan_member(scan, i);
+
+        if (is_of(member, parent, wanted, true))
+            return member;
+    }
+    return NULL;
+}
+
+int json_scan_lookalike(const struct json_scan *scan, int parent, const char *key)
+{
+    const size_t count = json_scan_count(scan);
+    const struct span wanted = span_of(key);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct json_member *member = json_scan_member(scan, i);
+
+        if (is_of(member, parent, wanted, false) && json_chars_folds_to(member->key, key))
+            return (int)i;
+    }
+    return -1;
+}
+
+int json_scan_index(const struct json_scan *scan, const struct json_member *member)
+{
+    return (int)(member - json_scan_member(scan, 0));
+}
+
+const struct json_member *json_scan_find_in(const struct json_scan *scan,
+                                            const struct json_member *object, const char *key)
+{
+    if (object == NULL || object->type != JSON_TYPE_OBJECT)
+        return NULL;
+    return json_scan_find(scan, json_scan_index(scan, object), key);
+}
 
 /* Finds the member or element that a token names in a value. */
 static bool find(struct span value, const char *token, struct json_walk_entry *out)

@@ -457,33 +457,6 @@ const struct json_member *json_scan_member(const struct json_scan *scan, size_t 
     return index < scan->count ? &scan->members[index] : NULL;
 }
 
-const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key)
-{
-    const struct span wanted = span_of(key);
-
-    for (size_t i = 0; i < scan->count; i++) {
-        const struct json_member *member = &scan->members[i];
-
-        if (member->parent == parent && key_is(member, wanted))
-            return member;
-    }
-    return NULL;
-}
-
-int json_scan_lookalike(const struct json_scan *scan, int parent, const char *key)
-{
-    const struct span wanted = span_of(key);
-
-    for (size_t i = 0; i < scan->count; i++) {
-        const struct json_member *member = &scan->members[i];
-
-        if (member->parent == parent && !key_is(member, wanted) &&
-            json_chars_folds_to(member->key, key))
-            return (int)i;
-    }
-    return -1;
-}
-
 size_t json_scan_fault_offset(const struct json_scan *scan)
 {
     return (size_t)(scan->fault - scan->start);

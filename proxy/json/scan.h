@@ -84,6 +84,11 @@ size_t json_scan_count(const struct json_scan *scan);
 const struct json_member *json_scan_member(const struct json_scan *scan, size_t index);
 /* The member of `parent` (-1: the top object) whose raw key is exactly `key`, or NULL. */
 const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key);
+/* A member's index, to be a parent. */
+int json_scan_index(const struct json_scan *scan, const struct json_member *member);
+/* The same in the object that is a member's value; NULL also if `object` is NULL or no object. */
+const struct json_member *json_scan_find_in(const struct json_scan *scan,
+                                            const struct json_member *object, const char *key);
 /*
  * Index of a member whose key is not `key` but could be taken for it: equal
  * after unescaping, ASCII case folding, U+017F to s and U+212A to k; -1 if

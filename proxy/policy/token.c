@@ -1,5 +1,8 @@
 #include "policy/token.h"
 
+#include "json/parse.h"
+
+#include <jansson.h>
 #include <jwt.h>
 #include <openssl/evp.h>
 #include <stddef.h>
@@ -12,7 +15,6 @@
 #define SIGNATURE_BYTES   43 /* base64url of 32 bytes, without padding */
 #define PAYLOAD_BYTES_MAX (TOKEN_BYTES_MAX / 4 * 3)
 #define TIME_MAX          INT64_C(253402300799) /* the end of the year 9999 */
-#define TIME_DIGITS_MAX   12
 
 /* "uid:1000": names with colons between them. */
 static bool subject_valid(const char *subject)
@@ -183,11 +185,10 @@ bool token_resembles(struct span bytes)
     return has_form(bytes, &payload);
 }
 
-/* RFC 4648 section 5 without padding; only the one encoding of some bytes is accepted. */
+/* RFC 4648 section 5 without padding. */
 static bool decode_payload(struct span encoded, char *out, size_t *length)
 {
-    unsigned char padded[TOKEN_BYTES_MAX + 4], bytes[PAYLOAD_BYTES_MAX + 4];
-    char again[TOKEN_BYTES_MAX + 4];
+    unsigned char padded[TOKEN_BYTES_MAX + 4];
     size_t count = encoded.length;
     int decoded;
 
@@ -198,107 +199,77 @@ static bool decode_payload(struct span encoded, char *out, size_t *length)
     }
     while (count % 4 != 0)
         padded[count++] = '=';
-    decoded = EVP_DecodeBlock(bytes, padded, (int)count);
+    decoded = EVP_DecodeBlock((unsigned char *)out, padded, (int)count);
     if (decoded < 0 || count - encoded.length > 2)
         return false;
     *length = (size_t)decoded - (count - encoded.length);
-    text_base64url(bytes, *length, again);
-    memcpy(out, bytes, *length);
-    return span_equals(encoded, again);
-}
-
-/* A cursor over the payload. */
-struct reader {
-    const char *at, *end;
-};
-
-static bool take(struct reader *reader, const char *text)
-{
-    size_t length = strlen(text);
-
-    if ((size_t)(reader->end - reader->at) < length || memcmp(reader->at, text, length) != 0)
-        return false;
-    reader->at += length;
     return true;
 }
 
-/* A string without escapes: the alphabets need none. */
-static bool take_string(struct reader *reader, char *out, size_t size)
+static bool read_claim(const struct claim *claim, const json_t *value, char *member)
 {
-    size_t length = 0;
+    const char *text = json_string_value(value);
+    int64_t time = json_integer_value(value);
 
-    if (!take(reader, "\""))
-        return false;
-    while (reader->at < reader->end && *reader->at != '"' && *reader->at != '\0') {
-        if (length + 1 >= size)
-            return false;
-        out[length++] = *reader->at++;
+    if (claim->valid == NULL) {
+        memcpy(member, &time, sizeof(time));
+        return json_is_integer(value);
     }
-    out[length] = '\0';
-    return take(reader, "\"");
+    if (text == NULL || strlen(text) >= claim->size)
+        return false;
+    memcpy(member, text, strlen(text) + 1);
+    return true;
 }
 
-static bool take_time(struct reader *reader, int64_t *out)
+static bool read_claims(struct span payload, struct token_claims *out)
 {
-    int64_t value = 0;
-    unsigned digits = 0;
+    char json[PAYLOAD_BYTES_MAX + 4];
+    bool read = true;
+    json_t *root;
+    size_t length;
 
-    for (; reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9'; reader->at++) {
-        if (digits++ >= TIME_DIGITS_MAX || (digits > 1 && value == 0))
-            return false;
-        value = value * 10 + (*reader->at - '0');
+    if (!decode_payload(payload, json, &length) || json_parse(json, length, &root) != OK)
+        return false;
+    for (size_t i = 0; i < CLAIM_COUNT; i++) {
+        const struct claim *claim = &claim_table[i];
+
+        if (i != ISSUER_INDEX)
+            read = read && read_claim(claim, json_object_get(root, claim->name),
+                                      (char *)out + claim->offset);
     }
-    *out = value;
-    return digits > 0;
+    json_decref(root);
+    return read;
 }
 
 /*
- * Reads the payload as token_mint writes it: exactly these claims, in this
- * order, of these types. Duplicates, strangers and second spellings have no
- * place to be.
+ * Whether these claims are all that the token says: minted anew, they give the same
+ * bytes. Strangers, duplicates, another order or spelling have no place to be.
  */
-static bool read_claims(struct span payload, struct token_claims *out)
+static bool says_only(const struct secret_key *key, const struct token_claims *claims,
+                      struct span token)
 {
-    struct reader reader = {payload.data, payload.data + payload.length};
+    char *again;
+    bool same;
 
-    for (size_t i = 0; i < CLAIM_COUNT; i++) {
-        const struct claim *claim = &claim_table[i];
-        char *member = (char *)out + claim->offset;
-        int64_t time;
-        bool taken;
-
-        if (!take(&reader, i == 0 ? "{\"" : ",\"") || !take(&reader, claim->name) ||
-            !take(&reader, "\":"))
-            return false;
-        if (i == ISSUER_INDEX) {
-            taken = take(&reader, "\"" TOKEN_ISSUER "\"");
-        } else if (claim->valid != NULL) {
-            taken = take_string(&reader, member, claim->size);
-        } else {
-            taken = take_time(&reader, &time);
-            if (taken)
-                memcpy(member, &time, sizeof(time));
-        }
-        if (!taken)
-            return false;
-    }
-    return take(&reader, "}") && reader.at == reader.end && claims_valid(out);
+    if (token_mint(key, claims, &again) != OK)
+        return false;
+    same = span_equals(token, again);
+    secret_wipe(again, strlen(again));
+    free(again);
+    return same;
 }
 
 enum reason token_verify(const struct secret_key *key, struct span token, const char *surface,
                          int64_t now, struct token_claims *out)
 {
-    char json[PAYLOAD_BYTES_MAX + 4];
     struct token_claims claims = {0};
     struct span payload;
-    size_t length;
 
     if (!has_form(token, &payload))
         return REASON_TOKEN_MALFORMED;
     if (!signature_verifies(key, token))
         return REASON_TOKEN_SIGNATURE;
-    if (!decode_payload(payload, json, &length) ||
-        !read_claims((struct span){json, length}, &claims))
+    if (!read_claims(payload, &claims) || !says_only(key, &claims, token))
         return REASON_TOKEN_CLAIMS;
     if (claims.not_before > now + TOKEN_LEEWAY_S || claims.issued_at > now + TOKEN_LEEWAY_S)
         return REASON_TOKEN_NOT_YET_VALID;

@@ -142,7 +142,7 @@ enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *for
 
     if (result == NULL || result->type != JSON_TYPE_OBJECT)
         return REASON_ALLOWED;
-    place = (int)(result - json_scan_member(answer->scan, 0));
+    place = json_scan_index(answer->scan, result);
     rule = filtering_rule(answer);
     if (asks_key != NULL)
         reason = find(answer, place, asks_key, &asks);

@@ -14,25 +14,11 @@
 
 /* ---- What the body says ---- */
 
-static int index_of(const struct json_scan *scan, const struct json_member *member)
-{
-    return (int)(member - json_scan_member(scan, 0));
-}
-
-/* A member of an object that is itself a member of the top object or of params. */
-static const struct json_member *member_in(const struct json_scan *scan,
-                                           const struct json_member *object, const char *key)
-{
-    if (object == NULL || object->type != JSON_TYPE_OBJECT)
-        return NULL;
-    return json_scan_find(scan, index_of(scan, object), key);
-}
-
 static bool lookalike_in(const struct json_scan *scan, const struct json_member *object,
                          const char *key)
 {
     return object != NULL && object->type == JSON_TYPE_OBJECT &&
-           json_scan_lookalike(scan, index_of(scan, object), key) >= 0;
+           json_scan_lookalike(scan, json_scan_index(scan, object), key) >= 0;
 }
 
 /* A revision is a date: what is not one is for the service to refuse. */
@@ -52,10 +38,10 @@ static bool is_modern(const char *revision)
 enum mcp_era mcp_http_era(const struct mcp_http_headers *headers, const struct json_scan *scan)
 {
     const struct json_member *params = json_scan_find(scan, -1, "params");
-    const struct json_member *meta = member_in(scan, params, "_meta");
+    const struct json_member *meta = json_scan_find_in(scan, params, "_meta");
 
     if (is_modern(headers->protocol_version) ||
-        member_in(scan, meta, DIALECT_MCP_VERSION_KEY) != NULL)
+        json_scan_find_in(scan, meta, DIALECT_MCP_VERSION_KEY) != NULL)
         return MCP_MODERN;
     return MCP_LEGACY;
 }
@@ -89,7 +75,8 @@ bool mcp_http_verb_ended(const struct json_scan *scan, const struct message *mes
     const struct json_member *params = json_scan_find(scan, -1, "params");
 
     if (message->kind != MESSAGE_REQUEST ||
-        member_in(scan, member_in(scan, params, "_meta"), DIALECT_MCP_VERSION_KEY) == NULL)
+        json_scan_find_in(scan, json_scan_find_in(scan, params, "_meta"),
+                          DIALECT_MCP_VERSION_KEY) == NULL)
         return false;
     for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
         if (span_equals(message->verb, verbs[i]))
@@ -157,7 +144,7 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
                            const struct json_scan *scan, const struct message *message)
 {
     const struct json_member *params = json_scan_find(scan, -1, "params");
-    const struct json_member *meta = member_in(scan, params, "_meta");
+    const struct json_member *meta = json_scan_find_in(scan, params, "_meta");
     const bool required = era == MCP_MODERN && message->kind == MESSAGE_REQUEST;
     const char *name_key = name_key_of(message->verb);
 
@@ -166,13 +153,14 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
     if (lookalike_in(scan, params, "_meta") || lookalike_in(scan, meta, DIALECT_MCP_VERSION_KEY) ||
         (name_key != NULL && lookalike_in(scan, params, name_key)))
         return REASON_MESSAGE_KEY;
-    if (!version_agrees(headers->protocol_version, member_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
+    if (!version_agrees(headers->protocol_version,
+                        json_scan_find_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
         return REASON_HEADER_MISMATCH;
     if (headers->method != NULL ? !span_same(span_trim(span_of(headers->method)), message->verb)
                                 : required)
         return REASON_HEADER_MISMATCH;
     if (name_key != NULL &&
-        !name_agrees(headers->name, member_in(scan, params, name_key), required))
+        !name_agrees(headers->name, json_scan_find_in(scan, params, name_key), required))
         return REASON_HEADER_MISMATCH;
     return REASON_ALLOWED;
 }
@@ -187,43 +175,6 @@ static void append_error(struct buffer *out, struct span id, int code, const cha
     else
         buffer_append_text(out, "null");
     buffer_append_format(out, ",\"error\":{\"code\":%d,\"message\":\"%s\"}}", code, text);
-}
-
-/* Bytes that are not strict JSON, so that there is nothing to say an id of. */
-static bool is_json_fault(enum reason reason)
-{
-    switch (reason) {
-    case REASON_JSON_UTF8:
-    case REASON_JSON_SYNTAX:
-    case REASON_JSON_NUL:
-    case REASON_JSON_SURROGATE:
-    case REASON_JSON_DUPLICATE_KEY:
-    case REASON_JSON_NUMBER:
-    case REASON_JSON_DEPTH:
-    case REASON_JSON_LIMIT:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* What a policy has against a message that was understood. */
-static bool is_policy(enum reason reason)
-{
-    switch (reason) {
-    case REASON_VERB_UNKNOWN:
-    case REASON_VERB_REFUSED:
-    case REASON_TARGET_MISSING:
-    case REASON_TARGET_AMBIGUOUS:
-    case REASON_TARGET_REFUSED:
-    case REASON_RESPONSE_UNEXPECTED:
-    case REASON_REQUEST_ID_REUSED:
-    case REASON_OUTSTANDING_LIMIT:
-    case REASON_VALUE_MISMATCH:
-        return true;
-    default:
-        return false;
-    }
 }
 
 static void refuse_by_policy(const struct mcp_http_refused *refused, struct buffer *out,
@@ -249,24 +200,14 @@ void mcp_http_refusal(const struct mcp_http_refused *refused, struct buffer *out
     struct span id = refused->kind == MESSAGE_REQUEST ? refused->id : (struct span){0};
 
     *status = info->http_status != 0 ? info->http_status : 403;
-    switch (refused->reason) {
-    case REASON_MESSAGE_SHAPE:
-    case REASON_MESSAGE_KEY:
-    case REASON_MESSAGE_ID:
-    case REASON_BATCH_REFUSED:
+    if (reason_is_json(refused->reason)) /* there is nothing to say an id of */
+        append_error(out, (struct span){0}, CODE_PARSE_ERROR, "Parse error");
+    else if (reason_is_shape(refused->reason))
         append_error(out, id, CODE_INVALID_REQUEST, info->text);
-        break;
-    case REASON_HEADER_MISMATCH:
+    else if (reason_is_policy(refused->reason))
+        refuse_by_policy(refused, out, status);
+    else if (refused->reason == REASON_HEADER_MISMATCH)
         append_error(out, id, CODE_HEADER_MISMATCH, info->text);
-        break;
-    case REASON_MCP_SESSION_UNKNOWN:
+    else if (refused->reason == REASON_MCP_SESSION_UNKNOWN)
         append_error(out, id, CODE_SESSION_NOT_FOUND, "Session not found");
-        break;
-    default:
-        if (is_json_fault(refused->reason))
-            append_error(out, (struct span){0}, CODE_PARSE_ERROR, "Parse error");
-        else if (is_policy(refused->reason))
-            refuse_by_policy(refused, out, status);
-        break;
-    }
 }

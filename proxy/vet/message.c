@@ -34,11 +34,6 @@ static struct span inside(const struct json_member *member)
     return (struct span){member->value.data + 1, member->value.length - 2};
 }
 
-static int index_of(const struct json_scan *scan, const struct json_member *member)
-{
-    return (int)(member - json_scan_member(scan, 0));
-}
-
 /* The field a key names, as spelt; FIELD_COUNT if none. */
 static enum field field_of(struct span key)
 {
@@ -159,7 +154,7 @@ static enum reason follow(const struct json_scan *scan, char *const *keys, unsig
         member = json_scan_find(scan, parent, keys[i]);
         if (member == NULL || (i + 1 < depth && member->type != JSON_TYPE_OBJECT))
             return REASON_ALLOWED;
-        parent = index_of(scan, member);
+        parent = json_scan_index(scan, member);
     }
     *out = member;
     return REASON_ALLOWED;
@@ -244,7 +239,7 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
     if (!params_fit(params, vocabulary->open[direction]))
         return REASON_MESSAGE_SHAPE;
     if (rule != NULL && rule->match_key != NULL && params != NULL) {
-        enum reason reason = read_match(scan, index_of(scan, params), out);
+        enum reason reason = read_match(scan, json_scan_index(scan, params), out);
 
         if (!reason_allows(reason))
             return reason;
