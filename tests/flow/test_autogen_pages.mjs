@@ -47,10 +47,7 @@ after(() => stopAll(gate, ...Object.values(studios)));
 
 afterEach(() => {
   hangUp();
-  for (const studio of Object.values(studios)) {
-    studio.forget();
-    studio.launched.length = 0;
-  }
+  for (const studio of Object.values(studios)) studio.forget();
 });
 
 describe('in a browser', () => {

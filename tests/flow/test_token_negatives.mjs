@@ -3,27 +3,17 @@
 import assert from 'node:assert/strict';
 import { createHmac, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import path from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { assertProblem, open, request } from './lib/raw.mjs';
 
 const dir = scratchDir();
-const service = new WebSocketService(path.join(dir, 'echo.sock'));
-let gate;
-let token;
-
-before(async () => {
-  await service.start();
-  gate = await Gate.start(dir, {
-    surfaces: {
-      echo: opaqueSurface(service.socketPath),
-      other: opaqueSurface(service.socketPath),
-    },
-  });
-  ({ token } = await gate.session('echo'));
-});
+const service = await new WebSocketService(path.join(dir, 'echo.sock')).start();
+const surface = opaqueSurface(service.socketPath);
+const gate = await Gate.start(dir, { surfaces: { echo: surface, other: surface } });
+const { token } = await gate.session('echo');
 
 after(async () => {
   await stopAll(gate, service);

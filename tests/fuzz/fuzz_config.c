@@ -5,24 +5,15 @@
  */
 #include "config/load.h"
 #include "config/pattern.h"
+#include "fuzz.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char rpc_pack[] =
     "{\"name\":\"mcp\",\"vocabularies\":[{\"name\":\"mcp\",\"envelope\":\"json-rpc\",\"verbs\":{"
     "\"c2s\":{\"ping\":{\"always\":true},\"tools/list\":{}},\"s2c\":{\"ping\":{}}}},"
     "{\"name\":\"runs\",\"envelope\":\"opaque\"}],"
     "\"routes\":[{\"path\":\"/ws\",\"subprotocols\":[\"mcp\"]}]}";
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_faults(const struct json_faults *faults, const char *text, size_t length)
 {

@@ -4,23 +4,15 @@
  */
 #include "broker/control/input.h"
 
+#include "fuzz.h"
+
 #include <jansson.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MASK          "***"
 #define SHOWN_MAX     ((size_t)16 * 1024 * 1024)
 #define WHY_SIZE      256
 #define TTL_UNTOUCHED -7777
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_list(const struct text_list *list, const json_t *value)
 {

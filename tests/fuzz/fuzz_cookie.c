@@ -4,22 +4,14 @@
  */
 #include "policy/login_cookie.h"
 
-#include <stdint.h>
+#include "fuzz.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEAD_BYTES_MAX 8192
 #define NAME           "sidelock-studio="
 #define SESSION        "00112233445566778899aabbccddeeff"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* The only Cookie header cut at every semicolon: how many of ours there are, and the last. */
 static unsigned count_ours(char *cookies, char **value)

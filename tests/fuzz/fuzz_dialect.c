@@ -1,11 +1,9 @@
 /* A dialect pack from an operator's file: parsed or refused with a place, never worse. */
 #include "dialect/read.h"
 
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

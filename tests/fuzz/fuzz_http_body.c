@@ -6,31 +6,22 @@
  * second where the bytes are split.
  */
 #include "base/buffer.h"
+#include "fuzz.h"
 #include "wire/http_body.h"
 
 #include <inttypes.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAYLOAD_BYTES_MAX (1024 * 1024)
 
 enum { CHOICE_ANSWER = 1, CHOICE_HEAD = 2, CHOICE_CONNECT = 4, CHOICE_NO_CHUNKS = 8 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 struct outcome {
     enum http_progress progress;
     size_t taken;
     struct buffer payload;
 };
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Gives the body these bytes, `step` of them at a time. */
 static void read_body(struct http_body body, const char *bytes, size_t length, size_t step,

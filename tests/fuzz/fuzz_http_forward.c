@@ -7,8 +7,8 @@
  */
 #include "wire/http_forward.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 #include <strings.h>
 
@@ -18,17 +18,9 @@
 
 enum { CHOICE_ANSWER = 1, CHOICE_PUBLIC = 2, CHOICE_IDENTITY = 4, CHOICE_READMIT = 8 };
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 static char readmitted[] = "x-forwarded-proto";
 static char *readmit_items[] = {readmitted};
 static const struct text_list readmit = {.items = readmit_items, .count = 1};
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool begins(struct span span, const char *prefix)
 {

@@ -5,19 +5,11 @@
  */
 #include "wire/http_request.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #define PREFIXES_MAX 256
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_span(struct span span, const char *bytes, size_t length)
 {

@@ -4,19 +4,11 @@
  */
 #include "wire/http_response.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #define PREFIXES_MAX 256
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_complete(const struct http_response *response, const char *bytes, size_t length)
 {

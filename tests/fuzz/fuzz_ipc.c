@@ -5,16 +5,11 @@
  */
 #include "ipc/messages.h"
 
-#include <stdlib.h>
+#include "../unit/every_message.h"
+
+#include "fuzz.h"
+
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_text(const char *text, const uint8_t *data, size_t size)
 {
@@ -145,20 +140,7 @@ static void check_tls(const struct ipc_tls *tls, const uint8_t *data, size_t siz
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
-    union {
-        struct ipc_admit admit;
-        struct ipc_verdict verdict;
-        struct ipc_denied denied;
-        struct ipc_refused refused;
-        struct ipc_closed closed;
-        struct ipc_counts counts;
-        struct ipc_cut_session cut_session;
-        struct ipc_cut_surface cut_surface;
-        struct ipc_dial dial;
-        struct ipc_link link;
-        struct ipc_extend extend;
-        struct ipc_tls tls;
-    } message;
+    union every_message message;
     enum ipc_type type = ipc_type_of(data, size);
 
     switch (type) {
@@ -169,18 +151,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         check_##name(&message.name, data, size);                                                   \
         ipc_encode_##name(writer, &message.name);                                                  \
         return true;
-        CASE(IPC_ADMIT, admit)
-        CASE(IPC_VERDICT, verdict)
-        CASE(IPC_DENIED, denied)
-        CASE(IPC_REFUSED, refused)
-        CASE(IPC_CLOSED, closed)
-        CASE(IPC_COUNTS, counts)
-        CASE(IPC_CUT_SESSION, cut_session)
-        CASE(IPC_CUT_SURFACE, cut_surface)
-        CASE(IPC_DIAL, dial)
-        CASE(IPC_LINK, link)
-        CASE(IPC_EXTEND, extend)
-        CASE(IPC_TLS, tls)
+        EVERY_MESSAGE(CASE)
 #undef CASE
     case IPC_READY:
     case IPC_DRAIN:

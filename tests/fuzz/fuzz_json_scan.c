@@ -4,13 +4,11 @@
  */
 #include "json/scan.h"
 
-#include <jansson.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
 
 #define STRING_BYTES_MAX (64 * 1024)
 

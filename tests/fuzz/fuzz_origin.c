@@ -4,18 +4,10 @@
  */
 #include "policy/admission.h"
 
+#include "fuzz.h"
+
 #include <ctype.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static char studio[] = "Studio", gate[] = "gate.example", other[] = "other.example:9000";
 static char *host_items[] = {gate, other};

@@ -3,20 +3,11 @@
  * form encodes to a canonical path which decodes to the same form again, and
  * matches itself.
  */
+#include "fuzz.h"
 #include "policy/admission.h"
 #include "wire/url.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* What makes a path ambiguous, looked for in another way than url.c does. */
 static void check_segments(const char *path)

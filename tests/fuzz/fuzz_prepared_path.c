@@ -5,21 +5,13 @@
  */
 #include "broker/admission/prepared_path.h"
 
+#include "fuzz.h"
+
 #include <jansson.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define BEFORE "/api/mcp/ws/"
 #define BEHIND "/open"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static char post[] = "/api/mcp/ws/connect", member[] = "server_params", from[] = "",
             session_id[] = "session_id", then[] = BEFORE "{answer}" BEHIND;

@@ -4,26 +4,17 @@
  * own value, and nothing else.
  */
 #include "config/pattern.h"
+#include "fuzz.h"
 #include "policy/admission.h"
 #include "policy/token.h"
 #include "wire/url.h"
 
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define QUERY_BYTES_MAX 8192
 #define RECORD          "{\"command\":\"/bin/true\",\"x\":\">>>~~~\"}"
 #define INJECTED                                                                                   \
     "server_params=eyJjb21tYW5kIjoiL2Jpbi90cnVlIiwieCI6Ij4%2BPn5%2BfiJ9" /* base64, encoded */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static char run[] = "run", mode[] = "mode", whole[] = "", injected_name[] = "server_params";
 static struct query_pass pass[2] = {{.name = run}, {.name = mode}};

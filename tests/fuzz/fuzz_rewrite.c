@@ -3,17 +3,14 @@
  * changed. The first byte chooses: query stripped, client over TLS. The same
  * bytes are then a client's body whose stored member is looked for.
  */
+#include "fuzz.h"
 #include "policy/params.h"
 #include "vet/rewrite.h"
 #include "vet/stored_body.h"
 
 #include <jansson.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct json_scan *scan;
 static struct route_answer route;

@@ -8,22 +8,13 @@
 #include "wire/sse.h"
 
 #include "base/buffer.h"
+#include "fuzz.h"
 
 #include <inttypes.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define OUT_BYTES_MAX (8 * 1024 * 1024)
 #define NO_LIMIT      (4 * 1024 * 1024)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool equal(struct span a, struct span b)
 {

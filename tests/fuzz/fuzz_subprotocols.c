@@ -5,19 +5,11 @@
  */
 #include "policy/admission.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #define OFFER_BYTES_MAX 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static char mcp[] = "mcp", mcp_2[] = "mcp.2", chat[] = "chat";
 static char *spoken[] = {mcp, mcp_2, chat};

@@ -6,18 +6,15 @@
 #include "policy/token.h"
 
 #include "base/buffer.h"
+#include "fuzz.h"
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEADER           "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
 #define NOW              1700000000
 #define FORGED_BYTES_MAX (4 * 1024 * 1024)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct secret_key *the_key(void)
 {

@@ -5,15 +5,12 @@
  * `h` that the client's messages come over HTTP with headers.
  */
 #include "dialect/read.h"
+#include "fuzz.h"
 #include "vet/vet.h"
 
 #include <jansson.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define MESSAGES_MAX 64
 

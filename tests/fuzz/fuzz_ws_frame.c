@@ -5,19 +5,11 @@
  */
 #include "wire/ws_frame.h"
 
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #define PAYLOAD_BYTES_MAX 256
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_prefixes(const uint8_t *data, size_t size, enum ws_sender sender, int whole)
 {

@@ -5,16 +5,9 @@
  */
 #include "wire/ws_reader.h"
 
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* All that was handed out, one after another, and how it ended. */
 struct heard {

@@ -1,12 +1,10 @@
 /* Runs a fuzz target over every file of a folder: a corpus as an ordinary test. */
+#include "fuzz.h"
+
 #include <dirent.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #define INPUT_BYTES_MAX (1024 * 1024)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int main(int argc, char **argv)
 {

@@ -35,7 +35,6 @@ export class AutogenStudio extends WebSocketService {
       message: (peer, data) => this.#message(peer, data),
     };
     this.behave();
-    this.launched = []; // server_params, parsed
     this.launchedText = []; // the same as the bytes that arrived
     this.runs = []; // team_config of every start
     this.sessions = new Map(); // new: sid -> server_params text
@@ -45,6 +44,7 @@ export class AutogenStudio extends WebSocketService {
 
   forget() {
     super.forget();
+    this.launched = []; // server_params, parsed
     this.seen = []; // every request: {method, target, headers, body}
     this.made = []; // "METHOD path" of requests that make a component of what they carry
   }

@@ -7,6 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct walk_case {
+    const char *text, *entries;
+} walk_cases[] = {
+    {"{}", ""},
+    {" [ ] ", ""},
+    {"[1]", "1|"},
+    {"\t{ \"a\" : 1 ,\n\"b\":[2,{\"c\":3}] }", "a=1|b=[2,{\"c\":3}]|"},
+    {"[\"x, ] and }\",\"\\\"]\",{\"k\":\"}\"}]", "\"x, ] and }\"|\"\\\"]\"|{\"k\":\"}\"}|"},
+    {"{\"\\u0061\":true,\"\":null}", "\\u0061=true|=null|"},
+    {"[-1.5e3 , false]", "-1.5e3|false|"},
+    {"[[[]],{}]", "[[]]|{}|"},
+    {"\"text\"", ""},
+    {"12", ""},
+    {"", ""},
+    {"  ", ""},
+};
+
 /* Each entry as KEY=VALUE or VALUE, with `|` behind it; in exactly measured memory. */
 static void walk_of(const char *text, char *out)
 {
@@ -27,27 +44,11 @@ static void walk_of(const char *text, char *out)
 
 TEST(test_entries)
 {
-    static const struct {
-        const char *text, *entries;
-    } cases[] = {
-        {"{}", ""},
-        {" [ ] ", ""},
-        {"[1]", "1|"},
-        {"\t{ \"a\" : 1 ,\n\"b\":[2,{\"c\":3}] }", "a=1|b=[2,{\"c\":3}]|"},
-        {"[\"x, ] and }\",\"\\\"]\",{\"k\":\"}\"}]", "\"x, ] and }\"|\"\\\"]\"|{\"k\":\"}\"}|"},
-        {"{\"\\u0061\":true,\"\":null}", "\\u0061=true|=null|"},
-        {"[-1.5e3 , false]", "-1.5e3|false|"},
-        {"[[[]],{}]", "[[]]|{}|"},
-        {"\"text\"", ""},
-        {"12", ""},
-        {"", ""},
-        {"  ", ""},
-    };
     char entries[128];
 
-    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-        walk_of(cases[i].text, entries);
-        assert_string_equal(entries, cases[i].entries);
+    for (size_t i = 0; i < sizeof(walk_cases) / sizeof(*walk_cases); i++) {
+        walk_of(walk_cases[i].text, entries);
+        assert_string_equal(entries, walk_cases[i].entries);
     }
 }
 

@@ -1,0 +1,27 @@
+/* Every message of ipc/messages.h that has fields, by its type and its name. */
+#ifndef SIDELOCK_TESTS_EVERY_MESSAGE_H
+#define SIDELOCK_TESTS_EVERY_MESSAGE_H
+
+#include "ipc/messages.h"
+
+#define EVERY_MESSAGE(X)                                                                           \
+    X(IPC_ADMIT, admit)                                                                            \
+    X(IPC_VERDICT, verdict)                                                                        \
+    X(IPC_DENIED, denied)                                                                          \
+    X(IPC_REFUSED, refused)                                                                        \
+    X(IPC_CLOSED, closed)                                                                          \
+    X(IPC_COUNTS, counts)                                                                          \
+    X(IPC_CUT_SESSION, cut_session)                                                                \
+    X(IPC_CUT_SURFACE, cut_surface)                                                                \
+    X(IPC_DIAL, dial)                                                                              \
+    X(IPC_LINK, link)                                                                              \
+    X(IPC_EXTEND, extend)                                                                          \
+    X(IPC_TLS, tls)
+
+union every_message {
+#define MEMBER(TYPE, name) struct ipc_##name name;
+    EVERY_MESSAGE(MEMBER)
+#undef MEMBER
+};
+
+#endif

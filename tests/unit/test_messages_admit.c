@@ -1,0 +1,171 @@
+/* messages.c: a worker's question and the verdict; the other messages are in test_messages.c. */
+#include "messages_fixture.h"
+
+static void assert_same_text(const char *left, const char *right)
+{
+    assert_int_equal(left == NULL, right == NULL);
+    if (left != NULL)
+        assert_string_equal(left, right);
+}
+
+static void check_admit(const struct ipc_admit *admit)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_admit out;
+
+    ipc_encode_admit(&writer, admit);
+    assert_false(writer.failed);
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_ADMIT);
+    assert_int_equal(ipc_decode_admit(room, writer.length, &out), OK);
+    assert_true(out.connection == admit->connection);
+    assert_int_equal(out.surface, admit->surface);
+    assert_same_text(out.request_id, admit->request_id);
+    assert_same_text(out.listener_address, admit->listener_address);
+    assert_int_equal(out.listener_port, admit->listener_port);
+    assert_same_text(out.method, admit->method);
+    assert_same_text(out.path, admit->path);
+    assert_same_text(out.query, admit->query);
+    assert_same_text(out.host, admit->host);
+    assert_same_text(out.origin, admit->origin);
+    assert_same_text(out.authorization, admit->authorization);
+    assert_same_text(out.subprotocols, admit->subprotocols);
+    assert_same_text(out.cookie, admit->cookie);
+    assert_same_text(out.fetch_site, admit->fetch_site);
+    assert_same_text(out.certificate, admit->certificate);
+    assert_same_text(out.body, admit->body);
+    assert_int_equal(out.secure, admit->secure);
+    assert_int_equal(out.upgrade, admit->upgrade);
+    assert_int_equal(out.caller_known, admit->caller_known);
+    assert_int_equal(out.caller_uid, admit->caller_uid);
+    assert_int_equal(out.header_count, admit->header_count);
+    for (uint32_t i = 0; i < out.header_count; i++) {
+        assert_string_equal(out.headers[i].name, admit->headers[i].name);
+        assert_string_equal(out.headers[i].value, admit->headers[i].value);
+    }
+}
+
+static enum error decode_changed_admit(const struct ipc_admit *admit)
+{
+    struct ipc_writer writer = {.bytes = room};
+    struct ipc_admit out;
+
+    ipc_encode_admit(&writer, admit);
+    assert_false(writer.failed);
+    return ipc_decode_admit(room, writer.length, &out);
+}
+
+TEST(test_admit)
+{
+    struct ipc_admit admit = full_admit();
+
+    check_admit(&admit);
+    /* Headers that were not sent stay absent. */
+    admit.cookie = admit.fetch_site = admit.certificate = admit.body = NULL;
+    admit.secure = false;
+    admit.query = admit.host = admit.origin = admit.authorization = admit.subprotocols = NULL;
+    admit.upgrade = admit.caller_known = false;
+    admit.header_count = 0;
+    check_admit(&admit);
+}
+
+TEST(test_admit_refuses)
+{
+    struct ipc_admit admit = full_admit();
+    struct ipc_writer writer = {.bytes = room};
+
+    admit.listener_port = 65536;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    admit = full_admit();
+    admit.method = NULL;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    admit = full_admit();
+    admit.path = NULL;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    admit = full_admit();
+    admit.request_id = NULL;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    admit = full_admit();
+    admit.listener_address = NULL;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    admit = full_admit();
+    admit.headers[3].value = NULL;
+    assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
+    /* The encoder does not read behind its list either. */
+    admit = full_admit();
+    admit.header_count = IPC_HEADERS_MAX + 1;
+    ipc_encode_admit(&writer, &admit);
+    assert_true(writer.failed);
+}
+
+TEST(test_admit_with_more_headers_than_room)
+{
+    struct ipc_admit admit = full_admit(), out;
+    struct ipc_writer writer = {.bytes = room};
+    uint32_t count = IPC_HEADERS_MAX + 1;
+    size_t count_at;
+
+    admit.header_count = 0;
+    ipc_encode_admit(&writer, &admit);
+    count_at = writer.length - sizeof(count);
+    for (uint32_t i = 0; i < count; i++) {
+        ipc_put_text(&writer, "x");
+        ipc_put_text(&writer, "y");
+    }
+    memcpy(room + count_at, &count, sizeof(count));
+    assert_int_equal(ipc_decode_admit(room, writer.length, &out), ERROR_SYNTAX);
+    count = UINT32_MAX;
+    memcpy(room + count_at, &count, sizeof(count));
+    assert_int_equal(ipc_decode_admit(room, writer.length, &out), ERROR_SYNTAX);
+}
+
+TEST(test_verdict)
+{
+    struct ipc_verdict verdict = full_verdict(), out;
+    struct ipc_writer writer = {.bytes = room};
+
+    ipc_encode_verdict(&writer, &verdict);
+    assert_false(writer.failed);
+    assert_int_equal(ipc_type_of(room, writer.length), IPC_VERDICT);
+    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), OK);
+    assert_true(out.connection == 1 && out.expires_at == -1);
+    assert_int_equal(out.reason, REASON_ALLOWED);
+    assert_string_equal(out.session_id, verdict.session_id);
+    assert_int_equal(out.route, 63);
+    assert_string_equal(out.accept, verdict.accept);
+    assert_string_equal(out.offer, verdict.offer);
+    assert_string_equal(out.answer, "{}");
+    assert_string_equal(out.set_cookie, "a=b");
+    assert_string_equal(out.match_digest, verdict.match_digest);
+    assert_true(out.verbs.set && out.targets.set); /* an empty list is not no list */
+    assert_int_equal(out.verbs.count, IPC_LIST_MAX);
+    assert_int_equal(out.targets.count, 0);
+    assert_string_equal(out.verbs.items[IPC_LIST_MAX - 1], "list_tools");
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode_verdict(&writer, &(struct ipc_verdict){.reason = REASON_INTERNAL, .offer = ""});
+    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), OK);
+    assert_false(reason_allows(out.reason) || out.verbs.set || out.targets.set);
+    assert_string_equal(out.session_id, "");
+}
+
+TEST(test_verdict_refuses)
+{
+    struct ipc_verdict verdict = full_verdict(), out;
+    struct ipc_writer writer = {.bytes = room};
+
+    verdict.reason = REASON_COUNT;
+    ipc_encode_verdict(&writer, &verdict);
+    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
+    assert_false(reason_allows(out.reason));
+
+    verdict = full_verdict();
+    verdict.verbs.count = IPC_LIST_MAX + 1;
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode_verdict(&writer, &verdict);
+    assert_true(writer.failed);
+
+    verdict = full_verdict();
+    verdict.verbs.items[5] = NULL;
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode_verdict(&writer, &verdict);
+    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
+}
