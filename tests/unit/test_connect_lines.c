@@ -1,4 +1,4 @@
-/* connect/lines.c, connect/backoff.c and connect/ledger.c. */
+/* connect/message/lines.c, backoff.c and ledger.c. */
 #include <stddef.h>
 #include <stdint.h>
 

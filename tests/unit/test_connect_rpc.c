@@ -1,4 +1,4 @@
-/* connect/rpc.c: what a message is, and the errors that answer one. */
+/* connect/message/rpc.c: what a message is, and the errors that answer one. */
 #include <stddef.h>
 #include <stdint.h>
 
