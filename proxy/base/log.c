@@ -6,31 +6,22 @@
 
 #define LINE_BYTES_MAX 1024
 
-static enum log_level log_threshold = LOG_LEVEL_INFO;
 static const char *log_name = "sidelock";
-
-void log_set_level(enum log_level level)
-{
-    log_threshold = level;
-}
 
 void log_set_name(const char *name)
 {
     log_name = name;
 }
 
-static void log_line(enum log_level level, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
+static void log_line(const char *level, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
 /* One write a line: several processes share the descriptor. */
-static void log_line(enum log_level level, const char *format, va_list arguments)
+static void log_line(const char *level, const char *format, va_list arguments)
 {
-    static const char *const words[] = {"error", "warning", "info", "debug"};
     char line[LINE_BYTES_MAX];
     int length, more;
 
-    if (level > log_threshold)
-        return;
-    length = snprintf(line, sizeof(line), "%s: %s: ", log_name, words[level]);
+    length = snprintf(line, sizeof(line), "%s: %s: ", log_name, level);
     more = vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
     if (more < 0)
         return;
@@ -55,7 +46,6 @@ static void log_line(enum log_level level, const char *format, va_list arguments
         va_end(arguments);                                                                         \
     }
 
-LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
-LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
-LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
-LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+LOG_FUNCTION(log_error, "error")
+LOG_FUNCTION(log_warning, "warning")
+LOG_FUNCTION(log_info, "info")

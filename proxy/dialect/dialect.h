@@ -1,15 +1,15 @@
 /*
  * A dialect pack: data that says how a surface's messages name what they do.
- * Shipped packs are config/dialects/NAME.json; an operator may write others.
+ * Shipped packs are config/dialects/NAME.json, compiled in; an operator may write others.
  *
  * A pack holds vocabularies, one per kind of socket the service has; a route
  * names the one it speaks. A vocabulary says which envelope carries a verb,
  * which verbs exist in which direction, where each verb's target lies, and how
- * a refusal reads. config.c reads the pack's default routes from the same text.
+ * a refusal reads. config/route.c reads the pack's default routes from the same text.
  *
  * The text of a pack is one JSON object; a key that is not here is a fault:
  *
- *   "name"          "mcp": letters, digits, dots, dashes
+ *   "name"          "mcp": a letter or digit, then also dots, dashes, underscores
  *   "about"         a sentence for readers; here and in vocabularies
  *   "vocabularies"  a list, the first is the default one, of:
  *     "name"        as above
@@ -42,7 +42,7 @@
  *                   template counts as a URI: its braces match only a wildcard.
  *     "refusal"     typed, optional: what the client is sent; an object whose
  *                   values "$verb" and "$reason" are filled in
- *   "routes"        the default routes; config.c reads them
+ *   "routes"        the default routes; config/route.c reads them
  */
 #ifndef SIDELOCK_DIALECT_DIALECT_H
 #define SIDELOCK_DIALECT_DIALECT_H
