@@ -1,32 +1,23 @@
 #include "base/error.h"
 
+#include <stddef.h>
+
 const char *error_text(enum error error)
 {
-    switch (error) {
-    case OK:
-        return "ok";
-    case ERROR_MEMORY:
-        return "out of memory";
-    case ERROR_LIMIT:
-        return "a limit was exceeded";
-    case ERROR_SYNTAX:
-        return "malformed input";
-    case ERROR_INVALID:
-        return "invalid value";
-    case ERROR_NOT_FOUND:
-        return "not found";
-    case ERROR_EXISTS:
-        return "already exists";
-    case ERROR_DENIED:
-        return "not permitted";
-    case ERROR_STATE:
-        return "not possible in this state";
-    case ERROR_IO:
-        return "input/output error";
-    case ERROR_TIMEOUT:
-        return "timed out";
-    case ERROR_CRYPTO:
-        return "cryptographic check failed";
-    }
-    return "unknown error";
+    static const char *const texts[] = {
+        [OK] = "ok",
+        [ERROR_MEMORY] = "out of memory",
+        [ERROR_LIMIT] = "a limit was exceeded",
+        [ERROR_SYNTAX] = "malformed input",
+        [ERROR_INVALID] = "invalid value",
+        [ERROR_NOT_FOUND] = "not found",
+        [ERROR_EXISTS] = "already exists",
+        [ERROR_DENIED] = "not permitted",
+        [ERROR_STATE] = "not possible in this state",
+        [ERROR_IO] = "input/output error",
+        [ERROR_TIMEOUT] = "timed out",
+        [ERROR_CRYPTO] = "cryptographic check failed",
+    };
+
+    return (size_t)error < sizeof(texts) / sizeof(texts[0]) ? texts[error] : "unknown error";
 }

@@ -137,13 +137,24 @@ bool text_is_name(const char *text)
     return text[length] == '\0' && length <= TEXT_NAME_BYTES_MAX;
 }
 
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
 bool text_has_control(const char *text)
 {
+    while (*text != '\0' && !is_control(*text))
+        text++;
+    return *text != '\0';
+}
+
+void text_make_printable(char *text)
+{
     for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            return true;
+        if (is_control(*text))
+            *text = '?';
     }
-    return false;
 }
 
 #define HEX_DIGITS "0123456789abcdef"

@@ -56,6 +56,8 @@ bool text_is_name(const char *text);
 
 /* Whether a control character, which no line of text has, is in it (ASCII). */
 bool text_has_control(const char *text);
+/* Turns each into a '?': for what terminals and logs show. */
+void text_make_printable(char *text);
 
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);

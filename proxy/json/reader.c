@@ -20,15 +20,6 @@ static unsigned line_at(const char *text, size_t offset)
     return line;
 }
 
-/* The fault's text goes to terminals and logs, and quotes what the document says. */
-static void make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-    }
-}
-
 static bool fault_known(const struct json_faults *faults, const struct json_fault *fault)
 {
     for (size_t i = 0; i < faults->count; i++) {
@@ -56,8 +47,9 @@ static void note_fault(struct json_reader *reader, unsigned line, const char *fo
     snprintf(fault.pointer + used, sizeof(fault.pointer) - used, "%.*s",
              (int)(sizeof(fault.pointer) - used - 1), reader->pointer);
     vsnprintf(fault.text, sizeof(fault.text), format, arguments);
-    make_printable(fault.pointer);
-    make_printable(fault.text);
+    /* They go to terminals and logs, and quote what the document says. */
+    text_make_printable(fault.pointer);
+    text_make_printable(fault.text);
     if (reader->faults->count < JSON_FAULTS_MAX && !fault_known(reader->faults, &fault))
         reader->faults->items[reader->faults->count++] = fault;
 }

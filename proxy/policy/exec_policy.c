@@ -101,10 +101,7 @@ static enum error deny(const struct inspection *inspection, const char *format, 
     va_start(arguments, format);
     vsnprintf(inspection->why, inspection->why_size, format, arguments);
     va_end(arguments);
-    for (char *at = inspection->why; *at != '\0'; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f)
-            *at = '?';
-    }
+    text_make_printable(inspection->why);
     return ERROR_DENIED;
 }
 

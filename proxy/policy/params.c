@@ -109,12 +109,8 @@ static enum error append_words(json_t *list, struct buffer *out)
     {
         const char *text = json_string_value(word);
 
-        if (text == NULL)
+        if (text == NULL || text_has_control(text) || strpbrk(text, "'\\") != NULL)
             return ERROR_INVALID;
-        for (const char *c = text; *c != '\0'; c++) {
-            if (*c == '\'' || *c == '\\' || (unsigned char)*c < ' ' || *c == 0x7f)
-                return ERROR_INVALID;
-        }
         buffer_append_text(out, i > 0 ? " '" : "'");
         buffer_append_text(out, text);
         buffer_append_text(out, "'");

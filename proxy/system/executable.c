@@ -11,15 +11,6 @@
 
 #define LINKS_MAX 40 /* as the kernel's own limit, path_resolution(7) */
 
-/* A path being resolved, one component at a time. */
-struct walk {
-    char resolved[PATH_MAX]; /* the directories so far, no links; "" is the root */
-    char rest[PATH_MAX];     /* what is still to be followed */
-    struct stat status;      /* of the last entry that was no link */
-    unsigned links;
-    bool writable_by_others; /* something on the way */
-};
-
 static bool owner_trusted(const struct stat *status)
 {
     return status->st_uid == 0 || status->st_uid == geteuid();
@@ -38,84 +29,61 @@ static bool changeable(const struct stat *status)
            (open && !(S_ISDIR(status->st_mode) && (status->st_mode & S_ISVTX) != 0));
 }
 
-/* Cuts the next component off the rest; false: there is none. */
-static bool next_component(struct walk *walk, char component[NAME_MAX + 1])
-{
-    size_t skipped = strspn(walk->rest, "/");
-    size_t length = strcspn(walk->rest + skipped, "/");
-
-    if (length == 0 || length > NAME_MAX)
-        return false;
-    memcpy(component, walk->rest + skipped, length);
-    component[length] = '\0';
-    memmove(walk->rest, walk->rest + skipped + length, strlen(walk->rest + skipped + length) + 1);
-    return true;
-}
-
-/* Puts a link's target in front of the rest, which is empty or begins with a slash. */
-static bool follow_link(struct walk *walk, const char *path)
+/* Puts what the link at `path` says in its place. *name is where its last component begins, then
+ * where the next one does. */
+static bool follow_link(char path[PATH_MAX], size_t *name, const char *rest)
 {
     char target[PATH_MAX], joined[PATH_MAX];
     ssize_t length = readlink(path, target, sizeof(target) - 1);
     int joined_length;
 
-    if (length <= 0 || ++walk->links > LINKS_MAX)
+    if (length <= 0)
         return false;
     target[length] = '\0';
-    joined_length = snprintf(joined, sizeof(joined), "%s%s", target, walk->rest);
+    if (target[0] == '/')
+        *name = 0;
+    joined_length = snprintf(joined, sizeof(joined), "%.*s%s%s", (int)*name, path, target, rest);
     if (joined_length < 0 || (size_t)joined_length >= sizeof(joined))
         return false;
-    memcpy(walk->rest, joined, (size_t)joined_length + 1);
-    if (target[0] == '/')
-        walk->resolved[0] = '\0';
+    memcpy(path, joined, (size_t)joined_length + 1);
     return true;
 }
 
-/* One step from `resolved`; false: there is no such thing. */
-static bool walk_step(struct walk *walk, const char *component)
+/*
+ * Looks at every directory and link on the way, as the kernel goes it; then at *status,
+ * what it leads to. False if that is nothing.
+ */
+static bool walk_path(const char *given, struct stat *status, bool *changeable_by_others)
 {
-    char path[PATH_MAX];
-    struct stat status;
-    int length;
+    char path[PATH_MAX], rest[PATH_MAX];
+    size_t name = 1;
+    unsigned links = 0;
 
-    if (!S_ISDIR(walk->status.st_mode))
+    if (given[0] != '/' || strlen(given) >= sizeof(path) || lstat("/", status) != 0)
         return false;
-    if (strcmp(component, ".") == 0)
-        return true;
-    if (strcmp(component, "..") == 0) {
-        char *slash = strrchr(walk->resolved, '/');
+    *changeable_by_others = changeable(status);
+    snprintf(path, sizeof(path), "%s", given);
+    for (;;) {
+        size_t end;
 
-        if (slash != NULL)
-            *slash = '\0';
-        return true;
-    }
-    length = snprintf(path, sizeof(path), "%s/%s", walk->resolved, component);
-    if (length < 0 || (size_t)length >= sizeof(path) || lstat(path, &status) != 0)
-        return false;
-    if (S_ISLNK(status.st_mode)) {
-        walk->writable_by_others |= !owner_trusted(&status);
-        return follow_link(walk, path);
-    }
-    walk->writable_by_others |= changeable(&status);
-    walk->status = status;
-    memcpy(walk->resolved, path, (size_t)length + 1);
-    return true;
-}
-
-static bool walk_path(struct walk *walk, const char *path)
-{
-    char component[NAME_MAX + 1];
-
-    if (path[0] != '/' || strlen(path) >= sizeof(walk->rest) || lstat("/", &walk->status) != 0)
-        return false;
-    walk->writable_by_others = changeable(&walk->status);
-    snprintf(walk->rest, sizeof(walk->rest), "%s", path);
-    while (next_component(walk, component)) {
-        if (!walk_step(walk, component))
+        name += strspn(path + name, "/");
+        end = name + strcspn(path + name, "/");
+        if (end == name)
+            return path[name - 1] != '/' || S_ISDIR(status->st_mode);
+        snprintf(rest, sizeof(rest), "%s", path + end);
+        path[end] = '\0';
+        if (lstat(path, status) != 0)
             return false;
+        if (S_ISLNK(status->st_mode)) {
+            *changeable_by_others |= !owner_trusted(status);
+            if (++links > LINKS_MAX || !follow_link(path, &name, rest))
+                return false;
+            continue;
+        }
+        *changeable_by_others |= changeable(status);
+        snprintf(path + end, sizeof(path) - end, "%s", rest);
+        name = end;
     }
-    /* What is left is nothing, a slash (only a directory has one), or a name too long. */
-    return walk->rest[0] == '\0' || S_ISDIR(walk->status.st_mode);
 }
 
 /* Reads the whole file; the caller frees. The descriptor is the very file that was examined. */
@@ -169,21 +137,19 @@ static enum error hash_file(const char *path, const struct stat *expected,
 
 enum error executable_facts(void *context, const char *path, bool hash, struct exec_facts *out)
 {
-    struct walk walk = {.links = 0};
     struct exec_facts facts = {.exists = false};
+    struct stat status;
 
     (void)context;
-    if (!walk_path(&walk, path)) {
-        *out = facts;
+    _Static_assert(sizeof(facts.resolved) >= PATH_MAX, "a resolved path fits");
+    if (!walk_path(path, &status, &facts.writable_by_others) ||
+        realpath(path, facts.resolved) == NULL) {
+        *out = (struct exec_facts){.exists = false};
         return OK;
     }
-    facts.exists =
-        S_ISREG(walk.status.st_mode) && (walk.status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
-    facts.writable_by_others = walk.writable_by_others;
-    _Static_assert(sizeof(facts.resolved) >= sizeof(walk.resolved), "a resolved path fits");
-    memcpy(facts.resolved, walk.resolved, sizeof(walk.resolved));
+    facts.exists = S_ISREG(status.st_mode) && (status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) != 0;
     if (facts.exists && hash) {
-        enum error error = hash_file(facts.resolved, &walk.status, facts.sha256);
+        enum error error = hash_file(facts.resolved, &status, facts.sha256);
 
         if (error != OK)
             return error;
