@@ -177,7 +177,7 @@ static void check_verbs(struct json_reader *reader, const struct surface *surfac
                         const struct text_list *verbs, enum direction direction)
 {
     for (size_t i = 0; i < verbs->count; i++) {
-        char place[32];
+        char place[48];
 
         snprintf(place, sizeof(place), "allow/%s/%zu", key, i);
         if (!verb_known(surface, direction, verbs->items[i]))

@@ -305,7 +305,8 @@ STEPS_TEST(test_token_in_query)
     struct request request = good_request();
     char query[sizeof(bearers[0])];
 
-    snprintf(query, sizeof(query), "x=%s", bearers[0] + strlen("Bearer "));
+    assert_in_range(snprintf(query, sizeof(query), "x=%s", bearers[0] + strlen("Bearer ")), 1,
+                    sizeof(query) - 1);
     request.query = query;
     request.path = "/.sidelock/login";
     expect_step(*state, &request, &v4, STEP_QUERY_TOKEN, REASON_TOKEN_IN_QUERY);
