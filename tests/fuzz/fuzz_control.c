@@ -39,8 +39,8 @@ static void check_session(const struct session_request *request, struct span bod
     require(request->targets_set == json_is_array(json_object_get(root, "targets")));
     check_list(&request->targets, json_object_get(root, "targets"));
     require(request->callers_set == json_is_array(json_object_get(root, "callers")));
-    require(request->callers.count == json_array_size(json_object_get(root, "callers")));
-    require(request->callers.count <= SESSION_CALLERS_MAX);
+    require(request->caller_count == json_array_size(json_object_get(root, "callers")));
+    require(request->caller_count <= SESSION_CALLERS_MAX);
     json_decref(root);
 }
 

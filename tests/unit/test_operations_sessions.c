@@ -14,8 +14,8 @@ BROKER_TEST(test_session_carries_what_was_asked)
     assert_int_equal(store_params_get(fixture->gate.store, "everything", &stored, NULL), OK);
     request.once = true;
     request.callers_set = true;
-    request.callers.uids[0] = 1000;
-    request.callers.count = 1;
+    request.callers[0] = 1000;
+    request.caller_count = 1;
     request.verbs_set = true;
     assert_int_equal(text_list_add(&request.verbs, "call_tool", 9), OK);
     assert_int_equal(create(fixture, &request, id, token), OK);

@@ -3,15 +3,13 @@
 #include "broker/control/exchange.h"
 
 #include <jansson.h>
-#include <stddef.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MASK             "***"
-#define MASK_DEPTH_MAX   64
-#define TEXT_OF(number)  TEXT_OF_(number)
-#define TEXT_OF_(number) #number
+#define MASK           "***"
+#define MASK_DEPTH_MAX 64
 
 static enum error fault(char *why, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -25,119 +23,46 @@ static enum error fault(char *why, size_t size, const char *format, ...)
     return ERROR_INVALID;
 }
 
-/* The readers of members: ERROR_INVALID if the value is not what it must be. */
-
-static enum error read_text(const json_t *value, void *into)
+/* An array of strings; null is as good as nothing. */
+static enum error read_list(const json_t *value, struct text_list *list, bool *set)
 {
-    if (!json_is_string(value))
-        return ERROR_INVALID;
-    *(const char **)into = json_string_value(value);
-    return OK;
-}
-
-static enum error read_number(const json_t *value, void *into)
-{
-    if (!json_is_integer(value))
-        return ERROR_INVALID;
-    *(int64_t *)into = json_integer_value(value);
-    return OK;
-}
-
-static enum error read_flag(const json_t *value, void *into)
-{
-    if (!json_is_boolean(value))
-        return ERROR_INVALID;
-    *(bool *)into = json_is_true(value);
-    return OK;
-}
-
-static enum error read_list(const json_t *value, void *into)
-{
+    size_t count = json_array_size(value);
     enum error error = OK;
-    json_t *item;
-    size_t i;
 
-    if (!json_is_array(value) || json_array_size(value) > SESSION_LIST_MAX)
+    if (value == NULL || json_is_null(value))
+        return OK;
+    if (!json_is_array(value) || count > SESSION_LIST_MAX)
         return ERROR_INVALID;
-    json_array_foreach(value, i, item)
-    {
+    for (size_t i = 0; i < count && error == OK; i++) {
+        const json_t *item = json_array_get(value, i);
+
         if (!json_is_string(item))
             return ERROR_INVALID;
-        error = text_list_add(into, json_string_value(item), json_string_length(item));
-        if (error != OK)
-            return error;
+        error = text_list_add(list, json_string_value(item), json_string_length(item));
     }
-    return OK;
+    *set = true;
+    return error;
 }
 
-static enum error read_uids(const json_t *value, void *into)
+static enum error read_callers(const json_t *value, struct session_request *request)
 {
-    struct session_callers *callers = into;
-    json_t *item;
-    size_t i;
+    size_t count = json_array_size(value);
 
-    if (!json_is_array(value) || json_array_size(value) > SESSION_CALLERS_MAX)
+    if (value == NULL || json_is_null(value))
+        return OK;
+    if (!json_is_array(value) || count > SESSION_CALLERS_MAX)
         return ERROR_INVALID;
-    json_array_foreach(value, i, item)
-    {
+    for (size_t i = 0; i < count; i++) {
+        const json_t *item = json_array_get(value, i);
         json_int_t uid = json_integer_value(item);
 
         /* (uid_t)-1 means "no uid" to the kernel. */
         if (!json_is_integer(item) || uid < 0 || uid >= (json_int_t)UINT32_MAX)
             return ERROR_INVALID;
-        callers->uids[callers->count++] = (uint32_t)uid;
+        request->callers[request->caller_count++] = (uint32_t)uid;
     }
+    request->callers_set = true;
     return OK;
-}
-
-#define IN(member) offsetof(struct session_request, member)
-#define NO_FLAG    SIZE_MAX
-
-/* A member of a session's creation: `set`, where it has one, says that it was given. */
-static const struct member {
-    const char *name;
-    enum error (*read)(const json_t *value, void *into);
-    size_t offset, set;
-    bool nullable; /* null is as good as nothing */
-    const char *must;
-} members[] = {
-    {"surface", read_text, IN(surface), NO_FLAG, false, "a string"},
-    {"params", read_text, IN(params), NO_FLAG, true, "a parameter record's name, or null"},
-    {"ttl_s", read_number, IN(ttl_s), NO_FLAG, false, "a whole number of seconds"},
-    {"once", read_flag, IN(once), NO_FLAG, false, "true or false"},
-    {"verbs", read_list, IN(verbs), IN(verbs_set), true,
-     "an array of at most " TEXT_OF(SESSION_LIST_MAX) " strings, or null"},
-    {"targets", read_list, IN(targets), IN(targets_set), true,
-     "an array of at most " TEXT_OF(SESSION_LIST_MAX) " strings, or null"},
-    {"callers", read_uids, IN(callers), IN(callers_set), true,
-     "an array of at most " TEXT_OF(SESSION_CALLERS_MAX) " uids, or null"},
-};
-
-static const struct member *find_member(const char *name)
-{
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
-        if (strcmp(members[i].name, name) == 0)
-            return &members[i];
-    }
-    return NULL;
-}
-
-static enum error read_member(struct session_request *request, const char *name,
-                              const json_t *value, char *why, size_t why_size)
-{
-    const struct member *member = find_member(name);
-    enum error error;
-
-    if (member == NULL)
-        return fault(why, why_size, "a session has no member \"%.64s\"", name);
-    if (member->nullable && json_is_null(value))
-        return OK;
-    error = member->read(value, (char *)request + member->offset);
-    if (error == ERROR_INVALID)
-        return fault(why, why_size, "\"%s\" must be %s", name, member->must);
-    if (error == OK && member->set != NO_FLAG)
-        *((bool *)(void *)((char *)request + member->set)) = true;
-    return error;
 }
 
 /* jansson lets a NUL pass after a number or literal. */
@@ -150,40 +75,58 @@ static json_t *load(struct span text, json_error_t *error)
     return json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, error);
 }
 
-/* The members of a body, which is one object; what is not in `request` before stays as it was. */
-static enum error read_body(struct span body, struct session_request *request, json_t **root,
-                            char *why, size_t why_size)
+static enum error load_body(struct span body, json_t **out, char *why, size_t why_size)
 {
     json_error_t syntax = {0};
-    enum error error = OK;
-    const char *name;
-    json_t *value;
 
-    *root = load(body, &syntax);
-    if (*root == NULL) {
-        fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
-        return ERROR_SYNTAX;
-    }
-    if (!json_is_object(*root))
-        return fault(why, why_size, "the body must be a JSON object");
-    json_object_foreach(*root, name, value)
-    {
-        error = read_member(request, name, value, why, why_size);
-        if (error != OK)
-            break;
-    }
+    *out = load(body, &syntax);
+    if (*out != NULL)
+        return OK;
+    fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
+    return ERROR_SYNTAX;
+}
+
+/* The members of a session; "!" at the end of the format: there are no others. */
+static enum error read_members(json_t *root, struct session_request *request, char *why,
+                               size_t why_size)
+{
+    json_t *params = NULL, *verbs = NULL, *targets = NULL, *callers = NULL;
+    json_error_t wrong;
+    json_int_t ttl_s = SESSION_TTL_DEFAULT_S;
+    int once = false;
+    enum error error;
+
+    if (json_unpack_ex(root, &wrong, 0, "{s:s, s?o, s?I, s?b, s?o, s?o, s?o !}", "surface",
+                       &request->surface, "params", &params, "ttl_s", &ttl_s, "once", &once,
+                       "verbs", &verbs, "targets", &targets, "callers", &callers) != 0)
+        return fault(why, why_size, "the body is no session: %.160s", wrong.text);
+    request->ttl_s = ttl_s;
+    request->once = once;
+    request->params = json_string_value(params);
+    if (params != NULL && !json_is_string(params) && !json_is_null(params))
+        return fault(why, why_size, "\"params\" must be a parameter record's name, or null");
+    error = read_list(verbs, &request->verbs, &request->verbs_set);
+    if (error == OK)
+        error = read_list(targets, &request->targets, &request->targets_set);
+    if (error == ERROR_INVALID)
+        return fault(why, why_size,
+                     "\"verbs\" and \"targets\" must be arrays of at most %d strings, or null",
+                     SESSION_LIST_MAX);
+    if (error == OK && read_callers(callers, request) != OK)
+        return fault(why, why_size, "\"callers\" must be an array of at most %d uids, or null",
+                     SESSION_CALLERS_MAX);
     return error;
 }
 
 enum error control_input_session(struct span body, struct session_request *out, json_t **document,
                                  char *why, size_t why_size)
 {
-    struct session_request request = {.ttl_s = SESSION_TTL_DEFAULT_S};
+    struct session_request request = {0};
     json_t *root;
-    enum error error = read_body(body, &request, &root, why, why_size);
+    enum error error = load_body(body, &root, why, why_size);
 
-    if (error == OK && request.surface == NULL)
-        error = fault(why, why_size, "\"surface\" is missing");
+    if (error == OK)
+        error = read_members(root, &request, why, why_size);
     if (error != OK) {
         control_input_clear(root, &request);
         return error;
@@ -195,18 +138,16 @@ enum error control_input_session(struct span body, struct session_request *out, 
 
 enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why, size_t why_size)
 {
-    struct session_request request = {.ttl_s = SESSION_TTL_DEFAULT_S};
-    enum error error = OK;
+    json_int_t seconds = SESSION_TTL_DEFAULT_S;
     json_t *root = NULL;
+    enum error error = body.length > 0 ? load_body(body, &root, why, why_size) : OK;
 
-    if (body.length > 0)
-        error = read_body(body, &request, &root, why, why_size);
-    if (error == OK && root != NULL &&
-        (json_object_size(root) != 1 || json_object_get(root, "ttl_s") == NULL))
-        error = fault(why, why_size, "a renewal takes an object with \"ttl_s\" alone");
+    if (root != NULL && json_unpack(root, "{s:I !}", "ttl_s", &seconds) != 0)
+        error = fault(why, why_size,
+                      "a renewal takes an object with \"ttl_s\" alone, a whole number of seconds");
+    json_decref(root);
     if (error == OK)
-        *ttl_s = request.ttl_s;
-    control_input_clear(root, &request);
+        *ttl_s = seconds;
     return error;
 }
 
@@ -249,51 +190,32 @@ static json_t *mask_scalar(const char *key, json_t *value, bool hidden)
     return strcmp(key, "url") == 0 ? mask_url(json_string_value(value)) : json_string(MASK);
 }
 
-static json_t *mask_value(const char *key, json_t *value, bool hidden, unsigned depth);
-
-static json_t *mask_object(json_t *value, bool hidden, unsigned depth)
-{
-    json_t *masked = json_object();
-    const char *key;
-    json_t *item;
-
-    json_object_foreach(value, key, item)
-    {
-        bool secret = hidden || strcmp(key, "env") == 0 || strcmp(key, "headers") == 0;
-
-        if (json_object_set_new(masked, key, mask_value(key, item, secret, depth + 1)) != 0) {
-            json_decref(masked);
-            return NULL;
-        }
-    }
-    return masked;
-}
-
-static json_t *mask_array(json_t *value, bool hidden, unsigned depth)
-{
-    json_t *masked = json_array();
-    json_t *item;
-    size_t i;
-
-    json_array_foreach(value, i, item)
-    {
-        if (json_array_append_new(masked, mask_value(NULL, item, hidden, depth + 1)) != 0) {
-            json_decref(masked);
-            return NULL;
-        }
-    }
-    return masked;
-}
-
 static json_t *mask_value(const char *key, json_t *value, bool hidden, unsigned depth)
 {
+    json_t *masked, *item;
+    const char *name;
+    size_t i;
+    int result = 0;
+
     if (depth > MASK_DEPTH_MAX)
         return json_string(MASK);
-    if (json_is_object(value))
-        return mask_object(value, hidden, depth);
-    if (json_is_array(value))
-        return mask_array(value, hidden, depth);
-    return mask_scalar(key, value, hidden);
+    if (!json_is_object(value) && !json_is_array(value))
+        return mask_scalar(key, value, hidden);
+    masked = json_is_object(value) ? json_object() : json_array();
+    json_object_foreach(value, name, item)
+    {
+        bool secret = hidden || strcmp(name, "env") == 0 || strcmp(name, "headers") == 0;
+
+        result |= json_object_set_new(masked, name, mask_value(name, item, secret, depth + 1));
+    }
+    json_array_foreach(value, i, item)
+    {
+        result |= json_array_append_new(masked, mask_value(NULL, item, hidden, depth + 1));
+    }
+    if (result == 0)
+        return masked;
+    json_decref(masked);
+    return NULL;
 }
 
 enum error control_input_mask(struct buffer *out, struct span record, bool reveal)

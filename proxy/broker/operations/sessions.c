@@ -90,7 +90,7 @@ static enum error check_request(struct operation *operation, const struct sessio
     error = check_ttl(operation, request->ttl_s);
     if (error != OK)
         return error;
-    if (request->callers.count > SESSION_CALLERS_MAX)
+    if (request->caller_count > SESSION_CALLERS_MAX)
         return operation_fail(operation, ERROR_INVALID, "a session names at most %d callers",
                               SESSION_CALLERS_MAX);
     error = check_list(operation, "verb", &request->verbs, VET_VERB_BYTES_MAX);
@@ -148,12 +148,12 @@ static enum error fill_session(struct operation *operation, const struct session
                             .verbs_set = request->verbs_set,
                             .targets_set = request->targets_set,
                             .callers_set = request->callers_set,
-                            .caller_count = request->callers.count};
+                            .caller_count = request->caller_count};
     snprintf(out->surface, sizeof(out->surface), "%s", request->surface);
     if (request->params != NULL)
         snprintf(out->params_name, sizeof(out->params_name), "%s", request->params);
     snprintf(out->params_digest, sizeof(out->params_digest), "%s", digest);
-    memcpy(out->callers, request->callers.uids, sizeof(out->callers));
+    memcpy(out->callers, request->callers, sizeof(out->callers));
     error = random_id(out->id);
     if (error == OK)
         error = random_id(out->token_id);

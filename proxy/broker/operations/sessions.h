@@ -11,11 +11,6 @@ enum session_state sessions_state(const struct session *session, int64_t now);
 /* How many are active. */
 enum error sessions_count(struct gate *gate, int64_t now, size_t *out) MUST_CHECK;
 
-struct session_callers {
-    uint32_t uids[SESSION_CALLERS_MAX];
-    size_t count;
-};
-
 struct session_request {
     const char *surface;
     const char *params; /* NULL: none */
@@ -23,7 +18,8 @@ struct session_request {
     bool once;
     bool verbs_set, targets_set, callers_set; /* false: no limit beyond the surface's */
     struct text_list verbs, targets;
-    struct session_callers callers;
+    uint32_t callers[SESSION_CALLERS_MAX];
+    size_t caller_count;
 };
 
 /*
