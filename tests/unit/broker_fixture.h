@@ -9,7 +9,7 @@
 
 #include "broker/admission/admission.h"
 #include "broker/core/clock.h"
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 #include "config/load.h"
 #include "temporary.h"
 #include "unit.h"

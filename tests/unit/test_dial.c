@@ -12,8 +12,8 @@
     "\"body\":{\"member\":\"server_params\",\"from\":\"\"}}]"
 #include "operations_fixture.h"
 
-#include "broker/admission/dial.h"
 #include "broker/admission/inbox.h"
+#include "broker/admission/takers.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
 

@@ -1,4 +1,4 @@
-#include "broker/admission/dial.h"
+#include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"
 #include "broker/admission/upstream.h"

@@ -1,8 +1,6 @@
 #include "broker/admission/inbox.h"
 
-#include "broker/admission/admit.h"
-#include "broker/admission/dial.h"
-#include "broker/admission/reports.h"
+#include "broker/admission/takers.h"
 
 static enum error take_ready(struct admission *admission, unsigned worker, const void *bytes,
                              size_t length)
@@ -28,8 +26,7 @@ static enum error take_late(struct admission *admission, unsigned worker, const 
 static const struct {
     enum ipc_type type;
     enum ipc_state state;
-    enum error (*take)(struct admission *admission, unsigned worker, const void *bytes,
-                       size_t length);
+    taker *take;
 } messages[] = {
     {IPC_READY, IPC_STARTING, take_ready},
     {IPC_ADMIT, IPC_RUNNING, admit_take},

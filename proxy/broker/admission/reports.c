@@ -1,4 +1,4 @@
-#include "broker/admission/reports.h"
+#include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"
 #include "broker/core/journal.h"

@@ -7,7 +7,7 @@
 #ifndef SIDELOCK_BROKER_CONTROL_CONTROL_H
 #define SIDELOCK_BROKER_CONTROL_CONTROL_H
 
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 
 struct control;
 

@@ -6,7 +6,7 @@
 #ifndef SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
 #define SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
 
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_TIMEOUT_S       10 /* for a request to arrive */

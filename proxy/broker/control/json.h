@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_BROKER_CONTROL_JSON_H
 #define SIDELOCK_BROKER_CONTROL_JSON_H
 
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 
 struct json_t;
 

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_BROKER_CONTROL_METRICS_H
 #define SIDELOCK_BROKER_CONTROL_METRICS_H
 
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 
 void metrics_append(struct buffer *out, const struct gate *gate, size_t sessions_active,
                     int64_t now);

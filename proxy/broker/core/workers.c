@@ -57,6 +57,12 @@ static void watch(struct worker_process *process)
     process->poll_events = events;
 }
 
+static void stop_listening(struct worker_process *process)
+{
+    uv_poll_stop(&process->poll);
+    process->poll_events = 0;
+}
+
 /* A worker that does not listen or breaks the protocol is not worth keeping. */
 static void put_down(struct worker_process *process, const char *why)
 {
@@ -65,89 +71,78 @@ static void put_down(struct worker_process *process, const char *why)
         kill(process->pid, SIGKILL);
 }
 
-static void send_message(struct worker_process *process, const struct ipc_writer *writer, int fd)
+/* Nothing is left of a key in the buffer that every message is written in. */
+static void say(struct worker_process *process, enum ipc_type type, const void *message, int fd)
 {
+    struct ipc_writer writer = {.bytes = process->workers->buffer};
+
     if (process->channel == NULL) {
         if (fd >= 0)
             close(fd);
         return;
     }
-    if (channel_send(process->channel, writer, fd) != OK)
+    ipc_encode(&writer, type, message);
+    if (channel_send(process->channel, &writer, fd) != OK)
         put_down(process, "does not take messages");
     else
         watch(process);
+    if (type == IPC_TLS)
+        secret_wipe(writer.bytes, writer.length);
+}
+
+static void say_all(struct workers *workers, enum ipc_type type, const void *message)
+{
+    for (unsigned i = 0; i < workers->count; i++)
+        say(&workers->processes[i], type, message, -1);
 }
 
 void workers_send_verdict(struct workers *workers, unsigned worker,
                           const struct ipc_verdict *verdict, int fd)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
-
-    ipc_encode_verdict(&writer, verdict);
-    send_message(&workers->processes[worker], &writer, fd);
+    say(&workers->processes[worker], IPC_VERDICT, verdict, fd);
 }
 
 void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
                        int fd)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
-
-    ipc_encode_link(&writer, link);
-    send_message(&workers->processes[worker], &writer, fd);
-}
-
-static void send_all(struct workers *workers, const struct ipc_writer *writer)
-{
-    for (unsigned i = 0; i < workers->count; i++)
-        send_message(&workers->processes[i], writer, -1);
+    say(&workers->processes[worker], IPC_LINK, link, fd);
 }
 
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
-
-    ipc_encode_cut_session(&writer,
-                           &(struct ipc_cut_session){.session_id = session_id, .reason = reason});
-    send_all(workers, &writer);
+    say_all(workers, IPC_CUT_SESSION,
+            &(struct ipc_cut_session){.session_id = session_id, .reason = reason});
 }
 
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
                          enum reason reason)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
     uint32_t index = (uint32_t)(surface - workers->options.surfaces->items);
 
-    ipc_encode_cut_surface(&writer, &(struct ipc_cut_surface){.surface = index, .reason = reason});
-    send_all(workers, &writer);
+    say_all(workers, IPC_CUT_SURFACE,
+            &(struct ipc_cut_surface){.surface = index, .reason = reason});
 }
 
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
-
-    ipc_encode_extend(&writer,
-                      &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
-    send_all(workers, &writer);
+    say_all(workers, IPC_EXTEND,
+            &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
 }
 
-/* Nothing is left of the keys in the buffer that every message is written in. */
 static void send_certificates(struct worker_process *process)
 {
-    struct workers *workers = process->workers;
-    const struct surfaces *surfaces = workers->options.surfaces;
+    const struct surfaces *surfaces = process->workers->options.surfaces;
 
     for (size_t i = 0; i < surfaces->config->surface_count; i++) {
-        struct ipc_writer writer = {.bytes = workers->buffer};
         const struct tls_files *files = surfaces->items[i].tls;
 
-        if (files == NULL)
-            continue;
-        ipc_encode_tls(&writer, &(struct ipc_tls){.surface = (uint32_t)i,
-                                                  .certificate = files->certificate.data,
-                                                  .key = files->key.data,
-                                                  .client_ca = files->client_ca.data});
-        send_message(process, &writer, -1);
-        secret_wipe(workers->buffer, writer.length);
+        if (files != NULL)
+            say(process, IPC_TLS,
+                &(struct ipc_tls){.surface = (uint32_t)i,
+                                  .certificate = files->certificate.data,
+                                  .key = files->key.data,
+                                  .client_ca = files->client_ca.data},
+                -1);
     }
 }
 
@@ -159,11 +154,9 @@ void workers_send_certificates(struct workers *workers)
 
 void workers_drain(struct workers *workers)
 {
-    struct ipc_writer writer = {.bytes = workers->buffer};
     bool any = false;
 
     workers->draining = true;
-    ipc_encode_bare(&writer, IPC_DRAIN);
     for (unsigned i = 0; i < workers->count; i++) {
         struct worker_process *process = &workers->processes[i];
 
@@ -172,7 +165,7 @@ void workers_drain(struct workers *workers)
             continue;
         any = true;
         process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
-        send_message(process, &writer, -1);
+        say(process, IPC_DRAIN, NULL, -1);
     }
     if (!any)
         workers->options.on_drained(workers->options.context);
@@ -199,15 +192,9 @@ uint64_t workers_restarts(const struct workers *workers)
     return workers->restarts;
 }
 
-static enum error on_message(struct worker_process *process, const void *bytes, size_t length)
-{
-    const struct workers_options *options = &process->workers->options;
-
-    return options->listen(options->listener, process->index, process->state, bytes, length);
-}
-
 static void receive_all(struct worker_process *process)
 {
+    const struct workers_options *options = &process->workers->options;
     const void *bytes;
     size_t length;
     int fd;
@@ -217,8 +204,7 @@ static void receive_all(struct worker_process *process)
 
         if (error == ERROR_IO) {
             /* It has closed: SIGCHLD tells the rest. */
-            uv_poll_stop(&process->poll);
-            process->poll_events = 0;
+            stop_listening(process);
             return;
         }
         if (error == OK && length == 0)
@@ -227,9 +213,11 @@ static void receive_all(struct worker_process *process)
             close(fd);
             error = ERROR_SYNTAX;
         }
-        if (error != OK || on_message(process, bytes, length) != OK) {
-            uv_poll_stop(&process->poll);
-            process->poll_events = 0;
+        if (error == OK)
+            error =
+                options->listen(options->listener, process->index, process->state, bytes, length);
+        if (error != OK) {
+            stop_listening(process);
             put_down(process, "broke the protocol");
             return;
         }
@@ -242,8 +230,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0 || channel_flush(process->channel) != OK) {
-        uv_poll_stop(&process->poll);
-        process->poll_events = 0;
+        stop_listening(process);
         return;
     }
     receive_all(process);

@@ -2,7 +2,7 @@
 #ifndef SIDELOCK_BROKER_OPERATIONS_REGISTER_STATE_H
 #define SIDELOCK_BROKER_OPERATIONS_REGISTER_STATE_H
 
-#include "broker/operations/gate.h"
+#include "broker/operations/operation.h"
 #include "broker/operations/register.h"
 
 /*

@@ -1,0 +1,28 @@
+/*
+ * Who takes what a worker says: a function for each message, in the file named
+ * above it; inbox.c says in which state of the worker. ERROR_SYNTAX: the worker
+ * broke the protocol.
+ */
+#ifndef SIDELOCK_BROKER_ADMISSION_TAKERS_H
+#define SIDELOCK_BROKER_ADMISSION_TAKERS_H
+
+#include "broker/admission/admission.h"
+
+typedef enum error taker(struct admission *admission, unsigned worker, const void *bytes,
+                         size_t length);
+
+/* admit.c, ADMIT: the policy's steps over the store, a verdict. */
+taker admit_take MUST_CHECK;
+/*
+ * dial.c, DIAL: a worker that relays under a grant asks for a connection to the
+ * service. Where the route adds what the worker may not know, the broker writes
+ * the head, and a stored body, before it hands the connection over.
+ */
+taker dial_take MUST_CHECK;
+/* reports.c: into the audit log, the counters and the list of connections. */
+taker reports_take_denied MUST_CHECK;
+taker reports_take_refused MUST_CHECK;
+taker reports_take_closed MUST_CHECK;
+taker reports_take_counts MUST_CHECK;
+
+#endif
