@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/control/http.h"
 #include "broker/control/socket.h"
+#include "broker/core/journal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TURN_AWAY_BYTES_MAX 512
-#define PAUSE_MS            200 /* without accepting, when descriptors have run out */
-#define CLOSING_ROUNDS_MAX  16
+#define PAUSE_MS           200 /* without accepting, when descriptors have run out */
+#define CLOSING_ROUNDS_MAX 16
 
 struct control {
     struct gate *gate;
@@ -28,33 +28,15 @@ struct control {
     struct control_http *http;
 };
 
-/* Answers before the request was read; the client may see its own writing fail first. */
-static void turn_away(int fd, unsigned status, const char *detail)
-{
-    char text[TURN_AWAY_BYTES_MAX];
-    int length =
-        snprintf(text, sizeof(text),
-                 "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\n"
-                 "Content-Length: %zu\r\nConnection: close\r\n\r\n"
-                 "{\"status\":%u,\"detail\":\"%s\"}\n",
-                 status, status == 403 ? "Forbidden" : "Service Unavailable",
-                 strlen(detail) + strlen("{\"status\":403,\"detail\":\"\"}\n"), status, detail);
-
-    /* One that is gone need not hear it. */
-    (void)send(fd, text, (size_t)length, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(fd);
-}
-
 static void refuse_operator(struct control *control, int fd, uint32_t uid)
 {
     struct audit *audit = control->gate->audit;
 
     audit_begin(audit, "operator_refused");
     audit_number(audit, "uid", uid);
-    if (audit_commit(audit) != OK)
-        log_warning("uid %u was refused at the control socket, and the audit log cannot say so",
-                    uid);
-    turn_away(fd, 403, "only the user that runs Sidelock, root and its operators may do this");
+    journal_commit(audit);
+    control_http_turn_away(fd, 403,
+                           "only the user that runs Sidelock, root and its operators may do this");
 }
 
 static void serve(struct control *control, int fd)
@@ -66,7 +48,7 @@ static void serve(struct control *control, int fd)
         return;
     }
     if (!control_http_serve(control->http, fd, uid))
-        turn_away(fd, 503, "too many operators at once; try again");
+        control_http_turn_away(fd, 503, "too many operators at once; try again");
 }
 
 static void on_connection(uv_poll_t *handle, int status, int events);

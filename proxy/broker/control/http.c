@@ -99,15 +99,20 @@ static void send_rest(struct call *call)
     hang_up(call);
 }
 
-static void send_answer(struct call *call, struct control_answer *answer)
+static void append_answer(struct buffer *out, struct control_answer *answer)
 {
-    buffer_append_format(&call->out,
+    buffer_append_format(out,
                          "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
                          "Cache-Control: no-store\r\nConnection: close\r\n\r\n",
                          answer->status, http_status_phrase(answer->status), answer->content_type,
                          answer->body.length);
-    buffer_append(&call->out, answer->body.data, answer->body.length);
+    buffer_append(out, answer->body.data, answer->body.length);
     buffer_wipe(&answer->body);
+}
+
+static void send_answer(struct call *call, struct control_answer *answer)
+{
+    append_answer(&call->out, answer);
     if (buffer_failed(&call->out))
         hang_up(call);
     else
@@ -244,6 +249,22 @@ static void on_event(uv_poll_t *poll, int status, int events)
         send_rest(call);
     else
         receive(call);
+}
+
+void control_http_turn_away(int fd, unsigned status, const char *detail)
+{
+    struct control_answer answer;
+    struct buffer out;
+
+    buffer_init(&answer.body, ANSWER_HEAD_BYTES);
+    buffer_init(&out, 2 * ANSWER_HEAD_BYTES);
+    control_exchange_problem(&answer, status, REASON_INTERNAL, detail);
+    append_answer(&out, &answer);
+    /* One that is gone need not hear it. */
+    if (!buffer_failed(&out))
+        (void)send(fd, out.data, out.length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    buffer_clear(&out);
+    close(fd);
 }
 
 enum error control_http_create(struct gate *gate, uv_loop_t *loop, struct control_http **out)

@@ -23,5 +23,8 @@ void control_http_destroy(struct control_http *http);
  * there are too many already: the descriptor stays the caller's then.
  */
 bool control_http_serve(struct control_http *http, int fd, uint32_t uid);
+/* Answers before the request was read, and closes; the client may see its own writing fail first.
+ */
+void control_http_turn_away(int fd, unsigned status, const char *detail);
 
 #endif
