@@ -1,7 +1,6 @@
 #include "broker/core/surfaces.h"
 
 #include "base/log.h"
-#include "system/listener.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +21,13 @@ enum error surfaces_create(const struct config *config, struct surfaces *out)
     return OK;
 }
 
+void surfaces_print_address(const struct listener *listener, char out[SURFACE_ADDRESS_SIZE])
+{
+    snprintf(out, SURFACE_ADDRESS_SIZE,
+             strchr(listener->address, ':') != NULL ? "[%.45s]:%u" : "%.45s:%u", listener->address,
+             listener->port);
+}
+
 static enum error add_listener(struct surface_state *surface, const struct listener *opened)
 {
     struct surface_listener *list =
@@ -33,9 +39,7 @@ static enum error add_listener(struct surface_state *surface, const struct liste
     list += surface->listener_count++;
     list->fd = opened->fd;
     list->port = opened->port;
-    snprintf(list->address, sizeof(list->address),
-             strchr(opened->address, ':') != NULL ? "[%.45s]:%u" : "%.45s:%u", opened->address,
-             opened->port);
+    surfaces_print_address(opened, list->address);
     return OK;
 }
 

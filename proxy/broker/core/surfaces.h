@@ -4,12 +4,16 @@
 
 #include "config/config.h"
 #include "store/store.h"
+#include "system/listener.h"
 #include "system/tls_files.h"
+
+#define SURFACE_ADDRESS_SIZE 64
 
 /* One bound socket of a surface. */
 struct surface_listener {
     int fd;
-    char address[64]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
+    char
+        address[SURFACE_ADDRESS_SIZE]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
     uint16_t port;
 };
 
@@ -46,6 +50,9 @@ enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CH
  */
 enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
                                       size_t why_size) MUST_CHECK;
+
+/* "127.0.0.1:8081", "[::1]:8081" */
+void surfaces_print_address(const struct listener *listener, char out[SURFACE_ADDRESS_SIZE]);
 
 /* The surface called `name`, or that at an index that a worker named; NULL if there is none. */
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name);

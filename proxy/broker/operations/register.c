@@ -3,31 +3,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const struct {
-    const char *key, *title;
-} columns[REGISTER_COLUMN_COUNT] = {
-    [REGISTER_SURFACE] = {"local_surface", "Local surface"},
-    [REGISTER_WHY] = {"why_it_exists", "Why it exists"},
-    [REGISTER_REACH] = {"who_can_reach_it", "Who can reach it"},
-    [REGISTER_CAN_DO] = {"what_can_it_do", "What can it do"},
-    [REGISTER_AUTHENTICATION] = {"authentication", "Authentication"},
-    [REGISTER_CALLERS] = {"allowed_callers", "Allowed callers"},
-    [REGISTER_ISOLATION] = {"isolation_boundary", "Isolation boundary"},
-    [REGISTER_KILL_SWITCH] = {"kill_switch", "Kill switch"},
-};
-
-static const char from_configuration[] = "from the configuration";
-
-const char *register_column_key(enum register_column column)
-{
-    return columns[column].key;
-}
-
-const char *register_column_title(enum register_column column)
-{
-    return columns[column].title;
-}
-
 void register_facts_clear(struct register_facts *facts)
 {
     text_list_clear(&facts->listeners);
@@ -266,18 +241,29 @@ static void build_kill_switch(const struct register_facts *facts, struct registe
     cell->how = "the state of the switch in the running gate; not rehearsed";
 }
 
-typedef void (*cell_builder)(const struct register_facts *facts, struct register_cell *cell);
-
-static const cell_builder builders[REGISTER_COLUMN_COUNT] = {
-    [REGISTER_SURFACE] = build_surface,
-    [REGISTER_WHY] = build_why,
-    [REGISTER_REACH] = build_reach,
-    [REGISTER_CAN_DO] = build_can_do,
-    [REGISTER_AUTHENTICATION] = build_authentication,
-    [REGISTER_CALLERS] = build_callers,
-    [REGISTER_ISOLATION] = build_isolation,
-    [REGISTER_KILL_SWITCH] = build_kill_switch,
+static const struct {
+    const char *key, *title;
+    void (*build)(const struct register_facts *facts, struct register_cell *cell);
+} columns[REGISTER_COLUMN_COUNT] = {
+    [REGISTER_SURFACE] = {"local_surface", "Local surface", build_surface},
+    [REGISTER_WHY] = {"why_it_exists", "Why it exists", build_why},
+    [REGISTER_REACH] = {"who_can_reach_it", "Who can reach it", build_reach},
+    [REGISTER_CAN_DO] = {"what_can_it_do", "What can it do", build_can_do},
+    [REGISTER_AUTHENTICATION] = {"authentication", "Authentication", build_authentication},
+    [REGISTER_CALLERS] = {"allowed_callers", "Allowed callers", build_callers},
+    [REGISTER_ISOLATION] = {"isolation_boundary", "Isolation boundary", build_isolation},
+    [REGISTER_KILL_SWITCH] = {"kill_switch", "Kill switch", build_kill_switch},
 };
+
+const char *register_column_key(enum register_column column)
+{
+    return columns[column].key;
+}
+
+const char *register_column_title(enum register_column column)
+{
+    return columns[column].title;
+}
 
 enum error register_row_build(const struct register_facts *facts, struct register_row *out)
 {
@@ -286,8 +272,8 @@ enum error register_row_build(const struct register_facts *facts, struct registe
 
     for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++) {
         buffer_init(&row.cells[i].value, REGISTER_CELL_BYTES_MAX);
-        row.cells[i].how = from_configuration;
-        builders[i](facts, &row.cells[i]);
+        row.cells[i].how = "from the configuration";
+        columns[i].build(facts, &row.cells[i]);
         failed = failed || buffer_failed(&row.cells[i].value);
     }
     if (failed) {

@@ -3,42 +3,13 @@
 #include "broker/core/clock.h"
 #include "broker/operations/sessions.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "system/listener.h"
+
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PATH_BYTES_MAX 4096
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool is_loopback(const union address *address)
-{
-    if (address->any.sa_family == AF_INET)
-        return (ntohl(address->v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
-    return address->any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
-}
-
-static void print_address(const union address *address, char out[INET6_ADDRSTRLEN + 16])
-{
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    if (address->any.sa_family == AF_INET) {
-        inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof(host));
-        snprintf(out, INET6_ADDRSTRLEN + 16, "%s:%u", host, ntohs(address->v4.sin_port));
-    } else {
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, host, sizeof(host));
-        snprintf(out, INET6_ADDRSTRLEN + 16, "[%s]:%u", host, ntohs(address->v6.sin6_port));
-    }
-}
 
 /* Asks the kernel where each listener is bound; one that cannot be asked is not claimed. */
 static enum error gather_listeners(const struct surface_state *surface,
@@ -46,17 +17,16 @@ static enum error gather_listeners(const struct surface_state *surface,
 {
     facts->listeners_loopback = true;
     for (size_t i = 0; i < surface->listener_count; i++) {
-        char text[INET6_ADDRSTRLEN + 16];
-        union address address;
-        socklen_t length = sizeof(address);
+        struct listener bound = {.fd = surface->listeners[i].fd};
+        char text[SURFACE_ADDRESS_SIZE];
         enum error error;
 
-        memset(&address, 0, sizeof(address));
-        if (getsockname(surface->listeners[i].fd, &address.any, &length) != 0 ||
-            (address.any.sa_family != AF_INET && address.any.sa_family != AF_INET6))
+        if (listener_describe(&bound) != OK)
             continue;
-        print_address(&address, text);
-        facts->listeners_loopback = facts->listeners_loopback && is_loopback(&address);
+        surfaces_print_address(&bound, text);
+        facts->listeners_loopback =
+            facts->listeners_loopback &&
+            (strncmp(bound.address, "127.", 4) == 0 || strcmp(bound.address, "::1") == 0);
         error = text_list_add(&facts->listeners, text, strlen(text));
         if (error != OK)
             return error;
