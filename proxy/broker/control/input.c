@@ -1,6 +1,7 @@
 #include "broker/control/input.h"
 
 #include "broker/control/exchange.h"
+#include "json/parse.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -65,25 +66,17 @@ static enum error read_callers(const json_t *value, struct session_request *requ
     return OK;
 }
 
-/* jansson lets a NUL pass after a number or literal. */
-static json_t *load(struct span text, json_error_t *error)
-{
-    if (text.length == 0 || memchr(text.data, '\0', text.length) != NULL) {
-        snprintf(error->text, sizeof(error->text), "it is empty or holds a NUL byte");
-        return NULL;
-    }
-    return json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, error);
-}
-
 static enum error load_body(struct span body, json_t **out, char *why, size_t why_size)
 {
-    json_error_t syntax = {0};
+    enum error error = json_parse(body.data, body.length, out);
 
-    *out = load(body, &syntax);
-    if (*out != NULL)
+    if (error == OK)
         return OK;
-    fault(why, why_size, "the body is not valid JSON: %.160s", syntax.text);
-    return ERROR_SYNTAX;
+    *out = NULL;
+    fault(why, why_size,
+          "the body is not one JSON object in strict form (no duplicate keys, NUL "
+          "bytes or deep nesting)");
+    return error;
 }
 
 /* The members of a session; "!" at the end of the format: there are no others. */
@@ -220,16 +213,16 @@ static json_t *mask_value(const char *key, json_t *value, bool hidden, unsigned 
 
 enum error control_input_mask(struct buffer *out, struct span record, bool reveal)
 {
-    json_error_t syntax = {0};
     json_t *root, *shown;
+    enum error error;
 
     if (reveal) {
         buffer_append(out, record.data, record.length);
         return buffer_failed(out) ? ERROR_LIMIT : OK;
     }
-    root = load(record, &syntax);
-    if (root == NULL)
-        return ERROR_SYNTAX;
+    error = json_parse(record.data, record.length, &root);
+    if (error != OK)
+        return error;
     shown = mask_value(NULL, root, false, 0);
     json_decref(root);
     return control_exchange_append(out, shown);

@@ -5,9 +5,6 @@
 #include "broker/operations/operation.h"
 #include "policy/params.h"
 
-/* Whether text is a name a record may have: [A-Za-z0-9][A-Za-z0-9._-]*, 64 bytes at most. */
-bool records_name_valid(const char *name);
-
 /*
  * Adds or replaces a record; `surface` NULL: for any. ERROR_INVALID for a name,
  * a surface or a record that cannot be; ERROR_SYNTAX, ERROR_LIMIT; ERROR_DENIED

@@ -45,15 +45,6 @@ enum error sessions_count(struct gate *gate, int64_t now, size_t *out)
     return error;
 }
 
-static bool printable(const char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < 0x20 || (unsigned char)*text == 0x7f)
-            return false;
-    }
-    return true;
-}
-
 static enum error check_list(struct operation *operation, const char *what,
                              const struct text_list *list, size_t max_bytes)
 {
@@ -63,7 +54,7 @@ static enum error check_list(struct operation *operation, const char *what,
     for (size_t i = 0; i < list->count; i++) {
         size_t length = strlen(list->items[i]);
 
-        if (length == 0 || length > max_bytes || !printable(list->items[i]))
+        if (length == 0 || length > max_bytes || text_has_control(list->items[i]))
             return operation_fail(operation, ERROR_INVALID,
                                   "each %s of a session is 1 to %zu bytes without control "
                                   "characters",
