@@ -267,8 +267,8 @@ int cmd_audit(int argc, char **argv)
 {
     enum { TAKES_LINES = 1 };
     static const struct args_action actions[] = {
-        {"verify", 0, ARGS_OPERANDS_MAX, 0, run_verify},
-        {"tail", 0, 1, TAKES_LINES, run_tail},
+        {"verify", 0, ARGS_OPERANDS_MAX, 0, NULL, run_verify},
+        {"tail", 0, 1, TAKES_LINES, NULL, run_tail},
     };
     struct options options = {.config = NULL};
     const struct args_option table[] = {
@@ -278,10 +278,6 @@ int cmd_audit(int argc, char **argv)
         {.name = "-f", .flag = &options.follow, .group = TAKES_LINES},
         {.name = "--no-follow", .flag = &options.no_follow, .group = TAKES_LINES},
     };
-    const struct args_action *action;
-    struct args args;
-    int code =
-        args_parse_action(argc, argv, ARGS_TABLE(table), ARGS_TABLE(actions), &action, &args);
 
-    return code == EX_OK ? action->run(&options, &args) : code;
+    return args_run(argc, argv, ARGS_TABLE(table), ARGS_TABLE(actions), &options);
 }

@@ -215,37 +215,17 @@ static int issue_client(const struct certs_folder *folder, const struct options 
                  stem);
 }
 
-static int init(const struct options *options, const struct config *config, const char *path)
+static int init(const struct certs_folder *folder, const struct options *options,
+                const struct config *config, int64_t now)
 {
-    int64_t now = (int64_t)time(NULL);
     struct authority_pair authority;
-    struct certs_folder folder;
-    int code = certs_folder_open(path, true, &folder);
+    int code = have_authority(folder, options, now, &authority);
 
     if (code != EX_OK)
         return code;
-    code = have_authority(&folder, options, now, &authority);
-    if (code == EX_OK) {
-        code = options->client != NULL ? issue_client(&folder, options, &authority, now)
-                                       : issue_server(&folder, options, config, &authority, now);
-        authority_pair_clear(&authority);
-    }
-    if (code == EX_OK)
-        code = certs_show(&folder, now, options->json);
-    certs_folder_close(&folder);
-    return code;
-}
-
-static int show(const struct options *options, const struct config *config, const char *path)
-{
-    struct certs_folder folder;
-    int code = certs_folder_open(path, false, &folder);
-
-    (void)config;
-    if (code != EX_OK)
-        return code;
-    code = certs_show(&folder, (int64_t)time(NULL), options->json);
-    certs_folder_close(&folder);
+    code = options->client != NULL ? issue_client(folder, options, &authority, now)
+                                   : issue_server(folder, options, config, &authority, now);
+    authority_pair_clear(&authority);
     return code;
 }
 
@@ -288,18 +268,24 @@ static int check_options(struct options *options)
     return code;
 }
 
-static int run(const struct options *options,
-               int (*act)(const struct options *options, const struct config *config,
-                          const char *path))
+/* Makes what is asked for, and shows what is there then. */
+static int run(const struct options *options, bool making)
 {
+    int64_t now = (int64_t)time(NULL);
     char path[CERTS_PATH_BYTES_MAX];
     struct config_bundle bundle;
+    struct certs_folder folder = {.fd = -1};
     int code = find_config(options, &bundle);
 
     if (code == EX_OK)
         code = find_folder(options, bundle.config, path);
     if (code == EX_OK)
-        code = act(options, bundle.config, path);
+        code = certs_folder_open(path, making, &folder);
+    if (code == EX_OK && making)
+        code = init(&folder, options, bundle.config, now);
+    if (code == EX_OK)
+        code = certs_show(&folder, now, options->json);
+    certs_folder_close(&folder);
     config_bundle_clear(&bundle);
     return code;
 }
@@ -309,21 +295,21 @@ static int run_init(void *context, const struct args *args)
     int code = check_options(context);
 
     (void)args;
-    return code == EX_OK ? run(context, init) : code;
+    return code == EX_OK ? run(context, true) : code;
 }
 
 static int run_show(void *context, const struct args *args)
 {
     (void)args;
-    return run(context, show);
+    return run(context, false);
 }
 
 int cmd_certs(int argc, char **argv)
 {
     enum { TAKES_MAKING = 1 };
     static const struct args_action actions[] = {
-        {"init", 0, 0, TAKES_MAKING, run_init},
-        {"show", 0, 0, 0, run_show},
+        {"init", 0, 0, TAKES_MAKING, NULL, run_init},
+        {"show", 0, 0, 0, NULL, run_show},
     };
     struct options options = {.config = NULL};
     const struct args_option known[] = {
@@ -336,13 +322,8 @@ int cmd_certs(int argc, char **argv)
         {.name = "--client", .value = &options.client, .group = TAKES_MAKING},
         {.name = "--force", .flag = &options.force, .group = TAKES_MAKING},
     };
-    const struct args_action *action;
-    struct args args;
-    int code =
-        args_parse_action(argc, argv, ARGS_TABLE(known), ARGS_TABLE(actions), &action, &args);
+    int code = args_run(argc, argv, ARGS_TABLE(known), ARGS_TABLE(actions), &options);
 
-    if (code == EX_OK)
-        code = action->run(&options, &args);
     text_list_clear(&options.names);
     return code;
 }

@@ -127,11 +127,13 @@ static int rm(void *context, const struct args *args)
 
 int cmd_params(int argc, char **argv)
 {
+    static const char name[] = "a record's name: 1 to 64 letters, digits, '.', '_' or '-', "
+                               "beginning with a letter or digit";
     static const struct args_action actions[] = {
-        {"put", 2, 2, TAKES_SURFACE, put},
-        {"list", 0, 0, 0, list},
-        {"show", 1, 1, TAKES_REVEAL, show},
-        {"rm", 1, 1, 0, rm},
+        {"put", 2, 2, TAKES_SURFACE, name, put},
+        {"list", 0, 0, 0, NULL, list},
+        {"show", 1, 1, TAKES_REVEAL, name, show},
+        {"rm", 1, 1, 0, name, rm},
     };
     struct call call = {.surface = NULL};
     const struct args_option options[] = {
@@ -139,14 +141,6 @@ int cmd_params(int argc, char **argv)
         {.name = "--surface", .value = &call.surface, .group = TAKES_SURFACE},
         GATE_OPTIONS_JSON(call.gate),
     };
-    const struct args_action *action;
-    struct args args;
-    int code =
-        args_parse_action(argc, argv, ARGS_TABLE(options), ARGS_TABLE(actions), &action, &args);
 
-    if (code == EX_OK && args.operand_count > 0)
-        code = args_name(args.operands[0],
-                         "a record's name: 1 to 64 letters, digits, '.', '_' or '-', "
-                         "beginning with a letter or digit");
-    return code == EX_OK ? action->run(&call, &args) : code;
+    return args_run(argc, argv, ARGS_TABLE(options), ARGS_TABLE(actions), &call);
 }

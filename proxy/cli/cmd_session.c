@@ -151,13 +151,14 @@ static int ticket(void *context, const struct args *args)
 
 int cmd_session(int argc, char **argv)
 {
+    static const char surface[] = "the name of a surface", id[] = "the id of a session";
     static const struct args_action actions[] = {
-        {"create", 1, 1, TAKES_TTL | TAKES_LIMITS, create},
-        {"list", 0, 0, 0, list},
-        {"show", 1, 1, 0, show},
-        {"renew", 1, 1, TAKES_TTL, renew},
-        {"revoke", 0, 1, TAKES_MANY, revoke},
-        {"ticket", 1, 1, 0, ticket},
+        {"create", 1, 1, TAKES_TTL | TAKES_LIMITS, surface, create},
+        {"list", 0, 0, 0, NULL, list},
+        {"show", 1, 1, 0, id, show},
+        {"renew", 1, 1, TAKES_TTL, id, renew},
+        {"revoke", 0, 1, TAKES_MANY, id, revoke},
+        {"ticket", 1, 1, 0, id, ticket},
     };
     struct call call = {.surface = NULL};
     const struct args_option options[] = {
@@ -170,16 +171,8 @@ int cmd_session(int argc, char **argv)
         {.name = "--surface", .value = &call.surface, .group = TAKES_MANY},
         GATE_OPTIONS_JSON(call.gate),
     };
-    const struct args_action *action;
-    struct args args;
-    int code =
-        args_parse_action(argc, argv, ARGS_TABLE(options), ARGS_TABLE(actions), &action, &args);
+    int code = args_run(argc, argv, ARGS_TABLE(options), ARGS_TABLE(actions), &call);
 
-    if (code == EX_OK && args.operand_count > 0)
-        code = args_name(args.operands[0],
-                         action->run == create ? "the name of a surface" : "the id of a session");
-    if (code == EX_OK)
-        code = action->run(&call, &args);
     session_options_clear(&call.options);
     return code;
 }

@@ -61,32 +61,6 @@ int gate_open(struct gate *gate)
     return code;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits until the socket is ready or the deadline has passed. */
-static bool wait_for(int fd, short events, int64_t deadline_ms)
-{
-    struct pollfd item = {.fd = fd, .events = events};
-    int64_t left;
-
-    while ((left = deadline_ms - now_ms()) > 0) {
-        int ready = poll(&item, 1, (int)left);
-
-        if (ready > 0)
-            return true;
-        if (ready < 0 && errno != EINTR)
-            return false;
-    }
-    errno = ETIMEDOUT;
-    return false;
-}
-
 static int not_running(const struct gate *gate)
 {
     if (errno == EACCES)
@@ -119,6 +93,26 @@ static int connect_to(const struct gate *gate, int *out)
     return EX_OK;
 }
 
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Waits until the socket is ready; false, with errno, after the deadline. */
+static bool wait_for(int fd, short events, int64_t deadline_ms)
+{
+    struct pollfd item = {.fd = fd, .events = events};
+    int64_t left = deadline_ms - now_ms();
+    int ready = left > 0 ? poll(&item, 1, (int)left) : 0;
+
+    if (ready == 0)
+        errno = ETIMEDOUT;
+    return ready > 0 || (ready < 0 && errno == EINTR);
+}
+
 /* A peer that refuses early closes while we still write: then its answer is what counts. */
 static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
 {
@@ -128,12 +122,10 @@ static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
         if (!wait_for(fd, POLLOUT, deadline_ms))
             return false;
         sent = send(fd, bytes.data, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-            continue;
-        if (sent < 0)
+        if (sent < 0 && errno != EAGAIN && errno != EINTR)
             return errno == EPIPE || errno == ECONNRESET;
-        bytes.data += sent;
-        bytes.length -= (size_t)sent;
+        bytes.data += sent > 0 ? sent : 0;
+        bytes.length -= sent > 0 ? (size_t)sent : 0;
     }
     return true;
 }
@@ -144,18 +136,15 @@ static bool receive_all(int fd, struct buffer *out, int64_t deadline_ms)
         char *room = buffer_reserve(out, READ_BYTES);
         ssize_t got;
 
-        if (room == NULL) {
+        if (room == NULL)
             errno = EMSGSIZE;
-            return false;
-        }
-        if (!wait_for(fd, POLLIN, deadline_ms))
+        if (room == NULL || !wait_for(fd, POLLIN, deadline_ms))
             return false;
         got = recv(fd, room, READ_BYTES, MSG_DONTWAIT);
-        if (got < 0 && (errno == EAGAIN || errno == EINTR))
-            continue;
-        if (got <= 0)
+        if (got > 0)
+            buffer_commit(out, (size_t)got);
+        else if (got == 0 || (errno != EAGAIN && errno != EINTR))
             return got == 0 || (errno == ECONNRESET && out->length > 0);
-        buffer_commit(out, (size_t)got);
     }
 }
 
@@ -253,6 +242,7 @@ static int call_json(struct gate *gate, const char *method, json_t *body, const 
     char path[GATE_PATH_BYTES_MAX];
     int code;
 
+    buffer_init(answer, GATE_ANSWER_BYTES_MAX);
     vsnprintf(path, sizeof(path), format, arguments);
     if (body != NULL && text == NULL)
         code = fail(gate, EX_OSERR, "out of memory");
@@ -277,7 +267,6 @@ int gate_ask(struct gate *gate, const char *method, json_t *body, json_t **answe
     va_list arguments;
     int code;
 
-    buffer_init(&bytes, GATE_ANSWER_BYTES_MAX);
     va_start(arguments, path);
     code = call_json(gate, method, body, path, arguments, &bytes);
     va_end(arguments);
@@ -313,7 +302,6 @@ int gate_show(struct gate *gate, const char *method, json_t *body,
     va_list arguments;
     int code;
 
-    buffer_init(&bytes, GATE_ANSWER_BYTES_MAX);
     va_start(arguments, path);
     code = call_json(gate, method, body, path, arguments, &bytes);
     va_end(arguments);

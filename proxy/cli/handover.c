@@ -1,7 +1,7 @@
 #include "cli/handover.h"
 
 #include <fcntl.h>
-#include <stdint.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,107 +10,69 @@
 
 #define PACKS_MAX 128
 
-/* In front of each text: the first is the configuration itself, without a name. */
-struct entry_header {
-    uint32_t name_bytes; /* with the NUL */
-    uint32_t text_bytes;
-};
-
-static enum error write_all(int fd, const void *bytes, size_t length)
+/* {"text", "packs": [{"name", "text"}]}; NULL without memory. */
+static char *document_of(const struct config_bundle *bundle)
 {
-    const char *at = bytes;
+    json_t *packs = json_array(), *root;
+    char *document;
 
-    while (length > 0) {
-        ssize_t written = write(fd, at, length);
-
-        if (written <= 0)
-            return ERROR_IO;
-        at += written;
-        length -= (size_t)written;
-    }
-    return OK;
-}
-
-static enum error write_entry(int fd, const char *name, const char *text, size_t length)
-{
-    struct entry_header header = {(uint32_t)strlen(name) + 1, (uint32_t)length};
-    enum error error = write_all(fd, &header, sizeof(header));
-
-    if (error == OK)
-        error = write_all(fd, name, header.name_bytes);
-    if (error == OK)
-        error = write_all(fd, text, length);
-    return error;
+    for (size_t i = 0; i < bundle->pack_count; i++)
+        json_array_append_new(packs, json_pack("{s:s, s:s%}", "name", bundle->packs[i].name, "text",
+                                               bundle->packs[i].text, bundle->packs[i].length));
+    root = json_pack("{s:s%, s:o}", "text", bundle->text, bundle->length, "packs", packs);
+    document = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
+    json_decref(root);
+    return document;
 }
 
 enum error handover_write(const struct config_bundle *bundle, int *fd)
 {
     static const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+    char *document = document_of(bundle);
     int memory = memfd_create("sidelock-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool written = memory >= 0 && document != NULL &&
+                   write(memory, document, strlen(document)) == (ssize_t)strlen(document) &&
+                   fcntl(memory, F_ADD_SEALS, seals) == 0;
+
+    free(document);
+    if (written)
+        *fd = memory;
+    else if (memory >= 0)
+        close(memory);
+    return written ? OK : ERROR_IO;
+}
+
+static enum error load(json_t *root, struct config **out)
+{
+    const json_t *text = json_object_get(root, "text"), *list = json_object_get(root, "packs");
+    struct config_pack packs[PACKS_MAX];
+    struct json_faults *faults;
+    size_t count = json_array_size(list);
     enum error error;
 
-    if (memory < 0)
-        return ERROR_IO;
-    error = write_entry(memory, "", bundle->text, bundle->length);
-    for (size_t i = 0; error == OK && i < bundle->pack_count; i++)
-        error = write_entry(memory, bundle->packs[i].name, bundle->packs[i].text,
-                            bundle->packs[i].length);
-    if (error == OK && fcntl(memory, F_ADD_SEALS, seals) < 0)
-        error = ERROR_IO;
-    if (error != OK) {
-        close(memory);
-        return error;
+    if (!json_is_string(text) || count > PACKS_MAX)
+        return ERROR_SYNTAX;
+    for (size_t i = 0; i < count; i++) {
+        packs[i] = (struct config_pack){.name = NULL};
+        if (json_unpack(json_array_get(list, i), "{s:s, s:s%}", "name", &packs[i].name, "text",
+                        &packs[i].text, &packs[i].length) != 0)
+            return ERROR_SYNTAX;
     }
-    *fd = memory;
-    return OK;
-}
-
-/* Steps over one entry of the mapped bytes. */
-static enum error read_entry(const char *bytes, size_t length, size_t *at, struct config_pack *out)
-{
-    struct entry_header header;
-
-    if (length - *at < sizeof(header))
-        return ERROR_SYNTAX;
-    memcpy(&header, bytes + *at, sizeof(header));
-    *at += sizeof(header);
-    if (header.name_bytes == 0 || header.name_bytes > length - *at ||
-        header.text_bytes > length - *at - header.name_bytes ||
-        bytes[*at + header.name_bytes - 1] != '\0')
-        return ERROR_SYNTAX;
-    *out = (struct config_pack){
-        .name = bytes + *at, .text = bytes + *at + header.name_bytes, .length = header.text_bytes};
-    *at += (size_t)header.name_bytes + header.text_bytes;
-    return OK;
-}
-
-static enum error load(const char *bytes, size_t length, struct config **out)
-{
-    struct config_pack entries[PACKS_MAX + 1];
-    struct json_faults *faults;
-    size_t at = 0, count = 0;
-    enum error error = OK;
-
-    while (error == OK && at < length) {
-        if (count == PACKS_MAX + 1)
-            return ERROR_LIMIT;
-        error = read_entry(bytes, length, &at, &entries[count++]);
-    }
-    if (error != OK || count == 0)
-        return ERROR_SYNTAX;
     faults = calloc(1, sizeof(*faults));
     if (faults == NULL)
         return ERROR_MEMORY;
-    error = config_load(entries[0].text, entries[0].length, entries + 1, count - 1, getuid(), out,
-                        faults);
+    error = config_load(json_string_value(text), json_string_length(text), packs, count, getuid(),
+                        out, faults);
     free(faults);
     return error;
 }
 
+/* Mapped, not read: the workers share one place to read at. */
 enum error handover_read(int fd, struct config **out)
 {
     struct stat status;
-    char *bytes;
+    json_t *root;
+    void *bytes;
     enum error error;
 
     if (fstat(fd, &status) < 0)
@@ -120,7 +82,9 @@ enum error handover_read(int fd, struct config **out)
     bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return ERROR_IO;
-    error = load(bytes, (size_t)status.st_size, out);
+    root = json_loadb(bytes, (size_t)status.st_size, 0, NULL);
     munmap(bytes, (size_t)status.st_size);
+    error = root != NULL ? load(root, out) : ERROR_SYNTAX;
+    json_decref(root);
     return error;
 }

@@ -316,13 +316,6 @@ static enum error start(struct bridge *bridge)
     return OK;
 }
 
-static bool cancel(struct bridge *bridge, const struct ledger_entry *entry)
-{
-    (void)bridge;
-    (void)entry;
-    return false;
-}
-
 static void replayed(struct bridge *bridge, bool good)
 {
     struct websocket *ws = of(bridge);
@@ -341,11 +334,6 @@ static void replayed(struct bridge *bridge, bool good)
     letter_destroy(letter);
     ws->state = WEBSOCKET_OPEN;
     flush(bridge);
-}
-
-static void initialized(struct bridge *bridge)
-{
-    (void)bridge;
 }
 
 static size_t unsent(const struct bridge *bridge)
@@ -391,10 +379,8 @@ static void stop(struct bridge *bridge)
 const struct transport websocket_transport = {
     .start = start,
     .flush = flush,
-    .cancel = cancel,
     .come_back = ask,
     .replayed = replayed,
-    .initialized = initialized,
     .unsent = unsent,
     .pause = pause_reading,
     .finish = finish,

@@ -93,7 +93,8 @@ int certs_folder_open(const char *path, bool make, struct certs_folder *out)
 
 void certs_folder_close(struct certs_folder *folder)
 {
-    close(folder->fd);
+    if (folder->fd >= 0)
+        close(folder->fd);
     folder->fd = -1;
 }
 
@@ -162,59 +163,56 @@ static enum error write_new(int directory, const char *name, const struct buffer
 enum error certs_folder_write(const struct certs_folder *folder, const char *stem,
                               const struct authority_pair *pair)
 {
-    char certificate[FILE_NAME_SIZE], new_certificate[FILE_NAME_SIZE];
-    char key[FILE_NAME_SIZE], new_key[FILE_NAME_SIZE];
-    enum error error;
+    const struct {
+        const char *ending;
+        const struct buffer *text;
+    } files[] = {{KEY_ENDING, &pair->key}, {CERTIFICATE_ENDING, &pair->certificate}};
+    char names[2][FILE_NAME_SIZE] = {"", ""}, new_names[2][FILE_NAME_SIZE] = {"", ""};
+    enum error error = OK;
+    int saved;
 
-    snprintf(certificate, sizeof(certificate), "%s" CERTIFICATE_ENDING, stem);
-    snprintf(new_certificate, sizeof(new_certificate), "%s" CERTIFICATE_ENDING NEW_ENDING, stem);
-    snprintf(key, sizeof(key), "%s" KEY_ENDING, stem);
-    snprintf(new_key, sizeof(new_key), "%s" KEY_ENDING NEW_ENDING, stem);
-    error = write_new(folder->fd, new_key, &pair->key);
-    if (error == OK)
-        error = write_new(folder->fd, new_certificate, &pair->certificate);
-    if (error == OK && (renameat(folder->fd, new_key, folder->fd, key) < 0 ||
-                        renameat(folder->fd, new_certificate, folder->fd, certificate) < 0 ||
-                        fsync(folder->fd) < 0))
-        error = ERROR_IO;
-    if (error != OK) {
-        int saved = errno;
-
-        (void)unlinkat(folder->fd, new_key, 0);
-        (void)unlinkat(folder->fd, new_certificate, 0);
-        errno = saved;
+    for (size_t i = 0; error == OK && i < 2; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s%s", stem, files[i].ending);
+        snprintf(new_names[i], sizeof(new_names[i]), "%s%s" NEW_ENDING, stem, files[i].ending);
+        error = write_new(folder->fd, new_names[i], files[i].text);
     }
+    for (size_t i = 0; error == OK && i < 2; i++) {
+        if (renameat(folder->fd, new_names[i], folder->fd, names[i]) < 0)
+            error = ERROR_IO;
+    }
+    if (error == OK && fsync(folder->fd) < 0)
+        error = ERROR_IO;
+    saved = errno;
+    for (size_t i = 0; error != OK && i < 2; i++)
+        (void)unlinkat(folder->fd, new_names[i], 0);
+    errno = saved;
     return error;
 }
 
-static int compare_texts(const void *left, const void *right)
+static int is_client(const struct dirent *entry)
 {
-    return strcmp(*(char *const *)left, *(char *const *)right);
+    const char *ending = strrchr(entry->d_name, '.');
+
+    return strncmp(entry->d_name, CERTS_CLIENT_PREFIX, strlen(CERTS_CLIENT_PREFIX)) == 0 &&
+           strlen(entry->d_name) < CERTS_STEM_BYTES_MAX && ending != NULL &&
+           strcmp(ending, CERTIFICATE_ENDING) == 0;
 }
 
 enum error certs_folder_clients(const struct certs_folder *folder, struct text_list *out)
 {
-    static const size_t ending = sizeof(CERTIFICATE_ENDING) - 1;
-    int copy = openat(folder->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *directory = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent **entries;
     enum error error = OK;
-    struct dirent *entry;
+    int count = scandirat(folder->fd, ".", &entries, is_client, alphasort);
 
-    if (directory == NULL) {
-        if (copy >= 0)
-            close(copy);
+    if (count < 0)
         return ERROR_IO;
-    }
-    while (error == OK && out->count < CERTS_CLIENTS_MAX && (entry = readdir(directory)) != NULL) {
-        size_t length = strlen(entry->d_name);
+    for (int i = 0; i < count; i++) {
+        const char *name = entries[i]->d_name;
 
-        if (strncmp(entry->d_name, CERTS_CLIENT_PREFIX, sizeof(CERTS_CLIENT_PREFIX) - 1) == 0 &&
-            length > ending && length < CERTS_STEM_BYTES_MAX &&
-            strcmp(entry->d_name + length - ending, CERTIFICATE_ENDING) == 0)
-            error = text_list_add(out, entry->d_name, length - ending);
+        if (error == OK && i < CERTS_CLIENTS_MAX)
+            error = text_list_add(out, name, strlen(name) - strlen(CERTIFICATE_ENDING));
+        free(entries[i]);
     }
-    closedir(directory);
-    if (out->count > 0)
-        qsort(out->items, out->count, sizeof(*out->items), compare_texts);
+    free(entries);
     return error;
 }

@@ -110,6 +110,11 @@ int args_parse(int argc, char **argv, const struct args_option *options, size_t 
     return EX_OK;
 }
 
+int args_name(const char *text, const char *what)
+{
+    return text_is_name(text) ? EX_OK : args_fail(EX_DATAERR, "%s is not %s", text, what);
+}
+
 static bool is_given(const struct args_option *option)
 {
     return (option->flag != NULL && *option->flag) ||
@@ -117,9 +122,8 @@ static bool is_given(const struct args_option *option)
            (option->list != NULL && option->list->count > 0);
 }
 
-int args_parse_action(int argc, char **argv, const struct args_option *options, size_t option_count,
-                      const struct args_action *actions, size_t action_count,
-                      const struct args_action **action, struct args *out)
+int args_run(int argc, char **argv, const struct args_option *options, size_t option_count,
+             const struct args_action *actions, size_t action_count, void *context)
 {
     const struct args_action *found = NULL;
     struct args args;
@@ -144,14 +148,9 @@ int args_parse_action(int argc, char **argv, const struct args_option *options, 
             return args_usage(argv[0], "`%s %s` does not take %s", argv[0], found->name,
                               options[i].name);
     }
-    *action = found;
-    *out = args;
-    return EX_OK;
-}
-
-int args_name(const char *text, const char *what)
-{
-    return text_is_name(text) ? EX_OK : args_fail(EX_DATAERR, "%s is not %s", text, what);
+    if (found->first != NULL && args.operand_count > 0)
+        code = args_name(args.operands[0], found->first);
+    return code == EX_OK ? found->run(context, &args) : code;
 }
 
 bool args_number(const char *text, uint64_t max, uint64_t *out)

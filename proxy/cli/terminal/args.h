@@ -41,13 +41,16 @@ struct args_action {
     const char *name;
     size_t operands_min, operands_max; /* after the action */
     unsigned takes;                    /* the groups of options that are for it */
+    const char *first;                 /* what the first operand names, as for args_name; or NULL */
     int (*run)(void *context, const struct args *args);
 };
 
-/* The same for a verb with actions; `out` has the operands after the action. */
-int args_parse_action(int argc, char **argv, const struct args_option *options, size_t option_count,
-                      const struct args_action *actions, size_t action_count,
-                      const struct args_action **action, struct args *out);
+/*
+ * The same for a verb with actions, of which it runs one with the operands after the action.
+ * Returns its exit code.
+ */
+int args_run(int argc, char **argv, const struct args_option *options, size_t option_count,
+             const struct args_action *actions, size_t action_count, void *context);
 
 /* Says what is wrong with a command line; returns EX_USAGE. */
 int args_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);

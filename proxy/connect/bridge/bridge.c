@@ -71,7 +71,7 @@ static bool cancelled(struct bridge *bridge, const struct rpc *rpc)
     if (strcmp(rpc->method, "notifications/cancelled") != 0 ||
         !rpc_cancelled_key(bridge->scan, key) || !ledger_take(&bridge->ledger, key, &entry))
         return false;
-    return bridge->transport->cancel(bridge, &entry);
+    return bridge->transport->cancel != NULL && bridge->transport->cancel(bridge, &entry);
 }
 
 static void send_on(struct bridge *bridge, struct span line, const struct rpc *rpc)
@@ -133,7 +133,8 @@ static void learn(struct bridge *bridge, enum ledger_lesson lesson, const struct
     if (lesson == LEDGER_TOOLS)
         mcp_tools_learn(bridge->tools, text);
     else if (lesson == LEDGER_INITIALIZE &&
-             rpc_result_version(bridge->scan, text.data, text.length, bridge->replay.version))
+             rpc_result_version(bridge->scan, text.data, text.length, bridge->replay.version) &&
+             bridge->transport->initialized != NULL)
         bridge->transport->initialized(bridge);
 }
 

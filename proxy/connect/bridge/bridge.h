@@ -20,7 +20,8 @@ struct bridge;
 struct transport {
     enum error (*start)(struct bridge *bridge);
     void (*flush)(struct bridge *bridge); /* what waits in the queue may go */
-    /* The client has cancelled a request; false: the notification is to be sent as well. */
+    /* The client has cancelled a request; false: the notification is to be sent as well, as it is
+     * where this is NULL. */
     bool (*cancel)(struct bridge *bridge, const struct ledger_entry *entry);
     void (*come_back)(struct bridge *bridge);           /* bridge_go_down() is over: try again */
     void (*replayed)(struct bridge *bridge, bool good); /* the answer to our own initialize */
