@@ -1,3 +1,7 @@
+/*
+ * ADMIT, answered: the request as policy sees it is run through the table of steps
+ * (policy/steps.h), and what follows from a yes is done. Called by inbox.c.
+ */
 #include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"

@@ -1,3 +1,7 @@
+/*
+ * DIAL, answered: a link to the service for a request under a grant, after one more look at the
+ * session; stored values are written here. Called by inbox.c.
+ */
 #include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"

@@ -1,3 +1,7 @@
+/*
+ * What workers tell: denials, refusals, ends and counts, for the audit log and the counters.
+ * Called by inbox.c.
+ */
 #include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"
