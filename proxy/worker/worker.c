@@ -48,6 +48,13 @@ struct house {
 
 /* ---- What the broker says ---- */
 
+/* One message; the descriptor that came along, or -1. */
+struct told {
+    const void *bytes;
+    size_t length;
+    int fd;
+};
+
 static void drop_all(struct worker *worker, enum reason reason,
                      bool (*applies)(const struct connection *connection, const void *what),
                      const void *what)
@@ -77,18 +84,17 @@ static bool is_of_surface(const struct connection *connection, const void *what)
     return connection->admitted && connection->surface_index == *(const uint32_t *)what;
 }
 
-static enum error on_drain(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_drain(struct house *house, const struct told *told)
 {
     struct worker *worker = &house->worker;
 
-    (void)fd;
     if (worker->draining)
-        return ipc_decode_bare(bytes, length);
+        return ipc_decode_bare(told->bytes, told->length);
     worker->draining = true;
     house->drain_deadline_ms = worker_now_ms(worker) + DRAIN_TIMEOUT_MS;
     accept_stop(&house->accept);
     drop_all(worker, REASON_DRAINING, NULL, NULL);
-    return ipc_decode_bare(bytes, length);
+    return ipc_decode_bare(told->bytes, told->length);
 }
 
 /* A verdict for a connection that has gone meanwhile: the link goes as well. */
@@ -107,56 +113,56 @@ static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *ve
     worker_tell(worker, &writer);
 }
 
-static enum error on_verdict(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_verdict(struct house *house, const struct told *told)
 {
     struct ipc_verdict verdict;
     struct connection *connection;
 
-    if (ipc_decode_verdict(bytes, length, &verdict) != OK ||
+    if (ipc_decode_verdict(told->bytes, told->length, &verdict) != OK ||
         verdict.surface >= house->worker.config->surface_count ||
-        (fd >= 0 && (!reason_allows(verdict.reason) || verdict.answer != NULL))) {
-        if (fd >= 0)
-            close(fd);
+        (told->fd >= 0 && (!reason_allows(verdict.reason) || verdict.answer != NULL))) {
+        if (told->fd >= 0)
+            close(told->fd);
         return ERROR_SYNTAX;
     }
     connection = connection_find(&house->worker, verdict.connection);
     if (connection == NULL || connection->state != CONNECTION_ASKING)
-        on_stray_verdict(&house->worker, &verdict, fd);
+        on_stray_verdict(&house->worker, &verdict, told->fd);
     else if (!reason_allows(verdict.reason))
         connection_drop(connection, verdict.reason);
     else if (verdict.answer != NULL)
         client_show(connection, &verdict);
-    else if (fd >= 0)
-        websocket_begin(&house->downstreams, connection, &verdict, fd);
+    else if (told->fd >= 0)
+        websocket_begin(&house->downstreams, connection, &verdict, told->fd);
     else
         http_begin(&house->http, connection, &verdict);
     return OK;
 }
 
-static enum error on_link(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_link(struct house *house, const struct told *told)
 {
     struct connection *connection;
     struct ipc_link link;
 
-    if (ipc_decode_link(bytes, length, &link) != OK || reason_allows(link.reason) != (fd >= 0)) {
-        if (fd >= 0)
-            close(fd);
+    if (ipc_decode_link(told->bytes, told->length, &link) != OK ||
+        reason_allows(link.reason) != (told->fd >= 0)) {
+        if (told->fd >= 0)
+            close(told->fd);
         return ERROR_SYNTAX;
     }
     connection = connection_find(&house->worker, link.connection);
     if (connection != NULL && connection->mode->linked != NULL)
-        connection->mode->linked(connection, link.reason, fd);
-    else if (fd >= 0)
-        close(fd); /* whoever asked for it has gone */
+        connection->mode->linked(connection, link.reason, told->fd);
+    else if (told->fd >= 0)
+        close(told->fd); /* whoever asked for it has gone */
     return OK;
 }
 
-static enum error on_cut_session(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_cut_session(struct house *house, const struct told *told)
 {
     struct ipc_cut_session cut;
 
-    (void)fd;
-    if (ipc_decode_cut_session(bytes, length, &cut) != OK)
+    if (ipc_decode_cut_session(told->bytes, told->length, &cut) != OK)
         return ERROR_SYNTAX;
     drop_all(&house->worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
              cut.session_id);
@@ -164,23 +170,21 @@ static enum error on_cut_session(struct house *house, const void *bytes, size_t 
     return OK;
 }
 
-static enum error on_cut_surface(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_cut_surface(struct house *house, const struct told *told)
 {
     struct ipc_cut_surface cut;
 
-    (void)fd;
-    if (ipc_decode_cut_surface(bytes, length, &cut) != OK)
+    if (ipc_decode_cut_surface(told->bytes, told->length, &cut) != OK)
         return ERROR_SYNTAX;
     drop_all(&house->worker, cut.reason, is_of_surface, &cut.surface);
     return OK;
 }
 
-static enum error on_extend(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_extend(struct house *house, const struct told *told)
 {
     struct ipc_extend extend;
 
-    (void)fd;
-    if (ipc_decode_extend(bytes, length, &extend) != OK)
+    if (ipc_decode_extend(told->bytes, told->length, &extend) != OK)
         return ERROR_SYNTAX;
     for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
         if (is_of_session(c, extend.session_id))
@@ -199,12 +203,11 @@ static void tell_if_ready(struct house *house)
 }
 
 /* The message held a key: nothing of it stays in the channel's buffer. */
-static enum error on_tls(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_tls(struct house *house, const struct told *told)
 {
     struct ipc_tls tls;
-    enum error error = ipc_decode_tls(bytes, length, &tls);
+    enum error error = ipc_decode_tls(told->bytes, told->length, &tls);
 
-    (void)fd;
     if (error == OK)
         error = secure_install(&house->secure, house->worker.config, &tls);
     channel_wipe(house->worker.channel);
@@ -216,7 +219,7 @@ static enum error on_tls(struct house *house, const void *bytes, size_t length, 
 static const struct {
     enum ipc_type type;
     bool may_bring_fd; /* which its handler takes over */
-    enum error (*handle)(struct house *house, const void *bytes, size_t length, int fd);
+    enum error (*handle)(struct house *house, const struct told *told);
 } messages[] = {
     {IPC_VERDICT, true, on_verdict},
     {IPC_LINK, true, on_link},
@@ -227,16 +230,16 @@ static const struct {
     {IPC_DRAIN, false, on_drain},
 };
 
-static enum error on_message(struct house *house, const void *bytes, size_t length, int fd)
+static enum error on_message(struct house *house, const struct told *told)
 {
-    enum ipc_type type = ipc_type_of(bytes, length);
+    enum ipc_type type = ipc_type_of(told->bytes, told->length);
 
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
-        if (messages[i].type == type && (fd < 0 || messages[i].may_bring_fd))
-            return messages[i].handle(house, bytes, length, fd);
+        if (messages[i].type == type && (told->fd < 0 || messages[i].may_bring_fd))
+            return messages[i].handle(house, told);
     }
-    if (fd >= 0)
-        close(fd);
+    if (told->fd >= 0)
+        close(told->fd);
     return ERROR_SYNTAX;
 }
 
@@ -258,9 +261,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 {
     struct house *house = poll->data;
     struct worker *worker = &house->worker;
-    const void *bytes;
-    size_t length;
-    int fd;
+    struct told told;
 
     (void)events;
     if (status < 0 || channel_flush(worker->channel) != OK) {
@@ -268,13 +269,13 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         return;
     }
     while (!worker->failed) {
-        if (channel_receive(worker->channel, &bytes, &length, &fd) != OK) {
+        if (channel_receive(worker->channel, &told.bytes, &told.length, &told.fd) != OK) {
             worker_fail(worker, "the broker is gone");
             return;
         }
-        if (length == 0)
+        if (told.length == 0)
             return;
-        if (on_message(house, bytes, length, fd) != OK)
+        if (on_message(house, &told) != OK)
             worker_fail(worker, "the broker broke the protocol");
     }
 }

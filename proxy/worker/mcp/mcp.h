@@ -2,9 +2,8 @@
  * MCP over HTTP (Streamable HTTP in both eras, and the older HTTP+SSE): what is kept of
  * an exchange on a route of kind mcp-http beside the relaying.
  *
- *   mcp_gate.c      the content gate that all of it is
  *   mcp_request.c   a POST's message is vetted before the service hears of it
- *   mcp_answer.c    an answer that is one message
+ *   mcp_gate.c      an answer that is one message; the content gate that all of it is
  *   mcp_events.c    an answer that is a stream of events: each is vetted, and written anew
  *   mcp_sessions.c  who opened which MCP session
  */

@@ -1,17 +1,138 @@
 #include "worker/mcp/mcp_gate.h"
 
+#include "worker/client/grant.h"
 #include "worker/mcp/mcp.h"
-#include "worker/mcp/mcp_answer.h"
 #include "worker/mcp/mcp_events.h"
 #include "worker/mcp/mcp_request.h"
+
+/* The session's fate as the status tells it. */
+static enum reason follow_session(struct exchange *exchange, const struct http_response *response)
+{
+    struct mcp *mcp = mcp_of(exchange);
+    struct span id;
+    enum reason reason = http_response_single(response, "mcp-session-id", &id);
+    bool succeeded = response->status >= 200 && response->status <= 299;
+
+    if (!reason_allows(reason))
+        return REASON_UPSTREAM_PROTOCOL;
+    if (id.data != NULL && mcp->post && succeeded) {
+        if (mcp->session == NULL)
+            return mcp_open_session(exchange, id);
+        return span_equals(id, mcp->session->id) ? REASON_ALLOWED : REASON_UPSTREAM_PROTOCOL;
+    }
+    if (mcp->session != NULL && (response->status == 404 || (mcp->deletes && succeeded)))
+        mcp_sessions_end(mcp_sessions_of(exchange), mcp->session);
+    return REASON_ALLOWED;
+}
+
+static struct gate_verdict answer_begins(struct exchange *exchange,
+                                         const struct http_response *response)
+{
+    struct span type, coding;
+    enum reason reason = follow_session(exchange, response);
+
+    if (!reason_allows(reason))
+        return gate_drop(reason);
+    if (exchange->answer_body.done)
+        return gate_go(GATE_PASS);
+    if (!reason_allows(http_response_single(response, "content-type", &type)) ||
+        !reason_allows(http_response_single(response, "content-encoding", &coding)) ||
+        (coding.data != NULL && !span_equals_nocase(coding, "identity")))
+        return gate_drop(REASON_UPSTREAM_PROTOCOL);
+    if (http_media_type_is(type, "text/event-stream"))
+        return gate_go(GATE_PIECES);
+    return gate_go(http_media_type_is(type, "application/json") || response->status < 400
+                       ? GATE_HOLD
+                       : GATE_PASS);
+}
+
+/*
+ * What a service says with a status of 400 or more is no answer to a request by
+ * its id; it passes if it is strict JSON and cannot be taken for one, or for a
+ * request.
+ */
+static enum reason check_error(struct json_scan *scan, struct span text)
+{
+    static const char *const keys[] = {"method", "params", "result"};
+    enum reason reason = json_scan_text(scan, text.data, text.length, NULL);
+
+    if (reason_allows(reason) && json_scan_root(scan) != JSON_TYPE_OBJECT)
+        reason = REASON_MESSAGE_SHAPE;
+    for (size_t i = 0; reason_allows(reason) && i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (json_scan_find(scan, -1, keys[i]) != NULL ||
+            json_scan_lookalike(scan, -1, keys[i]) >= 0)
+            reason = REASON_MESSAGE_SHAPE;
+    }
+    return reason;
+}
+
+static struct gate_verdict send_text(struct span text)
+{
+    return (struct gate_verdict){.action = GATE_SEND, .text = text};
+}
+
+/*
+ * What is no JSON: nothing, or where no message is owed a remark for people
+ * ("Accepted"), which goes no further. Else it is a message that nobody could vet.
+ */
+static struct gate_verdict answer_without_message(const struct exchange *exchange,
+                                                  const struct http_response *response,
+                                                  struct span text)
+{
+    if (text.length == 0 || response->status == 202 || mcp_of(exchange)->deletes)
+        return send_text(span_of(""));
+    return gate_drop(REASON_UPSTREAM_PROTOCOL);
+}
+
+static struct gate_verdict answer_error(struct exchange *exchange, struct span text)
+{
+    struct connection *connection = exchange->connection;
+    enum reason reason = check_error(connection->worker->scan, text);
+    struct vet_result result = {.action = VET_FORWARD, .reason = reason};
+
+    if (connection->surface->mode != MODE_OBSERVE && !reason_allows(reason))
+        result.action = VET_REFUSE;
+    grant_note(connection, DIRECTION_S2C, &result);
+    return result.action == VET_FORWARD ? send_text(text) : gate_drop(REASON_UPSTREAM_PROTOCOL);
+}
+
+static struct gate_verdict answer_whole(struct exchange *exchange,
+                                        const struct http_response *response, struct span body)
+{
+    struct connection *connection = exchange->connection;
+    struct vet_rules rules = grant_rules(connection);
+    struct vet_state *state = mcp_vet_state(exchange);
+    struct vet_result result;
+    struct span type;
+
+    if (state == NULL)
+        return gate_drop(REASON_CAPACITY);
+    if (response->status >= 400)
+        return answer_error(exchange, body);
+    if (body.length == 0 || !reason_allows(http_response_single(response, "content-type", &type)) ||
+        !http_media_type_is(type, "application/json"))
+        return answer_without_message(exchange, response, body);
+    rules.resumable = mcp_of(exchange)->session != NULL;
+    vet_message(state, connection->worker->scratch, &rules, DIRECTION_S2C, body.data, body.length,
+                true, &result);
+    grant_note(connection, DIRECTION_S2C, &result);
+    if (result.action == VET_FORWARD)
+        return send_text(result.forward.data != NULL ? result.forward : body);
+    if (result.counterpart.data == NULL)
+        return gate_drop(REASON_UPSTREAM_PROTOCOL);
+    return (struct gate_verdict){.action = GATE_ANSWER,
+                                 .status = 200,
+                                 .type = "application/json",
+                                 .text = result.counterpart};
+}
 
 struct content_gate mcp_gate(struct mcp_sessions *sessions)
 {
     return (struct content_gate){.reads_answer = true,
                                  .request_begins = mcp_request_begins,
                                  .request_whole = mcp_request_whole,
-                                 .answer_begins = mcp_answer_begins,
-                                 .answer_whole = mcp_answer_whole,
+                                 .answer_begins = answer_begins,
+                                 .answer_whole = answer_whole,
                                  .answer_piece = mcp_events_receive,
                                  .end = mcp_end,
                                  .context = sessions};

@@ -1,4 +1,4 @@
-/* The content gate of routes of kind mcp-http. */
+/* The content gate of routes of kind mcp-http; an answer that is one message is vetted here. */
 #ifndef SIDELOCK_WORKER_MCP_MCP_GATE_H
 #define SIDELOCK_WORKER_MCP_MCP_GATE_H
 

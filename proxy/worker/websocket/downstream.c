@@ -6,7 +6,7 @@
 
 _Static_assert(ASSEMBLY_HEADROOM >= LWS_PRE, "headroom for libwebsockets' frame header");
 
-#define RX_BYTES           4096
+#define RX_BYTES           3328 /* the most that an idle client costs: each has such a buffer */
 #define CANONICAL_HEAD_MAX 512
 
 /*
@@ -55,7 +55,8 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
     if (lws_is_first_fragment(wsi)) {
         downstream->binary = lws_frame_is_binary(wsi) != 0;
         if (ends && length <= downstream->max_message_bytes) {
-            downstream->events->message(downstream->owner, in, length, downstream->binary);
+            downstream->events->message(downstream->owner, DIRECTION_C2S, in, length,
+                                        downstream->binary);
             return 0;
         }
         assembly_begin(assembly, uv_now(&downstream->all->worker->loop));
@@ -71,7 +72,8 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
     if (ends) {
         whole = *assembly;
         *assembly = (struct assembly){0};
-        downstream->events->message(downstream->owner, whole.data + ASSEMBLY_HEADROOM, whole.length,
+        downstream->events->message(downstream->owner, DIRECTION_C2S,
+                                    whole.data + ASSEMBLY_HEADROOM, whole.length,
                                     downstream->binary);
         assembly_clear(&whole);
     }
@@ -82,7 +84,7 @@ static int on_pong(struct lws *wsi, void *in, size_t length)
 {
     const struct downstream *downstream = of(wsi);
 
-    downstream->events->pong(downstream->owner, in, length);
+    downstream->events->beat(downstream->owner, DIRECTION_C2S, in, length);
     return 0;
 }
 
@@ -95,7 +97,8 @@ static int on_peer_close(struct lws *wsi, void *in, size_t length)
     if (!ws_close_read(bytes, length, &code))
         downstream->events->fault(downstream->owner, REASON_CLIENT_PROTOCOL);
     downstream->close_received = true;
-    downstream->events->closed(downstream->owner, code, length > 2 ? (const char *)bytes + 2 : NULL,
+    downstream->events->closed(downstream->owner, DIRECTION_C2S, code,
+                               length > 2 ? (const char *)bytes + 2 : NULL,
                                length > 2 ? length - 2 : 0);
     /* The answer to our own close frame: nothing is left to say. */
     return downstream->close_sent ? -1 : 0;
@@ -110,7 +113,7 @@ static int on_writable(struct lws *wsi, void *in, size_t length)
     if (!downstream->blocked || lws_partial_buffered(wsi))
         return 0;
     downstream->blocked = false;
-    downstream->events->taking(downstream->owner);
+    downstream->events->flow(downstream->owner);
     return 0;
 }
 
@@ -136,7 +139,7 @@ static int on_destroy(struct lws *wsi, void *in, size_t length)
     downstream->wsi = NULL;
     forgive(downstream);
     if (downstream->all->adopting != downstream)
-        downstream->events->ended(downstream->owner);
+        downstream->events->ended(downstream->owner, DIRECTION_C2S);
     return 0;
 }
 

@@ -7,20 +7,7 @@
 #define SIDELOCK_WORKER_WEBSOCKET_DOWNSTREAM_H
 
 #include "worker/client/process.h"
-
-/* What its owner is told. */
-struct downstream_events {
-    /* A whole message. */
-    void (*message)(void *owner, unsigned char *bytes, size_t length, bool binary);
-    void (*pong)(void *owner, const unsigned char *bytes, size_t length);
-    /* The client's close frame; code 0: it has none. */
-    void (*closed)(void *owner, unsigned code, const char *text, size_t length);
-    void (*fault)(void *owner, enum reason reason);
-    /* The client, who was blocked, takes again. */
-    void (*taking)(void *owner);
-    /* There is no WebSocket any more; the last call. */
-    void (*ended)(void *owner);
-};
+#include "worker/websocket/side.h"
 
 /* Libwebsockets, for all of them. */
 struct downstreams {
@@ -34,8 +21,8 @@ struct downstreams {
 /* Embedded by its owner; all zero before downstream_adopt. */
 struct downstream {
     struct downstreams *all;
-    const struct downstream_events *events;
-    void *owner;
+    const struct side_events *events;
+    struct websocket *owner;
     struct lws *wsi;         /* NULL: there is none (any more) */
     struct downstream *next; /* of the doomed */
     struct assembly message; /* one that does not lie in one piece */

@@ -46,6 +46,8 @@ void relay_message(struct websocket *websocket, enum direction direction, unsign
     struct vet_rules rules = grant_rules(connection);
     struct vet_result result;
 
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
     websocket->active_ms = worker_now_ms(worker);
     if (binary && !connection->route->binary) {
         connection_drop(connection, REASON_BINARY_REFUSED);

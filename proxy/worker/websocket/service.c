@@ -11,7 +11,7 @@ static void on_closed(struct endpoint *link)
 {
     const struct service *service = (struct service *)link;
 
-    service->events->ended(service->owner);
+    service->events->ended(service->owner, DIRECTION_S2C);
 }
 
 enum error service_open(struct service *service, int fd, size_t max_message_bytes)
@@ -118,7 +118,7 @@ static void on_close_frame(struct service *service, const struct ws_whole *frame
 
     service->close_received = true;
     if (ws_close_read(frame->data, frame->length, &code))
-        service->events->closed(service->owner, code, (char *)frame->data + 2,
+        service->events->closed(service->owner, DIRECTION_S2C, code, (char *)frame->data + 2,
                                 frame->length > 2 ? frame->length - 2 : 0);
     else
         service->events->fault(service->owner, REASON_UPSTREAM_PROTOCOL);
@@ -130,9 +130,9 @@ static void on_whole(struct service *service, const struct ws_whole *whole)
     if (whole->opcode == WS_CLOSE)
         on_close_frame(service, whole);
     else if (whole->opcode == WS_PING)
-        service->events->ping(service->owner, whole->data, whole->length);
+        service->events->beat(service->owner, DIRECTION_S2C, whole->data, whole->length);
     else if (whole->opcode != WS_PONG)
-        service->events->message(service->owner, whole->data, whole->length,
+        service->events->message(service->owner, DIRECTION_S2C, whole->data, whole->length,
                                  whole->opcode == WS_BINARY);
 }
 
@@ -194,7 +194,7 @@ void service_resume(struct service *service)
     unsigned char *buffer = service->worker->read_buffer + ASSEMBLY_HEADROOM;
     size_t length = service->stash_length;
 
-    if (length == 0)
+    if (length == 0 || service->held)
         return;
     memcpy(buffer, service->stash, length);
     free(service->stash);

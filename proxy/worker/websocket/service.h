@@ -8,30 +8,14 @@
 #include "wire/ws_reader.h"
 #include "worker/client/endpoint.h"
 #include "worker/client/process.h"
-
-/* What its owner is told. */
-struct service_events {
-    /* Bytes of the answer to the handshake, and what came with them. */
-    void (*response)(void *owner, const unsigned char *bytes, size_t length);
-    /* A whole message. */
-    void (*message)(void *owner, unsigned char *bytes, size_t length, bool binary);
-    void (*ping)(void *owner, const unsigned char *payload, size_t length);
-    /* The service's close frame; code 0: it has none. */
-    void (*closed)(void *owner, unsigned code, const char *text, size_t length);
-    /* It hung up, it broke the protocol, or there is no memory for it. */
-    void (*fault)(void *owner, enum reason reason);
-    /* After reading and writing: what is watched for next? */
-    void (*flow)(void *owner);
-    /* The link is closed; the last call. */
-    void (*ended)(void *owner);
-};
+#include "worker/websocket/side.h"
 
 /* Embedded by its owner. */
 struct service {
     struct endpoint link; /* first */
     struct worker *worker;
-    const struct service_events *events;
-    void *owner;
+    const struct side_events *events;
+    struct websocket *owner;
     struct ws_reader reader;
     uint64_t message_since_ms; /* when a message began whose end has not come; 0: none */
     unsigned char *stash;      /* read, but not to be handed out yet; owned */

@@ -67,109 +67,65 @@ static void drop(struct connection *connection, enum reason reason)
     }
 }
 
-static void closed_by(struct websocket *websocket, enum reason reason, unsigned code,
-                      const char *text, size_t length)
+/* ---- What the sides say ---- */
+
+static void on_pong(struct websocket *websocket, const unsigned char *payload, size_t length)
 {
-    if (websocket->state == WEBSOCKET_OPEN)
-        close_open(websocket, &(struct ending){reason, code, text, length});
-}
-
-/* ---- What the client's side says ---- */
-
-static void on_client_message(void *owner, unsigned char *bytes, size_t length, bool binary)
-{
-    relay_message(owner, DIRECTION_C2S, bytes, length, binary);
-}
-
-static void on_client_pong(void *owner, const unsigned char *bytes, size_t length)
-{
-    struct websocket *websocket = owner;
-
-    if (websocket->state != WEBSOCKET_OPEN)
-        return;
     if (websocket->ping_outstanding && length == GATE_PING_BYTES &&
-        memcmp(bytes, GATE_PING, GATE_PING_BYTES) == 0) {
+        memcmp(payload, GATE_PING, GATE_PING_BYTES) == 0) {
         websocket->ping_outstanding = false;
     } else if (websocket->service_pings > 0) {
         websocket->service_pings--;
-        service_send(&websocket->service, WS_PONG, bytes, length);
+        service_send(&websocket->service, WS_PONG, payload, length);
         relay_flow(websocket);
     }
 }
 
-static void on_client_closed(void *owner, unsigned code, const char *text, size_t length)
+/* The service's pings are carried to the client, whose pongs are carried back. */
+static void on_beat(struct websocket *websocket, enum direction from, const unsigned char *payload,
+                    size_t length)
 {
-    closed_by(owner, REASON_CLIENT_CLOSED, code, text, length);
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    if (from == DIRECTION_C2S) {
+        on_pong(websocket, payload, length);
+        return;
+    }
+    websocket->service_pings++;
+    relay_ping(websocket, payload, length);
 }
 
-static void on_fault(void *owner, enum reason reason)
+static void on_closed(struct websocket *websocket, enum direction from, unsigned code,
+                      const char *text, size_t length)
 {
-    const struct websocket *websocket = owner;
+    const struct ending ending = {
+        from == DIRECTION_C2S ? REASON_CLIENT_CLOSED : REASON_UPSTREAM_CLOSED, code, text, length};
 
+    if (websocket->state == WEBSOCKET_OPEN)
+        close_open(websocket, &ending);
+}
+
+static void on_fault(struct websocket *websocket, enum reason reason)
+{
     /* A service that hangs up instead of its 101 has refused. */
     if (websocket->state == WEBSOCKET_LINKING && reason == REASON_UPSTREAM_GONE)
         reason = REASON_UPSTREAM_REFUSED;
     connection_drop(websocket->connection, reason);
 }
 
-static void on_client_taking(void *owner)
+static void on_flow(struct websocket *websocket)
 {
-    struct websocket *websocket = owner;
-
     if (websocket->state != WEBSOCKET_OPEN)
         return;
     relay_flow(websocket);
     service_resume(&websocket->service);
 }
 
-static void on_ended(void *owner)
+static void on_ended(struct websocket *websocket, enum direction from)
 {
-    const struct websocket *websocket = owner;
-
+    if (from == DIRECTION_C2S)
+        connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
     connection_let_go(websocket->connection);
-}
-
-static void on_client_ended(void *owner)
-{
-    const struct websocket *websocket = owner;
-
-    connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
-    on_ended(owner);
-}
-
-static const struct downstream_events client_events = {
-    .message = on_client_message,
-    .pong = on_client_pong,
-    .closed = on_client_closed,
-    .fault = on_fault,
-    .taking = on_client_taking,
-    .ended = on_client_ended,
-};
-
-/* ---- What the service's side says ---- */
-
-static void on_service_message(void *owner, unsigned char *bytes, size_t length, bool binary)
-{
-    struct websocket *websocket = owner;
-
-    if (websocket->state == WEBSOCKET_OPEN)
-        relay_message(websocket, DIRECTION_S2C, bytes, length, binary);
-}
-
-/* Carried to the client, whose pong is carried back. */
-static void on_service_ping(void *owner, const unsigned char *payload, size_t length)
-{
-    struct websocket *websocket = owner;
-
-    if (websocket->state != WEBSOCKET_OPEN)
-        return;
-    websocket->service_pings++;
-    relay_ping(websocket, payload, length);
-}
-
-static void on_service_closed(void *owner, unsigned code, const char *text, size_t length)
-{
-    closed_by(owner, REASON_UPSTREAM_CLOSED, code, text, length);
 }
 
 /* The service is there: answer the client's handshake and let messages flow. */
@@ -199,9 +155,8 @@ static void open_both(struct websocket *websocket)
     upgrade_destroy(upgrade);
 }
 
-static void on_service_response(void *owner, const unsigned char *bytes, size_t length)
+static void on_response(struct websocket *websocket, const unsigned char *bytes, size_t length)
 {
-    struct websocket *websocket = owner;
     enum reason reason;
 
     switch (upgrade_read(websocket->upgrade, bytes, length, &reason)) {
@@ -216,18 +171,13 @@ static void on_service_response(void *owner, const unsigned char *bytes, size_t 
     }
 }
 
-static void on_service_flow(void *owner)
-{
-    relay_flow(owner);
-}
-
-static const struct service_events service_events = {
-    .response = on_service_response,
-    .message = on_service_message,
-    .ping = on_service_ping,
-    .closed = on_service_closed,
+static const struct side_events handlers = {
+    .response = on_response,
+    .message = relay_message,
+    .beat = on_beat,
+    .closed = on_closed,
     .fault = on_fault,
-    .flow = on_service_flow,
+    .flow = on_flow,
     .ended = on_ended,
 };
 
@@ -355,11 +305,11 @@ static struct websocket *create(struct downstreams *downstreams, struct connecti
         return NULL;
     websocket->connection = connection;
     websocket->service.worker = connection->worker;
-    websocket->service.events = &service_events;
+    websocket->service.events = &handlers;
     websocket->service.link.fd = -1;
     websocket->service.owner = websocket;
     websocket->client.all = downstreams;
-    websocket->client.events = &client_events;
+    websocket->client.events = &handlers;
     websocket->client.owner = websocket;
     websocket->client.max_message_bytes = connection->surface->limits.max_message_bytes;
     websocket->upgrade = upgrade_create(verdict, connection->client->head->ticket_subprotocol);
