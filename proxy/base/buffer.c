@@ -4,12 +4,15 @@
 #include "base/text.h"
 #include "base/utf8.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define INITIAL_BYTES 256
+#define CHUNK_BYTES   4096
 
 void buffer_init(struct buffer *buffer, size_t max_bytes)
 {
@@ -142,6 +145,23 @@ void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t 
         i += run;
     }
     buffer_append(buffer, "\"", 1);
+}
+
+enum error buffer_append_fd(struct buffer *buffer, int fd)
+{
+    char bytes[CHUNK_BYTES];
+    ssize_t length;
+
+    buffer_append(buffer, "", 0); /* so that an empty file is an empty text */
+    do {
+        length = read(fd, bytes, sizeof(bytes));
+        if (length > 0)
+            buffer_append(buffer, bytes, (size_t)length);
+    } while (!buffer_failed(buffer) && (length > 0 || (length < 0 && errno == EINTR)));
+    secret_wipe(bytes, sizeof(bytes));
+    if (length < 0)
+        return ERROR_IO;
+    return buffer_failed(buffer) ? ERROR_LIMIT : OK;
 }
 
 void buffer_consume(struct buffer *buffer, size_t length)

@@ -40,6 +40,11 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF
  * refuse: hostile bytes can always be logged and read back.
  */
 void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length);
+/*
+ * Appends all that can still be read. ERROR_IO (errno says why); ERROR_LIMIT
+ * if it is more than there is room for.
+ */
+enum error buffer_append_fd(struct buffer *buffer, int fd) MUST_CHECK;
 /* Drops bytes at the front. */
 void buffer_consume(struct buffer *buffer, size_t length);
 /* Goes back to the first `length` bytes, to before what failed. */

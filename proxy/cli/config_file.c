@@ -50,41 +50,6 @@ static const char *find_config(const char *named, char room[PATH_BYTES_MAX])
     return present(SYSTEM_CONFIG) ? SYSTEM_CONFIG : NULL;
 }
 
-/* ---- Bytes ---- */
-
-/*
- * Reads at most one byte more than is permitted, so that too much is noticed.
- * ERROR_NOT_FOUND if there is no file; ERROR_IO if it cannot be read (errno).
- */
-static enum error read_file(const char *path, char **text, size_t *length)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *bytes = fd >= 0 ? malloc(CONFIG_BYTES_MAX + 1) : NULL;
-    size_t used = 0;
-    ssize_t more = 0;
-    int saved;
-
-    if (fd < 0)
-        return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO;
-    while (bytes != NULL && used < CONFIG_BYTES_MAX + 1) {
-        more = read(fd, bytes + used, CONFIG_BYTES_MAX + 1 - used);
-        if (more > 0)
-            used += (size_t)more;
-        else if (more == 0 || errno != EINTR)
-            break;
-    }
-    saved = errno;
-    close(fd);
-    errno = saved;
-    if (bytes == NULL || more < 0) {
-        free(bytes);
-        return bytes == NULL ? ERROR_MEMORY : ERROR_IO;
-    }
-    *text = bytes;
-    *length = used;
-    return OK;
-}
-
 /* ---- Packs ---- */
 
 /* The folder of a path, with its slash: "" for a bare name. */
@@ -102,25 +67,21 @@ static int folder_length(const char *path)
 static enum error add_pack(struct config_bundle *bundle, const char *name)
 {
     struct config_pack *pack = &bundle->packs[bundle->pack_count];
-    char file[PATH_BYTES_MAX], why[TRUSTED_FILE_WHY_SIZE];
+    char file[PATH_BYTES_MAX], why[TRUSTED_FILE_WHY_SIZE] = "The dialect pack's path is too long.";
     int beside = name[0] == '/' ? 0 : folder_length(bundle->path);
     struct buffer text;
     enum error error = ERROR_LIMIT;
 
     buffer_init(&text, DIALECT_BYTES_MAX);
-    snprintf(why, sizeof(why), "The dialect pack's path is too long.");
     if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < PATH_BYTES_MAX)
         error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why, sizeof(why));
-    pack->name = strdup(name);
-    if (error != OK)
-        pack->why = strdup(why);
-    else if (text.data == NULL)
-        pack->text = strdup("");
     bundle->pack_count++;
-    if (error == OK && text.data != NULL) { /* the buffer's bytes are the pack's now */
-        pack->text = text.data;
+    pack->name = strdup(name);
+    if (error == OK) {
+        pack->text = text.data; /* its bytes are the pack's now */
         pack->length = text.length;
     } else {
+        pack->why = strdup(why);
         buffer_clear(&text);
     }
     if (pack->name == NULL || (pack->text == NULL && pack->why == NULL))
@@ -147,54 +108,72 @@ static enum error add_packs(struct config_bundle *bundle)
 
 /* ---- The whole ---- */
 
-static void add_fault(struct json_faults *faults, const char *text, const char *cause)
+/* A fault of no place; with what errno says, if it is set. */
+static int add_fault(struct json_faults *faults, int code, const char *text)
 {
-    struct json_fault *fault = &faults->items[0];
-
-    *fault = (struct json_fault){.line = 0};
-    snprintf(fault->text, sizeof(fault->text), "%s%s%s", text, cause != NULL ? ": " : "",
-             cause != NULL ? cause : "");
+    faults->items[0] = (struct json_fault){.line = 0};
     faults->count = 1;
+    snprintf(faults->items[0].text, sizeof(faults->items[0].text), "%s%s%s", text,
+             errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+    return code;
 }
 
-static enum error load(struct config_bundle *bundle, struct json_faults *faults)
+/* The bytes of the file; what is too much of them is noticed. */
+static enum error read_file(const char *path, struct config_bundle *bundle)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
+    struct buffer text;
+    enum error error;
+
+    if (fd < 0)
+        return ERROR_IO;
+    buffer_init(&text, CONFIG_BYTES_MAX);
+    error = buffer_append_fd(&text, fd);
+    saved = errno;
+    close(fd);
+    errno = saved;
+    bundle->text = text.data; /* its bytes are the bundle's now */
+    bundle->length = text.length;
+    return error;
+}
+
+static int load(struct config_bundle *bundle, struct json_faults *faults)
 {
     enum error error = add_packs(bundle);
 
-    if (error != OK)
-        return error;
-    return config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count, geteuid(),
-                       &bundle->config, faults);
+    if (error == OK)
+        error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count,
+                            geteuid(), &bundle->config, faults);
+    errno = 0;
+    if (error == ERROR_MEMORY)
+        return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration.");
+    return error == OK ? EX_OK : EX_CONFIG;
 }
 
 int config_file_read(const char *path, struct config_bundle *out, struct json_faults *faults)
 {
     char room[PATH_BYTES_MAX];
     const char *found = find_config(path, room);
-    enum error error;
 
     *out = (struct config_bundle){.path = NULL};
     faults->count = 0;
-    if (found == NULL) {
-        add_fault(faults,
-                  "There is no configuration; name one with -c FILE or in SIDELOCK_CONFIG, or "
-                  "write " SYSTEM_CONFIG ".",
-                  NULL);
-        return EX_CONFIG;
-    }
+    errno = 0;
+    if (found == NULL)
+        return add_fault(faults, EX_CONFIG,
+                         "There is no configuration; name one with -c FILE or in SIDELOCK_CONFIG, "
+                         "or write " SYSTEM_CONFIG ".");
     out->path = strdup(found);
-    error = out->path != NULL ? read_file(found, &out->text, &out->length) : ERROR_MEMORY;
-    if (error == ERROR_IO || error == ERROR_NOT_FOUND) {
-        add_fault(faults, "The file cannot be read", strerror(errno));
-        return EX_CONFIG;
+    switch (out->path != NULL ? read_file(found, out) : ERROR_MEMORY) {
+    case OK:
+        return load(out, faults);
+    case ERROR_IO:
+        return add_fault(faults, EX_CONFIG, "The file cannot be read");
+    case ERROR_LIMIT:
+        errno = 0;
+        return add_fault(faults, EX_CONFIG, "The configuration is larger than 1 MiB.");
+    default:
+        return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration");
     }
-    if (error == OK)
-        error = load(out, faults);
-    if (error == ERROR_MEMORY) {
-        add_fault(faults, "There is not enough memory to load the configuration.", NULL);
-        return EX_OSERR;
-    }
-    return error == OK ? EX_OK : EX_CONFIG;
 }
 
 /* The pack's file and pointer for a fault within one; else the configuration's. */
@@ -202,7 +181,7 @@ static const char *fault_file(const struct config_bundle *bundle, const struct j
                               const char **pointer)
 {
     *pointer = fault->pointer;
-    for (size_t i = 0; i < bundle->pack_count && fault->pointer[0] != '/'; i++) {
+    for (size_t i = 0; i < bundle->pack_count; i++) {
         size_t length = strlen(bundle->packs[i].name);
 
         if (strncmp(fault->pointer, bundle->packs[i].name, length) == 0 &&

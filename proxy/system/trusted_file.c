@@ -1,15 +1,11 @@
 #include "system/trusted_file.h"
 
-#include "base/secret.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define CHUNK_BYTES 4096
 
 enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind, char *why,
                               size_t why_size)
@@ -33,24 +29,6 @@ enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind k
     return ERROR_DENIED;
 }
 
-static enum error read_bytes(const char *path, int fd, struct buffer *out, char *why,
-                             size_t why_size)
-{
-    char bytes[CHUNK_BYTES];
-    ssize_t length;
-
-    while ((length = read(fd, bytes, sizeof(bytes))) > 0)
-        buffer_append(out, bytes, (size_t)length);
-    secret_wipe(bytes, sizeof(bytes));
-    if (length < 0)
-        snprintf(why, why_size, "%.150s cannot be read: %s.", path, strerror(errno));
-    else if (buffer_failed(out))
-        snprintf(why, why_size, "%.150s is larger than %zu bytes.", path, out->max_bytes);
-    else
-        return OK;
-    return length < 0 ? ERROR_IO : ERROR_LIMIT;
-}
-
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
                              char *why, size_t why_size)
 {
@@ -62,8 +40,13 @@ enum error trusted_file_read(const char *path, enum trusted_file_kind kind, stru
         return errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO;
     }
     error = trusted_file_check(fd, path, kind, why, why_size);
-    if (error == OK)
-        error = read_bytes(path, fd, out, why, why_size);
+    if (error == OK) {
+        error = buffer_append_fd(out, fd);
+        if (error == ERROR_IO)
+            snprintf(why, why_size, "%.150s cannot be read: %s.", path, strerror(errno));
+        else if (error != OK)
+            snprintf(why, why_size, "%.150s is larger than %zu bytes.", path, out->max_bytes);
+    }
     close(fd);
     return error;
 }

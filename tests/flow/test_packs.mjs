@@ -49,6 +49,16 @@ describe('a pack of one\'s own', () => {
     assert.deepEqual(await faultsOf(gateOf(pack, { allow: { verbs: ['own/verb'] } })), []);
   });
 
+  it('has its faults told at their own place in it', async () => {
+    const faulty = path.join(dir, 'faulty.json');
+    writeFileSync(faulty, readFileSync(pack, 'utf8').replace('"json-rpc"', '"xml"'), { mode: 0o600 });
+    for (const name of [faulty, path.relative(path.dirname(gateOf(pack).configPath), faulty)]) {
+      const { code, stderr } = await gateOf(name).cli('check');
+      assert.equal(code, 78);
+      assert.match(stderr, /faulty\.json:\d+: \/vocabularies\/0\/envelope: A vocabulary needs one of/);
+    }
+  });
+
   it('is refused while its group can change it', async () => {
     chmodSync(pack, 0o620);
     await refused(/can be changed by others; run chmod go-w on it/);
