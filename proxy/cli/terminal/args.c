@@ -122,19 +122,26 @@ static bool is_given(const struct args_option *option)
            (option->list != NULL && option->list->count > 0);
 }
 
+static const struct args_action *find_action(const struct args_action *actions, size_t count,
+                                             const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(actions[i].name, name) == 0)
+            return &actions[i];
+    }
+    return NULL;
+}
+
 int args_run(int argc, char **argv, const struct args_option *options, size_t option_count,
              const struct args_action *actions, size_t action_count, void *context)
 {
-    const struct args_action *found = NULL;
-    struct args args;
+    const struct args_action *found;
+    struct args args = {.operand_count = 0};
     int code = args_parse(argc, argv, options, option_count, 1, ARGS_OPERANDS_MAX, &args);
 
-    if (code != EX_OK)
+    if (code != EX_OK || args.operands[0] == NULL)
         return code;
-    for (size_t i = 0; i < action_count; i++) {
-        if (strcmp(actions[i].name, args.operands[0]) == 0)
-            found = &actions[i];
-    }
+    found = find_action(actions, action_count, args.operands[0]);
     if (found == NULL)
         return args_usage(argv[0], "there is no `%s %s`", argv[0], args.operands[0]);
     args.operand_count--;
