@@ -6,7 +6,7 @@
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
-#include "cli/verbs.h"
+#include "cli/verb.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@
 static int print_verbs(void)
 {
     puts("Sidelock: a lock for the side door. An authenticating proxy for services on loopback.\n");
-    for (size_t i = 0; verbs_at(i) != NULL; i++) {
-        if (verbs_at(i)->usage != NULL)
-            printf("  %-9s %s\n", verbs_at(i)->name, verbs_at(i)->summary);
+    for (size_t i = 0; verb_at(i) != NULL; i++) {
+        if (verb_at(i)->usage != NULL)
+            printf("  %-9s %s\n", verb_at(i)->name, verb_at(i)->summary);
     }
     puts("\n`sidelock help VERB` says more; `sidelock help reasons` lists why something is "
          "refused;\n"
@@ -33,7 +33,7 @@ static int print_verbs(void)
 
 static int print_verb(const char *name)
 {
-    const struct verb *verb = verbs_find(name);
+    const struct verb *verb = verb_find(name);
 
     if (verb == NULL || verb->usage == NULL)
         return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", name);

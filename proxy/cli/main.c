@@ -1,7 +1,7 @@
 /* Finds the verb and runs it. */
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
-#include "cli/verb_table.h"
+#include "cli/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +23,7 @@ int main(int argc, char **argv)
     char *help[] = {help_name, NULL};
     const struct verb *verb;
 
-    verbs_use(verb_table);
+    verb_use(verbs);
     if (argc < 2) {
         cmd_help(1, help);
         return EX_USAGE;
@@ -34,7 +34,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return cmd_help(1, help);
-    verb = verbs_find(argv[1]);
+    verb = verb_find(argv[1]);
     if (verb == NULL)
         return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", argv[1]);
     return verb->run(argc - 1, argv + 1);
