@@ -1,8 +1,8 @@
 #include "broker/broker.h"
 
 #include "base/log.h"
-#include "broker/admission/inbox.h"
 #include "broker/admission/prepare.h"
+#include "broker/admission/takers.h"
 #include "broker/control/control.h"
 #include "broker/core/clock.h"
 #include "broker/core/journal.h"

@@ -7,7 +7,7 @@
 #ifndef SIDELOCK_TESTS_BROKER_FIXTURE_H
 #define SIDELOCK_TESTS_BROKER_FIXTURE_H
 
-#include "broker/admission/admission.h"
+#include "broker/admission/question.h"
 #include "broker/core/clock.h"
 #include "broker/operations/operation.h"
 #include "config/load.h"

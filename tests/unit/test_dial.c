@@ -12,7 +12,6 @@
     "\"body\":{\"member\":\"server_params\",\"from\":\"\"}}]"
 #include "operations_fixture.h"
 
-#include "broker/admission/inbox.h"
 #include "broker/admission/takers.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"

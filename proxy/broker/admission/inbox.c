@@ -1,5 +1,3 @@
-#include "broker/admission/inbox.h"
-
 #include "broker/admission/takers.h"
 
 static enum error take_ready(struct admission *admission, unsigned worker, const void *bytes,

@@ -6,7 +6,7 @@
 #ifndef SIDELOCK_BROKER_ADMISSION_TAKERS_H
 #define SIDELOCK_BROKER_ADMISSION_TAKERS_H
 
-#include "broker/admission/admission.h"
+#include "broker/admission/question.h"
 
 typedef enum error taker(struct admission *admission, unsigned worker, const void *bytes,
                          size_t length);
@@ -24,5 +24,10 @@ taker reports_take_denied MUST_CHECK;
 taker reports_take_refused MUST_CHECK;
 taker reports_take_closed MUST_CHECK;
 taker reports_take_counts MUST_CHECK;
+
+/* inbox.c: hands a message to the one who takes it now. A workers_listener; its context is a
+ * struct admission. */
+enum error inbox_take(void *admission, unsigned worker, enum ipc_state state, const void *bytes,
+                      size_t length) MUST_CHECK;
 
 #endif

@@ -3,7 +3,9 @@
 #include "broker/core/journal.h"
 #include "broker/operations/sessions.h"
 
+#include <inttypes.h>
 #include <jansson.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -170,4 +172,80 @@ json_t *control_json_certificates(const struct gate *gate)
                                             control_json_time(surface->tls->facts.not_after)));
     }
     return json_pack("{s:o}", "certificates", array);
+}
+
+/* Counters, each with a value for each surface: where it lies in `struct surface_state`. */
+static const struct {
+    const char *name, *help;
+    size_t offset;
+} counters[] = {
+    {"sidelock_admitted_total", "Requests admitted", offsetof(struct surface_state, admitted)},
+    {"sidelock_denied_total", "Requests denied", offsetof(struct surface_state, denied)},
+    {"sidelock_messages_forwarded_total", "Messages forwarded",
+     offsetof(struct surface_state, messages_forwarded)},
+    {"sidelock_messages_refused_total", "Messages refused, or in observe mode recorded as such",
+     offsetof(struct surface_state, messages_refused)},
+};
+
+static void metric_header(struct buffer *out, const char *name, const char *type, const char *help)
+{
+    buffer_append_format(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void metric(struct buffer *out, const char *name, const char *type, const char *help,
+                   uint64_t value)
+{
+    metric_header(out, name, type, help);
+    buffer_append_format(out, "%s %" PRIu64 "\n", name, value);
+}
+
+static void metric_of(struct buffer *out, const char *name, const struct surface_state *surface,
+                      uint64_t value)
+{
+    buffer_append_format(out, "%s{surface=\"%s\"} %" PRIu64 "\n", name, surface->config->name,
+                         value);
+}
+
+static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
+{
+    const struct surface_state *all = gate->surfaces->items;
+    size_t count = gate->surfaces->config->surface_count;
+
+    metric_header(out, "sidelock_connections", "gauge", "Live connections");
+    for (size_t i = 0; i < count; i++)
+        metric_of(out, "sidelock_connections", &all[i],
+                  connections_count(gate->connections, &all[i], NULL));
+    metric_header(out, "sidelock_surface_killed", "gauge", "1 while the kill switch is on");
+    for (size_t i = 0; i < count; i++)
+        metric_of(out, "sidelock_surface_killed", &all[i], all[i].killed);
+    for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
+        metric_header(out, counters[i].name, "counter", counters[i].help);
+        for (size_t j = 0; j < count; j++) {
+            uint64_t value;
+
+            memcpy(&value, (const char *)&all[j] + counters[i].offset, sizeof(value));
+            metric_of(out, counters[i].name, &all[j], value);
+        }
+    }
+}
+
+void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
+                          int64_t now)
+{
+    const uint64_t *by_reason = gate->denials->by_reason;
+
+    metric_header(out, "sidelock_build_info", "gauge", "Version");
+    buffer_append_format(out, "sidelock_build_info{version=\"%s\"} 1\n", SIDELOCK_VERSION);
+    metric(out, "sidelock_uptime_seconds", "gauge", "Seconds since start",
+           (uint64_t)(now > gate->started_at ? now - gate->started_at : 0));
+    metric(out, "sidelock_sessions_active", "gauge", "Sessions that are good now", sessions_active);
+    metric(out, "sidelock_worker_restarts_total", "counter", "Workers that had to be replaced",
+           workers_restarts(gate->workers));
+    metrics_of_surfaces(out, gate);
+    metric_header(out, "sidelock_denials_total", "counter", "Denials by reason");
+    for (size_t i = 0; i < REASON_COUNT; i++) {
+        if (by_reason[i] > 0)
+            buffer_append_format(out, "sidelock_denials_total{reason=\"%s\"} %" PRIu64 "\n",
+                                 reason_info((enum reason)i)->code, by_reason[i]);
+    }
 }

@@ -1,4 +1,7 @@
-/* The control API's documents: what is stored and running, as JSON. NULL: memory has run out. */
+/*
+ * The control API's documents: what is stored and running, as JSON (NULL: memory
+ * has run out), or as Prometheus text.
+ */
 #ifndef SIDELOCK_BROKER_CONTROL_JSON_H
 #define SIDELOCK_BROKER_CONTROL_JSON_H
 
@@ -21,5 +24,9 @@ struct json_t *control_json_surfaces(const struct gate *gate);
 struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);
 /* What the surfaces that speak TLS show to clients. */
 struct json_t *control_json_certificates(const struct gate *gate);
+
+/* Prometheus text exposition format 0.0.4. */
+void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
+                          int64_t now);
 
 #endif

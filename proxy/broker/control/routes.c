@@ -2,7 +2,6 @@
 
 #include "broker/control/input.h"
 #include "broker/control/json.h"
-#include "broker/control/metrics.h"
 #include "broker/control/session_routes.h"
 #include "broker/core/clock.h"
 #include "broker/operations/records.h"
@@ -41,8 +40,8 @@ static enum error get_metrics(struct exchange *exchange)
     enum error error = sessions_count(exchange->gate, now, &active);
 
     if (error == OK)
-        metrics_append(begin_text(exchange, "text/plain; version=0.0.4"), exchange->gate, active,
-                       now);
+        control_json_metrics(begin_text(exchange, "text/plain; version=0.0.4"), exchange->gate,
+                             active, now);
     return error;
 }
 
