@@ -234,6 +234,9 @@ int gate_call(struct gate *gate, const char *method, const char *path, struct sp
     return code;
 }
 
+static int call_json(struct gate *gate, const char *method, json_t *body, const char *format,
+                     va_list arguments, struct buffer *answer) PRINTF_LIKE(4, 0);
+
 /* The body is taken over; the path's arguments are the caller's. */
 static int call_json(struct gate *gate, const char *method, json_t *body, const char *format,
                      va_list arguments, struct buffer *answer)
