@@ -38,14 +38,12 @@ static char *split_port(char **host, uint16_t *port)
     return strchr(text, ':') == NULL ? text : NULL;
 }
 
-void config_listen_read(struct json_reader *reader, const char *name, struct json_t *value,
-                        void *into)
+void config_listen_read(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct listen_address *address = into;
     char *copy, *host;
     enum address_kind kind;
 
-    (void)name;
     address->text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
     if (address->text == NULL)
         return;

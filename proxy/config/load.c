@@ -14,26 +14,20 @@
 
 /* ---- Executables: a path, or an object that says more ---- */
 
-static void pattern_clear(void *pattern)
-{
-    config_pattern_destroy(*(struct config_pattern **)pattern);
-}
-
 static const struct json_key executable_keys[] = {
     ROW_TEXT("path", struct executable_rule, path, config_check_path, .required = true),
     ROW_TEXT("sha256", struct executable_rule, sha256, config_check_sha256),
     ROW_LIST("args", struct executable_rule, args, args_count, 0, ARGUMENT_PATTERNS_MAX,
              .set_offset = offsetof(struct executable_rule, args_set), .read = config_read_pattern,
-             .clear = pattern_clear),
+             .clear = config_clear_pattern),
 };
 ;
 static const struct json_table executable_table = JSON_TABLE("an executable", executable_keys);
 
-static void read_executable(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_executable(struct json_reader *reader, json_t *value, void *into)
 {
     struct executable_rule *rule = into;
 
-    (void)name;
     if (json_is_string(value))
         rule->path = json_reader_text(reader, value, config_check_path, JSON_TEXT_BYTES_MAX);
     else if (json_is_object(value))
@@ -59,8 +53,8 @@ static const struct json_key config_keys[] = {
     ROW_LIST("executables", struct config, executables, executable_count, 0, CONFIG_EXECUTABLES_MAX,
              .read = read_executable, .table = &executable_table),
     ROW_MAP("surfaces", struct config, surfaces, surface_count, 1, CONFIG_SURFACES_MAX,
-            .required = true, .read = config_surface_read, .clear = config_surface_clear,
-            .table = &config_surface_table),
+            config_check_surface_name, .required = true, .read = config_surface_read,
+            .clear = config_surface_clear, .table = &config_surface_table),
 };
 static const struct json_table top_table = JSON_TABLE("the configuration", config_keys);
 

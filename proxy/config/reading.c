@@ -3,14 +3,12 @@
 #include <jansson.h>
 #include <string.h>
 
-void config_read_pattern(struct json_reader *reader, const char *name, struct json_t *value,
-                         void *into)
+void config_read_pattern(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct config_pattern **out = into;
     const char *text = json_string_value(value);
     char why[CONFIG_PATTERN_WHY_SIZE];
 
-    (void)name;
     if (text == NULL) {
         json_reader_fault(reader, "This must be a string: a regular expression.");
         return;
@@ -26,13 +24,17 @@ void config_read_pattern(struct json_reader *reader, const char *name, struct js
     }
 }
 
-void config_read_uid(struct json_reader *reader, const char *name, struct json_t *value, void *into)
+void config_clear_pattern(void *pattern)
+{
+    config_pattern_destroy(*(struct config_pattern **)pattern);
+}
+
+void config_read_uid(struct json_reader *reader, struct json_t *value, void *into)
 {
     const char *text = json_string_value(value);
     const struct config_reading *reading = reader->context;
     uint32_t *uid = into;
 
-    (void)name;
     if (text != NULL && strcmp(text, "self") == 0)
         *uid = reading->self_uid;
     else if (text != NULL)

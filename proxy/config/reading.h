@@ -18,10 +18,10 @@ struct config_reading {
 };
 
 /* A json_read of a regular expression into a struct config_pattern *. */
-void config_read_pattern(struct json_reader *reader, const char *name, struct json_t *value,
-                         void *into);
+void config_read_pattern(struct json_reader *reader, struct json_t *value, void *into);
+/* Frees that. */
+void config_clear_pattern(void *pattern);
 /* A json_read of "self" or a number into a uint32_t. */
-void config_read_uid(struct json_reader *reader, const char *name, struct json_t *value,
-                     void *into);
+void config_read_uid(struct json_reader *reader, struct json_t *value, void *into);
 
 #endif

@@ -15,27 +15,6 @@
 
 /* ---- The query ---- */
 
-static void read_pass(struct json_reader *reader, const char *name, json_t *value, void *into)
-{
-    struct query_pass *pass = into;
-    const char *why = config_check_query_name(name);
-
-    if (why != NULL) {
-        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
-        return;
-    }
-    pass->name = json_reader_copy(reader, name);
-    config_read_pattern(reader, NULL, value, &pass->pattern);
-}
-
-static void pass_clear(void *value)
-{
-    struct query_pass *pass = value;
-
-    free(pass->name);
-    config_pattern_destroy(pass->pattern);
-}
-
 static const struct json_word encodings[] = {{"text", INJECT_TEXT},
                                              {"json", INJECT_JSON},
                                              {"base64-json", INJECT_BASE64_JSON},
@@ -49,29 +28,12 @@ static const struct json_key inject_keys[] = {
 };
 static const struct json_table inject_table = JSON_TABLE("an injected parameter", inject_keys);
 
-static void read_inject(struct json_reader *reader, const char *name, json_t *value, void *into)
-{
-    struct query_inject *inject = into;
-    const char *why = config_check_query_name(name);
-
-    if (why != NULL) {
-        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
-        return;
-    }
-    inject->name = json_reader_copy(reader, name);
-    json_table_read(reader, &inject_table, value, inject);
-}
-
-static void inject_clear(void *value)
-{
-    free(((struct query_inject *)value)->name);
-}
-
 static const struct json_key query_keys[] = {
-    ROW_MAP("pass", struct route, pass, pass_count, 0, QUERY_NAMES_MAX, .read = read_pass,
-            .clear = pass_clear),
-    ROW_MAP("inject", struct route, inject, inject_count, 0, QUERY_NAMES_MAX, .read = read_inject,
-            .clear = inject_clear, .table = &inject_table),
+    ROW_MAP("pass", struct route, pass, pass_count, 0, QUERY_NAMES_MAX, config_check_query_name,
+            .value_offset = offsetof(struct query_pass, pattern), .read = config_read_pattern,
+            .clear = config_clear_pattern),
+    ROW_MAP("inject", struct route, inject, inject_count, 0, QUERY_NAMES_MAX,
+            config_check_query_name, .table = &inject_table),
     ROW_TEXT("bearer", struct route, query_bearer, config_check_query_name,
              .maximum = CONFIG_NAME_BYTES_MAX),
 };
@@ -113,12 +75,11 @@ static const struct json_key host_keys[] = {
 };
 static const struct json_table host_table = JSON_TABLE("a route's host", host_keys);
 
-static void read_host(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_host(struct json_reader *reader, json_t *value, void *into)
 {
     struct route *route = into;
     const char *text = json_string_value(value);
 
-    (void)name;
     if (json_is_object(value)) {
         route->host = HOST_UPSTREAM_FIXED;
         json_table_read(reader, &host_table, value, route);
@@ -133,13 +94,12 @@ static void read_host(struct json_reader *reader, const char *name, json_t *valu
 /* ---- A route ---- */
 
 /* Which vocabulary the route speaks; the pack's first unless it says. */
-static void read_messages(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_messages(struct json_reader *reader, json_t *value, void *into)
 {
     const struct config_reading *reading = reader->context;
     struct route *route = into;
     char *text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
 
-    (void)name;
     if (text != NULL && reading->dialect != NULL) {
         route->vocabulary = dialect_vocabulary(reading->dialect, text);
         if (route->vocabulary == NULL)
@@ -243,13 +203,11 @@ static void default_methods(struct json_reader *reader, struct route *route)
         reader->out_of_memory = true;
 }
 
-void config_route_read(struct json_reader *reader, const char *name, struct json_t *value,
-                       void *into)
+void config_route_read(struct json_reader *reader, struct json_t *value, void *into)
 {
     const struct config_reading *reading = reader->context;
     struct route *route = into;
 
-    (void)name;
     route->host = HOST_UPSTREAM_LOCALHOST;
     if (reading->dialect != NULL)
         route->vocabulary = dialect_vocabulary(reading->dialect, NULL);

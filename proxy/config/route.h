@@ -6,8 +6,7 @@
 
 extern const struct json_table config_route_table;
 /* A json_read of one route. */
-void config_route_read(struct json_reader *reader, const char *name, struct json_t *value,
-                       void *into);
+void config_route_read(struct json_reader *reader, struct json_t *value, void *into);
 /* The row "routes" of a struct surface. */
 #define CONFIG_ROUTES_ROW                                                                          \
     ROW_LIST("routes", struct surface, routes, route_count, 1, CONFIG_ROUTES_MAX,                  \

@@ -85,14 +85,13 @@ static struct config_pack find_pack(const struct json_reader *reader, const char
 }
 
 /* Comes before "routes" in the table: they name vocabularies of the dialect. */
-static void read_dialect(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_dialect(struct json_reader *reader, json_t *value, void *into)
 {
     struct config_reading *reading = reader->context;
     struct surface *surface = into;
     char *text = json_reader_text(reader, value, json_check_word, JSON_TEXT_BYTES_MAX);
     const struct config_pack pack = find_pack(reader, text != NULL ? text : "");
 
-    (void)name;
     if (pack.text != NULL) {
         struct json_reader inner = {
             .text = pack.text, .length = pack.length, .name = pack.name, .faults = reader->faults};
@@ -218,16 +217,11 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
                              "\"certificates\" needs \"tls\" with a \"client_ca\".");
 }
 
-void config_surface_read(struct json_reader *reader, const char *name, struct json_t *value,
-                         void *into)
+void config_surface_read(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct config_reading *reading = reader->context;
     struct surface *surface = into;
-    const char *why = config_check_surface_name(name);
 
-    if (why != NULL)
-        json_reader_fault(reader, "\"%.64s\" %s.", name, why);
-    surface->name = json_reader_copy(reader, name);
     reading->dialect = NULL;
     json_table_read(reader, &config_surface_table, value, surface);
     finish_routes(reader, value, surface);
@@ -240,10 +234,7 @@ void config_surface_read(struct json_reader *reader, const char *name, struct js
     }
 }
 
-void config_surface_clear(void *value)
+void config_surface_clear(void *surface)
 {
-    struct surface *surface = value;
-
-    free(surface->name);
-    dialect_destroy(surface->dialect);
+    dialect_destroy(((struct surface *)surface)->dialect);
 }

@@ -6,8 +6,7 @@
 
 extern const struct json_table config_surface_table;
 /* A json_read of one entry of "surfaces". */
-void config_surface_read(struct json_reader *reader, const char *name, struct json_t *value,
-                         void *into);
+void config_surface_read(struct json_reader *reader, struct json_t *value, void *into);
 /* Frees what the table does not know. */
 void config_surface_clear(void *surface);
 

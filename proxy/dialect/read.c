@@ -15,13 +15,20 @@ static const char *check_name(const char *text)
                  "dots, dashes and underscores";
 }
 
-static void read_open(struct json_reader *reader, const char *name, json_t *value, void *into)
+static const char *check_verb(const char *text)
+{
+    size_t length = strlen(text);
+
+    return length > 0 && length <= DIALECT_VERB_BYTES_MAX ? NULL
+                                                          : "must be a verb of 1 to 128 bytes";
+}
+
+static void read_open(struct json_reader *reader, json_t *value, void *into)
 {
     struct vocabulary *vocabulary = into;
     size_t index;
     json_t *item;
 
-    (void)name;
     if (!json_is_array(value))
         json_reader_fault(reader, "This must be a list of \"c2s\" and \"s2c\".");
     json_array_foreach(value, index, item)
@@ -37,11 +44,10 @@ static void read_open(struct json_reader *reader, const char *name, json_t *valu
     }
 }
 
-static void read_jsonrpc(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_jsonrpc(struct json_reader *reader, json_t *value, void *into)
 {
     struct vocabulary *vocabulary = into;
 
-    (void)name;
     if (!json_is_boolean(value))
         json_reader_fault(reader, "This must be true or false.");
     vocabulary->bare = json_is_false(value);
@@ -69,12 +75,11 @@ static const char *refusal_fault(json_t *value)
     return NULL;
 }
 
-static void read_refusal(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_refusal(struct json_reader *reader, json_t *value, void *into)
 {
     struct vocabulary *vocabulary = into;
     const char *fault = refusal_fault(value);
 
-    (void)name;
     if (fault != NULL) {
         json_reader_fault(reader, "%s", fault);
         return;
@@ -95,10 +100,10 @@ static void clear_refusal(void *value)
 
 static const struct json_key verbs_keys[] = {
     ROW_MAP("c2s", struct vocabulary, verbs[DIRECTION_C2S], verb_count[DIRECTION_C2S], 0,
-            DIALECT_VERBS_MAX, .read = dialect_rule_read_c2s, .clear = dialect_rule_clear,
+            DIALECT_VERBS_MAX, check_verb, .read = dialect_rule_read_c2s,
             .table = &dialect_rule_table),
     ROW_MAP("s2c", struct vocabulary, verbs[DIRECTION_S2C], verb_count[DIRECTION_S2C], 0,
-            DIALECT_VERBS_MAX, .read = dialect_rule_read_s2c, .clear = dialect_rule_clear,
+            DIALECT_VERBS_MAX, check_verb, .read = dialect_rule_read_s2c,
             .table = &dialect_rule_table),
 };
 static const struct json_table verbs_table = JSON_TABLE("the verbs", verbs_keys);
@@ -174,13 +179,12 @@ static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabu
         dialect_rule_watch(reader, vocabulary, "result", vocabulary->asks_key);
 }
 
-static void read_vocabulary(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_vocabulary(struct json_reader *reader, json_t *value, void *into)
 {
     const char *envelope = json_string_value(json_object_get(value, "envelope"));
     struct vocabulary *vocabulary = into;
     unsigned i = ENVELOPE_JSON_RPC;
 
-    (void)name;
     while (envelope != NULL && i <= ENVELOPE_OPAQUE && strcmp(envelopes[i].name, envelope) != 0)
         i++;
     if (envelope == NULL || i > ENVELOPE_OPAQUE) {

@@ -49,13 +49,12 @@ static void read_keys(struct json_reader *reader, json_t *keys, struct target_pa
     path->depth = (unsigned)index;
 }
 
-static void read_target(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_target(struct json_reader *reader, json_t *value, void *into)
 {
     struct vocabulary *vocabulary = reader->context;
     struct target_path *path = into;
     json_t *names = json_object_get(value, "name"), *uris = json_object_get(value, "uri");
 
-    (void)name;
     if (json_object_size(value) != 1 || (names == NULL && uris == NULL)) {
         json_reader_fault(reader,
                           "This must be an object with either a \"name\" or a \"uri\" alone.");
@@ -80,13 +79,12 @@ static void target_clear(void *value)
 
 /* ---- The rest of a rule ---- */
 
-static void read_as(struct json_reader *reader, const char *name, json_t *value, void *into)
+static void read_as(struct json_reader *reader, json_t *value, void *into)
 {
     const struct vocabulary *vocabulary = reader->context;
     const char *as = json_string_value(value);
     struct verb_rule *rule = into;
 
-    (void)name;
     if (vocabulary->envelope == ENVELOPE_JSON_RPC) {
         rule->notification = as != NULL && strcmp(as, "notification") == 0;
         rule->request = as != NULL && strcmp(as, "request") == 0;
@@ -124,15 +122,12 @@ static const struct json_key rule_keys[] = {
 };
 const struct json_table dialect_rule_table = JSON_TABLE("a verb", rule_keys);
 
-static void read_rule(struct json_reader *reader, const char *name, json_t *value,
-                      enum direction direction, struct verb_rule *rule)
+static void read_rule(struct json_reader *reader, json_t *value, enum direction direction,
+                      struct verb_rule *rule)
 {
     struct vocabulary *vocabulary = reader->context;
     bool json_rpc = vocabulary->envelope == ENVELOPE_JSON_RPC;
 
-    if (*name == '\0' || strlen(name) > DIALECT_VERB_BYTES_MAX)
-        json_reader_fault(reader, "A verb has 1 to %d bytes.", DIALECT_VERB_BYTES_MAX);
-    rule->name = json_reader_copy(reader, name);
     rule->request = json_rpc;
     json_table_read(reader, &dialect_rule_table, value, rule);
     if (rule->always && rule->never)
@@ -149,19 +144,12 @@ static void read_rule(struct json_reader *reader, const char *name, json_t *valu
         dialect_rule_watch(reader, vocabulary, "result", rule->filter_items);
 }
 
-void dialect_rule_read_c2s(struct json_reader *reader, const char *name, struct json_t *value,
-                           void *into)
+void dialect_rule_read_c2s(struct json_reader *reader, struct json_t *value, void *into)
 {
-    read_rule(reader, name, value, DIRECTION_C2S, into);
+    read_rule(reader, value, DIRECTION_C2S, into);
 }
 
-void dialect_rule_read_s2c(struct json_reader *reader, const char *name, struct json_t *value,
-                           void *into)
+void dialect_rule_read_s2c(struct json_reader *reader, struct json_t *value, void *into)
 {
-    read_rule(reader, name, value, DIRECTION_S2C, into);
-}
-
-void dialect_rule_clear(void *rule)
-{
-    free(((struct verb_rule *)rule)->name);
+    read_rule(reader, value, DIRECTION_S2C, into);
 }

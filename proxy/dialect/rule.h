@@ -11,12 +11,8 @@ extern const struct json_table dialect_rule_table;
  * Each a json_read of a struct verb_rule, of one direction. The reader's context is
  * the vocabulary; added to that is what the scanner must look at for the verb.
  */
-void dialect_rule_read_c2s(struct json_reader *reader, const char *name, struct json_t *value,
-                           void *into);
-void dialect_rule_read_s2c(struct json_reader *reader, const char *name, struct json_t *value,
-                           void *into);
-/* Frees what the table does not know. */
-void dialect_rule_clear(void *rule);
+void dialect_rule_read_c2s(struct json_reader *reader, struct json_t *value, void *into);
+void dialect_rule_read_s2c(struct json_reader *reader, struct json_t *value, void *into);
 
 /* Adds a member for the scanner to record; the strings are borrowed. */
 void dialect_rule_watch(struct json_reader *reader, struct vocabulary *vocabulary, const char *of,

@@ -139,8 +139,7 @@ static void read_choice(struct json_reader *reader, const struct json_key *key, 
         snprintf(permitted + used, sizeof(permitted) - used, "%s\"%s\"", used > 0 ? ", " : "",
                  word->word);
     }
-    json_reader_fault(reader, "\"%s\" must be one of: %s.%s%s", key->name, permitted,
-                      key->hint != NULL ? " " : "", key->hint != NULL ? key->hint : "");
+    json_reader_fault(reader, "\"%s\" must be one of: %s.", key->name, permitted);
 }
 
 /* Whether a list or map has a permitted number of elements. */
@@ -183,19 +182,19 @@ static void read_texts(struct json_reader *reader, const struct json_key *key, j
     }
 }
 
-static void read_element(struct json_reader *reader, const struct json_key *key, const char *name,
-                         json_t *value, void *into)
+static void read_element(struct json_reader *reader, const struct json_key *key, json_t *value,
+                         char *element)
 {
     if (key->read != NULL)
-        key->read(reader, name, value, into);
+        key->read(reader, value, element + key->value_offset);
     else
-        json_table_read(reader, key->table, value, into);
+        json_table_read(reader, key->table, value, element + key->value_offset);
 }
 
 static void read_elements(struct json_reader *reader, const struct json_key *key, json_t *value,
                           char *elements)
 {
-    const char *name;
+    const char *name, *why;
     size_t index = 0, place;
     json_t *element;
 
@@ -203,15 +202,21 @@ static void read_elements(struct json_reader *reader, const struct json_key *key
         json_array_foreach(value, index, element)
         {
             place = json_reader_enter_index(reader, index);
-            read_element(reader, key, NULL, element, elements + index * key->size);
+            read_element(reader, key, element, elements + index * key->size);
             json_reader_leave(reader, place);
         }
         return;
     }
     json_object_foreach(value, name, element)
     {
+        char *at = elements + index++ * key->size;
+
         place = json_reader_enter(reader, name);
-        read_element(reader, key, name, element, elements + index++ * key->size);
+        why = key->check != NULL ? key->check(name) : NULL;
+        if (why != NULL)
+            json_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        *(char **)place_of(at, key->name_offset) = json_reader_copy(reader, name);
+        read_element(reader, key, element, at);
         json_reader_leave(reader, place);
     }
 }
@@ -286,7 +291,7 @@ void json_table_read_key(struct json_reader *reader, const struct json_key *key,
         read_list(reader, key, value, into);
         break;
     case JSON_KEY_CUSTOM:
-        key->read(reader, NULL, value, at);
+        key->read(reader, value, at);
         break;
     }
 }
@@ -336,10 +341,14 @@ void json_table_read(struct json_reader *reader, const struct json_table *table,
 static void clear_elements(const struct json_key *key, char *elements, size_t count)
 {
     for (size_t i = 0; elements != NULL && i < count; i++) {
+        char *element = elements + i * key->size;
+
+        if (key->type == JSON_KEY_MAP)
+            free(*(char **)place_of(element, key->name_offset));
         if (key->clear != NULL)
-            key->clear(elements + i * key->size);
+            key->clear(element + key->value_offset);
         if (key->table != NULL)
-            json_table_clear(key->table, elements + i * key->size);
+            json_table_clear(key->table, element + key->value_offset);
     }
     free(elements);
 }

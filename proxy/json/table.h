@@ -27,9 +27,8 @@ struct json_word {
     unsigned value;
 };
 
-/* Reads one value into its place; `name` is the key in a map, else NULL. */
-typedef void (*json_read)(struct json_reader *reader, const char *name, struct json_t *value,
-                          void *into);
+/* Reads one value into its place. */
+typedef void (*json_read)(struct json_reader *reader, struct json_t *value, void *into);
 
 struct json_table;
 
@@ -41,12 +40,13 @@ struct json_key {
     size_t count_offset;            /* LIST, MAP: of the size_t that counts the elements */
     size_t set_offset;              /* of a bool that says the key was there; 0: none */
     size_t size;                    /* of an element, or of an allocated OBJECT */
+    size_t name_offset;             /* MAP: of the char * in an element that holds its key */
+    size_t value_offset;            /* MAP: of what `read` or `table` fills; 0: all of it */
     uint32_t minimum;               /* NUMBER: value; TEXTS, LIST, MAP: how many */
     uint32_t maximum;               /* the same; TEXT: bytes, 0: JSON_TEXT_BYTES_MAX */
     uint32_t preset;                /* NUMBER, CHOICE: when the key is absent */
     const struct json_word *words;  /* CHOICE */
-    const char *hint;               /* CHOICE: a sentence that ends the fault; NULL: none */
-    json_check check;               /* TEXT, and each of TEXTS; NULL: anything */
+    json_check check;               /* TEXT, each of TEXTS, a MAP's keys; NULL: anything */
     json_read read;                 /* LIST, MAP, CUSTOM; NULL: `table` reads an element */
     void (*clear)(void *value);     /* LIST, MAP, CUSTOM: frees what the table does not know */
     const struct json_table *table; /* OBJECT; LIST, MAP, CUSTOM: of objects within */
@@ -89,7 +89,10 @@ struct json_key {
         .minimum = (least), .maximum = (most), __VA_ARGS__                                         \
     }
 #define ROW_LIST(key, owner, ...) ROW_ELEMENTS(key, JSON_KEY_LIST, owner, __VA_ARGS__)
-#define ROW_MAP(key, owner, ...)  ROW_ELEMENTS(key, JSON_KEY_MAP, owner, __VA_ARGS__)
+/* The elements have a member `name`. */
+#define ROW_MAP(key, owner, field, counter, least, most, checks, ...)                              \
+    ROW_ELEMENTS(key, JSON_KEY_MAP, owner, field, counter, least, most, .check = (checks),         \
+                 .name_offset = offsetof(__typeof__(*((owner *)NULL)->field), name), __VA_ARGS__)
 /* Another table's object: its keys are the same struct's, a struct within, or allocated. */
 #define ROW_SAME(key, other, ...)                                                                  \
     {                                                                                              \
