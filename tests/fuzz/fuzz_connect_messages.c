@@ -129,14 +129,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span text = {(const char *)data + 1, size - 1};
     struct buffer whole, pieces;
-    struct mcp_tools *tools;
+    struct mcp_tools tools = {NULL};
     char *line, *next, *last;
 
     if (size < 1)
         return 0;
     if (scan == NULL)
         require(json_scan_create(&scan) == OK && rpc_descend(&descend) == OK);
-    require(mcp_tools_create(&tools) == OK);
     buffer_init(&whole, OUT_BYTES_MAX);
     buffer_init(&pieces, OUT_BYTES_MAX);
     split(text, SIZE_MAX, &whole);
@@ -146,13 +145,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (whole.length > 0) {
         last = memrchr(whole.data, '\n', whole.length);
         last = last != NULL ? last + 1 : whole.data;
-        mcp_tools_learn(tools, (struct span){last, whole.length - (size_t)(last - whole.data)});
+        mcp_tools_learn(&tools, (struct span){last, whole.length - (size_t)(last - whole.data)});
         for (line = whole.data; line < last; line = next + 1) {
             next = memchr(line, '\n', (size_t)(last - line));
-            check_message(line, (size_t)(next - line), tools);
+            check_message(line, (size_t)(next - line), &tools);
         }
     }
-    mcp_tools_destroy(tools);
+    mcp_tools_clear(&tools);
     buffer_clear(&whole);
     buffer_clear(&pieces);
     return 0;

@@ -11,15 +11,12 @@
 
 static struct json_scan *scan;
 static struct text_list descend;
-static struct mcp_tools *tools;
+static struct mcp_tools tools;
 
 static int set_up(void **state)
 {
     (void)state;
-    return json_scan_create(&scan) == OK && rpc_descend(&descend) == OK &&
-                   mcp_tools_create(&tools) == OK
-               ? 0
-               : -1;
+    return json_scan_create(&scan) == OK && rpc_descend(&descend) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -27,7 +24,7 @@ static int tear_down(void **state)
     (void)state;
     json_scan_destroy(scan);
     text_list_clear(&descend);
-    mcp_tools_destroy(tools);
+    mcp_tools_clear(&tools);
     return 0;
 }
 
@@ -37,7 +34,7 @@ static void learn(const char *list)
 
     buffer_init(&answer, 65536);
     buffer_append_format(&answer, "{\"id\":1,\"result\":{\"tools\":%s}}", list);
-    mcp_tools_learn(tools, (struct span){answer.data, answer.length});
+    mcp_tools_learn(&tools, (struct span){answer.data, answer.length});
     buffer_clear(&answer);
 }
 
@@ -55,7 +52,7 @@ static void expect(const char *method, const char *members, const char *expected
                          "modelcontextprotocol/protocolVersion\":\"2026-07-28\"}}}",
                          method, members);
     assert_int_equal(rpc_read(scan, &descend, text.data, text.length, &rpc), OK);
-    mcp_headers_write(scan, &rpc, tools, &out);
+    mcp_headers_write(scan, &rpc, &tools, &out);
     assert_memory_equal(out.data, version, strlen(version));
     assert_string_equal(out.data + strlen(version), expected);
     buffer_clear(&text);

@@ -57,7 +57,7 @@ static void add_headers(struct bridge *bridge, const struct rpc *rpc, struct let
     if (!letter->modern || bridge->pass.place.transport != CONNECT_HTTP)
         return;
     buffer_reset(&bridge->scratch);
-    mcp_headers_write(bridge->scan, rpc, bridge->tools, &bridge->scratch);
+    mcp_headers_write(bridge->scan, rpc, &bridge->tools, &bridge->scratch);
     if (!buffer_failed(&bridge->scratch))
         letter->headers = text_copy((struct span){bridge->scratch.data, bridge->scratch.length});
 }
@@ -131,7 +131,7 @@ static void learn(struct bridge *bridge, enum ledger_lesson lesson, const struct
     if (rpc->failed)
         return;
     if (lesson == LEDGER_TOOLS)
-        mcp_tools_learn(bridge->tools, text);
+        mcp_tools_learn(&bridge->tools, text);
     else if (lesson == LEDGER_INITIALIZE &&
              rpc_result_version(bridge->scan, text.data, text.length, bridge->replay.version) &&
              bridge->transport->initialized != NULL)
@@ -317,8 +317,6 @@ static enum error start(struct bridge *bridge)
     if (error == OK)
         error = rpc_descend(&bridge->descend);
     if (error == OK)
-        error = mcp_tools_create(&bridge->tools);
-    if (error == OK)
         error = replay_init(&bridge->replay);
     if (error == OK)
         error = bridge->transport->start(bridge);
@@ -370,7 +368,7 @@ static void stop(struct bridge *bridge, bool started)
         letters_clear(&bridge->queue);
     json_scan_destroy(bridge->scan);
     text_list_clear(&bridge->descend);
-    mcp_tools_destroy(bridge->tools);
+    mcp_tools_clear(&bridge->tools);
     replay_clear(&bridge->replay);
     buffer_clear(&bridge->scratch);
 }

@@ -45,7 +45,7 @@ struct bridge {
     struct replay replay;
     struct json_scan *scan;
     struct text_list descend;
-    struct mcp_tools *tools;
+    struct mcp_tools tools;
     struct buffer scratch;
     enum bridge_stage stage;
     bool output_paused, finished;

@@ -107,8 +107,9 @@ static const char *method_of(const struct transfer *transfer)
     return transfer->resuming || transfer->kind == TRANSFER_LISTEN ? "GET" : "POST";
 }
 
-static void send_request(struct transfer *transfer)
+static void send_request(void *context)
 {
+    struct transfer *transfer = context;
     const struct letter *letter = transfer->resuming ? NULL : transfer->letter;
     struct buffer *head = &transfer->head;
 
@@ -140,17 +141,7 @@ static void send_request(struct transfer *transfer)
 /* ---- Its connection ---- */
 
 static void transfer_lost(struct transfer *transfer);
-static void receive(struct transfer *transfer, const char *bytes, size_t length);
-
-static void on_opened(void *context)
-{
-    send_request(context);
-}
-
-static void on_received(void *context, char *bytes, size_t length)
-{
-    receive(context, bytes, length);
-}
+static void receive(void *context, char *bytes, size_t length);
 
 static void on_closed(void *context, bool opened)
 {
@@ -167,7 +158,7 @@ void transfer_begin(struct transfer *transfer)
 {
     struct transfers *all = transfer->all;
     const struct stream_user user = {
-        .context = transfer, .opened = on_opened, .received = on_received, .closed = on_closed};
+        .context = transfer, .opened = send_request, .received = receive, .closed = on_closed};
     bool opened;
 
     transfer->stream = idle_take(&all->idle, &user, bridge_now_ms(all->bridge));
@@ -382,8 +373,10 @@ static void complete(struct transfer *transfer, bool clean)
     finish(transfer, NULL);
 }
 
-static void receive(struct transfer *transfer, const char *bytes, size_t length)
+static void receive(void *context, char *bytes, size_t length)
 {
+    struct transfer *transfer = context;
+
     while (length > 0 && transfer->stream != NULL) {
         enum http_progress progress = HTTP_MORE;
         struct span piece = {NULL, 0};

@@ -4,16 +4,11 @@
 #include "wire/http_request.h"
 
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MARK             "x-mcp-header"
 #define TOOL_BYTES_MAX   1024
 #define NUMBER_BYTES_MAX 32
-
-struct mcp_tools {
-    json_t *properties; /* of the input schemas that have valid marks, by the tool's name */
-};
 
 /* The marks of a schema, and the argument that stands where each mark is. */
 struct marks {
@@ -24,27 +19,10 @@ struct marks {
     size_t count, depth;
 };
 
-enum error mcp_tools_create(struct mcp_tools **out)
+void mcp_tools_clear(struct mcp_tools *tools)
 {
-    struct mcp_tools *tools = calloc(1, sizeof(*tools));
-
-    if (tools == NULL)
-        return ERROR_MEMORY;
-    tools->properties = json_object();
-    if (tools->properties == NULL) {
-        free(tools);
-        return ERROR_MEMORY;
-    }
-    *out = tools;
-    return OK;
-}
-
-void mcp_tools_destroy(struct mcp_tools *tools)
-{
-    if (tools == NULL)
-        return;
     json_decref(tools->properties);
-    free(tools);
+    tools->properties = NULL;
 }
 
 static bool is_primitive(const json_t *schema)
@@ -127,6 +105,8 @@ void mcp_tools_learn(struct mcp_tools *tools, struct span answer)
     json_t *described;
     size_t i;
 
+    if (tools->properties == NULL)
+        tools->properties = json_object();
     json_array_foreach(json_object_get(json_object_get(root, "result"), "tools"), i, described)
     {
         learn_tool(tools, described);

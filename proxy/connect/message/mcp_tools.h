@@ -13,10 +13,14 @@
 #define MCP_TOOLS_DEPTH_MAX      8    /* of an argument within arguments */
 #define MCP_TOOLS_NAME_BYTES_MAX 64   /* of a header after Mcp-Param- */
 
-struct mcp_tools;
+struct json_t; /* jansson's */
 
-enum error mcp_tools_create(struct mcp_tools **out) MUST_CHECK;
-void mcp_tools_destroy(struct mcp_tools *tools);
+/* What has been learned; all zero: nothing. Embedded by its user, who calls mcp_tools_clear. */
+struct mcp_tools {
+    struct json_t *properties; /* of the input schemas that have valid marks, by the tool's name */
+};
+
+void mcp_tools_clear(struct mcp_tools *tools);
 /* Learns from a whole answer to tools/list; what is not as it should be is passed over. */
 void mcp_tools_learn(struct mcp_tools *tools, struct span answer);
 /* Appends the lines for these arguments (JSON) of a call; none for what is null or absent. */
