@@ -1,10 +1,10 @@
 #include "worker/client/client.h"
 
 #include "base/secret.h"
+#include "policy/admission.h"
+#include "policy/own_path.h"
 #include "wire/http_denial.h"
 #include "wire/url.h"
-#include "worker/client/asked.h"
-#include "worker/client/denial.h"
 #include "worker/client/own_paths.h"
 #include "worker/client/to_broker.h"
 
@@ -19,6 +19,7 @@
 /* Those of an exchange that goes well, too: a change of them takes system calls. */
 #define CLIENT_EVENTS    (UV_READABLE | UV_DISCONNECT)
 #define LINGER_BYTES_MAX (256 * 1024)
+#define ALLOW_BYTES_MAX  1024
 
 static void new_request_id(struct worker *worker, struct asker *asker)
 {
@@ -118,9 +119,41 @@ void client_goodbye(struct connection *connection, const struct buffer *answer)
     write_last(client);
 }
 
+/* ---- Denials ---- */
+
+/* The methods that the path takes. */
+static void append_methods(const struct head *head, struct buffer *out)
+{
+    if (own_path_is(head->path))
+        buffer_append_text(out, own_path_methods(head->path));
+    else if (head->route != NULL)
+        admission_methods(head->route, out);
+}
+
+/* A problem document, or a page for people. */
+static void write_denial(const struct connection *connection, enum reason reason,
+                         struct buffer *out)
+{
+    const struct asker *asker = &connection->client->asker;
+    const struct head *head = connection->client->head;
+    struct http_denial denial = {.reason = reason,
+                                 .request_id = asker->request_id,
+                                 .head_only = asker->head_only,
+                                 .page = asker->page,
+                                 .surface = connection->surface->name};
+    struct buffer allow;
+
+    buffer_init(&allow, ALLOW_BYTES_MAX);
+    if (reason == REASON_METHOD_REFUSED && head != NULL)
+        append_methods(head, &allow);
+    if (allow.length > 0 && !buffer_failed(&allow))
+        denial.allow = allow.data;
+    http_denial_write(&denial, out);
+    buffer_clear(&allow);
+}
+
 void client_deny(struct connection *connection, enum reason reason)
 {
-    const struct client *client = connection->client;
     struct buffer answer;
 
     if (reason == REASON_CLIENT_CLOSED) {
@@ -129,7 +162,7 @@ void client_deny(struct connection *connection, enum reason reason)
         return;
     }
     buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
-    denial_write(connection->surface, &client->asker, client->head, reason, &answer);
+    write_denial(connection, reason, &answer);
     client_goodbye(connection, &answer);
     buffer_clear(&answer);
 }
@@ -197,7 +230,7 @@ void client_ask(struct connection *connection)
 static void take_request(struct connection *connection)
 {
     struct client *client = connection->client;
-    enum reason reason = asked_read(connection, client->head, &client->asker);
+    enum reason reason = head_read(client->head, connection, &client->asker);
 
     if (reason_allows(reason))
         connection->mode->request(connection);

@@ -1,9 +1,14 @@
 #include "worker/client/head.h"
 
 #include "base/secret.h"
+#include "policy/admission.h"
+#include "wire/http_body.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CONTENT_LENGTH_MAX UINT64_C(9999999999) /* ten digits: more is nobody's body */
 
 struct head *head_create(void)
 {
@@ -43,4 +48,194 @@ const char *head_terminate(struct head *head, struct span span)
         return NULL;
     head->bytes[(size_t)(span.data - head->bytes) + span.length] = '\0';
     return span.data;
+}
+
+/* ---- What it asks for ---- */
+
+static bool is_websocket_key(struct span key)
+{
+    if (key.length != WS_KEY_SIZE - 1 || memcmp(key.data + key.length - 2, "==", 2) != 0)
+        return false;
+    for (size_t i = 0; i < key.length - 2; i++) {
+        char c = key.data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+              c == '+' || c == '/'))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Whether the request has a body, and one whose length is beyond doubt. Chunked
+ * ones are for routes that carry HTTP.
+ */
+static enum reason check_body(const struct head *head, bool *body)
+{
+    bool chunked = head->route != NULL && head->route->kind != ROUTE_WEBSOCKET;
+    struct http_body framing = {0};
+    enum reason reason = http_body_of_request(&head->request, chunked, &framing);
+
+    *body = reason_allows(reason) && !framing.done;
+    return framing.length > CONTENT_LENGTH_MAX ? REASON_LENGTH_REQUIRED : reason;
+}
+
+/* RFC 6455 section 4.2.1. *upgrade stays false for a request that asks for none. */
+static enum reason check_upgrade(struct head *head, bool body, bool *upgrade)
+{
+    const struct http_request *request = &head->request;
+    struct span asked, version, key;
+    enum reason reason = http_request_single(request, "upgrade", &asked);
+
+    *upgrade = false;
+    if (!reason_allows(reason) || asked.data == NULL)
+        return reason;
+    if (!span_equals_nocase(asked, "websocket") ||
+        !http_request_has_token(request, "connection", "upgrade"))
+        return REASON_UPGRADE_INVALID;
+    reason = http_request_single(request, "sec-websocket-version", &version);
+    if (reason_allows(reason))
+        reason = http_request_single(request, "sec-websocket-key", &key);
+    if (!reason_allows(reason))
+        return reason;
+    if (!span_equals(version, "13"))
+        return REASON_WEBSOCKET_VERSION;
+    /* A client may not speak WebSocket before it has its 101. */
+    if (key.data == NULL || !is_websocket_key(key) || body || request->head_bytes != head->length)
+        return REASON_UPGRADE_INVALID;
+    memcpy(head->key, key.data, key.length);
+    head->key[key.length] = '\0';
+    *upgrade = true;
+    return REASON_ALLOWED;
+}
+
+struct wanted_header {
+    const char *name;
+    const char **value;
+};
+
+/*
+ * The login cookie's value, apart from the others: they follow it in their header and
+ * go on to the service. One that is too long to be ours stays too long.
+ */
+static const char *keep_cookie(struct head *head, struct span cookie)
+{
+    size_t length = cookie.length < sizeof(head->cookie) ? cookie.length : sizeof(head->cookie) - 1;
+
+    if (cookie.data == NULL)
+        return NULL;
+    memcpy(head->cookie, cookie.data, length);
+    head->cookie[length] = '\0';
+    return head->cookie;
+}
+
+static enum reason read_headers(const struct connection *connection, struct head *head)
+{
+    struct ipc_admit *admit = &head->asked;
+    const struct wanted_header wanted[] = {
+        {"host", &admit->host},
+        {"origin", &admit->origin},
+        {"authorization", &admit->authorization},
+        {"sec-websocket-protocol", &admit->subprotocols},
+        {"sec-fetch-site", &admit->fetch_site},
+    };
+    struct span cookie;
+    enum reason reason = login_cookie_find(connection->surface, &head->request, &cookie);
+
+    if (!reason_allows(reason))
+        return reason;
+    admit->cookie = keep_cookie(head, cookie);
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        struct span value;
+
+        reason = http_request_single(&head->request, wanted[i].name, &value);
+        if (!reason_allows(reason))
+            return reason;
+        if (value.length >= REQUEST_HEADER_BYTES_MAX)
+            return REASON_HEADERS_TOO_LARGE;
+        *wanted[i].value = head_terminate(head, value);
+    }
+    return admit->host != NULL ? REASON_ALLOWED : REASON_MALFORMED;
+}
+
+/* The headers that the route forwards; the broker looks at its own copy of the list again. */
+static enum reason read_route_headers(struct head *head)
+{
+    struct ipc_admit *admit = &head->asked;
+
+    for (size_t i = 0; head->route != NULL && i < head->route->headers.count; i++) {
+        const char *name = head->route->headers.items[i];
+        struct span value;
+        enum reason reason = http_request_single(&head->request, name, &value);
+
+        if (!reason_allows(reason))
+            return reason;
+        if (value.data == NULL || admit->header_count == IPC_HEADERS_MAX)
+            continue;
+        admit->headers[admit->header_count++] =
+            (struct ipc_header_pair){name, head_terminate(head, value)};
+    }
+    return REASON_ALLOWED;
+}
+
+/* Remembers the ticket's subprotocol: a browser must be answered with one it offered. */
+static void keep_ticket_subprotocol(struct head *head, const char *subprotocols)
+{
+    struct span list = span_of(subprotocols), element;
+    size_t prefix = sizeof(ADMISSION_TICKET_PREFIX) - 1;
+
+    while (http_list_next(&list, &element)) {
+        if (element.length > prefix && element.length < sizeof(head->ticket_subprotocol) &&
+            memcmp(element.data, ADMISSION_TICKET_PREFIX, prefix) == 0)
+            snprintf(head->ticket_subprotocol, sizeof(head->ticket_subprotocol), "%.*s",
+                     (int)element.length, element.data);
+    }
+}
+
+/* The body before the upgrade, which may have none; an upgrade may have a route of its own. */
+static enum reason read_kind(const struct connection *connection, struct head *head)
+{
+    bool *upgrade = &head->asked.upgrade, body;
+    enum reason reason;
+
+    head->route = admission_route(connection->surface, head->path, false);
+    reason = check_body(head, &body);
+    if (reason_allows(reason))
+        reason = check_upgrade(head, body, upgrade);
+    if (*upgrade)
+        head->route = admission_route(connection->surface, head->path, true);
+    return reason;
+}
+
+enum reason head_read(struct head *head, const struct connection *connection,
+                      const struct asker *asker)
+{
+    const struct http_request *request = &head->request;
+    struct ipc_admit *admit = &head->asked;
+    enum reason reason;
+
+    *admit = (struct ipc_admit){.connection = connection->id,
+                                .surface = connection->surface_index,
+                                .request_id = asker->request_id,
+                                .listener_address = connection->listener->address,
+                                .listener_port = connection->listener->port,
+                                .caller_known = connection->caller_known,
+                                .caller_uid = connection->caller_uid,
+                                .secure = connection->surface->tls != NULL,
+                                .certificate = connection->certificate,
+                                .path = head->path,
+                                .body = head->body};
+    if (head->path[0] == '\0')
+        return REASON_PATH_INVALID;
+    if (request->query.length >= REQUEST_QUERY_BYTES_MAX)
+        return REASON_HEADERS_TOO_LARGE;
+    reason = read_kind(connection, head);
+    if (reason_allows(reason))
+        reason = read_headers(connection, head);
+    if (reason_allows(reason))
+        reason = read_route_headers(head);
+    keep_ticket_subprotocol(head, admit->subprotocols);
+    admit->method = head_terminate(head, request->method);
+    admit->query = head_terminate(head, request->query);
+    return reason;
 }

@@ -5,17 +5,17 @@
 #ifndef SIDELOCK_WORKER_CLIENT_HEAD_H
 #define SIDELOCK_WORKER_CLIENT_HEAD_H
 
-#include "ipc/messages.h"
 #include "policy/login_cookie.h"
 #include "wire/http_request.h"
 #include "wire/ws_frame.h"
+#include "worker/client/connection.h"
 
 #define REQUEST_ID_SIZE 17
 
 struct head {
     size_t length;                            /* of `bytes`: the head, and what came with it */
     struct http_request request;              /* spans into `bytes` */
-    struct ipc_admit asked;                   /* strings in here (asked.h) */
+    struct ipc_admit asked;                   /* by head_read; strings in here */
     const struct route *route;                /* that the path leads to; NULL: none */
     const char *body;                         /* of a request to the gate's own paths; NULL: none */
     char path[REQUEST_PATH_BYTES_MAX];        /* canonical; "": not valid */
@@ -39,5 +39,11 @@ void head_destroy(struct head *head);
 void head_replace(struct head *head, const void *bytes, size_t length);
 /* NUL-terminates a span in the head, where a delimiter follows every span; NULL if it is absent. */
 const char *head_terminate(struct head *head, struct span span);
+/*
+ * Reads what a head that is complete, its path decoded, asks for: what the broker is
+ * asked, or what a grant may cover. Once a request.
+ */
+enum reason head_read(struct head *head, const struct connection *connection,
+                      const struct asker *asker);
 
 #endif
