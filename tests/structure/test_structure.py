@@ -162,5 +162,35 @@ class Size(Tree):
         self.assertEqual((status, "\nlines: " in text, "\ncode lines: " in text), (1, False, True))
 
 
+class Pages(Tree):
+    def pages(self, text, source="/* Two; one.c calls it. */\n", room=True):
+        self.write({"../README.md": text, "low/one.h": "", "low/one.c": "", "low/two.c": source})
+        self.write({"../tests/flow/test_there.mjs": "", "low/README.md": "Begin with `here/one.c`.", "low/here/one.c": "/**/"})
+        self.write({"low/here/README.md": ""} if room else {})
+        return self.run_script("pages.py")[0]
+
+    def test_links(self):
+        self.assertEqual(self.pages("[a](proxy/low/one.h) [b](https://example.org/x) [c](#part) [d](README.md#part)"), 0)
+        self.assertEqual(self.pages("[a](proxy/low/three.h)"), 1)
+
+    def test_tests(self):
+        self.assertEqual(self.pages("`flow.there` and `flow.*`"), 0)
+        self.assertEqual(self.pages("`flow.gone`"), 1)
+
+    def test_sources(self):
+        self.assertEqual(self.pages("`low/one.c`, `proxy/low/one.h`, `tests/flow/*`"), 0)
+        self.assertEqual(self.pages("`low/three.c`"), 1)
+
+    def test_functions_of_a_source(self):
+        self.assertEqual(self.pages("| `low/two.c` | `two` -> `more` | counts |", source="/* */ int two(void); int more();"), 0)
+        self.assertEqual(self.pages("| `low/two.c` | `two`, `three` | counts |", source="/* */ int two(void);"), 1)
+
+    def test_room_without_a_page(self):
+        self.assertEqual(self.pages("", room=False), 1)
+
+    def test_source_that_says_nothing(self):
+        self.assertEqual(self.pages("", source="int two;\n"), 1)
+
+
 if __name__ == "__main__":
     unittest.main()
