@@ -1,3 +1,7 @@
+/*
+ * What workers say, and who takes it in which state: one table. Called for each message by
+ * core/workers.c, through the function that broker.c gives it.
+ */
 #include "broker/admission/takers.h"
 
 static enum error take_ready(struct admission *admission, unsigned worker, const void *bytes,
