@@ -1,6 +1,6 @@
 /*
  * `sidelock certs init` and `show`: a local authority and certificates for the loopback names,
- * in the folder that certs_folder.c keeps. Called by its row in verbs.c; no gate has to run.
+ * in the folder that certs/folder.c keeps. Called by its row in verbs.c; no gate has to run.
  */
 #include "base/secret.h"
 #include "cli/certs/folder.h"

@@ -9,10 +9,12 @@
 #include "policy/params.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define ROOM_BYTES 256
 
@@ -28,24 +30,18 @@ enum { TAKES_SURFACE = 1, TAKES_REVEAL = 2 };
 
 static int read_file(const char *file, struct buffer *out)
 {
-    FILE *stream = strcmp(file, "-") == 0 ? stdin : fopen(file, "re");
-    char *room;
+    int fd = strcmp(file, "-") == 0 ? STDIN_FILENO : open(file, O_RDONLY | O_CLOEXEC);
+    enum error error = fd >= 0 ? buffer_append_fd(out, fd) : ERROR_IO;
+    int why = errno;
 
-    if (stream == NULL)
-        return args_fail(EX_NOINPUT, "%s cannot be read: %s", file, strerror(errno));
-    room = buffer_reserve(out, PARAMS_BYTES_MAX + 1);
-    if (room != NULL)
-        buffer_commit(out, fread(room, 1, PARAMS_BYTES_MAX + 1, stream));
-    if (stream != stdin)
-        fclose(stream);
-    if (room == NULL)
-        return args_fail(EX_OSERR, "out of memory");
-    if (out->length > PARAMS_BYTES_MAX)
+    if (fd > STDIN_FILENO)
+        close(fd);
+    if (error == ERROR_LIMIT)
         return args_fail(EX_DATAERR, "%s is larger than the %d bytes a record may have", file,
                          PARAMS_BYTES_MAX);
-    if (out->length == 0)
-        return args_fail(EX_DATAERR, "%s is empty or cannot be read", file);
-    return EX_OK;
+    if (error != OK)
+        return args_fail(EX_NOINPUT, "%s cannot be read: %s", file, strerror(why));
+    return out->length > 0 ? EX_OK : args_fail(EX_DATAERR, "%s is empty", file);
 }
 
 static int print_stored(const json_t *stored)
@@ -68,7 +64,7 @@ static int put(void *context, const struct args *args)
         return code;
     snprintf(path, sizeof(path), "/v1/params/%s%s%s", args->operands[0],
              call->surface != NULL ? "?surface=" : "", call->surface != NULL ? call->surface : "");
-    buffer_init(&record, PARAMS_BYTES_MAX + 1);
+    buffer_init(&record, PARAMS_BYTES_MAX);
     buffer_init(&answer, GATE_ANSWER_BYTES_MAX);
     code = read_file(args->operands[1], &record);
     if (code == EX_OK)

@@ -1,6 +1,5 @@
 #include "cli/certs/folder.h"
 
-#include "base/secret.h"
 #include "cli/terminal/args.h"
 
 #include <dirent.h>
@@ -100,21 +99,17 @@ void certs_folder_close(struct certs_folder *folder)
 
 static enum error read_file(int directory, const char *stem, const char *ending, struct buffer *out)
 {
-    char name[FILE_NAME_SIZE], bytes[4096];
-    ssize_t length = -1;
+    char name[FILE_NAME_SIZE];
+    enum error error;
     int fd;
 
     snprintf(name, sizeof(name), "%s%s", stem, ending);
     fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
-    while ((length = read(fd, bytes, sizeof(bytes))) > 0)
-        buffer_append(out, bytes, (size_t)length);
+    error = buffer_append_fd(out, fd);
     close(fd);
-    secret_wipe(bytes, sizeof(bytes));
-    if (length < 0)
-        return ERROR_IO;
-    return buffer_failed(out) ? ERROR_LIMIT : OK;
+    return error;
 }
 
 enum error certs_folder_read_certificate(const struct certs_folder *folder, const char *stem,
