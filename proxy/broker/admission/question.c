@@ -1,6 +1,5 @@
 #include "broker/admission/question.h"
 
-#include "broker/core/clock.h"
 #include "broker/core/journal.h"
 
 #include <string.h>
@@ -90,9 +89,6 @@ static enum reason record_grant(struct question *question)
                                     question->message->connection),
         .worker = question->worker,
         .surface = question->surface,
-        .caller_uid = question->caller_uid,
-        .caller_known = question->caller_known,
-        .since = clock_now(),
     };
 
     memcpy(entry.session_id, question->session.id, sizeof(entry.session_id));

@@ -10,9 +10,6 @@ struct connection_entry {
     unsigned worker;
     const struct surface_state *surface;
     char session_id[TOKEN_ID_SIZE];
-    uint32_t caller_uid;
-    bool caller_known;
-    int64_t since;
 };
 
 struct connections;

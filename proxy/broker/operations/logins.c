@@ -1,6 +1,5 @@
 #include "broker/operations/logins.h"
 
-#include "broker/core/clock.h"
 #include "broker/operations/sessions.h"
 #include "policy/admission.h"
 #include "policy/own_path.h"
@@ -101,7 +100,6 @@ static enum error find_surface(struct operation *operation, const char *id,
 enum error logins_issue(struct operation *operation, const char *id, const char *host,
                         struct buffer *url, int64_t *expires_at)
 {
-    int64_t now = clock_now();
     char authority[HOST_BYTES_MAX], code[TICKET_SIZE];
     struct surface_state *surface;
     enum error error = find_surface(operation, id, &surface);
@@ -112,15 +110,12 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
         error = log_login(operation, id, surface->config->name);
     if (error != OK)
         return error;
-    error = tickets_issue(operation->gate->login_codes, id, now, code);
-    if (error != OK) {
-        operation_fail(operation, error, "no login code could be issued: %s", error_text(error));
-        operation_undo(operation, "login_issued");
+    error = sessions_issue_word(operation, operation->gate->login_codes, "login_issued", id, code,
+                                expires_at);
+    if (error != OK)
         return error;
-    }
     buffer_append_format(url, "http%s://%s" OWN_PATH_LOGIN "#%s",
                          surface->config->tls != NULL ? "s" : "", authority, code);
     secret_wipe(code, sizeof(code));
-    *expires_at = now + TICKET_LIFETIME_S;
     return buffer_failed(url) ? ERROR_LIMIT : OK;
 }

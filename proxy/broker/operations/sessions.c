@@ -349,13 +349,25 @@ enum error sessions_revoke_all(struct operation *operation, const char *surface,
     return error;
 }
 
+enum error sessions_issue_word(struct operation *operation, struct tickets *words,
+                               const char *event, const char *id, char out[TICKET_SIZE],
+                               int64_t *expires_at)
+{
+    int64_t now = clock_now();
+    enum error error = tickets_issue(words, id, now, out);
+
+    *expires_at = now + TICKET_LIFETIME_S;
+    if (error != OK) {
+        operation_fail(operation, error, "no more can be issued now: %s", error_text(error));
+        operation_undo(operation, event);
+    }
+    return error;
+}
+
 enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
                                  int64_t *expires_at)
 {
-    struct gate *gate = operation->gate;
-    int64_t now = clock_now();
     struct session session;
-    char ticket[TICKET_SIZE];
     enum error error = sessions_find_live(operation, id, &session);
 
     if (error != OK)
@@ -365,13 +377,6 @@ enum error sessions_issue_ticket(struct operation *operation, const char *id, ch
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    error = tickets_issue(gate->tickets, id, now, ticket);
-    if (error != OK) {
-        operation_fail(operation, error, "no ticket could be issued: %s", error_text(error));
-        operation_undo(operation, "ticket_issued");
-        return error;
-    }
-    memcpy(out, ticket, TICKET_SIZE);
-    *expires_at = now + TICKET_LIFETIME_S;
-    return OK;
+    return sessions_issue_word(operation, operation->gate->tickets, "ticket_issued", id, out,
+                               expires_at);
 }

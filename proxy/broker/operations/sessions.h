@@ -46,6 +46,10 @@ enum error sessions_revoke_all(struct operation *operation, const char *surface,
 enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
                                  int64_t *expires_at) MUST_CHECK;
 
+/* After its line was written: a ticket, or another such word, for a session that is live. */
+enum error sessions_issue_word(struct operation *operation, struct tickets *words,
+                               const char *event, const char *id, char out[TICKET_SIZE],
+                               int64_t *expires_at) MUST_CHECK;
 /* A live session by its id, for the caller to clear; ERROR_NOT_FOUND, ERROR_STATE. */
 enum error sessions_find_live(struct operation *operation, const char *id,
                               struct session *out) MUST_CHECK;
