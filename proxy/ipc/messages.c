@@ -148,13 +148,13 @@ enum ipc_type ipc_type_of(const void *bytes, size_t length)
 /* A count, and whether there is room for so many. */
 static void put_count(struct ipc_writer *writer, uint32_t count, uint32_t max)
 {
-    ipc_put_u32(writer, count);
+    ipc_put_number(writer, count, 4);
     writer->failed = writer->failed || count > max;
 }
 
 static uint32_t get_count(struct ipc_reader *reader, uint32_t max)
 {
-    uint32_t count = ipc_get_u32(reader);
+    uint32_t count = (uint32_t)ipc_get_number(reader, 4);
 
     reader->failed = reader->failed || count > max;
     return reader->failed ? 0 : count;
@@ -191,7 +191,7 @@ static uint32_t get_headers(struct ipc_reader *reader, struct ipc_header_pair *p
 
 static void put_list(struct ipc_writer *writer, const struct ipc_list *list)
 {
-    ipc_put_u8(writer, list->set);
+    ipc_put_number(writer, list->set, 1);
     put_count(writer, list->count, IPC_LIST_MAX);
     for (uint32_t i = 0; !writer->failed && i < list->count; i++)
         ipc_put_text(writer, list->items[i]);
@@ -212,13 +212,13 @@ static void put_field(struct ipc_writer *writer, const struct field *field, cons
     switch (field->kind) {
     case U32:
     case REASON:
-        ipc_put_u32(writer, *(const uint32_t *)at);
+        ipc_put_number(writer, *(const uint32_t *)at, 4);
         break;
     case U64:
-        ipc_put_u64(writer, *(const uint64_t *)at);
+        ipc_put_number(writer, *(const uint64_t *)at, 8);
         break;
     case FLAG:
-        ipc_put_u8(writer, *(const bool *)at);
+        ipc_put_number(writer, *(const bool *)at, 1);
         break;
     case TEXT:
     case NEEDED:
@@ -242,14 +242,14 @@ static void get_field(struct ipc_reader *reader, const struct field *field, char
 
     switch (field->kind) {
     case U32:
-        *(uint32_t *)at = ipc_get_u32(reader);
+        *(uint32_t *)at = (uint32_t)ipc_get_number(reader, 4);
         reader->failed = reader->failed || *(uint32_t *)at > field->limit;
         break;
     case REASON:
         *(enum reason *)at = (enum reason)get_count(reader, REASON_COUNT - 1);
         break;
     case U64:
-        *(uint64_t *)at = ipc_get_u64(reader);
+        *(uint64_t *)at = ipc_get_number(reader, 8);
         break;
     case FLAG:
         *(bool *)at = ipc_get_bool(reader);
@@ -277,7 +277,7 @@ _Static_assert(REASON_INTERNAL == 0, "what could not be read is a denial");
 
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message)
 {
-    ipc_put_u8(writer, (uint8_t)type);
+    ipc_put_number(writer, type, 1);
     for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i].message == type)
             put_field(writer, &fields[i], message);
@@ -288,7 +288,7 @@ enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void
 {
     struct ipc_reader reader = {.bytes = bytes, .length = length};
 
-    if (type == IPC_NONE || ipc_get_u8(&reader) != type || (out == NULL && sizes[type] > 0))
+    if (type == IPC_NONE || ipc_get_number(&reader, 1) != type || (out == NULL && sizes[type] > 0))
         return ERROR_SYNTAX;
     if (out != NULL)
         memset(out, 0, sizes[type]);

@@ -15,19 +15,13 @@ static void put(struct ipc_writer *writer, const void *bytes, size_t length)
     writer->length += length;
 }
 
-void ipc_put_u8(struct ipc_writer *writer, uint8_t value)
+void ipc_put_number(struct ipc_writer *writer, uint64_t value, size_t bytes)
 {
-    put(writer, &value, sizeof(value));
-}
+    unsigned char encoded[sizeof(value)];
 
-void ipc_put_u32(struct ipc_writer *writer, uint32_t value)
-{
-    put(writer, &value, sizeof(value));
-}
-
-void ipc_put_u64(struct ipc_writer *writer, uint64_t value)
-{
-    put(writer, &value, sizeof(value));
+    for (size_t i = 0; i < bytes; i++)
+        encoded[i] = (unsigned char)(value >> 8 * i);
+    put(writer, encoded, bytes);
 }
 
 void ipc_put_text(struct ipc_writer *writer, const char *text)
@@ -35,7 +29,7 @@ void ipc_put_text(struct ipc_writer *writer, const char *text)
     size_t length;
 
     if (text == NULL) {
-        ipc_put_u32(writer, TEXT_NULL);
+        ipc_put_number(writer, TEXT_NULL, 4);
         return;
     }
     length = strlen(text);
@@ -43,7 +37,7 @@ void ipc_put_text(struct ipc_writer *writer, const char *text)
         writer->failed = true;
         return;
     }
-    ipc_put_u32(writer, (uint32_t)length);
+    ipc_put_number(writer, length, 4);
     put(writer, text, length + 1);
 }
 
@@ -59,36 +53,19 @@ static const unsigned char *get(struct ipc_reader *reader, size_t length)
     return bytes;
 }
 
-uint8_t ipc_get_u8(struct ipc_reader *reader)
+uint64_t ipc_get_number(struct ipc_reader *reader, size_t bytes)
 {
-    const unsigned char *bytes = get(reader, 1);
-
-    return bytes != NULL ? bytes[0] : 0;
-}
-
-uint32_t ipc_get_u32(struct ipc_reader *reader)
-{
-    uint32_t value = 0;
-    const unsigned char *bytes = get(reader, sizeof(value));
-
-    if (bytes != NULL)
-        memcpy(&value, bytes, sizeof(value));
-    return value;
-}
-
-uint64_t ipc_get_u64(struct ipc_reader *reader)
-{
+    const unsigned char *encoded = get(reader, bytes);
     uint64_t value = 0;
-    const unsigned char *bytes = get(reader, sizeof(value));
 
-    if (bytes != NULL)
-        memcpy(&value, bytes, sizeof(value));
+    for (size_t i = 0; encoded != NULL && i < bytes; i++)
+        value |= (uint64_t)encoded[i] << 8 * i;
     return value;
 }
 
 bool ipc_get_bool(struct ipc_reader *reader)
 {
-    uint8_t value = ipc_get_u8(reader);
+    uint64_t value = ipc_get_number(reader, 1);
 
     if (value > 1)
         reader->failed = true;
@@ -97,15 +74,15 @@ bool ipc_get_bool(struct ipc_reader *reader)
 
 const char *ipc_get_text(struct ipc_reader *reader)
 {
-    uint32_t length = ipc_get_u32(reader);
+    uint64_t length = ipc_get_number(reader, 4);
     const unsigned char *bytes;
 
     if (reader->failed || length == TEXT_NULL)
         return NULL;
-    bytes = get(reader, (size_t)length + 1);
+    bytes = get(reader, length + 1);
     if (bytes == NULL)
         return NULL;
-    if (memchr(bytes, '\0', (size_t)length + 1) != bytes + length) {
+    if (memchr(bytes, '\0', length + 1) != bytes + length) {
         reader->failed = true;
         return NULL;
     }

@@ -1,7 +1,6 @@
 /*
  * Flat encoding of the messages between the two processes: little steps with a
- * bounds check each, and one question at the end. Integers are in host order:
- * both ends are the same program on the same machine.
+ * bounds check each, and one question at the end.
  */
 #ifndef SIDELOCK_IPC_WIRE_FORMAT_H
 #define SIDELOCK_IPC_WIRE_FORMAT_H
@@ -19,9 +18,8 @@ struct ipc_writer {
     bool failed; /* it did not fit */
 };
 
-void ipc_put_u8(struct ipc_writer *writer, uint8_t value);
-void ipc_put_u32(struct ipc_writer *writer, uint32_t value);
-void ipc_put_u64(struct ipc_writer *writer, uint64_t value);
+/* The lowest 1 to 8 bytes of a number. */
+void ipc_put_number(struct ipc_writer *writer, uint64_t value, size_t bytes);
 void ipc_put_text(struct ipc_writer *writer, const char *text); /* NULL stays NULL */
 
 struct ipc_reader {
@@ -31,10 +29,8 @@ struct ipc_reader {
     bool failed; /* too short, or a text without its NUL */
 };
 
-uint8_t ipc_get_u8(struct ipc_reader *reader);
-uint32_t ipc_get_u32(struct ipc_reader *reader);
-uint64_t ipc_get_u64(struct ipc_reader *reader);
-bool ipc_get_bool(struct ipc_reader *reader); /* anything but 0 and 1 fails */
+uint64_t ipc_get_number(struct ipc_reader *reader, size_t bytes); /* 0 if it is not there */
+bool ipc_get_bool(struct ipc_reader *reader);                     /* anything but 0 and 1 fails */
 /* Points into the message; NUL-terminated, without another NUL inside; may be NULL. */
 const char *ipc_get_text(struct ipc_reader *reader);
 /* A text that must be there and fit; copies it. */

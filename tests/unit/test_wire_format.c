@@ -20,11 +20,11 @@ TEST(test_round_trip)
     struct ipc_reader reader;
     char copy[6];
 
-    ipc_put_u8(&writer, 0xfe);
-    ipc_put_u8(&writer, 1);
-    ipc_put_u8(&writer, 0);
-    ipc_put_u32(&writer, UINT32_MAX);
-    ipc_put_u64(&writer, UINT64_C(0x0123456789abcdef));
+    ipc_put_number(&writer, 0xfe, 1);
+    ipc_put_number(&writer, 1, 1);
+    ipc_put_number(&writer, 0, 1);
+    ipc_put_number(&writer, UINT32_MAX, 4);
+    ipc_put_number(&writer, UINT64_C(0x0123456789abcdef), 8);
     ipc_put_text(&writer, NULL);
     ipc_put_text(&writer, "");
     ipc_put_text(&writer, "hello");
@@ -32,11 +32,11 @@ TEST(test_round_trip)
     assert_false(writer.failed);
 
     reader = read_back(&writer);
-    assert_int_equal(ipc_get_u8(&reader), 0xfe);
+    assert_int_equal(ipc_get_number(&reader, 1), 0xfe);
     assert_true(ipc_get_bool(&reader));
     assert_false(ipc_get_bool(&reader));
-    assert_int_equal(ipc_get_u32(&reader), UINT32_MAX);
-    assert_true(ipc_get_u64(&reader) == UINT64_C(0x0123456789abcdef));
+    assert_int_equal(ipc_get_number(&reader, 4), UINT32_MAX);
+    assert_true(ipc_get_number(&reader, 8) == UINT64_C(0x0123456789abcdef));
     assert_null(ipc_get_text(&reader));
     assert_false(reader.failed); /* NULL is a value */
     assert_string_equal(ipc_get_text(&reader), "");
@@ -45,7 +45,7 @@ TEST(test_round_trip)
     ipc_get_text_into(&reader, copy, sizeof(copy));
     assert_string_equal(copy, "again");
     assert_true(ipc_reader_done(&reader));
-    assert_int_equal(ipc_get_u8(&reader), 0); /* one too many */
+    assert_int_equal(ipc_get_number(&reader, 1), 0); /* one too many */
     assert_false(ipc_reader_done(&reader));
 }
 
@@ -54,20 +54,20 @@ TEST(test_cut)
 {
     struct ipc_writer writer = {.bytes = room};
 
-    ipc_put_u32(&writer, 7);
+    ipc_put_number(&writer, 7, 4);
     ipc_put_text(&writer, "text");
-    ipc_put_u64(&writer, 9);
+    ipc_put_number(&writer, 9, 8);
     for (size_t length = 0; length < writer.length; length++) {
         unsigned char *cut = malloc(length > 0 ? length : 1);
         struct ipc_reader reader = {.bytes = cut, .length = length};
 
         assert_non_null(cut);
         memcpy(cut, room, length);
-        ipc_get_u32(&reader);
+        ipc_get_number(&reader, 4);
         ipc_get_text(&reader);
-        ipc_get_u64(&reader);
+        ipc_get_number(&reader, 8);
         assert_true(reader.failed);
-        assert_int_equal(ipc_get_u8(&reader), 0);
+        assert_int_equal(ipc_get_number(&reader, 1), 0);
         assert_null(ipc_get_text(&reader));
         assert_false(ipc_reader_done(&reader));
         free(cut);
@@ -79,12 +79,12 @@ TEST(test_trailing_byte)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_reader reader;
 
-    ipc_put_u32(&writer, 7);
-    ipc_put_u8(&writer, 0);
+    ipc_put_number(&writer, 7, 4);
+    ipc_put_number(&writer, 0, 1);
     reader = read_back(&writer);
-    ipc_get_u32(&reader);
+    ipc_get_number(&reader, 4);
     assert_false(ipc_reader_done(&reader));
-    ipc_get_u8(&reader);
+    ipc_get_number(&reader, 1);
     assert_true(ipc_reader_done(&reader));
 }
 
@@ -171,16 +171,16 @@ TEST(test_writer_is_full)
     static char text[IPC_MESSAGE_BYTES_MAX + 1];
     struct ipc_writer writer = {.bytes = room, .length = IPC_MESSAGE_BYTES_MAX - 8};
 
-    ipc_put_u64(&writer, 1);
+    ipc_put_number(&writer, 1, 8);
     assert_false(writer.failed);
     assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
-    ipc_put_u8(&writer, 1);
+    ipc_put_number(&writer, 1, 1);
     assert_true(writer.failed);
     assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX);
 
     writer = (struct ipc_writer){.bytes = room, .length = IPC_MESSAGE_BYTES_MAX - 3};
-    ipc_put_u32(&writer, 1);
-    ipc_put_u8(&writer, 1); /* it would fit, but the message is spoilt */
+    ipc_put_number(&writer, 1, 4);
+    ipc_put_number(&writer, 1, 1); /* it would fit, but the message is spoilt */
     assert_true(writer.failed);
     assert_int_equal(writer.length, IPC_MESSAGE_BYTES_MAX - 3);
 
