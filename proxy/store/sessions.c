@@ -26,10 +26,15 @@ static void lists_clear(struct lists *lists)
     *lists = (struct lists){0};
 }
 
-static enum error dump(json_t *array, char **out)
+/* Takes the array over. An element is missing where its text is not UTF-8. */
+static enum error dump(json_t *array, size_t wanted, char **out)
 {
-    *out = json_dumps(array, JSON_COMPACT);
+    bool whole = json_array_size(array) == wanted;
+
+    *out = whole ? json_dumps(array, JSON_COMPACT) : NULL;
     json_decref(array);
+    if (!whole)
+        return ERROR_INVALID;
     return *out != NULL ? OK : ERROR_MEMORY;
 }
 
@@ -37,27 +42,18 @@ static enum error dump_texts(const struct text_list *list, char **out)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < list->count; i++) {
-        /* The only failure but memory is text that is not UTF-8. */
-        if (json_array_append_new(array, json_string(list->items[i])) != 0) {
-            json_decref(array);
-            return ERROR_INVALID;
-        }
-    }
-    return dump(array, out);
+    for (size_t i = 0; i < list->count; i++)
+        (void)json_array_append_new(array, json_string(list->items[i]));
+    return dump(array, list->count, out);
 }
 
 static enum error dump_callers(const struct session *session, char **out)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < session->caller_count; i++) {
-        if (json_array_append_new(array, json_integer(session->callers[i])) != 0) {
-            json_decref(array);
-            return ERROR_MEMORY;
-        }
-    }
-    return dump(array, out);
+    for (size_t i = 0; i < session->caller_count; i++)
+        (void)json_array_append_new(array, json_integer(session->callers[i]));
+    return dump(array, session->caller_count, out);
 }
 
 static enum error dump_lists(const struct session *session, struct lists *out)
