@@ -4,7 +4,6 @@
 #include "system/sandbox.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
-#include "worker/client/to_broker.h"
 #include "worker/http/content.h"
 #include "worker/http/exchange.h"
 #include "worker/http/http.h"
@@ -48,149 +47,125 @@ struct house {
 
 /* ---- What the broker says ---- */
 
-/* One message; the descriptor that came along, or -1. */
-struct told {
-    const void *bytes;
-    size_t length;
-    int fd;
+/* Whatever of these a message is. */
+union told {
+    struct ipc_verdict verdict;
+    struct ipc_link link;
+    struct ipc_cut_session cut_session;
+    struct ipc_cut_surface cut_surface;
+    struct ipc_extend extend;
+    struct ipc_tls tls;
 };
 
-static void drop_all(struct worker *worker, enum reason reason,
-                     bool (*applies)(const struct connection *connection, const void *what),
-                     const void *what)
+static bool is_of_session(const struct connection *connection, const char *session_id)
+{
+    return connection->admitted &&
+           (session_id == NULL || strcmp(connection->session_id, session_id) == 0);
+}
+
+static bool on_drain(struct house *house, const union told *told, int fd)
 {
     struct connection *next;
 
-    for (struct connection *c = worker->connections; c != NULL; c = next) {
-        next = c->next;
-        if (applies == NULL || applies(c, what))
-            connection_drop(c, reason);
-    }
-}
-
-static bool is_of_session(const struct connection *connection, const void *what)
-{
-    return connection->admitted && strcmp(connection->session_id, what) == 0;
-}
-
-static bool is_admitted(const struct connection *connection, const void *what)
-{
-    (void)what;
-    return connection->admitted;
-}
-
-static bool is_of_surface(const struct connection *connection, const void *what)
-{
-    return connection->admitted && connection->surface_index == *(const uint32_t *)what;
-}
-
-static enum error on_drain(struct house *house, const struct told *told)
-{
-    struct worker *worker = &house->worker;
-
-    if (worker->draining)
-        return ipc_decode_bare(told->bytes, told->length);
-    worker->draining = true;
-    house->drain_deadline_ms = worker_now_ms(worker) + DRAIN_TIMEOUT_MS;
+    (void)told;
+    (void)fd;
+    if (house->worker.draining)
+        return true;
+    house->worker.draining = true;
+    house->drain_deadline_ms = worker_now_ms(&house->worker) + DRAIN_TIMEOUT_MS;
     accept_stop(&house->accept);
-    drop_all(worker, REASON_DRAINING, NULL, NULL);
-    return ipc_decode_bare(told->bytes, told->length);
+    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
+        next = c->next;
+        connection_drop(c, REASON_DRAINING);
+    }
+    return true;
 }
 
 /* A verdict for a connection that has gone meanwhile: the link goes as well. */
 static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *verdict, int fd)
 {
-    struct ipc_writer writer = {.bytes = worker->ipc_buffer};
-
     if (fd >= 0)
         close(fd);
-    if (!reason_allows(verdict->reason) || verdict->answer != NULL)
-        return;
-    ipc_encode_closed(&writer, &(struct ipc_closed){.connection = verdict->connection,
-                                                    .surface = verdict->surface,
-                                                    .reason = REASON_CLIENT_CLOSED,
-                                                    .session_id = verdict->session_id});
-    worker_tell(worker, &writer);
+    if (reason_allows(verdict->reason) && verdict->answer == NULL)
+        worker_tell(worker, IPC_CLOSED,
+                    &(struct ipc_closed){.connection = verdict->connection,
+                                         .surface = verdict->surface,
+                                         .reason = REASON_CLIENT_CLOSED,
+                                         .session_id = verdict->session_id});
 }
 
-static enum error on_verdict(struct house *house, const struct told *told)
+static bool on_verdict(struct house *house, const union told *told, int fd)
 {
-    struct ipc_verdict verdict;
-    struct connection *connection;
+    const struct ipc_verdict *verdict = &told->verdict;
+    struct connection *connection = connection_find(&house->worker, verdict->connection);
 
-    if (ipc_decode_verdict(told->bytes, told->length, &verdict) != OK ||
-        verdict.surface >= house->worker.config->surface_count ||
-        (told->fd >= 0 && (!reason_allows(verdict.reason) || verdict.answer != NULL))) {
-        if (told->fd >= 0)
-            close(told->fd);
-        return ERROR_SYNTAX;
-    }
-    connection = connection_find(&house->worker, verdict.connection);
+    if (verdict->surface >= house->worker.config->surface_count ||
+        (fd >= 0 && (!reason_allows(verdict->reason) || verdict->answer != NULL)))
+        return false;
     if (connection == NULL || connection->state != CONNECTION_ASKING)
-        on_stray_verdict(&house->worker, &verdict, told->fd);
-    else if (!reason_allows(verdict.reason))
-        connection_drop(connection, verdict.reason);
-    else if (verdict.answer != NULL)
-        client_show(connection, &verdict);
-    else if (told->fd >= 0)
-        websocket_begin(&house->downstreams, connection, &verdict, told->fd);
+        on_stray_verdict(&house->worker, verdict, fd);
+    else if (!reason_allows(verdict->reason))
+        connection_drop(connection, verdict->reason);
+    else if (verdict->answer != NULL)
+        client_show(connection, verdict);
+    else if (fd >= 0)
+        websocket_begin(&house->downstreams, connection, verdict, fd);
     else
-        http_begin(&house->http, connection, &verdict);
-    return OK;
+        http_begin(&house->http, connection, verdict);
+    return true;
 }
 
-static enum error on_link(struct house *house, const struct told *told)
+static bool on_link(struct house *house, const union told *told, int fd)
 {
-    struct connection *connection;
-    struct ipc_link link;
+    const struct ipc_link *link = &told->link;
+    struct connection *connection = connection_find(&house->worker, link->connection);
 
-    if (ipc_decode_link(told->bytes, told->length, &link) != OK ||
-        reason_allows(link.reason) != (told->fd >= 0)) {
-        if (told->fd >= 0)
-            close(told->fd);
-        return ERROR_SYNTAX;
-    }
-    connection = connection_find(&house->worker, link.connection);
+    if (reason_allows(link->reason) != (fd >= 0))
+        return false;
     if (connection != NULL && connection->mode->linked != NULL)
-        connection->mode->linked(connection, link.reason, told->fd);
-    else if (told->fd >= 0)
-        close(told->fd); /* whoever asked for it has gone */
-    return OK;
+        connection->mode->linked(connection, link->reason, fd);
+    else if (fd >= 0)
+        close(fd); /* whoever asked for it has gone */
+    return true;
 }
 
-static enum error on_cut_session(struct house *house, const struct told *told)
+static bool on_cut_session(struct house *house, const union told *told, int fd)
 {
-    struct ipc_cut_session cut;
+    const struct ipc_cut_session *cut = &told->cut_session;
+    struct connection *next;
 
-    if (ipc_decode_cut_session(told->bytes, told->length, &cut) != OK)
-        return ERROR_SYNTAX;
-    drop_all(&house->worker, cut.reason, cut.session_id != NULL ? is_of_session : is_admitted,
-             cut.session_id);
-    mcp_sessions_end_all(&house->mcp_sessions, cut.session_id);
-    return OK;
-}
-
-static enum error on_cut_surface(struct house *house, const struct told *told)
-{
-    struct ipc_cut_surface cut;
-
-    if (ipc_decode_cut_surface(told->bytes, told->length, &cut) != OK)
-        return ERROR_SYNTAX;
-    drop_all(&house->worker, cut.reason, is_of_surface, &cut.surface);
-    return OK;
-}
-
-static enum error on_extend(struct house *house, const struct told *told)
-{
-    struct ipc_extend extend;
-
-    if (ipc_decode_extend(told->bytes, told->length, &extend) != OK)
-        return ERROR_SYNTAX;
-    for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
-        if (is_of_session(c, extend.session_id))
-            c->expires_at = extend.expires_at;
+    (void)fd;
+    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
+        next = c->next;
+        if (is_of_session(c, cut->session_id))
+            connection_drop(c, cut->reason);
     }
-    return OK;
+    mcp_sessions_end_all(&house->mcp_sessions, cut->session_id);
+    return true;
+}
+
+static bool on_cut_surface(struct house *house, const union told *told, int fd)
+{
+    const struct ipc_cut_surface *cut = &told->cut_surface;
+    struct connection *next;
+
+    (void)fd;
+    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
+        next = c->next;
+        if (c->admitted && c->surface_index == cut->surface)
+            connection_drop(c, cut->reason);
+    }
+    return true;
+}
+
+static bool on_extend(struct house *house, const union told *told, int fd)
+{
+    (void)fd;
+    for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
+        if (is_of_session(c, told->extend.session_id))
+            c->expires_at = told->extend.expires_at;
+    }
+    return true;
 }
 
 static void tell_if_ready(struct house *house)
@@ -199,27 +174,26 @@ static void tell_if_ready(struct house *house)
         return;
     house->ready_told = true;
     accept_open(&house->accept, true);
-    tell_ready(&house->worker);
+    worker_tell(&house->worker, IPC_READY, NULL);
 }
 
 /* The message held a key: nothing of it stays in the channel's buffer. */
-static enum error on_tls(struct house *house, const struct told *told)
+static bool on_tls(struct house *house, const union told *told, int fd)
 {
-    struct ipc_tls tls;
-    enum error error = ipc_decode_tls(told->bytes, told->length, &tls);
+    bool installed = secure_install(&house->secure, house->worker.config, &told->tls) == OK;
 
-    if (error == OK)
-        error = secure_install(&house->secure, house->worker.config, &tls);
+    (void)fd;
     channel_wipe(house->worker.channel);
-    if (error == OK)
+    if (installed)
         tell_if_ready(house);
-    return error;
+    return installed;
 }
 
+/* False: the message breaks the protocol; then the descriptor is not taken over. */
 static const struct {
     enum ipc_type type;
-    bool may_bring_fd; /* which its handler takes over */
-    enum error (*handle)(struct house *house, const struct told *told);
+    bool may_bring_fd;
+    bool (*handle)(struct house *house, const union told *told, int fd);
 } messages[] = {
     {IPC_VERDICT, true, on_verdict},
     {IPC_LINK, true, on_link},
@@ -230,17 +204,20 @@ static const struct {
     {IPC_DRAIN, false, on_drain},
 };
 
-static enum error on_message(struct house *house, const struct told *told)
+static bool on_message(struct house *house, const void *bytes, size_t length, int fd)
 {
-    enum ipc_type type = ipc_type_of(told->bytes, told->length);
+    enum ipc_type type = ipc_type_of(bytes, length);
+    union told told;
+    bool taken = false;
 
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
-        if (messages[i].type == type && (told->fd < 0 || messages[i].may_bring_fd))
-            return messages[i].handle(house, told);
+        if (messages[i].type == type && (fd < 0 || messages[i].may_bring_fd))
+            taken = ipc_decode(type, bytes, length, &told) == OK &&
+                    messages[i].handle(house, &told, fd);
     }
-    if (told->fd >= 0)
-        close(told->fd);
-    return ERROR_SYNTAX;
+    if (!taken && fd >= 0)
+        close(fd);
+    return taken;
 }
 
 /* ---- The loop ---- */
@@ -261,7 +238,9 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 {
     struct house *house = poll->data;
     struct worker *worker = &house->worker;
-    struct told told;
+    const void *bytes;
+    size_t length;
+    int fd;
 
     (void)events;
     if (status < 0 || channel_flush(worker->channel) != OK) {
@@ -269,14 +248,28 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         return;
     }
     while (!worker->failed) {
-        if (channel_receive(worker->channel, &told.bytes, &told.length, &told.fd) != OK) {
+        if (channel_receive(worker->channel, &bytes, &length, &fd) != OK) {
             worker_fail(worker, "the broker is gone");
             return;
         }
-        if (told.length == 0)
+        if (length == 0)
             return;
-        if (on_message(house, &told) != OK)
+        if (!on_message(house, bytes, length, fd))
             worker_fail(worker, "the broker broke the protocol");
+    }
+}
+
+static void tell_counts(struct worker *worker)
+{
+    for (uint32_t i = 0; i < worker->config->surface_count; i++) {
+        struct surface_counts *counts = &worker->surfaces[i];
+        const struct ipc_counts told = {
+            .surface = i, .forwarded = counts->forwarded, .refused = counts->refused};
+
+        if (counts->forwarded == 0 && counts->refused == 0)
+            continue;
+        counts->forwarded = counts->refused = 0;
+        worker_tell(worker, IPC_COUNTS, &told);
     }
 }
 

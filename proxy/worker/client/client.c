@@ -6,7 +6,6 @@
 #include "wire/http_denial.h"
 #include "wire/url.h"
 #include "worker/client/own_paths.h"
-#include "worker/client/to_broker.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -152,6 +151,24 @@ static void write_denial(const struct connection *connection, enum reason reason
     buffer_clear(&allow);
 }
 
+void client_tell_denied(const struct connection *connection, enum reason reason)
+{
+    const struct asker *asker = &connection->client->asker;
+    struct head *head = connection->client->head;
+
+    worker_tell(connection->worker, IPC_DENIED,
+                &(struct ipc_denied){
+                    .surface = connection->surface_index,
+                    .reason = reason,
+                    .caller_known = connection->caller_known,
+                    .caller_uid = connection->caller_uid,
+                    .path = asker->path,
+                    .query = head != NULL ? head_terminate(head, head->request.query) : NULL,
+                    .request_id = asker->request_id,
+                    .session_id = connection->admitted ? connection->session_id : NULL,
+                });
+}
+
 void client_deny(struct connection *connection, enum reason reason)
 {
     struct buffer answer;
@@ -179,8 +196,7 @@ void client_show(struct connection *connection, const struct ipc_verdict *verdic
 
 void client_drop(struct connection *connection, enum reason reason)
 {
-    const struct client *client = connection->client;
-    struct head *head = client->head;
+    const struct head *head = connection->client->head;
 
     if (connection->state == CONNECTION_HEAD && (head == NULL || head->length == 0) &&
         reason != REASON_CAPACITY)
@@ -188,8 +204,7 @@ void client_drop(struct connection *connection, enum reason reason)
     /* The broker knows of its own denials. */
     if (reason != REASON_CLIENT_CLOSED &&
         (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
-        tell_denied(connection, &client->asker, reason,
-                    head != NULL ? head_terminate(head, head->request.query) : NULL);
+        client_tell_denied(connection, reason);
     client_deny(connection, reason);
 }
 
@@ -223,7 +238,7 @@ void client_ask(struct connection *connection)
     connection->deadline_ms =
         now_ms + ADMISSION_TIMEOUT_MS + connection->surface->limits.upstream_timeout_ms;
     endpoint_watch(&client->endpoint, UV_DISCONNECT);
-    ask_admission(connection, &client->head->asked);
+    worker_tell(connection->worker, IPC_ADMIT, &client->head->asked);
 }
 
 /* The head is complete: refuse it here, or go on with what it asks for. */

@@ -32,6 +32,8 @@ enum error client_start(struct connection *connection, int fd) MUST_CHECK;
 void client_ask(struct connection *connection);
 /* The broker's yes to a request to the gate's own paths. */
 void client_show(struct connection *connection, const struct ipc_verdict *verdict);
+/* Tells the broker of a denial that it does not know of. */
+void client_tell_denied(const struct connection *connection, enum reason reason);
 /* Answers with a denial, which is the end. CLIENT_CLOSED: nobody is there to be told. */
 void client_deny(struct connection *connection, enum reason reason);
 /* Writes the last answer, or what is left of one, and ends the connection. */

@@ -1,7 +1,5 @@
 #include "worker/client/grant.h"
 
-#include "worker/client/to_broker.h"
-
 #include <string.h>
 
 static enum error copy_list(const struct ipc_list *list, struct text_list *out)
@@ -38,7 +36,16 @@ void grant_end(struct connection *connection, enum reason reason)
     if (!connection->admitted)
         return;
     connection->reason = reason;
-    tell_closed(connection);
+    worker_tell(connection->worker, IPC_CLOSED,
+                &(struct ipc_closed){.connection = connection->id,
+                                     .surface = connection->surface_index,
+                                     .opened = connection->opened,
+                                     .reason = reason,
+                                     .close_code = connection->close_code,
+                                     .session_id = connection->session_id,
+                                     .requests = connection->requests,
+                                     .messages_c2s = connection->messages[DIRECTION_C2S],
+                                     .messages_s2c = connection->messages[DIRECTION_S2C]});
     connection->admitted = connection->opened = false;
     connection->session_id[0] = '\0';
     connection->requests = 0;
@@ -71,7 +78,15 @@ void grant_note(struct connection *connection, enum direction direction,
 
     if (!reason_allows(result->reason)) {
         counts->refused++;
-        tell_refused(connection, direction, result);
+        worker_tell(connection->worker, IPC_REFUSED,
+                    &(struct ipc_refused){.connection = connection->id,
+                                          .surface = connection->surface_index,
+                                          .direction = (uint32_t)direction,
+                                          .observed = result->action == VET_FORWARD,
+                                          .reason = result->reason,
+                                          .session_id = connection->session_id,
+                                          .verb = result->verb,
+                                          .target = result->target});
     }
     if (result->action == VET_FORWARD) {
         connection->messages[direction]++;

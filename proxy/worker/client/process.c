@@ -59,8 +59,11 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length)
     memcpy(out, worker->random + worker->random_left, length);
 }
 
-void worker_tell(struct worker *worker, const struct ipc_writer *message)
+void worker_tell(struct worker *worker, enum ipc_type type, const void *message)
 {
-    if (!worker->failed && channel_send(worker->channel, message, -1) != OK)
+    struct ipc_writer writer = {.bytes = worker->ipc_buffer};
+
+    ipc_encode(&writer, type, message);
+    if (!worker->failed && channel_send(worker->channel, &writer, -1) != OK)
         worker_fail(worker, "a report could not be sent");
 }

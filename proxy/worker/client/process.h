@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "ipc/channel.h"
+#include "ipc/messages.h"
 #include "vet/vet.h"
 #include "wire/assembly.h"
 #include "wire/http_fields.h"
@@ -54,7 +55,8 @@ void worker_release(struct worker *worker);
 void worker_fail(struct worker *worker, const char *why);
 /* Random bytes for masks and names: at most a few at a time, none is given out twice. */
 void worker_random(struct worker *worker, unsigned char *out, size_t length);
-/* To the broker; a failure stops the process. */
-void worker_tell(struct worker *worker, const struct ipc_writer *message);
+/* Asks or tells the broker: the struct of ipc/messages.h that the type has. A failure stops the
+ * process. */
+void worker_tell(struct worker *worker, enum ipc_type type, const void *message);
 
 #endif

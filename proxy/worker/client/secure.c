@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "worker/client/client.h"
-#include "worker/client/to_broker.h"
 #include "worker/tls/tls.h"
 
 #include <stdlib.h>
@@ -86,8 +85,8 @@ static void on_failed(void *owner, enum tls_failure failure)
 
     if (failure == TLS_FAILED || connection->client == NULL)
         return;
-    tell_denied(connection, &connection->client->asker,
-                failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED : REASON_MALFORMED, NULL);
+    client_tell_denied(connection,
+                       failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED : REASON_MALFORMED);
 }
 
 static void on_end(void *owner)

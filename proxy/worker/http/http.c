@@ -1,7 +1,6 @@
 #include "worker/http/http.h"
 
 #include "worker/client/grant.h"
-#include "worker/client/to_broker.h"
 #include "worker/http/answer.h"
 #include "worker/http/body.h"
 #include "worker/http/exchange.h"
@@ -74,15 +73,13 @@ static void finish_or_drop(struct exchange *exchange, enum reason reason)
 static void drop_exchange(struct exchange *exchange, enum reason reason)
 {
     struct connection *connection = exchange->connection;
-    struct head *head = connection->client->head;
 
     pool_drop(exchange->link);
     exchange->link = NULL;
     if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
         reason != REASON_CLIENT_CLOSED) {
         outgoing_clear(exchange_out(exchange));
-        tell_denied(connection, &connection->client->asker, reason,
-                    head != NULL ? head_terminate(head, head->request.query) : NULL);
+        client_tell_denied(connection, reason);
         client_deny(connection, reason);
         end_grant(exchange, reason);
         return;
@@ -130,7 +127,7 @@ static void dial(struct exchange *exchange)
     exchange->phase = EXCHANGE_DIALLING;
     connection->deadline_ms =
         exchange_now_ms(exchange) + exchange_limits(exchange)->upstream_timeout_ms;
-    ask_link(connection, &question);
+    worker_tell(connection->worker, IPC_DIAL, &question);
 }
 
 /* On another link, if this one may have been closed while it was idle; false if not. */
@@ -292,7 +289,7 @@ static void begin(struct exchange *exchange)
     if (reason_allows(reason)) {
         start(exchange, verdict.action == GATE_HOLD);
     } else if (verdict.action == GATE_ANSWER) {
-        tell_denied(connection, &connection->client->asker, reason, NULL);
+        client_tell_denied(connection, reason);
         exchange->keep_alive = false;
         answer_own(exchange, &verdict);
     } else {

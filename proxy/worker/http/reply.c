@@ -1,6 +1,5 @@
 #include "worker/http/reply.h"
 
-#include "worker/client/to_broker.h"
 #include "worker/http/request.h"
 
 #include <string.h>
@@ -35,7 +34,7 @@ void reply_send(struct exchange *exchange, const struct reply *reply)
     if (buffer_failed(out))
         buffer_truncate(out, before); /* too much to say: the service waits in vain */
     else if (before == 0)
-        ask_link(exchange->connection, &dial);
+        worker_tell(exchange->connection->worker, IPC_DIAL, &dial);
 }
 
 void reply_linked(struct exchange *exchange, enum reason reason, int fd)
