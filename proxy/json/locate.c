@@ -124,3 +124,19 @@ enum error json_scan_unescape(struct span value, char *out, size_t capacity, siz
     *length = used;
     return OK;
 }
+
+bool json_member_text(const struct json_member *member, char *room, size_t capacity,
+                      struct span *out)
+{
+    size_t length;
+
+    if (member == NULL || member->type != JSON_TYPE_STRING)
+        return false;
+    *out = (struct span){member->value.data + 1, member->value.length - 2};
+    if (!member->value_escaped)
+        return true;
+    if (json_scan_unescape(member->value, room, capacity, &length) != OK)
+        return false;
+    *out = (struct span){room, length};
+    return true;
+}

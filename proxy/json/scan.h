@@ -108,6 +108,14 @@ enum error json_scan_unescape(struct span value, char *out, size_t capacity,
                               size_t *length) MUST_CHECK;
 
 /*
+ * What a recorded member's string says: in place, or unescaped into `room`. False if
+ * the member is NULL or no string, or if its text does not fit the room; then *out
+ * is the string as it is written.
+ */
+bool json_member_text(const struct json_member *member, char *room, size_t capacity,
+                      struct span *out);
+
+/*
  * Where in a strictly valid text a JSON pointer (RFC 6901) leads: the byte
  * offset of the key's (or, in an array, the element's) first character.
  * False if there is nothing there. For messages that name a line.

@@ -51,24 +51,15 @@ static enum reason check_asks(const struct vet_answer *answer, const struct json
 static bool is_permitted(const struct vet_answer *answer, const struct verb_rule *rule,
                          struct span item)
 {
-    char text[MESSAGE_TARGET_BYTES_MAX + 1];
-    const struct json_member *name;
+    char room[MESSAGE_TARGET_BYTES_MAX + 1];
     struct span target;
-    size_t length;
 
     if (item.data[0] != '{' ||
         !reason_allows(json_scan_text(answer->scan, item.data, item.length, NULL)) ||
-        json_scan_lookalike(answer->scan, -1, rule->filter_name) >= 0)
+        json_scan_lookalike(answer->scan, -1, rule->filter_name) >= 0 ||
+        !json_member_text(json_scan_find(answer->scan, -1, rule->filter_name), room, sizeof(room),
+                          &target))
         return false;
-    name = json_scan_find(answer->scan, -1, rule->filter_name);
-    if (name == NULL || name->type != JSON_TYPE_STRING)
-        return false;
-    target = (struct span){name->value.data + 1, name->value.length - 2};
-    if (name->value_escaped) {
-        if (json_scan_unescape(name->value, text, sizeof(text), &length) != OK)
-            return false;
-        target = (struct span){text, length};
-    }
     return reason_allows(target_check(answer->rules->targets, answer->rules->session_targets,
                                       target, rule->filter_kind));
 }

@@ -111,18 +111,11 @@ static bool says(struct span header, struct span text)
 /* Whether a header says what a string member says. */
 static bool says_member(const char *header, const struct json_member *member)
 {
-    char text[MCP_HTTP_NAME_BYTES_MAX + 1];
-    struct span plain = {member->value.data + 1, member->value.length - 2};
-    size_t length;
+    char room[MCP_HTTP_NAME_BYTES_MAX + 1];
+    struct span text;
 
-    if (member->type != JSON_TYPE_STRING)
-        return false;
-    if (member->value_escaped) {
-        if (json_scan_unescape(member->value, text, sizeof(text), &length) != OK)
-            return false;
-        plain = (struct span){text, length};
-    }
-    return says(span_trim(span_of(header)), plain);
+    return json_member_text(member, room, sizeof(room), &text) &&
+           says(span_trim(span_of(header)), text);
 }
 
 static bool version_agrees(const char *header, const struct json_member *version)
@@ -137,7 +130,7 @@ static bool name_agrees(const char *header, const struct json_member *name, bool
 {
     if (header == NULL)
         return !required || name == NULL;
-    return name != NULL && says_member(header, name);
+    return says_member(header, name);
 }
 
 enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era era,

@@ -28,12 +28,6 @@ static void message_init(struct message *message)
     message->target_too_long = false;
 }
 
-/* What stands between a string's quotes, as written. */
-static struct span inside(const struct json_member *member)
-{
-    return (struct span){member->value.data + 1, member->value.length - 2};
-}
-
 /* The field a key names, as spelt; FIELD_COUNT if none. */
 static enum field field_of(struct span key)
 {
@@ -126,15 +120,8 @@ static bool read_id(const struct json_member *id, struct message *out)
 /* Takes the verb out of a string member; false if it is longer than any verb. */
 static bool read_verb(const struct json_member *member, struct message *out)
 {
-    size_t length;
-
-    out->verb = inside(member);
-    if (!member->value_escaped)
-        return out->verb.length > 0 && out->verb.length <= DIALECT_VERB_BYTES_MAX;
-    if (json_scan_unescape(member->value, out->verb_bytes, sizeof(out->verb_bytes), &length) != OK)
-        return false;
-    out->verb = (struct span){out->verb_bytes, length};
-    return length > 0;
+    return json_member_text(member, out->verb_bytes, sizeof(out->verb_bytes), &out->verb) &&
+           out->verb.length > 0 && out->verb.length <= DIALECT_VERB_BYTES_MAX;
 }
 
 /*
@@ -163,17 +150,9 @@ static enum reason follow(const struct json_scan *scan, char *const *keys, unsig
 static void take_target(const struct json_member *member, enum target_kind kind,
                         struct message *out)
 {
-    size_t length;
-
-    out->target = inside(member);
     out->target_kind = kind;
-    if (!member->value_escaped)
-        return;
-    if (json_scan_unescape(member->value, out->target_bytes, sizeof(out->target_bytes), &length) ==
-        OK)
-        out->target = (struct span){out->target_bytes, length};
-    else
-        out->target_too_long = true;
+    out->target_too_long =
+        !json_member_text(member, out->target_bytes, sizeof(out->target_bytes), &out->target);
 }
 
 /* A verb with targets has exactly one of them, and it is a string. */
