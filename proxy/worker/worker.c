@@ -446,7 +446,7 @@ static void release(struct house *house)
 {
     pool_destroy(&house->http.pool);
     secure_release(&house->secure, house->worker.config);
-    caller_lookup_destroy(house->accept.callers);
+    accept_release(&house->accept);
     worker_release(&house->worker);
 }
 

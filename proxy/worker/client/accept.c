@@ -171,16 +171,24 @@ static void on_closed(uv_handle_t *handle)
     struct door *door = handle->data;
 
     listener_close(&door->listener);
-    free(door);
 }
 
 void accept_stop(struct accept *accept)
 {
     accept_open(accept, false);
+    for (struct door *door = accept->doors; door != NULL; door = door->next) {
+        if (!uv_is_closing((uv_handle_t *)&door->poll))
+            uv_close((uv_handle_t *)&door->poll, on_closed);
+    }
+}
+
+void accept_release(struct accept *accept)
+{
     while (accept->doors != NULL) {
         struct door *door = accept->doors;
 
         accept->doors = door->next;
-        uv_close((uv_handle_t *)&door->poll, on_closed);
+        free(door);
     }
+    caller_lookup_destroy(accept->callers);
 }

@@ -20,5 +20,7 @@ enum error accept_add(struct accept *accept, int fd, uint32_t surface) MUST_CHEC
 void accept_open(struct accept *accept, bool open);
 /* Closes the listeners. */
 void accept_stop(struct accept *accept);
+/* Once the loop has ended, and with it the connections, which know where they came in. */
+void accept_release(struct accept *accept);
 
 #endif

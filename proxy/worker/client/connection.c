@@ -40,8 +40,10 @@ struct connection *connection_find(struct worker *worker, uint64_t id)
 
 void connection_drop(struct connection *connection, enum reason reason)
 {
-    if (connection->state != CONNECTION_LINGERING)
-        connection->mode->drop(connection, reason);
+    if (connection->state == CONNECTION_LINGERING)
+        return;
+    connection->close_code = reason_info(reason)->close_code;
+    connection->mode->drop(connection, reason);
 }
 
 static void bury(struct connection *connection)

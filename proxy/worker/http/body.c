@@ -10,7 +10,6 @@
  */
 static void send_body(struct exchange *exchange, const struct iovec *parts, size_t count)
 {
-
     if (!exchange->deaf && !endpoint_send(&exchange->link->endpoint, parts, count)) {
         exchange->deaf = true;
         outgoing_clear(&exchange->link->endpoint.out);

@@ -19,16 +19,16 @@
 static void reply(struct exchange *exchange, struct span text)
 {
     const struct mcp *mcp = mcp_of(exchange);
+    const char *session = mcp->session != NULL ? mcp->session->id : NULL;
     struct buffer headers;
 
     buffer_init(&headers, REPLY_HEADERS_BYTES_MAX);
-
-    if (mcp->session != NULL && !mcp->endpoint)
-        buffer_append_format(&headers, "Mcp-Session-Id: %s\r\n", mcp->session->id);
+    if (session != NULL && !mcp->endpoint)
+        buffer_append_format(&headers, "Mcp-Session-Id: %s\r\n", session);
     if (mcp->headers[0] != NULL)
         buffer_append_format(&headers, "MCP-Protocol-Version: %s\r\n", mcp->headers[0]);
     if (!buffer_failed(&headers))
-        reply_send(exchange, &(struct reply){.target = mcp->endpoint ? mcp->session->id : NULL,
+        reply_send(exchange, &(struct reply){.target = mcp->endpoint ? session : NULL,
                                              .headers = headers.length > 0 ? headers.data : "",
                                              .text = text});
     buffer_clear(&headers);
@@ -108,7 +108,7 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
     route = admission_route(exchange->connection->surface, decoded, false);
     if (route == NULL || exchange->http->gate_of(exchange->http, route) != exchange->gate)
         return REASON_UPSTREAM_PROTOCOL;
-    if (!reason_allows(mcp_open_session(exchange, target)))
+    if (!reason_allows(mcp_open_session(exchange, target)) || mcp->session == NULL)
         return REASON_CAPACITY;
     mcp->endpoint = true;
     mcp->session->stream = exchange;

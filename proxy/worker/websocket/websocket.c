@@ -54,7 +54,6 @@ static void drop(struct connection *connection, enum reason reason)
 
     switch (websocket->state) {
     case WEBSOCKET_LINKING:
-        connection->close_code = info->close_code;
         grant_end(connection, reason);
         service_close(&websocket->service);
         client_deny(connection, reason);
