@@ -278,7 +278,7 @@ _Static_assert(REASON_INTERNAL == 0, "what could not be read is a denial");
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message)
 {
     ipc_put_number(writer, type, 1);
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; message != NULL && i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i].message == type)
             put_field(writer, &fields[i], message);
     }
@@ -292,7 +292,7 @@ enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void
         return ERROR_SYNTAX;
     if (out != NULL)
         memset(out, 0, sizes[type]);
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+    for (size_t i = 0; out != NULL && i < sizeof(fields) / sizeof(fields[0]); i++) {
         if (fields[i].message == type)
             get_field(&reader, &fields[i], out);
     }

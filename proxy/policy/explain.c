@@ -118,8 +118,8 @@ static void rule_caller(const struct steps *steps, struct buffer *out)
 static void rule_credential(const struct steps *steps, struct buffer *out)
 {
     static const char *const kinds[] = {
-        [CREDENTIAL_NONE] = "Authorization: Bearer, a " ADMISSION_TICKET_PREFIX
-                            "... subprotocol or the login cookie is needed, and only one",
+        [CREDENTIAL_NONE] = ("Authorization: Bearer, a " ADMISSION_TICKET_PREFIX
+                             "... subprotocol or the login cookie is needed, and only one"),
         [CREDENTIAL_BEARER] = "Authorization: Bearer",
         [CREDENTIAL_TICKET] = "a ticket",
         [CREDENTIAL_COOKIE] = "the login cookie",
