@@ -6,6 +6,8 @@
 #include "broker/core/journal.h"
 
 #include <errno.h>
+#include <jansson.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,6 +103,14 @@ static enum error watch_listener(struct control *control)
     return uv_poll_start(&control->listener, UV_READABLE, on_connection) == 0 ? OK : ERROR_IO;
 }
 
+/* Tokens and records pass through jansson's values: nothing of them stays in freed memory. */
+static void wipe_and_free(void *memory)
+{
+    if (memory != NULL)
+        secret_wipe(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
 enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **out)
 {
     struct control *control = calloc(1, sizeof(*control));
@@ -108,6 +118,7 @@ enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **o
 
     if (control == NULL)
         return ERROR_MEMORY;
+    json_set_alloc_funcs(malloc, wipe_and_free);
     control->gate = gate;
     control->loop = loop;
     control->fd = -1;
