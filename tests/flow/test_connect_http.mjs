@@ -97,7 +97,6 @@ describe('sidelock connect over Streamable HTTP, with a session', () => {
     const connected = Connected.to(gate, 'everything', '--ttl', '3s');
     await connected.initialize();
     const { session, expires_at: term } = await gate.audited(mark, { event: 'session_created' });
-    const listening = await gate.audited(mark, { event: 'admitted', method: 'GET' });
     await until(() => events(mark, 'session_renewed').length >= 3, 'three renewals');
     await until(() => Date.now() / 1000 > term, 'the end of the first term');
     const answer = await connected.ask(1, 'tools/call', { name: 'echo', arguments: { message: 'x' } });
@@ -105,8 +104,12 @@ describe('sidelock connect over Streamable HTTP, with a session', () => {
     const { sessions } = await gate.doJson('session', 'list');
     const active = sessions.filter(({ state }) => state === 'active');
     assert.deepEqual(active.map(({ id }) => id), [session]);
-    const closed = events(mark, 'closed').filter(({ connection }) => connection === listening.connection);
-    assert.deepEqual(closed, [], 'the stream for what comes unasked is still the first');
+    // The stream for what comes unasked asked for a connection, or took an idle one of the first.
+    const first = events(mark, 'admitted').filter(({ seq }) => seq < events(mark, 'session_renewed')[0].seq);
+    const own = first.filter(({ method }) => method === 'GET');
+    const closed = events(mark, 'closed').map(({ connection }) => connection);
+    const open = (own.length > 0 ? own : first).filter(({ connection }) => !closed.includes(connection));
+    assert.ok(open.length > 0, 'it is still the first');
     assert.doesNotMatch(connected.stderr, /beginning another/);
     assert.deepEqual(await connected.finish(), { code: 0, signal: null });
   });

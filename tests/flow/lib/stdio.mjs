@@ -1,12 +1,14 @@
 // `sidelock connect` with its standard input and output in our hands, line by line.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { after } from 'node:test';
 
 import { SIDELOCK } from './gate.mjs';
 import { until, within } from './wait.mjs';
 
+// What a failed test may leave behind would keep the program from ending.
 const started = new Set();
-process.on('exit', () => {
+after(() => {
   for (const child of started) child.kill('SIGKILL');
 });
 
