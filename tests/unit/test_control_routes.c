@@ -1,4 +1,4 @@
-/* control_routes.c, control_json.c and control_input.c: the control API without sockets. */
+/* control/routes.c, json.c and input.c: the control API without sockets. */
 #include "broker_fixture.h"
 
 #include "broker/control/input.h"

@@ -1,4 +1,4 @@
-/* operations.c and operations_params.c: records, the kill switch, and the audit log behind all. */
+/* operations/records.c and switches.c: records, the kill switch, and the audit log behind all. */
 #include "operations_fixture.h"
 
 #include <dirent.h>

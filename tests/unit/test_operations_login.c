@@ -1,4 +1,4 @@
-/* operations_login.c: the one-time address that logs a browser in. */
+/* operations/logins.c: the one-time address that logs a browser in. */
 #include "operations_fixture.h"
 
 static struct surface_listener listeners[2];

@@ -1,4 +1,4 @@
-/* operations_sessions.c: sessions and tickets. */
+/* operations/sessions.c: sessions and tickets. */
 #include "operations_fixture.h"
 
 BROKER_TEST(test_session_carries_what_was_asked)
