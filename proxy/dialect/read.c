@@ -232,7 +232,7 @@ static void check_names(struct json_reader *reader, const struct dialect *dialec
         size_t place = json_reader_enter(reader, "vocabularies");
 
         json_reader_enter_index(reader, i);
-        if (vocabulary->name != NULL && dialect_vocabulary(dialect, vocabulary->name) != vocabulary)
+        if (dialect_vocabulary(dialect, vocabulary->name) != vocabulary)
             json_reader_fault(reader, "Another vocabulary has this name.");
         json_reader_leave(reader, place);
     }
@@ -253,7 +253,8 @@ enum error dialect_read(struct json_reader *reader, struct dialect **out)
     dialect = json_reader_allocate(reader, 1, sizeof(*dialect));
     if (dialect != NULL) {
         json_table_read(reader, &pack_table, root, dialect);
-        check_names(reader, dialect);
+        if (json_reader_result(reader) == OK) /* else some may have none */
+            check_names(reader, dialect);
     }
     json_decref(root);
     error = json_reader_result(reader);

@@ -237,6 +237,9 @@ static const struct fault_case faults[] = {
      "{\"name\":\"v\",\"envelope\":\"opaque\"}]}",
      "/vocabularies/1", "has this name"},
     {VOCABULARY("\"about\":\"y\""), "/vocabularies/0/envelope", "needs one of"},
+    {"{\"name\":\"x\",\"vocabularies\":[{\"name\":\"v\"},{\"name\":\"v\","
+     "\"envelope\":\"opaque\"}]}",
+     "/vocabularies/0/envelope", "needs one of"},
     {VOCABULARY("\"envelope\":\"xml\""), "/vocabularies/0/envelope", "needs one of"},
     {VOCABULARY("\"envelope\":\"opaque\",\"verbs\":{}"), "/vocabularies/0/verbs",
      "is not a key of"},
