@@ -69,8 +69,8 @@ static int find_log(const char *config_path, char **out)
 
 static int print_json(const char *path, const struct audit_verdict *verdict)
 {
-    json_t *report = json_pack("{s:s, s:b, s:I}", "file", path, "intact", verdict->intact, "lines",
-                               (json_int_t)verdict->lines);
+    json_t *report = json_pack("{s:o, s:b, s:I}", "file", output_string(path), "intact",
+                               verdict->intact, "lines", (json_int_t)verdict->lines);
 
     if (!verdict->intact)
         json_object_update_new(report,

@@ -1,6 +1,7 @@
 #include "cli/session_request.h"
 
 #include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "policy/session.h"
 
 #include <jansson.h>
@@ -25,47 +26,62 @@ int session_request_ttl(const struct session_options *options, int64_t *out)
     return EX_OK;
 }
 
-/* NULL, which json_pack leaves out, for an empty list. */
-static json_t *list_of(const struct text_list *list)
+/* Adds a list unless it is empty. False without memory: a limit must not get lost. */
+static bool add_list(json_t *request, const char *name, const struct text_list *list)
 {
-    json_t *array = list->count > 0 ? json_array() : NULL;
+    json_t *array = json_array();
+    bool good = true;
 
     for (size_t i = 0; i < list->count; i++)
-        json_array_append_new(array, json_string(list->items[i]));
-    return array;
+        good = json_array_append_new(array, output_string(list->items[i])) == 0 && good;
+    if (list->count > 0)
+        return json_object_set_new(request, name, array) == 0 && good;
+    json_decref(array);
+    return true;
 }
 
-static int callers_of(const struct text_list *callers, json_t **out)
+static int add_callers(json_t *request, const struct text_list *callers)
 {
-    *out = callers->count > 0 ? json_array() : NULL;
+    json_t *array;
+
     if (callers->count > SESSION_CALLERS_MAX)
         return args_usage("session", "a session names at most %d callers", SESSION_CALLERS_MAX);
+    if (callers->count == 0)
+        return EX_OK;
+    array = json_array();
+    if (json_object_set_new(request, "callers", array) != 0)
+        return args_fail(EX_OSERR, "out of memory");
     for (size_t i = 0; i < callers->count; i++) {
         const char *text = callers->items[i];
         uint64_t uid;
 
         if (strncmp(text, "uid=", 4) != 0 || !args_number(text + 4, UINT32_MAX - 1, &uid))
             return args_usage("session", "--caller takes uid=N, not %s", text);
-        json_array_append_new(*out, json_integer((json_int_t)uid));
+        if (json_array_append_new(array, json_integer((json_int_t)uid)) != 0)
+            return args_fail(EX_OSERR, "out of memory");
     }
     return EX_OK;
 }
 
 int session_request_build(const char *surface, const struct session_options *options, json_t **out)
 {
-    json_t *callers = NULL;
+    json_t *request;
     int64_t ttl_s = 0;
     int code = session_request_ttl(options, &ttl_s);
 
-    if (code == EX_OK)
-        code = callers_of(&options->callers, &callers);
-    if (code != EX_OK) {
-        json_decref(callers);
+    if (code != EX_OK)
         return code;
-    }
-    *out = json_pack("{s:s, s:s*, s:I, s:b, s:o*, s:o*, s:o*}", "surface", surface, "params",
-                     options->params, "ttl_s", (json_int_t)ttl_s, "once", options->once, "verbs",
-                     list_of(&options->verbs), "targets", list_of(&options->targets), "callers",
-                     callers);
-    return *out != NULL ? EX_OK : args_fail(EX_DATAERR, "the request is not UTF-8");
+    request = json_pack("{s:s, s:s*, s:I, s:b}", "surface", surface, "params", options->params,
+                        "ttl_s", (json_int_t)ttl_s, "once", options->once);
+    if (request == NULL)
+        return args_fail(EX_DATAERR, "the name of the parameter record is not UTF-8");
+    code = add_callers(request, &options->callers);
+    if (code == EX_OK && (!add_list(request, "verbs", &options->verbs) ||
+                          !add_list(request, "targets", &options->targets)))
+        code = args_fail(EX_OSERR, "out of memory");
+    if (code == EX_OK)
+        *out = request;
+    else
+        json_decref(request);
+    return code;
 }

@@ -25,6 +25,14 @@ static json_t *time_of(int64_t seconds)
     return json_string(text);
 }
 
+static json_t *path_of(const char *directory, const char *stem, const char *ending)
+{
+    char path[CERTS_PATH_BYTES_MAX + CERTS_STEM_BYTES_MAX + 8];
+
+    snprintf(path, sizeof(path), "%s/%s%s", directory, stem, ending);
+    return output_string(path);
+}
+
 static json_t *entry_of(const char *directory, const char *stem,
                         const struct certificate_facts *facts, int64_t now)
 {
@@ -33,11 +41,10 @@ static json_t *entry_of(const char *directory, const char *stem,
     for (size_t i = 0; i < facts->names.count; i++)
         json_array_append_new(names, json_string(facts->names.items[i]));
     return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:b, s:I, s:s}", "certificate",
-                     json_sprintf("%s/%s.pem", directory, stem), "key",
-                     json_sprintf("%s/%s.key", directory, stem), "subject", facts->subject,
-                     "issuer", facts->issuer, "names", names, "not_before",
-                     time_of(facts->not_before), "not_after", time_of(facts->not_after), "expired",
-                     facts->not_after <= now, "days_left",
+                     path_of(directory, stem, ".pem"), "key", path_of(directory, stem, ".key"),
+                     "subject", facts->subject, "issuer", facts->issuer, "names", names,
+                     "not_before", time_of(facts->not_before), "not_after",
+                     time_of(facts->not_after), "expired", facts->not_after <= now, "days_left",
                      (json_int_t)((facts->not_after - now) / DAY_S), "sha256", facts->sha256);
 }
 
@@ -171,9 +178,9 @@ int certs_show(const struct certs_folder *given, int64_t now, bool json)
     /* What is to be copied into a configuration must be a whole path. */
     if (realpath(given->path, folder.path) == NULL)
         return args_fail(EX_OSERR, "%s: the folder has no whole path", given->path);
-    root = json_pack("{s:s}", "directory", folder.path);
+    root = json_pack("{s:o}", "directory", output_string(folder.path));
     if (root == NULL)
-        return args_fail(EX_DATAERR, "%s: the folder's name is not UTF-8", folder.path);
+        return args_fail(EX_OSERR, "out of memory");
     code = read_content(&folder, now, root);
     if (code == EX_OK && json)
         return output_json(root);

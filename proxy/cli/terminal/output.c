@@ -1,5 +1,6 @@
 #include "cli/terminal/output.h"
 
+#include "base/buffer.h"
 #include "cli/terminal/args.h"
 
 #include <jansson.h>
@@ -98,6 +99,18 @@ const char *output_member(const json_t *object, const char *name, char *room, si
     else
         snprintf(room, room_size, "%s", json_is_array(value) ? "none" : "-");
     return room;
+}
+
+json_t *output_string(const char *path)
+{
+    struct buffer text;
+    json_t *string;
+
+    buffer_init(&text, 6 * strlen(path) + 2);
+    buffer_append_json_string(&text, path, strlen(path));
+    string = json_loadb(text.data, text.length, JSON_DECODE_ANY, NULL);
+    buffer_clear(&text);
+    return string;
 }
 
 int output_json(json_t *document)

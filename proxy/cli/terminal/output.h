@@ -29,6 +29,8 @@ int output_table_print(struct output_table *table);
 const char *output_member(const struct json_t *object, const char *name, char *room,
                           size_t room_size);
 
+/* A string for a document, of a text that may be no UTF-8: what is not becomes U+FFFD. */
+struct json_t *output_string(const char *text);
 /* Prints a document (taken over; NULL: there was no memory) and a line's end. */
 int output_json(struct json_t *document);
 
