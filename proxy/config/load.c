@@ -17,6 +17,7 @@
 static const struct json_key executable_keys[] = {
     ROW_TEXT("path", struct executable_rule, path, config_check_path, .required = true),
     ROW_TEXT("sha256", struct executable_rule, sha256, config_check_sha256),
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers */
     ROW_LIST("args", struct executable_rule, args, args_count, 0, ARGUMENT_PATTERNS_MAX,
              .set_offset = offsetof(struct executable_rule, args_set), .read = config_read_pattern,
              .clear = config_clear_pattern),
