@@ -2,7 +2,7 @@
 
 #include "base/secret.h"
 #include "json/chars.h"
-#include "json/scan.h"
+#include "json/type.h"
 
 #include <endian.h>
 #include <stdlib.h>

@@ -40,7 +40,7 @@ void json_keys_reset(struct json_keys *keys);
 void json_keys_open(struct json_keys *keys, struct json_keys_object *object);
 /*
  * Adds a raw key. REASON_ALLOWED, REASON_JSON_DUPLICATE_KEY, REASON_JSON_LIMIT
- * (json_scan.h names the limits), or REASON_INTERNAL without memory.
+ * (type.h names the limits), or REASON_INTERNAL without memory.
  */
 enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *object, struct span key,
                           bool escaped);

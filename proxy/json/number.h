@@ -7,7 +7,8 @@
 #define SIDELOCK_JSON_NUMBER_H
 
 #include "base/reason.h"
-#include "json/scan.h"
+#include "base/text.h"
+#include "json/type.h"
 
 /*
  * Reads the number at `at` (at < end). With REASON_ALLOWED, sets *type and

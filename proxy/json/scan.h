@@ -17,26 +17,13 @@
 
 #include "base/reason.h"
 #include "base/text.h"
+#include "json/type.h"
 
 #include <stdint.h>
 
 #define JSON_DEPTH_MAX    64
-#define JSON_MEMBERS_MAX  4096
-#define JSON_KEYS_MAX     65536
 #define JSON_RECORDED_MAX 64 /* members recorded for the caller; more is REASON_JSON_LIMIT */
 #define JSON_RECORD_DEPTH 3  /* members of the top object, of its objects, and of theirs */
-
-enum json_type {
-    JSON_NONE = 0,
-    JSON_TYPE_OBJECT,
-    JSON_TYPE_ARRAY,
-    JSON_TYPE_STRING,
-    JSON_TYPE_INTEGER, /* no fraction, no exponent */
-    JSON_TYPE_REAL,
-    JSON_TYPE_TRUE,
-    JSON_TYPE_FALSE,
-    JSON_TYPE_NULL,
-};
 
 /* One recorded member of an object. Spans point into the scanned text. */
 struct json_member {

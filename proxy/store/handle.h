@@ -8,8 +8,8 @@
 #ifndef SIDELOCK_STORE_HANDLE_H
 #define SIDELOCK_STORE_HANDLE_H
 
+#include "base/secret.h"
 #include "store/database.h"
-#include "store/store.h"
 
 struct store {
     int directory_fd;

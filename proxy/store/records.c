@@ -5,6 +5,7 @@
 #include "policy/params.h"
 #include "store/handle.h"
 #include "store/seal.h"
+#include "store/store.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
  * the broker's operations and by admission.
  */
 #include "store/handle.h"
+#include "store/store.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 #ifndef SIDELOCK_SYSTEM_AUDIT_LINE_H
 #define SIDELOCK_SYSTEM_AUDIT_LINE_H
 
+#include "base/secret.h"
 #include "base/text.h"
-#include "system/audit.h"
 #include "json/scan.h"
 
 #define AUDIT_ZERO_DIGEST     "0000000000000000000000000000000000000000000000000000000000000000"

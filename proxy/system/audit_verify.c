@@ -1,4 +1,5 @@
 /* Checks the hash chain of an audit log's file (audit.h). Called by `sidelock audit verify`. */
+#include "system/audit.h"
 #include "system/audit_line.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "vet/outstanding.h"
 
-#include "vet/vet.h"
+#include "dialect/dialect.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,8 +80,8 @@ enum reason outstanding_add(struct outstanding *outstanding, struct span id, str
         return REASON_OUTSTANDING_LIMIT;
     if (outstanding->count == outstanding->capacity && !grow(outstanding))
         return REASON_INTERNAL;
-    if (verb.length > VET_VERB_BYTES_MAX)
-        verb.length = VET_VERB_BYTES_MAX;
+    if (verb.length > DIALECT_VERB_BYTES_MAX)
+        verb.length = DIALECT_VERB_BYTES_MAX;
     entry = malloc(sizeof(*entry) + id.length + verb.length);
     if (entry == NULL)
         return REASON_INTERNAL;

@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#define VET_OUTSTANDING_MAX 1024 /* requests without an answer, each direction */
+
 struct outstanding_slot;
 
 /* All zero is a valid empty one. */
@@ -23,7 +25,7 @@ void outstanding_clear(struct outstanding *outstanding);
 
 /*
  * Remembers a request by its id (struct message's id_key) and its verb.
- * REASON_ALLOWED, REASON_REQUEST_ID_REUSED, REASON_OUTSTANDING_LIMIT (vet.h),
+ * REASON_ALLOWED, REASON_REQUEST_ID_REUSED, REASON_OUTSTANDING_LIMIT,
  * or REASON_INTERNAL without memory.
  */
 enum reason outstanding_add(struct outstanding *outstanding, struct span id, struct span verb);

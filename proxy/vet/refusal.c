@@ -1,7 +1,5 @@
 #include "vet/refusal.h"
 
-#include "vet/vet.h"
-
 #include <string.h>
 
 /* From the id on. */

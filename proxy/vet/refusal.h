@@ -7,6 +7,9 @@
 #include "base/text.h"
 #include "vet/message.h"
 
+/* What JSON-RPC refusals carry: outside the range the specification reserves. */
+#define VET_REFUSAL_CODE (-31403)
+
 /* Appends a JSON-RPC error response (JSON-RPC 2.0 section 5.1). `id` as written; absent: null. */
 void refusal_append_json_rpc(struct buffer *out, struct span id, enum reason reason);
 /* The same as a vocabulary has it (dialect.h): without "jsonrpc", or with its session member. */

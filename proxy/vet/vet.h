@@ -12,40 +12,13 @@
 
 #include "base/buffer.h"
 #include "base/reason.h"
-#include "dialect/dialect.h"
-#include "vet/mcp_http.h"
+#include "vet/rules.h"
 #include "json/scan.h"
 
 #define VET_VERB_BYTES_MAX   128
 #define VET_TARGET_BYTES_MAX 1024
 #define VET_ID_BYTES_MAX     128
-#define VET_OUTSTANDING_MAX  1024 /* requests without an answer, each direction */
-#define VET_ANSWERED_MAX     64   /* requests whose answer may come again (`resumable`) */
-
-/* What JSON-RPC refusals carry: outside the range the specification reserves. */
-#define VET_REFUSAL_CODE (-31403)
-
-/* The rules in force on one connection. Everything is borrowed. */
-struct vet_rules {
-    const struct vocabulary *vocabulary;
-    const struct text_list *verbs;           /* allow.verbs; NULL: every verb the dialect knows */
-    const struct text_list *targets;         /* allow.targets, globs; NULL: every target */
-    const struct text_list *server_verbs;    /* what the service may ask; NULL: all known */
-    const struct text_list *session_verbs;   /* session create --allow; NULL: no further limit */
-    const struct text_list *session_targets; /* session create --tool; NULL: no further limit */
-    const char *
-        match_digest; /* canonical_text_digest() a verb's match_key value must have; NULL: refuse */
-    bool observe;     /* record what would be refused, and let it pass */
-    bool close_on_refusal; /* on_refusal: close */
-    /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
-    const struct mcp_http_headers *http;
-    /* MCP over HTTP: the service may send again what a broken stream did not deliver, on a GET
-     * with Last-Event-ID. `resumable`: a settled request is remembered for that; `replay`, on
-     * such a GET: a remembered request's answer, and a request of the service's that is
-     * outstanding with the same verb, pass once more. */
-    bool resumable;
-    bool replay;
-};
+#define VET_ANSWERED_MAX     64 /* requests whose answer may come again (`resumable`) */
 
 enum vet_action {
     VET_REFUSE = 0, /* not forwarded; `reply`, if any, goes back to the sender */

@@ -25,8 +25,6 @@ import sys
 INCLUDE = re.compile(r'^#include "([^"]+)"', re.MULTILINE)
 EXCUSE = re.compile(r"^[-*] `([\w/]+)` and `([\w/]+)`: \S", re.MULTILINE)
 OUTPUT = re.compile(r" -o (\S+)")
-# Circles that stood before the rooms were drawn anew. This file only shrinks.
-KNOWN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "known_circles")
 
 
 def unit_of(path):
@@ -131,23 +129,15 @@ def circles(graph):
     return sorted(found)
 
 
-def known_circles():
-    if not os.path.exists(KNOWN):
-        return []
-    return [set(line.split()) for line in read(KNOWN).splitlines()]
-
-
 def check_units(graph, excused):
     failed = False
-    known = known_circles()
     for circle in circles(graph):
         if tuple(circle) in excused:
             print(f"circle with a reason in proxy/README.md: {circle[0]}, {circle[1]}")
             excused.remove(tuple(circle))
             continue
-        is_known = any(set(circle) <= old for old in known)
-        failed = failed or not is_known
-        print(f"{'known' if is_known else 'NEW'} circle of {len(circle)} files:")
+        failed = True
+        print(f"circle of {len(circle)} files:")
         for unit in circle:
             print(f"  {unit} -> {' '.join(sorted(graph[unit] & set(circle)))}")
     for one, other in sorted(excused):
@@ -167,24 +157,15 @@ def check_rooms(graph):
     return bool(found)
 
 
-def write_known(graph, excused):
-    lines = [" ".join(circle) + "\n" for circle in circles(graph) if tuple(circle) not in excused]
-    with open(KNOWN, "w", encoding="utf-8") as file:
-        file.writelines(lines)
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
     parser.add_argument("--source", default=os.path.join(os.path.dirname(__file__), "../.."))
-    parser.add_argument("--write-known", action="store_true")
     options = parser.parse_args()
     root = os.path.join(options.source, "proxy")
     excused = {tuple(sorted(pair)) for pair in EXCUSE.findall(read(os.path.join(root, "README.md")))}
     arrows = [*include_arrows(root), *symbol_arrows(objects(os.path.realpath(options.build), root))]
     graph = graph_of(arrows)
-    if options.write_known:
-        write_known(graph, excused)
     failed = check_rooms(graph)
     failed = check_units(graph, excused) or failed
     return 1 if failed else 0

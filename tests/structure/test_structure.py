@@ -73,7 +73,7 @@ class Circles(Tree):
     def test_include(self):
         status, text = self.circles({"low/two.c": '#include "low/one.h"\n' + CLEAN["low/two.c"]})
         self.assertEqual(status, 1)
-        self.assertIn("NEW circle of 2 files:\n  low/one -> low/two\n  low/two -> low/one\n", text)
+        self.assertIn("circle of 2 files:\n  low/one -> low/two\n  low/two -> low/one\n", text)
 
     def test_call_without_an_include(self):
         status, text = self.circles(

@@ -5,6 +5,7 @@
 #include "policy/params.h"
 #include "unit.h"
 #include "vector_lines.h"
+#include "vet/outstanding.h"
 
 #include <malloc.h>
 #include <stdint.h>

@@ -1,0 +1,30 @@
+/* What vetting goes by. */
+#ifndef SIDELOCK_VET_RULES_H
+#define SIDELOCK_VET_RULES_H
+
+#include "dialect/dialect.h"
+#include "vet/mcp_http.h"
+
+/* The rules in force on one connection. Everything is borrowed. */
+struct vet_rules {
+    const struct vocabulary *vocabulary;
+    const struct text_list *verbs;           /* allow.verbs; NULL: every verb the dialect knows */
+    const struct text_list *targets;         /* allow.targets, globs; NULL: every target */
+    const struct text_list *server_verbs;    /* what the service may ask; NULL: all known */
+    const struct text_list *session_verbs;   /* session create --allow; NULL: no further limit */
+    const struct text_list *session_targets; /* session create --tool; NULL: no further limit */
+    const char *
+        match_digest; /* canonical_text_digest() a verb's match_key value must have; NULL: refuse */
+    bool observe;     /* record what would be refused, and let it pass */
+    bool close_on_refusal; /* on_refusal: close */
+    /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
+    const struct mcp_http_headers *http;
+    /* MCP over HTTP: the service may send again what a broken stream did not deliver, on a GET
+     * with Last-Event-ID. `resumable`: a settled request is remembered for that; `replay`, on
+     * such a GET: a remembered request's answer, and a request of the service's that is
+     * outstanding with the same verb, pass once more. */
+    bool resumable;
+    bool replay;
+};
+
+#endif
