@@ -20,7 +20,8 @@ static ssize_t send_parts(int fd, const struct iovec *parts, size_t count)
 
     memcpy(copy, parts, count * sizeof(*parts));
     do
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+        sent = count == 1 ? send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
+                          : sendmsg(fd, &message, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
