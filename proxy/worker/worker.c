@@ -57,10 +57,25 @@ union told {
     struct ipc_tls tls;
 };
 
-static bool is_of_session(const struct connection *connection, const char *session_id)
+#define ANY_SURFACE UINT32_MAX
+
+static bool is_of(const struct connection *connection, const char *session_id, uint32_t surface)
 {
     return connection->admitted &&
-           (session_id == NULL || strcmp(connection->session_id, session_id) == 0);
+           (session_id == NULL || strcmp(connection->session_id, session_id) == 0) &&
+           (surface == ANY_SURFACE || connection->surface_index == surface);
+}
+
+/* Drops what came in under a session (NULL: any), to a surface. */
+static void cut(struct house *house, enum reason reason, const char *session_id, uint32_t surface)
+{
+    struct connection *next;
+
+    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
+        next = c->next;
+        if (is_of(c, session_id, surface))
+            connection_drop(c, reason);
+    }
 }
 
 static bool on_drain(struct house *house, const union told *told, int fd)
@@ -131,38 +146,24 @@ static bool on_link(struct house *house, const union told *told, int fd)
 
 static bool on_cut_session(struct house *house, const union told *told, int fd)
 {
-    const struct ipc_cut_session *cut = &told->cut_session;
-    struct connection *next;
-
     (void)fd;
-    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
-        next = c->next;
-        if (is_of_session(c, cut->session_id))
-            connection_drop(c, cut->reason);
-    }
-    mcp_sessions_end_all(&house->mcp_sessions, cut->session_id);
+    cut(house, told->cut_session.reason, told->cut_session.session_id, ANY_SURFACE);
+    mcp_sessions_end_all(&house->mcp_sessions, told->cut_session.session_id);
     return true;
 }
 
 static bool on_cut_surface(struct house *house, const union told *told, int fd)
 {
-    const struct ipc_cut_surface *cut = &told->cut_surface;
-    struct connection *next;
-
     (void)fd;
-    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
-        next = c->next;
-        if (c->admitted && c->surface_index == cut->surface)
-            connection_drop(c, cut->reason);
-    }
-    return true;
+    cut(house, told->cut_surface.reason, NULL, told->cut_surface.surface);
+    return told->cut_surface.surface != ANY_SURFACE;
 }
 
 static bool on_extend(struct house *house, const union told *told, int fd)
 {
     (void)fd;
     for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
-        if (is_of_session(c, told->extend.session_id))
+        if (is_of(c, told->extend.session_id, ANY_SURFACE))
             c->expires_at = told->extend.expires_at;
     }
     return true;

@@ -196,6 +196,19 @@ static void keep_rest(struct tls *tls, struct rest *rest, const unsigned char *b
     rest->offset = 0;
 }
 
+/* Offers again what was not taken. Whether nothing is left of it. */
+static bool give_rest(struct tls *tls, struct rest *rest,
+                      size_t (*give)(struct tls *tls, const unsigned char *bytes, size_t length))
+{
+    if (rest->bytes == NULL)
+        return true;
+    rest->offset += give(tls, rest->bytes + rest->offset, rest->length - rest->offset);
+    if (tls->stage == STAGE_ENDED || rest->offset < rest->length)
+        return false;
+    drop_rest(rest);
+    return true;
+}
+
 /* How many bytes the worker took; one that takes no more at all took everything. */
 static size_t give_plain(struct tls *tls, const unsigned char *bytes, size_t length)
 {
@@ -239,15 +252,7 @@ static bool pull_net(struct tls *tls)
     size_t given;
     int length;
 
-    if (tls->to_plain.bytes != NULL) {
-        struct rest *rest = &tls->to_plain;
-
-        rest->offset += give_plain(tls, rest->bytes + rest->offset, rest->length - rest->offset);
-        if (rest->offset < rest->length)
-            return false;
-        drop_rest(rest);
-    }
-    if (tls->net_over || tls->finished)
+    if (!give_rest(tls, &tls->to_plain, give_plain) || tls->net_over || tls->finished)
         return false;
     ERR_clear_error();
     length = SSL_read(tls->ssl, scratch, TLS_CHUNK_BYTES);
@@ -289,15 +294,7 @@ static bool pull_plain(struct tls *tls)
     ssize_t length;
     size_t given;
 
-    if (tls->to_net.bytes != NULL) {
-        struct rest *rest = &tls->to_net;
-
-        rest->offset += give_net(tls, rest->bytes + rest->offset, rest->length - rest->offset);
-        if (tls->stage == STAGE_ENDED || rest->offset < rest->length)
-            return false;
-        drop_rest(rest);
-    }
-    if (tls->plain_over)
+    if (!give_rest(tls, &tls->to_net, give_net) || tls->plain_over)
         return false;
     length = recv(tls->plain_fd, scratch, TLS_CHUNK_BYTES, 0);
     if (length < 0 && is_again())
