@@ -19,22 +19,12 @@
 #define EXPIRE_INTERVAL_MS (3600 * 1000)
 #define DRAIN_PATIENCE_MS  8000 /* more than a worker gives its clients */
 
-/* Everything that the broker holds; each room is lent what it needs of it. */
+/* The gate, and what keeps it going. */
 struct broker {
     const struct broker_options *options;
-    struct surfaces surfaces;
-    struct store *store;
-    struct audit *audit;
-    char audit_path[4096]; /* <state_dir>/audit.jsonl */
-    struct tickets *tickets, *login_codes;
-    struct connections *connections;
-    struct denials denials;
-    struct workers *workers;
-    struct admission admission;
     struct gate gate;
     struct control *control;
     bool loop_open;
-    uv_loop_t loop;
     uv_signal_t terminate, interrupt, hangup, child;
     uv_timer_t expire, drain;
     int exit_code;
@@ -44,8 +34,8 @@ struct broker {
 static void append_ready(const struct broker *broker, struct buffer *out)
 {
     buffer_append_format(out, "{\"ready\":true,\"pid\":%d,\"surfaces\":{", (int)getpid());
-    for (size_t i = 0; i < broker->surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &broker->surfaces.items[i];
+    for (size_t i = 0; i < broker->gate.surfaces.config->surface_count; i++) {
+        const struct surface_state *surface = &broker->gate.surfaces.items[i];
 
         buffer_append_format(out, "%s\"%s\":[", i > 0 ? "," : "", surface->config->name);
         for (size_t j = 0; j < surface->listener_count; j++)
@@ -61,8 +51,8 @@ static void on_ready(void *context)
     int fd = broker->options->ready_fd;
     struct buffer line;
 
-    for (size_t i = 0; i < broker->surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &broker->surfaces.items[i];
+    for (size_t i = 0; i < broker->gate.surfaces.config->surface_count; i++) {
+        const struct surface_state *surface = &broker->gate.surfaces.items[i];
 
         for (size_t j = 0; j < surface->listener_count; j++)
             log_info("surface %s listens on %s%s", surface->config->name,
@@ -83,7 +73,7 @@ static void on_drained(void *context)
 {
     struct broker *broker = context;
 
-    uv_stop(&broker->loop);
+    uv_stop(&broker->gate.loop);
 }
 
 /* A worker that does not finish is ended with the rest, by workers_destroy(). */
@@ -98,10 +88,10 @@ static void on_terminate(uv_signal_t *signal, int number)
     struct broker *broker = signal->data;
 
     (void)number;
-    if (broker->workers == NULL)
-        uv_stop(&broker->loop);
+    if (broker->gate.workers == NULL)
+        uv_stop(&broker->gate.loop);
     else
-        workers_drain(broker->workers);
+        workers_drain(broker->gate.workers);
     uv_timer_start(&broker->drain, on_drain_late, DRAIN_PATIENCE_MS, 0);
     /* A second one does not wait. */
     uv_signal_stop(&broker->terminate);
@@ -124,37 +114,37 @@ static void on_child(uv_signal_t *signal, int number)
     struct broker *broker = signal->data;
 
     (void)number;
-    if (broker->workers != NULL)
-        workers_reap(broker->workers);
+    if (broker->gate.workers != NULL)
+        workers_reap(broker->gate.workers);
 }
 
 static void on_expire(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
 
-    if (store_session_expire(broker->store, clock_now()) != OK)
+    if (store_session_expire(broker->gate.store, clock_now()) != OK)
         log_warning("ended sessions could not be cleared away");
 }
 
 static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
                          int number)
 {
-    uv_signal_init(&broker->loop, signal);
+    uv_signal_init(&broker->gate.loop, signal);
     signal->data = broker;
     uv_signal_start(signal, handler, number);
 }
 
 static enum error start_loop(struct broker *broker)
 {
-    if (uv_loop_init(&broker->loop) != 0)
+    if (uv_loop_init(&broker->gate.loop) != 0)
         return ERROR_IO;
     broker->loop_open = true;
     watch_signal(broker, &broker->terminate, on_terminate, SIGTERM);
     watch_signal(broker, &broker->interrupt, on_terminate, SIGINT);
     watch_signal(broker, &broker->hangup, on_hangup, SIGHUP);
     watch_signal(broker, &broker->child, on_child, SIGCHLD);
-    uv_timer_init(&broker->loop, &broker->expire);
-    uv_timer_init(&broker->loop, &broker->drain);
+    uv_timer_init(&broker->gate.loop, &broker->expire);
+    uv_timer_init(&broker->gate.loop, &broker->drain);
     broker->expire.data = broker;
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
@@ -164,24 +154,25 @@ static enum error open_store(struct broker *broker)
 {
     const char *directory = broker->options->config->state_dir;
     char why[512];
-    enum error error = store_open(directory, &broker->store, why, sizeof(why));
+    enum error error = store_open(directory, &broker->gate.store, why, sizeof(why));
 
     if (error != OK) {
         log_error("%s", why);
         broker->exit_code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
         return error;
     }
-    snprintf(broker->audit_path, sizeof(broker->audit_path), "%s/audit.jsonl", directory);
-    error = audit_open(broker->audit_path, &broker->audit);
+    snprintf(broker->gate.audit_path, sizeof(broker->gate.audit_path), "%s/audit.jsonl", directory);
+    error = audit_open(broker->gate.audit_path, &broker->gate.audit);
     if (error != OK)
-        log_error("the audit log %s cannot be opened", broker->audit_path);
+        log_error("the audit log %s cannot be opened", broker->gate.audit_path);
     return error;
 }
 
 static enum error load_certificates(struct broker *broker)
 {
     char why[512];
-    enum error error = surfaces_load_certificates(&broker->surfaces, clock_now(), why, sizeof(why));
+    enum error error =
+        surfaces_load_certificates(&broker->gate.surfaces, clock_now(), why, sizeof(why));
 
     if (error == OK)
         return OK;
@@ -192,10 +183,10 @@ static enum error load_certificates(struct broker *broker)
 
 static enum error log_event(struct broker *broker, const char *event)
 {
-    audit_begin(broker->audit, event);
-    audit_text(broker->audit, "version", SIDELOCK_VERSION);
-    audit_number(broker->audit, "pid", getpid());
-    return audit_commit(broker->audit);
+    audit_begin(broker->gate.audit, event);
+    audit_text(broker->gate.audit, "version", SIDELOCK_VERSION);
+    audit_number(broker->gate.audit, "pid", getpid());
+    return audit_commit(broker->gate.audit);
 }
 
 static enum error log_started(struct broker *broker)
@@ -205,70 +196,35 @@ static enum error log_started(struct broker *broker)
 
 static enum error open_surfaces(struct broker *broker)
 {
-    enum error error = surfaces_create(broker->options->config, &broker->surfaces);
+    enum error error = surfaces_create(broker->options->config, &broker->gate.surfaces);
 
-    return error == OK ? surfaces_open(&broker->surfaces, broker->store) : error;
-}
-
-/* What is kept in memory between requests. */
-static enum error create_tables(struct broker *broker)
-{
-    enum error error = tickets_create(&broker->tickets);
-
-    if (error == OK)
-        error = tickets_create(&broker->login_codes);
-    if (error == OK)
-        error = connections_create(&broker->connections);
-    return error;
+    return error == OK ? surfaces_open(&broker->gate.surfaces, broker->gate.store) : error;
 }
 
 static enum error start_control(struct broker *broker)
 {
-    broker->gate = (struct gate){.surfaces = &broker->surfaces,
-                                 .store = broker->store,
-                                 .audit = broker->audit,
-                                 .audit_path = broker->audit_path,
-                                 .tickets = broker->tickets,
-                                 .login_codes = broker->login_codes,
-                                 .connections = broker->connections,
-                                 .denials = &broker->denials,
-                                 .started_at = clock_now()};
-    return control_create(&broker->gate, &broker->loop, &broker->control);
+    broker->gate.started_at = clock_now();
+    return control_create(&broker->gate, &broker->control);
 }
 
-/* Nobody is heard before the loop runs, so that both rooms know the workers by then. */
+/* Nobody is heard before the loop runs, so that all rooms know the workers by then. */
 static enum error start_workers(struct broker *broker)
 {
-    struct workers_options options = {.surfaces = &broker->surfaces,
-                                      .connections = broker->connections,
-                                      .audit = broker->audit,
-                                      .loop = &broker->loop,
+    struct workers_options options = {.gate = &broker->gate,
                                       .config_fd = broker->options->config_fd,
                                       .listen = inbox_take,
-                                      .listener = &broker->admission,
                                       .on_ready = on_ready,
                                       .on_drained = on_drained,
                                       .context = broker};
-    enum error error = workers_create(&options, &broker->workers);
 
-    broker->admission = (struct admission){.surfaces = &broker->surfaces,
-                                           .store = broker->store,
-                                           .audit = broker->audit,
-                                           .tickets = broker->tickets,
-                                           .login_codes = broker->login_codes,
-                                           .connections = broker->connections,
-                                           .denials = &broker->denials,
-                                           .workers = broker->workers,
-                                           .loop = &broker->loop};
-    broker->gate.workers = broker->workers;
-    return error;
+    return workers_create(&options, &broker->gate.workers);
 }
 
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        open_store,        log_started,   start_loop,    open_surfaces,
-        load_certificates, create_tables, start_control, start_workers};
+        open_store,        log_started,   start_loop,   open_surfaces,
+        load_certificates, start_control, start_workers};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)
@@ -285,24 +241,24 @@ static void close_handle(uv_handle_t *handle, void *context)
 
 static void stop(struct broker *broker)
 {
-    prepare_stop(&broker->admission);
+    prepare_stop(&broker->gate);
     control_destroy(broker->control);
-    workers_destroy(broker->workers);
+    workers_destroy(broker->gate.workers);
     if (broker->loop_open) {
-        uv_walk(&broker->loop, close_handle, NULL);
-        uv_run(&broker->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&broker->loop);
+        uv_walk(&broker->gate.loop, close_handle, NULL);
+        uv_run(&broker->gate.loop, UV_RUN_DEFAULT);
+        uv_loop_close(&broker->gate.loop);
     }
-    surfaces_clear(&broker->surfaces);
-    connections_destroy(broker->connections);
-    tickets_destroy(broker->tickets);
-    tickets_destroy(broker->login_codes);
-    if (broker->audit != NULL)
-        denials_log_suppressed(&broker->denials, broker->audit);
-    if (broker->audit != NULL && log_event(broker, "stopped") != OK)
+    surfaces_clear(&broker->gate.surfaces);
+    connections_clear(&broker->gate.connections);
+    secret_wipe(&broker->gate.tickets, sizeof(broker->gate.tickets));
+    secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
+    if (broker->gate.audit != NULL)
+        denials_log_suppressed(&broker->gate.denials, broker->gate.audit);
+    if (broker->gate.audit != NULL && log_event(broker, "stopped") != OK)
         log_error("the audit log cannot be written");
-    audit_close(broker->audit);
-    store_close(broker->store);
+    audit_close(broker->gate.audit);
+    store_close(broker->gate.store);
 }
 
 /* The key is in this process's memory: no debugger, no core dump. */
@@ -323,7 +279,7 @@ int broker_run(const struct broker_options *options)
     harden();
     if (start(&broker) == OK) {
         broker.exit_code = EX_OK;
-        uv_run(&broker.loop, UV_RUN_DEFAULT);
+        uv_run(&broker.gate.loop, UV_RUN_DEFAULT);
     }
     stop(&broker);
     return broker.exit_code;

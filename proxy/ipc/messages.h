@@ -186,45 +186,12 @@ struct ipc_tls {
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
 
-/* Appends a whole message, type first; `writer->failed` if it does not fit. */
+/* Appends a whole message, type first, from its structure; `writer->failed` if it does not fit. */
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message);
-/* Takes the whole message; ERROR_SYNTAX if one byte is too many, too few or not what it may be. */
+/*
+ * Takes the whole message into its structure (NULL for READY and DRAIN, which say nothing more
+ * than their type); ERROR_SYNTAX if one byte is too many, too few or not what it may be.
+ */
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;
-
-/* Each message by its type: ipc_encode_admit(), ipc_decode_admit() and so on. */
-#define IPC_CODEC(name, type)                                                                      \
-    static inline void ipc_encode_##name(struct ipc_writer *writer,                                \
-                                         const struct ipc_##name *message)                         \
-    {                                                                                              \
-        ipc_encode(writer, type, message);                                                         \
-    }                                                                                              \
-    MUST_CHECK static inline enum error ipc_decode_##name(const void *bytes, size_t length,        \
-                                                          struct ipc_##name *out)                  \
-    {                                                                                              \
-        return ipc_decode(type, bytes, length, out);                                               \
-    }
-IPC_CODEC(admit, IPC_ADMIT)
-IPC_CODEC(verdict, IPC_VERDICT)
-IPC_CODEC(dial, IPC_DIAL)
-IPC_CODEC(link, IPC_LINK)
-IPC_CODEC(denied, IPC_DENIED)
-IPC_CODEC(refused, IPC_REFUSED)
-IPC_CODEC(closed, IPC_CLOSED)
-IPC_CODEC(counts, IPC_COUNTS)
-IPC_CODEC(cut_session, IPC_CUT_SESSION)
-IPC_CODEC(cut_surface, IPC_CUT_SURFACE)
-IPC_CODEC(extend, IPC_EXTEND)
-IPC_CODEC(tls, IPC_TLS)
-
-/* READY and DRAIN, which say nothing more than their type. */
-static inline void ipc_encode_bare(struct ipc_writer *writer, enum ipc_type type)
-{
-    ipc_encode(writer, type, NULL);
-}
-
-MUST_CHECK static inline enum error ipc_decode_bare(const void *bytes, size_t length)
-{
-    return ipc_decode(ipc_type_of(bytes, length), bytes, length, NULL);
-}
 
 #endif

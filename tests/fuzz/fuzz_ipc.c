@@ -146,17 +146,17 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
     switch (type) {
 #define CASE(TYPE, name)                                                                           \
     case TYPE:                                                                                     \
-        if (ipc_decode_##name(data, size, &message.name) != OK)                                    \
+        if (ipc_decode(TYPE, data, size, &message.name) != OK)                                     \
             return false;                                                                          \
         check_##name(&message.name, data, size);                                                   \
-        ipc_encode_##name(writer, &message.name);                                                  \
+        ipc_encode(writer, TYPE, &message.name);                                                   \
         return true;
         EVERY_MESSAGE(CASE)
 #undef CASE
     case IPC_READY:
     case IPC_DRAIN:
-        ipc_encode_bare(writer, type);
-        return ipc_decode_bare(data, size) == OK;
+        ipc_encode(writer, type, NULL);
+        return ipc_decode(type, data, size, NULL) == OK;
     default:
         return false;
     }

@@ -28,12 +28,7 @@
 
 struct broker_fixture {
     char root[TEMPORARY_PATH_SIZE];
-    struct surfaces surfaces;
-    struct denials denials;
-    struct connections *connections;
-    char audit_path[TEMPORARY_PATH_SIZE + 16];
-    struct gate gate;           /* what operations see */
-    struct admission admission; /* what questions are answered with */
+    struct gate gate;
     struct config *config;
 };
 
@@ -135,31 +130,18 @@ static inline int broker_fixture_make(void **state)
         fixture_load_config(fixture) != 0)
         return -1;
     gate = &fixture->gate;
-    snprintf(fixture->audit_path, sizeof(fixture->audit_path), "%s/audit.jsonl", fixture->root);
-    *gate = (struct gate){.surfaces = &fixture->surfaces,
-                          .audit_path = fixture->audit_path,
-                          .denials = &fixture->denials,
-                          .started_at = FIXTURE_NOW};
+    snprintf(gate->audit_path, sizeof(gate->audit_path), "%s/audit.jsonl", fixture->root);
+    gate->started_at = FIXTURE_NOW;
     fixture_now = FIXTURE_NOW;
-    fixture_surfaces = &fixture->surfaces;
+    fixture_surfaces = &fixture->gate.surfaces;
     fixture_told[0] = '\0';
     if (store_open(fixture->config->state_dir, &gate->store, why, sizeof(why)) != OK) {
         print_error("%s\n", why);
         return -1;
     }
-    if (surfaces_create(fixture->config, &fixture->surfaces) != OK ||
-        audit_open(fixture->audit_path, &gate->audit) != OK ||
-        tickets_create(&gate->tickets) != OK || tickets_create(&gate->login_codes) != OK ||
-        connections_create(&fixture->connections) != OK)
+    if (surfaces_create(fixture->config, &fixture->gate.surfaces) != OK ||
+        audit_open(gate->audit_path, &gate->audit) != OK)
         return -1;
-    gate->connections = fixture->connections;
-    fixture->admission = (struct admission){.surfaces = &fixture->surfaces,
-                                            .store = gate->store,
-                                            .audit = gate->audit,
-                                            .tickets = gate->tickets,
-                                            .login_codes = gate->login_codes,
-                                            .connections = fixture->connections,
-                                            .denials = &fixture->denials};
     *state = fixture;
     return 0;
 }
@@ -168,16 +150,14 @@ static inline int broker_fixture_drop(void **state)
 {
     struct broker_fixture *fixture = *state;
 
-    connections_destroy(fixture->connections);
-    tickets_destroy(fixture->gate.tickets);
-    tickets_destroy(fixture->gate.login_codes);
+    connections_clear(&fixture->gate.connections);
     audit_close(fixture->gate.audit);
     store_close(fixture->gate.store);
     for (size_t i = 0; i < fixture->config->surface_count; i++) {
-        fixture->surfaces.items[i].listener_count = 0; /* a test's own, and not open */
-        fixture->surfaces.items[i].listeners = NULL;
+        fixture->gate.surfaces.items[i].listener_count = 0; /* a test's own, and not open */
+        fixture->gate.surfaces.items[i].listeners = NULL;
     }
-    surfaces_clear(&fixture->surfaces);
+    surfaces_clear(&fixture->gate.surfaces);
     config_destroy(fixture->config);
     temporary_remove(fixture->root);
     free(fixture);

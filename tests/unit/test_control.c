@@ -4,7 +4,6 @@
 #include "broker/control/control.h"
 #include "broker/control/http.h"
 #include "broker/control/routes.h"
-#include "broker/control/socket.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -21,7 +20,7 @@
 #define STRANGER      65534 /* a uid that operates nothing */
 #define CROWD         (CONTROL_CONNECTIONS_MAX + 4)
 
-static uv_loop_t loop;
+static uv_loop_t *loop; /* the gate's */
 static struct control *control;
 
 static int connect_to(const struct broker_fixture *fixture)
@@ -92,12 +91,12 @@ static const char *converse(struct broker_fixture *fixture, const char *bytes, s
                              .length = length,
                              .half_close = half_close,
                              .done = &done};
-    assert_int_equal(uv_async_init(&loop, &done, on_done), 0);
+    assert_int_equal(uv_async_init(loop, &done, on_done), 0);
     assert_int_equal(pthread_create(&thread, NULL, run_client, &client), 0);
-    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_run(loop, UV_RUN_DEFAULT);
     pthread_join(thread, NULL);
     uv_close((uv_handle_t *)&done, NULL);
-    uv_run(&loop, UV_RUN_NOWAIT);
+    uv_run(loop, UV_RUN_NOWAIT);
     assert_true(client.closed);
     return client.answer;
 }
@@ -122,16 +121,17 @@ static int setup(void **state)
     if (broker_fixture_make(state) != 0)
         return -1;
     fixture = *state;
-    if (uv_loop_init(&loop) != 0)
+    loop = &fixture->gate.loop;
+    if (uv_loop_init(loop) != 0)
         return -1;
-    return control_create(&fixture->gate, &loop, &control) == OK ? 0 : -1;
+    return control_create(&fixture->gate, &control) == OK ? 0 : -1;
 }
 
 /* Everything that control_create opened on the loop must be closed by control_destroy. */
 static int teardown(void **state)
 {
     control_destroy(control);
-    if (uv_loop_close(&loop) != 0) {
+    if (uv_loop_close(loop) != 0) {
         print_error("handles were left on the loop\n");
         return -1;
     }
@@ -185,7 +185,7 @@ CONTROL_TEST(test_one_request_a_connection)
 
     assert_non_null(strstr(answer, "HTTP/1.1 200"));
     assert_null(strstr(answer + 9, "HTTP/1.1"));
-    assert_false(fixture->surfaces.items[0].killed);
+    assert_false(fixture->gate.surfaces.items[0].killed);
 }
 
 CONTROL_TEST(test_refuses)
@@ -286,7 +286,7 @@ CONTROL_TEST(test_large_answer)
 static void turn_loop(void)
 {
     for (int i = 0; i < 10; i++)
-        uv_run(&loop, UV_RUN_NOWAIT);
+        uv_run(loop, UV_RUN_NOWAIT);
 }
 
 CONTROL_TEST(test_a_crowd_is_turned_away)
@@ -351,7 +351,7 @@ CONTROL_TEST(test_leftover_is_replaced)
     assert_int_equal(control_socket_listen(fixture->config, &fd), OK);
     close(fd);
     assert_int_equal(mode_of(path), S_IFSOCK | 0600);
-    assert_int_equal(control_create(&fixture->gate, &loop, &control), OK);
+    assert_int_equal(control_create(&fixture->gate, &control), OK);
     expect_status(fixture, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n", "200");
 }
 
@@ -366,7 +366,7 @@ CONTROL_TEST(test_something_else_is_kept)
     fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
     assert_true(fd >= 0);
     close(fd);
-    assert_int_equal(control_create(&fixture->gate, &loop, &control), ERROR_INVALID);
+    assert_int_equal(control_create(&fixture->gate, &control), ERROR_INVALID);
     assert_int_equal(mode_of(path), S_IFREG | 0600);
     assert_int_equal(unlink(path), 0);
     control = NULL;
@@ -449,7 +449,7 @@ CONTROL_TEST(test_strangers_are_refused)
     if (child == 0)
         _exit(ask_as_stranger(fixture));
     while (waitpid(child, &status, WNOHANG) == 0)
-        uv_run(&loop, UV_RUN_NOWAIT);
+        uv_run(loop, UV_RUN_NOWAIT);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
     assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"operator_refused\",\"uid\":65534"));

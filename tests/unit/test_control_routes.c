@@ -323,8 +323,8 @@ ROUTES_TEST(test_status_and_surfaces)
 
     expect_only(fixture, 201, "POST", "/v1/sessions", NULL,
                 "{\"surface\":\"studio\",\"ttl_s\":60}");
-    fixture->surfaces.items[0].admitted = 11;
-    fixture->surfaces.items[0].messages_refused = 12;
+    fixture->gate.surfaces.items[0].admitted = 11;
+    fixture->gate.surfaces.items[0].messages_refused = 12;
     root = expect(fixture, 200, "POST", "/v1/surfaces/studio/kill", NULL, NULL);
     assert_true(json_is_true(json_object_get(root, "killed")));
     json_decref(root);
@@ -358,8 +358,8 @@ ROUTES_TEST(test_metrics)
     struct broker_fixture *fixture = *state;
     const struct control_answer *answer;
 
-    fixture->surfaces.items[1].denied = 5;
-    fixture->denials.by_reason[REASON_ORIGIN_MISMATCH] = 4;
+    fixture->gate.surfaces.items[1].denied = 5;
+    fixture->gate.denials.by_reason[REASON_ORIGIN_MISMATCH] = 4;
     answer = ask(fixture, "GET", "/v1/metrics", NULL, NULL);
     assert_int_equal(answer->status, 200);
     assert_non_null(strstr(answer->content_type, "text/plain"));

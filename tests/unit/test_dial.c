@@ -95,9 +95,9 @@ static int set_up(void **state)
                &(struct session_request){.surface = "studio", .ttl_s = 60, .params = "record"},
                service.session, NULL),
         OK);
-    entry.surface = &fixture->surfaces.items[0];
+    entry.surface = &fixture->gate.surfaces.items[0];
     memcpy(entry.session_id, service.session, sizeof(entry.session_id));
-    return connections_add(fixture->connections, &entry) == OK ? 0 : -1;
+    return connections_add(&fixture->gate.connections, &entry) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -127,9 +127,9 @@ static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *di
     if (service.fd >= 0)
         close(service.fd);
     service.fd = -1;
-    ipc_encode_dial(&writer, dial);
+    ipc_encode(&writer, IPC_DIAL, dial);
     assert_false(writer.failed);
-    return dial_take(&fixture->admission, WORKER, writer.bytes, writer.length);
+    return inbox_take(&fixture->gate, WORKER, IPC_RUNNING, writer.bytes, writer.length);
 }
 
 /* The worker is told no more than why not, and gets nothing; the service is not even dialled. */
@@ -213,10 +213,11 @@ DIAL_TEST(test_without_a_grant)
     assert_int_equal(create(fixture, &plain, other, NULL), OK);
     asked.session_id = other;
     expect_protocol_broken(fixture, &asked);
-    connections_remove(fixture->connections, (uint64_t)WORKER << 40 | CONNECTION);
+    connections_remove(&fixture->gate.connections, (uint64_t)WORKER << 40 | CONNECTION);
     asked = dial_of("GET", "/plain/1");
     expect_protocol_broken(fixture, &asked);
-    assert_int_equal(dial_take(&fixture->admission, WORKER, service.message, 3), ERROR_SYNTAX);
+    assert_int_equal(inbox_take(&fixture->gate, WORKER, IPC_RUNNING, service.message, 3),
+                     ERROR_SYNTAX);
 }
 
 DIAL_TEST(test_grant_that_has_ended)
@@ -224,9 +225,9 @@ DIAL_TEST(test_grant_that_has_ended)
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
 
-    fixture->surfaces.items[0].killed = true;
+    fixture->gate.surfaces.items[0].killed = true;
     expect_refused(fixture, &asked, REASON_SURFACE_KILLED);
-    fixture->surfaces.items[0].killed = false;
+    fixture->gate.surfaces.items[0].killed = false;
     expect_link(fixture, &asked, "");
     assert_int_equal(put(fixture, "record", "studio", OTHER), OK);
     expect_refused(fixture, &asked, REASON_PARAMS_CHANGED);
@@ -352,10 +353,9 @@ DIAL_TEST(test_states)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_writer writer = {.bytes = service.message};
-    uv_loop_t loop;
+    uv_loop_t *loop = &fixture->gate.loop;
 
-    assert_int_equal(uv_loop_init(&loop), 0);
-    fixture->admission.loop = &loop;
+    assert_int_equal(uv_loop_init(loop), 0);
     service.ready = service.verdicts = 0;
     for (enum ipc_type type = IPC_NONE + 1; type < IPC_TYPE_COUNT; type++) {
         bool report =
@@ -366,9 +366,8 @@ DIAL_TEST(test_states)
         for (enum ipc_state at = IPC_STARTING; at <= IPC_DRAINING; at++) {
             bool good = at == IPC_STARTING ? type == IPC_READY : question || report;
 
-            assert_int_equal(
-                inbox_take(&fixture->admission, WORKER, at, writer.bytes, writer.length),
-                good ? OK : ERROR_SYNTAX);
+            assert_int_equal(inbox_take(&fixture->gate, WORKER, at, writer.bytes, writer.length),
+                             good ? OK : ERROR_SYNTAX);
         }
     }
     assert_int_equal(service.ready, 1);
@@ -376,11 +375,11 @@ DIAL_TEST(test_states)
     assert_int_equal(service.told, 1);
     encode(&writer, IPC_READY);
     assert_int_equal(
-        inbox_take(&fixture->admission, WORKER, IPC_STARTING, writer.bytes, writer.length + 1),
+        inbox_take(&fixture->gate, WORKER, IPC_STARTING, writer.bytes, writer.length + 1),
         ERROR_SYNTAX);
     writer.bytes[0] = IPC_NONE;
-    assert_int_equal(inbox_take(&fixture->admission, WORKER, IPC_RUNNING, writer.bytes, 1),
+    assert_int_equal(inbox_take(&fixture->gate, WORKER, IPC_RUNNING, writer.bytes, 1),
                      ERROR_SYNTAX);
     assert_int_equal(service.ready, 1);
-    uv_loop_close(&loop);
+    uv_loop_close(loop);
 }

@@ -29,9 +29,9 @@ TEST(test_dial)
                              &dial.host};
     struct ipc_writer writer = {.bytes = room};
 
-    ipc_encode_dial(&writer, &dial);
+    ipc_encode(&writer, IPC_DIAL, &dial);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DIAL);
-    assert_int_equal(ipc_decode_dial(room, writer.length, &out), OK);
+    assert_int_equal(ipc_decode(IPC_DIAL, room, writer.length, &out), OK);
     assert_true(out.connection == 1 && out.surface == 2 && out.caller_known && out.caller_uid == 3);
     assert_string_equal(out.request_id, "r");
     assert_string_equal(out.session_id, "s");
@@ -46,8 +46,8 @@ TEST(test_dial)
 
         *needed[i] = NULL;
         writer = (struct ipc_writer){.bytes = room};
-        ipc_encode_dial(&writer, &dial);
-        assert_int_equal(ipc_decode_dial(room, writer.length, &out), ERROR_SYNTAX);
+        ipc_encode(&writer, IPC_DIAL, &dial);
+        assert_int_equal(ipc_decode(IPC_DIAL, room, writer.length, &out), ERROR_SYNTAX);
         *needed[i] = kept;
     }
 }
@@ -57,12 +57,12 @@ TEST(test_link)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_link out;
 
-    ipc_encode_link(&writer, &(struct ipc_link){1, 2, REASON_UPSTREAM_UNREACHABLE});
+    ipc_encode(&writer, IPC_LINK, &(struct ipc_link){1, 2, REASON_UPSTREAM_UNREACHABLE});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_LINK);
-    assert_int_equal(ipc_decode_link(room, writer.length, &out), OK);
+    assert_int_equal(ipc_decode(IPC_LINK, room, writer.length, &out), OK);
     assert_true(out.connection == 1 && out.surface == 2);
     assert_int_equal(out.reason, REASON_UPSTREAM_UNREACHABLE);
-    assert_int_equal(ipc_decode_link(room, writer.length - 1, &out), ERROR_SYNTAX);
+    assert_int_equal(ipc_decode(IPC_LINK, room, writer.length - 1, &out), ERROR_SYNTAX);
 }
 
 /* Reports may lack what was not known. */
@@ -74,10 +74,10 @@ TEST(test_reports)
     struct ipc_closed closed;
     struct ipc_counts counts;
 
-    ipc_encode_denied(&writer,
-                      &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
+    ipc_encode(&writer, IPC_DENIED,
+               &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
-    assert_int_equal(ipc_decode_denied(room, writer.length, &denied), OK);
+    assert_int_equal(ipc_decode(IPC_DENIED, room, writer.length, &denied), OK);
     assert_int_equal(denied.surface, 7);
     assert_int_equal(denied.reason, REASON_MALFORMED);
     assert_true(denied.caller_known && denied.caller_uid == 8);
@@ -87,10 +87,10 @@ TEST(test_reports)
     assert_string_equal(denied.session_id, "s");
 
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_refused(&writer, &(struct ipc_refused){9, 7, 1, true, REASON_TARGET_REFUSED, "s",
-                                                      "call_tool", NULL});
+    ipc_encode(&writer, IPC_REFUSED,
+               &(struct ipc_refused){9, 7, 1, true, REASON_TARGET_REFUSED, "s", "call_tool", NULL});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_REFUSED);
-    assert_int_equal(ipc_decode_refused(room, writer.length, &refused), OK);
+    assert_int_equal(ipc_decode(IPC_REFUSED, room, writer.length, &refused), OK);
     assert_true(refused.connection == 9 && refused.surface == 7 && refused.direction == 1);
     assert_true(refused.observed && refused.reason == REASON_TARGET_REFUSED);
     assert_string_equal(refused.session_id, "s");
@@ -98,10 +98,10 @@ TEST(test_reports)
     assert_null(refused.target);
 
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_closed(
-        &writer, &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, "s", 10, 11, 12});
+    ipc_encode(&writer, IPC_CLOSED,
+               &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, "s", 10, 11, 12});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CLOSED);
-    assert_int_equal(ipc_decode_closed(room, writer.length, &closed), OK);
+    assert_int_equal(ipc_decode(IPC_CLOSED, room, writer.length, &closed), OK);
     assert_true(closed.connection == 9 && closed.surface == 7 && closed.opened);
     assert_true(closed.reason == REASON_CLIENT_CLOSED && closed.close_code == 1000);
     assert_string_equal(closed.session_id, "s");
@@ -109,9 +109,9 @@ TEST(test_reports)
     assert_true(closed.messages_c2s == 11 && closed.messages_s2c == 12);
 
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_counts(&writer, &(struct ipc_counts){7, UINT64_MAX, 2});
+    ipc_encode(&writer, IPC_COUNTS, &(struct ipc_counts){7, UINT64_MAX, 2});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_COUNTS);
-    assert_int_equal(ipc_decode_counts(room, writer.length, &counts), OK);
+    assert_int_equal(ipc_decode(IPC_COUNTS, room, writer.length, &counts), OK);
     assert_true(counts.surface == 7 && counts.forwarded == UINT64_MAX && counts.refused == 2);
 }
 
@@ -120,8 +120,8 @@ TEST(test_report_of_no_direction)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_refused refused;
 
-    ipc_encode_refused(&writer, &(struct ipc_refused){.direction = 2});
-    assert_int_equal(ipc_decode_refused(room, writer.length, &refused), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_REFUSED, &(struct ipc_refused){.direction = 2});
+    assert_int_equal(ipc_decode(IPC_REFUSED, room, writer.length, &refused), ERROR_SYNTAX);
 }
 
 TEST(test_orders)
@@ -131,38 +131,38 @@ TEST(test_orders)
     struct ipc_cut_surface surface;
     struct ipc_extend extend;
 
-    ipc_encode_cut_session(&writer, &(struct ipc_cut_session){"s", REASON_SESSION_REVOKED});
+    ipc_encode(&writer, IPC_CUT_SESSION, &(struct ipc_cut_session){"s", REASON_SESSION_REVOKED});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CUT_SESSION);
-    assert_int_equal(ipc_decode_cut_session(room, writer.length, &session), OK);
+    assert_int_equal(ipc_decode(IPC_CUT_SESSION, room, writer.length, &session), OK);
     assert_string_equal(session.session_id, "s");
     assert_int_equal(session.reason, REASON_SESSION_REVOKED);
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_cut_session(&writer, &(struct ipc_cut_session){NULL, REASON_SESSION_REVOKED});
-    assert_int_equal(ipc_decode_cut_session(room, writer.length, &session), OK);
+    ipc_encode(&writer, IPC_CUT_SESSION, &(struct ipc_cut_session){NULL, REASON_SESSION_REVOKED});
+    assert_int_equal(ipc_decode(IPC_CUT_SESSION, room, writer.length, &session), OK);
     assert_null(session.session_id); /* all of them */
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_cut_surface(&writer, &(struct ipc_cut_surface){4, REASON_SURFACE_KILLED});
+    ipc_encode(&writer, IPC_CUT_SURFACE, &(struct ipc_cut_surface){4, REASON_SURFACE_KILLED});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CUT_SURFACE);
-    assert_int_equal(ipc_decode_cut_surface(room, writer.length, &surface), OK);
+    assert_int_equal(ipc_decode(IPC_CUT_SURFACE, room, writer.length, &surface), OK);
     assert_true(surface.surface == 4 && surface.reason == REASON_SURFACE_KILLED);
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_extend(&writer, &(struct ipc_extend){"s", 1234567890123});
+    ipc_encode(&writer, IPC_EXTEND, &(struct ipc_extend){"s", 1234567890123});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_EXTEND);
-    assert_int_equal(ipc_decode_extend(room, writer.length, &extend), OK);
+    assert_int_equal(ipc_decode(IPC_EXTEND, room, writer.length, &extend), OK);
     assert_string_equal(extend.session_id, "s");
     assert_true(extend.expires_at == 1234567890123);
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_extend(&writer, &(struct ipc_extend){NULL, 1}); /* never all of them */
-    assert_int_equal(ipc_decode_extend(room, writer.length, &extend), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_EXTEND, &(struct ipc_extend){NULL, 1}); /* never all of them */
+    assert_int_equal(ipc_decode(IPC_EXTEND, room, writer.length, &extend), ERROR_SYNTAX);
     for (int bare = 0; bare < 2; bare++) {
         enum ipc_type type = bare == 0 ? IPC_READY : IPC_DRAIN;
 
         writer = (struct ipc_writer){.bytes = room};
-        ipc_encode_bare(&writer, type);
+        ipc_encode(&writer, type, NULL);
         assert_int_equal(ipc_type_of(room, writer.length), type);
-        assert_int_equal(ipc_decode_bare(room, writer.length), OK);
-        assert_int_equal(ipc_decode_bare(room, writer.length + 1), ERROR_SYNTAX);
-        assert_int_equal(ipc_decode_bare(room, 0), ERROR_SYNTAX);
+        assert_int_equal(ipc_decode(type, room, writer.length, NULL), OK);
+        assert_int_equal(ipc_decode(type, room, writer.length + 1, NULL), ERROR_SYNTAX);
+        assert_int_equal(ipc_decode(type, room, 0, NULL), ERROR_SYNTAX);
     }
 }
 
@@ -172,20 +172,20 @@ TEST(test_tls)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_tls out;
 
-    ipc_encode_tls(
-        &writer, &(struct ipc_tls){.surface = 7, .certificate = "c", .key = "k", .client_ca = "a"});
+    ipc_encode(&writer, IPC_TLS,
+               &(struct ipc_tls){.surface = 7, .certificate = "c", .key = "k", .client_ca = "a"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_TLS);
-    assert_int_equal(ipc_decode_tls(room, writer.length, &out), OK);
+    assert_int_equal(ipc_decode(IPC_TLS, room, writer.length, &out), OK);
     assert_int_equal(out.surface, 7);
     assert_string_equal(out.certificate, "c");
     assert_string_equal(out.key, "k");
     assert_string_equal(out.client_ca, "a");
     writer.length = 0;
-    ipc_encode_tls(&writer, &(struct ipc_tls){.certificate = "c"});
-    assert_int_equal(ipc_decode_tls(room, writer.length, &out), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_TLS, &(struct ipc_tls){.certificate = "c"});
+    assert_int_equal(ipc_decode(IPC_TLS, room, writer.length, &out), ERROR_SYNTAX);
     writer.length = 0;
-    ipc_encode_tls(&writer, &(struct ipc_tls){.key = "k"});
-    assert_int_equal(ipc_decode_tls(room, writer.length, &out), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_TLS, &(struct ipc_tls){.key = "k"});
+    assert_int_equal(ipc_decode(IPC_TLS, room, writer.length, &out), ERROR_SYNTAX);
 }
 
 TEST(test_types)
@@ -206,9 +206,9 @@ static bool decode_and_encode(const void *bytes, size_t length, struct ipc_write
     switch (ipc_type_of(bytes, length)) {
 #define CASE(TYPE, name)                                                                           \
     case TYPE:                                                                                     \
-        if (ipc_decode_##name(bytes, length, &message.name) != OK)                                 \
+        if (ipc_decode(TYPE, bytes, length, &message.name) != OK)                                  \
             return false;                                                                          \
-        ipc_encode_##name(writer, &message.name);                                                  \
+        ipc_encode(writer, TYPE, &message.name);                                                   \
         return true;
         EVERY_MESSAGE(CASE)
 #undef CASE
@@ -224,34 +224,34 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
 
     switch (which) {
     case 0:
-        ipc_encode_admit(writer, &admit);
+        ipc_encode(writer, IPC_ADMIT, &admit);
         break;
     case 1:
-        ipc_encode_verdict(writer, &verdict);
+        ipc_encode(writer, IPC_VERDICT, &verdict);
         break;
     case 2:
-        ipc_encode_denied(writer, &(struct ipc_denied){.path = "/p", .request_id = "r"});
+        ipc_encode(writer, IPC_DENIED, &(struct ipc_denied){.path = "/p", .request_id = "r"});
         break;
     case 3:
-        ipc_encode_refused(writer, &(struct ipc_refused){.verb = "v", .target = "t"});
+        ipc_encode(writer, IPC_REFUSED, &(struct ipc_refused){.verb = "v", .target = "t"});
         break;
     case 4:
-        ipc_encode_closed(writer, &(struct ipc_closed){.session_id = "s"});
+        ipc_encode(writer, IPC_CLOSED, &(struct ipc_closed){.session_id = "s"});
         break;
     case 5:
-        ipc_encode_counts(writer, &(struct ipc_counts){.surface = 1});
+        ipc_encode(writer, IPC_COUNTS, &(struct ipc_counts){.surface = 1});
         break;
     case 6:
-        ipc_encode_cut_session(writer, &(struct ipc_cut_session){.session_id = "s"});
+        ipc_encode(writer, IPC_CUT_SESSION, &(struct ipc_cut_session){.session_id = "s"});
         break;
     case 7:
-        ipc_encode_extend(writer, &(struct ipc_extend){"s", 1});
+        ipc_encode(writer, IPC_EXTEND, &(struct ipc_extend){"s", 1});
         break;
     case 8:
-        ipc_encode_tls(writer, &(struct ipc_tls){.certificate = "c", .key = "k"});
+        ipc_encode(writer, IPC_TLS, &(struct ipc_tls){.certificate = "c", .key = "k"});
         break;
     default:
-        ipc_encode_cut_surface(writer, &(struct ipc_cut_surface){.surface = 1});
+        ipc_encode(writer, IPC_CUT_SURFACE, &(struct ipc_cut_surface){.surface = 1});
     }
 }
 

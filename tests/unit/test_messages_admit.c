@@ -13,10 +13,10 @@ static void check_admit(const struct ipc_admit *admit)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_admit out;
 
-    ipc_encode_admit(&writer, admit);
+    ipc_encode(&writer, IPC_ADMIT, admit);
     assert_false(writer.failed);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_ADMIT);
-    assert_int_equal(ipc_decode_admit(room, writer.length, &out), OK);
+    assert_int_equal(ipc_decode(IPC_ADMIT, room, writer.length, &out), OK);
     assert_true(out.connection == admit->connection);
     assert_int_equal(out.surface, admit->surface);
     assert_same_text(out.request_id, admit->request_id);
@@ -49,9 +49,9 @@ static enum error decode_changed_admit(const struct ipc_admit *admit)
     struct ipc_writer writer = {.bytes = room};
     struct ipc_admit out;
 
-    ipc_encode_admit(&writer, admit);
+    ipc_encode(&writer, IPC_ADMIT, admit);
     assert_false(writer.failed);
-    return ipc_decode_admit(room, writer.length, &out);
+    return ipc_decode(IPC_ADMIT, room, writer.length, &out);
 }
 
 TEST(test_admit)
@@ -93,7 +93,7 @@ TEST(test_admit_refuses)
     /* The encoder does not read behind its list either. */
     admit = full_admit();
     admit.header_count = IPC_HEADERS_MAX + 1;
-    ipc_encode_admit(&writer, &admit);
+    ipc_encode(&writer, IPC_ADMIT, &admit);
     assert_true(writer.failed);
 }
 
@@ -105,17 +105,17 @@ TEST(test_admit_with_more_headers_than_room)
     size_t count_at;
 
     admit.header_count = 0;
-    ipc_encode_admit(&writer, &admit);
+    ipc_encode(&writer, IPC_ADMIT, &admit);
     count_at = writer.length - sizeof(count);
     for (uint32_t i = 0; i < count; i++) {
         ipc_put_text(&writer, "x");
         ipc_put_text(&writer, "y");
     }
     memcpy(room + count_at, &count, sizeof(count));
-    assert_int_equal(ipc_decode_admit(room, writer.length, &out), ERROR_SYNTAX);
+    assert_int_equal(ipc_decode(IPC_ADMIT, room, writer.length, &out), ERROR_SYNTAX);
     count = UINT32_MAX;
     memcpy(room + count_at, &count, sizeof(count));
-    assert_int_equal(ipc_decode_admit(room, writer.length, &out), ERROR_SYNTAX);
+    assert_int_equal(ipc_decode(IPC_ADMIT, room, writer.length, &out), ERROR_SYNTAX);
 }
 
 TEST(test_verdict)
@@ -123,10 +123,10 @@ TEST(test_verdict)
     struct ipc_verdict verdict = full_verdict(), out;
     struct ipc_writer writer = {.bytes = room};
 
-    ipc_encode_verdict(&writer, &verdict);
+    ipc_encode(&writer, IPC_VERDICT, &verdict);
     assert_false(writer.failed);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_VERDICT);
-    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), OK);
+    assert_int_equal(ipc_decode(IPC_VERDICT, room, writer.length, &out), OK);
     assert_true(out.connection == 1 && out.expires_at == -1);
     assert_int_equal(out.reason, REASON_ALLOWED);
     assert_string_equal(out.session_id, verdict.session_id);
@@ -141,8 +141,8 @@ TEST(test_verdict)
     assert_int_equal(out.targets.count, 0);
     assert_string_equal(out.verbs.items[IPC_LIST_MAX - 1], "list_tools");
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_verdict(&writer, &(struct ipc_verdict){.reason = REASON_INTERNAL, .offer = ""});
-    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), OK);
+    ipc_encode(&writer, IPC_VERDICT, &(struct ipc_verdict){.reason = REASON_INTERNAL, .offer = ""});
+    assert_int_equal(ipc_decode(IPC_VERDICT, room, writer.length, &out), OK);
     assert_false(reason_allows(out.reason) || out.verbs.set || out.targets.set);
     assert_string_equal(out.session_id, "");
 }
@@ -153,19 +153,19 @@ TEST(test_verdict_refuses)
     struct ipc_writer writer = {.bytes = room};
 
     verdict.reason = REASON_COUNT;
-    ipc_encode_verdict(&writer, &verdict);
-    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_VERDICT, &verdict);
+    assert_int_equal(ipc_decode(IPC_VERDICT, room, writer.length, &out), ERROR_SYNTAX);
     assert_false(reason_allows(out.reason));
 
     verdict = full_verdict();
     verdict.verbs.count = IPC_LIST_MAX + 1;
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_verdict(&writer, &verdict);
+    ipc_encode(&writer, IPC_VERDICT, &verdict);
     assert_true(writer.failed);
 
     verdict = full_verdict();
     verdict.verbs.items[5] = NULL;
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode_verdict(&writer, &verdict);
-    assert_int_equal(ipc_decode_verdict(room, writer.length, &out), ERROR_SYNTAX);
+    ipc_encode(&writer, IPC_VERDICT, &verdict);
+    assert_int_equal(ipc_decode(IPC_VERDICT, room, writer.length, &out), ERROR_SYNTAX);
 }

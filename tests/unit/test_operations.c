@@ -173,13 +173,13 @@ BROKER_TEST(test_kill_and_arm)
     assert_int_equal(switches_set_killed(&operation, "nowhere", true), ERROR_NOT_FOUND);
     assert_int_equal(switches_set_killed(&operation, "tools", true), OK);
     expect_told("surface 1 surface_killed\n");
-    assert_true(fixture->surfaces.items[1].killed);
-    assert_false(fixture->surfaces.items[0].killed);
+    assert_true(fixture->gate.surfaces.items[1].killed);
+    assert_false(fixture->gate.surfaces.items[0].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
     assert_int_equal(switches_set_killed(&operation, "tools", false), OK);
     expect_told("%s", "");
-    assert_false(fixture->surfaces.items[1].killed);
+    assert_false(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_false(killed);
     assert_logged(fixture, "surface_killed");
@@ -210,7 +210,7 @@ BROKER_TEST(test_no_grant_without_the_log)
     assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
     assert_int_equal(operation.reason, REASON_AUDIT_UNAVAILABLE);
     assert_int_equal(switches_set_killed(&operation, "tools", false), ERROR_IO);
-    assert_true(fixture->surfaces.items[1].killed);
+    assert_true(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
     buffer_init(&json, FIXTURE_BYTES);
@@ -233,7 +233,7 @@ BROKER_TEST(test_taking_away_works_without_the_log)
     assert_int_equal(session.revoked_at, fixture_now);
     session_clear(&session);
     assert_int_equal(switches_set_killed(&operation, "studio", true), ERROR_IO);
-    assert_true(fixture->surfaces.items[0].killed);
+    assert_true(fixture->gate.surfaces.items[0].killed);
     expect_told("surface 0 surface_killed\n");
 }
 

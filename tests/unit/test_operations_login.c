@@ -6,7 +6,7 @@ static struct surface_listener listeners[2];
 static void listen_on(struct broker_fixture *fixture, const char *first, const char *second)
 {
     const char *const addresses[] = {first, second};
-    struct surface_state *surface = &fixture->surfaces.items[0];
+    struct surface_state *surface = &fixture->gate.surfaces.items[0];
 
     surface->listeners = listeners;
     surface->listener_count = second != NULL ? 2 : first != NULL ? 1 : 0;
@@ -91,17 +91,17 @@ BROKER_TEST(test_addresses)
 BROKER_TEST(test_code_is_no_ticket)
 {
     struct broker_fixture *fixture = *state;
-    const struct gate *gate = &fixture->gate;
+    struct gate *gate = &fixture->gate;
     char id[TOKEN_ID_SIZE], redeemed[TOKEN_ID_SIZE], address[512], code[TICKET_SIZE];
 
     listen_on(fixture, "127.0.0.1:8081", NULL);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     assert_int_equal(issue(fixture, id, NULL, address, code), OK);
     assert_logged(fixture, "login_issued");
-    assert_false(tickets_redeem(gate->tickets, span_of(code), fixture_now, redeemed));
-    assert_true(tickets_redeem(gate->login_codes, span_of(code), fixture_now, redeemed));
+    assert_false(tickets_redeem(&gate->tickets, span_of(code), fixture_now, redeemed));
+    assert_true(tickets_redeem(&gate->login_codes, span_of(code), fixture_now, redeemed));
     assert_string_equal(redeemed, id);
-    assert_false(tickets_redeem(gate->login_codes, span_of(code), fixture_now, redeemed));
+    assert_false(tickets_redeem(&gate->login_codes, span_of(code), fixture_now, redeemed));
 }
 
 BROKER_TEST(test_needs_a_live_session)

@@ -60,13 +60,13 @@ static struct surface_tls *speak_tls(struct broker_fixture *fixture)
 BROKER_TEST(test_reload)
 {
     struct broker_fixture *fixture = *state;
-    struct surface_state *states = fixture->surfaces.items;
+    struct surface_state *states = fixture->gate.surfaces.items;
     struct surface_tls *tls = speak_tls(fixture);
     struct operation operation;
     char first[SHA256_HEX_SIZE], why[256];
 
-    assert_int_equal(surfaces_load_certificates(&fixture->surfaces, FIXTURE_NOW, why, sizeof(why)),
-                     OK);
+    assert_int_equal(
+        surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why, sizeof(why)), OK);
     assert_null(states[0].tls);
     memcpy(first, states[1].tls->facts.sha256, sizeof(first));
     assert_string_equal(fixture_told, "");
@@ -84,14 +84,14 @@ BROKER_TEST(test_reload)
 BROKER_TEST(test_unfit)
 {
     struct broker_fixture *fixture = *state;
-    struct surface_state *states = fixture->surfaces.items;
+    struct surface_state *states = fixture->gate.surfaces.items;
     struct surface_tls *tls = speak_tls(fixture);
     const struct tls_files *before;
     struct operation operation;
     char why[256];
 
-    assert_int_equal(surfaces_load_certificates(&fixture->surfaces, FIXTURE_NOW, why, sizeof(why)),
-                     OK);
+    assert_int_equal(
+        surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why, sizeof(why)), OK);
     before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
     operation_init(&operation, &fixture->gate, 7);

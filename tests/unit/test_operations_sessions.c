@@ -154,7 +154,7 @@ BROKER_TEST(test_ticket_needs_a_live_session)
     assert_int_equal(sessions_issue_ticket(&operation, "00", ticket, &expires_at), ERROR_NOT_FOUND);
     assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), OK);
     assert_int_equal(expires_at, fixture_now + TICKET_LIFETIME_S);
-    assert_true(tickets_redeem(fixture->gate.tickets, span_of(ticket), fixture_now, redeemed));
+    assert_true(tickets_redeem(&fixture->gate.tickets, span_of(ticket), fixture_now, redeemed));
     assert_string_equal(redeemed, id);
     assert_null(strstr(fixture_audit(fixture), ticket));
     fixture_now += 60;

@@ -51,8 +51,8 @@ static enum reason gate_decide(struct broker_fixture *fixture, const struct surf
                                const struct request *request,
                                const struct admission_listener *listener, enum step_id *id)
 {
-    struct question question = {.admission = &fixture->admission,
-                                .surface = &fixture->surfaces.items[0],
+    struct question question = {.gate = &fixture->gate,
+                                .surface = &fixture->gate.surfaces.items[0],
                                 .caller_known = request->caller_known,
                                 .caller_uid = request->caller_uid};
     enum reason reason;
@@ -293,9 +293,9 @@ STEPS_TEST(test_killed)
     struct request request = good_request();
 
     request.host = "attacker.example";
-    fixture->surfaces.items[0].killed = true;
+    fixture->gate.surfaces.items[0].killed = true;
     expect_step(fixture, &request, &v4, STEP_KILL_SWITCH, REASON_SURFACE_KILLED);
-    fixture->surfaces.items[0].killed = false;
+    fixture->gate.surfaces.items[0].killed = false;
     expect_step(fixture, &request, &v4, STEP_HOST, REASON_HOST_MISMATCH);
 }
 

@@ -19,7 +19,7 @@ static enum reason use_session(const struct question *question)
 
     if (!question->session.once)
         return REASON_ALLOWED;
-    error = store_session_use(question->admission->store, question->session.id, clock_now());
+    error = store_session_use(question->gate->store, question->session.id, clock_now());
     if (error == ERROR_EXISTS)
         return REASON_SESSION_USED;
     return error == OK ? REASON_ALLOWED : REASON_INTERNAL;
@@ -95,24 +95,21 @@ static void answer(struct question *question)
         grant_http(question);
 }
 
-enum error admit_take(struct admission *admission, unsigned worker, const void *bytes,
-                      size_t length)
+enum error admit_take(struct gate *gate, unsigned worker, struct surface_state *surface,
+                      const void *message)
 {
-    struct ipc_admit message;
-    struct question question = {.admission = admission, .worker = worker, .message = &message};
-    struct request request;
+    const struct ipc_admit *admit = message;
+    struct request request = request_of(admit);
+    struct question question = {.gate = gate,
+                                .worker = worker,
+                                .surface = surface,
+                                .message = admit,
+                                .caller_known = admit->caller_known,
+                                .caller_uid = admit->caller_uid};
 
-    if (ipc_decode_admit(bytes, length, &message) != OK)
-        return ERROR_SYNTAX;
-    question.surface = surfaces_at(admission->surfaces, message.surface);
-    if (question.surface == NULL)
-        return ERROR_SYNTAX;
-    question.caller_known = message.caller_known;
-    question.caller_uid = message.caller_uid;
-    request = request_of(&message);
     question.steps = (struct steps){
-        .surface = question.surface->config,
-        .listener = {message.listener_address, (uint16_t)message.listener_port},
+        .surface = surface->config,
+        .listener = {admit->listener_address, (uint16_t)admit->listener_port},
         .request = &request,
         .asks = &authenticate_asks,
         .context = &question,

@@ -8,18 +8,17 @@
 
 #include <string.h>
 
-void authenticate_revoke_leaked(struct admission *admission, const char *token,
-                                char session[TOKEN_ID_SIZE])
+void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE])
 {
     int64_t now = clock_now();
     struct token_claims claims;
 
     if (!reason_allows(
-            token_verify(store_token_key(admission->store), span_of(token), NULL, now, &claims)))
+            token_verify(store_token_key(gate->store), span_of(token), NULL, now, &claims)))
         return;
     memcpy(session, claims.session_id, sizeof(claims.session_id));
-    if (store_session_revoke(admission->store, session, now) == OK)
-        workers_cut_session(admission->workers, session, REASON_SESSION_REVOKED);
+    if (store_session_revoke(gate->store, session, now) == OK)
+        workers_cut_session(gate->workers, session, REASON_SESSION_REVOKED);
     else
         log_error("session %s could not be revoked", session);
 }
@@ -36,8 +35,7 @@ static enum reason load_record(struct question *question, struct store_params *r
     enum error error;
 
     buffer_init(&json, PARAMS_BYTES_MAX);
-    error =
-        store_params_get(question->admission->store, question->session.params_name, record, &json);
+    error = store_params_get(question->gate->store, question->session.params_name, record, &json);
     if (error == OK)
         error = params_parse(json.data, json.length, &question->params);
     buffer_wipe(&json);
@@ -64,7 +62,7 @@ static enum reason check_session(struct question *question, const struct token_c
 
 static enum reason find_session(struct question *question, const char *id)
 {
-    enum error error = store_session_get(question->admission->store, id, &question->session);
+    enum error error = store_session_get(question->gate->store, id, &question->session);
 
     question->has_session = error == OK;
     if (error != OK)
@@ -86,7 +84,7 @@ static enum reason check_named(struct question *question)
 static enum reason check_token(struct question *question, struct span token)
 {
     struct token_claims claims = {0};
-    enum reason reason = token_verify(store_token_key(question->admission->store), token,
+    enum reason reason = token_verify(store_token_key(question->gate->store), token,
                                       question->surface->config->name, clock_now(), &claims);
 
     if (reason_allows(reason) || reason == REASON_TOKEN_EXPIRED ||
@@ -108,7 +106,7 @@ static enum reason check_word(struct question *question, struct tickets *words, 
 
 static enum reason check_cookie(struct question *question, struct span value)
 {
-    enum reason reason = login_cookie_verify(store_cookie_key(question->admission->store), value,
+    enum reason reason = login_cookie_verify(store_cookie_key(question->gate->store), value,
                                              question->claimed_session);
 
     return reason_allows(reason) ? check_named(question) : reason;
@@ -116,16 +114,16 @@ static enum reason check_cookie(struct question *question, struct span value)
 
 static enum reason check_credential(struct question *question)
 {
-    const struct admission *admission = question->admission;
+    struct gate *gate = question->gate;
     struct span bytes = question->steps.credential.bytes;
 
     switch (question->steps.credential.kind) {
     case CREDENTIAL_BEARER:
         return check_token(question, bytes);
     case CREDENTIAL_TICKET:
-        return check_word(question, admission->tickets, bytes, REASON_TICKET_INVALID);
+        return check_word(question, &gate->tickets, bytes, REASON_TICKET_INVALID);
     case CREDENTIAL_LOGIN_CODE:
-        return check_word(question, admission->login_codes, bytes, REASON_LOGIN_INVALID);
+        return check_word(question, &gate->login_codes, bytes, REASON_LOGIN_INVALID);
     case CREDENTIAL_COOKIE:
         return check_cookie(question, bytes);
     case CREDENTIAL_NONE:
@@ -137,7 +135,7 @@ static enum reason check_credential(struct question *question)
 /* What may run was checked when the record was stored; files change. */
 static enum reason check_executables(const struct question *question)
 {
-    const struct config *config = question->admission->surfaces->config;
+    const struct config *config = question->gate->surfaces.config;
     char why[512];
 
     if (question->params == NULL ||
@@ -158,7 +156,7 @@ static void ask_leaked(struct steps *steps, const char *token)
 {
     struct question *question = steps->context;
 
-    authenticate_revoke_leaked(question->admission, token, question->claimed_session);
+    authenticate_revoke_leaked(question->gate, token, question->claimed_session);
 }
 
 static enum reason ask_session(struct steps *steps)
@@ -190,7 +188,7 @@ enum reason authenticate_record(struct question *question)
 
 enum reason authenticate_again(const struct question *question)
 {
-    struct store *store = question->admission->store;
+    struct store *store = question->gate->store;
     struct store_params record = {.digest = "-"};
     struct session session = {0};
     bool gone = false;

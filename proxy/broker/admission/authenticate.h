@@ -13,7 +13,6 @@ enum reason authenticate_record(struct question *question);
 /* Asks again what may have changed since: while the service was being asked, or since the grant. */
 enum reason authenticate_again(const struct question *question);
 /* A token that was in a URL is in histories and logs by now: its session is revoked, and named. */
-void authenticate_revoke_leaked(struct admission *admission, const char *token,
-                                char session[TOKEN_ID_SIZE]);
+void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE]);
 
 #endif

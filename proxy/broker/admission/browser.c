@@ -13,8 +13,7 @@ struct reply {
 
 static enum reason commit(const struct question *question)
 {
-    return audit_commit(question->admission->audit) == OK ? REASON_ALLOWED
-                                                          : REASON_AUDIT_UNAVAILABLE;
+    return audit_commit(question->gate->audit) == OK ? REASON_ALLOWED : REASON_AUDIT_UNAVAILABLE;
 }
 
 static enum reason set_cookie(struct question *question, struct reply *reply)
@@ -22,7 +21,7 @@ static enum reason set_cookie(struct question *question, struct reply *reply)
     const struct session *session = &question->session;
     char value[LOGIN_COOKIE_VALUE_SIZE];
 
-    if (login_cookie_make(store_cookie_key(question->admission->store), session->id, value) != OK)
+    if (login_cookie_make(store_cookie_key(question->gate->store), session->id, value) != OK)
         return REASON_INTERNAL;
     login_cookie_set(question->surface->config, value, session->expires_at - clock_now(),
                      &reply->set_cookie);
@@ -61,7 +60,7 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     question_begin_line(question, "ticket_issued");
     reason = commit(question);
     if (reason_allows(reason) &&
-        tickets_issue(question->admission->tickets, question->session.id, now, ticket) != OK)
+        tickets_issue(&question->gate->tickets, question->session.id, now, ticket) != OK)
         reason = REASON_CAPACITY;
     if (!reason_allows(reason))
         return reason;
@@ -78,9 +77,9 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
 static enum reason log_out(struct question *question, struct reply *reply)
 {
     const char *id = question->session.id;
-    enum error error = store_session_revoke(question->admission->store, id, clock_now());
+    enum error error = store_session_revoke(question->gate->store, id, clock_now());
 
-    workers_cut_session(question->admission->workers, id, REASON_SESSION_REVOKED);
+    workers_cut_session(question->gate->workers, id, REASON_SESSION_REVOKED);
     if (error != OK)
         return REASON_INTERNAL;
     login_cookie_set(question->surface->config, "", 0, &reply->set_cookie);
@@ -118,7 +117,7 @@ static void send_reply(const struct question *question, const struct reply *repl
         .set_cookie = reply->set_cookie.length > 0 ? reply->set_cookie.data : NULL,
     };
 
-    workers_send_verdict(question->admission->workers, question->worker, &verdict, -1);
+    workers_send_verdict(question->gate->workers, question->worker, &verdict, -1);
 }
 
 void browser_answer(struct question *question)

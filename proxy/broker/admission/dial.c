@@ -86,7 +86,7 @@ static enum reason check(struct question *question, const struct ipc_dial *dial)
     struct request request = {.method = dial->method, .path = dial->path};
     enum reason reason;
 
-    if (store_session_get(question->admission->store, dial->session_id, &question->session) != OK)
+    if (store_session_get(question->gate->store, dial->session_id, &question->session) != OK)
         return REASON_SESSION_UNKNOWN;
     question->has_session = true;
     reason = authenticate_again(question);
@@ -120,34 +120,33 @@ static enum reason connect_link(struct question *question, const struct ipc_dial
 }
 
 /* Only for a connection that was granted to this very worker and session. */
-static bool is_granted(const struct admission *admission, unsigned worker,
-                       const struct ipc_dial *dial)
+static bool is_granted(const struct gate *gate, unsigned worker,
+                       const struct surface_state *surface, const struct ipc_dial *dial)
 {
-    uint64_t id = workers_connection_id(admission->workers, worker, dial->connection);
-    const struct connection_entry *entry = connections_find(admission->connections, id);
+    uint64_t id = workers_connection_id(gate->workers, worker, dial->connection);
+    const struct connection_entry *entry = connections_find(&gate->connections, id);
 
-    return entry != NULL && entry->surface == surfaces_at(admission->surfaces, dial->surface) &&
+    return entry != NULL && entry->surface == surface &&
            strcmp(entry->session_id, dial->session_id) == 0;
 }
 
-enum error dial_take(struct admission *admission, unsigned worker, const void *bytes, size_t length)
+enum error dial_take(struct gate *gate, unsigned worker, struct surface_state *surface,
+                     const void *message)
 {
-    struct ipc_dial dial;
-    struct ipc_link link;
-    struct question question;
+    const struct ipc_dial *dial = message;
+    struct ipc_link link = {.connection = dial->connection, .surface = dial->surface};
+    struct question question = {.gate = gate,
+                                .worker = worker,
+                                .surface = surface,
+                                .caller_known = dial->caller_known,
+                                .caller_uid = dial->caller_uid};
     int fd = -1;
 
-    if (ipc_decode_dial(bytes, length, &dial) != OK || !is_granted(admission, worker, &dial))
+    if (!is_granted(gate, worker, surface, dial))
         return ERROR_SYNTAX;
-    question = (struct question){.admission = admission,
-                                 .worker = worker,
-                                 .surface = surfaces_at(admission->surfaces, dial.surface),
-                                 .caller_known = dial.caller_known,
-                                 .caller_uid = dial.caller_uid};
     steps_init(&question.steps);
-    link = (struct ipc_link){.connection = dial.connection, .surface = dial.surface};
-    link.reason = connect_link(&question, &dial, &fd);
-    workers_send_link(admission->workers, worker, &link, fd);
+    link.reason = connect_link(&question, dial, &fd);
+    workers_send_link(gate->workers, worker, &link, fd);
     question_clear(&question);
     return OK;
 }

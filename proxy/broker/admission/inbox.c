@@ -4,55 +4,61 @@
  */
 #include "broker/admission/takers.h"
 
-static enum error take_ready(struct admission *admission, unsigned worker, const void *bytes,
-                             size_t length)
-{
-    if (ipc_decode_bare(bytes, length) != OK)
-        return ERROR_SYNTAX;
-    workers_take_ready(admission->workers, worker);
-    return OK;
-}
+#include <string.h>
 
-/* A question that crossed our DRAIN on its way needs no answer any more. */
-static enum error take_late(struct admission *admission, unsigned worker, const void *bytes,
-                            size_t length)
-{
-    (void)admission;
-    (void)worker;
-    (void)bytes;
-    (void)length;
-    return OK;
-}
-
-/* What is not here may not be said. */
+/* READY is for one that starts; these are for one that runs. What is not here may not be said. */
 static const struct {
     enum ipc_type type;
-    enum ipc_state state;
+    size_t surface; /* where the message says which it is about */
     taker *take;
+    bool
+        late; /* also while it drains; a question that crossed our DRAIN needs no answer any more */
 } messages[] = {
-    {IPC_READY, IPC_STARTING, take_ready},
-    {IPC_ADMIT, IPC_RUNNING, admit_take},
-    {IPC_ADMIT, IPC_DRAINING, take_late},
-    {IPC_DIAL, IPC_RUNNING, dial_take},
-    {IPC_DIAL, IPC_DRAINING, take_late},
-    {IPC_DENIED, IPC_RUNNING, reports_take_denied},
-    {IPC_DENIED, IPC_DRAINING, reports_take_denied},
-    {IPC_REFUSED, IPC_RUNNING, reports_take_refused},
-    {IPC_REFUSED, IPC_DRAINING, reports_take_refused},
-    {IPC_CLOSED, IPC_RUNNING, reports_take_closed},
-    {IPC_CLOSED, IPC_DRAINING, reports_take_closed},
-    {IPC_COUNTS, IPC_RUNNING, reports_take_counts},
-    {IPC_COUNTS, IPC_DRAINING, reports_take_counts},
+    {IPC_ADMIT, offsetof(struct ipc_admit, surface), admit_take, false},
+    {IPC_DIAL, offsetof(struct ipc_dial, surface), dial_take, false},
+    {IPC_DENIED, offsetof(struct ipc_denied, surface), reports_take_denied, true},
+    {IPC_REFUSED, offsetof(struct ipc_refused, surface), reports_take_refused, true},
+    {IPC_CLOSED, offsetof(struct ipc_closed, surface), reports_take_closed, true},
+    {IPC_COUNTS, offsetof(struct ipc_counts, surface), reports_take_counts, true},
 };
 
-enum error inbox_take(void *admission, unsigned worker, enum ipc_state state, const void *bytes,
+static enum error take(struct gate *gate, unsigned worker, size_t row, struct span bytes)
+{
+    union {
+        struct ipc_admit admit;
+        struct ipc_dial dial;
+        struct ipc_denied denied;
+        struct ipc_refused refused;
+        struct ipc_closed closed;
+        struct ipc_counts counts;
+    } message;
+    struct surface_state *surface;
+    uint32_t index;
+
+    if (ipc_decode(messages[row].type, bytes.data, bytes.length, &message) != OK)
+        return ERROR_SYNTAX;
+    memcpy(&index, (const char *)&message + messages[row].surface, sizeof(index));
+    surface = surfaces_at(&gate->surfaces, index);
+    return surface != NULL ? messages[row].take(gate, worker, surface, &message) : ERROR_SYNTAX;
+}
+
+enum error inbox_take(struct gate *gate, unsigned worker, enum ipc_state state, const void *bytes,
                       size_t length)
 {
     enum ipc_type type = ipc_type_of(bytes, length);
 
+    if (state == IPC_STARTING) {
+        if (type != IPC_READY || ipc_decode(type, bytes, length, NULL) != OK)
+            return ERROR_SYNTAX;
+        workers_take_ready(gate->workers, worker);
+        return OK;
+    }
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
-        if (messages[i].type == type && messages[i].state == state)
-            return messages[i].take(admission, worker, bytes, length);
+        if (messages[i].type != type)
+            continue;
+        if (state == IPC_DRAINING && !messages[i].late)
+            return OK;
+        return take(gate, worker, i, (struct span){bytes, length});
     }
     return ERROR_SYNTAX;
 }

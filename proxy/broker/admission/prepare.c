@@ -39,13 +39,13 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void finish(struct prepare *prepare)
 {
-    struct admission *admission = prepare->question.admission;
-    struct prepare **at = &admission->preparing;
+    struct gate *gate = prepare->question.gate;
+    struct prepare **at = &gate->preparing;
 
     while (*at != prepare)
         at = &(*at)->next;
     *at = prepare->next;
-    admission->preparing_count--;
+    gate->preparing_count--;
     uv_close((uv_handle_t *)&prepare->timer, on_handle_closed);
     uv_close((uv_handle_t *)&prepare->poll, on_handle_closed);
     close(prepare->fd);
@@ -153,10 +153,10 @@ static enum error keep_message(struct prepare *prepare, const struct ipc_admit *
 
     if (writer.bytes == NULL)
         return ERROR_MEMORY;
-    ipc_encode_admit(&writer, message);
+    ipc_encode(&writer, IPC_ADMIT, message);
     prepare->bytes = writer.bytes;
     return writer.failed ? ERROR_LIMIT
-                         : ipc_decode_admit(writer.bytes, writer.length, &prepare->message);
+                         : ipc_decode(IPC_ADMIT, writer.bytes, writer.length, &prepare->message);
 }
 
 /* Everything that the question owns moves over. */
@@ -173,25 +173,25 @@ static void take_over(struct prepare *prepare, struct question *question)
 
 static struct prepare *create(struct question *question, int fd)
 {
-    struct admission *admission = question->admission;
+    struct gate *gate = question->gate;
     struct prepare *prepare = calloc(1, sizeof(*prepare));
 
     if (prepare == NULL)
         return NULL;
     if (keep_message(prepare, question->message) != OK ||
-        uv_poll_init(admission->loop, &prepare->poll, fd) != 0) {
+        uv_poll_init(&gate->loop, &prepare->poll, fd) != 0) {
         free(prepare->bytes);
         free(prepare);
         return NULL;
     }
-    uv_timer_init(admission->loop, &prepare->timer);
+    uv_timer_init(&gate->loop, &prepare->timer);
     prepare->open_handles = 2;
     prepare->poll.data = prepare->timer.data = prepare;
     prepare->fd = fd;
     buffer_init(&prepare->answer, ANSWER_BYTES_MAX);
-    prepare->next = admission->preparing;
-    admission->preparing = prepare;
-    admission->preparing_count++;
+    prepare->next = gate->preparing;
+    gate->preparing = prepare;
+    gate->preparing_count++;
     take_over(prepare, question);
     return prepare;
 }
@@ -202,7 +202,7 @@ void prepare_start(struct question *question, int fd)
     enum reason reason = write_post(question, fd);
 
     if (reason_allows(reason)) {
-        if (question->admission->preparing_count < PREPARE_MAX)
+        if (question->gate->preparing_count < PREPARE_MAX)
             prepare = create(question, fd);
         reason = REASON_CAPACITY;
     }
@@ -216,8 +216,8 @@ void prepare_start(struct question *question, int fd)
                    question->surface->config->limits.upstream_timeout_ms, 0);
 }
 
-void prepare_stop(struct admission *admission)
+void prepare_stop(struct gate *gate)
 {
-    while (admission->preparing != NULL)
-        finish(admission->preparing);
+    while (gate->preparing != NULL)
+        finish(gate->preparing);
 }

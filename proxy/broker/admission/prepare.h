@@ -18,6 +18,6 @@
 void prepare_start(struct question *question, int fd);
 
 /* Gives up everything under way: the broker is about to exit. */
-void prepare_stop(struct admission *admission);
+void prepare_stop(struct gate *gate);
 
 #endif

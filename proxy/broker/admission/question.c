@@ -15,7 +15,7 @@ void question_clear(struct question *question)
 
 void question_begin_line(const struct question *question, const char *event)
 {
-    struct audit *audit = question->admission->audit;
+    struct audit *audit = question->gate->audit;
     const struct ipc_admit *message = question->message;
 
     audit_begin(audit, event);
@@ -31,21 +31,21 @@ void question_begin_line(const struct question *question, const char *event)
 
 void question_refuse(struct question *question, enum reason reason)
 {
-    struct admission *admission = question->admission;
+    struct gate *gate = question->gate;
     struct ipc_verdict verdict = {.connection = question->message->connection,
                                   .surface = question->message->surface,
                                   .reason = reason,
                                   .offer = ""};
 
-    if (denials_count(admission->denials, question->surface, reason, admission->audit,
-                      uv_now(admission->loop))) {
+    if (denials_count(&gate->denials, question->surface, reason, gate->audit,
+                      uv_now(&gate->loop))) {
         question_begin_line(question, "denied");
-        audit_reason(admission->audit, reason);
-        audit_text(admission->audit, "host", question->message->host);
-        audit_text(admission->audit, "origin", question->message->origin);
-        journal_commit(admission->audit);
+        audit_reason(gate->audit, reason);
+        audit_text(gate->audit, "host", question->message->host);
+        audit_text(gate->audit, "origin", question->message->origin);
+        journal_commit(gate->audit);
     }
-    workers_send_verdict(admission->workers, question->worker, &verdict, -1);
+    workers_send_verdict(gate->workers, question->worker, &verdict, -1);
 }
 
 /* The part of the record that a message's member must equal, as a digest. */
@@ -68,7 +68,7 @@ static void fill_list(struct ipc_list *list, bool set, const struct text_list *f
 
 static bool log_admitted(struct question *question, const struct connection_entry *entry)
 {
-    struct audit *audit = question->admission->audit;
+    struct audit *audit = question->gate->audit;
 
     question_begin_line(question, "admitted");
     audit_number(audit, "connection", (int64_t)entry->id);
@@ -83,10 +83,9 @@ static bool log_admitted(struct question *question, const struct connection_entr
 /* On record before the worker hears of it: in the log, and among the live connections. */
 static enum reason record_grant(struct question *question)
 {
-    struct admission *admission = question->admission;
+    struct gate *gate = question->gate;
     struct connection_entry entry = {
-        .id = workers_connection_id(admission->workers, question->worker,
-                                    question->message->connection),
+        .id = workers_connection_id(gate->workers, question->worker, question->message->connection),
         .worker = question->worker,
         .surface = question->surface,
     };
@@ -94,7 +93,7 @@ static enum reason record_grant(struct question *question)
     memcpy(entry.session_id, question->session.id, sizeof(entry.session_id));
     if (!log_admitted(question, &entry))
         return REASON_AUDIT_UNAVAILABLE;
-    return connections_add(admission->connections, &entry) == OK ? REASON_ALLOWED : REASON_CAPACITY;
+    return connections_add(&gate->connections, &entry) == OK ? REASON_ALLOWED : REASON_CAPACITY;
 }
 
 void question_grant(struct question *question, int fd, const char *accept)
@@ -122,5 +121,5 @@ void question_grant(struct question *question, int fd, const char *accept)
     fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
     fill_list(&verdict.targets, session->targets_set, &session->targets);
     question->surface->admitted++;
-    workers_send_verdict(question->admission->workers, question->worker, &verdict, fd);
+    workers_send_verdict(question->gate->workers, question->worker, &verdict, fd);
 }

@@ -5,36 +5,13 @@
 #ifndef SIDELOCK_BROKER_ADMISSION_QUESTION_H
 #define SIDELOCK_BROKER_ADMISSION_QUESTION_H
 
-#include "broker/core/connections.h"
-#include "broker/core/denials.h"
-#include "broker/core/surfaces.h"
-#include "broker/core/tickets.h"
 #include "broker/core/workers.h"
 #include "ipc/messages.h"
 #include "policy/params.h"
 #include "policy/steps.h"
-#include "store/store.h"
-#include "system/audit.h"
-
-#include <uv.h>
-
-/* What this room answers with; none of it knows how the broker is put together. All borrowed. */
-struct admission {
-    const struct surfaces *surfaces;
-    struct store *store;
-    struct audit *audit;
-    struct tickets *tickets, *login_codes;
-    struct connections *connections;
-    struct denials *denials;
-    struct workers *workers;
-    uv_loop_t *loop;
-    /* prepare.c: what waits for the service's answer. */
-    struct prepare *preparing;
-    size_t preparing_count;
-};
 
 struct question {
-    struct admission *admission;
+    struct gate *gate;
     unsigned worker;
     struct surface_state *surface;
     const struct ipc_admit *message; /* borrowed; NULL: not about a request, but a link */

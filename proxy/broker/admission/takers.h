@@ -8,8 +8,9 @@
 
 #include "broker/admission/question.h"
 
-typedef enum error taker(struct admission *admission, unsigned worker, const void *bytes,
-                         size_t length);
+/* `message` is the structure of its type. */
+typedef enum error taker(struct gate *gate, unsigned worker, struct surface_state *surface,
+                         const void *message);
 
 /* admit.c, ADMIT: the policy's steps over the store, a verdict. */
 taker admit_take MUST_CHECK;
@@ -25,9 +26,7 @@ taker reports_take_refused MUST_CHECK;
 taker reports_take_closed MUST_CHECK;
 taker reports_take_counts MUST_CHECK;
 
-/* inbox.c: hands a message to the one who takes it now. A workers_listener; its context is a
- * struct admission. */
-enum error inbox_take(void *admission, unsigned worker, enum ipc_state state, const void *bytes,
-                      size_t length) MUST_CHECK;
+/* inbox.c: hands a message to the one who takes it now. */
+workers_listener inbox_take MUST_CHECK;
 
 #endif

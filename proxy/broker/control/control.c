@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "broker/control/http.h"
-#include "broker/control/socket.h"
 #include "broker/core/journal.h"
 
 #include <errno.h>
@@ -13,22 +12,138 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#define BACKLOG            64
 #define PAUSE_MS           200 /* without accepting, when descriptors have run out */
 #define CLOSING_ROUNDS_MAX 16
 
 struct control {
     struct gate *gate;
-    uv_loop_t *loop;
     int fd;
     dev_t device; /* of the socket's path, so that nobody else's is removed */
     ino_t inode;
     uv_poll_t listener;
     uv_timer_t pause;
     unsigned handles; /* of the two above, not closed yet */
-    struct control_http *http;
+    struct control_http http;
 };
+
+/* Makes the last directory of the path if it is missing; everything above must be there. */
+static enum error make_directory(const char *path, mode_t mode)
+{
+    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
+    const char *slash = strrchr(path, '/');
+
+    if (slash == NULL || slash == path)
+        return OK;
+    memcpy(directory, path, (size_t)(slash - path));
+    directory[slash - path] = '\0';
+    if (mkdir(directory, mode) == 0 || errno == EEXIST)
+        return OK;
+    log_error("the control socket's directory %s cannot be made: %s", directory, strerror(errno));
+    return ERROR_IO;
+}
+
+/* Removes what a dead process left: only a socket, and only if a connection to it is refused. */
+static enum error remove_stale(const struct sockaddr_un *address)
+{
+    struct stat status;
+    int fd, result, reason;
+
+    if (lstat(address->sun_path, &status) != 0)
+        return errno == ENOENT ? OK : ERROR_IO;
+    if (!S_ISSOCK(status.st_mode)) {
+        log_error("%s is not a socket: move it away, or set control_socket elsewhere",
+                  address->sun_path);
+        return ERROR_INVALID;
+    }
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ERROR_IO;
+    result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
+    reason = errno;
+    close(fd);
+    if (result == 0 || reason == EAGAIN) {
+        log_error("another Sidelock answers at %s: stop it first, or set control_socket elsewhere",
+                  address->sun_path);
+        return ERROR_EXISTS;
+    }
+    if (reason != ECONNREFUSED || unlink(address->sun_path) != 0) {
+        log_error("%s cannot be replaced: %s", address->sun_path,
+                  strerror(reason != ECONNREFUSED ? reason : errno));
+        return ERROR_IO;
+    }
+    return OK;
+}
+
+/* Binds under a umask, so that there is no moment with a wider mode. */
+static enum error bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
+{
+    mode_t before = umask(0777 & ~mode);
+    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
+    int reason = errno;
+
+    umask(before);
+    if (result == 0 && listen(fd, BACKLOG) != 0) {
+        reason = errno;
+        result = -1;
+        unlink(address->sun_path);
+    }
+    if (result == 0)
+        return OK;
+    log_error("the control socket %s cannot be bound: %s", address->sun_path, strerror(reason));
+    return ERROR_IO;
+}
+
+enum error control_socket_listen(const struct config *config, int *out)
+{
+    const char *path = config->control_socket;
+    bool shared = config->operator_uid_count > 0;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    enum error error;
+    int fd;
+
+    if (strlen(path) >= sizeof(address.sun_path)) {
+        log_error("control_socket is longer than the %zu bytes a socket's path may have: %s",
+                  sizeof(address.sun_path) - 1, path);
+        return ERROR_INVALID;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    error = make_directory(path, shared ? 0711 : 0700);
+    if (error == OK)
+        error = remove_stale(&address);
+    if (error != OK)
+        return error;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ERROR_IO;
+    error = bind_with_mode(fd, &address, shared ? 0666 : 0600);
+    if (error != OK) {
+        close(fd);
+        return error;
+    }
+    *out = fd;
+    return OK;
+}
+
+bool control_socket_permits(const struct config *config, int fd, uint32_t *uid)
+{
+    struct ucred peer;
+    socklen_t length = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || length != sizeof(peer))
+        return false;
+    *uid = peer.uid;
+    if (peer.uid == 0 || peer.uid == geteuid())
+        return true;
+    for (size_t i = 0; i < config->operator_uid_count; i++) {
+        if (config->operator_uids[i] == peer.uid)
+            return true;
+    }
+    return false;
+}
 
 static void refuse_operator(struct control *control, int fd, uint32_t uid)
 {
@@ -45,11 +160,11 @@ static void serve(struct control *control, int fd)
 {
     uint32_t uid = UINT32_MAX;
 
-    if (!control_socket_permits(control->gate->surfaces->config, fd, &uid)) {
+    if (!control_socket_permits(control->gate->surfaces.config, fd, &uid)) {
         refuse_operator(control, fd, uid);
         return;
     }
-    if (!control_http_serve(control->http, fd, uid))
+    if (!control_http_serve(&control->http, fd, uid))
         control_http_turn_away(fd, 503, "too many operators at once; try again");
 }
 
@@ -84,7 +199,7 @@ static void remember_path(struct control *control)
 {
     struct stat status;
 
-    if (lstat(control->gate->surfaces->config->control_socket, &status) == 0) {
+    if (lstat(control->gate->surfaces.config->control_socket, &status) == 0) {
         control->device = status.st_dev;
         control->inode = status.st_ino;
     }
@@ -94,10 +209,10 @@ static enum error watch_listener(struct control *control)
 {
     control->listener.data = control;
     control->pause.data = control;
-    if (uv_timer_init(control->loop, &control->pause) != 0)
+    if (uv_timer_init(&control->gate->loop, &control->pause) != 0)
         return ERROR_IO;
     control->handles++;
-    if (uv_poll_init(control->loop, &control->listener, control->fd) != 0)
+    if (uv_poll_init(&control->gate->loop, &control->listener, control->fd) != 0)
         return ERROR_IO;
     control->handles++;
     return uv_poll_start(&control->listener, UV_READABLE, on_connection) == 0 ? OK : ERROR_IO;
@@ -111,7 +226,7 @@ static void wipe_and_free(void *memory)
     free(memory);
 }
 
-enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **out)
+enum error control_create(struct gate *gate, struct control **out)
 {
     struct control *control = calloc(1, sizeof(*control));
     enum error error;
@@ -120,15 +235,13 @@ enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **o
         return ERROR_MEMORY;
     json_set_alloc_funcs(malloc, wipe_and_free);
     control->gate = gate;
-    control->loop = loop;
+    control->http.gate = gate;
     control->fd = -1;
-    error = control_socket_listen(gate->surfaces->config, &control->fd);
+    error = control_socket_listen(gate->surfaces.config, &control->fd);
     if (error == OK) {
         remember_path(control);
-        error = control_http_create(gate, loop, &control->http);
-    }
-    if (error == OK)
         error = watch_listener(control);
+    }
     if (error != OK) {
         control_destroy(control);
         return error;
@@ -146,7 +259,7 @@ static void on_closed(uv_handle_t *handle)
 
 static void remove_path(const struct control *control)
 {
-    const char *path = control->gate->surfaces->config->control_socket;
+    const char *path = control->gate->surfaces.config->control_socket;
     struct stat status;
 
     if (lstat(path, &status) == 0 && status.st_dev == control->device &&
@@ -162,9 +275,9 @@ void control_destroy(struct control *control)
         uv_close((uv_handle_t *)&control->pause, on_closed);
     if (control->handles > 1)
         uv_close((uv_handle_t *)&control->listener, on_closed);
-    control_http_destroy(control->http);
+    control_http_close(&control->http);
     for (int i = 0; i < CLOSING_ROUNDS_MAX && control->handles > 0; i++)
-        uv_run(control->loop, UV_RUN_NOWAIT);
+        uv_run(&control->gate->loop, UV_RUN_NOWAIT);
     if (control->fd >= 0) {
         remove_path(control);
         close(control->fd);

@@ -13,15 +13,27 @@ struct control;
 
 /*
  * Binds the configuration's control_socket (0600; its directory is made, 0700, if
- * only the last part of it is missing) and serves it on `loop`. A socket
+ * only the last part of it is missing) and serves it on the gate's loop. A socket
  * left behind by a dead process is replaced. ERROR_EXISTS: another process
  * answers there; the log says what is wrong otherwise.
  */
-enum error control_create(struct gate *gate, uv_loop_t *loop, struct control **out) MUST_CHECK;
+enum error control_create(struct gate *gate, struct control **out) MUST_CHECK;
 /*
  * Closes and removes the socket. Not to be called from a callback of the loop:
  * it turns the loop a few times without blocking so that handles can close.
  */
 void control_destroy(struct control *control);
+
+/*
+ * Binds and listens at config->control_socket, non-blocking and close-on-exec.
+ * Mode 0600 from the first moment; 0666 if the configuration names operators,
+ * who could not connect otherwise: control_socket_permits() then decides alone.
+ * ERROR_EXISTS: somebody answers there already; ERROR_INVALID: the path is too
+ * long, or something other than a socket is there; ERROR_IO. Logs what went wrong.
+ */
+enum error control_socket_listen(const struct config *config, int *out) MUST_CHECK;
+
+/* Whether the process at the other end of a connection may operate; *uid is its uid. */
+bool control_socket_permits(const struct config *config, int fd, uint32_t *uid);
 
 #endif

@@ -17,13 +17,6 @@
 #define READ_BYTES         (16 * 1024)
 #define CLOSING_ROUNDS_MAX 16
 
-struct control_http {
-    struct gate *gate;
-    uv_loop_t *loop;
-    struct call *calls;
-    size_t count;
-};
-
 /* One connection, which carries one request. */
 struct call {
     struct control_http *http;
@@ -267,29 +260,17 @@ void control_http_turn_away(int fd, unsigned status, const char *detail)
     close(fd);
 }
 
-enum error control_http_create(struct gate *gate, uv_loop_t *loop, struct control_http **out)
-{
-    struct control_http *http = calloc(1, sizeof(*http));
-
-    if (http == NULL)
-        return ERROR_MEMORY;
-    http->gate = gate;
-    http->loop = loop;
-    *out = http;
-    return OK;
-}
-
 bool control_http_serve(struct control_http *http, int fd, uint32_t uid)
 {
     struct call *call = http->count < CONTROL_CONNECTIONS_MAX ? calloc(1, sizeof(*call)) : NULL;
 
     if (call == NULL)
         return false;
-    if (uv_poll_init(http->loop, &call->poll, fd) != 0) {
+    if (uv_poll_init(&http->gate->loop, &call->poll, fd) != 0) {
         free(call);
         return false;
     }
-    uv_timer_init(http->loop, &call->timer);
+    uv_timer_init(&http->gate->loop, &call->timer);
     call->handles = 2;
     call->poll.data = call->timer.data = call;
     call->http = http;
@@ -304,13 +285,10 @@ bool control_http_serve(struct control_http *http, int fd, uint32_t uid)
     return true;
 }
 
-void control_http_destroy(struct control_http *http)
+void control_http_close(struct control_http *http)
 {
-    if (http == NULL)
-        return;
     for (struct call *call = http->calls; call != NULL; call = call->next)
         hang_up(call);
     for (int i = 0; i < CLOSING_ROUNDS_MAX && http->count > 0; i++)
-        uv_run(http->loop, UV_RUN_NOWAIT);
-    free(http);
+        uv_run(&http->gate->loop, UV_RUN_NOWAIT);
 }

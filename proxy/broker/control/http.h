@@ -1,5 +1,5 @@
 /*
- * The HTTP side of the control socket, on the broker's loop: the same strict
+ * The HTTP side of the control socket, on the gate's loop: the same strict
  * reader as for clients' requests (wire/http_request.h) takes one request from each
  * descriptor, routes.h answers it, and the connection closes.
  */
@@ -11,12 +11,15 @@
 #define CONTROL_CONNECTIONS_MAX 32
 #define CONTROL_TIMEOUT_S       10 /* for a request to arrive */
 
-struct control_http;
+/* All zero but for the gate is empty. */
+struct control_http {
+    struct gate *gate;
+    struct call *calls; /* one a connection */
+    size_t count;
+};
 
-enum error control_http_create(struct gate *gate, uv_loop_t *loop,
-                               struct control_http **out) MUST_CHECK;
 /* Closes every connection; turns the loop a few times without blocking. */
-void control_http_destroy(struct control_http *http);
+void control_http_close(struct control_http *http);
 
 /*
  * Takes a connected, non-blocking descriptor of operator `uid` over. False if

@@ -73,7 +73,7 @@ json_t *control_json_session(const struct gate *gate, const struct session *sess
                                          [SESSION_REVOKED] = "revoked",
                                          [SESSION_EXPIRED] = "expired",
                                          [SESSION_USED] = "used"};
-    size_t live = connections_count(gate->connections, NULL, session->id);
+    size_t live = connections_count(&gate->connections, NULL, session->id);
 
     return json_pack(
         "{s:s, s:s, s:s?, s:s?, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:s}", "id",
@@ -124,7 +124,7 @@ static json_t *listen_of(const struct surface_state *surface)
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
-    size_t live = connections_count(gate->connections, surface, NULL);
+    size_t live = connections_count(&gate->connections, surface, NULL);
 
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
@@ -143,8 +143,8 @@ json_t *control_json_surfaces(const struct gate *gate)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++)
-        json_array_append_new(array, control_json_surface(gate, &gate->surfaces->items[i]));
+    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++)
+        json_array_append_new(array, control_json_surface(gate, &gate->surfaces.items[i]));
     return array;
 }
 
@@ -154,7 +154,7 @@ json_t *control_json_status(const struct gate *gate, size_t sessions_active, int
                      "pid", (json_int_t)getpid(), "uptime_s", (json_int_t)(now - gate->started_at),
                      "surfaces", control_json_surfaces(gate), "sessions", "active",
                      number(sessions_active), "workers", "configured",
-                     number(gate->surfaces->config->workers), "restarts",
+                     number(gate->surfaces.config->workers), "restarts",
                      number(workers_restarts(gate->workers)));
 }
 
@@ -162,8 +162,8 @@ json_t *control_json_certificates(const struct gate *gate)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++) {
-        const struct surface_state *surface = &gate->surfaces->items[i];
+    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
+        const struct surface_state *surface = &gate->surfaces.items[i];
 
         if (surface->tls != NULL)
             json_array_append_new(array,
@@ -208,13 +208,13 @@ static void metric_of(struct buffer *out, const char *name, const struct surface
 
 static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
 {
-    const struct surface_state *all = gate->surfaces->items;
-    size_t count = gate->surfaces->config->surface_count;
+    const struct surface_state *all = gate->surfaces.items;
+    size_t count = gate->surfaces.config->surface_count;
 
     metric_header(out, "sidelock_connections", "gauge", "Live connections");
     for (size_t i = 0; i < count; i++)
         metric_of(out, "sidelock_connections", &all[i],
-                  connections_count(gate->connections, &all[i], NULL));
+                  connections_count(&gate->connections, &all[i], NULL));
     metric_header(out, "sidelock_surface_killed", "gauge", "1 while the kill switch is on");
     for (size_t i = 0; i < count; i++)
         metric_of(out, "sidelock_surface_killed", &all[i], all[i].killed);
@@ -232,7 +232,7 @@ static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
 void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
                           int64_t now)
 {
-    const uint64_t *by_reason = gate->denials->by_reason;
+    const uint64_t *by_reason = gate->denials.by_reason;
 
     metric_header(out, "sidelock_build_info", "gauge", "Version");
     buffer_append_format(out, "sidelock_build_info{version=\"%s\"} 1\n", SIDELOCK_VERSION);

@@ -48,7 +48,7 @@ static enum error get_metrics(struct exchange *exchange)
 static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
-    size_t count = exchange->gate->surfaces->config->surface_count;
+    size_t count = exchange->gate->surfaces.config->surface_count;
     const char *wanted = control_exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
     enum error error;
@@ -82,7 +82,7 @@ static enum error set_killed(struct exchange *exchange, bool killed)
     return control_exchange_answer(
         exchange, 200,
         control_json_surface(exchange->gate,
-                             surfaces_find(exchange->gate->surfaces, exchange->name)));
+                             surfaces_find(&exchange->gate->surfaces, exchange->name)));
 }
 
 static enum error kill_surface(struct exchange *exchange)

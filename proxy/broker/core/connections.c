@@ -7,11 +7,6 @@
 
 #define CONNECTIONS_MAX 65536 /* in all workers */
 
-struct connections {
-    void *root;
-    size_t count;
-};
-
 static int compare(const void *one, const void *other)
 {
     const struct connection_entry *a = one, *b = other;
@@ -19,22 +14,9 @@ static int compare(const void *one, const void *other)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-enum error connections_create(struct connections **out)
+void connections_clear(struct connections *connections)
 {
-    struct connections *connections = calloc(1, sizeof(*connections));
-
-    if (connections == NULL)
-        return ERROR_MEMORY;
-    *out = connections;
-    return OK;
-}
-
-void connections_destroy(struct connections *connections)
-{
-    if (connections == NULL)
-        return;
     tdestroy(connections->root, free);
-    free(connections);
 }
 
 enum error connections_add(struct connections *connections, const struct connection_entry *entry)

@@ -12,10 +12,13 @@ struct connection_entry {
     char session_id[TOKEN_ID_SIZE];
 };
 
-struct connections;
+/* All zero is empty. */
+struct connections {
+    void *root;
+    size_t count;
+};
 
-enum error connections_create(struct connections **out) MUST_CHECK;
-void connections_destroy(struct connections *connections);
+void connections_clear(struct connections *connections);
 enum error connections_add(struct connections *connections,
                            const struct connection_entry *entry) MUST_CHECK;
 void connections_remove(struct connections *connections, uint64_t id);

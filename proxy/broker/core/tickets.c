@@ -1,41 +1,8 @@
 #include "broker/core/tickets.h"
 
-#include "base/secret.h"
-
-#include <stdlib.h>
 #include <string.h>
 
-#define TICKETS_MAX  1024 /* outstanding at a time */
 #define TICKET_BYTES 16
-
-/* A slot is free when expires_at is 0. */
-struct ticket {
-    unsigned char digest[SHA256_BYTES]; /* not the ticket itself: nothing to steal here */
-    char session_id[TOKEN_ID_SIZE];
-    int64_t expires_at;
-};
-
-struct tickets {
-    struct ticket slots[TICKETS_MAX];
-};
-
-enum error tickets_create(struct tickets **out)
-{
-    struct tickets *tickets = calloc(1, sizeof(*tickets));
-
-    if (tickets == NULL)
-        return ERROR_MEMORY;
-    *out = tickets;
-    return OK;
-}
-
-void tickets_destroy(struct tickets *tickets)
-{
-    if (tickets == NULL)
-        return;
-    secret_wipe(tickets, sizeof(*tickets));
-    free(tickets);
-}
 
 static struct ticket *free_slot(struct tickets *tickets, int64_t now)
 {

@@ -6,16 +6,25 @@
 #define SIDELOCK_BROKER_CORE_TICKETS_H
 
 #include "base/error.h"
+#include "base/secret.h"
 #include "base/text.h"
 #include "policy/token.h"
 
 #define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */
 #define TICKET_LIFETIME_S 60
 
-struct tickets;
+#define TICKETS_MAX 1024 /* outstanding at a time */
 
-enum error tickets_create(struct tickets **out) MUST_CHECK;
-void tickets_destroy(struct tickets *tickets);
+/* All zero is empty; for the owner to wipe at the end. */
+struct tickets {
+    /* A slot is free when expires_at is 0. */
+    struct ticket {
+        unsigned char digest[SHA256_BYTES]; /* not the ticket itself: nothing to steal here */
+        char session_id[TOKEN_ID_SIZE];
+        int64_t expires_at;
+    } slots[TICKETS_MAX];
+};
+
 enum error tickets_issue(struct tickets *tickets, const char *session_id, int64_t now,
                          char out[TICKET_SIZE]) MUST_CHECK;
 /* Uses a ticket up: at most once true. */

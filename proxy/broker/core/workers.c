@@ -36,7 +36,7 @@ struct workers {
     bool draining, ready_told;
     uint64_t restarts;
     unsigned count;
-    unsigned char *buffer; /* for encoding */
+    unsigned char buffer[IPC_MESSAGE_BYTES_MAX]; /* for encoding */
     struct worker_process processes[];
 };
 
@@ -117,7 +117,7 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
                          enum reason reason)
 {
-    uint32_t index = (uint32_t)(surface - workers->options.surfaces->items);
+    uint32_t index = (uint32_t)(surface - workers->options.gate->surfaces.items);
 
     say_all(workers, IPC_CUT_SURFACE,
             &(struct ipc_cut_surface){.surface = index, .reason = reason});
@@ -131,7 +131,7 @@ void workers_extend_session(struct workers *workers, const char *session_id, int
 
 static void send_certificates(struct worker_process *process)
 {
-    const struct surfaces *surfaces = process->workers->options.surfaces;
+    const struct surfaces *surfaces = &process->workers->options.gate->surfaces;
 
     for (size_t i = 0; i < surfaces->config->surface_count; i++) {
         const struct tls_files *files = surfaces->items[i].tls;
@@ -214,8 +214,7 @@ static void receive_all(struct worker_process *process)
             error = ERROR_SYNTAX;
         }
         if (error == OK)
-            error =
-                options->listen(options->listener, process->index, process->state, bytes, length);
+            error = options->listen(options->gate, process->index, process->state, bytes, length);
         if (error != OK) {
             stop_listening(process);
             put_down(process, "broke the protocol");
@@ -245,11 +244,12 @@ static enum error launch(struct worker_process *process)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error = spawn_worker(&(struct spawn_options){.surfaces = process->workers->options.surfaces,
-                                                 .worker = process->index,
-                                                 .channel_fd = pair[1],
-                                                 .config_fd = process->workers->options.config_fd},
-                         &process->pid);
+    error =
+        spawn_worker(&(struct spawn_options){.surfaces = &process->workers->options.gate->surfaces,
+                                             .worker = process->index,
+                                             .channel_fd = pair[1],
+                                             .config_fd = process->workers->options.config_fd},
+                     &process->pid);
     close(pair[1]);
     if (error == OK)
         error = channel_create(pair[0], &process->channel);
@@ -259,7 +259,7 @@ static enum error launch(struct worker_process *process)
     }
     process->state = IPC_STARTING;
     process->generation++;
-    if (uv_poll_init(process->workers->options.loop, &process->poll, pair[0]) != 0)
+    if (uv_poll_init(&process->workers->options.gate->loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
     process->poll.data = process;
     process->poll_open = true;
@@ -300,13 +300,13 @@ static void on_poll_closed(uv_handle_t *handle)
 static void on_exit_of(struct worker_process *process, int status)
 {
     const struct workers_options *options = &process->workers->options;
-    struct audit *audit = options->audit;
+    struct audit *audit = options->gate->audit;
     bool asked = process->workers->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
     process->pid = 0;
     if (process->channel != NULL)
         receive_all(process); /* what it said last */
-    connections_remove_worker(options->connections, process->index);
+    connections_remove_worker(&options->gate->connections, process->index);
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,
@@ -342,16 +342,11 @@ void workers_reap(struct workers *workers)
 
 enum error workers_create(const struct workers_options *options, struct workers **out)
 {
-    unsigned count = options->surfaces->config->workers;
+    unsigned count = options->gate->surfaces.config->workers;
     struct workers *workers = calloc(1, sizeof(*workers) + count * sizeof(workers->processes[0]));
 
     if (workers == NULL)
         return ERROR_MEMORY;
-    workers->buffer = malloc(IPC_MESSAGE_BYTES_MAX);
-    if (workers->buffer == NULL) {
-        free(workers);
-        return ERROR_MEMORY;
-    }
     workers->options = *options;
     workers->count = count;
     for (unsigned i = 0; i < count; i++) {
@@ -359,7 +354,7 @@ enum error workers_create(const struct workers_options *options, struct workers 
 
         process->workers = workers;
         process->index = i;
-        uv_timer_init(options->loop, &process->restart);
+        uv_timer_init(&options->gate->loop, &process->restart);
         process->restart.data = process;
         start_process(process);
     }
@@ -388,7 +383,6 @@ void workers_destroy(struct workers *workers)
         if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
             uv_close((uv_handle_t *)&process->poll, on_poll_closed);
     }
-    uv_run(workers->options.loop, UV_RUN_NOWAIT);
-    free(workers->buffer);
+    uv_run(&workers->options.gate->loop, UV_RUN_NOWAIT);
     free(workers);
 }

@@ -5,29 +5,20 @@
 #ifndef SIDELOCK_BROKER_CORE_WORKERS_H
 #define SIDELOCK_BROKER_CORE_WORKERS_H
 
-#include "broker/core/connections.h"
+#include "broker/core/gate.h"
 #include "ipc/messages.h"
-#include "system/audit.h"
-
-#include <uv.h>
 
 #define WORKER_RESTART_DELAY_MS 100 /* so that one that cannot start does not spin */
 
-struct workers;
-
 /* What a worker said: ERROR_SYNTAX if it may not, which ends it. */
-typedef enum error workers_listener(void *context, unsigned worker, enum ipc_state state,
+typedef enum error workers_listener(struct gate *gate, unsigned worker, enum ipc_state state,
                                     const void *bytes, size_t length);
 
 /* All borrowed. */
 struct workers_options {
-    const struct surfaces *surfaces;
-    struct connections *connections; /* those of a worker that ended are removed */
-    struct audit *audit;
-    uv_loop_t *loop;
-    int config_fd; /* holds the configuration for them */
+    struct gate *gate; /* connections of a worker that ended are removed */
+    int config_fd;     /* holds the configuration for them */
     workers_listener *listen;
-    void *listener;                    /* its context */
     void (*on_ready)(void *context);   /* once, when all are */
     void (*on_drained)(void *context); /* after workers_drain(), when the last one has gone */
     void *context;                     /* of these two */

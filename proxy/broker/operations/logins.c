@@ -83,7 +83,7 @@ static enum error find_surface(struct operation *operation, const char *id,
 
     if (error != OK)
         return error;
-    *out = surfaces_find(operation->gate->surfaces, session.surface);
+    *out = surfaces_find(&operation->gate->surfaces, session.surface);
     if (*out == NULL)
         error = operation_fail(operation, ERROR_STATE,
                                "the session's surface %s is no longer "
@@ -110,7 +110,7 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
         error = log_login(operation, id, surface->config->name);
     if (error != OK)
         return error;
-    error = sessions_issue_word(operation, operation->gate->login_codes, "login_issued", id, code,
+    error = sessions_issue_word(operation, &operation->gate->login_codes, "login_issued", id, code,
                                 expires_at);
     if (error != OK)
         return error;

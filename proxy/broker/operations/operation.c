@@ -73,7 +73,7 @@ enum error operation_kept(struct operation *operation, enum error error, const c
 
 struct surface_state *operation_surface(struct operation *operation, const char *name)
 {
-    struct surface_state *surface = surfaces_find(operation->gate->surfaces, name);
+    struct surface_state *surface = surfaces_find(&operation->gate->surfaces, name);
 
     if (surface == NULL)
         operation_fail(operation, ERROR_NOT_FOUND,

@@ -22,8 +22,8 @@ static enum error check_command(struct operation *operation, const char *name,
                                 const struct params *params, const char *done)
 {
     char why[OPERATION_WHY_BYTES] = "";
-    enum error error = exec_policy_check(operation->gate->surfaces->config, params,
-                                         executable_facts, NULL, why, sizeof(why));
+    enum error error = exec_policy_check(operation->gate->surfaces.config, params, executable_facts,
+                                         NULL, why, sizeof(why));
 
     if (error == OK)
         return OK;

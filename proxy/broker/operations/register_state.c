@@ -79,18 +79,18 @@ static void count_session(void *context, const struct session *session)
 
 enum error register_state_gather(const struct gate *gate, struct register_facts *facts)
 {
-    size_t count = gate->surfaces->config->surface_count;
+    size_t count = gate->surfaces.config->surface_count;
     struct session_count sessions = {facts, count, clock_now()};
     enum error error = OK;
 
     for (size_t i = 0; i < count; i++) {
-        const struct surface_state *surface = &gate->surfaces->items[i];
+        const struct surface_state *surface = &gate->surfaces.items[i];
 
         facts[i] = (struct register_facts){.surface = surface->config,
-                                           .config = gate->surfaces->config,
+                                           .config = gate->surfaces.config,
                                            .live = true,
                                            .killed = surface->killed};
-        facts[i].connections = connections_count(gate->connections, surface, NULL);
+        facts[i].connections = connections_count(&gate->connections, surface, NULL);
         gather_socket(surface->config->upstream_socket, &facts[i].socket);
         if (error == OK)
             error = gather_listeners(surface, &facts[i]);

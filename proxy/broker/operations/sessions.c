@@ -377,6 +377,6 @@ enum error sessions_issue_ticket(struct operation *operation, const char *id, ch
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    return sessions_issue_word(operation, operation->gate->tickets, "ticket_issued", id, out,
+    return sessions_issue_word(operation, &operation->gate->tickets, "ticket_issued", id, out,
                                expires_at);
 }

@@ -56,8 +56,8 @@ static enum error log_certificates(struct operation *operation)
     struct gate *gate = operation->gate;
     enum error error = OK;
 
-    for (size_t i = 0; i < gate->surfaces->config->surface_count; i++) {
-        const struct surface_state *surface = &gate->surfaces->items[i];
+    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
+        const struct surface_state *surface = &gate->surfaces.items[i];
         struct audit *audit;
 
         if (surface->tls == NULL)
@@ -80,7 +80,7 @@ enum error switches_reload(struct operation *operation)
     if (audit_reopen(gate->audit) != OK)
         log_error("the audit log cannot be opened anew at %s; going on with the old one",
                   gate->audit_path);
-    error = surfaces_load_certificates(gate->surfaces, clock_now(), operation->why,
+    error = surfaces_load_certificates(&gate->surfaces, clock_now(), operation->why,
                                        sizeof(operation->why));
     if (error != OK) {
         log_error("%s Going on with the certificates as they were.", operation->why);

@@ -1,0 +1,33 @@
+/* The running gate: everything that the broker holds. The rooms above borrow it. */
+#ifndef SIDELOCK_BROKER_CORE_GATE_H
+#define SIDELOCK_BROKER_CORE_GATE_H
+
+#include "broker/core/connections.h"
+#include "broker/core/denials.h"
+#include "broker/core/surfaces.h"
+#include "broker/core/tickets.h"
+#include "store/store.h"
+#include "system/audit.h"
+
+#include <uv.h>
+
+struct workers;
+struct prepare;
+
+struct gate {
+    struct surfaces surfaces;
+    struct store *store;
+    struct audit *audit;
+    char audit_path[4096]; /* <state_dir>/audit.jsonl */
+    struct tickets tickets, login_codes;
+    struct connections connections;
+    struct denials denials;
+    struct workers *workers;
+    int64_t started_at;
+    uv_loop_t loop;
+    /* admission/prepare.c: what waits for the service's answer. */
+    struct prepare *preparing;
+    size_t preparing_count;
+};
+
+#endif
