@@ -1,12 +1,12 @@
 /*
  * `sidelock help`: the verbs, one verb, or the published reasons; all of it from the tables in
- * verbs.c and base/reason.h. Called by its row in verbs.c, and by main.c where no verb is named.
+ * verbs.c and base/reason.h. Called by main.c, also where no verb is named.
  */
 #include "base/reason.h"
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
-#include "cli/verb.h"
+#include "cli/verbs.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -16,9 +16,9 @@
 static int print_verbs(void)
 {
     puts("Sidelock: a lock for the side door. An authenticating proxy for services on loopback.\n");
-    for (size_t i = 0; verb_at(i) != NULL; i++) {
-        if (verb_at(i)->usage != NULL)
-            printf("  %-9s %s\n", verb_at(i)->name, verb_at(i)->summary);
+    for (const struct verb *verb = verbs; verb->name != NULL; verb++) {
+        if (verb->page != NULL)
+            printf("  %-9s %s\n", verb->name, verb->summary);
     }
     puts("\n`sidelock help VERB` says more; `sidelock help reasons` lists why something is "
          "refused;\n"
@@ -33,11 +33,11 @@ static int print_verbs(void)
 
 static int print_verb(const char *name)
 {
-    const struct verb *verb = verb_find(name);
+    const struct verb *verb = verbs_find(name);
 
-    if (verb == NULL || verb->usage == NULL)
+    if (verb == NULL || verb->page == NULL)
         return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", name);
-    printf("%s\n\n%s\n", verb->usage, verb->help);
+    fputs(verb->page, stdout);
     return EX_OK;
 }
 

@@ -23,7 +23,6 @@ int main(int argc, char **argv)
     char *help[] = {help_name, NULL};
     const struct verb *verb;
 
-    verb_use(verbs);
     if (argc < 2) {
         cmd_help(1, help);
         return EX_USAGE;
@@ -34,8 +33,8 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return cmd_help(1, help);
-    verb = verb_find(argv[1]);
+    verb = verbs_find(argv[1]);
     if (verb == NULL)
         return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", argv[1]);
-    return verb->run(argc - 1, argv + 1);
+    return (verb->run != NULL ? verb->run : cmd_help)(argc - 1, argv + 1);
 }

@@ -1,9 +1,17 @@
-/* Every verb, with what `sidelock help` says of it; for main.c. */
+/* Every verb: what main.c dispatches on and `sidelock help` prints. */
 #ifndef SIDELOCK_CLI_VERBS_H
 #define SIDELOCK_CLI_VERBS_H
 
-#include "cli/verb.h"
+struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv); /* NULL: cmd_help(), which reads this table */
+    const char *page;                  /* all of `sidelock help VERB`; NULL: not for people */
+    const char *summary;               /* one phrase */
+};
 
-extern const struct verb verbs[]; /* ends with a verb without a name */
+extern const struct verb verbs[]; /* in the order of the help page; the last has no name */
+
+/* The verb called `name`, or NULL. */
+const struct verb *verbs_find(const char *name);
 
 #endif
