@@ -2,31 +2,24 @@
  * `sidelock check`: reads the configuration as `serve` does and prints each fault with its JSON
  * pointer and line. Called by its row in verbs.c.
  */
-#include "base/buffer.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/config_tls.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
-#define REPORT_BYTES_MAX   ((size_t)256 * 1024)
 #define SENTENCE_BYTES_MAX 512
 
-/* What is no fault, but worth a second look: printed as it is found, or gathered as JSON. */
-struct warnings {
-    struct buffer json; /* the elements of an array */
-    bool as_json;
-};
+/* Prints what is no fault, but worth a second look; or adds it to `list`, if that is one. */
+static void warn(json_t *list, const char *path, const char *format, ...) PRINTF_LIKE(3, 4);
 
-static void warn(struct warnings *warnings, const char *path, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static void warn(struct warnings *warnings, const char *path, const char *format, ...)
+static void warn(json_t *list, const char *path, const char *format, ...)
 {
     char text[SENTENCE_BYTES_MAX];
     va_list arguments;
@@ -34,12 +27,10 @@ static void warn(struct warnings *warnings, const char *path, const char *format
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (!warnings->as_json) {
+    if (list != NULL)
+        json_array_append_new(list, output_string(text));
+    else
         fprintf(stderr, "sidelock: %s: warning: %s\n", path, text);
-        return;
-    }
-    buffer_append_text(&warnings->json, warnings->json.length > 0 ? "," : "");
-    buffer_append_json_string(&warnings->json, text, strlen(text));
 }
 
 /* Whether the surface looks into messages and yet permits every verb. */
@@ -52,8 +43,7 @@ static bool permits_every_verb(const struct surface *surface)
     return false;
 }
 
-static void warn_of_surface(struct warnings *warnings, const char *path,
-                            const struct surface *surface)
+static void warn_of_surface(json_t *warnings, const char *path, const struct surface *surface)
 {
     const char *name = surface->name;
 
@@ -72,7 +62,7 @@ static void warn_of_surface(struct warnings *warnings, const char *path,
         warn(warnings, path, "The surface \"%s\" may listen where other machines reach it.", name);
 }
 
-static void warn_of_all(struct warnings *warnings, const struct config_bundle *bundle)
+static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)
 {
     const struct config *config = bundle->config;
     struct stat status;
@@ -90,39 +80,19 @@ static void warn_of_all(struct warnings *warnings, const struct config_bundle *b
         warn_of_surface(warnings, bundle->path, &config->surfaces[i]);
 }
 
-static void append_fault(struct buffer *report, const struct json_fault *fault)
-{
-    buffer_append_text(report, "{\"pointer\":");
-    buffer_append_json_string(report, fault->pointer, strlen(fault->pointer));
-    buffer_append_format(report, ",\"line\":%u,\"text\":", fault->line);
-    buffer_append_json_string(report, fault->text, strlen(fault->text));
-    buffer_append_text(report, "}");
-}
-
 static int print_json(const struct config_bundle *bundle, const struct json_faults *faults,
-                      const struct warnings *warnings)
+                      json_t *warnings)
 {
-    struct buffer report;
-    int code = EX_OK;
+    json_t *list = json_array();
 
-    buffer_init(&report, REPORT_BYTES_MAX);
-    buffer_append_format(&report, "{\"valid\":%s,\"file\":", faults->count == 0 ? "true" : "false");
-    if (bundle->path != NULL)
-        buffer_append_json_string(&report, bundle->path, strlen(bundle->path));
-    else
-        buffer_append_text(&report, "null");
-    buffer_append_text(&report, ",\"faults\":[");
-    for (size_t i = 0; i < faults->count; i++) {
-        buffer_append_text(&report, i > 0 ? "," : "");
-        append_fault(&report, &faults->items[i]);
-    }
-    buffer_append_text(&report, "],\"warnings\":[");
-    buffer_append(&report, warnings->json.data, warnings->json.length);
-    buffer_append_text(&report, "]}");
-    if (buffer_failed(&report) || buffer_failed(&warnings->json) || puts(report.data) < 0)
-        code = args_fail(EX_OSERR, "the report could not be printed");
-    buffer_clear(&report);
-    return code;
+    for (size_t i = 0; i < faults->count; i++)
+        json_array_append_new(list, json_pack("{s:o, s:I, s:o}", "pointer",
+                                              output_string(faults->items[i].pointer), "line",
+                                              (json_int_t)faults->items[i].line, "text",
+                                              output_string(faults->items[i].text)));
+    return output_json(json_pack("{s:b, s:o, s:o, s:O}", "valid", faults->count == 0, "file",
+                                 bundle->path != NULL ? output_string(bundle->path) : json_null(),
+                                 "faults", list, "warnings", warnings));
 }
 
 static void print_text(const struct config_bundle *bundle, const struct json_faults *faults)
@@ -137,26 +107,27 @@ int cmd_check(int argc, char **argv)
 {
     struct json_faults faults;
     struct config_bundle bundle;
-    struct warnings warnings = {.as_json = false};
+    json_t *warnings;
+    bool json = false;
     const char *path = NULL;
     const struct args_option options[] = {{.name = "-c", .value = &path},
-                                          {.name = "--json", .flag = &warnings.as_json}};
+                                          {.name = "--json", .flag = &json}};
     struct args args;
     int code = args_parse(argc, argv, options, 2, 0, 0, &args), printed = EX_OK;
 
     if (code != EX_OK)
         return code;
-    buffer_init(&warnings.json, REPORT_BYTES_MAX);
     code = config_file_read(path, &bundle, &faults);
     if (code == EX_OK)
         code = config_tls_check(&bundle, &faults);
+    warnings = json ? json_array() : NULL;
     if (code == EX_OK)
-        warn_of_all(&warnings, &bundle);
-    if (warnings.as_json)
-        printed = print_json(&bundle, &faults, &warnings);
+        warn_of_all(warnings, &bundle);
+    if (json)
+        printed = print_json(&bundle, &faults, warnings);
     else
         print_text(&bundle, &faults);
-    buffer_clear(&warnings.json);
+    json_decref(warnings);
     config_bundle_clear(&bundle);
     return code != EX_OK ? code : printed;
 }

@@ -6,6 +6,7 @@
 #include "cli/config_file.h"
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/output.h"
 #include "policy/admission.h"
 #include "policy/params.h"
 #include "vet/vet.h"
@@ -15,8 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-
-#define LINE_OUT_BYTES_MAX 16384
 
 /* What the command line says, and what a session adds to the surface's rules. */
 struct call {
@@ -171,33 +170,22 @@ static bool read_line(char *line, size_t max, size_t *length)
     return true;
 }
 
-static void append_member(struct buffer *out, const char *name, const char *text)
+static json_t *text_or_null(const char *text)
 {
-    buffer_append_format(out, ",\"%s\":", name);
-    if (*text != '\0')
-        buffer_append_json_string(out, text, strlen(text));
-    else
-        buffer_append_text(out, "null");
+    return *text != '\0' ? output_string(text) : json_null();
 }
 
-static int print_result(const struct vet_result *result, struct buffer *out)
+static int print_result(const struct vet_result *result)
 {
-    buffer_reset(out);
-    buffer_append_format(out, "{\"verdict\":\"%s\",\"reason\":\"%s\"",
-                         result->action == VET_FORWARD ? "allow" : "deny",
-                         reason_info(result->reason)->code);
-    append_member(out, "verb", result->verb);
-    append_member(out, "target", result->target);
-    buffer_append_text(out, "}\n");
-    if (buffer_failed(out) || fwrite(out->data, 1, out->length, stdout) != out->length ||
-        fflush(stdout) != 0)
-        return args_fail(EX_IOERR, "the verdict cannot be written to standard output");
-    return EX_OK;
+    return output_json(json_pack(
+        "{s:s, s:s, s:o, s:o}", "verdict", result->action == VET_FORWARD ? "allow" : "deny",
+        "reason", reason_info(result->reason)->code, "verb", text_or_null(result->verb), "target",
+        text_or_null(result->target)));
 }
 
 /* Every line stands for itself, as the first message of a connection. */
 static int vet_line(struct vet_scratch *scratch, const struct vet_rules *rules,
-                    enum direction direction, struct span line, struct buffer *out)
+                    enum direction direction, struct span line)
 {
     struct vet_result result;
     struct vet_state *state;
@@ -206,7 +194,7 @@ static int vet_line(struct vet_scratch *scratch, const struct vet_rules *rules,
     if (vet_state_create(&state) != OK)
         return args_fail(EX_OSERR, "out of memory");
     vet_message(state, scratch, rules, direction, line.data, line.length, true, &result);
-    code = print_result(&result, out);
+    code = print_result(&result);
     vet_state_destroy(state);
     return code;
 }
@@ -218,7 +206,6 @@ static int vet_lines(const struct surface *surface, const struct vet_rules *rule
     struct vet_result too_big = {.action = VET_CLOSE, .reason = REASON_MESSAGE_TOO_BIG};
     struct vet_scratch *scratch = NULL;
     char *line = malloc(max);
-    struct buffer out;
     size_t length;
     int code = EX_OK;
 
@@ -226,16 +213,14 @@ static int vet_lines(const struct surface *surface, const struct vet_rules *rule
         free(line);
         return args_fail(EX_OSERR, "out of memory");
     }
-    buffer_init(&out, LINE_OUT_BYTES_MAX);
     while (code == EX_OK && read_line(line, max, &length)) {
         if (length > max)
-            code = print_result(&too_big, &out);
+            code = print_result(&too_big);
         else
-            code = vet_line(scratch, rules, direction, (struct span){line, length}, &out);
+            code = vet_line(scratch, rules, direction, (struct span){line, length});
     }
     if (code == EX_OK && ferror(stdin))
         code = args_fail(EX_NOINPUT, "standard input cannot be read");
-    buffer_clear(&out);
     vet_scratch_destroy(scratch);
     free(line);
     return code;

@@ -115,11 +115,14 @@ json_t *output_string(const char *path)
 
 int output_json(json_t *document)
 {
-    bool printed = document != NULL && json_dumpf(document, stdout, JSON_COMPACT) == 0;
+    bool made = document != NULL;
+    bool printed = made && json_dumpf(document, stdout, JSON_COMPACT) == 0 &&
+                   putchar('\n') != EOF && fflush(stdout) == 0;
 
     json_decref(document);
-    putchar('\n');
-    return printed ? EX_OK : args_fail(EX_OSERR, "the answer cannot be printed");
+    if (!made)
+        return args_fail(EX_OSERR, "out of memory");
+    return printed ? EX_OK : args_fail(EX_IOERR, "standard output cannot be written");
 }
 
 int output_list(const struct json_t *array, const struct output_column *columns, size_t count)
