@@ -8,33 +8,9 @@
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sysexits.h>
-#include <unistd.h>
-
-/* Whether a process listens at the path; then its answer, not the configuration, is the register.
- */
-static bool something_answers(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    bool answers;
-    int fd;
-
-    if (strlen(path) >= sizeof(address.sun_path))
-        return false;
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return false;
-    answers = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 ||
-              (errno != ENOENT && errno != ECONNREFUSED);
-    close(fd);
-    return answers;
-}
 
 static int from_configuration(const struct config *config, enum register_format format,
                               struct buffer *out)
@@ -48,27 +24,21 @@ static int from_configuration(const struct config *config, enum register_format 
     return EX_OK;
 }
 
-static int from_gate(struct gate *gate, enum register_format format, struct buffer *out)
-{
-    const char *path = format == REGISTER_JSON ? "/v1/register" : "/v1/register?format=md";
-
-    return gate_call(gate, "GET", path, (struct span){NULL, 0}, out);
-}
-
 /* Without a gate that answers, the configuration is read, which is an error only then. */
 static int produce(struct gate *gate, enum register_format format, struct buffer *out)
 {
+    const char *path = format == REGISTER_JSON ? "/v1/register" : "/v1/register?format=md";
     struct config *config = NULL;
     int code = gate_open(gate);
 
-    if (code == EX_OK && something_answers(gate->path))
-        code = from_gate(gate, format, out);
-    else if (code == EX_OK) {
-        code = config_file_load(gate->config, &config);
-        if (code == EX_OK)
-            code = from_configuration(config, format, out);
-        config_destroy(config);
-    }
+    if (code != EX_OK)
+        return code;
+    if (gate_answers(gate))
+        return gate_call(gate, "GET", path, (struct span){NULL, 0}, out);
+    code = config_file_load(gate->config, &config);
+    if (code == EX_OK)
+        code = from_configuration(config, format, out);
+    config_destroy(config);
     return code;
 }
 

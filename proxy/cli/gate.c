@@ -25,15 +25,13 @@ static int fail(const struct gate *gate, int code, const char *format, ...) PRIN
 /* args_fail(), unless it is to be quiet. */
 static int fail(const struct gate *gate, int code, const char *format, ...)
 {
-    char text[1024];
     va_list arguments;
 
-    if (gate->quiet)
-        return code;
     va_start(arguments, format);
-    vsnprintf(text, sizeof(text), format, arguments);
+    if (!gate->quiet)
+        args_fail_list(code, format, arguments);
     va_end(arguments);
-    return args_fail(code, "%s", text);
+    return code;
 }
 
 int gate_open(struct gate *gate)
@@ -61,6 +59,30 @@ int gate_open(struct gate *gate)
     return code;
 }
 
+/* A connected socket, or -1 with errno. */
+static int dial(const struct gate *gate)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+
+    memcpy(address.sun_path, gate->path, sizeof(gate->path));
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+bool gate_answers(const struct gate *gate)
+{
+    int fd = dial(gate);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || (errno != ENOENT && errno != ECONNREFUSED);
+}
+
 static int not_running(const struct gate *gate)
 {
     if (errno == EACCES)
@@ -72,25 +94,6 @@ static int not_running(const struct gate *gate)
                 "Sidelock is not running: nothing answers at %s; start it with "
                 "`sidelock serve`",
                 gate->path);
-}
-
-static int connect_to(const struct gate *gate, int *out)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd;
-
-    memcpy(address.sun_path, gate->path, sizeof(gate->path));
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return fail(gate, EX_OSERR, "no socket could be made: %s", strerror(errno));
-    if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        int code = not_running(gate);
-
-        close(fd);
-        return code;
-    }
-    *out = fd;
-    return EX_OK;
 }
 
 static int64_t now_ms(void)
@@ -173,11 +176,10 @@ static int report_problem(const struct gate *gate, unsigned status, struct span 
 static int exchange(const struct gate *gate, struct span request, struct buffer *raw)
 {
     int64_t deadline_ms = now_ms() + GATE_DEADLINE_MS;
-    int fd = -1;
-    int code = connect_to(gate, &fd);
+    int fd = dial(gate), code = EX_OK;
 
-    if (code != EX_OK)
-        return code;
+    if (fd < 0)
+        return not_running(gate);
     if (!send_all(fd, request, deadline_ms) || !receive_all(fd, raw, deadline_ms))
         code = fail(gate, errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
                     "no whole answer came from %s: %s", gate->path, strerror(errno));

@@ -44,6 +44,8 @@ struct gate {
  * the default configuration. Returns EX_OK, or an exit code after saying why.
  */
 int gate_open(struct gate *gate);
+/* Whether a process listens at the socket that was found, even if it lets nobody in. */
+bool gate_answers(const struct gate *gate);
 
 /*
  * One request; finds the control socket first if need be. EX_OK with the answer's body (the

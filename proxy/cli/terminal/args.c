@@ -1,18 +1,16 @@
 #include "cli/terminal/args.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
-static void print(const char *format, va_list arguments) PRINTF_LIKE(1, 0);
-
-static void print(const char *format, va_list arguments)
+int args_fail_list(int code, const char *format, va_list arguments)
 {
     fputs("sidelock: ", stderr);
     vfprintf(stderr, format, arguments);
     fputc('\n', stderr);
+    return code;
 }
 
 int args_fail(int code, const char *format, ...)
@@ -20,7 +18,7 @@ int args_fail(int code, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    print(format, arguments);
+    args_fail_list(code, format, arguments);
     va_end(arguments);
     return code;
 }

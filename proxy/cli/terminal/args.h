@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 
 #define ARGS_OPERANDS_MAX 8
@@ -56,6 +57,7 @@ int args_run(int argc, char **argv, const struct args_option *options, size_t op
 int args_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);
 /* "sidelock: ...": one sentence on stderr; returns `code`. */
 int args_fail(int code, const char *format, ...) PRINTF_LIKE(2, 3);
+int args_fail_list(int code, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
 
 /* Whether it can name `what` ("the name of a surface"). EX_OK, or EX_DATAERR after saying not. */
 int args_name(const char *text, const char *what);
