@@ -69,16 +69,14 @@ static int find_log(const char *config_path, char **out)
 
 static int print_json(const char *path, const struct audit_verdict *verdict)
 {
-    json_t *report = json_pack("{s:o, s:b, s:I}", "file", output_string(path), "intact",
-                               verdict->intact, "lines", (json_int_t)verdict->lines);
+    bool intact = verdict->intact;
 
-    if (!verdict->intact)
-        json_object_update_new(report,
-                               json_pack("{s:I, s:s}", "bad_line", (json_int_t)verdict->bad_line,
-                                         "text", verdict->text));
-    json_object_update_new(report, json_pack("{s:s, s:s}", "first_prev", verdict->first_prev,
-                                             "last_digest", verdict->last_digest));
-    return output_json(report);
+    return output_json(json_pack("{s:o, s:b, s:I, s:o*, s:s*, s:s, s:s}", "file",
+                                 output_string(path), "intact", intact, "lines",
+                                 (json_int_t)verdict->lines, "bad_line",
+                                 intact ? NULL : json_integer((json_int_t)verdict->bad_line),
+                                 "text", intact ? NULL : verdict->text, "first_prev",
+                                 verdict->first_prev, "last_digest", verdict->last_digest));
 }
 
 static int print_verdict(const char *path, const struct audit_verdict *verdict, bool json)

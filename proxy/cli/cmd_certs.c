@@ -7,10 +7,8 @@
 #include "cli/certs/show.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "system/authority.h"
-#include "system/certificate.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -115,14 +113,6 @@ static enum error gather_names(const struct options *options, const struct confi
 
 /* ---- Making ---- */
 
-static int fail_to(const struct certs_folder *folder, const char *what, enum error error)
-{
-    if (error == ERROR_IO)
-        return args_fail(errno == EACCES || errno == EPERM ? EX_NOPERM : EX_OSERR, "%s: %s: %s",
-                         folder->path, what, strerror(errno));
-    return args_fail(EX_SOFTWARE, "%s: %s: %s", folder->path, what, error_text(error));
-}
-
 static int make_authority(const struct certs_folder *folder, const struct options *options,
                           int64_t now, struct authority_pair *out)
 {
@@ -136,15 +126,13 @@ static int make_authority(const struct certs_folder *folder, const struct option
     if (error == OK)
         error = authority_create(subject, now, (unsigned)options->authority_days, out);
     if (error != OK)
-        return fail_to(folder, "the authority cannot be made", error);
+        return certs_folder_fail(folder->path, "the authority cannot be made", error);
     error = certs_folder_write(folder, CERTS_AUTHORITY, out);
-    if (error == OK)
-        return EX_OK;
-    authority_pair_clear(out);
-    return fail_to(folder, "the authority cannot be written", error);
+    return error == OK ? EX_OK
+                       : certs_folder_fail(folder->path, "the authority cannot be written", error);
 }
 
-/* The authority that is there, or a new one. */
+/* The authority that is there, or a new one. The caller clears *out in any case. */
 static int have_authority(const struct certs_folder *folder, const struct options *options,
                           int64_t now, struct authority_pair *out)
 {
@@ -158,7 +146,8 @@ static int have_authority(const struct certs_folder *folder, const struct option
                          "%s: ca.pem or ca.key is missing; restore it, or make a new authority "
                          "with --force",
                          folder->path);
-    return error == OK ? EX_OK : fail_to(folder, "the authority cannot be read", error);
+    return error == OK ? EX_OK
+                       : certs_folder_fail(folder->path, "the authority cannot be read", error);
 }
 
 static int issue(const struct certs_folder *folder, const struct authority_pair *authority,
@@ -174,57 +163,42 @@ static int issue(const struct certs_folder *folder, const struct authority_pair 
                          folder->path,
                          error == ERROR_STATE ? "has expired" : "cannot sign with its key");
     if (error != OK)
-        return fail_to(folder, "the certificate cannot be made", error);
+        return certs_folder_fail(folder->path, "the certificate cannot be made", error);
     error = certs_folder_write(folder, stem, &pair);
     authority_pair_clear(&pair);
-    return error == OK ? EX_OK : fail_to(folder, "the certificate cannot be written", error);
+    return error == OK
+               ? EX_OK
+               : certs_folder_fail(folder->path, "the certificate cannot be written", error);
 }
 
-static int issue_server(const struct certs_folder *folder, const struct options *options,
-                        const struct config *config, const struct authority_pair *authority,
-                        int64_t now)
-{
-    struct text_list names = {0};
-    int code = EX_OSERR;
-
-    if (gather_names(options, config, &names) == OK)
-        code = issue(folder, authority,
-                     &(struct authority_request){.use = AUTHORITY_SERVER,
-                                                 .subject = SERVER_SUBJECT,
-                                                 .names = &names,
-                                                 .now = now,
-                                                 .days = (unsigned)options->days},
-                     CERTS_SERVER);
-    text_list_clear(&names);
-    return code;
-}
-
-/* The subject has blanks in it, so that nobody takes it for a host name. */
-static int issue_client(const struct certs_folder *folder, const struct options *options,
-                        const struct authority_pair *authority, int64_t now)
-{
-    char subject[AUTHORITY_SUBJECT_BYTES_MAX + 1], stem[CERTS_STEM_BYTES_MAX];
-
-    snprintf(subject, sizeof(subject), "%s (Sidelock client)", options->client);
-    snprintf(stem, sizeof(stem), CERTS_CLIENT_PREFIX "%s", options->client);
-    return issue(folder, authority,
-                 &(struct authority_request){.use = AUTHORITY_CLIENT,
-                                             .subject = subject,
-                                             .now = now,
-                                             .days = (unsigned)options->days},
-                 stem);
-}
-
+/* The server's certificate, or a client's. */
 static int init(const struct certs_folder *folder, const struct options *options,
                 const struct config *config, int64_t now)
 {
+    char subject[AUTHORITY_SUBJECT_BYTES_MAX + 1], stem[CERTS_STEM_BYTES_MAX];
+    struct authority_request request = {.use = AUTHORITY_SERVER,
+                                        .subject = SERVER_SUBJECT,
+                                        .now = now,
+                                        .days = (unsigned)options->days};
     struct authority_pair authority;
-    int code = have_authority(folder, options, now, &authority);
+    struct text_list names = {0};
+    int code;
 
-    if (code != EX_OK)
-        return code;
-    code = options->client != NULL ? issue_client(folder, options, &authority, now)
-                                   : issue_server(folder, options, config, &authority, now);
+    authority_pair_init(&authority);
+    code = have_authority(folder, options, now, &authority);
+    if (options->client != NULL) {
+        /* The subject has blanks in it, so that nobody takes it for a host name. */
+        snprintf(subject, sizeof(subject), "%s (Sidelock client)", options->client);
+        snprintf(stem, sizeof(stem), CERTS_CLIENT_PREFIX "%s", options->client);
+        request.use = AUTHORITY_CLIENT;
+        request.subject = subject;
+    } else if (code == EX_OK && gather_names(options, config, &names) != OK) {
+        code = args_fail(EX_OSERR, "out of memory");
+    }
+    request.names = &names;
+    if (code == EX_OK)
+        code = issue(folder, &authority, &request, options->client != NULL ? stem : CERTS_SERVER);
+    text_list_clear(&names);
     authority_pair_clear(&authority);
     return code;
 }

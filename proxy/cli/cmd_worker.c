@@ -18,17 +18,17 @@
 /* "0,0,1": which surface each inherited listener belongs to. */
 static enum error parse_listeners(const char *text, struct worker_listener *out, size_t *count)
 {
-    *count = 0;
-    while (*text != '\0') {
-        char *end;
-        unsigned long surface = strtoul(text, &end, 10);
+    struct span rest = span_of(text);
 
-        if (end == text || surface >= CONFIG_SURFACES_MAX || *count == LISTENERS_MAX ||
-            (*end != ',' && *end != '\0'))
+    *count = 0;
+    while (rest.length > 0) {
+        uint64_t surface;
+
+        if (!text_number(span_split(&rest, ','), 4, &surface) || surface >= CONFIG_SURFACES_MAX ||
+            *count == LISTENERS_MAX)
             return ERROR_SYNTAX;
         out[*count] = (struct worker_listener){SPAWN_LISTENER_FD + (int)*count, (uint32_t)surface};
         (*count)++;
-        text = *end == ',' ? end + 1 : end;
     }
     return OK;
 }

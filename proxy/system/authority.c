@@ -1,6 +1,5 @@
 #include "system/authority.h"
 
-#include "base/secret.h"
 #include "wire/host.h"
 
 #include <openssl/bio.h>
@@ -15,7 +14,7 @@
 
 #define BACKDATE_S    300 /* for clocks that are a little behind */
 #define DAY_S         86400
-#define SERIAL_BYTES  16
+#define SERIAL_BITS   127 /* positive, of 16 bytes */
 #define EXTENSION_MAX 65536
 
 void authority_pair_init(struct authority_pair *pair)
@@ -75,194 +74,162 @@ static enum error append_names(const struct text_list *names, struct buffer *out
 
 /* ---- Texts ---- */
 
-static enum error take_text(BIO *bio, struct buffer *out)
+/* What was written, if it was; frees the BIO. */
+static bool take_text(BIO *bio, bool written, struct buffer *out)
 {
     char *bytes;
-    long length = BIO_get_mem_data(bio, &bytes);
+    long length = written ? BIO_get_mem_data(bio, &bytes) : 0;
 
-    if (length <= 0)
-        return ERROR_CRYPTO;
-    buffer_append(out, bytes, (size_t)length);
-    return buffer_failed(out) ? ERROR_LIMIT : OK;
+    if (length > 0)
+        buffer_append(out, bytes, (size_t)length);
+    BIO_free(bio);
+    return length > 0 && !buffer_failed(out);
 }
 
-static enum error write_pair(X509 *certificate, EVP_PKEY *key, struct authority_pair *out)
+static bool write_pair(X509 *certificate, EVP_PKEY *key, struct authority_pair *out)
 {
     /* The memory of a secure BIO is wiped when it is freed. */
     BIO *public = BIO_new(BIO_s_mem()), *private = BIO_new(BIO_s_secmem());
-    enum error error = ERROR_CRYPTO;
+    bool written = PEM_write_bio_X509(public, certificate) == 1;
+    bool key_written = PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL) == 1;
 
-    if (public != NULL && private != NULL && PEM_write_bio_X509(public, certificate) == 1 &&
-        PEM_write_bio_PKCS8PrivateKey(private, key, NULL, NULL, 0, NULL, NULL) == 1)
-        error = take_text(public, &out->certificate);
-    if (error == OK)
-        error = take_text(private, &out->key);
-    BIO_free(public);
-    BIO_free(private);
-    return error;
+    written = take_text(public, written, &out->certificate);
+    return take_text(private, key_written, &out->key) && written;
 }
-
-/* Nobody is asked for a password: a key that needs one is refused. */
-static char no_password[] = "";
 
 static BIO *open_text(const struct buffer *text)
 {
     return text->data != NULL ? BIO_new_mem_buf(text->data, (int)text->length) : NULL;
 }
 
-static enum error read_pair(const struct authority_pair *pair, X509 **certificate, EVP_PKEY **key)
+/* The caller frees both in any case. */
+static bool read_pair(const struct authority_pair *pair, X509 **certificate, EVP_PKEY **key)
 {
+    static char no_password[] = ""; /* nobody is asked: a key that needs one is refused */
     BIO *public = open_text(&pair->certificate), *private = open_text(&pair->key);
 
     *certificate = public != NULL ? PEM_read_bio_X509(public, NULL, NULL, no_password) : NULL;
     *key = private != NULL ? PEM_read_bio_PrivateKey(private, NULL, NULL, no_password) : NULL;
     BIO_free(public);
     BIO_free(private);
-    if (*certificate != NULL && *key != NULL && X509_check_private_key(*certificate, *key) == 1)
-        return OK;
-    X509_free(*certificate);
-    EVP_PKEY_free(*key);
-    return ERROR_CRYPTO;
+    return *certificate != NULL && *key != NULL && X509_check_private_key(*certificate, *key) == 1;
 }
 
 /* ---- Certificates ---- */
 
 static bool set_serial(X509 *certificate)
 {
-    unsigned char bytes[SERIAL_BYTES];
-    BIGNUM *number;
-    bool done;
+    BIGNUM *number = BN_new();
+    bool done = number != NULL &&
+                BN_rand(number, SERIAL_BITS, BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ANY) == 1 &&
+                BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
 
-    if (secret_random(bytes, sizeof(bytes)) != OK)
-        return false;
-    bytes[0] = (unsigned char)((bytes[0] & 0x7f) | 0x40); /* positive, of full length */
-    number = BN_bin2bn(bytes, sizeof(bytes), NULL);
-    done = number != NULL && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(certificate)) != NULL;
     BN_free(number);
     return done;
 }
 
-static bool set_subject(X509 *certificate, const char *subject)
+static bool add_part(X509 *certificate, const char *part, const char *value)
 {
-    X509_NAME *name = X509_NAME_new();
-    bool done = name != NULL &&
-                X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8,
-                                           (const unsigned char *)"Sidelock", -1, -1, 0) == 1 &&
-                X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
-                                           (const unsigned char *)subject, -1, -1, 0) == 1 &&
-                X509_set_subject_name(certificate, name) == 1;
-
-    X509_NAME_free(name);
-    return done;
+    return X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), part, MBSTRING_UTF8,
+                                      (const unsigned char *)value, -1, -1, 0) == 1;
 }
 
 static bool set_validity(X509 *certificate, int64_t now, unsigned days, const X509 *issuer)
 {
-    time_t start = (time_t)(now - BACKDATE_S), end = (time_t)(now + (int64_t)days * DAY_S);
-    const ASN1_TIME *last = issuer != NULL ? X509_get0_notAfter(issuer) : NULL;
+    time_t end = (time_t)(now + (int64_t)days * DAY_S);
+    const ASN1_TIME *last = X509_get0_notAfter(issuer);
 
-    if (ASN1_TIME_set(X509_getm_notBefore(certificate), start) == NULL)
+    if (ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)(now - BACKDATE_S)) == NULL)
         return false;
-    if (last != NULL && ASN1_TIME_cmp_time_t(last, end) < 0)
+    if (issuer != certificate && ASN1_TIME_cmp_time_t(last, end) < 0)
         return X509_set1_notAfter(certificate, last) == 1;
     return ASN1_TIME_set(X509_getm_notAfter(certificate), end) != NULL;
 }
 
-static bool add_extension(X509 *certificate, X509 *issuer, int kind, const char *value)
+static bool add(X509V3_CTX *context, int kind, const char *value)
 {
-    X509V3_CTX context;
-    X509_EXTENSION *extension;
-    bool done;
+    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, context, kind, value);
+    bool done = extension != NULL && X509_add_ext(context->subject_cert, extension, -1) == 1;
 
-    X509V3_set_ctx_nodb(&context);
-    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
-    extension = X509V3_EXT_conf_nid(NULL, &context, kind, value);
-    done = extension != NULL && X509_add_ext(certificate, extension, -1) == 1;
     X509_EXTENSION_free(extension);
     return done;
 }
 
-/* The parts that every certificate has. NULL without them. */
-static X509 *begin_certificate(const char *subject, EVP_PKEY *key)
-{
-    X509 *certificate = X509_new();
-
-    if (certificate != NULL && strlen(subject) <= AUTHORITY_SUBJECT_BYTES_MAX &&
-        X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
-        set_subject(certificate, subject) && X509_set_pubkey(certificate, key) == 1)
-        return certificate;
-    X509_free(certificate);
-    return NULL;
-}
-
 /* RFC 5280 sections 4.2.1.3, 4.2.1.9, 4.2.1.10 and 4.2.1.12. */
-static bool describe_authority(X509 *certificate)
+static bool describe_authority(X509V3_CTX *context)
 {
-    return add_extension(certificate, certificate, NID_basic_constraints,
-                         "critical,CA:TRUE,pathlen:0") &&
-           add_extension(certificate, certificate, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-           add_extension(certificate, certificate, NID_ext_key_usage, "serverAuth,clientAuth") &&
-           add_extension(certificate, certificate, NID_name_constraints,
-                         "critical,permitted;DNS:localhost,"
-                         "permitted;IP:127.0.0.0/255.0.0.0,"
-                         "permitted;IP:0:0:0:0:0:0:0:1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") &&
-           add_extension(certificate, certificate, NID_subject_key_identifier, "hash");
+    return add(context, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+           add(context, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+           add(context, NID_ext_key_usage, "serverAuth,clientAuth") &&
+           add(context, NID_name_constraints,
+               "critical,permitted;DNS:localhost,"
+               "permitted;IP:127.0.0.0/255.0.0.0,"
+               "permitted;IP:0:0:0:0:0:0:0:1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff") &&
+           add(context, NID_subject_key_identifier, "hash");
 }
 
-static bool describe_leaf(X509 *certificate, X509 *issuer, enum authority_use use,
-                          const struct buffer *names)
+static bool describe_leaf(X509V3_CTX *context, const char *use, const struct buffer *names)
 {
-    return add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-           add_extension(certificate, issuer, NID_key_usage, "critical,digitalSignature") &&
-           add_extension(certificate, issuer, NID_ext_key_usage,
-                         use == AUTHORITY_SERVER ? "serverAuth" : "clientAuth") &&
-           add_extension(certificate, issuer, NID_subject_key_identifier, "hash") &&
-           add_extension(certificate, issuer, NID_authority_key_identifier, "keyid:always") &&
-           (names->length == 0 ||
-            add_extension(certificate, issuer, NID_subject_alt_name, names->data));
+    return add(context, NID_basic_constraints, "critical,CA:FALSE") &&
+           add(context, NID_key_usage, "critical,digitalSignature") &&
+           add(context, NID_ext_key_usage, use) &&
+           add(context, NID_subject_key_identifier, "hash") &&
+           add(context, NID_authority_key_identifier, "keyid:always") &&
+           (names->length == 0 || add(context, NID_subject_alt_name, names->data));
+}
+
+/* Fills in all but the signature. An authority is its own issuer. */
+static bool describe(X509 *certificate, EVP_PKEY *key, X509 *issuer,
+                     const struct authority_request *request, const struct buffer *names)
+{
+    X509V3_CTX context;
+
+    X509V3_set_ctx_nodb(&context);
+    X509V3_set_ctx(&context, issuer, certificate, NULL, NULL, 0);
+    return strlen(request->subject) <= AUTHORITY_SUBJECT_BYTES_MAX &&
+           X509_set_version(certificate, X509_VERSION_3) == 1 && set_serial(certificate) &&
+           add_part(certificate, "O", "Sidelock") &&
+           add_part(certificate, "CN", request->subject) &&
+           X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1 &&
+           X509_set_pubkey(certificate, key) == 1 &&
+           set_validity(certificate, request->now, request->days, issuer) &&
+           (issuer == certificate
+                ? describe_authority(&context)
+                : describe_leaf(&context,
+                                request->use == AUTHORITY_SERVER ? "serverAuth" : "clientAuth",
+                                names));
+}
+
+/* Signed by the issuer, or without one by itself. */
+static enum error make(const struct authority_request *request, X509 *issuer, EVP_PKEY *issuer_key,
+                       const struct buffer *names, struct authority_pair *out)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *certificate = X509_new();
+    struct authority_pair pair;
+    bool made;
+
+    authority_pair_init(&pair);
+    made = key != NULL && certificate != NULL &&
+           describe(certificate, key, issuer != NULL ? issuer : certificate, request, names) &&
+           X509_sign(certificate, issuer != NULL ? issuer_key : key, EVP_sha256()) > 0 &&
+           write_pair(certificate, key, &pair);
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    if (made)
+        *out = pair;
+    else
+        authority_pair_clear(&pair);
+    return made ? OK : ERROR_CRYPTO;
 }
 
 enum error authority_create(const char *subject, int64_t now, unsigned days,
                             struct authority_pair *out)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = key != NULL ? begin_certificate(subject, key) : NULL;
-    struct authority_pair pair;
-    enum error error = ERROR_CRYPTO;
+    const struct authority_request request = {.subject = subject, .now = now, .days = days};
 
-    authority_pair_init(&pair);
-    if (certificate != NULL &&
-        X509_set_issuer_name(certificate, X509_get_subject_name(certificate)) == 1 &&
-        set_validity(certificate, now, days, NULL) && describe_authority(certificate) &&
-        X509_sign(certificate, key, EVP_sha256()) > 0)
-        error = write_pair(certificate, key, &pair);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    ERR_clear_error();
-    if (error == OK)
-        *out = pair;
-    else
-        authority_pair_clear(&pair);
-    return error;
-}
-
-static enum error sign_leaf(X509 *issuer, EVP_PKEY *issuer_key,
-                            const struct authority_request *request, const struct buffer *names,
-                            struct authority_pair *out)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *certificate = key != NULL ? begin_certificate(request->subject, key) : NULL;
-    enum error error = ERROR_CRYPTO;
-
-    if (certificate != NULL &&
-        X509_set_issuer_name(certificate, X509_get_subject_name(issuer)) == 1 &&
-        set_validity(certificate, request->now, request->days, issuer) &&
-        describe_leaf(certificate, issuer, request->use, names) &&
-        X509_sign(certificate, issuer_key, EVP_sha256()) > 0)
-        error = write_pair(certificate, key, out);
-    X509_free(certificate);
-    EVP_PKEY_free(key);
-    return error;
+    return make(&request, NULL, NULL, NULL, out);
 }
 
 enum error authority_issue(const struct authority_pair *authority,
@@ -270,27 +237,20 @@ enum error authority_issue(const struct authority_pair *authority,
 {
     X509 *issuer = NULL;
     EVP_PKEY *issuer_key = NULL;
-    struct authority_pair pair;
     struct buffer names;
     enum error error = OK;
 
     buffer_init(&names, EXTENSION_MAX);
     if (request->use == AUTHORITY_SERVER)
         error = append_names(request->names, &names);
+    if (error == OK && !read_pair(authority, &issuer, &issuer_key))
+        error = ERROR_CRYPTO;
+    if (error == OK && ASN1_TIME_cmp_time_t(X509_get0_notAfter(issuer), (time_t)request->now) <= 0)
+        error = ERROR_STATE;
     if (error == OK)
-        error = read_pair(authority, &issuer, &issuer_key);
-    if (error == OK) {
-        authority_pair_init(&pair);
-        error = ASN1_TIME_cmp_time_t(X509_get0_notAfter(issuer), (time_t)request->now) <= 0
-                    ? ERROR_STATE
-                    : sign_leaf(issuer, issuer_key, request, &names, &pair);
-        if (error == OK)
-            *out = pair;
-        else
-            authority_pair_clear(&pair);
-        X509_free(issuer);
-        EVP_PKEY_free(issuer_key);
-    }
+        error = make(request, issuer, issuer_key, &names, out);
+    X509_free(issuer);
+    EVP_PKEY_free(issuer_key);
     buffer_clear(&names);
     ERR_clear_error();
     return error;

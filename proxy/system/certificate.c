@@ -132,22 +132,20 @@ void certificate_facts_clear(struct certificate_facts *facts)
 
 /* ---- Fitness ---- */
 
-static enum error fail(struct certificate_fault *fault, enum certificate_part part,
-                       const char *format, ...) PRINTF_LIKE(3, 4);
+static enum error fail(struct certificate_fault *fault, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static enum error fail(struct certificate_fault *fault, enum certificate_part part,
-                       const char *format, ...)
+/* Whoever examines a part has named it in the fault. */
+static enum error fail(struct certificate_fault *fault, const char *format, ...)
 {
     va_list arguments;
 
-    fault->part = part;
     va_start(arguments, format);
     vsnprintf(fault->text, sizeof(fault->text), format, arguments);
     va_end(arguments);
     return ERROR_INVALID;
 }
 
-static enum error check_validity(const X509 *certificate, enum certificate_part part, int64_t now,
+static enum error check_validity(const X509 *certificate, int64_t now,
                                  struct certificate_fault *fault)
 {
     int64_t start = 0, end = 0;
@@ -156,15 +154,15 @@ static enum error check_validity(const X509 *certificate, enum certificate_part 
 
     if (!read_time(X509_get0_notBefore(certificate), &start) ||
         !read_time(X509_get0_notAfter(certificate), &end))
-        return fail(fault, part, "The certificate's dates cannot be read.");
+        return fail(fault, "The certificate's dates cannot be read.");
     if (now >= start && now < end)
         return OK;
     gmtime_r(&(time_t){(time_t)(now < start ? start : end)}, &parts);
     strftime(day, sizeof(day), "%Y-%m-%d", &parts);
     if (now < start)
-        return fail(fault, part, "The certificate is not valid before %s.", day);
-    return fail(fault, part,
-                "The certificate expired on %s; `sidelock certs init` makes a new one.", day);
+        return fail(fault, "The certificate is not valid before %s.", day);
+    return fail(fault, "The certificate expired on %s; `sidelock certs init` makes a new one.",
+                day);
 }
 
 /* The certificates of a text, in order; what else is in it is passed over. */
@@ -173,55 +171,52 @@ static enum error read_all(struct span text, enum certificate_part part, int64_t
 {
     BIO *bio = open_text(text);
     enum error error = OK;
+    X509 *certificate;
     size_t count = 0;
 
-    while (bio != NULL && error == OK) {
-        X509 *certificate = PEM_read_bio_X509(bio, NULL, NULL, no_password);
-
-        if (certificate == NULL)
-            break;
-        error = ++count <= CERTIFICATE_CHAIN_MAX
-                    ? check_validity(certificate, part, now, fault)
-                    : fail(fault, part, "The file holds more than %d certificates.",
-                           CERTIFICATE_CHAIN_MAX);
+    fault->part = part;
+    while (bio != NULL && error == OK &&
+           (certificate = PEM_read_bio_X509(bio, NULL, NULL, no_password)) != NULL) {
+        error =
+            ++count <= CERTIFICATE_CHAIN_MAX
+                ? check_validity(certificate, now, fault)
+                : fail(fault, "The file holds more than %d certificates.", CERTIFICATE_CHAIN_MAX);
         if (error == OK && part == CERTIFICATE_CLIENT_CA && X509_check_ca(certificate) <= 0)
-            error = fail(fault, part,
-                         "The certificate is not an authority's: it can vouch for no client.");
+            error =
+                fail(fault, "The certificate is not an authority's: it can vouch for no client.");
         X509_free(certificate);
     }
     /* What ends the reading is the end of the text, or something that is not a certificate. */
     if (error == OK && (count == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
-        error = fail(fault, part, "The file does not hold certificates as PEM.");
+        error = fail(fault, "The file does not hold certificates as PEM.");
     BIO_free(bio);
     return error;
 }
 
-static enum error check_strength(const EVP_PKEY *key, struct certificate_fault *fault)
+static bool is_strong(const EVP_PKEY *key)
 {
     int kind = EVP_PKEY_get_base_id(key), bits = EVP_PKEY_get_bits(key);
 
-    if (kind == EVP_PKEY_ED25519 || (kind == EVP_PKEY_EC && bits >= EC_BITS_MIN) ||
-        ((kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) && bits >= RSA_BITS_MIN))
-        return OK;
-    return fail(fault, CERTIFICATE_KEY,
-                "The key is too weak or of a kind that is not used: take EC P-256 or RSA of %d "
-                "bits.",
-                RSA_BITS_MIN);
+    return kind == EVP_PKEY_ED25519 || (kind == EVP_PKEY_EC && bits >= EC_BITS_MIN) ||
+           ((kind == EVP_PKEY_RSA || kind == EVP_PKEY_RSA_PSS) && bits >= RSA_BITS_MIN);
 }
 
 static enum error check_key(X509 *certificate, struct span text, struct certificate_fault *fault)
 {
     BIO *bio = open_text(text);
     EVP_PKEY *key = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, NULL, no_password) : NULL;
-    enum error error;
+    enum error error = OK;
 
+    fault->part = CERTIFICATE_KEY;
     if (key == NULL)
-        error = fail(fault, CERTIFICATE_KEY,
-                     "The file does not hold a private key as PEM, without a password.");
+        error = fail(fault, "The file does not hold a private key as PEM, without a password.");
     else if (X509_check_private_key(certificate, key) != 1)
-        error = fail(fault, CERTIFICATE_KEY, "The key does not belong to the certificate.");
-    else
-        error = check_strength(key, fault);
+        error = fail(fault, "The key does not belong to the certificate.");
+    else if (!is_strong(key))
+        error = fail(fault,
+                     "The key is too weak or of a kind that is not used: take EC P-256 or RSA of "
+                     "%d bits.",
+                     RSA_BITS_MIN);
     EVP_PKEY_free(key);
     BIO_free(bio);
     return error;
@@ -232,25 +227,23 @@ static enum error check_server(X509 *certificate, const struct certificate_texts
 {
     enum error error = read_all(texts->chain, CERTIFICATE_CHAIN, now, fault);
 
-    if (error == OK && X509_check_ca(certificate) > 0)
-        error = fail(fault, CERTIFICATE_CHAIN,
-                     "The first certificate is an authority's; name the server's own.");
-    if (error == OK && X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        error = fail(fault, CERTIFICATE_CHAIN, "The certificate is not made for servers.");
-    return error == OK ? check_key(certificate, texts->key, fault) : error;
+    if (error != OK)
+        return error;
+    if (certificate == NULL)
+        return ERROR_MEMORY;
+    if (X509_check_ca(certificate) > 0)
+        return fail(fault, "The first certificate is an authority's; name the server's own.");
+    if (X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1)
+        return fail(fault, "The certificate is not made for servers.");
+    return check_key(certificate, texts->key, fault);
 }
 
 enum error certificate_check(const struct certificate_texts *texts, int64_t now,
                              struct certificate_fault *fault)
 {
-    X509 *certificate;
-    enum error error;
+    X509 *certificate = read_first(texts->chain);
+    enum error error = check_server(certificate, texts, now, fault);
 
-    ERR_clear_error();
-    certificate = read_first(texts->chain);
-    error = certificate != NULL
-                ? check_server(certificate, texts, now, fault)
-                : fail(fault, CERTIFICATE_CHAIN, "The file does not hold certificates as PEM.");
     X509_free(certificate);
     if (error == OK && texts->client_ca.data != NULL)
         error = read_all(texts->client_ca, CERTIFICATE_CLIENT_CA, now, fault);

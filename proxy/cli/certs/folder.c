@@ -13,19 +13,23 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define CERTIFICATE_ENDING ".pem"
-#define KEY_ENDING         ".key"
-#define NEW_ENDING         ".new"
-#define FILE_NAME_SIZE     128
-#define OTHERS             (S_IRWXG | S_IRWXO)
+#define FILE_NAME_SIZE 128
+#define OTHERS         (S_IRWXG | S_IRWXO)
 
-static int fail(const char *path, const char *what)
+int certs_folder_fail(const char *path, const char *what, enum error error)
 {
+    if (error != ERROR_IO)
+        return args_fail(EX_SOFTWARE, "%s: %s: %s", path, what, error_text(error));
     if (errno == EACCES || errno == EPERM)
         return args_fail(EX_NOPERM, "%s: %s: not permitted; run this as the user who runs Sidelock",
                          path, what);
     return args_fail(errno == ENOENT ? EX_DATAERR : EX_OSERR, "%s: %s: %s", path, what,
                      strerror(errno));
+}
+
+static int fail(const char *path, const char *what)
+{
+    return certs_folder_fail(path, what, ERROR_IO);
 }
 
 /* mkdir -p, each folder for its owner alone. */
@@ -97,14 +101,15 @@ void certs_folder_close(struct certs_folder *folder)
     folder->fd = -1;
 }
 
-static enum error read_file(int directory, const char *stem, const char *ending, struct buffer *out)
+enum error certs_folder_read_file(const struct certs_folder *folder, const char *stem,
+                                  const char *ending, struct buffer *out)
 {
     char name[FILE_NAME_SIZE];
     enum error error;
     int fd;
 
     snprintf(name, sizeof(name), "%s%s", stem, ending);
-    fd = openat(directory, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    fd = openat(folder->fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd < 0)
         return errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
     error = buffer_append_fd(out, fd);
@@ -112,30 +117,15 @@ static enum error read_file(int directory, const char *stem, const char *ending,
     return error;
 }
 
-enum error certs_folder_read_certificate(const struct certs_folder *folder, const char *stem,
-                                         struct buffer *out)
-{
-    return read_file(folder->fd, stem, CERTIFICATE_ENDING, out);
-}
-
 enum error certs_folder_read(const struct certs_folder *folder, const char *stem,
                              struct authority_pair *out)
 {
-    struct authority_pair pair;
-    enum error certificate, key;
+    enum error certificate =
+        certs_folder_read_file(folder, stem, CERTS_CERTIFICATE_ENDING, &out->certificate);
+    enum error key = certs_folder_read_file(folder, stem, CERTS_KEY_ENDING, &out->key);
 
-    authority_pair_init(&pair);
-    certificate = read_file(folder->fd, stem, CERTIFICATE_ENDING, &pair.certificate);
-    key = read_file(folder->fd, stem, KEY_ENDING, &pair.key);
-    if (certificate == OK && key == OK) {
-        *out = pair;
-        return OK;
-    }
-    authority_pair_clear(&pair);
-    if (certificate == ERROR_NOT_FOUND && key == ERROR_NOT_FOUND)
-        return ERROR_NOT_FOUND;
     /* One without the other is no pair. */
-    if (certificate == ERROR_NOT_FOUND || key == ERROR_NOT_FOUND)
+    if (certificate != key && (certificate == ERROR_NOT_FOUND || key == ERROR_NOT_FOUND))
         return ERROR_INVALID;
     return certificate != OK ? certificate : key;
 }
@@ -158,18 +148,17 @@ static enum error write_new(int directory, const char *name, const struct buffer
 enum error certs_folder_write(const struct certs_folder *folder, const char *stem,
                               const struct authority_pair *pair)
 {
-    const struct {
-        const char *ending;
-        const struct buffer *text;
-    } files[] = {{KEY_ENDING, &pair->key}, {CERTIFICATE_ENDING, &pair->certificate}};
-    char names[2][FILE_NAME_SIZE] = {"", ""}, new_names[2][FILE_NAME_SIZE] = {"", ""};
+    static const char *const endings[] = {CERTS_KEY_ENDING, CERTS_CERTIFICATE_ENDING};
+    const struct buffer *const texts[] = {&pair->key, &pair->certificate};
+    char names[2][FILE_NAME_SIZE], new_names[2][FILE_NAME_SIZE];
     enum error error = OK;
     int saved;
 
-    for (size_t i = 0; error == OK && i < 2; i++) {
-        snprintf(names[i], sizeof(names[i]), "%s%s", stem, files[i].ending);
-        snprintf(new_names[i], sizeof(new_names[i]), "%s%s" NEW_ENDING, stem, files[i].ending);
-        error = write_new(folder->fd, new_names[i], files[i].text);
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(names[i], sizeof(names[i]), "%s%s", stem, endings[i]);
+        snprintf(new_names[i], sizeof(new_names[i]), "%s%s.new", stem, endings[i]);
+        if (error == OK)
+            error = write_new(folder->fd, new_names[i], texts[i]);
     }
     for (size_t i = 0; error == OK && i < 2; i++) {
         if (renameat(folder->fd, new_names[i], folder->fd, names[i]) < 0)
@@ -190,7 +179,7 @@ static int is_client(const struct dirent *entry)
 
     return strncmp(entry->d_name, CERTS_CLIENT_PREFIX, strlen(CERTS_CLIENT_PREFIX)) == 0 &&
            strlen(entry->d_name) < CERTS_STEM_BYTES_MAX && ending != NULL &&
-           strcmp(ending, CERTIFICATE_ENDING) == 0;
+           strcmp(ending, CERTS_CERTIFICATE_ENDING) == 0;
 }
 
 enum error certs_folder_clients(const struct certs_folder *folder, struct text_list *out)
@@ -205,7 +194,7 @@ enum error certs_folder_clients(const struct certs_folder *folder, struct text_l
         const char *name = entries[i]->d_name;
 
         if (error == OK && i < CERTS_CLIENTS_MAX)
-            error = text_list_add(out, name, strlen(name) - strlen(CERTIFICATE_ENDING));
+            error = text_list_add(out, name, strlen(name) - strlen(CERTS_CERTIFICATE_ENDING));
         free(entries[i]);
     }
     free(entries);

@@ -8,13 +8,15 @@
 
 #include "system/authority.h"
 
-#define CERTS_PATH_BYTES_MAX  4096
-#define CERTS_CLIENTS_MAX     256
-#define CERTS_AUTHORITY       "ca"
-#define CERTS_SERVER          "server"
-#define CERTS_CLIENT_PREFIX   "client-"
-#define CERTS_STEM_BYTES_MAX  80 /* of a file's name without .pem or .key */
-#define CERTS_CLIENT_NAME_MAX 40
+#define CERTS_PATH_BYTES_MAX     4096
+#define CERTS_CLIENTS_MAX        256
+#define CERTS_CERTIFICATE_ENDING ".pem"
+#define CERTS_KEY_ENDING         ".key"
+#define CERTS_AUTHORITY          "ca"
+#define CERTS_SERVER             "server"
+#define CERTS_CLIENT_PREFIX      "client-"
+#define CERTS_STEM_BYTES_MAX     80 /* of a file's name without .pem or .key */
+#define CERTS_CLIENT_NAME_MAX    40
 
 struct certs_folder {
     char path[CERTS_PATH_BYTES_MAX];
@@ -29,12 +31,18 @@ struct certs_folder {
 int certs_folder_open(const char *path, bool make, struct certs_folder *out);
 void certs_folder_close(struct certs_folder *folder);
 
-/* Reads STEM.pem and STEM.key. ERROR_NOT_FOUND: neither is there. The caller clears *out. */
+/* Says what goes wrong with a path; ERROR_IO: for the reason in errno. Returns the exit code. */
+int certs_folder_fail(const char *path, const char *what, enum error error);
+
+/* Reads a file into an initialised buffer. ERROR_NOT_FOUND: it is not there. */
+enum error certs_folder_read_file(const struct certs_folder *folder, const char *stem,
+                                  const char *ending, struct buffer *out) MUST_CHECK;
+/*
+ * Reads STEM.pem and STEM.key into an initialised pair, which may hold one of them after a
+ * failure. ERROR_NOT_FOUND: neither is there; ERROR_INVALID: one is missing.
+ */
 enum error certs_folder_read(const struct certs_folder *folder, const char *stem,
                              struct authority_pair *out) MUST_CHECK;
-/* Reads STEM.pem alone into an initialised buffer. */
-enum error certs_folder_read_certificate(const struct certs_folder *folder, const char *stem,
-                                         struct buffer *out) MUST_CHECK;
 /* Writes both, durable on return: the key first, then the certificate that needs it. */
 enum error certs_folder_write(const struct certs_folder *folder, const char *stem,
                               const struct authority_pair *pair) MUST_CHECK;

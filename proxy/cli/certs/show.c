@@ -5,7 +5,6 @@
 #include "system/certificate.h"
 
 #include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +56,7 @@ static int read_entry(const struct certs_folder *folder, const char *stem, int64
     enum error error;
 
     buffer_init(&text, AUTHORITY_PEM_BYTES_MAX);
-    error = certs_folder_read_certificate(folder, stem, &text);
+    error = certs_folder_read_file(folder, stem, CERTS_CERTIFICATE_ENDING, &text);
     if (error == OK)
         error = certificate_read((struct span){text.data, text.length}, &facts);
     buffer_clear(&text);
@@ -101,43 +100,44 @@ static int read_content(const struct certs_folder *folder, int64_t now, json_t *
     return code;
 }
 
-static const char *text_of(const json_t *entry, const char *name)
+static void print_entry(const char *title, json_t *entry)
 {
-    return json_string_value(json_object_get(entry, name));
-}
-
-static void print_entry(const char *title, const json_t *entry)
-{
-    json_int_t left = json_integer_value(json_object_get(entry, "days_left"));
-    const json_t *names = json_object_get(entry, "names");
-    json_t *name;
+    const char *subject, *certificate, *key, *not_after, *sha256;
+    json_int_t left;
+    json_t *names, *name;
+    int expired;
     size_t i;
 
-    if (json_is_null(entry))
-        return;
-    printf("%-12s%s\n", title, text_of(entry, "subject"));
-    printf("  files     %s, %s\n", text_of(entry, "certificate"),
-           strrchr(text_of(entry, "key"), '/') + 1);
-    if (json_array_size(names) > 0) {
-        printf("  names    ");
-        json_array_foreach(names, i, name)
-        {
-            printf(" %s", json_string_value(name));
-        }
-        printf("\n");
+    if (json_unpack(entry, "{s:s, s:s, s:s, s:o, s:s, s:b, s:I, s:s}", "subject", &subject,
+                    "certificate", &certificate, "key", &key, "names", &names, "not_after",
+                    &not_after, "expired", &expired, "days_left", &left, "sha256", &sha256) != 0)
+        return; /* there is none */
+    printf("%-12s%s\n  files     %s, %s\n", title, subject, certificate, strrchr(key, '/') + 1);
+    json_array_foreach(names, i, name)
+    {
+        printf("%s %s", i == 0 ? "  names    " : "", json_string_value(name));
     }
-    if (json_is_true(json_object_get(entry, "expired")))
-        printf("  expired   %s\n", text_of(entry, "not_after"));
+    fputs(json_array_size(names) > 0 ? "\n" : "", stdout);
+    if (expired)
+        printf("  expired   %s\n", not_after);
     else
-        printf("  expires   %s, in %lld day%s\n", text_of(entry, "not_after"), (long long)left,
-               left == 1 ? "" : "s");
-    printf("  sha256    %s\n", text_of(entry, "sha256"));
+        printf("  expires   %s, in %lld day%s\n", not_after, (long long)left, left == 1 ? "" : "s");
+    printf("  sha256    %s\n", sha256);
 }
 
-static void print_advice(const char *path, const json_t *root)
+static void print_text(const char *path, const json_t *root)
 {
-    const json_t *client = json_array_get(json_object_get(root, "clients"), 0);
+    const json_t *clients = json_object_get(root, "clients");
+    json_t *client;
+    size_t i;
 
+    print_entry("authority", json_object_get(root, "authority"));
+    print_entry("server", json_object_get(root, "server"));
+    json_array_foreach(clients, i, client)
+    {
+        print_entry("client", client);
+    }
+    client = json_array_get(clients, 0);
     if (!json_is_null(json_object_get(root, "server")))
         printf("\nIn a surface of the configuration, then restart Sidelock:\n"
                "  \"tls\": {\"certificate\": \"%s/server.pem\", \"key\": \"%s/server.key\"}\n"
@@ -146,27 +146,13 @@ static void print_advice(const char *path, const json_t *root)
     if (client != NULL)
         printf("\nTo ask clients for certificates, add to \"tls\": \"client_ca\": \"%s/ca.pem\"\n"
                "and to the surface: \"callers\": {\"certificates\": [\"%s\"]}\n",
-               path, text_of(client, "sha256"));
+               path, json_string_value(json_object_get(client, "sha256")));
     printf("\nTo have clients trust it:\n"
            "  Node.js     NODE_EXTRA_CA_CERTS=%s/ca.pem\n"
            "  curl        curl --cacert %s/ca.pem https://localhost:PORT/\n"
            "  Chromium    certutil -d sql:$HOME/.pki/nssdb -A -t C,, -n sidelock -i %s/ca.pem\n"
            "The authority can vouch for localhost, NAME.localhost and loopback addresses alone.\n",
            path, path, path);
-}
-
-static void print_text(const char *path, const json_t *root)
-{
-    json_t *client;
-    size_t i;
-
-    print_entry("authority", json_object_get(root, "authority"));
-    print_entry("server", json_object_get(root, "server"));
-    json_array_foreach(json_object_get(root, "clients"), i, client)
-    {
-        print_entry("client", client);
-    }
-    print_advice(path, root);
 }
 
 int certs_show(const struct certs_folder *given, int64_t now, bool json)

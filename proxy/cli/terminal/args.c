@@ -160,14 +160,9 @@ int args_run(int argc, char **argv, const struct args_option *options, size_t op
 
 bool args_number(const char *text, uint64_t max, uint64_t *out)
 {
-    uint64_t value = 0;
-    size_t length = strlen(text);
+    uint64_t value;
 
-    if (length == 0 || length > 19 || strspn(text, "0123456789") != length)
-        return false;
-    for (size_t i = 0; i < length; i++)
-        value = value * 10 + (uint64_t)(text[i] - '0');
-    if (value > max)
+    if (!text_number(span_of(text), 19, &value) || value > max)
         return false;
     *out = value;
     return true;
@@ -175,25 +170,15 @@ bool args_number(const char *text, uint64_t max, uint64_t *out)
 
 bool args_duration(const char *text, int64_t *seconds)
 {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 24 * 3600}};
+    static const char units[] = "smhd";
+    static const int64_t factors[] = {1, 60, 3600, 24 * 3600};
     size_t digits = strspn(text, "0123456789");
-    int64_t factor = text[digits] == '\0' ? 1 : 0;
-    char number[10];
+    const char *unit = text[digits] != '\0' ? strchr(units, text[digits]) : units;
     uint64_t value;
 
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (text[digits] == units[i].unit && text[digits + 1] == '\0')
-            factor = units[i].seconds;
-    }
-    if (factor == 0 || digits == 0 || digits >= sizeof(number))
+    if (unit == NULL || (text[digits] != '\0' && text[digits + 1] != '\0') ||
+        !text_number((struct span){text, digits}, 9, &value))
         return false;
-    memcpy(number, text, digits);
-    number[digits] = '\0';
-    if (!args_number(number, UINT32_MAX, &value))
-        return false;
-    *seconds = (int64_t)value * factor;
+    *seconds = (int64_t)value * factors[unit - units];
     return true;
 }
