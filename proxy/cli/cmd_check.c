@@ -3,7 +3,6 @@
  * pointer and line. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
-#include "cli/config_file.h"
 #include "cli/config_tls.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"

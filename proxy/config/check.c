@@ -5,7 +5,6 @@
 #include "wire/http_request.h"
 
 #include <arpa/inet.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -6,12 +6,7 @@
 #ifndef SIDELOCK_CONFIG_CONFIG_H
 #define SIDELOCK_CONFIG_CONFIG_H
 
-#include "base/error.h"
-#include "base/text.h"
 #include "dialect/dialect.h"
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #define CONFIG_SURFACES_MAX     64
 #define CONFIG_ROUTES_MAX       64

@@ -6,7 +6,6 @@
 #include "dialect/shipped.h"
 
 #include <jansson.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

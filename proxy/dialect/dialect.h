@@ -47,12 +47,7 @@
 #ifndef SIDELOCK_DIALECT_DIALECT_H
 #define SIDELOCK_DIALECT_DIALECT_H
 
-#include "base/error.h"
-#include "base/text.h"
 #include "json/scan.h"
-
-#include <stdbool.h>
-#include <stddef.h>
 
 enum envelope {
     ENVELOPE_JSON_RPC = 1, /* JSON-RPC 2.0: verb = method */

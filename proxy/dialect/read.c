@@ -3,7 +3,6 @@
 #include "dialect/rule.h"
 
 #include <jansson.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 

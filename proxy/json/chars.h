@@ -6,10 +6,7 @@
 #ifndef SIDELOCK_JSON_CHARS_H
 #define SIDELOCK_JSON_CHARS_H
 
-#include "base/error.h"
 #include "base/text.h"
-
-#include <stdint.h>
 
 #define JSON_CHARS_END       UINT32_MAX
 #define JSON_CHARS_FAULT     (UINT32_MAX - 1)

@@ -7,11 +7,8 @@
 #ifndef SIDELOCK_JSON_KEYS_H
 #define SIDELOCK_JSON_KEYS_H
 
-#include "base/error.h"
 #include "base/reason.h"
 #include "base/text.h"
-
-#include <stdint.h>
 
 #define JSON_KEYS_SMALL_MAX 16 /* keys of an object that are compared one by one */
 

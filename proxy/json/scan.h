@@ -19,8 +19,6 @@
 #include "base/text.h"
 #include "json/type.h"
 
-#include <stdint.h>
-
 #define JSON_DEPTH_MAX    64
 #define JSON_RECORDED_MAX 64 /* members recorded for the caller; more is REASON_JSON_LIMIT */
 #define JSON_RECORD_DEPTH 3  /* members of the top object, of its objects, and of theirs */

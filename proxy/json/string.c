@@ -4,7 +4,6 @@
 #include "base/utf8.h"
 
 #include <emmintrin.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #define BLOCK_BYTES 64

@@ -7,7 +7,6 @@
 #ifndef SIDELOCK_POLICY_EXEC_POLICY_H
 #define SIDELOCK_POLICY_EXEC_POLICY_H
 
-#include "config/config.h"
 #include "policy/params.h"
 
 /* What the operating system knows of a path. */

@@ -1,6 +1,5 @@
 #include "policy/params.h"
 
-#include "json/canonical.h"
 #include "json/parse.h"
 #include "json/pointer.h"
 

@@ -6,9 +6,6 @@
 #ifndef SIDELOCK_POLICY_PARAMS_H
 #define SIDELOCK_POLICY_PARAMS_H
 
-#include "base/buffer.h"
-#include "base/error.h"
-#include "base/secret.h"
 #include "config/config.h"
 #include "json/canonical.h"
 

@@ -5,7 +5,6 @@
 #ifndef SIDELOCK_POLICY_SESSION_H
 #define SIDELOCK_POLICY_SESSION_H
 
-#include "base/reason.h"
 #include "policy/token.h"
 
 #define SESSION_CALLERS_MAX   16

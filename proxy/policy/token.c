@@ -5,8 +5,6 @@
 #include <jansson.h>
 #include <jwt.h>
 #include <openssl/evp.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

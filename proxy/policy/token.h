@@ -10,12 +10,9 @@
 #ifndef SIDELOCK_POLICY_TOKEN_H
 #define SIDELOCK_POLICY_TOKEN_H
 
-#include "base/error.h"
 #include "base/reason.h"
 #include "base/secret.h"
 #include "base/text.h"
-
-#include <stdint.h>
 
 #define TOKEN_BYTES_MAX      2048
 #define TOKEN_ISSUER         "sidelock"

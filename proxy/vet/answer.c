@@ -1,10 +1,7 @@
 #include "vet/answer.h"
 
-#include "vet/message.h"
 #include "vet/target.h"
 #include "json/walk.h"
-
-#include <string.h>
 
 /* Whether the service may ask for what an entry says. The entry was scanned as a text of its own.
  */

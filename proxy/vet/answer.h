@@ -6,9 +6,7 @@
 #ifndef SIDELOCK_VET_ANSWER_H
 #define SIDELOCK_VET_ANSWER_H
 
-#include "base/buffer.h"
 #include "vet/rules.h"
-#include "json/scan.h"
 
 struct vet_answer {
     struct json_scan *scan; /* of the answer; what it holds is gone afterwards */

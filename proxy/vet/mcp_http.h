@@ -13,7 +13,6 @@
 #define SIDELOCK_VET_MCP_HTTP_H
 
 #include "base/buffer.h"
-#include "base/reason.h"
 #include "vet/message.h"
 
 #define MCP_HTTP_MODERN_REVISION "2026-07-28"

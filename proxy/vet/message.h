@@ -9,7 +9,6 @@
 #define SIDELOCK_VET_MESSAGE_H
 
 #include "dialect/dialect.h"
-#include "json/scan.h"
 
 #define MESSAGE_ID_BYTES_MAX     128  /* between the quotes */
 #define MESSAGE_TARGET_BYTES_MAX 1024 /* unescaped; of an escaped one */

@@ -8,8 +8,6 @@
 #include "base/reason.h"
 #include "base/text.h"
 
-#include <stdint.h>
-
 #define VET_OUTSTANDING_MAX 1024 /* requests without an answer, each direction */
 
 struct outstanding_slot;

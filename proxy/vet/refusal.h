@@ -3,8 +3,6 @@
 #define SIDELOCK_VET_REFUSAL_H
 
 #include "base/buffer.h"
-#include "base/reason.h"
-#include "base/text.h"
 #include "vet/message.h"
 
 /* What JSON-RPC refusals carry: outside the range the specification reserves. */

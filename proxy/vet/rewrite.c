@@ -2,7 +2,6 @@
 
 #include "json/walk.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* One rewriting: the answer up to `copied` is in `out`. */

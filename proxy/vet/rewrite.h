@@ -7,9 +7,7 @@
 #define SIDELOCK_VET_REWRITE_H
 
 #include "base/buffer.h"
-#include "base/reason.h"
 #include "config/config.h"
-#include "json/scan.h"
 
 struct rewrite_addresses {
     const char *sent;   /* the Host that the service was asked with */

@@ -2,7 +2,6 @@
 #ifndef SIDELOCK_VET_RULES_H
 #define SIDELOCK_VET_RULES_H
 
-#include "dialect/dialect.h"
 #include "vet/mcp_http.h"
 
 /* The rules in force on one connection. Everything is borrowed. */

@@ -6,10 +6,8 @@
 #ifndef SIDELOCK_VET_STORED_BODY_H
 #define SIDELOCK_VET_STORED_BODY_H
 
-#include "base/reason.h"
 #include "base/secret.h"
 #include "config/config.h"
-#include "json/scan.h"
 
 /*
  * The digest (canonical_text_digest()) of the body's member that the route names,

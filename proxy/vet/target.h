@@ -2,8 +2,6 @@
 #ifndef SIDELOCK_VET_TARGET_H
 #define SIDELOCK_VET_TARGET_H
 
-#include "base/reason.h"
-#include "base/text.h"
 #include "dialect/dialect.h"
 
 /*

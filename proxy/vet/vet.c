@@ -2,7 +2,6 @@
 
 #include "base/utf8.h"
 #include "vet/answer.h"
-#include "vet/message.h"
 #include "vet/outstanding.h"
 #include "vet/refusal.h"
 #include "vet/target.h"

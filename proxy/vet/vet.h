@@ -10,10 +10,7 @@
 #ifndef SIDELOCK_VET_VET_H
 #define SIDELOCK_VET_VET_H
 
-#include "base/buffer.h"
-#include "base/reason.h"
 #include "vet/rules.h"
-#include "json/scan.h"
 
 #define VET_VERB_BYTES_MAX   128
 #define VET_TARGET_BYTES_MAX 1024
