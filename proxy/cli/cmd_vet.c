@@ -57,18 +57,6 @@ static const struct route *find_route(const struct surface *surface, const char 
     return path != NULL ? admission_route(surface, path, true) : NULL;
 }
 
-static struct vet_rules rules_of(const struct surface *surface, const struct route *route)
-{
-    return (struct vet_rules){
-        .vocabulary = route->vocabulary,
-        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
-        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
-        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
-        .observe = surface->mode == MODE_OBSERVE,
-        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
-    };
-}
-
 /* Copies a list of the session's; *set stays NULL if the session sets no limit. */
 static int read_list(const json_t *value, struct text_list *list, const struct text_list **set)
 {
@@ -247,7 +235,7 @@ static int run(struct call *call, enum direction direction)
         code = args_fail(EX_DATAERR, "route %s carries plain HTTP, and so no messages to vet",
                          route->path);
     } else {
-        rules = rules_of(surface, route);
+        rules = vet_rules_of(surface, route->vocabulary);
         if (call->session != NULL)
             code = apply_session(call, surface, route, &rules);
         if (code == EX_OK)

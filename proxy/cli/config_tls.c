@@ -1,37 +1,19 @@
 #include "cli/config_tls.h"
 
 #include "system/tls_files.h"
-#include "json/scan.h"
 
-#include <stdio.h>
 #include <sysexits.h>
 #include <time.h>
 
-static unsigned line_of(const struct config_bundle *bundle, const char *pointer)
-{
-    unsigned line = 1;
-    size_t offset;
-
-    if (!json_scan_locate(bundle->text, bundle->length, pointer, &offset))
-        return 0;
-    for (size_t i = 0; i < offset; i++)
-        line += bundle->text[i] == '\n';
-    return line;
-}
-
-/* Names of surfaces need no escapes in a pointer. */
 static void add_fault(const struct config_bundle *bundle, const struct surface *surface,
                       const struct tls_files_fault *found, struct json_faults *faults)
 {
-    struct json_fault *fault = &faults->items[faults->count];
+    struct json_reader reader = {.text = bundle->text, .length = bundle->length, .faults = faults};
 
-    if (faults->count == JSON_FAULTS_MAX)
-        return;
-    snprintf(fault->pointer, sizeof(fault->pointer), "/surfaces/%.64s/tls/%s", surface->name,
-             found->member);
-    snprintf(fault->text, sizeof(fault->text), "%.255s", found->text);
-    fault->line = line_of(bundle, fault->pointer);
-    faults->count++;
+    json_reader_enter(&reader, "surfaces");
+    json_reader_enter(&reader, surface->name);
+    json_reader_enter(&reader, "tls");
+    json_reader_fault_at(&reader, found->member, "%s", found->text);
 }
 
 int config_tls_check(const struct config_bundle *bundle, struct json_faults *faults)

@@ -111,12 +111,12 @@ void config_listen_check_ports(struct json_reader *reader, const struct config *
 
     for (size_t i = 0; i < config->surface_count; i++) {
         const struct surface *surface = &config->surfaces[i];
-        size_t outer, inner, place;
+        size_t outer, place;
 
         if (surface->name == NULL)
             continue;
         outer = json_reader_enter(reader, surface->name);
-        inner = json_reader_enter(reader, "listen");
+        json_reader_enter(reader, "listen");
         for (size_t j = 0; j < surface->listen_count; j++) {
             place = json_reader_enter_index(reader, j);
             for (size_t k = 0; k < i; k++)
@@ -125,7 +125,6 @@ void config_listen_check_ports(struct json_reader *reader, const struct config *
             check_port(reader, surface, j, surface, j);
             json_reader_leave(reader, place);
         }
-        json_reader_leave(reader, inner);
         json_reader_leave(reader, outer);
     }
     json_reader_leave(reader, top);

@@ -2,6 +2,8 @@
 
 #include "base/utf8.h"
 
+#include <string.h>
+
 struct json_chars json_chars_of(struct span text, bool escapes)
 {
     const unsigned char *at = (const unsigned char *)text.data;
@@ -47,30 +49,17 @@ static uint32_t next_unicode_escape(struct json_chars *string)
 
 static uint32_t next_escape(struct json_chars *string)
 {
+    static const char letters[] = "\"\\/bfnrt", meant[] = "\"\\/\b\f\n\r\t";
+    const char *letter;
+
     if (string->at == string->end)
         return JSON_CHARS_FAULT;
-    switch (*string->at++) {
-    case '"':
-        return '"';
-    case '\\':
-        return '\\';
-    case '/':
-        return '/';
-    case 'b':
-        return '\b';
-    case 'f':
-        return '\f';
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    case 'u':
+    if (*string->at == 'u') {
+        string->at++;
         return next_unicode_escape(string);
-    default:
-        return JSON_CHARS_FAULT;
     }
+    letter = memchr(letters, *string->at++, sizeof(letters) - 1);
+    return letter != NULL ? (uint32_t)meant[letter - letters] : JSON_CHARS_FAULT;
 }
 
 uint32_t json_chars_next(struct json_chars *string)
@@ -128,17 +117,28 @@ static uint32_t fold(uint32_t character)
     return character == 0x212a ? 'k' : character;
 }
 
-bool json_chars_folds_to(struct span raw, const char *plain)
+static bool equals(struct span raw, const char *plain, bool folded)
 {
     struct json_chars left = json_chars_of(raw, true);
     struct json_chars right = json_chars_of(span_of(plain), false);
+    uint32_t character, other;
 
-    for (;;) {
-        uint32_t character = fold(json_chars_next(&left));
-
-        if (character == JSON_CHARS_FAULT || character != fold(json_chars_next(&right)))
+    do {
+        character = json_chars_next(&left);
+        other = json_chars_next(&right);
+        if (character == JSON_CHARS_FAULT ||
+            (folded ? fold(character) != fold(other) : character != other))
             return false;
-        if (character == JSON_CHARS_END)
-            return true;
-    }
+    } while (character != JSON_CHARS_END);
+    return true;
+}
+
+bool json_chars_equal(struct span raw, const char *plain)
+{
+    return equals(raw, plain, false);
+}
+
+bool json_chars_folds_to(struct span raw, const char *plain)
+{
+    return equals(raw, plain, true);
 }

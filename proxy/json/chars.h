@@ -28,6 +28,8 @@ size_t json_chars_encode(uint32_t character, unsigned char out[JSON_CHARS_BYTES_
 /* The value of the four hexadecimal digits at `at`; JSON_CHARS_FAULT if they are not there. */
 uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end);
 
+/* Whether a raw key, unescaped, is exactly `plain`. */
+bool json_chars_equal(struct span raw, const char *plain);
 /*
  * Whether a raw key, unescaped, equals plain text when ASCII case is ignored
  * and U+017F and U+212A count as s and k.

@@ -64,7 +64,7 @@ static bool find(struct span value, const char *token, struct json_walk_entry *o
         return false;
     if (walk.object) {
         while (json_walk_next(&walk, out)) {
-            if (json_walk_key_is(out->key, token))
+            if (json_chars_equal(out->key, token))
                 return true;
         }
         return false;

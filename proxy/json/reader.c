@@ -30,75 +30,42 @@ static bool fault_known(const struct json_faults *faults, const struct json_faul
     return false;
 }
 
-static void note_fault(struct json_reader *reader, unsigned line, const char *format,
-                       va_list arguments) PRINTF_LIKE(3, 0);
-
-static void note_fault(struct json_reader *reader, unsigned line, const char *format,
-                       va_list arguments)
+/* Where reading is, in `pointer` with the document's name before it; gives the line. */
+static unsigned place_fault(const struct json_reader *reader, char *pointer, size_t size)
 {
-    struct json_fault fault = {.line = line};
-    size_t used = 0;
+    size_t used = 0, offset;
 
-    reader->faulty = true;
     if (reader->name != NULL)
-        used = (size_t)snprintf(fault.pointer, sizeof(fault.pointer) / 2, "%s#", reader->name);
-    if (used >= sizeof(fault.pointer) / 2)
-        used = strlen(fault.pointer);
-    snprintf(fault.pointer + used, sizeof(fault.pointer) - used, "%.*s",
-             (int)(sizeof(fault.pointer) - used - 1), reader->pointer);
-    vsnprintf(fault.text, sizeof(fault.text), format, arguments);
-    /* They go to terminals and logs, and quote what the document says. */
-    text_make_printable(fault.pointer);
-    text_make_printable(fault.text);
-    if (reader->faults->count < JSON_FAULTS_MAX && !fault_known(reader->faults, &fault))
-        reader->faults->items[reader->faults->count++] = fault;
-}
-
-static void fault_at_line(struct json_reader *reader, unsigned line, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static void fault_at_line(struct json_reader *reader, unsigned line, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    note_fault(reader, line, format, arguments);
-    va_end(arguments);
-}
-
-static void fault_here(struct json_reader *reader, const char *format, va_list arguments)
-    PRINTF_LIKE(2, 0);
-
-static void fault_here(struct json_reader *reader, const char *format, va_list arguments)
-{
-    unsigned line = 0;
-    size_t offset;
-
-    if (json_scan_locate(reader->text, reader->length, reader->pointer, &offset))
-        line = line_at(reader->text, offset);
-    note_fault(reader, line, format, arguments);
-}
-
-void json_reader_fault(struct json_reader *reader, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    fault_here(reader, format, arguments);
-    va_end(arguments);
+        used = (size_t)snprintf(pointer, size / 2, "%s#", reader->name);
+    if (used >= size / 2)
+        used = strlen(pointer);
+    snprintf(pointer + used, size - used, "%s", reader->pointer);
+    if (reader->line > 0)
+        return reader->line;
+    return json_scan_locate(reader->text, reader->length, reader->pointer, &offset)
+               ? line_at(reader->text, offset)
+               : 0;
 }
 
 void json_reader_fault_at(struct json_reader *reader, const char *below, const char *format, ...)
 {
     size_t place = strlen(reader->pointer), room = sizeof(reader->pointer) - place;
+    struct json_fault fault = {.line = 0};
     va_list arguments;
 
-    if ((size_t)snprintf(reader->pointer + place, room, "/%s", below) >= room)
+    if (below != NULL && (size_t)snprintf(reader->pointer + place, room, "/%s", below) >= room)
         json_reader_leave(reader, place);
-    va_start(arguments, format);
-    fault_here(reader, format, arguments);
-    va_end(arguments);
+    fault.line = place_fault(reader, fault.pointer, sizeof(fault.pointer));
     json_reader_leave(reader, place);
+    va_start(arguments, format);
+    vsnprintf(fault.text, sizeof(fault.text), format, arguments);
+    va_end(arguments);
+    /* They go to terminals and logs, and quote what the document says. */
+    text_make_printable(fault.pointer);
+    text_make_printable(fault.text);
+    reader->faulty = true;
+    if (reader->faults->count < JSON_FAULTS_MAX && !fault_known(reader->faults, &fault))
+        reader->faults->items[reader->faults->count++] = fault;
 }
 
 /* Tables are read in their own order; people read files from the top. */
@@ -121,14 +88,6 @@ enum error json_reader_result(const struct json_reader *reader)
     return reader->faulty ? ERROR_INVALID : OK;
 }
 
-/* The line of a syntax error; a text that ends too soon is at fault on its last line. */
-static unsigned error_line(const struct json_reader *reader, int line)
-{
-    unsigned last = line_at(reader->text, reader->length > 0 ? reader->length - 1 : 0);
-
-    return line < 1 || (unsigned)line > last ? last : (unsigned)line;
-}
-
 struct json_t *json_reader_parse(struct json_reader *reader)
 {
     const char *nul = memchr(reader->text, '\0', reader->length);
@@ -136,18 +95,21 @@ struct json_t *json_reader_parse(struct json_reader *reader)
     json_t *root;
 
     if (nul != NULL) { /* jansson would take one that follows a number */
-        fault_at_line(reader, line_at(reader->text, (size_t)(nul - reader->text)),
-                      "The text is not JSON: it holds a NUL byte.");
+        reader->line = line_at(reader->text, (size_t)(nul - reader->text));
+        json_reader_fault(reader, "The text is not JSON: it holds a NUL byte.");
         return NULL;
     }
     root = json_loadb(reader->text, reader->length, JSON_REJECT_DUPLICATES, &error);
     if (root != NULL)
         return root;
-    if (json_error_code(&error) == json_error_out_of_memory)
+    if (json_error_code(&error) == json_error_out_of_memory) {
         reader->out_of_memory = true;
-    else
-        fault_at_line(reader, error_line(reader, error.line), "The text is not strict JSON: %s.",
-                      error.text);
+    } else { /* a text that ends too soon is at fault on its last line */
+        unsigned last = line_at(reader->text, reader->length > 0 ? reader->length - 1 : 0);
+
+        reader->line = error.line < 1 || (unsigned)error.line > last ? last : (unsigned)error.line;
+        json_reader_fault(reader, "The text is not strict JSON: %s.", error.text);
+    }
     return NULL;
 }
 

@@ -39,6 +39,7 @@ struct json_reader {
     const char *name; /* for faults; NULL: the document that is meant anyway */
     struct json_faults *faults;
     void *context;                        /* whatever else its readers need */
+    unsigned line;                        /* of all faults; 0: found by the pointer */
     bool faulty;                          /* also when *faults is full */
     bool out_of_memory;                   /* nothing read is complete */
     char pointer[JSON_POINTER_BYTES_MAX]; /* where reading is */
@@ -55,7 +56,7 @@ size_t json_reader_enter_index(struct json_reader *reader, size_t index);
 void json_reader_leave(struct json_reader *reader, size_t place);
 
 /* Notes a fault at the place where reading is. The very same fault is noted once. */
-void json_reader_fault(struct json_reader *reader, const char *format, ...) PRINTF_LIKE(2, 3);
+#define json_reader_fault(reader, ...) json_reader_fault_at(reader, NULL, __VA_ARGS__)
 /* The same at a member of that place, or a member's member: "limits/max_connections". */
 void json_reader_fault_at(struct json_reader *reader, const char *below, const char *format, ...)
     PRINTF_LIKE(3, 4);

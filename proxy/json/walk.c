@@ -1,7 +1,5 @@
 #include "json/walk.h"
 
-#include "json/chars.h"
-
 #include <string.h>
 
 static void skip_space(struct json_walk *walk)
@@ -87,18 +85,4 @@ bool json_walk_next(struct json_walk *walk, struct json_walk_entry *out)
     skip_space(walk);
     out->whole = (struct span){start, (size_t)(walk->at - start)};
     return out->value.length > 0;
-}
-
-bool json_walk_key_is(struct span raw, const char *plain)
-{
-    struct json_chars left = json_chars_of(raw, true);
-    struct json_chars right = json_chars_of(span_of(plain), false);
-    uint32_t character;
-
-    do {
-        character = json_chars_next(&left);
-        if (character == JSON_CHARS_FAULT || character != json_chars_next(&right))
-            return false;
-    } while (character != JSON_CHARS_END);
-    return true;
 }

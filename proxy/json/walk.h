@@ -26,7 +26,4 @@ bool json_walk_enter(struct json_walk *walk, struct span value);
 /* The next member or element; false at the end. */
 bool json_walk_next(struct json_walk *walk, struct json_walk_entry *out);
 
-/* Whether a raw key, unescaped, is exactly `plain`. */
-bool json_walk_key_is(struct span raw, const char *plain);
-
 #endif

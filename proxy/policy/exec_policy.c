@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HOOK_PATTERNS_MAX 7 /* of one program */
+
 struct inspection {
     const struct config *config;
     exec_facts_source facts;
@@ -20,80 +22,50 @@ struct inspection {
  * own without case too.
  */
 static const struct {
-    const char *pattern;
     const char *what;
+    const char *patterns[HOOK_PATTERNS_MAX + 1];
 } hooks[] = {
-    {"LD_*", "the dynamic loader"},
-    {"GCONV_PATH", "the C library"},
-    {"GLIBC_TUNABLES", "the C library"},
-    {"LOCPATH", "the C library"},
-    {"NLSPATH", "the C library"},
-    {"HOSTALIASES", "the resolver"},
-    {"RES_OPTIONS", "the resolver"},
-    {"RESOLV_*", "the resolver"},
-    {"PATH", "every search for a program"},
-    {"IFS", "shells"},
-    {"ENV", "shells"},
-    {"BASH*", "shells"},
-    {"SHELL*", "shells"},
-    {"ZDOTDIR", "shells"},
-    {"PS4", "shells"},
-    {"PROMPT_COMMAND", "shells"},
-    {"PYTHON*", "Python"},
-    {"PIP_*", "pip"},
-    {"UV_*", "uv"},
-    {"VIRTUAL_ENV", "Python"},
-    {"CONDA_*", "conda"},
-    {"NODE_OPTIONS", "Node"},
-    {"NODE_PATH", "Node"},
-    {"NODE_EXTRA_CA_CERTS", "Node"},
-    {"NODE_TLS_*", "Node"},
-    {"NODE_REPL_*", "Node"},
-    {"NPM_*", "npm"},
-    {"YARN_*", "Yarn"},
-    {"PNPM_*", "pnpm"},
-    {"BUN_*", "Bun"},
-    {"DENO_*", "Deno"},
-    {"PERL*", "Perl"},
-    {"RUBY*", "Ruby"},
-    {"GEM_*", "Ruby"},
-    {"BUNDLE_*", "Ruby"},
-    {"JAVA_*", "Java"},
-    {"_JAVA_OPTIONS", "Java"},
-    {"JDK_JAVA_OPTIONS", "Java"},
-    {"CLASSPATH", "Java"},
-    {"LUA_*", "Lua"},
-    {"PHPRC", "PHP"},
-    {"PHP_INI_*", "PHP"},
-    {"R_*", "R"},
-    {"DOTNET_*", ".NET"},
-    {"CORECLR_*", ".NET"},
-    {"COMPLUS_*", ".NET"},
-    {"GIT_*", "git"},
-    {"SSH_ASKPASS", "ssh"},
-    {"SVN_SSH", "Subversion"},
-    {"RSYNC_RSH", "rsync"},
-    {"CVS_RSH", "CVS"},
-    {"EDITOR", "programs that start an editor"},
-    {"VISUAL", "programs that start an editor"},
-    {"*PAGER", "programs that start a pager"},
-    {"LESS*", "less"},
-    {"BROWSER", "programs that start a browser"},
-    {"OPENSSL_*", "OpenSSL"},
-    {"SSL_CERT_*", "TLS libraries"},
-    {"SSLKEYLOGFILE", "TLS libraries"},
-    {"GTK*_MODULES", "GTK"},
-    {"GIO_*", "GLib"},
-    {"QT_*PLUGIN*", "Qt"},
-    {"HOME", "every program that reads its start-up files there"},
-    {"XDG_*_HOME", "every program that reads its start-up files there"},
-    {"XDG_*_DIRS", "every program that reads its start-up files there"},
+    {"the dynamic loader", {"LD_*"}},
+    {"the C library", {"GCONV_PATH", "GLIBC_TUNABLES", "LOCPATH", "NLSPATH"}},
+    {"the resolver", {"HOSTALIASES", "RES_OPTIONS", "RESOLV_*"}},
+    {"every search for a program", {"PATH"}},
+    {"shells", {"IFS", "ENV", "BASH*", "SHELL*", "ZDOTDIR", "PS4", "PROMPT_COMMAND"}},
+    {"Python", {"PYTHON*", "VIRTUAL_ENV"}},
+    {"pip", {"PIP_*"}},
+    {"uv", {"UV_*"}},
+    {"conda", {"CONDA_*"}},
+    {"Node", {"NODE_OPTIONS", "NODE_PATH", "NODE_EXTRA_CA_CERTS", "NODE_TLS_*", "NODE_REPL_*"}},
+    {"npm", {"NPM_*"}},
+    {"Yarn", {"YARN_*"}},
+    {"pnpm", {"PNPM_*"}},
+    {"Bun", {"BUN_*"}},
+    {"Deno", {"DENO_*"}},
+    {"Perl", {"PERL*"}},
+    {"Ruby", {"RUBY*", "GEM_*", "BUNDLE_*"}},
+    {"Java", {"JAVA_*", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "CLASSPATH"}},
+    {"Lua", {"LUA_*"}},
+    {"PHP", {"PHPRC", "PHP_INI_*"}},
+    {"R", {"R_*"}},
+    {".NET", {"DOTNET_*", "CORECLR_*", "COMPLUS_*"}},
+    {"git", {"GIT_*"}},
+    {"ssh", {"SSH_ASKPASS"}},
+    {"Subversion", {"SVN_SSH"}},
+    {"rsync", {"RSYNC_RSH"}},
+    {"CVS", {"CVS_RSH"}},
+    {"programs that start an editor", {"EDITOR", "VISUAL"}},
+    {"programs that start a pager", {"*PAGER"}},
+    {"less", {"LESS*"}},
+    {"programs that start a browser", {"BROWSER"}},
+    {"OpenSSL", {"OPENSSL_*"}},
+    {"TLS libraries", {"SSL_CERT_*", "SSLKEYLOGFILE"}},
+    {"GTK", {"GTK*_MODULES"}},
+    {"GLib", {"GIO_*"}},
+    {"Qt", {"QT_*PLUGIN*"}},
+    {"every program that reads its start-up files there", {"HOME", "XDG_*_HOME", "XDG_*_DIRS"}},
 };
 
-static enum error deny(const struct inspection *inspection, const char *format, ...)
-    PRINTF_LIKE(2, 3);
-
 /* `why` is for people and quotes what a record says, so control characters are taken out. */
+PRINTF_LIKE(2, 3)
 static enum error deny(const struct inspection *inspection, const char *format, ...)
 {
     va_list arguments;
@@ -108,30 +80,41 @@ static enum error deny(const struct inspection *inspection, const char *format, 
 /* A portable name (POSIX.1 section 8.1): anything else is smuggling, like exported functions. */
 static bool environment_name_valid(const char *name)
 {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+    static const char characters[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
 
-    return *name != '\0' && strchr(letters, *name) != NULL &&
-           name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789")] ==
-               '\0';
+    return *name != '\0' && strchr("0123456789", *name) == NULL &&
+           name[strspn(name, characters)] == '\0';
+}
+
+/* What a variable steers, or NULL. */
+static const char *steered_by(const char *name)
+{
+    for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+        for (const char *const *pattern = hooks[i].patterns; *pattern != NULL; pattern++) {
+            if (fnmatch(*pattern, name, FNM_CASEFOLD) == 0)
+                return hooks[i].what;
+        }
+    }
+    return NULL;
 }
 
 static enum error check_environment(const struct inspection *inspection,
                                     const struct params_command *command)
 {
     for (const char *const *name = command->env_names; *name != NULL; name++) {
+        const char *steered = steered_by(*name);
+
         if (!environment_name_valid(*name))
             return deny(inspection,
                         "The environment of the command \"%.128s\" names \"%.48s\", which is not a "
                         "variable's name.",
                         command->command, *name);
-        for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
-            if (fnmatch(hooks[i].pattern, *name, FNM_CASEFOLD) == 0)
-                return deny(
-                    inspection,
-                    "The environment of the command \"%.128s\" sets %.48s, which steers %s; "
-                    "take it out of the record.",
-                    command->command, *name, hooks[i].what);
-        }
+        if (steered != NULL)
+            return deny(inspection,
+                        "The environment of the command \"%.128s\" sets %.48s, which steers %s; "
+                        "take it out of the record.",
+                        command->command, *name, steered);
     }
     return OK;
 }

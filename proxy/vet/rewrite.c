@@ -1,5 +1,6 @@
 #include "vet/rewrite.h"
 
+#include "json/chars.h"
 #include "json/walk.h"
 
 #include <string.h>
@@ -55,7 +56,7 @@ static const char *new_scheme(const struct rewriting *rewriting, struct span url
 static bool is_rewritten(const struct rewriting *rewriting, struct span key)
 {
     for (size_t i = 0; i < rewriting->route->urls.count; i++) {
-        if (json_walk_key_is(key, rewriting->route->urls.items[i]))
+        if (json_chars_equal(key, rewriting->route->urls.items[i]))
             return true;
     }
     return false;

@@ -2,6 +2,7 @@
 #ifndef SIDELOCK_VET_RULES_H
 #define SIDELOCK_VET_RULES_H
 
+#include "config/config.h"
 #include "vet/mcp_http.h"
 
 /* The rules in force on one connection. Everything is borrowed. */

@@ -69,6 +69,18 @@ void vet_forget(struct vet_state *state, enum direction direction, const char *i
         outstanding_remove(&state->outstanding[direction], place);
 }
 
+struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary)
+{
+    return (struct vet_rules){
+        .vocabulary = vocabulary,
+        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
+        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
+        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
+        .observe = surface->mode == MODE_OBSERVE,
+        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
+    };
+}
+
 enum error vet_scratch_create(struct vet_scratch **out)
 {
     struct vet_scratch *scratch = calloc(1, sizeof(*scratch));

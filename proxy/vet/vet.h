@@ -56,6 +56,9 @@ void vet_state_destroy(struct vet_state *state);
  */
 void vet_forget(struct vet_state *state, enum direction direction, const char *id_key);
 
+/* What a surface's configuration says of messages in a vocabulary, without any session. */
+struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary);
+
 /* Scratch shared by all connections of a thread: the scanner and the reply buffer. */
 struct vet_scratch;
 enum error vet_scratch_create(struct vet_scratch **out) MUST_CHECK;

@@ -56,19 +56,15 @@ void grant_end(struct connection *connection, enum reason reason)
 
 struct vet_rules grant_rules(const struct connection *connection)
 {
-    const struct surface *surface = connection->surface;
+    struct vet_rules rules = vet_rules_of(connection->surface, connection->route->vocabulary);
 
-    return (struct vet_rules){
-        .vocabulary = connection->route->vocabulary,
-        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
-        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
-        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
-        .session_verbs = connection->session_verbs_set ? &connection->session_verbs : NULL,
-        .session_targets = connection->session_targets_set ? &connection->session_targets : NULL,
-        .match_digest = connection->match_digest[0] != '\0' ? connection->match_digest : NULL,
-        .observe = surface->mode == MODE_OBSERVE,
-        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
-    };
+    if (connection->session_verbs_set)
+        rules.session_verbs = &connection->session_verbs;
+    if (connection->session_targets_set)
+        rules.session_targets = &connection->session_targets;
+    if (connection->match_digest[0] != '\0')
+        rules.match_digest = connection->match_digest;
+    return rules;
 }
 
 void grant_note(struct connection *connection, enum direction direction,
