@@ -9,6 +9,7 @@
 #include "cli/terminal/output.h"
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
+#include "policy/session.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -162,12 +163,6 @@ static bool names_caller(const json_t *callers, uint32_t uid)
 
 static enum reason judge_session(const json_t *session, const struct surface *surface, uint32_t uid)
 {
-    static const struct {
-        const char *state;
-        enum reason reason;
-    } states[] = {{"revoked", REASON_SESSION_REVOKED},
-                  {"expired", REASON_SESSION_EXPIRED},
-                  {"used", REASON_SESSION_USED}};
     const char *name = json_string_value(json_object_get(session, "surface"));
     const char *state = json_string_value(json_object_get(session, "state"));
     const json_t *callers = json_object_get(session, "callers");
@@ -176,13 +171,10 @@ static enum reason judge_session(const json_t *session, const struct surface *su
         return REASON_INTERNAL;
     if (strcmp(name, surface->name) != 0)
         return REASON_TOKEN_WRONG_SURFACE;
-    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
-        if (strcmp(state, states[i].state) == 0)
-            return states[i].reason;
-    }
-    if (json_is_array(callers) && !names_caller(callers, uid))
+    if (json_is_array(callers) && !names_caller(callers, uid) &&
+        reason_allows(session_ended_as(state)))
         return REASON_CALLER_MISMATCH;
-    return REASON_ALLOWED;
+    return session_ended_as(state);
 }
 
 /* Asks the running gate about a session; its token is taken to be presented. */

@@ -41,3 +41,19 @@ enum error json_parse(const char *text, size_t length, json_t **out)
     *out = root;
     return OK;
 }
+
+static int append(const char *bytes, size_t length, void *context)
+{
+    struct buffer *out = context;
+
+    buffer_append(out, bytes, length);
+    return buffer_failed(out) ? -1 : 0;
+}
+
+enum error json_append(struct buffer *out, json_t *document)
+{
+    int result = document != NULL ? json_dump_callback(document, append, out, JSON_COMPACT) : -1;
+
+    json_decref(document);
+    return result == 0 || buffer_failed(out) ? OK : ERROR_MEMORY;
+}

@@ -1,11 +1,12 @@
 /*
- * JSON into jansson's values, for what is not on the hot path: the strict scanner
+ * JSON into jansson's values and back, for what is not on the hot path: the strict scanner
  * (json/scan.h) reads first, so what jansson lets pass and others read differently
  * never reaches it.
  */
 #ifndef SIDELOCK_JSON_PARSE_H
 #define SIDELOCK_JSON_PARSE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 #include <stddef.h>
@@ -17,5 +18,8 @@ struct json_t; /* jansson's */
  * that is too deep or has too many members; ERROR_MEMORY.
  */
 enum error json_parse(const char *text, size_t length, struct json_t **out) MUST_CHECK;
+
+/* Appends a document, compact, and lets go of it. ERROR_MEMORY: it is NULL, for want of memory. */
+enum error json_append(struct buffer *out, struct json_t *document) MUST_CHECK;
 
 #endif

@@ -9,6 +9,42 @@ void session_clear(struct session *session)
     *session = (struct session){0};
 }
 
+enum reason session_ended(const struct session *session, int64_t now)
+{
+    if (session->revoked_at != 0)
+        return REASON_SESSION_REVOKED;
+    if (session->expires_at <= now)
+        return REASON_SESSION_EXPIRED;
+    return session->once && session->used_at != 0 ? REASON_SESSION_USED : REASON_ALLOWED;
+}
+
+static const struct {
+    enum reason ended;
+    const char *state;
+} states[] = {{REASON_ALLOWED, "active"},
+              {REASON_SESSION_REVOKED, "revoked"},
+              {REASON_SESSION_EXPIRED, "expired"},
+              {REASON_SESSION_USED, "used"}};
+#define STATES (sizeof(states) / sizeof(states[0]))
+
+const char *session_state(enum reason ended)
+{
+    size_t i = 0;
+
+    while (i < STATES - 1 && states[i].ended != ended)
+        i++;
+    return states[i].state;
+}
+
+enum reason session_ended_as(const char *state)
+{
+    for (size_t i = 0; i < STATES; i++) {
+        if (strcmp(states[i].state, state) == 0)
+            return states[i].ended;
+    }
+    return REASON_INTERNAL;
+}
+
 /* Whether the token is this session's: every claim that names it, not the id alone. */
 static enum reason check_claims(const struct session *session, const struct token_claims *claims)
 {
@@ -46,12 +82,9 @@ enum reason session_check(const struct session *session, const struct token_clai
 
     if (!reason_allows(reason))
         return reason;
-    if (session->revoked_at != 0)
-        return REASON_SESSION_REVOKED;
-    if (session->expires_at <= now)
-        return REASON_SESSION_EXPIRED;
-    if (session->once && session->used_at != 0)
-        return REASON_SESSION_USED;
+    reason = session_ended(session, now);
+    if (!reason_allows(reason))
+        return reason;
     if (current_digest == NULL || strcmp(current_digest, session->params_digest) != 0)
         return REASON_PARAMS_CHANGED;
     return check_caller(session, caller_known, caller_uid);

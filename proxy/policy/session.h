@@ -33,6 +33,15 @@ struct session {
 void session_clear(struct session *session);
 
 /*
+ * REASON_ALLOWED while it is live, else why not: SESSION_REVOKED, SESSION_EXPIRED, SESSION_USED.
+ * A single-use session that was used may still have a connection.
+ */
+enum reason session_ended(const struct session *session, int64_t now);
+/* These in a word, "active" or "revoked"; and back, REASON_INTERNAL for other words. */
+const char *session_state(enum reason ended);
+enum reason session_ended_as(const char *state);
+
+/*
  * Whether a stored session, presented with these verified claims, is good now
  * (NULL: it was found through a ticket, which names nothing but the session).
  * `current_digest` is the digest of the record it names as stored today (NULL:

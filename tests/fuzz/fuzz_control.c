@@ -11,7 +11,6 @@
 
 #define MASK          "***"
 #define SHOWN_MAX     ((size_t)16 * 1024 * 1024)
-#define WHY_SIZE      256
 #define TTL_UNTOUCHED -7777
 
 static void check_list(const struct text_list *list, const json_t *value)
@@ -22,7 +21,7 @@ static void check_list(const struct text_list *list, const json_t *value)
 }
 
 /* What was read is what jansson reads; nothing else was in the body. */
-static void check_session(const struct session_request *request, struct span body)
+static void check_session(const struct session *request, struct span body)
 {
     json_t *root = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES, NULL);
     static const char *const known[] = {"surface", "params",  "ttl_s",  "once",
@@ -46,26 +45,27 @@ static void check_session(const struct session_request *request, struct span bod
 
 static void try_session(struct span body)
 {
-    struct session_request request = {0};
-    json_t *document = NULL;
-    char why[WHY_SIZE] = "";
+    struct operation operation = {0};
+    struct session session;
+    int64_t ttl_s;
 
-    if (control_input_session(body, &request, &document, why, sizeof(why)) != OK) {
-        require(document == NULL && request.surface == NULL && why[0] != '\0');
+    if (control_input_session(&operation, body, &session, &ttl_s) != OK) {
+        require(session.surface[0] == '\0' && session.verbs.items == NULL);
+        require(session.targets.items == NULL && operation.why[0] != '\0');
         return;
     }
-    check_session(&request, body);
-    control_input_clear(document, &request);
+    check_session(&session, body);
+    session_clear(&session);
 }
 
 static void try_renewal(struct span body)
 {
     int64_t ttl_s = TTL_UNTOUCHED;
-    char why[WHY_SIZE] = "";
+    struct operation operation = {0};
     json_t *root;
 
-    if (control_input_renewal(body, &ttl_s, why, sizeof(why)) != OK) {
-        require(ttl_s == TTL_UNTOUCHED && why[0] != '\0');
+    if (control_input_renewal(&operation, body, &ttl_s) != OK) {
+        require(ttl_s == TTL_UNTOUCHED && operation.why[0] != '\0');
         return;
     }
     root = json_loadb(body.data, body.length, 0, NULL);

@@ -34,20 +34,30 @@ static inline enum error put(struct broker_fixture *fixture, const char *name, c
     return error;
 }
 
-/* Makes a session and keeps its id; the token goes into `token` if that is not NULL. */
-static inline enum error create(struct broker_fixture *fixture,
-                                const struct session_request *request, char id[TOKEN_ID_SIZE],
-                                char token[TOKEN_BYTES_MAX + 1])
+/* What a test asks for. */
+struct wish {
+    struct session session;
+    int64_t ttl_s;
+};
+
+/*
+ * Makes a session and keeps its id; the token goes into `token` if that is not NULL. The wish's
+ * lists are used up.
+ */
+static inline enum error create(struct broker_fixture *fixture, const struct wish *wish,
+                                char id[TOKEN_ID_SIZE], char token[TOKEN_BYTES_MAX + 1])
 {
     struct operation operation = begin(fixture);
-    struct session session;
+    struct session session = wish->session;
     char *minted = NULL;
-    enum error error = sessions_create(&operation, request, &session, &minted);
+    enum error error = sessions_create(&operation, &session, wish->ttl_s, &minted);
 
     assert_true((error == OK) == (operation.why[0] == '\0'));
     assert_true((error == OK) == (minted != NULL));
-    if (error != OK)
+    if (error != OK) {
+        assert_true(session.id[0] == '\0' && session.verbs.count == 0);
         return error;
+    }
     if (id != NULL)
         memcpy(id, session.id, TOKEN_ID_SIZE);
     if (token != NULL)
@@ -57,9 +67,8 @@ static inline enum error create(struct broker_fixture *fixture,
     return OK;
 }
 
-static const struct session_request plain = {.surface = "studio", .ttl_s = 60};
-static const struct session_request with_record = {
-    .surface = "studio", .params = "everything", .ttl_s = 60};
+static const struct wish plain = {{.surface = "studio"}, 60};
+static const struct wish with_record = {{.surface = "studio", .params_name = "everything"}, 60};
 
 static inline void expect_told(const char *format, ...) PRINTF_LIKE(1, 2);
 

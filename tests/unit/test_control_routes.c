@@ -256,6 +256,10 @@ ROUTES_TEST(test_session_input_is_strict)
         {"{\"surface\":\"nowhere\"}", 422},
         {"{\"surface\":\"studio\",\"params\":\"missing\"}", 422},
         {"{\"surface\":\"studio\",\"params\":1}", 422},
+        {"{\"surface\":\"studio\",\"params\":\"\"}", 422},
+        {"{\"surface\":\"studio\",\"params\":"
+         "\"a234567890123456789012345678901234567890123456789012345678901234x\"}",
+         422},
         {"{\"surface\":\"studio\",\"ttl\":60}", 422},
         {"{\"surface\":\"studio\",\"ttl_s\":\"60\"}", 422},
         {"{\"surface\":\"studio\",\"ttl_s\":60.5}", 422},

@@ -90,11 +90,10 @@ static int set_up(void **state)
     service.fd = -1;
     listen_at(fixture->config->surfaces[0].upstream_socket);
     assert_int_equal(put(fixture, "record", "studio", RECORD), OK);
-    assert_int_equal(
-        create(fixture,
-               &(struct session_request){.surface = "studio", .ttl_s = 60, .params = "record"},
-               service.session, NULL),
-        OK);
+    assert_int_equal(create(fixture,
+                            &(struct wish){{.surface = "studio", .params_name = "record"}, 60},
+                            service.session, NULL),
+                     OK);
     entry.surface = &fixture->gate.surfaces.items[0];
     memcpy(entry.session_id, service.session, sizeof(entry.session_id));
     return connections_add(&fixture->gate.connections, &entry) == OK ? 0 : -1;

@@ -113,7 +113,7 @@ BROKER_TEST(test_changed_record_cuts_its_sessions)
 {
     struct broker_fixture *fixture = *state;
     char bound[TOKEN_ID_SIZE], gone[TOKEN_ID_SIZE], revoked[TOKEN_ID_SIZE], other[TOKEN_ID_SIZE];
-    struct session_request brief = with_record;
+    struct wish brief = with_record;
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     brief.ttl_s = 10;

@@ -107,12 +107,12 @@ BROKER_TEST(test_code_is_no_ticket)
 BROKER_TEST(test_needs_a_live_session)
 {
     struct broker_fixture *fixture = *state;
-    struct session_request once = plain;
+    struct wish once = plain;
     char id[TOKEN_ID_SIZE], address[512], code[TICKET_SIZE];
 
     listen_on(fixture, "127.0.0.1:8081", NULL);
     assert_int_equal(issue(fixture, "00", NULL, address, code), ERROR_NOT_FOUND);
-    once.once = true;
+    once.session.once = true;
     assert_int_equal(create(fixture, &once, id, NULL), OK);
     assert_int_equal(issue(fixture, id, NULL, address, code), ERROR_STATE);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);

@@ -4,7 +4,7 @@
 BROKER_TEST(test_session_carries_what_was_asked)
 {
     struct broker_fixture *fixture = *state;
-    struct session_request request = with_record;
+    struct wish request = with_record;
     struct token_claims claims;
     struct store_params stored;
     struct session session;
@@ -12,14 +12,13 @@ BROKER_TEST(test_session_carries_what_was_asked)
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(store_params_get(fixture->gate.store, "everything", &stored, NULL), OK);
-    request.once = true;
-    request.callers_set = true;
-    request.callers[0] = 1000;
-    request.caller_count = 1;
-    request.verbs_set = true;
-    assert_int_equal(text_list_add(&request.verbs, "call_tool", 9), OK);
+    request.session.once = true;
+    request.session.callers_set = true;
+    request.session.callers[0] = 1000;
+    request.session.caller_count = 1;
+    request.session.verbs_set = true;
+    assert_int_equal(text_list_add(&request.session.verbs, "call_tool", 9), OK);
     assert_int_equal(create(fixture, &request, id, token), OK);
-    text_list_clear(&request.verbs);
 
     assert_int_equal(token_verify(store_token_key(fixture->gate.store), span_of(token), "studio",
                                   fixture_now, &claims),
@@ -57,15 +56,15 @@ BROKER_TEST(test_session_without_a_record)
 BROKER_TEST(test_session_refused)
 {
     struct broker_fixture *fixture = *state;
-    struct session_request request = plain;
+    struct wish request = plain;
 
     assert_int_equal(put(fixture, "for-tools", "tools", RECORD), OK);
-    request.surface = "nowhere";
+    strcpy(request.session.surface, "nowhere");
     assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
     request = plain;
-    request.params = "missing";
+    strcpy(request.session.params_name, "missing");
     assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
-    request.params = "for-tools";
+    strcpy(request.session.params_name, "for-tools");
     assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
     request = plain;
     request.ttl_s = 0;
@@ -79,10 +78,9 @@ BROKER_TEST(test_session_refused)
     request.ttl_s = SESSION_TTL_MAX_S;
     assert_int_equal(create(fixture, &request, NULL, NULL), OK);
     request = plain;
-    request.verbs_set = true;
-    assert_int_equal(text_list_add(&request.verbs, "a\nb", 3), OK);
+    request.session.verbs_set = true;
+    assert_int_equal(text_list_add(&request.session.verbs, "a\nb", 3), OK);
     assert_int_equal(create(fixture, &request, NULL, NULL), ERROR_INVALID);
-    text_list_clear(&request.verbs);
 }
 
 /* A record may have been kept before the configuration lost its executable. */
@@ -91,14 +89,14 @@ BROKER_TEST(test_session_checks_commands_again)
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
     struct store_params stored;
-    struct session session;
+    struct session session = with_record.session;
     char *token = NULL;
     static const char old[] = "{\"command\":\"/bin/sh\"}";
 
     assert_int_equal(store_params_put(fixture->gate.store, "everything", "", old, sizeof(old) - 1,
                                       fixture_now, &stored),
                      OK);
-    assert_int_equal(sessions_create(&operation, &with_record, &session, &token), ERROR_DENIED);
+    assert_int_equal(sessions_create(&operation, &session, 60, &token), ERROR_DENIED);
     assert_int_equal(operation.reason, REASON_EXECUTABLE_REFUSED);
     assert_null(token);
 }
@@ -117,7 +115,7 @@ BROKER_TEST(test_revoke_one)
     expect_told("session %s session_revoked\n", id);
     assert_int_equal(sessions_revoke(&operation, id), OK);
     assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
-    assert_int_equal(sessions_state(&session, fixture_now), SESSION_REVOKED);
+    assert_int_equal(session_ended(&session, fixture_now), REASON_SESSION_REVOKED);
     session_clear(&session);
     assert_logged(fixture, "session_revoked");
 }
@@ -126,10 +124,10 @@ BROKER_TEST(test_revoke_many)
 {
     struct broker_fixture *fixture = *state;
     struct operation operation = begin(fixture);
-    struct session_request for_tools = plain;
+    struct wish for_tools = plain;
     size_t count = 0;
 
-    for_tools.surface = "tools";
+    strcpy(for_tools.session.surface, "tools");
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &for_tools, NULL, NULL), OK);
@@ -213,10 +211,10 @@ static void expect_no_renewal(struct broker_fixture *fixture, const char *id, in
 BROKER_TEST(test_renewal_refused)
 {
     struct broker_fixture *fixture = *state;
-    struct session_request once = plain;
+    struct wish once = plain;
     char id[TOKEN_ID_SIZE], used[TOKEN_ID_SIZE];
 
-    once.once = true;
+    once.session.once = true;
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     assert_int_equal(create(fixture, &once, used, NULL), OK);
     assert_int_equal(store_session_use(fixture->gate.store, used, fixture_now), OK);
@@ -236,12 +234,12 @@ TEST(test_session_states)
 {
     struct session session = {.expires_at = 100};
 
-    assert_int_equal(sessions_state(&session, 99), SESSION_ACTIVE);
-    assert_int_equal(sessions_state(&session, 100), SESSION_EXPIRED);
+    assert_int_equal(session_ended(&session, 99), REASON_ALLOWED);
+    assert_int_equal(session_ended(&session, 100), REASON_SESSION_EXPIRED);
     session.used_at = 50;
-    assert_int_equal(sessions_state(&session, 99), SESSION_ACTIVE);
+    assert_int_equal(session_ended(&session, 99), REASON_ALLOWED);
     session.once = true;
-    assert_int_equal(sessions_state(&session, 99), SESSION_USED);
+    assert_int_equal(session_ended(&session, 99), REASON_SESSION_USED);
     session.revoked_at = 60;
-    assert_int_equal(sessions_state(&session, 99), SESSION_REVOKED);
+    assert_int_equal(session_ended(&session, 99), REASON_SESSION_REVOKED);
 }

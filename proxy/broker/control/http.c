@@ -117,7 +117,7 @@ static void send_problem(struct call *call, unsigned status, const char *detail)
     struct control_answer answer;
 
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_exchange_problem(&answer, status, REASON_INTERNAL, detail);
+    control_routes_problem(&answer, status, detail);
     send_answer(call, &answer);
 }
 
@@ -146,12 +146,14 @@ static bool read_query(struct control_request *request, struct span rest)
     struct span name, value;
 
     while (url_query_next(&rest, &name, &value)) {
-        struct control_query *query = &request->query[request->query_count];
+        size_t at = request->query_count;
         bool equals = value.data > name.data + name.length;
 
-        if (request->query_count == CONTROL_QUERY_MAX || !equals ||
-            url_query_decode(name, query->name, sizeof(query->name)) != OK ||
-            url_query_decode(value, query->value, sizeof(query->value)) != OK)
+        if (at == CONTROL_QUERY_MAX || !equals ||
+            url_query_decode(name, request->query[at].name, sizeof(request->query[at].name)) !=
+                OK ||
+            url_query_decode(value, request->query[at].value, sizeof(request->query[at].value)) !=
+                OK)
             return false;
         request->query_count++;
     }
@@ -251,7 +253,7 @@ void control_http_turn_away(int fd, unsigned status, const char *detail)
 
     buffer_init(&answer.body, ANSWER_HEAD_BYTES);
     buffer_init(&out, 2 * ANSWER_HEAD_BYTES);
-    control_exchange_problem(&answer, status, REASON_INTERNAL, detail);
+    control_routes_problem(&answer, status, detail);
     append_answer(&out, &answer);
     /* One that is gone need not hear it. */
     if (!buffer_failed(&out))

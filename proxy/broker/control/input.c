@@ -1,28 +1,13 @@
 #include "broker/control/input.h"
 
-#include "broker/control/exchange.h"
 #include "json/parse.h"
 
 #include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define MASK           "***"
 #define MASK_DEPTH_MAX 64
-
-static enum error fault(char *why, size_t size, const char *format, ...) PRINTF_LIKE(3, 4);
-
-static enum error fault(char *why, size_t size, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(why, size, format, arguments);
-    va_end(arguments);
-    return ERROR_INVALID;
-}
 
 /* An array of strings; null is as good as nothing. */
 static enum error read_list(const json_t *value, struct text_list *list, bool *set)
@@ -45,7 +30,7 @@ static enum error read_list(const json_t *value, struct text_list *list, bool *s
     return error;
 }
 
-static enum error read_callers(const json_t *value, struct session_request *request)
+static enum error read_callers(const json_t *value, struct session *session)
 {
     size_t count = json_array_size(value);
 
@@ -60,95 +45,98 @@ static enum error read_callers(const json_t *value, struct session_request *requ
         /* (uid_t)-1 means "no uid" to the kernel. */
         if (!json_is_integer(item) || uid < 0 || uid >= (json_int_t)UINT32_MAX)
             return ERROR_INVALID;
-        request->callers[request->caller_count++] = (uint32_t)uid;
+        session->callers[session->caller_count++] = (uint32_t)uid;
     }
-    request->callers_set = true;
+    session->callers_set = true;
     return OK;
 }
 
-static enum error load_body(struct span body, json_t **out, char *why, size_t why_size)
+static enum error load_body(struct operation *operation, struct span body, json_t **out)
 {
     enum error error = json_parse(body.data, body.length, out);
 
     if (error == OK)
         return OK;
-    *out = NULL;
-    fault(why, why_size,
-          "the body is not one JSON object in strict form (no duplicate keys, NUL "
-          "bytes or deep nesting)");
-    return error;
+    return operation_fail(operation, error,
+                          "the body is not one JSON object in strict form (no duplicate keys, NUL "
+                          "bytes or deep nesting)");
+}
+
+static bool copy_name(const char *name, char out[TOKEN_NAME_SIZE])
+{
+    return name[0] != '\0' && snprintf(out, TOKEN_NAME_SIZE, "%s", name) < TOKEN_NAME_SIZE;
 }
 
 /* The members of a session; "!" at the end of the format: there are no others. */
-static enum error read_members(json_t *root, struct session_request *request, char *why,
-                               size_t why_size)
+static enum error read_members(struct operation *operation, json_t *root, struct session *out,
+                               int64_t *ttl_s)
 {
     json_t *params = NULL, *verbs = NULL, *targets = NULL, *callers = NULL;
     json_error_t wrong;
-    json_int_t ttl_s = SESSION_TTL_DEFAULT_S;
+    json_int_t seconds = SESSION_TTL_DEFAULT_S;
+    const char *surface;
     int once = false;
     enum error error;
 
     if (json_unpack_ex(root, &wrong, 0, "{s:s, s?o, s?I, s?b, s?o, s?o, s?o !}", "surface",
-                       &request->surface, "params", &params, "ttl_s", &ttl_s, "once", &once,
-                       "verbs", &verbs, "targets", &targets, "callers", &callers) != 0)
-        return fault(why, why_size, "the body is no session: %.160s", wrong.text);
-    request->ttl_s = ttl_s;
-    request->once = once;
-    request->params = json_string_value(params);
+                       &surface, "params", &params, "ttl_s", &seconds, "once", &once, "verbs",
+                       &verbs, "targets", &targets, "callers", &callers) != 0)
+        return operation_fail(operation, ERROR_INVALID, "the body is no session: %.160s",
+                              wrong.text);
+    *ttl_s = seconds;
+    out->once = once;
     if (params != NULL && !json_is_string(params) && !json_is_null(params))
-        return fault(why, why_size, "\"params\" must be a parameter record's name, or null");
-    error = read_list(verbs, &request->verbs, &request->verbs_set);
+        return operation_fail(operation, ERROR_INVALID,
+                              "\"params\" must be a parameter record's name, or null");
+    if (!copy_name(surface, out->surface) ||
+        (json_is_string(params) && !copy_name(json_string_value(params), out->params_name)))
+        return operation_fail(operation, ERROR_INVALID,
+                              "the names of surfaces and parameter records are 1 to %d bytes",
+                              TOKEN_NAME_SIZE - 1);
+    error = read_list(verbs, &out->verbs, &out->verbs_set);
     if (error == OK)
-        error = read_list(targets, &request->targets, &request->targets_set);
+        error = read_list(targets, &out->targets, &out->targets_set);
     if (error == ERROR_INVALID)
-        return fault(why, why_size,
-                     "\"verbs\" and \"targets\" must be arrays of at most %d strings, or null",
-                     SESSION_LIST_MAX);
-    if (error == OK && read_callers(callers, request) != OK)
-        return fault(why, why_size, "\"callers\" must be an array of at most %d uids, or null",
-                     SESSION_CALLERS_MAX);
+        return operation_fail(
+            operation, error,
+            "\"verbs\" and \"targets\" must be arrays of at most %d strings, or null",
+            SESSION_LIST_MAX);
+    if (error == OK && read_callers(callers, out) != OK)
+        return operation_fail(operation, ERROR_INVALID,
+                              "\"callers\" must be an array of at most %d uids, or null",
+                              SESSION_CALLERS_MAX);
     return error;
 }
 
-enum error control_input_session(struct span body, struct session_request *out, json_t **document,
-                                 char *why, size_t why_size)
+enum error control_input_session(struct operation *operation, struct span body, struct session *out,
+                                 int64_t *ttl_s)
 {
-    struct session_request request = {0};
-    json_t *root;
-    enum error error = load_body(body, &root, why, why_size);
+    json_t *root = NULL;
+    enum error error = load_body(operation, body, &root);
 
+    *out = (struct session){0};
     if (error == OK)
-        error = read_members(root, &request, why, why_size);
-    if (error != OK) {
-        control_input_clear(root, &request);
-        return error;
-    }
-    *out = request;
-    *document = root;
-    return OK;
+        error = read_members(operation, root, out, ttl_s);
+    json_decref(root);
+    if (error != OK)
+        session_clear(out);
+    return error;
 }
 
-enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why, size_t why_size)
+enum error control_input_renewal(struct operation *operation, struct span body, int64_t *ttl_s)
 {
     json_int_t seconds = SESSION_TTL_DEFAULT_S;
     json_t *root = NULL;
-    enum error error = body.length > 0 ? load_body(body, &root, why, why_size) : OK;
+    enum error error = body.length > 0 ? load_body(operation, body, &root) : OK;
 
     if (root != NULL && json_unpack(root, "{s:I !}", "ttl_s", &seconds) != 0)
-        error = fault(why, why_size,
-                      "a renewal takes an object with \"ttl_s\" alone, a whole number of seconds");
+        error = operation_fail(
+            operation, ERROR_INVALID,
+            "a renewal takes an object with \"ttl_s\" alone, a whole number of seconds");
     json_decref(root);
     if (error == OK)
         *ttl_s = seconds;
     return error;
-}
-
-void control_input_clear(json_t *document, struct session_request *request)
-{
-    text_list_clear(&request->verbs);
-    text_list_clear(&request->targets);
-    json_decref(document);
 }
 
 /* Scheme and host of a URL: what comes before and after can hold credentials. */
@@ -225,5 +213,5 @@ enum error control_input_mask(struct buffer *out, struct span record, bool revea
         return error;
     shown = mask_value(NULL, root, false, 0);
     json_decref(root);
-    return control_exchange_append(out, shown);
+    return json_append(out, shown);
 }

@@ -7,17 +7,15 @@
 
 /*
  * Reads the body of a session's creation strictly: unknown members, wrong types
- * and duplicate keys are errors, with one sentence in `why`. *document holds
- * what `out` borrows, until control_input_clear() frees both.
+ * and duplicate keys are errors. What it asks for is set in *out, for
+ * sessions_create(); after an error nothing is.
  */
-struct json_t;
-enum error control_input_session(struct span body, struct session_request *out,
-                                 struct json_t **document, char *why, size_t why_size) MUST_CHECK;
-void control_input_clear(struct json_t *document, struct session_request *request);
+enum error control_input_session(struct operation *operation, struct span body, struct session *out,
+                                 int64_t *ttl_s) MUST_CHECK;
 
 /* Reads the body of a renewal: nothing, or an object with `ttl_s` alone. */
-enum error control_input_renewal(struct span body, int64_t *ttl_s, char *why,
-                                 size_t why_size) MUST_CHECK;
+enum error control_input_renewal(struct operation *operation, struct span body,
+                                 int64_t *ttl_s) MUST_CHECK;
 
 /*
  * Appends a parameter record: as it was put with `reveal`, else compact, with every

@@ -69,10 +69,6 @@ static json_t *callers_of(const struct session *session)
 
 json_t *control_json_session(const struct gate *gate, const struct session *session, int64_t now)
 {
-    static const char *const states[] = {[SESSION_ACTIVE] = "active",
-                                         [SESSION_REVOKED] = "revoked",
-                                         [SESSION_EXPIRED] = "expired",
-                                         [SESSION_USED] = "used"};
     size_t live = connections_count(&gate->connections, NULL, session->id);
 
     return json_pack(
@@ -84,7 +80,7 @@ json_t *control_json_session(const struct gate *gate, const struct session *sess
         control_json_time(session->revoked_at), "used_at", control_json_time(session->used_at),
         "once", session->once, "verbs", list_of(&session->verbs, session->verbs_set), "targets",
         list_of(&session->targets, session->targets_set), "callers", callers_of(session),
-        "live_connections", number(live), "state", states[sessions_state(session, now)]);
+        "live_connections", number(live), "state", session_state(session_ended(session, now)));
 }
 
 json_t *control_json_created(const struct session *session, const char *token)

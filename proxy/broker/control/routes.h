@@ -27,10 +27,12 @@
 #ifndef SIDELOCK_BROKER_CONTROL_ROUTES_H
 #define SIDELOCK_BROKER_CONTROL_ROUTES_H
 
-#include "broker/control/exchange.h"
+#include "broker/control/handlers.h"
 
 void control_routes_answer(struct gate *gate, const struct control_request *request,
                            struct control_answer *answer);
+/* Makes the answer a problem document. */
+void control_routes_problem(struct control_answer *answer, unsigned status, const char *detail);
 /* Whether a request with this method may bring a body. */
 bool control_routes_takes_body(const char *method);
 

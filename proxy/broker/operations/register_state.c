@@ -66,7 +66,7 @@ static void count_session(void *context, const struct session *session)
 {
     struct session_count *all = context;
 
-    if (sessions_state(session, all->now) != SESSION_ACTIVE)
+    if (!reason_allows(session_ended(session, all->now)))
         return;
     for (size_t i = 0; i < all->count; i++) {
         if (strcmp(all->facts[i].surface->name, session->surface) != 0)

@@ -12,17 +12,6 @@
 #define ID_BYTES  ((TOKEN_ID_SIZE - 1) / 2)
 #define NO_DIGEST "-" /* of a session without a parameter record */
 
-enum session_state sessions_state(const struct session *session, int64_t now)
-{
-    if (session->revoked_at != 0)
-        return SESSION_REVOKED;
-    if (session->expires_at <= now)
-        return SESSION_EXPIRED;
-    if (session->once && session->used_at != 0)
-        return SESSION_USED;
-    return SESSION_ACTIVE;
-}
-
 struct counting {
     int64_t now;
     size_t active;
@@ -32,7 +21,7 @@ static void count_active(void *context, const struct session *session)
 {
     struct counting *counting = context;
 
-    counting->active += sessions_state(session, counting->now) == SESSION_ACTIVE;
+    counting->active += reason_allows(session_ended(session, counting->now));
 }
 
 enum error sessions_count(struct gate *gate, int64_t now, size_t *out)
@@ -48,9 +37,6 @@ enum error sessions_count(struct gate *gate, int64_t now, size_t *out)
 static enum error check_list(struct operation *operation, const char *what,
                              const struct text_list *list, size_t max_bytes)
 {
-    if (list->count > SESSION_LIST_MAX)
-        return operation_fail(operation, ERROR_INVALID, "a session names at most %d %ss",
-                              SESSION_LIST_MAX, what);
     for (size_t i = 0; i < list->count; i++) {
         size_t length = strlen(list->items[i]);
 
@@ -72,47 +58,37 @@ static enum error check_ttl(struct operation *operation, int64_t ttl_s)
                           SESSION_TTL_MAX_S / (24 * 3600), ttl_s);
 }
 
-static enum error check_request(struct operation *operation, const struct session_request *request)
-{
-    enum error error;
-
-    if (operation_surface(operation, request->surface) == NULL)
-        return ERROR_INVALID;
-    error = check_ttl(operation, request->ttl_s);
-    if (error != OK)
-        return error;
-    if (request->caller_count > SESSION_CALLERS_MAX)
-        return operation_fail(operation, ERROR_INVALID, "a session names at most %d callers",
-                              SESSION_CALLERS_MAX);
-    error = check_list(operation, "verb", &request->verbs, VET_VERB_BYTES_MAX);
-    if (error == OK)
-        error = check_list(operation, "target", &request->targets, VET_TARGET_BYTES_MAX);
-    return error;
-}
-
 /* The record as stored must be for this surface, and what it runs must still be permitted. */
-static enum error check_params(struct operation *operation, const struct session_request *request,
-                               char digest[SHA256_HEX_SIZE])
+static enum error check_params(struct operation *operation, struct session *session)
 {
     struct store_params stored;
-    enum error error = records_find_usable(operation, request->params, &stored);
+    enum error error = records_find_usable(operation, session->params_name, &stored);
 
     if (error != OK)
         return error;
-    if (stored.surface[0] != '\0' && strcmp(stored.surface, request->surface) != 0)
+    if (stored.surface[0] != '\0' && strcmp(stored.surface, session->surface) != 0)
         return operation_fail(operation, ERROR_INVALID,
                               "the parameter record %s is for surface %s, not %s", stored.name,
-                              stored.surface, request->surface);
-    memcpy(digest, stored.digest, SHA256_HEX_SIZE);
+                              stored.surface, session->surface);
+    memcpy(session->params_digest, stored.digest, SHA256_HEX_SIZE);
     return OK;
 }
 
-static enum error copy_list(const struct text_list *from, struct text_list *to)
+/* What was asked for; sets the record's digest. */
+static enum error check_wanted(struct operation *operation, struct session *session, int64_t ttl_s)
 {
-    enum error error = OK;
+    enum error error;
 
-    for (size_t i = 0; i < from->count && error == OK; i++)
-        error = text_list_add(to, from->items[i], strlen(from->items[i]));
+    if (operation_surface(operation, session->surface) == NULL)
+        return ERROR_INVALID;
+    error = check_ttl(operation, ttl_s);
+    if (error == OK)
+        error = check_list(operation, "verb", &session->verbs, VET_VERB_BYTES_MAX);
+    if (error == OK)
+        error = check_list(operation, "target", &session->targets, VET_TARGET_BYTES_MAX);
+    snprintf(session->params_digest, sizeof(session->params_digest), NO_DIGEST);
+    if (error == OK && session->params_name[0] != '\0')
+        error = check_params(operation, session);
     return error;
 }
 
@@ -123,39 +99,6 @@ static enum error random_id(char out[TOKEN_ID_SIZE])
 
     if (error == OK)
         text_hex(bytes, sizeof(bytes), out);
-    return error;
-}
-
-static enum error fill_session(struct operation *operation, const struct session_request *request,
-                               const char *digest, struct session *out)
-{
-    int64_t now = clock_now();
-    enum error error;
-
-    *out = (struct session){.created_by = operation->uid,
-                            .created_at = now,
-                            .expires_at = now + request->ttl_s,
-                            .once = request->once,
-                            .verbs_set = request->verbs_set,
-                            .targets_set = request->targets_set,
-                            .callers_set = request->callers_set,
-                            .caller_count = request->caller_count};
-    snprintf(out->surface, sizeof(out->surface), "%s", request->surface);
-    if (request->params != NULL)
-        snprintf(out->params_name, sizeof(out->params_name), "%s", request->params);
-    snprintf(out->params_digest, sizeof(out->params_digest), "%s", digest);
-    memcpy(out->callers, request->callers, sizeof(out->callers));
-    error = random_id(out->id);
-    if (error == OK)
-        error = random_id(out->token_id);
-    if (error == OK)
-        error = copy_list(&request->verbs, &out->verbs);
-    if (error == OK)
-        error = copy_list(&request->targets, &out->targets);
-    if (error != OK) {
-        session_clear(out);
-        operation_fail(operation, error, "the session could not be made: %s", error_text(error));
-    }
     return error;
 }
 
@@ -192,43 +135,60 @@ static enum error log_session(struct operation *operation, const char *event,
     return operation_commit(operation);
 }
 
-/* Of a session that came to nothing, and of its token, which may be NULL. */
-static void discard(struct session *session, char *minted)
+/* A new token for a session: signed, written down, then kept; after an error all is cleared. */
+static enum error grant(struct operation *operation, struct session *session, bool renewal,
+                        int64_t now, char **token)
 {
+    struct store *store = operation->gate->store;
+    const char *event = renewal ? "session_renewed" : "session_created";
+    char *minted = NULL;
+    enum error error = random_id(session->token_id);
+
+    if (error != OK)
+        operation_fail(operation, error, "the session was not %s: %s", renewal ? "renewed" : "made",
+                       error_text(error));
+    else
+        error = mint(operation, session, now, &minted);
+    if (error == OK)
+        error = log_session(operation, event, session);
+    if (error == OK) {
+        error = renewal ? store_session_renew(store, session->id, session->token_id,
+                                              session->expires_at, now)
+                        : store_session_add(store, session);
+        error = operation_kept(operation, error, event,
+                               renewal ? "keep the session's renewal" : "keep the session");
+    }
+    if (error == OK) {
+        *token = minted;
+        return OK;
+    }
     session_clear(session);
     if (minted != NULL)
         secret_wipe(minted, strlen(minted));
     free(minted);
+    return error;
 }
 
-enum error sessions_create(struct operation *operation, const struct session_request *request,
-                           struct session *out, char **token)
+enum error sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
+                           char **token)
 {
-    char digest[SHA256_HEX_SIZE] = NO_DIGEST;
-    char *minted = NULL;
-    struct session session;
-    enum error error = check_request(operation, request);
+    int64_t now = clock_now();
+    enum error error = check_wanted(operation, session, ttl_s);
 
-    if (error == OK && request->params != NULL)
-        error = check_params(operation, request, digest);
-    if (error == OK)
-        error = fill_session(operation, request, digest, &session);
-    if (error != OK)
-        return error;
-
-    error = mint(operation, &session, session.created_at, &minted);
-    if (error == OK)
-        error = log_session(operation, "session_created", &session);
-    if (error == OK)
-        error = operation_kept(operation, store_session_add(operation->gate->store, &session),
-                               "session_created", "keep the session");
+    if (error == OK) {
+        error = random_id(session->id);
+        if (error != OK)
+            operation_fail(operation, error, "the session could not be made: %s",
+                           error_text(error));
+    }
     if (error != OK) {
-        discard(&session, minted);
+        session_clear(session);
         return error;
     }
-    *out = session;
-    *token = minted;
-    return OK;
+    session->created_by = operation->uid;
+    session->created_at = now;
+    session->expires_at = now + ttl_s;
+    return grant(operation, session, false, now, token);
 }
 
 static enum error no_such_session(struct operation *operation)
@@ -237,76 +197,44 @@ static enum error no_such_session(struct operation *operation)
                           "there is no such session; `sidelock session list` lists them");
 }
 
-/* Says why a session that has ended cannot do any more. */
-static enum error ended(struct operation *operation, enum session_state state)
+enum error sessions_find(struct operation *operation, const char *id, struct session *out)
 {
-    static const struct {
-        const char *text;
-        enum reason reason;
-    } states[] = {[SESSION_ACTIVE] = {"live", REASON_INTERNAL},
-                  [SESSION_REVOKED] = {"revoked", REASON_SESSION_REVOKED},
-                  [SESSION_EXPIRED] = {"expired", REASON_SESSION_EXPIRED},
-                  [SESSION_USED] = {"used", REASON_SESSION_USED}};
+    enum error error = store_session_get(operation->gate->store, id, out);
 
-    operation->reason = states[state].reason;
-    return operation_fail(operation, ERROR_STATE,
-                          "the session is %s; make another with `sidelock session create`",
-                          states[state].text);
+    if (error == ERROR_NOT_FOUND)
+        return no_such_session(operation);
+    return error == OK ? OK : operation_fail_store(operation, error, "read the session");
 }
 
 enum error sessions_find_live(struct operation *operation, const char *id, struct session *out)
 {
-    struct session session;
-    enum session_state state;
-    enum error error = store_session_get(operation->gate->store, id, &session);
+    enum error error = sessions_find(operation, id, out);
+    enum reason ended = error == OK ? session_ended(out, clock_now()) : REASON_ALLOWED;
 
-    if (error == ERROR_NOT_FOUND)
-        return no_such_session(operation);
-    if (error != OK)
-        return operation_fail_store(operation, error, "read the session");
-    state = sessions_state(&session, clock_now());
-    if (state != SESSION_ACTIVE) {
-        session_clear(&session);
-        return ended(operation, state);
-    }
-    *out = session;
-    return OK;
+    if (reason_allows(ended))
+        return error;
+    session_clear(out);
+    operation->reason = ended;
+    return operation_fail(operation, ERROR_STATE,
+                          "the session is %s; make another with `sidelock session create`",
+                          session_state(ended));
 }
 
 enum error sessions_renew(struct operation *operation, const char *id, int64_t ttl_s,
                           struct session *out, char **token)
 {
-    struct gate *gate = operation->gate;
     int64_t now = clock_now();
-    struct session session;
-    char *minted = NULL;
     enum error error = check_ttl(operation, ttl_s);
 
     if (error == OK)
-        error = sessions_find_live(operation, id, &session);
+        error = sessions_find_live(operation, id, out);
     if (error != OK)
         return error;
-    session.expires_at = now + ttl_s;
-    error = random_id(session.token_id);
-    if (error != OK)
-        operation_fail(operation, error, "the session was not renewed: %s", error_text(error));
-    else
-        error = mint(operation, &session, now, &minted);
+    out->expires_at = now + ttl_s;
+    error = grant(operation, out, true, now, token);
     if (error == OK)
-        error = log_session(operation, "session_renewed", &session);
-    if (error == OK)
-        error = operation_kept(
-            operation,
-            store_session_renew(gate->store, id, session.token_id, session.expires_at, now),
-            "session_renewed", "keep the session's renewal");
-    if (error != OK) {
-        discard(&session, minted);
-        return error;
-    }
-    workers_extend_session(gate->workers, id, session.expires_at);
-    *out = session;
-    *token = minted;
-    return OK;
+        workers_extend_session(operation->gate->workers, id, out->expires_at);
+    return error;
 }
 
 enum error sessions_revoke(struct operation *operation, const char *id)

@@ -4,31 +4,18 @@
 
 #include "broker/operations/operation.h"
 
-enum session_state { SESSION_ACTIVE, SESSION_REVOKED, SESSION_EXPIRED, SESSION_USED };
-/* What a session is good for now; a single-use session that was used may still have a connection.
- */
-enum session_state sessions_state(const struct session *session, int64_t now);
 /* How many are active. */
 enum error sessions_count(struct gate *gate, int64_t now, size_t *out) MUST_CHECK;
 
-struct session_request {
-    const char *surface;
-    const char *params; /* NULL: none */
-    int64_t ttl_s;      /* 1 to SESSION_TTL_MAX_S */
-    bool once;
-    bool verbs_set, targets_set, callers_set; /* false: no limit beyond the surface's */
-    struct text_list verbs, targets;
-    uint32_t callers[SESSION_CALLERS_MAX];
-    size_t caller_count;
-};
-
 /*
- * Makes a session. *out is filled (the caller clears it) and *token is the
- * caller's to wipe and free; it exists nowhere else. ERROR_INVALID if anything
- * asked for does not exist or does not fit, ERROR_DENIED for a command that may not run.
+ * Makes a session of what is asked for: surface, params_name ("": none), lists and `once`; it
+ * lives for `ttl_s`, 1 to SESSION_TTL_MAX_S. The rest is filled in, and the caller clears it; after
+ * an error it is cleared. *token is the caller's to wipe and free; it exists nowhere else.
+ * ERROR_INVALID if anything asked for does not exist or does not fit, ERROR_DENIED for a command
+ * that may not run.
  */
-enum error sessions_create(struct operation *operation, const struct session_request *request,
-                           struct session *out, char **token) MUST_CHECK;
+enum error sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
+                           char **token) MUST_CHECK;
 /*
  * Lets a live session live for another `ttl_s` from now: its connections go on,
  * *token is a new one (the caller's to wipe and free), and the one before it is
@@ -50,7 +37,10 @@ enum error sessions_issue_ticket(struct operation *operation, const char *id, ch
 enum error sessions_issue_word(struct operation *operation, struct tickets *words,
                                const char *event, const char *id, char out[TICKET_SIZE],
                                int64_t *expires_at) MUST_CHECK;
-/* A live session by its id, for the caller to clear; ERROR_NOT_FOUND, ERROR_STATE. */
+/* A session by its id, for the caller to clear; ERROR_NOT_FOUND. */
+enum error sessions_find(struct operation *operation, const char *id,
+                         struct session *out) MUST_CHECK;
+/* The same, if it is live; ERROR_STATE. */
 enum error sessions_find_live(struct operation *operation, const char *id,
                               struct session *out) MUST_CHECK;
 
