@@ -1,7 +1,6 @@
 #include "base/buffer.h"
 
 #include "base/secret.h"
-#include "base/text.h"
 #include "base/utf8.h"
 
 #include <errno.h>

@@ -1,6 +1,8 @@
 #include "base/error.h"
 
+#include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 
 const char *error_text(enum error error)
 {
@@ -20,4 +22,14 @@ const char *error_text(enum error error)
     };
 
     return (size_t)error < sizeof(texts) / sizeof(texts[0]) ? texts[error] : "unknown error";
+}
+
+enum error error_explain(char why[WHY_SIZE], enum error error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(why, WHY_SIZE, format, arguments);
+    va_end(arguments);
+    return error;
 }

@@ -28,4 +28,10 @@ enum error {
 /* A short English phrase for an error, static: "out of memory". */
 const char *error_text(enum error error);
 
+/* One sentence for the operator about a failure. */
+#define WHY_SIZE 512
+/* Writes the sentence and returns the error. */
+enum error error_explain(char why[WHY_SIZE], enum error error, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
 #endif

@@ -5,7 +5,6 @@
 #include "broker/admission/takers.h"
 #include "broker/control/control.h"
 #include "broker/core/clock.h"
-#include "broker/core/journal.h"
 #include "broker/operations/switches.h"
 #include "system/notify.h"
 
@@ -153,8 +152,8 @@ static enum error start_loop(struct broker *broker)
 static enum error open_store(struct broker *broker)
 {
     const char *directory = broker->options->config->state_dir;
-    char why[512];
-    enum error error = store_open(directory, &broker->gate.store, why, sizeof(why));
+    char why[WHY_SIZE];
+    enum error error = store_open(directory, &broker->gate.store, why);
 
     if (error != OK) {
         log_error("%s", why);

@@ -11,7 +11,6 @@
 #include "policy/login_cookie.h"
 #include "policy/session.h"
 
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>

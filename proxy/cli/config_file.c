@@ -67,14 +67,14 @@ static int folder_length(const char *path)
 static enum error add_pack(struct config_bundle *bundle, const char *name)
 {
     struct config_pack *pack = &bundle->packs[bundle->pack_count];
-    char file[PATH_BYTES_MAX], why[TRUSTED_FILE_WHY_SIZE] = "The dialect pack's path is too long.";
+    char file[PATH_BYTES_MAX], why[WHY_SIZE] = "The dialect pack's path is too long.";
     int beside = name[0] == '/' ? 0 : folder_length(bundle->path);
     struct buffer text;
     enum error error = ERROR_LIMIT;
 
     buffer_init(&text, DIALECT_BYTES_MAX);
     if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < PATH_BYTES_MAX)
-        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why, sizeof(why));
+        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why);
     bundle->pack_count++;
     pack->name = strdup(name);
     if (error == OK) {

@@ -12,20 +12,9 @@
 
 #define BUSY_TIMEOUT_MS 2000
 
-struct statement {
-    struct database *database;
-    const char *sql;
-    sqlite3_stmt *prepared;
-};
-
-struct database {
-    sqlite3 *connection;
-    struct statement statements[DATABASE_STATEMENTS_MAX];
-    size_t statement_count;
-};
-
 /* Schema 1. Times are seconds since the epoch; lists are JSON text, NULL for no list. */
 static const char schema_1[] =
+    "BEGIN IMMEDIATE;"
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE TABLE params ("
     " name TEXT PRIMARY KEY, surface TEXT NOT NULL, digest TEXT NOT NULL, sealed BLOB NOT NULL,"
@@ -39,9 +28,11 @@ static const char schema_1[] =
     "CREATE INDEX sessions_by_expiry ON sessions (expires_at);"
     "CREATE TABLE surfaces ("
     " name TEXT PRIMARY KEY, killed INTEGER NOT NULL CHECK (killed IN (0, 1)),"
-    " changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+    " changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "PRAGMA user_version = 1; COMMIT;";
 
-/* migrations[n] brings schema n to n + 1. A published entry is never changed. */
+/* migrations[n] brings schema n to n + 1, whole or not at all. A published entry is never changed.
+ */
 static const char *const migrations[] = {schema_1};
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -73,144 +64,95 @@ static bool configure(sqlite3 *connection)
     sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
     return sqlite3_busy_timeout(connection, BUSY_TIMEOUT_MS) == SQLITE_OK &&
            ask(connection, "PRAGMA journal_mode = WAL", mode, sizeof(mode)) &&
-           strcmp(mode, "wal") == 0 && execute(connection, "PRAGMA synchronous = FULL") &&
-           execute(connection, "PRAGMA foreign_keys = ON") &&
-           execute(connection, "PRAGMA temp_store = MEMORY") &&
-           execute(connection, "PRAGMA secure_delete = ON");
+           strcmp(mode, "wal") == 0 &&
+           execute(connection, "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+                               "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON");
 }
 
-/* One step of the schema, whole or not at all. */
-static bool migrate_step(sqlite3 *connection, int version)
-{
-    char pragma[48];
-
-    snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d", version + 1);
-    if (execute(connection, "BEGIN IMMEDIATE") && execute(connection, migrations[version]) &&
-        execute(connection, pragma) && execute(connection, "COMMIT"))
-        return true;
-    return false;
-}
-
-static enum error migrate(sqlite3 *connection, const char *path, char *why, size_t why_size)
+static enum error migrate(sqlite3 *connection, const char *path, char why[WHY_SIZE])
 {
     char text[16];
-    long version;
+    bool done = ask(connection, "PRAGMA user_version", text, sizeof(text));
+    long version = done ? strtol(text, NULL, 10) : 0;
 
-    if (!ask(connection, "PRAGMA user_version", text, sizeof(text)))
-        goto failed;
-    version = strtol(text, NULL, 10);
-    if (version < 0 || version > SCHEMA_VERSION) {
-        snprintf(why, why_size,
-                 "the database %s has schema %ld and this Sidelock knows none after %d: run the "
-                 "newer Sidelock that made it, or move the file away to start afresh",
-                 path, version, SCHEMA_VERSION);
-        return ERROR_INVALID;
-    }
-    for (; version < SCHEMA_VERSION; version++) {
-        if (!migrate_step(connection, (int)version))
-            goto failed;
-    }
-    return OK;
-failed:
-    snprintf(why, why_size, "cannot prepare the database %s: %s", path, sqlite3_errmsg(connection));
-    return ERROR_IO;
+    if (version < 0 || version > SCHEMA_VERSION)
+        return error_explain(
+            why, ERROR_INVALID,
+            "the database %s has schema %ld and this Sidelock knows none after %d: run the "
+            "newer Sidelock that made it, or move the file away to start afresh",
+            path, version, SCHEMA_VERSION);
+    for (; done && version < SCHEMA_VERSION; version++)
+        done = execute(connection, migrations[version]);
+    return done ? OK
+                : error_explain(why, ERROR_IO, "cannot prepare the database %s: %s", path,
+                                sqlite3_errmsg(connection));
 }
 
-static enum error check(sqlite3 *connection, const char *path, char *why, size_t why_size)
+static enum error check(sqlite3 *connection, const char *path, char why[WHY_SIZE])
 {
     char verdict[128];
 
     if (!configure(connection) ||
         !ask(connection, "PRAGMA quick_check(1)", verdict, sizeof(verdict))) {
-        bool damaged = (sqlite3_errcode(connection) & 0xff) == SQLITE_NOTADB ||
-                       (sqlite3_errcode(connection) & 0xff) == SQLITE_CORRUPT;
+        int code = sqlite3_errcode(connection) & 0xff;
+        bool damaged = code == SQLITE_NOTADB || code == SQLITE_CORRUPT;
 
-        snprintf(why, why_size, "cannot use the database %s: %s", path, sqlite3_errmsg(connection));
-        return damaged ? ERROR_INVALID : ERROR_IO;
+        return error_explain(why, damaged ? ERROR_INVALID : ERROR_IO,
+                             "cannot use the database %s: %s", path, sqlite3_errmsg(connection));
     }
-    if (strcmp(verdict, "ok") != 0) {
-        snprintf(why, why_size, "the database %s is damaged (%s): restore it from a backup", path,
-                 verdict);
-        return ERROR_INVALID;
-    }
-    return migrate(connection, path, why, why_size);
+    if (strcmp(verdict, "ok") != 0)
+        return error_explain(why, ERROR_INVALID,
+                             "the database %s is damaged (%s): restore it from a backup", path,
+                             verdict);
+    return migrate(connection, path, why);
 }
 
-enum error database_open(const char *path, struct database **out, char *why, size_t why_size)
+enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE])
 {
-    struct database *database = calloc(1, sizeof(*database));
-    enum error error;
-    int fd;
-
-    if (database == NULL) {
-        snprintf(why, why_size, "out of memory");
-        return ERROR_MEMORY;
-    }
     /* SQLite gives its other files the mode of this one. */
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    sqlite3 *connection = NULL;
+    enum error error;
+
     if (fd >= 0)
         close(fd);
-    if (sqlite3_open_v2(path, &database->connection,
-                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW,
-                        NULL) != SQLITE_OK) {
-        snprintf(why, why_size, "cannot open the database %s: %s", path,
-                 database->connection != NULL ? sqlite3_errmsg(database->connection)
-                                              : "out of memory");
-        error = ERROR_IO;
-    } else {
-        error = check(database->connection, path, why, why_size);
-    }
-    if (error != OK) {
-        database_close(database);
-        return error;
-    }
-    *out = database;
-    return OK;
+    if (sqlite3_open_v2(path, &connection, flags, NULL) != SQLITE_OK)
+        error = error_explain(why, ERROR_IO, "cannot open the database %s: %s", path,
+                              sqlite3_errmsg(connection));
+    else
+        error = check(connection, path, why);
+    if (error == OK)
+        *out = connection;
+    else
+        database_close(connection);
+    return error;
 }
 
-void database_close(struct database *database)
+void database_close(struct sqlite3 *database)
 {
-    if (database == NULL)
-        return;
-    for (size_t i = 0; i < database->statement_count; i++)
-        sqlite3_finalize(database->statements[i].prepared);
-    sqlite3_close(database->connection);
-    free(database);
-}
+    sqlite3_stmt *prepared;
 
-static struct statement *prepare(struct database *database, const char *sql)
-{
-    struct statement *statement;
-
-    if (database->statement_count == DATABASE_STATEMENTS_MAX) {
-        log_error("the store has no room for another statement");
-        return NULL;
-    }
-    statement = &database->statements[database->statement_count];
-    *statement = (struct statement){.database = database, .sql = sql};
-    if (sqlite3_prepare_v3(database->connection, sql, -1, SQLITE_PREPARE_PERSISTENT,
-                           &statement->prepared, NULL) != SQLITE_OK) {
-        log_error("the store cannot prepare a statement: %s", sqlite3_errmsg(database->connection));
-        return NULL;
-    }
-    database->statement_count++;
-    return statement;
+    while (database != NULL && (prepared = sqlite3_next_stmt(database, NULL)) != NULL)
+        sqlite3_finalize(prepared);
+    sqlite3_close(database);
 }
 
 /* The statement, ready for values; NULL if there is none. */
-static struct statement *find_statement(struct database *database, const char *sql)
+static sqlite3_stmt *find_statement(sqlite3 *database, const char *sql)
 {
-    for (size_t i = 0; i < database->statement_count; i++) {
-        struct statement *statement = &database->statements[i];
+    sqlite3_stmt *found = sqlite3_next_stmt(database, NULL);
 
-        if (statement->sql != sql)
-            continue;
-        if (!sqlite3_stmt_busy(statement->prepared))
-            return statement;
+    while (found != NULL && strcmp(sqlite3_sql(found), sql) != 0)
+        found = sqlite3_next_stmt(database, found);
+    if (found != NULL && sqlite3_stmt_busy(found)) {
         log_error("the store was asked to run a statement inside itself");
         return NULL;
     }
-    return prepare(database, sql);
+    if (found == NULL &&
+        sqlite3_prepare_v3(database, sql, -1, SQLITE_PREPARE_PERSISTENT, &found, NULL) != SQLITE_OK)
+        log_error("the store cannot prepare a statement: %s", sqlite3_errmsg(database));
+    return found;
 }
 
 static bool bind(sqlite3_stmt *prepared, int place, const struct database_value *value)
@@ -231,14 +173,14 @@ static bool bind(sqlite3_stmt *prepared, int place, const struct database_value 
     return false;
 }
 
-struct statement *database_query_with(struct database *database, const char *sql,
-                                      const struct database_value *values, size_t count)
+struct sqlite3_stmt *database_query_with(struct sqlite3 *database, const char *sql,
+                                         const struct database_value *values, size_t count)
 {
-    struct statement *statement = find_statement(database, sql);
+    struct sqlite3_stmt *statement = find_statement(database, sql);
 
     for (size_t i = 0; statement != NULL && i < count; i++) {
-        if (!bind(statement->prepared, (int)i + 1, &values[i])) {
-            log_error("the store cannot bind: %s", sqlite3_errmsg(database->connection));
+        if (!bind(statement, (int)i + 1, &values[i])) {
+            log_error("the store cannot bind: %s", sqlite3_errmsg(database));
             statement_end(statement);
             return NULL;
         }
@@ -246,23 +188,23 @@ struct statement *database_query_with(struct database *database, const char *sql
     return statement;
 }
 
-size_t database_changes(const struct database *database)
+size_t database_changes(struct sqlite3 *database)
 {
-    return (size_t)sqlite3_changes(database->connection);
+    return (size_t)sqlite3_changes(database);
 }
 
-enum error statement_next(struct statement *statement)
+enum error statement_next(struct sqlite3_stmt *statement)
 {
     int result;
 
     if (statement == NULL)
         return ERROR_STATE;
-    result = sqlite3_step(statement->prepared);
+    result = sqlite3_step(statement);
     if (result == SQLITE_ROW)
         return OK;
     if (result != SQLITE_DONE && result != SQLITE_CONSTRAINT_PRIMARYKEY &&
         result != SQLITE_CONSTRAINT_UNIQUE)
-        log_error("the store failed: %s", sqlite3_errmsg(statement->database->connection));
+        log_error("the store failed: %s", sqlite3_errmsg(sqlite3_db_handle(statement)));
     statement_end(statement);
     if (result == SQLITE_DONE)
         return ERROR_NOT_FOUND;
@@ -271,7 +213,7 @@ enum error statement_next(struct statement *statement)
                : ERROR_IO;
 }
 
-enum error database_run_query(struct statement *statement)
+enum error database_run_query(struct sqlite3_stmt *statement)
 {
     enum error error = statement_next(statement);
 
@@ -282,27 +224,25 @@ enum error database_run_query(struct statement *statement)
     return error == ERROR_NOT_FOUND ? OK : error;
 }
 
-void statement_end(struct statement *statement)
+void statement_end(struct sqlite3_stmt *statement)
 {
-    if (statement == NULL)
-        return;
-    sqlite3_reset(statement->prepared);
-    sqlite3_clear_bindings(statement->prepared);
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
 }
 
-const char *statement_text(const struct statement *statement, int column)
+const char *statement_text(sqlite3_stmt *statement, int column)
 {
-    return (const char *)sqlite3_column_text(statement->prepared, column);
+    return (const char *)sqlite3_column_text(statement, column);
 }
 
-int64_t statement_integer(const struct statement *statement, int column)
+int64_t statement_integer(sqlite3_stmt *statement, int column)
 {
-    return sqlite3_column_int64(statement->prepared, column);
+    return sqlite3_column_int64(statement, column);
 }
 
-struct span statement_bytes(const struct statement *statement, int column)
+struct span statement_bytes(sqlite3_stmt *statement, int column)
 {
-    const char *data = sqlite3_column_blob(statement->prepared, column);
+    const char *data = sqlite3_column_blob(statement, column);
 
-    return (struct span){data, (size_t)sqlite3_column_bytes(statement->prepared, column)};
+    return (struct span){data, (size_t)sqlite3_column_bytes(statement, column)};
 }

@@ -1,7 +1,6 @@
 /*
  * The SQLite database under the store, and the only file that knows SQLite.
- * Statements are prepared once and kept; each is known by the address of its
- * SQL, so SQL must be a constant.
+ * Statements are prepared once and kept; each is known by its SQL.
  *
  * A use of a statement: database_run() for one without rows, else
  * database_query() and statement_next() until it is not OK.
@@ -15,18 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DATABASE_STATEMENTS_MAX 32
-
-struct database;
-struct statement;
+/* An open database and one of its statements: SQLite's own, of which only database.c knows more. */
+struct sqlite3;
+struct sqlite3_stmt;
 
 /*
  * Opens or makes the database and brings its schema up to date. `why` receives
  * one sentence. ERROR_INVALID: not a database, damaged, or of a newer schema.
  */
-enum error database_open(const char *path, struct database **out, char *why,
-                         size_t why_size) MUST_CHECK;
-void database_close(struct database *database);
+enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE]) MUST_CHECK;
+void database_close(struct sqlite3 *database);
 
 /* What takes the place of a statement's next parameter. */
 struct database_value {
@@ -52,27 +49,27 @@ static inline struct database_value database_bytes(struct span bytes)
  * Binds a value to each of the statement's parameters, in order. NULL if it cannot
  * be prepared or bound or is in use; statement functions take that NULL and fail.
  */
-struct statement *database_query_with(struct database *database, const char *sql,
-                                      const struct database_value *values, size_t count);
+struct sqlite3_stmt *database_query_with(struct sqlite3 *database, const char *sql,
+                                         const struct database_value *values, size_t count);
 #define database_query(database, sql, ...)                                                         \
     database_query_with(database, sql, (const struct database_value[]){__VA_ARGS__},               \
                         sizeof((const struct database_value[]){__VA_ARGS__}) /                     \
                             sizeof(struct database_value))
 /* Runs a statement that returns no rows. ERROR_EXISTS: a uniqueness constraint. */
-enum error database_run_query(struct statement *statement) MUST_CHECK;
+enum error database_run_query(struct sqlite3_stmt *statement) MUST_CHECK;
 #define database_run(database, sql, ...)                                                           \
     database_run_query(database_query(database, sql, __VA_ARGS__))
 /* Rows changed by the latest database_run. */
-size_t database_changes(const struct database *database);
+size_t database_changes(struct sqlite3 *database);
 
 /* OK: on a row. ERROR_NOT_FOUND: no more rows; on that and on failure the statement is done. */
-enum error statement_next(struct statement *statement) MUST_CHECK;
+enum error statement_next(struct sqlite3_stmt *statement) MUST_CHECK;
 /* Ends a statement before its last row. */
-void statement_end(struct statement *statement);
+void statement_end(struct sqlite3_stmt *statement);
 
 /* Columns of the present row, from 0; texts and bytes live until the next step. */
-const char *statement_text(const struct statement *statement, int column); /* NULL: SQL NULL */
-int64_t statement_integer(const struct statement *statement, int column);
-struct span statement_bytes(const struct statement *statement, int column);
+const char *statement_text(struct sqlite3_stmt *statement, int column); /* NULL: SQL NULL */
+int64_t statement_integer(struct sqlite3_stmt *statement, int column);
+struct span statement_bytes(struct sqlite3_stmt *statement, int column);
 
 #endif

@@ -14,7 +14,7 @@
 struct store {
     int directory_fd;
     int lock_fd; /* an exclusive flock(2) for as long as it is open */
-    struct database *database;
+    struct sqlite3 *database;
     struct secret_key *token_key;
     struct secret_key *cookie_key;
     struct secret_key *seal_key;

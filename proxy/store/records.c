@@ -42,7 +42,7 @@ static enum error run_seal(const struct store *store, const struct store_params 
     return error;
 }
 
-static enum error read_row(const struct statement *statement, struct store_params *out)
+static enum error read_row(struct sqlite3_stmt *statement, struct store_params *out)
 {
     struct store_params row = {0};
 
@@ -107,7 +107,7 @@ enum error store_params_get(struct store *store, const char *name, struct store_
                             struct buffer *json)
 {
     static const char sql[] = "SELECT " COLUMNS ", sealed FROM params WHERE name = ?";
-    struct statement *statement = database_query(store->database, sql, database_text(name));
+    struct sqlite3_stmt *statement = database_query(store->database, sql, database_text(name));
     struct store_params row;
     enum error error = statement_next(statement);
 
@@ -137,7 +137,7 @@ enum error store_params_each(struct store *store,
                              void *context)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM params ORDER BY name";
-    struct statement *statement = database_query_with(store->database, sql, NULL, 0);
+    struct sqlite3_stmt *statement = database_query_with(store->database, sql, NULL, 0);
     struct store_params row;
     enum error error;
 

@@ -116,7 +116,7 @@ static enum error load_callers(const char *json, struct session *out)
     return error;
 }
 
-static enum error load_row(const struct statement *row, struct session *out)
+static enum error load_row(struct sqlite3_stmt *row, struct session *out)
 {
     int64_t created_by = statement_integer(row, 5);
     enum error error;
@@ -141,7 +141,7 @@ static enum error load_row(const struct statement *row, struct session *out)
 }
 
 /* Fills *out completely, or clears it. */
-static enum error load_session(const struct statement *row, struct session *out)
+static enum error load_session(struct sqlite3_stmt *row, struct session *out)
 {
     struct session session = {0};
     enum error error = load_row(row, &session);
@@ -198,7 +198,7 @@ enum error store_session_add(struct store *store, const struct session *session)
 enum error store_session_get(struct store *store, const char *id, struct session *out)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM sessions WHERE id = ?";
-    struct statement *statement = database_query(store->database, sql, database_text(id));
+    struct sqlite3_stmt *statement = database_query(store->database, sql, database_text(id));
     enum error error = statement_next(statement);
 
     if (error != OK)
@@ -209,32 +209,36 @@ enum error store_session_get(struct store *store, const char *id, struct session
 }
 
 /*
- * What an update that changed nothing found: ERROR_NOT_FOUND, or OK with whether the
- * session is single-use.
+ * Runs an update of one session. Where it changes nothing: ERROR_NOT_FOUND, or what that means
+ * of a session that is single-use, or is not.
  */
-static enum error known(struct store *store, const char *id, bool *once)
+static enum error update(struct store *store, struct sqlite3_stmt *change, const char *id,
+                         enum error single_use, enum error any_other)
 {
     static const char sql[] = "SELECT once FROM sessions WHERE id = ?";
-    struct statement *statement = database_query(store->database, sql, database_text(id));
-    enum error error = statement_next(statement);
+    struct sqlite3_stmt *statement;
+    enum error error = database_run_query(change);
 
+    if (error != OK || database_changes(store->database) > 0)
+        return error;
+    statement = database_query(store->database, sql, database_text(id));
+    error = statement_next(statement);
     if (error != OK)
         return error;
-    *once = statement_integer(statement, 0) != 0;
+    error = statement_integer(statement, 0) != 0 ? single_use : any_other;
     statement_end(statement);
-    return OK;
+    return error;
 }
 
 enum error store_session_revoke(struct store *store, const char *id, int64_t now)
 {
     static const char sql[] = "UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0";
-    enum error error;
-    bool once;
+    struct sqlite3_stmt *change;
 
     if (now <= 0)
         return ERROR_INVALID;
-    error = database_run(store->database, sql, database_integer(now), database_text(id));
-    return error != OK || database_changes(store->database) > 0 ? error : known(store, id, &once);
+    change = database_query(store->database, sql, database_integer(now), database_text(id));
+    return update(store, change, id, OK, OK);
 }
 
 enum error store_session_revoke_all(struct store *store, const char *surface, int64_t now,
@@ -258,35 +262,25 @@ enum error store_session_renew(struct store *store, const char *id, const char *
     static const char sql[] = "UPDATE sessions SET token_id = ?1, expires_at = ?2 WHERE id = ?3"
                               " AND revoked_at = 0 AND expires_at > ?4"
                               " AND (once = 0 OR used_at = 0)";
-    enum error error;
-    bool once;
+    struct sqlite3_stmt *change;
 
     if (!token_id_valid(token_id) || now <= 0 || expires_at <= now)
         return ERROR_INVALID;
-    error = database_run(store->database, sql, database_text(token_id),
-                         database_integer(expires_at), database_text(id), database_integer(now));
-    if (error != OK || database_changes(store->database) > 0)
-        return error;
-    error = known(store, id, &once);
-    return error == OK ? ERROR_STATE : error;
+    change = database_query(store->database, sql, database_text(token_id),
+                            database_integer(expires_at), database_text(id), database_integer(now));
+    return update(store, change, id, ERROR_STATE, ERROR_STATE);
 }
 
 enum error store_session_use(struct store *store, const char *id, int64_t now)
 {
     static const char sql[] =
         "UPDATE sessions SET used_at = ? WHERE id = ? AND once = 1 AND used_at = 0";
-    enum error error;
-    bool once;
+    struct sqlite3_stmt *change;
 
     if (now <= 0)
         return ERROR_INVALID;
-    error = database_run(store->database, sql, database_integer(now), database_text(id));
-    if (error != OK || database_changes(store->database) > 0)
-        return error;
-    error = known(store, id, &once);
-    if (error != OK)
-        return error;
-    return once ? ERROR_EXISTS : ERROR_STATE;
+    change = database_query(store->database, sql, database_integer(now), database_text(id));
+    return update(store, change, id, ERROR_EXISTS, ERROR_STATE);
 }
 
 enum error store_session_each(struct store *store,
@@ -294,7 +288,7 @@ enum error store_session_each(struct store *store,
                               void *context)
 {
     static const char sql[] = "SELECT " COLUMNS " FROM sessions ORDER BY created_at, id";
-    struct statement *statement = database_query_with(store->database, sql, NULL, 0);
+    struct sqlite3_stmt *statement = database_query_with(store->database, sql, NULL, 0);
     struct session session;
     enum error error;
 

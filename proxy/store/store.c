@@ -1,12 +1,11 @@
 #include "store/store.h"
 
 #include "store/handle.h"
-#include "store/keyfile.h"
+#include "system/trusted_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +14,8 @@
 #include <unistd.h>
 
 #define DATABASE_NAME "sidelock.db"
-#define KEY_NAME      "key"
+#define KEY_NAME      "key" /* the master key: every other key is derived from it */
+#define NEW_KEY_NAME  "key.new"
 #define LOCK_NAME     "lock"
 #define OTHERS        (S_IRWXG | S_IRWXO)
 
@@ -29,8 +29,7 @@
 struct opening {
     struct store *store;
     const char *directory;
-    char *why;
-    size_t why_size;
+    char *why; /* WHY_SIZE */
 };
 
 bool store_copy_text(char *out, size_t size, const char *text)
@@ -43,42 +42,32 @@ bool store_copy_text(char *out, size_t size, const char *text)
     return true;
 }
 
-static enum error fail(const struct opening *opening, enum error error, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static enum error fail(const struct opening *opening, enum error error, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(opening->why, opening->why_size, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
 static enum error open_directory(struct opening *opening)
 {
     const char *directory = opening->directory;
+    char *why = opening->why;
     struct stat facts;
     int fd;
 
     if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST)
-        return fail(opening, ERROR_IO,
-                    "cannot make the state directory %s: %s; make it, or name another in state_dir",
-                    directory, strerror(errno));
+        return error_explain(
+            why, ERROR_IO,
+            "cannot make the state directory %s: %s; make it, or name another in state_dir",
+            directory, strerror(errno));
     fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     opening->store->directory_fd = fd;
     if (fd < 0 || fstat(fd, &facts) != 0)
-        return fail(opening, errno == EACCES ? ERROR_DENIED : ERROR_IO,
-                    "cannot open the state directory %s: %s", directory, strerror(errno));
+        return error_explain(why, errno == EACCES ? ERROR_DENIED : ERROR_IO,
+                             "cannot open the state directory %s: %s", directory, strerror(errno));
     if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        return fail(opening, ERROR_DENIED,
-                    "the state directory %s belongs to uid %u; it must belong to the user who runs "
-                    "Sidelock",
-                    directory, (unsigned)facts.st_uid);
+        return error_explain(why, ERROR_DENIED,
+                             "the state directory %s belongs to uid %u; it must belong to the user "
+                             "who runs Sidelock",
+                             directory, (unsigned)facts.st_uid);
     if ((facts.st_mode & OTHERS) != 0)
-        return fail(opening, ERROR_DENIED,
-                    "the state directory %s is open to others; run chmod 700 on it", directory);
+        return error_explain(why, ERROR_DENIED,
+                             "the state directory %s is open to others; run chmod 700 on it",
+                             directory);
     return OK;
 }
 
@@ -91,34 +80,97 @@ static enum error take_lock(struct opening *opening)
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
         return OK;
     if (errno == EWOULDBLOCK)
-        return fail(opening, ERROR_EXISTS,
-                    "another Sidelock is using the state directory %s; stop it, or name another "
-                    "directory in state_dir",
-                    opening->directory);
-    return fail(opening, ERROR_IO, "cannot lock the state directory %s: %s", opening->directory,
-                strerror(errno));
+        return error_explain(opening->why, ERROR_EXISTS,
+                             "another Sidelock is using the state directory %s; stop it, or name "
+                             "another directory in state_dir",
+                             opening->directory);
+    return error_explain(opening->why, ERROR_IO, "cannot lock the state directory %s: %s",
+                         opening->directory, strerror(errno));
+}
+
+/* 32 bytes and nothing else, in a file that nobody else can read or change. */
+static enum error read_key_from(int fd, const char *path, struct secret_key **out,
+                                char why[WHY_SIZE])
+{
+    unsigned char bytes[SECRET_KEY_BYTES + 1];
+    enum error error = trusted_file_check(fd, path, TRUSTED_FILE_SECRET, why);
+
+    if (error != OK)
+        return error;
+    if (read(fd, bytes, sizeof(bytes)) == SECRET_KEY_BYTES)
+        error = secret_key_from_bytes(bytes, out);
+    else
+        error = error_explain(
+            why, ERROR_INVALID,
+            "the key file %s does not hold exactly %d bytes; restore it from a backup", path,
+            SECRET_KEY_BYTES);
+    secret_wipe(bytes, sizeof(bytes));
+    return error;
+}
+
+static enum error read_key(struct opening *opening, const char *path, struct secret_key **out)
+{
+    int fd = openat(opening->store->directory_fd, KEY_NAME,
+                    O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    enum error error;
+
+    if (fd < 0)
+        return error_explain(opening->why, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO,
+                             "cannot open the key file %s: %s", path, strerror(errno));
+    error = read_key_from(fd, path, out, opening->why);
+    close(fd);
+    return error;
+}
+
+static bool write_key(int fd)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+    bool written = secret_random(bytes, sizeof(bytes)) == OK &&
+                   write(fd, bytes, sizeof(bytes)) == (ssize_t)sizeof(bytes) && fsync(fd) == 0;
+
+    secret_wipe(bytes, sizeof(bytes));
+    return written;
+}
+
+/* Makes a new key, durable on return. */
+static enum error make_key(struct opening *opening, const char *path)
+{
+    int directory_fd = opening->store->directory_fd, fd;
+    bool made;
+
+    /* One left by a crash: never finished, so never used. */
+    (void)unlinkat(directory_fd, NEW_KEY_NAME, 0);
+    fd = openat(directory_fd, NEW_KEY_NAME, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+                S_IRUSR | S_IWUSR);
+    made = fd >= 0 && write_key(fd);
+    if (fd >= 0)
+        close(fd);
+    if (made && renameat(directory_fd, NEW_KEY_NAME, directory_fd, KEY_NAME) == 0 &&
+        fsync(directory_fd) == 0)
+        return OK;
+    error_explain(opening->why, ERROR_IO, "cannot make the key file %s: %s", path, strerror(errno));
+    (void)unlinkat(directory_fd, NEW_KEY_NAME, 0);
+    return ERROR_IO;
 }
 
 static enum error open_key(struct opening *opening, struct secret_key **out)
 {
-    int directory_fd = opening->store->directory_fd;
     char path[PATH_MAX];
     enum error error;
 
     snprintf(path, sizeof(path), "%s/" KEY_NAME, opening->directory);
-    error = keyfile_read(directory_fd, path, out, opening->why, opening->why_size);
+    error = read_key(opening, path, out);
     if (error != ERROR_NOT_FOUND)
         return error;
     /* A new key beside an old database would orphan every record in it. */
-    if (faccessat(directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return fail(opening, ERROR_INVALID,
-                    "the key file %s is gone but its database is not: restore the key, or move "
-                    "%s/" DATABASE_NAME " away to start afresh",
-                    path, opening->directory);
-    error = keyfile_make(directory_fd, path, opening->why, opening->why_size);
-    if (error != OK)
-        return error;
-    return keyfile_read(directory_fd, path, out, opening->why, opening->why_size);
+    if (faccessat(opening->store->directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return error_explain(
+            opening->why, ERROR_INVALID,
+            "the key file %s is gone but its database is not: restore the key, or move "
+            "%s/" DATABASE_NAME " away to start afresh",
+            path, opening->directory);
+    error = make_key(opening, path);
+    return error == OK ? read_key(opening, path, out) : error;
 }
 
 static enum error open_database(struct opening *opening)
@@ -129,23 +181,23 @@ static enum error open_database(struct opening *opening)
 
     if ((size_t)snprintf(path, sizeof(path), "%s/" DATABASE_NAME, opening->directory) >=
         sizeof(path))
-        return fail(opening, ERROR_LIMIT, "the name of the state directory is too long");
-    error = database_open(path, &store->database, opening->why, opening->why_size);
-    if (error != OK)
-        return error;
-    if (fsync(store->directory_fd) != 0)
-        return fail(opening, ERROR_IO, "cannot write the state directory %s to disk: %s",
-                    opening->directory, strerror(errno));
-    return OK;
+        return error_explain(opening->why, ERROR_LIMIT,
+                             "the name of the state directory is too long");
+    error = database_open(path, &store->database, opening->why);
+    if (error == OK && fsync(store->directory_fd) != 0)
+        error =
+            error_explain(opening->why, ERROR_IO, "cannot write the state directory %s to disk: %s",
+                          opening->directory, strerror(errno));
+    return error;
 }
 
 /* Writes the fingerprint down on first use and compares it from then on. */
-static enum error compare_fingerprint(struct database *database, const char *fingerprint)
+static enum error compare_fingerprint(struct sqlite3 *database, const char *fingerprint)
 {
     static const char add[] = "INSERT INTO meta (name, value) VALUES ('key', ?)"
                               " ON CONFLICT (name) DO NOTHING";
     static const char get[] = "SELECT value FROM meta WHERE name = 'key'";
-    struct statement *statement;
+    struct sqlite3_stmt *statement;
     enum error error = database_run(database, add, database_text(fingerprint));
 
     if (error != OK)
@@ -172,14 +224,15 @@ static enum error check_fingerprint(struct opening *opening, const struct secret
         error = compare_fingerprint(opening->store->database, fingerprint);
     }
     if (error == ERROR_CRYPTO)
-        return fail(opening, error,
-                    "the key file and the database in %s do not belong together: restore the key "
-                    "that was there before",
-                    opening->directory);
+        return error_explain(
+            opening->why, error,
+            "the key file and the database in %s do not belong together: restore the key "
+            "that was there before",
+            opening->directory);
     if (error != OK)
-        return fail(opening, error, "cannot use the database in %s: %s", opening->directory,
-                    error_text(error));
-    return OK;
+        error_explain(opening->why, error, "cannot use the database in %s: %s", opening->directory,
+                      error_text(error));
+    return error;
 }
 
 static enum error open_with_key(struct opening *opening, const struct secret_key *master)
@@ -192,22 +245,20 @@ static enum error open_with_key(struct opening *opening, const struct secret_key
     if (error == OK)
         error = secret_key_derive(master, PURPOSE_SEALING, &store->seal_key);
     if (error != OK)
-        return fail(opening, error, "cannot derive keys: %s", error_text(error));
+        return error_explain(opening->why, error, "cannot derive keys: %s", error_text(error));
     error = open_database(opening);
     return error == OK ? check_fingerprint(opening, master) : error;
 }
 
-enum error store_open(const char *directory, struct store **out, char *why, size_t why_size)
+enum error store_open(const char *directory, struct store **out, char why[WHY_SIZE])
 {
-    struct opening opening = {.directory = directory, .why = why, .why_size = why_size};
+    struct opening opening = {.directory = directory, .why = why};
     struct secret_key *master = NULL;
     struct store *store = malloc(sizeof(*store));
     enum error error;
 
-    if (store == NULL) {
-        snprintf(why, why_size, "out of memory");
-        return ERROR_MEMORY;
-    }
+    if (store == NULL)
+        return error_explain(why, ERROR_MEMORY, "out of memory");
     *store = (struct store){.directory_fd = -1, .lock_fd = -1};
     opening.store = store;
     error = open_directory(&opening);
@@ -267,7 +318,7 @@ enum error store_surface_set_killed(struct store *store, const char *surface, bo
 enum error store_surface_killed(struct store *store, const char *surface, bool *killed)
 {
     static const char sql[] = "SELECT killed FROM surfaces WHERE name = ?";
-    struct statement *statement = database_query(store->database, sql, database_text(surface));
+    struct sqlite3_stmt *statement = database_query(store->database, sql, database_text(surface));
     enum error error = statement_next(statement);
 
     if (error == OK) {

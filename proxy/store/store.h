@@ -20,8 +20,7 @@ struct store;
  * ERROR_DENIED: the directory or key can be read or written by others.
  * `why` receives one sentence for the operator.
  */
-enum error store_open(const char *directory, struct store **out, char *why,
-                      size_t why_size) MUST_CHECK;
+enum error store_open(const char *directory, struct store **out, char why[WHY_SIZE]) MUST_CHECK;
 void store_close(struct store *store);
 
 /* The key that signs tokens; lives as long as the store. */

@@ -25,7 +25,7 @@ struct listener {
  * receives one sentence on failure.
  */
 enum error listener_open(const char *host, uint16_t port, struct listener out[2], size_t *count,
-                         char *why, size_t why_size) MUST_CHECK;
+                         char why[WHY_SIZE]) MUST_CHECK;
 void listener_close(struct listener *listener);
 
 /* Fills address and port of a listener whose descriptor was inherited. */

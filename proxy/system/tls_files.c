@@ -30,14 +30,14 @@ static enum error fail(const struct part *part, struct tls_files_fault *fault, c
 
 static enum error read_part(const struct part *part, struct tls_files_fault *fault)
 {
-    char why[TRUSTED_FILE_WHY_SIZE];
+    char why[WHY_SIZE];
     struct buffer *text = part->text;
     enum error error;
 
     buffer_init(text, TLS_FILES_BYTES_MAX);
     if (part->path == NULL)
         return OK;
-    error = trusted_file_read(part->path, part->kind, text, why, sizeof(why));
+    error = trusted_file_read(part->path, part->kind, text, why);
     if (error != OK)
         return fail(part, fault, "%s%s", why,
                     error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");

@@ -8,8 +8,6 @@
 
 #include "base/buffer.h"
 
-#define TRUSTED_FILE_WHY_SIZE 256
-
 enum trusted_file_kind {
     TRUSTED_FILE_POLICY = 0, /* nobody else may change it */
     TRUSTED_FILE_SECRET,     /* nor read it */
@@ -20,13 +18,13 @@ enum trusted_file_kind {
  * to the user who runs this, and is closed to others as its kind says (ERROR_DENIED).
  * `why` receives one sentence that names the path and says what to do.
  */
-enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind, char *why,
-                              size_t why_size) MUST_CHECK;
+enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind,
+                              char why[WHY_SIZE]) MUST_CHECK;
 /*
  * Appends the whole file, if it passes that check; the buffer's ceiling is the file's.
  * Further, each with its sentence: ERROR_NOT_FOUND, ERROR_IO (errno says why), ERROR_LIMIT.
  */
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
-                             char *why, size_t why_size) MUST_CHECK;
+                             char why[WHY_SIZE]) MUST_CHECK;
 
 #endif

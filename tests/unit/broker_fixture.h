@@ -124,7 +124,7 @@ static inline int broker_fixture_make(void **state)
 {
     struct broker_fixture *fixture = calloc(1, sizeof(*fixture));
     struct gate *gate;
-    char why[256] = "";
+    char why[WHY_SIZE] = "";
 
     if (fixture == NULL || temporary_make(fixture->root) == NULL ||
         fixture_load_config(fixture) != 0)
@@ -135,7 +135,7 @@ static inline int broker_fixture_make(void **state)
     fixture_now = FIXTURE_NOW;
     fixture_surfaces = &fixture->gate.surfaces;
     fixture_told[0] = '\0';
-    if (store_open(fixture->config->state_dir, &gate->store, why, sizeof(why)) != OK) {
+    if (store_open(fixture->config->state_dir, &gate->store, why) != OK) {
         print_error("%s\n", why);
         return -1;
     }

@@ -19,14 +19,14 @@ struct fixture {
     char root[TEMPORARY_PATH_SIZE];
     char directory[TEMPORARY_PATH_SIZE + 16]; /* not made yet */
     struct store *store;
-    char why[512];
+    char why[WHY_SIZE];
 };
 
 static inline enum error open_store(struct fixture *fixture)
 {
     fixture->store = NULL;
     fixture->why[0] = '\0';
-    return store_open(fixture->directory, &fixture->store, fixture->why, sizeof(fixture->why));
+    return store_open(fixture->directory, &fixture->store, fixture->why);
 }
 
 static inline void close_store(struct fixture *fixture)
@@ -70,13 +70,13 @@ static inline void path_of(const struct fixture *fixture, const char *name, char
 
 static inline void run_sql(const struct fixture *fixture, const char *sql)
 {
-    struct database *database;
-    struct statement *statement;
-    char path[512], why[256];
+    struct sqlite3 *database;
+    struct sqlite3_stmt *statement;
+    char path[512], why[WHY_SIZE];
     enum error error;
 
     path_of(fixture, "sidelock.db", path, sizeof(path));
-    assert_int_equal(database_open(path, &database, why, sizeof(why)), OK);
+    assert_int_equal(database_open(path, &database, why), OK);
     statement = database_query(database, sql);
     do {
         error = statement_next(statement);

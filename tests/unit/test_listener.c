@@ -41,12 +41,12 @@ TEST(test_one_address)
 {
     static const char *const addresses[] = {"127.0.0.1", "::1", "127.0.0.2"};
     struct listener out[2] = {{.fd = -1}, {.fd = -1}};
-    char why[128] = "";
+    char why[WHY_SIZE] = "";
     size_t count;
 
     for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
         count = 0;
-        assert_int_equal(listener_open(addresses[i], 0, out, &count, why, sizeof(why)), OK);
+        assert_int_equal(listener_open(addresses[i], 0, out, &count, why), OK);
         assert_int_equal(count, 1);
         assert_open(&out[0], addresses[i]);
         listener_close(&out[0]);
@@ -60,10 +60,10 @@ TEST(test_one_address)
 TEST(test_v6_only)
 {
     struct listener out[2];
-    char why[128];
+    char why[WHY_SIZE];
     size_t count;
 
-    assert_int_equal(listener_open("::", 0, out, &count, why, sizeof(why)), OK);
+    assert_int_equal(listener_open("::", 0, out, &count, why), OK);
     assert_true(connects("::1", out[0].port));
     assert_false(connects("127.0.0.1", out[0].port));
     listener_close(&out[0]);
@@ -72,10 +72,10 @@ TEST(test_v6_only)
 TEST(test_localhost)
 {
     struct listener out[2];
-    char why[128];
+    char why[WHY_SIZE];
     size_t count = 0;
 
-    assert_int_equal(listener_open("localhost", 0, out, &count, why, sizeof(why)), OK);
+    assert_int_equal(listener_open("localhost", 0, out, &count, why), OK);
     assert_int_equal(count, 2);
     assert_open(&out[0], "127.0.0.1");
     assert_open(&out[1], "::1");
@@ -87,13 +87,12 @@ TEST(test_localhost)
 TEST(test_port_in_use)
 {
     struct listener first[2], second[2] = {{.fd = -1}, {.fd = -1}};
-    char why[128] = "";
+    char why[WHY_SIZE] = "";
     size_t count;
 
-    assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why, sizeof(why)), OK);
+    assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why), OK);
     count = 7;
-    assert_int_equal(listener_open("127.0.0.1", first[0].port, second, &count, why, sizeof(why)),
-                     ERROR_EXISTS);
+    assert_int_equal(listener_open("127.0.0.1", first[0].port, second, &count, why), ERROR_EXISTS);
     assert_int_equal(count, 7);
     assert_int_equal(second[0].fd, -1);
     assert_non_null(strstr(why, "127.0.0.1"));
@@ -108,11 +107,11 @@ TEST(test_half_of_localhost_in_use)
 
     for (size_t i = 0; i < 2; i++) {
         struct listener theirs[2], ours[2] = {{.fd = -1}, {.fd = -1}};
-        char why[128];
+        char why[WHY_SIZE];
         size_t count;
 
-        assert_int_equal(listener_open(halves[i], 0, theirs, &count, why, sizeof(why)), OK);
-        assert_int_equal(listener_open("localhost", theirs[0].port, ours, &count, why, sizeof(why)),
+        assert_int_equal(listener_open(halves[i], 0, theirs, &count, why), OK);
+        assert_int_equal(listener_open("localhost", theirs[0].port, ours, &count, why),
                          ERROR_EXISTS);
         assert_int_equal(ours[0].fd, -1);
         assert_int_equal(ours[1].fd, -1);
@@ -129,10 +128,10 @@ TEST(test_not_an_address)
 
     for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
         struct listener out[2] = {{.fd = -1}, {.fd = -1}};
-        char why[128] = "";
+        char why[WHY_SIZE] = "";
         size_t count;
 
-        assert_int_equal(listener_open(hosts[i], 0, out, &count, why, sizeof(why)), ERROR_INVALID);
+        assert_int_equal(listener_open(hosts[i], 0, out, &count, why), ERROR_INVALID);
         assert_true(strlen(why) > 0);
     }
 }
@@ -140,10 +139,10 @@ TEST(test_not_an_address)
 TEST(test_address_of_nobody)
 {
     struct listener out[2] = {{.fd = -1}, {.fd = -1}};
-    char why[128] = "";
+    char why[WHY_SIZE] = "";
     size_t count;
 
-    assert_int_equal(listener_open("192.0.2.1", 0, out, &count, why, sizeof(why)), ERROR_IO);
+    assert_int_equal(listener_open("192.0.2.1", 0, out, &count, why), ERROR_IO);
     assert_int_equal(out[0].fd, -1);
     assert_non_null(strstr(why, "192.0.2.1"));
 }
@@ -151,11 +150,11 @@ TEST(test_address_of_nobody)
 TEST(test_describe)
 {
     struct listener out[2], inherited = {.fd = -1}, other;
-    char why[128];
+    char why[WHY_SIZE];
     size_t count;
     int pair[2];
 
-    assert_int_equal(listener_open("::1", 0, out, &count, why, sizeof(why)), OK);
+    assert_int_equal(listener_open("::1", 0, out, &count, why), OK);
     inherited.fd = out[0].fd;
     assert_int_equal(listener_describe(&inherited), OK);
     assert_string_equal(inherited.address, "::1");

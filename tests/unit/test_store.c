@@ -32,8 +32,7 @@ STORE_TEST(test_one_process_at_a_time)
     struct fixture *fixture = *state;
     struct store *second = NULL;
 
-    assert_int_equal(store_open(fixture->directory, &second, fixture->why, sizeof(fixture->why)),
-                     ERROR_EXISTS);
+    assert_int_equal(store_open(fixture->directory, &second, fixture->why), ERROR_EXISTS);
     assert_null(second);
     assert_non_null(strstr(fixture->why, fixture->directory));
     reopen(fixture);

@@ -84,10 +84,10 @@ static void work_once(struct store *store, uint32_t number, int fd)
 static void work(const char *directory, uint32_t number, int fd)
 {
     struct store *store;
-    char why[256];
+    char why[WHY_SIZE];
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (store_open(directory, &store, why, sizeof(why)) != OK)
+    if (store_open(directory, &store, why) != OK)
         _exit(3);
     for (;;)
         work_once(store, number++, fd);
@@ -193,7 +193,7 @@ STORE_TEST(test_kill_during_the_first_start)
     unsigned unfinished = 0;
 
     for (unsigned round = 0; round < ROUNDS; round++) {
-        char why[256];
+        char why[WHY_SIZE];
         int status;
         pid_t child;
 
@@ -203,7 +203,7 @@ STORE_TEST(test_kill_during_the_first_start)
         assert_true(child >= 0);
         if (child == 0) {
             prctl(PR_SET_PDEATHSIG, SIGKILL);
-            _exit(store_open(fixture->directory, &fixture->store, why, sizeof(why)) == OK ? 0 : 1);
+            _exit(store_open(fixture->directory, &fixture->store, why) == OK ? 0 : 1);
         }
         usleep(round * round * 8);
         kill(child, SIGKILL);

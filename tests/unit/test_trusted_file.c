@@ -50,12 +50,12 @@ static void write_file(const char *text, mode_t mode)
 /* Reads the file as it is now; `words` are of the refusal. */
 static void expect(enum trusted_file_kind kind, enum error wanted, const char *words)
 {
-    char why[TRUSTED_FILE_WHY_SIZE] = "";
+    char why[WHY_SIZE] = "";
     struct buffer text;
     enum error error;
 
     buffer_init(&text, FILE_BYTES_MAX);
-    error = trusted_file_read(path, kind, &text, why, sizeof(why));
+    error = trusted_file_read(path, kind, &text, why);
     if (error != wanted)
         fail_msg("%s: %s", error_text(error), why);
     if (error == OK)

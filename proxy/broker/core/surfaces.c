@@ -48,12 +48,12 @@ static enum error open_address(struct surface_state *surface, const struct liste
     struct timespec pause = {.tv_nsec = BIND_RETRY_MS * 1000000L};
     struct listener opened[2];
     size_t count = 0;
-    char why[256];
+    char why[WHY_SIZE];
     enum error error = ERROR_EXISTS;
 
     for (unsigned waited = 0; error == ERROR_EXISTS && waited < BIND_PATIENCE_MS;
          waited += BIND_RETRY_MS) {
-        error = listener_open(address->host, address->port, opened, &count, why, sizeof(why));
+        error = listener_open(address->host, address->port, opened, &count, why);
         if (error == ERROR_EXISTS)
             nanosleep(&pause, NULL);
     }

@@ -1,6 +1,5 @@
 #include "worker/client/client.h"
 
-#include "base/secret.h"
 #include "policy/admission.h"
 #include "policy/own_path.h"
 #include "wire/http_denial.h"
