@@ -107,6 +107,7 @@ struct listen_address {
     char *text;    /* as written */
     char *host;    /* "127.0.0.1", "::1", another address; "localhost" binds both loopbacks */
     uint16_t port; /* 0: any, for tests */
+    bool loopback;
 };
 
 enum surface_mode { MODE_ENFORCE = 0, MODE_OBSERVE };

@@ -1,4 +1,5 @@
-#include "config/listen.h"
+/* Reads the addresses that surfaces listen on, for surface.c, and compares them, for load.c. */
+#include "config/reading.h"
 
 #include "wire/host.h"
 
@@ -7,17 +8,6 @@
 #include <string.h>
 
 #define PORT_DIGITS_MAX 5
-
-enum address_kind { ADDRESS_NONE = 0, ADDRESS_LOOPBACK, ADDRESS_OTHER };
-
-static enum address_kind address_kind(const char *host)
-{
-    bool loopback = true;
-
-    if (strcmp(host, "localhost") != 0 && !host_is_address(host, &loopback))
-        return ADDRESS_NONE;
-    return loopback ? ADDRESS_LOOPBACK : ADDRESS_OTHER;
-}
 
 /* Cuts "host:port" or "[host]:port" in place; NULL: neither. */
 static char *split_port(char **host, uint16_t *port)
@@ -42,7 +32,7 @@ void config_listen_read(struct json_reader *reader, struct json_t *value, void *
 {
     struct listen_address *address = into;
     char *copy, *host;
-    enum address_kind kind;
+    bool valid;
 
     address->text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
     if (address->text == NULL)
@@ -50,8 +40,10 @@ void config_listen_read(struct json_reader *reader, struct json_t *value, void *
     host = copy = json_reader_copy(reader, address->text);
     if (copy == NULL)
         return;
-    kind = split_port(&host, &address->port) != NULL ? address_kind(host) : ADDRESS_NONE;
-    if (kind == ADDRESS_NONE)
+    address->loopback = true;
+    valid = split_port(&host, &address->port) != NULL &&
+            (strcmp(host, "localhost") == 0 || host_is_address(host, &address->loopback));
+    if (!valid)
         json_reader_fault(reader,
                           "\"%.64s\" must be an address with a port, like \"localhost:8081\", "
                           "\"127.0.0.1:8081\" or \"[::1]:8081\".",
@@ -68,7 +60,7 @@ void config_listen_check_loopback(struct json_reader *reader, const struct surfa
         char place[32];
 
         snprintf(place, sizeof(place), "listen/%zu", i);
-        if (address->host != NULL && address_kind(address->host) == ADDRESS_OTHER)
+        if (address->host != NULL && !address->loopback)
             json_reader_fault_at(reader, place,
                                  "\"%.64s\" is not a loopback address; to listen there the surface "
                                  "must say \"allow_non_loopback\": true.",
@@ -79,10 +71,8 @@ void config_listen_check_loopback(struct json_reader *reader, const struct surfa
 static bool addresses_overlap(const struct listen_address *left, const struct listen_address *right)
 {
     bool names = strcmp(left->host, "localhost") == 0 || strcmp(right->host, "localhost") == 0;
-    bool both_loopback = address_kind(left->host) == ADDRESS_LOOPBACK &&
-                         address_kind(right->host) == ADDRESS_LOOPBACK;
 
-    return strcmp(left->host, right->host) == 0 || (names && both_loopback);
+    return strcmp(left->host, right->host) == 0 || (names && left->loopback && right->loopback);
 }
 
 static void check_port(struct json_reader *reader, const struct surface *surface, size_t index,

@@ -1,7 +1,6 @@
 #include "config/load.h"
 
-#include "config/listen.h"
-#include "config/surface.h"
+#include "config/reading.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -21,7 +20,6 @@ static const struct json_key executable_keys[] = {
              .set_offset = offsetof(struct executable_rule, args_set), .read = config_read_pattern,
              .clear = config_clear_pattern),
 };
-;
 static const struct json_table executable_table = JSON_TABLE("an executable", executable_keys);
 
 static void read_executable(struct json_reader *reader, json_t *value, void *into)
@@ -56,12 +54,7 @@ static const struct json_key config_keys[] = {
             config_check_surface_name, .required = true, .read = config_surface_read,
             .clear = config_surface_clear, .table = &config_surface_table),
 };
-static const struct json_table top_table = JSON_TABLE("the configuration", config_keys);
-
-const struct json_table *config_table(void)
-{
-    return &top_table;
-}
+const struct json_table config_table = JSON_TABLE("the configuration", config_keys);
 
 /* The control socket lies in the state directory unless the configuration says otherwise. */
 static void default_control_socket(struct json_reader *reader, json_t *root, struct config *config)
@@ -107,7 +100,7 @@ static void read_config(struct json_reader *reader, struct config *config)
     root = json_reader_parse(reader);
     if (root == NULL)
         return;
-    json_table_read(reader, &top_table, root, config);
+    json_table_read(reader, &config_table, root, config);
     default_control_socket(reader, root, config);
     config_listen_check_ports(reader, config);
     check_upstreams(reader, config);
@@ -168,6 +161,6 @@ enum error config_list_packs(const char *text, size_t length, struct text_list *
 void config_destroy(struct config *config)
 {
     if (config != NULL)
-        json_table_clear(&top_table, config);
+        json_table_clear(&config_table, config);
     free(config);
 }

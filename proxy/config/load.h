@@ -28,6 +28,6 @@ enum error config_load(const char *text, size_t length, const struct config_pack
 void config_destroy(struct config *config);
 
 /* The table of the whole configuration: for the test that compares it with the JSON schema. */
-const struct json_table *config_table(void);
+extern const struct json_table config_table;
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What the readers of a configuration know beside the document (the context of
- * their json_reader), and the values that several of them read. Private to config/.
+ * their json_reader), and what each of them offers the others. Private to config/.
  */
 #ifndef SIDELOCK_CONFIG_READING_H
 #define SIDELOCK_CONFIG_READING_H
@@ -17,11 +17,47 @@ struct config_reading {
     const struct dialect *dialect; /* of the surface being read; NULL: none that is usable */
 };
 
+/* ---- reading.c ---- */
+
 /* A json_read of a regular expression into a struct config_pattern *. */
 void config_read_pattern(struct json_reader *reader, struct json_t *value, void *into);
 /* Frees that. */
 void config_clear_pattern(void *pattern);
 /* A json_read of "self" or a number into a uint32_t. */
 void config_read_uid(struct json_reader *reader, struct json_t *value, void *into);
+
+/* ---- surface.c ---- */
+
+extern const struct json_table config_surface_table;
+/* A json_read of one entry of "surfaces". */
+void config_surface_read(struct json_reader *reader, struct json_t *value, void *into);
+/* Frees what the table does not know. */
+void config_surface_clear(void *surface);
+
+/* ---- route.c ---- */
+
+extern const struct json_table config_route_table;
+/* A json_read of one route. */
+void config_route_read(struct json_reader *reader, struct json_t *value, void *into);
+/* The row "routes" of a struct surface. */
+#define CONFIG_ROUTES_ROW                                                                          \
+    ROW_LIST("routes", struct surface, routes, route_count, 1, CONFIG_ROUTES_MAX,                  \
+             .read = config_route_read, .table = &config_route_table)
+
+/* Reads the default routes of a pack; a fault if it has none. Needs reader->dialect. */
+void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,
+                            struct surface *surface);
+/* Notes a fault for a route whose path another one of the list takes first. */
+void config_route_check_paths(struct json_reader *reader, const struct surface *surface);
+
+/* ---- listen.c ---- */
+
+/* A json_read of "host:port" into a struct listen_address. */
+void config_listen_read(struct json_reader *reader, struct json_t *value, void *into);
+/* Notes a fault for every address that is not loopback unless the surface permits it. */
+void config_listen_check_loopback(struct json_reader *reader, const struct surface *surface);
+/* Notes a fault for every address that an earlier one, of any surface, already takes. */
+void config_listen_check_ports(struct json_reader *reader, const struct config *config);
+void config_listen_clear(void *address);
 
 #endif

@@ -1,4 +1,5 @@
-#include "config/route.h"
+/* Reads a route, for surface.c: of a surface or of its dialect pack. */
+#include "config/reading.h"
 
 #include "wire/http_request.h"
 

@@ -1,9 +1,7 @@
-#include "config/surface.h"
+/* Reads one surface; load.c's table of them calls it. */
+#include "config/reading.h"
 
-#include "config/listen.h"
-#include "config/route.h"
 #include "dialect/read.h"
-#include "dialect/shipped.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -139,4 +139,12 @@ const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const
 const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
                                         enum direction direction, struct span name);
 
+/*
+ * The packs that come with the program: config/dialects, compiled in, so that
+ * what they say cannot change under it. Their names, for sentences: "mcp, opaque".
+ */
+const char *dialect_shipped_names(void);
+/* The text of the pack with this name; absent if none is shipped. */
+struct span dialect_shipped(const char *name);
+
 #endif

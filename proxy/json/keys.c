@@ -2,7 +2,6 @@
 
 #include "base/secret.h"
 #include "json/chars.h"
-#include "json/type.h"
 
 #include <endian.h>
 #include <stdlib.h>

@@ -10,7 +10,9 @@
 #include "base/reason.h"
 #include "base/text.h"
 
-#define JSON_KEYS_SMALL_MAX 16 /* keys of an object that are compared one by one */
+#define JSON_MEMBERS_MAX    4096  /* of one object */
+#define JSON_KEYS_MAX       65536 /* of one text */
+#define JSON_KEYS_SMALL_MAX 16    /* keys of an object that are compared one by one */
 
 /* The keys of one open object. */
 struct json_keys_object {
@@ -37,7 +39,7 @@ void json_keys_reset(struct json_keys *keys);
 void json_keys_open(struct json_keys *keys, struct json_keys_object *object);
 /*
  * Adds a raw key. REASON_ALLOWED, REASON_JSON_DUPLICATE_KEY, REASON_JSON_LIMIT
- * (type.h names the limits), or REASON_INTERNAL without memory.
+ * (the limits are above), or REASON_INTERNAL without memory.
  */
 enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *object, struct span key,
                           bool escaped);

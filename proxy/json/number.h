@@ -8,7 +8,18 @@
 
 #include "base/reason.h"
 #include "base/text.h"
-#include "json/type.h"
+
+enum json_type {
+    JSON_NONE = 0,
+    JSON_TYPE_OBJECT,
+    JSON_TYPE_ARRAY,
+    JSON_TYPE_STRING,
+    JSON_TYPE_INTEGER, /* no fraction, no exponent */
+    JSON_TYPE_REAL,
+    JSON_TYPE_TRUE,
+    JSON_TYPE_FALSE,
+    JSON_TYPE_NULL,
+};
 
 /*
  * Reads the number at `at` (at < end). With REASON_ALLOWED, sets *type and

@@ -3,7 +3,6 @@
 #include "base/utf8.h"
 #include "json/chars.h"
 #include "json/keys.h"
-#include "json/number.h"
 #include "json/string.h"
 
 #include <stdlib.h>

@@ -17,7 +17,7 @@
 
 #include "base/reason.h"
 #include "base/text.h"
-#include "json/type.h"
+#include "json/number.h"
 
 #define JSON_DEPTH_MAX    64
 #define JSON_RECORDED_MAX 64 /* members recorded for the caller; more is REASON_JSON_LIMIT */

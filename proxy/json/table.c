@@ -182,42 +182,28 @@ static void read_texts(struct json_reader *reader, const struct json_key *key, j
     }
 }
 
-static void read_element(struct json_reader *reader, const struct json_key *key, json_t *value,
-                         char *element)
-{
-    if (key->read != NULL)
-        key->read(reader, value, element + key->value_offset);
-    else
-        json_table_read(reader, key->table, value, element + key->value_offset);
-}
-
 static void read_elements(struct json_reader *reader, const struct json_key *key, json_t *value,
-                          char *elements)
+                          char *at)
 {
-    const char *name, *why;
-    size_t index = 0, place;
-    json_t *element;
+    bool list = key->type == JSON_KEY_LIST;
+    void *member = json_object_iter(value); /* NULL of a list */
 
-    if (key->type == JSON_KEY_LIST) {
-        json_array_foreach(value, index, element)
-        {
-            place = json_reader_enter_index(reader, index);
-            read_element(reader, key, element, elements + index * key->size);
-            json_reader_leave(reader, place);
-        }
-        return;
-    }
-    json_object_foreach(value, name, element)
-    {
-        char *at = elements + index++ * key->size;
+    for (size_t i = 0; list ? i < json_array_size(value) : member != NULL; i++, at += key->size) {
+        const char *name = json_object_iter_key(member);
+        json_t *element = list ? json_array_get(value, i) : json_object_iter_value(member);
+        size_t place = list ? json_reader_enter_index(reader, i) : json_reader_enter(reader, name);
+        const char *why = !list && key->check != NULL ? key->check(name) : NULL;
 
-        place = json_reader_enter(reader, name);
-        why = key->check != NULL ? key->check(name) : NULL;
         if (why != NULL)
             json_reader_fault(reader, "\"%.64s\" %s.", name, why);
-        *(char **)place_of(at, key->name_offset) = json_reader_copy(reader, name);
-        read_element(reader, key, element, at);
+        if (!list)
+            *(char **)place_of(at, key->name_offset) = json_reader_copy(reader, name);
+        if (key->read != NULL)
+            key->read(reader, element, at + key->value_offset);
+        else
+            json_table_read(reader, key->table, element, at + key->value_offset);
         json_reader_leave(reader, place);
+        member = json_object_iter_next(value, member);
     }
 }
 

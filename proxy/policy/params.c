@@ -149,7 +149,7 @@ enum error params_append_part(const struct params *params, const char *pointer,
 }
 
 struct walk {
-    enum error (*visit)(void *context, const struct params_command *command);
+    params_visit visit;
     void *context;
     struct buffer path; /* JSON pointer of where the walk is */
 };
@@ -236,19 +236,6 @@ static enum error visit_command(struct walk *walk, json_t *object)
     return error;
 }
 
-static bool names_command(json_t *object)
-{
-    const char *key;
-    json_t *value;
-
-    json_object_foreach(object, key, value)
-    {
-        if (strcasecmp(key, "command") == 0)
-            return true;
-    }
-    return false;
-}
-
 static void append_token(struct buffer *path, const char *key)
 {
     size_t room = 2 * strlen(key) + 2;
@@ -282,8 +269,9 @@ static enum error walk_value(struct walk *walk, json_t *value)
     enum error error = OK;
     const char *key;
     json_t *child;
+    bool lookalike = false;
 
-    if (json_is_object(value) && names_command(value))
+    if (exact_member(value, "command", &lookalike) != NULL || lookalike)
         error = visit_command(walk, value);
     json_object_foreach(value, key, child)
     {
@@ -299,10 +287,7 @@ static enum error walk_value(struct walk *walk, json_t *value)
     return error;
 }
 
-enum error params_each_command(const struct params *params,
-                               enum error (*visit)(void *context,
-                                                   const struct params_command *command),
-                               void *context)
+enum error params_each_command(const struct params *params, params_visit visit, void *context)
 {
     struct walk walk = {.visit = visit, .context = context};
     enum error error;

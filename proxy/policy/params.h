@@ -34,10 +34,9 @@ struct params_command {
     const char *const *env_names; /* NULL-terminated: names of its "env" object */
     const char *fault;            /* not NULL: command, args or env has a wrong type; refuse */
 };
+typedef enum error (*params_visit)(void *context, const struct params_command *command);
 /* Calls back for each command until one returns something other than OK, which is returned. */
-enum error params_each_command(const struct params *params,
-                               enum error (*visit)(void *context,
-                                                   const struct params_command *command),
+enum error params_each_command(const struct params *params, params_visit visit,
                                void *context) MUST_CHECK;
 
 #endif

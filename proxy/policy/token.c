@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <jwt.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,38 +38,6 @@ bool token_digest_valid(const char *digest)
     return strcmp(digest, "-") == 0 || text_is_hex(digest, SHA256_HEX_SIZE - 1);
 }
 
-/* The claims, in the order libjwt writes them: sorted by name. */
-struct claim {
-    const char *name;
-    bool (*valid)(const char *value); /* NULL: a time */
-    size_t offset;                    /* in struct token_claims */
-    size_t size;
-};
-
-#define TEXT_CLAIM(name, member, valid)                                                            \
-    {                                                                                              \
-        name, valid, offsetof(struct token_claims, member),                                        \
-            sizeof(((struct token_claims *)NULL)->member)                                          \
-    }
-#define TIME_CLAIM(name, member)                                                                   \
-    {                                                                                              \
-        name, NULL, offsetof(struct token_claims, member), sizeof(int64_t)                         \
-    }
-#define ISSUER_INDEX 3 /* iss is a constant and has no member */
-
-static const struct claim claim_table[] = {
-    TEXT_CLAIM("aud", surface, text_is_name),
-    TIME_CLAIM("exp", expires_at),
-    TIME_CLAIM("iat", issued_at),
-    {"iss", NULL, 0, 0},
-    TEXT_CLAIM("jti", token_id, token_id_valid),
-    TIME_CLAIM("nbf", not_before),
-    TEXT_CLAIM("prm", params_digest, token_digest_valid),
-    TEXT_CLAIM("sid", session_id, token_id_valid),
-    TEXT_CLAIM("sub", subject, subject_valid),
-};
-#define CLAIM_COUNT (sizeof(claim_table) / sizeof(claim_table[0]))
-
 static bool times_valid(const struct token_claims *claims)
 {
     return claims->issued_at > 0 && claims->not_before > 0 && claims->expires_at <= TIME_MAX &&
@@ -78,13 +47,9 @@ static bool times_valid(const struct token_claims *claims)
 
 static bool claims_valid(const struct token_claims *claims)
 {
-    for (size_t i = 0; i < CLAIM_COUNT; i++) {
-        const struct claim *claim = &claim_table[i];
-
-        if (claim->valid != NULL && !claim->valid((const char *)claims + claim->offset))
-            return false;
-    }
-    return times_valid(claims);
+    return subject_valid(claims->subject) && text_is_name(claims->surface) &&
+           token_id_valid(claims->session_id) && token_id_valid(claims->token_id) &&
+           token_digest_valid(claims->params_digest) && times_valid(claims);
 }
 
 /*
@@ -93,26 +58,18 @@ static bool claims_valid(const struct token_claims *claims)
  * version, and jwt_free_str(), which 1.10 lacks, is not needed.
  */
 
+/* libjwt writes them sorted by name. */
 static bool add_claims(jwt_t *jwt, const struct token_claims *claims)
 {
-    for (size_t i = 0; i < CLAIM_COUNT; i++) {
-        const struct claim *claim = &claim_table[i];
-        const char *member = (const char *)claims + claim->offset;
-        int64_t time;
-        int failed;
-
-        if (i == ISSUER_INDEX) {
-            failed = jwt_add_grant(jwt, claim->name, TOKEN_ISSUER);
-        } else if (claim->valid != NULL) {
-            failed = jwt_add_grant(jwt, claim->name, member);
-        } else {
-            memcpy(&time, member, sizeof(time));
-            failed = jwt_add_grant_int(jwt, claim->name, (long)time);
-        }
-        if (failed)
-            return false;
-    }
-    return true;
+    return jwt_add_grant(jwt, "aud", claims->surface) == 0 &&
+           jwt_add_grant_int(jwt, "exp", (long)claims->expires_at) == 0 &&
+           jwt_add_grant_int(jwt, "iat", (long)claims->issued_at) == 0 &&
+           jwt_add_grant(jwt, "iss", TOKEN_ISSUER) == 0 &&
+           jwt_add_grant(jwt, "jti", claims->token_id) == 0 &&
+           jwt_add_grant_int(jwt, "nbf", (long)claims->not_before) == 0 &&
+           jwt_add_grant(jwt, "prm", claims->params_digest) == 0 &&
+           jwt_add_grant(jwt, "sid", claims->session_id) == 0 &&
+           jwt_add_grant(jwt, "sub", claims->subject) == 0;
 }
 
 enum error token_mint(const struct secret_key *key, const struct token_claims *claims, char **out)
@@ -204,36 +161,34 @@ static bool decode_payload(struct span encoded, char *out, size_t *length)
     return true;
 }
 
-static bool read_claim(const struct claim *claim, const json_t *value, char *member)
+static bool copy(char *out, size_t size, const char *text)
 {
-    const char *text = json_string_value(value);
-    int64_t time = json_integer_value(value);
-
-    if (claim->valid == NULL) {
-        memcpy(member, &time, sizeof(time));
-        return json_is_integer(value);
-    }
-    if (text == NULL || strlen(text) >= claim->size)
-        return false;
-    memcpy(member, text, strlen(text) + 1);
-    return true;
+    return (size_t)snprintf(out, size, "%s", text) < size;
 }
 
 static bool read_claims(struct span payload, struct token_claims *out)
 {
     char json[PAYLOAD_BYTES_MAX + 4];
-    bool read = true;
+    const char *surface, *token_id, *digest, *session_id, *subject;
+    json_int_t expires, issued, begins;
     json_t *root;
     size_t length;
+    bool read;
 
     if (!decode_payload(payload, json, &length) || json_parse(json, length, &root) != OK)
         return false;
-    for (size_t i = 0; i < CLAIM_COUNT; i++) {
-        const struct claim *claim = &claim_table[i];
-
-        if (i != ISSUER_INDEX)
-            read = read && read_claim(claim, json_object_get(root, claim->name),
-                                      (char *)out + claim->offset);
+    read = json_unpack(root, "{s:s,s:I,s:I,s:s,s:I,s:s,s:s,s:s}", "aud", &surface, "exp", &expires,
+                       "iat", &issued, "jti", &token_id, "nbf", &begins, "prm", &digest, "sid",
+                       &session_id, "sub", &subject) == 0 &&
+           copy(out->surface, sizeof(out->surface), surface) &&
+           copy(out->token_id, sizeof(out->token_id), token_id) &&
+           copy(out->params_digest, sizeof(out->params_digest), digest) &&
+           copy(out->session_id, sizeof(out->session_id), session_id) &&
+           copy(out->subject, sizeof(out->subject), subject);
+    if (read) {
+        out->expires_at = expires;
+        out->issued_at = issued;
+        out->not_before = begins;
     }
     json_decref(root);
     return read;

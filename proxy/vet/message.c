@@ -1,7 +1,5 @@
 #include "vet/message.h"
 
-#include "json/number.h"
-
 #include <string.h>
 
 /* The members of a JSON-RPC message (JSON-RPC 2.0 sections 4 and 5). */
@@ -179,17 +177,20 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
     return rule->target_count == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
 }
 
-/* The member a rule wants compared; whether it may be absent is for vet to say. */
-static enum reason read_match(const struct json_scan *scan, int parent, struct message *out)
+/* What the verb's rule wants read: a member of `holder` to compare (whether it may be absent is
+ * for vet to say), and the target. */
+static enum reason read_ruled(const struct json_scan *scan, int holder, struct message *out)
 {
     const struct json_member *member;
 
-    if (json_scan_lookalike(scan, parent, out->rule->match_key) >= 0)
-        return REASON_MESSAGE_KEY;
-    member = json_scan_find(scan, parent, out->rule->match_key);
-    if (member != NULL)
-        out->match = member->value;
-    return REASON_ALLOWED;
+    if (out->rule->match_key != NULL) {
+        if (json_scan_lookalike(scan, holder, out->rule->match_key) >= 0)
+            return REASON_MESSAGE_KEY;
+        member = json_scan_find(scan, holder, out->rule->match_key);
+        if (member != NULL)
+            out->match = member->value;
+    }
+    return read_target(scan, out);
 }
 
 /* Whether parameters are of the type that JSON-RPC 2.0 and the vocabulary give them. */
@@ -217,13 +218,10 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
         return REASON_MESSAGE_SHAPE;
     if (!params_fit(params, vocabulary->open[direction]))
         return REASON_MESSAGE_SHAPE;
-    if (rule != NULL && rule->match_key != NULL && params != NULL) {
-        enum reason reason = read_match(scan, json_scan_index(scan, params), out);
-
-        if (!reason_allows(reason))
-            return reason;
-    }
-    return rule != NULL ? read_target(scan, out) : REASON_ALLOWED;
+    if (rule == NULL)
+        return REASON_ALLOWED;
+    return params != NULL ? read_ruled(scan, json_scan_index(scan, params), out)
+                          : read_target(scan, out);
 }
 
 static enum reason read_response(fields found)
@@ -319,12 +317,7 @@ static enum reason read_typed(const struct json_scan *scan, const struct vocabul
         out->rule = NULL;
     if (out->rule == NULL)
         return vocabulary->open[direction] ? REASON_ALLOWED : REASON_VERB_UNKNOWN;
-    if (out->rule->match_key != NULL) {
-        reason = read_match(scan, -1, out);
-        if (!reason_allows(reason))
-            return reason;
-    }
-    return read_target(scan, out);
+    return read_ruled(scan, -1, out);
 }
 
 enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,

@@ -109,16 +109,6 @@ void vet_scratch_destroy(struct vet_scratch *scratch)
     free(scratch);
 }
 
-static struct outstanding *requests_of(const struct vetting *vetting, enum direction direction)
-{
-    return &vetting->state->outstanding[direction];
-}
-
-static enum direction opposite(enum direction direction)
-{
-    return direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S;
-}
-
 static bool verb_allowed(const struct vetting *vetting)
 {
     const struct message *message = &vetting->scratch->message;
@@ -294,7 +284,7 @@ static void settle(const struct vetting *vetting)
 static bool is_replayed(const struct vetting *vetting)
 {
     const struct message *message = &vetting->scratch->message;
-    const struct outstanding *requests = requests_of(vetting, vetting->direction);
+    const struct outstanding *requests = &vetting->state->outstanding[vetting->direction];
     int place;
 
     if (!vetting->rules->replay || vetting->direction != DIRECTION_S2C)
@@ -310,7 +300,7 @@ static enum reason remember(const struct vetting *vetting)
 
     settle(vetting);
     if (message->kind == MESSAGE_REQUEST && message->id_key.data != NULL && !is_replayed(vetting))
-        return outstanding_add(requests_of(vetting, vetting->direction), message->id_key,
+        return outstanding_add(&vetting->state->outstanding[vetting->direction], message->id_key,
                                message->verb);
     return REASON_ALLOWED;
 }
@@ -337,7 +327,9 @@ static void find_asked(struct vetting *vetting)
 
     if (message->kind != MESSAGE_RESPONSE || message->id_key.data == NULL)
         return;
-    vetting->asked = requests_of(vetting, opposite(vetting->direction));
+    vetting->asked =
+        &vetting->state
+             ->outstanding[vetting->direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S];
     vetting->answered = outstanding_find(vetting->asked, message->id_key);
     if (vetting->answered < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C) {
         vetting->asked = &vetting->state->answered;

@@ -3,7 +3,6 @@
 #define SIDELOCK_TESTS_PACKS_H
 
 #include "dialect/read.h"
-#include "dialect/shipped.h"
 
 #include <stdio.h>
 #include <stdlib.h>

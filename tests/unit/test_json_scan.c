@@ -1,4 +1,5 @@
 /* json_scan.c: what is accepted, against our list and against jansson; what is recorded. */
+#include "json/keys.h"
 #include "json/scan.h"
 
 #include "scan_fixture.h"
