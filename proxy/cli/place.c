@@ -88,7 +88,7 @@ static void copy(char *out, size_t size, const char *text)
 static bool parse_address(const char *text, struct sockaddr_storage *out)
 {
     struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
-    struct sockaddr_in *four = (struct sockaddr_in *)out;
+    struct sockaddr_in *four = (struct sockaddr_in *)out; /* with its port in the same place */
     const char *colon = strrchr(text, ':');
     bool is_six = text[0] == '[';
     char host[64];
@@ -97,14 +97,11 @@ static bool parse_address(const char *text, struct sockaddr_storage *out)
     if (colon == NULL || !args_number(colon + 1, UINT16_MAX, &port) ||
         (size_t)(colon - text) >= sizeof(host))
         return false;
-    snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - (is_six ? 2 : 0),
-             text + (is_six ? 1 : 0));
-    if (is_six) {
-        *six = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-        return inet_pton(AF_INET6, host, &six->sin6_addr) == 1;
-    }
-    *four = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    return inet_pton(AF_INET, host, &four->sin_addr) == 1;
+    snprintf(host, sizeof(host), "%.*s", (int)(colon - text) - 2 * is_six, text + is_six);
+    *six = (struct sockaddr_in6){.sin6_port = htons((uint16_t)port)};
+    out->ss_family = is_six ? AF_INET6 : AF_INET;
+    return inet_pton(out->ss_family, host,
+                     is_six ? (void *)&six->sin6_addr : (void *)&four->sin_addr) == 1;
 }
 
 /* The first of `hosts`, with the port that it means; else the address itself. */

@@ -1,6 +1,5 @@
 #include "cli/terminal/args.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>

@@ -25,20 +25,6 @@ void output_table_cell(struct output_table *table, const char *text)
         table->failed = true;
 }
 
-/* Bytes that a terminal would act on are shown as '?'. */
-static void print_cell(const char *text, size_t width, bool last)
-{
-    size_t length = strlen(text);
-
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-
-        putchar(byte < 0x20 || byte == 0x7f ? '?' : byte);
-    }
-    for (size_t i = length; !last && i < width + 2; i++)
-        putchar(' ');
-}
-
 int output_table_print(struct output_table *table)
 {
     size_t widths[OUTPUT_COLUMNS_MAX] = {0};
@@ -52,11 +38,13 @@ int output_table_print(struct output_table *table)
     }
     for (size_t i = 0; !failed && i < table->cells.count; i++) {
         size_t column = i % table->columns;
-        bool last = column == table->columns - 1;
+        char *text = table->cells.items[i];
 
-        print_cell(table->cells.items[i], widths[column], last);
-        if (last)
-            putchar('\n');
+        text_make_printable(text);
+        if (column == table->columns - 1)
+            puts(text);
+        else
+            printf("%-*s", (int)widths[column] + 2, text);
     }
     text_list_clear(&table->cells);
     return failed ? args_fail(EX_OSERR, "out of memory") : EX_OK;
