@@ -34,19 +34,6 @@ struct options {
 
 /* ---- Where, and for which names ---- */
 
-/* The folder of a user who has no configuration yet. */
-static bool user_folder(char path[CERTS_PATH_BYTES_MAX])
-{
-    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    int length = -1;
-
-    if (xdg != NULL && xdg[0] == '/')
-        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/sidelock/certs", xdg);
-    else if (home != NULL && home[0] == '/')
-        length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/.config/sidelock/certs", home);
-    return length > 0 && length < CERTS_PATH_BYTES_MAX;
-}
-
 /* The configuration, or NULL where there is none at the usual places. */
 static int find_config(const struct options *options, struct config_bundle *bundle)
 {
@@ -62,17 +49,14 @@ static int find_config(const struct options *options, struct config_bundle *bund
 static int find_folder(const struct options *options, const struct config *config,
                        char path[CERTS_PATH_BYTES_MAX])
 {
-    int length;
+    int length = 0;
 
-    if (options->folder == NULL && config == NULL)
-        return user_folder(path)
-                   ? EX_OK
-                   : args_fail(EX_USAGE, "certs: say where with --dir, or which configuration "
-                                         "with -c");
     if (options->folder != NULL)
         length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s", options->folder);
-    else
+    else if (config != NULL)
         length = snprintf(path, CERTS_PATH_BYTES_MAX, "%s/certs", config->state_dir);
+    else if (!config_file_user_path("certs", path))
+        return args_fail(EX_USAGE, "certs: say where with --dir, or which configuration with -c");
     return length < CERTS_PATH_BYTES_MAX ? EX_OK
                                          : args_fail(EX_DATAERR, "the folder's name is too long");
 }

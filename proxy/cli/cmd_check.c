@@ -3,7 +3,7 @@
  * pointer and line. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
-#include "cli/config_tls.h"
+#include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 
@@ -118,7 +118,7 @@ int cmd_check(int argc, char **argv)
         return code;
     code = config_file_read(path, &bundle, &faults);
     if (code == EX_OK)
-        code = config_tls_check(&bundle, &faults);
+        code = config_file_check_tls(&bundle, &faults);
     warnings = json ? json_array() : NULL;
     if (code == EX_OK)
         warn_of_all(warnings, &bundle);

@@ -5,7 +5,7 @@
  */
 #include "broker/broker.h"
 #include "cli/cmd.h"
-#include "cli/config_tls.h"
+#include "cli/config_file.h"
 #include "cli/handover.h"
 #include "cli/terminal/args.h"
 
@@ -49,7 +49,7 @@ int cmd_serve(int argc, char **argv)
         code = config_file_bundle(file, &bundle);
     if (code != EX_OK)
         return code;
-    code = config_tls_check(&bundle, &faults);
+    code = config_file_check_tls(&bundle, &faults);
     if (code != EX_OK) {
         config_file_print_faults(&bundle, &faults);
         config_bundle_clear(&bundle);

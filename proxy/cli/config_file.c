@@ -1,5 +1,6 @@
 #include "cli/config_file.h"
 
+#include "system/tls_files.h"
 #include "system/trusted_file.h"
 
 #include <errno.h>
@@ -8,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
-#define PATH_BYTES_MAX 4096
-#define SYSTEM_CONFIG  "/etc/sidelock/sidelock.json"
+#define SYSTEM_CONFIG "/etc/sidelock/sidelock.json"
 
 /* ---- Which configuration ---- */
 
@@ -21,23 +22,20 @@ static bool present(const char *path)
     return access(path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
-/* The user's own file, by the XDG base directory specification; false: no folder to look in. */
-static bool user_config(char path[PATH_BYTES_MAX])
+bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE])
 {
     const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    int length;
+    int length = CONFIG_FILE_PATH_SIZE;
 
     if (xdg != NULL && xdg[0] == '/') /* a relative one is to be ignored */
-        length = snprintf(path, PATH_BYTES_MAX, "%s/sidelock/sidelock.json", xdg);
+        length = snprintf(path, CONFIG_FILE_PATH_SIZE, "%s/sidelock/%s", xdg, name);
     else if (home != NULL && home[0] == '/')
-        length = snprintf(path, PATH_BYTES_MAX, "%s/.config/sidelock/sidelock.json", home);
-    else
-        return false;
-    return length > 0 && length < PATH_BYTES_MAX;
+        length = snprintf(path, CONFIG_FILE_PATH_SIZE, "%s/.config/sidelock/%s", home, name);
+    return length < CONFIG_FILE_PATH_SIZE;
 }
 
 /* The path to read, or NULL if there is none to be found; `room` may hold it. */
-static const char *find_config(const char *named, char room[PATH_BYTES_MAX])
+static const char *find_config(const char *named, char room[CONFIG_FILE_PATH_SIZE])
 {
     const char *variable = getenv("SIDELOCK_CONFIG");
 
@@ -45,7 +43,7 @@ static const char *find_config(const char *named, char room[PATH_BYTES_MAX])
         return named;
     if (variable != NULL && variable[0] != '\0')
         return variable;
-    if (user_config(room) && present(room))
+    if (config_file_user_path("sidelock.json", room) && present(room))
         return room;
     return present(SYSTEM_CONFIG) ? SYSTEM_CONFIG : NULL;
 }
@@ -67,13 +65,13 @@ static int folder_length(const char *path)
 static enum error add_pack(struct config_bundle *bundle, const char *name)
 {
     struct config_pack *pack = &bundle->packs[bundle->pack_count];
-    char file[PATH_BYTES_MAX], why[WHY_SIZE] = "The dialect pack's path is too long.";
+    char file[CONFIG_FILE_PATH_SIZE], why[WHY_SIZE] = "The dialect pack's path is too long.";
     int beside = name[0] == '/' ? 0 : folder_length(bundle->path);
     struct buffer text;
     enum error error = ERROR_LIMIT;
 
     buffer_init(&text, DIALECT_BYTES_MAX);
-    if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < PATH_BYTES_MAX)
+    if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < CONFIG_FILE_PATH_SIZE)
         error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why);
     bundle->pack_count++;
     pack->name = strdup(name);
@@ -152,7 +150,7 @@ static int load(struct config_bundle *bundle, struct json_faults *faults)
 
 int config_file_read(const char *path, struct config_bundle *out, struct json_faults *faults)
 {
-    char room[PATH_BYTES_MAX];
+    char room[CONFIG_FILE_PATH_SIZE];
     const char *found = find_config(path, room);
 
     *out = (struct config_bundle){.path = NULL};
@@ -174,6 +172,37 @@ int config_file_read(const char *path, struct config_bundle *out, struct json_fa
     default:
         return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration");
     }
+}
+
+static void add_tls_fault(const struct config_bundle *bundle, const struct surface *surface,
+                          const struct tls_files_fault *found, struct json_faults *faults)
+{
+    struct json_reader reader = {.text = bundle->text, .length = bundle->length, .faults = faults};
+
+    json_reader_enter(&reader, "surfaces");
+    json_reader_enter(&reader, surface->name);
+    json_reader_enter(&reader, "tls");
+    json_reader_fault_at(&reader, found->member, "%s", found->text);
+}
+
+int config_file_check_tls(const struct config_bundle *bundle, struct json_faults *faults)
+{
+    const struct config *config = bundle->config;
+    size_t before = faults->count;
+
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
+        struct tls_files_fault fault = {"certificate", "There is not enough memory to read it."};
+        struct tls_files files;
+
+        if (surface->tls == NULL)
+            continue;
+        if (tls_files_read(surface->tls, (int64_t)time(NULL), &files, &fault) == OK)
+            tls_files_clear(&files);
+        else
+            add_tls_fault(bundle, surface, &fault, faults);
+    }
+    return faults->count == before ? EX_OK : EX_CONFIG;
 }
 
 /* The pack's file and pointer for a fault within one; else the configuration's. */

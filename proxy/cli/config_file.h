@@ -15,6 +15,8 @@
 
 #include "config/load.h"
 
+#define CONFIG_FILE_PATH_SIZE 4096
+
 /* The very bytes a configuration was loaded from, for a process that must load the same. */
 struct config_bundle {
     char *path; /* NULL: no file was found */
@@ -40,6 +42,16 @@ void config_file_print_faults(const struct config_bundle *bundle, const struct j
 int config_file_bundle(const char *path, struct config_bundle *out) MUST_CHECK;
 /* The same for callers who want no bytes; the caller destroys *out. */
 int config_file_load(const char *path, struct config **out) MUST_CHECK;
+
+/* Adds a fault for each surface whose "tls" files cannot be served with. EX_OK or EX_CONFIG. */
+int config_file_check_tls(const struct config_bundle *bundle,
+                          struct json_faults *faults) MUST_CHECK;
+
+/*
+ * A file or folder of the user's own, by the XDG base directory specification. False: there is no
+ * place for any, or its path is too long.
+ */
+bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE]);
 
 void config_bundle_clear(struct config_bundle *bundle);
 
