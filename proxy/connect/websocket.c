@@ -161,7 +161,7 @@ static void open_up(struct websocket *ws)
     /* Without a version there is nothing to repeat: its initialize has no answer yet. */
     struct letter *letter =
         bridge->replay.version[0] != '\0'
-            ? replay_initialize(&bridge->replay, bridge->scan, bridge_now_ms(bridge))
+            ? replay_initialize(&bridge->replay, bridge_now_ms(bridge))
             : NULL;
 
     ws_reader_clear(&ws->reader);

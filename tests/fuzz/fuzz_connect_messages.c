@@ -20,7 +20,6 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct json_scan *scan;
-static struct text_list descend;
 
 static void require(bool condition)
 {
@@ -40,7 +39,7 @@ static void split(struct span text, size_t step, struct buffer *out)
         size_t part = text.length - at < step ? text.length - at : step;
         enum lines_progress progress = lines_next(&lines, text.data + at, part, &taken, &line);
 
-        require(taken > 0 && taken <= part && progress != LINES_MEMORY);
+        require(taken > 0 && taken <= part);
         if (progress == LINES_LINE) {
             require(line.length <= LINE_BYTES_MAX);
             buffer_append(out, line.data, line.length);
@@ -91,7 +90,7 @@ static void check_other_id(struct span text, const struct rpc *rpc)
     buffer_init(&again, OUT_BYTES_MAX);
     rpc_write_with_id(&other, text, id, OTHER_ID);
     require(!buffer_failed(&other));
-    require(rpc_read(scan, &descend, other.data, other.length, &moved) == OK);
+    require(rpc_read(scan, other.data, other.length, &moved) == OK);
     require(strcmp(moved.id_key, OTHER_ID) == 0 && moved.kind == rpc->kind &&
             strcmp(moved.method, rpc->method) == 0 && strcmp(moved.version, rpc->version) == 0);
     rpc_write_with_id(&again, (struct span){other.data, other.length}, moved.id, own);
@@ -106,7 +105,7 @@ static void check_message(char *text, size_t length, const struct mcp_tools *too
     struct rpc rpc;
     json_t *root, *id;
 
-    if (rpc_read(scan, &descend, text, length, &rpc) != OK)
+    if (rpc_read(scan, text, length, &rpc) != OK)
         return;
     require(memchr(text, '\n', length) == NULL && memchr(text, '\r', length) == NULL);
     root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
@@ -135,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1)
         return 0;
     if (scan == NULL)
-        require(json_scan_create(&scan) == OK && rpc_descend(&descend) == OK);
+        require(json_scan_create(&scan) == OK);
     buffer_init(&whole, OUT_BYTES_MAX);
     buffer_init(&pieces, OUT_BYTES_MAX);
     split(text, SIZE_MAX, &whole);

@@ -1,29 +1,26 @@
-/* connect/message/mcp_headers.c, mcp_tools.c and mcp_value.c. */
+/* connect/message/mcp_headers.c. */
 #include <stddef.h>
 #include <stdint.h>
 
 #include "connect/message/mcp_headers.h"
-#include "connect/message/mcp_value.h"
 #include "unit.h"
 #include "vector_lines.h"
 
 #include <string.h>
 
 static struct json_scan *scan;
-static struct text_list descend;
 static struct mcp_tools tools;
 
 static int set_up(void **state)
 {
     (void)state;
-    return json_scan_create(&scan) == OK && rpc_descend(&descend) == OK ? 0 : -1;
+    return json_scan_create(&scan) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
     json_scan_destroy(scan);
-    text_list_clear(&descend);
     mcp_tools_clear(&tools);
     return 0;
 }
@@ -51,7 +48,7 @@ static void expect(const char *method, const char *members, const char *expected
                          "{\"id\":1,\"method\":\"%s\",\"params\":{%s\"_meta\":{\"io."
                          "modelcontextprotocol/protocolVersion\":\"2026-07-28\"}}}",
                          method, members);
-    assert_int_equal(rpc_read(scan, &descend, text.data, text.length, &rpc), OK);
+    assert_int_equal(rpc_read(scan, text.data, text.length, &rpc), OK);
     mcp_headers_write(scan, &rpc, &tools, &out);
     assert_memory_equal(out.data, version, strlen(version));
     assert_string_equal(out.data + strlen(version), expected);
@@ -171,7 +168,7 @@ TEST(test_values)
         struct buffer out;
 
         buffer_init(&out, 4096);
-        mcp_value_write((struct span){vector.text, vector.length}, &out);
+        mcp_headers_write_value((struct span){vector.text, vector.length}, &out);
         assert_string_equal(out.data, vector.fields[0]);
         buffer_clear(&out);
     }

@@ -9,20 +9,18 @@
 #include <string.h>
 
 static struct json_scan *scan;
-static struct text_list descend;
 static char text[8192];
 
 static int set_up(void **state)
 {
     (void)state;
-    return json_scan_create(&scan) == OK && rpc_descend(&descend) == OK ? 0 : -1;
+    return json_scan_create(&scan) == OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
     json_scan_destroy(scan);
-    text_list_clear(&descend);
     return 0;
 }
 
@@ -31,7 +29,7 @@ CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 static enum error read_text(const char *message, struct rpc *rpc)
 {
     strcpy(text, message);
-    return rpc_read(scan, &descend, text, strlen(text), rpc);
+    return rpc_read(scan, text, strlen(text), rpc);
 }
 
 TEST(test_kinds)
@@ -114,25 +112,36 @@ TEST(test_one_line)
     assert_int_equal(read_text("{\"id\":1,\"result\":\"a\nb\"}", &rpc), ERROR_SYNTAX);
 }
 
-static bool version_of(const char *answer, char *out)
+static const char *version_of(const char *answer)
 {
-    return rpc_result_version(scan, answer, strlen(answer), out);
+    static struct rpc rpc;
+
+    assert_int_equal(read_text(answer, &rpc), OK);
+    return rpc.negotiated;
 }
 
 TEST(test_version)
 {
-    char out[RPC_VERSION_BYTES_MAX + 1];
+    struct buffer message;
 
-    assert_true(version_of("{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\"}}", out));
-    assert_string_equal(out, "2025-11-25");
+    assert_string_equal(version_of("{\"id\":1,\"result\":{\"protocolVersion\":\"2025-11-25\"}}"),
+                        "2025-11-25");
     /* It becomes part of a request's head. */
-    assert_false(version_of("{\"result\":{\"protocolVersion\":\"1\\r\\nX: y\"}}", out));
-    assert_false(version_of("{\"result\":{\"protocolVersion\":\"\"}}", out));
-    assert_false(version_of("{\"result\":{\"protocolVersion\":1}}", out));
-    assert_false(version_of("{\"result\":7}", out));
-    assert_false(version_of("{\"result\":{\"protocolVersion\":"
-                            "\"2025-11-25-2025-11-25-2025-11-25-2025-11-25\"}}",
-                            out));
+    assert_string_equal(version_of("{\"result\":{\"protocolVersion\":\"1\\r\\nX: y\"}}"), "");
+    assert_string_equal(version_of("{\"result\":{\"protocolVersion\":\"\"}}"), "");
+    assert_string_equal(version_of("{\"result\":{\"protocolVersion\":1}}"), "");
+    assert_string_equal(version_of("{\"result\":7}"), "");
+    assert_string_equal(version_of("{\"result\":{\"protocolVersion\":"
+                                   "\"2025-11-25-2025-11-25-2025-11-25-2025-11-25\"}}"),
+                        "");
+    /* However much stands beside it. */
+    buffer_init(&message, sizeof(text));
+    buffer_append_text(&message, "{\"id\":1,\"result\":{");
+    for (int i = 0; i < 2 * JSON_RECORDED_MAX; i++)
+        buffer_append_format(&message, "\"m%d\":0,", i);
+    buffer_append_text(&message, "\"protocolVersion\":\"2025-11-25\"}}");
+    assert_string_equal(version_of(message.data), "2025-11-25");
+    buffer_clear(&message);
 }
 
 TEST(test_written)

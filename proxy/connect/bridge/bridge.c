@@ -86,7 +86,7 @@ static void send_on(struct bridge *bridge, struct span line, const struct rpc *r
         return;
     }
     add_headers(bridge, rpc, letter);
-    replay_keep(&bridge->replay, letter);
+    replay_keep(&bridge->replay, line, rpc);
     letters_append(&bridge->queue, letter);
     bridge->transport->flush(bridge);
     bridge_settle(bridge);
@@ -101,7 +101,7 @@ static void on_line(void *context, struct span line)
     if (line.length == 0 || bridge->stage == STAGE_GOODBYE)
         return;
     /* The buffer behind a line is ours and is forgotten after this. */
-    error = rpc_read(bridge->scan, &bridge->descend, (char *)line.data, line.length, &rpc);
+    error = rpc_read(bridge->scan, (char *)line.data, line.length, &rpc);
     if (error == OK && rpc.kind == RPC_REQUEST)
         error = ledger_add(&bridge->ledger, &rpc);
     if (error == OK)
@@ -130,12 +130,13 @@ static void learn(struct bridge *bridge, enum ledger_lesson lesson, const struct
 {
     if (rpc->failed)
         return;
-    if (lesson == LEDGER_TOOLS)
+    if (lesson == LEDGER_TOOLS) {
         mcp_tools_learn(&bridge->tools, text);
-    else if (lesson == LEDGER_INITIALIZE &&
-             rpc_result_version(bridge->scan, text.data, text.length, bridge->replay.version) &&
-             bridge->transport->initialized != NULL)
-        bridge->transport->initialized(bridge);
+    } else if (lesson == LEDGER_INITIALIZE && rpc->negotiated[0] != '\0') {
+        memcpy(bridge->replay.version, rpc->negotiated, sizeof(rpc->negotiated));
+        if (bridge->transport->initialized != NULL)
+            bridge->transport->initialized(bridge);
+    }
 }
 
 void bridge_message(struct bridge *bridge, char *bytes, size_t length,
@@ -147,7 +148,7 @@ void bridge_message(struct bridge *bridge, char *bytes, size_t length,
 
     if (answered != NULL)
         answered[0] = '\0';
-    if (rpc_read(bridge->scan, NULL, bytes, length, &rpc) != OK) {
+    if (rpc_read(bridge->scan, bytes, length, &rpc) != OK) {
         log_warning("a message of the service was dropped: it is not a JSON-RPC message");
         return;
     }
@@ -159,8 +160,7 @@ void bridge_message(struct bridge *bridge, char *bytes, size_t length,
     if (answered != NULL)
         memcpy(answered, rpc.id_key, sizeof(rpc.id_key));
     if (strcmp(rpc.id_key, bridge->replay.id) == 0) {
-        bridge->transport->replayed(bridge,
-                                    replay_answered(&bridge->replay, bridge->scan, &rpc, text));
+        bridge->transport->replayed(bridge, replay_answered(&bridge->replay, &rpc));
         return;
     }
     /* An answer that nobody waits for: to a request that was cancelled, or has failed. */
@@ -315,8 +315,6 @@ static enum error start(struct bridge *bridge)
     letters_init(&bridge->queue);
     buffer_init(&bridge->scratch, SCRATCH_BYTES);
     if (error == OK)
-        error = rpc_descend(&bridge->descend);
-    if (error == OK)
         error = replay_init(&bridge->replay);
     if (error == OK)
         error = bridge->transport->start(bridge);
@@ -367,7 +365,6 @@ static void stop(struct bridge *bridge, bool started)
     if (started)
         letters_clear(&bridge->queue);
     json_scan_destroy(bridge->scan);
-    text_list_clear(&bridge->descend);
     mcp_tools_clear(&bridge->tools);
     replay_clear(&bridge->replay);
     buffer_clear(&bridge->scratch);

@@ -44,7 +44,6 @@ struct bridge {
     struct ledger ledger;
     struct replay replay;
     struct json_scan *scan;
-    struct text_list descend;
     struct mcp_tools tools;
     struct buffer scratch;
     enum bridge_stage stage;

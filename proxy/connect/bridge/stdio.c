@@ -22,7 +22,6 @@ static void take(struct stdio *stdio, const char *bytes, size_t length)
             stdio->user.line(stdio->user.context, line);
             break;
         case LINES_TOO_LONG:
-        case LINES_MEMORY:
             stdio->user.too_long(stdio->user.context);
             break;
         default:

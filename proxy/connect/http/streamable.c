@@ -89,7 +89,7 @@ static void begin(struct streamable *http, struct letter *letter)
 static void replay(struct streamable *http)
 {
     struct letter *letter =
-        replay_initialize(&http->bridge->replay, http->bridge->scan, bridge_now_ms(http->bridge));
+        replay_initialize(&http->bridge->replay, bridge_now_ms(http->bridge));
 
     if (letter != NULL)
         begin(http, letter);
@@ -224,7 +224,7 @@ static bool pass_on(struct transfer *transfer)
     struct rpc rpc;
 
     if (transfer->key[0] == '\0' || transfer->text.length == 0 ||
-        rpc_read(bridge->scan, NULL, transfer->text.data, transfer->text.length, &rpc) != OK ||
+        rpc_read(bridge->scan, transfer->text.data, transfer->text.length, &rpc) != OK ||
         rpc.kind != RPC_RESPONSE || strcmp(rpc.id_key, transfer->key) != 0)
         return false;
     bridge_message(bridge, transfer->text.data, transfer->text.length, NULL);

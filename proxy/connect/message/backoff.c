@@ -4,14 +4,12 @@
 
 uint64_t backoff_next_ms(struct backoff *backoff, uint32_t random)
 {
-    uint64_t whole = BACKOFF_FIRST_MS;
+    uint64_t whole = (uint64_t)BACKOFF_FIRST_MS << backoff->failures;
 
-    for (unsigned i = 0; i < backoff->failures && whole < BACKOFF_MAX_MS; i++)
-        whole *= 2;
-    if (whole >= BACKOFF_MAX_MS)
-        whole = BACKOFF_MAX_MS;
-    else
+    if (whole < BACKOFF_MAX_MS)
         backoff->failures++;
+    else
+        whole = BACKOFF_MAX_MS;
     return whole / 2 + random % (whole / 2 + 1);
 }
 

@@ -23,15 +23,6 @@ static struct span trimmed(const struct lines *lines)
     return line;
 }
 
-/* The line is lost, and so is what is still to come of it. */
-static enum lines_progress give_up(struct lines *lines, bool ended, enum lines_progress why)
-{
-    buffer_clear(&lines->line);
-    buffer_init(&lines->line, lines->max_bytes + 1);
-    lines->skipping = !ended;
-    return why;
-}
-
 enum lines_progress lines_next(struct lines *lines, const char *bytes, size_t length, size_t *taken,
                                struct span *line)
 {
@@ -44,16 +35,15 @@ enum lines_progress lines_next(struct lines *lines, const char *bytes, size_t le
     lines->told = false;
     if (lines->skipping) {
         lines->skipping = end == NULL;
-        return end == NULL ? LINES_MORE : LINES_SKIPPED;
+        return LINES_MORE;
     }
-    if (lines->line.length + part > lines->max_bytes + 1)
-        return give_up(lines, end != NULL, LINES_TOO_LONG);
     if (part > 0)
         buffer_append(&lines->line, bytes, part);
-    if (buffer_failed(&lines->line))
-        return give_up(lines, end != NULL, LINES_MEMORY);
-    if (trimmed(lines).length > lines->max_bytes)
-        return give_up(lines, end != NULL, LINES_TOO_LONG);
+    if (buffer_failed(&lines->line) || trimmed(lines).length > lines->max_bytes) {
+        buffer_clear(&lines->line);
+        lines->skipping = end == NULL;
+        return LINES_TOO_LONG;
+    }
     if (end == NULL)
         return LINES_MORE;
     *line = trimmed(lines);

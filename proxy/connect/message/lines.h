@@ -18,11 +18,9 @@ struct lines {
 };
 
 enum lines_progress {
-    LINES_MORE = 0, /* all bytes were taken */
+    LINES_MORE = 0, /* all bytes were taken, or the end of a line that was too long */
     LINES_LINE,     /* *line is one; it is valid until the next call */
-    LINES_SKIPPED,  /* the end of a line that was too long */
-    LINES_TOO_LONG, /* a line beyond the limit; what is left of it will be skipped */
-    LINES_MEMORY,   /* the same, for want of memory */
+    LINES_TOO_LONG, /* a line beyond the limit or the memory; what is left of it will be skipped */
 };
 
 void lines_init(struct lines *lines, size_t max_bytes);

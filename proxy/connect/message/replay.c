@@ -27,74 +27,64 @@ void replay_clear(struct replay *replay)
     free(replay->initialized);
 }
 
-static void remember(char **kept, const struct letter *letter)
+static void remember(char **kept, struct buffer *text)
 {
-    char *copy = text_copy((struct span){letter->bytes, letter->length});
-
-    if (copy == NULL) {
+    if (buffer_failed(text)) {
         log_warning("out of memory: a lost connection cannot be made good");
+        buffer_clear(text);
         return;
     }
     free(*kept);
-    *kept = copy;
+    *kept = text->data;
 }
 
-void replay_keep(struct replay *replay, const struct letter *letter)
+void replay_keep(struct replay *replay, struct span text, const struct rpc *rpc)
 {
-    if (letter->initialize && !letter->modern && letter->key[0] != '\0') {
+    struct buffer copy;
+
+    buffer_init(&copy, text.length + sizeof(replay->id));
+    if (strcmp(rpc->method, "initialize") == 0 && rpc->kind == RPC_REQUEST &&
+        rpc->version[0] == '\0') {
         free(replay->initialized);
         replay->initialized = NULL;
         replay->version[0] = '\0';
-        remember(&replay->initialize, letter);
-    } else if (letter->initialized) {
-        remember(&replay->initialized, letter);
+        rpc_write_with_id(&copy, text, rpc->id, replay->id);
+        remember(&replay->initialize, &copy);
+    } else if (strcmp(rpc->method, "notifications/initialized") == 0) {
+        buffer_append(&copy, text.data, text.length);
+        remember(&replay->initialized, &copy);
     }
 }
 
-static struct letter *ours(struct span text, const struct rpc *rpc, uint64_t now_ms)
+static struct letter *ours(const char *text, const struct rpc *rpc, uint64_t now_ms)
 {
-    struct letter *letter = letter_create(text, rpc, now_ms);
+    struct letter *letter = text != NULL ? letter_create(span_of(text), rpc, now_ms) : NULL;
 
     if (letter != NULL)
         letter->replay = true;
     return letter;
 }
 
-struct letter *replay_initialize(const struct replay *replay, struct json_scan *scan,
-                                 uint64_t now_ms)
+struct letter *replay_initialize(const struct replay *replay, uint64_t now_ms)
 {
-    struct span original = span_of(replay->initialize);
-    struct letter *letter = NULL;
-    struct buffer text;
-    struct rpc rpc;
+    struct rpc rpc = {.kind = RPC_REQUEST, .method = "initialize"};
 
-    if (original.data == NULL ||
-        rpc_read(scan, NULL, replay->initialize, original.length, &rpc) != OK)
-        return NULL;
-    buffer_init(&text, original.length + sizeof(replay->id));
-    rpc_write_with_id(&text, original, rpc.id, replay->id);
     memcpy(rpc.id_key, replay->id, sizeof(rpc.id_key));
-    if (!buffer_failed(&text))
-        letter = ours((struct span){text.data, text.length}, &rpc, now_ms);
-    buffer_clear(&text);
-    return letter;
+    return ours(replay->initialize, &rpc, now_ms);
 }
 
 struct letter *replay_initialized(const struct replay *replay, uint64_t now_ms)
 {
     static const struct rpc rpc = {.kind = RPC_NOTIFICATION, .method = "notifications/initialized"};
 
-    return replay->initialized != NULL ? ours(span_of(replay->initialized), &rpc, now_ms) : NULL;
+    return ours(replay->initialized, &rpc, now_ms);
 }
 
-bool replay_answered(struct replay *replay, struct json_scan *scan, const struct rpc *answer,
-                     struct span text)
+bool replay_answered(struct replay *replay, const struct rpc *answer)
 {
-    char version[RPC_VERSION_BYTES_MAX + 1];
-
-    if (answer->failed || !rpc_result_version(scan, text.data, text.length, version) ||
-        (replay->version[0] != '\0' && strcmp(version, replay->version) != 0))
+    if (answer->failed || answer->negotiated[0] == '\0' ||
+        (replay->version[0] != '\0' && strcmp(answer->negotiated, replay->version) != 0))
         return false;
-    memcpy(replay->version, version, sizeof(version));
+    memcpy(replay->version, answer->negotiated, sizeof(replay->version));
     return true;
 }

@@ -9,7 +9,7 @@
 
 /* Embedded by its user, who calls replay_clear. */
 struct replay {
-    char *initialize, *initialized;          /* the client's own; owned; NULL: not yet */
+    char *initialize, *initialized;          /* the first under our id; owned; NULL: not yet */
     char id[RPC_ID_KEY_SIZE];                /* ours, as JSON and as a key */
     char version[RPC_VERSION_BYTES_MAX + 1]; /* negotiated; "": not yet, or modern */
 };
@@ -18,15 +18,12 @@ struct replay {
 enum error replay_init(struct replay *replay) MUST_CHECK;
 void replay_clear(struct replay *replay);
 
-/* Keeps a letter of the client's if it is one of the two. */
-void replay_keep(struct replay *replay, const struct letter *letter);
+/* Keeps a message of the client's if it is one of the two. */
+void replay_keep(struct replay *replay, struct span text, const struct rpc *rpc);
 /* A copy of either to be sent again; NULL if there was none. */
-struct letter *replay_initialize(const struct replay *replay, struct json_scan *scan,
-                                 uint64_t now_ms);
+struct letter *replay_initialize(const struct replay *replay, uint64_t now_ms);
 struct letter *replay_initialized(const struct replay *replay, uint64_t now_ms);
-/* Reads the answer to our own initialize: whether the service takes up where the one before left
- * off. */
-bool replay_answered(struct replay *replay, struct json_scan *scan, const struct rpc *answer,
-                     struct span text);
+/* The answer to our own initialize: whether the service takes up where the one before left off. */
+bool replay_answered(struct replay *replay, const struct rpc *answer);
 
 #endif

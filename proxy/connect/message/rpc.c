@@ -4,13 +4,6 @@
 
 #define META_VERSION "io.modelcontextprotocol/protocolVersion"
 
-enum error rpc_descend(struct text_list *out)
-{
-    enum error error = text_list_add(out, "params", strlen("params"));
-
-    return error == OK ? text_list_add(out, "_meta", strlen("_meta")) : error;
-}
-
 /* Strict JSON has no raw line break within a string: each one stands between tokens. */
 static void join_lines(char *text, size_t length)
 {
@@ -25,7 +18,7 @@ static bool copy_string(const struct json_member *member, char *out, size_t size
     size_t length;
 
     return member != NULL && member->type == JSON_TYPE_STRING &&
-           json_scan_unescape(member->value, out, size, &length) == OK && strlen(out) == length;
+           json_scan_unescape(member->value, out, size, &length) == OK;
 }
 
 /* Numbers as written, strings unescaped behind a quote. */
@@ -59,76 +52,63 @@ static enum error read_id(const struct json_scan *scan, struct rpc *rpc)
     return OK;
 }
 
-static int index_of(const struct json_scan *scan, const struct json_member *member)
+/* What becomes part of a request's head: "" if it is none that may. */
+static void read_negotiated(const struct json_member *member, char out[RPC_VERSION_BYTES_MAX + 1])
 {
-    return (int)(member - json_scan_member(scan, 0));
-}
-
-static const struct json_member *find_in(const struct json_scan *scan,
-                                         const struct json_member *parent, const char *key)
-{
-    if (parent == NULL || parent->type != JSON_TYPE_OBJECT)
-        return NULL;
-    return json_scan_find(scan, index_of(scan, parent), key);
+    if (!copy_string(member, out, RPC_VERSION_BYTES_MAX + 1) ||
+        strspn(out, "0123456789-.abcdefghijklmnopqrstuvwxyz") != strlen(out))
+        out[0] = '\0';
 }
 
 static enum error read_message(const struct json_scan *scan, struct rpc *rpc)
 {
     const struct json_member *method = json_scan_find(scan, -1, "method");
     const struct json_member *error = json_scan_find(scan, -1, "error");
-    const struct json_member *params = json_scan_find(scan, -1, "params");
-    bool answers = error != NULL || json_scan_find(scan, -1, "result") != NULL;
+    const struct json_member *result = json_scan_find(scan, -1, "result");
+    const struct json_member *meta = rpc_param(scan, "_meta");
     enum error fault = read_id(scan, rpc);
 
     if (fault != OK)
         return fault;
     if (method != NULL) {
-        if (answers || !copy_string(method, rpc->method, sizeof(rpc->method)))
+        if (error != NULL || result != NULL || !copy_string(method, rpc->method, sizeof(rpc->method)))
             return ERROR_INVALID;
         rpc->kind = rpc->id.data != NULL ? RPC_REQUEST : RPC_NOTIFICATION;
-    } else if (answers) {
+    } else if (error != NULL || result != NULL) {
         rpc->kind = RPC_RESPONSE;
         rpc->failed = error != NULL;
+        read_negotiated(json_scan_find_in(scan, result, "protocolVersion"), rpc->negotiated);
     } else {
         return ERROR_INVALID;
     }
-    if (!copy_string(find_in(scan, find_in(scan, params, "_meta"), META_VERSION), rpc->version,
+    if (!copy_string(json_scan_find_in(scan, meta, META_VERSION), rpc->version,
                      sizeof(rpc->version)))
         rpc->version[0] = '\0';
     return OK;
 }
 
-enum error rpc_read(struct json_scan *scan, const struct text_list *descend, char *text,
-                    size_t length, struct rpc *out)
+enum error rpc_read(struct json_scan *scan, char *text, size_t length, struct rpc *out)
 {
-    enum reason reason = json_scan_text(scan, text, length, descend);
+    static char params[] = "params", meta[] = "_meta";
+    static char *names[] = {params, meta};
+    static const struct text_list descend = {names, 2};
+    static const struct json_watch version = {{"result", 6}, "protocolVersion"};
+    struct span whole = {text, length};
+    enum reason reason = json_scan_watching(scan, whole, &descend, &version, 1);
 
     *out = (struct rpc){.kind = RPC_OTHER};
     /* More members than are recorded: what stands at the top is enough to pass it on. */
-    if (reason == REASON_JSON_LIMIT && descend != NULL)
-        reason = json_scan_text(scan, text, length, NULL);
+    if (reason == REASON_JSON_LIMIT)
+        reason = json_scan_watching(scan, whole, NULL, &version, 1);
     if (!reason_allows(reason))
         return ERROR_SYNTAX;
     join_lines(text, length);
     return json_scan_root(scan) == JSON_TYPE_OBJECT ? read_message(scan, out) : ERROR_INVALID;
 }
 
-bool rpc_result_version(struct json_scan *scan, const char *text, size_t length,
-                        char out[RPC_VERSION_BYTES_MAX + 1])
-{
-    char name[] = "result";
-    char *names[] = {name};
-    struct text_list descend = {names, 1};
-
-    return reason_allows(json_scan_text(scan, text, length, &descend)) &&
-           copy_string(find_in(scan, json_scan_find(scan, -1, "result"), "protocolVersion"), out,
-                       RPC_VERSION_BYTES_MAX + 1) &&
-           out[0] != '\0' && strspn(out, "0123456789-.abcdefghijklmnopqrstuvwxyz") == strlen(out);
-}
-
 const struct json_member *rpc_param(const struct json_scan *scan, const char *key)
 {
-    return find_in(scan, json_scan_find(scan, -1, "params"), key);
+    return json_scan_find_in(scan, json_scan_find(scan, -1, "params"), key);
 }
 
 bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE])

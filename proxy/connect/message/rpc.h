@@ -26,30 +26,23 @@ enum rpc_kind { RPC_OTHER = 0, RPC_REQUEST, RPC_NOTIFICATION, RPC_RESPONSE };
 /* Spans point into the text. */
 struct rpc {
     enum rpc_kind kind;
-    struct span id;                          /* as written; absent: none */
-    char id_key[RPC_ID_KEY_SIZE];            /* equal exactly for equal ids; "": none */
-    char method[RPC_METHOD_BYTES_MAX + 1];   /* "": none */
-    char version[RPC_VERSION_BYTES_MAX + 1]; /* params._meta's: of the modern era; "": legacy */
-    bool failed;                             /* a response with an error */
+    struct span id;                             /* as written; absent: none */
+    char id_key[RPC_ID_KEY_SIZE];               /* equal exactly for equal ids; "": none */
+    char method[RPC_METHOD_BYTES_MAX + 1];      /* "": none */
+    char version[RPC_VERSION_BYTES_MAX + 1];    /* params._meta's: of the modern era; "": legacy */
+    char negotiated[RPC_VERSION_BYTES_MAX + 1]; /* protocolVersion of an InitializeResult, or "" */
+    bool failed;                                /* a response with an error */
 };
-
-/* What rpc_read asks the scanner for; to be made once with rpc_descend and cleared. */
-enum error rpc_descend(struct text_list *out) MUST_CHECK;
 
 /*
  * Reads one message; line breaks between its tokens become spaces, so that it
  * is a line. ERROR_SYNTAX: not strict JSON. ERROR_INVALID: JSON, but no single
  * message, or with an id that cannot be matched; *out then has the id if there is
- * one to answer. `descend` NULL: only what stands at the top is read, as for a
- * server's messages. The members stay in `scan` until it scans again.
+ * one to answer. The members stay in `scan` until it scans again.
  */
-enum error rpc_read(struct json_scan *scan, const struct text_list *descend, char *text,
-                    size_t length, struct rpc *out) MUST_CHECK;
+enum error rpc_read(struct json_scan *scan, char *text, size_t length, struct rpc *out) MUST_CHECK;
 
-/* `protocolVersion` of an InitializeResult that was just read; false if there is none. */
-bool rpc_result_version(struct json_scan *scan, const char *text, size_t length,
-                        char out[RPC_VERSION_BYTES_MAX + 1]);
-/* A member of the params of a message that was just read with `descend`; NULL if there is none. */
+/* A member of the params of a message that was just read; NULL if there is none. */
 const struct json_member *rpc_param(const struct json_scan *scan, const char *key);
 /* The key of params.requestId in a notification that was just read; false if there is none. */
 bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE]);
