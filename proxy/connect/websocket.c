@@ -159,10 +159,9 @@ static void open_up(struct websocket *ws)
 {
     struct bridge *bridge = ws->bridge;
     /* Without a version there is nothing to repeat: its initialize has no answer yet. */
-    struct letter *letter =
-        bridge->replay.version[0] != '\0'
-            ? replay_initialize(&bridge->replay, bridge_now_ms(bridge))
-            : NULL;
+    struct letter *letter = bridge->replay.version[0] != '\0'
+                                ? replay_initialize(&bridge->replay, bridge_now_ms(bridge))
+                                : NULL;
 
     ws_reader_clear(&ws->reader);
     ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->bridge->pass.place.max_message_bytes);
@@ -227,7 +226,7 @@ static bool on_whole(struct websocket *ws, const struct ws_whole *whole)
 {
     if (whole->opcode == WS_TEXT) {
         ws->bridge->backoff = (struct backoff){0};
-        bridge_message(ws->bridge, (char *)whole->data, whole->length, NULL);
+        (void)bridge_message(ws->bridge, (char *)whole->data, whole->length, "");
     } else if (whole->opcode == WS_PING) {
         send_frame(ws, WS_PONG, (char *)whole->data, whole->length);
     } else if (whole->opcode == WS_CLOSE) {

@@ -134,41 +134,31 @@ static void learn(struct bridge *bridge, enum ledger_lesson lesson, const struct
         mcp_tools_learn(&bridge->tools, text);
     } else if (lesson == LEDGER_INITIALIZE && rpc->negotiated[0] != '\0') {
         memcpy(bridge->replay.version, rpc->negotiated, sizeof(rpc->negotiated));
-        if (bridge->transport->initialized != NULL)
-            bridge->transport->initialized(bridge);
+        bridge->replay.needed = false;
     }
 }
 
-void bridge_message(struct bridge *bridge, char *bytes, size_t length,
-                    char answered[RPC_ID_KEY_SIZE])
+bool bridge_message(struct bridge *bridge, char *bytes, size_t length, const char *key)
 {
+    struct ledger_entry entry = {.lesson = LEDGER_NOTHING};
     struct span text = {bytes, length};
-    struct ledger_entry entry;
     struct rpc rpc;
+    bool answer;
 
-    if (answered != NULL)
-        answered[0] = '\0';
     if (rpc_read(bridge->scan, bytes, length, &rpc) != OK) {
         log_warning("a message of the service was dropped: it is not a JSON-RPC message");
-        return;
+        return false;
     }
-    if (rpc.kind != RPC_RESPONSE) {
-        stdio_write(&bridge->stdio, text);
-        bridge_settle(bridge);
-        return;
-    }
-    if (answered != NULL)
-        memcpy(answered, rpc.id_key, sizeof(rpc.id_key));
-    if (strcmp(rpc.id_key, bridge->replay.id) == 0) {
+    answer = rpc.kind == RPC_RESPONSE;
+    if (answer && strcmp(rpc.id_key, bridge->replay.id) == 0) {
         bridge->transport->replayed(bridge, replay_answered(&bridge->replay, &rpc));
-        return;
+    } else if (!answer || ledger_take(&bridge->ledger, rpc.id_key, &entry)) {
+        /* Not an answer that nobody waits for: to a request that was cancelled, or has failed. */
+        stdio_write(&bridge->stdio, text);
+        learn(bridge, entry.lesson, &rpc, text);
+        bridge_settle(bridge);
     }
-    /* An answer that nobody waits for: to a request that was cancelled, or has failed. */
-    if (!ledger_take(&bridge->ledger, rpc.id_key, &entry))
-        return;
-    stdio_write(&bridge->stdio, text);
-    learn(bridge, entry.lesson, &rpc, text);
-    bridge_settle(bridge);
+    return answer && key[0] != '\0' && strcmp(rpc.id_key, key) == 0;
 }
 
 /* ---- The gate goes away and comes back ---- */

@@ -25,8 +25,7 @@ struct transport {
     bool (*cancel)(struct bridge *bridge, const struct ledger_entry *entry);
     void (*come_back)(struct bridge *bridge);           /* bridge_go_down() is over: try again */
     void (*replayed)(struct bridge *bridge, bool good); /* the answer to our own initialize */
-    void (*initialized)(struct bridge *bridge);    /* the answer to the client's has been read */
-    size_t (*unsent)(const struct bridge *bridge); /* bytes of messages that are not through */
+    size_t (*unsent)(const struct bridge *bridge);      /* bytes of messages that are not through */
     void (*pause)(struct bridge *bridge, bool pause);
     void (*finish)(struct bridge *bridge); /* calls bridge_finished() in time */
     void (*stop)(struct bridge *bridge);   /* frees everything */
@@ -71,10 +70,9 @@ static inline uint64_t bridge_now_ms(const struct bridge *bridge)
 /* Opens a connection to where the surface is. */
 enum error bridge_dial(struct bridge *bridge, const struct stream_user *user,
                        struct stream **out) MUST_CHECK;
-/* A message from behind the gate; line breaks in it become spaces. The key of what it answers,
- * or "", goes to `answered` if that is not NULL. */
-void bridge_message(struct bridge *bridge, char *bytes, size_t length,
-                    char answered[RPC_ID_KEY_SIZE]);
+/* A message from behind the gate; line breaks in it become spaces. Whether it answers the request
+ * with this key; "": none is asked about. */
+bool bridge_message(struct bridge *bridge, char *bytes, size_t length, const char *key);
 /* Answers a request of the client's with an error, unless it has been answered. */
 void bridge_fail(struct bridge *bridge, const char *key, int code, const char *message,
                  const char *reason);

@@ -14,12 +14,17 @@ struct streamable {
     struct bridge *bridge;
     struct transfers all;
     struct transfer *barrier; /* nothing is sent before it is through */
-    bool replay_needed, listen_wanted;
+    bool listen_wanted;
 };
 
 static struct streamable *of(const struct bridge *bridge)
 {
     return bridge->transport_state;
+}
+
+static struct streamable *owner(const struct transfer *transfer)
+{
+    return of(transfer->all->bridge);
 }
 
 static void flush(struct bridge *bridge);
@@ -88,20 +93,19 @@ static void begin(struct streamable *http, struct letter *letter)
 /* The service forgot its session: it is told what the client told it before. */
 static void replay(struct streamable *http)
 {
-    struct letter *letter =
-        replay_initialize(&http->bridge->replay, bridge_now_ms(http->bridge));
+    struct letter *letter = replay_initialize(&http->bridge->replay, bridge_now_ms(http->bridge));
 
     if (letter != NULL)
         begin(http, letter);
     else
-        http->replay_needed = false;
+        http->bridge->replay.needed = false;
 }
 
 static void listen_again(struct streamable *http)
 {
     struct transfer *transfer;
 
-    if (!http->listen_wanted || http->bridge->down || http->replay_needed ||
+    if (!http->listen_wanted || http->bridge->down || http->bridge->replay.needed ||
         find_listener(http) != NULL)
         return;
     transfer = transfer_create(&http->all, TRANSFER_LISTEN, NULL);
@@ -124,7 +128,7 @@ static void flush(struct bridge *bridge)
         const struct letter *first = bridge->queue.first;
         struct letter *letter;
 
-        if (http->replay_needed && (first == NULL || !first->modern)) {
+        if (http->bridge->replay.needed && (first == NULL || !first->modern)) {
             replay(http);
             continue;
         }
@@ -139,9 +143,9 @@ static void flush(struct bridge *bridge)
     bridge_settle(bridge);
 }
 
-static void on_accepted(void *context, struct transfer *transfer)
+static void on_accepted(struct transfer *transfer)
 {
-    struct streamable *http = context;
+    struct streamable *http = owner(transfer);
 
     http->bridge->backoff = (struct backoff){0};
     if (transfer->letter == NULL || transfer->letter->initialize)
@@ -156,9 +160,9 @@ static void on_accepted(void *context, struct transfer *transfer)
     }
 }
 
-static void on_answered(void *context, struct transfer *transfer)
+static void on_answered(struct transfer *transfer)
 {
-    struct streamable *http = context;
+    struct streamable *http = owner(transfer);
 
     transfer->answered = true;
     if (http->barrier != transfer)
@@ -170,7 +174,6 @@ static void on_answered(void *context, struct transfer *transfer)
 /* The stream that listens has ended. Whether it is opened again, for which the transfer stays. */
 static bool stays_listening(struct streamable *http, struct transfer *transfer)
 {
-
     if (!transfer->has_head) {
         bridge_go_down(http->bridge, 0);
         return false;
@@ -183,14 +186,11 @@ static bool stays_listening(struct streamable *http, struct transfer *transfer)
     return true;
 }
 
-static void on_done(void *context, struct transfer *transfer, const char *why)
+static void settle_accepted(struct streamable *http, const struct transfer *transfer,
+                            const char *why)
 {
-    struct streamable *http = context;
-    bool last = transfer->kind == TRANSFER_DELETE;
     bool unanswered = transfer->key[0] != '\0' && !transfer->answered;
 
-    if (transfer->kind == TRANSFER_LISTEN && stays_listening(http, transfer))
-        return;
     if (unanswered || (transfer->letter != NULL && why != NULL))
         fail_letter(http, transfer->letter, RPC_LOST,
                     why != NULL ? why : "the service ended the answer before it was complete",
@@ -198,23 +198,6 @@ static void on_done(void *context, struct transfer *transfer, const char *why)
     /* Our own initialize got no answer: another try, later. */
     if (unanswered && transfer->letter->replay)
         bridge_go_down(http->bridge, 0);
-    end_transfer(http, transfer);
-    if (last)
-        bridge_finished(http->bridge);
-    else
-        flush(http->bridge);
-}
-
-static void on_unreachable(void *context, struct transfer *transfer)
-{
-    struct streamable *http = context;
-    bool last = transfer->kind == TRANSFER_DELETE;
-
-    put_back(http, transfer, NULL);
-    bridge_go_down(http->bridge, 0);
-    end_transfer(http, transfer);
-    if (last)
-        bridge_finished(http->bridge);
 }
 
 /* Whether the body is the service's own answer to this request, which then is passed on. */
@@ -227,19 +210,18 @@ static bool pass_on(struct transfer *transfer)
         rpc_read(bridge->scan, transfer->text.data, transfer->text.length, &rpc) != OK ||
         rpc.kind != RPC_RESPONSE || strcmp(rpc.id_key, transfer->key) != 0)
         return false;
-    bridge_message(bridge, transfer->text.data, transfer->text.length, NULL);
-    return true;
+    return bridge_message(bridge, transfer->text.data, transfer->text.length, transfer->key);
 }
 
 /* The service, or the gate, does not know its session any more. */
-static bool session_ended(const struct transfer *transfer, const char *reason)
+static bool session_ended(const struct transfer *transfer, struct span reason)
 {
     const struct letter *letter = transfer->letter;
 
     return transfer->status == 404 && transfer->session[0] != '\0' &&
            transfer->kind != TRANSFER_DELETE && transfer->all->bridge->replay.initialize != NULL &&
            (letter == NULL || (!letter->modern && !letter->initialize)) &&
-           (reason[0] == '\0' || strcmp(reason, "mcp_session_unknown") == 0);
+           (reason.data == NULL || span_equals(reason, "mcp_session_unknown"));
 }
 
 /* Once, though several requests may be told. */
@@ -249,15 +231,7 @@ static void end_session(struct streamable *http, const char *session)
         return;
     log_info("the service's session is over; beginning another");
     http->all.session[0] = '\0';
-    http->replay_needed = true;
-}
-
-/* What the gate sends back unprocessed may be sent again when its cause is mended. */
-static bool comes_back(const struct transfer *transfer, const char *reason, unsigned *wants)
-{
-    *wants = pass_remedy(span_of(reason));
-    return *wants != 0 || strcmp(reason, "upstream_unreachable") == 0 ||
-           (transfer->status == 503 && reason[0] != '\0');
+    http->bridge->replay.needed = true;
 }
 
 static void answer_refusal(struct streamable *http, struct transfer *transfer, const char *reason)
@@ -267,38 +241,53 @@ static void answer_refusal(struct streamable *http, struct transfer *transfer, c
     if (pass_on(transfer))
         return;
     if (transfer->status == 401) {
-        bridge_give_up(http->bridge, EX_NOPERM, reason[0] != '\0' ? reason : "HTTP status 401");
+        bridge_give_up(http->bridge, EX_NOPERM, reason != NULL ? reason : "HTTP status 401");
         return;
     }
     snprintf(message, sizeof(message), "answered with HTTP status %u", transfer->status);
-    fail_letter(http, transfer->letter, reason[0] != '\0' ? RPC_REFUSED : RPC_LOST, message,
-                reason[0] != '\0' ? reason : NULL);
+    fail_letter(http, transfer->letter, reason != NULL ? RPC_REFUSED : RPC_LOST, message, reason);
     if (transfer->letter != NULL && transfer->letter->replay)
         bridge_go_down(http->bridge, 0);
 }
 
-static void on_refused(void *context, struct transfer *transfer)
+static void settle_refused(struct streamable *http, struct transfer *transfer)
 {
-    struct streamable *http = context;
     struct span body = {transfer->text.data, transfer->text.length};
-    bool last = transfer->kind == TRANSFER_DELETE;
-    char reason[RPC_REASON_SIZE];
-    unsigned wants = 0;
+    char room[RPC_REASON_SIZE];
+    const char *reason = rpc_problem_reason(http->bridge->scan, body, room) ? room : NULL;
+    unsigned wants = pass_remedy(span_of(reason));
 
-    if (!rpc_problem_reason(http->bridge->scan, body, reason))
-        reason[0] = '\0';
-    if (session_ended(transfer, reason)) {
+    if (session_ended(transfer, span_of(reason))) {
         end_session(http, transfer->session);
         /* An answer of the client's has nobody left to go to. */
         if (transfer->letter != NULL && transfer->letter->kind != RPC_RESPONSE)
             put_back(http, transfer, "mcp_session_unknown");
-    } else if (comes_back(transfer, reason, &wants)) {
+    } else if (wants != 0 || span_equals(span_of(reason), "upstream_unreachable") ||
+               (transfer->status == 503 && reason != NULL)) {
+        /* What the gate sends back unprocessed may be sent again when its cause is mended. */
         put_back(http, transfer, reason);
         bridge_go_down(http->bridge, wants);
     } else if (transfer->kind == TRANSFER_LISTEN) {
         http->listen_wanted = false; /* 405: this service has nothing to say unasked */
     } else {
         answer_refusal(http, transfer, reason);
+    }
+}
+
+static void on_ended(struct transfer *transfer, const char *why)
+{
+    struct streamable *http = owner(transfer);
+    bool last = transfer->kind == TRANSFER_DELETE;
+
+    if (!transfer->sent) {
+        put_back(http, transfer, NULL);
+        bridge_go_down(http->bridge, 0);
+    } else if (transfer->use == USE_REFUSAL) {
+        settle_refused(http, transfer);
+    } else if (transfer->kind == TRANSFER_LISTEN && stays_listening(http, transfer)) {
+        return;
+    } else {
+        settle_accepted(http, transfer, why);
     }
     end_transfer(http, transfer);
     if (last)
@@ -309,11 +298,7 @@ static void on_refused(void *context, struct transfer *transfer)
 
 static enum error start(struct bridge *bridge)
 {
-    static const struct transfer_user user = {.accepted = on_accepted,
-                                              .answered = on_answered,
-                                              .done = on_done,
-                                              .refused = on_refused,
-                                              .unreachable = on_unreachable};
+    static const struct transfer_user user = {on_accepted, on_answered, on_ended};
     struct streamable *http = calloc(1, sizeof(*http));
 
     if (http == NULL)
@@ -322,7 +307,6 @@ static enum error start(struct bridge *bridge)
     http->bridge = bridge;
     http->all.bridge = bridge;
     http->all.user = &user;
-    http->all.context = http;
     return OK;
 }
 
@@ -351,18 +335,13 @@ static void replayed(struct bridge *bridge, bool good)
     struct letter *letter =
         good ? replay_initialized(&bridge->replay, bridge_now_ms(bridge)) : NULL;
 
-    of(bridge)->replay_needed = !good;
+    bridge->replay.needed = !good;
     if (!good) {
         log_warning("the service does not take up where the one before left off");
         bridge_go_down(bridge, 0);
     } else if (letter != NULL) {
         letters_prepend(&bridge->queue, letter);
     }
-}
-
-static void initialized(struct bridge *bridge)
-{
-    of(bridge)->replay_needed = false;
 }
 
 /* Notifications that are on their way; whether a request is, the ledger knows. */
@@ -416,7 +395,6 @@ const struct transport streamable_transport = {
     .cancel = cancel,
     .come_back = come_back,
     .replayed = replayed,
-    .initialized = initialized,
     .unsent = unsent,
     .pause = pause_reading,
     .finish = finish,

@@ -76,11 +76,6 @@ void transfer_destroy(struct transfer *transfer)
 
 /* ---- The request ---- */
 
-static void tell_done(struct transfer *transfer, const char *why)
-{
-    transfer->all->user->done(transfer->all->context, transfer, why);
-}
-
 static void write_headers(struct transfer *transfer, struct buffer *out)
 {
     const struct transfers *all = transfer->all;
@@ -113,6 +108,7 @@ static void send_request(void *context)
     const struct letter *letter = transfer->resuming ? NULL : transfer->letter;
     struct buffer *head = &transfer->head;
 
+    transfer->sent = true;
     buffer_reset(head);
     buffer_append_format(head, "%s %s HTTP/1.1\r\n", method_of(transfer),
                          transfer->all->bridge->pass.place.path);
@@ -128,7 +124,7 @@ static void send_request(void *context)
         buffer_append_format(head, "Last-Event-ID: %s\r\n", transfer->last_id);
     buffer_append_text(head, "\r\n");
     if (buffer_failed(head)) {
-        tell_done(transfer, "the request's headers are too large");
+        transfer->all->user->ended(transfer, "the request's headers are too large");
         return;
     }
     stream_send(transfer->stream, head->data, head->length);
@@ -151,7 +147,7 @@ static void on_closed(void *context, bool opened)
     if (opened)
         transfer_lost(transfer);
     else
-        transfer->all->user->unreachable(transfer->all->context, transfer);
+        transfer->all->user->ended(transfer, NULL);
 }
 
 void transfer_begin(struct transfer *transfer)
@@ -164,7 +160,7 @@ void transfer_begin(struct transfer *transfer)
     transfer->stream = idle_take(&all->idle, &user, bridge_now_ms(all->bridge));
     opened = transfer->stream != NULL;
     if (!opened && bridge_dial(all->bridge, &user, &transfer->stream) != OK) {
-        all->user->unreachable(all->context, transfer);
+        all->user->ended(transfer, NULL);
         return;
     }
     stream_pause(transfer->stream, all->bridge->output_paused);
@@ -180,7 +176,7 @@ static void on_again(uv_timer_t *timer)
 void transfer_begin_again(struct transfer *transfer)
 {
     give_back(transfer, false);
-    transfer->has_head = transfer->ended = false;
+    transfer->sent = transfer->has_head = transfer->ended = false;
     buffer_reset(&transfer->head);
     start_events(transfer);
     uv_timer_start(&transfer->timer, on_again,
@@ -204,18 +200,11 @@ static bool may_resume(const struct transfer *transfer)
 /* Everything has come, or nothing more will. */
 static void finish(struct transfer *transfer, const char *why)
 {
-    if (transfer->use == USE_REFUSAL) {
-        transfer->all->user->refused(transfer->all->context, transfer);
-        return;
-    }
-    if (transfer->use == USE_MESSAGE && why == NULL && transfer->text.length > 0) {
-        char answered[RPC_ID_KEY_SIZE];
-
-        bridge_message(transfer->all->bridge, transfer->text.data, transfer->text.length, answered);
-        transfer->answered = strcmp(answered, transfer->key) == 0;
-    }
+    if (transfer->use == USE_MESSAGE && why == NULL && transfer->text.length > 0)
+        transfer->answered = bridge_message(transfer->all->bridge, transfer->text.data,
+                                            transfer->text.length, transfer->key);
     if (transfer->answered || !may_resume(transfer)) {
-        tell_done(transfer, why);
+        transfer->all->user->ended(transfer, why);
         return;
     }
     transfer->resumes++;
@@ -233,8 +222,6 @@ static void transfer_lost(struct transfer *transfer)
 
 static void on_event(struct transfer *transfer, const struct sse_event *event)
 {
-    char answered[RPC_ID_KEY_SIZE];
-
     if (event->has_retry && event->retry_ms <= RETRY_MAX_MS)
         transfer->retry_ms = event->retry_ms + 1; /* 0 stands for: not said */
     if (event->has_id && event->id.length < EVENT_ID_SIZE &&
@@ -246,9 +233,9 @@ static void on_event(struct transfer *transfer, const struct sse_event *event)
         (event->has_type && !span_equals(event->type, "message")))
         return;
     transfer->resumes = 0;
-    bridge_message(transfer->all->bridge, (char *)event->data.data, event->data.length, answered);
-    if (transfer->key[0] != '\0' && strcmp(answered, transfer->key) == 0)
-        transfer->all->user->answered(transfer->all->context, transfer);
+    if (bridge_message(transfer->all->bridge, (char *)event->data.data, event->data.length,
+                       transfer->key))
+        transfer->all->user->answered(transfer);
 }
 
 static bool on_events(struct transfer *transfer, struct span piece)
@@ -388,7 +375,7 @@ static void receive(void *context, char *bytes, size_t length)
                 return;
             }
             if (transfer->has_head && transfer->status / 100 == 2)
-                transfer->all->user->accepted(transfer->all->context, transfer);
+                transfer->all->user->accepted(transfer);
             if (transfer->has_head && transfer->body.done)
                 progress = HTTP_COMPLETE;
         } else {

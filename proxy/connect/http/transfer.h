@@ -15,25 +15,23 @@ enum transfer_use { USE_NOTHING = 0, USE_MESSAGE, USE_EVENTS, USE_REFUSAL };
 
 struct transfer;
 
-/* What is told of a transfer; the context is transfers.context. */
+/* What is told of a transfer. */
 struct transfer_user {
     /* The answer's head is good; its session, if it names one, has been noted. */
-    void (*accepted)(void *context, struct transfer *transfer);
+    void (*accepted)(struct transfer *transfer);
     /* The answer to its request has come; the stream may go on. */
-    void (*answered)(void *context, struct transfer *transfer);
-    /* It is through; `why` NULL: and in order. Destroys it, or has it begin again. */
-    void (*done)(void *context, struct transfer *transfer, const char *why);
-    /* It was answered with an error status, and `text` is the body. Destroys it. */
-    void (*refused)(void *context, struct transfer *transfer);
-    /* The gate could not be reached: nothing was sent. Destroys it. */
-    void (*unreachable)(void *context, struct transfer *transfer);
+    void (*answered)(struct transfer *transfer);
+    /*
+     * It is through; `why` NULL: and in order. If it was not `sent`, the gate could not be
+     * reached; of USE_REFUSAL `text` is the body. Destroys it, or has it begin again.
+     */
+    void (*ended)(struct transfer *transfer, const char *why);
 };
 
 /* All of a surface's, and what they share. */
 struct transfers {
     struct bridge *bridge;
     const struct transfer_user *user;
-    void *context;
     struct transfer *first;
     struct idle idle;
     char session[MCP_SESSION_SIZE]; /* Mcp-Session-Id; "": none */
@@ -46,7 +44,7 @@ struct transfer {
     enum transfer_kind kind;
     struct letter *letter;     /* of a POST; owned */
     char key[RPC_ID_KEY_SIZE]; /* of the request it is to answer; "": none */
-    bool answered, has_head, ended;
+    bool sent, answered, has_head, ended;
     bool resuming; /* a POST whose stream is taken up by a GET */
     struct buffer head;
     unsigned status;

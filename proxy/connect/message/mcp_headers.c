@@ -5,8 +5,8 @@
 #include <jansson.h>
 #include <string.h>
 
-#define PREFIX "=?base64?"
-#define SUFFIX "?="
+#define PREFIX           "=?base64?"
+#define SUFFIX           "?="
 #define MARK             "x-mcp-header"
 #define TOOL_BYTES_MAX   1024
 #define NUMBER_BYTES_MAX 32
@@ -176,7 +176,7 @@ static struct span value_text(const json_t *value, char room[NUMBER_BYTES_MAX])
 
 /* The lines for these arguments (JSON) of a call. */
 static void write_arguments(const struct mcp_tools *tools, const char *tool, struct span arguments,
-                     struct buffer *out)
+                            struct buffer *out)
 {
     const json_t *properties = json_object_get(tools->properties, tool);
     struct marks marks = {.count = 0};

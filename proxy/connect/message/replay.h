@@ -10,6 +10,7 @@
 /* Embedded by its user, who calls replay_clear. */
 struct replay {
     char *initialize, *initialized;          /* the first under our id; owned; NULL: not yet */
+    bool needed;                             /* by a service that forgot its session */
     char id[RPC_ID_KEY_SIZE];                /* ours, as JSON and as a key */
     char version[RPC_VERSION_BYTES_MAX + 1]; /* negotiated; "": not yet, or modern */
 };

@@ -71,7 +71,8 @@ static enum error read_message(const struct json_scan *scan, struct rpc *rpc)
     if (fault != OK)
         return fault;
     if (method != NULL) {
-        if (error != NULL || result != NULL || !copy_string(method, rpc->method, sizeof(rpc->method)))
+        if (error != NULL || result != NULL ||
+            !copy_string(method, rpc->method, sizeof(rpc->method)))
             return ERROR_INVALID;
         rpc->kind = rpc->id.data != NULL ? RPC_REQUEST : RPC_NOTIFICATION;
     } else if (error != NULL || result != NULL) {
@@ -121,7 +122,7 @@ bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE])
 bool rpc_problem_reason(struct json_scan *scan, struct span body, char out[RPC_REASON_SIZE])
 {
     return body.length > 0 && reason_allows(json_scan_text(scan, body.data, body.length, NULL)) &&
-           copy_string(json_scan_find(scan, -1, "reason"), out, RPC_REASON_SIZE);
+           copy_string(json_scan_find(scan, -1, "reason"), out, RPC_REASON_SIZE) && out[0] != '\0';
 }
 
 void rpc_write_error(struct buffer *out, struct span id, int code, const char *message,
