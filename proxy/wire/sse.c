@@ -5,10 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define BOM             "\xef\xbb\xbf"
-#define BOM_BYTES       3
-#define DATA_NAME       "data:"
-#define DATA_NAME_BYTES 5
+#define BOM       "\xef\xbb\xbf"
+#define BOM_BYTES 3
+#define DATA_NAME "data:"
 
 /* How far the ends of a line are looked for at once: bounds the work on many short lines. */
 #define SCAN_BYTES 256
@@ -18,7 +17,6 @@
 void sse_init(struct sse_parser *parser, size_t max_bytes)
 {
     *parser = (struct sse_parser){.max_bytes = max_bytes};
-    buffer_init(&parser->line, max_bytes);
     buffer_init(&parser->data, max_bytes);
     buffer_init(&parser->type, max_bytes);
     buffer_init(&parser->id, max_bytes);
@@ -26,7 +24,6 @@ void sse_init(struct sse_parser *parser, size_t max_bytes)
 
 void sse_clear(struct sse_parser *parser)
 {
-    buffer_clear(&parser->line);
     buffer_clear(&parser->data);
     buffer_clear(&parser->type);
     buffer_clear(&parser->id);
@@ -45,6 +42,7 @@ static void forget_block(struct sse_parser *parser)
     forget(&parser->data);
     forget(&parser->type);
     forget(&parser->id);
+    parser->line_at = 0;
     parser->event = (struct sse_event){0};
     parser->told = false;
 }
@@ -56,8 +54,7 @@ static struct span content(const struct buffer *buffer)
 
 static bool add(struct sse_parser *parser, struct buffer *buffer, const char *bytes, size_t length)
 {
-    size_t held =
-        parser->line.length + parser->data.length + parser->type.length + parser->id.length;
+    size_t held = parser->data.length + parser->type.length + parser->id.length;
 
     if (length > parser->max_bytes || held > parser->max_bytes - length)
         return false;
@@ -65,60 +62,24 @@ static bool add(struct sse_parser *parser, struct buffer *buffer, const char *by
     return !buffer_failed(buffer);
 }
 
-/* A further data line: joined to those before with LF. */
-static bool begin_data(struct sse_parser *parser)
-{
-    bool joined = parser->event.has_data;
-
-    parser->event.has_data = true;
-    if (joined && !add(parser, &parser->data, "\n", 1))
-        return false;
-    parser->data_line_at = parser->data.length;
-    return true;
-}
-
-/* The first bytes of a line are there: a byte order mark, or the name of a data line? */
-static bool look_at_start(struct sse_parser *parser)
-{
-    struct buffer *line = &parser->line;
-    bool spaced;
-
-    if (!parser->started && line->length == BOM_BYTES) {
-        parser->started = true;
-        if (memcmp(line->data, BOM, BOM_BYTES) == 0)
-            buffer_reset(line);
-        return true;
-    }
-    if (line->length != DATA_NAME_BYTES + 1 || memcmp(line->data, DATA_NAME, DATA_NAME_BYTES) != 0)
-        return true;
-    parser->in_data = true;
-    spaced = line->data[DATA_NAME_BYTES] == ' ';
-    return begin_data(parser) &&
-           (spaced || add(parser, &parser->data, line->data + DATA_NAME_BYTES, 1));
-}
-
-/* Takes bytes of a line, none of which ends it. */
-static bool take(struct sse_parser *parser, const char *bytes, size_t length)
-{
-    while (length > 0 && !parser->in_data && parser->line.length <= DATA_NAME_BYTES) {
-        size_t stop = parser->started ? DATA_NAME_BYTES + 1 : BOM_BYTES;
-        size_t here = stop - parser->line.length;
-
-        if (here > length)
-            here = length;
-        if (!add(parser, &parser->line, bytes, here) || !look_at_start(parser))
-            return false;
-        bytes += here;
-        length -= here;
-    }
-    return length == 0 ||
-           add(parser, parser->in_data ? &parser->data : &parser->line, bytes, length);
-}
-
 static bool set(struct sse_parser *parser, struct buffer *buffer, struct span value)
 {
     buffer_reset(buffer);
     return add(parser, buffer, value.data, value.length);
+}
+
+/* A further data line is joined to those before with LF: it moves to where the line began. */
+static void take_data(struct sse_parser *parser, struct span value)
+{
+    char *data = parser->data.data;
+
+    if (parser->event.has_data)
+        data[parser->line_at++] = '\n';
+    parser->event.has_data = true;
+    if (value.length > 0)
+        memmove(data + parser->line_at, value.data, value.length);
+    parser->line_at += value.length;
+    parser->data.length = parser->line_at;
 }
 
 /* "Process the field": what the name does not match is ignored. */
@@ -128,7 +89,7 @@ static bool take_field(struct sse_parser *parser, struct span name, struct span 
     bool has_nul = value.length > 0 && memchr(value.data, '\0', value.length) != NULL;
 
     if (span_equals(name, "data"))
-        return begin_data(parser) && add(parser, &parser->data, value.data, value.length);
+        take_data(parser, value);
     if (span_equals(name, "event")) {
         event->has_type = value.length > 0;
         return !has_nul && set(parser, &parser->type, value);
@@ -142,19 +103,14 @@ static bool take_field(struct sse_parser *parser, struct span name, struct span 
     return true;
 }
 
-static bool take_line(struct sse_parser *parser)
+static bool take_line(struct sse_parser *parser, struct span line)
 {
-    struct span line = content(&parser->line), name = line, value = {"", 0};
-    const char *colon = memchr(line.data, ':', line.length);
+    struct span value = line, name = span_split(&value, ':');
 
-    if (colon != NULL) {
-        name.length = (size_t)(colon - line.data);
-        value = (struct span){colon + 1, line.length - name.length - 1};
-        if (value.length > 0 && value.data[0] == ' ')
-            value = (struct span){value.data + 1, value.length - 1};
-    }
+    if (value.length > 0 && value.data[0] == ' ')
+        value = (struct span){value.data + 1, value.length - 1};
     /* The value counts once, not also as part of the line. */
-    parser->line.length = 0;
+    parser->data.length = parser->line_at;
     return take_field(parser, name, value);
 }
 
@@ -186,25 +142,20 @@ static enum sse_progress end_block(struct sse_parser *parser, struct sse_event *
 /* At the end of a line: SSE_MORE if there is nothing to tell yet. */
 static enum sse_progress end_line(struct sse_parser *parser, struct sse_event *event)
 {
-    struct span line = content(parser->in_data ? &parser->data : &parser->line);
-    size_t at = parser->in_data ? parser->data_line_at : 0;
-    bool good = utf8_valid(line.data + at, line.length - at);
+    struct span line = content(&parser->data);
 
+    line = (struct span){line.data + parser->line_at, line.length - parser->line_at};
+    if (!parser->started && line.length >= BOM_BYTES && memcmp(line.data, BOM, BOM_BYTES) == 0)
+        line = (struct span){line.data + BOM_BYTES, line.length - BOM_BYTES};
     parser->started = true;
-    if (parser->in_data) {
-        parser->in_data = false;
-        buffer_reset(&parser->line);
-        return good ? SSE_MORE : SSE_FAULT;
-    }
     if (line.length == 0)
         return end_block(parser, event);
-    if (good && line.data[0] == ':')
-        event->comment = true;
-    else
-        good = good && take_line(parser);
-    forget(&parser->line);
-    if (!good)
+    event->comment = line.data[0] == ':';
+    if (!utf8_valid(line.data, line.length) || (!event->comment && !take_line(parser, line)))
         return SSE_FAULT;
+    parser->data.length = parser->line_at;
+    if (parser->line_at == 0)
+        forget(&parser->data);
     return event->comment ? SSE_EVENT : SSE_MORE;
 }
 
@@ -237,7 +188,7 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
             (*taken)++;
         parser->after_cr = false;
         run = scan(bytes + *taken, length - *taken);
-        if (!take(parser, bytes + *taken, run)) {
+        if (!add(parser, &parser->data, bytes + *taken, run)) {
             parser->too_long = true;
             progress = SSE_FAULT;
         }

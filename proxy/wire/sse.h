@@ -37,13 +37,12 @@ enum sse_progress {
 
 /* Embedded by its user, who calls sse_clear. */
 struct sse_parser {
-    size_t max_bytes; /* of an event with its fields and the line being read */
-    struct buffer line;
-    struct buffer data, type, id;
+    size_t max_bytes;   /* of an event with its fields and the line being read */
+    struct buffer data; /* of the block so far, and behind it the line being read */
+    struct buffer type, id;
     struct sse_event event; /* the flags and numbers of the block so far */
-    size_t data_line_at;    /* where in data the present line begins */
+    size_t line_at;         /* where in data the present line begins */
     bool started;           /* behind the place of a byte order mark */
-    bool in_data;           /* the present line is data and goes there directly */
     bool after_cr;          /* a LF here belongs to the CR before */
     bool told;              /* the block was given out: the next call forgets it */
     bool too_long;          /* that was the fault */
