@@ -16,17 +16,12 @@ static void take(struct stdio *stdio, const char *bytes, size_t length)
     while (length > 0) {
         size_t taken;
         struct span line;
+        enum lines_progress progress = lines_next(&stdio->lines, bytes, length, &taken, &line);
 
-        switch (lines_next(&stdio->lines, bytes, length, &taken, &line)) {
-        case LINES_LINE:
+        if (progress == LINES_LINE)
             stdio->user.line(stdio->user.context, line);
-            break;
-        case LINES_TOO_LONG:
+        else if (progress == LINES_TOO_LONG)
             stdio->user.too_long(stdio->user.context);
-            break;
-        default:
-            break;
-        }
         bytes += taken;
         length -= taken;
     }
@@ -79,38 +74,29 @@ static void write_output(struct stdio *stdio)
     stdio->user.taken(stdio->user.context);
 }
 
-static void on_in_poll(uv_poll_t *poll, int status, int events)
+static void on_poll(uv_poll_t *poll, int status, int events)
 {
+    const struct stdio_end *end = poll->data;
+
     (void)status;
     (void)events;
-    read_input(poll->data);
+    end->act(end->stdio);
 }
 
-static void on_out_poll(uv_poll_t *poll, int status, int events)
+static void on_idle(uv_idle_t *idle)
 {
-    (void)status;
-    (void)events;
-    write_output(poll->data);
+    const struct stdio_end *end = idle->data;
+
+    end->act(end->stdio);
 }
 
-static void on_in_idle(uv_idle_t *idle)
+static void watch_end(struct stdio_end *end, bool wanted)
 {
-    read_input(idle->data);
-}
-
-static void on_out_idle(uv_idle_t *idle)
-{
-    write_output(idle->data);
-}
-
-static void watch_end(struct stdio_end *end, bool wanted, int events, uv_poll_cb on_poll,
-                      uv_idle_cb on_idle)
-{
-    if (!end->started || wanted == end->watching)
+    if (end->stdio == NULL || wanted == end->watching)
         return;
     end->watching = wanted;
     if (end->polled && wanted)
-        uv_poll_start(&end->poll, events, on_poll);
+        uv_poll_start(&end->poll, end->events, on_poll);
     else if (end->polled)
         uv_poll_stop(&end->poll);
     else if (wanted)
@@ -121,22 +107,20 @@ static void watch_end(struct stdio_end *end, bool wanted, int events, uv_poll_cb
 
 static void watch(struct stdio *stdio)
 {
-    watch_end(&stdio->in, !stdio->paused && !stdio->ended, UV_READABLE, on_in_poll, on_in_idle);
-    watch_end(&stdio->out, stdio_unwritten(stdio) > 0, UV_WRITABLE, on_out_poll, on_out_idle);
+    watch_end(&stdio->in, !stdio->paused && !stdio->ended);
+    watch_end(&stdio->out, stdio_unwritten(stdio) > 0);
 }
 
-static enum error start_end(struct stdio *stdio, uv_loop_t *loop, struct stdio_end *end, int fd)
+static enum error start_end(struct stdio *stdio, uv_loop_t *loop, struct stdio_end *end)
 {
-    end->fd = fd;
-    end->flags = fcntl(fd, F_GETFL);
+    end->flags = fcntl(end->fd, F_GETFL);
     if (end->flags < 0)
         return ERROR_IO;
-    end->polled = uv_poll_init(loop, &end->poll, fd) == 0;
+    end->polled = uv_poll_init(loop, &end->poll, end->fd) == 0;
     if (!end->polled && uv_idle_init(loop, &end->idle) != 0)
         return ERROR_IO;
-    end->poll.data = stdio;
-    end->idle.data = stdio;
-    end->started = true;
+    end->poll.data = end->idle.data = end;
+    end->stdio = stdio;
     return OK;
 }
 
@@ -148,9 +132,12 @@ enum error stdio_start(struct stdio *stdio, uv_loop_t *loop, size_t max_line_byt
     stdio->user = *user;
     lines_init(&stdio->lines, max_line_bytes);
     output_init(&stdio->output, OUTPUT_MAX);
-    error = start_end(stdio, loop, &stdio->in, STDIN_FILENO);
+    stdio->in = (struct stdio_end){.act = read_input, .fd = STDIN_FILENO, .events = UV_READABLE};
+    stdio->out =
+        (struct stdio_end){.act = write_output, .fd = STDOUT_FILENO, .events = UV_WRITABLE};
+    error = start_end(stdio, loop, &stdio->in);
     if (error == OK)
-        error = start_end(stdio, loop, &stdio->out, STDOUT_FILENO);
+        error = start_end(stdio, loop, &stdio->out);
     if (error == OK)
         watch(stdio);
     return error;
@@ -179,7 +166,7 @@ void stdio_pause_input(struct stdio *stdio, bool pause)
 
 static void restore(const struct stdio_end *end)
 {
-    if (end->started)
+    if (end->stdio != NULL)
         (void)fcntl(end->fd, F_SETFL, end->flags);
 }
 

@@ -10,12 +10,17 @@
 
 #include <uv.h>
 
+struct stdio;
+
 /* One end of it. */
 struct stdio_end {
+    struct stdio *stdio; /* NULL: not started */
+    void (*act)(struct stdio *stdio);
     uv_poll_t poll;
     uv_idle_t idle; /* for a file, which is always ready and cannot be polled */
-    int fd, flags;  /* flags: what it had before */
-    bool polled, started, watching;
+    int fd, events;
+    int flags; /* what it had before */
+    bool polled, watching;
 };
 
 /* Called from the loop, but for `ended`, which stdio_write may call too. */
