@@ -1,5 +1,8 @@
 #include "wire/http_body.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* 2^64 has 20 decimal and 17 hexadecimal digits: what passes here does not overflow. */
 #define LENGTH_DIGITS_MAX     19
 #define CHUNK_SIZE_DIGITS_MAX 16
@@ -251,14 +254,5 @@ enum http_progress http_body_next(struct http_body *body, const char *bytes, siz
 
 size_t http_chunk_header(char out[HTTP_CHUNK_HEADER_MAX], uint64_t length)
 {
-    static const char digits[] = "0123456789abcdef";
-    size_t count = 1;
-
-    while (count < CHUNK_SIZE_DIGITS_MAX && length >> 4 * count != 0)
-        count++;
-    for (size_t i = 0; i < count; i++)
-        out[i] = digits[length >> 4 * (count - 1 - i) & 15];
-    out[count] = '\r';
-    out[count + 1] = '\n';
-    return count + 2;
+    return (size_t)snprintf(out, HTTP_CHUNK_HEADER_MAX, "%" PRIx64 "\r\n", length);
 }

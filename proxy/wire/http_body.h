@@ -19,8 +19,8 @@
 
 /* Of one chunk's extensions; only answers may have them. */
 #define HTTP_CHUNK_EXTENSION_BYTES_MAX 1024
-/* 16 digits and CRLF. */
-#define HTTP_CHUNK_HEADER_MAX 18
+/* 16 digits, CRLF and NUL. */
+#define HTTP_CHUNK_HEADER_MAX 19
 /* Ends a chunked body. */
 #define HTTP_LAST_CHUNK "0\r\n\r\n"
 
@@ -73,7 +73,7 @@ enum reason http_body_of_response(const struct http_response *response, struct s
 enum http_progress http_body_next(struct http_body *body, const char *bytes, size_t length,
                                   size_t *taken, struct span *piece);
 
-/* Writes the head of a chunk of `length` bytes, without NUL; returns how many bytes were written.
+/* Writes the head of a chunk of `length` bytes, and NUL; returns how many bytes before the NUL.
  * The chunk ends with CRLF, the body with HTTP_LAST_CHUNK; so length must not be 0. */
 size_t http_chunk_header(char out[HTTP_CHUNK_HEADER_MAX], uint64_t length);
 

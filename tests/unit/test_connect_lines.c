@@ -1,8 +1,8 @@
-/* connect/message/lines.c, backoff.c and ledger.c. */
+/* connect/message/lines.c and ledger.c, and how long pass.c waits. */
 #include <stddef.h>
 #include <stdint.h>
 
-#include "connect/message/backoff.h"
+#include "connect/bridge/pass.h"
 #include "connect/message/ledger.h"
 #include "connect/message/lines.h"
 #include "unit.h"

@@ -52,16 +52,6 @@ static void fail_all(struct bridge *bridge, int code, const char *message, const
 
 /* ---- From the client ---- */
 
-static void add_headers(struct bridge *bridge, const struct rpc *rpc, struct letter *letter)
-{
-    if (!letter->modern || bridge->pass.place.transport != CONNECT_HTTP)
-        return;
-    buffer_reset(&bridge->scratch);
-    mcp_headers_write(bridge->scan, rpc, &bridge->tools, &bridge->scratch);
-    if (!buffer_failed(&bridge->scratch))
-        letter->headers = text_copy((struct span){bridge->scratch.data, bridge->scratch.length});
-}
-
 /* True if the notification needs not be sent: the request's stream was closed instead. */
 static bool cancelled(struct bridge *bridge, const struct rpc *rpc)
 {
@@ -85,7 +75,10 @@ static void send_on(struct bridge *bridge, struct span line, const struct rpc *r
         bridge_fail(bridge, rpc->id_key, RPC_LOST, "out of memory", NULL);
         return;
     }
-    add_headers(bridge, rpc, letter);
+    if (letter->modern && bridge->pass.place.transport == CONNECT_HTTP) {
+        buffer_init(&letter->headers, SCRATCH_BYTES);
+        mcp_headers_write(bridge->scan, rpc, &bridge->tools, &letter->headers);
+    }
     replay_keep(&bridge->replay, line, rpc);
     letters_append(&bridge->queue, letter);
     bridge->transport->flush(bridge);

@@ -6,6 +6,24 @@
 #define CLOCK_SLACK_MS   1000 /* the gate counts whole seconds */
 #define RENEW_MIN_MS     200
 
+uint64_t backoff_next_ms(struct backoff *backoff, uint32_t random)
+{
+    uint64_t whole = (uint64_t)BACKOFF_FIRST_MS << backoff->failures;
+
+    if (whole < BACKOFF_MAX_MS)
+        backoff->failures++;
+    else
+        whole = BACKOFF_MAX_MS;
+    return whole / 2 + random % (whole / 2 + 1);
+}
+
+uint64_t backoff_draw_ms(struct backoff *backoff)
+{
+    uint32_t random;
+
+    return backoff_next_ms(backoff, secret_random(&random, sizeof(random)) == OK ? random : 0);
+}
+
 static enum connect_answer replace(struct errand *errand, bool alive)
 {
     const struct connect_control *control = errand->control;

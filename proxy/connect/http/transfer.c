@@ -9,7 +9,69 @@
 #define RESUME_FIRST_MS        1000 /* unless the service says */
 #define RETRY_MAX_MS           60000
 #define EVENT_SLACK_BYTES      4096  /* what an event has beside its data */
+#define IDLE_FOR_MS            5000  /* a connection that was idle for longer is not used again */
 #define REFUSAL_BYTES_MAX      65536 /* of the body of an error */
+
+/* ---- Idle connections ---- */
+
+static void let_go(struct idle *idle)
+{
+    if (idle->stream != NULL)
+        stream_close(idle->stream, false);
+    idle->stream = NULL;
+}
+
+/* An answer that nobody asked for. */
+// NOLINTNEXTLINE(readability-non-const-parameter): other users of a stream write to the bytes
+static void on_idle_received(void *context, char *bytes, size_t length)
+{
+    (void)bytes;
+    (void)length;
+    let_go(context);
+}
+
+static void on_idle_closed(void *context, bool opened)
+{
+    (void)opened;
+    ((struct idle *)context)->stream = NULL;
+}
+
+/* Keeps the connection, or closes it where there is no room. */
+static void keep(struct transfers *all, struct stream *stream)
+{
+    struct idle *idle = all->idle;
+
+    while (idle < all->idle + IDLE_MAX && idle->stream != NULL)
+        idle++;
+    if (idle == all->idle + IDLE_MAX) {
+        stream_close(stream, false);
+        return;
+    }
+    *idle = (struct idle){stream, bridge_now_ms(all->bridge)};
+    stream_pause(stream, false);
+    stream_hand_over(stream, &(struct stream_user){.context = idle,
+                                                   .received = on_idle_received,
+                                                   .closed = on_idle_closed});
+}
+
+/* One that the gate will not have closed; older ones are let go. NULL: none. */
+static struct stream *take_idle(struct transfers *all, const struct stream_user *user)
+{
+    struct stream *taken = NULL;
+
+    for (struct idle *idle = all->idle; idle < all->idle + IDLE_MAX; idle++) {
+        if (bridge_now_ms(all->bridge) - idle->since_ms > IDLE_FOR_MS) {
+            let_go(idle);
+        } else if (taken == NULL && idle->stream != NULL) {
+            taken = idle->stream;
+            idle->stream = NULL;
+            stream_hand_over(taken, user);
+        }
+    }
+    return taken;
+}
+
+/* ---- Beginning and end ---- */
 
 static void start_events(struct transfer *transfer)
 {
@@ -49,7 +111,7 @@ static void give_back(struct transfer *transfer, bool reusable)
 
     transfer->stream = NULL;
     if (stream != NULL && reusable)
-        idle_put(&transfer->all->idle, stream, bridge_now_ms(transfer->all->bridge));
+        keep(transfer->all, stream);
     else if (stream != NULL)
         stream_close(stream, false);
 }
@@ -85,7 +147,8 @@ static void write_headers(struct transfer *transfer, struct buffer *out)
     buffer_append_format(out, "Host: %s\r\nAuthorization: Bearer %s\r\n", bridge->pass.place.host,
                          bridge->pass.current.token);
     if (letter != NULL && letter->modern) {
-        buffer_append_text(out, letter->headers != NULL ? letter->headers : "");
+        if (!buffer_failed(&letter->headers))
+            buffer_append(out, letter->headers.data, letter->headers.length);
     } else if (letter == NULL || !letter->initialize) {
         if (bridge->replay.version[0] != '\0')
             buffer_append_format(out, "MCP-Protocol-Version: %s\r\n", bridge->replay.version);
@@ -157,7 +220,7 @@ void transfer_begin(struct transfer *transfer)
         .context = transfer, .opened = send_request, .received = receive, .closed = on_closed};
     bool opened;
 
-    transfer->stream = idle_take(&all->idle, &user, bridge_now_ms(all->bridge));
+    transfer->stream = take_idle(all, &user);
     opened = transfer->stream != NULL;
     if (!opened && bridge_dial(all->bridge, &user, &transfer->stream) != OK) {
         all->user->ended(transfer, NULL);
@@ -417,5 +480,6 @@ void transfers_clear(struct transfers *all)
 {
     while (all->first != NULL)
         transfer_destroy(all->first);
-    idle_clear(&all->idle);
+    for (size_t i = 0; i < IDLE_MAX; i++)
+        let_go(&all->idle[i]);
 }

@@ -3,7 +3,6 @@
 #define SIDELOCK_CONNECT_HTTP_TRANSFER_H
 
 #include "connect/bridge/bridge.h"
-#include "connect/http/idle.h"
 #include "wire/http_body.h"
 #include "wire/sse.h"
 
@@ -28,12 +27,20 @@ struct transfer_user {
     void (*ended)(struct transfer *transfer, const char *why);
 };
 
+#define IDLE_MAX 32
+
+/* A connection that is open and idle, for the next request. */
+struct idle {
+    struct stream *stream; /* NULL: a free place */
+    uint64_t since_ms;
+};
+
 /* All of a surface's, and what they share. */
 struct transfers {
     struct bridge *bridge;
     const struct transfer_user *user;
     struct transfer *first;
-    struct idle idle;
+    struct idle idle[IDLE_MAX];
     char session[MCP_SESSION_SIZE]; /* Mcp-Session-Id; "": none */
 };
 

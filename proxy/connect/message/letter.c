@@ -30,7 +30,7 @@ void letter_destroy(struct letter *letter)
     if (letter == NULL)
         return;
     free(letter->bytes);
-    free(letter->headers);
+    buffer_clear(&letter->headers);
     free(letter);
 }
 

@@ -13,8 +13,8 @@ struct letter {
     enum rpc_kind kind;
     char key[RPC_ID_KEY_SIZE]; /* of a request; "": none */
     bool modern, initialize, initialized;
-    bool replay;   /* ours: the client does not see the answer */
-    char *headers; /* of the modern era; owned; NULL: none */
+    bool replay;           /* ours: the client does not see the answer */
+    struct buffer headers; /* of the modern era */
     uint64_t since_ms;
     unsigned tries;
 };
