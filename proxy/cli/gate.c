@@ -191,11 +191,9 @@ static int exchange(const struct gate *gate, struct span request, struct buffer 
 static int read_answer(const struct gate *gate, const struct buffer *raw, struct buffer *answer)
 {
     struct http_response head;
-    enum reason reason;
     struct span body;
 
-    if (raw->length == 0 ||
-        http_response_parse(raw->data, raw->length, &head, &reason) != HTTP_COMPLETE)
+    if (raw->length == 0 || http_response_parse(raw->data, raw->length, &head) != HTTP_COMPLETE)
         return fail(gate, EX_PROTOCOL, "what answers at %s does not speak HTTP: it is not Sidelock",
                     gate->path);
     body = (struct span){raw->data + head.head_bytes, raw->length - head.head_bytes};

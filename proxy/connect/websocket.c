@@ -178,7 +178,6 @@ static void open_up(struct websocket *ws)
 static void on_head(struct websocket *ws, const char *bytes, size_t length)
 {
     struct http_response response;
-    enum reason reason;
     struct buffer rest;
 
     buffer_append(&ws->head, bytes, length);
@@ -186,7 +185,7 @@ static void on_head(struct websocket *ws, const char *bytes, size_t length)
         go_down(ws, 0);
         return;
     }
-    switch (http_response_parse(ws->head.data, ws->head.length, &response, &reason)) {
+    switch (http_response_parse(ws->head.data, ws->head.length, &response)) {
     case HTTP_MORE:
         return;
     case HTTP_FAULT:
@@ -270,12 +269,11 @@ static void on_closed(void *context, bool opened)
 {
     struct websocket *ws = context;
     struct http_response response;
-    enum reason reason;
 
     (void)opened;
     ws->stream = NULL;
     if (ws->state == WEBSOCKET_DENIED &&
-        http_response_parse(ws->head.data, ws->head.length, &response, &reason) == HTTP_COMPLETE)
+        http_response_parse(ws->head.data, ws->head.length, &response) == HTTP_COMPLETE)
         denied(ws, &response);
     else
         go_down(ws, 0);

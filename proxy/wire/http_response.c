@@ -4,12 +4,6 @@
 
 #define VERSION "HTTP/1." /* and 0 or 1 */
 
-static enum http_progress fault(enum reason *reason)
-{
-    *reason = REASON_UPSTREAM_PROTOCOL;
-    return HTTP_FAULT;
-}
-
 /* HTTP/1.x SP 3DIGIT SP [reason-phrase] (RFC 9112 section 4). */
 static bool parse_status_line(const char *line, size_t length, struct http_response *out)
 {
@@ -29,26 +23,24 @@ static bool parse_status_line(const char *line, size_t length, struct http_respo
     return out->status >= 100 && out->status <= 599;
 }
 
-enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out,
-                                       enum reason *reason)
+enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out)
 {
     size_t limit = length < HTTP_HEAD_BYTES_MAX ? length : HTTP_HEAD_BYTES_MAX;
     size_t known = length < sizeof(VERSION) - 1 ? length : sizeof(VERSION) - 1, stop;
     enum http_progress progress;
+    enum reason reason;
 
     /* What cannot become a status line is not waited for: HTTP/0.9 has none. */
     if (known > 0 && memcmp(bytes, VERSION, known) != 0)
-        return fault(reason);
-    progress = http_line_find(bytes, limit, 0, &stop, reason);
+        return HTTP_FAULT;
+    progress = http_line_find(bytes, limit, 0, &stop, &reason);
     if (progress == HTTP_COMPLETE) {
         if (!parse_status_line(bytes, stop, out))
-            return fault(reason);
+            return HTTP_FAULT;
         progress = http_fields_parse(bytes, limit, stop + 2, out->fields, &out->field_count,
-                                     &out->head_bytes, reason);
+                                     &out->head_bytes, &reason);
     }
-    if (progress == HTTP_FAULT || (progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX))
-        return fault(reason);
-    return progress;
+    return progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX ? HTTP_FAULT : progress;
 }
 
 enum reason http_response_single(const struct http_response *response, const char *name,

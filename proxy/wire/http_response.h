@@ -17,9 +17,8 @@ struct http_response {
     size_t head_bytes;
 };
 
-/* As http_request_parse; the only fault is REASON_UPSTREAM_PROTOCOL. */
-enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out,
-                                       enum reason *reason);
+/* As http_request_parse; a fault is always REASON_UPSTREAM_PROTOCOL. */
+enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out);
 
 /* As http_fields_single and http_fields_have_token. */
 enum reason http_response_single(const struct http_response *response, const char *name,

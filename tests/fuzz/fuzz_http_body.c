@@ -197,7 +197,7 @@ static void try_answer(uint8_t choice, const char *bytes, size_t length, size_t 
     struct http_body body;
     enum reason reason;
 
-    if (http_response_parse(bytes, length, &response, &reason) != HTTP_COMPLETE)
+    if (http_response_parse(bytes, length, &response) != HTTP_COMPLETE)
         return;
     reason = http_body_of_response(&response, span_of(method), &body);
     require(reason_allows(reason) || reason == REASON_UPSTREAM_PROTOCOL);

@@ -254,8 +254,7 @@ static void check_answer(bool close, const struct http_body *body,
     struct http_response sent;
     struct http_body read;
     struct buffer again;
-    enum reason reason;
-    enum http_progress progress = http_response_parse(out->data, out->length, &sent, &reason);
+    enum http_progress progress = http_response_parse(out->data, out->length, &sent);
     bool bare = response->status < 200 || response->status == 204;
 
     if (progress == HTTP_FAULT) { /* it may have grown, too */
@@ -283,7 +282,7 @@ static void try_answer(bool close, const struct http_body *body, const char *byt
     struct buffer out;
     enum reason reason;
 
-    if (http_response_parse(bytes, length, &response, &reason) != HTTP_COMPLETE)
+    if (http_response_parse(bytes, length, &response) != HTTP_COMPLETE)
         return;
     reason = forward_answer(close, body, &response, &out);
     require(reason_allows(reason) || reason == REASON_UPSTREAM_PROTOCOL);

@@ -21,7 +21,6 @@ static void check_path(struct span answer, const struct buffer *path)
 {
     size_t around = strlen(BEFORE) + strlen(BEHIND), body_at;
     struct http_response response;
-    enum reason reason;
     const json_t *value;
     char segment[256];
     json_t *root;
@@ -34,7 +33,7 @@ static void check_path(struct span answer, const struct buffer *path)
     for (const char *at = segment; *at != '\0'; at++)
         require(*at > ' ' && *at < 0x7f && strchr("/?#%;&\\.", *at) == NULL);
 
-    require(http_response_parse(answer.data, answer.length, &response, &reason) == HTTP_COMPLETE);
+    require(http_response_parse(answer.data, answer.length, &response) == HTTP_COMPLETE);
     require(response.status >= 200 && response.status <= 299);
     body_at = response.head_bytes;
     root = json_loadb(answer.data + body_at, answer.length - body_at,

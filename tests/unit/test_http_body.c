@@ -50,7 +50,7 @@ TEST(test_framings)
             reason = http_body_of_request(&request, chunks, &body);
             assert_true(body.strict);
         } else {
-            progress = http_response_parse(vector.text, vector.length, &response, &reason);
+            progress = http_response_parse(vector.text, vector.length, &response);
             reason = http_body_of_response(&response, span_of(reader), &body);
             assert_false(body.strict);
         }
@@ -76,10 +76,8 @@ TEST(test_announced_length)
     for (size_t i = 0; i < 2; i++) {
         struct http_response response;
         struct http_body body;
-        enum reason reason;
 
-        assert_int_equal(http_response_parse(texts[i], strlen(texts[i]), &response, &reason),
-                         HTTP_COMPLETE);
+        assert_int_equal(http_response_parse(texts[i], strlen(texts[i]), &response), HTTP_COMPLETE);
         assert_int_equal(http_body_of_response(&response, span_of("HEAD"), &body), REASON_ALLOWED);
         assert_true(body.done && body.has_length);
         assert_int_equal(body.length, 5);

@@ -128,7 +128,7 @@ TEST(test_to_client)
 
         read_options(vector.fields[0], &options);
         buffer_init(&out, HEAD_BYTES_MAX);
-        if (http_response_parse(vector.text, vector.length, &response, &reason) != HTTP_COMPLETE)
+        if (http_response_parse(vector.text, vector.length, &response) != HTTP_COMPLETE)
             fail_msg("line %zu: the head is not one", vector.number);
         reason = http_forward_response(
             &(struct http_forward_response_options){
@@ -181,7 +181,7 @@ TEST(test_no_line_in_a_value)
             length = start + (size_t)sprintf(text + start, "a%cb\r\n\r\n", 0);
         assert_int_equal(http_request_parse(text, length, &request, &reason), HTTP_FAULT);
         memcpy(text, "HTTP/1.1 200 K", 14);
-        assert_int_equal(http_response_parse(text, length, &response, &reason), HTTP_FAULT);
+        assert_int_equal(http_response_parse(text, length, &response), HTTP_FAULT);
     }
 }
 
@@ -190,12 +190,10 @@ TEST(test_too_small_a_buffer)
     static const char text[] = "HTTP/1.1 200 OK\r\nX-A: aaaaaaaaaaaaaaaaaaaaaa\r\n\r\n";
     const struct http_body none = {.done = true};
     struct http_response response;
-    enum reason reason;
     struct buffer out;
 
     buffer_init(&out, 20);
-    assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response, &reason),
-                     HTTP_COMPLETE);
+    assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response), HTTP_COMPLETE);
     assert_int_equal(
         http_forward_response(&(struct http_forward_response_options){.host = HOST, .body = &none},
                               &response, &out),

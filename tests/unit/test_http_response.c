@@ -17,11 +17,9 @@
 static void expect_fault(const char *bytes, size_t length)
 {
     struct http_response response;
-    enum reason reason = REASON_ALLOWED;
 
-    if (http_response_parse(bytes, length, &response, &reason) != HTTP_FAULT)
+    if (http_response_parse(bytes, length, &response) != HTTP_FAULT)
         fail_msg("not refused: %s", bytes);
-    assert_int_equal(reason, REASON_UPSTREAM_PROTOCOL);
 }
 
 TEST(test_upgrade)
@@ -29,13 +27,12 @@ TEST(test_upgrade)
     static const char bytes[] = UPGRADE "frame";
     size_t head = sizeof(UPGRADE) - 1;
     struct http_response response;
-    enum reason reason;
     struct span value;
 
     for (size_t at = 0; at < head; at++)
-        assert_int_equal(http_response_parse(bytes, at, &response, &reason), HTTP_MORE);
+        assert_int_equal(http_response_parse(bytes, at, &response), HTTP_MORE);
     for (size_t at = head; at < sizeof(bytes); at++) {
-        assert_int_equal(http_response_parse(bytes, at, &response, &reason), HTTP_COMPLETE);
+        assert_int_equal(http_response_parse(bytes, at, &response), HTTP_COMPLETE);
         assert_int_equal(response.head_bytes, head);
     }
     assert_int_equal(response.status, 101);
@@ -68,11 +65,9 @@ TEST(test_status_lines)
 
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         struct http_response response;
-        enum reason reason;
 
-        assert_int_equal(
-            http_response_parse(good[i].text, strlen(good[i].text), &response, &reason),
-            HTTP_COMPLETE);
+        assert_int_equal(http_response_parse(good[i].text, strlen(good[i].text), &response),
+                         HTTP_COMPLETE);
         assert_int_equal(response.status, good[i].status);
         assert_int_equal(response.http_1_0, good[i].http_1_0);
     }
@@ -132,17 +127,15 @@ TEST(test_limits)
 {
     static char bytes[HTTP_HEAD_BYTES_MAX + 100];
     struct http_response response;
-    enum reason reason;
     size_t length = 0;
 
     memset(bytes, 'a', sizeof(bytes));
     memcpy(bytes, "HTTP/1.1 200 OK\r\nX: ", 20);
-    assert_int_equal(http_response_parse(bytes, HTTP_HEAD_BYTES_MAX - 1, &response, &reason),
-                     HTTP_MORE);
+    assert_int_equal(http_response_parse(bytes, HTTP_HEAD_BYTES_MAX - 1, &response), HTTP_MORE);
     expect_fault(bytes, HTTP_HEAD_BYTES_MAX);
     expect_fault(bytes, sizeof(bytes));
     memcpy(bytes + HTTP_HEAD_BYTES_MAX - 4, "\r\n\r\n", 4);
-    assert_int_equal(http_response_parse(bytes, sizeof(bytes), &response, &reason), HTTP_COMPLETE);
+    assert_int_equal(http_response_parse(bytes, sizeof(bytes), &response), HTTP_COMPLETE);
     assert_int_equal(response.head_bytes, HTTP_HEAD_BYTES_MAX);
     memset(bytes + HTTP_HEAD_BYTES_MAX - 4, 'a', 1);
     memcpy(bytes + HTTP_HEAD_BYTES_MAX - 3, "\r\n\r\n", 4);
@@ -158,11 +151,9 @@ TEST(test_duplicates)
 {
     static const char text[] = "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nupgrade: h2c\r\n\r\n";
     struct http_response response;
-    enum reason reason;
     struct span value;
 
-    assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response, &reason),
-                     HTTP_COMPLETE);
+    assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response), HTTP_COMPLETE);
     assert_int_equal(http_response_single(&response, "upgrade", &value), REASON_HEADER_DUPLICATE);
 }
 
@@ -174,10 +165,9 @@ TEST(test_refused_at_once)
     };
     static const char good[] = "HTTP/1.1 200 OK\r";
     struct http_response response;
-    enum reason reason;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
         expect_fault(bad[i], strlen(bad[i]));
     for (size_t length = 0; length < sizeof(good); length++)
-        assert_int_equal(http_response_parse(good, length, &response, &reason), HTTP_MORE);
+        assert_int_equal(http_response_parse(good, length, &response), HTTP_MORE);
 }

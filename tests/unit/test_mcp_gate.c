@@ -109,10 +109,9 @@ static struct gate_verdict post(struct world *world, const char *lines, const ch
 static struct gate_verdict answer(struct world *world, const char *head, const char *body)
 {
     struct http_response response;
-    enum reason reason;
     struct gate_verdict verdict;
 
-    assert_int_equal(http_response_parse(head, strlen(head), &response, &reason), HTTP_COMPLETE);
+    assert_int_equal(http_response_parse(head, strlen(head), &response), HTTP_COMPLETE);
     assert_true(reason_allows(
         http_body_of_response(&response, span_of("POST"), &world->exchange.answer_body)));
     verdict = world->gate.answer_begins(&world->exchange, &response);

@@ -65,14 +65,11 @@ enum http_progress prepared_path_read(const struct route_prepare *rule, struct s
     struct http_response response;
     char value[VALUE_BYTES_MAX];
     struct span body;
-    enum http_progress progress =
-        http_response_parse(answer.data, answer.length, &response, reason);
+    enum http_progress progress = http_response_parse(answer.data, answer.length, &response);
 
-    if (progress == HTTP_FAULT)
-        return progress;
     *reason = REASON_UPSTREAM_PROTOCOL;
-    if (progress == HTTP_MORE)
-        return ended ? HTTP_FAULT : HTTP_MORE;
+    if (progress != HTTP_COMPLETE)
+        return ended ? HTTP_FAULT : progress;
     body = (struct span){answer.data + response.head_bytes, answer.length - response.head_bytes};
     if (!body_complete(&response, body.length, ended))
         return HTTP_MORE;

@@ -388,11 +388,10 @@ static bool read_head(struct transfer *transfer, const char *bytes, size_t lengt
     size_t before = transfer->head.length;
     size_t part = HTTP_HEAD_BYTES_MAX - before < length ? HTTP_HEAD_BYTES_MAX - before : length;
     struct http_response response;
-    enum reason reason;
 
     buffer_append(&transfer->head, bytes, part);
     *used = part;
-    switch (http_response_parse(transfer->head.data, transfer->head.length, &response, &reason)) {
+    switch (http_response_parse(transfer->head.data, transfer->head.length, &response)) {
     case HTTP_FAULT:
         return false;
     case HTTP_MORE:

@@ -207,14 +207,12 @@ static enum http_progress read_heads(struct exchange *exchange, struct span *see
     struct buffer *head = &exchange->head;
     const bool pieces = head->length > 0;
     enum http_progress progress;
-    enum reason reason;
 
     if (pieces) {
         buffer_append(head, seen->data, seen->length);
         *seen = (struct span){head->data, head->length};
     }
-    while ((progress = http_response_parse(seen->data, seen->length, response, &reason)) ==
-               HTTP_COMPLETE &&
+    while ((progress = http_response_parse(seen->data, seen->length, response)) == HTTP_COMPLETE &&
            response->status < 200) {
         if (response->status == 101 || ++exchange->interim > INTERIM_ANSWERS_MAX)
             return HTTP_FAULT;
@@ -258,10 +256,7 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
 
 bool answer_head(const struct exchange *exchange, struct http_response *out)
 {
-    enum reason reason;
-
-    return http_response_parse(exchange->head.data, exchange->head.length, out, &reason) ==
-           HTTP_COMPLETE;
+    return http_response_parse(exchange->head.data, exchange->head.length, out) == HTTP_COMPLETE;
 }
 
 /* ---- From the service ---- */

@@ -93,8 +93,7 @@ enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *by
     buffer_append(&upgrade->response, bytes, length);
     if (buffer_failed(&upgrade->response))
         return HTTP_FAULT;
-    progress =
-        http_response_parse(upgrade->response.data, upgrade->response.length, &response, reason);
+    progress = http_response_parse(upgrade->response.data, upgrade->response.length, &response);
     if (progress != HTTP_COMPLETE)
         return progress;
     upgrade->head_bytes = response.head_bytes;
