@@ -1,6 +1,5 @@
 #include "connect/connect.h"
 
-#include "connect/bridge/bridge.h"
 #include "connect/http/streamable.h"
 #include "connect/websocket.h"
 

@@ -1,7 +1,6 @@
 #include "connect/websocket.h"
 
 #include "base/log.h"
-#include "base/secret.h"
 #include "wire/http_response.h"
 #include "wire/ws_reader.h"
 

@@ -2,7 +2,6 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 /* A name that ends with '*' stands for all that begin like it. */
 static const char *const hop_by_hop[] = {

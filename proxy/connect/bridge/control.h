@@ -9,8 +9,6 @@
 #include "policy/token.h"
 
 #include <netinet/in.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #define CONNECT_PATH_BYTES_MAX 2048
 #define CONNECT_HOST_BYTES_MAX 320

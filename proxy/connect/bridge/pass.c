@@ -1,7 +1,5 @@
 #include "connect/bridge/pass.h"
 
-#include "base/secret.h"
-
 #define RENEW_AT_PERCENT 80
 #define CLOCK_SLACK_MS   1000 /* the gate counts whole seconds */
 #define RENEW_MIN_MS     200

@@ -5,7 +5,6 @@
 #ifndef SIDELOCK_CONNECT_BRIDGE_PASS_H
 #define SIDELOCK_CONNECT_BRIDGE_PASS_H
 
-#include "base/text.h"
 #include "connect/bridge/control.h"
 
 #include <uv.h>

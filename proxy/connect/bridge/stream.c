@@ -1,8 +1,6 @@
 #include "connect/bridge/stream.h"
 
 #include "base/log.h"
-#include "base/secret.h"
-#include "base/text.h"
 #include "connect/bridge/output.h"
 
 #include <errno.h>

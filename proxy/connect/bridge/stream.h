@@ -9,7 +9,6 @@
 
 #include "connect/bridge/control.h"
 
-#include <stddef.h>
 #include <uv.h>
 
 struct stream;
