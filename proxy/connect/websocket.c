@@ -298,18 +298,14 @@ static void ask(struct bridge *bridge)
         go_down(ws, 0);
 }
 
-static enum error start(struct bridge *bridge)
+static void start(struct bridge *bridge)
 {
-    struct websocket *ws = calloc(1, sizeof(*ws));
+    struct websocket *ws = of(bridge);
 
-    if (ws == NULL)
-        return ERROR_MEMORY;
-    bridge->transport_state = ws;
     ws->bridge = bridge;
     buffer_init(&ws->head, DENIAL_BYTES_MAX);
     ws_reader_init(&ws->reader, WS_FROM_SERVER, bridge->pass.place.max_message_bytes);
     ask(bridge);
-    return OK;
 }
 
 static void replayed(struct bridge *bridge, bool good)
@@ -362,17 +358,14 @@ static void stop(struct bridge *bridge)
 {
     struct websocket *ws = of(bridge);
 
-    if (ws == NULL)
-        return;
     if (ws->stream != NULL)
         stream_close(ws->stream, false);
     buffer_clear(&ws->head);
     ws_reader_clear(&ws->reader);
-    free(ws);
-    bridge->transport_state = NULL;
 }
 
 const struct transport websocket_transport = {
+    .state_bytes = sizeof(struct websocket),
     .start = start,
     .flush = flush,
     .come_back = ask,

@@ -22,43 +22,44 @@ enum stage {
     STAGE_FAULT, /* once malformed, always */
 };
 
-static void expect_length(struct http_body *body, uint64_t length)
+/* What the fields announce: a length, chunks, or nothing. Refusals: as of a request. */
+static enum reason read_framing(const struct http_field *fields, size_t count,
+                                struct http_body *out)
 {
-    body->kind = HTTP_BODY_LENGTH;
-    body->left = length;
-    body->has_length = true;
-    body->length = length;
-    body->done = length == 0;
+    struct span coding, length;
+    enum reason reason = http_fields_single(fields, count, "content-length", &length);
+    uint64_t bytes;
+
+    if (!reason_allows(http_fields_single(fields, count, "transfer-encoding", &coding)))
+        return REASON_LENGTH_REQUIRED;
+    if (coding.data != NULL) {
+        if (!reason_allows(reason) || length.data != NULL || !span_equals_nocase(coding, "chunked"))
+            return REASON_LENGTH_REQUIRED;
+        out->kind = HTTP_BODY_CHUNKED;
+        return REASON_ALLOWED;
+    }
+    if (!reason_allows(reason) || length.data == NULL)
+        return reason;
+    if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
+        return REASON_LENGTH_REQUIRED;
+    out->kind = HTTP_BODY_LENGTH;
+    out->left = out->length = bytes;
+    out->has_length = true;
+    out->done = bytes == 0;
+    return REASON_ALLOWED;
 }
 
 enum reason http_body_of_request(const struct http_request *request, bool chunked_allowed,
                                  struct http_body *out)
 {
-    struct span coding, length;
-    enum reason reason = http_request_single(request, "transfer-encoding", &coding);
-    uint64_t bytes;
+    enum reason reason;
 
     *out = (struct http_body){.strict = true};
-    if (!reason_allows(reason))
+    reason = read_framing(request->fields, request->field_count, out);
+    if (out->kind == HTTP_BODY_CHUNKED && !chunked_allowed)
         return REASON_LENGTH_REQUIRED;
-    reason = http_request_single(request, "content-length", &length);
-    if (coding.data != NULL) {
-        if (!chunked_allowed || !reason_allows(reason) || length.data != NULL ||
-            !span_equals_nocase(coding, "chunked"))
-            return REASON_LENGTH_REQUIRED;
-        out->kind = HTTP_BODY_CHUNKED;
-        return REASON_ALLOWED;
-    }
-    if (!reason_allows(reason))
-        return reason;
-    if (length.data == NULL) {
-        out->done = true;
-        return REASON_ALLOWED;
-    }
-    if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
-        return REASON_LENGTH_REQUIRED;
-    expect_length(out, bytes);
-    return REASON_ALLOWED;
+    out->done = out->done || out->kind == HTTP_BODY_NONE;
+    return reason;
 }
 
 static bool has_no_body(unsigned status, struct span method)
@@ -67,52 +68,28 @@ static bool has_no_body(unsigned status, struct span method)
            (span_equals(method, "CONNECT") && status < 300);
 }
 
-/* What the fields of an answer announce (RFC 9112 section 6.3). */
-static enum reason read_framing(const struct http_response *response, struct http_body *out)
-{
-    struct span coding, length;
-    uint64_t bytes;
-
-    if (!reason_allows(http_response_single(response, "transfer-encoding", &coding)) ||
-        !reason_allows(http_response_single(response, "content-length", &length)))
-        return REASON_UPSTREAM_PROTOCOL;
-    if (coding.data != NULL) {
-        if (response->http_1_0 || length.data != NULL || !span_equals_nocase(coding, "chunked"))
-            return REASON_UPSTREAM_PROTOCOL;
-        out->kind = HTTP_BODY_CHUNKED;
-        return REASON_ALLOWED;
-    }
-    if (length.data == NULL) {
-        out->kind = HTTP_BODY_UNTIL_CLOSE;
-        return REASON_ALLOWED;
-    }
-    if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
-        return REASON_UPSTREAM_PROTOCOL;
-    expect_length(out, bytes);
-    return REASON_ALLOWED;
-}
-
 enum reason http_body_of_response(const struct http_response *response, struct span method,
                                   struct http_body *out)
 {
-    enum reason reason;
+    bool announced;
 
     *out = (struct http_body){.closes = response->http_1_0 ||
                                         http_response_has_token(response, "connection", "close")};
-    reason = read_framing(response, out);
-    if (!reason_allows(reason))
-        return reason;
+    if (!reason_allows(read_framing(response->fields, response->field_count, out)) ||
+        (out->kind == HTTP_BODY_CHUNKED && response->http_1_0))
+        return REASON_UPSTREAM_PROTOCOL;
+    announced = out->kind != HTTP_BODY_NONE && !out->done;
     if (has_no_body(response->status, method)) {
         /* These may not announce a body: one that does might send it after all. */
-        bool announced = out->kind == HTTP_BODY_CHUNKED || !out->done;
-
         if (response->status < 200 || response->status == 204)
-            out->closes = out->closes || (announced && out->kind != HTTP_BODY_UNTIL_CLOSE);
+            out->closes = out->closes || announced;
         out->kind = HTTP_BODY_NONE;
         out->left = 0;
         out->done = true;
+    } else if (out->kind == HTTP_BODY_NONE) {
+        out->kind = HTTP_BODY_UNTIL_CLOSE;
+        out->closes = true;
     }
-    out->closes = out->closes || out->kind == HTTP_BODY_UNTIL_CLOSE;
     return REASON_ALLOWED;
 }
 

@@ -299,12 +299,13 @@ static enum error start(struct bridge *bridge)
     buffer_init(&bridge->scratch, SCRATCH_BYTES);
     if (error == OK)
         error = replay_init(&bridge->replay);
-    if (error == OK)
-        error = bridge->transport->start(bridge);
-    if (error == OK)
-        error =
-            stdio_start(&bridge->stdio, &bridge->loop, bridge->pass.place.max_message_bytes, &user);
-    return error;
+    if (error != OK)
+        return error;
+    bridge->transport_state = calloc(1, bridge->transport->state_bytes);
+    if (bridge->transport_state == NULL)
+        return ERROR_MEMORY;
+    bridge->transport->start(bridge);
+    return stdio_start(&bridge->stdio, &bridge->loop, bridge->pass.place.max_message_bytes, &user);
 }
 
 static void watch_signal(struct bridge *bridge, uv_signal_t *signal, int number)
@@ -337,8 +338,9 @@ static void stop(struct bridge *bridge, bool started)
 {
     bridge->stage = STAGE_GOODBYE;
     pass_end(&bridge->pass);
-    if (started) {
+    if (bridge->transport_state != NULL) {
         bridge->transport->stop(bridge);
+        free(bridge->transport_state);
         stdio_stop(&bridge->stdio, GOODBYE_MS);
     }
     uv_walk(&bridge->loop, on_handle, NULL);

@@ -18,7 +18,8 @@ struct bridge;
 
 /* What the two transports have in common: how they speak to the gate. */
 struct transport {
-    enum error (*start)(struct bridge *bridge);
+    size_t state_bytes; /* of what transport_state points to, all zero before the start */
+    void (*start)(struct bridge *bridge);
     void (*flush)(struct bridge *bridge); /* what waits in the queue may go */
     /* The client has cancelled a request; false: the notification is to be sent as well, as it is
      * where this is NULL. */
@@ -28,7 +29,7 @@ struct transport {
     size_t (*unsent)(const struct bridge *bridge);      /* bytes of messages that are not through */
     void (*pause)(struct bridge *bridge, bool pause);
     void (*finish)(struct bridge *bridge); /* calls bridge_finished() in time */
-    void (*stop)(struct bridge *bridge);   /* frees everything */
+    void (*stop)(struct bridge *bridge);   /* frees everything but the state itself */
 };
 
 enum bridge_stage { STAGE_RUNNING = 0, STAGE_FINISHING, STAGE_GOODBYE };

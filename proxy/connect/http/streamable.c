@@ -4,7 +4,6 @@
 #include "connect/http/transfer.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -13,7 +12,8 @@
 struct streamable {
     struct bridge *bridge;
     struct transfers all;
-    struct transfer *barrier; /* nothing is sent before it is through */
+    struct transfer *barrier;  /* nothing is sent before it is through */
+    struct transfer *listener; /* the stream for what the service says unasked; NULL: none */
     bool listen_wanted;
 };
 
@@ -44,6 +44,8 @@ static void end_transfer(struct streamable *http, struct transfer *transfer)
 {
     if (http->barrier == transfer)
         http->barrier = NULL;
+    if (http->listener == transfer)
+        http->listener = NULL;
     transfer_destroy(transfer);
 }
 
@@ -65,15 +67,6 @@ static void put_back(struct streamable *http, struct transfer *transfer, const c
     } else {
         letters_prepend(&http->bridge->queue, letter);
     }
-}
-
-static struct transfer *find_listener(const struct streamable *http)
-{
-    struct transfer *transfer = http->all.first;
-
-    while (transfer != NULL && transfer->kind != TRANSFER_LISTEN)
-        transfer = transfer->next;
-    return transfer;
 }
 
 static void begin(struct streamable *http, struct letter *letter)
@@ -103,14 +96,12 @@ static void replay(struct streamable *http)
 
 static void listen_again(struct streamable *http)
 {
-    struct transfer *transfer;
-
     if (!http->listen_wanted || http->bridge->down || http->bridge->replay.needed ||
-        find_listener(http) != NULL)
+        http->listener != NULL)
         return;
-    transfer = transfer_create(&http->all, TRANSFER_LISTEN, NULL);
-    if (transfer != NULL)
-        transfer_begin(transfer);
+    http->listener = transfer_create(&http->all, TRANSFER_LISTEN, NULL);
+    if (http->listener != NULL)
+        transfer_begin(http->listener);
 }
 
 /* Not if its request has been cancelled, or failed, meanwhile. */
@@ -143,6 +134,15 @@ static void flush(struct bridge *bridge)
     bridge_settle(bridge);
 }
 
+/* What waited for it may go. */
+static void pass_barrier(struct streamable *http, const struct transfer *transfer)
+{
+    if (http->barrier != transfer)
+        return;
+    http->barrier = NULL;
+    flush(http->bridge);
+}
+
 static void on_accepted(struct transfer *transfer)
 {
     struct streamable *http = owner(transfer);
@@ -154,21 +154,13 @@ static void on_accepted(struct transfer *transfer)
         http->listen_wanted = true;
         listen_again(http);
     }
-    if (http->barrier == transfer) {
-        http->barrier = NULL;
-        flush(http->bridge);
-    }
+    pass_barrier(http, transfer);
 }
 
 static void on_answered(struct transfer *transfer)
 {
-    struct streamable *http = owner(transfer);
-
     transfer->answered = true;
-    if (http->barrier != transfer)
-        return;
-    http->barrier = NULL;
-    flush(http->bridge);
+    pass_barrier(owner(transfer), transfer);
 }
 
 /* The stream that listens has ended. Whether it is opened again, for which the transfer stays. */
@@ -296,18 +288,14 @@ static void on_ended(struct transfer *transfer, const char *why)
         flush(http->bridge);
 }
 
-static enum error start(struct bridge *bridge)
+static void start(struct bridge *bridge)
 {
     static const struct transfer_user user = {on_accepted, on_answered, on_ended};
-    struct streamable *http = calloc(1, sizeof(*http));
+    struct streamable *http = of(bridge);
 
-    if (http == NULL)
-        return ERROR_MEMORY;
-    bridge->transport_state = http;
     http->bridge = bridge;
     http->all.bridge = bridge;
     http->all.user = &user;
-    return OK;
 }
 
 static bool cancel(struct bridge *bridge, const struct ledger_entry *entry)
@@ -380,16 +368,11 @@ static void finish(struct bridge *bridge)
 
 static void stop(struct bridge *bridge)
 {
-    struct streamable *http = of(bridge);
-
-    if (http == NULL)
-        return;
-    transfers_clear(&http->all);
-    free(http);
-    bridge->transport_state = NULL;
+    transfers_clear(&of(bridge)->all);
 }
 
 const struct transport streamable_transport = {
+    .state_bytes = sizeof(struct streamable),
     .start = start,
     .flush = flush,
     .cancel = cancel,
