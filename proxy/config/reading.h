@@ -14,7 +14,9 @@ struct config_reading {
     const struct config_pack *packs;
     size_t pack_count;
     uint32_t self_uid;
-    const struct dialect *dialect; /* of the surface being read; NULL: none that is usable */
+    /* Of the surface being read. */
+    struct config_pack pack;
+    const struct dialect *dialect; /* NULL: none that is usable */
 };
 
 /* ---- reading.c ---- */
@@ -44,9 +46,8 @@ void config_route_read(struct json_reader *reader, struct json_t *value, void *i
     ROW_LIST("routes", struct surface, routes, route_count, 1, CONFIG_ROUTES_MAX,                  \
              .read = config_route_read, .table = &config_route_table)
 
-/* Reads the default routes of a pack; a fault if it has none. Needs reader->dialect. */
-void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,
-                            struct surface *surface);
+/* Reads the default routes of the surface's pack; a fault if it has none. */
+void config_route_read_pack(struct json_reader *reader, struct surface *surface);
 /* Notes a fault for a route whose path another one of the list takes first. */
 void config_route_check_paths(struct json_reader *reader, const struct surface *surface);
 

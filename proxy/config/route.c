@@ -224,14 +224,13 @@ void config_route_read(struct json_reader *reader, struct json_t *value, void *i
                                   "with a vocabulary whose envelope is opaque.");
 }
 
-void config_route_read_pack(struct json_reader *reader, const struct config_pack *pack,
-                            struct surface *surface)
+void config_route_read_pack(struct json_reader *reader, struct surface *surface)
 {
     static const struct json_key routes_key = CONFIG_ROUTES_ROW;
     const struct config_reading *reading = reader->context;
-    struct json_reader inner = {.text = pack->text,
-                                .length = pack->length,
-                                .name = pack->name,
+    struct json_reader inner = {.text = reading->pack.text,
+                                .length = reading->pack.length,
+                                .name = reading->pack.name,
                                 .faults = reader->faults,
                                 .context = reader->context};
     json_t *root = json_reader_parse(&inner), *routes = json_object_get(root, "routes");

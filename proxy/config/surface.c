@@ -69,9 +69,8 @@ static const struct json_table limits_table = JSON_TABLE("a surface's limits", l
 /* ---- The dialect ---- */
 
 /* The pack by that name; without a text if there is none. */
-static struct config_pack find_pack(const struct json_reader *reader, const char *name)
+static struct config_pack find_pack(const struct config_reading *reading, const char *name)
 {
-    const struct config_reading *reading = reader->context;
     struct span shipped = dialect_shipped(name);
 
     for (size_t i = 0; strchr(name, '/') != NULL && i < reading->pack_count; i++) {
@@ -87,18 +86,21 @@ static void read_dialect(struct json_reader *reader, json_t *value, void *into)
     struct config_reading *reading = reader->context;
     struct surface *surface = into;
     char *text = json_reader_text(reader, value, json_check_word, JSON_TEXT_BYTES_MAX);
-    const struct config_pack pack = find_pack(reader, text != NULL ? text : "");
+    const struct config_pack *pack = &reading->pack;
 
-    if (pack.text != NULL) {
-        struct json_reader inner = {
-            .text = pack.text, .length = pack.length, .name = pack.name, .faults = reader->faults};
+    reading->pack = find_pack(reading, text != NULL ? json_string_value(value) : "");
+    if (pack->text != NULL) {
+        struct json_reader inner = {.text = pack->text,
+                                    .length = pack->length,
+                                    .name = pack->name,
+                                    .faults = reader->faults};
 
         if (dialect_read(&inner, &surface->dialect) == OK)
             reading->dialect = surface->dialect;
         reader->faulty |= inner.faulty;
         reader->out_of_memory |= inner.out_of_memory;
-    } else if (pack.why != NULL) {
-        json_reader_fault(reader, "%s", pack.why);
+    } else if (pack->why != NULL) {
+        json_reader_fault(reader, "%s", pack->why);
     } else if (text != NULL) {
         json_reader_fault(reader,
                           "There is no dialect pack \"%.64s\"; name a shipped one (%s) or, with a "
@@ -112,7 +114,6 @@ static void read_dialect(struct json_reader *reader, json_t *value, void *into)
 static void finish_routes(struct json_reader *reader, json_t *value, struct surface *surface)
 {
     const struct config_reading *reading = reader->context;
-    const char *dialect = json_string_value(json_object_get(value, "dialect"));
     size_t place;
 
     if (json_object_get(value, "routes") != NULL) {
@@ -120,9 +121,7 @@ static void finish_routes(struct json_reader *reader, json_t *value, struct surf
         config_route_check_paths(reader, surface);
         json_reader_leave(reader, place);
     } else if (reading->dialect != NULL) {
-        const struct config_pack pack = find_pack(reader, dialect);
-
-        config_route_read_pack(reader, &pack, surface);
+        config_route_read_pack(reader, surface);
     }
 }
 

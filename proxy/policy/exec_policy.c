@@ -134,37 +134,30 @@ static size_t refused_argument(const struct executable_rule *rule,
     return 0;
 }
 
-/* Whether the file has the digest that the rule pins; hashing comes last, it is slow. */
-static enum error check_digest(const struct inspection *inspection,
-                               const struct executable_rule *rule, const char *command)
-{
-    struct exec_facts facts = {.exists = false};
-
-    if (rule->sha256 == NULL)
-        return OK;
-    if (inspection->facts(inspection->context, command, true, &facts) != OK || !facts.exists)
-        return deny(inspection, "The command \"%.128s\" cannot be read to compare its digest.",
-                    command);
-    if (strcmp(facts.sha256, rule->sha256) != 0)
-        return deny(inspection,
-                    "The file of the command \"%.128s\" has another digest than the one that "
-                    "\"executables\" pins; if it was updated on purpose, update the digest.",
-                    command);
-    return OK;
-}
-
 static enum error check_rule(const struct inspection *inspection,
                              const struct executable_rule *rule,
                              const struct params_command *command)
 {
     size_t argument = refused_argument(rule, command);
+    struct exec_facts facts = {.exists = false};
 
     if (argument > 0)
         return deny(inspection,
                     "Argument %zu of the command \"%.128s\" matches no pattern in \"args\" of the "
                     "executable \"%.128s\".",
                     argument, command->command, rule->path);
-    return check_digest(inspection, rule, command->command);
+    if (rule->sha256 == NULL) /* hashing comes last, it is slow */
+        return OK;
+    if (inspection->facts(inspection->context, command->command, true, &facts) != OK ||
+        !facts.exists)
+        return deny(inspection, "The command \"%.128s\" cannot be read to compare its digest.",
+                    command->command);
+    if (strcmp(facts.sha256, rule->sha256) != 0)
+        return deny(inspection,
+                    "The file of the command \"%.128s\" has another digest than the one that "
+                    "\"executables\" pins; if it was updated on purpose, update the digest.",
+                    command->command);
+    return OK;
 }
 
 /* Several rules may name the same file: any one that permits the command is enough. */

@@ -81,16 +81,21 @@ enum error params_part_digest(const struct params *params, const char *pointer,
     return part != NULL ? canonical_digest(part, out) : ERROR_NOT_FOUND;
 }
 
-static enum error append_base64(const struct buffer *bytes, struct buffer *out)
+static enum error append_base64(json_t *part, struct buffer *out)
 {
-    size_t size = 4 * ((bytes->length + 2) / 3);
-    char *room = buffer_reserve(out, size);
+    struct buffer canonical;
+    size_t size;
+    char *room = NULL;
 
-    if (room == NULL)
-        return ERROR_LIMIT;
-    text_base64((const unsigned char *)bytes->data, bytes->length, room);
-    buffer_commit(out, size);
-    return OK;
+    buffer_init(&canonical, CANONICAL_BYTES_MAX);
+    canonical_append(&canonical, part);
+    size = 4 * ((canonical.length + 2) / 3);
+    if (!buffer_failed(&canonical) && (room = buffer_reserve(out, size)) != NULL) {
+        text_base64((const unsigned char *)canonical.data, canonical.length, room);
+        buffer_commit(out, size);
+    }
+    buffer_wipe(&canonical);
+    return room != NULL ? OK : ERROR_LIMIT;
 }
 
 /*
@@ -121,31 +126,24 @@ enum error params_append_part(const struct params *params, const char *pointer,
                               enum inject_encoding encoding, struct buffer *out)
 {
     json_t *part = find(params->root, pointer);
-    struct buffer canonical;
-    enum error error = OK;
 
     if (part == NULL)
         return ERROR_NOT_FOUND;
-    if (encoding == INJECT_TEXT) {
+    switch (encoding) {
+    case INJECT_TEXT:
         if (!json_is_string(part))
             return ERROR_INVALID;
         buffer_append(out, json_string_value(part), json_string_length(part));
-        return buffer_failed(out) ? ERROR_LIMIT : OK;
-    }
-    if (encoding == INJECT_SHELL_WORDS)
+        break;
+    case INJECT_JSON:
+        canonical_append(out, part);
+        break;
+    case INJECT_SHELL_WORDS:
         return append_words(part, out);
-    buffer_init(&canonical, CANONICAL_BYTES_MAX);
-    canonical_append(&canonical, part);
-    if (buffer_failed(&canonical)) {
-        error = ERROR_LIMIT;
-    } else if (encoding == INJECT_BASE64_JSON) {
-        error = append_base64(&canonical, out);
-    } else {
-        buffer_append(out, canonical.data, canonical.length);
-        error = buffer_failed(out) ? ERROR_LIMIT : OK;
+    case INJECT_BASE64_JSON:
+        return append_base64(part, out);
     }
-    buffer_wipe(&canonical);
-    return error;
+    return buffer_failed(out) ? ERROR_LIMIT : OK;
 }
 
 struct walk {

@@ -13,17 +13,8 @@ struct rewriting {
     const char *copied;
 };
 
-/* The schemes that are rewritten, and what each is on the other side of TLS. */
-static const struct {
-    const char *scheme;
-    const char *plain;
-    const char *secure;
-} schemes[] = {
-    {"http", "http", "https"},
-    {"https", "http", "https"},
-    {"ws", "ws", "wss"},
-    {"wss", "ws", "wss"},
-};
+/* The schemes that are rewritten: plain, and over TLS. */
+static const char *const schemes[][2] = {{"http", "https"}, {"ws", "wss"}};
 
 /*
  * Splits "scheme://authority" off a URL (RFC 3986 section 3): the new scheme,
@@ -45,9 +36,10 @@ static const char *new_scheme(const struct rewriting *rewriting, struct span url
         (after.length > length && strchr("/?#", after.data[length]) == NULL))
         return NULL;
     for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
-        if (span_equals_nocase(scheme, schemes[i].scheme)) {
+        if (span_equals_nocase(scheme, schemes[i][0]) ||
+            span_equals_nocase(scheme, schemes[i][1])) {
             *rest = (struct span){after.data + length, after.length - length};
-            return addresses->secure ? schemes[i].secure : schemes[i].plain;
+            return schemes[i][addresses->secure];
         }
     }
     return NULL;

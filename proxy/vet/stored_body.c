@@ -7,6 +7,7 @@ enum reason stored_body_digest(struct json_scan *scan, const struct route_body *
 {
     enum reason reason = json_scan_text(scan, body.data, body.length, NULL);
     const struct json_member *member;
+    enum error error;
 
     if (!reason_allows(reason))
         return reason;
@@ -16,12 +17,8 @@ enum reason stored_body_digest(struct json_scan *scan, const struct route_body *
     member = json_scan_find(scan, -1, route->member);
     if (member == NULL)
         return REASON_VALUE_MISMATCH;
-    switch (canonical_text_digest(member->value.data, member->value.length, out)) {
-    case OK:
+    error = canonical_text_digest(member->value.data, member->value.length, out);
+    if (error == OK)
         return REASON_ALLOWED;
-    case ERROR_MEMORY:
-        return REASON_INTERNAL;
-    default:
-        return REASON_VALUE_MISMATCH;
-    }
+    return error == ERROR_MEMORY ? REASON_INTERNAL : REASON_VALUE_MISMATCH;
 }
