@@ -5,7 +5,6 @@
 #include "cli/cmd.h"
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
-#include "cli/terminal/output.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -21,12 +20,11 @@ static int print_certificates(const json_t *answer)
         printf("No surface speaks TLS; the audit log was opened anew.\n");
     json_array_foreach(certificates, i, certificate)
     {
-        char room[3][128];
+        const char *surface = "-", *not_after = "-", *sha256 = "-";
 
-        printf("%s: until %s, sha256 %s\n",
-               output_member(certificate, "surface", room[0], sizeof(room[0])),
-               output_member(certificate, "not_after", room[1], sizeof(room[1])),
-               output_member(certificate, "sha256", room[2], sizeof(room[2])));
+        json_unpack(certificate, "{s?s, s?s, s?s}", "surface", &surface, "not_after", &not_after,
+                    "sha256", &sha256);
+        printf("%s: until %s, sha256 %s\n", surface, not_after, sha256);
     }
     return EX_OK;
 }

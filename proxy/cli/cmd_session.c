@@ -3,14 +3,14 @@
  * /v1/sessions on the control socket. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
-#include "cli/gate.h"
+#include "cli/place.h"
 #include "cli/session_request.h"
-#include "cli/snippet.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 /* What the command line of any `session ACTION` says. */
@@ -24,22 +24,144 @@ struct call {
 /* Which options an action takes. */
 enum { TAKES_TTL = 1, TAKES_LIMITS = 2, TAKES_MANY = 4 };
 
+/* ---- Ready-made texts for clients of a new session: what to put where ---- */
+
+static bool is_websocket(const struct place *place)
+{
+    return place->at.transport == CONNECT_WEBSOCKET;
+}
+
+static void url_of(const struct place *place, char *out, size_t size)
+{
+    snprintf(out, size, "%s%s://%s%s", is_websocket(place) ? "ws" : "http", place->tls ? "s" : "",
+             place->at.host, place->at.path);
+}
+
+/* Within single quotes, for a shell. */
+static void print_quoted(const char *text)
+{
+    putchar('\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*text);
+    }
+    putchar('\'');
+}
+
+/* Two entries of one meaning: a client that starts programs takes the first, another the second. */
+static int print_mcp_json(const struct place *place, const char *token)
+{
+    char url[CONNECT_PATH_BYTES_MAX + 512], name[128], bearer[4096];
+    json_t *root, *servers;
+
+    url_of(place, url, sizeof(url));
+    snprintf(name, sizeof(name), "%s-%s", place->surface, is_websocket(place) ? "ws" : "http");
+    snprintf(bearer, sizeof(bearer), "Bearer %s", token);
+    servers = json_object();
+    if (place->mcp)
+        json_object_set_new(
+            servers, place->surface,
+            json_pack("{s:s,s:[s,s]}", "command", "sidelock", "args", "connect", place->surface));
+    json_object_set_new(servers, name,
+                        json_pack("{s:s,s:s,s:{s:s}}", "type", is_websocket(place) ? "ws" : "http",
+                                  "url", url, "headers", "Authorization", bearer));
+    root = json_pack("{s:o}", "mcpServers", servers);
+    if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0) {
+        json_decref(root);
+        return args_fail(EX_OSERR, "out of memory");
+    }
+    putchar('\n');
+    json_decref(root);
+    fprintf(stderr,
+            "sidelock: keep one of the two. \"%s\" needs no token and renews its own session;\n"
+            "sidelock: \"%s\" is for clients that send headers and ends when the session does.\n",
+            place->surface, name);
+    return EX_OK;
+}
+
+/* A here-document feeds curl its header: neither argv nor a file ever holds the token. */
+static int print_curl(const struct place *place, const char *token)
+{
+    static const char initialize[] =
+        "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"initialize\",\"params\":{\"protocolVersion\":"
+        "\"2025-11-25\",\"capabilities\":{},\"clientInfo\":{\"name\":\"curl\",\"version\":\"1\"}}}";
+    char url[CONNECT_PATH_BYTES_MAX + 512];
+    struct place plain = *place;
+
+    plain.at.transport = CONNECT_HTTP;
+    url_of(&plain, url, sizeof(url));
+    fputs("curl -sS --fail-with-body -H @- ", stdout);
+    if (is_websocket(place))
+        fputs("--http1.1 --include --no-buffer --max-time 5 -H 'Connection: Upgrade' "
+              "-H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' "
+              "-H 'Sec-WebSocket-Key: c2lkZWxvY2stc25pcHBldA==' ",
+              stdout);
+    if (place->at.subprotocol[0] != '\0' && is_websocket(place))
+        printf("-H 'Sec-WebSocket-Protocol: %s' ", place->at.subprotocol);
+    if (place->mcp && !is_websocket(place)) {
+        fputs("-H 'Content-Type: application/json' "
+              "-H 'Accept: application/json, text/event-stream' --data ",
+              stdout);
+        print_quoted(initialize);
+        putchar(' ');
+    }
+    print_quoted(url);
+    printf(" <<'END'\nAuthorization: Bearer %s\nEND\n", token);
+    return EX_OK;
+}
+
+static int print_env(const struct place *place, const char *token)
+{
+    char url[CONNECT_PATH_BYTES_MAX + 512];
+
+    url_of(place, url, sizeof(url));
+    printf("export SIDELOCK_TOKEN=%s\nexport SIDELOCK_URL=", token);
+    print_quoted(url);
+    putchar('\n');
+    return EX_OK;
+}
+
+static const struct snippet {
+    const char *kind;
+    int (*print)(const struct place *place, const char *token);
+} snippets[] = {{"mcp-json", print_mcp_json}, {"curl", print_curl}, {"env", print_env}};
+
+static const struct snippet *find_snippet(const char *kind)
+{
+    for (size_t i = 0; i < sizeof(snippets) / sizeof(snippets[0]); i++) {
+        if (strcmp(snippets[i].kind, kind) == 0)
+            return &snippets[i];
+    }
+    return NULL;
+}
+
+/* ---- The actions ---- */
+
 static int print_token(const json_t *answer)
 {
     return gate_print_member(answer, "token");
 }
 
-/* A ready-made text instead of the token alone. */
-static int create_snippet(struct call *call, json_t *request, const char *surface)
+/* A ready-made text instead of the token alone; the token is never part of a command line in it. */
+static int create_snippet(struct call *call, json_t *request, const char *surface,
+                          const struct snippet *snippet)
 {
     json_t *created = NULL;
+    const char *token;
     struct place place;
     int code = gate_ask(&call->gate, "POST", request, &created, "/v1/sessions");
 
     if (code == EX_OK)
         code = place_find(&call->gate, &(struct place_wish){.surface = surface}, &place);
+    token = json_string_value(json_object_get(created, "token"));
+    if (code == EX_OK && place.tls && snippet->print != print_env)
+        fputs("sidelock: the client must trust the authority in ca.pem; `sidelock certs show` says "
+              "how.\n",
+              stderr);
     if (code == EX_OK)
-        code = snippet_print(call->print, &place, created);
+        code = token != NULL ? snippet->print(&place, token) : gate_print_member(created, "token");
     json_decref(created);
     return code;
 }
@@ -47,16 +169,18 @@ static int create_snippet(struct call *call, json_t *request, const char *surfac
 static int create(void *context, const struct args *args)
 {
     struct call *call = context;
+    const char *surface = args->operands[0];
+    const struct snippet *snippet = call->print != NULL ? find_snippet(call->print) : NULL;
     json_t *request;
     int code;
 
-    if (call->print != NULL && !snippet_known(call->print))
+    if (call->print != NULL && snippet == NULL)
         return args_usage("session", "--print takes mcp-json, curl or env, not %s", call->print);
-    code = session_request_build(args->operands[0], &call->options, &request);
+    code = session_request_build(surface, &call->options, &request);
     if (code != EX_OK)
         return code;
-    if (call->print != NULL)
-        return create_snippet(call, request, args->operands[0]);
+    if (snippet != NULL)
+        return create_snippet(call, request, surface, snippet);
     return gate_show(&call->gate, "POST", request, print_token, "/v1/sessions");
 }
 

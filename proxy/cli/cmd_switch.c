@@ -40,7 +40,7 @@ static int switch_all(struct gate *gate, const char *action)
     return code;
 }
 
-static int run(int argc, char **argv, const char *action)
+int cmd_switch(int argc, char **argv)
 {
     struct gate gate = {.control = NULL};
     bool all = false;
@@ -57,15 +57,5 @@ static int run(int argc, char **argv, const char *action)
         return args_usage(argv[0], "name one surface, or --all");
     if (all && gate.json)
         return args_usage(argv[0], "--json goes with one surface; see `sidelock status --json`");
-    return all ? switch_all(&gate, action) : switch_surface(&gate, args.operands[0], action);
-}
-
-int cmd_kill(int argc, char **argv)
-{
-    return run(argc, argv, "kill");
-}
-
-int cmd_arm(int argc, char **argv)
-{
-    return run(argc, argv, "arm");
+    return all ? switch_all(&gate, argv[0]) : switch_surface(&gate, args.operands[0], argv[0]);
 }

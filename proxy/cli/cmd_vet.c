@@ -63,17 +63,15 @@ static int read_list(const json_t *value, struct text_list *list, const struct t
     const json_t *item;
     size_t i;
 
-    if (!json_is_array(value))
-        return EX_OK;
     json_array_foreach(value, i, item)
     {
-        if (!json_is_string(item))
-            return args_fail(EX_PROTOCOL, "the answer of the running Sidelock has a list that is "
-                                          "not of strings");
-        if (text_list_add(list, json_string_value(item), json_string_length(item)) != OK)
-            return args_fail(EX_OSERR, "out of memory");
+        if (!json_is_string(item) ||
+            text_list_add(list, json_string_value(item), json_string_length(item)) != OK)
+            return args_fail(EX_PROTOCOL, "a list in the answer of the running Sidelock cannot "
+                                          "be read");
     }
-    *set = list;
+    if (json_is_array(value))
+        *set = list;
     return EX_OK;
 }
 
@@ -108,34 +106,25 @@ static int read_match(struct call *call, const json_t *session, const struct rou
 }
 
 /* Narrows the rules to what a session of the running gate may do. */
-static int apply_session(struct call *call, const struct surface *surface,
-                         const struct route *route, struct vet_rules *rules)
+static int read_session(struct call *call, json_t *session, const struct surface *surface,
+                        const struct route *route, struct vet_rules *rules)
 {
-    const char *name, *state;
-    json_t *session = NULL;
-    int code = args_name(call->session, "the id of a session");
+    const char *name = "", *state = "unknown";
+    int code;
 
-    if (code == EX_OK)
-        code = gate_ask(&call->gate, "GET", NULL, &session, "/v1/sessions/%s", call->session);
-    if (code == EX_OK) {
-        name = json_string_value(json_object_get(session, "surface"));
-        state = json_string_value(json_object_get(session, "state"));
-        if (name == NULL || strcmp(name, surface->name) != 0)
-            code = args_fail(EX_DATAERR, "session %s is not one of surface %s", call->session,
-                             surface->name);
-        else if (state == NULL || strcmp(state, "revoked") == 0 || strcmp(state, "expired") == 0)
-            code = args_fail(EX_DATAERR, "session %s is no longer good: it is %s; make a new one",
-                             call->session, state != NULL ? state : "unknown");
-    }
-    if (code == EX_OK)
-        code = read_list(json_object_get(session, "verbs"), &call->verbs, &rules->session_verbs);
+    json_unpack(session, "{s?s, s?s}", "surface", &name, "state", &state);
+    if (strcmp(name, surface->name) != 0)
+        return args_fail(EX_DATAERR, "session %s is not one of surface %s", call->session,
+                         surface->name);
+    if (strcmp(state, "unknown") == 0 || strcmp(state, "revoked") == 0 ||
+        strcmp(state, "expired") == 0)
+        return args_fail(EX_DATAERR, "session %s is no longer good: it is %s; make a new one",
+                         call->session, state);
+    code = read_list(json_object_get(session, "verbs"), &call->verbs, &rules->session_verbs);
     if (code == EX_OK)
         code =
             read_list(json_object_get(session, "targets"), &call->targets, &rules->session_targets);
-    if (code == EX_OK)
-        code = read_match(call, session, route, rules);
-    json_decref(session);
-    return code;
+    return code == EX_OK ? read_match(call, session, route, rules) : code;
 }
 
 /*
@@ -219,6 +208,7 @@ static int run(struct call *call, enum direction direction)
     const struct surface *surface;
     const struct route *route;
     struct config *config = NULL;
+    json_t *session = NULL;
     struct vet_rules rules;
     int code = config_file_load(call->gate.config, &config);
 
@@ -237,7 +227,12 @@ static int run(struct call *call, enum direction direction)
     } else {
         rules = vet_rules_of(surface, route->vocabulary);
         if (call->session != NULL)
-            code = apply_session(call, surface, route, &rules);
+            code = args_name(call->session, "the id of a session");
+        if (call->session != NULL && code == EX_OK)
+            code = gate_ask(&call->gate, "GET", NULL, &session, "/v1/sessions/%s", call->session);
+        if (session != NULL)
+            code = read_session(call, session, surface, route, &rules);
+        json_decref(session);
         if (code == EX_OK)
             code = vet_lines(surface, &rules, direction);
     }

@@ -6,18 +6,16 @@
 
 #include <errno.h>
 #include <jansson.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
-#define READ_BYTES     16384
 #define HEAD_BYTES_MAX 8192
 
 static int fail(const struct gate *gate, int code, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -59,14 +57,17 @@ int gate_open(struct gate *gate)
     return code;
 }
 
-/* A connected socket, or -1 with errno. */
+/* A connected socket that waits for nothing longer than the deadline, or -1 with errno. */
 static int dial(const struct gate *gate)
 {
+    static const struct timeval deadline = {.tv_sec = GATE_DEADLINE_S};
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
 
     memcpy(address.sun_path, gate->path, sizeof(gate->path));
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+    if (fd < 0 || (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) == 0 &&
+                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) == 0 &&
+                   connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0))
         return fd;
     saved = errno;
     close(fd);
@@ -96,36 +97,13 @@ static int not_running(const struct gate *gate)
                 gate->path);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-/* Waits until the socket is ready; false, with errno, after the deadline. */
-static bool wait_for(int fd, short events, int64_t deadline_ms)
-{
-    struct pollfd item = {.fd = fd, .events = events};
-    int64_t left = deadline_ms - now_ms();
-    int ready = left > 0 ? poll(&item, 1, (int)left) : 0;
-
-    if (ready == 0)
-        errno = ETIMEDOUT;
-    return ready > 0 || (ready < 0 && errno == EINTR);
-}
-
 /* A peer that refuses early closes while we still write: then its answer is what counts. */
-static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
+static bool send_all(int fd, struct span bytes)
 {
     while (bytes.length > 0) {
-        ssize_t sent;
+        ssize_t sent = send(fd, bytes.data, bytes.length, MSG_NOSIGNAL);
 
-        if (!wait_for(fd, POLLOUT, deadline_ms))
-            return false;
-        sent = send(fd, bytes.data, bytes.length, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno != EAGAIN && errno != EINTR)
+        if (sent < 0 && errno != EINTR)
             return errno == EPIPE || errno == ECONNRESET;
         bytes.data += sent > 0 ? sent : 0;
         bytes.length -= sent > 0 ? (size_t)sent : 0;
@@ -133,22 +111,13 @@ static bool send_all(int fd, struct span bytes, int64_t deadline_ms)
     return true;
 }
 
-static bool receive_all(int fd, struct buffer *out, int64_t deadline_ms)
+static bool receive_all(int fd, struct buffer *out)
 {
-    for (;;) {
-        char *room = buffer_reserve(out, READ_BYTES);
-        ssize_t got;
+    enum error error = buffer_append_fd(out, fd);
 
-        if (room == NULL)
-            errno = EMSGSIZE;
-        if (room == NULL || !wait_for(fd, POLLIN, deadline_ms))
-            return false;
-        got = recv(fd, room, READ_BYTES, MSG_DONTWAIT);
-        if (got > 0)
-            buffer_commit(out, (size_t)got);
-        else if (got == 0 || (errno != EAGAIN && errno != EINTR))
-            return got == 0 || (errno == ECONNRESET && out->length > 0);
-    }
+    if (error == ERROR_LIMIT)
+        errno = EMSGSIZE;
+    return error == OK || (errno == ECONNRESET && out->length > 0);
 }
 
 /* Says what the problem document says, and picks the exit code. */
@@ -175,14 +144,16 @@ static int report_problem(const struct gate *gate, unsigned status, struct span 
 
 static int exchange(const struct gate *gate, struct span request, struct buffer *raw)
 {
-    int64_t deadline_ms = now_ms() + GATE_DEADLINE_MS;
     int fd = dial(gate), code = EX_OK;
 
     if (fd < 0)
         return not_running(gate);
-    if (!send_all(fd, request, deadline_ms) || !receive_all(fd, raw, deadline_ms))
-        code = fail(gate, errno == ETIMEDOUT ? EX_UNAVAILABLE : EX_IOERR,
-                    "no whole answer came from %s: %s", gate->path, strerror(errno));
+    if (!send_all(fd, request) || !receive_all(fd, raw)) {
+        bool late = errno == EAGAIN;
+
+        code = fail(gate, late ? EX_UNAVAILABLE : EX_IOERR, "no whole answer came from %s: %s",
+                    gate->path, strerror(late ? ETIMEDOUT : errno));
+    }
     close(fd);
     return code;
 }

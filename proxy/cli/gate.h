@@ -1,6 +1,6 @@
 /*
  * The running gate: talks to Sidelock: one HTTP/1.1 request over its control socket,
- * one answer. Blocking, with a deadline.
+ * one answer. Blocking, but no wait is longer than a deadline.
  */
 #ifndef SIDELOCK_CLI_GATE_H
 #define SIDELOCK_CLI_GATE_H
@@ -12,7 +12,7 @@
 
 struct json_t; /* jansson's */
 
-#define GATE_DEADLINE_MS      10000
+#define GATE_DEADLINE_S       10
 #define GATE_ANSWER_BYTES_MAX (20 * 1024 * 1024)
 #define GATE_PATH_BYTES_MAX   512
 #define GATE_REASON_SIZE      64

@@ -105,16 +105,16 @@ static bool parse_address(const char *text, struct sockaddr_storage *out)
 }
 
 /* The first of `hosts`, with the port that it means; else the address itself. */
-static void fill_host(const json_t *surface, struct place *place)
+static void fill_host(const json_t *surface, const char *address, struct place *place)
 {
     const char *host = json_string_value(json_array_get(json_object_get(surface, "hosts"), 0));
     const char *bracket = host != NULL ? strrchr(host, ']') : NULL;
     const char *port = "";
 
     if (host == NULL)
-        host = place->address;
+        host = address;
     else if (strchr(bracket != NULL ? bracket : host, ':') == NULL)
-        port = strrchr(place->address, ':');
+        port = strrchr(address, ':');
     snprintf(place->at.host, sizeof(place->at.host), "%s%s", host, port);
 }
 
@@ -146,13 +146,12 @@ static int fill(const json_t *surface, const struct place_wish *wish, struct pla
         return args_fail(EX_DATAERR,
                          "the routes of the surface %s have no fixed path; choose one with --path",
                          place->surface);
-    copy(place->address, sizeof(place->address), address);
     place->tls = json_is_true(json_object_get(surface, "tls"));
     if (place->tls)
         copy(place->at.pin, sizeof(place->at.pin), text_of(surface, "certificate_sha256"));
     place->at.max_message_bytes =
         (uint32_t)json_integer_value(json_object_get(surface, "max_message_bytes"));
-    fill_host(surface, place);
+    fill_host(surface, address, place);
     fill_route(route, wish->path, place);
     return EX_OK;
 }
@@ -168,13 +167,12 @@ static bool is_path(const char *path)
 
 int place_find(struct gate *gate, const struct place_wish *wish, struct place *out)
 {
-    struct place place = {.tls = false};
+    struct place place = {.surface = wish->surface};
     json_t *root = NULL;
     int code;
 
     if (wish->path != NULL && !is_path(wish->path))
         return args_fail(EX_USAGE, "%s is not a path", wish->path);
-    copy(place.surface, sizeof(place.surface), wish->surface);
     code = gate_ask(gate, "GET", NULL, &root, "/v1/surfaces");
     if (code == EX_OK && surface_of(root, wish->surface) == NULL)
         code = args_fail(EX_DATAERR, "there is no surface %s; `sidelock status` lists them",

@@ -3,7 +3,6 @@
 #define SIDELOCK_CLI_PLACE_H
 
 #include "cli/gate.h"
-#include "config/config.h"
 #include "connect/bridge/control.h"
 
 struct place_wish {
@@ -14,9 +13,8 @@ struct place_wish {
 
 struct place {
     struct connect_place at; /* without certificates of the client's own */
-    char surface[CONFIG_NAME_BYTES_MAX + 1];
-    char address[64]; /* "127.0.0.1:8081", "[::1]:8081" */
-    bool tls, mcp;    /* mcp: a route that messages are sent on */
+    const char *surface;     /* as it was wished for */
+    bool tls, mcp;           /* mcp: a route that messages are sent on */
 };
 
 /*

@@ -8,8 +8,6 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -132,19 +130,7 @@ void certificate_facts_clear(struct certificate_facts *facts)
 
 /* ---- Fitness ---- */
 
-static enum error fail(struct certificate_fault *fault, const char *format, ...) PRINTF_LIKE(2, 3);
-
 /* Whoever examines a part has named it in the fault. */
-static enum error fail(struct certificate_fault *fault, const char *format, ...)
-{
-    va_list arguments;
-
-    va_start(arguments, format);
-    vsnprintf(fault->text, sizeof(fault->text), format, arguments);
-    va_end(arguments);
-    return ERROR_INVALID;
-}
-
 static enum error check_validity(const X509 *certificate, int64_t now,
                                  struct certificate_fault *fault)
 {
@@ -154,15 +140,17 @@ static enum error check_validity(const X509 *certificate, int64_t now,
 
     if (!read_time(X509_get0_notBefore(certificate), &start) ||
         !read_time(X509_get0_notAfter(certificate), &end))
-        return fail(fault, "The certificate's dates cannot be read.");
+        return error_explain(fault->text, ERROR_INVALID, "The certificate's dates cannot be read.");
     if (now >= start && now < end)
         return OK;
     gmtime_r(&(time_t){(time_t)(now < start ? start : end)}, &parts);
     strftime(day, sizeof(day), "%Y-%m-%d", &parts);
     if (now < start)
-        return fail(fault, "The certificate is not valid before %s.", day);
-    return fail(fault, "The certificate expired on %s; `sidelock certs init` makes a new one.",
-                day);
+        return error_explain(fault->text, ERROR_INVALID, "The certificate is not valid before %s.",
+                             day);
+    return error_explain(fault->text, ERROR_INVALID,
+                         "The certificate expired on %s; `sidelock certs init` makes a new one.",
+                         day);
 }
 
 /* The certificates of a text, in order; what else is in it is passed over. */
@@ -180,15 +168,18 @@ static enum error read_all(struct span text, enum certificate_part part, int64_t
         error =
             ++count <= CERTIFICATE_CHAIN_MAX
                 ? check_validity(certificate, now, fault)
-                : fail(fault, "The file holds more than %d certificates.", CERTIFICATE_CHAIN_MAX);
+                : error_explain(fault->text, ERROR_INVALID,
+                                "The file holds more than %d certificates.", CERTIFICATE_CHAIN_MAX);
         if (error == OK && part == CERTIFICATE_CLIENT_CA && X509_check_ca(certificate) <= 0)
             error =
-                fail(fault, "The certificate is not an authority's: it can vouch for no client.");
+                error_explain(fault->text, ERROR_INVALID,
+                              "The certificate is not an authority's: it can vouch for no client.");
         X509_free(certificate);
     }
     /* What ends the reading is the end of the text, or something that is not a certificate. */
     if (error == OK && (count == 0 || ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE))
-        error = fail(fault, "The file does not hold certificates as PEM.");
+        error = error_explain(fault->text, ERROR_INVALID,
+                              "The file does not hold certificates as PEM.");
     BIO_free(bio);
     return error;
 }
@@ -209,14 +200,17 @@ static enum error check_key(X509 *certificate, struct span text, struct certific
 
     fault->part = CERTIFICATE_KEY;
     if (key == NULL)
-        error = fail(fault, "The file does not hold a private key as PEM, without a password.");
+        error = error_explain(fault->text, ERROR_INVALID,
+                              "The file does not hold a private key as PEM, without a password.");
     else if (X509_check_private_key(certificate, key) != 1)
-        error = fail(fault, "The key does not belong to the certificate.");
+        error = error_explain(fault->text, ERROR_INVALID,
+                              "The key does not belong to the certificate.");
     else if (!is_strong(key))
-        error = fail(fault,
-                     "The key is too weak or of a kind that is not used: take EC P-256 or RSA of "
-                     "%d bits.",
-                     RSA_BITS_MIN);
+        error = error_explain(
+            fault->text, ERROR_INVALID,
+            "The key is too weak or of a kind that is not used: take EC P-256 or RSA of "
+            "%d bits.",
+            RSA_BITS_MIN);
     EVP_PKEY_free(key);
     BIO_free(bio);
     return error;
@@ -232,9 +226,11 @@ static enum error check_server(X509 *certificate, const struct certificate_texts
     if (certificate == NULL)
         return ERROR_MEMORY;
     if (X509_check_ca(certificate) > 0)
-        return fail(fault, "The first certificate is an authority's; name the server's own.");
+        return error_explain(fault->text, ERROR_INVALID,
+                             "The first certificate is an authority's; name the server's own.");
     if (X509_check_purpose(certificate, X509_PURPOSE_SSL_SERVER, 0) != 1)
-        return fail(fault, "The certificate is not made for servers.");
+        return error_explain(fault->text, ERROR_INVALID,
+                             "The certificate is not made for servers.");
     return check_key(certificate, texts->key, fault);
 }
 

@@ -41,7 +41,7 @@ enum certificate_part { CERTIFICATE_CHAIN = 1, CERTIFICATE_KEY, CERTIFICATE_CLIE
 /* What is wrong with them: which text, and one sentence. */
 struct certificate_fault {
     enum certificate_part part;
-    char text[160];
+    char text[WHY_SIZE];
 };
 
 /*

@@ -2,8 +2,6 @@
 
 #include "system/trusted_file.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 /* One of the files that "tls" names, on its way into memory. */
@@ -13,36 +11,22 @@ struct part {
     struct buffer *text;
 };
 
-static enum error fail(const struct part *part, struct tls_files_fault *fault, const char *format,
-                       ...) PRINTF_LIKE(3, 4);
-
-static enum error fail(const struct part *part, struct tls_files_fault *fault, const char *format,
-                       ...)
-{
-    va_list arguments;
-
-    fault->member = part->member;
-    va_start(arguments, format);
-    vsnprintf(fault->text, sizeof(fault->text), format, arguments);
-    va_end(arguments);
-    return ERROR_INVALID;
-}
-
 static enum error read_part(const struct part *part, struct tls_files_fault *fault)
 {
     char why[WHY_SIZE];
     struct buffer *text = part->text;
     enum error error;
 
+    fault->member = part->member;
     buffer_init(text, TLS_FILES_BYTES_MAX);
     if (part->path == NULL)
         return OK;
     error = trusted_file_read(part->path, part->kind, text, why);
     if (error != OK)
-        return fail(part, fault, "%s%s", why,
-                    error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");
+        return error_explain(fault->text, ERROR_INVALID, "%s%s", why,
+                             error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");
     if (text->length == 0 || memchr(text->data, '\0', text->length) != NULL)
-        return fail(part, fault, "%.150s does not hold PEM.", part->path);
+        return error_explain(fault->text, ERROR_INVALID, "%.150s does not hold PEM.", part->path);
     return OK;
 }
 
@@ -58,7 +42,7 @@ enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls
                                    &files.client_ca},
     };
     struct certificate_texts texts;
-    struct certificate_fault found;
+    struct certificate_fault found = {.part = 0};
     enum error error = OK;
 
     for (size_t i = CERTIFICATE_CHAIN; error == OK && i <= CERTIFICATE_CLIENT_CA; i++)
@@ -69,11 +53,11 @@ enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls
         .client_ca = {files.client_ca.data, files.client_ca.length},
     };
     /* What the files hold, against each other and the clock. */
-    if (error == OK) {
+    if (error == OK)
         error = certificate_check(&texts, now, &found);
-        if (error == ERROR_INVALID)
-            error =
-                fail(&parts[found.part], fault, "%.90s: %s", parts[found.part].path, found.text);
+    if (error == ERROR_INVALID && found.part != 0) {
+        fault->member = parts[found.part].member;
+        error_explain(fault->text, error, "%.90s: %s", parts[found.part].path, found.text);
     }
     if (error == OK)
         error = certificate_read(texts.chain, &files.facts);

@@ -17,8 +17,8 @@ struct tls_files {
 };
 
 struct tls_files_fault {
-    const char *member; /* "certificate", "key", "client_ca" */
-    char text[256];     /* one sentence that names the file */
+    const char *member;  /* "certificate", "key", "client_ca" */
+    char text[WHY_SIZE]; /* one sentence that names the file */
 };
 
 /*

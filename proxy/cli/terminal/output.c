@@ -50,42 +50,40 @@ int output_table_print(struct output_table *table)
     return failed ? args_fail(EX_OSERR, "out of memory") : EX_OK;
 }
 
-static void join(const json_t *array, char *room, size_t room_size)
+/* What is no array. */
+static const char *scalar_text(const json_t *value, char *room, size_t room_size)
 {
-    size_t used = 0, i;
-    json_t *item;
-
-    json_array_foreach(array, i, item)
-    {
-        int added = 0;
-
-        if (json_is_string(item))
-            added = snprintf(room + used, room_size - used, "%s%s", i > 0 ? ", " : "",
-                             json_string_value(item));
-        else if (json_is_integer(item))
-            added = snprintf(room + used, room_size - used, "%s%" JSON_INTEGER_FORMAT,
-                             i > 0 ? ", " : "", json_integer_value(item));
-        if (added < 0 || (size_t)added >= room_size - used)
-            return;
-        used += (size_t)added;
-    }
+    if (json_is_string(value))
+        return json_string_value(value);
+    if (json_is_integer(value))
+        snprintf(room, room_size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+    else
+        snprintf(room, room_size, "%s",
+                 !json_is_boolean(value) ? "-"
+                 : json_is_true(value)   ? "yes"
+                                         : "no");
+    return room;
 }
 
 const char *output_member(const json_t *object, const char *name, char *room, size_t room_size)
 {
     const json_t *value = json_object_get(object, name);
+    size_t used = 0, i;
+    json_t *item;
 
-    if (json_is_string(value))
-        return json_string_value(value);
-    room[0] = '\0';
-    if (json_is_integer(value))
-        snprintf(room, room_size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    else if (json_is_boolean(value))
-        snprintf(room, room_size, "%s", json_is_true(value) ? "yes" : "no");
-    else if (json_is_array(value) && json_array_size(value) > 0)
-        join(value, room, room_size);
-    else
-        snprintf(room, room_size, "%s", json_is_array(value) ? "none" : "-");
+    if (!json_is_array(value))
+        return scalar_text(value, room, room_size);
+    snprintf(room, room_size, "none");
+    json_array_foreach(value, i, item)
+    {
+        char number[32];
+        int added = snprintf(room + used, room_size - used, "%s%s", i > 0 ? ", " : "",
+                             scalar_text(item, number, sizeof(number)));
+
+        if (added < 0 || (size_t)added >= room_size - used)
+            break;
+        used += (size_t)added;
+    }
     return room;
 }
 
