@@ -23,6 +23,7 @@ struct call {
     struct place_wish wish;
     const char *certificate, *key;
     int64_t ttl_s;
+    int refused; /* why there was no first session: an exit code */
     char reason[GATE_REASON_SIZE];
 };
 
@@ -33,7 +34,11 @@ static enum connect_answer answer_of(struct call *call, int code)
         call->gate.quiet = true;
         return CONNECT_DONE;
     }
-    return code == EX_UNAVAILABLE || code == EX_IOERR ? CONNECT_LATER : CONNECT_REFUSED;
+    if (code == EX_UNAVAILABLE || code == EX_IOERR)
+        return CONNECT_LATER;
+    if (!call->gate.quiet)
+        call->refused = code;
+    return CONNECT_REFUSED;
 }
 
 static enum connect_answer locate(void *context, struct connect_place *out)
@@ -128,7 +133,9 @@ static int run(struct call *call)
     if (code == EX_OK)
         code = gate_open(&call->gate);
     call->gate.reason = call->reason;
-    return code == EX_OK ? connect_run(&control) : code;
+    if (code == EX_OK)
+        code = connect_run(&control);
+    return call->refused != EX_OK ? call->refused : code;
 }
 
 int cmd_connect(int argc, char **argv)

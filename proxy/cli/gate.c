@@ -126,14 +126,12 @@ static int report_problem(const struct gate *gate, unsigned status, struct span 
     json_t *root = json_loadb(body.data, body.length, JSON_REJECT_DUPLICATES, NULL);
     const char *detail = json_string_value(json_object_get(root, "detail"));
     const char *reason = json_string_value(json_object_get(root, "reason"));
-    int code = 1;
+    int code = status / 100 == 4 ? EX_DATAERR : EX_SOFTWARE;
 
-    if (gate->reason != NULL)
-        snprintf(gate->reason, GATE_REASON_SIZE, "%s", reason != NULL ? reason : "");
     if (status == 403)
         code = EX_NOPERM;
-    else if (status == 400 || status == 409 || status == 411 || status == 413 || status == 422)
-        code = EX_DATAERR;
+    if (gate->reason != NULL)
+        snprintf(gate->reason, GATE_REASON_SIZE, "%s", reason != NULL ? reason : "");
     if (detail != NULL)
         fail(gate, code, "%s", detail);
     else

@@ -50,7 +50,8 @@ bool gate_answers(const struct gate *gate);
 /*
  * One request; finds the control socket first if need be. EX_OK with the answer's body (the
  * caller initialises, and wipes it if it may hold a secret), or after one sentence on stderr: 69
- * nothing answers, 77 refused, 65 the request was not acceptable, 1 anything else.
+ * nothing answers, 77 not permitted, 65 not acceptable or about something that is not there, 70 the
+ * gate failed.
  */
 int gate_call(struct gate *gate, const char *method, const char *path, struct span body,
               struct buffer *answer);

@@ -278,6 +278,12 @@ describe('sidelock connect over TLS', () => {
     }
   });
 
+  it('of a surface that does not exist says so', async () => {
+    const connected = Connected.to(gate, 'nope');
+    assert.equal((await connected.end()).code, 65);
+    assert.match(connected.stderr, /no surface nope/);
+  });
+
   it('says when its own certificate cannot be used', async () => {
     const connected = Connected.to(gate, 'secure', '--cert', '/dev/null', '--key', '/dev/null', '--websocket', '--path', '/message');
     assert.equal((await connected.end()).code, 78);

@@ -136,7 +136,7 @@ describe('revocation', () => {
 
   it('of a session that does not exist says so', async () => {
     const { code, stderr } = await gate.cli('session', 'revoke', '0'.repeat(32));
-    assert.notEqual(code, 0);
+    assert.equal(code, 65);
     assert.match(stderr, /\S/);
   });
 
@@ -362,7 +362,7 @@ describe('the kill switch', () => {
 
   it('of a surface that does not exist says so', async () => {
     const { code, stderr } = await gate.cli('kill', 'nope');
-    assert.notEqual(code, 0);
+    assert.equal(code, 65);
     assert.match(stderr, /nope/);
   });
 });
