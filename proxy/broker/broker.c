@@ -4,7 +4,7 @@
 #include "broker/admission/prepare.h"
 #include "broker/admission/takers.h"
 #include "broker/control/control.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "broker/operations/switches.h"
 #include "system/notify.h"
 

@@ -177,7 +177,8 @@ static enum reason judge_session(const json_t *session, const struct surface *su
 }
 
 /* Asks the running gate about a session; its token is taken to be presented. */
-static int look_up_session(struct call *call, struct explain_request *asked)
+static int look_up_session(struct call *call, const struct surface *surface, uint32_t uid,
+                           struct explain_session *out)
 {
     json_t *session = NULL;
     char room[64];
@@ -187,10 +188,9 @@ static int look_up_session(struct call *call, struct explain_request *asked)
         code = gate_ask(&call->gate, "GET", NULL, &session, "/v1/sessions/%s", call->session);
     if (code != EX_OK)
         return code;
-    asked->session.known = true;
-    asked->session.reason = judge_session(session, asked->surface, asked->request->caller_uid);
-    asked->session.has_params = json_is_string(json_object_get(session, "params"));
-    snprintf(asked->session.rule, sizeof(asked->session.rule), "session %s is %s", call->session,
+    out->reason = judge_session(session, surface, uid);
+    out->has_params = json_is_string(json_object_get(session, "params"));
+    snprintf(out->rule, sizeof(out->rule), "session %s is %s", call->session,
              output_member(session, "state", room, sizeof(room)));
     json_decref(session);
     return EX_OK;
@@ -209,20 +209,20 @@ static int print_json(const struct explanation *explanation)
     bool allowed = reason_allows(explanation->verdict);
     json_t *steps = json_array();
     json_t *root;
-    int result = 0;
 
-    for (size_t i = 0; i < explanation->count && result == 0; i++) {
+    for (size_t i = 0; i < explanation->count; i++) {
         const struct explain_step *step = &explanation->steps[i];
 
-        result = json_array_append_new(
-            steps, json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id), "verdict",
-                             step_verdict(step), "reason", reason_info(step->reason)->code, "rule",
-                             step->rule));
+        json_array_append_new(steps,
+                              json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id),
+                                        "verdict", step_verdict(step), "reason",
+                                        reason_info(step->reason)->code, "rule", step->rule));
     }
     root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny", "reason",
                      info->code, "status", (int)info->http_status, "detail", info->text, "steps",
                      steps);
-    if (root == NULL || result != 0 || json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
+    if (root == NULL || json_array_size(steps) < explanation->count ||
+        json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
         return args_fail(EX_OSERR, "the explanation could not be printed");
     putchar('\n');
     json_decref(root);
@@ -258,15 +258,15 @@ static int explain(struct call *call, const struct surface *surface, const char 
 {
     struct explanation explanation;
     struct request request = {0};
-    struct explain_request asked = {
-        .surface = surface, .raw_path = call->target, .request = &request};
+    struct explain_session session;
     int code = read_request(call, surface, target, &request);
 
     if (code == EX_OK && call->session != NULL)
-        code = look_up_session(call, &asked);
+        code = look_up_session(call, surface, request.caller_uid, &session);
     if (code != EX_OK)
         return code;
-    explain_run(&asked, &explanation);
+    explain_run(surface, call->target, &request, call->session != NULL ? &session : NULL,
+                &explanation);
     code = call->json ? print_json(&explanation) : print_text(&explanation);
     if (code == EX_OK && !reason_allows(explanation.verdict))
         code = EXIT_FAILURE;

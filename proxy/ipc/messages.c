@@ -22,14 +22,11 @@ struct field {
     size_t limit;
 };
 
-#define AT(TYPE, type, kind, member)                                                               \
-    {                                                                                              \
-        IPC_##TYPE, kind, offsetof(struct ipc_##type, member), UINT32_MAX                          \
-    }
 #define LIMITED(TYPE, type, kind, member, max)                                                     \
     {                                                                                              \
         IPC_##TYPE, kind, offsetof(struct ipc_##type, member), max                                 \
     }
+#define AT(TYPE, type, kind, member) LIMITED(TYPE, type, kind, member, UINT32_MAX)
 
 /* The members of all messages, in the order in which they travel. */
 static const struct field fields[] = {

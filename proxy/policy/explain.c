@@ -11,23 +11,11 @@
 
 /* What is asked of a running gate: answered from what is known of the session, or not at all. */
 
-static bool ask_killed(struct steps *steps)
-{
-    steps->unknown = true;
-    return false;
-}
-
-static void ask_leaked(struct steps *steps, const char *token)
-{
-    (void)steps;
-    (void)token; /* nothing is revoked by asking */
-}
-
 static enum reason ask_session(struct steps *steps)
 {
     const struct explain_session *session = steps->context;
 
-    if (session->known) {
+    if (session != NULL) {
         steps->record = session->has_params ? RECORD_THERE : RECORD_NONE;
         return session->reason;
     }
@@ -43,7 +31,8 @@ static enum reason ask_executables(struct steps *steps)
     return REASON_ALLOWED;
 }
 
-static const struct steps_asks asks = {ask_killed, ask_leaked, ask_session, ask_executables};
+/* Nothing is revoked by asking. */
+static const struct steps_asks asks = {NULL, ask_session, ask_executables};
 
 /* The rules behind the steps, in the words of this request and surface. */
 
@@ -143,7 +132,7 @@ static void rule_session(const struct steps *steps, struct buffer *out)
 {
     const struct explain_session *session = steps->context;
 
-    if (session->known)
+    if (session != NULL)
         buffer_append_text(out, session->rule);
     else if (steps->unknown)
         buffer_append_text(out, "whether it is good is known to the running gate alone; give "
@@ -303,32 +292,24 @@ bool explain_upgrades(const struct surface *surface, const char *raw_path)
     return !own_path_is(path) && (route == NULL || route->kind == ROUTE_WEBSOCKET);
 }
 
-/* With a session that was asked about, a request without credential is taken to bring its token. */
-static void present_token(const struct explain_request *asked)
+void explain_run(const struct surface *surface, const char *raw_path, struct request *request,
+                 struct explain_session *session, struct explanation *out)
 {
+    struct steps steps = {.surface = surface,
+                          .listener = first_listener(surface),
+                          .request = request,
+                          .asks = &asks,
+                          .context = session};
     struct credential credential;
 
-    if (asked->session.known &&
-        admission_credential(asked->request, &credential) == REASON_CREDENTIAL_MISSING)
-        asked->request->authorization = "Bearer (that of the session)";
-}
-
-void explain_run(const struct explain_request *asked, struct explanation *out)
-{
-    struct explain_session session = asked->session;
-    struct steps steps = {.surface = asked->surface,
-                          .listener = first_listener(asked->surface),
-                          .request = asked->request,
-                          .asks = &asks,
-                          .context = &session};
-
     *out = (struct explanation){.verdict = REASON_ALLOWED};
-    asked->request->path = out->path;
-    if (url_path_decode(span_of(asked->raw_path), out->path, sizeof(out->path)) != OK) {
-        asked->request->path = NULL;
+    request->path = out->path;
+    if (url_path_decode(span_of(raw_path), out->path, sizeof(out->path)) != OK) {
+        request->path = NULL;
         out->path[0] = '\0';
     }
-    present_token(asked);
+    if (session != NULL && admission_credential(request, &credential) == REASON_CREDENTIAL_MISSING)
+        request->authorization = "Bearer (that of the session)";
     steps_init(&steps);
     for (enum step_id id = 0; id < STEP_COUNT; id++) {
         if (steps_apply(&steps, id))

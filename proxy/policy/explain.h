@@ -18,19 +18,11 @@ struct explain_step {
     char rule[EXPLAIN_RULE_BYTES];
 };
 
-/* A session as far as it is known. */
+/* A session that was looked up. */
 struct explain_session {
-    bool known;         /* false: nothing was looked up */
-    enum reason reason; /* if known: whether it is good for this surface and caller */
+    enum reason reason; /* whether it is good for this surface and caller */
     bool has_params;
     char rule[EXPLAIN_RULE_BYTES];
-};
-
-struct explain_request {
-    const struct surface *surface;
-    const char *raw_path;    /* as on the request line, without query */
-    struct request *request; /* `path` is filled here */
-    struct explain_session session;
 };
 
 struct explanation {
@@ -44,6 +36,11 @@ struct explanation {
  * is it not. */
 bool explain_upgrades(const struct surface *surface, const char *raw_path);
 
-void explain_run(const struct explain_request *request, struct explanation *out);
+/*
+ * `raw_path` is as on the request line, without query; the request's `path` is filled. With a
+ * session (NULL: none was looked up) a request without credential is taken to bring its token.
+ */
+void explain_run(const struct surface *surface, const char *raw_path, struct request *request,
+                 struct explain_session *session, struct explanation *out);
 
 #endif

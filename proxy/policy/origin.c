@@ -14,20 +14,15 @@
 static const char *const loopback_names[] = {"localhost", "127.0.0.1", "[::1]"};
 #define LOOPBACK_NAMES (sizeof(loopback_names) / sizeof(loopback_names[0]))
 
-/* One address as a client may write it. */
-struct address {
-    const struct surface *surface;
-    const struct admission_listener *listener;
-};
-
 static const char *scheme_of(const struct surface *surface)
 {
     return surface->tls != NULL ? "https://" : "http://";
 }
 
-static bool equals_authority(const struct address *address, const char *given, const char *name)
+static bool equals_authority(const struct surface *surface, uint16_t port, const char *given,
+                             const char *name)
 {
-    uint16_t port = address->listener->port, usual = address->surface->tls != NULL ? 443 : 80;
+    uint16_t usual = surface->tls != NULL ? 443 : 80;
     char authority[AUTHORITY_BYTES_MAX + sizeof(":65535")];
 
     snprintf(authority, sizeof(authority), "%s:%u", name, port);
@@ -36,25 +31,27 @@ static bool equals_authority(const struct address *address, const char *given, c
     return port == usual && span_equals_nocase(span_of(given), name);
 }
 
-static bool is_default_host(const struct address *address, const char *host)
+static bool is_default_host(const struct surface *surface,
+                            const struct admission_listener *listener, const char *host)
 {
     char bracketed[AUTHORITY_BYTES_MAX], own[ADMISSION_OWN_HOST_SIZE];
 
     for (size_t i = 0; i < LOOPBACK_NAMES; i++) {
-        if (equals_authority(address, host, loopback_names[i]))
+        if (equals_authority(surface, listener->port, host, loopback_names[i]))
             return true;
     }
-    if (admission_own_host(address->surface, own) && equals_authority(address, host, own))
+    if (admission_own_host(surface, own) && equals_authority(surface, listener->port, host, own))
         return true;
-    snprintf(bracketed, sizeof(bracketed), strchr(address->listener->address, ':') ? "[%s]" : "%s",
-             address->listener->address);
-    return equals_authority(address, host, bracketed);
+    snprintf(bracketed, sizeof(bracketed), strchr(listener->address, ':') ? "[%s]" : "%s",
+             listener->address);
+    return equals_authority(surface, listener->port, host, bracketed);
 }
 
 /* A configured host without a port means the listening port. */
-static bool is_configured_host(const struct address *address, const char *host)
+static bool is_configured_host(const struct surface *surface,
+                               const struct admission_listener *listener, const char *host)
 {
-    const struct text_list *hosts = &address->surface->hosts;
+    const struct text_list *hosts = &surface->hosts;
 
     for (size_t i = 0; i < hosts->count; i++) {
         const char *name = hosts->items[i];
@@ -62,7 +59,7 @@ static bool is_configured_host(const struct address *address, const char *host)
         bool has_port = strchr(bracket != NULL ? bracket : name, ':') != NULL;
 
         if (has_port ? span_equals_nocase(span_of(host), name)
-                     : equals_authority(address, host, name))
+                     : equals_authority(surface, listener->port, host, name))
             return true;
     }
     return false;
@@ -71,10 +68,8 @@ static bool is_configured_host(const struct address *address, const char *host)
 static bool is_host(const struct surface *surface, const struct admission_listener *listener,
                     const char *host)
 {
-    struct address address = {surface, listener};
-
-    return surface->hosts.count > 0 ? is_configured_host(&address, host)
-                                    : is_default_host(&address, host);
+    return surface->hosts.count > 0 ? is_configured_host(surface, listener, host)
+                                    : is_default_host(surface, listener, host);
 }
 
 enum reason admission_host(const struct surface *surface, const struct admission_listener *listener,

@@ -10,7 +10,8 @@ static enum reason check_path(struct steps *steps)
 
 static enum reason check_kill_switch(struct steps *steps)
 {
-    return steps->asks->killed(steps) ? REASON_SURFACE_KILLED : REASON_ALLOWED;
+    steps->unknown = steps->kill_switch == SWITCH_UNKNOWN;
+    return steps->kill_switch == SWITCH_ON ? REASON_SURFACE_KILLED : REASON_ALLOWED;
 }
 
 static enum reason check_host(struct steps *steps)
@@ -34,7 +35,8 @@ static enum reason check_query_token(struct steps *steps)
 
     if (!admission_token_in_query(steps->request->query, token, sizeof(token)))
         return REASON_ALLOWED;
-    steps->asks->leaked(steps, token);
+    if (steps->asks->leaked != NULL)
+        steps->asks->leaked(steps, token);
     secret_wipe(token, sizeof(token));
     return REASON_TOKEN_IN_QUERY;
 }

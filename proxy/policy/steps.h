@@ -40,8 +40,7 @@ struct steps;
 
 /* Whoever cannot answer sets steps->unknown; a gate takes that for a denial. */
 struct steps_asks {
-    bool (*killed)(struct steps *steps);
-    /* A token stood in the query: its session must end. */
+    /* A token stood in the query: its session must end. NULL: nobody need know. */
     void (*leaked)(struct steps *steps, const char *token);
     /* Whether the session behind steps->credential is good; sets `record` and `params`. */
     enum reason (*session)(struct steps *steps);
@@ -55,6 +54,7 @@ struct steps {
     const struct surface *surface;
     struct admission_listener listener;
     const struct request *request;
+    enum { SWITCH_UNKNOWN = 0, SWITCH_OFF, SWITCH_ON } kill_switch;
     const struct steps_asks *asks;
     void *context; /* for the functions above */
 

@@ -8,7 +8,7 @@
 #define SIDELOCK_TESTS_BROKER_FIXTURE_H
 
 #include "broker/admission/question.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 #include "config/load.h"
 #include "temporary.h"

@@ -39,14 +39,20 @@ uint64_t workers_connection_id(const struct workers *workers, unsigned worker, u
     return (uint64_t)worker << 40 | connection;
 }
 
-void workers_send_verdict(struct workers *workers, unsigned worker,
-                          const struct ipc_verdict *verdict, int fd)
+void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+                    const void *message, int fd)
 {
     (void)workers;
-    (void)worker;
-    (void)verdict;
-    assert_int_equal(fd, -1);
-    service.verdicts++;
+    if (type == IPC_VERDICT) {
+        assert_int_equal(fd, -1);
+        service.verdicts++;
+        return;
+    }
+    assert_int_equal(type, IPC_LINK);
+    assert_int_equal(worker, WORKER);
+    service.link = *(const struct ipc_link *)message;
+    service.fd = fd;
+    service.told++;
 }
 
 void workers_take_ready(struct workers *workers, unsigned worker)
@@ -54,16 +60,6 @@ void workers_take_ready(struct workers *workers, unsigned worker)
     (void)workers;
     assert_int_equal(worker, WORKER);
     service.ready++;
-}
-
-void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
-                       int fd)
-{
-    (void)workers;
-    assert_int_equal(worker, WORKER);
-    service.link = *link;
-    service.fd = fd;
-    service.told++;
 }
 
 static void listen_at(const char *path)

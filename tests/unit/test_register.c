@@ -231,7 +231,7 @@ TEST(test_json)
     assert_int_equal(json_array_size(json_object_get(root, "rows")), 2);
     assert_int_equal(json_object_size(row), REGISTER_COLUMN_COUNT + 1);
     for (unsigned i = 0; i < REGISTER_COLUMN_COUNT; i++) {
-        const json_t *cell = json_object_get(row, register_column_key(i));
+        const json_t *cell = json_object_get(row, register_headings[i].key);
 
         assert_true(json_is_string(json_object_get(cell, "value")));
         assert_true(json_is_string(json_object_get(cell, "how")));

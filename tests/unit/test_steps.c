@@ -57,17 +57,18 @@ static enum reason gate_decide(struct broker_fixture *fixture, const struct surf
                                 .caller_uid = request->caller_uid};
     enum reason reason;
 
-    question.steps = (struct steps){.surface = surface,
-                                    .listener = *listener,
-                                    .request = request,
-                                    .asks = &authenticate_asks,
-                                    .context = &question};
+    question.steps =
+        (struct steps){.surface = surface,
+                       .listener = *listener,
+                       .request = request,
+                       .kill_switch = question.surface->killed ? SWITCH_ON : SWITCH_OFF,
+                       .asks = &authenticate_asks,
+                       .context = &question};
     steps_init(&question.steps);
     reason = steps_decide(&question.steps, id);
     steps_clear(&question.steps);
     params_destroy(question.params);
-    if (question.has_session)
-        session_clear(&question.session);
+    session_clear(&question.session);
     return reason;
 }
 
@@ -89,12 +90,10 @@ static enum reason judge(struct broker_fixture *fixture, const struct surface *s
 {
     static struct explanation told;
     struct request copy = *request;
-    struct explain_request asked = {
-        .surface = surface, .raw_path = request->path, .request = &copy};
     enum reason reason = gate_decide(fixture, surface, request, listener, id);
     size_t at = 0;
 
-    explain_run(&asked, &told);
+    explain_run(surface, request->path, &copy, NULL, &told);
     assert_string_equal(told.path, request->path);
     while (at < told.count && told.steps[at].id != *id) {
         if (!reason_allows(told.steps[at].reason))

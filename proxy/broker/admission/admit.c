@@ -5,10 +5,9 @@
 #include "broker/admission/takers.h"
 
 #include "broker/admission/authenticate.h"
-#include "broker/admission/browser.h"
 #include "broker/admission/prepare.h"
 #include "broker/admission/upstream.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 
 #include <unistd.h>
 
@@ -111,6 +110,7 @@ enum error admit_take(struct gate *gate, unsigned worker, struct surface_state *
         .surface = surface->config,
         .listener = {admit->listener_address, (uint16_t)admit->listener_port},
         .request = &request,
+        .kill_switch = surface->killed ? SWITCH_ON : SWITCH_OFF,
         .asks = &authenticate_asks,
         .context = &question,
     };

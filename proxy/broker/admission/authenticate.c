@@ -1,7 +1,7 @@
 #include "broker/admission/authenticate.h"
 
 #include "base/log.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "policy/exec_policy.h"
 #include "policy/login_cookie.h"
 #include "system/executable.h"
@@ -64,7 +64,6 @@ static enum reason find_session(struct question *question, const char *id)
 {
     enum error error = store_session_get(question->gate->store, id, &question->session);
 
-    question->has_session = error == OK;
     if (error != OK)
         return error == ERROR_NOT_FOUND ? REASON_SESSION_UNKNOWN : REASON_INTERNAL;
     return REASON_ALLOWED;
@@ -145,13 +144,6 @@ static enum reason check_executables(const struct question *question)
     return REASON_EXECUTABLE_REFUSED;
 }
 
-static bool ask_killed(struct steps *steps)
-{
-    const struct question *question = steps->context;
-
-    return question->surface->killed;
-}
-
 static void ask_leaked(struct steps *steps, const char *token)
 {
     struct question *question = steps->context;
@@ -174,7 +166,7 @@ static enum reason ask_executables(struct steps *steps)
     return check_executables(steps->context);
 }
 
-const struct steps_asks authenticate_asks = {ask_killed, ask_leaked, ask_session, ask_executables};
+const struct steps_asks authenticate_asks = {ask_leaked, ask_session, ask_executables};
 
 enum reason authenticate_record(struct question *question)
 {

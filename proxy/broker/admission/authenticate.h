@@ -4,7 +4,7 @@
 
 #include "broker/admission/question.h"
 
-/* What the steps ask the broker: its switches, keys, store and files. Their context is a question.
+/* What the steps ask the broker: its keys, store and files. Their context is a question.
  */
 extern const struct steps_asks authenticate_asks;
 

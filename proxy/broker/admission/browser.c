@@ -1,6 +1,6 @@
-#include "broker/admission/browser.h"
+/* What is asked on the gate's own paths, done and answered. Called by admit.c. */
+#include "broker/admission/question.h"
 
-#include "broker/core/clock.h"
 #include "broker/core/journal.h"
 #include "policy/login_cookie.h"
 
@@ -117,7 +117,7 @@ static void send_reply(const struct question *question, const struct reply *repl
         .set_cookie = reply->set_cookie.length > 0 ? reply->set_cookie.data : NULL,
     };
 
-    workers_send_verdict(question->gate->workers, question->worker, &verdict, -1);
+    workers_answer(question->gate->workers, question->worker, IPC_VERDICT, &verdict, -1);
 }
 
 void browser_answer(struct question *question)

@@ -88,7 +88,6 @@ static enum reason check(struct question *question, const struct ipc_dial *dial)
 
     if (store_session_get(question->gate->store, dial->session_id, &question->session) != OK)
         return REASON_SESSION_UNKNOWN;
-    question->has_session = true;
     reason = authenticate_again(question);
     if (!reason_allows(reason))
         return reason;
@@ -146,7 +145,7 @@ enum error dial_take(struct gate *gate, unsigned worker, struct surface_state *s
         return ERROR_SYNTAX;
     steps_init(&question.steps);
     link.reason = connect_link(&question, dial, &fd);
-    workers_send_link(gate->workers, worker, &link, fd);
+    workers_answer(gate->workers, worker, IPC_LINK, &link, fd);
     question_clear(&question);
     return OK;
 }

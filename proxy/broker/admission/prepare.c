@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -166,7 +165,7 @@ static void take_over(struct prepare *prepare, struct question *question)
     prepare->question.message = &prepare->message;
     prepare->question.steps.request = NULL;
     prepare->question.steps.context = NULL;
-    question->has_session = false;
+    question->session = (struct session){0};
     question->params = NULL;
     steps_init(&question->steps);
 }

@@ -7,8 +7,7 @@
 
 void question_clear(struct question *question)
 {
-    if (question->has_session)
-        session_clear(&question->session);
+    session_clear(&question->session);
     params_destroy(question->params);
     steps_clear(&question->steps);
 }
@@ -45,7 +44,7 @@ void question_refuse(struct question *question, enum reason reason)
         audit_text(gate->audit, "origin", question->message->origin);
         journal_commit(gate->audit);
     }
-    workers_send_verdict(gate->workers, question->worker, &verdict, -1);
+    workers_answer(gate->workers, question->worker, IPC_VERDICT, &verdict, -1);
 }
 
 /* The part of the record that a message's member must equal, as a digest. */
@@ -121,5 +120,5 @@ void question_grant(struct question *question, int fd, const char *accept)
     fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
     fill_list(&verdict.targets, session->targets_set, &session->targets);
     question->surface->admitted++;
-    workers_send_verdict(question->gate->workers, question->worker, &verdict, fd);
+    workers_answer(question->gate->workers, question->worker, IPC_VERDICT, &verdict, fd);
 }

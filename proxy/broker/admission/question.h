@@ -17,8 +17,7 @@ struct question {
     const struct ipc_admit *message; /* borrowed; NULL: not about a request, but a link */
     bool caller_known;
     uint32_t caller_uid;
-    struct session session; /* filled once the credential is good */
-    bool has_session;
+    struct session session;              /* empty until the credential is good */
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
     struct steps steps;                  /* of the policy */
@@ -35,5 +34,11 @@ void question_refuse(struct question *question, enum reason reason);
  * is granted without a link (-1): the worker dials.
  */
 void question_grant(struct question *question, int fd, const char *accept);
+
+/*
+ * browser.c, for the gate's own paths (policy/own_path.h): a login code becomes a cookie, a session
+ * a ticket, a log-out the end of the session. The worker has the pages. Refuses or answers.
+ */
+void browser_answer(struct question *question);
 
 #endif

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -209,12 +208,10 @@ static enum error watch_listener(struct control *control)
 {
     control->listener.data = control;
     control->pause.data = control;
-    if (uv_timer_init(&control->gate->loop, &control->pause) != 0)
-        return ERROR_IO;
-    control->handles++;
     if (uv_poll_init(&control->gate->loop, &control->listener, control->fd) != 0)
         return ERROR_IO;
-    control->handles++;
+    uv_timer_init(&control->gate->loop, &control->pause);
+    control->handles = 2;
     return uv_poll_start(&control->listener, UV_READABLE, on_connection) == 0 ? OK : ERROR_IO;
 }
 
@@ -271,12 +268,12 @@ void control_destroy(struct control *control)
 {
     if (control == NULL)
         return;
-    if (control->handles > 0)
+    if (control->handles > 0) {
         uv_close((uv_handle_t *)&control->pause, on_closed);
-    if (control->handles > 1)
         uv_close((uv_handle_t *)&control->listener, on_closed);
+    }
     control_http_close(&control->http);
-    for (int i = 0; i < CLOSING_ROUNDS_MAX && control->handles > 0; i++)
+    for (int i = 0; i < CLOSING_ROUNDS_MAX && control->handles + control->http.count > 0; i++)
         uv_run(&control->gate->loop, UV_RUN_NOWAIT);
     if (control->fd >= 0) {
         remove_path(control);

@@ -3,11 +3,10 @@
 
 #include "broker/control/input.h"
 #include "broker/control/json.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "broker/operations/logins.h"
 #include "broker/operations/records.h"
 #include "broker/operations/register.h"
-#include "broker/operations/register_state.h"
 #include "broker/operations/switches.h"
 #include "json/parse.h"
 

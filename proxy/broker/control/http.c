@@ -12,10 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD_BYTES_MAX     (16 * 1024)
-#define ANSWER_HEAD_BYTES  512
-#define READ_BYTES         (16 * 1024)
-#define CLOSING_ROUNDS_MAX 16
+#define HEAD_BYTES_MAX    (16 * 1024)
+#define ANSWER_HEAD_BYTES 512
+#define READ_BYTES        (16 * 1024)
 
 /* One connection, which carries one request. */
 struct call {
@@ -291,6 +290,4 @@ void control_http_close(struct control_http *http)
 {
     for (struct call *call = http->calls; call != NULL; call = call->next)
         hang_up(call);
-    for (int i = 0; i < CLOSING_ROUNDS_MAX && http->count > 0; i++)
-        uv_run(&http->gate->loop, UV_RUN_NOWAIT);
 }

@@ -18,7 +18,7 @@ struct control_http {
     size_t count;
 };
 
-/* Closes every connection; turns the loop a few times without blocking. */
+/* Closes every connection; they have gone once the loop turned and the count is 0. */
 void control_http_close(struct control_http *http);
 
 /*

@@ -1,7 +1,6 @@
 #include "broker/control/json.h"
 
 #include "broker/core/journal.h"
-#include "broker/operations/sessions.h"
 
 #include <inttypes.h>
 #include <jansson.h>

@@ -1,5 +1,5 @@
 /* Alone in its file, so that tests can set the time. */
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 
 #include <time.h>
 

@@ -20,23 +20,14 @@ bool denials_may_log(struct denials *denials, uint64_t now_ms)
     return true;
 }
 
-uint64_t denials_take_suppressed(struct denials *denials)
-{
-    uint64_t suppressed = denials->suppressed;
-
-    denials->suppressed = 0;
-    return suppressed;
-}
-
 void denials_log_suppressed(struct denials *denials, struct audit *audit)
 {
-    uint64_t suppressed = denials_take_suppressed(denials);
-
-    if (suppressed == 0)
+    if (denials->suppressed == 0)
         return;
     audit_begin(audit, "denied_suppressed");
-    audit_number(audit, "count", (int64_t)suppressed);
+    audit_number(audit, "count", (int64_t)denials->suppressed);
     journal_commit(audit);
+    denials->suppressed = 0;
 }
 
 bool denials_count(struct denials *denials, struct surface_state *surface, enum reason reason,

@@ -31,7 +31,5 @@ void denials_log_suppressed(struct denials *denials, struct audit *audit);
 
 /* Whether a denial may have a line of its own at a monotonic time; counts it if not. */
 bool denials_may_log(struct denials *denials, uint64_t now_ms);
-/* How many were suppressed since this was last asked. */
-uint64_t denials_take_suppressed(struct denials *denials);
 
 #endif

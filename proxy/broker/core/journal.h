@@ -1,4 +1,4 @@
-/* Small things that all who write about what happened have in common. */
+/* Small things that all who write about what happens have in common. */
 #ifndef SIDELOCK_BROKER_CORE_JOURNAL_H
 #define SIDELOCK_BROKER_CORE_JOURNAL_H
 
@@ -6,6 +6,8 @@
 
 #define JOURNAL_TIME_SIZE 32 /* an RFC 3339 time with its NUL */
 
+/* Seconds since the epoch; clock.c, alone there so that tests can set the time. */
+int64_t clock_now(void);
 /* Ends a line of the audit log on which nothing hangs: the log says if it cannot be written. */
 void journal_commit(struct audit *audit);
 /* "2026-01-02T03:04:05Z" (RFC 3339, UTC); "" for a time that cannot be. */

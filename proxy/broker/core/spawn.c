@@ -46,29 +46,26 @@ bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
 }
 
 /* How many of a surface's listeners the worker is given. */
-static size_t count_listeners(const struct spawn_options *options, size_t surface)
+static size_t count_listeners(const struct surfaces *surfaces, unsigned worker, size_t surface)
 {
-    const struct surfaces *surfaces = options->surfaces;
-
-    return spawn_serves(surfaces->config, options->worker, surface)
-               ? surfaces->items[surface].listener_count
-               : 0;
+    return spawn_serves(surfaces->config, worker, surface) ? surfaces->items[surface].listener_count
+                                                           : 0;
 }
 
-static enum error plan_all(struct spawn_plan *plan, const struct spawn_options *options)
+static enum error plan_all(struct spawn_plan *plan, const struct surfaces *surfaces,
+                           unsigned worker, int channel_fd, int config_fd)
 {
-    const struct surfaces *surfaces = options->surfaces;
     enum error error;
     int target = SPAWN_LISTENER_FD;
 
     plan->above = SPAWN_LISTENER_FD;
     for (size_t i = 0; i < surfaces->config->surface_count; i++)
-        plan->above += (int)count_listeners(options, i);
-    error = plan_descriptor(plan, options->channel_fd, SPAWN_CHANNEL_FD);
+        plan->above += (int)count_listeners(surfaces, worker, i);
+    error = plan_descriptor(plan, channel_fd, SPAWN_CHANNEL_FD);
     if (error == OK)
-        error = plan_descriptor(plan, options->config_fd, SPAWN_CONFIG_FD);
+        error = plan_descriptor(plan, config_fd, SPAWN_CONFIG_FD);
     for (size_t i = 0; i < surfaces->config->surface_count; i++) {
-        for (size_t j = 0; error == OK && j < count_listeners(options, i); j++)
+        for (size_t j = 0; error == OK && j < count_listeners(surfaces, worker, i); j++)
             error = plan_descriptor(plan, surfaces->items[i].listeners[j].fd, target++);
     }
     return error;
@@ -78,10 +75,11 @@ static enum error plan_all(struct spawn_plan *plan, const struct spawn_options *
  * The listeners' surfaces travel as arguments: "0,0,1". The environment is
  * empty: nothing of it is a worker's business.
  */
-enum error spawn_worker(const struct spawn_options *options, pid_t *out)
+enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int channel_fd,
+                        int config_fd, pid_t *out)
 {
-    char surfaces[SURFACES_BYTES_MAX] = "", verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
-    char *arguments[] = {name, verb, surfaces, NULL}, *environment[] = {NULL};
+    char indices[SURFACES_BYTES_MAX] = "", verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
+    char *arguments[] = {name, verb, indices, NULL}, *environment[] = {NULL};
     struct spawn_plan *plan = calloc(1, sizeof(*plan));
     size_t length = 0;
     enum error error;
@@ -89,13 +87,13 @@ enum error spawn_worker(const struct spawn_options *options, pid_t *out)
 
     if (plan == NULL)
         return ERROR_MEMORY;
-    for (size_t i = 0; i < options->surfaces->config->surface_count; i++) {
-        for (size_t j = 0; j < count_listeners(options, i); j++)
-            length += (size_t)snprintf(surfaces + length, sizeof(surfaces) - length, "%s%zu",
+    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
+        for (size_t j = 0; j < count_listeners(surfaces, worker, i); j++)
+            length += (size_t)snprintf(indices + length, sizeof(indices) - length, "%s%zu",
                                        length > 0 ? "," : "", i);
     }
     posix_spawn_file_actions_init(&plan->actions);
-    error = plan_all(plan, options);
+    error = plan_all(plan, surfaces, worker, channel_fd, config_fd);
     if (error == OK &&
         posix_spawn(&pid, "/proc/self/exe", &plan->actions, NULL, arguments, environment) != 0)
         error = ERROR_IO;

@@ -13,12 +13,9 @@
 #define SPAWN_CONFIG_FD   4
 #define SPAWN_LISTENER_FD 5
 
-struct spawn_options {
-    const struct surfaces *surfaces;
-    unsigned worker;           /* its index */
-    int channel_fd, config_fd; /* stay the caller's */
-};
-enum error spawn_worker(const struct spawn_options *options, pid_t *out) MUST_CHECK;
+/* The descriptors stay the caller's. */
+enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int channel_fd,
+                        int config_fd, pid_t *out) MUST_CHECK;
 
 /*
  * Whether this worker listens for a surface. Between the requests of MCP over

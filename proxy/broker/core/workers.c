@@ -6,11 +6,8 @@
 #include "broker/core/spawn.h"
 #include "ipc/channel.h"
 
-#include <errno.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,16 +93,10 @@ static void say_all(struct workers *workers, enum ipc_type type, const void *mes
         say(&workers->processes[i], type, message, -1);
 }
 
-void workers_send_verdict(struct workers *workers, unsigned worker,
-                          const struct ipc_verdict *verdict, int fd)
+void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+                    const void *message, int fd)
 {
-    say(&workers->processes[worker], IPC_VERDICT, verdict, fd);
-}
-
-void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
-                       int fd)
-{
-    say(&workers->processes[worker], IPC_LINK, link, fd);
+    say(&workers->processes[worker], type, message, fd);
 }
 
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
@@ -239,17 +230,14 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 static enum error launch(struct worker_process *process)
 {
+    const struct workers_options *options = &process->workers->options;
     enum error error;
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error =
-        spawn_worker(&(struct spawn_options){.surfaces = &process->workers->options.gate->surfaces,
-                                             .worker = process->index,
-                                             .channel_fd = pair[1],
-                                             .config_fd = process->workers->options.config_fd},
-                     &process->pid);
+    error = spawn_worker(&options->gate->surfaces, process->index, pair[1], options->config_fd,
+                         &process->pid);
     close(pair[1]);
     if (error == OK)
         error = channel_create(pair[0], &process->channel);
@@ -259,7 +247,7 @@ static enum error launch(struct worker_process *process)
     }
     process->state = IPC_STARTING;
     process->generation++;
-    if (uv_poll_init(&process->workers->options.gate->loop, &process->poll, pair[0]) != 0)
+    if (uv_poll_init(&options->gate->loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
     process->poll.data = process;
     process->poll_open = true;

@@ -39,12 +39,9 @@ uint64_t workers_restarts(const struct workers *workers);
 /* The broker's own number for a worker's connection. */
 uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
 
-/* Tells a worker what became of its question; takes over the descriptor (-1: none). */
-void workers_send_verdict(struct workers *workers, unsigned worker,
-                          const struct ipc_verdict *verdict, int fd);
-/* The same for the answer to a DIAL. */
-void workers_send_link(struct workers *workers, unsigned worker, const struct ipc_link *link,
-                       int fd);
+/* Tells a worker what became of its question, a VERDICT or a LINK; takes `fd` (-1: none) over. */
+void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+                    const void *message, int fd);
 
 /* What every worker is told is in force within 100 ms. */
 /* Closes the live connections of a session (NULL: every session) with a reason's close code. */

@@ -1,7 +1,7 @@
 #include "broker/operations/records.h"
 
 #include "base/log.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "policy/exec_policy.h"
 #include "system/executable.h"
 

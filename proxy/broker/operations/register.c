@@ -1,7 +1,6 @@
 #include "broker/operations/register.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 void register_facts_clear(struct register_facts *facts)
 {
@@ -241,10 +240,7 @@ static void build_kill_switch(const struct register_facts *facts, struct registe
     cell->how = "the state of the switch in the running gate; not rehearsed";
 }
 
-static const struct {
-    const char *key, *title;
-    void (*build)(const struct register_facts *facts, struct register_cell *cell);
-} columns[REGISTER_COLUMN_COUNT] = {
+const struct register_heading register_headings[REGISTER_COLUMN_COUNT] = {
     [REGISTER_SURFACE] = {"local_surface", "Local surface", build_surface},
     [REGISTER_WHY] = {"why_it_exists", "Why it exists", build_why},
     [REGISTER_REACH] = {"who_can_reach_it", "Who can reach it", build_reach},
@@ -255,16 +251,6 @@ static const struct {
     [REGISTER_KILL_SWITCH] = {"kill_switch", "Kill switch", build_kill_switch},
 };
 
-const char *register_column_key(enum register_column column)
-{
-    return columns[column].key;
-}
-
-const char *register_column_title(enum register_column column)
-{
-    return columns[column].title;
-}
-
 enum error register_row_build(const struct register_facts *facts, struct register_row *out)
 {
     struct register_row row = {.name = facts->surface->name};
@@ -273,7 +259,7 @@ enum error register_row_build(const struct register_facts *facts, struct registe
     for (size_t i = 0; i < REGISTER_COLUMN_COUNT; i++) {
         buffer_init(&row.cells[i].value, REGISTER_CELL_BYTES_MAX);
         row.cells[i].how = "from the configuration";
-        columns[i].build(facts, &row.cells[i]);
+        register_headings[i].build(facts, &row.cells[i]);
         failed = failed || buffer_failed(&row.cells[i].value);
     }
     if (failed) {

@@ -2,7 +2,7 @@
  * The loopback exception register: one row for each surface, eight columns,
  * each cell with its value, what it rests on, and how that was found.
  *
- * Pure: facts in, rows out, rendered as JSON or Markdown. register_state.h
+ * Pure: facts in, rows out, rendered as JSON or Markdown. register_state.c
  * gathers the facts from a running broker; without one, the configuration
  * alone gives rows in which everything is claimed.
  */
@@ -72,13 +72,24 @@ enum error register_row_build(const struct register_facts *facts,
                               struct register_row *out) MUST_CHECK;
 void register_row_clear(struct register_row *row);
 
-/* The key of a column in JSON ("kill_switch") and its title ("Kill switch"). */
-const char *register_column_key(enum register_column column);
-const char *register_column_title(enum register_column column);
+/* The key of each column in JSON ("kill_switch"), its title ("Kill switch"), and who fills a cell.
+ */
+extern const struct register_heading {
+    const char *key, *title;
+    void (*build)(const struct register_facts *facts, struct register_cell *cell);
+} register_headings[REGISTER_COLUMN_COUNT];
 
 enum register_format { REGISTER_JSON, REGISTER_MARKDOWN };
 
-/* Renders the whole register, rows in the given order. ERROR_MEMORY, ERROR_LIMIT. */
+/*
+ * register_state.c: fills facts[0 .. config->surface_count) from a running gate and the operating
+ * system; the caller clears them. On failure there is nothing to clear.
+ */
+struct gate;
+enum error register_state_gather(const struct gate *gate, struct register_facts *facts) MUST_CHECK;
+
+/* register_render.c: renders the whole register, rows in the given order. ERROR_MEMORY,
+ * ERROR_LIMIT. */
 enum error register_render(const struct register_facts *facts, size_t count,
                            enum register_format format, struct buffer *out) MUST_CHECK;
 

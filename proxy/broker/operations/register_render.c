@@ -4,14 +4,10 @@
  */
 #include "broker/operations/register.h"
 
+#include "json/parse.h"
+
 #include <jansson.h>
 #include <string.h>
-
-static int append(const char *bytes, size_t length, void *out)
-{
-    buffer_append(out, bytes, length);
-    return buffer_failed(out) ? -1 : 0;
-}
 
 static const char *evidence(const struct register_cell *cell)
 {
@@ -27,19 +23,17 @@ static json_t *cell_of(const struct register_cell *cell)
 static void render_json(const struct register_row *rows, size_t count, bool live,
                         struct buffer *out)
 {
-    json_t *array = json_array(), *root;
+    json_t *array = json_array();
 
     for (size_t i = 0; i < count; i++) {
         json_t *row = json_pack("{s:s}", "surface", rows[i].name);
 
         for (unsigned j = 0; j < REGISTER_COLUMN_COUNT; j++)
-            json_object_set_new(row, register_column_key(j), cell_of(&rows[i].cells[j]));
+            json_object_set_new(row, register_headings[j].key, cell_of(&rows[i].cells[j]));
         json_array_append_new(array, row);
     }
-    root = json_pack("{s:b, s:o}", "live", live, "rows", array);
-    if (root == NULL || json_dump_callback(root, append, out, JSON_COMPACT) != 0)
+    if (json_append(out, json_pack("{s:b, s:o}", "live", live, "rows", array)) != OK)
         out->failed = true;
-    json_decref(root);
     buffer_append_text(out, "\n");
 }
 
@@ -72,7 +66,7 @@ static void render_header(struct buffer *out)
 {
     buffer_append_text(out, "|");
     for (unsigned i = 0; i < REGISTER_COLUMN_COUNT; i++)
-        buffer_append_format(out, " %s |", register_column_title(i));
+        buffer_append_format(out, " %s |", register_headings[i].title);
     buffer_append_text(out, "\n|");
     for (unsigned i = 0; i < REGISTER_COLUMN_COUNT; i++)
         buffer_append_text(out, " --- |");
@@ -115,7 +109,7 @@ static void render_cells(const struct register_row *rows, size_t count, bool fin
                 continue;
             buffer_append_text(out, "- ");
             markdown_text(out, rows[i].name, strlen(rows[i].name));
-            buffer_append_format(out, ", %s: ", register_column_title(j));
+            buffer_append_format(out, ", %s: ", register_headings[j].title);
             if (findings)
                 markdown_text(out, cell->value.data, cell->value.length);
             else

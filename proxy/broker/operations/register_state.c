@@ -1,8 +1,8 @@
-#include "broker/operations/register_state.h"
+/* Gathers what the register says of the surfaces from a running gate and the operating system. */
+#include "broker/operations/register.h"
 
-#include "broker/core/clock.h"
-#include "broker/operations/sessions.h"
-
+#include "broker/core/journal.h"
+#include "broker/operations/operation.h"
 #include "system/listener.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "broker/operations/sessions.h"
 
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 #include "broker/operations/records.h"
 #include "vet/vet.h"
 

@@ -1,7 +1,7 @@
 #include "broker/operations/switches.h"
 
 #include "base/log.h"
-#include "broker/core/clock.h"
+#include "broker/core/journal.h"
 
 /* The kill switch is on before anything else can fail: what fails is reported afterwards. */
 static enum error kill_surface(struct operation *operation, struct surface_state *surface)
