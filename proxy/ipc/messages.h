@@ -24,6 +24,7 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "ipc/wire_format.h"
+#include "policy/request.h"
 
 #define IPC_HEADERS_MAX     16
 #define IPC_ACCEPT_SIZE     29
@@ -63,15 +64,7 @@ struct ipc_admit {
     const char *request_id;
     const char *listener_address;
     uint32_t listener_port;
-    const char *method, *path, *query, *host, *origin, *authorization, *subprotocols;
-    const char *cookie;      /* of the surface's login; NULL: none */
-    const char *fetch_site;  /* Sec-Fetch-Site */
-    const char *certificate; /* SHA-256 of the client's, hex; NULL: none */
-    const char *body;        /* of a request to the gate's own paths; else NULL */
-    bool secure;             /* came over TLS */
-    bool upgrade;
-    bool caller_known;
-    uint32_t caller_uid;
+    struct request request;
     struct ipc_header_pair headers[IPC_HEADERS_MAX];
     uint32_t header_count;
 };

@@ -22,7 +22,7 @@ struct request {
     const char *cookie;       /* the value of the surface's own login cookie; NULL: none was sent */
     const char *fetch_site;   /* Sec-Fetch-Site */
     const char *certificate;  /* SHA-256 of the client's, hex; NULL: none */
-    const char *login_code;   /* the body of a login; else NULL */
+    const char *login_code;   /* the body of a request to the gate's own paths; else NULL */
     bool secure;              /* came over TLS */
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
     bool upgrade;             /* a valid WebSocket upgrade was asked for */

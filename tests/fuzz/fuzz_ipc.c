@@ -21,17 +21,17 @@ static void check_text(const char *text, const uint8_t *data, size_t size)
 
 static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size_t size)
 {
-    const char *const texts[] = {admit->request_id,   admit->listener_address,
-                                 admit->method,       admit->path,
-                                 admit->query,        admit->host,
-                                 admit->origin,       admit->authorization,
-                                 admit->subprotocols, admit->cookie,
-                                 admit->fetch_site,   admit->certificate,
-                                 admit->body};
+    const char *const texts[] = {
+        admit->request_id,        admit->listener_address,      admit->request.method,
+        admit->request.path,      admit->request.query,         admit->request.host,
+        admit->request.origin,    admit->request.authorization, admit->request.subprotocols,
+        admit->request.cookie,    admit->request.fetch_site,    admit->request.certificate,
+        admit->request.login_code};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);
-    require(admit->request_id != NULL && admit->method != NULL && admit->path != NULL);
+    require(admit->request_id != NULL && admit->request.method != NULL &&
+            admit->request.path != NULL);
     require(admit->listener_address != NULL && admit->listener_port <= UINT16_MAX);
     require(admit->header_count <= IPC_HEADERS_MAX);
     for (uint32_t i = 0; i < admit->header_count; i++) {

@@ -7,19 +7,19 @@
 
 #define SESSION_TOKEN "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
-static struct ipc_admit granted(void)
+static struct request granted(void)
 {
-    return (struct ipc_admit){.method = "POST",
-                              .path = "/mcp",
-                              .host = "localhost:8081",
-                              .origin = "http://localhost:8081",
-                              .authorization = SESSION_TOKEN};
+    return (struct request){.method = "POST",
+                            .path = "/mcp",
+                            .host = "localhost:8081",
+                            .origin = "http://localhost:8081",
+                            .authorization = SESSION_TOKEN};
 }
 
 /* Asks a cover of the granted request about another one. */
-static bool reaches(const struct ipc_admit *asked)
+static bool reaches(const struct request *asked)
 {
-    const struct ipc_admit first = granted();
+    const struct request first = granted();
     struct cover cover = {0};
     bool answer;
 
@@ -32,7 +32,7 @@ static bool reaches(const struct ipc_admit *asked)
 
 TEST(test_the_same_again)
 {
-    struct ipc_admit asked = granted();
+    struct request asked = granted();
 
     assert_true(reaches(&asked));
     asked.method = "GET";
@@ -46,7 +46,7 @@ TEST(test_what_it_rests_on)
     static const char *const others[] = {NULL, "", "x"};
 
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        struct ipc_admit asked = granted();
+        struct request asked = granted();
 
         asked.host = others[i];
         assert_false(reaches(&asked));
@@ -62,7 +62,7 @@ TEST(test_what_it_rests_on)
 /* A cookie beside the token, or none: it counts by what else a request brings. */
 TEST(test_only_a_bearer)
 {
-    struct ipc_admit first = granted(), asked;
+    struct request first = granted(), asked;
     struct cover cover = {0};
 
     first.authorization = NULL;
@@ -75,7 +75,7 @@ TEST(test_only_a_bearer)
 
 TEST(test_what_the_broker_must_see)
 {
-    struct ipc_admit asked = granted();
+    struct request asked = granted();
 
     asked.upgrade = true;
     assert_false(reaches(&asked));

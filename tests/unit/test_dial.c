@@ -315,9 +315,9 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
     const struct ipc_admit admit = {.request_id = "r",
                                     .listener_address = "127.0.0.1",
                                     .listener_port = 8081,
-                                    .method = "GET",
-                                    .path = "/",
-                                    .host = "x"};
+                                    .request.method = "GET",
+                                    .request.path = "/",
+                                    .request.host = "x"};
     const struct ipc_dial asked = dial_of("GET", "/plain/1");
     const struct ipc_closed closed = {.connection = CONNECTION + 1, .opened = true};
     const union {

@@ -88,7 +88,7 @@ static struct gate_verdict begin(struct world *world, const char *method, const 
     head_replace(head, bytes, (size_t)length);
     assert_int_equal(http_request_parse(head->bytes, head->length, &head->request, &reason),
                      HTTP_COMPLETE);
-    head->asked = (struct ipc_admit){.method = method, .path = "/mcp"};
+    head->asked = (struct ipc_admit){.request = {.method = method, .path = "/mcp"}};
     world->client.head = head;
     assert_true(
         reason_allows(http_body_of_request(&head->request, true, &world->exchange.request_body)));

@@ -22,21 +22,21 @@ static void check_admit(const struct ipc_admit *admit)
     assert_same_text(out.request_id, admit->request_id);
     assert_same_text(out.listener_address, admit->listener_address);
     assert_int_equal(out.listener_port, admit->listener_port);
-    assert_same_text(out.method, admit->method);
-    assert_same_text(out.path, admit->path);
-    assert_same_text(out.query, admit->query);
-    assert_same_text(out.host, admit->host);
-    assert_same_text(out.origin, admit->origin);
-    assert_same_text(out.authorization, admit->authorization);
-    assert_same_text(out.subprotocols, admit->subprotocols);
-    assert_same_text(out.cookie, admit->cookie);
-    assert_same_text(out.fetch_site, admit->fetch_site);
-    assert_same_text(out.certificate, admit->certificate);
-    assert_same_text(out.body, admit->body);
-    assert_int_equal(out.secure, admit->secure);
-    assert_int_equal(out.upgrade, admit->upgrade);
-    assert_int_equal(out.caller_known, admit->caller_known);
-    assert_int_equal(out.caller_uid, admit->caller_uid);
+    assert_same_text(out.request.method, admit->request.method);
+    assert_same_text(out.request.path, admit->request.path);
+    assert_same_text(out.request.query, admit->request.query);
+    assert_same_text(out.request.host, admit->request.host);
+    assert_same_text(out.request.origin, admit->request.origin);
+    assert_same_text(out.request.authorization, admit->request.authorization);
+    assert_same_text(out.request.subprotocols, admit->request.subprotocols);
+    assert_same_text(out.request.cookie, admit->request.cookie);
+    assert_same_text(out.request.fetch_site, admit->request.fetch_site);
+    assert_same_text(out.request.certificate, admit->request.certificate);
+    assert_same_text(out.request.login_code, admit->request.login_code);
+    assert_int_equal(out.request.secure, admit->request.secure);
+    assert_int_equal(out.request.upgrade, admit->request.upgrade);
+    assert_int_equal(out.request.caller_known, admit->request.caller_known);
+    assert_int_equal(out.request.caller_uid, admit->request.caller_uid);
     assert_int_equal(out.header_count, admit->header_count);
     for (uint32_t i = 0; i < out.header_count; i++) {
         assert_string_equal(out.headers[i].name, admit->headers[i].name);
@@ -60,10 +60,12 @@ TEST(test_admit)
 
     check_admit(&admit);
     /* Headers that were not sent stay absent. */
-    admit.cookie = admit.fetch_site = admit.certificate = admit.body = NULL;
-    admit.secure = false;
-    admit.query = admit.host = admit.origin = admit.authorization = admit.subprotocols = NULL;
-    admit.upgrade = admit.caller_known = false;
+    admit.request.cookie = admit.request.fetch_site = admit.request.certificate =
+        admit.request.login_code = NULL;
+    admit.request.secure = false;
+    admit.request.query = admit.request.host = admit.request.origin = admit.request.authorization =
+        admit.request.subprotocols = NULL;
+    admit.request.upgrade = admit.request.caller_known = false;
     admit.header_count = 0;
     check_admit(&admit);
 }
@@ -76,10 +78,10 @@ TEST(test_admit_refuses)
     admit.listener_port = 65536;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
-    admit.method = NULL;
+    admit.request.method = NULL;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
-    admit.path = NULL;
+    admit.request.path = NULL;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
     admit.request_id = NULL;

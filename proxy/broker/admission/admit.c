@@ -49,7 +49,7 @@ static void grant_link(struct question *question)
         return;
     }
     if (reason_allows(reason))
-        reason = upstream_write_upgrade(question, question->message->path, fd, accept);
+        reason = upstream_write_upgrade(question, question->message->request.path, fd, accept);
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);
         return;
@@ -57,27 +57,6 @@ static void grant_link(struct question *question)
     if (fd >= 0)
         close(fd);
     question_refuse(question, reason);
-}
-
-static struct request request_of(const struct ipc_admit *message)
-{
-    return (struct request){
-        .method = message->method,
-        .path = message->path,
-        .query = message->query,
-        .host = message->host,
-        .origin = message->origin,
-        .authorization = message->authorization,
-        .subprotocols = message->subprotocols,
-        .cookie = message->cookie,
-        .fetch_site = message->fetch_site,
-        .certificate = message->certificate,
-        .login_code = message->body,
-        .secure = message->secure,
-        .upgrade = message->upgrade,
-        .caller_known = message->caller_known,
-        .caller_uid = message->caller_uid,
-    };
 }
 
 static void answer(struct question *question)
@@ -98,18 +77,17 @@ enum error admit_take(struct gate *gate, unsigned worker, struct surface_state *
                       const void *message)
 {
     const struct ipc_admit *admit = message;
-    struct request request = request_of(admit);
     struct question question = {.gate = gate,
                                 .worker = worker,
                                 .surface = surface,
                                 .message = admit,
-                                .caller_known = admit->caller_known,
-                                .caller_uid = admit->caller_uid};
+                                .caller_known = admit->request.caller_known,
+                                .caller_uid = admit->request.caller_uid};
 
     question.steps = (struct steps){
         .surface = surface->config,
         .listener = {admit->listener_address, (uint16_t)admit->listener_port},
-        .request = &request,
+        .request = &admit->request,
         .kill_switch = surface->killed ? SWITCH_ON : SWITCH_OFF,
         .asks = &authenticate_asks,
         .context = &question,

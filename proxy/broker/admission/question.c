@@ -20,8 +20,8 @@ void question_begin_line(const struct question *question, const char *event)
     audit_begin(audit, event);
     audit_text(audit, "surface", question->surface->config->name);
     audit_text(audit, "request_id", message->request_id);
-    audit_text(audit, "method", message->method);
-    audit_text(audit, "path", message->path);
+    audit_text(audit, "method", message->request.method);
+    audit_text(audit, "path", message->request.path);
     if (question->claimed_session[0] != '\0')
         audit_text(audit, "session", question->claimed_session);
     if (question->caller_known)
@@ -40,8 +40,8 @@ void question_refuse(struct question *question, enum reason reason)
                       uv_now(&gate->loop))) {
         question_begin_line(question, "denied");
         audit_reason(gate->audit, reason);
-        audit_text(gate->audit, "host", question->message->host);
-        audit_text(gate->audit, "origin", question->message->origin);
+        audit_text(gate->audit, "host", question->message->request.host);
+        audit_text(gate->audit, "origin", question->message->request.origin);
         journal_commit(gate->audit);
     }
     workers_answer(gate->workers, question->worker, IPC_VERDICT, &verdict, -1);

@@ -133,18 +133,18 @@ static enum reason read_headers(const struct connection *connection, struct head
 {
     struct ipc_admit *admit = &head->asked;
     const struct wanted_header wanted[] = {
-        {"host", &admit->host},
-        {"origin", &admit->origin},
-        {"authorization", &admit->authorization},
-        {"sec-websocket-protocol", &admit->subprotocols},
-        {"sec-fetch-site", &admit->fetch_site},
+        {"host", &admit->request.host},
+        {"origin", &admit->request.origin},
+        {"authorization", &admit->request.authorization},
+        {"sec-websocket-protocol", &admit->request.subprotocols},
+        {"sec-fetch-site", &admit->request.fetch_site},
     };
     struct span cookie;
     enum reason reason = login_cookie_find(connection->surface, &head->request, &cookie);
 
     if (!reason_allows(reason))
         return reason;
-    admit->cookie = keep_cookie(head, cookie);
+    admit->request.cookie = keep_cookie(head, cookie);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct span value;
 
@@ -155,7 +155,7 @@ static enum reason read_headers(const struct connection *connection, struct head
             return REASON_HEADERS_TOO_LARGE;
         *wanted[i].value = head_terminate(head, value);
     }
-    return admit->host != NULL ? REASON_ALLOWED : REASON_MALFORMED;
+    return admit->request.host != NULL ? REASON_ALLOWED : REASON_MALFORMED;
 }
 
 /* The headers that the route forwards; the broker looks at its own copy of the list again. */
@@ -195,7 +195,7 @@ static void keep_ticket_subprotocol(struct head *head, const char *subprotocols)
 /* The body before the upgrade, which may have none; an upgrade may have a route of its own. */
 static enum reason read_kind(const struct connection *connection, struct head *head)
 {
-    bool *upgrade = &head->asked.upgrade, body;
+    bool *upgrade = &head->asked.request.upgrade, body;
     enum reason reason;
 
     head->route = admission_route(connection->surface, head->path, false);
@@ -219,12 +219,12 @@ enum reason head_read(struct head *head, const struct connection *connection,
                                 .request_id = asker->request_id,
                                 .listener_address = connection->listener->address,
                                 .listener_port = connection->listener->port,
-                                .caller_known = connection->caller_known,
-                                .caller_uid = connection->caller_uid,
-                                .secure = connection->surface->tls != NULL,
-                                .certificate = connection->certificate,
-                                .path = head->path,
-                                .body = head->body};
+                                .request.caller_known = connection->caller_known,
+                                .request.caller_uid = connection->caller_uid,
+                                .request.secure = connection->surface->tls != NULL,
+                                .request.certificate = connection->certificate,
+                                .request.path = head->path,
+                                .request.login_code = head->body};
     if (head->path[0] == '\0')
         return REASON_PATH_INVALID;
     if (request->query.length >= REQUEST_QUERY_BYTES_MAX)
@@ -234,8 +234,8 @@ enum reason head_read(struct head *head, const struct connection *connection,
         reason = read_headers(connection, head);
     if (reason_allows(reason))
         reason = read_route_headers(head);
-    keep_ticket_subprotocol(head, admit->subprotocols);
-    admit->method = head_terminate(head, request->method);
-    admit->query = head_terminate(head, request->query);
+    keep_ticket_subprotocol(head, admit->request.subprotocols);
+    admit->request.method = head_terminate(head, request->method);
+    admit->request.query = head_terminate(head, request->query);
     return reason;
 }

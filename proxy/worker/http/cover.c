@@ -25,7 +25,7 @@ static bool keep(const char *text, char **out)
     return (text == NULL) == (*out == NULL);
 }
 
-void cover_keep(struct cover *cover, const struct ipc_admit *asked)
+void cover_keep(struct cover *cover, const struct request *asked)
 {
     cover_clear(cover);
     cover->given = keep(asked->host, &cover->host) && keep(asked->origin, &cover->origin) &&
@@ -41,7 +41,7 @@ static bool same(const char *left, const char *right)
  * Only a bearer's requests: a cookie counts by what else a request brings. A
  * token in the query is for the broker, which revokes its session.
  */
-bool cover_reaches(const struct cover *cover, const struct ipc_admit *asked)
+bool cover_reaches(const struct cover *cover, const struct request *asked)
 {
     char token[TOKEN_BYTES_MAX + 1];
 

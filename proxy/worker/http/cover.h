@@ -5,7 +5,7 @@
 #ifndef SIDELOCK_WORKER_HTTP_COVER_H
 #define SIDELOCK_WORKER_HTTP_COVER_H
 
-#include "ipc/messages.h"
+#include "policy/request.h"
 
 /* All zero covers nothing. */
 struct cover {
@@ -14,9 +14,9 @@ struct cover {
 };
 
 /* Keeps what the granted request brought; without memory nothing is covered. */
-void cover_keep(struct cover *cover, const struct ipc_admit *asked);
+void cover_keep(struct cover *cover, const struct request *asked);
 /* Whether this request needs no question of its own. */
-bool cover_reaches(const struct cover *cover, const struct ipc_admit *asked);
+bool cover_reaches(const struct cover *cover, const struct request *asked);
 void cover_clear(struct cover *cover);
 
 #endif

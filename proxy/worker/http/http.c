@@ -120,7 +120,7 @@ static void dial(struct exchange *exchange)
     struct ipc_dial question = request_dial(exchange);
 
     if (exchange->stored) {
-        question.query = connection->client->head->asked.query;
+        question.query = connection->client->head->asked.request.query;
         question.fields = exchange->fields.data != NULL ? exchange->fields.data : "";
         question.body_value = exchange->body_digest[0] != '\0' ? exchange->body_digest : NULL;
     }
@@ -420,7 +420,7 @@ static void on_request(struct connection *connection)
     struct exchange *exchange = connection->served;
     const struct head *head = connection->client->head;
 
-    if (cover_reaches(&exchange->cover, &head->asked)) {
+    if (cover_reaches(&exchange->cover, &head->asked.request)) {
         connection->route = head->route;
         begin(exchange);
         return;
@@ -479,6 +479,6 @@ void http_begin(struct http *http, struct connection *connection, const struct i
     }
     connection->served = exchange;
     connection->mode = &http_mode;
-    cover_keep(&exchange->cover, &connection->client->head->asked);
+    cover_keep(&exchange->cover, &connection->client->head->asked.request);
     begin(exchange);
 }

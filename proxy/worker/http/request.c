@@ -13,15 +13,14 @@
 enum reason request_judge(struct exchange *exchange, const struct head *head)
 {
     const struct route *route = exchange->connection->route;
-    const struct ipc_admit *asked = &head->asked;
-    const struct request request = {.method = asked->method, .path = asked->path};
+    const struct request *asked = &head->asked.request;
     enum reason reason;
 
     if (time(NULL) >= exchange->connection->expires_at)
         return REASON_SESSION_EXPIRED;
     if (route == NULL)
         return REASON_ROUTE_UNKNOWN;
-    reason = admission_method(route, &request);
+    reason = admission_method(route, asked);
     if (!reason_allows(reason))
         return reason;
     if (route->kind == ROUTE_WEBSOCKET)
@@ -61,7 +60,7 @@ static enum reason append_query(const struct route *route, const char *query_sen
 }
 
 /* The request line and Host; the broker writes them where the route adds stored values. */
-static enum reason compose_line(struct exchange *exchange, const struct ipc_admit *asked)
+static enum reason compose_line(struct exchange *exchange, const struct request *asked)
 {
     enum reason reason;
 
@@ -96,7 +95,7 @@ static enum reason compose_fields(struct exchange *exchange, const struct head *
         },
         &head->request, &exchange->fields);
 
-    append_bearer(exchange, head->asked.query);
+    append_bearer(exchange, head->asked.request.query);
     return reason;
 }
 
@@ -135,7 +134,7 @@ enum reason request_compose(struct exchange *exchange, const struct head *head, 
     if (reason_allows(reason))
         reason = check_body(exchange, held);
     if (reason_allows(reason) && !exchange->stored)
-        reason = compose_line(exchange, &head->asked);
+        reason = compose_line(exchange, &head->asked.request);
     if (reason_allows(reason))
         reason = compose_fields(exchange, head, held);
     if (reason_allows(reason) &&

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct mcp *mcp_create(struct exchange *exchange, const struct ipc_admit *asked)
+struct mcp *mcp_create(struct exchange *exchange, const struct request *asked)
 {
     const char *query = asked->query != NULL ? asked->query : "";
     size_t room = strlen(asked->path) + strlen(query) + 2;

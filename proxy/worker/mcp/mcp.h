@@ -40,7 +40,7 @@ static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchan
 }
 
 /* Begins with what a head asks for; NULL without memory. */
-struct mcp *mcp_create(struct exchange *exchange, const struct ipc_admit *asked);
+struct mcp *mcp_create(struct exchange *exchange, const struct request *asked);
 /* Forgets the exchange. */
 void mcp_end(struct exchange *exchange);
 /* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */

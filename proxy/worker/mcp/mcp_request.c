@@ -61,7 +61,7 @@ static bool names_session(const char *query)
 
 /* Whether a POST is for an endpoint of HTTP+SSE: its very path and query are whose session it is.
  */
-static bool is_for_endpoint(const struct exchange *exchange, const struct ipc_admit *asked)
+static bool is_for_endpoint(const struct exchange *exchange, const struct request *asked)
 {
     return mcp_of(exchange)->post && asked->query != NULL &&
            (names_session(asked->query) ||
@@ -79,7 +79,7 @@ static enum reason find_session(struct exchange *exchange, const struct head *he
 
     if (!reason_allows(reason))
         return reason;
-    if (is_for_endpoint(exchange, &head->asked)) {
+    if (is_for_endpoint(exchange, &head->asked.request)) {
         if (key.id.data != NULL)
             return REASON_MCP_SESSION_UNKNOWN;
         key.id = span_of(mcp->target);
@@ -110,7 +110,7 @@ static enum reason keep_headers(struct mcp *mcp, const struct http_request *requ
 
 static enum reason read_head(struct exchange *exchange, const struct head *head)
 {
-    struct mcp *mcp = mcp_create(exchange, &head->asked);
+    struct mcp *mcp = mcp_create(exchange, &head->asked.request);
     struct span last_event;
     enum reason reason;
 
