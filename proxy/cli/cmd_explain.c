@@ -30,7 +30,7 @@ struct call {
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
-    char cookie[EXPLAIN_HEADER_BYTES_MAX];
+    char cookie[REQUEST_HEADER_BYTES_MAX];
 };
 
 /* Splits "Name: value" at the colon; the value without surrounding blanks, or NULL. */

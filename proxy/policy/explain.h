@@ -8,8 +8,7 @@
 
 #include "policy/steps.h"
 
-#define EXPLAIN_RULE_BYTES       512
-#define EXPLAIN_HEADER_BYTES_MAX REQUEST_HEADER_BYTES_MAX
+#define EXPLAIN_RULE_BYTES 512
 
 struct explain_step {
     enum step_id id;

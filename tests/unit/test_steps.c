@@ -52,9 +52,7 @@ static enum reason gate_decide(struct broker_fixture *fixture, const struct surf
                                const struct admission_listener *listener, enum step_id *id)
 {
     struct question question = {.gate = &fixture->gate,
-                                .surface = &fixture->gate.surfaces.items[0],
-                                .caller_known = request->caller_known,
-                                .caller_uid = request->caller_uid};
+                                .surface = &fixture->gate.surfaces.items[0]};
     enum reason reason;
 
     question.steps =

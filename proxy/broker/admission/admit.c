@@ -77,12 +77,8 @@ enum error admit_take(struct gate *gate, unsigned worker, struct surface_state *
                       const void *message)
 {
     const struct ipc_admit *admit = message;
-    struct question question = {.gate = gate,
-                                .worker = worker,
-                                .surface = surface,
-                                .message = admit,
-                                .caller_known = admit->request.caller_known,
-                                .caller_uid = admit->request.caller_uid};
+    struct question question = {
+        .gate = gate, .worker = worker, .surface = surface, .message = admit};
 
     question.steps = (struct steps){
         .surface = surface->config,

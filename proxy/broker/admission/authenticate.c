@@ -57,7 +57,8 @@ static enum reason check_session(struct question *question, const struct token_c
     if (!reason_allows(reason) && reason != REASON_PARAMS_CHANGED)
         return reason;
     return session_check(&question->session, claims, reason_allows(reason) ? record.digest : NULL,
-                         question->caller_known, question->caller_uid, clock_now());
+                         question->steps.request->caller_known, question->steps.request->caller_uid,
+                         clock_now());
 }
 
 static enum reason find_session(struct question *question, const char *id)
@@ -194,8 +195,9 @@ enum reason authenticate_again(const struct question *question)
         gone = store_params_get(store, session.params_name, &record, NULL) != OK ||
                !record_is_for(&record, question->surface);
     session.used_at = 0; /* by this very admission */
-    reason = session_check(&session, NULL, gone ? NULL : record.digest, question->caller_known,
-                           question->caller_uid, clock_now());
+    reason = session_check(&session, NULL, gone ? NULL : record.digest,
+                           question->steps.request->caller_known,
+                           question->steps.request->caller_uid, clock_now());
     session_clear(&session);
     return reason;
 }

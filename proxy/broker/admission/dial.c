@@ -83,7 +83,6 @@ static enum reason compose(struct question *question, const struct ipc_dial *dia
 /* The grant may have ended since, and the route must be one that is dialled. */
 static enum reason check(struct question *question, const struct ipc_dial *dial)
 {
-    struct request request = {.method = dial->method, .path = dial->path};
     enum reason reason;
 
     if (store_session_get(question->gate->store, dial->session_id, &question->session) != OK)
@@ -94,7 +93,7 @@ static enum reason check(struct question *question, const struct ipc_dial *dial)
     question->steps.route = admission_route(question->surface->config, dial->path, false);
     if (question->steps.route == NULL || question->steps.route->kind == ROUTE_WEBSOCKET)
         return REASON_ROUTE_UNKNOWN;
-    return admission_method(question->steps.route, &request);
+    return admission_method(question->steps.route, question->steps.request);
 }
 
 /* The service hears of it only once nothing speaks against it. */
@@ -133,12 +132,13 @@ enum error dial_take(struct gate *gate, unsigned worker, struct surface_state *s
                      const void *message)
 {
     const struct ipc_dial *dial = message;
+    const struct request request = {.method = dial->method,
+                                    .path = dial->path,
+                                    .caller_known = dial->caller_known,
+                                    .caller_uid = dial->caller_uid};
     struct ipc_link link = {.connection = dial->connection, .surface = dial->surface};
-    struct question question = {.gate = gate,
-                                .worker = worker,
-                                .surface = surface,
-                                .caller_known = dial->caller_known,
-                                .caller_uid = dial->caller_uid};
+    struct question question = {
+        .gate = gate, .worker = worker, .surface = surface, .steps.request = &request};
     int fd = -1;
 
     if (!is_granted(gate, worker, surface, dial))

@@ -16,12 +16,12 @@ struct prepare {
     struct prepare *next;
     struct question question;
     struct ipc_admit message; /* its texts point into `bytes` */
-    unsigned char *bytes;     /* the worker's question, kept */
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
     int fd;
     struct buffer answer;
+    unsigned char bytes[IPC_MESSAGE_BYTES_MAX]; /* the worker's question, kept */
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -32,7 +32,6 @@ static void on_handle_closed(uv_handle_t *handle)
         return;
     question_clear(&prepare->question);
     buffer_wipe(&prepare->answer);
-    free(prepare->bytes);
     free(prepare);
 }
 
@@ -148,12 +147,9 @@ static enum reason write_post(const struct question *question, int fd)
 /* The question's texts must outlive the message they came in: encode it once more and keep that. */
 static enum error keep_message(struct prepare *prepare, const struct ipc_admit *message)
 {
-    struct ipc_writer writer = {.bytes = malloc(IPC_MESSAGE_BYTES_MAX)};
+    struct ipc_writer writer = {.bytes = prepare->bytes};
 
-    if (writer.bytes == NULL)
-        return ERROR_MEMORY;
     ipc_encode(&writer, IPC_ADMIT, message);
-    prepare->bytes = writer.bytes;
     return writer.failed ? ERROR_LIMIT
                          : ipc_decode(IPC_ADMIT, writer.bytes, writer.length, &prepare->message);
 }
@@ -163,7 +159,7 @@ static void take_over(struct prepare *prepare, struct question *question)
 {
     prepare->question = *question;
     prepare->question.message = &prepare->message;
-    prepare->question.steps.request = NULL;
+    prepare->question.steps.request = &prepare->message.request;
     prepare->question.steps.context = NULL;
     question->session = (struct session){0};
     question->params = NULL;
@@ -179,7 +175,6 @@ static struct prepare *create(struct question *question, int fd)
         return NULL;
     if (keep_message(prepare, question->message) != OK ||
         uv_poll_init(&gate->loop, &prepare->poll, fd) != 0) {
-        free(prepare->bytes);
         free(prepare);
         return NULL;
     }

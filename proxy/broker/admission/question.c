@@ -24,8 +24,8 @@ void question_begin_line(const struct question *question, const char *event)
     audit_text(audit, "path", message->request.path);
     if (question->claimed_session[0] != '\0')
         audit_text(audit, "session", question->claimed_session);
-    if (question->caller_known)
-        audit_number(audit, "caller_uid", question->caller_uid);
+    if (message->request.caller_known)
+        audit_number(audit, "caller_uid", message->request.caller_uid);
 }
 
 void question_refuse(struct question *question, enum reason reason)

@@ -14,9 +14,7 @@ struct question {
     struct gate *gate;
     unsigned worker;
     struct surface_state *surface;
-    const struct ipc_admit *message; /* borrowed; NULL: not about a request, but a link */
-    bool caller_known;
-    uint32_t caller_uid;
+    const struct ipc_admit *message;     /* borrowed; NULL: not about a request, but a link */
     struct session session;              /* empty until the credential is good */
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */

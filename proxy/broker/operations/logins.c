@@ -65,15 +65,6 @@ static enum error build_authority(struct operation *operation, const struct surf
     return OK;
 }
 
-static enum error log_login(struct operation *operation, const char *id, const char *surface)
-{
-    struct audit *line = operation_line(operation, "login_issued");
-
-    audit_text(line, "session", id);
-    audit_text(line, "surface", surface);
-    return operation_commit(operation);
-}
-
 /* The session, and the surface that it is for. */
 static enum error find_surface(struct operation *operation, const char *id,
                                struct surface_state **out)
@@ -102,12 +93,17 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
 {
     char authority[HOST_BYTES_MAX], code[TICKET_SIZE];
     struct surface_state *surface;
+    struct audit *line;
     enum error error = find_surface(operation, id, &surface);
 
     if (error == OK)
         error = build_authority(operation, surface, host, authority);
-    if (error == OK)
-        error = log_login(operation, id, surface->config->name);
+    if (error != OK)
+        return error;
+    line = operation_line(operation, "login_issued");
+    audit_text(line, "session", id);
+    audit_text(line, "surface", surface->config->name);
+    error = operation_commit(operation);
     if (error != OK)
         return error;
     error = sessions_issue_word(operation, &operation->gate->login_codes, "login_issued", id, code,
