@@ -9,17 +9,16 @@
 /* READY is for one that starts; these are for one that runs. What is not here may not be said. */
 static const struct {
     enum ipc_type type;
+    bool late;      /* also while it drains; a question that crossed our DRAIN needs no answer */
     size_t surface; /* where the message says which it is about */
     taker *take;
-    bool
-        late; /* also while it drains; a question that crossed our DRAIN needs no answer any more */
 } messages[] = {
-    {IPC_ADMIT, offsetof(struct ipc_admit, surface), admit_take, false},
-    {IPC_DIAL, offsetof(struct ipc_dial, surface), dial_take, false},
-    {IPC_DENIED, offsetof(struct ipc_denied, surface), reports_take_denied, true},
-    {IPC_REFUSED, offsetof(struct ipc_refused, surface), reports_take_refused, true},
-    {IPC_CLOSED, offsetof(struct ipc_closed, surface), reports_take_closed, true},
-    {IPC_COUNTS, offsetof(struct ipc_counts, surface), reports_take_counts, true},
+    {IPC_ADMIT, false, offsetof(struct ipc_admit, surface), admit_take},
+    {IPC_DIAL, false, offsetof(struct ipc_dial, surface), dial_take},
+    {IPC_DENIED, true, offsetof(struct ipc_denied, surface), reports_take_denied},
+    {IPC_REFUSED, true, offsetof(struct ipc_refused, surface), reports_take_refused},
+    {IPC_CLOSED, true, offsetof(struct ipc_closed, surface), reports_take_closed},
+    {IPC_COUNTS, true, offsetof(struct ipc_counts, surface), reports_take_counts},
 };
 
 static enum error take(struct gate *gate, unsigned worker, size_t row, struct span bytes)
