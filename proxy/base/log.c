@@ -13,16 +13,17 @@ void log_set_name(const char *name)
     log_name = name;
 }
 
-static void log_line(const char *level, const char *format, va_list arguments) PRINTF_LIKE(2, 0);
-
 /* One write a line: several processes share the descriptor. */
-static void log_line(const char *level, const char *format, va_list arguments)
+void log_line(const char *level, const char *format, ...)
 {
     char line[LINE_BYTES_MAX];
+    va_list arguments;
     int length, more;
 
     length = snprintf(line, sizeof(line), "%s: %s: ", log_name, level);
+    va_start(arguments, format);
     more = vsnprintf(line + length, sizeof(line) - (size_t)length, format, arguments);
+    va_end(arguments);
     if (more < 0)
         return;
     length += more;
@@ -36,16 +37,3 @@ static void log_line(const char *level, const char *format, va_list arguments)
     if (write(STDERR_FILENO, line, (size_t)length + 1) < 0)
         return; /* nowhere left to say so */
 }
-
-#define LOG_FUNCTION(name, level)                                                                  \
-    void name(const char *format, ...)                                                             \
-    {                                                                                              \
-        va_list arguments;                                                                         \
-        va_start(arguments, format);                                                               \
-        log_line(level, format, arguments);                                                        \
-        va_end(arguments);                                                                         \
-    }
-
-LOG_FUNCTION(log_error, "error")
-LOG_FUNCTION(log_warning, "warning")
-LOG_FUNCTION(log_info, "info")

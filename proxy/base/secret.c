@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -13,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+#define READ_BYTES 16384
 
 struct secret_key {
     unsigned char bytes[SECRET_KEY_BYTES];
@@ -126,6 +130,26 @@ void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZ
 
     secret_sha256(bytes, length, digest);
     text_hex(digest, sizeof(digest), out);
+}
+
+enum error secret_sha256_fd(int fd, size_t max_bytes, char out[SHA256_HEX_SIZE])
+{
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    unsigned char bytes[READ_BYTES], digest[SHA256_BYTES];
+    size_t total = 0;
+    ssize_t length;
+
+    if (context == NULL || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1)
+        abort();
+    do {
+        length = read(fd, bytes, sizeof(bytes));
+        if (length > 0 && EVP_DigestUpdate(context, bytes, (size_t)length) == 1)
+            total += (size_t)length;
+    } while (total <= max_bytes && (length > 0 || (length < 0 && errno == EINTR)));
+    EVP_DigestFinal_ex(context, digest, NULL);
+    EVP_MD_CTX_free(context);
+    text_hex(digest, sizeof(digest), out);
+    return length < 0 ? ERROR_IO : total > max_bytes ? ERROR_LIMIT : OK;
 }
 
 enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, size_t length,

@@ -34,6 +34,8 @@ enum error secret_random(void *bytes, size_t length) MUST_CHECK;
 /* Hex SHA-256 of some bytes. Aborts only if OpenSSL has no SHA-256, which it always has. */
 void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZE]);
 void secret_sha256(const void *bytes, size_t length, unsigned char out[SHA256_BYTES]);
+/* Of all that can still be read. ERROR_IO; ERROR_LIMIT if it is more than `max_bytes`. */
+enum error secret_sha256_fd(int fd, size_t max_bytes, char out[SHA256_HEX_SIZE]) MUST_CHECK;
 
 /* HMAC-SHA256 (RFC 2104). ERROR_CRYPTO. */
 enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, size_t length,

@@ -7,7 +7,7 @@
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
-#include "system/audit.h"
+#include "system/audit_verify.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "system/audit.h"
 
 #include "base/log.h"
-#include "system/audit_line.h"
+#include "system/audit_verify.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,11 +147,7 @@ static void end_field(struct audit *audit, size_t start)
         return;
     }
     audit->cut = true;
-    if (line->data == NULL)
-        return;
-    line->length = start;
-    line->data[start] = '\0';
-    line->failed = false;
+    buffer_truncate(line, start);
 }
 
 void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length)

@@ -22,9 +22,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AUDIT_LINE_BYTES_MAX  16384 /* with its newline */
-#define AUDIT_VALUE_BYTES_MAX 1024  /* of one value; the rest is cut and "…" marks it */
-#define AUDIT_FIELDS_MAX      32    /* in one line; more are left out */
+#define AUDIT_VALUE_BYTES_MAX 1024 /* of one value; the rest is cut and "…" marks it */
+#define AUDIT_FIELDS_MAX      32   /* in one line; more are left out */
 
 struct audit;
 
@@ -54,16 +53,5 @@ void audit_reason(struct audit *audit, enum reason reason); /* "reason":"origin_
  * ERROR_INVALID: two members have one name; nothing was written.
  */
 enum error audit_commit(struct audit *audit) MUST_CHECK;
-
-struct audit_verdict {
-    bool intact;
-    uint64_t lines;
-    uint64_t bad_line; /* 1-based, if not intact */
-    char text[160];    /* what is wrong, one sentence */
-    char first_prev[SHA256_HEX_SIZE],
-        last_digest[SHA256_HEX_SIZE]; /* how it joins its neighbours */
-};
-/* audit_verify.c: checks a file's chain. ERROR_IO if it cannot be read; the verdict otherwise. */
-enum error audit_verify(const char *path, struct audit_verdict *out) MUST_CHECK;
 
 #endif

@@ -6,17 +6,13 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define REPLY_BYTES_MAX 8192
-
-struct caller_lookup {
-    int fd;
-    uint32_t sequence;
-};
 
 enum error caller_lookup_create(struct caller_lookup **out)
 {
@@ -44,40 +40,29 @@ void caller_lookup_destroy(struct caller_lookup *lookup)
     free(lookup);
 }
 
-int caller_lookup_fd(const struct caller_lookup *lookup)
-{
-    return lookup->fd;
-}
-
-struct endpoint {
-    uint16_t family;
-    uint16_t port; /* network order */
-    uint32_t address[4];
+/* Both kinds have their family and port in the same place. */
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
 };
 
-static enum error endpoint_of(const struct sockaddr_storage *address, struct endpoint *out)
+/* Writes one end as the kernel is asked for it. */
+static bool put_end(const union address *address, uint16_t *port, uint32_t host[4])
 {
-    *out = (struct endpoint){.family = address->ss_family};
-    if (address->ss_family == AF_INET) {
-        const struct sockaddr_in *v4 = (const struct sockaddr_in *)address;
-
-        out->port = v4->sin_port;
-        out->address[0] = v4->sin_addr.s_addr;
-        return OK;
-    }
-    if (address->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)address;
-
-        out->port = v6->sin6_port;
-        memcpy(out->address, &v6->sin6_addr, sizeof(out->address));
-        return OK;
-    }
-    return ERROR_INVALID;
+    *port = address->v4.sin_port;
+    if (address->any.sa_family == AF_INET)
+        host[0] = address->v4.sin_addr.s_addr;
+    else if (address->any.sa_family == AF_INET6)
+        memcpy(host, &address->v6.sin6_addr, sizeof(address->v6.sin6_addr));
+    else
+        return false;
+    return true;
 }
 
 /* Asks for the socket whose local end is our peer and whose remote end is us. */
-static enum error ask(struct caller_lookup *lookup, const struct endpoint *peer,
-                      const struct endpoint *self)
+static enum error ask(struct caller_lookup *lookup, const union address *peer,
+                      const union address *self)
 {
     struct {
         struct nlmsghdr header;
@@ -87,17 +72,17 @@ static enum error ask(struct caller_lookup *lookup, const struct endpoint *peer,
                    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                    .nlmsg_flags = NLM_F_REQUEST,
                    .nlmsg_seq = ++lookup->sequence},
-        .request = {.sdiag_family = (uint8_t)peer->family,
+        .request = {.sdiag_family = (uint8_t)peer->any.sa_family,
                     .sdiag_protocol = IPPROTO_TCP,
                     .idiag_states = UINT32_MAX},
     };
+    struct inet_diag_sockid *id = &question.request.id;
 
-    question.request.id.idiag_sport = peer->port;
-    question.request.id.idiag_dport = self->port;
-    memcpy(question.request.id.idiag_src, peer->address, sizeof(peer->address));
-    memcpy(question.request.id.idiag_dst, self->address, sizeof(self->address));
-    question.request.id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
-    question.request.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    if (!put_end(peer, &id->idiag_sport, id->idiag_src) ||
+        !put_end(self, &id->idiag_dport, id->idiag_dst))
+        return ERROR_INVALID;
+    id->idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+    id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
     return send(lookup->fd, &question, sizeof(question), 0) == (ssize_t)sizeof(question) ? OK
                                                                                          : ERROR_IO;
 }
@@ -138,18 +123,13 @@ static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
 
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
 {
-    struct sockaddr_storage self_address = {0}, peer_address = {0};
-    socklen_t self_length = sizeof(self_address), peer_length = sizeof(peer_address);
-    struct endpoint self, peer;
+    union address self, peer;
+    socklen_t self_length = sizeof(self), peer_length = sizeof(peer);
     enum error error;
 
-    if (getsockname(connected_fd, (struct sockaddr *)&self_address, &self_length) < 0 ||
-        getpeername(connected_fd, (struct sockaddr *)&peer_address, &peer_length) < 0)
+    if (getsockname(connected_fd, &self.any, &self_length) < 0 ||
+        getpeername(connected_fd, &peer.any, &peer_length) < 0)
         return ERROR_NOT_FOUND;
-    error = endpoint_of(&self_address, &self);
-    if (error == OK)
-        error = endpoint_of(&peer_address, &peer);
-    if (error == OK)
-        error = ask(lookup, &peer, &self);
+    error = ask(lookup, &peer, &self);
     return error == OK ? read_answer(lookup, uid) : error;
 }

@@ -10,12 +10,13 @@
 
 #include <stdint.h>
 
-struct caller_lookup;
+struct caller_lookup {
+    int fd; /* the netlink socket */
+    uint32_t sequence;
+};
 
 enum error caller_lookup_create(struct caller_lookup **out) MUST_CHECK;
 void caller_lookup_destroy(struct caller_lookup *lookup);
-/* The netlink descriptor, so that the sandbox can keep it. */
-int caller_lookup_fd(const struct caller_lookup *lookup);
 
 /*
  * The uid behind the peer of a connected TCP socket. ERROR_NOT_FOUND when the

@@ -1,6 +1,5 @@
 #include "system/executable.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
@@ -86,52 +85,21 @@ static bool walk_path(const char *given, struct stat *status, bool *changeable_b
     }
 }
 
-/* Reads the whole file; the caller frees. The descriptor is the very file that was examined. */
-static enum error read_whole(int fd, const struct stat *expected, char **out, size_t *length)
-{
-    struct stat status;
-    size_t used = 0, size;
-    char *bytes;
-
-    if (fstat(fd, &status) != 0 || status.st_dev != expected->st_dev ||
-        status.st_ino != expected->st_ino || status.st_size < 0 ||
-        status.st_size > EXECUTABLE_HASH_BYTES_MAX)
-        return ERROR_IO;
-    size = (size_t)status.st_size;
-    bytes = malloc(size > 0 ? size : 1);
-    if (bytes == NULL)
-        return ERROR_MEMORY;
-    while (used < size) {
-        ssize_t more = read(fd, bytes + used, size - used);
-
-        if (more < 0 && errno == EINTR)
-            continue;
-        if (more <= 0) {
-            free(bytes);
-            return ERROR_IO;
-        }
-        used += (size_t)more;
-    }
-    *out = bytes;
-    *length = size;
-    return OK;
-}
-
+/* The descriptor is the very file that was examined. */
 static enum error hash_file(const char *path, const struct stat *expected,
                             char out[SHA256_HEX_SIZE])
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    size_t length = 0;
-    char *bytes = NULL;
-    enum error error;
+    enum error error = ERROR_IO;
+    struct stat status;
 
     if (fd < 0)
         return ERROR_IO;
-    error = read_whole(fd, expected, &bytes, &length);
+    if (fstat(fd, &status) == 0 && status.st_dev == expected->st_dev &&
+        status.st_ino == expected->st_ino && status.st_size <= EXECUTABLE_HASH_BYTES_MAX &&
+        secret_sha256_fd(fd, EXECUTABLE_HASH_BYTES_MAX, out) == OK)
+        error = OK;
     close(fd);
-    if (error == OK)
-        secret_sha256_hex(bytes, length, out);
-    free(bytes);
     return error;
 }
 

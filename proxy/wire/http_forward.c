@@ -31,6 +31,17 @@ static bool begins_nocase(struct span span, const char *prefix, size_t length)
     return span.length >= length && strncasecmp(span.data, prefix, length) == 0;
 }
 
+/* Takes a prefix off, if it is there. */
+static bool skip_nocase(struct span *span, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    if (!begins_nocase(*span, prefix, length))
+        return false;
+    *span = (struct span){span->data + length, span->length - length};
+    return true;
+}
+
 static bool is_among(struct span name, const char *const *patterns, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -102,19 +113,11 @@ static void write_framing(const struct http_body *body, bool answer, struct buff
  */
 static bool is_login_cookie(struct span pair)
 {
-    static const char *const prefixes[] = {"__host-", "__secure-"};
-
     while (pair.length > 0 && (pair.data[0] == '=' || pair.data[0] == ' ' || pair.data[0] == '\t'))
         pair = (struct span){pair.data + 1, pair.length - 1};
-    for (size_t i = 0; i < COUNT(prefixes); i++) {
-        size_t length = strlen(prefixes[i]);
-
-        if (begins_nocase(pair, prefixes[i], length)) {
-            pair = (struct span){pair.data + length, pair.length - length};
-            break;
-        }
-    }
-    return begins_nocase(pair, HTTP_LOGIN_COOKIE_PREFIX, strlen(HTTP_LOGIN_COOKIE_PREFIX));
+    if (!skip_nocase(&pair, "__host-"))
+        skip_nocase(&pair, "__secure-");
+    return skip_nocase(&pair, HTTP_LOGIN_COOKIE_PREFIX);
 }
 
 static bool is_pair(struct span pair)
@@ -205,21 +208,14 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
  */
 static void write_location(struct span name, struct span url, const char *host, struct buffer *out)
 {
-    static const char scheme[] = "http:";
-    size_t length = strlen(host), scheme_length = sizeof(scheme) - 1;
     struct span rest = url;
     const char *prefix = "";
 
-    if (begins_nocase(rest, scheme, scheme_length))
-        rest = (struct span){rest.data + scheme_length, rest.length - scheme_length};
-    if (!begins_nocase(rest, "//", 2) ||
-        !begins_nocase((struct span){rest.data + 2, rest.length - 2}, host, length)) {
+    skip_nocase(&rest, "http:");
+    /* What follows the host must not make it a longer authority. */
+    if (!skip_nocase(&rest, "//") || !skip_nocase(&rest, host) ||
+        (rest.length > 0 && strchr("/?#", rest.data[0]) == NULL)) {
         write_field(out, name, url);
-        return;
-    }
-    rest = (struct span){rest.data + 2 + length, rest.length - 2 - length};
-    if (rest.length > 0 && strchr("/?#", rest.data[0]) == NULL) {
-        write_field(out, name, url); /* a longer authority */
         return;
     }
     if (rest.length == 0 || rest.data[0] != '/')

@@ -17,41 +17,18 @@ static const struct source {
     [PAGE_LOGOUT] = {page_logout_html, page_logout_js},
 };
 
-static const char head[] = "<!doctype html>\n"
-                           "<html lang=\"en\">\n"
-                           "<head>\n"
-                           "<meta charset=\"utf-8\">\n"
-                           "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                           "<title>";
-
-static const char brand[] =
-    "<p class=\"brand\"><svg viewBox=\"0 0 24 24\" fill=\"none\" stroke=\"currentColor\" "
-    "stroke-width=\"2\" stroke-linecap=\"round\" stroke-linejoin=\"round\" aria-hidden=\"true\">"
-    "<rect x=\"4\" y=\"10\" width=\"16\" height=\"11\" rx=\"2.5\"/>"
-    "<path d=\"M8 10V7a4 4 0 0 1 8 0v3M12 14.5v2\"/></svg>Sidelock</p>\n";
-
 static void append_escaped(struct buffer *out, const char *text)
 {
+    static const char special[] = "&<>\"'";
+    static const char *const entities[] = {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"};
+
     for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            buffer_append_text(out, "&amp;");
-            break;
-        case '<':
-            buffer_append_text(out, "&lt;");
-            break;
-        case '>':
-            buffer_append_text(out, "&gt;");
-            break;
-        case '"':
-            buffer_append_text(out, "&quot;");
-            break;
-        case '\'':
-            buffer_append_text(out, "&#39;");
-            break;
-        default:
+        const char *found = strchr(special, *text);
+
+        if (found != NULL)
+            buffer_append_text(out, entities[found - special]);
+        else
             buffer_append(out, text, 1);
-        }
     }
 }
 
@@ -92,12 +69,11 @@ void page_write(enum page page, const char *title, const struct page_value *valu
 {
     const struct source *source = &sources[page];
 
-    buffer_append_text(out, head);
-    append_escaped(out, title);
-    buffer_append_text(out, "</title>\n<style>");
+    expand(page_head_html, &(struct page_value){"title", title}, 1, out);
+    buffer_append_text(out, "<style>");
     buffer_append_text(out, page_style_css);
     buffer_append_text(out, "</style>\n</head>\n<body>\n<main>\n");
-    buffer_append_text(out, brand);
+    buffer_append_text(out, page_brand_html);
     expand(source->body, values, count, out);
     buffer_append_text(out, "</main>\n");
     if (source->script != NULL) {

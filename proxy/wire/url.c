@@ -31,25 +31,38 @@ static bool has_ambiguous_segment(const char *path)
     return false;
 }
 
-enum error url_path_decode(struct span raw, char *out, size_t capacity)
+static enum error decode(struct span raw, bool path, char *out, size_t capacity)
 {
     size_t length = 0, at = 0;
 
-    if (raw.length == 0 || raw.data[0] != '/')
-        return ERROR_INVALID;
     while (at < raw.length) {
-        bool encoded = raw.data[at] == '%';
+        char first = raw.data[at];
         int byte = next_byte(raw, &at);
 
-        if (byte < 0x20 || byte == 0x7f || strchr("\\?#%;&", byte) != NULL ||
-            (encoded && byte == '/'))
+        if (byte < 0x20 || byte == 0x7f)
+            return ERROR_INVALID;
+        if (path && (strchr("\\?#%;&", byte) != NULL || (first == '%' && byte == '/')))
             return ERROR_INVALID;
         if (length + 1 >= capacity)
             return ERROR_LIMIT;
-        out[length++] = (char)byte;
+        out[length++] = (char)(first == '+' && !path ? ' ' : byte);
     }
     out[length] = '\0';
-    return has_ambiguous_segment(out) || !utf8_valid(out, length) ? ERROR_INVALID : OK;
+    return utf8_valid(out, length) ? OK : ERROR_INVALID;
+}
+
+enum error url_path_decode(struct span raw, char *out, size_t capacity)
+{
+    enum error error = ERROR_INVALID;
+
+    if (raw.length > 0 && raw.data[0] == '/')
+        error = decode(raw, true, out, capacity);
+    return error == OK && has_ambiguous_segment(out) ? ERROR_INVALID : error;
+}
+
+enum error url_query_decode(struct span raw, char *out, size_t capacity)
+{
+    return decode(raw, false, out, capacity);
 }
 
 void url_encode(struct span text, bool path, struct buffer *out)
@@ -77,22 +90,4 @@ bool url_query_next(struct span *query, struct span *name, struct span *value)
     if (value->data == NULL)
         *value = (struct span){pair.data + pair.length, 0};
     return true;
-}
-
-enum error url_query_decode(struct span raw, char *out, size_t capacity)
-{
-    size_t length = 0, at = 0;
-
-    while (at < raw.length) {
-        bool plus = raw.data[at] == '+';
-        int byte = next_byte(raw, &at);
-
-        if (byte < 0x20 || byte == 0x7f)
-            return ERROR_INVALID;
-        if (length + 1 >= capacity)
-            return ERROR_LIMIT;
-        out[length++] = (char)(plus ? ' ' : byte);
-    }
-    out[length] = '\0';
-    return utf8_valid(out, length) ? OK : ERROR_INVALID;
 }

@@ -3,6 +3,7 @@
 #define SIDELOCK_TESTS_AUDIT_FIXTURE_H
 
 #include "system/audit.h"
+#include "system/audit_verify.h"
 #include "temporary.h"
 #include "unit.h"
 
