@@ -6,8 +6,7 @@
  * nothing and buffer_failed() stays true, so a caller builds a whole document
  * and asks once.
  */
-#ifndef SIDELOCK_BASE_BUFFER_H
-#define SIDELOCK_BASE_BUFFER_H
+#pragma once
 
 #include "base/error.h"
 
@@ -57,5 +56,3 @@ static inline bool buffer_failed(const struct buffer *buffer)
 {
     return buffer->failed;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * parameter was set and nothing was kept. Why a *client* was refused is a
  * different matter: see reason.h.
  */
-#ifndef SIDELOCK_BASE_ERROR_H
-#define SIDELOCK_BASE_ERROR_H
+#pragma once
 
 enum error {
     OK = 0,
@@ -33,5 +32,3 @@ const char *error_text(enum error error);
 /* Writes the sentence and returns the error. */
 enum error error_explain(char why[WHY_SIZE], enum error error, const char *format, ...)
     PRINTF_LIKE(3, 4);
-
-#endif

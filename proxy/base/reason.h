@@ -6,8 +6,7 @@
  * A reason is also the verdict: REASON_ALLOWED lets pass, everything else
  * refuses, and the zero value refuses.
  */
-#ifndef SIDELOCK_BASE_REASON_H
-#define SIDELOCK_BASE_REASON_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -172,5 +171,3 @@ static inline bool reason_is_policy(enum reason reason)
 {
     return reason >= REASON_VERB_UNKNOWN && reason < REASON_COUNT;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * Keys and other bytes worth stealing: kept out of core dumps and wiped. The
  * one owner of random bytes, hashing and HMAC in the project (OpenSSL).
  */
-#ifndef SIDELOCK_BASE_SECRET_H
-#define SIDELOCK_BASE_SECRET_H
+#pragma once
 
 #include "base/error.h"
 
@@ -43,5 +42,3 @@ enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, s
 
 /* SHA-1, for Sec-WebSocket-Accept alone (RFC 6455 section 4.2.2). */
 void secret_sha1(const void *bytes, size_t length, unsigned char out[SHA1_BYTES]);
-
-#endif

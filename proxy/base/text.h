@@ -2,8 +2,7 @@
  * Small helpers on text: spans into memory somebody else owns, owned lists of
  * strings, globs, hexadecimal and base64.
  */
-#ifndef SIDELOCK_BASE_TEXT_H
-#define SIDELOCK_BASE_TEXT_H
+#pragma once
 
 #include "base/error.h"
 
@@ -72,5 +71,3 @@ int text_hex_digit(char digit);
 void text_base64(const unsigned char *bytes, size_t length, char *out);
 /* URL-safe base64 without padding (RFC 4648 section 5); room as for text_base64. */
 void text_base64url(const unsigned char *bytes, size_t length, char *out);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * UTF-8 (RFC 3629): shortest forms only, no surrogates, nothing above U+10FFFF.
  */
-#ifndef SIDELOCK_BASE_UTF8_H
-#define SIDELOCK_BASE_UTF8_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,5 +14,3 @@ size_t utf8_sequence(const unsigned char *at, const unsigned char *end);
 
 /* Whether all bytes are UTF-8. */
 bool utf8_valid(const char *bytes, size_t length);
-
-#endif

@@ -1,6 +1,5 @@
 /* The broker as a whole: what `sidelock serve` starts. */
-#ifndef SIDELOCK_BROKER_BROKER_H
-#define SIDELOCK_BROKER_BROKER_H
+#pragma once
 
 #include "config/config.h"
 
@@ -12,5 +11,3 @@ struct broker_options {
 
 /* Runs until SIGTERM or SIGINT. Returns a sysexits code. */
 int broker_run(const struct broker_options *options);
-
-#endif

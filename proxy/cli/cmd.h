@@ -2,8 +2,7 @@
  * Every verb of the program. argv[0] is the verb itself; the result is the exit
  * code (sysexits). One file each: cmd_VERB.c.
  */
-#ifndef SIDELOCK_CLI_CMD_H
-#define SIDELOCK_CLI_CMD_H
+#pragma once
 
 int cmd_serve(int argc, char **argv);
 int cmd_worker(int argc, char **argv); /* what `serve` starts; not for people */
@@ -21,5 +20,3 @@ int cmd_register(int argc, char **argv);
 int cmd_reload(int argc, char **argv);
 int cmd_certs(int argc, char **argv);
 int cmd_help(int argc, char **argv);
-
-#endif

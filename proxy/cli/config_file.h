@@ -10,8 +10,7 @@
  * folder, of a file that nobody but its owner may change (system/trusted_file.h);
  * any other is compiled in.
  */
-#ifndef SIDELOCK_CLI_CONFIG_FILE_H
-#define SIDELOCK_CLI_CONFIG_FILE_H
+#pragma once
 
 #include "config/load.h"
 
@@ -54,5 +53,3 @@ int config_file_check_tls(const struct config_bundle *bundle,
 bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE]);
 
 void config_bundle_clear(struct config_bundle *bundle);
-
-#endif

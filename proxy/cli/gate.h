@@ -2,8 +2,7 @@
  * The running gate: talks to Sidelock: one HTTP/1.1 request over its control socket,
  * one answer. Blocking, but no wait is longer than a deadline.
  */
-#ifndef SIDELOCK_CLI_GATE_H
-#define SIDELOCK_CLI_GATE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -70,5 +69,3 @@ int gate_print(const struct gate *gate, const struct buffer *answer,
                int (*print)(const struct json_t *answer));
 /* Prints the text that one member of an answer is, for a `print` above. */
 int gate_print_member(const struct json_t *answer, const char *name);
-
-#endif

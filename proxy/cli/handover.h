@@ -2,8 +2,7 @@
  * The configuration's bytes on their way to a worker: the file and the dialect
  * packs it names, in a sealed memfd, so that both processes parse the same.
  */
-#ifndef SIDELOCK_CLI_HANDOVER_H
-#define SIDELOCK_CLI_HANDOVER_H
+#pragma once
 
 #include "base/error.h"
 #include "cli/config_file.h"
@@ -15,5 +14,3 @@ enum error handover_write(const struct config_bundle *bundle, int *fd) MUST_CHEC
 
 /* Reads what handover_write wrote and loads it; `fd` stays the caller's. */
 enum error handover_read(int fd, struct config **out) MUST_CHECK;
-
-#endif

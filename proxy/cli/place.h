@@ -1,6 +1,5 @@
 /* Where a surface of a running Sidelock is, and which of its routes to use. */
-#ifndef SIDELOCK_CLI_PLACE_H
-#define SIDELOCK_CLI_PLACE_H
+#pragma once
 
 #include "cli/gate.h"
 #include "connect/bridge/control.h"
@@ -23,5 +22,3 @@ struct place {
  * why not.
  */
 int place_find(struct gate *gate, const struct place_wish *wish, struct place *out);
-
-#endif

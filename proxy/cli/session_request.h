@@ -1,6 +1,5 @@
 /* The request for a session, from the options that say what it is good for. */
-#ifndef SIDELOCK_CLI_SESSION_REQUEST_H
-#define SIDELOCK_CLI_SESSION_REQUEST_H
+#pragma once
 
 #include "base/text.h"
 
@@ -28,5 +27,3 @@ int session_request_ttl(const struct session_options *options, int64_t *out);
 /* The JSON body of a POST to /v1/sessions. EX_OK, or an exit code after saying why not. */
 int session_request_build(const char *surface, const struct session_options *options,
                           struct json_t **out);
-
-#endif

@@ -1,6 +1,5 @@
 /* Every verb: what main.c dispatches on and `sidelock help` prints. */
-#ifndef SIDELOCK_CLI_VERBS_H
-#define SIDELOCK_CLI_VERBS_H
+#pragma once
 
 struct verb {
     const char *name;
@@ -13,5 +12,3 @@ extern const struct verb verbs[]; /* in the order of the help page; the last has
 
 /* The verb called `name`, or NULL. */
 const struct verb *verbs_find(const char *name);
-
-#endif

@@ -1,8 +1,7 @@
 /*
  * What a string in the configuration may be: each is a json_check (json/reader.h).
  */
-#ifndef SIDELOCK_CONFIG_CHECK_H
-#define SIDELOCK_CONFIG_CHECK_H
+#pragma once
 
 /* Free text for people: no control characters. */
 const char *config_check_sentence(const char *text);
@@ -31,5 +30,3 @@ const char *config_check_route_path(const char *text);
 /* A path without {name} segments, and one with {answer} as its only one. */
 const char *config_check_request_path(const char *text);
 const char *config_check_answer_path(const char *text);
-
-#endif

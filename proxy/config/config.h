@@ -3,8 +3,7 @@
  * Shapes and defaults are the contract's (config/sidelock.schema.json); this is
  * their form in memory. load.h reads it.
  */
-#ifndef SIDELOCK_CONFIG_CONFIG_H
-#define SIDELOCK_CONFIG_CONFIG_H
+#pragma once
 
 #include "dialect/dialect.h"
 
@@ -192,5 +191,3 @@ struct config_pack {
 const char *config_route_host(const struct route *route, const char *client_host);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);
-
-#endif

@@ -2,8 +2,7 @@
  * Reads a configuration. No I/O: the caller brings the bytes of the file and of
  * every dialect pack it names by path.
  */
-#ifndef SIDELOCK_CONFIG_LOAD_H
-#define SIDELOCK_CONFIG_LOAD_H
+#pragma once
 
 #include "config/config.h"
 #include "json/table.h"
@@ -29,5 +28,3 @@ void config_destroy(struct config *config);
 
 /* The table of the whole configuration: for the test that compares it with the JSON schema. */
 extern const struct json_table config_table;
-
-#endif

@@ -5,8 +5,7 @@
  * meaning whoever reads it: no lazy or possessive repetitions, no (?...), no
  * references back, no backslash before a letter or digit.
  */
-#ifndef SIDELOCK_CONFIG_PATTERN_H
-#define SIDELOCK_CONFIG_PATTERN_H
+#pragma once
 
 #include "base/error.h"
 
@@ -30,5 +29,3 @@ enum error config_pattern_compile(const char *text, struct config_pattern **out,
  */
 bool config_pattern_matches(const struct config_pattern *pattern, const char *value);
 void config_pattern_destroy(struct config_pattern *pattern);
-
-#endif

@@ -2,8 +2,7 @@
  * What the readers of a configuration know beside the document (the context of
  * their json_reader), and what each of them offers the others. Private to config/.
  */
-#ifndef SIDELOCK_CONFIG_READING_H
-#define SIDELOCK_CONFIG_READING_H
+#pragma once
 
 #include "config/check.h"
 #include "config/config.h"
@@ -60,5 +59,3 @@ void config_listen_check_loopback(struct json_reader *reader, const struct surfa
 /* Notes a fault for every address that an earlier one, of any surface, already takes. */
 void config_listen_check_ports(struct json_reader *reader, const struct config *config);
 void config_listen_clear(void *address);
-
-#endif

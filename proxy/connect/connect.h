@@ -3,8 +3,7 @@
  * on the other, for clients that only know stdio. It carries messages and
  * judges none; what may pass is for the gate.
  */
-#ifndef SIDELOCK_CONNECT_CONNECT_H
-#define SIDELOCK_CONNECT_CONNECT_H
+#pragma once
 
 #include "connect/bridge/control.h"
 
@@ -14,5 +13,3 @@
  * was revoked or the gate refuses this client, 70 out of memory.
  */
 int connect_run(const struct connect_control *control);
-
-#endif

@@ -44,8 +44,7 @@
  *                   values "$verb" and "$reason" are filled in
  *   "routes"        the default routes; config/route.c reads them
  */
-#ifndef SIDELOCK_DIALECT_DIALECT_H
-#define SIDELOCK_DIALECT_DIALECT_H
+#pragma once
 
 #include "json/scan.h"
 
@@ -146,5 +145,3 @@ const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
 const char *dialect_shipped_names(void);
 /* The text of the pack with this name; absent if none is shipped. */
 struct span dialect_shipped(const char *name);
-
-#endif

@@ -1,6 +1,5 @@
 /* Reads a dialect pack (dialect.h says what is in one). */
-#ifndef SIDELOCK_DIALECT_READ_H
-#define SIDELOCK_DIALECT_READ_H
+#pragma once
 
 #include "dialect/dialect.h"
 #include "json/reader.h"
@@ -11,5 +10,3 @@
  */
 enum error dialect_read(struct json_reader *reader, struct dialect **out) MUST_CHECK;
 void dialect_destroy(struct dialect *dialect);
-
-#endif

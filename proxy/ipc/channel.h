@@ -3,8 +3,7 @@
  * pair, with at most one descriptor each (SCM_RIGHTS). Never blocks: what the
  * socket does not take at once waits in a bounded queue, in order.
  */
-#ifndef SIDELOCK_IPC_CHANNEL_H
-#define SIDELOCK_IPC_CHANNEL_H
+#pragma once
 
 #include "base/error.h"
 #include "ipc/wire_format.h"
@@ -39,5 +38,3 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
                            int *fd) MUST_CHECK;
 /* Wipes the message that was received last: it held a secret. */
 void channel_wipe(struct channel *channel);
-
-#endif

@@ -18,8 +18,7 @@
  * Structures are borrowed views: texts point into the message's bytes, or into
  * the caller's memory when encoding.
  */
-#ifndef SIDELOCK_IPC_MESSAGES_H
-#define SIDELOCK_IPC_MESSAGES_H
+#pragma once
 
 #include "base/error.h"
 #include "base/reason.h"
@@ -186,5 +185,3 @@ void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *messa
  * than their type); ERROR_SYNTAX if one byte is too many, too few or not what it may be.
  */
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;
-
-#endif

@@ -2,8 +2,7 @@
  * Flat encoding of the messages between the two processes: little steps with a
  * bounds check each, and one question at the end.
  */
-#ifndef SIDELOCK_IPC_WIRE_FORMAT_H
-#define SIDELOCK_IPC_WIRE_FORMAT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -37,5 +36,3 @@ const char *ipc_get_text(struct ipc_reader *reader);
 void ipc_get_text_into(struct ipc_reader *reader, char *out, size_t capacity);
 /* Everything was read and nothing failed. */
 bool ipc_reader_done(const struct ipc_reader *reader);
-
-#endif

@@ -3,8 +3,7 @@
  * order of their keys, strings with the fewest escapes, the shortest decimal of
  * a real. The identity of parameter records rests on it.
  */
-#ifndef SIDELOCK_JSON_CANONICAL_H
-#define SIDELOCK_JSON_CANONICAL_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/secret.h"
@@ -23,5 +22,3 @@ enum error canonical_digest(struct json_t *value, char out[SHA256_HEX_SIZE]) MUS
  * CANONICAL_TEXT_BYTES_MAX. */
 enum error canonical_text_digest(const char *json, size_t length,
                                  char out[SHA256_HEX_SIZE]) MUST_CHECK;
-
-#endif

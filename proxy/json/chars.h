@@ -3,8 +3,7 @@
  * a time, for hashing, comparing and copying. The text was scanned before; on
  * text that was not, nothing beyond its end is read and JSON_CHARS_FAULT comes.
  */
-#ifndef SIDELOCK_JSON_CHARS_H
-#define SIDELOCK_JSON_CHARS_H
+#pragma once
 
 #include "base/text.h"
 
@@ -35,5 +34,3 @@ bool json_chars_equal(struct span raw, const char *plain);
  * and U+017F and U+212A count as s and k.
  */
 bool json_chars_folds_to(struct span raw, const char *plain);
-
-#endif

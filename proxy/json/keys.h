@@ -4,8 +4,7 @@
  * once in 2^64, which refuses a message and never admits one. Linear in the
  * number of keys, whatever they are.
  */
-#ifndef SIDELOCK_JSON_KEYS_H
-#define SIDELOCK_JSON_KEYS_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -43,5 +42,3 @@ void json_keys_open(struct json_keys *keys, struct json_keys_object *object);
  */
 enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *object, struct span key,
                           bool escaped);
-
-#endif

@@ -3,8 +3,7 @@
  * can hold them: integers in 64 bits, other numbers in a finite double. Decided
  * on the digits themselves, so that neither rounding nor the locale has a say.
  */
-#ifndef SIDELOCK_JSON_NUMBER_H
-#define SIDELOCK_JSON_NUMBER_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -32,5 +31,3 @@ const unsigned char *json_number_read(const unsigned char *at, const unsigned ch
 /* Whether the text of a JSON_TYPE_INTEGER is within +-(2^53 - 1) and not "-0" (RFC 7493
  * section 2.2). */
 bool json_number_is_safe_integer(struct span text);
-
-#endif

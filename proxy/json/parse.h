@@ -3,8 +3,7 @@
  * (json/scan.h) reads first, so what jansson lets pass and others read differently
  * never reaches it.
  */
-#ifndef SIDELOCK_JSON_PARSE_H
-#define SIDELOCK_JSON_PARSE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -21,5 +20,3 @@ enum error json_parse(const char *text, size_t length, struct json_t **out) MUST
 
 /* Appends a document, compact, and lets go of it. ERROR_MEMORY: it is NULL, for want of memory. */
 enum error json_append(struct buffer *out, struct json_t *document) MUST_CHECK;
-
-#endif

@@ -1,6 +1,5 @@
 /* JSON pointers (RFC 6901), token by token. */
-#ifndef SIDELOCK_JSON_POINTER_H
-#define SIDELOCK_JSON_POINTER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,5 +14,3 @@ bool json_pointer_index(const char *token, size_t *out);
  * is no room (twice the key and two are always enough).
  */
 size_t json_pointer_escape(const char *key, char *out, size_t capacity);
-
-#endif

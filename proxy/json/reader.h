@@ -3,8 +3,7 @@
  * reading is (RFC 6901), and the faults found so far. json/table.h reads whole
  * objects with it.
  */
-#ifndef SIDELOCK_JSON_READER_H
-#define SIDELOCK_JSON_READER_H
+#pragma once
 
 #include "base/error.h"
 
@@ -79,5 +78,3 @@ char *json_reader_text(struct json_reader *reader, const struct json_t *value, j
 /* An integer within bounds into *out; false after a fault. */
 bool json_reader_number(struct json_reader *reader, const struct json_t *value, uint32_t minimum,
                         uint32_t maximum, uint32_t *out);
-
-#endif

@@ -12,8 +12,7 @@
  * records where the members of interest lie, so that the bytes that were
  * vetted are the bytes that are forwarded.
  */
-#ifndef SIDELOCK_JSON_SCAN_H
-#define SIDELOCK_JSON_SCAN_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -106,5 +105,3 @@ bool json_member_text(const struct json_member *member, char *room, size_t capac
  * False if there is nothing there. For messages that name a line.
  */
 bool json_scan_locate(const char *text, size_t length, const char *pointer, size_t *offset);
-
-#endif

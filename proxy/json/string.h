@@ -4,8 +4,7 @@
  * left to the reader that looks at every byte (json_scan.c), who decides alone
  * what is a fault.
  */
-#ifndef SIDELOCK_JSON_STRING_H
-#define SIDELOCK_JSON_STRING_H
+#pragma once
 
 #include <stdbool.h>
 
@@ -18,5 +17,3 @@
  */
 const unsigned char *json_string_skip(const unsigned char *at, const unsigned char *end,
                                       bool *escaped);
-
-#endif

@@ -3,8 +3,7 @@
  * order in which keys are read. A key that no table has is a fault; so is a wrong type, a value out
  * of bounds, a missing key. Reading goes on after a fault, so that all are found at once.
  */
-#ifndef SIDELOCK_JSON_TABLE_H
-#define SIDELOCK_JSON_TABLE_H
+#pragma once
 
 #include "json/reader.h"
 
@@ -138,5 +137,3 @@ void json_table_read_key(struct json_reader *reader, const struct json_key *key,
  * if none is near.
  */
 const char *json_table_nearest(const struct json_table *table, const char *name);
-
-#endif

@@ -3,8 +3,7 @@
  * that the scanner accepted. On a text that it did not, the walk ends early and
  * never leaves the text.
  */
-#ifndef SIDELOCK_JSON_WALK_H
-#define SIDELOCK_JSON_WALK_H
+#pragma once
 
 #include "base/text.h"
 
@@ -25,5 +24,3 @@ struct json_walk_entry {
 bool json_walk_enter(struct json_walk *walk, struct span value);
 /* The next member or element; false at the end. */
 bool json_walk_next(struct json_walk *walk, struct json_walk_entry *out);
-
-#endif

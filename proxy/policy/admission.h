@@ -3,8 +3,7 @@
  * order in which they are asked. Each returns REASON_ALLOWED or the reason of
  * the denial.
  */
-#ifndef SIDELOCK_POLICY_ADMISSION_H
-#define SIDELOCK_POLICY_ADMISSION_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/reason.h"
@@ -120,5 +119,3 @@ enum reason admission_query(const struct route *route, const char *client_query,
 #define ADMISSION_BEARER_SIZE 4096
 bool admission_query_bearer(const struct route *route, const char *client_query, char *out,
                             size_t capacity);
-
-#endif

@@ -4,8 +4,7 @@
  * matching arguments, and without loader or interpreter hooks in the
  * environment. Facts about files come from the caller (system/executable.h).
  */
-#ifndef SIDELOCK_POLICY_EXEC_POLICY_H
-#define SIDELOCK_POLICY_EXEC_POLICY_H
+#pragma once
 
 #include "policy/params.h"
 
@@ -29,5 +28,3 @@ typedef enum error (*exec_facts_source)(void *context, const char *path, bool ha
 enum error exec_policy_check(const struct config *config, const struct params *params,
                              exec_facts_source facts, void *context, char *why,
                              size_t why_size) MUST_CHECK;
-
-#endif

@@ -3,8 +3,7 @@
  * each step. It runs the gate's own table (policy/steps.h), to its end; what only
  * a running gate can know is said to be unknown. Pure; cmd_explain.c prints.
  */
-#ifndef SIDELOCK_POLICY_EXPLAIN_H
-#define SIDELOCK_POLICY_EXPLAIN_H
+#pragma once
 
 #include "policy/steps.h"
 
@@ -41,5 +40,3 @@ bool explain_upgrades(const struct surface *surface, const char *raw_path);
  */
 void explain_run(const struct surface *surface, const char *raw_path, struct request *request,
                  struct explain_session *session, struct explanation *out);
-
-#endif

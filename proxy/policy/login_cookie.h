@@ -7,8 +7,7 @@
  *
  * It is no token: nothing but a cookie of exactly that name is read as one.
  */
-#ifndef SIDELOCK_POLICY_LOGIN_COOKIE_H
-#define SIDELOCK_POLICY_LOGIN_COOKIE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -43,5 +42,3 @@ enum reason login_cookie_find(const struct surface *surface, const struct http_r
  */
 void login_cookie_set(const struct surface *surface, const char *value, int64_t lifetime_s,
                       struct buffer *out);
-
-#endif

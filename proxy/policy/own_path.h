@@ -7,8 +7,7 @@
  *   GET  /.sidelock/logout   a page with a button
  *   POST /.sidelock/logout   revokes the session
  */
-#ifndef SIDELOCK_POLICY_OWN_PATH_H
-#define SIDELOCK_POLICY_OWN_PATH_H
+#pragma once
 
 #include "policy/request.h"
 
@@ -35,5 +34,3 @@ enum reason own_path_action(const struct request *request, enum own_action *out)
 bool own_action_authenticated(enum own_action action);
 /* The value of Allow for one of these paths; "" for others. */
 const char *own_path_methods(const char *path);
-
-#endif

@@ -3,8 +3,7 @@
  * only referred to by sessions. A record is a JSON object; the order of its
  * members and white space mean nothing.
  */
-#ifndef SIDELOCK_POLICY_PARAMS_H
-#define SIDELOCK_POLICY_PARAMS_H
+#pragma once
 
 #include "config/config.h"
 #include "json/canonical.h"
@@ -38,5 +37,3 @@ typedef enum error (*params_visit)(void *context, const struct params_command *c
 /* Calls back for each command until one returns something other than OK, which is returned. */
 enum error params_each_command(const struct params *params, params_visit visit,
                                void *context) MUST_CHECK;
-
-#endif

@@ -3,8 +3,7 @@
  * what travels to the broker. Strings are borrowed, NUL-terminated and free of
  * control bytes; NULL means that the header was absent.
  */
-#ifndef SIDELOCK_POLICY_REQUEST_H
-#define SIDELOCK_POLICY_REQUEST_H
+#pragma once
 
 #include "base/text.h"
 #include "wire/http_request.h"
@@ -29,5 +28,3 @@ struct request {
     bool caller_known;
     uint32_t caller_uid; /* meaningful only if caller_known */
 };
-
-#endif

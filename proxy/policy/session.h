@@ -2,8 +2,7 @@
  * A session: an authenticated grant to one surface, with one parameter record,
  * for named callers, for a while.
  */
-#ifndef SIDELOCK_POLICY_SESSION_H
-#define SIDELOCK_POLICY_SESSION_H
+#pragma once
 
 #include "policy/token.h"
 
@@ -50,5 +49,3 @@ enum reason session_ended_as(const char *state);
 enum reason session_check(const struct session *session, const struct token_claims *claims,
                           const char *current_digest, bool caller_known, uint32_t caller_uid,
                           int64_t now);
-
-#endif

@@ -6,8 +6,7 @@
  * Pure. What the store, the keys, tickets or the file system must say is asked
  * of the caller, through `struct steps_asks`.
  */
-#ifndef SIDELOCK_POLICY_STEPS_H
-#define SIDELOCK_POLICY_STEPS_H
+#pragma once
 
 #include "policy/admission.h"
 #include "policy/own_path.h"
@@ -86,5 +85,3 @@ enum reason steps_decide(struct steps *steps, enum step_id *id);
 /* "host", and what the step demands, in a few words. */
 const char *steps_name(enum step_id id);
 const char *steps_demand(enum step_id id);
-
-#endif

@@ -7,8 +7,7 @@
  * made of its claims: one header, nine claims in one order, no white space and
  * no escapes. Whatever another parser might read differently is thus refused.
  */
-#ifndef SIDELOCK_POLICY_TOKEN_H
-#define SIDELOCK_POLICY_TOKEN_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/secret.h"
@@ -53,5 +52,3 @@ bool token_resembles(struct span bytes);
 /* The alphabets of what a token names; the store holds its rows to the same. */
 bool token_id_valid(const char *id);         /* 32 lower-case hexadecimal digits */
 bool token_digest_valid(const char *digest); /* 64 lower-case hexadecimal digits, or "-" */
-
-#endif

@@ -5,8 +5,7 @@
  * A use of a statement: database_run() for one without rows, else
  * database_query() and statement_next() until it is not OK.
  */
-#ifndef SIDELOCK_STORE_DATABASE_H
-#define SIDELOCK_STORE_DATABASE_H
+#pragma once
 
 #include "base/error.h"
 #include "base/text.h"
@@ -71,5 +70,3 @@ void statement_end(struct sqlite3_stmt *statement);
 const char *statement_text(struct sqlite3_stmt *statement, int column); /* NULL: SQL NULL */
 int64_t statement_integer(struct sqlite3_stmt *statement, int column);
 struct span statement_bytes(struct sqlite3_stmt *statement, int column);
-
-#endif

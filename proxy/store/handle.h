@@ -5,8 +5,7 @@
  *   records.c  parameter records
  *   sessions.c sessions
  */
-#ifndef SIDELOCK_STORE_HANDLE_H
-#define SIDELOCK_STORE_HANDLE_H
+#pragma once
 
 #include "base/secret.h"
 #include "store/database.h"
@@ -22,5 +21,3 @@ struct store {
 
 /* Copies a column into a fixed array. False if it is NULL or too long for it. */
 bool store_copy_text(char *out, size_t size, const char *text);
-
-#endif

@@ -5,8 +5,7 @@
  *
  * Layout: version (1 byte), nonce (12), ciphertext, tag (16).
  */
-#ifndef SIDELOCK_STORE_SEAL_H
-#define SIDELOCK_STORE_SEAL_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -24,5 +23,3 @@ enum error seal_close(const struct secret_key *key, struct span context, struct 
  */
 enum error seal_open(const struct secret_key *key, struct span context, struct span sealed,
                      struct buffer *out) MUST_CHECK;
-
-#endif

@@ -4,8 +4,7 @@
  * before a call returns. One process at a time holds the store (a lock in its
  * directory). Only the broker opens it.
  */
-#ifndef SIDELOCK_STORE_STORE_H
-#define SIDELOCK_STORE_STORE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -78,5 +77,3 @@ enum error store_session_expire(struct store *store, int64_t now) MUST_CHECK;
 enum error store_surface_set_killed(struct store *store, const char *surface, bool killed,
                                     int64_t now) MUST_CHECK;
 enum error store_surface_killed(struct store *store, const char *surface, bool *killed) MUST_CHECK;
-
-#endif

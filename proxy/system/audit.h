@@ -11,8 +11,7 @@
  * it has the torn line's digest in `prev` and that of the whole line before in
  * `after`, so that the chain goes around it.
  */
-#ifndef SIDELOCK_SYSTEM_AUDIT_H
-#define SIDELOCK_SYSTEM_AUDIT_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/error.h"
@@ -53,5 +52,3 @@ void audit_reason(struct audit *audit, enum reason reason); /* "reason":"origin_
  * ERROR_INVALID: two members have one name; nothing was written.
  */
 enum error audit_commit(struct audit *audit) MUST_CHECK;
-
-#endif

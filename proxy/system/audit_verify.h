@@ -2,8 +2,7 @@
  * The audit log read back: its lines, for audit.c, which continues a log; and the check of a
  * file's hash chain, for `sidelock audit verify`.
  */
-#ifndef SIDELOCK_SYSTEM_AUDIT_VERIFY_H
-#define SIDELOCK_SYSTEM_AUDIT_VERIFY_H
+#pragma once
 
 #include "base/secret.h"
 #include "base/text.h"
@@ -34,5 +33,3 @@ struct audit_verdict {
 };
 /* Checks a file's chain. ERROR_IO if it cannot be read; the verdict otherwise. */
 enum error audit_verify(const char *path, struct audit_verdict *out) MUST_CHECK;
-
-#endif

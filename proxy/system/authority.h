@@ -6,8 +6,7 @@
  *
  * Texts in, texts out (PEM, RFC 7468); no files. Keys are EC P-256.
  */
-#ifndef SIDELOCK_SYSTEM_AUTHORITY_H
-#define SIDELOCK_SYSTEM_AUTHORITY_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -54,5 +53,3 @@ struct authority_request {
 enum error authority_issue(const struct authority_pair *authority,
                            const struct authority_request *request,
                            struct authority_pair *out) MUST_CHECK;
-
-#endif

@@ -3,8 +3,7 @@
  * owns the peer's socket, from one exact sock_diag question (sock_diag(7)).
  * The netlink socket is opened once, before the sandbox closes.
  */
-#ifndef SIDELOCK_SYSTEM_CALLER_H
-#define SIDELOCK_SYSTEM_CALLER_H
+#pragma once
 
 #include "base/error.h"
 
@@ -23,5 +22,3 @@ void caller_lookup_destroy(struct caller_lookup *lookup);
  * kernel has no such socket, or has it no longer: the peer has closed.
  */
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid) MUST_CHECK;
-
-#endif

@@ -3,8 +3,7 @@
  * the authority of client certificates are fit to serve TLS with. Texts in
  * (PEM); no files.
  */
-#ifndef SIDELOCK_SYSTEM_CERTIFICATE_H
-#define SIDELOCK_SYSTEM_CERTIFICATE_H
+#pragma once
 
 #include "base/secret.h"
 #include "base/text.h"
@@ -52,5 +51,3 @@ struct certificate_fault {
  */
 enum error certificate_check(const struct certificate_texts *texts, int64_t now,
                              struct certificate_fault *fault) MUST_CHECK;
-
-#endif

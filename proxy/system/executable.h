@@ -4,8 +4,7 @@
  * The way to the file counts as much as the file: every directory and symbolic
  * link on it is examined, since whoever may change one decides what runs.
  */
-#ifndef SIDELOCK_SYSTEM_EXECUTABLE_H
-#define SIDELOCK_SYSTEM_EXECUTABLE_H
+#pragma once
 
 #include "policy/exec_policy.h"
 
@@ -16,5 +15,3 @@
  * there is no such executable file; ERROR_IO if it cannot be examined or read.
  */
 enum error executable_facts(void *context, const char *path, bool hash, struct exec_facts *out);
-
-#endif

@@ -2,8 +2,7 @@
  * Listening TCP sockets. `localhost` means both loopback addresses or neither:
  * whoever holds the other one would be handed the tokens of our clients.
  */
-#ifndef SIDELOCK_SYSTEM_LISTENER_H
-#define SIDELOCK_SYSTEM_LISTENER_H
+#pragma once
 
 #include "base/error.h"
 
@@ -30,5 +29,3 @@ void listener_close(struct listener *listener);
 
 /* Fills address and port of a listener whose descriptor was inherited. */
 enum error listener_describe(struct listener *listener) MUST_CHECK;
-
-#endif

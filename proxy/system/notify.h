@@ -1,8 +1,5 @@
 /* Tells a service manager that the service is up (sd_notify(3) protocol). */
-#ifndef SIDELOCK_SYSTEM_NOTIFY_H
-#define SIDELOCK_SYSTEM_NOTIFY_H
+#pragma once
 
 /* Sends READY=1 to $NOTIFY_SOCKET; nothing if that is not set. */
 void notify_ready(void);
-
-#endif

@@ -3,8 +3,7 @@
  * far as the socket takes them, the rest kept. Whoever fills it stops reading the
  * other side while something is left, so it holds one read and its framing.
  */
-#ifndef SIDELOCK_SYSTEM_OUTGOING_H
-#define SIDELOCK_SYSTEM_OUTGOING_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,5 +41,3 @@ static inline bool outgoing_empty(const struct outgoing *outgoing)
 {
     return outgoing->length == 0;
 }
-
-#endif

@@ -3,8 +3,7 @@
  * sandbox_enter() it can read and write the descriptors it holds, accept from
  * its listeners, and nothing else. Any other system call kills it (seccomp(2)).
  */
-#ifndef SIDELOCK_SYSTEM_SANDBOX_H
-#define SIDELOCK_SYSTEM_SANDBOX_H
+#pragma once
 
 #include "base/error.h"
 
@@ -19,5 +18,3 @@ enum error sandbox_prepare(int first) MUST_CHECK;
 
 /* `max_descriptors` bounds what the worker may still be handed or accept. */
 enum error sandbox_enter(size_t max_descriptors) MUST_CHECK;
-
-#endif

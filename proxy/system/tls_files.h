@@ -2,8 +2,7 @@
  * The files that a surface's TLS is configured with: read, held in memory, and
  * checked, so that what is handed to a worker is known to work.
  */
-#ifndef SIDELOCK_SYSTEM_TLS_FILES_H
-#define SIDELOCK_SYSTEM_TLS_FILES_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -30,5 +29,3 @@ enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls
                           struct tls_files_fault *fault) MUST_CHECK;
 /* Wipes the key. */
 void tls_files_clear(struct tls_files *files);
-
-#endif

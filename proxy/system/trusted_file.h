@@ -3,8 +3,7 @@
  * could change or read one is looked at on the open descriptor, before a byte of
  * it is read; a path is followed once.
  */
-#ifndef SIDELOCK_SYSTEM_TRUSTED_FILE_H
-#define SIDELOCK_SYSTEM_TRUSTED_FILE_H
+#pragma once
 
 #include "base/buffer.h"
 
@@ -26,5 +25,3 @@ enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind k
  */
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
                              char why[WHY_SIZE]) MUST_CHECK;
-
-#endif

@@ -3,8 +3,7 @@
  * (a vocabulary's "asks"), and lists of what the client could aim at (a verb's
  * "filter"). Private to vet/.
  */
-#ifndef SIDELOCK_VET_ANSWER_H
-#define SIDELOCK_VET_ANSWER_H
+#pragma once
 
 #include "vet/rules.h"
 
@@ -23,5 +22,3 @@ struct vet_answer {
  * nothing is.
  */
 enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *forward);
-
-#endif

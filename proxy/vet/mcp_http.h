@@ -9,8 +9,7 @@
  *
  * vet.h calls the checks; a worker needs the refusal.
  */
-#ifndef SIDELOCK_VET_MCP_HTTP_H
-#define SIDELOCK_VET_MCP_HTTP_H
+#pragma once
 
 #include "base/buffer.h"
 #include "vet/message.h"
@@ -70,5 +69,3 @@ struct mcp_http_refused {
  * does not have (404, -32601): clients of both eras go by that.
  */
 void mcp_http_refusal(const struct mcp_http_refused *refused, struct buffer *out, unsigned *status);
-
-#endif

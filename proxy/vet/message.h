@@ -5,8 +5,7 @@
  * target has no look-alike beside it, and ids are strings or safe integers. A
  * vocabulary may be without "jsonrpc", or have one key more (dialect.h).
  */
-#ifndef SIDELOCK_VET_MESSAGE_H
-#define SIDELOCK_VET_MESSAGE_H
+#pragma once
 
 #include "dialect/dialect.h"
 
@@ -53,5 +52,3 @@ enum reason message_read(const struct json_scan *scan, const struct vocabulary *
  */
 enum reason message_read_ask(const struct json_scan *scan, const struct vocabulary *vocabulary,
                              struct message *out);
-
-#endif

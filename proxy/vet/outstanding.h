@@ -2,8 +2,7 @@
  * The requests of one direction that wait for their answer. Empty, it owns no
  * memory or nearly none: thousands of idle connections each have two.
  */
-#ifndef SIDELOCK_VET_OUTSTANDING_H
-#define SIDELOCK_VET_OUTSTANDING_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -32,5 +31,3 @@ int outstanding_find(const struct outstanding *outstanding, struct span id);
 /* The verb of the request at a place; the span ends with its removal. */
 struct span outstanding_verb(const struct outstanding *outstanding, int place);
 void outstanding_remove(struct outstanding *outstanding, int place);
-
-#endif

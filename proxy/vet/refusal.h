@@ -1,6 +1,5 @@
 /* What a refused message is answered with, in its dialect's own words. */
-#ifndef SIDELOCK_VET_REFUSAL_H
-#define SIDELOCK_VET_REFUSAL_H
+#pragma once
 
 #include "base/buffer.h"
 #include "vet/message.h"
@@ -17,5 +16,3 @@ void refusal_append_vocabulary(struct buffer *out, const struct vocabulary *voca
 /* Appends a vocabulary's refusal (dialect.h) with "$verb" and "$reason" filled in. */
 void refusal_append_typed(struct buffer *out, const char *pattern, struct span verb,
                           enum reason reason);
-
-#endif

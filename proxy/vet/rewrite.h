@@ -3,8 +3,7 @@
  * address, so that they lead a client through the gate (struct route_answer).
  * All else stays byte for byte.
  */
-#ifndef SIDELOCK_VET_REWRITE_H
-#define SIDELOCK_VET_REWRITE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -29,5 +28,3 @@ struct rewrite_addresses {
 enum reason rewrite_answer(struct json_scan *scan, const struct route_answer *route,
                            const struct rewrite_addresses *addresses, struct span text,
                            struct buffer *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* What vetting goes by. */
-#ifndef SIDELOCK_VET_RULES_H
-#define SIDELOCK_VET_RULES_H
+#pragma once
 
 #include "config/config.h"
 #include "vet/mcp_http.h"
@@ -26,5 +25,3 @@ struct vet_rules {
     bool resumable;
     bool replay;
 };
-
-#endif

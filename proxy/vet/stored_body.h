@@ -3,8 +3,7 @@
  * is compared with the stored record. Nothing of the client's bytes reaches the
  * service, so all else in the body may be what it likes.
  */
-#ifndef SIDELOCK_VET_STORED_BODY_H
-#define SIDELOCK_VET_STORED_BODY_H
+#pragma once
 
 #include "base/secret.h"
 #include "config/config.h"
@@ -18,5 +17,3 @@
  */
 enum reason stored_body_digest(struct json_scan *scan, const struct route_body *route,
                                struct span body, char out[SHA256_HEX_SIZE]);
-
-#endif

@@ -1,6 +1,5 @@
 /* Whether a target is on a list of globs, and whether a glob can be trusted to say so. */
-#ifndef SIDELOCK_VET_TARGET_H
-#define SIDELOCK_VET_TARGET_H
+#pragma once
 
 #include "dialect/dialect.h"
 
@@ -20,5 +19,3 @@ bool target_is_listed(const struct text_list *globs, struct span target);
  */
 enum reason target_check(const struct text_list *targets, const struct text_list *session_targets,
                          struct span target, enum target_kind kind);
-
-#endif

@@ -7,8 +7,7 @@
  * the bytes forwarded, with one exception: out of an answer that lists what the
  * client may not use, those items are cut, and nothing else is touched.
  */
-#ifndef SIDELOCK_VET_VET_H
-#define SIDELOCK_VET_VET_H
+#pragma once
 
 #include "vet/rules.h"
 
@@ -77,5 +76,3 @@ void vet_scratch_destroy(struct vet_scratch *scratch);
 void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                  const struct vet_rules *rules, enum direction direction, const char *bytes,
                  size_t length, bool text, struct vet_result *result);
-
-#endif

@@ -2,8 +2,7 @@
  * A message that does not lie in one read: put together piece by piece, with room in
  * front of it for whoever frames it anew.
  */
-#ifndef SIDELOCK_WIRE_ASSEMBLY_H
-#define SIDELOCK_WIRE_ASSEMBLY_H
+#pragma once
 
 #include "base/error.h"
 
@@ -34,5 +33,3 @@ void assembly_commit(struct assembly *assembly, size_t length);
 enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
                            uint64_t expected, size_t max_bytes) MUST_CHECK;
 void assembly_clear(struct assembly *assembly);
-
-#endif

@@ -1,6 +1,5 @@
 /* Host names and IP addresses as texts. */
-#ifndef SIDELOCK_WIRE_HOST_H
-#define SIDELOCK_WIRE_HOST_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,5 +10,3 @@
 bool host_is_label(const char *label, size_t length);
 /* Whether the text is an address, without brackets; *loopback: of this machine alone. */
 bool host_is_address(const char *text, bool *loopback);
-
-#endif

@@ -7,8 +7,7 @@
  * Only the payload comes out: chunk sizes, extensions and trailers are never
  * passed on, and whoever forwards frames the payload anew.
  */
-#ifndef SIDELOCK_WIRE_HTTP_BODY_H
-#define SIDELOCK_WIRE_HTTP_BODY_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -76,5 +75,3 @@ enum http_progress http_body_next(struct http_body *body, const char *bytes, siz
 /* Writes the head of a chunk of `length` bytes, and NUL; returns how many bytes before the NUL.
  * The chunk ends with CRLF, the body with HTTP_LAST_CHUNK; so length must not be 0. */
 size_t http_chunk_header(char out[HTTP_CHUNK_HEADER_MAX], uint64_t length);
-
-#endif

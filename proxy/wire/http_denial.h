@@ -3,8 +3,7 @@
  * 9457), or for a browser that was to show a page, a page with the same words
  * and what a person can do.
  */
-#ifndef SIDELOCK_WIRE_HTTP_DENIAL_H
-#define SIDELOCK_WIRE_HTTP_DENIAL_H
+#pragma once
 
 #include "base/buffer.h"
 #include "wire/http_request.h"
@@ -28,5 +27,3 @@ void http_denial_write(const struct http_denial *denial, struct buffer *out);
  * Accept lists text/html.
  */
 bool http_denial_wants_page(const struct http_request *request);
-
-#endif

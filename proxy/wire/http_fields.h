@@ -4,8 +4,7 @@
  * folded lines, no space before a colon, no control byte. Requests and responses
  * share all of it.
  */
-#ifndef SIDELOCK_WIRE_HTTP_FIELDS_H
-#define SIDELOCK_WIRE_HTTP_FIELDS_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/text.h"
@@ -61,5 +60,3 @@ bool http_is_token(struct span span);
 bool http_media_type_is(struct span content_type, const char *type);
 /* Whether a body of this Content-Type may be read as UTF-8 JSON: at most charset=utf-8. */
 bool http_media_type_is_json(struct span content_type);
-
-#endif

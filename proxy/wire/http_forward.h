@@ -5,8 +5,7 @@
  * could tell the service another host, address, path or method than was judged
  * does not pass.
  */
-#ifndef SIDELOCK_WIRE_HTTP_FORWARD_H
-#define SIDELOCK_WIRE_HTTP_FORWARD_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -50,5 +49,3 @@ struct http_forward_response_options {
 /* Appends a whole head towards the client. REASON_UPSTREAM_PROTOCOL as above. */
 enum reason http_forward_response(const struct http_forward_response_options *options,
                                   const struct http_response *response, struct buffer *out);
-
-#endif

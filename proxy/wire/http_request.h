@@ -4,8 +4,7 @@
  * space between the parts of the request line, origin-form targets only. What
  * another parser might read differently is refused, so that it never matters.
  */
-#ifndef SIDELOCK_WIRE_HTTP_REQUEST_H
-#define SIDELOCK_WIRE_HTTP_REQUEST_H
+#pragma once
 
 #include "wire/http_fields.h"
 
@@ -38,5 +37,3 @@ enum reason http_request_single(const struct http_request *request, const char *
                                 struct span *value);
 bool http_request_has_token(const struct http_request *request, const char *name,
                             const char *token);
-
-#endif

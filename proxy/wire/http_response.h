@@ -2,8 +2,7 @@
  * HTTP/1.1 responses of the service behind: their head, parsed strictly (RFC
  * 9112). What Sidelock itself answers is in http_denial.h and page.h.
  */
-#ifndef SIDELOCK_WIRE_HTTP_RESPONSE_H
-#define SIDELOCK_WIRE_HTTP_RESPONSE_H
+#pragma once
 
 #include "wire/http_fields.h"
 
@@ -28,5 +27,3 @@ bool http_response_has_token(const struct http_response *response, const char *n
 
 /* The standard phrase of a status (RFC 9110 section 15), or "Unknown". */
 const char *http_status_phrase(unsigned status);
-
-#endif

@@ -4,8 +4,7 @@
  * by their hashes in a Content-Security-Policy that permits nothing else. The
  * texts are in wire/pages and compiled in.
  */
-#ifndef SIDELOCK_WIRE_PAGE_H
-#define SIDELOCK_WIRE_PAGE_H
+#pragma once
 
 #include "base/buffer.h"
 
@@ -24,5 +23,3 @@ void page_write(enum page page, const char *title, const struct page_value *valu
                 struct buffer *out);
 /* Appends the header lines that go with it, from Content-Type on, without Content-Length. */
 void page_write_headers(enum page page, struct buffer *out);
-
-#endif

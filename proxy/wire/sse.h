@@ -5,8 +5,7 @@
  * at the very start is dropped; the last of repeated fields counts, `data` lines
  * are joined with LF; unknown fields are dropped.
  */
-#ifndef SIDELOCK_WIRE_SSE_H
-#define SIDELOCK_WIRE_SSE_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -67,5 +66,3 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
  * empty line. A type or id that would break the form fails the buffer.
  */
 void sse_write(const struct sse_event *event, struct buffer *out);
-
-#endif

@@ -2,8 +2,7 @@
  * Paths and queries of URLs (RFC 3986): one canonical form in, one encoding
  * out. A path that could be read in two ways is refused rather than repaired.
  */
-#ifndef SIDELOCK_WIRE_URL_H
-#define SIDELOCK_WIRE_URL_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -29,5 +28,3 @@ bool url_query_next(struct span *query, struct span *name, struct span *value);
  * is not UTF-8, ERROR_LIMIT if it does not fit.
  */
 enum error url_query_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
-
-#endif

@@ -2,8 +2,7 @@
  * WebSocket frames (RFC 6455 section 5): what a client sends is masked, what a
  * server sends is not, and neither may do as the other.
  */
-#ifndef SIDELOCK_WIRE_WS_FRAME_H
-#define SIDELOCK_WIRE_WS_FRAME_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -63,5 +62,3 @@ size_t ws_close_write(unsigned char payload[WS_CONTROL_PAYLOAD_MAX], unsigned co
 
 /* The Sec-WebSocket-Accept that answers a key (section 4.2.2). */
 void ws_accept_of(const char *key, char out[WS_ACCEPT_SIZE]);
-
-#endif

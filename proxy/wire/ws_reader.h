@@ -3,8 +3,7 @@
  * (RFC 6455 sections 5.4 and 5.5). Without I/O. What lies whole in the bytes that
  * are fed is handed out where it lies.
  */
-#ifndef SIDELOCK_WIRE_WS_READER_H
-#define SIDELOCK_WIRE_WS_READER_H
+#pragma once
 
 #include "wire/assembly.h"
 #include "wire/ws_frame.h"
@@ -43,5 +42,3 @@ void ws_reader_clear(struct ws_reader *reader);
 /* Takes masks off in place. To be called until it has taken all bytes. */
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole);
-
-#endif

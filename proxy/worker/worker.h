@@ -3,8 +3,7 @@
  * file, dials nobody and starts nothing; what it needs it is handed, and after
  * sandbox_enter() the kernel sees to that.
  */
-#ifndef SIDELOCK_WORKER_WORKER_H
-#define SIDELOCK_WORKER_WORKER_H
+#pragma once
 
 #include "base/error.h"
 #include "config/config.h"
@@ -23,5 +22,3 @@ struct worker_options {
 
 /* Runs until the broker says DRAIN or goes away. Returns a process exit code. */
 int worker_run(const struct worker_options *options);
-
-#endif

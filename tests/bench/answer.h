@@ -4,8 +4,7 @@
  * and the letters outside ASCII that JSON text has. The text is made once;
  * an answer is a head, a part of that text and a tail.
  */
-#ifndef SIDELOCK_BENCH_ANSWER_H
-#define SIDELOCK_BENCH_ANSWER_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,5 +34,3 @@ bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t
 
 /* Writes what the socket takes; ANSWER_PARTIAL: it is to be called again. */
 enum answer_progress answer_write(struct answer *answer, int fd);
-
-#endif

@@ -2,8 +2,7 @@
  * The work: the JSON-RPC text of a 300-byte tools/call, and what generator and
  * service read of each other's messages without parsing them.
  */
-#ifndef SIDELOCK_BENCH_CALL_H
-#define SIDELOCK_BENCH_CALL_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,5 +27,3 @@ enum call_answer call_judge(const void *answer, size_t length, uint64_t id);
 /* The number after `"name":` in a request, as it is written there; false: there is none. */
 bool call_read_number(const void *request, size_t length, const char *name, const char **digits,
                       size_t *count);
-
-#endif

@@ -2,8 +2,7 @@
  * One client connection, by WebSocket or by HTTP with keep-alive: 300-byte
  * tools/call requests, each with an id of its own, and their answers.
  */
-#ifndef SIDELOCK_BENCH_CLIENT_H
-#define SIDELOCK_BENCH_CLIENT_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -64,5 +63,3 @@ bool client_send(struct client *client);
 enum client_event client_receive(struct client *client);
 
 uint64_t client_now_ns(void);
-
-#endif

@@ -4,8 +4,7 @@
  * ours and the proxies between them are known, so anything unexpected is an
  * error, not a case.
  */
-#ifndef SIDELOCK_BENCH_HTTP_H
-#define SIDELOCK_BENCH_HTTP_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,5 +26,3 @@ enum http_progress http_read_head(const char *bytes, size_t length, struct http_
  * whole head; it ends at *length. NULL: there is none.
  */
 const char *http_field(const char *bytes, size_t head_bytes, const char *name, size_t *length);
-
-#endif

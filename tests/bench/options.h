@@ -9,8 +9,7 @@
  * TARGET: --port P | --socket PATH, --path PATH, --token-file FILE, --tool NAME,
  *         --http [--result-bytes N].
  */
-#ifndef SIDELOCK_BENCH_OPTIONS_H
-#define SIDELOCK_BENCH_OPTIONS_H
+#pragma once
 
 #include "client.h"
 #include "usage.h"
@@ -33,5 +32,3 @@ struct options {
 
 /* Fills `options`, which then points into itself; false on a bad option or value. */
 bool options_read(int argc, char **argv, struct options *options);
-
-#endif

@@ -3,8 +3,7 @@
  * resident memory. Read from outside, so that nothing is added to what is
  * measured.
  */
-#ifndef SIDELOCK_BENCH_USAGE_H
-#define SIDELOCK_BENCH_USAGE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -32,5 +31,3 @@ bool usage_wait_ns(const struct usage_processes *processes, uint64_t *out);
 
 /* Resident bytes, summed; false if a process is gone. */
 bool usage_resident_bytes(const struct usage_processes *processes, uint64_t *out);
-
-#endif

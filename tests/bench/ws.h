@@ -3,8 +3,7 @@
  * need: the accept key and whole, unfragmented frames. Both ends are ours, so
  * anything unexpected is an error, not a case.
  */
-#ifndef SIDELOCK_BENCH_WS_H
-#define SIDELOCK_BENCH_WS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,5 +44,3 @@ size_t ws_write_frame(uint8_t *out, enum ws_opcode opcode, const void *payload, 
  */
 enum ws_progress ws_read_frame(uint8_t *bytes, size_t length, bool masked, struct ws_frame *frame,
                                size_t *consumed);
-
-#endif

@@ -1,6 +1,5 @@
 /* What every fuzz target has: its entry, which libFuzzer or replay.c calls, and its way to fail. */
-#ifndef SIDELOCK_TESTS_FUZZ_H
-#define SIDELOCK_TESTS_FUZZ_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,5 +13,3 @@ static inline void require(bool condition)
     if (!condition)
         abort();
 }
-
-#endif

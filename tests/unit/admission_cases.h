@@ -1,6 +1,5 @@
 /* Requests as admission meets them, for the tests of single checks and of all steps together. */
-#ifndef SIDELOCK_TESTS_ADMISSION_CASES_H
-#define SIDELOCK_TESTS_ADMISSION_CASES_H
+#pragma once
 
 #include "policy/admission.h"
 #include "policy/own_path.h"
@@ -182,5 +181,3 @@ static const struct {
     {"GET", "/.sidelock/Login", false, REASON_ROUTE_UNKNOWN, OWN_REFUSE},
     {"POST", "/login", false, REASON_ROUTE_UNKNOWN, OWN_REFUSE},
 };
-
-#endif

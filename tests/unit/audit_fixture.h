@@ -1,6 +1,5 @@
 /* A log in a directory of its own, for the tests of the audit log. */
-#ifndef SIDELOCK_TESTS_AUDIT_FIXTURE_H
-#define SIDELOCK_TESTS_AUDIT_FIXTURE_H
+#pragma once
 
 #include "system/audit.h"
 #include "system/audit_verify.h"
@@ -134,5 +133,3 @@ static inline const char *text_of(const json_t *line, const char *name)
 {
     return json_string_value(json_object_get(line, name));
 }
-
-#endif

@@ -4,8 +4,7 @@
  * of core/clock.c and core/workers.c, so that a test sees what workers would be told and
  * sets the time. Include it in one file of a test program only.
  */
-#ifndef SIDELOCK_TESTS_BROKER_FIXTURE_H
-#define SIDELOCK_TESTS_BROKER_FIXTURE_H
+#pragma once
 
 #include "broker/admission/question.h"
 #include "broker/core/journal.h"
@@ -172,5 +171,3 @@ static inline const char *fixture_audit(const struct broker_fixture *fixture)
     fixture_read(fixture->gate.audit_path, text, sizeof(text));
     return text;
 }
-
-#endif

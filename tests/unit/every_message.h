@@ -1,6 +1,5 @@
 /* Every message of ipc/messages.h that has fields, by its type and its name. */
-#ifndef SIDELOCK_TESTS_EVERY_MESSAGE_H
-#define SIDELOCK_TESTS_EVERY_MESSAGE_H
+#pragma once
 
 #include "ipc/messages.h"
 
@@ -23,5 +22,3 @@ union every_message {
     EVERY_MESSAGE(MEMBER)
 #undef MEMBER
 };
-
-#endif

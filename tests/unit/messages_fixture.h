@@ -1,6 +1,5 @@
 /* Messages with every field filled, and room to encode one. */
-#ifndef SIDELOCK_TESTS_MESSAGES_FIXTURE_H
-#define SIDELOCK_TESTS_MESSAGES_FIXTURE_H
+#pragma once
 
 #include "ipc/messages.h"
 #include "unit.h"
@@ -57,5 +56,3 @@ static inline struct ipc_verdict full_verdict(void)
         verdict.verbs.items[i] = "list_tools";
     return verdict;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* What the tests of operators' operations share: short ways to put, create and look. */
-#ifndef SIDELOCK_TESTS_OPERATIONS_FIXTURE_H
-#define SIDELOCK_TESTS_OPERATIONS_FIXTURE_H
+#pragma once
 
 #include "broker_fixture.h"
 
@@ -93,5 +92,3 @@ static inline void assert_logged(const struct broker_fixture *fixture, const cha
     if (strstr(fixture_audit(fixture), member) == NULL)
         fail_msg("the audit log has no %s", event);
 }
-
-#endif

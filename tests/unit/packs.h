@@ -1,6 +1,5 @@
 /* The shipped dialect packs, for tests. */
-#ifndef SIDELOCK_TESTS_PACKS_H
-#define SIDELOCK_TESTS_PACKS_H
+#pragma once
 
 #include "dialect/read.h"
 
@@ -29,5 +28,3 @@ static inline struct dialect *pack_load(const char *name)
     }
     return dialect;
 }
-
-#endif

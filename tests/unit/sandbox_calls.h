@@ -5,8 +5,7 @@
  * `held` by test_sandbox.c. Nothing named here exists: a program that could be
  * executed would meet the sandbox later and hide that it was.
  */
-#ifndef SIDELOCK_TESTS_SANDBOX_CALLS_H
-#define SIDELOCK_TESTS_SANDBOX_CALLS_H
+#pragma once
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -177,5 +176,3 @@
     CALLS_ON_PROCESSES(CALL)                                                                       \
     CALLS_ON_THE_KERNEL(CALL)                                                                      \
     CALLS_OF_OLD(CALL)
-
-#endif

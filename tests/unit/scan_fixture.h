@@ -1,6 +1,5 @@
 /* A scanner for all tests of a program, between unit_set_up and unit_tear_down. */
-#ifndef SIDELOCK_TESTS_SCAN_FIXTURE_H
-#define SIDELOCK_TESTS_SCAN_FIXTURE_H
+#pragma once
 
 #include "unit.h"
 #include "json/scan.h"
@@ -19,5 +18,3 @@ static inline int scan_tear_down(void **state)
     json_scan_destroy(scan);
     return 0;
 }
-
-#endif

@@ -2,8 +2,7 @@
  * A store in a directory of its own, for the tests of the store. Every test of
  * such a file runs between store_fixture_make and store_fixture_drop.
  */
-#ifndef SIDELOCK_TESTS_STORE_FIXTURE_H
-#define SIDELOCK_TESTS_STORE_FIXTURE_H
+#pragma once
 
 #include "store/database.h"
 #include "store/store.h"
@@ -84,5 +83,3 @@ static inline void run_sql(const struct fixture *fixture, const char *sql)
     assert_int_equal(error, ERROR_NOT_FOUND);
     database_close(database);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* A directory of a test's own, gone when the test is. */
-#ifndef SIDELOCK_TESTS_TEMPORARY_H
-#define SIDELOCK_TESTS_TEMPORARY_H
+#pragma once
 
 #include <ftw.h>
 #include <stdio.h>
@@ -32,5 +31,3 @@ static inline void temporary_remove(const char *path)
 {
     nftw(path, temporary_remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
-
-#endif

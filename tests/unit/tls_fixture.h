@@ -2,8 +2,7 @@
  * A client that speaks TLS and the gate's side of it, in one thread: turn()
  * gives the gate its turn. Include it in one file of a test program only.
  */
-#ifndef SIDELOCK_TESTS_TLS_FIXTURE_H
-#define SIDELOCK_TESTS_TLS_FIXTURE_H
+#pragma once
 
 #include "system/authority.h"
 #include "unit.h"
@@ -188,5 +187,3 @@ static inline void expect_ready(void)
     assert_true(world.ready);
     assert_int_equal(world.failure, 0);
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* Two keys and a good token, for the tests of token.c. */
-#ifndef SIDELOCK_TESTS_TOKEN_FIXTURE_H
-#define SIDELOCK_TESTS_TOKEN_FIXTURE_H
+#pragma once
 
 #include "policy/session.h"
 #include "policy/token.h"
@@ -62,5 +61,3 @@ static inline enum reason verify(const char *token, int64_t now)
 
     return token_verify(ours, span_of(token), "studio", now, &claims);
 }
-
-#endif

@@ -3,8 +3,7 @@
  * no list of them; unit.c has main(), which runs them in the order of the file.
  * Tests use cmocka's asserts. A program's argument is a pattern of the tests to run.
  */
-#ifndef SIDELOCK_TESTS_UNIT_H
-#define SIDELOCK_TESTS_UNIT_H
+#pragma once
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,5 +27,3 @@ void unit_register(const struct CMUnitTest *test);
 
 /* What runs before the first test and after the last; a program may define them otherwise. */
 extern CMFixtureFunction unit_set_up, unit_tear_down;
-
-#endif

@@ -3,8 +3,7 @@
  * The last field is hostile text, in which <HH> is the byte HH, <HH*N> the same
  * N times. Reading ends the test on a malformed file.
  */
-#ifndef SIDELOCK_TESTS_VECTOR_LINES_H
-#define SIDELOCK_TESTS_VECTOR_LINES_H
+#pragma once
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -104,5 +103,3 @@ static inline bool vector_next(struct vector_line *vector, size_t count)
     vector_read_text(vector, vector->fields[count - 1]);
     return true;
 }
-
-#endif

@@ -1,6 +1,5 @@
 /* Who asks: the credential, the session behind it and the record that the session names. */
-#ifndef SIDELOCK_BROKER_ADMISSION_AUTHENTICATE_H
-#define SIDELOCK_BROKER_ADMISSION_AUTHENTICATE_H
+#pragma once
 
 #include "broker/admission/question.h"
 
@@ -14,5 +13,3 @@ enum reason authenticate_record(struct question *question);
 enum reason authenticate_again(const struct question *question);
 /* A token that was in a URL is in histories and logs by now: its session is revoked, and named. */
 void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE]);
-
-#endif

@@ -4,8 +4,7 @@
  * (AutoGen Studio since its fix). Neither the client's bytes nor the worker
  * come near it. The loop goes on meanwhile.
  */
-#ifndef SIDELOCK_BROKER_ADMISSION_PREPARE_H
-#define SIDELOCK_BROKER_ADMISSION_PREPARE_H
+#pragma once
 
 #include "broker/admission/question.h"
 
@@ -19,5 +18,3 @@ void prepare_start(struct question *question, int fd);
 
 /* Gives up everything under way: the broker is about to exit. */
 void prepare_stop(struct gate *gate);
-
-#endif

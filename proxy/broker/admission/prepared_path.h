@@ -2,8 +2,7 @@
  * What a service answers to the POST of a route with `prepare`: a JSON object in
  * which one member is the last part of the path to upgrade on.
  */
-#ifndef SIDELOCK_BROKER_PREPARED_PATH_H
-#define SIDELOCK_BROKER_PREPARED_PATH_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -19,5 +18,3 @@
  */
 enum http_progress prepared_path_read(const struct route_prepare *rule, struct span answer,
                                       bool ended, struct buffer *out, enum reason *reason);
-
-#endif

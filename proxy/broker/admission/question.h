@@ -2,8 +2,7 @@
  * One request that a worker asks about, on its way through the steps; and the
  * two ends of it, granted or refused.
  */
-#ifndef SIDELOCK_BROKER_ADMISSION_QUESTION_H
-#define SIDELOCK_BROKER_ADMISSION_QUESTION_H
+#pragma once
 
 #include "broker/core/workers.h"
 #include "ipc/messages.h"
@@ -38,5 +37,3 @@ void question_grant(struct question *question, int fd, const char *accept);
  * a ticket, a log-out the end of the session. The worker has the pages. Refuses or answers.
  */
 void browser_answer(struct question *question);
-
-#endif

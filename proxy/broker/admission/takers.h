@@ -3,8 +3,7 @@
  * above it; inbox.c says in which state of the worker. ERROR_SYNTAX: the worker
  * broke the protocol.
  */
-#ifndef SIDELOCK_BROKER_ADMISSION_TAKERS_H
-#define SIDELOCK_BROKER_ADMISSION_TAKERS_H
+#pragma once
 
 #include "broker/admission/question.h"
 
@@ -28,5 +27,3 @@ taker reports_take_counts MUST_CHECK;
 
 /* inbox.c: hands a message to the one who takes it now. */
 workers_listener inbox_take MUST_CHECK;
-
-#endif

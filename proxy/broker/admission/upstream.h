@@ -3,8 +3,7 @@
  * WebSocket handshake on it, so that the worker is handed a link on which
  * nothing is left to say and never learns what was said.
  */
-#ifndef SIDELOCK_BROKER_ADMISSION_UPSTREAM_H
-#define SIDELOCK_BROKER_ADMISSION_UPSTREAM_H
+#pragma once
 
 #include "broker/admission/question.h"
 #include "wire/ws_frame.h"
@@ -27,5 +26,3 @@ enum reason upstream_write_upgrade(const struct question *question, const char *
 /* Appends {member: the part of the record at `from`}. PARAMS_REQUIRED if there is none. */
 enum reason upstream_stored_body(const struct params *params, const char *member, const char *from,
                                  struct buffer *out);
-
-#endif

@@ -4,8 +4,7 @@
  * of the configuration's `operators` are heard (SO_PEERCRED). Each connection
  * carries one request.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_CONTROL_H
-#define SIDELOCK_BROKER_CONTROL_CONTROL_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -35,5 +34,3 @@ enum error control_socket_listen(const struct config *config, int *out) MUST_CHE
 
 /* Whether the process at the other end of a connection may operate; *uid is its uid. */
 bool control_socket_permits(const struct config *config, int fd, uint32_t *uid);
-
-#endif

@@ -1,6 +1,5 @@
 /* What the control API can be asked, a row a method and path, and a request on its way to one. */
-#ifndef SIDELOCK_BROKER_CONTROL_HANDLERS_H
-#define SIDELOCK_BROKER_CONTROL_HANDLERS_H
+#pragma once
 
 #include "broker/operations/operation.h"
 #include "policy/params.h"
@@ -46,5 +45,3 @@ struct control_handler {
 };
 /* The last one has no method. */
 extern const struct control_handler control_handlers[];
-
-#endif

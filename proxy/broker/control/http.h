@@ -3,8 +3,7 @@
  * reader as for clients' requests (wire/http_request.h) takes one request from each
  * descriptor, routes.h answers it, and the connection closes.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
-#define SIDELOCK_BROKER_CONTROL_CONTROL_HTTP_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -29,5 +28,3 @@ bool control_http_serve(struct control_http *http, int fd, uint32_t uid);
 /* Answers before the request was read, and closes; the client may see its own writing fail first.
  */
 void control_http_turn_away(int fd, unsigned status, const char *detail);
-
-#endif

@@ -1,7 +1,6 @@
 /* The JSON that operators bring or may see: a session's creation, and a record with its secrets
  * masked. */
-#ifndef SIDELOCK_BROKER_CONTROL_INPUT_H
-#define SIDELOCK_BROKER_CONTROL_INPUT_H
+#pragma once
 
 #include "broker/operations/sessions.h"
 
@@ -24,5 +23,3 @@ enum error control_input_renewal(struct operation *operation, struct span body,
  * So a secret is not shown wherever it lies; names of members are.
  */
 enum error control_input_mask(struct buffer *out, struct span record, bool reveal) MUST_CHECK;
-
-#endif

@@ -2,8 +2,7 @@
  * The control API's documents: what is stored and running, as JSON (NULL: memory
  * has run out), or as Prometheus text.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_JSON_H
-#define SIDELOCK_BROKER_CONTROL_JSON_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -28,5 +27,3 @@ struct json_t *control_json_certificates(const struct gate *gate);
 /* Prometheus text exposition format 0.0.4. */
 void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
                           int64_t now);
-
-#endif

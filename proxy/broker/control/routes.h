@@ -24,8 +24,7 @@
  *
  * Errors are application/problem+json (RFC 9457): {"status", "reason"?, "detail"}.
  */
-#ifndef SIDELOCK_BROKER_CONTROL_ROUTES_H
-#define SIDELOCK_BROKER_CONTROL_ROUTES_H
+#pragma once
 
 #include "broker/control/handlers.h"
 
@@ -35,5 +34,3 @@ void control_routes_answer(struct gate *gate, const struct control_request *requ
 void control_routes_problem(struct control_answer *answer, unsigned status, const char *detail);
 /* Whether a request with this method may bring a body. */
 bool control_routes_takes_body(const char *method);
-
-#endif

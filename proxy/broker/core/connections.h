@@ -1,6 +1,5 @@
 /* The live connections of all workers, kept from what the broker granted and workers report. */
-#ifndef SIDELOCK_BROKER_CORE_CONNECTIONS_H
-#define SIDELOCK_BROKER_CORE_CONNECTIONS_H
+#pragma once
 
 #include "broker/core/surfaces.h"
 #include "policy/token.h"
@@ -28,5 +27,3 @@ const struct connection_entry *connections_find(const struct connections *connec
 /* Live connections of a surface (NULL: any) and a session id (NULL: any). */
 size_t connections_count(const struct connections *connections, const struct surface_state *surface,
                          const char *session_id);
-
-#endif

@@ -3,8 +3,7 @@
  * beyond a burst, denials are counted instead of written one by one, and a line
  * "denied_suppressed" says how many. Counters and answers are not affected.
  */
-#ifndef SIDELOCK_BROKER_CORE_DENIALS_H
-#define SIDELOCK_BROKER_CORE_DENIALS_H
+#pragma once
 
 #include "broker/core/surfaces.h"
 #include "system/audit.h"
@@ -31,5 +30,3 @@ void denials_log_suppressed(struct denials *denials, struct audit *audit);
 
 /* Whether a denial may have a line of its own at a monotonic time; counts it if not. */
 bool denials_may_log(struct denials *denials, uint64_t now_ms);
-
-#endif

@@ -1,6 +1,5 @@
 /* The running gate: everything that the broker holds. The rooms above borrow it. */
-#ifndef SIDELOCK_BROKER_CORE_GATE_H
-#define SIDELOCK_BROKER_CORE_GATE_H
+#pragma once
 
 #include "broker/core/connections.h"
 #include "broker/core/denials.h"
@@ -29,5 +28,3 @@ struct gate {
     struct prepare *preparing;
     size_t preparing_count;
 };
-
-#endif

@@ -1,6 +1,5 @@
 /* Small things that all who write about what happens have in common. */
-#ifndef SIDELOCK_BROKER_CORE_JOURNAL_H
-#define SIDELOCK_BROKER_CORE_JOURNAL_H
+#pragma once
 
 #include "system/audit.h"
 
@@ -12,5 +11,3 @@ int64_t clock_now(void);
 void journal_commit(struct audit *audit);
 /* "2026-01-02T03:04:05Z" (RFC 3339, UTC); "" for a time that cannot be. */
 void journal_time(int64_t seconds, char out[JOURNAL_TIME_SIZE]);
-
-#endif

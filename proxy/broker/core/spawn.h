@@ -1,6 +1,5 @@
 /* Starts a worker: which surfaces it serves, and with which descriptors. */
-#ifndef SIDELOCK_BROKER_CORE_SPAWN_H
-#define SIDELOCK_BROKER_CORE_SPAWN_H
+#pragma once
 
 #include "broker/core/surfaces.h"
 
@@ -24,5 +23,3 @@ enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int ch
  * have every worker.
  */
 bool spawn_serves(const struct config *config, unsigned worker, size_t surface);
-
-#endif

@@ -1,6 +1,5 @@
 /* The surfaces at run time: their listeners, kill switches, certificates and counters. */
-#ifndef SIDELOCK_BROKER_CORE_SURFACES_H
-#define SIDELOCK_BROKER_CORE_SURFACES_H
+#pragma once
 
 #include "config/config.h"
 #include "store/store.h"
@@ -57,5 +56,3 @@ void surfaces_print_address(const struct listener *listener, char out[SURFACE_AD
 /* The surface called `name`, or that at an index that a worker named; NULL if there is none. */
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name);
 struct surface_state *surfaces_at(const struct surfaces *surfaces, uint32_t index);
-
-#endif

@@ -2,8 +2,7 @@
  * Single-use words for a session, in memory only; a restart forgets them.
  * Tickets and login codes are both such words, kept apart.
  */
-#ifndef SIDELOCK_BROKER_CORE_TICKETS_H
-#define SIDELOCK_BROKER_CORE_TICKETS_H
+#pragma once
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -30,5 +29,3 @@ enum error tickets_issue(struct tickets *tickets, const char *session_id, int64_
 /* Uses a ticket up: at most once true. */
 bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
                     char session_id[TOKEN_ID_SIZE]);
-
-#endif

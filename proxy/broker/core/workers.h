@@ -2,8 +2,7 @@
  * The worker processes: started, listened to, told, replaced when they die.
  * What they say goes to whoever was named for it.
  */
-#ifndef SIDELOCK_BROKER_CORE_WORKERS_H
-#define SIDELOCK_BROKER_CORE_WORKERS_H
+#pragma once
 
 #include "broker/core/gate.h"
 #include "ipc/messages.h"
@@ -53,5 +52,3 @@ void workers_cut_surface(struct workers *workers, const struct surface_state *su
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
 /* What surfaces speak TLS with from now on. */
 void workers_send_certificates(struct workers *workers);
-
-#endif

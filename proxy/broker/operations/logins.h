@@ -1,6 +1,5 @@
 /* Login addresses, for browsers. */
-#ifndef SIDELOCK_BROKER_OPERATIONS_LOGINS_H
-#define SIDELOCK_BROKER_OPERATIONS_LOGINS_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -13,5 +12,3 @@
  */
 enum error logins_issue(struct operation *operation, const char *id, const char *host,
                         struct buffer *url, int64_t *expires_at) MUST_CHECK;
-
-#endif

@@ -9,8 +9,7 @@
  * records, tokens and tickets never reach the log. Nothing in this room knows
  * about HTTP.
  */
-#ifndef SIDELOCK_BROKER_OPERATIONS_OPERATION_H
-#define SIDELOCK_BROKER_OPERATIONS_OPERATION_H
+#pragma once
 
 #include "broker/core/workers.h"
 
@@ -46,5 +45,3 @@ void operation_undo(struct operation *operation, const char *event);
 
 /* A surface by its name; notes that there is none. */
 struct surface_state *operation_surface(struct operation *operation, const char *name);
-
-#endif

@@ -1,6 +1,5 @@
 /* Parameter records: what may be launched, and with what, kept under a name. */
-#ifndef SIDELOCK_BROKER_OPERATIONS_RECORDS_H
-#define SIDELOCK_BROKER_OPERATIONS_RECORDS_H
+#pragma once
 
 #include "broker/operations/operation.h"
 #include "policy/params.h"
@@ -26,5 +25,3 @@ enum error records_remove(struct operation *operation, const char *name) MUST_CH
 /* A record as stored, if what it runs is still permitted; notes what is wrong with it. */
 enum error records_find_usable(struct operation *operation, const char *name,
                                struct store_params *out) MUST_CHECK;
-
-#endif

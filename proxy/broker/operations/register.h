@@ -6,8 +6,7 @@
  * gathers the facts from a running broker; without one, the configuration
  * alone gives rows in which everything is claimed.
  */
-#ifndef SIDELOCK_BROKER_OPERATIONS_REGISTER_H
-#define SIDELOCK_BROKER_OPERATIONS_REGISTER_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -92,5 +91,3 @@ enum error register_state_gather(const struct gate *gate, struct register_facts 
  * ERROR_LIMIT. */
 enum error register_render(const struct register_facts *facts, size_t count,
                            enum register_format format, struct buffer *out) MUST_CHECK;
-
-#endif

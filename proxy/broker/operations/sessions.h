@@ -1,6 +1,5 @@
 /* Sessions: made, renewed, revoked; and tickets for them. */
-#ifndef SIDELOCK_BROKER_OPERATIONS_SESSIONS_H
-#define SIDELOCK_BROKER_OPERATIONS_SESSIONS_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -43,5 +42,3 @@ enum error sessions_find(struct operation *operation, const char *id,
 /* The same, if it is live; ERROR_STATE. */
 enum error sessions_find_live(struct operation *operation, const char *id,
                               struct session *out) MUST_CHECK;
-
-#endif

@@ -1,6 +1,5 @@
 /* The kill switch, and reading anew what lies in files. */
-#ifndef SIDELOCK_BROKER_OPERATIONS_SWITCHES_H
-#define SIDELOCK_BROKER_OPERATIONS_SWITCHES_H
+#pragma once
 
 #include "broker/operations/operation.h"
 
@@ -10,5 +9,3 @@ enum error switches_set_killed(struct operation *operation, const char *surface,
 
 /* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
 enum error switches_reload(struct operation *operation) MUST_CHECK;
-
-#endif

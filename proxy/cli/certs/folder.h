@@ -3,8 +3,7 @@
  * 0600: ca.pem and ca.key, server.pem and server.key, client-NAME.pem and
  * client-NAME.key. Files are replaced whole or not at all.
  */
-#ifndef SIDELOCK_CLI_CERTS_FOLDER_H
-#define SIDELOCK_CLI_CERTS_FOLDER_H
+#pragma once
 
 #include "system/authority.h"
 
@@ -50,5 +49,3 @@ enum error certs_folder_write(const struct certs_folder *folder, const char *ste
 /* The stems of the client certificates, sorted. */
 enum error certs_folder_clients(const struct certs_folder *folder,
                                 struct text_list *out) MUST_CHECK;
-
-#endif

@@ -2,8 +2,7 @@
  * Command lines: options in any order between operands, `--name VALUE`,
  * `--name=VALUE`, and `--` to end them.
  */
-#ifndef SIDELOCK_CLI_TERMINAL_ARGS_H
-#define SIDELOCK_CLI_TERMINAL_ARGS_H
+#pragma once
 
 #include "base/text.h"
 
@@ -65,5 +64,3 @@ int args_name(const char *text, const char *what);
 bool args_number(const char *text, uint64_t max, uint64_t *out);
 /* Seconds of "90", "90s", "15m", "2h", "7d". */
 bool args_duration(const char *text, int64_t *seconds);
-
-#endif

@@ -1,6 +1,5 @@
 /* What verbs print for people: aligned tables, and members of JSON answers as text. */
-#ifndef SIDELOCK_CLI_TERMINAL_OUTPUT_H
-#define SIDELOCK_CLI_TERMINAL_OUTPUT_H
+#pragma once
 
 #include "base/text.h"
 
@@ -43,5 +42,3 @@ struct output_column {
 int output_list(const struct json_t *array, const struct output_column *columns, size_t count);
 /* Prints these members of an object, one a line. */
 int output_record(const struct json_t *object, const char *const *members, size_t count);
-
-#endif

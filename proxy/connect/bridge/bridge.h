@@ -4,8 +4,7 @@
  * have no answer, keeps what waits to be sent, holds out while the gate is away, and
  * ends everything in order.
  */
-#ifndef SIDELOCK_CONNECT_BRIDGE_BRIDGE_H
-#define SIDELOCK_CONNECT_BRIDGE_BRIDGE_H
+#pragma once
 
 #include "connect/bridge/pass.h"
 #include "connect/bridge/stdio.h"
@@ -84,5 +83,3 @@ void bridge_settle(struct bridge *bridge);
 /* Nothing more can be done: ends with this exit code, failing what is outstanding. */
 void bridge_give_up(struct bridge *bridge, int code, const char *reason);
 void bridge_finished(struct bridge *bridge);
-
-#endif

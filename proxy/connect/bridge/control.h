@@ -2,8 +2,7 @@
  * What `connect` asks of the control socket: where a surface is, and a session for
  * it. Whoever runs it brings the functions.
  */
-#ifndef SIDELOCK_CONNECT_BRIDGE_CONTROL_H
-#define SIDELOCK_CONNECT_BRIDGE_CONTROL_H
+#pragma once
 
 #include "base/secret.h"
 #include "policy/token.h"
@@ -50,5 +49,3 @@ struct connect_control {
     enum connect_answer (*renew)(void *context, const char *id, struct connect_pass *out);
     void (*revoke)(void *context, const char *id);
 };
-
-#endif

@@ -1,6 +1,5 @@
 /* Bytes that wait until a descriptor takes them; wiped when they have gone. */
-#ifndef SIDELOCK_CONNECT_BRIDGE_OUTPUT_H
-#define SIDELOCK_CONNECT_BRIDGE_OUTPUT_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -18,5 +17,3 @@ bool output_add(struct output *output, const char *bytes, size_t length) MUST_CH
 struct span output_rest(const struct output *output);
 /* So many of the rest have been taken. */
 void output_taken(struct output *output, size_t length);
-
-#endif

@@ -2,8 +2,7 @@
  * The session for the gate, and where the gate is: asked for on a thread of its own,
  * renewed in time, given back at the end.
  */
-#ifndef SIDELOCK_CONNECT_BRIDGE_PASS_H
-#define SIDELOCK_CONNECT_BRIDGE_PASS_H
+#pragma once
 
 #include "connect/bridge/control.h"
 
@@ -64,5 +63,3 @@ unsigned pass_remedy(struct span reason);
 void pass_end(struct pass *pass);
 /* Gives the session back and wipes it. */
 void pass_stop(struct pass *pass);
-
-#endif

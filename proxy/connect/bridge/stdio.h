@@ -2,8 +2,7 @@
  * Standard input, line by line, and standard output. Both are watched, never waited for;
  * the modes that they had are restored.
  */
-#ifndef SIDELOCK_CONNECT_BRIDGE_STDIO_H
-#define SIDELOCK_CONNECT_BRIDGE_STDIO_H
+#pragma once
 
 #include "connect/bridge/output.h"
 #include "connect/message/lines.h"
@@ -50,5 +49,3 @@ size_t stdio_unwritten(const struct stdio *stdio);
 void stdio_pause_input(struct stdio *stdio, bool pause);
 /* Writes what the output takes at the end, waiting for at most `wait_ms`; restores the modes. */
 void stdio_stop(struct stdio *stdio, int wait_ms);
-
-#endif

@@ -4,8 +4,7 @@
  * proves itself by the very certificate that the control socket names (its SHA-256), so neither an
  * authority nor a name has to be trusted.
  */
-#ifndef SIDELOCK_CONNECT_BRIDGE_STREAM_H
-#define SIDELOCK_CONNECT_BRIDGE_STREAM_H
+#pragma once
 
 #include "connect/bridge/control.h"
 
@@ -34,5 +33,3 @@ size_t stream_unsent(const struct stream *stream);
 void stream_pause(struct stream *stream, bool pause);
 /* No more calls to the user; with `flush` what can be written at once is. Frees it in time. */
 void stream_close(struct stream *stream, bool flush);
-
-#endif

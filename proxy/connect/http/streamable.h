@@ -5,11 +5,8 @@
  * Requests run side by side; an initialize and every notification is through
  * before the next message goes, so that the order the client meant is kept.
  */
-#ifndef SIDELOCK_CONNECT_HTTP_STREAMABLE_H
-#define SIDELOCK_CONNECT_HTTP_STREAMABLE_H
+#pragma once
 
 #include "connect/bridge/bridge.h"
 
 extern const struct transport streamable_transport;
-
-#endif

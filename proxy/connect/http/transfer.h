@@ -1,6 +1,5 @@
 /* One HTTP request of MCP over HTTP and its answer, on a connection of its own while it lasts. */
-#ifndef SIDELOCK_CONNECT_HTTP_TRANSFER_H
-#define SIDELOCK_CONNECT_HTTP_TRANSFER_H
+#pragma once
 
 #include "connect/bridge/bridge.h"
 #include "wire/http_body.h"
@@ -80,5 +79,3 @@ void transfer_destroy(struct transfer *transfer);
 bool transfers_have_room(const struct transfers *all, bool request);
 void transfers_pause(struct transfers *all, bool pause);
 void transfers_clear(struct transfers *all);
-
-#endif

@@ -1,6 +1,5 @@
 /* The client's requests that have no answer yet: each gets exactly one, ours if need be. */
-#ifndef SIDELOCK_CONNECT_LEDGER_H
-#define SIDELOCK_CONNECT_LEDGER_H
+#pragma once
 
 #include "connect/message/rpc.h"
 
@@ -27,5 +26,3 @@ enum error ledger_add(struct ledger *ledger, const struct rpc *request) MUST_CHE
 const struct ledger_entry *ledger_find(const struct ledger *ledger, const char *key);
 /* Removes an entry, into *out if that is not NULL; false if there is none. */
 bool ledger_take(struct ledger *ledger, const char *key, struct ledger_entry *out);
-
-#endif

@@ -1,6 +1,5 @@
 /* A message from the client on its way, and the queue in which such messages wait. */
-#ifndef SIDELOCK_CONNECT_MESSAGE_LETTER_H
-#define SIDELOCK_CONNECT_MESSAGE_LETTER_H
+#pragma once
 
 #include "connect/message/rpc.h"
 
@@ -37,5 +36,3 @@ struct letter *letters_take(struct letters *letters); /* the first, or NULL */
 /* The first if it has waited for longer than LETTER_HOLD_MS; call until it is NULL. */
 struct letter *letters_take_expired(struct letters *letters, uint64_t now_ms);
 bool letters_have(const struct letters *letters, const char *key);
-
-#endif

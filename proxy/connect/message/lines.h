@@ -3,8 +3,7 @@
  * LF or CRLF. One that is longer than the limit is thrown away as it comes, and
  * told once.
  */
-#ifndef SIDELOCK_CONNECT_LINES_H
-#define SIDELOCK_CONNECT_LINES_H
+#pragma once
 
 #include "base/buffer.h"
 #include "base/text.h"
@@ -30,5 +29,3 @@ enum lines_progress lines_next(struct lines *lines, const char *bytes, size_t le
                                struct span *line);
 /* What came after the last LF: a line too, at the end of the input. False if there is none. */
 bool lines_rest(struct lines *lines, struct span *line);
-
-#endif

@@ -4,8 +4,7 @@
  * of a tool that its input schema marks with `x-mcp-header`, as the answers to
  * tools/list say that pass.
  */
-#ifndef SIDELOCK_CONNECT_MESSAGE_MCP_HEADERS_H
-#define SIDELOCK_CONNECT_MESSAGE_MCP_HEADERS_H
+#pragma once
 
 #include "connect/message/rpc.h"
 
@@ -37,5 +36,3 @@ void mcp_headers_write(const struct json_scan *scan, const struct rpc *rpc,
  * its ends and does not look encoded, else `=?base64?...?=`.
  */
 void mcp_headers_write_value(struct span text, struct buffer *out);
-
-#endif

@@ -2,8 +2,7 @@
  * What another connection has to be told first: the client's own `initialize`, under
  * an id of ours, and its `initialized`. The client must not notice that it was asked again.
  */
-#ifndef SIDELOCK_CONNECT_MESSAGE_REPLAY_H
-#define SIDELOCK_CONNECT_MESSAGE_REPLAY_H
+#pragma once
 
 #include "connect/message/letter.h"
 
@@ -26,5 +25,3 @@ struct letter *replay_initialize(const struct replay *replay, uint64_t now_ms);
 struct letter *replay_initialized(const struct replay *replay, uint64_t now_ms);
 /* The answer to our own initialize: whether the service takes up where the one before left off. */
 bool replay_answered(struct replay *replay, const struct rpc *answer);
-
-#endif

@@ -3,8 +3,7 @@
  * whom they answer, and which era of MCP they speak. What may pass is for the
  * gate to decide; here only what would break a line or lose an answer is refused.
  */
-#ifndef SIDELOCK_CONNECT_RPC_H
-#define SIDELOCK_CONNECT_RPC_H
+#pragma once
 
 #include "base/buffer.h"
 #include "json/scan.h"
@@ -55,5 +54,3 @@ void rpc_write_error(struct buffer *out, struct span id, int code, const char *m
                      const char *reason);
 /* Appends the message with another id, given as JSON. */
 void rpc_write_with_id(struct buffer *out, struct span text, struct span id, const char *other);
-
-#endif

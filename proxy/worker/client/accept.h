@@ -1,6 +1,5 @@
 /* The listeners: who is calling, is there room, a connection is born. */
-#ifndef SIDELOCK_WORKER_CLIENT_ACCEPT_H
-#define SIDELOCK_WORKER_CLIENT_ACCEPT_H
+#pragma once
 
 #include "system/caller.h"
 #include "worker/client/secure.h"
@@ -22,5 +21,3 @@ void accept_open(struct accept *accept, bool open);
 void accept_stop(struct accept *accept);
 /* Once the loop has ended, and with it the connections, which know where they came in. */
 void accept_release(struct accept *accept);
-
-#endif

@@ -3,8 +3,7 @@
  * to the broker, the answers of the gate's own. It lives until a WebSocket's 101, or as
  * long as the connection.
  */
-#ifndef SIDELOCK_WORKER_CLIENT_CLIENT_H
-#define SIDELOCK_WORKER_CLIENT_CLIENT_H
+#pragma once
 
 #include "base/buffer.h"
 #include "worker/client/connection.h"
@@ -47,5 +46,3 @@ void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
 void client_drop(struct connection *connection, enum reason reason);
 /* Lets go of it and closes the descriptor, unless that was given away. */
 void client_end(struct connection *connection);
-
-#endif

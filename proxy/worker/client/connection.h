@@ -3,8 +3,7 @@
  * mode's: at first the reading of a request's head (client.h), then what was granted,
  * HTTP or a WebSocket. Whoever has a reason to end one calls connection_drop().
  */
-#ifndef SIDELOCK_WORKER_CLIENT_CONNECTION_H
-#define SIDELOCK_WORKER_CLIENT_CONNECTION_H
+#pragma once
 
 #include "base/reason.h"
 #include "base/secret.h"
@@ -95,5 +94,3 @@ void connection_tls_ended(struct connection *connection);
 /* Frees what is buried: when nothing on the stack knows it any more. */
 void connection_reap(struct worker *worker);
 struct connection *connection_find(struct worker *worker, uint64_t id);
-
-#endif

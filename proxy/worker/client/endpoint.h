@@ -2,8 +2,7 @@
  * One end of a connection: a descriptor, what is watched for on it, and the bytes that
  * its peer has not taken yet.
  */
-#ifndef SIDELOCK_WORKER_CLIENT_ENDPOINT_H
-#define SIDELOCK_WORKER_CLIENT_ENDPOINT_H
+#pragma once
 
 #include "base/error.h"
 #include "system/outgoing.h"
@@ -32,5 +31,3 @@ bool endpoint_flush(struct endpoint *endpoint);
 void endpoint_close(struct endpoint *endpoint);
 /* Hands out the descriptor; the endpoint is to be closed next. */
 int endpoint_give_fd(struct endpoint *endpoint);
-
-#endif

@@ -1,6 +1,5 @@
 /* What the broker granted a connection: kept from the verdict to its end, which is told. */
-#ifndef SIDELOCK_WORKER_CLIENT_GRANT_H
-#define SIDELOCK_WORKER_CLIENT_GRANT_H
+#pragma once
 
 #include "worker/client/connection.h"
 
@@ -13,5 +12,3 @@ struct vet_rules grant_rules(const struct connection *connection);
 /* Counts what was vetted, and tells what was refused. */
 void grant_note(struct connection *connection, enum direction direction,
                 const struct vet_result *result);
-
-#endif

@@ -2,8 +2,7 @@
  * A request's head as the client sent it, and what it asks for. It is there from the
  * first byte until nobody needs it any more; what a denial needs stays (struct asker).
  */
-#ifndef SIDELOCK_WORKER_CLIENT_HEAD_H
-#define SIDELOCK_WORKER_CLIENT_HEAD_H
+#pragma once
 
 #include "policy/login_cookie.h"
 #include "wire/http_request.h"
@@ -45,5 +44,3 @@ const char *head_terminate(struct head *head, struct span span);
  */
 enum reason head_read(struct head *head, const struct connection *connection,
                       const struct asker *asker);
-
-#endif

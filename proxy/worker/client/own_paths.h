@@ -1,6 +1,5 @@
 /* /.sidelock/...: pages for people, bodies for the broker (policy/own_path.h). */
-#ifndef SIDELOCK_WORKER_CLIENT_OWN_PATHS_H
-#define SIDELOCK_WORKER_CLIENT_OWN_PATHS_H
+#pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
@@ -14,5 +13,3 @@ enum http_progress own_paths_read(struct head *head, enum reason *reason);
 /* The broker's yes to such a request: what the verdict says; "": the page that the path has. */
 void own_paths_write(const struct surface *surface, const struct head *head,
                      const struct ipc_verdict *verdict, struct buffer *out);
-
-#endif

@@ -2,8 +2,7 @@
  * What all connections of a worker share: one thread, one loop, a few buffers, and the
  * channel to the broker.
  */
-#ifndef SIDELOCK_WORKER_CLIENT_PROCESS_H
-#define SIDELOCK_WORKER_CLIENT_PROCESS_H
+#pragma once
 
 #include "config/config.h"
 #include "ipc/channel.h"
@@ -58,5 +57,3 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length);
 /* Asks or tells the broker: the struct of ipc/messages.h that the type has. A failure stops the
  * process. */
 void worker_tell(struct worker *worker, enum ipc_type type, const void *message);
-
-#endif

@@ -1,6 +1,5 @@
 /* TLS of a worker: which certificate a surface has, and what a connection is told of its own. */
-#ifndef SIDELOCK_WORKER_CLIENT_SECURE_H
-#define SIDELOCK_WORKER_CLIENT_SECURE_H
+#pragma once
 
 #include "worker/client/connection.h"
 
@@ -23,5 +22,3 @@ enum error secure_install(struct secure *secure, const struct config *config,
 /* Takes over the client's descriptor in any case; *plain_fd is the caller's. */
 enum error secure_start(const struct secure *secure, struct connection *connection, int fd,
                         int *plain_fd) MUST_CHECK;
-
-#endif

@@ -1,6 +1,5 @@
 /* The service's answer: read, its head composed anew, its body streamed or held. */
-#ifndef SIDELOCK_WORKER_HTTP_ANSWER_H
-#define SIDELOCK_WORKER_HTTP_ANSWER_H
+#pragma once
 
 #include "worker/http/exchange.h"
 
@@ -20,5 +19,3 @@ enum reason answer_send_own(struct exchange *exchange, unsigned status, const ch
 /* A piece of a streamed body, and its end. */
 enum reason answer_send_piece(struct exchange *exchange, struct span piece);
 enum reason answer_send_end(struct exchange *exchange);
-
-#endif

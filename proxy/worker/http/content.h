@@ -2,8 +2,7 @@
  * The content gates that need no more than the route says: what passes as it is, a
  * request's body that must be the stored one, an answer whose URLs are rewritten.
  */
-#ifndef SIDELOCK_WORKER_HTTP_CONTENT_H
-#define SIDELOCK_WORKER_HTTP_CONTENT_H
+#pragma once
 
 #include "config/config.h"
 #include "wire/http_request.h"
@@ -12,5 +11,3 @@
 const struct content_gate *content_gate_of(const struct route *route);
 /* Whether a request's type and coding are such that its body can be read as JSON. */
 enum reason content_check_json(const struct http_request *request);
-
-#endif

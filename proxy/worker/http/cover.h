@@ -2,8 +2,7 @@
  * What a grant of HTTP rests on: as long as a request brings the same Host, Origin and
  * token, the worker judges it itself and the broker need not be asked.
  */
-#ifndef SIDELOCK_WORKER_HTTP_COVER_H
-#define SIDELOCK_WORKER_HTTP_COVER_H
+#pragma once
 
 #include "policy/request.h"
 
@@ -18,5 +17,3 @@ void cover_keep(struct cover *cover, const struct request *asked);
 /* Whether this request needs no question of its own. */
 bool cover_reaches(const struct cover *cover, const struct request *asked);
 void cover_clear(struct cover *cover);
-
-#endif

@@ -3,8 +3,7 @@
  * and an answer that is passed back. Memory is bounded: of a streamed body one read
  * each way; of a held one limits.max_message_bytes.
  */
-#ifndef SIDELOCK_WORKER_HTTP_EXCHANGE_H
-#define SIDELOCK_WORKER_HTTP_EXCHANGE_H
+#pragma once
 
 #include "wire/http_body.h"
 #include "worker/client/client.h"
@@ -91,5 +90,3 @@ struct framed_piece {
     struct iovec parts[3];
 };
 void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked);
-
-#endif

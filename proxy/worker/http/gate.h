@@ -3,8 +3,7 @@
  * asked at four moments, and of a stream of events at each piece; a moment that a gate
  * does not have (NULL) lets everything pass. It decides, and the exchange acts.
  */
-#ifndef SIDELOCK_WORKER_HTTP_GATE_H
-#define SIDELOCK_WORKER_HTTP_GATE_H
+#pragma once
 
 #include "base/reason.h"
 #include "wire/http_response.h"
@@ -57,5 +56,3 @@ static inline struct gate_verdict gate_go(enum gate_action action)
 {
     return (struct gate_verdict){.action = action, .reason = REASON_ALLOWED};
 }
-
-#endif

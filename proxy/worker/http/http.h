@@ -10,8 +10,7 @@
  *   reply.c     what the gate itself tells the service
  *   exchange.c  what all these share; http.c: what follows on what
  */
-#ifndef SIDELOCK_WORKER_HTTP_HTTP_H
-#define SIDELOCK_WORKER_HTTP_HTTP_H
+#pragma once
 
 #include "worker/client/connection.h"
 
@@ -20,5 +19,3 @@ struct http; /* exchange.h */
 /* The broker's yes to an HTTP request: remembers what it rests on, and begins. */
 void http_begin(struct http *http, struct connection *connection,
                 const struct ipc_verdict *verdict);
-
-#endif

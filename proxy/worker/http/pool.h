@@ -2,8 +2,7 @@
  * Links for HTTP: connections to the services, handed over by the broker, used
  * for one exchange at a time and kept a while for the next.
  */
-#ifndef SIDELOCK_WORKER_HTTP_POOL_H
-#define SIDELOCK_WORKER_HTTP_POOL_H
+#pragma once
 
 #include "worker/client/endpoint.h"
 #include "worker/client/process.h"
@@ -47,5 +46,3 @@ void pool_spend(struct link *link);
 void pool_drop(struct link *link);
 /* Closes what has been idle for too long; with `all`, everything idle. */
 void pool_expire(struct pool *pool, bool all);
-
-#endif

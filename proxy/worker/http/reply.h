@@ -3,8 +3,7 @@
  * waits for a POST with the answer, which here is the gate's own. Its link is
  * used for nothing else.
  */
-#ifndef SIDELOCK_WORKER_HTTP_REPLY_H
-#define SIDELOCK_WORKER_HTTP_REPLY_H
+#pragma once
 
 #include "worker/http/exchange.h"
 
@@ -18,5 +17,3 @@ struct reply {
 void reply_send(struct exchange *exchange, const struct reply *reply);
 /* The link for that; taken over. */
 void reply_linked(struct exchange *exchange, enum reason reason, int fd);
-
-#endif

@@ -1,6 +1,5 @@
 /* The request: judged under its grant, its head composed anew. */
-#ifndef SIDELOCK_WORKER_HTTP_REQUEST_H
-#define SIDELOCK_WORKER_HTTP_REQUEST_H
+#pragma once
 
 #include "worker/http/exchange.h"
 
@@ -12,5 +11,3 @@ enum reason request_compose(struct exchange *exchange, const struct head *head, 
 struct ipc_dial request_dial(const struct exchange *exchange);
 /* Writes the head to the link, and the body if that was held. False: the link is dead. */
 bool request_write(struct exchange *exchange);
-
-#endif

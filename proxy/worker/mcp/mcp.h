@@ -7,8 +7,7 @@
  *   mcp_events.c    an answer that is a stream of events: each is vetted, and written anew
  *   mcp_sessions.c  who opened which MCP session
  */
-#ifndef SIDELOCK_WORKER_MCP_MCP_H
-#define SIDELOCK_WORKER_MCP_MCP_H
+#pragma once
 
 #include "vet/mcp_http.h"
 #include "wire/sse.h"
@@ -47,5 +46,3 @@ void mcp_end(struct exchange *exchange);
 struct vet_state *mcp_vet_state(struct exchange *exchange);
 /* The service opened an MCP session: from now on it belongs to whoever asked for it. */
 enum reason mcp_open_session(struct exchange *exchange, struct span id);
-
-#endif

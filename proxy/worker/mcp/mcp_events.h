@@ -1,6 +1,5 @@
 /* Streams of events (text/event-stream): each is vetted, and written anew if it passes. */
-#ifndef SIDELOCK_WORKER_MCP_MCP_EVENTS_H
-#define SIDELOCK_WORKER_MCP_MCP_EVENTS_H
+#pragma once
 
 #include "worker/http/gate.h"
 
@@ -9,5 +8,3 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece);
 /* A message of the gate's own on the stream of HTTP+SSE; false if that is at its end, or not
  * read. */
 bool mcp_events_say(struct exchange *stream, struct span text);
-
-#endif

@@ -8,8 +8,7 @@
  * same session's, if it has any), and its client is told 404 and begins anew, as
  * the protocol says.
  */
-#ifndef SIDELOCK_WORKER_MCP_SESSIONS_H
-#define SIDELOCK_WORKER_MCP_SESSIONS_H
+#pragma once
 
 #include "base/error.h"
 #include "ipc/messages.h"
@@ -61,5 +60,3 @@ void mcp_sessions_release(struct mcp_session *session);
 void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session);
 /* Ends those of a session of the gate (NULL: all). */
 void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id);
-
-#endif

@@ -7,8 +7,7 @@
  * it comes from is not read. The end of one side's sending is passed on
  * (close_notify, shutdown(2)) and leaves the other direction open.
  */
-#ifndef SIDELOCK_WORKER_TLS_H
-#define SIDELOCK_WORKER_TLS_H
+#pragma once
 
 #include "base/error.h"
 #include "worker/tls/tls_context.h"
@@ -48,5 +47,3 @@ bool tls_moved(struct tls *tls);
 void tls_abort(struct tls *tls);
 /* The same, and nobody is told any more. */
 void tls_abandon(struct tls *tls);
-
-#endif

@@ -4,8 +4,7 @@
  * alone (RFC 9325 section 4.2); no renegotiation, compression, tickets or
  * session cache; ALPN http/1.1 (RFC 7301).
  */
-#ifndef SIDELOCK_WORKER_TLS_CONTEXT_H
-#define SIDELOCK_WORKER_TLS_CONTEXT_H
+#pragma once
 
 #include "base/error.h"
 #include "base/secret.h"
@@ -36,5 +35,3 @@ struct ssl_st *tls_context_session(const struct tls_context *context);
 bool tls_context_peer(const struct ssl_st *session, char out[SHA256_HEX_SIZE]);
 /* Whether the handshake that has just failed failed for want of a good client certificate. */
 bool tls_context_blames_certificate(void);
-
-#endif

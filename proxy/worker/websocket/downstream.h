@@ -3,8 +3,7 @@
  * sees clients that were admitted: the handshake it parses is one we wrote, with
  * nothing of the client's in it but the checked Sec-WebSocket-Key.
  */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_DOWNSTREAM_H
-#define SIDELOCK_WORKER_WEBSOCKET_DOWNSTREAM_H
+#pragma once
 
 #include "worker/client/process.h"
 #include "worker/websocket/side.h"
@@ -56,5 +55,3 @@ void downstream_close(struct downstream *downstream, unsigned code, const char *
 void downstream_abort(struct downstream *downstream);
 /* What it holds of messages. */
 void downstream_clear(struct downstream *downstream);
-
-#endif

@@ -1,6 +1,5 @@
 /* Whole messages between a client's WebSocket and the service's: vet, forward or refuse. */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_RELAY_H
-#define SIDELOCK_WORKER_WEBSOCKET_RELAY_H
+#pragma once
 
 #include "worker/client/connection.h"
 #include "worker/websocket/downstream.h"
@@ -30,5 +29,3 @@ void relay_message(struct websocket *websocket, enum direction direction, unsign
 void relay_flow(struct websocket *websocket);
 /* A ping for the client, at most WS_CONTROL_PAYLOAD_MAX bytes. */
 void relay_ping(struct websocket *websocket, const void *payload, size_t length);
-
-#endif

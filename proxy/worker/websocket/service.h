@@ -2,8 +2,7 @@
  * The service's side of a WebSocket: our own client on the link that the broker
  * connected and already wrote the handshake to. It masks, it checks, it bounds.
  */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_SERVICE_H
-#define SIDELOCK_WORKER_WEBSOCKET_SERVICE_H
+#pragma once
 
 #include "wire/ws_reader.h"
 #include "worker/client/endpoint.h"
@@ -45,5 +44,3 @@ static inline bool service_is_open(const struct service *service)
 {
     return service->link.fd >= 0;
 }
-
-#endif

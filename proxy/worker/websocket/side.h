@@ -1,6 +1,5 @@
 /* What the two sides of a WebSocket tell whoever put them together. */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_SIDE_H
-#define SIDELOCK_WORKER_WEBSOCKET_SIDE_H
+#pragma once
 
 #include "base/reason.h"
 #include "dialect/dialect.h"
@@ -27,5 +26,3 @@ struct side_events {
     /* The side is gone; its last call. */
     void (*ended)(struct websocket *websocket, enum direction from);
 };
-
-#endif

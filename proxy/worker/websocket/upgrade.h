@@ -1,6 +1,5 @@
 /* The service's 101 (RFC 6455 section 4.1): what a client checks of it. */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_UPGRADE_H
-#define SIDELOCK_WORKER_WEBSOCKET_UPGRADE_H
+#pragma once
 
 #include "ipc/messages.h"
 #include "wire/http_response.h"
@@ -17,5 +16,3 @@ enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *by
 /* Once it is complete: what the client is answered ("": nothing), and the bytes behind the head. */
 const char *upgrade_subprotocol(const struct upgrade *upgrade);
 struct span upgrade_rest(const struct upgrade *upgrade);
-
-#endif

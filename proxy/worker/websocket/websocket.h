@@ -7,8 +7,7 @@
  *   relay.c       whole messages: vet, forward or refuse; flow control
  *   websocket.c   its life as a connection's mode
  */
-#ifndef SIDELOCK_WORKER_WEBSOCKET_WEBSOCKET_H
-#define SIDELOCK_WORKER_WEBSOCKET_WEBSOCKET_H
+#pragma once
 
 #include "worker/client/connection.h"
 #include "worker/websocket/downstream.h"
@@ -16,5 +15,3 @@
 /* The broker's yes: takes over the link's descriptor and waits for the service's 101. */
 void websocket_begin(struct downstreams *downstreams, struct connection *connection,
                      const struct ipc_verdict *verdict, int fd);
-
-#endif
