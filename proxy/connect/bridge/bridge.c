@@ -229,19 +229,16 @@ static void on_finish_over(uv_timer_t *timer)
     bridge->transport->finish(bridge);
 }
 
-static void end(struct bridge *bridge, bool at_once)
+static void end(void *context, bool at_once)
 {
+    struct bridge *bridge = context;
+
     if (bridge->stage == STAGE_GOODBYE)
         return;
     if (bridge->stage == STAGE_RUNNING || at_once)
         uv_timer_start(&bridge->finish, on_finish_over, at_once ? FINISH_QUICK_MS : FINISH_MS, 0);
     bridge->stage = STAGE_FINISHING;
     bridge_settle(bridge);
-}
-
-static void on_ended(void *context, bool broken)
-{
-    end(context, broken);
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -291,7 +288,7 @@ static enum error start(struct bridge *bridge)
     const struct stdio_user user = {.context = bridge,
                                     .line = on_line,
                                     .too_long = on_too_long,
-                                    .ended = on_ended,
+                                    .ended = end,
                                     .taken = on_taken};
     enum error error = json_scan_create(&bridge->scan);
 

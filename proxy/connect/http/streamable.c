@@ -54,17 +54,15 @@ static void put_back(struct streamable *http, struct transfer *transfer, const c
 {
     struct letter *letter = transfer->letter;
 
-    transfer->letter = NULL;
-    if (letter == NULL || letter->replay) {
-        letter_destroy(letter);      /* made anew when it is due */
-    } else if (transfer->resuming) { /* what was begun is not done twice */
+    if (letter == NULL || letter->replay)
+        return;               /* made anew when it is due */
+    if (transfer->resuming) { /* what was begun is not done twice */
         fail_letter(http, letter, RPC_LOST, "the connection was lost before the answer came",
                     reason);
-        letter_destroy(letter);
     } else if (++letter->tries > TRIES_MAX && reason != NULL) {
         fail_letter(http, letter, RPC_REFUSED, "the gate refuses the request", reason);
-        letter_destroy(letter);
     } else {
+        transfer->letter = NULL;
         letters_prepend(&http->bridge->queue, letter);
     }
 }

@@ -371,9 +371,8 @@ static enum transfer_use use_of(const struct transfer *transfer,
 
     if (response->status / 100 != 2)
         return USE_REFUSAL;
-    if (transfer->kind == TRANSFER_DELETE || response->status != 200)
-        return USE_NOTHING;
-    if (!reason_allows(http_response_single(response, "content-type", &type)))
+    if (transfer->kind == TRANSFER_DELETE || response->status != 200 ||
+        !reason_allows(http_response_single(response, "content-type", &type)))
         return USE_NOTHING;
     if (http_media_type_is(type, "text/event-stream"))
         return USE_EVENTS;
