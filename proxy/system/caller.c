@@ -123,7 +123,7 @@ static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
 
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
 {
-    union address self, peer;
+    union address self = {.v6 = {0}}, peer = {.v6 = {0}};
     socklen_t self_length = sizeof(self), peer_length = sizeof(peer);
     enum error error;
 

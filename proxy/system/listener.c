@@ -38,7 +38,7 @@ static bool parse_address(const char *host, uint16_t port, union address *out)
 
 enum error listener_describe(struct listener *listener)
 {
-    union address bound;
+    union address bound = {.v6 = {0}};
     socklen_t length = sizeof(bound);
     int family;
 

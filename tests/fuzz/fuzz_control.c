@@ -11,7 +11,7 @@
 
 #define MASK          "***"
 #define SHOWN_MAX     ((size_t)16 * 1024 * 1024)
-#define TTL_UNTOUCHED -7777
+#define TTL_UNTOUCHED (-7777)
 
 static void check_list(const struct text_list *list, const json_t *value)
 {
