@@ -31,7 +31,6 @@
 /* All rooms of the worker, which know nothing of each other but downwards. */
 struct house {
     struct worker worker; /* first: what all of them share */
-    struct secure secure;
     struct accept accept;
     struct downstreams downstreams;
     struct http http;
@@ -171,7 +170,7 @@ static bool on_extend(struct house *house, const union told *told, int fd)
 
 static void tell_if_ready(struct house *house)
 {
-    if (house->ready_told || !secure_complete(&house->secure, house->worker.config))
+    if (house->ready_told || !accept_complete(&house->accept))
         return;
     house->ready_told = true;
     accept_open(&house->accept, true);
@@ -181,7 +180,7 @@ static void tell_if_ready(struct house *house)
 /* The message held a key: nothing of it stays in the channel's buffer. */
 static bool on_tls(struct house *house, const union told *told, int fd)
 {
-    bool installed = secure_install(&house->secure, house->worker.config, &told->tls) == OK;
+    bool installed = accept_install(&house->accept, &told->tls) == OK;
 
     (void)fd;
     channel_wipe(house->worker.channel);
@@ -397,11 +396,9 @@ static enum error start(struct house *house, const struct worker_options *option
     if (error == OK)
         error = worker_allocate(worker);
     if (error == OK)
-        error = secure_allocate(&house->secure, worker->config);
-    if (error == OK)
         error = pool_create(&house->http.pool, worker);
     if (error == OK)
-        error = caller_lookup_create(&house->accept.callers);
+        error = accept_prepare(&house->accept);
     if (error == OK)
         error = start_loop(house, options->channel_fd);
     if (error == OK)
@@ -446,7 +443,6 @@ static void stop(struct house *house)
 static void release(struct house *house)
 {
     pool_destroy(&house->http.pool);
-    secure_release(&house->secure, house->worker.config);
     accept_release(&house->accept);
     worker_release(&house->worker);
 }
@@ -457,7 +453,6 @@ int worker_run(const struct worker_options *options)
     enum error error;
 
     house.accept.worker = &house.worker;
-    house.accept.secure = &house.secure;
     house.mcp = mcp_gate(&house.mcp_sessions);
     house.http.gate_of = gate_of;
     error = start(&house, options);

@@ -1,5 +1,6 @@
 #include "worker/client/accept.h"
 
+#include "base/log.h"
 #include "worker/client/client.h"
 #include "worker/tls/tls.h"
 
@@ -7,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +21,95 @@ struct door {
     uint32_t surface;
     struct accept *accept;
 };
+
+/* ---- TLS ---- */
+
+bool accept_complete(const struct accept *accept)
+{
+    const struct config *config = accept->worker->config;
+
+    for (size_t i = 0; i < config->surface_count; i++) {
+        if (config->surfaces[i].tls != NULL && accept->contexts[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+enum error accept_install(struct accept *accept, const struct ipc_tls *tls)
+{
+    const struct config *config = accept->worker->config;
+    const struct surface *surface;
+    struct tls_context *context;
+    enum error error;
+
+    if (tls->surface >= config->surface_count)
+        return ERROR_SYNTAX;
+    surface = &config->surfaces[tls->surface];
+    if (surface->tls == NULL || (surface->tls->client_ca != NULL) != (tls->client_ca != NULL))
+        return ERROR_SYNTAX;
+    error = tls_context_create(
+        &(struct tls_context_options){.certificate = tls->certificate,
+                                      .key = tls->key,
+                                      .client_ca = tls->client_ca,
+                                      .client_required = surface->caller_certificates.count > 0},
+        &context);
+    if (error != OK) {
+        log_error("surface %s: the certificate cannot be used: %s", surface->name,
+                  error_text(error));
+        return error;
+    }
+    tls_context_destroy(accept->contexts[tls->surface]);
+    accept->contexts[tls->surface] = context;
+    return OK;
+}
+
+static void on_ready(void *owner, const char *certificate)
+{
+    struct connection *connection = owner;
+
+    connection->secured = true;
+    if (certificate != NULL)
+        connection->certificate = strdup(certificate);
+    if (certificate != NULL && connection->certificate == NULL)
+        connection_drop(connection, REASON_CAPACITY);
+}
+
+/* Handshakes that fail for other reasons are no requests: nobody asked for anything. */
+static void on_failed(void *owner, enum tls_failure failure)
+{
+    struct connection *connection = owner;
+
+    if (failure == TLS_FAILED || connection->client == NULL)
+        return;
+    client_tell_denied(connection,
+                       failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED : REASON_MALFORMED);
+}
+
+static void on_end(void *owner)
+{
+    connection_tls_ended(owner);
+}
+
+/* The rest of the worker sees a plain socket in any case. */
+static enum error open_client(const struct accept *accept, struct connection *connection, int fd)
+{
+    struct tls_options options = {.loop = &connection->worker->loop,
+                                  .fd = fd,
+                                  .scratch = accept->scratch,
+                                  .owner = connection,
+                                  .on_ready = on_ready,
+                                  .on_failed = on_failed,
+                                  .on_end = on_end};
+    enum error error = OK;
+
+    if (connection->surface->tls != NULL) {
+        options.context = accept->contexts[connection->surface_index];
+        error = tls_start(&options, &connection->tls, &fd);
+    }
+    return error == OK ? client_start(connection, fd) : error;
+}
+
+/* ---- A connection ---- */
 
 static size_t count_caller(const struct worker *worker, uint32_t surface, uint32_t uid)
 {
@@ -64,16 +155,6 @@ static bool make_room(const struct door *door)
     return true;
 }
 
-/* The rest of the worker sees a plain socket in any case. */
-static enum error open_client(struct accept *accept, struct connection *connection, int fd)
-{
-    enum error error = OK;
-
-    if (connection->surface->tls != NULL)
-        error = secure_start(accept->secure, connection, fd, &fd);
-    return error == OK ? client_start(connection, fd) : error;
-}
-
 /* One that came to nothing: nobody knows it but its TLS. */
 static void discard(struct connection *connection)
 {
@@ -85,26 +166,31 @@ static void discard(struct connection *connection)
 /* Identifies the caller before a byte is read, then lets the connection begin. */
 static void welcome(const struct door *door, int fd)
 {
-    struct connection_birth birth = {.worker = door->accept->worker,
-                                     .listener = &door->listener,
-                                     .surface_index = door->surface,
-                                     .mode = &client_mode};
+    struct accept *accept = door->accept;
     struct connection *connection;
-    bool room;
+    uint32_t uid = 0;
+    bool known, room;
     int on = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    birth.caller_known = caller_uid(door->accept->callers, fd, &birth.caller_uid) == OK;
-    room = has_room(door, birth.caller_known, birth.caller_uid) || make_room(door);
-    if (connection_create(&birth, &connection) != OK) {
+    known = caller_uid(accept->callers, fd, &uid) == OK;
+    room = has_room(door, known, uid) || make_room(door);
+    connection = connection_create(accept->worker, door->surface);
+    if (connection == NULL) {
         close(fd);
         return;
     }
-    if (open_client(door->accept, connection, fd) != OK)
+    connection->listener = &door->listener;
+    connection->mode = &client_mode;
+    connection->caller_known = known;
+    connection->caller_uid = uid;
+    if (open_client(accept, connection, fd) != OK)
         discard(connection);
     else if (!room)
         connection_drop(connection, REASON_CAPACITY);
 }
+
+/* ---- The listeners ---- */
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
@@ -131,10 +217,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 
 void accept_open(struct accept *accept, bool open)
 {
-    const struct worker *worker = accept->worker;
-
-    if (accept->open == open ||
-        (open && (worker->draining || !secure_complete(accept->secure, worker->config))))
+    if (accept->open == open || (open && (accept->worker->draining || !accept_complete(accept))))
         return;
     accept->open = open;
     for (struct door *door = accept->doors; door != NULL; door = door->next) {
@@ -143,6 +226,23 @@ void accept_open(struct accept *accept, bool open)
         else
             uv_poll_stop(&door->poll);
     }
+}
+
+enum error accept_prepare(struct accept *accept)
+{
+    const struct config *config = accept->worker->config;
+    enum error error = caller_lookup_create(&accept->callers);
+    bool any = false;
+
+    for (size_t i = 0; i < config->surface_count; i++)
+        any = any || config->surfaces[i].tls != NULL;
+    if (error != OK || !any)
+        return error;
+    accept->contexts = calloc(config->surface_count, sizeof(struct tls_context *));
+    accept->scratch = malloc(TLS_CHUNK_BYTES);
+    if (accept->contexts == NULL || accept->scratch == NULL)
+        return ERROR_MEMORY;
+    return tls_context_prepare();
 }
 
 enum error accept_add(struct accept *accept, int fd, uint32_t surface)
@@ -190,5 +290,9 @@ void accept_release(struct accept *accept)
         accept->doors = door->next;
         free(door);
     }
+    for (size_t i = 0; accept->contexts != NULL && i < accept->worker->config->surface_count; i++)
+        tls_context_destroy(accept->contexts[i]);
+    free(accept->contexts);
+    free(accept->scratch);
     caller_lookup_destroy(accept->callers);
 }

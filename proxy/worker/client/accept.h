@@ -1,18 +1,27 @@
-/* The listeners: who is calling, is there room, a connection is born. */
+/* The listeners: who is calling, with what certificate, is there room, a connection is born. */
 #pragma once
 
 #include "system/caller.h"
-#include "worker/client/secure.h"
+#include "worker/client/connection.h"
+
+struct tls_context;
 
 struct accept {
     struct worker *worker;
-    const struct secure *secure;
     struct caller_lookup *callers;
-    struct door *doors; /* the listeners */
+    struct door *doors;            /* the listeners */
+    struct tls_context **contexts; /* one a surface; owned; NULL: none speaks TLS */
+    unsigned char *scratch;        /* TLS_CHUNK_BYTES; NULL likewise */
     size_t connection_max;
     bool open;
 };
 
+/* What it looks callers up with, and TLS, if a surface speaks it; before the sandbox closes. */
+enum error accept_prepare(struct accept *accept) MUST_CHECK;
+/* Whether the broker has sent everything that surfaces need. */
+bool accept_complete(const struct accept *accept);
+/* For the connections that come from now on. */
+enum error accept_install(struct accept *accept, const struct ipc_tls *tls) MUST_CHECK;
 /* One more listener, still shut; its descriptor is taken over. */
 enum error accept_add(struct accept *accept, int fd, uint32_t surface) MUST_CHECK;
 /* Lets clients in, or not for now; nobody while the worker drains or lacks a certificate. */

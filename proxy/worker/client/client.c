@@ -3,10 +3,11 @@
 #include "policy/admission.h"
 #include "policy/own_path.h"
 #include "wire/http_denial.h"
+#include "wire/page.h"
 #include "wire/url.h"
-#include "worker/client/own_paths.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #define CLIENT_EVENTS    (UV_READABLE | UV_DISCONNECT)
 #define LINGER_BYTES_MAX (256 * 1024)
 #define ALLOW_BYTES_MAX  1024
+#define TITLE_BYTES_MAX  128
 
 static void new_request_id(struct worker *worker, struct asker *asker)
 {
@@ -117,6 +119,23 @@ void client_goodbye(struct connection *connection, const struct buffer *answer)
     write_last(client);
 }
 
+/* Take what the client still sends, so that it can read our answer. */
+static void linger(struct client *client)
+{
+    struct connection *connection = client->connection;
+    ssize_t received;
+
+    if (!outgoing_empty(&client->endpoint.out)) {
+        write_last(client);
+        return;
+    }
+    received = recv(client->endpoint.fd, connection->worker->read_buffer, READ_BYTES, 0);
+    client->lingered_bytes += received > 0 ? (size_t)received : 0;
+    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
+        client->lingered_bytes > LINGER_BYTES_MAX)
+        client_end(connection);
+}
+
 /* ---- Denials ---- */
 
 /* The methods that the path takes. */
@@ -183,16 +202,6 @@ void client_deny(struct connection *connection, enum reason reason)
     buffer_clear(&answer);
 }
 
-void client_show(struct connection *connection, const struct ipc_verdict *verdict)
-{
-    struct buffer answer;
-
-    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
-    own_paths_write(connection->surface, connection->client->head, verdict, &answer);
-    client_goodbye(connection, &answer);
-    buffer_wipe(&answer);
-}
-
 void client_drop(struct connection *connection, enum reason reason)
 {
     const struct head *head = connection->client->head;
@@ -207,21 +216,57 @@ void client_drop(struct connection *connection, enum reason reason)
     client_deny(connection, reason);
 }
 
-/* Take what the client still sends, so that it can read our answer. */
-static void linger(struct client *client)
-{
-    struct connection *connection = client->connection;
-    ssize_t received;
+/* ---- The gate's own paths: pages for people, bodies for the broker (policy/own_path.h) ---- */
 
-    if (!outgoing_empty(&client->endpoint.out)) {
-        write_last(client);
-        return;
+static void write_page(const char *surface, enum page page, struct buffer *out)
+{
+    char command[TITLE_BYTES_MAX], title[TITLE_BYTES_MAX];
+    const struct page_value values[] = {{"surface", surface}, {"command", command}};
+
+    snprintf(command, sizeof(command), "sidelock open %s", surface);
+    snprintf(title, sizeof(title), "%s: log %s", surface, page == PAGE_LOGIN ? "in" : "out");
+    page_write(page, title, values, sizeof(values) / sizeof(values[0]), out);
+}
+
+/* What the verdict says; "": the page that the path has. */
+static void write_own(const struct surface *surface, const struct head *head,
+                      const struct ipc_verdict *verdict, struct buffer *out)
+{
+    enum page page = strcmp(head->path, OWN_PATH_LOGIN) == 0 ? PAGE_LOGIN : PAGE_LOGOUT;
+    struct buffer body;
+
+    buffer_init(&body, HTTP_HEAD_BYTES_MAX);
+    buffer_append_text(out, "HTTP/1.1 200 OK\r\n");
+    if (verdict->answer[0] == '\0') {
+        write_page(surface->name, page, &body);
+        page_write_headers(page, out);
+    } else {
+        buffer_append_text(&body, verdict->answer);
+        buffer_append_text(out, "Content-Type: application/json\r\n"
+                                "Cross-Origin-Resource-Policy: same-origin\r\n");
     }
-    received = recv(client->endpoint.fd, connection->worker->read_buffer, READ_BYTES, 0);
-    client->lingered_bytes += received > 0 ? (size_t)received : 0;
-    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
-        client->lingered_bytes > LINGER_BYTES_MAX)
-        client_end(connection);
+    if (verdict->set_cookie != NULL)
+        buffer_append_format(out, "Set-Cookie: %s\r\n", verdict->set_cookie);
+    buffer_append_format(out,
+                         "Content-Length: %zu\r\n"
+                         "Cache-Control: no-store\r\n"
+                         "X-Content-Type-Options: nosniff\r\n"
+                         "Connection: close\r\n\r\n",
+                         body.length);
+    if (!span_equals(head->request.method, "HEAD"))
+        buffer_append(out, body.data, body.length);
+    out->failed = out->failed || buffer_failed(&body);
+    buffer_wipe(&body);
+}
+
+void client_show(struct connection *connection, const struct ipc_verdict *verdict)
+{
+    struct buffer answer;
+
+    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
+    write_own(connection->surface, connection->client->head, verdict, &answer);
+    client_goodbye(connection, &answer);
+    buffer_wipe(&answer);
 }
 
 /* ---- Requests ---- */
@@ -269,7 +314,7 @@ static void parse_head(struct connection *connection)
             asker->path = head->path;
         else
             head->path[0] = '\0';
-        progress = own_paths_read(head, &reason);
+        progress = head_read_body(head, &reason);
     }
     switch (progress) {
     case HTTP_MORE:
@@ -366,9 +411,9 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
         return;
     if (connection->state == CONNECTION_LINGERING)
         linger(client);
-    else if (connection->state == CONNECTION_SERVED)
+    else if (connection->state == CONNECTION_SERVED && connection->mode->client_ready != NULL)
         connection->mode->client_ready(connection, status, events);
-    else if (status < 0 || connection->state == CONNECTION_ASKING)
+    else if (status < 0 || connection->state != CONNECTION_HEAD)
         connection_drop(connection, REASON_CLIENT_CLOSED);
     else
         read_head(connection);
@@ -379,19 +424,10 @@ static void nothing(struct connection *connection)
     (void)connection;
 }
 
-/* Nothing is SERVED that was not granted. */
-static void no_client_ready(struct connection *connection, int status, int events)
-{
-    (void)status;
-    (void)events;
-    connection_drop(connection, REASON_CLIENT_CLOSED);
-}
-
 const struct connection_mode client_mode = {
     .drop = client_drop,
     .tick = client_tick,
     .request = client_ask,
-    .client_ready = no_client_ready,
     .release = client_end,
     .destroy = nothing,
 };

@@ -4,29 +4,23 @@
 
 #include <stdlib.h>
 
-enum error connection_create(const struct connection_birth *birth, struct connection **out)
+struct connection *connection_create(struct worker *worker, uint32_t surface_index)
 {
-    struct worker *worker = birth->worker;
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL)
-        return ERROR_MEMORY;
+        return NULL;
     connection->worker = worker;
     connection->id = ++worker->next_id;
-    connection->surface_index = birth->surface_index;
-    connection->surface = &worker->config->surfaces[birth->surface_index];
-    connection->listener = birth->listener;
-    connection->mode = birth->mode;
-    connection->caller_known = birth->caller_known;
-    connection->caller_uid = birth->caller_uid;
+    connection->surface_index = surface_index;
+    connection->surface = &worker->config->surfaces[surface_index];
     connection->next = worker->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
     worker->connections = connection;
     worker->connection_count++;
     worker->surfaces[connection->surface_index].connections++;
-    *out = connection;
-    return OK;
+    return connection;
 }
 
 struct connection *connection_find(struct worker *worker, uint64_t id)

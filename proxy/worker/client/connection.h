@@ -30,7 +30,7 @@ struct connection_mode {
     void (*tick)(struct connection *connection, uint64_t now_ms, int64_t now_s);
     /* A further request's head is there. NULL: there is none. */
     void (*request)(struct connection *connection);
-    /* While SERVED: the client's descriptor is ready. */
+    /* While SERVED: the client's descriptor is ready. NULL: it may do nothing but leave. */
     void (*client_ready)(struct connection *connection, int status, int events);
     /* The broker's answer to a question for a link; taken over. NULL: none is asked for. */
     void (*linked)(struct connection *connection, enum reason reason, int fd);
@@ -74,16 +74,8 @@ struct connection {
 
 _Static_assert(sizeof(struct connection) <= 450, "a thousand of them are idle at once");
 
-struct connection_birth {
-    struct worker *worker;
-    const struct listener *listener;
-    uint32_t surface_index;
-    const struct connection_mode *mode;
-    bool caller_known;
-    uint32_t caller_uid;
-};
-enum error connection_create(const struct connection_birth *birth,
-                             struct connection **out) MUST_CHECK;
+/* The listener, the mode and the caller are the caller's to set. NULL without memory. */
+struct connection *connection_create(struct worker *worker, uint32_t surface_index);
 /* The one way to end it from outside of its mode. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
 void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);

@@ -2,6 +2,7 @@
 
 #include "base/secret.h"
 #include "policy/admission.h"
+#include "policy/own_path.h"
 #include "wire/http_body.h"
 
 #include <stdio.h>
@@ -48,6 +49,32 @@ const char *head_terminate(struct head *head, struct span span)
         return NULL;
     head->bytes[(size_t)(span.data - head->bytes) + span.length] = '\0';
     return span.data;
+}
+
+enum http_progress head_read_body(struct head *head, enum reason *reason)
+{
+    const struct http_request *request = &head->request;
+    struct http_body body;
+    size_t end;
+
+    if (!own_path_is(head->path))
+        return HTTP_COMPLETE;
+    *reason = http_body_of_request(request, false, &body);
+    if (!reason_allows(*reason))
+        return HTTP_FAULT;
+    if (body.kind != HTTP_BODY_LENGTH)
+        return HTTP_COMPLETE;
+    end = request->head_bytes + (size_t)body.left;
+    if (body.left > OWN_PATH_BODY_BYTES_MAX || end >= HTTP_HEAD_BYTES_MAX) {
+        *reason = REASON_BODY_TOO_LARGE;
+        return HTTP_FAULT;
+    }
+    if (head->length < end)
+        return HTTP_MORE;
+    head->bytes[end] = '\0';
+    head->body = head->bytes + request->head_bytes;
+    *reason = REASON_MALFORMED;
+    return strlen(head->body) == body.left ? HTTP_COMPLETE : HTTP_FAULT;
 }
 
 /* ---- What it asks for ---- */

@@ -39,6 +39,11 @@ void head_replace(struct head *head, const void *bytes, size_t length);
 /* NUL-terminates a span in the head, where a delimiter follows every span; NULL if it is absent. */
 const char *head_terminate(struct head *head, struct span span);
 /*
+ * Goes on with a request whose head is complete: to one of the gate's own
+ * paths, its body must be there too, at most OWN_PATH_BODY_BYTES_MAX of it.
+ */
+enum http_progress head_read_body(struct head *head, enum reason *reason);
+/*
  * Reads what a head that is complete, its path decoded, asks for: what the broker is
  * asked, or what a grant may cover. Once a request.
  */

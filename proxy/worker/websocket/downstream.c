@@ -20,10 +20,8 @@ static struct downstream *of(struct lws *wsi)
     return lws_get_opaque_user_data(wsi);
 }
 
-static int on_new_client(struct lws *wsi, void *in, size_t length)
+static int on_new_client(struct lws *wsi)
 {
-    (void)in;
-    (void)length;
     const struct downstreams *all = lws_context_user(lws_get_context(wsi));
 
     if (all->adopting == NULL)
@@ -31,15 +29,6 @@ static int on_new_client(struct lws *wsi, void *in, size_t length)
     lws_set_opaque_user_data(wsi, all->adopting);
     all->adopting->wsi = wsi;
     return 0;
-}
-
-/* Plain HTTP and raw roles: nothing of ours leads there. */
-static int on_never(struct lws *wsi, void *in, size_t length)
-{
-    (void)wsi;
-    (void)in;
-    (void)length;
-    return -1;
 }
 
 /* One piece of a message: at most RX_BYTES, and never across two frames. */
@@ -104,17 +93,14 @@ static int on_peer_close(struct lws *wsi, void *in, size_t length)
     return downstream->close_sent ? -1 : 0;
 }
 
-static int on_writable(struct lws *wsi, void *in, size_t length)
+static void on_writable(struct lws *wsi)
 {
     struct downstream *downstream = of(wsi);
 
-    (void)in;
-    (void)length;
     if (!downstream->blocked || lws_partial_buffered(wsi))
-        return 0;
+        return;
     downstream->blocked = false;
     downstream->events->flow(downstream->owner);
-    return 0;
 }
 
 static void forgive(struct downstream *downstream)
@@ -127,45 +113,44 @@ static void forgive(struct downstream *downstream)
         *at = downstream->next;
 }
 
-static int on_destroy(struct lws *wsi, void *in, size_t length)
+static void on_destroy(struct lws *wsi)
 {
     struct downstream *downstream = of(wsi);
 
-    (void)in;
-    (void)length;
     if (downstream == NULL)
-        return 0;
+        return;
     lws_set_opaque_user_data(wsi, NULL);
     downstream->wsi = NULL;
     forgive(downstream);
     if (downstream->all->adopting != downstream)
         downstream->events->ended(downstream->owner, DIRECTION_C2S);
-    return 0;
 }
-
-static const struct {
-    enum lws_callback_reasons reason;
-    int (*handle)(struct lws *wsi, void *in, size_t length);
-} handlers[] = {
-    {LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED, on_new_client},
-    {LWS_CALLBACK_HTTP, on_never},
-    {LWS_CALLBACK_RAW_ADOPT, on_never},
-    {LWS_CALLBACK_RECEIVE, on_receive},
-    {LWS_CALLBACK_RECEIVE_PONG, on_pong},
-    {LWS_CALLBACK_WS_PEER_INITIATED_CLOSE, on_peer_close},
-    {LWS_CALLBACK_SERVER_WRITEABLE, on_writable},
-    {LWS_CALLBACK_WSI_DESTROY, on_destroy},
-};
 
 static int dispatch(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                     size_t length)
 {
     (void)user;
-    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
-        if (handlers[i].reason == reason)
-            return handlers[i].handle(wsi, in, length);
+    switch (reason) {
+    case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
+        return on_new_client(wsi);
+    case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_RAW_ADOPT:
+        return -1; /* plain HTTP and raw roles: nothing of ours leads there */
+    case LWS_CALLBACK_RECEIVE:
+        return on_receive(wsi, in, length);
+    case LWS_CALLBACK_RECEIVE_PONG:
+        return on_pong(wsi, in, length);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return on_peer_close(wsi, in, length);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        on_writable(wsi);
+        return 0;
+    case LWS_CALLBACK_WSI_DESTROY:
+        on_destroy(wsi);
+        return 0;
+    default:
+        return 0;
     }
-    return 0;
 }
 
 /* The first takes clients without a subprotocol; a client cannot offer its name. */

@@ -2,16 +2,35 @@
 
 #include "worker/client/client.h"
 #include "worker/client/grant.h"
-#include "worker/websocket/relay.h"
+#include "worker/websocket/service.h"
 #include "worker/websocket/upgrade.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CLOSE_TIMEOUT_MS 2000
-#define GATE_PING        "sidelock" /* payload of the gate's own pings */
-#define GATE_PING_BYTES  (sizeof(GATE_PING) - 1)
+#define QUEUE_BYTES_PAUSE 262144 /* more than this unsent: the service is not read either */
+#define CLOSE_TIMEOUT_MS  2000
+#define GATE_PING         "sidelock" /* payload of the gate's own pings */
+#define GATE_PING_BYTES   (sizeof(GATE_PING) - 1)
+
+enum websocket_state {
+    WEBSOCKET_LINKING = 0, /* the service has been asked for its 101 */
+    WEBSOCKET_OPEN,        /* both are up */
+    WEBSOCKET_CLOSING,     /* nothing is forwarded any more; close frames are under way */
+};
+
+struct websocket {
+    struct service service;
+    struct downstream client;
+    struct connection *connection;
+    struct upgrade *upgrade; /* owned; NULL once open */
+    struct vet_state *vet;   /* owned */
+    uint64_t active_ms, pinged_ms;
+    enum websocket_state state;
+    unsigned service_pings; /* the service's, whose pongs it is owed */
+    bool ping_outstanding;  /* the gate's own */
+};
 
 /* ---- Its end ---- */
 
@@ -66,7 +85,107 @@ static void drop(struct connection *connection, enum reason reason)
     }
 }
 
-/* ---- What the sides say ---- */
+/* ---- Whole messages: vet, forward or refuse ---- */
+
+static void send_to(struct websocket *websocket, enum direction direction, enum ws_opcode opcode,
+                    unsigned char *bytes, size_t length)
+{
+    if (direction == DIRECTION_C2S)
+        service_send(&websocket->service, opcode, bytes, length);
+    else if (downstream_send(&websocket->client, opcode, bytes, length) != OK)
+        connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
+}
+
+/* A text of our own making: it has no headroom yet, so it is copied. */
+static void send_text(struct websocket *websocket, enum direction direction, struct span text)
+{
+    unsigned char *copy;
+
+    if (text.data == NULL || websocket->state != WEBSOCKET_OPEN)
+        return;
+    copy = malloc(ASSEMBLY_HEADROOM + text.length);
+    if (copy == NULL) {
+        connection_drop(websocket->connection, REASON_CAPACITY);
+        return;
+    }
+    memcpy(copy + ASSEMBLY_HEADROOM, text.data, text.length);
+    send_to(websocket, direction, WS_TEXT, copy + ASSEMBLY_HEADROOM, text.length);
+    free(copy);
+}
+
+static enum direction opposite(enum direction direction)
+{
+    return direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S;
+}
+
+/*
+ * Back-pressure, in one place: the client is read while the service takes what
+ * it is sent, and the service is read while the client takes what it is sent.
+ * A client that libwebsockets holds bytes for is not read either: it would spin.
+ */
+static void let_flow(struct websocket *websocket)
+{
+    struct service *service = &websocket->service;
+    size_t unsent = service->link.out.length;
+    bool blocked = websocket->client.blocked;
+    bool read_service = !blocked && service->stash_length == 0 && unsent < QUEUE_BYTES_PAUSE;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    service->held = blocked;
+    downstream_pause(&websocket->client, blocked || unsent > 0);
+    endpoint_watch(&service->link,
+                   (read_service ? UV_READABLE : 0) | (unsent > 0 ? UV_WRITABLE : 0));
+}
+
+static void on_message(struct websocket *websocket, enum direction direction, unsigned char *bytes,
+                       size_t length, bool binary)
+{
+    struct connection *connection = websocket->connection;
+    struct worker *worker = connection->worker;
+    struct vet_rules rules = grant_rules(connection);
+    struct vet_result result;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return;
+    websocket->active_ms = worker_now_ms(worker);
+    if (binary && !connection->route->binary) {
+        connection_drop(connection, REASON_BINARY_REFUSED);
+        return;
+    }
+    vet_message(websocket->vet, worker->scratch, &rules, direction, (const char *)bytes, length,
+                !binary, &result);
+    grant_note(connection, direction, &result);
+    switch (result.action) {
+    case VET_FORWARD:
+        if (result.forward.data != NULL)
+            send_text(websocket, direction, result.forward);
+        else
+            send_to(websocket, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
+        break;
+    case VET_REFUSE:
+        send_text(websocket, opposite(direction), result.reply);
+        send_text(websocket, direction, result.counterpart);
+        break;
+    case VET_CLOSE:
+        connection_drop(connection, result.reason);
+        return;
+    }
+    let_flow(websocket);
+}
+
+/* At most WS_CONTROL_PAYLOAD_MAX bytes. */
+static void ping_client(struct websocket *websocket, const void *payload, size_t length)
+{
+    unsigned char ping[ASSEMBLY_HEADROOM + WS_CONTROL_PAYLOAD_MAX];
+
+    if (length > 0)
+        memcpy(ping + ASSEMBLY_HEADROOM, payload, length);
+    send_to(websocket, DIRECTION_S2C, WS_PING, ping + ASSEMBLY_HEADROOM, length);
+    let_flow(websocket);
+}
+
+/* ---- What else the sides say ---- */
 
 static void on_pong(struct websocket *websocket, const unsigned char *payload, size_t length)
 {
@@ -76,7 +195,7 @@ static void on_pong(struct websocket *websocket, const unsigned char *payload, s
     } else if (websocket->service_pings > 0) {
         websocket->service_pings--;
         service_send(&websocket->service, WS_PONG, payload, length);
-        relay_flow(websocket);
+        let_flow(websocket);
     }
 }
 
@@ -91,7 +210,7 @@ static void on_beat(struct websocket *websocket, enum direction from, const unsi
         return;
     }
     websocket->service_pings++;
-    relay_ping(websocket, payload, length);
+    ping_client(websocket, payload, length);
 }
 
 static void on_closed(struct websocket *websocket, enum direction from, unsigned code,
@@ -116,7 +235,7 @@ static void on_flow(struct websocket *websocket)
 {
     if (websocket->state != WEBSOCKET_OPEN)
         return;
-    relay_flow(websocket);
+    let_flow(websocket);
     service_resume(&websocket->service);
 }
 
@@ -172,7 +291,7 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
 
 static const struct side_events handlers = {
     .response = on_response,
-    .message = relay_message,
+    .message = on_message,
     .beat = on_beat,
     .closed = on_closed,
     .fault = on_fault,
@@ -197,7 +316,7 @@ static void keep_alive(struct websocket *websocket, uint64_t now_ms)
     }
     websocket->pinged_ms = now_ms;
     websocket->ping_outstanding = true;
-    relay_ping(websocket, GATE_PING, GATE_PING_BYTES);
+    ping_client(websocket, GATE_PING, GATE_PING_BYTES);
 }
 
 static bool is_late(uint64_t since_ms, uint64_t now_ms, uint64_t limit_ms)
@@ -260,14 +379,6 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 
 /* ---- The connection's mode ---- */
 
-/* While the service is asked, the client may do nothing but leave. */
-static void client_ready(struct connection *connection, int status, int events)
-{
-    (void)status;
-    (void)events;
-    connection_drop(connection, REASON_CLIENT_CLOSED);
-}
-
 static void release(struct connection *connection)
 {
     struct websocket *websocket = connection->served;
@@ -290,7 +401,6 @@ static void destroy(struct connection *connection)
 static const struct connection_mode websocket_mode = {
     .drop = drop,
     .tick = tick,
-    .client_ready = client_ready,
     .release = release,
     .destroy = destroy,
 };

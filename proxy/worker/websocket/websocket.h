@@ -4,8 +4,8 @@
  *   upgrade.c     the service's 101, then the client's
  *   downstream.c  the client's WebSocket (libwebsockets)
  *   service.c     the service's: frames on the link the broker gave
- *   relay.c       whole messages: vet, forward or refuse; flow control
- *   websocket.c   its life as a connection's mode
+ *   websocket.c   its life as a connection's mode; whole messages: vet, forward or refuse; flow
+ * control
  */
 #pragma once
 
