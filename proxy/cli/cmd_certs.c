@@ -4,7 +4,6 @@
  */
 #include "base/secret.h"
 #include "cli/certs/folder.h"
-#include "cli/certs/show.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"

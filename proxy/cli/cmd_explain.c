@@ -203,24 +203,33 @@ static const char *step_verdict(const struct explain_step *step)
     return reason_allows(step->reason) ? "allow" : "deny";
 }
 
+/* For people nothing stands where there is no reason to deny. */
+static json_t *list_steps(const struct explanation *explanation, bool for_people)
+{
+    json_t *steps = json_array();
+
+    for (size_t i = 0; i < explanation->count; i++) {
+        const struct explain_step *step = &explanation->steps[i];
+        bool shown = !for_people || !reason_allows(step->reason);
+
+        json_array_append_new(steps,
+                              json_pack("{s:s, s:s, s:s?, s:o}", "step", steps_name(step->id),
+                                        "verdict", step_verdict(step), "reason",
+                                        shown ? reason_info(step->reason)->code : NULL, "rule",
+                                        output_string(step->rule)));
+    }
+    return steps;
+}
+
 static int print_json(const struct explanation *explanation)
 {
     const struct reason_info *info = reason_info(explanation->verdict);
     bool allowed = reason_allows(explanation->verdict);
-    json_t *steps = json_array();
-    json_t *root;
+    json_t *steps = list_steps(explanation, false);
+    json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny",
+                             "reason", info->code, "status", (int)info->http_status, "detail",
+                             info->text, "steps", steps);
 
-    for (size_t i = 0; i < explanation->count; i++) {
-        const struct explain_step *step = &explanation->steps[i];
-
-        json_array_append_new(steps,
-                              json_pack("{s:s, s:s, s:s, s:s}", "step", steps_name(step->id),
-                                        "verdict", step_verdict(step), "reason",
-                                        reason_info(step->reason)->code, "rule", step->rule));
-    }
-    root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny", "reason",
-                     info->code, "status", (int)info->http_status, "detail", info->text, "steps",
-                     steps);
     if (root == NULL || json_array_size(steps) < explanation->count ||
         json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
         return args_fail(EX_OSERR, "the explanation could not be printed");
@@ -231,22 +240,13 @@ static int print_json(const struct explanation *explanation)
 
 static int print_text(const struct explanation *explanation)
 {
-    static const char *const header[] = {"STEP", "VERDICT", "REASON", "RULE"};
+    static const struct output_column columns[] = {
+        {"STEP", "step"}, {"VERDICT", "verdict"}, {"REASON", "reason"}, {"RULE", "rule"}};
     const struct reason_info *info = reason_info(explanation->verdict);
-    struct output_table table;
-    int code;
+    json_t *steps = list_steps(explanation, true);
+    int code = output_list(steps, ARGS_TABLE(columns));
 
-    output_table_init(&table, header, 4);
-    for (size_t i = 0; i < explanation->count; i++) {
-        const struct explain_step *step = &explanation->steps[i];
-
-        output_table_cell(&table, steps_name(step->id));
-        output_table_cell(&table, step_verdict(step));
-        output_table_cell(&table,
-                          reason_allows(step->reason) ? NULL : reason_info(step->reason)->code);
-        output_table_cell(&table, step->rule);
-    }
-    code = output_table_print(&table);
+    json_decref(steps);
     if (reason_allows(explanation->verdict))
         puts("\nAdmitted, if every step that is unknown here allows it.");
     else

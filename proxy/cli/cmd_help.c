@@ -6,7 +6,6 @@
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
-#include "cli/verbs.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -10,6 +10,7 @@
 #include "policy/admission.h"
 #include "policy/params.h"
 #include "vet/vet.h"
+#include "json/parse.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -60,16 +61,9 @@ static const struct route *find_route(const struct surface *surface, const char 
 /* Copies a list of the session's; *set stays NULL if the session sets no limit. */
 static int read_list(const json_t *value, struct text_list *list, const struct text_list **set)
 {
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(value, i, item)
-    {
-        if (!json_is_string(item) ||
-            text_list_add(list, json_string_value(item), json_string_length(item)) != OK)
-            return args_fail(EX_PROTOCOL, "a list in the answer of the running Sidelock cannot "
-                                          "be read");
-    }
+    if (json_texts(value, list) != OK)
+        return args_fail(EX_PROTOCOL,
+                         "a list in the answer of the running Sidelock cannot be read");
     if (json_is_array(value))
         *set = list;
     return EX_OK;

@@ -1,7 +1,6 @@
 /* Finds the verb and runs it. */
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
-#include "cli/verbs.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,4 @@
-#include "cli/verbs.h"
-
+/* The table of every verb. main.c dispatches on it, cmd_help.c prints it. */
 #include "cli/cmd.h"
 #include "cli/help.h"
 

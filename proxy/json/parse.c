@@ -42,6 +42,22 @@ enum error json_parse(const char *text, size_t length, json_t **out)
     return OK;
 }
 
+enum error json_texts(const json_t *array, struct text_list *out)
+{
+    enum error error = OK;
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(array, i, item)
+    {
+        if (error == OK)
+            error = json_is_string(item)
+                        ? text_list_add(out, json_string_value(item), json_string_length(item))
+                        : ERROR_INVALID;
+    }
+    return error;
+}
+
 static int append(const char *bytes, size_t length, void *context)
 {
     struct buffer *out = context;

@@ -4,6 +4,7 @@
  */
 #include "store/handle.h"
 #include "store/store.h"
+#include "json/parse.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -82,17 +83,11 @@ static enum error load_list(const char *json, size_t most, bool *set, json_t **o
 
 static enum error load_texts(const char *json, bool *set, struct text_list *out)
 {
-    json_t *array, *item;
+    json_t *array;
     enum error error = load_list(json, SESSION_LIST_MAX, set, &array);
-    size_t i;
 
-    json_array_foreach(array, i, item)
-    {
-        if (error == OK)
-            error = json_is_string(item)
-                        ? text_list_add(out, json_string_value(item), json_string_length(item))
-                        : ERROR_INVALID;
-    }
+    if (error == OK)
+        error = json_texts(array, out);
     json_decref(array);
     return error;
 }

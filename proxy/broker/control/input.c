@@ -12,22 +12,12 @@
 /* An array of strings; null is as good as nothing. */
 static enum error read_list(const json_t *value, struct text_list *list, bool *set)
 {
-    size_t count = json_array_size(value);
-    enum error error = OK;
-
     if (value == NULL || json_is_null(value))
         return OK;
-    if (!json_is_array(value) || count > SESSION_LIST_MAX)
+    if (!json_is_array(value) || json_array_size(value) > SESSION_LIST_MAX)
         return ERROR_INVALID;
-    for (size_t i = 0; i < count && error == OK; i++) {
-        const json_t *item = json_array_get(value, i);
-
-        if (!json_is_string(item))
-            return ERROR_INVALID;
-        error = text_list_add(list, json_string_value(item), json_string_length(item));
-    }
     *set = true;
-    return error;
+    return json_texts(value, list);
 }
 
 static enum error read_callers(const json_t *value, struct session *session)

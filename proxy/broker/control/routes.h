@@ -26,7 +26,32 @@
  */
 #pragma once
 
-#include "broker/control/handlers.h"
+#include "broker/operations/operation.h"
+#include "policy/params.h"
+
+#define CONTROL_BODY_BYTES_MAX   (PARAMS_BYTES_MAX + 16 * 1024)
+#define CONTROL_ANSWER_BYTES_MAX (16 * 1024 * 1024)
+#define CONTROL_PATH_BYTES_MAX   256
+#define CONTROL_QUERY_MAX        4
+
+struct control_request {
+    uint32_t uid; /* the operator's */
+    const char *method;
+    char path[CONTROL_PATH_BYTES_MAX]; /* decoded, without query */
+    struct {
+        char name[32];
+        char value[128];
+    } query[CONTROL_QUERY_MAX];
+    size_t query_count;
+    struct span body;
+};
+
+/* `body` is initialised by the caller and wiped after use: it may hold a token. */
+struct control_answer {
+    unsigned status;
+    const char *content_type; /* static */
+    struct buffer body;
+};
 
 void control_routes_answer(struct gate *gate, const struct control_request *request,
                            struct control_answer *answer);

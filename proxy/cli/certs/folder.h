@@ -49,3 +49,6 @@ enum error certs_folder_write(const struct certs_folder *folder, const char *ste
 /* The stems of the client certificates, sorted. */
 enum error certs_folder_clients(const struct certs_folder *folder,
                                 struct text_list *out) MUST_CHECK;
+
+/* show.c: prints what is in the folder and what to do with it, for people or as JSON. */
+int certs_show(const struct certs_folder *folder, int64_t now, bool json);

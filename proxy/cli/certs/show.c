@@ -1,4 +1,6 @@
-#include "cli/certs/show.h"
+/* What `sidelock certs show` prints of the folder: for people, or as JSON. Called by
+ * ../cmd_certs.c. */
+#include "cli/certs/folder.h"
 
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"

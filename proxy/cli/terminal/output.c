@@ -1,6 +1,7 @@
 #include "cli/terminal/output.h"
 
 #include "base/buffer.h"
+#include "base/text.h"
 #include "cli/terminal/args.h"
 
 #include <jansson.h>
@@ -8,16 +9,17 @@
 #include <string.h>
 #include <sysexits.h>
 
-#define ROOM_BYTES 1024
+#define ROOM_BYTES  1024
+#define COLUMNS_MAX 12
 
-void output_table_init(struct output_table *table, const char *const *header, size_t columns)
-{
-    *table = (struct output_table){.columns = columns};
-    for (size_t i = 0; i < columns; i++)
-        output_table_cell(table, header[i]);
-}
+struct table {
+    size_t columns;
+    struct text_list cells; /* row by row; the first row is the header */
+    bool failed;
+};
 
-void output_table_cell(struct output_table *table, const char *text)
+/* Appends the next cell of the row; nothing prints as "-". */
+static void add_cell(struct table *table, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         text = "-";
@@ -25,9 +27,10 @@ void output_table_cell(struct output_table *table, const char *text)
         table->failed = true;
 }
 
-int output_table_print(struct output_table *table)
+/* Prints to stdout and empties the table. */
+static int print_table(struct table *table)
 {
-    size_t widths[OUTPUT_COLUMNS_MAX] = {0};
+    size_t widths[COLUMNS_MAX] = {0};
     bool failed = table->failed;
 
     for (size_t i = 0; i < table->cells.count; i++) {
@@ -113,32 +116,32 @@ int output_json(json_t *document)
 
 int output_list(const struct json_t *array, const struct output_column *columns, size_t count)
 {
-    struct output_table table = {.columns = count};
+    struct table table = {.columns = count};
     json_t *object;
     size_t i;
 
     for (size_t j = 0; j < count; j++)
-        output_table_cell(&table, columns[j].title);
+        add_cell(&table, columns[j].title);
     json_array_foreach(array, i, object)
     {
         char room[ROOM_BYTES];
 
         for (size_t j = 0; j < count; j++)
-            output_table_cell(&table, output_member(object, columns[j].member, room, sizeof(room)));
+            add_cell(&table, output_member(object, columns[j].member, room, sizeof(room)));
     }
-    return output_table_print(&table);
+    return print_table(&table);
 }
 
 int output_record(const struct json_t *object, const char *const *members, size_t count)
 {
-    static const char *const header[] = {"MEMBER", "VALUE"};
-    struct output_table table;
+    struct table table = {.columns = 2};
     char room[ROOM_BYTES];
 
-    output_table_init(&table, header, 2);
+    add_cell(&table, "MEMBER");
+    add_cell(&table, "VALUE");
     for (size_t i = 0; i < count; i++) {
-        output_table_cell(&table, members[i]);
-        output_table_cell(&table, output_member(object, members[i], room, sizeof(room)));
+        add_cell(&table, members[i]);
+        add_cell(&table, output_member(object, members[i], room, sizeof(room)));
     }
-    return output_table_print(&table);
+    return print_table(&table);
 }
