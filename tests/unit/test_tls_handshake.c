@@ -123,7 +123,7 @@ TEST(test_contexts)
 {
     struct tls_context_options options = {.certificate = server.certificate.data,
                                           .key = client_pair.key.data};
-    struct tls_context *context;
+    struct ssl_ctx_st *context;
 
     assert_int_equal(tls_context_create(&options, &context), ERROR_CRYPTO);
     options.key = "nothing";

@@ -28,7 +28,7 @@ static unsigned char scratch[TLS_CHUNK_BYTES];
 /* One client and the gate's side of it. */
 static struct {
     uv_loop_t loop;
-    struct tls_context *context;
+    struct ssl_ctx_st *context;
     struct tls *tls; /* NULL once it has ended */
     int plain;       /* -1: closed */
     SSL_CTX *client_context;

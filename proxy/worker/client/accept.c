@@ -39,7 +39,7 @@ enum error accept_install(struct accept *accept, const struct ipc_tls *tls)
 {
     const struct config *config = accept->worker->config;
     const struct surface *surface;
-    struct tls_context *context;
+    struct ssl_ctx_st *context;
     enum error error;
 
     if (tls->surface >= config->surface_count)
@@ -238,7 +238,7 @@ enum error accept_prepare(struct accept *accept)
         any = any || config->surfaces[i].tls != NULL;
     if (error != OK || !any)
         return error;
-    accept->contexts = calloc(config->surface_count, sizeof(struct tls_context *));
+    accept->contexts = calloc(config->surface_count, sizeof(struct ssl_ctx_st *));
     accept->scratch = malloc(TLS_CHUNK_BYTES);
     if (accept->contexts == NULL || accept->scratch == NULL)
         return ERROR_MEMORY;

@@ -4,14 +4,14 @@
 #include "system/caller.h"
 #include "worker/client/connection.h"
 
-struct tls_context;
+struct ssl_ctx_st; /* OpenSSL's (tls_context.h) */
 
 struct accept {
     struct worker *worker;
     struct caller_lookup *callers;
-    struct door *doors;            /* the listeners */
-    struct tls_context **contexts; /* one a surface; owned; NULL: none speaks TLS */
-    unsigned char *scratch;        /* TLS_CHUNK_BYTES; NULL likewise */
+    struct door *doors;           /* the listeners */
+    struct ssl_ctx_st **contexts; /* one a surface; owned; NULL: none speaks TLS */
+    unsigned char *scratch;       /* TLS_CHUNK_BYTES; NULL likewise */
     size_t connection_max;
     bool open;
 };

@@ -6,7 +6,6 @@
 #pragma once
 
 #include "base/reason.h"
-#include "base/secret.h"
 #include "ipc/messages.h"
 #include "system/listener.h"
 #include "worker/client/process.h"

@@ -80,7 +80,7 @@ static void drop_rest(struct rest *rest)
     *rest = (struct rest){0};
 }
 
-static void end(struct tls *tls)
+void tls_abort(struct tls *tls)
 {
     if (tls->stage == STAGE_ENDED)
         return;
@@ -140,7 +140,7 @@ static void peek(struct tls *tls)
     else if (length == 1 && ((first >= 'A' && first <= 'Z') || (first >= 'a' && first <= 'z')))
         answer_plain(tls);
     else
-        end(tls);
+        tls_abort(tls);
 }
 
 /* Takes and throws away what the client still sends, so that it can read the answer. */
@@ -149,7 +149,7 @@ static void discard(struct tls *tls)
     ssize_t length = recv(tls->fd, tls->options.scratch, TLS_CHUNK_BYTES, 0);
 
     if (length == 0 || (length < 0 && !is_again()))
-        end(tls);
+        tls_abort(tls);
 }
 
 /* ---- The handshake ---- */
@@ -188,12 +188,11 @@ static void keep_rest(struct tls *tls, struct rest *rest, const unsigned char *b
 {
     rest->bytes = malloc(length);
     if (rest->bytes == NULL) {
-        end(tls);
+        tls_abort(tls);
         return;
     }
     memcpy(rest->bytes, bytes, length);
     rest->length = length;
-    rest->offset = 0;
 }
 
 /* Offers again what was not taken. Whether nothing is left of it. */
@@ -240,7 +239,7 @@ static bool may_go_on(struct tls *tls, int result)
         tls->net_over = true;
         return true;
     default:
-        end(tls);
+        tls_abort(tls);
         return false;
     }
 }
@@ -333,7 +332,7 @@ static void pass_on_ends(struct tls *tls)
         shutdown(tls->fd, SHUT_WR);
     }
     if (tls->net_told && (tls->net_over || tls->finished))
-        end(tls);
+        tls_abort(tls);
 }
 
 static void pump(struct tls *tls)
@@ -392,7 +391,7 @@ static void on_net(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0) /* the connection is broken: there is nobody to tell */
-        end(tls);
+        tls_abort(tls);
     else
         step(tls);
 }
@@ -467,7 +466,7 @@ void tls_finish(struct tls *tls)
     if (tls->stage == STAGE_OPEN)
         step(tls);
     else if (tls->stage != STAGE_TOLD)
-        end(tls);
+        tls_abort(tls);
 }
 
 bool tls_moved(struct tls *tls)
@@ -478,15 +477,10 @@ bool tls_moved(struct tls *tls)
     return moved;
 }
 
-void tls_abort(struct tls *tls)
-{
-    end(tls);
-}
-
 void tls_abandon(struct tls *tls)
 {
     tls->options.on_ready = NULL;
     tls->options.on_failed = NULL;
     tls->options.on_end = NULL;
-    end(tls);
+    tls_abort(tls);
 }

@@ -26,7 +26,7 @@ struct tls;
 
 struct tls_options {
     uv_loop_t *loop;
-    const struct tls_context *context;
+    struct ssl_ctx_st *context;
     int fd;                 /* the client's, not blocking; taken over in any case */
     unsigned char *scratch; /* TLS_CHUNK_BYTES, shared: nothing stays in it */
     void *owner;

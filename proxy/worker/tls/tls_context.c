@@ -5,7 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
-#include <stdlib.h>
+#include <time.h>
 
 #define CIPHERS_1_2                                                                                \
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"                                   \
@@ -13,10 +13,6 @@
     "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305"
 #define CIPHERS_1_3 "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 #define GROUPS      "X25519:P-256:P-384"
-
-struct tls_context {
-    SSL_CTX *ssl;
-};
 
 static char no_password[] = "";
 
@@ -120,38 +116,31 @@ enum error tls_context_prepare(void)
     return done ? OK : ERROR_CRYPTO;
 }
 
-enum error tls_context_create(const struct tls_context_options *options, struct tls_context **out)
+enum error tls_context_create(const struct tls_context_options *options, SSL_CTX **out)
 {
-    struct tls_context *context = calloc(1, sizeof(*context));
-    bool done;
+    SSL_CTX *ssl = SSL_CTX_new(TLS_server_method());
+    bool done = ssl != NULL && set_rules(ssl) && use_chain(ssl, options->certificate) &&
+                use_key(ssl, options->key) &&
+                (options->client_ca == NULL ||
+                 use_client_ca(ssl, options->client_ca, options->client_required));
 
-    if (context == NULL)
-        return ERROR_MEMORY;
-    context->ssl = SSL_CTX_new(TLS_server_method());
-    done = context->ssl != NULL && set_rules(context->ssl) &&
-           use_chain(context->ssl, options->certificate) && use_key(context->ssl, options->key) &&
-           (options->client_ca == NULL ||
-            use_client_ca(context->ssl, options->client_ca, options->client_required));
     ERR_clear_error();
     if (!done) {
-        tls_context_destroy(context);
+        SSL_CTX_free(ssl);
         return ERROR_CRYPTO;
     }
-    *out = context;
+    *out = ssl;
     return OK;
 }
 
-void tls_context_destroy(struct tls_context *context)
+void tls_context_destroy(SSL_CTX *context)
 {
-    if (context == NULL)
-        return;
-    SSL_CTX_free(context->ssl);
-    free(context);
+    SSL_CTX_free(context);
 }
 
-struct ssl_st *tls_context_session(const struct tls_context *context)
+struct ssl_st *tls_context_session(SSL_CTX *context)
 {
-    SSL *ssl = SSL_new(context->ssl);
+    SSL *ssl = SSL_new(context);
 
     if (ssl != NULL)
         SSL_set_accept_state(ssl);

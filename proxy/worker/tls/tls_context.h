@@ -11,8 +11,8 @@
 
 #include <stdbool.h>
 
-struct tls_context;
-struct ssl_st; /* OpenSSL's */
+struct ssl_ctx_st; /* OpenSSL's; of a surface */
+struct ssl_st;     /* OpenSSL's; of a connection */
 
 /* PEM texts, borrowed. */
 struct tls_context_options {
@@ -26,11 +26,11 @@ struct tls_context_options {
 enum error tls_context_prepare(void) MUST_CHECK;
 /* ERROR_CRYPTO if the texts do not fit each other. */
 enum error tls_context_create(const struct tls_context_options *options,
-                              struct tls_context **out) MUST_CHECK;
+                              struct ssl_ctx_st **out) MUST_CHECK;
 /* Sessions that began with it go on. */
-void tls_context_destroy(struct tls_context *context);
+void tls_context_destroy(struct ssl_ctx_st *context);
 /* A new session of the server's role, for SSL_free; NULL without memory. */
-struct ssl_st *tls_context_session(const struct tls_context *context);
+struct ssl_st *tls_context_session(struct ssl_ctx_st *context);
 /* Hex SHA-256 of the certificate that the other side showed; false if it showed none. */
 bool tls_context_peer(const struct ssl_st *session, char out[SHA256_HEX_SIZE]);
 /* Whether the handshake that has just failed failed for want of a good client certificate. */

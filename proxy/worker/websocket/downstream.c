@@ -282,8 +282,3 @@ void downstream_close(struct downstream *downstream, unsigned code, const char *
     if (downstream->blocked || lws_write(downstream->wsi, at, header + length, LWS_WRITE_RAW) < 0)
         downstream_abort(downstream);
 }
-
-void downstream_clear(struct downstream *downstream)
-{
-    assembly_clear(&downstream->message);
-}

@@ -53,5 +53,3 @@ void downstream_close(struct downstream *downstream, unsigned code, const char *
                       size_t text_length);
 /* Ends without another word, soon. */
 void downstream_abort(struct downstream *downstream);
-/* What it holds of messages. */
-void downstream_clear(struct downstream *downstream);

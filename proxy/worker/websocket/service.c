@@ -39,50 +39,44 @@ void service_clear(struct service *service)
 
 /* ---- Sending ---- */
 
-/* A frame that fits the worker's own buffer: usually gone with one send. */
-static bool send_small(struct service *service, enum ws_opcode opcode, const unsigned char *payload,
-                       size_t length)
+static void hang_up(struct service *service)
 {
-    unsigned char *frame = service->worker->write_buffer, mask[4];
-    struct iovec part = {frame, 0};
-    size_t header;
-
-    worker_random(service->worker, mask, sizeof(mask));
-    header = ws_header_write(frame, opcode, length, mask);
-    ws_mask(frame + header, payload, length, mask);
-    part.iov_len = header + length;
-    return endpoint_send(&service->link, &part, 1);
+    service->events->fault(service->owner, REASON_UPSTREAM_GONE);
+    service_close(service);
 }
 
-/* Any other is masked where it waits. */
-static bool send_large(struct service *service, enum ws_opcode opcode, const unsigned char *payload,
+/*
+ * A frame that fits the worker's own buffer is usually gone with one send; any other is
+ * masked where it waits.
+ */
+static bool send_frame(struct service *service, enum ws_opcode opcode, const unsigned char *payload,
                        size_t length)
 {
+    struct worker *worker = service->worker;
     struct outgoing *out = &service->link.out;
-    unsigned char mask[4], *frame = outgoing_reserve(out, WS_HEADER_MAX + length);
-    size_t header;
+    bool small = outgoing_empty(out) && length <= READ_BYTES;
+    unsigned char mask[4];
+    struct iovec frame = {.iov_base = small ? worker->write_buffer
+                                            : outgoing_reserve(out, WS_HEADER_MAX + length)};
 
-    if (frame == NULL)
+    if (frame.iov_base == NULL)
         return false;
-    worker_random(service->worker, mask, sizeof(mask));
-    header = ws_header_write(frame, opcode, length, mask);
-    ws_mask(frame + header, payload, length, mask);
-    outgoing_commit(out, header + length, worker_now_ms(service->worker));
+    worker_random(worker, mask, sizeof(mask));
+    frame.iov_len = ws_header_write(frame.iov_base, opcode, length, mask);
+    ws_mask((unsigned char *)frame.iov_base + frame.iov_len, payload, length, mask);
+    frame.iov_len += length;
+    if (small)
+        return endpoint_send(&service->link, &frame, 1);
+    outgoing_commit(out, frame.iov_len, worker_now_ms(worker));
     return endpoint_flush(&service->link);
 }
 
 void service_send(struct service *service, enum ws_opcode opcode, const unsigned char *payload,
                   size_t length)
 {
-    bool small = outgoing_empty(&service->link.out) && length <= READ_BYTES;
-
-    if (!service_is_open(service) || service->close_sent)
-        return;
-    if (small ? send_small(service, opcode, payload, length)
-              : send_large(service, opcode, payload, length))
-        return;
-    service->events->fault(service->owner, REASON_UPSTREAM_GONE);
-    service_close(service);
+    if (service_is_open(service) && !service->close_sent &&
+        !send_frame(service, opcode, payload, length))
+        hang_up(service);
 }
 
 /* Both have said goodbye, and nothing is left to send. */
@@ -202,12 +196,6 @@ void service_resume(struct service *service)
     service->stash_length = 0;
     service_receive(service, buffer, length);
     service->events->flow(service->owner);
-}
-
-static void hang_up(struct service *service)
-{
-    service->events->fault(service->owner, REASON_UPSTREAM_GONE);
-    service_close(service);
 }
 
 static void read_link(struct service *service)

@@ -52,7 +52,7 @@ static void close_open(struct websocket *websocket, const struct ending *ending)
     connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
     connection->close_code = ending->code;
     grant_end(connection, ending->reason);
-    downstream_clear(&websocket->client);
+    assembly_clear(&websocket->client.message);
     /* What the gate found wrong with the client is not the service's business. */
     if (ending->reason != REASON_CLIENT_CLOSED && ending->reason != REASON_UPSTREAM_CLOSED)
         to_service = 1001;
@@ -392,7 +392,7 @@ static void destroy(struct connection *connection)
     struct websocket *websocket = connection->served;
 
     upgrade_destroy(websocket->upgrade);
-    downstream_clear(&websocket->client);
+    assembly_clear(&websocket->client.message);
     service_clear(&websocket->service);
     vet_state_destroy(websocket->vet);
     free(websocket);
