@@ -1,11 +1,10 @@
 #include "broker/broker.h"
 
 #include "base/log.h"
-#include "broker/admission/prepare.h"
 #include "broker/admission/takers.h"
 #include "broker/control/control.h"
 #include "broker/core/journal.h"
-#include "broker/operations/switches.h"
+#include "broker/operations/operation.h"
 #include "system/notify.h"
 
 #include <signal.h>

@@ -6,7 +6,6 @@
 #include "broker/broker.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/handover.h"
 #include "cli/terminal/args.h"
 
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 #include "base/log.h"
 #include "broker/core/spawn.h"
 #include "cli/cmd.h"
-#include "cli/handover.h"
+#include "cli/config_file.h"
 #include "config/load.h"
 #include "system/sandbox.h"
 #include "worker/worker.h"

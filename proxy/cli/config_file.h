@@ -15,6 +15,7 @@
 #include "config/load.h"
 
 #define CONFIG_FILE_PATH_SIZE 4096
+#define HANDOVER_BYTES_MAX    (16 * 1024 * 1024)
 
 /* The very bytes a configuration was loaded from, for a process that must load the same. */
 struct config_bundle {
@@ -53,3 +54,12 @@ int config_file_check_tls(const struct config_bundle *bundle,
 bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE]);
 
 void config_bundle_clear(struct config_bundle *bundle);
+
+/*
+ * handover.c: a bundle on its way to a worker, in a sealed memfd, so that both processes parse the
+ * same. *fd is close-on-exec and owned by the caller.
+ */
+enum error handover_write(const struct config_bundle *bundle, int *fd) MUST_CHECK;
+
+/* Reads what handover_write wrote and loads it; `fd` stays the caller's. */
+enum error handover_read(int fd, struct config **out) MUST_CHECK;

@@ -1,4 +1,5 @@
-#include "cli/handover.h"
+/* The configuration's bytes for a worker. Called by cmd_serve.c, which writes, and cmd_worker.c. */
+#include "cli/config_file.h"
 
 #include <fcntl.h>
 #include <jansson.h>

@@ -3,10 +3,7 @@
 
 #include "broker_fixture.h"
 
-#include "broker/operations/logins.h"
-#include "broker/operations/records.h"
-#include "broker/operations/sessions.h"
-#include "broker/operations/switches.h"
+#include "broker/operations/operation.h"
 #include "policy/token.h"
 
 #define SECRET "not-for-the-log"

@@ -3,10 +3,7 @@
 
 #include "broker/control/input.h"
 #include "broker/control/routes.h"
-#include "broker/operations/logins.h"
-#include "broker/operations/records.h"
-#include "broker/operations/sessions.h"
-#include "broker/operations/switches.h"
+#include "broker/operations/operation.h"
 
 #include <jansson.h>
 

@@ -1,9 +1,6 @@
 /* Reloading: new certificates are told to the workers, unfit ones change nothing. */
 #include "broker/core/surfaces.h"
-#include "broker/operations/logins.h"
-#include "broker/operations/records.h"
-#include "broker/operations/sessions.h"
-#include "broker/operations/switches.h"
+#include "broker/operations/operation.h"
 #include "system/authority.h"
 
 #include "broker_fixture.h"

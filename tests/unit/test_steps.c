@@ -15,7 +15,7 @@
 #include "operations_fixture.h"
 
 #include "admission_cases.h"
-#include "broker/admission/authenticate.h"
+#include "broker/admission/question.h"
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
 #include "vector_lines.h"

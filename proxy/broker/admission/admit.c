@@ -4,8 +4,6 @@
  */
 #include "broker/admission/takers.h"
 
-#include "broker/admission/authenticate.h"
-#include "broker/admission/prepare.h"
 #include "broker/admission/upstream.h"
 #include "broker/core/journal.h"
 

@@ -1,4 +1,5 @@
-#include "broker/admission/authenticate.h"
+/* Who asks. Called by the policy's steps, by admit.c, dial.c, prepare.c and reports.c. */
+#include "broker/admission/question.h"
 
 #include "base/log.h"
 #include "broker/core/journal.h"

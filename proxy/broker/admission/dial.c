@@ -4,7 +4,6 @@
  */
 #include "broker/admission/takers.h"
 
-#include "broker/admission/authenticate.h"
 #include "broker/admission/upstream.h"
 #include "wire/url.h"
 

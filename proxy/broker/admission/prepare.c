@@ -1,6 +1,6 @@
-#include "broker/admission/prepare.h"
+/* What is asked of a service before its WebSocket is opened. Called by admit.c. */
+#include "broker/admission/question.h"
 
-#include "broker/admission/authenticate.h"
 #include "broker/admission/prepared_path.h"
 #include "broker/admission/upstream.h"
 #include "wire/url.h"

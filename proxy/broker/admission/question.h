@@ -37,3 +37,32 @@ void question_grant(struct question *question, int fd, const char *accept);
  * a ticket, a log-out the end of the session. The worker has the pages. Refuses or answers.
  */
 void browser_answer(struct question *question);
+
+/* ---- authenticate.c: the credential, the session behind it and the record that it names ---- */
+
+/* What the steps ask the broker: its keys, store and files. Their context is a question. */
+extern const struct steps_asks authenticate_asks;
+
+/* The record that the session names, as it is now and with what it names still permitted. */
+enum reason authenticate_record(struct question *question);
+/* Asks again what may have changed since: while the service was being asked, or since the grant. */
+enum reason authenticate_again(const struct question *question);
+/* A token that was in a URL is in histories and logs by now: its session is revoked, and named. */
+void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE]);
+
+/*
+ * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters
+ * are POSTed to the service, and its answer names the path to upgrade on
+ * (AutoGen Studio since its fix). Neither the client's bytes nor the worker
+ * come near it. The loop goes on meanwhile.
+ */
+#define PREPARE_MAX 64 /* under way at once; more is REASON_CAPACITY */
+
+/*
+ * Takes over the connected descriptor and what the question owns (it is empty
+ * on return); grants or refuses later, by upstream_timeout_ms at the latest.
+ */
+void prepare_start(struct question *question, int fd);
+
+/* Gives up everything under way: the broker is about to exit. */
+void prepare_stop(struct gate *gate);

@@ -4,7 +4,6 @@
  */
 #include "broker/admission/takers.h"
 
-#include "broker/admission/authenticate.h"
 #include "broker/core/journal.h"
 #include "policy/admission.h"
 

@@ -2,7 +2,7 @@
  * masked. */
 #pragma once
 
-#include "broker/operations/sessions.h"
+#include "broker/operations/operation.h"
 
 /*
  * Reads the body of a session's creation strictly: unknown members, wrong types

@@ -4,10 +4,8 @@
 #include "broker/control/input.h"
 #include "broker/control/json.h"
 #include "broker/core/journal.h"
-#include "broker/operations/logins.h"
-#include "broker/operations/records.h"
+#include "broker/operations/operation.h"
 #include "broker/operations/register.h"
-#include "broker/operations/switches.h"
 #include "json/parse.h"
 
 #include <jansson.h>

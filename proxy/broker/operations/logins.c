@@ -1,6 +1,6 @@
-#include "broker/operations/logins.h"
+/* Login addresses. Called by control/routes.c. */
+#include "broker/operations/operation.h"
 
-#include "broker/operations/sessions.h"
 #include "policy/admission.h"
 #include "policy/own_path.h"
 

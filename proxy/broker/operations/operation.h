@@ -1,6 +1,6 @@
 /*
  * One request of an operator: who asks, the line it leaves in the audit log, and
- * if it fails, why.
+ * if it fails, why; below it, file by file, all that an operator can do.
  *
  * Every operation leaves one line, and fails if that line cannot be written.
  * What grants something (a record, a session, arming) is written to the log
@@ -12,6 +12,7 @@
 #pragma once
 
 #include "broker/core/workers.h"
+#include "policy/params.h"
 
 #define OPERATION_WHY_BYTES 512
 
@@ -45,3 +46,90 @@ void operation_undo(struct operation *operation, const char *event);
 
 /* A surface by its name; notes that there is none. */
 struct surface_state *operation_surface(struct operation *operation, const char *name);
+
+/* ---- records.c: what may be launched, and with what, kept under a name ---- */
+
+/*
+ * Adds or replaces a record; `surface` NULL: for any. ERROR_INVALID for a name,
+ * a surface or a record that cannot be; ERROR_SYNTAX, ERROR_LIMIT; ERROR_DENIED
+ * for a command that may not run. Live connections of sessions that were made
+ * for another content of the record are cut, and sessions of surfaces that the
+ * record is no longer for are revoked.
+ */
+enum error records_put(struct operation *operation, const char *name, const char *surface,
+                       struct span json, struct store_params *out) MUST_CHECK;
+/*
+ * The public part and the text, which the caller wipes. With `reveal` the
+ * caller means to show its secrets, and the log says so.
+ */
+enum error records_get(struct operation *operation, const char *name, bool reveal,
+                       struct store_params *out, struct buffer *json) MUST_CHECK;
+/* Cuts the live connections of every session that names the record. */
+enum error records_remove(struct operation *operation, const char *name) MUST_CHECK;
+
+/* A record as stored, if what it runs is still permitted; notes what is wrong with it. */
+enum error records_find_usable(struct operation *operation, const char *name,
+                               struct store_params *out) MUST_CHECK;
+
+/* ---- sessions.c: made, renewed, revoked; and tickets for them ---- */
+
+/* How many are active. */
+enum error sessions_count(struct gate *gate, int64_t now, size_t *out) MUST_CHECK;
+
+/*
+ * Makes a session of what is asked for: surface, params_name ("": none), lists and `once`; it
+ * lives for `ttl_s`, 1 to SESSION_TTL_MAX_S. The rest is filled in, and the caller clears it; after
+ * an error it is cleared. *token is the caller's to wipe and free; it exists nowhere else.
+ * ERROR_INVALID if anything asked for does not exist or does not fit, ERROR_DENIED for a command
+ * that may not run.
+ */
+enum error sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
+                           char **token) MUST_CHECK;
+/*
+ * Lets a live session live for another `ttl_s` from now: its connections go on,
+ * *token is a new one (the caller's to wipe and free), and the one before it is
+ * good no longer. *out as for create. ERROR_STATE, with the reason, if it has
+ * ended; ERROR_NOT_FOUND; ERROR_INVALID for a time that cannot be.
+ */
+enum error sessions_renew(struct operation *operation, const char *id, int64_t ttl_s,
+                          struct session *out, char **token) MUST_CHECK;
+/* Closes the session's live connections. Revoking twice is no error. */
+enum error sessions_revoke(struct operation *operation, const char *id) MUST_CHECK;
+/* Every live session of a surface, or (NULL) of all. */
+enum error sessions_revoke_all(struct operation *operation, const char *surface,
+                               size_t *count) MUST_CHECK;
+/* A single-use ticket for a live session. ERROR_STATE if it is not live. */
+enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
+                                 int64_t *expires_at) MUST_CHECK;
+
+/* After its line was written: a ticket, or another such word, for a session that is live. */
+enum error sessions_issue_word(struct operation *operation, struct tickets *words,
+                               const char *event, const char *id, char out[TICKET_SIZE],
+                               int64_t *expires_at) MUST_CHECK;
+/* A session by its id, for the caller to clear; ERROR_NOT_FOUND. */
+enum error sessions_find(struct operation *operation, const char *id,
+                         struct session *out) MUST_CHECK;
+/* The same, if it is live; ERROR_STATE. */
+enum error sessions_find_live(struct operation *operation, const char *id,
+                              struct session *out) MUST_CHECK;
+
+/* ---- logins.c: login addresses, for browsers ---- */
+
+/*
+ * A single-use login address of a live session, for a browser: good for
+ * TICKET_LIFETIME_S, the code in its fragment. `host` is one of the surface's
+ * own names, NULL for the best of them. `url` is the caller's to wipe.
+ * ERROR_STATE if the session is not live or single-use, ERROR_INVALID for a
+ * host that is not the surface's.
+ */
+enum error logins_issue(struct operation *operation, const char *id, const char *host,
+                        struct buffer *url, int64_t *expires_at) MUST_CHECK;
+
+/* ---- switches.c: the kill switch, and reading anew what lies in files ---- */
+
+/* On closes every live connection of the surface. */
+enum error switches_set_killed(struct operation *operation, const char *surface,
+                               bool killed) MUST_CHECK;
+
+/* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
+enum error switches_reload(struct operation *operation) MUST_CHECK;

@@ -1,4 +1,5 @@
-#include "broker/operations/records.h"
+/* Parameter records, put, shown and removed. Called by control/routes.c and sessions.c. */
+#include "broker/operations/operation.h"
 
 #include "base/log.h"
 #include "broker/core/journal.h"

@@ -1,7 +1,7 @@
-#include "broker/operations/sessions.h"
+/* Sessions, and words for them, given out and taken back. Called by control/routes.c. */
+#include "broker/operations/operation.h"
 
 #include "broker/core/journal.h"
-#include "broker/operations/records.h"
 #include "vet/vet.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
-#include "broker/operations/switches.h"
+/* The kill switch and reloading. Called by control/routes.c and, for SIGHUP, by broker.c. */
+#include "broker/operations/operation.h"
 
 #include "base/log.h"
 #include "broker/core/journal.h"
