@@ -4,10 +4,8 @@
 #include "system/sandbox.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
-#include "worker/http/content.h"
 #include "worker/http/exchange.h"
-#include "worker/http/http.h"
-#include "worker/mcp/mcp_gate.h"
+#include "worker/mcp/mcp.h"
 #include "worker/tls/tls.h"
 #include "worker/websocket/websocket.h"
 

@@ -2,12 +2,11 @@
  * The content gate of MCP over HTTP, without a socket: what each moment decides, and
  * whose MCP session an exchange may use.
  */
-#include "worker/mcp/mcp_gate.h"
+#include "worker/mcp/mcp.h"
 
 #include "packs.h"
 #include "unit.h"
 #include "worker/http/exchange.h"
-#include "worker/mcp/mcp.h"
 
 #include <string.h>
 

@@ -155,8 +155,7 @@ static struct http_body framing_of(const struct exchange *exchange)
 {
     struct http_body framing = exchange->answer_body;
 
-    /* The end of this connection need not be the end of the client's, and pieces change in length.
-     */
+    /* The end here need not be the end of the client's connection; pieces change in length. */
     if (framing.kind == HTTP_BODY_UNTIL_CLOSE || exchange->answer == GATE_PIECES)
         framing.kind = HTTP_BODY_CHUNKED;
     /* Of an answer that would be rewritten, the length to HEAD is not known. */
@@ -192,8 +191,7 @@ static enum reason begin(struct exchange *exchange, const struct http_response *
         return REASON_ALLOWED;
     }
     framing = framing_of(exchange);
-    reason = send_head(exchange, response, &framing, (struct span){NULL, 0});
-    return reason;
+    return send_head(exchange, response, &framing, (struct span){NULL, 0});
 }
 
 /*
@@ -252,11 +250,6 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
     if (exchange->answer != GATE_HOLD)
         buffer_clear(&exchange->head);
     return reason;
-}
-
-bool answer_head(const struct exchange *exchange, struct http_response *out)
-{
-    return http_response_parse(exchange->head.data, exchange->head.length, out) == HTTP_COMPLETE;
 }
 
 /* ---- From the service ---- */

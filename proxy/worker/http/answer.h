@@ -8,8 +8,6 @@
  * without an answer. The answer is whole when answer_body.done is.
  */
 enum reason answer_read(struct exchange *exchange);
-/* The head of the answer that was held, read once more. */
-bool answer_head(const struct exchange *exchange, struct http_response *out);
 /* The service's head with this body. */
 enum reason answer_send_text(struct exchange *exchange, const struct http_response *response,
                              struct span text);

@@ -1,5 +1,3 @@
-#include "worker/http/content.h"
-
 #include "vet/rewrite.h"
 #include "vet/stored_body.h"
 #include "worker/http/exchange.h"

@@ -1,4 +1,14 @@
 /*
+ * A connection that speaks HTTP under a grant, as a connection's mode:
+ *
+ *   cover.c     what a grant rests on, and which further requests it covers
+ *   request.c   the request: judged, its head composed anew, its body held or streamed
+ *   gate.h      who looks into what is carried; content.c: the gates that the route alone needs
+ *   pool.c      links to the services
+ *   answer.c    the answer: its head composed anew, its body streamed or held
+ *   exchange.c  what all these share, and what the gate itself tells the service
+ *   http.c      what follows on what
+ *
  * One exchange after another on a client's connection, each a request that is forwarded
  * and an answer that is passed back. Memory is bounded: of a streamed body one read
  * each way; of a held one limits.max_message_bytes.
@@ -57,6 +67,10 @@ struct exchange {
     unsigned interim;     /* 1xx answers so far */
 };
 
+/* The broker's yes to an HTTP request: remembers what it rests on, and begins. */
+void http_begin(struct http *http, struct connection *connection,
+                const struct ipc_verdict *verdict);
+
 struct exchange *exchange_create(struct connection *connection, struct http *http);
 void exchange_destroy(struct exchange *exchange);
 /* Forgets the request; what it was granted under and what still has to be sent stay. */
@@ -67,6 +81,8 @@ bool exchange_wants_body(const struct exchange *exchange);
 void exchange_watch(struct exchange *exchange);
 /* What was held: of the request, or of the answer. */
 struct span exchange_text(const struct exchange *exchange);
+/* The question for a link that carries it. */
+struct ipc_dial exchange_dial(const struct exchange *exchange);
 
 /* The bytes that the client has not taken yet. */
 static inline struct outgoing *exchange_out(const struct exchange *exchange)
@@ -90,3 +106,19 @@ struct framed_piece {
     struct iovec parts[3];
 };
 void exchange_frame(struct framed_piece *framed, struct span piece, bool chunked);
+
+/*
+ * A service that asks for what it may not is told so: on a stream of events it
+ * waits for a POST with the answer, which here is the gate's own. Its link is
+ * used for nothing else.
+ */
+struct reply {
+    const char *target;  /* where it goes; NULL: where the exchange's own request went */
+    const char *headers; /* lines that are the caller's */
+    struct span text;    /* JSON */
+};
+
+/* Asks for a link for it, if none is asked for yet; what is too long is not said. */
+void reply_send(struct exchange *exchange, const struct reply *reply);
+/* The link for that; taken over. */
+void reply_linked(struct exchange *exchange, enum reason reason, int fd);

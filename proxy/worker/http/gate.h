@@ -5,7 +5,8 @@
  */
 #pragma once
 
-#include "base/reason.h"
+#include "config/config.h"
+#include "wire/http_request.h"
 #include "wire/http_response.h"
 
 struct exchange;
@@ -56,3 +57,13 @@ static inline struct gate_verdict gate_go(enum gate_action action)
 {
     return (struct gate_verdict){.action = action, .reason = REASON_ALLOWED};
 }
+
+/* ---- content.c: the gates that need no more than the route says ---- */
+
+/*
+ * What passes as it is, a request's body that must be the stored one, an answer whose
+ * URLs are rewritten.
+ */
+const struct content_gate *content_gate_of(const struct route *route);
+/* Whether a request's type and coding are such that its body can be read as JSON. */
+enum reason content_check_json(const struct http_request *request);

@@ -1,10 +1,5 @@
-#include "worker/http/http.h"
-
 #include "worker/client/grant.h"
 #include "worker/http/answer.h"
-#include "worker/http/body.h"
-#include "worker/http/exchange.h"
-#include "worker/http/reply.h"
 #include "worker/http/request.h"
 
 #include <string.h>
@@ -69,26 +64,6 @@ static void finish_or_drop(struct exchange *exchange, enum reason reason)
         connection_drop(exchange->connection, reason);
 }
 
-/* A denial where nothing was answered yet, else the end of the connection. */
-static void drop_exchange(struct exchange *exchange, enum reason reason)
-{
-    struct connection *connection = exchange->connection;
-
-    pool_drop(exchange->link);
-    exchange->link = NULL;
-    if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
-        reason != REASON_CLIENT_CLOSED) {
-        outgoing_clear(exchange_out(exchange));
-        client_tell_denied(connection, reason);
-        client_deny(connection, reason);
-        end_grant(exchange, reason);
-        return;
-    }
-    /* An answer that stops short of its end is the only way to say that it has no end. */
-    end_grant(exchange, reason);
-    client_deny(connection, REASON_CLIENT_CLOSED);
-}
-
 /* ---- What a content gate decided ---- */
 
 static void answer_own(struct exchange *exchange, const struct gate_verdict *verdict)
@@ -102,7 +77,8 @@ static void answer_held(struct exchange *exchange)
     struct http_response response;
     struct gate_verdict verdict = gate_drop(REASON_CAPACITY);
 
-    if (answer_head(exchange, &response))
+    /* The head that was held is read once more. */
+    if (http_response_parse(exchange->head.data, exchange->head.length, &response) == HTTP_COMPLETE)
         verdict = exchange->gate->answer_whole(exchange, &response, exchange_text(exchange));
     if (verdict.action == GATE_SEND)
         finish_or_drop(exchange, answer_send_text(exchange, &response, verdict.text));
@@ -117,7 +93,7 @@ static void answer_held(struct exchange *exchange)
 static void dial(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
-    struct ipc_dial question = request_dial(exchange);
+    struct ipc_dial question = exchange_dial(exchange);
 
     if (exchange->stored) {
         question.query = connection->client->head->asked.request.query;
@@ -238,7 +214,7 @@ static void request_held(struct exchange *exchange)
 /* The client can be read or written to. */
 static void go_on(struct exchange *exchange, int events)
 {
-    enum reason reason = body_serve(exchange, events);
+    enum reason reason = request_receive(exchange, events);
 
     if (!reason_allows(reason))
         connection_drop(exchange->connection, reason);
@@ -387,16 +363,29 @@ static enum reason overdue(const struct exchange *exchange, uint64_t now_ms)
 
 /* ---- The connection's mode ---- */
 
+/* A denial where nothing was answered yet, else the end of the connection. */
 static void drop(struct connection *connection, enum reason reason)
 {
     struct exchange *exchange = connection->served;
 
-    if (is_under_way(exchange)) {
-        drop_exchange(exchange, reason);
+    if (!is_under_way(exchange)) {
+        end_grant(exchange, reason);
+        client_drop(connection, reason);
         return;
     }
+    pool_drop(exchange->link);
+    exchange->link = NULL;
+    if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
+        reason != REASON_CLIENT_CLOSED) {
+        outgoing_clear(exchange_out(exchange));
+        client_tell_denied(connection, reason);
+        client_deny(connection, reason);
+        end_grant(exchange, reason);
+        return;
+    }
+    /* An answer that stops short of its end is the only way to say that it has no end. */
     end_grant(exchange, reason);
-    client_drop(connection, reason);
+    client_deny(connection, REASON_CLIENT_CLOSED);
 }
 
 static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)

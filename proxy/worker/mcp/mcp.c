@@ -1,5 +1,7 @@
 #include "worker/mcp/mcp.h"
 
+#include "worker/client/grant.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +46,8 @@ void mcp_end(struct exchange *exchange)
     free(mcp);
 }
 
-struct vet_state *mcp_vet_state(struct exchange *exchange)
+/* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
+static struct vet_state *vet_state_of(struct exchange *exchange)
 {
     struct mcp *mcp = mcp_of(exchange);
 
@@ -60,7 +63,7 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     struct mcp *mcp = mcp_of(exchange);
     struct mcp_session_key key = {exchange->connection->surface_index,
                                   exchange->connection->session_id, id};
-    struct vet_state *state = mcp_vet_state(exchange);
+    struct vet_state *state = vet_state_of(exchange);
 
     if (state == NULL)
         return REASON_CAPACITY;
@@ -73,4 +76,23 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     default:
         return REASON_UPSTREAM_PROTOCOL;
     }
+}
+
+bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,
+             struct vet_result *result)
+{
+    const struct mcp *mcp = mcp_of(exchange);
+    struct mcp_http_headers headers = {mcp->headers[0], mcp->headers[1], mcp->headers[2]};
+    struct vet_rules rules = grant_rules(exchange->connection);
+    struct vet_state *state = vet_state_of(exchange);
+
+    if (state == NULL)
+        return false;
+    rules.http = direction == DIRECTION_C2S ? &headers : NULL;
+    rules.resumable = mcp->session != NULL;
+    rules.replay = replay;
+    vet_message(state, exchange->connection->worker->scratch, &rules, direction, text.data,
+                text.length, true, result);
+    grant_note(exchange->connection, direction, result);
+    return true;
 }

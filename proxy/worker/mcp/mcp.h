@@ -20,9 +20,8 @@ struct mcp {
     char *target;                /* the path and query that were asked for; owned */
     char *headers[3];            /* of struct mcp_http_headers; owned */
     bool post, deletes, replay;
-    bool endpoint;  /* the stream of HTTP+SSE whose session ends with it */
-    bool resumable; /* the answer may come on another stream */
-    enum mcp_era era;
+    bool endpoint;             /* the stream of HTTP+SSE whose session ends with it */
+    bool resumable;            /* the answer may come on another stream */
     char *awaited;             /* the id of the request that was forwarded; owned; NULL: none */
     struct sse_parser *events; /* of a stream; owned; NULL until it begins */
 };
@@ -42,7 +41,18 @@ static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchan
 struct mcp *mcp_create(struct exchange *exchange, const struct request *asked);
 /* Forgets the exchange. */
 void mcp_end(struct exchange *exchange);
-/* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
-struct vet_state *mcp_vet_state(struct exchange *exchange);
+/* Vets a message, a client's with its headers, and notes it; false without memory. */
+bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,
+             struct vet_result *result);
 /* The service opened an MCP session: from now on it belongs to whoever asked for it. */
 enum reason mcp_open_session(struct exchange *exchange, struct span id);
+
+/* What a client asks. */
+struct gate_verdict mcp_request_begins(struct exchange *exchange);
+struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span body);
+/* A piece of an answer that is a stream of events. */
+enum reason mcp_events_receive(struct exchange *exchange, struct span piece);
+/* A message of the gate's own on the stream of HTTP+SSE; false if it ended, or is not read. */
+bool mcp_events_say(struct exchange *stream, struct span text);
+/* The content gate; `sessions` is borrowed. */
+struct content_gate mcp_gate(struct mcp_sessions *sessions);

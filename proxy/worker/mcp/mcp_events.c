@@ -1,10 +1,7 @@
-#include "worker/mcp/mcp_events.h"
-
 #include "policy/admission.h"
 #include "wire/url.h"
 #include "worker/client/grant.h"
 #include "worker/http/answer.h"
-#include "worker/http/reply.h"
 #include "worker/mcp/mcp.h"
 
 #include <stdlib.h>
@@ -37,20 +34,11 @@ static void reply(struct exchange *exchange, struct span text)
 /* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
 static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
 {
-    struct connection *connection = exchange->connection;
-    const struct mcp *mcp = mcp_of(exchange);
-    struct vet_rules rules = grant_rules(connection);
-    struct vet_state *state = mcp_vet_state(exchange);
     struct sse_event out = *event;
     struct vet_result result;
 
-    if (state == NULL)
+    if (!mcp_vet(exchange, DIRECTION_S2C, mcp_of(exchange)->replay, event->data, &result))
         return REASON_CAPACITY;
-    rules.resumable = mcp->session != NULL;
-    rules.replay = mcp->replay;
-    vet_message(state, connection->worker->scratch, &rules, DIRECTION_S2C, event->data.data,
-                event->data.length, true, &result);
-    grant_note(connection, DIRECTION_S2C, &result);
     if (result.action == VET_CLOSE)
         return result.reason;
     if (result.forward.data != NULL)

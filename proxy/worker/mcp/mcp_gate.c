@@ -1,9 +1,5 @@
-#include "worker/mcp/mcp_gate.h"
-
 #include "worker/client/grant.h"
 #include "worker/mcp/mcp.h"
-#include "worker/mcp/mcp_events.h"
-#include "worker/mcp/mcp_request.h"
 
 /* The session's fate as the status tells it. */
 static enum reason follow_session(struct exchange *exchange, const struct http_response *response)
@@ -99,23 +95,16 @@ static struct gate_verdict answer_error(struct exchange *exchange, struct span t
 static struct gate_verdict answer_whole(struct exchange *exchange,
                                         const struct http_response *response, struct span body)
 {
-    struct connection *connection = exchange->connection;
-    struct vet_rules rules = grant_rules(connection);
-    struct vet_state *state = mcp_vet_state(exchange);
     struct vet_result result;
     struct span type;
 
-    if (state == NULL)
-        return gate_drop(REASON_CAPACITY);
     if (response->status >= 400)
         return answer_error(exchange, body);
     if (body.length == 0 || !reason_allows(http_response_single(response, "content-type", &type)) ||
         !http_media_type_is(type, "application/json"))
         return answer_without_message(exchange, response, body);
-    rules.resumable = mcp_of(exchange)->session != NULL;
-    vet_message(state, connection->worker->scratch, &rules, DIRECTION_S2C, body.data, body.length,
-                true, &result);
-    grant_note(connection, DIRECTION_S2C, &result);
+    if (!mcp_vet(exchange, DIRECTION_S2C, false, body, &result))
+        return gate_drop(REASON_CAPACITY);
     if (result.action == VET_FORWARD)
         return send_text(result.forward.data != NULL ? result.forward : body);
     if (result.counterpart.data == NULL)

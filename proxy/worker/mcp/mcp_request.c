@@ -1,10 +1,5 @@
-#include "worker/mcp/mcp_request.h"
-
 #include "wire/url.h"
-#include "worker/client/grant.h"
-#include "worker/http/content.h"
 #include "worker/mcp/mcp.h"
-#include "worker/mcp/mcp_events.h"
 
 #include <string.h>
 #include <strings.h>
@@ -59,8 +54,7 @@ static bool names_session(const char *query)
     return false;
 }
 
-/* Whether a POST is for an endpoint of HTTP+SSE: its very path and query are whose session it is.
- */
+/* Whether a POST is for an endpoint of HTTP+SSE: its path and query are whose session it is. */
 static bool is_for_endpoint(const struct exchange *exchange, const struct request *asked)
 {
     return mcp_of(exchange)->post && asked->query != NULL &&
@@ -161,21 +155,12 @@ static struct gate_verdict refuse_message(struct exchange *exchange,
 struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span body)
 {
     struct mcp *mcp = mcp_of(exchange);
-    struct mcp_http_headers headers = {mcp->headers[0], mcp->headers[1], mcp->headers[2]};
-    struct vet_rules rules = grant_rules(exchange->connection);
-    struct vet_state *state = mcp_vet_state(exchange);
     struct vet_result result;
 
-    if (state == NULL)
+    if (!mcp_vet(exchange, DIRECTION_C2S, false, body, &result))
         return gate_drop(REASON_CAPACITY);
-    rules.http = &headers;
-    rules.resumable = mcp->session != NULL;
-    vet_message(state, exchange->connection->worker->scratch, &rules, DIRECTION_C2S, body.data,
-                body.length, true, &result);
-    grant_note(exchange->connection, DIRECTION_C2S, &result);
     if (result.action != VET_FORWARD)
         return refuse_message(exchange, &result);
-    mcp->era = result.era;
     if (result.kind == MESSAGE_REQUEST && (mcp->awaited = strdup(result.id_key)) == NULL)
         return gate_drop(REASON_CAPACITY);
     return gate_go(GATE_PASS);
