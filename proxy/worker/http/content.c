@@ -1,3 +1,4 @@
+/* The content gates that the route alone needs: worker.c chooses one, http.c asks it. */
 #include "vet/rewrite.h"
 #include "vet/stored_body.h"
 #include "worker/http/exchange.h"

@@ -1,3 +1,4 @@
+/* What follows on what: a connection's mode, which worker.c begins and the worker's loop calls. */
 #include "worker/client/grant.h"
 #include "worker/http/answer.h"
 #include "worker/http/request.h"

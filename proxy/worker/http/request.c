@@ -73,19 +73,11 @@ static enum reason compose_line(struct exchange *exchange, const struct request 
     return reason;
 }
 
-/* The service's own token, which page code could only put into the query. */
-static void append_bearer(struct exchange *exchange, const char *query)
-{
-    char token[ADMISSION_BEARER_SIZE];
-
-    if (admission_query_bearer(exchange->connection->route, query, token, sizeof(token)))
-        buffer_append_format(&exchange->fields, "Authorization: Bearer %s\r\n", token);
-}
-
 static enum reason compose_fields(struct exchange *exchange, const struct head *head, bool held)
 {
     const struct route *route = exchange->connection->route;
     const struct http_body none = {.done = true};
+    char token[ADMISSION_BEARER_SIZE];
     enum reason reason = http_forward_request(
         &(struct http_forward_request_options){
             .host = exchange->host,
@@ -97,7 +89,9 @@ static enum reason compose_fields(struct exchange *exchange, const struct head *
         },
         &head->request, &exchange->fields);
 
-    append_bearer(exchange, head->asked.request.query);
+    /* The service's own token, which page code could only put into the query. */
+    if (admission_query_bearer(route, head->asked.request.query, token, sizeof(token)))
+        buffer_append_format(&exchange->fields, "Authorization: Bearer %s\r\n", token);
     return reason;
 }
 
@@ -207,18 +201,11 @@ static enum reason take_piece(struct exchange *exchange, struct span piece)
     return REASON_ALLOWED;
 }
 
-static void end_body(struct exchange *exchange)
-{
-    const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};
-
-    if (exchange->phase != EXCHANGE_HOLDING && exchange->request_body.kind == HTTP_BODY_CHUNKED)
-        send_body(exchange, &last, 1);
-}
-
 /* Body bytes of the client; *taken of them belonged to it. */
 static enum reason take_bytes(struct exchange *exchange, const char *bytes, size_t length,
                               size_t *taken)
 {
+    const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};
     enum reason reason = REASON_ALLOWED;
 
     exchange->activity_ms = exchange_now_ms(exchange);
@@ -235,8 +222,9 @@ static enum reason take_bytes(struct exchange *exchange, const char *bytes, size
             return REASON_MALFORMED;
         *taken += some;
         reason = take_piece(exchange, piece);
-        if (reason_allows(reason) && progress == HTTP_COMPLETE)
-            end_body(exchange);
+        if (reason_allows(reason) && progress == HTTP_COMPLETE &&
+            exchange->phase != EXCHANGE_HOLDING && exchange->request_body.kind == HTTP_BODY_CHUNKED)
+            send_body(exchange, &last, 1);
     }
     return reason;
 }

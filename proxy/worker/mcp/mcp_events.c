@@ -1,3 +1,4 @@
+/* Streams of events, for mcp_gate.c: each is vetted, and written anew if it passes. */
 #include "policy/admission.h"
 #include "wire/url.h"
 #include "worker/client/grant.h"

@@ -1,3 +1,4 @@
+/* The content gate of routes of kind mcp-http, for worker.c; an answer of one message. */
 #include "worker/client/grant.h"
 #include "worker/mcp/mcp.h"
 
@@ -67,19 +68,6 @@ static struct gate_verdict send_text(struct span text)
     return (struct gate_verdict){.action = GATE_SEND, .text = text};
 }
 
-/*
- * What is no JSON: nothing, or where no message is owed a remark for people
- * ("Accepted"), which goes no further. Else it is a message that nobody could vet.
- */
-static struct gate_verdict answer_without_message(const struct exchange *exchange,
-                                                  const struct http_response *response,
-                                                  struct span text)
-{
-    if (text.length == 0 || response->status == 202 || mcp_of(exchange)->deletes)
-        return send_text(span_of(""));
-    return gate_drop(REASON_UPSTREAM_PROTOCOL);
-}
-
 static struct gate_verdict answer_error(struct exchange *exchange, struct span text)
 {
     struct connection *connection = exchange->connection;
@@ -102,7 +90,13 @@ static struct gate_verdict answer_whole(struct exchange *exchange,
         return answer_error(exchange, body);
     if (body.length == 0 || !reason_allows(http_response_single(response, "content-type", &type)) ||
         !http_media_type_is(type, "application/json"))
-        return answer_without_message(exchange, response, body);
+        /*
+         * What is no JSON: nothing, or where no message is owed a remark for people
+         * ("Accepted"), which goes no further. Else it is a message that nobody could vet.
+         */
+        return body.length == 0 || response->status == 202 || mcp_of(exchange)->deletes
+                   ? send_text(span_of(""))
+                   : gate_drop(REASON_UPSTREAM_PROTOCOL);
     if (!mcp_vet(exchange, DIRECTION_S2C, false, body, &result))
         return gate_drop(REASON_CAPACITY);
     if (result.action == VET_FORWARD)

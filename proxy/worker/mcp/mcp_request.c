@@ -1,3 +1,4 @@
+/* What a client asks, for mcp_gate.c: vetted before the service hears of it. */
 #include "wire/url.h"
 #include "worker/mcp/mcp.h"
 
