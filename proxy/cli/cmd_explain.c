@@ -53,8 +53,7 @@ static const char *header_value(char *header)
 static int read_cookie(struct call *call, const struct surface *surface, const char *cookies,
                        struct request *request)
 {
-    struct http_request head = {.fields = {{span_of("cookie"), span_of(cookies)}},
-                                .field_count = 1};
+    struct http_request head = {.fields = {{{span_of("cookie"), span_of(cookies)}}, 1}};
     struct span value = {NULL, 0};
 
     if (!reason_allows(login_cookie_find(surface, &head, &value)))

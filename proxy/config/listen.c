@@ -1,7 +1,7 @@
 /* Reads the addresses that surfaces listen on, for surface.c, and compares them, for load.c. */
 #include "config/reading.h"
 
-#include "wire/host.h"
+#include "wire/url.h"
 
 #include <stdio.h>
 #include <stdlib.h>

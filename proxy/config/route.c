@@ -104,7 +104,7 @@ static void read_messages(struct json_reader *reader, json_t *value, void *into)
         route->vocabulary = dialect_vocabulary(reading->dialect, text);
         if (route->vocabulary == NULL)
             json_reader_fault(reader, "The dialect %s has no vocabulary called \"%.64s\".",
-                              dialect_name(reading->dialect), text);
+                              reading->dialect->name, text);
     }
     free(text);
 }
@@ -241,7 +241,7 @@ void config_route_read_pack(struct json_reader *reader, struct surface *surface)
         config_route_check_paths(&inner, surface);
     } else if (root != NULL) {
         json_reader_fault(reader, "\"routes\" is missing here: the dialect %s brings none.",
-                          dialect_name(reading->dialect));
+                          reading->dialect->name);
     }
     json_reader_leave(&inner, place);
     json_decref(root);

@@ -178,7 +178,7 @@ static void check_verbs(struct json_reader *reader, const struct surface *surfac
         if (!verb_known(surface, direction, verbs->items[i]))
             json_reader_fault_at(reader, place,
                                  "\"%.64s\" is not a verb that the dialect %s lets %s use.",
-                                 verbs->items[i], dialect_name(surface->dialect),
+                                 verbs->items[i], surface->dialect->name,
                                  direction == DIRECTION_C2S ? "a client" : "the service");
     }
 }

@@ -1,7 +1,6 @@
 #include "connect/connect.h"
 
-#include "connect/http/streamable.h"
-#include "connect/websocket.h"
+#include "connect/bridge/bridge.h"
 
 int connect_run(const struct connect_control *control)
 {

@@ -1,6 +1,6 @@
-#include "connect/websocket.h"
-
+/* A WebSocket surface: one connection, made anew when it is lost. */
 #include "base/log.h"
+#include "connect/bridge/bridge.h"
 #include "wire/http_response.h"
 #include "wire/ws_reader.h"
 
@@ -144,10 +144,12 @@ static bool is_good(const struct websocket *ws, const struct http_response *resp
 {
     struct span accept, subprotocol;
 
-    return response->status == 101 && http_response_has_token(response, "upgrade", "websocket") &&
-           reason_allows(http_response_single(response, "sec-websocket-accept", &accept)) &&
+    return response->status == 101 &&
+           http_fields_have_token(&response->fields, "upgrade", "websocket") &&
+           reason_allows(http_fields_single(&response->fields, "sec-websocket-accept", &accept)) &&
            accept.data != NULL && span_equals(accept, ws->accept) &&
-           reason_allows(http_response_single(response, "sec-websocket-protocol", &subprotocol)) &&
+           reason_allows(
+               http_fields_single(&response->fields, "sec-websocket-protocol", &subprotocol)) &&
            (subprotocol.data == NULL ||
             span_equals(subprotocol, ws->bridge->pass.place.subprotocol));
 }

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-const char *dialect_name(const struct dialect *dialect)
-{
-    return dialect->name;
-}
-
 const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name)
 {
     for (size_t i = 0; i < dialect->vocabulary_count; i++) {

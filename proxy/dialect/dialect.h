@@ -131,7 +131,6 @@ struct dialect {
     size_t vocabulary_count;
 };
 
-const char *dialect_name(const struct dialect *dialect);
 /* The vocabulary called `name`, or with NULL the pack's first; NULL if there is none. */
 const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name);
 /* The rule of a verb, or NULL. */

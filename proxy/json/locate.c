@@ -1,6 +1,5 @@
 /* What readers ask of a text that was scanned (scan.h): members by name, strings, places. */
 #include "json/chars.h"
-#include "json/pointer.h"
 #include "json/scan.h"
 #include "json/walk.h"
 

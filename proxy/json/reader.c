@@ -1,9 +1,8 @@
 #include "json/reader.h"
 
 #include "base/text.h"
-
-#include "json/pointer.h"
 #include "json/scan.h"
+#include "json/walk.h"
 
 #include <jansson.h>
 #include <stdarg.h>

@@ -55,7 +55,7 @@ enum reason login_cookie_find(const struct surface *surface, const struct http_r
 {
     char name[LOGIN_COOKIE_NAME_SIZE];
     struct span list, pair, found = {NULL, 0};
-    enum reason reason = http_request_single(request, "cookie", &list);
+    enum reason reason = http_fields_single(&request->fields, "cookie", &list);
     size_t length;
 
     if (!reason_allows(reason))

@@ -1,7 +1,7 @@
 /* Under which names a surface is addressed, and from whose pages: Host, Origin and cookies. */
 #include "policy/admission.h"
 
-#include "wire/host.h"
+#include "wire/url.h"
 
 #include <stdio.h>
 #include <string.h>

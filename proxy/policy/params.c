@@ -1,7 +1,7 @@
 #include "policy/params.h"
 
 #include "json/parse.h"
-#include "json/pointer.h"
+#include "json/walk.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "json/canonical.h"
+#include "json/parse.h"
 
 #define PARAMS_BYTES_MAX CANONICAL_TEXT_BYTES_MAX
 

@@ -1,6 +1,6 @@
 #include "system/authority.h"
 
-#include "wire/host.h"
+#include "wire/url.h"
 
 #include <openssl/bio.h>
 #include <openssl/ec.h>

@@ -5,7 +5,7 @@
 #include "vet/outstanding.h"
 #include "vet/refusal.h"
 #include "vet/target.h"
-#include "json/canonical.h"
+#include "json/parse.h"
 
 #include <stdlib.h>
 #include <string.h>

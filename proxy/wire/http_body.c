@@ -23,14 +23,13 @@ enum stage {
 };
 
 /* What the fields announce: a length, chunks, or nothing. Refusals: as of a request. */
-static enum reason read_framing(const struct http_field *fields, size_t count,
-                                struct http_body *out)
+static enum reason read_framing(const struct http_fields *fields, struct http_body *out)
 {
     struct span coding, length;
-    enum reason reason = http_fields_single(fields, count, "content-length", &length);
+    enum reason reason = http_fields_single(fields, "content-length", &length);
     uint64_t bytes;
 
-    if (!reason_allows(http_fields_single(fields, count, "transfer-encoding", &coding)))
+    if (!reason_allows(http_fields_single(fields, "transfer-encoding", &coding)))
         return REASON_LENGTH_REQUIRED;
     if (coding.data != NULL) {
         if (!reason_allows(reason) || length.data != NULL || !span_equals_nocase(coding, "chunked"))
@@ -55,7 +54,7 @@ enum reason http_body_of_request(const struct http_request *request, bool chunke
     enum reason reason;
 
     *out = (struct http_body){.strict = true};
-    reason = read_framing(request->fields, request->field_count, out);
+    reason = read_framing(&request->fields, out);
     if (out->kind == HTTP_BODY_CHUNKED && !chunked_allowed)
         return REASON_LENGTH_REQUIRED;
     out->done = out->done || out->kind == HTTP_BODY_NONE;
@@ -73,9 +72,10 @@ enum reason http_body_of_response(const struct http_response *response, struct s
 {
     bool announced;
 
-    *out = (struct http_body){.closes = response->http_1_0 ||
-                                        http_response_has_token(response, "connection", "close")};
-    if (!reason_allows(read_framing(response->fields, response->field_count, out)) ||
+    *out = (struct http_body){.closes =
+                                  response->http_1_0 ||
+                                  http_fields_have_token(&response->fields, "connection", "close")};
+    if (!reason_allows(read_framing(&response->fields, out)) ||
         (out->kind == HTTP_BODY_CHUNKED && response->http_1_0))
         return REASON_UPSTREAM_PROTOCOL;
     announced = out->kind != HTTP_BODY_NONE && !out->done;

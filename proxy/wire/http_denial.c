@@ -147,8 +147,8 @@ bool http_denial_wants_page(const struct http_request *request)
 {
     struct span mode, accept, element;
 
-    if (!reason_allows(http_request_single(request, "sec-fetch-mode", &mode)) ||
-        !reason_allows(http_request_single(request, "accept", &accept)))
+    if (!reason_allows(http_fields_single(&request->fields, "sec-fetch-mode", &mode)) ||
+        !reason_allows(http_fields_single(&request->fields, "accept", &accept)))
         return false;
     if (mode.data != NULL)
         return span_equals(mode, "navigate");

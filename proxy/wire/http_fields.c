@@ -44,10 +44,9 @@ enum http_progress http_line_find(const char *bytes, size_t length, size_t start
 }
 
 enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at,
-                                     struct http_field *fields, size_t *count, size_t *end,
-                                     enum reason *reason)
+                                     struct http_fields *out, size_t *end, enum reason *reason)
 {
-    for (*count = 0;; (*count)++) {
+    for (out->count = 0;; out->count++) {
         struct span line, name;
         const char *colon;
         size_t stop;
@@ -59,7 +58,7 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
             *end = stop + 2;
             return HTTP_COMPLETE;
         }
-        if (*count == HTTP_FIELDS_MAX)
+        if (out->count == HTTP_FIELDS_MAX)
             return fault(reason, REASON_HEADERS_TOO_LARGE);
         line = (struct span){bytes + at, stop - at};
         colon = memchr(line.data, ':', line.length);
@@ -69,22 +68,22 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
         name = (struct span){line.data, (size_t)(colon - line.data)};
         if (!http_is_token(name))
             return fault(reason, REASON_MALFORMED);
-        fields[*count].name = name;
-        fields[*count].value = span_trim((struct span){colon + 1, line.length - name.length - 1});
+        out->list[out->count] = (struct http_field){
+            name, span_trim((struct span){colon + 1, line.length - name.length - 1})};
         at = stop + 2;
     }
 }
 
-enum reason http_fields_single(const struct http_field *fields, size_t count, const char *name,
+enum reason http_fields_single(const struct http_fields *fields, const char *name,
                                struct span *value)
 {
     *value = (struct span){NULL, 0};
-    for (size_t i = 0; i < count; i++) {
-        if (!span_equals_nocase(fields[i].name, name))
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!span_equals_nocase(fields->list[i].name, name))
             continue;
         if (value->data != NULL)
             return REASON_HEADER_DUPLICATE;
-        *value = fields[i].value;
+        *value = fields->list[i].value;
     }
     return REASON_ALLOWED;
 }
@@ -99,13 +98,12 @@ bool http_list_next(struct span *list, struct span *element)
     return false;
 }
 
-bool http_fields_have_token(const struct http_field *fields, size_t count, const char *name,
-                            const char *token)
+bool http_fields_have_token(const struct http_fields *fields, const char *name, const char *token)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct span list = fields[i].value, element;
+    for (size_t i = 0; i < fields->count; i++) {
+        struct span list = fields->list[i].value, element;
 
-        if (!span_equals_nocase(fields[i].name, name))
+        if (!span_equals_nocase(fields->list[i].name, name))
             continue;
         while (http_list_next(&list, &element)) {
             if (span_equals_nocase(element, token))

@@ -24,6 +24,11 @@ struct http_field {
     struct span value; /* without surrounding white space */
 };
 
+struct http_fields {
+    struct http_field list[HTTP_FIELDS_MAX];
+    size_t count;
+};
+
 /*
  * Finds the CRLF that ends the line at `start`. REASON_MALFORMED for any control
  * byte other than a tab inside the line, and for a CR or LF that is not part of a CRLF.
@@ -33,19 +38,17 @@ enum http_progress http_line_find(const char *bytes, size_t length, size_t start
 
 /* Splits the header lines from `at` on; *end is behind the empty line. */
 enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at,
-                                     struct http_field *fields, size_t *count, size_t *end,
-                                     enum reason *reason);
+                                     struct http_fields *out, size_t *end, enum reason *reason);
 
 /*
  * The value of a header that may occur once. REASON_ALLOWED with an absent span
  * if it does not occur; REASON_HEADER_DUPLICATE if it occurs twice.
  */
-enum reason http_fields_single(const struct http_field *fields, size_t count, const char *name,
+enum reason http_fields_single(const struct http_fields *fields, const char *name,
                                struct span *value);
 
 /* Whether any occurrence of a comma-separated header holds a token, without case. */
-bool http_fields_have_token(const struct http_field *fields, size_t count, const char *name,
-                            const char *token);
+bool http_fields_have_token(const struct http_fields *fields, const char *name, const char *token);
 
 /* Takes the next element off a comma-separated list (RFC 9110 section 5.6.1); false at the end. */
 bool http_list_next(struct span *list, struct span *element);

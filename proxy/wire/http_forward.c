@@ -60,13 +60,13 @@ struct named {
     size_t count;
 };
 
-static bool collect_named(const struct http_field *fields, size_t count, struct named *out)
+static bool collect_named(const struct http_fields *fields, struct named *out)
 {
     out->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        struct span list = fields[i].value, element;
+    for (size_t i = 0; i < fields->count; i++) {
+        struct span list = fields->list[i].value, element;
 
-        if (!span_equals_nocase(fields[i].name, "connection"))
+        if (!span_equals_nocase(fields->list[i].name, "connection"))
             continue;
         while (http_list_next(&list, &element)) {
             if (out->count == HTTP_CONNECTION_NAMES_MAX)
@@ -183,17 +183,17 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
 {
     struct named named;
 
-    if (!collect_named(request->fields, request->field_count, &named))
+    if (!collect_named(&request->fields, &named))
         return REASON_HEADER_INVALID;
     for (size_t i = 0; i < named.count; i++) {
         if (is_among(named.names[i], judged, COUNT(judged)))
             return REASON_HEADER_INVALID;
     }
-    for (size_t i = 0; i < request->field_count; i++) {
-        struct span name = request->fields[i].name;
+    for (size_t i = 0; i < request->fields.count; i++) {
+        struct span name = request->fields.list[i].name;
 
         if (!stays(name, &named) && may_reach_service(options, name))
-            write_request_field(options, &request->fields[i], out);
+            write_request_field(options, &request->fields.list[i], out);
     }
     if (options->identity_encoding)
         buffer_append_text(out, "Accept-Encoding: identity\r\n");
@@ -256,14 +256,14 @@ enum reason http_forward_response(const struct http_forward_response_options *op
 {
     struct named named;
 
-    if (!collect_named(response->fields, response->field_count, &named))
+    if (!collect_named(&response->fields, &named))
         return REASON_UPSTREAM_PROTOCOL;
     write_status_line(response, out);
-    for (size_t i = 0; i < response->field_count; i++) {
-        struct span name = response->fields[i].name;
+    for (size_t i = 0; i < response->fields.count; i++) {
+        struct span name = response->fields.list[i].name;
 
         if (!stays(name, &named) && !is_among(name, not_for_client, COUNT(not_for_client)))
-            write_response_field(options->host, &response->fields[i], out);
+            write_response_field(options->host, &response->fields.list[i], out);
     }
     /* RFC 9110 section 8.6: these have none, not even one of 0. */
     if (response->status >= 200 && response->status != 204)

@@ -70,20 +70,9 @@ enum http_progress http_request_parse(const char *bytes, size_t length, struct h
     if (progress == HTTP_COMPLETE)
         progress = parse_request_line((struct span){bytes, stop}, out, reason);
     if (progress == HTTP_COMPLETE)
-        progress = http_fields_parse(bytes, limit, stop + 2, out->fields, &out->field_count,
-                                     &out->head_bytes, reason);
+        progress =
+            http_fields_parse(bytes, limit, stop + 2, &out->fields, &out->head_bytes, reason);
     if (progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX)
         return fault(reason, REASON_HEADERS_TOO_LARGE);
     return progress;
-}
-
-enum reason http_request_single(const struct http_request *request, const char *name,
-                                struct span *value)
-{
-    return http_fields_single(request->fields, request->field_count, name, value);
-}
-
-bool http_request_has_token(const struct http_request *request, const char *name, const char *token)
-{
-    return http_fields_have_token(request->fields, request->field_count, name, token);
 }

@@ -20,8 +20,7 @@ struct http_request {
     struct span method;
     struct span path;  /* raw, begins with '/' */
     struct span query; /* raw, without '?'; absent if there is none */
-    struct http_field fields[HTTP_FIELDS_MAX];
-    size_t field_count;
+    struct http_fields fields;
     size_t head_bytes; /* with the empty line */
 };
 
@@ -31,9 +30,3 @@ struct http_request {
  */
 enum http_progress http_request_parse(const char *bytes, size_t length, struct http_request *out,
                                       enum reason *reason);
-
-/* As http_fields_single and http_fields_have_token. */
-enum reason http_request_single(const struct http_request *request, const char *name,
-                                struct span *value);
-bool http_request_has_token(const struct http_request *request, const char *name,
-                            const char *token);

@@ -37,22 +37,10 @@ enum http_progress http_response_parse(const char *bytes, size_t length, struct 
     if (progress == HTTP_COMPLETE) {
         if (!parse_status_line(bytes, stop, out))
             return HTTP_FAULT;
-        progress = http_fields_parse(bytes, limit, stop + 2, out->fields, &out->field_count,
-                                     &out->head_bytes, &reason);
+        progress =
+            http_fields_parse(bytes, limit, stop + 2, &out->fields, &out->head_bytes, &reason);
     }
     return progress == HTTP_MORE && length >= HTTP_HEAD_BYTES_MAX ? HTTP_FAULT : progress;
-}
-
-enum reason http_response_single(const struct http_response *response, const char *name,
-                                 struct span *value)
-{
-    return http_fields_single(response->fields, response->field_count, name, value);
-}
-
-bool http_response_has_token(const struct http_response *response, const char *name,
-                             const char *token)
-{
-    return http_fields_have_token(response->fields, response->field_count, name, token);
 }
 
 const char *http_status_phrase(unsigned status)

@@ -11,19 +11,12 @@ struct http_response {
     unsigned status;
     struct span phrase; /* may be empty */
     bool http_1_0;
-    struct http_field fields[HTTP_FIELDS_MAX];
-    size_t field_count;
+    struct http_fields fields;
     size_t head_bytes;
 };
 
 /* As http_request_parse; a fault is always REASON_UPSTREAM_PROTOCOL. */
 enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out);
-
-/* As http_fields_single and http_fields_have_token. */
-enum reason http_response_single(const struct http_response *response, const char *name,
-                                 struct span *value);
-bool http_response_has_token(const struct http_response *response, const char *name,
-                             const char *token);
 
 /* The standard phrase of a status (RFC 9110 section 15), or "Unknown". */
 const char *http_status_phrase(unsigned status);

@@ -7,6 +7,8 @@
 #include "base/buffer.h"
 #include "base/text.h"
 
+#define HOST_LABEL_BYTES_MAX 63
+
 /*
  * Decodes a raw path into `out`, NUL-terminated. ERROR_INVALID for what is not
  * canonical: empty segments (but one at the end) and dot segments, ';' '&' '\'
@@ -28,3 +30,10 @@ bool url_query_next(struct span *query, struct span *name, struct span *value);
  * is not UTF-8, ERROR_LIMIT if it does not fit.
  */
 enum error url_query_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
+
+/* ---- Host names and IP addresses as texts ---- */
+
+/* One label of a host name in lower case (RFC 1123 section 2.1). */
+bool host_is_label(const char *label, size_t length);
+/* Whether the text is an address, without brackets; *loopback: of this machine alone. */
+bool host_is_address(const char *text, bool *loopback);

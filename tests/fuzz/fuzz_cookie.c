@@ -42,7 +42,7 @@ static void check_found(const struct http_request *request, enum reason reason, 
     struct span all;
     unsigned count;
 
-    if (http_request_single(request, "cookie", &all) != REASON_ALLOWED) {
+    if (http_fields_single(&request->fields, "cookie", &all) != REASON_ALLOWED) {
         require(reason == REASON_HEADER_DUPLICATE);
         return;
     }

@@ -179,8 +179,8 @@ static void try_request(uint8_t choice, const char *bytes, size_t length, size_t
             reason == REASON_HEADER_DUPLICATE);
     if (!reason_allows(reason))
         return;
-    require(reason_allows(http_request_single(&request, "content-length", &announced)));
-    require(reason_allows(http_request_single(&request, "transfer-encoding", &coding)));
+    require(reason_allows(http_fields_single(&request.fields, "content-length", &announced)));
+    require(reason_allows(http_fields_single(&request.fields, "transfer-encoding", &coding)));
     require(body.strict && body.kind != HTTP_BODY_UNTIL_CLOSE);
     require(body.kind != HTTP_BODY_CHUNKED || (choice & CHOICE_NO_CHUNKS) == 0);
     check_framing(&body, announced, coding);
@@ -203,8 +203,8 @@ static void try_answer(uint8_t choice, const char *bytes, size_t length, size_t 
     require(reason_allows(reason) || reason == REASON_UPSTREAM_PROTOCOL);
     if (!reason_allows(reason))
         return;
-    require(reason_allows(http_response_single(&response, "content-length", &announced)));
-    require(reason_allows(http_response_single(&response, "transfer-encoding", &coding)));
+    require(reason_allows(http_fields_single(&response.fields, "content-length", &announced)));
+    require(reason_allows(http_fields_single(&response.fields, "transfer-encoding", &coding)));
     require(!body.strict && (!response.http_1_0 || body.closes));
     require(!response.http_1_0 || coding.data == NULL);
     check_framing(&body, announced, coding);

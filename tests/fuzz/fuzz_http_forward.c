@@ -103,7 +103,7 @@ static void check_request_field(uint8_t choice, const struct http_request *reque
             ((choice & CHOICE_READMIT) != 0 && span_equals_nocase(name, readmitted)));
     require(!framed(name) || last);
     if (!framed(name) && !span_equals_nocase(name, "accept-encoding"))
-        require(!http_request_has_token(request, "connection", text));
+        require(!http_fields_have_token(&request->fields, "connection", text));
     if ((choice & CHOICE_PUBLIC) == 0) {
         require(!span_equals_nocase(name, "referer"));
         require(!span_equals_nocase(name, "origin") || span_equals(field->value, "http://" HOST));
@@ -166,10 +166,11 @@ static void try_request(uint8_t choice, const struct http_body *body, const char
             require(sent.head_bytes == out.length);
             require(span_equals(sent.method, "POST") && span_equals(sent.path, "/judged") &&
                     span_equals(sent.query, "q"));
-            require(sent.field_count > 0 && span_equals(sent.fields[0].name, "Host") &&
-                    span_equals(sent.fields[0].value, HOST));
-            for (size_t i = 1; i < sent.field_count; i++)
-                check_request_field(choice, &request, &sent.fields[i], i + 1 == sent.field_count);
+            require(sent.fields.count > 0 && span_equals(sent.fields.list[0].name, "Host") &&
+                    span_equals(sent.fields.list[0].value, HOST));
+            for (size_t i = 1; i < sent.fields.count; i++)
+                check_request_field(choice, &request, &sent.fields.list[i],
+                                    i + 1 == sent.fields.count);
             check_announced(body, &sent);
             require(reason_allows(forward_request(choice, body, &sent, &again)));
             require(again.length == out.length && memcmp(again.data, out.data, out.length) == 0);
@@ -208,15 +209,15 @@ static void check_location(const struct http_response *response, const struct ht
     bool known = false;
 
     require(!cut_address(&rest));
-    for (size_t i = 0; i < response->field_count && !known; i++) {
-        struct span value = response->fields[i].value;
+    for (size_t i = 0; i < response->fields.count && !known; i++) {
+        struct span value = response->fields.list[i].value;
 
         if (cut_address(&value))
             known = ends(url, value) && url.length > 0 && url.data[0] == '/' &&
                     (url.length == 1 || (url.data[1] != '/' && url.data[1] != '\\'));
         else
-            known = response->fields[i].value.length == url.length &&
-                    ends(url, response->fields[i].value);
+            known = response->fields.list[i].value.length == url.length &&
+                    ends(url, response->fields.list[i].value);
     }
     require(known);
 }
@@ -259,13 +260,13 @@ static void check_answer(bool close, const struct http_body *body,
 
     if (progress == HTTP_FAULT) { /* it may have grown, too */
         require(response->head_bytes + 256 > HTTP_HEAD_BYTES_MAX ||
-                response->field_count + 2 > HTTP_FIELDS_MAX);
+                response->fields.count + 2 > HTTP_FIELDS_MAX);
         return;
     }
     require(progress == HTTP_COMPLETE && sent.head_bytes == out->length);
     require(sent.status == response->status && !sent.http_1_0);
-    for (size_t i = 0; i < sent.field_count; i++)
-        check_answer_field(response, close, &sent.fields[i]);
+    for (size_t i = 0; i < sent.fields.count; i++)
+        check_answer_field(response, close, &sent.fields.list[i]);
     require(reason_allows(http_body_of_response(&sent, span_of("GET"), &read)));
     require(read.closes || !close);
     require(!bare || (!read.has_length && read.kind == HTTP_BODY_NONE));

@@ -29,12 +29,12 @@ static void check_complete(const struct http_request *request, const char *bytes
         check_span(request->query, bytes, request->head_bytes);
         require(request->query.data == request->path.data + request->path.length + 1);
     }
-    require(request->field_count <= HTTP_FIELDS_MAX);
-    for (size_t i = 0; i < request->field_count; i++) {
-        struct span value = request->fields[i].value;
+    require(request->fields.count <= HTTP_FIELDS_MAX);
+    for (size_t i = 0; i < request->fields.count; i++) {
+        struct span value = request->fields.list[i].value;
 
-        require(http_is_token(request->fields[i].name));
-        check_span(request->fields[i].name, bytes, request->head_bytes);
+        require(http_is_token(request->fields.list[i].name));
+        check_span(request->fields.list[i].name, bytes, request->head_bytes);
         check_span(value, bytes, request->head_bytes);
         for (size_t j = 0; j < value.length; j++) {
             unsigned char c = (unsigned char)value.data[j];
@@ -46,22 +46,22 @@ static void check_complete(const struct http_request *request, const char *bytes
 
 static void check_lookups(const struct http_request *request, const char *bytes)
 {
-    for (size_t i = 0; i < request->field_count; i++) {
-        char *name = text_copy(request->fields[i].name);
-        struct span value, list = request->fields[i].value, element;
+    for (size_t i = 0; i < request->fields.count; i++) {
+        char *name = text_copy(request->fields.list[i].name);
+        struct span value, list = request->fields.list[i].value, element;
         enum reason reason;
 
         require(name != NULL);
-        reason = http_request_single(request, name, &value);
+        reason = http_fields_single(&request->fields, name, &value);
         require(reason == REASON_ALLOWED || reason == REASON_HEADER_DUPLICATE);
         if (reason_allows(reason))
-            require(value.data == request->fields[i].value.data);
+            require(value.data == request->fields.list[i].value.data);
         while (http_list_next(&list, &element)) {
             char *token = text_copy(element);
 
             require(token != NULL && element.length > 0);
             check_span(element, bytes, request->head_bytes);
-            require(http_request_has_token(request, name, token));
+            require(http_fields_have_token(&request->fields, name, token));
             free(token);
         }
         free(name);
@@ -87,7 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         refused = now == HTTP_FAULT;
         if (now == HTTP_COMPLETE)
             require(progress == HTTP_COMPLETE && at >= whole.head_bytes &&
-                    part.head_bytes == whole.head_bytes && part.field_count == whole.field_count);
+                    part.head_bytes == whole.head_bytes && part.fields.count == whole.fields.count);
         else if (now == HTTP_FAULT)
             require(progress == HTTP_FAULT && earlier == reason);
         else

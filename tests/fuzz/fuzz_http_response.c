@@ -16,7 +16,7 @@ static void check_complete(const struct http_response *response, const char *byt
 
     require(response->head_bytes <= length && response->head_bytes <= HTTP_HEAD_BYTES_MAX);
     require(response->status >= 100 && response->status <= 599);
-    require(response->field_count <= HTTP_FIELDS_MAX);
+    require(response->fields.count <= HTTP_FIELDS_MAX);
     require(memcmp(end - 4, "\r\n\r\n", 4) == 0);
     /* No control byte gets through, not even within the reason phrase. */
     for (const char *at = bytes; at < end; at++) {
@@ -29,8 +29,8 @@ static void check_complete(const struct http_response *response, const char *byt
         else
             require((c >= 0x20 && c != 0x7f) || c == '\t');
     }
-    for (size_t i = 0; i < response->field_count; i++) {
-        struct http_field field = response->fields[i];
+    for (size_t i = 0; i < response->fields.count; i++) {
+        struct http_field field = response->fields.list[i];
 
         require(http_is_token(field.name));
         require(field.name.data >= bytes && field.value.data >= field.name.data);
@@ -57,12 +57,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(now != HTTP_FAULT || progress == HTTP_FAULT);
         if (now == HTTP_COMPLETE)
             require(progress == HTTP_COMPLETE && part.head_bytes == whole.head_bytes &&
-                    part.status == whole.status && part.field_count == whole.field_count);
+                    part.status == whole.status && part.fields.count == whole.fields.count);
     }
     if (progress == HTTP_COMPLETE) {
         check_complete(&whole, bytes, size);
-        (void)http_response_has_token(&whole, "connection", "upgrade");
-        reason = http_response_single(&whole, "upgrade", &value);
+        (void)http_fields_have_token(&whole.fields, "connection", "upgrade");
+        reason = http_fields_single(&whole.fields, "upgrade", &value);
         require(reason == REASON_ALLOWED || reason == REASON_HEADER_DUPLICATE);
     }
     return 0;

@@ -6,7 +6,6 @@
 #include "fuzz.h"
 #include "policy/params.h"
 #include "vet/rewrite.h"
-#include "vet/stored_body.h"
 
 #include <jansson.h>
 #include <string.h>

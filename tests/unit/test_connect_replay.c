@@ -1,8 +1,8 @@
-/* connect/message/letter.c and replay.c. */
+/* connect/message/letter.c and letter.c. */
 #include <stddef.h>
 #include <stdint.h>
 
-#include "connect/message/replay.h"
+#include "connect/message/letter.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -19,7 +19,7 @@ TEST(test_mcp)
     const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
     const struct verb_rule *rule;
 
-    assert_string_equal(dialect_name(dialect), "mcp");
+    assert_string_equal(dialect->name, "mcp");
     assert_non_null(mcp);
     assert_ptr_equal(mcp, dialect_vocabulary(dialect, "mcp"));
     assert_null(dialect_vocabulary(dialect, "runs"));

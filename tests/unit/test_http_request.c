@@ -109,12 +109,12 @@ static void check_accepted(const struct vector_line *vector)
         assert_null(request.query.data);
     else
         assert_text(request.query, vector->fields[2]);
-    assert_int_equal(request.field_count, strtoul(vector->fields[3], NULL, 10));
+    assert_int_equal(request.fields.count, strtoul(vector->fields[3], NULL, 10));
     assert_within(request.path, vector->text, head_bytes);
-    for (size_t i = 0; i < request.field_count; i++) {
-        assert_within(request.fields[i].name, vector->text, head_bytes);
-        assert_within(request.fields[i].value, vector->text, head_bytes);
-        assert_true(http_is_token(request.fields[i].name));
+    for (size_t i = 0; i < request.fields.count; i++) {
+        assert_within(request.fields.list[i].name, vector->text, head_bytes);
+        assert_within(request.fields.list[i].value, vector->text, head_bytes);
+        assert_true(http_is_token(request.fields.list[i].name));
     }
 }
 
@@ -142,7 +142,7 @@ TEST(test_single)
 
         assert_int_equal(http_request_parse(vector.text, vector.length, &request, &reason),
                          HTTP_COMPLETE);
-        reason = http_request_single(&request, vector.fields[1], &value);
+        reason = http_fields_single(&request.fields, vector.fields[1], &value);
         if (strcmp(reason_info(reason)->code, vector.fields[0]) != 0)
             fail_msg("line %zu: %s", vector.number, reason_info(reason)->code);
         if (!reason_allows(reason))
@@ -173,12 +173,12 @@ TEST(test_values)
                                              "C:: :\r\n"
                                              "D: \xc2\xa0\r\n\r\n");
 
-    assert_int_equal(request.field_count, 4);
-    assert_text(request.fields[0].name, "A");
-    assert_text(request.fields[0].value, "b \t c");
-    assert_text(request.fields[1].value, "");
-    assert_text(request.fields[2].value, ": :");
-    assert_text(request.fields[3].value, "\xc2\xa0");
+    assert_int_equal(request.fields.count, 4);
+    assert_text(request.fields.list[0].name, "A");
+    assert_text(request.fields.list[0].value, "b \t c");
+    assert_text(request.fields.list[1].value, "");
+    assert_text(request.fields.list[2].value, ": :");
+    assert_text(request.fields.list[3].value, "\xc2\xa0");
 }
 
 TEST(test_has_token)
@@ -188,15 +188,15 @@ TEST(test_has_token)
                                              "Other: close\r\n"
                                              "connection: te\r\n\r\n");
 
-    assert_true(http_request_has_token(&request, "connection", "upgrade"));
-    assert_true(http_request_has_token(&request, "CONNECTION", "keep-alive"));
-    assert_true(http_request_has_token(&request, "connection", "te"));
-    assert_false(http_request_has_token(&request, "connection", "close"));
-    assert_false(http_request_has_token(&request, "connection", "x"));
-    assert_false(http_request_has_token(&request, "connection", "y"));
-    assert_false(http_request_has_token(&request, "connection", ""));
-    assert_false(http_request_has_token(&request, "connection", "keep-alive ,\tUPgrade"));
-    assert_false(http_request_has_token(&request, "upgrade", "upgrade"));
+    assert_true(http_fields_have_token(&request.fields, "connection", "upgrade"));
+    assert_true(http_fields_have_token(&request.fields, "CONNECTION", "keep-alive"));
+    assert_true(http_fields_have_token(&request.fields, "connection", "te"));
+    assert_false(http_fields_have_token(&request.fields, "connection", "close"));
+    assert_false(http_fields_have_token(&request.fields, "connection", "x"));
+    assert_false(http_fields_have_token(&request.fields, "connection", "y"));
+    assert_false(http_fields_have_token(&request.fields, "connection", ""));
+    assert_false(http_fields_have_token(&request.fields, "connection", "keep-alive ,\tUPgrade"));
+    assert_false(http_fields_have_token(&request.fields, "upgrade", "upgrade"));
 }
 
 TEST(test_lists)

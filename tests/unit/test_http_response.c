@@ -37,13 +37,13 @@ TEST(test_upgrade)
     }
     assert_int_equal(response.status, 101);
     assert_false(response.http_1_0);
-    assert_int_equal(response.field_count, 3);
-    assert_true(http_response_has_token(&response, "connection", "upgrade"));
-    assert_false(http_response_has_token(&response, "connection", "close"));
-    assert_int_equal(http_response_single(&response, "SEC-WEBSOCKET-ACCEPT", &value),
+    assert_int_equal(response.fields.count, 3);
+    assert_true(http_fields_have_token(&response.fields, "connection", "upgrade"));
+    assert_false(http_fields_have_token(&response.fields, "connection", "close"));
+    assert_int_equal(http_fields_single(&response.fields, "SEC-WEBSOCKET-ACCEPT", &value),
                      REASON_ALLOWED);
     assert_true(span_equals(value, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
-    assert_int_equal(http_response_single(&response, "sec-websocket-protocol", &value),
+    assert_int_equal(http_fields_single(&response.fields, "sec-websocket-protocol", &value),
                      REASON_ALLOWED);
     assert_null(value.data);
 }
@@ -154,7 +154,8 @@ TEST(test_duplicates)
     struct span value;
 
     assert_int_equal(http_response_parse(text, sizeof(text) - 1, &response), HTTP_COMPLETE);
-    assert_int_equal(http_response_single(&response, "upgrade", &value), REASON_HEADER_DUPLICATE);
+    assert_int_equal(http_fields_single(&response.fields, "upgrade", &value),
+                     REASON_HEADER_DUPLICATE);
 }
 
 /* Nobody waits for the rest of what is no answer. */

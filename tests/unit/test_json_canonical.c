@@ -1,8 +1,7 @@
-/* canonical.c: one form for what means the same, another for what does not. */
-#include "json/canonical.h"
+/* json/parse.c: one form for what means the same, another for what does not. */
+#include "json/parse.h"
 
 #include "unit.h"
-#include "json/parse.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* params.c and canonical.c: identity, parts, and the commands in a record. */
+/* params.c and json/parse.c: identity, parts, and the commands in a record. */
 #include "policy/params.h"
 
 #include "unit.h"

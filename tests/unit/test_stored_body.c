@@ -1,5 +1,5 @@
-/* stored_body.c: what of a client's body counts as the stored value, and what does not. */
-#include "vet/stored_body.h"
+/* rewrite.c: what of a client's body counts as the stored value, and what does not. */
+#include "vet/rewrite.h"
 
 #include "policy/params.h"
 #include "scan_fixture.h"

@@ -53,7 +53,7 @@ static bool body_complete(const struct http_response *response, size_t body_byte
 
     if (ended)
         return true;
-    if (!reason_allows(http_response_single(response, "content-length", &length)) ||
+    if (!reason_allows(http_fields_single(&response->fields, "content-length", &length)) ||
         length.data == NULL || length.length == 0 || length.length > 9)
         return false;
     return body_bytes >= strtoul(length.data, NULL, 10);

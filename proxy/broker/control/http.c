@@ -180,7 +180,8 @@ static bool read_head(struct call *call, const struct http_request *head)
         send_problem(call, 404, "there is no such path in the control API");
     else if (!read_query(&call->request, head->query))
         send_problem(call, 400, "the query is too long or not name=value");
-    else if (!reason_allows(http_request_single(head, "upgrade", &upgrade)) || upgrade.data != NULL)
+    else if (!reason_allows(http_fields_single(&head->fields, "upgrade", &upgrade)) ||
+             upgrade.data != NULL)
         send_problem(call, 400, "the control API speaks nothing but HTTP/1.1");
     else if (!reason_allows(http_body_of_request(head, false, &body)))
         send_problem(call, 411, "a body needs exactly one valid Content-Length");

@@ -123,7 +123,7 @@ json_t *control_json_surface(const struct gate *gate, const struct surface_state
 
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
-        config->name, "dialect", dialect_name(config->dialect), "mode",
+        config->name, "dialect", config->dialect->name, "mode",
         config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed, "listen",
         listen_of(surface), "tls", config->tls != NULL, "max_message_bytes",
         number(config->limits.max_message_bytes), "certificate_sha256",

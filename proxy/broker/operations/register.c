@@ -22,7 +22,7 @@ static void append_listen(struct buffer *out, const struct surface *surface)
 static void build_surface(const struct register_facts *facts, struct register_cell *cell)
 {
     buffer_append_format(&cell->value, "%s (%s) on ", facts->surface->name,
-                         dialect_name(facts->surface->dialect));
+                         facts->surface->dialect->name);
     if (facts->live && facts->listeners.count > 0) {
         append_list(&cell->value, &facts->listeners);
         cell->proven = true;

@@ -10,8 +10,8 @@
 #include "connect/bridge/stdio.h"
 #include "connect/bridge/stream.h"
 #include "connect/message/ledger.h"
+#include "connect/message/letter.h"
 #include "connect/message/mcp_headers.h"
-#include "connect/message/replay.h"
 
 struct bridge;
 
@@ -30,6 +30,9 @@ struct transport {
     void (*finish)(struct bridge *bridge); /* calls bridge_finished() in time */
     void (*stop)(struct bridge *bridge);   /* frees everything but the state itself */
 };
+
+/* connect/websocket.c and connect/http/streamable.c. */
+extern const struct transport websocket_transport, streamable_transport;
 
 enum bridge_stage { STAGE_RUNNING = 0, STAGE_FINISHING, STAGE_GOODBYE };
 

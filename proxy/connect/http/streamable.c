@@ -1,6 +1,12 @@
-#include "connect/http/streamable.h"
-
+/*
+ * An MCP over HTTP surface (Streamable HTTP): which message goes when, the
+ * service's session, and the stream for what the service says unasked.
+ *
+ * Requests run side by side; an initialize and every notification is through
+ * before the next message goes, so that the order the client meant is kept.
+ */
 #include "base/log.h"
+#include "connect/bridge/bridge.h"
 #include "connect/http/transfer.h"
 
 #include <stdio.h>

@@ -353,8 +353,8 @@ static void note_session(struct transfer *transfer, const struct http_response *
         transfer->resuming || transfer->status / 100 != 2)
         return;
     session[0] = '\0';
-    if (!reason_allows(http_response_single(response, "mcp-session-id", &id)) || id.data == NULL ||
-        id.length >= MCP_SESSION_SIZE)
+    if (!reason_allows(http_fields_single(&response->fields, "mcp-session-id", &id)) ||
+        id.data == NULL || id.length >= MCP_SESSION_SIZE)
         return;
     for (size_t i = 0; i < id.length; i++) {
         if (id.data[i] < 0x21 || id.data[i] > 0x7e)
@@ -372,7 +372,7 @@ static enum transfer_use use_of(const struct transfer *transfer,
     if (response->status / 100 != 2)
         return USE_REFUSAL;
     if (transfer->kind == TRANSFER_DELETE || response->status != 200 ||
-        !reason_allows(http_response_single(response, "content-type", &type)))
+        !reason_allows(http_fields_single(&response->fields, "content-type", &type)))
         return USE_NOTHING;
     if (http_media_type_is(type, "text/event-stream"))
         return USE_EVENTS;

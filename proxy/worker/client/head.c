@@ -112,17 +112,17 @@ static enum reason check_upgrade(struct head *head, bool body, bool *upgrade)
 {
     const struct http_request *request = &head->request;
     struct span asked, version, key;
-    enum reason reason = http_request_single(request, "upgrade", &asked);
+    enum reason reason = http_fields_single(&request->fields, "upgrade", &asked);
 
     *upgrade = false;
     if (!reason_allows(reason) || asked.data == NULL)
         return reason;
     if (!span_equals_nocase(asked, "websocket") ||
-        !http_request_has_token(request, "connection", "upgrade"))
+        !http_fields_have_token(&request->fields, "connection", "upgrade"))
         return REASON_UPGRADE_INVALID;
-    reason = http_request_single(request, "sec-websocket-version", &version);
+    reason = http_fields_single(&request->fields, "sec-websocket-version", &version);
     if (reason_allows(reason))
-        reason = http_request_single(request, "sec-websocket-key", &key);
+        reason = http_fields_single(&request->fields, "sec-websocket-key", &key);
     if (!reason_allows(reason))
         return reason;
     if (!span_equals(version, "13"))
@@ -175,7 +175,7 @@ static enum reason read_headers(const struct connection *connection, struct head
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct span value;
 
-        reason = http_request_single(&head->request, wanted[i].name, &value);
+        reason = http_fields_single(&head->request.fields, wanted[i].name, &value);
         if (!reason_allows(reason))
             return reason;
         if (value.length >= REQUEST_HEADER_BYTES_MAX)
@@ -193,7 +193,7 @@ static enum reason read_route_headers(struct head *head)
     for (size_t i = 0; head->route != NULL && i < head->route->headers.count; i++) {
         const char *name = head->route->headers.items[i];
         struct span value;
-        enum reason reason = http_request_single(&head->request, name, &value);
+        enum reason reason = http_fields_single(&head->request.fields, name, &value);
 
         if (!reason_allows(reason))
             return reason;

@@ -1,6 +1,5 @@
 /* The content gates that the route alone needs: worker.c chooses one, http.c asks it. */
 #include "vet/rewrite.h"
-#include "vet/stored_body.h"
 #include "worker/http/exchange.h"
 
 /* A coding that nobody applied. */
@@ -12,10 +11,10 @@ static bool is_identity(struct span coding)
 enum reason content_check_json(const struct http_request *request)
 {
     struct span type, coding;
-    enum reason reason = http_request_single(request, "content-type", &type);
+    enum reason reason = http_fields_single(&request->fields, "content-type", &type);
 
     if (reason_allows(reason))
-        reason = http_request_single(request, "content-encoding", &coding);
+        reason = http_fields_single(&request->fields, "content-encoding", &coding);
     if (!reason_allows(reason))
         return reason;
     if (!is_identity(coding))
@@ -50,8 +49,8 @@ static struct gate_verdict rewrite_begins(struct exchange *exchange,
 
     if (exchange->answer_body.done)
         return gate_go(GATE_PASS);
-    if (!reason_allows(http_response_single(response, "content-type", &type)) ||
-        !reason_allows(http_response_single(response, "content-encoding", &coding)))
+    if (!reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
+        !reason_allows(http_fields_single(&response->fields, "content-encoding", &coding)))
         return gate_drop(REASON_UPSTREAM_PROTOCOL);
     if (!http_media_type_is_json(type))
         return gate_go(GATE_PASS);

@@ -31,7 +31,7 @@ enum reason request_judge(struct exchange *exchange, const struct head *head)
         return REASON_METHOD_REFUSED;
     memcpy(exchange->method, asked->method, strlen(asked->method) + 1);
     exchange->head_only = strcmp(asked->method, "HEAD") == 0;
-    exchange->keep_alive = !http_request_has_token(&head->request, "connection", "close");
+    exchange->keep_alive = !http_fields_have_token(&head->request.fields, "connection", "close");
     exchange->stored = route->inject_count > 0 || route->body != NULL;
     exchange->host = strdup(config_route_host(route, asked->host));
     if (exchange->host == NULL)
@@ -99,7 +99,7 @@ static enum reason compose_fields(struct exchange *exchange, const struct head *
 static enum reason check_expect(struct exchange *exchange, const struct http_request *request)
 {
     struct span expect;
-    enum reason reason = http_request_single(request, "expect", &expect);
+    enum reason reason = http_fields_single(&request->fields, "expect", &expect);
 
     exchange->expect_continue = false;
     if (!reason_allows(reason) || expect.data == NULL)

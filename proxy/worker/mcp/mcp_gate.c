@@ -7,7 +7,7 @@ static enum reason follow_session(struct exchange *exchange, const struct http_r
 {
     struct mcp *mcp = mcp_of(exchange);
     struct span id;
-    enum reason reason = http_response_single(response, "mcp-session-id", &id);
+    enum reason reason = http_fields_single(&response->fields, "mcp-session-id", &id);
     bool succeeded = response->status >= 200 && response->status <= 299;
 
     if (!reason_allows(reason))
@@ -32,8 +32,8 @@ static struct gate_verdict answer_begins(struct exchange *exchange,
         return gate_drop(reason);
     if (exchange->answer_body.done)
         return gate_go(GATE_PASS);
-    if (!reason_allows(http_response_single(response, "content-type", &type)) ||
-        !reason_allows(http_response_single(response, "content-encoding", &coding)) ||
+    if (!reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
+        !reason_allows(http_fields_single(&response->fields, "content-encoding", &coding)) ||
         (coding.data != NULL && !span_equals_nocase(coding, "identity")))
         return gate_drop(REASON_UPSTREAM_PROTOCOL);
     if (http_media_type_is(type, "text/event-stream"))
@@ -88,7 +88,8 @@ static struct gate_verdict answer_whole(struct exchange *exchange,
 
     if (response->status >= 400)
         return answer_error(exchange, body);
-    if (body.length == 0 || !reason_allows(http_response_single(response, "content-type", &type)) ||
+    if (body.length == 0 ||
+        !reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
         !http_media_type_is(type, "application/json"))
         /*
          * What is no JSON: nothing, or where no message is owed a remark for people

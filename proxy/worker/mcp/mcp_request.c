@@ -70,7 +70,7 @@ static enum reason find_session(struct exchange *exchange, const struct head *he
     struct mcp *mcp = mcp_of(exchange);
     struct mcp_session_key key = {.surface = exchange->connection->surface_index,
                                   .session_id = exchange->connection->session_id};
-    enum reason reason = http_request_single(&head->request, "mcp-session-id", &key.id);
+    enum reason reason = http_fields_single(&head->request.fields, "mcp-session-id", &key.id);
 
     if (!reason_allows(reason))
         return reason;
@@ -93,7 +93,7 @@ static enum reason keep_headers(struct mcp *mcp, const struct http_request *requ
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct span value;
-        enum reason reason = http_request_single(request, names[i], &value);
+        enum reason reason = http_fields_single(&request->fields, names[i], &value);
 
         if (!reason_allows(reason))
             return reason;
@@ -118,7 +118,7 @@ static enum reason read_head(struct exchange *exchange, const struct head *head)
     if (reason_allows(reason))
         reason = keep_headers(mcp, &head->request);
     if (reason_allows(reason))
-        reason = http_request_single(&head->request, "last-event-id", &last_event);
+        reason = http_fields_single(&head->request.fields, "last-event-id", &last_event);
     if (!reason_allows(reason))
         return reason;
     mcp->replay = !mcp->post && last_event.data != NULL;

@@ -46,7 +46,7 @@ void upgrade_destroy(struct upgrade *upgrade)
 static enum reason choose_subprotocol(struct upgrade *upgrade, const struct http_response *response)
 {
     struct span chosen, offer, element;
-    enum reason reason = http_response_single(response, "sec-websocket-protocol", &chosen);
+    enum reason reason = http_fields_single(&response->fields, "sec-websocket-protocol", &chosen);
 
     if (!reason_allows(reason))
         return REASON_UPSTREAM_PROTOCOL;
@@ -73,11 +73,12 @@ static enum reason check_response(struct upgrade *upgrade, const struct http_res
 
     if (response->status != 101)
         return REASON_UPSTREAM_REFUSED;
-    if (response->http_1_0 || !http_response_has_token(response, "upgrade", "websocket") ||
-        !http_response_has_token(response, "connection", "upgrade") ||
-        !reason_allows(http_response_single(response, "sec-websocket-accept", &accept)) ||
+    if (response->http_1_0 || !http_fields_have_token(&response->fields, "upgrade", "websocket") ||
+        !http_fields_have_token(&response->fields, "connection", "upgrade") ||
+        !reason_allows(http_fields_single(&response->fields, "sec-websocket-accept", &accept)) ||
         !span_equals(accept, upgrade->accept) ||
-        !reason_allows(http_response_single(response, "sec-websocket-extensions", &extensions)) ||
+        !reason_allows(
+            http_fields_single(&response->fields, "sec-websocket-extensions", &extensions)) ||
         extensions.length > 0)
         return REASON_UPSTREAM_PROTOCOL;
     return choose_subprotocol(upgrade, response);
