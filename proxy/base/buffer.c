@@ -1,7 +1,7 @@
 #include "base/buffer.h"
 
 #include "base/secret.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -71,3 +71,14 @@ int text_hex_digit(char digit);
 void text_base64(const unsigned char *bytes, size_t length, char *out);
 /* URL-safe base64 without padding (RFC 4648 section 5); room as for text_base64. */
 void text_base64url(const unsigned char *bytes, size_t length, char *out);
+
+/* ---- UTF-8 (RFC 3629): shortest forms only, no surrogates, nothing above U+10FFFF ---- */
+
+/*
+ * Length in bytes (2 to 4) of the valid sequence that starts at `at`, whose
+ * first byte is 0x80 or above; 0 if it is not one. Needs at < end.
+ */
+size_t utf8_sequence(const unsigned char *at, const unsigned char *end);
+
+/* Whether all bytes are UTF-8. */
+bool utf8_valid(const char *bytes, size_t length);

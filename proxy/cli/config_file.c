@@ -1,6 +1,5 @@
 #include "cli/config_file.h"
 
-#include "system/tls_files.h"
 #include "system/trusted_file.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 #include <errno.h>
 #include <jansson.h>

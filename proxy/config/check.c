@@ -1,7 +1,11 @@
+/*
+ * What a string in the configuration may be (reading.h), and values of more than one table.
+ * Called by the tables of this folder.
+ */
 #include "config/reading.h"
 
 #include "base/secret.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* Reads a route, for surface.c: of a surface or of its dialect pack. */
 #include "config/reading.h"
 
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #include <ctype.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* Reads one surface; load.c's table of them calls it. */
 #include "config/reading.h"
 
-#include "dialect/read.h"
+#include "dialect/dialect.h"
 
 #include <jansson.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* A WebSocket surface: one connection, made anew when it is lost. */
 #include "base/log.h"
 #include "connect/bridge/bridge.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 #include "wire/ws_reader.h"
 
 #include <stdio.h>

@@ -46,6 +46,7 @@
  */
 #pragma once
 
+#include "json/reader.h"
 #include "json/scan.h"
 
 enum envelope {
@@ -124,12 +125,19 @@ struct vocabulary {
     size_t watch_count;
 };
 
-/* A pack; read.h makes one. */
+/* A pack; dialect_read() makes one. */
 struct dialect {
     char *name;
     struct vocabulary *vocabularies;
     size_t vocabulary_count;
 };
+
+/*
+ * Parses and reads the reader's document. ERROR_INVALID with every fault noted
+ * in the reader, or ERROR_MEMORY; else the caller owns *out.
+ */
+enum error dialect_read(struct json_reader *reader, struct dialect **out) MUST_CHECK;
+void dialect_destroy(struct dialect *dialect);
 
 /* The vocabulary called `name`, or with NULL the pack's first; NULL if there is none. */
 const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name);

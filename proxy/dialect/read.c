@@ -1,4 +1,5 @@
-#include "dialect/read.h"
+/* Reads a dialect pack (dialect.h says what is in one). Called by config/surface.c. */
+#include "dialect/dialect.h"
 
 #include "json/table.h"
 

@@ -1,7 +1,5 @@
 #include "json/chars.h"
 
-#include "base/utf8.h"
-
 #include <string.h>
 
 struct json_chars json_chars_of(struct span text, bool escapes)

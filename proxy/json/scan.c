@@ -1,9 +1,8 @@
 #include "json/scan.h"
 
-#include "base/utf8.h"
+#include "base/text.h"
 #include "json/chars.h"
 #include "json/keys.h"
-#include "json/string.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,7 @@
-#include "json/string.h"
+/* The inside of JSON strings in bulk (chars.h). Called by the scanner. */
+#include "json/chars.h"
 
 #ifdef __SSE2__
-#include "base/utf8.h"
-
 #include <emmintrin.h>
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 #include "policy/admission.h"
 
 #include "policy/token.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 #include "wire/url.h"
 
 #include <string.h>

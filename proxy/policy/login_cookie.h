@@ -12,7 +12,7 @@
 #include "base/buffer.h"
 #include "config/config.h"
 #include "policy/token.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #define LOGIN_COOKIE_VALUE_SIZE (TOKEN_ID_SIZE + SHA256_HEX_SIZE) /* "id.hmac" and the NUL */
 #define LOGIN_COOKIE_NAME_SIZE  (sizeof("__Host-sidelock-") + CONFIG_NAME_BYTES_MAX)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/text.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 #include "vet/vet.h"
 
-#include "base/utf8.h"
+#include "base/text.h"
 #include "vet/answer.h"
 #include "vet/outstanding.h"
 #include "vet/refusal.h"

@@ -11,8 +11,7 @@
 
 #include "base/reason.h"
 #include "base/text.h"
-#include "wire/http_request.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 #include "wire/http_denial.h"
 
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 #include "wire/page.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 /* What a denial says. */
 struct http_denial {

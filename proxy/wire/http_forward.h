@@ -10,8 +10,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "wire/http_body.h"
-#include "wire/http_request.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 /* Of the elements of a message's Connection headers. */
 #define HTTP_CONNECTION_NAMES_MAX 16

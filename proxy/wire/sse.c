@@ -1,6 +1,6 @@
 #include "wire/sse.h"
 
-#include "base/utf8.h"
+#include "base/text.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "wire/url.h"
 
-#include "base/utf8.h"
+#include "base/text.h"
 
 #include <arpa/inet.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* A dialect pack from an operator's file: parsed or refused with a place, never worse. */
-#include "dialect/read.h"
+#include "dialect/dialect.h"
 
 #include "fuzz.h"
 

@@ -3,7 +3,7 @@
  * is complete needs more, one of a request that is refused is never complete,
  * and everything that was understood lies within the bytes.
  */
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #include "fuzz.h"
 

@@ -2,7 +2,7 @@
  * Any bytes from a service as the head of its response: decided once, whatever
  * the pieces, and within the bytes.
  */
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 #include "fuzz.h"
 

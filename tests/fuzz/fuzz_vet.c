@@ -4,7 +4,7 @@
  * (`<` from the service); the first line's first byte chooses the dialect, and
  * `h` that the client's messages come over HTTP with headers.
  */
-#include "dialect/read.h"
+#include "dialect/dialect.h"
 #include "fuzz.h"
 #include "vet/vet.h"
 

@@ -1,7 +1,7 @@
 /* The shipped dialect packs, for tests. */
 #pragma once
 
-#include "dialect/read.h"
+#include "dialect/dialect.h"
 
 #include <stdio.h>
 #include <stdlib.h>

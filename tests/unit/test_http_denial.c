@@ -3,7 +3,7 @@
 
 #include "base/secret.h"
 #include "unit.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* http_request.c: what a request is, and that nothing else is one. */
-#include "wire/http_request.h"
+/* http_head.c: what a request is, and that nothing else is one. */
+#include "wire/http_head.h"
 
 #include "unit.h"
 #include "vector_lines.h"

@@ -1,5 +1,5 @@
-/* http_response.c: what a service may answer. */
-#include "wire/http_response.h"
+/* http_head.c: what a service may answer. */
+#include "wire/http_head.h"
 
 #include "unit.h"
 

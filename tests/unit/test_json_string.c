@@ -1,7 +1,7 @@
 /* json_string.c: what is skipped, against a reader that looks at one character at a time. */
-#include "json/string.h"
+#include "json/chars.h"
 
-#include "base/utf8.h"
+#include "base/text.h"
 #include "unit.h"
 
 #include <stddef.h>

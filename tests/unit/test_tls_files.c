@@ -1,5 +1,5 @@
 /* Whose files are taken for TLS: modes, owners and sizes; what is in them is certificate.c's. */
-#include "system/tls_files.h"
+#include "system/trusted_file.h"
 
 #include "system/authority.h"
 #include "temporary.h"

@@ -6,8 +6,7 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
-#include "wire/http_request.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 #define PREPARED_PATH_BYTES_MAX ((size_t)2 * REQUEST_PATH_BYTES_MAX)
 

@@ -2,7 +2,7 @@
 
 #include "broker/control/routes.h"
 #include "wire/http_body.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 #include "wire/url.h"
 
 #include <errno.h>

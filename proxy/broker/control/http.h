@@ -1,6 +1,6 @@
 /*
  * The HTTP side of the control socket, on the gate's loop: the same strict
- * reader as for clients' requests (wire/http_request.h) takes one request from each
+ * reader as for clients' requests (wire/http_head.h) takes one request from each
  * descriptor, routes.h answers it, and the connection closes.
  */
 #pragma once

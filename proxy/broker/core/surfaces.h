@@ -4,7 +4,7 @@
 #include "config/config.h"
 #include "store/store.h"
 #include "system/listener.h"
-#include "system/tls_files.h"
+#include "system/trusted_file.h"
 
 #define SURFACE_ADDRESS_SIZE 64
 

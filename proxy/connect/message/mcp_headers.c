@@ -1,6 +1,6 @@
 #include "connect/message/mcp_headers.h"
 
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "policy/login_cookie.h"
-#include "wire/http_request.h"
+#include "wire/http_head.h"
 #include "wire/ws_frame.h"
 #include "worker/client/connection.h"
 

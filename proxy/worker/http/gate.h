@@ -6,8 +6,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "wire/http_request.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 struct exchange;
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "ipc/messages.h"
-#include "wire/http_response.h"
+#include "wire/http_head.h"
 
 struct upgrade;
 
