@@ -85,6 +85,17 @@
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \
+    /* One party has as many as it may (policy/quota.h) */                                         \
+    REASON(QUOTA_CONNECTIONS, "quota_connections", 503, 1013,                                      \
+           "the session has as many connections as it may")                                        \
+    REASON(QUOTA_BODIES, "quota_bodies", 503, 0,                                                   \
+           "the session is sending as many bodies as it may")                                      \
+    REASON(QUOTA_QUESTIONS, "quota_questions", 503, 0,                                             \
+           "as many requests of the session or surface wait as may")                               \
+    REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \
+           "the session uses as many MCP sessions as it may")                                      \
+    REASON(REFUSALS_EXCEEDED, "refusals_exceeded", 403, 1008,                                      \
+           "too many of the session's messages were refused")                                      \
     REASON(ADMISSION_TIMEOUT, "admission_timeout", 503, 0, "the broker did not answer in time")    \
     REASON(AUDIT_UNAVAILABLE, "audit_unavailable", 503, 1011, "the audit log cannot be written")   \
     REASON(DRAINING, "shutting_down", 503, 1001, "Sidelock is shutting down")                      \

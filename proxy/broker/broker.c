@@ -196,6 +196,8 @@ static enum error open_surfaces(struct broker *broker)
 {
     enum error error = surfaces_create(broker->options->config, &broker->gate.surfaces);
 
+    if (error == OK)
+        error = quotas_create(broker->options->config->surface_count, &broker->gate.quotas);
     return error == OK ? surfaces_open(&broker->gate.surfaces, broker->gate.store) : error;
 }
 
@@ -249,6 +251,7 @@ static void stop(struct broker *broker)
     }
     surfaces_clear(&broker->gate.surfaces);
     connections_clear(&broker->gate.connections);
+    quotas_destroy(broker->gate.quotas);
     secret_wipe(&broker->gate.tickets, sizeof(broker->gate.tickets));
     secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
     if (broker->gate.audit != NULL)

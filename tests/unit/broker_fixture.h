@@ -139,6 +139,7 @@ static inline int broker_fixture_make(void **state)
         return -1;
     }
     if (surfaces_create(fixture->config, &fixture->gate.surfaces) != OK ||
+        quotas_create(fixture->config->surface_count, &gate->quotas) != OK ||
         audit_open(gate->audit_path, &gate->audit) != OK)
         return -1;
     *state = fixture;
@@ -150,6 +151,7 @@ static inline int broker_fixture_drop(void **state)
     struct broker_fixture *fixture = *state;
 
     connections_clear(&fixture->gate.connections);
+    quotas_destroy(fixture->gate.quotas);
     audit_close(fixture->gate.audit);
     store_close(fixture->gate.store);
     for (size_t i = 0; i < fixture->config->surface_count; i++) {

@@ -5,6 +5,7 @@
 #include "broker/core/denials.h"
 #include "broker/core/surfaces.h"
 #include "broker/core/tickets.h"
+#include "policy/quota.h"
 #include "store/store.h"
 #include "system/audit.h"
 
@@ -21,6 +22,7 @@ struct gate {
     struct tickets tickets, login_codes;
     struct connections connections;
     struct denials denials;
+    struct quotas *quotas; /* what sessions and surfaces have of the broker */
     struct workers *workers;
     int64_t started_at;
     uv_loop_t loop;

@@ -22,12 +22,15 @@ enum error worker_allocate(struct worker *worker)
         return ERROR_CRYPTO;
     worker->random_left = sizeof(worker->random);
     error = json_scan_create(&worker->scan);
-    return error == OK ? vet_scratch_create(&worker->scratch) : error;
+    if (error == OK)
+        error = vet_scratch_create(&worker->scratch);
+    return error == OK ? quotas_create(worker->config->surface_count, &worker->quotas) : error;
 }
 
 void worker_release(struct worker *worker)
 {
     free(worker->surfaces);
+    quotas_destroy(worker->quotas);
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);

@@ -7,6 +7,7 @@
 #include "config/config.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
+#include "policy/quota.h"
 #include "vet/vet.h"
 #include "wire/assembly.h"
 #include "wire/http_fields.h"
@@ -28,6 +29,7 @@ struct worker {
     uv_loop_t loop;
     struct channel *channel;
     struct surface_counts *surfaces;
+    struct quotas *quotas; /* what sessions and callers have of this worker */
     struct vet_scratch *scratch;
     struct json_scan *scan;      /* for bodies that are no messages */
     unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */

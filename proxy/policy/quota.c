@@ -1,0 +1,175 @@
+/* Holders are found by a hash; the keys are ours (ids, users), so nobody chooses them to collide.
+ */
+#include "policy/quota.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BUCKETS     4096
+#define HOLDERS_MAX 65536
+
+struct held {
+    struct held *next; /* in its bucket */
+    enum quota row;
+    unsigned count; /* never 0 */
+    struct quota_holder holder;
+};
+
+struct quotas {
+    struct held *buckets[BUCKETS];
+    size_t holder_count, surface_count;
+    struct quota_counts counts[]; /* one a surface */
+};
+
+static const struct quota_info table[QUOTA_COUNT] = {
+#define QUOTA_ROW(symbol, name, per, limit, yields, reason, text)                                  \
+    [QUOTA_##symbol] = {name, QUOTA_PER_##per, limit, QUOTA_##yields, REASON_##reason, text},
+    QUOTA_TABLE(QUOTA_ROW)
+#undef QUOTA_ROW
+};
+
+const struct quota_info *quota_info(enum quota row)
+{
+    return &table[row];
+}
+
+const char *quota_per_text(enum quota_per per)
+{
+    static const char *const texts[] = {[QUOTA_PER_SESSION] = "session",
+                                        [QUOTA_PER_CALLER] = "caller",
+                                        [QUOTA_PER_SURFACE] = "surface"};
+
+    return texts[per];
+}
+
+/* ---- Holders ---- */
+
+static struct quota_holder holder_of(uint32_t surface, const void *who, size_t length)
+{
+    struct quota_holder holder = {.surface = surface};
+
+    holder.length = (unsigned char)(length < sizeof(holder.who) ? length : sizeof(holder.who));
+    memcpy(holder.who, who, holder.length);
+    return holder;
+}
+
+struct quota_holder quota_session(uint32_t surface, const char *session_id)
+{
+    return holder_of(surface, session_id, strlen(session_id));
+}
+
+struct quota_holder quota_caller(uint32_t surface, uint32_t uid)
+{
+    return holder_of(surface, &uid, sizeof(uid));
+}
+
+struct quota_holder quota_surface(uint32_t surface)
+{
+    return holder_of(surface, "", 0);
+}
+
+/* ---- What they have ---- */
+
+enum error quotas_create(size_t surface_count, struct quotas **out)
+{
+    struct quotas *quotas = calloc(1, sizeof(*quotas) + surface_count * sizeof(quotas->counts[0]));
+
+    if (quotas == NULL)
+        return ERROR_MEMORY;
+    quotas->surface_count = surface_count;
+    *out = quotas;
+    return OK;
+}
+
+void quotas_destroy(struct quotas *quotas)
+{
+    if (quotas == NULL)
+        return;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        while (quotas->buckets[i] != NULL) {
+            struct held *held = quotas->buckets[i];
+
+            quotas->buckets[i] = held->next;
+            free(held);
+        }
+    }
+    free(quotas);
+}
+
+struct quota_counts *quotas_counts(struct quotas *quotas, uint32_t surface)
+{
+    return &quotas->counts[surface];
+}
+
+/* FNV-1a. */
+static uint32_t hash(enum quota row, const struct quota_holder *holder)
+{
+    uint32_t value = (2166136261U ^ (uint32_t)row ^ holder->surface << 8) * 16777619U;
+
+    for (size_t i = 0; i < holder->length; i++)
+        value = (value ^ (unsigned char)holder->who[i]) * 16777619U;
+    return value;
+}
+
+/* The place that points to what a holder has of a row, or to NULL at the end of its bucket. */
+static struct held **place_of(struct quotas *quotas, enum quota row,
+                              const struct quota_holder *holder)
+{
+    struct held **at = &quotas->buckets[hash(row, holder) % BUCKETS];
+
+    while (*at != NULL && ((*at)->row != row || (*at)->holder.surface != holder->surface ||
+                           (*at)->holder.length != holder->length ||
+                           memcmp((*at)->holder.who, holder->who, holder->length) != 0))
+        at = &(*at)->next;
+    return at;
+}
+
+unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_holder holder)
+{
+    struct held *const *at = place_of((struct quotas *)(uintptr_t)quotas, row, &holder);
+
+    return *at != NULL ? (*at)->count : 0;
+}
+
+enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
+                              unsigned limit)
+{
+    struct held **at = place_of(quotas, row, &holder), *held = *at;
+
+    if (limit == 0 || (held != NULL && held->count >= limit)) {
+        quotas->counts[holder.surface].refused[row]++;
+        return table[row].reason;
+    }
+    if (held == NULL) {
+        if (quotas->holder_count == HOLDERS_MAX || (held = calloc(1, sizeof(*held))) == NULL)
+            return REASON_CAPACITY;
+        held->row = row;
+        held->holder = holder;
+        *at = held;
+        quotas->holder_count++;
+    }
+    held->count++;
+    return REASON_ALLOWED;
+}
+
+enum reason quota_take(struct quotas *quotas, enum quota row, struct quota_holder holder)
+{
+    return quota_take_within(quotas, row, holder, table[row].limit);
+}
+
+void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder)
+{
+    struct held **at = place_of(quotas, row, &holder), *held = *at;
+
+    if (held == NULL || --held->count > 0)
+        return;
+    *at = held->next;
+    free(held);
+    quotas->holder_count--;
+}
+
+void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder)
+{
+    quotas->counts[holder.surface].gave_way[row]++;
+    quota_give(quotas, row, holder);
+}

@@ -1,0 +1,100 @@
+/*
+ * What one party may have of the things that all share: one table, so that no
+ * session, caller or surface fills a room that others need. Each row is a thing, per what
+ * it is counted, how many there may be at once, and who gives way at the limit: the
+ * new one is refused with the row's reason, or the holder's own oldest goes and whoever
+ * still wanted it is told the row's reason. config/README.md quotes it.
+ *
+ * A process counts what it holds itself: of a surface with several workers, each
+ * counts alone.
+ */
+#pragma once
+
+#include "base/error.h"
+#include "base/reason.h"
+#include "base/text.h"
+
+enum quota_per { QUOTA_PER_SESSION = 0, QUOTA_PER_CALLER, QUOTA_PER_SURFACE };
+enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
+
+#define QUOTA_CONFIGURED 0 /* the surface's `limits` say how many: quota_take_within() */
+
+/* QUOTA(symbol, published name, per, how many, who gives way, reason, what it is) */
+#define QUOTA_TABLE(QUOTA)                                                                         \
+    QUOTA(TICKETS, "tickets", SESSION, 32, OWN_OLDEST, TICKET_INVALID,                             \
+          "tickets that nobody has used yet")                                                      \
+    QUOTA(LOGIN_CODES, "login_codes", SESSION, 8, OWN_OLDEST, LOGIN_INVALID,                       \
+          "login addresses that nobody has opened yet")                                            \
+    QUOTA(QUESTIONS, "questions", SESSION, 32, NEW, QUOTA_QUESTIONS,                               \
+          "requests that wait for what must come before the service is asked")                     \
+    QUOTA(SURFACE_QUESTIONS, "surface_questions", SURFACE, 256, NEW, QUOTA_QUESTIONS,              \
+          "the same, of all its sessions")                                                         \
+    QUOTA(CONNECTIONS, "connections", SESSION, QUOTA_CONFIGURED, NEW, QUOTA_CONNECTIONS,           \
+          "connections that were granted")                                                         \
+    QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CAPACITY,       \
+          "connections, granted or not")                                                           \
+    QUOTA(BODIES, "bodies", SESSION, 64, NEW, QUOTA_BODIES,                                        \
+          "requests whose bodies are being received")                                              \
+    QUOTA(MCP_SESSIONS, "mcp_sessions", SESSION, 128, OWN_OLDEST, MCP_SESSION_UNKNOWN,             \
+          "MCP sessions; of those that are in use none gives way")
+
+enum quota {
+#define QUOTA_SYMBOL(symbol, name, per, limit, yields, reason, text) QUOTA_##symbol,
+    QUOTA_TABLE(QUOTA_SYMBOL)
+#undef QUOTA_SYMBOL
+        QUOTA_COUNT
+};
+
+struct quota_info {
+    const char *name;
+    enum quota_per per;
+    unsigned limit; /* QUOTA_CONFIGURED */
+    enum quota_yields yields;
+    enum reason reason;
+    const char *text;
+};
+
+const struct quota_info *quota_info(enum quota row);
+/* "session", "caller", "surface" */
+const char *quota_per_text(enum quota_per per);
+
+/* How often each row's limit was felt, since start or since the last report. */
+struct quota_counts {
+    uint64_t refused[QUOTA_COUNT], gave_way[QUOTA_COUNT];
+};
+
+#define QUOTA_WHO_BYTES_MAX 40
+
+/* Who has something: a session's id, a caller's uid, or nothing for the surface itself. */
+struct quota_holder {
+    uint32_t surface; /* index into the configuration */
+    unsigned char length;
+    char who[QUOTA_WHO_BYTES_MAX];
+};
+
+struct quota_holder quota_session(uint32_t surface, const char *session_id);
+struct quota_holder quota_caller(uint32_t surface, uint32_t uid);
+struct quota_holder quota_surface(uint32_t surface);
+
+/* Who has how many of what; nothing is kept of those who have nothing. */
+struct quotas;
+
+enum error quotas_create(size_t surface_count, struct quotas **out) MUST_CHECK;
+void quotas_destroy(struct quotas *quotas);
+/* What was felt on a surface; for the owner to read and to clear. */
+struct quota_counts *quotas_counts(struct quotas *quotas, uint32_t surface);
+
+unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_holder holder);
+/*
+ * One more. REASON_ALLOWED; or the row's reason, counted, if there are as many as may be
+ * (where one's own oldest gives way: let it go first, with quota_give_way()); or
+ * REASON_CAPACITY without memory. What was taken is given back with quota_give().
+ */
+enum reason quota_take(struct quotas *quotas, enum quota row,
+                       struct quota_holder holder) MUST_CHECK;
+/* The same where the surface's limits say how many. */
+enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
+                              unsigned limit) MUST_CHECK;
+void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder);
+/* The same for one that had to go, counted. */
+void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder);
