@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "broker/admission/takers.h"
+#include "broker/admission/waiting.h"
 #include "broker/control/control.h"
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
@@ -213,6 +214,7 @@ static enum error start_workers(struct broker *broker)
     struct workers_options options = {.gate = &broker->gate,
                                       .config_fd = broker->options->config_fd,
                                       .listen = inbox_take,
+                                      .forget = waiting_forget,
                                       .on_ready = on_ready,
                                       .on_drained = on_drained,
                                       .context = broker};
@@ -241,7 +243,7 @@ static void close_handle(uv_handle_t *handle, void *context)
 
 static void stop(struct broker *broker)
 {
-    prepare_stop(&broker->gate);
+    waiting_stop(&broker->gate);
     control_destroy(broker->control);
     workers_destroy(broker->gate.workers);
     if (broker->loop_open) {

@@ -21,6 +21,9 @@
 
 #define WORKER     3
 #define CONNECTION 77
+#define GENERATION 5
+
+static const struct incarnation worker = {WORKER, GENERATION};
 
 struct service {
     int listening;
@@ -33,13 +36,14 @@ struct service {
 
 static struct service service;
 
-uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection)
+uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
+                               uint64_t connection)
 {
     (void)workers;
-    return (uint64_t)worker << 40 | connection;
+    return from.generation << 40 | connection;
 }
 
-void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
                     const void *message, int fd)
 {
     (void)workers;
@@ -49,16 +53,17 @@ void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type
         return;
     }
     assert_int_equal(type, IPC_LINK);
-    assert_int_equal(worker, WORKER);
+    assert_int_equal(to.worker, WORKER);
+    assert_int_equal(to.generation, GENERATION);
     service.link = *(const struct ipc_link *)message;
     service.fd = fd;
     service.told++;
 }
 
-void workers_take_ready(struct workers *workers, unsigned worker)
+void workers_take_ready(struct workers *workers, struct incarnation from)
 {
     (void)workers;
-    assert_int_equal(worker, WORKER);
+    assert_int_equal(from.worker, WORKER);
     service.ready++;
 }
 
@@ -76,7 +81,8 @@ static void listen_at(const char *path)
 /* A service, a session with a record, and a connection that was granted to it. */
 static int set_up(void **state)
 {
-    struct connection_entry entry = {.id = (uint64_t)WORKER << 40 | CONNECTION, .worker = WORKER};
+    struct connection_entry entry = {.id = (uint64_t)GENERATION << 40 | CONNECTION,
+                                     .worker = WORKER};
     struct broker_fixture *fixture;
 
     if (broker_fixture_make(state) != 0)
@@ -124,7 +130,7 @@ static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *di
     service.fd = -1;
     ipc_encode(&writer, IPC_DIAL, dial);
     assert_false(writer.failed);
-    return inbox_take(&fixture->gate, WORKER, IPC_RUNNING, writer.bytes, writer.length);
+    return inbox_take(&fixture->gate, worker, IPC_RUNNING, writer.bytes, writer.length);
 }
 
 /* The worker is told no more than why not, and gets nothing; the service is not even dialled. */
@@ -208,10 +214,10 @@ DIAL_TEST(test_without_a_grant)
     assert_int_equal(create(fixture, &plain, other, NULL), OK);
     asked.session_id = other;
     expect_protocol_broken(fixture, &asked);
-    connections_remove(&fixture->gate.connections, (uint64_t)WORKER << 40 | CONNECTION);
+    connections_remove(&fixture->gate.connections, (uint64_t)GENERATION << 40 | CONNECTION);
     asked = dial_of("GET", "/plain/1");
     expect_protocol_broken(fixture, &asked);
-    assert_int_equal(inbox_take(&fixture->gate, WORKER, IPC_RUNNING, service.message, 3),
+    assert_int_equal(inbox_take(&fixture->gate, worker, IPC_RUNNING, service.message, 3),
                      ERROR_SYNTAX);
 }
 
@@ -361,7 +367,7 @@ DIAL_TEST(test_states)
         for (enum ipc_state at = IPC_STARTING; at <= IPC_DRAINING; at++) {
             bool good = at == IPC_STARTING ? type == IPC_READY : question || report;
 
-            assert_int_equal(inbox_take(&fixture->gate, WORKER, at, writer.bytes, writer.length),
+            assert_int_equal(inbox_take(&fixture->gate, worker, at, writer.bytes, writer.length),
                              good ? OK : ERROR_SYNTAX);
         }
     }
@@ -370,10 +376,10 @@ DIAL_TEST(test_states)
     assert_int_equal(service.told, 1);
     encode(&writer, IPC_READY);
     assert_int_equal(
-        inbox_take(&fixture->gate, WORKER, IPC_STARTING, writer.bytes, writer.length + 1),
+        inbox_take(&fixture->gate, worker, IPC_STARTING, writer.bytes, writer.length + 1),
         ERROR_SYNTAX);
     writer.bytes[0] = IPC_NONE;
-    assert_int_equal(inbox_take(&fixture->gate, WORKER, IPC_RUNNING, writer.bytes, 1),
+    assert_int_equal(inbox_take(&fixture->gate, worker, IPC_RUNNING, writer.bytes, 1),
                      ERROR_SYNTAX);
     assert_int_equal(service.ready, 1);
     uv_loop_close(loop);

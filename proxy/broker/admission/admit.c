@@ -47,7 +47,7 @@ static void grant_link(struct question *question)
         return;
     }
     if (reason_allows(reason))
-        reason = upstream_write_upgrade(question, question->message->request.path, fd, accept);
+        reason = upstream_write_upgrade(question, question->request.path, fd, accept);
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);
         return;
@@ -71,21 +71,19 @@ static void answer(struct question *question)
         grant_http(question);
 }
 
-enum error admit_take(struct gate *gate, unsigned worker, struct surface_state *surface,
+enum error admit_take(struct gate *gate, struct incarnation from, struct surface_state *surface,
                       const void *message)
 {
     const struct ipc_admit *admit = message;
-    struct question question = {
-        .gate = gate, .worker = worker, .surface = surface, .message = admit};
+    struct question question = {.gate = gate, .from = from, .surface = surface, .message = admit};
 
     question.steps = (struct steps){
         .surface = surface->config,
         .listener = {admit->listener_address, (uint16_t)admit->listener_port},
-        .request = &admit->request,
         .kill_switch = surface->killed ? SWITCH_ON : SWITCH_OFF,
         .asks = &authenticate_asks,
-        .context = &question,
     };
+    question_read_request(&question);
     steps_init(&question.steps);
     answer(&question);
     question_clear(&question);

@@ -117,7 +117,7 @@ static void send_reply(const struct question *question, const struct reply *repl
         .set_cookie = reply->set_cookie.length > 0 ? reply->set_cookie.data : NULL,
     };
 
-    workers_answer(question->gate->workers, question->worker, IPC_VERDICT, &verdict, -1);
+    workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, -1);
 }
 
 void browser_answer(struct question *question)

@@ -116,35 +116,41 @@ static enum reason connect_link(struct question *question, const struct ipc_dial
     return reason;
 }
 
+static void answer(struct question *question)
+{
+    struct ipc_link link = {.connection = question->dial->connection,
+                            .surface = question->dial->surface};
+    int fd = -1;
+
+    link.reason = connect_link(question, question->dial, &fd);
+    if (reason_allows(link.reason))
+        workers_answer(question->gate->workers, question->from, IPC_LINK, &link, fd);
+    else
+        question_refuse(question, link.reason);
+}
+
 /* Only for a connection that was granted to this very worker and session. */
-static bool is_granted(const struct gate *gate, unsigned worker,
+static bool is_granted(const struct gate *gate, struct incarnation from,
                        const struct surface_state *surface, const struct ipc_dial *dial)
 {
-    uint64_t id = workers_connection_id(gate->workers, worker, dial->connection);
+    uint64_t id = workers_connection_id(gate->workers, from, dial->connection);
     const struct connection_entry *entry = connections_find(&gate->connections, id);
 
     return entry != NULL && entry->surface == surface &&
            strcmp(entry->session_id, dial->session_id) == 0;
 }
 
-enum error dial_take(struct gate *gate, unsigned worker, struct surface_state *surface,
+enum error dial_take(struct gate *gate, struct incarnation from, struct surface_state *surface,
                      const void *message)
 {
     const struct ipc_dial *dial = message;
-    const struct request request = {.method = dial->method,
-                                    .path = dial->path,
-                                    .caller_known = dial->caller_known,
-                                    .caller_uid = dial->caller_uid};
-    struct ipc_link link = {.connection = dial->connection, .surface = dial->surface};
-    struct question question = {
-        .gate = gate, .worker = worker, .surface = surface, .steps.request = &request};
-    int fd = -1;
+    struct question question = {.gate = gate, .from = from, .surface = surface, .dial = dial};
 
-    if (!is_granted(gate, worker, surface, dial))
+    if (!is_granted(gate, from, surface, dial))
         return ERROR_SYNTAX;
+    question_read_request(&question);
     steps_init(&question.steps);
-    link.reason = connect_link(&question, dial, &fd);
-    workers_answer(gate->workers, worker, IPC_LINK, &link, fd);
+    answer(&question);
     question_clear(&question);
     return OK;
 }

@@ -21,7 +21,7 @@ static const struct {
     {IPC_COUNTS, true, offsetof(struct ipc_counts, surface), reports_take_counts},
 };
 
-static enum error take(struct gate *gate, unsigned worker, size_t row, struct span bytes)
+static enum error take(struct gate *gate, struct incarnation from, size_t row, struct span bytes)
 {
     union {
         struct ipc_admit admit;
@@ -38,18 +38,18 @@ static enum error take(struct gate *gate, unsigned worker, size_t row, struct sp
         return ERROR_SYNTAX;
     memcpy(&index, (const char *)&message + messages[row].surface, sizeof(index));
     surface = surfaces_at(&gate->surfaces, index);
-    return surface != NULL ? messages[row].take(gate, worker, surface, &message) : ERROR_SYNTAX;
+    return surface != NULL ? messages[row].take(gate, from, surface, &message) : ERROR_SYNTAX;
 }
 
-enum error inbox_take(struct gate *gate, unsigned worker, enum ipc_state state, const void *bytes,
-                      size_t length)
+enum error inbox_take(struct gate *gate, struct incarnation from, enum ipc_state state,
+                      const void *bytes, size_t length)
 {
     enum ipc_type type = ipc_type_of(bytes, length);
 
     if (state == IPC_STARTING) {
         if (type != IPC_READY || ipc_decode(type, bytes, length, NULL) != OK)
             return ERROR_SYNTAX;
-        workers_take_ready(gate->workers, worker);
+        workers_take_ready(gate->workers, from);
         return OK;
     }
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
@@ -57,7 +57,7 @@ enum error inbox_take(struct gate *gate, unsigned worker, enum ipc_state state, 
             continue;
         if (state == IPC_DRAINING && !messages[i].late)
             return OK;
-        return take(gate, worker, i, (struct span){bytes, length});
+        return take(gate, from, i, (struct span){bytes, length});
     }
     return ERROR_SYNTAX;
 }

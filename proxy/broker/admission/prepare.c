@@ -1,5 +1,5 @@
 /* What is asked of a service before its WebSocket is opened. Called by admit.c. */
-#include "broker/admission/question.h"
+#include "broker/admission/waiting.h"
 
 #include "broker/admission/prepared_path.h"
 #include "broker/admission/upstream.h"
@@ -13,15 +13,12 @@
 #define ANSWER_BYTES_MAX (64 * 1024)
 
 struct prepare {
-    struct prepare *next;
-    struct question question;
-    struct ipc_admit message; /* its texts point into `bytes` */
+    struct waiting *waiting; /* NULL once it is settled or abandoned */
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
     int fd;
     struct buffer answer;
-    unsigned char bytes[IPC_MESSAGE_BYTES_MAX]; /* the worker's question, kept */
 };
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -30,68 +27,61 @@ static void on_handle_closed(uv_handle_t *handle)
 
     if (--prepare->open_handles > 0)
         return;
-    question_clear(&prepare->question);
     buffer_wipe(&prepare->answer);
     free(prepare);
 }
 
-static void finish(struct prepare *prepare)
+static void let_go(void *work)
 {
-    struct gate *gate = prepare->question.gate;
-    struct prepare **at = &gate->preparing;
+    struct prepare *prepare = work;
 
-    while (*at != prepare)
-        at = &(*at)->next;
-    *at = prepare->next;
-    gate->preparing_count--;
     uv_close((uv_handle_t *)&prepare->timer, on_handle_closed);
     uv_close((uv_handle_t *)&prepare->poll, on_handle_closed);
     close(prepare->fd);
 }
 
 /* The second connection: the WebSocket itself, on the path that the service named. */
-static enum reason open_upgrade(struct question *question, const char *path)
+static void open_upgrade(struct question *question, void *work)
 {
-    enum reason reason = authenticate_again(question);
+    const struct buffer *path = work;
     char accept[WS_ACCEPT_SIZE];
-    int fd;
+    int fd = -1;
+    enum reason reason = upstream_connect(question->surface->config, &fd);
 
     if (reason_allows(reason))
-        reason = upstream_connect(question->surface->config, &fd);
-    if (!reason_allows(reason))
-        return reason;
-    reason = upstream_write_upgrade(question, path, fd, accept);
-    if (reason_allows(reason))
+        reason = upstream_write_upgrade(question, path->data, fd, accept);
+    if (reason_allows(reason)) {
         question_grant(question, fd, accept);
-    else
+        return;
+    }
+    if (fd >= 0)
         close(fd);
-    return reason;
+    question_refuse(question, reason);
 }
 
-static void settle(struct prepare *prepare, enum reason reason)
+static void settle(struct prepare *prepare, enum reason reason, struct buffer *path)
 {
-    if (!reason_allows(reason))
-        question_refuse(&prepare->question, reason);
-    finish(prepare);
+    waiting_settle(prepare->waiting, reason, open_upgrade, path);
+    let_go(prepare);
 }
 
 /* Reads as far as the answer has come; `ended`: nothing will follow. */
 static void read_answer(struct prepare *prepare, bool ended)
 {
-    const struct route_prepare *rule = prepare->question.steps.route->prepare;
+    const struct question *question = waiting_question(prepare->waiting);
     struct span answer = {prepare->answer.data, prepare->answer.length};
     enum reason reason = REASON_UPSTREAM_PROTOCOL;
     struct buffer path;
 
     buffer_init(&path, PREPARED_PATH_BYTES_MAX);
-    switch (prepared_path_read(rule, answer, ended, &path, &reason)) {
+    switch (prepared_path_read(question->steps.route->prepare, answer, ended, &path, &reason)) {
     case HTTP_MORE:
         break;
     case HTTP_FAULT:
-        settle(prepare, reason);
+        settle(prepare, reason, NULL);
         break;
     case HTTP_COMPLETE:
-        settle(prepare, open_upgrade(&prepare->question, path.data));
+        settle(prepare, REASON_ALLOWED, &path);
         break;
     }
     buffer_clear(&path);
@@ -109,14 +99,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (received > 0)
         buffer_append(&prepare->answer, bytes, (size_t)received);
     if (buffer_failed(&prepare->answer) || prepare->answer.length == 0)
-        settle(prepare, received > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_REFUSED);
+        settle(prepare, received > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_REFUSED, NULL);
     else
         read_answer(prepare, received <= 0);
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
-    settle(timer->data, REASON_UPSTREAM_TIMEOUT);
+    settle(timer->data, REASON_UPSTREAM_TIMEOUT, NULL);
 }
 
 /* HTTP/1.0, so that the answer comes without chunks and ends with the connection. */
@@ -144,28 +134,6 @@ static enum reason write_post(const struct question *question, int fd)
     return reason;
 }
 
-/* The question's texts must outlive the message they came in: encode it once more and keep that. */
-static enum error keep_message(struct prepare *prepare, const struct ipc_admit *message)
-{
-    struct ipc_writer writer = {.bytes = prepare->bytes};
-
-    ipc_encode(&writer, IPC_ADMIT, message);
-    return writer.failed ? ERROR_LIMIT
-                         : ipc_decode(IPC_ADMIT, writer.bytes, writer.length, &prepare->message);
-}
-
-/* Everything that the question owns moves over. */
-static void take_over(struct prepare *prepare, struct question *question)
-{
-    prepare->question = *question;
-    prepare->question.message = &prepare->message;
-    prepare->question.steps.request = &prepare->message.request;
-    prepare->question.steps.context = NULL;
-    question->session = (struct session){0};
-    question->params = NULL;
-    steps_init(&question->steps);
-}
-
 static struct prepare *create(struct question *question, int fd)
 {
     struct gate *gate = question->gate;
@@ -173,8 +141,7 @@ static struct prepare *create(struct question *question, int fd)
 
     if (prepare == NULL)
         return NULL;
-    if (keep_message(prepare, question->message) != OK ||
-        uv_poll_init(&gate->loop, &prepare->poll, fd) != 0) {
+    if (uv_poll_init(&gate->loop, &prepare->poll, fd) != 0) {
         free(prepare);
         return NULL;
     }
@@ -183,35 +150,37 @@ static struct prepare *create(struct question *question, int fd)
     prepare->poll.data = prepare->timer.data = prepare;
     prepare->fd = fd;
     buffer_init(&prepare->answer, ANSWER_BYTES_MAX);
-    prepare->next = gate->preparing;
-    gate->preparing = prepare;
-    gate->preparing_count++;
-    take_over(prepare, question);
     return prepare;
 }
 
-void prepare_start(struct question *question, int fd)
+/* Takes the descriptor over. */
+static enum reason start(struct question *question, int fd)
 {
-    struct prepare *prepare = NULL;
-    enum reason reason = write_post(question, fd);
+    struct prepare *prepare = create(question, fd);
 
-    if (reason_allows(reason)) {
-        if (question->gate->preparing_count < PREPARE_MAX)
-            prepare = create(question, fd);
-        reason = REASON_CAPACITY;
-    }
     if (prepare == NULL) {
         close(fd);
-        question_refuse(question, reason);
-        return;
+        return REASON_CAPACITY;
+    }
+    prepare->waiting = waiting_keep(question, let_go, prepare);
+    if (prepare->waiting == NULL) {
+        let_go(prepare);
+        return REASON_CAPACITY;
     }
     uv_poll_start(&prepare->poll, UV_READABLE, on_readable);
     uv_timer_start(&prepare->timer, on_timeout,
                    question->surface->config->limits.upstream_timeout_ms, 0);
+    return REASON_ALLOWED;
 }
 
-void prepare_stop(struct gate *gate)
+void prepare_start(struct question *question, int fd)
 {
-    while (gate->preparing != NULL)
-        finish(gate->preparing);
+    enum reason reason = write_post(question, fd);
+
+    if (reason_allows(reason))
+        reason = start(question, fd);
+    else
+        close(fd);
+    if (!reason_allows(reason))
+        question_refuse(question, reason);
 }

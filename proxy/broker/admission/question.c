@@ -5,6 +5,29 @@
 #include <string.h>
 #include <unistd.h>
 
+void question_read_request(struct question *question)
+{
+    const struct ipc_admit *admit = question->message;
+    const struct ipc_dial *dial = question->dial;
+
+    if (admit != NULL)
+        question->request = admit->request;
+    else
+        question->request = (struct request){.method = dial->method,
+                                             .path = dial->path,
+                                             .caller_known = dial->caller_known,
+                                             .caller_uid = dial->caller_uid};
+    question->steps.request = &question->request;
+    question->steps.context = question;
+}
+
+void question_disown(struct question *question)
+{
+    question->session = (struct session){0};
+    question->params = NULL;
+    steps_init(&question->steps);
+}
+
 void question_clear(struct question *question)
 {
     session_clear(&question->session);
@@ -15,20 +38,28 @@ void question_clear(struct question *question)
 void question_begin_line(const struct question *question, const char *event)
 {
     struct audit *audit = question->gate->audit;
-    const struct ipc_admit *message = question->message;
 
     audit_begin(audit, event);
     audit_text(audit, "surface", question->surface->config->name);
-    audit_text(audit, "request_id", message->request_id);
-    audit_text(audit, "method", message->request.method);
-    audit_text(audit, "path", message->request.path);
+    audit_text(audit, "request_id", question->message->request_id);
+    audit_text(audit, "method", question->request.method);
+    audit_text(audit, "path", question->request.path);
     if (question->claimed_session[0] != '\0')
         audit_text(audit, "session", question->claimed_session);
-    if (message->request.caller_known)
-        audit_number(audit, "caller_uid", message->request.caller_uid);
+    if (question->request.caller_known)
+        audit_number(audit, "caller_uid", question->request.caller_uid);
 }
 
-void question_refuse(struct question *question, enum reason reason)
+static void refuse_link(const struct question *question, enum reason reason)
+{
+    workers_answer(question->gate->workers, question->from, IPC_LINK,
+                   &(struct ipc_link){.connection = question->dial->connection,
+                                      .surface = question->dial->surface,
+                                      .reason = reason},
+                   -1);
+}
+
+static void refuse_request(const struct question *question, enum reason reason)
 {
     struct gate *gate = question->gate;
     struct ipc_verdict verdict = {.connection = question->message->connection,
@@ -40,11 +71,19 @@ void question_refuse(struct question *question, enum reason reason)
                       uv_now(&gate->loop))) {
         question_begin_line(question, "denied");
         audit_reason(gate->audit, reason);
-        audit_text(gate->audit, "host", question->message->request.host);
-        audit_text(gate->audit, "origin", question->message->request.origin);
+        audit_text(gate->audit, "host", question->request.host);
+        audit_text(gate->audit, "origin", question->request.origin);
         journal_commit(gate->audit);
     }
-    workers_answer(gate->workers, question->worker, IPC_VERDICT, &verdict, -1);
+    workers_answer(gate->workers, question->from, IPC_VERDICT, &verdict, -1);
+}
+
+void question_refuse(struct question *question, enum reason reason)
+{
+    if (question->dial != NULL)
+        refuse_link(question, reason);
+    else
+        refuse_request(question, reason);
 }
 
 /* The part of the record that a message's member must equal, as a digest. */
@@ -84,8 +123,8 @@ static enum reason record_grant(struct question *question)
 {
     struct gate *gate = question->gate;
     struct connection_entry entry = {
-        .id = workers_connection_id(gate->workers, question->worker, question->message->connection),
-        .worker = question->worker,
+        .id = workers_connection_id(gate->workers, question->from, question->message->connection),
+        .worker = question->from.worker,
         .surface = question->surface,
     };
 
@@ -120,5 +159,5 @@ void question_grant(struct question *question, int fd, const char *accept)
     fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
     fill_list(&verdict.targets, session->targets_set, &session->targets);
     question->surface->admitted++;
-    workers_answer(question->gate->workers, question->worker, IPC_VERDICT, &verdict, fd);
+    workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, fd);
 }

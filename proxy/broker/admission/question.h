@@ -1,6 +1,6 @@
 /*
- * One request that a worker asks about, on its way through the steps; and the
- * two ends of it, granted or refused.
+ * What a worker asks, on its way through the steps: about a request (ADMIT), or for a
+ * link under a grant (DIAL); and the two ends of it, granted or refused.
  */
 #pragma once
 
@@ -11,20 +11,26 @@
 
 struct question {
     struct gate *gate;
-    unsigned worker;
+    struct incarnation from; /* who asked, and alone is answered */
     struct surface_state *surface;
-    const struct ipc_admit *message;     /* borrowed; NULL: not about a request, but a link */
+    const struct ipc_admit *message;     /* borrowed; NULL: it is the other */
+    const struct ipc_dial *dial;         /* borrowed; NULL: it is the other */
+    struct request request;              /* out of either, with what the broker knows itself */
     struct session session;              /* empty until the credential is good */
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
     struct steps steps;                  /* of the policy */
 };
 
+/* `request` out of the message, for the steps; again when the message lies elsewhere. */
+void question_read_request(struct question *question);
 void question_clear(struct question *question);
+/* As if it were cleared: all that it owned is somebody else's. */
+void question_disown(struct question *question);
 
 /* Begins a line of the audit log with what is known of the request. */
 void question_begin_line(const struct question *question, const char *event);
-/* Refuses, with an audit line. */
+/* Refuses: a request with an audit line; of a link, the worker tells the denial. */
 void question_refuse(struct question *question, enum reason reason);
 /*
  * Grants over a link on which the handshake was written; takes over `fd`. HTTP
@@ -54,15 +60,11 @@ void authenticate_revoke_leaked(struct gate *gate, const char *token, char sessi
  * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters
  * are POSTed to the service, and its answer names the path to upgrade on
  * (AutoGen Studio since its fix). Neither the client's bytes nor the worker
- * come near it. The loop goes on meanwhile.
+ * come near it. The loop goes on meanwhile (waiting.h).
  */
-#define PREPARE_MAX 64 /* under way at once; more is REASON_CAPACITY */
 
 /*
  * Takes over the connected descriptor and what the question owns (it is empty
  * on return); grants or refuses later, by upstream_timeout_ms at the latest.
  */
 void prepare_start(struct question *question, int fd);
-
-/* Gives up everything under way: the broker is about to exit. */
-void prepare_stop(struct gate *gate);

@@ -32,14 +32,14 @@ static void revoke_leaked(struct gate *gate, const char *query, char session[TOK
     secret_wipe(token, sizeof(token));
 }
 
-enum error reports_take_denied(struct gate *gate, unsigned worker, struct surface_state *surface,
-                               const void *message)
+enum error reports_take_denied(struct gate *gate, struct incarnation from,
+                               struct surface_state *surface, const void *message)
 {
     char leaked[TOKEN_ID_SIZE] = "";
     const struct ipc_denied *denied = message;
     struct audit *audit;
 
-    (void)worker;
+    (void)from;
     revoke_leaked(gate, denied->query, leaked);
     if (!count_denial(gate, surface, denied->reason))
         return OK;
@@ -54,8 +54,8 @@ enum error reports_take_denied(struct gate *gate, unsigned worker, struct surfac
     return OK;
 }
 
-enum error reports_take_refused(struct gate *gate, unsigned worker, struct surface_state *surface,
-                                const void *message)
+enum error reports_take_refused(struct gate *gate, struct incarnation from,
+                                struct surface_state *surface, const void *message)
 {
     const struct ipc_refused *refused = message;
     struct audit *audit;
@@ -63,7 +63,7 @@ enum error reports_take_refused(struct gate *gate, unsigned worker, struct surfa
     audit = begin_line(gate, refused->observed ? "message_observed" : "message_refused", surface);
     audit_text(audit, "session", refused->session_id);
     audit_number(audit, "connection",
-                 (int64_t)workers_connection_id(gate->workers, worker, refused->connection));
+                 (int64_t)workers_connection_id(gate->workers, from, refused->connection));
     audit_text(audit, "direction", refused->direction == 0 ? "c2s" : "s2c");
     audit_reason(audit, refused->reason);
     audit_text(audit, "verb", refused->verb);
@@ -73,14 +73,14 @@ enum error reports_take_refused(struct gate *gate, unsigned worker, struct surfa
 }
 
 /* A connection that was admitted but never opened counts as denied after all. */
-enum error reports_take_closed(struct gate *gate, unsigned worker, struct surface_state *surface,
-                               const void *message)
+enum error reports_take_closed(struct gate *gate, struct incarnation from,
+                               struct surface_state *surface, const void *message)
 {
     const struct ipc_closed *closed = message;
     struct audit *audit;
     uint64_t id;
 
-    id = workers_connection_id(gate->workers, worker, closed->connection);
+    id = workers_connection_id(gate->workers, from, closed->connection);
     connections_remove(&gate->connections, id);
     if (!closed->opened && !count_denial(gate, surface, closed->reason))
         return OK;
@@ -100,13 +100,13 @@ enum error reports_take_closed(struct gate *gate, unsigned worker, struct surfac
     return OK;
 }
 
-enum error reports_take_counts(struct gate *gate, unsigned worker, struct surface_state *surface,
-                               const void *message)
+enum error reports_take_counts(struct gate *gate, struct incarnation from,
+                               struct surface_state *surface, const void *message)
 {
     const struct ipc_counts *counts = message;
 
     (void)gate;
-    (void)worker;
+    (void)from;
     surface->messages_forwarded += counts->forwarded;
     surface->messages_refused += counts->refused;
     return OK;

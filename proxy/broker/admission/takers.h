@@ -8,7 +8,7 @@
 #include "broker/admission/question.h"
 
 /* `message` is the structure of its type. */
-typedef enum error taker(struct gate *gate, unsigned worker, struct surface_state *surface,
+typedef enum error taker(struct gate *gate, struct incarnation from, struct surface_state *surface,
                          const void *message);
 
 /* admit.c, ADMIT: the policy's steps over the store, a verdict. */

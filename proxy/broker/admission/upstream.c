@@ -50,7 +50,7 @@ static void append_bearer(const struct question *question, struct buffer *out)
 {
     char token[ADMISSION_BEARER_SIZE];
 
-    if (admission_query_bearer(question->steps.route, question->message->request.query, token,
+    if (admission_query_bearer(question->steps.route, question->request.query, token,
                                sizeof(token)))
         buffer_append_format(out, "Authorization: Bearer %s\r\n", token);
 }
@@ -83,7 +83,7 @@ static void append_upgrade(const struct question *question, const char *path, co
                          "Connection: Upgrade\r\n"
                          "Sec-WebSocket-Key: %s\r\n"
                          "Sec-WebSocket-Version: 13\r\n",
-                         config_route_host(steps->route, question->message->request.host), key);
+                         config_route_host(steps->route, question->request.host), key);
     if (steps->offer.length > 0)
         buffer_append_format(out, "Sec-WebSocket-Protocol: %s\r\n", steps->offer.data);
     append_headers(question, out);

@@ -4,6 +4,15 @@
 #include "broker/core/surfaces.h"
 #include "policy/token.h"
 
+/*
+ * A worker process, not the place it takes: what one asked is no other's, and nothing that
+ * it said outlives it.
+ */
+struct incarnation {
+    unsigned worker;     /* its place, 0 to config->workers - 1 */
+    uint64_t generation; /* counts all processes that were ever started: no two have the same */
+};
+
 struct connection_entry {
     uint64_t id; /* unique while the broker lives */
     unsigned worker;

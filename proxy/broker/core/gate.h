@@ -12,7 +12,7 @@
 #include <uv.h>
 
 struct workers;
-struct prepare;
+struct waiting;
 
 struct gate {
     struct surfaces surfaces;
@@ -26,7 +26,7 @@ struct gate {
     struct workers *workers;
     int64_t started_at;
     uv_loop_t loop;
-    /* admission/prepare.c: what waits for the service's answer. */
-    struct prepare *preparing;
-    size_t preparing_count;
+    /* admission/waiting.c: questions that are not answered yet. */
+    struct waiting *waiting;
+    size_t waiting_count;
 };

@@ -18,7 +18,7 @@ _Static_assert(3 * TLS_FILES_BYTES_MAX + 64 < IPC_MESSAGE_BYTES_MAX,
 struct worker_process {
     struct workers *workers;
     unsigned index;
-    uint64_t generation; /* counts its incarnations */
+    uint64_t generation; /* of the process that runs, or ran last */
     pid_t pid;           /* 0: none */
     enum ipc_state state;
     struct channel *channel;
@@ -32,6 +32,7 @@ struct workers {
     struct workers_options options;
     bool draining, ready_told;
     uint64_t restarts;
+    uint64_t generations; /* the last that was given out */
     unsigned count;
     unsigned char buffer[IPC_MESSAGE_BYTES_MAX]; /* for encoding */
     struct worker_process processes[];
@@ -40,9 +41,16 @@ struct workers {
 static void start_process(struct worker_process *process);
 static void on_channel(uv_poll_t *poll, int status, int events);
 
-uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection)
+uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
+                               uint64_t connection)
 {
-    return workers->processes[worker].generation << 44 | (uint64_t)worker << 40 | connection;
+    (void)workers;
+    return from.generation << 40 | connection;
+}
+
+static struct incarnation incarnation_of(const struct worker_process *process)
+{
+    return (struct incarnation){process->index, process->generation};
 }
 
 static void watch(struct worker_process *process)
@@ -93,10 +101,15 @@ static void say_all(struct workers *workers, enum ipc_type type, const void *mes
         say(&workers->processes[i], type, message, -1);
 }
 
-void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
                     const void *message, int fd)
 {
-    say(&workers->processes[worker], type, message, fd);
+    struct worker_process *process = &workers->processes[to.worker];
+
+    if (process->generation == to.generation)
+        say(process, type, message, fd);
+    else if (fd >= 0)
+        close(fd);
 }
 
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
@@ -162,9 +175,9 @@ void workers_drain(struct workers *workers)
         workers->options.on_drained(workers->options.context);
 }
 
-void workers_take_ready(struct workers *workers, unsigned worker)
+void workers_take_ready(struct workers *workers, struct incarnation from)
 {
-    struct worker_process *process = &workers->processes[worker];
+    struct worker_process *process = &workers->processes[from.worker];
 
     process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
     process->was_ready = true;
@@ -205,7 +218,8 @@ static void receive_all(struct worker_process *process)
             error = ERROR_SYNTAX;
         }
         if (error == OK)
-            error = options->listen(options->gate, process->index, process->state, bytes, length);
+            error = options->listen(options->gate, incarnation_of(process), process->state, bytes,
+                                    length);
         if (error != OK) {
             stop_listening(process);
             put_down(process, "broke the protocol");
@@ -246,7 +260,7 @@ static enum error launch(struct worker_process *process)
         return error;
     }
     process->state = IPC_STARTING;
-    process->generation++;
+    process->generation = ++process->workers->generations;
     if (uv_poll_init(&options->gate->loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
     process->poll.data = process;
@@ -292,8 +306,11 @@ static void on_exit_of(struct worker_process *process, int status)
     bool asked = process->workers->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
     process->pid = 0;
+    /* What it told last; what it asked last is nobody's any more. */
+    process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
     if (process->channel != NULL)
-        receive_all(process); /* what it said last */
+        receive_all(process);
+    options->forget(options->gate, incarnation_of(process));
     connections_remove_worker(&options->gate->connections, process->index);
     if (!asked) {
         process->workers->restarts++;

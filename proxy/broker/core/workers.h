@@ -10,14 +10,17 @@
 #define WORKER_RESTART_DELAY_MS 100 /* so that one that cannot start does not spin */
 
 /* What a worker said: ERROR_SYNTAX if it may not, which ends it. */
-typedef enum error workers_listener(struct gate *gate, unsigned worker, enum ipc_state state,
-                                    const void *bytes, size_t length);
+typedef enum error workers_listener(struct gate *gate, struct incarnation from,
+                                    enum ipc_state state, const void *bytes, size_t length);
+/* A worker has ended: what it asked is to be forgotten. */
+typedef void workers_mourner(struct gate *gate, struct incarnation worker);
 
 /* All borrowed. */
 struct workers_options {
     struct gate *gate; /* connections of a worker that ended are removed */
     int config_fd;     /* holds the configuration for them */
     workers_listener *listen;
+    workers_mourner *forget;
     void (*on_ready)(void *context);   /* once, when all are */
     void (*on_drained)(void *context); /* after workers_drain(), when the last one has gone */
     void *context;                     /* of these two */
@@ -28,7 +31,7 @@ enum error workers_create(const struct workers_options *options, struct workers 
 void workers_destroy(struct workers *workers);
 
 /* A worker is sandboxed and accepts. */
-void workers_take_ready(struct workers *workers, unsigned worker);
+void workers_take_ready(struct workers *workers, struct incarnation from);
 /* Reaps children after SIGCHLD. */
 void workers_reap(struct workers *workers);
 /* Asks all to say goodbye to their clients and exit. */
@@ -36,10 +39,14 @@ void workers_drain(struct workers *workers);
 /* How many had to be replaced. */
 uint64_t workers_restarts(const struct workers *workers);
 /* The broker's own number for a worker's connection. */
-uint64_t workers_connection_id(const struct workers *workers, unsigned worker, uint64_t connection);
+uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
+                               uint64_t connection);
 
-/* Tells a worker what became of its question, a VERDICT or a LINK; takes `fd` (-1: none) over. */
-void workers_answer(struct workers *workers, unsigned worker, enum ipc_type type,
+/*
+ * Tells the very process that asked what became of its question, a VERDICT or a LINK; if it
+ * has gone, nobody. Takes `fd` (-1: none) over.
+ */
+void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
                     const void *message, int fd);
 
 /* What every worker is told is in force within 100 ms. */

@@ -1,0 +1,145 @@
+#include "broker/admission/waiting.h"
+
+#include "base/secret.h"
+
+#include <stdlib.h>
+
+struct waiting {
+    struct waiting *next;
+    struct question question;
+    waiting_abandon *abandon;
+    void *work;
+    union {
+        struct ipc_admit admit;
+        struct ipc_dial dial;
+    } message; /* its texts point into `bytes` */
+    size_t length;
+    unsigned char bytes[]; /* what the worker said, encoded once more */
+};
+
+/* Its bytes hold credentials. */
+static void discard(struct waiting *waiting)
+{
+    secret_wipe(waiting->bytes, waiting->length);
+    free(waiting);
+}
+
+/* Room for one more of this session. */
+static bool has_room(const struct gate *gate)
+{
+    return gate->waiting_count < WAITING_MAX;
+}
+
+/* The message's own structure, its texts in memory that stays. */
+static enum error keep_message(struct waiting *waiting, enum ipc_type type)
+{
+    struct question *question = &waiting->question;
+
+    question->message = NULL;
+    question->dial = NULL;
+    if (ipc_decode(type, waiting->bytes, waiting->length, &waiting->message) != OK)
+        return ERROR_SYNTAX;
+    if (type == IPC_ADMIT)
+        question->message = &waiting->message.admit;
+    else
+        question->dial = &waiting->message.dial;
+    question_read_request(question);
+    return OK;
+}
+
+/* A copy of the question, which owns nothing yet. */
+static struct waiting *copy(const struct question *question)
+{
+    enum ipc_type type = question->message != NULL ? IPC_ADMIT : IPC_DIAL;
+    struct waiting *waiting = malloc(sizeof(*waiting) + IPC_MESSAGE_BYTES_MAX), *fitting;
+    struct ipc_writer writer;
+
+    if (waiting == NULL)
+        return NULL;
+    writer = (struct ipc_writer){.bytes = waiting->bytes};
+    ipc_encode(&writer, type, type == IPC_ADMIT ? (const void *)question->message : question->dial);
+    fitting = realloc(waiting, sizeof(*waiting) + writer.length);
+    waiting = fitting != NULL ? fitting : waiting;
+    waiting->length = writer.length;
+    waiting->question = *question;
+    if (!writer.failed && keep_message(waiting, type) == OK)
+        return waiting;
+    discard(waiting);
+    return NULL;
+}
+
+struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work)
+{
+    struct gate *gate = question->gate;
+    struct waiting *waiting = has_room(gate) ? copy(question) : NULL;
+
+    if (waiting == NULL)
+        return NULL;
+    waiting->abandon = abandon;
+    waiting->work = work;
+    waiting->next = gate->waiting;
+    gate->waiting = waiting;
+    gate->waiting_count++;
+    question_disown(question);
+    return waiting;
+}
+
+struct question *waiting_question(struct waiting *waiting)
+{
+    return &waiting->question;
+}
+
+static void take_off(struct waiting *waiting)
+{
+    struct gate *gate = waiting->question.gate;
+    struct waiting **at = &gate->waiting;
+
+    while (*at != waiting)
+        at = &(*at)->next;
+    *at = waiting->next;
+    gate->waiting_count--;
+}
+
+static void destroy(struct waiting *waiting)
+{
+    question_clear(&waiting->question);
+    discard(waiting);
+}
+
+void waiting_settle(struct waiting *waiting, enum reason reason, waiting_resume *resume, void *work)
+{
+    struct question *question = &waiting->question;
+
+    take_off(waiting);
+    if (reason_allows(reason))
+        reason = authenticate_again(question);
+    if (reason_allows(reason))
+        resume(question, work);
+    else
+        question_refuse(question, reason);
+    destroy(waiting);
+}
+
+static void abandon(struct waiting *waiting)
+{
+    take_off(waiting);
+    waiting->abandon(waiting->work);
+    destroy(waiting);
+}
+
+void waiting_forget(struct gate *gate, struct incarnation worker)
+{
+    struct waiting *next;
+
+    for (struct waiting *waiting = gate->waiting; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        if (waiting->question.from.generation == worker.generation)
+            abandon(waiting);
+    }
+}
+
+void waiting_stop(struct gate *gate)
+{
+    while (gate->waiting != NULL)
+        abandon(gate->waiting);
+}
