@@ -160,15 +160,17 @@ print_http_goals() {
     goal "KiB an open stream" "$(median sidelock streams idle_bytes | awk '{ print $1 / 1024 }')" 7.5
 }
 
-print_promises() {
+# print_rows FILE: NAME<tab>VALUE<tab>MOST
+print_rows() {
     local name value most
     while IFS=$'\t' read -r name value most; do
         goal "$name" "$value" "$most"
-    done <"$dir/promises"
+    done <"$1"
 }
 
 print_goals() {
     [ "$websocket" = no ] || print_websocket_goals
     [ "$http" = no ] || print_http_goals
-    [ "$promises" = no ] || print_promises
+    [ "$promises" = no ] || print_rows "$dir/promises"
+    [ "$loads" = no ] || print_rows "$dir/loads"
 }
