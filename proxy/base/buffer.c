@@ -122,28 +122,57 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
     buffer_commit(buffer, (size_t)length);
 }
 
-void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length)
+/* One character, and how many bytes it was. */
+static size_t append_character(struct buffer *buffer, const char *at, const char *end)
 {
-    const unsigned char *at = (const unsigned char *)bytes;
-    size_t i = 0;
+    char escape[TEXT_ESCAPE_SIZE];
+    size_t length = text_escape(at, end, escape);
+
+    if (escape[0] != '\0')
+        buffer_append_text(buffer, escape);
+    else
+        buffer_append(buffer, at, length);
+    return length;
+}
+
+void buffer_append_shown(struct buffer *buffer, const char *bytes, size_t length)
+{
+    const char *end = bytes + length;
+
+    while (bytes < end)
+        bytes += append_character(buffer, bytes, end);
+}
+
+static void append_string(struct buffer *buffer, struct span text, bool canonical)
+{
+    const char *at = text.data, *end = text.data + text.length;
 
     buffer_append(buffer, "\"", 1);
-    while (i < length) {
-        size_t run = at[i] < 0x80 ? 1 : utf8_sequence(at + i, at + length);
+    while (at < end) {
+        size_t raw = canonical && (*at & 0x80) != 0
+                         ? utf8_sequence((const unsigned char *)at, (const unsigned char *)end)
+                         : 0;
 
-        if (run == 0 || at[i] == '\0') {
-            buffer_append_text(buffer, "\\ufffd");
-            run = 1;
-        } else if (at[i] == '"' || at[i] == '\\') {
-            buffer_append_format(buffer, "\\%c", at[i]);
-        } else if (at[i] < 0x20 || at[i] == 0x7f) {
-            buffer_append_format(buffer, "\\u%04x", at[i]);
+        if (*at == '"' || *at == '\\') {
+            buffer_append_format(buffer, "\\%c", *at++);
+        } else if (raw > 0) {
+            buffer_append(buffer, at, raw);
+            at += raw;
         } else {
-            buffer_append(buffer, at + i, run);
+            at += append_character(buffer, at, end);
         }
-        i += run;
     }
     buffer_append(buffer, "\"", 1);
+}
+
+void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length)
+{
+    append_string(buffer, (struct span){bytes, length}, false);
+}
+
+void buffer_append_canonical_string(struct buffer *buffer, const char *bytes, size_t length)
+{
+    append_string(buffer, (struct span){bytes, length}, true);
 }
 
 enum error buffer_append_fd(struct buffer *buffer, int fd)

@@ -33,12 +33,15 @@ void buffer_reset(struct buffer *buffer);
 void buffer_append(struct buffer *buffer, const void *bytes, size_t length);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Appends bytes as people may see them: what may not be shown is escaped (text_escape). */
+void buffer_append_shown(struct buffer *buffer, const char *bytes, size_t length);
 /*
- * Appends bytes as a quoted JSON string (RFC 8259 section 7). Bytes that are
- * not valid UTF-8 become U+FFFD, and so does NUL, which our own scanner would
- * refuse: hostile bytes can always be logged and read back.
+ * Appends bytes as a quoted JSON string (RFC 8259 section 7), in which nothing is
+ * that may not be shown: hostile bytes can always be logged and read back.
  */
 void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t length);
+/* The same with the fewest escapes: controls of ASCII alone. Digests rest on it; not for people. */
+void buffer_append_canonical_string(struct buffer *buffer, const char *bytes, size_t length);
 /*
  * Appends all that can still be read. ERROR_IO (errno says why); ERROR_LIMIT
  * if it is more than there is room for.

@@ -1,6 +1,7 @@
 #include "base/text.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -149,14 +150,6 @@ bool text_has_control(const char *text)
     return *text != '\0';
 }
 
-void text_make_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if (is_control(*text))
-            *text = '?';
-    }
-}
-
 #define HEX_DIGITS "0123456789abcdef"
 
 void text_hex(const unsigned char *bytes, size_t length, char *out)
@@ -272,4 +265,49 @@ bool utf8_valid(const char *bytes, size_t length)
         at += sequence;
     }
     return true;
+}
+
+/* ---- What may be shown ---- */
+
+/* What is not shown, from and to, in order (Unicode 15; general categories Cc, Cf, Zl, Zp). */
+static const uint32_t hidden[][2] = {
+    {0x00, 0x1f},     {0x7f, 0x9f},     {0xad, 0xad},       {0x61c, 0x61c},
+    {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e},   {0x2060, 0x206f},
+    {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe0fff},
+};
+
+static bool is_hidden(uint32_t character)
+{
+    size_t i = 0;
+
+    while (i < sizeof(hidden) / sizeof(hidden[0]) - 1 && character > hidden[i][1])
+        i++;
+    return character >= hidden[i][0] && character <= hidden[i][1];
+}
+
+/* The character of a valid sequence. */
+static uint32_t decode(const unsigned char *at, size_t length)
+{
+    uint32_t character = length == 1 ? at[0] : at[0] & (0x7fu >> length);
+
+    for (size_t i = 1; i < length; i++)
+        character = character << 6 | (at[i] & 0x3fu);
+    return character;
+}
+
+size_t text_escape(const char *at, const char *end, char escape[TEXT_ESCAPE_SIZE])
+{
+    const unsigned char *bytes = (const unsigned char *)at;
+    size_t length = bytes[0] < 0x80 ? 1 : utf8_sequence(bytes, (const unsigned char *)end);
+    uint32_t character = length > 0 ? decode(bytes, length) : 0;
+
+    escape[0] = '\0';
+    if (character == 0)
+        memcpy(escape, "\\ufffd", sizeof("\\ufffd"));
+    else if (character >= 0x10000 && is_hidden(character))
+        snprintf(escape, TEXT_ESCAPE_SIZE, "\\u%04x\\u%04x",
+                 0xd800u + ((character - 0x10000) >> 10 & 0x3ffu), 0xdc00u + (character & 0x3ffu));
+    else if (is_hidden(character))
+        snprintf(escape, TEXT_ESCAPE_SIZE, "\\u%04x", character & 0xffffu);
+    return length > 0 ? length : 1;
 }

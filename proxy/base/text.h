@@ -55,8 +55,6 @@ bool text_is_name(const char *text);
 
 /* Whether a control character, which no line of text has, is in it (ASCII). */
 bool text_has_control(const char *text);
-/* Turns each into a '?': for what terminals and logs show. */
-void text_make_printable(char *text);
 
 /* Lower-case hexadecimal; `out` has room for 2 * length + 1. */
 void text_hex(const unsigned char *bytes, size_t length, char *out);
@@ -82,3 +80,14 @@ size_t utf8_sequence(const unsigned char *at, const unsigned char *end);
 
 /* Whether all bytes are UTF-8. */
 bool utf8_valid(const char *bytes, size_t length);
+
+/* ---- What may be shown to people, in a log and at a terminal ---- */
+
+#define TEXT_ESCAPE_SIZE 13 /* "\\udb40\\udc01" with its NUL */
+/*
+ * Length in bytes of the character at `at`, and what is to be shown for it: "" for itself, else
+ * its escape as JSON has it. Escaped is what a terminal may act on (controls, of C1 too), what
+ * hides or turns around the text next to it, what ends a line for some readers, and tags. A byte
+ * that is no UTF-8 is U+FFFD, and so is NUL, which our own scanner would refuse. Needs at < end.
+ */
+size_t text_escape(const char *at, const char *end, char escape[TEXT_ESCAPE_SIZE]);

@@ -7,6 +7,7 @@
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
+#include "cli/terminal/shown.h"
 #include "system/audit_verify.h"
 
 #include <errno.h>
@@ -172,13 +173,19 @@ static int print_rest(struct tail *tail)
     ssize_t count;
 
     while ((count = pread(tail->fd, chunk, sizeof(chunk), tail->at)) > 0) {
-        if (fwrite(chunk, 1, (size_t)count, stdout) != (size_t)count)
-            return args_fail(EX_OSERR, "the log could not be printed");
+        const char *newline = memrchr(chunk, '\n', (size_t)count);
+
+        /* What is not the last piece ends with a line, and so with a character. */
+        if (count == CHUNK_BYTES && newline != NULL)
+            count = newline + 1 - chunk;
+        shown_document(stdout, chunk, (size_t)count);
         tail->at += count;
     }
     if (count < 0)
         return fail_to_read(tail->path);
-    return fflush(stdout) == 0 ? EX_OK : args_fail(EX_OSERR, "the log could not be printed");
+    return fflush(stdout) == 0 && !ferror(stdout)
+               ? EX_OK
+               : args_fail(EX_OSERR, "the log could not be printed");
 }
 
 /* After a rotation another file has the name: goes on there, when the old one is printed. */

@@ -6,6 +6,7 @@
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
+#include "cli/terminal/shown.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -26,10 +27,13 @@ static void warn(json_t *list, const char *path, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    if (list != NULL)
+    if (list != NULL) {
         json_array_append_new(list, output_string(text));
-    else
-        fprintf(stderr, "sidelock: %s: warning: %s\n", path, text);
+        return;
+    }
+    fprintf(stderr, "sidelock: %s: warning: ", path);
+    shown_text(stderr, text);
+    fputc('\n', stderr);
 }
 
 /* Whether the surface looks into messages and yet permits every verb. */

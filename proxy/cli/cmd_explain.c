@@ -228,13 +228,14 @@ static int print_json(const struct explanation *explanation)
     json_t *root = json_pack("{s:s, s:s, s:i, s:s, s:o}", "verdict", allowed ? "allow" : "deny",
                              "reason", info->code, "status", (int)info->http_status, "detail",
                              info->text, "steps", steps);
+    int code;
 
-    if (root == NULL || json_array_size(steps) < explanation->count ||
-        json_dumpf(root, stdout, JSON_INDENT(2)) != 0)
-        return args_fail(EX_OSERR, "the explanation could not be printed");
-    putchar('\n');
+    if (root != NULL && json_array_size(steps) == explanation->count)
+        code = output_json_indented(root);
+    else
+        code = args_fail(EX_OSERR, "out of memory");
     json_decref(root);
-    return EX_OK;
+    return code;
 }
 
 static int print_text(const struct explanation *explanation)

@@ -6,6 +6,7 @@
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
+#include "cli/terminal/shown.h"
 #include "policy/params.h"
 
 #include <errno.h>
@@ -48,8 +49,10 @@ static int print_stored(const json_t *stored)
 {
     char name[ROOM_BYTES], digest[ROOM_BYTES];
 
-    printf("%s is stored, digest %s.\n", output_member(stored, "name", name, sizeof(name)),
-           output_member(stored, "digest", digest, sizeof(digest)));
+    shown_text(stdout, output_member(stored, "name", name, sizeof(name)));
+    fputs(" is stored, digest ", stdout);
+    shown_text(stdout, output_member(stored, "digest", digest, sizeof(digest)));
+    puts(".");
     return EX_OK;
 }
 
@@ -96,11 +99,12 @@ static int print_record(const json_t *answer)
     static const char *const members[] = {"name", "surface", "digest", "created_at", "updated_at"};
     char room[ROOM_BYTES];
 
-    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-        printf("%-11s %s\n", members[i], output_member(answer, members[i], room, sizeof(room)));
-    json_dumpf(json_object_get(answer, "record"), stdout, JSON_INDENT(2));
-    putchar('\n');
-    return EX_OK;
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        printf("%-11s ", members[i]);
+        shown_text(stdout, output_member(answer, members[i], room, sizeof(room)));
+        putchar('\n');
+    }
+    return output_json_indented(json_object_get(answer, "record"));
 }
 
 static int show(void *context, const struct args *args)

@@ -7,6 +7,7 @@
 #include "cli/config_file.h"
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/shown.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +63,7 @@ int cmd_register(int argc, char **argv)
     buffer_init(&out, GATE_ANSWER_BYTES_MAX);
     code = produce(&gate, gate.json ? REGISTER_JSON : REGISTER_MARKDOWN, &out);
     if (code == EX_OK)
-        fwrite(out.data, 1, out.length, stdout);
+        shown_document(stdout, out.data, out.length);
     buffer_clear(&out);
     return code;
 }

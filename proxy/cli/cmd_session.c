@@ -55,6 +55,7 @@ static int print_mcp_json(const struct place *place, const char *token)
 {
     char url[CONNECT_PATH_BYTES_MAX + 512], name[128], bearer[4096];
     json_t *root, *servers;
+    int code;
 
     url_of(place, url, sizeof(url));
     snprintf(name, sizeof(name), "%s-%s", place->surface, is_websocket(place) ? "ws" : "http");
@@ -68,12 +69,10 @@ static int print_mcp_json(const struct place *place, const char *token)
                         json_pack("{s:s,s:s,s:{s:s}}", "type", is_websocket(place) ? "ws" : "http",
                                   "url", url, "headers", "Authorization", bearer));
     root = json_pack("{s:o}", "mcpServers", servers);
-    if (root == NULL || json_dumpf(root, stdout, JSON_INDENT(2)) != 0) {
-        json_decref(root);
-        return args_fail(EX_OSERR, "out of memory");
-    }
-    putchar('\n');
+    code = output_json_indented(root);
     json_decref(root);
+    if (code != EX_OK)
+        return code;
     fprintf(stderr,
             "sidelock: keep one of the two. \"%s\" needs no token and renews its own session;\n"
             "sidelock: \"%s\" is for clients that send headers and ends when the session does.\n",

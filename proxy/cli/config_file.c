@@ -1,5 +1,6 @@
 #include "cli/config_file.h"
 
+#include "cli/terminal/shown.h"
 #include "system/trusted_file.h"
 
 #include <errno.h>
@@ -232,7 +233,10 @@ void config_file_print_faults(const struct config_bundle *bundle, const struct j
             fprintf(stderr, "%s:%u: ", file, fault->line);
         else if (file != NULL)
             fprintf(stderr, "%s: ", file);
-        fprintf(stderr, "%s%s%s\n", pointer, pointer[0] != '\0' ? ": " : "", fault->text);
+        shown_text(stderr, pointer);
+        fputs(pointer[0] != '\0' ? ": " : "", stderr);
+        shown_text(stderr, fault->text);
+        fputc('\n', stderr);
     }
 }
 

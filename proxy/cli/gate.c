@@ -2,6 +2,7 @@
 
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/shown.h"
 #include "wire/http_head.h"
 
 #include <errno.h>
@@ -255,7 +256,7 @@ int gate_print(const struct gate *gate, const struct buffer *answer,
     int code;
 
     if (gate->json) {
-        fwrite(answer->data, 1, answer->length, stdout);
+        shown_document(stdout, answer->data, answer->length);
         return EX_OK;
     }
     if (print == NULL)

@@ -67,7 +67,7 @@ static int append(const char *bytes, size_t length, void *context)
 {
     struct buffer *out = context;
 
-    buffer_append(out, bytes, length);
+    buffer_append_shown(out, bytes, length); /* jansson dumps whole characters */
     return buffer_failed(out) ? -1 : 0;
 }
 
@@ -132,7 +132,7 @@ static void append_object(struct buffer *out, json_t *object)
     for (size_t i = 0; keys[i] != NULL; i++) {
         if (i > 0)
             buffer_append_text(out, ",");
-        buffer_append_json_string(out, keys[i], strlen(keys[i]));
+        buffer_append_canonical_string(out, keys[i], strlen(keys[i]));
         buffer_append_text(out, ":");
         canonical_append(out, json_object_get(object, keys[i]));
     }
@@ -161,7 +161,7 @@ void canonical_append(struct buffer *out, json_t *value)
         append_array(out, value);
         break;
     case JSON_STRING:
-        buffer_append_json_string(out, json_string_value(value), json_string_length(value));
+        buffer_append_canonical_string(out, json_string_value(value), json_string_length(value));
         break;
     case JSON_INTEGER:
         buffer_append_format(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));

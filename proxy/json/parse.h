@@ -20,7 +20,8 @@ enum error json_parse(const char *text, size_t length, struct json_t **out) MUST
 /* Adds the strings of an array to a list. ERROR_INVALID: not all of it are strings. */
 enum error json_texts(const struct json_t *array, struct text_list *out) MUST_CHECK;
 
-/* Appends a document, compact, and lets go of it. ERROR_MEMORY: it is NULL, for want of memory. */
+/* Appends a document, compact and fit to be shown, and lets go of it. ERROR_MEMORY: it is NULL, for
+ * want of memory. */
 enum error json_append(struct buffer *out, struct json_t *document) MUST_CHECK;
 
 /* ---- Canonical form ---- */

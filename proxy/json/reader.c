@@ -59,9 +59,6 @@ void json_reader_fault_at(struct json_reader *reader, const char *below, const c
     va_start(arguments, format);
     vsnprintf(fault.text, sizeof(fault.text), format, arguments);
     va_end(arguments);
-    /* They go to terminals and logs, and quote what the document says. */
-    text_make_printable(fault.pointer);
-    text_make_printable(fault.text);
     reader->faulty = true;
     if (reader->faults->count < JSON_FAULTS_MAX && !fault_known(reader->faults, &fault))
         reader->faults->items[reader->faults->count++] = fault;

@@ -64,7 +64,6 @@ static const struct {
     {"every program that reads its start-up files there", {"HOME", "XDG_*_HOME", "XDG_*_DIRS"}},
 };
 
-/* `why` is for people and quotes what a record says, so control characters are taken out. */
 PRINTF_LIKE(2, 3)
 static enum error deny(const struct inspection *inspection, const char *format, ...)
 {
@@ -73,7 +72,6 @@ static enum error deny(const struct inspection *inspection, const char *format, 
     va_start(arguments, format);
     vsnprintf(inspection->why, inspection->why_size, format, arguments);
     va_end(arguments);
-    text_make_printable(inspection->why);
     return ERROR_DENIED;
 }
 

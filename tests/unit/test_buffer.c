@@ -137,6 +137,22 @@ TEST(test_json_strings)
                 "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x94\x92\"");
 }
 
+TEST(test_strings_to_be_shown_and_others)
+{
+    static const char text[] = "a\xc2\x9b\"\\\xe2\x80\xae\n\xff\xc3\xa9";
+    struct buffer buffer;
+
+    expect_json(text, strlen(text), "\"a\\u009b\\\"\\\\\\u202e\\u000a\\ufffd\xc3\xa9\"");
+    buffer_init(&buffer, 4096);
+    buffer_append_shown(&buffer, text, strlen(text));
+    assert_string_equal(buffer.data, "a\\u009b\"\\\\u202e\\u000a\\ufffd\xc3\xa9");
+    buffer_reset(&buffer);
+    /* What digests rest on does not change with what is shown. */
+    buffer_append_canonical_string(&buffer, text, strlen(text));
+    assert_string_equal(buffer.data, "\"a\xc2\x9b\\\"\\\\\xe2\x80\xae\\u000a\\ufffd\xc3\xa9\"");
+    buffer_clear(&buffer);
+}
+
 /* RFC 3629 section 3: overlong forms, surrogates, beyond U+10FFFF, cut and stray bytes. */
 TEST(test_json_strings_from_bad_utf8)
 {

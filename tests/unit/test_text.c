@@ -230,3 +230,66 @@ TEST(test_hex)
         assert_int_equal(text_hex_digit((char)c), at != NULL ? (int)(at - digits) : -1);
     }
 }
+
+/* The escape of one character alone: NULL, it may be shown. */
+static void expect_escape(const char *bytes, size_t length, const char *escape)
+{
+    char found[TEXT_ESCAPE_SIZE];
+
+    assert_int_equal(text_escape(bytes, bytes + length, found), length);
+    assert_string_equal(found, escape != NULL ? escape : "");
+}
+
+TEST(test_what_may_be_shown)
+{
+    static const struct {
+        const char *bytes, *escape;
+    } cases[] = {
+        {"\x1f", "\\u001f"},
+        {" ", NULL},
+        {"~", NULL},
+        {"\x7f", "\\u007f"},
+        {"\xc2\x80", "\\u0080"},
+        {"\xc2\x9b", "\\u009b"}, /* CSI */
+        {"\xc2\x9f", "\\u009f"},
+        {"\xc2\xa0", NULL},
+        {"\xc2\xad", "\\u00ad"},
+        {"\xc3\xa9", NULL},
+        {"\xd8\x9c", "\\u061c"},
+        {"\xe1\xa0\x8e", "\\u180e"},
+        {"\xe2\x80\x8a", NULL},
+        {"\xe2\x80\x8b", "\\u200b"},
+        {"\xe2\x80\x8e", "\\u200e"},
+        {"\xe2\x80\x8f", "\\u200f"},
+        {"\xe2\x80\x90", NULL},
+        {"\xe2\x80\xa6", NULL}, /* what the log marks a cut with */
+        {"\xe2\x80\xa8", "\\u2028"},
+        {"\xe2\x80\xa9", "\\u2029"},
+        {"\xe2\x80\xaa", "\\u202a"},
+        {"\xe2\x80\xae", "\\u202e"},
+        {"\xe2\x80\xaf", NULL},
+        {"\xe2\x81\xa0", "\\u2060"},
+        {"\xe2\x81\xa6", "\\u2066"},
+        {"\xe2\x81\xa9", "\\u2069"},
+        {"\xe2\x81\xaf", "\\u206f"},
+        {"\xe2\x81\xb0", NULL},
+        {"\xe2\x82\xac", NULL},
+        {"\xef\xbb\xbf", "\\ufeff"},
+        {"\xef\xbf\xb8", NULL},
+        {"\xef\xbf\xb9", "\\ufff9"},
+        {"\xef\xbf\xbb", "\\ufffb"},
+        {"\xef\xbf\xbc", NULL},
+        {"\xf0\x9f\x94\x92", NULL},
+        {"\xf3\xa0\x80\x80", "\\udb40\\udc00"},
+        {"\xf3\xa0\x81\x81", "\\udb40\\udc41"},
+        {"\xf3\xa0\xbf\xbf", "\\udb43\\udfff"},
+        {"\xf3\xb0\x80\x80", NULL},
+        {"\xf4\x8f\xbf\xbf", NULL},
+        {"\x80", "\\ufffd"},
+        {"\xff", "\\ufffd"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        expect_escape(cases[i].bytes, strlen(cases[i].bytes), cases[i].escape);
+    expect_escape("\0", 1, "\\ufffd");
+}

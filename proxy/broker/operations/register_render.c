@@ -44,9 +44,13 @@ static void render_json(const struct register_row *rows, size_t count, bool live
  */
 static void markdown_text(struct buffer *out, const char *text, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
+    const char *end = text + length;
+    char escape[TEXT_ESCAPE_SIZE];
 
+    for (size_t step; text < end; text += step) {
+        unsigned char byte = (unsigned char)*text;
+
+        step = text_escape(text, end, escape);
         if (byte == '<')
             buffer_append_text(out, "&lt;");
         else if (byte == '>')
@@ -55,10 +59,12 @@ static void markdown_text(struct buffer *out, const char *text, size_t length)
             buffer_append_text(out, "&amp;");
         else if (byte < 0x20 || byte == 0x7f)
             buffer_append_text(out, " ");
+        else if (escape[0] != '\0')
+            buffer_append_format(out, "\\%s", escape);
         else if (strchr("\\`*_{}[]|#~!", byte) != NULL)
             buffer_append_format(out, "\\%c", byte);
         else
-            buffer_append(out, &text[i], 1);
+            buffer_append(out, text, step);
     }
 }
 

@@ -1,14 +1,22 @@
 #include "cli/terminal/args.h"
 
-#include <stdio.h>
+#include "cli/terminal/shown.h"
+
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 int args_fail_list(int code, const char *format, va_list arguments)
 {
+    char *text = NULL;
+
+    /* It may quote what a running gate says, or a file. */
+    if (vasprintf(&text, format, arguments) < 0)
+        text = NULL;
     fputs("sidelock: ", stderr);
-    vfprintf(stderr, format, arguments);
+    shown_text(stderr, text != NULL ? text : "out of memory");
     fputc('\n', stderr);
+    free(text);
     return code;
 }
 

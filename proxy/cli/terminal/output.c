@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/shown.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -18,13 +19,18 @@ struct table {
     bool failed;
 };
 
-/* Appends the next cell of the row; nothing prints as "-". */
+/* Appends the next cell of the row, as it may be shown; nothing prints as "-". */
 static void add_cell(struct table *table, const char *text)
 {
+    struct buffer shown;
+
     if (text == NULL || text[0] == '\0')
         text = "-";
-    if (text_list_add(&table->cells, text, strlen(text)) != OK)
+    buffer_init(&shown, TEXT_ESCAPE_SIZE * strlen(text));
+    buffer_append_shown(&shown, text, strlen(text));
+    if (buffer_failed(&shown) || text_list_add(&table->cells, shown.data, shown.length) != OK)
         table->failed = true;
+    buffer_clear(&shown);
 }
 
 /* Prints to stdout and empties the table. */
@@ -41,9 +47,8 @@ static int print_table(struct table *table)
     }
     for (size_t i = 0; !failed && i < table->cells.count; i++) {
         size_t column = i % table->columns;
-        char *text = table->cells.items[i];
+        const char *text = table->cells.items[i];
 
-        text_make_printable(text);
         if (column == table->columns - 1)
             puts(text);
         else
@@ -102,16 +107,34 @@ json_t *output_string(const char *path)
     return string;
 }
 
+/* jansson dumps whole characters. */
+static int print_piece(const char *bytes, size_t length, void *context)
+{
+    (void)context;
+    shown_document(stdout, bytes, length);
+    return 0;
+}
+
+static int print_json(const json_t *document, size_t flags)
+{
+    if (document == NULL || json_dump_callback(document, print_piece, NULL, flags) != 0)
+        return args_fail(EX_OSERR, "out of memory");
+    if (putchar('\n') == EOF || fflush(stdout) != 0 || ferror(stdout))
+        return args_fail(EX_IOERR, "standard output cannot be written");
+    return EX_OK;
+}
+
 int output_json(json_t *document)
 {
-    bool made = document != NULL;
-    bool printed = made && json_dumpf(document, stdout, JSON_COMPACT) == 0 &&
-                   putchar('\n') != EOF && fflush(stdout) == 0;
+    int code = print_json(document, JSON_COMPACT);
 
     json_decref(document);
-    if (!made)
-        return args_fail(EX_OSERR, "out of memory");
-    return printed ? EX_OK : args_fail(EX_IOERR, "standard output cannot be written");
+    return code;
+}
+
+int output_json_indented(const json_t *document)
+{
+    return print_json(document, JSON_INDENT(2));
 }
 
 int output_list(const struct json_t *array, const struct output_column *columns, size_t count)

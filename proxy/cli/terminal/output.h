@@ -17,6 +17,8 @@ const char *output_member(const struct json_t *object, const char *name, char *r
 struct json_t *output_string(const char *text);
 /* Prints a document (taken over; NULL: there was no memory) and a line's end. */
 int output_json(struct json_t *document);
+/* The same over several lines, and the document stays the caller's. */
+int output_json_indented(const struct json_t *document);
 
 /* One column of a list, and the member that it shows. */
 struct output_column {

@@ -1,0 +1,104 @@
+// The audit log as a witness: what a client sends cannot act on the terminal of
+// whoever reads it.
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client } from './lib/client.mjs';
+import { Gate, run, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { Raw } from './lib/raw.mjs';
+
+const dir = scratchDir();
+const service = new WebSocketService(path.join(dir, 'service.sock'));
+
+before(() => service.start());
+after(() => service.stop());
+
+function config(more = {}) {
+  return {
+    surfaces: { mcp: surface(service.socketPath, { dialect: 'mcp', allow: { verbs: ['tools/list'] } }) },
+    ...more,
+  };
+}
+
+// What a terminal may act on, or what hides or turns text around; the last is a tag.
+const HIDDEN = [
+  0x80, 0x85, 0x9b, 0x9d, 0x9f, 0x61c, 0x200e, 0x200f, 0x2028, 0x2029, 0x202a, 0x202e, 0x2066, 0x2069,
+  0xfeff, 0xfff9, 0xfffb, 0xe0041,
+].map((code) => String.fromCodePoint(code));
+const EVIL = `x${HIDDEN.join('31m')}é`;
+const ACTS = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]|\u{e0041}/u;
+
+function harmless(text, what) {
+  assert.doesNotMatch(text, ACTS, `${what}: ${JSON.stringify(text)}`);
+}
+
+describe('finding 13: what a client sends cannot act on a terminal', () => {
+  let gate;
+  before(async () => (gate = await Gate.start(scratchDir(), config())));
+  after(() => stopAll(gate));
+
+  it('finding 13: paths, headers and verbs are escaped in the audit log, and read back as they were', async () => {
+    const port = gate.port('mcp');
+    const raw = await Raw.connect(port);
+    raw.send(`GET /${encodeURIComponent(EVIL)} HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`);
+    assert.equal((await raw.response()).status, 401);
+    raw.destroy();
+    const { token } = await gate.session('mcp');
+    const client = await Client.open(gate, 'mcp', '/ws', { token });
+    client.sendJson({ jsonrpc: '2.0', id: 1, method: EVIL });
+    assert.equal((await client.nextJson()).error.code, -31403);
+    await client.close();
+    const refused = await gate.audited(0, { event: 'message_refused' });
+    harmless(readFileSync(gate.auditPath, 'utf8'), 'the log');
+    const denied = await gate.audited(0, { event: 'denied' });
+    assert.equal(denied.path, `/${EVIL}`);
+    assert.ok(refused.verb.length > 10 && EVIL.startsWith(refused.verb.replace(/…$/, '')), refused.verb);
+    assert.equal((await gate.cli('audit', 'verify')).code, 0);
+  });
+
+  it('finding 13: what the command line prints is escaped, in tables and in JSON', async () => {
+    const { id } = await gate.session('mcp', '--tool', `${EVIL}*`);
+    for (const args of [
+      ['session', 'show', id],
+      ['session', 'show', id, '--json'],
+      ['session', 'list'],
+      ['session', 'list', '--json'],
+    ]) {
+      harmless(await gate.do(...args), args.join(' '));
+    }
+    const shown = await gate.doJson('session', 'show', id);
+    assert.deepEqual(shown.targets, [`${EVIL}*`]);
+    for (const more of [[], ['--json']]) {
+      const told = await gate.cli('explain', '--surface', 'mcp', `/${EVIL}`, '-H', `Origin: http://${EVIL}`, ...more);
+      harmless(told.stdout + told.stderr, 'explain');
+    }
+    const vetted = await gate.cli('vet', '--surface', 'mcp', {
+      input: `${JSON.stringify({ jsonrpc: '2.0', id: 1, method: EVIL })}\n`,
+    });
+    harmless(vetted.stdout, 'vet');
+    const named = await gate.cli('session', 'create', `mcp${EVIL}`);
+    assert.notEqual(named.code, 0);
+    harmless(named.stderr, 'an error');
+  });
+
+  it('finding 13: `audit tail` escapes what an older log holds raw', async () => {
+    const log = path.join(scratchDir(), 'old.jsonl');
+    const prev = '0'.repeat(64);
+    writeFileSync(log, `{"seq":1,"time":"2026-01-02T03:04:05.678Z","event":"denied","path":"/${EVIL}","prev":"${prev}"}\n`);
+    const told = await run(['audit', 'tail', '--no-follow', log]);
+    assert.equal(told.code, 0, told.stderr);
+    harmless(told.stdout, 'tail');
+    assert.equal(JSON.parse(told.stdout).path, `/${EVIL}`);
+  });
+
+  it('finding 13: a fault of a configuration is printed on one line', async () => {
+    const bad = new Gate(scratchDir(), { ...config(), [`unknown${EVIL}\n`]: 1 });
+    const told = await bad.cli('check');
+    assert.equal(told.code, 78);
+    harmless(told.stderr, 'check');
+    assert.equal(told.stderr.trimEnd().split('\n').length, 1);
+  });
+});
