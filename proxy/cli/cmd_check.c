@@ -46,6 +46,20 @@ static bool permits_every_verb(const struct surface *surface)
     return false;
 }
 
+/* What is compared with the stored record could be said once more, otherwise, in the query. */
+static void warn_of_routes(json_t *warnings, const char *path, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct route *route = &surface->routes[i];
+
+        if (route->body != NULL && !route->query_set)
+            warn(warnings, path,
+                 "The route \"%s\" of the surface \"%s\" compares the body with the stored record "
+                 "and lets any query pass; say \"query\": {}, or what may.",
+                 route->path, surface->name);
+    }
+}
+
 static void warn_of_surface(json_t *warnings, const char *path, const struct surface *surface)
 {
     const char *name = surface->name;
@@ -63,6 +77,7 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
         warn(warnings, path, "The surface \"%s\" only observes: no message is refused.", name);
     if (surface->allow_non_loopback)
         warn(warnings, path, "The surface \"%s\" may listen where other machines reach it.", name);
+    warn_of_routes(warnings, path, surface);
 }
 
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)

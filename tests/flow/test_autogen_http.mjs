@@ -133,6 +133,17 @@ for (const mode of MODES) {
       assert.ok(!seen.headers.some(([name]) => name === 'transfer-encoding'));
     });
 
+    it('finding 23: no query goes along with the stored body', async () => {
+      for (const query of ['server_params=EVIL', '%73erver_params=EVIL', 'x=1&server_params=EVIL', 'EVIL']) {
+        const answer = await ask(gate, mode, `${CONNECT}?${query}`, {
+          method: 'POST', token: tokens[mode], body: SPELLINGS.plain, headers: JSON_TYPE,
+        });
+        assert.equal(studios[mode].seen.at(-1).target, CONNECT, query);
+        assert.deepEqual(JSON.parse(studios[mode].seen.at(-1).body), { server_params: record });
+        assert.equal(answer.status, 200, answer.body);
+      }
+    });
+
     it('answers with an address that leads through the gate to what is stored', async () => {
       const { status, json } = await post(mode, SPELLINGS.plain);
       assert.equal(status, 200);

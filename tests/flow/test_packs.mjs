@@ -107,3 +107,22 @@ describe('a bare name', () => {
     assert.match(faults[0].text, /no dialect pack "mine".*autogen-studio, cdp, json-rpc, mcp, opaque/);
   });
 });
+
+describe('check', () => {
+  const warningsOf = async (more) => {
+    const gate = gateOf('autogen-studio', more);
+    return JSON.parse(await gate.do('check', '--json')).warnings.filter((text) => /any query/.test(text));
+  };
+  const route = {
+    path: '/start', kind: 'http', methods: ['POST'], body: { member: 'server', from: '' },
+  };
+
+  it('finding 23: warns of a body that is compared beside a query that is not', async () => {
+    assert.deepEqual(await warningsOf({ routes: [route] }), [
+      'The route "/start" of the surface "own" compares the body with the stored record and lets any ' +
+        'query pass; say "query": {}, or what may.',
+    ]);
+    assert.deepEqual(await warningsOf({ routes: [{ ...route, query: {} }] }), []);
+    assert.deepEqual(await warningsOf({}), [], 'the shipped pack');
+  });
+});
