@@ -7,6 +7,7 @@
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "wire/http_names.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -46,7 +47,10 @@ static bool permits_every_verb(const struct surface *surface)
     return false;
 }
 
-/* What is compared with the stored record could be said once more, otherwise, in the query. */
+/*
+ * What is compared with the stored record could be said once more, otherwise, in the query; and
+ * whom a service may believe is the operator's to say.
+ */
 static void warn_of_routes(json_t *warnings, const char *path, const struct surface *surface)
 {
     for (size_t i = 0; i < surface->route_count; i++) {
@@ -57,6 +61,13 @@ static void warn_of_routes(json_t *warnings, const char *path, const struct surf
                  "The route \"%s\" of the surface \"%s\" compares the body with the stored record "
                  "and lets any query pass; say \"query\": {}, or what may.",
                  route->path, surface->name);
+        for (size_t j = 0; j < route->headers.count; j++) {
+            if (http_name_trusted(span_of(route->headers.items[j])))
+                warn(warnings, path,
+                     "The route \"%s\" of the surface \"%s\" lets a client write \"%s\", which a "
+                     "service may believe of a proxy in front of it.",
+                     route->path, surface->name, route->headers.items[j]);
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "wire/http_head.h"
+#include "wire/http_names.h"
 
 #include <arpa/inet.h>
 #include <jansson.h>
@@ -175,6 +176,9 @@ const char *config_check_header(const char *text)
 
     if (*text == '\0' || strlen(text) > CONFIG_NAME_BYTES_MAX || !all_of(text, TOKEN_CHARACTERS))
         return "must be the name of a header";
+    if (!http_name_plain(span_of(text)))
+        return "must be of letters, digits and hyphens to name a header that passes: services take "
+               "other signs for hyphens";
     if (name_among(text, hop, sizeof(hop) / sizeof(hop[0])))
         return "must not be forwarded: it belongs to one connection only";
     if (name_among(text, ours, sizeof(ours) / sizeof(ours[0])))

@@ -1,20 +1,16 @@
 #include "wire/http_forward.h"
 
+#include "wire/http_names.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-/* A name that ends with '*' stands for all that begin like it. */
 static const char *const hop_by_hop[] = {
     "connection", "keep-alive",     "proxy-*",        "te", "trailer", "transfer-encoding",
     "upgrade",    "http2-settings", "content-length",
 };
-/* Read or made by the gate; the credential is the gate's own. */
-static const char *const not_for_service[] = {"host", "expect", "authorization"};
-/* Tell a service another host, address, path or method than the request itself. */
-static const char *const overrides[] = {
-    "forwarded",    "x-forwarded-*", "x-real-ip",      "via",
-    "x-original-*", "x-rewrite-*",   "x-http-method*", "x-method-override",
-};
+/* Read or made by the gate; the credential is the gate's own, and so is what upgrades say. */
+static const char *const not_for_service[] = {"host", "expect", "authorization", "sec-websocket-*"};
 /* Connection may not take these away: they were judged as part of the request. */
 static const char *const judged[] = {
     "host",          "content-length", "content-type", "content-encoding",
@@ -26,32 +22,15 @@ static const char *const not_for_client[] = {"alt-svc", "refresh"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static bool begins_nocase(struct span span, const char *prefix, size_t length)
-{
-    return span.length >= length && strncasecmp(span.data, prefix, length) == 0;
-}
-
 /* Takes a prefix off, if it is there. */
 static bool skip_nocase(struct span *span, const char *prefix)
 {
     size_t length = strlen(prefix);
 
-    if (!begins_nocase(*span, prefix, length))
+    if (!http_name_begins(*span, prefix, length))
         return false;
     *span = (struct span){span->data + length, span->length - length};
     return true;
-}
-
-static bool is_among(struct span name, const char *const *patterns, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t length = strlen(patterns[i]);
-
-        if (patterns[i][length - 1] == '*' ? begins_nocase(name, patterns[i], length - 1)
-                                           : span_equals_nocase(name, patterns[i]))
-            return true;
-    }
-    return false;
 }
 
 /* The headers that Connection names. */
@@ -79,11 +58,11 @@ static bool collect_named(const struct http_fields *fields, struct named *out)
 
 static bool stays(struct span name, const struct named *named)
 {
-    if (is_among(name, hop_by_hop, COUNT(hop_by_hop)))
+    if (http_name_among(name, hop_by_hop, COUNT(hop_by_hop)))
         return true;
     for (size_t i = 0; i < named->count; i++) {
         if (name.length == named->names[i].length &&
-            begins_nocase(name, named->names[i].data, name.length))
+            http_name_begins(name, named->names[i].data, name.length))
             return true;
     }
     return false;
@@ -150,10 +129,9 @@ static void write_cookie(struct span name, struct span list, struct buffer *out)
 /* Whether the service may see a request header at all. */
 static bool may_reach_service(const struct http_forward_request_options *options, struct span name)
 {
-    if (memchr(name.data, '_', name.length) != NULL ||
-        is_among(name, not_for_service, COUNT(not_for_service)))
+    if (!http_name_plain(name) || http_name_among(name, not_for_service, COUNT(not_for_service)))
         return false;
-    if (is_among(name, overrides, COUNT(overrides))) {
+    if (http_name_trusted(name)) {
         for (size_t i = 0; options->readmit != NULL && i < options->readmit->count; i++) {
             if (span_equals_nocase(name, options->readmit->items[i]))
                 return true;
@@ -186,7 +164,7 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
     if (!collect_named(&request->fields, &named))
         return REASON_HEADER_INVALID;
     for (size_t i = 0; i < named.count; i++) {
-        if (is_among(named.names[i], judged, COUNT(judged)))
+        if (http_name_among(named.names[i], judged, COUNT(judged)))
             return REASON_HEADER_INVALID;
     }
     for (size_t i = 0; i < request->fields.count; i++) {
@@ -262,7 +240,7 @@ enum reason http_forward_response(const struct http_forward_response_options *op
     for (size_t i = 0; i < response->fields.count; i++) {
         struct span name = response->fields.list[i].name;
 
-        if (!stays(name, &named) && !is_among(name, not_for_client, COUNT(not_for_client)))
+        if (!stays(name, &named) && !http_name_among(name, not_for_client, COUNT(not_for_client)))
             write_response_field(options->host, &response->fields.list[i], out);
     }
     /* RFC 9110 section 8.6: these have none, not even one of 0. */

@@ -1,9 +1,9 @@
 /*
  * Which headers travel between a client and the service behind, both ways. Pure:
  * parsed head in, canonical lines out, one space behind the colon. What framed
- * or steered one connection (RFC 9110 section 7.6.1) stays with it, and what
- * could tell the service another host, address, path or method than was judged
- * does not pass.
+ * or steered one connection (RFC 9110 section 7.6.1) stays with it, and what a
+ * service would believe of a reverse proxy (who asks, from where, for which host,
+ * path or method) does not pass, nor does a name with other signs than hyphens.
  */
 #pragma once
 
@@ -26,7 +26,7 @@ struct http_forward_request_options {
     const char *host;                /* what Host will be sent; Origin becomes http://<host> */
     bool host_public;                /* the client's own Host is sent: Origin and Referer pass */
     bool identity_encoding;          /* the answer will be read: Accept-Encoding: identity */
-    const struct text_list *readmit; /* lower case; of the override headers, pass; NULL: none */
+    const struct text_list *readmit; /* lower case; of the trusted headers, pass; NULL: none */
     const struct http_body *body;    /* to announce: NONE, LENGTH (of `left`) or CHUNKED */
 };
 

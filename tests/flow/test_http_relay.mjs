@@ -6,6 +6,7 @@ import { describe, it } from 'node:test';
 import { ask } from './lib/http.mjs';
 import { MAX_BODY_BYTES, echoed, gate, get, refused, service, tokens } from './lib/http_surfaces.mjs';
 import { Raw, assertProblem, request, requestText } from './lib/raw.mjs';
+import { vectors } from './lib/vectors.mjs';
 import { until } from './lib/wait.mjs';
 
 describe('routes', () => {
@@ -124,6 +125,28 @@ describe('what the service is sent', () => {
     }
     assert.equal(seen.header('cookie'), 'theme=dark; a=b');
     assert.ok(!JSON.stringify(seen.headers).includes(tokens.any), 'no token');
+  });
+
+  it('finding 17: nothing that a service might believe of a proxy', async () => {
+    const names = vectors('http/names.txt', 2).map(({ fields: [kind, name] }) => ({ kind, name }));
+    const arrived = [];
+    for (let i = 0; i < names.length; i += 20) {
+      const some = names.slice(i, i + 20);
+      const seen = await echoed('any', { headers: Object.fromEntries(some.map(({ name }) => [name, 'evil'])) });
+      for (const { kind, name } of some) {
+        const there = seen.header(name.toLowerCase()) === 'evil';
+        if (there !== (kind === 'passes')) arrived.push(`${name} ${there ? 'arrives' : 'does not arrive'}`);
+      }
+    }
+    assert.ok(names.length > 200);
+    assert.deepEqual(arrived, []);
+  });
+
+  it('finding 17: unless the route names the header', async () => {
+    const seen = await echoed('named', { headers: { 'Remote-User': 'a', 'X-Remote-User': 'b', Remote_User: 'c' } });
+    assert.equal(seen.header('remote-user'), 'a');
+    assert.equal(seen.header('x-remote-user'), undefined);
+    assert.equal(seen.header('remote_user'), undefined);
   });
 
   it('a header that comes several times, each time', async () => {

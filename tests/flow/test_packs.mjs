@@ -111,7 +111,7 @@ describe('a bare name', () => {
 describe('check', () => {
   const warningsOf = async (more) => {
     const gate = gateOf('autogen-studio', more);
-    return JSON.parse(await gate.do('check', '--json')).warnings.filter((text) => /any query/.test(text));
+    return JSON.parse(await gate.do('check', '--json')).warnings.filter((text) => /^The route/.test(text));
   };
   const route = {
     path: '/start', kind: 'http', methods: ['POST'], body: { member: 'server', from: '' },
@@ -124,5 +124,13 @@ describe('check', () => {
     ]);
     assert.deepEqual(await warningsOf({ routes: [{ ...route, query: {} }] }), []);
     assert.deepEqual(await warningsOf({}), [], 'the shipped pack');
+  });
+
+  it('finding 17: warns of a header that says who asks', async () => {
+    const headers = ['Accept-Language', 'Remote-User', 'X-HTTP-Method-Override'];
+    const warnings = await warningsOf({ routes: [{ path: '/start', kind: 'http', headers }] });
+    assert.equal(warnings.length, 2);
+    assert.match(warnings[0], /^The route "\/start" of the surface "own" lets a client write "remote-user"/);
+    assert.match(warnings[1], /"x-http-method-override"/);
   });
 });

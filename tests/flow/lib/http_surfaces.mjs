@@ -45,6 +45,7 @@ before(async () => {
       here: http([{ ...everywhere, host: 'localhost' }]),
       there: http([{ ...everywhere, host: { fixed: 'service.example:8080' } }]),
       open: http([{ ...everywhere, host: 'public' }]),
+      named: http([{ ...everywhere, headers: ['Remote-User'] }]),
       login: http([{ ...everywhere, query: { pass: { keep: '.*' }, bearer: 'token' } }]),
       answers: http([
         {
