@@ -48,6 +48,10 @@
            "more than one credential was presented")                                               \
     REASON(TOKEN_IN_QUERY, "token_in_query", 401, 0,                                               \
            "a token was sent in the URL; its session is revoked")                                  \
+    REASON(TOKEN_IN_PATH, "token_in_path", 401, 0,                                                 \
+           "a token was sent in the URL's path; its session is revoked")                           \
+    REASON(TOKEN_IN_HEADER, "token_in_header", 401, 0,                                             \
+           "a token was sent in a header other than Authorization; its session is revoked")        \
     REASON(TOKEN_MALFORMED, "token_malformed", 401, 0, "the token is not one of ours")             \
     REASON(TOKEN_SIGNATURE, "token_signature", 401, 0, "the token's signature does not verify")    \
     REASON(TOKEN_CLAIMS, "token_claims", 401, 0,                                                   \

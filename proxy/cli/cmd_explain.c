@@ -65,6 +65,15 @@ static int read_cookie(struct call *call, const struct surface *surface, const c
     return EX_OK;
 }
 
+/* Of the headers that are for no credential, one that holds what looks like one. */
+static void keep_stray(struct request *request, const char *value)
+{
+    struct stray stray = {0};
+
+    if (stray_in(&stray, span_of(value), false))
+        request->strays = value;
+}
+
 static int read_headers(struct call *call, const struct surface *surface, struct request *request)
 {
     const char *cookies = NULL;
@@ -88,6 +97,9 @@ static int read_headers(struct call *call, const struct surface *surface, struct
             return args_usage("explain", "-H takes 'Name: value', not %s", name);
         if (strcasecmp(name, "upgrade") == 0)
             request->upgrade = strcasecmp(value, "websocket") == 0;
+        if (strcasecmp(name, "cookie") != 0 && strcasecmp(name, "authorization") != 0 &&
+            strcasecmp(name, "sec-websocket-protocol") != 0)
+            keep_stray(request, value);
         for (size_t j = 0; j < sizeof(known) / sizeof(known[0]); j++) {
             if (strcasecmp(name, known[j].name) != 0)
                 continue;

@@ -119,8 +119,8 @@ struct ipc_denied {
     enum reason reason;
     bool caller_known;
     uint32_t caller_uid;
-    const char *query; /* raw; NULL if none is known; a token in it ends its session */
-    const char *path;  /* NULL if none is known */
+    const char *target; /* raw, if a credential of ours may stand in it; NULL: not so */
+    const char *path;   /* NULL if none is known */
     const char *request_id;
     const char *session_id; /* under whose grant it came; NULL: none */
 };

@@ -1,8 +1,6 @@
 #include "policy/admission.h"
 
-#include "policy/token.h"
 #include "wire/http_head.h"
-#include "wire/url.h"
 
 #include <string.h>
 
@@ -86,39 +84,6 @@ enum reason admission_credential(const struct request *request, struct credentia
         return REASON_CREDENTIAL_MISSING;
     *out = found;
     return REASON_ALLOWED;
-}
-
-/* Whether a token stands in the text ("Bearer x", {"token":"x"}); moves it to the front, alone. */
-static bool isolate_token(char *text)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                   "0123456789-_.";
-
-    for (char *at = text; *at != '\0';) {
-        size_t run = strspn(at, alphabet);
-
-        if (token_resembles((struct span){at, run})) {
-            memmove(text, at, run);
-            text[run] = '\0';
-            return true;
-        }
-        at += run > 0 ? run : 1;
-    }
-    return false;
-}
-
-bool admission_token_in_query(const char *query, char *token, size_t capacity)
-{
-    struct span rest = span_of(query), name, value;
-
-    /* A token may hide in a name as well as in a value. */
-    while (url_query_next(&rest, &name, &value)) {
-        if (url_query_decode(value, token, capacity) == OK && isolate_token(token))
-            return true;
-        if (url_query_decode(name, token, capacity) == OK && isolate_token(token))
-            return true;
-    }
-    return false;
 }
 
 /* {name...}, which ends a pattern. */

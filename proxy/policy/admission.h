@@ -12,6 +12,7 @@
 #include "policy/request.h"
 
 #define ADMISSION_TICKET_PREFIX         "sidelock.ticket."
+#define ADMISSION_WORD_BYTES            22 /* of a ticket or a login code: base64url */
 #define ADMISSION_OWN_HOST_SIZE         74 /* a label of 63, ".localhost" and the NUL */
 #define ADMISSION_SUBPROTOCOL_BYTES_MAX 63
 #define ADMISSION_SUBPROTOCOLS_MAX      16
@@ -79,9 +80,6 @@ struct credential {
  * None: CREDENTIAL_MISSING; two: CREDENTIAL_AMBIGUOUS.
  */
 enum reason admission_credential(const struct request *request, struct credential *out);
-
-/* Finds bytes that look like one of our tokens in a query, where none may be. */
-bool admission_token_in_query(const char *query, char *token, size_t capacity);
 
 /*
  * The first route whose path matches, or NULL. A path may have two: an upgrade

@@ -31,8 +31,18 @@ static enum reason ask_executables(struct steps *steps)
     return REASON_ALLOWED;
 }
 
+/* What looks like one is told, for whose it is needs the keys; a word may be anybody's. */
+static bool ask_stray(void *context, const struct credential *found)
+{
+    struct steps *steps = context;
+
+    if (found->kind == CREDENTIAL_LOGIN_CODE)
+        steps->unknown = true;
+    return found->kind != CREDENTIAL_LOGIN_CODE;
+}
+
 /* Nothing is revoked by asking. */
-static const struct steps_asks asks = {NULL, ask_session, ask_executables};
+static const struct steps_asks asks = {ask_stray, ask_session, ask_executables};
 
 /* The rules behind the steps, in the words of this request and surface. */
 
@@ -49,6 +59,22 @@ static void rule_path(const struct steps *steps, struct buffer *out)
     else
         buffer_append_text(out, "the path has empty or dot segments, or encodings that could be "
                                 "read in two ways");
+}
+
+static void rule_stray(const struct steps *steps, struct buffer *out)
+{
+    if (steps->unknown)
+        buffer_append_text(out,
+                           "whether a ticket or a login code stands in the URL is known to the "
+                           "running gate alone");
+    else if (!reason_allows(steps->reason))
+        buffer_append_text(out,
+                           "what looks like a credential of the gate stands in the URL or in a "
+                           "header that passes; if it is one, its session ends");
+    else
+        buffer_append_text(out,
+                           "nothing in the URL or a header that passes looks like a credential of "
+                           "the gate");
 }
 
 static void rule_kill_switch(const struct steps *steps, struct buffer *out)
@@ -238,6 +264,7 @@ static void rule_executables(const struct steps *steps, struct buffer *out)
 /* A step that says the same of every request has none: what it demands is the rule. */
 static void (*const rules[STEP_COUNT])(const struct steps *steps, struct buffer *out) = {
     [STEP_PATH] = rule_path,
+    [STEP_STRAY] = rule_stray,
     [STEP_KILL_SWITCH] = rule_kill_switch,
     [STEP_HOST] = rule_host,
     [STEP_ORIGIN] = rule_origin,
@@ -252,6 +279,21 @@ static void (*const rules[STEP_COUNT])(const struct steps *steps, struct buffer 
     [STEP_BODY] = rule_body,
     [STEP_EXECUTABLES] = rule_executables,
 };
+
+/* What is shown may be shown on: no credential is in it. */
+static void tell(const struct buffer *rule, char out[EXPLAIN_RULE_BYTES])
+{
+    struct buffer redacted;
+    bool astray;
+
+    buffer_init(&redacted, RULE_BYTES_MAX);
+    astray = stray_redact((struct span){rule->data, rule->length}, &redacted);
+    snprintf(out, EXPLAIN_RULE_BYTES, "%s",
+             astray             ? redacted.data
+             : rule->length > 0 ? rule->data
+                                : "");
+    buffer_clear(&redacted);
+}
 
 static void add_step(struct explanation *out, struct steps *steps, enum step_id id)
 {
@@ -268,7 +310,7 @@ static void add_step(struct explanation *out, struct steps *steps, enum step_id 
         rules[id](steps, &rule);
     else
         buffer_append_text(&rule, steps_demand(id));
-    snprintf(step->rule, sizeof(step->rule), "%s", rule.length > 0 ? rule.data : "");
+    tell(&rule, step->rule);
     buffer_clear(&rule);
 }
 

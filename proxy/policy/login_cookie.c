@@ -44,6 +44,35 @@ enum reason login_cookie_verify(const struct secret_key *key, struct span value,
     return REASON_ALLOWED;
 }
 
+/* 32 lower-case hexadecimal digits, a dot, 64 more. */
+static bool has_form(const char *bytes)
+{
+    for (size_t i = 0; i < LOGIN_COOKIE_VALUE_SIZE - 1; i++) {
+        char byte = bytes[i];
+
+        if (i == TOKEN_ID_SIZE - 1 ? byte != '.'
+                                   : !(byte >= '0' && byte <= '9') && !(byte >= 'a' && byte <= 'f'))
+            return false;
+    }
+    return true;
+}
+
+struct span login_cookie_spot(struct span text)
+{
+    const size_t before = TOKEN_ID_SIZE - 1, length = LOGIN_COOKIE_VALUE_SIZE - 1;
+
+    for (size_t from = before; from + length - before <= text.length; from++) {
+        const char *dot = memchr(text.data + from, '.', text.length - from);
+
+        if (dot == NULL)
+            break;
+        from = (size_t)(dot - text.data);
+        if (from + length - before <= text.length && has_form(dot - before))
+            return (struct span){dot - before, length};
+    }
+    return (struct span){NULL, 0};
+}
+
 void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME_SIZE])
 {
     snprintf(out, LOGIN_COOKIE_NAME_SIZE, "%s" PREFIX "%s", surface->tls != NULL ? HOST_PREFIX : "",

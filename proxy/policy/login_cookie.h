@@ -25,6 +25,9 @@ enum error login_cookie_make(const struct secret_key *key, const char *session_i
 enum reason login_cookie_verify(const struct secret_key *key, struct span value,
                                 char session_id[TOKEN_ID_SIZE]);
 
+/* The first place in a text that has the form of such a value; absent if there is none. */
+struct span login_cookie_spot(struct span text);
+
 /* The __Host- prefix (RFC 6265bis section 4.1.3.2) where the surface is served over TLS. */
 void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME_SIZE]);
 

@@ -22,6 +22,7 @@ struct request {
     const char *fetch_site;   /* Sec-Fetch-Site */
     const char *certificate;  /* SHA-256 of the client's, hex; NULL: none */
     const char *login_code;   /* the body of a request to the gate's own paths; else NULL */
+    const char *strays;       /* values of other headers in which a credential of ours may stand */
     bool secure;              /* came over TLS */
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
     bool upgrade;             /* a valid WebSocket upgrade was asked for */

@@ -1,11 +1,24 @@
 #include "policy/steps.h"
 
-#include "policy/token.h"
-
 static enum reason check_path(struct steps *steps)
 {
     steps->own = steps->request->path != NULL && own_path_is(steps->request->path);
     return steps->request->path != NULL ? REASON_ALLOWED : REASON_PATH_INVALID;
+}
+
+/* All of a request is looked at: several sessions may have to end. */
+static enum reason check_stray(struct steps *steps)
+{
+    const struct request *request = steps->request;
+    struct stray stray = {.judge = steps->asks->stray, .context = steps};
+    bool path = stray_in(&stray, span_of(request->path), steps->own);
+    bool query = stray_in(&stray, span_of(request->query), steps->own);
+
+    if (stray_in(&stray, span_of(request->strays), false))
+        return REASON_TOKEN_IN_HEADER;
+    if (path)
+        return REASON_TOKEN_IN_PATH;
+    return query ? REASON_TOKEN_IN_QUERY : REASON_ALLOWED;
 }
 
 static enum reason check_kill_switch(struct steps *steps)
@@ -27,18 +40,6 @@ static enum reason check_origin(struct steps *steps)
 static enum reason check_caller(struct steps *steps)
 {
     return admission_caller(steps->surface, steps->request);
-}
-
-static enum reason check_query_token(struct steps *steps)
-{
-    char token[TOKEN_BYTES_MAX + 1];
-
-    if (!admission_token_in_query(steps->request->query, token, sizeof(token)))
-        return REASON_ALLOWED;
-    if (steps->asks->leaked != NULL)
-        steps->asks->leaked(steps, token);
-    secret_wipe(token, sizeof(token));
-    return REASON_TOKEN_IN_QUERY;
 }
 
 static enum reason check_own_path(struct steps *steps)
@@ -137,12 +138,13 @@ static const struct {
     enum scope scope;
 } table[STEP_COUNT] = {
     [STEP_PATH] = {"path", "it can be read in one way only", check_path, EVERY},
+    [STEP_STRAY] = {"nothing astray",
+                    "no credential of ours in the URL or a header that passes; it ends its session",
+                    check_stray, EVERY},
     [STEP_KILL_SWITCH] = {"kill switch", "it is off", check_kill_switch, EVERY},
     [STEP_HOST] = {"host", "Host is a name of the surface", check_host, EVERY},
     [STEP_ORIGIN] = {"origin", "Origin is absent or a page of the surface", check_origin, EVERY},
     [STEP_CALLER] = {"caller", "user and certificate are among `callers`", check_caller, EVERY},
-    [STEP_QUERY_TOKEN] = {"query holds no token", "one that is found there ends its session",
-                          check_query_token, EVERY},
     [STEP_OWN_PATH] = {"own path", "below `/.sidelock/`: there is such a page, for this method",
                        check_own_path, OWN_PATHS},
     [STEP_OWN_ORIGIN] = {"own origin", "a login comes from the surface's own page",

@@ -10,17 +10,18 @@
 
 #include "policy/admission.h"
 #include "policy/own_path.h"
+#include "policy/stray.h"
 
 #define STEPS_OFFER_BYTES_MAX 1024
 #define STEPS_QUERY_BYTES_MAX (192 * 1024)
 
 enum step_id {
     STEP_PATH,
+    STEP_STRAY,
     STEP_KILL_SWITCH,
     STEP_HOST,
     STEP_ORIGIN,
     STEP_CALLER,
-    STEP_QUERY_TOKEN,
     STEP_OWN_PATH,
     STEP_OWN_ORIGIN,
     STEP_CREDENTIAL,
@@ -39,8 +40,9 @@ struct steps;
 
 /* Whoever cannot answer sets steps->unknown; a gate takes that for a denial. */
 struct steps_asks {
-    /* A token stood in the query: its session must end. NULL: nobody need know. */
-    void (*leaked)(struct steps *steps, const char *token);
+    /* Whether what stands where no credential belongs is one; its session must end. The context is
+     * the steps. */
+    stray_judge *stray;
     /* Whether the session behind steps->credential is good; sets `record` and `params`. */
     enum reason (*session)(struct steps *steps);
     /* Whether what the session's record names may still run. */

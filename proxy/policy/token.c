@@ -140,6 +140,37 @@ bool token_resembles(struct span bytes)
     return has_form(bytes, &payload);
 }
 
+/* How many bytes at the start are of the base64url alphabet. */
+static size_t base64url_run(struct span span)
+{
+    size_t length = 0;
+
+    while (length < span.length && all_base64url((struct span){span.data + length, 1}))
+        length++;
+    return length;
+}
+
+struct span token_find(struct span text)
+{
+    const struct span none = {NULL, 0};
+
+    while (text.data != NULL) {
+        const char *at = memmem(text.data, text.length, HEADER ".", sizeof(HEADER));
+        struct span token, payload;
+
+        if (at == NULL)
+            break;
+        text.length -= (size_t)(at - text.data);
+        text.data = at;
+        payload = (struct span){at + sizeof(HEADER), text.length - sizeof(HEADER)};
+        token = (struct span){at, sizeof(HEADER) + base64url_run(payload) + 1 + SIGNATURE_BYTES};
+        if (token.length <= text.length && has_form(token, &payload))
+            return token;
+        text = (struct span){at + 1, text.length - 1};
+    }
+    return none;
+}
+
 /* RFC 4648 section 5 without padding. */
 static bool decode_payload(struct span encoded, char *out, size_t *length)
 {

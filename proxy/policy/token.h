@@ -46,8 +46,10 @@ enum error token_mint(const struct secret_key *key, const struct token_claims *c
 enum reason token_verify(const struct secret_key *key, struct span token, const char *surface,
                          int64_t now, struct token_claims *out);
 
-/* Whether bytes look like one of our tokens: for finding tokens where none belong. */
+/* Whether bytes look like one of our tokens. */
 bool token_resembles(struct span bytes);
+/* The first place in a text that looks like one, whatever is around it; absent if there is none. */
+struct span token_find(struct span text);
 
 /* The alphabets of what a token names; the store holds its rows to the same. */
 bool token_id_valid(const char *id);         /* 32 lower-case hexadecimal digits */

@@ -1,6 +1,7 @@
 #include "system/audit.h"
 
 #include "base/log.h"
+#include "policy/stray.h"
 #include "system/audit_verify.h"
 
 #include <errno.h>
@@ -172,10 +173,20 @@ void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_
     end_field(audit, start);
 }
 
+/* Of a credential that stands where none belongs the log says no more than that. */
 void audit_text(struct audit *audit, const char *name, const char *value)
 {
-    if (value != NULL)
-        audit_bytes(audit, name, value, strlen(value));
+    struct span text = span_of(value);
+    struct buffer redacted;
+
+    if (value == NULL)
+        return;
+    buffer_init(&redacted, AUDIT_LINE_BYTES_MAX);
+    if (stray_redact(text, &redacted))
+        text = buffer_failed(&redacted) ? span_of(STRAY_MARK)
+                                        : (struct span){redacted.data, redacted.length};
+    audit_bytes(audit, name, text.data, text.length);
+    buffer_clear(&redacted);
 }
 
 void audit_number(struct audit *audit, const char *name, int64_t value)

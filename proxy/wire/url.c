@@ -93,6 +93,21 @@ bool url_query_next(struct span *query, struct span *name, struct span *value)
     return true;
 }
 
+size_t url_unescape(char *text, size_t length)
+{
+    const struct span raw = {text, length};
+    size_t kept = 0;
+
+    for (size_t at = 0; at < length;) {
+        size_t next = at;
+        int byte = next_byte(raw, &next);
+
+        text[kept++] = byte >= 0 ? (char)byte : text[at];
+        at = byte >= 0 ? next : at + 1;
+    }
+    return kept;
+}
+
 /* ---- Host names and addresses ---- */
 
 bool host_is_label(const char *label, size_t length)

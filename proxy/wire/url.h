@@ -31,6 +31,12 @@ bool url_query_next(struct span *query, struct span *name, struct span *value);
  */
 enum error url_query_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
 
+/*
+ * Decodes in place what is a percent-encoding, and leaves alone what is none: for looking at what
+ * others may read there, never for reading. The new length.
+ */
+size_t url_unescape(char *text, size_t length);
+
 /* ---- Host names and IP addresses as texts ---- */
 
 /* One label of a host name in lower case (RFC 1123 section 2.1). */

@@ -66,7 +66,7 @@ static void check_verdict(const struct ipc_verdict *verdict, const uint8_t *data
 static void check_denied(const struct ipc_denied *denied, const uint8_t *data, size_t size)
 {
     require((unsigned)denied->reason < REASON_COUNT);
-    check_text(denied->query, data, size);
+    check_text(denied->target, data, size);
     check_text(denied->path, data, size);
     check_text(denied->request_id, data, size);
     check_text(denied->session_id, data, size);

@@ -6,6 +6,7 @@
 #include "config/pattern.h"
 #include "fuzz.h"
 #include "policy/admission.h"
+#include "policy/stray.h"
 #include "policy/token.h"
 #include "wire/url.h"
 
@@ -76,10 +77,37 @@ static void check_round_trip(struct span raw)
     buffer_clear(&encoded);
 }
 
+/* What has the form of a credential is found, and redacted nothing has it any more. */
+static bool judge(void *context, const struct credential *found)
+{
+    (void)context;
+    require(found->kind != CREDENTIAL_BEARER || token_resembles(found->bytes));
+    require(found->kind == CREDENTIAL_BEARER || found->bytes.length >= ADMISSION_WORD_BYTES);
+    return false;
+}
+
+static void check_strays(struct span text)
+{
+    for (int words = 0; words < 2; words++) {
+        struct stray asked = {.judge = judge}, any = {0};
+        bool found = stray_in(&any, text, words != 0);
+
+        require(!stray_in(&asked, text, words != 0) || asked.judged == STRAY_JUDGED_MAX);
+        require(found == (asked.judged > 0));
+    }
+    struct buffer out;
+    struct stray left = {0};
+
+    buffer_init(&out, 4 * QUERY_BYTES_MAX);
+    if (stray_redact(text, &out))
+        require(!stray_in(&left, (struct span){out.data, out.length}, false));
+    buffer_clear(&out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span rest, name, value;
-    char *query, token[TOKEN_BYTES_MAX + 1];
+    char *query;
     struct buffer out;
     enum reason reason;
 
@@ -94,8 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_round_trip(name);
         check_round_trip(value);
     }
-    if (admission_token_in_query(query, token, sizeof(token)))
-        require(token_resembles(span_of(token)));
+    check_strays(span_of(query));
     buffer_init(&out, 4 * QUERY_BYTES_MAX);
     reason = admission_query(&route, query, record, &out);
     require(reason == REASON_ALLOWED || reason == REASON_QUERY_INVALID);

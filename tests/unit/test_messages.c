@@ -81,7 +81,7 @@ TEST(test_reports)
     assert_int_equal(denied.surface, 7);
     assert_int_equal(denied.reason, REASON_MALFORMED);
     assert_true(denied.caller_known && denied.caller_uid == 8);
-    assert_string_equal(denied.query, "a=b");
+    assert_string_equal(denied.target, "a=b");
     assert_string_equal(denied.path, "/p");
     assert_string_equal(denied.request_id, "r");
     assert_string_equal(denied.session_id, "s");

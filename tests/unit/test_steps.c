@@ -306,7 +306,7 @@ STEPS_TEST(test_token_in_query)
                     sizeof(query) - 1);
     request.query = query;
     request.path = "/.sidelock/login";
-    expect_step(*state, &request, &v4, STEP_QUERY_TOKEN, REASON_TOKEN_IN_QUERY);
+    expect_step(*state, &request, &v4, STEP_STRAY, REASON_TOKEN_IN_QUERY);
     expect_told("session %s session_revoked\n", session_ids[0]);
     request.query = NULL;
     request.path = "/files/x";

@@ -9,19 +9,52 @@
 
 #include <string.h>
 
-void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE])
+_Static_assert(TICKET_SIZE == ADMISSION_WORD_BYTES + 1, "words that are found are whole");
+
+/* Of an expired or a foreign surface's token, too. */
+static bool is_token(const struct gate *gate, struct span token, char session[TOKEN_ID_SIZE])
+{
+    struct token_claims claims = {0};
+    enum reason reason =
+        token_verify(store_token_key(gate->store), token, NULL, clock_now(), &claims);
+
+    if (!reason_allows(reason) && reason != REASON_TOKEN_EXPIRED)
+        return reason == REASON_TOKEN_NOT_YET_VALID;
+    memcpy(session, claims.session_id, sizeof(claims.session_id));
+    return true;
+}
+
+static bool is_word(struct gate *gate, const struct credential *found, char session[TOKEN_ID_SIZE])
 {
     int64_t now = clock_now();
-    struct token_claims claims;
 
-    if (!reason_allows(
-            token_verify(store_token_key(gate->store), span_of(token), NULL, now, &claims)))
-        return;
-    memcpy(session, claims.session_id, sizeof(claims.session_id));
-    if (store_session_revoke(gate->store, session, now) == OK)
+    return tickets_redeem(&gate->tickets, found->bytes, now, session) ||
+           (found->kind == CREDENTIAL_LOGIN_CODE &&
+            tickets_redeem(&gate->login_codes, found->bytes, now, session));
+}
+
+static bool is_ours(struct gate *gate, const struct credential *found, char session[TOKEN_ID_SIZE])
+{
+    if (found->kind == CREDENTIAL_BEARER)
+        return is_token(gate, found->bytes, session);
+    if (found->kind == CREDENTIAL_COOKIE)
+        return reason_allows(
+            login_cookie_verify(store_cookie_key(gate->store), found->bytes, session));
+    return is_word(gate, found, session);
+}
+
+bool authenticate_stray(struct gate *gate, const struct credential *found,
+                        char session[TOKEN_ID_SIZE])
+{
+    if (!is_ours(gate, found, session))
+        return false;
+    if (session[0] == '\0')
+        return true;
+    if (store_session_revoke(gate->store, session, clock_now()) == OK)
         workers_cut_session(gate->workers, session, REASON_SESSION_REVOKED);
     else
         log_error("session %s could not be revoked", session);
+    return true;
 }
 
 static bool record_is_for(const struct store_params *record, const struct surface_state *surface)
@@ -146,11 +179,12 @@ static enum reason check_executables(const struct question *question)
     return REASON_EXECUTABLE_REFUSED;
 }
 
-static void ask_leaked(struct steps *steps, const char *token)
+static bool ask_stray(void *context, const struct credential *found)
 {
+    struct steps *steps = context;
     struct question *question = steps->context;
 
-    authenticate_revoke_leaked(question->gate, token, question->claimed_session);
+    return authenticate_stray(question->gate, found, question->claimed_session);
 }
 
 static enum reason ask_session(struct steps *steps)
@@ -168,7 +202,7 @@ static enum reason ask_executables(struct steps *steps)
     return check_executables(steps->context);
 }
 
-const struct steps_asks authenticate_asks = {ask_leaked, ask_session, ask_executables};
+const struct steps_asks authenticate_asks = {ask_stray, ask_session, ask_executables};
 
 enum reason authenticate_record(struct question *question)
 {

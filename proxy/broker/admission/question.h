@@ -53,8 +53,12 @@ extern const struct steps_asks authenticate_asks;
 enum reason authenticate_record(struct question *question);
 /* Asks again what may have changed since: while the service was being asked, or since the grant. */
 enum reason authenticate_again(const struct question *question);
-/* A token that was in a URL is in histories and logs by now: its session is revoked, and named. */
-void authenticate_revoke_leaked(struct gate *gate, const char *token, char session[TOKEN_ID_SIZE]);
+/*
+ * Whether what was found astray is ours. What was in a URL is in histories and logs by now: its
+ * session is revoked, and named.
+ */
+bool authenticate_stray(struct gate *gate, const struct credential *found,
+                        char session[TOKEN_ID_SIZE]);
 
 /*
  * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters

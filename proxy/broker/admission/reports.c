@@ -5,7 +5,8 @@
 #include "broker/admission/takers.h"
 
 #include "broker/core/journal.h"
-#include "policy/admission.h"
+#include "policy/own_path.h"
+#include "policy/stray.h"
 
 static bool count_denial(struct gate *gate, struct surface_state *surface, enum reason reason)
 {
@@ -21,32 +22,42 @@ static struct audit *begin_line(struct gate *gate, const char *event,
     return gate->audit;
 }
 
-/* A token in the query ends its session; of which the line then tells. */
-static void revoke_leaked(struct gate *gate, const char *query, char session[TOKEN_ID_SIZE])
-{
-    char token[TOKEN_BYTES_MAX + 1];
+/* Whose session the line then tells of. */
+struct astray {
+    struct gate *gate;
+    char session[TOKEN_ID_SIZE];
+};
 
-    if (!admission_token_in_query(query, token, sizeof(token)))
-        return;
-    authenticate_revoke_leaked(gate, token, session);
-    secret_wipe(token, sizeof(token));
+static bool judge_stray(void *context, const struct credential *found)
+{
+    struct astray *astray = context;
+
+    return authenticate_stray(astray->gate, found, astray->session);
+}
+
+/* A credential in the URL of a request that the worker refused ends its session all the same. */
+static void revoke_astray(struct astray *astray, const char *target)
+{
+    struct stray stray = {.judge = judge_stray, .context = astray};
+
+    (void)stray_in(&stray, span_of(target), target != NULL && own_path_is(target));
 }
 
 enum error reports_take_denied(struct gate *gate, struct incarnation from,
                                struct surface_state *surface, const void *message)
 {
-    char leaked[TOKEN_ID_SIZE] = "";
+    struct astray astray = {.gate = gate};
     const struct ipc_denied *denied = message;
     struct audit *audit;
 
     (void)from;
-    revoke_leaked(gate, denied->query, leaked);
+    revoke_astray(&astray, denied->target);
     if (!count_denial(gate, surface, denied->reason))
         return OK;
     audit = begin_line(gate, "denied", surface);
     audit_text(audit, "request_id", denied->request_id);
     audit_text(audit, "path", denied->path);
-    audit_text(audit, "session", leaked[0] != '\0' ? leaked : denied->session_id);
+    audit_text(audit, "session", astray.session[0] != '\0' ? astray.session : denied->session_id);
     if (denied->caller_known)
         audit_number(audit, "caller_uid", denied->caller_uid);
     audit_reason(audit, denied->reason);

@@ -181,7 +181,7 @@ void client_tell_denied(const struct connection *connection, enum reason reason)
                     .caller_known = connection->caller_known,
                     .caller_uid = connection->caller_uid,
                     .path = asker->path,
-                    .query = head != NULL ? head_terminate(head, head->request.query) : NULL,
+                    .target = head != NULL ? head_stray_target(head) : NULL,
                     .request_id = asker->request_id,
                     .session_id = connection->admitted ? connection->session_id : NULL,
                 });

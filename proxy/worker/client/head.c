@@ -3,6 +3,7 @@
 #include "base/secret.h"
 #include "policy/admission.h"
 #include "policy/own_path.h"
+#include "policy/stray.h"
 #include "wire/http_body.h"
 
 #include <stdio.h>
@@ -17,6 +18,7 @@ struct head *head_create(void)
 
     if (head != NULL) {
         head->length = 0;
+        buffer_init(&head->strays, HTTP_HEAD_BYTES_MAX);
         head_replace(head, "", 0);
     }
     return head;
@@ -28,6 +30,7 @@ void head_destroy(struct head *head)
         return;
     secret_wipe(head->bytes, head->length);
     secret_wipe(head->cookie, sizeof(head->cookie));
+    buffer_wipe(&head->strays);
     free(head);
 }
 
@@ -40,6 +43,7 @@ void head_replace(struct head *head, const void *bytes, size_t length)
     head->request = (struct http_request){0};
     head->route = NULL;
     head->body = NULL;
+    buffer_wipe(&head->strays);
     head->path[0] = head->key[0] = head->ticket_subprotocol[0] = '\0';
 }
 
@@ -49,6 +53,31 @@ const char *head_terminate(struct head *head, struct span span)
         return NULL;
     head->bytes[(size_t)(span.data - head->bytes) + span.length] = '\0';
     return span.data;
+}
+
+/* Path and query lie one behind the other. */
+static struct span target_of(const struct head *head)
+{
+    const struct http_request *request = &head->request;
+    struct span last = request->query.data != NULL ? request->query : request->path;
+    size_t length = 0;
+
+    if (last.data != NULL)
+        return (struct span){request->path.data,
+                             (size_t)(last.data - request->path.data) + last.length};
+    while (length < head->length && length < HTTP_HEAD_BYTES_MAX - 1 &&
+           memchr("\r\n", head->bytes[length], 3) == NULL)
+        length++;
+    return (struct span){head->bytes, length};
+}
+
+const char *head_stray_target(struct head *head)
+{
+    struct stray stray = {0};
+    const struct span target = target_of(head);
+    const char *text = head_terminate(head, target);
+
+    return stray_in(&stray, target, own_path_is(text)) ? text : NULL;
 }
 
 enum http_progress head_read_body(struct head *head, enum reason *reason)
@@ -219,6 +248,34 @@ static void keep_ticket_subprotocol(struct head *head, const char *subprotocols)
     }
 }
 
+/* Whether a credential of ours may stand in a header that is not for it; login cookies of other
+ * surfaces stand among cookies. */
+static bool holds_stray(const struct http_field *field)
+{
+    struct stray stray = {0};
+
+    if (span_equals_nocase(field->name, "authorization") ||
+        span_equals_nocase(field->name, "sec-websocket-protocol"))
+        return false;
+    if (span_equals_nocase(field->name, "cookie"))
+        return token_find(field->value).data != NULL;
+    return stray_in(&stray, field->value, false);
+}
+
+static void find_strays(struct head *head)
+{
+    const struct http_fields *fields = &head->request.fields;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (!holds_stray(&fields->list[i]))
+            continue;
+        buffer_append(&head->strays, fields->list[i].value.data, fields->list[i].value.length);
+        buffer_append_text(&head->strays, " ");
+    }
+    if (head->strays.length > 0)
+        head->asked.request.strays = head->strays.data;
+}
+
 /* The body before the upgrade, which may have none; an upgrade may have a route of its own. */
 static enum reason read_kind(const struct connection *connection, struct head *head)
 {
@@ -261,6 +318,7 @@ enum reason head_read(struct head *head, const struct connection *connection,
         reason = read_headers(connection, head);
     if (reason_allows(reason))
         reason = read_route_headers(head);
+    find_strays(head);
     keep_ticket_subprotocol(head, admit->request.subprotocols);
     admit->request.method = head_terminate(head, request->method);
     admit->request.query = head_terminate(head, request->query);

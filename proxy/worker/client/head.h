@@ -21,6 +21,7 @@ struct head {
     char cookie[LOGIN_COOKIE_VALUE_SIZE + 1]; /* the login cookie's value; a byte longer: not one */
     char key[WS_KEY_SIZE];                    /* the client's Sec-WebSocket-Key */
     char ticket_subprotocol[64];              /* the ticket's subprotocol, if one was offered */
+    struct buffer strays;                     /* values that may hold a credential of ours */
     char bytes[HTTP_HEAD_BYTES_MAX];
 };
 
@@ -38,6 +39,11 @@ void head_destroy(struct head *head);
 void head_replace(struct head *head, const void *bytes, size_t length);
 /* NUL-terminates a span in the head, where a delimiter follows every span; NULL if it is absent. */
 const char *head_terminate(struct head *head, struct span span);
+/*
+ * What is asked for, as sent, if a credential of ours may stand in it (policy/stray.h); else NULL.
+ * Of a head that is none it is the first line. For a request that is over.
+ */
+const char *head_stray_target(struct head *head);
 /*
  * Goes on with a request whose head is complete: to one of the gate's own
  * paths, its body must be there too, at most OWN_PATH_BODY_BYTES_MAX of it.

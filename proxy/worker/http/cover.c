@@ -1,9 +1,8 @@
 #include "worker/http/cover.h"
 
 #include "base/secret.h"
-#include "policy/admission.h"
 #include "policy/own_path.h"
-#include "policy/token.h"
+#include "policy/stray.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,18 +36,21 @@ static bool same(const char *left, const char *right)
     return left == NULL || right == NULL ? left == right : strcmp(left, right) == 0;
 }
 
-/*
- * Only a bearer's requests: a cookie counts by what else a request brings. A
- * token in the query is for the broker, which revokes its session.
- */
+/* What looks like a credential where none belongs is for the broker, which knows whether it is. */
+static bool strays(const struct request *asked)
+{
+    struct stray stray = {0};
+
+    return asked->strays != NULL || stray_in(&stray, span_of(asked->path), false) ||
+           stray_in(&stray, span_of(asked->query), false);
+}
+
+/* Only a bearer's requests: a cookie counts by what else a request brings. */
 bool cover_reaches(const struct cover *cover, const struct request *asked)
 {
-    char token[TOKEN_BYTES_MAX + 1];
-
     if (asked->upgrade || asked->authorization == NULL || asked->subprotocols != NULL ||
         own_path_is(asked->path))
         return false;
     return cover->given && same(cover->host, asked->host) && same(cover->origin, asked->origin) &&
-           same(cover->authorization, asked->authorization) &&
-           !admission_token_in_query(asked->query, token, sizeof(token));
+           same(cover->authorization, asked->authorization) && !strays(asked);
 }
