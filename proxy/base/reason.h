@@ -143,6 +143,9 @@
     REASON(TARGET_AMBIGUOUS, "target_ambiguous", 400, 1008,                                        \
            "the target could be read in two ways")                                                 \
     REASON(TARGET_REFUSED, "target_not_allowed", 403, 1008, "the target is not on the allow list") \
+    REASON(TARGET_LIMIT, "target_limit", 403, 1008, "more targets in one message than are vetted") \
+    REASON(HANDLE_UNKNOWN, "handle_unknown", 403, 1008,                                            \
+           "this session was given no task or event with that id")                                 \
     REASON(RESPONSE_UNEXPECTED, "response_unexpected", 403, 1008,                                  \
            "a response to no outstanding request")                                                 \
     REASON(REQUEST_ID_REUSED, "request_id_reused", 400, 1008,                                      \

@@ -20,9 +20,14 @@
  *     "jsonrpc"     json-rpc, optional: false where messages are without that member
  *     "session"     json-rpc, optional: one more member of the message, a string;
  *                   a refusal repeats it, "sessionId"
- *     "asks"        json-rpc, optional: the member of an answer's result that asks
- *                   the client, {KEY: {"method", "params"}}; each is vetted like a
- *                   request of the service, "inputRequests"
+ *     "asks"        json-rpc, optional: the member that asks the client beside what is
+ *                   said, {KEY: {"method", "params"}}, in an answer's result, in what else
+ *                   the service says, and in a `result` or `task` in these; each entry is
+ *                   vetted like a request of the service, "inputRequests"
+ *     "asks_by_error"  json-rpc, optional: {"member": KEY, "verb": VERB}: an answer whose
+ *                   error.data has that member asks the client as such a request would
+ *     "handles"     json-rpc, optional: up to two of [KEY...]: where any request of the
+ *                   client's may name a handle (below) beside what its verb is about
  *     "operation"   typed, optional: {"value": V, "key": K}: where the verb's
  *                   member is V, the verb is the value of member K instead
  *     "verbs"       {"c2s": {VERB: rule}, "s2c": {VERB: rule}}; a rule has
@@ -30,16 +35,26 @@
  *                   typed: "operation" if V and K lead to it
  *       "always"    true: needs no place on an allow list
  *       "never"     true: never passes, whatever the lists say
- *       "targets"   up to two of {"name": [KEY...]} and {"uri": [KEY...]}: the
- *                   keys that lead to the target; a message has exactly one
+ *       "targets"   up to four of {"name": [KEY...]}, {"uri": [KEY...]} and
+ *                   {"handle": [KEY...]}: the keys that lead to the target; a message
+ *                   has exactly one. "[]" among the keys, last or before one more, is
+ *                   every element of the list there: such targets may be none or many,
+ *                   beside the one. Each must be permitted, in both directions: names and
+ *                   URIs by allow.targets and the session's globs; a handle, which means
+ *                   something to the service alone (a task id), if this session was given
+ *                   it, whatever the globs say.
+ *       "gives"     up to two of [KEY...]: where the session is given a handle: below
+ *                   "result" in the answer to a client's request, below "params" in
+ *                   what the service says
  *       "within"    globs, one of which the target must match whatever the lists
  *                   allow: ["search_*"]
  *       "match"     the member that must equal the session's stored value
  *       "filter"    json-rpc, of a client's request: {"items": KEY, "name": KEY,
- *                   "kind": "name" or "uri"}: the answer's result has a list `items`
- *                   of objects; where targets are limited, those whose member
- *                   `name` is no permitted target are cut out of it. A URI
- *                   template counts as a URI: its braces match only a wildcard.
+ *                   "kind": "name", "uri" or "handle"}: the answer's result has a list
+ *                   `items` of objects; where targets are limited, those whose member
+ *                   `name` is no permitted target are cut out of it; of handles always
+ *                   those that are not the session's. A URI template counts as a URI: its
+ *                   braces match only a wildcard.
  *     "refusal"     typed, optional: what the client is sent; an object whose
  *                   values "$verb" and "$reason" are filled in
  *   "routes"        the default routes; config/route.c reads them
@@ -61,7 +76,7 @@ enum direction {
     DIRECTION_COUNT
 };
 
-enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI };
+enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI, TARGET_HANDLE };
 
 #define DIALECT_BYTES_MAX         ((size_t)256 * 1024)
 #define DIALECT_VOCABULARIES_MAX  8
@@ -69,17 +84,19 @@ enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI };
 #define DIALECT_NAME_BYTES_MAX    64  /* of packs, vocabularies and members */
 #define DIALECT_VERB_BYTES_MAX    128 /* of a verb */
 #define DIALECT_REFUSAL_BYTES_MAX 1024
-#define DIALECT_TARGET_PATHS_MAX  2
-#define DIALECT_TARGET_DEPTH_MAX  3
+#define DIALECT_TARGET_PATHS_MAX  4
+#define DIALECT_HANDLE_PATHS_MAX  2 /* of "handles", and of a verb's "gives" */
+#define DIALECT_PATH_DEPTH_MAX    4
 #define DIALECT_WITHIN_MAX        32
 #define DIALECT_WATCHES_MAX       32
 /* The member of params._meta by which MCP over HTTP tells its revision. */
 #define DIALECT_MCP_VERSION_KEY "io.modelcontextprotocol/protocolVersion"
 
-/* Where a verb's target lies: keys from the top of the message, e.g. params, ref, name. */
+/* Where something lies: keys from the top of the message, e.g. params, ref, name. */
 struct target_path {
-    char *keys[DIALECT_TARGET_DEPTH_MAX];
+    char *keys[DIALECT_PATH_DEPTH_MAX];
     unsigned depth;
+    unsigned list; /* the first so many keys lead to a list, the rest lies in each element; 0: no */
     enum target_kind kind;
 };
 
@@ -90,8 +107,10 @@ struct verb_rule {
     bool operation;              /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
     bool always;                 /* needs no place on an allow list: handshakes, pings */
     bool never;                  /* on no list is there a place for it */
-    struct target_path *targets; /* any one; none: no target */
+    struct target_path *targets; /* of those that are no lists, one; none: no target */
     size_t target_count;
+    struct target_path *gives; /* where handles are given */
+    size_t give_count;
     /* A member (of the message, in JSON-RPC of params) that must be there and equal
      * a part of the session's parameter record (vet.h); NULL: none. */
     char *match_key;
@@ -109,7 +128,11 @@ struct vocabulary {
     bool open[DIRECTION_COUNT]; /* verbs outside the table are known too (generic JSON-RPC) */
     bool bare;                  /* ENVELOPE_JSON_RPC: without the member "jsonrpc" */
     char *session_key;          /* ENVELOPE_JSON_RPC: a member that refusals repeat; NULL: none */
-    char *asks_key; /* ENVELOPE_JSON_RPC: the member of a result that asks the client; or NULL */
+    char *asks_key;             /* ENVELOPE_JSON_RPC: the member that asks the client; or NULL */
+    char *error_key;            /* ENVELOPE_JSON_RPC: the member of error.data that does; or NULL */
+    char *error_verb;           /* and for what */
+    struct target_path *handles; /* ENVELOPE_JSON_RPC: where any request may name one */
+    size_t handle_count;
     /* ENVELOPE_TYPED: the member with the verb; if its value is `operation_value`,
      * the verb is in `operation_key` instead. */
     char *verb_key;

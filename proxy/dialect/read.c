@@ -1,5 +1,6 @@
 /* Reads a dialect pack (dialect.h says what is in one). Called by config/surface.c. */
 #include "dialect/dialect.h"
+#include "dialect/paths.h"
 
 #include "json/table.h"
 
@@ -7,82 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- What the scanner must look at ---- */
-
-_Static_assert(DIALECT_TARGET_DEPTH_MAX <= JSON_RECORD_DEPTH, "the scanner records targets");
-
-static void descend(struct json_reader *reader, struct vocabulary *vocabulary, const char *key)
-{
-    if (!text_list_contains(&vocabulary->descend, span_of(key)) &&
-        text_list_add(&vocabulary->descend, key, strlen(key)) != OK)
-        reader->out_of_memory = true;
-}
-
-/* Adds a member for the scanner to record; the strings are borrowed. */
-static void watch(struct json_reader *reader, struct vocabulary *vocabulary, const char *of,
-                  const char *name)
-{
-    for (size_t i = 0; i < vocabulary->watch_count; i++) {
-        if (span_equals(vocabulary->watches[i].of, of) &&
-            strcmp(vocabulary->watches[i].name, name) == 0)
-            return;
-    }
-    if (vocabulary->watch_count < DIALECT_WATCHES_MAX)
-        vocabulary->watches[vocabulary->watch_count++] = (struct json_watch){span_of(of), name};
-    else
-        json_reader_fault(reader, "A vocabulary filters at most %d different lists.",
-                          DIALECT_WATCHES_MAX / 2);
-}
-
-/* ---- Targets ---- */
-
-static void read_keys(struct json_reader *reader, json_t *keys, struct target_path *path)
-{
-    json_t *key;
-    size_t index;
-
-    if (json_array_size(keys) == 0 || json_array_size(keys) > DIALECT_TARGET_DEPTH_MAX) {
-        json_reader_fault(reader, "This must be a list of 1 to %d keys.", DIALECT_TARGET_DEPTH_MAX);
-        return;
-    }
-    json_array_foreach(keys, index, key)
-    {
-        path->keys[index] = json_reader_text(reader, key, json_check_word, DIALECT_NAME_BYTES_MAX);
-        if (path->keys[index] == NULL)
-            return;
-    }
-    path->depth = (unsigned)index;
-}
-
-static void read_target(struct json_reader *reader, json_t *value, void *into)
-{
-    struct vocabulary *vocabulary = reader->context;
-    struct target_path *path = into;
-    json_t *names = json_object_get(value, "name"), *uris = json_object_get(value, "uri");
-
-    if (json_object_size(value) != 1 || (names == NULL && uris == NULL)) {
-        json_reader_fault(reader,
-                          "This must be an object with either a \"name\" or a \"uri\" alone.");
-        return;
-    }
-    path->kind = uris != NULL ? TARGET_URI : TARGET_NAME;
-    read_keys(reader, uris != NULL ? uris : names, path);
-    if (path->depth > 0 && vocabulary->envelope == ENVELOPE_JSON_RPC &&
-        (path->depth < 2 || strcmp(path->keys[0], "params") != 0))
-        json_reader_fault(reader, "In JSON-RPC a target lies below \"params\".");
-    for (unsigned i = 0; i + 1 < path->depth; i++)
-        descend(reader, vocabulary, path->keys[i]);
-}
-
-static void target_clear(void *value)
-{
-    struct target_path *path = value;
-
-    for (unsigned i = 0; i < DIALECT_TARGET_DEPTH_MAX; i++)
-        free(path->keys[i]);
-}
-
-/* ---- The rest of a rule ---- */
+/* ---- A rule ---- */
 
 static void read_as(struct json_reader *reader, json_t *value, void *into)
 {
@@ -102,7 +28,8 @@ static void read_as(struct json_reader *reader, json_t *value, void *into)
         json_reader_fault(reader, "This may only be \"operation\", where the vocabulary has one.");
 }
 
-static const struct json_word kinds[] = {{"name", TARGET_NAME}, {"uri", TARGET_URI}, {NULL, 0}};
+static const struct json_word kinds[] = {
+    {"name", TARGET_NAME}, {"uri", TARGET_URI}, {"handle", TARGET_HANDLE}, {NULL, 0}};
 
 #define RULE_ROW(key, field, ...)                                                                  \
     ROW_TEXT(key, struct verb_rule, field, json_check_word, .maximum = DIALECT_NAME_BYTES_MAX,     \
@@ -120,12 +47,31 @@ static const struct json_key rule_keys[] = {
     ROW_FLAG("always", struct verb_rule, always),
     ROW_FLAG("never", struct verb_rule, never),
     ROW_LIST("targets", struct verb_rule, targets, target_count, 1, DIALECT_TARGET_PATHS_MAX,
-             .read = read_target, .clear = target_clear),
+             .read = paths_read_target, .clear = paths_clear),
+    ROW_LIST("gives", struct verb_rule, gives, give_count, 1, DIALECT_HANDLE_PATHS_MAX,
+             .read = paths_read_handle, .clear = paths_clear),
     ROW_TEXTS("within", struct verb_rule, within, json_check_word, 1, DIALECT_WITHIN_MAX),
     RULE_ROW("match", match_key),
     ROW_SAME("filter", filter_table),
 };
 static const struct json_table rule_table = JSON_TABLE("a verb", rule_keys);
+
+/* What gives handles is said by the service: an answer, or what it says by itself. */
+static void check_gifts(struct json_reader *reader, enum direction direction,
+                        const struct verb_rule *rule)
+{
+    const struct vocabulary *vocabulary = reader->context;
+    const char *top = direction == DIRECTION_C2S ? "result" : "params";
+
+    for (size_t i = 0; i < rule->give_count; i++) {
+        if (vocabulary->envelope != ENVELOPE_JSON_RPC ||
+            (direction == DIRECTION_C2S && !rule->request) || rule->gives[i].depth < 2 ||
+            strcmp(rule->gives[i].keys[0], top) != 0)
+            json_reader_fault_at(reader, "gives",
+                                 "Handles are given below \"result\" in the answer to a client's "
+                                 "JSON-RPC request, or below \"params\" by the service.");
+    }
+}
 
 static void read_rule(struct json_reader *reader, json_t *value, enum direction direction,
                       struct verb_rule *rule)
@@ -144,9 +90,10 @@ static void read_rule(struct json_reader *reader, json_t *value, enum direction 
         json_reader_fault_at(reader, "filter",
                              "Only the answers to a client's JSON-RPC requests can be filtered.");
     if (rule->match_key != NULL && json_rpc)
-        descend(reader, vocabulary, "params");
+        paths_descend(reader, vocabulary, "params");
+    check_gifts(reader, direction, rule);
     if (rule->filter_items != NULL)
-        watch(reader, vocabulary, "result", rule->filter_items);
+        paths_watch(reader, vocabulary, "result", rule->filter_items);
 }
 
 /* Each a json_read of a struct verb_rule, of one direction. The reader's context is the
@@ -280,12 +227,21 @@ static const struct json_table verbs_table = JSON_TABLE("the verbs", verbs_keys)
 static const struct json_key opaque_keys[] = {COMMON_ROWS};
 static const struct json_table opaque_table = JSON_TABLE("an opaque vocabulary", opaque_keys);
 
+static const struct json_key error_keys[] = {
+    MEMBER_ROW("member", error_key, DIALECT_NAME_BYTES_MAX, .required = true),
+    MEMBER_ROW("verb", error_verb, DIALECT_VERB_BYTES_MAX, .required = true),
+};
+static const struct json_table error_table = JSON_TABLE("what asks by error", error_keys);
+
 static const struct json_key json_rpc_keys[] = {
     COMMON_ROWS,
     ROW_CUSTOM("open", read_open),
     ROW_CUSTOM("jsonrpc", read_jsonrpc),
     MEMBER_ROW("session", session_key, DIALECT_NAME_BYTES_MAX),
     MEMBER_ROW("asks", asks_key, DIALECT_NAME_BYTES_MAX),
+    ROW_SAME("asks_by_error", error_table),
+    ROW_LIST("handles", struct vocabulary, handles, handle_count, 1, DIALECT_HANDLE_PATHS_MAX,
+             .read = paths_read_related, .clear = paths_clear),
     ROW_SAME("verbs", verbs_table),
 };
 static const struct json_table json_rpc_table = JSON_TABLE("a JSON-RPC vocabulary", json_rpc_keys);
@@ -326,11 +282,16 @@ static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabu
         {"params", "name"},  {"params", "taskId"},
         {"params", "uri"},
     };
+    static const char *const holders[] = {"params", "result", "task"};
 
     for (size_t i = 0; i < sizeof(compared) / sizeof(*compared); i++)
-        watch(reader, vocabulary, compared[i][0], compared[i][1]);
-    if (vocabulary->asks_key != NULL)
-        watch(reader, vocabulary, "result", vocabulary->asks_key);
+        paths_watch(reader, vocabulary, compared[i][0], compared[i][1]);
+    for (size_t i = 0; vocabulary->asks_key != NULL && i < sizeof(holders) / sizeof(*holders);
+         i++) {
+        paths_watch(reader, vocabulary, holders[i], vocabulary->asks_key);
+        for (size_t j = 1; i < 2 && j < sizeof(holders) / sizeof(*holders); j++)
+            paths_watch(reader, vocabulary, holders[i], holders[j]);
+    }
 }
 
 static void read_vocabulary(struct json_reader *reader, json_t *value, void *into)

@@ -53,6 +53,49 @@ const struct json_member *json_scan_find_in(const struct json_scan *scan,
     return json_scan_find(scan, json_scan_index(scan, object), key);
 }
 
+static enum json_type type_of(struct span value)
+{
+    switch (value.data[0]) {
+    case '"':
+        return JSON_TYPE_STRING;
+    case '{':
+        return JSON_TYPE_OBJECT;
+    case '[':
+        return JSON_TYPE_ARRAY;
+    default:
+        return JSON_TYPE_NULL;
+    }
+}
+
+struct json_member json_member_of(struct span value)
+{
+    return (struct json_member){.value = value,
+                                .type = type_of(value),
+                                .value_escaped = memchr(value.data, '\\', value.length) != NULL,
+                                .parent = -1};
+}
+
+enum reason json_scan_member_of(struct span object, const char *key, struct json_member *out)
+{
+    struct json_walk_entry entry;
+    struct json_walk walk;
+
+    *out = (struct json_member){.type = JSON_NONE, .parent = -1};
+    if (!json_walk_enter(&walk, object))
+        return REASON_ALLOWED;
+    while (json_walk_next(&walk, &entry)) {
+        if (entry.key.data == NULL)
+            return REASON_ALLOWED;
+        if (span_equals(entry.key, key)) {
+            *out = json_member_of(entry.value);
+            out->key = entry.key;
+        } else if (json_chars_folds_to(entry.key, key)) {
+            return REASON_MESSAGE_KEY;
+        }
+    }
+    return REASON_ALLOWED;
+}
+
 /* Finds the member or element that a token names in a value. */
 static bool find(struct span value, const char *token, struct json_walk_entry *out)
 {

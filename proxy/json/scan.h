@@ -81,6 +81,18 @@ const struct json_member *json_scan_find_in(const struct json_scan *scan,
  */
 int json_scan_lookalike(const struct json_scan *scan, int parent, const char *key);
 
+/*
+ * A value of the scanned text as a member of its own, without a key. Of strings, objects
+ * and arrays the type is exact; all else is JSON_TYPE_NULL.
+ */
+struct json_member json_member_of(struct span value);
+/*
+ * Finds a member in an object of the scanned text that may lie deeper than what is recorded.
+ * REASON_ALLOWED with *out the member, of type JSON_NONE if it is not there;
+ * REASON_MESSAGE_KEY for one that could be taken for it.
+ */
+enum reason json_scan_member_of(struct span object, const char *key, struct json_member *out);
+
 /* Byte offset of the last fault, for messages to people. */
 size_t json_scan_fault_offset(const struct json_scan *scan);
 

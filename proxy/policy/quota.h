@@ -36,7 +36,9 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(BODIES, "bodies", SESSION, 64, NEW, QUOTA_BODIES,                                        \
           "requests whose bodies are being received")                                              \
     QUOTA(MCP_SESSIONS, "mcp_sessions", SESSION, 128, OWN_OLDEST, MCP_SESSION_UNKNOWN,             \
-          "MCP sessions; of those that are in use none gives way")
+          "MCP sessions; of those that are in use none gives way")                                 \
+    QUOTA(HANDLES, "handles", SESSION, 1024, OWN_OLDEST, HANDLE_UNKNOWN,                           \
+          "tasks that it was given, and as many events to go on from")
 
 enum quota {
 #define QUOTA_SYMBOL(symbol, name, per, limit, yields, reason, text) QUOTA_##symbol,

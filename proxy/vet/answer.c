@@ -3,22 +3,44 @@
 #include "vet/target.h"
 #include "json/walk.h"
 
-/* Whether the service may ask for what an entry says. The entry was scanned as a text of its own.
- */
+#define ASKS_MAX 3 /* the top, and what it holds */
+
+bool vet_answer_is_plain(const struct json_scan *scan)
+{
+    const size_t count = json_scan_count(scan);
+
+    for (size_t i = 0; i < count; i++) {
+        if (json_scan_member(scan, i)->depth > 1)
+            return false;
+    }
+    return true;
+}
+
+/* Whether the service may ask the client for a verb. */
+static enum reason may_ask(const struct vet_rules *rules, const struct verb_rule *rule,
+                           struct span verb)
+{
+    if (rule != NULL && rule->always)
+        return REASON_ALLOWED;
+    if ((rule != NULL && rule->never) ||
+        (rules->server_verbs != NULL && !text_list_contains(rules->server_verbs, verb)))
+        return REASON_VERB_REFUSED;
+    return REASON_ALLOWED;
+}
+
+/* The same for what an entry says, which was scanned as a text of its own. */
 static enum reason check_entry(const struct vet_answer *answer)
 {
-    const struct vet_rules *rules = answer->rules;
     struct message message;
-    enum reason reason = message_read_ask(answer->scan, rules->vocabulary, &message);
+    enum reason reason = message_read_ask(answer->scan, answer->rules->vocabulary, &message);
 
     if (reason == REASON_VERB_UNKNOWN)
         return REASON_VERB_REFUSED;
-    if (!reason_allows(reason) || (message.rule != NULL && message.rule->always))
-        return reason;
-    if ((message.rule != NULL && message.rule->never) ||
-        (rules->server_verbs != NULL && !text_list_contains(rules->server_verbs, message.verb)))
-        return REASON_VERB_REFUSED;
-    return REASON_ALLOWED;
+    if (reason_allows(reason))
+        reason = may_ask(answer->rules, message.rule, message.verb);
+    return reason_allows(reason) && message.rule != NULL
+               ? target_check_message(answer->rules, &message)
+               : reason;
 }
 
 static enum reason check_asks(const struct vet_answer *answer, const struct json_member *asks)
@@ -57,8 +79,7 @@ static bool is_permitted(const struct vet_answer *answer, const struct verb_rule
         !json_member_text(json_scan_find(answer->scan, -1, rule->filter_name), room, sizeof(room),
                           &target))
         return false;
-    return reason_allows(target_check(answer->rules->targets, answer->rules->session_targets,
-                                      target, rule->filter_kind));
+    return reason_allows(target_check(answer->rules, target, rule->filter_kind));
 }
 
 /* Writes the answer anew without the items that are not permitted; nothing if all are. */
@@ -97,12 +118,16 @@ static enum reason filter(const struct vet_answer *answer, const struct verb_rul
 static const struct verb_rule *filtering_rule(const struct vet_answer *answer)
 {
     const struct vet_rules *rules = answer->rules;
+    const bool limited = rules->targets != NULL || rules->session_targets != NULL;
     const struct verb_rule *rule;
 
-    if (rules->observe || (rules->targets == NULL && rules->session_targets == NULL))
+    if (rules->observe || vet_answer_is_plain(answer->scan))
         return NULL;
     rule = vocabulary_verb(rules->vocabulary, DIRECTION_C2S, answer->verb);
-    return rule != NULL && rule->filter_items != NULL ? rule : NULL;
+    return rule != NULL && rule->filter_items != NULL &&
+                   (limited || rule->filter_kind == TARGET_HANDLE)
+               ? rule
+               : NULL;
 }
 
 /* A member of the result, copied, as the scan does not last; JSON_NONE if it is not there. */
@@ -119,25 +144,81 @@ static enum reason find(const struct vet_answer *answer, int result, const char 
     return REASON_ALLOWED;
 }
 
+/* What asks in the object `top`, and in those within that hold a whole answer: of each the asking
+ * member, copied. */
+static enum reason find_asks(const struct vet_answer *answer, const struct json_member *top,
+                             struct json_member *out, unsigned *count)
+{
+    static const char *const within[] = {"result", "task"};
+    const char *key = answer->rules->vocabulary->asks_key;
+    const struct json_member *holder = top;
+
+    *count = 0;
+    for (size_t i = 0; i <= sizeof(within) / sizeof(*within); i++) {
+        if (i > 0)
+            holder = json_scan_find_in(answer->scan, top, within[i - 1]);
+        if (holder != NULL && holder->type == JSON_TYPE_OBJECT) {
+            enum reason reason =
+                find(answer, json_scan_index(answer->scan, holder), key, &out[*count]);
+
+            if (!reason_allows(reason))
+                return reason;
+            *count += out[*count].type != JSON_NONE;
+        }
+    }
+    return REASON_ALLOWED;
+}
+
+enum reason vet_asks_check(const struct vet_answer *answer, const char *top)
+{
+    const struct json_member *holder = json_scan_find(answer->scan, -1, top);
+    struct json_member asks[ASKS_MAX] = {{.type = JSON_NONE}};
+    enum reason reason;
+    unsigned count;
+
+    if (answer->rules->vocabulary->asks_key == NULL || holder == NULL)
+        return REASON_ALLOWED;
+    reason = find_asks(answer, holder, asks, &count);
+    for (unsigned i = 0; reason_allows(reason) && i < count; i++)
+        reason = check_asks(answer, &asks[i]);
+    return reason;
+}
+
+enum reason vet_error_check(const struct vet_rules *rules, const struct json_member *error)
+{
+    const struct vocabulary *vocabulary = rules->vocabulary;
+    struct json_member member;
+    struct span verb;
+    enum reason reason;
+
+    if (error == NULL || vocabulary->error_key == NULL)
+        return REASON_ALLOWED;
+    reason = json_scan_member_of(error->value, "data", &member);
+    if (!reason_allows(reason) || member.type != JSON_TYPE_OBJECT)
+        return reason;
+    reason = json_scan_member_of(member.value, vocabulary->error_key, &member);
+    if (!reason_allows(reason) || member.type == JSON_NONE)
+        return reason;
+    verb = span_of(vocabulary->error_verb);
+    return may_ask(rules, vocabulary_verb(vocabulary, DIRECTION_S2C, verb), verb);
+}
+
 enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *forward)
 {
-    const char *asks_key = answer->rules->vocabulary->asks_key;
     const struct json_member *result = json_scan_find(answer->scan, -1, "result");
-    struct json_member asks = {.type = JSON_NONE}, items = {.type = JSON_NONE};
+    struct json_member items = {.type = JSON_NONE};
     const struct verb_rule *rule;
     enum reason reason = REASON_ALLOWED;
-    int place;
 
-    if (result == NULL || result->type != JSON_TYPE_OBJECT)
+    if (result == NULL)
+        return vet_error_check(answer->rules, json_scan_find(answer->scan, -1, "error"));
+    if (result->type != JSON_TYPE_OBJECT)
         return REASON_ALLOWED;
-    place = json_scan_index(answer->scan, result);
     rule = filtering_rule(answer);
-    if (asks_key != NULL)
-        reason = find(answer, place, asks_key, &asks);
-    if (reason_allows(reason) && rule != NULL)
-        reason = find(answer, place, rule->filter_items, &items);
-    if (reason_allows(reason) && asks.type != JSON_NONE)
-        reason = check_asks(answer, &asks);
+    if (rule != NULL)
+        reason = find(answer, json_scan_index(answer->scan, result), rule->filter_items, &items);
+    if (reason_allows(reason))
+        reason = vet_asks_check(answer, "result");
     if (reason_allows(reason) && items.type != JSON_NONE)
         reason = filter(answer, rule, &items, forward);
     return reason;

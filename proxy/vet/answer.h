@@ -14,11 +14,20 @@ struct vet_answer {
     struct span verb; /* of the request that is answered */
 };
 
+/* Whether nothing is recorded but the members of the message: most answers hold nothing that a
+ * dialect looks for. */
+bool vet_answer_is_plain(const struct json_scan *scan);
 /*
- * Checks a JSON-RPC answer. Refused are an answer that asks for a verb that the
- * service may not use (REASON_VERB_REFUSED), one whose asking cannot be read,
- * and one whose list is none or has a look-alike beside it. If items were cut
- * out of the list, the text without them is appended to `forward`; otherwise
- * nothing is.
+ * Checks what the object `top` ("result", or "params" of what else the service says) asks of
+ * the client. Refused are a verb that the service may not use (REASON_VERB_REFUSED), and
+ * asking that cannot be read. What the scan holds is gone afterwards.
+ */
+enum reason vet_asks_check(const struct vet_answer *answer, const char *top);
+/* The same of an error (NULL: there is none), which asks by what its data has. */
+enum reason vet_error_check(const struct vet_rules *rules, const struct json_member *error);
+/*
+ * Checks a JSON-RPC answer: both of these, and refused is one whose list is none or
+ * has a look-alike beside it. If items were cut out of the list, the text without
+ * them is appended to `forward`; otherwise nothing is.
  */
 enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *forward);

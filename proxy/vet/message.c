@@ -24,6 +24,7 @@ static void message_init(struct message *message)
     message->rule = NULL;
     message->target_kind = TARGET_NONE;
     message->target_too_long = false;
+    message->list_count = 0;
 }
 
 /* The field a key names, as spelt; FIELD_COUNT if none. */
@@ -145,6 +146,23 @@ static enum reason follow(const struct json_scan *scan, char *const *keys, unsig
     return REASON_ALLOWED;
 }
 
+enum reason message_follow(const struct json_scan *scan, const struct target_path *path,
+                           struct json_member *out)
+{
+    const unsigned depth = path->list > 0 ? path->list : path->depth;
+    const unsigned recorded = depth < JSON_RECORD_DEPTH ? depth : JSON_RECORD_DEPTH;
+    const struct json_member *member;
+    enum reason reason = follow(scan, path->keys, recorded, &member);
+
+    *out = (struct json_member){.type = JSON_NONE};
+    if (!reason_allows(reason) || member == NULL)
+        return reason;
+    *out = *member;
+    for (unsigned i = recorded; reason_allows(reason) && i < depth; i++)
+        reason = json_scan_member_of(out->value, path->keys[i], out);
+    return reason;
+}
+
 static void take_target(const struct json_member *member, enum target_kind kind,
                         struct message *out)
 {
@@ -153,28 +171,49 @@ static void take_target(const struct json_member *member, enum target_kind kind,
         !json_member_text(member, out->target_bytes, sizeof(out->target_bytes), &out->target);
 }
 
-/* A verb with targets has exactly one of them, and it is a string. */
+enum reason message_take_element(struct message *message, const struct target_path *path,
+                                 struct span element)
+{
+    struct json_member member = json_member_of(element);
+    enum reason reason = REASON_ALLOWED;
+
+    if (path->depth > path->list)
+        reason = json_scan_member_of(element, path->keys[path->list], &member);
+    if (!reason_allows(reason))
+        return reason;
+    message->target = (struct span){0};
+    if (member.type != JSON_TYPE_STRING)
+        return REASON_TARGET_MISSING;
+    take_target(&member, path->kind, message);
+    return REASON_ALLOWED;
+}
+
+/* A verb with targets has exactly one of them, and it is a string; of lists there may be any. */
 static enum reason read_target(const struct json_scan *scan, struct message *out)
 {
     const struct verb_rule *rule = out->rule;
-    unsigned found = 0;
+    unsigned singles = 0, found = 0;
 
     for (unsigned i = 0; i < rule->target_count; i++) {
         const struct target_path *path = &rule->targets[i];
-        const struct json_member *member;
-        enum reason reason = follow(scan, path->keys, path->depth, &member);
+        struct json_member member;
+        enum reason reason = message_follow(scan, path, &member);
 
+        singles += path->list == 0;
         if (!reason_allows(reason))
             return reason;
-        if (member == NULL)
+        if (member.type == JSON_NONE)
             continue;
-        if (member->type != JSON_TYPE_STRING)
+        if (member.type != (path->list > 0 ? JSON_TYPE_ARRAY : JSON_TYPE_STRING))
             return REASON_TARGET_MISSING;
-        if (++found > 1)
+        if (path->list > 0)
+            out->lists[out->list_count++] = (struct message_targets){path, member.value};
+        else if (++found > 1)
             return REASON_TARGET_AMBIGUOUS;
-        take_target(member, path->kind, out);
+        else
+            take_target(&member, path->kind, out);
     }
-    return rule->target_count == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
+    return singles == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
 }
 
 /* What the verb's rule wants read: a member of `holder` to compare (whether it may be absent is

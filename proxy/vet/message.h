@@ -12,6 +12,12 @@
 #define MESSAGE_ID_BYTES_MAX     128  /* between the quotes */
 #define MESSAGE_TARGET_BYTES_MAX 1024 /* unescaped; of an escaped one */
 
+/* A list of targets, unread: every element is one, or has one (its path says where). */
+struct message_targets {
+    const struct target_path *path;
+    struct span list;
+};
+
 enum message_kind {
     MESSAGE_OTHER = 0, /* not to be understood */
     MESSAGE_REQUEST,
@@ -30,8 +36,10 @@ struct message {
     struct span target;           /* unescaped, unless it is too long for that */
     enum target_kind target_kind;
     bool target_too_long; /* escaped, and longer than MESSAGE_TARGET_BYTES_MAX */
-    struct span match;    /* the value of the rule's match_key, as written */
-    struct span session;  /* the value of the vocabulary's session_key, as written */
+    unsigned list_count;
+    struct message_targets lists[DIALECT_TARGET_PATHS_MAX];
+    struct span match;   /* the value of the rule's match_key, as written */
+    struct span session; /* the value of the vocabulary's session_key, as written */
     char id_bytes[MESSAGE_ID_BYTES_MAX + 3];
     char verb_bytes[DIALECT_VERB_BYTES_MAX + 1];
     char target_bytes[MESSAGE_TARGET_BYTES_MAX + 1];
@@ -44,6 +52,18 @@ struct message {
  */
 enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,
                          enum direction direction, struct message *out);
+
+/*
+ * Follows a path, of one with a list to that list. REASON_ALLOWED with *out what lies
+ * there, of type JSON_NONE if nothing does; REASON_MESSAGE_KEY if something on the way
+ * resembles a key.
+ */
+enum reason message_follow(const struct json_scan *scan, const struct target_path *path,
+                           struct json_member *out);
+/* Takes an element of a list of targets as the message's target; REASON_TARGET_MISSING if it is
+ * none, REASON_MESSAGE_KEY. */
+enum reason message_take_element(struct message *message, const struct target_path *path,
+                                 struct span element);
 
 /*
  * Reads an entry of the object that a vocabulary's asks_key names, which was

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "config/config.h"
+#include "vet/handles.h"
 #include "vet/mcp_http.h"
 
 /* The rules in force on one connection. Everything is borrowed. */
@@ -14,7 +15,10 @@ struct vet_rules {
     const struct text_list *session_targets; /* session create --tool; NULL: no further limit */
     const char *
         match_digest; /* canonical_text_digest() a verb's match_key value must have; NULL: refuse */
-    bool observe;     /* record what would be refused, and let it pass */
+    /* What sessions were given, and whose the connection is; NULL: nobody was given anything. */
+    struct handles *handles;
+    const char *session_id;
+    bool observe;          /* record what would be refused, and let it pass */
     bool close_on_refusal; /* on_refusal: close */
     /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
     const struct mcp_http_headers *http;

@@ -1,5 +1,7 @@
 #include "vet/target.h"
 
+#include "json/walk.h"
+
 #include <string.h>
 
 /* Whether the percent sign at `i` stands for a byte that nothing needs to encode, or for none. */
@@ -53,15 +55,77 @@ bool target_is_listed(const struct text_list *globs, struct span target)
     return false;
 }
 
-enum reason target_check(const struct text_list *targets, const struct text_list *session_targets,
-                         struct span target, enum target_kind kind)
+enum reason target_check(const struct vet_rules *rules, struct span target, enum target_kind kind)
 {
-    if (targets == NULL && session_targets == NULL)
+    if (kind == TARGET_HANDLE)
+        return handles_held(rules->handles, rules->session_id, HANDLE_NAMED, target)
+                   ? REASON_ALLOWED
+                   : REASON_HANDLE_UNKNOWN;
+    if (rules->targets == NULL && rules->session_targets == NULL)
         return REASON_ALLOWED;
     if (target_is_ambiguous(target, kind))
         return REASON_TARGET_AMBIGUOUS;
-    if ((targets != NULL && !target_is_listed(targets, target)) ||
-        (session_targets != NULL && !target_is_listed(session_targets, target)))
+    if ((rules->targets != NULL && !target_is_listed(rules->targets, target)) ||
+        (rules->session_targets != NULL && !target_is_listed(rules->session_targets, target)))
         return REASON_TARGET_REFUSED;
+    return REASON_ALLOWED;
+}
+
+/* The message's present target. */
+static enum reason check_present(const struct vet_rules *rules, const struct message *message)
+{
+    const struct text_list *within = &message->rule->within;
+    const bool limited = within->count > 0 && message->target_kind != TARGET_HANDLE;
+
+    if (message->target_too_long &&
+        (limited || rules->targets != NULL || rules->session_targets != NULL))
+        return REASON_TARGET_AMBIGUOUS;
+    if (limited && !target_is_listed(within, message->target))
+        return REASON_TARGET_REFUSED;
+    return target_check(rules, message->target, message->target_kind);
+}
+
+enum reason target_check_message(const struct vet_rules *rules, struct message *message)
+{
+    enum reason reason = REASON_ALLOWED;
+    unsigned count = 0;
+
+    if (message->target.data != NULL)
+        reason = check_present(rules, message);
+    for (unsigned i = 0; reason_allows(reason) && i < message->list_count; i++) {
+        struct json_walk_entry entry;
+        struct json_walk walk;
+
+        if (!json_walk_enter(&walk, message->lists[i].list))
+            return REASON_TARGET_MISSING;
+        while (reason_allows(reason) && json_walk_next(&walk, &entry)) {
+            reason = ++count > TARGETS_MAX
+                         ? REASON_TARGET_LIMIT
+                         : message_take_element(message, message->lists[i].path, entry.value);
+            if (reason_allows(reason))
+                reason = check_present(rules, message);
+        }
+    }
+    return reason;
+}
+
+enum reason target_check_related(const struct vet_rules *rules, const struct json_scan *scan,
+                                 const struct message *message)
+{
+    const struct vocabulary *vocabulary = rules->vocabulary;
+
+    for (size_t i = 0; message->kind == MESSAGE_REQUEST && i < vocabulary->handle_count; i++) {
+        char room[HANDLE_BYTES_MAX + 1];
+        struct json_member member;
+        struct span handle;
+        enum reason reason = message_follow(scan, &vocabulary->handles[i], &member);
+
+        if (!reason_allows(reason))
+            return reason;
+        if (member.type != JSON_NONE &&
+            (!json_member_text(&member, room, sizeof(room), &handle) ||
+             !handles_held(rules->handles, rules->session_id, HANDLE_NAMED, handle)))
+            return REASON_HANDLE_UNKNOWN;
+    }
     return REASON_ALLOWED;
 }

@@ -39,6 +39,9 @@ struct vetting {
     struct span text;
     struct outstanding *asked; /* where the request is that the message answers, */
     int answered;              /* and its place there; -1: none */
+    /* The handles that it gives the session; found before the scan is used for more. */
+    struct json_member given[DIALECT_HANDLE_PATHS_MAX];
+    unsigned given_count;
 };
 
 enum error vet_state_create(struct vet_state **out)
@@ -124,26 +127,6 @@ static bool verb_allowed(const struct vetting *vetting)
             text_list_contains(rules->session_verbs, message->verb));
 }
 
-static enum reason check_target(const struct vetting *vetting)
-{
-    const struct message *message = &vetting->scratch->message;
-    const struct text_list *within = message->rule != NULL ? &message->rule->within : NULL;
-    const bool limited = within != NULL && within->count > 0;
-    const struct vet_rules *rules = vetting->rules;
-
-    if (message->target.data == NULL || (vetting->direction != DIRECTION_C2S && !limited))
-        return REASON_ALLOWED;
-    if (message->target_too_long &&
-        (limited || rules->targets != NULL || rules->session_targets != NULL))
-        return REASON_TARGET_AMBIGUOUS;
-    if (limited && !target_is_listed(within, message->target))
-        return REASON_TARGET_REFUSED;
-    if (vetting->direction != DIRECTION_C2S)
-        return REASON_ALLOWED;
-    return target_check(rules->targets, rules->session_targets, message->target,
-                        message->target_kind);
-}
-
 /*
  * The client's value is only ever compared with the stored one. Without a
  * value the service would take one from elsewhere, which nobody has compared.
@@ -180,15 +163,24 @@ static enum reason check_answer(const struct vetting *vetting)
 /* Whether a well-formed message may pass. */
 static enum reason decide(const struct vetting *vetting)
 {
+    struct message *message = &vetting->scratch->message;
     enum reason reason;
 
-    if (vetting->scratch->message.kind == MESSAGE_RESPONSE)
+    if (message->kind == MESSAGE_RESPONSE)
         return check_answer(vetting);
     if (!verb_allowed(vetting))
         return REASON_VERB_REFUSED;
-    reason = check_target(vetting);
+    reason = vetting->direction == DIRECTION_C2S
+                 ? target_check_related(vetting->rules, vetting->scratch->scan, message)
+                 : REASON_ALLOWED;
+    if (reason_allows(reason) && message->rule != NULL)
+        reason = target_check_message(vetting->rules, message);
     if (reason_allows(reason))
         reason = check_match(vetting);
+    if (reason_allows(reason) && vetting->direction == DIRECTION_S2C)
+        reason = vet_asks_check(
+            &(struct vet_answer){.scan = vetting->scratch->scan, .rules = vetting->rules},
+            "params");
     return reason;
 }
 
@@ -293,6 +285,51 @@ static bool is_replayed(const struct vetting *vetting)
     return place >= 0 && span_same(outstanding_verb(requests, place), message->verb);
 }
 
+/* The rule of what the service says: of its own verb, or of the request that it answers. */
+static const struct verb_rule *giving_rule(const struct vetting *vetting)
+{
+    const struct message *message = &vetting->scratch->message;
+
+    if (message->kind != MESSAGE_RESPONSE)
+        return message->rule;
+    if (vetting->answered < 0)
+        return NULL;
+    return vocabulary_verb(vetting->rules->vocabulary, DIRECTION_C2S,
+                           outstanding_verb(vetting->asked, vetting->answered));
+}
+
+static void find_given(struct vetting *vetting)
+{
+    const struct json_scan *scan = vetting->scratch->scan;
+    const struct verb_rule *rule;
+
+    if (vetting->direction != DIRECTION_S2C || vetting->rules->handles == NULL ||
+        vet_answer_is_plain(scan))
+        return;
+    rule = giving_rule(vetting);
+    for (size_t i = 0; rule != NULL && i < rule->give_count; i++) {
+        struct json_member *member = &vetting->given[vetting->given_count];
+
+        if (reason_allows(message_follow(scan, &rule->gives[i], member)) &&
+            member->type == JSON_TYPE_STRING)
+            vetting->given_count++;
+    }
+}
+
+static void take_given(const struct vetting *vetting, struct vet_result *result)
+{
+    const struct vet_rules *rules = vetting->rules;
+
+    for (unsigned i = 0; i < vetting->given_count; i++) {
+        char room[HANDLE_BYTES_MAX + 1];
+        struct span handle;
+
+        if (json_member_text(&vetting->given[i], room, sizeof(room), &handle) &&
+            handles_give(rules->handles, rules->session_id, HANDLE_NAMED, handle))
+            result->gave_way++;
+    }
+}
+
 /* A request that passes is remembered; one that an answer settled is forgotten. */
 static enum reason remember(const struct vetting *vetting)
 {
@@ -364,11 +401,17 @@ static void vet_json(struct vetting *vetting, struct vet_result *result)
     result->reason = read_message(vetting, result);
     find_asked(vetting);
     report(vetting, result);
-    if (reason_allows(result->reason))
+    find_given(vetting);
+    if (reason_allows(result->reason)) {
         result->reason = decide(vetting);
+        /* Of several targets the one that decided. */
+        if (!reason_allows(result->reason))
+            copy_span(result->target, sizeof(result->target), vetting->scratch->message.target);
+    }
     if (observe || reason_allows(result->reason)) {
         enum reason reason = remember(vetting);
 
+        take_given(vetting, result);
         if (reason_allows(result->reason))
             result->reason = reason;
         result->action = VET_FORWARD;
@@ -399,16 +442,24 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                  const struct vet_rules *rules, enum direction direction, const char *bytes,
                  size_t length, bool text, struct vet_result *result)
 {
-    struct vetting vetting = {state,           scratch,       rules,         direction,
-                              {bytes, length}, .asked = NULL, .answered = -1};
+    struct vetting vetting;
     const struct vocabulary *vocabulary = rules->vocabulary;
     enum reason reason;
 
+    vetting.state = state;
+    vetting.scratch = scratch;
+    vetting.rules = rules;
+    vetting.direction = direction;
+    vetting.text = (struct span){bytes, length};
+    vetting.asked = NULL;
+    vetting.answered = -1;
+    vetting.given_count = 0;
     result->action = VET_REFUSE;
     result->reason = REASON_INTERNAL;
     result->verb[0] = result->target[0] = result->id[0] = result->id_key[0] = '\0';
     result->kind = MESSAGE_OTHER;
     result->era = MCP_LEGACY;
+    result->gave_way = 0;
     result->reply = result->counterpart = result->forward = (struct span){0};
     prepare_forward(&scratch->forward, length);
     if (vocabulary->envelope == ENVELOPE_OPAQUE) {

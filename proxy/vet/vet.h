@@ -30,6 +30,7 @@ struct vet_result {
     char target[VET_TARGET_BYTES_MAX + 1]; /* "" if none; unescaped; truncated if longer */
     enum message_kind kind;                /* MESSAGE_OTHER if it was not understood */
     enum mcp_era era;                      /* with rules.http */
+    unsigned gave_way;             /* handles of the session's that gave way to what it was given */
     char id[VET_ID_BYTES_MAX + 3]; /* of a message with a permitted one, as written; "" if none */
     char id_key[VET_ID_BYTES_MAX + 3]; /* the same for vet_forget(): equal exactly for equal ids */
     /* Borrowed until the next call with the same scratch; absent: none. */

@@ -146,6 +146,7 @@ static bool on_cut_session(struct house *house, const union told *told, int fd)
     (void)fd;
     cut(house, told->cut_session.reason, told->cut_session.session_id, ANY_SURFACE);
     mcp_sessions_end_all(&house->mcp_sessions, told->cut_session.session_id);
+    handles_forget(house->worker.handles, told->cut_session.session_id);
     return true;
 }
 

@@ -23,6 +23,10 @@ static const char pack[] =
     "\"ping\":{\"always\":true},\"note\":{\"as\":\"notification\"},"
     "\"call\":{\"targets\":[{\"name\":[\"params\",\"name\"]}]},"
     "\"read\":{\"targets\":[{\"uri\":[\"params\",\"uri\"]}]},"
+    "\"many\":{\"targets\":[{\"name\":[\"params\",\"list\",\"[]\"]},"
+    "{\"name\":[\"params\",\"items\",\"[]\",\"name\"]}]},"
+    "\"make\":{\"gives\":[[\"result\",\"id\"]]},"
+    "\"get\":{\"targets\":[{\"handle\":[\"params\",\"id\"]}]},"
     "\"ref\":{\"targets\":[{\"name\":[\"params\",\"ref\",\"name\"]},"
     "{\"uri\":[\"params\",\"ref\",\"uri\"]}]}},"
     "\"s2c\":{\"ask\":{},\"tell\":{\"as\":\"notification\"}}}},"
@@ -36,6 +40,8 @@ static const char pack[] =
 static struct vet_scratch *scratch;
 static struct dialect *dialect;
 static struct text_list verbs, targets;
+static struct handles *handles;
+static json_t *given; /* what "make" may have given: every id in an answer that passed */
 
 static void set_up(void)
 {
@@ -45,7 +51,9 @@ static void set_up(void)
     if (vet_scratch_create(&scratch) != OK || dialect_read(&reader, &dialect) != OK ||
         text_list_add(&verbs, "call", 4) != OK || text_list_add(&verbs, "start", 5) != OK ||
         text_list_add(&verbs, "ref", 3) != OK || text_list_add(&verbs, "note", 4) != OK ||
-        text_list_add(&targets, "echo", 4) != OK || text_list_add(&targets, "s_*", 3) != OK)
+        text_list_add(&verbs, "many", 4) != OK || text_list_add(&verbs, "make", 4) != OK ||
+        text_list_add(&verbs, "get", 3) != OK || text_list_add(&targets, "echo", 4) != OK ||
+        text_list_add(&targets, "s_*", 3) != OK)
         abort();
 }
 
@@ -54,6 +62,32 @@ static bool target_permitted(const json_t *target)
     const char *text = json_string_value(target);
 
     return text != NULL && (strcmp(text, "echo") == 0 || strncmp(text, "s_", 2) == 0);
+}
+
+/* Every element is a permitted target, or has one. */
+static void judge_many(const json_t *params)
+{
+    const json_t *list = json_object_get(params, "list"), *items = json_object_get(params, "items");
+
+    if ((list != NULL && !json_is_array(list)) || (items != NULL && !json_is_array(items)))
+        abort();
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!target_permitted(json_array_get(list, i)))
+            abort();
+    }
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        if (!target_permitted(json_object_get(json_array_get(items, i), "name")))
+            abort();
+    }
+}
+
+static void judge_handle(const json_t *id)
+{
+    for (size_t i = 0; i < json_array_size(given); i++) {
+        if (json_equal(json_array_get(given, i), id))
+            return;
+    }
+    abort();
 }
 
 /* What a client said and the gate let pass, judged without the gate's own code. */
@@ -85,8 +119,12 @@ static void judge_rpc(json_t *message)
 
         if ((name == NULL) == (uri == NULL) || !target_permitted(name != NULL ? name : uri))
             abort();
+    } else if (strcmp(verb, "many") == 0) {
+        judge_many(params);
+    } else if (strcmp(verb, "get") == 0) {
+        judge_handle(json_object_get(params, "id"));
     } else if (strcmp(verb, "ping") != 0 && strcmp(verb, "note") != 0 &&
-               strcmp(verb, "list") != 0) {
+               strcmp(verb, "list") != 0 && strcmp(verb, "make") != 0) {
         abort();
     }
 }
@@ -210,6 +248,8 @@ static void judge_answer(json_t *answer, struct span text, const struct vet_resu
     else if (result->forward.data != NULL)
         abort();
     judge_inputs(json_object_get(answer, "result"));
+    if (json_array_append(given, json_object_get(json_object_get(answer, "result"), "id")) != 0)
+        return; /* it gives none */
 }
 
 static void judge_typed(json_t *message)
@@ -279,8 +319,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     rules.vocabulary = dialect_vocabulary(dialect, typed ? "typed" : "rpc");
     if (size > 0 && data[0] == 'h')
         rules.http = &headers;
-    if (vet_state_create(&state) != OK)
+    given = json_array();
+    if (vet_state_create(&state) != OK || handles_create(MESSAGES_MAX, &handles) != OK)
         abort();
+    rules.handles = handles;
+    rules.session_id = "one";
     if (size > 0)
         at++;
     for (unsigned i = 0; at < end && i < MESSAGES_MAX; i++) {
@@ -296,5 +339,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at = newline != NULL ? newline + 1 : end;
     }
     vet_state_destroy(state);
+    handles_destroy(handles);
+    json_decref(given);
     return 0;
 }

@@ -53,8 +53,20 @@ TEST(test_mcp)
             assert_ptr_equal(rule_of(mcp, (enum direction)i, mcp->verbs[i][j].name),
                              &mcp->verbs[i][j]);
     }
-    assert_int_equal(mcp->descend.count, 2);
+    rule = rule_of(mcp, DIRECTION_C2S, "subscriptions/listen");
+    assert_int_equal(rule->target_count, 2);
+    assert_int_equal(rule->targets[0].depth, 3);
+    assert_int_equal(rule->targets[0].list, 3);
+    assert_int_equal(rule->targets[1].kind, TARGET_HANDLE);
+    assert_string_equal(rule->targets[1].keys[2], "taskIds");
+    rule = rule_of(mcp, DIRECTION_C2S, "tools/call");
+    assert_int_equal(rule->give_count, 2);
+    assert_int_equal(rule->gives[1].depth, 3);
+    assert_int_equal(mcp->handle_count, 1);
+    assert_int_equal(mcp->handles[0].depth, 4);
+    assert_int_equal(mcp->descend.count, 3);
     assert_true(text_list_contains(&mcp->descend, span_of("params")));
+    assert_true(text_list_contains(&mcp->descend, span_of("notifications")));
     assert_true(text_list_contains(&mcp->descend, span_of("ref")));
     dialect_destroy(dialect);
 }
@@ -303,9 +315,31 @@ static const struct fault_case faults[] = {
     {JSON_RPC_VERB("{\"targets\":[{\"path\":[]}]}"), AT_VERB "/targets/0", "either"},
     {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"a\"],\"uri\":[\"params\",\"b\"]}]}"),
      AT_VERB "/targets/0", "either"},
-    {JSON_RPC_VERB("{\"targets\":[{\"name\":[]}]}"), AT_VERB "/targets/0", "1 to 3 keys"},
-    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"a\",\"b\",\"c\",\"d\"]}]}"), AT_VERB "/targets/0",
-     "1 to 3 keys"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[]}]}"), AT_VERB "/targets/0", "1 to 4 keys"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}]}"),
+     AT_VERB "/targets/0", "1 to 4 keys"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"[]\",\"params\"]}]}"), AT_VERB "/targets/0",
+     "stands behind"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"a\",\"[]\",\"[]\"]}]}"),
+     AT_VERB "/targets/0", "stands behind"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"[]\",\"a\",\"b\"]}]}"),
+     AT_VERB "/targets/0", "stands behind"},
+    {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"[]\"]}]}"), AT_VERB "/targets/0",
+     "below \"params\""},
+    {JSON_RPC_VERB("{\"gives\":[[\"params\",\"a\"]]}"), AT_VERB "/gives", "Handles are given"},
+    {JSON_RPC_VERB("{\"gives\":[[\"result\"]]}"), AT_VERB "/gives", "Handles are given"},
+    {JSON_RPC_VERB("{\"gives\":[[\"result\",\"a\",\"[]\"]]}"), AT_VERB "/gives/0", "no \"[]\""},
+    {JSON_RPC_VERB("{\"as\":\"notification\",\"gives\":[[\"result\",\"a\"]]}"), AT_VERB "/gives",
+     "Handles are given"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"verbs\":{\"s2c\":{\"a\":{\"gives\":[[\"result\","
+                "\"a\"]]}}}"),
+     "/vocabularies/0/verbs/s2c/a/gives", "Handles are given"},
+    {TYPED("\"verbs\":{\"s2c\":{\"a\":{\"gives\":[[\"params\",\"a\"]]}}}"),
+     "/vocabularies/0/verbs/s2c/a/gives", "Handles are given"},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"handles\":[[\"result\",\"a\"]]"),
+     "/vocabularies/0/handles/0", "below \"params\""},
+    {VOCABULARY("\"envelope\":\"json-rpc\",\"asks_by_error\":{\"member\":\"m\"}"),
+     "/vocabularies/0/asks_by_error", "\"verb\" is missing"},
     {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"\"]}]}"), AT_VERB "/targets/0",
      "not be empty"},
     {JSON_RPC_VERB("{\"targets\":[{\"name\":[\"params\",\"a\\n\"]}]}"), AT_VERB "/targets/0",

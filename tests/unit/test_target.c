@@ -53,27 +53,45 @@ static void list(struct text_list *globs, const char *first, const char *second)
     assert_int_equal(text_list_add(globs, second, strlen(second)), OK);
 }
 
+static enum reason check(const struct text_list *targets, const struct text_list *session_targets,
+                         const char *target)
+{
+    const struct vet_rules rules = {.targets = targets, .session_targets = session_targets};
+
+    return target_check(&rules, span_of(target), TARGET_NAME);
+}
+
 TEST(test_check)
 {
     struct text_list surface, session, empty = {0};
 
     list(&surface, "read_*", "echo");
     list(&session, "read_file", "echo");
-    assert_int_equal(target_check(NULL, NULL, span_of("a\n"), TARGET_NAME), REASON_ALLOWED);
-    assert_int_equal(target_check(&surface, NULL, span_of("read_any"), TARGET_NAME),
-                     REASON_ALLOWED);
-    assert_int_equal(target_check(&surface, NULL, span_of("write"), TARGET_NAME),
-                     REASON_TARGET_REFUSED);
-    assert_int_equal(target_check(NULL, &session, span_of("read_any"), TARGET_NAME),
-                     REASON_TARGET_REFUSED);
-    assert_int_equal(target_check(&surface, &session, span_of("read_any"), TARGET_NAME),
-                     REASON_TARGET_REFUSED);
-    assert_int_equal(target_check(&surface, &session, span_of("read_file"), TARGET_NAME),
-                     REASON_ALLOWED);
-    assert_int_equal(target_check(&surface, NULL, span_of("read_\n"), TARGET_NAME),
-                     REASON_TARGET_AMBIGUOUS);
-    assert_int_equal(target_check(&empty, NULL, span_of("echo"), TARGET_NAME),
-                     REASON_TARGET_REFUSED);
+    assert_int_equal(check(NULL, NULL, "a\n"), REASON_ALLOWED);
+    assert_int_equal(check(&surface, NULL, "read_any"), REASON_ALLOWED);
+    assert_int_equal(check(&surface, NULL, "write"), REASON_TARGET_REFUSED);
+    assert_int_equal(check(NULL, &session, "read_any"), REASON_TARGET_REFUSED);
+    assert_int_equal(check(&surface, &session, "read_any"), REASON_TARGET_REFUSED);
+    assert_int_equal(check(&surface, &session, "read_file"), REASON_ALLOWED);
+    assert_int_equal(check(&surface, NULL, "read_\n"), REASON_TARGET_AMBIGUOUS);
+    assert_int_equal(check(&empty, NULL, "echo"), REASON_TARGET_REFUSED);
     text_list_clear(&surface);
     text_list_clear(&session);
+}
+
+/* A handle goes by who was given it, whatever the lists say. */
+TEST(test_handles)
+{
+    struct text_list none = {0};
+    struct vet_rules rules = {.targets = &none, .session_id = "one"};
+
+    assert_int_equal(target_check(&rules, span_of("t"), TARGET_HANDLE), REASON_HANDLE_UNKNOWN);
+    assert_int_equal(handles_create(2, &rules.handles), OK);
+    assert_int_equal(target_check(&rules, span_of("t"), TARGET_HANDLE), REASON_HANDLE_UNKNOWN);
+    handles_give(rules.handles, "one", HANDLE_NAMED, span_of("t"));
+    assert_int_equal(target_check(&rules, span_of("t"), TARGET_HANDLE), REASON_ALLOWED);
+    assert_int_equal(target_check(&rules, span_of("t"), TARGET_NAME), REASON_TARGET_REFUSED);
+    rules.session_id = "two";
+    assert_int_equal(target_check(&rules, span_of("t"), TARGET_HANDLE), REASON_HANDLE_UNKNOWN);
+    handles_destroy(rules.handles);
 }

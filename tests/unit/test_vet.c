@@ -12,6 +12,8 @@
 
 #include <jansson.h>
 
+#define HANDLES_MAX 4
+
 static struct vet_scratch *scratch;
 
 static int set_up(void **state)
@@ -113,6 +115,14 @@ static void check_forward(const char *where, struct span got, const json_t *expe
         fail_msg("%s: rewritten to %.*s", where, (int)got.length, got.data);
 }
 
+/* Whose connection it is: "one", unless the step says otherwise. */
+static const char *step_session(const json_t *step)
+{
+    const char *session = json_string_value(json_object_get(step, "session"));
+
+    return session != NULL ? session : "one";
+}
+
 /* The rules of one step: those of the case, and what is the message's own. */
 static void read_step(const json_t *step, struct mcp_http_headers *headers, struct vet_rules *rules)
 {
@@ -122,6 +132,7 @@ static void read_step(const json_t *step, struct mcp_http_headers *headers, stru
                                          json_string_value(json_object_get(http, "method")),
                                          json_string_value(json_object_get(http, "name"))};
     rules->http = http != NULL ? headers : NULL;
+    rules->session_id = step_session(step);
     rules->replay = json_is_true(json_object_get(step, "replay"));
 }
 
@@ -185,6 +196,7 @@ static void run_case(const json_t *entry)
     assert_non_null(rules.vocabulary);
     read_rules(json_object_get(entry, "rules"), &lists, &rules);
     assert_int_equal(vet_state_create(&state), OK);
+    assert_int_equal(handles_create(HANDLES_MAX, &rules.handles), OK);
     assert_true(json_array_size(steps) > 0);
     for (size_t i = 0; i < json_array_size(steps); i++) {
         char where[256];
@@ -193,6 +205,7 @@ static void run_case(const json_t *entry)
         run_step(where, json_array_get(steps, i), state, &rules);
     }
     vet_state_destroy(state);
+    handles_destroy(rules.handles);
     lists_clear(&lists);
     dialect_destroy(dialect);
 }
@@ -218,6 +231,12 @@ TEST(test_mcp_vectors)
 TEST(test_answer_vectors)
 {
     run_vectors(VECTORS_DIR "/vet/answers.json");
+}
+
+/* Lists of targets, what asks, and what belongs to whom. */
+TEST(test_handle_vectors)
+{
+    run_vectors(VECTORS_DIR "/vet/handles.json");
 }
 
 TEST(test_mcp_http_vectors)

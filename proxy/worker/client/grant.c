@@ -58,6 +58,8 @@ struct vet_rules grant_rules(const struct connection *connection)
 {
     struct vet_rules rules = vet_rules_of(connection->surface, connection->route->vocabulary);
 
+    rules.handles = connection->worker->handles;
+    rules.session_id = connection->session_id;
     if (connection->session_verbs_set)
         rules.session_verbs = &connection->session_verbs;
     if (connection->session_targets_set)
@@ -84,6 +86,9 @@ void grant_note(struct connection *connection, enum direction direction,
                                           .verb = result->verb,
                                           .target = result->target});
     }
+    if (result->gave_way > 0)
+        quotas_counts(connection->worker->quotas, connection->surface_index)
+            ->gave_way[QUOTA_HANDLES] += result->gave_way;
     if (result->action == VET_FORWARD) {
         connection->messages[direction]++;
         counts->forwarded++;

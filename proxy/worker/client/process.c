@@ -24,6 +24,8 @@ enum error worker_allocate(struct worker *worker)
     error = json_scan_create(&worker->scan);
     if (error == OK)
         error = vet_scratch_create(&worker->scratch);
+    if (error == OK)
+        error = handles_create(quota_info(QUOTA_HANDLES)->limit, &worker->handles);
     return error == OK ? quotas_create(worker->config->surface_count, &worker->quotas) : error;
 }
 
@@ -31,6 +33,7 @@ void worker_release(struct worker *worker)
 {
     free(worker->surfaces);
     quotas_destroy(worker->quotas);
+    handles_destroy(worker->handles);
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);

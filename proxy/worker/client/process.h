@@ -29,7 +29,8 @@ struct worker {
     uv_loop_t loop;
     struct channel *channel;
     struct surface_counts *surfaces;
-    struct quotas *quotas; /* what sessions and callers have of this worker */
+    struct quotas *quotas;   /* what sessions and callers have of this worker */
+    struct handles *handles; /* what services gave to sessions */
     struct vet_scratch *scratch;
     struct json_scan *scan;      /* for bodies that are no messages */
     unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */
