@@ -39,6 +39,7 @@
            "a body needs exactly one valid Content-Length")                                        \
     REASON(BODY_TOO_LARGE, "body_too_large", 413, 0, "the request body is too large")              \
     REASON(REQUEST_TIMEOUT, "request_timeout", 400, 0, "the request did not arrive in time")       \
+    REASON(BODY_TOO_SLOW, "body_too_slow", 400, 0, "the request's body came too slowly")           \
     REASON(CONTENT_TYPE, "content_type", 415, 0, "the body is not of a type that can be vetted")   \
     REASON(CONTENT_ENCODING, "content_encoding", 415, 0, "an encoded body cannot be vetted")       \
     REASON(HEADER_MISMATCH, "header_mismatch", 400, 0, "a header does not say what the body says") \
@@ -89,6 +90,7 @@
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \
+    REASON(GAVE_WAY, "gave_way", 503, 1013, "it was slow, and others needed the room")             \
     /* One party has as many as it may (policy/quota.h) */                                         \
     REASON(QUOTA_CONNECTIONS, "quota_connections", 503, 1013,                                      \
            "the session has as many connections as it may")                                        \

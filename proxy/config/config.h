@@ -116,13 +116,16 @@ struct surface_limits {
     uint32_t max_message_bytes; /* one application message, either direction */
     uint32_t max_connections;   /* of the surface, in one worker */
     uint32_t max_connections_per_caller;
-    uint32_t upstream_timeout_ms; /* connect, handshake and preparation together */
-    uint32_t message_timeout_ms;  /* from the first byte of a message to its last */
-    uint32_t idle_timeout_ms;     /* no message in either direction; 0: never */
-    uint32_t ping_interval_ms;    /* the gate's own pings; no pong within another: closed */
-    uint32_t write_timeout_ms;    /* a client that takes no byte for this long is cut */
-    uint32_t max_body_bytes;      /* of an HTTP request that is not held for vetting */
-    uint32_t body_timeout_ms;     /* an HTTP body of which no byte comes for this long is cut */
+    uint32_t max_connections_per_session; /* seven eighths of those of a caller, if not set */
+    uint32_t upstream_timeout_ms;         /* connect, handshake and preparation together */
+    uint32_t message_timeout_ms;          /* from the first byte of a message to its last */
+    uint32_t idle_timeout_ms;             /* no message in either direction; 0: never */
+    uint32_t ping_interval_ms;            /* the gate's own pings; no pong within another: closed */
+    uint32_t write_timeout_ms;            /* a client that takes no byte for this long is cut */
+    uint32_t max_body_bytes;              /* of an HTTP request that is not held for vetting */
+    uint32_t body_timeout_ms;     /* an HTTP body of which no byte comes for this long is cut, or
+                                     that is behind its least pace by this much (base/pace.h) */
+    uint32_t request_timeout_ms;  /* from an HTTP request's head to the last byte of its body */
     uint32_t response_timeout_ms; /* from an HTTP request to the head of its answer */
 };
 

@@ -55,6 +55,7 @@ static const struct json_key limits_keys[] = {
     LIMIT_ROW(max_message_bytes, KIB, 64 * MIB, 4 * MIB),
     LIMIT_ROW(max_connections, 1, CONNECTIONS_MAX, 1024),
     LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
+    LIMIT_ROW(max_connections_per_session, 1, CONNECTIONS_MAX, 448),
     LIMIT_ROW(upstream_timeout_ms, 50, MINUTE_MS, 1500),
     LIMIT_ROW(message_timeout_ms, 100, 60 * MINUTE_MS, 30000),
     LIMIT_ROW(idle_timeout_ms, 0, DAY_MS, 0),
@@ -62,6 +63,7 @@ static const struct json_key limits_keys[] = {
     LIMIT_ROW(write_timeout_ms, 100, 10 * MINUTE_MS, 10000),
     LIMIT_ROW(max_body_bytes, KIB, UINT32_MAX, 1024 * MIB),
     LIMIT_ROW(body_timeout_ms, 100, 60 * MINUTE_MS, 30000),
+    LIMIT_ROW(request_timeout_ms, 100, DAY_MS, 60 * MINUTE_MS),
     LIMIT_ROW(response_timeout_ms, 50, DAY_MS, 10 * MINUTE_MS),
 };
 static const struct json_table limits_table = JSON_TABLE("a surface's limits", limits_keys);
@@ -183,21 +185,30 @@ static void check_verbs(struct json_reader *reader, const struct surface *surfac
     }
 }
 
-/* One caller may take all connections at most; the preset gives way, a written value does not. */
+/*
+ * One caller may take all connections at most, and one session those of its caller; a preset
+ * gives way, a written value does not.
+ */
 static void check_limits(struct json_reader *reader, json_t *value, struct surface *surface)
 {
     struct surface_limits *limits = &surface->limits;
     json_t *written = json_object_get(value, "limits");
 
-    if (limits->max_connections_per_caller <= limits->max_connections)
-        return;
-    if (json_object_get(written, "max_connections_per_caller") == NULL) {
+    if (json_object_get(written, "max_connections_per_caller") == NULL &&
+        limits->max_connections_per_caller > limits->max_connections)
         limits->max_connections_per_caller = limits->max_connections;
-        return;
-    }
-    json_reader_fault_at(reader, "limits/max_connections_per_caller",
-                         "This must not be more than \"max_connections\", which is %u.",
-                         limits->max_connections);
+    if (json_object_get(written, "max_connections_per_session") == NULL)
+        limits->max_connections_per_session =
+            limits->max_connections_per_caller - limits->max_connections_per_caller / 8;
+    if (limits->max_connections_per_caller > limits->max_connections)
+        json_reader_fault_at(reader, "limits/max_connections_per_caller",
+                             "This must not be more than \"max_connections\", which is %u.",
+                             limits->max_connections);
+    if (limits->max_connections_per_session > limits->max_connections_per_caller)
+        json_reader_fault_at(
+            reader, "limits/max_connections_per_session",
+            "This must not be more than \"max_connections_per_caller\", which is %u.",
+            limits->max_connections_per_caller);
 }
 
 /* Who may call is said in one way at least, and certificates need somebody who vouches for them. */

@@ -32,8 +32,10 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(CONNECTIONS, "connections", SESSION, QUOTA_CONFIGURED, NEW, QUOTA_CONNECTIONS,           \
           "connections that were granted")                                                         \
     QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CAPACITY,       \
-          "connections, granted or not")                                                           \
-    QUOTA(BODIES, "bodies", SESSION, 64, NEW, QUOTA_BODIES,                                        \
+          "the same, of all its sessions")                                                         \
+    QUOTA(STRANGERS, "strangers", CALLER, QUOTA_CONFIGURED, OWN_OLDEST, CAPACITY,                  \
+          "connections that were granted nothing: what room is left")                              \
+    QUOTA(BODIES, "bodies", SESSION, 256, NEW, QUOTA_BODIES,                                       \
           "requests whose bodies are being received")                                              \
     QUOTA(MCP_SESSIONS, "mcp_sessions", SESSION, 128, OWN_OLDEST, MCP_SESSION_UNKNOWN,             \
           "MCP sessions; of those that are in use none gives way")                                 \

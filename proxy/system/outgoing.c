@@ -1,5 +1,7 @@
 #include "system/outgoing.h"
 
+#include "base/pace.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +140,7 @@ bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
     if (sent < 0)
         return false;
     if (sent > 0)
-        outgoing->progress_ms = now_ms;
+        outgoing->progress_ms = pace_pay(outgoing->progress_ms, now_ms, (uint64_t)sent);
     outgoing->offset += (size_t)sent;
     outgoing->length -= (size_t)sent;
     if (outgoing_empty(outgoing))

@@ -16,8 +16,7 @@
 struct outgoing {
     unsigned char *data;             /* owned; NULL when nothing is left */
     size_t length, offset, capacity; /* `length` bytes from `offset` on */
-    uint64_t
-        progress_ms; /* when bytes were last taken or first kept; only while something is left */
+    uint64_t progress_ms; /* paid by what is taken (base/pace.h); only while something is left */
 };
 
 /* Sends the parts in order. False: the peer is gone, or there is no memory. */

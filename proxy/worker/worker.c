@@ -19,8 +19,8 @@
 #define DRAIN_TIMEOUT_MS           5000
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
-#define DESCRIPTORS_OF_TLS         2 /* the socket pair between TLS and the rest */
-#define ACCEPT_SLACK               128
+#define DESCRIPTORS_OF_TLS         2   /* the socket pair between TLS and the rest */
+#define LOBBY_PLACES               128 /* that nobody who was granted something takes */
 #define COUNTS_INTERVAL_MS         1000
 #define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */
 #define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
@@ -285,6 +285,7 @@ static void on_tick(uv_timer_t *timer)
         connection_tick(c, now_ms, now_s);
     }
     pool_expire(&house->http.pool, false);
+    accept_tick(&house->accept);
     if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
         tell_counts(worker);
     if (worker->draining && now_ms >= house->drain_deadline_ms)
@@ -299,8 +300,7 @@ static void on_prepare(uv_prepare_t *prepare)
 
     downstream_abort_doomed(&house->downstreams);
     connection_reap(worker);
-    if (worker->connection_count < house->accept.connection_max)
-        accept_open(&house->accept, true);
+    accept_go_on(&house->accept);
     watch_channel(house);
     if (worker->draining && worker->connections == NULL && !channel_wants_write(worker->channel))
         uv_stop(&worker->loop);
@@ -315,7 +315,7 @@ static enum error size_descriptors(struct house *house, size_t *descriptors)
     struct pool *pool = &house->http.pool;
     struct rlimit limit;
     size_t wanted = 0, each = DESCRIPTORS_PER_CONNECTION;
-    size_t spare;
+    size_t spare, lobby;
 
     for (size_t i = 0; i < config->surface_count; i++) {
         wanted += config->surfaces[i].limits.max_connections;
@@ -324,8 +324,7 @@ static enum error size_descriptors(struct house *house, size_t *descriptors)
     }
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    /* Beyond the surfaces' limits there is room for those about to be told so. */
-    wanted += ACCEPT_SLACK;
+    wanted += LOBBY_PLACES;
     pool->waiting_max =
         limit.rlim_max / 8 < POOL_WAITING_MAX ? (size_t)limit.rlim_max / 8 : POOL_WAITING_MAX;
     spare = SPARE_DESCRIPTORS + pool->waiting_max;
@@ -336,6 +335,9 @@ static enum error size_descriptors(struct house *house, size_t *descriptors)
     if (*descriptors <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
     house->accept.connection_max = (*descriptors - spare) / each;
+    lobby = house->accept.connection_max / 4;
+    house->worker.granted_max =
+        house->accept.connection_max - (lobby < LOBBY_PLACES ? lobby : LOBBY_PLACES);
     return OK;
 }
 

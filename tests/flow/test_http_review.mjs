@@ -346,14 +346,22 @@ describe('what is cut while it is under way', () => {
 });
 
 describe('room', () => {
-  it('idle connections of those with a token give way last', async () => {
+  it('idle connections of those with a token give way to others with one, and to nobody else', async () => {
     const { raw, text } = await connect('small');
-    raw.send(text({ path: '/echo' }));
-    assert.equal((await raw.response()).status, 200);
-    const silent = [];
-    for (let i = 0; i < 6; i++) silent.push(await Raw.connect(gate.port('small')));
-    await until(() => silent.filter((one) => one.ended).length >= 3, 'silent ones to give way');
-    raw.send(text({ path: '/echo' }));
-    assert.equal((await raw.response()).status, 200);
+    const asks = async (one) => {
+      one.send(text({ path: '/echo' }));
+      assert.equal((await one.response()).status, 200);
+    };
+    await asks(raw);
+    for (let i = 0; i < 6; i++) await Raw.connect(gate.port('small'));
+    await asks(raw);
+    const others = [];
+    for (let i = 0; i < 4; i++) {
+      assert.ok(!raw.ended);
+      others.push((await connect('small')).raw);
+      await asks(others[i]);
+    }
+    await raw.gone();
+    for (const one of others) assert.ok(!one.ended);
   });
 });

@@ -148,6 +148,7 @@ TEST(test_defaults)
     assert_int_equal(tools->limits.max_message_bytes, 4 * 1024 * 1024);
     assert_int_equal(tools->limits.max_connections, 1024);
     assert_int_equal(tools->limits.max_connections_per_caller, 512);
+    assert_int_equal(tools->limits.max_connections_per_session, 448);
     assert_int_equal(tools->limits.upstream_timeout_ms, 1500);
     assert_int_equal(tools->limits.message_timeout_ms, 30000);
     assert_int_equal(tools->limits.idle_timeout_ms, 0);
@@ -262,6 +263,7 @@ TEST(test_preset_gives_way)
 
     assert_int_equal(loaded.error, OK);
     assert_int_equal(loaded.config->surfaces[0].limits.max_connections_per_caller, 7);
+    assert_int_equal(loaded.config->surfaces[0].limits.max_connections_per_session, 7);
     config_destroy(loaded.config);
 }
 

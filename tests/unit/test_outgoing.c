@@ -1,6 +1,8 @@
 /* outgoing.c: bytes to a peer that takes them when it likes. */
 #include "system/outgoing.h"
 
+#include "base/pace.h"
+
 #include "unit.h"
 
 #include <stdint.h>
@@ -69,6 +71,32 @@ static unsigned char *numbered(size_t length)
 }
 
 #define OUTGOING_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+OUTGOING_TEST(test_drips_are_no_progress)
+{
+    struct link *link = *state;
+    unsigned char *bytes = numbered(MANY_BYTES), *taken = malloc(MANY_BYTES);
+    const struct iovec all = part(bytes, MANY_BYTES);
+    uint64_t now_ms = 1000;
+
+    assert_non_null(taken);
+    assert_true(outgoing_send(&link->out, link->ends[0], now_ms, &all, 1));
+    assert_int_equal(link->out.progress_ms, now_ms);
+    /* Nothing, then what is worth a second of those that went by. */
+    now_ms += 10000;
+    assert_true(outgoing_flush(&link->out, link->ends[0], now_ms));
+    assert_int_equal(link->out.progress_ms, 1000);
+    assert_int_equal(pace_pay(1000, now_ms, PACE_BYTES_PER_SECOND), 2000);
+    assert_int_equal(pace_pay(1000, now_ms, 0), 1000);
+    assert_int_equal(pace_pay(1000, now_ms, UINT32_MAX), now_ms);
+    assert_int_equal(pace_pay(now_ms, now_ms, 5), now_ms);
+    /* A peer that takes all there is has caught up. */
+    assert_true(take(link, taken, MANY_BYTES) > 0);
+    assert_true(outgoing_flush(&link->out, link->ends[0], now_ms));
+    assert_int_equal(link->out.progress_ms, now_ms);
+    free(bytes);
+    free(taken);
+}
 
 OUTGOING_TEST(test_at_once)
 {

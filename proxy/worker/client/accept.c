@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "worker/client/client.h"
+#include "worker/client/lobby.h"
 #include "worker/tls/tls.h"
 
 #include <errno.h>
@@ -111,50 +112,6 @@ static enum error open_client(const struct accept *accept, struct connection *co
 
 /* ---- A connection ---- */
 
-static size_t count_caller(const struct worker *worker, uint32_t surface, uint32_t uid)
-{
-    size_t count = 0;
-
-    for (const struct connection *c = worker->connections; c != NULL; c = c->next) {
-        if (c->surface_index == surface && c->caller_known && c->caller_uid == uid)
-            count++;
-    }
-    return count;
-}
-
-/* Whether the surface has room for one more connection of this caller. */
-static bool has_room(const struct door *door, bool known, uint32_t uid)
-{
-    const struct worker *worker = door->accept->worker;
-    const struct surface *surface = &worker->config->surfaces[door->surface];
-
-    if (worker->surfaces[door->surface].connections >= surface->limits.max_connections)
-        return false;
-    return !known ||
-           count_caller(worker, door->surface, uid) < surface->limits.max_connections_per_caller;
-}
-
-/*
- * A surface that is full makes room at the expense of the connection that has
- * kept us waiting longest without having been admitted: whoever has no token
- * cannot keep others out by saying nothing. Only then do those give way that
- * wait for a further request.
- */
-static bool make_room(const struct door *door)
-{
-    struct connection *longest = NULL;
-
-    for (struct connection *c = door->accept->worker->connections; c != NULL; c = c->next) {
-        if (c->surface_index == door->surface && c->state == CONNECTION_HEAD &&
-            (longest == NULL || longest->admitted || !c->admitted))
-            longest = c;
-    }
-    if (longest == NULL)
-        return false;
-    connection_drop(longest, REASON_REQUEST_TIMEOUT);
-    return true;
-}
-
 /* One that came to nothing: nobody knows it but its TLS. */
 static void discard(struct connection *connection)
 {
@@ -169,12 +126,11 @@ static void welcome(const struct door *door, int fd)
     struct accept *accept = door->accept;
     struct connection *connection;
     uint32_t uid = 0;
-    bool known, room;
+    bool known;
     int on = 1;
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     known = caller_uid(accept->callers, fd, &uid) == OK;
-    room = has_room(door, known, uid) || make_room(door);
     connection = connection_create(accept->worker, door->surface);
     if (connection == NULL) {
         close(fd);
@@ -186,11 +142,19 @@ static void welcome(const struct door *door, int fd)
     connection->caller_uid = uid;
     if (open_client(accept, connection, fd) != OK)
         discard(connection);
-    else if (!room)
-        connection_drop(connection, REASON_CAPACITY);
 }
 
 /* ---- The listeners ---- */
+
+/* Of descriptors or memory: somebody of the lobby gives some back, or nobody is let in for a while.
+ */
+static void run_out(struct accept *accept)
+{
+    if (lobby_make_room(accept->worker))
+        return;
+    accept->starved = true;
+    accept_open(accept, false);
+}
 
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
@@ -202,17 +166,33 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
         return;
     for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP && accept->open; i++) {
         int fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        bool room;
 
         if (fd < 0) {
-            /* Out of descriptors: stop asking until one is given back. */
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                accept_open(accept, false);
+                run_out(accept);
             return;
         }
+        room = accept->worker->connection_count < accept->connection_max ||
+               lobby_make_room(accept->worker);
         welcome(door, fd);
-        if (accept->worker->connection_count >= accept->connection_max)
+        if (!room)
             accept_open(accept, false);
     }
+}
+
+void accept_tick(struct accept *accept)
+{
+    accept->starved = false;
+    if (!accept->open && lobby_last_in_line(accept->worker) != NULL)
+        accept_open(accept, true);
+}
+
+void accept_go_on(struct accept *accept)
+{
+    if (!accept->open && !accept->starved &&
+        accept->worker->connection_count < accept->connection_max)
+        accept_open(accept, true);
 }
 
 void accept_open(struct accept *accept, bool open)

@@ -1,4 +1,4 @@
-/* The listeners: who is calling, with what certificate, is there room, a connection is born. */
+/* The listeners: who is calling, with what certificate; a connection is born, in the lobby. */
 #pragma once
 
 #include "system/caller.h"
@@ -12,8 +12,9 @@ struct accept {
     struct door *doors;           /* the listeners */
     struct ssl_ctx_st **contexts; /* one a surface; owned; NULL: none speaks TLS */
     unsigned char *scratch;       /* TLS_CHUNK_BYTES; NULL likewise */
-    size_t connection_max;
+    size_t connection_max;        /* granted something or not */
     bool open;
+    bool starved; /* nothing to take a connection with, until the next tick */
 };
 
 /* What it looks callers up with, and TLS, if a surface speaks it; before the sandbox closes. */
@@ -26,6 +27,9 @@ enum error accept_install(struct accept *accept, const struct ipc_tls *tls) MUST
 enum error accept_add(struct accept *accept, int fd, uint32_t surface) MUST_CHECK;
 /* Lets clients in, or not for now; nobody while the worker drains or lacks a certificate. */
 void accept_open(struct accept *accept, bool open);
+/* Lets clients in again, once there is room: when a connection has ended, and every tick. */
+void accept_go_on(struct accept *accept);
+void accept_tick(struct accept *accept);
 /* Closes the listeners. */
 void accept_stop(struct accept *accept);
 /* Once the loop has ended, and with it the connections, which know where they came in. */

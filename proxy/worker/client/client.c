@@ -5,6 +5,7 @@
 #include "wire/http_denial.h"
 #include "wire/page.h"
 #include "wire/url.h"
+#include "worker/client/room.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -206,8 +207,7 @@ void client_drop(struct connection *connection, enum reason reason)
 {
     const struct head *head = connection->client->head;
 
-    if (connection->state == CONNECTION_HEAD && (head == NULL || head->length == 0) &&
-        reason != REASON_CAPACITY)
+    if (connection->state == CONNECTION_HEAD && (head == NULL || head->length == 0))
         reason = REASON_CLIENT_CLOSED;
     /* The broker knows of its own denials. */
     if (reason != REASON_CLIENT_CLOSED &&
@@ -276,6 +276,10 @@ void client_ask(struct connection *connection)
     struct client *client = connection->client;
     uint64_t now_ms = worker_now_ms(connection->worker);
 
+    if (!room_may_be_had(connection)) {
+        connection_drop(connection, REASON_CAPACITY);
+        return;
+    }
     client->head->asked.connection = connection->id;
     connection->state = CONNECTION_ASKING;
     client->asked_ms = now_ms;
@@ -379,6 +383,12 @@ void client_next(struct connection *connection)
     }
     head_replace(head, head->bytes + taken, rest);
     parse_head(connection);
+}
+
+uint64_t client_head_since(const struct connection *connection)
+{
+    return connection->deadline_ms -
+           (connection->client->head == NULL ? KEEP_ALIVE_TIMEOUT_MS : HEAD_TIMEOUT_MS);
 }
 
 void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)

@@ -4,6 +4,43 @@
 
 #include <stdlib.h>
 
+/* ---- The lobby ---- */
+
+void connection_enter_lobby(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    if (connection->in_lobby)
+        return;
+    connection->in_lobby = true;
+    connection->lobby_next = NULL;
+    connection->lobby_previous = worker->lobby_newest;
+    if (worker->lobby_newest != NULL)
+        worker->lobby_newest->lobby_next = connection;
+    else
+        worker->lobby_oldest = connection;
+    worker->lobby_newest = connection;
+}
+
+void connection_leave_lobby(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    if (!connection->in_lobby)
+        return;
+    connection->in_lobby = false;
+    if (connection->lobby_previous != NULL)
+        connection->lobby_previous->lobby_next = connection->lobby_next;
+    else
+        worker->lobby_oldest = connection->lobby_next;
+    if (connection->lobby_next != NULL)
+        connection->lobby_next->lobby_previous = connection->lobby_previous;
+    else
+        worker->lobby_newest = connection->lobby_previous;
+}
+
+/* ---- Beginning and end ---- */
+
 struct connection *connection_create(struct worker *worker, uint32_t surface_index)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
@@ -19,7 +56,7 @@ struct connection *connection_create(struct worker *worker, uint32_t surface_ind
         connection->next->previous = connection;
     worker->connections = connection;
     worker->connection_count++;
-    worker->surfaces[connection->surface_index].connections++;
+    connection_enter_lobby(connection);
     return connection;
 }
 
@@ -40,6 +77,14 @@ void connection_drop(struct connection *connection, enum reason reason)
     connection->mode->drop(connection, reason);
 }
 
+void connection_cut(struct connection *connection)
+{
+    connection_leave_lobby(connection);
+    connection->mode->release(connection);
+    if (connection->tls != NULL)
+        tls_abort(connection->tls);
+}
+
 static void bury(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -51,7 +96,7 @@ static void bury(struct connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     worker->connection_count--;
-    worker->surfaces[connection->surface_index].connections--;
+    connection_leave_lobby(connection);
     connection->next = worker->dead;
     worker->dead = connection;
 }

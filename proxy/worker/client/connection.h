@@ -33,7 +33,10 @@ struct connection_mode {
     void (*client_ready)(struct connection *connection, int status, int events);
     /* The broker's answer to a question for a link; taken over. NULL: none is asked for. */
     void (*linked)(struct connection *connection, enum reason reason, int fd);
-    /* Lets go of everything at once: the process ends. */
+    /* Since when its client keeps others waiting: for what it was to send, or to take; 0: it does
+     * not. Of one that was granted something. */
+    uint64_t (*waits_since)(const struct connection *connection);
+    /* Lets go of everything at once. */
     void (*release)(struct connection *connection);
     /* Frees what `served` points to. */
     void (*destroy)(struct connection *connection);
@@ -41,6 +44,7 @@ struct connection_mode {
 
 struct connection {
     struct connection *next, *previous;
+    struct connection *lobby_next, *lobby_previous; /* while it is in the lobby */
     struct worker *worker;
     const struct surface *surface;
     const struct listener *listener;
@@ -57,8 +61,9 @@ struct connection {
     uint32_t caller_uid;
     unsigned holds; /* handles that still know it */
     bool caller_known;
-    bool secured;   /* TLS is up */
-    bool finishing; /* nothing but `tls` is left of it */
+    bool secured;            /* TLS is up */
+    bool finishing;          /* nothing but `tls` is left of it */
+    bool in_lobby, has_room; /* lobby.h, room.h */
     /* What was granted (grant.h). */
     bool admitted, opened;
     bool session_verbs_set, session_targets_set;
@@ -77,6 +82,11 @@ _Static_assert(sizeof(struct connection) <= 450, "a thousand of them are idle at
 struct connection *connection_create(struct worker *worker, uint32_t surface_index);
 /* The one way to end it from outside of its mode. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
+/* Ends it at once and without another word, in whatever state; nothing of it is in use. */
+void connection_cut(struct connection *connection);
+/* In the lobby are those that were granted nothing, or nothing any more (lobby.h). */
+void connection_enter_lobby(struct connection *connection);
+void connection_leave_lobby(struct connection *connection);
 void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
 /* A handle knows it; with the last that lets go it is buried, once TLS has ended too. */
 void connection_hold(struct connection *connection);

@@ -1,5 +1,7 @@
 #include "worker/client/grant.h"
 
+#include "worker/client/room.h"
+
 #include <string.h>
 
 static enum error copy_list(const struct ipc_list *list, struct text_list *out)
@@ -14,21 +16,22 @@ static enum error copy_list(const struct ipc_list *list, struct text_list *out)
     return OK;
 }
 
-enum error grant_begin(struct connection *connection, const struct ipc_verdict *verdict)
+enum reason grant_begin(struct connection *connection, const struct ipc_verdict *verdict)
 {
-    enum error error;
-
     connection->admitted = true;
+    connection_leave_lobby(connection);
     memcpy(connection->session_id, verdict->session_id, sizeof(connection->session_id));
     if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
-        return ERROR_SYNTAX;
+        return REASON_INTERNAL;
     connection->route = &connection->surface->routes[verdict->route];
     connection->expires_at = verdict->expires_at;
     memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));
     connection->session_verbs_set = verdict->verbs.set;
     connection->session_targets_set = verdict->targets.set;
-    error = copy_list(&verdict->verbs, &connection->session_verbs);
-    return error == OK ? copy_list(&verdict->targets, &connection->session_targets) : error;
+    if (copy_list(&verdict->verbs, &connection->session_verbs) != OK ||
+        copy_list(&verdict->targets, &connection->session_targets) != OK)
+        return REASON_INTERNAL;
+    return room_take(connection);
 }
 
 void grant_end(struct connection *connection, enum reason reason)
@@ -46,7 +49,9 @@ void grant_end(struct connection *connection, enum reason reason)
                                      .requests = connection->requests,
                                      .messages_c2s = connection->messages[DIRECTION_C2S],
                                      .messages_s2c = connection->messages[DIRECTION_S2C]});
+    room_give(connection);
     connection->admitted = connection->opened = false;
+    connection_enter_lobby(connection);
     connection->session_id[0] = '\0';
     connection->requests = 0;
     memset(connection->messages, 0, sizeof(connection->messages));

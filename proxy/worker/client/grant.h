@@ -3,8 +3,9 @@
 
 #include "worker/client/connection.h"
 
-/* The broker's yes: from here on its end is told, whatever happens. */
-enum error grant_begin(struct connection *connection, const struct ipc_verdict *verdict) MUST_CHECK;
+/* The broker's yes, if there is room: from here on its end is told, whatever happens. */
+enum reason grant_begin(struct connection *connection,
+                        const struct ipc_verdict *verdict) MUST_CHECK;
 /* Ends the grant, if there is one, and tells the broker. */
 void grant_end(struct connection *connection, enum reason reason);
 /* What may be said on the connection's route, to its session. */

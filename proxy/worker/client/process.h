@@ -21,7 +21,7 @@
 
 struct surface_counts {
     uint64_t forwarded, refused; /* not yet reported */
-    uint32_t connections;
+    uint32_t granted;            /* connections that were granted something */
 };
 
 struct worker {
@@ -38,9 +38,11 @@ struct worker {
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char random[4096];  /* for worker_random */
     size_t random_left;
-    struct connection *connections; /* newest first (connection.h) */
-    struct connection *dead;        /* freed before the loop next waits */
+    struct connection *connections;                 /* newest first (connection.h) */
+    struct connection *dead;                        /* freed before the loop next waits */
+    struct connection *lobby_oldest, *lobby_newest; /* of those, who was granted nothing */
     size_t connection_count;
+    size_t granted_count, granted_max; /* of those, who was granted something */
     uint64_t next_id;
     bool draining, stopping, failed;
 };

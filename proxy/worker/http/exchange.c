@@ -21,8 +21,32 @@ struct exchange *exchange_create(struct connection *connection, struct http *htt
     return exchange;
 }
 
+static struct quota_holder session_of(const struct exchange *exchange)
+{
+    return quota_session(exchange->connection->surface_index, exchange->connection->session_id);
+}
+
+enum reason exchange_count_body(struct exchange *exchange)
+{
+    enum reason reason = REASON_ALLOWED;
+
+    if (!exchange->body_counted)
+        reason =
+            quota_take(exchange->connection->worker->quotas, QUOTA_BODIES, session_of(exchange));
+    exchange->body_counted = reason_allows(reason);
+    return reason;
+}
+
+void exchange_forget_body(struct exchange *exchange)
+{
+    if (exchange->body_counted)
+        quota_give(exchange->connection->worker->quotas, QUOTA_BODIES, session_of(exchange));
+    exchange->body_counted = false;
+}
+
 void exchange_reset(struct exchange *exchange)
 {
+    exchange_forget_body(exchange);
     if (exchange->gate != NULL && exchange->gate->end != NULL)
         exchange->gate->end(exchange);
     pool_drop(exchange->link);

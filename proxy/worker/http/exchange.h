@@ -6,6 +6,7 @@
  *   gate.h      who looks into what is carried; content.c: the gates that the route alone needs
  *   pool.c      links to the services
  *   answer.c    the answer: its head composed anew, its body streamed or held
+ *   deadline.c  how long it waits for whom
  *   exchange.c  what all these share, and what the gate itself tells the service
  *   http.c      what follows on what
  *
@@ -47,6 +48,7 @@ struct exchange {
     bool stored;         /* the route adds stored values: the broker writes the head */
     bool retried;        /* on a second link */
     bool deaf;           /* the service takes no more of the request */
+    bool body_counted;   /* among those that the session is sending */
     bool pipelined;      /* the client has sent more than its request */
     bool answer_begun;   /* bytes of it went to the client */
     bool answer_chunked; /* towards the client */
@@ -62,9 +64,11 @@ struct exchange {
     char body_digest[SHA256_HEX_SIZE]; /* of the client's value for the route's `body`; "": none */
     struct http_body request_body, answer_body;
     uint64_t request_bytes;
-    uint64_t activity_ms; /* when the last byte of a body came */
-    struct link *link;    /* NULL: none yet, or none any more */
-    unsigned interim;     /* 1xx answers so far */
+    uint64_t activity_ms;   /* when the last byte of a body came */
+    uint64_t begun_ms;      /* when the request's head was there */
+    uint64_t body_clock_ms; /* paid by the request's body (base/pace.h) */
+    struct link *link;      /* NULL: none yet, or none any more */
+    unsigned interim;       /* 1xx answers so far */
 };
 
 /* The broker's yes to an HTTP request: remembers what it rests on, and begins. */
@@ -75,6 +79,12 @@ struct exchange *exchange_create(struct connection *connection, struct http *htt
 void exchange_destroy(struct exchange *exchange);
 /* Forgets the request; what it was granted under and what still has to be sent stay. */
 void exchange_reset(struct exchange *exchange);
+/*
+ * A body that does not come at once is one of so many that the session may be sending
+ * (policy/quota.h): counted as long as it is on its way. Idempotent.
+ */
+enum reason exchange_count_body(struct exchange *exchange) MUST_CHECK;
+void exchange_forget_body(struct exchange *exchange);
 /* Whether more of the request's body may be read now. */
 bool exchange_wants_body(const struct exchange *exchange);
 /* Decides who is read, from who can be written to. */

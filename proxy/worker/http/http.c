@@ -1,6 +1,7 @@
 /* What follows on what: a connection's mode, which worker.c begins and the worker's loop calls. */
 #include "worker/client/grant.h"
 #include "worker/http/answer.h"
+#include "worker/http/deadline.h"
 #include "worker/http/request.h"
 
 #include <string.h>
@@ -19,6 +20,7 @@ static void end_grant(struct exchange *exchange, enum reason reason)
 {
     cover_clear(&exchange->cover);
     buffer_clear(&exchange->reply);
+    exchange_forget_body(exchange);
     grant_end(exchange->connection, reason);
 }
 
@@ -217,6 +219,10 @@ static void go_on(struct exchange *exchange, int events)
 {
     enum reason reason = request_receive(exchange, events);
 
+    if (exchange->request_body.done)
+        exchange_forget_body(exchange);
+    else if (reason_allows(reason) && exchange->phase != EXCHANGE_IDLE)
+        reason = exchange_count_body(exchange);
     if (!reason_allows(reason))
         connection_drop(exchange->connection, reason);
     else if (exchange->phase == EXCHANGE_HOLDING && exchange->request_body.done)
@@ -253,7 +259,8 @@ static void begin(struct exchange *exchange)
     connection->deadline_ms = 0;
     connection->requests++;
     exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
-    exchange->activity_ms = exchange_now_ms(exchange);
+    exchange->activity_ms = exchange->begun_ms = exchange->body_clock_ms =
+        exchange_now_ms(exchange);
     reason = request_judge(exchange, head);
     if (reason_allows(reason)) {
         exchange->gate = exchange->http->gate_of(exchange->http, connection->route);
@@ -317,51 +324,6 @@ static void on_link_ready(void *user, int status, int events)
     exchange_watch(exchange);
 }
 
-/* ---- Time ---- */
-
-static bool is_stalled(const struct outgoing *out, uint64_t now_ms, uint64_t limit_ms)
-{
-    return !outgoing_empty(out) && now_ms - out->progress_ms > limit_ms;
-}
-
-/* Of a body that is held: from its first byte to its last. */
-static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms)
-{
-    return exchange->held.active && exchange->phase != EXCHANGE_SENDING &&
-           now_ms - exchange->held.since_ms > exchange_limits(exchange)->message_timeout_ms;
-}
-
-/* Whether the service owes bytes: an answer of a known length is one that it has; a stream may be
- * silent. */
-static bool is_answer_due(const struct exchange *exchange)
-{
-    return exchange->phase == EXCHANGE_ANSWERING &&
-           exchange->answer_body.kind == HTTP_BODY_LENGTH && outgoing_empty(exchange_out(exchange));
-}
-
-static enum reason overdue(const struct exchange *exchange, uint64_t now_ms)
-{
-    const struct surface_limits *limits = exchange_limits(exchange);
-    uint64_t deadline_ms = exchange->connection->deadline_ms;
-    bool idle = now_ms - exchange->activity_ms > limits->body_timeout_ms;
-
-    if (deadline_ms != 0 && now_ms >= deadline_ms)
-        return REASON_UPSTREAM_TIMEOUT;
-    if (is_stalled(exchange_out(exchange), now_ms, limits->write_timeout_ms))
-        return REASON_WRITE_STALLED;
-    if (is_held_too_long(exchange, now_ms))
-        return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT
-                                                   : REASON_UPSTREAM_TIMEOUT;
-    if (idle && exchange_wants_body(exchange))
-        return REASON_REQUEST_TIMEOUT;
-    if (idle && is_answer_due(exchange))
-        return REASON_UPSTREAM_TIMEOUT;
-    if (exchange->link != NULL &&
-        is_stalled(&exchange->link->endpoint.out, now_ms, limits->write_timeout_ms))
-        return REASON_UPSTREAM_TIMEOUT;
-    return REASON_ALLOWED;
-}
-
 /* ---- The connection's mode ---- */
 
 /* A denial where nothing was answered yet, else the end of the connection. */
@@ -391,14 +353,14 @@ static void drop(struct connection *connection, enum reason reason)
 
 static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
-    const struct exchange *exchange = connection->served;
+    struct exchange *exchange = connection->served;
     enum reason reason = REASON_ALLOWED;
 
     if (connection->admitted && connection->state != CONNECTION_LINGERING &&
         now_s >= connection->expires_at)
         reason = REASON_SESSION_EXPIRED;
     else if (is_under_way(exchange))
-        reason = overdue(exchange, now_ms);
+        reason = deadline_passed(exchange, now_ms);
     else
         client_tick(connection, now_ms, now_s);
     if (!reason_allows(reason))
@@ -427,6 +389,11 @@ static void client_ready(struct connection *connection, int status, int events)
         go_on(connection->served, events);
 }
 
+static uint64_t waits_since(const struct connection *connection)
+{
+    return deadline_waits_since(connection->served);
+}
+
 static void release(struct connection *connection)
 {
     struct exchange *exchange = connection->served;
@@ -448,6 +415,7 @@ static const struct connection_mode http_mode = {
     .request = on_request,
     .client_ready = client_ready,
     .linked = linked,
+    .waits_since = waits_since,
     .release = release,
     .destroy = destroy,
 };
@@ -455,18 +423,21 @@ static const struct connection_mode http_mode = {
 void http_begin(struct http *http, struct connection *connection, const struct ipc_verdict *verdict)
 {
     struct exchange *exchange = connection->served;
+    enum reason reason = grant_begin(connection, verdict);
 
     if (exchange == NULL)
         exchange = exchange_create(connection, http);
-    connection->opened = true;
-    if (grant_begin(connection, verdict) != OK || exchange == NULL) {
+    if (reason_allows(reason) && exchange == NULL)
+        reason = REASON_INTERNAL;
+    if (!reason_allows(reason)) {
         exchange_destroy(exchange);
         connection->served = NULL;
         connection->mode = &client_mode;
-        grant_end(connection, REASON_INTERNAL);
-        connection_drop(connection, REASON_INTERNAL);
+        grant_end(connection, reason);
+        connection_drop(connection, reason);
         return;
     }
+    connection->opened = true;
     connection->served = exchange;
     connection->mode = &http_mode;
     cover_keep(&exchange->cover, &connection->client->head->asked.request);

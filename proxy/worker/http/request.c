@@ -1,5 +1,6 @@
 #include "worker/http/request.h"
 
+#include "base/pace.h"
 #include "policy/admission.h"
 #include "wire/http_forward.h"
 #include "wire/url.h"
@@ -209,6 +210,8 @@ static enum reason take_bytes(struct exchange *exchange, const char *bytes, size
     enum reason reason = REASON_ALLOWED;
 
     exchange->activity_ms = exchange_now_ms(exchange);
+    exchange->body_clock_ms =
+        pace_pay(exchange->body_clock_ms, exchange->activity_ms, (uint64_t)length);
     if (exchange->phase == EXCHANGE_SENDING)
         exchange->connection->deadline_ms =
             exchange->activity_ms + exchange_limits(exchange)->response_timeout_ms;

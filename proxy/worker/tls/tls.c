@@ -52,11 +52,17 @@ static void on_plain(uv_poll_t *poll, int status, int events);
 
 /* ---- The end ---- */
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 static void destroy(struct tls *tls)
 {
-    close(tls->fd);
-    if (tls->plain_fd >= 0)
-        close(tls->plain_fd);
+    close_fd(&tls->fd);
+    close_fd(&tls->plain_fd);
     SSL_free(tls->ssl);
     free(tls);
 }
@@ -89,6 +95,9 @@ void tls_abort(struct tls *tls)
     drop_rest(&tls->to_net);
     uv_close((uv_handle_t *)&tls->net, on_handle_closed);
     uv_close((uv_handle_t *)&tls->plain, on_handle_closed);
+    /* Others may need them before the loop turns. */
+    close_fd(&tls->fd);
+    close_fd(&tls->plain_fd);
 }
 
 static bool is_again(void)

@@ -384,7 +384,21 @@ static void release(struct connection *connection)
     struct websocket *websocket = connection->served;
 
     service_close(&websocket->service);
+    downstream_abort(&websocket->client);
     client_end(connection);
+}
+
+/* Only a message that it has begun, or one that it does not take. */
+static uint64_t waits_since(const struct connection *connection)
+{
+    const struct websocket *websocket = connection->served;
+    const struct downstream *client = &websocket->client;
+
+    if (websocket->state != WEBSOCKET_OPEN)
+        return 0;
+    if (client->blocked)
+        return client->blocked_since_ms;
+    return client->message.active ? client->message.since_ms : 0;
 }
 
 static void destroy(struct connection *connection)
@@ -401,6 +415,7 @@ static void destroy(struct connection *connection)
 static const struct connection_mode websocket_mode = {
     .drop = drop,
     .tick = tick,
+    .waits_since = waits_since,
     .release = release,
     .destroy = destroy,
 };
@@ -433,13 +448,15 @@ static struct websocket *create(struct downstreams *downstreams, struct connecti
 void websocket_begin(struct downstreams *downstreams, struct connection *connection,
                      const struct ipc_verdict *verdict, int fd)
 {
-    struct websocket *websocket;
+    struct websocket *websocket = NULL;
+    enum reason reason = grant_begin(connection, verdict);
 
-    if (grant_begin(connection, verdict) != OK ||
-        (websocket = create(downstreams, connection, verdict)) == NULL) {
+    if (reason_allows(reason) && (websocket = create(downstreams, connection, verdict)) == NULL)
+        reason = REASON_INTERNAL;
+    if (!reason_allows(reason)) {
         close(fd);
-        grant_end(connection, REASON_INTERNAL);
-        connection_drop(connection, REASON_INTERNAL);
+        grant_end(connection, reason);
+        connection_drop(connection, reason);
         return;
     }
     connection->mode->destroy(connection); /* what another grant before has left */

@@ -1,0 +1,10 @@
+/* How long an exchange waits for either side: the service's answer, the client's body, what both
+ * take. */
+#pragma once
+
+#include "worker/http/exchange.h"
+
+/* Why it is to end: whose deadline has passed. REASON_ALLOWED: nobody's. Every tick. */
+enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms);
+/* A mode's waits_since (connection.h). */
+uint64_t deadline_waits_since(const struct exchange *exchange);
