@@ -108,6 +108,8 @@
     /* The service behind */                                                                       \
     REASON(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, 1014,                                \
            "the service cannot be reached")                                                        \
+    REASON(UPSTREAM_OWNER, "upstream_owner", 502, 1014,                                            \
+           "somebody else may listen on the service's socket")                                     \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
     REASON(UPSTREAM_REFUSED, "upstream_refused", 502, 1014, "the service refused the connection")  \
     REASON(UPSTREAM_PROTOCOL, "upstream_protocol", 502, 1014, "the service broke the protocol")    \

@@ -36,7 +36,7 @@ struct options {
 static int find_config(const struct options *options, struct config_bundle *bundle)
 {
     struct json_faults faults;
-    int code = config_file_read(options->config, bundle, &faults);
+    int code = config_file_read(options->config, TRUST_GIVEN, bundle, &faults);
 
     if (code == EX_OK || (code == EX_CONFIG && bundle->path == NULL))
         return EX_OK;

@@ -12,7 +12,6 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 
 #define SENTENCE_BYTES_MAX 512
@@ -94,11 +93,6 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)
 {
     const struct config *config = bundle->config;
-    struct stat status;
-
-    if (stat(bundle->path, &status) == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
-        S_ISREG(status.st_mode))
-        warn(warnings, bundle->path, "The file can be changed by other users; chmod go-w it.");
     for (size_t i = 0; i < config->executable_count; i++) {
         if (!config->executables[i].args_set)
             warn(warnings, bundle->path,
@@ -146,9 +140,9 @@ int cmd_check(int argc, char **argv)
 
     if (code != EX_OK)
         return code;
-    code = config_file_read(path, &bundle, &faults);
+    code = config_file_read(path, TRUST_OWN, &bundle, &faults);
     if (code == EX_OK)
-        code = config_file_check_tls(&bundle, &faults);
+        code = config_places_check(&bundle, &faults);
     warnings = json ? json_array() : NULL;
     if (code == EX_OK)
         warn_of_all(warnings, &bundle);

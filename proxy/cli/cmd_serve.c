@@ -45,10 +45,10 @@ int cmd_serve(int argc, char **argv)
     if (code == EX_OK)
         code = take_ready_fd(ready, &broker.ready_fd);
     if (code == EX_OK)
-        code = config_file_bundle(file, &bundle);
+        code = config_file_bundle(file, TRUST_OWN, &bundle);
     if (code != EX_OK)
         return code;
-    code = config_file_check_tls(&bundle, &faults);
+    code = config_places_check(&bundle, &faults);
     if (code != EX_OK) {
         config_file_print_faults(&bundle, &faults);
         config_bundle_clear(&bundle);

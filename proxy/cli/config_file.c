@@ -4,12 +4,10 @@
 #include "system/trusted_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SYSTEM_CONFIG "/etc/sidelock/sidelock.json"
@@ -72,7 +70,7 @@ static enum error add_pack(struct config_bundle *bundle, const char *name)
 
     buffer_init(&text, DIALECT_BYTES_MAX);
     if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < CONFIG_FILE_PATH_SIZE)
-        error = trusted_file_read(file, TRUSTED_FILE_POLICY, &text, why);
+        error = trusted_file_read(file, TRUSTED_FILE_POLICY, bundle->trust, &text, why);
     bundle->pack_count++;
     pack->name = strdup(name);
     if (error == OK) {
@@ -106,30 +104,23 @@ static enum error add_packs(struct config_bundle *bundle)
 
 /* ---- The whole ---- */
 
-/* A fault of no place; with what errno says, if it is set. */
+/* A fault of no place. */
 static int add_fault(struct json_faults *faults, int code, const char *text)
 {
     faults->items[0] = (struct json_fault){.line = 0};
     faults->count = 1;
-    snprintf(faults->items[0].text, sizeof(faults->items[0].text), "%s%s%s", text,
-             errno != 0 ? ": " : "", errno != 0 ? strerror(errno) : "");
+    snprintf(faults->items[0].text, sizeof(faults->items[0].text), "%s", text);
     return code;
 }
 
-/* The bytes of the file; what is too much of them is noticed. */
-static enum error read_file(const char *path, struct config_bundle *bundle)
+/* The bytes of the file; `why` says what is wrong with it. */
+static enum error read_file(struct config_bundle *bundle, char why[WHY_SIZE])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC), saved;
     struct buffer text;
     enum error error;
 
-    if (fd < 0)
-        return ERROR_IO;
     buffer_init(&text, CONFIG_BYTES_MAX);
-    error = buffer_append_fd(&text, fd);
-    saved = errno;
-    close(fd);
-    errno = saved;
+    error = trusted_file_read(bundle->path, TRUSTED_FILE_POLICY, bundle->trust, &text, why);
     bundle->text = text.data; /* its bytes are the bundle's now */
     bundle->length = text.length;
     return error;
@@ -142,67 +133,31 @@ static int load(struct config_bundle *bundle, struct json_faults *faults)
     if (error == OK)
         error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count,
                             geteuid(), &bundle->config, faults);
-    errno = 0;
     if (error == ERROR_MEMORY)
         return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration.");
     return error == OK ? EX_OK : EX_CONFIG;
 }
 
-int config_file_read(const char *path, struct config_bundle *out, struct json_faults *faults)
+int config_file_read(const char *path, struct trust trust, struct config_bundle *out,
+                     struct json_faults *faults)
 {
-    char room[CONFIG_FILE_PATH_SIZE];
+    char room[CONFIG_FILE_PATH_SIZE], why[WHY_SIZE];
     const char *found = find_config(path, room);
+    enum error error;
 
-    *out = (struct config_bundle){.path = NULL};
+    *out = (struct config_bundle){.trust = trust};
     faults->count = 0;
-    errno = 0;
     if (found == NULL)
         return add_fault(faults, EX_CONFIG,
                          "There is no configuration; name one with -c FILE or in SIDELOCK_CONFIG, "
                          "or write " SYSTEM_CONFIG ".");
     out->path = strdup(found);
-    switch (out->path != NULL ? read_file(found, out) : ERROR_MEMORY) {
-    case OK:
+    error = out->path != NULL ? read_file(out, why) : ERROR_MEMORY;
+    if (error == OK)
         return load(out, faults);
-    case ERROR_IO:
-        return add_fault(faults, EX_CONFIG, "The file cannot be read");
-    case ERROR_LIMIT:
-        errno = 0;
-        return add_fault(faults, EX_CONFIG, "The configuration is larger than 1 MiB.");
-    default:
-        return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration");
-    }
-}
-
-static void add_tls_fault(const struct config_bundle *bundle, const struct surface *surface,
-                          const struct tls_files_fault *found, struct json_faults *faults)
-{
-    struct json_reader reader = {.text = bundle->text, .length = bundle->length, .faults = faults};
-
-    json_reader_enter(&reader, "surfaces");
-    json_reader_enter(&reader, surface->name);
-    json_reader_enter(&reader, "tls");
-    json_reader_fault_at(&reader, found->member, "%s", found->text);
-}
-
-int config_file_check_tls(const struct config_bundle *bundle, struct json_faults *faults)
-{
-    const struct config *config = bundle->config;
-    size_t before = faults->count;
-
-    for (size_t i = 0; i < config->surface_count; i++) {
-        const struct surface *surface = &config->surfaces[i];
-        struct tls_files_fault fault = {"certificate", "There is not enough memory to read it."};
-        struct tls_files files;
-
-        if (surface->tls == NULL)
-            continue;
-        if (tls_files_read(surface->tls, (int64_t)time(NULL), &files, &fault) == OK)
-            tls_files_clear(&files);
-        else
-            add_tls_fault(bundle, surface, &fault, faults);
-    }
-    return faults->count == before ? EX_OK : EX_CONFIG;
+    if (error != ERROR_MEMORY)
+        return add_fault(faults, EX_CONFIG, why);
+    return add_fault(faults, EX_OSERR, "There is not enough memory to load the configuration.");
 }
 
 /* The pack's file and pointer for a fault within one; else the configuration's. */
@@ -240,10 +195,10 @@ void config_file_print_faults(const struct config_bundle *bundle, const struct j
     }
 }
 
-int config_file_bundle(const char *path, struct config_bundle *out)
+int config_file_bundle(const char *path, struct trust trust, struct config_bundle *out)
 {
     struct json_faults faults;
-    int code = config_file_read(path, out, &faults);
+    int code = config_file_read(path, trust, out, &faults);
 
     if (code != EX_OK) {
         config_file_print_faults(out, &faults);
@@ -255,7 +210,7 @@ int config_file_bundle(const char *path, struct config_bundle *out)
 int config_file_load(const char *path, struct config **out)
 {
     struct config_bundle bundle;
-    int code = config_file_bundle(path, &bundle);
+    int code = config_file_bundle(path, TRUST_GIVEN, &bundle);
 
     if (code != EX_OK)
         return code;

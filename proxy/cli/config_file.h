@@ -7,12 +7,13 @@
  * /etc/sidelock/sidelock.json.
  *
  * Which packs: a name with a '/' is a path, relative to the configuration's
- * folder, of a file that nobody but its owner may change (system/trusted_file.h);
- * any other is compiled in.
+ * folder; any other is compiled in. Nobody but the trusted may be able to change
+ * the configuration, a pack, or the way to one (system/trusted_file.h).
  */
 #pragma once
 
 #include "config/load.h"
+#include "system/trusted_path.h"
 
 #define CONFIG_FILE_PATH_SIZE 4096
 #define HANDOVER_BYTES_MAX    (16 * 1024 * 1024)
@@ -20,6 +21,7 @@
 /* The very bytes a configuration was loaded from, for a process that must load the same. */
 struct config_bundle {
     char *path; /* NULL: no file was found */
+    struct trust trust;
     char *text;
     size_t length;
     struct config_pack *packs; /* names and texts are the bundle's own */
@@ -33,19 +35,21 @@ struct config_bundle {
  * cannot be read is one), or EX_OSERR without memory. The bundle is the
  * caller's to clear in any case.
  */
-int config_file_read(const char *path, struct config_bundle *out,
+int config_file_read(const char *path, struct trust trust, struct config_bundle *out,
                      struct json_faults *faults) MUST_CHECK;
 /* One line a fault on stderr: `sidelock: FILE:LINE: POINTER: text`. */
 void config_file_print_faults(const struct config_bundle *bundle, const struct json_faults *faults);
 
 /* Reads, loads and prints faults. On anything but EX_OK the bundle is empty. */
-int config_file_bundle(const char *path, struct config_bundle *out) MUST_CHECK;
-/* The same for callers who want no bytes; the caller destroys *out. */
+int config_file_bundle(const char *path, struct trust trust, struct config_bundle *out) MUST_CHECK;
+/* The same for those who serve nothing by it (TRUST_GIVEN); the caller destroys *out. */
 int config_file_load(const char *path, struct config **out) MUST_CHECK;
 
-/* Adds a fault for each surface whose "tls" files cannot be served with. EX_OK or EX_CONFIG. */
-int config_file_check_tls(const struct config_bundle *bundle,
-                          struct json_faults *faults) MUST_CHECK;
+/*
+ * config_places.c: adds a fault for each place that the configuration names and that cannot be
+ * served with: "tls" files; a directory or socket that others could bend. EX_OK or EX_CONFIG.
+ */
+int config_places_check(const struct config_bundle *bundle, struct json_faults *faults) MUST_CHECK;
 
 /*
  * A file or folder of the user's own, by the XDG base directory specification. False: there is no

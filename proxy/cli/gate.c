@@ -3,6 +3,7 @@
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/shown.h"
+#include "system/trusted_socket.h"
 #include "wire/http_head.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -58,35 +58,45 @@ int gate_open(struct gate *gate)
     return code;
 }
 
-/* A connected socket that waits for nothing longer than the deadline, or -1 with errno. */
-static int dial(const struct gate *gate)
+/*
+ * A connected socket that waits for nothing longer than the deadline, or -1: `why` says who
+ * may be at the other end, or is empty, and errno says why.
+ */
+static int dial(const struct gate *gate, char why[WHY_SIZE])
 {
     static const struct timeval deadline = {.tv_sec = GATE_DEADLINE_S};
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+    enum error error = ERROR_IO;
 
-    memcpy(address.sun_path, gate->path, sizeof(gate->path));
-    if (fd < 0 || (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) == 0 &&
-                   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) == 0 &&
-                   connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0))
+    why[0] = '\0';
+    if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) == 0)
+        error = trusted_socket_connect(fd, gate->path, TRUST_GIVEN, why);
+    if (error == OK)
         return fd;
+    if (error != ERROR_DENIED)
+        why[0] = '\0';
     saved = errno;
-    close(fd);
+    if (fd >= 0)
+        close(fd);
     errno = saved;
     return -1;
 }
 
 bool gate_answers(const struct gate *gate)
 {
-    int fd = dial(gate);
+    char why[WHY_SIZE];
+    int fd = dial(gate, why);
 
     if (fd >= 0)
         close(fd);
-    return fd >= 0 || (errno != ENOENT && errno != ECONNREFUSED);
+    return fd >= 0 || why[0] != '\0' || (errno != ENOENT && errno != ECONNREFUSED);
 }
 
-static int not_running(const struct gate *gate)
+static int not_running(const struct gate *gate, const char *why)
 {
+    if (why[0] != '\0')
+        return fail(gate, EX_NOPERM, "nothing was said on the control socket: %s", why);
     if (errno == EACCES)
         return fail(gate, EX_NOPERM,
                     "the control socket %s may not be opened by this user; run as the user "
@@ -143,10 +153,11 @@ static int report_problem(const struct gate *gate, unsigned status, struct span 
 
 static int exchange(const struct gate *gate, struct span request, struct buffer *raw)
 {
-    int fd = dial(gate), code = EX_OK;
+    char why[WHY_SIZE];
+    int fd = dial(gate, why), code = EX_OK;
 
     if (fd < 0)
-        return not_running(gate);
+        return not_running(gate, why);
     if (!send_all(fd, request) || !receive_all(fd, raw)) {
         bool late = errno == EAGAIN;
 

@@ -69,6 +69,13 @@ const char *config_check_socket(const char *text)
     return config_check_path(text);
 }
 
+const char *config_check_user(const char *text)
+{
+    return text[strspn(text, LOWER UPPER DIGITS "_.-")] == '\0' && text[0] != '-' && text[0] != '\0'
+               ? NULL
+               : "must be a uid or the name of a user";
+}
+
 const char *config_check_surface_name(const char *text)
 {
     return text_is_name(text)

@@ -143,6 +143,8 @@ struct surface {
     struct listen_address *listen;
     size_t listen_count;
     char *upstream_socket; /* absolute path */
+    char *upstream_owner;  /* who may listen there beside root and this user: a uid, or a user's
+                              name that the readers of files look up; NULL: nobody */
     struct text_list
         hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
     struct text_list origins; /* as configured; empty: http:// and the default hosts */

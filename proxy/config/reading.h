@@ -25,6 +25,8 @@ const char *config_check_sentence(const char *text);
 const char *config_check_path(const char *text);
 /* The same, short enough for sun_path (unix(7)). */
 const char *config_check_socket(const char *text);
+/* The name of a user, as useradd(8) permits it; whether there is one is not asked. */
+const char *config_check_user(const char *text);
 const char *config_check_surface_name(const char *text);
 const char *config_check_sha256(const char *text);
 /* A JSON pointer (RFC 6901); "" is the whole document. */

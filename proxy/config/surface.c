@@ -8,17 +8,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define KIB                1024
-#define MIB                (1024 * KIB)
-#define MINUTE_MS          (60 * 1000)
-#define DAY_MS             (24 * 60 * MINUTE_MS)
-#define SENTENCE_BYTES_MAX 512
-#define CONNECTIONS_MAX    65536
+#define KIB                 1024
+#define MIB                 (1024 * KIB)
+#define MINUTE_MS           (60 * 1000)
+#define DAY_MS              (24 * 60 * MINUTE_MS)
+#define SENTENCE_BYTES_MAX  512
+#define CONNECTIONS_MAX     65536
+#define USER_NAME_BYTES_MAX 32 /* useradd(8) */
 
 /* ---- The objects within a surface ---- */
 
+/* A uid, kept as its digits, or the name of a user. */
+static void read_owner(struct json_reader *reader, json_t *value, void *into)
+{
+    struct surface *surface = into;
+    uint32_t uid;
+
+    if (json_is_string(value)) {
+        surface->upstream_owner =
+            json_reader_text(reader, value, config_check_user, USER_NAME_BYTES_MAX);
+    } else if (json_reader_number(reader, value, 0, UINT32_MAX - 1, &uid) &&
+               asprintf(&surface->upstream_owner, "%u", uid) < 0) {
+        surface->upstream_owner = NULL;
+        reader->out_of_memory = true;
+    }
+}
+
 static const struct json_key upstream_keys[] = {
     ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket, .required = true),
+    ROW_CUSTOM("owner", read_owner),
 };
 static const struct json_table upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
@@ -244,4 +262,5 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
 void config_surface_clear(void *surface)
 {
     dialect_destroy(((struct surface *)surface)->dialect);
+    free(((struct surface *)surface)->upstream_owner);
 }

@@ -17,7 +17,6 @@
 #define KEY_NAME      "key" /* the master key: every other key is derived from it */
 #define NEW_KEY_NAME  "key.new"
 #define LOCK_NAME     "lock"
-#define OTHERS        (S_IRWXG | S_IRWXO)
 
 /* Changing one of these makes every token or sealed record of before unreadable. */
 #define PURPOSE_TOKENS  "sidelock tokens 1"
@@ -44,31 +43,11 @@ bool store_copy_text(char *out, size_t size, const char *text)
 
 static enum error open_directory(struct opening *opening)
 {
-    const char *directory = opening->directory;
-    char *why = opening->why;
-    struct stat facts;
-    int fd;
+    char why[WHY_SIZE];
+    enum error error =
+        trusted_path_open_private(opening->directory, &opening->store->directory_fd, why);
 
-    if (mkdir(directory, S_IRWXU) != 0 && errno != EEXIST)
-        return error_explain(
-            why, ERROR_IO,
-            "cannot make the state directory %s: %s; make it, or name another in state_dir",
-            directory, strerror(errno));
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    opening->store->directory_fd = fd;
-    if (fd < 0 || fstat(fd, &facts) != 0)
-        return error_explain(why, errno == EACCES ? ERROR_DENIED : ERROR_IO,
-                             "cannot open the state directory %s: %s", directory, strerror(errno));
-    if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        return error_explain(why, ERROR_DENIED,
-                             "the state directory %s belongs to uid %u; it must belong to the user "
-                             "who runs Sidelock",
-                             directory, (unsigned)facts.st_uid);
-    if ((facts.st_mode & OTHERS) != 0)
-        return error_explain(why, ERROR_DENIED,
-                             "the state directory %s is open to others; run chmod 700 on it",
-                             directory);
-    return OK;
+    return error == OK ? OK : error_explain(opening->why, error, "state_dir: %.480s", why);
 }
 
 static enum error take_lock(struct opening *opening)

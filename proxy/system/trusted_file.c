@@ -6,18 +6,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind,
-                              char why[WHY_SIZE])
+static enum error check(int fd, const char *path, enum trusted_file_kind kind,
+                        const struct trust *trust, char why[WHY_SIZE])
 {
     struct stat facts;
 
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
         return error_explain(why, ERROR_INVALID, "%.150s is not a regular file.", path);
-    if (facts.st_uid != geteuid() && facts.st_uid != 0)
-        return error_explain(
-            why, ERROR_DENIED,
-            "%.120s belongs to uid %u; it must belong to the user who runs Sidelock, or root.",
-            path, (unsigned)facts.st_uid);
+    if (!trust_has(trust, facts.st_uid))
+        return trust_deny(trust, path, facts.st_uid, why);
     if (kind == TRUSTED_FILE_SECRET && (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return error_explain(why, ERROR_DENIED, "%.150s is open to others; run chmod 600 on it.",
                              path);
@@ -27,24 +24,42 @@ enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind k
     return OK;
 }
 
-enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
-                             char why[WHY_SIZE])
+enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind,
+                              char why[WHY_SIZE])
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    enum error error;
+    return check(fd, path, kind, &TRUST_OWN, why);
+}
 
-    if (fd < 0)
-        return error_explain(why, errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO,
-                             "%.150s cannot be opened: %s.", path, strerror(errno));
-    error = trusted_file_check(fd, path, kind, why);
-    if (error == OK) {
-        error = buffer_append_fd(out, fd);
-        if (error == ERROR_IO)
-            error_explain(why, error, "%.150s cannot be read: %s.", path, strerror(errno));
-        else if (error != OK)
-            error_explain(why, error, "%.150s is larger than %zu bytes.", path, out->max_bytes);
-    }
-    close(fd);
+static enum error read_open(int fd, const char *path, struct buffer *out, char why[WHY_SIZE])
+{
+    enum error error = buffer_append_fd(out, fd);
+
+    if (error == ERROR_IO)
+        error_explain(why, error, "%.150s cannot be read: %s.", path, strerror(errno));
+    else if (error != OK)
+        error_explain(why, error, "%.150s is larger than %zu bytes.", path, out->max_bytes);
+    return error;
+}
+
+enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
+                             struct buffer *out, char why[WHY_SIZE])
+{
+    struct trusted_path place;
+    enum error error = trusted_path_find(path, trust, &place, why);
+    int fd = -1;
+
+    if (error != OK)
+        return error;
+    error = trusted_path_open(&place, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
+    if (error != OK)
+        error_explain(why, error, "%.150s cannot be opened: %s.", path, strerror(errno));
+    else
+        error = check(fd, path, kind, &place.trust, why);
+    if (error == OK)
+        error = read_open(fd, path, out, why);
+    if (fd >= 0)
+        close(fd);
+    trusted_path_close(&place);
     return error;
 }
 
@@ -67,7 +82,7 @@ static enum error read_part(const struct part *part, struct tls_files_fault *fau
     buffer_init(text, TLS_FILES_BYTES_MAX);
     if (part->path == NULL)
         return OK;
-    error = trusted_file_read(part->path, part->kind, text, why);
+    error = trusted_file_read(part->path, part->kind, TRUST_OWN, text, why);
     if (error != OK)
         return error_explain(fault->text, ERROR_INVALID, "%s%s", why,
                              error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");

@@ -1,13 +1,14 @@
 /*
- * Files that decide what Sidelock does: keys, certificates, dialect packs. Who
- * could change or read one is looked at on the open descriptor, before a byte of
- * it is read; a path is followed once.
+ * Files that decide what Sidelock does: the configuration, keys, certificates, dialect packs.
+ * Who could change or read one is looked at on the open descriptor, before a byte of
+ * it is read; its path is followed once, and nobody else may bend it (trusted_path.h).
  */
 #pragma once
 
 #include "base/buffer.h"
 #include "config/config.h"
 #include "system/certificate.h"
+#include "system/trusted_path.h"
 
 enum trusted_file_kind {
     TRUSTED_FILE_POLICY = 0, /* nobody else may change it */
@@ -22,11 +23,11 @@ enum trusted_file_kind {
 enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind,
                               char why[WHY_SIZE]) MUST_CHECK;
 /*
- * Appends the whole file, if it passes that check; the buffer's ceiling is the file's.
+ * Appends the whole file, if it and the way to it pass; the buffer's ceiling is the file's.
  * Further, each with its sentence: ERROR_NOT_FOUND, ERROR_IO (errno says why), ERROR_LIMIT.
  */
-enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct buffer *out,
-                             char why[WHY_SIZE]) MUST_CHECK;
+enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
+                             struct buffer *out, char why[WHY_SIZE]) MUST_CHECK;
 
 /*
  * ---- TLS ----

@@ -136,7 +136,7 @@ STORE_TEST(test_directory_cannot_be_made)
 
     close_store(fixture);
     snprintf(fixture->directory, sizeof(fixture->directory), "%s/a/b", fixture->root);
-    expect_refusal(fixture, ERROR_IO, "state_dir");
+    expect_refusal(fixture, ERROR_NOT_FOUND, "state_dir");
 }
 
 /* The database. */

@@ -55,7 +55,7 @@ static void expect(enum trusted_file_kind kind, enum error wanted, const char *w
     enum error error;
 
     buffer_init(&text, FILE_BYTES_MAX);
-    error = trusted_file_read(path, kind, &text, why);
+    error = trusted_file_read(path, kind, TRUST_OWN, &text, why);
     if (error != wanted)
         fail_msg("%s: %s", error_text(error), why);
     if (error == OK)

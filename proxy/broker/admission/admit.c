@@ -38,7 +38,7 @@ static void grant_link(struct question *question)
 {
     char accept[WS_ACCEPT_SIZE];
     int fd = -1;
-    enum reason reason = upstream_connect(question->surface->config, &fd);
+    enum reason reason = upstream_connect(question, &fd);
 
     if (reason_allows(reason))
         reason = use_session(question);

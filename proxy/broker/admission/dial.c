@@ -105,7 +105,7 @@ static enum reason connect_link(struct question *question, const struct ipc_dial
     if (reason_allows(reason))
         reason = compose(question, dial, &head);
     if (reason_allows(reason))
-        reason = upstream_connect(question->surface->config, fd);
+        reason = upstream_connect(question, fd);
     if (reason_allows(reason) && head.length > 0)
         reason = upstream_write(*fd, &head);
     if (!reason_allows(reason) && *fd >= 0) {

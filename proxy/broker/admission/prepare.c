@@ -46,7 +46,7 @@ static void open_upgrade(struct question *question, void *work)
     const struct buffer *path = work;
     char accept[WS_ACCEPT_SIZE];
     int fd = -1;
-    enum reason reason = upstream_connect(question->surface->config, &fd);
+    enum reason reason = upstream_connect(question, &fd);
 
     if (reason_allows(reason))
         reason = upstream_write_upgrade(question, path->data, fd, accept);

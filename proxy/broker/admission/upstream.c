@@ -1,36 +1,62 @@
 #include "broker/admission/upstream.h"
 
+#include "base/log.h"
+#include "broker/core/journal.h"
+#include "system/trusted_socket.h"
 #include "wire/url.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define SEND_BUFFER_BYTES (512 * 1024) /* a request with a large injected record in one go */
+#define SEND_BUFFER_BYTES   (512 * 1024) /* a request with a large injected record in one go */
+#define STRANGER_INTERVAL_S 60
 
-enum reason upstream_connect(const struct surface *surface, int *fd)
+/* Each connection would say the same. */
+static void tell_stranger(const struct question *question, const char *why)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int size = SEND_BUFFER_BYTES, link;
+    struct surface_state *surface = question->surface;
+    struct audit *audit = question->gate->audit;
+    int64_t now = clock_now();
 
-    if (strlen(surface->upstream_socket) >= sizeof(address.sun_path))
-        return REASON_UPSTREAM_UNREACHABLE;
-    memcpy(address.sun_path, surface->upstream_socket, strlen(surface->upstream_socket) + 1);
+    if (now < surface->stranger_told_at + STRANGER_INTERVAL_S)
+        return;
+    surface->stranger_told_at = now;
+    log_error("surface %s: %s", surface->config->name, why);
+    audit_begin(audit, "upstream_refused");
+    audit_text(audit, "surface", surface->config->name);
+    audit_reason(audit, REASON_UPSTREAM_OWNER);
+    audit_text(audit, "why", why);
+    journal_commit(audit);
+}
+
+enum reason upstream_connect(const struct question *question, int *fd)
+{
+    const struct surface_state *surface = question->surface;
+    int size = SEND_BUFFER_BYTES, link;
+    enum reason reason = REASON_UPSTREAM_UNREACHABLE;
+    enum error error;
+    char why[WHY_SIZE];
+
     link = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (link < 0)
         return REASON_CAPACITY;
     setsockopt(link, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    if (connect(link, (struct sockaddr *)&address, sizeof(address)) < 0) {
-        enum reason reason =
-            errno == EAGAIN ? REASON_UPSTREAM_TIMEOUT : REASON_UPSTREAM_UNREACHABLE;
-
-        close(link);
-        return reason;
+    error = trusted_socket_connect(link, surface->config->upstream_socket, surface->upstream_trust,
+                                   why);
+    if (error == OK) {
+        *fd = link;
+        return REASON_ALLOWED;
     }
-    *fd = link;
-    return REASON_ALLOWED;
+    if (error == ERROR_DENIED) {
+        reason = REASON_UPSTREAM_OWNER;
+        tell_stranger(question, why);
+    } else if (errno == EAGAIN) {
+        reason = REASON_UPSTREAM_TIMEOUT;
+    }
+    close(link);
+    return reason;
 }
 
 enum reason upstream_write(int fd, const struct buffer *bytes)

@@ -10,8 +10,11 @@
 
 #define UPSTREAM_HEAD_BYTES_MAX (512 * 1024)
 
-/* Connects without waiting. UPSTREAM_UNREACHABLE, UPSTREAM_TIMEOUT (its backlog is full). */
-enum reason upstream_connect(const struct surface *surface, int *fd);
+/*
+ * Connects without waiting, to nobody but whom the surface trusts. UPSTREAM_UNREACHABLE,
+ * UPSTREAM_TIMEOUT (its backlog is full), UPSTREAM_OWNER, which logs say once a minute.
+ */
+enum reason upstream_connect(const struct question *question, int *fd);
 
 /* Writes all or says that the service does not take it. */
 enum reason upstream_write(int fd, const struct buffer *bytes);

@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "broker/control/http.h"
 #include "broker/core/journal.h"
+#include "system/trusted_socket.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -29,36 +31,38 @@ struct control {
     struct control_http http;
 };
 
-/* Makes the last directory of the path if it is missing; everything above must be there. */
-static enum error make_directory(const char *path, mode_t mode)
+/*
+ * Finds the place of the socket, and makes its directory if that is missing; everything above must
+ * be there. Nobody else can change what was found, so its path means the same from here on.
+ */
+static enum error find_place(const char *path, mode_t mode, struct trusted_path *out)
 {
-    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
-    const char *slash = strrchr(path, '/');
+    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)], why[WHY_SIZE];
+    size_t length = (size_t)(strrchr(path, '/') - path);
+    struct trusted_path above;
+    enum error error;
 
-    if (slash == NULL || slash == path)
-        return OK;
-    memcpy(directory, path, (size_t)(slash - path));
-    directory[slash - path] = '\0';
-    if (mkdir(directory, mode) == 0 || errno == EEXIST)
-        return OK;
-    log_error("the control socket's directory %s cannot be made: %s", directory, strerror(errno));
-    return ERROR_IO;
+    snprintf(directory, sizeof(directory), "%.*s", length > 0 ? (int)length : 1, path);
+    error = trusted_path_find(directory, TRUST_OWN, &above, why);
+    if (error == OK && !above.exists && mkdirat(above.directory, above.name, mode) != 0)
+        error = error_explain(why, ERROR_IO, "The directory %s cannot be made: %s.", directory,
+                              strerror(errno));
+    if (error == OK)
+        trusted_path_close(&above);
+    if (error == OK)
+        error = trusted_socket_check(path, TRUST_OWN, why);
+    if (error == OK)
+        error = trusted_path_find(path, TRUST_OWN, out, why);
+    if (error != OK)
+        log_error("the control socket: %s", why);
+    return error;
 }
 
-/* Removes what a dead process left: only a socket, and only if a connection to it is refused. */
-static enum error remove_stale(const struct sockaddr_un *address)
+/* Whether nobody answers there any more. */
+static enum error check_stale(const struct sockaddr_un *address)
 {
-    struct stat status;
-    int fd, result, reason;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), result, reason;
 
-    if (lstat(address->sun_path, &status) != 0)
-        return errno == ENOENT ? OK : ERROR_IO;
-    if (!S_ISSOCK(status.st_mode)) {
-        log_error("%s is not a socket: move it away, or set control_socket elsewhere",
-                  address->sun_path);
-        return ERROR_INVALID;
-    }
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ERROR_IO;
     result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
@@ -69,12 +73,33 @@ static enum error remove_stale(const struct sockaddr_un *address)
                   address->sun_path);
         return ERROR_EXISTS;
     }
-    if (reason != ECONNREFUSED || unlink(address->sun_path) != 0) {
-        log_error("%s cannot be replaced: %s", address->sun_path,
-                  strerror(reason != ECONNREFUSED ? reason : errno));
-        return ERROR_IO;
+    if (reason == ECONNREFUSED)
+        return OK;
+    log_error("%s cannot be replaced: %s", address->sun_path, strerror(reason));
+    return ERROR_IO;
+}
+
+/*
+ * Removes what a dead process of this user left: only a socket, and only if a connection to it is
+ * refused.
+ */
+static enum error remove_stale(const struct trusted_path *place, const struct sockaddr_un *address)
+{
+    enum error error;
+
+    if (!place->exists)
+        return OK;
+    if (!S_ISSOCK(place->facts.st_mode)) {
+        log_error("%s is not a socket: move it away, or set control_socket elsewhere",
+                  address->sun_path);
+        return ERROR_INVALID;
     }
-    return OK;
+    error = check_stale(address);
+    if (error == OK && unlinkat(place->directory, place->name, 0) != 0) {
+        log_error("%s cannot be replaced: %s", address->sun_path, strerror(errno));
+        error = ERROR_IO;
+    }
+    return error;
 }
 
 /* Binds under a umask, so that there is no moment with a wider mode. */
@@ -101,6 +126,7 @@ enum error control_socket_listen(const struct config *config, int *out)
     const char *path = config->control_socket;
     bool shared = config->operator_uid_count > 0;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct trusted_path place;
     enum error error;
     int fd;
 
@@ -110,9 +136,11 @@ enum error control_socket_listen(const struct config *config, int *out)
         return ERROR_INVALID;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
-    error = make_directory(path, shared ? 0711 : 0700);
-    if (error == OK)
-        error = remove_stale(&address);
+    error = find_place(path, shared ? 0711 : 0700, &place);
+    if (error != OK)
+        return error;
+    error = remove_stale(&place, &address);
+    trusted_path_close(&place);
     if (error != OK)
         return error;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

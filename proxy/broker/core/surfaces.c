@@ -1,6 +1,7 @@
 #include "broker/core/surfaces.h"
 
 #include "base/log.h"
+#include "system/trusted_socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +17,17 @@ enum error surfaces_create(const struct config *config, struct surfaces *out)
     *out = (struct surfaces){config, calloc(config->surface_count, sizeof(*out->items))};
     if (out->items == NULL)
         return ERROR_MEMORY;
-    for (size_t i = 0; i < config->surface_count; i++)
+    for (size_t i = 0; i < config->surface_count; i++) {
+        char why[WHY_SIZE];
+        enum error error =
+            trusted_upstream(&config->surfaces[i], &out->items[i].upstream_trust, why);
+
         out->items[i].config = &config->surfaces[i];
+        if (error != OK) {
+            log_error("surface %s: %s", config->surfaces[i].name, why);
+            return error;
+        }
+    }
     return OK;
 }
 

@@ -22,7 +22,9 @@ struct surface_state {
     bool killed;
     struct surface_listener *listeners;
     size_t listener_count;
-    struct tls_files *tls; /* what it shows to clients; NULL: plain */
+    struct trust upstream_trust; /* who may listen at its service's socket */
+    int64_t stranger_told_at;    /* when it was last said that somebody else does */
+    struct tls_files *tls;       /* what it shows to clients; NULL: plain */
     uint64_t admitted;
     uint64_t denied;
     uint64_t messages_forwarded;
@@ -34,7 +36,8 @@ struct surfaces {
     struct surface_state *items; /* config->surface_count of them, same order */
 };
 
-/* All of them, armed and without listeners. */
+/* All of them, armed and without listeners. ERROR_NOT_FOUND: the log says which user there is not.
+ */
 enum error surfaces_create(const struct config *config, struct surfaces *out) MUST_CHECK;
 /* Closes the listeners and wipes the certificates. */
 void surfaces_clear(struct surfaces *surfaces);

@@ -1,0 +1,275 @@
+#include "system/trusted_path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LINKS_MAX 40 /* as the kernel's own limit, path_resolution(7) */
+#define OTHERS    (S_IWGRP | S_IWOTH)
+
+/* A walk, where it has come to. */
+struct walk {
+    struct trusted_path at;
+    char done[2 * PATH_MAX]; /* how it is called, for people */
+    char rest[PATH_MAX];     /* what is still to be looked up */
+    bool ours;               /* the directory belongs to root or to this user */
+    unsigned links;
+    char *why;
+};
+
+bool trust_has(const struct trust *trust, uid_t uid)
+{
+    return uid == 0 || uid == geteuid() || (uid == trust->also && uid != TRUST_NOBODY_ELSE);
+}
+
+enum error trust_deny(const struct trust *trust, const char *path, uid_t uid, char why[WHY_SIZE])
+{
+    char also[32] = "";
+
+    if (trust->also != TRUST_NOBODY_ELSE)
+        snprintf(also, sizeof(also), ", uid %u", (unsigned)trust->also);
+    return error_explain(why, ERROR_DENIED,
+                         "%.200s belongs to uid %u; it must belong to the user who runs "
+                         "Sidelock%s, or root: run chown on it%s.",
+                         path, (unsigned)uid, also, trust->remedy != NULL ? trust->remedy : "");
+}
+
+/* Whether what was found is of somebody who is trusted. */
+static enum error judge(struct walk *walk, const struct stat *facts)
+{
+    struct trust *trust = &walk->at.trust;
+
+    if (trust_has(trust, facts->st_uid))
+        return OK;
+    if (!trust->as_given || !walk->at.closed || !walk->ours || trust->also != TRUST_NOBODY_ELSE)
+        return trust_deny(trust, walk->done, facts->st_uid, walk->why);
+    trust->also = facts->st_uid;
+    return OK;
+}
+
+static enum error fail(const struct walk *walk)
+{
+    return error_explain(walk->why,
+                         errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO,
+                         "%.200s cannot be opened: %s.", walk->done, strerror(errno));
+}
+
+/* Goes into a directory, or says why not; takes the descriptor over. */
+static enum error enter(struct walk *walk, int fd, const struct stat *facts)
+{
+    struct trusted_path *at = &walk->at;
+    enum error error = judge(walk, facts);
+
+    if (error == OK && (facts->st_mode & OTHERS) != 0 && (facts->st_mode & S_ISVTX) == 0)
+        error = error_explain(
+            walk->why, ERROR_DENIED,
+            "The directory %.200s can be changed by others; run chmod go-w on it.", walk->done);
+    if (error != OK) {
+        close(fd);
+        return error;
+    }
+    if (at->directory >= 0)
+        close(at->directory);
+    at->directory = fd;
+    at->closed = (facts->st_mode & OTHERS) == 0;
+    walk->ours = facts->st_uid == 0 || facts->st_uid == geteuid();
+    return OK;
+}
+
+static enum error enter_root(struct walk *walk)
+{
+    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    struct stat facts;
+
+    strcpy(walk->done, "/");
+    if (fd < 0 || fstat(fd, &facts) != 0)
+        return fail(walk);
+    return enter(walk, fd, &facts);
+}
+
+/* What a link says comes before the rest, which is empty or begins with a slash. */
+static enum error follow(struct walk *walk, int link)
+{
+    char target[PATH_MAX];
+    size_t rest = strlen(walk->rest);
+    ssize_t length = readlinkat(link, "", target, sizeof(target));
+
+    if (length <= 0 || ++walk->links > LINKS_MAX || (size_t)length + rest >= sizeof(walk->rest)) {
+        errno = ELOOP;
+        return fail(walk);
+    }
+    memmove(walk->rest + length, walk->rest, rest + 1);
+    memcpy(walk->rest, target, (size_t)length);
+    return target[0] == '/' ? enter_root(walk) : OK;
+}
+
+/*
+ * Takes the next name off the rest, "." if there is none, and adds it to what the place is called.
+ * *last: nothing follows it, not even a slash.
+ */
+static enum error take_name(struct walk *walk, bool *last)
+{
+    size_t slashes = strspn(walk->rest, "/"), called = strlen(walk->done);
+    const char *name = walk->rest + slashes;
+    size_t length = strcspn(name, "/");
+
+    if (length > NAME_MAX) {
+        errno = ENAMETOOLONG;
+        return fail(walk);
+    }
+    snprintf(walk->at.name, sizeof(walk->at.name), "%.*s", length > 0 ? (int)length : 1,
+             length > 0 ? name : ".");
+    snprintf(walk->done + called, sizeof(walk->done) - called, "%s%s",
+             walk->done[called - 1] == '/' ? "" : "/", walk->at.name);
+    *last = name[length] == '\0';
+    memmove(walk->rest, name + length, strlen(name + length) + 1);
+    return OK;
+}
+
+/* Goes on from what the name led to; *end: that was all. Takes the descriptor over. */
+static enum error go_on(struct walk *walk, int fd, bool last, bool *end)
+{
+    size_t named = strlen(walk->at.name);
+    struct stat facts;
+    enum error error = fstat(fd, &facts) == 0 ? OK : fail(walk);
+
+    if (error == OK && S_ISDIR(facts.st_mode) && !last)
+        return enter(walk, fd, &facts);
+    if (error == OK)
+        error = judge(walk, &facts);
+    if (error == OK && S_ISLNK(facts.st_mode)) {
+        walk->done[strlen(walk->done) - named] = '\0';
+        error = follow(walk, fd);
+    } else if (error == OK && last) {
+        walk->at.facts = facts;
+        walk->at.exists = *end = true;
+    } else if (error == OK) {
+        errno = ENOTDIR;
+        error = fail(walk);
+    }
+    close(fd);
+    return error;
+}
+
+/* One name; *end: it was the last, and no link. */
+static enum error step(struct walk *walk, bool *end)
+{
+    bool last = false;
+    enum error error = take_name(walk, &last);
+    int fd;
+
+    if (error != OK)
+        return error;
+    fd = openat(walk->at.directory, walk->at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0)
+        return go_on(walk, fd, last, end);
+    *end = last && errno == ENOENT;
+    return *end ? OK : fail(walk);
+}
+
+static enum error begin(struct walk *walk, const char *path)
+{
+    char here[PATH_MAX] = "";
+    int length;
+
+    snprintf(walk->done, sizeof(walk->done), "%s", path);
+    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+        return fail(walk);
+    length = snprintf(walk->rest, sizeof(walk->rest), "%s/%s", here, path);
+    if (path[0] == '\0' || length < 0 || (size_t)length >= sizeof(walk->rest)) {
+        errno = path[0] == '\0' ? ENOENT : ENAMETOOLONG;
+        return fail(walk);
+    }
+    return enter_root(walk);
+}
+
+enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
+                             char why[WHY_SIZE])
+{
+    struct walk walk = {.at = {.directory = -1, .trust = trust}, .why = why};
+    enum error error = begin(&walk, path);
+    bool end = false;
+
+    while (error == OK && !end)
+        error = step(&walk, &end);
+    if (error == OK)
+        *out = walk.at;
+    else
+        trusted_path_close(&walk.at);
+    return error;
+}
+
+void trusted_path_close(struct trusted_path *path)
+{
+    if (path->directory >= 0)
+        close(path->directory);
+    path->directory = -1;
+}
+
+enum error trusted_path_open(const struct trusted_path *path, int flags, int *fd)
+{
+    int opened = openat(path->directory, path->name, flags | O_CLOEXEC | O_NOFOLLOW);
+
+    if (opened < 0)
+        return errno == ENOENT ? ERROR_NOT_FOUND : ERROR_IO;
+    *fd = opened;
+    return OK;
+}
+
+static enum error check_private(const char *path, const struct stat *facts, char why[WHY_SIZE])
+{
+    if (!S_ISDIR(facts->st_mode))
+        return error_explain(why, ERROR_INVALID, "%.200s is not a directory.", path);
+    if (!trust_has(&TRUST_OWN, facts->st_uid))
+        return trust_deny(&TRUST_OWN, path, facts->st_uid, why);
+    if ((facts->st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        return error_explain(why, ERROR_DENIED,
+                             "The directory %.200s is open to others; run chmod 700 on it.", path);
+    return OK;
+}
+
+enum error trusted_path_check_private(const char *path, char why[WHY_SIZE])
+{
+    struct trusted_path place;
+    enum error error = trusted_path_find(path, TRUST_OWN, &place, why);
+
+    if (error != OK)
+        return error;
+    if (place.exists)
+        error = check_private(path, &place.facts, why);
+    trusted_path_close(&place);
+    return error;
+}
+
+/* The descriptor is looked at anew: it may be another directory than was found. */
+static enum error open_private(const struct trusted_path *place, const char *path, int *fd,
+                               char why[WHY_SIZE])
+{
+    struct stat facts;
+
+    if ((!place->exists && mkdirat(place->directory, place->name, S_IRWXU) != 0 &&
+         errno != EEXIST) ||
+        trusted_path_open(place, O_RDONLY | O_DIRECTORY, fd) != OK)
+        return error_explain(why, errno == EACCES ? ERROR_DENIED : ERROR_IO,
+                             "The directory %.200s cannot be opened: %s.", path, strerror(errno));
+    return fstat(*fd, &facts) == 0 ? check_private(path, &facts, why) : ERROR_IO;
+}
+
+enum error trusted_path_open_private(const char *path, int *fd, char why[WHY_SIZE])
+{
+    struct trusted_path place;
+    int opened = -1;
+    enum error error = trusted_path_find(path, TRUST_OWN, &place, why);
+
+    if (error != OK)
+        return error;
+    error = open_private(&place, path, &opened, why);
+    trusted_path_close(&place);
+    if (error == OK)
+        *fd = opened;
+    else if (opened >= 0)
+        close(opened);
+    return error;
+}
