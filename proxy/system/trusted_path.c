@@ -188,10 +188,12 @@ static enum error begin(struct walk *walk, const char *path)
 enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
                              char why[WHY_SIZE])
 {
-    struct walk walk = {.at = {.directory = -1, .trust = trust}, .why = why};
-    enum error error = begin(&walk, path);
+    struct walk walk = {.at = {.directory = -1, .trust = trust}};
+    enum error error;
     bool end = false;
 
+    walk.why = why;
+    error = begin(&walk, path);
     while (error == OK && !end)
         error = step(&walk, &end);
     if (error == OK)
