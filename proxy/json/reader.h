@@ -24,7 +24,7 @@ struct json_t; /* jansson's, which only .c files include */
 struct json_fault {
     char pointer[192];
     unsigned line;
-    char text[256];
+    char text[WHY_SIZE];
 };
 
 struct json_faults {
