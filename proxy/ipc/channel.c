@@ -157,6 +157,11 @@ bool channel_wants_write(const struct channel *channel)
     return channel->head != NULL;
 }
 
+size_t channel_waiting_bytes(const struct channel *channel)
+{
+    return channel->queued_bytes;
+}
+
 /*
  * Takes the descriptor out of a control message: -1 if there is none, -2 if
  * there is anything else. The kernel has installed every one that came along,

@@ -27,6 +27,8 @@ enum error channel_send(struct channel *channel, const struct ipc_writer *messag
 /* Sends what is queued as far as the socket takes it. */
 enum error channel_flush(struct channel *channel) MUST_CHECK;
 bool channel_wants_write(const struct channel *channel);
+/* How much waits because the socket does not take it. */
+size_t channel_waiting_bytes(const struct channel *channel);
 
 /*
  * Receives one message into the channel's own buffer, valid until the next

@@ -11,7 +11,8 @@ enum kind {
     NEEDED,  /* a text that may not */
     CHARS,   /* copied, `limit` bytes with its NUL */
     HEADERS, /* pairs, whose count lies at `limit` */
-    LIST     /* struct ipc_list */
+    LIST,    /* struct ipc_list */
+    NUMBERS  /* `limit` of uint64_t */
 };
 
 /* A member of a message: where it lies in its structure, and what may be in it. */
@@ -96,6 +97,9 @@ static const struct field fields[] = {
     AT(REFUSED, refused, TEXT, session_id),
     AT(REFUSED, refused, TEXT, verb),
     AT(REFUSED, refused, TEXT, target),
+    AT(SUPPRESSED, suppressed, U32, surface),
+    AT(SUPPRESSED, suppressed, NEEDED, session_id),
+    AT(SUPPRESSED, suppressed, U64, count),
     AT(CLOSED, closed, U64, connection),
     AT(CLOSED, closed, U32, surface),
     AT(CLOSED, closed, FLAG, opened),
@@ -108,6 +112,9 @@ static const struct field fields[] = {
     AT(COUNTS, counts, U32, surface),
     AT(COUNTS, counts, U64, forwarded),
     AT(COUNTS, counts, U64, refused),
+    AT(COUNTS, counts, U64, denied),
+    LIMITED(COUNTS, counts, NUMBERS, quotas.refused, QUOTA_COUNT),
+    LIMITED(COUNTS, counts, NUMBERS, quotas.gave_way, QUOTA_COUNT),
     AT(CUT_SESSION, cut_session, TEXT, session_id),
     AT(CUT_SESSION, cut_session, REASON, reason),
     AT(CUT_SURFACE, cut_surface, U32, surface),
@@ -129,6 +136,7 @@ static const size_t sizes[IPC_TYPE_COUNT] = {
     [IPC_DENIED] = sizeof(struct ipc_denied),
     [IPC_REFUSED] = sizeof(struct ipc_refused),
     [IPC_CLOSED] = sizeof(struct ipc_closed),
+    [IPC_SUPPRESSED] = sizeof(struct ipc_suppressed),
     [IPC_COUNTS] = sizeof(struct ipc_counts),
     [IPC_CUT_SESSION] = sizeof(struct ipc_cut_session),
     [IPC_CUT_SURFACE] = sizeof(struct ipc_cut_surface),
@@ -231,6 +239,10 @@ static void put_field(struct ipc_writer *writer, const struct field *field, cons
     case LIST:
         put_list(writer, at);
         break;
+    case NUMBERS:
+        for (size_t i = 0; i < field->limit; i++)
+            ipc_put_number(writer, ((const uint64_t *)at)[i], 8);
+        break;
     }
 }
 
@@ -266,6 +278,10 @@ static void get_field(struct ipc_reader *reader, const struct field *field, char
         break;
     case LIST:
         get_list(reader, at);
+        break;
+    case NUMBERS:
+        for (size_t i = 0; i < field->limit; i++)
+            ((uint64_t *)at)[i] = ipc_get_number(reader, 8);
         break;
     }
 }

@@ -10,7 +10,8 @@
  *                                                this connection
  *     DIAL ─────────────────────────────▶        a link for a request under the grant
  *        ◀──────────────────────────── LINK      the descriptor; or no, and why
- *     DENIED, REFUSED, CLOSED, COUNTS ──▶        reports, for the audit log and the counters
+ *     DENIED, REFUSED, SUPPRESSED, CLOSED, COUNTS
+ *           ────────────────────────────▶        reports, for the audit log and the counters
  *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
  *        ◀──────────────────────────── EXTEND    the session lives until then
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
@@ -23,6 +24,7 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "ipc/wire_format.h"
+#include "policy/quota.h"
 #include "policy/request.h"
 
 #define IPC_HEADERS_MAX     16
@@ -46,6 +48,7 @@ enum ipc_type {
     IPC_LINK,
     IPC_EXTEND,
     IPC_TLS,
+    IPC_SUPPRESSED,
     IPC_TYPE_COUNT
 };
 
@@ -135,6 +138,13 @@ struct ipc_refused {
     const char *session_id, *verb, *target;
 };
 
+/* How many refused messages of a session had no REFUSED, since the last of these. */
+struct ipc_suppressed {
+    uint32_t surface;
+    const char *session_id;
+    uint64_t count;
+};
+
 /* The end of every admitted connection, told exactly once. */
 struct ipc_closed {
     uint64_t connection;
@@ -150,6 +160,8 @@ struct ipc_closed {
 struct ipc_counts {
     uint32_t surface;
     uint64_t forwarded, refused; /* since the last report */
+    uint64_t denied;             /* requests that had no DENIED, the broker being slow */
+    struct quota_counts quotas;
 };
 
 struct ipc_cut_session {

@@ -28,9 +28,20 @@ static const struct quota_info table[QUOTA_COUNT] = {
 #undef QUOTA_ROW
 };
 
+static const unsigned per_second[QUOTA_COUNT] = {
+#define QUOTA_RATE_ROW(symbol, rate) [QUOTA_##symbol] = (rate),
+    QUOTA_RATES(QUOTA_RATE_ROW)
+#undef QUOTA_RATE_ROW
+};
+
 const struct quota_info *quota_info(enum quota row)
 {
     return &table[row];
+}
+
+unsigned quota_per_second(enum quota row)
+{
+    return per_second[row];
 }
 
 const char *quota_per_text(enum quota_per per)
@@ -99,6 +110,14 @@ void quotas_destroy(struct quotas *quotas)
 struct quota_counts *quotas_counts(struct quotas *quotas, uint32_t surface)
 {
     return &quotas->counts[surface];
+}
+
+void quota_count(struct quota_counts *total, const struct quota_counts *more)
+{
+    for (enum quota row = 0; row < QUOTA_COUNT; row++) {
+        total->refused[row] += more->refused[row];
+        total->gave_way[row] += more->gave_way[row];
+    }
 }
 
 /* FNV-1a. */
@@ -172,4 +191,31 @@ void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder h
 {
     quotas->counts[holder.surface].gave_way[row]++;
     quota_give(quotas, row, holder);
+}
+
+/* ---- Rates ---- */
+
+static uint64_t still_spent(const struct quota_rate *rate, uint64_t now_ms)
+{
+    uint64_t passed = now_ms - rate->seen_ms;
+
+    return passed < rate->spent_ms ? rate->spent_ms - passed : 0;
+}
+
+/* A leaky bucket in units of time: each costs what time pays back. */
+bool quota_spend(struct quota_rate *rate, enum quota row, uint64_t now_ms)
+{
+    uint64_t cost_ms = 1000 / per_second[row];
+
+    rate->spent_ms = still_spent(rate, now_ms);
+    rate->seen_ms = now_ms;
+    if (rate->spent_ms + cost_ms > table[row].limit * cost_ms)
+        return false;
+    rate->spent_ms += cost_ms;
+    return true;
+}
+
+bool quota_rested(const struct quota_rate *rate, uint64_t now_ms)
+{
+    return still_spent(rate, now_ms) == 0;
 }

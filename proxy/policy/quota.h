@@ -40,7 +40,12 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(MCP_SESSIONS, "mcp_sessions", SESSION, 128, OWN_OLDEST, MCP_SESSION_UNKNOWN,             \
           "MCP sessions; of those that are in use none gives way")                                 \
     QUOTA(HANDLES, "handles", SESSION, 1024, OWN_OLDEST, HANDLE_UNKNOWN,                           \
-          "tasks that it was given, and as many events to go on from")
+          "tasks that it was given, and as many events to go on from")                             \
+    QUOTA(REPORTS, "reports", SESSION, 200, NEW, REFUSALS_EXCEEDED,                                \
+          "refused messages with a line of their own in the audit log; the rest are counted")
+
+/* Rows that are so many a second in the long run, and their `limit` at once. */
+#define QUOTA_RATES(RATE) RATE(REPORTS, 20)
 
 enum quota {
 #define QUOTA_SYMBOL(symbol, name, per, limit, yields, reason, text) QUOTA_##symbol,
@@ -59,6 +64,8 @@ struct quota_info {
 };
 
 const struct quota_info *quota_info(enum quota row);
+/* Of a rate; 0 for things that are held. */
+unsigned quota_per_second(enum quota row);
 /* "session", "caller", "surface" */
 const char *quota_per_text(enum quota_per per);
 
@@ -88,6 +95,9 @@ void quotas_destroy(struct quotas *quotas);
 /* What was felt on a surface; for the owner to read and to clear. */
 struct quota_counts *quotas_counts(struct quotas *quotas, uint32_t surface);
 
+/* Adds what another process felt. */
+void quota_count(struct quota_counts *total, const struct quota_counts *more);
+
 unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_holder holder);
 /*
  * One more. REASON_ALLOWED; or the row's reason, counted, if there are as many as may be
@@ -102,3 +112,14 @@ enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quot
 void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder);
 /* The same for one that had to go, counted. */
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder);
+
+/* A row that is so many a second: what a holder has spent of it. All zero is a full allowance. */
+struct quota_rate {
+    uint64_t spent_ms; /* the allowance, as the time that pays it back */
+    uint64_t seen_ms;  /* when that was last reckoned */
+};
+
+/* One more at a monotonic time; false if there is no allowance left. */
+bool quota_spend(struct quota_rate *rate, enum quota row, uint64_t now_ms);
+/* Whether everything that was spent has been paid back. */
+bool quota_rested(const struct quota_rate *rate, uint64_t now_ms);

@@ -4,6 +4,7 @@
 #include "system/sandbox.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
+#include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
 #include "worker/tls/tls.h"
@@ -260,16 +261,32 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
 static void tell_counts(struct worker *worker)
 {
+    static const struct quota_counts nothing;
+
     for (uint32_t i = 0; i < worker->config->surface_count; i++) {
         struct surface_counts *counts = &worker->surfaces[i];
-        const struct ipc_counts told = {
-            .surface = i, .forwarded = counts->forwarded, .refused = counts->refused};
+        struct quota_counts *felt = quotas_counts(worker->quotas, i);
+        const struct ipc_counts told = {.surface = i,
+                                        .forwarded = counts->forwarded,
+                                        .refused = counts->refused,
+                                        .denied = counts->denied,
+                                        .quotas = *felt};
 
-        if (counts->forwarded == 0 && counts->refused == 0)
+        if (counts->forwarded == 0 && counts->refused == 0 && counts->denied == 0 &&
+            memcmp(felt, &nothing, sizeof(nothing)) == 0)
             continue;
-        counts->forwarded = counts->refused = 0;
-        worker_tell(worker, IPC_COUNTS, &told);
+        if (!worker_tell(worker, IPC_COUNTS, &told))
+            continue;
+        counts->forwarded = counts->refused = counts->denied = 0;
+        *felt = (struct quota_counts){0};
     }
+}
+
+/* What was counted instead of told. */
+static void tell_counted(struct worker *worker, bool last)
+{
+    tell_counts(worker);
+    reports_settle(worker, last);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -287,7 +304,7 @@ static void on_tick(uv_timer_t *timer)
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
     if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
-        tell_counts(worker);
+        tell_counted(worker, false);
     if (worker->draining && now_ms >= house->drain_deadline_ms)
         uv_stop(&worker->loop);
 }
@@ -423,7 +440,7 @@ static void stop(struct house *house)
 
     worker->stopping = true;
     worker->draining = true; /* nothing that ends now makes room for another */
-    tell_counts(worker);
+    tell_counted(worker, true);
     accept_stop(&house->accept);
     for (struct connection *c = worker->connections; c != NULL; c = next) {
         next = c->next;

@@ -80,6 +80,13 @@ static void check_refused(const struct ipc_refused *refused, const uint8_t *data
     check_text(refused->target, data, size);
 }
 
+static void check_suppressed(const struct ipc_suppressed *suppressed, const uint8_t *data,
+                             size_t size)
+{
+    require(suppressed->session_id != NULL);
+    check_text(suppressed->session_id, data, size);
+}
+
 static void check_closed(const struct ipc_closed *closed, const uint8_t *data, size_t size)
 {
     require((unsigned)closed->reason < REASON_COUNT);
@@ -90,7 +97,7 @@ static void check_counts(const struct ipc_counts *counts, const uint8_t *data, s
 {
     (void)counts;
     (void)data;
-    require(size == 1 + 4 + 8 + 8);
+    require(size == 1 + 4 + 3 * 8 + (size_t)2 * QUOTA_COUNT * 8);
 }
 
 static void check_cut_session(const struct ipc_cut_session *cut, const uint8_t *data, size_t size)

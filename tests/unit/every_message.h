@@ -8,6 +8,7 @@
     X(IPC_VERDICT, verdict)                                                                        \
     X(IPC_DENIED, denied)                                                                          \
     X(IPC_REFUSED, refused)                                                                        \
+    X(IPC_SUPPRESSED, suppressed)                                                                  \
     X(IPC_CLOSED, closed)                                                                          \
     X(IPC_COUNTS, counts)                                                                          \
     X(IPC_CUT_SESSION, cut_session)                                                                \

@@ -336,12 +336,14 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         struct ipc_counts counts;
     } zero = {0};
     const struct ipc_extend extend = {.session_id = "s"};
+    const struct ipc_suppressed suppressed = {.session_id = "s"};
     const struct ipc_tls tls = {.certificate = "c", .key = "k"};
     const void *const messages[IPC_TYPE_COUNT] = {
-        [IPC_ADMIT] = &admit,   [IPC_DIAL] = &asked,       [IPC_CLOSED] = &closed,
-        [IPC_VERDICT] = &zero,  [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
-        [IPC_DENIED] = &zero,   [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &zero,
-        [IPC_EXTEND] = &extend, [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
+        [IPC_ADMIT] = &admit,           [IPC_DIAL] = &asked,       [IPC_CLOSED] = &closed,
+        [IPC_VERDICT] = &zero,          [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
+        [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &zero,
+        [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
+        [IPC_SUPPRESSED] = &suppressed,
     };
 
     writer->length = 0;
@@ -359,8 +361,8 @@ DIAL_TEST(test_states)
     assert_int_equal(uv_loop_init(loop), 0);
     service.ready = service.verdicts = 0;
     for (enum ipc_type type = IPC_NONE + 1; type < IPC_TYPE_COUNT; type++) {
-        bool report =
-            type == IPC_DENIED || type == IPC_REFUSED || type == IPC_CLOSED || type == IPC_COUNTS;
+        bool report = type == IPC_DENIED || type == IPC_REFUSED || type == IPC_SUPPRESSED ||
+                      type == IPC_CLOSED || type == IPC_COUNTS;
         bool question = type == IPC_ADMIT || type == IPC_DIAL;
 
         encode(&writer, type);

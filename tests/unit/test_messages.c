@@ -73,6 +73,7 @@ TEST(test_reports)
     struct ipc_refused refused;
     struct ipc_closed closed;
     struct ipc_counts counts;
+    struct ipc_suppressed suppressed;
 
     ipc_encode(&writer, IPC_DENIED,
                &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
@@ -109,10 +110,24 @@ TEST(test_reports)
     assert_true(closed.messages_c2s == 11 && closed.messages_s2c == 12);
 
     writer = (struct ipc_writer){.bytes = room};
-    ipc_encode(&writer, IPC_COUNTS, &(struct ipc_counts){7, UINT64_MAX, 2});
+    ipc_encode(&writer, IPC_COUNTS,
+               &(struct ipc_counts){.surface = 7,
+                                    .forwarded = UINT64_MAX,
+                                    .refused = 2,
+                                    .denied = 3,
+                                    .quotas.refused[QUOTA_REPORTS] = 4,
+                                    .quotas.gave_way[QUOTA_TICKETS] = 5});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_COUNTS);
     assert_int_equal(ipc_decode(IPC_COUNTS, room, writer.length, &counts), OK);
     assert_true(counts.surface == 7 && counts.forwarded == UINT64_MAX && counts.refused == 2);
+    assert_true(counts.denied == 3 && counts.quotas.refused[QUOTA_REPORTS] == 4);
+    assert_true(counts.quotas.gave_way[QUOTA_TICKETS] == 5);
+
+    writer = (struct ipc_writer){.bytes = room};
+    ipc_encode(&writer, IPC_SUPPRESSED, &(struct ipc_suppressed){7, "s", UINT64_MAX});
+    assert_int_equal(ipc_decode(IPC_SUPPRESSED, room, writer.length, &suppressed), OK);
+    assert_true(suppressed.surface == 7 && suppressed.count == UINT64_MAX);
+    assert_string_equal(suppressed.session_id, "s");
 }
 
 TEST(test_report_of_no_direction)

@@ -117,6 +117,24 @@ QUOTA_TEST(test_holders_are_bounded)
     assert_int_equal(taken, 65536);
 }
 
+/* A burst, then what time pays back; whoever rests has the whole again. */
+TEST(test_rates)
+{
+    const struct quota_info *info = quota_info(QUOTA_REPORTS);
+    unsigned per_second = quota_per_second(QUOTA_REPORTS);
+    struct quota_rate rate = {0};
+    unsigned spent = 0;
+
+    for (unsigned i = 0; i < 2 * info->limit; i++)
+        spent += quota_spend(&rate, QUOTA_REPORTS, 5000) ? 1 : 0;
+    assert_int_equal(spent, info->limit);
+    for (unsigned i = 0; i < 2 * info->limit; i++)
+        spent += quota_spend(&rate, QUOTA_REPORTS, 6000) ? 1 : 0;
+    assert_int_equal(spent, info->limit + per_second);
+    assert_false(quota_rested(&rate, 6000 + 999));
+    assert_true(quota_rested(&rate, 6000 + 1000 * info->limit / per_second));
+}
+
 /* The table of config/README.md is this one. */
 TEST(test_readme)
 {
@@ -131,7 +149,10 @@ TEST(test_readme)
         const struct quota_info *info = quota_info(row);
         char limit[32] = "as configured";
 
-        if (info->limit != QUOTA_CONFIGURED)
+        if (quota_per_second(row) > 0)
+            snprintf(limit, sizeof(limit), "%u, and %u a second", info->limit,
+                     quota_per_second(row));
+        else if (info->limit != QUOTA_CONFIGURED)
             snprintf(limit, sizeof(limit), "%u", info->limit);
         used += (size_t)snprintf(
             rows + used, sizeof(rows) - used, "| `%s` | %s | %s | %s, `%s` | %s |\n", info->name,

@@ -17,6 +17,7 @@ static const struct {
     {IPC_DIAL, false, offsetof(struct ipc_dial, surface), dial_take},
     {IPC_DENIED, true, offsetof(struct ipc_denied, surface), reports_take_denied},
     {IPC_REFUSED, true, offsetof(struct ipc_refused, surface), reports_take_refused},
+    {IPC_SUPPRESSED, true, offsetof(struct ipc_suppressed, surface), reports_take_suppressed},
     {IPC_CLOSED, true, offsetof(struct ipc_closed, surface), reports_take_closed},
     {IPC_COUNTS, true, offsetof(struct ipc_counts, surface), reports_take_counts},
 };
@@ -28,6 +29,7 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row, s
         struct ipc_dial dial;
         struct ipc_denied denied;
         struct ipc_refused refused;
+        struct ipc_suppressed suppressed;
         struct ipc_closed closed;
         struct ipc_counts counts;
     } message;

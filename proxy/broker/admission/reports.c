@@ -83,6 +83,23 @@ enum error reports_take_refused(struct gate *gate, struct incarnation from,
     return OK;
 }
 
+/* As many messages as this were refused beyond the lines that a session may have. */
+enum error reports_take_suppressed(struct gate *gate, struct incarnation from,
+                                   struct surface_state *surface, const void *message)
+{
+    const struct ipc_suppressed *suppressed = message;
+    bool observed = surface->config->mode == MODE_OBSERVE;
+    struct audit *audit;
+
+    (void)from;
+    audit = begin_line(
+        gate, observed ? "message_observed_suppressed" : "message_refused_suppressed", surface);
+    audit_text(audit, "session", suppressed->session_id);
+    audit_number(audit, "count", (int64_t)suppressed->count);
+    journal_commit(audit);
+    return OK;
+}
+
 /* A connection that was admitted but never opened counts as denied after all. */
 enum error reports_take_closed(struct gate *gate, struct incarnation from,
                                struct surface_state *surface, const void *message)
@@ -116,9 +133,11 @@ enum error reports_take_counts(struct gate *gate, struct incarnation from,
 {
     const struct ipc_counts *counts = message;
 
-    (void)gate;
     (void)from;
     surface->messages_forwarded += counts->forwarded;
     surface->messages_refused += counts->refused;
+    surface->denied += counts->denied;
+    gate->denials.suppressed += counts->denied;
+    quota_count(quotas_counts(gate->quotas, counts->surface), &counts->quotas);
     return OK;
 }

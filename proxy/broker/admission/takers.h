@@ -22,6 +22,7 @@ taker dial_take MUST_CHECK;
 /* reports.c: into the audit log, the counters and the list of connections. */
 taker reports_take_denied MUST_CHECK;
 taker reports_take_refused MUST_CHECK;
+taker reports_take_suppressed MUST_CHECK;
 taker reports_take_closed MUST_CHECK;
 taker reports_take_counts MUST_CHECK;
 

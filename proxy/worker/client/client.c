@@ -175,17 +175,19 @@ void client_tell_denied(const struct connection *connection, enum reason reason)
     const struct asker *asker = &connection->client->asker;
     struct head *head = connection->client->head;
 
-    worker_tell(connection->worker, IPC_DENIED,
-                &(struct ipc_denied){
-                    .surface = connection->surface_index,
-                    .reason = reason,
-                    .caller_known = connection->caller_known,
-                    .caller_uid = connection->caller_uid,
-                    .path = asker->path,
-                    .target = head != NULL ? head_stray_target(head) : NULL,
-                    .request_id = asker->request_id,
-                    .session_id = connection->admitted ? connection->session_id : NULL,
-                });
+    const struct ipc_denied denied = {
+        .surface = connection->surface_index,
+        .reason = reason,
+        .caller_known = connection->caller_known,
+        .caller_uid = connection->caller_uid,
+        .path = asker->path,
+        .target = head != NULL ? head_stray_target(head) : NULL,
+        .request_id = asker->request_id,
+        .session_id = connection->admitted ? connection->session_id : NULL,
+    };
+
+    if (!worker_tell(connection->worker, IPC_DENIED, &denied))
+        connection->worker->surfaces[connection->surface_index].denied++;
 }
 
 void client_deny(struct connection *connection, enum reason reason)
@@ -281,12 +283,15 @@ void client_ask(struct connection *connection)
         return;
     }
     client->head->asked.connection = connection->id;
+    if (!worker_tell(connection->worker, IPC_ADMIT, &client->head->asked)) {
+        connection_drop(connection, REASON_CAPACITY);
+        return;
+    }
     connection->state = CONNECTION_ASKING;
     client->asked_ms = now_ms;
     connection->deadline_ms =
         now_ms + ADMISSION_TIMEOUT_MS + connection->surface->limits.upstream_timeout_ms;
     endpoint_watch(&client->endpoint, UV_DISCONNECT);
-    worker_tell(connection->worker, IPC_ADMIT, &client->head->asked);
 }
 
 /* The head is complete: refuse it here, or go on with what it asks for. */
@@ -361,19 +366,15 @@ static void read_head(struct connection *connection)
     parse_head(connection);
 }
 
-void client_next(struct connection *connection)
+/* Reads on: what came with the last request first. */
+static void read_next(struct connection *connection)
 {
     struct client *client = connection->client;
     struct head *head = client->head;
     size_t taken = head != NULL ? head->request.head_bytes : 0;
     size_t rest = head != NULL && head->length > taken ? head->length - taken : 0;
 
-    new_request_id(connection->worker, &client->asker);
-    client->asker.head_only = client->asker.page = false;
-    client->asker.path = NULL;
-    free(client->path);
-    client->path = NULL;
-    connection->state = CONNECTION_HEAD;
+    connection->quiet_until_ms = 0;
     connection->deadline_ms =
         worker_now_ms(connection->worker) + (rest > 0 ? HEAD_TIMEOUT_MS : KEEP_ALIVE_TIMEOUT_MS);
     endpoint_watch(&client->endpoint, CLIENT_EVENTS);
@@ -391,9 +392,30 @@ uint64_t client_head_since(const struct connection *connection)
            (connection->client->head == NULL ? KEEP_ALIVE_TIMEOUT_MS : HEAD_TIMEOUT_MS);
 }
 
+void client_next(struct connection *connection)
+{
+    struct client *client = connection->client;
+
+    new_request_id(connection->worker, &client->asker);
+    client->asker.head_only = client->asker.page = false;
+    client->asker.path = NULL;
+    free(client->path);
+    client->path = NULL;
+    connection->state = CONNECTION_HEAD;
+    if (connection->quiet_until_ms == 0) {
+        read_next(connection);
+        return;
+    }
+    connection->deadline_ms = connection->quiet_until_ms + HEAD_TIMEOUT_MS;
+    endpoint_watch(&client->endpoint, UV_DISCONNECT);
+}
+
 void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     (void)now_s;
+    if (connection->state == CONNECTION_HEAD && connection->quiet_until_ms != 0 &&
+        now_ms >= connection->quiet_until_ms)
+        read_next(connection);
     if (connection->deadline_ms == 0 || now_ms < connection->deadline_ms)
         return;
     switch (connection->state) {

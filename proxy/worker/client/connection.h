@@ -11,6 +11,7 @@
 #include "worker/client/process.h"
 
 #define LINGER_TIMEOUT_MS 1000
+#define QUIET_FOR_EVER    UINT64_MAX /* it is to end with REASON_REFUSALS_EXCEEDED */
 
 enum connection_state {
     CONNECTION_HEAD = 0,  /* reading a request's head */
@@ -56,6 +57,7 @@ struct connection {
     char *certificate;         /* SHA-256 of the client's, hex; owned; NULL: none */
     uint64_t id;               /* the broker's name for it; a new one after each grant */
     uint64_t deadline_ms;      /* of the current state; 0: none */
+    uint64_t quiet_until_ms;   /* it is not read before: its messages were refused; 0: it is */
     uint32_t surface_index;
     enum connection_state state;
     uint32_t caller_uid;

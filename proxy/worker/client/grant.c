@@ -1,5 +1,6 @@
 #include "worker/client/grant.h"
 
+#include "worker/client/reports.h"
 #include "worker/client/room.h"
 
 #include <string.h>
@@ -50,6 +51,7 @@ void grant_end(struct connection *connection, enum reason reason)
                                      .messages_c2s = connection->messages[DIRECTION_C2S],
                                      .messages_s2c = connection->messages[DIRECTION_S2C]});
     room_give(connection);
+    reports_ended(connection->worker, connection->surface_index, connection->session_id);
     connection->admitted = connection->opened = false;
     connection_enter_lobby(connection);
     connection->session_id[0] = '\0';
@@ -74,6 +76,26 @@ struct vet_rules grant_rules(const struct connection *connection)
     return rules;
 }
 
+/* One that was refused; in observe mode, would have been. */
+static void report(struct connection *connection, enum direction direction,
+                   const struct vet_result *result)
+{
+    struct report_verdict verdict = reports_refused(
+        connection->worker, &(struct ipc_refused){.connection = connection->id,
+                                                  .surface = connection->surface_index,
+                                                  .direction = (uint32_t)direction,
+                                                  .observed = result->action == VET_FORWARD,
+                                                  .reason = result->reason,
+                                                  .session_id = connection->session_id,
+                                                  .verb = result->verb,
+                                                  .target = result->target});
+
+    if (verdict.cut)
+        connection->quiet_until_ms = QUIET_FOR_EVER;
+    else if (verdict.pause_ms > 0)
+        connection->quiet_until_ms = worker_now_ms(connection->worker) + verdict.pause_ms;
+}
+
 void grant_note(struct connection *connection, enum direction direction,
                 const struct vet_result *result)
 {
@@ -81,15 +103,7 @@ void grant_note(struct connection *connection, enum direction direction,
 
     if (!reason_allows(result->reason)) {
         counts->refused++;
-        worker_tell(connection->worker, IPC_REFUSED,
-                    &(struct ipc_refused){.connection = connection->id,
-                                          .surface = connection->surface_index,
-                                          .direction = (uint32_t)direction,
-                                          .observed = result->action == VET_FORWARD,
-                                          .reason = result->reason,
-                                          .session_id = connection->session_id,
-                                          .verb = result->verb,
-                                          .target = result->target});
+        report(connection, direction, result);
     }
     if (result->gave_way > 0)
         quotas_counts(connection->worker->quotas, connection->surface_index)

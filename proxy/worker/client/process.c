@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Reports leave room for questions, and both for what must be told. */
+#define REPORTS_WAITING_BYTES_MAX   ((size_t)1024 * 1024)
+#define QUESTIONS_WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
+_Static_assert(QUESTIONS_WAITING_BYTES_MAX + IPC_MESSAGE_BYTES_MAX <
+                   CHANNEL_QUEUE_BYTES_MAX / 4 * 3,
+               "the ends of all grants find room");
+
 enum error worker_allocate(struct worker *worker)
 {
     enum error error;
@@ -65,11 +73,32 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length)
     memcpy(out, worker->random + worker->random_left, length);
 }
 
-void worker_tell(struct worker *worker, enum ipc_type type, const void *message)
+/* How much may wait for the broker already when a message of this kind is sent. */
+static size_t patience_bytes(enum ipc_type type)
+{
+    switch (type) {
+    case IPC_REFUSED:
+    case IPC_SUPPRESSED:
+    case IPC_COUNTS:
+        return REPORTS_WAITING_BYTES_MAX;
+    case IPC_ADMIT:
+    case IPC_DIAL:
+    case IPC_DENIED:
+        return QUESTIONS_WAITING_BYTES_MAX;
+    default:
+        return CHANNEL_QUEUE_BYTES_MAX;
+    }
+}
+
+bool worker_tell(struct worker *worker, enum ipc_type type, const void *message)
 {
     struct ipc_writer writer = {.bytes = worker->ipc_buffer};
 
+    if (worker->failed || channel_waiting_bytes(worker->channel) > patience_bytes(type))
+        return false;
     ipc_encode(&writer, type, message);
-    if (!worker->failed && channel_send(worker->channel, &writer, -1) != OK)
-        worker_fail(worker, "a report could not be sent");
+    if (channel_send(worker->channel, &writer, -1) == OK)
+        return true;
+    worker_fail(worker, "the broker is gone");
+    return false;
 }

@@ -20,8 +20,8 @@
 #define ANSWER_READ_BYTES (READ_BYTES + HTTP_HEAD_BYTES_MAX)
 
 struct surface_counts {
-    uint64_t forwarded, refused; /* not yet reported */
-    uint32_t granted;            /* connections that were granted something */
+    uint64_t forwarded, refused, denied; /* not yet reported; `denied`: those without a report */
+    uint32_t granted;                    /* connections that were granted something */
 };
 
 struct worker {
@@ -38,6 +38,8 @@ struct worker {
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char random[4096];  /* for worker_random */
     size_t random_left;
+    struct reported *reported; /* sessions whose messages are refused (reports.h) */
+    size_t reported_count;
     struct connection *connections;                 /* newest first (connection.h) */
     struct connection *dead;                        /* freed before the loop next waits */
     struct connection *lobby_oldest, *lobby_newest; /* of those, who was granted nothing */
@@ -59,6 +61,10 @@ void worker_release(struct worker *worker);
 void worker_fail(struct worker *worker, const char *why);
 /* Random bytes for masks and names: at most a few at a time, none is given out twice. */
 void worker_random(struct worker *worker, unsigned char *out, size_t length);
-/* Asks or tells the broker: the struct of ipc/messages.h that the type has. A failure stops the
- * process. */
-void worker_tell(struct worker *worker, enum ipc_type type, const void *message);
+/*
+ * Asks or tells the broker: the struct of ipc/messages.h that the type has. False: the broker
+ * is slow, and too much waits for it already to send a message of this kind too; reports are
+ * then counted, questions answered with REASON_CAPACITY. The end of a grant is always told:
+ * there are no more of them than there are grants, and none is given meanwhile.
+ */
+bool worker_tell(struct worker *worker, enum ipc_type type, const void *message);

@@ -173,8 +173,8 @@ void reply_send(struct exchange *exchange, const struct reply *reply)
     buffer_append(out, reply->text.data, reply->text.length);
     if (buffer_failed(out))
         buffer_truncate(out, before); /* too much to say: the service waits in vain */
-    else if (before == 0)
-        worker_tell(exchange->connection->worker, IPC_DIAL, &dial);
+    else if (before == 0 && !worker_tell(exchange->connection->worker, IPC_DIAL, &dial))
+        buffer_truncate(out, before); /* likewise: nobody can be asked for a link now */
 }
 
 void reply_linked(struct exchange *exchange, enum reason reason, int fd)

@@ -43,6 +43,7 @@ static void finish(struct exchange *exchange)
 {
     const struct buffer nothing = {0};
     struct connection *connection = exchange->connection;
+    bool cut;
 
     release_link(exchange);
     exchange_reset(exchange);
@@ -51,11 +52,13 @@ static void finish(struct exchange *exchange)
         exchange_watch(exchange);
         return; /* and comes back when the client has taken it */
     }
-    if (exchange->keep_alive && exchange->request_body.done && !connection->worker->draining) {
+    cut = connection->quiet_until_ms == QUIET_FOR_EVER;
+    if (exchange->keep_alive && exchange->request_body.done && !connection->worker->draining &&
+        !cut) {
         client_next(connection);
         return;
     }
-    end_grant(exchange, REASON_CLIENT_CLOSED);
+    end_grant(exchange, cut ? REASON_REFUSALS_EXCEEDED : REASON_CLIENT_CLOSED);
     client_goodbye(connection, &nothing);
 }
 
@@ -106,7 +109,8 @@ static void dial(struct exchange *exchange)
     exchange->phase = EXCHANGE_DIALLING;
     connection->deadline_ms =
         exchange_now_ms(exchange) + exchange_limits(exchange)->upstream_timeout_ms;
-    worker_tell(connection->worker, IPC_DIAL, &question);
+    if (!worker_tell(connection->worker, IPC_DIAL, &question))
+        connection_drop(connection, REASON_CAPACITY);
 }
 
 /* On another link, if this one may have been closed while it was idle; false if not. */

@@ -133,7 +133,8 @@ static void let_flow(struct websocket *websocket)
     if (websocket->state != WEBSOCKET_OPEN)
         return;
     service->held = blocked;
-    downstream_pause(&websocket->client, blocked || unsent > 0);
+    downstream_pause(&websocket->client,
+                     blocked || unsent > 0 || websocket->connection->quiet_until_ms != 0);
     endpoint_watch(&service->link,
                    (read_service ? UV_READABLE : 0) | (unsent > 0 ? UV_WRITABLE : 0));
 }
@@ -166,6 +167,8 @@ static void on_message(struct websocket *websocket, enum direction direction, un
     case VET_REFUSE:
         send_text(websocket, opposite(direction), result.reply);
         send_text(websocket, direction, result.counterpart);
+        if (connection->quiet_until_ms == QUIET_FOR_EVER)
+            connection_drop(connection, REASON_REFUSALS_EXCEEDED);
         break;
     case VET_CLOSE:
         connection_drop(connection, result.reason);
@@ -349,14 +352,27 @@ static enum reason overdue(const struct websocket *websocket, uint64_t now_ms, i
     return REASON_ALLOWED;
 }
 
+/* A client whose messages are refused is read again after a while; until then it owes no pong. */
+static void end_quiet(struct websocket *websocket, uint64_t now_ms)
+{
+    websocket->pinged_ms = now_ms;
+    if (now_ms < websocket->connection->quiet_until_ms)
+        return;
+    websocket->connection->quiet_until_ms = 0;
+    let_flow(websocket);
+}
+
 static void tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_s)
 {
+    struct connection *connection = websocket->connection;
     enum reason reason = overdue(websocket, now_ms, now_s);
 
-    if (reason_allows(reason))
+    if (reason_allows(reason) && connection->quiet_until_ms != 0)
+        end_quiet(websocket, now_ms);
+    else if (reason_allows(reason))
         keep_alive(websocket, now_ms);
     else
-        connection_drop(websocket->connection, reason);
+        connection_drop(connection, reason);
 }
 
 static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)

@@ -1,0 +1,121 @@
+#include "worker/client/reports.h"
+
+#include "vet/vet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A session whose messages are refused: kept until its allowance is whole and all is told. */
+struct reported {
+    struct reported *next; /* who was refused last comes first */
+    uint32_t surface;
+    char session_id[IPC_SESSION_ID_SIZE];
+    struct quota_rate rate;
+    uint64_t suppressed; /* not told yet */
+    unsigned beyond;     /* the client's messages that were refused beyond the allowance */
+};
+
+/* Moves to the front whoever is looked for. NULL: it is not there. */
+static struct reported *find(struct worker *worker, uint32_t surface, const char *session_id)
+{
+    for (struct reported **at = &worker->reported; *at != NULL; at = &(*at)->next) {
+        struct reported *found = *at;
+
+        if (found->surface != surface || strcmp(found->session_id, session_id) != 0)
+            continue;
+        *at = found->next;
+        found->next = worker->reported;
+        worker->reported = found;
+        return found;
+    }
+    return NULL;
+}
+
+static void tell_suppressed(struct worker *worker, struct reported *reported)
+{
+    const struct ipc_suppressed told = {.surface = reported->surface,
+                                        .session_id = reported->session_id,
+                                        .count = reported->suppressed};
+
+    if (reported->suppressed > 0 && worker_tell(worker, IPC_SUPPRESSED, &told))
+        reported->suppressed = 0;
+}
+
+static struct reported *add(struct worker *worker, uint32_t surface, const char *session_id)
+{
+    struct reported *reported = NULL;
+
+    if (worker->reported_count < REPORTS_SESSIONS_MAX)
+        reported = calloc(1, sizeof(*reported));
+    if (reported == NULL)
+        return NULL;
+    reported->surface = surface;
+    memcpy(reported->session_id, session_id, strlen(session_id) + 1);
+    reported->next = worker->reported;
+    worker->reported = reported;
+    worker->reported_count++;
+    return reported;
+}
+
+/* What the client hears of it: it waits longer each time, until there is no next time. */
+static struct report_verdict slow_down(struct reported *reported)
+{
+    reported->beyond++;
+    return (struct report_verdict){.pause_ms = (uint64_t)REPORTS_PAUSE_MS * reported->beyond,
+                                   .cut = reported->beyond > REPORTS_BEYOND_MAX};
+}
+
+struct report_verdict reports_refused(struct worker *worker, const struct ipc_refused *refused)
+{
+    struct report_verdict verdict = {0};
+    struct reported *reported = find(worker, refused->surface, refused->session_id);
+
+    if (reported == NULL)
+        reported = add(worker, refused->surface, refused->session_id);
+    if (reported != NULL && quota_spend(&reported->rate, QUOTA_REPORTS, worker_now_ms(worker)) &&
+        worker_tell(worker, IPC_REFUSED, refused))
+        return verdict;
+    quotas_counts(worker->quotas, refused->surface)->refused[QUOTA_REPORTS]++;
+    if (reported == NULL)
+        return verdict;
+    reported->suppressed++;
+    /* In observe mode nothing is refused, and what a service says is not the client's doing. */
+    if (!refused->observed && refused->direction == DIRECTION_C2S)
+        verdict = slow_down(reported);
+    return verdict;
+}
+
+void reports_ended(struct worker *worker, uint32_t surface, const char *session_id)
+{
+    struct reported *reported = find(worker, surface, session_id);
+
+    if (reported != NULL)
+        tell_suppressed(worker, reported);
+}
+
+/* Whether there is nothing left to remember of a session. */
+static bool settle(struct worker *worker, struct reported *reported, bool last)
+{
+    uint64_t now_ms = worker_now_ms(worker);
+
+    if (last || (reported->suppressed > 0 && quota_spend(&reported->rate, QUOTA_REPORTS, now_ms)))
+        tell_suppressed(worker, reported);
+    return last || (reported->suppressed == 0 && quota_rested(&reported->rate, now_ms));
+}
+
+void reports_settle(struct worker *worker, bool last)
+{
+    struct reported **at = &worker->reported;
+
+    while (*at != NULL) {
+        struct reported *reported = *at;
+
+        if (settle(worker, reported, last)) {
+            *at = reported->next;
+            worker->reported_count--;
+            free(reported);
+        } else {
+            at = &reported->next;
+        }
+    }
+}
