@@ -64,6 +64,7 @@ static const struct field fields[] = {
     LIMITED(VERDICT, verdict, CHARS, match_digest, IPC_DIGEST_SIZE),
     AT(VERDICT, verdict, LIST, verbs),
     AT(VERDICT, verdict, LIST, targets),
+    AT(VERDICT, verdict, FLAG, once),
     AT(VERDICT, verdict, TEXT, answer),
     AT(VERDICT, verdict, TEXT, set_cookie),
     AT(DIAL, dial, U64, connection),

@@ -61,7 +61,8 @@ enum reason admission_credential(const struct request *request, struct credentia
 {
     static const char scheme[] = "Bearer ";
     struct credential found = {CREDENTIAL_NONE, {NULL, 0}};
-    enum reason reason = find_tickets(request->subprotocols, &found);
+    enum reason reason =
+        request->upgrade ? find_tickets(request->subprotocols, &found) : REASON_ALLOWED;
 
     if (!reason_allows(reason))
         return reason;

@@ -76,7 +76,7 @@ struct credential {
 
 /*
  * The one credential of a request: Authorization: Bearer (RFC 6750 section
- * 2.1) or a ticket offered as a subprotocol; with neither, the login cookie.
+ * 2.1) or, of an upgrade, a ticket offered as a subprotocol; with neither, the login cookie.
  * None: CREDENTIAL_MISSING; two: CREDENTIAL_AMBIGUOUS.
  */
 enum reason admission_credential(const struct request *request, struct credential *out);

@@ -54,15 +54,12 @@ static enum reason check_own_origin(struct steps *steps)
 
 static enum reason check_credential(struct steps *steps)
 {
-    struct request plain = *steps->request;
+    const struct request *request = steps->request;
 
-    if (steps->action == OWN_LOGIN) {
-        steps->credential = (struct credential){CREDENTIAL_LOGIN_CODE, span_of(plain.login_code)};
-        return REASON_ALLOWED;
-    }
-    if (steps->own)
-        plain.subprotocols = NULL; /* a ticket makes no tickets: it is gone with this request */
-    return admission_credential(&plain, &steps->credential);
+    if (steps->action != OWN_LOGIN)
+        return admission_credential(request, &steps->credential);
+    steps->credential = (struct credential){CREDENTIAL_LOGIN_CODE, span_of(request->login_code)};
+    return REASON_ALLOWED;
 }
 
 static enum reason check_cookie_origin(struct steps *steps)

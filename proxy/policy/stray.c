@@ -118,17 +118,13 @@ static bool look(struct stray *stray, struct span text, struct span before, bool
     return any;
 }
 
-bool stray_in(struct stray *stray, struct span text, bool words)
+/* What others may read in a text with percent-encodings. */
+static bool look_decoded(struct stray *stray, struct span text, bool words)
 {
     char decoded[TEXT_BYTES_MAX];
     size_t length = text.length;
-    bool any;
+    bool any = false;
 
-    if (text.data == NULL)
-        return false;
-    any = look(stray, text, none, words);
-    if (length > sizeof(decoded) || memchr(text.data, '%', length) == NULL)
-        return any;
     memcpy(decoded, text.data, length);
     for (unsigned i = 0; i < DECODINGS; i++) {
         length = url_unescape(decoded, length);
@@ -136,6 +132,19 @@ bool stray_in(struct stray *stray, struct span text, bool words)
             any = true;
     }
     secret_wipe(decoded, text.length);
+    return any;
+}
+
+bool stray_in(struct stray *stray, struct span text, bool words)
+{
+    bool any;
+
+    if (text.data == NULL)
+        return false;
+    any = look(stray, text, none, words);
+    if (text.length <= TEXT_BYTES_MAX && memchr(text.data, '%', text.length) != NULL &&
+        look_decoded(stray, text, words))
+        any = true;
     return any;
 }
 

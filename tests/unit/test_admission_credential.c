@@ -1,4 +1,4 @@
-/* admission.c: the one credential of a request, and tokens where none may be. */
+/* admission.c: the one credential of a request. */
 #include "policy/admission.h"
 #include "policy/token.h"
 #include "unit.h"
@@ -18,7 +18,8 @@ static void expect(enum reason given, enum reason wanted)
 static void expect_credential(const char *authorization, const char *subprotocols,
                               enum credential_kind kind, const char *bytes)
 {
-    struct request request = {.authorization = authorization, .subprotocols = subprotocols};
+    struct request request = {
+        .authorization = authorization, .subprotocols = subprotocols, .upgrade = true};
     struct credential found = {0};
 
     expect(admission_credential(&request, &found), REASON_ALLOWED);
@@ -29,7 +30,8 @@ static void expect_credential(const char *authorization, const char *subprotocol
 static void expect_no_credential(const char *authorization, const char *subprotocols,
                                  enum reason reason)
 {
-    struct request request = {.authorization = authorization, .subprotocols = subprotocols};
+    struct request request = {
+        .authorization = authorization, .subprotocols = subprotocols, .upgrade = true};
     struct credential found = {0};
 
     expect(admission_credential(&request, &found), reason);
@@ -80,10 +82,23 @@ static void expect_cookie(const struct request *request, enum credential_kind ki
     assert_true(span_equals(found.bytes, bytes));
 }
 
+/* Only an upgrade may show one: plain HTTP has a header for that. */
+TEST(test_ticket_of_a_plain_request)
+{
+    struct request request = {.subprotocols = "mcp, sidelock.ticket.T0"};
+    struct credential found = {0};
+
+    expect(admission_credential(&request, &found), REASON_CREDENTIAL_MISSING);
+    assert_int_equal(found.kind, CREDENTIAL_NONE);
+    request.authorization = "Bearer a";
+    expect(admission_credential(&request, &found), REASON_ALLOWED);
+    assert_int_equal(found.kind, CREDENTIAL_BEARER);
+}
+
 /* A browser sends its cookie with everything: it counts only where nothing else is shown. */
 TEST(test_cookie)
 {
-    struct request request = {.cookie = "c"};
+    struct request request = {.cookie = "c", .upgrade = true};
     struct credential found = {0};
 
     expect_cookie(&request, CREDENTIAL_COOKIE, "c");

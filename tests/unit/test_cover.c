@@ -73,6 +73,18 @@ TEST(test_only_a_bearer)
     cover_clear(&cover);
 }
 
+/* What is granted once is granted for no other request, be it the same. */
+TEST(test_once)
+{
+    const struct request first = granted();
+    struct cover cover = {0};
+
+    cover_keep(&cover, &first);
+    cover.once = true;
+    assert_false(cover_reaches(&cover, &first));
+    cover_clear(&cover);
+}
+
 TEST(test_what_the_broker_must_see)
 {
     struct request asked = granted();

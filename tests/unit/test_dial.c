@@ -298,6 +298,32 @@ DIAL_TEST(test_stored_body)
     expect_refused(*state, &asked, REASON_VALUE_MISMATCH);
 }
 
+/* A single-use session has one request with stored values, whatever the worker asks. */
+DIAL_TEST(test_once)
+{
+    struct broker_fixture *fixture = *state;
+    struct ipc_dial asked = dial_of("GET", "/inject");
+    struct connection_entry entry = {.id = (uint64_t)GENERATION << 40 | CONNECTION,
+                                     .worker = WORKER,
+                                     .surface = &fixture->gate.surfaces.items[0]};
+
+    asked.fields = "";
+    for (size_t i = 0; i < 2; i++) /* of any other session, as many as it likes */
+        expect_link(fixture, &asked,
+                    "GET /inject?env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_int_equal(
+        create(fixture,
+               &(struct wish){{.surface = "studio", .params_name = "record", .once = true}, 60},
+               service.session, NULL),
+        OK);
+    memcpy(entry.session_id, service.session, sizeof(entry.session_id));
+    connections_remove(&fixture->gate.connections, entry.id);
+    assert_int_equal(connections_add(&fixture->gate.connections, &entry), OK);
+    expect_link(fixture, &asked, "GET /inject?env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    expect_refused(fixture, &asked, REASON_SESSION_USED);
+    expect_refused(fixture, &asked, REASON_SESSION_USED);
+}
+
 /* A worker that was taken over may not say a second request after the first one's head. */
 DIAL_TEST(test_fields)
 {

@@ -67,6 +67,17 @@ static enum reason build_request(struct question *question, const struct ipc_dia
     return reason_allows(reason) && buffer_failed(out) ? REASON_INTERNAL : reason;
 }
 
+/* Whether a single-use session has had its request; the worker's word is not enough for that. */
+static bool is_spent(const struct question *question, const struct ipc_dial *dial)
+{
+    const struct gate *gate = question->gate;
+
+    return !connections_speak(
+               &gate->connections,
+               workers_connection_id(gate->workers, question->from, dial->connection)) &&
+           question->session.once;
+}
+
 /* What the broker itself says on the link; nothing if the worker speaks for itself. */
 static enum reason compose(struct question *question, const struct ipc_dial *dial,
                            struct buffer *out)
@@ -75,6 +86,8 @@ static enum reason compose(struct question *question, const struct ipc_dial *dia
 
     if (dial->fields == NULL)
         return reason;
+    if (is_spent(question, dial))
+        return REASON_SESSION_USED;
     reason = authenticate_record(question);
     return reason_allows(reason) ? build_request(question, dial, out) : reason;
 }

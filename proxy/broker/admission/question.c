@@ -143,6 +143,7 @@ void question_grant(struct question *question, int fd, const char *accept)
         .surface = question->message->surface,
         .reason = record_grant(question),
         .expires_at = session->expires_at,
+        .once = session->once,
         .route = (uint32_t)(steps->route - question->surface->config->routes),
         .offer = steps->offer.length > 0 ? steps->offer.data : "",
     };

@@ -40,12 +40,27 @@ enum error connections_add(struct connections *connections, const struct connect
     return OK;
 }
 
-const struct connection_entry *connections_find(const struct connections *connections, uint64_t id)
+static struct connection_entry *find(const struct connections *connections, uint64_t id)
 {
     const struct connection_entry wanted = {.id = id};
     struct connection_entry *const *node = tfind(&wanted, &connections->root, compare);
 
     return node != NULL ? *node : NULL;
+}
+
+const struct connection_entry *connections_find(const struct connections *connections, uint64_t id)
+{
+    return find(connections, id);
+}
+
+bool connections_speak(const struct connections *connections, uint64_t id)
+{
+    struct connection_entry *entry = find(connections, id);
+    bool first = entry != NULL && !entry->spoken;
+
+    if (first)
+        entry->spoken = true;
+    return first;
 }
 
 void connections_remove(struct connections *connections, uint64_t id)

@@ -18,6 +18,7 @@ struct connection_entry {
     unsigned worker;
     const struct surface_state *surface;
     char session_id[TOKEN_ID_SIZE];
+    bool spoken; /* the broker itself sent a request of it */
 };
 
 /* All zero is empty. */
@@ -33,6 +34,8 @@ void connections_remove(struct connections *connections, uint64_t id);
 void connections_remove_worker(struct connections *connections, unsigned worker);
 /* The live connection with this id, or NULL. */
 const struct connection_entry *connections_find(const struct connections *connections, uint64_t id);
+/* Notes that the broker itself sends a request of this one; false if it did before. */
+bool connections_speak(const struct connections *connections, uint64_t id);
 /* Live connections of a surface (NULL: any) and a session id (NULL: any). */
 size_t connections_count(const struct connections *connections, const struct surface_state *surface,
                          const char *session_id);

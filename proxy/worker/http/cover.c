@@ -51,6 +51,7 @@ bool cover_reaches(const struct cover *cover, const struct request *asked)
     if (asked->upgrade || asked->authorization == NULL || asked->subprotocols != NULL ||
         own_path_is(asked->path))
         return false;
-    return cover->given && same(cover->host, asked->host) && same(cover->origin, asked->origin) &&
-           same(cover->authorization, asked->authorization) && !strays(asked);
+    return cover->given && !cover->once && same(cover->host, asked->host) &&
+           same(cover->origin, asked->origin) && same(cover->authorization, asked->authorization) &&
+           !strays(asked);
 }

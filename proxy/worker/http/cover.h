@@ -1,6 +1,7 @@
 /*
  * What a grant of HTTP rests on: as long as a request brings the same Host, Origin and
- * token, the worker judges it itself and the broker need not be asked.
+ * token, the worker judges it itself and the broker need not be asked; a single-use session's
+ * grant covers nothing more.
  */
 #pragma once
 
@@ -9,6 +10,7 @@
 /* All zero covers nothing. */
 struct cover {
     bool given;
+    bool once;                           /* the granted request is the only one */
     char *host, *origin, *authorization; /* owned; NULL: absent */
 };
 

@@ -445,5 +445,6 @@ void http_begin(struct http *http, struct connection *connection, const struct i
     connection->served = exchange;
     connection->mode = &http_mode;
     cover_keep(&exchange->cover, &connection->client->head->asked.request);
+    exchange->cover.once = verdict->once;
     begin(exchange);
 }
