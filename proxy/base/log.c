@@ -2,12 +2,16 @@
 
 #include "base/text.h"
 
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LINE_BYTES_MAX 1024
+#define MINUTE_S       60
 
 static const char *log_name = "sidelock";
 
@@ -36,13 +40,46 @@ static size_t show(const char *text, size_t length, char line[LINE_BYTES_MAX])
     return used;
 }
 
+/* Whether a site may say something now; *unsaid is how much it did not say since it last did. */
+static bool may_say(struct log_site *site, unsigned *unsaid)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* more threads than one may log */
+    struct timespec now;
+    bool says;
+
+    *unsaid = 0;
+    if (site == NULL)
+        return true;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    pthread_mutex_lock(&lock);
+    says = site->said < LOG_SITE_BURST || now.tv_sec - site->since >= MINUTE_S;
+    if (says) {
+        site->said += site->said < LOG_SITE_BURST ? 1 : 0;
+        site->since = now.tv_sec;
+        *unsaid = site->unsaid;
+        site->unsaid = 0;
+    } else {
+        site->unsaid++;
+    }
+    pthread_mutex_unlock(&lock);
+    return says;
+}
+
 /* One write a line: several processes share the descriptor. */
-void log_line(const char *level, const char *format, ...)
+void log_line(struct log_site *site, const char *level, const char *format, ...)
 {
     char text[LINE_BYTES_MAX], line[LINE_BYTES_MAX + 1];
     va_list arguments;
-    int start = snprintf(text, sizeof(text), "%s: %s: ", log_name, level), more;
+    unsigned unsaid;
     size_t length;
+    int start, more;
+
+    if (!may_say(site, &unsaid))
+        return;
+    start = snprintf(text, sizeof(text), "%s: %s: ", log_name, level);
+    if (unsaid > 0)
+        start += snprintf(text + start, sizeof(text) - (size_t)start,
+                          "(%u like this were not said) ", unsaid);
 
     va_start(arguments, format);
     more = vsnprintf(text + start, sizeof(text) - (size_t)start, format, arguments);

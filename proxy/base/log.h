@@ -6,10 +6,28 @@
 
 #include "base/error.h"
 
+#include <stdint.h>
+
 /* A short name put before each line ("broker", "worker"); static storage. */
 void log_set_name(const char *name);
 
-void log_line(const char *level, const char *format, ...) PRINTF_LIKE(2, 3);
-#define log_error(...)   log_line("error", __VA_ARGS__)
-#define log_warning(...) log_line("warning", __VA_ARGS__)
-#define log_info(...)    log_line("info", __VA_ARGS__)
+/*
+ * What may go wrong again and again says so a few times, and then once a minute with how often
+ * it did meanwhile: whoever can make it happen cannot fill a disk with it. One for each place
+ * in the sources; all zero at first.
+ */
+struct log_site {
+    int64_t since; /* monotonic seconds: when its minute began */
+    unsigned said, unsaid;
+};
+#define LOG_SITE_BURST 20
+
+void log_line(struct log_site *site, const char *level, const char *format, ...) PRINTF_LIKE(3, 4);
+#define log_at_site(level, ...)                                                                    \
+    do {                                                                                           \
+        static struct log_site log_site_here;                                                      \
+        log_line(&log_site_here, level, __VA_ARGS__);                                              \
+    } while (0)
+#define log_error(...)   log_at_site("error", __VA_ARGS__)
+#define log_warning(...) log_at_site("warning", __VA_ARGS__)
+#define log_info(...)    log_line(NULL, "info", __VA_ARGS__)

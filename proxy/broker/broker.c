@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 #define EXPIRE_INTERVAL_MS (3600 * 1000)
-#define DRAIN_PATIENCE_MS  8000 /* more than a worker gives its clients */
+#define TELL_INTERVAL_MS   (10 * 1000) /* after which lines that were only counted are told of */
+#define DRAIN_PATIENCE_MS  8000        /* more than a worker gives its clients */
 
 /* The gate, and what keeps it going. */
 struct broker {
@@ -25,7 +26,7 @@ struct broker {
     struct control *control;
     bool loop_open;
     uv_signal_t terminate, interrupt, hangup, child;
-    uv_timer_t expire, drain;
+    uv_timer_t expire, tell, drain;
     int exit_code;
 };
 
@@ -125,6 +126,13 @@ static void on_expire(uv_timer_t *timer)
         log_warning("ended sessions could not be cleared away");
 }
 
+static void on_tell(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+
+    lines_tell(&broker->gate.lines, broker->gate.audit);
+}
+
 static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
                          int number)
 {
@@ -144,7 +152,9 @@ static enum error start_loop(struct broker *broker)
     watch_signal(broker, &broker->child, on_child, SIGCHLD);
     uv_timer_init(&broker->gate.loop, &broker->expire);
     uv_timer_init(&broker->gate.loop, &broker->drain);
-    broker->expire.data = broker;
+    uv_timer_init(&broker->gate.loop, &broker->tell);
+    broker->expire.data = broker->tell.data = broker;
+    uv_timer_start(&broker->tell, on_tell, TELL_INTERVAL_MS, TELL_INTERVAL_MS);
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
 }
@@ -257,7 +267,7 @@ static void stop(struct broker *broker)
     secret_wipe(&broker->gate.tickets, sizeof(broker->gate.tickets));
     secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
     if (broker->gate.audit != NULL)
-        denials_log_suppressed(&broker->gate.denials, broker->gate.audit);
+        lines_tell(&broker->gate.lines, broker->gate.audit);
     if (broker->gate.audit != NULL && log_event(broker, "stopped") != OK)
         log_error("the audit log cannot be written");
     audit_close(broker->gate.audit);

@@ -153,9 +153,11 @@ static void end_field(struct audit *audit, size_t start)
 
 void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length)
 {
-    size_t start = begin_field(audit, name);
-    size_t kept = length;
+    size_t start, kept;
 
+    if (audit == NULL)
+        return;
+    start = begin_field(audit, name);
     if (length <= AUDIT_VALUE_BYTES_MAX) {
         buffer_append_json_string(&audit->line, bytes, length);
     } else {
@@ -179,7 +181,7 @@ void audit_text(struct audit *audit, const char *name, const char *value)
     struct span text = span_of(value);
     struct buffer redacted;
 
-    if (value == NULL)
+    if (audit == NULL || value == NULL)
         return;
     buffer_init(&redacted, AUDIT_LINE_BYTES_MAX);
     if (stray_redact(text, &redacted))
@@ -191,16 +193,22 @@ void audit_text(struct audit *audit, const char *name, const char *value)
 
 void audit_number(struct audit *audit, const char *name, int64_t value)
 {
-    size_t start = begin_field(audit, name);
+    size_t start;
 
+    if (audit == NULL)
+        return;
+    start = begin_field(audit, name);
     buffer_append_format(&audit->line, "%lld", (long long)value);
     end_field(audit, start);
 }
 
 void audit_flag(struct audit *audit, const char *name, bool value)
 {
-    size_t start = begin_field(audit, name);
+    size_t start;
 
+    if (audit == NULL)
+        return;
+    start = begin_field(audit, name);
     buffer_append_text(&audit->line, value ? "true" : "false");
     end_field(audit, start);
 }
@@ -282,6 +290,8 @@ void audit_begin(struct audit *audit, const char *event)
 
 enum error audit_commit(struct audit *audit)
 {
+    if (audit == NULL)
+        return OK;
     return audit->chain.torn ? ERROR_IO : commit_line(audit);
 }
 

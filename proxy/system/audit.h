@@ -38,7 +38,8 @@ enum error audit_reopen(struct audit *audit) MUST_CHECK;
 /*
  * Builds one line's members in any order between begin and commit. Names are
  * constants of the caller. What does not fit is left out, and the line then
- * says "cut":true.
+ * says "cut":true. Without a log (NULL) the functions but audit_begin do nothing
+ * and succeed: for a line that is not to be written.
  */
 void audit_begin(struct audit *audit, const char *event);
 void audit_text(struct audit *audit, const char *name, const char *value); /* NULL: left out */

@@ -360,7 +360,7 @@ ROUTES_TEST(test_metrics)
     const struct control_answer *answer;
 
     fixture->gate.surfaces.items[1].denied = 5;
-    fixture->gate.denials.by_reason[REASON_ORIGIN_MISMATCH] = 4;
+    fixture->gate.denials[REASON_ORIGIN_MISMATCH] = 4;
     answer = ask(fixture, "GET", "/v1/metrics", NULL, NULL);
     assert_int_equal(answer->status, 200);
     assert_non_null(strstr(answer->content_type, "text/plain"));

@@ -11,9 +11,9 @@ struct reply {
     struct buffer answer, set_cookie;
 };
 
-static enum reason commit(const struct question *question)
+static enum reason commit(struct audit *audit)
 {
-    return audit_commit(question->gate->audit) == OK ? REASON_ALLOWED : REASON_AUDIT_UNAVAILABLE;
+    return audit_commit(audit) == OK ? REASON_ALLOWED : REASON_AUDIT_UNAVAILABLE;
 }
 
 static enum reason set_cookie(struct question *question, struct reply *reply)
@@ -47,8 +47,7 @@ static enum reason log_in(struct question *question, struct reply *reply)
     journal_time(question->session.expires_at, expires);
     buffer_append_format(&reply->answer, "{\"expires_at\":\"%s\",\"page\":%s}\n", expires,
                          has_first_page(question->surface->config) ? "true" : "false");
-    question_begin_line(question, "logged_in");
-    return commit(question);
+    return commit(question_begin_line(question, "logged_in"));
 }
 
 static enum reason give_ticket(struct question *question, struct reply *reply)
@@ -57,8 +56,7 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     char ticket[TICKET_SIZE], expires[JOURNAL_TIME_SIZE];
     enum reason reason;
 
-    question_begin_line(question, "ticket_issued");
-    reason = commit(question);
+    reason = commit(question_begin_line(question, "ticket_issued"));
     if (reason_allows(reason) &&
         tickets_issue(&question->gate->tickets, question->session.id, now, ticket) != OK)
         reason = REASON_CAPACITY;
@@ -84,8 +82,7 @@ static enum reason log_out(struct question *question, struct reply *reply)
         return REASON_INTERNAL;
     login_cookie_set(question->surface->config, "", 0, &reply->set_cookie);
     buffer_append_text(&reply->answer, "{\"revoked\":true}\n");
-    question_begin_line(question, "logged_out");
-    return commit(question);
+    return commit(question_begin_line(question, "logged_out"));
 }
 
 static enum reason act(struct question *question, struct reply *reply)

@@ -35,11 +35,15 @@ void question_clear(struct question *question)
     steps_clear(&question->steps);
 }
 
-void question_begin_line(const struct question *question, const char *event)
+/* Whose lines they are: of a session only once its credential is good. */
+static struct lines_client client_of(const struct question *question)
 {
-    struct audit *audit = question->gate->audit;
+    return lines_client(question->session.id, question->request.caller_known,
+                        question->request.caller_uid);
+}
 
-    audit_begin(audit, event);
+static struct audit *describe(const struct question *question, struct audit *audit)
+{
     audit_text(audit, "surface", question->surface->config->name);
     audit_text(audit, "request_id", question->message->request_id);
     audit_text(audit, "method", question->request.method);
@@ -48,6 +52,12 @@ void question_begin_line(const struct question *question, const char *event)
         audit_text(audit, "session", question->claimed_session);
     if (question->request.caller_known)
         audit_number(audit, "caller_uid", question->request.caller_uid);
+    return audit;
+}
+
+struct audit *question_begin_line(const struct question *question, const char *event)
+{
+    return describe(question, journal_begin(question->gate, event, client_of(question)));
 }
 
 static void refuse_link(const struct question *question, enum reason reason)
@@ -67,14 +77,13 @@ static void refuse_request(const struct question *question, enum reason reason)
                                   .reason = reason,
                                   .offer = ""};
 
-    if (denials_count(&gate->denials, question->surface, reason, gate->audit,
-                      uv_now(&gate->loop))) {
-        question_begin_line(question, "denied");
-        audit_reason(gate->audit, reason);
-        audit_text(gate->audit, "host", question->request.host);
-        audit_text(gate->audit, "origin", question->request.origin);
-        journal_commit(gate->audit);
-    }
+    struct audit *audit = describe(
+        question, journal_begin_denial(gate, question->surface, reason, client_of(question)));
+
+    audit_reason(audit, reason);
+    audit_text(audit, "host", question->request.host);
+    audit_text(audit, "origin", question->request.origin);
+    journal_commit(audit);
     workers_answer(gate->workers, question->from, IPC_VERDICT, &verdict, -1);
 }
 
@@ -106,9 +115,8 @@ static void fill_list(struct ipc_list *list, bool set, const struct text_list *f
 
 static bool log_admitted(struct question *question, const struct connection_entry *entry)
 {
-    struct audit *audit = question->gate->audit;
+    struct audit *audit = question_begin_line(question, "admitted");
 
-    question_begin_line(question, "admitted");
     audit_number(audit, "connection", (int64_t)entry->id);
     audit_text(audit, "route", question->steps.route->path);
     if (question->session.params_name[0] != '\0') {

@@ -28,8 +28,8 @@ void question_clear(struct question *question);
 /* As if it were cleared: all that it owned is somebody else's. */
 void question_disown(struct question *question);
 
-/* Begins a line of the audit log with what is known of the request. */
-void question_begin_line(const struct question *question, const char *event);
+/* Begins a line of the audit log (journal_begin) with what is known of the request. */
+struct audit *question_begin_line(const struct question *question, const char *event);
 /* Refuses: a request with an audit line; of a link, the worker tells the denial. */
 void question_refuse(struct question *question, enum reason reason);
 /*

@@ -8,18 +8,24 @@
 #include "policy/own_path.h"
 #include "policy/stray.h"
 
-static bool count_denial(struct gate *gate, struct surface_state *surface, enum reason reason)
+/* Begins a line about a surface (journal_begin); it is still to be ended. */
+static struct audit *begin_line(struct gate *gate, const char *event,
+                                const struct surface_state *surface, const char *session)
 {
-    return denials_count(&gate->denials, surface, reason, gate->audit, uv_now(&gate->loop));
+    struct audit *audit = journal_begin(gate, event, lines_client(session, false, 0));
+
+    audit_text(audit, "surface", surface->config->name);
+    return audit;
 }
 
-/* Begins a line about a surface; it is still to be ended. */
-static struct audit *begin_line(struct gate *gate, const char *event,
-                                const struct surface_state *surface)
+/* Begins the line of a denial. */
+static struct audit *begin_denial(struct gate *gate, struct surface_state *surface,
+                                  enum reason reason, struct lines_client client)
 {
-    audit_begin(gate->audit, event);
-    audit_text(gate->audit, "surface", surface->config->name);
-    return gate->audit;
+    struct audit *audit = journal_begin_denial(gate, surface, reason, client);
+
+    audit_text(audit, "surface", surface->config->name);
+    return audit;
 }
 
 /* Whose session the line then tells of. */
@@ -52,9 +58,9 @@ enum error reports_take_denied(struct gate *gate, struct incarnation from,
 
     (void)from;
     revoke_astray(&astray, denied->target);
-    if (!count_denial(gate, surface, denied->reason))
-        return OK;
-    audit = begin_line(gate, "denied", surface);
+    audit =
+        begin_denial(gate, surface, denied->reason,
+                     lines_client(denied->session_id, denied->caller_known, denied->caller_uid));
     audit_text(audit, "request_id", denied->request_id);
     audit_text(audit, "path", denied->path);
     audit_text(audit, "session", astray.session[0] != '\0' ? astray.session : denied->session_id);
@@ -71,7 +77,8 @@ enum error reports_take_refused(struct gate *gate, struct incarnation from,
     const struct ipc_refused *refused = message;
     struct audit *audit;
 
-    audit = begin_line(gate, refused->observed ? "message_observed" : "message_refused", surface);
+    audit = begin_line(gate, refused->observed ? "message_observed" : "message_refused", surface,
+                       refused->session_id);
     audit_text(audit, "session", refused->session_id);
     audit_number(audit, "connection",
                  (int64_t)workers_connection_id(gate->workers, from, refused->connection));
@@ -92,8 +99,9 @@ enum error reports_take_suppressed(struct gate *gate, struct incarnation from,
     struct audit *audit;
 
     (void)from;
-    audit = begin_line(
-        gate, observed ? "message_observed_suppressed" : "message_refused_suppressed", surface);
+    audit =
+        begin_line(gate, observed ? "message_observed_suppressed" : "message_refused_suppressed",
+                   surface, suppressed->session_id);
     audit_text(audit, "session", suppressed->session_id);
     audit_number(audit, "count", (int64_t)suppressed->count);
     journal_commit(audit);
@@ -110,9 +118,9 @@ enum error reports_take_closed(struct gate *gate, struct incarnation from,
 
     id = workers_connection_id(gate->workers, from, closed->connection);
     connections_remove(&gate->connections, id);
-    if (!closed->opened && !count_denial(gate, surface, closed->reason))
-        return OK;
-    audit = begin_line(gate, closed->opened ? "closed" : "denied", surface);
+    audit = closed->opened ? begin_line(gate, "closed", surface, closed->session_id)
+                           : begin_denial(gate, surface, closed->reason,
+                                          lines_client(closed->session_id, false, 0));
     audit_text(audit, "session", closed->session_id);
     audit_number(audit, "connection", (int64_t)id);
     audit_reason(audit, closed->reason);
@@ -137,7 +145,7 @@ enum error reports_take_counts(struct gate *gate, struct incarnation from,
     surface->messages_forwarded += counts->forwarded;
     surface->messages_refused += counts->refused;
     surface->denied += counts->denied;
-    gate->denials.suppressed += counts->denied;
+    journal_suppress(gate, "denied", lines_client(NULL, false, 0), counts->denied);
     quota_count(quotas_counts(gate->quotas, counts->surface), &counts->quotas);
     return OK;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/control/http.h"
 #include "broker/core/journal.h"
+#include "system/access_list.h"
 #include "system/trusted_socket.h"
 
 #include <errno.h>
@@ -16,7 +17,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG            64
+#define BACKLOG            1024
+#define ACCEPTS_MAX        64  /* in one turn of the loop */
 #define PAUSE_MS           200 /* without accepting, when descriptors have run out */
 #define CLOSING_ROUNDS_MAX 16
 
@@ -102,10 +104,10 @@ static enum error remove_stale(const struct trusted_path *place, const struct so
     return error;
 }
 
-/* Binds under a umask, so that there is no moment with a wider mode. */
-static enum error bind_with_mode(int fd, const struct sockaddr_un *address, mode_t mode)
+/* Binds with mode 0600 from the first moment. */
+static enum error bind_private(int fd, const struct sockaddr_un *address)
 {
-    mode_t before = umask(0777 & ~mode);
+    mode_t before = umask(0177);
     int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
     int reason = errno;
 
@@ -118,6 +120,22 @@ static enum error bind_with_mode(int fd, const struct sockaddr_un *address, mode
     if (result == 0)
         return OK;
     log_error("the control socket %s cannot be bound: %s", address->sun_path, strerror(reason));
+    return ERROR_IO;
+}
+
+/* Lets operators connect: they alone, where the file system knows lists of users. */
+static enum error admit_operators(const struct config *config)
+{
+    const char *path = config->control_socket;
+
+    if (access_list_set(path, config->operator_uids, config->operator_uid_count) == OK)
+        return OK;
+    log_warning("the control socket %s can have no list of its operators (%s), so every user can "
+                "connect to it and is refused only then; set control_socket on another file system",
+                path, strerror(errno));
+    if (chmod(path, 0666) == 0)
+        return OK;
+    log_error("the control socket %s cannot be opened to operators: %s", path, strerror(errno));
     return ERROR_IO;
 }
 
@@ -146,7 +164,9 @@ enum error control_socket_listen(const struct config *config, int *out)
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return ERROR_IO;
-    error = bind_with_mode(fd, &address, shared ? 0666 : 0600);
+    error = bind_private(fd, &address);
+    if (error == OK && shared)
+        error = admit_operators(config);
     if (error != OK) {
         close(fd);
         return error;
@@ -172,11 +192,17 @@ bool control_socket_permits(const struct config *config, int fd, uint32_t *uid)
     return false;
 }
 
+/* Nothing is made for one who is refused, and beyond its share of lines nothing written or said. */
 static void refuse_operator(struct control *control, int fd, uint32_t uid)
 {
-    struct audit *audit = control->gate->audit;
+    struct audit *audit =
+        journal_begin(control->gate, "operator_refused", lines_client(NULL, true, uid));
 
-    audit_begin(audit, "operator_refused");
+    control->gate->operators_refused++;
+    if (audit == NULL) {
+        close(fd);
+        return;
+    }
     audit_number(audit, "uid", uid);
     journal_commit(audit);
     control_http_turn_away(fd, 403,
@@ -207,13 +233,18 @@ static void on_resume(uv_timer_t *timer)
 static void on_connection(uv_poll_t *handle, int status, int events)
 {
     struct control *control = handle->data;
+    unsigned accepted = 0;
     int fd;
 
     (void)events;
     if (status < 0)
         log_warning("the control socket: %s", uv_strerror(status));
-    while ((fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+    while (accepted++ < ACCEPTS_MAX &&
+           (fd = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
         serve(control, fd);
+    /* What is left makes it readable again, after what others have to say. */
+    if (accepted > ACCEPTS_MAX)
+        return;
     if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
         return;
     /* The connection stays in the queue and the socket readable: do not spin on it. */

@@ -25,8 +25,9 @@ void control_destroy(struct control *control);
 
 /*
  * Binds and listens at config->control_socket, non-blocking and close-on-exec.
- * Mode 0600 from the first moment; 0666 if the configuration names operators,
- * who could not connect otherwise: control_socket_permits() then decides alone.
+ * Mode 0600 from the first moment, with a list of the operators that the configuration
+ * names; 0666 where the file system knows no such lists, and control_socket_permits()
+ * then decides alone.
  * ERROR_EXISTS: somebody answers there already; ERROR_INVALID: the path is too
  * long, or something other than a socket is there; ERROR_IO. Logs what went wrong.
  */

@@ -227,7 +227,7 @@ static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
 void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
                           int64_t now)
 {
-    const uint64_t *by_reason = gate->denials.by_reason;
+    const uint64_t *by_reason = gate->denials;
 
     metric_header(out, "sidelock_build_info", "gauge", "Version");
     buffer_append_format(out, "sidelock_build_info{version=\"%s\"} 1\n", SIDELOCK_VERSION);
@@ -236,6 +236,11 @@ void control_json_metrics(struct buffer *out, const struct gate *gate, size_t se
     metric(out, "sidelock_sessions_active", "gauge", "Sessions that are good now", sessions_active);
     metric(out, "sidelock_worker_restarts_total", "counter", "Workers that had to be replaced",
            workers_restarts(gate->workers));
+    metric(out, "sidelock_operators_refused_total", "counter",
+           "Connections to the control socket by others than operators", gate->operators_refused);
+    metric(out, "sidelock_audit_suppressed_total", "counter",
+           "Audit lines that were only counted, their client having had its share",
+           gate->lines.suppressed);
     metrics_of_surfaces(out, gate);
     metric_header(out, "sidelock_denials_total", "counter", "Denials by reason");
     for (size_t i = 0; i < REASON_COUNT; i++) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "broker/core/connections.h"
-#include "broker/core/denials.h"
+#include "broker/core/lines.h"
 #include "broker/core/surfaces.h"
 #include "broker/core/tickets.h"
 #include "policy/quota.h"
@@ -21,10 +21,12 @@ struct gate {
     char audit_path[4096]; /* <state_dir>/audit.jsonl */
     struct tickets tickets, login_codes;
     struct connections connections;
-    struct denials denials;
-    struct quotas *quotas; /* what sessions and surfaces have of the broker */
+    struct lines lines;             /* how many each client can cause in the audit log */
+    uint64_t denials[REASON_COUNT]; /* since start */
+    struct quotas *quotas;          /* what sessions and surfaces have of the broker */
     struct workers *workers;
     int64_t started_at;
+    uint64_t operators_refused; /* since start, at the control socket */
     uv_loop_t loop;
     /* admission/waiting.c: questions that are not answered yet. */
     struct waiting *waiting;

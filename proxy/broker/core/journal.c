@@ -4,6 +4,28 @@
 
 #include <time.h>
 
+struct audit *journal_begin(struct gate *gate, const char *event, struct lines_client client)
+{
+    if (!lines_may(&gate->lines, gate->audit, event, &client, uv_now(&gate->loop)))
+        return NULL;
+    audit_begin(gate->audit, event);
+    return gate->audit;
+}
+
+struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surface,
+                                   enum reason reason, struct lines_client client)
+{
+    surface->denied++;
+    gate->denials[reason]++;
+    return journal_begin(gate, "denied", client);
+}
+
+void journal_suppress(struct gate *gate, const char *event, struct lines_client client,
+                      uint64_t count)
+{
+    lines_suppress(&gate->lines, event, &client, count, uv_now(&gate->loop));
+}
+
 void journal_commit(struct audit *audit)
 {
     if (audit_commit(audit) != OK)

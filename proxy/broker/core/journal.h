@@ -1,12 +1,23 @@
 /* Small things that all who write about what happens have in common. */
 #pragma once
 
-#include "system/audit.h"
+#include "broker/core/gate.h"
 
 #define JOURNAL_TIME_SIZE 32 /* an RFC 3339 time with its NUL */
 
 /* Seconds since the epoch; clock.c, alone there so that tests can set the time. */
 int64_t clock_now(void);
+/*
+ * Begins a line of the audit log about what a client did; `event` is static. NULL, with which
+ * audit_* do nothing: the client has had its share of such lines, and this one is counted.
+ */
+struct audit *journal_begin(struct gate *gate, const char *event, struct lines_client client);
+/* Counts a denial, and begins its line likewise. */
+struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surface,
+                                   enum reason reason, struct lines_client client);
+/* So many that have no line are counted as if each had been one too many. */
+void journal_suppress(struct gate *gate, const char *event, struct lines_client client,
+                      uint64_t count);
 /* Ends a line of the audit log on which nothing hangs: the log says if it cannot be written. */
 void journal_commit(struct audit *audit);
 /* "2026-01-02T03:04:05Z" (RFC 3339, UTC); "" for a time that cannot be. */
