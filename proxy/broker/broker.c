@@ -4,7 +4,9 @@
 #include "broker/admission/takers.h"
 #include "broker/admission/waiting.h"
 #include "broker/control/control.h"
+#include "broker/core/executables.h"
 #include "broker/core/journal.h"
+#include "broker/core/lanes.h"
 #include "broker/operations/operation.h"
 #include "system/notify.h"
 
@@ -27,6 +29,7 @@ struct broker {
     bool loop_open;
     uv_signal_t terminate, interrupt, hangup, child;
     uv_timer_t expire, tell, drain;
+    uv_poll_t store_writes, store_searches, executables; /* threads that work for the gate */
     int exit_code;
 };
 
@@ -120,10 +123,9 @@ static void on_child(uv_signal_t *signal, int number)
 
 static void on_expire(uv_timer_t *timer)
 {
-    struct broker *broker = timer->data;
+    const struct broker *broker = timer->data;
 
-    if (store_session_expire(broker->gate.store, clock_now()) != OK)
-        log_warning("ended sessions could not be cleared away");
+    store_session_expire(broker->gate.store, clock_now(), (struct store_reply){NULL, NULL});
 }
 
 static void on_tell(uv_timer_t *timer)
@@ -157,6 +159,20 @@ static enum error start_loop(struct broker *broker)
     uv_timer_start(&broker->tell, on_tell, TELL_INTERVAL_MS, TELL_INTERVAL_MS);
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
+}
+
+static enum error watch_lanes(struct broker *broker)
+{
+    struct gate *gate = &broker->gate;
+    enum error error = executables_create(&gate->executables);
+
+    if (error == OK)
+        error = lanes_watch(&gate->loop, &broker->store_writes, store_writes(gate->store));
+    if (error == OK)
+        error = lanes_watch(&gate->loop, &broker->store_searches, store_searches(gate->store));
+    if (error == OK)
+        error = lanes_watch(&gate->loop, &broker->executables, executables_lane(gate->executables));
+    return error;
 }
 
 static enum error open_store(struct broker *broker)
@@ -235,8 +251,8 @@ static enum error start_workers(struct broker *broker)
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        open_store,        log_started,   start_loop,   open_surfaces,
-        load_certificates, start_control, start_workers};
+        open_store,    log_started,       start_loop,    watch_lanes,
+        open_surfaces, load_certificates, start_control, start_workers};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)
@@ -251,8 +267,18 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
+/* What was asked for is done, and whoever asked is told. */
+static void finish(struct broker *broker)
+{
+    if (broker->gate.executables != NULL)
+        executables_stop(broker->gate.executables);
+    if (broker->gate.store != NULL)
+        store_finish(broker->gate.store);
+}
+
 static void stop(struct broker *broker)
 {
+    finish(broker);
     waiting_stop(&broker->gate);
     control_destroy(broker->control);
     workers_destroy(broker->gate.workers);
@@ -271,6 +297,7 @@ static void stop(struct broker *broker)
     if (broker->gate.audit != NULL && log_event(broker, "stopped") != OK)
         log_error("the audit log cannot be written");
     audit_close(broker->gate.audit);
+    executables_destroy(broker->gate.executables);
     store_close(broker->gate.store);
 }
 

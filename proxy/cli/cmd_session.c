@@ -213,7 +213,7 @@ static int print_list(const json_t *answer)
 static int list(void *context, const struct args *args)
 {
     (void)args;
-    return gate_show(&((struct call *)context)->gate, "GET", NULL, print_list, "/v1/sessions");
+    return gate_list(&((struct call *)context)->gate, "/v1/sessions", "sessions", print_list);
 }
 
 static int print_session(const json_t *answer)

@@ -5,6 +5,7 @@
 #include "cli/terminal/shown.h"
 #include "system/trusted_socket.h"
 #include "wire/http_head.h"
+#include "json/parse.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -292,6 +293,50 @@ int gate_show(struct gate *gate, const char *method, json_t *body,
     if (code == EX_OK)
         code = gate_print(gate, &bytes, print);
     buffer_wipe(&bytes);
+    return code;
+}
+
+/* Appends the next page of a list to it; *next is where the one after it begins, "": none does. */
+static int add_page(struct gate *gate, const char *path, const char *member, json_t *list,
+                    char next[GATE_CURSOR_BYTES_MAX])
+{
+    json_t *page = NULL;
+    const char *after;
+    int code =
+        gate_ask(gate, "GET", NULL, &page, "%s%s%s", path, next[0] != '\0' ? "?after=" : "", next);
+
+    if (code != EX_OK)
+        return code;
+    if (json_array_extend(list, json_object_get(page, member)) != 0)
+        code = args_fail(EX_PROTOCOL, "the answer of the running Sidelock has no %s", member);
+    after = json_string_value(json_object_get(page, "next"));
+    if (after != NULL && (strlen(after) >= GATE_CURSOR_BYTES_MAX || strcmp(after, next) == 0))
+        code = args_fail(EX_PROTOCOL, "the running Sidelock tells no next page that can be");
+    else
+        snprintf(next, GATE_CURSOR_BYTES_MAX, "%s", after != NULL ? after : "");
+    json_decref(page);
+    return code;
+}
+
+int gate_list(struct gate *gate, const char *path, const char *member,
+              int (*print)(const json_t *answer))
+{
+    char next[GATE_CURSOR_BYTES_MAX] = "";
+    json_t *list = json_array();
+    struct buffer bytes;
+    int code;
+
+    do
+        code = add_page(gate, path, member, list, next);
+    while (code == EX_OK && next[0] != '\0');
+    buffer_init(&bytes, GATE_LIST_BYTES_MAX);
+    if (code == EX_OK && json_append(&bytes, json_pack("{s:O}", member, list)) != OK)
+        code = args_fail(EX_OSERR, "out of memory");
+    buffer_append_text(&bytes, "\n");
+    if (code == EX_OK)
+        code = gate_print(gate, &bytes, print);
+    buffer_clear(&bytes);
+    json_decref(list);
     return code;
 }
 

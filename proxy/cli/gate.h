@@ -15,6 +15,8 @@ struct json_t; /* jansson's */
 #define GATE_ANSWER_BYTES_MAX (20 * 1024 * 1024)
 #define GATE_PATH_BYTES_MAX   512
 #define GATE_REASON_SIZE      64
+#define GATE_CURSOR_BYTES_MAX 256
+#define GATE_LIST_BYTES_MAX   (1024 * 1024 * 1024)
 
 /* Where Sidelock answers, and how what it answers is to be printed. */
 struct gate {
@@ -64,6 +66,9 @@ int gate_ask(struct gate *gate, const char *method, struct json_t *body, struct 
 /* Asks and prints the answer: with --json as it came, else by `print` (NULL: not at all). */
 int gate_show(struct gate *gate, const char *method, struct json_t *body,
               int (*print)(const struct json_t *answer), const char *path, ...) PRINTF_LIKE(5, 6);
+/* The same for a list that comes in pages, of which `member` is the array: printed as one. */
+int gate_list(struct gate *gate, const char *path, const char *member,
+              int (*print)(const struct json_t *answer));
 /* Prints an answer of gate_call in the same way. */
 int gate_print(const struct gate *gate, const struct buffer *answer,
                int (*print)(const struct json_t *answer));

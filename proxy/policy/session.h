@@ -22,6 +22,7 @@ struct session {
     int64_t revoked_at;                  /* 0: not revoked */
     int64_t used_at;                     /* 0: not used; set by the first admission of `once` */
     bool once;
+    bool restored;               /* of a store that has been restored from a backup since */
     bool verbs_set, targets_set; /* false: no limit beyond the surface's */
     struct text_list verbs, targets;
     bool callers_set;

@@ -31,9 +31,20 @@ static const char schema_1[] =
     " changed_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "PRAGMA user_version = 1; COMMIT;";
 
+/*
+ * Schema 2. A session belongs to the generation it was made in (generation.h); those of before
+ * have none yet. Lists are read in pages.
+ */
+static const char schema_2[] =
+    "BEGIN IMMEDIATE;"
+    "ALTER TABLE sessions ADD COLUMN generation TEXT NOT NULL DEFAULT '';"
+    "CREATE INDEX sessions_by_age ON sessions (created_at, id);"
+    "CREATE INDEX sessions_by_params ON sessions (params_name, id);"
+    "PRAGMA user_version = 2; COMMIT;";
+
 /* migrations[n] brings schema n to n + 1, whole or not at all. A published entry is never changed.
  */
-static const char *const migrations[] = {schema_1};
+static const char *const migrations[] = {schema_1, schema_2};
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 static bool execute(sqlite3 *connection, const char *sql)
@@ -54,14 +65,19 @@ static bool ask(sqlite3 *connection, const char *sql, char *out, size_t size)
     return answered;
 }
 
-static bool configure(sqlite3 *connection)
+static void harden(sqlite3 *connection)
 {
-    char mode[16];
-
     sqlite3_extended_result_codes(connection, 1);
     /* The schema in the file is data: it may not run what is not plain SQL. */
     sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, (int *)NULL);
     sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+}
+
+static bool configure(sqlite3 *connection)
+{
+    char mode[16];
+
+    harden(connection);
     return sqlite3_busy_timeout(connection, BUSY_TIMEOUT_MS) == SQLITE_OK &&
            ask(connection, "PRAGMA journal_mode = WAL", mode, sizeof(mode)) &&
            strcmp(mode, "wal") == 0 &&
@@ -107,17 +123,18 @@ static enum error check(sqlite3 *connection, const char *path, char why[WHY_SIZE
     return migrate(connection, path, why);
 }
 
+#define OPEN_FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
+
 enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE])
 {
     /* SQLite gives its other files the mode of this one. */
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     sqlite3 *connection = NULL;
     enum error error;
 
     if (fd >= 0)
         close(fd);
-    if (sqlite3_open_v2(path, &connection, flags, NULL) != SQLITE_OK)
+    if (sqlite3_open_v2(path, &connection, OPEN_FLAGS, NULL) != SQLITE_OK)
         error = error_explain(why, ERROR_IO, "cannot open the database %s: %s", path,
                               sqlite3_errmsg(connection));
     else
@@ -127,6 +144,24 @@ enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SI
     else
         database_close(connection);
     return error;
+}
+
+enum error database_open_reader(const char *path, struct sqlite3 **out, char why[WHY_SIZE])
+{
+    sqlite3 *connection = NULL;
+
+    if (sqlite3_threadsafe() != 0 &&
+        sqlite3_open_v2(path, &connection, OPEN_FLAGS, NULL) == SQLITE_OK) {
+        harden(connection);
+        if (execute(connection, "PRAGMA query_only = ON; PRAGMA temp_store = MEMORY")) {
+            *out = connection;
+            return OK;
+        }
+    }
+    error_explain(why, ERROR_IO, "cannot read the database %s: %s", path,
+                  sqlite3_errmsg(connection));
+    database_close(connection);
+    return ERROR_IO;
 }
 
 void database_close(struct sqlite3 *database)
@@ -186,6 +221,12 @@ struct sqlite3_stmt *database_query_with(struct sqlite3 *database, const char *s
         }
     }
     return statement;
+}
+
+void database_roll_back(struct sqlite3 *database)
+{
+    if (!sqlite3_get_autocommit(database) && !execute(database, "ROLLBACK"))
+        log_error("the store cannot roll back: %s", sqlite3_errmsg(database));
 }
 
 size_t database_changes(struct sqlite3 *database)

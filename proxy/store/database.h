@@ -22,6 +22,12 @@ struct sqlite3_stmt;
  * one sentence. ERROR_INVALID: not a database, damaged, or of a newer schema.
  */
 enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE]) MUST_CHECK;
+/*
+ * One more connection to a database that is open: it reads what was committed, never writes and
+ * never waits. Connections may be on different threads, each on one at a time.
+ */
+enum error database_open_reader(const char *path, struct sqlite3 **out,
+                                char why[WHY_SIZE]) MUST_CHECK;
 void database_close(struct sqlite3 *database);
 
 /* What takes the place of a statement's next parameter. */
@@ -58,6 +64,8 @@ struct sqlite3_stmt *database_query_with(struct sqlite3 *database, const char *s
 enum error database_run_query(struct sqlite3_stmt *statement) MUST_CHECK;
 #define database_run(database, sql, ...)                                                           \
     database_run_query(database_query(database, sql, __VA_ARGS__))
+/* Ends a transaction that came to nothing, if there is one. */
+void database_roll_back(struct sqlite3 *database);
 /* Rows changed by the latest database_run. */
 size_t database_changes(struct sqlite3 *database);
 

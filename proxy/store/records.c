@@ -3,11 +3,11 @@
  * Called by the broker's operations and by admission.
  */
 #include "policy/params.h"
-#include "store/handle.h"
-#include "store/store.h"
+#include "store/change.h"
 
 #include <limits.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VERSION             1
@@ -169,18 +169,6 @@ static enum error read_row(struct sqlite3_stmt *statement, struct store_params *
     return OK;
 }
 
-static enum error insert_row(struct store *store, struct store_params *row, struct span sealed)
-{
-    static const char sql[] =
-        "INSERT INTO params (name, surface, digest, sealed, created_at, updated_at)"
-        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET surface = excluded.surface,"
-        " digest = excluded.digest, sealed = excluded.sealed, updated_at = excluded.updated_at";
-
-    return database_run(store->database, sql, database_text(row->name), database_text(row->surface),
-                        database_text(row->digest), database_bytes(sealed),
-                        database_integer(row->created_at), database_integer(row->updated_at));
-}
-
 static enum error digest_of(const char *json, size_t length, char out[SHA256_HEX_SIZE])
 {
     struct params *params;
@@ -193,27 +181,127 @@ static enum error digest_of(const char *json, size_t length, char out[SHA256_HEX
     return error;
 }
 
-enum error store_params_put(struct store *store, const char *name, const char *surface,
-                            const char *json, size_t length, int64_t now, struct store_params *out)
-{
-    struct store_params row = {.created_at = now, .updated_at = now};
+/* A change of a record. */
+struct record_change {
+    struct change change; /* first */
+    struct store_params row, *out;
     struct buffer sealed;
+};
+
+static struct record_change *of(struct change *change)
+{
+    return (struct record_change *)change;
+}
+
+static enum error insert_row(struct record_change *put, struct sqlite3 *database)
+{
+    static const char sql[] =
+        "INSERT INTO params (name, surface, digest, sealed, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET surface = excluded.surface,"
+        " digest = excluded.digest, sealed = excluded.sealed, updated_at = excluded.updated_at";
+    const struct store_params *row = &put->row;
+
+    return database_run(database, sql, database_text(row->name), database_text(row->surface),
+                        database_text(row->digest),
+                        database_bytes((struct span){put->sealed.data, put->sealed.length}),
+                        database_integer(row->created_at), database_integer(row->updated_at));
+}
+
+/* As it is stored now: a record that was there keeps when it was made. */
+static enum error find_row(struct sqlite3 *database, const char *name, struct store_params *out)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM params WHERE name = ?";
+    struct sqlite3_stmt *statement = database_query(database, sql, database_text(name));
+    enum error error = statement_next(statement);
+
+    if (error != OK)
+        return error;
+    error = read_row(statement, out);
+    statement_end(statement);
+    return error;
+}
+
+static enum error revoke_others(const struct store_params *row, struct sqlite3 *database)
+{
+    static const char sql[] = "UPDATE sessions SET revoked_at = ?1 WHERE params_name = ?2"
+                              " AND surface <> ?3 AND revoked_at = 0 AND expires_at > ?1";
+
+    if (row->surface[0] == '\0')
+        return OK;
+    return database_run(database, sql, database_integer(row->updated_at), database_text(row->name),
+                        database_text(row->surface));
+}
+
+static enum error put(struct change *change, struct sqlite3 *database)
+{
+    struct store_params *row = &of(change)->row;
+    enum error error = insert_row(of(change), database);
+
+    if (error == OK)
+        error = revoke_others(row, database);
+    return error == OK ? find_row(database, row->name, row) : error;
+}
+
+static void tell_put(struct change *change)
+{
+    if (change->error == OK)
+        *of(change)->out = of(change)->row;
+    buffer_clear(&of(change)->sealed);
+}
+
+/* What is to be stored, sealed. */
+static enum error seal_row(const struct store *store, struct record_change *put_change,
+                           const char *name, const char *surface, struct span json)
+{
+    struct store_params *row = &put_change->row;
     enum error error;
 
     if (!text_is_name(name) || (*surface != '\0' && !text_is_name(surface)))
         return ERROR_INVALID;
-    if (!store_copy_text(row.name, sizeof(row.name), name) ||
-        !store_copy_text(row.surface, sizeof(row.surface), surface))
+    if (!store_copy_text(row->name, sizeof(row->name), name) ||
+        !store_copy_text(row->surface, sizeof(row->surface), surface))
         return ERROR_LIMIT;
-    error = digest_of(json, length, row.digest);
-    if (error != OK)
-        return error;
-    buffer_init(&sealed, SEALED_BYTES_MAX);
-    error = run_seal(store, &row, seal_close, (struct span){json, length}, &sealed);
-    if (error == OK)
-        error = insert_row(store, &row, (struct span){sealed.data, sealed.length});
-    buffer_clear(&sealed);
-    return error == OK ? store_params_get(store, name, out, NULL) : error;
+    error = digest_of(json.data, json.length, row->digest);
+    return error == OK ? run_seal(store, row, seal_close, json, &put_change->sealed) : error;
+}
+
+/* A change of a record, to be filled in; NULL without memory: that was answered. */
+static struct record_change *begin(struct store *store, struct store_reply reply)
+{
+    struct record_change *begun = calloc(1, sizeof(*begun));
+
+    if (begun == NULL) {
+        change_fail(reply, ERROR_MEMORY);
+        return NULL;
+    }
+    begun->change.store = store;
+    begun->change.reply = reply;
+    begun->change.takes_away = true;
+    buffer_init(&begun->sealed, SEALED_BYTES_MAX);
+    return begun;
+}
+
+void store_params_put(struct store *store, const char *name, const char *surface, const char *json,
+                      size_t length, int64_t now, struct store_params *out,
+                      struct store_reply reply)
+{
+    struct record_change *begun = begin(store, reply);
+    enum error error;
+
+    if (begun == NULL)
+        return;
+    error = seal_row(store, begun, name, surface, (struct span){json, length});
+    if (error != OK) {
+        buffer_clear(&begun->sealed);
+        free(begun);
+        change_fail(reply, error);
+        return;
+    }
+    begun->row.created_at = begun->row.updated_at = now;
+    begun->out = out;
+    begun->change.apply = put;
+    begun->change.settle = tell_put;
+    change_give(&begun->change);
 }
 
 enum error store_params_get(struct store *store, const char *name, struct store_params *out,
@@ -235,32 +323,46 @@ enum error store_params_get(struct store *store, const char *name, struct store_
     return error;
 }
 
-enum error store_params_remove(struct store *store, const char *name)
+static enum error remove_row(struct change *change, struct sqlite3 *database)
 {
     static const char sql[] = "DELETE FROM params WHERE name = ?";
-    enum error error = database_run(store->database, sql, database_text(name));
+    enum error error = database_run(database, sql, database_text(of(change)->row.name));
 
-    if (error == OK && database_changes(store->database) == 0)
+    if (error == OK && database_changes(database) == 0)
         error = ERROR_NOT_FOUND;
     return error;
 }
 
-enum error store_params_each(struct store *store,
-                             void (*visit)(void *context, const struct store_params *params),
-                             void *context)
+void store_params_remove(struct store *store, const char *name, struct store_reply reply)
 {
-    static const char sql[] = "SELECT " COLUMNS " FROM params ORDER BY name";
-    struct sqlite3_stmt *statement = database_query_with(store->database, sql, NULL, 0);
+    struct record_change *begun = begin(store, reply);
+
+    if (begun == NULL)
+        return;
+    if (!store_copy_text(begun->row.name, sizeof(begun->row.name), name)) {
+        free(begun);
+        change_fail(reply, ERROR_NOT_FOUND);
+        return;
+    }
+    begun->change.apply = remove_row;
+    change_give(&begun->change);
+}
+
+enum error store_params_after(struct store *store, const char *after,
+                              bool (*visit)(void *context, const struct store_params *params),
+                              void *context)
+{
+    static const char sql[] = "SELECT " COLUMNS " FROM params WHERE name > ? ORDER BY name";
+    struct sqlite3_stmt *rows = database_query(store->database, sql, database_text(after));
     struct store_params row;
     enum error error;
 
-    while ((error = statement_next(statement)) == OK) {
-        error = read_row(statement, &row);
-        if (error != OK) {
-            statement_end(statement);
-            return error;
-        }
-        visit(context, &row);
+    while ((error = statement_next(rows)) == OK) {
+        error = read_row(rows, &row);
+        if (error == OK && visit(context, &row))
+            continue;
+        statement_end(rows);
+        return error;
     }
     return error == ERROR_NOT_FOUND ? OK : error;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DATABASE_NAME "sidelock.db"
@@ -162,7 +163,11 @@ static enum error open_database(struct opening *opening)
         sizeof(path))
         return error_explain(opening->why, ERROR_LIMIT,
                              "the name of the state directory is too long");
-    error = database_open(path, &store->database, opening->why);
+    error = database_open(path, &store->writer, opening->why);
+    if (error == OK)
+        error = database_open_reader(path, &store->database, opening->why);
+    if (error == OK)
+        error = database_open_reader(path, &store->searcher, opening->why);
     if (error == OK && fsync(store->directory_fd) != 0)
         error =
             error_explain(opening->why, ERROR_IO, "cannot write the state directory %s to disk: %s",
@@ -200,7 +205,7 @@ static enum error check_fingerprint(struct opening *opening, const struct secret
     if (error == OK) {
         secret_sha256_hex(secret_key_bytes(check), SECRET_KEY_BYTES, fingerprint);
         secret_key_destroy(check);
-        error = compare_fingerprint(opening->store->database, fingerprint);
+        error = compare_fingerprint(opening->store->writer, fingerprint);
     }
     if (error == ERROR_CRYPTO)
         return error_explain(
@@ -226,7 +231,21 @@ static enum error open_with_key(struct opening *opening, const struct secret_key
     if (error != OK)
         return error_explain(opening->why, error, "cannot derive keys: %s", error_text(error));
     error = open_database(opening);
-    return error == OK ? check_fingerprint(opening, master) : error;
+    if (error == OK)
+        error = check_fingerprint(opening, master);
+    return error == OK ? generation_open(store->directory_fd, opening->directory, store->writer,
+                                         (int64_t)time(NULL), &store->generation, opening->why)
+                       : error;
+}
+
+static enum error start_lanes(struct opening *opening)
+{
+    struct store *store = opening->store;
+    enum error error = lane_create("store writes", &store->writes);
+
+    if (error == OK)
+        error = lane_create("store searches", &store->searches);
+    return error == OK ? OK : error_explain(opening->why, error, "cannot start a thread");
 }
 
 enum error store_open(const char *directory, struct store **out, char why[WHY_SIZE])
@@ -247,6 +266,8 @@ enum error store_open(const char *directory, struct store **out, char why[WHY_SI
         error = open_key(&opening, &master);
     if (error == OK)
         error = open_with_key(&opening, master);
+    if (error == OK)
+        error = start_lanes(&opening);
     secret_key_destroy(master);
     if (error != OK) {
         store_close(store);
@@ -260,7 +281,13 @@ void store_close(struct store *store)
 {
     if (store == NULL)
         return;
+    /* The last connection to close writes the log into the database. */
     database_close(store->database);
+    database_close(store->searcher);
+    lane_destroy(store->searches);
+    lane_destroy(store->writes);
+    database_close(store->writer);
+    taken_clear(&store->taken);
     secret_key_destroy(store->token_key);
     secret_key_destroy(store->cookie_key);
     secret_key_destroy(store->seal_key);
@@ -271,6 +298,35 @@ void store_close(struct store *store)
     free(store);
 }
 
+struct lane *store_writes(const struct store *store)
+{
+    return store->writes;
+}
+
+struct lane *store_searches(const struct store *store)
+{
+    return store->searches;
+}
+
+/* What one lane's jobs give the other is waited for as well. */
+void store_finish(struct store *store)
+{
+    lane_finish(store->writes);
+    lane_finish(store->searches);
+    lane_finish(store->writes);
+}
+
+const char *store_generation(const struct store *store)
+{
+    return store->generation.id;
+}
+
+int64_t store_restored_at(const struct store *store, bool *now)
+{
+    *now = store->generation.restored_now;
+    return store->generation.restored_at;
+}
+
 const struct secret_key *store_token_key(const struct store *store)
 {
     return store->token_key;
@@ -279,33 +335,4 @@ const struct secret_key *store_token_key(const struct store *store)
 const struct secret_key *store_cookie_key(const struct store *store)
 {
     return store->cookie_key;
-}
-
-enum error store_surface_set_killed(struct store *store, const char *surface, bool killed,
-                                    int64_t now)
-{
-    static const char sql[] = "INSERT INTO surfaces (name, killed, changed_at) VALUES (?, ?, ?)"
-                              " ON CONFLICT (name) DO UPDATE SET killed = excluded.killed,"
-                              " changed_at = excluded.changed_at";
-
-    if (!text_is_name(surface))
-        return ERROR_INVALID;
-    return database_run(store->database, sql, database_text(surface), database_integer(killed),
-                        database_integer(now));
-}
-
-enum error store_surface_killed(struct store *store, const char *surface, bool *killed)
-{
-    static const char sql[] = "SELECT killed FROM surfaces WHERE name = ?";
-    struct sqlite3_stmt *statement = database_query(store->database, sql, database_text(surface));
-    enum error error = statement_next(statement);
-
-    if (error == OK) {
-        *killed = statement_integer(statement, 0) != 0;
-        statement_end(statement);
-    } else if (error == ERROR_NOT_FOUND) {
-        *killed = false;
-        error = OK;
-    }
-    return error;
 }

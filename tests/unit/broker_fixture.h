@@ -7,9 +7,11 @@
 #pragma once
 
 #include "broker/admission/question.h"
+#include "broker/core/executables.h"
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 #include "config/load.h"
+#include "kept.h"
 #include "temporary.h"
 #include "unit.h"
 
@@ -138,7 +140,8 @@ static inline int broker_fixture_make(void **state)
         print_error("%s\n", why);
         return -1;
     }
-    if (surfaces_create(fixture->config, &fixture->gate.surfaces) != OK ||
+    if (executables_create(&gate->executables) != OK ||
+        surfaces_create(fixture->config, &fixture->gate.surfaces) != OK ||
         quotas_create(fixture->config->surface_count, &gate->quotas) != OK ||
         audit_open(gate->audit_path, &gate->audit) != OK)
         return -1;
@@ -152,7 +155,10 @@ static inline int broker_fixture_drop(void **state)
 
     connections_clear(&fixture->gate.connections);
     quotas_destroy(fixture->gate.quotas);
+    executables_stop(fixture->gate.executables);
+    store_finish(fixture->gate.store);
     audit_close(fixture->gate.audit);
+    executables_destroy(fixture->gate.executables);
     store_close(fixture->gate.store);
     for (size_t i = 0; i < fixture->config->surface_count; i++) {
         fixture->gate.surfaces.items[i].listener_count = 0; /* a test's own, and not open */
@@ -163,6 +169,13 @@ static inline int broker_fixture_drop(void **state)
     temporary_remove(fixture->root);
     free(fixture);
     return 0;
+}
+
+/* All that was asked for is done and told. */
+static inline void fixture_finish(const struct broker_fixture *fixture)
+{
+    lane_finish(executables_lane(fixture->gate.executables));
+    store_finish(fixture->gate.store);
 }
 
 /* The whole audit log, in static memory. */

@@ -11,20 +11,41 @@
 #define OTHER  "{\"command\":\"/bin/true\",\"env\":{\"KEY\":\"another\"}}"
 #define UID    1234
 
+static enum error ended_with;
+static unsigned ended;
+
+static inline void note_end(struct operation *operation, enum error error)
+{
+    (void)operation;
+    ended_with = error;
+    ended++;
+}
+
 static inline struct operation begin(struct broker_fixture *fixture)
 {
     struct operation operation;
 
     operation_init(&operation, &fixture->gate, UID);
+    operation.done = note_end;
     return operation;
 }
+
+static inline enum error await_end(const struct broker_fixture *fixture)
+{
+    fixture_finish(fixture);
+    assert_int_equal(ended, 1);
+    return ended_with;
+}
+
+/* An operation that ends later, waited for: how it ended. */
+#define RUN(fixture, call) (ended = 0, (call), await_end(fixture))
 
 static inline enum error put(struct broker_fixture *fixture, const char *name, const char *surface,
                              const char *json)
 {
     struct operation operation = begin(fixture);
     struct store_params stored;
-    enum error error = records_put(&operation, name, surface, span_of(json), &stored);
+    enum error error = RUN(fixture, records_put(&operation, name, surface, span_of(json), &stored));
 
     assert_true((error == OK) == (operation.why[0] == '\0'));
     return error;
@@ -46,7 +67,7 @@ static inline enum error create(struct broker_fixture *fixture, const struct wis
     struct operation operation = begin(fixture);
     struct session session = wish->session;
     char *minted = NULL;
-    enum error error = sessions_create(&operation, &session, wish->ttl_s, &minted);
+    enum error error = RUN(fixture, sessions_create(&operation, &session, wish->ttl_s, &minted));
 
     assert_true((error == OK) == (operation.why[0] == '\0'));
     assert_true((error == OK) == (minted != NULL));

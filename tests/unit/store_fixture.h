@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "kept.h"
 #include "store/database.h"
 #include "store/store.h"
 #include "temporary.h"

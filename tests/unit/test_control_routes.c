@@ -13,6 +13,24 @@
     "\"env\":{\"type\":\"" SECRET "\"},\"headers\":{\"X\":[\"" SECRET "\"]},"                      \
     "\"url\":\"https://u:" SECRET "@h.example:8/" SECRET "?" SECRET "\",\"n\":5,\"on\":true}"
 
+static void note_answer(void *context)
+{
+    unsigned *answers = context;
+
+    ++*answers;
+}
+
+/* Whatever it waits for. */
+static void answer_now(struct broker_fixture *fixture, const struct control_request *request,
+                       struct control_answer *answer)
+{
+    unsigned answers = 0;
+
+    control_routes_answer(&fixture->gate, request, answer, note_answer, &answers);
+    fixture_finish(fixture);
+    assert_int_equal(answers, 1);
+}
+
 /* Asks, and returns the answer, which the next call replaces. */
 static const struct control_answer *ask(struct broker_fixture *fixture, const char *method,
                                         const char *path, const char *query, const char *body)
@@ -31,7 +49,7 @@ static const struct control_answer *ask(struct broker_fixture *fixture, const ch
     buffer_clear(&answer.body);
     answer = (struct control_answer){0};
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(&fixture->gate, &request, &answer);
+    answer_now(fixture, &request, &answer);
     assert_false(buffer_failed(&answer.body));
     return &answer;
 }
@@ -294,7 +312,7 @@ ROUTES_TEST(test_session_body_with_nul)
     struct control_answer answer = {0};
 
     buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(&fixture->gate, &request, &answer);
+    answer_now(fixture, &request, &answer);
     assert_int_equal(answer.status, 400);
     buffer_clear(&answer.body);
 }

@@ -83,9 +83,13 @@ static int teardown(void **state)
 static struct exec_facts facts_of(const char *path, bool hash)
 {
     static struct exec_facts facts;
+    struct executable_identity identity;
+    bool settled;
 
     memset(&facts, 0xff, sizeof(facts));
-    assert_int_equal(executable_facts(NULL, path, hash, &facts), OK);
+    executable_look(path, &facts, &identity);
+    if (hash && facts.exists)
+        assert_int_equal(executable_hash(facts.resolved, &identity, facts.sha256, &settled), OK);
     return facts;
 }
 
@@ -221,7 +225,9 @@ EXECUTABLE_TEST(test_owners)
 EXECUTABLE_TEST(test_digest)
 {
     char expected[SHA256_HEX_SIZE];
+    struct executable_identity identity;
     struct exec_facts facts;
+    bool settled;
 
     make_file("tool", 0755);
     make_link("link", "tool");
@@ -232,9 +238,43 @@ EXECUTABLE_TEST(test_digest)
 
     /* An executable too large to read is one that cannot be compared. */
     assert_int_equal(truncate(in("tool"), EXECUTABLE_HASH_BYTES_MAX + 1), 0);
-    assert_int_equal(executable_facts(NULL, in("tool"), true, &facts), ERROR_IO);
-    assert_int_equal(executable_facts(NULL, in("tool"), false, &facts), OK);
+    executable_look(in("tool"), &facts, &identity);
+    assert_true(facts.exists);
+    assert_int_equal(executable_hash(in("tool"), &identity, facts.sha256, &settled), ERROR_IO);
     assert_int_equal(truncate(in("tool"), 0), 0);
     secret_sha256_hex("", 0, expected);
     assert_string_equal(facts_of(in("tool"), true).sha256, expected);
+}
+
+/* Whatever is another file, or another content of it, has another identity. */
+EXECUTABLE_TEST(test_identity)
+{
+    struct executable_identity before, after;
+    char sha256[SHA256_HEX_SIZE];
+    struct exec_facts facts;
+    char tool[PATH_MAX];
+    struct timespec past[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+    bool settled;
+
+    make_file("tool", 0755);
+    executable_look(in("tool"), &facts, &before);
+    executable_look(in("tool"), &facts, &after);
+    assert_true(executable_same(&before, &after));
+    /* Just made: the next change could have the same time. */
+    assert_int_equal(executable_hash(in("tool"), &before, sha256, &settled), OK);
+    assert_false(settled);
+
+    /* The times that a user can set do not hide it. */
+    assert_int_equal(utimensat(AT_FDCWD, in("tool"), past, 0), 0);
+    executable_look(in("tool"), &facts, &after);
+    assert_false(executable_same(&before, &after));
+    assert_int_equal(executable_hash(in("tool"), &before, sha256, &settled), ERROR_STATE);
+
+    before = after;
+    make_file("other", 0755);
+    snprintf(tool, sizeof(tool), "%s", in("tool"));
+    assert_int_equal(rename(in("other"), tool), 0);
+    executable_look(in("tool"), &facts, &after);
+    assert_false(executable_same(&before, &after));
+    assert_int_equal(executable_hash(in("tool"), &before, sha256, &settled), ERROR_STATE);
 }

@@ -80,8 +80,8 @@ BROKER_TEST(test_put_refuses)
         struct operation operation = begin(fixture);
         struct store_params stored;
 
-        assert_int_equal(records_put(&operation, cases[i].name, cases[i].surface,
-                                     span_of(cases[i].json), &stored),
+        assert_int_equal(RUN(fixture, records_put(&operation, cases[i].name, cases[i].surface,
+                                                  span_of(cases[i].json), &stored)),
                          cases[i].error);
         assert_int_equal(operation.reason, cases[i].reason);
         assert_true(operation.why[0] != '\0');
@@ -121,7 +121,7 @@ BROKER_TEST(test_changed_record_cuts_its_sessions)
     assert_int_equal(create(fixture, &with_record, bound, NULL), OK);
     assert_int_equal(create(fixture, &with_record, revoked, NULL), OK);
     assert_int_equal(create(fixture, &plain, other, NULL), OK);
-    assert_int_equal(store_session_revoke(fixture->gate.store, revoked, fixture_now), OK);
+    assert_int_equal(KEPT(fixture->gate.store, store_session_revoke, revoked, fixture_now), OK);
     fixture_now += 20; /* `gone` has expired */
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
@@ -154,10 +154,10 @@ BROKER_TEST(test_removed_record_cuts_its_sessions)
     struct operation operation = begin(fixture);
     char id[TOKEN_ID_SIZE];
 
-    assert_int_equal(records_remove(&operation, "everything"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN(fixture, records_remove(&operation, "everything")), ERROR_NOT_FOUND);
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(create(fixture, &with_record, id, NULL), OK);
-    assert_int_equal(records_remove(&operation, "everything"), OK);
+    assert_int_equal(RUN(fixture, records_remove(&operation, "everything")), OK);
     expect_told("session %s params_changed\n", id);
     assert_logged(fixture, "params_removed");
 }
@@ -170,14 +170,15 @@ BROKER_TEST(test_kill_and_arm)
     struct operation operation = begin(fixture);
     bool killed = false;
 
-    assert_int_equal(switches_set_killed(&operation, "nowhere", true), ERROR_NOT_FOUND);
-    assert_int_equal(switches_set_killed(&operation, "tools", true), OK);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "nowhere", true)),
+                     ERROR_NOT_FOUND);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", true)), OK);
     expect_told("surface 1 surface_killed\n");
     assert_true(fixture->gate.surfaces.items[1].killed);
     assert_false(fixture->gate.surfaces.items[0].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
-    assert_int_equal(switches_set_killed(&operation, "tools", false), OK);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", false)), OK);
     expect_told("%s", "");
     assert_false(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
@@ -200,7 +201,7 @@ BROKER_TEST(test_no_grant_without_the_log)
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(switches_set_killed(&operation, "tools", true), OK);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", true)), OK);
     break_audit(fixture);
 
     assert_int_equal(put(fixture, "another", "studio", OTHER), ERROR_IO);
@@ -209,7 +210,7 @@ BROKER_TEST(test_no_grant_without_the_log)
     assert_int_equal(create(fixture, &plain, NULL, NULL), ERROR_IO);
     assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
     assert_int_equal(operation.reason, REASON_AUDIT_UNAVAILABLE);
-    assert_int_equal(switches_set_killed(&operation, "tools", false), ERROR_IO);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", false)), ERROR_IO);
     assert_true(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
@@ -227,12 +228,12 @@ BROKER_TEST(test_taking_away_works_without_the_log)
 
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     break_audit(fixture);
-    assert_int_equal(sessions_revoke(&operation, id), ERROR_IO);
+    assert_int_equal(RUN(fixture, sessions_revoke(&operation, id)), ERROR_IO);
     expect_told("session %s session_revoked\n", id);
     assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session.revoked_at, fixture_now);
     session_clear(&session);
-    assert_int_equal(switches_set_killed(&operation, "studio", true), ERROR_IO);
+    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "studio", true)), ERROR_IO);
     assert_true(fixture->gate.surfaces.items[0].killed);
     expect_told("surface 0 surface_killed\n");
 }

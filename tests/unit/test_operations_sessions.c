@@ -93,10 +93,10 @@ BROKER_TEST(test_session_checks_commands_again)
     char *token = NULL;
     static const char old[] = "{\"command\":\"/bin/sh\"}";
 
-    assert_int_equal(store_params_put(fixture->gate.store, "everything", "", old, sizeof(old) - 1,
-                                      fixture_now, &stored),
+    assert_int_equal(KEPT(fixture->gate.store, store_params_put, "everything", "", old,
+                          sizeof(old) - 1, fixture_now, &stored),
                      OK);
-    assert_int_equal(sessions_create(&operation, &session, 60, &token), ERROR_DENIED);
+    assert_int_equal(RUN(fixture, sessions_create(&operation, &session, 60, &token)), ERROR_DENIED);
     assert_int_equal(operation.reason, REASON_EXECUTABLE_REFUSED);
     assert_null(token);
 }
@@ -109,11 +109,11 @@ BROKER_TEST(test_revoke_one)
     char id[TOKEN_ID_SIZE];
 
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(sessions_revoke(&operation, "00"), ERROR_NOT_FOUND);
+    assert_int_equal(RUN(fixture, sessions_revoke(&operation, "00")), ERROR_NOT_FOUND);
     expect_told("%s", "");
-    assert_int_equal(sessions_revoke(&operation, id), OK);
+    assert_int_equal(RUN(fixture, sessions_revoke(&operation, id)), OK);
     expect_told("session %s session_revoked\n", id);
-    assert_int_equal(sessions_revoke(&operation, id), OK);
+    assert_int_equal(RUN(fixture, sessions_revoke(&operation, id)), OK);
     assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session_ended(&session, fixture_now), REASON_SESSION_REVOKED);
     session_clear(&session);
@@ -131,12 +131,13 @@ BROKER_TEST(test_revoke_many)
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &plain, NULL, NULL), OK);
     assert_int_equal(create(fixture, &for_tools, NULL, NULL), OK);
-    assert_int_equal(sessions_revoke_all(&operation, "nowhere", &count), ERROR_NOT_FOUND);
+    assert_int_equal(RUN(fixture, sessions_revoke_all(&operation, "nowhere", &count)),
+                     ERROR_NOT_FOUND);
     expect_told("%s", "");
-    assert_int_equal(sessions_revoke_all(&operation, "tools", &count), OK);
+    assert_int_equal(RUN(fixture, sessions_revoke_all(&operation, "tools", &count)), OK);
     assert_int_equal(count, 1);
     expect_told("surface 1 session_revoked\n");
-    assert_int_equal(sessions_revoke_all(&operation, NULL, &count), OK);
+    assert_int_equal(RUN(fixture, sessions_revoke_all(&operation, NULL, &count)), OK);
     assert_int_equal(count, 2);
     expect_told("session * session_revoked\n");
 }
@@ -171,7 +172,7 @@ BROKER_TEST(test_renewal)
 
     assert_int_equal(create(fixture, &plain, id, first), OK);
     fixture_now += 50;
-    assert_int_equal(sessions_renew(&operation, id, 100, &session, &token), OK);
+    assert_int_equal(RUN(fixture, sessions_renew(&operation, id, 100, &session, &token)), OK);
     assert_string_equal(session.id, id);
     assert_int_equal(session.expires_at, fixture_now + 100);
     expect_told("extend %s allowed\n", id);
@@ -202,7 +203,7 @@ static void expect_no_renewal(struct broker_fixture *fixture, const char *id, in
     struct session session;
     char *token = NULL;
 
-    assert_int_equal(sessions_renew(&operation, id, ttl_s, &session, &token), error);
+    assert_int_equal(RUN(fixture, sessions_renew(&operation, id, ttl_s, &session, &token)), error);
     assert_int_equal(operation.reason, reason);
     assert_true(operation.why[0] != '\0' && token == NULL);
     expect_told("%s", "");
@@ -217,7 +218,7 @@ BROKER_TEST(test_renewal_refused)
     once.session.once = true;
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
     assert_int_equal(create(fixture, &once, used, NULL), OK);
-    assert_int_equal(store_session_use(fixture->gate.store, used, fixture_now), OK);
+    assert_int_equal(KEPT(fixture->gate.store, store_session_use, used, fixture_now), OK);
     expect_no_renewal(fixture, "00", 60, ERROR_NOT_FOUND, REASON_INTERNAL);
     expect_no_renewal(fixture, id, 0, ERROR_INVALID, REASON_INTERNAL);
     expect_no_renewal(fixture, id, SESSION_TTL_MAX_S + 1, ERROR_INVALID, REASON_INTERNAL);
@@ -225,7 +226,7 @@ BROKER_TEST(test_renewal_refused)
     fixture_now += 60;
     expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_EXPIRED);
     fixture_now -= 60;
-    assert_int_equal(store_session_revoke(fixture->gate.store, id, fixture_now), OK);
+    assert_int_equal(KEPT(fixture->gate.store, store_session_revoke, id, fixture_now), OK);
     expect_no_renewal(fixture, id, 60, ERROR_STATE, REASON_SESSION_REVOKED);
     assert_null(strstr(fixture_audit(fixture), "session_renewed"));
 }

@@ -40,7 +40,8 @@ static int make(void **state)
                          OK);
         snprintf(bearers[i], sizeof(bearers[i]), "Bearer %s", token);
     }
-    assert_int_equal(store_session_revoke(fixture->gate.store, session_ids[2], fixture_now), OK);
+    assert_int_equal(KEPT(fixture->gate.store, store_session_revoke, session_ids[2], fixture_now),
+                     OK);
     assert_int_equal(
         login_cookie_make(store_cookie_key(fixture->gate.store), session_ids[0], cookie), OK);
     return 0;

@@ -174,14 +174,15 @@ STORE_TEST(test_kill_switch)
 
     assert_int_equal(store_surface_killed(fixture->store, "studio", &killed), OK);
     assert_false(killed);
-    assert_int_equal(store_surface_set_killed(fixture->store, "studio", true, NOW), OK);
+    assert_int_equal(KEPT(fixture->store, store_surface_set_killed, "studio", true, NOW), OK);
     reopen(fixture);
     assert_int_equal(store_surface_killed(fixture->store, "studio", &killed), OK);
     assert_true(killed);
     assert_int_equal(store_surface_killed(fixture->store, "other", &killed), OK);
     assert_false(killed);
-    assert_int_equal(store_surface_set_killed(fixture->store, "studio", false, NOW + 1), OK);
+    assert_int_equal(KEPT(fixture->store, store_surface_set_killed, "studio", false, NOW + 1), OK);
     assert_int_equal(store_surface_killed(fixture->store, "studio", &killed), OK);
     assert_false(killed);
-    assert_int_equal(store_surface_set_killed(fixture->store, "a/b", true, NOW), ERROR_INVALID);
+    assert_int_equal(KEPT(fixture->store, store_surface_set_killed, "a/b", true, NOW),
+                     ERROR_INVALID);
 }

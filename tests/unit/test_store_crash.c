@@ -60,21 +60,21 @@ static void work_once(struct store *store, uint32_t number, int fd)
 
     name_session(number, &session);
     name_surface(number, surface);
-    if (store_session_add(store, &session) != OK)
+    if (KEPT(store, store_session_add, &session) != OK)
         _exit(4);
     report(fd, number, CREATED);
     if (number % 3 == 0) {
-        if (store_session_use(store, session.id, NOW + 1) != OK)
+        if (KEPT(store, store_session_use, session.id, NOW + 1) != OK)
             _exit(5);
         report(fd, number, USED);
     }
     if (number % 2 == 0) {
-        if (store_session_revoke(store, session.id, NOW + 2) != OK)
+        if (KEPT(store, store_session_revoke, session.id, NOW + 2) != OK)
             _exit(6);
         report(fd, number, REVOKED);
     }
     if (number % 5 == 0) {
-        if (store_surface_set_killed(store, surface, true, NOW) != OK)
+        if (KEPT(store, store_surface_set_killed, surface, true, NOW) != OK)
             _exit(7);
         report(fd, number, KILLED);
     }

@@ -10,8 +10,8 @@ static const char record[] = "{\"command\":\"npx\",\"env\":{\"KEY\":\"" SECRET_T
 static void put(struct fixture *fixture, const char *name, const char *json, int64_t now,
                 struct store_params *out)
 {
-    assert_int_equal(store_params_put(fixture->store, name, "studio", json, strlen(json), now, out),
-                     OK);
+    assert_int_equal(
+        KEPT(fixture->store, store_params_put, name, "studio", json, strlen(json), now, out), OK);
 }
 
 STORE_TEST(test_params_round_trip)
@@ -45,8 +45,8 @@ STORE_TEST(test_params_replaced_and_removed)
     assert_string_not_equal(first.digest, second.digest);
     assert_int_equal(second.created_at, NOW);
     assert_int_equal(second.updated_at, NOW + 5);
-    assert_int_equal(store_params_remove(fixture->store, "everything"), OK);
-    assert_int_equal(store_params_remove(fixture->store, "everything"), ERROR_NOT_FOUND);
+    assert_int_equal(KEPT(fixture->store, store_params_remove, "everything"), OK);
+    assert_int_equal(KEPT(fixture->store, store_params_remove, "everything"), ERROR_NOT_FOUND);
     assert_int_equal(store_params_get(fixture->store, "everything", &first, NULL), ERROR_NOT_FOUND);
 }
 
@@ -58,22 +58,25 @@ STORE_TEST(test_params_refused)
     char name[TOKEN_NAME_SIZE + 1];
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        assert_int_equal(store_params_put(fixture->store, names[i], "", "{}", 2, NOW, &out),
+        assert_int_equal(KEPT(fixture->store, store_params_put, names[i], "", "{}", 2, NOW, &out),
                          ERROR_INVALID);
     memset(name, 'n', sizeof(name));
     name[TOKEN_NAME_SIZE] = '\0';
-    assert_int_equal(store_params_put(fixture->store, name, "", "{}", 2, NOW, &out), ERROR_INVALID);
-    name[TOKEN_NAME_SIZE - 1] = '\0';
-    assert_int_equal(store_params_put(fixture->store, name, "", "{}", 2, NOW, &out), OK);
-    assert_int_equal(store_params_put(fixture->store, "a", "b/c", "{}", 2, NOW, &out),
+    assert_int_equal(KEPT(fixture->store, store_params_put, name, "", "{}", 2, NOW, &out),
                      ERROR_INVALID);
-    assert_int_equal(store_params_put(fixture->store, "a", "", "[]", 2, NOW, &out), ERROR_SYNTAX);
+    name[TOKEN_NAME_SIZE - 1] = '\0';
+    assert_int_equal(KEPT(fixture->store, store_params_put, name, "", "{}", 2, NOW, &out), OK);
+    assert_int_equal(KEPT(fixture->store, store_params_put, "a", "b/c", "{}", 2, NOW, &out),
+                     ERROR_INVALID);
+    assert_int_equal(KEPT(fixture->store, store_params_put, "a", "", "[]", 2, NOW, &out),
+                     ERROR_SYNTAX);
     assert_int_equal(store_params_get(fixture->store, "a", &out, NULL), ERROR_NOT_FOUND);
 }
 
-static void append_name(void *context, const struct store_params *params)
+static bool append_name(void *context, const struct store_params *params)
 {
     buffer_append_format(context, "%s/%s ", params->name, params->surface);
+    return true;
 }
 
 STORE_TEST(test_params_each)
@@ -85,9 +88,12 @@ STORE_TEST(test_params_each)
     buffer_init(&names, 1024);
     put(fixture, "beta", "{}", NOW, &out);
     put(fixture, "alpha", "{}", NOW, &out);
-    assert_int_equal(store_params_put(fixture->store, "gamma", "", "{}", 2, NOW, &out), OK);
-    assert_int_equal(store_params_each(fixture->store, append_name, &names), OK);
+    assert_int_equal(KEPT(fixture->store, store_params_put, "gamma", "", "{}", 2, NOW, &out), OK);
+    assert_int_equal(store_params_after(fixture->store, "", append_name, &names), OK);
     assert_string_equal(names.data, "alpha/studio beta/studio gamma/ ");
+    buffer_reset(&names);
+    assert_int_equal(store_params_after(fixture->store, "beta", append_name, &names), OK);
+    assert_string_equal(names.data, "gamma/ ");
     buffer_clear(&names);
 }
 
@@ -161,6 +167,6 @@ STORE_TEST(test_tampering_is_noticed)
         assert_int_equal(json.length, 0);
         buffer_clear(&json);
         if (i == 0)
-            assert_int_equal(store_params_remove(fixture->store, "other"), OK);
+            assert_int_equal(KEPT(fixture->store, store_params_remove, "other"), OK);
     }
 }

@@ -143,7 +143,7 @@ WAITING_TEST(test_judged_again)
 
     make_session(fixture, session);
     waiting = ask(fixture, first, session, "/");
-    assert_int_equal(store_session_revoke(fixture->gate.store, session, fixture_now), OK);
+    assert_int_equal(KEPT(fixture->gate.store, store_session_revoke, session, fixture_now), OK);
     waiting_settle(waiting, REASON_ALLOWED, on_resume, &seen);
     assert_int_equal(seen.verdict.reason, REASON_SESSION_REVOKED);
     make_session(fixture, session);

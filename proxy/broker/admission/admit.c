@@ -5,70 +5,164 @@
 #include "broker/admission/takers.h"
 
 #include "broker/admission/upstream.h"
+#include "broker/admission/waiting.h"
 #include "broker/core/journal.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
-/* Uses a single-use session up; on disk before anything is granted. */
-static enum reason use_session(const struct question *question)
-{
-    enum error error;
+/* ---- A single-use session is used up, on the disk, before anything is granted ---- */
 
-    if (!question->session.once)
-        return REASON_ALLOWED;
-    error = store_session_use(question->gate->store, question->session.id, clock_now());
-    if (error == ERROR_EXISTS)
-        return REASON_SESSION_USED;
-    return error == OK ? REASON_ALLOWED : REASON_INTERNAL;
+struct spending {
+    struct waiting *waiting; /* NULL: its question is gone */
+    int fd;                  /* the link that waits with it; -1: none */
+    bool settled;
+};
+
+static void go_on(struct question *question, int fd);
+
+static void drop_link(int fd)
+{
+    if (fd >= 0)
+        close(fd);
 }
 
-/* HTTP: the worker asks for links as it needs them. */
-static void grant_http(struct question *question)
+/* The change itself cannot be stopped: on_used() finds nothing to settle. */
+static void abandon(void *work)
 {
-    enum reason reason = use_session(question);
+    struct spending *spending = work;
 
-    if (reason_allows(reason))
-        question_grant(question, -1, "");
-    else
-        question_refuse(question, reason);
+    drop_link(spending->fd);
+    spending->waiting = NULL;
 }
 
-/* The service must be there, before anything is used up. */
-static void grant_link(struct question *question)
+static void resume(struct question *question, void *work)
 {
-    char accept[WS_ACCEPT_SIZE];
-    int fd = -1;
-    enum reason reason = upstream_connect(question, &fd);
+    struct spending *spending = work;
 
-    if (reason_allows(reason))
-        reason = use_session(question);
-    if (reason_allows(reason) && question->steps.route->prepare != NULL) {
-        prepare_start(question, fd);
+    spending->settled = true;
+    go_on(question, spending->fd);
+}
+
+static void on_used(void *context, enum error error)
+{
+    struct spending *spending = context;
+    enum reason reason = error == OK             ? REASON_ALLOWED
+                         : error == ERROR_EXISTS ? REASON_SESSION_USED
+                                                 : REASON_INTERNAL;
+
+    if (spending->waiting != NULL) {
+        waiting_settle(spending->waiting, reason, resume, spending);
+        if (!spending->settled)
+            drop_link(spending->fd);
+    }
+    free(spending);
+}
+
+static struct spending *keep(struct question *question, int fd)
+{
+    struct spending *spending = malloc(sizeof(*spending));
+
+    if (spending == NULL)
+        return NULL;
+    *spending = (struct spending){.fd = fd};
+    spending->waiting = waiting_keep(question, abandon, spending);
+    if (spending->waiting != NULL)
+        return spending;
+    free(spending);
+    return NULL;
+}
+
+/* Takes over `fd`. */
+static void use_up(struct question *question, int fd)
+{
+    struct gate *gate = question->gate;
+    struct spending *spending = keep(question, fd);
+
+    if (spending == NULL) {
+        drop_link(fd);
+        question_refuse(question, REASON_CAPACITY);
         return;
     }
-    if (reason_allows(reason))
-        reason = upstream_write_upgrade(question, question->request.path, fd, accept);
+    store_session_use(gate->store, waiting_question(spending->waiting)->session.id, clock_now(),
+                      (struct store_reply){on_used, spending});
+}
+
+/* ---- Granted ---- */
+
+static void open_upgrade(struct question *question, int fd)
+{
+    char accept[WS_ACCEPT_SIZE];
+    enum reason reason = upstream_write_upgrade(question, question->request.path, fd, accept);
+
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);
         return;
     }
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     question_refuse(question, reason);
+}
+
+/* HTTP has no link: the worker asks for links as it needs them. */
+static void go_on(struct question *question, int fd)
+{
+    if (fd < 0)
+        question_grant(question, -1, "");
+    else if (question->steps.route->prepare != NULL)
+        prepare_start(question, fd);
+    else
+        open_upgrade(question, fd);
+}
+
+/* The service must be there, before anything is used up. */
+static void grant(struct question *question)
+{
+    enum reason reason = REASON_ALLOWED;
+    int fd = -1;
+
+    if (question->steps.route->kind == ROUTE_WEBSOCKET)
+        reason = upstream_connect(question, &fd);
+    if (!reason_allows(reason))
+        question_refuse(question, reason);
+    else if (question->session.once)
+        use_up(question, fd);
+    else
+        go_on(question, fd);
+}
+
+static void allow(struct question *question)
+{
+    if (question->steps.own)
+        browser_answer(question);
+    else
+        grant(question);
+}
+
+/* What a digest was waited for. */
+static void look_again(struct question *question)
+{
+    bool unknown;
+    enum reason reason = authenticate_files(question, NULL, &unknown);
+
+    if (reason_allows(reason))
+        allow(question);
+    else if (unknown)
+        files_wait(question, look_again);
+    else
+        question_refuse(question, reason);
 }
 
 static void answer(struct question *question)
 {
-    enum reason reason = steps_decide(&question->steps, NULL);
+    enum step_id step;
+    enum reason reason = steps_decide(&question->steps, &step);
 
-    if (!reason_allows(reason))
-        question_refuse(question, reason);
-    else if (question->steps.own)
-        browser_answer(question);
-    else if (question->steps.route->kind == ROUTE_WEBSOCKET)
-        grant_link(question);
+    if (reason_allows(reason))
+        allow(question);
+    else if (step == STEP_EXECUTABLES && question->steps.unknown)
+        files_wait(question, look_again);
     else
-        grant_http(question);
+        question_refuse(question, reason);
 }
 
 enum error admit_take(struct gate *gate, struct incarnation from, struct surface_state *surface,

@@ -3,9 +3,7 @@
 
 #include "base/log.h"
 #include "broker/core/journal.h"
-#include "policy/exec_policy.h"
 #include "policy/login_cookie.h"
-#include "system/executable.h"
 
 #include <string.h>
 
@@ -43,6 +41,20 @@ static bool is_ours(struct gate *gate, const struct credential *found, char sess
     return is_word(gate, found, session);
 }
 
+/* Once is enough, however often its holder does it. */
+static void revoke_stray(struct gate *gate, const char *id)
+{
+    struct session found;
+
+    if (store_session_get(gate->store, id, &found) != OK)
+        return;
+    if (found.revoked_at == 0) {
+        workers_cut_session(gate->workers, id, REASON_SESSION_REVOKED);
+        store_session_revoke(gate->store, id, clock_now(), (struct store_reply){NULL, NULL});
+    }
+    session_clear(&found);
+}
+
 bool authenticate_stray(struct gate *gate, const struct credential *found,
                         char session[TOKEN_ID_SIZE])
 {
@@ -50,10 +62,7 @@ bool authenticate_stray(struct gate *gate, const struct credential *found,
         return false;
     if (session[0] == '\0')
         return true;
-    if (store_session_revoke(gate->store, session, clock_now()) == OK)
-        workers_cut_session(gate->workers, session, REASON_SESSION_REVOKED);
-    else
-        log_error("session %s could not be revoked", session);
+    revoke_stray(gate, session);
     return true;
 }
 
@@ -166,16 +175,21 @@ static enum reason check_credential(struct question *question)
     return REASON_CREDENTIAL_MISSING;
 }
 
-/* What may run was checked when the record was stored; files change. */
-static enum reason check_executables(const struct question *question)
+enum reason authenticate_files(const struct question *question, struct executables_wait *wait,
+                               bool *unknown)
 {
-    const struct config *config = question->gate->surfaces.config;
+    const struct gate *gate = question->gate;
+    enum error error = OK;
     char why[512];
 
-    if (question->params == NULL ||
-        exec_policy_check(config, question->params, executable_facts, NULL, why, sizeof(why)) == OK)
+    if (question->params != NULL)
+        error = executables_check(gate->executables, gate->surfaces.config, question->params, wait,
+                                  why, sizeof(why));
+    *unknown = error == ERROR_STATE;
+    if (error == OK)
         return REASON_ALLOWED;
-    log_warning("parameter record %s: %s", question->session.params_name, why);
+    if (error != ERROR_STATE)
+        log_warning("parameter record %s: %s", question->session.params_name, why);
     return REASON_EXECUTABLE_REFUSED;
 }
 
@@ -199,7 +213,7 @@ static enum reason ask_session(struct steps *steps)
 
 static enum reason ask_executables(struct steps *steps)
 {
-    return check_executables(steps->context);
+    return authenticate_files(steps->context, NULL, &steps->unknown);
 }
 
 const struct steps_asks authenticate_asks = {ask_stray, ask_session, ask_executables};
@@ -211,7 +225,7 @@ enum reason authenticate_record(struct question *question)
 
     if (question->session.params_name[0] != '\0')
         reason = load_record(question, &record);
-    return reason_allows(reason) ? check_executables(question) : reason;
+    return reason;
 }
 
 enum reason authenticate_again(const struct question *question)

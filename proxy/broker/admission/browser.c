@@ -1,8 +1,11 @@
 /* What is asked on the gate's own paths, done and answered. Called by admit.c. */
-#include "broker/admission/question.h"
+#include "broker/admission/waiting.h"
 
 #include "broker/core/journal.h"
 #include "policy/login_cookie.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #define ANSWER_BYTES_MAX 1024
 
@@ -71,20 +74,6 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     return REASON_ALLOWED;
 }
 
-/* Taking away is done before it is written down: a full disk keeps nobody logged in. */
-static enum reason log_out(struct question *question, struct reply *reply)
-{
-    const char *id = question->session.id;
-    enum error error = store_session_revoke(question->gate->store, id, clock_now());
-
-    workers_cut_session(question->gate->workers, id, REASON_SESSION_REVOKED);
-    if (error != OK)
-        return REASON_INTERNAL;
-    login_cookie_set(question->surface->config, "", 0, &reply->set_cookie);
-    buffer_append_text(&reply->answer, "{\"revoked\":true}\n");
-    return commit(question_begin_line(question, "logged_out"));
-}
-
 static enum reason act(struct question *question, struct reply *reply)
 {
     switch (question->steps.action) {
@@ -92,11 +81,10 @@ static enum reason act(struct question *question, struct reply *reply)
         return log_in(question, reply);
     case OWN_TICKET:
         return give_ticket(question, reply);
-    case OWN_LOGOUT:
-        return log_out(question, reply);
     case OWN_LOGIN_PAGE:
     case OWN_LOGOUT_PAGE:
         return REASON_ALLOWED; /* the worker has them */
+    case OWN_LOGOUT:           /* log_out() */
     case OWN_REFUSE:
         break;
     }
@@ -117,14 +105,16 @@ static void send_reply(const struct question *question, const struct reply *repl
     workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, -1);
 }
 
-void browser_answer(struct question *question)
+/* Answers with what one of these says. */
+static void answer(struct question *question,
+                   enum reason (*done)(struct question *question, struct reply *reply))
 {
     struct reply reply;
     enum reason reason;
 
     buffer_init(&reply.answer, ANSWER_BYTES_MAX);
     buffer_init(&reply.set_cookie, ANSWER_BYTES_MAX);
-    reason = act(question, &reply);
+    reason = done(question, &reply);
     if (reason_allows(reason) && (buffer_failed(&reply.answer) || buffer_failed(&reply.set_cookie)))
         reason = REASON_INTERNAL;
     if (reason_allows(reason))
@@ -133,4 +123,73 @@ void browser_answer(struct question *question)
         question_refuse(question, reason);
     buffer_wipe(&reply.answer);
     buffer_wipe(&reply.set_cookie);
+}
+
+/* ---- Logging out: in force at once, told when it is on the disk ---- */
+
+struct leaving {
+    struct waiting *waiting; /* NULL: its question is gone */
+    enum error error;
+};
+
+static void abandon(void *work)
+{
+    struct leaving *leaving = work;
+
+    leaving->waiting = NULL;
+}
+
+/* Taking away is done before it is written down: a full disk keeps nobody logged in. */
+static enum reason say_goodbye(struct question *question, struct reply *reply)
+{
+    login_cookie_set(question->surface->config, "", 0, &reply->set_cookie);
+    buffer_append_text(&reply->answer, "{\"revoked\":true}\n");
+    return commit(question_begin_line(question, "logged_out"));
+}
+
+static void logged_out(struct question *question, void *work)
+{
+    const struct leaving *leaving = work;
+
+    if (leaving->error == OK)
+        answer(question, say_goodbye);
+    else
+        question_refuse(question, REASON_INTERNAL);
+}
+
+static void on_revoked(void *context, enum error error)
+{
+    struct leaving *leaving = context;
+
+    leaving->error = error;
+    if (leaving->waiting != NULL)
+        waiting_finish(leaving->waiting, logged_out, leaving);
+    free(leaving);
+}
+
+static void log_out(struct question *question)
+{
+    struct gate *gate = question->gate;
+    struct leaving *leaving = calloc(1, sizeof(*leaving));
+    char id[TOKEN_ID_SIZE];
+
+    memcpy(id, question->session.id, sizeof(id));
+    workers_cut_session(gate->workers, id, REASON_SESSION_REVOKED);
+    if (leaving != NULL)
+        leaving->waiting = waiting_keep(question, abandon, leaving);
+    if (leaving == NULL || leaving->waiting == NULL) {
+        free(leaving);
+        store_session_revoke(gate->store, id, clock_now(), (struct store_reply){NULL, NULL});
+        question_refuse(question, REASON_CAPACITY);
+        return;
+    }
+    store_session_revoke(gate->store, id, clock_now(), (struct store_reply){on_revoked, leaving});
+}
+
+void browser_answer(struct question *question)
+{
+    if (question->steps.action == OWN_LOGOUT)
+        log_out(question);
+    else
+        answer(question, act);
 }

@@ -89,6 +89,8 @@ static enum reason compose(struct question *question, const struct ipc_dial *dia
     if (is_spent(question, dial))
         return REASON_SESSION_USED;
     reason = authenticate_record(question);
+    if (reason_allows(reason))
+        reason = authenticate_files(question, NULL, &question->steps.unknown);
     return reason_allows(reason) ? build_request(question, dial, out) : reason;
 }
 
@@ -129,6 +131,16 @@ static enum reason connect_link(struct question *question, const struct ipc_dial
     return reason;
 }
 
+static void answer(struct question *question);
+
+/* Everything, once more. */
+static void look_again(struct question *question)
+{
+    question_clear(question);
+    question_disown(question);
+    answer(question);
+}
+
 static void answer(struct question *question)
 {
     struct ipc_link link = {.connection = question->dial->connection,
@@ -138,6 +150,8 @@ static void answer(struct question *question)
     link.reason = connect_link(question, question->dial, &fd);
     if (reason_allows(link.reason))
         workers_answer(question->gate->workers, question->from, IPC_LINK, &link, fd);
+    else if (question->steps.unknown)
+        files_wait(question, look_again);
     else
         question_refuse(question, link.reason);
 }

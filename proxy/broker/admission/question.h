@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "broker/core/executables.h"
 #include "broker/core/workers.h"
 #include "ipc/messages.h"
 #include "policy/params.h"
@@ -20,6 +21,7 @@ struct question {
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
     struct steps steps;                  /* of the policy */
+    unsigned looks;                      /* into files that the record names */
 };
 
 /* `request` out of the message, for the steps; again when the message lies elsewhere. */
@@ -49,8 +51,14 @@ void browser_answer(struct question *question);
 /* What the steps ask the broker: its keys, store and files. Their context is a question. */
 extern const struct steps_asks authenticate_asks;
 
-/* The record that the session names, as it is now and with what it names still permitted. */
+/* The record that the session names, as it is now. */
 enum reason authenticate_record(struct question *question);
+/*
+ * Whether what that record names may still run: it was checked when it was stored, and files
+ * change. *unknown with a refusal: that is not known yet, and `wait` (NULL: nobody) will be told.
+ */
+enum reason authenticate_files(const struct question *question, struct executables_wait *wait,
+                               bool *unknown);
 /* Asks again what may have changed since: while the service was being asked, or since the grant. */
 enum reason authenticate_again(const struct question *question);
 /*
@@ -59,6 +67,13 @@ enum reason authenticate_again(const struct question *question);
  */
 bool authenticate_stray(struct gate *gate, const struct credential *found,
                         char session[TOKEN_ID_SIZE]);
+
+/*
+ * files.c: waits until what is unknown of the record's files is known, and goes on with `then`,
+ * which asks authenticate_files() again. Takes over what the question owns (it is empty on
+ * return); refuses it without room.
+ */
+void files_wait(struct question *question, void (*then)(struct question *question));
 
 /*
  * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters

@@ -120,6 +120,13 @@ void waiting_settle(struct waiting *waiting, enum reason reason, waiting_resume 
     destroy(waiting);
 }
 
+void waiting_finish(struct waiting *waiting, waiting_resume *resume, void *work)
+{
+    take_off(waiting);
+    resume(&waiting->question, work);
+    destroy(waiting);
+}
+
 static void abandon(struct waiting *waiting)
 {
     take_off(waiting);

@@ -39,6 +39,9 @@ struct question *waiting_question(struct waiting *waiting);
 void waiting_settle(struct waiting *waiting, enum reason reason, waiting_resume *resume,
                     void *work);
 
+/* The same of one that took something away itself: nothing is granted, so nothing is judged. */
+void waiting_finish(struct waiting *waiting, waiting_resume *resume, void *work);
+
 /* A worker has ended: what it asked is forgotten. Called by core/workers.c. */
 void waiting_forget(struct gate *gate, struct incarnation worker);
 /* All of them: the broker is about to exit. */

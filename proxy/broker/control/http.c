@@ -15,6 +15,7 @@
 #define HEAD_BYTES_MAX    (16 * 1024)
 #define ANSWER_HEAD_BYTES 512
 #define READ_BYTES        (16 * 1024)
+#define SEND_BYTES        (64 * 1024) /* in one turn */
 
 /* One connection, which carries one request. */
 struct call {
@@ -27,26 +28,37 @@ struct call {
     char method[REQUEST_METHOD_BYTES_MAX + 1];
     struct control_request request;
     struct buffer in;
-    size_t head_bytes; /* 0: not read yet */
-    size_t body_bytes; /* announced */
+    size_t head_bytes;            /* 0: not read yet */
+    size_t body_bytes;            /* announced */
+    struct control_answer answer; /* in the making */
+    bool answering;
     struct buffer out; /* the answer; once it is there, nothing is read any more */
     size_t sent;
 };
 
-static void on_handle_closed(uv_handle_t *handle)
+/* Not before its handles are closed and the operation it asked for has ended. */
+static void release(struct call *call)
 {
-    struct call *call = handle->data;
     struct call **at = &call->http->calls;
 
-    if (--call->handles > 0)
+    if (call->handles > 0 || call->answering)
         return;
     while (*at != call)
         at = &(*at)->next;
     *at = call->next;
     call->http->count--;
     buffer_wipe(&call->in);
+    buffer_wipe(&call->answer.body);
     buffer_wipe(&call->out);
     free(call);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct call *call = handle->data;
+
+    call->handles--;
+    release(call);
 }
 
 static void hang_up(struct call *call)
@@ -72,23 +84,22 @@ static void watch(struct call *call, int events)
     uv_timer_start(&call->timer, on_timeout, CONTROL_TIMEOUT_S * 1000, 0);
 }
 
+/* A part in each turn, however fast the peer reads. */
 static void send_rest(struct call *call)
 {
-    while (call->sent < call->out.length) {
-        ssize_t sent = send(call->fd, call->out.data + call->sent, call->out.length - call->sent,
-                            MSG_NOSIGNAL);
+    size_t rest = call->out.length - call->sent;
+    ssize_t sent;
 
-        if (sent < 0 && errno == EINTR)
-            continue;
-        if (sent < 0 && errno == EAGAIN) {
-            watch(call, UV_WRITABLE);
-            return;
-        }
-        if (sent < 0)
-            break;
+    do
+        sent = send(call->fd, call->out.data + call->sent, rest < SEND_BYTES ? rest : SEND_BYTES,
+                    MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    if (sent > 0)
         call->sent += (size_t)sent;
-    }
-    hang_up(call);
+    if ((sent < 0 && errno != EAGAIN) || call->sent == call->out.length)
+        hang_up(call);
+    else
+        watch(call, UV_WRITABLE);
 }
 
 static void append_answer(struct buffer *out, struct control_answer *answer)
@@ -120,14 +131,28 @@ static void send_problem(struct call *call, unsigned status, const char *detail)
     send_answer(call, &answer);
 }
 
+/* A peer that has gone meanwhile is not told; what it asked for was done. */
+static void on_answered(void *context)
+{
+    struct call *call = context;
+
+    call->answering = false;
+    if (uv_is_closing((uv_handle_t *)&call->poll))
+        release(call);
+    else
+        send_answer(call, &call->answer);
+}
+
+/* Nothing is heard and no time is taken until there is an answer. */
 static void answer_request(struct call *call)
 {
-    struct control_answer answer = {.status = 500};
-
     call->request.body = (struct span){call->in.data + call->head_bytes, call->body_bytes};
-    buffer_init(&answer.body, CONTROL_ANSWER_BYTES_MAX);
-    control_routes_answer(call->http->gate, &call->request, &answer);
-    send_answer(call, &answer);
+    call->answer.status = 500;
+    buffer_init(&call->answer.body, CONTROL_ANSWER_BYTES_MAX);
+    call->answering = true;
+    uv_poll_stop(&call->poll);
+    uv_timer_stop(&call->timer);
+    control_routes_answer(call->http->gate, &call->request, &call->answer, on_answered, call);
 }
 
 /* Paths of this API hold names and ids only. */

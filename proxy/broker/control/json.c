@@ -68,7 +68,7 @@ static json_t *callers_of(const struct session *session)
 
 json_t *control_json_session(const struct gate *gate, const struct session *session, int64_t now)
 {
-    size_t live = connections_count(&gate->connections, NULL, session->id);
+    size_t live = connections_of_session(&gate->connections, session->id);
 
     return json_pack(
         "{s:s, s:s, s:s?, s:s?, s:I, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:I, s:s}", "id",
@@ -119,7 +119,7 @@ static json_t *listen_of(const struct surface_state *surface)
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
-    size_t live = connections_count(&gate->connections, surface, NULL);
+    size_t live = connections_of_surface(&gate->connections, surface);
 
     return json_pack(
         "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
@@ -209,7 +209,7 @@ static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
     metric_header(out, "sidelock_connections", "gauge", "Live connections");
     for (size_t i = 0; i < count; i++)
         metric_of(out, "sidelock_connections", &all[i],
-                  connections_count(&gate->connections, &all[i], NULL));
+                  connections_of_surface(&gate->connections, &all[i]));
     metric_header(out, "sidelock_surface_killed", "gauge", "1 while the kill switch is on");
     for (size_t i = 0; i < count; i++)
         metric_of(out, "sidelock_surface_killed", &all[i], all[i].killed);

@@ -12,79 +12,61 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOGIN_URL_BYTES_MAX 512
-
-/* A request on its way to one who answers. */
-struct exchange {
-    struct gate *gate;
-    const struct control_request *request;
-    struct control_answer *answer;
-    struct json_t *document; /* the answer, of whoever does not write its body; NULL: no memory */
-    struct operation operation;
-    char name[CONTROL_PATH_BYTES_MAX]; /* what {} in the pattern matched */
-};
-
 /* What can be asked, a row a method and path. */
 struct control_handler {
     const char *method, *pattern; /* in which {} stands for one segment */
-    enum error (*answer)(struct exchange *exchange);
-    const char *query; /* the one parameter that is understood, or NULL */
-    unsigned status;   /* when it succeeds */
+    /* What must end before it is answered; NULL: nothing. Calls operation_end(), now or later. */
+    exchange_begin *begin;
+    exchange_answer *answer;
+    const char *query[2]; /* the parameters that are understood */
+    unsigned status;      /* when it succeeds */
 };
 
-/* The parameter of the query; NULL if it was not given. */
-static const char *query_of(const struct exchange *exchange)
+static void on_counted(void *context, enum error error)
 {
-    return exchange->request->query_count > 0 ? exchange->request->query[0].value : NULL;
+    struct exchange *exchange = context;
+
+    if (error != OK)
+        operation_fail_store(&exchange->operation, error, "count the sessions");
+    operation_end(&exchange->operation, error);
 }
 
-/* Begins an answer that is not a document. */
-static struct buffer *begin_text(struct exchange *exchange, const char *content_type)
+static void count_sessions(struct exchange *exchange)
 {
-    exchange->answer->content_type = content_type;
-    return &exchange->answer->body;
+    store_session_tally(exchange->gate->store, clock_now(), &exchange->tally,
+                        (struct store_reply){on_counted, exchange});
 }
 
 static enum error get_status(struct exchange *exchange)
 {
-    int64_t now = clock_now();
-    size_t active;
-    enum error error = sessions_count(exchange->gate, now, &active);
-
-    if (error == OK)
-        exchange->document = control_json_status(exchange->gate, active, now);
-    return error;
+    exchange->document = control_json_status(exchange->gate, exchange->tally.active, clock_now());
+    return OK;
 }
 
 static enum error get_metrics(struct exchange *exchange)
 {
-    int64_t now = clock_now();
-    size_t active;
-    enum error error = sessions_count(exchange->gate, now, &active);
-
-    if (error == OK)
-        control_json_metrics(begin_text(exchange, "text/plain; version=0.0.4"), exchange->gate,
-                             active, now);
-    return error;
+    control_json_metrics(exchange_write(exchange, "text/plain; version=0.0.4"), exchange->gate,
+                         exchange->tally.active, clock_now());
+    return OK;
 }
 
 static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
     size_t count = exchange->gate->surfaces.config->surface_count;
-    const char *wanted = query_of(exchange);
+    const char *wanted = exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
     enum error error;
 
     if (wanted != NULL && !markdown && strcmp(wanted, "json") != 0)
         return operation_fail(&exchange->operation, ERROR_SYNTAX,
                               "the register is rendered as \"md\" or \"json\"");
-    error = register_state_gather(exchange->gate, facts);
+    error = register_state_gather(exchange->gate, &exchange->tally, facts);
     if (error != OK)
         return error;
     error = register_render(
         facts, count, markdown ? REGISTER_MARKDOWN : REGISTER_JSON,
-        begin_text(exchange, markdown ? "text/markdown; charset=utf-8" : "application/json"));
+        exchange_write(exchange, markdown ? "text/markdown; charset=utf-8" : "application/json"));
     for (size_t i = 0; i < count; i++)
         register_facts_clear(&facts[i]);
     return error;
@@ -96,50 +78,36 @@ static enum error get_surfaces(struct exchange *exchange)
     return OK;
 }
 
-static enum error set_killed(struct exchange *exchange, bool killed)
+static void kill_surface(struct exchange *exchange)
+{
+    switches_set_killed(&exchange->operation, exchange->name, true);
+}
+
+static void arm_surface(struct exchange *exchange)
+{
+    switches_set_killed(&exchange->operation, exchange->name, false);
+}
+
+static enum error show_surface(struct exchange *exchange)
 {
     const struct gate *gate = exchange->gate;
-    enum error error = switches_set_killed(&exchange->operation, exchange->name, killed);
 
-    if (error == OK)
-        exchange->document =
-            control_json_surface(gate, surfaces_find(&gate->surfaces, exchange->name));
-    return error;
+    exchange->document = control_json_surface(gate, surfaces_find(&gate->surfaces, exchange->name));
+    return OK;
 }
 
-static enum error kill_surface(struct exchange *exchange)
+/* ---- Parameter records ---- */
+
+static void put_record(struct exchange *exchange)
 {
-    return set_killed(exchange, true);
+    records_put(&exchange->operation, exchange->name, exchange_query(exchange, "surface"),
+                exchange->request->body, &exchange->stored);
 }
 
-static enum error arm_surface(struct exchange *exchange)
+static enum error show_stored(struct exchange *exchange)
 {
-    return set_killed(exchange, false);
-}
-
-static void list_record(void *array, const struct store_params *params)
-{
-    json_array_append_new(array, control_json_params(params));
-}
-
-static enum error get_params(struct exchange *exchange)
-{
-    json_t *array = json_array();
-    enum error error = store_params_each(exchange->gate->store, list_record, array);
-
-    exchange->document = json_pack("{s:o}", "params", array);
-    return error;
-}
-
-static enum error put_record(struct exchange *exchange)
-{
-    struct store_params stored;
-    enum error error = records_put(&exchange->operation, exchange->name, query_of(exchange),
-                                   exchange->request->body, &stored);
-
-    if (error == OK)
-        exchange->document = control_json_params(&stored);
-    return error;
+    exchange->document = control_json_params(&exchange->stored);
+    return OK;
 }
 
 /*
@@ -149,7 +117,7 @@ static enum error put_record(struct exchange *exchange)
 static enum error write_record(struct exchange *exchange, const struct store_params *stored,
                                struct span text, bool reveal)
 {
-    struct buffer *out = begin_text(exchange, "application/json");
+    struct buffer *out = exchange_write(exchange, "application/json");
     enum error error = json_append(out, control_json_params(stored));
 
     if (error != OK || buffer_failed(out))
@@ -163,7 +131,7 @@ static enum error write_record(struct exchange *exchange, const struct store_par
 
 static enum error get_record(struct exchange *exchange)
 {
-    const char *revealing = query_of(exchange);
+    const char *revealing = exchange_query(exchange, "reveal");
     bool reveal = revealing != NULL && strcmp(revealing, "1") == 0;
     struct store_params stored;
     struct buffer json;
@@ -177,10 +145,15 @@ static enum error get_record(struct exchange *exchange)
     return error;
 }
 
-static enum error delete_record(struct exchange *exchange)
+static void delete_record(struct exchange *exchange)
+{
+    records_remove(&exchange->operation, exchange->name);
+}
+
+static enum error show_nothing(struct exchange *exchange)
 {
     exchange->document = json_object();
-    return records_remove(&exchange->operation, exchange->name);
+    return OK;
 }
 
 static enum error post_reload(struct exchange *exchange)
@@ -192,145 +165,26 @@ static enum error post_reload(struct exchange *exchange)
     return error;
 }
 
-/* A list in the making. */
-struct listing {
-    json_t *array;
-    const struct gate *gate;
-    int64_t now;
-};
-
-static void list_session(void *context, const struct session *session)
-{
-    struct listing *listing = context;
-
-    json_array_append_new(listing->array,
-                          control_json_session(listing->gate, session, listing->now));
-}
-
-static enum error get_sessions(struct exchange *exchange)
-{
-    struct listing listing = {json_array(), exchange->gate, clock_now()};
-    enum error error = store_session_each(exchange->gate->store, list_session, &listing);
-
-    exchange->document = json_pack("{s:o}", "sessions", listing.array);
-    return error;
-}
-
-/* Gives out a token; clears both. */
-static enum error give_token(struct exchange *exchange, struct session *session, char *token)
-{
-    exchange->document = control_json_created(session, token);
-    secret_wipe(token, strlen(token));
-    free(token);
-    session_clear(session);
-    return OK;
-}
-
-static enum error create_session(struct exchange *exchange)
-{
-    struct operation *operation = &exchange->operation;
-    struct session session;
-    int64_t ttl_s;
-    char *token;
-    enum error error = control_input_session(operation, exchange->request->body, &session, &ttl_s);
-
-    if (error == OK)
-        error = sessions_create(operation, &session, ttl_s, &token);
-    return error == OK ? give_token(exchange, &session, token) : error;
-}
-
-static enum error renew_session(struct exchange *exchange)
-{
-    struct operation *operation = &exchange->operation;
-    struct session session;
-    int64_t ttl_s;
-    char *token;
-    enum error error = control_input_renewal(operation, exchange->request->body, &ttl_s);
-
-    if (error == OK)
-        error = sessions_renew(operation, exchange->name, ttl_s, &session, &token);
-    return error == OK ? give_token(exchange, &session, token) : error;
-}
-
-static enum error get_session(struct exchange *exchange)
-{
-    struct session session;
-    enum error error = sessions_find(&exchange->operation, exchange->name, &session);
-
-    if (error != OK)
-        return error;
-    exchange->document = control_json_session(exchange->gate, &session, clock_now());
-    session_clear(&session);
-    return OK;
-}
-
-static enum error revoke_session(struct exchange *exchange)
-{
-    exchange->document = json_object();
-    return sessions_revoke(&exchange->operation, exchange->name);
-}
-
-static enum error revoke_sessions(struct exchange *exchange)
-{
-    size_t count;
-    enum error error = sessions_revoke_all(&exchange->operation, query_of(exchange), &count);
-
-    if (error == OK)
-        exchange->document = json_pack("{s:I}", "revoked", (json_int_t)count);
-    return error;
-}
-
-static enum error issue_ticket(struct exchange *exchange)
-{
-    char ticket[TICKET_SIZE];
-    int64_t expires_at;
-    enum error error =
-        sessions_issue_ticket(&exchange->operation, exchange->name, ticket, &expires_at);
-
-    if (error != OK)
-        return error;
-    exchange->document =
-        json_pack("{s:s, s:o}", "ticket", ticket, "expires_at", control_json_time(expires_at));
-    secret_wipe(ticket, sizeof(ticket));
-    return OK;
-}
-
-static enum error issue_login(struct exchange *exchange)
-{
-    int64_t expires_at;
-    struct buffer url;
-    enum error error;
-
-    buffer_init(&url, LOGIN_URL_BYTES_MAX);
-    error =
-        logins_issue(&exchange->operation, exchange->name, query_of(exchange), &url, &expires_at);
-    if (error == OK)
-        exchange->document = json_pack("{s:s, s:o, s:s}", "url", url.data, "expires_at",
-                                       control_json_time(expires_at), "session", exchange->name);
-    buffer_wipe(&url);
-    return error;
-}
-
 static const struct control_handler handlers[] = {
-    {"GET", "/v1/status", get_status, NULL, 200},
-    {"GET", "/v1/metrics", get_metrics, NULL, 200},
-    {"GET", "/v1/register", get_register, "format", 200},
-    {"GET", "/v1/surfaces", get_surfaces, NULL, 200},
-    {"POST", "/v1/surfaces/{}/kill", kill_surface, NULL, 200},
-    {"POST", "/v1/surfaces/{}/arm", arm_surface, NULL, 200},
-    {"POST", "/v1/reload", post_reload, NULL, 200},
-    {"GET", "/v1/params", get_params, NULL, 200},
-    {"GET", "/v1/params/{}", get_record, "reveal", 200},
-    {"PUT", "/v1/params/{}", put_record, "surface", 200},
-    {"DELETE", "/v1/params/{}", delete_record, NULL, 200},
-    {"GET", "/v1/sessions", get_sessions, NULL, 200},
-    {"POST", "/v1/sessions", create_session, NULL, 201},
-    {"DELETE", "/v1/sessions", revoke_sessions, "surface", 200},
-    {"GET", "/v1/sessions/{}", get_session, NULL, 200},
-    {"DELETE", "/v1/sessions/{}", revoke_session, NULL, 200},
-    {"POST", "/v1/sessions/{}/ticket", issue_ticket, NULL, 201},
-    {"POST", "/v1/sessions/{}/login", issue_login, "host", 201},
-    {"POST", "/v1/sessions/{}/renew", renew_session, NULL, 200},
+    {"GET", "/v1/status", count_sessions, get_status, {NULL}, 200},
+    {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200},
+    {"GET", "/v1/register", count_sessions, get_register, {"format"}, 200},
+    {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
+    {"POST", "/v1/surfaces/{}/kill", kill_surface, show_surface, {NULL}, 200},
+    {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
+    {"POST", "/v1/reload", NULL, post_reload, {NULL}, 200},
+    {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},
+    {"GET", "/v1/params/{}", NULL, get_record, {"reveal"}, 200},
+    {"PUT", "/v1/params/{}", put_record, show_stored, {"surface"}, 200},
+    {"DELETE", "/v1/params/{}", delete_record, show_nothing, {NULL}, 200},
+    {"GET", "/v1/sessions", NULL, lists_sessions, {"limit", "after"}, 200},
+    {"POST", "/v1/sessions", answer_create, answer_token, {NULL}, 201},
+    {"DELETE", "/v1/sessions", answer_revoke_all, answer_count, {"surface"}, 200},
+    {"GET", "/v1/sessions/{}", NULL, answer_session, {NULL}, 200},
+    {"DELETE", "/v1/sessions/{}", answer_revoke, show_nothing, {NULL}, 200},
+    {"POST", "/v1/sessions/{}/ticket", NULL, answer_ticket, {NULL}, 201},
+    {"POST", "/v1/sessions/{}/login", NULL, answer_login, {"host"}, 201},
+    {"POST", "/v1/sessions/{}/renew", answer_renew, answer_token, {NULL}, 200},
 };
 
 static unsigned status_of(const struct operation *operation, enum error error)
@@ -397,30 +251,38 @@ static bool matches(const char *pattern, const char *path, char name[CONTROL_PAT
     return true;
 }
 
-/* A parameter that would be ignored could be a misspelt restriction: refused. */
+static bool parameter_known(const struct control_handler *handler, const char *name)
+{
+    for (size_t i = 0; i < sizeof(handler->query) / sizeof(handler->query[0]); i++) {
+        if (handler->query[i] != NULL && strcmp(handler->query[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A parameter that would be ignored could be a misspelt restriction: refused; so is one twice. */
 static bool query_known(const struct control_handler *handler,
                         const struct control_request *request)
 {
-    if (request->query_count == 0)
-        return true;
-    return request->query_count == 1 && handler->query != NULL &&
-           strcmp(request->query[0].name, handler->query) == 0;
+    for (size_t i = 0; i < request->query_count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(request->query[i].name, request->query[j].name) == 0)
+                return false;
+        }
+        if (!parameter_known(handler, request->query[i].name))
+            return false;
+    }
+    return true;
 }
 
-static void answer(const struct control_handler *handler, struct exchange *exchange)
+static enum error write_answer(struct exchange *exchange)
 {
     struct control_answer *out = exchange->answer;
-    struct operation *operation = &exchange->operation;
     enum error error;
 
-    if (!query_known(handler, exchange->request)) {
-        control_routes_problem(out, 400,
-                               "the query names a parameter that this path does not take");
-        return;
-    }
     buffer_reset(&out->body);
-    out->status = handler->status;
-    error = handler->answer(exchange);
+    out->status = exchange->handler->status;
+    error = exchange->handler->answer(exchange);
     if (error != OK) {
         json_decref(exchange->document);
     } else if (out->content_type == NULL) {
@@ -428,33 +290,93 @@ static void answer(const struct control_handler *handler, struct exchange *excha
         error = json_append(&out->body, exchange->document);
         buffer_append_text(&out->body, "\n");
     }
+    return error;
+}
+
+/* The operation behind it has ended. */
+static void end(struct operation *operation, enum error error)
+{
+    struct exchange *exchange = operation->context;
+    struct control_answer *out = exchange->answer;
+
+    if (error == OK)
+        error = write_answer(exchange);
     if (error != OK)
         write_problem(out, status_of(operation, error), operation->reason,
                       operation->why[0] != '\0' ? operation->why : error_text(error));
     else if (buffer_failed(&out->body))
         control_routes_problem(out, 500,
                                "the answer is too large; revoke or remove what is not needed");
+    exchange->done(exchange->context);
+    free(exchange);
 }
 
-void control_routes_answer(struct gate *gate, const struct control_request *request,
-                           struct control_answer *out)
+static void begin(struct exchange *exchange)
 {
-    struct exchange exchange = {.gate = gate, .request = request, .answer = out};
-    bool path_known = false;
+    if (exchange->handler->begin != NULL)
+        exchange->handler->begin(exchange);
+    else
+        end(&exchange->operation, OK);
+}
 
-    operation_init(&exchange.operation, gate, request->uid);
+/* Who finds it, and in *name what {} stands for; NULL: nobody. */
+static const struct control_handler *find_handler(const struct control_request *request,
+                                                  char name[CONTROL_PATH_BYTES_MAX],
+                                                  bool *path_known)
+{
+    *path_known = false;
     for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
         const struct control_handler *at = &handlers[i];
 
-        if (!matches(at->pattern, request->path, exchange.name))
+        if (!matches(at->pattern, request->path, name))
             continue;
-        path_known = true;
-        if (strcmp(at->method, request->method) == 0) {
-            answer(at, &exchange);
-            return;
-        }
+        *path_known = true;
+        if (strcmp(at->method, request->method) == 0)
+            return at;
     }
-    control_routes_problem(out, path_known ? 405 : 404,
-                           path_known ? "this path does not take that method"
-                                      : "there is no such path in the control API");
+    return NULL;
+}
+
+static struct exchange *create(struct gate *gate, const struct control_request *request,
+                               struct control_answer *out)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->gate = gate;
+    exchange->request = request;
+    exchange->answer = out;
+    operation_init(&exchange->operation, gate, request->uid);
+    exchange->operation.done = end;
+    exchange->operation.context = exchange;
+    return exchange;
+}
+
+void control_routes_answer(struct gate *gate, const struct control_request *request,
+                           struct control_answer *out, void (*done)(void *context), void *context)
+{
+    char name[CONTROL_PATH_BYTES_MAX] = "";
+    bool path_known;
+    const struct control_handler *handler = find_handler(request, name, &path_known);
+    struct exchange *exchange = NULL;
+
+    if (handler == NULL)
+        control_routes_problem(out, path_known ? 405 : 404,
+                               path_known ? "this path does not take that method"
+                                          : "there is no such path in the control API");
+    else if (!query_known(handler, request))
+        control_routes_problem(out, 400,
+                               "the query names a parameter that this path does not take");
+    else if ((exchange = create(gate, request, out)) == NULL)
+        control_routes_problem(out, 500, error_text(ERROR_MEMORY));
+    if (exchange == NULL) {
+        done(context);
+        return;
+    }
+    exchange->handler = handler;
+    exchange->done = done;
+    exchange->context = context;
+    memcpy(exchange->name, name, sizeof(name));
+    begin(exchange);
 }

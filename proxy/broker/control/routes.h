@@ -7,11 +7,11 @@
  *   GET    /v1/surfaces
  *   POST   /v1/surfaces/{name}/kill|arm
  *   POST   /v1/reload
- *   GET    /v1/params
+ *   GET    /v1/params[?limit=&after=]       a page; "next" is the next one's "after"
  *   PUT    /v1/params/{name}[?surface=S]    body: the record
  *   GET    /v1/params/{name}[?reveal=1]
  *   DELETE /v1/params/{name}
- *   GET    /v1/sessions
+ *   GET    /v1/sessions[?limit=&after=]     a page, oldest first
  *   POST   /v1/sessions                     body: {"surface", "params", "ttl_s", "verbs",
  *                                           "targets", "callers", "once"}, all but the
  *                                           first optional
@@ -22,39 +22,22 @@
  *   POST   /v1/sessions/{id}/ticket
  *   POST   /v1/sessions/{id}/login[?host=H] a one-time address for a browser
  *
+ * Nothing here holds up the loop: what waits for the disk, for a file's digest or for a count of
+ * all sessions is answered later, and a list comes in pages that are built in bounded time.
+ *
  * Errors are application/problem+json (RFC 9457): {"status", "reason"?, "detail"}.
  */
 #pragma once
 
-#include "broker/operations/operation.h"
-#include "policy/params.h"
+#include "broker/control/exchange.h"
 
-#define CONTROL_BODY_BYTES_MAX   (PARAMS_BYTES_MAX + 16 * 1024)
-#define CONTROL_ANSWER_BYTES_MAX (16 * 1024 * 1024)
-#define CONTROL_PATH_BYTES_MAX   256
-#define CONTROL_QUERY_MAX        4
-
-struct control_request {
-    uint32_t uid; /* the operator's */
-    const char *method;
-    char path[CONTROL_PATH_BYTES_MAX]; /* decoded, without query */
-    struct {
-        char name[32];
-        char value[128];
-    } query[CONTROL_QUERY_MAX];
-    size_t query_count;
-    struct span body;
-};
-
-/* `body` is initialised by the caller and wiped after use: it may hold a token. */
-struct control_answer {
-    unsigned status;
-    const char *content_type; /* static */
-    struct buffer body;
-};
-
+/*
+ * Calls `done` once the answer is complete, perhaps before it returns. Until then all three stay
+ * where they are.
+ */
 void control_routes_answer(struct gate *gate, const struct control_request *request,
-                           struct control_answer *answer);
+                           struct control_answer *answer, void (*done)(void *context),
+                           void *context);
 /* Makes the answer a problem document. */
 void control_routes_problem(struct control_answer *answer, unsigned status, const char *detail);
 /* Whether a request with this method may bring a body. */

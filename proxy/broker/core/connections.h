@@ -23,7 +23,7 @@ struct connection_entry {
 
 /* All zero is empty. */
 struct connections {
-    void *root;
+    void *root, *tallies;
     size_t count;
 };
 
@@ -36,6 +36,7 @@ void connections_remove_worker(struct connections *connections, unsigned worker)
 const struct connection_entry *connections_find(const struct connections *connections, uint64_t id);
 /* Notes that the broker itself sends a request of this one; false if it did before. */
 bool connections_speak(const struct connections *connections, uint64_t id);
-/* Live connections of a surface (NULL: any) and a session id (NULL: any). */
-size_t connections_count(const struct connections *connections, const struct surface_state *surface,
-                         const char *session_id);
+/* Live connections of a surface, and of a session; looked up, not counted. */
+size_t connections_of_surface(const struct connections *connections,
+                              const struct surface_state *surface);
+size_t connections_of_session(const struct connections *connections, const char *session_id);

@@ -11,12 +11,14 @@
 
 #include <uv.h>
 
+struct executables;
 struct workers;
 struct waiting;
 
 struct gate {
     struct surfaces surfaces;
     struct store *store;
+    struct executables *executables; /* core/executables.h */
     struct audit *audit;
     char audit_path[4096]; /* <state_dir>/audit.jsonl */
     struct tickets tickets, login_codes;

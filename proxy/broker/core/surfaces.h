@@ -20,6 +20,7 @@ struct surface_listener {
 struct surface_state {
     const struct surface *config;
     bool killed;
+    uint64_t kills; /* how often it was, since start */
     struct surface_listener *listeners;
     size_t listener_count;
     struct trust upstream_trust; /* who may listen at its service's socket */

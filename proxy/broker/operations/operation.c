@@ -10,6 +10,12 @@ void operation_init(struct operation *operation, struct gate *gate, uint32_t uid
     *operation = (struct operation){.gate = gate, .uid = uid, .reason = REASON_INTERNAL};
 }
 
+void operation_end(struct operation *operation, enum error error)
+{
+    if (operation->done != NULL)
+        operation->done(operation, error);
+}
+
 enum error operation_fail(struct operation *operation, enum error error, const char *format, ...)
 {
     va_list arguments;

@@ -2,6 +2,11 @@
  * One request of an operator: who asks, the line it leaves in the audit log, and
  * if it fails, why; below it, file by file, all that an operator can do.
  *
+ * What changes the store, or must look into files, returns nothing and ends later: its `done` is
+ * called once, perhaps before the function returns, when the change is on the disk or will
+ * never be. Until then the operation, and whatever its caller passed by reference, stays where it
+ * is. Killing and revoking are in force when the function returns; `done` says that they last.
+ *
  * Every operation leaves one line, and fails if that line cannot be written.
  * What grants something (a record, a session, arming) is written to the log
  * before it is done; what takes something away (revoking, removing, killing) is
@@ -11,6 +16,7 @@
  */
 #pragma once
 
+#include "broker/core/executables.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
 
@@ -21,9 +27,47 @@ struct operation {
     uint32_t uid;                  /* the operator's, for the log */
     enum reason reason;            /* of a failure; REASON_INTERNAL: none of the published ones */
     char why[OPERATION_WHY_BYTES]; /* of a failure: one sentence */
+    void (*done)(struct operation *operation, enum error error); /* of one that ends later */
+    void *context;                                               /* of the caller */
+    /* What one that ends later goes on with, each file its own. */
+    union {
+        struct {
+            struct executables_wait files;
+            unsigned looks; /* into them */
+            const char *name, *surface;
+            struct span json;
+            struct params *params;
+            char digest[SHA256_HEX_SIZE];
+            struct store_params *out;
+            int64_t now;
+            char after[TOKEN_ID_SIZE]; /* of the sessions: these were cut */
+            bool more, gone;
+        } record;
+        struct {
+            struct executables_wait files;
+            unsigned looks;
+            struct params *params;
+            struct store_params stored;
+            struct session *session;
+            int64_t now;
+            bool renewal;
+            char **token, *minted;
+        } grant;
+        struct {
+            const char *id, *surface;
+            size_t *count;
+        } revoke;
+        struct {
+            struct surface_state *surface;
+            uint64_t turn;
+        } arm;
+    } way;
 };
 
 void operation_init(struct operation *operation, struct gate *gate, uint32_t uid);
+
+/* Calls `done`; the operation is the caller's again, and may be gone. */
+void operation_end(struct operation *operation, enum error error);
 
 /* Notes why, and returns `error`. The sentence must carry no secret. */
 enum error operation_fail(struct operation *operation, enum error error, const char *format, ...)
@@ -56,8 +100,8 @@ struct surface_state *operation_surface(struct operation *operation, const char 
  * for another content of the record are cut, and sessions of surfaces that the
  * record is no longer for are revoked.
  */
-enum error records_put(struct operation *operation, const char *name, const char *surface,
-                       struct span json, struct store_params *out) MUST_CHECK;
+void records_put(struct operation *operation, const char *name, const char *surface,
+                 struct span json, struct store_params *out);
 /*
  * The public part and the text, which the caller wipes. With `reveal` the
  * caller means to show its secrets, and the log says so.
@@ -65,16 +109,21 @@ enum error records_put(struct operation *operation, const char *name, const char
 enum error records_get(struct operation *operation, const char *name, bool reveal,
                        struct store_params *out, struct buffer *json) MUST_CHECK;
 /* Cuts the live connections of every session that names the record. */
-enum error records_remove(struct operation *operation, const char *name) MUST_CHECK;
+void records_remove(struct operation *operation, const char *name);
 
-/* A record as stored, if what it runs is still permitted; notes what is wrong with it. */
-enum error records_find_usable(struct operation *operation, const char *name,
-                               struct store_params *out) MUST_CHECK;
+/* A record as stored, and its value for the caller to destroy; notes what is wrong with it. */
+enum error records_load(struct operation *operation, const char *name, struct store_params *out,
+                        struct params **params) MUST_CHECK;
+/*
+ * Whether what a record runs is permitted; `done` says what cannot be done with it otherwise.
+ * ERROR_STATE: not known yet; then `wait` is called, and this is to be asked again, with `looks`
+ * counted from 0.
+ */
+enum error records_check_command(struct operation *operation, const char *name,
+                                 const struct params *params, const char *done,
+                                 struct executables_wait *wait, unsigned *looks) MUST_CHECK;
 
 /* ---- sessions.c: made, renewed, revoked; and tickets for them ---- */
-
-/* How many are active. */
-enum error sessions_count(struct gate *gate, int64_t now, size_t *out) MUST_CHECK;
 
 /*
  * Makes a session of what is asked for: surface, params_name ("": none), lists and `once`; it
@@ -83,21 +132,20 @@ enum error sessions_count(struct gate *gate, int64_t now, size_t *out) MUST_CHEC
  * ERROR_INVALID if anything asked for does not exist or does not fit, ERROR_DENIED for a command
  * that may not run.
  */
-enum error sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
-                           char **token) MUST_CHECK;
+void sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
+                     char **token);
 /*
  * Lets a live session live for another `ttl_s` from now: its connections go on,
  * *token is a new one (the caller's to wipe and free), and the one before it is
  * good no longer. *out as for create. ERROR_STATE, with the reason, if it has
  * ended; ERROR_NOT_FOUND; ERROR_INVALID for a time that cannot be.
  */
-enum error sessions_renew(struct operation *operation, const char *id, int64_t ttl_s,
-                          struct session *out, char **token) MUST_CHECK;
+void sessions_renew(struct operation *operation, const char *id, int64_t ttl_s, struct session *out,
+                    char **token);
 /* Closes the session's live connections. Revoking twice is no error. */
-enum error sessions_revoke(struct operation *operation, const char *id) MUST_CHECK;
+void sessions_revoke(struct operation *operation, const char *id);
 /* Every live session of a surface, or (NULL) of all. */
-enum error sessions_revoke_all(struct operation *operation, const char *surface,
-                               size_t *count) MUST_CHECK;
+void sessions_revoke_all(struct operation *operation, const char *surface, size_t *count);
 /* A single-use ticket for a live session. ERROR_STATE if it is not live. */
 enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
                                  int64_t *expires_at) MUST_CHECK;
@@ -128,8 +176,7 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
 /* ---- switches.c: the kill switch, and reading anew what lies in files ---- */
 
 /* On closes every live connection of the surface. */
-enum error switches_set_killed(struct operation *operation, const char *surface,
-                               bool killed) MUST_CHECK;
+void switches_set_killed(struct operation *operation, const char *surface, bool killed);
 
 /* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
 enum error switches_reload(struct operation *operation) MUST_CHECK;

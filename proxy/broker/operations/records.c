@@ -3,8 +3,6 @@
 
 #include "base/log.h"
 #include "broker/core/journal.h"
-#include "policy/exec_policy.h"
-#include "system/executable.h"
 
 #include <string.h>
 
@@ -18,32 +16,170 @@ static enum error check_name(struct operation *operation, const char *name)
                           TOKEN_NAME_SIZE - 1);
 }
 
-/* Whether what a record runs is permitted; `done` says what cannot be done with it otherwise. */
-static enum error check_command(struct operation *operation, const char *name,
-                                const struct params *params, const char *done)
+enum error records_check_command(struct operation *operation, const char *name,
+                                 const struct params *params, const char *done,
+                                 struct executables_wait *wait, unsigned *looks)
 {
+    struct gate *gate = operation->gate;
     char why[OPERATION_WHY_BYTES] = "";
-    enum error error = exec_policy_check(operation->gate->surfaces.config, params, executable_facts,
-                                         NULL, why, sizeof(why));
+    enum error error =
+        executables_check(gate->executables, gate->surfaces.config, params,
+                          ++*looks <= EXECUTABLES_LOOKS_MAX ? wait : NULL, why, sizeof(why));
 
-    if (error == OK)
-        return OK;
+    if (error == OK || (error == ERROR_STATE && *looks <= EXECUTABLES_LOOKS_MAX))
+        return error;
     operation->reason = REASON_EXECUTABLE_REFUSED;
-    return operation_fail(operation, error, "the parameter record %s cannot be %s: %.400s", name,
-                          done, why);
+    return operation_fail(operation, ERROR_DENIED, "the parameter record %s cannot be %s: %.400s",
+                          name, done, why);
 }
 
-/* Whether the record may be kept at all; its digest for the log. */
-static enum error check_record(struct operation *operation, const char *name, struct span json,
-                               char digest[SHA256_HEX_SIZE])
+/* ---- Live sessions that a change of a record touches ---- */
+
+#define CUT_AT_ONCE 64 /* sessions, in one turn of the loop */
+
+struct cutting {
+    struct operation *operation;
+    size_t seen;
+};
+
+/* Whether the session was made for another content of the record, or for another surface. */
+static bool is_affected(const struct operation *operation, const struct session *session)
 {
-    struct params *params;
+    const struct store_params *now = operation->way.record.out;
+
+    if (operation->way.record.gone)
+        return session->revoked_at == 0;
+    if (now->surface[0] != '\0' && strcmp(now->surface, session->surface) != 0)
+        return true;
+    return session->revoked_at == 0 && strcmp(now->digest, session->params_digest) != 0;
+}
+
+static bool cut_one(void *context, const struct session *session)
+{
+    struct cutting *cutting = context;
+    struct operation *operation = cutting->operation;
+
+    if (++cutting->seen > CUT_AT_ONCE) {
+        operation->way.record.more = true;
+        return false;
+    }
+    memcpy(operation->way.record.after, session->id, sizeof(session->id));
+    if (is_affected(operation, session))
+        workers_cut_session(operation->gate->workers, session->id, REASON_PARAMS_CHANGED);
+    return true;
+}
+
+static void log_removed(struct operation *operation)
+{
+    audit_text(operation_line(operation, "params_removed"), "params", operation->way.record.name);
+    operation_end(operation, operation_commit(operation));
+}
+
+/*
+ * Closes what was opened with the record's former content, a few sessions a turn. Admission
+ * refuses such sessions by their digest anyway; this reaches the live ones.
+ */
+static void cut_affected(void *context, enum error error)
+{
+    struct operation *operation = context;
+    struct cutting cutting = {operation, 0};
+    struct gate *gate = operation->gate;
+    const char *name = operation->way.record.name;
+
+    operation->way.record.more = false;
+    if (error == OK)
+        error = store_sessions_with(gate->store, name, operation->way.record.after,
+                                    operation->way.record.now, cut_one, &cutting);
+    if (error != OK) {
+        log_error("the sessions of record %s could not all be read: every connection is cut", name);
+        workers_cut_session(gate->workers, NULL, REASON_PARAMS_CHANGED);
+        operation_fail_store(operation, error, "read the sessions that use the record");
+    }
+    if (error == OK && operation->way.record.more)
+        store_turn(gate->store, (struct store_reply){cut_affected, operation});
+    else if (error == OK && operation->way.record.gone)
+        log_removed(operation);
+    else
+        operation_end(operation, error);
+}
+
+/* ---- Put ---- */
+
+static void on_put(void *context, enum error error)
+{
+    struct operation *operation = context;
+
+    error = operation_kept(operation, error, "params_stored", "keep the record");
+    if (error == OK)
+        cut_affected(operation, OK);
+    else
+        operation_end(operation, error);
+}
+
+/* The line first, then the store. */
+static enum error announce(struct operation *operation)
+{
+    struct audit *line = operation_line(operation, "params_stored");
+
+    audit_text(line, "params", operation->way.record.name);
+    audit_text(line, "surface", operation->way.record.surface);
+    audit_text(line, "digest", operation->way.record.digest);
+    return operation_commit(operation);
+}
+
+/* The record may be kept: its digest for the log. */
+static enum error find_digest(struct operation *operation)
+{
+    enum error error = params_digest(operation->way.record.params, operation->way.record.digest);
+
+    if (error != OK)
+        operation_fail(operation, error, "the digest of %s cannot be made: %s",
+                       operation->way.record.name, error_text(error));
+    return error;
+}
+
+static void look_into_files(struct executables_wait *wait);
+
+static void put_checked(struct operation *operation)
+{
+    const char *name = operation->way.record.name, *surface = operation->way.record.surface;
+    struct span json = operation->way.record.json;
+    enum error error =
+        records_check_command(operation, name, operation->way.record.params, "kept",
+                              &operation->way.record.files, &operation->way.record.looks);
+
+    if (error == ERROR_STATE)
+        return;
+    if (error == OK)
+        error = find_digest(operation);
+    params_destroy(operation->way.record.params);
+    if (error == OK)
+        error = announce(operation);
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    operation->way.record.now = clock_now();
+    store_params_put(operation->gate->store, name, surface != NULL ? surface : "", json.data,
+                     json.length, operation->way.record.now, operation->way.record.out,
+                     (struct store_reply){on_put, operation});
+}
+
+static void look_into_files(struct executables_wait *wait)
+{
+    put_checked(wait->context);
+}
+
+/* Whether the record may be kept at all, but for what it runs. */
+static enum error parse_record(struct operation *operation, const char *name, struct span json,
+                               struct params **out)
+{
     enum error error;
 
     if (json.length > PARAMS_BYTES_MAX)
         return operation_fail(operation, ERROR_LIMIT, "the record %s is larger than %d bytes", name,
                               PARAMS_BYTES_MAX);
-    error = params_parse(json.data, json.length, &params);
+    error = params_parse(json.data, json.length, out);
     if (error == ERROR_MEMORY)
         return operation_fail(operation, error, "out of memory");
     if (error != OK)
@@ -51,110 +187,35 @@ static enum error check_record(struct operation *operation, const char *name, st
                               "the record %s is not one JSON object in strict form (no duplicate "
                               "keys, NUL bytes or deep nesting)",
                               name);
-    error = check_command(operation, name, params, "kept");
-    if (error == OK) {
-        error = params_digest(params, digest);
-        if (error != OK)
-            operation_fail(operation, error, "the digest of %s cannot be made: %s", name,
-                           error_text(error));
-    }
-    params_destroy(params);
-    return error;
+    return OK;
 }
 
-/* Live sessions that a change of a record touches. */
-struct affected {
-    const char *name;               /* of the record */
-    const struct store_params *now; /* NULL: it is gone */
-    int64_t at;
-    struct text_list cut;    /* session ids: bound to another content */
-    struct text_list revoke; /* made for a surface that the record is no longer for */
-    enum error error;
-};
-
-static void note_affected(void *context, const struct session *session)
+void records_put(struct operation *operation, const char *name, const char *surface,
+                 struct span json, struct store_params *out)
 {
-    struct affected *affected = context;
-    const struct store_params *now = affected->now;
-    struct text_list *list = NULL;
-
-    if (strcmp(session->params_name, affected->name) != 0 || session->revoked_at != 0 ||
-        session->expires_at <= affected->at || affected->error != OK)
-        return;
-    if (now != NULL && now->surface[0] != '\0' && strcmp(now->surface, session->surface) != 0)
-        list = &affected->revoke;
-    else if (now == NULL || strcmp(now->digest, session->params_digest) != 0)
-        list = &affected->cut;
-    if (list != NULL)
-        affected->error = text_list_add(list, session->id, strlen(session->id));
-}
-
-/*
- * Closes what was opened with the record's former content. Admission refuses
- * such sessions by their digest anyway; this reaches the live ones.
- */
-static enum error cut_affected(struct operation *operation, const char *name,
-                               const struct store_params *now)
-{
-    struct gate *gate = operation->gate;
-    struct affected affected = {.name = name, .now = now, .at = clock_now(), .error = OK};
-    enum error error = store_session_each(gate->store, note_affected, &affected);
-
-    if (error == OK)
-        error = affected.error;
-    for (size_t i = 0; i < affected.revoke.count; i++) {
-        const char *id = affected.revoke.items[i];
-        enum error failed = store_session_revoke(gate->store, id, affected.at);
-
-        if (failed != OK && error == OK)
-            error = failed;
-        workers_cut_session(gate->workers, id, REASON_PARAMS_CHANGED);
-    }
-    for (size_t i = 0; i < affected.cut.count; i++)
-        workers_cut_session(gate->workers, affected.cut.items[i], REASON_PARAMS_CHANGED);
-    if (error != OK) {
-        log_error("the sessions of record %s could not all be read: every connection is cut", name);
-        workers_cut_session(gate->workers, NULL, REASON_PARAMS_CHANGED);
-        operation_fail_store(operation, error, "read the sessions that use the record");
-    }
-    text_list_clear(&affected.cut);
-    text_list_clear(&affected.revoke);
-    return error;
-}
-
-enum error records_put(struct operation *operation, const char *name, const char *surface,
-                       struct span json, struct store_params *out)
-{
-    struct gate *gate = operation->gate;
-    char digest[SHA256_HEX_SIZE];
-    struct store_params stored;
-    struct audit *line;
+    struct params *params = NULL;
     enum error error = check_name(operation, name);
 
-    if (error != OK)
-        return error;
-    if (surface != NULL && operation_surface(operation, surface) == NULL)
-        return ERROR_INVALID;
-    error = check_record(operation, name, json, digest);
-    if (error != OK)
-        return error;
-
-    line = operation_line(operation, "params_stored");
-    audit_text(line, "params", name);
-    audit_text(line, "surface", surface);
-    audit_text(line, "digest", digest);
-    error = operation_commit(operation);
-    if (error != OK)
-        return error;
-    error = store_params_put(gate->store, name, surface != NULL ? surface : "", json.data,
-                             json.length, clock_now(), &stored);
-    error = operation_kept(operation, error, "params_stored", "keep the record");
+    if (error == OK && surface != NULL && operation_surface(operation, surface) == NULL)
+        error = ERROR_INVALID;
     if (error == OK)
-        error = cut_affected(operation, name, &stored);
-    if (error == OK)
-        *out = stored;
-    return error;
+        error = parse_record(operation, name, json, &params);
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.record.name = name;
+    operation->way.record.surface = surface;
+    operation->way.record.json = json;
+    operation->way.record.params = params;
+    operation->way.record.out = out;
+    operation->way.record.files =
+        (struct executables_wait){.known = look_into_files, .context = operation};
+    put_checked(operation);
 }
+
+/* ---- Shown and removed ---- */
 
 static enum error no_such_record(struct operation *operation, enum error error, const char *name)
 {
@@ -184,39 +245,44 @@ enum error records_get(struct operation *operation, const char *name, bool revea
     return operation_commit(operation);
 }
 
-enum error records_remove(struct operation *operation, const char *name)
+static void on_removed(void *context, enum error error)
 {
-    enum error error = store_params_remove(operation->gate->store, name);
+    struct operation *operation = context;
 
+    if (error == OK) {
+        cut_affected(operation, OK);
+        return;
+    }
     if (error == ERROR_NOT_FOUND)
-        return no_such_record(operation, error, name);
-    if (error != OK)
-        return operation_fail_store(operation, error, "remove the record");
-    error = cut_affected(operation, name, NULL);
-    if (error != OK)
-        return error;
-    audit_text(operation_line(operation, "params_removed"), "params", name);
-    return operation_commit(operation);
+        no_such_record(operation, error, operation->way.record.name);
+    else
+        operation_fail_store(operation, error, "remove the record");
+    operation_end(operation, error);
 }
 
-enum error records_find_usable(struct operation *operation, const char *name,
-                               struct store_params *out)
+void records_remove(struct operation *operation, const char *name)
 {
-    struct params *params = NULL;
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.record.name = name;
+    operation->way.record.gone = true;
+    operation->way.record.now = clock_now();
+    store_params_remove(operation->gate->store, name, (struct store_reply){on_removed, operation});
+}
+
+enum error records_load(struct operation *operation, const char *name, struct store_params *out,
+                        struct params **params)
+{
     struct buffer json;
     enum error error;
 
     buffer_init(&json, PARAMS_BYTES_MAX);
     error = store_params_get(operation->gate->store, name, out, &json);
     if (error == OK)
-        error = params_parse(json.data, json.length, &params);
+        error = params_parse(json.data, json.length, params);
     if (error == ERROR_NOT_FOUND)
         error = no_such_record(operation, ERROR_INVALID, name);
     else if (error != OK)
         operation_fail_store(operation, error, "read the parameter record");
-    else
-        error = check_command(operation, name, params, "used");
-    params_destroy(params);
     buffer_wipe(&json);
     return error;
 }

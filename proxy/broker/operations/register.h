@@ -82,10 +82,13 @@ enum register_format { REGISTER_JSON, REGISTER_MARKDOWN };
 
 /*
  * register_state.c: fills facts[0 .. config->surface_count) from a running gate and the operating
- * system; the caller clears them. On failure there is nothing to clear.
+ * system; the caller counts the sessions and clears the facts. On failure there is nothing to
+ * clear.
  */
 struct gate;
-enum error register_state_gather(const struct gate *gate, struct register_facts *facts) MUST_CHECK;
+struct store_tally;
+enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
+                                 struct register_facts *facts) MUST_CHECK;
 
 /* register_render.c: renders the whole register, rows in the given order. ERROR_MEMORY,
  * ERROR_LIMIT. */

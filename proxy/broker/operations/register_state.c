@@ -1,7 +1,6 @@
 /* Gathers what the register says of the surfaces from a running gate and the operating system. */
 #include "broker/operations/register.h"
 
-#include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 #include "system/listener.h"
 
@@ -56,31 +55,22 @@ static void gather_socket(const char *path, struct register_socket *out)
     out->socket_there = stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
 }
 
-struct session_count {
-    struct register_facts *facts;
-    size_t count;
-    int64_t now;
-};
-
-static void count_session(void *context, const struct session *session)
+static void count_sessions(const struct store_tally *tally, struct register_facts *facts)
 {
-    struct session_count *all = context;
+    for (size_t i = 0; i < tally->count; i++) {
+        const struct store_tally_row *row = &tally->rows[i];
 
-    if (!reason_allows(session_ended(session, all->now)))
-        return;
-    for (size_t i = 0; i < all->count; i++) {
-        if (strcmp(all->facts[i].surface->name, session->surface) != 0)
+        if (strcmp(row->surface, facts->surface->name) != 0)
             continue;
-        all->facts[i].sessions++;
-        if (!session->callers_set)
-            all->facts[i].sessions_any_caller++;
+        facts->sessions = row->active;
+        facts->sessions_any_caller = row->any_caller;
     }
 }
 
-enum error register_state_gather(const struct gate *gate, struct register_facts *facts)
+enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
+                                 struct register_facts *facts)
 {
     size_t count = gate->surfaces.config->surface_count;
-    struct session_count sessions = {facts, count, clock_now()};
     enum error error = OK;
 
     for (size_t i = 0; i < count; i++) {
@@ -90,13 +80,12 @@ enum error register_state_gather(const struct gate *gate, struct register_facts 
                                            .config = gate->surfaces.config,
                                            .live = true,
                                            .killed = surface->killed};
-        facts[i].connections = connections_count(&gate->connections, surface, NULL);
+        facts[i].connections = connections_of_surface(&gate->connections, surface);
+        count_sessions(sessions, &facts[i]);
         gather_socket(surface->config->upstream_socket, &facts[i].socket);
         if (error == OK)
             error = gather_listeners(surface, &facts[i]);
     }
-    if (error == OK)
-        error = store_session_each(gate->store, count_session, &sessions);
     if (error != OK) {
         for (size_t i = 0; i < count; i++)
             register_facts_clear(&facts[i]);

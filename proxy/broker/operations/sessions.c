@@ -12,28 +12,6 @@
 #define ID_BYTES  ((TOKEN_ID_SIZE - 1) / 2)
 #define NO_DIGEST "-" /* of a session without a parameter record */
 
-struct counting {
-    int64_t now;
-    size_t active;
-};
-
-static void count_active(void *context, const struct session *session)
-{
-    struct counting *counting = context;
-
-    counting->active += reason_allows(session_ended(session, counting->now));
-}
-
-enum error sessions_count(struct gate *gate, int64_t now, size_t *out)
-{
-    struct counting counting = {.now = now};
-    enum error error = store_session_each(gate->store, count_active, &counting);
-
-    if (error == OK)
-        *out = counting.active;
-    return error;
-}
-
 static enum error check_list(struct operation *operation, const char *what,
                              const struct text_list *list, size_t max_bytes)
 {
@@ -58,19 +36,20 @@ static enum error check_ttl(struct operation *operation, int64_t ttl_s)
                           SESSION_TTL_MAX_S / (24 * 3600), ttl_s);
 }
 
-/* The record as stored must be for this surface, and what it runs must still be permitted. */
-static enum error check_params(struct operation *operation, struct session *session)
+/* The record as stored must be for this surface. */
+static enum error load_params(struct operation *operation, struct session *session)
 {
-    struct store_params stored;
-    enum error error = records_find_usable(operation, session->params_name, &stored);
+    const struct store_params *stored = &operation->way.grant.stored;
+    enum error error = records_load(operation, session->params_name, &operation->way.grant.stored,
+                                    &operation->way.grant.params);
 
     if (error != OK)
         return error;
-    if (stored.surface[0] != '\0' && strcmp(stored.surface, session->surface) != 0)
+    if (stored->surface[0] != '\0' && strcmp(stored->surface, session->surface) != 0)
         return operation_fail(operation, ERROR_INVALID,
-                              "the parameter record %s is for surface %s, not %s", stored.name,
-                              stored.surface, session->surface);
-    memcpy(session->params_digest, stored.digest, SHA256_HEX_SIZE);
+                              "the parameter record %s is for surface %s, not %s", stored->name,
+                              stored->surface, session->surface);
+    memcpy(session->params_digest, stored->digest, SHA256_HEX_SIZE);
     return OK;
 }
 
@@ -88,7 +67,7 @@ static enum error check_wanted(struct operation *operation, struct session *sess
         error = check_list(operation, "target", &session->targets, VET_TARGET_BYTES_MAX);
     snprintf(session->params_digest, sizeof(session->params_digest), NO_DIGEST);
     if (error == OK && session->params_name[0] != '\0')
-        error = check_params(operation, session);
+        error = load_params(operation, session);
     return error;
 }
 
@@ -135,46 +114,98 @@ static enum error log_session(struct operation *operation, const char *event,
     return operation_commit(operation);
 }
 
-/* A new token for a session: signed, written down, then kept; after an error all is cleared. */
-static enum error grant(struct operation *operation, struct session *session, bool renewal,
-                        int64_t now, char **token)
+/* ---- Granted ---- */
+
+/* A new token goes out, or nothing at all. */
+static void end_grant(struct operation *operation, enum error error)
+{
+    char *minted = operation->way.grant.minted;
+
+    params_destroy(operation->way.grant.params);
+    if (error == OK) {
+        *operation->way.grant.token = minted;
+    } else {
+        session_clear(operation->way.grant.session);
+        if (minted != NULL)
+            secret_wipe(minted, strlen(minted));
+        free(minted);
+    }
+    operation_end(operation, error);
+}
+
+static void on_granted(void *context, enum error error)
+{
+    struct operation *operation = context;
+    const struct session *session = operation->way.grant.session;
+    bool renewal = operation->way.grant.renewal;
+
+    error = operation_kept(operation, error, renewal ? "session_renewed" : "session_created",
+                           renewal ? "keep the session's renewal" : "keep the session");
+    if (error == OK && renewal)
+        workers_extend_session(operation->gate->workers, session->id, session->expires_at);
+    end_grant(operation, error);
+}
+
+/* A new token for a session: signed, written down, then kept. */
+static void grant(struct operation *operation)
 {
     struct store *store = operation->gate->store;
-    const char *event = renewal ? "session_renewed" : "session_created";
-    char *minted = NULL;
+    struct session *session = operation->way.grant.session;
+    bool renewal = operation->way.grant.renewal;
+    struct store_reply reply = {on_granted, operation};
     enum error error = random_id(session->token_id);
 
     if (error != OK)
         operation_fail(operation, error, "the session was not %s: %s", renewal ? "renewed" : "made",
                        error_text(error));
     else
-        error = mint(operation, session, now, &minted);
+        error = mint(operation, session, operation->way.grant.now, &operation->way.grant.minted);
     if (error == OK)
-        error = log_session(operation, event, session);
-    if (error == OK) {
-        error = renewal ? store_session_renew(store, session->id, session->token_id,
-                                              session->expires_at, now)
-                        : store_session_add(store, session);
-        error = operation_kept(operation, error, event,
-                               renewal ? "keep the session's renewal" : "keep the session");
-    }
-    if (error == OK) {
-        *token = minted;
-        return OK;
-    }
-    session_clear(session);
-    if (minted != NULL)
-        secret_wipe(minted, strlen(minted));
-    free(minted);
-    return error;
+        error = log_session(operation, renewal ? "session_renewed" : "session_created", session);
+    if (error != OK)
+        end_grant(operation, error);
+    else if (renewal)
+        store_session_renew(store, session->id, session->token_id, session->expires_at,
+                            operation->way.grant.now, reply);
+    else
+        store_session_add(store, session, reply);
 }
 
-enum error sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
-                           char **token)
+/* What the record runs must still be permitted. */
+static void create_checked(struct operation *operation)
 {
-    int64_t now = clock_now();
-    enum error error = check_wanted(operation, session, ttl_s);
+    struct session *session = operation->way.grant.session;
+    enum error error = OK;
 
+    if (operation->way.grant.params != NULL)
+        error =
+            records_check_command(operation, session->params_name, operation->way.grant.params,
+                                  "used", &operation->way.grant.files, &operation->way.grant.looks);
+    if (error == ERROR_STATE)
+        return;
+    if (error == OK)
+        grant(operation);
+    else
+        end_grant(operation, error);
+}
+
+static void look_into_files(struct executables_wait *wait)
+{
+    create_checked(wait->context);
+}
+
+void sessions_create(struct operation *operation, struct session *session, int64_t ttl_s,
+                     char **token)
+{
+    enum error error;
+
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.grant.session = session;
+    operation->way.grant.token = token;
+    operation->way.grant.now = clock_now();
+    operation->way.grant.files =
+        (struct executables_wait){.known = look_into_files, .context = operation};
+    error = check_wanted(operation, session, ttl_s);
     if (error == OK) {
         error = random_id(session->id);
         if (error != OK)
@@ -182,14 +213,16 @@ enum error sessions_create(struct operation *operation, struct session *session,
                            error_text(error));
     }
     if (error != OK) {
-        session_clear(session);
-        return error;
+        end_grant(operation, error);
+        return;
     }
     session->created_by = operation->uid;
-    session->created_at = now;
-    session->expires_at = now + ttl_s;
-    return grant(operation, session, false, now, token);
+    session->created_at = operation->way.grant.now;
+    session->expires_at = session->created_at + ttl_s;
+    create_checked(operation);
 }
+
+/* ---- Found, renewed and revoked ---- */
 
 static enum error no_such_session(struct operation *operation)
 {
@@ -220,62 +253,97 @@ enum error sessions_find_live(struct operation *operation, const char *id, struc
                           session_state(ended));
 }
 
-enum error sessions_renew(struct operation *operation, const char *id, int64_t ttl_s,
-                          struct session *out, char **token)
+void sessions_renew(struct operation *operation, const char *id, int64_t ttl_s, struct session *out,
+                    char **token)
 {
-    int64_t now = clock_now();
     enum error error = check_ttl(operation, ttl_s);
 
     if (error == OK)
         error = sessions_find_live(operation, id, out);
-    if (error != OK)
-        return error;
-    out->expires_at = now + ttl_s;
-    error = grant(operation, out, true, now, token);
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.grant.session = out;
+    operation->way.grant.token = token;
+    operation->way.grant.renewal = true;
+    operation->way.grant.now = clock_now();
+    out->expires_at = operation->way.grant.now + ttl_s;
+    grant(operation);
+}
+
+static void on_revoked(void *context, enum error error)
+{
+    struct operation *operation = context;
+
+    if (error == ERROR_NOT_FOUND) {
+        no_such_session(operation);
+    } else if (error != OK) {
+        operation_fail_store(operation, error, "keep that the session is revoked");
+    } else {
+        audit_text(operation_line(operation, "session_revoked"), "session",
+                   operation->way.revoke.id);
+        error = operation_commit(operation);
+    }
+    operation_end(operation, error);
+}
+
+void sessions_revoke(struct operation *operation, const char *id)
+{
+    struct gate *gate = operation->gate;
+    struct session session;
+    enum error error = store_session_get(gate->store, id, &session);
+
+    if (error == ERROR_NOT_FOUND) {
+        operation_end(operation, no_such_session(operation));
+        return;
+    }
     if (error == OK)
-        workers_extend_session(operation->gate->workers, id, out->expires_at);
-    return error;
-}
-
-enum error sessions_revoke(struct operation *operation, const char *id)
-{
-    struct gate *gate = operation->gate;
-    enum error error = store_session_revoke(gate->store, id, clock_now());
-
-    if (error == ERROR_NOT_FOUND)
-        return no_such_session(operation);
+        session_clear(&session);
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.revoke.id = id;
     workers_cut_session(gate->workers, id, REASON_SESSION_REVOKED);
-    if (error != OK)
-        return operation_fail_store(operation, error, "keep that the session is revoked");
-    audit_text(operation_line(operation, "session_revoked"), "session", id);
-    return operation_commit(operation);
+    store_session_revoke(gate->store, id, clock_now(), (struct store_reply){on_revoked, operation});
 }
 
-enum error sessions_revoke_all(struct operation *operation, const char *surface, size_t *count)
+static void on_all_revoked(void *context, enum error error)
+{
+    struct operation *operation = context;
+    struct audit *line;
+
+    if (error != OK) {
+        operation_fail_store(operation, error, "keep that the sessions are revoked");
+    } else {
+        line = operation_line(operation, "sessions_revoked");
+        audit_text(line, "surface", operation->way.revoke.surface);
+        audit_number(line, "count", (int64_t)*operation->way.revoke.count);
+        error = operation_commit(operation);
+    }
+    operation_end(operation, error);
+}
+
+void sessions_revoke_all(struct operation *operation, const char *surface, size_t *count)
 {
     struct gate *gate = operation->gate;
-    struct surface_state *found = NULL;
-    struct audit *line;
-    size_t revoked = 0;
-    enum error error;
+    const struct surface_state *found = NULL;
 
-    if (surface != NULL && (found = operation_surface(operation, surface)) == NULL)
-        return ERROR_NOT_FOUND;
-    error = store_session_revoke_all(gate->store, surface, clock_now(), &revoked);
+    if (surface != NULL && (found = operation_surface(operation, surface)) == NULL) {
+        operation_end(operation, ERROR_NOT_FOUND);
+        return;
+    }
+    memset(&operation->way, 0, sizeof(operation->way));
+    operation->way.revoke.surface = surface;
+    operation->way.revoke.count = count;
     if (found == NULL)
         workers_cut_session(gate->workers, NULL, REASON_SESSION_REVOKED);
     else
         workers_cut_surface(gate->workers, found, REASON_SESSION_REVOKED);
-    if (error != OK)
-        return operation_fail_store(operation, error, "keep that the sessions are revoked");
-    line = operation_line(operation, "sessions_revoked");
-    audit_text(line, "surface", surface);
-    audit_number(line, "count", (int64_t)revoked);
-    error = operation_commit(operation);
-    if (error == OK)
-        *count = revoked;
-    return error;
+    store_session_revoke_all(gate->store, surface, clock_now(), count,
+                             (struct store_reply){on_all_revoked, operation});
 }
+
+/* ---- Words for them ---- */
 
 enum error sessions_issue_word(struct operation *operation, struct tickets *words,
                                const char *event, const char *id, char out[TICKET_SIZE],

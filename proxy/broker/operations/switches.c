@@ -4,51 +4,71 @@
 #include "base/log.h"
 #include "broker/core/journal.h"
 
-/* The kill switch is on before anything else can fail: what fails is reported afterwards. */
-static enum error kill_surface(struct operation *operation, struct surface_state *surface)
+static void on_killed(void *context, enum error error)
 {
-    struct gate *gate = operation->gate;
-    const char *name = surface->config->name;
-    enum error error = store_surface_set_killed(gate->store, name, true, clock_now());
+    struct operation *operation = context;
+    const char *name = operation->way.arm.surface->config->name;
     enum error logged;
 
-    surface->killed = true;
-    workers_cut_surface(gate->workers, surface, REASON_SURFACE_KILLED);
     audit_text(operation_line(operation, "surface_killed"), "surface", name);
     logged = operation_commit(operation);
-    if (error == OK)
-        return logged;
-    return operation_fail(operation, error,
-                          "%s is killed now, but the store could not keep it (%s): it would come "
-                          "back armed after a restart",
-                          name, error_text(error));
+    if (error != OK)
+        operation_fail(operation, error,
+                       "%s is killed now, but the store could not keep it (%s): it would come "
+                       "back armed after a restart",
+                       name, error_text(error));
+    operation_end(operation, error == OK ? logged : error);
 }
 
-static enum error arm_surface(struct operation *operation, struct surface_state *surface)
+/* Armed once that is on the disk, unless it was killed again meanwhile. */
+static void on_armed(void *context, enum error error)
 {
-    struct gate *gate = operation->gate;
-    const char *name = surface->config->name;
+    struct operation *operation = context;
+    struct surface_state *surface = operation->way.arm.surface;
+
+    error = operation_kept(operation, error, "surface_armed", "keep that the surface is armed");
+    if (error == OK && surface->kills == operation->way.arm.turn)
+        surface->killed = false;
+    operation_end(operation, error);
+}
+
+static void arm_surface(struct operation *operation, const char *name)
+{
     enum error error;
 
     audit_text(operation_line(operation, "surface_armed"), "surface", name);
     error = operation_commit(operation);
-    if (error != OK)
-        return error;
-    error =
-        operation_kept(operation, store_surface_set_killed(gate->store, name, false, clock_now()),
-                       "surface_armed", "keep that the surface is armed");
     if (error == OK)
-        surface->killed = false;
-    return error;
+        store_surface_set_killed(operation->gate->store, name, false, clock_now(),
+                                 (struct store_reply){on_armed, operation});
+    else
+        operation_end(operation, error);
 }
 
-enum error switches_set_killed(struct operation *operation, const char *surface, bool killed)
+/* The kill switch is on before anything else can fail: what fails is reported afterwards. */
+static void kill_surface(struct operation *operation, struct surface_state *surface)
+{
+    surface->killed = true;
+    surface->kills++;
+    workers_cut_surface(operation->gate->workers, surface, REASON_SURFACE_KILLED);
+    store_surface_set_killed(operation->gate->store, surface->config->name, true, clock_now(),
+                             (struct store_reply){on_killed, operation});
+}
+
+void switches_set_killed(struct operation *operation, const char *surface, bool killed)
 {
     struct surface_state *found = operation_surface(operation, surface);
 
-    if (found == NULL)
-        return ERROR_NOT_FOUND;
-    return killed ? kill_surface(operation, found) : arm_surface(operation, found);
+    if (found == NULL) {
+        operation_end(operation, ERROR_NOT_FOUND);
+        return;
+    }
+    operation->way.arm.surface = found;
+    operation->way.arm.turn = found->kills;
+    if (killed)
+        kill_surface(operation, found);
+    else
+        arm_surface(operation, found->config->name);
 }
 
 /* One line a surface: what it shows to clients from now on. */

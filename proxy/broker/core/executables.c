@@ -1,0 +1,192 @@
+#include "broker/core/executables.h"
+
+#include "system/executable.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct known {
+    struct lane_job job; /* first */
+    struct executables *all;
+    enum { FREE = 0, COMPUTING, TELLING, KNOWN } state;
+    struct executable_identity identity;
+    char *path; /* while it is computed */
+    enum error error;
+    char sha256[SHA256_HEX_SIZE];
+    bool settled; /* a change would have shown in the identity */
+    uint64_t used;
+    struct executables_wait *waiting;
+};
+
+struct executables {
+    struct lane *lane;
+    uint64_t asked; /* counts questions */
+    atomic_bool stopping;
+    struct known known[EXECUTABLES_KNOWN_MAX];
+};
+
+/* One question; the context of facts(). */
+struct look {
+    struct executables *all;
+    struct known *missing; /* the digest that it wants next */
+};
+
+enum error executables_create(struct executables **out)
+{
+    struct executables *executables = calloc(1, sizeof(*executables));
+    enum error error =
+        executables != NULL ? lane_create("executables", &executables->lane) : ERROR_MEMORY;
+
+    if (error == OK)
+        *out = executables;
+    else
+        free(executables);
+    return error;
+}
+
+void executables_destroy(struct executables *executables)
+{
+    if (executables == NULL)
+        return;
+    lane_destroy(executables->lane);
+    free(executables);
+}
+
+void executables_stop(struct executables *executables)
+{
+    executables->stopping = true;
+    lane_finish(executables->lane);
+}
+
+struct lane *executables_lane(const struct executables *executables)
+{
+    return executables->lane;
+}
+
+static struct known *find(struct executables *executables,
+                          const struct executable_identity *identity)
+{
+    for (size_t i = 0; i < EXECUTABLES_KNOWN_MAX; i++) {
+        struct known *known = &executables->known[i];
+
+        if (known->state != FREE && executable_same(&known->identity, identity))
+            return known;
+    }
+    return NULL;
+}
+
+/* A free place, or that of the digest which nobody has asked for the longest. */
+static struct known *find_place(struct executables *executables)
+{
+    struct known *oldest = NULL;
+
+    for (size_t i = 0; i < EXECUTABLES_KNOWN_MAX; i++) {
+        struct known *known = &executables->known[i];
+
+        if (known->state == FREE)
+            return known;
+        if (known->state == KNOWN && (oldest == NULL || known->used < oldest->used))
+            oldest = known;
+    }
+    return oldest;
+}
+
+static void compute(struct lane_job *job)
+{
+    struct known *known = (struct known *)job;
+
+    known->error = known->all->stopping ? ERROR_STATE
+                                        : executable_hash(known->path, &known->identity,
+                                                          known->sha256, &known->settled);
+}
+
+/* Those who wait are told while it holds for certain, and then it is remembered if it will. */
+static void tell(struct lane_job *job)
+{
+    struct known *known = (struct known *)job;
+    struct executables_wait *wait;
+
+    free(known->path);
+    known->path = NULL;
+    known->state = TELLING;
+    while ((wait = known->waiting) != NULL) {
+        known->waiting = wait->next;
+        wait->known(wait);
+    }
+    known->state = known->error == OK && known->settled ? KNOWN : FREE;
+}
+
+static struct known *start(struct executables *executables, const char *path,
+                           const struct executable_identity *identity)
+{
+    struct known *known = find_place(executables);
+    char *copy = known != NULL ? strdup(path) : NULL;
+
+    if (copy == NULL)
+        return NULL;
+    *known = (struct known){.job = {.work = compute, .done = tell},
+                            .all = executables,
+                            .state = COMPUTING,
+                            .identity = *identity,
+                            .path = copy};
+    lane_give(executables->lane, &known->job);
+    return known;
+}
+
+/* An exec_facts_source. */
+static enum error facts(void *context, const char *path, bool hash, struct exec_facts *out)
+{
+    struct look *look = context;
+    struct executable_identity identity;
+    struct exec_facts found;
+    struct known *known;
+
+    executable_look(path, &found, &identity);
+    if (hash && found.exists) {
+        known = find(look->all, &identity);
+        if (known == NULL)
+            known = start(look->all, found.resolved, &identity);
+        if (known == NULL)
+            return ERROR_LIMIT;
+        if (known->state == COMPUTING) {
+            look->missing = known;
+            return ERROR_STATE;
+        }
+        if (known->error != OK)
+            return known->error;
+        known->used = ++look->all->asked;
+        memcpy(found.sha256, known->sha256, sizeof(found.sha256));
+    }
+    *out = found;
+    return OK;
+}
+
+enum error executables_check(struct executables *executables, const struct config *config,
+                             const struct params *params, struct executables_wait *wait, char *why,
+                             size_t why_size)
+{
+    struct look look = {executables, NULL};
+    enum error error = exec_policy_check(config, params, facts, &look, why, why_size);
+
+    /* A command that another rule permitted needs no digest. */
+    if (error == OK || look.missing == NULL)
+        return error;
+    if (wait != NULL) {
+        wait->next = look.missing->waiting;
+        look.missing->waiting = wait;
+    }
+    return ERROR_STATE;
+}
+
+void executables_forget(struct executables *executables, const struct executables_wait *wait)
+{
+    for (size_t i = 0; i < EXECUTABLES_KNOWN_MAX; i++) {
+        struct executables_wait **at = &executables->known[i].waiting;
+
+        while (*at != NULL && *at != wait)
+            at = &(*at)->next;
+        if (*at != NULL)
+            *at = wait->next;
+    }
+}
