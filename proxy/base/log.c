@@ -65,18 +65,39 @@ static bool may_say(struct log_site *site, unsigned *unsaid)
     return says;
 }
 
-/* One write a line: several processes share the descriptor. */
+/* One write a line: other programs may share the descriptor. */
+static void write_line(const char *text, size_t size)
+{
+    char line[LINE_BYTES_MAX + 1];
+    size_t length = show(text, size, line);
+
+    line[length] = '\n';
+    if (write(STDERR_FILENO, line, length + 1) < 0)
+        return; /* nowhere left to say so */
+}
+
+void log_said(const char *name, const char *text, size_t length)
+{
+    char line[LINE_BYTES_MAX];
+    size_t start = (size_t)snprintf(line, sizeof(line), "%.64s: ", name);
+
+    if (length > sizeof(line) - start)
+        length = sizeof(line) - start;
+    memcpy(line + start, text, length);
+    write_line(line, start + length);
+}
+
 void log_line(struct log_site *site, const char *level, const char *format, ...)
 {
-    char text[LINE_BYTES_MAX], line[LINE_BYTES_MAX + 1];
+    char text[LINE_BYTES_MAX];
     va_list arguments;
     unsigned unsaid;
-    size_t length;
     int start, more;
 
     if (!may_say(site, &unsaid))
         return;
-    start = snprintf(text, sizeof(text), "%s: %s: ", log_name, level);
+    start =
+        snprintf(text, sizeof(text), "%s%s%s: ", log_name, log_name[0] != '\0' ? ": " : "", level);
     if (unsaid > 0)
         start += snprintf(text + start, sizeof(text) - (size_t)start,
                           "(%u like this were not said) ", unsaid);
@@ -86,8 +107,5 @@ void log_line(struct log_site *site, const char *level, const char *format, ...)
     va_end(arguments);
     if (more < 0)
         return;
-    length = show(text, strlen(text), line);
-    line[length] = '\n';
-    if (write(STDERR_FILENO, line, length + 1) < 0)
-        return; /* nowhere left to say so */
+    write_line(text, strlen(text));
 }

@@ -6,10 +6,13 @@
 
 #include "base/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
-/* A short name put before each line ("broker", "worker"); static storage. */
+/* A short name put before each line ("broker"; "": none); static storage. */
 void log_set_name(const char *name);
+/* A line that another process wrote, `name: text`; cut and escaped like our own. */
+void log_said(const char *name, const char *text, size_t length);
 
 /*
  * What may go wrong again and again says so a few times, and then once a minute with how often

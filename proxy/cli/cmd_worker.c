@@ -9,6 +9,7 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -49,7 +50,8 @@ int cmd_worker(int argc, char **argv)
     enum error error;
     int code;
 
-    log_set_name("worker");
+    log_set_name(""); /* the broker says whose lines these are */
+    umask(S_IRWXG | S_IRWXO);
     /*
      * Ctrl-C reaches the whole process group, and a service manager's SIGTERM
      * every process of the service; the broker says when to go.

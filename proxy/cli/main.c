@@ -2,9 +2,12 @@
 #include "cli/cmd.h"
 #include "cli/terminal/args.h"
 
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #ifdef SIDELOCK_SANITIZE
 /* Workers have no environment to take options from; their memory is measured. */
@@ -16,12 +19,24 @@ const char *__asan_default_options(void)
 }
 #endif
 
+/* A file that is opened as descriptor 2 would have errors written into it: none of 0 to 2 is free. */
+static bool keep_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     static char help_name[] = "help";
     char *help[] = {help_name, NULL};
     const struct verb *verb;
 
+    if (!keep_standard_descriptors())
+        return EX_OSERR;
     if (argc < 2) {
         cmd_help(1, help);
         return EX_USAGE;

@@ -63,6 +63,29 @@ static void try_fork(void)
         _exit(0);
 }
 
+static void say(const char *text)
+{
+    (void)!write(STDERR_FILENO, text, strlen(text));
+}
+
+/* Moves the cursor, rings, and ends a line for some terminals; then more than a pipe holds. */
+static void try_chatter(void)
+{
+    say("\033]0;owned\007\302\233K\xff\rback\n");
+    for (unsigned i = 0; i < 200; i++)
+        say("0123456789");
+    say("\n");
+    for (unsigned i = 0; i < 200000; i++)
+        say("chatter\n");
+}
+
+/* With no end of a line. */
+static void try_farewell(void)
+{
+    say("first\n\nlast words");
+    _exit(3);
+}
+
 static void try_nothing(void)
 {
 }
@@ -75,6 +98,7 @@ static const struct {
     {"socket", try_socket},   {"connect", try_connect},
     {"ptrace", try_ptrace},   {"fork", try_fork},
     {"nothing", try_nothing}, {"socketpair", try_socketpair},
+    {"chatter", try_chatter}, {"farewell", try_farewell},
 };
 
 enum error __wrap_sandbox_enter(size_t max_descriptors)

@@ -1,7 +1,8 @@
 // A worker that tries to break out of its sandbox is killed by the kernel, and
 // the audit log says so. The program is tests/flow/escape.c.
 import assert from 'node:assert/strict';
-import { copyFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { copyFileSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -11,6 +12,30 @@ import { until } from './lib/wait.mjs';
 const SIGSYS = 31;
 // What the sanitizers' runtime may do itself, so that it can look for leaks.
 const RUNTIME_MAY = ['open', 'ptrace', 'fork'];
+
+// Runs a program at a terminal of its own, passes on what it shows there, and ends it when nothing
+// more is to be read from standard input.
+const AT_A_TERMINAL = `
+import os, pty, select, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    ready, _, _ = select.select([0, terminal], [], [])
+    if 0 in ready and not os.read(0, 4096):
+        os.kill(pid, signal.SIGTERM)
+        os.waitpid(pid, 0)
+        break
+    if terminal in ready:
+        try:
+            os.write(1, os.read(terminal, 4096))
+        except OSError:
+            break
+`;
+
+function childrenOf(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
+}
 
 function program(attempt) {
   const copy = path.join(scratchDir(), `sidelock-escape-${attempt}`);
@@ -22,6 +47,74 @@ function newGate() {
   const dir = scratchDir();
   return new Gate(dir, { surfaces: { echo: opaqueSurface(path.join(dir, 'echo.sock')) } });
 }
+
+function linkOf(pid, fd) {
+  return readlinkSync(`/proc/${pid}/fd/${fd}`);
+}
+
+// A process that is not dumpable shows its descriptors to root alone.
+const notRoot = process.getuid() !== 0 && 'needs root to look at a worker';
+
+describe('what a worker shares with the operator', () => {
+  it('finding 16: no descriptor, no terminal, no directory, no environment', { skip: notRoot }, async () => {
+    const gate = newGate();
+    await gate.launch();
+    const [worker] = gate.workers();
+    const [stdin, stdout, stderr] = [0, 1, 2].map((fd) => linkOf(worker, fd));
+    assert.notEqual(stderr, linkOf(gate.pid, 2), 'the worker holds the standard error of the broker');
+    assert.match(stderr, /^pipe:/);
+    assert.equal(stdin, '/dev/null');
+    assert.equal(stdout, '/dev/null');
+    const stat = readFileSync(`/proc/${worker}/stat`, 'utf8');
+    const [, , , session, terminal] = stat.slice(stat.lastIndexOf(')') + 2).split(' ').map(Number);
+    assert.equal(session, worker, 'a session of its own');
+    assert.equal(terminal, 0);
+    assert.equal(readlinkSync(`/proc/${worker}/cwd`), '/');
+    assert.equal(readFileSync(`/proc/${worker}/environ`, 'utf8'), '');
+    assert.match(readFileSync(`/proc/${worker}/status`, 'utf8'), /^Umask:\t0077$/m);
+    await gate.stop();
+  });
+
+  it('finding 16: a worker cannot read or write the terminal that the gate was started at', { skip: notRoot }, async () => {
+    const gate = newGate();
+    const shown = [];
+    const child = spawn('python3', ['-c', AT_A_TERMINAL, SIDELOCK, 'serve', '-c', gate.configPath]);
+    try {
+      child.stdout.on('data', (chunk) => shown.push(chunk));
+      await until(() => Buffer.concat(shown).includes('listens on'), 'the gate at a terminal');
+      const [broker] = childrenOf(child.pid);
+      const workers = await until(() => childrenOf(broker), 'a worker');
+      assert.match(linkOf(broker, 0), /^\/dev\/pts\//, 'the gate itself is at a terminal');
+      for (const fd of readdirSync(`/proc/${workers[0]}/fd`)) {
+        assert.doesNotMatch(linkOf(workers[0], fd), /^\/dev\/(pts|tty)/, `descriptor ${fd} is a terminal`);
+      }
+    } finally {
+      child.stdin.end(); // and it ends what it started
+      await new Promise((resolve) => child.once('close', resolve));
+    }
+  });
+
+  it('what it writes is cleaned, and bounded, and does not keep it from serving', async () => {
+    const gate = newGate();
+    await gate.launch({ command: program('chatter') });
+    await until(() => gate.stderr.includes('writes more than is read'), 'the end of patience');
+    assert.ok(gate.stderr.includes('worker 0: \\u001b]0;owned\\u0007\\u009bK\\ufffd\\u000dback\n'), gate.stderr.slice(0, 500));
+    assert.ok(gate.stderr.includes(`worker 0: ${'0123456789'.repeat(51)}01\n`), 'a long line is several');
+    assert.ok(gate.stderr.includes('worker 0: chatter\n'));
+    assert.ok(gate.stderr.length < 256 * 1024, `${gate.stderr.length} bytes of it were logged`);
+    assert.doesNotMatch(gate.stderr, /[\0-\x09\x0b-\x1f\x7f-\x9f]/);
+    await gate.stop();
+  });
+
+  it('its last words arrive, before its end is told', async () => {
+    const gate = newGate();
+    const launched = gate.launch({ command: program('farewell') }).catch(() => {});
+    await until(() => gate.stderr.includes('worker 0 ended'), 'the end of the worker');
+    assert.match(gate.stderr, /worker 0: first\nworker 0: last words\n.*worker 0 ended: exit code 3/);
+    gate.child.kill('SIGKILL');
+    await launched;
+  });
+});
 
 describe('after the sandbox has closed', () => {
   it('a worker that tries nothing serves', async () => {

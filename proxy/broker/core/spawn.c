@@ -1,6 +1,7 @@
 #include "broker/core/spawn.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +53,19 @@ static size_t count_listeners(const struct surfaces *surfaces, unsigned worker, 
                                                            : 0;
 }
 
+static enum error plan_standard(struct spawn_plan *plan, int errors_fd)
+{
+    posix_spawn_file_actions_t *actions = &plan->actions;
+
+    if (posix_spawn_file_actions_addchdir_np(actions, "/") != 0 ||
+        posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) != 0 ||
+        posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) != 0)
+        return ERROR_MEMORY;
+    return plan_descriptor(plan, errors_fd, STDERR_FILENO);
+}
+
 static enum error plan_all(struct spawn_plan *plan, const struct surfaces *surfaces,
-                           unsigned worker, int channel_fd, int config_fd)
+                           unsigned worker, const struct spawn_descriptors *given)
 {
     enum error error;
     int target = SPAWN_LISTENER_FD;
@@ -61,9 +73,11 @@ static enum error plan_all(struct spawn_plan *plan, const struct surfaces *surfa
     plan->above = SPAWN_LISTENER_FD;
     for (size_t i = 0; i < surfaces->config->surface_count; i++)
         plan->above += (int)count_listeners(surfaces, worker, i);
-    error = plan_descriptor(plan, channel_fd, SPAWN_CHANNEL_FD);
+    error = plan_standard(plan, given->errors);
     if (error == OK)
-        error = plan_descriptor(plan, config_fd, SPAWN_CONFIG_FD);
+        error = plan_descriptor(plan, given->channel, SPAWN_CHANNEL_FD);
+    if (error == OK)
+        error = plan_descriptor(plan, given->config, SPAWN_CONFIG_FD);
     for (size_t i = 0; i < surfaces->config->surface_count; i++) {
         for (size_t j = 0; error == OK && j < count_listeners(surfaces, worker, i); j++)
             error = plan_descriptor(plan, surfaces->items[i].listeners[j].fd, target++);
@@ -71,19 +85,45 @@ static enum error plan_all(struct spawn_plan *plan, const struct surfaces *surfa
     return error;
 }
 
-/*
- * The listeners' surfaces travel as arguments: "0,0,1". The environment is
- * empty: nothing of it is a worker's business.
- */
-enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int channel_fd,
-                        int config_fd, pid_t *out)
+/* A session without a terminal, and signals as a new program expects them. */
+static bool set_attributes(posix_spawnattr_t *attributes)
 {
-    char indices[SURFACES_BYTES_MAX] = "", verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
+    sigset_t none, all;
+
+    sigemptyset(&none);
+    sigfillset(&all);
+    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF) == 0 &&
+           posix_spawnattr_setsigmask(attributes, &none) == 0 &&
+           posix_spawnattr_setsigdefault(attributes, &all) == 0;
+}
+
+/* The environment is empty: nothing of it is a worker's business. */
+static enum error run(const struct spawn_plan *plan, char *indices, pid_t *out)
+{
+    char verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
     char *arguments[] = {name, verb, indices, NULL}, *environment[] = {NULL};
+    posix_spawnattr_t attributes;
+    enum error error = OK;
+
+    if (posix_spawnattr_init(&attributes) != 0)
+        return ERROR_MEMORY;
+    if (!set_attributes(&attributes) || posix_spawn(out, "/proc/self/exe", &plan->actions,
+                                                    &attributes, arguments, environment) != 0)
+        error = ERROR_IO;
+    posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+/* The listeners' surfaces travel as arguments: "0,0,1". */
+enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
+                        const struct spawn_descriptors *given, pid_t *out)
+{
+    char indices[SURFACES_BYTES_MAX] = "";
     struct spawn_plan *plan = calloc(1, sizeof(*plan));
     size_t length = 0;
     enum error error;
-    pid_t pid;
+    pid_t pid = 0;
 
     if (plan == NULL)
         return ERROR_MEMORY;
@@ -93,10 +133,9 @@ enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int ch
                                        length > 0 ? "," : "", i);
     }
     posix_spawn_file_actions_init(&plan->actions);
-    error = plan_all(plan, surfaces, worker, channel_fd, config_fd);
-    if (error == OK &&
-        posix_spawn(&pid, "/proc/self/exe", &plan->actions, NULL, arguments, environment) != 0)
-        error = ERROR_IO;
+    error = plan_all(plan, surfaces, worker, given);
+    if (error == OK)
+        error = run(plan, indices, &pid);
     posix_spawn_file_actions_destroy(&plan->actions);
     for (size_t i = 0; i < plan->count; i++)
         close(plan->sources[i]);

@@ -7,14 +7,24 @@
 
 /* argv[0..2] of the program that becomes a worker; the broker appends the rest. */
 #define SPAWN_WORKER_VERB "worker"
-/* Descriptors a worker finds open: its channel, the configuration, its listeners. */
+/* Descriptors a worker finds open beside 0 to 2: its channel, the configuration, its listeners. */
 #define SPAWN_CHANNEL_FD  3
 #define SPAWN_CONFIG_FD   4
 #define SPAWN_LISTENER_FD 5
 
-/* The descriptors stay the caller's. */
-enum error spawn_worker(const struct surfaces *surfaces, unsigned worker, int channel_fd,
-                        int config_fd, pid_t *out) MUST_CHECK;
+/* What a worker is given; the descriptors stay the caller's. */
+struct spawn_descriptors {
+    int channel, config;
+    int errors; /* the end of a pipe that takes what it says; non-blocking, so that it never waits
+                 */
+};
+
+/*
+ * Nothing of the operator's terminal goes along: 0 and 1 are /dev/null, the process has a session
+ * of its own, no environment, and the root as its directory.
+ */
+enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
+                        const struct spawn_descriptors *given, pid_t *out) MUST_CHECK;
 
 /*
  * Whether this worker listens for a surface. Between the requests of MCP over

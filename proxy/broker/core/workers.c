@@ -4,8 +4,10 @@
 #include "base/secret.h"
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
+#include "broker/core/worker_log.h"
 #include "ipc/channel.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -22,6 +24,8 @@ struct worker_process {
     pid_t pid;           /* 0: none */
     enum ipc_state state;
     struct channel *channel;
+    struct worker_log *log; /* NULL: nobody hears what it says */
+    struct worker_log_account log_account;
     uv_poll_t poll;
     uv_timer_t restart;
     bool poll_open, was_ready;
@@ -242,6 +246,31 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         watch(process);
 }
 
+/* Spawns it with its end of a channel, and hears what it says. */
+static enum error spawn(struct worker_process *process, int channel)
+{
+    const struct workers_options *options = &process->workers->options;
+    struct spawn_descriptors given = {.channel = channel, .config = options->config_fd};
+    enum error error;
+    int errors[2];
+
+    if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0)
+        return ERROR_IO;
+    given.errors = errors[1];
+    error = spawn_worker(&options->gate->surfaces, process->index, &given, &process->pid);
+    close(errors[1]);
+    if (error != OK || worker_log_create(&options->gate->loop, process->index, errors[0],
+                                         &process->log_account, &process->log) != OK)
+        close(errors[0]);
+    return error;
+}
+
+static void stop_hearing(struct worker_process *process)
+{
+    worker_log_end(process->log);
+    process->log = NULL;
+}
+
 static enum error launch(struct worker_process *process)
 {
     const struct workers_options *options = &process->workers->options;
@@ -250,8 +279,7 @@ static enum error launch(struct worker_process *process)
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error = spawn_worker(&options->gate->surfaces, process->index, pair[1], options->config_fd,
-                         &process->pid);
+    error = spawn(process, pair[1]);
     close(pair[1]);
     if (error == OK)
         error = channel_create(pair[0], &process->channel);
@@ -310,6 +338,7 @@ static void on_exit_of(struct worker_process *process, int status)
     process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
     if (process->channel != NULL)
         receive_all(process);
+    stop_hearing(process);
     options->forget(options->gate, incarnation_of(process));
     connections_remove_worker(&options->gate->connections, process->index);
     if (!asked) {
@@ -384,6 +413,7 @@ void workers_destroy(struct workers *workers)
             kill(process->pid, SIGKILL);
             waitpid(process->pid, NULL, 0);
         }
+        stop_hearing(process);
         uv_close((uv_handle_t *)&process->restart, on_timer_closed);
         if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
             uv_close((uv_handle_t *)&process->poll, on_poll_closed);
