@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -86,6 +87,17 @@ static void try_farewell(void)
     _exit(3);
 }
 
+/* For builds with a sanitizer, whose report must reach whoever runs the tests. */
+static void try_fault(void)
+{
+    volatile size_t beyond = 8;
+    char *room = malloc(8);
+
+    if (room != NULL)
+        room[beyond] = 1;
+    free(room);
+}
+
 static void try_nothing(void)
 {
 }
@@ -99,6 +111,7 @@ static const struct {
     {"ptrace", try_ptrace},   {"fork", try_fork},
     {"nothing", try_nothing}, {"socketpair", try_socketpair},
     {"chatter", try_chatter}, {"farewell", try_farewell},
+    {"fault", try_fault},
 };
 
 enum error __wrap_sandbox_enter(size_t max_descriptors)

@@ -106,6 +106,16 @@ describe('what a worker shares with the operator', () => {
     await gate.stop();
   });
 
+  it('a sanitizer\'s report of it arrives', { skip: !SANITIZED && 'needs a sanitizer' }, async () => {
+    const gate = newGate();
+    const launched = gate.launch({ command: program('fault') }).catch(() => {});
+    await until(() => gate.stderr.includes('worker 0 ended'), 'the end of the worker');
+    assert.match(gate.stderr, /worker 0: .*AddressSanitizer: heap-buffer-overflow/);
+    assert.match(gate.stderr, /worker 0: SUMMARY: AddressSanitizer/);
+    gate.child.kill('SIGKILL');
+    await launched;
+  });
+
   it('its last words arrive, before its end is told', async () => {
     const gate = newGate();
     const launched = gate.launch({ command: program('farewell') }).catch(() => {});
