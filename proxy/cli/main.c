@@ -19,7 +19,7 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* A file that is opened as descriptor 2 would have errors written into it: none of 0 to 2 is free. */
+/* Errors would be written into a file that is opened as descriptor 2: none of 0 to 2 is free. */
 static bool keep_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
