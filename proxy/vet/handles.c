@@ -132,6 +132,7 @@ static bool grow(struct given *given)
 
     if (items == NULL)
         return false;
+    memset(items + given->capacity, 0, (capacity - given->capacity) * sizeof(*items));
     given->items = items;
     given->capacity = capacity;
     return true;
@@ -142,8 +143,8 @@ static bool add(struct given *given, unsigned limit, struct span handle)
 {
     char *copy;
 
-    if ((given->items == NULL || (given->count < limit && given->count == given->capacity)) &&
-        !grow(given))
+    if ((given->count < limit && given->count == given->capacity && !grow(given)) ||
+        given->items == NULL)
         return false;
     copy = text_copy(handle);
     if (copy == NULL)

@@ -34,7 +34,7 @@ struct house {
     struct downstreams downstreams;
     struct http http;
     struct content_gate mcp;
-    struct mcp_sessions mcp_sessions;
+    struct mcp_shared mcp_shared;
     uv_poll_t channel_poll;
     int channel_events;
     uv_timer_t tick;
@@ -146,7 +146,7 @@ static bool on_cut_session(struct house *house, const union told *told, int fd)
 {
     (void)fd;
     cut(house, told->cut_session.reason, told->cut_session.session_id, ANY_SURFACE);
-    mcp_sessions_end_all(&house->mcp_sessions, told->cut_session.session_id);
+    mcp_sessions_end_all(&house->mcp_shared.sessions, told->cut_session.session_id);
     handles_forget(house->worker.handles, told->cut_session.session_id);
     return true;
 }
@@ -449,7 +449,7 @@ static void stop(struct house *house)
             tls_abort(c->tls);
     }
     pool_expire(&house->http.pool, true);
-    mcp_sessions_end_all(&house->mcp_sessions, NULL);
+    mcp_shared_clear(&house->mcp_shared);
     uv_close((uv_handle_t *)&house->channel_poll, NULL);
     uv_close((uv_handle_t *)&house->tick, NULL);
     uv_close((uv_handle_t *)&house->reaper, NULL);
@@ -471,7 +471,7 @@ int worker_run(const struct worker_options *options)
     enum error error;
 
     house.accept.worker = &house.worker;
-    house.mcp = mcp_gate(&house.mcp_sessions);
+    house.mcp = mcp_gate(&house.mcp_shared);
     house.http.gate_of = gate_of;
     error = start(&house, options);
     if (error == OK) {

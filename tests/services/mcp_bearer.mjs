@@ -65,7 +65,7 @@ export class BearerService {
     if (request.method === 'GET') {
       response.writeHead(200, events);
       if (request.url.startsWith('/sse')) {
-        const where = this.endpoint(this.streams.size + 1);
+        const where = this.endpoint(this.streams.size + 1, request.headers.host);
         this.streams.set(where, response);
         response.write(`event: endpoint\ndata: ${where}\n\n`);
       } else {

@@ -23,7 +23,7 @@ struct world {
     struct worker worker;
     struct connection connection;
     struct client client;
-    struct mcp_sessions sessions;
+    struct mcp_shared shared;
     struct content_gate gate;
     struct dialect *dialect;
     struct exchange exchange;
@@ -42,7 +42,7 @@ static int set_up(void **state)
     world->config.surface_count = 1;
     world->worker.config = &world->config;
     world->worker.failed = true; /* nothing is sent any more */
-    world->gate = mcp_gate(&world->sessions);
+    world->gate = mcp_gate(&world->shared);
     world->connection = (struct connection){.worker = &world->worker,
                                             .surface = &world->surface,
                                             .route = &world->route,
@@ -67,7 +67,7 @@ static int tear_down(void **state)
     struct world *world = *state;
 
     end(world);
-    mcp_sessions_end_all(&world->sessions, NULL);
+    mcp_shared_clear(&world->shared);
     worker_release(&world->worker);
     dialect_destroy(world->dialect);
     free(world);

@@ -217,16 +217,15 @@ SESSIONS_TEST(test_limit_with_all_in_use)
     }
 }
 
-/* Whose it is does not matter here: its path is one whose query says that. */
-SESSIONS_TEST(test_endpoint)
+SESSIONS_TEST(test_hold)
 {
-    open_and_release(0, "a", "/message?sessionId=1");
-    open_and_release(0, "a", "opaque");
-    assert_true(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
-    assert_false(mcp_sessions_has_endpoint(&sessions, 1, "/message"));
-    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/mess"));
-    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/message?sessionId=1"));
-    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "opaque"));
-    mcp_sessions_end_all(&sessions, NULL);
-    assert_false(mcp_sessions_has_endpoint(&sessions, 0, "/message"));
+    struct mcp_session *session = opened(1, "alpha", "one");
+
+    assert_ptr_equal(mcp_sessions_hold(&sessions, session, "alpha"), session);
+    assert_int_equal(session->users, 2);
+    mcp_sessions_release(session);
+    assert_null(mcp_sessions_hold(&sessions, session, "beta"));
+    mcp_sessions_end(&sessions, session);
+    assert_null(mcp_sessions_hold(&sessions, session, "alpha"));
+    mcp_sessions_release(session);
 }

@@ -30,8 +30,10 @@ void mcp_end(struct exchange *exchange)
     exchange->content = NULL;
     if (mcp->session != NULL && mcp->awaited != NULL && !mcp->resumable)
         vet_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
-    if (mcp->endpoint && mcp->session != NULL) {
+    /* Unless another stream of its session's has taken it over. */
+    if (mcp->session != NULL && mcp->session->stream == exchange) {
         mcp->session->stream = NULL;
+        mcp_endpoints_end(&mcp_shared_of(exchange)->endpoints, mcp->session);
         mcp_sessions_end(mcp_sessions_of(exchange), mcp->session);
     }
     mcp_sessions_release(mcp->session);
@@ -76,6 +78,30 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     default:
         return REASON_UPSTREAM_PROTOCOL;
     }
+}
+
+enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
+                              const struct mcp_place *place)
+{
+    struct mcp_endpoints *endpoints = &mcp_shared_of(exchange)->endpoints;
+    struct mcp *mcp = mcp_of(exchange);
+    struct mcp_session *named = mcp_endpoints_named(endpoints, place);
+    enum reason reason;
+
+    if (named != NULL) {
+        /* A client that reads anew, and a service that has but one: it goes on. Two clients that
+         * are given one would be one to the service. */
+        mcp->session =
+            mcp_sessions_hold(mcp_sessions_of(exchange), named, exchange->connection->session_id);
+        return mcp->session != NULL ? REASON_ALLOWED : REASON_UPSTREAM_PROTOCOL;
+    }
+    reason = mcp_open_session(exchange, target);
+    if (!reason_allows(reason))
+        return reason;
+    if (mcp_endpoints_open(endpoints, place, mcp->session) == OK)
+        return REASON_ALLOWED;
+    mcp_sessions_end(mcp_sessions_of(exchange), mcp->session);
+    return REASON_CAPACITY;
 }
 
 bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,

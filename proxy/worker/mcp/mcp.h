@@ -6,13 +6,21 @@
  *   mcp_gate.c      an answer that is one message; the content gate that all of it is
  *   mcp_events.c    an answer that is a stream of events: each is vetted, and written anew
  *   mcp_sessions.c  who opened which MCP session
+ *   mcp_endpoints.c where the POSTs of HTTP+SSE go, and whose they are
  */
 #pragma once
 
 #include "vet/mcp_http.h"
 #include "wire/sse.h"
 #include "worker/http/exchange.h"
+#include "worker/mcp/mcp_endpoints.h"
 #include "worker/mcp/mcp_sessions.h"
+
+/* What all exchanges share; all zero is a valid empty one. */
+struct mcp_shared {
+    struct mcp_sessions sessions;
+    struct mcp_endpoints endpoints;
+};
 
 struct mcp {
     struct mcp_session *session; /* held; NULL: none is named */
@@ -32,9 +40,14 @@ static inline struct mcp *mcp_of(const struct exchange *exchange)
     return exchange->content;
 }
 
-static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchange)
+static inline struct mcp_shared *mcp_shared_of(const struct exchange *exchange)
 {
     return exchange->gate->context;
+}
+
+static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchange)
+{
+    return &mcp_shared_of(exchange)->sessions;
 }
 
 /* Begins with what a head asks for; NULL without memory. */
@@ -46,6 +59,10 @@ bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, s
              struct vet_result *result);
 /* The service opened an MCP session: from now on it belongs to whoever asked for it. */
 enum reason mcp_open_session(struct exchange *exchange, struct span id);
+/* The same for the endpoint that a stream of HTTP+SSE is told: `target` is as the service wrote it.
+ */
+enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
+                              const struct mcp_place *place);
 
 /* What a client asks. */
 struct gate_verdict mcp_request_begins(struct exchange *exchange);
@@ -54,5 +71,7 @@ struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span bod
 enum reason mcp_events_receive(struct exchange *exchange, struct span piece);
 /* A message of the gate's own on the stream of HTTP+SSE; false if it ended, or is not read. */
 bool mcp_events_say(struct exchange *stream, struct span text);
-/* The content gate; `sessions` is borrowed. */
-struct content_gate mcp_gate(struct mcp_sessions *sessions);
+/* The content gate; `shared` is borrowed. */
+struct content_gate mcp_gate(struct mcp_shared *shared);
+/* Ends all sessions; their exchanges have ended before. */
+void mcp_shared_clear(struct mcp_shared *shared);

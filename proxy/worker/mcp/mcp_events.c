@@ -81,24 +81,30 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
 {
     struct mcp *mcp = mcp_of(exchange);
     const struct span target = own_target(exchange, event->data);
-    struct span path = target;
-    const char *question;
-    char decoded[REQUEST_PATH_BYTES_MAX];
-    const struct route *route;
+    struct span query = target, path;
+    char decoded[REQUEST_PATH_BYTES_MAX], written[MCP_SESSION_ID_BYTES_MAX + 1];
+    struct mcp_place place = {exchange->connection->surface_index, NULL, decoded, NULL};
     struct sse_event out = *event;
+    enum reason reason;
 
-    if (target.data == NULL || mcp->session != NULL || mcp->post)
+    if (target.data == NULL || mcp->session != NULL || mcp->post ||
+        target.length > MCP_SESSION_ID_BYTES_MAX)
         return REASON_UPSTREAM_PROTOCOL;
-    question = memchr(path.data, '?', path.length);
-    if (question != NULL)
-        path.length = (size_t)(question - path.data);
+    path = span_split(&query, '?');
     if (url_path_decode(path, decoded, sizeof(decoded)) != OK)
         return REASON_UPSTREAM_PROTOCOL;
-    route = admission_route(exchange->connection->surface, decoded, false);
-    if (route == NULL || exchange->http->gate_of(exchange->http, route) != exchange->gate)
+    place.route = admission_route(exchange->connection->surface, decoded, false);
+    if (place.route == NULL ||
+        exchange->http->gate_of(exchange->http, place.route) != exchange->gate)
         return REASON_UPSTREAM_PROTOCOL;
-    if (!reason_allows(mcp_open_session(exchange, target)) || mcp->session == NULL)
-        return REASON_CAPACITY;
+    if (query.data != NULL) {
+        memcpy(written, query.data, query.length);
+        written[query.length] = '\0';
+        place.query = written;
+    }
+    reason = mcp_open_endpoint(exchange, target, &place);
+    if (!reason_allows(reason) || mcp->session == NULL)
+        return reason;
     mcp->endpoint = true;
     mcp->session->stream = exchange;
     out.data = target;
@@ -112,8 +118,11 @@ static enum reason take_event(struct exchange *exchange, const struct sse_event 
     struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_MESSAGE_SHAPE};
     enum reason reason = REASON_ALLOWED;
 
-    if (event->has_id)
+    if (event->has_id) {
         mcp_of(exchange)->resumable = true;
+        handles_give(exchange->connection->worker->handles, exchange->connection->session_id,
+                     HANDLE_EVENT, event->id);
+    }
     if (event->comment || !event->has_data || event->data.length == 0)
         sse_write(event, &exchange->text);
     else if (!event->has_type || span_equals(event->type, "message"))

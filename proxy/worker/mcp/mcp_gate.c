@@ -110,7 +110,13 @@ static struct gate_verdict answer_whole(struct exchange *exchange,
                                  .text = result.counterpart};
 }
 
-struct content_gate mcp_gate(struct mcp_sessions *sessions)
+void mcp_shared_clear(struct mcp_shared *shared)
+{
+    mcp_endpoints_clear(&shared->endpoints);
+    mcp_sessions_end_all(&shared->sessions, NULL);
+}
+
+struct content_gate mcp_gate(struct mcp_shared *shared)
 {
     return (struct content_gate){.reads_answer = true,
                                  .request_begins = mcp_request_begins,
@@ -119,5 +125,5 @@ struct content_gate mcp_gate(struct mcp_sessions *sessions)
                                  .answer_whole = answer_whole,
                                  .answer_piece = mcp_events_receive,
                                  .end = mcp_end,
-                                 .context = sessions};
+                                 .context = shared};
 }

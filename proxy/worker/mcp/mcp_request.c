@@ -1,11 +1,7 @@
 /* What a client asks, for mcp_gate.c: vetted before the service hears of it. */
-#include "wire/url.h"
 #include "worker/mcp/mcp.h"
 
 #include <string.h>
-#include <strings.h>
-
-#define QUERY_NAME_BYTES_MAX 256
 
 /* ---- Refusals ---- */
 
@@ -36,54 +32,46 @@ static struct gate_verdict refuse(struct exchange *exchange, const struct mcp_ht
 
 /* ---- The head ---- */
 
-/*
- * Whether a query names a session, as the endpoints of HTTP+SSE do. The service
- * decodes names, so they are decoded here; what cannot be might be anything.
- */
-static bool names_session(const char *query)
-{
-    struct span rest = span_of(query), name, value;
-
-    while (url_query_next(&rest, &name, &value)) {
-        char text[QUERY_NAME_BYTES_MAX];
-
-        if (url_query_decode(name, text, sizeof(text)) != OK ||
-            strncasecmp(text, "sessionid", strlen("sessionid")) == 0 ||
-            strncasecmp(text, "session_id", strlen("session_id")) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Whether a POST is for an endpoint of HTTP+SSE: its path and query are whose session it is. */
-static bool is_for_endpoint(const struct exchange *exchange, const struct request *asked)
-{
-    return mcp_of(exchange)->post && asked->query != NULL &&
-           (names_session(asked->query) ||
-            mcp_sessions_has_endpoint(mcp_sessions_of(exchange),
-                                      exchange->connection->surface_index, asked->path));
-}
-
 /* The MCP session that the request belongs to, if it names one; in one way only. */
 static enum reason find_session(struct exchange *exchange, const struct head *head)
 {
+    const struct request *asked = &head->asked.request;
+    const struct mcp_place place = {exchange->connection->surface_index,
+                                    exchange->connection->route, asked->path, asked->query};
     struct mcp *mcp = mcp_of(exchange);
     struct mcp_session_key key = {.surface = exchange->connection->surface_index,
                                   .session_id = exchange->connection->session_id};
+    struct mcp_session *named;
     enum reason reason = http_fields_single(&head->request.fields, "mcp-session-id", &key.id);
 
     if (!reason_allows(reason))
         return reason;
-    if (is_for_endpoint(exchange, &head->asked.request)) {
-        if (key.id.data != NULL)
-            return REASON_MCP_SESSION_UNKNOWN;
-        key.id = span_of(mcp->target);
+    if (mcp->post && mcp_endpoints_find(&mcp_shared_of(exchange)->endpoints, &place, &named)) {
+        if (named != NULL && key.id.data == NULL)
+            mcp->session = mcp_sessions_hold(mcp_sessions_of(exchange), named, key.session_id);
         mcp->resumable = true; /* HTTP+SSE: its answer does come on another stream */
-    }
-    if (key.id.data == NULL)
+    } else if (key.id.data != NULL) {
+        mcp->session = mcp_sessions_find(mcp_sessions_of(exchange), &key);
+    } else {
         return REASON_ALLOWED;
-    mcp->session = mcp_sessions_find(mcp_sessions_of(exchange), &key);
+    }
     return mcp->session != NULL ? REASON_ALLOWED : REASON_MCP_SESSION_UNKNOWN;
+}
+
+/* The event from which a stream is to go on, if it is one that this session was given. */
+static enum reason find_event(struct exchange *exchange, const struct http_request *request)
+{
+    const struct connection *connection = exchange->connection;
+    struct mcp *mcp = mcp_of(exchange);
+    struct span id;
+    enum reason reason = http_fields_single(&request->fields, "last-event-id", &id);
+
+    if (!reason_allows(reason) || id.length == 0)
+        return reason;
+    mcp->replay = !mcp->post;
+    return handles_held(connection->worker->handles, connection->session_id, HANDLE_EVENT, id)
+               ? REASON_ALLOWED
+               : REASON_HANDLE_UNKNOWN;
 }
 
 /* The headers that the body is compared with, kept until it is there. */
@@ -106,7 +94,6 @@ static enum reason keep_headers(struct mcp *mcp, const struct http_request *requ
 static enum reason read_head(struct exchange *exchange, const struct head *head)
 {
     struct mcp *mcp = mcp_create(exchange, &head->asked.request);
-    struct span last_event;
     enum reason reason;
 
     if (mcp == NULL)
@@ -118,11 +105,8 @@ static enum reason read_head(struct exchange *exchange, const struct head *head)
     if (reason_allows(reason))
         reason = keep_headers(mcp, &head->request);
     if (reason_allows(reason))
-        reason = http_fields_single(&head->request.fields, "last-event-id", &last_event);
-    if (!reason_allows(reason))
-        return reason;
-    mcp->replay = !mcp->post && last_event.data != NULL;
-    return find_session(exchange, head);
+        reason = find_session(exchange, head);
+    return reason_allows(reason) ? find_event(exchange, &head->request) : reason;
 }
 
 struct gate_verdict mcp_request_begins(struct exchange *exchange)

@@ -28,18 +28,12 @@ struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
     return NULL;
 }
 
-bool mcp_sessions_has_endpoint(const struct mcp_sessions *sessions, uint32_t surface,
-                               const char *path)
+struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_session *session,
+                                      const char *session_id)
 {
-    size_t length = strlen(path);
+    const struct mcp_session_key key = {session->surface, session_id, span_of(session->id)};
 
-    for (const struct mcp_session *session = sessions->first; session != NULL;
-         session = session->next) {
-        if (session->surface == surface && strncmp(session->id, path, length) == 0 &&
-            session->id[length] == '?')
-            return true;
-    }
-    return false;
+    return session->ended ? NULL : mcp_sessions_find(sessions, &key);
 }
 
 void mcp_sessions_release(struct mcp_session *session)

@@ -1,8 +1,8 @@
 /*
  * The MCP sessions that were opened through the gate, each bound to the session
  * that opened it: Streamable HTTP's Mcp-Session-Id (MCP 2025-11-25, transports,
- * session management), and in the older HTTP+SSE (2024-11-05) the path and query
- * of the endpoint that the service named. Nobody else can use one.
+ * session management), and in the older HTTP+SSE (2024-11-05) the endpoint that the
+ * service named (mcp_endpoints.h). Nobody else can use one.
  *
  * The table is bounded; the one that was used longest ago gives way (one of the
  * same session's, if it has any), and its client is told 404 and begins anew, as
@@ -45,9 +45,10 @@ struct mcp_session_key {
 /* Takes hold of one; NULL if this session opened none with that id. */
 struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
                                       const struct mcp_session_key *key);
-/* Whether somebody was named an endpoint (HTTP+SSE) of this path: its query says whose. */
-bool mcp_sessions_has_endpoint(const struct mcp_sessions *sessions, uint32_t surface,
-                               const char *path);
+/* Takes hold of one that was found otherwise (mcp_endpoints.h); NULL if it is not this session's,
+ * or has ended. */
+struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_session *session,
+                                      const char *session_id);
 /*
  * A new one, with hold taken; takes over `vet`. ERROR_EXISTS if the service gave
  * an id twice, ERROR_LIMIT if all are in use or the id is too long.
