@@ -105,6 +105,8 @@
     REASON(ADMISSION_TIMEOUT, "admission_timeout", 503, 0, "the broker did not answer in time")    \
     REASON(AUDIT_UNAVAILABLE, "audit_unavailable", 503, 1011, "the audit log cannot be written")   \
     REASON(DRAINING, "shutting_down", 503, 1001, "Sidelock is shutting down")                      \
+    REASON(WORKER_PROTOCOL, "worker_protocol", 500, 0,                                             \
+           "a worker process said what none of ours says; it was ended")                           \
     /* The service behind */                                                                       \
     REASON(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, 1014,                                \
            "the service cannot be reached")                                                        \

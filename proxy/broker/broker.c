@@ -8,6 +8,7 @@
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
 #include "broker/operations/operation.h"
+#include "system/caller.h"
 #include "system/notify.h"
 
 #include <signal.h>
@@ -206,6 +207,11 @@ static enum error load_certificates(struct broker *broker)
     return error;
 }
 
+static enum error open_callers(struct broker *broker)
+{
+    return caller_lookup_create(&broker->gate.callers);
+}
+
 static enum error log_event(struct broker *broker, const char *event)
 {
     audit_begin(broker->gate.audit, event);
@@ -251,8 +257,8 @@ static enum error start_workers(struct broker *broker)
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        open_store,    log_started,       start_loop,    watch_lanes,
-        open_surfaces, load_certificates, start_control, start_workers};
+        open_store,        log_started,  start_loop,    watch_lanes,  open_surfaces,
+        load_certificates, open_callers, start_control, start_workers};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)
@@ -296,6 +302,7 @@ static void stop(struct broker *broker)
         lines_tell(&broker->gate.lines, broker->gate.audit);
     if (broker->gate.audit != NULL && log_event(broker, "stopped") != OK)
         log_error("the audit log cannot be written");
+    caller_lookup_destroy(broker->gate.callers);
     audit_close(broker->gate.audit);
     executables_destroy(broker->gate.executables);
     store_close(broker->gate.store);

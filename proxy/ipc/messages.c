@@ -1,10 +1,13 @@
 #include "ipc/messages.h"
 
+#include "wire/http_body.h"
+
 #include <string.h>
 
 enum kind {
     U32,     /* at most `limit` */
     U64,     /* also int64_t */
+    NUMBER,  /* of a connection: at most IPC_CONNECTION_MAX */
     FLAG,    /* bool */
     REASON,  /* one that there is */
     TEXT,    /* may be NULL */
@@ -31,11 +34,9 @@ struct field {
 
 /* The members of all messages, in the order in which they travel. */
 static const struct field fields[] = {
-    AT(ADMIT, admit, U64, connection),
+    AT(ADMIT, admit, NUMBER, connection),
     AT(ADMIT, admit, U32, surface),
     AT(ADMIT, admit, NEEDED, request_id),
-    AT(ADMIT, admit, NEEDED, listener_address),
-    LIMITED(ADMIT, admit, U32, listener_port, UINT16_MAX),
     AT(ADMIT, admit, NEEDED, request.method),
     AT(ADMIT, admit, NEEDED, request.path),
     AT(ADMIT, admit, TEXT, request.query),
@@ -48,12 +49,9 @@ static const struct field fields[] = {
     AT(ADMIT, admit, TEXT, request.certificate),
     AT(ADMIT, admit, TEXT, request.login_code),
     AT(ADMIT, admit, TEXT, request.strays),
-    AT(ADMIT, admit, FLAG, request.secure),
     AT(ADMIT, admit, FLAG, request.upgrade),
-    AT(ADMIT, admit, FLAG, request.caller_known),
-    AT(ADMIT, admit, U32, request.caller_uid),
     LIMITED(ADMIT, admit, HEADERS, headers, offsetof(struct ipc_admit, header_count)),
-    AT(VERDICT, verdict, U64, connection),
+    AT(VERDICT, verdict, NUMBER, connection),
     AT(VERDICT, verdict, U32, surface),
     AT(VERDICT, verdict, REASON, reason),
     LIMITED(VERDICT, verdict, CHARS, session_id, IPC_SESSION_ID_SIZE),
@@ -67,46 +65,43 @@ static const struct field fields[] = {
     AT(VERDICT, verdict, FLAG, once),
     AT(VERDICT, verdict, TEXT, answer),
     AT(VERDICT, verdict, TEXT, set_cookie),
-    AT(DIAL, dial, U64, connection),
+    AT(DIAL, dial, NUMBER, connection),
     AT(DIAL, dial, U32, surface),
     AT(DIAL, dial, NEEDED, request_id),
-    AT(DIAL, dial, NEEDED, session_id),
     AT(DIAL, dial, NEEDED, method),
     AT(DIAL, dial, NEEDED, path),
     AT(DIAL, dial, TEXT, query),
     AT(DIAL, dial, NEEDED, host),
     AT(DIAL, dial, TEXT, fields),
     AT(DIAL, dial, TEXT, body_value),
-    AT(DIAL, dial, FLAG, caller_known),
-    AT(DIAL, dial, U32, caller_uid),
-    AT(LINK, link, U64, connection),
+    LIMITED(DIAL, dial, U32, body, HTTP_BODY_CHUNKED),
+    AT(DIAL, dial, U64, body_bytes),
+    AT(LINK, link, NUMBER, connection),
     AT(LINK, link, U32, surface),
     AT(LINK, link, REASON, reason),
+    AT(DENIED, denied, NUMBER, connection),
     AT(DENIED, denied, U32, surface),
     AT(DENIED, denied, REASON, reason),
-    AT(DENIED, denied, FLAG, caller_known),
-    AT(DENIED, denied, U32, caller_uid),
+    AT(DENIED, denied, FLAG, caller_told),
+    AT(DENIED, denied, U32, caller_uid_told),
     AT(DENIED, denied, TEXT, target),
     AT(DENIED, denied, TEXT, path),
     AT(DENIED, denied, TEXT, request_id),
-    AT(DENIED, denied, TEXT, session_id),
-    AT(REFUSED, refused, U64, connection),
+    AT(REFUSED, refused, NUMBER, connection),
     AT(REFUSED, refused, U32, surface),
     LIMITED(REFUSED, refused, U32, direction, 1),
     AT(REFUSED, refused, FLAG, observed),
     AT(REFUSED, refused, REASON, reason),
-    AT(REFUSED, refused, TEXT, session_id),
     AT(REFUSED, refused, TEXT, verb),
     AT(REFUSED, refused, TEXT, target),
     AT(SUPPRESSED, suppressed, U32, surface),
     AT(SUPPRESSED, suppressed, NEEDED, session_id),
     AT(SUPPRESSED, suppressed, U64, count),
-    AT(CLOSED, closed, U64, connection),
+    AT(CLOSED, closed, NUMBER, connection),
     AT(CLOSED, closed, U32, surface),
     AT(CLOSED, closed, FLAG, opened),
     AT(CLOSED, closed, REASON, reason),
     AT(CLOSED, closed, U32, close_code),
-    AT(CLOSED, closed, TEXT, session_id),
     AT(CLOSED, closed, U64, requests),
     AT(CLOSED, closed, U64, messages_c2s),
     AT(CLOSED, closed, U64, messages_s2c),
@@ -222,6 +217,7 @@ static void put_field(struct ipc_writer *writer, const struct field *field, cons
         ipc_put_number(writer, *(const uint32_t *)at, 4);
         break;
     case U64:
+    case NUMBER:
         ipc_put_number(writer, *(const uint64_t *)at, 8);
         break;
     case FLAG:
@@ -261,6 +257,10 @@ static void get_field(struct ipc_reader *reader, const struct field *field, char
         break;
     case U64:
         *(uint64_t *)at = ipc_get_number(reader, 8);
+        break;
+    case NUMBER:
+        *(uint64_t *)at = ipc_get_number(reader, 8);
+        reader->failed = reader->failed || *(uint64_t *)at > IPC_CONNECTION_MAX;
         break;
     case FLAG:
         *(bool *)at = ipc_get_bool(reader);

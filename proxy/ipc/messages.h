@@ -4,7 +4,8 @@
  *   worker                                broker
  *        ◀──────────────────────────── TLS       a surface's certificate and key; again on reload
  *     READY ────────────────────────────▶        sandboxed and accepting
- *     ADMIT ────────────────────────────▶        may this request come in?
+ *     ADMIT ────────────────────────────▶        may this request come in? With the client's
+ *                                                own descriptor: who calls, the kernel says
  *        ◀──────────────────────────── VERDICT   no, and why; or yes, for an upgrade with the
  *                                                link's descriptor, for HTTP as a grant to
  *                                                this connection
@@ -27,8 +28,10 @@
 #include "policy/quota.h"
 #include "policy/request.h"
 
+#define IPC_CONNECTION_MAX  ((UINT64_C(1) << 40) - 1) /* a connection's number; 0 is none */
 #define IPC_HEADERS_MAX     16
 #define IPC_ACCEPT_SIZE     29
+#define IPC_REQUEST_ID_SIZE 17 /* 64 random bits, hex, with NUL */
 #define IPC_SESSION_ID_SIZE 33
 #define IPC_DIGEST_SIZE     65
 
@@ -60,12 +63,15 @@ struct ipc_header_pair {
     const char *value;
 };
 
+/*
+ * What of the request the worker does not say, the broker finds out itself: the caller,
+ * the listener, whether it is TLS.
+ */
 struct ipc_admit {
-    uint64_t connection; /* the worker's name for it */
+    uint64_t connection; /* the worker's name for it: given once in its life */
     uint32_t surface;    /* index into the configuration */
+    int client;          /* the accepted socket, as it came beside the bytes; borrowed */
     const char *request_id;
-    const char *listener_address;
-    uint32_t listener_port;
     struct request request;
     struct ipc_header_pair headers[IPC_HEADERS_MAX];
     uint32_t header_count;
@@ -95,20 +101,19 @@ struct ipc_verdict {
 };
 
 /*
- * Asks for a connection to the service under the grant that a session has. Where
- * the route adds stored values, `fields` are the header lines to send, and the
- * broker writes the head, and a stored body, itself.
+ * Asks for a link to the service under the grant that a connection has. Where the
+ * route adds stored values, `fields` are the header lines to send, but for those that frame
+ * the body, and the broker writes the head, and a stored body, itself.
  */
 struct ipc_dial {
     uint64_t connection;
     uint32_t surface;
     const char *request_id;
-    const char *session_id;
     const char *method, *path, *query, *host;
     const char *fields;     /* NULL: nothing is to be written */
     const char *body_value; /* digest of the client's value for the route's `body`; NULL: none */
-    bool caller_known;
-    uint32_t caller_uid;
+    uint32_t body;          /* how the body that follows is framed: enum http_body_kind, */
+    uint64_t body_bytes;    /* and its length, if it has one */
 };
 
 struct ipc_link {
@@ -119,14 +124,14 @@ struct ipc_link {
 
 /* A denial that the worker decided: the request never reached the broker. */
 struct ipc_denied {
+    uint64_t connection; /* under whose grant it came; 0: none */
     uint32_t surface;
     enum reason reason;
-    bool caller_known;
-    uint32_t caller_uid;
+    bool caller_told; /* who called, in the worker's word: for the log alone */
+    uint32_t caller_uid_told;
     const char *target; /* raw, if a credential of ours may stand in it; NULL: not so */
     const char *path;   /* NULL if none is known */
     const char *request_id;
-    const char *session_id; /* under whose grant it came; NULL: none */
 };
 
 /* A refused message; in observe mode one that would have been. */
@@ -136,7 +141,7 @@ struct ipc_refused {
     uint32_t direction; /* enum direction */
     bool observed;
     enum reason reason;
-    const char *session_id, *verb, *target;
+    const char *verb, *target;
 };
 
 /* How many refused messages of a session had no REFUSED, since the last of these. */
@@ -153,7 +158,6 @@ struct ipc_closed {
     bool opened; /* false: the client never got its 101 */
     enum reason reason;
     uint32_t close_code;
-    const char *session_id;
     uint64_t requests; /* of HTTP; 0 for a WebSocket */
     uint64_t messages_c2s, messages_s2c;
 };

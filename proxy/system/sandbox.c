@@ -25,6 +25,7 @@ static const int permitted[] = {
     SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
     SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(accept4), SCMP_SYS(getsockname),
     SCMP_SYS(getpeername), SCMP_SYS(getsockopt), SCMP_SYS(lseek), SCMP_SYS(fstat),
+    SCMP_SYS(dup), /* of a client's, to be shown to the broker */
     /* waiting */
     SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_ctl), SCMP_SYS(poll),
     SCMP_SYS(ppoll), SCMP_SYS(nanosleep), SCMP_SYS(clock_nanosleep), SCMP_SYS(restart_syscall),
@@ -41,7 +42,7 @@ static const int permitted[] = {
     SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(newfstatat), SCMP_SYS(stat), SCMP_SYS(open),
     SCMP_SYS(getrlimit), SCMP_SYS(prlimit64), SCMP_SYS(set_robust_list), SCMP_SYS(getuid),
     SCMP_SYS(geteuid), SCMP_SYS(getppid), SCMP_SYS(pipe2), SCMP_SYS(process_vm_readv),
-    SCMP_SYS(kill), SCMP_SYS(sched_getaffinity), SCMP_SYS(dup), SCMP_SYS(rseq)
+    SCMP_SYS(kill), SCMP_SYS(sched_getaffinity), SCMP_SYS(rseq)
 #endif
 };
 

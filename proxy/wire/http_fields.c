@@ -17,6 +17,23 @@ bool http_is_token(struct span span)
     return span.data != NULL && span.length > 0;
 }
 
+/* But a tab. */
+static bool is_control(unsigned char c)
+{
+    return (c < 0x20 && c != '\t') || c == 0x7f;
+}
+
+bool http_is_value(struct span value)
+{
+    struct span trimmed = span_trim(value);
+
+    for (size_t i = 0; i < value.length; i++) {
+        if (is_control((unsigned char)value.data[i]))
+            return false;
+    }
+    return trimmed.length == value.length;
+}
+
 static enum http_progress fault(enum reason *reason, enum reason why)
 {
     *reason = why;
@@ -37,7 +54,7 @@ enum http_progress http_line_find(const char *bytes, size_t length, size_t start
             *end = i;
             return HTTP_COMPLETE;
         }
-        if ((c < 0x20 && c != '\t') || c == 0x7f)
+        if (is_control(c))
             return fault(reason, REASON_MALFORMED);
     }
     return HTTP_MORE;

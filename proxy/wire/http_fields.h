@@ -53,6 +53,10 @@ bool http_fields_have_token(const struct http_fields *fields, const char *name, 
 /* Takes the next element off a comma-separated list (RFC 9110 section 5.6.1); false at the end. */
 bool http_list_next(struct span *list, struct span *element);
 
+/* Whether it may be a field's value (RFC 9110 section 5.5): no control byte but a tab, no white
+ * space around it. */
+bool http_is_value(struct span value);
+
 /* Whether every byte is a tchar (RFC 9110 section 5.6.2) and there is at least one. */
 bool http_is_token(struct span span);
 

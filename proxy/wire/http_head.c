@@ -10,8 +10,7 @@ static enum http_progress fault(enum reason *reason, enum reason why)
     return HTTP_FAULT;
 }
 
-/* Origin-form (RFC 9112 section 3.2.1), of bytes that may stand in a URL unencoded. */
-static bool is_origin_form(struct span target)
+bool http_is_target(struct span target)
 {
     for (size_t i = 0; i < target.length; i++) {
         unsigned char c = (unsigned char)target.data[i];
@@ -19,7 +18,13 @@ static bool is_origin_form(struct span target)
         if (c <= 0x20 || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
             return false;
     }
-    return target.length > 0 && target.data[0] == '/';
+    return true;
+}
+
+/* Origin-form (RFC 9112 section 3.2.1). */
+static bool is_origin_form(struct span target)
+{
+    return http_is_target(target) && target.length > 0 && target.data[0] == '/';
 }
 
 static void split_target(struct span target, struct http_request *out)

@@ -24,6 +24,9 @@ struct http_request {
     size_t head_bytes; /* with the empty line */
 };
 
+/* Whether every byte may stand in a request's target unencoded (RFC 9112 section 3.2). */
+bool http_is_target(struct span target);
+
 /*
  * Parses `length` bytes from the start of a request. Faults: MALFORMED,
  * HTTP_VERSION, HEADERS_TOO_LARGE.

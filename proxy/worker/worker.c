@@ -103,8 +103,7 @@ static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *ve
         worker_tell(worker, IPC_CLOSED,
                     &(struct ipc_closed){.connection = verdict->connection,
                                          .surface = verdict->surface,
-                                         .reason = REASON_CLIENT_CLOSED,
-                                         .session_id = verdict->session_id});
+                                         .reason = REASON_CLIENT_CLOSED});
 }
 
 static bool on_verdict(struct house *house, const union told *told, int fd)

@@ -21,18 +21,24 @@ static void check_text(const char *text, const uint8_t *data, size_t size)
 
 static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size_t size)
 {
-    const char *const texts[] = {
-        admit->request_id,        admit->listener_address,      admit->request.method,
-        admit->request.path,      admit->request.query,         admit->request.host,
-        admit->request.origin,    admit->request.authorization, admit->request.subprotocols,
-        admit->request.cookie,    admit->request.fetch_site,    admit->request.certificate,
-        admit->request.login_code};
+    const char *const texts[] = {admit->request_id,
+                                 admit->request.method,
+                                 admit->request.path,
+                                 admit->request.query,
+                                 admit->request.host,
+                                 admit->request.origin,
+                                 admit->request.authorization,
+                                 admit->request.subprotocols,
+                                 admit->request.cookie,
+                                 admit->request.fetch_site,
+                                 admit->request.certificate,
+                                 admit->request.login_code};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);
     require(admit->request_id != NULL && admit->request.method != NULL &&
             admit->request.path != NULL);
-    require(admit->listener_address != NULL && admit->listener_port <= UINT16_MAX);
+    require(admit->connection <= IPC_CONNECTION_MAX);
     require(admit->header_count <= IPC_HEADERS_MAX);
     for (uint32_t i = 0; i < admit->header_count; i++) {
         require(admit->headers[i].name != NULL && admit->headers[i].value != NULL);
@@ -69,13 +75,11 @@ static void check_denied(const struct ipc_denied *denied, const uint8_t *data, s
     check_text(denied->target, data, size);
     check_text(denied->path, data, size);
     check_text(denied->request_id, data, size);
-    check_text(denied->session_id, data, size);
 }
 
 static void check_refused(const struct ipc_refused *refused, const uint8_t *data, size_t size)
 {
     require((unsigned)refused->reason < REASON_COUNT && refused->direction <= 1);
-    check_text(refused->session_id, data, size);
     check_text(refused->verb, data, size);
     check_text(refused->target, data, size);
 }
@@ -89,8 +93,8 @@ static void check_suppressed(const struct ipc_suppressed *suppressed, const uint
 
 static void check_closed(const struct ipc_closed *closed, const uint8_t *data, size_t size)
 {
-    require((unsigned)closed->reason < REASON_COUNT);
-    check_text(closed->session_id, data, size);
+    (void)data;
+    require((unsigned)closed->reason < REASON_COUNT && size == 1 + 8 + 4 + 1 + 4 + 4 + 3 * 8);
 }
 
 static void check_counts(const struct ipc_counts *counts, const uint8_t *data, size_t size)
@@ -114,13 +118,12 @@ static void check_cut_surface(const struct ipc_cut_surface *cut, const uint8_t *
 
 static void check_dial(const struct ipc_dial *dial, const uint8_t *data, size_t size)
 {
-    const char *const texts[] = {dial->request_id, dial->session_id, dial->method,
-                                 dial->path,       dial->query,      dial->host,
-                                 dial->fields,     dial->body_value};
+    const char *const texts[] = {dial->request_id, dial->method, dial->path,      dial->query,
+                                 dial->host,       dial->fields, dial->body_value};
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);
-    require(dial->request_id != NULL && dial->session_id != NULL && dial->method != NULL);
+    require(dial->request_id != NULL && dial->method != NULL);
     require(dial->path != NULL && dial->host != NULL);
 }
 

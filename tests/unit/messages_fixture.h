@@ -10,11 +10,9 @@ static unsigned char room[IPC_MESSAGE_BYTES_MAX];
 
 static inline struct ipc_admit full_admit(void)
 {
-    struct ipc_admit admit = {.connection = UINT64_MAX,
+    struct ipc_admit admit = {.connection = IPC_CONNECTION_MAX,
                               .surface = 3,
                               .request_id = "0123456789abcdef",
-                              .listener_address = "::1",
-                              .listener_port = 65535,
                               .request.method = "GET",
                               .request.path = "/api/mcp/ws/12",
                               .request.query = "server_params=x",
@@ -26,10 +24,7 @@ static inline struct ipc_admit full_admit(void)
                               .request.fetch_site = "none",
                               .request.certificate = "d",
                               .request.login_code = "b",
-                              .request.secure = true,
                               .request.upgrade = true,
-                              .request.caller_known = true,
-                              .request.caller_uid = UINT32_MAX,
                               .header_count = IPC_HEADERS_MAX};
 
     for (uint32_t i = 0; i < IPC_HEADERS_MAX; i++)

@@ -95,7 +95,7 @@
     CALL(fcntl_duplicate, false, SYS_fcntl, held.pipe[0], F_DUPFD, 0)                              \
     CALL(fcntl_lease, false, SYS_fcntl, held.pipe[0], F_SETLEASE, F_RDLCK)                         \
     CALL(fcntl_pipe_size, false, SYS_fcntl, held.pipe[0], F_SETPIPE_SZ, MEBIBYTE)                  \
-    CALL(dup, SANITIZED, SYS_dup, held.pipe[0])                                                    \
+    CALL(dup, true, SYS_dup, held.pipe[0])                                                         \
     CALL(dup3, false, SYS_dup3, held.pipe[0], held.pipe[1], 0)                                     \
     CALL(pipe2, SANITIZED, SYS_pipe2, held.page, 0)                                                \
     CALL(epoll_create1, false, SYS_epoll_create1, 0)                                               \

@@ -26,11 +26,16 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The same id always gets the same worker, surface and session. */
+static struct incarnation worker_of(uint64_t number)
+{
+    return (struct incarnation){.worker = (unsigned)(number % 5), .generation = 1 + number % 5};
+}
+
+/* The same number always gets the same worker, surface and session. */
 static struct connection_entry entry_of(uint64_t id)
 {
     struct connection_entry entry = {
-        .id = id, .worker = (unsigned)(id % 5), .surface = &surfaces[id % 3]};
+        .connection = id, .worker = worker_of(id), .surface = &surfaces[id % 3]};
 
     strcpy(entry.session_id, sessions[id % 4]);
     return entry;
@@ -38,9 +43,23 @@ static struct connection_entry entry_of(uint64_t id)
 
 static void add(struct connections *connections, uint64_t id)
 {
-    const struct connection_entry entry = entry_of(id);
+    struct connection_entry entry = entry_of(id);
 
     assert_int_equal(connections_add(connections, &entry), OK);
+}
+
+static struct connection_entry *find(const struct connections *connections, uint64_t id)
+{
+    return connections_find(connections, worker_of(id), id);
+}
+
+/* If it is there. */
+static void take_away(struct connections *connections, uint64_t id)
+{
+    struct connection_entry *entry = find(connections, id);
+
+    if (entry != NULL)
+        connections_remove(connections, entry);
 }
 
 #define CONNECTIONS_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
@@ -55,12 +74,11 @@ CONNECTIONS_TEST(test_counts)
     assert_int_equal(connections_of_session(*state, "beta"), 3);
     assert_int_equal(connections_of_session(*state, ""), 3);
     assert_int_equal(connections_of_session(*state, "nobody"), 0);
-    connections_remove(*state, 9);
+    connections_remove(*state, find(*state, 9));
     assert_int_equal(connections_of_surface(*state, &surfaces[0]), 3);
     assert_int_equal(connections_of_session(*state, "beta"), 2);
-    connections_remove(*state, 9);
-    connections_remove(*state, 0);
-    connections_remove(*state, 99);
+    assert_null(find(*state, 9));
+    assert_null(find(*state, 99));
     assert_int_equal(((struct connections *)*state)->count, 11);
 }
 
@@ -70,40 +88,70 @@ CONNECTIONS_TEST(test_refused)
 
     add(*state, 7);
     assert_int_equal(connections_add(*state, &entry), ERROR_EXISTS);
-    entry.id = 0;
+    entry.connection = 0;
     assert_int_equal(connections_add(*state, &entry), ERROR_INVALID);
     assert_int_equal(((struct connections *)*state)->count, 1);
 }
 
 CONNECTIONS_TEST(test_find)
 {
-    assert_null(connections_find(*state, 1));
+    assert_null(find(*state, 1));
     for (uint64_t id = 1; id <= 200; id++)
         add(*state, id << 40);
     for (uint64_t id = 1; id <= 200; id++) {
-        const struct connection_entry *entry = connections_find(*state, id << 40);
+        const struct connection_entry *entry = find(*state, id << 40);
 
         assert_non_null(entry);
-        assert_int_equal(entry->id, id << 40);
+        assert_int_equal(entry->connection, id << 40);
+        assert_int_equal(entry->id, id);
         assert_string_equal(entry->session_id, sessions[(id << 40) % 4]);
-        assert_null(connections_find(*state, (id << 40) + 1));
+        assert_null(find(*state, (id << 40) + 1));
     }
-    connections_remove(*state, UINT64_C(7) << 40);
-    assert_null(connections_find(*state, UINT64_C(7) << 40));
-    assert_non_null(connections_find(*state, UINT64_C(8) << 40));
-    /* 0 marks a free bucket: it is nobody's id. */
-    assert_null(connections_find(*state, 0));
+    take_away(*state, UINT64_C(7) << 40);
+    assert_null(find(*state, UINT64_C(7) << 40));
+    assert_non_null(find(*state, UINT64_C(8) << 40));
+    assert_null(find(*state, 0));
+}
+
+/* The next process in a worker's place has the same numbers, and none of the other's connections.
+ */
+CONNECTIONS_TEST(test_incarnations)
+{
+    struct connection_entry entry = entry_of(1), next = entry_of(1);
+
+    next.worker.generation += 7;
+    assert_int_equal(connections_add(*state, &entry), OK);
+    assert_null(connections_find(*state, next.worker, 1));
+    assert_int_equal(connections_add(*state, &next), OK);
+    assert_int_not_equal(entry.id, next.id);
+    connections_remove_worker(*state, entry.worker);
+    assert_null(connections_find(*state, entry.worker, 1));
+    assert_int_equal(connections_find(*state, next.worker, 1)->id, next.id);
+    /* What was once in the log is nobody else's. */
+    assert_int_equal(connections_add(*state, &entry), OK);
+    assert_int_equal(entry.id, 3);
+}
+
+CONNECTIONS_TEST(test_holders)
+{
+    for (uint64_t id = 1; id <= 3; id++)
+        add(*state, id);
+    assert_int_equal(connections_holders(*state, "beta"), 1U << 1);
+    assert_int_equal(connections_holders(*state, "gamma"), 1U << 2);
+    assert_int_equal(connections_holders(*state, "alpha"), 0);
+    add(*state, 9);
+    assert_int_equal(connections_holders(*state, "beta"), 1U << 1 | 1U << 4);
 }
 
 CONNECTIONS_TEST(test_limit)
 {
-    struct connection_entry entry = {.id = 1};
+    struct connection_entry entry = {.connection = 1};
 
     while (connections_add(*state, &entry) == OK)
-        assert_true(++entry.id < 1000000);
-    assert_int_equal(entry.id, 65537);
+        assert_true(++entry.connection < 1000000);
+    assert_int_equal(entry.connection, 65537);
     assert_int_equal(connections_add(*state, &entry), ERROR_LIMIT);
-    connections_remove(*state, 1);
+    connections_remove(*state, connections_find(*state, entry.worker, 1));
     assert_int_equal(connections_add(*state, &entry), OK);
 }
 
@@ -129,17 +177,17 @@ CONNECTIONS_TEST(test_against_a_plain_list)
     srand(42);
     for (int step = 0; step < STEPS; step++) {
         uint64_t id = 1 + (uint64_t)rand() % (IDS - 1);
-        const struct connection_entry entry = entry_of(id);
+        struct connection_entry entry = entry_of(id);
 
         if (rand() % 500 == 0) {
             connections_remove_worker(*state, entry.worker);
-            for (uint64_t other = entry.worker; other < IDS; other += 5)
+            for (uint64_t other = entry.worker.worker; other < IDS; other += 5)
                 live[other] = false;
         } else if (rand() % 5 < 3) {
             assert_int_equal(connections_add(*state, &entry), live[id] ? ERROR_EXISTS : OK);
             live[id] = true;
         } else {
-            connections_remove(*state, id);
+            take_away(*state, id);
             live[id] = false;
         }
         if (step % 50 == 0)
@@ -147,7 +195,8 @@ CONNECTIONS_TEST(test_against_a_plain_list)
     }
     /* Each one that is left can still be found. */
     for (uint64_t id = 1; id < IDS; id++) {
-        connections_remove(*state, id);
+        assert_int_equal(find(*state, id) != NULL, live[id]);
+        take_away(*state, id);
         live[id] = false;
     }
     compare(*state, live);

@@ -15,7 +15,10 @@
 #include "broker/admission/takers.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
+#include "system/caller.h"
+#include "wire/http_body.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -35,13 +38,6 @@ struct service {
 };
 
 static struct service service;
-
-uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
-                               uint64_t connection)
-{
-    (void)workers;
-    return from.generation << 40 | connection;
-}
 
 void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
                     const void *message, int fd)
@@ -78,11 +74,53 @@ static void listen_at(const char *path)
     assert_int_equal(listen(service.listening, 16), 0);
 }
 
+/* Where the connection that was granted came in, as its Host has it. */
+static const struct surface_listener public_listener = {.host = "127.0.0.1", .port = 8081};
+
+/* Another client of the surface, as the kernel has it. */
+static struct {
+    struct surface_listener listener;
+    int own, accepted;
+} client;
+
+static void connect_client(struct broker_fixture *fixture)
+{
+    struct listener listeners[2];
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    size_t count;
+    char why[WHY_SIZE];
+
+    assert_int_equal(listener_open("127.0.0.1", 0, listeners, &count, why), OK);
+    client.listener = (struct surface_listener){.fd = listeners[0].fd, .port = listeners[0].port};
+    snprintf(client.listener.host, sizeof(client.listener.host), "127.0.0.1");
+    address.sin_port = htons(listeners[0].port);
+    client.own = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client.own, (struct sockaddr *)&address, sizeof(address)), 0);
+    client.accepted = accept4(listeners[0].fd, NULL, NULL, SOCK_CLOEXEC);
+    fixture->gate.surfaces.items[0].listeners = &client.listener;
+    fixture->gate.surfaces.items[0].listener_count = 1;
+    assert_int_equal(caller_lookup_create(&fixture->gate.callers), OK);
+}
+
+/* The connection that tests speak of, if a test has ended it. */
+static int keep_granted(struct broker_fixture *fixture)
+{
+    struct connection_entry entry = {.worker = worker,
+                                     .connection = CONNECTION,
+                                     .listener = &public_listener,
+                                     .caller_known = true,
+                                     .caller_uid = 1000};
+    enum error error;
+
+    entry.surface = &fixture->gate.surfaces.items[0];
+    memcpy(entry.session_id, service.session, sizeof(entry.session_id));
+    error = connections_add(&fixture->gate.connections, &entry);
+    return error == OK || error == ERROR_EXISTS ? 0 : -1;
+}
+
 /* A service, a session with a record, and a connection that was granted to it. */
 static int set_up(void **state)
 {
-    struct connection_entry entry = {.id = (uint64_t)GENERATION << 40 | CONNECTION,
-                                     .worker = WORKER};
     struct broker_fixture *fixture;
 
     if (broker_fixture_make(state) != 0)
@@ -96,13 +134,18 @@ static int set_up(void **state)
                             &(struct wish){{.surface = "studio", .params_name = "record"}, 60},
                             service.session, NULL),
                      OK);
-    entry.surface = &fixture->gate.surfaces.items[0];
-    memcpy(entry.session_id, service.session, sizeof(entry.session_id));
-    return connections_add(&fixture->gate.connections, &entry) == OK ? 0 : -1;
+    connect_client(fixture);
+    return keep_granted(fixture);
 }
 
 static int tear_down(void **state)
 {
+    struct broker_fixture *fixture = *state;
+
+    close(client.own);
+    close(client.accepted);
+    close(client.listener.fd);
+    caller_lookup_destroy(fixture->gate.callers);
     if (service.fd >= 0)
         close(service.fd);
     close(service.listening);
@@ -113,12 +156,20 @@ static struct ipc_dial dial_of(const char *method, const char *path)
 {
     return (struct ipc_dial){.connection = CONNECTION,
                              .request_id = "0123456789abcdef",
-                             .session_id = service.session,
                              .method = method,
                              .path = path,
-                             .host = "localhost:8081",
-                             .caller_known = true,
-                             .caller_uid = 1000};
+                             .host = "localhost:8081"};
+}
+
+static enum error say(struct broker_fixture *fixture, struct incarnation from, enum ipc_state state,
+                      const void *bytes, size_t length)
+{
+    return inbox_take(&fixture->gate, from,
+                      &(struct workers_message){
+                          .state = state,
+                          .bytes = bytes,
+                          .length = length,
+                          .fd = ipc_type_of(bytes, length) == IPC_ADMIT ? client.accepted : -1});
 }
 
 static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *dial)
@@ -130,7 +181,7 @@ static enum error dial(struct broker_fixture *fixture, const struct ipc_dial *di
     service.fd = -1;
     ipc_encode(&writer, IPC_DIAL, dial);
     assert_false(writer.failed);
-    return inbox_take(&fixture->gate, worker, IPC_RUNNING, writer.bytes, writer.length);
+    return say(fixture, worker, IPC_RUNNING, writer.bytes, writer.length);
 }
 
 /* The worker is told no more than why not, and gets nothing; the service is not even dialled. */
@@ -201,7 +252,8 @@ DIAL_TEST(test_without_a_grant)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/plain/1");
-    char other[TOKEN_ID_SIZE];
+    const struct incarnation next = {WORKER, GENERATION + 1};
+    struct ipc_writer writer = {.bytes = service.message};
 
     asked.connection = CONNECTION + 1;
     expect_protocol_broken(fixture, &asked);
@@ -211,14 +263,13 @@ DIAL_TEST(test_without_a_grant)
     asked.surface = 2;
     expect_protocol_broken(fixture, &asked);
     asked = dial_of("GET", "/plain/1");
-    assert_int_equal(create(fixture, &plain, other, NULL), OK);
-    asked.session_id = other;
+    /* Another process in the same place was granted nothing. */
+    ipc_encode(&writer, IPC_DIAL, &asked);
+    assert_int_equal(say(fixture, next, IPC_RUNNING, writer.bytes, writer.length), ERROR_SYNTAX);
+    connections_remove(&fixture->gate.connections,
+                       connections_find(&fixture->gate.connections, worker, CONNECTION));
     expect_protocol_broken(fixture, &asked);
-    connections_remove(&fixture->gate.connections, (uint64_t)GENERATION << 40 | CONNECTION);
-    asked = dial_of("GET", "/plain/1");
-    expect_protocol_broken(fixture, &asked);
-    assert_int_equal(inbox_take(&fixture->gate, worker, IPC_RUNNING, service.message, 3),
-                     ERROR_SYNTAX);
+    assert_int_equal(say(fixture, worker, IPC_RUNNING, service.message, 3), ERROR_SYNTAX);
 }
 
 DIAL_TEST(test_grant_that_has_ended)
@@ -304,9 +355,6 @@ DIAL_TEST(test_once)
 {
     struct broker_fixture *fixture = *state;
     struct ipc_dial asked = dial_of("GET", "/inject");
-    struct connection_entry entry = {.id = (uint64_t)GENERATION << 40 | CONNECTION,
-                                     .worker = WORKER,
-                                     .surface = &fixture->gate.surfaces.items[0]};
 
     asked.fields = "";
     for (size_t i = 0; i < 2; i++) /* of any other session, as many as it likes */
@@ -317,18 +365,39 @@ DIAL_TEST(test_once)
                &(struct wish){{.surface = "studio", .params_name = "record", .once = true}, 60},
                service.session, NULL),
         OK);
-    memcpy(entry.session_id, service.session, sizeof(entry.session_id));
-    connections_remove(&fixture->gate.connections, entry.id);
-    assert_int_equal(connections_add(&fixture->gate.connections, &entry), OK);
+    connections_remove(&fixture->gate.connections,
+                       connections_find(&fixture->gate.connections, worker, CONNECTION));
+    assert_int_equal(keep_granted(fixture), 0);
     expect_link(fixture, &asked, "GET /inject?env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n\r\n");
     expect_refused(fixture, &asked, REASON_SESSION_USED);
     expect_refused(fixture, &asked, REASON_SESSION_USED);
 }
 
-/* A worker that was taken over may not say a second request after the first one's head. */
+/*
+ * A worker that was taken over says neither a second request behind the first one's head, nor
+ * how the body is framed, nor to whom the request goes, nor what stays with one connection.
+ */
 DIAL_TEST(test_fields)
 {
     static const char *const bad[] = {
+        "A: b\n",
+        "A: b\nB: c\r\n",
+        "A: b",
+        "A: b\rB: c\r\n",
+        " A: b\r\n",
+        "A : b\r\n",
+        "A:b\r\n",
+        "A:  b\r\n",
+        "Content-Length: 0\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Host: other\r\n",
+        "Connection: close\r\n",
+        "Upgrade: websocket\r\n",
+        "Expect: 100-continue\r\n",
+        "Authorization: Bearer mine\r\n",
+        "X-Forwarded-For: 10.0.0.1\r\n",
+        "Origin: http://evil.example\r\n",
+        "Cookie: sidelock-login=x\r\n",
         "\r\n",
         "\r\nGET /admin HTTP/1.1\r\n\r\n",
         "A: b\r\n\r\n",
@@ -338,37 +407,102 @@ DIAL_TEST(test_fields)
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         asked.fields = bad[i];
-        expect_refused(*state, &asked, REASON_MALFORMED);
+        expect_protocol_broken(*state, &asked);
     }
+    asked.fields = "Origin: http://localhost\r\nCookie: a=b; c=d\r\n";
+    expect_link(*state, &asked,
+                "GET /inject?env=" SECRET " HTTP/1.1\r\nHost: localhost\r\n"
+                "Origin: http://localhost\r\nCookie: a=b; c=d\r\n\r\n");
+}
+
+/* The same of all that stands in front of the fields, or says what is written at all. */
+DIAL_TEST(test_words)
+{
+    static const struct {
+        const char *method, *path, *query, *host, *request_id;
+    } bad[] = {
+        {.query = "a=1 HTTP/1.1\r\nContent-Length: 9\r\n\r\n"},
+        {.query = "a=1\nb"},
+        {.query = "a=1 b"},
+        {.query = "a=1#b"},
+        {.query = "a=\xc3\xa9"},
+        {.path = "/inject/../body"},
+        {.path = "/inject/."},
+        {.path = "/inject//x"},
+        {.path = "inject"},
+        {.path = ""},
+        {.path = "/inject?x"},
+        {.path = "/inject\r\nA: b"},
+        {.path = "/inject%2f"},
+        {.method = "GET /x HTTP/1.1\r\nA: b"},
+        {.method = ""},
+        {.host = "localhost\r\nA: b"},
+        {.host = "evil.example"},
+        {.host = "localhost:9999"},
+        {.host = ""},
+        {.request_id = "0123456789abcde"},
+        {.request_id = "0123456789abcde\n"},
+    };
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ipc_dial asked = dial_of(bad[i].method != NULL ? bad[i].method : "GET",
+                                        bad[i].path != NULL ? bad[i].path : "/inject");
+
+        asked.fields = "";
+        asked.query = bad[i].query;
+        asked.host = bad[i].host != NULL ? bad[i].host : asked.host;
+        asked.request_id = bad[i].request_id != NULL ? bad[i].request_id : asked.request_id;
+        expect_protocol_broken(*state, &asked);
+    }
+}
+
+/* Nothing is written where the worker may write itself; a body follows only where one may. */
+DIAL_TEST(test_nothing_to_write)
+{
+    struct ipc_dial asked = dial_of("POST", "/plain/1");
+
+    asked.fields = "";
+    expect_protocol_broken(*state, &asked);
+    asked = dial_of("GET", "/inject");
+    asked.fields = "";
+    asked.body = HTTP_BODY_LENGTH;
+    asked.body_bytes = 5;
+    expect_protocol_broken(*state, &asked);
+    asked = dial_of("POST", "/body");
+    asked.fields = "";
+    asked.body = HTTP_BODY_CHUNKED;
+    expect_protocol_broken(*state, &asked);
+    asked = dial_of("POST", "/plain/1");
+    asked.body = HTTP_BODY_CHUNKED;
+    expect_protocol_broken(*state, &asked);
 }
 
 /* A message of each type that is in order. */
 static void encode(struct ipc_writer *writer, enum ipc_type type)
 {
-    const struct ipc_admit admit = {.request_id = "r",
-                                    .listener_address = "127.0.0.1",
-                                    .listener_port = 8081,
+    const struct ipc_admit admit = {.connection = CONNECTION + 1,
+                                    .request_id = "0123456789abcdef",
                                     .request.method = "GET",
                                     .request.path = "/",
                                     .request.host = "x"};
     const struct ipc_dial asked = dial_of("GET", "/plain/1");
-    const struct ipc_closed closed = {.connection = CONNECTION + 1, .opened = true};
+    const struct ipc_closed closed = {.connection = CONNECTION, .opened = true};
+    const struct ipc_refused refused = {.connection = CONNECTION};
     const union {
         struct ipc_verdict verdict;
         struct ipc_link link;
         struct ipc_cut_session cut_session;
         struct ipc_cut_surface cut_surface;
         struct ipc_denied denied;
-        struct ipc_refused refused;
         struct ipc_counts counts;
     } zero = {0};
     const struct ipc_extend extend = {.session_id = "s"};
-    const struct ipc_suppressed suppressed = {.session_id = "s"};
+    const struct ipc_suppressed suppressed = {.session_id = service.session};
     const struct ipc_tls tls = {.certificate = "c", .key = "k"};
     const void *const messages[IPC_TYPE_COUNT] = {
         [IPC_ADMIT] = &admit,           [IPC_DIAL] = &asked,       [IPC_CLOSED] = &closed,
         [IPC_VERDICT] = &zero,          [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
-        [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &zero,
+        [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &refused,
         [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
         [IPC_SUPPRESSED] = &suppressed,
     };
@@ -393,23 +527,23 @@ DIAL_TEST(test_states)
         bool question = type == IPC_ADMIT || type == IPC_DIAL;
 
         encode(&writer, type);
+        keep_granted(fixture);
         for (enum ipc_state at = IPC_STARTING; at <= IPC_DRAINING; at++) {
             bool good = at == IPC_STARTING ? type == IPC_READY : question || report;
 
-            assert_int_equal(inbox_take(&fixture->gate, worker, at, writer.bytes, writer.length),
+            assert_int_equal(say(fixture, worker, at, writer.bytes, writer.length),
                              good ? OK : ERROR_SYNTAX);
+            keep_granted(fixture);
         }
     }
     assert_int_equal(service.ready, 1);
     assert_int_equal(service.verdicts, 1); /* while it drains, nobody waits for an answer */
     assert_int_equal(service.told, 1);
     encode(&writer, IPC_READY);
-    assert_int_equal(
-        inbox_take(&fixture->gate, worker, IPC_STARTING, writer.bytes, writer.length + 1),
-        ERROR_SYNTAX);
-    writer.bytes[0] = IPC_NONE;
-    assert_int_equal(inbox_take(&fixture->gate, worker, IPC_RUNNING, writer.bytes, 1),
+    assert_int_equal(say(fixture, worker, IPC_STARTING, writer.bytes, writer.length + 1),
                      ERROR_SYNTAX);
+    writer.bytes[0] = IPC_NONE;
+    assert_int_equal(say(fixture, worker, IPC_RUNNING, writer.bytes, 1), ERROR_SYNTAX);
     assert_int_equal(service.ready, 1);
     uv_loop_close(loop);
 }

@@ -3,6 +3,8 @@
 
 #include "every_message.h"
 
+#include "wire/http_body.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,26 +17,24 @@ TEST(test_dial)
     struct ipc_dial dial = {.connection = 1,
                             .surface = 2,
                             .request_id = "r",
-                            .session_id = "s",
                             .method = "POST",
                             .path = "/p",
                             .query = "a=b",
                             .host = "localhost",
                             .fields = "A: b\r\n",
                             .body_value = "d",
-                            .caller_known = true,
-                            .caller_uid = 3},
+                            .body = HTTP_BODY_LENGTH,
+                            .body_bytes = 3},
                     out;
-    const char **needed[] = {&dial.request_id, &dial.session_id, &dial.method, &dial.path,
-                             &dial.host};
+    const char **needed[] = {&dial.request_id, &dial.method, &dial.path, &dial.host};
     struct ipc_writer writer = {.bytes = room};
 
     ipc_encode(&writer, IPC_DIAL, &dial);
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DIAL);
     assert_int_equal(ipc_decode(IPC_DIAL, room, writer.length, &out), OK);
-    assert_true(out.connection == 1 && out.surface == 2 && out.caller_known && out.caller_uid == 3);
+    assert_true(out.connection == 1 && out.surface == 2 && out.body == HTTP_BODY_LENGTH &&
+                out.body_bytes == 3);
     assert_string_equal(out.request_id, "r");
-    assert_string_equal(out.session_id, "s");
     assert_string_equal(out.method, "POST");
     assert_string_equal(out.path, "/p");
     assert_string_equal(out.query, "a=b");
@@ -50,6 +50,32 @@ TEST(test_dial)
         assert_int_equal(ipc_decode(IPC_DIAL, room, writer.length, &out), ERROR_SYNTAX);
         *needed[i] = kept;
     }
+}
+
+/* A connection's number has no bits to spare, in whatever message: they could be another's. */
+TEST(test_numbers)
+{
+#define EXPECT(TYPE, type, ...)                                                                    \
+    do {                                                                                           \
+        struct ipc_writer writer = {.bytes = room};                                                \
+        struct ipc_##type out;                                                                     \
+                                                                                                   \
+        ipc_encode(&writer, IPC_##TYPE,                                                            \
+                   &(struct ipc_##type){.connection = IPC_CONNECTION_MAX, __VA_ARGS__});           \
+        assert_int_equal(ipc_decode(IPC_##TYPE, room, writer.length, &out), OK);                   \
+        writer.length = 0;                                                                         \
+        ipc_encode(&writer, IPC_##TYPE,                                                            \
+                   &(struct ipc_##type){.connection = IPC_CONNECTION_MAX + 1, __VA_ARGS__});       \
+        assert_int_equal(ipc_decode(IPC_##TYPE, room, writer.length, &out), ERROR_SYNTAX);         \
+    } while (0)
+    EXPECT(ADMIT, admit, .request_id = "r", .request.method = "m", .request.path = "p");
+    EXPECT(DIAL, dial, .request_id = "r", .method = "m", .path = "p", .host = "h");
+    EXPECT(DENIED, denied, .path = "p");
+    EXPECT(REFUSED, refused, .verb = "v");
+    EXPECT(CLOSED, closed, .close_code = 1);
+    EXPECT(VERDICT, verdict, .offer = "");
+    EXPECT(LINK, link, .surface = 1);
+#undef EXPECT
 }
 
 TEST(test_link)
@@ -76,36 +102,33 @@ TEST(test_reports)
     struct ipc_suppressed suppressed;
 
     ipc_encode(&writer, IPC_DENIED,
-               &(struct ipc_denied){7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "s"});
+               &(struct ipc_denied){6, 7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode(IPC_DENIED, room, writer.length, &denied), OK);
-    assert_int_equal(denied.surface, 7);
+    assert_true(denied.connection == 6 && denied.surface == 7);
     assert_int_equal(denied.reason, REASON_MALFORMED);
-    assert_true(denied.caller_known && denied.caller_uid == 8);
+    assert_true(denied.caller_told && denied.caller_uid_told == 8);
     assert_string_equal(denied.target, "a=b");
     assert_string_equal(denied.path, "/p");
     assert_string_equal(denied.request_id, "r");
-    assert_string_equal(denied.session_id, "s");
 
     writer = (struct ipc_writer){.bytes = room};
     ipc_encode(&writer, IPC_REFUSED,
-               &(struct ipc_refused){9, 7, 1, true, REASON_TARGET_REFUSED, "s", "call_tool", NULL});
+               &(struct ipc_refused){9, 7, 1, true, REASON_TARGET_REFUSED, "call_tool", NULL});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_REFUSED);
     assert_int_equal(ipc_decode(IPC_REFUSED, room, writer.length, &refused), OK);
     assert_true(refused.connection == 9 && refused.surface == 7 && refused.direction == 1);
     assert_true(refused.observed && refused.reason == REASON_TARGET_REFUSED);
-    assert_string_equal(refused.session_id, "s");
     assert_string_equal(refused.verb, "call_tool");
     assert_null(refused.target);
 
     writer = (struct ipc_writer){.bytes = room};
     ipc_encode(&writer, IPC_CLOSED,
-               &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, "s", 10, 11, 12});
+               &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, 10, 11, 12});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CLOSED);
     assert_int_equal(ipc_decode(IPC_CLOSED, room, writer.length, &closed), OK);
     assert_true(closed.connection == 9 && closed.surface == 7 && closed.opened);
     assert_true(closed.reason == REASON_CLIENT_CLOSED && closed.close_code == 1000);
-    assert_string_equal(closed.session_id, "s");
     assert_true(closed.requests == 10);
     assert_true(closed.messages_c2s == 11 && closed.messages_s2c == 12);
 
@@ -251,7 +274,7 @@ static void encode_one(unsigned which, struct ipc_writer *writer)
         ipc_encode(writer, IPC_REFUSED, &(struct ipc_refused){.verb = "v", .target = "t"});
         break;
     case 4:
-        ipc_encode(writer, IPC_CLOSED, &(struct ipc_closed){.session_id = "s"});
+        ipc_encode(writer, IPC_CLOSED, &(struct ipc_closed){.close_code = 1});
         break;
     case 5:
         ipc_encode(writer, IPC_COUNTS, &(struct ipc_counts){.surface = 1});

@@ -16,13 +16,6 @@ static struct {
     char path[64];
 } seen;
 
-uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
-                               uint64_t connection)
-{
-    (void)workers;
-    return from.generation << 40 | connection;
-}
-
 void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
                     const void *message, int fd)
 {
@@ -77,14 +70,14 @@ static struct waiting *ask(struct broker_fixture *fixture, struct incarnation fr
                            const char *session, const char *path)
 {
     char gone[64];
-    struct ipc_admit admit = {
-        .connection = 77,
-        .request_id = "0123456789abcdef",
-        .listener_address = "127.0.0.1",
-        .request = {.method = "GET", .path = gone, .caller_known = true, .caller_uid = 1000}};
+    struct ipc_admit admit = {.connection = 77,
+                              .request_id = "0123456789abcdef",
+                              .request = {.method = "GET", .path = gone}};
     struct question question = {.gate = &fixture->gate,
                                 .from = from,
                                 .surface = &fixture->gate.surfaces.items[0],
+                                .caller_known = true,
+                                .caller_uid = 1000,
                                 .message = &admit};
     struct waiting *waiting;
 
@@ -194,7 +187,6 @@ WAITING_TEST(test_link)
     char session[TOKEN_ID_SIZE];
     struct ipc_dial dial = {.connection = 5,
                             .request_id = "0123456789abcdef",
-                            .session_id = session,
                             .method = "GET",
                             .path = "/",
                             .host = "localhost"};

@@ -6,7 +6,9 @@
 
 #include "broker/admission/upstream.h"
 #include "broker/admission/waiting.h"
+#include "broker/admission/word.h"
 #include "broker/core/journal.h"
+#include "system/caller.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -165,15 +167,38 @@ static void answer(struct question *question)
         question_refuse(question, reason);
 }
 
+/* Who is at the other end of the client's socket, and where it came in: the kernel knows. */
+static enum error look_at_client(struct question *question)
+{
+    int client = question->message->client;
+
+    question->listener = surfaces_accepted(question->surface, client);
+    if (question->listener == NULL)
+        return ERROR_SYNTAX;
+    question->caller_known =
+        caller_uid(question->gate->callers, client, &question->caller_uid) == OK;
+    return OK;
+}
+
+/* A connection is asked for once: it is neither granted yet nor waited for. */
+static bool is_new(const struct question *question)
+{
+    uint64_t connection = question->message->connection;
+
+    return connection != 0 && !waiting_for(question->gate, question->from, connection) &&
+           connections_find(&question->gate->connections, question->from, connection) == NULL;
+}
+
 enum error admit_take(struct gate *gate, struct incarnation from, struct surface_state *surface,
                       const void *message)
 {
-    const struct ipc_admit *admit = message;
-    struct question question = {.gate = gate, .from = from, .surface = surface, .message = admit};
+    struct question question = {.gate = gate, .from = from, .surface = surface, .message = message};
 
+    if (!is_new(&question) || !word_is_request(question.message) || look_at_client(&question) != OK)
+        return ERROR_SYNTAX;
     question.steps = (struct steps){
         .surface = surface->config,
-        .listener = {admit->listener_address, (uint16_t)admit->listener_port},
+        .listener = {question.listener->host, question.listener->port},
         .kill_switch = surface->killed ? SWITCH_ON : SWITCH_OFF,
         .asks = &authenticate_asks,
     };

@@ -228,7 +228,7 @@ enum reason authenticate_record(struct question *question)
     return reason;
 }
 
-enum reason authenticate_again(const struct question *question)
+enum reason authenticate_again(struct question *question)
 {
     struct store *store = question->gate->store;
     struct store_params record = {.digest = "-"};
@@ -243,7 +243,8 @@ enum reason authenticate_again(const struct question *question)
     if (session.params_name[0] != '\0')
         gone = store_params_get(store, session.params_name, &record, NULL) != OK ||
                !record_is_for(&record, question->surface);
-    session.used_at = 0; /* by this very admission */
+    session.used_at = 0;                               /* by this very admission */
+    question->session.expires_at = session.expires_at; /* it may have been renewed */
     reason = session_check(&session, NULL, gone ? NULL : record.digest,
                            question->steps.request->caller_known,
                            question->steps.request->caller_uid, clock_now());

@@ -5,8 +5,11 @@
 #include "broker/admission/takers.h"
 
 #include "broker/admission/upstream.h"
+#include "broker/admission/word.h"
+#include "wire/http_body.h"
 #include "wire/url.h"
 
+#include <inttypes.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,31 +38,44 @@ static enum reason build_query(struct question *question, const struct ipc_dial 
     return buffer_failed(&question->steps.query) ? REASON_QUERY_INVALID : REASON_ALLOWED;
 }
 
-/* Whether lines hold a head's end, after which they would be another request. */
-static bool fields_plain(const char *fields)
+/* How the body that follows is framed: the stored one, or the client's. */
+static void append_framing(const struct ipc_dial *dial, size_t stored_bytes, struct buffer *out)
 {
-    return strstr(fields, "\r\n\r\n") == NULL && strncmp(fields, "\r\n", 2) != 0;
+    if (stored_bytes > 0)
+        buffer_append_format(out, "Content-Length: %zu\r\n", stored_bytes);
+    else if (dial->body == HTTP_BODY_LENGTH)
+        buffer_append_format(out, "Content-Length: %" PRIu64 "\r\n", dial->body_bytes);
+    else if (dial->body == HTTP_BODY_CHUNKED)
+        buffer_append_text(out, "Transfer-Encoding: chunked\r\n");
+}
+
+/* The service's own token, which page code could only put into the query. */
+static void append_bearer(const struct question *question, struct buffer *out)
+{
+    char token[ADMISSION_BEARER_SIZE];
+
+    if (admission_query_bearer(question->steps.route, question->dial->query, token, sizeof(token)))
+        buffer_append_format(out, "Authorization: Bearer %s\r\n", token);
 }
 
 static enum reason build_request(struct question *question, const struct ipc_dial *dial,
                                  struct buffer *out)
 {
+    const struct route *route = question->steps.route;
     enum reason reason = build_query(question, dial);
     struct buffer body;
 
-    if (!fields_plain(dial->fields))
-        return REASON_MALFORMED;
     buffer_init(&body, 2 * PARAMS_BYTES_MAX);
-    if (reason_allows(reason) && question->steps.route->body != NULL)
+    if (reason_allows(reason) && route->body != NULL)
         reason = build_body(question, dial, &body);
     buffer_append_format(out, "%s ", dial->method);
     url_encode(span_of(dial->path), true, out);
     if (question->steps.query.length > 0)
         buffer_append_format(out, "?%s", question->steps.query.data);
-    buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s",
-                         config_route_host(question->steps.route, dial->host), dial->fields);
-    if (question->steps.route->body != NULL)
-        buffer_append_format(out, "Content-Length: %zu\r\n", body.length);
+    buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s", config_route_host(route, dial->host),
+                         dial->fields);
+    append_bearer(question, out);
+    append_framing(dial, body.length, out);
     buffer_append_text(out, "\r\n");
     if (body.length > 0)
         buffer_append(out, body.data, body.length);
@@ -67,15 +83,22 @@ static enum reason build_request(struct question *question, const struct ipc_dia
     return reason_allows(reason) && buffer_failed(out) ? REASON_INTERNAL : reason;
 }
 
-/* Whether a single-use session has had its request; the worker's word is not enough for that. */
-static bool is_spent(const struct question *question, const struct ipc_dial *dial)
+/* What the broker knows of the connection; NULL: it has ended meanwhile. */
+static struct connection_entry *entry_of(const struct question *question)
 {
-    const struct gate *gate = question->gate;
+    return connections_find(&question->gate->connections, question->from,
+                            question->dial->connection);
+}
 
-    return !connections_speak(
-               &gate->connections,
-               workers_connection_id(gate->workers, question->from, dial->connection)) &&
-           question->session.once;
+/* Whether a single-use session has had its request; the worker's word is not enough for that. */
+static bool is_spent(const struct question *question)
+{
+    struct connection_entry *entry = entry_of(question);
+    bool spoken = entry == NULL || entry->spoken;
+
+    if (entry != NULL)
+        entry->spoken = true;
+    return spoken && question->session.once;
 }
 
 /* What the broker itself says on the link; nothing if the worker speaks for itself. */
@@ -86,39 +109,58 @@ static enum reason compose(struct question *question, const struct ipc_dial *dia
 
     if (dial->fields == NULL)
         return reason;
-    if (is_spent(question, dial))
-        return REASON_SESSION_USED;
     reason = authenticate_record(question);
     if (reason_allows(reason))
         reason = authenticate_files(question, NULL, &question->steps.unknown);
+    if (reason_allows(reason) && is_spent(question))
+        reason = REASON_SESSION_USED;
     return reason_allows(reason) ? build_request(question, dial, out) : reason;
 }
 
-/* The grant may have ended since, and the route must be one that is dialled. */
-static enum reason check(struct question *question, const struct ipc_dial *dial)
+/* Only what a worker may not know is written for it, and only as it would have written it. */
+static bool is_ours_to_write(const struct question *question)
 {
+    const struct ipc_dial *dial = question->dial;
+    const struct route *route = question->steps.route;
+    const struct admission_listener listener = {question->listener->host, question->listener->port};
+
+    if (dial->fields == NULL)
+        return true;
+    return (route->body != NULL ? dial->body == HTTP_BODY_NONE : route->inject_count > 0) &&
+           reason_allows(admission_host(question->surface->config, &listener, dial->host)) &&
+           word_is_fields(route, config_route_host(route, dial->host), dial->fields);
+}
+
+/* The grant may have ended since, and the route must be one that is dialled. */
+static enum reason check(struct question *question)
+{
+    const struct connection_entry *entry = entry_of(question);
     enum reason reason;
 
-    if (store_session_get(question->gate->store, dial->session_id, &question->session) != OK)
+    if (entry == NULL ||
+        store_session_get(question->gate->store, entry->session_id, &question->session) != OK)
         return REASON_SESSION_UNKNOWN;
     reason = authenticate_again(question);
     if (!reason_allows(reason))
         return reason;
-    question->steps.route = admission_route(question->surface->config, dial->path, false);
+    question->steps.route = admission_route(question->surface->config, question->dial->path, false);
     if (question->steps.route == NULL || question->steps.route->kind == ROUTE_WEBSOCKET)
         return REASON_ROUTE_UNKNOWN;
-    return admission_method(question->steps.route, question->steps.request);
+    reason = admission_method(question->steps.route, question->steps.request);
+    if (reason_allows(reason) && !is_ours_to_write(question))
+        return REASON_WORKER_PROTOCOL;
+    return reason;
 }
 
 /* The service hears of it only once nothing speaks against it. */
-static enum reason connect_link(struct question *question, const struct ipc_dial *dial, int *fd)
+static enum reason connect_link(struct question *question, int *fd)
 {
-    enum reason reason = check(question, dial);
+    enum reason reason = check(question);
     struct buffer head;
 
     buffer_init(&head, UPSTREAM_HEAD_BYTES_MAX);
     if (reason_allows(reason))
-        reason = compose(question, dial, &head);
+        reason = compose(question, question->dial, &head);
     if (reason_allows(reason))
         reason = upstream_connect(question, fd);
     if (reason_allows(reason) && head.length > 0)
@@ -131,53 +173,54 @@ static enum reason connect_link(struct question *question, const struct ipc_dial
     return reason;
 }
 
-static void answer(struct question *question);
+static enum error answer(struct question *question);
 
 /* Everything, once more. */
 static void look_again(struct question *question)
 {
     question_clear(question);
     question_disown(question);
-    answer(question);
+    if (answer(question) != OK)
+        question_refuse(question, REASON_WORKER_PROTOCOL);
 }
 
-static void answer(struct question *question)
+static enum error answer(struct question *question)
 {
     struct ipc_link link = {.connection = question->dial->connection,
                             .surface = question->dial->surface};
     int fd = -1;
 
-    link.reason = connect_link(question, question->dial, &fd);
+    link.reason = connect_link(question, &fd);
+    if (link.reason == REASON_WORKER_PROTOCOL)
+        return ERROR_SYNTAX;
     if (reason_allows(link.reason))
         workers_answer(question->gate->workers, question->from, IPC_LINK, &link, fd);
     else if (question->steps.unknown)
         files_wait(question, look_again);
     else
         question_refuse(question, link.reason);
+    return OK;
 }
 
-/* Only for a connection that was granted to this very worker and session. */
-static bool is_granted(const struct gate *gate, struct incarnation from,
-                       const struct surface_state *surface, const struct ipc_dial *dial)
-{
-    uint64_t id = workers_connection_id(gate->workers, from, dial->connection);
-    const struct connection_entry *entry = connections_find(&gate->connections, id);
-
-    return entry != NULL && entry->surface == surface &&
-           strcmp(entry->session_id, dial->session_id) == 0;
-}
-
+/*
+ * Only for a connection that was granted to this very worker, on this surface. Whose it is,
+ * and who calls, is as the broker has it.
+ */
 enum error dial_take(struct gate *gate, struct incarnation from, struct surface_state *surface,
                      const void *message)
 {
-    const struct ipc_dial *dial = message;
-    struct question question = {.gate = gate, .from = from, .surface = surface, .dial = dial};
+    struct question question = {.gate = gate, .from = from, .surface = surface, .dial = message};
+    const struct connection_entry *entry = entry_of(&question);
+    enum error error;
 
-    if (!is_granted(gate, from, surface, dial))
+    if (entry == NULL || entry->surface != surface || !word_is_dial(question.dial))
         return ERROR_SYNTAX;
+    question.listener = entry->listener;
+    question.caller_known = entry->caller_known;
+    question.caller_uid = entry->caller_uid;
     question_read_request(&question);
     steps_init(&question.steps);
-    answer(&question);
+    error = answer(&question);
     question_clear(&question);
-    return OK;
+    return error;
 }

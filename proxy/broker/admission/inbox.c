@@ -10,19 +10,22 @@
 static const struct {
     enum ipc_type type;
     bool late;      /* also while it drains; a question that crossed our DRAIN needs no answer */
+    bool brings;    /* a descriptor; no other may */
     size_t surface; /* where the message says which it is about */
     taker *take;
 } messages[] = {
-    {IPC_ADMIT, false, offsetof(struct ipc_admit, surface), admit_take},
-    {IPC_DIAL, false, offsetof(struct ipc_dial, surface), dial_take},
-    {IPC_DENIED, true, offsetof(struct ipc_denied, surface), reports_take_denied},
-    {IPC_REFUSED, true, offsetof(struct ipc_refused, surface), reports_take_refused},
-    {IPC_SUPPRESSED, true, offsetof(struct ipc_suppressed, surface), reports_take_suppressed},
-    {IPC_CLOSED, true, offsetof(struct ipc_closed, surface), reports_take_closed},
-    {IPC_COUNTS, true, offsetof(struct ipc_counts, surface), reports_take_counts},
+    {IPC_ADMIT, false, true, offsetof(struct ipc_admit, surface), admit_take},
+    {IPC_DIAL, false, false, offsetof(struct ipc_dial, surface), dial_take},
+    {IPC_DENIED, true, false, offsetof(struct ipc_denied, surface), reports_take_denied},
+    {IPC_REFUSED, true, false, offsetof(struct ipc_refused, surface), reports_take_refused},
+    {IPC_SUPPRESSED, true, false, offsetof(struct ipc_suppressed, surface),
+     reports_take_suppressed},
+    {IPC_CLOSED, true, false, offsetof(struct ipc_closed, surface), reports_take_closed},
+    {IPC_COUNTS, true, false, offsetof(struct ipc_counts, surface), reports_take_counts},
 };
 
-static enum error take(struct gate *gate, struct incarnation from, size_t row, struct span bytes)
+static enum error take(struct gate *gate, struct incarnation from, size_t row,
+                       const struct workers_message *said)
 {
     union {
         struct ipc_admit admit;
@@ -36,30 +39,40 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row, s
     struct surface_state *surface;
     uint32_t index;
 
-    if (ipc_decode(messages[row].type, bytes.data, bytes.length, &message) != OK)
+    if (ipc_decode(messages[row].type, said->bytes, said->length, &message) != OK)
         return ERROR_SYNTAX;
+    if (messages[row].type == IPC_ADMIT)
+        message.admit.client = said->fd;
     memcpy(&index, (const char *)&message + messages[row].surface, sizeof(index));
     surface = surfaces_at(&gate->surfaces, index);
     return surface != NULL ? messages[row].take(gate, from, surface, &message) : ERROR_SYNTAX;
 }
 
-enum error inbox_take(struct gate *gate, struct incarnation from, enum ipc_state state,
-                      const void *bytes, size_t length)
+static enum error take_ready(struct gate *gate, struct incarnation from,
+                             const struct workers_message *said)
 {
-    enum ipc_type type = ipc_type_of(bytes, length);
+    if (said->fd >= 0 || ipc_type_of(said->bytes, said->length) != IPC_READY ||
+        ipc_decode(IPC_READY, said->bytes, said->length, NULL) != OK)
+        return ERROR_SYNTAX;
+    workers_take_ready(gate->workers, from);
+    return OK;
+}
 
-    if (state == IPC_STARTING) {
-        if (type != IPC_READY || ipc_decode(type, bytes, length, NULL) != OK)
-            return ERROR_SYNTAX;
-        workers_take_ready(gate->workers, from);
-        return OK;
-    }
+enum error inbox_take(struct gate *gate, struct incarnation from,
+                      const struct workers_message *said)
+{
+    enum ipc_type type = ipc_type_of(said->bytes, said->length);
+
+    if (said->state == IPC_STARTING)
+        return take_ready(gate, from, said);
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         if (messages[i].type != type)
             continue;
-        if (state == IPC_DRAINING && !messages[i].late)
+        if (messages[i].brings != (said->fd >= 0))
+            return ERROR_SYNTAX;
+        if (said->state == IPC_DRAINING && !messages[i].late)
             return OK;
-        return take(gate, from, i, (struct span){bytes, length});
+        return take(gate, from, i, said);
     }
     return ERROR_SYNTAX;
 }

@@ -13,10 +13,11 @@ void question_read_request(struct question *question)
     if (admit != NULL)
         question->request = admit->request;
     else
-        question->request = (struct request){.method = dial->method,
-                                             .path = dial->path,
-                                             .caller_known = dial->caller_known,
-                                             .caller_uid = dial->caller_uid};
+        question->request = (struct request){
+            .method = dial->method, .path = dial->path, .query = dial->query, .host = dial->host};
+    question->request.secure = question->surface->config->tls != NULL;
+    question->request.caller_known = question->caller_known;
+    question->request.caller_uid = question->caller_uid;
     question->steps.request = &question->request;
     question->steps.context = question;
 }
@@ -126,20 +127,26 @@ static bool log_admitted(struct question *question, const struct connection_entr
     return audit_commit(audit) == OK;
 }
 
-/* On record before the worker hears of it: in the log, and among the live connections. */
+/* On record before the worker hears of it: among the live connections, and in the log. */
 static enum reason record_grant(struct question *question)
 {
-    struct gate *gate = question->gate;
+    struct connections *connections = &question->gate->connections;
     struct connection_entry entry = {
-        .id = workers_connection_id(gate->workers, question->from, question->message->connection),
-        .worker = question->from.worker,
+        .worker = question->from,
+        .connection = question->message->connection,
         .surface = question->surface,
+        .listener = question->listener,
+        .caller_known = question->caller_known,
+        .caller_uid = question->caller_uid,
     };
 
     memcpy(entry.session_id, question->session.id, sizeof(entry.session_id));
-    if (!log_admitted(question, &entry))
-        return REASON_AUDIT_UNAVAILABLE;
-    return connections_add(&gate->connections, &entry) == OK ? REASON_ALLOWED : REASON_CAPACITY;
+    if (connections_add(connections, &entry) != OK)
+        return REASON_CAPACITY;
+    if (log_admitted(question, &entry))
+        return REASON_ALLOWED;
+    connections_remove(connections, connections_find(connections, entry.worker, entry.connection));
+    return REASON_AUDIT_UNAVAILABLE;
 }
 
 void question_grant(struct question *question, int fd, const char *accept)

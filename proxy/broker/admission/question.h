@@ -14,9 +14,13 @@ struct question {
     struct gate *gate;
     struct incarnation from; /* who asked, and alone is answered */
     struct surface_state *surface;
+    /* What the broker knows itself: the kernel's word, not the worker's. */
+    const struct surface_listener *listener; /* that accepted the connection */
+    bool caller_known;
+    uint32_t caller_uid;
     const struct ipc_admit *message;     /* borrowed; NULL: it is the other */
     const struct ipc_dial *dial;         /* borrowed; NULL: it is the other */
-    struct request request;              /* out of either, with what the broker knows itself */
+    struct request request;              /* out of either, with what the broker knows */
     struct session session;              /* empty until the credential is good */
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
@@ -60,7 +64,7 @@ enum reason authenticate_record(struct question *question);
 enum reason authenticate_files(const struct question *question, struct executables_wait *wait,
                                bool *unknown);
 /* Asks again what may have changed since: while the service was being asked, or since the grant. */
-enum reason authenticate_again(const struct question *question);
+enum reason authenticate_again(struct question *question);
 /*
  * Whether what was found astray is ours. What was in a URL is in histories and logs by now: its
  * session is revoked, and named.

@@ -4,9 +4,19 @@
  */
 #include "broker/admission/takers.h"
 
+#include "broker/admission/word.h"
 #include "broker/core/journal.h"
 #include "policy/own_path.h"
 #include "policy/stray.h"
+
+/* The connection that a report is about: one that this very worker was granted, there. */
+static struct connection_entry *find(const struct gate *gate, struct incarnation from,
+                                     const struct surface_state *surface, uint64_t connection)
+{
+    struct connection_entry *entry = connections_find(&gate->connections, from, connection);
+
+    return entry != NULL && entry->surface == surface ? entry : NULL;
+}
 
 /* Begins a line about a surface (journal_begin); it is still to be ended. */
 static struct audit *begin_line(struct gate *gate, const char *event,
@@ -54,18 +64,25 @@ enum error reports_take_denied(struct gate *gate, struct incarnation from,
 {
     struct astray astray = {.gate = gate};
     const struct ipc_denied *denied = message;
+    const struct connection_entry *entry = NULL;
     struct audit *audit;
 
-    (void)from;
+    if (denied->connection != 0) {
+        entry = find(gate, from, surface, denied->connection);
+        if (entry == NULL)
+            return ERROR_SYNTAX;
+    }
     revoke_astray(&astray, denied->target);
-    audit =
-        begin_denial(gate, surface, denied->reason,
-                     lines_client(denied->session_id, denied->caller_known, denied->caller_uid));
+    audit = begin_denial(gate, surface, denied->reason,
+                         lines_client(entry != NULL ? entry->session_id : NULL, denied->caller_told,
+                                      denied->caller_uid_told));
     audit_text(audit, "request_id", denied->request_id);
     audit_text(audit, "path", denied->path);
-    audit_text(audit, "session", astray.session[0] != '\0' ? astray.session : denied->session_id);
-    if (denied->caller_known)
-        audit_number(audit, "caller_uid", denied->caller_uid);
+    if (astray.session[0] != '\0' || entry != NULL)
+        audit_text(audit, "session",
+                   astray.session[0] != '\0' ? astray.session : entry->session_id);
+    if (denied->caller_told)
+        audit_number(audit, "caller_uid_told", denied->caller_uid_told);
     audit_reason(audit, denied->reason);
     journal_commit(audit);
     return OK;
@@ -75,13 +92,15 @@ enum error reports_take_refused(struct gate *gate, struct incarnation from,
                                 struct surface_state *surface, const void *message)
 {
     const struct ipc_refused *refused = message;
+    const struct connection_entry *entry = find(gate, from, surface, refused->connection);
     struct audit *audit;
 
+    if (entry == NULL)
+        return ERROR_SYNTAX;
     audit = begin_line(gate, refused->observed ? "message_observed" : "message_refused", surface,
-                       refused->session_id);
-    audit_text(audit, "session", refused->session_id);
-    audit_number(audit, "connection",
-                 (int64_t)workers_connection_id(gate->workers, from, refused->connection));
+                       entry->session_id);
+    audit_text(audit, "session", entry->session_id);
+    audit_number(audit, "connection", (int64_t)entry->id);
     audit_text(audit, "direction", refused->direction == 0 ? "c2s" : "s2c");
     audit_reason(audit, refused->reason);
     audit_text(audit, "verb", refused->verb);
@@ -99,6 +118,8 @@ enum error reports_take_suppressed(struct gate *gate, struct incarnation from,
     struct audit *audit;
 
     (void)from;
+    if (!word_is_session(suppressed->session_id))
+        return ERROR_SYNTAX;
     audit =
         begin_line(gate, observed ? "message_observed_suppressed" : "message_refused_suppressed",
                    surface, suppressed->session_id);
@@ -108,21 +129,15 @@ enum error reports_take_suppressed(struct gate *gate, struct incarnation from,
     return OK;
 }
 
-/* A connection that was admitted but never opened counts as denied after all. */
-enum error reports_take_closed(struct gate *gate, struct incarnation from,
-                               struct surface_state *surface, const void *message)
+static void log_closed(struct gate *gate, struct surface_state *surface,
+                       const struct connection_entry *entry, const struct ipc_closed *closed)
 {
-    const struct ipc_closed *closed = message;
-    struct audit *audit;
-    uint64_t id;
+    struct audit *audit = closed->opened ? begin_line(gate, "closed", surface, entry->session_id)
+                                         : begin_denial(gate, surface, closed->reason,
+                                                        lines_client(entry->session_id, false, 0));
 
-    id = workers_connection_id(gate->workers, from, closed->connection);
-    connections_remove(&gate->connections, id);
-    audit = closed->opened ? begin_line(gate, "closed", surface, closed->session_id)
-                           : begin_denial(gate, surface, closed->reason,
-                                          lines_client(closed->session_id, false, 0));
-    audit_text(audit, "session", closed->session_id);
-    audit_number(audit, "connection", (int64_t)id);
+    audit_text(audit, "session", entry->session_id);
+    audit_number(audit, "connection", (int64_t)entry->id);
     audit_reason(audit, closed->reason);
     if (closed->opened) {
         if (closed->requests > 0)
@@ -133,6 +148,19 @@ enum error reports_take_closed(struct gate *gate, struct incarnation from,
         audit_number(audit, "messages_s2c", (int64_t)closed->messages_s2c);
     }
     journal_commit(audit);
+}
+
+/* A connection that was admitted but never opened counts as denied after all. */
+enum error reports_take_closed(struct gate *gate, struct incarnation from,
+                               struct surface_state *surface, const void *message)
+{
+    const struct ipc_closed *closed = message;
+    struct connection_entry *entry = find(gate, from, surface, closed->connection);
+
+    if (entry == NULL)
+        return ERROR_SYNTAX;
+    log_closed(gate, surface, entry, closed);
+    connections_remove(&gate->connections, entry);
     return OK;
 }
 

@@ -84,6 +84,18 @@ struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon
     return waiting;
 }
 
+bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection)
+{
+    for (const struct waiting *waiting = gate->waiting; waiting != NULL; waiting = waiting->next) {
+        const struct question *question = &waiting->question;
+
+        if (question->from.generation == worker.generation && question->message != NULL &&
+            question->message->connection == connection)
+            return true;
+    }
+    return false;
+}
+
 struct question *waiting_question(struct waiting *waiting)
 {
     return &waiting->question;
@@ -147,6 +159,10 @@ void waiting_forget(struct gate *gate, struct incarnation worker)
 
 void waiting_stop(struct gate *gate)
 {
-    while (gate->waiting != NULL)
-        abandon(gate->waiting);
+    struct waiting *next;
+
+    for (struct waiting *waiting = gate->waiting; waiting != NULL; waiting = next) {
+        next = waiting->next;
+        abandon(waiting);
+    }
 }

@@ -28,6 +28,9 @@ typedef void waiting_resume(struct question *question, void *work);
  */
 struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work);
 
+/* Whether this very worker waits for an answer about a connection. */
+bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection);
+
 /* The question as it is kept. */
 struct question *waiting_question(struct waiting *waiting);
 

@@ -1,6 +1,7 @@
 /*
- * A balanced tree by id (tsearch), and a walk over it for a worker that ended; beside it another of
- * how many each session and each surface has, so that nobody walks to count.
+ * A balanced tree by worker and number (tsearch), and a walk over it for a worker that ended, or
+ * for a session's workers; beside it another of how many each session and each surface has, so that
+ * nobody walks to count.
  */
 #include "broker/core/connections.h"
 
@@ -12,11 +13,15 @@
 
 #define CONNECTIONS_MAX 65536 /* in all workers */
 
+_Static_assert(CONFIG_WORKERS_MAX <= 32, "a bit for each worker");
+
 static int compare(const void *one, const void *other)
 {
     const struct connection_entry *a = one, *b = other;
 
-    return a->id < b->id ? -1 : a->id > b->id;
+    if (a->worker.generation != b->worker.generation)
+        return a->worker.generation < b->worker.generation ? -1 : 1;
+    return a->connection < b->connection ? -1 : a->connection > b->connection;
 }
 
 /* How many a session has, or (with a surface) a surface. */
@@ -118,86 +123,89 @@ static enum error insert(struct connections *connections, const struct connectio
     return node == NULL ? ERROR_MEMORY : ERROR_EXISTS;
 }
 
-enum error connections_add(struct connections *connections, const struct connection_entry *entry)
+enum error connections_add(struct connections *connections, struct connection_entry *entry)
 {
     enum error error;
 
-    if (entry->id == 0)
+    if (entry->connection == 0)
         return ERROR_INVALID;
     if (connections->count == CONNECTIONS_MAX)
         return ERROR_LIMIT;
     error = count_entry(connections, entry);
     if (error != OK)
         return error;
+    entry->id = connections->last_id + 1;
     error = insert(connections, entry);
-    if (error == OK)
-        connections->count++;
-    else
+    if (error != OK) {
         uncount_entry(connections, entry);
-    return error;
+        return error;
+    }
+    connections->last_id++;
+    connections->count++;
+    return OK;
 }
 
-static struct connection_entry *find(const struct connections *connections, uint64_t id)
+struct connection_entry *connections_find(const struct connections *connections,
+                                          struct incarnation worker, uint64_t connection)
 {
-    const struct connection_entry wanted = {.id = id};
+    const struct connection_entry wanted = {.worker = worker, .connection = connection};
     struct connection_entry *const *node = tfind(&wanted, &connections->root, compare);
 
     return node != NULL ? *node : NULL;
 }
 
-const struct connection_entry *connections_find(const struct connections *connections, uint64_t id)
+void connections_remove(struct connections *connections, struct connection_entry *entry)
 {
-    return find(connections, id);
-}
-
-bool connections_speak(const struct connections *connections, uint64_t id)
-{
-    struct connection_entry *entry = find(connections, id);
-    bool first = entry != NULL && !entry->spoken;
-
-    if (first)
-        entry->spoken = true;
-    return first;
-}
-
-void connections_remove(struct connections *connections, uint64_t id)
-{
-    const struct connection_entry wanted = {.id = id};
-    struct connection_entry **node = tfind(&wanted, &connections->root, compare), *entry;
-
-    if (node == NULL)
-        return;
-    entry = *node;
     tdelete(entry, &connections->root, compare);
     uncount_entry(connections, entry);
     free(entry);
     connections->count--;
 }
 
-/* What a worker has, found on a walk. */
+/* What is looked for on a walk. */
 struct search {
-    unsigned worker;
-    uint64_t *ids;
+    uint64_t generation;             /* a worker's entries, */
+    struct connection_entry **found; /* which go in here; */
     size_t count;
+    const char *session_id; /* or a session's workers, */
+    uint32_t holders;       /* a bit each */
 };
 
-static void visit(const void *node, VISIT order, void *context)
+static void visit_worker(const void *node, VISIT order, void *context)
+{
+    struct connection_entry *entry = *(struct connection_entry *const *)node;
+    struct search *search = context;
+
+    if ((order == postorder || order == leaf) && entry->worker.generation == search->generation)
+        search->found[search->count++] = entry;
+}
+
+void connections_remove_worker(struct connections *connections, struct incarnation worker)
+{
+    static struct connection_entry *found[CONNECTIONS_MAX]; /* too many for the stack */
+    struct search search = {.generation = worker.generation, .found = found};
+
+    twalk_r(connections->root, visit_worker, &search);
+    for (size_t i = 0; i < search.count; i++)
+        connections_remove(connections, found[i]);
+}
+
+static void visit_session(const void *node, VISIT order, void *context)
 {
     const struct connection_entry *entry = *(const struct connection_entry *const *)node;
     struct search *search = context;
 
-    if ((order == postorder || order == leaf) && entry->worker == search->worker)
-        search->ids[search->count++] = entry->id;
+    if ((order == postorder || order == leaf) && strcmp(entry->session_id, search->session_id) == 0)
+        search->holders |= UINT32_C(1) << entry->worker.worker;
 }
 
-void connections_remove_worker(struct connections *connections, unsigned worker)
+uint32_t connections_holders(const struct connections *connections, const char *session_id)
 {
-    static uint64_t ids[CONNECTIONS_MAX]; /* too many for the stack */
-    struct search search = {.worker = worker, .ids = ids};
+    struct search search = {.session_id = session_id};
 
-    twalk_r(connections->root, visit, &search);
-    for (size_t i = 0; i < search.count; i++)
-        connections_remove(connections, ids[i]);
+    if (connections_of_session(connections, session_id) > 0)
+        twalk_r(connections->root, visit_session, &search);
+    return search.holders;
 }
 
 size_t connections_of_surface(const struct connections *connections,

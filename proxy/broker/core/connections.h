@@ -13,29 +13,39 @@ struct incarnation {
     uint64_t generation; /* counts all processes that were ever started: no two have the same */
 };
 
+/* What the broker knows of a connection itself: whatever is done for it is judged by this. */
 struct connection_entry {
-    uint64_t id; /* unique while the broker lives */
-    unsigned worker;
+    struct incarnation worker; /* whose it is */
+    uint64_t connection;       /* that worker's number for it; not 0 */
+    uint64_t id;               /* for the log: no other has it while the broker lives */
     const struct surface_state *surface;
-    char session_id[TOKEN_ID_SIZE];
-    bool spoken; /* the broker itself sent a request of it */
+    const struct surface_listener *listener; /* that accepted it */
+    bool caller_known;
+    uint32_t caller_uid;
+    char session_id[TOKEN_ID_SIZE]; /* under whose grant it is */
+    bool spoken;                    /* the broker itself sent a request of it */
 };
 
 /* All zero is empty. */
 struct connections {
     void *root, *tallies;
     size_t count;
+    uint64_t last_id;
 };
 
 void connections_clear(struct connections *connections);
+/* Gives entry->id. ERROR_EXISTS: the worker has such a connection; ERROR_INVALID: number 0. */
 enum error connections_add(struct connections *connections,
-                           const struct connection_entry *entry) MUST_CHECK;
-void connections_remove(struct connections *connections, uint64_t id);
-void connections_remove_worker(struct connections *connections, unsigned worker);
-/* The live connection with this id, or NULL. */
-const struct connection_entry *connections_find(const struct connections *connections, uint64_t id);
-/* Notes that the broker itself sends a request of this one; false if it did before. */
-bool connections_speak(const struct connections *connections, uint64_t id);
+                           struct connection_entry *entry) MUST_CHECK;
+/* One that connections_find() found; freed. */
+void connections_remove(struct connections *connections, struct connection_entry *entry);
+/* Those of a worker, which has ended. */
+void connections_remove_worker(struct connections *connections, struct incarnation worker);
+/* The live connection that this very worker calls so, or NULL. */
+struct connection_entry *connections_find(const struct connections *connections,
+                                          struct incarnation worker, uint64_t connection);
+/* The places of the workers that hold connections of a session, a bit each. */
+uint32_t connections_holders(const struct connections *connections, const char *session_id);
 /* Live connections of a surface, and of a session; looked up, not counted. */
 size_t connections_of_surface(const struct connections *connections,
                               const struct surface_state *surface);

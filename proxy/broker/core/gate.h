@@ -14,6 +14,7 @@
 struct executables;
 struct workers;
 struct waiting;
+struct caller_lookup;
 
 struct gate {
     struct surfaces surfaces;
@@ -27,6 +28,7 @@ struct gate {
     uint64_t denials[REASON_COUNT]; /* since start */
     struct quotas *quotas;          /* what sessions and surfaces have of the broker */
     struct workers *workers;
+    struct caller_lookup *callers; /* asks the kernel whose a client's socket is */
     int64_t started_at;
     uint64_t operators_refused; /* since start, at the control socket */
     uv_loop_t loop;

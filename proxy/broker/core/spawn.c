@@ -35,15 +35,27 @@ static enum error plan_descriptor(struct spawn_plan *plan, int fd, int target)
                                                                                  : ERROR_MEMORY;
 }
 
+static bool has_state(const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        if (surface->routes[i].kind == ROUTE_MCP_HTTP)
+            return true;
+    }
+    return false;
+}
+
 bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
 {
-    const struct surface *served = &config->surfaces[surface];
+    return !has_state(&config->surfaces[surface]) || surface % config->workers == worker;
+}
 
-    for (size_t i = 0; i < served->route_count; i++) {
-        if (served->routes[i].kind == ROUTE_MCP_HTTP)
-            return surface % config->workers == worker;
+bool spawn_keeps_state(const struct config *config, unsigned worker)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        if (has_state(&config->surfaces[i]) && spawn_serves(config, worker, i))
+            return true;
     }
-    return true;
+    return false;
 }
 
 /* How many of a surface's listeners the worker is given. */

@@ -33,3 +33,5 @@ enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
  * have every worker.
  */
 bool spawn_serves(const struct config *config, unsigned worker, size_t surface);
+/* Whether there is such state in this worker. */
+bool spawn_keeps_state(const struct config *config, unsigned worker);

@@ -3,9 +3,11 @@
 #include "base/log.h"
 #include "system/trusted_socket.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,8 +51,42 @@ static enum error add_listener(struct surface_state *surface, const struct liste
     list += surface->listener_count++;
     list->fd = opened->fd;
     list->port = opened->port;
+    memcpy(list->host, opened->address, sizeof(list->host));
     surfaces_print_address(opened, list->address);
     return OK;
+}
+
+/* A TCP socket that does not listen itself. */
+static bool is_stream(int fd)
+{
+    int protocol = 0, listens = 1;
+    socklen_t size = sizeof(protocol);
+
+    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+           protocol == IPPROTO_TCP &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens == 0;
+}
+
+/* Of the same family, and bound to it, or to all. */
+static bool is_at(const struct surface_listener *listener, const struct listener *accepted)
+{
+    bool v6 = strchr(accepted->address, ':') != NULL;
+
+    return listener->port == accepted->port && (strcmp(listener->host, accepted->address) == 0 ||
+                                                strcmp(listener->host, v6 ? "::" : "0.0.0.0") == 0);
+}
+
+const struct surface_listener *surfaces_accepted(const struct surface_state *surface, int fd)
+{
+    struct listener accepted = {.fd = fd};
+
+    if (!is_stream(fd) || listener_describe(&accepted) != OK)
+        return NULL;
+    for (size_t i = 0; i < surface->listener_count; i++) {
+        if (is_at(&surface->listeners[i], &accepted))
+            return &surface->listeners[i];
+    }
+    return NULL;
 }
 
 static enum error open_address(struct surface_state *surface, const struct listen_address *address)

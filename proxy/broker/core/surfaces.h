@@ -13,6 +13,7 @@ struct surface_listener {
     int fd;
     char
         address[SURFACE_ADDRESS_SIZE]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
+    char host[LISTENER_ADDRESS_SIZE];  /* "127.0.0.1", "::1" */
     uint16_t port;
 };
 
@@ -53,6 +54,12 @@ enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CH
  */
 enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
                                       size_t why_size) MUST_CHECK;
+
+/*
+ * Which listener of the surface a connected TCP socket was accepted by: NULL for a descriptor
+ * that is anything else.
+ */
+const struct surface_listener *surfaces_accepted(const struct surface_state *surface, int fd);
 
 /* "127.0.0.1:8081", "[::1]:8081" */
 void surfaces_print_address(const struct listener *listener, char out[SURFACE_ADDRESS_SIZE]);

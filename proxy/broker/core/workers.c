@@ -29,6 +29,7 @@ struct worker_process {
     uv_poll_t poll;
     uv_timer_t restart;
     bool poll_open, was_ready;
+    bool put_down; /* neither heard nor told anything any more */
     int poll_events;
 };
 
@@ -44,13 +45,6 @@ struct workers {
 
 static void start_process(struct worker_process *process);
 static void on_channel(uv_poll_t *poll, int status, int events);
-
-uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
-                               uint64_t connection)
-{
-    (void)workers;
-    return from.generation << 40 | connection;
-}
 
 static struct incarnation incarnation_of(const struct worker_process *process)
 {
@@ -76,8 +70,24 @@ static void stop_listening(struct worker_process *process)
 static void put_down(struct worker_process *process, const char *why)
 {
     log_error("worker %u (pid %d) %s; ending it", process->index, (int)process->pid, why);
+    process->put_down = true;
     if (process->pid > 0)
         kill(process->pid, SIGKILL);
+}
+
+/* It asked or told what only one that is broken, or not its own master, does. */
+static void put_down_broken(struct worker_process *process, enum ipc_type type)
+{
+    struct audit *audit = process->workers->options.gate->audit;
+
+    audit_begin(audit, "worker_refused");
+    audit_number(audit, "worker", process->index);
+    audit_number(audit, "pid", process->pid);
+    audit_number(audit, "message", type);
+    audit_reason(audit, REASON_WORKER_PROTOCOL);
+    journal_commit(audit);
+    stop_listening(process);
+    put_down(process, "broke the protocol");
 }
 
 /* Nothing is left of a key in the buffer that every message is written in. */
@@ -85,7 +95,7 @@ static void say(struct worker_process *process, enum ipc_type type, const void *
 {
     struct ipc_writer writer = {.bytes = process->workers->buffer};
 
-    if (process->channel == NULL) {
+    if (process->channel == NULL || process->put_down) {
         if (fd >= 0)
             close(fd);
         return;
@@ -116,10 +126,27 @@ void workers_answer(struct workers *workers, struct incarnation to, enum ipc_typ
         close(fd);
 }
 
+/* Whose bit is set in `places`, or who keeps state besides, if that counts. */
+static void say_holders(struct workers *workers, uint32_t places, bool state, enum ipc_type type,
+                        const void *message)
+{
+    const struct config *config = workers->options.gate->surfaces.config;
+
+    for (unsigned i = 0; i < workers->count; i++) {
+        if ((places >> i & 1) != 0 || (state && spawn_keeps_state(config, i)))
+            say(&workers->processes[i], type, message, -1);
+    }
+}
+
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
 {
-    say_all(workers, IPC_CUT_SESSION,
-            &(struct ipc_cut_session){.session_id = session_id, .reason = reason});
+    const struct ipc_cut_session cut = {.session_id = session_id, .reason = reason};
+
+    if (session_id == NULL)
+        say_all(workers, IPC_CUT_SESSION, &cut);
+    else
+        say_holders(workers, connections_holders(&workers->options.gate->connections, session_id),
+                    true, IPC_CUT_SESSION, &cut);
 }
 
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
@@ -133,8 +160,9 @@ void workers_cut_surface(struct workers *workers, const struct surface_state *su
 
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
 {
-    say_all(workers, IPC_EXTEND,
-            &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
+    say_holders(workers, connections_holders(&workers->options.gate->connections, session_id),
+                false, IPC_EXTEND,
+                &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
 }
 
 static void send_certificates(struct worker_process *process)
@@ -200,36 +228,28 @@ uint64_t workers_restarts(const struct workers *workers)
     return workers->restarts;
 }
 
-static void receive_all(struct worker_process *process)
+/* One message; false if there is none, or nothing more to be heard. */
+static bool receive(struct worker_process *process)
 {
     const struct workers_options *options = &process->workers->options;
-    const void *bytes;
-    size_t length;
-    int fd;
+    struct workers_message message = {.state = process->state};
+    enum error error =
+        channel_receive(process->channel, &message.bytes, &message.length, &message.fd);
 
-    for (;;) {
-        enum error error = channel_receive(process->channel, &bytes, &length, &fd);
-
-        if (error == ERROR_IO) {
-            /* It has closed: SIGCHLD tells the rest. */
-            stop_listening(process);
-            return;
-        }
-        if (error == OK && length == 0)
-            return;
-        if (error == OK && fd >= 0) {
-            close(fd);
-            error = ERROR_SYNTAX;
-        }
-        if (error == OK)
-            error = options->listen(options->gate, incarnation_of(process), process->state, bytes,
-                                    length);
-        if (error != OK) {
-            stop_listening(process);
-            put_down(process, "broke the protocol");
-            return;
-        }
+    if (error == ERROR_IO) {
+        /* It has closed: SIGCHLD tells the rest. */
+        stop_listening(process);
+        return false;
     }
+    if (error == OK && message.length == 0)
+        return false;
+    if (error == OK)
+        error = options->listen(options->gate, incarnation_of(process), &message);
+    if (message.fd >= 0)
+        close(message.fd);
+    if (error != OK)
+        put_down_broken(process, ipc_type_of(message.bytes, message.length));
+    return !process->put_down;
 }
 
 static void on_channel(uv_poll_t *poll, int status, int events)
@@ -241,7 +261,9 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         stop_listening(process);
         return;
     }
-    receive_all(process);
+    /* What is left of it, the next turn of the loop finds again. */
+    for (unsigned i = 0; i < WORKER_MESSAGES_PER_TURN && receive(process); i++)
+        ;
     if (process->poll_events != 0)
         watch(process);
 }
@@ -288,6 +310,7 @@ static enum error launch(struct worker_process *process)
         return error;
     }
     process->state = IPC_STARTING;
+    process->put_down = false;
     process->generation = ++process->workers->generations;
     if (uv_poll_init(&options->gate->loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
@@ -336,11 +359,11 @@ static void on_exit_of(struct worker_process *process, int status)
     process->pid = 0;
     /* What it told last; what it asked last is nobody's any more. */
     process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
-    if (process->channel != NULL)
-        receive_all(process);
+    while (process->channel != NULL && !process->put_down && receive(process))
+        ;
     stop_hearing(process);
     options->forget(options->gate, incarnation_of(process));
-    connections_remove_worker(&options->gate->connections, process->index);
+    connections_remove_worker(&options->gate->connections, incarnation_of(process));
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,

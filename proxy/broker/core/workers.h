@@ -7,11 +7,19 @@
 #include "broker/core/gate.h"
 #include "ipc/messages.h"
 
-#define WORKER_RESTART_DELAY_MS 100 /* so that one that cannot start does not spin */
+#define WORKER_RESTART_DELAY_MS  100 /* so that one that cannot start does not spin */
+#define WORKER_MESSAGES_PER_TURN 32  /* of one, before all others have their turn */
 
-/* What a worker said: ERROR_SYNTAX if it may not, which ends it. */
+/* What a worker said, in one message. */
+struct workers_message {
+    enum ipc_state state; /* how far it has come */
+    const void *bytes;
+    size_t length;
+    int fd; /* that came along; -1: none. Not the listener's: it is closed afterwards */
+};
+/* Takes it; ERROR_SYNTAX if the worker may not say so, which ends it. */
 typedef enum error workers_listener(struct gate *gate, struct incarnation from,
-                                    enum ipc_state state, const void *bytes, size_t length);
+                                    const struct workers_message *message);
 /* A worker has ended: what it asked is to be forgotten. */
 typedef void workers_mourner(struct gate *gate, struct incarnation worker);
 
@@ -38,9 +46,6 @@ void workers_reap(struct workers *workers);
 void workers_drain(struct workers *workers);
 /* How many had to be replaced. */
 uint64_t workers_restarts(const struct workers *workers);
-/* The broker's own number for a worker's connection. */
-uint64_t workers_connection_id(const struct workers *workers, struct incarnation from,
-                               uint64_t connection);
 
 /*
  * Tells the very process that asked what became of its question, a VERDICT or a LINK; if it
@@ -50,12 +55,18 @@ void workers_answer(struct workers *workers, struct incarnation to, enum ipc_typ
                     const void *message, int fd);
 
 /* What every worker is told is in force within 100 ms. */
-/* Closes the live connections of a session (NULL: every session) with a reason's close code. */
+/*
+ * Closes the live connections of a session (NULL: every session) with a reason's close code.
+ * Told to those that hold some, or may keep MCP sessions of it; the others never hear of it.
+ */
 void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason);
 /* Closes every live connection of a surface. */
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
                          enum reason reason);
-/* The session's live connections end at `expires_at` (seconds since the epoch). */
+/*
+ * The session's live connections end at `expires_at` (seconds since the epoch). Told to those
+ * that hold some.
+ */
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
 /* What surfaces speak TLS with from now on. */
 void workers_send_certificates(struct workers *workers);

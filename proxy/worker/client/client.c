@@ -6,6 +6,7 @@
 #include "wire/page.h"
 #include "wire/url.h"
 #include "worker/client/room.h"
+#include "worker/tls/tls.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -176,14 +177,14 @@ void client_tell_denied(const struct connection *connection, enum reason reason)
     struct head *head = connection->client->head;
 
     const struct ipc_denied denied = {
+        .connection = connection->admitted ? connection->id : 0,
         .surface = connection->surface_index,
         .reason = reason,
-        .caller_known = connection->caller_known,
-        .caller_uid = connection->caller_uid,
+        .caller_told = connection->caller_known,
+        .caller_uid_told = connection->caller_uid,
         .path = asker->path,
         .target = head != NULL ? head_stray_target(head) : NULL,
         .request_id = asker->request_id,
-        .session_id = connection->admitted ? connection->session_id : NULL,
     };
 
     if (!worker_tell(connection->worker, IPC_DENIED, &denied))
@@ -273,6 +274,14 @@ void client_show(struct connection *connection, const struct ipc_verdict *verdic
 
 /* ---- Requests ---- */
 
+/* The client's own; -1 if TLS has ended in front of it. */
+static int socket_of(const struct connection *connection)
+{
+    if (connection->surface->tls == NULL)
+        return connection->client->endpoint.fd;
+    return connection->tls != NULL ? tls_client(connection->tls) : -1;
+}
+
 void client_ask(struct connection *connection)
 {
     struct client *client = connection->client;
@@ -283,7 +292,7 @@ void client_ask(struct connection *connection)
         return;
     }
     client->head->asked.connection = connection->id;
-    if (!worker_tell(connection->worker, IPC_ADMIT, &client->head->asked)) {
+    if (!worker_ask(connection->worker, IPC_ADMIT, &client->head->asked, socket_of(connection))) {
         connection_drop(connection, REASON_CAPACITY);
         return;
     }

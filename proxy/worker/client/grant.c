@@ -46,7 +46,6 @@ void grant_end(struct connection *connection, enum reason reason)
                                      .opened = connection->opened,
                                      .reason = reason,
                                      .close_code = connection->close_code,
-                                     .session_id = connection->session_id,
                                      .requests = connection->requests,
                                      .messages_c2s = connection->messages[DIRECTION_C2S],
                                      .messages_s2c = connection->messages[DIRECTION_S2C]});
@@ -80,15 +79,15 @@ struct vet_rules grant_rules(const struct connection *connection)
 static void report(struct connection *connection, enum direction direction,
                    const struct vet_result *result)
 {
-    struct report_verdict verdict = reports_refused(
-        connection->worker, &(struct ipc_refused){.connection = connection->id,
-                                                  .surface = connection->surface_index,
-                                                  .direction = (uint32_t)direction,
-                                                  .observed = result->action == VET_FORWARD,
-                                                  .reason = result->reason,
-                                                  .session_id = connection->session_id,
-                                                  .verb = result->verb,
-                                                  .target = result->target});
+    struct report_verdict verdict =
+        reports_refused(connection->worker, connection->session_id,
+                        &(struct ipc_refused){.connection = connection->id,
+                                              .surface = connection->surface_index,
+                                              .direction = (uint32_t)direction,
+                                              .observed = result->action == VET_FORWARD,
+                                              .reason = result->reason,
+                                              .verb = result->verb,
+                                              .target = result->target});
 
     if (verdict.cut)
         connection->quiet_until_ms = QUIET_FOR_EVER;

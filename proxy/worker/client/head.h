@@ -9,7 +9,7 @@
 #include "wire/ws_frame.h"
 #include "worker/client/connection.h"
 
-#define REQUEST_ID_SIZE 17
+#define REQUEST_ID_SIZE IPC_REQUEST_ID_SIZE
 
 struct head {
     size_t length;                            /* of `bytes`: the head, and what came with it */

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Reports leave room for questions, and both for what must be told. */
 #define REPORTS_WAITING_BYTES_MAX   ((size_t)1024 * 1024)
@@ -90,15 +91,31 @@ static size_t patience_bytes(enum ipc_type type)
     }
 }
 
-bool worker_tell(struct worker *worker, enum ipc_type type, const void *message)
+/* Takes the descriptor over. */
+static bool send_to_broker(struct worker *worker, enum ipc_type type, const void *message, int fd)
 {
     struct ipc_writer writer = {.bytes = worker->ipc_buffer};
 
-    if (worker->failed || channel_waiting_bytes(worker->channel) > patience_bytes(type))
-        return false;
     ipc_encode(&writer, type, message);
-    if (channel_send(worker->channel, &writer, -1) == OK)
+    if (channel_send(worker->channel, &writer, fd) == OK)
         return true;
     worker_fail(worker, "the broker is gone");
     return false;
+}
+
+static bool may_tell(const struct worker *worker, enum ipc_type type)
+{
+    return !worker->failed && channel_waiting_bytes(worker->channel) <= patience_bytes(type);
+}
+
+bool worker_tell(struct worker *worker, enum ipc_type type, const void *message)
+{
+    return may_tell(worker, type) && send_to_broker(worker, type, message, -1);
+}
+
+bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, int fd)
+{
+    int shown = fd >= 0 && may_tell(worker, type) ? dup(fd) : -1;
+
+    return shown >= 0 && send_to_broker(worker, type, message, shown);
 }

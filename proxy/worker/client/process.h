@@ -68,3 +68,5 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length);
  * there are no more of them than there are grants, and none is given meanwhile.
  */
 bool worker_tell(struct worker *worker, enum ipc_type type, const void *message);
+/* The same, and shows the broker a descriptor, which stays the caller's; false without one. */
+bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, int fd);

@@ -65,13 +65,14 @@ static struct report_verdict slow_down(struct reported *reported)
                                    .cut = reported->beyond > REPORTS_BEYOND_MAX};
 }
 
-struct report_verdict reports_refused(struct worker *worker, const struct ipc_refused *refused)
+struct report_verdict reports_refused(struct worker *worker, const char *session_id,
+                                      const struct ipc_refused *refused)
 {
     struct report_verdict verdict = {0};
-    struct reported *reported = find(worker, refused->surface, refused->session_id);
+    struct reported *reported = find(worker, refused->surface, session_id);
 
     if (reported == NULL)
-        reported = add(worker, refused->surface, refused->session_id);
+        reported = add(worker, refused->surface, session_id);
     if (reported != NULL && quota_spend(&reported->rate, QUOTA_REPORTS, worker_now_ms(worker)) &&
         worker_tell(worker, IPC_REFUSED, refused))
         return verdict;

@@ -19,7 +19,8 @@ struct report_verdict {
 };
 
 /* A refused message; told, or counted. */
-struct report_verdict reports_refused(struct worker *worker, const struct ipc_refused *refused);
+struct report_verdict reports_refused(struct worker *worker, const char *session_id,
+                                      const struct ipc_refused *refused);
 /* A connection of the session has ended: what was counted is told. */
 void reports_ended(struct worker *worker, uint32_t surface, const char *session_id);
 /* Now and then: tells what was counted of sessions that may speak again; `last`: of all. */

@@ -133,12 +133,9 @@ struct ipc_dial exchange_dial(const struct exchange *exchange)
         .connection = connection->id,
         .surface = connection->surface_index,
         .request_id = connection->client->asker.request_id,
-        .session_id = connection->session_id,
         .method = exchange->method,
         .path = connection->client->asker.path,
         .host = exchange->cover.host,
-        .caller_known = connection->caller_known,
-        .caller_uid = connection->caller_uid,
     };
 }
 

@@ -96,12 +96,23 @@ static void answer_held(struct exchange *exchange)
 
 /* ---- The link ---- */
 
+/* The broker ends the head: how what follows is framed must be in it. */
+static void say_framing(const struct exchange *exchange, struct ipc_dial *question)
+{
+    if (exchange->connection->route->body != NULL)
+        return; /* the stored one follows */
+    question->body = exchange->held.active ? HTTP_BODY_LENGTH : exchange->request_body.kind;
+    question->body_bytes =
+        exchange->held.active ? exchange->held.length : exchange->request_body.left;
+}
+
 static void dial(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;
     struct ipc_dial question = exchange_dial(exchange);
 
     if (exchange->stored) {
+        say_framing(exchange, &question);
         question.query = connection->client->head->asked.request.query;
         question.fields = exchange->fields.data != NULL ? exchange->fields.data : "";
         question.body_value = exchange->body_digest[0] != '\0' ? exchange->body_digest : NULL;
@@ -171,9 +182,6 @@ static void forward(struct exchange *exchange)
     const struct connection *connection = exchange->connection;
     struct link *link = NULL;
 
-    /* The broker ends the head, so the length of what follows must be in it. */
-    if (exchange->stored && exchange->held.active && connection->route->body == NULL)
-        buffer_append_format(&exchange->fields, "Content-Length: %zu\r\n", exchange->held.length);
     if (!exchange->stored)
         link = pool_take(&exchange->http->pool, connection->surface_index);
     if (link != NULL)

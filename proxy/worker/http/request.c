@@ -85,13 +85,14 @@ static enum reason compose_fields(struct exchange *exchange, const struct head *
             .host_public = route->host == HOST_UPSTREAM_PUBLIC,
             .identity_encoding = exchange->gate->reads_answer,
             .readmit = &route->headers,
-            /* Of a held body the length is known later. */
-            .body = held ? &none : &exchange->request_body,
+            /* Of a held body the length is known later; what the broker writes it frames itself. */
+            .body = held || exchange->stored ? &none : &exchange->request_body,
         },
         &head->request, &exchange->fields);
 
     /* The service's own token, which page code could only put into the query. */
-    if (admission_query_bearer(route, head->asked.request.query, token, sizeof(token)))
+    if (!exchange->stored &&
+        admission_query_bearer(route, head->asked.request.query, token, sizeof(token)))
         buffer_append_format(&exchange->fields, "Authorization: Bearer %s\r\n", token);
     return reason;
 }

@@ -465,6 +465,11 @@ enum error tls_start(const struct tls_options *options, struct tls **out, int *p
     return OK;
 }
 
+int tls_client(const struct tls *tls)
+{
+    return tls->fd;
+}
+
 void tls_finish(struct tls *tls)
 {
     if (tls->finished || tls->stage == STAGE_ENDED)

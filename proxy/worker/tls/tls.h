@@ -39,6 +39,8 @@ struct tls_options {
 
 /* *plain_fd is the caller's, not blocking. */
 enum error tls_start(const struct tls_options *options, struct tls **out, int *plain_fd) MUST_CHECK;
+/* The client's own socket; not the caller's. */
+int tls_client(const struct tls *tls);
 /* The plain end is closed: ends as soon as the client has taken what was written. */
 void tls_finish(struct tls *tls);
 /* Whether the client has taken anything since this was asked last. */
