@@ -104,6 +104,7 @@
            "too many of the session's messages were refused")                                      \
     REASON(ADMISSION_TIMEOUT, "admission_timeout", 503, 0, "the broker did not answer in time")    \
     REASON(AUDIT_UNAVAILABLE, "audit_unavailable", 503, 1011, "the audit log cannot be written")   \
+    REASON(WORKER_LOST, "worker_lost", 503, 1011, "the process that served the connection ended")  \
     REASON(DRAINING, "shutting_down", 503, 1001, "Sidelock is shutting down")                      \
     REASON(WORKER_PROTOCOL, "worker_protocol", 500, 0,                                             \
            "a worker process said what none of ours says; it was ended")                           \

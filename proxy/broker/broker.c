@@ -87,19 +87,23 @@ static void on_drain_late(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
+/* A second one does not wait for what workers still have to say, a third for nothing. */
 static void on_terminate(uv_signal_t *signal, int number)
 {
     struct broker *broker = signal->data;
+    bool again = uv_is_active((uv_handle_t *)&broker->drain);
 
     (void)number;
-    if (broker->gate.workers == NULL)
+    if (again) {
+        uv_signal_stop(&broker->terminate);
+        uv_signal_stop(&broker->interrupt);
+    } else {
+        uv_timer_start(&broker->drain, on_drain_late, DRAIN_PATIENCE_MS, 0);
+    }
+    if (again || broker->gate.workers == NULL)
         uv_stop(&broker->gate.loop);
     else
         workers_drain(broker->gate.workers);
-    uv_timer_start(&broker->drain, on_drain_late, DRAIN_PATIENCE_MS, 0);
-    /* A second one does not wait. */
-    uv_signal_stop(&broker->terminate);
-    uv_signal_stop(&broker->interrupt);
 }
 
 static void on_hangup(uv_signal_t *signal, int number)

@@ -210,9 +210,11 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
     ssize_t received;
     int descriptor;
 
+    /* A reset, told once, is of what the other side did not read any more; what it said is there.
+     */
     do
         received = recvmsg(channel->fd, &message, MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
+    while (received < 0 && (errno == EINTR || errno == ECONNRESET));
     *fd = -1;
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         *length = 0;

@@ -18,6 +18,7 @@
 
 #define TICK_MS                    100
 #define DRAIN_TIMEOUT_MS           5000
+#define FLUSH_PATIENCE_MS          2000 /* for the broker to read what was told last */
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
 #define DESCRIPTORS_OF_TLS         2   /* the socket pair between TLS and the rest */
@@ -431,6 +432,19 @@ static enum error start(struct house *house, const struct worker_options *option
     return OK;
 }
 
+/* What was told last reaches the broker, unless that does not read for so long. */
+static void flush_channel(struct house *house)
+{
+    struct worker *worker = &house->worker;
+    uint64_t deadline_ms = worker_now_ms(worker) + FLUSH_PATIENCE_MS;
+
+    while (!worker->failed && channel_wants_write(worker->channel) &&
+           worker_now_ms(worker) < deadline_ms) {
+        watch_channel(house);
+        uv_run(&worker->loop, UV_RUN_ONCE);
+    }
+}
+
 /* Ends what is left at once: the process is about to exit. */
 static void stop(struct house *house)
 {
@@ -449,6 +463,7 @@ static void stop(struct house *house)
     }
     pool_expire(&house->http.pool, true);
     mcp_shared_clear(&house->mcp_shared);
+    flush_channel(house);
     uv_close((uv_handle_t *)&house->channel_poll, NULL);
     uv_close((uv_handle_t *)&house->tick, NULL);
     uv_close((uv_handle_t *)&house->reaper, NULL);

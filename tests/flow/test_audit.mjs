@@ -1,5 +1,5 @@
 // The audit log as a witness: what a client sends cannot act on the terminal of
-// whoever reads it.
+// whoever reads it, and what happened last is in it as well.
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -8,13 +8,18 @@ import { after, before, describe, it } from 'node:test';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, run, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { Raw } from './lib/raw.mjs';
+import { Raw, open as upgraded } from './lib/raw.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const dir = scratchDir();
 const service = new WebSocketService(path.join(dir, 'service.sock'));
 
 before(() => service.start());
-after(() => service.stop());
+const gates = [];
+after(async () => {
+  for (const gate of gates) gate.child?.kill('SIGKILL'); // what a failed test left behind
+  await service.stop();
+});
 
 function config(more = {}) {
   return {
@@ -100,5 +105,73 @@ describe('finding 13: what a client sends cannot act on a terminal', () => {
     assert.equal(told.code, 78);
     harmless(told.stderr, 'check');
     assert.equal(told.stderr.trimEnd().split('\n').length, 1);
+  });
+});
+
+describe('a shutdown writes down what was told last', () => {
+  it('each that was admitted has its end, and each refusal its line', async () => {
+    const CLIENTS = 450; // more than a socket between two processes holds ends of
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    const clients = [];
+    for (let done = 0; done < CLIENTS; done += 50) {
+      const { token } = await gate.session('mcp');
+      clients.push(...(await Promise.all(Array.from({ length: 50 }, () => upgraded(gate, 'mcp', { token })))));
+    }
+    for (const client of clients) {
+      client.sendFrame({ opcode: 1, payload: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call' }) });
+    }
+    // They never say goodbye, so that all ends are told in the worker's last moment; and while they
+    // are, the broker is slow.
+    gate.child.kill('SIGTERM');
+    await Promise.all(clients.map((client) => client.frame())); // the refusal
+    await Promise.all(clients.map((client) => client.frame())); // the goodbye
+    gate.child.kill('SIGSTOP');
+    await Promise.all(clients.map((client) => until(() => client.ended, 'the end of a connection')));
+    gate.child.kill('SIGCONT');
+    assert.deepEqual(await within(gate.exited, 'the end of the gate'), { code: 0, signal: null }, gate.stderr);
+    const lines = gate.auditLines();
+    const count = (event) => lines.filter((line) => line.event === event).length;
+    assert.equal((await gate.cli('audit', 'verify')).code, 0);
+    assert.equal(count('admitted'), CLIENTS);
+    assert.equal(count('closed'), CLIENTS);
+    assert.equal(count('message_refused'), CLIENTS);
+    assert.equal(lines.at(-1).event, 'stopped');
+    for (const client of clients) client.destroy();
+  });
+
+  it('finding 24: a shutdown that cannot wait for a worker writes the ends that it did not tell', async () => {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    const { token } = await gate.session('mcp');
+    const clients = [];
+    for (let i = 0; i < 10; i++) clients.push(await upgraded(gate, 'mcp', { token }));
+    process.kill(gate.workers()[0], 'SIGSTOP');
+    gate.child.kill('SIGTERM');
+    await gate.do('status'); // it has heard of the first
+    gate.child.kill('SIGTERM');
+    await within(gate.exited, 'the end of the gate');
+    const lines = gate.auditLines();
+    const ends = lines.filter((line) => line.event === 'closed');
+    assert.equal(ends.length, clients.length);
+    for (const { reason } of ends) assert.equal(reason, 'shutting_down');
+    assert.equal(lines.at(-1).event, 'stopped');
+    assert.equal((await gate.cli('audit', 'verify')).code, 0);
+    for (const client of clients) client.destroy();
+  });
+
+  it('finding 24: a worker that is killed leaves an end for each of its connections', async () => {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    const { token } = await gate.session('mcp');
+    const client = await Client.open(gate, 'mcp', '/ws', { token });
+    const { connection } = await gate.audited(0, { event: 'admitted' });
+    process.kill(gate.workers()[0], 'SIGKILL');
+    await client.end();
+    const closed = await gate.audited(0, { event: 'closed' });
+    assert.equal(closed.connection, connection);
+    assert.equal(closed.reason, 'worker_lost');
+    await gate.audited(0, { event: 'worker_exited' });
+    await gate.stop();
   });
 });

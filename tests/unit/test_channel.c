@@ -335,3 +335,24 @@ CHANNEL_TEST(test_queue_is_bounded)
     assert_true(sent > CHANNEL_QUEUE_BYTES_MAX / IPC_MESSAGE_BYTES_MAX);
     /* The descriptors still queued are closed with the channel: tear_down counts them. */
 }
+
+/* finding 24: what a side said before it ended is read, though it read not all that it was told. */
+TEST_BETWEEN(test_an_end_with_something_unread, set_up, tear_down)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer told = message_of(10, 't');
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    assert_int_equal(channel_send(fixture->channel, &told, -1), OK);
+    for (size_t i = 1; i <= 3; i++)
+        send_raw(fixture->other, "said", i, 0);
+    close(fixture->other);
+    fixture->other = -1;
+    for (size_t i = 1; i <= 3; i++) {
+        assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), OK);
+        assert_int_equal(length, i);
+    }
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_IO);
+}

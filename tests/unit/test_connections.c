@@ -113,18 +113,29 @@ CONNECTIONS_TEST(test_find)
     assert_null(find(*state, 0));
 }
 
+/* Each that goes with its worker is shown. */
+static void forget(void *context, const struct connection_entry *entry)
+{
+    bool *live = context;
+
+    assert_true(live[entry->connection]);
+    live[entry->connection] = false;
+}
+
 /* The next process in a worker's place has the same numbers, and none of the other's connections.
  */
 CONNECTIONS_TEST(test_incarnations)
 {
     struct connection_entry entry = entry_of(1), next = entry_of(1);
+    bool live[IDS] = {[1] = true};
 
     next.worker.generation += 7;
     assert_int_equal(connections_add(*state, &entry), OK);
     assert_null(connections_find(*state, next.worker, 1));
     assert_int_equal(connections_add(*state, &next), OK);
     assert_int_not_equal(entry.id, next.id);
-    connections_remove_worker(*state, entry.worker);
+    connections_remove_worker(*state, entry.worker, forget, live);
+    assert_false(live[1]);
     assert_null(connections_find(*state, entry.worker, 1));
     assert_int_equal(connections_find(*state, next.worker, 1)->id, next.id);
     /* What was once in the log is nobody else's. */
@@ -180,9 +191,9 @@ CONNECTIONS_TEST(test_against_a_plain_list)
         struct connection_entry entry = entry_of(id);
 
         if (rand() % 500 == 0) {
-            connections_remove_worker(*state, entry.worker);
+            connections_remove_worker(*state, entry.worker, forget, live);
             for (uint64_t other = entry.worker.worker; other < IDS; other += 5)
-                live[other] = false;
+                assert_false(live[other]);
         } else if (rand() % 5 < 3) {
             assert_int_equal(connections_add(*state, &entry), live[id] ? ERROR_EXISTS : OK);
             live[id] = true;

@@ -180,14 +180,17 @@ static void visit_worker(const void *node, VISIT order, void *context)
         search->found[search->count++] = entry;
 }
 
-void connections_remove_worker(struct connections *connections, struct incarnation worker)
+void connections_remove_worker(struct connections *connections, struct incarnation worker,
+                               connections_visit *removed, void *context)
 {
     static struct connection_entry *found[CONNECTIONS_MAX]; /* too many for the stack */
     struct search search = {.generation = worker.generation, .found = found};
 
     twalk_r(connections->root, visit_worker, &search);
-    for (size_t i = 0; i < search.count; i++)
+    for (size_t i = 0; i < search.count; i++) {
+        removed(context, found[i]);
         connections_remove(connections, found[i]);
+    }
 }
 
 static void visit_session(const void *node, VISIT order, void *context)

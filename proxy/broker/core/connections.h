@@ -39,8 +39,10 @@ enum error connections_add(struct connections *connections,
                            struct connection_entry *entry) MUST_CHECK;
 /* One that connections_find() found; freed. */
 void connections_remove(struct connections *connections, struct connection_entry *entry);
-/* Those of a worker, which has ended. */
-void connections_remove_worker(struct connections *connections, struct incarnation worker);
+typedef void connections_visit(void *context, const struct connection_entry *entry);
+/* Those of a worker, which has ended; each is shown before it goes. */
+void connections_remove_worker(struct connections *connections, struct incarnation worker,
+                               connections_visit *removed, void *context);
 /* The live connection that this very worker calls so, or NULL. */
 struct connection_entry *connections_find(const struct connections *connections,
                                           struct incarnation worker, uint64_t connection);

@@ -349,6 +349,20 @@ static void on_poll_closed(uv_handle_t *handle)
     uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
 }
 
+/* A connection whose end the worker did not tell. */
+static void log_lost(void *context, const struct connection_entry *entry)
+{
+    const struct workers *workers = context;
+    struct audit *audit =
+        journal_begin(workers->options.gate, "closed", lines_client(entry->session_id, false, 0));
+
+    audit_text(audit, "surface", entry->surface->config->name);
+    audit_text(audit, "session", entry->session_id);
+    audit_number(audit, "connection", (int64_t)entry->id);
+    audit_reason(audit, workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
+    journal_commit(audit);
+}
+
 /* The log says how it ended; its connections ended with it. */
 static void on_exit_of(struct worker_process *process, int status)
 {
@@ -363,7 +377,8 @@ static void on_exit_of(struct worker_process *process, int status)
         ;
     stop_hearing(process);
     options->forget(options->gate, incarnation_of(process));
-    connections_remove_worker(&options->gate->connections, incarnation_of(process));
+    connections_remove_worker(&options->gate->connections, incarnation_of(process), log_lost,
+                              process->workers);
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,
@@ -432,9 +447,12 @@ void workers_destroy(struct workers *workers)
     for (unsigned i = 0; i < workers->count; i++) {
         struct worker_process *process = &workers->processes[i];
 
+        int status;
+
         if (process->pid > 0) {
             kill(process->pid, SIGKILL);
-            waitpid(process->pid, NULL, 0);
+            if (waitpid(process->pid, &status, 0) == process->pid)
+                on_exit_of(process, status);
         }
         stop_hearing(process);
         uv_close((uv_handle_t *)&process->restart, on_timer_closed);
