@@ -96,6 +96,8 @@
            "the session has as many connections as it may")                                        \
     REASON(QUOTA_BODIES, "quota_bodies", 503, 0,                                                   \
            "the session is sending as many bodies as it may")                                      \
+    REASON(QUOTA_HELD, "quota_held", 503, 1013,                                                    \
+           "the session keeps too much that is not whole, or not taken")                           \
     REASON(QUOTA_QUESTIONS, "quota_questions", 503, 0,                                             \
            "as many requests of the session or surface wait as may")                               \
     REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \

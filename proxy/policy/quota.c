@@ -2,6 +2,7 @@
  */
 #include "policy/quota.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -150,6 +151,30 @@ unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_ho
     return *at != NULL ? (*at)->count : 0;
 }
 
+/* Makes an entry at its place; NULL without memory. */
+static struct held *begin(struct quotas *quotas, struct held **at, enum quota row,
+                          const struct quota_holder *holder)
+{
+    struct held *held = quotas->holder_count < HOLDERS_MAX ? calloc(1, sizeof(*held)) : NULL;
+
+    if (held == NULL)
+        return NULL;
+    held->row = row;
+    held->holder = *holder;
+    *at = held;
+    quotas->holder_count++;
+    return held;
+}
+
+static void end(struct quotas *quotas, struct held **at)
+{
+    struct held *held = *at;
+
+    *at = held->next;
+    free(held);
+    quotas->holder_count--;
+}
+
 enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               unsigned limit)
 {
@@ -159,14 +184,8 @@ enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quot
         quotas->counts[holder.surface].refused[row]++;
         return table[row].reason;
     }
-    if (held == NULL) {
-        if (quotas->holder_count == HOLDERS_MAX || (held = calloc(1, sizeof(*held))) == NULL)
-            return REASON_CAPACITY;
-        held->row = row;
-        held->holder = holder;
-        *at = held;
-        quotas->holder_count++;
-    }
+    if (held == NULL && (held = begin(quotas, at, row, &holder)) == NULL)
+        return REASON_CAPACITY;
     held->count++;
     return REASON_ALLOWED;
 }
@@ -180,11 +199,22 @@ void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holde
 {
     struct held **at = place_of(quotas, row, &holder), *held = *at;
 
-    if (held == NULL || --held->count > 0)
-        return;
-    *at = held->next;
-    free(held);
-    quotas->holder_count--;
+    if (held != NULL && --held->count == 0)
+        end(quotas, at);
+}
+
+void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder holder, size_t before,
+                 size_t now)
+{
+    struct held **at = place_of(quotas, row, &holder), *held = *at;
+    size_t rest = held != NULL && held->count > before ? held->count - before : 0;
+
+    if (rest + now == 0) {
+        if (held != NULL)
+            end(quotas, at);
+    } else if (held != NULL || (held = begin(quotas, at, row, &holder)) != NULL) {
+        held->count = rest + now > UINT_MAX ? UINT_MAX : (unsigned)(rest + now);
+    }
 }
 
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder)

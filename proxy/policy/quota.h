@@ -37,6 +37,8 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
           "connections that were granted nothing: what room is left")                              \
     QUOTA(BODIES, "bodies", SESSION, 256, NEW, QUOTA_BODIES,                                       \
           "requests whose bodies are being received")                                              \
+    QUOTA(HELD, "held_bytes", SESSION, QUOTA_CONFIGURED, OWN_OLDEST, QUOTA_HELD,                   \
+          "bytes that are not whole yet, or not taken: half of what the worker keeps")             \
     QUOTA(MCP_SESSIONS, "mcp_sessions", SESSION, 128, OWN_OLDEST, MCP_SESSION_UNKNOWN,             \
           "MCP sessions; of those that are in use none gives way")                                 \
     QUOTA(HANDLES, "handles", SESSION, 1024, OWN_OLDEST, HANDLE_UNKNOWN,                           \
@@ -109,6 +111,11 @@ enum reason quota_take(struct quotas *quotas, enum quota row,
 /* The same where the surface's limits say how many. */
 enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               unsigned limit) MUST_CHECK;
+/* What is not taken one by one but weighed: it was `before` and is `now`, and there may be too
+ * much.
+ */
+void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder holder, size_t before,
+                 size_t now);
 void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder);
 /* The same for one that had to go, counted. */
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder);

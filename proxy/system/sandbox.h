@@ -16,5 +16,8 @@
  */
 enum error sandbox_prepare(int first) MUST_CHECK;
 
+/* From now on the process may map at most so many bytes more than it has; with a sanitizer, any. */
+enum error sandbox_limit_memory(size_t more_bytes) MUST_CHECK;
+
 /* `max_descriptors` bounds what the worker may still be handed or accept. */
 enum error sandbox_enter(size_t max_descriptors) MUST_CHECK;

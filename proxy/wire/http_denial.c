@@ -20,7 +20,7 @@ static void append_status_headers(const struct http_denial *denial, unsigned sta
         buffer_append_format(out, "Allow: %s\r\n", denial->allow != NULL ? denial->allow : "GET");
     else if (status == 426)
         buffer_append_text(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-    else if (denial->reason == REASON_CAPACITY)
+    else if (status == 503 && denial->reason != REASON_SURFACE_KILLED)
         buffer_append_text(out, "Retry-After: 1\r\n");
 }
 

@@ -129,14 +129,19 @@ static enum ws_progress read_payload(struct ws_reader *reader, unsigned char *by
                               : take_data(reader, bytes, piece, whole);
 }
 
+void ws_reader_let_go(struct ws_reader *reader)
+{
+    if (reader->told)
+        assembly_clear(&reader->message);
+    reader->told = false;
+}
+
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole)
 {
     enum ws_progress progress = WS_MORE;
 
-    if (reader->told)
-        assembly_clear(&reader->message);
-    reader->told = false;
+    ws_reader_let_go(reader);
     for (*taken = 0; progress == WS_MORE && *taken < length;) {
         size_t header = 0, payload = 0;
 

@@ -39,6 +39,8 @@ struct ws_whole {
 
 void ws_reader_init(struct ws_reader *reader, enum ws_sender sender, size_t max_message_bytes);
 void ws_reader_clear(struct ws_reader *reader);
+/* The message that was handed out last is needed no more: the next call would say so, too. */
+void ws_reader_let_go(struct ws_reader *reader);
 /* Takes masks off in place. To be called until it has taken all bytes. */
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole);

@@ -4,6 +4,7 @@
 #include "system/sandbox.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
+#include "worker/client/held.h"
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
@@ -27,6 +28,13 @@
 #define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */
 #define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
 #define EXIT_FAILED                70
+
+/*
+ * The last fence around memory, far behind all limits: beside what is held, what a
+ * connection costs with its head and its TLS, and room for the heap's holes.
+ */
+#define MEMORY_FENCE_BYTES    ((size_t)256 * 1024 * 1024)
+#define MEMORY_PER_CONNECTION ((size_t)192 * 1024)
 
 /* All rooms of the worker, which know nothing of each other but downwards. */
 struct house {
@@ -411,6 +419,7 @@ static enum error start(struct house *house, const struct worker_options *option
     enum error error = size_descriptors(house, &descriptors);
 
     keep_heap();
+    worker->held_max = held_max(worker->config);
     if (error == OK)
         error = worker_allocate(worker);
     if (error == OK)
@@ -421,6 +430,9 @@ static enum error start(struct house *house, const struct worker_options *option
         error = start_loop(house, options->channel_fd);
     if (error == OK)
         error = downstream_start(&house->downstreams, worker);
+    if (error == OK)
+        error = sandbox_limit_memory(MEMORY_FENCE_BYTES + 2 * worker->held_max +
+                                     MEMORY_PER_CONNECTION * house->accept.connection_max);
     if (error == OK)
         error = sandbox_enter(descriptors);
     if (error == OK)

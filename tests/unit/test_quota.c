@@ -43,6 +43,20 @@ QUOTA_TEST(test_a_session_fills_its_own_share_only)
     assert_int_equal(quota_held(quotas, QUOTA_QUESTIONS, other), 1);
 }
 
+QUOTA_TEST(test_what_is_weighed_is_the_sum_of_its_parts)
+{
+    struct quota_holder holder = quota_session(0, "heavy");
+
+    quota_weigh(quotas, QUOTA_HELD, holder, 0, 1000);
+    quota_weigh(quotas, QUOTA_HELD, holder, 0, 500);
+    quota_weigh(quotas, QUOTA_HELD, holder, 1000, 10);
+    assert_int_equal(quota_held(quotas, QUOTA_HELD, holder), 510);
+    quota_weigh(quotas, QUOTA_HELD, holder, 510, 0);
+    assert_int_equal(quota_held(quotas, QUOTA_HELD, holder), 0);
+    quota_weigh(quotas, QUOTA_HELD, holder, 7, 0);
+    assert_int_equal(quota_held(quotas, QUOTA_HELD, holder), 0);
+}
+
 QUOTA_TEST(test_what_is_given_back_can_be_taken_again)
 {
     struct quota_holder holder = quota_session(0, "one");

@@ -5,6 +5,7 @@
 #include "wire/http_denial.h"
 #include "wire/page.h"
 #include "wire/url.h"
+#include "worker/client/held.h"
 #include "worker/client/room.h"
 #include "worker/tls/tls.h"
 
@@ -447,9 +448,11 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
 {
     struct client *client = (struct client *)endpoint;
     struct connection *connection = client->connection;
+    struct worker *worker;
 
     if (connection == NULL)
         return;
+    worker = connection->worker;
     if (connection->state == CONNECTION_LINGERING)
         linger(client);
     else if (connection->state == CONNECTION_SERVED && connection->mode->client_ready != NULL)
@@ -458,6 +461,7 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
         connection_drop(connection, REASON_CLIENT_CLOSED);
     else
         read_head(connection);
+    held_check(worker);
 }
 
 static void nothing(struct connection *connection)

@@ -1,5 +1,6 @@
 #include "worker/client/grant.h"
 
+#include "worker/client/held.h"
 #include "worker/client/reports.h"
 #include "worker/client/room.h"
 
@@ -49,6 +50,7 @@ void grant_end(struct connection *connection, enum reason reason)
                                      .requests = connection->requests,
                                      .messages_c2s = connection->messages[DIRECTION_C2S],
                                      .messages_s2c = connection->messages[DIRECTION_S2C]});
+    held_note(connection, 0);
     room_give(connection);
     reports_ended(connection->worker, connection->surface_index, connection->session_id);
     connection->admitted = connection->opened = false;

@@ -45,6 +45,8 @@ struct worker {
     struct connection *lobby_oldest, *lobby_newest; /* of those, who was granted nothing */
     size_t connection_count;
     size_t granted_count, granted_max; /* of those, who was granted something */
+    size_t held_bytes, held_max;       /* what is kept for them (held.h) */
+    bool held_over;                    /* somebody has to give way */
     uint64_t next_id;
     bool draining, stopping, failed;
 };

@@ -1,5 +1,7 @@
 #include "worker/http/exchange.h"
 
+#include "worker/client/held.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +46,27 @@ void exchange_forget_body(struct exchange *exchange)
     exchange->body_counted = false;
 }
 
+void exchange_forget_bytes(struct exchange *exchange)
+{
+    buffer_clear(&exchange->line);
+    buffer_clear(&exchange->fields);
+    buffer_clear(&exchange->head);
+    buffer_clear(&exchange->text);
+    assembly_clear(&exchange->held);
+    exchange->whole = (struct span){NULL, 0};
+}
+
+/* Everything that grows with what either side sends. */
+static size_t bytes_of(const struct exchange *exchange)
+{
+    const struct link *link = exchange->link;
+
+    return exchange->held.capacity + exchange->text.capacity + exchange->head.capacity +
+           exchange->line.capacity + exchange->fields.capacity + exchange->reply.capacity +
+           exchange->content_bytes + (link != NULL ? link->endpoint.out.capacity : 0) +
+           (exchange->connection->client != NULL ? exchange_out(exchange)->capacity : 0);
+}
+
 void exchange_reset(struct exchange *exchange)
 {
     exchange_forget_body(exchange);
@@ -51,12 +74,8 @@ void exchange_reset(struct exchange *exchange)
         exchange->gate->end(exchange);
     pool_drop(exchange->link);
     exchange->link = NULL;
-    buffer_clear(&exchange->line);
-    buffer_clear(&exchange->fields);
-    buffer_clear(&exchange->head);
-    buffer_clear(&exchange->text);
-    assembly_clear(&exchange->held);
-    exchange->whole = (struct span){NULL, 0};
+    exchange->content_bytes = 0;
+    exchange_forget_bytes(exchange);
     free(exchange->host);
     exchange->host = NULL;
     exchange->phase = EXCHANGE_IDLE;
@@ -96,6 +115,7 @@ void exchange_watch(struct exchange *exchange)
         exchange_wants_body(exchange) || (exchange->request_body.done && !exchange->pipelined);
     bool unsent;
 
+    held_note(connection, bytes_of(exchange));
     if (connection->state != CONNECTION_SERVED)
         return;
     unsent = !outgoing_empty(exchange_out(exchange));

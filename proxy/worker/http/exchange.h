@@ -40,7 +40,8 @@ struct exchange {
     struct connection *connection;
     struct http *http;
     const struct content_gate *gate;
-    void *content; /* the gate's own; NULL: none */
+    void *content;        /* the gate's own; NULL: none */
+    size_t content_bytes; /* of memory that it keeps */
     struct cover cover;
     enum exchange_phase phase;
     enum gate_action answer; /* what becomes of the answer's body: PASS, HOLD or PIECES */
@@ -85,6 +86,8 @@ void exchange_reset(struct exchange *exchange);
  */
 enum reason exchange_count_body(struct exchange *exchange) MUST_CHECK;
 void exchange_forget_body(struct exchange *exchange);
+/* Of both messages, whatever is kept of them: they go nowhere any more. */
+void exchange_forget_bytes(struct exchange *exchange);
 /* Whether more of the request's body may be read now. */
 bool exchange_wants_body(const struct exchange *exchange);
 /* Decides who is read, from who can be written to. */

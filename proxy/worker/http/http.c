@@ -1,5 +1,6 @@
 /* What follows on what: a connection's mode, which worker.c begins and the worker's loop calls. */
 #include "worker/client/grant.h"
+#include "worker/client/held.h"
 #include "worker/http/answer.h"
 #include "worker/http/deadline.h"
 #include "worker/http/request.h"
@@ -321,6 +322,7 @@ static void read_answer(struct exchange *exchange)
 static void on_link_ready(void *user, int status, int events)
 {
     struct exchange *exchange = user;
+    struct worker *worker = exchange->connection->worker;
     struct endpoint *service = &exchange->link->endpoint;
 
     /* It takes nothing any more; what it had said before is still to be read. */
@@ -334,6 +336,7 @@ static void on_link_ready(void *user, int status, int events)
     if (is_under_way(exchange) && exchange_wants_body(exchange))
         go_on(exchange, 0);
     exchange_watch(exchange);
+    held_check(worker);
 }
 
 /* ---- The connection's mode ---- */
@@ -350,6 +353,7 @@ static void drop(struct connection *connection, enum reason reason)
     }
     pool_drop(exchange->link);
     exchange->link = NULL;
+    exchange_forget_bytes(exchange);
     if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
         reason != REASON_CLIENT_CLOSED) {
         outgoing_clear(exchange_out(exchange));

@@ -1,8 +1,11 @@
 #include "worker/websocket/downstream.h"
 
+#include "base/pace.h"
+
 #include <libwebsockets.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 _Static_assert(ASSEMBLY_HEADROOM >= LWS_PRE, "headroom for libwebsockets' frame header");
 
@@ -48,7 +51,8 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
                                         downstream->binary);
             return 0;
         }
-        assembly_begin(assembly, uv_now(&downstream->all->worker->loop));
+        downstream->message_clock_ms = uv_now(&downstream->all->worker->loop);
+        assembly_begin(assembly, downstream->message_clock_ms);
     }
     if (!assembly->active) {
         downstream->events->fault(downstream->owner, REASON_CLIENT_PROTOCOL);
@@ -58,14 +62,17 @@ static int on_receive(struct lws *wsi, void *in, size_t length)
         downstream->events->fault(downstream->owner, REASON_MESSAGE_TOO_BIG);
         return 0;
     }
-    if (ends) {
-        whole = *assembly;
-        *assembly = (struct assembly){0};
-        downstream->events->message(downstream->owner, DIRECTION_C2S,
-                                    whole.data + ASSEMBLY_HEADROOM, whole.length,
-                                    downstream->binary);
-        assembly_clear(&whole);
+    if (!ends) {
+        downstream->message_clock_ms =
+            pace_pay(downstream->message_clock_ms, uv_now(&downstream->all->worker->loop), length);
+        downstream->events->kept(downstream->owner);
+        return 0;
     }
+    whole = *assembly;
+    *assembly = (struct assembly){0};
+    downstream->events->message(downstream->owner, DIRECTION_C2S, whole.data + ASSEMBLY_HEADROOM,
+                                whole.length, downstream->binary);
+    assembly_clear(&whole);
     return 0;
 }
 
@@ -100,6 +107,7 @@ static void on_writable(struct lws *wsi)
     if (!downstream->blocked || lws_partial_buffered(wsi))
         return;
     downstream->blocked = false;
+    downstream->blocked_bytes = 0;
     downstream->events->flow(downstream->owner);
 }
 
@@ -229,6 +237,7 @@ enum error downstream_send(struct downstream *downstream, enum ws_opcode opcode,
         return ERROR_IO;
     if (lws_partial_buffered(downstream->wsi)) {
         downstream->blocked = true;
+        downstream->blocked_bytes = length;
         downstream->blocked_since_ms = uv_now(&downstream->all->worker->loop);
         lws_callback_on_writable(downstream->wsi);
     }
@@ -258,6 +267,8 @@ void downstream_abort_doomed(struct downstreams *all)
         struct downstream *downstream = all->doomed;
 
         all->doomed = downstream->next;
+        /* Else libwebsockets keeps for seconds what the client does not take. */
+        shutdown(lws_get_socket_fd(downstream->wsi), SHUT_WR);
         lws_set_timeout(downstream->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_SYNC);
     }
 }

@@ -26,12 +26,14 @@ struct downstream {
     struct downstream *next; /* of the doomed */
     struct assembly message; /* one that does not lie in one piece */
     size_t max_message_bytes;
+    uint64_t message_clock_ms; /* paid by it (base/pace.h) */
     uint64_t blocked_since_ms;
-    bool binary;         /* that message */
-    bool blocked;        /* libwebsockets holds bytes the client does not take */
-    bool paused;         /* its receive flow control is off */
-    bool close_sent;     /* ours went to the client */
-    bool close_received; /* its came: nothing after it counts */
+    size_t blocked_bytes; /* at most so many */
+    bool binary;          /* that message */
+    bool blocked;         /* libwebsockets holds bytes the client does not take */
+    bool paused;          /* its receive flow control is off */
+    bool close_sent;      /* ours went to the client */
+    bool close_received;  /* its came: nothing after it counts */
     bool is_doomed;
 };
 

@@ -31,6 +31,13 @@ void service_close(struct service *service)
         endpoint_close(&service->link);
 }
 
+void service_forget_message(struct service *service)
+{
+    service->reader.discard = true;
+    service->reader.told = false;
+    assembly_clear(&service->reader.message);
+}
+
 void service_clear(struct service *service)
 {
     ws_reader_clear(&service->reader);
@@ -177,6 +184,7 @@ void service_receive(struct service *service, unsigned char *bytes, size_t lengt
     for (size_t at = 0; more && at < length && service_is_open(service) && !service->close_received;
          at += taken)
         more = receive_some(service, bytes + at, length - at, &taken);
+    ws_reader_let_go(&service->reader);
     if (!service->reader.in_message)
         service->message_since_ms = 0;
     else if (service->message_since_ms == 0)

@@ -38,6 +38,8 @@ void service_receive(struct service *service, unsigned char *bytes, size_t lengt
 void service_resume(struct service *service);
 void service_close(struct service *service);
 /* Frees what it holds of messages; the link is closed. */
+/* Of a message that is not whole: what has come. */
+void service_forget_message(struct service *service);
 void service_clear(struct service *service);
 
 static inline bool service_is_open(const struct service *service)

@@ -13,6 +13,8 @@ struct side_events {
     /* A whole message; ASSEMBLY_HEADROOM in front of it may be written to. */
     void (*message)(struct websocket *websocket, enum direction from, unsigned char *bytes,
                     size_t length, bool binary);
+    /* Of the client: more of a message, which is kept until it is whole. */
+    void (*kept)(struct websocket *websocket);
     /* The service's ping, the client's pong. */
     void (*beat)(struct websocket *websocket, enum direction from, const unsigned char *payload,
                  size_t length);

@@ -2,6 +2,8 @@
 
 #include "worker/client/client.h"
 #include "worker/client/grant.h"
+#include "worker/client/held.h"
+#include "worker/tls/tls.h"
 #include "worker/websocket/service.h"
 #include "worker/websocket/upgrade.h"
 
@@ -53,14 +55,20 @@ static void close_open(struct websocket *websocket, const struct ending *ending)
     connection->close_code = ending->code;
     grant_end(connection, ending->reason);
     assembly_clear(&websocket->client.message);
+    service_forget_message(&websocket->service);
     /* What the gate found wrong with the client is not the service's business. */
     if (ending->reason != REASON_CLIENT_CLOSED && ending->reason != REASON_UPSTREAM_CLOSED)
         to_service = 1001;
-    /* A client that went without a word leaves the service without one, too. */
-    if (ending->reason == REASON_CLIENT_CLOSED && !websocket->client.close_received)
+    /* A client that went without a word leaves the service without one, too; and where memory is
+     * short, what a side has not taken is not kept. */
+    if ((ending->reason == REASON_CLIENT_CLOSED && !websocket->client.close_received) ||
+        ending->reason == REASON_QUOTA_HELD)
         service_close(&websocket->service);
     else
         service_send_close(&websocket->service, to_service, ending->text, ending->text_length);
+    /* Over TLS it is that side which keeps what a client does not take. */
+    if (ending->reason == REASON_QUOTA_HELD && websocket->client.blocked && connection->tls != NULL)
+        tls_abort(connection->tls);
     if (!websocket->client.close_received)
         downstream_close(&websocket->client, ending->code, ending->text, ending->text_length);
 }
@@ -113,9 +121,15 @@ static void send_text(struct websocket *websocket, enum direction direction, str
     free(copy);
 }
 
-static enum direction opposite(enum direction direction)
+/* What is kept of messages, and for whoever does not take them. */
+static void account(struct websocket *websocket)
 {
-    return direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S;
+    const struct service *service = &websocket->service;
+
+    held_note(websocket->connection, websocket->client.message.capacity +
+                                         websocket->client.blocked_bytes +
+                                         service->reader.message.capacity + service->stash_length +
+                                         service->link.out.capacity);
 }
 
 /*
@@ -137,6 +151,7 @@ static void let_flow(struct websocket *websocket)
                      blocked || unsent > 0 || websocket->connection->quiet_until_ms != 0);
     endpoint_watch(&service->link,
                    (read_service ? UV_READABLE : 0) | (unsent > 0 ? UV_WRITABLE : 0));
+    account(websocket);
 }
 
 static void on_message(struct websocket *websocket, enum direction direction, unsigned char *bytes,
@@ -165,7 +180,8 @@ static void on_message(struct websocket *websocket, enum direction direction, un
             send_to(websocket, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
         break;
     case VET_REFUSE:
-        send_text(websocket, opposite(direction), result.reply);
+        send_text(websocket, direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S,
+                  result.reply);
         send_text(websocket, direction, result.counterpart);
         if (connection->quiet_until_ms == QUIET_FOR_EVER)
             connection_drop(connection, REASON_REFUSALS_EXCEEDED);
@@ -240,6 +256,13 @@ static void on_flow(struct websocket *websocket)
         return;
     let_flow(websocket);
     service_resume(&websocket->service);
+    held_check(websocket->connection->worker);
+}
+
+static void on_kept(struct websocket *websocket)
+{
+    account(websocket);
+    held_check(websocket->connection->worker);
 }
 
 static void on_ended(struct websocket *websocket, enum direction from)
@@ -295,6 +318,7 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
 static const struct side_events handlers = {
     .response = on_response,
     .message = on_message,
+    .kept = on_kept,
     .beat = on_beat,
     .closed = on_closed,
     .fault = on_fault,
@@ -339,7 +363,8 @@ static enum reason overdue(const struct websocket *websocket, uint64_t now_ms, i
     if (now_s >= connection->expires_at)
         return REASON_SESSION_EXPIRED;
     if (client->message.active &&
-        is_late(client->message.since_ms, now_ms, limits->message_timeout_ms))
+        (is_late(client->message.since_ms, now_ms, limits->message_timeout_ms) ||
+         is_late(client->message_clock_ms, now_ms, limits->body_timeout_ms)))
         return REASON_MESSAGE_TIMEOUT;
     if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms) ||
         (!outgoing_empty(out) && is_late(out->progress_ms, now_ms, limits->write_timeout_ms)))
@@ -414,7 +439,7 @@ static uint64_t waits_since(const struct connection *connection)
         return 0;
     if (client->blocked)
         return client->blocked_since_ms;
-    return client->message.active ? client->message.since_ms : 0;
+    return client->message.active ? client->message_clock_ms : 0;
 }
 
 static void destroy(struct connection *connection)
