@@ -4,7 +4,7 @@
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/tls/tls.h"
-#include "worker/websocket/service.h"
+#include "worker/websocket/overdue.h"
 #include "worker/websocket/upgrade.h"
 
 #include <stdlib.h>
@@ -15,24 +15,6 @@
 #define CLOSE_TIMEOUT_MS  2000
 #define GATE_PING         "sidelock" /* payload of the gate's own pings */
 #define GATE_PING_BYTES   (sizeof(GATE_PING) - 1)
-
-enum websocket_state {
-    WEBSOCKET_LINKING = 0, /* the service has been asked for its 101 */
-    WEBSOCKET_OPEN,        /* both are up */
-    WEBSOCKET_CLOSING,     /* nothing is forwarded any more; close frames are under way */
-};
-
-struct websocket {
-    struct service service;
-    struct downstream client;
-    struct connection *connection;
-    struct upgrade *upgrade; /* owned; NULL once open */
-    struct vet_state *vet;   /* owned */
-    uint64_t active_ms, pinged_ms;
-    enum websocket_state state;
-    unsigned service_pings; /* the service's, whose pongs it is owed */
-    bool ping_outstanding;  /* the gate's own */
-};
 
 /* ---- Its end ---- */
 
@@ -346,37 +328,6 @@ static void keep_alive(struct websocket *websocket, uint64_t now_ms)
     ping_client(websocket, GATE_PING, GATE_PING_BYTES);
 }
 
-static bool is_late(uint64_t since_ms, uint64_t now_ms, uint64_t limit_ms)
-{
-    return since_ms != 0 && now_ms - since_ms > limit_ms;
-}
-
-/* Which of an open connection's deadlines has passed; REASON_ALLOWED if none. */
-static enum reason overdue(const struct websocket *websocket, uint64_t now_ms, int64_t now_s)
-{
-    const struct connection *connection = websocket->connection;
-    const struct surface_limits *limits = &connection->surface->limits;
-    const struct downstream *client = &websocket->client;
-    const struct service *service = &websocket->service;
-    const struct outgoing *out = &service->link.out;
-
-    if (now_s >= connection->expires_at)
-        return REASON_SESSION_EXPIRED;
-    if (client->message.active &&
-        (is_late(client->message.since_ms, now_ms, limits->message_timeout_ms) ||
-         is_late(client->message_clock_ms, now_ms, limits->body_timeout_ms)))
-        return REASON_MESSAGE_TIMEOUT;
-    if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms) ||
-        (!outgoing_empty(out) && is_late(out->progress_ms, now_ms, limits->write_timeout_ms)))
-        return REASON_UPSTREAM_TIMEOUT;
-    if (client->blocked && is_late(client->blocked_since_ms, now_ms, limits->write_timeout_ms))
-        return REASON_WRITE_STALLED;
-    if (limits->idle_timeout_ms > 0 &&
-        is_late(websocket->active_ms, now_ms, limits->idle_timeout_ms))
-        return REASON_IDLE_TIMEOUT;
-    return REASON_ALLOWED;
-}
-
 /* A client whose messages are refused is read again after a while; until then it owes no pong. */
 static void end_quiet(struct websocket *websocket, uint64_t now_ms)
 {
@@ -390,7 +341,7 @@ static void end_quiet(struct websocket *websocket, uint64_t now_ms)
 static void tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_s)
 {
     struct connection *connection = websocket->connection;
-    enum reason reason = overdue(websocket, now_ms, now_s);
+    enum reason reason = websocket_overdue(websocket, now_ms, now_s);
 
     if (reason_allows(reason) && connection->quiet_until_ms != 0)
         end_quiet(websocket, now_ms);
@@ -429,17 +380,9 @@ static void release(struct connection *connection)
     client_end(connection);
 }
 
-/* Only a message that it has begun, or one that it does not take. */
 static uint64_t waits_since(const struct connection *connection)
 {
-    const struct websocket *websocket = connection->served;
-    const struct downstream *client = &websocket->client;
-
-    if (websocket->state != WEBSOCKET_OPEN)
-        return 0;
-    if (client->blocked)
-        return client->blocked_since_ms;
-    return client->message.active ? client->message_clock_ms : 0;
+    return websocket_waits_since(connection->served);
 }
 
 static void destroy(struct connection *connection)
