@@ -8,33 +8,19 @@
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
+#include "worker/resources.h"
 #include "worker/tls/tls.h"
 #include "worker/websocket/websocket.h"
 
-#include <malloc.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS                    100
-#define DRAIN_TIMEOUT_MS           5000
-#define FLUSH_PATIENCE_MS          2000 /* for the broker to read what was told last */
-#define SPARE_DESCRIPTORS          64
-#define DESCRIPTORS_PER_CONNECTION 2
-#define DESCRIPTORS_OF_TLS         2   /* the socket pair between TLS and the rest */
-#define LOBBY_PLACES               128 /* that nobody who was granted something takes */
-#define COUNTS_INTERVAL_MS         1000
-#define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */
-#define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
-#define EXIT_FAILED                70
-
-/*
- * The last fence around memory, far behind all limits: beside what is held, what a
- * connection costs with its head and its TLS, and room for the heap's holes.
- */
-#define MEMORY_FENCE_BYTES    ((size_t)256 * 1024 * 1024)
-#define MEMORY_PER_CONNECTION ((size_t)192 * 1024)
+#define TICK_MS            100
+#define DRAIN_TIMEOUT_MS   5000
+#define FLUSH_PATIENCE_MS  2000 /* for the broker to read what was told last */
+#define COUNTS_INTERVAL_MS 1000
+#define EXIT_FAILED        70
 
 /* All rooms of the worker, which know nothing of each other but downwards. */
 struct house {
@@ -333,49 +319,6 @@ static void on_prepare(uv_prepare_t *prepare)
 
 /* ---- Beginning and end ---- */
 
-/* How many connections the surfaces permit and the descriptors allow. */
-static enum error size_descriptors(struct house *house, size_t *descriptors)
-{
-    const struct config *config = house->worker.config;
-    struct pool *pool = &house->http.pool;
-    struct rlimit limit;
-    size_t wanted = 0, each = DESCRIPTORS_PER_CONNECTION;
-    size_t spare, lobby;
-
-    for (size_t i = 0; i < config->surface_count; i++) {
-        wanted += config->surfaces[i].limits.max_connections;
-        if (config->surfaces[i].tls != NULL)
-            each = DESCRIPTORS_PER_CONNECTION + DESCRIPTORS_OF_TLS;
-    }
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return ERROR_IO;
-    wanted += LOBBY_PLACES;
-    pool->waiting_max =
-        limit.rlim_max / 8 < POOL_WAITING_MAX ? (size_t)limit.rlim_max / 8 : POOL_WAITING_MAX;
-    spare = SPARE_DESCRIPTORS + pool->waiting_max;
-    *descriptors = spare + each * wanted;
-    if (*descriptors > limit.rlim_max)
-        *descriptors = (size_t)limit.rlim_max;
-    limit.rlim_cur = *descriptors;
-    if (*descriptors <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return ERROR_IO;
-    house->accept.connection_max = (*descriptors - spare) / each;
-    lobby = house->accept.connection_max / 4;
-    house->worker.granted_max =
-        house->accept.connection_max - (lobby < LOBBY_PLACES ? lobby : LOBBY_PLACES);
-    return OK;
-}
-
-/*
- * Large messages come one after another: what one gave back the next takes,
- * and not new pages of the kernel's each time.
- */
-static void keep_heap(void)
-{
-    (void)mallopt(M_MMAP_THRESHOLD, HEAP_BLOCK_BYTES_MAX);
-    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES_MAX);
-}
-
 static const struct content_gate *gate_of(const struct http *http, const struct route *route)
 {
     const struct house *house =
@@ -415,10 +358,12 @@ static enum error add_listeners(struct house *house, const struct worker_options
 static enum error start(struct house *house, const struct worker_options *options)
 {
     struct worker *worker = &house->worker;
-    size_t descriptors;
-    enum error error = size_descriptors(house, &descriptors);
+    struct resources resources;
+    enum error error = resources_size(worker->config, &resources);
 
-    keep_heap();
+    house->http.pool.waiting_max = resources.links_waiting_max;
+    house->accept.connection_max = resources.connections_max;
+    worker->granted_max = resources.granted_max;
     worker->held_max = held_max(worker->config);
     if (error == OK)
         error = worker_allocate(worker);
@@ -431,10 +376,9 @@ static enum error start(struct house *house, const struct worker_options *option
     if (error == OK)
         error = downstream_start(&house->downstreams, worker);
     if (error == OK)
-        error = sandbox_limit_memory(MEMORY_FENCE_BYTES + 2 * worker->held_max +
-                                     MEMORY_PER_CONNECTION * house->accept.connection_max);
+        error = resources_fence_memory(&resources, worker->held_max);
     if (error == OK)
-        error = sandbox_enter(descriptors);
+        error = sandbox_enter(resources.descriptors_max);
     if (error == OK)
         error = add_listeners(house, options);
     if (error != OK)
