@@ -67,6 +67,8 @@
     REASON(SESSION_REVOKED, "session_revoked", 401, 1008, "the session was revoked")               \
     REASON(SESSION_EXPIRED, "session_expired", 401, 1008, "the session has expired")               \
     REASON(SESSION_USED, "session_used", 401, 0, "the single-use session was used already")        \
+    REASON(STORE_RESTORED, "store_restored", 401, 1008,                                            \
+           "the store was restored from a backup after the session was made")                      \
     REASON(PARAMS_CHANGED, "params_changed", 401, 1008,                                            \
            "the parameter record changed after the session was made")                              \
     /* Known, but not permitted */                                                                 \

@@ -229,6 +229,24 @@ static enum error log_started(struct broker *broker)
     return log_event(broker, "started");
 }
 
+/* A database of before is back: whoever was let in until then is not any more. */
+static enum error tell_restored(struct broker *broker)
+{
+    const struct store *store = broker->gate.store;
+    bool at_start;
+
+    (void)store_restored_at(store, &at_start);
+    if (!at_start)
+        return OK;
+    log_error(
+        "the database in %s is not the one that was there last: it was restored from a backup. "
+        "Every session in it is dead; kill switches that were on before are on",
+        broker->options->config->state_dir);
+    audit_begin(broker->gate.audit, "store_restored");
+    audit_text(broker->gate.audit, "generation", store_generation(store));
+    return audit_commit(broker->gate.audit);
+}
+
 static enum error open_surfaces(struct broker *broker)
 {
     enum error error = surfaces_create(broker->options->config, &broker->gate.surfaces);
@@ -261,8 +279,8 @@ static enum error start_workers(struct broker *broker)
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        open_store,        log_started,  start_loop,    watch_lanes,  open_surfaces,
-        load_certificates, open_callers, start_control, start_workers};
+        open_store,    log_started,       tell_restored, start_loop,    watch_lanes,
+        open_surfaces, load_certificates, open_callers,  start_control, start_workers};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)

@@ -11,6 +11,8 @@ void session_clear(struct session *session)
 
 enum reason session_ended(const struct session *session, int64_t now)
 {
+    if (session->restored)
+        return REASON_STORE_RESTORED;
     if (session->revoked_at != 0)
         return REASON_SESSION_REVOKED;
     if (session->expires_at <= now)
@@ -24,7 +26,8 @@ static const struct {
 } states[] = {{REASON_ALLOWED, "active"},
               {REASON_SESSION_REVOKED, "revoked"},
               {REASON_SESSION_EXPIRED, "expired"},
-              {REASON_SESSION_USED, "used"}};
+              {REASON_SESSION_USED, "used"},
+              {REASON_STORE_RESTORED, "restored"}};
 #define STATES (sizeof(states) / sizeof(states[0]))
 
 const char *session_state(enum reason ended)

@@ -33,7 +33,8 @@ struct session {
 void session_clear(struct session *session);
 
 /*
- * REASON_ALLOWED while it is live, else why not: SESSION_REVOKED, SESSION_EXPIRED, SESSION_USED.
+ * REASON_ALLOWED while it is live, else why not: SESSION_REVOKED, SESSION_EXPIRED, SESSION_USED,
+ * STORE_RESTORED.
  * A single-use session that was used may still have a connection.
  */
 enum reason session_ended(const struct session *session, int64_t now);

@@ -49,7 +49,8 @@ static bool claims_valid(const struct token_claims *claims)
 {
     return subject_valid(claims->subject) && text_is_name(claims->surface) &&
            token_id_valid(claims->session_id) && token_id_valid(claims->token_id) &&
-           token_digest_valid(claims->params_digest) && times_valid(claims);
+           token_id_valid(claims->generation) && token_digest_valid(claims->params_digest) &&
+           times_valid(claims);
 }
 
 /*
@@ -63,6 +64,7 @@ static bool add_claims(jwt_t *jwt, const struct token_claims *claims)
 {
     return jwt_add_grant(jwt, "aud", claims->surface) == 0 &&
            jwt_add_grant_int(jwt, "exp", (long)claims->expires_at) == 0 &&
+           jwt_add_grant(jwt, "gen", claims->generation) == 0 &&
            jwt_add_grant_int(jwt, "iat", (long)claims->issued_at) == 0 &&
            jwt_add_grant(jwt, "iss", TOKEN_ISSUER) == 0 &&
            jwt_add_grant(jwt, "jti", claims->token_id) == 0 &&
@@ -200,7 +202,7 @@ static bool copy(char *out, size_t size, const char *text)
 static bool read_claims(struct span payload, struct token_claims *out)
 {
     char json[PAYLOAD_BYTES_MAX + 4];
-    const char *surface, *token_id, *digest, *session_id, *subject;
+    const char *surface, *generation, *token_id, *digest, *session_id, *subject;
     json_int_t expires, issued, begins;
     json_t *root;
     size_t length;
@@ -208,10 +210,11 @@ static bool read_claims(struct span payload, struct token_claims *out)
 
     if (!decode_payload(payload, json, &length) || json_parse(json, length, &root) != OK)
         return false;
-    read = json_unpack(root, "{s:s,s:I,s:I,s:s,s:I,s:s,s:s,s:s}", "aud", &surface, "exp", &expires,
-                       "iat", &issued, "jti", &token_id, "nbf", &begins, "prm", &digest, "sid",
-                       &session_id, "sub", &subject) == 0 &&
+    read = json_unpack(root, "{s:s,s:I,s:s,s:I,s:s,s:I,s:s,s:s,s:s}", "aud", &surface, "exp",
+                       &expires, "gen", &generation, "iat", &issued, "jti", &token_id, "nbf",
+                       &begins, "prm", &digest, "sid", &session_id, "sub", &subject) == 0 &&
            copy(out->surface, sizeof(out->surface), surface) &&
+           copy(out->generation, sizeof(out->generation), generation) &&
            copy(out->token_id, sizeof(out->token_id), token_id) &&
            copy(out->params_digest, sizeof(out->params_digest), digest) &&
            copy(out->session_id, sizeof(out->session_id), session_id) &&

@@ -4,7 +4,7 @@
  * more than it should: everything a token may be is checked around it.
  *
  * A token is accepted only if it is, byte for byte, what token_mint would have
- * made of its claims: one header, nine claims in one order, no white space and
+ * made of its claims: one header, ten claims in one order, no white space and
  * no escapes. Whatever another parser might read differently is thus refused.
  */
 #pragma once
@@ -27,6 +27,7 @@ struct token_claims {
     char session_id[TOKEN_ID_SIZE];      /* sid */
     char token_id[TOKEN_ID_SIZE];        /* jti */
     char params_digest[SHA256_HEX_SIZE]; /* prm: hex, or "-" for no parameter record */
+    char generation[TOKEN_ID_SIZE];      /* gen: of the store that the session was made in */
     int64_t issued_at, not_before, expires_at;
 };
 

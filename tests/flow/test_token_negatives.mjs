@@ -116,7 +116,7 @@ describe('tokens', () => {
   it('the genuine one opens, so that the rest means something', async () => {
     assert.deepEqual(JSON.parse(Buffer.from(parts()[0], 'base64url').toString()).alg, 'HS256');
     assert.deepEqual(Object.keys(claims()).sort(), [
-      'aud', 'exp', 'iat', 'iss', 'jti', 'nbf', 'prm', 'sid', 'sub',
+      'aud', 'exp', 'gen', 'iat', 'iss', 'jti', 'nbf', 'prm', 'sid', 'sub',
     ]);
     const raw = await open(gate, 'echo', { token });
     raw.destroy();

@@ -12,6 +12,7 @@ static void assert_same_claims(const struct token_claims *left, const struct tok
     assert_string_equal(left->session_id, right->session_id);
     assert_string_equal(left->token_id, right->token_id);
     assert_string_equal(left->params_digest, right->params_digest);
+    assert_string_equal(left->generation, right->generation);
     assert_int_equal(left->issued_at, right->issued_at);
     assert_int_equal(left->not_before, right->not_before);
     assert_int_equal(left->expires_at, right->expires_at);
@@ -99,6 +100,8 @@ TEST(test_mint_refuses_what_verify_would)
     claims = good_claims(), claims.session_id[0] = 'F', refuse_mint(claims);
     claims = good_claims(), claims.session_id[31] = '\0', refuse_mint(claims);
     claims = good_claims(), claims.token_id[5] = 'g', refuse_mint(claims);
+    claims = good_claims(), claims.generation[31] = '\0', refuse_mint(claims);
+    claims = good_claims(), claims.generation[0] = 'A', refuse_mint(claims);
     claims = good_claims(), claims.params_digest[63] = '\0', refuse_mint(claims);
     claims = good_claims(), claims.params_digest[0] = '\0', refuse_mint(claims);
     claims = good_claims(), claims.expires_at = NOW, refuse_mint(claims);

@@ -39,6 +39,7 @@ static inline struct token_claims good_claims(void)
                                   .surface = "studio",
                                   .session_id = "00112233445566778899aabbccddeeff",
                                   .token_id = "ffeeddccbbaa99887766554433221100",
+                                  .generation = "0123456789abcdef0123456789abcdef",
                                   .issued_at = NOW,
                                   .not_before = NOW,
                                   .expires_at = NOW + SESSION_TTL_DEFAULT_S};

@@ -133,6 +133,9 @@ static enum reason check_token(struct question *question, struct span token)
     if (reason_allows(reason) || reason == REASON_TOKEN_EXPIRED ||
         reason == REASON_TOKEN_WRONG_SURFACE)
         memcpy(question->claimed_session, claims.session_id, sizeof(claims.session_id));
+    if (reason_allows(reason) &&
+        strcmp(claims.generation, store_generation(question->gate->store)) != 0)
+        reason = REASON_STORE_RESTORED;
     if (reason_allows(reason))
         reason = find_session(question, claims.session_id);
     return reason_allows(reason) ? check_session(question, &claims) : reason;

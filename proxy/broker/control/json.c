@@ -145,12 +145,16 @@ json_t *control_json_surfaces(const struct gate *gate)
 
 json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)
 {
-    return json_pack("{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}}", "version", SIDELOCK_VERSION,
-                     "pid", (json_int_t)getpid(), "uptime_s", (json_int_t)(now - gate->started_at),
-                     "surfaces", control_json_surfaces(gate), "sessions", "active",
-                     number(sessions_active), "workers", "configured",
+    bool at_start;
+
+    return json_pack("{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}}", "version",
+                     SIDELOCK_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
+                     (json_int_t)(now - gate->started_at), "surfaces", control_json_surfaces(gate),
+                     "sessions", "active", number(sessions_active), "workers", "configured",
                      number(gate->surfaces.config->workers), "restarts",
-                     number(workers_restarts(gate->workers)));
+                     number(workers_restarts(gate->workers)), "store", "generation",
+                     store_generation(gate->store), "restored_at",
+                     control_json_time(store_restored_at(gate->store, &at_start)));
 }
 
 json_t *control_json_certificates(const struct gate *gate)

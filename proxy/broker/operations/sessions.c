@@ -93,6 +93,8 @@ static enum error mint(struct operation *operation, const struct session *sessio
     snprintf(claims.session_id, sizeof(claims.session_id), "%s", session->id);
     snprintf(claims.token_id, sizeof(claims.token_id), "%s", session->token_id);
     snprintf(claims.params_digest, sizeof(claims.params_digest), "%s", session->params_digest);
+    snprintf(claims.generation, sizeof(claims.generation), "%s",
+             store_generation(operation->gate->store));
     error = token_mint(store_token_key(operation->gate->store), &claims, token);
     if (error != OK)
         operation_fail(operation, error, "the token could not be signed: %s", error_text(error));
