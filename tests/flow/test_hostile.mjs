@@ -1,0 +1,175 @@
+// Workers that were taken over: the broker judges again what it does on their word, does nothing
+// for a connection that is not theirs, and ends whoever says what none of ours says. The program
+// is tests/flow/hostile.c.
+import assert from 'node:assert/strict';
+import { copyFileSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+
+import { RawHttpService } from '../services/raw_http_service.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client } from './lib/client.mjs';
+import { Gate, SIDELOCK, opaqueSurface, scratchDir, surface } from './lib/gate.mjs';
+import { Raw, request, requestText } from './lib/raw.mjs';
+import { until } from './lib/wait.mjs';
+
+const SECRET = 'not-for-workers';
+const record = { command: '/bin/true', args: [], env: { SECRET } };
+
+const dir = scratchDir();
+const raw = new RawHttpService(path.join(dir, 'raw.sock'));
+const echo = new WebSocketService(path.join(dir, 'echo.sock'));
+
+before(() => Promise.all([raw.start(), echo.start()]));
+after(() => Promise.all([raw.stop(), echo.stop()]));
+
+function program(mode) {
+  const copy = path.join(scratchDir(), `sidelock-hostile-${mode}`);
+  copyFileSync(path.join(path.dirname(SIDELOCK), 'tests', 'sidelock_hostile'), copy);
+  return copy;
+}
+
+async function launch(mode, config) {
+  const gate = new Gate(scratchDir(), { executables: ['/bin/true'], ...config });
+  await gate.launch({ command: program(mode) });
+  return gate;
+}
+
+// A route on which the broker writes head and body itself.
+const stored = (more = {}) =>
+  surface(raw.socketPath, {
+    dialect: 'opaque',
+    routes: [
+      {
+        path: '/api/{id}',
+        kind: 'http',
+        methods: ['POST'],
+        body: { member: 'server_params', from: '' },
+        ...more,
+      },
+    ],
+  });
+
+function post(gate, name, token, port = gate.port(name)) {
+  const body = JSON.stringify({ server_params: record });
+  return requestText({
+    method: 'POST',
+    path: '/api/1',
+    host: `localhost:${port}`,
+    token,
+    upgrade: false,
+    headers: [['Content-Type', 'application/json'], ['Content-Length', String(body.length)]],
+    body,
+  });
+}
+
+describe('what the broker writes on a worker’s word', () => {
+  it('an honest worker’s arrives', async () => {
+    raw.forget();
+    const gate = await launch('nothing', { surfaces: { stored: stored() } });
+    await gate.putParams('record', record);
+    const { token } = await gate.session('stored', '--params', 'record');
+    const client = await Raw.connect(gate.port('stored'));
+    client.send(post(gate, 'stored', token));
+    const response = await client.response();
+    assert.equal(response.status, 200, response.body);
+    assert.match(raw.text, /^POST \/api\/1 HTTP\/1\.1\r\nHost: localhost\r\n/);
+    assert.ok(raw.text.includes(SECRET));
+    client.destroy();
+    await gate.stop();
+  });
+
+  for (const mode of [
+    'query',
+    'path',
+    'host',
+    'fields_lf',
+    'fields_length',
+    'fields_chunked',
+    'fields_host',
+    'fields_hop',
+  ]) {
+    it(`finding 8: is judged again: ${mode}`, async () => {
+      raw.forget();
+      const gate = await launch(mode, {
+        surfaces: { stored: stored(mode === 'host' ? { host: 'public' } : {}) },
+      });
+      await gate.putParams('record', record);
+      const { token } = await gate.session('stored', '--params', 'record');
+      const client = await Raw.connect(gate.port('stored'));
+      client.send(post(gate, 'stored', token));
+      await until(() => client.ended || client.pending.includes('\r\n\r\n'), 'an end');
+      assert.equal(raw.text, '', 'the service was told what no honest worker says');
+      const line = await gate.audited(0, { event: 'worker_refused' });
+      assert.equal(line.reason, 'worker_protocol');
+      assert.equal(line.worker, 0);
+      await gate.audited(0, { event: 'worker_exited', signal: 9 });
+      client.destroy();
+      await until(() => gate.workers().length === 1, 'another worker');
+      await gate.stop();
+    });
+  }
+});
+
+describe('who calls', () => {
+  const callers = () =>
+    opaqueSurface(echo.socketPath, { callers: { uids: [54321] } });
+
+  it('finding 24: is not the worker’s word', async () => {
+    const gate = await launch('uid', { surfaces: { echo: callers() } });
+    const { token } = await gate.session('echo');
+    const { raw: client, response } = await request(gate, 'echo', { token });
+    assert.equal(response.status, 403, `the worker’s word counts: ${response.line}`);
+    assert.equal(response.json.reason, 'caller_mismatch');
+    assert.equal((await gate.audited(0, { event: 'denied' })).caller_uid, process.getuid());
+    client.destroy();
+    await gate.stop();
+  });
+
+  it('without the client’s socket nothing is granted', async () => {
+    const gate = await launch('withhold', { surfaces: { echo: opaqueSurface(echo.socketPath) } });
+    const { token } = await gate.session('echo');
+    const client = await Raw.connect(gate.port('echo'));
+    client.send(requestText({ host: `localhost:${gate.port('echo')}`, token }));
+    await client.gone();
+    assert.equal(client.pending.length, 0);
+    const line = await gate.audited(0, { event: 'worker_refused' });
+    assert.equal(line.reason, 'worker_protocol');
+    assert.equal(gate.auditLines().some((one) => one.event === 'admitted'), false);
+    await until(() => gate.workers().length === 1, 'another worker');
+    await gate.stop();
+  });
+});
+
+describe('a connection of another worker', () => {
+  it('finding 1: does not end because a worker says that it has', async () => {
+    const gate = await launch('close', {
+      workers: 2,
+      surfaces: { echo: opaqueSurface(echo.socketPath) },
+    });
+    const { id, token } = await gate.session('echo');
+    const [first, second] = gate.workers();
+    // Whom the kernel gives a connection is whoever is awake.
+    process.kill(first, 'SIGSTOP');
+    const victim = await Client.open(gate, 'echo', '/ws', { token });
+    process.kill(first, 'SIGCONT');
+    process.kill(second, 'SIGSTOP');
+    const attacker = await Raw.connect(gate.port('echo'));
+    attacker.send(requestText({ path: '/attack', host: `localhost:${gate.port('echo')}`, token }));
+    await until(() => attacker.ended || attacker.pending.includes('\r\n\r\n'), 'an end');
+    process.kill(second, 'SIGCONT');
+    assert.equal(await gate.connections('echo'), 1, 'the broker forgot a live connection');
+    victim.send('still here');
+    assert.equal(await victim.next(), 'still here');
+    assert.equal(
+      gate.auditLines().some((line) => line.event === 'closed'),
+      false,
+    );
+    assert.equal((await gate.audited(0, { event: 'worker_refused' })).worker, 0);
+    await gate.revoke(id);
+    assert.equal((await victim.end()).code, 1008);
+    attacker.destroy();
+    await until(() => gate.workers().length === 2, 'another worker');
+    await gate.stop();
+  });
+});
