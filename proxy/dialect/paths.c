@@ -30,6 +30,17 @@ void paths_watch(struct json_reader *reader, struct vocabulary *vocabulary, cons
                           DIALECT_WATCHES_MAX / 2);
 }
 
+void paths_settle(struct vocabulary *vocabulary)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < vocabulary->watch_count; i++) {
+        if (!text_list_contains(&vocabulary->descend, vocabulary->watches[i].of))
+            vocabulary->watches[kept++] = vocabulary->watches[i];
+    }
+    vocabulary->watch_count = kept;
+}
+
 /* ---- Targets ---- */
 
 static bool is_each(const json_t *key)

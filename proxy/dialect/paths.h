@@ -14,6 +14,9 @@ void paths_descend(struct json_reader *reader, struct vocabulary *vocabulary, co
 void paths_watch(struct json_reader *reader, struct vocabulary *vocabulary, const char *of,
                  const char *name);
 
+/* When all is read: what is recorded anyway need not be watched. */
+void paths_settle(struct vocabulary *vocabulary);
+
 /* Each a json_read of a struct target_path: {"name": [KEY...]} and the like; [KEY...] of one
  * handle; the same of a request. */
 void paths_read_target(struct json_reader *reader, struct json_t *value, void *into);

@@ -292,6 +292,7 @@ static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabu
         for (size_t j = 1; i < 2 && j < sizeof(holders) / sizeof(*holders); j++)
             paths_watch(reader, vocabulary, holders[i], holders[j]);
     }
+    paths_settle(vocabulary);
 }
 
 static void read_vocabulary(struct json_reader *reader, json_t *value, void *into)

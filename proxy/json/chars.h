@@ -34,6 +34,13 @@ bool json_chars_equal(struct span raw, const char *plain);
  * and U+017F and U+212A count as s and k.
  */
 bool json_chars_folds_to(struct span raw, const char *plain);
+/* Whether it may, by its first letter alone, whatever its case: most keys differ there. */
+static inline bool json_chars_may_fold_to(struct span raw, const char *plain)
+{
+    const unsigned char first = raw.length > 0 ? (unsigned char)*raw.data : 0;
+
+    return first >= 0x80 || first == '\\' || ((first ^ (unsigned char)*plain) & ~0x20) == 0;
+}
 
 /*
  * ---- In bulk (string.c) ----

@@ -7,11 +7,6 @@
 
 #define POINTER_TOKEN_BYTES_MAX 256
 
-static bool is_of(const struct json_member *member, int parent, struct span key, bool same)
-{
-    return member->parent == parent && span_same(member->key, key) == same;
-}
-
 const struct json_member *json_scan_find(const struct json_scan *scan, int parent, const char *key)
 {
     const size_t count = json_scan_count(scan);
@@ -20,7 +15,7 @@ const struct json_member *json_scan_find(const struct json_scan *scan, int paren
     for (size_t i = 0; i < count; i++) {
         const struct json_member *member = json_scan_member(scan, i);
 
-        if (is_of(member, parent, wanted, true))
+        if (member->parent == parent && span_same(member->key, wanted))
             return member;
     }
     return NULL;
@@ -34,7 +29,8 @@ int json_scan_lookalike(const struct json_scan *scan, int parent, const char *ke
     for (size_t i = 0; i < count; i++) {
         const struct json_member *member = json_scan_member(scan, i);
 
-        if (is_of(member, parent, wanted, false) && json_chars_folds_to(member->key, key))
+        if (member->parent == parent && json_chars_may_fold_to(member->key, key) &&
+            !span_same(member->key, wanted) && json_chars_folds_to(member->key, key))
             return (int)i;
     }
     return -1;
@@ -89,7 +85,7 @@ enum reason json_scan_member_of(struct span object, const char *key, struct json
         if (span_equals(entry.key, key)) {
             *out = json_member_of(entry.value);
             out->key = entry.key;
-        } else if (json_chars_folds_to(entry.key, key)) {
+        } else if (json_chars_may_fold_to(entry.key, key) && json_chars_folds_to(entry.key, key)) {
             return REASON_MESSAGE_KEY;
         }
     }

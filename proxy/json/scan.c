@@ -270,15 +270,11 @@ static bool watches(const struct json_scan *scan, int16_t holder)
 /* Whether a key in such an object is, or could be taken for, a watched one. */
 static bool is_watched(const struct json_scan *scan, int16_t holder, struct span key)
 {
-    const unsigned char first = key.length > 0 ? (unsigned char)*key.data : 0;
-
     for (size_t i = 0; i < scan->watch_count; i++) {
         const struct json_watch *watch = &scan->watches[i];
 
-        /* Most keys differ in their first letter, whatever its case. */
-        if (first < 0x80 && first != '\\' && ((first ^ (unsigned char)*watch->name) & ~0x20) != 0)
-            continue;
-        if (key_is(&scan->members[holder], watch->of) && json_chars_folds_to(key, watch->name))
+        if (json_chars_may_fold_to(key, watch->name) && key_is(&scan->members[holder], watch->of) &&
+            json_chars_folds_to(key, watch->name))
             return true;
     }
     return false;

@@ -121,7 +121,7 @@ static const struct verb_rule *filtering_rule(const struct vet_answer *answer)
     const bool limited = rules->targets != NULL || rules->session_targets != NULL;
     const struct verb_rule *rule;
 
-    if (rules->observe || vet_answer_is_plain(answer->scan))
+    if (rules->observe)
         return NULL;
     rule = vocabulary_verb(rules->vocabulary, DIRECTION_C2S, answer->verb);
     return rule != NULL && rule->filter_items != NULL &&
@@ -212,7 +212,7 @@ enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *for
 
     if (result == NULL)
         return vet_error_check(answer->rules, json_scan_find(answer->scan, -1, "error"));
-    if (result->type != JSON_TYPE_OBJECT)
+    if (result->type != JSON_TYPE_OBJECT || vet_answer_is_plain(answer->scan))
         return REASON_ALLOWED;
     rule = filtering_rule(answer);
     if (rule != NULL)

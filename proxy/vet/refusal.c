@@ -48,7 +48,7 @@ void refusal_append_typed(struct buffer *out, const char *pattern, struct span v
     while ((mark = strstr(pattern, "\"$")) != NULL) {
         buffer_append(out, pattern, (size_t)(mark - pattern));
         if (strncmp(mark, verb_mark, strlen(verb_mark)) == 0) {
-            buffer_append_json_string(out, verb.data, verb.length);
+            buffer_append_json_string(out, verb.data != NULL ? verb.data : "", verb.length);
             pattern = mark + strlen(verb_mark);
         } else {
             buffer_append_format(out, "\"refused by Sidelock: %s (%s)\"", info->text, info->code);

@@ -6,6 +6,7 @@
 
 #include "packs.h"
 #include "unit.h"
+#include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 
 #include <string.h>
@@ -68,6 +69,7 @@ static int tear_down(void **state)
 
     end(world);
     mcp_shared_clear(&world->shared);
+    reports_settle(&world->worker, true);
     worker_release(&world->worker);
     dialect_destroy(world->dialect);
     free(world);
