@@ -172,10 +172,14 @@ struct executable_rule {
     bool args_set; /* false: any arguments */
 };
 
+/* What a grant is worth whose line cannot be written to the audit log. */
+enum audit_failure { AUDIT_FAILURE_DENY = 0, AUDIT_FAILURE_CONTINUE };
+
 struct config {
     char *state_dir;
     char *control_socket; /* <state_dir>/control.sock unless it is set */
     uint32_t workers;
+    enum audit_failure on_audit_failure;
     uint32_t *operator_uids; /* beside the uid that runs Sidelock and root */
     size_t operator_uid_count;
     struct executable_rule *executables;

@@ -42,11 +42,16 @@ static const struct json_key operators_keys[] = {
 };
 static const struct json_table operators_table = JSON_TABLE("\"operators\"", operators_keys);
 
+static const struct json_word audit_failures[] = {
+    {"deny", AUDIT_FAILURE_DENY}, {"continue", AUDIT_FAILURE_CONTINUE}, {NULL, 0}};
+
 static const struct json_key config_keys[] = {
     {.name = "$schema", .type = JSON_KEY_IGNORED},
     ROW_TEXT("state_dir", struct config, state_dir, config_check_path, .required = true),
     ROW_TEXT("control_socket", struct config, control_socket, config_check_socket),
     ROW_NUMBER("workers", struct config, workers, 1, CONFIG_WORKERS_MAX, 1),
+    ROW_CHOICE("on_audit_failure", struct config, on_audit_failure, audit_failures,
+               .preset = AUDIT_FAILURE_DENY),
     ROW_SAME("operators", operators_table),
     ROW_LIST("executables", struct config, executables, executable_count, 0, CONFIG_EXECUTABLES_MAX,
              .read = read_executable, .table = &executable_table),

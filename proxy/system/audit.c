@@ -19,6 +19,8 @@
 #define TAIL_BYTES 65536
 #define CUT_MARK   "\xe2\x80\xa6" /* U+2026 */
 
+#define COMPLAINT_INTERVAL_S 60
+
 /* Where the chain stands. */
 struct chain {
     uint64_t sequence;            /* of the last whole line; 0: none */
@@ -35,6 +37,9 @@ struct audit {
     struct buffer line;
     unsigned fields;
     bool cut;
+    uint64_t lost, untold; /* lines that could not be written: all, and those of no "audit_lost" */
+    time_t untold_since;
+    int64_t complained_s; /* monotonic: when the operator's log last said so */
 };
 
 static const struct chain empty_chain = {.digest = AUDIT_ZERO_DIGEST, .whole = AUDIT_ZERO_DIGEST};
@@ -102,6 +107,27 @@ static enum error open_file(const char *path, int *out)
     }
     *out = fd;
     return OK;
+}
+
+/* Once a minute: what cannot be written may be asked for thousands of times a second. */
+static void complain(struct audit *audit, const char *why)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (audit->untold > 1 && now.tv_sec - audit->complained_s < COMPLAINT_INTERVAL_S)
+        return;
+    audit->complained_s = now.tv_sec;
+    log_error("the audit log %s cannot be written: %s; %llu lines are lost so far", audit->path,
+              why, (unsigned long long)audit->untold);
+}
+
+static void lose_line(struct audit *audit, const char *why)
+{
+    if (audit->untold++ == 0)
+        audit->untold_since = time(NULL);
+    audit->lost++;
+    complain(audit, why);
 }
 
 static void append_time(struct buffer *line)
@@ -227,6 +253,7 @@ static enum error write_line(struct audit *audit)
     const struct buffer *line = &audit->line;
     off_t before = lseek(audit->fd, 0, SEEK_END);
     size_t written = 0;
+    int reason;
 
     while (before >= 0 && written < line->length) {
         ssize_t count = write(audit->fd, line->data + written, line->length - written);
@@ -238,9 +265,10 @@ static enum error write_line(struct audit *audit)
     }
     if (written == line->length)
         return OK;
-    log_error("the audit log %s cannot be written: %s", audit->path, strerror(errno));
+    reason = errno;
     if (written > 0 && ftruncate(audit->fd, before) != 0)
         audit->chain.torn = true;
+    errno = reason;
     return ERROR_IO;
 }
 
@@ -275,24 +303,71 @@ static enum error recover(struct audit *audit)
     return commit_line(audit);
 }
 
-void audit_begin(struct audit *audit, const char *event)
+static bool tell_lost(struct audit *audit)
+{
+    struct tm utc;
+    char since[32];
+
+    if (gmtime_r(&audit->untold_since, &utc) == NULL)
+        return false;
+    strftime(since, sizeof(since), "%FT%TZ", &utc);
+    begin_line(audit, AUDIT_EVENT_LOST);
+    audit_number(audit, "count", (int64_t)audit->untold);
+    audit_text(audit, "since", since);
+    return commit_line(audit) == OK;
+}
+
+/* What is owed before another line: the way around what was torn, and what was lost. */
+static void settle(struct audit *audit)
 {
     struct chain chain;
 
+    /* If this fails, the chain stays torn and the commit refuses. */
     if (audit->chain.torn && read_tail(audit, audit->fd, &chain) == OK) {
         audit->chain = chain;
-        /* If this fails, the chain stays torn and the commit refuses. */
         if (chain.torn && recover(audit) != OK)
-            log_error("the audit log %s cannot be recovered yet", audit->path);
+            audit->chain.torn = true;
     }
+    if (audit->untold == 0 || audit->chain.torn || !tell_lost(audit))
+        return;
+    log_warning("the audit log %s is written again; %llu lines were lost", audit->path,
+                (unsigned long long)audit->untold);
+    audit->untold = 0;
+}
+
+void audit_begin(struct audit *audit, const char *event)
+{
+    settle(audit);
     begin_line(audit, event);
 }
 
 enum error audit_commit(struct audit *audit)
 {
+    enum error error;
+
     if (audit == NULL)
         return OK;
-    return audit->chain.torn ? ERROR_IO : commit_line(audit);
+    errno = 0;
+    error = audit->chain.torn ? ERROR_IO : commit_line(audit);
+    if (error == ERROR_IO || error == ERROR_MEMORY)
+        lose_line(audit, errno != 0 ? strerror(errno) : error_text(error));
+    return error;
+}
+
+uint64_t audit_lost(const struct audit *audit)
+{
+    return audit->lost;
+}
+
+bool audit_failing(const struct audit *audit)
+{
+    return audit->untold > 0;
+}
+
+void audit_tell_lost(struct audit *audit)
+{
+    if (audit->untold > 0)
+        settle(audit);
 }
 
 enum error audit_open(const char *path, struct audit **out)

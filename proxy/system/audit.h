@@ -7,6 +7,9 @@
  * very first line of a log has 64 zeros. After a rotation (the file was moved
  * and audit_reopen called) the new file goes on with seq and prev.
  *
+ * Lines that could not be written (a full disk) are counted, and an "audit_lost" line says how
+ * many there would have been and since when, before the next line that can be.
+ *
  * A line that a crash tore stays as evidence. The "audit_recovered" line after
  * it has the torn line's digest in `prev` and that of the whole line before in
  * `after`, so that the chain goes around it.
@@ -48,8 +51,15 @@ void audit_number(struct audit *audit, const char *name, int64_t value);
 void audit_flag(struct audit *audit, const char *name, bool value);
 void audit_reason(struct audit *audit, enum reason reason); /* "reason":"origin_mismatch" */
 /*
- * Appends the line with one write. ERROR_IO: it is not in the log, and nothing
- * may be admitted on the strength of it; the next line tries again.
+ * Appends the line with one write. ERROR_IO: it is not in the log, but counted as lost, and
+ * nothing may be admitted on the strength of it; the next line tries again.
  * ERROR_INVALID: two members have one name; nothing was written.
  */
 enum error audit_commit(struct audit *audit) MUST_CHECK;
+
+/* Lines that could not be written, since it was opened. */
+uint64_t audit_lost(const struct audit *audit);
+/* Whether the last one could not, and no "audit_lost" line says so yet. */
+bool audit_failing(const struct audit *audit);
+/* Tries to write that line, if it is owed. */
+void audit_tell_lost(struct audit *audit);

@@ -40,6 +40,10 @@ bool audit_line_parse(struct json_scan *scan, struct span line, struct audit_lin
     event = json_scan_find(scan, -1, "event");
     if (event == NULL || event->type != JSON_TYPE_STRING)
         return false;
+    out->lost = 0;
+    if (span_equals(event->value, "\"" AUDIT_EVENT_LOST "\"") &&
+        !read_sequence(json_scan_find(scan, -1, "count"), &out->lost))
+        return false;
     out->recovered = span_equals(event->value, "\"" AUDIT_EVENT_RECOVERED "\"");
     return !out->recovered || read_digest(json_scan_find(scan, -1, "after"), out->after);
 }
@@ -51,6 +55,7 @@ struct check {
     uint64_t sequence;  /* of the last whole line; 0: none yet */
     struct buffer torn; /* lines since then that are none, joined by newlines */
     uint64_t torn_line; /* the first of them */
+    uint64_t lost_line; /* the first that says that others could not be written */
 };
 
 static void fault(struct check *check, uint64_t line, const char *format, ...) PRINTF_LIKE(3, 4);
@@ -128,6 +133,9 @@ static void check_line(struct check *check, struct span text)
     if (check->sequence != 0 && line.sequence != check->sequence + 1)
         fault(check, verdict->lines, "this line has number %llu where %llu should follow",
               (unsigned long long)line.sequence, (unsigned long long)check->sequence + 1);
+    if (line.lost > 0 && verdict->lost == 0)
+        check->lost_line = verdict->lines;
+    verdict->lost += line.lost;
     check->sequence = line.sequence;
     secret_sha256_hex(text.data, text.length, verdict->last_digest);
 }
@@ -173,6 +181,11 @@ static enum error check_file(struct check *check, int fd, char *window)
               "the last line is torn; Sidelock will recover it when it next starts");
     else if (check->torn_line != 0)
         fault(check, check->torn_line, "this is not a line of the log and no recovery follows it");
+    if (check->verdict->lost > 0)
+        fault(check, check->lost_line,
+              "the chain is whole, but %llu line%s could not be written: some before this one, "
+              "which says since when",
+              (unsigned long long)check->verdict->lost, check->verdict->lost == 1 ? "" : "s");
     return OK;
 }
 

@@ -11,6 +11,7 @@
 #define AUDIT_LINE_BYTES_MAX  16384 /* with its newline */
 #define AUDIT_ZERO_DIGEST     "0000000000000000000000000000000000000000000000000000000000000000"
 #define AUDIT_EVENT_RECOVERED "audit_recovered"
+#define AUDIT_EVENT_LOST      "audit_lost"
 
 /* What the chain needs to know of a line. */
 struct audit_line {
@@ -18,6 +19,7 @@ struct audit_line {
     char prev[SHA256_HEX_SIZE];
     bool recovered;
     char after[SHA256_HEX_SIZE]; /* if recovered */
+    uint64_t lost;               /* lines that it says could not be written; 0: of none */
 };
 
 /* Reads a line without its newline. False if it is not a whole line of this log. */
@@ -26,6 +28,7 @@ bool audit_line_parse(struct json_scan *scan, struct span line, struct audit_lin
 struct audit_verdict {
     bool intact;
     uint64_t lines;
+    uint64_t lost;     /* lines that the log itself says could not be written */
     uint64_t bad_line; /* 1-based, if not intact */
     char text[160];    /* what is wrong, one sentence */
     char first_prev[SHA256_HEX_SIZE],

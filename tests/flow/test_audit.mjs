@@ -1,13 +1,16 @@
 // The audit log as a witness: what a client sends cannot act on the terminal of
 // whoever reads it, and what happened last is in it as well.
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, run, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { ask } from './lib/http.mjs';
 import { Raw, open as upgraded } from './lib/raw.mjs';
 import { until, within } from './lib/wait.mjs';
 
@@ -173,5 +176,97 @@ describe('a shutdown writes down what was told last', () => {
     assert.equal(closed.reason, 'worker_lost');
     await gate.audited(0, { event: 'worker_exited' });
     await gate.stop();
+  });
+});
+
+// A directory whose disk can be full. Root has a small file system of its own mounted; without it, the
+// broker's files may not grow.
+function smallDisk() {
+  const disk = scratchDir();
+  const mounted =
+    process.getuid() === 0 &&
+    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=700', 'none', disk]).status === 0;
+  const filler = path.join(disk, 'filler');
+  const limit = (gate, size) =>
+    assert.equal(spawnSync('prlimit', ['--pid', String(gate.pid), `--fsize=${size}:`]).status, 0);
+  const fill = () => {
+    for (;;) appendFileSync(filler, Buffer.alloc(4096, 'x'));
+  };
+  return {
+    disk,
+    full: (gate) => (mounted ? assert.throws(fill, { code: 'ENOSPC' }) : limit(gate, statSync(gate.auditPath).size + 2000)),
+    free: (gate) => (mounted ? rmSync(filler) : limit(gate, 'unlimited')),
+    end: () => mounted && spawnSync('umount', ['-l', disk]),
+  };
+}
+
+async function metric(gate, name) {
+  const text = await new Promise((resolve, reject) => {
+    http
+      .get({ socketPath: gate.controlSocket, path: '/v1/metrics' }, (response) => {
+        let body = '';
+        response.on('data', (chunk) => (body += chunk));
+        response.on('end', () => resolve(body));
+      })
+      .on('error', reject);
+  });
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1]);
+}
+
+describe('a log that cannot be written', () => {
+  let small;
+  after(() => small?.end());
+
+  async function onFullDisk(more) {
+    small?.end();
+    small = smallDisk();
+    const gate = await Gate.start(small.disk, config(more));
+    gates.push(gate);
+    const { token } = await gate.session('mcp');
+    small.full(gate);
+    // Until it is so full that not one line more has room.
+    await until(async () => {
+      const before = gate.mark();
+      await ask(gate, 'mcp', '/ws');
+      return gate.mark() === before;
+    }, 'a denial without a line');
+    return { gate, token };
+  }
+
+  it('finding 20: is said once, counted, told of when it can be, and no proof', async () => {
+    const { gate, token } = await onFullDisk();
+    const REQUESTS = 300;
+    for (let i = 0; i < REQUESTS; i++) assert.equal((await ask(gate, 'mcp', '/ws')).status, 401);
+    const refused = await ask(gate, 'mcp', '/ws', { token, headers: { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'c2lkZWxvY2stc25pcHBldA==' } });
+    assert.equal(refused.status, 503);
+    assert.equal(refused.json.reason, 'audit_unavailable');
+    const said = gate.stderr.split('\n').filter((line) => /audit log .*cannot be written/.test(line));
+    assert.ok(said.length <= 2, `said ${said.length} times`);
+    small.free(gate);
+    const mark = gate.mark();
+    await ask(gate, 'mcp', '/ws');
+    const lost = await gate.audited(mark, { event: 'audit_lost' });
+    assert.ok(lost.count > REQUESTS, `${lost.count} lines are told of`);
+    assert.match(lost.since, /^\d{4}-.*Z$/);
+    await gate.audited(mark, { event: 'denied' });
+    const told = gate.auditLines().filter((line) => line.event === 'audit_lost');
+    const total = told.reduce((sum, line) => sum + line.count, 0);
+    assert.equal(await metric(gate, 'sidelock_audit_lost_total'), total);
+    const verdict = await gate.cli('audit', 'verify');
+    assert.notEqual(verdict.code, 0);
+    assert.match(verdict.stdout, new RegExp(`${total} lines could not be written`));
+    gate.child.kill('SIGTERM');
+    assert.deepEqual(await within(gate.exited, 'the end of the gate'), { code: 0, signal: null });
+  });
+
+  it('is gone on without where the configuration says so', async () => {
+    const { gate, token } = await onFullDisk({ on_audit_failure: 'continue' });
+    const client = await Client.open(gate, 'mcp', '/ws', { token });
+    await client.close();
+    small.free(gate);
+    await ask(gate, 'mcp', '/ws');
+    await gate.audited(0, { event: 'audit_lost' });
+    gate.child.kill('SIGTERM');
+    await within(gate.exited, 'the end of the gate');
   });
 });

@@ -212,7 +212,9 @@ AUDIT_TEST(test_failed_write)
     struct fixture *fixture = *state;
     const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
     struct rlimit limit = unlimited;
+    struct audit_verdict verdict;
     struct stat facts;
+    json_t *line;
 
     signal(SIGXFSZ, SIG_IGN);
     add_lines(fixture, 2);
@@ -224,6 +226,18 @@ AUDIT_TEST(test_failed_write)
         assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
         assert_int_equal(add(fixture, 2), OK);
     }
-    expect_intact(fixture, 6);
+    /* Each time the next line is preceded by one that says that one was lost. */
+    verdict = verify(fixture->path);
+    assert_false(verdict.intact);
+    assert_int_equal(verdict.lines, 10);
+    assert_int_equal(verdict.lost, 4);
+    assert_int_equal(verdict.bad_line, 3);
+    assert_int_equal(audit_lost(fixture->audit), 4);
+    assert_false(audit_failing(fixture->audit));
+    line = line_at(fixture, 3);
+    assert_string_equal(text_of(line, "event"), "audit_lost");
+    assert_int_equal(json_integer_value(json_object_get(line, "count")), 1);
+    assert_int_equal(strlen(text_of(line, "since")), strlen("2026-01-02T03:04:05Z"));
+    json_decref(line);
     signal(SIGXFSZ, SIG_DFL);
 }

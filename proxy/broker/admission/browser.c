@@ -14,9 +14,11 @@ struct reply {
     struct buffer answer, set_cookie;
 };
 
-static enum reason commit(struct audit *audit)
+static enum reason commit(const struct question *question, const char *event)
 {
-    return audit_commit(audit) == OK ? REASON_ALLOWED : REASON_AUDIT_UNAVAILABLE;
+    return journal_commit_grant(question->gate, question_begin_line(question, event))
+               ? REASON_ALLOWED
+               : REASON_AUDIT_UNAVAILABLE;
 }
 
 static enum reason set_cookie(struct question *question, struct reply *reply)
@@ -50,7 +52,7 @@ static enum reason log_in(struct question *question, struct reply *reply)
     journal_time(question->session.expires_at, expires);
     buffer_append_format(&reply->answer, "{\"expires_at\":\"%s\",\"page\":%s}\n", expires,
                          has_first_page(question->surface->config) ? "true" : "false");
-    return commit(question_begin_line(question, "logged_in"));
+    return commit(question, "logged_in");
 }
 
 static enum reason give_ticket(struct question *question, struct reply *reply)
@@ -59,7 +61,7 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     char ticket[TICKET_SIZE], expires[JOURNAL_TIME_SIZE];
     enum reason reason;
 
-    reason = commit(question_begin_line(question, "ticket_issued"));
+    reason = commit(question, "ticket_issued");
     if (reason_allows(reason) &&
         tickets_issue(&question->gate->tickets, question->session.id, now, ticket) != OK)
         reason = REASON_CAPACITY;
@@ -144,7 +146,7 @@ static enum reason say_goodbye(struct question *question, struct reply *reply)
 {
     login_cookie_set(question->surface->config, "", 0, &reply->set_cookie);
     buffer_append_text(&reply->answer, "{\"revoked\":true}\n");
-    return commit(question_begin_line(question, "logged_out"));
+    return commit(question, "logged_out");
 }
 
 static void logged_out(struct question *question, void *work)

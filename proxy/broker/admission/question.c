@@ -124,7 +124,7 @@ static bool log_admitted(struct question *question, const struct connection_entr
         audit_text(audit, "params", question->session.params_name);
         audit_text(audit, "digest", question->session.params_digest);
     }
-    return audit_commit(audit) == OK;
+    return journal_commit_grant(question->gate, audit);
 }
 
 /* On record before the worker hears of it: among the live connections, and in the log. */

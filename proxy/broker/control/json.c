@@ -242,6 +242,8 @@ void control_json_metrics(struct buffer *out, const struct gate *gate, size_t se
            workers_restarts(gate->workers));
     metric(out, "sidelock_operators_refused_total", "counter",
            "Connections to the control socket by others than operators", gate->operators_refused);
+    metric(out, "sidelock_audit_lost_total", "counter", "Audit lines that could not be written",
+           audit_lost(gate->audit));
     metric(out, "sidelock_audit_suppressed_total", "counter",
            "Audit lines that were only counted, their client having had its share",
            gate->lines.suppressed);

@@ -6,7 +6,9 @@
 
 struct audit *journal_begin(struct gate *gate, const char *event, struct lines_client client)
 {
-    if (!lines_may(&gate->lines, gate->audit, event, &client, uv_now(&gate->loop)))
+    /* While none can be written each is lost and counted as such: a grant may hang on it. */
+    if (!audit_failing(gate->audit) &&
+        !lines_may(&gate->lines, gate->audit, event, &client, uv_now(&gate->loop)))
         return NULL;
     audit_begin(gate->audit, event);
     return gate->audit;
@@ -28,8 +30,15 @@ void journal_suppress(struct gate *gate, const char *event, struct lines_client 
 
 void journal_commit(struct audit *audit)
 {
-    if (audit_commit(audit) != OK)
-        log_error("the audit log cannot be written");
+    enum error error = audit_commit(audit);
+
+    (void)error; /* counted, and said, by the log itself */
+}
+
+bool journal_commit_grant(const struct gate *gate, struct audit *audit)
+{
+    return audit_commit(audit) == OK ||
+           gate->surfaces.config->on_audit_failure == AUDIT_FAILURE_CONTINUE;
 }
 
 void journal_time(int64_t seconds, char out[JOURNAL_TIME_SIZE])

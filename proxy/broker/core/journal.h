@@ -18,7 +18,12 @@ struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surf
 /* So many that have no line are counted as if each had been one too many. */
 void journal_suppress(struct gate *gate, const char *event, struct lines_client client,
                       uint64_t count);
-/* Ends a line of the audit log on which nothing hangs: the log says if it cannot be written. */
+/*
+ * Ends a line on which a grant hangs: whether it may be given, the line being in the log, or the
+ * configuration saying `"on_audit_failure": "continue"`.
+ */
+bool journal_commit_grant(const struct gate *gate, struct audit *audit);
+/* Ends a line of the audit log on which nothing hangs: one that cannot be written is counted. */
 void journal_commit(struct audit *audit);
 /* "2026-01-02T03:04:05Z" (RFC 3339, UTC); "" for a time that cannot be. */
 void journal_time(int64_t seconds, char out[JOURNAL_TIME_SIZE]);

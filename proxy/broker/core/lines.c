@@ -81,7 +81,7 @@ static void tell(struct lines_place *place, struct audit *audit)
 {
     char event[64];
 
-    if (place->suppressed == 0)
+    if (place->suppressed == 0 || audit_failing(audit))
         return;
     snprintf(event, sizeof(event), "%s_suppressed", place->event != NULL ? place->event : "others");
     audit_begin(audit, event);

@@ -1,6 +1,7 @@
 #include "broker/operations/operation.h"
 
 #include "base/log.h"
+#include "broker/core/journal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,9 +46,7 @@ struct audit *operation_line(struct operation *operation, const char *event)
 
 enum error operation_commit(struct operation *operation)
 {
-    enum error error = audit_commit(operation->gate->audit);
-
-    if (error == OK)
+    if (journal_commit_grant(operation->gate, operation->gate->audit))
         return OK;
     operation->reason = REASON_AUDIT_UNAVAILABLE; /* audit.c has said what is wrong */
     return operation_fail(operation, ERROR_IO,
@@ -62,9 +61,7 @@ void operation_undo(struct operation *operation, const char *event)
 
     audit_text(audit, "operation", event);
     audit_text(audit, "detail", operation->why);
-    if (audit_commit(audit) != OK)
-        log_error("the audit log %s cannot be written: it lacks that %s failed",
-                  operation->gate->audit_path, event);
+    journal_commit(audit);
 }
 
 enum error operation_kept(struct operation *operation, enum error error, const char *event,
