@@ -7,12 +7,14 @@
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "system/trusted_file.h"
 #include "wire/http_names.h"
 
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #define SENTENCE_BYTES_MAX 512
 
@@ -90,15 +92,28 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
     warn_of_routes(warnings, path, surface);
 }
 
+static void warn_of_executable(json_t *warnings, const char *path,
+                               const struct executable_rule *rule)
+{
+    char why[WHY_SIZE];
+    int fd = -1;
+
+    if (!rule->args_set)
+        warn(warnings, path,
+             "The executable \"%s\" may run with any arguments; give patterns in \"args\".",
+             rule->path);
+    if (trusted_file_open(rule->path, TRUSTED_FILE_POLICY, TRUST_OWN, &fd, why) == ERROR_DENIED)
+        warn(warnings, path, "The executable \"%s\" will not run: %s", rule->path, why);
+    if (fd >= 0)
+        close(fd);
+}
+
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)
 {
     const struct config *config = bundle->config;
-    for (size_t i = 0; i < config->executable_count; i++) {
-        if (!config->executables[i].args_set)
-            warn(warnings, bundle->path,
-                 "The executable \"%s\" may run with any arguments; give patterns in \"args\".",
-                 config->executables[i].path);
-    }
+
+    for (size_t i = 0; i < config->executable_count; i++)
+        warn_of_executable(warnings, bundle->path, &config->executables[i]);
     for (size_t i = 0; i < config->surface_count; i++)
         warn_of_surface(warnings, bundle->path, &config->surfaces[i]);
 }

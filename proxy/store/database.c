@@ -1,6 +1,7 @@
 #include "store/database.h"
 
 #include "base/log.h"
+#include "system/trusted_file.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -130,10 +131,14 @@ enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SI
     /* SQLite gives its other files the mode of this one. */
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
     sqlite3 *connection = NULL;
-    enum error error;
+    enum error error = OK;
 
-    if (fd >= 0)
+    if (fd >= 0) {
+        error = trusted_file_check(fd, path, TRUSTED_FILE_POLICY, why);
         close(fd);
+    }
+    if (error != OK)
+        return error;
     if (sqlite3_open_v2(path, &connection, OPEN_FLAGS, NULL) != SQLITE_OK)
         error = error_explain(why, ERROR_IO, "cannot open the database %s: %s", path,
                               sqlite3_errmsg(connection));

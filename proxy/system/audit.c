@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "policy/stray.h"
 #include "system/audit_verify.h"
+#include "system/trusted_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,11 +97,12 @@ static enum error open_file(const char *path, int *out)
 {
     int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
                   S_IRUSR | S_IWUSR);
-    struct stat facts;
+    char why[WHY_SIZE];
 
     if (fd < 0)
         return ERROR_IO;
-    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    if (trusted_file_check(fd, path, TRUSTED_FILE_POLICY, why) != OK) {
+        log_error("%s", why);
         close(fd);
         errno = EINVAL;
         return ERROR_IO;

@@ -30,36 +30,42 @@ enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind k
     return check(fd, path, kind, &TRUST_OWN, why);
 }
 
-static enum error read_open(int fd, const char *path, struct buffer *out, char why[WHY_SIZE])
+enum error trusted_file_open(const char *path, enum trusted_file_kind kind, struct trust trust,
+                             int *fd, char why[WHY_SIZE])
 {
-    enum error error = buffer_append_fd(out, fd);
+    struct trusted_path place;
+    int opened = -1;
+    enum error error = trusted_path_find(path, trust, &place, why);
 
-    if (error == ERROR_IO)
-        error_explain(why, error, "%.150s cannot be read: %s.", path, strerror(errno));
-    else if (error != OK)
-        error_explain(why, error, "%.150s is larger than %zu bytes.", path, out->max_bytes);
+    if (error != OK)
+        return error;
+    error = trusted_path_open(&place, O_RDONLY | O_NONBLOCK | O_NOCTTY, &opened);
+    if (error != OK)
+        error_explain(why, error, "%.150s cannot be opened: %s.", path, strerror(errno));
+    else
+        error = check(opened, path, kind, &place.trust, why);
+    trusted_path_close(&place);
+    if (error == OK)
+        *fd = opened;
+    else if (opened >= 0)
+        close(opened);
     return error;
 }
 
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
                              struct buffer *out, char why[WHY_SIZE])
 {
-    struct trusted_path place;
-    enum error error = trusted_path_find(path, trust, &place, why);
-    int fd = -1;
+    int fd;
+    enum error error = trusted_file_open(path, kind, trust, &fd, why);
 
     if (error != OK)
         return error;
-    error = trusted_path_open(&place, O_RDONLY | O_NONBLOCK | O_NOCTTY, &fd);
-    if (error != OK)
-        error_explain(why, error, "%.150s cannot be opened: %s.", path, strerror(errno));
-    else
-        error = check(fd, path, kind, &place.trust, why);
-    if (error == OK)
-        error = read_open(fd, path, out, why);
-    if (fd >= 0)
-        close(fd);
-    trusted_path_close(&place);
+    error = buffer_append_fd(out, fd);
+    if (error == ERROR_IO)
+        error_explain(why, error, "%.150s cannot be read: %s.", path, strerror(errno));
+    else if (error != OK)
+        error_explain(why, error, "%.150s is larger than %zu bytes.", path, out->max_bytes);
+    close(fd);
     return error;
 }
 

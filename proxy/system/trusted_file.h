@@ -23,8 +23,14 @@ enum trusted_file_kind {
 enum error trusted_file_check(int fd, const char *path, enum trusted_file_kind kind,
                               char why[WHY_SIZE]) MUST_CHECK;
 /*
+ * Opens the file, if it and the way to it pass; *fd is the caller's. Each with its sentence:
+ * ERROR_DENIED, ERROR_INVALID, ERROR_NOT_FOUND, ERROR_IO (errno says why).
+ */
+enum error trusted_file_open(const char *path, enum trusted_file_kind kind, struct trust trust,
+                             int *fd, char why[WHY_SIZE]) MUST_CHECK;
+/*
  * Appends the whole file, if it and the way to it pass; the buffer's ceiling is the file's.
- * Further, each with its sentence: ERROR_NOT_FOUND, ERROR_IO (errno says why), ERROR_LIMIT.
+ * Further ERROR_LIMIT.
  */
 enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
                              struct buffer *out, char why[WHY_SIZE]) MUST_CHECK;

@@ -12,9 +12,9 @@
 /* A walk, where it has come to. */
 struct walk {
     struct trusted_path at;
-    char done[2 * PATH_MAX]; /* how it is called, for people */
-    char rest[PATH_MAX];     /* what is still to be looked up */
-    bool ours;               /* the directory belongs to root or to this user */
+    char rest[PATH_MAX]; /* what is still to be looked up */
+    bool ours;           /* the directory belongs to root or to this user */
+    bool *changeable;    /* is set instead of a refusal; NULL: refuses */
     unsigned links;
     char *why;
 };
@@ -36,6 +36,15 @@ enum error trust_deny(const struct trust *trust, const char *path, uid_t uid, ch
                          path, (unsigned)uid, also, trust->remedy != NULL ? trust->remedy : "");
 }
 
+/* A survey notes it and goes on. */
+static enum error refuse(struct walk *walk, enum error error)
+{
+    if (walk->changeable == NULL)
+        return error;
+    *walk->changeable = true;
+    return OK;
+}
+
 /* Whether what was found is of somebody who is trusted. */
 static enum error judge(struct walk *walk, const struct stat *facts)
 {
@@ -43,17 +52,18 @@ static enum error judge(struct walk *walk, const struct stat *facts)
 
     if (trust_has(trust, facts->st_uid))
         return OK;
-    if (!trust->as_given || !walk->at.closed || !walk->ours || trust->also != TRUST_NOBODY_ELSE)
-        return trust_deny(trust, walk->done, facts->st_uid, walk->why);
-    trust->also = facts->st_uid;
-    return OK;
+    if (trust->as_given && walk->at.closed && walk->ours && trust->also == TRUST_NOBODY_ELSE) {
+        trust->also = facts->st_uid;
+        return OK;
+    }
+    return refuse(walk, trust_deny(trust, walk->at.resolved, facts->st_uid, walk->why));
 }
 
 static enum error fail(const struct walk *walk)
 {
     return error_explain(walk->why,
                          errno == ENOENT || errno == ENOTDIR ? ERROR_NOT_FOUND : ERROR_IO,
-                         "%.200s cannot be opened: %s.", walk->done, strerror(errno));
+                         "%.200s cannot be opened: %s.", walk->at.resolved, strerror(errno));
 }
 
 /* Goes into a directory, or says why not; takes the descriptor over. */
@@ -63,9 +73,10 @@ static enum error enter(struct walk *walk, int fd, const struct stat *facts)
     enum error error = judge(walk, facts);
 
     if (error == OK && (facts->st_mode & OTHERS) != 0 && (facts->st_mode & S_ISVTX) == 0)
-        error = error_explain(
-            walk->why, ERROR_DENIED,
-            "The directory %.200s can be changed by others; run chmod go-w on it.", walk->done);
+        error = refuse(walk, error_explain(walk->why, ERROR_DENIED,
+                                           "The directory %.200s can be changed by others; run "
+                                           "chmod go-w on it.",
+                                           at->resolved));
     if (error != OK) {
         close(fd);
         return error;
@@ -83,7 +94,7 @@ static enum error enter_root(struct walk *walk)
     int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     struct stat facts;
 
-    strcpy(walk->done, "/");
+    strcpy(walk->at.resolved, "/");
     if (fd < 0 || fstat(fd, &facts) != 0)
         return fail(walk);
     return enter(walk, fd, &facts);
@@ -105,24 +116,44 @@ static enum error follow(struct walk *walk, int link)
     return target[0] == '/' ? enter_root(walk) : OK;
 }
 
-/*
- * Takes the next name off the rest, "." if there is none, and adds it to what the place is called.
- * *last: nothing follows it, not even a slash.
+/* The path so far has no links, so this is what ".." leads to. */
+static void drop_name(char path[PATH_MAX])
+{
+    char *slash = strrchr(path, '/');
+
+    slash[slash == path ? 1 : 0] = '\0';
+}
+
+/* Adds the name to the path so far; false: it is too long. */
+static bool add_name(char path[PATH_MAX], const char *name)
+{
+    size_t length = strlen(path);
+    int added;
+
+    if (strcmp(name, ".") == 0)
+        return true;
+    if (strcmp(name, "..") == 0) {
+        drop_name(path);
+        return true;
+    }
+    added = snprintf(path + length, PATH_MAX - length, "%s%s", length > 1 ? "/" : "", name);
+    return added >= 0 && (size_t)added < PATH_MAX - length;
+}
+
+/* Takes the next name off the rest, "." if there is none. *last: nothing follows, not even a slash.
  */
 static enum error take_name(struct walk *walk, bool *last)
 {
-    size_t slashes = strspn(walk->rest, "/"), called = strlen(walk->done);
-    const char *name = walk->rest + slashes;
+    const char *name = walk->rest + strspn(walk->rest, "/");
     size_t length = strcspn(name, "/");
 
-    if (length > NAME_MAX) {
+    if (length <= NAME_MAX)
+        snprintf(walk->at.name, sizeof(walk->at.name), "%.*s", length > 0 ? (int)length : 1,
+                 length > 0 ? name : ".");
+    if (length > NAME_MAX || !add_name(walk->at.resolved, walk->at.name)) {
         errno = ENAMETOOLONG;
         return fail(walk);
     }
-    snprintf(walk->at.name, sizeof(walk->at.name), "%.*s", length > 0 ? (int)length : 1,
-             length > 0 ? name : ".");
-    snprintf(walk->done + called, sizeof(walk->done) - called, "%s%s",
-             walk->done[called - 1] == '/' ? "" : "/", walk->at.name);
     *last = name[length] == '\0';
     memmove(walk->rest, name + length, strlen(name + length) + 1);
     return OK;
@@ -131,7 +162,6 @@ static enum error take_name(struct walk *walk, bool *last)
 /* Goes on from what the name led to; *end: that was all. Takes the descriptor over. */
 static enum error go_on(struct walk *walk, int fd, bool last, bool *end)
 {
-    size_t named = strlen(walk->at.name);
     struct stat facts;
     enum error error = fstat(fd, &facts) == 0 ? OK : fail(walk);
 
@@ -140,7 +170,7 @@ static enum error go_on(struct walk *walk, int fd, bool last, bool *end)
     if (error == OK)
         error = judge(walk, &facts);
     if (error == OK && S_ISLNK(facts.st_mode)) {
-        walk->done[strlen(walk->done) - named] = '\0';
+        drop_name(walk->at.resolved);
         error = follow(walk, fd);
     } else if (error == OK && last) {
         walk->at.facts = facts;
@@ -174,7 +204,7 @@ static enum error begin(struct walk *walk, const char *path)
     char here[PATH_MAX] = "";
     int length;
 
-    snprintf(walk->done, sizeof(walk->done), "%s", path);
+    snprintf(walk->at.resolved, sizeof(walk->at.resolved), "%s", path);
     if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
         return fail(walk);
     length = snprintf(walk->rest, sizeof(walk->rest), "%s/%s", here, path);
@@ -185,22 +215,45 @@ static enum error begin(struct walk *walk, const char *path)
     return enter_root(walk);
 }
 
-enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
-                             char why[WHY_SIZE])
+static enum error go(struct walk *walk, const char *path, struct trusted_path *out)
 {
-    struct walk walk = {.at = {.directory = -1, .trust = trust}};
     enum error error;
     bool end = false;
 
-    walk.why = why;
-    error = begin(&walk, path);
+    walk->at.directory = -1;
+    error = begin(walk, path);
     while (error == OK && !end)
-        error = step(&walk, &end);
+        error = step(walk, &end);
     if (error == OK)
-        *out = walk.at;
+        *out = walk->at;
     else
-        trusted_path_close(&walk.at);
+        trusted_path_close(&walk->at);
     return error;
+}
+
+enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
+                             char why[WHY_SIZE])
+{
+    struct walk walk = {.at = {.trust = trust}};
+
+    walk.why = why;
+    return go(&walk, path, out);
+}
+
+bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable)
+{
+    char why[WHY_SIZE];
+    struct walk walk = {.at = {.trust = TRUST_OWN}, .changeable = changeable};
+
+    walk.why = why;
+    *changeable = false;
+    if (go(&walk, path, out) != OK)
+        return false;
+    if (!out->exists)
+        trusted_path_close(out);
+    else if (S_ISREG(out->facts.st_mode) && (out->facts.st_mode & OTHERS) != 0)
+        *changeable = true;
+    return out->exists;
 }
 
 void trusted_path_close(struct trusted_path *path)

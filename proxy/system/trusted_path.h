@@ -45,6 +45,7 @@ struct trusted_path {
     bool exists;             /* false: the directory is there, the name is not */
     bool closed;             /* nobody else may add entries to the directory */
     struct stat facts;       /* of what is there */
+    char resolved[PATH_MAX]; /* the path without links, "." and ".." */
 };
 
 /*
@@ -54,6 +55,11 @@ struct trusted_path {
  */
 enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
                              char why[WHY_SIZE]) MUST_CHECK;
+/*
+ * Goes there in any case; *changeable: somebody else than root and the user who runs this could
+ * change the way, or the file that it leads to. False if that is not there.
+ */
+bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable);
 void trusted_path_close(struct trusted_path *path);
 
 /*

@@ -1,6 +1,7 @@
 #include "cli/certs/folder.h"
 
 #include "cli/terminal/args.h"
+#include "system/trusted_path.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -67,6 +68,25 @@ static int check_folder(const struct certs_folder *folder)
     return EX_OK;
 }
 
+static int open_folder(struct certs_folder *folder)
+{
+    struct trusted_path place;
+    char why[WHY_SIZE];
+    enum error error = trusted_path_find(folder->path, TRUST_OWN, &place, why);
+
+    if (error == OK) {
+        error = trusted_path_open(&place, O_RDONLY | O_DIRECTORY, &folder->fd);
+        trusted_path_close(&place);
+    } else if (error == ERROR_DENIED) {
+        return args_fail(EX_DATAERR, "%s", why);
+    }
+    if (error == ERROR_NOT_FOUND)
+        return args_fail(EX_DATAERR,
+                         "%s: there are no certificates yet; `sidelock certs init` makes them",
+                         folder->path);
+    return error == OK ? EX_OK : fail(folder->path, "cannot be opened");
+}
+
 int certs_folder_open(const char *path, bool make, struct certs_folder *out)
 {
     struct certs_folder folder;
@@ -79,13 +99,9 @@ int certs_folder_open(const char *path, bool make, struct certs_folder *out)
         code = make_folders(path);
     if (code != EX_OK)
         return code;
-    folder.fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder.fd < 0 && errno == ENOENT)
-        return args_fail(EX_DATAERR,
-                         "%s: there are no certificates yet; `sidelock certs init` makes them",
-                         path);
-    if (folder.fd < 0)
-        return fail(path, "cannot be opened");
+    code = open_folder(&folder);
+    if (code != EX_OK)
+        return code;
     code = check_folder(&folder);
     if (code == EX_OK)
         *out = folder;

@@ -2,11 +2,13 @@
 
 #include "base/log.h"
 #include "connect/bridge/output.h"
+#include "system/trusted_file.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -44,14 +46,37 @@ static bool set_name(SSL *ssl, const char *host)
     return SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+/* The name under which OpenSSL opens the very file that was looked at; the caller closes *fd. */
+static bool open_own(const char *path, enum trusted_file_kind kind, int *fd, char name[32])
+{
+    char why[WHY_SIZE];
+
+    if (trusted_file_open(path, kind, TRUST_OWN, fd, why) != OK) {
+        log_error("%s", why);
+        return false;
+    }
+    snprintf(name, 32, "/proc/self/fd/%d", *fd);
+    return true;
+}
+
 static enum error use_own(SSL_CTX *context, const struct connect_place *place)
 {
-    if (place->certificate == NULL ||
-        (SSL_CTX_use_certificate_chain_file(context, place->certificate) == 1 &&
-         SSL_CTX_use_PrivateKey_file(context, place->key, SSL_FILETYPE_PEM) == 1 &&
-         SSL_CTX_check_private_key(context) == 1))
+    int certificate_fd = -1, key_fd = -1;
+    char certificate[32], key[32];
+    bool used;
+
+    if (place->certificate == NULL)
         return OK;
-    return ERROR_CRYPTO;
+    used = open_own(place->certificate, TRUSTED_FILE_POLICY, &certificate_fd, certificate) &&
+           open_own(place->key, TRUSTED_FILE_SECRET, &key_fd, key) &&
+           SSL_CTX_use_certificate_chain_file(context, certificate) == 1 &&
+           SSL_CTX_use_PrivateKey_file(context, key, SSL_FILETYPE_PEM) == 1 &&
+           SSL_CTX_check_private_key(context) == 1;
+    if (certificate_fd >= 0)
+        close(certificate_fd);
+    if (key_fd >= 0)
+        close(key_fd);
+    return used ? OK : ERROR_CRYPTO;
 }
 
 static enum error begin_tls(struct stream *stream, const struct connect_place *place)
