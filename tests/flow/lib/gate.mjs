@@ -64,6 +64,15 @@ export function run(args, { input = '', env = {}, timeoutMs = 30_000, cwd } = {}
   return within(done, `sidelock ${args.join(' ')}`, timeoutMs);
 }
 
+// Whether a process is there, and not only as a zombie.
+function runs(pid) {
+  try {
+    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
+
 function matches(line, wanted) {
   return Object.entries(wanted).every(([key, value]) =>
     value instanceof RegExp ? value.test(line[key]) : line[key] === value,
@@ -171,12 +180,14 @@ export class Gate {
     assert.equal(verdict.code, 0, `audit verify: ${verdict.stdout}${verdict.stderr}`);
   }
 
-  // kill -9: of the broker, as a crash would.
+  // kill -9: of the broker, as a crash would. Its workers then end by themselves.
   async crash() {
     const child = this.child;
+    const workers = this.workers();
     this.child = undefined;
     child.kill('SIGKILL');
     await within(this.exited, 'the killed gate');
+    await until(() => !workers.some(runs), 'the workers of the killed gate to end');
     assert.doesNotMatch(this.stderr, SANITIZER_TRACE);
   }
 
