@@ -262,6 +262,8 @@ static enum error open_surfaces(struct broker *broker)
 
     if (error == OK)
         error = quotas_create(broker->options->config->surface_count, &broker->gate.quotas);
+    tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
+    tickets_init(&broker->gate.login_codes, broker->gate.quotas, QUOTA_LOGIN_CODES);
     return error == OK ? surfaces_open(&broker->gate.surfaces, broker->gate.store) : error;
 }
 

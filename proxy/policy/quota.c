@@ -175,6 +175,11 @@ static void end(struct quotas *quotas, struct held **at)
     quotas->holder_count--;
 }
 
+bool quota_is_full(const struct quotas *quotas, enum quota row, struct quota_holder holder)
+{
+    return quota_held(quotas, row, holder) >= table[row].limit;
+}
+
 enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               unsigned limit)
 {

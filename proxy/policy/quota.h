@@ -101,6 +101,7 @@ struct quota_counts *quotas_counts(struct quotas *quotas, uint32_t surface);
 void quota_count(struct quota_counts *total, const struct quota_counts *more);
 
 unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_holder holder);
+bool quota_is_full(const struct quotas *quotas, enum quota row, struct quota_holder holder);
 /*
  * One more. REASON_ALLOWED; or the row's reason, counted, if there are as many as may be
  * (where one's own oldest gives way: let it go first, with quota_give_way()); or

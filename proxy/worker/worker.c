@@ -367,6 +367,7 @@ static enum error start(struct house *house, const struct worker_options *option
     worker->held_max = held_max(worker->config);
     if (error == OK)
         error = worker_allocate(worker);
+    house->mcp_shared.sessions.quotas = worker->quotas;
     if (error == OK)
         error = pool_create(&house->http.pool, worker);
     if (error == OK)

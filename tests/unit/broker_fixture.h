@@ -145,6 +145,8 @@ static inline int broker_fixture_make(void **state)
         quotas_create(fixture->config->surface_count, &gate->quotas) != OK ||
         audit_open(gate->audit_path, &gate->audit) != OK)
         return -1;
+    tickets_init(&gate->tickets, gate->quotas, QUOTA_TICKETS);
+    tickets_init(&gate->login_codes, gate->quotas, QUOTA_LOGIN_CODES);
     *state = fixture;
     return 0;
 }

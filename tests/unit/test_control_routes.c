@@ -379,6 +379,7 @@ ROUTES_TEST(test_metrics)
 
     fixture->gate.surfaces.items[1].denied = 5;
     fixture->gate.denials[REASON_ORIGIN_MISMATCH] = 4;
+    quotas_counts(fixture->gate.quotas, 1)->gave_way[QUOTA_TICKETS] = 3;
     answer = ask(fixture, "GET", "/v1/metrics", NULL, NULL);
     assert_int_equal(answer->status, 200);
     assert_non_null(strstr(answer->content_type, "text/plain"));
@@ -386,6 +387,9 @@ ROUTES_TEST(test_metrics)
     assert_non_null(
         strstr(answer->body.data, "\nsidelock_denials_total{reason=\"origin_mismatch\"} 4\n"));
     assert_null(strstr(answer->body.data, "host_mismatch"));
+    assert_non_null(strstr(answer->body.data,
+                           "\nsidelock_quota_gave_way_total{surface=\"tools\",quota=\"tickets\","
+                           "per=\"session\"} 3\n"));
 }
 
 ROUTES_TEST(test_register)

@@ -52,7 +52,10 @@ static int set_up(void **state)
     world->exchange.connection = &world->connection;
     world->exchange.gate = &world->gate;
     buffer_init(&world->exchange.text, 65536);
-    return worker_allocate(&world->worker) == OK ? 0 : -1;
+    if (worker_allocate(&world->worker) != OK)
+        return -1;
+    world->shared.sessions.quotas = world->worker.quotas;
+    return 0;
 }
 
 static void end(struct world *world)

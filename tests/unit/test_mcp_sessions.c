@@ -9,11 +9,14 @@
 #include <string.h>
 
 static struct mcp_sessions sessions;
+static struct quotas *quotas;
 
 static int set_up(void **state)
 {
     (void)state;
-    sessions = (struct mcp_sessions){0};
+    if (quotas_create(3, &quotas) != OK)
+        return -1;
+    sessions = (struct mcp_sessions){.quotas = quotas};
     return 0;
 }
 
@@ -21,6 +24,7 @@ static int tear_down(void **state)
 {
     (void)state;
     mcp_sessions_end_all(&sessions, NULL);
+    quotas_destroy(quotas);
     return sessions.first == NULL && sessions.count == 0 ? 0 : -1;
 }
 
@@ -153,64 +157,70 @@ SESSIONS_TEST(test_end_all)
     mcp_sessions_release(held);
 }
 
-/* A full table of one owner's, oldest first: "0", "1", ... */
+/* Some of one owner's, oldest first: "OWNER 0", "OWNER 1", ... */
 static void fill(const char *owner, size_t count)
 {
-    char id[24];
+    char id[48];
 
     for (size_t i = 0; i < count; i++) {
-        snprintf(id, sizeof(id), "%zu", i);
+        snprintf(id, sizeof(id), "%s %zu", owner, i);
         open_and_release(1, owner, id);
     }
 }
 
-SESSIONS_TEST(test_limit)
+SESSIONS_TEST(test_own_oldest_gives_way)
 {
-    fill("alpha", MCP_SESSIONS_MAX);
-    assert_true(is_there(1, "alpha", "0")); /* used just now: "1" is the oldest */
+    size_t limit = quota_info(QUOTA_MCP_SESSIONS)->limit;
+
+    open_and_release(1, "beta", "old");
+    fill("alpha", limit);
+    assert_true(is_there(1, "alpha", "alpha 0")); /* used just now: "1" is the oldest */
+    assert_int_equal(sessions.count, limit + 1);
     open_and_release(1, "alpha", "more");
-    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
-    assert_true(is_there(1, "alpha", "0"));
-    assert_false(is_there(1, "alpha", "1"));
-    assert_true(is_there(1, "alpha", "2"));
-    /* Somebody new takes the oldest's place, whoever's it is. */
-    open_and_release(2, "beta", "first");
-    assert_false(is_there(1, "alpha", "3"));
-    assert_true(is_there(2, "beta", "first"));
+    assert_int_equal(sessions.count, limit + 1);
+    assert_true(is_there(1, "alpha", "alpha 0"));
+    assert_false(is_there(1, "alpha", "alpha 1"));
+    assert_true(is_there(1, "alpha", "alpha 2"));
+    assert_true(is_there(1, "beta", "old"));
+    assert_int_equal(quotas_counts(quotas, 1)->gave_way[QUOTA_MCP_SESSIONS], 1);
 }
 
-/* Whoever fills the table does so at their own expense. */
-SESSIONS_TEST(test_limit_is_one_owners)
+/* Whoever has the most makes room for somebody new, not who was there first. */
+SESSIONS_TEST(test_full)
 {
-    open_and_release(1, "beta", "old");
-    fill("alpha", MCP_SESSIONS_MAX - 1);
-    for (int i = 0; i < 10; i++) {
-        char id[24];
+    size_t limit = quota_info(QUOTA_MCP_SESSIONS)->limit;
+    char owner[16];
 
-        snprintf(id, sizeof(id), "more %d", i);
-        open_and_release(1, "alpha", id);
-        assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    open_and_release(1, "modest", "old");
+    for (size_t i = 0; i < MCP_SESSIONS_MAX / limit; i++) {
+        snprintf(owner, sizeof(owner), "greedy%zu", i);
+        fill(owner, limit);
     }
-    assert_true(is_there(1, "beta", "old"));
-    assert_false(is_there(1, "alpha", "9"));
-    assert_true(is_there(1, "alpha", "10"));
+    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    open_and_release(2, "beta", "first");
+    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    assert_true(is_there(1, "modest", "old"));
+    assert_true(is_there(2, "beta", "first"));
 }
 
 SESSIONS_TEST(test_limit_with_all_in_use)
 {
     static struct mcp_session *held[MCP_SESSIONS_MAX];
+    size_t limit = quota_info(QUOTA_MCP_SESSIONS)->limit;
     struct mcp_session *session;
-    char id[24];
+    char id[24], owner[24];
 
     for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
         snprintf(id, sizeof(id), "%zu", i);
-        held[i] = opened(1, "alpha", id);
+        snprintf(owner, sizeof(owner), "owner %zu", i / limit);
+        held[i] = opened(1, owner, id);
     }
+    assert_int_equal(try_open(1, "owner 1", "more", &session), ERROR_DENIED);
     assert_int_equal(try_open(1, "beta", "more", &session), ERROR_LIMIT);
     assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
     mcp_sessions_release(held[77]);
     open_and_release(1, "beta", "more");
-    assert_false(is_there(1, "alpha", "77"));
+    assert_false(is_there(1, "owner 0", "77"));
     for (size_t i = 0; i < MCP_SESSIONS_MAX; i++) {
         if (i != 77)
             mcp_sessions_release(held[i]);

@@ -11,21 +11,27 @@
 #define NOW     1700000000
 #define SESSION "00112233445566778899aabbccddeeff"
 
+static struct quotas *quotas;
+
 static int set_up(void **state)
 {
     *state = calloc(1, sizeof(struct tickets));
-    return *state != NULL ? 0 : -1;
+    if (*state == NULL || quotas_create(2, &quotas) != OK)
+        return -1;
+    tickets_init(*state, quotas, QUOTA_TICKETS);
+    return 0;
 }
 
 static int tear_down(void **state)
 {
     free(*state);
+    quotas_destroy(quotas);
     return 0;
 }
 
 static void issue(struct tickets *tickets, const char *session, int64_t now, char out[TICKET_SIZE])
 {
-    assert_int_equal(tickets_issue(tickets, session, now, out), OK);
+    assert_int_equal(tickets_issue(tickets, 0, session, now, out), OK);
     assert_int_equal(strlen(out), TICKET_SIZE - 1);
     assert_int_equal(
         strspn(out, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
@@ -80,22 +86,58 @@ TICKETS_TEST(test_what_is_no_ticket)
     assert_true(tickets_redeem(*state, span_of(ticket), NOW, session));
 }
 
-/* Nobody can fill the memory with tickets, and old ones make room. */
+/* A session keeps its newest. */
+TICKETS_TEST(test_own_oldest_gives_way)
+{
+    unsigned limit = quota_info(QUOTA_TICKETS)->limit;
+    char tickets[100][TICKET_SIZE], other[TICKET_SIZE], session[TOKEN_ID_SIZE];
+
+    issue(*state, "other", NOW, other);
+    for (unsigned i = 0; i < 100; i++)
+        issue(*state, SESSION, NOW, tickets[i]);
+    assert_int_equal(quotas_counts(quotas, 0)->gave_way[QUOTA_TICKETS], 100 - limit);
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(tickets_redeem(*state, span_of(tickets[i]), NOW, session),
+                         i >= 100 - limit);
+    assert_true(tickets_redeem(*state, span_of(other), NOW, session));
+    assert_int_equal(quota_held(quotas, QUOTA_TICKETS, quota_session(0, SESSION)), 0);
+}
+
+/* Where all are taken, whoever has the most loses one; who has one keeps it. */
+TICKETS_TEST(test_nobody_is_pushed_out_by_those_who_have_more)
+{
+    unsigned limit = quota_info(QUOTA_TICKETS)->limit;
+    char modest[TICKET_SIZE], ticket[TICKET_SIZE], name[TOKEN_ID_SIZE], session[TOKEN_ID_SIZE];
+
+    issue(*state, "modest", NOW, modest);
+    for (unsigned i = 0; i < 2 * TICKETS_MAX; i++) {
+        snprintf(name, sizeof(name), "greedy %u", i / limit);
+        issue(*state, name, NOW, ticket);
+    }
+    issue(*state, SESSION, NOW, ticket);
+    assert_true(tickets_redeem(*state, span_of(ticket), NOW, session));
+    assert_string_equal(session, SESSION);
+    assert_true(tickets_redeem(*state, span_of(modest), NOW, session));
+    assert_string_equal(session, "modest");
+}
+
+/* Nobody can fill the memory with tickets, and what has expired makes room. */
 TICKETS_TEST(test_limit)
 {
-    char ticket[TICKET_SIZE], first[TICKET_SIZE], session[TOKEN_ID_SIZE];
-    unsigned issued = 1;
+    char ticket[TICKET_SIZE], name[TOKEN_ID_SIZE], session[TOKEN_ID_SIZE];
 
-    issue(*state, SESSION, NOW, first);
-    while (tickets_issue(*state, SESSION, NOW + 1, ticket) == OK)
-        assert_true(++issued < 100000);
-    assert_int_equal(issued, 1024);
-    assert_int_equal(tickets_issue(*state, SESSION, NOW + 1, ticket), ERROR_LIMIT);
-    assert_true(tickets_redeem(*state, span_of(first), NOW + 1, session));
-    issue(*state, SESSION, NOW + 1, ticket);
-    assert_int_equal(tickets_issue(*state, SESSION, NOW + 1, ticket), ERROR_LIMIT);
-    issue(*state, SESSION, NOW + 1 + TICKET_LIFETIME_S, ticket);
+    for (unsigned i = 0; i < TICKETS_MAX; i++) {
+        snprintf(name, sizeof(name), "one of many %u", i);
+        issue(*state, name, NOW, ticket);
+    }
+    assert_int_equal(tickets_issue(*state, 0, SESSION, NOW, ticket), ERROR_LIMIT);
+    assert_true(tickets_redeem(*state, span_of(ticket), NOW, session));
+    issue(*state, SESSION, NOW, ticket);
+    issue(*state, SESSION, NOW, ticket); /* its own goes */
+    assert_int_equal(tickets_issue(*state, 0, "another", NOW, ticket), ERROR_LIMIT);
+    issue(*state, "another", NOW + TICKET_LIFETIME_S, ticket);
+    assert_int_equal(quota_held(quotas, QUOTA_TICKETS, quota_session(0, SESSION)), 0);
     assert_int_equal(
-        tickets_issue(*state, "a session id that is longer than one can be", NOW + 1000, ticket),
+        tickets_issue(*state, 0, "a session id that is longer than one can be", NOW, ticket),
         ERROR_LIMIT);
 }

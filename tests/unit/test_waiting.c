@@ -14,6 +14,7 @@ static struct {
     struct ipc_verdict verdict;
     struct ipc_link link;
     char path[64];
+    enum reason refusal;
 } seen;
 
 void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
@@ -88,6 +89,8 @@ static struct waiting *ask(struct broker_fixture *fixture, struct incarnation fr
     waiting = waiting_keep(&question, on_abandon, &seen);
     if (waiting != NULL)
         assert_string_equal(question.session.id, "");
+    else
+        seen.refusal = waiting_refusal(&question);
     question_clear(&question);
     memset(gone, '?', sizeof(gone));
     return waiting;
@@ -124,7 +127,7 @@ WAITING_TEST(test_refused)
     assert_int_equal(seen.verdict.connection, 77);
     assert_int_equal(seen.to.generation, first.generation);
     assert_int_equal(seen.resumed, 0);
-    assert_int_equal(fixture->gate.waiting_count, 0);
+    assert_null(fixture->gate.waiting);
 }
 
 /* A yes is worth nothing if the session ended while it waited. */
@@ -161,23 +164,35 @@ WAITING_TEST(test_dies_with_its_worker)
     waiting_forget(&fixture->gate, first);
     assert_int_equal(seen.abandoned, 2);
     assert_int_equal(seen.answers, 0);
-    assert_int_equal(fixture->gate.waiting_count, 1);
+    assert_non_null(fixture->gate.waiting);
     waiting_settle(left, REASON_ALLOWED, on_resume, &seen);
     assert_string_equal(seen.path, "/left");
 }
 
+/* So many of a session wait that others find room; so many of a surface that other surfaces do. */
 WAITING_TEST(test_bounded)
 {
     struct broker_fixture *fixture = *state;
+    const size_t each = quota_info(QUOTA_QUESTIONS)->limit;
+    const size_t all = quota_info(QUOTA_SURFACE_QUESTIONS)->limit;
     char session[TOKEN_ID_SIZE];
 
-    make_session(fixture, session);
-    for (size_t i = 0; i < WAITING_MAX; i++)
+    for (size_t i = 0; i < all; i++) {
+        if (i % each == 0)
+            make_session(fixture, session);
         assert_non_null(ask(fixture, first, session, "/"));
+        if (i == each - 1) {
+            assert_null(ask(fixture, first, session, "/"));
+            assert_int_equal(seen.refusal, REASON_QUOTA_QUESTIONS);
+        }
+    }
+    make_session(fixture, session);
     assert_null(ask(fixture, first, session, "/"));
+    assert_int_equal(seen.refusal, REASON_QUOTA_QUESTIONS);
     waiting_stop(&fixture->gate);
-    assert_int_equal(seen.abandoned, WAITING_MAX);
-    assert_int_equal(fixture->gate.waiting_count, 0);
+    assert_int_equal(seen.abandoned, all);
+    assert_null(fixture->gate.waiting);
+    assert_non_null(ask(fixture, first, session, "/"));
 }
 
 /* A link that is asked for waits in the same way. */

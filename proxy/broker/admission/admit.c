@@ -83,7 +83,7 @@ static void use_up(struct question *question, int fd)
 
     if (spending == NULL) {
         drop_link(fd);
-        question_refuse(question, REASON_CAPACITY);
+        question_refuse(question, waiting_refusal(question));
         return;
     }
     store_session_use(gate->store, waiting_question(spending->waiting)->session.id, clock_now(),

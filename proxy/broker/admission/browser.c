@@ -62,8 +62,8 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     enum reason reason;
 
     reason = commit(question, "ticket_issued");
-    if (reason_allows(reason) &&
-        tickets_issue(&question->gate->tickets, question->session.id, now, ticket) != OK)
+    if (reason_allows(reason) && tickets_issue(&question->gate->tickets, question->message->surface,
+                                               question->session.id, now, ticket) != OK)
         reason = REASON_CAPACITY;
     if (!reason_allows(reason))
         return reason;
@@ -182,7 +182,7 @@ static void log_out(struct question *question)
     if (leaving == NULL || leaving->waiting == NULL) {
         free(leaving);
         store_session_revoke(gate->store, id, clock_now(), (struct store_reply){NULL, NULL});
-        question_refuse(question, REASON_CAPACITY);
+        question_refuse(question, waiting_refusal(question));
         return;
     }
     store_session_revoke(gate->store, id, clock_now(), (struct store_reply){on_revoked, leaving});

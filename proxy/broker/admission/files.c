@@ -54,7 +54,7 @@ void files_wait(struct question *question, void (*then)(struct question *questio
     bool unknown;
 
     if (files == NULL) {
-        question_refuse(question, REASON_CAPACITY);
+        question_refuse(question, waiting_refusal(question));
         return;
     }
     (void)authenticate_files(waiting_question(files->waiting), &files->wait, &unknown);

@@ -153,34 +153,30 @@ static struct prepare *create(struct question *question, int fd)
     return prepare;
 }
 
-/* Takes the descriptor over. */
-static enum reason start(struct question *question, int fd)
+/* The service is asked once the question has its place. */
+void prepare_start(struct question *question, int fd)
 {
     struct prepare *prepare = create(question, fd);
+    enum reason reason;
 
     if (prepare == NULL) {
         close(fd);
-        return REASON_CAPACITY;
+        question_refuse(question, REASON_CAPACITY);
+        return;
     }
     prepare->waiting = waiting_keep(question, let_go, prepare);
     if (prepare->waiting == NULL) {
         let_go(prepare);
-        return REASON_CAPACITY;
+        question_refuse(question, waiting_refusal(question));
+        return;
+    }
+    question = waiting_question(prepare->waiting);
+    reason = write_post(question, fd);
+    if (!reason_allows(reason)) {
+        settle(prepare, reason, NULL);
+        return;
     }
     uv_poll_start(&prepare->poll, UV_READABLE, on_readable);
     uv_timer_start(&prepare->timer, on_timeout,
                    question->surface->config->limits.upstream_timeout_ms, 0);
-    return REASON_ALLOWED;
-}
-
-void prepare_start(struct question *question, int fd)
-{
-    enum reason reason = write_post(question, fd);
-
-    if (reason_allows(reason))
-        reason = start(question, fd);
-    else
-        close(fd);
-    if (!reason_allows(reason))
-        question_refuse(question, reason);
 }

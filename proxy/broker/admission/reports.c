@@ -115,17 +115,12 @@ enum error reports_take_suppressed(struct gate *gate, struct incarnation from,
 {
     const struct ipc_suppressed *suppressed = message;
     bool observed = surface->config->mode == MODE_OBSERVE;
-    struct audit *audit;
 
     (void)from;
     if (!word_is_session(suppressed->session_id))
         return ERROR_SYNTAX;
-    audit =
-        begin_line(gate, observed ? "message_observed_suppressed" : "message_refused_suppressed",
-                   surface, suppressed->session_id);
-    audit_text(audit, "session", suppressed->session_id);
-    audit_number(audit, "count", (int64_t)suppressed->count);
-    journal_commit(audit);
+    journal_suppress(gate, observed ? "message_observed" : "message_refused",
+                     lines_client(suppressed->session_id, false, 0), suppressed->count);
     return OK;
 }
 

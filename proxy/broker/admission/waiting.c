@@ -9,6 +9,7 @@ struct waiting {
     struct question question;
     waiting_abandon *abandon;
     void *work;
+    struct quota_holder holder; /* of its place: its session */
     union {
         struct ipc_admit admit;
         struct ipc_dial dial;
@@ -24,10 +25,38 @@ static void discard(struct waiting *waiting)
     free(waiting);
 }
 
-/* Room for one more of this session. */
-static bool has_room(const struct gate *gate)
+static struct quota_holder holder_of(const struct question *question)
 {
-    return gate->waiting_count < WAITING_MAX;
+    uint32_t surface = surfaces_index(&question->gate->surfaces, question->surface);
+
+    return quota_session(surface, question->session.id);
+}
+
+/* A place of the session's, and one of the surface's. */
+static bool take_place(struct quotas *quotas, struct quota_holder holder)
+{
+    if (!reason_allows(quota_take(quotas, QUOTA_QUESTIONS, holder)))
+        return false;
+    if (reason_allows(quota_take(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface))))
+        return true;
+    quota_give(quotas, QUOTA_QUESTIONS, holder);
+    return false;
+}
+
+static void give_place(struct quotas *quotas, struct quota_holder holder)
+{
+    quota_give(quotas, QUOTA_QUESTIONS, holder);
+    quota_give(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface));
+}
+
+enum reason waiting_refusal(const struct question *question)
+{
+    const struct quotas *quotas = question->gate->quotas;
+    struct quota_holder holder = holder_of(question);
+    bool full = quota_is_full(quotas, QUOTA_QUESTIONS, holder) ||
+                quota_is_full(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface));
+
+    return full ? REASON_QUOTA_QUESTIONS : REASON_CAPACITY;
 }
 
 /* The message's own structure, its texts in memory that stays. */
@@ -71,15 +100,21 @@ static struct waiting *copy(const struct question *question)
 struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work)
 {
     struct gate *gate = question->gate;
-    struct waiting *waiting = has_room(gate) ? copy(question) : NULL;
+    struct quota_holder holder = holder_of(question);
+    struct waiting *waiting;
 
-    if (waiting == NULL)
+    if (!take_place(gate->quotas, holder))
         return NULL;
+    waiting = copy(question);
+    if (waiting == NULL) {
+        give_place(gate->quotas, holder);
+        return NULL;
+    }
+    waiting->holder = holder;
     waiting->abandon = abandon;
     waiting->work = work;
     waiting->next = gate->waiting;
     gate->waiting = waiting;
-    gate->waiting_count++;
     question_disown(question);
     return waiting;
 }
@@ -109,7 +144,7 @@ static void take_off(struct waiting *waiting)
     while (*at != waiting)
         at = &(*at)->next;
     *at = waiting->next;
-    gate->waiting_count--;
+    give_place(gate->quotas, waiting->holder);
 }
 
 static void destroy(struct waiting *waiting)

@@ -11,8 +11,6 @@
 
 #include "broker/admission/question.h"
 
-#define WAITING_MAX 64 /* at once; more is REASON_CAPACITY */
-
 struct waiting;
 
 /* The question dies with its worker, or the broker ends: lets go of everything that `work` holds.
@@ -23,13 +21,16 @@ typedef void waiting_resume(struct question *question, void *work);
 
 /*
  * Keeps a question: the message it came in, and all that it owns (it is empty on
- * return). NULL without room for it: then nothing has changed, and the answer is
- * REASON_CAPACITY. `abandon` is not called after waiting_settle().
+ * return). NULL without room for it, of the session, of the surface (policy/quota.h) or in
+ * memory: then nothing has changed, and the answer is waiting_refusal(). `abandon` is not called
+ * after waiting_settle().
  */
 struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work);
 
 /* Whether this very worker waits for an answer about a connection. */
 bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection);
+/* With what a question is refused that could not be kept. */
+enum reason waiting_refusal(const struct question *question);
 
 /* The question as it is kept. */
 struct question *waiting_question(struct waiting *waiting);

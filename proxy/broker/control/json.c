@@ -116,14 +116,30 @@ static json_t *listen_of(const struct surface_state *surface)
     return array;
 }
 
+/* Whose limits were felt: {"tickets":{"refused":0,"gave_way":3}} */
+static json_t *quotas_of(const struct gate *gate, const struct surface_state *surface)
+{
+    const struct quota_counts *counts =
+        quotas_counts(gate->quotas, surfaces_index(&gate->surfaces, surface));
+    json_t *object = json_object();
+
+    for (enum quota row = 0; row < QUOTA_COUNT; row++) {
+        if (counts->refused[row] + counts->gave_way[row] > 0)
+            json_object_set_new(object, quota_info(row)->name,
+                                json_pack("{s:I, s:I}", "refused", number(counts->refused[row]),
+                                          "gave_way", number(counts->gave_way[row])));
+    }
+    return object;
+}
+
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
     size_t live = connections_of_surface(&gate->connections, surface);
 
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "name",
-        config->name, "dialect", config->dialect->name, "mode",
+        "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:o}",
+        "name", config->name, "dialect", config->dialect->name, "mode",
         config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed, "listen",
         listen_of(surface), "tls", config->tls != NULL, "max_message_bytes",
         number(config->limits.max_message_bytes), "certificate_sha256",
@@ -131,7 +147,8 @@ json_t *control_json_surface(const struct gate *gate, const struct surface_state
         list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
         config->upstream_socket, "connections", number(live), "admitted", number(surface->admitted),
         "denied", number(surface->denied), "messages_forwarded",
-        number(surface->messages_forwarded), "messages_refused", number(surface->messages_refused));
+        number(surface->messages_forwarded), "messages_refused", number(surface->messages_refused),
+        "quotas", quotas_of(gate, surface));
 }
 
 json_t *control_json_surfaces(const struct gate *gate)
@@ -228,6 +245,26 @@ static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
     }
 }
 
+static void metrics_of_quotas(struct buffer *out, const struct gate *gate, const char *name,
+                              const char *help, size_t offset)
+{
+    metric_header(out, name, "counter", help);
+    for (uint32_t i = 0; i < gate->surfaces.config->surface_count; i++) {
+        const char *counts = (const char *)quotas_counts(gate->quotas, i) + offset;
+
+        for (enum quota row = 0; row < QUOTA_COUNT; row++) {
+            uint64_t count;
+
+            memcpy(&count, counts + row * sizeof(count), sizeof(count));
+            if (count > 0)
+                buffer_append_format(
+                    out, "%s{surface=\"%s\",quota=\"%s\",per=\"%s\"} %" PRIu64 "\n", name,
+                    gate->surfaces.items[i].config->name, quota_info(row)->name,
+                    quota_per_text(quota_info(row)->per), count);
+        }
+    }
+}
+
 void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
                           int64_t now)
 {
@@ -248,6 +285,12 @@ void control_json_metrics(struct buffer *out, const struct gate *gate, size_t se
            "Audit lines that were only counted, their client having had its share",
            gate->lines.suppressed);
     metrics_of_surfaces(out, gate);
+    metrics_of_quotas(out, gate, "sidelock_quota_refused_total",
+                      "What was refused because one party had its share",
+                      offsetof(struct quota_counts, refused));
+    metrics_of_quotas(out, gate, "sidelock_quota_gave_way_total",
+                      "What one party lost because it had its share",
+                      offsetof(struct quota_counts, gave_way));
     metric_header(out, "sidelock_denials_total", "counter", "Denials by reason");
     for (size_t i = 0; i < REASON_COUNT; i++) {
         if (by_reason[i] > 0)

@@ -34,5 +34,4 @@ struct gate {
     uv_loop_t loop;
     /* admission/waiting.c: questions that are not answered yet. */
     struct waiting *waiting;
-    size_t waiting_count;
 };

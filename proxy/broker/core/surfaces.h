@@ -66,4 +66,10 @@ void surfaces_print_address(const struct listener *listener, char out[SURFACE_AD
 
 /* The surface called `name`, or that at an index that a worker named; NULL if there is none. */
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name);
+/* The index of one of them. */
+static inline uint32_t surfaces_index(const struct surfaces *surfaces,
+                                      const struct surface_state *surface)
+{
+    return (uint32_t)(surface - surfaces->items);
+}
 struct surface_state *surfaces_at(const struct surfaces *surfaces, uint32_t index);

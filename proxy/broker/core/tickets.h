@@ -1,12 +1,16 @@
 /*
  * Single-use words for a session, in memory only; a restart forgets them.
  * Tickets and login codes are both such words, kept apart.
+ *
+ * A session that asks for more than its quota loses its own oldest. Where all are taken, whoever
+ * has the most loses one, so that nobody's are pushed out by those who have more.
  */
 #pragma once
 
 #include "base/error.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "policy/quota.h"
 #include "policy/token.h"
 
 #define TICKET_SIZE       23 /* 128 random bits, base64url, with NUL */
@@ -14,18 +18,25 @@
 
 #define TICKETS_MAX 1024 /* outstanding at a time */
 
-/* All zero is empty; for the owner to wipe at the end. */
+/* For the owner to wipe at the end. */
 struct tickets {
+    struct quotas *quotas; /* borrowed */
+    enum quota row;        /* of which they are */
+    uint64_t issued;       /* so far */
     /* A slot is free when expires_at is 0. */
     struct ticket {
         unsigned char digest[SHA256_BYTES]; /* not the ticket itself: nothing to steal here */
         char session_id[TOKEN_ID_SIZE];
+        uint32_t surface;
         int64_t expires_at;
+        uint64_t number; /* the how many-th it is */
     } slots[TICKETS_MAX];
 };
 
-enum error tickets_issue(struct tickets *tickets, const char *session_id, int64_t now,
-                         char out[TICKET_SIZE]) MUST_CHECK;
+void tickets_init(struct tickets *tickets, struct quotas *quotas, enum quota row);
+/* ERROR_LIMIT: all are taken, by those who have hardly more than this session. */
+enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *session_id,
+                         int64_t now, char out[TICKET_SIZE]) MUST_CHECK;
 /* Uses a ticket up: at most once true. */
 bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
                     char session_id[TOKEN_ID_SIZE]);

@@ -152,7 +152,7 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
                          enum reason reason)
 {
-    uint32_t index = (uint32_t)(surface - workers->options.gate->surfaces.items);
+    uint32_t index = surfaces_index(&workers->options.gate->surfaces, surface);
 
     say_all(workers, IPC_CUT_SURFACE,
             &(struct ipc_cut_surface){.surface = index, .reason = reason});

@@ -74,13 +74,8 @@ static enum error find_surface(struct operation *operation, const char *id,
 
     if (error != OK)
         return error;
-    *out = surfaces_find(&operation->gate->surfaces, session.surface);
-    if (*out == NULL)
-        error = operation_fail(operation, ERROR_STATE,
-                               "the session's surface %s is no longer "
-                               "configured",
-                               session.surface);
-    else if (session.once)
+    error = sessions_surface(operation, &session, out);
+    if (error == OK && session.once)
         error = operation_fail(operation, ERROR_STATE,
                                "a single-use session is no use to a browser; make one without "
                                "\"once\"");
@@ -106,8 +101,8 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    error = sessions_issue_word(operation, &operation->gate->login_codes, "login_issued", id, code,
-                                expires_at);
+    error = sessions_issue_word(operation, &operation->gate->login_codes, "login_issued", surface,
+                                id, code, expires_at);
     if (error != OK)
         return error;
     buffer_append_format(url, "http%s://%s" OWN_PATH_LOGIN "#%s",

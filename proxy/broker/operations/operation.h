@@ -152,8 +152,12 @@ enum error sessions_issue_ticket(struct operation *operation, const char *id, ch
 
 /* After its line was written: a ticket, or another such word, for a session that is live. */
 enum error sessions_issue_word(struct operation *operation, struct tickets *words,
-                               const char *event, const char *id, char out[TICKET_SIZE],
+                               const char *event, const struct surface_state *surface,
+                               const char *id, char out[TICKET_SIZE],
                                int64_t *expires_at) MUST_CHECK;
+/* The surface that a session is for; ERROR_STATE if it is configured no longer. */
+enum error sessions_surface(struct operation *operation, const struct session *session,
+                            struct surface_state **out) MUST_CHECK;
 /* A session by its id, for the caller to clear; ERROR_NOT_FOUND. */
 enum error sessions_find(struct operation *operation, const char *id,
                          struct session *out) MUST_CHECK;

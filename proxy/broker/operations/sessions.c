@@ -347,12 +347,23 @@ void sessions_revoke_all(struct operation *operation, const char *surface, size_
 
 /* ---- Words for them ---- */
 
-enum error sessions_issue_word(struct operation *operation, struct tickets *words,
-                               const char *event, const char *id, char out[TICKET_SIZE],
-                               int64_t *expires_at)
+enum error sessions_surface(struct operation *operation, const struct session *session,
+                            struct surface_state **out)
 {
+    *out = surfaces_find(&operation->gate->surfaces, session->surface);
+    if (*out != NULL)
+        return OK;
+    return operation_fail(operation, ERROR_STATE,
+                          "the session's surface %s is no longer configured", session->surface);
+}
+
+enum error sessions_issue_word(struct operation *operation, struct tickets *words,
+                               const char *event, const struct surface_state *surface,
+                               const char *id, char out[TICKET_SIZE], int64_t *expires_at)
+{
+    uint32_t index = surfaces_index(&operation->gate->surfaces, surface);
     int64_t now = clock_now();
-    enum error error = tickets_issue(words, id, now, out);
+    enum error error = tickets_issue(words, index, id, now, out);
 
     *expires_at = now + TICKET_LIFETIME_S;
     if (error != OK) {
@@ -365,16 +376,20 @@ enum error sessions_issue_word(struct operation *operation, struct tickets *word
 enum error sessions_issue_ticket(struct operation *operation, const char *id, char out[TICKET_SIZE],
                                  int64_t *expires_at)
 {
+    struct surface_state *surface;
     struct session session;
     enum error error = sessions_find_live(operation, id, &session);
 
     if (error != OK)
         return error;
+    error = sessions_surface(operation, &session, &surface);
     session_clear(&session);
+    if (error != OK)
+        return error;
     audit_text(operation_line(operation, "ticket_issued"), "session", id);
     error = operation_commit(operation);
     if (error != OK)
         return error;
-    return sessions_issue_word(operation, &operation->gate->tickets, "ticket_issued", id, out,
-                               expires_at);
+    return sessions_issue_word(operation, &operation->gate->tickets, "ticket_issued", surface, id,
+                               out, expires_at);
 }

@@ -73,7 +73,10 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     case OK:
         mcp->own = NULL;
         return REASON_ALLOWED;
+    case ERROR_DENIED:
+        return REASON_QUOTA_MCP_SESSIONS;
     case ERROR_LIMIT:
+    case ERROR_MEMORY:
         return REASON_CAPACITY;
     default:
         return REASON_UPSTREAM_PROTOCOL;

@@ -16,7 +16,7 @@
 #include "worker/mcp/mcp_endpoints.h"
 #include "worker/mcp/mcp_sessions.h"
 
-/* What all exchanges share; all zero is a valid empty one. */
+/* What all exchanges share; empty but for the quotas of its sessions. */
 struct mcp_shared {
     struct mcp_sessions sessions;
     struct mcp_endpoints endpoints;

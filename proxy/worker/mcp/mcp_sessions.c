@@ -42,6 +42,11 @@ void mcp_sessions_release(struct mcp_session *session)
         destroy(session);
 }
 
+static struct quota_holder holder_of(const struct mcp_session *session)
+{
+    return quota_session(session->surface, session->session_id);
+}
+
 void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session)
 {
     struct mcp_session **at = &sessions->first;
@@ -52,6 +57,7 @@ void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session
         at = &(*at)->next;
     *at = session->next;
     sessions->count--;
+    quota_give(sessions->quotas, QUOTA_MCP_SESSIONS, holder_of(session));
     session->ended = true;
     if (session->users == 0)
         destroy(session);
@@ -69,27 +75,50 @@ void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id)
 }
 
 /*
- * Makes room at the expense of the one that was used longest ago and is not in
- * use: of this gate's session, if there is one, so that nobody fills the table
- * with theirs.
+ * Who could give way, the longest unused of those who have the most: more than `most`, or it is
+ * somebody's own. NULL: nobody.
  */
-static bool make_room(struct mcp_sessions *sessions, const char *session_id)
+static struct mcp_session *find_idle(const struct mcp_sessions *sessions, unsigned most,
+                                     const struct mcp_session_key *own)
 {
-    struct mcp_session *oldest = NULL, *own = NULL;
+    struct mcp_session *found = NULL;
 
-    if (sessions->count < MCP_SESSIONS_MAX)
-        return true;
     for (struct mcp_session *session = sessions->first; session != NULL; session = session->next) {
+        unsigned held;
+
         if (session->users > 0)
             continue;
-        oldest = session;
-        if (strcmp(session->session_id, session_id) == 0)
-            own = session;
+        if (own != NULL &&
+            (session->surface != own->surface || strcmp(session->session_id, own->session_id) != 0))
+            continue;
+        held = quota_held(sessions->quotas, QUOTA_MCP_SESSIONS, holder_of(session));
+        if (held < most)
+            continue;
+        found = session;
+        most = held;
     }
-    if (oldest == NULL)
-        return false;
-    mcp_sessions_end(sessions, own != NULL ? own : oldest);
-    return true;
+    return found;
+}
+
+/* Makes room at the expense of this gate's session itself, or of one that has more. */
+static enum error make_room(struct mcp_sessions *sessions, const struct mcp_session_key *key)
+{
+    struct quota_holder holder = quota_session(key->surface, key->session_id);
+    unsigned own = quota_held(sessions->quotas, QUOTA_MCP_SESSIONS, holder);
+    bool full = quota_is_full(sessions->quotas, QUOTA_MCP_SESSIONS, holder);
+    struct mcp_session *session = NULL;
+
+    if (!full && sessions->count < MCP_SESSIONS_MAX)
+        return OK;
+    if (!full)
+        session = find_idle(sessions, own + 2, NULL);
+    if (session == NULL)
+        session = find_idle(sessions, 0, key);
+    if (session == NULL)
+        return full ? ERROR_DENIED : ERROR_LIMIT;
+    quotas_counts(sessions->quotas, session->surface)->gave_way[QUOTA_MCP_SESSIONS]++;
+    mcp_sessions_end(sessions, session);
+    return OK;
 }
 
 /* An id counts once on a surface, whoever it was given to. */
@@ -106,16 +135,24 @@ static bool is_taken(const struct mcp_sessions *sessions, const struct mcp_sessi
 enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_session_key *key,
                              struct vet_state *vet, struct mcp_session **out)
 {
+    struct quota_holder holder = quota_session(key->surface, key->session_id);
     struct mcp_session *session;
     size_t length = strlen(key->session_id);
+    enum error error;
 
     if (is_taken(sessions, key))
         return ERROR_EXISTS;
     if (key->id.length == 0 || key->id.length > MCP_SESSION_ID_BYTES_MAX ||
-        length >= sizeof(session->session_id) || !make_room(sessions, key->session_id))
+        length >= sizeof(session->session_id))
         return ERROR_LIMIT;
+    error = make_room(sessions, key);
+    if (error != OK)
+        return error;
     session = calloc(1, sizeof(*session));
-    if (session == NULL || (session->id = text_copy(key->id)) == NULL) {
+    if (session == NULL || (session->id = text_copy(key->id)) == NULL ||
+        !reason_allows(quota_take(sessions->quotas, QUOTA_MCP_SESSIONS, holder))) {
+        if (session != NULL)
+            free(session->id);
         free(session);
         return ERROR_MEMORY;
     }

@@ -4,9 +4,9 @@
  * session management), and in the older HTTP+SSE (2024-11-05) the endpoint that the
  * service named (mcp_endpoints.h). Nobody else can use one.
  *
- * The table is bounded; the one that was used longest ago gives way (one of the
- * same session's, if it has any), and its client is told 404 and begins anew, as
- * the protocol says.
+ * A session that opens more than its quota loses its own that was used longest ago;
+ * where the table is full, whoever has the most loses one. Its client is told 404 and
+ * begins anew, as the protocol says. None that is in use gives way.
  */
 #pragma once
 
@@ -30,8 +30,9 @@ struct mcp_session {
     bool ended;                           /* off the list; freed by its last user */
 };
 
-/* All zero is a valid empty one. */
+/* Empty but for `quotas`. */
 struct mcp_sessions {
+    struct quotas *quotas; /* borrowed */
     struct mcp_session *first;
     size_t count;
 };
@@ -51,7 +52,8 @@ struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_
                                       const char *session_id);
 /*
  * A new one, with hold taken; takes over `vet`. ERROR_EXISTS if the service gave
- * an id twice, ERROR_LIMIT if all are in use or the id is too long.
+ * an id twice, ERROR_DENIED if the session uses as many as it may, ERROR_LIMIT if
+ * others do or the id is too long.
  */
 enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_session_key *key,
                              struct vet_state *vet, struct mcp_session **out) MUST_CHECK;

@@ -1,0 +1,172 @@
+// Tables that all clients share: one session fills its own share of each, and no more.
+import assert from 'node:assert/strict';
+import http from 'node:http';
+import net from 'node:net';
+import path from 'node:path';
+import { after, afterEach, before, it } from 'node:test';
+
+import { AutogenStudio } from '../services/autogen_studio.mjs';
+import { HttpService } from '../services/http_service.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client, Refused } from './lib/client.mjs';
+import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { ask } from './lib/http.mjs';
+import { call, post } from './lib/mcp_http.mjs';
+import { Raw, requestText } from './lib/raw.mjs';
+import { settled, until } from './lib/wait.mjs';
+
+const dir = scratchDir();
+const echo = new WebSocketService(path.join(dir, 'echo.sock'));
+const mcp = new HttpService(path.join(dir, 'mcp.sock'));
+const studio = new AutogenStudio(path.join(dir, 'studio.sock'), 'new');
+const silent = { path: path.join(dir, 'silent.sock'), sockets: new Set(), asked: new Set() };
+let gate;
+
+// Opens an MCP session for every `initialize`, and answers whatever else is said in one.
+let opened = 0;
+mcp.routes['/mcp'] = async (exchange) => {
+  await exchange.whole;
+  if (exchange.header('mcp-session-id')) return exchange.json({ jsonrpc: '2.0', id: 1, result: {} });
+  const result = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    serverInfo: { name: 'mcp', version: '1' },
+  };
+  return exchange.json({ jsonrpc: '2.0', id: 0, result }, [['Mcp-Session-Id', `mcp-${opened++}`]]);
+};
+
+const PREPARED = {
+  path: '/api/mcp/ws/{sid}',
+  kind: 'websocket',
+  messages: 'mcp-socket',
+  prepare: {
+    path: '/api/mcp/ws/connect',
+    member: 'server_params',
+    from: '',
+    answer: 'session_id',
+    then: '/api/mcp/ws/{answer}',
+  },
+};
+
+before(async () => {
+  await Promise.all([echo.start(), mcp.start(), studio.start()]);
+  silent.server = net.createServer((socket) => {
+    silent.sockets.add(socket);
+    socket.on('data', () => silent.asked.add(socket));
+    socket.on('error', () => {});
+  });
+  await new Promise((resolve) => silent.server.listen(silent.path, resolve));
+  const prepared = (socketPath, limits = {}) =>
+    surface(socketPath, { dialect: 'autogen-studio', routes: [PREPARED], limits });
+  gate = await Gate.start(dir, {
+    executables: ['/bin/true'],
+    surfaces: {
+      ws: opaqueSurface(echo.socketPath),
+      mcp: surface(mcp.socketPath, {
+        dialect: 'mcp',
+        routes: [{ path: '/mcp', kind: 'mcp-http' }],
+      }),
+      quick: prepared(studio.socketPath),
+      slow: prepared(silent.path, { upstream_timeout_ms: 60_000 }),
+    },
+  });
+  const command = { type: 'StdioServerParams', command: '/bin/true', args: [] };
+  await gate.putParams('everything', command);
+});
+afterEach(() => hangUp());
+after(async () => {
+  for (const socket of silent.sockets) socket.destroy();
+  silent.server.close();
+  await stopAll(gate, echo, mcp, studio);
+});
+
+async function quotas(name) {
+  const { surfaces } = await gate.doJson('status');
+  return surfaces.find((row) => row.name === name).quotas;
+}
+
+async function metrics() {
+  const response = await new Promise((resolve, reject) => {
+    http.get({ socketPath: gate.controlSocket, path: '/v1/metrics' }, resolve).on('error', reject);
+  });
+  return (await response.setEncoding('utf8').toArray()).join('');
+}
+
+it('finding 9: a session that asks for tickets without end loses its own oldest', async () => {
+  const greedy = await gate.session('ws');
+  const other = await gate.session('ws');
+  const give = (token) => ask(gate, 'ws', '/.sidelock/ticket', { method: 'POST', token, body: '' });
+  const first = (await give(greedy.token)).json.ticket;
+  let last;
+  for (let i = 1; i < 1100; i++) {
+    const answer = await give(greedy.token);
+    if (answer.status === 200) last = answer.json.ticket;
+  }
+  const answer = await give(other.token);
+  assert.equal(answer.status, 200, `another session gets a ticket: ${answer.body}`);
+  await (await Client.open(gate, 'ws', '/ws', { ticket: answer.json.ticket })).close();
+  await (await Client.open(gate, 'ws', '/ws', { ticket: last })).close();
+  await assert.rejects(
+    Client.open(gate, 'ws', '/ws', { ticket: first }),
+    (error) => error instanceof Refused && error.reason === 'ticket_invalid',
+  );
+  assert.deepEqual(await quotas('ws'), { tickets: { refused: 0, gave_way: 1100 - 32 } });
+  assert.match(
+    await metrics(),
+    /^sidelock_quota_gave_way_total\{surface="ws",quota="tickets",per="session"\} 1068$/m,
+  );
+});
+
+it('finding 9: a session that opens MCP sessions without end loses its own oldest', async () => {
+  const [modest, greedy, late] = await Promise.all(
+    ['modest', 'greedy', 'late'].map(async () => (await gate.session('mcp')).token),
+  );
+  const alive = async (token, session) =>
+    (await post(gate, 'mcp', call(1, 'tools/list'), { token, session })).status;
+  const begin = async (token) => {
+    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } };
+    const answer = await post(gate, 'mcp', call(0, 'initialize', params), { token });
+    assert.equal(answer.status, 200, answer.body);
+    return answer.headers['mcp-session-id'];
+  };
+  const mine = await begin(modest);
+  const first = await begin(greedy);
+  let last;
+  for (let i = 1; i < 1023; i++) last = await begin(greedy);
+  const theirs = await begin(late);
+  assert.equal(await alive(modest, mine), 200, 'what was opened before is still there');
+  assert.equal(await alive(late, theirs), 200);
+  assert.equal(await alive(greedy, last), 200);
+  assert.equal(await alive(greedy, first), 404);
+  const { mcp_sessions: felt } = await until(
+    async () => (await quotas('mcp')).mcp_sessions && quotas('mcp'),
+    'the worker to tell what it counted',
+  );
+  assert.ok(felt.gave_way > 0 && felt.refused === 0);
+});
+
+it('finding 9: a session whose questions wait leaves room for others, on its surface and on others', async () => {
+  const greedy = await gate.session('slow', '--params', 'everything');
+  const fellow = await gate.session('slow', '--params', 'everything');
+  const other = await gate.session('quick', '--params', 'everything');
+  const head = (token) =>
+    requestText({ host: `localhost:${gate.port('slow')}`, token, path: '/api/mcp/ws/any' });
+  const ask = async (token) => {
+    const raw = await Raw.connect(gate.port('slow'));
+    raw.send(head(token));
+    return raw;
+  };
+  const raws = [];
+  for (let i = 0; i < 70; i++) raws.push(await ask(greedy.token));
+  await until(() => silent.asked.size > 0, 'the service to be asked');
+  const reached = await settled(() => silent.asked.size);
+  const client = await Client.open(gate, 'quick', '/api/mcp/ws/any', { token: other.token });
+  await client.close();
+  await ask(fellow.token);
+  await until(() => silent.asked.size === reached + 1, 'another session to be heard');
+  for (const raw of raws.slice(reached)) {
+    assert.equal((await raw.response()).json.reason, 'quota_questions');
+  }
+  assert.deepEqual(await quotas('slow'), { questions: { refused: 70 - reached, gave_way: 0 } });
+});
