@@ -4,12 +4,19 @@
 #include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define HOOK_PATTERNS_MAX 7 /* of one program */
 
 struct inspection {
     const struct config *config;
+    /* The files of the rules, looked at once each; config->executable_count of them. */
+    struct known_rule {
+        bool looked;
+        struct exec_facts facts;
+    } * rules;
+    size_t commands; /* so far */
     exec_facts_source facts;
     void *context;
     char *why;
@@ -158,6 +165,19 @@ static enum error check_rule(const struct inspection *inspection,
     return OK;
 }
 
+/* Of a file that cannot be looked at, that it does not exist. */
+static const struct exec_facts *facts_of_rule(const struct inspection *inspection, size_t index)
+{
+    struct known_rule *rule = &inspection->rules[index];
+
+    if (!rule->looked &&
+        inspection->facts(inspection->context, inspection->config->executables[index].path, false,
+                          &rule->facts) != OK)
+        rule->facts = (struct exec_facts){.exists = false};
+    rule->looked = true;
+    return &rule->facts;
+}
+
 /* Several rules may name the same file: any one that permits the command is enough. */
 static enum error check_rules(const struct inspection *inspection, const struct exec_facts *facts,
                               const struct params_command *command)
@@ -169,10 +189,9 @@ static enum error check_rules(const struct inspection *inspection, const struct 
 
     for (size_t i = 0; i < config->executable_count && verdict != OK; i++) {
         const struct executable_rule *rule = &config->executables[i];
-        struct exec_facts permitted = {.exists = false};
+        const struct exec_facts *permitted = facts_of_rule(inspection, i);
 
-        if (inspection->facts(inspection->context, rule->path, false, &permitted) != OK ||
-            !permitted.exists || strcmp(permitted.resolved, facts->resolved) != 0)
+        if (!permitted->exists || strcmp(permitted->resolved, facts->resolved) != 0)
             continue;
         verdict = check_rule(inspection, rule, command);
     }
@@ -183,10 +202,12 @@ static enum error check_rules(const struct inspection *inspection, const struct 
 
 static enum error check_command(void *context, const struct params_command *command)
 {
-    const struct inspection *inspection = context;
+    struct inspection *inspection = context;
     struct exec_facts facts = {.exists = false};
     enum error error;
 
+    if (++inspection->commands > EXEC_COMMANDS_MAX)
+        return deny(inspection, "The record names more than %d commands.", EXEC_COMMANDS_MAX);
     if (command->fault != NULL)
         return deny(inspection, "The command at \"%.64s\" of the record is refused: %.160s",
                     command->path, command->fault);
@@ -220,7 +241,10 @@ enum error exec_policy_check(const struct config *config, const struct params *p
 
     if (why_size > 0)
         why[0] = '\0';
-    error = params_each_command(params, check_command, &inspection);
+    inspection.rules = calloc(config->executable_count + 1, sizeof(*inspection.rules));
+    error = inspection.rules != NULL ? params_each_command(params, check_command, &inspection)
+                                     : ERROR_MEMORY;
+    free(inspection.rules);
     if (error == OK || error == ERROR_DENIED)
         return error;
     return deny(&inspection, "The record's commands could not be checked: %s.", error_text(error));

@@ -8,6 +8,8 @@
 
 #include "policy/params.h"
 
+#define EXEC_COMMANDS_MAX 64 /* that one record may name: each is looked at whenever it is used */
+
 /* What the operating system knows of a path. */
 struct exec_facts {
     bool exists;             /* a regular file that may be executed */

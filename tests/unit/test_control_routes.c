@@ -302,6 +302,63 @@ ROUTES_TEST(test_session_input_is_strict)
     json_decref(root);
 }
 
+/* One page, and where the next one begins ("": there is none). */
+static size_t page(struct broker_fixture *fixture, const char *path, const char *member,
+                   const char *query, char next[CONTROL_CURSOR_SIZE])
+{
+    json_t *root = expect(fixture, 200, "GET", path, query, NULL);
+    const char *after = json_string_value(json_object_get(root, "next"));
+    size_t rows = json_array_size(json_object_get(root, member));
+
+    assert_non_null(json_object_get(root, "next"));
+    snprintf(next, CONTROL_CURSOR_SIZE, "%s", after != NULL ? after : "");
+    json_decref(root);
+    return rows;
+}
+
+ROUTES_TEST(test_pages)
+{
+    struct broker_fixture *fixture = *state;
+    char next[CONTROL_CURSOR_SIZE], query[CONTROL_CURSOR_SIZE + 8], body[64 * 1024] = "";
+    size_t length, rows = 0, pages = 0;
+
+    for (int i = 0; i < CONTROL_PAGE_ROWS + 5; i++)
+        expect_only(fixture, 201, "POST", "/v1/sessions", NULL, "{\"surface\":\"studio\"}");
+    assert_int_equal(page(fixture, "/v1/sessions", "sessions", NULL, next), CONTROL_PAGE_ROWS);
+    snprintf(query, sizeof(query), "after=%s", next);
+    assert_int_equal(page(fixture, "/v1/sessions", "sessions", query, next), 5);
+    assert_string_equal(next, "");
+    assert_int_equal(page(fixture, "/v1/sessions", "sessions", "limit=105", next), 105);
+    assert_string_equal(next, "");
+    assert_int_equal(page(fixture, "/v1/sessions", "sessions", "limit=104", next), 104);
+    assert_string_not_equal(next, "");
+    expect_only(fixture, 400, "GET", "/v1/sessions", "limit=201", NULL);
+    expect_only(fixture, 400, "GET", "/v1/sessions", "limit=", NULL);
+    expect_only(fixture, 400, "GET", "/v1/sessions", "limit=99999999999999999999", NULL);
+    expect_only(fixture, 400, "GET", "/v1/sessions", "after=1700000000.x", NULL);
+    expect_only(fixture, 400, "GET", "/v1/params", "page=2", NULL);
+
+    /* Large rows end a page before its rows are many. */
+    length = (size_t)snprintf(body, sizeof(body), "{\"surface\":\"tools\",\"targets\":[");
+    for (int i = 0; i < SESSION_LIST_MAX; i++)
+        length += (size_t)snprintf(body + length, sizeof(body) - length, "%s\"%0400d\"",
+                                   i > 0 ? "," : "", i);
+    snprintf(body + length, sizeof(body) - length, "]}");
+    for (int i = 0; i < 20; i++)
+        expect_only(fixture, 201, "POST", "/v1/sessions", NULL, body);
+    next[0] = '\0';
+    do {
+        snprintf(query, sizeof(query), "after=%s", next[0] != '\0' ? next : "0.");
+        rows += page(fixture, "/v1/sessions", "sessions", next[0] != '\0' ? query : NULL, next);
+        pages++;
+        assert_true(
+            ask(fixture, "GET", "/v1/sessions", next[0] != '\0' ? query : NULL, NULL)->body.length <
+            2 * CONTROL_PAGE_BYTES);
+    } while (next[0] != '\0');
+    assert_int_equal(rows, CONTROL_PAGE_ROWS + 25);
+    assert_true(pages > 4);
+}
+
 /* Strings must not end where a parser of C strings thinks they do. */
 ROUTES_TEST(test_session_body_with_nul)
 {

@@ -259,3 +259,48 @@ TEST(test_nothing_listed)
     expect(config, &permitted);
     config_destroy(config);
 }
+
+static unsigned looks;
+
+static enum error count_looks(void *context, const char *path, bool hash, struct exec_facts *out)
+{
+    (void)context;
+    (void)hash;
+    looks++;
+    *out = (struct exec_facts){.exists = true};
+    snprintf(out->resolved, sizeof(out->resolved), "%s", path);
+    return OK;
+}
+
+/* A record with that many commands, each the last of the rules. */
+static enum error check_many(const struct config *config, size_t count, char why[512])
+{
+    static char record[64 * 1024];
+    struct params *params;
+    size_t length = (size_t)snprintf(record, sizeof(record), "{\"all\":[");
+    enum error error;
+
+    for (size_t i = 0; i < count; i++)
+        length += (size_t)snprintf(record + length, sizeof(record) - length,
+                                   "%s{\"command\":\"/usr/bin/two\"}", i > 0 ? "," : "");
+    length += (size_t)snprintf(record + length, sizeof(record) - length, "]}");
+    assert_int_equal(params_parse(record, length, &params), OK);
+    looks = 0;
+    error = exec_policy_check(config, params, count_looks, NULL, why, 512);
+    params_destroy(params);
+    return error;
+}
+
+/* What one record makes us look at is bounded: so many commands, and each rule's file once. */
+TEST(test_looks_are_bounded)
+{
+    struct config *config =
+        load_rules("[\"/usr/bin/npx\",\"/usr/bin/uvx\",\"/usr/bin/pinned\",\"/usr/bin/two\"]");
+    char why[512];
+
+    assert_int_equal(check_many(config, EXEC_COMMANDS_MAX, why), OK);
+    assert_int_equal(looks, EXEC_COMMANDS_MAX + 4);
+    assert_int_equal(check_many(config, EXEC_COMMANDS_MAX + 1, why), ERROR_DENIED);
+    assert_non_null(strstr(why, "more than 64 commands"));
+    config_destroy(config);
+}
