@@ -43,6 +43,9 @@ before(async () => {
         routes: [{ path: '/mcp', kind: 'mcp-http' }],
         limits,
       }),
+      idle: opaqueSurface(sockets.socketPath, {
+        limits: { message_timeout_ms: 600_000, body_timeout_ms: 500 },
+      }),
       plain: surface(http.socketPath, {
         dialect: 'opaque',
         routes: [{ path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] }],
@@ -128,6 +131,24 @@ describe('half of what was announced', () => {
     await serves();
     const kept = [0, 1, 2, 3].map((i) => clients.filter((one) => one.session === i && isKept(one)).length);
     assert.ok(Math.min(...kept) >= 6 && Math.max(...kept) <= 9, `${kept}`);
+  });
+
+  it('finding 11: a message that does not go on, or in drips, is cut: message_timeout', async () => {
+    const frame = encodeFrame({ payload: Buffer.alloc(WHOLE, 'x'), mask: true });
+    const silent = await open(gate, 'idle', { token: greedy.idle.token });
+    const dripping = await open(gate, 'idle', { token: greedy.idle.token });
+    let sent = 100;
+    silent.send(frame.subarray(0, sent));
+    dripping.send(frame.subarray(0, sent));
+    const drip = setInterval(() => dripping.send(frame.subarray(sent, ++sent)), 50);
+    try {
+      for (const one of [silent, dripping]) {
+        const { code, reason } = await one.closeFrame();
+        assert.deepEqual({ code, reason }, { code: 1008, reason: 'message_timeout' });
+      }
+    } finally {
+      clearInterval(drip);
+    }
   });
 
   it('finding 11: 200 bodies of 4 MiB that are held do not, either', async (t) => {

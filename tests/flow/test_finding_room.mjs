@@ -1,13 +1,14 @@
 // Who is kept and who is shed in a worker: strangers do not keep those with a token out, and
 // one session's slow bodies do not keep another's requests out.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { before, describe, it } from 'node:test';
 import tls from 'node:tls';
 
 import { HttpService } from '../services/http_service.mjs';
+import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
 import { Gate, scratchDir, surface } from './lib/gate.mjs';
 import { open } from './lib/hang_up.mjs';
 import { ask } from './lib/http.mjs';
@@ -81,22 +82,40 @@ async function streaming(name, token) {
   await until(() => raw.pending.includes('hello'), 'a stream');
 }
 
-// A connection over TLS with this, likewise.
+// A connection over TLS with this, likewise; or one that was cut.
 async function holdingTls(name, bytes) {
   const socket = tls.connect({ port: gate.port(name), host: '127.0.0.1', servername: 'localhost', ca });
+  const closed = new Promise((resolve) => socket.on('close', resolve));
   socket.on('error', () => {});
-  await once(socket, 'secureConnect');
   open.set(socket, () => socket.destroy());
-  socket.allowHalfOpen = true;
-  socket.write(bytes);
-  return socket;
+  await Promise.race([closed, new Promise((resolve) => socket.on('secureConnect', resolve))]);
+  if (!socket.destroyed) socket.write(bytes);
+  return { socket, closed };
 }
 
-// The status of an answer over TLS.
+// The status of an answer over TLS; none: NaN.
 async function statusTls(name, options) {
-  const socket = await holdingTls(name, text(name, options));
-  const [answer] = await once(socket, 'data');
-  return Number(answer.toString('latin1').split(' ')[1]);
+  const { socket, closed } = await holdingTls(name, text(name, options));
+  const answer = new Promise((resolve) => socket.on('data', resolve));
+  const line = String(await Promise.race([closed, answer]));
+  return Number(line.split(' ')[1]);
+}
+
+// Another user's connection in the middle of a head, which goes on when it is told to.
+function waitingAs(uid, port) {
+  const script =
+    `exec 3<>/dev/tcp/127.0.0.1/${port} && printf 'GET / HTTP/1.1\\r\\n' >&3 && echo waiting && ` +
+    `read -r line && printf 'Host: nobody\\r\\n\\r\\n' >&3 && head -n 1 <&3`;
+  const child = spawn('setpriv', ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', 'bash', '-c', script], {
+    cwd: '/',
+  });
+  let said = '';
+  child.stdout.on('data', (chunk) => (said += chunk));
+  open.set(child, () => child.kill());
+  return {
+    says: (words) => until(() => said.includes(words), () => `${words} in: ${said}`),
+    goOn: () => child.stdin.end('go on\n'),
+  };
 }
 
 describe('strangers', () => {
@@ -131,6 +150,24 @@ describe('strangers', () => {
     const { token } = sessions.secret;
     const statuses = await Promise.all(Array.from({ length: 20 }, () => statusTls('secret', { token })));
     assert.equal(statuses.filter((status) => status === 200).length, 20);
+  });
+
+  it('finding 4: nor do those about whom the broker is still asked', async () => {
+    process.kill(gate.pid, 'SIGSTOP');
+    try {
+      await many(1500, () => holding('usual', text('usual')));
+    } finally {
+      process.kill(gate.pid, 'SIGCONT');
+    }
+    assert.equal(await served('usual', 40, sessions.usual.token), 40);
+  });
+
+  it("finding 4: one user's do not push another's out", { skip: cannotBecome() }, async () => {
+    const other = waitingAs(NOBODY, gate.port('usual'));
+    await other.says('waiting');
+    await many(1500, () => holding('usual', ''));
+    other.goOn();
+    await other.says('HTTP/1.1 403');
   });
 
   it('whoever was admitted stays, however many come', async () => {

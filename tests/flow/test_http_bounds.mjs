@@ -35,7 +35,11 @@ before(async () => {
       limits: { ...limits, max_body_bytes: 2 * GIB, ...more },
     });
   gate = await Gate.start(dir, {
-    surfaces: { http: http(), stall: http({ write_timeout_ms: 1500 }) },
+    surfaces: {
+      http: http(),
+      stall: http({ write_timeout_ms: 1500 }),
+      late: http({ request_timeout_ms: 800 }),
+    },
   });
   ({ token } = await gate.session('http'));
   [worker] = gate.workers();
@@ -132,6 +136,28 @@ describe('memory', () => {
     for (const stream of streams) stream.close();
     await gate.untilIdle('http', 30_000);
     await until(() => service.streams.size === 0, 'the service to be told', 30_000);
+  });
+});
+
+describe('a body without end', () => {
+  it('is refused however fast it comes: request_timeout', async () => {
+    const { token: lateToken } = await gate.session('late');
+    const raw = await Raw.connect(gate.port('late'));
+    raw.send(
+      requestText({
+        method: 'POST',
+        path: '/sink',
+        host: `localhost:${gate.port('late')}`,
+        token: lateToken,
+        upgrade: false,
+        headers: [['Content-Length', GIB]],
+      }),
+    );
+    const more = setInterval(() => raw.send('x'.repeat(1000)), 50);
+    const response = await raw.response();
+    clearInterval(more);
+    assert.equal(response.status, 400);
+    assert.equal(response.json.reason, 'request_timeout');
   });
 });
 
