@@ -398,8 +398,9 @@ static void read_next(struct connection *connection)
 
 uint64_t client_head_since(const struct connection *connection)
 {
-    return connection->deadline_ms -
-           (connection->client->head == NULL ? KEEP_ALIVE_TIMEOUT_MS : HEAD_TIMEOUT_MS);
+    bool between = connection->admitted && connection->client->head == NULL;
+
+    return connection->deadline_ms - (between ? KEEP_ALIVE_TIMEOUT_MS : HEAD_TIMEOUT_MS);
 }
 
 void client_next(struct connection *connection)

@@ -41,7 +41,7 @@ void client_goodbye(struct connection *connection, const struct buffer *answer);
 void client_next(struct connection *connection);
 /* Nothing of the head is needed any more but what a denial's form depends on. */
 void client_forget_head(struct client *client);
-/* Since when another request, or the rest of its head, is waited for. */
+/* Since when a request, or the rest of its head, is waited for. */
 uint64_t client_head_since(const struct connection *connection);
 /* Between requests, and at the end. */
 void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);

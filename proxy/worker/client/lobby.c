@@ -4,9 +4,10 @@
 
 #define PARTIES_MAX 16  /* that are told apart; the rest are one */
 #define ASKING_MS   500 /* the broker answers sooner, if it is not waiting for a service */
+#define FRESH_MS    100 /* what it has said may be there, and only not have been read */
 
 /* In the order in which they go. */
-enum rank { RANK_LEAVING = 0, RANK_WAITING, RANK_ASKED, RANK_COUNT };
+enum rank { RANK_LEAVING = 0, RANK_LATE, RANK_COUNT };
 
 /* The connections of one caller on one surface. */
 struct party {
@@ -21,9 +22,9 @@ static enum rank rank_of(const struct connection *connection, uint64_t now_ms)
 {
     switch (connection->state) {
     case CONNECTION_HEAD:
-        return RANK_WAITING;
+        return now_ms - client_head_since(connection) > FRESH_MS ? RANK_LATE : RANK_COUNT;
     case CONNECTION_ASKING:
-        return now_ms - connection->client->asked_ms > ASKING_MS ? RANK_ASKED : RANK_COUNT;
+        return now_ms - connection->client->asked_ms > ASKING_MS ? RANK_LATE : RANK_COUNT;
     case CONNECTION_SERVED: /* it says goodbye */
     case CONNECTION_LINGERING:
         return RANK_LEAVING;

@@ -10,8 +10,8 @@
 
 /*
  * Who gives way next, or NULL: of the surface and caller that have most in the lobby, first
- * those that were told their last word, then those that have been silent or slow longest.
- * Who is asked about keeps its place for a while, for the answer is on its way.
+ * those that were told their last word, then those that have been here longest. Who has
+ * only come, and who is asked about, keeps its place for a while: no more are let in meanwhile.
  */
 struct connection *lobby_last_in_line(const struct worker *worker);
 /* Ends that one. False: there is none. */
