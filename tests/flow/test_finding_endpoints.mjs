@@ -147,6 +147,9 @@ describe('an endpoint', () => {
     service.endpoint = () => '/messages/one';
     const mine = await open('named');
     await untold((await gate.session('named')).token);
+    service.endpoint = () => '/messages/%6fne';
+    await untold((await gate.session('named')).token);
+    service.endpoint = () => '/messages/one';
     await refused('named', mine.endpoint, (await gate.session('named')).token);
     // The same session may read anew: it is the same to the service.
     const again = await open('named', mine.token);
