@@ -30,7 +30,7 @@ struct call {
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
-    char cookie[REQUEST_HEADER_BYTES_MAX];
+    struct buffer cookies; /* the login cookie's values */
 };
 
 /* Splits "Name: value" at the colon; the value without surrounding blanks, or NULL. */
@@ -49,20 +49,15 @@ static const char *header_value(char *header)
     return colon;
 }
 
-/* The login cookie's value among the cookies given. */
-static int read_cookie(struct call *call, const struct surface *surface, const char *cookies,
-                       struct request *request)
+/* The login cookie's values among the cookies given. */
+static void read_cookies(struct call *call, const struct surface *surface, const char *cookies,
+                         struct request *request)
 {
     struct http_request head = {.fields = {{{span_of("cookie"), span_of(cookies)}}, 1}};
-    struct span value = {NULL, 0};
 
-    if (!reason_allows(login_cookie_find(surface, &head, &value)))
-        return args_usage("explain", "the login cookie may occur once");
-    if (value.data == NULL)
-        return EX_OK;
-    snprintf(call->cookie, sizeof(call->cookie), "%.*s", (int)value.length, value.data);
-    request->cookie = call->cookie;
-    return EX_OK;
+    if (reason_allows(login_cookie_find(surface, &head, &call->cookies)) &&
+        call->cookies.length > 0)
+        request->cookie = call->cookies.data;
 }
 
 /* Of the headers that are for no credential, one that holds what looks like one. */
@@ -86,6 +81,7 @@ static int read_headers(struct call *call, const struct surface *surface, struct
         {"authorization", &request->authorization},
         {"sec-websocket-protocol", &request->subprotocols},
         {"sec-fetch-site", &request->fetch_site},
+        {"referer", &request->referer},
         {"cookie", &cookies},
     };
 
@@ -108,7 +104,8 @@ static int read_headers(struct call *call, const struct surface *surface, struct
             *known[j].value = value;
         }
     }
-    return read_cookie(call, surface, cookies, request);
+    read_cookies(call, surface, cookies, request);
+    return EX_OK;
 }
 
 /* What the client of this surface would most likely send. */
@@ -321,8 +318,10 @@ int cmd_explain(int argc, char **argv)
 
     if (code == EX_OK && call.surface == NULL)
         code = args_usage(argv[0], "--surface S is needed");
+    buffer_init(&call.cookies, HTTP_HEAD_BYTES_MAX);
     if (code == EX_OK)
         code = run(&call, args.operands[0]);
+    buffer_clear(&call.cookies);
     text_list_clear(&call.headers);
     return code;
 }

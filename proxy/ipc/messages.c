@@ -46,6 +46,7 @@ static const struct field fields[] = {
     AT(ADMIT, admit, TEXT, request.subprotocols),
     AT(ADMIT, admit, TEXT, request.cookie),
     AT(ADMIT, admit, TEXT, request.fetch_site),
+    AT(ADMIT, admit, TEXT, request.referer),
     AT(ADMIT, admit, TEXT, request.certificate),
     AT(ADMIT, admit, TEXT, request.login_code),
     AT(ADMIT, admit, TEXT, request.strays),

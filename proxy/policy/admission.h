@@ -47,8 +47,9 @@ bool admission_own_host(const struct surface *surface, char out[ADMISSION_OWN_HO
  * Browsers attach cookies to what any page asks for, and a page on another port
  * of the same host is "same-site" to them. So: an Origin must name the very host
  * of the request; Sec-Fetch-Site must be same-origin, or none (an address that was typed)
- * where nothing is changed; and with neither, only GET and HEAD without an
- * upgrade pass. COOKIE_ORIGIN.
+ * where nothing is changed. Browsers send neither with a GET over plain HTTP, but to names of
+ * this machine: then Referer, which no page can make up, must name the very host, and only GET
+ * and HEAD without an upgrade pass. COOKIE_ORIGIN.
  */
 enum reason admission_cookie_origin(const struct surface *surface,
                                     const struct admission_listener *listener,
@@ -71,7 +72,7 @@ enum credential_kind {
 
 struct credential {
     enum credential_kind kind;
-    struct span bytes; /* the token, ticket or cookie's value; points into the request */
+    struct span bytes; /* the token, ticket or cookie's values; points into the request */
 };
 
 /*

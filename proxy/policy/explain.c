@@ -147,11 +147,13 @@ static void rule_cookie_origin(const struct steps *steps, struct buffer *out)
 {
     const struct request *request = steps->request;
 
-    buffer_append_format(out,
-                         "a login cookie counts for the surface's own pages; Origin is %.128s, "
-                         "Sec-Fetch-Site is %.32s",
-                         request->origin != NULL ? request->origin : "absent",
-                         request->fetch_site != NULL ? request->fetch_site : "absent");
+    buffer_append_format(
+        out,
+        "a login cookie counts for the surface's own pages; Origin is %.128s, Sec-Fetch-Site is "
+        "%.32s, Referer, which counts without these, is %.128s",
+        request->origin != NULL ? request->origin : "absent",
+        request->fetch_site != NULL ? request->fetch_site : "absent",
+        request->referer != NULL ? request->referer : "absent");
 }
 
 static void rule_session(const struct steps *steps, struct buffer *out)

@@ -80,10 +80,10 @@ void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME
 }
 
 enum reason login_cookie_find(const struct surface *surface, const struct http_request *request,
-                              struct span *value)
+                              struct buffer *values)
 {
     char name[LOGIN_COOKIE_NAME_SIZE];
-    struct span list, pair, found = {NULL, 0};
+    struct span list;
     enum reason reason = http_fields_single(&request->fields, "cookie", &list);
     size_t length;
 
@@ -92,16 +92,15 @@ enum reason login_cookie_find(const struct surface *surface, const struct http_r
     login_cookie_name(surface, name);
     length = strlen(name);
     while (list.length > 0) {
-        pair = span_trim(span_split(&list, ';'));
+        struct span pair = span_trim(span_split(&list, ';'));
+
         if (pair.length <= length || memcmp(pair.data, name, length) != 0 ||
             pair.data[length] != '=')
             continue;
-        if (found.data != NULL)
-            return REASON_CREDENTIAL_AMBIGUOUS;
-        found = (struct span){pair.data + length + 1, pair.length - length - 1};
+        buffer_append(values, pair.data + length + 1, pair.length - length - 1);
+        buffer_append_text(values, ";");
     }
-    *value = found;
-    return REASON_ALLOWED;
+    return buffer_failed(values) ? REASON_HEADERS_TOO_LARGE : REASON_ALLOWED;
 }
 
 void login_cookie_set(const struct surface *surface, const char *value, int64_t lifetime_s,

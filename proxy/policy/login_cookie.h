@@ -32,12 +32,12 @@ struct span login_cookie_spot(struct span text);
 void login_cookie_name(const struct surface *surface, char out[LOGIN_COOKIE_NAME_SIZE]);
 
 /*
- * The value of a surface's own cookie among those of a request (RFC 6265
- * section 5.4); absent if it is not there. CREDENTIAL_AMBIGUOUS if it is there twice,
- * HEADER_DUPLICATE if there are two Cookie headers.
+ * Appends the values of a surface's own cookie among those of a request (RFC 6265 section 5.4), a
+ * semicolon behind each. There may be several: whoever serves another port of the host can set
+ * more of the name, for other paths. HEADER_DUPLICATE if there are two Cookie headers.
  */
 enum reason login_cookie_find(const struct surface *surface, const struct http_request *request,
-                              struct span *value);
+                              struct buffer *values);
 
 /*
  * Appends the value of Set-Cookie that gives the browser this cookie for

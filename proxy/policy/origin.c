@@ -111,15 +111,34 @@ bool admission_own_host(const struct surface *surface, char out[ADMISSION_OWN_HO
     return host_is_label(out, length);
 }
 
-/* Whether the page that asks was loaded from the host that it asks. */
+/* Whether an origin is that of the host which is asked. */
 static bool is_own_origin(const struct surface *surface, const struct admission_listener *listener,
-                          const struct request *request)
+                          const char *host, const char *origin)
 {
-    const char *authority = request->origin != NULL ? strstr(request->origin, "://") : NULL;
+    const char *authority = strstr(origin, "://");
 
-    return authority != NULL && request->host != NULL &&
-           reason_allows(admission_origin(surface, listener, request->origin)) &&
-           span_equals_nocase(span_of(request->host), authority + 3);
+    return authority != NULL && host != NULL &&
+           reason_allows(admission_origin(surface, listener, origin)) &&
+           span_equals_nocase(span_of(host), authority + 3);
+}
+
+/* Whether the page that asks was loaded from there, as Referer has it (RFC 9110 section 10.1.3). */
+static bool is_own_page(const struct surface *surface, const struct admission_listener *listener,
+                        const struct request *request)
+{
+    const char *url = request->referer;
+    const char *authority = url != NULL ? strstr(url, "://") : NULL;
+    char origin[AUTHORITY_BYTES_MAX];
+    size_t length;
+
+    if (authority == NULL)
+        return false;
+    length = (size_t)(authority - url) + 3 + strcspn(authority + 3, "/?#");
+    if (length >= sizeof(origin))
+        return false;
+    memcpy(origin, url, length);
+    origin[length] = '\0';
+    return is_own_origin(surface, listener, request->host, origin);
 }
 
 enum reason admission_cookie_origin(const struct surface *surface,
@@ -128,13 +147,15 @@ enum reason admission_cookie_origin(const struct surface *surface,
 {
     bool safe = !request->upgrade &&
                 (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0);
-    const char *site = request->fetch_site;
+    const char *site = request->fetch_site, *origin = request->origin;
 
-    if (request->origin != NULL && !is_own_origin(surface, listener, request))
+    if (origin != NULL && !is_own_origin(surface, listener, request->host, origin))
         return REASON_COOKIE_ORIGIN;
     if (site != NULL && strcmp(site, "same-origin") != 0 && !(safe && strcmp(site, "none") == 0))
         return REASON_COOKIE_ORIGIN;
-    return safe || request->origin != NULL || site != NULL ? REASON_ALLOWED : REASON_COOKIE_ORIGIN;
+    if (origin == NULL && site == NULL && !(safe && is_own_page(surface, listener, request)))
+        return REASON_COOKIE_ORIGIN;
+    return REASON_ALLOWED;
 }
 
 enum reason admission_own_origin(const struct surface *surface,

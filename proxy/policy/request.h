@@ -18,8 +18,9 @@ struct request {
     const char *host;
     const char *origin;
     const char *authorization;
-    const char *cookie;       /* the value of the surface's own login cookie; NULL: none was sent */
+    const char *cookie;       /* values of the surface's own login cookie; NULL: none was sent */
     const char *fetch_site;   /* Sec-Fetch-Site */
+    const char *referer;      /* if there is a login cookie; NULL also if it is too long */
     const char *certificate;  /* SHA-256 of the client's, hex; NULL: none */
     const char *login_code;   /* the body of a request to the gate's own paths; else NULL */
     const char *strays;       /* values of other headers in which a credential of ours may stand */

@@ -68,6 +68,13 @@ static const struct advice advices[] = {
      "Sidelock is here, but the service behind it took too long. Load this page again.", NULL},
 };
 
+/* Where a browser does not say which page asks, a click on this one does. */
+static const struct advice come_again = {
+    REASON_COOKIE_ORIGIN, "Did you mean to come here?",
+    "This browser does not say which page sent you, as browsers do not over plain HTTP, and other "
+    "pages cannot use your login to this one. If you meant to come here:",
+    NULL};
+
 static struct advice advice_for(enum reason reason, unsigned status)
 {
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
@@ -95,13 +102,15 @@ static void fill_title(const char *title, const char *surface, char out[TITLE_BY
 static void write_page(const struct http_denial *denial, unsigned status, struct buffer *body)
 {
     const struct reason_info *info = reason_info(denial->reason);
-    struct advice advice = advice_for(denial->reason, status);
+    bool again = denial->again && denial->reason == REASON_COOKIE_ORIGIN;
+    struct advice advice = again ? come_again : advice_for(denial->reason, status);
     char title[TITLE_BYTES_MAX], command[TITLE_BYTES_MAX] = "", text[TITLE_BYTES_MAX];
     /* A page of a stranger's name for this machine need not know what is here. */
     const char *surface = denial->reason != REASON_HOST_MISMATCH ? denial->surface : NULL;
     const struct page_value values[] = {
         {"title", title},
         {"hint", advice.hint},
+        {"again", again ? "Open this page" : ""},
         {"command", command},
         {"status", text},
         {"reason", info->code},

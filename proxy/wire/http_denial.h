@@ -14,6 +14,8 @@ struct http_denial {
     const char *request_id; /* so that a person can find the audit line */
     bool head_only;         /* answer to HEAD: no body */
     bool page;              /* for a person */
+    bool again;             /* COOKIE_ORIGIN, and nothing said which page asked: a link of the page
+                               to itself does, for nobody else can click it */
     const char *surface;    /* named on a page; NULL: not */
     const char *allow;      /* with status 405: the methods that are taken; NULL: GET */
 };

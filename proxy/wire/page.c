@@ -107,7 +107,7 @@ void page_write_headers(enum page page, struct buffer *out)
         buffer_append_text(out, "; connect-src 'self'");
     }
     buffer_append_text(out, "; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n"
-                            "Referrer-Policy: no-referrer\r\n"
+                            "Referrer-Policy: same-origin\r\n"
                             "Cross-Origin-Opener-Policy: same-origin\r\n"
                             "Cross-Origin-Resource-Policy: same-origin\r\n"
                             "X-Frame-Options: DENY\r\n");

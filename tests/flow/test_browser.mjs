@@ -33,11 +33,11 @@ before(async () => {
   const certs = path.join(dir, 'certs');
   const tls = { certificate: path.join(certs, 'server.pem'), key: path.join(certs, 'server.key') };
   app = await new WebApp(path.join(dir, 'studio.sock')).start();
-  gate = new Gate(dir, { surfaces: { studio: web(), safe: web({ tls }) } });
+  gate = new Gate(dir, { surfaces: { studio: web(), safe: web({ tls }), custom: web({ hosts: ['studio.test'] }) } });
   await gate.do('certs', 'init', '--dir', certs);
   await gate.launch();
   own = `http://${authority(gate, 'studio')}`;
-  context = await launch({ hosts: { 'evil.example': '127.0.0.1' } });
+  context = await launch({ hosts: { 'evil.example': '127.0.0.1', 'studio.test': '127.0.0.1' } });
 });
 
 after(async () => {
@@ -86,7 +86,7 @@ describe('a person', () => {
   it('logs in through the printed address and lands on a clean one', async () => {
     const { page, url } = await logIn();
     assert.equal(page.url(), `${own}/`);
-    assert.equal(await page.evaluate(() => history.length <= 2 && document.referrer), '');
+    assert.equal(await page.evaluate(() => history.length <= 2 && document.referrer), `${own}${LOGIN}`, 'no code in it');
     assert.equal(await page.evaluate(() => document.cookie), '', 'no script can read the cookie');
     const [cookie] = await context.cookies(own);
     assert.equal(cookie.name, 'sidelock-studio');
@@ -306,6 +306,82 @@ describe('a page on another port', () => {
       assert.equal(await victim.evaluate(() => echo()), 'hello', 'the person goes on working');
     });
   }
+});
+
+// Over plain HTTP a browser labels no request to a name that is not this machine's own: there is
+// neither Sec-Fetch-Site nor, with a GET, an Origin.
+describe('a name of one\'s own, over plain HTTP', () => {
+  let neighbour; // another port of the same name, which to cookies is the same site
+  let base;
+
+  before(async () => {
+    neighbour = http.createServer((request, response) => {
+      response.setHeader('Content-Type', 'text/html');
+      response.setHeader('Referrer-Policy', 'no-referrer');
+      if (request.url === '/plant') {
+        const value = `${'0'.repeat(32)}.${'0'.repeat(64)}`;
+        response.setHeader('Set-Cookie', ['/assets', '/api', '/ws'].map(
+          (where) => `sidelock-custom=${value}; Path=${where}; HttpOnly; SameSite=Strict`,
+        ));
+      }
+      response.end('<!doctype html><title>neighbour</title><body>');
+    });
+    await new Promise((resolve) => neighbour.listen(0, '127.0.0.1', resolve));
+    base = `http://studio.test:${gate.port('custom')}`;
+  });
+
+  after(() => new Promise((resolve) => {
+    neighbour.closeAllConnections();
+    neighbour.close(resolve);
+  }));
+
+  it('loads pages with all that they need', async () => {
+    const { page } = await logIn({ name: 'custom' });
+    assert.equal(page.url(), `${base}/`);
+    assert.equal(await page.evaluate(() => document.querySelector('img').naturalWidth), 1);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector('h1')).color), 'rgb(1, 2, 3)');
+    assert.equal(await page.evaluate(async () => (await (await fetch('/api/secret')).json()).secret), 'very');
+    assert.equal(await page.evaluate(async () => (await fetch('/api/change', { method: 'POST' })).status), 200);
+    assert.equal(await page.evaluate(() => echo()), 'hello');
+    assert.equal(await page.evaluate(() => ticketSocket()), 'hello');
+    sawNoCookie();
+  });
+
+  it('opened from nowhere, wants a click', async () => {
+    await logIn({ name: 'custom' });
+    app.forget();
+    const page = await context.newPage();
+    assert.equal((await page.goto(`${base}/`)).status(), 403);
+    assert.deepEqual(app.seen, []);
+    await shoot(page, 'come-again');
+    await page.getByRole('link', { name: 'Open this page' }).click();
+    await page.getByText('ready').waitFor();
+  });
+
+  it('finding 18: its neighbour\'s pages reach nothing', async () => {
+    await logIn({ name: 'custom' });
+    const page = await context.newPage();
+    await page.goto(`http://studio.test:${neighbour.address().port}/`);
+    app.forget();
+    await page.evaluate(assault, base);
+    await Promise.all([
+      page.waitForResponse((response) => response.url() === `${base}/`),
+      page.evaluate((where) => { location.href = `${where}/`; }, base),
+    ]);
+    await page.waitForURL(`${base}/`);
+    assert.deepEqual(app.seen.map(({ method, target }) => `${method} ${target}`), []);
+  });
+
+  it('finding 18: its neighbour\'s cookies lock nobody out', async () => {
+    const { page } = await logIn({ name: 'custom' });
+    const other = await context.newPage();
+    await other.goto(`http://studio.test:${neighbour.address().port}/plant`);
+    const names = (await context.cookies([`${base}/assets/x`])).map(({ name }) => name);
+    assert.deepEqual(names, ['sidelock-custom', 'sidelock-custom'], 'both are sent');
+    assert.equal(await page.evaluate(async () => (await fetch('/api/secret')).status), 200);
+    assert.equal(await page.evaluate(async () => (await fetch('/assets/app.js')).status), 200);
+    assert.equal(await page.evaluate(() => echo()), 'hello');
+  });
 });
 
 describe('a name that was rebound to this machine', () => {

@@ -113,7 +113,7 @@ describe('the login page', () => {
     assert.equal(page.header('content-type'), 'text/html; charset=utf-8');
     assert.equal(page.header('cache-control'), 'no-store');
     assert.equal(page.header('x-content-type-options'), 'nosniff');
-    assert.equal(page.header('referrer-policy'), 'no-referrer');
+    assert.equal(page.header('referrer-policy'), 'same-origin');
     assert.equal(page.header('cross-origin-opener-policy'), 'same-origin');
     assert.equal(page.header('cross-origin-resource-policy'), 'same-origin');
     const hash = (tag) => {
@@ -303,11 +303,64 @@ describe('the cookie', () => {
     ]) {
       await webSocketRefused(webSocket(`${name}=${bad}`), 401, 'cookie_invalid');
     }
-    await webSocketRefused(webSocket(`${cookie}; ${cookie}`), 401, 'credential_ambiguous');
     await webSocketRefused(webSocket(`sidelock-other=${value}`), 401, 'credential_missing');
     await webSocketRefused(webSocket(`__Host-${cookie}`), 401, 'credential_missing');
     await webSocketRefused(webSocket(undefined, { token: value }), 401, 'token_malformed');
     assert.equal(service.connectionCount, 0);
+  });
+
+  it('finding 18: others of its name lock nobody out', async () => {
+    const { cookie, id } = await logIn(gate, 'echo');
+    const [name, value] = cookie.split('=');
+    const stale = await logIn(gate, 'echo');
+    await gate.revoke(stale.id);
+    const decoys = [`${name}=x`, `${name}=${id}.${'0'.repeat(64)}`, stale.cookie, `${name}=`, cookie];
+    for (const decoy of [...decoys, Array(100).fill(decoys[1]).join('; ')]) {
+      await (await webSocket(`${decoy}; ${cookie}`)).close();
+      await (await webSocket(`${cookie}; a=b; ${decoy}`)).close();
+    }
+  });
+
+  it('of two that are good, neither counts', async () => {
+    const { cookie } = await logIn(gate, 'echo');
+    const other = await logIn(gate, 'echo');
+    await webSocketRefused(webSocket(`${cookie}; ${other.cookie}`), 401, 'credential_ambiguous');
+    await gate.revoke(other.id);
+    await (await webSocket(`${cookie}; ${other.cookie}`)).close();
+  });
+
+  it('finding 18: a page is asked for by the surface\'s own, in whatever way that is said', async () => {
+    const { cookie } = await logIn(gate, 'web');
+    const own = authority(gate, 'web');
+    service.behave({ request: (peer) => peer.respond('200 OK\r\nConnection: close', '{}') });
+    const get = (headers, method = 'GET') =>
+      ask(gate, 'web', method, '/page', {
+        cookie, origin: null, headers: [['Connection', 'close'], ...Object.entries(headers)],
+      });
+    for (const good of [
+      { Referer: `http://${own}/` }, { Referer: `http://${own}/some/page?x=1` },
+      { 'Sec-Fetch-Site': 'same-origin' }, { 'Sec-Fetch-Site': 'none' }, { Origin: `http://${own}` },
+    ]) {
+      assert.equal((await get(good)).status, 200, JSON.stringify(good));
+    }
+    service.forget();
+    for (const bad of [
+      {}, { Referer: '' }, { Referer: `http://${own}.evil.example/` }, { Referer: `http://${own}@evil.example/` },
+      { Referer: `http://web.localhost:${gate.port('echo')}/` }, { Referer: `http://localhost:${gate.port('web')}/` },
+      { Referer: `https://${own}/` }, { Referer: `http://evil.example/http://${own}/` },
+      { Referer: `http://${own}/`, 'Sec-Fetch-Site': 'same-site' },
+      { Referer: `http://${own}/${'x'.repeat(4096)}` }, { 'Upgrade-Insecure-Requests': '1', Accept: 'text/html' },
+    ]) {
+      const answer = await get(bad);
+      assert.equal(service.connectionCount, 0, 'nothing reached the service');
+      assert.equal(answer.status, 403, JSON.stringify(bad));
+    }
+    const page = await get({ Accept: 'text/html' });
+    assert.match(page.body, /<a href="">Open this page<\/a>/, 'whoever meant to come needs but click');
+    assert.match(page.header('content-security-policy'), /frame-ancestors 'none'/);
+    const labelled = await get({ Accept: 'text/html', 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'navigate' });
+    assert.match(labelled.body, /<a href=""><\/a>/, 'no link where the browser says who asks');
+    service.behave();
   });
 
   it('is good for its own surface only', async () => {

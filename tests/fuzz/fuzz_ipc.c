@@ -31,6 +31,8 @@ static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size
                                  admit->request.subprotocols,
                                  admit->request.cookie,
                                  admit->request.fetch_site,
+                                 admit->request.referer,
+                                 admit->request.strays,
                                  admit->request.certificate,
                                  admit->request.login_code};
 

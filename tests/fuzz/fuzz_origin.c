@@ -64,32 +64,44 @@ static bool is_origin_of(const struct place *place, const char *origin)
     return strncmp(origin, place->scheme, length) == 0 && is_host_of(place, origin + length);
 }
 
+/* Whether Referer is a URL of the host that is asked. */
+static bool refers_to_own(const struct place *place, const struct request *request)
+{
+    size_t scheme = strlen(place->scheme), host = strlen(request->host);
+
+    return strncmp(request->referer, place->scheme, scheme) == 0 &&
+           strncasecmp(request->referer + scheme, request->host, host) == 0 &&
+           strchr("/?#", request->referer[scheme + host]) != NULL;
+}
+
 /* A cookie counts only for the surface's own pages, or where the browser itself asks for a page. */
 static void check_cookie(const struct place *place, const struct request *request)
 {
     bool own = request->origin != NULL && is_origin_of(place, request->origin) &&
                strcasecmp(strstr(request->origin, "://") + 3, request->host) == 0;
-    bool navigates = request->origin == NULL && !request->upgrade;
+    bool refers = request->origin == NULL && !request->upgrade && request->referer != NULL &&
+                  refers_to_own(place, request);
     const char *site = request->fetch_site;
 
     if (!reason_allows(admission_cookie_origin(&place->surface, place->listener, request)))
         return;
-    require(own || navigates || (request->origin == NULL && site != NULL));
+    require(own || refers || (request->origin == NULL && site != NULL));
     require(site == NULL || strcmp(site, "same-origin") == 0 ||
             (strcmp(site, "none") == 0 && !request->upgrade));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = text_copy((struct span){(const char *)data, size}), *rest = text, *lines[3];
+    char *text = text_copy((struct span){(const char *)data, size}), *rest = text, *lines[4];
     struct request request = {.method = "GET"};
 
     require(text != NULL);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 4; i++)
         lines[i] = strsep(&rest, "\n");
     request.host = lines[0];
     request.origin = lines[1];
     request.fetch_site = lines[2];
+    request.referer = lines[3];
     for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
         const struct place *place = &places[i];
 

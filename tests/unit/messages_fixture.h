@@ -22,6 +22,8 @@ static inline struct ipc_admit full_admit(void)
                               .request.subprotocols = "mcp",
                               .request.cookie = "c",
                               .request.fetch_site = "none",
+                              .request.referer = "http://localhost:8081/",
+                              .request.strays = "x",
                               .request.certificate = "d",
                               .request.login_code = "b",
                               .request.upgrade = true,

@@ -29,6 +29,8 @@ static void check_admit(const struct ipc_admit *admit)
     assert_same_text(out.request.subprotocols, admit->request.subprotocols);
     assert_same_text(out.request.cookie, admit->request.cookie);
     assert_same_text(out.request.fetch_site, admit->request.fetch_site);
+    assert_same_text(out.request.referer, admit->request.referer);
+    assert_same_text(out.request.strays, admit->request.strays);
     assert_same_text(out.request.certificate, admit->request.certificate);
     assert_same_text(out.request.login_code, admit->request.login_code);
     assert_int_equal(out.request.upgrade, admit->request.upgrade);
@@ -55,8 +57,8 @@ TEST(test_admit)
 
     check_admit(&admit);
     /* Headers that were not sent stay absent. */
-    admit.request.cookie = admit.request.fetch_site = admit.request.certificate =
-        admit.request.login_code = NULL;
+    admit.request.cookie = admit.request.fetch_site = admit.request.referer = admit.request.strays =
+        admit.request.certificate = admit.request.login_code = NULL;
     admit.request.query = admit.request.host = admit.request.origin = admit.request.authorization =
         admit.request.subprotocols = NULL;
     admit.request.upgrade = false;

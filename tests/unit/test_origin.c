@@ -178,7 +178,8 @@ TEST(test_cookie_origin)
                                   .upgrade = asked->upgrade,
                                   .host = "Studio.localhost:8081",
                                   .origin = asked->origin,
-                                  .fetch_site = asked->site};
+                                  .fetch_site = asked->site,
+                                  .referer = asked->referer};
         enum reason reason = admission_cookie_origin(&surface, &v4, &request);
 
         if (reason != (asked->good ? REASON_ALLOWED : REASON_COOKIE_ORIGIN))

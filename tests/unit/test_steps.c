@@ -185,6 +185,7 @@ STEPS_TEST(test_cookies)
         request.method = asked->method;
         request.origin = asked->origin;
         request.fetch_site = asked->site;
+        request.referer = asked->referer;
         request.upgrade = asked->upgrade;
         request.host = "Studio.localhost:8081";
         request.path = asked->upgrade ? "/ws" : "/files/x";
@@ -212,9 +213,46 @@ STEPS_TEST(test_forged_cookies)
             continue; /* a NUL: no header brings it */
         request.authorization = NULL;
         request.cookie = value;
+        request.fetch_site = "same-origin";
         expect_step(*state, &request, &v4, STEP_SESSION, REASON_COOKIE_INVALID);
     }
     vector_close(&vector);
+}
+
+/* What stands beside the good one locks nobody out; only between two good ones nobody chooses. */
+STEPS_TEST(test_several_cookies)
+{
+    static const char zeros[] = "00112233445566778899aabbccddeeff."
+                                "0000000000000000000000000000000000000000000000000000000000000000";
+    struct broker_fixture *fixture = *state;
+    const struct secret_key *key = store_cookie_key(fixture->gate.store);
+    char revoked[LOGIN_COOKIE_VALUE_SIZE], other[LOGIN_COOKIE_VALUE_SIZE], text[1024];
+    struct request request = good_request();
+    const struct {
+        const char *first, *second, *third;
+        enum reason reason;
+    } cases[] = {
+        {zeros, cookie, "", REASON_ALLOWED},
+        {cookie, zeros, "x", REASON_ALLOWED},
+        {cookie, cookie, cookie, REASON_ALLOWED},
+        {revoked, cookie, zeros, REASON_ALLOWED},
+        {cookie, revoked, "", REASON_ALLOWED},
+        {zeros, "", "y", REASON_COOKIE_INVALID},
+        {zeros, revoked, "y", REASON_SESSION_REVOKED},
+        {other, cookie, "", REASON_CREDENTIAL_AMBIGUOUS},
+        {cookie, zeros, other, REASON_CREDENTIAL_AMBIGUOUS},
+    };
+
+    assert_int_equal(login_cookie_make(key, session_ids[2], revoked), OK);
+    assert_int_equal(login_cookie_make(key, session_ids[1], other), OK);
+    request.authorization = NULL;
+    request.cookie = text;
+    request.fetch_site = "same-origin";
+    request.path = "/files/x";
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        snprintf(text, sizeof(text), "%s;%s;%s;", cases[i].first, cases[i].second, cases[i].third);
+        expect_step(fixture, &request, &v4, STEP_SESSION, cases[i].reason);
+    }
 }
 
 STEPS_TEST(test_own_paths)

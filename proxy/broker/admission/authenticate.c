@@ -150,12 +150,37 @@ static enum reason check_word(struct question *question, struct tickets *words, 
     return check_named(question);
 }
 
-static enum reason check_cookie(struct question *question, struct span value)
+static bool is_live(const struct question *question, const char *id)
 {
-    enum reason reason = login_cookie_verify(store_cookie_key(question->gate->store), value,
-                                             question->claimed_session);
+    struct session session = {0};
+    bool live = store_session_get(question->gate->store, id, &session) == OK &&
+                strcmp(session.surface, question->surface->config->name) == 0 &&
+                reason_allows(session_ended(&session, clock_now()));
 
-    return reason_allows(reason) ? check_named(question) : reason;
+    session_clear(&session);
+    return live;
+}
+
+/*
+ * Of several, the one that was made with our key and whose session lives: what others set beside
+ * it locks nobody out. Two of those are for nobody to choose between.
+ */
+static enum reason check_cookies(struct question *question, struct span values)
+{
+    const struct secret_key *key = store_cookie_key(question->gate->store);
+    char id[TOKEN_ID_SIZE], live[TOKEN_ID_SIZE] = "";
+
+    while (values.length > 0) {
+        if (!reason_allows(login_cookie_verify(key, span_split(&values, ';'), id)))
+            continue;
+        if (live[0] != '\0' && strcmp(live, id) != 0 && is_live(question, id))
+            return REASON_CREDENTIAL_AMBIGUOUS;
+        if (live[0] == '\0')
+            memcpy(question->claimed_session, id, sizeof(id));
+        if (live[0] == '\0' && is_live(question, id))
+            memcpy(live, id, sizeof(id));
+    }
+    return question->claimed_session[0] != '\0' ? check_named(question) : REASON_COOKIE_INVALID;
 }
 
 static enum reason check_credential(struct question *question)
@@ -171,7 +196,7 @@ static enum reason check_credential(struct question *question)
     case CREDENTIAL_LOGIN_CODE:
         return check_word(question, &gate->login_codes, bytes, REASON_LOGIN_INVALID);
     case CREDENTIAL_COOKIE:
-        return check_cookie(question, bytes);
+        return check_cookies(question, bytes);
     case CREDENTIAL_NONE:
         break;
     }

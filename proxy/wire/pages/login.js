@@ -13,7 +13,6 @@ function say(what, text) {
   document.querySelector(`[data-said="${what}"]`).textContent = text;
 }
 
-// Not with mode "same-origin": under this page's Referrer-Policy that would hide the Origin.
 async function redeem() {
   const answer = await fetch(location.pathname, {
     method: 'POST',

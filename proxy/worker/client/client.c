@@ -160,6 +160,8 @@ static void write_denial(const struct connection *connection, enum reason reason
                                  .request_id = asker->request_id,
                                  .head_only = asker->head_only,
                                  .page = asker->page,
+                                 .again = head != NULL && head->asked.request.origin == NULL &&
+                                          head->asked.request.fetch_site == NULL,
                                  .surface = connection->surface->name};
     struct buffer allow;
 

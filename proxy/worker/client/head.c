@@ -18,6 +18,7 @@ struct head *head_create(void)
 
     if (head != NULL) {
         head->length = 0;
+        buffer_init(&head->cookies, HTTP_HEAD_BYTES_MAX);
         buffer_init(&head->strays, HTTP_HEAD_BYTES_MAX);
         head_replace(head, "", 0);
     }
@@ -29,7 +30,7 @@ void head_destroy(struct head *head)
     if (head == NULL)
         return;
     secret_wipe(head->bytes, head->length);
-    secret_wipe(head->cookie, sizeof(head->cookie));
+    buffer_wipe(&head->cookies);
     buffer_wipe(&head->strays);
     free(head);
 }
@@ -43,6 +44,7 @@ void head_replace(struct head *head, const void *bytes, size_t length)
     head->request = (struct http_request){0};
     head->route = NULL;
     head->body = NULL;
+    buffer_wipe(&head->cookies);
     buffer_wipe(&head->strays);
     head->path[0] = head->key[0] = head->ticket_subprotocol[0] = '\0';
 }
@@ -171,18 +173,22 @@ struct wanted_header {
 };
 
 /*
- * The login cookie's value, apart from the others: they follow it in their header and
- * go on to the service. One that is too long to be ours stays too long.
+ * The login cookie's values, apart from the others, which go on to the service; and the page that
+ * they come from, which no header must tell of a request without a cookie.
  */
-static const char *keep_cookie(struct head *head, struct span cookie)
+static enum reason read_cookies(const struct connection *connection, struct head *head)
 {
-    size_t length = cookie.length < sizeof(head->cookie) ? cookie.length : sizeof(head->cookie) - 1;
+    struct request *asked = &head->asked.request;
+    struct span referer;
+    enum reason reason = login_cookie_find(connection->surface, &head->request, &head->cookies);
 
-    if (cookie.data == NULL)
-        return NULL;
-    memcpy(head->cookie, cookie.data, length);
-    head->cookie[length] = '\0';
-    return head->cookie;
+    if (!reason_allows(reason) || head->cookies.length == 0)
+        return reason;
+    asked->cookie = head->cookies.data;
+    reason = http_fields_single(&head->request.fields, "referer", &referer);
+    if (referer.length < REQUEST_HEADER_BYTES_MAX)
+        asked->referer = head_terminate(head, referer);
+    return reason;
 }
 
 static enum reason read_headers(const struct connection *connection, struct head *head)
@@ -195,12 +201,10 @@ static enum reason read_headers(const struct connection *connection, struct head
         {"sec-websocket-protocol", &admit->request.subprotocols},
         {"sec-fetch-site", &admit->request.fetch_site},
     };
-    struct span cookie;
-    enum reason reason = login_cookie_find(connection->surface, &head->request, &cookie);
+    enum reason reason = read_cookies(connection, head);
 
     if (!reason_allows(reason))
         return reason;
-    admit->request.cookie = keep_cookie(head, cookie);
     for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
         struct span value;
 

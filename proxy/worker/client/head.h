@@ -12,16 +12,16 @@
 #define REQUEST_ID_SIZE IPC_REQUEST_ID_SIZE
 
 struct head {
-    size_t length;                            /* of `bytes`: the head, and what came with it */
-    struct http_request request;              /* spans into `bytes` */
-    struct ipc_admit asked;                   /* by head_read; strings in here */
-    const struct route *route;                /* that the path leads to; NULL: none */
-    const char *body;                         /* of a request to the gate's own paths; NULL: none */
-    char path[REQUEST_PATH_BYTES_MAX];        /* canonical; "": not valid */
-    char cookie[LOGIN_COOKIE_VALUE_SIZE + 1]; /* the login cookie's value; a byte longer: not one */
-    char key[WS_KEY_SIZE];                    /* the client's Sec-WebSocket-Key */
-    char ticket_subprotocol[64];              /* the ticket's subprotocol, if one was offered */
-    struct buffer strays;                     /* values that may hold a credential of ours */
+    size_t length;                     /* of `bytes`: the head, and what came with it */
+    struct http_request request;       /* spans into `bytes` */
+    struct ipc_admit asked;            /* by head_read; strings in here */
+    const struct route *route;         /* that the path leads to; NULL: none */
+    const char *body;                  /* of a request to the gate's own paths; NULL: none */
+    char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "": not valid */
+    char key[WS_KEY_SIZE];             /* the client's Sec-WebSocket-Key */
+    char ticket_subprotocol[64];       /* the ticket's subprotocol, if one was offered */
+    struct buffer cookies;             /* the login cookie's values */
+    struct buffer strays;              /* values that may hold a credential of ours */
     char bytes[HTTP_HEAD_BYTES_MAX];
 };
 
