@@ -431,19 +431,19 @@ static void hear_verdict(const void *bytes, size_t length)
     storm(GRANTED);
 }
 
-/* The next number of the file PROGRAM.turn. */
+/* The number in the file PROGRAM.turn; the next is as many further as stands behind it. */
 static unsigned long take_turn(const char *program)
 {
-    char path[4200], text[32] = "";
-    unsigned long turn;
+    char path[4200], text[64] = "";
+    unsigned long turn = 0, step = 1;
     int fd;
 
     snprintf(path, sizeof(path), "%s.turn", program);
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX) < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
         abort();
-    turn = strtoul(text, NULL, 10);
-    snprintf(text, sizeof(text), "%lu\n", turn + 1);
+    (void)sscanf(text, "%lu %lu", &turn, &step);
+    snprintf(text, sizeof(text), "%lu %lu\n", turn + step, step);
     if (pwrite(fd, text, strlen(text), 0) < 0)
         abort();
     close(fd);
@@ -482,14 +482,15 @@ static bool serves_first(void)
 static void prepare_storm(const char *program)
 {
     int ends[2];
+    unsigned long total = MOMENT_COUNT * say_word(ULONG_MAX);
 
     memset(long_text, 'a', LONG_TEXT);
-    tell_total(program, MOMENT_COUNT * say_word(ULONG_MAX));
+    tell_total(program, total);
     if (serves_first())
         return;
     self.surface = 1;
     self.turn = take_turn(program);
-    self.storms = true;
+    self.storms = self.turn < total; /* in the end there is calm */
     if (pipe2(ends, O_CLOEXEC) == 0)
         self.descriptors[0] = ends[0];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0)

@@ -2,7 +2,7 @@
 // for a connection that is not theirs, and ends whoever says what none of ours says. The program
 // is tests/flow/hostile.c.
 import assert from 'node:assert/strict';
-import { copyFileSync, readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
@@ -171,5 +171,81 @@ describe('a connection of another worker', () => {
     attacker.destroy();
     await until(() => gate.workers().length === 2, 'another worker');
     await gate.stop();
+  });
+});
+
+// Each word is a process of its own, so ordinarily one of them in 7 is said;
+// SIDELOCK_STORM=1 says all.
+describe('every message, every member of it, every moment', () => {
+  const step = Number(process.env.SIDELOCK_STORM ?? 7);
+  const numberIn = (file) => Number(/\d+/.exec(readFileSync(file, 'utf8'))[0]);
+
+  it('ends the worker or does nothing; what is not its own goes on', async (t) => {
+    const calm = new RawHttpService(path.join(dir, 'calm.sock'));
+    await calm.start();
+    raw.forget();
+    const gate = new Gate(scratchDir(), {
+      executables: ['/bin/true'],
+      workers: 8,
+      surfaces: {
+        // One worker alone has it, because of its MCP, and that one is honest.
+        calm: surface(calm.socketPath, {
+          dialect: 'mcp',
+          routes: [
+            { path: '/mcp', kind: 'mcp-http' },
+            { path: '/plain', kind: 'http', methods: ['GET'] },
+          ],
+        }),
+        stored: stored(),
+      },
+    });
+    const storm = program('storm');
+    writeFileSync(`${storm}.turn`, `0 ${step}\n`);
+    await gate.launch({ command: storm }).catch(() => {});
+    const total = numberIn(`${storm}.total`);
+    await gate.putParams('record', record);
+    const victim = await gate.session('calm');
+    const { id, token } = await gate.session('stored', '--params', 'record');
+    const client = await Raw.connect(gate.port('calm'));
+    const ask = async () => {
+      client.send(requestText({ path: '/plain', host: `localhost:${gate.port('calm')}`, token: victim.token, upgrade: false }));
+      const response = await client.response();
+      assert.equal(response.status, 200, response.line);
+      assert.equal(response.body, 'ok');
+    };
+    await ask();
+    // Questions for those that have their moment when one is asked or granted.
+    const done = { now: false };
+    const askers = Array.from({ length: 8 }, async () => {
+      while (!done.now) {
+        const one = await Raw.connect(gate.port('stored'));
+        one.send(post(gate, 'stored', token));
+        await until(() => one.ended || one.pending.includes('\r\n\r\n'), 'an end');
+        one.destroy();
+      }
+    });
+    await until(async () => {
+      await ask();
+      return numberIn(`${storm}.turn`) >= total;
+    }, () => `${total} words; so far ${numberIn(`${storm}.turn`)}`, 600_000);
+    done.now = true;
+    await Promise.all(askers);
+    await ask();
+    const lines = gate.auditLines();
+    t.diagnostic(`${Math.ceil(total / step)} of ${total} words, ${lines.filter((line) => line.event === 'worker_refused').length} workers put down`);
+    assert.ok(lines.some((line) => line.event === 'worker_refused' && line.reason === 'worker_protocol'));
+    assert.equal(await gate.connections('calm'), 1);
+    assert.deepEqual(lines.filter((line) => line.session === victim.id).map((line) => line.event), ['session_created', 'admitted']);
+    for (const line of lines.filter(({ event }) => event === 'admitted')) {
+      assert.ok([id, victim.id].includes(line.session));
+    }
+    // The stored record went where it belongs, as an honest worker asked for it.
+    for (const head of raw.text.split('POST ').slice(1)) {
+      assert.match(head, /^\/api\/1 HTTP\/1\.1\r\nHost: localhost\r\n/);
+      assert.doesNotMatch(head, /X-Smuggled|X-From/);
+    }
+    client.destroy();
+    await gate.stop();
+    await calm.stop();
   });
 });
