@@ -199,14 +199,13 @@ describe('what the service does', () => {
     // Long enough that a loaded machine's pauses are not taken for it.
     assert.ok((await settled(() => written, 2000)) < 4000, 'the stream has stalled');
     const say = (options) => text({ ...options, path: '/mcp?sessionId=1' });
-    const statuses = [];
-    for (let id = 1; id <= 1000; id++) {
-      raw.send(post(say, call(id, 'tools/call', { name: 'x' })));
-      statuses.push((await raw.response()).status);
+    // Told on the stream, until it is full or the client is cut for being refused so often.
+    let told = 0;
+    for (let status = 202; status === 202; told += status === 202) {
+      raw.send(post(say, call(told, 'tools/call', { name: 'x' })));
+      status = (await raw.response().catch(() => ({}))).status;
     }
-    assert.equal(statuses[0], 202);
-    assert.notEqual(statuses.at(-1), 202);
-    assert.ok(statuses.indexOf(statuses.at(-1)) < 700);
+    assert.ok(told > 0 && told < 700, `${told} refusals were told`);
     stream.destroy();
   });
 
