@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "ipc/wire_format.h"
 
-#define CHANNEL_QUEUE_BYTES_MAX (16u * 1024 * 1024)
+#define CHANNEL_QUEUE_BYTES_MAX (64u * 1024 * 1024)
 
 struct channel;
 
@@ -20,7 +20,7 @@ int channel_fd(const struct channel *channel);
 
 /*
  * Sends or queues a message. `fd` (-1: none) is taken over, sent or not.
- * ERROR_LIMIT: the other side has stopped reading, give it up. ERROR_IO: it is gone.
+ * ERROR_LIMIT: more waits than whoever reads at times ever lets wait. ERROR_IO: it is gone.
  */
 enum error channel_send(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;

@@ -28,6 +28,8 @@ struct worker_process {
     struct worker_log_account log_account;
     uv_poll_t poll;
     uv_timer_t restart;
+    uv_timer_t patience;   /* runs while it takes nothing of what waits for it */
+    bool certificates_due; /* once it has taken what waits */
     bool poll_open, was_ready;
     bool put_down; /* neither heard nor told anything any more */
     int poll_events;
@@ -45,6 +47,7 @@ struct workers {
 
 static void start_process(struct worker_process *process);
 static void on_channel(uv_poll_t *poll, int status, int events);
+static void on_impatient(uv_timer_t *timer);
 
 static struct incarnation incarnation_of(const struct worker_process *process)
 {
@@ -53,8 +56,13 @@ static struct incarnation incarnation_of(const struct worker_process *process)
 
 static void watch(struct worker_process *process)
 {
-    int events = UV_READABLE | (channel_wants_write(process->channel) ? UV_WRITABLE : 0);
+    bool waits = channel_wants_write(process->channel);
+    int events = UV_READABLE | (waits ? UV_WRITABLE : 0);
 
+    if (!waits)
+        uv_timer_stop(&process->patience);
+    else if (!uv_is_active((uv_handle_t *)&process->patience))
+        uv_timer_start(&process->patience, on_impatient, WORKER_PATIENCE_MS, 0);
     if (events != process->poll_events)
         uv_poll_start(&process->poll, events, on_channel);
     process->poll_events = events;
@@ -73,6 +81,12 @@ static void put_down(struct worker_process *process, const char *why)
     process->put_down = true;
     if (process->pid > 0)
         kill(process->pid, SIGKILL);
+}
+
+/* One that is only slow takes something now and then. */
+static void on_impatient(uv_timer_t *timer)
+{
+    put_down(timer->data, "takes no messages");
 }
 
 /* It asked or told what only one that is broken, or not its own master, does. */
@@ -165,10 +179,14 @@ void workers_extend_session(struct workers *workers, const char *session_id, int
                 &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
 }
 
+/* The newest are enough: while others still wait for a slow worker, these do not follow them. */
 static void send_certificates(struct worker_process *process)
 {
     const struct surfaces *surfaces = &process->workers->options.gate->surfaces;
 
+    process->certificates_due = process->channel != NULL && channel_wants_write(process->channel);
+    if (process->certificates_due)
+        return;
     for (size_t i = 0; i < surfaces->config->surface_count; i++) {
         const struct tls_files *files = surfaces->items[i].tls;
 
@@ -252,12 +270,26 @@ static bool receive(struct worker_process *process)
     return !process->put_down;
 }
 
+/* It takes what waits for it; false if it has gone. */
+static bool flush(struct worker_process *process)
+{
+    size_t before = channel_waiting_bytes(process->channel);
+
+    if (channel_flush(process->channel) != OK)
+        return false;
+    if (channel_waiting_bytes(process->channel) < before)
+        uv_timer_stop(&process->patience);
+    if (process->certificates_due && !channel_wants_write(process->channel))
+        send_certificates(process);
+    return true;
+}
+
 static void on_channel(uv_poll_t *poll, int status, int events)
 {
     struct worker_process *process = poll->data;
 
     (void)events;
-    if (status < 0 || channel_flush(process->channel) != OK) {
+    if (status < 0 || !flush(process)) {
         stop_listening(process);
         return;
     }
@@ -344,6 +376,8 @@ static void on_poll_closed(uv_handle_t *handle)
     process->poll_open = false;
     channel_destroy(process->channel);
     process->channel = NULL;
+    process->certificates_due = false;
+    uv_timer_stop(&process->patience);
     if (process->workers->draining)
         return;
     uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
@@ -427,7 +461,8 @@ enum error workers_create(const struct workers_options *options, struct workers 
         process->workers = workers;
         process->index = i;
         uv_timer_init(&options->gate->loop, &process->restart);
-        process->restart.data = process;
+        uv_timer_init(&options->gate->loop, &process->patience);
+        process->restart.data = process->patience.data = process;
         start_process(process);
     }
     *out = workers;
@@ -456,6 +491,7 @@ void workers_destroy(struct workers *workers)
         }
         stop_hearing(process);
         uv_close((uv_handle_t *)&process->restart, on_timer_closed);
+        uv_close((uv_handle_t *)&process->patience, on_timer_closed);
         if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
             uv_close((uv_handle_t *)&process->poll, on_poll_closed);
     }

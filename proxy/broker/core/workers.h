@@ -7,8 +7,9 @@
 #include "broker/core/gate.h"
 #include "ipc/messages.h"
 
-#define WORKER_RESTART_DELAY_MS  100 /* so that one that cannot start does not spin */
-#define WORKER_MESSAGES_PER_TURN 32  /* of one, before all others have their turn */
+#define WORKER_PATIENCE_MS       10000 /* one that takes nothing of what waits for so long is ended */
+#define WORKER_RESTART_DELAY_MS  100   /* so that one that cannot start does not spin */
+#define WORKER_MESSAGES_PER_TURN 32    /* of one, before all others have their turn */
 
 /* What a worker said, in one message. */
 struct workers_message {
