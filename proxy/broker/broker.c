@@ -4,6 +4,7 @@
 #include "broker/admission/takers.h"
 #include "broker/admission/waiting.h"
 #include "broker/control/control.h"
+#include "broker/core/anchoring.h"
 #include "broker/core/executables.h"
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
@@ -27,6 +28,7 @@ struct broker {
     const struct broker_options *options;
     struct gate gate;
     struct control *control;
+    struct anchoring anchoring;
     bool loop_open;
     uv_signal_t terminate, interrupt, hangup, child;
     uv_timer_t expire, tell, drain;
@@ -163,6 +165,7 @@ static enum error start_loop(struct broker *broker)
     uv_timer_init(&broker->gate.loop, &broker->tell);
     broker->expire.data = broker->tell.data = broker;
     uv_timer_start(&broker->tell, on_tell, TELL_INTERVAL_MS, TELL_INTERVAL_MS);
+    anchoring_start(&broker->anchoring, &broker->gate);
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
 }
@@ -184,6 +187,7 @@ static enum error watch_lanes(struct broker *broker)
 static enum error open_store(struct broker *broker)
 {
     const char *directory = broker->options->config->state_dir;
+    struct audit_anchor anchor;
     char why[WHY_SIZE];
     enum error error = store_open(directory, &broker->gate.store, why);
 
@@ -193,7 +197,10 @@ static enum error open_store(struct broker *broker)
         return error;
     }
     snprintf(broker->gate.audit_path, sizeof(broker->gate.audit_path), "%s/audit.jsonl", directory);
-    error = audit_open(broker->gate.audit_path, &broker->gate.audit);
+    error = store_audit_anchor_get(broker->gate.store, &anchor);
+    if (error == OK)
+        error = audit_open_keyed(broker->gate.audit_path, store_audit_key(broker->gate.store),
+                                 &anchor, &broker->gate.audit);
     if (error != OK)
         log_error("the audit log %s cannot be opened", broker->gate.audit_path);
     return error;
@@ -333,8 +340,11 @@ static void stop(struct broker *broker)
     secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
     if (broker->gate.audit != NULL)
         lines_tell(&broker->gate.lines, broker->gate.audit);
-    if (broker->gate.audit != NULL)
+    if (broker->gate.audit != NULL) {
         log_stopped(broker);
+        anchoring_now(&broker->gate);
+        store_finish(broker->gate.store);
+    }
     caller_lookup_destroy(broker->gate.callers);
     audit_close(broker->gate.audit);
     executables_destroy(broker->gate.executables);

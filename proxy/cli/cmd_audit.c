@@ -1,13 +1,15 @@
 /*
- * `sidelock audit verify` and `tail`: checks the hash chain of the audit log, or follows it, by
- * reading the file itself: no gate has to run. main.c calls it by its row in verbs.c, as it does
- * every cmd_*.c.
+ * `sidelock audit verify` and `tail`: checks the audit log, or follows it, by reading the file
+ * itself: no gate has to run. Whoever can read the log in a state directory can read the key and
+ * the anchor beside it, so verify does, too: a running gate's word for it would add nothing. main.c
+ * calls it by its row in verbs.c, as it does every cmd_*.c.
  */
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "store/store.h"
 #include "system/audit_verify.h"
 
 #include <errno.h>
@@ -53,80 +55,180 @@ static int fail_to_read(const char *path)
     return args_fail(EX_DATAERR, "%s: cannot be read: %s", path, strerror(errno));
 }
 
-/* The log of the configuration; EX_OK with a path that the caller frees. */
-static int find_log(const char *config_path, char **out)
+/* The state directory of the configuration; EX_OK with a path that the caller frees. */
+static int find_directory(const char *config_path, char **out)
 {
     struct config *config;
     int code = config_file_load(config_path, &config);
 
     if (code != EX_OK)
         return code;
-    if (asprintf(out, "%s/" LOG_NAME, config->state_dir) < 0)
-        code = args_fail(EX_OSERR, "out of memory");
+    *out = text_copy(span_of(config->state_dir));
     config_destroy(config);
+    return *out != NULL ? EX_OK : args_fail(EX_OSERR, "out of memory");
+}
+
+/* The log of the configuration, likewise. */
+static int find_log(const char *config_path, char **out)
+{
+    char *directory = NULL;
+    int code = find_directory(config_path, &directory);
+
+    if (code == EX_OK && asprintf(out, "%s/" LOG_NAME, directory) < 0)
+        code = args_fail(EX_OSERR, "out of memory");
+    free(directory);
     return code;
 }
 
-static int print_json(const char *path, const struct audit_verdict *verdict)
-{
-    bool intact = verdict->intact;
+/* ---- verify ---- */
 
-    return output_json(json_pack("{s:o, s:b, s:I, s:o*, s:s*, s:s, s:s}", "file",
-                                 output_string(path), "intact", intact, "lines",
-                                 (json_int_t)verdict->lines, "bad_line",
-                                 intact ? NULL : json_integer((json_int_t)verdict->bad_line),
-                                 "text", intact ? NULL : verdict->text, "first_prev",
-                                 verdict->first_prev, "last_digest", verdict->last_digest));
+/* What files are checked against. */
+struct witness {
+    char *directory; /* with the key and the anchor; NULL: nobody knows one */
+    char *log;       /* the newest file in it */
+    struct secret_key *key;
+    struct audit_anchor anchor;
+};
+
+/* Of the configuration where that is named or no file is; else where the last file lies. */
+static int find_witness(const char *config_path, const struct args *args, struct witness *out)
+{
+    const char *last = args->operand_count > 0 ? args->operands[args->operand_count - 1] : NULL;
+    const char *slash = last != NULL ? strrchr(last, '/') : NULL;
+    int code = EX_OK;
+
+    if (last == NULL || config_path != NULL)
+        code = find_directory(config_path, &out->directory);
+    else
+        out->directory = slash == NULL ? text_copy(span_of("."))
+                                       : text_copy((struct span){last, (size_t)(slash - last) + 1});
+    if (code != EX_OK)
+        return code;
+    if (out->directory == NULL || asprintf(&out->log, "%s/" LOG_NAME, out->directory) < 0)
+        return args_fail(EX_OSERR, "out of memory");
+    if (store_audit_look(out->directory, &out->key, &out->anchor) != OK)
+        out->key = NULL;
+    return EX_OK;
 }
 
-static int print_verdict(const char *path, const struct audit_verdict *verdict, bool json)
+static void clear_witness(struct witness *witness)
 {
+    free(witness->directory);
+    free(witness->log);
+    secret_key_destroy(witness->key);
+}
+
+static bool is_live(const struct witness *witness, const char *path)
+{
+    struct stat one, other;
+
+    return witness->log != NULL && stat(witness->log, &one) == 0 && stat(path, &other) == 0 &&
+           one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+/* How many lines at the end are not protected by the anchor yet. */
+static uint64_t unanchored(const struct witness *witness, const struct audit_verdict *verdict)
+{
+    return verdict->last_sequence > witness->anchor.sequence
+               ? verdict->last_sequence - witness->anchor.sequence
+               : 0;
+}
+
+static int print_json(const char *path, const struct audit_verdict *verdict,
+                      const struct witness *witness, bool live)
+{
+    bool intact = verdict->intact, keyed = witness->key != NULL;
+
+    return output_json(json_pack(
+        "{s:o, s:b, s:s, s:I, s:I, s:o*, s:s*, s:s, s:s, s:b, s:o*, s:o*}", "file",
+        output_string(path), "intact", intact, "fault", audit_fault_name(verdict->fault), "lines",
+        (json_int_t)verdict->lines, "lost", (json_int_t)verdict->lost, "bad_line",
+        intact ? NULL : json_integer((json_int_t)verdict->bad_line), "text",
+        intact ? NULL : verdict->text, "first_prev", verdict->first_prev, "last_digest",
+        verdict->last_digest, "keyed", keyed, "anchored",
+        live && keyed ? json_integer((json_int_t)witness->anchor.sequence) : NULL, "unanchored",
+        live && keyed ? json_integer((json_int_t)unanchored(witness, verdict)) : NULL));
+}
+
+static void print_intact(const char *path, const struct audit_verdict *verdict,
+                         const struct witness *witness, bool live)
+{
+    printf("%s: %llu line%s, chain intact", path, (unsigned long long)verdict->lines,
+           verdict->lines == 1 ? "" : "s");
+    if (verdict->first_sequence > 1)
+        printf(", goes on after number %llu", (unsigned long long)verdict->first_sequence - 1);
+    if (witness->key == NULL)
+        printf("; without the key in %s only the chain was checked, which whoever can write the "
+               "file can mend",
+               witness->directory);
+    else if (live)
+        printf("; anchored up to number %llu, the %llu after it not yet (a gate anchors after %d "
+               "lines or %d seconds)",
+               (unsigned long long)witness->anchor.sequence,
+               (unsigned long long)unanchored(witness, verdict), AUDIT_ANCHOR_LINES,
+               AUDIT_ANCHOR_SECONDS);
+    putchar('\n');
+}
+
+static int print_verdict(const char *path, const struct audit_verdict *verdict,
+                         const struct witness *witness, bool json)
+{
+    bool live = is_live(witness, path);
     int code = EX_OK;
 
     if (json)
-        code = print_json(path, verdict);
+        code = print_json(path, verdict, witness, live);
     else if (verdict->intact)
-        printf("%s: %llu line%s, chain intact\n", path, (unsigned long long)verdict->lines,
-               verdict->lines == 1 ? "" : "s");
+        print_intact(path, verdict, witness, live);
     else
         printf("%s:%llu: %s\n", path, (unsigned long long)verdict->bad_line, verdict->text);
-    if (code != EX_OK)
-        return code;
-    return verdict->intact ? EX_OK : 1;
+    return code != EX_OK ? code : (int)verdict->fault;
+}
+
+/* Files in the order they were written; the exit code is of the first fault. */
+static int verify_once(const struct witness *witness, const char *const *paths, size_t count,
+                       struct audit_verdict *verdicts)
+{
+    struct audit_verifier *verifier;
+    int code = EX_OK;
+
+    if (audit_verifier_create(witness->key, witness->key != NULL ? &witness->anchor : NULL,
+                              &verifier) != OK)
+        return args_fail(EX_OSERR, "out of memory");
+    for (size_t i = 0; i < count && code == EX_OK; i++) {
+        bool live = i + 1 == count && is_live(witness, paths[i]);
+
+        if (audit_verifier_read(verifier, paths[i], live, &verdicts[i]) != OK)
+            code = fail_to_read(paths[i]);
+    }
+    audit_verifier_destroy(verifier);
+    return code;
 }
 
 /* A fault that is gone a moment later was a line being written. */
-static enum error verify_settled(const char *path, struct audit_verdict *out)
+static int verify(const struct witness *witness, const char *const *paths, size_t count, bool json)
 {
-    enum error error = audit_verify(path, out);
+    struct audit_verdict verdicts[ARGS_OPERANDS_MAX] = {0};
+    bool intact = true;
+    int code = verify_once(witness, paths, count, verdicts);
 
-    if (error != OK || out->intact)
-        return error;
-    pause_ms(SETTLE_MS);
-    return audit_verify(path, out);
-}
-
-/* Files in the order they were written: each must go on where the one before ended. */
-static int verify(const char *const *paths, size_t count, bool json)
-{
-    struct audit_verdict before = {0}, verdict;
-    int code = EX_OK;
-
+    for (size_t i = 0; i < count && code == EX_OK; i++)
+        intact = intact && verdicts[i].intact;
+    if (code == EX_OK && !intact) {
+        pause_ms(SETTLE_MS);
+        code = verify_once(witness, paths, count, verdicts);
+    }
+    if (code != EX_OK)
+        return code;
     for (size_t i = 0; i < count; i++) {
-        if (verify_settled(paths[i], &verdict) != OK)
-            return fail_to_read(paths[i]);
-        if (i > 0 && verdict.intact && verdict.lines > 0 &&
-            strcmp(verdict.first_prev, before.last_digest) != 0) {
-            verdict.intact = false;
-            verdict.bad_line = 1;
-            snprintf(verdict.text, sizeof(verdict.text),
-                     "this file does not go on where the one before it ends");
-        }
-        code |= print_verdict(paths[i], &verdict, json);
-        before = verdict;
+        int fault = print_verdict(paths[i], &verdicts[i], witness, json);
+
+        code = code == EX_OK ? fault : code;
     }
     return code;
 }
+
+/* ---- tail ---- */
 
 /* The file that is being followed. */
 struct tail {
@@ -234,17 +336,15 @@ static int print_tail(const char *path, uint64_t lines, bool follow)
 static int run_verify(void *context, const struct args *args)
 {
     const struct options *options = context;
-    const char *path;
-    char *found = NULL;
-    int code;
+    struct witness witness = {.directory = NULL};
+    int code = find_witness(options->config, args, &witness);
+    const char *const log = witness.log != NULL ? witness.log : "";
 
-    if (args->operand_count > 0)
-        return verify(args->operands, args->operand_count, options->json);
-    code = find_log(options->config, &found);
-    path = found;
-    if (code == EX_OK)
-        code = verify(&path, 1, options->json);
-    free(found);
+    if (code == EX_OK && args->operand_count > 0)
+        code = verify(&witness, args->operands, args->operand_count, options->json);
+    else if (code == EX_OK)
+        code = verify(&witness, &log, 1, options->json);
+    clear_witness(&witness);
     return code;
 }
 

@@ -7,6 +7,7 @@
  *   switches.c   kill switches
  *   change.c     a change on its way to the disk
  *   taken.c      what is taken away already, and not on the disk yet
+ *   anchor.c     the head of the audit log, and its key
  *   generation.c whether the database is a restored one
  */
 #pragma once
@@ -16,6 +17,12 @@
 #include "store/database.h"
 #include "store/generation.h"
 #include "store/taken.h"
+
+#define STORE_DATABASE_NAME "sidelock.db"
+#define STORE_KEY_NAME      "key" /* the master key: every other key is derived from it */
+#define STORE_PATH_SIZE     4096
+/* Changing it makes the MACs of every audit log of before unreadable. */
+#define STORE_PURPOSE_AUDIT "sidelock audit log 1"
 
 /* Of a session, in the order in which sessions.c reads them. */
 #define STORE_SESSION_COLUMNS                                                                      \
@@ -33,6 +40,7 @@ struct store {
     struct secret_key *token_key;
     struct secret_key *cookie_key;
     struct secret_key *seal_key;
+    struct secret_key *audit_key;
 };
 
 /* Copies a column into a fixed array. False if it is NULL or too long for it. */

@@ -14,10 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define DATABASE_NAME "sidelock.db"
-#define KEY_NAME      "key" /* the master key: every other key is derived from it */
-#define NEW_KEY_NAME  "key.new"
-#define LOCK_NAME     "lock"
+#define NEW_KEY_NAME "key.new"
+#define LOCK_NAME    "lock"
 
 /* Changing one of these makes every token or sealed record of before unreadable. */
 #define PURPOSE_TOKENS  "sidelock tokens 1"
@@ -90,7 +88,7 @@ static enum error read_key_from(int fd, const char *path, struct secret_key **ou
 
 static enum error read_key(struct opening *opening, const char *path, struct secret_key **out)
 {
-    int fd = openat(opening->store->directory_fd, KEY_NAME,
+    int fd = openat(opening->store->directory_fd, STORE_KEY_NAME,
                     O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     enum error error;
 
@@ -125,7 +123,7 @@ static enum error make_key(struct opening *opening, const char *path)
     made = fd >= 0 && write_key(fd);
     if (fd >= 0)
         close(fd);
-    if (made && renameat(directory_fd, NEW_KEY_NAME, directory_fd, KEY_NAME) == 0 &&
+    if (made && renameat(directory_fd, NEW_KEY_NAME, directory_fd, STORE_KEY_NAME) == 0 &&
         fsync(directory_fd) == 0)
         return OK;
     error_explain(opening->why, ERROR_IO, "cannot make the key file %s: %s", path, strerror(errno));
@@ -138,16 +136,17 @@ static enum error open_key(struct opening *opening, struct secret_key **out)
     char path[PATH_MAX];
     enum error error;
 
-    snprintf(path, sizeof(path), "%s/" KEY_NAME, opening->directory);
+    snprintf(path, sizeof(path), "%s/" STORE_KEY_NAME, opening->directory);
     error = read_key(opening, path, out);
     if (error != ERROR_NOT_FOUND)
         return error;
     /* A new key beside an old database would orphan every record in it. */
-    if (faccessat(opening->store->directory_fd, DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (faccessat(opening->store->directory_fd, STORE_DATABASE_NAME, F_OK, AT_SYMLINK_NOFOLLOW) ==
+        0)
         return error_explain(
             opening->why, ERROR_INVALID,
             "the key file %s is gone but its database is not: restore the key, or move "
-            "%s/" DATABASE_NAME " away to start afresh",
+            "%s/" STORE_DATABASE_NAME " away to start afresh",
             path, opening->directory);
     error = make_key(opening, path);
     return error == OK ? read_key(opening, path, out) : error;
@@ -159,7 +158,7 @@ static enum error open_database(struct opening *opening)
     char path[PATH_MAX];
     enum error error;
 
-    if ((size_t)snprintf(path, sizeof(path), "%s/" DATABASE_NAME, opening->directory) >=
+    if ((size_t)snprintf(path, sizeof(path), "%s/" STORE_DATABASE_NAME, opening->directory) >=
         sizeof(path))
         return error_explain(opening->why, ERROR_LIMIT,
                              "the name of the state directory is too long");
@@ -228,6 +227,8 @@ static enum error open_with_key(struct opening *opening, const struct secret_key
         error = secret_key_derive(master, PURPOSE_COOKIES, &store->cookie_key);
     if (error == OK)
         error = secret_key_derive(master, PURPOSE_SEALING, &store->seal_key);
+    if (error == OK)
+        error = secret_key_derive(master, STORE_PURPOSE_AUDIT, &store->audit_key);
     if (error != OK)
         return error_explain(opening->why, error, "cannot derive keys: %s", error_text(error));
     error = open_database(opening);
@@ -291,6 +292,7 @@ void store_close(struct store *store)
     secret_key_destroy(store->token_key);
     secret_key_destroy(store->cookie_key);
     secret_key_destroy(store->seal_key);
+    secret_key_destroy(store->audit_key);
     if (store->lock_fd >= 0)
         close(store->lock_fd);
     if (store->directory_fd >= 0)

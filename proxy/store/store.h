@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/secret.h"
 #include "policy/session.h"
+#include "system/audit_line.h"
 
 struct lane;
 struct store;
@@ -148,3 +149,17 @@ void store_turn(struct store *store, struct store_reply reply);
 enum error store_surface_killed(struct store *store, const char *surface, bool *killed) MUST_CHECK;
 void store_surface_set_killed(struct store *store, const char *surface, bool killed, int64_t now,
                               struct store_reply reply);
+
+/* The key of the audit log's MACs; lives as long as the store. */
+const struct secret_key *store_audit_key(const struct store *store);
+/* Sequence 0: there is none yet. */
+enum error store_audit_anchor_get(struct store *store, struct audit_anchor *out) MUST_CHECK;
+/* After what lies in `sync_fd` (taken over; -1: nothing) is on the disk. */
+void store_audit_anchor_put(struct store *store, const struct audit_anchor *anchor, int sync_fd,
+                            struct store_reply reply);
+/*
+ * Both out of a store's directory, for who may read it: a gate may be running there.
+ * ERROR_NOT_FOUND: there is none, or none that may be read. The key is the caller's.
+ */
+enum error store_audit_look(const char *directory, struct secret_key **key,
+                            struct audit_anchor *anchor) MUST_CHECK;

@@ -2,8 +2,7 @@
 
 #include "base/log.h"
 #include "policy/stray.h"
-#include "system/audit_verify.h"
-#include "system/trusted_file.h"
+#include "system/audit_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,8 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Room kept for what commit adds: "cut", "prev", the brace and the newline. */
-#define ENDING_BYTES 128
+/* Room kept for what commit adds: "cut", "prev", "mac", the brace and the newline. */
+#define ENDING_BYTES 256
 /* The last whole line and what was torn after it always fit: four lines of any length. */
 #define TAIL_BYTES 65536
 #define CUT_MARK   "\xe2\x80\xa6" /* U+2026 */
@@ -34,6 +33,8 @@ struct audit {
     char *path;
     int fd;
     struct chain chain;
+    const struct secret_key *key; /* NULL: lines have no MAC */
+    uint64_t keyed_from;
     struct json_scan *scan;
     struct buffer line;
     unsigned fields;
@@ -91,24 +92,6 @@ static enum error read_tail(struct audit *audit, int fd, struct chain *chain)
     }
     free(tail);
     return error;
-}
-
-static enum error open_file(const char *path, int *out)
-{
-    int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                  S_IRUSR | S_IWUSR);
-    char why[WHY_SIZE];
-
-    if (fd < 0)
-        return ERROR_IO;
-    if (trusted_file_check(fd, path, TRUSTED_FILE_POLICY, why) != OK) {
-        log_error("%s", why);
-        close(fd);
-        errno = EINVAL;
-        return ERROR_IO;
-    }
-    *out = fd;
-    return OK;
 }
 
 /* Once a minute: what cannot be written may be asked for thousands of times a second. */
@@ -281,7 +264,10 @@ static enum error commit_line(struct audit *audit)
 
     if (audit->cut)
         buffer_append_text(&audit->line, ",\"cut\":true");
-    buffer_append_format(&audit->line, ",\"prev\":\"%s\"}\n", chain->digest);
+    buffer_append_format(&audit->line, ",\"prev\":\"%s\"", chain->digest);
+    if (audit->key != NULL)
+        audit_line_sign(&audit->line, audit->key);
+    buffer_append_text(&audit->line, "}\n");
     if (buffer_failed(&audit->line))
         return ERROR_MEMORY;
     /* What could not be read back would break the chain for every line to come. */
@@ -372,29 +358,105 @@ void audit_tell_lost(struct audit *audit)
         settle(audit);
 }
 
-enum error audit_open(const char *path, struct audit **out)
+/* ---- What was anchored ---- */
+
+/* Whether the file is the one that was anchored; what cannot be told here verify tells. */
+static bool is_anchored(struct audit *audit, const struct audit_anchor *anchor)
 {
+    char digest[SHA256_HEX_SIZE];
+
+    return audit->chain.sequence >= anchor->sequence &&
+           (!audit_file_find(audit->fd, anchor->sequence, digest) ||
+            strcmp(digest, anchor->digest) == 0);
+}
+
+static enum error log_mismatch(struct audit *audit, uint64_t anchored, uint64_t found)
+{
+    log_error(
+        "the audit log %s was cut or written anew: it ends with line %llu, and is not the one "
+        "of which line %llu was anchored; `sidelock audit verify` says more",
+        audit->path, (unsigned long long)found, (unsigned long long)anchored);
+    begin_line(audit, AUDIT_EVENT_MISMATCH);
+    audit_number(audit, "anchored", (int64_t)anchored);
+    audit_number(audit, "found", (int64_t)found);
+    return commit_line(audit);
+}
+
+/* Goes on where the file that is gone was anchored last. */
+static enum error resume(struct audit *audit, const struct audit_anchor *anchor)
+{
+    audit->chain.sequence = anchor->sequence;
+    memcpy(audit->chain.digest, anchor->digest, SHA256_HEX_SIZE);
+    memcpy(audit->chain.whole, anchor->digest, SHA256_HEX_SIZE);
+    begin_line(audit, AUDIT_EVENT_RESUMED);
+    return commit_line(audit);
+}
+
+/* What is torn is gone around, and what was anchored is compared. */
+static enum error join(struct audit *audit, const struct audit_anchor *anchor)
+{
+    uint64_t found = audit->chain.sequence;
+    bool anchored = anchor->sequence == 0 || is_anchored(audit, anchor);
+    enum error error;
+
+    audit->keyed_from = anchor->keyed_from > 0 ? anchor->keyed_from : found + 1;
+    if (!anchored && !audit->chain.torn && lseek(audit->fd, 0, SEEK_END) == 0)
+        return resume(audit, anchor);
+    error = audit->chain.torn ? recover(audit) : OK;
+    return error != OK || anchored ? error : log_mismatch(audit, anchor->sequence, found);
+}
+
+struct audit_anchor audit_head(const struct audit *audit)
+{
+    struct audit_anchor head = {.sequence = audit->chain.sequence, .keyed_from = audit->keyed_from};
+
+    memcpy(head.digest, audit->chain.whole, SHA256_HEX_SIZE);
+    return head;
+}
+
+uint64_t audit_sequence(const struct audit *audit)
+{
+    return audit->chain.sequence;
+}
+
+int audit_descriptor(const struct audit *audit)
+{
+    return fcntl(audit->fd, F_DUPFD_CLOEXEC, 0);
+}
+
+/* ---- Opening and closing ---- */
+
+enum error audit_open_keyed(const char *path, const struct secret_key *key,
+                            const struct audit_anchor *anchor, struct audit **out)
+{
+    static const struct audit_anchor none;
     struct audit *audit = calloc(1, sizeof(*audit));
     enum error error;
 
     if (audit == NULL)
         return ERROR_MEMORY;
     audit->fd = -1;
+    audit->key = key;
     buffer_init(&audit->line, AUDIT_LINE_BYTES_MAX);
     audit->path = text_copy(span_of(path));
     error = audit->path != NULL ? json_scan_create(&audit->scan) : ERROR_MEMORY;
     if (error == OK)
-        error = open_file(path, &audit->fd);
+        error = audit_file_open(path, &audit->fd);
     if (error == OK)
         error = read_tail(audit, audit->fd, &audit->chain);
-    if (error == OK && audit->chain.torn)
-        error = recover(audit);
+    if (error == OK)
+        error = join(audit, anchor != NULL ? anchor : &none);
     if (error != OK) {
         audit_close(audit);
         return error;
     }
     *out = audit;
     return OK;
+}
+
+enum error audit_open(const char *path, struct audit **out)
+{
+    return audit_open_keyed(path, NULL, NULL, out);
 }
 
 void audit_close(struct audit *audit)
@@ -417,7 +479,7 @@ enum error audit_reopen(struct audit *audit)
     enum error error;
     int fd;
 
-    error = open_file(audit->path, &fd);
+    error = audit_file_open(audit->path, &fd);
     if (error != OK)
         return error;
     /* An empty file continues the old one; a file with lines continues itself. */
@@ -426,7 +488,6 @@ enum error audit_reopen(struct audit *audit)
         close(fd);
         return error;
     }
-    (void)fsync(audit->fd);
     close(audit->fd);
     audit->fd = fd;
     if (lseek(fd, 0, SEEK_END) > 0)

@@ -4,8 +4,8 @@
  *
  * A line: {"seq":N,"time":"2026-01-02T03:04:05.678Z","event":"...",...,"prev":"<hex>"}
  * `prev` is the digest of the previous line's bytes without its newline; the
- * very first line of a log has 64 zeros. After a rotation (the file was moved
- * and audit_reopen called) the new file goes on with seq and prev.
+ * very first line of a log has 64 zeros. With a key, a MAC follows (audit_line.h). After a rotation
+ * (the file was moved and audit_reopen called) the new file goes on with seq and prev.
  *
  * Lines that could not be written (a full disk) are counted, and an "audit_lost" line says how
  * many there would have been and since when, before the next line that can be.
@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/reason.h"
 #include "base/secret.h"
+#include "system/audit_line.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -34,6 +35,19 @@ struct audit;
  * "audit_recovered" line follows it.
  */
 enum error audit_open(const char *path, struct audit **out) MUST_CHECK;
+/*
+ * The same, each line with a MAC, and compared with the anchor: a file that is gone (moved away
+ * while nobody ran) is gone on with from there, by an "audit_resumed" line; one that is not what
+ * was anchored gets an "audit_mismatch" line, and the operator's log says so. The key is borrowed.
+ */
+enum error audit_open_keyed(const char *path, const struct secret_key *key,
+                            const struct audit_anchor *anchor, struct audit **out) MUST_CHECK;
+/* Where the chain stands, to be kept elsewhere; sequence 0: nowhere yet. */
+struct audit_anchor audit_head(const struct audit *audit);
+/* The number of the last line; 0: none. */
+uint64_t audit_sequence(const struct audit *audit);
+/* A descriptor of the file, the caller's, to be written to disk by another thread; -1. */
+int audit_descriptor(const struct audit *audit);
 void audit_close(struct audit *audit);
 /* Opens the path anew: after the file was moved away. On failure the old file stays in use. */
 enum error audit_reopen(struct audit *audit) MUST_CHECK;

@@ -2,10 +2,22 @@
 // whoever reads it, and what happened last is in it as well.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
@@ -268,5 +280,172 @@ describe('a log that cannot be written', () => {
     await gate.audited(0, { event: 'audit_lost' });
     gate.child.kill('SIGTERM');
     await within(gate.exited, 'the end of the gate');
+  });
+});
+
+// How `audit verify` tells what was done to a log: its exit codes.
+const VERDICT = { whole: 0, changed: 1, removed: 2, cut: 3, rewritten: 4, foreign: 5, torn: 6 };
+
+describe('a log that somebody else wrote in', () => {
+  const digest = (line) => createHash('sha256').update(line).digest('hex');
+
+  // A stopped gate with so many denials in its log, and the log's lines.
+  async function stopped(denials = 12) {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    for (let i = 0; i < denials; i++) await ask(gate, 'mcp', `/path-${i}`);
+    await gate.stop();
+    return { gate, lines: readFileSync(gate.auditPath, 'utf8').trimEnd().split('\n') };
+  }
+
+  const write = (file, lines) => writeFileSync(file, lines.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+
+  async function expectVerdict(gate, verdict, files = []) {
+    const told = await gate.cli('audit', 'verify', ...files);
+    assert.equal(told.code, VERDICT[verdict], `${verdict}: ${told.stdout}${told.stderr}`);
+    const json = (await gate.cli('audit', 'verify', '--json', ...files)).stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
+    const fault = json.find((file) => !file.intact) ?? json.at(-1);
+    if (fault.fault !== undefined) assert.equal(fault.fault, verdict);
+    return { stdout: told.stdout, json };
+  }
+
+  // The chain, mended as anybody can without the key.
+  function mend(lines, from) {
+    const mended = [...lines];
+    for (let i = Math.max(from, 1); i < mended.length; i++) {
+      mended[i] = mended[i].replace(/"prev":"[0-9a-f]{64}"/, `"prev":"${digest(mended[i - 1])}"`);
+    }
+    return mended;
+  }
+
+  it('finding 14: lines cut off at its end are missed', async () => {
+    const { gate, lines } = await stopped();
+    await expectVerdict(gate, 'whole');
+    for (const kept of [lines.length - 1, 3, 0]) {
+      write(gate.auditPath, lines.slice(0, kept));
+      await expectVerdict(gate, 'cut');
+    }
+  });
+
+  it('finding 14: a log that was written anew as a whole is no chain of this gate', async () => {
+    const { gate, lines } = await stopped();
+    const forged = mend(lines.map((line) => line.replace('path-3', 'path-X')), 0);
+    write(gate.auditPath, forged);
+    await expectVerdict(gate, 'rewritten');
+    // Nor without MACs, as a log of before would be.
+    write(gate.auditPath, mend(forged.map((line) => line.replace(/,"mac":"[0-9a-f]{64}"/, '')), 0));
+    await expectVerdict(gate, 'rewritten');
+  });
+
+  it('finding 14: the last line is protected as others are', async () => {
+    const { gate, lines } = await stopped();
+    write(gate.auditPath, [...lines.slice(0, -1), lines.at(-1).replace('stopped', 'STOPPED')]);
+    await expectVerdict(gate, 'changed');
+  });
+
+  it('what was done is told apart', async () => {
+    const { gate, lines } = await stopped();
+    const other = await stopped();
+    const changed = lines.map((line) => line.replace('path-3', 'path-X'));
+    for (const [verdict, text] of [
+      ['changed', changed],
+      ['removed', [...lines.slice(0, 4), ...lines.slice(5)]],
+      ['removed', [...lines.slice(0, 4), ...lines.slice(7)]],
+      ['foreign', [...lines.slice(0, 4), other.lines[4], ...lines.slice(4)]],
+      ['foreign', [...lines.slice(0, 4), lines[2], ...lines.slice(4)]],
+      ['torn', [...lines.slice(0, 4), 'not a line', ...lines.slice(4)]],
+      ['rewritten', [...lines.slice(0, 6), ...mend(changed, 5).slice(6)]],
+    ]) {
+      write(gate.auditPath, text);
+      await expectVerdict(gate, verdict);
+    }
+  });
+
+  it('finding 14: a start finds that the log was cut, says so, and verify goes on saying so', async () => {
+    const { gate, lines } = await stopped();
+    write(gate.auditPath, lines.slice(0, 5));
+    await gate.launch();
+    assert.match(gate.stderr, /was cut or written anew/);
+    const line = await gate.audited(0, { event: 'audit_mismatch' });
+    assert.deepEqual([line.found, line.anchored], [5, lines.length]);
+    gate.child.kill('SIGTERM');
+    await within(gate.exited, 'the end of the gate');
+    await expectVerdict(gate, 'cut');
+  });
+
+  it('finding 14: what is anchored while the gate runs is not lost by a crash', async () => {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    const DENIALS = 300; // more than an anchor may be behind
+    for (let i = 0; i < DENIALS; i += 50) {
+      await Promise.all(Array.from({ length: 50 }, () => ask(gate, 'mcp', '/ws')));
+    }
+    await gate.crash();
+    const lines = readFileSync(gate.auditPath, 'utf8').trimEnd().split('\n');
+    write(gate.auditPath, lines.slice(0, 10));
+    await expectVerdict(gate, 'cut');
+  });
+
+  it('finding 14: rotation while the gate stands still goes on from the file that was moved', async () => {
+    const { gate } = await stopped();
+    const moved = `${gate.auditPath}.1`;
+    renameSync(gate.auditPath, moved);
+    await gate.launch();
+    await gate.stop(); // verifies the new one alone
+    await expectVerdict(gate, 'whole', [moved, gate.auditPath]);
+    // Also a packed one.
+    writeFileSync(`${moved}.gz`, gzipSync(readFileSync(moved)));
+    await expectVerdict(gate, 'whole', [`${moved}.gz`, gate.auditPath]);
+    writeFileSync(`${moved}.gz`, readFileSync(`${moved}.gz`).subarray(0, -20));
+    await expectVerdict(gate, 'torn', [`${moved}.gz`, gate.auditPath]);
+    // Without what came before, but with its own end.
+    await expectVerdict(gate, 'whole', [gate.auditPath]);
+  });
+
+  it('after a crash, what was not anchored of a log that was moved is no tampering', async () => {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    for (let i = 0; i < 20; i++) await ask(gate, 'mcp', '/ws');
+    await gate.crash();
+    const moved = `${gate.auditPath}.1`;
+    renameSync(gate.auditPath, moved);
+    await gate.launch();
+    await gate.audited(0, { event: 'audit_resumed' });
+    await gate.stop();
+    await expectVerdict(gate, 'whole', [moved, gate.auditPath]);
+  });
+
+  it('copytruncate goes on in the same file, and lines lost by it are told', async () => {
+    const gate = await Gate.start(scratchDir(), config());
+    gates.push(gate);
+    for (let i = 0; i < 5; i++) await ask(gate, 'mcp', '/ws');
+    const copy = `${gate.auditPath}.1`;
+    copyFileSync(gate.auditPath, copy);
+    truncateSync(gate.auditPath);
+    await ask(gate, 'mcp', '/ws');
+    await gate.stop();
+    await expectVerdict(gate, 'whole', [copy, gate.auditPath]);
+    write(copy, readFileSync(copy, 'utf8').trimEnd().split('\n').slice(0, -2));
+    await expectVerdict(gate, 'removed', [copy, gate.auditPath]);
+  });
+
+  it('a log of before there was a key is what it is; elsewhere only the chain is checked', async () => {
+    const { gate, lines } = await stopped();
+    const old = mend(lines.map((line) => line.replace(/,"mac":"[0-9a-f]{64}"/, '')), 0);
+    const home = scratchDir();
+    const later = new Gate(home, config());
+    gates.push(later);
+    mkdirSync(later.stateDir, { mode: 0o700 });
+    write(later.auditPath, old);
+    await later.launch();
+    await later.stop();
+    const all = readFileSync(later.auditPath, 'utf8').trimEnd().split('\n');
+    assert.ok(all.length > old.length && all.slice(old.length).every((line) => line.includes('"mac"')));
+    const elsewhere = path.join(scratchDir(), 'copy.jsonl');
+    write(elsewhere, lines);
+    const told = await run(['audit', 'verify', elsewhere]);
+    assert.equal(told.code, 0);
+    assert.match(told.stdout, /only the chain was checked/);
+    assert.match((await gate.cli('audit', 'verify')).stdout, /anchored up to number/);
   });
 });

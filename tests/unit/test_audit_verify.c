@@ -1,6 +1,8 @@
 /* audit_verify.c, and recovery: what was changed, taken out or torn does not go unnoticed. */
 #include "audit_fixture.h"
 
+#include <unistd.h>
+
 /* Every single byte of the log, changed: none goes unnoticed. */
 AUDIT_TEST(test_every_changed_byte_is_noticed)
 {
@@ -212,4 +214,109 @@ AUDIT_TEST(test_numbers_must_follow)
             expect_bad(fixture, 2);
         buffer_clear(&file);
     }
+}
+
+/* ---- With a key ---- */
+
+static struct secret_key *key_of(unsigned char fill)
+{
+    unsigned char bytes[SECRET_KEY_BYTES];
+    struct secret_key *key;
+
+    memset(bytes, fill, sizeof(bytes));
+    assert_int_equal(secret_key_from_bytes(bytes, &key), OK);
+    return key;
+}
+
+static struct audit_verdict verify_keyed(const struct fixture *fixture,
+                                         const struct secret_key *key,
+                                         const struct audit_anchor *anchor)
+{
+    struct audit_verifier *verifier;
+    struct audit_verdict verdict;
+
+    assert_int_equal(audit_verifier_create(key, anchor, &verifier), OK);
+    assert_int_equal(audit_verifier_read(verifier, fixture->path, true, &verdict), OK);
+    audit_verifier_destroy(verifier);
+    return verdict;
+}
+
+/* A log with a key from its first line on, and where it ended. */
+static struct audit_anchor write_keyed(struct fixture *fixture, const struct secret_key *key,
+                                       int lines)
+{
+    static const struct audit_anchor none;
+    struct audit_anchor head;
+
+    close_log(fixture);
+    assert_int_equal(audit_open_keyed(fixture->path, key, &none, &fixture->audit), OK);
+    add_lines(fixture, lines);
+    head = audit_head(fixture->audit);
+    close_log(fixture);
+    return head;
+}
+
+/* Every single byte, also of the last line, and every end that is cut off. */
+AUDIT_TEST(test_a_key_and_an_anchor_protect_every_byte)
+{
+    struct secret_key *key = key_of(1), *other = key_of(2);
+    struct audit_anchor head = write_keyed(*state, key, 4);
+    struct fixture *fixture = *state;
+    size_t length;
+    char *bytes = read_file(fixture->path, &length);
+
+    assert_true(verify_keyed(fixture, key, &head).intact);
+    assert_int_equal(head.sequence, 4);
+    assert_int_equal(head.keyed_from, 1);
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] ^= 1;
+        write_file(fixture->path, bytes, length);
+        if (verify_keyed(fixture, key, &head).intact)
+            fail_msg("byte %zu", i);
+        bytes[i] ^= 1;
+    }
+    for (size_t cut = 0; cut < length; cut++) {
+        write_file(fixture->path, bytes, cut);
+        if (verify_keyed(fixture, key, &head).intact)
+            fail_msg("cut at %zu", cut);
+    }
+    write_file(fixture->path, bytes, length);
+    assert_int_equal(verify_keyed(fixture, other, &head).fault, AUDIT_REWRITTEN);
+    assert_true(verify_keyed(fixture, NULL, NULL).intact);
+    secret_key_destroy(key);
+    secret_key_destroy(other);
+    free(bytes);
+}
+
+/* What audit_open_keyed() makes of a file that is not the one that was anchored. */
+AUDIT_TEST(test_a_start_compares_with_the_anchor)
+{
+    struct secret_key *key = key_of(1);
+    struct audit_anchor head = write_keyed(*state, key, 4), later = head;
+    struct fixture *fixture = *state;
+    json_t *line;
+
+    later.sequence = 9; /* more was written than there is */
+    assert_int_equal(audit_open_keyed(fixture->path, key, &later, &fixture->audit), OK);
+    close_log(fixture);
+    line = line_at(fixture, 5);
+    assert_string_equal(text_of(line, "event"), "audit_mismatch");
+    json_decref(line);
+    assert_int_equal(verify_keyed(fixture, key, &head).fault, AUDIT_CUT);
+
+    head = write_keyed(fixture, key, 1);
+    assert_int_equal(unlink(fixture->path), 0);
+    assert_int_equal(audit_open_keyed(fixture->path, key, &head, &fixture->audit), OK);
+    add_lines(fixture, 1);
+    close_log(fixture);
+    line = line_at(fixture, 1);
+    assert_string_equal(text_of(line, "event"), "audit_resumed");
+    assert_string_equal(text_of(line, "prev"), head.digest);
+    json_decref(line);
+    assert_true(verify_keyed(fixture, key, &head).intact);
+
+    /* Any other file in its place. */
+    head.digest[0] = head.digest[0] == '0' ? '1' : '0';
+    assert_int_equal(verify_keyed(fixture, key, &head).fault, AUDIT_REWRITTEN);
+    secret_key_destroy(key);
 }

@@ -2,6 +2,7 @@
 #include "broker/operations/operation.h"
 
 #include "base/log.h"
+#include "broker/core/anchoring.h"
 #include "broker/core/journal.h"
 
 static void on_killed(void *context, enum error error)
@@ -98,6 +99,7 @@ enum error switches_reload(struct operation *operation)
     struct gate *gate = operation->gate;
     enum error error;
 
+    anchoring_now(gate);
     if (audit_reopen(gate->audit) != OK)
         log_error("the audit log cannot be opened anew at %s; going on with the old one",
                   gate->audit_path);
