@@ -25,6 +25,11 @@
 #define FIXTURE_STUDIO_KEYS ""
 #endif
 
+/* The users who may call surface 0. */
+#ifndef FIXTURE_CALLERS
+#define FIXTURE_CALLERS "1000"
+#endif
+
 #define BROKER_TEST(test) TEST_BETWEEN(test, broker_fixture_make, broker_fixture_drop)
 
 struct broker_fixture {
@@ -109,7 +114,8 @@ static inline int fixture_load_config(struct broker_fixture *fixture)
              "\"executables\":[\"/bin/true\"],\"surfaces\":{"
              "\"studio\":{\"why\":\"Testing | it\",\"can_do\":\"Start <things>\","
              "\"listen\":[\"localhost:8081\"],\"upstream\":{\"socket\":\"%s/studio.sock\"},"
-             "\"dialect\":\"opaque\",\"callers\":{\"uids\":[1000]}" FIXTURE_STUDIO_KEYS "},"
+             "\"dialect\":\"opaque\",\"callers\":{\"uids\":[" FIXTURE_CALLERS
+             "]}" FIXTURE_STUDIO_KEYS "},"
              "\"tools\":{\"listen\":[\"localhost:8082\"],"
              "\"upstream\":{\"socket\":\"%s/nowhere/tools.sock\"},\"dialect\":\"opaque\"}}}",
              fixture->root, fixture->root, fixture->root, fixture->root);
