@@ -21,6 +21,7 @@
 
 #define EXPIRE_INTERVAL_MS (3600 * 1000)
 #define TELL_INTERVAL_MS   (10 * 1000) /* after which lines that were only counted are told of */
+#define TELL_LINES_MAX     64          /* of them at once: the loop does not wait for more */
 #define DRAIN_PATIENCE_MS  8000        /* more than a worker gives its clients */
 
 /* The gate, and what keeps it going. */
@@ -140,7 +141,7 @@ static void on_tell(uv_timer_t *timer)
     struct broker *broker = timer->data;
 
     audit_tell_lost(broker->gate.audit);
-    lines_tell(&broker->gate.lines, broker->gate.audit);
+    lines_tell(&broker->gate.lines, broker->gate.audit, TELL_LINES_MAX);
 }
 
 static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
@@ -339,7 +340,7 @@ static void stop(struct broker *broker)
     secret_wipe(&broker->gate.tickets, sizeof(broker->gate.tickets));
     secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
     if (broker->gate.audit != NULL)
-        lines_tell(&broker->gate.lines, broker->gate.audit);
+        lines_tell(&broker->gate.lines, broker->gate.audit, LINES_PLACES);
     if (broker->gate.audit != NULL) {
         log_stopped(broker);
         anchoring_now(&broker->gate);

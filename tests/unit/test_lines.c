@@ -21,8 +21,8 @@ AUDIT_TEST(test_a_burst_is_written_and_the_rest_counted)
 
     assert_int_equal(write_many(&lines, *state, &client, LINES_BURST + 7, 5000), LINES_BURST);
     assert_int_equal(lines.suppressed, 7);
-    lines_tell(&lines, ((struct fixture *)*state)->audit);
-    lines_tell(&lines, ((struct fixture *)*state)->audit); /* once */
+    lines_tell(&lines, ((struct fixture *)*state)->audit, LINES_PLACES);
+    lines_tell(&lines, ((struct fixture *)*state)->audit, LINES_PLACES); /* once */
     line = line_at(*state, 1);
     assert_string_equal(text_of(line, "event"), "denied_suppressed");
     assert_int_equal(json_integer_value(json_object_get(line, "count")), 7);
@@ -91,7 +91,7 @@ AUDIT_TEST(test_many_clients)
     }
     assert_true(written <= (LINES_STRANGERS_MAX + 1) * LINES_BURST);
     assert_int_equal(written + lines.suppressed, 2000 * LINES_BURST);
-    lines_tell(&lines, fixture->audit);
+    lines_tell(&lines, fixture->audit, LINES_PLACES);
     for (unsigned i = 1; i <= verify(fixture->path).lines; i++) {
         json_t *line = line_at(fixture, i);
 

@@ -76,13 +76,14 @@ static struct lines_place *find(struct lines *lines, const char *event,
     return found;
 }
 
-/* The shared places tell of no client, and of events together. */
-static void tell(struct lines_place *place, struct audit *audit)
+/* Whether there was something to tell. The shared places tell of no client, and of events together.
+ */
+static bool tell(struct lines_place *place, struct audit *audit)
 {
     char event[64];
 
     if (place->suppressed == 0 || audit_failing(audit))
-        return;
+        return false;
     snprintf(event, sizeof(event), "%s_suppressed", place->event != NULL ? place->event : "others");
     audit_begin(audit, event);
     audit_number(audit, "count", (int64_t)place->suppressed);
@@ -92,6 +93,7 @@ static void tell(struct lines_place *place, struct audit *audit)
         audit_number(audit, "uid", place->client.uid);
     if (audit_commit(audit) == OK)
         place->suppressed = 0;
+    return true;
 }
 
 bool lines_may(struct lines *lines, struct audit *audit, const char *event,
@@ -105,7 +107,7 @@ bool lines_may(struct lines *lines, struct audit *audit, const char *event,
         return false;
     }
     place->spent_ms += LINE_MS;
-    tell(place, audit);
+    (void)tell(place, audit);
     return true;
 }
 
@@ -117,10 +119,15 @@ void lines_suppress(struct lines *lines, const char *event, const struct lines_c
         find(lines, event, client, now_ms)->suppressed += count;
 }
 
-void lines_tell(struct lines *lines, struct audit *audit)
+void lines_tell(struct lines *lines, struct audit *audit, unsigned most)
 {
-    for (size_t i = 0; i <= LINES_SESSIONS_MAX; i++)
-        tell(&lines->sessions[i], audit);
-    for (size_t i = 0; i <= LINES_STRANGERS_MAX; i++)
-        tell(&lines->strangers[i], audit);
+    for (size_t i = 0; i < LINES_PLACES && most > 0; i++) {
+        size_t at = lines->looked++ % LINES_PLACES;
+        struct lines_place *place = at <= LINES_SESSIONS_MAX
+                                        ? &lines->sessions[at]
+                                        : &lines->strangers[at - LINES_SESSIONS_MAX - 1];
+
+        if (tell(place, audit))
+            most--;
+    }
 }

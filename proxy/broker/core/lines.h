@@ -15,6 +15,7 @@
 #define LINES_PER_SECOND    50   /* in the long run */
 #define LINES_SESSIONS_MAX  512  /* places for an event and a session */
 #define LINES_STRANGERS_MAX 64   /* for an event and a user without one */
+#define LINES_PLACES        (LINES_SESSIONS_MAX + 1 + LINES_STRANGERS_MAX + 1)
 
 struct lines_client {
     char session[TOKEN_ID_SIZE]; /* "": none, or none that is known to be real */
@@ -35,6 +36,7 @@ struct lines_place {
 /* All zero is a full allowance for everybody. */
 struct lines {
     struct lines_place sessions[LINES_SESSIONS_MAX + 1], strangers[LINES_STRANGERS_MAX + 1];
+    size_t looked;       /* at so many places, round and round */
     uint64_t suppressed; /* since start */
 };
 
@@ -47,5 +49,8 @@ bool lines_may(struct lines *lines, struct audit *audit, const char *event,
 /* Counts so many that have no line. */
 void lines_suppress(struct lines *lines, const char *event, const struct lines_client *client,
                     uint64_t count, uint64_t now_ms);
-/* Writes how many had no line of their own, of each event and client. */
-void lines_tell(struct lines *lines, struct audit *audit);
+/*
+ * Writes how many had no line of their own, of each event and client: at most so many lines, those
+ * first that waited longest to be looked at.
+ */
+void lines_tell(struct lines *lines, struct audit *audit, unsigned most);

@@ -383,20 +383,6 @@ static void on_poll_closed(uv_handle_t *handle)
     uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
 }
 
-/* A connection whose end the worker did not tell. */
-static void log_lost(void *context, const struct connection_entry *entry)
-{
-    const struct workers *workers = context;
-    struct audit *audit =
-        journal_begin(workers->options.gate, "closed", lines_client(entry->session_id, false, 0));
-
-    audit_text(audit, "surface", entry->surface->config->name);
-    audit_text(audit, "session", entry->session_id);
-    audit_number(audit, "connection", (int64_t)entry->id);
-    audit_reason(audit, workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
-    journal_commit(audit);
-}
-
 /* The log says how it ended; its connections ended with it. */
 static void on_exit_of(struct worker_process *process, int status)
 {
@@ -411,8 +397,8 @@ static void on_exit_of(struct worker_process *process, int status)
         ;
     stop_hearing(process);
     options->forget(options->gate, incarnation_of(process));
-    connections_remove_worker(&options->gate->connections, incarnation_of(process), log_lost,
-                              process->workers);
+    journal_end_connections(options->gate, incarnation_of(process),
+                            process->workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,
