@@ -2,18 +2,24 @@
 
 #include "base/text.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LINE_BYTES_MAX 1024
 #define MINUTE_S       60
+#define PATIENCE_MS    3 /* with whoever reads the log */
 
 static const char *log_name = "sidelock";
+static int log_fd = STDERR_FILENO;
 
 void log_set_name(const char *name)
 {
@@ -65,15 +71,45 @@ static bool may_say(struct log_site *site, unsigned *unsaid)
     return says;
 }
 
-/* One write a line: other programs may share the descriptor. */
-static void write_line(const char *text, size_t size)
+void log_never_wait(void)
 {
-    char line[LINE_BYTES_MAX + 1];
-    size_t length = show(text, size, line);
+    struct stat facts;
+    int fd = -1;
 
+    /* A file would be begun anew; a socket cannot be opened. Neither keeps a writer waiting. */
+    if (fstat(STDERR_FILENO, &facts) == 0 && (S_ISCHR(facts.st_mode) || S_ISFIFO(facts.st_mode)))
+        fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0)
+        log_fd = fd;
+}
+
+/* Where there is room at all, there is for a line (pipe(7), PIPE_BUF); but not on a terminal. */
+static bool put(const char *line, size_t length, int patience_ms)
+{
+    struct pollfd output = {.fd = log_fd, .events = POLLOUT};
+
+    return poll(&output, 1, patience_ms) == 1 && (output.revents & POLLOUT) != 0 &&
+           write(log_fd, line, length) > 0;
+}
+
+/* One write a line: other programs may share the descriptor. */
+static void write_line(const char *text, size_t size, int patience_ms)
+{
+    static atomic_uint lost;
+    char line[LINE_BYTES_MAX + 1], notice[96];
+    unsigned count = atomic_exchange(&lost, 0);
+    size_t length;
+
+    if (count > 0) {
+        length = (size_t)snprintf(notice, sizeof(notice),
+                                  "nobody read this log for a while; %u lines are lost\n", count);
+        if (!put(notice, length, 0))
+            atomic_fetch_add(&lost, count);
+    }
+    length = show(text, size, line);
     line[length] = '\n';
-    if (write(STDERR_FILENO, line, length + 1) < 0)
-        return; /* nowhere left to say so */
+    if (!put(line, length + 1, patience_ms))
+        atomic_fetch_add(&lost, 1);
 }
 
 void log_said(const char *name, const char *text, size_t length)
@@ -84,7 +120,7 @@ void log_said(const char *name, const char *text, size_t length)
     if (length > sizeof(line) - start)
         length = sizeof(line) - start;
     memcpy(line + start, text, length);
-    write_line(line, start + length);
+    write_line(line, start + length, 0);
 }
 
 void log_line(struct log_site *site, const char *level, const char *format, ...)
@@ -107,5 +143,5 @@ void log_line(struct log_site *site, const char *level, const char *format, ...)
     va_end(arguments);
     if (more < 0)
         return;
-    write_line(text, strlen(text));
+    write_line(text, strlen(text), PATIENCE_MS);
 }

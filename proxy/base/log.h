@@ -1,5 +1,6 @@
 /*
- * The operator's log: one plain line an event on stderr, `level: text`.
+ * The operator's log: one plain line an event on stderr, `level: text`. A line
+ * for which there is no room is counted and left out.
  * Denials do not go here but to the audit log (system/audit.h).
  */
 #pragma once
@@ -11,6 +12,11 @@
 
 /* A short name put before each line ("broker"; "": none); static storage. */
 void log_set_name(const char *name);
+/*
+ * For a process for which others wait: from now on a stopped terminal (Ctrl-S) or a full pipe costs
+ * it lines, not time. To be called once, before there are threads.
+ */
+void log_never_wait(void);
 /* A line that another process wrote, `name: text`; cut and escaped like our own. */
 void log_said(const char *name, const char *text, size_t length);
 

@@ -366,6 +366,7 @@ int broker_run(const struct broker_options *options)
     struct broker broker = {.options = options, .exit_code = EX_UNAVAILABLE};
 
     log_set_name("broker");
+    log_never_wait();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a write that fails */
     harden();
