@@ -14,6 +14,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
@@ -109,15 +110,26 @@ static void on_terminate(uv_signal_t *signal, int number)
         workers_drain(broker->gate.workers);
 }
 
+static void on_reloaded(struct operation *operation, enum error error)
+{
+    if (error == OK)
+        log_info("the audit log was opened anew, and the certificates read");
+    free(operation);
+}
+
 static void on_hangup(uv_signal_t *signal, int number)
 {
     struct broker *broker = signal->data;
-    struct operation operation;
+    struct operation *operation = malloc(sizeof(*operation));
 
     (void)number;
-    operation_init(&operation, &broker->gate, geteuid());
-    if (switches_reload(&operation) == OK)
-        log_info("the audit log was opened anew, and the certificates read");
+    if (operation == NULL) {
+        log_error("nothing is read anew: out of memory");
+        return;
+    }
+    operation_init(operation, &broker->gate, geteuid());
+    operation->done = on_reloaded;
+    switches_reload(operation);
 }
 
 static void on_child(uv_signal_t *signal, int number)

@@ -356,7 +356,7 @@ ROUTES_TEST(test_pages)
             2 * CONTROL_PAGE_BYTES);
     } while (next[0] != '\0');
     assert_int_equal(rows, CONTROL_PAGE_ROWS + 25);
-    assert_true(pages > 4);
+    assert_true(pages >= 3); /* by their number alone it were 2 */
 }
 
 /* Strings must not end where a parser of C strings thinks they do. */

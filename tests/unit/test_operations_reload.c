@@ -3,7 +3,7 @@
 #include "broker/operations/operation.h"
 #include "system/authority.h"
 
-#include "broker_fixture.h"
+#include "operations_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,8 +68,8 @@ BROKER_TEST(test_reload)
     memcpy(first, states[1].tls->facts.sha256, sizeof(first));
     assert_string_equal(fixture_told, "");
     renew(tls);
-    operation_init(&operation, &fixture->gate, 7);
-    assert_int_equal(switches_reload(&operation), OK);
+    operation = begin(fixture);
+    assert_int_equal(RUN(fixture, switches_reload(&operation)), OK);
     assert_string_not_equal(states[1].tls->facts.sha256, first);
     assert_string_equal(fixture_told, "certificates * allowed\n");
     assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"certificate_loaded\""));
@@ -91,8 +91,8 @@ BROKER_TEST(test_unfit)
         surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why, sizeof(why)), OK);
     before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
-    operation_init(&operation, &fixture->gate, 7);
-    assert_int_equal(switches_reload(&operation), ERROR_INVALID);
+    operation = begin(fixture);
+    assert_int_equal(RUN(fixture, switches_reload(&operation)), ERROR_INVALID);
     assert_non_null(strstr(operation.why, "surface tools: tls.key: "));
     assert_non_null(strstr(operation.why, "open to others"));
     assert_ptr_equal(states[1].tls, before);

@@ -156,13 +156,15 @@ static enum error show_nothing(struct exchange *exchange)
     return OK;
 }
 
-static enum error post_reload(struct exchange *exchange)
+static void reload(struct exchange *exchange)
 {
-    enum error error = switches_reload(&exchange->operation);
+    switches_reload(&exchange->operation);
+}
 
-    if (error == OK)
-        exchange->document = control_json_certificates(exchange->gate);
-    return error;
+static enum error show_certificates(struct exchange *exchange)
+{
+    exchange->document = control_json_certificates(exchange->gate);
+    return OK;
 }
 
 static const struct control_handler handlers[] = {
@@ -172,7 +174,7 @@ static const struct control_handler handlers[] = {
     {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, show_surface, {NULL}, 200},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
-    {"POST", "/v1/reload", NULL, post_reload, {NULL}, 200},
+    {"POST", "/v1/reload", reload, show_certificates, {NULL}, 200},
     {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},
     {"GET", "/v1/params/{}", NULL, get_record, {"reveal"}, 200},
     {"PUT", "/v1/params/{}", put_record, show_stored, {"surface"}, 200},

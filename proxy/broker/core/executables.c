@@ -36,7 +36,7 @@ enum error executables_create(struct executables **out)
 {
     struct executables *executables = calloc(1, sizeof(*executables));
     enum error error =
-        executables != NULL ? lane_create("executables", &executables->lane) : ERROR_MEMORY;
+        executables != NULL ? lane_create("files", &executables->lane) : ERROR_MEMORY;
 
     if (error == OK)
         *out = executables;

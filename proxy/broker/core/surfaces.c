@@ -171,28 +171,44 @@ static enum error load_files(const struct surface *surface, int64_t now, struct 
     return error;
 }
 
+void surfaces_read_certificates(struct surfaces_certificates *out)
+{
+    size_t count = out->config->surface_count;
+
+    snprintf(out->why, sizeof(out->why), "the certificates cannot be held in memory");
+    out->error = OK;
+    for (size_t i = 0; i < count; i++) {
+        const struct surface *surface = &out->config->surfaces[i];
+
+        out->files[i] = NULL;
+        if (out->error == OK && surface->tls != NULL)
+            out->error = load_files(surface, out->now, &out->files[i], out->why, sizeof(out->why));
+    }
+}
+
+enum error surfaces_keep_certificates(struct surfaces *surfaces, struct surfaces_certificates *read)
+{
+    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
+        struct tls_files **held = &surfaces->items[i].tls, *unwanted = read->files[i];
+
+        if (read->error == OK) {
+            unwanted = *held;
+            *held = read->files[i];
+        }
+        drop_files(unwanted);
+        read->files[i] = NULL;
+    }
+    return read->error;
+}
+
 enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
                                       size_t why_size)
 {
-    size_t count = surfaces->config->surface_count;
-    struct tls_files *loaded[CONFIG_SURFACES_MAX] = {NULL};
-    enum error error = OK;
+    struct surfaces_certificates read = {.config = surfaces->config, .now = now};
 
-    snprintf(why, why_size, "the certificates cannot be held in memory");
-    for (size_t i = 0; i < count && error == OK; i++) {
-        if (surfaces->config->surfaces[i].tls != NULL)
-            error = load_files(&surfaces->config->surfaces[i], now, &loaded[i], why, why_size);
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct tls_files **held = &surfaces->items[i].tls, *unwanted = loaded[i];
-
-        if (error == OK) {
-            unwanted = *held;
-            *held = loaded[i];
-        }
-        drop_files(unwanted);
-    }
-    return error;
+    surfaces_read_certificates(&read);
+    snprintf(why, why_size, "%s", read.why);
+    return surfaces_keep_certificates(surfaces, &read);
 }
 
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name)

@@ -47,11 +47,24 @@ void surfaces_clear(struct surfaces *surfaces);
 /* Opens the listeners; the log says what is wrong. Kill switches are as the store has them. */
 enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CHECK;
 
+/* What the surfaces that speak TLS are to show, read anew. */
+struct surfaces_certificates {
+    const struct config *config; /* borrowed */
+    int64_t now;
+    struct tls_files *files[CONFIG_SURFACES_MAX];
+    enum error error;
+    char why[WHY_SIZE]; /* of an error: one sentence */
+};
+
+/* Fills all but the first two; touches nothing else, so it may be done on any thread. */
+void surfaces_read_certificates(struct surfaces_certificates *out);
 /*
- * Reads the certificates of the surfaces that speak TLS. What is found is kept
- * only if all of it is fit; else ERROR_INVALID, one sentence in `why`, and
- * everything stays as it was.
+ * What was read is kept only if all of it is fit; else (ERROR_INVALID, or whatever it is)
+ * everything stays as it was. Takes over the files.
  */
+enum error surfaces_keep_certificates(struct surfaces *surfaces,
+                                      struct surfaces_certificates *read) MUST_CHECK;
+/* Both at once, at the start. */
 enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
                                       size_t why_size) MUST_CHECK;
 

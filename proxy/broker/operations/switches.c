@@ -5,6 +5,8 @@
 #include "broker/core/anchoring.h"
 #include "broker/core/journal.h"
 
+#include <stdlib.h>
+
 static void on_killed(void *context, enum error error)
 {
     struct operation *operation = context;
@@ -94,21 +96,52 @@ static enum error log_certificates(struct operation *operation)
     return error;
 }
 
-enum error switches_reload(struct operation *operation)
+/* Files are read and keys are checked on the thread that looks into files. */
+struct reload {
+    struct lane_job job; /* first */
+    struct operation *operation;
+    struct surfaces_certificates read;
+};
+
+static void read_files(struct lane_job *job)
+{
+    surfaces_read_certificates(&((struct reload *)job)->read);
+}
+
+static void keep_files(struct lane_job *job)
+{
+    struct reload *reload = (struct reload *)job;
+    struct operation *operation = reload->operation;
+    struct gate *gate = operation->gate;
+    enum error error = surfaces_keep_certificates(&gate->surfaces, &reload->read);
+
+    if (error != OK) {
+        operation_fail(operation, error, "%s", reload->read.why);
+        log_error("%s Going on with the certificates as they were.", operation->why);
+    } else {
+        workers_send_certificates(gate->workers);
+        error = log_certificates(operation);
+    }
+    free(reload);
+    operation_end(operation, error);
+}
+
+void switches_reload(struct operation *operation)
 {
     struct gate *gate = operation->gate;
-    enum error error;
+    struct reload *reload = calloc(1, sizeof(*reload));
 
+    if (reload == NULL) {
+        operation_end(operation, operation_fail(operation, ERROR_MEMORY, "out of memory"));
+        return;
+    }
     anchoring_now(gate);
     if (audit_reopen(gate->audit) != OK)
         log_error("the audit log cannot be opened anew at %s; going on with the old one",
                   gate->audit_path);
-    error = surfaces_load_certificates(&gate->surfaces, clock_now(), operation->why,
-                                       sizeof(operation->why));
-    if (error != OK) {
-        log_error("%s Going on with the certificates as they were.", operation->why);
-        return error;
-    }
-    workers_send_certificates(gate->workers);
-    return log_certificates(operation);
+    reload->job = (struct lane_job){.work = read_files, .done = keep_files};
+    reload->operation = operation;
+    reload->read.config = gate->surfaces.config;
+    reload->read.now = clock_now();
+    lane_give(executables_lane(gate->executables), &reload->job);
 }
