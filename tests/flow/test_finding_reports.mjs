@@ -7,6 +7,7 @@ import { after, afterEach, before, it } from 'node:test';
 import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
+import { Raw, requestText } from './lib/raw.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
 import { ask, keepAlive } from './lib/http.mjs';
@@ -28,6 +29,7 @@ before(async () => {
   gate = await Gate.start(dir, {
     surfaces: {
       noisy: mcp({}),
+      posts: mcp({ routes: [{ path: '/mcp', kind: 'mcp-http' }] }),
       observed: mcp({ mode: 'observe' }),
       calm: opaqueSurface(service.socketPath),
       pages: surface(pages.socketPath, {
@@ -92,6 +94,7 @@ it('finding 2: neither a flood of refused messages nor a slow broker ends the wo
       return sums.suppressed > 0 && sums.own + sums.suppressed === sums.counted;
     },
     () => `a line or a count for every refused message: ${JSON.stringify(sums)}`,
+    30_000, // what was counted is told of now and then
   );
   assert.ok(sums.own < 1000, `a session's lines are bounded: ${sums.own}`);
   assert.ok(sums.counted < (CONNECTIONS * MESSAGES) / 4, `not all was read: ${sums.counted}`);
@@ -111,7 +114,44 @@ it('finding 2: in observe mode nothing is slowed down, and the lines of a sessio
       return sums.counted >= MESSAGES && sums.own + sums.suppressed === sums.counted;
     },
     () => `a line or a count for every message: ${JSON.stringify(sums)}`,
+    30_000,
   );
   assert.ok(sums.own < 1000, `a session's lines are bounded: ${sums.own}`);
   assert.equal(client.closed, undefined);
+});
+
+it('finding 2: whoever POSTs what is refused is answered more slowly, and then told to go', async () => {
+  const { id, token } = await gate.session('posts');
+  const body = JSON.stringify(CALL);
+  const headers = [
+    ['Content-Type', 'application/json'],
+    ['Accept', 'application/json, text/event-stream'],
+    ['Content-Length', String(body.length)],
+  ];
+  const host = `localhost:${gate.port('posts')}`;
+  const post = requestText({ method: 'POST', path: '/mcp', host, token, headers, body, upgrade: false });
+  const raws = [];
+  for (let i = 0; i < CONNECTIONS; i++) {
+    const raw = await Raw.connect(gate.port('posts'));
+    raw.send(post.repeat(500));
+    raws.push(raw);
+  }
+  for (const raw of raws) {
+    const answered = () => raw.pending.toString().split('HTTP/1.1 200 OK').slice(1);
+    await until(() => raw.ended || answered().length === 500, 'an end', 60_000);
+    const answers = answered();
+    assert.ok(answers.length < 500, `not all is answered: ${answers.length}`);
+    assert.match(answers.at(-1), /^Connection: close\r$/m);
+    assert.equal(answers.filter((text) => /^Connection: close/m.test(text)).length, 1);
+    raw.destroy();
+  }
+  let sums;
+  await until(
+    async () => {
+      sums = await told(id, 'message_refused');
+      return sums.suppressed > 0 && sums.own + sums.suppressed === sums.counted;
+    },
+    () => `a line or a count for every refused message: ${JSON.stringify(sums)}`,
+    30_000,
+  );
 });

@@ -7,10 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Reports leave room for questions, and both for what must be told. */
-#define REPORTS_WAITING_BYTES_MAX   ((size_t)1024 * 1024)
-#define QUESTIONS_WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
-
 _Static_assert(QUESTIONS_WAITING_BYTES_MAX + IPC_MESSAGE_BYTES_MAX <
                    CHANNEL_QUEUE_BYTES_MAX / 4 * 3,
                "the ends of all grants find room");

@@ -19,6 +19,10 @@
 #define READ_BYTES        65536 /* one read */
 #define ANSWER_READ_BYTES (READ_BYTES + HTTP_HEAD_BYTES_MAX)
 
+/* Reports leave room for questions, and both for what must be told. */
+#define REPORTS_WAITING_BYTES_MAX   ((size_t)1024 * 1024)
+#define QUESTIONS_WAITING_BYTES_MAX ((size_t)8 * 1024 * 1024)
+
 struct surface_counts {
     uint64_t forwarded, refused, denied; /* not yet reported; `denied`: those without a report */
     uint32_t granted;                    /* connections that were granted something */

@@ -75,7 +75,7 @@ enum reason answer_send_own(struct exchange *exchange, unsigned status, const ch
     char head[512];
     struct iovec parts[2] = {{head, 0}, {(void *)(uintptr_t)text.data, text.length}};
 
-    if (!exchange->request_body.done)
+    if (!exchange->request_body.done || exchange->connection->quiet_until_ms == QUIET_FOR_EVER)
         exchange->keep_alive = false;
     parts[0].iov_len = (size_t)snprintf(
         head, sizeof(head),
