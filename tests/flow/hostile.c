@@ -21,11 +21,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CHANNEL_FD   3
-#define PATIENCE_MS  40 /* for what the broker says to it */
-#define LONG_TEXT    60000
-#define OTHER_WORKER (UINT64_C(1) << 40) /* a bit that was once another's */
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define CHANNEL_FD             3
+#define PATIENCE_MS            40 /* for what the broker says to it */
+#define PATIENCE_OF_CLIENTS_MS 5000
+#define LONG_TEXT              60000
+#define OTHER_WORKER           (UINT64_C(1) << 40) /* a bit that was once another's */
+#define COUNT(array)           (sizeof(array) / sizeof((array)[0]))
 
 #ifdef IPC_CONNECTION_MAX
 #define ASKED(admit) ((admit).request)
@@ -136,6 +137,15 @@ static void close_anothers(struct channel *channel, const struct ipc_admit *admi
     }
 }
 
+/* Tells the client that its request was read, and asks about it once the client has gone. */
+static void see_off(int client)
+{
+    struct pollfd gone = {.fd = client, .events = POLLRDHUP};
+
+    (void)!send(client, "!", 1, MSG_NOSIGNAL);
+    (void)poll(&gone, 1, PATIENCE_OF_CLIENTS_MS);
+}
+
 static enum error send_changed(struct channel *channel, const struct ipc_writer *message, int fd)
 {
     static unsigned char changed[IPC_MESSAGE_BYTES_MAX];
@@ -149,6 +159,8 @@ static enum error send_changed(struct channel *channel, const struct ipc_writer 
             return ERROR_SYNTAX;
         if (is_mode("close") && strcmp(ASKED(admit).path, "/attack") == 0)
             close_anothers(channel, &admit);
+        if (is_mode("late"))
+            see_off(fd);
         if (is_mode("withhold") && fd >= 0)
             close(fd);
         change_admit(&admit);

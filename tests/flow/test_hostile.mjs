@@ -141,6 +141,27 @@ describe('who calls', () => {
   });
 });
 
+describe('a client that goes while the broker is asked', () => {
+  it('costs no worker, and gets nothing', async () => {
+    const gate = await launch('late', { surfaces: { echo: opaqueSurface(echo.socketPath) } });
+    const { token } = await gate.session('echo');
+    const workers = gate.workers();
+    for (const end of ['end', 'resetAndDestroy']) {
+      const mark = gate.mark();
+      const client = await Raw.connect(gate.port('echo'));
+      client.send(requestText({ host: `localhost:${gate.port('echo')}`, token }));
+      await until(() => client.pending.includes('!'), 'the question');
+      client.socket[end]();
+      await gate.audited(mark, { event: /^(denied|admitted)$/ });
+      await gate.untilIdle('echo');
+      client.destroy();
+    }
+    assert.deepEqual(gate.workers(), workers);
+    assert.equal(gate.auditLines().some((line) => line.event === 'worker_refused'), false);
+    await gate.stop();
+  });
+});
+
 describe('a connection of another worker', () => {
   it('finding 1: does not end because a worker says that it has', async () => {
     const gate = await launch('close', {

@@ -137,9 +137,13 @@ static enum reason check(struct question *question)
     const struct connection_entry *entry = entry_of(question);
     enum reason reason;
 
-    if (entry == NULL ||
+    if (entry == NULL || entry->surface != question->surface ||
         store_session_get(question->gate->store, entry->session_id, &question->session) != OK)
         return REASON_SESSION_UNKNOWN;
+    question->listener = entry->listener;
+    question->caller_known = entry->caller_known;
+    question->caller_uid = entry->caller_uid;
+    question_read_request(question);
     reason = authenticate_again(question);
     if (!reason_allows(reason))
         return reason;
@@ -215,10 +219,6 @@ enum error dial_take(struct gate *gate, struct incarnation from, struct surface_
 
     if (entry == NULL || entry->surface != surface || !word_is_dial(question.dial))
         return ERROR_SYNTAX;
-    question.listener = entry->listener;
-    question.caller_known = entry->caller_known;
-    question.caller_uid = entry->caller_uid;
-    question_read_request(&question);
     steps_init(&question.steps);
     error = answer(&question);
     question_clear(&question);

@@ -4,6 +4,8 @@
  */
 #include "broker/admission/takers.h"
 
+#include "broker/core/spawn.h"
+
 #include <string.h>
 
 /* READY is for one that starts; these are for one that runs. What is not here may not be said. */
@@ -45,7 +47,9 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row,
         message.admit.client = said->fd;
     memcpy(&index, (const char *)&message + messages[row].surface, sizeof(index));
     surface = surfaces_at(&gate->surfaces, index);
-    return surface != NULL ? messages[row].take(gate, from, surface, &message) : ERROR_SYNTAX;
+    if (surface == NULL || !spawn_serves(gate->surfaces.config, from.worker, index))
+        return ERROR_SYNTAX;
+    return messages[row].take(gate, from, surface, &message);
 }
 
 static enum error take_ready(struct gate *gate, struct incarnation from,
