@@ -26,8 +26,8 @@ static int make(void **state)
         return -1;
     token = mint(&claims);
     for (size_t i = 0; token[i] != '\0'; i++) {
-        snprintf(once + 3 * i, 4, "%%%02x", (unsigned)token[i]);
-        snprintf(twice + 5 * i, 6, "%%25%02X", (unsigned)token[i]);
+        snprintf(once + 3 * i, 4, "%%%02x", (unsigned char)token[i]);
+        snprintf(twice + 5 * i, 6, "%%25%02X", (unsigned char)token[i]);
     }
     return 0;
 }
