@@ -253,6 +253,6 @@ describe('the audit log', () => {
     writeFileSync(gate.auditPath, changed.join('\n'));
     assert.equal((await gate.cli('audit', 'verify')).code, 1);
     writeFileSync(gate.auditPath, lines.filter((_, i) => i !== 1).join('\n'));
-    assert.equal((await gate.cli('audit', 'verify')).code, 1);
+    assert.equal((await gate.cli('audit', 'verify')).code, 2, 'removed');
   });
 });

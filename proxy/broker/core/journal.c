@@ -1,7 +1,5 @@
 #include "broker/core/journal.h"
 
-#include "base/log.h"
-
 #include <time.h>
 
 #define ENDS_MAX 200 /* lines about the connections of one worker */
