@@ -35,6 +35,8 @@ describe('the loop', () => {
     await gate.do('session', 'revoke', '--all');
     await gate.do('kill', 'echo');
     await gate.do('arm', 'echo');
+    await gate.do('reload');
+    process.kill(gate.pid, 'SIGHUP');
     // More than SQLite leaves in its log before it writes it into the database.
     for (let i = 0; i < 40; i++) await gate.putParams('record', { filler: 'x'.repeat(60_000), i });
     await gate.do('status');
