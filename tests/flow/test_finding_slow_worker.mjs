@@ -12,7 +12,7 @@ import { until } from './lib/wait.mjs';
 
 const FILE_BYTES = 20_000; // nearly as much as a file of a surface may have
 const SURFACES = 60;
-const RELOADS = 6; // 21 MB for the worker, if all of it waited
+const RELOADS = 5; // 18 MB for the worker, if all of it waited
 
 const dir = scratchDir();
 const certs = path.join(dir, 'certs');
