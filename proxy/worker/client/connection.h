@@ -58,11 +58,11 @@ struct connection {
     uint64_t id;               /* the broker's name for it; a new one after each grant */
     uint64_t deadline_ms;      /* of the current state; 0: none */
     uint64_t quiet_until_ms;   /* it is not read before: its messages were refused; 0: it is */
-    size_t held_bytes;         /* of memory (held.h) */
     uint32_t surface_index;
     enum connection_state state;
     uint32_t caller_uid;
-    unsigned holds; /* handles that still know it */
+    unsigned holds;      /* handles that still know it */
+    uint32_t held_bytes; /* of memory (held.h) */
     bool caller_known;
     bool secured;            /* TLS is up */
     bool finishing;          /* nothing but `tls` is left of it */

@@ -35,7 +35,7 @@ void held_set(struct connection *connection, size_t bytes)
     size_t before = connection->held_bytes;
 
     worker->held_bytes = worker->held_bytes - before + bytes;
-    connection->held_bytes = bytes;
+    connection->held_bytes = (uint32_t)bytes;
     quota_weigh(worker->quotas, QUOTA_HELD, session_of(connection), before, bytes);
     if (bytes > before && is_over(worker, session_holds(connection)))
         worker->held_over = true;

@@ -29,6 +29,8 @@ static inline void held_note(struct connection *connection, size_t bytes)
 {
     if (bytes <= HELD_FREE_BYTES || !connection->has_room)
         bytes = 0;
+    if (bytes > UINT32_MAX)
+        bytes = UINT32_MAX;
     if (bytes != connection->held_bytes)
         held_set(connection, bytes);
 }

@@ -40,8 +40,7 @@ struct exchange {
     struct connection *connection;
     struct http *http;
     const struct content_gate *gate;
-    void *content;        /* the gate's own; NULL: none */
-    size_t content_bytes; /* of memory that it keeps */
+    void *content; /* the gate's own; NULL: none */
     struct cover cover;
     enum exchange_phase phase;
     enum gate_action answer; /* what becomes of the answer's body: PASS, HOLD or PIECES */
@@ -70,6 +69,7 @@ struct exchange {
     uint64_t body_clock_ms; /* paid by the request's body (base/pace.h) */
     struct link *link;      /* NULL: none yet, or none any more */
     unsigned interim;       /* 1xx answers so far */
+    uint32_t content_bytes; /* of memory that `content` keeps */
 };
 
 /* The broker's yes to an HTTP request: remembers what it rests on, and begins. */

@@ -193,6 +193,6 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
             break;
         }
     }
-    exchange->content_bytes = parser != NULL ? parser->data.capacity : 0;
+    exchange->content_bytes = parser != NULL ? (uint32_t)parser->data.capacity : 0;
     return reason_allows(reason) ? flush(exchange) : reason;
 }
