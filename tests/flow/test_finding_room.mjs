@@ -248,4 +248,14 @@ describe('one session', () => {
     const other = await gate.session('few');
     assert.equal(await served('few', 2, other.token), 2);
   });
+
+  it('keeps nobody from the pages of the gate itself, though the surface is full', async () => {
+    const other = await gate.session('few');
+    for (let i = 0; i < 14; i++) await streaming('few', sessions.few.token);
+    for (let i = 0; i < 2; i++) await streaming('few', other.token);
+    const refused = await holding('few', text('few', { token: other.token }));
+    assertProblem(await refused.response(), 503, 'at_capacity');
+    const page = await holding('few', text('few', { path: '/.sidelock/login' }));
+    assert.equal((await page.response()).status, 200);
+  });
 });

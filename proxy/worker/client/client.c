@@ -290,7 +290,8 @@ void client_ask(struct connection *connection)
     struct client *client = connection->client;
     uint64_t now_ms = worker_now_ms(connection->worker);
 
-    if (!room_may_be_had(connection)) {
+    /* Pages of the gate's own need none. */
+    if (!own_path_is(client->head->path) && !room_may_be_had(connection)) {
         connection_drop(connection, REASON_CAPACITY);
         return;
     }
