@@ -10,6 +10,7 @@
 
 #define DECODINGS       2 /* a URL within a URL is encoded twice */
 #define TEXT_BYTES_MAX  HTTP_HEAD_BYTES_MAX
+#define SHORTEST        (sizeof(ADMISSION_TICKET_PREFIX) - 1 + ADMISSION_WORD_BYTES)
 #define WORD_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 static const struct span none = {NULL, 0};
@@ -139,7 +140,7 @@ bool stray_in(struct stray *stray, struct span text, bool words)
 {
     bool any;
 
-    if (text.data == NULL)
+    if (text.data == NULL || text.length < (words ? ADMISSION_WORD_BYTES : SHORTEST))
         return false;
     any = look(stray, text, none, words);
     if (text.length <= TEXT_BYTES_MAX && memchr(text.data, '%', text.length) != NULL &&

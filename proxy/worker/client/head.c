@@ -258,12 +258,11 @@ static bool holds_stray(const struct http_field *field)
 {
     struct stray stray = {0};
 
-    if (span_equals_nocase(field->name, "authorization") ||
+    if (!stray_in(&stray, field->value, false) ||
+        span_equals_nocase(field->name, "authorization") ||
         span_equals_nocase(field->name, "sec-websocket-protocol"))
         return false;
-    if (span_equals_nocase(field->name, "cookie"))
-        return token_find(field->value).data != NULL;
-    return stray_in(&stray, field->value, false);
+    return !span_equals_nocase(field->name, "cookie") || token_find(field->value).data != NULL;
 }
 
 static void find_strays(struct head *head)
