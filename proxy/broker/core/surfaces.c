@@ -166,7 +166,8 @@ static enum error load_files(const struct surface *surface, int64_t now, struct 
         return OK;
     }
     if (error == ERROR_INVALID)
-        snprintf(why, why_size, "surface %s: tls.%s: %s", surface->name, fault.member, fault.text);
+        snprintf(why, why_size, "surface %s: tls.%s: %.400s", surface->name, fault.member,
+                 fault.text);
     free(files);
     return error;
 }
