@@ -221,9 +221,8 @@ static enum error open_store(struct broker *broker)
 
 static enum error load_certificates(struct broker *broker)
 {
-    char why[512];
-    enum error error =
-        surfaces_load_certificates(&broker->gate.surfaces, clock_now(), why, sizeof(why));
+    char why[WHY_SIZE];
+    enum error error = surfaces_load_certificates(&broker->gate.surfaces, clock_now(), why);
 
     if (error == OK)
         return OK;

@@ -60,10 +60,9 @@ BROKER_TEST(test_reload)
     struct surface_state *states = fixture->gate.surfaces.items;
     struct surface_tls *tls = speak_tls(fixture);
     struct operation operation;
-    char first[SHA256_HEX_SIZE], why[256];
+    char first[SHA256_HEX_SIZE], why[WHY_SIZE];
 
-    assert_int_equal(
-        surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why, sizeof(why)), OK);
+    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why), OK);
     assert_null(states[0].tls);
     memcpy(first, states[1].tls->facts.sha256, sizeof(first));
     assert_string_equal(fixture_told, "");
@@ -85,10 +84,9 @@ BROKER_TEST(test_unfit)
     struct surface_tls *tls = speak_tls(fixture);
     const struct tls_files *before;
     struct operation operation;
-    char why[256];
+    char why[WHY_SIZE];
 
-    assert_int_equal(
-        surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why, sizeof(why)), OK);
+    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why), OK);
     before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
     operation = begin(fixture);

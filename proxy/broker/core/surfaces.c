@@ -152,7 +152,7 @@ void surfaces_clear(struct surfaces *surfaces)
 }
 
 static enum error load_files(const struct surface *surface, int64_t now, struct tls_files **out,
-                             char *why, size_t why_size)
+                             char why[WHY_SIZE])
 {
     struct tls_files *files = calloc(1, sizeof(*files));
     struct tls_files_fault fault;
@@ -166,8 +166,8 @@ static enum error load_files(const struct surface *surface, int64_t now, struct 
         return OK;
     }
     if (error == ERROR_INVALID)
-        snprintf(why, why_size, "surface %s: tls.%s: %.400s", surface->name, fault.member,
-                 fault.text);
+        error = error_explain(why, error, "surface %s: tls.%s: %s", surface->name, fault.member,
+                              fault.text);
     free(files);
     return error;
 }
@@ -183,7 +183,7 @@ void surfaces_read_certificates(struct surfaces_certificates *out)
 
         out->files[i] = NULL;
         if (out->error == OK && surface->tls != NULL)
-            out->error = load_files(surface, out->now, &out->files[i], out->why, sizeof(out->why));
+            out->error = load_files(surface, out->now, &out->files[i], out->why);
     }
 }
 
@@ -202,13 +202,12 @@ enum error surfaces_keep_certificates(struct surfaces *surfaces, struct surfaces
     return read->error;
 }
 
-enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
-                                      size_t why_size)
+enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char why[WHY_SIZE])
 {
     struct surfaces_certificates read = {.config = surfaces->config, .now = now};
 
     surfaces_read_certificates(&read);
-    snprintf(why, why_size, "%s", read.why);
+    snprintf(why, WHY_SIZE, "%s", read.why);
     return surfaces_keep_certificates(surfaces, &read);
 }
 

@@ -65,8 +65,8 @@ void surfaces_read_certificates(struct surfaces_certificates *out);
 enum error surfaces_keep_certificates(struct surfaces *surfaces,
                                       struct surfaces_certificates *read) MUST_CHECK;
 /* Both at once, at the start. */
-enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char *why,
-                                      size_t why_size) MUST_CHECK;
+enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now,
+                                      char why[WHY_SIZE]) MUST_CHECK;
 
 /*
  * Which listener of the surface a connected TCP socket was accepted by: NULL for a descriptor
