@@ -162,7 +162,7 @@ static int vet_line(struct vet_scratch *scratch, const struct vet_rules *rules,
     struct vet_state *state;
     int code;
 
-    if (vet_state_create(&state) != OK)
+    if (vet_state_create(NULL, quota_surface(0), &state) != OK)
         return args_fail(EX_OSERR, "out of memory");
     vet_message(state, scratch, rules, direction, line.data, line.length, true, &result);
     code = print_result(&result);

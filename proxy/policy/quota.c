@@ -12,7 +12,8 @@
 struct held {
     struct held *next; /* in its bucket */
     enum quota row;
-    unsigned count; /* never 0 */
+    unsigned count;    /* 0 only with accounts */
+    unsigned accounts; /* that are open */
     struct quota_holder holder;
 };
 
@@ -166,10 +167,13 @@ static struct held *begin(struct quotas *quotas, struct held **at, enum quota ro
     return held;
 }
 
-static void end(struct quotas *quotas, struct held **at)
+/* Forgets who has nothing any more. */
+static void settle(struct quotas *quotas, struct held **at)
 {
     struct held *held = *at;
 
+    if (held == NULL || held->count > 0 || held->accounts > 0)
+        return;
     *at = held->next;
     free(held);
     quotas->holder_count--;
@@ -180,15 +184,19 @@ bool quota_is_full(const struct quotas *quotas, enum quota row, struct quota_hol
     return quota_held(quotas, row, holder) >= table[row].limit;
 }
 
+static enum reason refuse(struct quotas *quotas, enum quota row, uint32_t surface)
+{
+    quotas->counts[surface].refused[row]++;
+    return table[row].reason;
+}
+
 enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               unsigned limit)
 {
     struct held **at = place_of(quotas, row, &holder), *held = *at;
 
-    if (limit == 0 || (held != NULL && held->count >= limit)) {
-        quotas->counts[holder.surface].refused[row]++;
-        return table[row].reason;
-    }
+    if (limit == 0 || (held != NULL && held->count >= limit))
+        return refuse(quotas, row, holder.surface);
     if (held == NULL && (held = begin(quotas, at, row, &holder)) == NULL)
         return REASON_CAPACITY;
     held->count++;
@@ -204,8 +212,10 @@ void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holde
 {
     struct held **at = place_of(quotas, row, &holder), *held = *at;
 
-    if (held != NULL && --held->count == 0)
-        end(quotas, at);
+    if (held == NULL || held->count == 0)
+        return;
+    held->count--;
+    settle(quotas, at);
 }
 
 void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder holder, size_t before,
@@ -214,18 +224,60 @@ void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder hold
     struct held **at = place_of(quotas, row, &holder), *held = *at;
     size_t rest = held != NULL && held->count > before ? held->count - before : 0;
 
-    if (rest + now == 0) {
-        if (held != NULL)
-            end(quotas, at);
-    } else if (held != NULL || (held = begin(quotas, at, row, &holder)) != NULL) {
-        held->count = rest + now > UINT_MAX ? UINT_MAX : (unsigned)(rest + now);
-    }
+    if (held == NULL && (rest + now == 0 || (held = begin(quotas, at, row, &holder)) == NULL))
+        return;
+    held->count = rest + now > UINT_MAX ? UINT_MAX : (unsigned)(rest + now);
+    settle(quotas, at);
 }
 
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder)
 {
     quotas->counts[holder.surface].gave_way[row]++;
     quota_give(quotas, row, holder);
+}
+
+/* ---- Accounts ---- */
+
+enum error quota_account_open(struct quotas *quotas, enum quota row, struct quota_holder holder,
+                              struct quota_account *out)
+{
+    struct held **at = place_of(quotas, row, &holder), *held = *at;
+
+    if (held == NULL && (held = begin(quotas, at, row, &holder)) == NULL)
+        return ERROR_MEMORY;
+    held->accounts++;
+    *out = (struct quota_account){quotas, held};
+    return OK;
+}
+
+void quota_account_close(struct quota_account *account)
+{
+    struct held *held = account->held;
+
+    if (held == NULL)
+        return;
+    held->accounts--;
+    if (held->accounts == 0)
+        settle(account->quotas, place_of(account->quotas, held->row, &held->holder));
+    *account = (struct quota_account){0};
+}
+
+enum reason quota_account_take(const struct quota_account *account)
+{
+    struct held *held = account->held;
+
+    if (held == NULL)
+        return REASON_ALLOWED;
+    if (held->count >= table[held->row].limit)
+        return refuse(account->quotas, held->row, held->holder.surface);
+    held->count++;
+    return REASON_ALLOWED;
+}
+
+void quota_account_give(const struct quota_account *account)
+{
+    if (account->held != NULL)
+        account->held->count--;
 }
 
 /* ---- Rates ---- */

@@ -43,6 +43,8 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
           "MCP sessions; of those that are in use none gives way")                                 \
     QUOTA(HANDLES, "handles", SESSION, 1024, OWN_OLDEST, HANDLE_UNKNOWN,                           \
           "tasks that it was given, and as many events to go on from")                             \
+    QUOTA(OUTSTANDING, "outstanding", SESSION, 8192, NEW, OUTSTANDING_LIMIT,                       \
+          "requests in messages that wait for their answer, the service's too")                    \
     QUOTA(REPORTS, "reports", SESSION, 200, NEW, REFUSALS_EXCEEDED,                                \
           "refused messages with a line of their own in the audit log; the rest are counted")
 
@@ -120,6 +122,23 @@ void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder hold
 void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder);
 /* The same for one that had to go, counted. */
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder);
+
+/*
+ * What one holder has of one row, found once by whoever takes and gives with every message:
+ * then to take is to compare and to add. All zero is nobody's, where everything is allowed.
+ */
+struct quota_account {
+    struct quotas *quotas; /* borrowed */
+    struct held *held;     /* stays there until the account is closed */
+};
+
+enum error quota_account_open(struct quotas *quotas, enum quota row, struct quota_holder holder,
+                              struct quota_account *out) MUST_CHECK;
+/* What was taken through it has been given back. */
+void quota_account_close(struct quota_account *account);
+/* As quota_take() and quota_give(). */
+enum reason quota_account_take(const struct quota_account *account) MUST_CHECK;
+void quota_account_give(const struct quota_account *account);
 
 /* A row that is so many a second: what a holder has spent of it. All zero is a full allowance. */
 struct quota_rate {

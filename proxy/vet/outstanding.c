@@ -31,13 +31,13 @@ static uint32_t tag_of(struct span id)
 static void release(struct outstanding *outstanding)
 {
     free(outstanding->slots);
-    *outstanding = (struct outstanding){0};
+    *outstanding = (struct outstanding){.account = outstanding->account};
 }
 
 void outstanding_clear(struct outstanding *outstanding)
 {
-    for (unsigned i = 0; i < outstanding->count; i++)
-        free(outstanding->slots[i].entry);
+    while (outstanding->count > 0)
+        outstanding_remove(outstanding, outstanding->count - 1);
     release(outstanding);
 }
 
@@ -70,9 +70,38 @@ int outstanding_find(const struct outstanding *outstanding, struct span id)
     return -1;
 }
 
+static struct outstanding_entry *entry_of(struct span id, struct span verb)
+{
+    struct outstanding_entry *entry;
+
+    if (verb.length > DIALECT_VERB_BYTES_MAX)
+        verb.length = DIALECT_VERB_BYTES_MAX;
+    entry = malloc(sizeof(*entry) + id.length + verb.length);
+    if (entry == NULL)
+        return NULL;
+    entry->id_length = (uint16_t)id.length;
+    entry->verb_length = (uint16_t)verb.length;
+    memcpy(entry->bytes, id.data, id.length);
+    if (verb.length > 0)
+        memcpy(entry->bytes + id.length, verb.data, verb.length);
+    return entry;
+}
+
+static enum reason take(const struct quota_account *account)
+{
+    return account != NULL ? quota_account_take(account) : REASON_ALLOWED;
+}
+
+static void give(const struct quota_account *account)
+{
+    if (account != NULL)
+        quota_account_give(account);
+}
+
 enum reason outstanding_add(struct outstanding *outstanding, struct span id, struct span verb)
 {
     struct outstanding_entry *entry;
+    enum reason reason;
 
     if (outstanding_find(outstanding, id) >= 0)
         return REASON_REQUEST_ID_REUSED;
@@ -80,16 +109,14 @@ enum reason outstanding_add(struct outstanding *outstanding, struct span id, str
         return REASON_OUTSTANDING_LIMIT;
     if (outstanding->count == outstanding->capacity && !grow(outstanding))
         return REASON_INTERNAL;
-    if (verb.length > DIALECT_VERB_BYTES_MAX)
-        verb.length = DIALECT_VERB_BYTES_MAX;
-    entry = malloc(sizeof(*entry) + id.length + verb.length);
-    if (entry == NULL)
+    reason = take(outstanding->account);
+    if (!reason_allows(reason))
+        return reason;
+    entry = entry_of(id, verb);
+    if (entry == NULL) {
+        give(outstanding->account);
         return REASON_INTERNAL;
-    entry->id_length = (uint16_t)id.length;
-    entry->verb_length = (uint16_t)verb.length;
-    memcpy(entry->bytes, id.data, id.length);
-    if (verb.length > 0)
-        memcpy(entry->bytes + id.length, verb.data, verb.length);
+    }
     outstanding->slots[outstanding->count++] = (struct outstanding_slot){tag_of(id), entry};
     return REASON_ALLOWED;
 }
@@ -105,6 +132,7 @@ void outstanding_remove(struct outstanding *outstanding, int place)
 {
     unsigned last = --outstanding->count;
 
+    give(outstanding->account);
     free(outstanding->slots[place].entry);
     outstanding->slots[place] = outstanding->slots[last];
     if (outstanding->count == 0 && outstanding->capacity > CAPACITY_MIN)

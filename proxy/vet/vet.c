@@ -19,8 +19,9 @@ _Static_assert(VET_ID_BYTES_MAX == MESSAGE_ID_BYTES_MAX, "one limit on ids");
 
 struct vet_state {
     struct outstanding outstanding[DIRECTION_COUNT]; /* by the direction of the requests */
-    struct outstanding answered; /* the client's last ones that were settled (`resumable`) */
-    uint16_t oldest;             /* the place among them that is given up next */
+    struct outstanding answered;  /* the client's last ones that were settled (`resumable`) */
+    uint16_t oldest;              /* the place among them that is given up next */
+    struct quota_account account; /* what `outstanding` takes from */
 };
 
 struct vet_scratch {
@@ -44,12 +45,18 @@ struct vetting {
     unsigned given_count;
 };
 
-enum error vet_state_create(struct vet_state **out)
+enum error vet_state_create(struct quotas *quotas, struct quota_holder holder,
+                            struct vet_state **out)
 {
     struct vet_state *state = calloc(1, sizeof(*state));
 
-    if (state == NULL)
+    if (state == NULL || (quotas != NULL && quota_account_open(quotas, QUOTA_OUTSTANDING, holder,
+                                                               &state->account) != OK)) {
+        free(state);
         return ERROR_MEMORY;
+    }
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++)
+        state->outstanding[i].account = &state->account;
     *out = state;
     return OK;
 }
@@ -61,6 +68,7 @@ void vet_state_destroy(struct vet_state *state)
     for (unsigned i = 0; i < DIRECTION_COUNT; i++)
         outstanding_clear(&state->outstanding[i]);
     outstanding_clear(&state->answered);
+    quota_account_close(&state->account);
     free(state);
 }
 

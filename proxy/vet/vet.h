@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include "policy/quota.h"
 #include "vet/rules.h"
 
 #define VET_VERB_BYTES_MAX   128
@@ -48,7 +49,10 @@ struct vet_result {
  */
 struct vet_state;
 
-enum error vet_state_create(struct vet_state **out) MUST_CHECK;
+/* Its requests count as the holder's (QUOTA_OUTSTANDING) in `quotas`, borrowed; NULL: nobody's. */
+enum error vet_state_create(struct quotas *quotas, struct quota_holder holder,
+                            struct vet_state **out) MUST_CHECK;
+/* What was outstanding is no more. */
 void vet_state_destroy(struct vet_state *state);
 /*
  * Forgets a request that will not be answered: its exchange ended. `direction`

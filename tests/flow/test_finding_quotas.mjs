@@ -12,21 +12,28 @@ import { Client, Refused } from './lib/client.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
 import { ask } from './lib/http.mjs';
-import { call, post } from './lib/mcp_http.mjs';
+import { call, messages, post } from './lib/mcp_http.mjs';
 import { Raw, requestText } from './lib/raw.mjs';
 import { settled, until } from './lib/wait.mjs';
 
 const dir = scratchDir();
 const echo = new WebSocketService(path.join(dir, 'echo.sock'));
+const quiet = new WebSocketService(path.join(dir, 'quiet.sock'));
 const mcp = new HttpService(path.join(dir, 'mcp.sock'));
 const studio = new AutogenStudio(path.join(dir, 'studio.sock'), 'new');
 const silent = { path: path.join(dir, 'silent.sock'), sockets: new Set(), asked: new Set() };
 let gate;
 
-// Opens an MCP session for every `initialize`, and answers whatever else is said in one.
+// Opens an MCP session for every `initialize`, and answers whatever else is said in one; a client
+// that only reads is asked 1,024 times whether it is there.
 let opened = 0;
+const pings = Array.from({ length: 1024 }, (_, id) => `data: ${JSON.stringify(call(id, 'ping'))}\n\n`);
 mcp.routes['/mcp'] = async (exchange) => {
+  if (exchange.method === 'GET') {
+    return exchange.respond(200, [['Content-Type', 'text/event-stream']], pings.join(''));
+  }
   await exchange.whole;
+  if (exchange.method === 'DELETE') return exchange.respond(204, []);
   if (exchange.header('mcp-session-id')) return exchange.json({ jsonrpc: '2.0', id: 1, result: {} });
   const result = {
     protocolVersion: '2025-11-25',
@@ -50,7 +57,7 @@ const PREPARED = {
 };
 
 before(async () => {
-  await Promise.all([echo.start(), mcp.start(), studio.start()]);
+  await Promise.all([echo.start(), quiet.start(), mcp.start(), studio.start()]);
   silent.server = net.createServer((socket) => {
     silent.sockets.add(socket);
     socket.on('data', () => silent.asked.add(socket));
@@ -63,6 +70,7 @@ before(async () => {
     executables: ['/bin/true'],
     surfaces: {
       ws: opaqueSurface(echo.socketPath),
+      quiet: surface(quiet.socketPath, { dialect: 'mcp' }),
       mcp: surface(mcp.socketPath, {
         dialect: 'mcp',
         routes: [{ path: '/mcp', kind: 'mcp-http' }],
@@ -78,7 +86,7 @@ afterEach(() => hangUp());
 after(async () => {
   for (const socket of silent.sockets) socket.destroy();
   silent.server.close();
-  await stopAll(gate, echo, mcp, studio);
+  await stopAll(gate, echo, quiet, mcp, studio);
 });
 
 async function quotas(name) {
@@ -118,23 +126,24 @@ it('finding 9: a session that asks for tickets without end loses its own oldest'
   );
 });
 
+async function beginMcp(token) {
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } };
+  const answer = await post(gate, 'mcp', call(0, 'initialize', params), { token });
+  assert.equal(answer.status, 200, answer.body);
+  return answer.headers['mcp-session-id'];
+}
+
 it('finding 9: a session that opens MCP sessions without end loses its own oldest', async () => {
   const [modest, greedy, late] = await Promise.all(
     ['modest', 'greedy', 'late'].map(async () => (await gate.session('mcp')).token),
   );
   const alive = async (token, session) =>
     (await post(gate, 'mcp', call(1, 'tools/list'), { token, session })).status;
-  const begin = async (token) => {
-    const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'x', version: '1' } };
-    const answer = await post(gate, 'mcp', call(0, 'initialize', params), { token });
-    assert.equal(answer.status, 200, answer.body);
-    return answer.headers['mcp-session-id'];
-  };
-  const mine = await begin(modest);
-  const first = await begin(greedy);
+  const mine = await beginMcp(modest);
+  const first = await beginMcp(greedy);
   let last;
-  for (let i = 1; i < 1023; i++) last = await begin(greedy);
-  const theirs = await begin(late);
+  for (let i = 1; i < 1023; i++) last = await beginMcp(greedy);
+  const theirs = await beginMcp(late);
   assert.equal(await alive(modest, mine), 200, 'what was opened before is still there');
   assert.equal(await alive(late, theirs), 200);
   assert.equal(await alive(greedy, last), 200);
@@ -169,4 +178,62 @@ it('finding 9: a session whose questions wait leaves room for others, on its sur
     assert.equal((await raw.response()).json.reason, 'quota_questions');
   }
   assert.deepEqual(await quotas('slow'), { questions: { refused: 70 - reached, gave_way: 0 } });
+});
+
+it('finding 9: a session that asks on many connections without an answer is refused, and no other', async () => {
+  const [greedy, other] = await Promise.all([gate.session('quiet'), gate.session('quiet')]);
+  const open = ({ token }) => Client.open(gate, 'quiet', '/ws', { token });
+  const list = (id) => ({ jsonrpc: '2.0', id, method: 'tools/list' });
+  const heard = (count) => until(() => quiet.messageCount === count, `${count} requests`);
+  quiet.keepMessages = false;
+  quiet.behave({ message: () => {} });
+  const clients = [];
+  for (let i = 0; i < 9; i++) clients.push(await open(greedy));
+  const last = clients.at(-1);
+  for (const client of clients.slice(0, 8)) {
+    for (let id = 0; id < 1024; id++) client.sendJson(list(id));
+  }
+  await heard(8192);
+  last.sendJson(list('more'));
+  await until(() => last.messages.length > 0 || quiet.messageCount > 8192, 'a verdict');
+  assert.equal(quiet.messageCount, 8192, 'the service does not hear one more');
+  const { id, error } = await last.nextJson();
+  assert.deepEqual([id, error.data.reason], ['more', 'outstanding_limit']);
+  (await open(other)).sendJson(list(0));
+  await heard(8193);
+  // An answer on one connection is room on another.
+  quiet.peers[0].send(JSON.stringify({ jsonrpc: '2.0', id: 7, result: { tools: [] } }));
+  assert.equal((await clients[0].nextJson()).id, 7);
+  last.sendJson(list('more'));
+  await heard(8194);
+  // So is the end of a connection.
+  clients[1].terminate();
+  await until(() => quiet.peers[1].ended, 'the end of its link');
+  last.sendJson(list('still more'));
+  await heard(8195);
+  const felt = await until(
+    async () => (await quotas('quiet')).outstanding,
+    'the worker to tell what it counted',
+  );
+  assert.deepEqual(felt, { refused: 1, gave_way: 0 });
+});
+
+it('finding 9: a session that answers nothing in many MCP sessions is refused, and no other', async () => {
+  const [greedy, other] = await Promise.all(
+    ['greedy', 'other'].map(async () => (await gate.session('mcp')).token),
+  );
+  const list = (token, session) => post(gate, 'mcp', call(1, 'tools/list'), { token, session });
+  const sessions = [];
+  for (let i = 0; i < 9; i++) sessions.push(await beginMcp(greedy));
+  const headers = (session) => ({ accept: 'text/event-stream', 'mcp-session-id': session });
+  for (const session of sessions.slice(0, 8)) {
+    const answer = await ask(gate, 'mcp', '/mcp', { token: greedy, headers: headers(session) });
+    assert.equal(messages(answer).length, 1024, answer.body.slice(-200));
+  }
+  const refused = await list(greedy, sessions[8]);
+  assert.equal(refused.message.error?.data.reason, 'outstanding_limit', refused.body);
+  assert.deepEqual((await list(other, await beginMcp(other))).message.result, {});
+  const end = { method: 'DELETE', token: greedy, headers: headers(sessions[0]) };
+  assert.equal((await ask(gate, 'mcp', '/mcp', end)).status, 204);
+  assert.deepEqual((await list(greedy, sessions[8])).message.result, {});
 });

@@ -320,7 +320,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 0 && data[0] == 'h')
         rules.http = &headers;
     given = json_array();
-    if (vet_state_create(&state) != OK || handles_create(MESSAGES_MAX, &handles) != OK)
+    if (vet_state_create(NULL, quota_surface(0), &state) != OK ||
+        handles_create(MESSAGES_MAX, &handles) != OK)
         abort();
     rules.handles = handles;
     rules.session_id = "one";

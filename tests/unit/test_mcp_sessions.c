@@ -40,7 +40,7 @@ static enum error try_open(uint32_t surface, const char *owner, const char *id,
     struct vet_state *vet;
     enum error error;
 
-    assert_int_equal(vet_state_create(&vet), OK);
+    assert_int_equal(vet_state_create(quotas, quota_session(surface, owner), &vet), OK);
     error = mcp_sessions_open(&sessions, &key, vet, out);
     if (error != OK)
         vet_state_destroy(vet); /* it stayed ours */

@@ -149,6 +149,41 @@ TEST(test_rates)
     assert_true(quota_rested(&rate, 6000 + 1000 * info->limit / per_second));
 }
 
+/* Accounts of one holder share its count; a row without them and without things is forgotten. */
+QUOTA_TEST(test_accounts)
+{
+    const struct quota_info *info = quota_info(QUOTA_OUTSTANDING);
+    struct quota_holder greedy = quota_session(1, "greedy"), other = quota_session(1, "other");
+    struct quota_account accounts[3], nobody = {0};
+
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(
+            quota_account_open(quotas, QUOTA_OUTSTANDING, i < 2 ? greedy : other, &accounts[i]),
+            OK);
+    for (unsigned i = 0; i < info->limit; i++)
+        assert_int_equal(quota_account_take(&accounts[i % 2]), REASON_ALLOWED);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(quota_account_take(&accounts[i]), info->reason);
+    assert_int_equal(quotas_counts(quotas, 1)->refused[QUOTA_OUTSTANDING], 2);
+    assert_int_equal(quota_account_take(&accounts[2]), REASON_ALLOWED);
+    quota_account_give(&accounts[0]);
+    assert_int_equal(quota_account_take(&accounts[1]), REASON_ALLOWED);
+    for (unsigned i = 0; i < info->limit; i++)
+        quota_account_give(&accounts[i % 2]);
+    quota_account_close(&accounts[0]);
+    assert_int_equal(quota_account_take(&accounts[1]), REASON_ALLOWED);
+    assert_int_equal(quota_held(quotas, QUOTA_OUTSTANDING, greedy), 1);
+    quota_account_give(&accounts[1]);
+    quota_give(quotas, QUOTA_OUTSTANDING, greedy); /* nothing to give */
+    assert_int_equal(quota_account_take(&accounts[1]), REASON_ALLOWED);
+    quota_account_give(&accounts[1]);
+    quota_account_give(&accounts[2]);
+    for (unsigned i = 0; i < 3; i++)
+        quota_account_close(&accounts[i]);
+    for (unsigned i = 0; i < 2 * info->limit; i++)
+        assert_int_equal(quota_account_take(&nobody), REASON_ALLOWED);
+}
+
 /* The table of config/README.md is this one. */
 TEST(test_readme)
 {

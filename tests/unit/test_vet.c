@@ -195,7 +195,7 @@ static void run_case(const json_t *entry)
 
     assert_non_null(rules.vocabulary);
     read_rules(json_object_get(entry, "rules"), &lists, &rules);
-    assert_int_equal(vet_state_create(&state), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &state), OK);
     assert_int_equal(handles_create(HANDLES_MAX, &rules.handles), OK);
     assert_true(json_array_size(steps) > 0);
     for (size_t i = 0; i < json_array_size(steps); i++) {
@@ -301,7 +301,7 @@ static void smuggle(const struct smuggling *smuggling, char *vocabulary, const c
     rules.vocabulary = dialect_vocabulary(
         strcmp(vocabulary, "mcp") == 0 ? smuggling->mcp : smuggling->studio, name);
     assert_non_null(rules.vocabulary);
-    assert_int_equal(vet_state_create(&state), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &state), OK);
     vet_message(state, scratch, &rules, DIRECTION_C2S, text, length, true, result);
     vet_state_destroy(state);
 }
@@ -369,7 +369,7 @@ TEST(test_outstanding_limit)
     struct vet_state *vetting;
     char text[128];
 
-    assert_int_equal(vet_state_create(&vetting), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
     for (unsigned round = 0; round < 2; round++) {
         for (unsigned i = 0; i < VET_OUTSTANDING_MAX; i++) {
             snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i);
@@ -401,6 +401,105 @@ TEST(test_outstanding_limit)
     dialect_destroy(dialect);
 }
 
+#define COUNTED_STATES 6 /* of two sessions in turn */
+#define COUNTED_IDS    40
+
+struct counted {
+    struct vet_state *state;
+    bool asked[DIRECTION_COUNT][COUNTED_IDS];
+};
+
+/* Asks, answers or forgets one request, as it may be at the time. */
+static void counted_step(struct counted *counted, const struct vet_rules *rules)
+{
+    enum direction direction = random() % 2 == 0 ? DIRECTION_C2S : DIRECTION_S2C;
+    unsigned id = (unsigned)random() % COUNTED_IDS;
+    bool *asked = &counted->asked[direction][id];
+    struct vet_result result;
+    char text[128];
+
+    if (*asked && random() % 2 == 0) {
+        snprintf(text, sizeof(text), "%u", id);
+        vet_forget(counted->state, direction, text);
+        *asked = false;
+        return;
+    }
+    if (*asked && random() % 2 == 0) {
+        snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"result\":{}}", id);
+        vet_text(counted->state, rules, direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S,
+                 text, &result);
+        assert_int_equal(result.action, VET_FORWARD);
+        *asked = false;
+        return;
+    }
+    snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", id);
+    vet_text(counted->state, rules, direction, text, &result);
+    assert_int_equal(result.action, *asked ? VET_REFUSE : VET_FORWARD);
+    *asked = true;
+}
+
+static unsigned counted_sum(const struct counted *all, unsigned session)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = session; i < COUNTED_STATES; i += 2) {
+        for (unsigned id = 0; id < COUNTED_IDS; id++)
+            sum += (unsigned)all[i].asked[DIRECTION_C2S][id] +
+                   (unsigned)all[i].asked[DIRECTION_S2C][id];
+    }
+    return sum;
+}
+
+/* Whatever ends a request gives it back to the session; at the end nobody has anything. */
+TEST(test_outstanding_is_given_back)
+{
+    struct dialect *dialect = pack_load("mcp");
+    struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL), .resumable = true};
+    const struct quota_holder sessions[] = {quota_session(0, "one"), quota_session(0, "two")};
+    struct counted all[COUNTED_STATES] = {0};
+    struct quotas *quotas;
+
+    srandom(9);
+    assert_int_equal(quotas_create(1, &quotas), OK);
+    for (unsigned round = 0; round < 20000; round++) {
+        unsigned i = (unsigned)random() % COUNTED_STATES;
+
+        if (all[i].state == NULL)
+            assert_int_equal(vet_state_create(quotas, sessions[i % 2], &all[i].state), OK);
+        if (random() % 200 == 0) {
+            vet_state_destroy(all[i].state);
+            all[i] = (struct counted){0};
+        } else {
+            counted_step(&all[i], &rules);
+        }
+        assert_int_equal(quota_held(quotas, QUOTA_OUTSTANDING, sessions[i % 2]),
+                         counted_sum(all, i % 2));
+    }
+    assert_true(counted_sum(all, 0) > 0 && counted_sum(all, 1) > 0);
+    for (unsigned i = 0; i < COUNTED_STATES; i++)
+        vet_state_destroy(all[i].state);
+    for (unsigned i = 0; i < 2; i++)
+        assert_int_equal(quota_held(quotas, QUOTA_OUTSTANDING, sessions[i]), 0);
+    quotas_destroy(quotas);
+    dialect_destroy(dialect);
+}
+
+/* Nothing is kept of sessions whose connections have ended: there may be any number. */
+TEST(test_sessions_come_and_go)
+{
+    struct vet_state *vetting;
+    struct quotas *quotas;
+    char session[32];
+
+    assert_int_equal(quotas_create(1, &quotas), OK);
+    for (unsigned i = 0; i < 70000; i++) {
+        snprintf(session, sizeof(session), "%u", i);
+        assert_int_equal(vet_state_create(quotas, quota_session(0, session), &vetting), OK);
+        vet_state_destroy(vetting);
+    }
+    quotas_destroy(quotas);
+}
+
 /* Thousands of idle connections have one of these each; busy hours leave nothing behind. */
 TEST(test_idle_state_is_small)
 {
@@ -413,7 +512,7 @@ TEST(test_idle_state_is_small)
 
     before = mallinfo2().uordblks;
     for (unsigned i = 0; i < 256; i++) {
-        assert_int_equal(vet_state_create(&states[i]), OK);
+        assert_int_equal(vet_state_create(NULL, quota_surface(0), &states[i]), OK);
         for (unsigned j = 0; j < 40; j++) {
             snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", j);
             vet_text(states[i], &rules, DIRECTION_C2S, text, &result);
@@ -445,7 +544,7 @@ TEST(test_answers_kept)
     struct vet_state *vetting;
     char text[128];
 
-    assert_int_equal(vet_state_create(&vetting), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
     for (unsigned i = 0; i < count; i++) {
         snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":%u,\"method\":\"ping\"}", i);
         vet_text(vetting, &rules, DIRECTION_C2S, text, &result);
@@ -477,7 +576,7 @@ TEST(test_long_target_is_cut)
         text, sizeof(text),
         "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"%s\"}}",
         target);
-    assert_int_equal(vet_state_create(&vetting), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
     vet_text(vetting, &rules, DIRECTION_C2S, text, &result);
     assert_int_equal(result.action, VET_FORWARD);
     assert_int_equal(strlen(result.target), VET_TARGET_BYTES_MAX);
@@ -492,7 +591,7 @@ TEST(test_opaque_text_is_utf8)
     struct vet_result result;
     struct vet_state *vetting;
 
-    assert_int_equal(vet_state_create(&vetting), OK);
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
     vet_message(vetting, scratch, &rules, DIRECTION_C2S, "caf\xc3\xa9 and more", 14, true, &result);
     assert_int_equal(result.action, VET_FORWARD);
     vet_message(vetting, scratch, &rules, DIRECTION_C2S, "caf\xe9 and more words", 18, true,

@@ -51,11 +51,15 @@ void mcp_end(struct exchange *exchange)
 /* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
 static struct vet_state *vet_state_of(struct exchange *exchange)
 {
+    const struct connection *connection = exchange->connection;
     struct mcp *mcp = mcp_of(exchange);
 
     if (mcp->session != NULL)
         return mcp->session->vet;
-    if (mcp->own == NULL && vet_state_create(&mcp->own) != OK)
+    if (mcp->own == NULL &&
+        vet_state_create(connection->worker->quotas,
+                         quota_session(connection->surface_index, connection->session_id),
+                         &mcp->own) != OK)
         return NULL;
     return mcp->own;
 }

@@ -407,6 +407,7 @@ static const struct connection_mode websocket_mode = {
 static struct websocket *create(struct downstreams *downstreams, struct connection *connection,
                                 const struct ipc_verdict *verdict)
 {
+    struct quota_holder holder = quota_session(connection->surface_index, connection->session_id);
     struct websocket *websocket = calloc(1, sizeof(*websocket));
 
     if (websocket == NULL)
@@ -421,7 +422,8 @@ static struct websocket *create(struct downstreams *downstreams, struct connecti
     websocket->client.owner = websocket;
     websocket->client.max_message_bytes = connection->surface->limits.max_message_bytes;
     websocket->upgrade = upgrade_create(verdict, connection->client->head->ticket_subprotocol);
-    if (websocket->upgrade == NULL || vet_state_create(&websocket->vet) != OK) {
+    if (websocket->upgrade == NULL ||
+        vet_state_create(connection->worker->quotas, holder, &websocket->vet) != OK) {
         upgrade_destroy(websocket->upgrade);
         free(websocket);
         return NULL;
