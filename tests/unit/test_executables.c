@@ -264,7 +264,7 @@ EXECUTABLES_TEST(test_who_does_not_wait_any_more_is_not_told)
     held = true;
     begin(&still, fixture, 3);
     begin(&gone, fixture, 3);
-    executables_forget(fixture->executables, &gone.wait);
+    executables_forget(&gone.wait);
     let_one_through();
     settle(fixture);
     assert_int_equal(gone.told, 0);

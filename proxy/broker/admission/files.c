@@ -12,9 +12,8 @@ struct files {
 static void abandon(void *work)
 {
     struct files *files = work;
-    const struct question *question = waiting_question(files->waiting);
 
-    executables_forget(question->gate->executables, &files->wait);
+    executables_forget(&files->wait);
     free(files);
 }
 

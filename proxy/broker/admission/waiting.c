@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 struct waiting {
-    struct waiting *next;
+    struct waiting *next, **at; /* what points to it */
     struct question question;
     waiting_abandon *abandon;
     void *work;
@@ -114,6 +114,9 @@ struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon
     waiting->abandon = abandon;
     waiting->work = work;
     waiting->next = gate->waiting;
+    waiting->at = &gate->waiting;
+    if (waiting->next != NULL)
+        waiting->next->at = &waiting->next;
     gate->waiting = waiting;
     question_disown(question);
     return waiting;
@@ -138,13 +141,10 @@ struct question *waiting_question(struct waiting *waiting)
 
 static void take_off(struct waiting *waiting)
 {
-    struct gate *gate = waiting->question.gate;
-    struct waiting **at = &gate->waiting;
-
-    while (*at != waiting)
-        at = &(*at)->next;
-    *at = waiting->next;
-    give_place(gate->quotas, waiting->holder);
+    *waiting->at = waiting->next;
+    if (waiting->next != NULL)
+        waiting->next->at = waiting->at;
+    give_place(waiting->question.gate->quotas, waiting->holder);
 }
 
 static void destroy(struct waiting *waiting)

@@ -101,6 +101,23 @@ static void compute(struct lane_job *job)
                                                           known->sha256, &known->settled);
 }
 
+static void put_on(struct executables_wait *wait, struct known *known)
+{
+    wait->next = known->waiting;
+    wait->at = &known->waiting;
+    if (wait->next != NULL)
+        wait->next->at = &wait->next;
+    known->waiting = wait;
+}
+
+static void take_off(struct executables_wait *wait)
+{
+    *wait->at = wait->next;
+    if (wait->next != NULL)
+        wait->next->at = wait->at;
+    wait->at = NULL;
+}
+
 /* Those who wait are told while it holds for certain, and then it is remembered if it will. */
 static void tell(struct lane_job *job)
 {
@@ -111,7 +128,7 @@ static void tell(struct lane_job *job)
     known->path = NULL;
     known->state = TELLING;
     while ((wait = known->waiting) != NULL) {
-        known->waiting = wait->next;
+        take_off(wait);
         wait->known(wait);
     }
     known->state = known->error == OK && known->settled ? KNOWN : FREE;
@@ -172,21 +189,13 @@ enum error executables_check(struct executables *executables, const struct confi
     /* A command that another rule permitted needs no digest. */
     if (error == OK || look.missing == NULL)
         return error;
-    if (wait != NULL) {
-        wait->next = look.missing->waiting;
-        look.missing->waiting = wait;
-    }
+    if (wait != NULL)
+        put_on(wait, look.missing);
     return ERROR_STATE;
 }
 
-void executables_forget(struct executables *executables, const struct executables_wait *wait)
+void executables_forget(struct executables_wait *wait)
 {
-    for (size_t i = 0; i < EXECUTABLES_KNOWN_MAX; i++) {
-        struct executables_wait **at = &executables->known[i].waiting;
-
-        while (*at != NULL && *at != wait)
-            at = &(*at)->next;
-        if (*at != NULL)
-            *at = wait->next;
-    }
+    if (wait->at != NULL)
+        take_off(wait);
 }

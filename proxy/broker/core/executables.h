@@ -19,7 +19,7 @@ struct executables;
 struct executables_wait {
     void (*known)(struct executables_wait *wait); /* once: ask again, in this very call */
     void *context;                                /* the asker's */
-    struct executables_wait *next;                /* ours */
+    struct executables_wait *next, **at;          /* ours; what points to it, NULL: nothing */
 };
 
 enum error executables_create(struct executables **out) MUST_CHECK;
@@ -38,4 +38,4 @@ enum error executables_check(struct executables *executables, const struct confi
                              const struct params *params, struct executables_wait *wait, char *why,
                              size_t why_size) MUST_CHECK;
 /* Waits no longer. */
-void executables_forget(struct executables *executables, const struct executables_wait *wait);
+void executables_forget(struct executables_wait *wait);
