@@ -195,7 +195,9 @@ static void forget_one(void *context, const struct connection_entry *entry)
 static void replace(unsigned worker)
 {
     waiting_forget(gate(), name(worker));
-    connections_remove_worker(&gate()->connections, name(worker), forget_one, NULL);
+    connections_end_worker(&gate()->connections, name(worker));
+    while (connections_remove_ended(&gate()->connections, name(worker), 3, forget_one, NULL))
+        ;
     world.processes[worker] = (struct process){.generation = ++world.generations};
 }
 

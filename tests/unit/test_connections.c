@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define IDS   700
-#define STEPS 20000
+#define IDS      700
+#define STEPS    20000
+#define PER_TURN 200
 
 static struct surface_state surfaces[3];
 static const char *const sessions[] = {"alpha", "beta", "gamma", ""};
@@ -131,16 +132,19 @@ CONNECTIONS_TEST(test_incarnations)
 
     next.worker.generation += 7;
     assert_int_equal(connections_add(*state, &entry), OK);
+    connections_end_worker(*state, entry.worker);
     assert_null(connections_find(*state, next.worker, 1));
     assert_int_equal(connections_add(*state, &next), OK);
     assert_int_not_equal(entry.id, next.id);
-    connections_remove_worker(*state, entry.worker, forget, live);
+    assert_false(connections_remove_ended(*state, entry.worker, 2, forget, live));
     assert_false(live[1]);
     assert_null(connections_find(*state, entry.worker, 1));
     assert_int_equal(connections_find(*state, next.worker, 1)->id, next.id);
+    assert_int_equal(((struct connections *)*state)->count, 1);
     /* What was once in the log is nobody else's. */
-    assert_int_equal(connections_add(*state, &entry), OK);
-    assert_int_equal(entry.id, 3);
+    connections_remove(*state, connections_find(*state, next.worker, 1));
+    assert_int_equal(connections_add(*state, &next), OK);
+    assert_int_equal(next.id, 3);
 }
 
 CONNECTIONS_TEST(test_holders)
@@ -152,6 +156,10 @@ CONNECTIONS_TEST(test_holders)
     assert_int_equal(connections_holders(*state, "alpha"), 0);
     add(*state, 9);
     assert_int_equal(connections_holders(*state, "beta"), 1U << 1 | 1U << 4);
+    take_away(*state, 1);
+    assert_int_equal(connections_holders(*state, "beta"), 1U << 4);
+    take_away(*state, 9);
+    assert_int_equal(connections_holders(*state, "beta"), 0);
 }
 
 CONNECTIONS_TEST(test_limit)
@@ -164,6 +172,45 @@ CONNECTIONS_TEST(test_limit)
     assert_int_equal(connections_add(*state, &entry), ERROR_LIMIT);
     connections_remove(*state, connections_find(*state, entry.worker, 1));
     assert_int_equal(connections_add(*state, &entry), OK);
+}
+
+static void count_removed(void *context, const struct connection_entry *entry)
+{
+    unsigned *removed = context;
+
+    assert_int_equal(entry->worker.generation, 2);
+    (*removed)++;
+}
+
+/* With as many as there may be: they go in turns, and meanwhile are in nobody's way. */
+CONNECTIONS_TEST(test_a_full_worker_ends)
+{
+    struct connection_entry entry = entry_of(1), next = entry_of(1), other = entry_of(13);
+    unsigned removed = 0, turns = 1;
+
+    next.worker.generation += 5;
+    assert_int_equal(connections_add(*state, &other), OK);
+    while (connections_add(*state, &entry) == OK)
+        entry.connection++;
+    assert_int_equal(entry.connection, 65536);
+    assert_int_equal(connections_add(*state, &next), ERROR_LIMIT);
+    connections_end_worker(*state, entry.worker);
+    assert_int_equal(((struct connections *)*state)->count, 1);
+    assert_int_equal(connections_add(*state, &next), OK);
+    while (connections_remove_ended(*state, entry.worker, PER_TURN, count_removed, &removed)) {
+        assert_int_equal(removed, turns * PER_TURN);
+        assert_int_equal(connections_of_session(*state, "beta"), 65537 - removed);
+        turns++;
+    }
+    assert_int_equal(turns, 65535 / PER_TURN + 1);
+    assert_int_equal(removed, 65535);
+    assert_int_equal(((struct connections *)*state)->count, 2);
+    assert_int_equal(connections_of_session(*state, "beta"), 2);
+    assert_int_equal(connections_of_surface(*state, &surfaces[1]), 2);
+    assert_int_equal(connections_holders(*state, "beta"), 1U << 1 | 1U << 3);
+    assert_null(connections_find(*state, entry.worker, 1));
+    assert_int_equal(connections_find(*state, next.worker, 1)->id, next.id);
+    assert_int_equal(connections_find(*state, other.worker, 13)->id, other.id);
 }
 
 static void compare(const struct connections *connections, const bool *live)
@@ -191,7 +238,9 @@ CONNECTIONS_TEST(test_against_a_plain_list)
         struct connection_entry entry = entry_of(id);
 
         if (rand() % 500 == 0) {
-            connections_remove_worker(*state, entry.worker, forget, live);
+            connections_end_worker(*state, entry.worker);
+            while (connections_remove_ended(*state, entry.worker, 7, forget, live))
+                ;
             for (uint64_t other = entry.worker.worker; other < IDS; other += 5)
                 assert_false(live[other]);
         } else if (rand() % 5 < 3) {

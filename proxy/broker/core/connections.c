@@ -1,7 +1,7 @@
 /*
- * A balanced tree by worker and number (tsearch), and a walk over it for a worker that ended, or
- * for a session's workers; beside it another of how many each session and each surface has, so that
- * nobody walks to count.
+ * A balanced tree by worker and number (tsearch); beside it another of how many each session and
+ * each surface has, and at which workers. Nobody walks over them: with all connections in it, that
+ * would hold up the loop.
  */
 #include "broker/core/connections.h"
 
@@ -15,12 +15,23 @@
 
 _Static_assert(CONFIG_WORKERS_MAX <= 32, "a bit for each worker");
 
-static int compare(const void *one, const void *other)
+/* In this order all connections of a worker are one. */
+static int compare_workers(const void *one, const void *other)
 {
     const struct connection_entry *a = one, *b = other;
 
     if (a->worker.generation != b->worker.generation)
         return a->worker.generation < b->worker.generation ? -1 : 1;
+    return 0;
+}
+
+static int compare(const void *one, const void *other)
+{
+    const struct connection_entry *a = one, *b = other;
+    int order = compare_workers(one, other);
+
+    if (order != 0)
+        return order;
     return a->connection < b->connection ? -1 : a->connection > b->connection;
 }
 
@@ -29,6 +40,7 @@ struct tally {
     const struct surface_state *surface; /* NULL: it is a session's */
     char session_id[TOKEN_ID_SIZE];
     size_t count;
+    uint32_t held[CONFIG_WORKERS_MAX]; /* of them, by the worker's place */
 };
 
 static int compare_tallies(const void *one, const void *other)
@@ -55,7 +67,7 @@ static size_t count(const struct connections *connections, struct tally wanted)
     return node != NULL ? (*node)->count : 0;
 }
 
-static enum error count_up(struct connections *connections, struct tally wanted)
+static enum error count_up(struct connections *connections, struct tally wanted, unsigned worker)
 {
     struct tally *made, **node = tfind(&wanted, &connections->tallies, compare_tallies);
 
@@ -71,15 +83,19 @@ static enum error count_up(struct connections *connections, struct tally wanted)
         }
     }
     (*node)->count++;
+    (*node)->held[worker]++;
     return OK;
 }
 
-static void count_down(struct connections *connections, struct tally wanted)
+static void count_down(struct connections *connections, struct tally wanted, unsigned worker)
 {
     struct tally **node = tfind(&wanted, &connections->tallies, compare_tallies);
     struct tally *tally = node != NULL ? *node : NULL;
 
-    if (tally == NULL || --tally->count > 0)
+    if (tally == NULL)
+        return;
+    tally->held[worker]--;
+    if (--tally->count > 0)
         return;
     tdelete(tally, &connections->tallies, compare_tallies);
     free(tally);
@@ -87,20 +103,21 @@ static void count_down(struct connections *connections, struct tally wanted)
 
 static enum error count_entry(struct connections *connections, const struct connection_entry *entry)
 {
-    enum error error = count_up(connections, (struct tally){.surface = entry->surface});
+    const struct tally surface = {.surface = entry->surface};
+    enum error error = count_up(connections, surface, entry->worker.worker);
 
     if (error != OK)
         return error;
-    error = count_up(connections, of_session(entry->session_id));
+    error = count_up(connections, of_session(entry->session_id), entry->worker.worker);
     if (error != OK)
-        count_down(connections, (struct tally){.surface = entry->surface});
+        count_down(connections, surface, entry->worker.worker);
     return error;
 }
 
 static void uncount_entry(struct connections *connections, const struct connection_entry *entry)
 {
-    count_down(connections, (struct tally){.surface = entry->surface});
-    count_down(connections, of_session(entry->session_id));
+    count_down(connections, (struct tally){.surface = entry->surface}, entry->worker.worker);
+    count_down(connections, of_session(entry->session_id), entry->worker.worker);
 }
 
 void connections_clear(struct connections *connections)
@@ -142,6 +159,7 @@ enum error connections_add(struct connections *connections, struct connection_en
     }
     connections->last_id++;
     connections->count++;
+    connections->held[entry->worker.worker]++;
     return OK;
 }
 
@@ -154,61 +172,52 @@ struct connection_entry *connections_find(const struct connections *connections,
     return node != NULL ? *node : NULL;
 }
 
-void connections_remove(struct connections *connections, struct connection_entry *entry)
+static void drop(struct connections *connections, struct connection_entry *entry)
 {
     tdelete(entry, &connections->root, compare);
     uncount_entry(connections, entry);
     free(entry);
+}
+
+void connections_remove(struct connections *connections, struct connection_entry *entry)
+{
     connections->count--;
+    connections->held[entry->worker.worker]--;
+    drop(connections, entry);
 }
 
-/* What is looked for on a walk. */
-struct search {
-    uint64_t generation;             /* a worker's entries, */
-    struct connection_entry **found; /* which go in here; */
-    size_t count;
-    const char *session_id; /* or a session's workers, */
-    uint32_t holders;       /* a bit each */
-};
-
-static void visit_worker(const void *node, VISIT order, void *context)
+void connections_end_worker(struct connections *connections, struct incarnation worker)
 {
-    struct connection_entry *entry = *(struct connection_entry *const *)node;
-    struct search *search = context;
-
-    if ((order == postorder || order == leaf) && entry->worker.generation == search->generation)
-        search->found[search->count++] = entry;
+    connections->count -= connections->held[worker.worker];
+    connections->held[worker.worker] = 0;
 }
 
-void connections_remove_worker(struct connections *connections, struct incarnation worker,
-                               connections_visit *removed, void *context)
+bool connections_remove_ended(struct connections *connections, struct incarnation worker,
+                              unsigned most, connections_visit *removed, void *context)
 {
-    static struct connection_entry *found[CONNECTIONS_MAX]; /* too many for the stack */
-    struct search search = {.generation = worker.generation, .found = found};
+    const struct connection_entry wanted = {.worker = worker};
 
-    twalk_r(connections->root, visit_worker, &search);
-    for (size_t i = 0; i < search.count; i++) {
-        removed(context, found[i]);
-        connections_remove(connections, found[i]);
+    for (; most > 0; most--) {
+        struct connection_entry **node = tfind(&wanted, &connections->root, compare_workers);
+        struct connection_entry *entry = node != NULL ? *node : NULL;
+
+        if (entry == NULL)
+            return false;
+        removed(context, entry);
+        drop(connections, entry);
     }
-}
-
-static void visit_session(const void *node, VISIT order, void *context)
-{
-    const struct connection_entry *entry = *(const struct connection_entry *const *)node;
-    struct search *search = context;
-
-    if ((order == postorder || order == leaf) && strcmp(entry->session_id, search->session_id) == 0)
-        search->holders |= UINT32_C(1) << entry->worker.worker;
+    return true;
 }
 
 uint32_t connections_holders(const struct connections *connections, const char *session_id)
 {
-    struct search search = {.session_id = session_id};
+    const struct tally wanted = of_session(session_id);
+    struct tally *const *node = tfind(&wanted, &connections->tallies, compare_tallies);
+    uint32_t holders = 0;
 
-    if (connections_of_session(connections, session_id) > 0)
-        twalk_r(connections->root, visit_session, &search);
-    return search.holders;
+    for (unsigned i = 0; node != NULL && i < CONFIG_WORKERS_MAX; i++)
+        holders |= (uint32_t)((*node)->held[i] > 0) << i;
+    return holders;
 }
 
 size_t connections_of_surface(const struct connections *connections,

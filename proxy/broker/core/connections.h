@@ -29,24 +29,40 @@ struct connection_entry {
 /* All zero is empty. */
 struct connections {
     void *root, *tallies;
-    size_t count;
+    size_t held[CONFIG_WORKERS_MAX]; /* by the process that lives in each place */
+    size_t count;                    /* by all of them */
     uint64_t last_id;
 };
 
 void connections_clear(struct connections *connections);
-/* Gives entry->id. ERROR_EXISTS: the worker has such a connection; ERROR_INVALID: number 0. */
+/*
+ * Gives entry->id. ERROR_EXISTS: the worker has such a connection; ERROR_INVALID: number 0;
+ * ERROR_LIMIT: workers that live hold as many as there may be.
+ */
 enum error connections_add(struct connections *connections,
                            struct connection_entry *entry) MUST_CHECK;
-/* One that connections_find() found; freed. */
+/* One that connections_find() found, of a worker that lives; freed. */
 void connections_remove(struct connections *connections, struct connection_entry *entry);
 typedef void connections_visit(void *context, const struct connection_entry *entry);
-/* Those of a worker, which has ended; each is shown before it goes. */
-void connections_remove_worker(struct connections *connections, struct incarnation worker,
-                               connections_visit *removed, void *context);
+/*
+ * A worker has ended: what it holds is in no other's way from now on. It goes little by little, and
+ * until then is among a session's and a surface's. Before the next process in its place is granted
+ * any.
+ */
+void connections_end_worker(struct connections *connections, struct incarnation worker);
+/*
+ * Takes away up to so many of those of a worker that has ended; each is shown before it goes.
+ * Whether it took all of these, so that there may be more.
+ */
+bool connections_remove_ended(struct connections *connections, struct incarnation worker,
+                              unsigned most, connections_visit *removed, void *context);
 /* The live connection that this very worker calls so, or NULL. */
 struct connection_entry *connections_find(const struct connections *connections,
                                           struct incarnation worker, uint64_t connection);
-/* The places of the workers that hold connections of a session, a bit each. */
+/*
+ * The places of the workers that hold connections of a session, a bit each; also where a process
+ * that has ended held some.
+ */
 uint32_t connections_holders(const struct connections *connections, const char *session_id);
 /* Live connections of a surface, and of a session; looked up, not counted. */
 size_t connections_of_surface(const struct connections *connections,

@@ -2,8 +2,6 @@
 
 #include <time.h>
 
-#define ENDS_MAX 200 /* lines about the connections of one worker */
-
 struct audit *journal_begin(struct gate *gate, const char *event, struct lines_client client)
 {
     /* While none can be written each is lost and counted as such: a grant may hang on it. */
@@ -26,38 +24,6 @@ void journal_suppress(struct gate *gate, const char *event, struct lines_client 
                       uint64_t count)
 {
     lines_suppress(&gate->lines, event, &client, count, uv_now(&gate->loop));
-}
-
-/* Connections whose ends were not told. */
-struct ends {
-    struct gate *gate;
-    enum reason reason;
-    unsigned count;
-};
-
-static void log_end(void *context, const struct connection_entry *entry)
-{
-    struct lines_client client = lines_client(entry->session_id, false, 0);
-    struct ends *ends = context;
-    struct audit *audit;
-
-    if (ends->count++ >= ENDS_MAX) {
-        journal_suppress(ends->gate, "closed", client, 1);
-        return;
-    }
-    audit = journal_begin(ends->gate, "closed", client);
-    audit_text(audit, "surface", entry->surface->config->name);
-    audit_text(audit, "session", entry->session_id);
-    audit_number(audit, "connection", (int64_t)entry->id);
-    audit_reason(audit, ends->reason);
-    journal_commit(audit);
-}
-
-void journal_end_connections(struct gate *gate, struct incarnation worker, enum reason reason)
-{
-    struct ends ends = {.gate = gate, .reason = reason};
-
-    connections_remove_worker(&gate->connections, worker, log_end, &ends);
 }
 
 void journal_commit(struct audit *audit)

@@ -19,11 +19,6 @@ struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surf
 void journal_suppress(struct gate *gate, const char *event, struct lines_client client,
                       uint64_t count);
 /*
- * Those of a worker that has ended are gone; each whose end it did not tell gets its line, or
- * beyond what the loop can write at once is counted.
- */
-void journal_end_connections(struct gate *gate, struct incarnation worker, enum reason reason);
-/*
  * Ends a line on which a grant hangs: whether it may be given, the line being in the log, or the
  * configuration saying `"on_audit_failure": "continue"`.
  */

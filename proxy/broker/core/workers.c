@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "broker/core/endings.h"
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
 #include "broker/core/worker_log.h"
@@ -40,6 +41,7 @@ struct workers {
     bool draining, ready_told;
     uint64_t restarts;
     uint64_t generations; /* the last that was given out */
+    struct endings endings;
     unsigned count;
     unsigned char buffer[IPC_MESSAGE_BYTES_MAX]; /* for encoding */
     struct worker_process processes[];
@@ -354,9 +356,15 @@ static enum error launch(struct worker_process *process)
     return OK;
 }
 
+/* The place is the next one's when nothing is left of the last. */
 static void on_restart(uv_timer_t *timer)
 {
-    start_process(timer->data);
+    struct worker_process *process = timer->data;
+
+    if (endings_are_left(&process->workers->endings, process->index))
+        uv_timer_start(timer, on_restart, WORKER_RESTART_DELAY_MS, 0);
+    else
+        start_process(process);
 }
 
 static void start_process(struct worker_process *process)
@@ -383,7 +391,7 @@ static void on_poll_closed(uv_handle_t *handle)
     uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
 }
 
-/* The log says how it ended; its connections ended with it. */
+/* The log says how it ended; its connections end with it. */
 static void on_exit_of(struct worker_process *process, int status)
 {
     const struct workers_options *options = &process->workers->options;
@@ -397,8 +405,8 @@ static void on_exit_of(struct worker_process *process, int status)
         ;
     stop_hearing(process);
     options->forget(options->gate, incarnation_of(process));
-    journal_end_connections(options->gate, incarnation_of(process),
-                            process->workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
+    endings_begin(&process->workers->endings, incarnation_of(process),
+                  process->workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,
@@ -441,6 +449,7 @@ enum error workers_create(const struct workers_options *options, struct workers 
         return ERROR_MEMORY;
     workers->options = *options;
     workers->count = count;
+    endings_open(&workers->endings, options->gate);
     for (unsigned i = 0; i < count; i++) {
         struct worker_process *process = &workers->processes[i];
 
@@ -481,6 +490,7 @@ void workers_destroy(struct workers *workers)
         if (process->poll_open && !uv_is_closing((uv_handle_t *)&process->poll))
             uv_close((uv_handle_t *)&process->poll, on_poll_closed);
     }
+    endings_close(&workers->endings);
     uv_run(&workers->options.gate->loop, UV_RUN_NOWAIT);
     free(workers);
 }
