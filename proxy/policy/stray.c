@@ -101,6 +101,12 @@ static bool occurs(struct span text, bool words, const struct credential *wanted
     return false;
 }
 
+/* Whether nothing is judged any more: whatever has the form is one. */
+static bool has_verdict(const struct stray *stray)
+{
+    return stray->judge == NULL || stray->judged == STRAY_JUDGED_MAX;
+}
+
 /* Judges what is in a text, but for what was in it before it was decoded. */
 static bool look(struct stray *stray, struct span text, struct span before, bool words)
 {
@@ -108,9 +114,12 @@ static bool look(struct stray *stray, struct span text, struct span before, bool
     bool any = false;
 
     for (; find(text, words, &found); text = after(text, found.bytes)) {
+        if (stray->found == STRAY_FOUND_MAX)
+            return true;
+        stray->found++;
         if (occurs(before, words, &found))
             continue;
-        if (stray->judge == NULL || stray->judged == STRAY_JUDGED_MAX)
+        if (has_verdict(stray))
             return true;
         stray->judged++;
         if (stray->judge(stray->context, &found))
@@ -143,6 +152,9 @@ bool stray_in(struct stray *stray, struct span text, bool words)
     if (text.data == NULL || text.length < (words ? ADMISSION_WORD_BYTES : SHORTEST))
         return false;
     any = look(stray, text, none, words);
+    /* Else there are few, with which what is decoded is compared. */
+    if (any && has_verdict(stray))
+        return true;
     if (text.length <= TEXT_BYTES_MAX && memchr(text.data, '%', text.length) != NULL &&
         look_decoded(stray, text, words))
         any = true;

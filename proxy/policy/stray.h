@@ -8,7 +8,8 @@
 
 #include "policy/admission.h"
 
-#define STRAY_JUDGED_MAX 8 /* of one request: to judge is to compute a signature */
+#define STRAY_JUDGED_MAX 8  /* of one request: to judge is to compute a signature */
+#define STRAY_FOUND_MAX  64 /* the same, with what is found again where it is decoded */
 #define STRAY_MARK       "\u2026redacted\u2026"
 
 /* Whether it is one of ours. A LOGIN_CODE may also be a ticket. */
@@ -19,6 +20,7 @@ struct stray {
     stray_judge *judge; /* NULL: whatever has the form is one */
     void *context;
     unsigned judged; /* after STRAY_JUDGED_MAX, too, whatever has the form is one */
+    unsigned found;  /* and after STRAY_FOUND_MAX */
 };
 
 /*

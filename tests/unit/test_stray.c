@@ -168,6 +168,43 @@ STRAY_TEST(test_bounds)
     buffer_clear(&text);
 }
 
+/* A text that is full of them is given up soon, decoded or not: anybody may send one. */
+STRAY_TEST(test_work_is_bounded)
+{
+    struct stray judging = {.judge = is_good}, looking = {.judge = NULL};
+    struct buffer text;
+    struct span all;
+    unsigned good = 0;
+
+    buffer_init(&text, TEXT_BYTES);
+    for (unsigned i = 0; i < 400; i++)
+        buffer_append_format(&text, ADMISSION_TICKET_PREFIX "%022u", i);
+    buffer_append_text(&text, "%41");
+    assert_false(buffer_failed(&text));
+    all = (struct span){text.data, text.length};
+    judging.context = &good;
+    assert_true(stray_in(&judging, all, false));
+    assert_int_equal(judging.found, STRAY_JUDGED_MAX + 1);
+    assert_true(stray_in(&looking, all, false));
+    assert_int_equal(looking.found, 1);
+
+    /* One that is nobody's, and the same again and again where it is decoded. */
+    buffer_reset(&text);
+    for (unsigned i = 0; i < 300; i++)
+        buffer_append_format(&text,
+                             "%s"
+                             "idelock.ticket.%022u",
+                             i == 0 ? "s" : "%73", 0U);
+    assert_false(buffer_failed(&text));
+    all = (struct span){text.data, text.length};
+    judging = (struct stray){.judge = is_good, .context = &good};
+    assert_true(stray_in(&judging, all, false));
+    assert_int_equal(judging.judged, 1);
+    assert_int_equal(judging.found, STRAY_FOUND_MAX);
+    assert_int_equal(good, 0);
+    buffer_clear(&text);
+}
+
 /* A foreign token is none of ours, and yet nothing for a log. */
 STRAY_TEST(test_foreign)
 {
