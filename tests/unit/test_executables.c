@@ -271,6 +271,46 @@ EXECUTABLES_TEST(test_who_does_not_wait_any_more_is_not_told)
     assert_int_equal(still.told, 1);
 }
 
+static unsigned count_told(const struct asker *askers, size_t count)
+{
+    unsigned told = 0;
+
+    for (size_t i = 0; i < count; i++)
+        told += askers[i].told;
+    return told;
+}
+
+/* When many wait for one digest they are told some a turn; one that may not hold is made anew. */
+EXECUTABLES_TEST(test_many_are_told_in_turns)
+{
+    struct fixture *fixture = *state;
+    struct asker askers[3 * EXECUTABLES_TOLD_PER_TURN];
+    size_t count = sizeof(askers) / sizeof(askers[0]);
+    struct pollfd ready = {.fd = lane_fd(executables_lane(fixture->executables)), .events = POLLIN};
+
+    held = true;
+    files[3].settled = false;
+    for (size_t i = 0; i < count; i++)
+        begin(&askers[i], fixture, 3);
+    for (unsigned turn = 1; turn <= 3; turn++) {
+        let_one_through();
+        assert_int_equal(poll(&ready, 1, -1), 1);
+        lane_reap(executables_lane(fixture->executables));
+        assert_int_equal(count_told(askers, count), turn * EXECUTABLES_TOLD_PER_TURN);
+        assert_int_equal(hashed, turn);
+    }
+    files[3].settled = true;
+    for (size_t i = 0; i < count; i++)
+        begin(&askers[i], fixture, 3);
+    let_one_through();
+    settle(fixture);
+    assert_int_equal(hashed, 4);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(askers[i].told, 1);
+        assert_int_equal(askers[i].verdict, OK);
+    }
+}
+
 /* As many as there is room for; then the one that nobody asked for the longest gives way. */
 EXECUTABLES_TEST(test_the_table_is_bounded)
 {

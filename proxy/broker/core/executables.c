@@ -96,6 +96,8 @@ static void compute(struct lane_job *job)
 {
     struct known *known = (struct known *)job;
 
+    if (known->state != COMPUTING) /* only the turn is over */
+        return;
     known->error = known->all->stopping ? ERROR_STATE
                                         : executable_hash(known->path, &known->identity,
                                                           known->sha256, &known->settled);
@@ -118,19 +120,27 @@ static void take_off(struct executables_wait *wait)
     wait->at = NULL;
 }
 
-/* Those who wait are told while it holds for certain, and then it is remembered if it will. */
+/*
+ * Those who wait are told while it holds for certain, and then it is remembered if it will. The
+ * many who are left go on in another turn of the loop, with a new digest if need be.
+ */
 static void tell(struct lane_job *job)
 {
     struct known *known = (struct known *)job;
     struct executables_wait *wait;
 
-    free(known->path);
-    known->path = NULL;
     known->state = TELLING;
-    while ((wait = known->waiting) != NULL) {
+    for (unsigned i = 0; i < EXECUTABLES_TOLD_PER_TURN && (wait = known->waiting) != NULL; i++) {
         take_off(wait);
         wait->known(wait);
     }
+    if (known->waiting != NULL) {
+        known->state = known->error == OK && known->settled ? TELLING : COMPUTING;
+        lane_give(known->all->lane, &known->job);
+        return;
+    }
+    free(known->path);
+    known->path = NULL;
     known->state = known->error == OK && known->settled ? KNOWN : FREE;
 }
 

@@ -13,6 +13,8 @@
 #define EXECUTABLES_LOOKS_MAX                                                                      \
     70 /* of one question: more means that its files do not stay the same */
 
+#define EXECUTABLES_TOLD_PER_TURN 16 /* of those who wait for one digest */
+
 struct executables;
 
 /* Somebody who waits for a digest. */
