@@ -141,27 +141,6 @@ class Functions(Tree):
         self.assertEqual(self.functions(501 * "int a;\n"), 1)
 
 
-class Size(Tree):
-    def size(self, whole, code):
-        lines = 20 * "int a;\n"
-        text = "void f(void)\n{\n  g();\n}\n"
-        files = {f"low/{number}.c": lines for number in range(code // 20)}
-        files["low/comment.c"] = "/*\n" + (whole - code) * "//\n" + "*/\n" + text
-        self.write(files)
-        return self.run_script("size.py", "--check")
-
-    def test_small(self):
-        self.assertEqual(self.size(30000, 20000)[0], 0)
-
-    def test_whole_lines(self):
-        status, text = self.size(40000, 20000)
-        self.assertEqual((status, "\nlines: " in text, "\ncode lines: " in text), (1, True, False))
-
-    def test_code_lines(self):
-        status, text = self.size(32000, 32000)
-        self.assertEqual((status, "\nlines: " in text, "\ncode lines: " in text), (1, False, True))
-
-
 class Pages(Tree):
     def pages(self, text, source="/* Two; one.c calls it. */\n", room=True):
         self.write({"../README.md": text, "low/one.h": "", "low/one.c": "", "low/two.c": source})
