@@ -72,12 +72,19 @@ static void remove_at(struct handles *handles, struct holder **at)
     free(holder);
 }
 
-void handles_destroy(struct handles *handles)
+static void forget_all(struct handles *handles)
 {
-    for (size_t i = 0; handles != NULL && i < BUCKETS; i++) {
+    for (size_t i = 0; i < BUCKETS; i++) {
         while (handles->buckets[i] != NULL)
             remove_at(handles, &handles->buckets[i]);
     }
+}
+
+void handles_destroy(struct handles *handles)
+{
+    if (handles == NULL)
+        return;
+    forget_all(handles);
     free(handles);
 }
 
@@ -188,8 +195,13 @@ bool handles_held(struct handles *handles, const char *session_id, enum handle_k
 
 void handles_forget(struct handles *handles, const char *session_id)
 {
-    struct holder **at = place_of(handles, session_id);
+    struct holder **at;
 
+    if (session_id == NULL) {
+        forget_all(handles);
+        return;
+    }
+    at = place_of(handles, session_id);
     if (*at != NULL)
         remove_at(handles, at);
 }

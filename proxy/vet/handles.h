@@ -35,5 +35,5 @@ bool handles_give(struct handles *handles, const char *session_id, enum handle_k
 /* Whether it is the session's; of NULL nothing is. */
 bool handles_held(struct handles *handles, const char *session_id, enum handle_kind kind,
                   struct span handle);
-/* The session has ended. */
+/* The session has ended; NULL: all have. */
 void handles_forget(struct handles *handles, const char *session_id);

@@ -120,6 +120,16 @@ describe('revocation', () => {
     await bystander.close();
   });
 
+  it('of all sessions there are cuts them all, and ends no worker', async () => {
+    const workers = gate.workers();
+    const clients = [];
+    for (const surface of ['echo', 'other']) clients.push(await live(surface, (await gate.session(surface)).token));
+    for (const { code } of await cut(clients, 'session', 'revoke', '--all')) assert.equal(code, 1008);
+    const { token } = await gate.session('echo');
+    await (await live('echo', token)).close();
+    assert.deepEqual(gate.workers(), workers);
+  });
+
   it('makes tickets of the session worthless', async () => {
     const { id } = await gate.session('echo');
     const ticket = await gate.ticket(id);

@@ -50,6 +50,9 @@ HANDLES_TEST(test_whose)
     assert_false(held("one", "t"));
     assert_true(held("two", "t"));
     handles_forget(handles, "nobody");
+    give("three", "t");
+    handles_forget(handles, NULL);
+    assert_false(held("two", "t") || held("three", "t"));
 }
 
 /* Each kind has its own limit, and so has each session. */
