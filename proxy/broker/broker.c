@@ -325,6 +325,14 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
+/* Nothing is read anew any more, and a terminal that goes does not cut the end short. */
+static void ignore_hangups(struct broker *broker)
+{
+    if (broker->loop_open)
+        uv_signal_stop(&broker->hangup);
+    signal(SIGHUP, SIG_IGN);
+}
+
 /* What was asked for is done, and whoever asked is told. */
 static void finish(struct broker *broker)
 {
@@ -336,6 +344,7 @@ static void finish(struct broker *broker)
 
 static void stop(struct broker *broker)
 {
+    ignore_hangups(broker);
     finish(broker);
     waiting_stop(&broker->gate);
     control_destroy(broker->control);

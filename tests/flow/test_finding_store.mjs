@@ -12,7 +12,7 @@ import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, cpuSeconds, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { request } from './lib/raw.mjs';
-import { until, within } from './lib/wait.mjs';
+import { pause, until, within } from './lib/wait.mjs';
 
 const LARGE_BYTES = 300_000_000; // no hole is ever written to the disk, but all of it is hashed
 const ADMISSIONS = 4;
@@ -99,6 +99,25 @@ describe('a large executable that is pinned', () => {
     assert.equal(status, 200);
     assert.ok(answered < ADMISSIONS, `${answered} of ${ADMISSIONS} admissions were answered first`);
     assert.deepEqual(await Promise.all(admissions), Array(ADMISSIONS).fill(101));
+  });
+});
+
+describe('an end', () => {
+  it('that waits for the disk heeds no hangup', async () => {
+    const gate = await startGate();
+    const release = await occupyDatabase(gate);
+    const created = control(gate, 'POST', '/v1/sessions', { surface: 'echo' });
+    created.catch(() => {});
+    assert.equal((await control(gate, 'GET', '/v1/surfaces')).status, 200); // that came later
+    process.kill(gate.pid, 'SIGTERM');
+    await until(() => gate.workers().length === 0, 'the workers to end');
+    // One of them comes while the store is waited for.
+    for (let i = 0; i < 20; i++) {
+      process.kill(gate.pid, 'SIGHUP');
+      await pause(5);
+    }
+    await release();
+    await gate.stop();
   });
 });
 
