@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, SIDELOCK, opaqueSurface, scratchDir } from './lib/gate.mjs';
+import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { request } from './lib/raw.mjs';
 
 const dir = scratchDir();
@@ -15,9 +15,10 @@ const program = path.join(dir, 'sidelock-synced');
 copyFileSync(path.join(path.dirname(SIDELOCK), 'tests', 'sidelock_synced'), program);
 
 describe('the loop', () => {
-  it('never waits for the disk, whatever is asked for', async () => {
+  it('never waits for the disk, whatever is asked for', async (t) => {
     const service = await new WebSocketService(path.join(dir, 'echo.sock')).start();
     const gate = new Gate(scratchDir(), { surfaces: { echo: opaqueSurface(service.socketPath) } });
+    t.after(() => stopAll(gate, service));
     await gate.launch({ command: program });
     await gate.putParams('record', { a: 1 });
     const session = await gate.session('echo', '--params', 'record');
@@ -41,7 +42,5 @@ describe('the loop', () => {
     for (let i = 0; i < 40; i++) await gate.putParams('record', { filler: 'x'.repeat(60_000), i });
     await gate.do('status');
     assert.doesNotMatch(gate.stderr, /waits for the disk/);
-    await gate.stop();
-    await service.stop();
   });
 });
