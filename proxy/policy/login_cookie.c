@@ -92,12 +92,13 @@ enum reason login_cookie_find(const struct surface *surface, const struct http_r
     login_cookie_name(surface, name);
     length = strlen(name);
     while (list.length > 0) {
-        struct span pair = span_trim(span_split(&list, ';'));
+        struct span pair = span_trim(span_split(&list, ';')), value;
 
         if (pair.length <= length || memcmp(pair.data, name, length) != 0 ||
             pair.data[length] != '=')
             continue;
-        buffer_append(values, pair.data + length + 1, pair.length - length - 1);
+        value = span_trim((struct span){pair.data + length + 1, pair.length - length - 1});
+        buffer_append(values, value.data, value.length);
         buffer_append_text(values, ";");
     }
     return buffer_failed(values) ? REASON_HEADERS_TOO_LARGE : REASON_ALLOWED;

@@ -293,6 +293,19 @@ describe('the cookie', () => {
     await refused(response, mark, 403, 'cookie_origin');
   });
 
+  it('that nobody could have been given is no more than that', async () => {
+    const workers = gate.workers();
+    for (const value of [' x', '\tx', ' ', '', ' ;a=b']) {
+      const mark = gate.mark();
+      const { raw, response } = await request(gate, 'echo', {
+        headers: [['Host', authority(gate, 'echo')], ['Cookie', `sidelock-echo=${value}`]],
+      });
+      await refused(response, mark, 403, 'cookie_origin');
+      raw.destroy();
+    }
+    assert.deepEqual(gate.workers(), workers, 'no worker was taken for another\'s');
+  });
+
   it('forged, cut or doubled is no credential', async () => {
     const { cookie, id } = await logIn(gate, 'echo');
     const [name, value] = cookie.split('=');

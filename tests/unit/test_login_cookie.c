@@ -91,6 +91,10 @@ TEST(test_found)
     expect_found("", REASON_ALLOWED, "");
     expect_found("Cookie:\r\n", REASON_ALLOWED, "");
     expect_found("Cookie: sidelock-studio=v\r\n", REASON_ALLOWED, "v;");
+    /* The broker takes no list that a header's value could not be. */
+    expect_found("Cookie: sidelock-studio= v\r\n", REASON_ALLOWED, "v;");
+    expect_found("Cookie: sidelock-studio=\t v \t; sidelock-studio= ; a=b\r\n", REASON_ALLOWED,
+                 "v;;");
     expect_found("cookie: a=b; sidelock-studio=v; c=d\r\n", REASON_ALLOWED, "v;");
     expect_found("Cookie: a=b;sidelock-studio=v;c\r\n", REASON_ALLOWED, "v;");
     expect_found("Cookie: a=b;\t sidelock-studio=v \t; c\r\n", REASON_ALLOWED, "v;");
