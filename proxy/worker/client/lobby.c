@@ -9,7 +9,7 @@
 /* In the order in which they go. */
 enum rank { RANK_LEAVING = 0, RANK_LATE, RANK_COUNT };
 
-/* The connections of one caller on one surface. */
+/* The connections of one caller on one surface; `count` has those that do not go now, too. */
 struct party {
     uint32_t surface, uid;
     bool known;
@@ -61,13 +61,10 @@ struct connection *lobby_last_in_line(const struct worker *worker)
 
     for (struct connection *c = worker->lobby_oldest; c != NULL; c = c->lobby_next) {
         enum rank rank = rank_of(c, now_ms);
-        struct party *party;
+        struct party *party = party_of(parties, &count, c);
 
-        if (rank == RANK_COUNT)
-            continue;
-        party = party_of(parties, &count, c);
         party->count++;
-        if (party->oldest[rank] == NULL)
+        if (rank != RANK_COUNT && party->oldest[rank] == NULL)
             party->oldest[rank] = c;
         if (largest == NULL || party->count > largest->count)
             largest = party;

@@ -11,7 +11,8 @@
 /*
  * Who gives way next, or NULL: of the surface and caller that have most in the lobby, first
  * those that were told their last word, then those that have been here longest. Who has
- * only come, and who is asked about, keeps its place for a while: no more are let in meanwhile.
+ * only come, and who is asked about, keeps its place for a while: no more are let in meanwhile,
+ * for nobody else's place is taken for theirs.
  */
 struct connection *lobby_last_in_line(const struct worker *worker);
 /* Ends that one. False: there is none. */
