@@ -102,8 +102,12 @@ size_t url_unescape(char *text, size_t length)
         size_t next = at;
         int byte = next_byte(raw, &next);
 
-        text[kept++] = byte >= 0 ? (char)byte : text[at];
-        at = byte >= 0 ? next : at + 1;
+        if (byte >= 0) {
+            text[kept++] = (char)byte;
+            at = next;
+        } else {
+            text[kept++] = text[at++];
+        }
     }
     return kept;
 }

@@ -446,7 +446,7 @@ static void hear_verdict(const void *bytes, size_t length)
 /* The number in the file PROGRAM.turn; the next is as many further as stands behind it. */
 static unsigned long take_turn(const char *program)
 {
-    char path[4200], text[64] = "";
+    char path[4200], text[64] = "", *rest;
     unsigned long turn = 0, step = 1;
     int fd;
 
@@ -454,7 +454,10 @@ static unsigned long take_turn(const char *program)
     fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0 || flock(fd, LOCK_EX) < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0)
         abort();
-    (void)sscanf(text, "%lu %lu", &turn, &step);
+    if (text[0] != '\0') {
+        turn = strtoul(text, &rest, 10);
+        step = strtoul(rest, NULL, 10);
+    }
     snprintf(text, sizeof(text), "%lu %lu\n", turn + step, step);
     if (pwrite(fd, text, strlen(text), 0) < 0)
         abort();

@@ -63,6 +63,8 @@ struct connection {
     uint32_t caller_uid;
     unsigned holds;      /* handles that still know it */
     uint32_t held_bytes; /* of memory (held.h) */
+    enum reason reason;  /* why it ended */
+    unsigned close_code;
     bool caller_known;
     bool secured;            /* TLS is up */
     bool finishing;          /* nothing but `tls` is left of it */
@@ -70,8 +72,6 @@ struct connection {
     /* What was granted (grant.h). */
     bool admitted, opened;
     bool session_verbs_set, session_targets_set;
-    enum reason reason; /* why it ended */
-    unsigned close_code;
     int64_t expires_at;
     struct text_list session_verbs, session_targets;
     uint64_t requests, messages[DIRECTION_COUNT];

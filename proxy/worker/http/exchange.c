@@ -188,10 +188,10 @@ void reply_send(struct exchange *exchange, const struct reply *reply)
                          "Content-Length: %zu\r\n\r\n",
                          reply->headers, reply->text.length);
     buffer_append(out, reply->text.data, reply->text.length);
-    if (buffer_failed(out))
-        buffer_truncate(out, before); /* too much to say: the service waits in vain */
-    else if (before == 0 && !worker_tell(exchange->connection->worker, IPC_DIAL, &dial))
-        buffer_truncate(out, before); /* likewise: nobody can be asked for a link now */
+    /* Too much to say, or nobody can be asked for a link now: the service waits in vain. */
+    if (buffer_failed(out) ||
+        (before == 0 && !worker_tell(exchange->connection->worker, IPC_DIAL, &dial)))
+        buffer_truncate(out, before);
 }
 
 void reply_linked(struct exchange *exchange, enum reason reason, int fd)
