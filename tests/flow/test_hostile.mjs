@@ -6,10 +6,11 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
+import { HttpService } from '../services/http_service.mjs';
 import { RawHttpService } from '../services/raw_http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, SIDELOCK, opaqueSurface, scratchDir, surface } from './lib/gate.mjs';
+import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { Raw, request, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -159,6 +160,36 @@ describe('a client that goes while the broker is asked', () => {
     assert.deepEqual(gate.workers(), workers);
     assert.equal(gate.auditLines().some((line) => line.event === 'worker_refused'), false);
     await gate.stop();
+  });
+});
+
+describe('a client that says what is odd', () => {
+  // fuzz.word looks for more of these.
+  const odd = {
+    'a GET with a body of no length': { method: 'GET', headers: [['Content-Length', '0']] },
+    'a HEAD with a body of no length': { method: 'HEAD', headers: [['Content-Length', '0']] },
+    'a login cookie that begins with a blank': { headers: [['Cookie', 'sidelock-odd= x']] },
+  };
+
+  it('costs no worker, and is answered', async () => {
+    const routes = [{ path: '/echo', kind: 'http', query: { inject: { p: { from: '', encoding: 'json' } } } }];
+    const service = await new HttpService(path.join(dir, 'odd.sock')).start();
+    const gate = await Gate.start(scratchDir(), {
+      executables: ['/bin/true'],
+      surfaces: { odd: surface(service.socketPath, { dialect: 'opaque', routes }) },
+    });
+    const workers = gate.workers();
+    await gate.putParams('kept', record);
+    const { token } = await gate.session('odd', '--params', 'kept');
+    for (const [what, options] of Object.entries(odd)) {
+      const client = await Raw.connect(gate.port('odd'));
+      client.send(requestText({ path: '/echo', host: `localhost:${gate.port('odd')}`, token, upgrade: false, ...options }));
+      await until(() => client.ended || client.pending.includes('\r\n\r\n'), 'an answer');
+      assert.match(String(client.pending), /^HTTP\/1\.1 [24]/, what);
+      client.destroy();
+    }
+    assert.deepEqual(gate.workers(), workers);
+    await stopAll(gate, service);
   });
 });
 

@@ -80,11 +80,18 @@ bool word_is_request(const struct ipc_admit *admit)
            is_value(request->cookie) && are_headers(admit->headers, admit->header_count);
 }
 
+/* A body follows; a length of 0 is said by clients that have none. */
+static bool has_body(const struct ipc_dial *dial)
+{
+    return dial->body == HTTP_BODY_CHUNKED ||
+           (dial->body == HTTP_BODY_LENGTH && dial->body_bytes > 0);
+}
+
 bool word_is_dial(const struct ipc_dial *dial)
 {
     bool bodiless = strcmp(dial->method, "GET") == 0 || strcmp(dial->method, "HEAD") == 0;
 
-    if (dial->body != HTTP_BODY_NONE && (bodiless || dial->fields == NULL))
+    if ((bodiless && has_body(dial)) || (dial->fields == NULL && dial->body != HTTP_BODY_NONE))
         return false;
     return is_request_id(dial->request_id) && http_is_token(span_of(dial->method)) &&
            is_path(dial->path) && is_query(dial->query) && is_short_value(dial->host);
