@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { AutogenStudio } from '../services/autogen_studio.mjs';
+import { AutogenStudio, PREPARED_ROUTE } from '../services/autogen_studio.mjs';
 import { encodeFrame } from '../services/frames.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, SANITIZED, scratchDir, stopAll, surface } from './lib/gate.mjs';
@@ -38,22 +38,7 @@ const team = {
 const studios = {};
 let gate;
 
-// The POST and the answer that come before the WebSocket since the fix.
-const preparedRoutes = [
-  {
-    path: '/api/mcp/ws/{sid}',
-    kind: 'websocket',
-    messages: 'mcp-socket',
-    prepare: {
-      path: '/api/mcp/ws/connect',
-      member: 'server_params',
-      from: '',
-      answer: 'session_id',
-      then: '/api/mcp/ws/{answer}',
-    },
-  },
-  { path: '/api/ws/runs/{id}', kind: 'websocket', messages: 'runs', match_from: '' },
-];
+const preparedRoutes = [PREPARED_ROUTE, { path: '/api/ws/runs/{id}', kind: 'websocket', messages: 'runs', match_from: '' }];
 
 before(async () => {
   for (const mode of ['old', 'new']) {

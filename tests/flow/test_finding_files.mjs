@@ -7,7 +7,6 @@ import {
   chownSync,
   copyFileSync,
   lchownSync,
-  mkdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
@@ -17,6 +16,7 @@ import { afterEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
+import { onlyFault, subdirectory } from './lib/faults.mjs';
 import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -29,13 +29,6 @@ afterEach(() => stopAll(...started.splice(0).reverse()));
 function keep(thing) {
   started.push(thing);
   return thing;
-}
-
-function subdirectory(parent, name, mode) {
-  const dir = path.join(parent, name);
-  mkdirSync(dir);
-  chmodSync(dir, mode);
-  return dir;
 }
 
 /** A gate that is configured, but not started; what it needs is in `gate.dir`. */
@@ -55,22 +48,6 @@ function tls(dir) {
   return { certificate: path.join(dir, 'server.pem'), key: path.join(dir, 'server.key') };
 }
 
-/** `check` finds this one fault, and `serve` does not start with it. */
-async function refused(gate, pointer, words) {
-  const { code, stdout } = await gate.cli('check', '--json');
-  assert.equal(code, 78, 'check finds a fault');
-  const { faults } = JSON.parse(stdout);
-  assert.deepEqual(faults.map((fault) => fault.pointer), [pointer]);
-  assert.match(faults[0].text, words);
-  if (pointer !== '') {
-    const lines = readFileSync(gate.configPath, 'utf8').split('\n');
-    assert.match(lines[faults[0].line - 1], new RegExp(`"${path.basename(pointer)}"`));
-  }
-  const served = await gate.cli('serve');
-  assert.equal(served.code, 78, 'and it is not served with');
-  assert.match(served.stderr, words);
-}
-
 async function accepted(gate) {
   const { code, stdout } = await gate.cli('check', '--json');
   assert.equal(code, 0, stdout);
@@ -81,7 +58,7 @@ describe('the configuration', () => {
     const gate = configured();
     for (const mode of [0o666, 0o664, 0o620]) {
       chmodSync(gate.configPath, mode);
-      await refused(gate, '', /sidelock\.json can be changed by others; run chmod go-w on it/);
+      await onlyFault(gate, '', /sidelock\.json can be changed by others; run chmod go-w on it/);
     }
     chmodSync(gate.configPath, 0o644);
     await accepted(gate);
@@ -90,7 +67,7 @@ describe('the configuration', () => {
   it('finding 19: counts while nobody else can replace it', async () => {
     const gate = configured();
     chmodSync(gate.dir, 0o775);
-    await refused(gate, '', /The directory .* can be changed by others; run chmod go-w on it/);
+    await onlyFault(gate, '', /The directory .* can be changed by others; run chmod go-w on it/);
     chmodSync(gate.dir, 0o755);
     await accepted(gate);
   });
@@ -104,10 +81,10 @@ describe('the configuration', () => {
     gate.configPath = link;
     await accepted(gate); // our own link
     lchownSync(link, NOBODY, NOBODY);
-    await refused(gate, '', /linked\.json belongs to uid 65534; .*run chown on it/);
+    await onlyFault(gate, '', /linked\.json belongs to uid 65534; .*run chown on it/);
     gate.configPath = real;
     chownSync(real, NOBODY, NOBODY);
-    await refused(gate, '', /sidelock\.json belongs to uid 65534/);
+    await onlyFault(gate, '', /sidelock\.json belongs to uid 65534/);
   });
 
   it('finding 19: a stranger\'s does not lead the command line to his socket', { skip }, async () => {
@@ -142,7 +119,7 @@ describe('what the configuration names', () => {
     gate.configure({ surfaces: { own: opaqueSurface(path.join(gate.dir, 'own.sock'), { dialect: pack }) } });
     await accepted(gate);
     chmodSync(packs, 0o757);
-    await refused(gate, '/surfaces/own/dialect', /The directory .*packs can be changed by others/);
+    await onlyFault(gate, '/surfaces/own/dialect', /The directory .*packs can be changed by others/);
   });
 
   it('finding 19: certificates count while nobody else can replace them', async () => {
@@ -150,17 +127,17 @@ describe('what the configuration names', () => {
     const gate = configured({}, { tls: await certificates(certs) });
     await accepted(gate);
     chmodSync(certs, 0o775);
-    await refused(gate, '/surfaces/echo/tls/certificate', /certs can be changed by others; run chmod go-w/);
+    await onlyFault(gate, '/surfaces/echo/tls/certificate', /certs can be changed by others; run chmod go-w/);
   });
 
   it('finding 19: state is kept where nobody else can put another in its place', async () => {
     const open = subdirectory(scratchDir(), 'open', 0o777);
     const gate = configured({ state_dir: path.join(open, 'state') });
-    await refused(gate, '/state_dir', /The directory .*open can be changed by others/);
+    await onlyFault(gate, '/state_dir', /The directory .*open can be changed by others/);
     chmodSync(open, 0o755);
     await accepted(gate);
     subdirectory(open, 'state', 0o750);
-    await refused(gate, '/state_dir', /state is open to others; run chmod 700 on it/);
+    await onlyFault(gate, '/state_dir', /state is open to others; run chmod 700 on it/);
   });
 
   it('finding 19: the audit log and the database are not written where others can write', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
-import { AutogenStudio } from '../services/autogen_studio.mjs';
+import { AutogenStudio, PREPARED_ROUTE } from '../services/autogen_studio.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
 import { Raw, requestText } from './lib/raw.mjs';
@@ -26,20 +26,7 @@ before(async () => {
       studio: surface(studio.socketPath, {
         dialect: 'autogen-studio',
         allow: { verbs: ['list_tools'] },
-        routes: [
-          {
-            path: '/api/mcp/ws/{sid}',
-            kind: 'websocket',
-            messages: 'mcp-socket',
-            prepare: {
-              path: '/api/mcp/ws/connect',
-              member: 'server_params',
-              from: '',
-              answer: 'session_id',
-              then: '/api/mcp/ws/{answer}',
-            },
-          },
-        ],
+        routes: [PREPARED_ROUTE],
       }),
     },
   });

@@ -5,7 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { after, afterEach, before, it } from 'node:test';
 
-import { AutogenStudio } from '../services/autogen_studio.mjs';
+import { AutogenStudio, PREPARED_ROUTE } from '../services/autogen_studio.mjs';
 import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client, Refused } from './lib/client.mjs';
@@ -43,19 +43,6 @@ mcp.routes['/mcp'] = async (exchange) => {
   return exchange.json({ jsonrpc: '2.0', id: 0, result }, [['Mcp-Session-Id', `mcp-${opened++}`]]);
 };
 
-const PREPARED = {
-  path: '/api/mcp/ws/{sid}',
-  kind: 'websocket',
-  messages: 'mcp-socket',
-  prepare: {
-    path: '/api/mcp/ws/connect',
-    member: 'server_params',
-    from: '',
-    answer: 'session_id',
-    then: '/api/mcp/ws/{answer}',
-  },
-};
-
 before(async () => {
   await Promise.all([echo.start(), quiet.start(), mcp.start(), studio.start()]);
   silent.server = net.createServer((socket) => {
@@ -65,7 +52,7 @@ before(async () => {
   });
   await new Promise((resolve) => silent.server.listen(silent.path, resolve));
   const prepared = (socketPath, limits = {}) =>
-    surface(socketPath, { dialect: 'autogen-studio', routes: [PREPARED], limits });
+    surface(socketPath, { dialect: 'autogen-studio', routes: [PREPARED_ROUTE], limits });
   gate = await Gate.start(dir, {
     executables: ['/bin/true'],
     surfaces: {

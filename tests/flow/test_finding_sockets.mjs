@@ -1,11 +1,12 @@
 // Who is at the other end of a Unix socket: a stranger who listens in the place of a
 // service, or of Sidelock itself, is told nothing. Needs root, to be several users.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, lchownSync, mkdirSync, readFileSync, symlinkSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
+import { onlyFault, subdirectory } from './lib/faults.mjs';
 import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { denied } from './lib/raw.mjs';
@@ -29,13 +30,6 @@ function passage() {
   return dir;
 }
 
-function subdirectory(parent, name, mode) {
-  const dir = path.join(parent, name);
-  mkdirSync(dir);
-  chmodSync(dir, mode);
-  return dir;
-}
-
 /** A surface that puts the session's record into each request for its service. */
 function telling(socket) {
   const query = { inject: { secret: { from: '/secret', encoding: 'text' } } };
@@ -55,20 +49,6 @@ async function startTelling(socket) {
 
 function configured(config) {
   return new Gate(scratchDir(), config);
-}
-
-/** The one fault that `check` finds, and that keeps `serve` from starting. */
-async function onlyFault(gate, pointer, words) {
-  const { code, stdout } = await gate.cli('check', '--json');
-  assert.equal(code, 78, 'check finds a fault');
-  const { faults } = JSON.parse(stdout);
-  assert.deepEqual(faults.map((fault) => fault.pointer), [pointer]);
-  assert.match(faults[0].text, words);
-  const lines = readFileSync(gate.configPath, 'utf8').split('\n');
-  assert.match(lines[faults[0].line - 1], new RegExp(`"${path.basename(pointer)}"`));
-  const served = await gate.cli('serve');
-  assert.equal(served.code, 78, 'and it is not served with');
-  assert.match(served.stderr, words);
 }
 
 describe('the socket of a service', { skip }, () => {

@@ -20,6 +20,20 @@ import { WebSocketService } from './websocket_service.mjs';
 
 const MAKERS = /^\/api\/(validate|mcp(?!\/ws\/status\/)|workflow|workflows\/run)(\/|$)/i;
 
+// A route on which the gate does the POST itself and opens the socket that it names: the wire since the fix.
+export const PREPARED_ROUTE = {
+  path: '/api/mcp/ws/{sid}',
+  kind: 'websocket',
+  messages: 'mcp-socket',
+  prepare: {
+    path: '/api/mcp/ws/connect',
+    member: 'server_params',
+    from: '',
+    answer: 'session_id',
+    then: '/api/mcp/ws/{answer}',
+  },
+};
+
 function now() {
   return new Date().toISOString();
 }
