@@ -87,7 +87,7 @@ static inline __m128i letters_in(__m128i lane)
 }
 
 /* The bytes that make an escape with a backslash before them: those of "\/bfnrt. */
-static inline uint64_t letters(const unsigned char *at, const struct block *block)
+static inline uint64_t escape_letters(const unsigned char *at, const struct block *block)
 {
     const struct lanes lanes = load(at);
 
@@ -148,7 +148,7 @@ const unsigned char *json_string_skip(const unsigned char *at, const unsigned ch
             escapes = escapes_in(block.backslashes);
             stops &= ~(block.quotes & escapes << 1);
             /* Also an escape whose letter is in the next block. */
-            stops |= escapes & ~(letters(at, &block) >> 1);
+            stops |= escapes & ~(escape_letters(at, &block) >> 1);
         }
         stop = first_of(stops);
         if (block.high != 0)
