@@ -3,6 +3,7 @@
  * called "./fuzz": loading answers with a whole configuration or with faults
  * that can be shown, and keeps nothing.
  */
+#include "base/buffer.h"
 #include "config/load.h"
 #include "config/pattern.h"
 #include "fuzz.h"
@@ -15,14 +16,27 @@ static const char rpc_pack[] =
     "{\"name\":\"runs\",\"envelope\":\"opaque\"}],"
     "\"routes\":[{\"path\":\"/ws\",\"subprotocols\":[\"mcp\"]}]}";
 
+/* They quote the text: what people see of them is one line, and acts on no terminal. */
+static void check_shown(const char *text)
+{
+    struct buffer shown;
+
+    buffer_init(&shown, 64 * 1024);
+    buffer_append_shown(&shown, text, strlen(text));
+    require(!buffer_failed(&shown));
+    for (size_t i = 0; i < shown.length; i++)
+        require((unsigned char)shown.data[i] >= 0x20 && shown.data[i] != 0x7f);
+    buffer_clear(&shown);
+}
+
 static void check_faults(const struct json_faults *faults, const char *text, size_t length)
 {
     require(faults->count > 0 && faults->count <= JSON_FAULTS_MAX);
     for (size_t i = 0; i < faults->count; i++) {
         require(faults->items[i].text[0] != '\0');
         require(faults->items[i].line <= length + 1);
-        for (const char *at = faults->items[i].text; *at != '\0'; at++)
-            require((unsigned char)*at >= 0x20);
+        check_shown(faults->items[i].text);
+        check_shown(faults->items[i].pointer);
     }
     require(text != NULL);
 }

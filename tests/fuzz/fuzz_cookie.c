@@ -13,7 +13,8 @@
 #define NAME           "sidelock-studio="
 #define SESSION        "00112233445566778899aabbccddeeff"
 
-/* The only Cookie header cut at every semicolon: our values, a semicolon behind each. */
+/* The only Cookie header cut at every semicolon: our values without blanks around them, a
+ * semicolon behind each. */
 static void collect_ours(char *cookies, struct buffer *out)
 {
     for (char *pair = cookies, *next; pair != NULL; pair = next) {
@@ -26,8 +27,10 @@ static void collect_ours(char *cookies, struct buffer *out)
         while (end > pair && (end[-1] == ' ' || end[-1] == '\t'))
             end--;
         *end = '\0';
-        if (strncmp(pair, NAME, strlen(NAME)) == 0)
-            buffer_append_format(out, "%s;", pair + strlen(NAME));
+        if (strncmp(pair, NAME, strlen(NAME)) != 0)
+            continue;
+        pair += strlen(NAME);
+        buffer_append_format(out, "%s;", pair + strspn(pair, " \t"));
     }
 }
 
