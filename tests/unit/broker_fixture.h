@@ -25,6 +25,8 @@
 #define FIXTURE_STUDIO_KEYS ""
 #endif
 
+/* FIXTURE_REAL_WORKERS: core/workers.c is what is tested. */
+
 /* The users who may call surface 0. */
 #ifndef FIXTURE_CALLERS
 #define FIXTURE_CALLERS "1000"
@@ -47,6 +49,7 @@ int64_t clock_now(void)
     return fixture_now;
 }
 
+#ifndef FIXTURE_REAL_WORKERS
 static void fixture_tell(const char *what, const char *whom, enum reason reason)
 {
     size_t used = strlen(fixture_told);
@@ -89,6 +92,7 @@ void workers_send_certificates(struct workers *workers)
     (void)workers;
     fixture_tell("certificates", "*", REASON_ALLOWED);
 }
+#endif
 
 static inline size_t fixture_read(const char *path, char *out, size_t size)
 {

@@ -1,0 +1,153 @@
+/* workers.c: who is told what. Processes that only wait stand in for workers. */
+#define FIXTURE_REAL_WORKERS
+#include "broker_fixture.h"
+
+#include "broker/core/spawn.h"
+#include "broker/core/workers.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WORKERS 2
+
+static struct workers *workers;
+static int channels[WORKERS]; /* the other ends of those that live */
+static pid_t pids[WORKERS];
+static uint64_t spawned;
+
+/* In the place of spawn.c. */
+enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
+                        const struct spawn_descriptors *given, pid_t *out)
+{
+    (void)surfaces;
+    if (channels[worker] >= 0)
+        close(channels[worker]);
+    channels[worker] = dup(given->channel);
+    pids[worker] = *out = fork();
+    if (*out == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            pause();
+    }
+    spawned++;
+    return *out > 0 ? OK : ERROR_IO;
+}
+
+bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
+{
+    (void)config;
+    (void)worker;
+    (void)surface;
+    return true;
+}
+
+bool spawn_keeps_state(const struct config *config, unsigned worker)
+{
+    (void)config;
+    (void)worker;
+    return false;
+}
+
+static enum error listen_to(struct gate *gate, struct incarnation from,
+                            const struct workers_message *message)
+{
+    (void)gate;
+    (void)from;
+    (void)message;
+    return ERROR_SYNTAX; /* they say nothing */
+}
+
+static void forget(struct gate *gate, struct incarnation worker)
+{
+    (void)gate;
+    (void)worker;
+}
+
+static int set_up(void **state)
+{
+    struct broker_fixture *fixture;
+    struct workers_options options = {.config_fd = -1, .listen = listen_to, .forget = forget};
+
+    for (unsigned i = 0; i < WORKERS; i++)
+        channels[i] = -1;
+    spawned = 0;
+    if (broker_fixture_make(state) != 0)
+        return -1;
+    fixture = *state;
+    fixture->config->workers = WORKERS;
+    options.gate = &fixture->gate;
+    return uv_loop_init(&fixture->gate.loop) == 0 && workers_create(&options, &workers) == OK ? 0
+                                                                                              : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct broker_fixture *fixture = *state;
+
+    workers_destroy(workers);
+    uv_run(&fixture->gate.loop, UV_RUN_DEFAULT);
+    uv_loop_close(&fixture->gate.loop);
+    for (unsigned i = 0; i < WORKERS; i++)
+        close(channels[i]);
+    return broker_fixture_drop(state);
+}
+
+#define WORKERS_TEST(test) TEST_BETWEEN(test, set_up, tear_down)
+
+/* The type of what a worker is told next; IPC_NONE: nothing. */
+static enum ipc_type heard(unsigned worker)
+{
+    static unsigned char bytes[IPC_MESSAGE_BYTES_MAX];
+    ssize_t length = recv(channels[worker], bytes, sizeof(bytes), MSG_DONTWAIT);
+
+    return length > 0 ? ipc_type_of(bytes, (size_t)length) : IPC_NONE;
+}
+
+WORKERS_TEST(test_only_holders_hear_of_a_session)
+{
+    struct broker_fixture *fixture = *state;
+    struct connection_entry entry = {.worker = {.worker = 1, .generation = 2},
+                                     .connection = 1,
+                                     .surface = &fixture->gate.surfaces.items[0],
+                                     .session_id = "alpha"};
+
+    assert_int_equal(connections_add(&fixture->gate.connections, &entry), OK);
+    workers_extend_session(workers, "alpha", FIXTURE_NOW);
+    workers_cut_session(workers, "alpha", REASON_SESSION_REVOKED);
+    workers_extend_session(workers, "beta", FIXTURE_NOW);
+    workers_cut_session(workers, "beta", REASON_SESSION_REVOKED);
+    assert_int_equal(heard(0), IPC_NONE);
+    assert_int_equal(heard(1), IPC_EXTEND);
+    assert_int_equal(heard(1), IPC_CUT_SESSION);
+    assert_int_equal(heard(1), IPC_NONE);
+    workers_cut_session(workers, NULL, REASON_SESSION_REVOKED);
+    assert_int_equal(heard(0), IPC_CUT_SESSION);
+    assert_int_equal(heard(1), IPC_CUT_SESSION);
+}
+
+/* The answer to a process that has gone reaches nobody, and its descriptor is closed. */
+WORKERS_TEST(test_an_answer_is_for_the_process_that_asked)
+{
+    struct broker_fixture *fixture = *state;
+    const struct ipc_link link = {.connection = 1, .reason = REASON_ALLOWED};
+    const struct incarnation gone = {0, 1}, there = {0, WORKERS + 1};
+    siginfo_t info;
+    int pair[2];
+    char byte;
+
+    kill(pids[0], SIGKILL);
+    assert_int_equal(waitid(P_PID, (id_t)pids[0], &info, WEXITED | WNOWAIT), 0);
+    workers_reap(workers);
+    while (spawned == WORKERS)
+        uv_run(&fixture->gate.loop, UV_RUN_ONCE);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    workers_answer(workers, gone, IPC_LINK, &link, pair[1]);
+    assert_int_equal(heard(0), IPC_NONE);
+    assert_int_equal(recv(pair[0], &byte, 1, MSG_DONTWAIT), 0);
+    workers_answer(workers, there, IPC_LINK, &link, -1);
+    assert_int_equal(heard(0), IPC_LINK);
+    close(pair[0]);
+}
