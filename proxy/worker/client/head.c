@@ -258,11 +258,12 @@ static bool holds_stray(const struct http_field *field)
 {
     struct stray stray = {0};
 
-    if (!stray_in(&stray, field->value, false) ||
-        span_equals_nocase(field->name, "authorization") ||
+    if (span_equals_nocase(field->name, "authorization") ||
         span_equals_nocase(field->name, "sec-websocket-protocol"))
         return false;
-    return !span_equals_nocase(field->name, "cookie") || token_find(field->value).data != NULL;
+    if (span_equals_nocase(field->name, "cookie") && token_find(field->value).data == NULL)
+        return false;
+    return stray_in(&stray, field->value, false);
 }
 
 static void find_strays(struct head *head)
