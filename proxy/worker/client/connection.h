@@ -72,11 +72,11 @@ struct connection {
     /* What was granted (grant.h). */
     bool admitted, opened;
     bool session_verbs_set, session_targets_set;
+    char session_id[IPC_SESSION_ID_SIZE];
+    char match_digest[IPC_DIGEST_SIZE];
     int64_t expires_at;
     struct text_list session_verbs, session_targets;
     uint64_t requests, messages[DIRECTION_COUNT];
-    char session_id[IPC_SESSION_ID_SIZE];
-    char match_digest[IPC_DIGEST_SIZE];
 };
 
 _Static_assert(sizeof(struct connection) <= 450, "a thousand of them are idle at once");
