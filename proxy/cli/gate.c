@@ -67,12 +67,14 @@ static int dial(const struct gate *gate, char why[WHY_SIZE])
 {
     static const struct timeval deadline = {.tv_sec = GATE_DEADLINE_S};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
+    struct trusted_way way = TRUSTED_WAY(gate->path, TRUST_GIVEN);
     enum error error = ERROR_IO;
 
     why[0] = '\0';
     if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof(deadline)) == 0 &&
         setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &deadline, sizeof(deadline)) == 0)
-        error = trusted_socket_connect(fd, gate->path, TRUST_GIVEN, why);
+        error = trusted_way_connect(&way, fd, why);
+    trusted_way_clear(&way);
     if (error == OK)
         return fd;
     if (error != ERROR_DENIED)

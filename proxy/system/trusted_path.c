@@ -15,7 +15,6 @@ struct walk {
     char rest[PATH_MAX]; /* what is still to be looked up */
     bool ours;           /* the directory belongs to root or to this user */
     bool *changeable;    /* is set instead of a refusal; NULL: refuses */
-    unsigned links;
     char *why;
 };
 
@@ -107,7 +106,8 @@ static enum error follow(struct walk *walk, int link)
     size_t rest = strlen(walk->rest);
     ssize_t length = readlinkat(link, "", target, sizeof(target));
 
-    if (length <= 0 || ++walk->links > LINKS_MAX || (size_t)length + rest >= sizeof(walk->rest)) {
+    if (length <= 0 || ++walk->at.links > LINKS_MAX ||
+        (size_t)length + rest >= sizeof(walk->rest)) {
         errno = ELOOP;
         return fail(walk);
     }

@@ -44,6 +44,7 @@ struct trusted_path {
     struct trust trust;      /* as it was given, or found */
     bool exists;             /* false: the directory is there, the name is not */
     bool closed;             /* nobody else may add entries to the directory */
+    unsigned links;          /* symbolic links that were followed */
     struct stat facts;       /* of what is there */
     char resolved[PATH_MAX]; /* the path without links, "." and ".." */
 };

@@ -78,20 +78,52 @@ static enum error check_peer(int fd, const char *path, const struct trust *trust
                          path, (unsigned)peer.uid, trust->remedy != NULL ? trust->remedy : "");
 }
 
-enum error trusted_socket_connect(int fd, const char *path, struct trust trust, char why[WHY_SIZE])
+/* Whether the path leads to the directory that was found. What is above that one does not matter
+ * then: its descriptor is what is gone through. */
+static bool leads_there(const struct trusted_way *way)
 {
-    struct trusted_path place;
-    enum error error = find(path, trust, &place, why);
+    const struct stat *then = &way->directory;
+    struct stat now;
+
+    return way->found.directory >= 0 && stat(way->found.resolved, &now) == 0 &&
+           now.st_dev == then->st_dev && now.st_ino == then->st_ino && now.st_uid == then->st_uid &&
+           now.st_mode == then->st_mode;
+}
+
+static enum error find_again(struct trusted_way *way, char why[WHY_SIZE])
+{
+    struct trusted_path *found = &way->found;
+    enum error error;
+
+    if (leads_there(way))
+        return OK;
+    trusted_path_close(found);
+    error = find(way->path, way->trust, found, why);
+    if (error != OK || found->directory < 0)
+        return error;
+    *strrchr(found->resolved, '/') = '\0'; /* a socket's name comes last; "" stays a stranger */
+    return fstat(found->directory, &way->directory) == 0 ? OK : ERROR_IO;
+}
+
+enum error trusted_way_connect(struct trusted_way *way, int fd, char why[WHY_SIZE])
+{
+    enum error error = find_again(way, why);
 
     if (error != OK)
         return error;
-    if (place.directory < 0)
+    if (way->found.directory < 0)
         return ERROR_IO;
-    error = connect_to(fd, &place);
+    error = connect_to(fd, &way->found);
     if (error == OK)
-        error = check_peer(fd, path, &place.trust, why);
-    trusted_path_close(&place);
+        error = check_peer(fd, way->path, &way->found.trust, why);
+    if (way->found.links > 0)
+        trusted_way_clear(way); /* one may point elsewhere by now */
     return error;
+}
+
+void trusted_way_clear(struct trusted_way *way)
+{
+    trusted_path_close(&way->found);
 }
 
 enum error trusted_upstream(const struct surface *surface, struct trust *out, char why[WHY_SIZE])

@@ -17,12 +17,24 @@ enum error trusted_socket_check(const char *path, struct trust trust,
                                 char why[WHY_SIZE]) MUST_CHECK;
 
 /*
- * Connects a fresh stream socket to the one at `path`, after that check, and demands that it
+ * A socket that is connected to more than once, and its directory as it was found last: that is not
+ * looked for again while its path leads to the very same one, unchanged. Made with TRUSTED_WAY.
+ */
+struct trusted_way {
+    const char *path; /* borrowed */
+    struct trust trust;
+    struct trusted_path found; /* of which `resolved` is the directory; or it has none */
+    struct stat directory;
+};
+#define TRUSTED_WAY(path, trust) ((struct trusted_way){(path), (trust), {.directory = -1}, {0}})
+
+/*
+ * Connects a fresh stream socket to the one at its end, after that check, and demands that it
  * was a trusted user who listens (SO_PEERCRED, unix(7)). ERROR_DENIED with one sentence;
  * ERROR_IO with errno, by connect(2) or ENOENT: nothing is there.
  */
-enum error trusted_socket_connect(int fd, const char *path, struct trust trust,
-                                  char why[WHY_SIZE]) MUST_CHECK;
+enum error trusted_way_connect(struct trusted_way *way, int fd, char why[WHY_SIZE]) MUST_CHECK;
+void trusted_way_clear(struct trusted_way *way);
 
 /*
  * Who may listen for the service of a surface. ERROR_NOT_FOUND, with one sentence: its "owner" is

@@ -33,7 +33,7 @@ static void tell_stranger(const struct question *question, const char *why)
 
 enum reason upstream_connect(const struct question *question, int *fd)
 {
-    const struct surface_state *surface = question->surface;
+    struct surface_state *surface = question->surface;
     int size = SEND_BUFFER_BYTES, link;
     enum reason reason = REASON_UPSTREAM_UNREACHABLE;
     enum error error;
@@ -43,8 +43,7 @@ enum reason upstream_connect(const struct question *question, int *fd)
     if (link < 0)
         return REASON_CAPACITY;
     setsockopt(link, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    error = trusted_socket_connect(link, surface->config->upstream_socket, surface->upstream_trust,
-                                   why);
+    error = trusted_way_connect(&surface->upstream, link, why);
     if (error == OK) {
         *fd = link;
         return REASON_ALLOWED;

@@ -1,7 +1,6 @@
 #include "broker/core/surfaces.h"
 
 #include "base/log.h"
-#include "system/trusted_socket.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -16,21 +15,25 @@
 
 enum error surfaces_create(const struct config *config, struct surfaces *out)
 {
+    enum error result = OK;
+
     *out = (struct surfaces){config, calloc(config->surface_count, sizeof(*out->items))};
     if (out->items == NULL)
         return ERROR_MEMORY;
     for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
         char why[WHY_SIZE];
-        enum error error =
-            trusted_upstream(&config->surfaces[i], &out->items[i].upstream_trust, why);
+        struct trust trust;
+        enum error error = trusted_upstream(surface, &trust, why);
 
-        out->items[i].config = &config->surfaces[i];
+        out->items[i].config = surface;
+        out->items[i].upstream = TRUSTED_WAY(surface->upstream_socket, trust);
         if (error != OK) {
-            log_error("surface %s: %s", config->surfaces[i].name, why);
-            return error;
+            log_error("surface %s: %s", surface->name, why);
+            result = error;
         }
     }
-    return OK;
+    return result;
 }
 
 void surfaces_print_address(const struct listener *listener, char out[SURFACE_ADDRESS_SIZE])
@@ -145,6 +148,7 @@ void surfaces_clear(struct surfaces *surfaces)
         for (size_t j = 0; j < surface->listener_count; j++)
             close(surface->listeners[j].fd);
         free(surface->listeners);
+        trusted_way_clear(&surface->upstream);
         drop_files(surface->tls);
     }
     free(surfaces->items);

@@ -5,6 +5,7 @@
 #include "store/store.h"
 #include "system/listener.h"
 #include "system/trusted_file.h"
+#include "system/trusted_socket.h"
 
 #define SURFACE_ADDRESS_SIZE 64
 
@@ -24,7 +25,7 @@ struct surface_state {
     uint64_t kills; /* how often it was, since start */
     struct surface_listener *listeners;
     size_t listener_count;
-    struct trust upstream_trust; /* who may listen at its service's socket */
+    struct trusted_way upstream; /* to its service's socket, and who may listen there */
     int64_t stranger_told_at;    /* when it was last said that somebody else does */
     struct tls_files *tls;       /* what it shows to clients; NULL: plain */
     uint64_t admitted;
@@ -41,7 +42,7 @@ struct surfaces {
 /* All of them, armed and without listeners. ERROR_NOT_FOUND: the log says which user there is not.
  */
 enum error surfaces_create(const struct config *config, struct surfaces *out) MUST_CHECK;
-/* Closes the listeners and wipes the certificates. */
+/* Closes the listeners, lets go of the ways and wipes the certificates. */
 void surfaces_clear(struct surfaces *surfaces);
 
 /* Opens the listeners; the log says what is wrong. Kill switches are as the store has them. */
