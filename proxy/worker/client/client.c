@@ -102,7 +102,7 @@ static void write_last(struct client *client)
         endpoint_watch(endpoint, UV_READABLE | UV_WRITABLE);
         return;
     }
-    shutdown(endpoint->fd, SHUT_WR);
+    endpoint_finish(endpoint);
     endpoint_watch(endpoint, UV_READABLE);
 }
 
@@ -132,7 +132,7 @@ static void linger(struct client *client)
         write_last(client);
         return;
     }
-    received = recv(client->endpoint.fd, connection->worker->read_buffer, READ_BYTES, 0);
+    received = endpoint_receive(&client->endpoint, connection->worker->read_buffer, READ_BYTES);
     client->lingered_bytes += received > 0 ? (size_t)received : 0;
     if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
         client->lingered_bytes > LINGER_BYTES_MAX)
@@ -363,8 +363,8 @@ static void read_head(struct connection *connection)
         connection_drop(connection, REASON_CAPACITY);
         return;
     }
-    received = recv(client->endpoint.fd, head->bytes + head->length,
-                    HTTP_HEAD_BYTES_MAX - head->length, 0);
+    received = endpoint_receive(&client->endpoint, head->bytes + head->length,
+                                HTTP_HEAD_BYTES_MAX - head->length);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (received <= 0) {

@@ -1,5 +1,6 @@
 #include "worker/client/endpoint.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -36,14 +37,31 @@ void endpoint_watch(struct endpoint *endpoint, int events)
         uv_poll_stop(&endpoint->poll);
 }
 
+ssize_t endpoint_receive(struct endpoint *endpoint, void *out, size_t room)
+{
+    return recv(endpoint->fd, out, room, 0);
+}
+
 bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t count)
 {
     return outgoing_send(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop), parts, count);
 }
 
+bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
+                         struct outgoing *block)
+{
+    return outgoing_send_block(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop), head,
+                               block);
+}
+
 bool endpoint_flush(struct endpoint *endpoint)
 {
     return outgoing_flush(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop));
+}
+
+void endpoint_finish(struct endpoint *endpoint)
+{
+    shutdown(endpoint->fd, SHUT_WR);
 }
 
 static void on_closed(uv_handle_t *handle)

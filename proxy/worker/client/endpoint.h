@@ -24,9 +24,16 @@ struct endpoint {
 enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd) MUST_CHECK;
 /* 0: nothing. */
 void endpoint_watch(struct endpoint *endpoint, int events);
+/* What the peer sent, as by recv(2): 0 at its end, -1 with errno. The only way to read it. */
+ssize_t endpoint_receive(struct endpoint *endpoint, void *out, size_t room);
 /* Sends, or keeps what the peer does not take. False: it is gone, or there is no memory. */
 bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t count);
+/* The same of a head and the block behind it, which is taken over (outgoing_send_block). */
+bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
+                         struct outgoing *block);
 bool endpoint_flush(struct endpoint *endpoint);
+/* Tells the peer that no more comes; what is kept must have gone. */
+void endpoint_finish(struct endpoint *endpoint);
 /* Closes the descriptor and forgets what was not sent; `closed` comes later. */
 void endpoint_close(struct endpoint *endpoint);
 /* Hands out the descriptor; the endpoint is to be closed next. */

@@ -33,8 +33,7 @@ static enum reason send_whole(struct exchange *exchange, struct span head, struc
         body.length != held->length)
         return send_parts(exchange, parts, 2);
     *held = (struct assembly){0};
-    return outgoing_send_block(exchange_out(exchange), exchange->connection->client->endpoint.fd,
-                               exchange_now_ms(exchange), parts, &rest)
+    return endpoint_send_block(&exchange->connection->client->endpoint, parts, &rest)
                ? REASON_ALLOWED
                : REASON_CLIENT_CLOSED;
 }

@@ -278,7 +278,7 @@ static enum reason read_body(struct exchange *exchange)
 
     if (!chunked && exchange->request_body.left < room)
         room = (size_t)exchange->request_body.left;
-    received = recv(connection->client->endpoint.fd, buffer, room, 0);
+    received = endpoint_receive(&connection->client->endpoint, buffer, room);
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return REASON_ALLOWED;
     if (received <= 0)
