@@ -4,7 +4,9 @@
 #include "system/sandbox.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
+#include "worker/client/cut.h"
 #include "worker/client/held.h"
+#include "worker/client/members.h"
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
@@ -34,6 +36,7 @@ struct house {
     int channel_events;
     uv_timer_t tick;
     uv_prepare_t reaper; /* frees the dead */
+    uv_idle_t cutter;    /* runs while connections are still to be cut */
     bool ready_told;
     uint64_t drain_deadline_ms;
 };
@@ -50,25 +53,19 @@ union told {
     struct ipc_tls tls;
 };
 
-#define ANY_SURFACE UINT32_MAX
-
-static bool is_of(const struct connection *connection, const char *session_id, uint32_t surface)
+static void go_on_cutting(uv_idle_t *idle)
 {
-    return connection->admitted &&
-           (session_id == NULL || strcmp(connection->session_id, session_id) == 0) &&
-           (surface == ANY_SURFACE || connection->surface_index == surface);
+    struct house *house = idle->data;
+
+    if (!cut_go_on(&house->worker))
+        uv_idle_stop(idle);
 }
 
-/* Drops what came in under a session (NULL: any), to a surface. */
-static void cut(struct house *house, enum reason reason, const char *session_id, uint32_t surface)
+/* Most are done at once; else the rest, turn by turn. */
+static void cut(struct house *house)
 {
-    struct connection *next;
-
-    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
-        next = c->next;
-        if (is_of(c, session_id, surface))
-            connection_drop(c, reason);
-    }
+    if (cut_go_on(&house->worker))
+        uv_idle_start(&house->cutter, go_on_cutting);
 }
 
 static bool on_drain(struct house *house, const union told *told, int fd)
@@ -139,7 +136,8 @@ static bool on_link(struct house *house, const union told *told, int fd)
 static bool on_cut_session(struct house *house, const union told *told, int fd)
 {
     (void)fd;
-    cut(house, told->cut_session.reason, told->cut_session.session_id, ANY_SURFACE);
+    cut_session(&house->worker, told->cut_session.session_id, told->cut_session.reason);
+    cut(house);
     mcp_sessions_end_all(&house->mcp_shared.sessions, told->cut_session.session_id);
     handles_forget(house->worker.handles, told->cut_session.session_id);
     return true;
@@ -148,17 +146,19 @@ static bool on_cut_session(struct house *house, const union told *told, int fd)
 static bool on_cut_surface(struct house *house, const union told *told, int fd)
 {
     (void)fd;
-    cut(house, told->cut_surface.reason, NULL, told->cut_surface.surface);
-    return told->cut_surface.surface != ANY_SURFACE;
+    cut_surface(&house->worker, told->cut_surface.surface, told->cut_surface.reason);
+    cut(house);
+    return told->cut_surface.surface < house->worker.config->surface_count;
 }
 
 static bool on_extend(struct house *house, const union told *told, int fd)
 {
+    struct members *members = members_find(&house->worker, told->extend.session_id);
+
     (void)fd;
-    for (struct connection *c = house->worker.connections; c != NULL; c = c->next) {
-        if (is_of(c, told->extend.session_id, ANY_SURFACE))
-            c->expires_at = told->extend.expires_at;
-    }
+    for (struct connection *c = members != NULL ? members->first : NULL; c != NULL;
+         c = c->member_next)
+        c->expires_at = told->extend.expires_at;
     return true;
 }
 
@@ -339,7 +339,8 @@ static enum error start_loop(struct house *house, int channel_fd_taken)
         return ERROR_IO;
     uv_timer_init(&worker->loop, &house->tick);
     uv_prepare_init(&worker->loop, &house->reaper);
-    house->channel_poll.data = house->tick.data = house->reaper.data = house;
+    uv_idle_init(&worker->loop, &house->cutter);
+    house->channel_poll.data = house->tick.data = house->reaper.data = house->cutter.data = house;
     uv_timer_start(&house->tick, on_tick, TICK_MS, TICK_MS);
     uv_prepare_start(&house->reaper, on_prepare);
     return OK;
@@ -424,6 +425,7 @@ static void stop(struct house *house)
     uv_close((uv_handle_t *)&house->channel_poll, NULL);
     uv_close((uv_handle_t *)&house->tick, NULL);
     uv_close((uv_handle_t *)&house->reaper, NULL);
+    uv_close((uv_handle_t *)&house->cutter, NULL);
     downstream_stop(&house->downstreams);
     connection_reap(worker);
     uv_loop_close(&worker->loop);
@@ -433,6 +435,7 @@ static void release(struct house *house)
 {
     pool_destroy(&house->http.pool);
     accept_release(&house->accept);
+    members_clear(&house->worker);
     worker_release(&house->worker);
 }
 

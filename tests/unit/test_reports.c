@@ -40,8 +40,9 @@ static int tear_down(void **state)
 {
     (void)state;
     reports_settle(&world.worker, true);
-    assert_null(world.worker.reported);
-    assert_int_equal(world.worker.reported_count, 0);
+    assert_null(world.worker.all_reported);
+    assert_int_equal(world.worker.reported.count, 0);
+    hash_clear(&world.worker.reported);
     uv_loop_close(&world.worker.loop);
     worker_release(&world.worker);
     channel_destroy(world.broker);

@@ -131,15 +131,16 @@ static void welcome(const struct door *door, int fd)
 
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     known = caller_uid(accept->callers, fd, &uid) == OK;
-    connection = connection_create(accept->worker, door->surface);
+    connection = connection_create(&(struct connection_options){.worker = accept->worker,
+                                                                .surface = door->surface,
+                                                                .listener = &door->listener,
+                                                                .mode = &client_mode,
+                                                                .caller_known = known,
+                                                                .caller_uid = uid});
     if (connection == NULL) {
         close(fd);
         return;
     }
-    connection->listener = &door->listener;
-    connection->mode = &client_mode;
-    connection->caller_known = known;
-    connection->caller_uid = uid;
     if (open_client(accept, connection, fd) != OK)
         discard(connection);
 }

@@ -111,7 +111,7 @@ void client_goodbye(struct connection *connection, const struct buffer *answer)
     struct client *client = connection->client;
     const struct iovec part = {answer->data, answer->length};
 
-    connection->state = CONNECTION_LINGERING;
+    connection_set_state(connection, CONNECTION_LINGERING);
     connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
     if (buffer_failed(answer)) {
         client_end(connection);
@@ -199,7 +199,7 @@ void client_deny(struct connection *connection, enum reason reason)
     struct buffer answer;
 
     if (reason == REASON_CLIENT_CLOSED) {
-        connection->state = CONNECTION_LINGERING;
+        connection_set_state(connection, CONNECTION_LINGERING);
         client_end(connection);
         return;
     }
@@ -300,7 +300,7 @@ void client_ask(struct connection *connection)
         connection_drop(connection, REASON_CAPACITY);
         return;
     }
-    connection->state = CONNECTION_ASKING;
+    connection_set_state(connection, CONNECTION_ASKING);
     client->asked_ms = now_ms;
     connection->deadline_ms =
         now_ms + ADMISSION_TIMEOUT_MS + connection->surface->limits.upstream_timeout_ms;
@@ -415,7 +415,7 @@ void client_next(struct connection *connection)
     client->asker.path = NULL;
     free(client->path);
     client->path = NULL;
-    connection->state = CONNECTION_HEAD;
+    connection_set_state(connection, CONNECTION_HEAD);
     if (connection->quiet_until_ms == 0) {
         read_next(connection);
         return;

@@ -4,53 +4,118 @@
 
 #include <stdlib.h>
 
+/* ---- Lines ---- */
+
+void connection_stand(struct connection *connection, struct line *line)
+{
+    struct line *before = connection->line;
+
+    if (before != NULL) {
+        if (connection->line_previous != NULL)
+            connection->line_previous->line_next = connection->line_next;
+        else
+            before->first = connection->line_next;
+        if (connection->line_next != NULL)
+            connection->line_next->line_previous = connection->line_previous;
+        else
+            before->last = connection->line_previous;
+    }
+    connection->line = line;
+    if (line == NULL)
+        return;
+    connection->line_next = NULL;
+    connection->line_previous = line->last;
+    if (line->last != NULL)
+        line->last->line_next = connection;
+    else
+        line->first = connection;
+    line->last = connection;
+}
+
 /* ---- The lobby ---- */
+
+static const unsigned line_of[] = {
+    [CONNECTION_HEAD] = LOBBY_HEAD,
+    [CONNECTION_ASKING] = LOBBY_ASKING,
+    [CONNECTION_SERVED] = LOBBY_LEAVING, /* it says goodbye */
+    [CONNECTION_LINGERING] = LOBBY_LEAVING,
+};
+
+static bool is_party_of(const struct party *party, const struct connection *connection)
+{
+    return party->surface == connection->surface_index && party->uid == connection->caller_uid &&
+           party->known == connection->caller_known;
+}
+
+/* Its own, or a free one, or the last, which is everybody's then. */
+static unsigned find_party(struct worker *worker, const struct connection *connection)
+{
+    unsigned found = LOBBY_PARTIES_MAX - 1;
+
+    for (unsigned i = LOBBY_PARTIES_MAX; i > 0; i--) {
+        const struct party *party = &worker->parties[i - 1];
+
+        if (party->count == 0)
+            found = i - 1;
+        else if (is_party_of(party, connection))
+            return i - 1;
+    }
+    return found;
+}
 
 void connection_enter_lobby(struct connection *connection)
 {
     struct worker *worker = connection->worker;
+    struct party *party;
 
-    if (connection->in_lobby)
+    if (connection->party != NO_PARTY)
         return;
-    connection->in_lobby = true;
-    connection->lobby_next = NULL;
-    connection->lobby_previous = worker->lobby_newest;
-    if (worker->lobby_newest != NULL)
-        worker->lobby_newest->lobby_next = connection;
-    else
-        worker->lobby_oldest = connection;
-    worker->lobby_newest = connection;
+    connection->party = (uint8_t)find_party(worker, connection);
+    party = &worker->parties[connection->party];
+    if (party->count++ == 0) {
+        party->surface = connection->surface_index;
+        party->uid = connection->caller_uid;
+        party->known = connection->caller_known;
+    }
+    connection_stand(connection, &party->lines[line_of[connection->state]]);
 }
 
 void connection_leave_lobby(struct connection *connection)
 {
-    struct worker *worker = connection->worker;
-
-    if (!connection->in_lobby)
+    if (connection->party == NO_PARTY)
         return;
-    connection->in_lobby = false;
-    if (connection->lobby_previous != NULL)
-        connection->lobby_previous->lobby_next = connection->lobby_next;
-    else
-        worker->lobby_oldest = connection->lobby_next;
-    if (connection->lobby_next != NULL)
-        connection->lobby_next->lobby_previous = connection->lobby_previous;
-    else
-        worker->lobby_newest = connection->lobby_previous;
+    connection->worker->parties[connection->party].count--;
+    connection->party = NO_PARTY;
+    connection_stand(connection, NULL);
+}
+
+void connection_set_state(struct connection *connection, enum connection_state state)
+{
+    connection->state = state;
+    if (connection->party != NO_PARTY)
+        connection_stand(connection,
+                         &connection->worker->parties[connection->party].lines[line_of[state]]);
 }
 
 /* ---- Beginning and end ---- */
 
-struct connection *connection_create(struct worker *worker, uint32_t surface_index)
+struct connection *connection_create(const struct connection_options *options)
 {
+    struct worker *worker = options->worker;
     struct connection *connection = calloc(1, sizeof(*connection));
 
     if (connection == NULL)
         return NULL;
     connection->worker = worker;
     connection->id = ++worker->next_id;
-    connection->surface_index = surface_index;
-    connection->surface = &worker->config->surfaces[surface_index];
+    hash_add(&worker->by_id, &connection->by_id, hash_number(connection->id));
+    connection->surface_index = options->surface;
+    connection->surface = &worker->config->surfaces[options->surface];
+    connection->listener = options->listener;
+    connection->mode = options->mode;
+    connection->caller_known = options->caller_known;
+    connection->caller_uid = options->caller_uid;
+    connection->party = NO_PARTY;
     connection->next = worker->connections;
     if (connection->next != NULL)
         connection->next->previous = connection;
@@ -62,11 +127,24 @@ struct connection *connection_create(struct worker *worker, uint32_t surface_ind
 
 struct connection *connection_find(struct worker *worker, uint64_t id)
 {
-    struct connection *connection = worker->connections;
+    struct hash_entry *entry = hash_first(&worker->by_id, hash_number(id));
+    struct connection *connection;
 
-    while (connection != NULL && connection->id != id)
-        connection = connection->next;
-    return connection;
+    for (; entry != NULL; entry = hash_next(entry)) {
+        connection = HASH_OWNER(entry, struct connection, by_id);
+        if (connection->id == id)
+            return connection;
+    }
+    return NULL;
+}
+
+void connection_rename(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    hash_remove(&worker->by_id, &connection->by_id);
+    connection->id = ++worker->next_id;
+    hash_add(&worker->by_id, &connection->by_id, hash_number(connection->id));
 }
 
 void connection_drop(struct connection *connection, enum reason reason)
@@ -96,7 +174,9 @@ static void bury(struct connection *connection)
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
     worker->connection_count--;
+    hash_remove(&worker->by_id, &connection->by_id);
     connection_leave_lobby(connection);
+    connection_stand(connection, NULL);
     connection->next = worker->dead;
     worker->dead = connection;
 }
@@ -105,7 +185,7 @@ static void bury(struct connection *connection)
 static void finish_tls(struct connection *connection)
 {
     connection->finishing = true;
-    connection->state = CONNECTION_LINGERING;
+    connection_set_state(connection, CONNECTION_LINGERING);
     connection->deadline_ms =
         worker_now_ms(connection->worker) +
         (connection->secured ? connection->surface->limits.write_timeout_ms : LINGER_TIMEOUT_MS);

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "base/reason.h"
 #include "ipc/messages.h"
 #include "system/listener.h"
@@ -21,6 +22,7 @@ enum connection_state {
 };
 
 struct connection;
+struct members; /* members.h */
 
 /* What a connection does. A mode may call the connection; it is called through this. */
 struct connection_mode {
@@ -45,7 +47,11 @@ struct connection_mode {
 
 struct connection {
     struct connection *next, *previous;
-    struct connection *lobby_next, *lobby_previous; /* while it is in the lobby */
+    struct line *line; /* in which it stands (process.h); NULL: in none */
+    struct connection *line_next, *line_previous;
+    struct hash_entry by_id;
+    struct members *members; /* of its session; NULL: it was granted nothing */
+    struct connection *member_next, *member_previous;
     struct worker *worker;
     const struct surface *surface;
     const struct listener *listener;
@@ -64,11 +70,13 @@ struct connection {
     unsigned holds;      /* handles that still know it */
     uint32_t held_bytes; /* of memory (held.h) */
     enum reason reason;  /* why it ended */
+    enum reason doom;    /* why it is to be dropped, among the doomed */
     unsigned close_code;
     bool caller_known;
-    bool secured;            /* TLS is up */
-    bool finishing;          /* nothing but `tls` is left of it */
-    bool in_lobby, has_room; /* lobby.h, room.h */
+    bool secured;   /* TLS is up */
+    bool finishing; /* nothing but `tls` is left of it */
+    bool has_room;  /* room.h */
+    uint8_t party;  /* of the lobby's; NO_PARTY: it is not in there */
     /* What was granted (grant.h). */
     bool admitted, opened;
     bool session_verbs_set, session_targets_set;
@@ -79,10 +87,18 @@ struct connection {
     uint64_t requests, messages[DIRECTION_COUNT];
 };
 
-_Static_assert(sizeof(struct connection) <= 450, "a thousand of them are idle at once");
+_Static_assert(sizeof(struct connection) <= 512, "a thousand of them are idle at once");
 
-/* The listener, the mode and the caller are the caller's to set. NULL without memory. */
-struct connection *connection_create(struct worker *worker, uint32_t surface_index);
+struct connection_options {
+    struct worker *worker;
+    uint32_t surface;
+    const struct listener *listener;
+    const struct connection_mode *mode;
+    bool caller_known;
+    uint32_t caller_uid;
+};
+/* A new one, in the lobby; NULL without memory. */
+struct connection *connection_create(const struct connection_options *options);
 /* The one way to end it from outside of its mode. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
 /* Ends it at once and without another word, in whatever state; nothing of it is in use. */
@@ -90,6 +106,11 @@ void connection_cut(struct connection *connection);
 /* In the lobby are those that were granted nothing, or nothing any more (lobby.h). */
 void connection_enter_lobby(struct connection *connection);
 void connection_leave_lobby(struct connection *connection);
+void connection_set_state(struct connection *connection, enum connection_state state);
+/* Another name for it: what is asked next is another connection to the broker. */
+void connection_rename(struct connection *connection);
+/* At the end of a line, out of any other; NULL: in none. */
+void connection_stand(struct connection *connection, struct line *line);
 void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
 /* A handle knows it; with the last that lets go it is buried, once TLS has ended too. */
 void connection_hold(struct connection *connection);

@@ -1,6 +1,7 @@
 #include "worker/client/grant.h"
 
 #include "worker/client/held.h"
+#include "worker/client/members.h"
 #include "worker/client/reports.h"
 #include "worker/client/room.h"
 
@@ -25,6 +26,8 @@ enum reason grant_begin(struct connection *connection, const struct ipc_verdict 
     memcpy(connection->session_id, verdict->session_id, sizeof(connection->session_id));
     if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
         return REASON_INTERNAL;
+    if (!members_join(connection))
+        return REASON_CAPACITY;
     connection->route = &connection->surface->routes[verdict->route];
     connection->expires_at = verdict->expires_at;
     memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));
@@ -53,13 +56,14 @@ void grant_end(struct connection *connection, enum reason reason)
     held_note(connection, 0);
     room_give(connection);
     reports_ended(connection->worker, connection->surface_index, connection->session_id);
+    members_leave(connection);
+    connection_stand(connection, NULL);
     connection->admitted = connection->opened = false;
     connection_enter_lobby(connection);
     connection->session_id[0] = '\0';
     connection->requests = 0;
     memset(connection->messages, 0, sizeof(connection->messages));
-    /* What is asked next is another connection to the broker. */
-    connection->id = ++connection->worker->next_id;
+    connection_rename(connection);
 }
 
 struct vet_rules grant_rules(const struct connection *connection)

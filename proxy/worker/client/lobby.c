@@ -2,76 +2,39 @@
 
 #include "worker/client/client.h"
 
-#define PARTIES_MAX 16  /* that are told apart; the rest are one */
-#define ASKING_MS   500 /* the broker answers sooner, if it is not waiting for a service */
-#define FRESH_MS    100 /* what it has said may be there, and only not have been read */
+#define ASKING_MS 500 /* the broker answers sooner, if it is not waiting for a service */
+#define FRESH_MS  100 /* what it has said may be there, and only not have been read */
 
-/* In the order in which they go. */
-enum rank { RANK_LEAVING = 0, RANK_LATE, RANK_COUNT };
-
-/* The connections of one caller on one surface; `count` has those that do not go now, too. */
-struct party {
-    uint32_t surface, uid;
-    bool known;
-    size_t count;
-    struct connection *oldest[RANK_COUNT];
-};
-
-/* RANK_COUNT: not now. */
-static enum rank rank_of(const struct connection *connection, uint64_t now_ms)
+/* Whether the first of a line may go now; then those behind it may not yet, either. */
+static bool may_go(const struct connection *connection, enum lobby_line line, uint64_t now_ms)
 {
-    switch (connection->state) {
-    case CONNECTION_HEAD:
-        return now_ms - client_head_since(connection) > FRESH_MS ? RANK_LATE : RANK_COUNT;
-    case CONNECTION_ASKING:
-        return now_ms - connection->client->asked_ms > ASKING_MS ? RANK_LATE : RANK_COUNT;
-    case CONNECTION_SERVED: /* it says goodbye */
-    case CONNECTION_LINGERING:
-        return RANK_LEAVING;
+    switch (line) {
+    case LOBBY_HEAD:
+        return now_ms - client_head_since(connection) > FRESH_MS;
+    case LOBBY_ASKING:
+        return now_ms - connection->client->asked_ms > ASKING_MS;
+    case LOBBY_LEAVING:
+        return true;
+    case LOBBY_LINES:
+        break;
     }
-    return RANK_COUNT;
-}
-
-static struct party *party_of(struct party *parties, size_t *count,
-                              const struct connection *connection)
-{
-    size_t i = 0;
-
-    while (i < *count && (parties[i].surface != connection->surface_index ||
-                          parties[i].uid != connection->caller_uid ||
-                          parties[i].known != connection->caller_known))
-        i++;
-    if (i == PARTIES_MAX)
-        return &parties[PARTIES_MAX - 1];
-    if (i == *count) {
-        parties[i] = (struct party){.surface = connection->surface_index,
-                                    .uid = connection->caller_uid,
-                                    .known = connection->caller_known};
-        (*count)++;
-    }
-    return &parties[i];
+    return false;
 }
 
 struct connection *lobby_last_in_line(const struct worker *worker)
 {
+    const struct party *largest = &worker->parties[0];
     uint64_t now_ms = worker_now_ms(worker);
-    struct party parties[PARTIES_MAX];
-    const struct party *largest = NULL;
-    size_t count = 0;
 
-    for (struct connection *c = worker->lobby_oldest; c != NULL; c = c->lobby_next) {
-        enum rank rank = rank_of(c, now_ms);
-        struct party *party = party_of(parties, &count, c);
-
-        party->count++;
-        if (rank != RANK_COUNT && party->oldest[rank] == NULL)
-            party->oldest[rank] = c;
-        if (largest == NULL || party->count > largest->count)
-            largest = party;
+    for (unsigned i = 1; i < LOBBY_PARTIES_MAX; i++) {
+        if (worker->parties[i].count > largest->count)
+            largest = &worker->parties[i];
     }
-    for (unsigned rank = 0; largest != NULL && rank < RANK_COUNT; rank++) {
-        if (largest->oldest[rank] != NULL)
-            return largest->oldest[rank];
+    for (enum lobby_line line = 0; line < LOBBY_LINES; line++) {
+        struct connection *first = largest->lines[line].first;
+
+        if (first != NULL && may_go(first, line, now_ms))
+            return first;
     }
     return NULL;
 }

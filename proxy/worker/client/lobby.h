@@ -10,7 +10,7 @@
 
 /*
  * Who gives way next, or NULL: of the surface and caller that have most in the lobby, first
- * those that were told their last word, then those that have been here longest. Who has
+ * those that were told their last word, then those whose head has been waited for longest. Who has
  * only come, and who is asked about, keeps its place for a while: no more are let in meanwhile,
  * for nobody else's place is taken for theirs.
  */

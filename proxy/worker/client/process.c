@@ -37,6 +37,8 @@ enum error worker_allocate(struct worker *worker)
 void worker_release(struct worker *worker)
 {
     free(worker->surfaces);
+    hash_clear(&worker->by_id);
+    hash_clear(&worker->reported);
     quotas_destroy(worker->quotas);
     handles_destroy(worker->handles);
     free(worker->read_buffer);

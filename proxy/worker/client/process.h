@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "base/hash.h"
 #include "config/config.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
@@ -28,6 +29,25 @@ struct surface_counts {
     uint32_t granted;                    /* connections that were granted something */
 };
 
+/* Connections one behind another: who has stood in it longest is the first. */
+struct line {
+    struct connection *first, *last;
+};
+
+#define LOBBY_PARTIES_MAX 16 /* that are told apart; the rest are one */
+#define NO_PARTY          UINT8_MAX
+
+/* In the order in which they go. */
+enum lobby_line { LOBBY_LEAVING = 0, LOBBY_HEAD, LOBBY_ASKING, LOBBY_LINES };
+
+/* Those in the lobby (lobby.h) of one caller on one surface. */
+struct party {
+    uint32_t surface, uid;
+    bool known;
+    size_t count; /* 0: it is nobody's */
+    struct line lines[LOBBY_LINES];
+};
+
 struct worker {
     const struct config *config;
     uv_loop_t loop;
@@ -42,11 +62,14 @@ struct worker {
     unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
     unsigned char random[4096];  /* for worker_random */
     size_t random_left;
-    struct reported *reported; /* sessions whose messages are refused (reports.h) */
-    size_t reported_count;
-    struct connection *connections;                 /* newest first (connection.h) */
-    struct connection *dead;                        /* freed before the loop next waits */
-    struct connection *lobby_oldest, *lobby_newest; /* of those, who was granted nothing */
+    struct hash_table reported;              /* sessions whose messages are refused (reports.h) */
+    struct reported *all_reported;           /* the same */
+    struct connection *connections;          /* newest first (connection.h) */
+    struct connection *dead;                 /* freed before the loop next waits */
+    struct hash_table by_id;                 /* all but these */
+    struct hash_table members;               /* sessions that were granted something (members.h) */
+    struct party parties[LOBBY_PARTIES_MAX]; /* of those who were granted nothing (lobby.h) */
+    struct line doomed;                      /* who is to be dropped (cut.h) */
     size_t connection_count;
     size_t granted_count, granted_max; /* of those, who was granted something */
     size_t held_bytes, held_max;       /* what is kept for them (held.h) */

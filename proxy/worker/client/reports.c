@@ -7,7 +7,8 @@
 
 /* A session whose messages are refused: kept until its allowance is whole and all is told. */
 struct reported {
-    struct reported *next; /* who was refused last comes first */
+    struct hash_entry entry; /* of worker->reported */
+    struct reported *next;   /* of worker->all_reported */
     uint32_t surface;
     char session_id[IPC_SESSION_ID_SIZE];
     struct quota_rate rate;
@@ -15,18 +16,20 @@ struct reported {
     unsigned beyond;     /* the client's messages that were refused beyond the allowance */
 };
 
-/* Moves to the front whoever is looked for. NULL: it is not there. */
+static uint64_t hash_of(uint32_t surface, const char *session_id)
+{
+    return hash_text(surface, session_id);
+}
+
 static struct reported *find(struct worker *worker, uint32_t surface, const char *session_id)
 {
-    for (struct reported **at = &worker->reported; *at != NULL; at = &(*at)->next) {
-        struct reported *found = *at;
+    struct hash_entry *entry = hash_first(&worker->reported, hash_of(surface, session_id));
+    struct reported *reported;
 
-        if (found->surface != surface || strcmp(found->session_id, session_id) != 0)
-            continue;
-        *at = found->next;
-        found->next = worker->reported;
-        worker->reported = found;
-        return found;
+    for (; entry != NULL; entry = hash_next(entry)) {
+        reported = HASH_OWNER(entry, struct reported, entry);
+        if (reported->surface == surface && strcmp(reported->session_id, session_id) == 0)
+            return reported;
     }
     return NULL;
 }
@@ -45,15 +48,15 @@ static struct reported *add(struct worker *worker, uint32_t surface, const char 
 {
     struct reported *reported = NULL;
 
-    if (worker->reported_count < REPORTS_SESSIONS_MAX)
+    if (worker->reported.count < REPORTS_SESSIONS_MAX)
         reported = calloc(1, sizeof(*reported));
     if (reported == NULL)
         return NULL;
     reported->surface = surface;
     memcpy(reported->session_id, session_id, strlen(session_id) + 1);
-    reported->next = worker->reported;
-    worker->reported = reported;
-    worker->reported_count++;
+    hash_add(&worker->reported, &reported->entry, hash_of(surface, session_id));
+    reported->next = worker->all_reported;
+    worker->all_reported = reported;
     return reported;
 }
 
@@ -106,14 +109,14 @@ static bool settle(struct worker *worker, struct reported *reported, bool last)
 
 void reports_settle(struct worker *worker, bool last)
 {
-    struct reported **at = &worker->reported;
+    struct reported **at = &worker->all_reported;
 
     while (*at != NULL) {
         struct reported *reported = *at;
 
         if (settle(worker, reported, last)) {
             *at = reported->next;
-            worker->reported_count--;
+            hash_remove(&worker->reported, &reported->entry);
             free(reported);
         } else {
             at = &reported->next;

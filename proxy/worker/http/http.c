@@ -268,7 +268,7 @@ static void begin(struct exchange *exchange)
     struct gate_verdict verdict = gate_go(GATE_PASS);
     enum reason reason;
 
-    connection->state = CONNECTION_SERVED;
+    connection_set_state(connection, CONNECTION_SERVED);
     connection->deadline_ms = 0;
     connection->requests++;
     exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */

@@ -448,7 +448,7 @@ void websocket_begin(struct downstreams *downstreams, struct connection *connect
     connection->mode->destroy(connection); /* what another grant before has left */
     connection->served = websocket;
     connection->mode = &websocket_mode;
-    connection->state = CONNECTION_SERVED;
+    connection_set_state(connection, CONNECTION_SERVED);
     /* One deadline for all of it: connecting, preparing and the handshake. */
     connection->deadline_ms =
         connection->client->asked_ms + connection->surface->limits.upstream_timeout_ms;

@@ -1,0 +1,51 @@
+#include "worker/client/cut.h"
+
+#include "worker/client/members.h"
+
+#define DROPS_A_LOOK 16 /* at the clock */
+
+static void mark(struct connection *connection, enum reason reason)
+{
+    if (connection->line != NULL)
+        return;
+    connection->doom = reason;
+    connection_stand(connection, &connection->worker->doomed);
+}
+
+void cut_session(struct worker *worker, const char *session_id, enum reason reason)
+{
+    struct members *members = session_id != NULL ? members_find(worker, session_id) : NULL;
+
+    if (session_id == NULL) {
+        for (struct connection *c = worker->connections; c != NULL; c = c->next) {
+            if (c->members != NULL)
+                mark(c, reason);
+        }
+        return;
+    }
+    for (struct connection *c = members != NULL ? members->first : NULL; c != NULL;
+         c = c->member_next)
+        mark(c, reason);
+}
+
+void cut_surface(struct worker *worker, uint32_t surface, enum reason reason)
+{
+    for (struct connection *c = worker->connections; c != NULL; c = c->next) {
+        if (c->members != NULL && c->surface_index == surface)
+            mark(c, reason);
+    }
+}
+
+bool cut_go_on(struct worker *worker)
+{
+    uint64_t until_ns = uv_hrtime() + CUT_TURN_MS * UINT64_C(1000000);
+    struct connection *first;
+
+    for (unsigned drops = 1; (first = worker->doomed.first) != NULL; drops++) {
+        connection_stand(first, NULL);
+        connection_drop(first, first->doom);
+        if (drops % DROPS_A_LOOK == 0 && uv_hrtime() >= until_ns)
+            break;
+    }
+    return worker->doomed.first != NULL;
+}
