@@ -13,21 +13,85 @@
 
 /*
  * REASON(symbol, code, HTTP status before 101, close code after 101, text)
+ * CAUSE(symbol, code, cause, status, close code, text): a reason that stands for several things
+ * that may have been seen. They have the code of the reason above them, its status and its close
+ * code, and are told apart by their cause, in answers and in the audit log.
  * A status or close code of 0 means the reason cannot arise at that stage.
  * Statuses: RFC 9110 section 15, RFC 6585. Close codes: RFC 6455 section 7.4.1
  * and the IANA registry (1012-1014).
  */
-#define REASON_TABLE(REASON)                                                                       \
+#define REASON_TABLE(REASON, CAUSE)                                                                \
     REASON(INTERNAL, "internal_error", 500, 1011, "Sidelock itself failed")                        \
     REASON(ALLOWED, "allowed", 0, 0, "admitted")                                                   \
     /* The request is malformed */                                                                 \
     REASON(MALFORMED, "malformed_request", 400, 0, "not a well-formed HTTP/1.1 request")           \
+    CAUSE(NOT_HTTP, "malformed_request", "not_http", 400, 0,                                       \
+          "what came does not begin as a request does")                                            \
+    CAUSE(NOT_HTTP_BUT_TLS, "malformed_request", "tls", 400, 0,                                    \
+          "TLS was spoken to a port that speaks none: the scheme is http or ws")                   \
+    CAUSE(NOT_TLS_BUT_HTTP, "malformed_request", "plain_http", 400, 0,                             \
+          "a port that speaks TLS was asked without: the scheme is https or wss")                  \
+    CAUSE(REQUEST_LINE, "malformed_request", "request_line", 400, 0,                               \
+          "the first line is not a method, a path and HTTP/1.1, with one space between")           \
+    CAUSE(TARGET_SIGN, "malformed_request", "target_sign", 400, 0,                                 \
+          "the target has a sign in it that must be percent-encoded")                              \
+    CAUSE(TARGET_URL, "malformed_request", "target_url", 400, 0,                                   \
+          "the target is a whole URL, as for a forward proxy, which this is none: send the path "  \
+          "alone")                                                                                 \
+    CAUSE(TARGET_FORM, "malformed_request", "target_form", 400, 0, "the target is no path")        \
+    CAUSE(LINE_END, "malformed_request", "line_end", 400, 0,                                       \
+          "a line of the head does not end with CR LF")                                            \
+    CAUSE(CONTROL_BYTE, "malformed_request", "control_byte", 400, 0,                               \
+          "a control byte is in the head")                                                         \
+    CAUSE(HEADER_NAME, "malformed_request", "header_name", 400, 0,                                 \
+          "a line of the head has no name before a colon")                                         \
+    CAUSE(HEADER_FOLDED, "malformed_request", "header_folded", 400, 0,                             \
+          "a header goes on in a second line")                                                     \
+    CAUSE(HOST_MISSING, "malformed_request", "host_missing", 400, 0, "there is no Host header")    \
+    CAUSE(HEAD_CUT, "malformed_request", "head_cut", 400, 0,                                       \
+          "the client ended in the middle of the head")                                            \
+    CAUSE(BODY_NUL, "malformed_request", "body_nul", 400, 0, "a NUL is in the body")               \
+    CAUSE(BODY_UNEXPECTED, "malformed_request", "body_unexpected", 400, 0,                         \
+          "a request with this method has no body here")                                           \
+    CAUSE(CHUNK, "malformed_request", "chunk", 400, 0,                                             \
+          "the chunks of the body are not framed as they must be")                                 \
+    CAUSE(CHUNK_EXTENSION, "malformed_request", "chunk_extension", 400, 0,                         \
+          "a chunk of the body has an extension")                                                  \
+    CAUSE(TRAILER, "malformed_request", "trailer", 400, 0,                                         \
+          "headers behind a body in chunks are not taken: send them before it")                    \
     REASON(HTTP_VERSION, "http_version", 400, 0, "only HTTP/1.1 is served")                        \
+    CAUSE(HTTP_1_0, "http_version", "http_1_0", 400, 0,                                            \
+          "HTTP/1.0 was spoken; only HTTP/1.1 is served")                                          \
+    CAUSE(HTTP_2, "http_version", "http_2", 400, 0,                                                \
+          "HTTP/2 was spoken, which was not offered; only HTTP/1.1 is served")                     \
     REASON(HEADER_DUPLICATE, "header_duplicate", 400, 0,                                           \
            "a header that may occur once was repeated")                                            \
     REASON(HEADER_INVALID, "header_invalid", 400, 0, "a header has a value that is not permitted") \
+    CAUSE(EXPECT, "header_invalid", "expect", 400, 0,                                              \
+          "Expect says something else than 100-continue")                                          \
+    CAUSE(CONNECTION_NAMES, "header_invalid", "connection", 400, 0,                                \
+          "Connection names a header that was judged, or too many")                                \
     REASON(PATH_INVALID, "path_invalid", 400, 0, "the path is not in canonical form")              \
+    CAUSE(PATH_ENCODING, "path_invalid", "percent_encoding", 400, 0,                               \
+          "a percent sign in the path is not followed by two hexadecimal digits")                  \
+    CAUSE(PATH_CONTROL, "path_invalid", "control_byte", 400, 0, "a control byte is in the path")   \
+    CAUSE(PATH_SEPARATOR, "path_invalid", "separator", 400, 0,                                     \
+          "an encoded slash or a backslash is in the path")                                        \
+    CAUSE(PATH_DOTS, "path_invalid", "dot_segment", 400, 0,                                        \
+          "a segment of the path is a dot or two")                                                 \
+    CAUSE(PATH_EMPTY, "path_invalid", "empty_segment", 400, 0,                                     \
+          "two slashes in the path stand next to each other")                                      \
+    CAUSE(PATH_UTF8, "path_invalid", "utf8", 400, 0, "the path is not UTF-8")                      \
+    CAUSE(PATH_LENGTH, "path_invalid", "length", 400, 0, "the path is too long")                   \
     REASON(UPGRADE_INVALID, "upgrade_invalid", 400, 0, "not a valid WebSocket upgrade request")    \
+    CAUSE(UPGRADE_PROTOCOL, "upgrade_invalid", "protocol", 400, 0,                                 \
+          "Upgrade names something else than websocket")                                           \
+    CAUSE(UPGRADE_CONNECTION, "upgrade_invalid", "connection", 400, 0,                             \
+          "Connection does not name Upgrade")                                                      \
+    CAUSE(UPGRADE_KEY, "upgrade_invalid", "key", 400, 0,                                           \
+          "Sec-WebSocket-Key is missing or not 16 bytes in base64")                                \
+    CAUSE(UPGRADE_BODY, "upgrade_invalid", "body", 400, 0,                                         \
+          "something came behind the head before the upgrade was answered")                        \
     REASON(WEBSOCKET_VERSION, "websocket_version", 426, 0, "only WebSocket version 13 is served")  \
     REASON(UPGRADE_REQUIRED, "upgrade_required", 426, 0, "this route is a WebSocket")              \
     REASON(SUBPROTOCOL_MISMATCH, "subprotocol_mismatch", 400, 0,                                   \
@@ -35,14 +99,40 @@
     REASON(QUERY_INVALID, "query_invalid", 400, 0,                                                 \
            "a query parameter that may pass has a value that is not permitted")                    \
     REASON(HEADERS_TOO_LARGE, "headers_too_large", 431, 0, "the request headers are too large")    \
+    CAUSE(HEADERS_MANY, "headers_too_large", "many", 431, 0, "there are too many request headers") \
+    CAUSE(HEADER_LONG, "headers_too_large", "header", 431, 0, "a request header is too long")      \
+    CAUSE(QUERY_LONG, "headers_too_large", "query", 431, 0, "the query is too long")               \
     REASON(LENGTH_REQUIRED, "length_required", 411, 0,                                             \
            "a body needs exactly one valid Content-Length")                                        \
+    CAUSE(LENGTH_CODING, "length_required", "transfer_encoding", 411, 0,                           \
+          "Transfer-Encoding says something else than chunked, once")                              \
+    CAUSE(LENGTH_AND_CHUNKS, "length_required", "both", 411, 0,                                    \
+          "both Content-Length and Transfer-Encoding were sent")                                   \
+    CAUSE(LENGTH_NUMBER, "length_required", "content_length", 411, 0,                              \
+          "Content-Length is not a number of at most ten digits")                                  \
+    CAUSE(LENGTH_CHUNKS, "length_required", "chunked", 411, 0,                                     \
+          "a body in chunks is not taken here: send its Content-Length")                           \
     REASON(BODY_TOO_LARGE, "body_too_large", 413, 0, "the request body is too large")              \
     REASON(REQUEST_TIMEOUT, "request_timeout", 400, 0, "the request did not arrive in time")       \
+    CAUSE(BODY_TIMEOUT, "request_timeout", "body", 400, 0,                                         \
+          "the body of the request did not arrive in time")                                        \
     REASON(BODY_TOO_SLOW, "body_too_slow", 400, 0, "the request's body came too slowly")           \
     REASON(CONTENT_TYPE, "content_type", 415, 0, "the body is not of a type that can be vetted")   \
+    CAUSE(TYPE_MISSING, "content_type", "missing", 415, 0,                                         \
+          "there is no Content-Type, and only application/json can be vetted")                     \
+    CAUSE(TYPE_OTHER, "content_type", "type", 415, 0, "the Content-Type is not application/json")  \
+    CAUSE(TYPE_PARAMETER, "content_type", "parameter", 415, 0,                                     \
+          "a parameter of the Content-Type is not well-formed")                                    \
+    CAUSE(TYPE_CHARSET, "content_type", "charset", 415, 0,                                         \
+          "the charset of the Content-Type is not utf-8")                                          \
     REASON(CONTENT_ENCODING, "content_encoding", 415, 0, "an encoded body cannot be vetted")       \
     REASON(HEADER_MISMATCH, "header_mismatch", 400, 0, "a header does not say what the body says") \
+    CAUSE(MCP_VERSION_MISMATCH, "header_mismatch", "mcp_protocol_version", 400, 0,                 \
+          "MCP-Protocol-Version does not say what the body says")                                  \
+    CAUSE(MCP_METHOD_MISMATCH, "header_mismatch", "mcp_method", 400, 0,                            \
+          "Mcp-Method is missing or does not say what the body says")                              \
+    CAUSE(MCP_NAME_MISMATCH, "header_mismatch", "mcp_name", 400, 0,                                \
+          "Mcp-Name is missing or does not say what the body says")                                \
     /* No valid session */                                                                         \
     REASON(CREDENTIAL_MISSING, "credential_missing", 401, 0, "a session token is required")        \
     REASON(CREDENTIAL_AMBIGUOUS, "credential_ambiguous", 401, 0,                                   \
@@ -115,12 +205,78 @@
     /* The service behind */                                                                       \
     REASON(UPSTREAM_UNREACHABLE, "upstream_unreachable", 502, 1014,                                \
            "the service cannot be reached")                                                        \
+    CAUSE(SOCKET_MISSING, "upstream_unreachable", "no_socket", 502, 1014,                          \
+          "the socket of the service is not there: it is not running, or elsewhere")               \
+    CAUSE(SOCKET_DEAF, "upstream_unreachable", "not_listening", 502, 1014,                         \
+          "nobody listens at the socket of the service: it is not running")                        \
+    CAUSE(SOCKET_DENIED, "upstream_unreachable", "permission", 502, 1014,                          \
+          "Sidelock may not connect to the socket of the service")                                 \
     REASON(UPSTREAM_OWNER, "upstream_owner", 502, 1014,                                            \
            "somebody else may listen on the service's socket")                                     \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
+    CAUSE(UPSTREAM_BUSY, "upstream_timeout", "connect", 504, 1014,                                 \
+          "the service takes no more connections: as many wait as may")                            \
+    CAUSE(ANSWER_TIMEOUT, "upstream_timeout", "answer", 504, 1014,                                 \
+          "the service did not begin an answer in time")                                           \
+    CAUSE(ANSWER_STALLED, "upstream_timeout", "body", 504, 1014,                                   \
+          "the service stopped in the middle of an answer")                                        \
+    CAUSE(UPSTREAM_STALLED, "upstream_timeout", "not_reading", 504, 1014,                          \
+          "the service stopped reading")                                                           \
+    CAUSE(UPGRADE_TIMEOUT, "upstream_timeout", "upgrade", 504, 1014,                               \
+          "the service did not answer the WebSocket upgrade in time")                              \
     REASON(UPSTREAM_REFUSED, "upstream_refused", 502, 1014, "the service refused the connection")  \
+    CAUSE(UPGRADE_STATUS, "upstream_refused", "status", 502, 1014,                                 \
+          "the service answered the WebSocket upgrade with another status than 101")               \
+    CAUSE(UPGRADE_CLOSED, "upstream_refused", "closed", 502, 1014,                                 \
+          "the service closed instead of answering the WebSocket upgrade")                         \
+    CAUSE(PREPARE_STATUS, "upstream_refused", "prepare", 502, 1014,                                \
+          "the service refused the stored parameters")                                             \
     REASON(UPSTREAM_PROTOCOL, "upstream_protocol", 502, 1014, "the service broke the protocol")    \
+    CAUSE(ANSWER_HEAD, "upstream_protocol", "head", 502, 1014,                                     \
+          "the head of the service's answer is not well-formed HTTP, or too large")                \
+    CAUSE(ANSWER_HEAD_CUT, "upstream_protocol", "head_cut", 502, 1014,                             \
+          "the service closed in the middle of the head of its answer")                            \
+    CAUSE(ANSWER_FRAMING, "upstream_protocol", "framing", 502, 1014,                               \
+          "the length of the service's answer is not beyond doubt")                                \
+    CAUSE(ANSWER_CHUNK, "upstream_protocol", "chunk", 502, 1014,                                   \
+          "the chunks of the service's answer are not framed as they must be")                     \
+    CAUSE(ANSWER_CUT, "upstream_protocol", "body_cut", 502, 1014,                                  \
+          "the service closed before its answer was whole")                                        \
+    CAUSE(ANSWER_SWITCHED, "upstream_protocol", "switched", 502, 1014,                             \
+          "the service switched protocols though it was not asked to")                             \
+    CAUSE(ANSWER_INTERIM, "upstream_protocol", "interim", 502, 1014,                               \
+          "the service sent too many interim answers")                                             \
+    CAUSE(ANSWER_TYPE, "upstream_protocol", "content_type", 502, 1014,                             \
+          "the service's answer is of a type that cannot be vetted")                               \
+    CAUSE(ANSWER_ENCODED, "upstream_protocol", "content_encoding", 502, 1014,                      \
+          "the service encoded its answer though it was told not to")                              \
+    CAUSE(ANSWER_DUPLICATE, "upstream_protocol", "header_duplicate", 502, 1014,                    \
+          "the service repeated a header that may occur once")                                     \
+    CAUSE(ANSWER_JSON, "upstream_protocol", "not_json", 502, 1014,                                 \
+          "the service's answer is not the JSON that it must be")                                  \
+    CAUSE(ANSWER_REFUSED, "upstream_protocol", "message", 502, 1014,                               \
+          "the service's answer was refused, and there is nobody to be told why")                  \
+    CAUSE(ANSWER_SESSION, "upstream_protocol", "mcp_session", 502, 1014,                           \
+          "the service gave a session id that another has, or changed it")                         \
+    CAUSE(ANSWER_EVENT, "upstream_protocol", "event", 502, 1014,                                   \
+          "the service's stream of events is not well-formed")                                     \
+    CAUSE(ANSWER_ENDPOINT, "upstream_protocol", "endpoint", 502, 1014,                             \
+          "the service named an endpoint that is not its own or no route")                         \
+    CAUSE(UPGRADE_HANDSHAKE, "upstream_protocol", "handshake", 502, 1014,                          \
+          "the service accepted the WebSocket upgrade, but not as it must")                        \
+    CAUSE(UPGRADE_EXTENSION, "upstream_protocol", "extension", 502, 1014,                          \
+          "the service accepted an extension that was not offered")                                \
+    CAUSE(UPGRADE_SUBPROTOCOL, "upstream_protocol", "subprotocol", 502, 1014,                      \
+          "the service chose a subprotocol that was not offered")                                  \
+    CAUSE(UPSTREAM_FRAME, "upstream_protocol", "frame", 502, 1014,                                 \
+          "the service sent a WebSocket frame that may not be")                                    \
+    CAUSE(UPSTREAM_CLOSE, "upstream_protocol", "close_frame", 502, 1014,                           \
+          "the service sent a close frame that may not be")                                        \
+    CAUSE(PREPARE_ANSWER, "upstream_protocol", "prepare", 502, 1014,                               \
+          "the service did not name a path to connect to for the stored parameters")               \
     REASON(UPSTREAM_GONE, "upstream_gone", 502, 1014, "the service closed without a close frame")  \
+    CAUSE(UPSTREAM_SILENT, "upstream_gone", "unanswered", 502, 1014,                               \
+          "the service closed without an answer")                                                  \
     /* The connection after 101 */                                                                 \
     REASON(CLIENT_CLOSED, "client_closed", 0, 1000, "the client closed the connection")            \
     REASON(UPSTREAM_CLOSED, "upstream_closed", 0, 1000, "the service closed the connection")       \
@@ -142,9 +298,31 @@
     REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members")                                \
     /* JSON, but not a message that can be understood */                                           \
     REASON(MESSAGE_SHAPE, "message_shape", 400, 1008, "not a message of this dialect")             \
+    CAUSE(SHAPE_VERSION, "message_shape", "jsonrpc", 400, 1008,                                    \
+          "jsonrpc does not say 2.0, or is there where it may not be")                             \
+    CAUSE(SHAPE_KIND, "message_shape", "kind", 400, 1008,                                          \
+          "neither a request, a notification nor a response")                                      \
+    CAUSE(SHAPE_METHOD, "message_shape", "method", 400, 1008,                                      \
+          "the member that names the verb is no string")                                           \
+    CAUSE(SHAPE_PARAMS, "message_shape", "params", 400, 1008,                                      \
+          "params is neither an object nor absent")                                                \
+    CAUSE(SHAPE_ERROR, "message_shape", "error", 400, 1008,                                        \
+          "the error of a response is no object")                                                  \
+    CAUSE(SHAPE_RESPONSE, "message_shape", "response", 400, 1008,                                  \
+          "a response has params, or both a result and an error")                                  \
+    CAUSE(SHAPE_NOTIFICATION, "message_shape", "notification", 400, 1008,                          \
+          "this verb may not be sent so: as a request without an id, or with one")                 \
+    CAUSE(SHAPE_EVENT, "message_shape", "event", 400, 1008,                                        \
+          "an event of a type that the dialect does not have")                                     \
     REASON(MESSAGE_KEY, "message_key", 400, 1008,                                                  \
            "a key that is unknown or resembles a known one")                                       \
     REASON(MESSAGE_ID, "message_id", 400, 1008, "an id that is not a string or a safe integer")    \
+    CAUSE(ID_MISSING, "message_id", "missing", 400, 1008, "there is no id")                        \
+    CAUSE(ID_NULL, "message_id", "null", 400, 1008, "the id is null")                              \
+    CAUSE(ID_NUMBER, "message_id", "number", 400, 1008,                                            \
+          "the id is a number that not every peer reads alike")                                    \
+    CAUSE(ID_LONG, "message_id", "length", 400, 1008, "the id is too long")                        \
+    CAUSE(ID_TYPE, "message_id", "type", 400, 1008, "the id is neither a string nor a number")     \
     REASON(BATCH_REFUSED, "batch_refused", 400, 1008, "batches are not permitted")                 \
     /* Understood, and refused: to the end of the table */                                         \
     REASON(VERB_UNKNOWN, "verb_unknown", 400, 1008,                                                \
@@ -159,6 +337,8 @@
            "this session was given no task or event with that id")                                 \
     REASON(RESPONSE_UNEXPECTED, "response_unexpected", 403, 1008,                                  \
            "a response to no outstanding request")                                                 \
+    CAUSE(RESPONSE_NULL, "response_unexpected", "null_id", 403, 1008,                              \
+          "a response with the id null, which is of no request")                                   \
     REASON(REQUEST_ID_REUSED, "request_id_reused", 400, 1008,                                      \
            "the id of a request that is still outstanding")                                        \
     REASON(OUTSTANDING_LIMIT, "outstanding_limit", 403, 1008, "too many outstanding requests")     \
@@ -166,14 +346,15 @@
            "a value differs from the stored parameter record")
 
 enum reason {
-#define REASON_SYMBOL(symbol, code, status, close, text) REASON_##symbol,
-    REASON_TABLE(REASON_SYMBOL)
+#define REASON_SYMBOL(symbol, ...) REASON_##symbol,
+    REASON_TABLE(REASON_SYMBOL, REASON_SYMBOL)
 #undef REASON_SYMBOL
         REASON_COUNT
 };
 
 struct reason_info {
     const char *code;
+    const char *cause; /* NULL: the code says it all */
     unsigned http_status;
     unsigned close_code;
     const char *text;
@@ -186,6 +367,9 @@ static inline bool reason_allows(enum reason reason)
 {
     return reason == REASON_ALLOWED;
 }
+
+/* Whether both have one code. */
+bool reason_same(enum reason one, enum reason other);
 
 /* The groups of the table. */
 static inline bool reason_is_json(enum reason reason)

@@ -49,6 +49,7 @@ static json_t *number(unsigned value)
 static int print_reasons(bool as_json)
 {
     static const struct output_column columns[] = {{"REASON", "reason"},
+                                                   {"CAUSE", "cause"},
                                                    {"HTTP", "http_status"},
                                                    {"CLOSE", "close_code"},
                                                    {"MEANING", "text"}};
@@ -58,10 +59,10 @@ static int print_reasons(bool as_json)
     for (unsigned i = 0; i < REASON_COUNT; i++) {
         const struct reason_info *info = reason_info(i);
 
-        json_array_append_new(list,
-                              json_pack("{s:s, s:o, s:o, s:s}", "reason", info->code, "http_status",
-                                        number(info->http_status), "close_code",
-                                        number(info->close_code), "text", info->text));
+        json_array_append_new(list, json_pack("{s:s, s:s?, s:o, s:o, s:s}", "reason", info->code,
+                                              "cause", info->cause, "http_status",
+                                              number(info->http_status), "close_code",
+                                              number(info->close_code), "text", info->text));
     }
     if (as_json)
         return output_json(list);

@@ -149,9 +149,9 @@ static json_t *text_or_null(const char *text)
 static int print_result(const struct vet_result *result)
 {
     return output_json(json_pack(
-        "{s:s, s:s, s:o, s:o}", "verdict", result->action == VET_FORWARD ? "allow" : "deny",
-        "reason", reason_info(result->reason)->code, "verb", text_or_null(result->verb), "target",
-        text_or_null(result->target)));
+        "{s:s, s:s, s:s*, s:o, s:o}", "verdict", result->action == VET_FORWARD ? "allow" : "deny",
+        "reason", reason_info(result->reason)->code, "cause", reason_info(result->reason)->cause,
+        "verb", text_or_null(result->verb), "target", text_or_null(result->target)));
 }
 
 /* Every line stands for itself, as the first message of a connection. */

@@ -76,7 +76,7 @@ enum reason admission_host(const struct surface *surface, const struct admission
                            const char *host)
 {
     if (host == NULL)
-        return REASON_MALFORMED; /* RFC 9112 section 3.2 */
+        return REASON_HOST_MISSING; /* RFC 9112 section 3.2 */
     return is_host(surface, listener, host) ? REASON_ALLOWED : REASON_HOST_MISMATCH;
 }
 

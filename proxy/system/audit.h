@@ -63,7 +63,7 @@ void audit_text(struct audit *audit, const char *name, const char *value); /* NU
 void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length);
 void audit_number(struct audit *audit, const char *name, int64_t value);
 void audit_flag(struct audit *audit, const char *name, bool value);
-void audit_reason(struct audit *audit, enum reason reason); /* "reason":"origin_mismatch" */
+void audit_reason(struct audit *audit, enum reason reason); /* and its cause */
 /*
  * Appends the line with one write. ERROR_IO: it is not in the log, but counted as lost, and
  * nothing may be admitted on the strength of it; the next line tries again.

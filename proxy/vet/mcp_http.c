@@ -148,13 +148,13 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
         return REASON_MESSAGE_KEY;
     if (!version_agrees(headers->protocol_version,
                         json_scan_find_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
-        return REASON_HEADER_MISMATCH;
+        return REASON_MCP_VERSION_MISMATCH;
     if (headers->method != NULL ? !span_same(span_trim(span_of(headers->method)), message->verb)
                                 : required)
-        return REASON_HEADER_MISMATCH;
+        return REASON_MCP_METHOD_MISMATCH;
     if (name_key != NULL &&
         !name_agrees(headers->name, json_scan_find_in(scan, params, name_key), required))
-        return REASON_HEADER_MISMATCH;
+        return REASON_MCP_NAME_MISMATCH;
     return REASON_ALLOWED;
 }
 
@@ -199,7 +199,7 @@ void mcp_http_refusal(const struct mcp_http_refused *refused, struct buffer *out
         append_error(out, id, CODE_INVALID_REQUEST, info->text);
     else if (reason_is_policy(refused->reason))
         refuse_by_policy(refused, out, status);
-    else if (refused->reason == REASON_HEADER_MISMATCH)
+    else if (reason_same(refused->reason, REASON_HEADER_MISMATCH))
         append_error(out, id, CODE_HEADER_MISMATCH, info->text);
     else if (refused->reason == REASON_MCP_SESSION_UNKNOWN)
         append_error(out, id, CODE_SESSION_NOT_FOUND, "Session not found");

@@ -90,30 +90,34 @@ static enum message_kind kind_of(fields found)
 }
 
 /* Takes an id if it is one that every peer reads alike: no null, fraction, exponent or -0. */
-static bool read_id(const struct json_member *id, struct message *out)
+static enum reason read_id(const struct json_member *id, struct message *out)
 {
     size_t length;
 
     if (id == NULL)
-        return false;
+        return REASON_ID_MISSING;
     if (id->type == JSON_TYPE_INTEGER) {
         if (!json_number_is_safe_integer(id->value))
-            return false;
+            return REASON_ID_NUMBER;
         out->id = out->id_key = id->value;
-        return true;
+        return REASON_ALLOWED;
     }
-    if (id->type != JSON_TYPE_STRING || id->value.length > MESSAGE_ID_BYTES_MAX + 2)
-        return false;
+    if (id->type != JSON_TYPE_STRING)
+        return id->type == JSON_TYPE_NULL   ? REASON_ID_NULL
+               : id->type == JSON_TYPE_REAL ? REASON_ID_NUMBER
+                                            : REASON_ID_TYPE;
+    if (id->value.length > MESSAGE_ID_BYTES_MAX + 2)
+        return REASON_ID_LONG;
     out->id = out->id_key = id->value;
     if (id->value_escaped) {
         out->id_bytes[0] = '"';
         if (json_scan_unescape(id->value, out->id_bytes + 1, MESSAGE_ID_BYTES_MAX + 1, &length) !=
             OK)
-            return false;
+            return REASON_ID_LONG;
         out->id_bytes[length + 1] = '"';
         out->id_key = (struct span){out->id_bytes, length + 2};
     }
-    return true;
+    return REASON_ALLOWED;
 }
 
 /* Takes the verb out of a string member; false if it is longer than any verb. */
@@ -247,16 +251,16 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
     const struct verb_rule *rule;
 
     if (method == NULL || method->type != JSON_TYPE_STRING)
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_METHOD;
     if (!read_verb(method, out))
         return REASON_VERB_UNKNOWN;
     out->rule = rule = vocabulary_verb(vocabulary, direction, out->verb);
     if (rule == NULL && !vocabulary->open[direction])
         return REASON_VERB_UNKNOWN;
     if (rule != NULL && !(out->kind == MESSAGE_REQUEST ? rule->request : rule->notification))
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_NOTIFICATION;
     if (!params_fit(params, vocabulary->open[direction]))
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_PARAMS;
     if (rule == NULL)
         return REASON_ALLOWED;
     return params != NULL ? read_ruled(scan, json_scan_index(scan, params), out)
@@ -267,10 +271,9 @@ static enum reason read_response(fields found)
 {
     const struct json_member *error = found[FIELD_ERROR];
 
-    if (found[FIELD_PARAMS] != NULL || (error != NULL && found[FIELD_RESULT] != NULL) ||
-        (error != NULL && error->type != JSON_TYPE_OBJECT))
-        return REASON_MESSAGE_SHAPE;
-    return REASON_ALLOWED;
+    if (found[FIELD_PARAMS] != NULL || (error != NULL && found[FIELD_RESULT] != NULL))
+        return REASON_SHAPE_RESPONSE;
+    return error == NULL || error->type == JSON_TYPE_OBJECT ? REASON_ALLOWED : REASON_SHAPE_ERROR;
 }
 
 static bool version_fits(const struct json_member *version, const struct vocabulary *vocabulary)
@@ -284,7 +287,8 @@ static enum reason read_json_rpc(const struct json_scan *scan, const struct voca
                                  enum direction direction, struct message *out)
 {
     fields found = {NULL};
-    bool known, identified;
+    enum reason identified;
+    bool known;
 
     if (json_scan_root(scan) == JSON_TYPE_ARRAY)
         return REASON_BATCH_REFUSED;
@@ -293,13 +297,15 @@ static enum reason read_json_rpc(const struct json_scan *scan, const struct voca
     identified = read_id(found[FIELD_ID], out);
     if (!known)
         return REASON_MESSAGE_KEY;
-    if (!version_fits(found[FIELD_JSONRPC], vocabulary) || out->kind == MESSAGE_OTHER)
-        return REASON_MESSAGE_SHAPE;
+    if (!version_fits(found[FIELD_JSONRPC], vocabulary))
+        return REASON_SHAPE_VERSION;
+    if (out->kind == MESSAGE_OTHER)
+        return REASON_SHAPE_KIND;
     if (out->kind == MESSAGE_RESPONSE && found[FIELD_ID] != NULL &&
         found[FIELD_ID]->type == JSON_TYPE_NULL)
-        return REASON_RESPONSE_UNEXPECTED;
-    if (!identified && out->kind != MESSAGE_NOTIFICATION)
-        return REASON_MESSAGE_ID;
+        return REASON_RESPONSE_NULL;
+    if (!reason_allows(identified) && out->kind != MESSAGE_NOTIFICATION)
+        return identified;
     if (out->kind == MESSAGE_RESPONSE)
         return read_response(found);
     return read_call(scan, vocabulary, direction, found, out);
@@ -317,7 +323,7 @@ static enum reason read_typed_verb(const struct json_scan *scan,
     if (!reason_allows(reason))
         return reason;
     if (member == NULL || member->type != JSON_TYPE_STRING)
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_METHOD;
     if (!read_verb(member, out))
         return REASON_VERB_UNKNOWN;
     if (vocabulary->operation_key == NULL)
@@ -335,7 +341,7 @@ static enum reason read_typed_verb(const struct json_scan *scan,
     if (!reason_allows(reason))
         return reason;
     if (member == NULL || member->type != JSON_TYPE_STRING)
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_METHOD;
     return read_verb(member, out) ? REASON_ALLOWED : REASON_VERB_UNKNOWN;
 }
 

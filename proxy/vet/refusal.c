@@ -14,8 +14,11 @@ static void append_error(struct buffer *out, struct span id, enum reason reason)
         buffer_append_text(out, "null");
     buffer_append_format(out,
                          ",\"error\":{\"code\":%d,\"message\":\"refused by Sidelock: %s\","
-                         "\"data\":{\"reason\":\"%s\"}}}",
+                         "\"data\":{\"reason\":\"%s\"",
                          VET_REFUSAL_CODE, info->text, info->code);
+    if (info->cause != NULL)
+        buffer_append_format(out, ",\"cause\":\"%s\"", info->cause);
+    buffer_append_text(out, "}}}");
 }
 
 void refusal_append_json_rpc(struct buffer *out, struct span id, enum reason reason)

@@ -22,6 +22,8 @@ enum stage {
     STAGE_FAULT, /* once malformed, always */
 };
 
+enum fault { FAULT_CHUNK = 0, FAULT_EXTENSION, FAULT_TRAILER };
+
 /* What the fields announce: a length, chunks, or nothing. Refusals: as of a request. */
 static enum reason read_framing(const struct http_fields *fields, struct http_body *out)
 {
@@ -30,17 +32,19 @@ static enum reason read_framing(const struct http_fields *fields, struct http_bo
     uint64_t bytes;
 
     if (!reason_allows(http_fields_single(fields, "transfer-encoding", &coding)))
-        return REASON_LENGTH_REQUIRED;
+        return REASON_LENGTH_CODING;
     if (coding.data != NULL) {
-        if (!reason_allows(reason) || length.data != NULL || !span_equals_nocase(coding, "chunked"))
-            return REASON_LENGTH_REQUIRED;
+        if (!reason_allows(reason) || length.data != NULL)
+            return REASON_LENGTH_AND_CHUNKS;
+        if (!span_equals_nocase(coding, "chunked"))
+            return REASON_LENGTH_CODING;
         out->kind = HTTP_BODY_CHUNKED;
         return REASON_ALLOWED;
     }
     if (!reason_allows(reason) || length.data == NULL)
         return reason;
     if (!text_number(length, LENGTH_DIGITS_MAX, &bytes))
-        return REASON_LENGTH_REQUIRED;
+        return REASON_LENGTH_NUMBER;
     out->kind = HTTP_BODY_LENGTH;
     out->left = out->length = bytes;
     out->has_length = true;
@@ -56,7 +60,7 @@ enum reason http_body_of_request(const struct http_request *request, bool chunke
     *out = (struct http_body){.strict = true};
     reason = read_framing(&request->fields, out);
     if (out->kind == HTTP_BODY_CHUNKED && !chunked_allowed)
-        return REASON_LENGTH_REQUIRED;
+        return REASON_LENGTH_CHUNKS;
     out->done = out->done || out->kind == HTTP_BODY_NONE;
     return reason;
 }
@@ -77,7 +81,7 @@ enum reason http_body_of_response(const struct http_response *response, struct s
                                   http_fields_have_token(&response->fields, "connection", "close")};
     if (!reason_allows(read_framing(&response->fields, out)) ||
         (out->kind == HTTP_BODY_CHUNKED && response->http_1_0))
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_FRAMING;
     announced = out->kind != HTTP_BODY_NONE && !out->done;
     if (has_no_body(response->status, method)) {
         /* These may not announce a body: one that does might send it after all. */
@@ -192,6 +196,23 @@ static void take_payload(struct http_body *body, const char *bytes, size_t lengt
     *taken += here;
 }
 
+/* Once malformed, always: and in what. */
+static void note_fault(struct http_body *body, enum stage before, char c)
+{
+    if (before != STAGE_FAULT)
+        body->fault = (uint8_t)(before == STAGE_TRAILER_START      ? FAULT_TRAILER
+                                : before == STAGE_SIZE && c == ';' ? FAULT_EXTENSION
+                                                                   : FAULT_CHUNK);
+    body->stage = STAGE_FAULT;
+}
+
+enum reason http_body_fault(const struct http_body *body)
+{
+    if (body->fault == FAULT_TRAILER)
+        return REASON_TRAILER;
+    return body->fault == FAULT_EXTENSION ? REASON_CHUNK_EXTENSION : REASON_CHUNK;
+}
+
 static enum http_progress next_of_chunks(struct http_body *body, const char *bytes, size_t length,
                                          size_t *taken, struct span *piece)
 {
@@ -202,12 +223,15 @@ static enum http_progress next_of_chunks(struct http_body *body, const char *byt
             take_payload(body, bytes, length, taken, piece);
             if (body->left == 0)
                 body->stage = STAGE_DATA_CR;
-        } else if (step(body, bytes[*taken])) {
-            (*taken)++;
         } else {
-            body->stage = STAGE_FAULT;
-            *piece = (struct span){NULL, 0};
-            return HTTP_FAULT;
+            enum stage before = body->stage;
+
+            if (!step(body, bytes[*taken])) {
+                note_fault(body, before, bytes[*taken]);
+                *piece = (struct span){NULL, 0};
+                return HTTP_FAULT;
+            }
+            (*taken)++;
         }
     }
     return body->done ? HTTP_COMPLETE : HTTP_MORE;

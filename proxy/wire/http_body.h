@@ -40,11 +40,12 @@ struct http_body {
     bool closes;     /* answers: this connection to the service is not to be used again */
     uint8_t stage;   /* within the framing of chunks */
     uint8_t digits;  /* of the chunk's size so far */
+    uint8_t fault;   /* for http_body_fault */
     uint16_t extra_bytes; /* of its extensions, or of the trailers */
 };
 
 /*
- * How the body of this request is framed. Refusals: LENGTH_REQUIRED for a
+ * How the body of this request is framed. Refusals: causes of LENGTH_REQUIRED for a
  * Transfer-Encoding other than one `chunked` (also for that unless
  * `chunked_allowed`), for one beside a Content-Length, and for a Content-Length
  * that is not 1 to 19 digits; HEADER_DUPLICATE for several Content-Lengths.
@@ -55,7 +56,7 @@ enum reason http_body_of_request(const struct http_request *request, bool chunke
 /*
  * How the body of this answer to a request with this method is framed (RFC 9112
  * section 6.3): none for HEAD, for CONNECT that succeeded, and for the statuses
- * 1xx, 204 and 304. The only refusal is REASON_UPSTREAM_PROTOCOL.
+ * 1xx, 204 and 304. The only refusal is REASON_ANSWER_FRAMING.
  */
 enum reason http_body_of_response(const struct http_response *response, struct span method,
                                   struct http_body *out);
@@ -70,6 +71,9 @@ enum reason http_body_of_response(const struct http_response *response, struct s
  */
 enum http_progress http_body_next(struct http_body *body, const char *bytes, size_t length,
                                   size_t *taken, struct span *piece);
+
+/* Why http_body_next() says HTTP_FAULT of a client's body: a cause of MALFORMED. */
+enum reason http_body_fault(const struct http_body *body);
 
 /* Writes the head of a chunk of `length` bytes, and NUL; returns how many bytes before the NUL.
  * The chunk ends with CRLF, the body with HTTP_LAST_CHUNK; so length must not be 0. */

@@ -28,8 +28,15 @@ static void write_problem(const struct http_denial *denial, unsigned status, str
 {
     const struct reason_info *info = reason_info(denial->reason);
 
-    buffer_append_format(body, "{\"status\":%u,\"reason\":\"%s\",\"detail\":", status, info->code);
+    buffer_append_format(body, "{\"status\":%u,\"reason\":\"%s\",", status, info->code);
+    if (info->cause != NULL)
+        buffer_append_format(body, "\"cause\":\"%s\",", info->cause);
+    buffer_append_text(body, "\"detail\":");
     buffer_append_json_string(body, info->text, strlen(info->text));
+    if (denial->seen != NULL) {
+        buffer_append_text(body, ",\"seen\":");
+        buffer_append_json_string(body, denial->seen, strlen(denial->seen));
+    }
     buffer_append_text(body, ",\"request_id\":");
     buffer_append_json_string(body, denial->request_id, strlen(denial->request_id));
     buffer_append_text(body, "}\n");
@@ -57,6 +64,11 @@ static const struct advice advices[] = {
      NULL},
     {REASON_UPGRADE_REQUIRED, "Not a page",
      "This address is a WebSocket, for programs to connect to.", NULL},
+    {REASON_HEADERS_TOO_LARGE, "Too many cookies",
+     "Your browser sends more with this request than is taken, most likely cookies: those of one "
+     "name, such as localhost, go to every service at it, whatever its port. Clear the cookies of "
+     "this site in the browser's settings, then load this page again.",
+     NULL},
     {REASON_SURFACE_KILLED, "%s is switched off",
      "Its kill switch was thrown. Once the cause is known, this lets it serve again:", "arm"},
     {REASON_CAPACITY, "%s is busy", "Too many connections are open. Try again in a moment.", NULL},
@@ -78,7 +90,7 @@ static const struct advice come_again = {
 static struct advice advice_for(enum reason reason, unsigned status)
 {
     for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++) {
-        if (advices[i].reason == reason)
+        if (reason_same(advices[i].reason, reason))
             return advices[i];
     }
     if (status == 401)

@@ -11,6 +11,7 @@
 /* What a denial says. */
 struct http_denial {
     enum reason reason;
+    const char *seen;       /* of the request, or of the service's answer; NULL: nothing */
     const char *request_id; /* so that a person can find the audit line */
     bool head_only;         /* answer to HEAD: no body */
     bool page;              /* for a person */

@@ -50,12 +50,12 @@ enum http_progress http_line_find(const char *bytes, size_t length, size_t start
             if (i + 1 == length)
                 return HTTP_MORE;
             if (bytes[i + 1] != '\n')
-                return fault(reason, REASON_MALFORMED);
+                return fault(reason, REASON_LINE_END);
             *end = i;
             return HTTP_COMPLETE;
         }
         if (is_control(c))
-            return fault(reason, REASON_MALFORMED);
+            return fault(reason, c == '\n' ? REASON_LINE_END : REASON_CONTROL_BYTE);
     }
     return HTTP_MORE;
 }
@@ -76,15 +76,17 @@ enum http_progress http_fields_parse(const char *bytes, size_t length, size_t at
             return HTTP_COMPLETE;
         }
         if (out->count == HTTP_FIELDS_MAX)
-            return fault(reason, REASON_HEADERS_TOO_LARGE);
+            return fault(reason, REASON_HEADERS_MANY);
         line = (struct span){bytes + at, stop - at};
         colon = memchr(line.data, ':', line.length);
+        if (line.data[0] == ' ' || line.data[0] == '\t')
+            return fault(reason, REASON_HEADER_FOLDED);
         if (colon == NULL)
-            return fault(reason, REASON_MALFORMED);
-        /* A folded line or a space before the colon shows here: neither is a token. */
+            return fault(reason, REASON_HEADER_NAME);
+        /* A space before the colon shows here: it is in no token. */
         name = (struct span){line.data, (size_t)(colon - line.data)};
         if (!http_is_token(name))
-            return fault(reason, REASON_MALFORMED);
+            return fault(reason, REASON_HEADER_NAME);
         out->list[out->count] = (struct http_field){
             name, span_trim((struct span){colon + 1, line.length - name.length - 1})};
         at = stop + 2;
@@ -135,12 +137,79 @@ bool http_media_type_is(struct span content_type, const char *type)
     return span_equals_nocase(span_trim(span_split(&content_type, ';')), type);
 }
 
-bool http_media_type_is_json(struct span content_type)
+/* How many bytes at the start are of a token. */
+static size_t token_run(struct span text)
 {
-    struct span type = span_trim(span_split(&content_type, ';'));
-    struct span parameter = span_trim(content_type);
+    size_t length = 0;
 
-    return span_equals_nocase(type, "application/json") &&
-           (content_type.data == NULL || span_equals_nocase(parameter, "charset=utf-8") ||
-            span_equals_nocase(parameter, "charset=\"utf-8\""));
+    while (length < text.length && is_tchar((unsigned char)text.data[length]))
+        length++;
+    return length;
+}
+
+/* What is behind the first bytes, and the white space that follows them. */
+static struct span rest_behind(struct span text, size_t length)
+{
+    return span_trim((struct span){text.data + length, text.length - length});
+}
+
+/* The bytes of a quoted string at the start, with its quotes (RFC 9110 section 5.6.4); 0: none. */
+static size_t quoted_run(struct span text)
+{
+    for (size_t i = 1; text.length > 0 && text.data[0] == '"' && i < text.length; i++) {
+        if (text.data[i] == '"')
+            return i + 1;
+        i += text.data[i] == '\\';
+    }
+    return 0;
+}
+
+/*
+ * Takes ";" and what follows it off a list of parameters (RFC 9110 section 5.6.6): nothing, or
+ * a name and its value, without quotes. False if it is none.
+ */
+static bool take_parameter(struct span *list, struct span *name, struct span *value)
+{
+    size_t length;
+
+    if (list->data[0] != ';')
+        return false;
+    *list = rest_behind(*list, 1);
+    *value = (struct span){NULL, 0};
+    *name = (struct span){list->data, token_run(*list)};
+    if (name->length == 0)
+        return list->length == 0 || list->data[0] == ';';
+    if (list->length == name->length || list->data[name->length] != '=')
+        return false;
+    *value = (struct span){name->data + name->length + 1, list->length - name->length - 1};
+    length = token_run(*value);
+    value->length = length > 0 ? length : quoted_run(*value);
+    *list = rest_behind(*list, name->length + 1 + value->length);
+    if (length == 0 && value->length > 0)
+        *value = (struct span){value->data + 1, value->length - 2};
+    else if (length == 0)
+        return false;
+    return list->length == 0 || list->data[0] == ';';
+}
+
+enum reason http_media_type_json(struct span content_type)
+{
+    struct span list = content_type, name, value;
+
+    if (content_type.data == NULL)
+        return REASON_TYPE_MISSING;
+    if (!http_media_type_is(content_type, "application/json"))
+        return REASON_TYPE_OTHER;
+    span_split(&list, ';');
+    if (list.data == NULL)
+        return REASON_ALLOWED;
+    /* From the semicolon on. */
+    for (list = (struct span){list.data - 1, list.length + 1}; list.length > 0;) {
+        if (!take_parameter(&list, &name, &value))
+            return REASON_TYPE_PARAMETER;
+        if (span_equals_nocase(name, "charset") && !span_equals_nocase(value, "utf-8") &&
+            !span_equals_nocase(value, "utf8"))
+            return REASON_TYPE_CHARSET;
+    }
+    return REASON_ALLOWED;
 }

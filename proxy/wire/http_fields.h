@@ -30,8 +30,8 @@ struct http_fields {
 };
 
 /*
- * Finds the CRLF that ends the line at `start`. REASON_MALFORMED for any control
- * byte other than a tab inside the line, and for a CR or LF that is not part of a CRLF.
+ * Finds the CRLF that ends the line at `start`. REASON_CONTROL_BYTE for any but a
+ * tab inside the line, REASON_LINE_END for a CR or LF that is not part of a CRLF.
  */
 enum http_progress http_line_find(const char *bytes, size_t length, size_t start, size_t *end,
                                   enum reason *reason);
@@ -65,5 +65,8 @@ bool http_is_token(struct span span);
  * any parameters (RFC 9110 section 8.3); an absent one is none.
  */
 bool http_media_type_is(struct span content_type, const char *type);
-/* Whether a body of this Content-Type may be read as UTF-8 JSON: at most charset=utf-8. */
-bool http_media_type_is_json(struct span content_type);
+/*
+ * Whether a body of this Content-Type may be read as UTF-8 JSON: application/json with any
+ * well-formed parameters, none of them another charset. REASON_TYPE_... says what it is instead.
+ */
+enum reason http_media_type_json(struct span content_type);

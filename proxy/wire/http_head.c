@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#define VERSION "HTTP/1." /* and 0 or 1 */
+#define VERSION    "HTTP/1." /* and 0 or 1 */
+#define TLS_RECORD 0x16      /* a handshake's first byte (RFC 8446 section 5.1) */
 
 static enum http_progress fault(enum reason *reason, enum reason why)
 {
@@ -39,6 +40,25 @@ static void split_target(struct span target, struct http_request *out)
     }
 }
 
+/* Why a target is none. */
+static enum reason target_cause(struct span target)
+{
+    if (!http_is_target(target))
+        return REASON_TARGET_SIGN;
+    return memmem(target.data, target.length, "://", 3) != NULL ? REASON_TARGET_URL
+                                                                : REASON_TARGET_FORM;
+}
+
+/* What was spoken instead of HTTP/1.1. */
+static enum reason version_cause(struct span version)
+{
+    if (version.length != 8 || memcmp(version.data, "HTTP/", 5) != 0)
+        return REASON_REQUEST_LINE;
+    if (span_equals(version, "HTTP/1.0"))
+        return REASON_HTTP_1_0;
+    return version.data[5] == '2' ? REASON_HTTP_2 : REASON_HTTP_VERSION;
+}
+
 /* METHOD SP origin-form SP HTTP/1.1 (RFC 9112 section 3). */
 static enum http_progress parse_request_line(struct span line, struct http_request *out,
                                              enum reason *reason)
@@ -48,17 +68,16 @@ static enum http_progress parse_request_line(struct span line, struct http_reque
     struct span target, version;
 
     if (first == NULL || last == first)
-        return fault(reason, REASON_MALFORMED);
+        return fault(reason, REASON_REQUEST_LINE);
     out->method = (struct span){line.data, (size_t)(first - line.data)};
     target = (struct span){first + 1, (size_t)(last - first - 1)};
     version = (struct span){last + 1, (size_t)(line.data + line.length - last - 1)};
-    if (!http_is_token(out->method) || !is_origin_form(target))
-        return fault(reason, REASON_MALFORMED);
-    if (!span_equals(version, "HTTP/1.1")) {
-        bool http = version.length == 8 && memcmp(version.data, "HTTP/", 5) == 0;
-
-        return fault(reason, http ? REASON_HTTP_VERSION : REASON_MALFORMED);
-    }
+    if (!http_is_token(out->method))
+        return fault(reason, REASON_REQUEST_LINE);
+    if (!span_equals(version, "HTTP/1.1"))
+        return fault(reason, version_cause(version));
+    if (!is_origin_form(target))
+        return fault(reason, target_cause(target));
     split_target(target, out);
     return HTTP_COMPLETE;
 }
@@ -70,9 +89,11 @@ enum http_progress http_request_parse(const char *bytes, size_t length, struct h
     size_t stop;
     enum http_progress progress;
 
+    out->method = out->path = out->query = (struct span){NULL, 0};
+    out->fields.count = 0;
     /* What cannot begin a method is not HTTP: no need to wait for a whole line. */
     if (length > 0 && !http_is_token((struct span){bytes, 1}))
-        return fault(reason, REASON_MALFORMED);
+        return fault(reason, bytes[0] == TLS_RECORD ? REASON_NOT_HTTP_BUT_TLS : REASON_NOT_HTTP);
     progress = http_line_find(bytes, limit, 0, &stop, reason);
     if (progress == HTTP_COMPLETE)
         progress = parse_request_line((struct span){bytes, stop}, out, reason);

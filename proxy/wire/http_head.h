@@ -28,8 +28,8 @@ struct http_request {
 bool http_is_target(struct span target);
 
 /*
- * Parses `length` bytes from the start of a request. Faults: MALFORMED,
- * HTTP_VERSION, HEADERS_TOO_LARGE.
+ * Parses `length` bytes from the start of a request. Faults: causes of MALFORMED,
+ * HTTP_VERSION, HEADERS_TOO_LARGE; what was read before the fault is then in *out.
  */
 enum http_progress http_request_parse(const char *bytes, size_t length, struct http_request *out,
                                       enum reason *reason);
@@ -50,7 +50,7 @@ struct http_response {
     size_t head_bytes;
 };
 
-/* As http_request_parse; a fault is always REASON_UPSTREAM_PROTOCOL. */
+/* As http_request_parse; a fault is always REASON_ANSWER_HEAD. */
 enum http_progress http_response_parse(const char *bytes, size_t length, struct http_response *out);
 
 /* The standard phrase of a status (RFC 9110 section 15), or "Unknown". */

@@ -175,7 +175,7 @@ static void try_request(uint8_t choice, const char *bytes, size_t length, size_t
     if (http_request_parse(bytes, length, &request, &reason) != HTTP_COMPLETE)
         return;
     reason = http_body_of_request(&request, (choice & CHOICE_NO_CHUNKS) == 0, &body);
-    require(reason_allows(reason) || reason == REASON_LENGTH_REQUIRED ||
+    require(reason_allows(reason) || reason_same(reason, REASON_LENGTH_REQUIRED) ||
             reason == REASON_HEADER_DUPLICATE);
     if (!reason_allows(reason))
         return;
@@ -200,7 +200,7 @@ static void try_answer(uint8_t choice, const char *bytes, size_t length, size_t 
     if (http_response_parse(bytes, length, &response) != HTTP_COMPLETE)
         return;
     reason = http_body_of_response(&response, span_of(method), &body);
-    require(reason_allows(reason) || reason == REASON_UPSTREAM_PROTOCOL);
+    require(reason_allows(reason) || reason == REASON_ANSWER_FRAMING);
     if (!reason_allows(reason))
         return;
     require(reason_allows(http_fields_single(&response.fields, "content-length", &announced)));

@@ -77,8 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = size / PREFIXES_MAX + 1;
     bool refused = false;
 
-    require(progress != HTTP_FAULT || reason == REASON_MALFORMED || reason == REASON_HTTP_VERSION ||
-            reason == REASON_HEADERS_TOO_LARGE);
+    require(progress != HTTP_FAULT || reason_same(reason, REASON_MALFORMED) ||
+            reason_same(reason, REASON_HTTP_VERSION) ||
+            reason_same(reason, REASON_HEADERS_TOO_LARGE));
     require(progress != HTTP_MORE || size < HTTP_HEAD_BYTES_MAX);
     for (size_t at = 0; at <= size; at += step) {
         enum http_progress now = http_request_parse(bytes, at, &part, &earlier);

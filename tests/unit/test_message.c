@@ -94,7 +94,7 @@ TEST(test_kinds)
                  &message),
         REASON_ALLOWED);
     assert_int_equal(message.kind, MESSAGE_RESPONSE);
-    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":3}", &message), REASON_MESSAGE_SHAPE);
+    assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":3}", &message), REASON_SHAPE_KIND);
     assert_int_equal(message.kind, MESSAGE_OTHER);
     assert_int_equal(read_mcp("[]", &message), REASON_BATCH_REFUSED);
     assert_int_equal(message.kind, MESSAGE_OTHER);
@@ -119,7 +119,7 @@ TEST(test_refused_but_read)
     assert_true(span_equals(message.verb, "nope"));
     assert_null(message.rule);
     assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4.5,\"method\":\"ping\"}", &message),
-                     REASON_MESSAGE_ID);
+                     REASON_ID_NUMBER);
     assert_null(message.id.data);
     assert_int_equal(message.kind, MESSAGE_REQUEST);
 }
@@ -141,7 +141,7 @@ TEST(test_id_limits)
     assert_int_equal(message.id_key.length, MESSAGE_ID_BYTES_MAX + 1);
     snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":\"\\n%.*s\",\"method\":\"ping\"}",
              MESSAGE_ID_BYTES_MAX - 1, id);
-    assert_int_equal(read_mcp(text, &message), REASON_MESSAGE_ID);
+    assert_int_equal(read_mcp(text, &message), REASON_ID_LONG);
 }
 
 TEST(test_open_vocabulary)
@@ -159,7 +159,38 @@ TEST(test_open_vocabulary)
     assert_int_equal(read_as(vocabulary, DIRECTION_C2S,
                              "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"a.b\",\"params\":\"x\"}",
                              &message),
-                     REASON_MESSAGE_SHAPE);
+                     REASON_SHAPE_PARAMS);
+}
+
+/* What stands for several mistakes says which of them it was. */
+TEST(test_causes)
+{
+    static const struct {
+        const char *text;
+        enum reason reason;
+    } cases[] = {
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":null}", REASON_SHAPE_ERROR},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":null,\"result\":{}}", REASON_SHAPE_RESPONSE},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{},\"params\":{}}", REASON_SHAPE_RESPONSE},
+        {"{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":{}}", REASON_RESPONSE_NULL},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":null}", REASON_SHAPE_PARAMS},
+        {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":null}", REASON_SHAPE_METHOD},
+        {"{\"jsonrpc\":\"2.0\",\"method\":\"ping\"}", REASON_SHAPE_NOTIFICATION},
+        {"{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", REASON_SHAPE_VERSION},
+        {"{\"id\":1,\"method\":\"ping\"}", REASON_SHAPE_VERSION},
+        {"{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"ping\"}", REASON_ID_NULL},
+        {"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", REASON_ID_TYPE},
+        {"{\"jsonrpc\":\"2.0\",\"id\":-0,\"method\":\"ping\"}", REASON_ID_NUMBER},
+        {"{\"jsonrpc\":\"2.0\",\"result\":{}}", REASON_ID_MISSING},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        struct message message;
+        enum reason reason = read_mcp(cases[i].text, &message);
+
+        if (reason != cases[i].reason)
+            fail_msg("%s: %s", cases[i].text, reason_info(reason)->text);
+    }
 }
 
 TEST(test_typed)
@@ -221,7 +252,8 @@ TEST(test_asks)
                      REASON_MESSAGE_KEY);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"result\":1}", &message),
                      REASON_MESSAGE_KEY);
-    assert_int_equal(read_ask(vocabulary, "{\"method\":\"tell\"}", &message), REASON_MESSAGE_SHAPE);
+    assert_int_equal(read_ask(vocabulary, "{\"method\":\"tell\"}", &message),
+                     REASON_SHAPE_NOTIFICATION);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"other\"}", &message), REASON_VERB_UNKNOWN);
     assert_int_equal(read_ask(vocabulary, "[]", &message), REASON_MESSAGE_SHAPE);
     dialect_destroy(dialect);

@@ -18,6 +18,19 @@ TEST(test_zero_refuses)
         assert_int_equal(reason_allows((enum reason)reason), reason == REASON_ALLOWED);
 }
 
+/* What has one code is told apart by its cause, and is answered with one status and close code. */
+static void check_pair(const struct reason_info *one, const struct reason_info *other)
+{
+    if (strcmp(one->code, other->code) != 0)
+        return;
+    assert_non_null(one->cause);
+    if (other->cause != NULL)
+        assert_string_not_equal(one->cause, other->cause);
+    assert_string_not_equal(one->text, other->text);
+    assert_int_equal(one->http_status, other->http_status);
+    assert_int_equal(one->close_code, other->close_code);
+}
+
 TEST(test_rows)
 {
     for (int reason = 0; reason < REASON_COUNT; reason++) {
@@ -26,9 +39,17 @@ TEST(test_rows)
 
         assert_true(length > 0 &&
                     strspn(info->code, "abcdefghijklmnopqrstuvwxyz_0123456789") == length);
+        assert_true(info->cause == NULL ||
+                    strspn(info->cause, "abcdefghijklmnopqrstuvwxyz_0123456789") ==
+                        strlen(info->cause));
+        /* It is put between quotes as it is. */
+        assert_null(strpbrk(info->text, "\"\\"));
         assert_true(strlen(info->text) > 0 && info->text[strlen(info->text) - 1] != '.');
         for (int other = 0; other < reason; other++)
-            assert_string_not_equal(info->code, reason_info((enum reason)other)->code);
+            check_pair(info, reason_info((enum reason)other));
+        /* A cause stands below its reason. */
+        if (info->cause != NULL)
+            assert_true(reason_same((enum reason)reason, (enum reason)(reason - 1)));
     }
 }
 

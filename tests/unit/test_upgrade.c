@@ -68,7 +68,7 @@ TEST(test_nothing_offered)
         {HEAD "\r\n", HTTP_COMPLETE, REASON_ALLOWED, TICKET, ""},
         {HEAD "\r\n\x81\x02hi", HTTP_COMPLETE, REASON_ALLOWED, TICKET, "\x81\x02hi"},
         {HEAD, HTTP_MORE, REASON_ALLOWED, NULL, NULL},
-        {HEAD "Sec-WebSocket-Protocol: mcp\r\n\r\n", HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL,
+        {HEAD "Sec-WebSocket-Protocol: mcp\r\n\r\n", HTTP_FAULT, REASON_UPGRADE_SUBPROTOCOL, NULL,
          NULL},
     };
 
@@ -81,9 +81,9 @@ TEST(test_one_of_those_offered_or_none)
     static const struct upgrade_case cases[] = {
         {HEAD "Sec-WebSocket-Protocol: mcp\r\n\r\n", HTTP_COMPLETE, REASON_ALLOWED, "mcp", ""},
         {HEAD "\r\n", HTTP_COMPLETE, REASON_ALLOWED, "", ""},
-        {HEAD "Sec-WebSocket-Protocol: mc\r\n\r\n", HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL,
+        {HEAD "Sec-WebSocket-Protocol: mc\r\n\r\n", HTTP_FAULT, REASON_UPGRADE_SUBPROTOCOL, NULL,
          NULL},
-        {HEAD "Sec-WebSocket-Protocol: chat, mcp\r\n\r\n", HTTP_FAULT, REASON_UPSTREAM_PROTOCOL,
+        {HEAD "Sec-WebSocket-Protocol: chat, mcp\r\n\r\n", HTTP_FAULT, REASON_UPGRADE_SUBPROTOCOL,
          NULL, NULL},
     };
 
@@ -94,20 +94,20 @@ TEST(test_one_of_those_offered_or_none)
 TEST(test_refusals)
 {
     static const struct upgrade_case cases[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", HTTP_FAULT, REASON_UPSTREAM_REFUSED, NULL,
+        {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", HTTP_FAULT, REASON_UPGRADE_STATUS, NULL,
          NULL},
         {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
          "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n\r\n",
-         HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL, NULL},
+         HTTP_FAULT, REASON_UPGRADE_HANDSHAKE, NULL, NULL},
         {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
          "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n",
-         HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL, NULL},
+         HTTP_FAULT, REASON_UPGRADE_HANDSHAKE, NULL, NULL},
         {"HTTP/1.0 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
          "Sec-WebSocket-Accept: " ACCEPT "\r\n\r\n",
-         HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL, NULL},
+         HTTP_FAULT, REASON_UPGRADE_HANDSHAKE, NULL, NULL},
         {HEAD "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n", HTTP_FAULT,
-         REASON_UPSTREAM_PROTOCOL, NULL, NULL},
-        {"nonsense\r\n\r\n", HTTP_FAULT, REASON_UPSTREAM_PROTOCOL, NULL, NULL},
+         REASON_UPGRADE_EXTENSION, NULL, NULL},
+        {"nonsense\r\n\r\n", HTTP_FAULT, REASON_ANSWER_HEAD, NULL, NULL},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

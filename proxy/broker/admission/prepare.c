@@ -70,7 +70,7 @@ static void read_answer(struct prepare *prepare, bool ended)
 {
     const struct question *question = waiting_question(prepare->waiting);
     struct span answer = {prepare->answer.data, prepare->answer.length};
-    enum reason reason = REASON_UPSTREAM_PROTOCOL;
+    enum reason reason = REASON_PREPARE_ANSWER;
     struct buffer path;
 
     buffer_init(&path, PREPARED_PATH_BYTES_MAX);
@@ -99,14 +99,14 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     if (received > 0)
         buffer_append(&prepare->answer, bytes, (size_t)received);
     if (buffer_failed(&prepare->answer) || prepare->answer.length == 0)
-        settle(prepare, received > 0 ? REASON_UPSTREAM_PROTOCOL : REASON_UPSTREAM_REFUSED, NULL);
+        settle(prepare, received > 0 ? REASON_PREPARE_ANSWER : REASON_PREPARE_STATUS, NULL);
     else
         read_answer(prepare, received <= 0);
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
-    settle(timer->data, REASON_UPSTREAM_TIMEOUT, NULL);
+    settle(timer->data, REASON_ANSWER_TIMEOUT, NULL);
 }
 
 /* HTTP/1.0, so that the answer comes without chunks and ends with the connection. */

@@ -67,14 +67,14 @@ enum http_progress prepared_path_read(const struct route_prepare *rule, struct s
     struct span body;
     enum http_progress progress = http_response_parse(answer.data, answer.length, &response);
 
-    *reason = REASON_UPSTREAM_PROTOCOL;
+    *reason = REASON_PREPARE_ANSWER;
     if (progress != HTTP_COMPLETE)
         return ended ? HTTP_FAULT : progress;
     body = (struct span){answer.data + response.head_bytes, answer.length - response.head_bytes};
     if (!body_complete(&response, body.length, ended))
         return HTTP_MORE;
     if (response.status < 200 || response.status > 299)
-        *reason = REASON_UPSTREAM_REFUSED;
+        *reason = REASON_PREPARE_STATUS;
     else if (read_value(rule->answer, body, value) == OK &&
              build_path(rule->then, value, out) == OK)
         return HTTP_COMPLETE;

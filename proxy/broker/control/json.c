@@ -293,8 +293,13 @@ void control_json_metrics(struct buffer *out, const struct gate *gate, size_t se
                       offsetof(struct quota_counts, gave_way));
     metric_header(out, "sidelock_denials_total", "counter", "Denials by reason");
     for (size_t i = 0; i < REASON_COUNT; i++) {
-        if (by_reason[i] > 0)
-            buffer_append_format(out, "sidelock_denials_total{reason=\"%s\"} %" PRIu64 "\n",
-                                 reason_info((enum reason)i)->code, by_reason[i]);
+        const struct reason_info *info = reason_info((enum reason)i);
+
+        if (by_reason[i] == 0)
+            continue;
+        buffer_append_format(out, "sidelock_denials_total{reason=\"%s\"", info->code);
+        if (info->cause != NULL)
+            buffer_append_format(out, ",cause=\"%s\"", info->cause);
+        buffer_append_format(out, "} %" PRIu64 "\n", by_reason[i]);
     }
 }

@@ -82,8 +82,8 @@ static void on_failed(void *owner, enum tls_failure failure)
 
     if (failure == TLS_FAILED || connection->client == NULL)
         return;
-    client_tell_denied(connection,
-                       failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED : REASON_MALFORMED);
+    client_tell_denied(connection, failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED
+                                                              : REASON_NOT_TLS_BUT_HTTP);
 }
 
 static void on_end(void *owner)

@@ -104,7 +104,7 @@ enum http_progress head_read_body(struct head *head, enum reason *reason)
         return HTTP_MORE;
     head->bytes[end] = '\0';
     head->body = head->bytes + request->head_bytes;
-    *reason = REASON_MALFORMED;
+    *reason = REASON_BODY_NUL;
     return strlen(head->body) == body.left ? HTTP_COMPLETE : HTTP_FAULT;
 }
 
@@ -135,7 +135,22 @@ static enum reason check_body(const struct head *head, bool *body)
     enum reason reason = http_body_of_request(&head->request, chunked, &framing);
 
     *body = reason_allows(reason) && !framing.done;
-    return framing.length > CONTENT_LENGTH_MAX ? REASON_LENGTH_REQUIRED : reason;
+    return framing.length > CONTENT_LENGTH_MAX ? REASON_LENGTH_NUMBER : reason;
+}
+
+/*
+ * Whether it is the offer of HTTP/2 that some clients make with every request (RFC 7540 section
+ * 3.2), which whoever does not take it ignores. Nothing of it is passed on.
+ */
+static bool is_h2c_offer(const struct http_request *request, struct span asked)
+{
+    struct span settings;
+
+    return span_equals(asked, "h2c") &&
+           reason_allows(http_fields_single(&request->fields, "http2-settings", &settings)) &&
+           settings.length > 0 &&
+           http_fields_have_token(&request->fields, "connection", "upgrade") &&
+           http_fields_have_token(&request->fields, "connection", "http2-settings");
 }
 
 /* RFC 6455 section 4.2.1. *upgrade stays false for a request that asks for none. */
@@ -146,11 +161,12 @@ static enum reason check_upgrade(struct head *head, bool body, bool *upgrade)
     enum reason reason = http_fields_single(&request->fields, "upgrade", &asked);
 
     *upgrade = false;
-    if (!reason_allows(reason) || asked.data == NULL)
+    if (!reason_allows(reason) || asked.data == NULL || is_h2c_offer(request, asked))
         return reason;
-    if (!span_equals_nocase(asked, "websocket") ||
-        !http_fields_have_token(&request->fields, "connection", "upgrade"))
-        return REASON_UPGRADE_INVALID;
+    if (!span_equals_nocase(asked, "websocket"))
+        return REASON_UPGRADE_PROTOCOL;
+    if (!http_fields_have_token(&request->fields, "connection", "upgrade"))
+        return REASON_UPGRADE_CONNECTION;
     reason = http_fields_single(&request->fields, "sec-websocket-version", &version);
     if (reason_allows(reason))
         reason = http_fields_single(&request->fields, "sec-websocket-key", &key);
@@ -159,8 +175,10 @@ static enum reason check_upgrade(struct head *head, bool body, bool *upgrade)
     if (!span_equals(version, "13"))
         return REASON_WEBSOCKET_VERSION;
     /* A client may not speak WebSocket before it has its 101. */
-    if (key.data == NULL || !is_websocket_key(key) || body || request->head_bytes != head->length)
-        return REASON_UPGRADE_INVALID;
+    if (body || request->head_bytes != head->length)
+        return REASON_UPGRADE_BODY;
+    if (key.data == NULL || !is_websocket_key(key))
+        return REASON_UPGRADE_KEY;
     memcpy(head->key, key.data, key.length);
     head->key[key.length] = '\0';
     *upgrade = true;
@@ -212,10 +230,10 @@ static enum reason read_headers(const struct connection *connection, struct head
         if (!reason_allows(reason))
             return reason;
         if (value.length >= REQUEST_HEADER_BYTES_MAX)
-            return REASON_HEADERS_TOO_LARGE;
+            return REASON_HEADER_LONG;
         *wanted[i].value = head_terminate(head, value);
     }
-    return admit->request.host != NULL ? REASON_ALLOWED : REASON_MALFORMED;
+    return admit->request.host != NULL ? REASON_ALLOWED : REASON_HOST_MISSING;
 }
 
 /* The headers that the route forwards; the broker looks at its own copy of the list again. */
@@ -311,7 +329,7 @@ enum reason head_read(struct head *head, const struct connection *connection,
     if (head->path[0] == '\0')
         return REASON_PATH_INVALID;
     if (request->query.length >= REQUEST_QUERY_BYTES_MAX)
-        return REASON_HEADERS_TOO_LARGE;
+        return REASON_QUERY_LONG;
     reason = read_kind(connection, head);
     if (reason_allows(reason))
         reason = read_headers(connection, head);

@@ -42,7 +42,7 @@ static enum reason send_whole(struct exchange *exchange, struct span head, struc
 static enum reason send_head(struct exchange *exchange, const struct http_response *response,
                              const struct http_body *framing, struct span body)
 {
-    enum reason reason = REASON_UPSTREAM_PROTOCOL;
+    enum reason reason = REASON_ANSWER_HEAD;
     struct buffer head;
 
     /* Whoever answers before it has read everything may not read the rest. */
@@ -138,7 +138,7 @@ static enum reason take_body(struct exchange *exchange, const char *bytes, size_
         size_t taken;
 
         if (http_body_next(body, bytes + at, length - at, &taken, &piece) == HTTP_FAULT)
-            return REASON_UPSTREAM_PROTOCOL;
+            return REASON_ANSWER_CHUNK;
         at += taken;
         reason = take_piece(exchange, piece);
     }
@@ -172,8 +172,8 @@ static enum reason begin(struct exchange *exchange, const struct http_response *
     enum reason reason =
         http_body_of_response(response, span_of(exchange->method), &exchange->answer_body);
 
-    if (!reason_allows(reason) || response->status == 101)
-        return REASON_UPSTREAM_PROTOCOL;
+    if (!reason_allows(reason))
+        return reason;
     exchange->phase = EXCHANGE_ANSWERING;
     exchange->activity_ms = exchange_now_ms(exchange);
     exchange->connection->deadline_ms = 0;
@@ -225,6 +225,20 @@ static enum http_progress read_heads(struct exchange *exchange, struct span *see
     return buffer_failed(head) ? HTTP_FAULT : progress;
 }
 
+/* Why what was read is no head of an answer. */
+static enum reason head_fault(const struct exchange *exchange, struct span seen)
+{
+    struct http_response response;
+
+    if (exchange->interim > INTERIM_ANSWERS_MAX)
+        return REASON_ANSWER_INTERIM;
+    /* The only one that is well-formed, and refused all the same. */
+    return http_response_parse(seen.data, seen.length, &response) == HTTP_COMPLETE &&
+                   response.status == 101
+               ? REASON_ANSWER_SWITCHED
+               : REASON_ANSWER_HEAD;
+}
+
 /* More of the head, and what may follow it. */
 static enum reason take_head(struct exchange *exchange, const char *bytes, size_t length)
 {
@@ -237,7 +251,7 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
     case HTTP_MORE:
         return REASON_ALLOWED;
     case HTTP_FAULT:
-        return REASON_UPSTREAM_PROTOCOL;
+        return head_fault(exchange, seen);
     case HTTP_COMPLETE:
         break;
     }
@@ -262,9 +276,9 @@ static enum reason ended(struct exchange *exchange)
         body->done = body->closes = true;
         return REASON_ALLOWED;
     }
-    return exchange->phase == EXCHANGE_ANSWERING || exchange->head.length > 0
-               ? REASON_UPSTREAM_PROTOCOL
-               : REASON_UPSTREAM_GONE;
+    if (exchange->phase == EXCHANGE_ANSWERING)
+        return REASON_ANSWER_CUT;
+    return exchange->head.length > 0 ? REASON_ANSWER_HEAD_CUT : REASON_UPSTREAM_SILENT;
 }
 
 static bool would_block(ssize_t received)

@@ -4,7 +4,7 @@
 #include "worker/http/exchange.h"
 
 /*
- * Reads what the service has sent, and passes on what may be. UPSTREAM_GONE: it hung up
+ * Reads what the service has sent, and passes on what may be. UPSTREAM_SILENT: it hung up
  * without an answer. The answer is whole when answer_body.done is.
  */
 enum reason answer_read(struct exchange *exchange);

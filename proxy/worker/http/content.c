@@ -19,7 +19,7 @@ enum reason content_check_json(const struct http_request *request)
         return reason;
     if (!is_identity(coding))
         return REASON_CONTENT_ENCODING;
-    return http_media_type_is_json(type) ? REASON_ALLOWED : REASON_CONTENT_TYPE;
+    return http_media_type_json(type);
 }
 
 /* ---- A body that is compared with the stored one ---- */
@@ -51,10 +51,10 @@ static struct gate_verdict rewrite_begins(struct exchange *exchange,
         return gate_go(GATE_PASS);
     if (!reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
         !reason_allows(http_fields_single(&response->fields, "content-encoding", &coding)))
-        return gate_drop(REASON_UPSTREAM_PROTOCOL);
-    if (!http_media_type_is_json(type))
+        return gate_drop(REASON_ANSWER_DUPLICATE);
+    if (!reason_allows(http_media_type_json(type)))
         return gate_go(GATE_PASS);
-    return is_identity(coding) ? gate_go(GATE_HOLD) : gate_drop(REASON_UPSTREAM_PROTOCOL);
+    return is_identity(coding) ? gate_go(GATE_HOLD) : gate_drop(REASON_ANSWER_ENCODED);
 }
 
 static struct gate_verdict rewrite_whole(struct exchange *exchange,
@@ -70,7 +70,7 @@ static struct gate_verdict rewrite_whole(struct exchange *exchange,
     (void)response;
     if (!reason_allows(rewrite_answer(connection->worker->scan, connection->route->answer,
                                       &addresses, body, text)))
-        return gate_drop(REASON_UPSTREAM_PROTOCOL);
+        return gate_drop(REASON_ANSWER_JSON);
     if (text->length > 0)
         verdict.text = (struct span){text->data, text->length};
     return verdict;

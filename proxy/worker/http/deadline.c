@@ -27,7 +27,7 @@ static enum reason body_passed(const struct exchange *exchange, uint64_t now_ms)
 
     if (now_ms - exchange->activity_ms > limits->body_timeout_ms ||
         now_ms - exchange->begun_ms > limits->request_timeout_ms)
-        return REASON_REQUEST_TIMEOUT;
+        return REASON_BODY_TIMEOUT;
     return now_ms - exchange->body_clock_ms > limits->body_timeout_ms ? REASON_BODY_TOO_SLOW
                                                                       : REASON_ALLOWED;
 }
@@ -44,19 +44,19 @@ enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms)
     else
         exchange->body_clock_ms = now_ms;
     if (deadline_ms != 0 && now_ms >= deadline_ms)
-        return REASON_UPSTREAM_TIMEOUT;
+        return exchange->phase == EXCHANGE_SENDING ? REASON_ANSWER_TIMEOUT
+                                                   : REASON_UPSTREAM_TIMEOUT;
     if (is_stalled(exchange_out(exchange), now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
     if (is_held_too_long(exchange, now_ms))
-        return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT
-                                                   : REASON_UPSTREAM_TIMEOUT;
+        return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT : REASON_ANSWER_STALLED;
     if (!reason_allows(reason))
         return reason;
     if (is_answer_due(exchange) && now_ms - exchange->activity_ms > limits->body_timeout_ms)
-        return REASON_UPSTREAM_TIMEOUT;
+        return REASON_ANSWER_STALLED;
     if (exchange->link != NULL &&
         is_stalled(&exchange->link->endpoint.out, now_ms, limits->write_timeout_ms))
-        return REASON_UPSTREAM_TIMEOUT;
+        return REASON_UPSTREAM_STALLED;
     return REASON_ALLOWED;
 }
 

@@ -168,7 +168,7 @@ static void start_sending(struct exchange *exchange, struct link *link)
     if (!request_write(exchange)) {
         /* A link that was closed while it was idle took nothing. */
         if (!dial_again(exchange))
-            connection_drop(connection, REASON_UPSTREAM_GONE);
+            connection_drop(connection, REASON_UPSTREAM_SILENT);
         return;
     }
     if (exchange->request_body.done && !exchange->pipelined)
@@ -307,7 +307,7 @@ static void read_answer(struct exchange *exchange)
 {
     enum reason reason = answer_read(exchange);
 
-    if (reason == REASON_UPSTREAM_GONE && ask_again(exchange))
+    if (reason == REASON_UPSTREAM_SILENT && ask_again(exchange))
         return;
     if (!reason_allows(reason))
         connection_drop(exchange->connection, reason);

@@ -107,7 +107,7 @@ static enum reason check_expect(struct exchange *exchange, const struct http_req
     if (!reason_allows(reason) || expect.data == NULL)
         return reason;
     if (!span_equals_nocase(expect, "100-continue"))
-        return REASON_HEADER_INVALID;
+        return REASON_EXPECT;
     exchange->expect_continue = !exchange->request_body.done;
     return REASON_ALLOWED;
 }
@@ -118,7 +118,7 @@ static enum reason check_body(const struct exchange *exchange, bool held)
     bool bodiless = strcmp(exchange->method, "GET") == 0 || exchange->head_only;
 
     if (bodiless && !exchange->request_body.done)
-        return REASON_MALFORMED; /* RFC 9110 section 9.3.1: no meaning, and two readings */
+        return REASON_BODY_UNEXPECTED; /* RFC 9110 section 9.3.1: no meaning, and two readings */
     if (exchange->request_body.kind == HTTP_BODY_LENGTH &&
         exchange->request_body.left > (held ? limits->max_message_bytes : limits->max_body_bytes))
         return held ? REASON_MESSAGE_TOO_BIG : REASON_BODY_TOO_LARGE;
@@ -223,7 +223,7 @@ static enum reason take_bytes(struct exchange *exchange, const char *bytes, size
             http_body_next(&exchange->request_body, bytes + *taken, length - *taken, &some, &piece);
 
         if (progress == HTTP_FAULT)
-            return REASON_MALFORMED;
+            return http_body_fault(&exchange->request_body);
         *taken += some;
         reason = take_piece(exchange, piece);
         if (reason_allows(reason) && progress == HTTP_COMPLETE &&

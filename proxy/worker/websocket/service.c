@@ -122,7 +122,7 @@ static void on_close_frame(struct service *service, const struct ws_whole *frame
         service->events->closed(service->owner, DIRECTION_S2C, code, (char *)frame->data + 2,
                                 frame->length > 2 ? frame->length - 2 : 0);
     else
-        service->events->fault(service->owner, REASON_UPSTREAM_PROTOCOL);
+        service->events->fault(service->owner, REASON_UPSTREAM_CLOSE);
     finish(service);
 }
 
@@ -161,7 +161,7 @@ static bool receive_some(struct service *service, unsigned char *bytes, size_t l
     }
     switch (ws_reader_next(&service->reader, bytes, length, taken, &whole)) {
     case WS_FAULT:
-        service->events->fault(service->owner, REASON_UPSTREAM_PROTOCOL);
+        service->events->fault(service->owner, REASON_UPSTREAM_FRAME);
         return false;
     case WS_TOO_BIG:
         service->events->fault(service->owner, REASON_MESSAGE_TOO_BIG);

@@ -49,7 +49,7 @@ static enum reason choose_subprotocol(struct upgrade *upgrade, const struct http
     enum reason reason = http_fields_single(&response->fields, "sec-websocket-protocol", &chosen);
 
     if (!reason_allows(reason))
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_DUPLICATE;
     if (chosen.data == NULL) {
         if (upgrade->offer.length > 0)
             upgrade->subprotocol[0] = '\0';
@@ -63,7 +63,7 @@ static enum reason choose_subprotocol(struct upgrade *upgrade, const struct http
         upgrade->subprotocol[chosen.length] = '\0';
         return REASON_ALLOWED;
     }
-    return REASON_UPSTREAM_PROTOCOL;
+    return REASON_UPGRADE_SUBPROTOCOL;
 }
 
 /* RFC 6455 section 4.1, what a client checks of the server's handshake. */
@@ -72,15 +72,16 @@ static enum reason check_response(struct upgrade *upgrade, const struct http_res
     struct span accept, extensions;
 
     if (response->status != 101)
-        return REASON_UPSTREAM_REFUSED;
+        return REASON_UPGRADE_STATUS;
     if (response->http_1_0 || !http_fields_have_token(&response->fields, "upgrade", "websocket") ||
         !http_fields_have_token(&response->fields, "connection", "upgrade") ||
         !reason_allows(http_fields_single(&response->fields, "sec-websocket-accept", &accept)) ||
-        !span_equals(accept, upgrade->accept) ||
-        !reason_allows(
+        !span_equals(accept, upgrade->accept))
+        return REASON_UPGRADE_HANDSHAKE;
+    if (!reason_allows(
             http_fields_single(&response->fields, "sec-websocket-extensions", &extensions)) ||
         extensions.length > 0)
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_UPGRADE_EXTENSION;
     return choose_subprotocol(upgrade, response);
 }
 
@@ -90,7 +91,7 @@ enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *by
     struct http_response response;
     enum http_progress progress;
 
-    *reason = REASON_UPSTREAM_PROTOCOL;
+    *reason = REASON_ANSWER_HEAD;
     buffer_append(&upgrade->response, bytes, length);
     if (buffer_failed(&upgrade->response))
         return HTTP_FAULT;

@@ -228,7 +228,7 @@ static void on_fault(struct websocket *websocket, enum reason reason)
 {
     /* A service that hangs up instead of its 101 has refused. */
     if (websocket->state == WEBSOCKET_LINKING && reason == REASON_UPSTREAM_GONE)
-        reason = REASON_UPSTREAM_REFUSED;
+        reason = REASON_UPGRADE_CLOSED;
     connection_drop(websocket->connection, reason);
 }
 
@@ -361,7 +361,7 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
     } else if (websocket->state == WEBSOCKET_OPEN) {
         tick_open(websocket, now_ms, now_s);
     } else if (late && websocket->state == WEBSOCKET_LINKING) {
-        connection_drop(connection, REASON_UPSTREAM_TIMEOUT);
+        connection_drop(connection, REASON_UPGRADE_TIMEOUT);
     } else if (late) {
         connection->deadline_ms = 0;
         service_close(&websocket->service);
