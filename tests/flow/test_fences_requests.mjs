@@ -83,6 +83,7 @@ describe('2: CONNECT', () => {
 });
 
 describe('3: HTTP/2', () => {
+  // Whoever offers it gets HTTP/1.1, as if it had offered nothing.
   it('by upgrade', () =>
     refuse(
       {
@@ -93,8 +94,8 @@ describe('3: HTTP/2', () => {
           ['HTTP2-Settings', 'AAMAAABkAAQAAP__'],
         ],
       },
-      400,
-      'upgrade_invalid',
+      426,
+      'upgrade_required',
     ));
 
   it('by prior knowledge', async () => {
