@@ -113,15 +113,13 @@ void hash_clear(struct hash_table *table)
     *table = (struct hash_table){0};
 }
 
-struct hash_entry *hash_pop(struct hash_table *table)
+struct hash_entry *hash_any(const struct hash_table *table, size_t *bucket)
 {
-    for (size_t i = 0; table->count > 0 && i < size_of(table); i++) {
-        struct hash_entry *entry = *bucket_of(table, i);
+    struct hash_entry *const *buckets = table->buckets != NULL ? table->buckets : table->few;
 
-        if (entry == NULL)
-            continue;
-        hash_remove(table, entry);
-        return entry;
+    for (; *bucket < size_of(table); (*bucket)++) {
+        if (buckets[*bucket] != NULL)
+            return buckets[*bucket];
     }
     return NULL;
 }

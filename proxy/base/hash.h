@@ -44,5 +44,5 @@ struct hash_entry *hash_first(const struct hash_table *table, uint64_t hash);
 struct hash_entry *hash_next(const struct hash_entry *entry);
 /* Empties it and frees what is its own; what was in it is left as it is. */
 void hash_clear(struct hash_table *table);
-/* Takes any out; NULL: it is empty. For an owner who ends them all. */
-struct hash_entry *hash_pop(struct hash_table *table);
+/* Any that is left, for an owner who takes all out: *bucket is 0 at first. NULL: none is. */
+struct hash_entry *hash_any(const struct hash_table *table, size_t *bucket);

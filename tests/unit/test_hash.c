@@ -52,7 +52,7 @@ static size_t steps_to(uint64_t key, uint64_t hash)
 HASH_TEST(test_empty)
 {
     assert_null(hash_first(&table, 0));
-    assert_null(hash_pop(&table));
+    assert_null(hash_any(&table, &(size_t){0}));
 }
 
 HASH_TEST(test_all_of_many_are_found)
@@ -106,13 +106,16 @@ HASH_TEST(test_one_hash)
     assert_int_equal(steps_to(0, 8), 0);
 }
 
-HASH_TEST(test_pop_takes_all)
+HASH_TEST(test_any_until_none_is_left)
 {
+    struct hash_entry *entry;
+    size_t bucket = 0, count = 0;
+
     for (size_t i = 0; i < 1000; i++)
         add(i, hash_number(i));
-    for (size_t i = 0; i < 1000; i++)
-        assert_non_null(hash_pop(&table));
-    assert_null(hash_pop(&table));
+    for (; (entry = hash_any(&table, &bucket)) != NULL; count++)
+        hash_remove(&table, entry);
+    assert_int_equal(count, 1000);
     assert_int_equal(table.count, 0);
 }
 

@@ -25,7 +25,7 @@ static int tear_down(void **state)
     (void)state;
     mcp_sessions_end_all(&sessions, NULL);
     quotas_destroy(quotas);
-    return sessions.first == NULL && sessions.count == 0 ? 0 : -1;
+    return sessions.by_id.count == 0 && sessions.by_owner.count == 0 ? 0 : -1;
 }
 
 static struct mcp_session_key key_of(uint32_t surface, const char *owner, const char *id)
@@ -113,7 +113,7 @@ SESSIONS_TEST(test_ids)
     id[MCP_SESSION_ID_BYTES_MAX] = '\0';
     open_and_release(1, "alpha", id);
     assert_true(is_there(1, "alpha", id));
-    assert_int_equal(sessions.count, 3);
+    assert_int_equal(sessions.by_id.count, 3);
 }
 
 SESSIONS_TEST(test_holds)
@@ -126,7 +126,7 @@ SESSIONS_TEST(test_holds)
     /* Ended while held: found no more, but still there for who holds it. */
     mcp_sessions_end(&sessions, session);
     assert_false(is_there(1, "alpha", "one"));
-    assert_int_equal(sessions.count, 0);
+    assert_int_equal(sessions.by_id.count, 0);
     assert_string_equal(session->id, "one");
     assert_non_null(session->vet);
     mcp_sessions_end(&sessions, session);
@@ -149,11 +149,11 @@ SESSIONS_TEST(test_end_all)
     assert_false(is_there(2, "alpha", "two"));
     assert_false(is_there(1, "alpha", "held"));
     assert_true(is_there(1, "beta", "three"));
-    assert_int_equal(sessions.count, 1);
+    assert_int_equal(sessions.by_id.count, 1);
     mcp_sessions_end_all(&sessions, "nobody");
-    assert_int_equal(sessions.count, 1);
+    assert_int_equal(sessions.by_id.count, 1);
     mcp_sessions_end_all(&sessions, NULL);
-    assert_int_equal(sessions.count, 0);
+    assert_int_equal(sessions.by_id.count, 0);
     mcp_sessions_release(held);
 }
 
@@ -175,9 +175,9 @@ SESSIONS_TEST(test_own_oldest_gives_way)
     open_and_release(1, "beta", "old");
     fill("alpha", limit);
     assert_true(is_there(1, "alpha", "alpha 0")); /* used just now: "1" is the oldest */
-    assert_int_equal(sessions.count, limit + 1);
+    assert_int_equal(sessions.by_id.count, limit + 1);
     open_and_release(1, "alpha", "more");
-    assert_int_equal(sessions.count, limit + 1);
+    assert_int_equal(sessions.by_id.count, limit + 1);
     assert_true(is_there(1, "alpha", "alpha 0"));
     assert_false(is_there(1, "alpha", "alpha 1"));
     assert_true(is_there(1, "alpha", "alpha 2"));
@@ -196,9 +196,9 @@ SESSIONS_TEST(test_full)
         snprintf(owner, sizeof(owner), "greedy%zu", i);
         fill(owner, limit);
     }
-    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    assert_int_equal(sessions.by_id.count, MCP_SESSIONS_MAX);
     open_and_release(2, "beta", "first");
-    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    assert_int_equal(sessions.by_id.count, MCP_SESSIONS_MAX);
     assert_true(is_there(1, "modest", "old"));
     assert_true(is_there(2, "beta", "first"));
 }
@@ -217,7 +217,7 @@ SESSIONS_TEST(test_limit_with_all_in_use)
     }
     assert_int_equal(try_open(1, "owner 1", "more", &session), ERROR_DENIED);
     assert_int_equal(try_open(1, "beta", "more", &session), ERROR_LIMIT);
-    assert_int_equal(sessions.count, MCP_SESSIONS_MAX);
+    assert_int_equal(sessions.by_id.count, MCP_SESSIONS_MAX);
     mcp_sessions_release(held[77]);
     open_and_release(1, "beta", "more");
     assert_false(is_there(1, "owner 0", "77"));

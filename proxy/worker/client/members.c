@@ -66,8 +66,11 @@ void members_leave(struct connection *connection)
 void members_clear(struct worker *worker)
 {
     struct hash_entry *entry;
+    size_t bucket = 0;
 
-    while ((entry = hash_pop(&worker->members)) != NULL)
+    while ((entry = hash_any(&worker->members, &bucket)) != NULL) {
+        hash_remove(&worker->members, entry);
         free(HASH_OWNER(entry, struct members, entry));
+    }
     hash_clear(&worker->members);
 }

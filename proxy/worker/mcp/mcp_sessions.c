@@ -10,22 +10,36 @@ static void destroy(struct mcp_session *session)
     free(session);
 }
 
+static uint64_t id_hash(uint32_t surface, struct span id)
+{
+    return hash_bytes(surface, id.data, id.length);
+}
+
+/* An id counts once on a surface, whoever it was given to. */
+static struct mcp_session *with_id(const struct mcp_sessions *sessions,
+                                   const struct mcp_session_key *key)
+{
+    struct hash_entry *entry = hash_first(&sessions->by_id, id_hash(key->surface, key->id));
+
+    for (; entry != NULL; entry = hash_next(entry)) {
+        struct mcp_session *session = HASH_OWNER(entry, struct mcp_session, by_id);
+
+        if (session->surface == key->surface && span_equals(key->id, session->id))
+            return session;
+    }
+    return NULL;
+}
+
 struct mcp_session *mcp_sessions_find(struct mcp_sessions *sessions,
                                       const struct mcp_session_key *key)
 {
-    for (struct mcp_session **at = &sessions->first; *at != NULL; at = &(*at)->next) {
-        struct mcp_session *session = *at;
+    struct mcp_session *session = with_id(sessions, key);
 
-        if (session->surface != key->surface || !span_equals(key->id, session->id) ||
-            strcmp(session->session_id, key->session_id) != 0)
-            continue;
-        *at = session->next;
-        session->next = sessions->first;
-        sessions->first = session;
-        session->users++;
-        return session;
-    }
-    return NULL;
+    if (session == NULL || strcmp(session->session_id, key->session_id) != 0)
+        return NULL;
+    session->users++;
+    yield_keep(&sessions->yields, &session->yield, true);
+    return session;
 }
 
 struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_session *session,
@@ -38,98 +52,94 @@ struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_
 
 void mcp_sessions_release(struct mcp_session *session)
 {
-    if (session != NULL && --session->users == 0 && session->ended)
+    if (session == NULL || --session->users > 0)
+        return;
+    if (session->ended)
         destroy(session);
-}
-
-static struct quota_holder holder_of(const struct mcp_session *session)
-{
-    return quota_session(session->surface, session->session_id);
+    else
+        yield_keep(&session->all->yields, &session->yield, false);
 }
 
 void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session)
 {
-    struct mcp_session **at = &sessions->first;
-
     if (session->ended)
         return;
-    while (*at != session)
-        at = &(*at)->next;
-    *at = session->next;
-    sessions->count--;
-    quota_give(sessions->quotas, QUOTA_MCP_SESSIONS, holder_of(session));
+    hash_remove(&sessions->by_id, &session->by_id);
+    hash_remove(&sessions->by_owner, &session->by_owner);
+    yield_remove(&sessions->yields, &session->yield);
+    quota_give(sessions->quotas, QUOTA_MCP_SESSIONS,
+               quota_session(session->surface, session->session_id));
     session->ended = true;
     if (session->users == 0)
         destroy(session);
 }
 
+static void end_every(struct mcp_sessions *sessions)
+{
+    struct hash_entry *entry;
+    size_t bucket = 0;
+
+    while ((entry = hash_any(&sessions->by_owner, &bucket)) != NULL)
+        mcp_sessions_end(sessions, HASH_OWNER(entry, struct mcp_session, by_owner));
+    hash_clear(&sessions->by_id);
+    hash_clear(&sessions->by_owner);
+    yields_clear(&sessions->yields);
+}
+
 void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id)
 {
-    struct mcp_session *next;
+    struct hash_entry *entry, *next;
 
-    for (struct mcp_session *session = sessions->first; session != NULL; session = next) {
-        next = session->next;
-        if (session_id == NULL || strcmp(session->session_id, session_id) == 0)
+    if (session_id == NULL) {
+        end_every(sessions);
+        return;
+    }
+    for (entry = hash_first(&sessions->by_owner, hash_text(0, session_id)); entry != NULL;
+         entry = next) {
+        struct mcp_session *session = HASH_OWNER(entry, struct mcp_session, by_owner);
+
+        next = hash_next(entry);
+        if (strcmp(session->session_id, session_id) == 0)
             mcp_sessions_end(sessions, session);
     }
 }
 
-/*
- * Who could give way, the longest unused of those who have the most: more than `most`, or it is
- * somebody's own. NULL: nobody.
- */
-static struct mcp_session *find_idle(const struct mcp_sessions *sessions, unsigned most,
-                                     const struct mcp_session_key *own)
-{
-    struct mcp_session *found = NULL;
-
-    for (struct mcp_session *session = sessions->first; session != NULL; session = session->next) {
-        unsigned held;
-
-        if (session->users > 0)
-            continue;
-        if (own != NULL &&
-            (session->surface != own->surface || strcmp(session->session_id, own->session_id) != 0))
-            continue;
-        held = quota_held(sessions->quotas, QUOTA_MCP_SESSIONS, holder_of(session));
-        if (held < most)
-            continue;
-        found = session;
-        most = held;
-    }
-    return found;
-}
-
 /* Makes room at the expense of this gate's session itself, or of one that has more. */
-static enum error make_room(struct mcp_sessions *sessions, const struct mcp_session_key *key)
+static enum error make_room(struct mcp_sessions *sessions, const struct quota_holder *holder)
 {
-    struct quota_holder holder = quota_session(key->surface, key->session_id);
-    unsigned own = quota_held(sessions->quotas, QUOTA_MCP_SESSIONS, holder);
-    bool full = quota_is_full(sessions->quotas, QUOTA_MCP_SESSIONS, holder);
-    struct mcp_session *session = NULL;
+    unsigned own = quota_held(sessions->quotas, QUOTA_MCP_SESSIONS, *holder);
+    bool full = quota_is_full(sessions->quotas, QUOTA_MCP_SESSIONS, *holder);
+    struct yield_item *item = NULL;
+    struct mcp_session *session;
 
-    if (!full && sessions->count < MCP_SESSIONS_MAX)
+    if (!full && sessions->by_id.count < MCP_SESSIONS_MAX)
         return OK;
     if (!full)
-        session = find_idle(sessions, own + 2, NULL);
-    if (session == NULL)
-        session = find_idle(sessions, 0, key);
-    if (session == NULL)
+        item = yield_of_richest(&sessions->yields, own + 2);
+    if (item == NULL)
+        item = yield_oldest_of(&sessions->yields, holder);
+    if (item == NULL)
         return full ? ERROR_DENIED : ERROR_LIMIT;
+    session = HASH_OWNER(item, struct mcp_session, yield);
     quotas_counts(sessions->quotas, session->surface)->gave_way[QUOTA_MCP_SESSIONS]++;
     mcp_sessions_end(sessions, session);
     return OK;
 }
 
-/* An id counts once on a surface, whoever it was given to. */
-static bool is_taken(const struct mcp_sessions *sessions, const struct mcp_session_key *key)
+static struct mcp_session *create(struct mcp_sessions *sessions, const struct mcp_session_key *key,
+                                  const struct quota_holder *holder)
 {
-    for (const struct mcp_session *session = sessions->first; session != NULL;
-         session = session->next) {
-        if (session->surface == key->surface && span_equals(key->id, session->id))
-            return true;
+    struct mcp_session *session = calloc(1, sizeof(*session));
+
+    if (session == NULL)
+        return NULL;
+    session->id = text_copy(key->id);
+    if (session->id == NULL || !yield_add(&sessions->yields, &session->yield, holder)) {
+        free(session->id);
+        free(session);
+        return NULL;
     }
-    return false;
+    return session;
 }
 
 enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_session_key *key,
@@ -140,29 +150,29 @@ enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_ses
     size_t length = strlen(key->session_id);
     enum error error;
 
-    if (is_taken(sessions, key))
+    if (with_id(sessions, key) != NULL)
         return ERROR_EXISTS;
     if (key->id.length == 0 || key->id.length > MCP_SESSION_ID_BYTES_MAX ||
         length >= sizeof(session->session_id))
         return ERROR_LIMIT;
-    error = make_room(sessions, key);
+    error = make_room(sessions, &holder);
     if (error != OK)
         return error;
-    session = calloc(1, sizeof(*session));
-    if (session == NULL || (session->id = text_copy(key->id)) == NULL ||
-        !reason_allows(quota_take(sessions->quotas, QUOTA_MCP_SESSIONS, holder))) {
-        if (session != NULL)
-            free(session->id);
-        free(session);
+    if (!reason_allows(quota_take(sessions->quotas, QUOTA_MCP_SESSIONS, holder)))
+        return ERROR_MEMORY;
+    session = create(sessions, key, &holder);
+    if (session == NULL) {
+        quota_give(sessions->quotas, QUOTA_MCP_SESSIONS, holder);
         return ERROR_MEMORY;
     }
     memcpy(session->session_id, key->session_id, length + 1);
     session->surface = key->surface;
+    session->all = sessions;
     session->vet = vet;
     session->users = 1;
-    session->next = sessions->first;
-    sessions->first = session;
-    sessions->count++;
+    yield_keep(&sessions->yields, &session->yield, true);
+    hash_add(&sessions->by_id, &session->by_id, id_hash(key->surface, key->id));
+    hash_add(&sessions->by_owner, &session->by_owner, hash_text(0, key->session_id));
     *out = session;
     return OK;
 }

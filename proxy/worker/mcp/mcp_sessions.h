@@ -11,30 +11,34 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "ipc/messages.h"
+#include "policy/yield.h"
 #include "vet/vet.h"
 
-#define MCP_SESSIONS_MAX         1024
+#define MCP_SESSIONS_MAX         16384
 #define MCP_SESSION_ID_BYTES_MAX 1024
 
 struct exchange;
 
 struct mcp_session {
-    struct mcp_session *next; /* the one that was used last comes first */
+    struct hash_entry by_id, by_owner; /* of all of them */
+    struct yield_item yield;           /* which of its owner's gives way */
+    struct mcp_sessions *all;
     uint32_t surface;
     char session_id[IPC_SESSION_ID_SIZE]; /* the gate's session that opened it */
     char *id;                             /* owned */
     struct vet_state *vet;                /* owned; what waits for an answer */
     struct exchange *stream;              /* HTTP+SSE: where its answers come; NULL: none */
     unsigned users;                       /* exchanges that hold it */
-    bool ended;                           /* off the list; freed by its last user */
+    bool ended;                           /* found no more; freed by its last user */
 };
 
 /* Empty but for `quotas`. */
 struct mcp_sessions {
     struct quotas *quotas; /* borrowed */
-    struct mcp_session *first;
-    size_t count;
+    struct hash_table by_id, by_owner;
+    struct yields yields;
 };
 
 struct mcp_session_key {
@@ -61,5 +65,5 @@ enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_ses
 void mcp_sessions_release(struct mcp_session *session);
 /* Its end: nobody finds it any more. */
 void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session);
-/* Ends those of a session of the gate (NULL: all). */
+/* Ends those of a session of the gate (NULL: all, and what they were found by is freed). */
 void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id);
