@@ -20,10 +20,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define EXPIRE_INTERVAL_MS (3600 * 1000)
-#define TELL_INTERVAL_MS   (10 * 1000) /* after which lines that were only counted are told of */
-#define TELL_LINES_MAX     64          /* of them at once: the loop does not wait for more */
-#define DRAIN_PATIENCE_MS  8000        /* more than a worker gives its clients */
+#define EXPIRE_INTERVAL_MS  (3600 * 1000)
+#define TELL_INTERVAL_MS    (10 * 1000) /* after which lines that were only counted are told of */
+#define TELL_LINES_MAX      64          /* of them at once: the loop does not wait for more */
+#define MISSING_INTERVAL_MS (5 * 1000)
+#define DRAIN_PATIENCE_MS   8000 /* more than a worker gives its clients */
 
 /* The gate, and what keeps it going. */
 struct broker {
@@ -33,7 +34,7 @@ struct broker {
     struct anchoring anchoring;
     bool loop_open;
     uv_signal_t terminate, interrupt, hangup, child;
-    uv_timer_t expire, tell, drain;
+    uv_timer_t expire, tell, drain, missing;
     uv_poll_t store_writes, store_searches, executables; /* threads that work for the gate */
     int exit_code;
 };
@@ -156,6 +157,27 @@ static void on_tell(uv_timer_t *timer)
     lines_tell(&broker->gate.lines, broker->gate.audit, TELL_LINES_MAX);
 }
 
+/* A listener for ::1 where this host had none. */
+static void on_missing(uv_timer_t *timer)
+{
+    struct broker *broker = timer->data;
+    struct gate *gate = &broker->gate;
+
+    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
+        struct surface_state *surface = &gate->surfaces.items[i];
+
+        for (size_t j = 0; j < surface->listener_count; j++) {
+            const struct surface_listener *found;
+
+            if (surface->listeners[j].alone &&
+                surfaces_open_missing(surface, &surface->listeners[j], &found) == OK &&
+                workers_send_listener(gate->workers, surface, found) != OK)
+                log_error("surface %s: no worker can be given %s", surface->config->name,
+                          found->address);
+        }
+    }
+}
+
 static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
                          int number)
 {
@@ -178,6 +200,9 @@ static enum error start_loop(struct broker *broker)
     uv_timer_init(&broker->gate.loop, &broker->tell);
     broker->expire.data = broker->tell.data = broker;
     uv_timer_start(&broker->tell, on_tell, TELL_INTERVAL_MS, TELL_INTERVAL_MS);
+    uv_timer_init(&broker->gate.loop, &broker->missing);
+    broker->missing.data = broker;
+    uv_timer_start(&broker->missing, on_missing, MISSING_INTERVAL_MS, MISSING_INTERVAL_MS);
     anchoring_start(&broker->anchoring, &broker->gate);
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;

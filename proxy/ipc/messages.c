@@ -118,6 +118,7 @@ static const struct field fields[] = {
     AT(CUT_SURFACE, cut_surface, REASON, reason),
     AT(EXTEND, extend, NEEDED, session_id),
     AT(EXTEND, extend, U64, expires_at),
+    AT(LISTEN, listen, U32, surface),
     AT(TLS, tls, U32, surface),
     AT(TLS, tls, NEEDED, certificate),
     AT(TLS, tls, NEEDED, key),
@@ -139,6 +140,7 @@ static const size_t sizes[IPC_TYPE_COUNT] = {
     [IPC_CUT_SURFACE] = sizeof(struct ipc_cut_surface),
     [IPC_EXTEND] = sizeof(struct ipc_extend),
     [IPC_TLS] = sizeof(struct ipc_tls),
+    [IPC_LISTEN] = sizeof(struct ipc_listen),
 };
 
 enum ipc_type ipc_type_of(const void *bytes, size_t length)

@@ -52,6 +52,7 @@ enum ipc_type {
     IPC_EXTEND,
     IPC_TLS,
     IPC_SUPPRESSED,
+    IPC_LISTEN,
     IPC_TYPE_COUNT
 };
 
@@ -190,6 +191,11 @@ struct ipc_tls {
     uint32_t surface;
     const char *certificate, *key;
     const char *client_ca; /* NULL: clients are asked for no certificate */
+};
+
+/* A further listener of a surface: the descriptor comes along. */
+struct ipc_listen {
+    uint32_t surface;
 };
 
 /* The type of a message; IPC_NONE if it has none that is known. */

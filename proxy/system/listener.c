@@ -1,5 +1,7 @@
 #include "system/listener.h"
 
+#include "system/port_holder.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -58,7 +60,8 @@ static enum error open_one(const char *host, uint16_t port, struct listener *out
     union address address;
     socklen_t length;
     enum error error;
-    int family, on = 1, size = SEND_BUFFER_BYTES;
+    int family, reason, on = 1, size = SEND_BUFFER_BYTES;
+    char holder[PORT_HOLDER_SIZE] = "";
 
     if (!parse_address(host, port, &address))
         return error_explain(why, ERROR_INVALID, "%s is not an IP address", host);
@@ -76,38 +79,65 @@ static enum error open_one(const char *host, uint16_t port, struct listener *out
     else
         error = errno == EADDRINUSE ? ERROR_EXISTS : ERROR_IO;
     if (error != OK) {
-        error_explain(why, error, "cannot listen on %s port %u: %s", host, port, strerror(errno));
+        reason = errno;
+        if (reason == EADDRINUSE)
+            port_holder_tell(&address.any, holder);
+        error_explain(why, error, "cannot listen on %s port %u: %s%s", host, port, strerror(reason),
+                      holder);
         listener_close(out);
+        errno = reason;
     }
     return error;
 }
 
-static enum error open_both(uint16_t port, struct listener out[2], char why[WHY_SIZE])
+/* This host has no such address: nobody could listen there, so nobody is in the place of ours. */
+static bool has_no_v6(enum error error)
+{
+    return error == ERROR_IO && (errno == EADDRNOTAVAIL || errno == EAFNOSUPPORT);
+}
+
+static enum error open_both(uint16_t port, struct listener out[2], size_t *count,
+                            char why[WHY_SIZE])
 {
     enum error error = ERROR_EXISTS;
 
     /* Any port: the one the kernel picked for IPv4 may be taken for IPv6. */
     for (unsigned tries = port == 0 ? ANY_PORT_TRIES : 1; tries > 0 && error == ERROR_EXISTS;
          tries--) {
-        error = open_one("127.0.0.1", port, &out[0], why);
+        error = open_one(LISTENER_V4, port, &out[0], why);
         if (error != OK)
             return error;
-        error = open_one("::1", out[0].port, &out[1], why);
+        error = open_one(LISTENER_V6, out[0].port, &out[1], why);
+        if (has_no_v6(error)) {
+            *count = 1;
+            return OK;
+        }
         if (error != OK)
             listener_close(&out[0]);
     }
+    if (error == OK)
+        *count = 2;
     return error;
 }
 
 enum error listener_open(const char *host, uint16_t port, struct listener out[2], size_t *count,
                          char why[WHY_SIZE])
 {
-    bool both = strcmp(host, "localhost") == 0;
-    enum error error = both ? open_both(port, out, why) : open_one(host, port, &out[0], why);
+    enum error error;
 
+    if (strcmp(host, LISTENER_BOTH) == 0)
+        return open_both(port, out, count, why);
+    error = open_one(host, port, &out[0], why);
     if (error == OK)
-        *count = both ? 2 : 1;
+        *count = 1;
     return error;
+}
+
+enum error listener_open_missing(uint16_t port, struct listener *out, char why[WHY_SIZE])
+{
+    enum error error = open_one(LISTENER_V6, port, out, why);
+
+    return has_no_v6(error) ? ERROR_NOT_FOUND : error;
 }
 
 void listener_close(struct listener *listener)

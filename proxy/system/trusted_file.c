@@ -6,21 +6,51 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define OUR_GROUPS_MAX 256 /* that are looked at: of a process that is in more, none counts */
+
+/* Whether a group is root's own, or one that this process is in. */
+static bool is_our_group(gid_t group)
+{
+    gid_t groups[OUR_GROUPS_MAX];
+    int count = getgroups(OUR_GROUPS_MAX, groups);
+
+    if (group == 0 || group == getegid())
+        return true;
+    for (int i = 0; i < count; i++) {
+        if (groups[i] == group)
+            return true;
+    }
+    return false;
+}
+
+/* The bits of a mode that the kind of file must not have. */
+static mode_t closed_bits(enum trusted_file_kind kind, const struct stat *facts)
+{
+    if (kind == TRUSTED_FILE_POLICY)
+        return 0;
+    if (kind == TRUSTED_FILE_KEY && is_our_group(facts->st_gid))
+        return S_IWGRP | S_IXGRP | S_IRWXO;
+    return S_IRWXG | S_IRWXO;
+}
+
 static enum error check(int fd, const char *path, enum trusted_file_kind kind,
                         const struct trust *trust, char why[WHY_SIZE])
 {
+    char whose[TRUST_WHOSE_SIZE];
     struct stat facts;
 
     if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))
         return error_explain(why, ERROR_INVALID, "%.150s is not a regular file.", path);
     if (!trust_has(trust, facts.st_uid))
         return trust_deny(trust, path, facts.st_uid, why);
-    if (kind == TRUSTED_FILE_SECRET && (facts.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-        return error_explain(why, ERROR_DENIED, "%.150s is open to others; run chmod 600 on it.",
-                             path);
+    if ((facts.st_mode & closed_bits(kind, &facts)) != 0)
+        return error_explain(why, ERROR_DENIED, "%.150s is open to others; run chmod %s on it%s.",
+                             path, kind == TRUSTED_FILE_KEY ? "640 (or 600)" : "600",
+                             trust_whose(&facts, whose));
     if ((facts.st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return error_explain(why, ERROR_DENIED,
-                             "%.150s can be changed by others; run chmod go-w on it.", path);
+                             "%.150s can be changed by others; run chmod go-w on it%s.", path,
+                             trust_whose(&facts, whose));
     return OK;
 }
 
@@ -104,7 +134,7 @@ enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls
     const struct part parts[] = {
         [CERTIFICATE_CHAIN] = {"certificate", tls->certificate, TRUSTED_FILE_POLICY,
                                &files.certificate},
-        [CERTIFICATE_KEY] = {"key", tls->key, TRUSTED_FILE_SECRET, &files.key},
+        [CERTIFICATE_KEY] = {"key", tls->key, TRUSTED_FILE_KEY, &files.key},
         [CERTIFICATE_CLIENT_CA] = {"client_ca", tls->client_ca, TRUSTED_FILE_POLICY,
                                    &files.client_ca},
     };

@@ -13,6 +13,7 @@
 enum trusted_file_kind {
     TRUSTED_FILE_POLICY = 0, /* nobody else may change it */
     TRUSTED_FILE_SECRET,     /* nor read it */
+    TRUSTED_FILE_KEY,        /* nor read it, but root's group or one that this process is in */
 };
 
 /*
@@ -55,8 +56,9 @@ struct tls_files_fault {
 
 /*
  * Reads the files. The key must belong to the user who runs this, or root, and be open
- * to nobody else; none may be changed by others. ERROR_INVALID with what is
- * wrong, by certificate_check() or by the files themselves; ERROR_MEMORY.
+ * to nobody else but a group of ours (0640), as the tools that renew certificates leave it; none
+ * may be changed by others. ERROR_INVALID with what is wrong, by certificate_check() or by the
+ * files themselves; ERROR_MEMORY.
  */
 enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls_files *out,
                           struct tls_files_fault *fault) MUST_CHECK;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,12 +10,16 @@
 #define LINKS_MAX 40 /* as the kernel's own limit, path_resolution(7) */
 #define OTHERS    (S_IWGRP | S_IWOTH)
 
+#define WHOSE_NAMES_BYTES 4096 /* for what the user database says of somebody */
+
 /* A walk, where it has come to. */
 struct walk {
     struct trusted_path at;
     char rest[PATH_MAX]; /* what is still to be looked up */
     bool ours;           /* the directory belongs to root or to this user */
     bool *changeable;    /* is set instead of a refusal; NULL: refuses */
+    bool reaches;        /* a directory that is missing ends the walk, where it could be made, */
+    mode_t made;         /* or is made with this mode; 0: is not */
     char *why;
 };
 
@@ -33,6 +38,20 @@ enum error trust_deny(const struct trust *trust, const char *path, uid_t uid, ch
                          "%.200s belongs to uid %u; it must belong to the user who runs "
                          "Sidelock%s, or root: run chown on it%s.",
                          path, (unsigned)uid, also, trust->remedy != NULL ? trust->remedy : "");
+}
+
+const char *trust_whose(const struct stat *facts, char out[TRUST_WHOSE_SIZE])
+{
+    struct passwd record;
+    const struct passwd *user = NULL;
+    char names[WHOSE_NAMES_BYTES];
+
+    if (getpwuid_r(facts->st_uid, &record, names, sizeof(names), (struct passwd **)&user) != 0)
+        user = NULL;
+    snprintf(out, TRUST_WHOSE_SIZE, "; it belongs to %.32s%suid %u and has mode %04o",
+             user != NULL ? user->pw_name : "", user != NULL ? ", " : "", (unsigned)facts->st_uid,
+             (unsigned)(facts->st_mode & 07777));
+    return out;
 }
 
 /* A survey notes it and goes on. */
@@ -183,6 +202,39 @@ static enum error go_on(struct walk *walk, int fd, bool last, bool *end)
     return error;
 }
 
+static int look_up(const struct walk *walk)
+{
+    return openat(walk->at.directory, walk->at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* Whether this user could add what is missing to the directory. */
+static enum error check_room(const struct walk *walk)
+{
+    if (faccessat(walk->at.directory, ".", W_OK | X_OK, AT_EACCESS) == 0)
+        return OK;
+    return error_explain(walk->why, ERROR_DENIED,
+                         "%.200s is missing, and this user (uid %u) cannot make it: %s.",
+                         walk->at.resolved, (unsigned)geteuid(), strerror(errno));
+}
+
+/* Nothing has this name: the walk ends, or goes on in a new directory. */
+static enum error miss(struct walk *walk, bool last, bool *end)
+{
+    int fd;
+
+    *end = last || (walk->reaches && walk->made == 0);
+    if (*end)
+        return walk->reaches && walk->made == 0 ? check_room(walk) : OK;
+    if (!walk->reaches)
+        return fail(walk);
+    if (mkdirat(walk->at.directory, walk->at.name, walk->made) != 0 && errno != EEXIST)
+        return error_explain(walk->why, errno == EACCES ? ERROR_DENIED : ERROR_IO,
+                             "The directory %.200s cannot be made: %s.", walk->at.resolved,
+                             strerror(errno));
+    fd = look_up(walk);
+    return fd >= 0 ? go_on(walk, fd, false, end) : fail(walk);
+}
+
 /* One name; *end: it was the last, and no link. */
 static enum error step(struct walk *walk, bool *end)
 {
@@ -192,11 +244,10 @@ static enum error step(struct walk *walk, bool *end)
 
     if (error != OK)
         return error;
-    fd = openat(walk->at.directory, walk->at.name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    fd = look_up(walk);
     if (fd >= 0)
         return go_on(walk, fd, last, end);
-    *end = last && errno == ENOENT;
-    return *end ? OK : fail(walk);
+    return errno == ENOENT ? miss(walk, last, end) : fail(walk);
 }
 
 static enum error begin(struct walk *walk, const char *path)
@@ -240,6 +291,15 @@ enum error trusted_path_find(const char *path, struct trust trust, struct truste
     return go(&walk, path, out);
 }
 
+enum error trusted_path_reach(const char *path, mode_t made, struct trusted_path *out,
+                              char why[WHY_SIZE])
+{
+    struct walk walk = {.at = {.trust = TRUST_OWN}, .reaches = true, .made = made};
+
+    walk.why = why;
+    return go(&walk, path, out);
+}
+
 bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable)
 {
     char why[WHY_SIZE];
@@ -275,20 +335,23 @@ enum error trusted_path_open(const struct trusted_path *path, int flags, int *fd
 
 static enum error check_private(const char *path, const struct stat *facts, char why[WHY_SIZE])
 {
+    char whose[TRUST_WHOSE_SIZE];
+
     if (!S_ISDIR(facts->st_mode))
         return error_explain(why, ERROR_INVALID, "%.200s is not a directory.", path);
     if (!trust_has(&TRUST_OWN, facts->st_uid))
         return trust_deny(&TRUST_OWN, path, facts->st_uid, why);
     if ((facts->st_mode & (S_IRWXG | S_IRWXO)) != 0)
         return error_explain(why, ERROR_DENIED,
-                             "The directory %.200s is open to others; run chmod 700 on it.", path);
+                             "The directory %.200s is open to others; run chmod 700 on it%s.", path,
+                             trust_whose(facts, whose));
     return OK;
 }
 
 enum error trusted_path_check_private(const char *path, char why[WHY_SIZE])
 {
     struct trusted_path place;
-    enum error error = trusted_path_find(path, TRUST_OWN, &place, why);
+    enum error error = trusted_path_reach(path, 0, &place, why);
 
     if (error != OK)
         return error;
@@ -316,7 +379,7 @@ enum error trusted_path_open_private(const char *path, int *fd, char why[WHY_SIZ
 {
     struct trusted_path place;
     int opened = -1;
-    enum error error = trusted_path_find(path, TRUST_OWN, &place, why);
+    enum error error = trusted_path_reach(path, S_IRWXU, &place, why);
 
     if (error != OK)
         return error;

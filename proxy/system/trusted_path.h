@@ -37,6 +37,10 @@ bool trust_has(const struct trust *trust, uid_t uid);
 /* ERROR_DENIED, with the sentence about something of an owner who is not trusted. */
 enum error trust_deny(const struct trust *trust, const char *path, uid_t uid, char why[WHY_SIZE]);
 
+#define TRUST_WHOSE_SIZE 96
+/* "; it belongs to NAME, uid N and has mode 0644", for the end of a sentence. Returns `out`. */
+const char *trust_whose(const struct stat *facts, char out[TRUST_WHOSE_SIZE]);
+
 /* Where a path leads. */
 struct trusted_path {
     int directory;           /* O_PATH; which holds `name`, owned by this */
@@ -57,6 +61,13 @@ struct trusted_path {
 enum error trusted_path_find(const char *path, struct trust trust, struct trusted_path *out,
                              char why[WHY_SIZE]) MUST_CHECK;
 /*
+ * The same for something of Sidelock's own, whose directories need not be there: each that is
+ * missing on the way is made, with the mode `made`. 0: none is; the walk ends where the first, or
+ * what the path itself names, could be made, and ERROR_DENIED says that this user cannot.
+ */
+enum error trusted_path_reach(const char *path, mode_t made, struct trusted_path *out,
+                              char why[WHY_SIZE]) MUST_CHECK;
+/*
  * Goes there in any case; *changeable: somebody else than root and the user who runs this could
  * change the way, or the file that it leads to. False if that is not there.
  */
@@ -70,9 +81,10 @@ void trusted_path_close(struct trusted_path *path);
 enum error trusted_path_open(const struct trusted_path *path, int flags, int *fd) MUST_CHECK;
 
 /*
- * Whether a directory could hold what nobody else may see: it need not be there, but the way
- * to it; if it is, it must be closed to all others. ERROR_DENIED, ERROR_NOT_FOUND, ERROR_IO.
+ * Whether a directory could hold what nobody else may see: it need not be there, nor the last part
+ * of the way to it, if this user can make them; if it is, it must be closed to all others.
+ * ERROR_DENIED, ERROR_IO.
  */
 enum error trusted_path_check_private(const char *path, char why[WHY_SIZE]) MUST_CHECK;
-/* Opens such a directory, made (0700) if only its last name is missing. */
+/* Opens such a directory, made (0700) with the directories on the way that are missing. */
 enum error trusted_path_open_private(const char *path, int *fd, char why[WHY_SIZE]) MUST_CHECK;

@@ -51,6 +51,7 @@ union told {
     struct ipc_cut_surface cut_surface;
     struct ipc_extend extend;
     struct ipc_tls tls;
+    struct ipc_listen listen;
 };
 
 static void go_on_cutting(uv_idle_t *idle)
@@ -183,6 +184,12 @@ static bool on_tls(struct house *house, const union told *told, int fd)
     return installed;
 }
 
+static bool on_listen(struct house *house, const union told *told, int fd)
+{
+    return fd >= 0 && told->listen.surface < house->worker.config->surface_count &&
+           accept_add(&house->accept, fd, told->listen.surface) == OK;
+}
+
 /* False: the message breaks the protocol; then the descriptor is not taken over. */
 static const struct {
     enum ipc_type type;
@@ -195,6 +202,7 @@ static const struct {
     {IPC_CUT_SURFACE, false, on_cut_surface},
     {IPC_EXTEND, false, on_extend},
     {IPC_TLS, false, on_tls},
+    {IPC_LISTEN, true, on_listen},
     {IPC_DRAIN, false, on_drain},
 };
 

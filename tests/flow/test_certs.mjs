@@ -145,7 +145,7 @@ describe('files that are not fit', () => {
   it('missing', () => faulty((file) => rmSync(file('server.pem')), 'certificate', /No such file/));
 
   it('a key that others can read', () =>
-    faulty((file) => chmodSync(file('server.key'), 0o640), 'key', /open to others/));
+    faulty((file) => chmodSync(file('server.key'), 0o644), 'key', /open to others/));
 
   it('a key of another certificate', () =>
     faulty(

@@ -149,6 +149,13 @@ static void check_tls(const struct ipc_tls *tls, const uint8_t *data, size_t siz
     check_text(tls->client_ca, data, size);
 }
 
+static void check_listen(const struct ipc_listen *listen, const uint8_t *data, size_t size)
+{
+    (void)listen;
+    (void)data;
+    require(size == 1 + 4);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {

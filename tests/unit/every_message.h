@@ -16,7 +16,8 @@
     X(IPC_DIAL, dial)                                                                              \
     X(IPC_LINK, link)                                                                              \
     X(IPC_EXTEND, extend)                                                                          \
-    X(IPC_TLS, tls)
+    X(IPC_TLS, tls)                                                                                \
+    X(IPC_LISTEN, listen)
 
 union every_message {
 #define MEMBER(TYPE, name) struct ipc_##name name;

@@ -504,7 +504,7 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         [IPC_VERDICT] = &zero,          [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
         [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &refused,
         [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
-        [IPC_SUPPRESSED] = &suppressed,
+        [IPC_SUPPRESSED] = &suppressed, [IPC_LISTEN] = &zero,
     };
 
     writer->length = 0;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -86,8 +87,8 @@ TEST(test_localhost)
 
 TEST(test_port_in_use)
 {
-    struct listener first[2], second[2] = {{.fd = -1}, {.fd = -1}};
-    char why[WHY_SIZE] = "";
+    struct listener first[2], second[2] = {{.fd = -1}, {.fd = -1}}, third[2];
+    char why[WHY_SIZE] = "", holder[128];
     size_t count;
 
     assert_int_equal(listener_open("127.0.0.1", 0, first, &count, why), OK);
@@ -97,6 +98,14 @@ TEST(test_port_in_use)
     assert_int_equal(second[0].fd, -1);
     assert_non_null(strstr(why, "127.0.0.1"));
     assert_non_null(strstr(why, "in use"));
+    snprintf(holder, sizeof(holder), "held by uid %u, process %d (test_listener)", geteuid(),
+             (int)getpid());
+    assert_non_null(strstr(why, holder));
+    /* Another address with that port is not what stands in the way. */
+    assert_int_equal(listener_open("127.0.0.2", first[0].port, second, &count, why), OK);
+    assert_int_equal(listener_open("127.0.0.2", first[0].port, third, &count, why), ERROR_EXISTS);
+    assert_non_null(strstr(why, holder));
+    listener_close(&second[0]);
     listener_close(&first[0]);
 }
 

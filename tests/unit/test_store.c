@@ -135,8 +135,8 @@ STORE_TEST(test_directory_cannot_be_made)
     struct fixture *fixture = *state;
 
     close_store(fixture);
-    snprintf(fixture->directory, sizeof(fixture->directory), "%s/a/b", fixture->root);
-    expect_refusal(fixture, ERROR_NOT_FOUND, "state_dir");
+    snprintf(fixture->directory, sizeof(fixture->directory), "/proc/a/b");
+    expect_refusal(fixture, ERROR_IO, "state_dir");
 }
 
 /* The database. */

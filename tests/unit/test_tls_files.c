@@ -126,7 +126,7 @@ TEST_BETWEEN(test_modes, write_all, NULL)
 {
     struct surface_tls tls = {certificate, key, authority_file};
 
-    write_text(key, &server.key, 0640);
+    write_text(key, &server.key, 0660);
     expect(&tls, NOW, "key", "open to others");
     write_text(key, &server.key, 0604);
     expect(&tls, NOW, "key", "open to others");

@@ -101,6 +101,27 @@ TEST_BETWEEN(test_open_to_others, make_root, remove_root)
     }
 }
 
+/* A private key may be for a group of ours to read, as tools that renew certificates leave it. */
+TEST_BETWEEN(test_key_of_a_group, make_root, remove_root)
+{
+    static const mode_t closed[] = {0400, 0440, 0600, 0640};
+    static const mode_t open_to_others[] = {0660, 0650, 0641, 0644, 0604, 0602};
+
+    for (size_t i = 0; i < sizeof(closed) / sizeof(closed[0]); i++) {
+        write_file("text", closed[i]);
+        expect(TRUSTED_FILE_KEY, OK, "text");
+    }
+    for (size_t i = 0; i < sizeof(open_to_others) / sizeof(open_to_others[0]); i++) {
+        write_file("text", open_to_others[i]);
+        expect(TRUSTED_FILE_KEY, ERROR_DENIED, "is open to others");
+    }
+    if (geteuid() != 0)
+        return;
+    write_file("text", 0640);
+    assert_int_equal(chown(path, (uid_t)-1, OTHER_UID), 0);
+    expect(TRUSTED_FILE_KEY, ERROR_DENIED, "belongs to root, uid 0 and has mode 0640");
+}
+
 TEST_BETWEEN(test_of_another_user, make_root, remove_root)
 {
     if (geteuid() != 0)

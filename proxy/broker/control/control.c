@@ -45,7 +45,7 @@ static enum error find_place(const char *path, mode_t mode, struct trusted_path 
     enum error error;
 
     snprintf(directory, sizeof(directory), "%.*s", length > 0 ? (int)length : 1, path);
-    error = trusted_path_find(directory, TRUST_OWN, &above, why);
+    error = trusted_path_reach(directory, mode, &above, why);
     if (error == OK && !above.exists && mkdirat(above.directory, above.name, mode) != 0)
         error = error_explain(why, ERROR_IO, "The directory %s cannot be made: %s.", directory,
                               strerror(errno));

@@ -43,20 +43,16 @@ void surfaces_print_address(const struct listener *listener, char out[SURFACE_AD
              listener->port);
 }
 
-static enum error add_listener(struct surface_state *surface, const struct listener *opened)
+static struct surface_listener *add_listener(struct surface_state *surface,
+                                             const struct listener *opened)
 {
-    struct surface_listener *list =
-        realloc(surface->listeners, (surface->listener_count + 1) * sizeof(*list));
+    struct surface_listener *added = &surface->listeners[surface->listener_count++];
 
-    if (list == NULL)
-        return ERROR_MEMORY;
-    surface->listeners = list;
-    list += surface->listener_count++;
-    list->fd = opened->fd;
-    list->port = opened->port;
-    memcpy(list->host, opened->address, sizeof(list->host));
-    surfaces_print_address(opened, list->address);
-    return OK;
+    added->fd = opened->fd;
+    added->port = opened->port;
+    memcpy(added->host, opened->address, sizeof(added->host));
+    surfaces_print_address(opened, added->address);
+    return added;
 }
 
 /* A TCP socket that does not listen itself. */
@@ -96,6 +92,7 @@ static enum error open_address(struct surface_state *surface, const struct liste
 {
     struct timespec pause = {.tv_nsec = BIND_RETRY_MS * 1000000L};
     struct listener opened[2];
+    bool both = strcmp(address->host, LISTENER_BOTH) == 0;
     size_t count = 0;
     char why[WHY_SIZE];
     enum error error = ERROR_EXISTS;
@@ -110,11 +107,29 @@ static enum error open_address(struct surface_state *surface, const struct liste
         log_error("surface %s: %s", surface->config->name, why);
         return error;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (error == OK)
-            error = add_listener(surface, &opened[i]);
-        if (error != OK)
-            listener_close(&opened[i]);
+    for (size_t i = 0; i < count; i++)
+        add_listener(surface, &opened[i])->alone = count == 1 && both;
+    if (count == 1 && both)
+        log_warning("surface %s: this host has no %s, so it listens on %s port %u alone; it is "
+                    "bound as soon as there is one",
+                    surface->config->name, LISTENER_V6, LISTENER_V4, opened[0].port);
+    return OK;
+}
+
+enum error surfaces_open_missing(struct surface_state *surface, struct surface_listener *alone,
+                                 const struct surface_listener **out)
+{
+    struct listener opened;
+    char why[WHY_SIZE];
+    enum error error = listener_open_missing(alone->port, &opened, why);
+
+    if (error == OK) {
+        alone->alone = alone->told = false;
+        *out = add_listener(surface, &opened);
+        log_info("surface %s listens on %s, too", surface->config->name, (*out)->address);
+    } else if (error != ERROR_NOT_FOUND && !alone->told) {
+        alone->told = true;
+        log_error("surface %s: %s", surface->config->name, why);
     }
     return error;
 }
@@ -126,6 +141,9 @@ enum error surfaces_open(struct surfaces *surfaces, struct store *store)
     for (size_t i = 0; i < surfaces->config->surface_count && error == OK; i++) {
         struct surface_state *surface = &surfaces->items[i];
 
+        surface->listeners = calloc(2 * surface->config->listen_count, sizeof(*surface->listeners));
+        if (surface->listeners == NULL)
+            return ERROR_MEMORY;
         error = store_surface_killed(store, surface->config->name, &surface->killed);
         for (size_t j = 0; error == OK && j < surface->config->listen_count; j++)
             error = open_address(surface, &surface->config->listen[j]);

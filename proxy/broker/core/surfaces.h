@@ -16,14 +16,16 @@ struct surface_listener {
         address[SURFACE_ADDRESS_SIZE]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
     char host[LISTENER_ADDRESS_SIZE];  /* "127.0.0.1", "::1" */
     uint16_t port;
+    bool alone; /* of "localhost", and this host had no ::1 to bind as well */
+    bool told;  /* that somebody else has it meanwhile */
 };
 
 /* Counters are since start. */
 struct surface_state {
     const struct surface *config;
     bool killed;
-    uint64_t kills; /* how often it was, since start */
-    struct surface_listener *listeners;
+    uint64_t kills;                     /* how often it was, since start */
+    struct surface_listener *listeners; /* with room for all, so that none ever moves */
     size_t listener_count;
     struct trusted_way upstream; /* to its service's socket, and who may listen there */
     int64_t stranger_told_at;    /* when it was last said that somebody else does */
@@ -47,6 +49,13 @@ void surfaces_clear(struct surfaces *surfaces);
 
 /* Opens the listeners; the log says what is wrong. Kill switches are as the store has them. */
 enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CHECK;
+
+/*
+ * Binds ::1 beside the listener that is alone, if this host has one now. ERROR_NOT_FOUND: it has
+ * not; any other: the log has said it.
+ */
+enum error surfaces_open_missing(struct surface_state *surface, struct surface_listener *alone,
+                                 const struct surface_listener **out) MUST_CHECK;
 
 /* What the surfaces that speak TLS are to show, read anew. */
 struct surfaces_certificates {

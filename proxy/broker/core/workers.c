@@ -208,6 +208,27 @@ void workers_send_certificates(struct workers *workers)
         send_certificates(&workers->processes[i]);
 }
 
+enum error workers_send_listener(struct workers *workers, const struct surface_state *surface,
+                                 const struct surface_listener *listener)
+{
+    const struct surfaces *surfaces = &workers->options.gate->surfaces;
+    const struct ipc_listen listen = {.surface = surfaces_index(surfaces, surface)};
+    enum error error = OK;
+
+    for (unsigned i = 0; i < workers->count; i++) {
+        int fd;
+
+        if (!spawn_serves(surfaces->config, i, listen.surface))
+            continue;
+        fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd >= 0)
+            say(&workers->processes[i], IPC_LISTEN, &listen, fd);
+        else
+            error = ERROR_IO;
+    }
+    return error;
+}
+
 void workers_drain(struct workers *workers)
 {
     bool any = false;

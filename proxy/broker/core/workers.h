@@ -69,5 +69,8 @@ void workers_cut_surface(struct workers *workers, const struct surface_state *su
  * that hold some.
  */
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at);
+/* One more of the surface's listeners. ERROR_IO: it cannot be given on. */
+enum error workers_send_listener(struct workers *workers, const struct surface_state *surface,
+                                 const struct surface_listener *listener) MUST_CHECK;
 /* What surfaces speak TLS with from now on. */
 void workers_send_certificates(struct workers *workers);

@@ -238,12 +238,13 @@ enum error accept_add(struct accept *accept, int fd, uint32_t surface)
     door->poll.data = door;
     if (listener_describe(&door->listener) != OK ||
         uv_poll_init(&accept->worker->loop, &door->poll, fd) != 0) {
-        listener_close(&door->listener);
         free(door);
         return ERROR_IO;
     }
     door->next = accept->doors;
     accept->doors = door;
+    if (accept->open)
+        uv_poll_start(&door->poll, UV_READABLE, on_acceptable);
     return OK;
 }
 

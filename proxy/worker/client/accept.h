@@ -23,7 +23,8 @@ enum error accept_prepare(struct accept *accept) MUST_CHECK;
 bool accept_complete(const struct accept *accept);
 /* For the connections that come from now on. */
 enum error accept_install(struct accept *accept, const struct ipc_tls *tls) MUST_CHECK;
-/* One more listener, still shut; its descriptor is taken over. */
+/* One more listener, shut while the others are; its descriptor is taken over, but not on failure.
+ */
 enum error accept_add(struct accept *accept, int fd, uint32_t surface) MUST_CHECK;
 /* Lets clients in, or not for now; nobody while the worker drains or lacks a certificate. */
 void accept_open(struct accept *accept, bool open);

@@ -1,0 +1,167 @@
+// Setting up: what a host has or lacks, what lies around there, and who holds what we want.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, chownSync, statSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { afterEach, describe, it } from 'node:test';
+
+import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
+import { subdirectory } from './lib/faults.mjs';
+import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import { until, within } from './lib/wait.mjs';
+
+const started = [];
+
+afterEach(() => stopAll(...started.splice(0).reverse()));
+
+function keep(thing) {
+  started.push(thing);
+  return thing;
+}
+
+/** A gate that is configured, but not started; what it needs is in `gate.dir`. */
+function configured(more = {}, surfaceMore = {}) {
+  const dir = scratchDir();
+  const surfaces = { echo: opaqueSurface(path.join(dir, 'echo.sock'), surfaceMore) };
+  return new Gate(dir, { surfaces, ...more });
+}
+
+const modeOf = (file) => statSync(file).mode & 0o7777;
+
+describe('directories', () => {
+  it('situation 13: are made on the way to what is Sidelock\'s own, closed to others', async () => {
+    const gate = configured();
+    const sockets = path.join(gate.dir, 'run/of/sidelock');
+    gate.stateDir = path.join(gate.dir, 'var/lib/sidelock');
+    gate.controlSocket = path.join(sockets, 'control.sock');
+    gate.auditPath = path.join(gate.stateDir, 'audit.jsonl');
+    gate.configure({ surfaces: gate.config.surfaces });
+    const before = process.umask(0);
+    await keep(gate).launch();
+    process.umask(before);
+    for (const made of ['var', 'var/lib', 'var/lib/sidelock', 'run', 'run/of', 'run/of/sidelock']) {
+      assert.equal(modeOf(path.join(gate.dir, made)), 0o700, made);
+    }
+    await gate.do('status');
+  });
+
+  it('situation 13: that are open to others are named with their owner', async () => {
+    const gate = configured();
+    chmodSync(subdirectory(gate.dir, 'state', 0o700), 0o750);
+    const { code, stderr } = await gate.cli('serve');
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, /state is open to others; run chmod 700 on it; it belongs to .*uid \d+ and has mode 0750/);
+  });
+});
+
+describe('a port', () => {
+  it('situation 13: that is taken is told with who holds it', async () => {
+    const holder = net.createServer();
+    await new Promise((resolve) => holder.listen(0, '::1', resolve));
+    const { port } = holder.address();
+    const gate = configured({}, { listen: [`localhost:${port}`] });
+    const { code, stderr } = await gate.cli('serve');
+    holder.close();
+    assert.notEqual(code, 0);
+    const who = `held by uid ${process.getuid()}, process ${process.pid} \\(node`;
+    assert.match(stderr, new RegExp(`cannot listen on ::1 port ${port}: Address already in use; it is ${who}`));
+  });
+});
+
+describe('a private key', () => {
+  async function withKey(mode, group) {
+    const gate = configured();
+    await gate.do('certs', 'init', '--dir', gate.dir);
+    const key = path.join(gate.dir, 'server.key');
+    if (group !== undefined) chownSync(key, -1, group);
+    chmodSync(key, mode);
+    const tls = { certificate: path.join(gate.dir, 'server.pem'), key };
+    gate.configure({ surfaces: { echo: opaqueSurface(path.join(gate.dir, 'echo.sock'), { tls }) } });
+    return gate;
+  }
+
+  it('situation 13: may be for a group of ours to read', async () => {
+    for (const mode of [0o440, 0o640]) {
+      const gate = await withKey(mode);
+      await gate.launch();
+      await gate.stop();
+    }
+  });
+
+  it('situation 13: is for no other group', { skip: cannotBecome() }, async () => {
+    const gate = await withKey(0o640, NOBODY);
+    const { code, stderr } = await gate.cli('serve');
+    assert.equal(code, 78);
+    assert.match(stderr, /server\.key is open to others; run chmod 640 \(or 600\) on it; it belongs to root, uid 0/);
+  });
+
+  it('is for nobody else', async () => {
+    const gate = await withKey(0o644);
+    assert.equal((await gate.cli('serve')).code, 78);
+  });
+});
+
+// A network of its own, of whose ::1 the test disposes. The gate is there; `inside` runs there, too.
+const mapped = process.getuid() === 0 ? [] : ['-r'];
+const V6 = '/proc/sys/net/ipv6/conf/lo/disable_ipv6';
+const script = `ip link set lo up && echo 1 >${V6} && exec "$0" "$@"`;
+
+class Isolated extends Gate {
+  launch() {
+    return super.launch({ command: 'unshare', prefix: [...mapped, '-n', 'sh', '-c', script, SIDELOCK] });
+  }
+
+  inside(command) {
+    const user = mapped.length > 0 ? ['-U', '--preserve-credentials'] : [];
+    return execFileSync('nsenter', [...user, '-t', String(this.pid), '-n', 'sh', '-c', command]).toString();
+  }
+
+  answers(address) {
+    const url = `http://${address}:${this.port('echo')}/ws`;
+    return this.inside(`curl -s -o /dev/null -w '%{http_code}' '${url}' || true`).trim();
+  }
+}
+
+describe('a host without ::1', () => {
+  const isolated = () => {
+    const gate = configured();
+    return keep(new Isolated(gate.dir, { surfaces: gate.config.surfaces }));
+  };
+
+  it('situation 13: is served on 127.0.0.1, with a warning, and on ::1 once it has one', async () => {
+    const gate = await isolated().launch();
+    assert.deepEqual(gate.addresses('echo').map((text) => text.replace(/:\d+$/, '')), ['127.0.0.1']);
+    assert.match(gate.stderr, /warning: surface echo: this host has no ::1/);
+    assert.equal(gate.answers('127.0.0.1'), '401');
+    assert.equal(gate.answers('[::1]'), '000');
+    gate.inside(`echo 0 >${V6}`);
+    await until(() => gate.answers('[::1]') === '401', 'an answer on ::1', 20_000);
+    const { surfaces } = await gate.doJson('status');
+    assert.equal(surfaces[0].listen.length, 2);
+    // And so it is with the next worker.
+    process.kill(gate.workers()[0], 'SIGKILL');
+    await until(() => gate.answers('[::1]') === '401', 'an answer of the next worker', 20_000);
+  });
+
+  it('situation 13: says who was quicker when it has one', async () => {
+    const gate = await isolated().launch();
+    const port = gate.port('echo');
+    gate.inside(`echo 0 >${V6}`);
+    const squatter = `require('net').createServer().listen(${port}, '::1', () => console.log('there'))`;
+    const user = mapped.length > 0 ? ['-U', '--preserve-credentials'] : [];
+    const child = spawn('nsenter', [...user, '-t', String(gate.pid), '-n', process.execPath, '-e', squatter]);
+    keep({ stop: () => child.kill('SIGKILL') });
+    const taken = new RegExp(`surface echo: cannot listen on ::1 port ${port}: .*held by uid \\d+`);
+    const first = await within(
+      Promise.race([
+        new Promise((resolve) => child.stdout.once('data', () => resolve('there'))),
+        new Promise((resolve) => child.once('exit', () => resolve('late'))),
+      ]),
+      'the squatter',
+    );
+    if (first === 'there') await until(() => taken.test(gate.stderr), 'a word about it', 20_000);
+    else await until(() => gate.answers('[::1]') === '401', 'an answer on ::1', 20_000);
+    assert.equal(gate.answers('127.0.0.1'), '401');
+  });
+});
