@@ -1,12 +1,9 @@
 #include "broker/core/workers.h"
 
 #include "base/log.h"
-#include "base/secret.h"
-#include "broker/core/endings.h"
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
-#include "broker/core/worker_log.h"
-#include "ipc/channel.h"
+#include "broker/core/worker_process.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -18,216 +15,8 @@
 _Static_assert(3 * TLS_FILES_BYTES_MAX + 64 < IPC_MESSAGE_BYTES_MAX,
                "a surface's files fit one message to a worker");
 
-struct worker_process {
-    struct workers *workers;
-    unsigned index;
-    uint64_t generation; /* of the process that runs, or ran last */
-    pid_t pid;           /* 0: none */
-    enum ipc_state state;
-    struct channel *channel;
-    struct worker_log *log; /* NULL: nobody hears what it says */
-    struct worker_log_account log_account;
-    uv_poll_t poll;
-    uv_timer_t restart;
-    uv_timer_t patience;   /* runs while it takes nothing of what waits for it */
-    bool certificates_due; /* once it has taken what waits */
-    bool poll_open, was_ready;
-    bool put_down; /* neither heard nor told anything any more */
-    int poll_events;
-};
-
-struct workers {
-    struct workers_options options;
-    bool draining, ready_told;
-    uint64_t restarts;
-    uint64_t generations; /* the last that was given out */
-    struct endings endings;
-    unsigned count;
-    unsigned char buffer[IPC_MESSAGE_BYTES_MAX]; /* for encoding */
-    struct worker_process processes[];
-};
-
 static void start_process(struct worker_process *process);
 static void on_channel(uv_poll_t *poll, int status, int events);
-static void on_impatient(uv_timer_t *timer);
-
-static struct incarnation incarnation_of(const struct worker_process *process)
-{
-    return (struct incarnation){process->index, process->generation};
-}
-
-static void watch(struct worker_process *process)
-{
-    bool waits = channel_wants_write(process->channel);
-    int events = UV_READABLE | (waits ? UV_WRITABLE : 0);
-
-    if (!waits)
-        uv_timer_stop(&process->patience);
-    else if (!uv_is_active((uv_handle_t *)&process->patience))
-        uv_timer_start(&process->patience, on_impatient, WORKER_PATIENCE_MS, 0);
-    if (events != process->poll_events)
-        uv_poll_start(&process->poll, events, on_channel);
-    process->poll_events = events;
-}
-
-static void stop_listening(struct worker_process *process)
-{
-    uv_poll_stop(&process->poll);
-    process->poll_events = 0;
-}
-
-/* A worker that does not listen or breaks the protocol is not worth keeping. */
-static void put_down(struct worker_process *process, const char *why)
-{
-    log_error("worker %u (pid %d) %s; ending it", process->index, (int)process->pid, why);
-    process->put_down = true;
-    if (process->pid > 0)
-        kill(process->pid, SIGKILL);
-}
-
-/* One that is only slow takes something now and then. */
-static void on_impatient(uv_timer_t *timer)
-{
-    put_down(timer->data, "takes no messages");
-}
-
-/* It asked or told what only one that is broken, or not its own master, does. */
-static void put_down_broken(struct worker_process *process, enum ipc_type type)
-{
-    struct audit *audit = process->workers->options.gate->audit;
-
-    audit_begin(audit, "worker_refused");
-    audit_number(audit, "worker", process->index);
-    audit_number(audit, "pid", process->pid);
-    audit_number(audit, "message", type);
-    audit_reason(audit, REASON_WORKER_PROTOCOL);
-    journal_commit(audit);
-    stop_listening(process);
-    put_down(process, "broke the protocol");
-}
-
-/* Nothing is left of a key in the buffer that every message is written in. */
-static void say(struct worker_process *process, enum ipc_type type, const void *message, int fd)
-{
-    struct ipc_writer writer = {.bytes = process->workers->buffer};
-
-    if (process->channel == NULL || process->put_down) {
-        if (fd >= 0)
-            close(fd);
-        return;
-    }
-    ipc_encode(&writer, type, message);
-    if (channel_send(process->channel, &writer, fd) != OK)
-        put_down(process, "does not take messages");
-    else
-        watch(process);
-    if (type == IPC_TLS)
-        secret_wipe(writer.bytes, writer.length);
-}
-
-static void say_all(struct workers *workers, enum ipc_type type, const void *message)
-{
-    for (unsigned i = 0; i < workers->count; i++)
-        say(&workers->processes[i], type, message, -1);
-}
-
-void workers_answer(struct workers *workers, struct incarnation to, enum ipc_type type,
-                    const void *message, int fd)
-{
-    struct worker_process *process = &workers->processes[to.worker];
-
-    if (process->generation == to.generation)
-        say(process, type, message, fd);
-    else if (fd >= 0)
-        close(fd);
-}
-
-/* Whose bit is set in `places`, or who keeps state besides, if that counts. */
-static void say_holders(struct workers *workers, uint32_t places, bool state, enum ipc_type type,
-                        const void *message)
-{
-    const struct config *config = workers->options.gate->surfaces.config;
-
-    for (unsigned i = 0; i < workers->count; i++) {
-        if ((places >> i & 1) != 0 || (state && spawn_keeps_state(config, i)))
-            say(&workers->processes[i], type, message, -1);
-    }
-}
-
-void workers_cut_session(struct workers *workers, const char *session_id, enum reason reason)
-{
-    const struct ipc_cut_session cut = {.session_id = session_id, .reason = reason};
-
-    if (session_id == NULL)
-        say_all(workers, IPC_CUT_SESSION, &cut);
-    else
-        say_holders(workers, connections_holders(&workers->options.gate->connections, session_id),
-                    true, IPC_CUT_SESSION, &cut);
-}
-
-void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
-                         enum reason reason)
-{
-    uint32_t index = surfaces_index(&workers->options.gate->surfaces, surface);
-
-    say_all(workers, IPC_CUT_SURFACE,
-            &(struct ipc_cut_surface){.surface = index, .reason = reason});
-}
-
-void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
-{
-    say_holders(workers, connections_holders(&workers->options.gate->connections, session_id),
-                false, IPC_EXTEND,
-                &(struct ipc_extend){.session_id = session_id, .expires_at = expires_at});
-}
-
-/* The newest are enough: while others still wait for a slow worker, these do not follow them. */
-static void send_certificates(struct worker_process *process)
-{
-    const struct surfaces *surfaces = &process->workers->options.gate->surfaces;
-
-    process->certificates_due = process->channel != NULL && channel_wants_write(process->channel);
-    if (process->certificates_due)
-        return;
-    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
-        const struct tls_files *files = surfaces->items[i].tls;
-
-        if (files != NULL)
-            say(process, IPC_TLS,
-                &(struct ipc_tls){.surface = (uint32_t)i,
-                                  .certificate = files->certificate.data,
-                                  .key = files->key.data,
-                                  .client_ca = files->client_ca.data},
-                -1);
-    }
-}
-
-void workers_send_certificates(struct workers *workers)
-{
-    for (unsigned i = 0; i < workers->count; i++)
-        send_certificates(&workers->processes[i]);
-}
-
-enum error workers_send_listener(struct workers *workers, const struct surface_state *surface,
-                                 const struct surface_listener *listener)
-{
-    const struct surfaces *surfaces = &workers->options.gate->surfaces;
-    const struct ipc_listen listen = {.surface = surfaces_index(surfaces, surface)};
-    enum error error = OK;
-
-    for (unsigned i = 0; i < workers->count; i++) {
-        int fd;
-
-        if (!spawn_serves(surfaces->config, i, listen.surface))
-            continue;
-        fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
-        if (fd >= 0)
-            say(&workers->processes[i], IPC_LISTEN, &listen, fd);
-        else
-            error = ERROR_IO;
-    }
-    return error;
-}
 
 void workers_drain(struct workers *workers)
 {
@@ -242,7 +31,7 @@ void workers_drain(struct workers *workers)
             continue;
         any = true;
         process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
-        say(process, IPC_DRAIN, NULL, -1);
+        worker_say(process, IPC_DRAIN, NULL, -1);
     }
     if (!any)
         workers->options.on_drained(workers->options.context);
@@ -279,17 +68,17 @@ static bool receive(struct worker_process *process)
 
     if (error == ERROR_IO) {
         /* It has closed: SIGCHLD tells the rest. */
-        stop_listening(process);
+        worker_stop_listening(process);
         return false;
     }
     if (error == OK && message.length == 0)
         return false;
     if (error == OK)
-        error = options->listen(options->gate, incarnation_of(process), &message);
+        error = options->listen(options->gate, worker_incarnation(process), &message);
     if (message.fd >= 0)
         close(message.fd);
     if (error != OK)
-        put_down_broken(process, ipc_type_of(message.bytes, message.length));
+        worker_put_down_broken(process, ipc_type_of(message.bytes, message.length));
     return !process->put_down;
 }
 
@@ -303,7 +92,7 @@ static bool flush(struct worker_process *process)
     if (channel_waiting_bytes(process->channel) < before)
         uv_timer_stop(&process->patience);
     if (process->certificates_due && !channel_wants_write(process->channel))
-        send_certificates(process);
+        worker_send_certificates(process);
     return true;
 }
 
@@ -313,14 +102,14 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status < 0 || !flush(process)) {
-        stop_listening(process);
+        worker_stop_listening(process);
         return;
     }
     /* What is left of it, the next turn of the loop finds again. */
     for (unsigned i = 0; i < WORKER_MESSAGES_PER_TURN && receive(process); i++)
         ;
     if (process->poll_events != 0)
-        watch(process);
+        worker_watch(process);
 }
 
 /* Spawns it with its end of a channel, and hears what it says. */
@@ -370,10 +159,11 @@ static enum error launch(struct worker_process *process)
     if (uv_poll_init(&options->gate->loop, &process->poll, pair[0]) != 0)
         return ERROR_IO;
     process->poll.data = process;
+    process->on_channel = on_channel;
     process->poll_open = true;
     process->poll_events = 0;
-    watch(process);
-    send_certificates(process);
+    worker_watch(process);
+    worker_send_certificates(process);
     return OK;
 }
 
@@ -425,8 +215,8 @@ static void on_exit_of(struct worker_process *process, int status)
     while (process->channel != NULL && !process->put_down && receive(process))
         ;
     stop_hearing(process);
-    options->forget(options->gate, incarnation_of(process));
-    endings_begin(&process->workers->endings, incarnation_of(process),
+    options->forget(options->gate, worker_incarnation(process));
+    endings_begin(&process->workers->endings, worker_incarnation(process),
                   process->workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
     if (!asked) {
         process->workers->restarts++;
