@@ -274,6 +274,14 @@
           "the service sent a close frame that may not be")                                        \
     CAUSE(PREPARE_ANSWER, "upstream_protocol", "prepare", 502, 1014,                               \
           "the service did not name a path to connect to for the stored parameters")               \
+    REASON(ANSWER_MISSING, "answer_missing", 502, 1014,                                            \
+           "the service ended its answer without answering")                                       \
+    CAUSE(ANSWER_NO_EVENTS, "answer_missing", "no_events", 502, 1014,                              \
+          "the service's answer says that it is a stream of events, and holds none")               \
+    REASON(ANSWER_ERROR, "answer_error", 502, 1014,                                                \
+           "the service sent an event that is an error, and no answer")                            \
+    REASON(MCP_SESSION_TAKEN, "mcp_session_taken", 502, 0,                                         \
+           "the service gave an MCP session that belongs to another session of the gate")          \
     REASON(UPSTREAM_GONE, "upstream_gone", 502, 1014, "the service closed without a close frame")  \
     CAUSE(UPSTREAM_SILENT, "upstream_gone", "unanswered", 502, 1014,                               \
           "the service closed without an answer")                                                  \
@@ -379,6 +387,11 @@ static inline bool reason_is_json(enum reason reason)
 static inline bool reason_is_shape(enum reason reason)
 {
     return reason >= REASON_MESSAGE_SHAPE && reason <= REASON_BATCH_REFUSED;
+}
+/* About what was said, not about who says it, or whether it is heard. */
+static inline bool reason_is_of_message(enum reason reason)
+{
+    return reason >= REASON_BINARY_REFUSED && reason < REASON_COUNT;
 }
 static inline bool reason_is_policy(enum reason reason)
 {

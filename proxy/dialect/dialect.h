@@ -26,6 +26,10 @@
  *                   vetted like a request of the service, "inputRequests"
  *     "asks_by_error"  json-rpc, optional: {"member": KEY, "verb": VERB}: an answer whose
  *                   error.data has that member asks the client as such a request would
+ *     "cancels"     json-rpc, optional: {"verb": VERB, "id": KEY}: either side says by such a
+ *                   notification that it does not wait any more for the answer to its own
+ *                   request whose id is that member of "params"; so does the gate for a client
+ *                   that has gone, "notifications/cancelled"
  *     "handles"     json-rpc, optional: up to two of [KEY...]: where any request of the
  *                   client's may name a handle (below) beside what its verb is about
  *     "operation"   typed, optional: {"value": V, "key": K}: where the verb's
@@ -54,7 +58,8 @@
  *                   `items` of objects; where targets are limited, those whose member
  *                   `name` is no permitted target are cut out of it; of handles always
  *                   those that are not the session's. A URI template counts as a URI: its
- *                   braces match only a wildcard.
+ *                   braces match only a wildcard. Optional is "private": KEY, the member of a
+ *                   result that says who may keep it: of a list that was cut, "private".
  *     "refusal"     typed, optional: what the client is sent; an object whose
  *                   values "$verb" and "$reason" are filled in
  *   "routes"        the default routes; config/route.c reads them
@@ -119,6 +124,7 @@ struct verb_rule {
      * member that is an item's target; NULL: none. */
     char *filter_items;
     char *filter_name;
+    char *filter_private; /* the member of a result that then becomes "private"; or NULL */
     enum target_kind filter_kind;
 };
 
@@ -131,6 +137,8 @@ struct vocabulary {
     char *asks_key;             /* ENVELOPE_JSON_RPC: the member that asks the client; or NULL */
     char *error_key;            /* ENVELOPE_JSON_RPC: the member of error.data that does; or NULL */
     char *error_verb;           /* and for what */
+    char *cancel_verb;          /* ENVELOPE_JSON_RPC: the notification that cancels; or NULL */
+    char *cancel_key;           /* and the member of its params that names a request */
     struct target_path *handles; /* ENVELOPE_JSON_RPC: where any request may name one */
     size_t handle_count;
     /* ENVELOPE_TYPED: the member with the verb; if its value is `operation_value`,

@@ -39,6 +39,7 @@ static const struct json_key filter_keys[] = {
     RULE_ROW("items", filter_items, .required = true),
     RULE_ROW("name", filter_name, .required = true),
     ROW_CHOICE("kind", struct verb_rule, filter_kind, kinds, .required = true),
+    RULE_ROW("private", filter_private),
 };
 static const struct json_table filter_table = JSON_TABLE("a filter", filter_keys);
 
@@ -94,6 +95,8 @@ static void read_rule(struct json_reader *reader, json_t *value, enum direction 
     check_gifts(reader, direction, rule);
     if (rule->filter_items != NULL)
         paths_watch(reader, vocabulary, "result", rule->filter_items);
+    if (rule->filter_private != NULL)
+        paths_watch(reader, vocabulary, "result", rule->filter_private);
 }
 
 /* Each a json_read of a struct verb_rule, of one direction. The reader's context is the
@@ -233,6 +236,12 @@ static const struct json_key error_keys[] = {
 };
 static const struct json_table error_table = JSON_TABLE("what asks by error", error_keys);
 
+static const struct json_key cancel_keys[] = {
+    MEMBER_ROW("verb", cancel_verb, DIALECT_VERB_BYTES_MAX, .required = true),
+    MEMBER_ROW("id", cancel_key, DIALECT_NAME_BYTES_MAX, .required = true),
+};
+static const struct json_table cancel_table = JSON_TABLE("what cancels a request", cancel_keys);
+
 static const struct json_key json_rpc_keys[] = {
     COMMON_ROWS,
     ROW_CUSTOM("open", read_open),
@@ -240,6 +249,7 @@ static const struct json_key json_rpc_keys[] = {
     MEMBER_ROW("session", session_key, DIALECT_NAME_BYTES_MAX),
     MEMBER_ROW("asks", asks_key, DIALECT_NAME_BYTES_MAX),
     ROW_SAME("asks_by_error", error_table),
+    ROW_SAME("cancels", cancel_table),
     ROW_LIST("handles", struct vocabulary, handles, handle_count, 1, DIALECT_HANDLE_PATHS_MAX,
              .read = paths_read_related, .clear = paths_clear),
     ROW_SAME("verbs", verbs_table),
@@ -292,6 +302,8 @@ static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabu
         for (size_t j = 1; i < 2 && j < sizeof(holders) / sizeof(*holders); j++)
             paths_watch(reader, vocabulary, holders[i], holders[j]);
     }
+    if (vocabulary->cancel_key != NULL)
+        paths_watch(reader, vocabulary, "params", vocabulary->cancel_key);
     paths_settle(vocabulary);
 }
 

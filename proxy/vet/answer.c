@@ -82,35 +82,85 @@ static bool is_permitted(const struct vet_answer *answer, const struct verb_rule
     return reason_allows(target_check(answer->rules, target, rule->filter_kind));
 }
 
-/* Writes the answer anew without the items that are not permitted; nothing if all are. */
-static enum reason filter(const struct vet_answer *answer, const struct verb_rule *rule,
-                          const struct json_member *items, struct buffer *forward)
+/* Where the text is written anew, in the order of the text. */
+struct cut {
+    const char *written; /* so far */
+    struct buffer *forward;
+};
+
+static void write_until(struct cut *cut, const char *end)
 {
-    const char *const end = answer->text.data + answer->text.length;
-    const char *const close = items->value.data + items->value.length - 1; /* the bracket */
-    const char *written = answer->text.data;
+    buffer_append(cut->forward, cut->written, (size_t)(end - cut->written));
+    cut->written = end;
+}
+
+/* Writes a list without the items that are not permitted; true if there were any. */
+static bool write_items(const struct vet_answer *answer, const struct verb_rule *rule,
+                        struct span items, struct cut *cut)
+{
     struct json_walk_entry entry;
     struct json_walk walk;
-    bool cut = false, kept = false;
+    bool missing = false, kept = false;
 
-    if (items->type != JSON_TYPE_ARRAY || !json_walk_enter(&walk, items->value))
-        return REASON_MESSAGE_SHAPE;
-    buffer_append(forward, written, (size_t)(items->value.data + 1 - written));
+    if (!json_walk_enter(&walk, items))
+        return false;
+    write_until(cut, items.data + 1);
     while (json_walk_next(&walk, &entry)) {
         if (!is_permitted(answer, rule, entry.value)) {
-            cut = true;
+            missing = true;
             continue;
         }
         if (kept)
-            buffer_append_text(forward, ",");
-        buffer_append(forward, entry.whole.data, entry.whole.length);
+            buffer_append_text(cut->forward, ",");
+        buffer_append(cut->forward, entry.whole.data, entry.whole.length);
         kept = true;
     }
-    if (!cut) {
+    cut->written = items.data + items.length - 1; /* the bracket */
+    return missing;
+}
+
+/* What a result says of who may keep it: of a list that was cut, only whom it was cut for. */
+static void write_private(const struct verb_rule *rule, const struct json_member *result,
+                          const struct json_member *scope, struct cut *cut)
+{
+    if (scope->type == JSON_NONE) {
+        write_until(cut, result->value.data + 1);
+        buffer_append_format(cut->forward, "\"%s\":\"private\",", rule->filter_private);
+    } else {
+        write_until(cut, scope->value.data);
+        buffer_append_text(cut->forward, "\"private\"");
+        cut->written += scope->value.length;
+    }
+}
+
+/* What of a result is written anew, copied, as the scan does not last. */
+struct filtered {
+    struct json_member result, items, scope;
+};
+
+/* Writes the answer anew without the items that are not permitted; nothing if all are. */
+static enum reason filter(const struct vet_answer *answer, const struct verb_rule *rule,
+                          const struct filtered *filtered, struct buffer *forward)
+{
+    const struct span items = filtered->items.value;
+    const bool marks = rule->filter_private != NULL;
+    const bool before =
+        marks && (filtered->scope.type == JSON_NONE || filtered->scope.value.data < items.data);
+    struct cut cut = {answer->text.data, forward};
+    bool missing;
+
+    if (filtered->items.type != JSON_TYPE_ARRAY)
+        return REASON_MESSAGE_SHAPE;
+    if (before)
+        write_private(rule, &filtered->result, &filtered->scope, &cut);
+    missing = write_items(answer, rule, items, &cut);
+    if (!missing) {
         buffer_reset(forward);
         return REASON_ALLOWED;
     }
-    buffer_append(forward, close, (size_t)(end - close));
+    if (marks && !before)
+        write_private(rule, &filtered->result, &filtered->scope, &cut);
+    write_until(&cut, answer->text.data + answer->text.length);
     return buffer_failed(forward) ? REASON_INTERNAL : REASON_ALLOWED;
 }
 
@@ -203,10 +253,23 @@ enum reason vet_error_check(const struct vet_rules *rules, const struct json_mem
     return may_ask(rules, vocabulary_verb(vocabulary, DIRECTION_S2C, verb), verb);
 }
 
+/* The list that is to be filtered, if the result has one, and what says who may keep it. */
+static enum reason find_filtered(const struct vet_answer *answer, const struct verb_rule *rule,
+                                 const struct json_member *result, struct filtered *out)
+{
+    const int index = json_scan_index(answer->scan, result);
+    enum reason reason = find(answer, index, rule->filter_items, &out->items);
+
+    out->result = *result;
+    if (reason_allows(reason) && out->items.type != JSON_NONE && rule->filter_private != NULL)
+        reason = find(answer, index, rule->filter_private, &out->scope);
+    return reason;
+}
+
 enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *forward)
 {
     const struct json_member *result = json_scan_find(answer->scan, -1, "result");
-    struct json_member items = {.type = JSON_NONE};
+    struct filtered filtered = {.items.type = JSON_NONE, .scope.type = JSON_NONE};
     const struct verb_rule *rule;
     enum reason reason = REASON_ALLOWED;
 
@@ -216,10 +279,10 @@ enum reason vet_answer_check(const struct vet_answer *answer, struct buffer *for
         return REASON_ALLOWED;
     rule = filtering_rule(answer);
     if (rule != NULL)
-        reason = find(answer, json_scan_index(answer->scan, result), rule->filter_items, &items);
+        reason = find_filtered(answer, rule, result, &filtered);
     if (reason_allows(reason))
         reason = vet_asks_check(answer, "result");
-    if (reason_allows(reason) && items.type != JSON_NONE)
-        reason = filter(answer, rule, &items, forward);
+    if (reason_allows(reason) && filtered.items.type != JSON_NONE)
+        reason = filter(answer, rule, &filtered, forward);
     return reason;
 }

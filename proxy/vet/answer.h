@@ -7,6 +7,9 @@
 
 #include "vet/rules.h"
 
+/* The most by which an answer that is written anew is longer. */
+#define VET_ANSWER_ADDED_BYTES (DIALECT_NAME_BYTES_MAX + 32)
+
 struct vet_answer {
     struct json_scan *scan; /* of the answer; what it holds is gone afterwards */
     struct span text;       /* the answer */

@@ -90,7 +90,7 @@ static enum message_kind kind_of(fields found)
 }
 
 /* Takes an id if it is one that every peer reads alike: no null, fraction, exponent or -0. */
-static enum reason read_id(const struct json_member *id, struct message *out)
+enum reason message_read_id(const struct json_member *id, struct message *out)
 {
     size_t length;
 
@@ -294,7 +294,7 @@ static enum reason read_json_rpc(const struct json_scan *scan, const struct voca
         return REASON_BATCH_REFUSED;
     known = read_fields(scan, vocabulary, found, out);
     out->kind = kind_of(found);
-    identified = read_id(found[FIELD_ID], out);
+    identified = message_read_id(found[FIELD_ID], out);
     if (!known)
         return REASON_MESSAGE_KEY;
     if (!version_fits(found[FIELD_JSONRPC], vocabulary))

@@ -53,6 +53,9 @@ struct message {
 enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,
                          enum direction direction, struct message *out);
 
+/* Takes a member as the message's id; refuses one that is not permitted, or NULL. */
+enum reason message_read_id(const struct json_member *id, struct message *out);
+
 /*
  * Follows a path, of one with a list to that list. REASON_ALLOWED with *out what lies
  * there, of type JSON_NONE if nothing does; REASON_MESSAGE_KEY if something on the way

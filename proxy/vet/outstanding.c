@@ -9,8 +9,11 @@
 
 struct outstanding_entry {
     uint16_t id_length;
-    uint16_t verb_length;
-    char bytes[]; /* the id, then the verb */
+    uint8_t verb_length;
+    bool adrift;
+    uint16_t session_length;
+    uint16_t repeated; /* so many answers more */
+    char bytes[];      /* the id, the verb, the session */
 };
 
 struct outstanding_slot {
@@ -70,20 +73,32 @@ int outstanding_find(const struct outstanding *outstanding, struct span id)
     return -1;
 }
 
-static struct outstanding_entry *entry_of(struct span id, struct span verb)
+static void copy(char *out, struct span span)
 {
+    if (span.length > 0)
+        memcpy(out, span.data, span.length);
+}
+
+static struct outstanding_entry *entry_of(const struct outstanding_request *of)
+{
+    struct span id = of->id, verb = of->verb, session = of->session;
     struct outstanding_entry *entry;
 
     if (verb.length > DIALECT_VERB_BYTES_MAX)
         verb.length = DIALECT_VERB_BYTES_MAX;
-    entry = malloc(sizeof(*entry) + id.length + verb.length);
+    if (session.length > OUTSTANDING_SESSION_BYTES_MAX)
+        session.length = 0;
+    entry = malloc(sizeof(*entry) + id.length + verb.length + session.length);
     if (entry == NULL)
         return NULL;
     entry->id_length = (uint16_t)id.length;
-    entry->verb_length = (uint16_t)verb.length;
-    memcpy(entry->bytes, id.data, id.length);
-    if (verb.length > 0)
-        memcpy(entry->bytes + id.length, verb.data, verb.length);
+    entry->verb_length = (uint8_t)verb.length;
+    entry->session_length = (uint16_t)session.length;
+    entry->adrift = of->adrift;
+    entry->repeated = 0;
+    copy(entry->bytes, id);
+    copy(entry->bytes + id.length, verb);
+    copy(entry->bytes + id.length + verb.length, session);
     return entry;
 }
 
@@ -98,12 +113,12 @@ static void give(const struct quota_account *account)
         quota_account_give(account);
 }
 
-enum reason outstanding_add(struct outstanding *outstanding, struct span id, struct span verb)
+enum reason outstanding_add(struct outstanding *outstanding, const struct outstanding_request *of)
 {
     struct outstanding_entry *entry;
     enum reason reason;
 
-    if (outstanding_find(outstanding, id) >= 0)
+    if (outstanding_find(outstanding, of->id) >= 0)
         return REASON_REQUEST_ID_REUSED;
     if (outstanding->count == VET_OUTSTANDING_MAX)
         return REASON_OUTSTANDING_LIMIT;
@@ -112,20 +127,48 @@ enum reason outstanding_add(struct outstanding *outstanding, struct span id, str
     reason = take(outstanding->account);
     if (!reason_allows(reason))
         return reason;
-    entry = entry_of(id, verb);
+    entry = entry_of(of);
     if (entry == NULL) {
         give(outstanding->account);
         return REASON_INTERNAL;
     }
-    outstanding->slots[outstanding->count++] = (struct outstanding_slot){tag_of(id), entry};
+    outstanding->slots[outstanding->count++] = (struct outstanding_slot){tag_of(of->id), entry};
     return REASON_ALLOWED;
 }
 
-struct span outstanding_verb(const struct outstanding *outstanding, int place)
+struct outstanding_request outstanding_at(const struct outstanding *outstanding, int place)
 {
     const struct outstanding_entry *entry = outstanding->slots[place].entry;
+    const char *verb = entry->bytes + entry->id_length;
+    const char *session = entry->session_length > 0 ? verb + entry->verb_length : NULL;
 
-    return (struct span){entry->bytes + entry->id_length, entry->verb_length};
+    return (struct outstanding_request){.id = {entry->bytes, entry->id_length},
+                                        .verb = {verb, entry->verb_length},
+                                        .session = {session, entry->session_length},
+                                        .adrift = entry->adrift};
+}
+
+void outstanding_repeat(struct outstanding *outstanding, int place)
+{
+    struct outstanding_entry *entry = outstanding->slots[place].entry;
+
+    if (entry->repeated < UINT16_MAX)
+        entry->repeated++;
+}
+
+bool outstanding_take_one(struct outstanding *outstanding, int place)
+{
+    struct outstanding_entry *entry = outstanding->slots[place].entry;
+    bool more = entry->repeated > 0;
+
+    if (more)
+        entry->repeated--;
+    return more;
+}
+
+void outstanding_let_go(struct outstanding *outstanding, int place)
+{
+    outstanding->slots[place].entry->adrift = true;
 }
 
 void outstanding_remove(struct outstanding *outstanding, int place)

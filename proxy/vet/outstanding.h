@@ -8,9 +8,17 @@
 #include "base/text.h"
 #include "policy/quota.h"
 
-#define VET_OUTSTANDING_MAX 1024 /* requests without an answer, each direction */
+#define VET_OUTSTANDING_MAX           1024 /* requests without an answer, each direction */
+#define OUTSTANDING_SESSION_BYTES_MAX 256  /* a longer one is not kept */
 
 struct outstanding_slot;
+
+struct outstanding_request {
+    struct span id;      /* as a key */
+    struct span verb;    /* absent: unknown */
+    struct span session; /* as written; absent: none */
+    bool adrift;         /* outstanding_let_go() */
+};
 
 /* All zero is a valid empty one. */
 struct outstanding {
@@ -24,13 +32,20 @@ struct outstanding {
 void outstanding_clear(struct outstanding *outstanding);
 
 /*
- * Remembers a request by its id (struct message's id_key) and its verb.
+ * Remembers a request by its id (struct message's id_key), with its verb and its session (of
+ * struct message).
  * REASON_ALLOWED, REASON_REQUEST_ID_REUSED, REASON_OUTSTANDING_LIMIT
  * (its own limit, or the account's), or REASON_INTERNAL without memory.
  */
-enum reason outstanding_add(struct outstanding *outstanding, struct span id, struct span verb);
+enum reason outstanding_add(struct outstanding *outstanding, const struct outstanding_request *of);
 /* The place of the request with this id, or -1; good until something is added or removed. */
 int outstanding_find(const struct outstanding *outstanding, struct span id);
-/* The verb of the request at a place; the span ends with its removal. */
-struct span outstanding_verb(const struct outstanding *outstanding, int place);
+/* The request at a place; its spans end with its removal. */
+struct outstanding_request outstanding_at(const struct outstanding *outstanding, int place);
+/* It was asked once more with this id: there will be as many answers. */
+void outstanding_repeat(struct outstanding *outstanding, int place);
+/* One of its answers is there; true if there will be more, false if this is the only one. */
+bool outstanding_take_one(struct outstanding *outstanding, int place);
+/* Its answer comes elsewhere than the request was sent, if it comes. */
+void outstanding_let_go(struct outstanding *outstanding, int place);
 void outstanding_remove(struct outstanding *outstanding, int place);

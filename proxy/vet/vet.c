@@ -17,13 +17,6 @@ _Static_assert(VET_VERB_BYTES_MAX == DIALECT_VERB_BYTES_MAX, "one limit on verbs
 _Static_assert(VET_TARGET_BYTES_MAX == MESSAGE_TARGET_BYTES_MAX, "one limit on targets");
 _Static_assert(VET_ID_BYTES_MAX == MESSAGE_ID_BYTES_MAX, "one limit on ids");
 
-struct vet_state {
-    struct outstanding outstanding[DIRECTION_COUNT]; /* by the direction of the requests */
-    struct outstanding answered;  /* the client's last ones that were settled (`resumable`) */
-    uint16_t oldest;              /* the place among them that is given up next */
-    struct quota_account account; /* what `outstanding` takes from */
-};
-
 struct vet_scratch {
     struct json_scan *scan;
     struct buffer reply;
@@ -38,47 +31,11 @@ struct vetting {
     const struct vet_rules *rules;
     enum direction direction;
     struct span text;
-    struct outstanding *asked; /* where the request is that the message answers, */
-    int answered;              /* and its place there; -1: none */
+    struct vet_place asked; /* where the request is that the message answers */
     /* The handles that it gives the session; found before the scan is used for more. */
     struct json_member given[DIALECT_HANDLE_PATHS_MAX];
     unsigned given_count;
 };
-
-enum error vet_state_create(struct quotas *quotas, struct quota_holder holder,
-                            struct vet_state **out)
-{
-    struct vet_state *state = calloc(1, sizeof(*state));
-
-    if (state == NULL || (quotas != NULL && quota_account_open(quotas, QUOTA_OUTSTANDING, holder,
-                                                               &state->account) != OK)) {
-        free(state);
-        return ERROR_MEMORY;
-    }
-    for (unsigned i = 0; i < DIRECTION_COUNT; i++)
-        state->outstanding[i].account = &state->account;
-    *out = state;
-    return OK;
-}
-
-void vet_state_destroy(struct vet_state *state)
-{
-    if (state == NULL)
-        return;
-    for (unsigned i = 0; i < DIRECTION_COUNT; i++)
-        outstanding_clear(&state->outstanding[i]);
-    outstanding_clear(&state->answered);
-    quota_account_close(&state->account);
-    free(state);
-}
-
-void vet_forget(struct vet_state *state, enum direction direction, const char *id_key)
-{
-    int place = outstanding_find(&state->outstanding[direction], span_of(id_key));
-
-    if (place >= 0)
-        outstanding_remove(&state->outstanding[direction], place);
-}
 
 struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary)
 {
@@ -154,17 +111,23 @@ static enum reason check_match(const struct vetting *vetting)
     return REASON_ALLOWED;
 }
 
+/* Of the request that is answered. */
+static struct span asked_verb(const struct vetting *vetting)
+{
+    return outstanding_at(vetting->asked.list, vetting->asked.at).verb;
+}
+
 /* What an answer says beside answering, if the service's JSON-RPC has such things. */
 static enum reason check_answer(const struct vetting *vetting)
 {
     struct vet_answer answer = {
         .scan = vetting->scratch->scan, .text = vetting->text, .rules = vetting->rules};
 
-    if (vetting->answered < 0)
+    if (vetting->asked.at < 0)
         return REASON_RESPONSE_UNEXPECTED;
     if (vetting->direction != DIRECTION_S2C)
         return REASON_ALLOWED;
-    answer.verb = outstanding_verb(vetting->asked, vetting->answered);
+    answer.verb = asked_verb(vetting);
     return vet_answer_check(&answer, &vetting->scratch->forward);
 }
 
@@ -207,8 +170,8 @@ static void report(const struct vetting *vetting, struct vet_result *result)
     const struct message *message = &vetting->scratch->message;
     struct span verb = message->verb;
 
-    if (vetting->answered >= 0)
-        verb = outstanding_verb(vetting->asked, vetting->answered);
+    if (vetting->asked.at >= 0)
+        verb = asked_verb(vetting);
     copy_span(result->verb, sizeof(result->verb), verb);
     copy_span(result->target, sizeof(result->target), message->target);
     copy_span(result->id, sizeof(result->id), message->id);
@@ -252,45 +215,23 @@ static struct span write_refusal(const struct vetting *vetting, enum reason reas
     return (struct span){out->data, out->length};
 }
 
-/* Keeps a settled request of the client's, in the place of the oldest. */
-static void keep_answered(struct vet_state *state, struct span id, struct span verb)
-{
-    struct outstanding *kept = &state->answered;
-    int place = outstanding_find(kept, id);
-
-    if (place < 0 && kept->count == VET_ANSWERED_MAX) {
-        place = state->oldest;
-        /* Removal puts the last one in the place that is freed, so the last place never is. */
-        state->oldest = (uint16_t)((state->oldest + 1) % (VET_ANSWERED_MAX - 1));
-    }
-    if (place >= 0)
-        outstanding_remove(kept, place);
-    /* Without memory a resumed stream finds one answer less. */
-    (void)outstanding_add(kept, id, verb);
-}
-
 /* Forgets the request that is settled, unless its answer may have to come again. */
 static void settle(const struct vetting *vetting)
 {
-    if (vetting->answered < 0 || vetting->asked == &vetting->state->answered)
-        return;
-    if (vetting->rules->resumable && vetting->direction == DIRECTION_S2C)
-        keep_answered(vetting->state, vetting->scratch->message.id_key,
-                      outstanding_verb(vetting->asked, vetting->answered));
-    outstanding_remove(vetting->asked, vetting->answered);
+    vet_state_settle(vetting->state, vetting->asked,
+                     vetting->rules->resumable && vetting->direction == DIRECTION_S2C);
 }
 
 /* Whether a request of the service's is one that is outstanding, sent again. */
 static bool is_replayed(const struct vetting *vetting)
 {
     const struct message *message = &vetting->scratch->message;
-    const struct outstanding *requests = &vetting->state->outstanding[vetting->direction];
-    int place;
+    struct vet_place place;
 
     if (!vetting->rules->replay || vetting->direction != DIRECTION_S2C)
         return false;
-    place = outstanding_find(requests, message->id_key);
-    return place >= 0 && span_same(outstanding_verb(requests, place), message->verb);
+    place = vet_state_find(vetting->state, vetting->direction, message->id_key);
+    return place.at >= 0 && span_same(outstanding_at(place.list, place.at).verb, message->verb);
 }
 
 /* The rule of what the service says: of its own verb, or of the request that it answers. */
@@ -300,10 +241,9 @@ static const struct verb_rule *giving_rule(const struct vetting *vetting)
 
     if (message->kind != MESSAGE_RESPONSE)
         return message->rule;
-    if (vetting->answered < 0)
+    if (vetting->asked.at < 0)
         return NULL;
-    return vocabulary_verb(vetting->rules->vocabulary, DIRECTION_C2S,
-                           outstanding_verb(vetting->asked, vetting->answered));
+    return vocabulary_verb(vetting->rules->vocabulary, DIRECTION_C2S, asked_verb(vetting));
 }
 
 static void find_given(struct vetting *vetting)
@@ -338,15 +278,47 @@ static void take_given(const struct vetting *vetting, struct vet_result *result)
     }
 }
 
+/*
+ * The sender does not wait any more for what it asked. Not of what is cut down for the client: what
+ * an answer is to must be known as long as it may come, for its id may be used again.
+ */
+static void take_cancel(const struct vetting *vetting)
+{
+    const struct vocabulary *vocabulary = vetting->rules->vocabulary;
+    const struct json_scan *scan = vetting->scratch->scan;
+    const struct json_member *id;
+    struct message request;
+    struct vet_place place;
+    const struct verb_rule *rule;
+
+    if (vocabulary->cancel_verb == NULL ||
+        !span_equals(vetting->scratch->message.verb, vocabulary->cancel_verb))
+        return;
+    id = json_scan_find_in(scan, json_scan_find(scan, -1, "params"), vocabulary->cancel_key);
+    if (!reason_allows(message_read_id(id, &request)))
+        return;
+    place = vet_state_find(vetting->state, vetting->direction, request.id_key);
+    if (place.at < 0)
+        return;
+    rule =
+        vocabulary_verb(vocabulary, vetting->direction, outstanding_at(place.list, place.at).verb);
+    if (rule == NULL || rule->filter_items == NULL)
+        vet_state_cancel(vetting->state, vetting->direction, request.id_key);
+}
+
 /* A request that passes is remembered; one that an answer settled is forgotten. */
 static enum reason remember(const struct vetting *vetting)
 {
     const struct message *message = &vetting->scratch->message;
 
     settle(vetting);
+    if (message->kind == MESSAGE_NOTIFICATION)
+        take_cancel(vetting);
     if (message->kind == MESSAGE_REQUEST && message->id_key.data != NULL && !is_replayed(vetting))
-        return outstanding_add(&vetting->state->outstanding[vetting->direction], message->id_key,
-                               message->verb);
+        return vet_state_add(vetting->state, vetting->direction,
+                             &(struct outstanding_request){.id = message->id_key,
+                                                           .verb = message->verb,
+                                                           .session = message->session});
     return REASON_ALLOWED;
 }
 
@@ -357,7 +329,7 @@ static void refuse(const struct vetting *vetting, struct vet_result *result)
         return;
     }
     result->action = VET_REFUSE;
-    if (vetting->answered >= 0) {
+    if (vetting->asked.at >= 0) {
         result->counterpart = write_refusal(vetting, result->reason);
         settle(vetting);
     } else if (expects_reply(vetting)) {
@@ -372,13 +344,12 @@ static void find_asked(struct vetting *vetting)
 
     if (message->kind != MESSAGE_RESPONSE || message->id_key.data == NULL)
         return;
-    vetting->asked =
-        &vetting->state
-             ->outstanding[vetting->direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S];
-    vetting->answered = outstanding_find(vetting->asked, message->id_key);
-    if (vetting->answered < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C) {
-        vetting->asked = &vetting->state->answered;
-        vetting->answered = outstanding_find(vetting->asked, message->id_key);
+    vetting->asked = vet_state_find(
+        vetting->state, vetting->direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S,
+        message->id_key);
+    if (vetting->asked.at < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C) {
+        vetting->asked.list = &vetting->state->answered.list;
+        vetting->asked.at = outstanding_find(vetting->asked.list, message->id_key);
     }
 }
 
@@ -430,13 +401,13 @@ static void vet_json(struct vetting *vetting, struct vet_result *result)
         result->forward = (struct span){forward->data, forward->length};
 }
 
-/* Ready for an answer that is at most as long as this one. */
+/* Ready for an answer that is hardly longer than this one. */
 static void prepare_forward(struct buffer *forward, size_t length)
 {
     if (forward->capacity > FORWARD_BYTES_KEEP)
         buffer_clear(forward);
     buffer_reset(forward);
-    forward->max_bytes = length;
+    forward->max_bytes = length + VET_ANSWER_ADDED_BYTES;
 }
 
 /* Bytes that cannot be a message at all: the connection ends, unless it is only watched. */
@@ -459,8 +430,7 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     vetting.rules = rules;
     vetting.direction = direction;
     vetting.text = (struct span){bytes, length};
-    vetting.asked = NULL;
-    vetting.answered = -1;
+    vetting.asked = (struct vet_place){NULL, -1};
     vetting.given_count = 0;
     result->action = VET_REFUSE;
     result->reason = REASON_INTERNAL;

@@ -9,13 +9,12 @@
  */
 #pragma once
 
-#include "policy/quota.h"
 #include "vet/rules.h"
+#include "vet/vet_state.h"
 
 #define VET_VERB_BYTES_MAX   128
 #define VET_TARGET_BYTES_MAX 1024
 #define VET_ID_BYTES_MAX     128
-#define VET_ANSWERED_MAX     64 /* requests whose answer may come again (`resumable`) */
 
 enum vet_action {
     VET_REFUSE = 0, /* not forwarded; `reply`, if any, goes back to the sender */
@@ -33,7 +32,7 @@ struct vet_result {
     enum mcp_era era;                      /* with rules.http */
     unsigned gave_way;             /* handles of the session's that gave way to what it was given */
     char id[VET_ID_BYTES_MAX + 3]; /* of a message with a permitted one, as written; "" if none */
-    char id_key[VET_ID_BYTES_MAX + 3]; /* the same for vet_forget(): equal exactly for equal ids */
+    char id_key[VET_ID_BYTES_MAX + 3]; /* the same for vet_state_*: equal exactly for equal ids */
     /* Borrowed until the next call with the same scratch; absent: none. */
     struct span reply; /* to the sender */
     struct span
@@ -41,24 +40,6 @@ struct vet_result {
     struct span
         forward; /* with VET_FORWARD: goes out instead of the message; absent: the message */
 };
-
-/*
- * What is remembered between messages: the requests still outstanding, by
- * direction. One connection has one, or, in MCP over HTTP, all exchanges of an
- * MCP session share one; an exchange outside a session has its own.
- */
-struct vet_state;
-
-/* Its requests count as the holder's (QUOTA_OUTSTANDING) in `quotas`, borrowed; NULL: nobody's. */
-enum error vet_state_create(struct quotas *quotas, struct quota_holder holder,
-                            struct vet_state **out) MUST_CHECK;
-/* What was outstanding is no more. */
-void vet_state_destroy(struct vet_state *state);
-/*
- * Forgets a request that will not be answered: its exchange ended. `direction`
- * is the request's; id_key is from its vet_result. Nothing if there is none.
- */
-void vet_forget(struct vet_state *state, enum direction direction, const char *id_key);
 
 /* What a surface's configuration says of messages in a vocabulary, without any session. */
 struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary);

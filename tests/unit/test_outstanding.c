@@ -13,7 +13,8 @@
 
 static enum reason add(struct outstanding *outstanding, const char *id, const char *verb)
 {
-    return outstanding_add(outstanding, span_of(id), span_of(verb));
+    return outstanding_add(outstanding,
+                           &(struct outstanding_request){.id = span_of(id), .verb = span_of(verb)});
 }
 
 TEST(test_add_find_remove)
@@ -26,12 +27,12 @@ TEST(test_add_find_remove)
     assert_int_equal(add(&outstanding, "\"1\"", "ping"), REASON_ALLOWED);
     assert_int_equal(add(&outstanding, "1", "other"), REASON_REQUEST_ID_REUSED);
     place = outstanding_find(&outstanding, span_of("1"));
-    assert_true(span_equals(outstanding_verb(&outstanding, place), "tools/call"));
+    assert_true(span_equals(outstanding_at(&outstanding, place).verb, "tools/call"));
     outstanding_remove(&outstanding, place);
     assert_int_equal(outstanding_find(&outstanding, span_of("1")), -1);
     assert_int_equal(add(&outstanding, "1", ""), REASON_ALLOWED);
     place = outstanding_find(&outstanding, span_of("1"));
-    assert_int_equal(outstanding_verb(&outstanding, place).length, 0);
+    assert_int_equal(outstanding_at(&outstanding, place).verb.length, 0);
     outstanding_clear(&outstanding);
     assert_null(outstanding.slots);
 }
@@ -59,10 +60,34 @@ TEST(test_long_verb_is_cut)
     struct outstanding outstanding = {0};
     char verb[2 * VET_VERB_BYTES_MAX];
 
-    memset(verb, 'v', sizeof(verb));
-    assert_int_equal(outstanding_add(&outstanding, span_of("1"), (struct span){verb, sizeof(verb)}),
-                     REASON_ALLOWED);
-    assert_int_equal(outstanding_verb(&outstanding, 0).length, VET_VERB_BYTES_MAX);
+    memset(verb, 'v', sizeof(verb) - 1);
+    verb[sizeof(verb) - 1] = '\0';
+    assert_int_equal(add(&outstanding, "1", verb), REASON_ALLOWED);
+    assert_int_equal(outstanding_at(&outstanding, 0).verb.length, VET_VERB_BYTES_MAX);
+    outstanding_clear(&outstanding);
+}
+
+TEST(test_what_is_kept_of_a_request)
+{
+    struct outstanding outstanding = {0};
+    char session[OUTSTANDING_SESSION_BYTES_MAX + 1];
+    struct outstanding_request request = {
+        .id = span_of("1"), .verb = span_of("v"), .session = span_of("\"S\"")};
+
+    assert_int_equal(outstanding_add(&outstanding, &request), REASON_ALLOWED);
+    request =
+        (struct outstanding_request){.id = span_of("2"), .session = {session, sizeof(session)}};
+    memset(session, 's', sizeof(session));
+    assert_int_equal(outstanding_add(&outstanding, &request), REASON_ALLOWED);
+    assert_true(span_equals(outstanding_at(&outstanding, 0).id, "1"));
+    assert_true(span_equals(outstanding_at(&outstanding, 0).session, "\"S\""));
+    assert_null(outstanding_at(&outstanding, 1).session.data); /* too long: none */
+    assert_false(outstanding_at(&outstanding, 1).adrift);
+    outstanding_let_go(&outstanding, 1);
+    assert_true(outstanding_at(&outstanding, 1).adrift);
+    outstanding_repeat(&outstanding, 0);
+    assert_true(outstanding_take_one(&outstanding, 0));
+    assert_false(outstanding_take_one(&outstanding, 0));
     outstanding_clear(&outstanding);
 }
 
@@ -82,7 +107,7 @@ TEST(test_against_a_plain_list)
         place = outstanding_find(&outstanding, span_of(id));
         assert_int_equal(place >= 0, there[which]);
         if (place >= 0) {
-            assert_true(span_equals(outstanding_verb(&outstanding, place), verb));
+            assert_true(span_equals(outstanding_at(&outstanding, place).verb, verb));
             outstanding_remove(&outstanding, place);
         } else {
             assert_int_equal(add(&outstanding, id, verb), REASON_ALLOWED);

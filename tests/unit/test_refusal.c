@@ -80,7 +80,9 @@ TEST(test_bare_with_a_session)
     assert_null(json_object_get(value, "jsonrpc"));
     assert_int_equal(json_integer_value(json_object_get(value, "id")), 7);
     assert_string_equal(json_string_value(json_object_get(value, "sessionId")), "S");
-    expect_error(value, REASON_VERB_REFUSED);
+    /* Its clients print `data` behind the message, as it is. */
+    assert_string_equal(json_string_value(json_object_get(json_object_get(value, "error"), "data")),
+                        reason_info(REASON_VERB_REFUSED)->code);
     json_decref(value);
 
     vocabulary.bare = false;
@@ -91,6 +93,59 @@ TEST(test_bare_with_a_session)
     assert_string_equal(json_string_value(json_object_get(value, "jsonrpc")), "2.0");
     assert_null(json_object_get(value, "sessionId"));
     json_decref(value);
+}
+
+static void expect_lost(enum reason reason, int code, const char *what)
+{
+    static char verb[] = "notifications/cancelled", key[] = "requestId";
+    const struct vocabulary vocabulary = {.cancel_verb = verb, .cancel_key = key};
+    const struct outstanding_request request = {.id = span_of("\"a\"b\"")};
+    struct buffer out;
+    json_t *value;
+    const json_t *error;
+
+    buffer_init(&out, 4096);
+    refusal_append_lost(&out, &vocabulary, &request, reason);
+    value = parsed(&out);
+    error = json_object_get(value, "error");
+    assert_string_equal(json_string_value(json_object_get(value, "id")), "a\"b");
+    assert_int_equal(json_integer_value(json_object_get(error, "code")), code);
+    assert_memory_equal(json_string_value(json_object_get(error, "message")), what, strlen(what));
+    json_decref(value);
+    buffer_init(&out, 4096);
+    refusal_append_cancel(&out, &vocabulary, &request, reason);
+    value = parsed(&out);
+    assert_string_equal(json_string_value(json_object_get(value, "method")), verb);
+    assert_null(json_object_get(value, "id"));
+    assert_string_equal(json_string_value(json_object_get(json_object_get(value, "params"), key)),
+                        "a\"b");
+    json_decref(value);
+}
+
+/* What waits is told whose fault it is: the answer's, or that there is none. */
+TEST(test_lost)
+{
+    for (enum reason reason = REASON_INTERNAL; reason < REASON_COUNT; reason++) {
+        if (reason_is_of_message(reason))
+            expect_lost(reason, VET_REFUSAL_CODE, "answer refused by Sidelock: ");
+        else
+            expect_lost(reason, VET_LOST_CODE, "no answer, says Sidelock: ");
+    }
+    assert_true(reason_is_of_message(REASON_MESSAGE_TOO_BIG));
+    assert_true(reason_is_of_message(REASON_JSON_SYNTAX));
+    assert_false(reason_is_of_message(REASON_UPSTREAM_GONE));
+    assert_false(reason_is_of_message(REASON_SESSION_REVOKED));
+}
+
+TEST(test_no_word_for_cancelling)
+{
+    const struct vocabulary vocabulary = {.bare = true};
+    struct buffer out;
+
+    buffer_init(&out, 4096);
+    refusal_append_cancel(&out, &vocabulary, &(struct outstanding_request){.id = span_of("1")},
+                          REASON_CLIENT_CLOSED);
+    assert_int_equal(out.length, 0);
 }
 
 TEST(test_typed)

@@ -169,9 +169,9 @@ static void run_step(const char *where, const json_t *step, struct vet_state *st
                    json_object_get(step, "era"));
     check_forward(where, result.forward, json_object_get(step, "forward"));
     if (forget != NULL)
-        vet_forget(state,
-                   strcmp(json_string_value(forget), "c2s") == 0 ? DIRECTION_C2S : DIRECTION_S2C,
-                   result.id_key);
+        vet_state_forget(
+            state, strcmp(json_string_value(forget), "c2s") == 0 ? DIRECTION_C2S : DIRECTION_S2C,
+            result.id_key);
     check_reply(where, result.counterpart, json_object_get(step, "counterpart"), false);
     if (reply_text != NULL)
         assert_true(span_equals(result.reply, json_string_value(reply_text)));
@@ -420,7 +420,7 @@ static void counted_step(struct counted *counted, const struct vet_rules *rules)
 
     if (*asked && random() % 2 == 0) {
         snprintf(text, sizeof(text), "%u", id);
-        vet_forget(counted->state, direction, text);
+        vet_state_forget(counted->state, direction, text);
         *asked = false;
         return;
     }

@@ -29,7 +29,7 @@ void mcp_end(struct exchange *exchange)
         return;
     exchange->content = NULL;
     if (mcp->session != NULL && mcp->awaited != NULL && !mcp->resumable)
-        vet_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
+        vet_state_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
     /* Unless another stream of its session's has taken it over. */
     if (mcp->session != NULL && mcp->session->stream == exchange) {
         mcp->session->stream = NULL;
