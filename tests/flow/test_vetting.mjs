@@ -195,10 +195,11 @@ describe('what a service may say', () => {
 
   it('a list shows only what the client may call, and is otherwise what was sent', async () => {
     const item = (name) => `{"name":"${name}", "n":1.0e2,"description":"ö \\u00e9 ]},{"}`;
-    const list = (names) => `{ "id":"l","result":{"tools":[${names.map(item).join(', ')}],"nextCursor":"x"},"jsonrpc":"2.0"}`;
-    service.behave({ message: (peer) => peer.send(list(['echo', 'shell', 'search_web', 'ECHO'])) });
+    const list = (names, scope) =>
+      `{ "id":"l","result":{"tools":[${names.map(item).join(', ')}],"nextCursor":"x","cacheScope": ${scope} },"jsonrpc":"2.0"}`;
+    service.behave({ message: (peer) => peer.send(list(['echo', 'shell', 'search_web', 'ECHO'], '"public"')) });
     client.sendJson({ jsonrpc: '2.0', id: 'l', method: 'tools/list' });
-    assert.equal(await client.next(), list(['echo', 'search_web']));
+    assert.equal(await client.next(), list(['echo', 'search_web'], '"private"'));
   });
 
   it('an answer may ask for what the service may ask, and for nothing else', async () => {
