@@ -35,6 +35,7 @@ struct broker {
     bool loop_open;
     uv_signal_t terminate, interrupt, hangup, child;
     uv_timer_t expire, tell, drain, missing;
+    uv_prepare_t turn_end;
     uv_poll_t store_writes, store_searches, executables; /* threads that work for the gate */
     int exit_code;
 };
@@ -178,6 +179,15 @@ static void on_missing(uv_timer_t *timer)
     }
 }
 
+/* Each turn of the loop: lines that workers told of are written together. */
+static void on_turn_end(uv_prepare_t *prepare)
+{
+    const struct broker *broker = prepare->data;
+
+    if (broker->gate.audit != NULL)
+        audit_flush(broker->gate.audit);
+}
+
 static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
                          int number)
 {
@@ -198,7 +208,9 @@ static enum error start_loop(struct broker *broker)
     uv_timer_init(&broker->gate.loop, &broker->expire);
     uv_timer_init(&broker->gate.loop, &broker->drain);
     uv_timer_init(&broker->gate.loop, &broker->tell);
-    broker->expire.data = broker->tell.data = broker;
+    uv_prepare_init(&broker->gate.loop, &broker->turn_end);
+    broker->expire.data = broker->tell.data = broker->turn_end.data = broker;
+    uv_prepare_start(&broker->turn_end, on_turn_end);
     uv_timer_start(&broker->tell, on_tell, TELL_INTERVAL_MS, TELL_INTERVAL_MS);
     uv_timer_init(&broker->gate.loop, &broker->missing);
     broker->missing.data = broker;

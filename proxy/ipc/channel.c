@@ -1,6 +1,7 @@
 #include "ipc/channel.h"
 
 #include "base/secret.h"
+#include "ipc/messages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,10 +17,22 @@ struct queued {
     unsigned char bytes[];
 };
 
+/* A datagram is a message, or begins with this and holds several, each after its length. */
+#define PACKET_MARK  0
+#define LENGTH_BYTES 4
+#define PACKET_MIN   (1 + LENGTH_BYTES + 1)
+
+_Static_assert(IPC_NONE == PACKET_MARK, "no message begins like a packet");
+
 struct channel {
     int fd;
     struct queued *head, **tail;
     size_t queued_bytes;
+    size_t packed, packed_bytes; /* messages that wait for more of them, in `packet` */
+    /* Of the packet that came last: what was not handed out yet. */
+    size_t left, left_bytes;
+    const unsigned char *next;
+    unsigned char packet[CHANNEL_PACKET_BYTES_MAX];
     unsigned char received[IPC_MESSAGE_BYTES_MAX];
 };
 
@@ -117,7 +130,7 @@ static enum error enqueue(struct channel *channel, const struct ipc_writer *mess
     return OK;
 }
 
-enum error channel_send(struct channel *channel, const struct ipc_writer *message, int fd)
+static enum error send_or_queue(struct channel *channel, const struct ipc_writer *message, int fd)
 {
     enum error error = message->failed ? ERROR_LIMIT : ERROR_TIMEOUT;
 
@@ -133,8 +146,55 @@ enum error channel_send(struct channel *channel, const struct ipc_writer *messag
     return error;
 }
 
+/* What was gathered goes out as one. */
+static enum error push(struct channel *channel)
+{
+    struct ipc_writer packet = {.bytes = channel->packet, .length = channel->packed_bytes};
+
+    if (channel->packed == 0)
+        return OK;
+    channel->packed = channel->packed_bytes = 0;
+    return send_or_queue(channel, &packet, -1);
+}
+
+enum error channel_send(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    enum error error = push(channel);
+
+    if (error == OK)
+        return send_or_queue(channel, message, fd);
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+enum error channel_gather(struct channel *channel, const struct ipc_writer *message)
+{
+    struct ipc_writer packet = {.bytes = channel->packet, .length = channel->packed_bytes};
+    enum error error = OK;
+
+    if (message->failed || 1 + LENGTH_BYTES + message->length > CHANNEL_PACKET_BYTES_MAX)
+        return channel_send(channel, message, -1);
+    if (channel->packed == CHANNEL_PACKET_MESSAGES_MAX ||
+        packet.length + LENGTH_BYTES + message->length > CHANNEL_PACKET_BYTES_MAX) {
+        error = push(channel);
+        packet.length = 0;
+    }
+    if (packet.length == 0)
+        ipc_put_number(&packet, PACKET_MARK, 1);
+    ipc_put_number(&packet, message->length, LENGTH_BYTES);
+    memcpy(packet.bytes + packet.length, message->bytes, message->length);
+    channel->packed_bytes = packet.length + message->length;
+    channel->packed++;
+    return error;
+}
+
 enum error channel_flush(struct channel *channel)
 {
+    enum error pushed = push(channel);
+
+    if (pushed != OK)
+        return pushed;
     while (channel->head != NULL) {
         struct queued *item = channel->head;
         enum error error = send_now(channel->fd, item->bytes, item->length, item->fd);
@@ -154,7 +214,7 @@ enum error channel_flush(struct channel *channel)
 
 bool channel_wants_write(const struct channel *channel)
 {
-    return channel->head != NULL;
+    return channel->head != NULL || channel->packed > 0;
 }
 
 size_t channel_waiting_bytes(const struct channel *channel)
@@ -196,6 +256,41 @@ static int take_descriptor(struct msghdr *message)
     return -2;
 }
 
+static bool is_packet(const struct channel *channel, size_t length, int descriptor)
+{
+    return length >= PACKET_MIN && descriptor < 0 && channel->received[0] == PACKET_MARK;
+}
+
+static void open_packet(struct channel *channel, size_t length)
+{
+    channel->next = channel->received + 1;
+    channel->left_bytes = length - 1;
+    channel->left = CHANNEL_PACKET_MESSAGES_MAX;
+}
+
+/* The next of a packet. */
+static enum error unpack(struct channel *channel, const void **bytes, size_t *length)
+{
+    struct ipc_reader reader = {.bytes = channel->next, .length = channel->left_bytes};
+    uint64_t wanted = ipc_get_number(&reader, LENGTH_BYTES);
+
+    if (reader.failed || wanted == 0 || wanted > reader.length - reader.at || channel->left == 0) {
+        channel->left_bytes = 0;
+        return ERROR_SYNTAX;
+    }
+    *bytes = channel->next + LENGTH_BYTES;
+    *length = (size_t)wanted;
+    channel->next += LENGTH_BYTES + *length;
+    channel->left_bytes -= LENGTH_BYTES + *length;
+    channel->left--;
+    return OK;
+}
+
+bool channel_has_more(const struct channel *channel)
+{
+    return channel->left_bytes > 0;
+}
+
 enum error channel_receive(struct channel *channel, const void **bytes, size_t *length, int *fd)
 {
     union {
@@ -210,12 +305,14 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
     ssize_t received;
     int descriptor;
 
+    *fd = -1;
+    if (channel_has_more(channel))
+        return unpack(channel, bytes, length);
     /* A reset, told once, is of what the other side did not read any more; what it said is there.
      */
     do
         received = recvmsg(channel->fd, &message, MSG_CMSG_CLOEXEC);
     while (received < 0 && (errno == EINTR || errno == ECONNRESET));
-    *fd = -1;
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         *length = 0;
         return OK;
@@ -227,6 +324,10 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
         if (descriptor >= 0)
             close(descriptor);
         return received == 0 ? ERROR_IO : ERROR_SYNTAX;
+    }
+    if (is_packet(channel, (size_t)received, descriptor)) {
+        open_packet(channel, (size_t)received);
+        return unpack(channel, bytes, length);
     }
     *fd = descriptor;
     *bytes = channel->received;

@@ -1,7 +1,7 @@
 #include "system/audit.h"
 
 #include "base/log.h"
-#include "policy/stray.h"
+#include "system/audit_draft.h"
 #include "system/audit_file.h"
 
 #include <errno.h>
@@ -13,11 +13,10 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Room kept for what commit adds: "cut", "prev", "mac", the brace and the newline. */
-#define ENDING_BYTES 256
 /* The last whole line and what was torn after it always fit: four lines of any length. */
 #define TAIL_BYTES 65536
-#define CUT_MARK   "\xe2\x80\xa6" /* U+2026 */
+/* That wait to be written together: then they are. */
+#define WAITING_BYTES_MAX 262144
 
 #define COMPLAINT_INTERVAL_S 60
 
@@ -32,13 +31,14 @@ struct chain {
 struct audit {
     char *path;
     int fd;
-    struct chain chain;
+    struct chain chain;   /* with what waits */
+    struct chain written; /* in the file */
+    struct buffer waiting;
+    uint64_t waiting_lines;       /* in it, that are lost if it cannot be written */
     const struct secret_key *key; /* NULL: lines have no MAC */
     uint64_t keyed_from;
     struct json_scan *scan;
-    struct buffer line;
-    unsigned fields;
-    bool cut;
+    struct audit_draft draft;
     uint64_t lost, untold; /* lines that could not be written: all, and those of no "audit_lost" */
     time_t untold_since;
     int64_t complained_s; /* monotonic: when the operator's log last said so */
@@ -94,6 +94,12 @@ static enum error read_tail(struct audit *audit, int fd, struct chain *chain)
     return error;
 }
 
+/* The file's chain stands there, and nothing waits. */
+static void stand(struct audit *audit, const struct chain *chain)
+{
+    audit->chain = audit->written = *chain;
+}
+
 /* Once a minute: what cannot be written may be asked for thousands of times a second. */
 static void complain(struct audit *audit, const char *why)
 {
@@ -107,181 +113,137 @@ static void complain(struct audit *audit, const char *why)
               why, (unsigned long long)audit->untold);
 }
 
-static void lose_line(struct audit *audit, const char *why)
+static void lose_lines(struct audit *audit, uint64_t count, const char *why)
 {
-    if (audit->untold++ == 0)
+    if (audit->untold == 0)
         audit->untold_since = time(NULL);
-    audit->lost++;
+    audit->untold += count;
+    audit->lost += count;
     complain(audit, why);
-}
-
-static void append_time(struct buffer *line)
-{
-    struct timespec now;
-    struct tm utc;
-    char text[32];
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &utc);
-    buffer_append_format(line, "\"%s.%03ldZ\"", text, now.tv_nsec / 1000000);
-}
-
-static void begin_line(struct audit *audit, const char *event)
-{
-    buffer_reset(&audit->line);
-    audit->fields = 0;
-    audit->cut = false;
-    buffer_append_format(&audit->line,
-                         "{\"seq\":%llu,\"time\":", (unsigned long long)audit->chain.sequence + 1);
-    append_time(&audit->line);
-    buffer_append_text(&audit->line, ",\"event\":");
-    buffer_append_json_string(&audit->line, event, strlen(event));
-}
-
-/* Begins a member; returns where the line would end without it. */
-static size_t begin_field(struct audit *audit, const char *name)
-{
-    size_t start = audit->line.length;
-
-    buffer_append_format(&audit->line, ",\"%s\":", name);
-    return start;
-}
-
-/* Takes a member back that left no room for the line's ending, or was one too many. */
-static void end_field(struct audit *audit, size_t start)
-{
-    struct buffer *line = &audit->line;
-
-    if (audit->fields < AUDIT_FIELDS_MAX && !buffer_failed(line) &&
-        line->length + ENDING_BYTES <= AUDIT_LINE_BYTES_MAX) {
-        audit->fields++;
-        return;
-    }
-    audit->cut = true;
-    buffer_truncate(line, start);
 }
 
 void audit_bytes(struct audit *audit, const char *name, const char *bytes, size_t length)
 {
-    size_t start, kept;
-
-    if (audit == NULL)
-        return;
-    start = begin_field(audit, name);
-    if (length <= AUDIT_VALUE_BYTES_MAX) {
-        buffer_append_json_string(&audit->line, bytes, length);
-    } else {
-        /* Not in the middle of a UTF-8 sequence. */
-        for (kept = AUDIT_VALUE_BYTES_MAX; kept > AUDIT_VALUE_BYTES_MAX - 4; kept--) {
-            if (((unsigned char)bytes[kept] & 0xc0) != 0x80)
-                break;
-        }
-        buffer_append_json_string(&audit->line, bytes, kept);
-        if (!buffer_failed(&audit->line)) {
-            audit->line.length--; /* the closing quote comes after the mark */
-            buffer_append_text(&audit->line, CUT_MARK "\"");
-        }
-    }
-    end_field(audit, start);
+    if (audit != NULL)
+        audit_draft_bytes(&audit->draft, name, bytes, length);
 }
 
-/* Of a credential that stands where none belongs the log says no more than that. */
 void audit_text(struct audit *audit, const char *name, const char *value)
 {
-    struct span text = span_of(value);
-    struct buffer redacted;
-
-    if (audit == NULL || value == NULL)
-        return;
-    buffer_init(&redacted, AUDIT_LINE_BYTES_MAX);
-    if (stray_redact(text, &redacted))
-        text = buffer_failed(&redacted) ? span_of(STRAY_MARK)
-                                        : (struct span){redacted.data, redacted.length};
-    audit_bytes(audit, name, text.data, text.length);
-    buffer_clear(&redacted);
+    if (audit != NULL && value != NULL)
+        audit_draft_text(&audit->draft, name, value);
 }
 
 void audit_number(struct audit *audit, const char *name, int64_t value)
 {
-    size_t start;
-
-    if (audit == NULL)
-        return;
-    start = begin_field(audit, name);
-    buffer_append_format(&audit->line, "%lld", (long long)value);
-    end_field(audit, start);
+    if (audit != NULL)
+        audit_draft_number(&audit->draft, name, value);
 }
 
 void audit_flag(struct audit *audit, const char *name, bool value)
 {
-    size_t start;
-
-    if (audit == NULL)
-        return;
-    start = begin_field(audit, name);
-    buffer_append_text(&audit->line, value ? "true" : "false");
-    end_field(audit, start);
+    if (audit != NULL)
+        audit_draft_flag(&audit->draft, name, value);
 }
 
 void audit_reason(struct audit *audit, enum reason reason)
 {
     audit_text(audit, "reason", reason_info(reason)->code);
-    audit_text(audit, "cause", reason_info(reason)->cause);
 }
 
 /*
  * Writes all or nothing: what a failed write left behind is cut off again, or
  * if even that fails, gone around by the next line.
  */
-static enum error write_line(struct audit *audit)
+static enum error write_all(struct audit *audit, const struct buffer *lines)
 {
-    const struct buffer *line = &audit->line;
     off_t before = lseek(audit->fd, 0, SEEK_END);
     size_t written = 0;
     int reason;
 
-    while (before >= 0 && written < line->length) {
-        ssize_t count = write(audit->fd, line->data + written, line->length - written);
+    while (before >= 0 && written < lines->length) {
+        ssize_t count = write(audit->fd, lines->data + written, lines->length - written);
 
         if (count > 0)
             written += (size_t)count;
         else if (errno != EINTR)
             break;
     }
-    if (written == line->length)
+    if (written == lines->length)
         return OK;
     reason = errno;
-    if (written > 0 && ftruncate(audit->fd, before) != 0)
-        audit->chain.torn = true;
+    audit->written.torn = written > 0 && ftruncate(audit->fd, before) != 0;
     errno = reason;
     return ERROR_IO;
 }
 
-static enum error commit_line(struct audit *audit)
+/* Writes what waits; what cannot be written is lost, and the chain is where it was before. */
+static enum error write_waiting(struct audit *audit)
 {
+    uint64_t lines = audit->waiting_lines;
+    enum error error;
+
+    if (audit->waiting.length == 0)
+        return OK;
+    errno = 0;
+    error = write_all(audit, &audit->waiting);
+    buffer_reset(&audit->waiting);
+    audit->waiting_lines = 0;
+    if (error == OK) {
+        audit->written = audit->chain;
+        return OK;
+    }
+    audit->chain = audit->written;
+    if (lines > 0)
+        lose_lines(audit, lines, strerror(errno));
+    return error;
+}
+
+/* Ends the line and ties it to the one before; it is to be written. `lines` is 1, or 0 for one that
+ * is not missed. */
+static enum error add_line(struct audit *audit, unsigned lines)
+{
+    struct buffer *line = &audit->draft.line;
     struct chain *chain = &audit->chain;
     struct audit_line parsed;
 
-    if (audit->cut)
-        buffer_append_text(&audit->line, ",\"cut\":true");
-    buffer_append_format(&audit->line, ",\"prev\":\"%s\"", chain->digest);
+    if (audit->draft.cut)
+        buffer_append_text(line, ",\"cut\":true");
+    buffer_append_text(line, ",\"prev\":\"");
+    buffer_append_text(line, chain->digest);
+    buffer_append_text(line, "\"");
     if (audit->key != NULL)
-        audit_line_sign(&audit->line, audit->key);
-    buffer_append_text(&audit->line, "}\n");
-    if (buffer_failed(&audit->line))
+        audit_line_sign(line, audit->key);
+    buffer_append_text(line, "}\n");
+    if (buffer_failed(line))
         return ERROR_MEMORY;
     /* What could not be read back would break the chain for every line to come. */
-    if (!audit_line_parse(audit->scan, (struct span){audit->line.data, audit->line.length - 1},
-                          &parsed))
+    if (!audit_line_parse(audit->scan, (struct span){line->data, line->length - 1}, &parsed))
         return ERROR_INVALID;
-    if (write_line(audit) != OK)
+    if (audit->waiting.length + line->length > WAITING_BYTES_MAX && write_waiting(audit) != OK)
         return ERROR_IO;
+    buffer_append(&audit->waiting, line->data, line->length);
+    if (buffer_failed(&audit->waiting))
+        return ERROR_MEMORY;
+    audit->waiting_lines += lines;
     chain->sequence++;
     chain->torn = false;
-    secret_sha256_hex(audit->line.data, audit->line.length - 1, chain->digest);
+    secret_sha256_hex(line->data, line->length - 1, chain->digest);
     memcpy(chain->whole, chain->digest, SHA256_HEX_SIZE);
     return OK;
+}
+
+/* A line of the log's own, which is not lost if it cannot be written: it will be tried again. */
+static enum error commit_own(struct audit *audit)
+{
+    enum error error = add_line(audit, 0);
+
+    return error == OK ? write_waiting(audit) : error;
+}
+
+static void begin_line(struct audit *audit, const char *event)
+{
+    audit_draft_begin(&audit->draft, audit->chain.sequence + 1, event);
 }
 
 /* Writes the line that goes around what was torn. */
@@ -289,7 +251,7 @@ static enum error recover(struct audit *audit)
 {
     begin_line(audit, AUDIT_EVENT_RECOVERED);
     audit_text(audit, "after", audit->chain.whole);
-    return commit_line(audit);
+    return commit_own(audit);
 }
 
 static bool tell_lost(struct audit *audit)
@@ -303,7 +265,7 @@ static bool tell_lost(struct audit *audit)
     begin_line(audit, AUDIT_EVENT_LOST);
     audit_number(audit, "count", (int64_t)audit->untold);
     audit_text(audit, "since", since);
-    return commit_line(audit) == OK;
+    return commit_own(audit) == OK;
 }
 
 /* What is owed before another line: the way around what was torn, and what was lost. */
@@ -313,7 +275,7 @@ static void settle(struct audit *audit)
 
     /* If this fails, the chain stays torn and the commit refuses. */
     if (audit->chain.torn && read_tail(audit, audit->fd, &chain) == OK) {
-        audit->chain = chain;
+        stand(audit, &chain);
         if (chain.torn && recover(audit) != OK)
             audit->chain.torn = true;
     }
@@ -330,17 +292,31 @@ void audit_begin(struct audit *audit, const char *event)
     begin_line(audit, event);
 }
 
-enum error audit_commit(struct audit *audit)
+enum error audit_commit_later(struct audit *audit)
 {
     enum error error;
 
     if (audit == NULL)
         return OK;
     errno = 0;
-    error = audit->chain.torn ? ERROR_IO : commit_line(audit);
+    error = audit->chain.torn ? ERROR_IO : add_line(audit, 1);
     if (error == ERROR_IO || error == ERROR_MEMORY)
-        lose_line(audit, errno != 0 ? strerror(errno) : error_text(error));
+        lose_lines(audit, 1, errno != 0 ? strerror(errno) : error_text(error));
     return error;
+}
+
+enum error audit_commit(struct audit *audit)
+{
+    enum error error = audit_commit_later(audit);
+
+    return error == OK && audit != NULL ? write_waiting(audit) : error;
+}
+
+void audit_flush(struct audit *audit)
+{
+    enum error error = write_waiting(audit);
+
+    (void)error; /* what is lost is counted */
 }
 
 uint64_t audit_lost(const struct audit *audit)
@@ -380,17 +356,19 @@ static enum error log_mismatch(struct audit *audit, uint64_t anchored, uint64_t 
     begin_line(audit, AUDIT_EVENT_MISMATCH);
     audit_number(audit, "anchored", (int64_t)anchored);
     audit_number(audit, "found", (int64_t)found);
-    return commit_line(audit);
+    return commit_own(audit);
 }
 
 /* Goes on where the file that is gone was anchored last. */
 static enum error resume(struct audit *audit, const struct audit_anchor *anchor)
 {
-    audit->chain.sequence = anchor->sequence;
-    memcpy(audit->chain.digest, anchor->digest, SHA256_HEX_SIZE);
-    memcpy(audit->chain.whole, anchor->digest, SHA256_HEX_SIZE);
+    struct chain chain = {.sequence = anchor->sequence};
+
+    memcpy(chain.digest, anchor->digest, SHA256_HEX_SIZE);
+    memcpy(chain.whole, anchor->digest, SHA256_HEX_SIZE);
+    stand(audit, &chain);
     begin_line(audit, AUDIT_EVENT_RESUMED);
-    return commit_line(audit);
+    return commit_own(audit);
 }
 
 /* What is torn is gone around, and what was anchored is compared. */
@@ -409,15 +387,16 @@ static enum error join(struct audit *audit, const struct audit_anchor *anchor)
 
 struct audit_anchor audit_head(const struct audit *audit)
 {
-    struct audit_anchor head = {.sequence = audit->chain.sequence, .keyed_from = audit->keyed_from};
+    struct audit_anchor head = {.sequence = audit->written.sequence,
+                                .keyed_from = audit->keyed_from};
 
-    memcpy(head.digest, audit->chain.whole, SHA256_HEX_SIZE);
+    memcpy(head.digest, audit->written.whole, SHA256_HEX_SIZE);
     return head;
 }
 
 uint64_t audit_sequence(const struct audit *audit)
 {
-    return audit->chain.sequence;
+    return audit->written.sequence;
 }
 
 int audit_descriptor(const struct audit *audit)
@@ -432,19 +411,23 @@ enum error audit_open_keyed(const char *path, const struct secret_key *key,
 {
     static const struct audit_anchor none;
     struct audit *audit = calloc(1, sizeof(*audit));
+    struct chain chain;
     enum error error;
 
     if (audit == NULL)
         return ERROR_MEMORY;
     audit->fd = -1;
     audit->key = key;
-    buffer_init(&audit->line, AUDIT_LINE_BYTES_MAX);
+    buffer_init(&audit->draft.line, AUDIT_LINE_BYTES_MAX);
+    buffer_init(&audit->waiting, WAITING_BYTES_MAX);
     audit->path = text_copy(span_of(path));
     error = audit->path != NULL ? json_scan_create(&audit->scan) : ERROR_MEMORY;
     if (error == OK)
         error = audit_file_open(path, &audit->fd);
     if (error == OK)
-        error = read_tail(audit, audit->fd, &audit->chain);
+        error = read_tail(audit, audit->fd, &chain);
+    if (error == OK)
+        stand(audit, &chain);
     if (error == OK)
         error = join(audit, anchor != NULL ? anchor : &none);
     if (error != OK) {
@@ -465,11 +448,13 @@ void audit_close(struct audit *audit)
     if (audit == NULL)
         return;
     if (audit->fd >= 0) {
+        audit_flush(audit);
         (void)fsync(audit->fd);
         close(audit->fd);
     }
     json_scan_destroy(audit->scan);
-    buffer_clear(&audit->line);
+    buffer_clear(&audit->draft.line);
+    buffer_clear(&audit->waiting);
     free(audit->path);
     free(audit);
 }
@@ -480,6 +465,7 @@ enum error audit_reopen(struct audit *audit)
     enum error error;
     int fd;
 
+    audit_flush(audit);
     error = audit_file_open(audit->path, &fd);
     if (error != OK)
         return error;
@@ -492,6 +478,6 @@ enum error audit_reopen(struct audit *audit)
     close(audit->fd);
     audit->fd = fd;
     if (lseek(fd, 0, SEEK_END) > 0)
-        audit->chain = chain;
+        stand(audit, &chain);
     return audit->chain.torn ? recover(audit) : OK;
 }

@@ -25,9 +25,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define AUDIT_VALUE_BYTES_MAX 1024 /* of one value; the rest is cut and "…" marks it */
-#define AUDIT_FIELDS_MAX      32   /* in one line; more are left out */
-
 struct audit;
 
 /*
@@ -42,9 +39,9 @@ enum error audit_open(const char *path, struct audit **out) MUST_CHECK;
  */
 enum error audit_open_keyed(const char *path, const struct secret_key *key,
                             const struct audit_anchor *anchor, struct audit **out) MUST_CHECK;
-/* Where the chain stands, to be kept elsewhere; sequence 0: nowhere yet. */
+/* Where the chain of what is written stands, to be kept elsewhere; sequence 0: nowhere yet. */
 struct audit_anchor audit_head(const struct audit *audit);
-/* The number of the last line; 0: none. */
+/* The number of the last line that is written; 0: none. */
 uint64_t audit_sequence(const struct audit *audit);
 /* A descriptor of the file, the caller's, to be written to disk by another thread; -1. */
 int audit_descriptor(const struct audit *audit);
@@ -70,6 +67,14 @@ void audit_reason(struct audit *audit, enum reason reason); /* and its cause */
  * ERROR_INVALID: two members have one name; nothing was written.
  */
 enum error audit_commit(struct audit *audit) MUST_CHECK;
+
+/*
+ * The same for a line on which nothing hangs: it is written with those after it, by audit_flush()
+ * or the next audit_commit(). OK says that it waits; if it cannot be written, it is counted.
+ */
+enum error audit_commit_later(struct audit *audit) MUST_CHECK;
+/* Writes what waits, with one write. */
+void audit_flush(struct audit *audit);
 
 /* Lines that could not be written, since it was opened. */
 uint64_t audit_lost(const struct audit *audit);

@@ -10,8 +10,10 @@
 #include "base/text.h"
 #include "json/scan.h"
 
-#define AUDIT_LINE_BYTES_MAX 16384 /* with its newline */
-#define AUDIT_ZERO_DIGEST    "0000000000000000000000000000000000000000000000000000000000000000"
+#define AUDIT_LINE_BYTES_MAX  16384 /* with its newline */
+#define AUDIT_VALUE_BYTES_MAX 1024  /* of one value; the rest is cut and "…" marks it */
+#define AUDIT_FIELDS_MAX      32    /* in one line; more are left out */
+#define AUDIT_ZERO_DIGEST     "0000000000000000000000000000000000000000000000000000000000000000"
 
 #define AUDIT_EVENT_RECOVERED "audit_recovered" /* goes around a line that a crash tore */
 #define AUDIT_EVENT_LOST      "audit_lost"      /* lines before it could not be written */

@@ -320,6 +320,8 @@ static void on_prepare(uv_prepare_t *prepare)
     downstream_abort_doomed(&house->downstreams);
     connection_reap(worker);
     accept_go_on(&house->accept);
+    if (channel_flush(worker->channel) != OK)
+        worker_fail(worker, "the broker is gone");
     watch_channel(house);
     if (worker->draining && worker->connections == NULL && !channel_wants_write(worker->channel))
         uv_stop(&worker->loop);

@@ -241,3 +241,85 @@ AUDIT_TEST(test_failed_write)
     json_decref(line);
     signal(SIGXFSZ, SIG_DFL);
 }
+
+/* ---- Lines that are written together ---- */
+
+static void add_later(struct fixture *fixture, int count)
+{
+    for (int i = 0; i < count; i++) {
+        audit_begin(fixture->audit, "message_refused");
+        audit_number(fixture->audit, "number", i);
+        assert_int_equal(audit_commit_later(fixture->audit), OK);
+    }
+}
+
+AUDIT_TEST(test_together)
+{
+    struct fixture *fixture = *state;
+
+    add_lines(fixture, 1);
+    add_later(fixture, 3);
+    expect_intact(fixture, 1);
+    assert_int_equal(audit_sequence(fixture->audit), 1);
+    assert_int_equal(audit_head(fixture->audit).sequence, 1);
+    audit_flush(fixture->audit);
+    expect_intact(fixture, 4);
+    assert_int_equal(audit_head(fixture->audit).sequence, 4);
+    /* A line on which something hangs brings those before it along. */
+    add_later(fixture, 2);
+    add_lines(fixture, 1);
+    expect_intact(fixture, 7);
+    audit_flush(fixture->audit);
+    expect_intact(fixture, 7);
+    /* So do a rotation and the end. */
+    add_later(fixture, 1);
+    assert_int_equal(audit_reopen(fixture->audit), OK);
+    expect_intact(fixture, 8);
+    add_later(fixture, 1);
+    close_log(fixture);
+    expect_intact(fixture, 9);
+    open_log(fixture);
+    add_lines(fixture, 1);
+    expect_intact(fixture, 10);
+}
+
+/* More than is kept is written before. */
+AUDIT_TEST(test_together_many)
+{
+    struct fixture *fixture = *state;
+
+    add_later(fixture, 3000);
+    assert_in_range(audit_sequence(fixture->audit), 1, 2999);
+    audit_flush(fixture->audit);
+    expect_intact(fixture, 3000);
+}
+
+/* None is lost silently: what could not be written together is counted, every line of it. */
+AUDIT_TEST(test_together_failed)
+{
+    struct fixture *fixture = *state;
+    const struct rlimit unlimited = {RLIM_INFINITY, RLIM_INFINITY};
+    struct rlimit limit = unlimited;
+    struct audit_verdict verdict;
+    struct stat facts;
+
+    signal(SIGXFSZ, SIG_IGN);
+    add_lines(fixture, 2);
+    add_later(fixture, 5);
+    assert_int_equal(stat(fixture->path, &facts), 0);
+    limit.rlim_cur = (rlim_t)facts.st_size + 300; /* one of them would fit, five do not */
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    audit_flush(fixture->audit);
+    assert_int_equal(audit_lost(fixture->audit), 5);
+    assert_true(audit_failing(fixture->audit));
+    add_later(fixture, 2);
+    assert_int_equal(add(fixture, 1), ERROR_IO);
+    assert_int_equal(audit_lost(fixture->audit), 8);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    assert_int_equal(add(fixture, 2), OK);
+    verdict = verify(fixture->path);
+    assert_int_equal(verdict.lines, 5); /* two of them say what was lost, as soon as they fit */
+    assert_int_equal(verdict.lost, 8);
+    assert_false(audit_failing(fixture->audit));
+    signal(SIGXFSZ, SIG_DFL);
+}

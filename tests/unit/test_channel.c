@@ -356,3 +356,111 @@ TEST_BETWEEN(test_an_end_with_something_unread, set_up, tear_down)
     }
     assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_IO);
 }
+
+/* ---- Messages that go together ---- */
+
+static void gather(struct channel *channel, size_t length, unsigned char fill)
+{
+    struct ipc_writer message = message_of(length, fill);
+
+    assert_int_equal(channel_gather(channel, &message), OK);
+}
+
+static void expect_message(struct channel *channel, size_t wanted, unsigned char fill)
+{
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    assert_int_equal(channel_receive(channel, &bytes, &length, &fd), OK);
+    assert_int_equal(length, wanted);
+    assert_int_equal(*(const unsigned char *)bytes, fill);
+    assert_int_equal(fd, -1);
+}
+
+CHANNEL_TEST(test_gathered)
+{
+    struct fixture *fixture = *state;
+    struct ipc_writer message;
+    struct channel *other;
+
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    for (unsigned char i = 0; i < 3; i++)
+        gather(fixture->channel, 10U + i, (unsigned char)('a' + i));
+    assert_true(channel_wants_write(fixture->channel));
+    expect_nothing(other);
+    assert_int_equal(channel_flush(fixture->channel), OK);
+    assert_false(channel_wants_write(fixture->channel));
+    assert_false(channel_has_more(other));
+    expect_message(other, 10, 'a');
+    assert_true(channel_has_more(other));
+    expect_message(other, 11, 'b');
+    expect_message(other, 12, 'c');
+    assert_false(channel_has_more(other));
+    expect_nothing(other);
+
+    /* What is sent comes behind what was gathered; what is too long is not gathered. */
+    gather(fixture->channel, 1, 'd');
+    message = message_of(1, 'e');
+    assert_int_equal(channel_send(fixture->channel, &message, -1), OK);
+    gather(fixture->channel, 1, 'f');
+    gather(fixture->channel, CHANNEL_PACKET_BYTES_MAX, 'g');
+    expect_message(other, 1, 'd');
+    expect_message(other, 1, 'e');
+    expect_message(other, 1, 'f');
+    expect_message(other, CHANNEL_PACKET_BYTES_MAX, 'g');
+    channel_destroy(other);
+    fixture->other = -1;
+}
+
+/* So many go together and no more: the other side's turn is as long as that. */
+CHANNEL_TEST(test_gathered_many)
+{
+    struct fixture *fixture = *state;
+    static unsigned char received[CHANNEL_PACKET_BYTES_MAX];
+    size_t together = 1 + CHANNEL_PACKET_MESSAGES_MAX * (4 + 1);
+
+    for (size_t i = 0; i < 2 * CHANNEL_PACKET_MESSAGES_MAX; i++)
+        gather(fixture->channel, 1, 'x');
+    assert_int_equal(channel_flush(fixture->channel), OK);
+    assert_int_equal(recv(fixture->other, received, sizeof(received), 0), (ssize_t)together);
+    assert_int_equal(recv(fixture->other, received, sizeof(received), 0), (ssize_t)together);
+}
+
+/* Packets of a hostile other side; after each the next message is read as ever. */
+CHANNEL_TEST(test_packets_that_are_none)
+{
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *bytes;
+        size_t length;
+        unsigned good; /* messages before it is noticed */
+    } packets[] = {
+        {"\0\0\0\0\0x", 6, 0},          /* an empty one */
+        {"\0\2\0\0\0x", 6, 0},          /* longer than what is there */
+        {"\0\xff\xff\xff\xffx", 6, 0},  /* much longer */
+        {"\0\1\0\0\0x\1\0\0", 9, 1},    /* a length that is cut */
+        {"\0\1\0\0\0x\1\0\0\0", 10, 1}, /* nothing behind it */
+    };
+    unsigned char many[1 + (CHANNEL_PACKET_MESSAGES_MAX + 1) * 5] = {0};
+    const void *bytes;
+    size_t length;
+    int fd;
+
+    for (size_t i = 0; i < sizeof(packets) / sizeof(packets[0]); i++) {
+        send_raw(fixture->other, packets[i].bytes, packets[i].length, 0);
+        for (unsigned good = 0; good < packets[i].good; good++)
+            expect_message(fixture->channel, 1, 'x');
+        assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
+        send_raw(fixture->other, "next", 4, 0);
+        expect_message(fixture->channel, 4, 'n');
+    }
+    for (size_t i = 0; i < CHANNEL_PACKET_MESSAGES_MAX + 1; i++) {
+        many[1 + 5 * i] = 1;
+        many[5 + 5 * i] = 'x';
+    }
+    send_raw(fixture->other, many, sizeof(many), 0);
+    for (size_t i = 0; i < CHANNEL_PACKET_MESSAGES_MAX; i++)
+        expect_message(fixture->channel, 1, 'x');
+    assert_int_equal(channel_receive(fixture->channel, &bytes, &length, &fd), ERROR_SYNTAX);
+}

@@ -84,7 +84,7 @@ enum error reports_take_denied(struct gate *gate, struct incarnation from,
     if (denied->caller_told)
         audit_number(audit, "caller_uid_told", denied->caller_uid_told);
     audit_reason(audit, denied->reason);
-    journal_commit(audit);
+    journal_commit_later(audit);
     return OK;
 }
 
@@ -105,7 +105,7 @@ enum error reports_take_refused(struct gate *gate, struct incarnation from,
     audit_reason(audit, refused->reason);
     audit_text(audit, "verb", refused->verb);
     audit_text(audit, "target", refused->target);
-    journal_commit(audit);
+    journal_commit_later(audit);
     return OK;
 }
 
@@ -142,7 +142,7 @@ static void log_closed(struct gate *gate, struct surface_state *surface,
         audit_number(audit, "messages_c2s", (int64_t)closed->messages_c2s);
         audit_number(audit, "messages_s2c", (int64_t)closed->messages_s2c);
     }
-    journal_commit(audit);
+    journal_commit_later(audit);
 }
 
 /* A connection that was admitted but never opened counts as denied after all. */

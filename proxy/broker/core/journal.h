@@ -25,5 +25,8 @@ void journal_suppress(struct gate *gate, const char *event, struct lines_client 
 bool journal_commit_grant(const struct gate *gate, struct audit *audit);
 /* Ends a line of the audit log on which nothing hangs: one that cannot be written is counted. */
 void journal_commit(struct audit *audit);
+/* The same of one that a worker told of: it is written with others, at the end of the loop's turn.
+ */
+void journal_commit_later(struct audit *audit);
 /* "2026-01-02T03:04:05Z" (RFC 3339, UTC); "" for a time that cannot be. */
 void journal_time(int64_t seconds, char out[JOURNAL_TIME_SIZE]);

@@ -105,8 +105,10 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         worker_stop_listening(process);
         return;
     }
-    /* What is left of it, the next turn of the loop finds again. */
-    for (unsigned i = 0; i < WORKER_MESSAGES_PER_TURN && receive(process); i++)
+    /* What is left of it, the next turn of the loop finds again, but for what came together. */
+    for (unsigned i = 0;
+         (i < WORKER_MESSAGES_PER_TURN || channel_has_more(process->channel)) && receive(process);
+         i++)
         ;
     if (process->poll_events != 0)
         worker_watch(process);

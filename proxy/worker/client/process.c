@@ -89,13 +89,25 @@ static size_t patience_bytes(enum ipc_type type)
     }
 }
 
+/* What is told of many at once, and asks for nothing: it goes at the end of the loop's turn. */
+static bool may_wait(enum ipc_type type)
+{
+    return type == IPC_REFUSED || type == IPC_SUPPRESSED || type == IPC_CLOSED ||
+           type == IPC_COUNTS;
+}
+
 /* Takes the descriptor over. */
 static bool send_to_broker(struct worker *worker, enum ipc_type type, const void *message, int fd)
 {
     struct ipc_writer writer = {.bytes = worker->ipc_buffer};
+    enum error error;
 
     ipc_encode(&writer, type, message);
-    if (channel_send(worker->channel, &writer, fd) == OK)
+    if (may_wait(type))
+        error = channel_gather(worker->channel, &writer);
+    else
+        error = channel_send(worker->channel, &writer, fd);
+    if (error == OK)
         return true;
     worker_fail(worker, "the broker is gone");
     return false;
