@@ -131,8 +131,10 @@ struct ipc_denied {
     bool caller_told; /* who called, in the worker's word: for the log alone */
     uint32_t caller_uid_told;
     const char *target; /* raw, if a credential of ours may stand in it; NULL: not so */
-    const char *path;   /* NULL if none is known */
+    const char *path;   /* NULL if none is known; likewise what follows */
     const char *request_id;
+    const char *method, *host;
+    const char *seen; /* what was found wrong, of the request or of the service's answer */
 };
 
 /* A refused message; in observe mode one that would have been. */
@@ -161,6 +163,8 @@ struct ipc_closed {
     uint32_t close_code;
     uint64_t requests; /* of HTTP; 0 for a WebSocket */
     uint64_t messages_c2s, messages_s2c;
+    /* As of a denial, if it is one: it was not opened. */
+    const char *request_id, *path, *host, *seen;
 };
 
 struct ipc_counts {

@@ -7,6 +7,7 @@
 #include "worker/client/cut.h"
 #include "worker/client/held.h"
 #include "worker/client/members.h"
+#include "worker/client/own_pages.h"
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
@@ -112,7 +113,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
     else if (!reason_allows(verdict->reason))
         connection_drop(connection, verdict->reason);
     else if (verdict->answer != NULL)
-        client_show(connection, verdict);
+        own_pages_show(connection, verdict);
     else if (fd >= 0)
         websocket_begin(&house->downstreams, connection, verdict, fd);
     else

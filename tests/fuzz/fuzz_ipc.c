@@ -77,6 +77,9 @@ static void check_denied(const struct ipc_denied *denied, const uint8_t *data, s
     check_text(denied->target, data, size);
     check_text(denied->path, data, size);
     check_text(denied->request_id, data, size);
+    check_text(denied->method, data, size);
+    check_text(denied->host, data, size);
+    check_text(denied->seen, data, size);
 }
 
 static void check_refused(const struct ipc_refused *refused, const uint8_t *data, size_t size)
@@ -95,8 +98,11 @@ static void check_suppressed(const struct ipc_suppressed *suppressed, const uint
 
 static void check_closed(const struct ipc_closed *closed, const uint8_t *data, size_t size)
 {
-    (void)data;
-    require((unsigned)closed->reason < REASON_COUNT && size == 1 + 8 + 4 + 1 + 4 + 4 + 3 * 8);
+    require((unsigned)closed->reason < REASON_COUNT);
+    check_text(closed->request_id, data, size);
+    check_text(closed->path, data, size);
+    check_text(closed->host, data, size);
+    check_text(closed->seen, data, size);
 }
 
 static void check_counts(const struct ipc_counts *counts, const uint8_t *data, size_t size)

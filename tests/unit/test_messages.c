@@ -101,8 +101,9 @@ TEST(test_reports)
     struct ipc_counts counts;
     struct ipc_suppressed suppressed;
 
-    ipc_encode(&writer, IPC_DENIED,
-               &(struct ipc_denied){6, 7, REASON_MALFORMED, true, 8, "a=b", "/p", "r"});
+    ipc_encode(
+        &writer, IPC_DENIED,
+        &(struct ipc_denied){6, 7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "GET", "h", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode(IPC_DENIED, room, writer.length, &denied), OK);
     assert_true(denied.connection == 6 && denied.surface == 7);
@@ -124,7 +125,8 @@ TEST(test_reports)
 
     writer = (struct ipc_writer){.bytes = room};
     ipc_encode(&writer, IPC_CLOSED,
-               &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, 10, 11, 12});
+               &(struct ipc_closed){9, 7, true, REASON_CLIENT_CLOSED, 1000, 10, 11, 12, "r", "/p",
+                                    "h", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_CLOSED);
     assert_int_equal(ipc_decode(IPC_CLOSED, room, writer.length, &closed), OK);
     assert_true(closed.connection == 9 && closed.surface == 7 && closed.opened);

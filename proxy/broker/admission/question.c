@@ -84,6 +84,7 @@ static void refuse_request(const struct question *question, enum reason reason)
     audit_reason(audit, reason);
     audit_text(audit, "host", question->request.host);
     audit_text(audit, "origin", question->request.origin);
+    journal_upstream(question->surface, reason, audit);
     journal_commit(audit);
     workers_answer(gate->workers, question->from, IPC_VERDICT, &verdict, -1);
 }

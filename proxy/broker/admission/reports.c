@@ -77,13 +77,17 @@ enum error reports_take_denied(struct gate *gate, struct incarnation from,
                          lines_client(entry != NULL ? entry->session_id : NULL, denied->caller_told,
                                       denied->caller_uid_told));
     audit_text(audit, "request_id", denied->request_id);
+    audit_text(audit, "method", denied->method);
     audit_text(audit, "path", denied->path);
+    audit_text(audit, "host", denied->host);
     if (astray.session[0] != '\0' || entry != NULL)
         audit_text(audit, "session",
                    astray.session[0] != '\0' ? astray.session : entry->session_id);
     if (denied->caller_told)
         audit_number(audit, "caller_uid_told", denied->caller_uid_told);
     audit_reason(audit, denied->reason);
+    audit_text(audit, "seen", denied->seen);
+    journal_upstream(surface, denied->reason, audit);
     journal_commit_later(audit);
     return OK;
 }
@@ -141,6 +145,11 @@ static void log_closed(struct gate *gate, struct surface_state *surface,
             audit_number(audit, "close_code", closed->close_code);
         audit_number(audit, "messages_c2s", (int64_t)closed->messages_c2s);
         audit_number(audit, "messages_s2c", (int64_t)closed->messages_s2c);
+    } else {
+        audit_text(audit, "request_id", closed->request_id);
+        audit_text(audit, "path", closed->path);
+        audit_text(audit, "host", closed->host);
+        audit_text(audit, "seen", closed->seen);
     }
     journal_commit_later(audit);
 }

@@ -10,19 +10,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEND_BUFFER_BYTES   (512 * 1024) /* a request with a large injected record in one go */
-#define STRANGER_INTERVAL_S 60
+#define SEND_BUFFER_BYTES (512 * 1024) /* a request with a large injected record in one go */
+#define TELL_INTERVAL_S   60
 
 /* Each connection would say the same. */
+static bool is_to_be_told(int64_t *told_at)
+{
+    int64_t now = clock_now();
+
+    if (now < *told_at + TELL_INTERVAL_S)
+        return false;
+    *told_at = now;
+    return true;
+}
+
 static void tell_stranger(const struct question *question, const char *why)
 {
     struct surface_state *surface = question->surface;
     struct audit *audit = question->gate->audit;
-    int64_t now = clock_now();
 
-    if (now < surface->stranger_told_at + STRANGER_INTERVAL_S)
+    if (!is_to_be_told(&surface->stranger_told_at))
         return;
-    surface->stranger_told_at = now;
     log_error("surface %s: %s", surface->config->name, why);
     audit_begin(audit, "upstream_refused");
     audit_text(audit, "surface", surface->config->name);
@@ -31,11 +39,40 @@ static void tell_stranger(const struct question *question, const char *why)
     journal_commit(audit);
 }
 
+static enum reason cause_of(int fault)
+{
+    switch (fault) {
+    case ENOENT:
+        return REASON_SOCKET_MISSING;
+    case ECONNREFUSED:
+        return REASON_SOCKET_DEAF;
+    case EACCES:
+    case EPERM:
+        return REASON_SOCKET_DENIED;
+    case EAGAIN:
+        return REASON_UPSTREAM_BUSY;
+    default:
+        return REASON_UPSTREAM_UNREACHABLE;
+    }
+}
+
+/* What connect(2) said: kept for the lines of those who are refused for it. */
+static enum reason note_fault(struct surface_state *surface, int fault)
+{
+    enum reason reason = cause_of(fault);
+
+    surface->upstream_fault = fault;
+    if (is_to_be_told(&surface->unreachable_told_at))
+        log_warning("surface %s: %s: %s: %s", surface->config->name, reason_info(reason)->text,
+                    surface->config->upstream_socket, strerror(fault));
+    return reason;
+}
+
 enum reason upstream_connect(const struct question *question, int *fd)
 {
     struct surface_state *surface = question->surface;
     int size = SEND_BUFFER_BYTES, link;
-    enum reason reason = REASON_UPSTREAM_UNREACHABLE;
+    enum reason reason;
     enum error error;
     char why[WHY_SIZE];
 
@@ -51,8 +88,8 @@ enum reason upstream_connect(const struct question *question, int *fd)
     if (error == ERROR_DENIED) {
         reason = REASON_UPSTREAM_OWNER;
         tell_stranger(question, why);
-    } else if (errno == EAGAIN) {
-        reason = REASON_UPSTREAM_TIMEOUT;
+    } else {
+        reason = note_fault(surface, errno);
     }
     close(link);
     return reason;
@@ -67,7 +104,7 @@ enum reason upstream_write(int fd, const struct buffer *bytes)
     while (sent < 0 && errno == EINTR);
     if (sent == (ssize_t)bytes->length)
         return REASON_ALLOWED;
-    return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_TIMEOUT : REASON_UPSTREAM_UNREACHABLE;
+    return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_STALLED : REASON_UPSTREAM_SILENT;
 }
 
 /* The service's own token, which browser code can only put into the query. */

@@ -11,8 +11,9 @@
 #define UPSTREAM_HEAD_BYTES_MAX (512 * 1024)
 
 /*
- * Connects without waiting, to nobody but whom the surface trusts. UPSTREAM_UNREACHABLE,
- * UPSTREAM_TIMEOUT (its backlog is full), UPSTREAM_OWNER, which logs say once a minute.
+ * Connects without waiting, to nobody but whom the surface trusts. Causes of
+ * UPSTREAM_UNREACHABLE, UPSTREAM_BUSY (its backlog is full), UPSTREAM_OWNER; of each the operator's
+ * log tells once a minute, and of the last the audit log, too.
  */
 enum reason upstream_connect(const struct question *question, int *fd);
 

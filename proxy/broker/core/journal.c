@@ -1,5 +1,6 @@
 #include "broker/core/journal.h"
 
+#include <string.h>
 #include <time.h>
 
 struct audit *journal_begin(struct gate *gate, const char *event, struct lines_client client)
@@ -18,6 +19,15 @@ struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surf
     surface->denied++;
     gate->denials[reason]++;
     return journal_begin(gate, "denied", client);
+}
+
+void journal_upstream(const struct surface_state *surface, enum reason reason, struct audit *audit)
+{
+    if (surface->upstream_fault == 0 ||
+        (reason != REASON_UPSTREAM_BUSY && !reason_same(reason, REASON_UPSTREAM_UNREACHABLE)))
+        return;
+    audit_text(audit, "socket", surface->config->upstream_socket);
+    audit_text(audit, "errno", strerrorname_np(surface->upstream_fault));
 }
 
 void journal_suppress(struct gate *gate, const char *event, struct lines_client client,

@@ -29,6 +29,8 @@ struct surface_state {
     size_t listener_count;
     struct trusted_way upstream; /* to its service's socket, and who may listen there */
     int64_t stranger_told_at;    /* when it was last said that somebody else does */
+    int64_t unreachable_told_at; /* likewise, that nobody does */
+    int upstream_fault;          /* the errno of the last attempt that failed; 0: none has */
     struct tls_files *tls;       /* what it shows to clients; NULL: plain */
     uint64_t admitted;
     uint64_t denied;

@@ -3,14 +3,12 @@
 #include "policy/admission.h"
 #include "policy/own_path.h"
 #include "wire/http_denial.h"
-#include "wire/page.h"
 #include "wire/url.h"
 #include "worker/client/held.h"
 #include "worker/client/room.h"
 #include "worker/tls/tls.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,10 +17,16 @@
 #define HEAD_TIMEOUT_MS      10000
 #define ADMISSION_TIMEOUT_MS 2000
 /* Those of an exchange that goes well, too: a change of them takes system calls. */
-#define CLIENT_EVENTS    (UV_READABLE | UV_DISCONNECT)
-#define LINGER_BYTES_MAX (256 * 1024)
+#define CLIENT_EVENTS (UV_READABLE | UV_DISCONNECT)
+/*
+ * What a client may still send after its last answer: it is read and thrown away, for most
+ * clients read an answer only once their body has gone, and one that was cut off is not read.
+ * LINGER_TIMEOUT_MS is for its silence. Whoever lingers is the first to give way (lobby.h).
+ */
+#define LINGER_MS_MAX    30000
+#define LINGER_BYTES_MAX ((size_t)64 * 1024 * 1024)
+#define SEEN_BYTES_MAX   128
 #define ALLOW_BYTES_MAX  1024
-#define TITLE_BYTES_MAX  128
 
 static void new_request_id(struct worker *worker, struct asker *asker)
 {
@@ -41,6 +45,7 @@ static void on_closed(struct endpoint *endpoint)
 
     head_destroy(client->head);
     free(client->path);
+    free(client->seen);
     free(client);
 }
 
@@ -112,7 +117,8 @@ void client_goodbye(struct connection *connection, const struct buffer *answer)
     const struct iovec part = {answer->data, answer->length};
 
     connection_set_state(connection, CONNECTION_LINGERING);
-    connection->deadline_ms = worker_now_ms(connection->worker) + LINGER_TIMEOUT_MS;
+    client->lingers_since_ms = worker_now_ms(connection->worker);
+    connection->deadline_ms = client->lingers_since_ms + LINGER_TIMEOUT_MS;
     if (buffer_failed(answer)) {
         client_end(connection);
         return;
@@ -120,6 +126,18 @@ void client_goodbye(struct connection *connection, const struct buffer *answer)
     if (!endpoint_send(&client->endpoint, &part, 1))
         outgoing_clear(&client->endpoint.out);
     write_last(client);
+}
+
+/* It has sent so much more. */
+static bool may_linger(struct client *client, size_t bytes)
+{
+    struct connection *connection = client->connection;
+    uint64_t now_ms = worker_now_ms(connection->worker);
+
+    client->lingered_bytes += bytes;
+    connection->deadline_ms = now_ms + LINGER_TIMEOUT_MS;
+    return client->lingered_bytes <= LINGER_BYTES_MAX &&
+           now_ms - client->lingers_since_ms <= LINGER_MS_MAX;
 }
 
 /* Take what the client still sends, so that it can read our answer. */
@@ -133,9 +151,9 @@ static void linger(struct client *client)
         return;
     }
     received = endpoint_receive(&client->endpoint, connection->worker->read_buffer, READ_BYTES);
-    client->lingered_bytes += received > 0 ? (size_t)received : 0;
-    if (received == 0 || (received < 0 && errno != EAGAIN && errno != EINTR) ||
-        client->lingered_bytes > LINGER_BYTES_MAX)
+    if (received > 0 && may_linger(client, (size_t)received))
+        return;
+    if (received >= 0 || (errno != EAGAIN && errno != EINTR))
         client_end(connection);
 }
 
@@ -150,6 +168,15 @@ static void append_methods(const struct head *head, struct buffer *out)
         admission_methods(head->route, out);
 }
 
+void client_saw(struct client *client, struct span seen)
+{
+    if (client == NULL || seen.data == NULL)
+        return;
+    free(client->seen);
+    seen.length = seen.length < SEEN_BYTES_MAX ? seen.length : SEEN_BYTES_MAX;
+    client->seen = text_copy(seen);
+}
+
 /* A problem document, or a page for people. */
 static void write_denial(const struct connection *connection, enum reason reason,
                          struct buffer *out)
@@ -157,6 +184,7 @@ static void write_denial(const struct connection *connection, enum reason reason
     const struct asker *asker = &connection->client->asker;
     const struct head *head = connection->client->head;
     struct http_denial denial = {.reason = reason,
+                                 .seen = connection->client->seen,
                                  .request_id = asker->request_id,
                                  .head_only = asker->head_only,
                                  .page = asker->page,
@@ -176,19 +204,25 @@ static void write_denial(const struct connection *connection, enum reason reason
 
 void client_tell_denied(const struct connection *connection, enum reason reason)
 {
-    const struct asker *asker = &connection->client->asker;
-    struct head *head = connection->client->head;
-
-    const struct ipc_denied denied = {
+    struct client *client = connection->client;
+    struct ipc_denied denied = {
         .connection = connection->admitted ? connection->id : 0,
         .surface = connection->surface_index,
         .reason = reason,
         .caller_told = connection->caller_known,
         .caller_uid_told = connection->caller_uid,
-        .path = asker->path,
-        .target = head != NULL ? head_stray_target(head) : NULL,
-        .request_id = asker->request_id,
+        .target = client->head != NULL ? head_stray_target(client->head) : NULL,
+        .request_id = client->asker.request_id,
     };
+    struct head_told told;
+
+    head_tell(client->head, &client->asker, &told);
+    if (client->head != NULL)
+        client_saw(client, head_seen(client->head, reason));
+    denied.method = told.method;
+    denied.path = told.path;
+    denied.host = told.host;
+    denied.seen = client->seen;
 
     if (!worker_tell(connection->worker, IPC_DENIED, &denied))
         connection->worker->surfaces[connection->surface_index].denied++;
@@ -220,59 +254,6 @@ void client_drop(struct connection *connection, enum reason reason)
         (connection->state == CONNECTION_HEAD || reason == REASON_ADMISSION_TIMEOUT))
         client_tell_denied(connection, reason);
     client_deny(connection, reason);
-}
-
-/* ---- The gate's own paths: pages for people, bodies for the broker (policy/own_path.h) ---- */
-
-static void write_page(const char *surface, enum page page, struct buffer *out)
-{
-    char command[TITLE_BYTES_MAX], title[TITLE_BYTES_MAX];
-    const struct page_value values[] = {{"surface", surface}, {"command", command}};
-
-    snprintf(command, sizeof(command), "sidelock open %s", surface);
-    snprintf(title, sizeof(title), "%s: log %s", surface, page == PAGE_LOGIN ? "in" : "out");
-    page_write(page, title, values, sizeof(values) / sizeof(values[0]), out);
-}
-
-/* What the verdict says; "": the page that the path has. */
-static void write_own(const struct surface *surface, const struct head *head,
-                      const struct ipc_verdict *verdict, struct buffer *out)
-{
-    enum page page = strcmp(head->path, OWN_PATH_LOGIN) == 0 ? PAGE_LOGIN : PAGE_LOGOUT;
-    struct buffer body;
-
-    buffer_init(&body, HTTP_HEAD_BYTES_MAX);
-    buffer_append_text(out, "HTTP/1.1 200 OK\r\n");
-    if (verdict->answer[0] == '\0') {
-        write_page(surface->name, page, &body);
-        page_write_headers(page, out);
-    } else {
-        buffer_append_text(&body, verdict->answer);
-        buffer_append_text(out, "Content-Type: application/json\r\n"
-                                "Cross-Origin-Resource-Policy: same-origin\r\n");
-    }
-    if (verdict->set_cookie != NULL)
-        buffer_append_format(out, "Set-Cookie: %s\r\n", verdict->set_cookie);
-    buffer_append_format(out,
-                         "Content-Length: %zu\r\n"
-                         "Cache-Control: no-store\r\n"
-                         "X-Content-Type-Options: nosniff\r\n"
-                         "Connection: close\r\n\r\n",
-                         body.length);
-    if (!span_equals(head->request.method, "HEAD"))
-        buffer_append(out, body.data, body.length);
-    out->failed = out->failed || buffer_failed(&body);
-    buffer_wipe(&body);
-}
-
-void client_show(struct connection *connection, const struct ipc_verdict *verdict)
-{
-    struct buffer answer;
-
-    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
-    write_own(connection->surface, connection->client->head, verdict, &answer);
-    client_goodbye(connection, &answer);
-    buffer_wipe(&answer);
 }
 
 /* ---- Requests ---- */
@@ -345,8 +326,10 @@ static void parse_head(struct connection *connection)
         take_request(connection);
         return;
     case HTTP_FAULT:
-        head->request = (struct http_request){0};
-        asker->head_only = asker->page = false;
+        asker->head_only = false;
+        /* Of a head that is too large enough is there to know a browser by. */
+        asker->page =
+            reason_same(reason, REASON_HEADERS_TOO_LARGE) && http_denial_wants_page(&head->request);
         connection_drop(connection, reason);
         return;
     }
@@ -368,8 +351,8 @@ static void read_head(struct connection *connection)
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (received <= 0) {
-        connection_drop(connection, head->length > 0 && received == 0 ? REASON_MALFORMED
-                                                                      : REASON_CLIENT_CLOSED);
+        connection_drop(connection,
+                        head->length > 0 && received == 0 ? REASON_HEAD_CUT : REASON_CLIENT_CLOSED);
         return;
     }
     /* Of a further request, the wait for it does not count. */
@@ -410,11 +393,11 @@ void client_next(struct connection *connection)
 {
     struct client *client = connection->client;
 
+    client->asker = (struct asker){0};
     new_request_id(connection->worker, &client->asker);
-    client->asker.head_only = client->asker.page = false;
-    client->asker.path = NULL;
     free(client->path);
-    client->path = NULL;
+    free(client->seen);
+    client->path = client->seen = NULL;
     connection_set_state(connection, CONNECTION_HEAD);
     if (connection->quiet_until_ms == 0) {
         read_next(connection);

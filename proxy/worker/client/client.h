@@ -18,8 +18,10 @@ struct client {
     struct head *head;             /* NULL: nothing has come, or it is needed no more */
     struct asker asker;
     char *path; /* the asker's, once the head is gone; owned */
+    char *seen; /* what a denial shows; owned; NULL: nothing */
     uint64_t asked_ms;
-    size_t lingered_bytes; /* taken and thrown away after the last answer */
+    uint64_t lingers_since_ms; /* of the last answer */
+    size_t lingered_bytes;     /* taken and thrown away after it */
 };
 
 /* What a connection does that was granted nothing yet: a request is put to the broker. */
@@ -29,8 +31,8 @@ extern const struct connection_mode client_mode;
 enum error client_start(struct connection *connection, int fd) MUST_CHECK;
 /* Puts the request to the broker, or refuses it here. */
 void client_ask(struct connection *connection);
-/* The broker's yes to a request to the gate's own paths. */
-void client_show(struct connection *connection, const struct ipc_verdict *verdict);
+/* What of the service's answer is wrong, for the denial that follows. */
+void client_saw(struct client *client, struct span seen);
 /* Tells the broker of a denial that it does not know of. */
 void client_tell_denied(const struct connection *connection, enum reason reason);
 /* Answers with a denial, which is the end. CLIENT_CLOSED: nobody is there to be told. */

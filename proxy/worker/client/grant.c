@@ -1,5 +1,6 @@
 #include "worker/client/grant.h"
 
+#include "worker/client/client.h"
 #include "worker/client/held.h"
 #include "worker/client/members.h"
 #include "worker/client/reports.h"
@@ -39,20 +40,35 @@ enum reason grant_begin(struct connection *connection, const struct ipc_verdict 
     return room_take(connection);
 }
 
+static void tell_end(const struct connection *connection, enum reason reason)
+{
+    const struct client *client = connection->client;
+    struct ipc_closed closed = {.connection = connection->id,
+                                .surface = connection->surface_index,
+                                .opened = connection->opened,
+                                .reason = reason,
+                                .close_code = connection->close_code,
+                                .requests = connection->requests,
+                                .messages_c2s = connection->messages[DIRECTION_C2S],
+                                .messages_s2c = connection->messages[DIRECTION_S2C]};
+    struct head_told told;
+
+    if (!connection->opened && client != NULL) {
+        head_tell(client->head, &client->asker, &told);
+        closed.request_id = client->asker.request_id;
+        closed.path = told.path;
+        closed.host = told.host;
+        closed.seen = client->seen;
+    }
+    worker_tell(connection->worker, IPC_CLOSED, &closed);
+}
+
 void grant_end(struct connection *connection, enum reason reason)
 {
     if (!connection->admitted)
         return;
     connection->reason = reason;
-    worker_tell(connection->worker, IPC_CLOSED,
-                &(struct ipc_closed){.connection = connection->id,
-                                     .surface = connection->surface_index,
-                                     .opened = connection->opened,
-                                     .reason = reason,
-                                     .close_code = connection->close_code,
-                                     .requests = connection->requests,
-                                     .messages_c2s = connection->messages[DIRECTION_C2S],
-                                     .messages_s2c = connection->messages[DIRECTION_S2C]});
+    tell_end(connection, reason);
     held_note(connection, 0);
     room_give(connection);
     reports_ended(connection->worker, connection->surface_index, connection->session_id);

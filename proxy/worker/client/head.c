@@ -82,6 +82,99 @@ const char *head_stray_target(struct head *head)
     return stray_in(&stray, target, own_path_is(text)) ? text : NULL;
 }
 
+static struct span find_field(const struct head *head, const char *name)
+{
+    const struct http_fields *fields = &head->request.fields;
+
+    for (size_t i = 0; i < fields->count; i++) {
+        if (span_equals_nocase(fields->list[i].name, name))
+            return fields->list[i].value;
+    }
+    return (struct span){NULL, 0};
+}
+
+/* NULL for what is absent. */
+static const char *copy_told(struct span text, char *out, size_t size)
+{
+    if (text.data == NULL)
+        return NULL;
+    snprintf(out, size, "%.*s", (int)text.length, text.data);
+    return out;
+}
+
+void head_tell(const struct head *head, const struct asker *asker, struct head_told *out)
+{
+    out->method = asker->method;
+    out->path = asker->path;
+    out->host = asker->host;
+    if (head == NULL)
+        return;
+    if (out->method == NULL)
+        out->method = copy_told(head->request.method, out->method_bytes, sizeof(out->method_bytes));
+    if (out->path == NULL)
+        out->path = copy_told(head->request.path, out->path_bytes, sizeof(out->path_bytes));
+    if (out->host == NULL)
+        out->host = copy_told(find_field(head, "host"), out->host_bytes, sizeof(out->host_bytes));
+}
+
+/* ---- What is wrong with it ---- */
+
+/* The name of a header that occurs twice, of those that are read and may occur once. */
+static struct span find_repeated(const struct head *head)
+{
+    static const char *const once[] = {
+        "host",           "origin",         "authorization",          "upgrade",
+        "content-length", "content-type",   "content-encoding",       "expect",
+        "referer",        "sec-fetch-site", "sec-websocket-version",  "sec-websocket-key",
+        "last-event-id",  "mcp-session-id", "sec-websocket-protocol", "mcp-protocol-version",
+        "mcp-method",     "mcp-name",
+    };
+    struct span value;
+
+    for (size_t i = 0; i < sizeof(once) / sizeof(once[0]); i++) {
+        if (!reason_allows(http_fields_single(&head->request.fields, once[i], &value)))
+            return span_of(once[i]);
+    }
+    for (size_t i = 0; head->route != NULL && i < head->route->headers.count; i++) {
+        const char *name = head->route->headers.items[i];
+
+        if (!reason_allows(http_fields_single(&head->request.fields, name, &value)))
+            return span_of(name);
+    }
+    return (struct span){NULL, 0};
+}
+
+struct span head_seen(const struct head *head, enum reason reason)
+{
+    static const struct {
+        enum reason reason;
+        const char *header;
+    } rows[] = {
+        {REASON_TYPE_OTHER, "content-type"},
+        {REASON_TYPE_PARAMETER, "content-type"},
+        {REASON_TYPE_CHARSET, "content-type"},
+        {REASON_CONTENT_ENCODING, "content-encoding"},
+        {REASON_EXPECT, "expect"},
+        {REASON_UPGRADE_PROTOCOL, "upgrade"},
+        {REASON_UPGRADE_CONNECTION, "connection"},
+        {REASON_CONNECTION_NAMES, "connection"},
+        {REASON_WEBSOCKET_VERSION, "sec-websocket-version"},
+        {REASON_LENGTH_CODING, "transfer-encoding"},
+        {REASON_LENGTH_NUMBER, "content-length"},
+        {REASON_MCP_VERSION_MISMATCH, "mcp-protocol-version"},
+        {REASON_MCP_METHOD_MISMATCH, "mcp-method"},
+        {REASON_MCP_NAME_MISMATCH, "mcp-name"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].reason == reason)
+            return find_field(head, rows[i].header);
+    }
+    return reason == REASON_HEADER_DUPLICATE ? find_repeated(head) : (struct span){NULL, 0};
+}
+
+/* ---- A body of the gate's own ---- */
+
 enum http_progress head_read_body(struct head *head, enum reason *reason)
 {
     const struct http_request *request = &head->request;

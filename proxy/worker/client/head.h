@@ -30,6 +30,17 @@ struct asker {
     char request_id[REQUEST_ID_SIZE];
     bool head_only, page;
     const char *path; /* NULL: not known */
+    /* NULL: not known, or in the head. Set by whoever keeps them when it is forgotten. */
+    const char *method, *host;
+};
+
+#define HEAD_HOST_BYTES_MAX 255
+
+/* What the log is told of a request: texts within it, or the asker's. NULL: not known. */
+struct head_told {
+    const char *method, *path, *host;
+    char method_bytes[REQUEST_METHOD_BYTES_MAX + 1], host_bytes[HEAD_HOST_BYTES_MAX + 1];
+    char path_bytes[REQUEST_PATH_BYTES_MAX]; /* as sent, if it is not valid */
 };
 
 struct head *head_create(void);
@@ -44,6 +55,11 @@ const char *head_terminate(struct head *head, struct span span);
  * Of a head that is none it is the first line. For a request that is over.
  */
 const char *head_stray_target(struct head *head);
+/* What is known of a request, however far its head (NULL: forgotten) could be read. */
+void head_tell(const struct head *head, const struct asker *asker, struct head_told *out);
+/* What in the head is wrong, if this is the reason: a header's value, or the name of one that was
+ * repeated. Absent where nothing can be shown. */
+struct span head_seen(const struct head *head, enum reason reason);
 /*
  * Goes on with a request whose head is complete: to one of the gate's own
  * paths, its body must be there too, at most OWN_PATH_BODY_BYTES_MAX of it.

@@ -271,6 +271,7 @@ static void begin(struct exchange *exchange)
     connection_set_state(connection, CONNECTION_SERVED);
     connection->deadline_ms = 0;
     connection->requests++;
+    connection->client->asker.host = exchange->cover.host;
     exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
     exchange->activity_ms = exchange->begun_ms = exchange->body_clock_ms =
         exchange_now_ms(exchange);

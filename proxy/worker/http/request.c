@@ -31,6 +31,7 @@ enum reason request_judge(struct exchange *exchange, const struct head *head)
     if (strlen(asked->method) >= sizeof(exchange->method))
         return REASON_METHOD_REFUSED;
     memcpy(exchange->method, asked->method, strlen(asked->method) + 1);
+    exchange->connection->client->asker.method = exchange->method;
     exchange->head_only = strcmp(asked->method, "HEAD") == 0;
     exchange->keep_alive = !http_fields_have_token(&head->request.fields, "connection", "close");
     exchange->stored = route->inject_count > 0 || route->body != NULL;
