@@ -162,10 +162,10 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
     struct named named;
 
     if (!collect_named(&request->fields, &named))
-        return REASON_HEADER_INVALID;
+        return REASON_CONNECTION_NAMES;
     for (size_t i = 0; i < named.count; i++) {
         if (http_name_among(named.names[i], judged, COUNT(judged)))
-            return REASON_HEADER_INVALID;
+            return REASON_CONNECTION_NAMES;
     }
     for (size_t i = 0; i < request->fields.count; i++) {
         struct span name = request->fields.list[i].name;
@@ -235,7 +235,7 @@ enum reason http_forward_response(const struct http_forward_response_options *op
     struct named named;
 
     if (!collect_named(&response->fields, &named))
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_HEAD;
     write_status_line(response, out);
     for (size_t i = 0; i < response->fields.count; i++) {
         struct span name = response->fields.list[i].name;

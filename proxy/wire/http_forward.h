@@ -32,7 +32,7 @@ struct http_forward_request_options {
 
 /*
  * Appends the header lines towards the service, without request line, Host and
- * the empty line. REASON_HEADER_INVALID if Connection names a header that was
+ * the empty line. REASON_CONNECTION_NAMES if Connection names a header that was
  * judged, as if it were not sent, or too many headers.
  */
 enum reason http_forward_request(const struct http_forward_request_options *options,
@@ -45,6 +45,6 @@ struct http_forward_response_options {
     bool close;                   /* the connection to the client ends behind this answer */
 };
 
-/* Appends a whole head towards the client. REASON_UPSTREAM_PROTOCOL as above. */
+/* Appends a whole head towards the client. REASON_ANSWER_HEAD: likewise. */
 enum reason http_forward_response(const struct http_forward_response_options *options,
                                   const struct http_response *response, struct buffer *out);

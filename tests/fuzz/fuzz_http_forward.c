@@ -155,7 +155,7 @@ static void try_request(uint8_t choice, const struct http_body *body, const char
     if (http_request_parse(bytes, length, &request, &reason) != HTTP_COMPLETE)
         return;
     reason = forward_request(choice, body, &request, &out);
-    require(reason_allows(reason) || reason == REASON_HEADER_INVALID);
+    require(reason_allows(reason) || reason == REASON_CONNECTION_NAMES);
     if (reason_allows(reason)) {
         enum http_progress progress = http_request_parse(out.data, out.length, &sent, &reason);
 
@@ -286,7 +286,7 @@ static void try_answer(bool close, const struct http_body *body, const char *byt
     if (http_response_parse(bytes, length, &response) != HTTP_COMPLETE)
         return;
     reason = forward_answer(close, body, &response, &out);
-    require(reason_allows(reason) || reason == REASON_UPSTREAM_PROTOCOL);
+    require(reason_allows(reason) || reason == REASON_ANSWER_HEAD);
     require(!buffer_failed(&out));
     if (reason_allows(reason))
         check_answer(close, body, &response, &out);

@@ -105,7 +105,7 @@ TEST(test_to_service)
                                                    .readmit = &options.readmit,
                                                    .body = &options.body},
             &request, &out);
-        check_output(&vector, reason, REASON_HEADER_INVALID, &out);
+        check_output(&vector, reason, REASON_CONNECTION_NAMES, &out);
         text_list_clear(&options.readmit);
         buffer_clear(&out);
         count++;
@@ -134,7 +134,7 @@ TEST(test_to_client)
             &(struct http_forward_response_options){
                 .host = HOST, .body = &options.body, .close = options.close},
             &response, &out);
-        check_output(&vector, reason, REASON_UPSTREAM_PROTOCOL, &out);
+        check_output(&vector, reason, REASON_ANSWER_HEAD, &out);
         buffer_clear(&out);
         count++;
     }

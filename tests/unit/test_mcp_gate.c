@@ -138,7 +138,7 @@ TEST_BETWEEN(test_call_and_result, set_up, tear_down)
     /* The same answer once more answers nothing. */
     verdict = answer(world, JSON_ANSWER "\r\n", RESULT);
     assert_int_equal(verdict.action, GATE_DROP);
-    assert_int_equal(verdict.reason, REASON_UPSTREAM_PROTOCOL);
+    assert_int_equal(verdict.reason, REASON_ANSWER_REFUSED);
 }
 
 TEST_BETWEEN(test_refused_call, set_up, tear_down)
@@ -167,7 +167,7 @@ TEST_BETWEEN(test_heads_that_cannot_be_vetted, set_up, tear_down)
                            "Content-Length: 2\r\n")
                          .reason,
                      REASON_CONTENT_ENCODING);
-    assert_int_equal(begin(world, "GET", "Content-Length: 2\r\n").reason, REASON_MALFORMED);
+    assert_int_equal(begin(world, "GET", "Content-Length: 2\r\n").reason, REASON_BODY_UNEXPECTED);
     assert_int_equal(begin(world, "GET", "Mcp-Name: a\r\nMcp-Name: b\r\n").reason,
                      REASON_HEADER_DUPLICATE);
     assert_int_equal(begin(world, "GET", "").action, GATE_PASS);

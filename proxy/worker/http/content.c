@@ -54,7 +54,10 @@ static struct gate_verdict rewrite_begins(struct exchange *exchange,
         return gate_drop(REASON_ANSWER_DUPLICATE);
     if (!reason_allows(http_media_type_json(type)))
         return gate_go(GATE_PASS);
-    return is_identity(coding) ? gate_go(GATE_HOLD) : gate_drop(REASON_ANSWER_ENCODED);
+    if (is_identity(coding))
+        return gate_go(GATE_HOLD);
+    client_saw(exchange->connection->client, coding);
+    return gate_drop(REASON_ANSWER_ENCODED);
 }
 
 static struct gate_verdict rewrite_whole(struct exchange *exchange,

@@ -83,7 +83,7 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     case ERROR_MEMORY:
         return REASON_CAPACITY;
     default:
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_SESSION;
     }
 }
 
@@ -100,7 +100,7 @@ enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
          * are given one would be one to the service. */
         mcp->session =
             mcp_sessions_hold(mcp_sessions_of(exchange), named, exchange->connection->session_id);
-        return mcp->session != NULL ? REASON_ALLOWED : REASON_UPSTREAM_PROTOCOL;
+        return mcp->session != NULL ? REASON_ALLOWED : REASON_ANSWER_SESSION;
     }
     reason = mcp_open_session(exchange, target);
     if (!reason_allows(reason))

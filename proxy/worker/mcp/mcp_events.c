@@ -89,14 +89,14 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
 
     if (target.data == NULL || mcp->session != NULL || mcp->post ||
         target.length > MCP_SESSION_ID_BYTES_MAX)
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_ENDPOINT;
     path = span_split(&query, '?');
     if (url_path_decode(path, decoded, sizeof(decoded)) != OK)
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_ENDPOINT;
     place.route = admission_route(exchange->connection->surface, decoded, false);
     if (place.route == NULL ||
         exchange->http->gate_of(exchange->http, place.route) != exchange->gate)
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_ENDPOINT;
     if (query.data != NULL) {
         memcpy(written, query.data, query.length);
         written[query.length] = '\0';
@@ -115,7 +115,7 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
 /* What an event means depends on its type; of those that MCP does not have, nothing passes. */
 static enum reason take_event(struct exchange *exchange, const struct sse_event *event)
 {
-    struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_MESSAGE_SHAPE};
+    struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_SHAPE_EVENT};
     enum reason reason = REASON_ALLOWED;
 
     if (event->has_id) {
@@ -183,7 +183,7 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
 
         switch (sse_next(parser, piece.data + at, piece.length - at, &taken, &event)) {
         case SSE_FAULT:
-            return parser->too_long ? REASON_MESSAGE_TOO_BIG : REASON_UPSTREAM_PROTOCOL;
+            return parser->too_long ? REASON_MESSAGE_TOO_BIG : REASON_ANSWER_EVENT;
         case SSE_MORE:
             at = piece.length;
             break;

@@ -11,11 +11,11 @@ static enum reason follow_session(struct exchange *exchange, const struct http_r
     bool succeeded = response->status >= 200 && response->status <= 299;
 
     if (!reason_allows(reason))
-        return REASON_UPSTREAM_PROTOCOL;
+        return REASON_ANSWER_DUPLICATE;
     if (id.data != NULL && mcp->post && succeeded) {
         if (mcp->session == NULL)
             return mcp_open_session(exchange, id);
-        return span_equals(id, mcp->session->id) ? REASON_ALLOWED : REASON_UPSTREAM_PROTOCOL;
+        return span_equals(id, mcp->session->id) ? REASON_ALLOWED : REASON_ANSWER_SESSION;
     }
     if (mcp->session != NULL && (response->status == 404 || (mcp->deletes && succeeded)))
         mcp_sessions_end(mcp_sessions_of(exchange), mcp->session);
@@ -33,9 +33,12 @@ static struct gate_verdict answer_begins(struct exchange *exchange,
     if (exchange->answer_body.done)
         return gate_go(GATE_PASS);
     if (!reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
-        !reason_allows(http_fields_single(&response->fields, "content-encoding", &coding)) ||
-        (coding.data != NULL && !span_equals_nocase(coding, "identity")))
-        return gate_drop(REASON_UPSTREAM_PROTOCOL);
+        !reason_allows(http_fields_single(&response->fields, "content-encoding", &coding)))
+        return gate_drop(REASON_ANSWER_DUPLICATE);
+    if (coding.data != NULL && !span_equals_nocase(coding, "identity")) {
+        client_saw(exchange->connection->client, coding);
+        return gate_drop(REASON_ANSWER_ENCODED);
+    }
     if (http_media_type_is(type, "text/event-stream"))
         return gate_go(GATE_PIECES);
     return gate_go(http_media_type_is(type, "application/json") || response->status < 400
@@ -77,7 +80,7 @@ static struct gate_verdict answer_error(struct exchange *exchange, struct span t
     if (connection->surface->mode != MODE_OBSERVE && !reason_allows(reason))
         result.action = VET_REFUSE;
     grant_note(connection, DIRECTION_S2C, &result);
-    return result.action == VET_FORWARD ? send_text(text) : gate_drop(REASON_UPSTREAM_PROTOCOL);
+    return result.action == VET_FORWARD ? send_text(text) : gate_drop(REASON_ANSWER_JSON);
 }
 
 static struct gate_verdict answer_whole(struct exchange *exchange,
@@ -90,20 +93,22 @@ static struct gate_verdict answer_whole(struct exchange *exchange,
         return answer_error(exchange, body);
     if (body.length == 0 ||
         !reason_allows(http_fields_single(&response->fields, "content-type", &type)) ||
-        !http_media_type_is(type, "application/json"))
+        !http_media_type_is(type, "application/json")) {
         /*
          * What is no JSON: nothing, or where no message is owed a remark for people
          * ("Accepted"), which goes no further. Else it is a message that nobody could vet.
          */
-        return body.length == 0 || response->status == 202 || mcp_of(exchange)->deletes
-                   ? send_text(span_of(""))
-                   : gate_drop(REASON_UPSTREAM_PROTOCOL);
+        if (body.length == 0 || response->status == 202 || mcp_of(exchange)->deletes)
+            return send_text(span_of(""));
+        client_saw(exchange->connection->client, type);
+        return gate_drop(REASON_ANSWER_TYPE);
+    }
     if (!mcp_vet(exchange, DIRECTION_S2C, false, body, &result))
         return gate_drop(REASON_CAPACITY);
     if (result.action == VET_FORWARD)
         return send_text(result.forward.data != NULL ? result.forward : body);
     if (result.counterpart.data == NULL)
-        return gate_drop(REASON_UPSTREAM_PROTOCOL);
+        return gate_drop(REASON_ANSWER_REFUSED);
     return (struct gate_verdict){.action = GATE_ANSWER,
                                  .status = 200,
                                  .type = "application/json",

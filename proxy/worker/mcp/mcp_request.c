@@ -101,7 +101,8 @@ static enum reason read_head(struct exchange *exchange, const struct head *head)
     if (mcp->post)
         reason = content_check_json(&head->request);
     else
-        reason = exchange->request_body.done ? REASON_ALLOWED : REASON_MALFORMED;
+        reason =
+            exchange->request_body.done || mcp->deletes ? REASON_ALLOWED : REASON_BODY_UNEXPECTED;
     if (reason_allows(reason))
         reason = keep_headers(mcp, &head->request);
     if (reason_allows(reason))
@@ -118,7 +119,7 @@ struct gate_verdict mcp_request_begins(struct exchange *exchange)
         return refuse(exchange, &(struct mcp_http_refused){.reason = reason});
     if (!reason_allows(reason))
         return gate_drop(reason);
-    return gate_go(mcp_of(exchange)->post ? GATE_HOLD : GATE_PASS);
+    return gate_go(exchange->request_body.done && !mcp_of(exchange)->post ? GATE_PASS : GATE_HOLD);
 }
 
 /* ---- The message ---- */
@@ -142,6 +143,12 @@ struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span bod
     struct mcp *mcp = mcp_of(exchange);
     struct vet_result result;
 
+    /* What some clients send with a DELETE says nothing, and goes no further. */
+    if (!mcp->post) {
+        assembly_clear(&exchange->held);
+        assembly_begin(&exchange->held, exchange->activity_ms);
+        return gate_go(GATE_PASS);
+    }
     if (!mcp_vet(exchange, DIRECTION_C2S, false, body, &result))
         return gate_drop(REASON_CAPACITY);
     if (result.action != VET_FORWARD)

@@ -103,6 +103,13 @@ enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *by
     return reason_allows(*reason) ? HTTP_COMPLETE : HTTP_FAULT;
 }
 
+struct span upgrade_status_line(const struct upgrade *upgrade)
+{
+    struct span rest = {upgrade->response.data, upgrade->response.length};
+
+    return rest.data != NULL ? span_split(&rest, '\r') : rest;
+}
+
 const char *upgrade_subprotocol(const struct upgrade *upgrade)
 {
     return upgrade->subprotocol;

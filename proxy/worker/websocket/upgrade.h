@@ -13,6 +13,8 @@ void upgrade_destroy(struct upgrade *upgrade);
 /* More of the service's response has come. HTTP_FAULT with the reason for the client. */
 enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *bytes, size_t length,
                                 enum reason *reason);
+/* The first line of what the service answered, as far as it is there. */
+struct span upgrade_status_line(const struct upgrade *upgrade);
 /* Once it is complete: what the client is answered ("": nothing), and the bytes behind the head. */
 const char *upgrade_subprotocol(const struct upgrade *upgrade);
 struct span upgrade_rest(const struct upgrade *upgrade);

@@ -292,6 +292,8 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
         open_both(websocket);
         return;
     case HTTP_FAULT:
+        if (reason == REASON_UPGRADE_STATUS)
+            client_saw(websocket->connection->client, upgrade_status_line(websocket->upgrade));
         connection_drop(websocket->connection, reason);
         return;
     }
