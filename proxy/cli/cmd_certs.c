@@ -241,7 +241,7 @@ static int run(const struct options *options, bool making)
     if (code == EX_OK)
         code = certs_show(&folder, now, options->json);
     certs_folder_close(&folder);
-    config_bundle_clear(&bundle);
+    bundle_clear(&bundle);
     return code;
 }
 

@@ -1,18 +1,24 @@
 /*
- * `sidelock check`: reads the configuration as `serve` does and prints each fault with its JSON
- * pointer and line. Called by its row in verbs.c.
+ * `sidelock check`: reads the configuration and looks at what it names on this host as `serve` and
+ * `reload` do, and prints each fault with its JSON pointer and line. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
 #include "cli/config_file.h"
+#include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "setup/places.h"
 #include "system/trusted_file.h"
+#include "system/trusted_socket.h"
 #include "wire/http_names.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -89,7 +95,35 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
         warn(warnings, path, "The surface \"%s\" only observes: no message is refused.", name);
     if (surface->allow_non_loopback)
         warn(warnings, path, "The surface \"%s\" may listen where other machines reach it.", name);
+    for (size_t i = 0; surface->caller_uid_count > 0 && i < surface->listen_count; i++) {
+        if (!surface->listen[i].loopback)
+            warn(warnings, path,
+                 "The surface \"%s\" names callers by uid, and clients of other machines have "
+                 "none here: at \"%s\" none of them is let in; \"certificates\" can name them.",
+                 name, surface->listen[i].text);
+    }
     warn_of_routes(warnings, path, surface);
+}
+
+/* A service may well start after the gate, so it is no fault. */
+static void warn_of_service(json_t *warnings, const char *path, const struct surface *surface)
+{
+    struct trust trust;
+    struct trusted_way way;
+    char why[WHY_SIZE];
+    int fd;
+
+    if (trusted_upstream(surface, &trust, why) != OK)
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    way = TRUSTED_WAY(surface->upstream_socket, trust);
+    why[0] = '\0';
+    if (fd >= 0 && trusted_way_connect(&way, fd, why) != OK && errno != EAGAIN)
+        warn(warnings, path, "The service of \"%s\" does not answer at \"%s\" now: %s",
+             surface->name, surface->upstream_socket, why[0] != '\0' ? why : strerror(errno));
+    trusted_way_clear(&way);
+    if (fd >= 0)
+        close(fd);
 }
 
 static void warn_of_executable(json_t *warnings, const char *path,
@@ -106,6 +140,16 @@ static void warn_of_executable(json_t *warnings, const char *path,
         warn(warnings, path, "The executable \"%s\" will not run: %s", rule->path, why);
     if (fd >= 0)
         close(fd);
+}
+
+static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
+{
+    char why[WHY_SIZE];
+
+    if (places_clock_is_back(bundle->config, why))
+        warn(warnings, bundle->path, "%s", why);
+    for (size_t i = 0; i < bundle->config->surface_count; i++)
+        warn_of_service(warnings, bundle->path, &bundle->config->surfaces[i]);
 }
 
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)
@@ -141,31 +185,68 @@ static void print_text(const struct config_bundle *bundle, const struct json_fau
                bundle->config->surface_count == 1 ? "" : "s");
 }
 
+/* ---- The gate that runs with it, if one does ---- */
+
+/* Whether its status, if there is one, names the address. */
+static bool listens_at(const void *status, const char *address)
+{
+    const json_t *surfaces = json_object_get(status, "surfaces"), *surface, *listener;
+    size_t i, j;
+
+    json_array_foreach(surfaces, i, surface)
+    {
+        json_array_foreach(json_object_get(surface, "listen"), j, listener)
+        {
+            if (json_is_string(listener) && strcmp(json_string_value(listener), address) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum error check_places(const struct config_bundle *bundle, struct json_faults *faults)
+{
+    struct gate gate = {.control = bundle->config->control_socket, .quiet = true};
+    json_t *status = NULL;
+    struct places places = {.bundle = bundle, .bind = true, .has_address = listens_at};
+    enum error error;
+
+    if (gate_ask(&gate, "GET", NULL, &status, "/v1/status") != EX_OK)
+        places.stopped = !gate_answers(&gate);
+    places.context = status;
+    error = places_check(&places, faults);
+    json_decref(status);
+    return error;
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct json_faults faults;
     struct config_bundle bundle;
     json_t *warnings;
-    bool json = false;
+    bool json = false, elsewhere = false;
     const char *path = NULL;
     const struct args_option options[] = {{.name = "-c", .value = &path},
+                                          {.name = "--elsewhere", .flag = &elsewhere},
                                           {.name = "--json", .flag = &json}};
     struct args args;
-    int code = args_parse(argc, argv, options, 2, 0, 0, &args), printed = EX_OK;
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 0, 0, &args), printed = EX_OK;
 
     if (code != EX_OK)
         return code;
     code = config_file_read(path, TRUST_OWN, &bundle, &faults);
-    if (code == EX_OK)
-        code = config_places_check(&bundle, &faults);
+    if (code == EX_OK && !elsewhere && check_places(&bundle, &faults) != OK)
+        code = EX_CONFIG;
     warnings = json ? json_array() : NULL;
     if (code == EX_OK)
         warn_of_all(warnings, &bundle);
+    if (code == EX_OK && !elsewhere)
+        warn_of_host(warnings, &bundle);
     if (json)
         printed = print_json(&bundle, &faults, warnings);
     else
         print_text(&bundle, &faults);
     json_decref(warnings);
-    config_bundle_clear(&bundle);
+    bundle_clear(&bundle);
     return code != EX_OK ? code : printed;
 }

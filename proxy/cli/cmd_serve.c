@@ -3,10 +3,12 @@
  * (broker/broker.h). Called by its row in verbs.c; with cmd_worker.c the only place that knows both
  * processes.
  */
+#include "base/log.h"
 #include "broker/broker.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
+#include "setup/places.h"
 
 #include <fcntl.h>
 #include <sysexits.h>
@@ -39,6 +41,7 @@ int cmd_serve(int argc, char **argv)
     struct config_bundle bundle;
     struct broker_options broker = {0};
     struct json_faults faults = {.count = 0};
+    char why[WHY_SIZE];
     struct args args;
     int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
 
@@ -48,12 +51,13 @@ int cmd_serve(int argc, char **argv)
         code = config_file_bundle(file, TRUST_OWN, &bundle);
     if (code != EX_OK)
         return code;
-    code = config_places_check(&bundle, &faults);
-    if (code != EX_OK) {
+    if (places_check(&(struct places){.bundle = &bundle}, &faults) != OK) {
         config_file_print_faults(&bundle, &faults);
-        config_bundle_clear(&bundle);
-        return code;
+        bundle_clear(&bundle);
+        return EX_CONFIG;
     }
+    if (places_clock_is_back(bundle.config, why))
+        log_warning("%s", why);
     if (handover_write(&bundle, &broker.config_fd) != OK) {
         code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
     } else {
@@ -61,6 +65,6 @@ int cmd_serve(int argc, char **argv)
         code = broker_run(&broker);
         close(broker.config_fd);
     }
-    config_bundle_clear(&bundle);
+    bundle_clear(&bundle);
     return code;
 }

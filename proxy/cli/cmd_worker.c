@@ -2,8 +2,7 @@
 #include "base/log.h"
 #include "broker/core/spawn.h"
 #include "cli/cmd.h"
-#include "cli/config_file.h"
-#include "config/load.h"
+#include "setup/bundle.h"
 #include "system/sandbox.h"
 #include "worker/worker.h"
 

@@ -66,6 +66,32 @@ static enum error take_lock(struct opening *opening)
                          opening->directory, strerror(errno));
 }
 
+enum error store_check(const char *directory, char why[WHY_SIZE])
+{
+    char path[PATH_MAX];
+    enum error error = OK;
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/" STORE_KEY_NAME, directory);
+    if (access(path, F_OK) == 0) {
+        error = trusted_file_open(path, TRUSTED_FILE_SECRET, TRUST_OWN, &fd, why);
+        if (error != OK)
+            return error;
+        close(fd);
+    }
+    snprintf(path, sizeof(path), "%s/" LOCK_NAME, directory);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return OK;
+    if (flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+        error = error_explain(why, ERROR_EXISTS,
+                              "another Sidelock is using the state directory %s; stop it, or name "
+                              "another directory in state_dir",
+                              directory);
+    close(fd);
+    return error;
+}
+
 /* 32 bytes and nothing else, in a file that nobody else can read or change. */
 static enum error read_key_from(int fd, const char *path, struct secret_key **out,
                                 char why[WHY_SIZE])

@@ -50,6 +50,11 @@ struct store_tally {
  * `why` receives one sentence for the operator.
  */
 enum error store_open(const char *directory, struct store **out, char why[WHY_SIZE]) MUST_CHECK;
+/*
+ * Whether it could be opened, as far as can be seen without making or changing anything. A
+ * directory that is not there is good.
+ */
+enum error store_check(const char *directory, char why[WHY_SIZE]) MUST_CHECK;
 /* After store_finish(). */
 void store_close(struct store *store);
 /* The threads, for whoever watches lane_fd() of each and calls lane_reap(). */

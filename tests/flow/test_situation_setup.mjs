@@ -1,7 +1,7 @@
 // Setting up: what a host has or lacks, what lies around there, and who holds what we want.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
@@ -57,7 +57,7 @@ describe('directories', () => {
 
 describe('a port', () => {
   it('situation 13: that is taken is told with who holds it', async () => {
-    const holder = net.createServer();
+    const holder = net.createServer().unref();
     await new Promise((resolve) => holder.listen(0, '::1', resolve));
     const { port } = holder.address();
     const gate = configured({}, { listen: [`localhost:${port}`] });
@@ -66,6 +66,98 @@ describe('a port', () => {
     assert.notEqual(code, 0);
     const who = `held by uid ${process.getuid()}, process ${process.pid} \\(node`;
     assert.match(stderr, new RegExp(`cannot listen on ::1 port ${port}: Address already in use; it is ${who}`));
+  });
+});
+
+describe('check', () => {
+  const faultsOf = async (gate, ...more) => {
+    const { code, stdout } = await gate.cli('check', '--json', ...more);
+    const said = JSON.parse(stdout);
+    assert.equal(code, said.faults.length > 0 ? 78 : 0);
+    return said;
+  };
+
+  const only = async (gate, pointer, words) => {
+    const { faults } = await faultsOf(gate);
+    assert.deepEqual(faults.map((fault) => fault.pointer), [pointer]);
+    assert.match(faults[0].text, words);
+    assert.ok(faults[0].line > 1, 'with its line');
+  };
+
+  it('situation 13: finds a port that somebody else has, and one on ::1 alone', async () => {
+    for (const host of ['127.0.0.1', '::1']) {
+      const holder = net.createServer().unref();
+      await new Promise((resolve) => holder.listen(0, host, resolve));
+      const gate = configured({}, { listen: ['localhost:0', `localhost:${holder.address().port}`] });
+      await only(gate, '/surfaces/echo/listen/1', new RegExp(`cannot listen on ${host} port .*held by uid \\d+, process`));
+      await new Promise((resolve) => holder.close(resolve));
+      assert.deepEqual((await faultsOf(gate)).faults, [], 'and lets go of what it tried');
+      assert.deepEqual((await faultsOf(gate)).faults, []);
+    }
+  });
+
+  it('situation 13: finds what cannot be made, another Sidelock, an open key, and no socket', async () => {
+    const gate = configured();
+    writeFileSync(path.join(gate.dir, 'file'), '');
+    gate.stateDir = path.join(gate.dir, 'file/state');
+    gate.controlSocket = path.join(gate.dir, 'run/control.sock');
+    gate.configure({ surfaces: gate.config.surfaces });
+    await only(gate, '/state_dir', /file cannot be opened: Not a directory/);
+
+    const running = keep(configured());
+    await running.launch();
+    const second = configured();
+    second.stateDir = running.stateDir;
+    second.configure({ surfaces: second.config.surfaces, control_socket: second.controlSocket });
+    await only(second, '/state_dir', /another Sidelock is using the state directory/);
+    await running.stop();
+    running.child = undefined;
+    chmodSync(path.join(running.stateDir, 'key'), 0o640);
+    await only(running, '/state_dir', /key is open to others; run chmod 600 on it; it belongs to .*uid \d+ and has mode 0640/);
+
+    const blocked = configured();
+    blocked.controlSocket = path.join(blocked.dir, 'plain');
+    writeFileSync(blocked.controlSocket, '');
+    blocked.configure({ surfaces: blocked.config.surfaces });
+    await only(blocked, '/control_socket', /plain is not a socket/);
+    assert.equal((await blocked.cli('serve')).code, 78);
+  });
+
+  it('is content with what the gate that runs with it holds, and makes nothing', async () => {
+    const fresh = configured();
+    assert.deepEqual((await faultsOf(fresh)).faults, []);
+    assert.equal(existsSync(fresh.stateDir), false);
+    const gate = keep(configured());
+    await gate.launch();
+    const port = gate.port('echo');
+    await gate.stop();
+    gate.configure({ surfaces: { echo: { ...gate.config.surfaces.echo, listen: [`localhost:${port}`] } } });
+    await gate.launch();
+    assert.deepEqual((await faultsOf(gate)).faults, []);
+  });
+
+  it('situation 13: names a clock that is far back, a service that is not there, callers that cannot be', async () => {
+    const gate = configured({}, { allow_non_loopback: true, listen: ['0.0.0.0:0'], callers: { uids: ['self'] } });
+    mkdirSync(gate.stateDir, { mode: 0o700 });
+    const ahead = new Date(Date.now() + 86_400_000);
+    writeFileSync(gate.auditPath, '', { mode: 0o600 });
+    utimesSync(gate.auditPath, ahead, ahead);
+    const { faults, warnings } = await faultsOf(gate);
+    assert.deepEqual(faults, []);
+    const told = warnings.join('\n');
+    assert.match(told, /The clock is 86[34]\d\d seconds behind .*audit\.jsonl, which was written at/);
+    assert.match(told, /The service of "echo" does not answer at ".*echo\.sock" now: No such file/);
+    assert.match(told, /names callers by uid, and clients of other machines have none here: at "0\.0\.0\.0:0"/);
+    await keep(gate).launch();
+    assert.match(gate.stderr, /warning: The clock is 86[34]\d\d seconds behind/);
+  });
+
+  it('looks at nothing here for a file that is for another machine', async () => {
+    const gate = configured();
+    gate.stateDir = '/proc/sidelock/state';
+    gate.configure({ surfaces: gate.config.surfaces });
+    const { faults, warnings } = await faultsOf(gate, '--elsewhere');
+    assert.deepEqual([faults, warnings], [[], []]);
   });
 });
 

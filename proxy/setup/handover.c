@@ -1,5 +1,5 @@
 /* The configuration's bytes for a worker. Called by cmd_serve.c, which writes, and cmd_worker.c. */
-#include "cli/config_file.h"
+#include "setup/bundle.h"
 
 #include <fcntl.h>
 #include <jansson.h>

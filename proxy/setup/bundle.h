@@ -1,0 +1,48 @@
+/*
+ * The configuration as files: read with every dialect pack they name, and loaded.
+ *
+ * Which packs: a name with a '/' is a path, relative to the configuration's
+ * folder; any other is compiled in. Nobody but the trusted may be able to change
+ * the configuration, a pack, or the way to one (system/trusted_file.h).
+ */
+#pragma once
+
+#include "config/load.h"
+#include "system/trusted_path.h"
+
+#define BUNDLE_PATH_SIZE   4096
+#define HANDOVER_BYTES_MAX (16 * 1024 * 1024)
+
+/* The very bytes a configuration was loaded from, for a process that must load the same. */
+struct config_bundle {
+    char *path; /* NULL: no file was found */
+    struct trust trust;
+    char *text;
+    size_t length;
+    struct config_pack *packs; /* names and texts are the bundle's own */
+    size_t pack_count;
+    struct text_list pack_files; /* where each pack was read, in the order of `packs` */
+    struct config *config;       /* NULL if there were faults */
+};
+
+/*
+ * Reads and loads the file at `path`; NULL: none was found, which is a fault with the text
+ * `missing`. ERROR_INVALID with every fault in *faults (a file that cannot be read is one), or
+ * ERROR_MEMORY, which is one as well. The bundle is the caller's to clear in any case.
+ */
+enum error bundle_read(const char *path, struct trust trust, const char *missing,
+                       struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
+void bundle_clear(struct config_bundle *bundle);
+
+/* The file that a fault is in, and its pointer within that; NULL: no file was found. */
+const char *bundle_fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
+                              const char **pointer);
+
+/*
+ * handover.c: a bundle on its way to a worker, in a sealed memfd, so that both processes parse the
+ * same. *fd is close-on-exec and owned by the caller.
+ */
+enum error handover_write(const struct config_bundle *bundle, int *fd) MUST_CHECK;
+
+/* Reads what handover_write wrote and loads it; `fd` stays the caller's. */
+enum error handover_read(int fd, struct config **out) MUST_CHECK;
