@@ -336,6 +336,10 @@
     REASON(VERB_UNKNOWN, "verb_unknown", 400, 1008,                                                \
            "the dialect has no such verb in this direction")                                       \
     REASON(VERB_REFUSED, "verb_not_allowed", 403, 1008, "the verb is not on the allow list")       \
+    REASON(VERB_CLOSED, "closed_by_dialect", 403, 1008,                                            \
+           "the verb is closed by the dialect, whatever is allowed")                               \
+    REASON(ARGUMENT_REFUSED, "argument_not_allowed", 403, 1008,                                    \
+           "the verb is closed by the dialect but for harmless values, of which this is none")     \
     REASON(TARGET_MISSING, "target_missing", 400, 1008, "the verb needs a target and has none")    \
     REASON(TARGET_AMBIGUOUS, "target_ambiguous", 400, 1008,                                        \
            "the target could be read in two ways")                                                 \

@@ -78,6 +78,52 @@ static void warn_of_routes(json_t *warnings, const char *path, const struct surf
     }
 }
 
+static bool names(const struct text_list *list, bool set, const char *verb)
+{
+    return !set || text_list_contains(list, span_of(verb));
+}
+
+/* Whether some route's messages know the verb in a direction, and never let it pass. */
+static bool is_closed(const struct surface *surface, enum direction direction, const char *verb)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct vocabulary *vocabulary = surface->routes[i].vocabulary;
+        const struct verb_rule *rule =
+            vocabulary != NULL ? vocabulary_verb(vocabulary, direction, span_of(verb)) : NULL;
+
+        if (rule != NULL && rule->never)
+            return true;
+    }
+    return false;
+}
+
+/* What the dialect closes and the lists open, or seem to. */
+static void warn_of_closed(json_t *warnings, const char *path, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->allow_reopen.count; i++) {
+        const char *verb = surface->allow_reopen.items[i];
+
+        if (names(&surface->allow_verbs, surface->allow_verbs_set, verb) ||
+            names(&surface->allow_server_verbs, surface->allow_server_verbs_set, verb))
+            warn(warnings, path, "The surface \"%s\" opens \"%s\", which its dialect closes.",
+                 surface->name, verb);
+        else
+            warn(warnings, path,
+                 "The surface \"%s\" reopens \"%s\", but it stays closed: name it in "
+                 "\"allow\": {\"verbs\"} too.",
+                 surface->name, verb);
+    }
+    for (size_t i = 0; i < surface->allow_verbs.count; i++) {
+        const char *verb = surface->allow_verbs.items[i];
+
+        if (is_closed(surface, DIRECTION_C2S, verb))
+            warn(warnings, path,
+                 "The surface \"%s\" allows \"%s\", but it is closed by the dialect: name it in "
+                 "\"allow\": {\"reopen\"} too, or leave it out.",
+                 surface->name, verb);
+    }
+}
+
 static void warn_of_surface(json_t *warnings, const char *path, const struct surface *surface)
 {
     const char *name = surface->name;
@@ -102,6 +148,7 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
                  "none here: at \"%s\" none of them is let in; \"certificates\" can name them.",
                  name, surface->listen[i].text);
     }
+    warn_of_closed(warnings, path, surface);
     warn_of_routes(warnings, path, surface);
 }
 

@@ -63,6 +63,7 @@ static const struct json_key allow_keys[] = {
     ALLOW_ROW("verbs", allow_verbs),
     ALLOW_ROW("targets", allow_targets),
     ALLOW_ROW("server_verbs", allow_server_verbs),
+    ROW_TEXTS("reopen", struct surface, allow_reopen, json_check_word, 0, CONFIG_ALLOW_MAX),
 };
 static const struct json_table allow_table = JSON_TABLE("a surface's allow lists", allow_keys);
 
@@ -203,6 +204,21 @@ static void check_verbs(struct json_reader *reader, const struct surface *surfac
     }
 }
 
+/* What the dialect closes is opened in this surface's own copy of it. */
+static void reopen_verbs(struct json_reader *reader, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->allow_reopen.count; i++) {
+        const char *verb = surface->allow_reopen.items[i];
+        char place[48];
+
+        snprintf(place, sizeof(place), "allow/reopen/%zu", i);
+        if (!dialect_reopen(surface->dialect, verb))
+            json_reader_fault_at(reader, place,
+                                 "\"%.64s\" is not closed by the dialect %s: leave it out.", verb,
+                                 surface->dialect->name);
+    }
+}
+
 /*
  * One caller may take all connections at most, and one session those of its caller; a preset
  * gives way, a written value does not.
@@ -254,6 +270,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     check_limits(reader, value, surface);
     check_callers(reader, value, surface);
     if (surface->dialect != NULL) {
+        reopen_verbs(reader, surface);
         check_verbs(reader, surface, "verbs", &surface->allow_verbs, DIRECTION_C2S);
         check_verbs(reader, surface, "server_verbs", &surface->allow_server_verbs, DIRECTION_S2C);
     }

@@ -2,6 +2,7 @@
 
 #include "dialect/packs.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const char *name)
@@ -44,6 +45,39 @@ const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
             low = middle + 1;
     }
     return NULL;
+}
+
+/* ---- What a dialect closes ---- */
+
+static bool rule_reopen(struct verb_rule *rule)
+{
+    bool closed = rule->never || rule->within.count > 0 || rule->only_count > 0;
+
+    rule->never = false;
+    text_list_clear(&rule->within);
+    for (; rule->only_count > 0; rule->only_count--) {
+        free(rule->only[rule->only_count - 1].name);
+        text_list_clear(&rule->only[rule->only_count - 1].values);
+    }
+    free(rule->only);
+    rule->only = NULL;
+    return closed;
+}
+
+bool dialect_reopen(struct dialect *dialect, const char *verb)
+{
+    bool closed = false;
+
+    for (size_t i = 0; i < dialect->vocabulary_count * DIRECTION_COUNT; i++) {
+        const struct vocabulary *vocabulary = &dialect->vocabularies[i / DIRECTION_COUNT];
+        unsigned way = i % DIRECTION_COUNT;
+
+        for (size_t j = 0; j < vocabulary->verb_count[way]; j++) {
+            if (strcmp(vocabulary->verbs[way][j].name, verb) == 0)
+                closed = rule_reopen(&vocabulary->verbs[way][j]) || closed;
+        }
+    }
+    return closed;
 }
 
 /* ---- The packs that come with the program ---- */

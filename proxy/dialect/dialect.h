@@ -38,7 +38,8 @@
  *       "as"        json-rpc: "request" (the default) or "notification";
  *                   typed: "operation" if V and K lead to it
  *       "always"    true: needs no place on an allow list
- *       "never"     true: never passes, whatever the lists say
+ *       "never"     true: never passes, whatever the lists say. What "never", "within" and
+ *                   "only" close, a surface may open again: allow.reopen
  *       "targets"   up to four of {"name": [KEY...]}, {"uri": [KEY...]} and
  *                   {"handle": [KEY...]}: the keys that lead to the target; a message
  *                   has exactly one. "[]" among the keys, last or before one more, is
@@ -50,8 +51,13 @@
  *       "gives"     up to two of [KEY...]: where the session is given a handle: below
  *                   "result" in the answer to a client's request, below "params" in
  *                   what the service says
+ *       "optional"  true: of the targets that are no lists there may be none
  *       "within"    globs, one of which the target must match whatever the lists
  *                   allow: ["search_*"]
+ *       "only"      of a client's verb, {KEY: [STRING...]}: a member of the message (in JSON-RPC
+ *                   of params) that, if it is there, has one of these values; [] if it may not be
+ *       "quiet"     json-rpc, of a client's request: true: that it is refused is answered as an
+ *                   empty success, for what programs ask as a matter of course and can do without
  *       "match"     the member that must equal the session's stored value
  *       "filter"    json-rpc, of a client's request: {"items": KEY, "name": KEY,
  *                   "kind": "name", "uri" or "handle"}: the answer's result has a list
@@ -93,6 +99,7 @@ enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI, TARGET_HANDLE };
 #define DIALECT_HANDLE_PATHS_MAX  2 /* of "handles", and of a verb's "gives" */
 #define DIALECT_PATH_DEPTH_MAX    4
 #define DIALECT_WITHIN_MAX        32
+#define DIALECT_ONLY_MAX          4 /* of a verb */
 #define DIALECT_WATCHES_MAX       32
 /* The member of params._meta by which MCP over HTTP tells its revision. */
 #define DIALECT_MCP_VERSION_KEY "io.modelcontextprotocol/protocolVersion"
@@ -105,6 +112,12 @@ struct target_path {
     enum target_kind kind;
 };
 
+/* A member whose values are limited. */
+struct verb_argument {
+    char *name;
+    struct text_list values;
+};
+
 struct verb_rule {
     char *name;
     bool request;                /* JSON-RPC: may occur as a request */
@@ -112,6 +125,8 @@ struct verb_rule {
     bool operation;              /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
     bool always;                 /* needs no place on an allow list: handshakes, pings */
     bool never;                  /* on no list is there a place for it */
+    bool optional;               /* there may be no target though the rule has some */
+    bool quiet;                  /* that it is refused is answered as an empty success */
     struct target_path *targets; /* of those that are no lists, one; none: no target */
     size_t target_count;
     struct target_path *gives; /* where handles are given */
@@ -120,6 +135,8 @@ struct verb_rule {
      * a part of the session's parameter record (vet.h); NULL: none. */
     char *match_key;
     struct text_list within; /* globs, one of which the target must match; empty: no limit */
+    struct verb_argument *only;
+    size_t only_count;
     /* The list in an answer's result whose items are cut down to permitted targets, and the
      * member that is an item's target; NULL: none. */
     char *filter_items;
@@ -175,6 +192,10 @@ const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const
 /* The rule of a verb, or NULL. */
 const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
                                         enum direction direction, struct span name);
+
+/* Opens what "never", "within" and "only" close of a verb, in all vocabularies and both
+ * directions; false if they close nothing of it. */
+bool dialect_reopen(struct dialect *dialect, const char *verb);
 
 /*
  * The packs that come with the program: config/dialects, compiled in, so that

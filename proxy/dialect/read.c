@@ -43,6 +43,19 @@ static const struct json_key filter_keys[] = {
 };
 static const struct json_table filter_table = JSON_TABLE("a filter", filter_keys);
 
+static void read_values(struct json_reader *reader, json_t *value, void *into)
+{
+    static const struct json_key values_key =
+        ROW_TEXTS("only", struct verb_argument, values, json_check_word, 0, DIALECT_WITHIN_MAX);
+
+    json_table_read_key(reader, &values_key, value, into);
+}
+
+static void clear_values(void *argument)
+{
+    text_list_clear(&((struct verb_argument *)argument)->values);
+}
+
 static const struct json_key rule_keys[] = {
     ROW_CUSTOM("as", read_as),
     ROW_FLAG("always", struct verb_rule, always),
@@ -51,7 +64,11 @@ static const struct json_key rule_keys[] = {
              .read = paths_read_target, .clear = paths_clear),
     ROW_LIST("gives", struct verb_rule, gives, give_count, 1, DIALECT_HANDLE_PATHS_MAX,
              .read = paths_read_handle, .clear = paths_clear),
+    ROW_FLAG("optional", struct verb_rule, optional),
     ROW_TEXTS("within", struct verb_rule, within, json_check_word, 1, DIALECT_WITHIN_MAX),
+    ROW_MAP("only", struct verb_rule, only, only_count, 1, DIALECT_ONLY_MAX, json_check_word,
+            .read = read_values, .clear = clear_values),
+    ROW_FLAG("quiet", struct verb_rule, quiet),
     RULE_ROW("match", match_key),
     ROW_SAME("filter", filter_table),
 };
@@ -74,23 +91,37 @@ static void check_gifts(struct json_reader *reader, enum direction direction,
     }
 }
 
-static void read_rule(struct json_reader *reader, json_t *value, enum direction direction,
-                      struct verb_rule *rule)
+/* What limits a verb must have something to limit. */
+static void check_closed(struct json_reader *reader, enum direction direction,
+                         const struct verb_rule *rule)
 {
-    struct vocabulary *vocabulary = reader->context;
-    bool json_rpc = vocabulary->envelope == ENVELOPE_JSON_RPC;
-
-    rule->request = json_rpc;
-    json_table_read(reader, &rule_table, value, rule);
     if (rule->always && rule->never)
         json_reader_fault(reader, "A verb cannot pass both always and never.");
     if (rule->within.count > 0 && rule->target_count == 0)
         json_reader_fault_at(reader, "within", "This limits nothing where there are no targets.");
-    if (json_object_get(value, "filter") != NULL &&
-        (!json_rpc || direction != DIRECTION_C2S || !rule->request))
+    if (rule->optional && rule->target_count == 0)
+        json_reader_fault_at(reader, "optional", "There are no targets that could be absent.");
+    if (rule->only_count > 0 && direction != DIRECTION_C2S)
+        json_reader_fault_at(reader, "only", "Only what a client says is limited so.");
+}
+
+static void read_rule(struct json_reader *reader, json_t *value, enum direction direction,
+                      struct verb_rule *rule)
+{
+    struct vocabulary *vocabulary = reader->context;
+    bool json_rpc = vocabulary->envelope == ENVELOPE_JSON_RPC, asked;
+
+    rule->request = json_rpc;
+    json_table_read(reader, &rule_table, value, rule);
+    asked = rule->request && direction == DIRECTION_C2S;
+    check_closed(reader, direction, rule);
+    if (json_object_get(value, "filter") != NULL && !asked)
         json_reader_fault_at(reader, "filter",
                              "Only the answers to a client's JSON-RPC requests can be filtered.");
-    if (rule->match_key != NULL && json_rpc)
+    if (rule->quiet && !asked)
+        json_reader_fault_at(reader, "quiet",
+                             "Only a client's JSON-RPC requests are answered as successes.");
+    if ((rule->match_key != NULL || rule->only_count > 0) && json_rpc)
         paths_descend(reader, vocabulary, "params");
     check_gifts(reader, direction, rule);
     if (rule->filter_items != NULL)

@@ -1,6 +1,7 @@
 #include "vet/answer.h"
 
 #include "vet/target.h"
+#include "vet/verb.h"
 #include "json/walk.h"
 
 #define ASKS_MAX 3 /* the top, and what it holds */
@@ -16,19 +17,8 @@ bool vet_answer_is_plain(const struct json_scan *scan)
     return true;
 }
 
-/* Whether the service may ask the client for a verb. */
-static enum reason may_ask(const struct vet_rules *rules, const struct verb_rule *rule,
-                           struct span verb)
-{
-    if (rule != NULL && rule->always)
-        return REASON_ALLOWED;
-    if ((rule != NULL && rule->never) ||
-        (rules->server_verbs != NULL && !text_list_contains(rules->server_verbs, verb)))
-        return REASON_VERB_REFUSED;
-    return REASON_ALLOWED;
-}
-
-/* The same for what an entry says, which was scanned as a text of its own. */
+/* Whether the service may ask the client for what an entry says, which was scanned as a text of
+ * its own. */
 static enum reason check_entry(const struct vet_answer *answer)
 {
     struct message message;
@@ -37,7 +27,7 @@ static enum reason check_entry(const struct vet_answer *answer)
     if (reason == REASON_VERB_UNKNOWN)
         return REASON_VERB_REFUSED;
     if (reason_allows(reason))
-        reason = may_ask(answer->rules, message.rule, message.verb);
+        reason = verb_check(answer->rules, DIRECTION_S2C, message.rule, message.verb);
     return reason_allows(reason) && message.rule != NULL
                ? target_check_message(answer->rules, &message)
                : reason;
@@ -250,7 +240,7 @@ enum reason vet_error_check(const struct vet_rules *rules, const struct json_mem
     if (!reason_allows(reason) || member.type == JSON_NONE)
         return reason;
     verb = span_of(vocabulary->error_verb);
-    return may_ask(rules, vocabulary_verb(vocabulary, DIRECTION_S2C, verb), verb);
+    return verb_check(rules, DIRECTION_S2C, vocabulary_verb(vocabulary, DIRECTION_S2C, verb), verb);
 }
 
 /* The list that is to be filtered, if the result has one, and what says who may keep it. */

@@ -22,7 +22,7 @@ struct vet_answer {
 bool vet_answer_is_plain(const struct json_scan *scan);
 /*
  * Checks what the object `top` ("result", or "params" of what else the service says) asks of
- * the client. Refused are a verb that the service may not use (REASON_VERB_REFUSED), and
+ * the client. Refused are a verb that the service may not use (verb_check), and
  * asking that cannot be read. What the scan holds is gone afterwards.
  */
 enum reason vet_asks_check(const struct vet_answer *answer, const char *top);

@@ -173,7 +173,8 @@ static void append_error(struct buffer *out, struct span id, int code, const cha
 static void refuse_by_policy(const struct mcp_http_refused *refused, struct buffer *out,
                              unsigned *status)
 {
-    bool verb = refused->reason == REASON_VERB_UNKNOWN || refused->reason == REASON_VERB_REFUSED;
+    bool verb = refused->reason == REASON_VERB_UNKNOWN || refused->reason == REASON_VERB_REFUSED ||
+                refused->reason == REASON_VERB_CLOSED;
 
     if (refused->kind != MESSAGE_REQUEST) {
         *status = 403;

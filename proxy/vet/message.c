@@ -192,7 +192,8 @@ enum reason message_take_element(struct message *message, const struct target_pa
     return REASON_ALLOWED;
 }
 
-/* A verb with targets has exactly one of them, and it is a string; of lists there may be any. */
+/* A verb with targets has exactly one of them, unless it may do without, and it is a string; of
+ * lists there may be any. */
 static enum reason read_target(const struct json_scan *scan, struct message *out)
 {
     const struct verb_rule *rule = out->rule;
@@ -217,7 +218,7 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
         else
             take_target(&member, path->kind, out);
     }
-    return singles == 0 || found == 1 ? REASON_ALLOWED : REASON_TARGET_MISSING;
+    return singles == 0 || found == 1 || rule->optional ? REASON_ALLOWED : REASON_TARGET_MISSING;
 }
 
 /* What the verb's rule wants read: a member of `holder` to compare (whether it may be absent is
@@ -236,11 +237,13 @@ static enum reason read_ruled(const struct json_scan *scan, int holder, struct m
     return read_target(scan, out);
 }
 
-/* Whether parameters are of the type that JSON-RPC 2.0 and the vocabulary give them. */
-static bool params_fit(const struct json_member *params, bool open)
+/* Whether parameters are of the type that JSON-RPC 2.0 and the vocabulary give them. In a list no
+ * member can be told from another, so it is not for verbs whose members are looked at. */
+static bool params_fit(const struct json_member *params, bool open, const struct verb_rule *rule)
 {
     return params == NULL || params->type == JSON_TYPE_OBJECT ||
-           (params->type == JSON_TYPE_ARRAY && open);
+           (params->type == JSON_TYPE_ARRAY && open &&
+            (rule == NULL || (!rule->optional && rule->only_count == 0)));
 }
 
 /* A request or notification, whose id was read. */
@@ -259,7 +262,7 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
         return REASON_VERB_UNKNOWN;
     if (rule != NULL && !(out->kind == MESSAGE_REQUEST ? rule->request : rule->notification))
         return REASON_SHAPE_NOTIFICATION;
-    if (!params_fit(params, vocabulary->open[direction]))
+    if (!params_fit(params, vocabulary->open[direction], rule))
         return REASON_SHAPE_PARAMS;
     if (rule == NULL)
         return REASON_ALLOWED;

@@ -21,10 +21,9 @@ static bool is_bare(const struct told *told)
     return told->vocabulary != NULL && told->vocabulary->bare;
 }
 
-static void append_error(struct buffer *out, const struct told *told, enum reason reason)
+/* Up to and with the id. */
+static void append_head(struct buffer *out, const struct told *told)
 {
-    const struct reason_info *info = reason_info(reason);
-
     buffer_append_text(out, is_bare(told) ? "{" : "{\"jsonrpc\":\"2.0\",");
     if (told->session.data != NULL) {
         buffer_append_json_string(out, told->vocabulary->session_key,
@@ -38,6 +37,13 @@ static void append_error(struct buffer *out, const struct told *told, enum reaso
         buffer_append(out, told->id.data, told->id.length);
     else
         buffer_append_text(out, "null");
+}
+
+static void append_error(struct buffer *out, const struct told *told, enum reason reason)
+{
+    const struct reason_info *info = reason_info(reason);
+
+    append_head(out, told);
     buffer_append_format(out,
                          ",\"error\":{\"code\":%d,\"message\":\"%s: %s\",\"data\":", told->code,
                          told->what, info->text);
@@ -65,6 +71,13 @@ void refusal_append_vocabulary(struct buffer *out, const struct vocabulary *voca
         &(struct told){vocabulary, message->session, message->id, VET_REFUSAL_CODE,
                        message->kind == MESSAGE_RESPONSE ? answer_refused : request_refused},
         reason);
+}
+
+void refusal_append_success(struct buffer *out, const struct vocabulary *vocabulary,
+                            const struct message *message)
+{
+    append_head(out, &(struct told){vocabulary, message->session, message->id, 0, NULL});
+    buffer_append_text(out, ",\"result\":{}}");
 }
 
 /* An id as JSON, out of its key; at most as long as MESSAGE_ID_BYTES_MAX escaped characters. */

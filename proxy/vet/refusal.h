@@ -18,6 +18,9 @@ void refusal_append_json_rpc(struct buffer *out, struct span id, enum reason rea
  */
 void refusal_append_vocabulary(struct buffer *out, const struct vocabulary *vocabulary,
                                const struct message *message, enum reason reason);
+/* An empty success, to a request, for a verb whose refusal is "quiet". */
+void refusal_append_success(struct buffer *out, const struct vocabulary *vocabulary,
+                            const struct message *message);
 /* What the sender of a request is told that gets no answer, of JSON-RPC. */
 void refusal_append_lost(struct buffer *out, const struct vocabulary *vocabulary,
                          const struct outstanding_request *request, enum reason reason);

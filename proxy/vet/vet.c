@@ -5,6 +5,7 @@
 #include "vet/outstanding.h"
 #include "vet/refusal.h"
 #include "vet/target.h"
+#include "vet/verb.h"
 #include "json/parse.h"
 
 #include <stdlib.h>
@@ -77,21 +78,6 @@ void vet_scratch_destroy(struct vet_scratch *scratch)
     free(scratch);
 }
 
-static bool verb_allowed(const struct vetting *vetting)
-{
-    const struct message *message = &vetting->scratch->message;
-    const struct vet_rules *rules = vetting->rules;
-
-    if (message->rule != NULL && (message->rule->always || message->rule->never))
-        return message->rule->always;
-    if (vetting->direction == DIRECTION_S2C)
-        return rules->server_verbs == NULL ||
-               text_list_contains(rules->server_verbs, message->verb);
-    return (rules->verbs == NULL || text_list_contains(rules->verbs, message->verb)) &&
-           (rules->session_verbs == NULL ||
-            text_list_contains(rules->session_verbs, message->verb));
-}
-
 /*
  * The client's value is only ever compared with the stored one. Without a
  * value the service would take one from elsewhere, which nobody has compared.
@@ -139,11 +125,11 @@ static enum reason decide(const struct vetting *vetting)
 
     if (message->kind == MESSAGE_RESPONSE)
         return check_answer(vetting);
-    if (!verb_allowed(vetting))
-        return REASON_VERB_REFUSED;
-    reason = vetting->direction == DIRECTION_C2S
-                 ? target_check_related(vetting->rules, vetting->scratch->scan, message)
-                 : REASON_ALLOWED;
+    reason = verb_check(vetting->rules, vetting->direction, message->rule, message->verb);
+    if (reason_allows(reason) && vetting->direction == DIRECTION_C2S)
+        reason = target_check_related(vetting->rules, vetting->scratch->scan, message);
+    if (reason_allows(reason) && message->rule != NULL)
+        reason = verb_check_arguments(vetting->rules, vetting->scratch->scan, message->rule);
     if (reason_allows(reason) && message->rule != NULL)
         reason = target_check_message(vetting->rules, message);
     if (reason_allows(reason))
@@ -206,7 +192,10 @@ static struct span write_refusal(const struct vetting *vetting, enum reason reas
     struct buffer *out = &vetting->scratch->reply;
 
     buffer_reset(out);
-    if (vocabulary->envelope == ENVELOPE_JSON_RPC)
+    if (message->kind == MESSAGE_REQUEST && message->rule != NULL && message->rule->quiet &&
+        reason_is_policy(reason))
+        refusal_append_success(out, vocabulary, message);
+    else if (vocabulary->envelope == ENVELOPE_JSON_RPC)
         refusal_append_vocabulary(out, vocabulary, message, reason);
     else if (vocabulary->refusal != NULL)
         refusal_append_typed(out, vocabulary->refusal, message->verb, reason);

@@ -88,7 +88,7 @@ describe('a pack of one\'s own', () => {
 });
 
 describe('a bare name', () => {
-  for (const name of ['mcp', 'autogen-studio', 'cdp', 'json-rpc', 'opaque']) {
+  for (const name of ['mcp', 'autogen-studio', 'cdp', 'node-inspector', 'json-rpc', 'opaque']) {
     it(`is the shipped pack ${name}`, async () => {
       const gate = gateOf(name);
       mkdirSync(path.join(path.dirname(gate.configPath), 'dialects'));
@@ -104,7 +104,7 @@ describe('a bare name', () => {
       writeFileSync(path.join(path.dirname(gate.configPath), folder, 'mine.json'), readFileSync(pack));
     }
     const faults = await faultsOf(gate);
-    assert.match(faults[0].text, /no dialect pack "mine".*autogen-studio, cdp, json-rpc, mcp, opaque/);
+    assert.match(faults[0].text, /no dialect pack "mine".*autogen-studio, cdp, json-rpc, mcp, node-inspector, opaque/);
   });
 });
 

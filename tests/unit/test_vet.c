@@ -185,20 +185,23 @@ static void run_case(const json_t *entry)
 {
     const char *name = json_string_value(json_object_get(entry, "name"));
     const char *pack = json_string_value(json_object_get(entry, "dialect"));
-    const json_t *steps = json_object_get(entry, "steps");
+    const json_t *steps = json_object_get(entry, "steps"), *verb;
     struct dialect *dialect = pack_load(pack != NULL ? pack : "mcp");
     struct vet_rules rules = {
         .vocabulary =
             dialect_vocabulary(dialect, json_string_value(json_object_get(entry, "vocabulary")))};
     struct lists lists = {0};
     struct vet_state *state;
+    size_t i;
 
     assert_non_null(rules.vocabulary);
+    json_array_foreach(json_object_get(json_object_get(entry, "rules"), "reopen"), i, verb)
+        assert_true(dialect_reopen(dialect, json_string_value(verb)));
     read_rules(json_object_get(entry, "rules"), &lists, &rules);
     assert_int_equal(vet_state_create(NULL, quota_surface(0), &state), OK);
     assert_int_equal(handles_create(HANDLES_MAX, &rules.handles), OK);
     assert_true(json_array_size(steps) > 0);
-    for (size_t i = 0; i < json_array_size(steps); i++) {
+    for (i = 0; i < json_array_size(steps); i++) {
         char where[256];
 
         snprintf(where, sizeof(where), "%s, step %zu", name, i + 1);
