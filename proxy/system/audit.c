@@ -149,6 +149,7 @@ void audit_flag(struct audit *audit, const char *name, bool value)
 void audit_reason(struct audit *audit, enum reason reason)
 {
     audit_text(audit, "reason", reason_info(reason)->code);
+    audit_text(audit, "cause", reason_info(reason)->cause);
 }
 
 /*

@@ -173,8 +173,7 @@ void client_saw(struct client *client, struct span seen)
     if (client == NULL || seen.data == NULL)
         return;
     free(client->seen);
-    seen.length = seen.length < SEEN_BYTES_MAX ? seen.length : SEEN_BYTES_MAX;
-    client->seen = text_copy(seen);
+    client->seen = text_copy(head_shown(seen, SEEN_BYTES_MAX));
 }
 
 /* A problem document, or a page for people. */

@@ -93,11 +93,22 @@ static struct span find_field(const struct head *head, const char *name)
     return (struct span){NULL, 0};
 }
 
+struct span head_shown(struct span text, size_t bytes_max)
+{
+    struct stray stray = {0};
+
+    if (text.length <= bytes_max)
+        return text;
+    return stray_in(&stray, text, false) ? span_of(STRAY_MARK)
+                                         : (struct span){text.data, bytes_max};
+}
+
 /* NULL for what is absent. */
 static const char *copy_told(struct span text, char *out, size_t size)
 {
     if (text.data == NULL)
         return NULL;
+    text = head_shown(text, size - 1);
     snprintf(out, size, "%.*s", (int)text.length, text.data);
     return out;
 }

@@ -55,6 +55,9 @@ const char *head_terminate(struct head *head, struct span span);
  * Of a head that is none it is the first line. For a request that is over.
  */
 const char *head_stray_target(struct head *head);
+/* At most so many bytes of a text for the log, which would not know a credential of ours by the
+ * half that was kept: then none. */
+struct span head_shown(struct span text, size_t bytes_max);
 /* What is known of a request, however far its head (NULL: forgotten) could be read. */
 void head_tell(const struct head *head, const struct asker *asker, struct head_told *out);
 /* What in the head is wrong, if this is the reason: a header's value, or the name of one that was
