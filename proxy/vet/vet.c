@@ -336,10 +336,8 @@ static void find_asked(struct vetting *vetting)
     vetting->asked = vet_state_find(
         vetting->state, vetting->direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S,
         message->id_key);
-    if (vetting->asked.at < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C) {
-        vetting->asked.list = &vetting->state->answered.list;
-        vetting->asked.at = outstanding_find(vetting->asked.list, message->id_key);
-    }
+    if (vetting->asked.at < 0 && vetting->rules->replay && vetting->direction == DIRECTION_S2C)
+        vetting->asked = vet_state_find_answered(vetting->state, message->id_key);
 }
 
 /* Reads a message that is strict JSON, and compares it with the headers it came with. */

@@ -27,10 +27,14 @@ void vet_state_destroy(struct vet_state *state)
         return;
     for (unsigned i = 0; i < DIRECTION_COUNT; i++) {
         outstanding_clear(&state->outstanding[i]);
-        outstanding_clear(&state->cancelled[i].list);
+        if (state->memories != NULL)
+            outstanding_clear(&state->memories->cancelled[i].list);
     }
-    outstanding_clear(&state->answered.list);
-    outstanding_clear(&state->asked.list);
+    if (state->memories != NULL) {
+        outstanding_clear(&state->memories->answered.list);
+        outstanding_clear(&state->memories->asked.list);
+    }
+    free(state->memories);
     quota_account_close(&state->account);
     free(state);
 }
@@ -38,6 +42,14 @@ void vet_state_destroy(struct vet_state *state)
 void vet_state_share(struct vet_state *state, struct vet_state *other)
 {
     state->shared = other;
+}
+
+/* Without memory there is nothing to remember. */
+static struct memories *memories_of(struct vet_state *state)
+{
+    if (state->memories == NULL)
+        state->memories = calloc(1, sizeof(*state->memories));
+    return state->memories;
 }
 
 /* Keeps a request among the last `most`, in the place of the oldest. */
@@ -60,8 +72,9 @@ static void keep(struct recent *recent, unsigned most, const struct outstanding_
 /* Where requests of that direction wait. */
 static struct outstanding *waiting(struct vet_state *state, enum direction direction)
 {
-    return direction == DIRECTION_S2C && state->shared != NULL ? &state->shared->asked.list
-                                                               : &state->outstanding[direction];
+    return direction == DIRECTION_S2C && state->shared != NULL && memories_of(state->shared) != NULL
+               ? &state->shared->memories->asked.list
+               : &state->outstanding[direction];
 }
 
 struct vet_place vet_state_find(struct vet_state *state, enum direction direction,
@@ -70,11 +83,23 @@ struct vet_place vet_state_find(struct vet_state *state, enum direction directio
     struct outstanding *list = waiting(state, direction);
     struct vet_place place = {list, outstanding_find(list, id_key)};
 
-    if (place.at < 0 && state->cancelled[direction].list.count > 0) {
-        place.list = &state->cancelled[direction].list;
+    if (place.at < 0 && state->memories != NULL) {
+        place.list = &state->memories->cancelled[direction].list;
         place.at = outstanding_find(place.list, id_key);
     }
     return place;
+}
+
+struct vet_place vet_state_find_answered(struct vet_state *state, struct span id_key)
+{
+    struct outstanding *list = state->memories != NULL ? &state->memories->answered.list : NULL;
+
+    return (struct vet_place){list, list != NULL ? outstanding_find(list, id_key) : -1};
+}
+
+bool vet_state_waits(const struct vet_state *state, const char *id_key)
+{
+    return outstanding_find(&state->outstanding[DIRECTION_C2S], span_of(id_key)) >= 0;
 }
 
 enum reason vet_state_add(struct vet_state *state, enum direction direction,
@@ -90,20 +115,20 @@ enum reason vet_state_add(struct vet_state *state, enum direction direction,
     if (place >= 0)
         outstanding_repeat(list, place);
     else
-        keep(&state->shared->asked, VET_ASKED_MAX, of);
+        keep(&state->shared->memories->asked, VET_ASKED_MAX, of);
     return REASON_ALLOWED;
 }
 
 void vet_state_settle(struct vet_state *state, struct vet_place place, bool again)
 {
-    if (place.at < 0 || place.list == &state->answered.list)
+    if (place.at < 0 || (state->memories != NULL && place.list == &state->memories->answered.list))
         return;
     if (outstanding_take_one(place.list, place.at))
         return;
-    if (again) {
+    if (again && memories_of(state) != NULL) {
         const struct outstanding_request request = outstanding_at(place.list, place.at);
 
-        keep(&state->answered, VET_ANSWERED_MAX, &request);
+        keep(&state->memories->answered, VET_ANSWERED_MAX, &request);
     }
     outstanding_remove(place.list, place.at);
 }
@@ -115,9 +140,10 @@ void vet_state_cancel(struct vet_state *state, enum direction direction, struct 
 
     if (at < 0)
         return;
-    keep(&state->cancelled[direction], VET_CANCELLED_MAX,
-         &(struct outstanding_request){.id = outstanding_at(list, at).id,
-                                       .verb = outstanding_at(list, at).verb});
+    if (memories_of(state) != NULL)
+        keep(&state->memories->cancelled[direction], VET_CANCELLED_MAX,
+             &(struct outstanding_request){.id = outstanding_at(list, at).id,
+                                           .verb = outstanding_at(list, at).verb});
     outstanding_remove(list, at);
 }
 

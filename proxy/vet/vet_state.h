@@ -26,13 +26,18 @@ struct recent {
     uint16_t oldest;
 };
 
+/* Requests that do not wait, or not for one answer here. */
+struct memories {
+    struct recent cancelled[DIRECTION_COUNT];
+    struct recent answered; /* the client's last ones that were settled (`resumable`) */
+    struct recent asked;    /* the service's, of those that share the state */
+};
+
 struct vet_state {
     struct outstanding outstanding[DIRECTION_COUNT]; /* by the direction of the requests */
-    struct recent cancelled[DIRECTION_COUNT];
-    struct recent answered;       /* the client's last ones that were settled (`resumable`) */
-    struct recent asked;          /* the service's, of those that share this state */
-    struct vet_state *shared;     /* has them; borrowed; NULL: nobody else */
-    struct quota_account account; /* what `outstanding` takes from */
+    struct memories *memories;                       /* owned; NULL until there is one */
+    struct vet_state *shared;                        /* has them; borrowed; NULL: nobody else */
+    struct quota_account account;                    /* what `outstanding` takes from */
 };
 
 /* Its requests count as the holder's (QUOTA_OUTSTANDING) in `quotas`, borrowed; NULL: nobody's. */
@@ -52,6 +57,10 @@ struct vet_place {
 /* The request with that id: one that waits, or was cancelled; `direction` is the request's. */
 struct vet_place vet_state_find(struct vet_state *state, enum direction direction,
                                 struct span id_key);
+/* The same of a client's that has had its answer. */
+struct vet_place vet_state_find_answered(struct vet_state *state, struct span id_key);
+/* Whether a client's request waits. */
+bool vet_state_waits(const struct vet_state *state, const char *id_key);
 /* A request that passes waits; the reasons of outstanding_add(). */
 enum reason vet_state_add(struct vet_state *state, enum direction direction,
                           const struct outstanding_request *of);

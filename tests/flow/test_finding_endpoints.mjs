@@ -60,12 +60,12 @@ async function refused(name, where, token, message = call(1, 'ping'), headers = 
 }
 
 // The stream ends instead of telling it.
-async function untold(token) {
+async function untold(token, reason = 'upstream_protocol') {
   const mark = gate.mark();
   const stream = await EventStream.open(gate, 'named', '/sse', { token }).catch(() => undefined);
   await stream?.end();
   assert.doesNotMatch(stream?.text ?? '', /endpoint/);
-  await gate.audited(mark, { event: 'closed', reason: 'upstream_protocol' });
+  await gate.audited(mark, { event: 'closed', reason });
 }
 
 describe('finding 5: an endpoint with its id in the path', () => {
@@ -146,9 +146,9 @@ describe('an endpoint', () => {
   it('that another session has already is not told', async () => {
     service.endpoint = () => '/messages/one';
     const mine = await open('named');
-    await untold((await gate.session('named')).token);
+    await untold((await gate.session('named')).token, 'mcp_session_taken');
     service.endpoint = () => '/messages/%6fne';
-    await untold((await gate.session('named')).token);
+    await untold((await gate.session('named')).token, 'mcp_session_taken');
     service.endpoint = () => '/messages/one';
     await refused('named', mine.endpoint, (await gate.session('named')).token);
     // The same session may read anew: it is the same to the service.

@@ -287,12 +287,12 @@ describe('what is cut while it is under way', () => {
     const connections = await pending(session.token);
     await until(async () => (await gate.connections('mcp')) === 2, 'two connections');
     await gate.revoke(session.id);
-    for (const raw of connections) {
-      const response = await raw.response();
-      assert.equal(response.status, 401);
-      assert.equal(response.json.reason, 'session_revoked');
-      await raw.gone();
-    }
+    const [held, asked] = connections;
+    const denied = await held.response();
+    assert.deepEqual([denied.status, denied.json.reason], [401, 'session_revoked']);
+    const { json } = await asked.response(); // in MCP's words, for the service has heard of it
+    assert.deepEqual([json.id, json.error.data.reason], [1, 'session_revoked']);
+    for (const raw of connections) await raw.gone();
     await gate.untilIdle('mcp');
     await until(() => service.requests[0].aborted, 'the service to be told');
   });

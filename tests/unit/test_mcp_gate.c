@@ -204,7 +204,11 @@ TEST_BETWEEN(test_answers, set_up, tear_down)
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n", "", GATE_PIECES},
         {"HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n",
-         "Accepted", GATE_SEND},
+         "Accepted", GATE_DROP}, /* nobody would answer the request any more */
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n", "",
+         GATE_DROP},
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1\r\n\r\n", "[",
+         GATE_DROP},
         {"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n", "hi",
          GATE_DROP},
         {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: br\r\n"
@@ -215,7 +219,9 @@ TEST_BETWEEN(test_answers, set_up, tear_down)
         {"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n",
          "{\"e\":1}", GATE_SEND},
         {"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n",
-         "{\"result\":1}", GATE_DROP},
+         "{\"result\":1}", GATE_ANSWER},
+        {"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n",
+         "[]", GATE_ANSWER},
     };
     struct world *world = *state;
 
@@ -223,4 +229,101 @@ TEST_BETWEEN(test_answers, set_up, tear_down)
         assert_int_equal(post(world, "", CALL).action, GATE_PASS);
         assert_int_equal(answer(world, cases[i].head, cases[i].body).action, cases[i].action);
     }
+}
+
+/* Nobody waits for an answer to a notification: whatever a service says to it goes no further. */
+TEST_BETWEEN(test_notification, set_up, tear_down)
+{
+    static const struct {
+        const char *head, *body;
+        enum gate_action action;
+        unsigned status;
+    } cases[] = {
+        {"HTTP/1.1 202 Accepted\r\nContent-Type: text/plain\r\nContent-Length: 8\r\n\r\n",
+         "Accepted", GATE_SEND, 0},
+        {"HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n",
+         "null", GATE_SEND, 0},
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n", "{}",
+         GATE_ANSWER, 202},
+        {"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n", RESULT,
+         GATE_ANSWER, 202},
+        {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\n", "<p>",
+         GATE_ANSWER, 202},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gate_verdict verdict;
+
+        assert_int_equal(
+            post(world, "", "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}")
+                .action,
+            GATE_PASS);
+        verdict = answer(world, cases[i].head, cases[i].body);
+        assert_int_equal(verdict.action, cases[i].action);
+        assert_int_equal(verdict.status, cases[i].status);
+        assert_int_equal(verdict.text.length, 0);
+    }
+}
+
+/* What is told instead of an answer names the request, once. */
+TEST_BETWEEN(test_fails, set_up, tear_down)
+{
+    static const char lost[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-31404,";
+    struct world *world = *state;
+    struct gate_verdict verdict;
+
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    world->exchange.phase = EXCHANGE_SENDING;
+    verdict = world->gate.fails(&world->exchange, REASON_SESSION_REVOKED);
+    assert_int_equal(verdict.action, GATE_ANSWER);
+    assert_int_equal(verdict.status, 200);
+    assert_memory_equal(verdict.text.data, lost, sizeof(lost) - 1);
+    verdict = world->gate.fails(&world->exchange, REASON_SESSION_REVOKED);
+    assert_int_equal(verdict.action, GATE_DROP);
+
+    /* The service has not heard of it: as if it had not been admitted. */
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    world->exchange.phase = EXCHANGE_DIALLING;
+    assert_int_equal(world->gate.fails(&world->exchange, REASON_SESSION_REVOKED).action, GATE_DROP);
+    assert_int_equal(world->gate.fails(&world->exchange, REASON_UPSTREAM_UNREACHABLE).action,
+                     GATE_ANSWER);
+
+    /* Nobody is there to be told. */
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    world->exchange.phase = EXCHANGE_SENDING;
+    assert_int_equal(world->gate.fails(&world->exchange, REASON_CLIENT_CLOSED).action, GATE_DROP);
+    assert_int_equal(world->exchange.text.length, 0);
+
+    /* On a stream, as an event at its end. */
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    buffer_reset(&world->exchange.text);
+    world->exchange.phase = EXCHANGE_ANSWERING;
+    world->exchange.answer_begun = true;
+    world->exchange.answer = GATE_PIECES;
+    verdict = world->gate.fails(&world->exchange, REASON_MESSAGE_TOO_BIG);
+    assert_int_equal(verdict.action, GATE_SEND);
+    assert_non_null(strstr(verdict.text.data, "data: " REFUSED));
+    world->exchange.answer_begun = false;
+}
+
+/* A service that has but one id: its owner begins anew, and nobody else has it. */
+TEST_BETWEEN(test_constant_id, set_up, tear_down)
+{
+    static const char opens[] = JSON_ANSWER "Mcp-Session-Id: one\r\n\r\n";
+    static const char twice[] = JSON_ANSWER "Mcp-Session-Id: one\r\nmcp-session-id: one\r\n\r\n";
+    static const char differ[] = JSON_ANSWER "Mcp-Session-Id: one\r\nMcp-Session-Id: o\r\n\r\n";
+    struct world *world = *state;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+        assert_int_equal(answer(world, i == 1 ? twice : opens, RESULT).action, GATE_SEND);
+    }
+    assert_int_equal(world->shared.sessions.by_id.count, 1);
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    assert_int_equal(answer(world, differ, RESULT).reason, REASON_ANSWER_DUPLICATE);
+    strcpy(world->connection.session_id, "two");
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    assert_int_equal(answer(world, opens, RESULT).reason, REASON_MCP_SESSION_TAKEN);
+    strcpy(world->connection.session_id, "one");
 }

@@ -123,7 +123,7 @@ TEST(test_shared)
         snprintf(id, sizeof(id), "%u", i);
         assert_int_equal(add(other, DIRECTION_S2C, id), REASON_ALLOWED);
     }
-    assert_int_equal(all->asked.list.count, VET_ASKED_MAX);
+    assert_int_equal(all->memories->asked.list.count, VET_ASKED_MAX);
     vet_state_destroy(other);
     vet_state_destroy(all);
 }

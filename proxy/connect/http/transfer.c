@@ -260,12 +260,28 @@ static bool may_resume(const struct transfer *transfer)
            (letter->replay || ledger_find(&bridge->ledger, transfer->key) != NULL);
 }
 
+/* A message that is all of the answer; that the gate could not ask the service is none yet. */
+static void take_message(struct transfer *transfer)
+{
+    struct bridge *bridge = transfer->all->bridge;
+    struct span text = {transfer->text.data, transfer->text.length};
+    char reason[RPC_REASON_SIZE];
+
+    if (rpc_problem_reason(bridge->scan, text, reason) &&
+        strcmp(reason, "upstream_unreachable") == 0) {
+        transfer->use = USE_REFUSAL;
+        return;
+    }
+    transfer->all->user->accepted(transfer);
+    transfer->answered =
+        bridge_message(bridge, transfer->text.data, transfer->text.length, transfer->key);
+}
+
 /* Everything has come, or nothing more will. */
 static void finish(struct transfer *transfer, const char *why)
 {
     if (transfer->use == USE_MESSAGE && why == NULL && transfer->text.length > 0)
-        transfer->answered = bridge_message(transfer->all->bridge, transfer->text.data,
-                                            transfer->text.length, transfer->key);
+        take_message(transfer);
     if (transfer->answered || !may_resume(transfer)) {
         transfer->all->user->ended(transfer, why);
         return;
@@ -435,7 +451,7 @@ static void receive(void *context, char *bytes, size_t length)
                 finish(transfer, "the answer is not one");
                 return;
             }
-            if (transfer->has_head && transfer->status / 100 == 2)
+            if (transfer->has_head && transfer->status / 100 == 2 && transfer->use != USE_MESSAGE)
                 transfer->all->user->accepted(transfer);
             if (transfer->has_head && transfer->body.done)
                 progress = HTTP_COMPLETE;

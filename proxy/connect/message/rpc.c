@@ -121,8 +121,17 @@ bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE])
 
 bool rpc_problem_reason(struct json_scan *scan, struct span body, char out[RPC_REASON_SIZE])
 {
-    return body.length > 0 && reason_allows(json_scan_text(scan, body.data, body.length, NULL)) &&
-           copy_string(json_scan_find(scan, -1, "reason"), out, RPC_REASON_SIZE) && out[0] != '\0';
+    static char error[] = "error", data[] = "data", *names[] = {error, data};
+    static const struct text_list descend = {names, 2};
+    const struct json_member *reason;
+
+    if (body.length == 0 || !reason_allows(json_scan_text(scan, body.data, body.length, &descend)))
+        return false;
+    reason = json_scan_find(scan, -1, "reason");
+    if (reason == NULL)
+        reason = json_scan_find_in(
+            scan, json_scan_find_in(scan, json_scan_find(scan, -1, "error"), "data"), "reason");
+    return copy_string(reason, out, RPC_REASON_SIZE) && out[0] != '\0';
 }
 
 void rpc_write_error(struct buffer *out, struct span id, int code, const char *message,

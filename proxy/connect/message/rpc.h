@@ -46,7 +46,8 @@ const struct json_member *rpc_param(const struct json_scan *scan, const char *ke
 /* The key of params.requestId in a notification that was just read; false if there is none. */
 bool rpc_cancelled_key(const struct json_scan *scan, char out[RPC_ID_KEY_SIZE]);
 
-/* The `reason` of a problem document (RFC 9457) of the gate's; false if it has none. */
+/* The `reason` of a problem document (RFC 9457) of the gate's, or of an error that it says instead
+ * of an answer; false if it has none. */
 bool rpc_problem_reason(struct json_scan *scan, struct span body, char out[RPC_REASON_SIZE]);
 
 /* Appends an error answer; an absent id is null, `reason` may be NULL. */

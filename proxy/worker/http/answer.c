@@ -272,6 +272,7 @@ static enum reason ended(struct exchange *exchange)
 {
     struct http_body *body = &exchange->answer_body;
 
+    exchange->hung_up = true;
     if (exchange->phase == EXCHANGE_ANSWERING && body->kind == HTTP_BODY_UNTIL_CLOSE) {
         body->done = body->closes = true;
         return REASON_ALLOWED;

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define LINE_BYTES_MAX (4 * HTTP_HEAD_BYTES_MAX)
 
@@ -80,7 +81,7 @@ void exchange_reset(struct exchange *exchange)
     exchange->host = NULL;
     exchange->phase = EXCHANGE_IDLE;
     exchange->answer = GATE_PASS;
-    exchange->stored = exchange->retried = exchange->deaf = false;
+    exchange->stored = exchange->retried = exchange->deaf = exchange->hung_up = false;
     exchange->answer_begun = exchange->answer_chunked = false;
     exchange->answer_body = (struct http_body){0};
     exchange->interim = 0;
@@ -174,37 +175,61 @@ static bool append_line(const struct exchange *exchange, const char *target, str
     return target != NULL || rest != NULL;
 }
 
-void reply_send(struct exchange *exchange, const struct reply *reply)
+bool reply_write(struct exchange *exchange, const struct reply *reply)
 {
-    const struct ipc_dial dial = exchange_dial(exchange);
     struct buffer *out = &exchange->reply;
     size_t before = out->length;
 
     if (!append_line(exchange, reply->target, out))
-        return; /* only the broker knows where: the service waits in vain */
+        return false; /* only the broker knows where: the service waits in vain */
     buffer_append_format(out,
                          "%sContent-Type: application/json\r\n"
                          "Accept: application/json, text/event-stream\r\n"
                          "Content-Length: %zu\r\n\r\n",
                          reply->headers, reply->text.length);
     buffer_append(out, reply->text.data, reply->text.length);
-    /* Too much to say, or nobody can be asked for a link now: the service waits in vain. */
-    if (buffer_failed(out) ||
-        (before == 0 && !worker_tell(exchange->connection->worker, IPC_DIAL, &dial)))
-        buffer_truncate(out, before);
+    if (!buffer_failed(out))
+        return true;
+    buffer_truncate(out, before); /* too much to say: the service waits in vain */
+    return false;
+}
+
+bool reply_ask(const struct exchange *exchange)
+{
+    const struct ipc_dial dial = exchange_dial(exchange);
+
+    return worker_tell(exchange->connection->worker, IPC_DIAL, &dial);
+}
+
+void reply_send(struct exchange *exchange, const struct reply *reply)
+{
+    size_t before = exchange->reply.length;
+
+    if (reply_write(exchange, reply) && before == 0 && !reply_ask(exchange))
+        buffer_truncate(&exchange->reply, before);
+}
+
+void reply_say(struct exchange *exchange, struct link *link, bool leave)
+{
+    const struct iovec part = {exchange->reply.data, exchange->reply.length};
+
+    if (endpoint_send(&link->endpoint, &part, 1) && outgoing_empty(&link->endpoint.out)) {
+        if (leave)
+            shutdown(link->endpoint.fd, SHUT_WR);
+        pool_spend(link);
+    } else {
+        pool_drop(link);
+    }
+    buffer_clear(&exchange->reply);
 }
 
 void reply_linked(struct exchange *exchange, enum reason reason, int fd)
 {
-    const struct iovec part = {exchange->reply.data, exchange->reply.length};
     struct link *link;
 
     if (reason_allows(reason) &&
-        pool_adopt(&exchange->http->pool, exchange->connection->surface_index, fd, &link) == OK) {
-        if (endpoint_send(&link->endpoint, &part, 1) && outgoing_empty(&link->endpoint.out))
-            pool_spend(link);
-        else
-            pool_drop(link);
-    }
-    buffer_clear(&exchange->reply);
+        pool_adopt(&exchange->http->pool, exchange->connection->surface_index, fd, &link) == OK)
+        reply_say(exchange, link, false);
+    else
+        buffer_clear(&exchange->reply);
 }

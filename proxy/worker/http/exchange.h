@@ -8,6 +8,7 @@
  *   answer.c    the answer: its head composed anew, its body streamed or held
  *   deadline.c  how long it waits for whom
  *   exchange.c  what all these share, and what the gate itself tells the service
+ *   ending.c    how it ends before its time
  *   http.c      what follows on what
  *
  * One exchange after another on a client's connection, each a request that is forwarded
@@ -48,6 +49,9 @@ struct exchange {
     bool stored;         /* the route adds stored values: the broker writes the head */
     bool retried;        /* on a second link */
     bool deaf;           /* the service takes no more of the request */
+    bool hung_up;        /* the service has said its last */
+    bool parting;        /* nothing is left of it but what the service is to be told */
+    enum reason ended;   /* and why that is */
     bool body_counted;   /* among those that the session is sending */
     bool pipelined;      /* the client has sent more than its request */
     bool answer_begun;   /* bytes of it went to the client */
@@ -113,6 +117,11 @@ static inline uint64_t exchange_now_ms(const struct exchange *exchange)
     return worker_now_ms(exchange->connection->worker);
 }
 
+static inline bool exchange_is_under_way(const struct exchange *exchange)
+{
+    return exchange->connection->state == CONNECTION_SERVED;
+}
+
 /* The parts of a piece of a body as it is sent on: framed, if that is in chunks. */
 struct framed_piece {
     char header[HTTP_CHUNK_HEADER_MAX];
@@ -131,7 +140,13 @@ struct reply {
     struct span text;    /* JSON */
 };
 
-/* Asks for a link for it, if none is asked for yet; what is too long is not said. */
+/* Keeps it until there is a link for it; what is too long is not said. False: nothing was kept. */
+bool reply_write(struct exchange *exchange, const struct reply *reply);
+/* The same, and asks for a link, if none is asked for yet. */
 void reply_send(struct exchange *exchange, const struct reply *reply);
-/* The link for that; taken over. */
+/* Asks for a link for what is kept; false if nobody can be asked. */
+bool reply_ask(const struct exchange *exchange);
+/* Says it on a link, which nothing is said on afterwards; `leave`: and the service is told so. */
+void reply_say(struct exchange *exchange, struct link *link, bool leave);
+/* The link that was asked for; taken over. */
 void reply_linked(struct exchange *exchange, enum reason reason, int fd);

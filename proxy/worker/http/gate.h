@@ -1,7 +1,8 @@
 /*
  * A content gate: who looks into what an exchange carries, chosen with its route. It is
- * asked at four moments, and of a stream of events at each piece; a moment that a gate
- * does not have (NULL) lets everything pass. It decides, and the exchange acts.
+ * asked at four moments, of a stream of events at each piece, and where an exchange ends
+ * otherwise than it should; a moment that a gate does not have (NULL) lets everything pass. It
+ * decides, and the exchange acts.
  */
 #pragma once
 
@@ -15,7 +16,8 @@ enum gate_action {
     GATE_PASS,     /* on, unread: the request to the service, the answer to the client */
     GATE_HOLD,     /* the body is collected first, and shown when it is whole */
     GATE_PIECES,   /* the answer's body goes through `answer_piece`, and comes out otherwise */
-    GATE_SEND,     /* the service's head and `text` instead of the body that was held */
+    GATE_SEND,     /* the service's head and `text` instead of the body that was held; at its end,
+                      `text` and the proper end of the stream */
     GATE_ANSWER,   /* an answer of the gate's own instead: status, type and text */
 };
 
@@ -42,6 +44,14 @@ struct content_gate {
                                         const struct http_response *response, struct span body);
     /* A piece of it: sends on what comes of it. */
     enum reason (*answer_piece)(struct exchange *exchange, struct span piece);
+    /* The service has ended an answer in pieces: sends on what is still to be said. */
+    enum reason (*answer_ends)(struct exchange *exchange);
+    /*
+     * The exchange ends before its answer is whole, for this reason: what whoever waits is told.
+     * ANSWER if nothing of an answer has gone to the client, SEND if one in pieces has, or DROP;
+     * the service is told with reply_write().
+     */
+    struct gate_verdict (*fails)(struct exchange *exchange, enum reason reason);
     /* The exchange is over: forgets exchange->content. */
     void (*end)(struct exchange *exchange);
     void *context; /* the gate's own, for all exchanges */

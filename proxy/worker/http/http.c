@@ -3,27 +3,15 @@
 #include "worker/client/held.h"
 #include "worker/http/answer.h"
 #include "worker/http/deadline.h"
+#include "worker/http/ending.h"
 #include "worker/http/request.h"
 
 #include <string.h>
 #include <unistd.h>
 
-static bool is_under_way(const struct exchange *exchange)
-{
-    return exchange->connection->state == CONNECTION_SERVED;
-}
-
 static void go_on(struct exchange *exchange, int events);
 
 /* ---- The end of an exchange ---- */
-
-static void end_grant(struct exchange *exchange, enum reason reason)
-{
-    cover_clear(&exchange->cover);
-    buffer_clear(&exchange->reply);
-    exchange_forget_body(exchange);
-    grant_end(exchange->connection, reason);
-}
 
 /* Both sides have had their say: the link is good for another, if nothing is left on it. */
 static void release_link(struct exchange *exchange)
@@ -59,7 +47,7 @@ static void finish(struct exchange *exchange)
         client_next(connection);
         return;
     }
-    end_grant(exchange, cut ? REASON_REFUSALS_EXCEEDED : REASON_CLIENT_CLOSED);
+    ending_grant(exchange, cut ? REASON_REFUSALS_EXCEEDED : REASON_CLIENT_CLOSED);
     client_goodbye(connection, &nothing);
 }
 
@@ -199,7 +187,9 @@ static void linked(struct connection *connection, enum reason reason, int fd)
 
     if (exchange->reply.length > 0) {
         reply_linked(exchange, reason, fd);
-    } else if (!is_under_way(exchange) || exchange->phase != EXCHANGE_DIALLING) {
+        if (exchange->parting)
+            ending_depart(exchange);
+    } else if (!exchange_is_under_way(exchange) || exchange->phase != EXCHANGE_DIALLING) {
         if (fd >= 0)
             close(fd); /* whoever asked for it has gone */
     } else if (!reason_allows(reason)) {
@@ -304,6 +294,16 @@ static bool ask_again(struct exchange *exchange)
            (exchange->head_only || strcmp(exchange->method, "GET") == 0) && dial_again(exchange);
 }
 
+/* An answer that was sent on as it came is whole. */
+static enum reason end_stream(struct exchange *exchange)
+{
+    enum reason reason = REASON_ALLOWED;
+
+    if (exchange->answer == GATE_PIECES && exchange->gate->answer_ends != NULL)
+        reason = exchange->gate->answer_ends(exchange);
+    return reason_allows(reason) ? answer_send_end(exchange) : reason;
+}
+
 static void read_answer(struct exchange *exchange)
 {
     enum reason reason = answer_read(exchange);
@@ -317,7 +317,7 @@ static void read_answer(struct exchange *exchange)
     else if (exchange->answer == GATE_HOLD)
         answer_held(exchange);
     else
-        finish_or_drop(exchange, answer_send_end(exchange));
+        finish_or_drop(exchange, end_stream(exchange));
 }
 
 static void on_link_ready(void *user, int status, int events)
@@ -334,39 +334,13 @@ static void on_link_ready(void *user, int status, int events)
     if ((status < 0 && outgoing_empty(exchange_out(exchange))) || (events & UV_READABLE) != 0)
         read_answer(exchange);
     /* What the client has sent meanwhile lies in the head, or in the socket. */
-    if (is_under_way(exchange) && exchange_wants_body(exchange))
+    if (exchange_is_under_way(exchange) && exchange_wants_body(exchange))
         go_on(exchange, 0);
     exchange_watch(exchange);
     held_check(worker);
 }
 
 /* ---- The connection's mode ---- */
-
-/* A denial where nothing was answered yet, else the end of the connection. */
-static void drop(struct connection *connection, enum reason reason)
-{
-    struct exchange *exchange = connection->served;
-
-    if (!is_under_way(exchange)) {
-        end_grant(exchange, reason);
-        client_drop(connection, reason);
-        return;
-    }
-    pool_drop(exchange->link);
-    exchange->link = NULL;
-    exchange_forget_bytes(exchange);
-    if (!exchange->answer_begun && exchange->phase != EXCHANGE_IDLE &&
-        reason != REASON_CLIENT_CLOSED) {
-        outgoing_clear(exchange_out(exchange));
-        client_tell_denied(connection, reason);
-        client_deny(connection, reason);
-        end_grant(exchange, reason);
-        return;
-    }
-    /* An answer that stops short of its end is the only way to say that it has no end. */
-    end_grant(exchange, reason);
-    client_deny(connection, REASON_CLIENT_CLOSED);
-}
 
 static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
@@ -376,7 +350,7 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
     if (connection->admitted && connection->state != CONNECTION_LINGERING &&
         now_s >= connection->expires_at)
         reason = REASON_SESSION_EXPIRED;
-    else if (is_under_way(exchange))
+    else if (exchange_is_under_way(exchange))
         reason = deadline_passed(exchange, now_ms);
     else
         client_tick(connection, now_ms, now_s);
@@ -394,7 +368,7 @@ static void on_request(struct connection *connection)
         begin(exchange);
         return;
     }
-    end_grant(exchange, REASON_CLIENT_CLOSED);
+    ending_grant(exchange, REASON_CLIENT_CLOSED);
     client_ask(connection);
 }
 
@@ -416,8 +390,11 @@ static void release(struct connection *connection)
     struct exchange *exchange = connection->served;
 
     exchange_reset(exchange);
-    end_grant(exchange, connection->reason);
     client_end(connection);
+    if (exchange->parting)
+        ending_depart(exchange);
+    else
+        ending_grant(exchange, connection->reason);
 }
 
 static void destroy(struct connection *connection)
@@ -427,7 +404,7 @@ static void destroy(struct connection *connection)
 }
 
 static const struct connection_mode http_mode = {
-    .drop = drop,
+    .drop = ending_drop,
     .tick = tick,
     .request = on_request,
     .client_ready = client_ready,

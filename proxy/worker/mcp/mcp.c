@@ -28,8 +28,12 @@ void mcp_end(struct exchange *exchange)
     if (mcp == NULL)
         return;
     exchange->content = NULL;
-    if (mcp->session != NULL && mcp->awaited != NULL && !mcp->resumable)
-        vet_state_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
+    if (mcp->session != NULL && mcp->awaited != NULL) {
+        if (mcp->resumable)
+            vet_state_let_go(mcp->session->vet, mcp->awaited);
+        else
+            vet_state_forget(mcp->session->vet, DIRECTION_C2S, mcp->awaited);
+    }
     /* Unless another stream of its session's has taken it over. */
     if (mcp->session != NULL && mcp->session->stream == exchange) {
         mcp->session->stream = NULL;
@@ -38,6 +42,7 @@ void mcp_end(struct exchange *exchange)
     }
     mcp_sessions_release(mcp->session);
     vet_state_destroy(mcp->own);
+    mcp_sessions_release(mcp->common);
     free(mcp->target);
     free(mcp->awaited);
     for (size_t i = 0; i < sizeof(mcp->headers) / sizeof(mcp->headers[0]); i++)
@@ -48,20 +53,79 @@ void mcp_end(struct exchange *exchange)
     free(mcp);
 }
 
-/* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
-static struct vet_state *vet_state_of(struct exchange *exchange)
+static enum error create_state(const struct exchange *exchange, struct vet_state **out)
+{
+    const struct connection *connection = exchange->connection;
+
+    return vet_state_create(connection->worker->quotas,
+                            quota_session(connection->surface_index, connection->session_id), out);
+}
+
+/*
+ * A session whose id the service gave anew is another one: who holds the old one and waits for
+ * nothing there goes over to it.
+ */
+static void follow(struct exchange *exchange)
+{
+    struct mcp *mcp = mcp_of(exchange);
+    const struct connection *connection = exchange->connection;
+    const struct mcp_session_key key = {connection->surface_index, connection->session_id,
+                                        span_of(mcp->session->id)};
+    struct mcp_session *next;
+
+    if (!mcp->session->ended || mcp->awaited != NULL || mcp->endpoint)
+        return;
+    next = mcp_sessions_find(mcp_sessions_of(exchange), &key);
+    if (next == NULL)
+        return;
+    mcp_sessions_release(mcp->session);
+    mcp->session = next;
+}
+
+struct vet_state *mcp_state(struct exchange *exchange)
+{
+    struct mcp *mcp = mcp_of(exchange);
+
+    if (mcp->session != NULL) {
+        follow(exchange);
+        return mcp->session->vet;
+    }
+    return mcp->own != NULL || create_state(exchange, &mcp->own) == OK ? mcp->own : NULL;
+}
+
+bool mcp_waits(struct exchange *exchange)
+{
+    const struct mcp *mcp = mcp_of(exchange);
+    struct vet_state *state = mcp->awaited != NULL ? mcp_state(exchange) : NULL;
+
+    return state != NULL && vet_state_waits(state, mcp->awaited);
+}
+
+/* No service says such an id: it begins with a space. */
+#define COMMON_ID_SIZE (IPC_SESSION_ID_SIZE + 1)
+
+/*
+ * Without an MCP session a client's answer to what a service asks on one exchange comes on
+ * another: it is looked for among all that is asked of the gate's session. `create`: something
+ * may be asked now. Without room or memory it is kept for the exchange alone.
+ */
+static void find_common(struct exchange *exchange, struct vet_state *own, bool create)
 {
     const struct connection *connection = exchange->connection;
     struct mcp *mcp = mcp_of(exchange);
+    char id[COMMON_ID_SIZE];
+    struct mcp_session_key key = {connection->surface_index, connection->session_id, {id, 0}};
+    struct vet_state *state;
 
-    if (mcp->session != NULL)
-        return mcp->session->vet;
-    if (mcp->own == NULL &&
-        vet_state_create(connection->worker->quotas,
-                         quota_session(connection->surface_index, connection->session_id),
-                         &mcp->own) != OK)
-        return NULL;
-    return mcp->own;
+    if (mcp->common != NULL)
+        return;
+    key.id.length = (size_t)snprintf(id, sizeof(id), " %s", connection->session_id);
+    mcp->common = mcp_sessions_find(mcp_sessions_of(exchange), &key);
+    if (mcp->common == NULL && create && create_state(exchange, &state) == OK &&
+        mcp_sessions_open(mcp_sessions_of(exchange), &key, state, &mcp->common) != OK)
+        vet_state_destroy(state);
+    if (mcp->common != NULL)
+        vet_state_share(own, mcp->common->vet);
 }
 
 enum reason mcp_open_session(struct exchange *exchange, struct span id)
@@ -69,14 +133,23 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     struct mcp *mcp = mcp_of(exchange);
     struct mcp_session_key key = {exchange->connection->surface_index,
                                   exchange->connection->session_id, id};
-    struct vet_state *state = vet_state_of(exchange);
+    struct vet_state *state = mcp_state(exchange);
+    struct mcp_session *old = mcp_sessions_find(mcp_sessions_of(exchange), &key);
 
     if (state == NULL)
         return REASON_CAPACITY;
+    /* A service that has but one id, and a client that begins anew. */
+    if (old != NULL) {
+        mcp_sessions_end(mcp_sessions_of(exchange), old);
+        mcp_sessions_release(old);
+    }
     switch (mcp_sessions_open(mcp_sessions_of(exchange), &key, state, &mcp->session)) {
     case OK:
+        vet_state_share(state, NULL);
         mcp->own = NULL;
         return REASON_ALLOWED;
+    case ERROR_EXISTS:
+        return REASON_MCP_SESSION_TAKEN;
     case ERROR_DENIED:
         return REASON_QUOTA_MCP_SESSIONS;
     case ERROR_LIMIT:
@@ -100,7 +173,7 @@ enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
          * are given one would be one to the service. */
         mcp->session =
             mcp_sessions_hold(mcp_sessions_of(exchange), named, exchange->connection->session_id);
-        return mcp->session != NULL ? REASON_ALLOWED : REASON_ANSWER_SESSION;
+        return mcp->session != NULL ? REASON_ALLOWED : REASON_MCP_SESSION_TAKEN;
     }
     reason = mcp_open_session(exchange, target);
     if (!reason_allows(reason))
@@ -117,10 +190,12 @@ bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, s
     const struct mcp *mcp = mcp_of(exchange);
     struct mcp_http_headers headers = {mcp->headers[0], mcp->headers[1], mcp->headers[2]};
     struct vet_rules rules = grant_rules(exchange->connection);
-    struct vet_state *state = vet_state_of(exchange);
+    struct vet_state *state = mcp_state(exchange);
 
     if (state == NULL)
         return false;
+    if (mcp->session == NULL && !mcp->modern)
+        find_common(exchange, state, mcp->events != NULL);
     rules.http = direction == DIRECTION_C2S ? &headers : NULL;
     rules.resumable = mcp->session != NULL;
     rules.replay = replay;

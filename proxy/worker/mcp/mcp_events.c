@@ -8,30 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define REPLY_HEADERS_BYTES_MAX (MCP_SESSION_ID_BYTES_MAX + REQUEST_HEADER_BYTES_MAX + 64)
-
-/*
- * Tells the service that what it asked for is refused: to the endpoint that it named, or
- * where the client asked.
- */
-static void reply(struct exchange *exchange, struct span text)
-{
-    const struct mcp *mcp = mcp_of(exchange);
-    const char *session = mcp->session != NULL ? mcp->session->id : NULL;
-    struct buffer headers;
-
-    buffer_init(&headers, REPLY_HEADERS_BYTES_MAX);
-    if (session != NULL && !mcp->endpoint)
-        buffer_append_format(&headers, "Mcp-Session-Id: %s\r\n", session);
-    if (mcp->headers[0] != NULL)
-        buffer_append_format(&headers, "MCP-Protocol-Version: %s\r\n", mcp->headers[0]);
-    if (!buffer_failed(&headers))
-        reply_send(exchange, &(struct reply){.target = mcp->endpoint ? session : NULL,
-                                             .headers = headers.length > 0 ? headers.data : "",
-                                             .text = text});
-    buffer_clear(&headers);
-}
-
 /* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
 static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
 {
@@ -49,7 +25,7 @@ static enum reason take_message(struct exchange *exchange, const struct sse_even
     if (out.data.data != NULL)
         sse_write(&out, &exchange->text);
     if (result.action == VET_REFUSE && result.reply.data != NULL)
-        reply(exchange, result.reply);
+        mcp_tell(exchange, false, result.reply);
     return REASON_ALLOWED;
 }
 
@@ -112,12 +88,38 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
     return REASON_ALLOWED;
 }
 
-/* What an event means depends on its type; of those that MCP does not have, nothing passes. */
+/*
+ * An event of a type that MCP does not have: often a sign of life, and sent on as one. Noted is one
+ * of a stream. "error" is what some services say instead of an answer.
+ */
+static void take_strange(struct exchange *exchange, const struct sse_event *event)
+{
+    static const struct sse_event sign = {.comment = true};
+    const struct sse_event rest = {.has_id = event->has_id,
+                                   .id = event->id,
+                                   .has_retry = event->has_retry,
+                                   .retry_ms = event->retry_ms};
+    struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_SHAPE_EVENT};
+    struct mcp *mcp = mcp_of(exchange);
+
+    sse_write(&sign, &exchange->text);
+    sse_write(&rest, &exchange->text);
+    if (span_equals(event->type, "error") && mcp_waits(exchange)) {
+        unknown.reason = REASON_ANSWER_ERROR;
+        mcp_fail_event(exchange, REASON_ANSWER_ERROR);
+    } else if (mcp->has_strange) {
+        return;
+    }
+    mcp->has_strange = true;
+    grant_note(exchange->connection, DIRECTION_S2C, &unknown);
+}
+
+/* What an event means depends on its type. */
 static enum reason take_event(struct exchange *exchange, const struct sse_event *event)
 {
-    struct vet_result unknown = {.action = VET_REFUSE, .reason = REASON_SHAPE_EVENT};
     enum reason reason = REASON_ALLOWED;
 
+    mcp_of(exchange)->has_events = true;
     if (event->has_id) {
         mcp_of(exchange)->resumable = true;
         handles_give(exchange->connection->worker->handles, exchange->connection->session_id,
@@ -130,7 +132,7 @@ static enum reason take_event(struct exchange *exchange, const struct sse_event 
     else if (span_equals(event->type, "endpoint"))
         reason = take_endpoint(exchange, event);
     else
-        grant_note(exchange->connection, DIRECTION_S2C, &unknown);
+        take_strange(exchange, event);
     return reason_allows(reason) && buffer_failed(&exchange->text) ? REASON_MESSAGE_TOO_BIG
                                                                    : reason;
 }
@@ -147,19 +149,28 @@ static enum reason flush(struct exchange *exchange)
 
 bool mcp_events_say(struct exchange *stream, struct span text)
 {
-    const struct sse_event event = {
-        .has_type = true, .type = span_of("message"), .has_data = true, .data = text};
     enum reason reason;
 
     if (stream->connection->state != CONNECTION_SERVED || stream->phase != EXCHANGE_ANSWERING ||
         exchange_out(stream)->length > 2 * READ_BYTES)
         return false;
-    sse_write(&event, &stream->text);
+    mcp_write_event(stream, text);
     reason = flush(stream);
     if (!reason_allows(reason))
         connection_drop(stream->connection, reason);
     exchange_watch(stream);
     return true;
+}
+
+enum reason mcp_events_end(struct exchange *exchange)
+{
+    const struct mcp *mcp = mcp_of(exchange);
+    enum reason reason = mcp->has_events ? REASON_ANSWER_MISSING : REASON_ANSWER_NO_EVENTS;
+
+    /* A stream whose events have ids is taken up again, but HTTP+SSE's is all there was. */
+    if (mcp->endpoint || !mcp->resumable)
+        mcp_fail_event(exchange, reason);
+    return flush(exchange);
 }
 
 /* The parser of a stream that begins; NULL without memory. */

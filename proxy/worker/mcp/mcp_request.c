@@ -5,14 +5,27 @@
 
 /* ---- Refusals ---- */
 
-/*
- * In JSON-RPC's words where there are any; else the connection is dropped. In HTTP+SSE a
- * request is answered on the stream, and its POST only accepted.
- */
-static struct gate_verdict refuse(struct exchange *exchange, const struct mcp_http_refused *refused)
+struct gate_verdict mcp_answer_on_stream(struct exchange *exchange,
+                                         const struct gate_verdict *verdict)
 {
     const struct mcp_session *session = mcp_of(exchange)->session;
     struct exchange *stream = session != NULL ? session->stream : NULL;
+    struct gate_verdict result = *verdict;
+
+    if (stream != NULL && mcp_events_say(stream, verdict->text)) {
+        result.status = 202;
+        result.type = "text/plain";
+        result.text = span_of("");
+    } else if (result.status < 400) {
+        result.status = 502; /* what the body says is not read otherwise */
+    }
+    return result;
+}
+
+/* In JSON-RPC's words where there are any; else the connection is dropped. */
+static struct gate_verdict refuse(struct exchange *exchange, const struct mcp_http_refused *refused)
+{
+    const struct mcp_session *session = mcp_of(exchange)->session;
     struct gate_verdict verdict = {
         .action = GATE_ANSWER, .reason = refused->reason, .type = "application/json"};
     struct buffer *text = &exchange->text;
@@ -21,13 +34,9 @@ static struct gate_verdict refuse(struct exchange *exchange, const struct mcp_ht
     if (text->length == 0 || buffer_failed(text))
         return gate_drop(refused->reason);
     verdict.text = (struct span){text->data, text->length};
-    if (stream != NULL && refused->kind == MESSAGE_REQUEST &&
-        mcp_events_say(stream, verdict.text)) {
-        verdict.status = 202;
-        verdict.type = "text/plain";
-        verdict.text = span_of("");
-    }
-    return verdict;
+    return session != NULL && session->stream != NULL && refused->kind == MESSAGE_REQUEST
+               ? mcp_answer_on_stream(exchange, &verdict)
+               : verdict;
 }
 
 /* ---- The head ---- */
@@ -153,6 +162,7 @@ struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span bod
         return gate_drop(REASON_CAPACITY);
     if (result.action != VET_FORWARD)
         return refuse_message(exchange, &result);
+    mcp->modern = result.era == MCP_MODERN;
     if (result.kind == MESSAGE_REQUEST && (mcp->awaited = strdup(result.id_key)) == NULL)
         return gate_drop(REASON_CAPACITY);
     return gate_go(GATE_PASS);
