@@ -4,7 +4,7 @@
     pages.py [--source ROOT]       prints what leads nowhere; 1 where something does
 
 A test is named as ctest knows it, `flow.attack`; a source by its path below proxy/, `vet/vet.c`.
-And each room of proxy/ has a README.md, and a .c file without a header of its own begins with a
+SECURITY.md lists each member of the audit log's lines. And each room of proxy/ has a README.md, and a .c file without a header of its own begins with a
 comment that says what it does and who calls it.
 """
 
@@ -21,6 +21,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
 TEST = re.compile(r"`(flow|unit|fuzz|structure)\.([a-z_]+)`")
 # A row of a table: a source, and what of it is called.
 ROW = re.compile(r"^\| `([a-z_/]+\.[ch])` \| ([^|]+) \|", re.MULTILINE)
+AUDIT_KEY = re.compile(r'\baudit_(?:text|bytes|number|flag)\(\s*[^,;"(]+,\s*"(\w+)"')
 SOURCE = re.compile(r"`(?:proxy/)?([a-z_]+(?:/[a-z_]+)+\.[ch])`")
 
 
@@ -66,6 +67,16 @@ def unexplained(root):
             yield f"proxy/{path} has no header and does not begin with what it does and who calls it"
 
 
+def unlisted(root):
+    """Members of the audit log's lines that SECURITY.md does not list."""
+    listed = set(re.findall(r"`(\w+)`", read(os.path.join(root, "SECURITY.md"))))
+    proxy = os.path.join(root, "proxy")
+    for path in sorted(source_files(proxy)):
+        for name in AUDIT_KEY.findall(read(os.path.join(proxy, path))):
+            if name not in listed:
+                yield f"SECURITY.md does not say what `{name}` in the audit log is, which proxy/{path} writes"
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", default=os.path.join(os.path.dirname(__file__), "../.."))
@@ -74,6 +85,7 @@ def main():
         f"{os.path.relpath(page, root)}: {end} is not there" for page in pages(root) for end in dead_ends(root, page)
     ]
     found += unexplained(root)
+    found += unlisted(root)
     print("\n".join(found) or "every page leads somewhere, every source says what it is")
     return 1 if found else 0
 
