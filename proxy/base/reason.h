@@ -182,6 +182,10 @@
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \
+    CAUSE(OUT_OF_MEMORY, "at_capacity", "memory", 503, 1013,                                       \
+          "there was no memory or open file left for it")                                          \
+    CAUSE(BROKER_BUSY, "at_capacity", "broker", 503, 1013,                                         \
+          "more requests wait to be judged than may")                                              \
     REASON(GAVE_WAY, "gave_way", 503, 1013, "it was slow, and others needed the room")             \
     /* One party has as many as it may (policy/quota.h) */                                         \
     REASON(QUOTA_CONNECTIONS, "quota_connections", 503, 1013,                                      \

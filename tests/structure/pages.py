@@ -69,7 +69,8 @@ def unexplained(root):
 
 def unlisted(root):
     """Members of the audit log's lines that SECURITY.md does not list."""
-    listed = set(re.findall(r"`(\w+)`", read(os.path.join(root, "SECURITY.md"))))
+    page = os.path.join(root, "SECURITY.md")
+    listed = set(re.findall(r"`(\w+)`", read(page) if os.path.exists(page) else ""))
     proxy = os.path.join(root, "proxy")
     for path in sorted(source_files(proxy)):
         for name in AUDIT_KEY.findall(read(os.path.join(proxy, path))):

@@ -170,6 +170,10 @@ class Pages(Tree):
     def test_source_that_says_nothing(self):
         self.assertEqual(self.pages("", source="int two;\n"), 1)
 
+    def test_member_of_the_audit_log(self):
+        self.assertEqual(self.pages("", source='/* */ void two(void) { audit_text(log(1), "colour", "red"); }'), 0)
+        self.assertEqual(self.pages("", source='/* */ void two(void) { audit_text(log, "colour", "red"); }'), 1)
+
 
 if __name__ == "__main__":
     unittest.main()

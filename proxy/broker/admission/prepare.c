@@ -161,7 +161,7 @@ void prepare_start(struct question *question, int fd)
 
     if (prepare == NULL) {
         close(fd);
-        question_refuse(question, REASON_CAPACITY);
+        question_refuse(question, REASON_OUT_OF_MEMORY);
         return;
     }
     prepare->waiting = waiting_keep(question, let_go, prepare);

@@ -78,7 +78,7 @@ enum reason upstream_connect(const struct question *question, int *fd)
 
     link = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (link < 0)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     setsockopt(link, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     error = trusted_way_connect(&surface->upstream, link, why);
     if (error == OK) {

@@ -72,7 +72,7 @@ static void on_ready(void *owner, const char *certificate)
     if (certificate != NULL)
         connection->certificate = strdup(certificate);
     if (certificate != NULL && connection->certificate == NULL)
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(connection, REASON_OUT_OF_MEMORY);
 }
 
 /* Handshakes that fail for other reasons are no requests: nobody asked for anything. */

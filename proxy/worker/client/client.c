@@ -277,7 +277,7 @@ void client_ask(struct connection *connection)
     }
     client->head->asked.connection = connection->id;
     if (!worker_ask(connection->worker, IPC_ADMIT, &client->head->asked, socket_of(connection))) {
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(connection, REASON_BROKER_BUSY);
         return;
     }
     connection_set_state(connection, CONNECTION_ASKING);
@@ -342,7 +342,7 @@ static void read_head(struct connection *connection)
 
     client->head = head;
     if (head == NULL) {
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(connection, REASON_OUT_OF_MEMORY);
         return;
     }
     received = endpoint_receive(&client->endpoint, head->bytes + head->length,

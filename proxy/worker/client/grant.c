@@ -28,7 +28,7 @@ enum reason grant_begin(struct connection *connection, const struct ipc_verdict 
     if (verdict->route >= connection->surface->route_count || verdict->offer == NULL)
         return REASON_INTERNAL;
     if (!members_join(connection))
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     connection->route = &connection->surface->routes[verdict->route];
     connection->expires_at = verdict->expires_at;
     memcpy(connection->match_digest, verdict->match_digest, sizeof(connection->match_digest));

@@ -110,7 +110,7 @@ static void dial(struct exchange *exchange)
     connection->deadline_ms =
         exchange_now_ms(exchange) + exchange_limits(exchange)->upstream_timeout_ms;
     if (!worker_tell(connection->worker, IPC_DIAL, &question))
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(connection, REASON_BROKER_BUSY);
 }
 
 /* On another link, if this one may have been closed while it was idle; false if not. */
@@ -195,7 +195,7 @@ static void linked(struct connection *connection, enum reason reason, int fd)
     } else if (!reason_allows(reason)) {
         connection_drop(connection, reason);
     } else if (pool_adopt(&exchange->http->pool, connection->surface_index, fd, &link) != OK) {
-        connection_drop(connection, REASON_CAPACITY);
+        connection_drop(connection, REASON_OUT_OF_MEMORY);
     } else {
         start_sending(exchange, link);
         exchange_watch(exchange);

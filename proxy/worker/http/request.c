@@ -37,7 +37,7 @@ enum reason request_judge(struct exchange *exchange, const struct head *head)
     exchange->stored = route->inject_count > 0 || route->body != NULL;
     exchange->host = strdup(config_route_host(route, asked->host));
     if (exchange->host == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     return http_body_of_request(&head->request, true, &exchange->request_body);
 }
 
@@ -262,7 +262,7 @@ static enum reason keep_rest(struct exchange *exchange, const unsigned char *byt
     client_forget_head(client);
     client->head = head_create();
     if (client->head == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     head_replace(client->head, bytes, length);
     exchange->pipelined = true;
     return REASON_ALLOWED;

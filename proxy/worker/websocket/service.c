@@ -142,7 +142,7 @@ static void stash(struct service *service, const unsigned char *bytes, size_t le
 {
     service->stash = malloc(length);
     if (service->stash == NULL) {
-        service->events->fault(service->owner, REASON_CAPACITY);
+        service->events->fault(service->owner, REASON_OUT_OF_MEMORY);
         return;
     }
     memcpy(service->stash, bytes, length);

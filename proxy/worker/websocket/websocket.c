@@ -95,7 +95,7 @@ static void send_text(struct websocket *websocket, enum direction direction, str
         return;
     copy = malloc(ASSEMBLY_HEADROOM + text.length);
     if (copy == NULL) {
-        connection_drop(websocket->connection, REASON_CAPACITY);
+        connection_drop(websocket->connection, REASON_OUT_OF_MEMORY);
         return;
     }
     memcpy(copy + ASSEMBLY_HEADROOM, text.data, text.length);
