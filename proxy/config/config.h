@@ -117,7 +117,8 @@ struct surface_limits {
     uint32_t max_connections;   /* of the surface, in one worker */
     uint32_t max_connections_per_caller;
     uint32_t max_connections_per_session; /* seven eighths of those of a caller, if not set */
-    uint32_t upstream_timeout_ms;         /* connect, handshake and preparation together */
+    uint32_t upstream_timeout_ms;         /* connect and prepare together */
+    uint32_t upgrade_timeout_ms;          /* from the upgrade request to the service's 101 */
     uint32_t message_timeout_ms;          /* from the first byte of a message to its last */
     uint32_t idle_timeout_ms;             /* no message in either direction; 0: never */
     uint32_t ping_interval_ms;            /* the gate's own pings; no pong within another: closed */

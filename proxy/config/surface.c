@@ -76,6 +76,7 @@ static const struct json_key limits_keys[] = {
     LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
     LIMIT_ROW(max_connections_per_session, 1, CONNECTIONS_MAX, 448),
     LIMIT_ROW(upstream_timeout_ms, 50, MINUTE_MS, 1500),
+    LIMIT_ROW(upgrade_timeout_ms, 50, 10 * MINUTE_MS, 30000),
     LIMIT_ROW(message_timeout_ms, 100, 60 * MINUTE_MS, 30000),
     LIMIT_ROW(idle_timeout_ms, 0, DAY_MS, 0),
     LIMIT_ROW(ping_interval_ms, 100, 60 * MINUTE_MS, 30000),

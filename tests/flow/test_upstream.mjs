@@ -29,7 +29,7 @@ before(async () => {
   gate = await Gate.start(dir, {
     surfaces: {
       echo: opaqueSurface(socketPath, {
-        limits: { upstream_timeout_ms: UPSTREAM_TIMEOUT_MS, max_message_bytes: 65536 },
+        limits: { upstream_timeout_ms: UPSTREAM_TIMEOUT_MS, upgrade_timeout_ms: UPSTREAM_TIMEOUT_MS, max_message_bytes: 65536 },
       }),
     },
   });

@@ -150,6 +150,7 @@ TEST(test_defaults)
     assert_int_equal(tools->limits.max_connections_per_caller, 512);
     assert_int_equal(tools->limits.max_connections_per_session, 448);
     assert_int_equal(tools->limits.upstream_timeout_ms, 1500);
+    assert_int_equal(tools->limits.upgrade_timeout_ms, 30000);
     assert_int_equal(tools->limits.message_timeout_ms, 30000);
     assert_int_equal(tools->limits.idle_timeout_ms, 0);
     assert_int_equal(tools->limits.ping_interval_ms, 30000);

@@ -353,6 +353,15 @@ static void tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_
         connection_drop(connection, reason);
 }
 
+/* What may end before the service has answered. */
+static void tick_linking(struct connection *connection, bool late, int64_t now_s)
+{
+    if (now_s >= connection->expires_at)
+        connection_drop(connection, REASON_SESSION_EXPIRED);
+    else if (late)
+        connection_drop(connection, REASON_UPGRADE_TIMEOUT);
+}
+
 static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     struct websocket *websocket = connection->served;
@@ -362,8 +371,8 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
         client_tick(connection, now_ms, now_s);
     } else if (websocket->state == WEBSOCKET_OPEN) {
         tick_open(websocket, now_ms, now_s);
-    } else if (late && websocket->state == WEBSOCKET_LINKING) {
-        connection_drop(connection, REASON_UPGRADE_TIMEOUT);
+    } else if (websocket->state == WEBSOCKET_LINKING) {
+        tick_linking(connection, late, now_s);
     } else if (late) {
         connection->deadline_ms = 0;
         service_close(&websocket->service);
@@ -451,9 +460,9 @@ void websocket_begin(struct downstreams *downstreams, struct connection *connect
     connection->served = websocket;
     connection->mode = &websocket_mode;
     connection_set_state(connection, CONNECTION_SERVED);
-    /* One deadline for all of it: connecting, preparing and the handshake. */
+    /* Only the service is waited for: the broker has connected, and has nothing to do with it. */
     connection->deadline_ms =
-        connection->client->asked_ms + connection->surface->limits.upstream_timeout_ms;
+        worker_now_ms(connection->worker) + connection->surface->limits.upgrade_timeout_ms;
     if (service_open(&websocket->service, fd, connection->surface->limits.max_message_bytes) != OK)
         connection_drop(connection, REASON_INTERNAL);
     else
