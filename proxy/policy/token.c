@@ -246,8 +246,7 @@ static bool says_only(const struct secret_key *key, const struct token_claims *c
     return same;
 }
 
-enum reason token_verify(const struct secret_key *key, struct span token, const char *surface,
-                         int64_t now, struct token_claims *out)
+enum reason token_read(const struct secret_key *key, struct span token, struct token_claims *out)
 {
     struct token_claims claims = {0};
     struct span payload;
@@ -258,10 +257,29 @@ enum reason token_verify(const struct secret_key *key, struct span token, const 
         return REASON_TOKEN_SIGNATURE;
     if (!read_claims(payload, &claims) || !says_only(key, &claims, token))
         return REASON_TOKEN_CLAIMS;
-    if (claims.not_before > now + TOKEN_LEEWAY_S || claims.issued_at > now + TOKEN_LEEWAY_S)
-        return REASON_TOKEN_NOT_YET_VALID;
     *out = claims;
-    if (surface != NULL && strcmp(claims.surface, surface) != 0)
+    return REASON_ALLOWED;
+}
+
+enum reason token_judge(const struct token_claims *claims, const char *surface, int64_t now)
+{
+    if (claims->not_before > now + TOKEN_LEEWAY_S || claims->issued_at > now + TOKEN_LEEWAY_S)
+        return REASON_TOKEN_NOT_YET_VALID;
+    if (surface != NULL && strcmp(claims->surface, surface) != 0)
         return REASON_TOKEN_WRONG_SURFACE;
-    return claims.expires_at <= now ? REASON_TOKEN_EXPIRED : REASON_ALLOWED;
+    return claims->expires_at <= now ? REASON_TOKEN_EXPIRED : REASON_ALLOWED;
+}
+
+enum reason token_verify(const struct secret_key *key, struct span token, const char *surface,
+                         int64_t now, struct token_claims *out)
+{
+    struct token_claims claims;
+    enum reason reason = token_read(key, token, &claims);
+
+    if (!reason_allows(reason))
+        return reason;
+    reason = token_judge(&claims, surface, now);
+    if (reason != REASON_TOKEN_NOT_YET_VALID)
+        *out = claims;
+    return reason;
 }

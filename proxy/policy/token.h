@@ -38,6 +38,12 @@ struct token_claims {
 enum error token_mint(const struct secret_key *key, const struct token_claims *claims,
                       char **out) MUST_CHECK;
 
+/* What token_verify() does first and once for all: signature and form. *out is set only on
+ * REASON_ALLOWED. */
+enum reason token_read(const struct secret_key *key, struct span token, struct token_claims *out);
+/* And then, each time: for this surface (NULL: any), now. */
+enum reason token_judge(const struct token_claims *claims, const char *surface, int64_t now);
+
 /*
  * Verifies signature, form and times of a token; the session behind it is the
  * caller's to check. `surface` may be NULL: any audience. *out is set only on

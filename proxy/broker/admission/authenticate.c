@@ -127,8 +127,9 @@ static enum reason check_named(struct question *question)
 static enum reason check_token(struct question *question, struct span token)
 {
     struct token_claims claims = {0};
-    enum reason reason = token_verify(store_token_key(question->gate->store), token,
-                                      question->surface->config->name, clock_now(), &claims);
+    struct gate *gate = question->gate;
+    enum reason reason = verified_token(&gate->verified, store_token_key(gate->store), token,
+                                        question->surface->config->name, clock_now(), &claims);
 
     if (reason_allows(reason) || reason == REASON_TOKEN_EXPIRED ||
         reason == REASON_TOKEN_WRONG_SURFACE)

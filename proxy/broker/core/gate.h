@@ -5,6 +5,7 @@
 #include "broker/core/lines.h"
 #include "broker/core/surfaces.h"
 #include "broker/core/tickets.h"
+#include "broker/core/verified.h"
 #include "policy/quota.h"
 #include "store/store.h"
 #include "system/audit.h"
@@ -23,6 +24,7 @@ struct gate {
     struct audit *audit;
     char audit_path[4096]; /* <state_dir>/audit.jsonl */
     struct tickets tickets, login_codes;
+    struct verified verified;
     struct connections connections;
     struct lines lines;             /* how many each client can cause in the audit log */
     uint64_t denials[REASON_COUNT]; /* since start */

@@ -284,7 +284,6 @@ void client_ask(struct connection *connection)
     client->asked_ms = now_ms;
     connection->deadline_ms =
         now_ms + ADMISSION_TIMEOUT_MS + connection->surface->limits.upstream_timeout_ms;
-    endpoint_watch(&client->endpoint, UV_DISCONNECT);
 }
 
 /* The head is complete: refuse it here, or go on with what it asks for. */
@@ -443,8 +442,10 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
         linger(client);
     else if (connection->state == CONNECTION_SERVED && connection->mode->client_ready != NULL)
         connection->mode->client_ready(connection, status, events);
-    else if (status < 0 || connection->state != CONNECTION_HEAD)
+    else if (status < 0 || (connection->state != CONNECTION_HEAD && (events & UV_DISCONNECT) != 0))
         connection_drop(connection, REASON_CLIENT_CLOSED);
+    else if (connection->state != CONNECTION_HEAD)
+        endpoint_watch(endpoint, UV_DISCONNECT); /* what it says already is read later */
     else
         read_head(connection);
     held_check(worker);
