@@ -394,8 +394,8 @@ static void stop(struct broker *broker)
     surfaces_clear(&broker->gate.surfaces);
     connections_clear(&broker->gate.connections);
     quotas_destroy(broker->gate.quotas);
-    secret_wipe(&broker->gate.tickets, sizeof(broker->gate.tickets));
-    secret_wipe(&broker->gate.login_codes, sizeof(broker->gate.login_codes));
+    tickets_clear(&broker->gate.tickets);
+    tickets_clear(&broker->gate.login_codes);
     if (broker->gate.audit != NULL)
         lines_tell(&broker->gate.lines, broker->gate.audit, LINES_PLACES);
     if (broker->gate.audit != NULL) {

@@ -1,16 +1,16 @@
-/* Holders are found by a hash; the keys are ours (ids, users), so nobody chooses them to collide.
- */
+/* Holders are found by a hash; the keys are ours (ids, users): nobody chooses them to collide. */
 #include "policy/quota.h"
+
+#include "base/hash.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS     4096
 #define HOLDERS_MAX 65536
 
 struct held {
-    struct held *next; /* in its bucket */
+    struct hash_entry entry;
     enum quota row;
     unsigned count;    /* 0 only with accounts */
     unsigned accounts; /* that are open */
@@ -18,8 +18,8 @@ struct held {
 };
 
 struct quotas {
-    struct held *buckets[BUCKETS];
-    size_t holder_count, surface_count;
+    struct hash_table holders;
+    size_t surface_count;
     struct quota_counts counts[]; /* one a surface */
 };
 
@@ -96,16 +96,16 @@ enum error quotas_create(size_t surface_count, struct quotas **out)
 
 void quotas_destroy(struct quotas *quotas)
 {
+    struct hash_entry *entry;
+    size_t bucket = 0;
+
     if (quotas == NULL)
         return;
-    for (size_t i = 0; i < BUCKETS; i++) {
-        while (quotas->buckets[i] != NULL) {
-            struct held *held = quotas->buckets[i];
-
-            quotas->buckets[i] = held->next;
-            free(held);
-        }
+    while ((entry = hash_any(&quotas->holders, &bucket)) != NULL) {
+        hash_remove(&quotas->holders, entry);
+        free(HASH_OWNER(entry, struct held, entry));
     }
+    hash_clear(&quotas->holders);
     free(quotas);
 }
 
@@ -122,61 +122,55 @@ void quota_count(struct quota_counts *total, const struct quota_counts *more)
     }
 }
 
-/* FNV-1a. */
-static uint32_t hash(enum quota row, const struct quota_holder *holder)
+static uint64_t hash_of(enum quota row, const struct quota_holder *holder)
 {
-    uint32_t value = (2166136261U ^ (uint32_t)row ^ holder->surface << 8) * 16777619U;
-
-    for (size_t i = 0; i < holder->length; i++)
-        value = (value ^ (unsigned char)holder->who[i]) * 16777619U;
-    return value;
+    return hash_bytes((uint64_t)row << 32 | holder->surface, holder->who, holder->length);
 }
 
-/* The place that points to what a holder has of a row, or to NULL at the end of its bucket. */
-static struct held **place_of(struct quotas *quotas, enum quota row,
-                              const struct quota_holder *holder)
+/* What a holder has of a row; NULL: nothing. */
+static struct held *find(const struct quotas *quotas, enum quota row,
+                         const struct quota_holder *holder)
 {
-    struct held **at = &quotas->buckets[hash(row, holder) % BUCKETS];
+    struct hash_entry *entry = hash_first(&quotas->holders, hash_of(row, holder));
 
-    while (*at != NULL && ((*at)->row != row || (*at)->holder.surface != holder->surface ||
-                           (*at)->holder.length != holder->length ||
-                           memcmp((*at)->holder.who, holder->who, holder->length) != 0))
-        at = &(*at)->next;
-    return at;
+    for (; entry != NULL; entry = hash_next(entry)) {
+        struct held *held = HASH_OWNER(entry, struct held, entry);
+
+        if (held->row == row && held->holder.surface == holder->surface &&
+            held->holder.length == holder->length &&
+            memcmp(held->holder.who, holder->who, holder->length) == 0)
+            return held;
+    }
+    return NULL;
 }
 
 unsigned quota_held(const struct quotas *quotas, enum quota row, struct quota_holder holder)
 {
-    struct held *const *at = place_of((struct quotas *)(uintptr_t)quotas, row, &holder);
+    const struct held *held = find(quotas, row, &holder);
 
-    return *at != NULL ? (*at)->count : 0;
+    return held != NULL ? held->count : 0;
 }
 
-/* Makes an entry at its place; NULL without memory. */
-static struct held *begin(struct quotas *quotas, struct held **at, enum quota row,
-                          const struct quota_holder *holder)
+/* NULL without memory. */
+static struct held *begin(struct quotas *quotas, enum quota row, const struct quota_holder *holder)
 {
-    struct held *held = quotas->holder_count < HOLDERS_MAX ? calloc(1, sizeof(*held)) : NULL;
+    struct held *held = quotas->holders.count < HOLDERS_MAX ? calloc(1, sizeof(*held)) : NULL;
 
     if (held == NULL)
         return NULL;
     held->row = row;
     held->holder = *holder;
-    *at = held;
-    quotas->holder_count++;
+    hash_add(&quotas->holders, &held->entry, hash_of(row, holder));
     return held;
 }
 
 /* Forgets who has nothing any more. */
-static void settle(struct quotas *quotas, struct held **at)
+static void settle(struct quotas *quotas, struct held *held)
 {
-    struct held *held = *at;
-
     if (held == NULL || held->count > 0 || held->accounts > 0)
         return;
-    *at = held->next;
+    hash_remove(&quotas->holders, &held->entry);
     free(held);
-    quotas->holder_count--;
 }
 
 bool quota_is_full(const struct quotas *quotas, enum quota row, struct quota_holder holder)
@@ -193,11 +187,11 @@ static enum reason refuse(struct quotas *quotas, enum quota row, uint32_t surfac
 enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               unsigned limit)
 {
-    struct held **at = place_of(quotas, row, &holder), *held = *at;
+    struct held *held = find(quotas, row, &holder);
 
     if (limit == 0 || (held != NULL && held->count >= limit))
         return refuse(quotas, row, holder.surface);
-    if (held == NULL && (held = begin(quotas, at, row, &holder)) == NULL)
+    if (held == NULL && (held = begin(quotas, row, &holder)) == NULL)
         return REASON_CAPACITY;
     held->count++;
     return REASON_ALLOWED;
@@ -210,24 +204,24 @@ enum reason quota_take(struct quotas *quotas, enum quota row, struct quota_holde
 
 void quota_give(struct quotas *quotas, enum quota row, struct quota_holder holder)
 {
-    struct held **at = place_of(quotas, row, &holder), *held = *at;
+    struct held *held = find(quotas, row, &holder);
 
     if (held == NULL || held->count == 0)
         return;
     held->count--;
-    settle(quotas, at);
+    settle(quotas, held);
 }
 
 void quota_weigh(struct quotas *quotas, enum quota row, struct quota_holder holder, size_t before,
                  size_t now)
 {
-    struct held **at = place_of(quotas, row, &holder), *held = *at;
+    struct held *held = find(quotas, row, &holder);
     size_t rest = held != NULL && held->count > before ? held->count - before : 0;
 
-    if (held == NULL && (rest + now == 0 || (held = begin(quotas, at, row, &holder)) == NULL))
+    if (held == NULL && (rest + now == 0 || (held = begin(quotas, row, &holder)) == NULL))
         return;
     held->count = rest + now > UINT_MAX ? UINT_MAX : (unsigned)(rest + now);
-    settle(quotas, at);
+    settle(quotas, held);
 }
 
 void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder holder)
@@ -241,9 +235,9 @@ void quota_give_way(struct quotas *quotas, enum quota row, struct quota_holder h
 enum error quota_account_open(struct quotas *quotas, enum quota row, struct quota_holder holder,
                               struct quota_account *out)
 {
-    struct held **at = place_of(quotas, row, &holder), *held = *at;
+    struct held *held = find(quotas, row, &holder);
 
-    if (held == NULL && (held = begin(quotas, at, row, &holder)) == NULL)
+    if (held == NULL && (held = begin(quotas, row, &holder)) == NULL)
         return ERROR_MEMORY;
     held->accounts++;
     *out = (struct quota_account){quotas, held};
@@ -258,7 +252,7 @@ void quota_account_close(struct quota_account *account)
         return;
     held->accounts--;
     if (held->accounts == 0)
-        settle(account->quotas, place_of(account->quotas, held->row, &held->holder));
+        settle(account->quotas, held);
     *account = (struct quota_account){0};
 }
 

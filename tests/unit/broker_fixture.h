@@ -165,6 +165,8 @@ static inline int broker_fixture_drop(void **state)
 {
     struct broker_fixture *fixture = *state;
 
+    tickets_clear(&fixture->gate.tickets);
+    tickets_clear(&fixture->gate.login_codes);
     connections_clear(&fixture->gate.connections);
     quotas_destroy(fixture->gate.quotas);
     executables_stop(fixture->gate.executables);

@@ -24,6 +24,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
+    tickets_clear(*state);
     free(*state);
     quotas_destroy(quotas);
     return 0;

@@ -6,6 +6,7 @@
 
 struct waiting {
     struct waiting *next, **at; /* what points to it */
+    struct hash_entry asked;    /* of gate->asked */
     struct question question;
     waiting_abandon *abandon;
     void *work;
@@ -30,6 +31,17 @@ static struct quota_holder holder_of(const struct question *question)
     uint32_t surface = surfaces_index(&question->gate->surfaces, question->surface);
 
     return quota_session(surface, question->session.id);
+}
+
+static uint64_t hash_of(struct incarnation worker, uint64_t connection)
+{
+    return hash_bytes(worker.generation, &connection, sizeof(connection));
+}
+
+/* Whose request it was; of a link, whose it is to be. */
+static uint64_t connection_of(const struct question *question)
+{
+    return question->message != NULL ? question->message->connection : question->dial->connection;
 }
 
 /* A place of the session's, and one of the surface's. */
@@ -118,14 +130,18 @@ struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon
     if (waiting->next != NULL)
         waiting->next->at = &waiting->next;
     gate->waiting = waiting;
+    hash_add(&gate->asked, &waiting->asked,
+             hash_of(waiting->question.from, connection_of(&waiting->question)));
     question_disown(question);
     return waiting;
 }
 
 bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection)
 {
-    for (const struct waiting *waiting = gate->waiting; waiting != NULL; waiting = waiting->next) {
-        const struct question *question = &waiting->question;
+    struct hash_entry *entry = hash_first(&gate->asked, hash_of(worker, connection));
+
+    for (; entry != NULL; entry = hash_next(entry)) {
+        const struct question *question = &HASH_OWNER(entry, struct waiting, asked)->question;
 
         if (question->from.generation == worker.generation && question->message != NULL &&
             question->message->connection == connection)
@@ -141,6 +157,7 @@ struct question *waiting_question(struct waiting *waiting)
 
 static void take_off(struct waiting *waiting)
 {
+    hash_remove(&waiting->question.gate->asked, &waiting->asked);
     *waiting->at = waiting->next;
     if (waiting->next != NULL)
         waiting->next->at = waiting->at;
@@ -200,4 +217,5 @@ void waiting_stop(struct gate *gate)
         next = waiting->next;
         abandon(waiting);
     }
+    hash_clear(&gate->asked);
 }

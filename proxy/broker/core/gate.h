@@ -1,6 +1,7 @@
 /* The running gate: everything that the broker holds. The rooms above borrow it. */
 #pragma once
 
+#include "base/hash.h"
 #include "broker/core/connections.h"
 #include "broker/core/lines.h"
 #include "broker/core/surfaces.h"
@@ -36,4 +37,5 @@ struct gate {
     uv_loop_t loop;
     /* admission/waiting.c: questions that are not answered yet. */
     struct waiting *waiting;
+    struct hash_table asked; /* the same, by who asked about which connection */
 };

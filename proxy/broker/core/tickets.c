@@ -7,79 +7,114 @@
 void tickets_init(struct tickets *tickets, struct quotas *quotas, enum quota row)
 {
     *tickets = (struct tickets){.quotas = quotas, .row = row};
+    for (size_t i = TICKETS_MAX; i > 0; i--) {
+        tickets->slots[i - 1].older = tickets->free;
+        tickets->free = &tickets->slots[i - 1];
+    }
 }
 
-static struct quota_holder holder_of(const struct ticket *slot)
+void tickets_clear(struct tickets *tickets)
 {
-    return quota_session(slot->surface, slot->session_id);
+    hash_clear(&tickets->by_digest);
+    yields_clear(&tickets->yields);
+    secret_wipe(tickets, sizeof(*tickets));
 }
 
-static void empty(struct tickets *tickets, struct ticket *slot)
+static struct quota_holder holder_of(const struct ticket *ticket)
 {
-    quota_give(tickets->quotas, tickets->row, holder_of(slot));
-    secret_wipe(slot, sizeof(*slot));
+    return quota_session(ticket->surface, ticket->session_id);
+}
+
+static uint64_t hash_of(const unsigned char digest[SHA256_BYTES])
+{
+    return hash_bytes(0, digest, SHA256_BYTES);
+}
+
+/* ---- All of them, by age ---- */
+
+static void append(struct tickets *tickets, struct ticket *ticket)
+{
+    ticket->newer = NULL;
+    ticket->older = tickets->newest;
+    if (tickets->newest != NULL)
+        tickets->newest->newer = ticket;
+    else
+        tickets->oldest = ticket;
+    tickets->newest = ticket;
+}
+
+static void take_off(struct tickets *tickets, struct ticket *ticket)
+{
+    if (ticket->older != NULL)
+        ticket->older->newer = ticket->newer;
+    else
+        tickets->oldest = ticket->newer;
+    if (ticket->newer != NULL)
+        ticket->newer->older = ticket->older;
+    else
+        tickets->newest = ticket->older;
+}
+
+/* ---- One ---- */
+
+static void empty(struct tickets *tickets, struct ticket *ticket)
+{
+    hash_remove(&tickets->by_digest, &ticket->by_digest);
+    yield_remove(&tickets->yields, &ticket->yield);
+    take_off(tickets, ticket);
+    secret_wipe(ticket, sizeof(*ticket));
+    ticket->older = tickets->free;
+    tickets->free = ticket;
+}
+
+static void give_back(struct tickets *tickets, struct ticket *ticket)
+{
+    quota_give(tickets->quotas, tickets->row, holder_of(ticket));
+    empty(tickets, ticket);
 }
 
 static void expire(struct tickets *tickets, int64_t now)
 {
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        struct ticket *slot = &tickets->slots[i];
-
-        if (slot->expires_at != 0 && slot->expires_at <= now)
-            empty(tickets, slot);
-    }
+    while (tickets->oldest != NULL && tickets->oldest->expires_at <= now)
+        give_back(tickets, tickets->oldest);
 }
 
-/* Takes a session's oldest away; it has one. */
-static struct ticket *give_way(struct tickets *tickets, uint32_t surface, const char *session_id)
+/* At the expense of this session, or of a richer one. False: there is none. */
+static bool make_room(struct tickets *tickets, const struct quota_holder *holder)
 {
-    struct ticket *oldest = NULL;
+    bool full = quota_is_full(tickets->quotas, tickets->row, *holder);
+    unsigned own = quota_held(tickets->quotas, tickets->row, *holder);
+    struct yield_item *item = NULL;
+    struct ticket *ticket;
 
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        struct ticket *slot = &tickets->slots[i];
-
-        if (slot->expires_at != 0 && slot->surface == surface &&
-            strcmp(slot->session_id, session_id) == 0 &&
-            (oldest == NULL || slot->number < oldest->number))
-            oldest = slot;
-    }
-    quota_give_way(tickets->quotas, tickets->row, holder_of(oldest));
-    secret_wipe(oldest, sizeof(*oldest));
-    return oldest;
+    if (!full && tickets->free != NULL)
+        return true;
+    if (!full)
+        item = yield_of_richest(&tickets->yields, own + 2);
+    if (item == NULL)
+        item = yield_oldest_of(&tickets->yields, holder);
+    if (item == NULL)
+        return false;
+    ticket = HASH_OWNER(item, struct ticket, yield);
+    quota_give_way(tickets->quotas, tickets->row, holder_of(ticket));
+    empty(tickets, ticket);
+    return true;
 }
 
-/* Some ticket of whoever has the most and more than so many; NULL if nobody has. */
-static const struct ticket *richest(const struct tickets *tickets, unsigned most)
+/* One of the session's; NULL if it can have none. */
+static struct ticket *begin(struct tickets *tickets, const struct quota_holder *holder)
 {
-    const struct ticket *found = NULL;
+    struct ticket *ticket = tickets->free;
 
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        unsigned held = quota_held(tickets->quotas, tickets->row, holder_of(&tickets->slots[i]));
-
-        if (held > most) {
-            found = &tickets->slots[i];
-            most = held;
-        }
+    if (!reason_allows(quota_take(tickets->quotas, tickets->row, *holder)))
+        return NULL;
+    if (!yield_add(&tickets->yields, &ticket->yield, holder)) {
+        quota_give(tickets->quotas, tickets->row, *holder);
+        return NULL;
     }
-    return found;
-}
-
-/* A slot that is free, or made free at the expense of this session or a richer one. */
-static struct ticket *find_slot(struct tickets *tickets, uint32_t surface, const char *session_id)
-{
-    unsigned own = quota_held(tickets->quotas, tickets->row, quota_session(surface, session_id));
-    const struct ticket *rich;
-
-    if (quota_is_full(tickets->quotas, tickets->row, quota_session(surface, session_id)))
-        return give_way(tickets, surface, session_id);
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        if (tickets->slots[i].expires_at == 0)
-            return &tickets->slots[i];
-    }
-    rich = richest(tickets, own + 1);
-    if (rich != NULL)
-        return give_way(tickets, rich->surface, rich->session_id);
-    return own > 0 ? give_way(tickets, surface, session_id) : NULL;
+    tickets->free = ticket->older;
+    append(tickets, ticket);
+    return ticket;
 }
 
 enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *session_id,
@@ -88,7 +123,8 @@ enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *
     size_t id_length = strlen(session_id);
     unsigned char bytes[TICKET_BYTES];
     char text[4 * ((TICKET_BYTES + 2) / 3) + 1];
-    struct ticket *slot;
+    struct quota_holder holder = quota_session(surface, session_id);
+    struct ticket *ticket;
     enum error error;
 
     if (id_length >= TOKEN_ID_SIZE)
@@ -97,17 +133,16 @@ enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *
     if (error != OK)
         return error;
     expire(tickets, now);
-    slot = find_slot(tickets, surface, session_id);
-    if (slot == NULL || !reason_allows(quota_take(tickets->quotas, tickets->row,
-                                                  quota_session(surface, session_id))))
+    ticket = make_room(tickets, &holder) ? begin(tickets, &holder) : NULL;
+    if (ticket == NULL)
         return ERROR_LIMIT;
     text_base64url(bytes, sizeof(bytes), text);
     memcpy(out, text, TICKET_SIZE);
-    secret_sha256(out, TICKET_SIZE - 1, slot->digest);
-    memcpy(slot->session_id, session_id, id_length + 1);
-    slot->surface = surface;
-    slot->expires_at = now + TICKET_LIFETIME_S;
-    slot->number = ++tickets->issued;
+    secret_sha256(out, TICKET_SIZE - 1, ticket->digest);
+    hash_add(&tickets->by_digest, &ticket->by_digest, hash_of(ticket->digest));
+    memcpy(ticket->session_id, session_id, id_length + 1);
+    ticket->surface = surface;
+    ticket->expires_at = now + TICKET_LIFETIME_S;
     secret_wipe(bytes, sizeof(bytes));
     secret_wipe(text, sizeof(text));
     return OK;
@@ -117,17 +152,19 @@ bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
                     char session_id[TOKEN_ID_SIZE])
 {
     unsigned char digest[SHA256_BYTES];
+    struct hash_entry *entry;
 
     if (ticket.data == NULL || ticket.length != TICKET_SIZE - 1)
         return false;
     secret_sha256(ticket.data, ticket.length, digest);
-    for (size_t i = 0; i < TICKETS_MAX; i++) {
-        struct ticket *slot = &tickets->slots[i];
+    for (entry = hash_first(&tickets->by_digest, hash_of(digest)); entry != NULL;
+         entry = hash_next(entry)) {
+        struct ticket *found = HASH_OWNER(entry, struct ticket, by_digest);
 
-        if (slot->expires_at <= now || !secret_equal(slot->digest, digest, sizeof(digest)))
+        if (found->expires_at <= now || !secret_equal(found->digest, digest, sizeof(digest)))
             continue;
-        memcpy(session_id, slot->session_id, TOKEN_ID_SIZE);
-        empty(tickets, slot);
+        memcpy(session_id, found->session_id, TOKEN_ID_SIZE);
+        give_back(tickets, found);
         return true;
     }
     return false;
