@@ -299,15 +299,16 @@
     REASON(BINARY_REFUSED, "binary_refused", 0, 1003,                                              \
            "binary messages are not permitted on this route")                                      \
     REASON(MESSAGE_TOO_BIG, "message_too_big", 413, 1009, "the message is larger than the limit")  \
+    REASON(ANSWER_TOO_BIG, "answer_too_big", 502, 1009,                                            \
+           "the service's answer is larger than the limit")                                        \
     /* Bytes that are not strict JSON */                                                           \
     REASON(JSON_UTF8, "json_utf8", 400, 1007, "not valid UTF-8")                                   \
     REASON(JSON_SYNTAX, "json_syntax", 400, 1007, "not valid JSON")                                \
     REASON(JSON_NUL, "json_nul", 400, 1007, "a NUL character")                                     \
     REASON(JSON_SURROGATE, "json_surrogate", 400, 1007, "a surrogate that is not part of a pair")  \
     REASON(JSON_DUPLICATE_KEY, "json_duplicate_key", 400, 1007, "an object names a key twice")     \
-    REASON(JSON_NUMBER, "json_number", 400, 1007, "a number out of range")                         \
     REASON(JSON_DEPTH, "json_depth", 400, 1007, "nested too deeply")                               \
-    REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members")                                \
+    REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members or values")                      \
     /* JSON, but not a message that can be understood */                                           \
     REASON(MESSAGE_SHAPE, "message_shape", 400, 1008, "not a message of this dialect")             \
     CAUSE(SHAPE_VERSION, "message_shape", "jsonrpc", 400, 1008,                                    \
@@ -333,6 +334,7 @@
     CAUSE(ID_NULL, "message_id", "null", 400, 1008, "the id is null")                              \
     CAUSE(ID_NUMBER, "message_id", "number", 400, 1008,                                            \
           "the id is a number that not every peer reads alike")                                    \
+    CAUSE(ID_TEXT, "message_id", "text", 400, 1008, "an escape of the id spells no Unicode text")  \
     CAUSE(ID_LONG, "message_id", "length", 400, 1008, "the id is too long")                        \
     CAUSE(ID_TYPE, "message_id", "type", 400, 1008, "the id is neither a string nor a number")     \
     REASON(BATCH_REFUSED, "batch_refused", 400, 1008, "batches are not permitted")                 \

@@ -173,8 +173,10 @@ static int vet_line(struct vet_scratch *scratch, const struct vet_rules *rules,
 static int vet_lines(const struct surface *surface, const struct vet_rules *rules,
                      enum direction direction)
 {
-    const size_t max = surface->limits.max_message_bytes;
-    struct vet_result too_big = {.action = VET_CLOSE, .reason = REASON_MESSAGE_TOO_BIG};
+    const bool asked = direction == DIRECTION_C2S;
+    const size_t max = asked ? surface->limits.max_message_bytes : surface->limits.max_answer_bytes;
+    struct vet_result too_big = {.action = VET_CLOSE,
+                                 .reason = asked ? REASON_MESSAGE_TOO_BIG : REASON_ANSWER_TOO_BIG};
     struct vet_scratch *scratch = NULL;
     char *line = malloc(max);
     size_t length;

@@ -151,6 +151,8 @@ static int fill(const json_t *surface, const struct place_wish *wish, struct pla
         copy(place->at.pin, sizeof(place->at.pin), text_of(surface, "certificate_sha256"));
     place->at.max_message_bytes =
         (uint32_t)json_integer_value(json_object_get(surface, "max_message_bytes"));
+    place->at.max_answer_bytes =
+        (uint32_t)json_integer_value(json_object_get(surface, "max_answer_bytes"));
     fill_host(surface, address, place);
     fill_route(route, wish->path, place);
     return EX_OK;

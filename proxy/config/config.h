@@ -6,6 +6,7 @@
 #pragma once
 
 #include "dialect/dialect.h"
+#include "json/scan.h"
 
 #define CONFIG_SURFACES_MAX     64
 #define CONFIG_ROUTES_MAX       64
@@ -18,7 +19,13 @@
 #define CONFIG_CERTIFICATES_MAX 64
 #define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
 #define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
-#define CONFIG_EXECUTABLES_MAX  64
+#define CONFIG_WORKER_MEMORY    (192 * 1024 * 1024)
+#define CONFIG_MEMORY_MIN       (8 * 1024 * 1024)   /* of worker_memory_bytes */
+#define CONFIG_ANSWER_BYTES_MAX (256 * 1024 * 1024) /* of max_answer_bytes */
+#define CONFIG_DEPTH_MAX        4096                /* of what messages hold */
+/* Of one answer: scanning a value costs up to 20 ns, and meanwhile nobody else is served. */
+#define CONFIG_ANSWER_VALUES_MAX 4000000
+#define CONFIG_EXECUTABLES_MAX   64
 
 enum route_kind {
     ROUTE_WEBSOCKET = 1,
@@ -110,11 +117,16 @@ struct listen_address {
 };
 
 enum surface_mode { MODE_ENFORCE = 0, MODE_OBSERVE };
+/* What becomes of strings with escapes that spell no Unicode text, where nothing goes by them. */
+enum unpaired_mode { UNPAIRED_PASS = 0, UNPAIRED_REFUSE };
 enum refusal_mode { ON_REFUSAL_ANSWER = 0, ON_REFUSAL_CLOSE };
 
 struct surface_limits {
-    uint32_t max_message_bytes; /* one application message, either direction */
-    uint32_t max_connections;   /* of the surface, in one worker */
+    uint32_t max_message_bytes; /* one application message of a client's */
+    uint32_t max_answer_bytes;  /* and one of the service's, or an answer that is looked into */
+    uint32_t max_message_depth; /* objects and arrays within each other; the same two */
+    uint32_t max_answer_depth;
+    uint32_t max_connections; /* of the surface, in one worker */
     uint32_t max_connections_per_caller;
     uint32_t max_connections_per_session; /* seven eighths of those of a caller, if not set */
     uint32_t upstream_timeout_ms;         /* connect and prepare together */
@@ -164,6 +176,8 @@ struct surface {
     struct route *routes;
     size_t route_count;
     struct surface_limits limits;
+    enum unpaired_mode unpaired;
+    struct json_limits json_limits[DIRECTION_COUNT]; /* what a message may hold, by who says it */
 };
 
 struct executable_rule {
@@ -181,6 +195,9 @@ struct config {
     char *state_dir;
     char *control_socket; /* <state_dir>/control.sock unless it is set */
     uint32_t workers;
+    /* What a worker keeps at most of messages and bodies that are not whole, and of what is not
+     * taken. If it is not set: CONFIG_WORKER_MEMORY, or more where large messages may be sent. */
+    uint32_t worker_memory_bytes;
     enum audit_failure on_audit_failure;
     uint32_t *operator_uids; /* beside the uid that runs Sidelock and root */
     size_t operator_uid_count;

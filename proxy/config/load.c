@@ -50,6 +50,8 @@ static const struct json_key config_keys[] = {
     ROW_TEXT("state_dir", struct config, state_dir, config_check_path, .required = true),
     ROW_TEXT("control_socket", struct config, control_socket, config_check_socket),
     ROW_NUMBER("workers", struct config, workers, 1, CONFIG_WORKERS_MAX, 1),
+    ROW_NUMBER("worker_memory_bytes", struct config, worker_memory_bytes, CONFIG_MEMORY_MIN,
+               UINT32_MAX, CONFIG_WORKER_MEMORY),
     ROW_CHOICE("on_audit_failure", struct config, on_audit_failure, audit_failures,
                .preset = AUDIT_FAILURE_DENY),
     ROW_SAME("operators", operators_table),
@@ -109,6 +111,7 @@ static void read_config(struct json_reader *reader, struct config *config)
     default_control_socket(reader, root, config);
     config_listen_check_ports(reader, config);
     check_upstreams(reader, config);
+    config_limits_finish(reader, root, config);
     json_decref(root);
 }
 

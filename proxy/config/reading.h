@@ -64,6 +64,12 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
 /* Frees what the table does not know. */
 void config_surface_clear(void *surface);
 
+/* ---- limits.c ---- */
+
+/* After all surfaces: what is preset by what a worker keeps, and faults of what it cannot. */
+void config_limits_finish(struct json_reader *reader, const struct json_t *root,
+                          struct config *config);
+
 /* ---- route.c ---- */
 
 extern const struct json_table config_route_table;

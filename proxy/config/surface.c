@@ -72,6 +72,9 @@ static const struct json_table allow_table = JSON_TABLE("a surface's allow lists
 
 static const struct json_key limits_keys[] = {
     LIMIT_ROW(max_message_bytes, KIB, 64 * MIB, 4 * MIB),
+    LIMIT_ROW(max_answer_bytes, KIB, CONFIG_ANSWER_BYTES_MAX, CONFIG_WORKER_MEMORY / 2),
+    LIMIT_ROW(max_message_depth, 8, CONFIG_DEPTH_MAX, JSON_DEPTH_MAX),
+    LIMIT_ROW(max_answer_depth, 8, CONFIG_DEPTH_MAX, 1024),
     LIMIT_ROW(max_connections, 1, CONNECTIONS_MAX, 1024),
     LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
     LIMIT_ROW(max_connections_per_session, 1, CONNECTIONS_MAX, 448),
@@ -153,6 +156,8 @@ static const struct json_word modes[] = {
     {"enforce", MODE_ENFORCE}, {"observe", MODE_OBSERVE}, {NULL, 0}};
 static const struct json_word refusals[] = {
     {"answer", ON_REFUSAL_ANSWER}, {"close", ON_REFUSAL_CLOSE}, {NULL, 0}};
+static const struct json_word unpaired[] = {
+    {"pass", UNPAIRED_PASS}, {"refuse", UNPAIRED_REFUSE}, {NULL, 0}};
 
 static const struct json_key surface_keys[] = {
     ROW_TEXT("why", struct surface, why, config_check_sentence, .maximum = SENTENCE_BYTES_MAX),
@@ -167,6 +172,7 @@ static const struct json_key surface_keys[] = {
     ROW_CUSTOM("dialect", read_dialect, .required = true),
     ROW_CHOICE("mode", struct surface, mode, modes, .preset = MODE_ENFORCE),
     ROW_CHOICE("on_refusal", struct surface, on_refusal, refusals, .preset = ON_REFUSAL_ANSWER),
+    ROW_CHOICE("unpaired", struct surface, unpaired, unpaired, .preset = UNPAIRED_PASS),
     ROW_SAME("callers", callers_table),
     ROW_ALLOCATED("tls", struct surface, tls, tls_table),
     ROW_SAME("allow", allow_table),

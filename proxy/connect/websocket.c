@@ -165,7 +165,7 @@ static void open_up(struct websocket *ws)
                                 : NULL;
 
     ws_reader_clear(&ws->reader);
-    ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->bridge->pass.place.max_message_bytes);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, ws->bridge->pass.place.max_answer_bytes);
     if (letter == NULL) {
         ws->state = WEBSOCKET_OPEN;
         flush(bridge);
@@ -306,7 +306,7 @@ static void start(struct bridge *bridge)
 
     ws->bridge = bridge;
     buffer_init(&ws->head, DENIAL_BYTES_MAX);
-    ws_reader_init(&ws->reader, WS_FROM_SERVER, bridge->pass.place.max_message_bytes);
+    ws_reader_init(&ws->reader, WS_FROM_SERVER, bridge->pass.place.max_answer_bytes);
     ask(bridge);
 }
 

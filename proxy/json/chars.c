@@ -33,6 +33,8 @@ static uint32_t next_unicode_escape(struct json_chars *string)
     if (high == JSON_CHARS_FAULT)
         return JSON_CHARS_FAULT;
     string->at += 4;
+    if (high == 0)
+        return JSON_CHARS_FAULT;
     if (high < 0xd800 || high > 0xdfff)
         return high;
     if (high > 0xdbff || string->end - string->at < 6 || string->at[0] != '\\' ||
@@ -80,6 +82,16 @@ uint32_t json_chars_next(struct json_chars *string)
         character = character << 6 | (string->at[i] & 0x3f);
     string->at += length;
     return character;
+}
+
+bool json_chars_odd(struct span raw)
+{
+    struct json_chars string = json_chars_of(raw, true);
+    uint32_t character;
+
+    while ((character = json_chars_next(&string)) < JSON_CHARS_FAULT)
+        continue;
+    return character == JSON_CHARS_FAULT;
 }
 
 size_t json_chars_encode(uint32_t character, unsigned char out[JSON_CHARS_BYTES_MAX])

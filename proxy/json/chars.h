@@ -1,7 +1,8 @@
 /*
  * What a JSON string's escapes stand for (RFC 8259 section 7): one character at
  * a time, for hashing, comparing and copying. The text was scanned before; on
- * text that was not, nothing beyond its end is read and JSON_CHARS_FAULT comes.
+ * text that was not, nothing beyond its end is read and JSON_CHARS_FAULT comes. It comes as
+ * well for an escape that spells no Unicode text: a lone surrogate, U+0000.
  */
 #pragma once
 
@@ -23,6 +24,9 @@ struct json_chars json_chars_of(struct span text, bool escapes);
 uint32_t json_chars_next(struct json_chars *string);
 /* Writes a character as UTF-8 and returns how many bytes that took. */
 size_t json_chars_encode(uint32_t character, unsigned char out[JSON_CHARS_BYTES_MAX]);
+
+/* Whether raw text has such an escape, or is none that was scanned. */
+bool json_chars_odd(struct span raw);
 
 /* The value of the four hexadecimal digits at `at`; JSON_CHARS_FAULT if they are not there. */
 uint32_t json_chars_hex4(const unsigned char *at, const unsigned char *end);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS_MIN  1024
 #define PROBES_MAX 512 /* half full tables need a few dozen at the very worst */
 
 #define MULTIPLIER UINT64_C(0x9e3779b97f4a7c15)
@@ -16,40 +15,45 @@ enum error json_keys_init(struct json_keys *keys)
 {
     enum error error;
 
-    *keys = (struct json_keys){.size = SLOTS_MIN};
+    *keys = (struct json_keys){.size = JSON_KEYS_SLOTS_MIN};
     error = secret_random(keys->seed, sizeof(keys->seed));
     if (error != OK)
         return error;
-    keys->slots = calloc(SLOTS_MIN, sizeof(*keys->slots));
-    return keys->slots != NULL ? OK : ERROR_MEMORY;
+    keys->slots = calloc(JSON_KEYS_SLOTS_MIN, sizeof(*keys->slots));
+    keys->places = malloc(JSON_KEYS_SLOTS_MIN / 2 * sizeof(*keys->places));
+    if (keys->slots != NULL && keys->places != NULL)
+        return OK;
+    json_keys_clear(keys);
+    return ERROR_MEMORY;
 }
 
 void json_keys_clear(struct json_keys *keys)
 {
     free(keys->slots);
+    free(keys->places);
     *keys = (struct json_keys){0};
 }
 
-void json_keys_reset(struct json_keys *keys)
+/* Back to the least; what cannot be made smaller is as good larger. */
+static void shrink(struct json_keys *keys)
 {
-    if (keys->size > SLOTS_MIN) {
-        uint64_t *smaller = realloc(keys->slots, SLOTS_MIN * sizeof(*keys->slots));
+    uint64_t *slots = realloc(keys->slots, JSON_KEYS_SLOTS_MIN * sizeof(*slots));
+    uint32_t *places = realloc(keys->places, JSON_KEYS_SLOTS_MIN / 2 * sizeof(*places));
 
-        if (smaller != NULL)
-            keys->slots = smaller;
-        keys->size = SLOTS_MIN;
-    }
-    if (keys->used > 0)
-        memset(keys->slots, 0, SLOTS_MIN * sizeof(*keys->slots));
-    keys->used = 0;
-    keys->total = 0;
-    keys->serial = 0;
+    if (slots != NULL)
+        keys->slots = slots;
+    if (places != NULL)
+        keys->places = places;
+    keys->size = JSON_KEYS_SLOTS_MIN;
 }
 
-void json_keys_open(struct json_keys *keys, struct json_keys_object *object)
+void json_keys_forget(struct json_keys *keys)
 {
-    object->count = 0;
-    object->serial = ++keys->serial;
+    if (keys->size > JSON_KEYS_SLOTS_MIN)
+        shrink(keys);
+    if (keys->used > 0) /* a text that was not read to its end */
+        memset(keys->slots, 0, JSON_KEYS_SLOTS_MIN * sizeof(*keys->slots));
+    keys->used = 0;
 }
 
 /* Both halves of a 128-bit product: every bit of the input reaches every bit of the output. */
@@ -148,32 +152,44 @@ static enum reason insert(struct json_keys *keys, uint64_t hash)
             return REASON_JSON_DUPLICATE_KEY;
         if (keys->slots[slot] == 0) {
             keys->slots[slot] = hash;
-            keys->used++;
+            keys->places[keys->used++] = slot;
             return REASON_ALLOWED;
         }
     }
     return REASON_JSON_LIMIT;
 }
 
+/* What two tables take, one of them twice as large as the other, which has so many slots. */
+static size_t bytes_while_growing(size_t size)
+{
+    return 3 * (size * sizeof(uint64_t) + size / 2 * sizeof(uint32_t));
+}
+
 /* Doubles the table once it is half full. */
 static enum reason grow(struct json_keys *keys)
 {
     enum reason reason = REASON_ALLOWED;
-    const uint32_t size = keys->size;
-    uint64_t *slots = keys->slots;
-    uint64_t *larger = calloc((size_t)size * 2, sizeof(*larger));
+    struct json_keys larger = *keys;
 
-    if (larger == NULL)
-        return REASON_INTERNAL;
-    keys->slots = larger;
-    keys->size = size * 2;
-    keys->used = 0;
-    for (uint32_t i = 0; i < size && reason == REASON_ALLOWED; i++) {
-        if (slots[i] != 0)
-            reason = insert(keys, slots[i]);
+    if (bytes_while_growing(keys->size) > JSON_KEYS_BYTES_MAX)
+        return REASON_JSON_LIMIT;
+    larger.size = keys->size * 2;
+    larger.used = 0;
+    larger.slots = calloc(larger.size, sizeof(*larger.slots));
+    larger.places = malloc(larger.size / 2 * sizeof(*larger.places));
+    if (larger.slots == NULL || larger.places == NULL)
+        reason = REASON_INTERNAL;
+    for (uint32_t i = 0; i < keys->used && reason_allows(reason); i++)
+        reason = insert(&larger, keys->slots[keys->places[i]]);
+    if (!reason_allows(reason)) {
+        free(larger.slots);
+        free(larger.places);
+        return reason;
     }
-    free(slots);
-    return reason;
+    free(keys->slots);
+    free(keys->places);
+    *keys = larger;
+    return REASON_ALLOWED;
 }
 
 /* The same hash in two objects lies in two places. */
@@ -194,7 +210,7 @@ enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *objec
 {
     uint64_t hash = escaped ? hash_escaped(keys, key) : hash_plain(keys, key);
 
-    if (object->count == JSON_MEMBERS_MAX || keys->total == JSON_KEYS_MAX)
+    if (object->count >= keys->members_max || keys->total >= keys->total_max)
         return REASON_JSON_LIMIT;
     keys->total++;
     if (object->count < JSON_KEYS_SMALL_MAX) {
@@ -215,4 +231,12 @@ enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *objec
     }
     object->count++;
     return insert_key(keys, object, hash);
+}
+
+void json_keys_close(struct json_keys *keys, const struct json_keys_object *object)
+{
+    if (object->count <= JSON_KEYS_SMALL_MAX)
+        return;
+    for (uint32_t i = 0; i < object->count; i++)
+        keys->slots[keys->places[--keys->used]] = 0;
 }

@@ -65,10 +65,12 @@ static enum json_type type_of(struct span value)
 
 struct json_member json_member_of(struct span value)
 {
-    return (struct json_member){.value = value,
-                                .type = type_of(value),
-                                .value_escaped = memchr(value.data, '\\', value.length) != NULL,
-                                .parent = -1};
+    struct json_member member = {.value = value, .type = type_of(value), .parent = -1};
+
+    member.value_escaped = memchr(value.data, '\\', value.length) != NULL;
+    if (member.value_escaped && member.type == JSON_TYPE_STRING)
+        member.odd = json_chars_odd((struct span){value.data + 1, value.length - 2});
+    return member;
 }
 
 enum reason json_scan_member_of(struct span object, const char *key, struct json_member *out)

@@ -1,11 +1,10 @@
 /*
- * JSON numbers (RFC 8259 section 6): their grammar, and whether what reads them
- * can hold them: integers in 64 bits, other numbers in a finite double. Decided
- * on the digits themselves, so that neither rounding nor the locale has a say.
+ * JSON numbers (RFC 8259 section 6): their grammar. How large one may be is for whoever reads it
+ * to say, as of an id: decided on the digits themselves, so that neither rounding nor the locale
+ * has a say.
  */
 #pragma once
 
-#include "base/reason.h"
 #include "base/text.h"
 
 enum json_type {
@@ -21,12 +20,11 @@ enum json_type {
 };
 
 /*
- * Reads the number at `at` (at < end). With REASON_ALLOWED, sets *type and
- * returns where it ends; with REASON_JSON_SYNTAX returns the byte that cannot
- * stand there; with REASON_JSON_NUMBER (out of range) the return value is `at`.
+ * Reads the number at `at` (at < end). Sets *type and returns where it ends; or, with
+ * *type JSON_NONE, returns the byte that cannot stand there.
  */
 const unsigned char *json_number_read(const unsigned char *at, const unsigned char *end,
-                                      enum json_type *type, enum reason *reason);
+                                      enum json_type *type);
 
 /* Whether the text of a JSON_TYPE_INTEGER is within +-(2^53 - 1) and not "-0" (RFC 7493
  * section 2.2). */

@@ -3,12 +3,12 @@
 #include "base/text.h"
 #include "json/chars.h"
 #include "json/keys.h"
+#include "json/plain.h"
 
 #include <stdlib.h>
 #include <string.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
+#define SELDOM   __attribute__((cold, noinline)) /* keeps out of the way of what is done per byte */
+#define OPEN_MIN 64 /* room for so many open objects and arrays is kept between texts */
 
 /* An object or array that is still open. */
 struct container {
@@ -23,19 +23,23 @@ struct container {
 struct json_scan {
     const unsigned char *start;
     const unsigned char *end;
-    const struct text_list *descend;
-    const struct json_watch *watches;
-    size_t watch_count;
+    const struct json_limits *limits;
+    const struct json_scan_wishes *wishes;
     enum reason reason;
     const unsigned char *fault;
-    bool escaped; /* the string read last holds an escape */
+    bool escaped;    /* the string read last holds an escape */
+    enum reason odd; /* and why what it spells is no Unicode text; REASON_ALLOWED if it is */
     enum json_type root;
     size_t count;
-    unsigned depth;
-    struct json_member members[JSON_RECORDED_MAX];
-    struct container open[JSON_DEPTH_MAX];
+    struct container *open; /* owned; the innermost last */
+    uint32_t depth, capacity;
+    uint32_t room; /* of the capacity, what the limits permit */
     struct json_keys keys;
+    struct json_member members[JSON_RECORDED_MAX];
 };
+
+static const struct json_limits document_limits = {JSON_DEPTH_MAX, JSON_MEMBERS_MAX, JSON_KEYS_MAX,
+                                                   UINT32_MAX, .refuse_unpaired = true};
 
 enum error json_scan_create(struct json_scan **out)
 {
@@ -44,10 +48,15 @@ enum error json_scan_create(struct json_scan **out)
 
     if (scan == NULL)
         return ERROR_MEMORY;
-    memset(scan, 0, sizeof(*scan));
+    scan->count = 0;
+    scan->root = JSON_NONE;
+    scan->capacity = OPEN_MIN;
+    scan->open = malloc(OPEN_MIN * sizeof(*scan->open));
     error = json_keys_init(&scan->keys);
+    if (error == OK && scan->open == NULL)
+        error = ERROR_MEMORY;
     if (error != OK) {
-        free(scan);
+        json_scan_destroy(scan);
         return error;
     }
     *out = scan;
@@ -59,13 +68,14 @@ void json_scan_destroy(struct json_scan *scan)
     if (scan == NULL)
         return;
     json_keys_clear(&scan->keys);
+    free(scan->open);
     free(scan);
 }
 
 /* The readers below return where reading goes on, or NULL after noting a fault. */
 
-static const unsigned char *fault(struct json_scan *scan, const unsigned char *at,
-                                  enum reason reason)
+SELDOM static const unsigned char *fault(struct json_scan *scan, const unsigned char *at,
+                                         enum reason reason)
 {
     scan->fault = at;
     scan->reason = reason;
@@ -73,7 +83,7 @@ static const unsigned char *fault(struct json_scan *scan, const unsigned char *a
 }
 
 /* A byte that cannot stand here: say what is worst about it. */
-static const unsigned char *fault_byte(struct json_scan *scan, const unsigned char *at)
+SELDOM static const unsigned char *fault_byte(struct json_scan *scan, const unsigned char *at)
 {
     if (at < scan->end && *at == 0)
         return fault(scan, at, REASON_JSON_NUL);
@@ -82,40 +92,14 @@ static const unsigned char *fault_byte(struct json_scan *scan, const unsigned ch
     return fault(scan, at, REASON_JSON_SYNTAX);
 }
 
-static const unsigned char *skip_space(const unsigned char *at, const unsigned char *end)
+/* An escape that spells no Unicode text; `at` is on its backslash. */
+SELDOM static const unsigned char *note_odd(struct json_scan *scan, const unsigned char *at,
+                                            enum reason reason)
 {
-    while (at < end && (*at == ' ' || *at == '\n' || *at == '\r' || *at == '\t'))
-        at++;
-    return at;
-}
-
-static bool is_plain(unsigned char byte)
-{
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-/* Skips string bytes that stand for themselves: ASCII but controls, quote and backslash. */
-static inline const unsigned char *skip_plain(const unsigned char *at, const unsigned char *end)
-{
-#ifdef __SSE2__
-    const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-    const __m128i space = _mm_set1_epi8(0x20);
-
-    for (; end - at >= 16; at += 16) {
-        __m128i block = _mm_loadu_si128((const __m128i *)(const void *)at);
-        /* As signed bytes, what is above ASCII is below the space too. */
-        __m128i special = _mm_or_si128(
-            _mm_cmplt_epi8(block, space),
-            _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, backslash)));
-        unsigned mask = (unsigned)_mm_movemask_epi8(special);
-
-        if (mask != 0)
-            return at + __builtin_ctz(mask);
-    }
-#endif
-    while (at < end && is_plain(*at))
-        at++;
-    return at;
+    if (scan->limits->refuse_unpaired)
+        return fault(scan, at, reason);
+    scan->odd = reason;
+    return at + 6;
 }
 
 /* `at` is on the backslash. */
@@ -133,14 +117,14 @@ static const unsigned char *read_escape(struct json_scan *scan, const unsigned c
     if (unit == JSON_CHARS_FAULT)
         return fault(scan, at, REASON_JSON_SYNTAX);
     if (unit == 0)
-        return fault(scan, at, REASON_JSON_NUL);
+        return note_odd(scan, at, REASON_JSON_NUL);
     if (unit < 0xd800 || unit > 0xdfff)
         return at + 6;
     low = unit < 0xdc00 && end - at >= 12 && at[6] == '\\' && at[7] == 'u'
               ? json_chars_hex4(at + 8, end)
               : 0;
     if (low < 0xdc00 || low > 0xdfff)
-        return fault(scan, at, REASON_JSON_SURROGATE);
+        return note_odd(scan, at, REASON_JSON_SURROGATE);
     return at + 12;
 }
 
@@ -151,7 +135,7 @@ static const unsigned char *read_string(struct json_scan *scan, const unsigned c
 
     scan->escaped = false;
     while (at != NULL) {
-        at = skip_plain(at, end);
+        at = json_plain_skip(at, end);
         if (at == end)
             return fault(scan, at, REASON_JSON_SYNTAX);
         if (*at == '"')
@@ -192,12 +176,8 @@ static const unsigned char *read_literal(struct json_scan *scan, const unsigned 
 static const unsigned char *read_number(struct json_scan *scan, const unsigned char *at,
                                         enum json_type *type)
 {
-    enum reason reason = REASON_JSON_SYNTAX;
-    const unsigned char *next = json_number_read(at, scan->end, type, &reason);
-
-    if (reason_allows(reason))
-        return next;
-    return reason == REASON_JSON_SYNTAX ? fault_byte(scan, next) : fault(scan, at, reason);
+    at = json_number_read(at, scan->end, type);
+    return *type != JSON_NONE ? at : fault_byte(scan, at);
 }
 
 /* Any value that is not an object or array. */
@@ -234,7 +214,10 @@ static const unsigned char *read_scalar(struct json_scan *scan, const unsigned c
         member->value = (struct span){(const char *)start, (size_t)(at - start)};
         member->type = type;
         member->value_escaped = type == JSON_TYPE_STRING && scan->escaped;
+        member->odd = !reason_allows(scan->odd);
     }
+    if (!reason_allows(scan->odd))
+        scan->odd = REASON_ALLOWED;
     return at;
 }
 
@@ -260,8 +243,8 @@ static bool key_is(const struct json_member *member, struct span key)
 /* Whether members of an object that is the value of member `holder` are watched. */
 static bool watches(const struct json_scan *scan, int16_t holder)
 {
-    for (size_t i = 0; i < scan->watch_count; i++) {
-        if (key_is(&scan->members[holder], scan->watches[i].of))
+    for (size_t i = 0; i < scan->wishes->watch_count; i++) {
+        if (key_is(&scan->members[holder], scan->wishes->watches[i].of))
             return true;
     }
     return false;
@@ -270,8 +253,8 @@ static bool watches(const struct json_scan *scan, int16_t holder)
 /* Whether a key in such an object is, or could be taken for, a watched one. */
 static bool is_watched(const struct json_scan *scan, int16_t holder, struct span key)
 {
-    for (size_t i = 0; i < scan->watch_count; i++) {
-        const struct json_watch *watch = &scan->watches[i];
+    for (size_t i = 0; i < scan->wishes->watch_count; i++) {
+        const struct json_watch *watch = &scan->wishes->watches[i];
 
         if (json_chars_may_fold_to(key, watch->name) && key_is(&scan->members[holder], watch->of) &&
             json_chars_folds_to(key, watch->name))
@@ -293,6 +276,8 @@ static const unsigned char *read_key(struct json_scan *scan, const unsigned char
     at = read_string(scan, start);
     if (at == NULL)
         return NULL;
+    if (!reason_allows(scan->odd))
+        return fault(scan, start, scan->odd);
     key = (struct span){(const char *)start, (size_t)(at - 1 - start)};
     reason = json_keys_add(&scan->keys, &container->keys, key, scan->escaped);
     if (!reason_allows(reason))
@@ -301,17 +286,20 @@ static const unsigned char *read_key(struct json_scan *scan, const unsigned char
     if ((container->record || (container->watched && is_watched(scan, container->holder, key))) &&
         !record_key(scan, container, key))
         return fault(scan, start, REASON_JSON_LIMIT);
-    at = skip_space(at, scan->end);
+    at = json_space_skip(at, scan->end);
     if (at == scan->end || *at != ':')
         return fault_byte(scan, at);
-    return skip_space(at + 1, scan->end);
+    return json_space_skip(at + 1, scan->end);
 }
 
 /* Notes the end of the innermost container; `at` is behind its bracket. */
-static void close_container(struct json_scan *scan, const unsigned char *at)
+static inline __attribute__((always_inline)) void close_container(struct json_scan *scan,
+                                                                  const unsigned char *at)
 {
     const struct container *container = &scan->open[--scan->depth];
 
+    if (scan->keys.used > 0 && container->object)
+        json_keys_close(&scan->keys, &container->keys);
     if (container->holder >= 0) {
         struct span *value = &scan->members[container->holder].value;
 
@@ -325,11 +313,11 @@ static const unsigned char *read_on(struct json_scan *scan, const unsigned char 
     while (at != NULL && scan->depth > 0) {
         const struct container *container = &scan->open[scan->depth - 1];
 
-        at = skip_space(at, scan->end);
+        at = json_space_skip(at, scan->end);
         if (at == scan->end)
             return fault_byte(scan, at);
         if (*at == ',') {
-            at = skip_space(at + 1, scan->end);
+            at = json_space_skip(at + 1, scan->end);
             return container->object ? read_key(scan, at) : at;
         }
         if (*at != (container->object ? '}' : ']'))
@@ -342,8 +330,8 @@ static const unsigned char *read_on(struct json_scan *scan, const unsigned char 
 /* Whether the members of an object that is the value of member `holder` are recorded. */
 static bool records(const struct json_scan *scan, int16_t holder)
 {
-    return holder >= 0 && scan->depth < JSON_RECORD_DEPTH && scan->descend != NULL &&
-           text_list_contains(scan->descend, scan->members[holder].key);
+    return holder >= 0 && scan->depth < JSON_RECORD_DEPTH && scan->wishes->descend != NULL &&
+           text_list_contains(scan->wishes->descend, scan->members[holder].key);
 }
 
 /* Notes where the value of a recorded member begins; that member, or -1. */
@@ -360,6 +348,28 @@ static int16_t begin_value(struct json_scan *scan, const unsigned char *at)
     return holder;
 }
 
+/* As many may be open as there is room for. */
+static uint32_t least(uint32_t one, uint32_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Room for more open objects and arrays. */
+SELDOM static enum reason make_room(struct json_scan *scan)
+{
+    struct container *open;
+
+    if (scan->depth >= scan->limits->depth)
+        return REASON_JSON_DEPTH;
+    open = realloc(scan->open, (size_t)scan->capacity * 2 * sizeof(*open));
+    if (open == NULL)
+        return REASON_INTERNAL;
+    scan->open = open;
+    scan->capacity *= 2;
+    scan->room = least(scan->capacity, scan->limits->depth);
+    return REASON_ALLOWED;
+}
+
 /* `at` is on the bracket; returns at the next value. */
 static const unsigned char *open_container(struct json_scan *scan, const unsigned char *at)
 {
@@ -367,8 +377,12 @@ static const unsigned char *open_container(struct json_scan *scan, const unsigne
     struct container *container;
     int16_t holder;
 
-    if (scan->depth == JSON_DEPTH_MAX)
-        return fault(scan, at, REASON_JSON_DEPTH);
+    if (scan->depth >= scan->room) {
+        enum reason reason = make_room(scan);
+
+        if (!reason_allows(reason))
+            return fault(scan, at, reason);
+    }
     holder = begin_value(scan, at);
     container = &scan->open[scan->depth];
     container->object = object;
@@ -381,7 +395,7 @@ static const unsigned char *open_container(struct json_scan *scan, const unsigne
         json_keys_open(&scan->keys, &container->keys);
     scan->depth++;
 
-    at = skip_space(at + 1, scan->end);
+    at = json_space_skip(at + 1, scan->end);
     if (at < scan->end && *at == (object ? '}' : ']')) {
         close_container(scan, ++at);
         return read_on(scan, at);
@@ -392,28 +406,48 @@ static const unsigned char *open_container(struct json_scan *scan, const unsigne
 enum reason json_scan_text(struct json_scan *scan, const char *text, size_t length,
                            const struct text_list *descend)
 {
-    return json_scan_watching(scan, (struct span){text, length}, descend, NULL, 0);
+    return json_scan_wishing(scan, (struct span){text, length},
+                             &(struct json_scan_wishes){.descend = descend});
 }
 
-enum reason json_scan_watching(struct json_scan *scan, struct span text,
-                               const struct text_list *descend, const struct json_watch *watched,
-                               size_t watch_count)
+static void begin(struct json_scan *scan, struct span text, const struct json_scan_wishes *wishes)
 {
-    const unsigned char *at = (const unsigned char *)text.data;
-
-    scan->start = at;
-    scan->end = at + text.length;
-    scan->descend = descend;
-    scan->watches = watched;
-    scan->watch_count = watch_count;
-    scan->reason = REASON_ALLOWED;
-    scan->fault = at;
+    scan->start = scan->fault = (const unsigned char *)text.data;
+    scan->end = scan->start + text.length;
+    scan->wishes = wishes;
+    scan->limits = wishes->limits != NULL ? wishes->limits : &document_limits;
+    scan->reason = scan->odd = REASON_ALLOWED;
     scan->root = JSON_NONE;
     scan->count = 0;
     scan->depth = 0;
-    json_keys_reset(&scan->keys);
+    scan->room = least(scan->capacity, scan->limits->depth);
+    json_keys_begin(&scan->keys, scan->limits->members, scan->limits->keys);
+}
 
-    at = skip_space(at, scan->end);
+/* Keeps no more memory than most texts need. */
+static void let_go(struct json_scan *scan)
+{
+    struct container *open;
+
+    json_keys_let_go(&scan->keys);
+    if (scan->capacity == OPEN_MIN)
+        return;
+    open = realloc(scan->open, OPEN_MIN * sizeof(*open));
+    if (open != NULL) {
+        scan->open = open;
+        scan->capacity = OPEN_MIN;
+    }
+}
+
+enum reason json_scan_wishing(struct json_scan *scan, struct span text,
+                              const struct json_scan_wishes *wishes)
+{
+    const unsigned char *at = (const unsigned char *)text.data;
+    uint32_t values_left;
+
+    begin(scan, text, wishes);
+    values_left = scan->limits->values;
+    at = json_space_skip(at, scan->end);
     if (at == scan->end || (*at != '{' && *at != '[')) {
         fault_byte(scan, at);
         return scan->reason;
@@ -422,13 +456,16 @@ enum reason json_scan_watching(struct json_scan *scan, struct span text,
     do {
         if (at == scan->end)
             at = fault_byte(scan, at);
+        else if (values_left-- == 0)
+            at = fault(scan, at, REASON_JSON_LIMIT);
         else if (*at == '{' || *at == '[')
             at = open_container(scan, at);
         else
             at = read_on(scan, read_scalar(scan, at));
     } while (at != NULL && scan->depth > 0);
-    if (at != NULL && (at = skip_space(at, scan->end)) != scan->end)
+    if (at != NULL && (at = json_space_skip(at, scan->end)) != scan->end)
         fault_byte(scan, at);
+    let_go(scan);
     if (!reason_allows(scan->reason)) {
         scan->root = JSON_NONE;
         scan->count = 0;

@@ -5,8 +5,9 @@
 #include <emmintrin.h>
 #include <stdint.h>
 
-#define BLOCK_BYTES 64
-#define EVEN        UINT64_C(0x5555555555555555)
+#define BLOCK_BYTES        64
+#define EVEN               UINT64_C(0x5555555555555555)
+#define PLACES_FROM(place) (UINT64_MAX << (place))
 
 /* What the bytes of a block are; the lowest bit stands for the first byte. */
 struct block {
@@ -110,29 +111,60 @@ static inline uint64_t escapes_in(uint64_t backslashes)
     return (even_runs & EVEN) | (odd_runs & ~EVEN);
 }
 
-/*
- * Checks the sequences before `stop`, one by one. Returns that, or the place
- * behind the last if it ends in the next block, or that of one that is invalid.
- */
-static size_t check_sequences(const unsigned char *at, const unsigned char *end, uint64_t high,
-                              size_t stop, bool *valid)
+/* As unsigned bytes: those of at least `least`, which is beyond ASCII. */
+static inline uint64_t from(struct lanes lanes, unsigned char least)
 {
-    size_t place = 0;
+    /* Among signed bytes those of ASCII are above all others. */
+    return high_bits(lanes) & ~below(lanes, (char)least);
+}
 
-    high &= places_below(stop);
-    while (high != 0) {
-        size_t length;
+/*
+ * Whether the sequences that begin at places in `seen` are valid (RFC 3629 section 4), all at
+ * once: what follows a first byte is what has to follow one, and nothing else does.
+ */
+static inline bool sequences_valid(struct lanes lanes, uint64_t high, uint64_t seen)
+{
+    const uint64_t two = from(lanes, 0xc2), three = from(lanes, 0xe0), four = from(lanes, 0xf0);
+    const uint64_t follow = (two & seen) << 1 | (three & seen) << 2 | (four & seen) << 3;
+    const uint64_t from_90 = from(lanes, 0x90), from_a0 = from(lanes, 0xa0);
+    uint64_t fault = (high & ~two & seen) ^ follow;
 
-        place = (size_t)__builtin_ctzll(high);
-        length = utf8_sequence(at + place, end);
-        if (length == 0) {
-            *valid = false;
-            return place;
-        }
-        high &= ~(((UINT64_C(1) << length) - 1) << place);
+    fault |= from(lanes, 0xf5) & seen;
+    fault |= (equal(lanes, (char)0xe0) & seen) << 1 & ~from_a0;
+    fault |= (equal(lanes, (char)0xed) & seen) << 1 & from_a0;
+    fault |= (equal(lanes, (char)0xf0) & seen) << 1 & ~from_90;
+    fault |= (equal(lanes, (char)0xf4) & seen) << 1 & from_90;
+    return fault == 0;
+}
+
+/* The place of the first sequence that is invalid. */
+static size_t find_invalid(const unsigned char *at, const unsigned char *end)
+{
+    size_t place = 0, length = 1;
+
+    while (place < BLOCK_BYTES && length > 0) {
+        length = at[place] < 0x80 ? 1 : utf8_sequence(at + place, end);
         place += length;
     }
-    return place > stop ? place : stop;
+    return place;
+}
+
+/*
+ * Checks the sequences that begin before `stop`. Returns that, or the place of one that goes on
+ * in the next block, or of one that is invalid.
+ */
+static inline size_t check_sequences(const unsigned char *at, const unsigned char *end,
+                                     uint64_t high, size_t stop, bool *valid)
+{
+    const struct lanes lanes = load(at);
+    const uint64_t two = from(lanes, 0xc2), three = from(lanes, 0xe0), four = from(lanes, 0xf0);
+    const size_t cut =
+        first_of((two & PLACES_FROM(63)) | (three & PLACES_FROM(62)) | (four & PLACES_FROM(61)));
+
+    if (cut < stop)
+        stop = cut;
+    *valid = sequences_valid(lanes, high, places_below(stop));
+    return *valid ? stop : find_invalid(at, end);
 }
 
 const unsigned char *json_string_skip(const unsigned char *at, const unsigned char *end,
@@ -142,7 +174,7 @@ const unsigned char *json_string_skip(const unsigned char *at, const unsigned ch
         const struct block block = classify(at);
         uint64_t stops = block.quotes | block.controls, escapes = 0;
         bool valid = true;
-        size_t stop;
+        size_t stop, last;
 
         if (block.backslashes != 0) {
             escapes = escapes_in(block.backslashes);
@@ -150,11 +182,11 @@ const unsigned char *json_string_skip(const unsigned char *at, const unsigned ch
             /* Also an escape whose letter is in the next block. */
             stops |= escapes & ~(escape_letters(at, &block) >> 1);
         }
-        stop = first_of(stops);
+        last = stop = first_of(stops);
         if (block.high != 0)
-            stop = check_sequences(at, end, block.high, stop, &valid);
-        *escaped = *escaped || (escapes & places_below(stop)) != 0;
-        at += stop;
+            last = check_sequences(at, end, block.high, stop, &valid);
+        *escaped = *escaped || (escapes & places_below(last)) != 0;
+        at += last;
         if (!valid || stop < BLOCK_BYTES - 1) /* at the last byte there may be an escape */
             break;
     }

@@ -35,7 +35,6 @@ static enum reason check_entry(const struct vet_answer *answer)
 
 static enum reason check_asks(const struct vet_answer *answer, const struct json_member *asks)
 {
-    const struct vocabulary *vocabulary = answer->rules->vocabulary;
     struct json_walk_entry entry;
     struct json_walk walk;
 
@@ -46,8 +45,7 @@ static enum reason check_asks(const struct vet_answer *answer, const struct json
 
         if (entry.value.data[0] != '{')
             return REASON_MESSAGE_SHAPE;
-        reason = json_scan_watching(answer->scan, entry.value, &vocabulary->descend,
-                                    vocabulary->watches, vocabulary->watch_count);
+        reason = rules_scan(answer->rules, DIRECTION_S2C, answer->scan, entry.value);
         if (reason_allows(reason))
             reason = check_entry(answer);
         if (!reason_allows(reason))
@@ -60,11 +58,11 @@ static enum reason check_asks(const struct vet_answer *answer, const struct json
 static bool is_permitted(const struct vet_answer *answer, const struct verb_rule *rule,
                          struct span item)
 {
+    const struct json_scan_wishes plain = {.limits = rules_limits(answer->rules, DIRECTION_S2C)};
     char room[MESSAGE_TARGET_BYTES_MAX + 1];
     struct span target;
 
-    if (item.data[0] != '{' ||
-        !reason_allows(json_scan_text(answer->scan, item.data, item.length, NULL)) ||
+    if (item.data[0] != '{' || !reason_allows(json_scan_wishing(answer->scan, item, &plain)) ||
         json_scan_lookalike(answer->scan, -1, rule->filter_name) >= 0 ||
         !json_member_text(json_scan_find(answer->scan, -1, rule->filter_name), room, sizeof(room),
                           &target))

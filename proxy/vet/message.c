@@ -50,7 +50,8 @@ static bool read_session(const struct json_member *member, const struct vocabula
                          struct message *out)
 {
     if (vocabulary->session_key == NULL || !span_equals(member->key, vocabulary->session_key) ||
-        member->type != JSON_TYPE_STRING || member->value.length > MESSAGE_ID_BYTES_MAX + 2)
+        member->type != JSON_TYPE_STRING || member->value.length > MESSAGE_ID_BYTES_MAX + 2 ||
+        member->odd)
         return false;
     out->session = member->value;
     return true;
@@ -92,39 +93,42 @@ static enum message_kind kind_of(fields found)
 /* Takes an id if it is one that every peer reads alike: no null, fraction, exponent or -0. */
 enum reason message_read_id(const struct json_member *id, struct message *out)
 {
+    struct span key;
     size_t length;
 
     if (id == NULL)
         return REASON_ID_MISSING;
-    if (id->type == JSON_TYPE_INTEGER) {
-        if (!json_number_is_safe_integer(id->value))
-            return REASON_ID_NUMBER;
-        out->id = out->id_key = id->value;
-        return REASON_ALLOWED;
-    }
-    if (id->type != JSON_TYPE_STRING)
+    key = id->value;
+    if (id->type == JSON_TYPE_INTEGER && !json_number_is_safe_integer(id->value))
+        return REASON_ID_NUMBER;
+    if (id->type != JSON_TYPE_INTEGER && id->type != JSON_TYPE_STRING)
         return id->type == JSON_TYPE_NULL   ? REASON_ID_NULL
                : id->type == JSON_TYPE_REAL ? REASON_ID_NUMBER
                                             : REASON_ID_TYPE;
     if (id->value.length > MESSAGE_ID_BYTES_MAX + 2)
         return REASON_ID_LONG;
-    out->id = out->id_key = id->value;
-    if (id->value_escaped) {
+    if (id->odd)
+        return REASON_ID_TEXT;
+    if (id->type == JSON_TYPE_STRING && id->value_escaped) {
         out->id_bytes[0] = '"';
         if (json_scan_unescape(id->value, out->id_bytes + 1, MESSAGE_ID_BYTES_MAX + 1, &length) !=
             OK)
             return REASON_ID_LONG;
         out->id_bytes[length + 1] = '"';
-        out->id_key = (struct span){out->id_bytes, length + 2};
+        key = (struct span){out->id_bytes, length + 2};
     }
+    out->id = id->value;
+    out->id_key = key;
     return REASON_ALLOWED;
 }
 
-/* Takes the verb out of a string member; false if it is longer than any verb. */
-static bool read_verb(const struct json_member *member, struct message *out)
+/* Takes the verb out of a string member: unknown is one that is longer than any, or no text. */
+static enum reason read_verb(const struct json_member *member, struct message *out)
 {
     return json_member_text(member, out->verb_bytes, sizeof(out->verb_bytes), &out->verb) &&
-           out->verb.length > 0 && out->verb.length <= DIALECT_VERB_BYTES_MAX;
+                   out->verb.length > 0 && out->verb.length <= DIALECT_VERB_BYTES_MAX
+               ? REASON_ALLOWED
+               : REASON_VERB_UNKNOWN;
 }
 
 /*
@@ -167,12 +171,14 @@ enum reason message_follow(const struct json_scan *scan, const struct target_pat
     return reason;
 }
 
-static void take_target(const struct json_member *member, enum target_kind kind,
-                        struct message *out)
+/* A string. */
+static enum reason take_target(const struct json_member *member, enum target_kind kind,
+                               struct message *out)
 {
     out->target_kind = kind;
     out->target_too_long =
         !json_member_text(member, out->target_bytes, sizeof(out->target_bytes), &out->target);
+    return member->odd ? REASON_TARGET_AMBIGUOUS : REASON_ALLOWED;
 }
 
 enum reason message_take_element(struct message *message, const struct target_path *path,
@@ -188,8 +194,7 @@ enum reason message_take_element(struct message *message, const struct target_pa
     message->target = (struct span){0};
     if (member.type != JSON_TYPE_STRING)
         return REASON_TARGET_MISSING;
-    take_target(&member, path->kind, message);
-    return REASON_ALLOWED;
+    return take_target(&member, path->kind, message);
 }
 
 /* A verb with targets has exactly one of them, unless it may do without, and it is a string; of
@@ -215,8 +220,8 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
             out->lists[out->list_count++] = (struct message_targets){path, member.value};
         else if (++found > 1)
             return REASON_TARGET_AMBIGUOUS;
-        else
-            take_target(&member, path->kind, out);
+        else if (!reason_allows(reason = take_target(&member, path->kind, out)))
+            return reason;
     }
     return singles == 0 || found == 1 || rule->optional ? REASON_ALLOWED : REASON_TARGET_MISSING;
 }
@@ -252,11 +257,13 @@ static enum reason read_call(const struct json_scan *scan, const struct vocabula
 {
     const struct json_member *method = found[FIELD_METHOD], *params = found[FIELD_PARAMS];
     const struct verb_rule *rule;
+    enum reason reason;
 
     if (method == NULL || method->type != JSON_TYPE_STRING)
         return REASON_SHAPE_METHOD;
-    if (!read_verb(method, out))
-        return REASON_VERB_UNKNOWN;
+    reason = read_verb(method, out);
+    if (!reason_allows(reason))
+        return reason;
     out->rule = rule = vocabulary_verb(vocabulary, direction, out->verb);
     if (rule == NULL && !vocabulary->open[direction])
         return REASON_VERB_UNKNOWN;
@@ -327,10 +334,9 @@ static enum reason read_typed_verb(const struct json_scan *scan,
         return reason;
     if (member == NULL || member->type != JSON_TYPE_STRING)
         return REASON_SHAPE_METHOD;
-    if (!read_verb(member, out))
-        return REASON_VERB_UNKNOWN;
-    if (vocabulary->operation_key == NULL)
-        return REASON_ALLOWED;
+    reason = read_verb(member, out);
+    if (!reason_allows(reason) || vocabulary->operation_key == NULL)
+        return reason;
     if (!span_equals(out->verb, vocabulary->operation_value)) {
         /* The service names its answers' operations too; a client has no cause to. */
         reason = follow(scan, &vocabulary->operation_key, 1, &member);
@@ -345,7 +351,7 @@ static enum reason read_typed_verb(const struct json_scan *scan,
         return reason;
     if (member == NULL || member->type != JSON_TYPE_STRING)
         return REASON_SHAPE_METHOD;
-    return read_verb(member, out) ? REASON_ALLOWED : REASON_VERB_UNKNOWN;
+    return read_verb(member, out);
 }
 
 static enum reason read_typed(const struct json_scan *scan, const struct vocabulary *vocabulary,

@@ -53,7 +53,8 @@ struct message {
 enum reason message_read(const struct json_scan *scan, const struct vocabulary *vocabulary,
                          enum direction direction, struct message *out);
 
-/* Takes a member as the message's id; refuses one that is not permitted, or NULL. */
+/* Takes a member (NULL: there is none) as the message's id if every peer reads it alike: no null,
+ * fraction, exponent or -0, and Unicode text. Else why not. */
 enum reason message_read_id(const struct json_member *id, struct message *out);
 
 /*

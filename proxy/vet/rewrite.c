@@ -124,7 +124,8 @@ static enum reason rewrite_object(struct rewriting *rewriting, struct span objec
     while (json_walk_next(&walk, &entry)) {
         enum reason reason;
 
-        if (entry.value.data[0] != '"' || !is_rewritten(rewriting, entry.key))
+        if (entry.value.data[0] != '"' || !is_rewritten(rewriting, entry.key) ||
+            json_member_of(entry.value).odd)
             continue;
         reason = replace(rewriting, entry.value);
         if (!reason_allows(reason))
@@ -138,7 +139,8 @@ enum reason rewrite_answer(struct json_scan *scan, const struct route_answer *ro
                            struct buffer *out)
 {
     struct rewriting rewriting = {route, addresses, out, text.data};
-    enum reason reason = json_scan_text(scan, text.data, text.length, NULL);
+    enum reason reason =
+        json_scan_wishing(scan, text, &(struct json_scan_wishes){.limits = addresses->limits});
     struct json_walk_entry entry;
     struct json_walk walk;
 

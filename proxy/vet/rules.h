@@ -18,6 +18,8 @@ struct vet_rules {
     /* What sessions were given, and whose the connection is; NULL: nobody was given anything. */
     struct handles *handles;
     const char *session_id;
+    /* What a message of each direction may hold (the surface's); NULL: what documents may. */
+    const struct json_limits *limits;
     bool observe;          /* record what would be refused, and let it pass */
     bool close_on_refusal; /* on_refusal: close */
     /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
@@ -29,3 +31,22 @@ struct vet_rules {
     bool resumable;
     bool replay;
 };
+
+static inline const struct json_limits *rules_limits(const struct vet_rules *rules,
+                                                     enum direction direction)
+{
+    return rules->limits != NULL ? &rules->limits[direction] : NULL;
+}
+
+/* Scans a text for what the vocabulary looks for. */
+static inline enum reason rules_scan(const struct vet_rules *rules, enum direction direction,
+                                     struct json_scan *scan, struct span text)
+{
+    const struct vocabulary *vocabulary = rules->vocabulary;
+
+    return json_scan_wishing(scan, text,
+                             &(struct json_scan_wishes){.limits = rules_limits(rules, direction),
+                                                        .descend = &vocabulary->descend,
+                                                        .watches = vocabulary->watches,
+                                                        .watch_count = vocabulary->watch_count});
+}

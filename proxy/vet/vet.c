@@ -45,6 +45,7 @@ struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabu
         .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
         .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
         .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
+        .limits = surface->json_limits,
         .observe = surface->mode == MODE_OBSERVE,
         .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
     };
@@ -437,8 +438,7 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
         result->reason = REASON_BINARY_REFUSED;
         return;
     }
-    reason = json_scan_watching(scratch->scan, vetting.text, &vocabulary->descend,
-                                vocabulary->watches, vocabulary->watch_count);
+    reason = rules_scan(rules, direction, scratch->scan, vetting.text);
     if (reason_allows(reason))
         vet_json(&vetting, result);
     else

@@ -376,7 +376,7 @@ static enum error start(struct house *house, const struct worker_options *option
     house->http.pool.waiting_max = resources.links_waiting_max;
     house->accept.connection_max = resources.connections_max;
     worker->granted_max = resources.granted_max;
-    worker->held_max = held_max(worker->config);
+    worker->held_max = worker->config->worker_memory_bytes;
     if (error == OK)
         error = worker_allocate(worker);
     house->mcp_shared.sessions.quotas = worker->quotas;

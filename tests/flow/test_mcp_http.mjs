@@ -37,7 +37,7 @@ before(async () => {
     surfaces: {
       mcp: mcp(socketPath, { limits: { max_message_bytes: 64 * 1024 } }),
       observed: mcp(socketPath, { mode: 'observe' }),
-      odd: mcp(odd.socketPath, { limits: { max_message_bytes: 64 * 1024 } }),
+      odd: mcp(odd.socketPath, { limits: { max_message_bytes: 64 * 1024, max_answer_bytes: 64 * 1024 } }),
     },
   });
   for (const name of Object.keys(gate.config.surfaces)) {
@@ -363,7 +363,7 @@ describe('a service that answers oddly', () => {
     const mark = gate.mark();
     const answer = await say(call(6, 'tools/list')).catch((error) => ({ body: String(error) }));
     assert.ok(answer.body.length < 64 * 1024);
-    await gate.audited(mark, { surface: 'odd', event: 'closed', reason: 'message_too_big' });
+    await gate.audited(mark, { surface: 'odd', event: 'closed', reason: 'answer_too_big' });
   });
 
   it('HTML where a message should be is not passed on', async () => {

@@ -30,7 +30,7 @@ before(async () => {
       }),
       text: opaqueSurface(service.socketPath, {
         route: { binary: false },
-        limits: { max_message_bytes: 4096 },
+        limits: { max_message_bytes: 4096, max_answer_bytes: 4096 },
       }),
     },
   });

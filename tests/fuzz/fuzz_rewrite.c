@@ -13,8 +13,8 @@
 
 static struct json_scan *scan;
 static struct route_answer route;
-static const struct rewrite_addresses addresses[2] = {{"svc", "gate:1", false},
-                                                      {"svc", "gate:1", true}};
+static const struct rewrite_addresses addresses[2] = {{NULL, "svc", "gate:1", false},
+                                                      {NULL, "svc", "gate:1", true}};
 
 static void set_up(void)
 {

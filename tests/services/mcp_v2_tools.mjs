@@ -58,6 +58,11 @@ function registerContentTools(server) {
   tool(server, 'test_simple_text', object(), () =>
     text('This is a simple text response for testing.'),
   );
+  // As JSON.stringify() writes them: no Unicode text, no 64-bit integer.
+  tool(server, 'test_odd_values', object(), () => ({
+    ...text('half \ud83d and \u0000'),
+    structuredContent: { half: '\ud83d', huge: 2 ** 63, huger: 1e300 },
+  }));
   tool(server, 'echo', object({ message: { type: 'string' } }), ({ message }) => text(message));
   tool(server, 'test_image_content', object(), () => ({
     content: [{ type: 'image', data: PNG, mimeType: 'image/png' }],

@@ -9,7 +9,7 @@
 #include <string.h>
 
 static struct json_scan *scan;
-static char text[8192];
+static char text[65536];
 
 static int set_up(void **state)
 {

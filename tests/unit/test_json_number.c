@@ -1,28 +1,18 @@
-/* number.c: the grammar of numbers, and the largest that their readers can hold. */
+/* number.c: the grammar of numbers, and which are safe as ids. */
 #include "json/number.h"
 
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-/* Reads a number at the start of `text`: how many bytes of it, and what it was found to be. */
-static size_t read_number(const char *text, enum json_type *type, enum reason *reason)
+static void expect(const char *text, enum json_type wanted, size_t length)
 {
     const unsigned char *at = (const unsigned char *)text;
-
-    return (size_t)(json_number_read(at, at + strlen(text), type, reason) - at);
-}
-
-static void expect(const char *text, enum reason wanted, enum json_type wanted_type, size_t length)
-{
     enum json_type type = JSON_TYPE_NULL;
-    enum reason reason;
-    size_t got = read_number(text, &type, &reason);
+    size_t got = (size_t)(json_number_read(at, at + strlen(text), &type) - at);
 
-    if (reason != wanted || got != length || (reason_allows(reason) && type != wanted_type))
-        fail_msg("%s: %s after %zu bytes", text, reason_info(reason)->code, got);
+    if (got != length || type != wanted)
+        fail_msg("%s: type %d after %zu bytes", text, (int)type, got);
 }
 
 TEST(test_grammar)
@@ -36,58 +26,27 @@ TEST(test_grammar)
                  {"1.e1", 2}, {"1e", 2}, {"1e+", 3}, {"1.5e", 4}, {"1.5e-", 5}};
 
     for (size_t i = 0; i < sizeof(integers) / sizeof(*integers); i++)
-        expect(integers[i], REASON_ALLOWED, JSON_TYPE_INTEGER, strlen(integers[i]));
+        expect(integers[i], JSON_TYPE_INTEGER, strlen(integers[i]));
     for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
-        expect(reals[i], REASON_ALLOWED, JSON_TYPE_REAL, strlen(reals[i]));
+        expect(reals[i], JSON_TYPE_REAL, strlen(reals[i]));
     for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
-        expect(wrong[i].text, REASON_JSON_SYNTAX, JSON_TYPE_NULL, wrong[i].fault);
-    expect("12,3", REASON_ALLOWED, JSON_TYPE_INTEGER, 2);
-    expect("1.5]", REASON_ALLOWED, JSON_TYPE_REAL, 3);
+        expect(wrong[i].text, JSON_NONE, wrong[i].fault);
+    expect("12,3", JSON_TYPE_INTEGER, 2);
+    expect("1.5]", JSON_TYPE_REAL, 3);
 }
 
-TEST(test_integers_fit_64_bits)
+/* Whoever reads one has to know what it holds: here the digits pass, however many. */
+TEST(test_any_size)
 {
-    expect("9223372036854775807", REASON_ALLOWED, JSON_TYPE_INTEGER, 19);
-    expect("9223372036854775808", REASON_JSON_NUMBER, JSON_TYPE_NULL, 0);
-    expect("-9223372036854775808", REASON_ALLOWED, JSON_TYPE_INTEGER, 20);
-    expect("-9223372036854775809", REASON_JSON_NUMBER, JSON_TYPE_NULL, 0);
-    expect("10000000000000000000", REASON_JSON_NUMBER, JSON_TYPE_NULL, 0);
-}
+    static const char *const integers[] = {"9223372036854775808", "-9223372036854775809",
+                                           "100000000000000000000000000000000000000000"};
+    static const char *const reals[] = {"1e309", "-1e309", "1e999999999999999999999", "1e-999999",
+                                        "0.1e310"};
 
-/* strtod() is the judge of what is finite. */
-TEST(test_reals_are_finite)
-{
-    static const char *const texts[] = {
-        "1.7976931348623157e308",
-        "1.7976931348623158e308",
-        "1.7976931348623159e308",
-        "17976931348623157e292",
-        "17976931348623159e292",
-        "0.00017976931348623157e312",
-        "0.00017976931348623159e312",
-        "1e308",
-        "1e309",
-        "0e999999999999999999999",
-        "0.0e99999",
-        "1e-999999999999999999999",
-        "1e999999999999999999999",
-        "123456789e300",
-        "1234567890e300",
-    };
-    enum json_type type;
-    enum reason reason;
-    char negative[64];
-
-    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-        bool finite = strtod(texts[i], NULL) < __builtin_inf();
-
-        read_number(texts[i], &type, &reason);
-        if (reason != (finite ? REASON_ALLOWED : REASON_JSON_NUMBER))
-            fail_msg("%s: %s", texts[i], reason_info(reason)->code);
-        snprintf(negative, sizeof(negative), "-%s", texts[i]);
-        read_number(negative, &type, &reason);
-        assert_int_equal(reason, finite ? REASON_ALLOWED : REASON_JSON_NUMBER);
-    }
+    for (size_t i = 0; i < sizeof(integers) / sizeof(*integers); i++)
+        expect(integers[i], JSON_TYPE_INTEGER, strlen(integers[i]));
+    for (size_t i = 0; i < sizeof(reals) / sizeof(*reals); i++)
+        expect(reals[i], JSON_TYPE_REAL, strlen(reals[i]));
 }
 
 TEST(test_safe_integers)

@@ -36,7 +36,9 @@ static int set_up(void **state)
 
     *state = world;
     world->dialect = pack_load("mcp");
-    world->surface.limits.max_message_bytes = 65536;
+    world->surface.limits.max_message_bytes = world->surface.limits.max_answer_bytes = 65536;
+    for (unsigned i = 0; i < DIRECTION_COUNT; i++)
+        world->surface.json_limits[i] = (struct json_limits){64, 4096, 4096, 4096, false};
     world->route.kind = ROUTE_MCP_HTTP;
     world->route.vocabulary = dialect_vocabulary(world->dialect, NULL);
     world->config.surfaces = &world->surface;

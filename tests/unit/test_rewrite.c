@@ -30,7 +30,7 @@ CMFixtureFunction unit_set_up = set_up, unit_tear_down = tear_down;
 /* Rewrites in exactly measured memory; the result, or NULL for an unchanged answer. */
 static char *rewrite(const struct route_answer *route, bool secure, const char *text)
 {
-    struct rewrite_addresses addresses = {"localhost", "127.0.0.1:9222", secure};
+    struct rewrite_addresses addresses = {NULL, "localhost", "127.0.0.1:9222", secure};
     size_t length = strlen(text);
     char *copy = malloc(length), *result = NULL;
     struct buffer out;
@@ -112,7 +112,7 @@ TEST(test_not_json)
 {
     static const char *const texts[] = {"", "<html>", "{\"url\":\"a\",\"url\":\"b\"}", "\"url\"",
                                         "{\"url\":\"ws://localhost/\"} x"};
-    struct rewrite_addresses addresses = {"localhost", "127.0.0.1", false};
+    struct rewrite_addresses addresses = {NULL, "localhost", "127.0.0.1", false};
     struct buffer out;
 
     buffer_init(&out, 256);
@@ -127,7 +127,7 @@ TEST(test_not_json)
 TEST(test_no_room)
 {
     static const char text[] = "{\"url\":\"ws://localhost/\"}";
-    struct rewrite_addresses addresses = {"localhost", "127.0.0.1:9222", false};
+    struct rewrite_addresses addresses = {NULL, "localhost", "127.0.0.1:9222", false};
     struct buffer out;
 
     for (size_t room = 0; room < sizeof(text) + 4; room++) {

@@ -36,7 +36,7 @@ struct connect_place {
     char host[CONNECT_HOST_BYTES_MAX]; /* for the Host header */
     char path[CONNECT_PATH_BYTES_MAX]; /* with a query, if it has one */
     char subprotocol[64];              /* "": none */
-    uint32_t max_message_bytes;
+    uint32_t max_message_bytes, max_answer_bytes;
     char pin[SHA256_HEX_SIZE];     /* of the gate's certificate; "": no TLS */
     const char *certificate, *key; /* PEM files for TLS, of the client's own; NULL: none */
 };

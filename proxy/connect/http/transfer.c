@@ -77,7 +77,7 @@ static void start_events(struct transfer *transfer)
 {
     sse_clear(&transfer->events);
     sse_init(&transfer->events,
-             transfer->all->bridge->pass.place.max_message_bytes + EVENT_SLACK_BYTES);
+             transfer->all->bridge->pass.place.max_answer_bytes + EVENT_SLACK_BYTES);
 }
 
 struct transfer *transfer_create(struct transfers *all, enum transfer_kind kind,
@@ -95,7 +95,7 @@ struct transfer *transfer_create(struct transfers *all, enum transfer_kind kind,
     if (letter != NULL)
         memcpy(transfer->key, letter->key, sizeof(transfer->key));
     buffer_init(&transfer->head, HTTP_HEAD_BYTES_MAX + 1);
-    buffer_init(&transfer->text, all->bridge->pass.place.max_message_bytes);
+    buffer_init(&transfer->text, all->bridge->pass.place.max_answer_bytes);
     start_events(transfer);
     uv_timer_init(&all->bridge->loop, &transfer->timer);
     transfer->timer.data = transfer;

@@ -94,13 +94,18 @@ enum error rpc_read(struct json_scan *scan, char *text, size_t length, struct rp
     static char *names[] = {params, meta};
     static const struct text_list descend = {names, 2};
     static const struct json_watch version = {{"result", 6}, "protocolVersion"};
+    static const struct json_limits limits = {RPC_DEPTH_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX,
+                                              false};
     struct span whole = {text, length};
-    enum reason reason = json_scan_watching(scan, whole, &descend, &version, 1);
+    struct json_scan_wishes wishes = {
+        .limits = &limits, .descend = &descend, .watches = &version, .watch_count = 1};
+    enum reason reason = json_scan_wishing(scan, whole, &wishes);
 
     *out = (struct rpc){.kind = RPC_OTHER};
     /* More members than are recorded: what stands at the top is enough to pass it on. */
+    wishes.descend = NULL;
     if (reason == REASON_JSON_LIMIT)
-        reason = json_scan_watching(scan, whole, NULL, &version, 1);
+        reason = json_scan_wishing(scan, whole, &wishes);
     if (!reason_allows(reason))
         return ERROR_SYNTAX;
     join_lines(text, length);

@@ -8,7 +8,8 @@
 #include "base/buffer.h"
 #include "json/scan.h"
 
-#define RPC_ID_BYTES_MAX      256 /* as written */
+#define RPC_DEPTH_MAX         8192 /* the gate judges; here no more than the memory is bounded */
+#define RPC_ID_BYTES_MAX      256  /* as written */
 #define RPC_ID_KEY_SIZE       (RPC_ID_BYTES_MAX + 2)
 #define RPC_METHOD_BYTES_MAX  128
 #define RPC_REASON_SIZE       64

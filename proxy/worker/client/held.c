@@ -2,18 +2,6 @@
 
 #include <string.h>
 
-size_t held_max(const struct config *config)
-{
-    size_t max = HELD_BYTES_MIN;
-
-    for (size_t i = 0; i < config->surface_count; i++) {
-        size_t least = HELD_MESSAGES_MIN * (size_t)config->surfaces[i].limits.max_message_bytes;
-
-        max = max < least ? least : max;
-    }
-    return max;
-}
-
 static struct quota_holder session_of(const struct connection *connection)
 {
     return quota_session(connection->surface_index, connection->session_id);

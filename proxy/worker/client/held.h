@@ -1,8 +1,8 @@
 /*
  * The memory that a worker holds for those who were granted something: messages and bodies
  * that are not whole yet, answers that are being looked into, and what its receiver has
- * not taken. There is a budget for all of it, and no session has more than half. Beyond
- * either the session with most gives way, its connections one after the other, whoever
+ * not taken. There is a budget for all of it (worker_memory_bytes), and no session has more than
+ * half. Beyond either the session with most gives way, its connections one after the other, whoever
  * has kept us waiting longest first.
  *
  * A mode says what its connection holds whenever that may have changed; nobody is dropped
@@ -13,12 +13,8 @@
 
 #include "worker/client/connection.h"
 
-#define HELD_BYTES_MIN    ((size_t)128 * 1024 * 1024)
-#define HELD_MESSAGES_MIN 8           /* of the largest that a surface permits */
-#define HELD_FREE_BYTES   (32 * 1024) /* of each connection: not counted */
+#define HELD_FREE_BYTES (32 * 1024) /* of each connection: not counted */
 
-/* How many bytes there may be under this configuration. */
-size_t held_max(const struct config *config);
 /* For held_note(). */
 void held_set(struct connection *connection, size_t bytes);
 /* Drops whoever gives way, which may be the one that is being served. */

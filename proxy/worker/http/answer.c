@@ -107,7 +107,7 @@ enum reason answer_send_end(struct exchange *exchange)
 
 static enum reason take_piece(struct exchange *exchange, struct span piece)
 {
-    const size_t max_bytes = exchange_limits(exchange)->max_message_bytes;
+    const size_t max_bytes = exchange_limits(exchange)->max_answer_bytes;
     const struct http_body *body = &exchange->answer_body;
 
     if (exchange->answer == GATE_PASS)
@@ -122,7 +122,7 @@ static enum reason take_piece(struct exchange *exchange, struct span piece)
     return assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
                            body->kind == HTTP_BODY_LENGTH ? body->left : 0, max_bytes) == OK
                ? REASON_ALLOWED
-               : REASON_MESSAGE_TOO_BIG;
+               : REASON_ANSWER_TOO_BIG;
 }
 
 /* Bytes of the body; what comes after it makes the link worthless. */
@@ -303,8 +303,8 @@ static enum reason read_held(struct exchange *exchange)
     ssize_t received;
 
     if (assembly_reserve(&exchange->held, want, body->left - want,
-                         exchange_limits(exchange)->max_message_bytes, &room) != OK)
-        return REASON_MESSAGE_TOO_BIG;
+                         exchange_limits(exchange)->max_answer_bytes, &room) != OK)
+        return REASON_ANSWER_TOO_BIG;
     parts[0].iov_base = room;
     received = recvmsg(exchange->link->endpoint.fd, &message, 0);
     if (received <= 0)

@@ -64,9 +64,11 @@ static struct gate_verdict rewrite_whole(struct exchange *exchange,
                                          const struct http_response *response, struct span body)
 {
     const struct connection *connection = exchange->connection;
-    const struct rewrite_addresses addresses = {.sent = exchange->host,
-                                                .client = exchange->cover.host,
-                                                .secure = connection->surface->tls != NULL};
+    const struct rewrite_addresses addresses = {
+        .limits = &connection->surface->json_limits[DIRECTION_S2C],
+        .sent = exchange->host,
+        .client = exchange->cover.host,
+        .secure = connection->surface->tls != NULL};
     struct buffer *text = &exchange->text;
     struct gate_verdict verdict = {.action = GATE_SEND, .text = body};
 

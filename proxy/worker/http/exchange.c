@@ -19,7 +19,7 @@ struct exchange *exchange_create(struct connection *connection, struct http *htt
     buffer_init(&exchange->line, LINE_BYTES_MAX);
     buffer_init(&exchange->fields, LINE_BYTES_MAX);
     buffer_init(&exchange->head, HTTP_HEAD_BYTES_MAX + ANSWER_READ_BYTES);
-    buffer_init(&exchange->text, 4 * (size_t)connection->surface->limits.max_message_bytes);
+    buffer_init(&exchange->text, 4 * (size_t)connection->surface->limits.max_answer_bytes);
     buffer_init(&exchange->reply, HTTP_HEAD_BYTES_MAX);
     return exchange;
 }

@@ -13,7 +13,7 @@
  *
  * One exchange after another on a client's connection, each a request that is forwarded
  * and an answer that is passed back. Memory is bounded: of a streamed body one read
- * each way; of a held one limits.max_message_bytes.
+ * each way; of a held one limits.max_message_bytes, and of an answer max_answer_bytes.
  */
 #pragma once
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define EVENT_SLACK_BYTES 1024 /* of an event beside its message: names of fields, its id */
+
 /* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
 static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
 {
@@ -133,8 +135,7 @@ static enum reason take_event(struct exchange *exchange, const struct sse_event 
         reason = take_endpoint(exchange, event);
     else
         take_strange(exchange, event);
-    return reason_allows(reason) && buffer_failed(&exchange->text) ? REASON_MESSAGE_TOO_BIG
-                                                                   : reason;
+    return reason_allows(reason) && buffer_failed(&exchange->text) ? REASON_ANSWER_TOO_BIG : reason;
 }
 
 /* Sends what was written. A stream that rests keeps no memory for it. */
@@ -179,7 +180,8 @@ static struct sse_parser *parser_of(struct exchange *exchange)
     struct mcp *mcp = mcp_of(exchange);
 
     if (mcp->events == NULL && (mcp->events = malloc(sizeof(*mcp->events))) != NULL)
-        sse_init(mcp->events, 2 * (size_t)exchange_limits(exchange)->max_message_bytes);
+        sse_init(mcp->events,
+                 (size_t)exchange_limits(exchange)->max_answer_bytes + EVENT_SLACK_BYTES);
     return mcp->events;
 }
 
@@ -194,7 +196,7 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
 
         switch (sse_next(parser, piece.data + at, piece.length - at, &taken, &event)) {
         case SSE_FAULT:
-            return parser->too_long ? REASON_MESSAGE_TOO_BIG : REASON_ANSWER_EVENT;
+            return parser->too_long ? REASON_ANSWER_TOO_BIG : REASON_ANSWER_EVENT;
         case SSE_MORE:
             at = piece.length;
             break;

@@ -77,10 +77,12 @@ static struct gate_verdict answer_begins(struct exchange *exchange,
  * its id; it passes if it is strict JSON and cannot be taken for one, or for a
  * request.
  */
-static enum reason check_error(struct json_scan *scan, struct span text)
+static enum reason check_error(struct json_scan *scan, const struct json_limits *limits,
+                               struct span text)
 {
     static const char *const keys[] = {"method", "params", "result"};
-    enum reason reason = json_scan_text(scan, text.data, text.length, NULL);
+    enum reason reason =
+        json_scan_wishing(scan, text, &(struct json_scan_wishes){.limits = limits});
 
     if (reason_allows(reason) && json_scan_root(scan) != JSON_TYPE_OBJECT)
         reason = REASON_MESSAGE_SHAPE;
@@ -105,7 +107,8 @@ static struct gate_verdict answer_error(struct exchange *exchange, unsigned stat
                                         struct span text)
 {
     struct connection *connection = exchange->connection;
-    enum reason reason = check_error(connection->worker->scan, text);
+    enum reason reason = check_error(connection->worker->scan,
+                                     &connection->surface->json_limits[DIRECTION_S2C], text);
     struct vet_result result = {.action = VET_FORWARD, .reason = reason};
 
     if (connection->surface->mode != MODE_OBSERVE && !reason_allows(reason))

@@ -164,7 +164,7 @@ static bool receive_some(struct service *service, unsigned char *bytes, size_t l
         service->events->fault(service->owner, REASON_UPSTREAM_FRAME);
         return false;
     case WS_TOO_BIG:
-        service->events->fault(service->owner, REASON_MESSAGE_TOO_BIG);
+        service->events->fault(service->owner, REASON_ANSWER_TOO_BIG);
         return false;
     case WS_MORE:
         return true;

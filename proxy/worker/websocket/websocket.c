@@ -463,7 +463,7 @@ void websocket_begin(struct downstreams *downstreams, struct connection *connect
     /* Only the service is waited for: the broker has connected, and has nothing to do with it. */
     connection->deadline_ms =
         worker_now_ms(connection->worker) + connection->surface->limits.upgrade_timeout_ms;
-    if (service_open(&websocket->service, fd, connection->surface->limits.max_message_bytes) != OK)
+    if (service_open(&websocket->service, fd, connection->surface->limits.max_answer_bytes) != OK)
         connection_drop(connection, REASON_INTERNAL);
     else
         connection_hold(connection);

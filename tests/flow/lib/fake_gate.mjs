@@ -65,7 +65,7 @@ export class FakeGate {
     if (request.url === '/v1/surfaces') {
       const routes = [{ path: '/mcp', kind: 'mcp-http', subprotocols: [] }];
       const row = { name: 's', listen: [this.address], tls: !!this.tls, hosts: [], routes };
-      document = { surfaces: [{ ...row, certificate_sha256: this.tls?.pin ?? null, max_message_bytes: 65536 }] };
+      document = { surfaces: [{ ...row, certificate_sha256: this.tls?.pin ?? null, max_message_bytes: 65536, max_answer_bytes: 65536 }] };
     } else if (request.method === 'POST') {
       const renewing = request.url.endsWith('/renew');
       status = renewing ? this.renewal : 201;
