@@ -115,7 +115,10 @@ static void on_terminate(uv_signal_t *signal, int number)
 static void on_reloaded(struct operation *operation, enum error error)
 {
     if (error == OK)
-        log_info("the audit log was opened anew, and the certificates read");
+        log_info("the audit log was opened anew, the configuration and the certificates read");
+    else if (operation->faults == NULL)
+        log_error("nothing is read anew: %s", operation->why);
+    free(operation->faults);
     free(operation);
 }
 
@@ -131,7 +134,7 @@ static void on_hangup(uv_signal_t *signal, int number)
     }
     operation_init(operation, &broker->gate, geteuid());
     operation->done = on_reloaded;
-    switches_reload(operation);
+    reload_files(operation);
 }
 
 static void on_child(uv_signal_t *signal, int number)
@@ -236,7 +239,7 @@ static enum error watch_lanes(struct broker *broker)
 
 static enum error open_store(struct broker *broker)
 {
-    const char *directory = broker->options->config->state_dir;
+    const char *directory = broker->options->bundle->config->state_dir;
     struct audit_anchor anchor;
     char why[WHY_SIZE];
     enum error error = store_open(directory, &broker->gate.store, why);
@@ -298,7 +301,7 @@ static enum error tell_restored(struct broker *broker)
     log_error(
         "the database in %s is not the one that was there last: it was restored from a backup. "
         "Every session in it is dead; kill switches that were on before are on",
-        broker->options->config->state_dir);
+        broker->options->bundle->config->state_dir);
     audit_begin(broker->gate.audit, "store_restored");
     audit_text(broker->gate.audit, "generation", store_generation(store));
     return audit_commit(broker->gate.audit);
@@ -314,10 +317,10 @@ static void log_stopped(struct broker *broker)
 
 static enum error open_surfaces(struct broker *broker)
 {
-    enum error error = surfaces_create(broker->options->config, &broker->gate.surfaces);
+    enum error error = surfaces_create(broker->options->bundle->config, &broker->gate.surfaces);
 
     if (error == OK)
-        error = quotas_create(broker->options->config->surface_count, &broker->gate.quotas);
+        error = quotas_create(broker->options->bundle->config->surface_count, &broker->gate.quotas);
     tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
     tickets_init(&broker->gate.login_codes, broker->gate.quotas, QUOTA_LOGIN_CODES);
     return error == OK ? surfaces_open(&broker->gate.surfaces, broker->gate.store) : error;
@@ -326,6 +329,7 @@ static enum error open_surfaces(struct broker *broker)
 static enum error start_control(struct broker *broker)
 {
     broker->gate.started_at = clock_now();
+    broker->gate.bundle = broker->options->bundle;
     return control_create(&broker->gate, &broker->control);
 }
 

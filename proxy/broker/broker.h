@@ -1,12 +1,12 @@
 /* The broker as a whole: what `sidelock serve` starts. */
 #pragma once
 
-#include "config/config.h"
+#include "setup/bundle.h"
 
 struct broker_options {
-    const struct config *config; /* borrowed */
-    int config_fd;               /* the same configuration, for workers; borrowed */
-    int ready_fd;                /* -1: nobody asked */
+    struct config_bundle *bundle; /* what it serves by; borrowed, and changed by a reload */
+    int config_fd;                /* the same configuration, for workers; borrowed */
+    int ready_fd;                 /* -1: nobody asked */
 };
 
 /* Runs until SIGTERM or SIGINT. Returns a sysexits code. */

@@ -1,6 +1,6 @@
 /*
- * `sidelock reload`: has the running gate read its certificates anew, by a request to
- * /v1/reload. Called by its row in verbs.c.
+ * `sidelock reload`: has the running gate read its configuration and certificates anew, by a
+ * request to /v1/reload. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
 #include "cli/gate.h"

@@ -61,7 +61,7 @@ int cmd_serve(int argc, char **argv)
     if (handover_write(&bundle, &broker.config_fd) != OK) {
         code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
     } else {
-        broker.config = bundle.config;
+        broker.bundle = &bundle;
         code = broker_run(&broker);
         close(broker.config_fd);
     }

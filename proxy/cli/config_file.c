@@ -9,7 +9,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SYSTEM_CONFIG "/etc/sidelock/sidelock.json"
+#define SYSTEM_CONFIG   "/etc/sidelock/sidelock.json"
+#define FAULT_BYTES_MAX 8192
 
 /* Whether there is something at a path, even if it cannot be read. */
 static bool present(const char *path)
@@ -60,18 +61,14 @@ int config_file_read(const char *path, struct trust trust, struct config_bundle 
 void config_file_print_faults(const struct config_bundle *bundle, const struct json_faults *faults)
 {
     for (size_t i = 0; i < faults->count; i++) {
-        const struct json_fault *fault = &faults->items[i];
-        const char *pointer, *file = bundle_fault_file(bundle, fault, &pointer);
+        struct buffer line;
 
-        fprintf(stderr, "sidelock: ");
-        if (file != NULL && fault->line > 0)
-            fprintf(stderr, "%s:%u: ", file, fault->line);
-        else if (file != NULL)
-            fprintf(stderr, "%s: ", file);
-        shown_text(stderr, pointer);
-        fputs(pointer[0] != '\0' ? ": " : "", stderr);
-        shown_text(stderr, fault->text);
+        buffer_init(&line, FAULT_BYTES_MAX);
+        bundle_tell_fault(bundle, &faults->items[i], &line);
+        fputs("sidelock: ", stderr);
+        shown_text(stderr, line.length > 0 ? line.data : "");
         fputc('\n', stderr);
+        buffer_clear(&line);
     }
 }
 

@@ -134,6 +134,19 @@ static bool receive_all(int fd, struct buffer *out)
     return error == OK || (errno == ECONNRESET && out->length > 0);
 }
 
+/* What is wrong with the configuration of the gate that runs, as `sidelock check` says it. */
+static int report_faults(const struct gate *gate, const json_t *faults)
+{
+    const json_t *line;
+    size_t i;
+
+    json_array_foreach(faults, i, line)
+    {
+        fail(gate, EX_CONFIG, "%s", json_is_string(line) ? json_string_value(line) : "");
+    }
+    return EX_CONFIG;
+}
+
 /* Says what the problem document says, and picks the exit code. */
 static int report_problem(const struct gate *gate, unsigned status, struct span body)
 {
@@ -146,7 +159,9 @@ static int report_problem(const struct gate *gate, unsigned status, struct span 
         code = EX_NOPERM;
     if (gate->reason != NULL)
         snprintf(gate->reason, GATE_REASON_SIZE, "%s", reason != NULL ? reason : "");
-    if (detail != NULL)
+    if (json_is_array(json_object_get(root, "faults")))
+        code = report_faults(gate, json_object_get(root, "faults"));
+    else if (detail != NULL)
         fail(gate, code, "%s", detail);
     else
         fail(gate, code, "Sidelock answered with HTTP status %u", status);

@@ -121,7 +121,8 @@ enum error bundle_read(const char *path, struct trust trust, const char *missing
     return error == ERROR_MEMORY ? out_of_memory(faults) : add_fault(faults, ERROR_INVALID, why);
 }
 
-const char *bundle_fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
+/* The pack's file and pointer for a fault within one; else the configuration's. */
+static const char *fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
                               const char **pointer)
 {
     *pointer = fault->pointer;
@@ -135,6 +136,18 @@ const char *bundle_fault_file(const struct config_bundle *bundle, const struct j
         }
     }
     return bundle->path;
+}
+
+void bundle_tell_fault(const struct config_bundle *bundle, const struct json_fault *fault,
+                       struct buffer *out)
+{
+    const char *pointer, *file = fault_file(bundle, fault, &pointer);
+
+    if (file != NULL && fault->line > 0)
+        buffer_append_format(out, "%s:%u: ", file, fault->line);
+    else if (file != NULL)
+        buffer_append_format(out, "%s: ", file);
+    buffer_append_format(out, "%s%s%s", pointer, pointer[0] != '\0' ? ": " : "", fault->text);
 }
 
 void bundle_clear(struct config_bundle *bundle)

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "config/load.h"
 #include "system/trusted_path.h"
 
@@ -34,9 +35,9 @@ enum error bundle_read(const char *path, struct trust trust, const char *missing
                        struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
 void bundle_clear(struct config_bundle *bundle);
 
-/* The file that a fault is in, and its pointer within that; NULL: no file was found. */
-const char *bundle_fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
-                              const char **pointer);
+/* `FILE:LINE: POINTER: text`, as far as there is a file, a line and a pointer. */
+void bundle_tell_fault(const struct config_bundle *bundle, const struct json_fault *fault,
+                       struct buffer *out);
 
 /*
  * handover.c: a bundle on its way to a worker, in a sealed memfd, so that both processes parse the

@@ -1,14 +1,34 @@
 // Setting up: what a host has or lacks, what lies around there, and who holds what we want.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { afterEach, describe, it } from 'node:test';
 
+import { WebSocketService } from '../services/websocket_service.mjs';
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
+import { Client } from './lib/client.mjs';
 import { subdirectory } from './lib/faults.mjs';
-import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import {
+  Gate,
+  SANITIZED,
+  SIDELOCK,
+  opaqueSurface,
+  residentBytes,
+  scratchDir,
+  stopAll,
+} from './lib/gate.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const started = [];
@@ -158,6 +178,104 @@ describe('check', () => {
     gate.configure({ surfaces: gate.config.surfaces });
     const { faults, warnings } = await faultsOf(gate, '--elsewhere');
     assert.deepEqual([faults, warnings], [[], []]);
+  });
+});
+
+describe('reload', () => {
+  let gate;
+
+  const startAll = async () => {
+    const dir = scratchDir();
+    const service = keep(new WebSocketService(path.join(dir, 'echo.sock')));
+    await service.start();
+    const echo = opaqueSurface(path.join(dir, 'echo.sock'));
+    gate = keep(new Gate(dir, { surfaces: { echo, other: opaqueSurface(path.join(dir, 'other.sock')) } }));
+    await gate.launch();
+    const { token } = await gate.session('echo');
+    return Client.open(gate, 'echo', '/ws', { token });
+  };
+
+  const lives = async (client, text) => {
+    client.send(text);
+    assert.equal((await client.next()).toString(), text);
+  };
+
+  it('situation 13: of a file with faults changes nothing, and says what `check` says', async () => {
+    const client = await startAll();
+    const good = readFileSync(gate.configPath, 'utf8');
+    const faulty = {
+      'no JSON': '{"state_dir": ',
+      'a key that is none': good.replace('"surfaces"', '"surfases": {}, "surfaces"'),
+      'a dialect that is none': good.replace('"opaque"', '"opaqe"'),
+      'a pack that is not there': good.replace('"opaque"', '"./missing.json"'),
+      'a port that is none': good.replace('localhost:0', 'localhost:70000'),
+      'a place that others can bend': good.replace(path.join(gate.dir, 'other.sock'), '/tmp/other.sock'),
+    };
+    const sorted = (text) => text.split('\n').filter((line) => / \/|JSON|json:/.test(line)).sort();
+    for (const [name, text] of Object.entries(faulty)) {
+      writeFileSync(gate.configPath, text);
+      const checked = await gate.cli('check');
+      const { code, stderr } = await gate.cli('reload', '--control', gate.controlSocket);
+      assert.equal(code, 78, `${name}: ${stderr}`);
+      assert.deepEqual(sorted(stderr), sorted(checked.stderr), name);
+      await lives(client, name);
+    }
+    chmodSync(gate.configPath, 0o666);
+    writeFileSync(gate.configPath, good);
+    const open = await gate.cli('reload', '--control', gate.controlSocket);
+    assert.equal(open.code, 78);
+    assert.match(open.stderr, /sidelock\.json can be changed by others/);
+    chmodSync(gate.configPath, 0o600);
+    await gate.do('reload');
+    await lives(client, 'after all of them');
+    await client.close();
+  });
+
+  it('situation 13: does not report success for what only a restart can change', async () => {
+    const client = await startAll();
+    const { echo, other } = gate.config.surfaces;
+    const differences = [
+      [{ surfaces: { echo, other, third: { ...other, upstream: { socket: path.join(gate.dir, 't.sock') } } } },
+        /\/surfaces\/third: This surface is new/],
+      [{ surfaces: { echo } }, /\/surfaces: The surface "other" is gone/],
+      [{ surfaces: { echo, other: { ...other, mode: 'observe' } } }, /\/surfaces\/other: This surface has changed/],
+      [{ surfaces: { echo, other }, executables: ['/bin/true'] }, /\/executables: This has changed/],
+      [{ surfaces: { echo, other }, workers: 2 }, /\/workers: This has changed/],
+    ];
+    for (const [config, words] of differences) {
+      gate.configure(config);
+      const { code, stderr } = await gate.cli('reload');
+      assert.equal(code, 78, stderr);
+      assert.match(stderr, words);
+      assert.match(stderr, /restart it/);
+      assert.equal(stderr.trim().split('\n').length, 1, stderr);
+      await lives(client, 'still');
+    }
+    const { surfaces } = await gate.doJson('status');
+    assert.deepEqual(surfaces.map(({ name }) => name), ['echo', 'other']);
+    process.kill(gate.pid, 'SIGHUP');
+    await until(() => /error: .*\/workers: This has changed/.test(gate.stderr), 'a word in the log');
+    await client.close();
+  });
+
+  it('situation 13: reads what a surface is for, and a hundred of them leave nothing behind', async () => {
+    const client = await startAll();
+    const { echo, other } = gate.config.surfaces;
+    const descriptors = () => readdirSync(`/proc/${gate.pid}/fd`).length;
+    const reload = async (i) => {
+      gate.configure({ surfaces: { echo: { ...echo, why: `the reason ${i}` }, other } });
+      await gate.do('reload');
+      await lives(client, `${i}`);
+    };
+    await reload(0);
+    const before = descriptors();
+    for (let i = 1; i < 20; i++) await reload(i);
+    const bytes = residentBytes(gate.pid);
+    for (let i = 20; i <= 100; i++) await reload(i);
+    assert.equal(descriptors(), before);
+    if (!SANITIZED) assert.ok(residentBytes(gate.pid) < bytes + 2 * 1024 * 1024, 'no memory');
+    assert.match(await gate.do('register'), /the reason 100/);
+    await client.close();
   });
 });
 

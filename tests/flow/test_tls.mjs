@@ -404,8 +404,8 @@ describe('new certificates', () => {
     const before = await shown();
     chmodSync(path.join(certs, 'server.key'), 0o644);
     const { code, stderr } = await gate.cli('reload');
-    assert.equal(code, 65);
-    assert.match(stderr, /surface echo: tls\.key: .*open to others/);
+    assert.equal(code, 78);
+    assert.match(stderr, /sidelock\.json:\d+: \/surfaces\/echo\/tls\/key: .*open to others/);
     chmodSync(path.join(certs, 'server.key'), 0o600);
     assert.equal(await shown(), before);
     await gate.do('reload');

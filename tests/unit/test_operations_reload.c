@@ -68,7 +68,7 @@ BROKER_TEST(test_reload)
     assert_string_equal(fixture_told, "");
     renew(tls);
     operation = begin(fixture);
-    assert_int_equal(RUN(fixture, switches_reload(&operation)), OK);
+    assert_int_equal(RUN(fixture, reload_files(&operation)), OK);
     assert_string_not_equal(states[1].tls->facts.sha256, first);
     assert_string_equal(fixture_told, "certificates * allowed\n");
     assert_non_null(strstr(fixture_audit(fixture), "\"event\":\"certificate_loaded\""));
@@ -90,7 +90,7 @@ BROKER_TEST(test_unfit)
     before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
     operation = begin(fixture);
-    assert_int_equal(RUN(fixture, switches_reload(&operation)), ERROR_INVALID);
+    assert_int_equal(RUN(fixture, reload_files(&operation)), ERROR_INVALID);
     assert_non_null(strstr(operation.why, "surface tools: tls.key: "));
     assert_non_null(strstr(operation.why, "open to others"));
     assert_ptr_equal(states[1].tls, before);

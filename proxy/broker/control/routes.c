@@ -158,7 +158,7 @@ static enum error show_nothing(struct exchange *exchange)
 
 static void reload(struct exchange *exchange)
 {
-    switches_reload(&exchange->operation);
+    reload_files(&exchange->operation);
 }
 
 static enum error show_certificates(struct exchange *exchange)
@@ -209,8 +209,23 @@ static unsigned status_of(const struct operation *operation, enum error error)
     }
 }
 
+/* ,"faults":["...","..."]: one a line. */
+static void write_faults(struct buffer *out, const char *lines)
+{
+    struct span rest = span_of(lines);
+
+    buffer_append_text(out, ",\"faults\":[");
+    while (rest.length > 0) {
+        struct span line = span_split(&rest, '\n');
+
+        buffer_append_json_string(out, line.data, line.length);
+        buffer_append_text(out, rest.length > 0 ? "," : "");
+    }
+    buffer_append_text(out, "]");
+}
+
 static void write_problem(struct control_answer *answer, unsigned status, enum reason reason,
-                          const char *detail)
+                          const char *detail, const char *faults)
 {
     buffer_reset(&answer->body);
     answer->status = status;
@@ -221,12 +236,14 @@ static void write_problem(struct control_answer *answer, unsigned status, enum r
     /* It may quote what was sent, which need not be UTF-8: jansson would not take that. */
     buffer_append_text(&answer->body, ",\"detail\":");
     buffer_append_json_string(&answer->body, detail, strlen(detail));
+    if (faults != NULL)
+        write_faults(&answer->body, faults);
     buffer_append_text(&answer->body, "}\n");
 }
 
 void control_routes_problem(struct control_answer *answer, unsigned status, const char *detail)
 {
-    write_problem(answer, status, REASON_INTERNAL, detail);
+    write_problem(answer, status, REASON_INTERNAL, detail, NULL);
 }
 
 bool control_routes_takes_body(const char *method)
@@ -305,10 +322,12 @@ static void end(struct operation *operation, enum error error)
         error = write_answer(exchange);
     if (error != OK)
         write_problem(out, status_of(operation, error), operation->reason,
-                      operation->why[0] != '\0' ? operation->why : error_text(error));
+                      operation->why[0] != '\0' ? operation->why : error_text(error),
+                      operation->faults);
     else if (buffer_failed(&out->body))
         control_routes_problem(out, 500,
                                "the answer is too large; revoke or remove what is not needed");
+    free(operation->faults);
     exchange->done(exchange->context);
     free(exchange);
 }

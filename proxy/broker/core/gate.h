@@ -13,6 +13,7 @@
 
 #include <uv.h>
 
+struct config_bundle;
 struct executables;
 struct workers;
 struct waiting;
@@ -20,6 +21,8 @@ struct caller_lookup;
 
 struct gate {
     struct surfaces surfaces;
+    struct config_bundle *bundle; /* setup/bundle.h: what is in force; NULL: not read from files */
+    bool reloading;
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;

@@ -27,6 +27,7 @@ struct operation {
     uint32_t uid;                  /* the operator's, for the log */
     enum reason reason;            /* of a failure; REASON_INTERNAL: none of the published ones */
     char why[OPERATION_WHY_BYTES]; /* of a failure: one sentence */
+    char *faults; /* of a configuration: a line each; NULL: none. Freed by whoever ends it */
     void (*done)(struct operation *operation, enum error error); /* of one that ends later */
     void *context;                                               /* of the caller */
     /* What one that ends later goes on with, each file its own. */
@@ -177,10 +178,16 @@ enum error sessions_find_live(struct operation *operation, const char *id,
 enum error logins_issue(struct operation *operation, const char *id, const char *host,
                         struct buffer *url, int64_t *expires_at) MUST_CHECK;
 
-/* ---- switches.c: the kill switch, and reading anew what lies in files ---- */
+/* ---- switches.c: the kill switch ---- */
 
 /* On closes every live connection of the surface. */
 void switches_set_killed(struct operation *operation, const char *surface, bool killed);
 
-/* Opens the audit log anew and reads the surfaces' certificates again; connections stay. */
-void switches_reload(struct operation *operation);
+/* ---- reload.c: reading anew what lies in files ---- */
+
+/*
+ * Opens the audit log anew, and reads the configuration as `check` does and the surfaces'
+ * certificates; connections stay. ERROR_INVALID, with all `faults`: the file is not fit, or says
+ * what only a restart can change; then nothing is as it says. ERROR_STATE: another is under way.
+ */
+void reload_files(struct operation *operation);
