@@ -239,32 +239,62 @@ size_t utf8_sequence(const unsigned char *at, const unsigned char *end)
     return length;
 }
 
-bool utf8_valid(const char *bytes, size_t length)
+/* Past what is ASCII, as far as that is seen by whole blocks. */
+static const unsigned char *skip_ascii(const unsigned char *at, const unsigned char *end)
+{
+    uint64_t words[4];
+
+    for (; (size_t)(end - at) >= sizeof(words); at += sizeof(words)) {
+        memcpy(words, at, sizeof(words));
+        if (((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    for (; (size_t)(end - at) >= sizeof(words[0]); at += sizeof(words[0])) {
+        memcpy(words, at, sizeof(words[0]));
+        if ((words[0] & UINT64_C(0x8080808080808080)) != 0)
+            break;
+    }
+    return at;
+}
+
+/* Whether the bytes up to the end are the beginning of a sequence and not all of it. */
+static bool is_begun(const unsigned char *at, const unsigned char *end)
+{
+    size_t have = (size_t)(end - at);
+
+    if (have >= length_by(at[0]) || (have > 1 && !second_fits(at[0], at[1])))
+        return false;
+    return have < 3 || (at[2] & 0xc0) == 0x80;
+}
+
+size_t utf8_whole(const char *bytes, size_t length, bool *may_go_on)
 {
     const unsigned char *at = (const unsigned char *)bytes;
     const unsigned char *end = at + length;
 
     while (at < end) {
-        uint64_t word;
         size_t sequence;
 
-        if (end - at >= (ptrdiff_t)sizeof(word)) {
-            memcpy(&word, at, sizeof(word));
-            if ((word & UINT64_C(0x8080808080808080)) == 0) {
-                at += sizeof(word);
-                continue;
-            }
-        }
         if (*at < 0x80) {
-            at++;
+            const unsigned char *next = skip_ascii(at, end);
+
+            at = next > at ? next : at + 1;
             continue;
         }
         sequence = utf8_sequence(at, end);
         if (sequence == 0)
-            return false;
+            break;
         at += sequence;
     }
-    return true;
+    *may_go_on = at == end || is_begun(at, end);
+    return length - (size_t)(end - at);
+}
+
+bool utf8_valid(const char *bytes, size_t length)
+{
+    bool may_go_on;
+
+    return utf8_whole(bytes, length, &may_go_on) == length;
 }
 
 /* ---- What may be shown ---- */

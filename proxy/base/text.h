@@ -78,6 +78,9 @@ void text_base64url(const unsigned char *bytes, size_t length, char *out);
  */
 size_t utf8_sequence(const unsigned char *at, const unsigned char *end);
 
+/* How many bytes at the front are whole characters; whether more bytes behind all of them can make
+ * it UTF-8. */
+size_t utf8_whole(const char *bytes, size_t length, bool *may_go_on);
 /* Whether all bytes are UTF-8. */
 bool utf8_valid(const char *bytes, size_t length);
 

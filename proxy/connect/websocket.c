@@ -243,8 +243,7 @@ static void on_frames(struct websocket *ws, char *bytes, size_t length)
         size_t taken;
 
         progress = ws_reader_next(&ws->reader, (unsigned char *)bytes, length, &taken, &whole);
-        if (progress == WS_FAULT || progress == WS_TOO_BIG ||
-            (progress == WS_WHOLE && !on_whole(ws, &whole))) {
+        if (progress < WS_MORE || (progress == WS_WHOLE && !on_whole(ws, &whole))) {
             log_warning("the connection was dropped: not a WebSocket message, or too large");
             go_down(ws, 0);
             return;

@@ -1,5 +1,7 @@
 #include "wire/ws_reader.h"
 
+#include "base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,8 +37,10 @@ static enum ws_progress begin_frame(struct ws_reader *reader)
         return WS_FAULT;
     if (frame->payload_bytes > reader->max_message_bytes - reader->message.length)
         return WS_TOO_BIG;
-    if (frame->opcode != WS_CONTINUATION)
+    if (frame->opcode != WS_CONTINUATION) {
         reader->kind = frame->opcode;
+        reader->checked = 0;
+    }
     reader->in_message = true;
     return WS_MORE;
 }
@@ -62,6 +66,18 @@ static enum ws_progress read_header(struct ws_reader *reader, const unsigned cha
     return begin_frame(reader);
 }
 
+/* A close frame, whole. */
+static enum ws_progress check_close(const struct ws_whole *whole)
+{
+    unsigned code;
+
+    if (!ws_close_read(whole->data, whole->length, &code))
+        return WS_FAULT_CLOSE;
+    if (whole->length > 2 && !utf8_valid((const char *)whole->data + 2, whole->length - 2))
+        return WS_FAULT_UTF8;
+    return WS_WHOLE;
+}
+
 /* A control frame, or a part of one. */
 static enum ws_progress take_control(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                      struct ws_whole *whole)
@@ -77,7 +93,21 @@ static enum ws_progress take_control(struct ws_reader *reader, unsigned char *by
         whole->data = reader->control;
         whole->length = reader->control_length;
     }
-    return reader->left == 0 ? WS_WHOLE : WS_MORE;
+    if (reader->left > 0)
+        return WS_MORE;
+    return whole->opcode == WS_CLOSE ? check_close(whole) : WS_WHOLE;
+}
+
+/* What is there of a text, of which the last part ends anywhere but in a character. */
+static bool is_text(struct ws_reader *reader, const struct ws_whole *whole, bool last)
+{
+    bool may_go_on;
+
+    if (reader->kind != WS_TEXT)
+        return true;
+    reader->checked += utf8_whole((const char *)whole->data + reader->checked,
+                                  whole->length - reader->checked, &may_go_on);
+    return last ? reader->checked == whole->length : may_go_on;
 }
 
 /* A part of a message, or all of it. */
@@ -86,6 +116,7 @@ static enum ws_progress take_data(struct ws_reader *reader, unsigned char *bytes
 {
     const struct ws_header *frame = &reader->frame;
     struct assembly *message = &reader->message;
+    bool ends = frame->final && reader->left == 0;
 
     if (reader->discard)
         return WS_MORE;
@@ -95,9 +126,11 @@ static enum ws_progress take_data(struct ws_reader *reader, unsigned char *bytes
             return WS_TOO_BIG;
         whole->data = message->data + ASSEMBLY_HEADROOM;
         whole->length = message->length;
-        reader->told = frame->final && reader->left == 0;
+        reader->told = ends;
     }
-    if (!frame->final || reader->left > 0)
+    if (!is_text(reader, whole, ends))
+        return WS_FAULT_UTF8;
+    if (!ends)
         return WS_MORE;
     reader->in_message = false;
     return WS_WHOLE;

@@ -1,7 +1,8 @@
 /*
- * The frames of one side of a WebSocket to whole messages and control frames
- * (RFC 6455 sections 5.4 and 5.5). Without I/O. What lies whole in the bytes that
- * are fed is handed out where it lies.
+ * The frames of one side of a WebSocket, client or server, to whole messages and control
+ * frames (RFC 6455 sections 5.4 to 5.6). Without I/O. What lies whole in the bytes that are
+ * fed is handed out where it lies. Text that is not UTF-8 is told at its first byte that
+ * cannot be, and a close frame is one that may be sent, with a reason that is UTF-8.
  */
 #pragma once
 
@@ -20,14 +21,17 @@ struct ws_reader {
     struct ws_header frame; /* the one being read; its mask turns with the payload */
     uint64_t left;          /* of its payload */
     struct assembly message;
+    size_t checked;         /* bytes of a text that are whole characters */
     unsigned char *control; /* WS_CONTROL_PAYLOAD_MAX, once a control frame came in pieces; owned */
 };
 
 enum ws_progress {
-    WS_FAULT = 0, /* the protocol was broken */
-    WS_TOO_BIG,   /* a message is beyond the limit, or there is no memory for it */
-    WS_MORE,      /* all bytes were taken */
-    WS_WHOLE,     /* a message or a control frame */
+    WS_FAULT = 0,   /* the protocol was broken */
+    WS_FAULT_CLOSE, /* by a close frame that may not be (section 5.5.1) */
+    WS_FAULT_UTF8,  /* by a text or a close frame's reason that is no UTF-8 (section 8.1) */
+    WS_TOO_BIG,     /* a message is beyond the limit, or there is no memory for it */
+    WS_MORE,        /* all bytes were taken */
+    WS_WHOLE,       /* a message or a control frame */
 };
 
 /* Valid until the next call and for as long as the bytes that were fed; may be written to. */
@@ -41,6 +45,6 @@ void ws_reader_init(struct ws_reader *reader, enum ws_sender sender, size_t max_
 void ws_reader_clear(struct ws_reader *reader);
 /* The message that was handed out last is needed no more: the next call would say so, too. */
 void ws_reader_let_go(struct ws_reader *reader);
-/* Takes masks off in place. To be called until it has taken all bytes. */
+/* Takes masks off in place. To be called until it has taken all bytes; after a fault no more. */
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole);

@@ -152,3 +152,45 @@ TEST(test_discard)
     assert_string_equal(fed.heard, "8:");
     ws_reader_clear(&fed.reader);
 }
+
+/* Section 8.1: at the first byte that cannot be, in whatever cut; not before. */
+TEST(test_text_is_utf8)
+{
+    EXPECT(WS_FROM_SERVER, "\x81\x02\xc3\xa4\x01\x01\xc3\x80\x01\xa4", WS_WHOLE,
+           "1:\xc3\xa4 1:\xc3\xa4");
+    EXPECT(WS_FROM_SERVER, "\x82\x02\xff\xff", WS_WHOLE, "2:\xff\xff");
+    EXPECT(WS_FROM_SERVER, "\x81\x03x\xc3(", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_SERVER, "\x01\x01\xc3\x80\x01x", WS_FAULT_UTF8, "");
+    /* Cut off at the end; the rest of these has not come and is not waited for. */
+    EXPECT(WS_FROM_SERVER, "\x81\x01\xc3", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_SERVER, "\x01\x02\xed\xa0", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_SERVER, "\x81\x20\xf4\x90", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_SERVER, "\x01\x03\xf4\x8f\xbf\x80\x01\xbf", WS_WHOLE, "1:\xf4\x8f\xbf\xbf");
+    EXPECT(WS_FROM_CLIENT, "\x01\x81\x00\x00\x00\x00\xff", WS_FAULT_UTF8, "");
+}
+
+/* Section 5.5.1. */
+TEST(test_close_frames)
+{
+    EXPECT(WS_FROM_SERVER, "\x88\x00", WS_WHOLE, "8:");
+    EXPECT(WS_FROM_SERVER, "\x88\x04\x03\xe8\xc3\xa4", WS_WHOLE, "8:\x03\xe8\xc3\xa4");
+    EXPECT(WS_FROM_SERVER, "\x88\x01\x03", WS_FAULT_CLOSE, "");
+    EXPECT(WS_FROM_SERVER, "\x88\x02\x03\xed", WS_FAULT_CLOSE, "");
+    EXPECT(WS_FROM_SERVER, "\x88\x04\x03\xe8\xc3(", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_SERVER, "\x88\x03\x03\xe8\xc3", WS_FAULT_UTF8, "");
+    EXPECT(WS_FROM_CLIENT, "\x88\x82\x00\x00\x00\x00\x03\xe8", WS_WHOLE, "8:\x03\xe8");
+}
+
+/* What only a client may send, and how. */
+TEST(test_frames_that_may_not_be)
+{
+    static const char *const headers[] = {"\xc1\x80", "\xa1\x80", "\x91\x80", "\x83\x80",
+                                          "\x87\x80", "\x8b\x80", "\x8f\x80", "\x09\x80",
+                                          "\x08\x80", "\x89\xfe", "\x89\xff", "\x81\x01"};
+
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+        expect(WS_FROM_CLIENT, headers[i], 2, WS_FAULT, "");
+    EXPECT(WS_FROM_CLIENT, "\x81\xfe\x00\x7d", WS_FAULT, "");
+    EXPECT(WS_FROM_CLIENT, "\x81\xff\x00\x00\x00\x00\x00\x00\xff\xff", WS_FAULT, "");
+    EXPECT(WS_FROM_CLIENT, "\x81\xff\x80\x00\x00\x00\x00\x00\x00\x00", WS_FAULT, "");
+}

@@ -163,6 +163,13 @@ static bool receive_some(struct service *service, unsigned char *bytes, size_t l
     case WS_FAULT:
         service->events->fault(service->owner, REASON_UPSTREAM_FRAME);
         return false;
+    case WS_FAULT_CLOSE:
+        service->close_received = true;
+        service->events->fault(service->owner, REASON_UPSTREAM_CLOSE);
+        return false;
+    case WS_FAULT_UTF8:
+        service->events->fault(service->owner, REASON_JSON_UTF8);
+        return false;
     case WS_TOO_BIG:
         service->events->fault(service->owner, REASON_ANSWER_TOO_BIG);
         return false;
