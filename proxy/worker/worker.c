@@ -29,7 +29,6 @@
 struct house {
     struct worker worker; /* first: what all of them share */
     struct accept accept;
-    struct downstreams downstreams;
     struct http http;
     struct content_gate mcp;
     struct mcp_shared mcp_shared;
@@ -115,7 +114,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
     else if (verdict->answer != NULL)
         own_pages_show(connection, verdict);
     else if (fd >= 0)
-        websocket_begin(&house->downstreams, connection, verdict, fd);
+        websocket_begin(connection, verdict, fd);
     else
         http_begin(&house->http, connection, verdict);
     return true;
@@ -318,7 +317,6 @@ static void on_prepare(uv_prepare_t *prepare)
     struct house *house = prepare->data;
     struct worker *worker = &house->worker;
 
-    downstream_abort_doomed(&house->downstreams);
     connection_reap(worker);
     accept_go_on(&house->accept);
     if (channel_flush(worker->channel) != OK)
@@ -387,8 +385,6 @@ static enum error start(struct house *house, const struct worker_options *option
     if (error == OK)
         error = start_loop(house, options->channel_fd);
     if (error == OK)
-        error = downstream_start(&house->downstreams, worker);
-    if (error == OK)
         error = resources_fence_memory(&resources, worker->held_max);
     if (error == OK)
         error = sandbox_enter(resources.descriptors_max);
@@ -437,7 +433,7 @@ static void stop(struct house *house)
     uv_close((uv_handle_t *)&house->tick, NULL);
     uv_close((uv_handle_t *)&house->reaper, NULL);
     uv_close((uv_handle_t *)&house->cutter, NULL);
-    downstream_stop(&house->downstreams);
+    uv_run(&worker->loop, UV_RUN_DEFAULT);
     connection_reap(worker);
     uv_loop_close(&worker->loop);
 }

@@ -2,23 +2,25 @@
 #pragma once
 
 #include "worker/client/connection.h"
-#include "worker/websocket/downstream.h"
-#include "worker/websocket/service.h"
+#include "worker/websocket/side.h"
 
 enum websocket_state {
     WEBSOCKET_LINKING = 0, /* the service has been asked for its 101 */
     WEBSOCKET_OPEN,        /* both are up */
-    WEBSOCKET_CLOSING,     /* nothing is forwarded any more; close frames are under way */
+    WEBSOCKET_LAST_WORDS, /* the client has said its last, what the service answers still goes to it
+                           */
+    WEBSOCKET_CLOSING,    /* nothing is forwarded any more; close frames are under way */
 };
 
 struct websocket {
-    struct service service;
-    struct downstream client;
+    struct side service, client;
     struct connection *connection;
     struct upgrade *upgrade; /* owned; NULL once open */
     struct vet_state *vet;   /* owned */
     uint64_t active_ms, pinged_ms;
     enum websocket_state state;
+    enum reason last_reason; /* with LAST_WORDS: why, and what the client is told in the end */
+    unsigned last_code;
     unsigned service_pings; /* the service's, whose pongs it is owed */
     bool ping_outstanding;  /* the gate's own */
 };

@@ -115,6 +115,22 @@ const char *upgrade_subprotocol(const struct upgrade *upgrade)
     return upgrade->subprotocol;
 }
 
+size_t upgrade_answer(const struct upgrade *upgrade, const char *key, char out[UPGRADE_ANSWER_SIZE])
+{
+    bool chosen = upgrade->subprotocol[0] != '\0';
+    char accept[WS_ACCEPT_SIZE];
+
+    ws_accept_of(key, accept);
+    return (size_t)snprintf(out, UPGRADE_ANSWER_SIZE,
+                            "HTTP/1.1 101 Switching Protocols\r\n"
+                            "Upgrade: websocket\r\n"
+                            "Connection: Upgrade\r\n"
+                            "Sec-WebSocket-Accept: %s\r\n"
+                            "%s%s%s\r\n",
+                            accept, chosen ? "Sec-WebSocket-Protocol: " : "", upgrade->subprotocol,
+                            chosen ? "\r\n" : "");
+}
+
 struct span upgrade_rest(const struct upgrade *upgrade)
 {
     return (struct span){upgrade->response.data + upgrade->head_bytes,

@@ -4,6 +4,8 @@
 #include "ipc/messages.h"
 #include "wire/http_head.h"
 
+#define UPGRADE_ANSWER_SIZE 512
+
 struct upgrade;
 
 /* What the service was offered and owes; `ticket` is what the client is answered if the service
@@ -17,4 +19,7 @@ enum http_progress upgrade_read(struct upgrade *upgrade, const unsigned char *by
 struct span upgrade_status_line(const struct upgrade *upgrade);
 /* Once it is complete: what the client is answered ("": nothing), and the bytes behind the head. */
 const char *upgrade_subprotocol(const struct upgrade *upgrade);
+/* The 101 that the client is answered (section 4.2.2), who showed this key: its length. */
+size_t upgrade_answer(const struct upgrade *upgrade, const char *key,
+                      char out[UPGRADE_ANSWER_SIZE]);
 struct span upgrade_rest(const struct upgrade *upgrade);

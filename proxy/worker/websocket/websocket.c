@@ -3,7 +3,7 @@
 #include "worker/client/client.h"
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
-#include "worker/tls/tls.h"
+#include "worker/websocket/goodbye.h"
 #include "worker/websocket/overdue.h"
 #include "worker/websocket/upgrade.h"
 
@@ -11,64 +11,25 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUE_BYTES_PAUSE 262144 /* more than this unsent: the service is not read either */
-#define CLOSE_TIMEOUT_MS  2000
+#define QUEUE_BYTES_PAUSE 262144     /* more than this unsent: the service is not read either */
 #define GATE_PING         "sidelock" /* payload of the gate's own pings */
 #define GATE_PING_BYTES   (sizeof(GATE_PING) - 1)
-
-/* ---- Its end ---- */
-
-/* Why it ends, and what the other side is told: its own words, or those of who closed first. */
-struct ending {
-    enum reason reason;
-    unsigned code;
-    const char *text;
-    size_t text_length;
-};
-
-/* Both WebSockets are up: say goodbye to both sides and wait a little for them. */
-static void close_open(struct websocket *websocket, const struct ending *ending)
-{
-    struct connection *connection = websocket->connection;
-    unsigned to_service = ending->code;
-
-    websocket->state = WEBSOCKET_CLOSING;
-    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
-    connection->close_code = ending->code;
-    grant_end(connection, ending->reason);
-    assembly_clear(&websocket->client.message);
-    service_forget_message(&websocket->service);
-    /* What the gate found wrong with the client is not the service's business. */
-    if (ending->reason != REASON_CLIENT_CLOSED && ending->reason != REASON_UPSTREAM_CLOSED)
-        to_service = 1001;
-    /* A client that went without a word leaves the service without one, too; and where memory is
-     * short, what a side has not taken is not kept. */
-    if ((ending->reason == REASON_CLIENT_CLOSED && !websocket->client.close_received) ||
-        ending->reason == REASON_QUOTA_HELD)
-        service_close(&websocket->service);
-    else
-        service_send_close(&websocket->service, to_service, ending->text, ending->text_length);
-    /* Over TLS it is that side which keeps what a client does not take. */
-    if (ending->reason == REASON_QUOTA_HELD && websocket->client.blocked && connection->tls != NULL)
-        tls_abort(connection->tls);
-    if (!websocket->client.close_received)
-        downstream_close(&websocket->client, ending->code, ending->text, ending->text_length);
-}
 
 static void drop(struct connection *connection, enum reason reason)
 {
     struct websocket *websocket = connection->served;
     const struct reason_info *info = reason_info(reason);
-    const struct ending ending = {reason, info->close_code, info->code, strlen(info->code)};
+    const struct goodbye ending = {reason, info->close_code, span_of(info->code)};
 
     switch (websocket->state) {
     case WEBSOCKET_LINKING:
         grant_end(connection, reason);
-        service_close(&websocket->service);
+        side_close(&websocket->service);
         client_deny(connection, reason);
         return;
     case WEBSOCKET_OPEN:
-        close_open(websocket, &ending);
+    case WEBSOCKET_LAST_WORDS:
+        goodbye_both(websocket, &ending);
         return;
     case WEBSOCKET_CLOSING:
         return;
@@ -77,94 +38,76 @@ static void drop(struct connection *connection, enum reason reason)
 
 /* ---- Whole messages: vet, forward or refuse ---- */
 
-static void send_to(struct websocket *websocket, enum direction direction, enum ws_opcode opcode,
-                    unsigned char *bytes, size_t length)
+/* Whether what is said in a direction is carried. */
+static bool carries(const struct websocket *websocket, enum direction direction)
 {
-    if (direction == DIRECTION_C2S)
-        service_send(&websocket->service, opcode, bytes, length);
-    else if (downstream_send(&websocket->client, opcode, bytes, length) != OK)
-        connection_drop(websocket->connection, REASON_CLIENT_CLOSED);
+    return websocket->state == WEBSOCKET_OPEN ||
+           (websocket->state == WEBSOCKET_LAST_WORDS && direction == DIRECTION_S2C);
 }
 
-/* A text of our own making: it has no headroom yet, so it is copied. */
+/* The side that hears what is said in a direction. */
+static struct side *hearer(struct websocket *websocket, enum direction direction)
+{
+    return direction == DIRECTION_C2S ? &websocket->service : &websocket->client;
+}
+
+/* A text of our own making. */
 static void send_text(struct websocket *websocket, enum direction direction, struct span text)
 {
-    unsigned char *copy;
-
-    if (text.data == NULL || websocket->state != WEBSOCKET_OPEN)
-        return;
-    copy = malloc(ASSEMBLY_HEADROOM + text.length);
-    if (copy == NULL) {
-        connection_drop(websocket->connection, REASON_OUT_OF_MEMORY);
-        return;
-    }
-    memcpy(copy + ASSEMBLY_HEADROOM, text.data, text.length);
-    send_to(websocket, direction, WS_TEXT, copy + ASSEMBLY_HEADROOM, text.length);
-    free(copy);
-}
-
-/* What is kept of messages, and for whoever does not take them. */
-static void account(struct websocket *websocket)
-{
-    const struct service *service = &websocket->service;
-
-    held_note(websocket->connection, websocket->client.message.capacity +
-                                         websocket->client.blocked_bytes +
-                                         service->reader.message.capacity + service->stash_length +
-                                         service->link.out.capacity);
+    if (text.data != NULL && carries(websocket, direction))
+        side_send(hearer(websocket, direction), WS_TEXT, (const unsigned char *)text.data,
+                  text.length);
 }
 
 /*
- * Back-pressure, in one place: the client is read while the service takes what
- * it is sent, and the service is read while the client takes what it is sent.
- * A client that libwebsockets holds bytes for is not read either: it would spin.
+ * Back-pressure, in one place: the client is read while the service takes what it is
+ * sent and the client its answers; the service is read while the client takes what it is sent.
  */
 static void let_flow(struct websocket *websocket)
 {
-    struct service *service = &websocket->service;
+    struct side *client = &websocket->client, *service = &websocket->service;
     size_t unsent = service->link.out.length;
-    bool blocked = websocket->client.blocked;
-    bool read_service = !blocked && service->stash_length == 0 && unsent < QUEUE_BYTES_PAUSE;
 
-    if (websocket->state != WEBSOCKET_OPEN)
+    if (!carries(websocket, DIRECTION_S2C))
         return;
-    service->held = blocked;
-    downstream_pause(&websocket->client,
-                     blocked || unsent > 0 || websocket->connection->quiet_until_ms != 0);
-    endpoint_watch(&service->link,
-                   (read_service ? UV_READABLE : 0) | (unsent > 0 ? UV_WRITABLE : 0));
-    account(websocket);
+    service->held = side_is_blocked(client) || unsent >= QUEUE_BYTES_PAUSE;
+    client->held =
+        websocket->state == WEBSOCKET_OPEN &&
+        (side_is_blocked(client) || unsent > 0 || websocket->connection->quiet_until_ms != 0);
+    side_watch(service);
+    side_watch(client);
+    held_note(websocket->connection, side_holds(client) + side_holds(service));
 }
 
-static void on_message(struct websocket *websocket, enum direction direction, unsigned char *bytes,
-                       size_t length, bool binary)
+static void on_message(struct websocket *websocket, enum direction from,
+                       const struct ws_whole *whole)
 {
     struct connection *connection = websocket->connection;
     struct worker *worker = connection->worker;
     struct vet_rules rules = grant_rules(connection);
+    bool binary = whole->opcode == WS_BINARY;
     struct vet_result result;
 
-    if (websocket->state != WEBSOCKET_OPEN)
+    if (!carries(websocket, from))
         return;
     websocket->active_ms = worker_now_ms(worker);
     if (binary && !connection->route->binary) {
         connection_drop(connection, REASON_BINARY_REFUSED);
         return;
     }
-    vet_message(websocket->vet, worker->scratch, &rules, direction, (const char *)bytes, length,
-                !binary, &result);
-    grant_note(connection, direction, &result);
+    vet_message(websocket->vet, worker->scratch, &rules, from, (const char *)whole->data,
+                whole->length, !binary, &result);
+    grant_note(connection, from, &result);
     switch (result.action) {
     case VET_FORWARD:
         if (result.forward.data != NULL)
-            send_text(websocket, direction, result.forward);
+            send_text(websocket, from, result.forward);
         else
-            send_to(websocket, direction, binary ? WS_BINARY : WS_TEXT, bytes, length);
+            side_send(hearer(websocket, from), whole->opcode, whole->data, whole->length);
         break;
     case VET_REFUSE:
-        send_text(websocket, direction == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S,
-                  result.reply);
-        send_text(websocket, direction, result.counterpart);
+        send_text(websocket, from == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S, result.reply);
+        send_text(websocket, from, result.counterpart);
         if (connection->quiet_until_ms == QUIET_FOR_EVER)
             connection_drop(connection, REASON_REFUSALS_EXCEEDED);
         break;
@@ -175,75 +118,75 @@ static void on_message(struct websocket *websocket, enum direction direction, un
     let_flow(websocket);
 }
 
-/* At most WS_CONTROL_PAYLOAD_MAX bytes. */
-static void ping_client(struct websocket *websocket, const void *payload, size_t length)
-{
-    unsigned char ping[ASSEMBLY_HEADROOM + WS_CONTROL_PAYLOAD_MAX];
-
-    if (length > 0)
-        memcpy(ping + ASSEMBLY_HEADROOM, payload, length);
-    send_to(websocket, DIRECTION_S2C, WS_PING, ping + ASSEMBLY_HEADROOM, length);
-    let_flow(websocket);
-}
-
 /* ---- What else the sides say ---- */
 
-static void on_pong(struct websocket *websocket, const unsigned char *payload, size_t length)
+static void on_pong(struct websocket *websocket, const struct ws_whole *pong)
 {
-    if (websocket->ping_outstanding && length == GATE_PING_BYTES &&
-        memcmp(payload, GATE_PING, GATE_PING_BYTES) == 0) {
+    if (websocket->ping_outstanding && pong->length == GATE_PING_BYTES &&
+        memcmp(pong->data, GATE_PING, GATE_PING_BYTES) == 0) {
         websocket->ping_outstanding = false;
     } else if (websocket->service_pings > 0) {
         websocket->service_pings--;
-        service_send(&websocket->service, WS_PONG, payload, length);
-        let_flow(websocket);
+        side_send(&websocket->service, WS_PONG, pong->data, pong->length);
     }
 }
 
-/* The service's pings are carried to the client, whose pongs are carried back. */
-static void on_beat(struct websocket *websocket, enum direction from, const unsigned char *payload,
-                    size_t length)
+/*
+ * The client's pings are answered here, each, in its order. The service's are carried to the
+ * client, whose pongs are carried back.
+ */
+static void on_beat(struct websocket *websocket, enum direction from, const struct ws_whole *beat)
 {
     if (websocket->state != WEBSOCKET_OPEN)
         return;
-    if (from == DIRECTION_C2S) {
-        on_pong(websocket, payload, length);
-        return;
+    if (from == DIRECTION_C2S && beat->opcode == WS_PING) {
+        side_send(&websocket->client, WS_PONG, beat->data, beat->length);
+    } else if (from == DIRECTION_C2S) {
+        on_pong(websocket, beat);
+    } else if (beat->opcode == WS_PING) {
+        websocket->service_pings++;
+        side_send(&websocket->client, WS_PING, beat->data, beat->length);
     }
-    websocket->service_pings++;
-    ping_client(websocket, payload, length);
+    let_flow(websocket);
 }
 
+/* Where messages are vetted nothing unvetted goes beside them: of a close frame its code alone. */
 static void on_closed(struct websocket *websocket, enum direction from, unsigned code,
-                      const char *text, size_t length)
+                      struct span text)
 {
-    const struct ending ending = {
-        from == DIRECTION_C2S ? REASON_CLIENT_CLOSED : REASON_UPSTREAM_CLOSED, code, text, length};
+    struct vet_rules rules = grant_rules(websocket->connection);
+    struct goodbye ending = {from == DIRECTION_C2S ? REASON_CLIENT_CLOSED : REASON_UPSTREAM_CLOSED,
+                             code, text};
 
-    if (websocket->state == WEBSOCKET_OPEN)
-        close_open(websocket, &ending);
+    if (rules.vocabulary->envelope != ENVELOPE_OPAQUE)
+        ending.text = (struct span){0};
+    if (websocket->state == WEBSOCKET_LAST_WORDS)
+        goodbye_after_last_words(websocket);
+    else if (websocket->state == WEBSOCKET_OPEN && from == DIRECTION_C2S)
+        goodbye_of_client(websocket, &ending);
+    else if (websocket->state == WEBSOCKET_OPEN)
+        goodbye_both(websocket, &ending);
 }
 
 static void on_fault(struct websocket *websocket, enum reason reason)
 {
+    const struct reason_info *info = reason_info(reason);
+    const struct goodbye ending = {reason, info->close_code, span_of(info->code)};
+
     /* A service that hangs up instead of its 101 has refused. */
     if (websocket->state == WEBSOCKET_LINKING && reason == REASON_UPSTREAM_GONE)
-        reason = REASON_UPGRADE_CLOSED;
-    connection_drop(websocket->connection, reason);
+        connection_drop(websocket->connection, REASON_UPGRADE_CLOSED);
+    else if (websocket->state == WEBSOCKET_OPEN && websocket->client.is_lost)
+        goodbye_of_client(websocket, &ending);
+    else if (websocket->state == WEBSOCKET_LAST_WORDS)
+        goodbye_after_last_words(websocket);
+    else
+        connection_drop(websocket->connection, reason);
 }
 
 static void on_flow(struct websocket *websocket)
 {
-    if (websocket->state != WEBSOCKET_OPEN)
-        return;
     let_flow(websocket);
-    service_resume(&websocket->service);
-    held_check(websocket->connection->worker);
-}
-
-static void on_kept(struct websocket *websocket)
-{
-    account(websocket);
     held_check(websocket->connection->worker);
 }
 
@@ -254,30 +197,42 @@ static void on_ended(struct websocket *websocket, enum direction from)
     connection_let_go(websocket->connection);
 }
 
+/* The client's handshake is answered on the socket that was its HTTP side's. */
+static bool answer_client(struct websocket *websocket)
+{
+    struct connection *connection = websocket->connection;
+    struct client *http = connection->client;
+    struct side *client = &websocket->client;
+    char head[UPGRADE_ANSWER_SIZE];
+    struct iovec part = {head, upgrade_answer(websocket->upgrade, http->head->key, head)};
+
+    if (side_open(client, endpoint_give_fd(&http->endpoint),
+                  connection->surface->limits.max_message_bytes) != OK)
+        return false;
+    client->upgraded = true;
+    connection_hold(connection);
+    return endpoint_send(&client->link, &part, 1);
+}
+
 /* The service is there: answer the client's handshake and let messages flow. */
 static void open_both(struct websocket *websocket)
 {
     struct connection *connection = websocket->connection;
-    struct client *client = connection->client;
     struct upgrade *upgrade = websocket->upgrade;
     struct span rest = upgrade_rest(upgrade);
-    uint64_t now_ms = worker_now_ms(connection->worker);
+    bool answered = answer_client(websocket);
 
     websocket->upgrade = NULL;
     websocket->state = WEBSOCKET_OPEN;
-    websocket->active_ms = websocket->pinged_ms = now_ms;
+    websocket->active_ms = websocket->pinged_ms = worker_now_ms(connection->worker);
     connection->opened = true;
     connection->deadline_ms = 0;
-    if (downstream_adopt(&websocket->client, endpoint_give_fd(&client->endpoint), client->head->key,
-                         upgrade_subprotocol(upgrade)) != OK) {
-        client_end(connection);
+    client_end(connection);
+    /* Bytes after the head are the service's first frames. */
+    if (answered)
+        side_receive(&websocket->service, (unsigned char *)(uintptr_t)rest.data, rest.length);
+    else
         connection_drop(connection, REASON_CLIENT_CLOSED);
-    } else {
-        connection_hold(connection);
-        client_end(connection);
-        /* Bytes after the head are the service's first frames. */
-        service_receive(&websocket->service, (unsigned char *)(uintptr_t)rest.data, rest.length);
-    }
     upgrade_destroy(upgrade);
 }
 
@@ -302,7 +257,6 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
 static const struct side_events handlers = {
     .response = on_response,
     .message = on_message,
-    .kept = on_kept,
     .beat = on_beat,
     .closed = on_closed,
     .fault = on_fault,
@@ -318,7 +272,7 @@ static void keep_alive(struct websocket *websocket, uint64_t now_ms)
     struct connection *connection = websocket->connection;
     uint64_t interval_ms = connection->surface->limits.ping_interval_ms;
 
-    if (interval_ms == 0 || websocket->client.blocked ||
+    if (interval_ms == 0 || side_is_blocked(&websocket->client) ||
         now_ms - websocket->pinged_ms < interval_ms)
         return;
     if (websocket->ping_outstanding) {
@@ -327,7 +281,8 @@ static void keep_alive(struct websocket *websocket, uint64_t now_ms)
     }
     websocket->pinged_ms = now_ms;
     websocket->ping_outstanding = true;
-    ping_client(websocket, GATE_PING, GATE_PING_BYTES);
+    side_send(&websocket->client, WS_PING, (const unsigned char *)GATE_PING, GATE_PING_BYTES);
+    let_flow(websocket);
 }
 
 /* A client whose messages are refused is read again after a while; until then it owes no pong. */
@@ -373,10 +328,12 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
         tick_open(websocket, now_ms, now_s);
     } else if (websocket->state == WEBSOCKET_LINKING) {
         tick_linking(connection, late, now_s);
+    } else if (late && websocket->state == WEBSOCKET_LAST_WORDS) {
+        goodbye_after_last_words(websocket);
     } else if (late) {
         connection->deadline_ms = 0;
-        service_close(&websocket->service);
-        downstream_abort(&websocket->client);
+        side_close(&websocket->service);
+        side_close(&websocket->client);
     }
 }
 
@@ -386,8 +343,8 @@ static void release(struct connection *connection)
 {
     struct websocket *websocket = connection->served;
 
-    service_close(&websocket->service);
-    downstream_abort(&websocket->client);
+    side_close(&websocket->service);
+    side_close(&websocket->client);
     client_end(connection);
 }
 
@@ -401,8 +358,8 @@ static void destroy(struct connection *connection)
     struct websocket *websocket = connection->served;
 
     upgrade_destroy(websocket->upgrade);
-    assembly_clear(&websocket->client.message);
-    service_clear(&websocket->service);
+    side_clear(&websocket->client);
+    side_clear(&websocket->service);
     vet_state_destroy(websocket->vet);
     free(websocket);
 }
@@ -415,8 +372,16 @@ static const struct connection_mode websocket_mode = {
     .destroy = destroy,
 };
 
-static struct websocket *create(struct downstreams *downstreams, struct connection *connection,
-                                const struct ipc_verdict *verdict)
+static void prepare_side(struct side *side, struct websocket *websocket, enum direction from)
+{
+    side->worker = websocket->connection->worker;
+    side->events = &handlers;
+    side->owner = websocket;
+    side->from = from;
+    side->link.fd = -1;
+}
+
+static struct websocket *create(struct connection *connection, const struct ipc_verdict *verdict)
 {
     struct quota_holder holder = quota_session(connection->surface_index, connection->session_id);
     struct websocket *websocket = calloc(1, sizeof(*websocket));
@@ -424,14 +389,8 @@ static struct websocket *create(struct downstreams *downstreams, struct connecti
     if (websocket == NULL)
         return NULL;
     websocket->connection = connection;
-    websocket->service.worker = connection->worker;
-    websocket->service.events = &handlers;
-    websocket->service.link.fd = -1;
-    websocket->service.owner = websocket;
-    websocket->client.all = downstreams;
-    websocket->client.events = &handlers;
-    websocket->client.owner = websocket;
-    websocket->client.max_message_bytes = connection->surface->limits.max_message_bytes;
+    prepare_side(&websocket->client, websocket, DIRECTION_C2S);
+    prepare_side(&websocket->service, websocket, DIRECTION_S2C);
     websocket->upgrade = upgrade_create(verdict, connection->client->head->ticket_subprotocol);
     if (websocket->upgrade == NULL ||
         vet_state_create(connection->worker->quotas, holder, &websocket->vet) != OK) {
@@ -442,13 +401,12 @@ static struct websocket *create(struct downstreams *downstreams, struct connecti
     return websocket;
 }
 
-void websocket_begin(struct downstreams *downstreams, struct connection *connection,
-                     const struct ipc_verdict *verdict, int fd)
+void websocket_begin(struct connection *connection, const struct ipc_verdict *verdict, int fd)
 {
     struct websocket *websocket = NULL;
     enum reason reason = grant_begin(connection, verdict);
 
-    if (reason_allows(reason) && (websocket = create(downstreams, connection, verdict)) == NULL)
+    if (reason_allows(reason) && (websocket = create(connection, verdict)) == NULL)
         reason = REASON_INTERNAL;
     if (!reason_allows(reason)) {
         close(fd);
@@ -463,7 +421,7 @@ void websocket_begin(struct downstreams *downstreams, struct connection *connect
     /* Only the service is waited for: the broker has connected, and has nothing to do with it. */
     connection->deadline_ms =
         worker_now_ms(connection->worker) + connection->surface->limits.upgrade_timeout_ms;
-    if (service_open(&websocket->service, fd, connection->surface->limits.max_answer_bytes) != OK)
+    if (side_open(&websocket->service, fd, connection->surface->limits.max_answer_bytes) != OK)
         connection_drop(connection, REASON_INTERNAL);
     else
         connection_hold(connection);
