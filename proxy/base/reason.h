@@ -76,11 +76,14 @@
           "a percent sign in the path is not followed by two hexadecimal digits")                  \
     CAUSE(PATH_CONTROL, "path_invalid", "control_byte", 400, 0, "a control byte is in the path")   \
     CAUSE(PATH_SEPARATOR, "path_invalid", "separator", 400, 0,                                     \
-          "an encoded slash or a backslash is in the path")                                        \
+          "a backslash or a slash that was encoded twice is in the path")                          \
     CAUSE(PATH_DOTS, "path_invalid", "dot_segment", 400, 0,                                        \
           "a segment of the path is a dot or two")                                                 \
     CAUSE(PATH_EMPTY, "path_invalid", "empty_segment", 400, 0,                                     \
           "two slashes in the path stand next to each other")                                      \
+    CAUSE(PATH_READINGS, "path_invalid", "readings", 400, 0,                                       \
+          "an encoded slash, an encoding of an encoding, ; ? or # in the path would lead some "    \
+          "readers to another route")                                                              \
     CAUSE(PATH_UTF8, "path_invalid", "utf8", 400, 0, "the path is not UTF-8")                      \
     CAUSE(PATH_LENGTH, "path_invalid", "length", 400, 0, "the path is too long")                   \
     REASON(UPGRADE_INVALID, "upgrade_invalid", 400, 0, "not a valid WebSocket upgrade request")    \

@@ -48,14 +48,17 @@ static bool has_messages(const struct route *route)
  * that has messages. */
 static const struct route *find_route(const struct surface *surface, const char *path)
 {
-    for (size_t i = 0; i < surface->route_count; i++) {
-        const struct route *route = &surface->routes[i];
+    const struct route *route = NULL;
 
+    for (size_t i = 0; i < surface->route_count; i++) {
+        route = &surface->routes[i];
         if (path == NULL ? has_messages(route)
                          : strcmp(route->path, path) == 0 && has_messages(route))
             return route;
     }
-    return path != NULL ? admission_route(surface, path, true) : NULL;
+    if (path == NULL || !reason_allows(admission_route(surface, path, true, &route)))
+        return NULL;
+    return route;
 }
 
 /* Copies a list of the session's; *set stays NULL if the session sets no limit. */

@@ -1,12 +1,19 @@
 #include "config/config.h"
 
+#include <stdio.h>
 #include <string.h>
 
-const char *config_route_host(const struct route *route, const char *client_host)
+const char *config_route_host(const struct route *route, const char *client_host, uint16_t port,
+                              char room[CONFIG_LOCALHOST_SIZE])
 {
-    if (route->host == HOST_UPSTREAM_PUBLIC && client_host != NULL)
+    if (route->host.kind == HOST_UPSTREAM_PUBLIC && client_host != NULL)
         return client_host;
-    return route->host == HOST_UPSTREAM_FIXED ? route->host_fixed : "localhost";
+    if (route->host.kind == HOST_UPSTREAM_FIXED)
+        return route->host.fixed;
+    if (route->host.kind == HOST_UPSTREAM_LOCALHOST)
+        return "localhost";
+    snprintf(room, CONFIG_LOCALHOST_SIZE, "localhost:%u", port);
+    return room;
 }
 
 const struct surface *config_surface(const struct config *config, const char *name)

@@ -82,7 +82,18 @@ struct route_answer {
     bool strip_query;
 };
 
-enum host_upstream { HOST_UPSTREAM_LOCALHOST = 1, HOST_UPSTREAM_PUBLIC, HOST_UPSTREAM_FIXED };
+enum host_upstream {
+    HOST_UPSTREAM_PORT = 0,  /* localhost, with the port that the client came to */
+    HOST_UPSTREAM_LOCALHOST, /* without a port */
+    HOST_UPSTREAM_PUBLIC,    /* the client's own */
+    HOST_UPSTREAM_FIXED,
+};
+
+/* What the service is told as Host. */
+struct config_host {
+    enum host_upstream kind;
+    char *fixed; /* with HOST_UPSTREAM_FIXED */
+};
 
 struct route {
     /* Exact, or with {name} segments that match one non-empty segment; a last one, {name...},
@@ -104,8 +115,7 @@ struct route {
     bool query_set;                /* false on an HTTP route: the client's query passes as it is */
     bool subprotocol_required;     /* refuse a client that offers none of the subprotocols */
     bool binary;                   /* binary messages may pass (opaque vocabularies only) */
-    enum host_upstream host;
-    char *host_fixed; /* with HOST_UPSTREAM_FIXED */
+    struct config_host host;
     char *match_from; /* JSON pointer into the parameter record for a verb's match_key */
 };
 
@@ -160,6 +170,7 @@ struct surface {
                               name that the readers of files look up; NULL: nobody */
     struct text_list
         hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
+    struct config_host host;  /* towards the service, where a route says nothing else */
     struct text_list origins; /* as configured; empty: http:// and the default hosts */
     struct dialect *dialect;  /* owned */
     enum surface_mode mode;
@@ -215,7 +226,12 @@ struct config_pack {
     const char *why; /* the sentence why it cannot be used; NULL: it can */
 };
 
-/* The Host towards the service, as the route says, given the one that the client named. */
-const char *config_route_host(const struct route *route, const char *client_host);
+/*
+ * The Host towards the service, as the route says, given the one that the client named and the port
+ * that it came to. Points into one of them, or into `room`.
+ */
+#define CONFIG_LOCALHOST_SIZE sizeof("localhost:65535")
+const char *config_route_host(const struct route *route, const char *client_host, uint16_t port,
+                              char room[CONFIG_LOCALHOST_SIZE]);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

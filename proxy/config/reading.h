@@ -80,6 +80,14 @@ void config_route_read(struct json_reader *reader, struct json_t *value, void *i
     ROW_LIST("routes", struct surface, routes, route_count, 1, CONFIG_ROUTES_MAX,                  \
              .read = config_route_read, .table = &config_route_table)
 
+extern const struct json_table config_host_table;
+/* A json_read of "host" into a struct config_host. */
+void config_host_read(struct json_reader *reader, struct json_t *value, void *into);
+/* The row "host" of a route or a surface. */
+#define CONFIG_HOST_ROW(owner)                                                                     \
+    ROW_CUSTOM("host", config_host_read, .offset = offsetof(owner, host),                          \
+               .table = &config_host_table)
+
 /* Reads the default routes of the surface's pack; a fault if it has none. */
 void config_route_read_pack(struct json_reader *reader, struct surface *surface);
 /* Notes a fault for a route whose path another one of the list takes first. */

@@ -71,21 +71,23 @@ static const struct json_table answer_table = JSON_TABLE("a route's answer", ans
 /* ---- The Host header towards the service ---- */
 
 static const struct json_key host_keys[] = {
-    ROW_TEXT("fixed", struct route, host_fixed, config_check_host, .required = true),
+    ROW_TEXT("fixed", struct config_host, fixed, config_check_host, .required = true),
 };
-static const struct json_table host_table = JSON_TABLE("a route's host", host_keys);
+const struct json_table config_host_table = JSON_TABLE("the host", host_keys);
 
-static void read_host(struct json_reader *reader, json_t *value, void *into)
+void config_host_read(struct json_reader *reader, struct json_t *value, void *into)
 {
-    struct route *route = into;
+    struct config_host *host = into;
     const char *text = json_string_value(value);
 
     if (json_is_object(value)) {
-        route->host = HOST_UPSTREAM_FIXED;
-        json_table_read(reader, &host_table, value, route);
+        host->kind = HOST_UPSTREAM_FIXED;
+        json_table_read(reader, &config_host_table, value, host);
     } else if (text != NULL && strcmp(text, "public") == 0) {
-        route->host = HOST_UPSTREAM_PUBLIC;
-    } else if (text == NULL || strcmp(text, "localhost") != 0) {
+        host->kind = HOST_UPSTREAM_PUBLIC;
+    } else if (text != NULL && strcmp(text, "localhost") == 0) {
+        host->kind = HOST_UPSTREAM_LOCALHOST;
+    } else {
         json_reader_fault(reader,
                           "\"host\" must be \"localhost\", \"public\" or {\"fixed\": NAME}.");
     }
@@ -126,7 +128,7 @@ static const struct json_key route_keys[] = {
               SUBPROTOCOLS_MAX),
     ROW_FLAG("subprotocol_required", struct route, subprotocol_required),
     ROW_FLAG("binary", struct route, binary),
-    ROW_CUSTOM("host", read_host, .table = &host_table),
+    CONFIG_HOST_ROW(struct route),
     ROW_ALLOCATED("body", struct route, body, body_table),
     ROW_ALLOCATED("answer", struct route, answer, answer_table),
     ROW_ALLOCATED("prepare", struct route, prepare, prepare_table),
@@ -208,7 +210,6 @@ void config_route_read(struct json_reader *reader, struct json_t *value, void *i
     const struct config_reading *reading = reader->context;
     struct route *route = into;
 
-    route->host = HOST_UPSTREAM_LOCALHOST;
     if (reading->dialect != NULL)
         route->vocabulary = dialect_vocabulary(reading->dialect, NULL);
     json_table_read(reader, &config_route_table, value, route);

@@ -150,6 +150,20 @@ static void finish_routes(struct json_reader *reader, json_t *value, struct surf
     }
 }
 
+/* What the service is told as Host where a route does not say. */
+static void finish_hosts(struct json_reader *reader, struct surface *surface)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        struct config_host *host = &surface->routes[i].host;
+
+        if (host->kind != HOST_UPSTREAM_PORT)
+            continue;
+        host->kind = surface->host.kind;
+        if (surface->host.fixed != NULL && (host->fixed = strdup(surface->host.fixed)) == NULL)
+            reader->out_of_memory = true;
+    }
+}
+
 /* ---- A surface ---- */
 
 static const struct json_word modes[] = {
@@ -168,6 +182,7 @@ static const struct json_key surface_keys[] = {
     ROW_FLAG("allow_non_loopback", struct surface, allow_non_loopback),
     ROW_SAME("upstream", upstream_table, .required = true),
     ROW_TEXTS("hosts", struct surface, hosts, config_check_host, 0, CONFIG_HOSTS_MAX),
+    CONFIG_HOST_ROW(struct surface),
     ROW_TEXTS("origins", struct surface, origins, config_check_origin, 0, CONFIG_HOSTS_MAX),
     ROW_CUSTOM("dialect", read_dialect, .required = true),
     ROW_CHOICE("mode", struct surface, mode, modes, .preset = MODE_ENFORCE),
@@ -273,6 +288,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     reading->dialect = NULL;
     json_table_read(reader, &config_surface_table, value, surface);
     finish_routes(reader, value, surface);
+    finish_hosts(reader, surface);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
     check_callers(reader, value, surface);

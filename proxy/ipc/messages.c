@@ -38,7 +38,7 @@ static const struct field fields[] = {
     AT(ADMIT, admit, U32, surface),
     AT(ADMIT, admit, NEEDED, request_id),
     AT(ADMIT, admit, NEEDED, request.method),
-    AT(ADMIT, admit, NEEDED, request.path),
+    AT(ADMIT, admit, NEEDED, request.raw_path),
     AT(ADMIT, admit, TEXT, request.query),
     AT(ADMIT, admit, TEXT, request.host),
     AT(ADMIT, admit, TEXT, request.origin),

@@ -110,8 +110,8 @@ struct ipc_dial {
     uint64_t connection;
     uint32_t surface;
     const char *request_id;
-    const char *method, *path, *query, *host;
-    const char *fields;     /* NULL: nothing is to be written */
+    const char *method, *path, *query, *host; /* the path as sent */
+    const char *fields;                       /* NULL: nothing is to be written */
     const char *body_value; /* digest of the client's value for the route's `body`; NULL: none */
     uint32_t body;          /* how the body that follows is framed: enum http_body_kind, */
     uint64_t body_bytes;    /* and its length, if it has one */

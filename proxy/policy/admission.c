@@ -87,57 +87,6 @@ enum reason admission_credential(const struct request *request, struct credentia
     return REASON_ALLOWED;
 }
 
-/* {name...}, which ends a pattern. */
-static bool is_rest(const char *segment, size_t length)
-{
-    return length > 5 && segment[0] == '{' && segment[length] == '\0' &&
-           memcmp(segment + length - 4, "...}", 4) == 0;
-}
-
-bool admission_path_matches(const char *pattern, const char *path)
-{
-    while (*pattern != '\0') {
-        size_t pattern_length, path_length;
-
-        if (*pattern != '/' || *path != '/')
-            return false;
-        pattern++;
-        path++;
-        pattern_length = strcspn(pattern, "/");
-        path_length = strcspn(path, "/");
-        if (is_rest(pattern, pattern_length))
-            return true;
-        if (pattern[0] == '{' && pattern_length > 1 && pattern[pattern_length - 1] == '}') {
-            if (path_length == 0)
-                return false;
-        } else if (pattern_length != path_length || memcmp(pattern, path, path_length) != 0) {
-            return false;
-        }
-        pattern += pattern_length;
-        path += path_length;
-    }
-    return *path == '\0';
-}
-
-const struct route *admission_route(const struct surface *surface, const char *path, bool upgrade)
-{
-    const struct route *other = NULL;
-
-    for (size_t i = 0; i < surface->route_count; i++) {
-        const struct route *route = &surface->routes[i];
-
-        if (!admission_path_matches(route->path, path))
-            continue;
-        if (route->kind == ROUTE_CLOSED)
-            return other;
-        if ((route->kind == ROUTE_WEBSOCKET) == upgrade)
-            return route;
-        if (other == NULL)
-            other = route;
-    }
-    return other;
-}
-
 static const char *const mcp_methods[] = {"POST", "GET", "DELETE"};
 #define MCP_METHODS (sizeof(mcp_methods) / sizeof(mcp_methods[0]))
 

@@ -83,11 +83,22 @@ struct credential {
 enum reason admission_credential(const struct request *request, struct credential *out);
 
 /*
- * The first route whose path matches, or NULL. A path may have two: an upgrade
+ * The first route whose path matches. A path may have two: an upgrade
  * is for the WebSocket, everything else for the other; where there is only one,
- * that is it. No route after a closed one that matches is looked at.
+ * that is it. No route after a closed one that matches is looked at. A slash at the end more or
+ * less is all the same to a route of kind mcp-http.
+ *
+ * Services do not read all paths alike: to some an encoded slash is part of a segment, to some a
+ * slash; some decode twice, end segments at ';' or the path at an encoded '?' or '#', or make one
+ * slash of several. Where that may be, whoever reads it must come to this very route, which
+ * must be of kind http, and with an encoded '?' say nothing of queries; so what is sent past a
+ * closed route, or into one that is vetted, is sent in one spelling only.
+ *
+ * The path is as url_path_decode() makes it. ROUTE_UNKNOWN, PATH_READINGS; *out is NULL then.
  */
-const struct route *admission_route(const struct surface *surface, const char *path, bool upgrade);
+enum reason admission_route(const struct surface *surface, const char *path, bool upgrade,
+                            const struct route **out);
+/* Whether a path has the form of a route's (struct route). */
 bool admission_path_matches(const char *pattern, const char *path);
 
 /* The method and upgrade that a route needs. HEAD counts as GET where an HTTP route names GET. */

@@ -57,8 +57,7 @@ static void rule_path(const struct steps *steps, struct buffer *out)
     if (steps->request->path != NULL)
         buffer_append_format(out, "%.400s is in canonical form", steps->request->path);
     else
-        buffer_append_text(out, "the path has empty or dot segments, or encodings that could be "
-                                "read in two ways");
+        buffer_append_text(out, reason_info(steps->reason)->text);
 }
 
 static void rule_stray(const struct steps *steps, struct buffer *out)
@@ -176,7 +175,9 @@ static void rule_route(const struct steps *steps, struct buffer *out)
                                         [ROUTE_MCP_HTTP] = "MCP over HTTP",
                                         [ROUTE_CLOSED] = "closed"};
 
-    if (steps->route == NULL)
+    if (steps->route == NULL && steps->reason != REASON_ROUTE_UNKNOWN)
+        buffer_append_text(out, reason_info(steps->reason)->text);
+    else if (steps->route == NULL)
         buffer_append_text(out, "no open route of the surface has this path");
     else
         buffer_append_format(out, "%.256s, %s", steps->route->path, kinds[steps->route->kind]);
@@ -330,10 +331,11 @@ bool explain_upgrades(const struct surface *surface, const char *raw_path)
     char path[REQUEST_PATH_BYTES_MAX];
     const struct route *route;
 
-    if (url_path_decode(span_of(raw_path), path, sizeof(path)) != OK)
+    if (!reason_allows(url_path_decode(span_of(raw_path), path, sizeof(path))))
         return true;
-    route = admission_route(surface, path, true);
-    return !own_path_is(path) && (route == NULL || route->kind == ROUTE_WEBSOCKET);
+    return !own_path_is(path) &&
+           (admission_route(surface, path, true, &route) == REASON_ROUTE_UNKNOWN ||
+            (route != NULL && route->kind == ROUTE_WEBSOCKET));
 }
 
 void explain_run(const struct surface *surface, const char *raw_path, struct request *request,
@@ -347,8 +349,10 @@ void explain_run(const struct surface *surface, const char *raw_path, struct req
     struct credential credential;
 
     *out = (struct explanation){.verdict = REASON_ALLOWED};
+    request->raw_path = raw_path;
     request->path = out->path;
-    if (url_path_decode(span_of(raw_path), out->path, sizeof(out->path)) != OK) {
+    if (!http_is_target(span_of(raw_path)) ||
+        !reason_allows(url_path_decode(span_of(raw_path), out->path, sizeof(out->path)))) {
         request->path = NULL;
         out->path[0] = '\0';
     }

@@ -13,8 +13,9 @@
 
 struct request {
     const char *method;
-    const char *path;  /* percent-decoded, dot segments folded: the form routes match on */
-    const char *query; /* raw, without '?'; NULL: none */
+    const char *raw_path; /* as sent: what the service gets */
+    const char *path;     /* decoded (wire/url.h): the form routes match on; NULL: it has none */
+    const char *query;    /* raw, without '?'; NULL: none */
     const char *host;
     const char *origin;
     const char *authorization;

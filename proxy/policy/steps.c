@@ -1,9 +1,18 @@
 #include "policy/steps.h"
 
+#include "wire/url.h"
+
 static enum reason check_path(struct steps *steps)
 {
-    steps->own = steps->request->path != NULL && own_path_is(steps->request->path);
-    return steps->request->path != NULL ? REASON_ALLOWED : REASON_PATH_INVALID;
+    const struct request *request = steps->request;
+    char path[REQUEST_PATH_BYTES_MAX];
+    enum reason reason;
+
+    steps->own = request->path != NULL && own_path_is(request->path);
+    if (request->path != NULL)
+        return REASON_ALLOWED;
+    reason = url_path_decode(span_of(request->raw_path), path, sizeof(path));
+    return reason_allows(reason) ? REASON_PATH_INVALID : reason;
 }
 
 /* All of a request is looked at: several sessions may have to end. */
@@ -76,9 +85,9 @@ static enum reason check_route(struct steps *steps)
 {
     const struct request *request = steps->request;
 
-    if (request->path != NULL)
-        steps->route = admission_route(steps->surface, request->path, request->upgrade);
-    return steps->route != NULL ? REASON_ALLOWED : REASON_ROUTE_UNKNOWN;
+    return request->path != NULL
+               ? admission_route(steps->surface, request->path, request->upgrade, &steps->route)
+               : REASON_ROUTE_UNKNOWN;
 }
 
 static enum reason check_method(struct steps *steps)
@@ -134,7 +143,7 @@ static const struct {
     enum reason (*check)(struct steps *steps);
     enum scope scope;
 } table[STEP_COUNT] = {
-    [STEP_PATH] = {"path", "it can be read in one way only", check_path, EVERY},
+    [STEP_PATH] = {"path", "it can be read", check_path, EVERY},
     [STEP_STRAY] = {"nothing astray",
                     "no credential of ours in the URL or a header that passes; it ends its session",
                     check_stray, EVERY},
@@ -152,7 +161,8 @@ static const struct {
                             check_cookie_origin, COOKIES},
     [STEP_SESSION] = {"session", "it is live, for this surface and caller, its record unchanged",
                       check_session, NAMED},
-    [STEP_ROUTE] = {"route", "the surface has an open one for this path", check_route, SERVICE},
+    [STEP_ROUTE] = {"route", "the surface has an open one for this path, whoever reads it",
+                    check_route, SERVICE},
     [STEP_METHOD] = {"method", "the route takes it, and an upgrade or none", check_method, ROUTED},
     [STEP_SUBPROTOCOL] = {"subprotocol", "the route speaks one that is offered", check_subprotocol,
                           ROUTED},

@@ -13,13 +13,16 @@ static enum http_progress fault(enum reason *reason, enum reason why)
 
 bool http_is_target(struct span target)
 {
+    bool ascii = true;
+
     for (size_t i = 0; i < target.length; i++) {
         unsigned char c = (unsigned char)target.data[i];
 
-        if (c <= 0x20 || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
+        if (c <= 0x20 || c == 0x7f || c == '#')
             return false;
+        ascii = ascii && c < 0x80;
     }
-    return true;
+    return ascii || utf8_valid(target.data, target.length);
 }
 
 /* Origin-form (RFC 9112 section 3.2.1). */

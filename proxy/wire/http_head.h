@@ -24,7 +24,11 @@ struct http_request {
     size_t head_bytes; /* with the empty line */
 };
 
-/* Whether every byte may stand in a request's target unencoded (RFC 9112 section 3.2). */
+/*
+ * Whether every byte may stand in a request's target unencoded: what RFC 9112 section 3.2
+ * permits, and what browsers and others leave as it is though they should not ('{', '|', '"',
+ * UTF-8), for no reader takes it for the end of something.
+ */
 bool http_is_target(struct span target);
 
 /*

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 /* Decodes the byte at raw[*at] and steps over it; -1 if the encoding is malformed. */
 static int next_byte(struct span raw, size_t *at)
@@ -18,21 +19,89 @@ static int next_byte(struct span raw, size_t *at)
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static bool has_ambiguous_segment(const char *path)
+static enum reason check_segments(const char *path)
 {
     for (const char *slash = path; slash != NULL; slash = strchr(slash + 1, '/')) {
         const char *segment = slash + 1;
         size_t length = strcspn(segment, "/");
 
         if (length == 0 && *segment == '/')
-            return true;
+            return REASON_PATH_EMPTY;
         if ((length == 1 && segment[0] == '.') || (length == 2 && memcmp(segment, "..", 2) == 0))
-            return true;
+            return REASON_PATH_DOTS;
     }
-    return false;
+    return REASON_ALLOWED;
 }
 
-static enum error decode(struct span raw, bool path, char *out, size_t capacity)
+/* Of a byte that a path has been decoded to. */
+static enum reason check_byte(int byte)
+{
+    if (byte < 0)
+        return REASON_PATH_ENCODING;
+    if (byte < 0x20 || byte == 0x7f)
+        return REASON_PATH_CONTROL;
+    return byte == '\\' ? REASON_PATH_SEPARATOR : REASON_ALLOWED;
+}
+
+enum reason url_path_check(const char *path)
+{
+    for (const char *at = path; *at != '\0'; at++) {
+        enum reason reason = check_byte((unsigned char)*at);
+
+        if (!reason_allows(reason))
+            return reason;
+    }
+    return utf8_valid(path, strlen(path)) ? check_segments(path) : REASON_PATH_UTF8;
+}
+
+/* Whether a text ends with what stands for an encoded slash. */
+static bool ends_as_slash(const char *text, size_t length)
+{
+    const size_t slash = sizeof(URL_ENCODED_SLASH) - 1;
+
+    return length >= slash && strncasecmp(text + length - slash, URL_ENCODED_SLASH, slash) == 0;
+}
+
+/* The bytes, not yet looked at as a whole. */
+static enum reason decode_path(struct span raw, char *out, size_t capacity)
+{
+    size_t length = 0, at = 0;
+
+    while (at < raw.length) {
+        bool encoded = raw.data[at] == '%';
+        int byte = next_byte(raw, &at);
+        bool slash = encoded && byte == '/';
+        size_t room = slash ? sizeof(URL_ENCODED_SLASH) - 1 : 1;
+        enum reason reason = check_byte(byte);
+
+        if (!reason_allows(reason))
+            return reason;
+        if (!encoded && strchr(" ?#", byte) != NULL)
+            return REASON_PATH_INVALID;
+        if (length + room >= capacity)
+            return REASON_PATH_LENGTH;
+        if (slash)
+            memcpy(out + length, URL_ENCODED_SLASH, room);
+        else
+            out[length] = (char)byte;
+        length += room;
+        if (!slash && ends_as_slash(out, length))
+            return REASON_PATH_SEPARATOR;
+    }
+    out[length] = '\0';
+    return utf8_valid(out, length) ? REASON_ALLOWED : REASON_PATH_UTF8;
+}
+
+enum reason url_path_decode(struct span raw, char *out, size_t capacity)
+{
+    enum reason reason = REASON_PATH_INVALID;
+
+    if (raw.length > 0 && raw.data[0] == '/')
+        reason = decode_path(raw, out, capacity);
+    return reason_allows(reason) ? check_segments(out) : reason;
+}
+
+enum error url_query_decode(struct span raw, char *out, size_t capacity)
 {
     size_t length = 0, at = 0;
 
@@ -42,28 +111,12 @@ static enum error decode(struct span raw, bool path, char *out, size_t capacity)
 
         if (byte < 0x20 || byte == 0x7f)
             return ERROR_INVALID;
-        if (path && (strchr("\\?#%;&", byte) != NULL || (first == '%' && byte == '/')))
-            return ERROR_INVALID;
         if (length + 1 >= capacity)
             return ERROR_LIMIT;
-        out[length++] = (char)(first == '+' && !path ? ' ' : byte);
+        out[length++] = (char)(first == '+' ? ' ' : byte);
     }
     out[length] = '\0';
     return utf8_valid(out, length) ? OK : ERROR_INVALID;
-}
-
-enum error url_path_decode(struct span raw, char *out, size_t capacity)
-{
-    enum error error = ERROR_INVALID;
-
-    if (raw.length > 0 && raw.data[0] == '/')
-        error = decode(raw, true, out, capacity);
-    return error == OK && has_ambiguous_segment(out) ? ERROR_INVALID : error;
-}
-
-enum error url_query_decode(struct span raw, char *out, size_t capacity)
-{
-    return decode(raw, false, out, capacity);
 }
 
 void url_encode(struct span text, bool path, struct buffer *out)
@@ -71,7 +124,7 @@ void url_encode(struct span text, bool path, struct buffer *out)
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
         bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     (c != '\0' && strchr("-._~", c) != NULL) || (path && c == '/');
+                     (c != '\0' && strchr(path ? "-._~/!$&'()*+,;=:@" : "-._~", c) != NULL);
 
         if (plain)
             buffer_append(out, &c, 1);

@@ -1,24 +1,34 @@
 /*
- * Paths and queries of URLs (RFC 3986): one canonical form in, one encoding
- * out. A path that could be read in two ways is refused rather than repaired.
+ * Paths and queries of URLs (RFC 3986). A service gets them as they were sent; what is decoded
+ * here is what they are judged by. What readers take for different things whatever is
+ * behind it is refused rather than repaired; policy/route.c has what depends on the routes.
  */
 #pragma once
 
 #include "base/buffer.h"
+#include "base/reason.h"
 #include "base/text.h"
 
 #define HOST_LABEL_BYTES_MAX 63
 
-/*
- * Decodes a raw path into `out`, NUL-terminated. ERROR_INVALID for what is not
- * canonical: empty segments (but one at the end) and dot segments, ';' '&' '\'
- * anywhere, bytes that are not UTF-8, and percent-encodings that are malformed
- * or stand for a control byte or one of / \ ? # % ; &.
- * ERROR_LIMIT if it does not fit.
- */
-enum error url_path_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
+/* What stands in a decoded path for a slash that was encoded: part of a segment to some. */
+#define URL_ENCODED_SLASH "%2F"
 
-/* Appends text percent-encoded: all but unreserved characters, and '/' if `path`. */
+/*
+ * Decodes a raw path (RFC 3986 section 2.2, 6.2.2) into `out`, NUL-terminated: all
+ * percent-encodings but those of a slash, which are written URL_ENCODED_SLASH. REASON_ALLOWED, or
+ * a cause of PATH_INVALID: malformed encodings; control bytes and backslashes, encoded or not;
+ * empty segments (but one at the end) and dot segments in any spelling; a slash that was encoded
+ * twice; what is not UTF-8 or does not fit.
+ */
+enum reason url_path_decode(struct span raw, char *out, size_t capacity) MUST_CHECK;
+/* The same of what was decoded once more, or had something taken out. */
+enum reason url_path_check(const char *path) MUST_CHECK;
+
+/*
+ * Appends text percent-encoded: all but unreserved characters and, if `path`, those that a path
+ * has as they are (RFC 3986 section 3.3).
+ */
 void url_encode(struct span text, bool path, struct buffer *out);
 
 /* Takes the next name=value pair, still encoded, off a query; false at the end. */

@@ -10,6 +10,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "system/sandbox.h"
+#include "wire/url.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -27,6 +28,13 @@
 #define LONG_TEXT              60000
 #define OTHER_WORKER           (UINT64_C(1) << 40) /* a bit that was once another's */
 #define COUNT(array)           (sizeof(array) / sizeof((array)[0]))
+
+/* How a path travels: as sent, or decoded by the worker as it was once. */
+#ifdef URL_ENCODED_SLASH
+#define SENT_PATH raw_path
+#else
+#define SENT_PATH path
+#endif
 
 #ifdef IPC_CONNECTION_MAX
 #define ASKED(admit) ((admit).request)
@@ -157,7 +165,7 @@ static enum error send_changed(struct channel *channel, const struct ipc_writer 
     case IPC_ADMIT:
         if (ipc_decode(IPC_ADMIT, message->bytes, message->length, &admit) != OK)
             return ERROR_SYNTAX;
-        if (is_mode("close") && strcmp(ASKED(admit).path, "/attack") == 0)
+        if (is_mode("close") && strcmp(ASKED(admit).SENT_PATH, "/attack") == 0)
             close_anothers(channel, &admit);
         if (is_mode("late"))
             see_off(fd);
@@ -197,7 +205,7 @@ static const struct member {
     MEMBER(ADMIT, admit, U32, surface),
     MEMBER(ADMIT, admit, TEXT, request_id),
     MEMBER(ADMIT, admit, TEXT, request.method),
-    MEMBER(ADMIT, admit, TEXT, request.path),
+    MEMBER(ADMIT, admit, TEXT, request.SENT_PATH),
     MEMBER(ADMIT, admit, TEXT, request.query),
     MEMBER(ADMIT, admit, TEXT, request.host),
     MEMBER(ADMIT, admit, TEXT, request.origin),
@@ -290,7 +298,7 @@ static void fill(enum ipc_type type, union any_message *message)
                                             .surface = self.surface,
                                             .request_id = "0123456789abcdef",
                                             .request.method = "GET",
-                                            .request.path = "/api/1",
+                                            .request.SENT_PATH = "/api/1",
                                             .request.host = "localhost"};
         break;
     case IPC_DIAL:

@@ -236,13 +236,13 @@ describe('the attack through the gate', () => {
   it('with a query hidden in the path', async () => {
     const { token } = await granted();
     for (const hidden of [
-      `/control%3Fserver_params=${attackParams}`,
-      `/control%253Fserver_params=${attackParams}`,
-      `/control;server_params=${attackParams}`,
-      `/control&server_params=${attackParams}`,
+      '/control%3Fserver_params=x',
+      '/control%253Fserver_params=x',
+      '/control;server_params=x',
     ]) {
       await refuse({ token, path: hidden }, 400, 'path_invalid');
     }
+    await refuse({ token, path: '/control&server_params=x' }, 404, 'route_unknown');
   });
 
   it('with an upgrade to something else', async () => {

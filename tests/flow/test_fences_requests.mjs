@@ -425,21 +425,16 @@ describe('9: paths', () => {
       '/x/../ws',
       '/%2e/ws',
       '/%2e%2e/ws',
-      '/x%2fws',
       '/ws%00',
       '/ws%0a',
       '/ws%3F',
       '/ws%3fa=b',
       '/ws%23',
-      '/ws%252e',
-      '/ws%25',
       '/ws%',
       '/ws%4',
       '/ws%zz',
       '/ws;a=b',
-      '/ws&a=b',
       '/ws%3B',
-      '/ws%26',
       '/ws\\',
       '/ws%5C',
       '/ws%ff',
@@ -455,7 +450,7 @@ describe('9: paths', () => {
   });
 
   it('that are nearly a route', async () => {
-    for (const target of ['/ws/', '/WS', '/ws/x', '/w', '/wss', '/']) {
+    for (const target of ['/ws/', '/WS', '/ws/x', '/w', '/wss', '/', '/ws&a=b', '/ws%26', '/ws%25', '/x%2fws', '/ws%252e']) {
       await refuse({ path: target }, 404, 'route_unknown');
     }
   });
@@ -468,11 +463,11 @@ describe('9: paths', () => {
     assert.equal(service.connectionCount, 0);
   });
 
-  it('an encoded letter is the letter, and is encoded anew for the service', async () => {
+  it('an encoded letter is the letter, and reaches the service as it was sent', async () => {
     service.forget();
     const raw = await open(gate, 'echo', { token: tokens.echo, path: '/%77s?x=1' });
     await until(() => service.last?.upgraded, 'the link');
-    assert.equal(service.last.request.target, '/ws');
+    assert.equal(service.last.request.target, '/%77s');
     raw.destroy();
   });
 

@@ -23,7 +23,7 @@ static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size
 {
     const char *const texts[] = {admit->request_id,
                                  admit->request.method,
-                                 admit->request.path,
+                                 admit->request.raw_path,
                                  admit->request.query,
                                  admit->request.host,
                                  admit->request.origin,
@@ -39,7 +39,7 @@ static void check_admit(const struct ipc_admit *admit, const uint8_t *data, size
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         check_text(texts[i], data, size);
     require(admit->request_id != NULL && admit->request.method != NULL &&
-            admit->request.path != NULL);
+            admit->request.raw_path != NULL);
     require(admit->connection <= IPC_CONNECTION_MAX);
     require(admit->header_count <= IPC_HEADERS_MAX);
     for (uint32_t i = 0; i < admit->header_count; i++) {

@@ -63,12 +63,13 @@ static void check_dial(const struct head *head, const struct asker *asker, uint8
     struct ipc_dial dial = {.connection = 1,
                             .request_id = asker->request_id,
                             .method = asked->method,
-                            .path = head->path,
+                            .path = asked->raw_path,
                             .query = asked->query};
+    char room[CONFIG_LOCALHOST_SIZE];
     bool bodiless = strcmp(asked->method, "GET") == 0 || strcmp(asked->method, "HEAD") == 0;
 
     if (choice & CHOICE_PUBLIC)
-        route.host = HOST_UPSTREAM_PUBLIC;
+        route.host.kind = HOST_UPSTREAM_PUBLIC;
     dial.host = asked->host;
     if (!reason_allows(http_body_of_request(&head->request, true, &body)) ||
         (bodiless && !body.done))
@@ -76,8 +77,8 @@ static void check_dial(const struct head *head, const struct asker *asker, uint8
     buffer_init(&fields, 4 * HTTP_HEAD_BYTES_MAX);
     if (reason_allows(http_forward_request(
             &(struct http_forward_request_options){
-                .host = config_route_host(&route, asked->host),
-                .host_public = route.host == HOST_UPSTREAM_PUBLIC,
+                .host = config_route_host(&route, asked->host, 8081, room),
+                .host_public = route.host.kind == HOST_UPSTREAM_PUBLIC,
                 .identity_encoding = (choice & CHOICE_IDENTITY) != 0,
                 .readmit = &route.headers,
                 .body = &none,
@@ -89,7 +90,7 @@ static void check_dial(const struct head *head, const struct asker *asker, uint8
         dial.body_bytes = body.left;
         if (hear(IPC_DIAL, &dial)) {
             require(word_is_dial(&heard.dial));
-            require(word_is_fields(&route, config_route_host(&route, heard.dial.host),
+            require(word_is_fields(&route, config_route_host(&route, heard.dial.host, 8081, room),
                                    heard.dial.fields));
         }
     }
@@ -104,7 +105,8 @@ static void check(struct head *head, uint8_t choice)
 
     if (http_request_parse(head->bytes, head->length, &head->request, &reason) != HTTP_COMPLETE)
         return;
-    if (url_path_decode(head->request.path, head->path, sizeof(head->path)) != OK)
+    head->path_fault = url_path_decode(head->request.path, head->path, sizeof(head->path));
+    if (!reason_allows(head->path_fault))
         head->path[0] = '\0';
     if (head_read_body(head, &reason) != HTTP_COMPLETE ||
         !reason_allows(head_read(head, &connection, &asker)))

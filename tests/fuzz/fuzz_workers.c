@@ -230,7 +230,7 @@ static void admit(struct input *input, unsigned worker)
         .connection = connection < CONNECTIONS ? connection : IPC_CONNECTION_MAX + 1,
         .request_id = "0123456789abcdef",
         .request = {.method = path == 2 ? "POST" : "GET",
-                    .path = paths[path],
+                    .raw_path = paths[path],
                     .host = world.host,
                     .authorization = token > 0 ? world.tokens[token / 7] : NULL,
                     .upgrade = path == 0 || path == 3}};

@@ -14,7 +14,7 @@ static inline struct ipc_admit full_admit(void)
                               .surface = 3,
                               .request_id = "0123456789abcdef",
                               .request.method = "GET",
-                              .request.path = "/api/mcp/ws/12",
+                              .request.raw_path = "/api/mcp/ws/12",
                               .request.query = "server_params=x",
                               .request.host = "localhost:8081",
                               .request.origin = "http://localhost:8081",

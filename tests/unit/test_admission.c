@@ -91,19 +91,29 @@ TEST(test_paths)
     }
 }
 
+/* NULL: none, or more than one. */
+static const struct route *route_of(const struct surface *surface, const char *path, bool upgrade)
+{
+    const struct route *route;
+    enum reason reason = admission_route(surface, path, upgrade, &route);
+
+    assert_true(reason_allows(reason) == (route != NULL));
+    return route;
+}
+
 TEST(test_route)
 {
     char exact[] = "/api/ws", named[] = "/api/{id}", other[] = "/other";
     struct route routes[] = {{.path = exact}, {.path = named}, {.path = other}};
     struct surface surface = {.routes = routes, .route_count = 3};
 
-    assert_ptr_equal(admission_route(&surface, "/api/ws", true), &routes[0]);
-    assert_ptr_equal(admission_route(&surface, "/api/x", true), &routes[1]);
-    assert_ptr_equal(admission_route(&surface, "/other", true), &routes[2]);
-    assert_null(admission_route(&surface, "/", true));
-    assert_null(admission_route(&surface, "/none", true));
+    assert_ptr_equal(route_of(&surface, "/api/ws", true), &routes[0]);
+    assert_ptr_equal(route_of(&surface, "/api/x", true), &routes[1]);
+    assert_ptr_equal(route_of(&surface, "/other", true), &routes[2]);
+    assert_null(route_of(&surface, "/", true));
+    assert_null(route_of(&surface, "/none", true));
     surface.route_count = 0;
-    assert_null(admission_route(&surface, "/other", true));
+    assert_null(route_of(&surface, "/other", true));
 }
 
 /* An upgrade is for the WebSocket of a path, the rest for its other route. */
@@ -115,13 +125,13 @@ TEST(test_route_of_either_kind)
                              {.path = rest, .kind = ROUTE_HTTP}};
     struct surface surface = {.routes = routes, .route_count = 3};
 
-    assert_ptr_equal(admission_route(&surface, "/mcp", true), &routes[0]);
-    assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[1]);
-    assert_ptr_equal(admission_route(&surface, "/x/y", false), &routes[2]);
+    assert_ptr_equal(route_of(&surface, "/mcp", true), &routes[0]);
+    assert_ptr_equal(route_of(&surface, "/mcp", false), &routes[1]);
+    assert_ptr_equal(route_of(&surface, "/x/y", false), &routes[2]);
     /* There is only one: the method check says what is wrong. */
-    assert_ptr_equal(admission_route(&surface, "/x/y", true), &routes[2]);
+    assert_ptr_equal(route_of(&surface, "/x/y", true), &routes[2]);
     surface.route_count = 1;
-    assert_ptr_equal(admission_route(&surface, "/mcp", false), &routes[0]);
+    assert_ptr_equal(route_of(&surface, "/mcp", false), &routes[0]);
 }
 
 /* A closed route hides those after it, from either kind of request. */
@@ -135,13 +145,13 @@ TEST(test_closed_route)
                              {.path = late, .kind = ROUTE_WEBSOCKET}};
     struct surface surface = {.routes = routes, .route_count = 4};
 
-    assert_ptr_equal(admission_route(&surface, "/api/ws/1", true), &routes[0]);
-    assert_ptr_equal(admission_route(&surface, "/api/ws/1", false), &routes[0]);
-    assert_null(admission_route(&surface, "/api/ws/a/b", true));
-    assert_null(admission_route(&surface, "/api/ws/a/b", false));
-    assert_null(admission_route(&surface, "/api/ws/", false));
-    assert_ptr_equal(admission_route(&surface, "/api/ws", false), &routes[2]);
-    assert_ptr_equal(admission_route(&surface, "/api/x", false), &routes[2]);
+    assert_ptr_equal(route_of(&surface, "/api/ws/1", true), &routes[0]);
+    assert_ptr_equal(route_of(&surface, "/api/ws/1", false), &routes[0]);
+    assert_null(route_of(&surface, "/api/ws/a/b", true));
+    assert_null(route_of(&surface, "/api/ws/a/b", false));
+    assert_null(route_of(&surface, "/api/ws/", false));
+    assert_ptr_equal(route_of(&surface, "/api/ws", false), &routes[2]);
+    assert_ptr_equal(route_of(&surface, "/api/x", false), &routes[2]);
 }
 
 static void expect_methods(const struct route *route, const char *wanted)

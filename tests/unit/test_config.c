@@ -162,7 +162,7 @@ TEST(test_defaults)
     assert_true(tools->route_count > 0);
     assert_non_null(tools->routes[0].vocabulary);
     assert_int_equal(tools->routes[0].kind, ROUTE_WEBSOCKET);
-    assert_int_equal(tools->routes[0].host, HOST_UPSTREAM_LOCALHOST);
+    assert_int_equal(tools->routes[0].host.kind, HOST_UPSTREAM_PORT);
     config_destroy(config);
 }
 
@@ -207,11 +207,11 @@ static void check_everything_routes(const struct surface *chat)
     assert_string_equal(first->headers.items[0], "accept-language");
     assert_int_equal(first->subprotocols.count, 2);
     assert_true(first->subprotocol_required);
-    assert_int_equal(first->host, HOST_UPSTREAM_FIXED);
-    assert_string_equal(first->host_fixed, "chat.internal:80");
+    assert_int_equal(first->host.kind, HOST_UPSTREAM_FIXED);
+    assert_string_equal(first->host.fixed, "chat.internal:80");
     assert_string_equal(first->match_from, "/team");
     assert_null(first->prepare);
-    assert_int_equal(chat->routes[1].host, HOST_UPSTREAM_PUBLIC);
+    assert_int_equal(chat->routes[1].host.kind, HOST_UPSTREAM_PUBLIC);
     assert_true(chat->routes[2].binary);
     assert_string_equal(last->prepare->path, "/api/new");
     assert_string_equal(last->prepare->member, "params");

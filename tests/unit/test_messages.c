@@ -68,7 +68,7 @@ TEST(test_numbers)
                    &(struct ipc_##type){.connection = IPC_CONNECTION_MAX + 1, __VA_ARGS__});       \
         assert_int_equal(ipc_decode(IPC_##TYPE, room, writer.length, &out), ERROR_SYNTAX);         \
     } while (0)
-    EXPECT(ADMIT, admit, .request_id = "r", .request.method = "m", .request.path = "p");
+    EXPECT(ADMIT, admit, .request_id = "r", .request.method = "m", .request.raw_path = "p");
     EXPECT(DIAL, dial, .request_id = "r", .method = "m", .path = "p", .host = "h");
     EXPECT(DENIED, denied, .path = "p");
     EXPECT(REFUSED, refused, .verb = "v");

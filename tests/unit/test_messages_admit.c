@@ -21,7 +21,7 @@ static void check_admit(const struct ipc_admit *admit)
     assert_int_equal(out.surface, admit->surface);
     assert_same_text(out.request_id, admit->request_id);
     assert_same_text(out.request.method, admit->request.method);
-    assert_same_text(out.request.path, admit->request.path);
+    assert_same_text(out.request.raw_path, admit->request.raw_path);
     assert_same_text(out.request.query, admit->request.query);
     assert_same_text(out.request.host, admit->request.host);
     assert_same_text(out.request.origin, admit->request.origin);
@@ -77,7 +77,7 @@ TEST(test_admit_refuses)
     admit.request.method = NULL;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
-    admit.request.path = NULL;
+    admit.request.raw_path = NULL;
     assert_int_equal(decode_changed_admit(&admit), ERROR_SYNTAX);
     admit = full_admit();
     admit.request_id = NULL;

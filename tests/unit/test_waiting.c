@@ -73,7 +73,7 @@ static struct waiting *ask(struct broker_fixture *fixture, struct incarnation fr
     char gone[64];
     struct ipc_admit admit = {.connection = 77,
                               .request_id = "0123456789abcdef",
-                              .request = {.method = "GET", .path = gone}};
+                              .request = {.method = "GET", .raw_path = gone}};
     struct question question = {.gate = &fixture->gate,
                                 .from = from,
                                 .surface = &fixture->gate.surfaces.items[0],

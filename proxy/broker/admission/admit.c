@@ -95,7 +95,7 @@ static void use_up(struct question *question, int fd)
 static void open_upgrade(struct question *question, int fd)
 {
     char accept[WS_ACCEPT_SIZE];
-    enum reason reason = upstream_write_upgrade(question, question->request.path, fd, accept);
+    enum reason reason = upstream_write_upgrade(question, question->request.raw_path, fd, accept);
 
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);

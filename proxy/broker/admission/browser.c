@@ -37,9 +37,9 @@ static enum reason set_cookie(struct question *question, struct reply *reply)
 /* Whether there is a page to go to after a login. */
 static bool has_first_page(const struct surface *surface)
 {
-    const struct route *route = admission_route(surface, "/", false);
+    const struct route *route;
 
-    return route != NULL && route->kind == ROUTE_HTTP;
+    return reason_allows(admission_route(surface, "/", false, &route)) && route->kind == ROUTE_HTTP;
 }
 
 static enum reason log_in(struct question *question, struct reply *reply)

@@ -7,7 +7,6 @@
 #include "broker/admission/upstream.h"
 #include "broker/admission/word.h"
 #include "wire/http_body.h"
-#include "wire/url.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -63,16 +62,17 @@ static enum reason build_request(struct question *question, const struct ipc_dia
 {
     const struct route *route = question->steps.route;
     enum reason reason = build_query(question, dial);
+    char room[CONFIG_LOCALHOST_SIZE];
     struct buffer body;
 
     buffer_init(&body, 2 * PARAMS_BYTES_MAX);
     if (reason_allows(reason) && route->body != NULL)
         reason = build_body(question, dial, &body);
     buffer_append_format(out, "%s ", dial->method);
-    url_encode(span_of(dial->path), true, out);
+    buffer_append_text(out, dial->path);
     if (question->steps.query.length > 0)
         buffer_append_format(out, "?%s", question->steps.query.data);
-    buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s", config_route_host(route, dial->host),
+    buffer_append_format(out, " HTTP/1.1\r\nHost: %s\r\n%s", question_host(question, room),
                          dial->fields);
     append_bearer(question, out);
     append_framing(dial, body.length, out);
@@ -123,12 +123,13 @@ static bool is_ours_to_write(const struct question *question)
     const struct ipc_dial *dial = question->dial;
     const struct route *route = question->steps.route;
     const struct admission_listener listener = {question->listener->host, question->listener->port};
+    char room[CONFIG_LOCALHOST_SIZE];
 
     if (dial->fields == NULL)
         return true;
     return (route->body != NULL ? dial->body == HTTP_BODY_NONE : route->inject_count > 0) &&
            reason_allows(admission_host(question->surface->config, &listener, dial->host)) &&
-           word_is_fields(route, config_route_host(route, dial->host), dial->fields);
+           word_is_fields(route, question_host(question, room), dial->fields);
 }
 
 /* The grant may have ended since, and the route must be one that is dialled. */
@@ -147,8 +148,11 @@ static enum reason check(struct question *question)
     reason = authenticate_again(question);
     if (!reason_allows(reason))
         return reason;
-    question->steps.route = admission_route(question->surface->config, question->dial->path, false);
-    if (question->steps.route == NULL || question->steps.route->kind == ROUTE_WEBSOCKET)
+    reason = admission_route(question->surface->config, question->request.path, false,
+                             &question->steps.route);
+    if (!reason_allows(reason))
+        return reason;
+    if (question->steps.route->kind == ROUTE_WEBSOCKET)
         return REASON_ROUTE_UNKNOWN;
     reason = admission_method(question->steps.route, question->steps.request);
     if (reason_allows(reason) && !is_ours_to_write(question))

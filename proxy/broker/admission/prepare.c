@@ -45,11 +45,17 @@ static void open_upgrade(struct question *question, void *work)
 {
     const struct buffer *path = work;
     char accept[WS_ACCEPT_SIZE];
+    struct buffer written;
     int fd = -1;
     enum reason reason = upstream_connect(question, &fd);
 
+    buffer_init(&written, 3 * PREPARED_PATH_BYTES_MAX);
+    url_encode((struct span){path->data, path->length}, true, &written);
     if (reason_allows(reason))
-        reason = upstream_write_upgrade(question, path->data, fd, accept);
+        reason = buffer_failed(&written)
+                     ? REASON_INTERNAL
+                     : upstream_write_upgrade(question, written.data, fd, accept);
+    buffer_clear(&written);
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);
         return;
@@ -113,6 +119,7 @@ static void on_timeout(uv_timer_t *timer)
 static enum reason write_post(const struct question *question, int fd)
 {
     const struct route_prepare *rule = question->steps.route->prepare;
+    char room[CONFIG_LOCALHOST_SIZE];
     struct buffer body, post;
     enum reason reason;
 
@@ -123,9 +130,9 @@ static enum reason write_post(const struct question *question, int fd)
         buffer_append_text(&post, "POST ");
         url_encode(span_of(rule->path), true, &post);
         buffer_append_format(&post,
-                             " HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                             " HTTP/1.0\r\nHost: %s\r\nContent-Type: application/json\r\n"
                              "Content-Length: %zu\r\nConnection: close\r\n\r\n",
-                             body.length);
+                             question_host(question, room), body.length);
         buffer_append(&post, body.data, body.length);
         reason = buffer_failed(&post) ? REASON_INTERNAL : upstream_write(fd, &post);
     }

@@ -1,6 +1,7 @@
 #include "broker/admission/question.h"
 
 #include "broker/core/journal.h"
+#include "wire/url.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -13,13 +14,25 @@ void question_read_request(struct question *question)
     if (admit != NULL)
         question->request = admit->request;
     else
-        question->request = (struct request){
-            .method = dial->method, .path = dial->path, .query = dial->query, .host = dial->host};
+        question->request = (struct request){.method = dial->method,
+                                             .raw_path = dial->path,
+                                             .query = dial->query,
+                                             .host = dial->host};
+    question->request.path = reason_allows(url_path_decode(span_of(question->request.raw_path),
+                                                           question->path, sizeof(question->path)))
+                                 ? question->path
+                                 : NULL;
     question->request.secure = question->surface->config->tls != NULL;
     question->request.caller_known = question->caller_known;
     question->request.caller_uid = question->caller_uid;
     question->steps.request = &question->request;
     question->steps.context = question;
+}
+
+const char *question_host(const struct question *question, char room[CONFIG_LOCALHOST_SIZE])
+{
+    return config_route_host(question->steps.route, question->request.host,
+                             question->listener->port, room);
 }
 
 void question_disown(struct question *question)

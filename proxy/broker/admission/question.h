@@ -21,6 +21,7 @@ struct question {
     const struct ipc_admit *message;     /* borrowed; NULL: it is the other */
     const struct ipc_dial *dial;         /* borrowed; NULL: it is the other */
     struct request request;              /* out of either, with what the broker knows */
+    char path[REQUEST_PATH_BYTES_MAX];   /* the request's, decoded */
     struct session session;              /* empty until the credential is good */
     char claimed_session[TOKEN_ID_SIZE]; /* for the log, also of a refused token; "": none */
     struct params *params;               /* the session's record; NULL: it has none */
@@ -30,6 +31,8 @@ struct question {
 
 /* `request` out of the message, for the steps; again when the message lies elsewhere. */
 void question_read_request(struct question *question);
+/* The Host towards the service, once there is a route; `room` is for one that is made up. */
+const char *question_host(const struct question *question, char room[CONFIG_LOCALHOST_SIZE]);
 void question_clear(struct question *question);
 /* As if it were cleared: all that it owned is somebody else's. */
 void question_disown(struct question *question);

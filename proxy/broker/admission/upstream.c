@@ -3,7 +3,6 @@
 #include "base/log.h"
 #include "broker/core/journal.h"
 #include "system/trusted_socket.h"
-#include "wire/url.h"
 
 #include <errno.h>
 #include <string.h>
@@ -133,9 +132,9 @@ static void append_upgrade(const struct question *question, const char *path, co
                            struct buffer *out)
 {
     const struct steps *steps = &question->steps;
+    char room[CONFIG_LOCALHOST_SIZE];
 
-    buffer_append_text(out, "GET ");
-    url_encode(span_of(path), true, out);
+    buffer_append_format(out, "GET %s", path);
     if (steps->query.length > 0)
         buffer_append_format(out, "?%s", steps->query.data);
     buffer_append_format(out,
@@ -145,7 +144,7 @@ static void append_upgrade(const struct question *question, const char *path, co
                          "Connection: Upgrade\r\n"
                          "Sec-WebSocket-Key: %s\r\n"
                          "Sec-WebSocket-Version: 13\r\n",
-                         config_route_host(steps->route, question->request.host), key);
+                         question_host(question, room), key);
     if (steps->offer.length > 0)
         buffer_append_format(out, "Sec-WebSocket-Protocol: %s\r\n", steps->offer.data);
     append_headers(question, out);

@@ -22,7 +22,7 @@ enum reason upstream_write(int fd, const struct buffer *bytes);
 
 /*
  * Writes the upgrade request (RFC 6455 section 4.1) for a question that passed
- * its steps, on a canonical path, and tells what answer it wants.
+ * its steps, on a path as it is to be sent, and tells what answer it wants.
  */
 enum reason upstream_write_upgrade(const struct question *question, const char *path, int fd,
                                    char accept[WS_ACCEPT_SIZE]);

@@ -22,21 +22,13 @@ bool word_is_session(const char *id)
     return is_hex(id, IPC_SESSION_ID_SIZE - 1);
 }
 
-/* Canonical: what it is written as is read as the same. */
+/* As a head has it. */
 static bool is_path(const char *path)
 {
-    char again[REQUEST_PATH_BYTES_MAX];
-    struct buffer written;
-    bool same;
+    char decoded[REQUEST_PATH_BYTES_MAX];
 
-    buffer_init(&written, 3 * REQUEST_PATH_BYTES_MAX);
-    url_encode(span_of(path), true, &written);
-    same =
-        !buffer_failed(&written) && written.length > 0 &&
-        url_path_decode((struct span){written.data, written.length}, again, sizeof(again)) == OK &&
-        strcmp(path, again) == 0;
-    buffer_clear(&written);
-    return same;
+    return http_is_target(span_of(path)) &&
+           reason_allows(url_path_decode(span_of(path), decoded, sizeof(decoded)));
 }
 
 static bool is_query(const char *query)
@@ -74,10 +66,11 @@ bool word_is_request(const struct ipc_admit *admit)
     const struct request *request = &admit->request;
 
     return is_request_id(admit->request_id) && http_is_token(span_of(request->method)) &&
-           is_path(request->path) && is_query(request->query) && is_short_value(request->host) &&
-           is_short_value(request->origin) && is_short_value(request->authorization) &&
-           is_short_value(request->subprotocols) && is_short_value(request->fetch_site) &&
-           is_value(request->cookie) && are_headers(admit->headers, admit->header_count);
+           is_path(request->raw_path) && is_query(request->query) &&
+           is_short_value(request->host) && is_short_value(request->origin) &&
+           is_short_value(request->authorization) && is_short_value(request->subprotocols) &&
+           is_short_value(request->fetch_site) && is_value(request->cookie) &&
+           are_headers(admit->headers, admit->header_count);
 }
 
 /* A body follows; a length of 0 is said by clients that have none. */
@@ -102,7 +95,7 @@ bool word_is_fields(const struct route *route, const char *host, const char *fie
     const struct http_body none = {.done = true};
     const struct http_forward_request_options options = {
         .host = host,
-        .host_public = route->host == HOST_UPSTREAM_PUBLIC,
+        .host_public = route->host.kind == HOST_UPSTREAM_PUBLIC,
         .readmit = &route->headers,
         .body = &none,
     };

@@ -161,7 +161,7 @@ static bool read_path(struct control_request *request, struct span path)
     static const char permitted[] =
         "/-._0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-    return url_path_decode(path, request->path, sizeof(request->path)) == OK &&
+    return reason_allows(url_path_decode(path, request->path, sizeof(request->path))) &&
            request->path[strspn(request->path, permitted)] == '\0';
 }
 

@@ -45,6 +45,7 @@ static void on_closed(struct endpoint *endpoint)
 
     head_destroy(client->head);
     free(client->path);
+    free(client->raw_path);
     free(client->seen);
     free(client);
 }
@@ -88,8 +89,10 @@ void client_forget_head(struct client *client)
 {
     if (client->head == NULL)
         return;
-    if (client->asker.path == client->head->path)
+    if (client->asker.path == client->head->path) {
         client->asker.path = client->path = strdup(client->head->path);
+        client->asker.raw_path = client->raw_path = text_copy(client->head->request.path);
+    }
     head_destroy(client->head);
     client->head = NULL;
 }
@@ -292,6 +295,7 @@ static void take_request(struct connection *connection)
     struct client *client = connection->client;
     enum reason reason = head_read(client->head, connection, &client->asker);
 
+    client->asker.raw_path = client->head->asked.request.raw_path;
     if (reason_allows(reason))
         connection->mode->request(connection);
     else
@@ -311,7 +315,8 @@ static void parse_head(struct connection *connection)
     if (progress == HTTP_COMPLETE) {
         asker->head_only = span_equals(head->request.method, "HEAD");
         asker->page = http_denial_wants_page(&head->request);
-        if (url_path_decode(head->request.path, head->path, sizeof(head->path)) == OK)
+        head->path_fault = url_path_decode(head->request.path, head->path, sizeof(head->path));
+        if (reason_allows(head->path_fault))
             asker->path = head->path;
         else
             head->path[0] = '\0';
@@ -394,8 +399,9 @@ void client_next(struct connection *connection)
     client->asker = (struct asker){0};
     new_request_id(connection->worker, &client->asker);
     free(client->path);
+    free(client->raw_path);
     free(client->seen);
-    client->path = client->seen = NULL;
+    client->path = client->raw_path = client->seen = NULL;
     connection_set_state(connection, CONNECTION_HEAD);
     if (connection->quiet_until_ms == 0) {
         read_next(connection);

@@ -17,8 +17,8 @@ struct client {
     struct connection *connection; /* NULL: it ended */
     struct head *head;             /* NULL: nothing has come, or it is needed no more */
     struct asker asker;
-    char *path; /* the asker's, once the head is gone; owned */
-    char *seen; /* what a denial shows; owned; NULL: nothing */
+    char *path, *raw_path; /* the asker's, once the head is gone; owned */
+    char *seen;            /* what a denial shows; owned; NULL: nothing */
     uint64_t asked_ms;
     uint64_t lingers_since_ms; /* of the last answer */
     size_t lingered_bytes;     /* taken and thrown away after it */

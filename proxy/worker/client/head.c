@@ -57,13 +57,16 @@ const char *head_terminate(struct head *head, struct span span)
     return span.data;
 }
 
-/* Path and query lie one behind the other. */
-static struct span target_of(const struct head *head)
+/* Path and query lie one behind the other, and between them what head_read() ended the path with.
+ */
+static struct span target_of(struct head *head)
 {
     const struct http_request *request = &head->request;
     struct span last = request->query.data != NULL ? request->query : request->path;
     size_t length = 0;
 
+    if (request->query.data != NULL)
+        head->bytes[request->query.data - head->bytes - 1] = '?';
     if (last.data != NULL)
         return (struct span){request->path.data,
                              (size_t)(last.data - request->path.data) + last.length};
@@ -408,12 +411,12 @@ static enum reason read_kind(const struct connection *connection, struct head *h
     bool *upgrade = &head->asked.request.upgrade, body;
     enum reason reason;
 
-    head->route = admission_route(connection->surface, head->path, false);
+    head->route_fault = admission_route(connection->surface, head->path, false, &head->route);
     reason = check_body(head, &body);
     if (reason_allows(reason))
         reason = check_upgrade(head, body, upgrade);
     if (*upgrade)
-        head->route = admission_route(connection->surface, head->path, true);
+        head->route_fault = admission_route(connection->surface, head->path, true, &head->route);
     return reason;
 }
 
@@ -431,7 +434,7 @@ enum reason head_read(struct head *head, const struct connection *connection,
                                 .request.path = head->path,
                                 .request.login_code = head->body};
     if (head->path[0] == '\0')
-        return REASON_PATH_INVALID;
+        return head->path_fault;
     if (request->query.length >= REQUEST_QUERY_BYTES_MAX)
         return REASON_QUERY_LONG;
     reason = read_kind(connection, head);
@@ -442,6 +445,7 @@ enum reason head_read(struct head *head, const struct connection *connection,
     find_strays(head);
     keep_ticket_subprotocol(head, admit->request.subprotocols);
     admit->request.method = head_terminate(head, request->method);
+    admit->request.raw_path = head_terminate(head, request->path);
     admit->request.query = head_terminate(head, request->query);
     return reason;
 }

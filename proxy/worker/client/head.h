@@ -15,9 +15,11 @@ struct head {
     size_t length;                     /* of `bytes`: the head, and what came with it */
     struct http_request request;       /* spans into `bytes` */
     struct ipc_admit asked;            /* by head_read; strings in here */
-    const struct route *route;         /* that the path leads to; NULL: none */
+    const struct route *route;         /* that the path leads to; NULL: none, */
+    enum reason route_fault;           /* and why */
     const char *body;                  /* of a request to the gate's own paths; NULL: none */
-    char path[REQUEST_PATH_BYTES_MAX]; /* canonical; "": not valid */
+    enum reason path_fault;            /* why the path is not valid */
+    char path[REQUEST_PATH_BYTES_MAX]; /* decoded; "": not valid */
     char key[WS_KEY_SIZE];             /* the client's Sec-WebSocket-Key */
     char ticket_subprotocol[64];       /* the ticket's subprotocol, if one was offered */
     struct buffer cookies;             /* the login cookie's values */
@@ -29,7 +31,8 @@ struct head {
 struct asker {
     char request_id[REQUEST_ID_SIZE];
     bool head_only, page;
-    const char *path; /* NULL: not known */
+    const char *path;     /* NULL: not known */
+    const char *raw_path; /* of a request that was read; NULL: of none */
     /* NULL: not known, or in the head. Set by whoever keeps them when it is forgotten. */
     const char *method, *host;
 };

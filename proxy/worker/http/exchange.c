@@ -155,7 +155,7 @@ struct ipc_dial exchange_dial(const struct exchange *exchange)
         .surface = connection->surface_index,
         .request_id = connection->client->asker.request_id,
         .method = exchange->method,
-        .path = connection->client->asker.path,
+        .path = connection->client->asker.raw_path,
         .host = exchange->cover.host,
     };
 }

@@ -3,7 +3,6 @@
 #include "base/pace.h"
 #include "policy/admission.h"
 #include "wire/http_forward.h"
-#include "wire/url.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -17,12 +16,13 @@ enum reason request_judge(struct exchange *exchange, const struct head *head)
 {
     const struct route *route = exchange->connection->route;
     const struct request *asked = &head->asked.request;
+    char room[CONFIG_LOCALHOST_SIZE];
     enum reason reason;
 
     if (time(NULL) >= exchange->connection->expires_at)
         return REASON_SESSION_EXPIRED;
     if (route == NULL)
-        return REASON_ROUTE_UNKNOWN;
+        return head->route_fault;
     reason = admission_method(route, asked);
     if (!reason_allows(reason))
         return reason;
@@ -35,7 +35,8 @@ enum reason request_judge(struct exchange *exchange, const struct head *head)
     exchange->head_only = strcmp(asked->method, "HEAD") == 0;
     exchange->keep_alive = !http_fields_have_token(&head->request.fields, "connection", "close");
     exchange->stored = route->inject_count > 0 || route->body != NULL;
-    exchange->host = strdup(config_route_host(route, asked->host));
+    exchange->host =
+        strdup(config_route_host(route, asked->host, exchange->connection->listener->port, room));
     if (exchange->host == NULL)
         return REASON_OUT_OF_MEMORY;
     return http_body_of_request(&head->request, true, &exchange->request_body);
@@ -69,7 +70,7 @@ static enum reason compose_line(struct exchange *exchange, const struct request 
     enum reason reason;
 
     buffer_append_format(&exchange->line, "%s ", asked->method);
-    url_encode(span_of(asked->path), true, &exchange->line);
+    buffer_append_text(&exchange->line, asked->raw_path);
     reason = append_query(exchange->connection->route, asked->query, &exchange->line);
     buffer_append_format(&exchange->line, " HTTP/1.1\r\nHost: %s\r\n", exchange->host);
     return reason;
@@ -83,7 +84,7 @@ static enum reason compose_fields(struct exchange *exchange, const struct head *
     enum reason reason = http_forward_request(
         &(struct http_forward_request_options){
             .host = exchange->host,
-            .host_public = route->host == HOST_UPSTREAM_PUBLIC,
+            .host_public = route->host.kind == HOST_UPSTREAM_PUBLIC,
             .identity_encoding = exchange->gate->reads_answer,
             .readmit = &route->headers,
             /* Of a held body the length is known later; what the broker writes it frames itself. */

@@ -44,13 +44,7 @@ static struct span own_target(const struct exchange *exchange, struct span url)
     }
     if (url.length == 0 || url.data[0] != '/' || (url.length > 1 && url.data[1] == '/'))
         return (struct span){NULL, 0};
-    for (size_t i = 0; i < url.length; i++) {
-        unsigned char c = (unsigned char)url.data[i];
-
-        if (c <= 0x20 || c >= 0x7f || strchr("#\"<>\\^`{|}", c) != NULL)
-            return (struct span){NULL, 0};
-    }
-    return url;
+    return http_is_target(url) ? url : (struct span){NULL, 0};
 }
 
 /* Where POSTs go in HTTP+SSE (2024-11-05): a route of this surface, and from now on this session's.
@@ -69,10 +63,9 @@ static enum reason take_endpoint(struct exchange *exchange, const struct sse_eve
         target.length > MCP_SESSION_ID_BYTES_MAX)
         return REASON_ANSWER_ENDPOINT;
     path = span_split(&query, '?');
-    if (url_path_decode(path, decoded, sizeof(decoded)) != OK)
-        return REASON_ANSWER_ENDPOINT;
-    place.route = admission_route(exchange->connection->surface, decoded, false);
-    if (place.route == NULL ||
+    if (!reason_allows(url_path_decode(path, decoded, sizeof(decoded))) ||
+        !reason_allows(
+            admission_route(exchange->connection->surface, decoded, false, &place.route)) ||
         exchange->http->gate_of(exchange->http, place.route) != exchange->gate)
         return REASON_ANSWER_ENDPOINT;
     if (query.data != NULL) {
