@@ -347,6 +347,8 @@
     REASON(VERB_REFUSED, "verb_not_allowed", 403, 1008, "the verb is not on the allow list")       \
     REASON(VERB_CLOSED, "closed_by_dialect", 403, 1008,                                            \
            "the verb is closed by the dialect, whatever is allowed")                               \
+    REASON(EXTENSION_OFF, "extension_off", 403, 1008,                                              \
+           "the verb is of an extension that the surface does not name")                           \
     REASON(ARGUMENT_REFUSED, "argument_not_allowed", 403, 1008,                                    \
            "the verb is closed by the dialect but for harmless values, of which this is none")     \
     REASON(TARGET_MISSING, "target_missing", 400, 1008, "the verb needs a target and has none")    \

@@ -3,6 +3,7 @@
  * through the steps of admission, and prints what each says. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
+#include "cli/cmd_explain_verb.h"
 #include "cli/config_file.h"
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
@@ -27,6 +28,8 @@ struct call {
     struct gate gate;
     const char *surface, *method, *session, *caller, *certificate;
     struct text_list headers;
+    const char *verb; /* to be explained, of messages of the path's; NULL: the request */
+    enum direction direction;
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
@@ -291,7 +294,9 @@ static int run(struct call *call, const char *target)
     if (code != EX_OK)
         return code;
     surface = config_surface(config, call->surface);
-    if (surface != NULL)
+    if (surface != NULL && call->verb != NULL)
+        code = explain_verb(surface, target, call->verb, call->direction, call->json);
+    else if (surface != NULL)
         code = explain(call, surface, target);
     else
         code = args_fail(EX_DATAERR, "the configuration has no surface %s", call->surface);
@@ -302,6 +307,7 @@ static int run(struct call *call, const char *target)
 int cmd_explain(int argc, char **argv)
 {
     struct call call = {0};
+    const char *direction = NULL;
     const struct args_option options[] = {
         {.name = "--surface", .value = &call.surface},
         {.name = "--method", .value = &call.method},
@@ -309,12 +315,19 @@ int cmd_explain(int argc, char **argv)
         {.name = "--caller", .value = &call.caller},
         {.name = "--certificate", .value = &call.certificate},
         {.name = "-H", .list = &call.headers},
+        {.name = "--verb", .value = &call.verb},
+        {.name = "--direction", .value = &direction},
         {.name = "--plain", .flag = &call.plain},
         {.name = "--json", .flag = &call.json},
         GATE_OPTIONS(call.gate),
     };
     struct args args;
     int code = args_parse(argc, argv, ARGS_TABLE(options), 1, 1, &args);
+
+    if (direction != NULL && strcmp(direction, "s2c") == 0)
+        call.direction = DIRECTION_S2C;
+    else if (code == EX_OK && direction != NULL && strcmp(direction, "c2s") != 0)
+        code = args_usage(argv[0], "--direction takes c2s or s2c, not %s", direction);
 
     if (code == EX_OK && call.surface == NULL)
         code = args_usage(argv[0], "--surface S is needed");

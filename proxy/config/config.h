@@ -180,6 +180,7 @@ struct surface {
     struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
     struct surface_tls *tls;              /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;
+    struct text_list extensions;   /* the names; their verbs are in the dialect */
     struct text_list allow_reopen; /* verbs that the dialect closed; it was opened for them */
     bool allow_verbs_set, allow_targets_set, allow_server_verbs_set; /* absent is not empty */
     bool callers_named; /* false: any caller; a failed look-up is then no denial */

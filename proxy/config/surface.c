@@ -135,6 +135,83 @@ static void read_dialect(struct json_reader *reader, json_t *value, void *into)
     free(text);
 }
 
+/* ---- Extensions of the dialect ---- */
+
+static const struct json_key extension_keys[] = {
+    {.name = "about", .type = JSON_KEY_IGNORED},
+    {.name = "messages", .type = JSON_KEY_ELSEWHERE},
+    {.name = "verbs", .type = JSON_KEY_ELSEWHERE},
+};
+static const struct json_table extension_table = JSON_TABLE("an extension", extension_keys);
+
+/* Which vocabulary an extension's verbs are of; the first unless it says. */
+static struct vocabulary *extended(struct json_reader *reader, json_t *entry,
+                                   const struct dialect *dialect)
+{
+    const json_t *messages = json_object_get(entry, "messages");
+    const char *name = messages != NULL ? json_string_value(messages) : NULL;
+
+    for (size_t i = 0; messages == NULL || name != NULL; i++) {
+        if (i == dialect->vocabulary_count)
+            break;
+        if ((name == NULL || strcmp(dialect->vocabularies[i].name, name) == 0) &&
+            dialect->vocabularies[i].envelope == ENVELOPE_JSON_RPC)
+            return &dialect->vocabularies[i];
+    }
+    json_reader_fault(reader, "The dialect %s has no such JSON-RPC vocabulary to extend.",
+                      dialect->name);
+    return NULL;
+}
+
+static void read_extension(struct json_reader *reader, const char *name, json_t *entry,
+                           const struct surface *surface)
+{
+    json_t *verbs = json_object_get(entry, "verbs");
+    const bool known = dialect_enable(surface->dialect, name);
+    struct vocabulary *vocabulary;
+
+    json_table_read(reader, &extension_table, entry, NULL);
+    if (verbs == NULL) {
+        if (!known)
+            json_reader_fault(reader, "The dialect %s knows no such extension: say its \"verbs\".",
+                              surface->dialect->name);
+        return;
+    }
+    vocabulary = extended(reader, entry, surface->dialect);
+    if (vocabulary != NULL) {
+        const size_t place = json_reader_enter(reader, "verbs");
+
+        dialect_extend(reader, vocabulary, name, verbs);
+        json_reader_leave(reader, place);
+    }
+}
+
+/* Comes behind "dialect" in the table, whose copy of this surface it changes. */
+static void read_extensions(struct json_reader *reader, json_t *value, void *into)
+{
+    struct surface *surface = into;
+    const char *name;
+    json_t *entry;
+
+    if (!json_is_object(value) || json_object_size(value) > DIALECT_EXTENSIONS_MAX) {
+        json_reader_fault(reader, "This must be an object of at most %d extensions.",
+                          DIALECT_EXTENSIONS_MAX);
+        return;
+    }
+    json_object_foreach(value, name, entry)
+    {
+        const size_t place = json_reader_enter(reader, name);
+
+        if (config_check_surface_name(name) != NULL)
+            json_reader_fault(reader, "\"%.64s\" is no name for an extension.", name);
+        else if (text_list_add(&surface->extensions, name, strlen(name)) != OK)
+            reader->out_of_memory = true;
+        else if (surface->dialect != NULL)
+            read_extension(reader, name, entry, surface);
+        json_reader_leave(reader, place);
+    }
+}
+
 /* The surface's own routes were read; without any, the pack's are. */
 static void finish_routes(struct json_reader *reader, json_t *value, struct surface *surface)
 {
@@ -185,6 +262,7 @@ static const struct json_key surface_keys[] = {
     CONFIG_HOST_ROW(struct surface),
     ROW_TEXTS("origins", struct surface, origins, config_check_origin, 0, CONFIG_HOSTS_MAX),
     ROW_CUSTOM("dialect", read_dialect, .required = true),
+    ROW_CUSTOM("extensions", read_extensions, .table = &extension_table),
     ROW_CHOICE("mode", struct surface, mode, modes, .preset = MODE_ENFORCE),
     ROW_CHOICE("on_refusal", struct surface, on_refusal, refusals, .preset = ON_REFUSAL_ANSWER),
     ROW_CHOICE("unpaired", struct surface, unpaired, unpaired, .preset = UNPAIRED_PASS),
@@ -303,4 +381,5 @@ void config_surface_clear(void *surface)
 {
     dialect_destroy(((struct surface *)surface)->dialect);
     free(((struct surface *)surface)->upstream_owner);
+    text_list_clear(&((struct surface *)surface)->extensions);
 }

@@ -64,6 +64,26 @@ static bool rule_reopen(struct verb_rule *rule)
     return closed;
 }
 
+bool dialect_enable(struct dialect *dialect, const char *extension)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < dialect->vocabulary_count * DIRECTION_COUNT; i++) {
+        const struct vocabulary *vocabulary = &dialect->vocabularies[i / DIRECTION_COUNT];
+        unsigned way = i % DIRECTION_COUNT;
+
+        for (size_t j = 0; j < vocabulary->verb_count[way]; j++) {
+            struct verb_rule *rule = &vocabulary->verbs[way][j];
+
+            if (rule->extension == NULL || strcmp(rule->extension, extension) != 0)
+                continue;
+            found = true;
+            rule->off = false;
+        }
+    }
+    return found;
+}
+
 bool dialect_reopen(struct dialect *dialect, const char *verb)
 {
     bool closed = false;

@@ -66,6 +66,8 @@
  *                   those that are not the session's. A URI template counts as a URI: its
  *                   braces match only a wildcard. Optional is "private": KEY, the member of a
  *                   result that says who may keep it: of a list that was cut, "private".
+ *     "extensions"  json-rpc, optional: {NAME: {"about", "verbs"}}: verbs, as above, that pass
+ *                   nowhere but where the surface's own "extensions" names NAME
  *     "refusal"     typed, optional: what the client is sent; an object whose
  *                   values "$verb" and "$reason" are filled in
  *   "routes"        the default routes; config/route.c reads them
@@ -100,6 +102,7 @@ enum target_kind { TARGET_NONE = 0, TARGET_NAME, TARGET_URI, TARGET_HANDLE };
 #define DIALECT_PATH_DEPTH_MAX    4
 #define DIALECT_WITHIN_MAX        32
 #define DIALECT_ONLY_MAX          4 /* of a verb */
+#define DIALECT_EXTENSIONS_MAX    32
 #define DIALECT_WATCHES_MAX       32
 /* The member of params._meta by which MCP over HTTP tells its revision. */
 #define DIALECT_MCP_VERSION_KEY "io.modelcontextprotocol/protocolVersion"
@@ -126,6 +129,7 @@ struct verb_rule {
     bool always;                 /* needs no place on an allow list: handshakes, pings */
     bool never;                  /* on no list is there a place for it */
     bool optional;               /* there may be no target though the rule has some */
+    bool off;                    /* the surface does not name the extension */
     bool quiet;                  /* that it is refused is answered as an empty success */
     struct target_path *targets; /* of those that are no lists, one; none: no target */
     size_t target_count;
@@ -137,6 +141,7 @@ struct verb_rule {
     struct text_list within; /* globs, one of which the target must match; empty: no limit */
     struct verb_argument *only;
     size_t only_count;
+    const char *extension; /* that it belongs to, borrowed from the vocabulary; NULL: none */
     /* The list in an answer's result whose items are cut down to permitted targets, and the
      * member that is an item's target; NULL: none. */
     char *filter_items;
@@ -165,6 +170,7 @@ struct vocabulary {
     char *operation_key;
     struct verb_rule *verbs[DIRECTION_COUNT]; /* sorted by name */
     size_t verb_count[DIRECTION_COUNT];
+    struct text_list extensions; /* their names */
     /* ENVELOPE_TYPED: the refusal sent to the client, a JSON object text in which the
      * member values "$verb" and "$reason" are replaced. NULL: none is sent. */
     char *refusal;
@@ -192,6 +198,12 @@ const struct vocabulary *dialect_vocabulary(const struct dialect *dialect, const
 /* The rule of a verb, or NULL. */
 const struct verb_rule *vocabulary_verb(const struct vocabulary *vocabulary,
                                         enum direction direction, struct span name);
+
+/* Whether the pack has verbs of that extension; they are known from now on. */
+bool dialect_enable(struct dialect *dialect, const char *extension);
+/* Adds the verbs of an extension, written as in a pack, to a vocabulary; faults in the reader. */
+void dialect_extend(struct json_reader *reader, struct vocabulary *vocabulary,
+                    const char *extension, struct json_t *verbs);
 
 /* Opens what "never", "within" and "only" close of a verb, in all vocabularies and both
  * directions; false if they close nothing of it. */

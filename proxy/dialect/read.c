@@ -1,5 +1,6 @@
 /* Reads a dialect pack (dialect.h says what is in one). Called by config/surface.c. */
 #include "dialect/dialect.h"
+#include "dialect/extension.h"
 #include "dialect/paths.h"
 
 #include "json/table.h"
@@ -261,6 +262,41 @@ static const struct json_table verbs_table = JSON_TABLE("the verbs", verbs_keys)
 static const struct json_key opaque_keys[] = {COMMON_ROWS};
 static const struct json_table opaque_table = JSON_TABLE("an opaque vocabulary", opaque_keys);
 
+/* ---- Extensions ---- */
+
+static const struct json_key extension_keys[] = {
+    {.name = "about", .type = JSON_KEY_IGNORED},
+    {.name = "verbs", .type = JSON_KEY_ELSEWHERE, .required = true},
+};
+static const struct json_table extension_table = JSON_TABLE("an extension", extension_keys);
+
+/* Comes behind "verbs" in the table, to which they are added. */
+static void read_extensions(struct json_reader *reader, json_t *value, void *into)
+{
+    struct vocabulary *vocabulary = into;
+    const char *name;
+    json_t *entry;
+
+    if (!json_is_object(value) || json_object_size(value) > DIALECT_EXTENSIONS_MAX) {
+        json_reader_fault(reader, "This must be an object of at most %d extensions.",
+                          DIALECT_EXTENSIONS_MAX);
+        return;
+    }
+    json_object_foreach(value, name, entry)
+    {
+        const size_t place = json_reader_enter(reader, name);
+        const char *why = check_name(name);
+
+        if (why != NULL)
+            json_reader_fault(reader, "\"%.64s\" %s.", name, why);
+        json_table_read(reader, &extension_table, entry, vocabulary);
+        json_reader_enter(reader, "verbs");
+        extension_add(reader, &verbs_table, vocabulary,
+                      &(struct extension){name, json_object_get(entry, "verbs"), true});
+        json_reader_leave(reader, place);
+    }
+}
+
 static const struct json_key error_keys[] = {
     MEMBER_ROW("member", error_key, DIALECT_NAME_BYTES_MAX, .required = true),
     MEMBER_ROW("verb", error_verb, DIALECT_VERB_BYTES_MAX, .required = true),
@@ -284,6 +320,7 @@ static const struct json_key json_rpc_keys[] = {
     ROW_LIST("handles", struct vocabulary, handles, handle_count, 1, DIALECT_HANDLE_PATHS_MAX,
              .read = paths_read_related, .clear = paths_clear),
     ROW_SAME("verbs", verbs_table),
+    ROW_CUSTOM("extensions", read_extensions, .table = &extension_table),
 };
 static const struct json_table json_rpc_table = JSON_TABLE("a JSON-RPC vocabulary", json_rpc_keys);
 
@@ -310,11 +347,6 @@ static const struct {
                  [ENVELOPE_TYPED] = {"typed", &typed_table},
                  [ENVELOPE_OPAQUE] = {"opaque", &opaque_table}};
 
-static int compare_rules(const void *left, const void *right)
-{
-    return strcmp(((const struct verb_rule *)left)->name, ((const struct verb_rule *)right)->name);
-}
-
 /* What the scanner looks at for JSON-RPC: what MCP over HTTP compares with headers, and "asks". */
 static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabulary)
 {
@@ -338,6 +370,20 @@ static void watch_json_rpc(struct json_reader *reader, struct vocabulary *vocabu
     paths_settle(vocabulary);
 }
 
+static int compare_rules(const void *left, const void *right)
+{
+    return strcmp(((const struct verb_rule *)left)->name, ((const struct verb_rule *)right)->name);
+}
+
+static void sort_rules(const struct json_reader *reader, struct vocabulary *vocabulary)
+{
+    for (unsigned way = 0; json_reader_result(reader) == OK && way < DIRECTION_COUNT; way++) {
+        if (vocabulary->verb_count[way] > 0)
+            qsort(vocabulary->verbs[way], vocabulary->verb_count[way], sizeof(struct verb_rule),
+                  compare_rules);
+    }
+}
+
 static void read_vocabulary(struct json_reader *reader, json_t *value, void *into)
 {
     const char *envelope = json_string_value(json_object_get(value, "envelope"));
@@ -356,11 +402,15 @@ static void read_vocabulary(struct json_reader *reader, json_t *value, void *int
     json_table_read(reader, envelopes[i].table, value, vocabulary);
     if (vocabulary->envelope == ENVELOPE_JSON_RPC)
         watch_json_rpc(reader, vocabulary);
-    for (unsigned way = 0; json_reader_result(reader) == OK && way < DIRECTION_COUNT; way++) {
-        if (vocabulary->verb_count[way] > 0)
-            qsort(vocabulary->verbs[way], vocabulary->verb_count[way], sizeof(struct verb_rule),
-                  compare_rules);
-    }
+    sort_rules(reader, vocabulary);
+}
+
+void dialect_extend(struct json_reader *reader, struct vocabulary *vocabulary,
+                    const char *extension, struct json_t *verbs)
+{
+    extension_add(reader, &verbs_table, vocabulary, &(struct extension){extension, verbs, false});
+    paths_settle(vocabulary);
+    sort_rules(reader, vocabulary);
 }
 
 static void vocabulary_clear(void *value)
@@ -368,6 +418,7 @@ static void vocabulary_clear(void *value)
     struct vocabulary *vocabulary = value;
 
     text_list_clear(&vocabulary->descend);
+    text_list_clear(&vocabulary->extensions);
     if (vocabulary->envelope != 0)
         json_table_clear(envelopes[vocabulary->envelope].table, vocabulary);
 }

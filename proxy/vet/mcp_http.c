@@ -174,7 +174,7 @@ static void refuse_by_policy(const struct mcp_http_refused *refused, struct buff
                              unsigned *status)
 {
     bool verb = refused->reason == REASON_VERB_UNKNOWN || refused->reason == REASON_VERB_REFUSED ||
-                refused->reason == REASON_VERB_CLOSED;
+                refused->reason == REASON_VERB_CLOSED || refused->reason == REASON_EXTENSION_OFF;
 
     if (refused->kind != MESSAGE_REQUEST) {
         *status = 403;

@@ -10,6 +10,8 @@ enum reason verb_check(const struct vet_rules *rules, enum direction direction,
 
     if (rule != NULL && rule->never)
         return REASON_VERB_CLOSED;
+    if (rule != NULL && rule->off)
+        return REASON_EXTENSION_OFF;
     if (rule != NULL && rule->always)
         return REASON_ALLOWED;
     if ((list != NULL && !text_list_contains(list, verb)) ||

@@ -6,7 +6,8 @@
 
 /*
  * Whether a verb may be used in a direction; `rule` is its rule, NULL for one that is in no table
- * and known all the same. REASON_ALLOWED, REASON_VERB_CLOSED, REASON_VERB_REFUSED.
+ * and known all the same. REASON_ALLOWED, REASON_VERB_CLOSED,
+ * REASON_EXTENSION_OFF, REASON_VERB_REFUSED.
  */
 enum reason verb_check(const struct vet_rules *rules, enum direction direction,
                        const struct verb_rule *rule, struct span verb);

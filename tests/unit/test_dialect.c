@@ -64,11 +64,20 @@ TEST(test_mcp)
     assert_int_equal(rule->gives[1].depth, 3);
     assert_int_equal(mcp->handle_count, 1);
     assert_int_equal(mcp->handles[0].depth, 4);
-    assert_int_equal(mcp->descend.count, 3);
+    assert_int_equal(mcp->descend.count, 4);
     assert_true(text_list_contains(&mcp->descend, span_of("params")));
     assert_true(text_list_contains(&mcp->descend, span_of("notifications")));
     assert_true(text_list_contains(&mcp->descend, span_of("ref")));
     dialect_destroy(dialect);
+}
+
+static size_t count_off(const struct vocabulary *vocabulary, enum direction direction)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < vocabulary->verb_count[direction]; i++)
+        count += vocabulary->verbs[direction][i].off && vocabulary->verbs[direction][i].extension;
+    return count;
 }
 
 /* Every method of every revision, as the specification has them. */
@@ -121,8 +130,14 @@ TEST(test_mcp_methods)
     struct dialect *dialect = pack_load("mcp");
     const struct vocabulary *mcp = dialect_vocabulary(dialect, NULL);
 
-    assert_int_equal(mcp->verb_count[DIRECTION_C2S], sizeof(client) / sizeof(*client));
-    assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server));
+    /* And those of extensions, all of them off. */
+    assert_int_equal(count_off(mcp, DIRECTION_C2S), 8);
+    assert_int_equal(count_off(mcp, DIRECTION_S2C), 1);
+    assert_int_equal(mcp->verb_count[DIRECTION_C2S], sizeof(client) / sizeof(*client) + 8);
+    assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server) + 1);
+    assert_true(dialect_enable(dialect, "skills"));
+    assert_int_equal(count_off(mcp, DIRECTION_C2S), 5);
+    assert_false(dialect_enable(dialect, "skill"));
     for (size_t i = 0; i < sizeof(client) / sizeof(*client); i++)
         assert_non_null(rule_of(mcp, DIRECTION_C2S, client[i]));
     for (size_t i = 0; i < sizeof(server) / sizeof(*server); i++)

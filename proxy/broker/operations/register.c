@@ -138,6 +138,8 @@ static void build_can_do(const struct register_facts *facts, struct register_cel
     }
     append_allowed(&cell->value, "verbs", &surface->allow_verbs, surface->allow_verbs_set);
     append_allowed(&cell->value, "targets", &surface->allow_targets, surface->allow_targets_set);
+    if (surface->extensions.count > 0)
+        append_allowed(&cell->value, "extensions", &surface->extensions, true);
     if (surface->allow_reopen.count > 0)
         append_allowed(&cell->value, "opened though the dialect closes it", &surface->allow_reopen,
                        true);
