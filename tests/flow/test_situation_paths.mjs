@@ -20,7 +20,6 @@ const dir = scratchDir();
 const service = new RawHttpService(path.join(dir, 'raw.sock'));
 const registry = path.join(dir, 'registry.sock');
 const vite = path.join(dir, 'vite.sock');
-const playwright = path.join(dir, 'playwright.sock');
 let gate;
 const tokens = {};
 
@@ -39,10 +38,10 @@ before(async () => {
       sockets: opaque(service.socketPath, [{ path: '/{any...}', kind: 'websocket' }]),
       narrow: opaque(service.socketPath, [{ path: '/files/{name}', kind: 'http' }, { path: '/deep/{any...}', kind: 'http' }]),
       mcp: surface(service.socketPath, { dialect: 'mcp', routes: [{ path: '/mcp', kind: 'mcp-http' }] }),
-      mcps: surface(service.socketPath, { dialect: 'mcp', routes: [{ path: '/mcp/', kind: 'mcp-http' }, rest] }),
+      mcps: surface(service.socketPath, { dialect: 'mcp', routes: [{ path: '/mcp/', kind: 'mcp-http' }] }),
       registry: opaque(registry, [rest]),
       vite: opaque(vite, [rest]),
-      playwright: surface(playwright, { dialect: 'mcp', routes: [{ path: '/mcp', kind: 'mcp-http' }] }),
+      two: opaque(service.socketPath, [rest], { listen: ['127.0.0.1:0', '127.0.0.1:0'] }),
     },
   });
   for (const name of Object.keys(gate.config.surfaces)) tokens[name] = (await gate.session(name)).token;
@@ -177,13 +176,85 @@ describe('a query', () => {
   }
 });
 
-describe('what was never touched', () => {
+describe('what is as usual', () => {
+  for (const target of ['/%40vite/client', '/x?a=/../%2e%2e/%00&b=c', "/?x[]=1&a='b'", '/?a=%zz&?/?']) {
+    it(`${target} passes as it was sent`, async () => {
+      assert.equal((await get('any', target)).status, 200);
+      assert.equal(firstLine(), `GET ${target} HTTP/1.1`);
+    });
+  }
+});
+
+describe('a location in an answer', () => {
   it('situation 7: is left as the service wrote it', async () => {
     const port = gate.port('any');
     service.answer = () => ({ bytes: `HTTP/1.1 302 Found\r\nLocation: http://localhost:${port}/@a%2fb+c;d?e={f}\r\nContent-Length: 0\r\n\r\n` });
     const answer = await get('any', '/x');
     assert.equal(answer.headers.location, '/@a%2fb+c;d?e={f}');
   });
+});
+
+const headerSent = (name) => new RegExp(`^${name}: (.*)$`, 'im').exec(service.text)?.[1].trim();
+
+describe('Host', () => {
+  it('situation 8: is localhost with the port that the client came to, and Origin follows it', async () => {
+    const port = gate.port('any');
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `any.localhost:${port}`]) {
+      service.forget();
+      await get('any', '/x', { headers: { host, origin: `http://${host}` } });
+      assert.equal(headerSent('Host'), `localhost:${port}`, host);
+      assert.equal(headerSent('Origin'), `http://localhost:${port}`, host);
+    }
+  });
+
+  it('situation 8: is so on an upgrade', async () => {
+    await request(gate, 'sockets', { token: tokens.sockets, path: '/x' });
+    assert.equal(headerSent('Host'), `localhost:${gate.port('sockets')}`);
+  });
+
+  it('situation 8: is that of the very port, of several', async () => {
+    const ports = gate.addresses('two').map((text) => Number(/:(\d+)$/.exec(text)[1]));
+    assert.equal(new Set(ports).size, 2);
+    for (const port of ports) {
+      service.forget();
+      await fetch(`http://127.0.0.1:${port}/x`, { headers: { authorization: `Bearer ${tokens.two}` } });
+      assert.equal(headerSent('Host'), `localhost:${port}`);
+    }
+  });
+
+  it('situation 8: that a service does not take is told to the operator', async () => {
+    service.answer = () => ({ bytes: 'HTTP/1.1 421 Misdirected Request\r\nContent-Length: 0\r\n\r\n' });
+    assert.equal((await get('any', '/x')).status, 421);
+    const told = `surface any: the service answered 421; if it does so to every request, it does not take the Host localhost:${gate.port('any')}`;
+    await until(() => gate.stderr.includes(told), () => `a hint: ${gate.stderr}`);
+  });
+});
+
+describe('the endpoint of MCP', () => {
+  const call = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' });
+  const answer = JSON.stringify({ jsonrpc: '2.0', id: 1, result: {} });
+
+  for (const [name, here, there] of [['mcp', '/mcp', '/mcp/'], ['mcps', '/mcp/', '/mcp']]) {
+    for (const absolute of [true, false]) {
+      it(`situation 9: ${here} is found from ${there}, too, by ${absolute ? 'an absolute' : 'a relative'} redirect`, async () => {
+        const own = `http://localhost:${gate.port(name)}`;
+        service.answer = (text) => {
+          const moved = `${absolute ? `http://${headerSent('Host')}` : ''}${there}`;
+          return text.startsWith(`POST ${there} `)
+            ? { bytes: `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: ${answer.length}\r\n\r\n${answer}` }
+            : { bytes: `HTTP/1.1 307 Temporary Redirect\r\nLocation: ${moved}\r\nContent-Length: 0\r\n\r\n` };
+        };
+        const response = await fetch(`${own}${here}`, {
+          method: 'POST',
+          body: call,
+          headers: { authorization: `Bearer ${tokens[name]}`, 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+        });
+        assert.equal(response.status, 200);
+        assert.equal(response.url, `${own}${there}`);
+        assert.equal(await response.text(), answer);
+      });
+    }
+  }
 });
 
 describe('a browser', () => {

@@ -254,6 +254,29 @@ TEST(test_everything)
     config_destroy(config);
 }
 
+/* A route's own Host goes before the surface's, and that before localhost with the port. */
+TEST(test_host_towards_the_service)
+{
+    static const char text[] =
+        "{\"state_dir\":\"/s\",\"surfaces\":{\"a\":{\"listen\":[\"localhost:1\"],"
+        "\"upstream\":{\"socket\":\"/nowhere/a\"},\"dialect\":\"opaque\","
+        "\"host\":{\"fixed\":\"service:80\"},\"routes\":[{\"path\":\"/a\"},"
+        "{\"path\":\"/b\",\"host\":\"public\"},{\"path\":\"/c\",\"host\":\"localhost\"}]},"
+        "\"b\":{\"listen\":[\"localhost:2\"],\"upstream\":{\"socket\":\"/nowhere/b\"},"
+        "\"dialect\":\"opaque\",\"routes\":[{\"path\":\"/a\"}]}}}";
+    static const char *const expected[] = {"service:80", "client:9", "localhost"};
+    struct config *config = load_text(text).config;
+    char room[CONFIG_LOCALHOST_SIZE];
+
+    assert_non_null(config);
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(config_route_host(&config->surfaces[0].routes[i], "client:9", 7, room),
+                            expected[i]);
+    assert_string_equal(config_route_host(&config->surfaces[1].routes[0], "client:9", 65535, room),
+                        "localhost:65535");
+    config_destroy(config);
+}
+
 /* A preset that is more than what the surface wrote beside it gives way. */
 TEST(test_preset_gives_way)
 {

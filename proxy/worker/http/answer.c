@@ -1,5 +1,6 @@
 #include "worker/http/answer.h"
 
+#include "base/log.h"
 #include "wire/http_forward.h"
 
 #include <errno.h>
@@ -239,6 +240,17 @@ static enum reason head_fault(const struct exchange *exchange, struct span seen)
                : REASON_ANSWER_HEAD;
 }
 
+/* Services that know themselves by other names say so to everybody, and nobody else knows why. */
+static void warn_of_host(const struct exchange *exchange, unsigned status)
+{
+    const struct connection *connection = exchange->connection;
+
+    if (status == 421 || (status == 403 && connection->route->kind == ROUTE_MCP_HTTP))
+        log_warning("surface %s: the service answered %u; if it does so to every request, it does "
+                    "not take the Host %s, and \"host\" in the configuration says another",
+                    connection->surface->name, status, exchange->host);
+}
+
 /* More of the head, and what may follow it. */
 static enum reason take_head(struct exchange *exchange, const char *bytes, size_t length)
 {
@@ -256,6 +268,7 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
         break;
     }
     at = response.head_bytes;
+    warn_of_host(exchange, response.status);
     reason = begin(exchange, &response);
     if (reason_allows(reason) && seen.length > at)
         reason = take_body(exchange, seen.data + at, seen.length - at);
