@@ -272,7 +272,8 @@ describe('reload', () => {
     for (let i = 1; i < 20; i++) await reload(i);
     const bytes = residentBytes(gate.pid);
     for (let i = 20; i <= 100; i++) await reload(i);
-    assert.equal(descriptors(), before);
+    // One of them may be the connection that asked last.
+    await until(() => descriptors() <= before, 'no descriptor is left');
     if (!SANITIZED) assert.ok(residentBytes(gate.pid) < bytes + 2 * 1024 * 1024, 'no memory');
     assert.match(await gate.do('register'), /the reason 100/);
     await client.close();
