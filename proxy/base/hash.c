@@ -52,7 +52,7 @@ static void put(struct hash_table *table, struct hash_entry *entry)
 static void grow(struct hash_table *table)
 {
     struct hash_table old = *table;
-    struct hash_entry **buckets = calloc(2 * size_of(table), sizeof(*buckets));
+    struct hash_entry **buckets = calloc(2 * size_of(table), sizeof(void *));
 
     if (buckets == NULL)
         return;

@@ -188,7 +188,10 @@ static enum reason grow(struct json_keys *keys)
     }
     free(keys->slots);
     free(keys->places);
-    *keys = larger;
+    keys->slots = larger.slots;
+    keys->places = larger.places;
+    keys->size = larger.size;
+    keys->used = larger.used;
     return REASON_ALLOWED;
 }
 

@@ -357,15 +357,16 @@ static uint32_t least(uint32_t one, uint32_t other)
 /* Room for more open objects and arrays. */
 SELDOM static enum reason make_room(struct json_scan *scan)
 {
+    uint32_t capacity = scan->capacity + (scan->capacity > OPEN_MIN ? scan->capacity : OPEN_MIN);
     struct container *open;
 
     if (scan->depth >= scan->limits->depth)
         return REASON_JSON_DEPTH;
-    open = realloc(scan->open, (size_t)scan->capacity * 2 * sizeof(*open));
+    open = realloc(scan->open, capacity * sizeof(*open));
     if (open == NULL)
         return REASON_INTERNAL;
     scan->open = open;
-    scan->capacity *= 2;
+    scan->capacity = capacity;
     scan->room = least(scan->capacity, scan->limits->depth);
     return REASON_ALLOWED;
 }
