@@ -100,6 +100,9 @@ struct route {
      * matches what is left, also nothing. */
     char *path;
     enum route_kind kind;
+    bool query_set;            /* false on an HTTP route: the client's query passes as it is */
+    bool subprotocol_required; /* refuse a client that offers none of the subprotocols */
+    bool binary;               /* binary messages may pass (opaque vocabularies only) */
     const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
     struct query_pass *pass;
     size_t pass_count;
@@ -112,9 +115,6 @@ struct route {
     struct route_prepare *prepare; /* NULL: none */
     struct text_list headers;      /* request headers forwarded, lower case */
     struct text_list subprotocols; /* empty: none is spoken, none forwarded */
-    bool query_set;                /* false on an HTTP route: the client's query passes as it is */
-    bool subprotocol_required;     /* refuse a client that offers none of the subprotocols */
-    bool binary;                   /* binary messages may pass (opaque vocabularies only) */
     struct config_host host;
     char *match_from; /* JSON pointer into the parameter record for a verb's match_key */
 };

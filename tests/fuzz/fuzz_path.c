@@ -56,14 +56,18 @@ static void cut_query(char *path)
 
 static void cut_parameters(char *path)
 {
-    char out[REQUEST_PATH_BYTES_MAX * 4] = "", *rest = path;
+    char *to = path;
 
-    for (char *segment; (segment = strsep(&rest, "/")) != NULL;) {
-        strncat(out, segment, strcspn(segment, ";"));
-        if (rest != NULL)
-            strcat(out, "/");
+    for (const char *at = path; *at != '\0';) {
+        size_t segment = strcspn(at, "/"), kept = strcspn(at, "/;");
+
+        memmove(to, at, kept);
+        to += kept;
+        at += segment;
+        if (*at == '/')
+            *to++ = *at++;
     }
-    strcpy(path, out);
+    *to = '\0';
 }
 
 static void merge(char *path)

@@ -47,7 +47,7 @@ static const char *follow(struct span raw, bool upgrade)
         return reason_info(reason)->cause;
     reason = admission_route(&surface, path, upgrade, &route);
     assert_true(reason_allows(reason) == (route != NULL));
-    if (reason_allows(reason))
+    if (route != NULL)
         return name_of(route);
     return reason == REASON_ROUTE_UNKNOWN ? "none" : reason_info(reason)->cause;
 }
