@@ -4,6 +4,7 @@
 #include "vet/answer.h"
 #include "vet/outstanding.h"
 #include "vet/refusal.h"
+#include "vet/salvage.h"
 #include "vet/target.h"
 #include "vet/verb.h"
 #include "json/parse.h"
@@ -398,6 +399,28 @@ static void prepare_forward(struct buffer *forward, size_t length)
     forward->max_bytes = length + VET_ANSWER_ADDED_BYTES;
 }
 
+/*
+ * What a service says and is not strict JSON: whoever waits for it is told, or the service, whose
+ * request it was. An event is let go of. The connection ends only for what nobody can make out.
+ */
+static void vet_broken(struct vetting *vetting, enum reason reason, struct vet_result *result)
+{
+    struct message *message = &vetting->scratch->message;
+
+    salvage_message(vetting->text, message);
+    find_asked(vetting);
+    report(vetting, result);
+    result->reason = reason;
+    if (vetting->rules->observe) {
+        settle(vetting);
+        result->action = VET_FORWARD;
+    } else if (message->kind == MESSAGE_OTHER) {
+        result->action = VET_CLOSE;
+    } else {
+        refuse(vetting, result);
+    }
+}
+
 /* Bytes that cannot be a message at all: the connection ends, unless it is only watched. */
 static void vet_fault(const struct vet_rules *rules, enum reason reason, struct vet_result *result)
 {
@@ -441,6 +464,8 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     reason = rules_scan(rules, direction, scratch->scan, vetting.text);
     if (reason_allows(reason))
         vet_json(&vetting, result);
+    else if (direction == DIRECTION_S2C && vocabulary->envelope == ENVELOPE_JSON_RPC)
+        vet_broken(&vetting, reason, result);
     else
         vet_fault(rules, reason, result);
 }

@@ -204,13 +204,36 @@ describe('large answers', () => {
     await passes(result(`[${rows.join(',')}]`));
   });
 
-  it('a member that is there twice is refused among as many', async () => {
+  it('situation 3: what is refused all the same is told to whoever waits for it, and the connection stays', async () => {
     const members = Array.from({ length: 100_000 }, (_, i) => `"${i.toString(36)}":1`);
-    const client = await asks('socket', '/ws', result(`{${members.join(',')},"a\\u0031":2}`));
-    const mark = gate.mark();
+    const client = await asks('socket', '/ws', '');
+    for (const [value, reason] of [
+      [`{${members.join(',')},"a\\u0031":2}`, 'json_duplicate_key'],
+      [nested(1100), 'json_depth'],
+      ['"\u0001"', 'json_syntax'],
+      ['{"\\ud83d":1}', 'json_surrogate'],
+      ['{"\\u0000":1}', 'json_nul'],
+    ]) {
+      const mark = gate.mark();
+      // The id before what is wrong, and behind it.
+      for (const text of [result(value), `{"result":${value},"jsonrpc":"2.0","id":1}`]) {
+        sockets.behave({ message: (peer) => peer.send(text) });
+        client.sendJson(call(1, 'tools/call', { name: 'echo' }));
+        const { id, error } = await client.nextJson();
+        assert.deepEqual([id, error.data.reason], [1, reason]);
+      }
+      await gate.audited(mark, { surface: 'socket', direction: 's2c', verb: 'tools/call', reason });
+    }
+    // An event is let go of.
+    sockets.behave({
+      message: (peer) => {
+        peer.send(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":${nested(1100)}}}`);
+        peer.send(result('1'));
+      },
+    });
     client.sendJson(call(1, 'tools/call', { name: 'echo' }));
-    await gate.audited(mark, { surface: 'socket', direction: 's2c', reason: 'json_duplicate_key' });
-    client.terminate();
+    assert.deepEqual(JSON.parse(result('1')), await client.nextJson());
+    await client.close();
   });
 
   it('situation 3: a page of 300 elements within each other passes', async () => {
