@@ -229,6 +229,8 @@
           "the service stopped in the middle of an answer")                                        \
     CAUSE(UPSTREAM_STALLED, "upstream_timeout", "not_reading", 504, 1014,                          \
           "the service stopped reading")                                                           \
+    CAUSE(MESSAGE_STALLED, "upstream_timeout", "message", 504, 1014,                               \
+          "the service stopped in the middle of a message")                                        \
     CAUSE(UPGRADE_TIMEOUT, "upstream_timeout", "upgrade", 504, 1014,                               \
           "the service did not answer the WebSocket upgrade in time")                              \
     REASON(UPSTREAM_REFUSED, "upstream_refused", 502, 1014, "the service refused the connection")  \
@@ -330,6 +332,12 @@
           "this verb may not be sent so: as a request without an id, or with one")                 \
     CAUSE(SHAPE_EVENT, "message_shape", "event", 400, 1008,                                        \
           "an event of a type that the dialect does not have")                                     \
+    CAUSE(SHAPE_MODERN, "message_shape", "revision", 400, 1008,                                    \
+          "no response is sent as the body of a request in this revision")                         \
+    CAUSE(SHAPE_ASKS, "message_shape", "asks", 400, 1008,                                          \
+          "the requests within an answer are not in an object")                                    \
+    CAUSE(SHAPE_ERROR_BODY, "message_shape", "error_body", 400, 1008,                              \
+          "the body of an error could be taken for another message")                               \
     REASON(MESSAGE_KEY, "message_key", 400, 1008,                                                  \
            "a key that is unknown or resembles a known one")                                       \
     REASON(MESSAGE_ID, "message_id", 400, 1008, "an id that is not a string or a safe integer")    \

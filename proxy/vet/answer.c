@@ -39,12 +39,12 @@ static enum reason check_asks(const struct vet_answer *answer, const struct json
     struct json_walk walk;
 
     if (asks->type != JSON_TYPE_OBJECT || !json_walk_enter(&walk, asks->value))
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_ASKS;
     while (json_walk_next(&walk, &entry)) {
         enum reason reason;
 
         if (entry.value.data[0] != '{')
-            return REASON_MESSAGE_SHAPE;
+            return REASON_SHAPE_ASKS;
         reason = rules_scan(answer->rules, DIRECTION_S2C, answer->scan, entry.value);
         if (reason_allows(reason))
             reason = check_entry(answer);

@@ -142,7 +142,7 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
     const char *name_key = name_key_of(message->verb);
 
     if (message->kind == MESSAGE_RESPONSE)
-        return era == MCP_MODERN ? REASON_MESSAGE_SHAPE : REASON_ALLOWED;
+        return era == MCP_MODERN ? REASON_SHAPE_MODERN : REASON_ALLOWED;
     if (lookalike_in(scan, params, "_meta") || lookalike_in(scan, meta, DIALECT_MCP_VERSION_KEY) ||
         (name_key != NULL && lookalike_in(scan, params, name_key)))
         return REASON_MESSAGE_KEY;

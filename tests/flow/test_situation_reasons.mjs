@@ -153,6 +153,12 @@ it('situation 6: a service that cannot be reached is named with its socket and e
       assert.doesNotMatch(response.body, /\.sock/, 'clients are not told where');
     }
   }
+  const { surfaces } = await gate.doJson('status');
+  assert.deepEqual(
+    surfaces.map((row) => [row.name, row.upstream_error]),
+    [['plain', null], ['absent', 'ENOENT'], ['deaf', 'ECONNREFUSED'], ['mcp', null]],
+    'status names it, too',
+  );
   assert.match(gate.stderr, /absent.*absent\.sock: No such file or directory/);
 });
 

@@ -77,6 +77,7 @@ static int tear_down(void **state)
     reports_settle(&world->worker, true);
     worker_release(&world->worker);
     dialect_destroy(world->dialect);
+    free(world->client.seen);
     free(world);
     return 0;
 }

@@ -61,6 +61,7 @@ static enum reason note_fault(struct surface_state *surface, int fault)
     enum reason reason = cause_of(fault);
 
     surface->upstream_fault = fault;
+    surface->upstream_down = true;
     if (is_to_be_told(&surface->unreachable_told_at))
         log_warning("surface %s: %s: %s: %s", surface->config->name, reason_info(reason)->text,
                     surface->config->upstream_socket, strerror(fault));
@@ -81,6 +82,7 @@ enum reason upstream_connect(const struct question *question, int *fd)
     setsockopt(link, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     error = trusted_way_connect(&surface->upstream, link, why);
     if (error == OK) {
+        surface->upstream_down = false;
         *fd = link;
         return REASON_ALLOWED;
     }

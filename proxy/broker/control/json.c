@@ -137,20 +137,21 @@ json_t *control_json_surface(const struct gate *gate, const struct surface_state
     const struct surface *config = surface->config;
     size_t live = connections_of_surface(&gate->connections, surface);
 
-    return json_pack("{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:s, s:I, s:I, s:I, "
-                     "s:I, s:I, s:o}",
-                     "name", config->name, "dialect", config->dialect->name, "mode",
-                     config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed",
-                     surface->killed, "listen", listen_of(surface), "tls", config->tls != NULL,
-                     "max_message_bytes", number(config->limits.max_message_bytes),
-                     "max_answer_bytes", number(config->limits.max_answer_bytes),
-                     "certificate_sha256",
-                     surface->tls != NULL ? some(surface->tls->facts.sha256) : NULL, "hosts",
-                     list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
-                     config->upstream_socket, "connections", number(live), "admitted",
-                     number(surface->admitted), "denied", number(surface->denied),
-                     "messages_forwarded", number(surface->messages_forwarded), "messages_refused",
-                     number(surface->messages_refused), "quotas", quotas_of(gate, surface));
+    return json_pack(
+        "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:s, s:s?, s:I, s:I, "
+        "s:I, s:I, s:I, s:o}",
+        "name", config->name, "dialect", config->dialect->name, "mode",
+        config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed, "listen",
+        listen_of(surface), "tls", config->tls != NULL, "max_message_bytes",
+        number(config->limits.max_message_bytes), "max_answer_bytes",
+        number(config->limits.max_answer_bytes), "certificate_sha256",
+        surface->tls != NULL ? some(surface->tls->facts.sha256) : NULL, "hosts",
+        list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
+        config->upstream_socket, "upstream_error",
+        surface->upstream_down ? strerrorname_np(surface->upstream_fault) : NULL, "connections",
+        number(live), "admitted", number(surface->admitted), "denied", number(surface->denied),
+        "messages_forwarded", number(surface->messages_forwarded), "messages_refused",
+        number(surface->messages_refused), "quotas", quotas_of(gate, surface));
 }
 
 json_t *control_json_surfaces(const struct gate *gate)

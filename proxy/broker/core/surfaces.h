@@ -31,6 +31,7 @@ struct surface_state {
     int64_t stranger_told_at;    /* when it was last said that somebody else does */
     int64_t unreachable_told_at; /* likewise, that nobody does */
     int upstream_fault;          /* the errno of the last attempt that failed; 0: none has */
+    bool upstream_down;          /* which was the last attempt of all */
     struct tls_files *tls;       /* what it shows to clients; NULL: plain */
     uint64_t admitted;
     uint64_t denied;

@@ -85,11 +85,11 @@ static enum reason check_error(struct json_scan *scan, const struct json_limits 
         json_scan_wishing(scan, text, &(struct json_scan_wishes){.limits = limits});
 
     if (reason_allows(reason) && json_scan_root(scan) != JSON_TYPE_OBJECT)
-        reason = REASON_MESSAGE_SHAPE;
+        reason = REASON_SHAPE_ERROR_BODY;
     for (size_t i = 0; reason_allows(reason) && i < sizeof(keys) / sizeof(keys[0]); i++) {
         if (json_scan_find(scan, -1, keys[i]) != NULL ||
             json_scan_lookalike(scan, -1, keys[i]) >= 0)
-            reason = REASON_MESSAGE_SHAPE;
+            reason = REASON_SHAPE_ERROR_BODY;
     }
     return reason;
 }

@@ -22,9 +22,10 @@ enum reason websocket_overdue(const struct websocket *websocket, uint64_t now_ms
         (is_late(client->message_since_ms, now_ms, limits->message_timeout_ms) ||
          is_late(client->message_clock_ms, now_ms, limits->body_timeout_ms)))
         return REASON_MESSAGE_TIMEOUT;
-    if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms) ||
-        takes_nothing(service, now_ms, limits->write_timeout_ms))
-        return REASON_UPSTREAM_TIMEOUT;
+    if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms))
+        return REASON_MESSAGE_STALLED;
+    if (takes_nothing(service, now_ms, limits->write_timeout_ms))
+        return REASON_UPSTREAM_STALLED;
     if (takes_nothing(client, now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
     if (limits->idle_timeout_ms > 0 &&
