@@ -281,10 +281,11 @@ static void resume(struct side *side)
     side->stash_length = 0;
 }
 
+/* A frame of READ_BYTES lies whole in one read, with its header. */
 static void read_link(struct side *side)
 {
     unsigned char *buffer = side->worker->read_buffer + ASSEMBLY_HEADROOM;
-    ssize_t received = endpoint_receive(&side->link, buffer, READ_BYTES);
+    ssize_t received = endpoint_receive(&side->link, buffer, ANSWER_READ_BYTES);
 
     if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
