@@ -1,5 +1,7 @@
 #include "answer.h"
 
+#include "ws.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -88,15 +90,18 @@ void answer_prepare(void)
     }
 }
 
-bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes)
+bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes,
+                  bool websocket)
 {
     if (body_bytes < ANSWER_BODY_BYTES_MIN || body_bytes > ANSWER_BODY_BYTES_MAX) {
         return false;
     }
-    int http_bytes = snprintf(answer->head, sizeof answer->head,
-                              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                              "Content-Length: %zu\r\n\r\n",
-                              body_bytes);
+    int http_bytes = websocket
+                         ? (int)ws_write_header((uint8_t *)answer->head, WS_TEXT, body_bytes, 0)
+                         : snprintf(answer->head, sizeof answer->head,
+                                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                    "Content-Length: %zu\r\n\r\n",
+                                    body_bytes);
     int json_bytes = snprintf(answer->head + http_bytes, sizeof answer->head - (size_t)http_bytes,
                               "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":"
                               "{\"content\":[{\"type\":\"text\",\"text\":\"",

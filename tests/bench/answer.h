@@ -1,5 +1,5 @@
 /*
- * The service's answers over HTTP: a tools/call result of a wanted size, of
+ * The service's answers: a tools/call result of a wanted size, of
  * text such as tools give: lines of words, numbers and paths, with the escapes
  * and the letters outside ASCII that JSON text has. The text is made once;
  * an answer is a head, a part of that text and a tail.
@@ -27,10 +27,12 @@ enum answer_progress { ANSWER_FAILED = -1, ANSWER_PARTIAL = 0, ANSWER_WHOLE = 1 
 void answer_prepare(void);
 
 /*
- * Begins the answer to the request with this id (its digits): the body will
- * have exactly `body_bytes`. False if that is out of the bounds above.
+ * Begins the answer to the request with this id (its digits), over HTTP or as one
+ * frame of a WebSocket: the body will have exactly `body_bytes`. False if that is out
+ * of the bounds above.
  */
-bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes);
+bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes,
+                  bool websocket);
 
 /* Writes what the socket takes; ANSWER_PARTIAL: it is to be called again. */
 enum answer_progress answer_write(struct answer *answer, int fd);

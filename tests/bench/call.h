@@ -21,6 +21,9 @@ enum call_answer { CALL_STRANGE, CALL_RESULT, CALL_ERROR };
  */
 bool call_write(char out[CALL_BYTES], uint64_t id, const char *tool, size_t result_bytes);
 
+/* Makes a request that was written longer: so many bytes in all, at least CALL_BYTES. */
+void call_lengthen(char *out, size_t total_bytes);
+
 /* What an answer is, by its start: the result for this id, an error or neither. */
 enum call_answer call_judge(const void *answer, size_t length, uint64_t id);
 

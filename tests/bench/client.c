@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -234,14 +235,46 @@ static bool post(const struct client *client, const char message[CALL_BYTES])
     return write(client->fd, request, length) == (ssize_t)length;
 }
 
+/* All of it: the other side takes it meanwhile, and answers only what is whole. */
+static bool write_large(const struct client *client, const uint8_t *bytes, size_t length)
+{
+    while (length > 0) {
+        struct pollfd writable = {.fd = client->fd, .events = POLLOUT};
+        ssize_t written = write(client->fd, bytes, length);
+        if (written > 0) {
+            bytes += written;
+            length -= (size_t)written;
+        } else if (errno != EAGAIN || poll(&writable, 1, CLIENT_HANDSHAKE_TIMEOUT_S * 1000) <= 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The call, made longer, as one frame. */
+static bool send_large(struct client *client, const char call[CALL_BYTES])
+{
+    static uint8_t frame[WS_HEADER_BYTES_MAX + CLIENT_REQUEST_BYTES_MAX];
+    size_t length = client->target->request_bytes;
+    uint32_t mask = next_mask(client);
+    size_t header = ws_write_header(frame, WS_TEXT, length, mask);
+    memcpy(frame + header, call, CALL_BYTES);
+    call_lengthen((char *)frame + header, length);
+    ws_apply_mask(frame + header, length, mask);
+    return write_large(client, frame, header + length);
+}
+
 bool client_send(struct client *client)
 {
     const struct client_target *target = client->target;
     char message[CALL_BYTES];
-    if (!call_write(message, ++client->id, target->tool, target->http ? target->result_bytes : 0)) {
+    if (!call_write(message, ++client->id, target->tool, target->result_bytes)) {
         return false;
     }
     client->sent_ns = client_now_ns();
+    if (!target->http && target->request_bytes > 0) {
+        return send_large(client, message);
+    }
     return target->http ? post(client, message)
                         : write_frame(client, WS_TEXT, message, sizeof message);
 }
@@ -280,9 +313,27 @@ static enum client_event handle_frame(struct client *client, const struct ws_fra
     }
 }
 
+/* The start of an answer that does not fit; the rest is only counted. */
+static enum client_event take_large(struct client *client, size_t header, size_t payload_bytes)
+{
+    size_t body_bytes = client->have - header;
+    if (client->have < sizeof client->bytes) {
+        return CLIENT_WAITING;
+    }
+    client->body_left = payload_bytes - body_bytes;
+    client->have = 0;
+    enum client_event event = judge_answer(client, client->bytes + header, body_bytes);
+    return event == CLIENT_ANSWERED ? CLIENT_WAITING : event;
+}
+
 /* The frames that have arrived. */
 static enum client_event take_frames(struct client *client)
 {
+    size_t payload_bytes = 0;
+    size_t header = ws_read_header(client->bytes, client->have, false, &payload_bytes);
+    if (header > 0 && header + payload_bytes > sizeof client->bytes) {
+        return take_large(client, header, payload_bytes);
+    }
     enum client_event event = CLIENT_WAITING;
     size_t at = 0;
     while (event != CLIENT_FAILED) {

@@ -1,6 +1,6 @@
 /*
  * One client connection, by WebSocket or by HTTP with keep-alive: 300-byte
- * tools/call requests, each with an id of its own, and their answers.
+ * or larger tools/call requests, each with an id of its own, and their answers.
  */
 #pragma once
 
@@ -11,6 +11,7 @@
 #define CLIENT_BUFFER_BYTES        1024
 #define CLIENT_HANDSHAKE_TIMEOUT_S 10
 #define CLIENT_TOKEN_BYTES_MAX     4096
+#define CLIENT_REQUEST_BYTES_MAX   (4U << 20)
 
 /* Where the connections go, and what they ask for. Borrowed strings. */
 struct client_target {
@@ -20,7 +21,8 @@ struct client_target {
     const char *token;       /* bearer token; NULL: none is sent */
     const char *tool;        /* the tool every request calls */
     bool http;               /* POST each request instead of upgrading */
-    size_t result_bytes;     /* of each answer over HTTP; 0: as the service likes */
+    size_t result_bytes;     /* of each answer; 0: as the service likes */
+    size_t request_bytes;    /* of each request over WebSocket; 0: CALL_BYTES */
 };
 
 struct client {
@@ -31,7 +33,7 @@ struct client {
     uint64_t id;
     uint64_t sent_ns; /* when the outstanding request was written */
     size_t have;
-    size_t body_left; /* of an HTTP answer whose start was judged, still to come */
+    size_t body_left; /* of an answer whose start was judged, still to come */
     uint8_t bytes[CLIENT_BUFFER_BYTES];
 };
 

@@ -1,5 +1,7 @@
 #include "options.h"
 
+#include "call.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -34,6 +36,7 @@ enum option_name {
     STREAMS,
     HTTP,
     RESULT_BYTES,
+    REQUEST_BYTES,
     PIDS,
     PROBE,
     FREE_PORTS
@@ -52,6 +55,7 @@ static const struct option option_table[] = {
     {"streams", no_argument, NULL, STREAMS},
     {"http", no_argument, NULL, HTTP},
     {"result-bytes", required_argument, NULL, RESULT_BYTES},
+    {"request-bytes", required_argument, NULL, REQUEST_BYTES},
     {"pids", required_argument, NULL, PIDS},
     {"probe", no_argument, NULL, PROBE},
     {"free-ports", required_argument, NULL, FREE_PORTS},
@@ -71,6 +75,7 @@ static bool take_number(struct options *options, int name, const char *value)
     unsigned long number = 0;
     unsigned long most = name == CONNECTIONS || name == IDLE ? OPTIONS_CONNECTIONS_MAX
                          : name == PORT                      ? UINT16_MAX
+                         : name == REQUEST_BYTES             ? CLIENT_REQUEST_BYTES_MAX
                          : name == FREE_PORTS                ? OPTIONS_FREE_PORTS_MAX
                                                              : 100000000;
     if (!read_number(value, most, &number)) {
@@ -95,6 +100,9 @@ static bool take_number(struct options *options, int name, const char *value)
     case RESULT_BYTES:
         options->target.result_bytes = number;
         return true;
+    case REQUEST_BYTES:
+        options->target.request_bytes = number;
+        return number > CALL_BYTES;
     case FREE_PORTS:
         options->free_ports = (unsigned)number;
         return true;

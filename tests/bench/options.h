@@ -7,7 +7,7 @@
  *   bench_load --free-ports N
  *
  * TARGET: --port P | --socket PATH, --path PATH, --token-file FILE, --tool NAME,
- *         --http [--result-bytes N].
+ *         --http, --result-bytes N, --request-bytes N.
  */
 #pragma once
 

@@ -98,6 +98,15 @@ http {
             proxy_set_header Connection "upgrade";
             proxy_set_header Authorization "";
         }
+        location /ws_wide {
+            proxy_pass http://unix:$dir/service.sock;
+            proxy_set_header Upgrade \$http_upgrade;
+            proxy_set_header Connection "upgrade";
+            proxy_set_header Authorization "";
+            proxy_buffer_size 64k;
+            proxy_buffers 8 64k;
+            proxy_busy_buffers_size 128k;
+        }
         location /mcp {
             proxy_pass http://service;
             proxy_set_header Connection "";

@@ -49,6 +49,7 @@ print_websocket_tables() {
             "$(median "$name" latency p50_us)" "$(median "$name" latency p99_us)"
     done
     echo
+    print_large_table
     echo "| | KiB an idle connection | 16 active alone, CPU µs/msg | among $idle idle | × | p99 µs alone / among |"
     echo "|---|---|---|---|---|---|"
     for name in $proxies; do
@@ -57,6 +58,32 @@ print_websocket_tables() {
             "$(median "$name" idle cpu_us)" "$(median "$name" idle among_cpu_us)" \
             "$(ratio "$name" "$name" idle among_cpu_us cpu_us)" \
             "$(median "$name" idle p99_us)" "$(median "$name" idle among_p99_us)"
+    done
+}
+
+# Messages of each size: answers, and requests.
+print_large_table() {
+    local name way size
+    for way in down up; do
+        printf '| %s, CPU µs/msg (× HAProxy) |' "$([ $way = down ] && echo answers || echo requests)"
+        for size in $sizes; do
+            [ $way = up ] && [ "$size" -eq 300 ] || printf ' %s B |' "$size"
+        done
+        printf '\n|---|'
+        for size in $sizes; do
+            [ $way = up ] && [ "$size" -eq 300 ] || printf -- '---|'
+        done
+        echo
+        for name in ${http_targets#direct }; do
+            printf '| %s |' "$(title "$name")"
+            for size in $sizes; do
+                [ $way = up ] && [ "$size" -eq 300 ] ||
+                    printf ' %s (%s) |' "$(form %.1f "$(median "$name" "${way}_$size" cpu_us)")" \
+                        "$(form %.2f "$(ratio "$name" haproxy "${way}_$size" cpu_us)")"
+            done
+            echo
+        done
+        echo
     done
 }
 
@@ -114,7 +141,7 @@ print_json() {
     for name in $targets $([ "$http" = no ] || echo nginx_wide); do
         printf '%s  "%s": {' "$separator" "$name"
         separator=
-        for phase in w1 latency idle http_300 http_64k http_1m streams; do
+        for phase in w1 latency $(printf 'down_%s ' $sizes) $(printf 'up_%s ' $sizes) idle http_300 http_64k http_1m streams; do
             line=$(grep -m 1 "^$name $phase " "$dir/results" || true)
             for key in $(tr ' ' '\n' <<<"$line" | sed -n 's/=.*//p'); do
                 value=$(median "$name" "$phase" "$key")
@@ -148,6 +175,17 @@ print_websocket_goals() {
     goal "CPU per message against nginx" "$(ratio sidelock nginx w1 cpu_us)" 1.25
     goal "CPU per message against HAProxy" "$(ratio sidelock haproxy w1 cpu_us)" 1.15
     goal "p99 at 16 connections against nginx" "$(ratio sidelock nginx latency p99_us)" 1.2
+    local way size most
+    for size in $sizes; do
+        [ "$size" -ne 300 ] || continue
+        most=1.15
+        [ "$size" -gt 4096 ] || most=1.05
+        [ "$size" -le 65536 ] || most=1.5
+        for way in down up; do
+            goal "CPU per $([ $way = down ] && echo answer || echo request) of $size B by WebSocket against HAProxy" \
+                "$(ratio sidelock haproxy "${way}_$size" cpu_us)" $most
+        done
+    done
     goal "KiB an idle connection" "$(median sidelock idle idle_bytes | awk '{ print $1 / 1024 }')" 6
     goal "CPU per message among $idle idle connections against none" \
         "$(ratio sidelock sidelock idle among_cpu_us cpu_us)" 1.1

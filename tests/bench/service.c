@@ -1,7 +1,7 @@
 /*
  * The service behind the proxies, on a Unix socket. It answers each JSON-RPC
- * request with a result under the same id: over WebSocket of 300 bytes, over
- * HTTP of the size the request asks for. A GET that is no upgrade opens a
+ * request with a result under the same id, of the size the request asks for or
+ * of 300 bytes. A GET that is no upgrade opens a
  * stream of events: one comes at once, and then it rests. The service trusts
  * its clients: all of them are ours.
  *
@@ -26,6 +26,7 @@
 #define ANSWER_BYTES      300
 #define PEERS_MAX         16384
 #define PEER_BUFFER_BYTES 2048
+#define SKIP_BYTES        262144
 #define EVENTS_MAX        128
 #define BACKLOG           4096
 
@@ -35,6 +36,7 @@ struct peer {
     bool answering; /* `answer` is not written whole */
     struct answer answer;
     size_t have;
+    size_t left; /* of a request that does not fit, whose start is in `bytes`; 0: there is none */
     uint8_t bytes[PEER_BUFFER_BYTES];
 };
 
@@ -134,7 +136,8 @@ static bool answer_post(struct peer *peer, int epoll, const struct http_head *he
     if (call_read_number(body, head->body_bytes, "bytes", &digits, &count)) {
         wanted_bytes = strtoul(digits, NULL, 10);
     }
-    return answer_begin(&peer->answer, id, id_bytes, wanted_bytes) && continue_answer(peer, epoll);
+    return answer_begin(&peer->answer, id, id_bytes, wanted_bytes, false) &&
+           continue_answer(peer, epoll);
 }
 
 static bool serve_http(struct peer *peer, int epoll)
@@ -158,12 +161,70 @@ static bool serve_http(struct peer *peer, int epoll)
     return memcmp(bytes, "GET ", 4) == 0 ? answer_get(peer) : answer_post(peer, epoll, &head);
 }
 
-static bool answer_frame(const struct peer *peer, const struct ws_frame *frame)
+static bool answer_text(struct peer *peer, int epoll, const struct ws_frame *frame)
+{
+    const char *id;
+    const char *digits;
+    size_t id_bytes;
+    size_t count;
+    if (!call_read_number(frame->payload, frame->length, "bytes", &digits, &count)) {
+        return answer_request(peer->fd, frame);
+    }
+    return call_read_number(frame->payload, frame->length, "id", &id, &id_bytes) &&
+           answer_begin(&peer->answer, id, id_bytes, strtoul(digits, NULL, 10), true) &&
+           continue_answer(peer, epoll);
+}
+
+/* Passes over the rest of a large request; its start is enough to answer it. */
+static bool skip_large(struct peer *peer)
+{
+    static uint8_t skipped[SKIP_BYTES];
+    size_t most = peer->left < sizeof skipped ? peer->left : sizeof skipped;
+    ssize_t got = read(peer->fd, skipped, most);
+    if (got <= 0) {
+        return got < 0 && errno == EAGAIN;
+    }
+    peer->left -= (size_t)got;
+    if (peer->left > 0) {
+        return true;
+    }
+    struct ws_frame start = {.opcode = WS_TEXT, .payload = peer->bytes, .length = peer->have};
+    peer->have = 0;
+    return answer_request(peer->fd, &start);
+}
+
+/* A request that does not fit, once its start is there: false if it is none. */
+static bool begin_large(struct peer *peer)
+{
+    size_t payload_bytes = 0;
+    uint32_t mask;
+    size_t header = ws_read_header(peer->bytes, peer->have, true, &payload_bytes);
+    if (header == 0 || header + payload_bytes <= sizeof peer->bytes ||
+        peer->have < sizeof peer->bytes) {
+        return false;
+    }
+    memcpy(&mask, peer->bytes + header - sizeof mask, sizeof mask);
+    peer->have -= header;
+    peer->left = payload_bytes - peer->have;
+    memmove(peer->bytes, peer->bytes + header, peer->have);
+    ws_apply_mask(peer->bytes, peer->have, mask);
+    return true;
+}
+
+/* Whether it is one, be its start there or not. */
+static bool is_large(const struct peer *peer)
+{
+    size_t payload_bytes = 0;
+    size_t header = ws_read_header(peer->bytes, peer->have, true, &payload_bytes);
+    return header > 0 && header + payload_bytes > sizeof peer->bytes;
+}
+
+static bool answer_frame(struct peer *peer, int epoll, const struct ws_frame *frame)
 {
     uint8_t pong[PEER_BUFFER_BYTES + WS_HEADER_BYTES_MAX];
     switch (frame->opcode) {
     case WS_TEXT:
-        return answer_request(peer->fd, frame);
+        return answer_text(peer, epoll, frame);
     case WS_PING:
         return write_all(peer->fd, pong,
                          ws_write_frame(pong, WS_PONG, frame->payload, frame->length, 0));
@@ -181,6 +242,9 @@ static bool serve_peer(struct peer *peer, int epoll)
     if (peer->answering) {
         return continue_answer(peer, epoll);
     }
+    if (peer->left > 0) {
+        return skip_large(peer);
+    }
     ssize_t got = read(peer->fd, peer->bytes + peer->have, sizeof peer->bytes - peer->have);
     if (got <= 0) {
         return got < 0 && errno == EAGAIN;
@@ -188,6 +252,9 @@ static bool serve_peer(struct peer *peer, int epoll)
     peer->have += (size_t)got;
     if (!peer->upgraded) {
         return serve_http(peer, epoll);
+    }
+    if (begin_large(peer) || is_large(peer)) {
+        return true;
     }
     size_t at = 0;
     for (;;) {
@@ -203,7 +270,7 @@ static bool serve_peer(struct peer *peer, int epoll)
             break;
         }
         at += consumed;
-        if (!answer_frame(peer, &frame)) {
+        if (!answer_frame(peer, epoll, &frame)) {
             return false;
         }
     }
@@ -227,7 +294,7 @@ static void accept_peers(int epoll, int listener)
         peers[fd].fd = fd;
         peers[fd].upgraded = false;
         peers[fd].answering = false;
-        peers[fd].have = 0;
+        peers[fd].have = peers[fd].left = 0;
     }
 }
 

@@ -102,7 +102,7 @@ void ws_random_key(const uint8_t random[16], char out[WS_KEY_CHARS + 1])
 }
 
 /* Masking is its own inverse (section 5.3); eight bytes at a time. */
-static void apply_mask(uint8_t *bytes, size_t length, uint32_t mask)
+void ws_apply_mask(uint8_t *bytes, size_t length, uint32_t mask)
 {
     uint64_t wide = (uint64_t)mask << 32 | mask;
     size_t i = 0;
@@ -118,26 +118,48 @@ static void apply_mask(uint8_t *bytes, size_t length, uint32_t mask)
     }
 }
 
-size_t ws_write_frame(uint8_t *out, enum ws_opcode opcode, const void *payload, size_t length,
-                      uint32_t mask)
+size_t ws_write_header(uint8_t *out, enum ws_opcode opcode, size_t length, uint32_t mask)
 {
-    size_t at = 0;
-    uint8_t mask_bit = mask != 0 ? 0x80 : 0;
-    out[at++] = (uint8_t)(0x80 | opcode);
-    if (length < 126) {
-        out[at++] = (uint8_t)(mask_bit | length);
-    } else {
-        out[at++] = (uint8_t)(mask_bit | 126);
-        out[at++] = (uint8_t)(length >> 8);
-        out[at++] = (uint8_t)length;
+    size_t at = 2;
+    size_t length_bytes = length < 126 ? 0 : length <= WS_PAYLOAD_BYTES_MAX ? 2 : 8;
+    size_t code = length_bytes == 0 ? length : length_bytes == 2 ? 126 : 127;
+    out[0] = (uint8_t)(0x80 | opcode);
+    out[1] = (uint8_t)((mask != 0 ? 0x80 : 0) | code);
+    for (size_t i = length_bytes; i > 0; i--) {
+        out[at++] = (uint8_t)(length >> 8 * (i - 1));
     }
     if (mask != 0) {
         memcpy(out + at, &mask, sizeof mask);
         at += sizeof mask;
     }
+    return at;
+}
+
+size_t ws_read_header(const uint8_t *bytes, size_t have, bool masked, size_t *payload_bytes)
+{
+    if (have < 2 || bytes[0] != (0x80 | WS_TEXT) || (bytes[1] & 0x80) != (masked ? 0x80 : 0)) {
+        return 0;
+    }
+    size_t code = bytes[1] & 0x7f;
+    size_t length_bytes = code < 126 ? 0 : code == 126 ? 2 : 8;
+    size_t header = 2 + length_bytes + (masked ? sizeof(uint32_t) : 0);
+    if (have < header) {
+        return 0;
+    }
+    *payload_bytes = length_bytes == 0 ? code : 0;
+    for (size_t i = 0; i < length_bytes; i++) {
+        *payload_bytes = *payload_bytes << 8 | bytes[2 + i];
+    }
+    return header;
+}
+
+size_t ws_write_frame(uint8_t *out, enum ws_opcode opcode, const void *payload, size_t length,
+                      uint32_t mask)
+{
+    size_t at = ws_write_header(out, opcode, length, mask);
     memcpy(out + at, payload, length);
     if (mask != 0) {
-        apply_mask(out + at, length, mask);
+        ws_apply_mask(out + at, length, mask);
     }
     return at + length;
 }
@@ -172,7 +194,7 @@ enum ws_progress ws_read_frame(uint8_t *bytes, size_t length, bool masked, struc
     if (masked) {
         uint32_t mask;
         memcpy(&mask, bytes + mask_at, sizeof mask);
-        apply_mask(frame->payload, frame->length, mask);
+        ws_apply_mask(frame->payload, frame->length, mask);
     }
     *consumed = at + payload_length;
     return WS_WHOLE;

@@ -11,7 +11,7 @@
 
 #define WS_KEY_CHARS         24 /* Sec-WebSocket-Key: 16 bytes in base64 */
 #define WS_ACCEPT_CHARS      28 /* Sec-WebSocket-Accept: a SHA-1 digest in base64 */
-#define WS_HEADER_BYTES_MAX  8
+#define WS_HEADER_BYTES_MAX  14
 #define WS_PAYLOAD_BYTES_MAX 65535
 
 enum ws_opcode { WS_TEXT = 1, WS_CLOSE = 8, WS_PING = 9, WS_PONG = 10 };
@@ -37,6 +37,18 @@ void ws_random_key(const uint8_t random[16], char out[WS_KEY_CHARS + 1]);
  */
 size_t ws_write_frame(uint8_t *out, enum ws_opcode opcode, const void *payload, size_t length,
                       uint32_t mask);
+
+/* The header of such a frame alone, of any length; returns its own. */
+size_t ws_write_header(uint8_t *out, enum ws_opcode opcode, size_t length, uint32_t mask);
+
+/*
+ * The length of the header at the start of `bytes`, and its payload's; 0: it is not whole, or
+ * not that of a final text frame that is masked if and only if `masked`.
+ */
+size_t ws_read_header(const uint8_t *bytes, size_t have, bool masked, size_t *payload_bytes);
+
+/* Puts a mask on, or takes it off. */
+void ws_apply_mask(uint8_t *bytes, size_t length, uint32_t mask);
 
 /*
  * Reads the frame at the start of `bytes`. With WS_WHOLE, *frame and *consumed
