@@ -76,7 +76,7 @@ static void fail_sent(struct bridge *bridge)
             i++;
         else
             bridge_fail(bridge, ledger->entries[i].key, RPC_LOST,
-                        "the connection was lost before the answer came", NULL);
+                        "the connection was lost before the answer came", RPC_CONNECTION_LOST);
     }
 }
 

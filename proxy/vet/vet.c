@@ -189,11 +189,13 @@ static bool expects_reply(const struct vetting *vetting)
 /* Writes what a refusal says, to the sender or to whoever waits for the refused answer. */
 static struct span write_refusal(const struct vetting *vetting, enum reason reason)
 {
-    const struct message *message = &vetting->scratch->message;
+    struct message *message = &vetting->scratch->message;
     const struct vocabulary *vocabulary = vetting->rules->vocabulary;
     struct buffer *out = &vetting->scratch->reply;
 
     buffer_reset(out);
+    if (vetting->asked.at >= 0) /* whoever waits knows the request's, whatever the answer says */
+        message->session = outstanding_at(vetting->asked.list, vetting->asked.at).session;
     if (message->kind == MESSAGE_REQUEST && message->rule != NULL && message->rule->quiet &&
         reason_is_policy(reason))
         refusal_append_success(out, vocabulary, message);

@@ -190,6 +190,10 @@ bool vet_state_fail(struct vet_state *state, const struct vet_ending *ending, st
         refusal_append_lost(client, ending->vocabulary, &request, ending->reason);
     if (service != NULL)
         refusal_append_cancel(service, ending->vocabulary, &request, ending->reason);
-    outstanding_remove(list, place);
+    /* Whoever was told nothing may still read an answer that is under way. */
+    if (client == NULL)
+        vet_state_cancel(state, DIRECTION_C2S, request.id);
+    else
+        outstanding_remove(list, place);
     return true;
 }

@@ -229,6 +229,21 @@ static void write_status_line(const struct http_response *response, struct buffe
     buffer_append(out, "\r\n", 2);
 }
 
+/* MCP's session id, which clients would read as a list of two: the very line was there before. */
+static bool is_said_again(const struct http_fields *fields, size_t at)
+{
+    const struct http_field *field = &fields->list[at];
+
+    if (!span_equals_nocase(field->name, "mcp-session-id"))
+        return false;
+    for (size_t i = 0; i < at; i++) {
+        if (span_equals_nocase(fields->list[i].name, "mcp-session-id") &&
+            span_same(fields->list[i].value, field->value))
+            return true;
+    }
+    return false;
+}
+
 enum reason http_forward_response(const struct http_forward_response_options *options,
                                   const struct http_response *response, struct buffer *out)
 {
@@ -240,7 +255,8 @@ enum reason http_forward_response(const struct http_forward_response_options *op
     for (size_t i = 0; i < response->fields.count; i++) {
         struct span name = response->fields.list[i].name;
 
-        if (!stays(name, &named) && !http_name_among(name, not_for_client, COUNT(not_for_client)))
+        if (!stays(name, &named) && !http_name_among(name, not_for_client, COUNT(not_for_client)) &&
+            !is_said_again(&response->fields, i))
             write_response_field(options->host, &response->fields.list[i], out);
     }
     /* RFC 9110 section 8.6: these have none, not even one of 0. */

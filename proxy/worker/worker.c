@@ -148,6 +148,8 @@ static bool on_cut_surface(struct house *house, const union told *told, int fd)
 {
     (void)fd;
     cut_surface(&house->worker, told->cut_surface.surface, told->cut_surface.reason);
+    if (told->cut_surface.reason == REASON_SESSION_REVOKED)
+        mcp_sessions_end_surface(&house->mcp_shared.sessions, told->cut_surface.surface);
     cut(house);
     return told->cut_surface.surface < house->worker.config->surface_count;
 }

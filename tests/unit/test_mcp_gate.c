@@ -328,5 +328,18 @@ TEST_BETWEEN(test_constant_id, set_up, tear_down)
     strcpy(world->connection.session_id, "two");
     assert_int_equal(post(world, "", CALL).action, GATE_PASS);
     assert_int_equal(answer(world, opens, RESULT).reason, REASON_MCP_SESSION_TAKEN);
+    /* Unless its time is over, which nobody tells the worker. */
+    strcpy(world->connection.session_id, "one");
+    world->connection.expires_at = 1;
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    assert_int_equal(answer(world, opens, RESULT).action, GATE_SEND);
+    strcpy(world->connection.session_id, "two");
+    world->connection.expires_at = INT64_MAX;
+    assert_int_equal(post(world, "", CALL).action, GATE_PASS);
+    assert_int_equal(answer(world, opens, RESULT).action, GATE_SEND);
+    mcp_sessions_end_surface(&world->shared.sessions, 1);
+    assert_int_equal(world->shared.sessions.by_id.count, 1);
+    mcp_sessions_end_surface(&world->shared.sessions, 0);
+    assert_int_equal(world->shared.sessions.by_id.count, 0);
     strcpy(world->connection.session_id, "one");
 }

@@ -190,7 +190,7 @@ static void settle_accepted(struct streamable *http, const struct transfer *tran
     if (unanswered || (transfer->letter != NULL && why != NULL))
         fail_letter(http, transfer->letter, RPC_LOST,
                     why != NULL ? why : "the service ended the answer before it was complete",
-                    NULL);
+                    transfer->ended ? RPC_ANSWER_MISSING : RPC_CONNECTION_LOST);
     /* Our own initialize got no answer: another try, later. */
     if (unanswered && transfer->letter->replay)
         bridge_go_down(http->bridge, 0);

@@ -20,6 +20,9 @@
 /* Ours, outside the range that JSON-RPC reserves. */
 #define RPC_REFUSED (-31403) /* by the gate: as the gate's own refusals */
 #define RPC_LOST    (-31404) /* the gate or the service is not there, or went away meanwhile */
+/* Reasons of base/reason.h that only this end can say. */
+#define RPC_CONNECTION_LOST "connection_lost"
+#define RPC_ANSWER_MISSING  "answer_missing"
 
 enum rpc_kind { RPC_OTHER = 0, RPC_REQUEST, RPC_NOTIFICATION, RPC_RESPONSE };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct mcp *mcp_create(struct exchange *exchange, const struct request *asked)
 {
@@ -134,17 +135,13 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     struct mcp_session_key key = {exchange->connection->surface_index,
                                   exchange->connection->session_id, id};
     struct vet_state *state = mcp_state(exchange);
-    struct mcp_session *old = mcp_sessions_find(mcp_sessions_of(exchange), &key);
 
     if (state == NULL)
         return REASON_CAPACITY;
-    /* A service that has but one id, and a client that begins anew. */
-    if (old != NULL) {
-        mcp_sessions_end(mcp_sessions_of(exchange), old);
-        mcp_sessions_release(old);
-    }
+    mcp_sessions_make_way(mcp_sessions_of(exchange), &key, (int64_t)time(NULL));
     switch (mcp_sessions_open(mcp_sessions_of(exchange), &key, state, &mcp->session)) {
     case OK:
+        mcp->session->expires_at = exchange->connection->expires_at;
         vet_state_share(state, NULL);
         mcp->own = NULL;
         return REASON_ALLOWED;

@@ -64,7 +64,10 @@ static enum reason find_session(struct exchange *exchange, const struct head *he
     } else {
         return REASON_ALLOWED;
     }
-    return mcp->session != NULL ? REASON_ALLOWED : REASON_MCP_SESSION_UNKNOWN;
+    if (mcp->session == NULL)
+        return REASON_MCP_SESSION_UNKNOWN;
+    mcp->session->expires_at = exchange->connection->expires_at; /* it may have been renewed */
+    return REASON_ALLOWED;
 }
 
 /* The event from which a stream is to go on, if it is one that this session was given. */

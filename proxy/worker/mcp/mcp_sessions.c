@@ -50,6 +50,16 @@ struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_
     return session->ended ? NULL : mcp_sessions_find(sessions, &key);
 }
 
+void mcp_sessions_make_way(struct mcp_sessions *sessions, const struct mcp_session_key *key,
+                           int64_t now_s)
+{
+    struct mcp_session *session = with_id(sessions, key);
+
+    if (session != NULL && (strcmp(session->session_id, key->session_id) == 0 ||
+                            (session->expires_at != 0 && session->expires_at <= now_s)))
+        mcp_sessions_end(sessions, session);
+}
+
 void mcp_sessions_release(struct mcp_session *session)
 {
     if (session == NULL || --session->users > 0)
@@ -84,6 +94,21 @@ static void end_every(struct mcp_sessions *sessions)
     hash_clear(&sessions->by_id);
     hash_clear(&sessions->by_owner);
     yields_clear(&sessions->yields);
+}
+
+void mcp_sessions_end_surface(struct mcp_sessions *sessions, uint32_t surface)
+{
+    struct hash_entry *entry, *next;
+
+    for (size_t bucket = 0; (entry = hash_any(&sessions->by_owner, &bucket)) != NULL; bucket++) {
+        for (; entry != NULL; entry = next) {
+            struct mcp_session *session = HASH_OWNER(entry, struct mcp_session, by_owner);
+
+            next = entry->next;
+            if (session->surface == surface)
+                mcp_sessions_end(sessions, session);
+        }
+    }
 }
 
 void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id)

@@ -27,6 +27,7 @@ struct mcp_session {
     struct mcp_sessions *all;
     uint32_t surface;
     char session_id[IPC_SESSION_ID_SIZE]; /* the gate's session that opened it */
+    int64_t expires_at;                   /* that one, as far as is known; 0: not known */
     char *id;                             /* owned */
     struct vet_state *vet;                /* owned; what waits for an answer */
     struct exchange *stream;              /* HTTP+SSE: where its answers come; NULL: none */
@@ -61,9 +62,17 @@ struct mcp_session *mcp_sessions_hold(struct mcp_sessions *sessions, struct mcp_
  */
 enum error mcp_sessions_open(struct mcp_sessions *sessions, const struct mcp_session_key *key,
                              struct vet_state *vet, struct mcp_session **out) MUST_CHECK;
+/*
+ * A service has but this one id: whoever has it makes room, if it is the very session that asks, or
+ * one that has expired by now.
+ */
+void mcp_sessions_make_way(struct mcp_sessions *sessions, const struct mcp_session_key *key,
+                           int64_t now_s);
 /* Gives up the hold; NULL is fine. */
 void mcp_sessions_release(struct mcp_session *session);
 /* Its end: nobody finds it any more. */
 void mcp_sessions_end(struct mcp_sessions *sessions, struct mcp_session *session);
+/* Ends those of all sessions of a surface. */
+void mcp_sessions_end_surface(struct mcp_sessions *sessions, uint32_t surface);
 /* Ends those of a session of the gate (NULL: all, and what they were found by is freed). */
 void mcp_sessions_end_all(struct mcp_sessions *sessions, const char *session_id);

@@ -2,6 +2,7 @@
 
 #include "worker/client/grant.h"
 #include "worker/tls/tls.h"
+#include "worker/websocket/farewell.h"
 
 #define LAST_WORDS_MS    1000
 #define CLOSE_TIMEOUT_MS 2000
@@ -53,6 +54,7 @@ void goodbye_both(struct websocket *websocket, const struct goodbye *goodbye)
     grant_end(connection, goodbye->reason);
     side_pass_over(&websocket->client);
     side_pass_over(&websocket->service);
+    farewell_say(websocket, goodbye->reason);
     close_service(websocket, goodbye);
     close_client(websocket, goodbye);
 }
@@ -66,6 +68,7 @@ void goodbye_of_client(struct websocket *websocket, const struct goodbye *goodby
     websocket->last_code = goodbye->code;
     connection->deadline_ms = worker_now_ms(connection->worker) + LAST_WORDS_MS;
     side_pass_over(&websocket->client);
+    farewell_say(websocket, goodbye->reason);
     close_service(websocket, goodbye);
 }
 
