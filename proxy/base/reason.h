@@ -295,7 +295,7 @@
     CAUSE(UPSTREAM_SILENT, "upstream_gone", "unanswered", 502, 1014,                               \
           "the service closed without an answer")                                                  \
     /* The connection after 101 */                                                                 \
-    REASON(CONNECTION_LOST, "connection_lost", 0, 0,                                               \
+    REASON(CONNECTION_LOST, "connection_lost", 0, 1011,                                            \
            "connect lost its connection to the gate before the answer came")                       \
     REASON(CLIENT_CLOSED, "client_closed", 0, 1000, "the client closed the connection")            \
     REASON(UPSTREAM_CLOSED, "upstream_closed", 0, 1000, "the service closed the connection")       \
