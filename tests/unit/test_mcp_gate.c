@@ -9,6 +9,7 @@
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CALL                                                                                       \
@@ -66,6 +67,8 @@ static void end(struct world *world)
     buffer_clear(&world->exchange.text);
     head_destroy(world->client.head);
     world->client.head = NULL;
+    free(world->client.seen);
+    world->client.seen = NULL;
 }
 
 static int tear_down(void **state)
