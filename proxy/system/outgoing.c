@@ -13,17 +13,30 @@ void outgoing_clear(struct outgoing *outgoing)
     *outgoing = (struct outgoing){0};
 }
 
-/* The number of bytes taken, or -1 if the peer is gone. */
-static ssize_t send_parts(int fd, const struct iovec *parts, size_t count)
+static ssize_t take_by_socket(const struct outgoing_peer *peer, const struct iovec *parts,
+                              size_t count)
 {
     struct iovec copy[OUTGOING_PARTS_MAX];
     struct msghdr message = {.msg_iov = copy, .msg_iovlen = count};
+
+    if (count == 1)
+        return send(peer->fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+    memcpy(copy, parts, count * sizeof(*parts));
+    return sendmsg(peer->fd, &message, MSG_NOSIGNAL);
+}
+
+struct outgoing_peer outgoing_socket(int fd)
+{
+    return (struct outgoing_peer){.take = take_by_socket, .fd = fd};
+}
+
+/* The number of bytes taken, or -1 if the peer is gone. */
+static ssize_t send_parts(const struct outgoing_peer *peer, const struct iovec *parts, size_t count)
+{
     ssize_t sent;
 
-    memcpy(copy, parts, count * sizeof(*parts));
     do
-        sent = count == 1 ? send(fd, parts->iov_base, parts->iov_len, MSG_NOSIGNAL)
-                          : sendmsg(fd, &message, MSG_NOSIGNAL);
+        sent = peer->take(peer, parts, count);
     while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
         return 0;
@@ -71,8 +84,8 @@ static bool keep(struct outgoing *outgoing, const struct iovec *parts, size_t co
     return true;
 }
 
-bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const struct iovec *parts,
-                   size_t count)
+bool outgoing_send(struct outgoing *outgoing, const struct outgoing_peer *peer, uint64_t now_ms,
+                   const struct iovec *parts, size_t count)
 {
     size_t total = 0;
     ssize_t sent = 0;
@@ -82,7 +95,7 @@ bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const str
     if (total == 0)
         return true;
     if (outgoing_empty(outgoing)) {
-        sent = send_parts(fd, parts, count);
+        sent = send_parts(peer, parts, count);
         if (sent < 0)
             return false;
         outgoing->progress_ms = now_ms;
@@ -90,12 +103,12 @@ bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const str
     return (size_t)sent == total || keep(outgoing, parts, count, (size_t)sent, total);
 }
 
-bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
-                         const struct iovec *head, struct outgoing *block)
+bool outgoing_send_block(struct outgoing *outgoing, const struct outgoing_peer *peer,
+                         uint64_t now_ms, const struct iovec *head, struct outgoing *block)
 {
     struct iovec parts[2] = {*head, {block->data + block->offset, block->length}};
     size_t total = head->iov_len + block->length;
-    ssize_t sent = outgoing_empty(outgoing) ? send_parts(fd, parts, 2) : 0;
+    ssize_t sent = outgoing_empty(outgoing) ? send_parts(peer, parts, 2) : 0;
     bool alive = sent >= 0;
 
     if (alive && outgoing_empty(outgoing))
@@ -128,7 +141,7 @@ void outgoing_commit(struct outgoing *outgoing, size_t length, uint64_t now_ms)
     outgoing->length += length;
 }
 
-bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
+bool outgoing_flush(struct outgoing *outgoing, const struct outgoing_peer *peer, uint64_t now_ms)
 {
     struct iovec part = {outgoing->data, outgoing->length};
     ssize_t sent;
@@ -136,7 +149,7 @@ bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms)
     if (outgoing_empty(outgoing))
         return true;
     part.iov_base = outgoing->data + outgoing->offset;
-    sent = send_parts(fd, &part, 1);
+    sent = send_parts(peer, &part, 1);
     if (sent < 0)
         return false;
     if (sent > 0)

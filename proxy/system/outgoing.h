@@ -19,21 +19,31 @@ struct outgoing {
     uint64_t progress_ms; /* paid by what is taken (base/pace.h); only while something is left */
 };
 
+/* Who takes bytes: a socket, or what its owner has put in front of one. */
+struct outgoing_peer {
+    /* As send(2): how many bytes, or -1 with errno. */
+    ssize_t (*take)(const struct outgoing_peer *peer, const struct iovec *parts, size_t count);
+    void *owner;
+    int fd;
+};
+
+struct outgoing_peer outgoing_socket(int fd);
+
 /* Sends the parts in order. False: the peer is gone, or there is no memory. */
-bool outgoing_send(struct outgoing *outgoing, int fd, uint64_t now_ms, const struct iovec *parts,
-                   size_t count);
+bool outgoing_send(struct outgoing *outgoing, const struct outgoing_peer *peer, uint64_t now_ms,
+                   const struct iovec *parts, size_t count);
 /*
  * Sends a head and the block behind it, whose memory is taken over in any case:
  * what the peer does not take at once need not be copied. False as above.
  */
-bool outgoing_send_block(struct outgoing *outgoing, int fd, uint64_t now_ms,
-                         const struct iovec *head, struct outgoing *block);
+bool outgoing_send_block(struct outgoing *outgoing, const struct outgoing_peer *peer,
+                         uint64_t now_ms, const struct iovec *head, struct outgoing *block);
 /* Room behind what is left, for bytes that are made there; NULL without memory. */
 unsigned char *outgoing_reserve(struct outgoing *outgoing, size_t length);
 /* So many bytes were put there; they go out with the next flush. */
 void outgoing_commit(struct outgoing *outgoing, size_t length, uint64_t now_ms);
 /* Sends more of what is left. False: the peer is gone. */
-bool outgoing_flush(struct outgoing *outgoing, int fd, uint64_t now_ms);
+bool outgoing_flush(struct outgoing *outgoing, const struct outgoing_peer *peer, uint64_t now_ms);
 void outgoing_clear(struct outgoing *outgoing);
 
 static inline bool outgoing_empty(const struct outgoing *outgoing)

@@ -8,7 +8,6 @@
 
 #define SPARE_DESCRIPTORS          64
 #define DESCRIPTORS_PER_CONNECTION 2
-#define DESCRIPTORS_OF_TLS         2   /* the socket pair between TLS and the rest */
 #define LOBBY_PLACES               128 /* that nobody who was granted something takes */
 #define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */
 #define HEAP_KEPT_BYTES_MAX        (16 * 1024 * 1024) /* free memory at the heap's end */
@@ -34,25 +33,22 @@ static size_t least(size_t one, size_t other)
 
 enum error resources_size(const struct config *config, struct resources *out)
 {
-    size_t wanted = LOBBY_PLACES, each = DESCRIPTORS_PER_CONNECTION, spare;
+    size_t wanted = LOBBY_PLACES, spare;
     struct rlimit limit;
 
     *out = (struct resources){0};
     keep_heap();
-    for (size_t i = 0; i < config->surface_count; i++) {
+    for (size_t i = 0; i < config->surface_count; i++)
         wanted += config->surfaces[i].limits.max_connections;
-        if (config->surfaces[i].tls != NULL)
-            each = DESCRIPTORS_PER_CONNECTION + DESCRIPTORS_OF_TLS;
-    }
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
     out->links_waiting_max = least(limit.rlim_max / 8, POOL_WAITING_MAX);
     spare = SPARE_DESCRIPTORS + out->links_waiting_max;
-    out->descriptors_max = least(spare + each * wanted, limit.rlim_max);
+    out->descriptors_max = least(spare + DESCRIPTORS_PER_CONNECTION * wanted, limit.rlim_max);
     limit.rlim_cur = out->descriptors_max;
     if (out->descriptors_max <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    out->connections_max = (out->descriptors_max - spare) / each;
+    out->connections_max = (out->descriptors_max - spare) / DESCRIPTORS_PER_CONNECTION;
     out->granted_max = out->connections_max - least(out->connections_max / 4, LOBBY_PLACES);
     return OK;
 }

@@ -12,7 +12,6 @@
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
 #include "worker/resources.h"
-#include "worker/tls/tls.h"
 #include "worker/websocket/websocket.h"
 
 #include <string.h>
@@ -303,7 +302,7 @@ static void on_tick(uv_timer_t *timer)
 
     for (struct connection *c = worker->connections; c != NULL; c = next) {
         next = c->next;
-        connection_tick(c, now_ms, now_s);
+        c->mode->tick(c, now_ms, now_s);
     }
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
@@ -425,8 +424,6 @@ static void stop(struct house *house)
     for (struct connection *c = worker->connections; c != NULL; c = next) {
         next = c->next;
         c->mode->release(c);
-        if (c->tls != NULL)
-            tls_abort(c->tls);
     }
     pool_expire(&house->http.pool, true);
     mcp_shared_clear(&house->mcp_shared);

@@ -287,7 +287,7 @@ static bool ends(struct work *work)
 {
     struct epoll_event events[EVENTS_MAX];
     unsigned left = work->connections, closes = 0;
-    uint64_t began_ns, told_ns = 0;
+    struct mark begin, told = {0};
     char line[16];
     int epoll;
     if (!open_all(work) || (epoll = watch_all(work)) < 0) {
@@ -298,7 +298,9 @@ static bool ends(struct work *work)
     if (read(STDIN_FILENO, line, sizeof line) <= 0) {
         return false;
     }
-    began_ns = client_now_ns();
+    if (!take_mark(work, &begin)) {
+        return false;
+    }
     while (left > 0) {
         int count = epoll_wait(epoll, events, EVENTS_MAX, STALL_MS);
         if (count <= 0) {
@@ -312,7 +314,9 @@ static bool ends(struct work *work)
             if (got >= 2 && bytes[0] == 0x88) {
                 /* The close frame: nothing that is sent from now on is forwarded. */
                 closes++;
-                told_ns = client_now_ns();
+                if (closes == work->connections && !take_mark(work, &told)) {
+                    return false;
+                }
             }
             if (got > 0) {
                 shutdown(client->fd, SHUT_WR);
@@ -322,8 +326,10 @@ static bool ends(struct work *work)
             left--;
         }
     }
-    (void)printf("told_ms=%.2f closed_ms=%.2f closes=%u\n", (double)(told_ns - began_ns) / 1e6,
-                 (double)(client_now_ns() - began_ns) / 1e6, closes);
+    (void)printf("told_ms=%.2f told_cpu_ms=%.2f closed_ms=%.2f closes=%u\n",
+                 (double)(told.wall_ns - begin.wall_ns) / 1e6,
+                 (double)(told.cpu_ns - begin.cpu_ns) / 1e6,
+                 (double)(client_now_ns() - begin.wall_ns) / 1e6, closes);
     (void)close(epoll);
     return true;
 }

@@ -16,6 +16,7 @@
 
 struct link {
     int ends[2]; /* ours, and the peer's */
+    struct outgoing_peer peer;
     struct outgoing out;
 };
 
@@ -27,6 +28,7 @@ static int set_up(void **state)
     if (link == NULL || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, link->ends) < 0 ||
         setsockopt(link->ends[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
         return -1;
+    link->peer = outgoing_socket(link->ends[0]);
     *state = link;
     return 0;
 }
@@ -80,11 +82,11 @@ OUTGOING_TEST(test_drips_are_no_progress)
     uint64_t now_ms = 1000;
 
     assert_non_null(taken);
-    assert_true(outgoing_send(&link->out, link->ends[0], now_ms, &all, 1));
+    assert_true(outgoing_send(&link->out, &link->peer, now_ms, &all, 1));
     assert_int_equal(link->out.progress_ms, now_ms);
     /* Nothing, then what is worth a second of those that went by. */
     now_ms += 10000;
-    assert_true(outgoing_flush(&link->out, link->ends[0], now_ms));
+    assert_true(outgoing_flush(&link->out, &link->peer, now_ms));
     assert_int_equal(link->out.progress_ms, 1000);
     assert_int_equal(pace_pay(1000, now_ms, PACE_BYTES_PER_SECOND), 2000);
     assert_int_equal(pace_pay(1000, now_ms, 0), 1000);
@@ -92,7 +94,7 @@ OUTGOING_TEST(test_drips_are_no_progress)
     assert_int_equal(pace_pay(now_ms, now_ms, 5), now_ms);
     /* A peer that takes all there is has caught up. */
     assert_true(take(link, taken, MANY_BYTES) > 0);
-    assert_true(outgoing_flush(&link->out, link->ends[0], now_ms));
+    assert_true(outgoing_flush(&link->out, &link->peer, now_ms));
     assert_int_equal(link->out.progress_ms, now_ms);
     free(bytes);
     free(taken);
@@ -104,7 +106,7 @@ OUTGOING_TEST(test_at_once)
     const struct iovec parts[] = {part("one", 3), part(NULL, 0), part(" two ", 5), part("3", 1)};
     unsigned char text[32];
 
-    assert_true(outgoing_send(&link->out, link->ends[0], 5, parts, 4));
+    assert_true(outgoing_send(&link->out, &link->peer, 5, parts, 4));
     assert_true(outgoing_empty(&link->out));
     assert_null(link->out.data);
     assert_int_equal(take(link, text, sizeof(text)), 9);
@@ -116,9 +118,9 @@ OUTGOING_TEST(test_nothing)
     struct link *link = *state;
     const struct iovec parts[] = {part(NULL, 0), part("", 0)};
 
-    assert_true(outgoing_send(&link->out, link->ends[0], 5, parts, 2));
-    assert_true(outgoing_send(&link->out, link->ends[0], 5, NULL, 0));
-    assert_true(outgoing_flush(&link->out, link->ends[0], 5));
+    assert_true(outgoing_send(&link->out, &link->peer, 5, parts, 2));
+    assert_true(outgoing_send(&link->out, &link->peer, 5, NULL, 0));
+    assert_true(outgoing_flush(&link->out, &link->peer, 5));
     assert_true(outgoing_empty(&link->out));
 }
 
@@ -131,7 +133,7 @@ static void send_in_parts(struct link *link, size_t first, size_t second)
     size_t length = 0;
 
     assert_non_null(received);
-    assert_true(outgoing_send(&link->out, link->ends[0], 1, parts, 3));
+    assert_true(outgoing_send(&link->out, &link->peer, 1, parts, 3));
     assert_false(outgoing_empty(&link->out));
     while (length < MANY_BYTES) {
         size_t more = MANY_BYTES - length < 5000 ? MANY_BYTES - length : 5000;
@@ -139,7 +141,7 @@ static void send_in_parts(struct link *link, size_t first, size_t second)
 
         assert_true(taken > 0);
         length += taken;
-        assert_true(outgoing_flush(&link->out, link->ends[0], 2));
+        assert_true(outgoing_flush(&link->out, &link->peer, 2));
     }
     assert_true(outgoing_empty(&link->out));
     assert_memory_equal(received, bytes, MANY_BYTES);
@@ -167,17 +169,17 @@ OUTGOING_TEST(test_order)
     size_t length;
 
     assert_non_null(received);
-    assert_true(outgoing_send(&link->out, link->ends[0], 1, &first, 1));
+    assert_true(outgoing_send(&link->out, &link->peer, 1, &first, 1));
     assert_false(outgoing_empty(&link->out));
     length = take(link, received, SMALL);
     for (size_t i = 0; i < 26; i += 2) {
         const struct iovec two[] = {part(bytes + SMALL + i, 1), part(bytes + SMALL + i + 1, 1)};
 
-        assert_true(outgoing_send(&link->out, link->ends[0], 1, two, 2));
+        assert_true(outgoing_send(&link->out, &link->peer, 1, two, 2));
     }
     assert_int_equal(take(link, received + length, SMALL), 0);
     while (!outgoing_empty(&link->out)) {
-        assert_true(outgoing_flush(&link->out, link->ends[0], 1));
+        assert_true(outgoing_flush(&link->out, &link->peer, 1));
         length += take(link, received + length, SMALL + 26 - length);
     }
     assert_int_equal(length, SMALL + 26);
@@ -193,18 +195,18 @@ OUTGOING_TEST(test_progress)
     unsigned char *bytes = numbered(MANY_BYTES);
     const struct iovec all = part(bytes, MANY_BYTES), more = part("x", 1);
 
-    assert_true(outgoing_send(&link->out, link->ends[0], 100, &all, 1));
+    assert_true(outgoing_send(&link->out, &link->peer, 100, &all, 1));
     assert_int_equal(link->out.progress_ms, 100);
-    assert_true(outgoing_flush(&link->out, link->ends[0], 200));
-    assert_true(outgoing_send(&link->out, link->ends[0], 300, &more, 1));
+    assert_true(outgoing_flush(&link->out, &link->peer, 200));
+    assert_true(outgoing_send(&link->out, &link->peer, 300, &more, 1));
     assert_int_equal(link->out.progress_ms, 100);
     assert_true(take(link, bytes, MANY_BYTES) > 0);
-    assert_true(outgoing_flush(&link->out, link->ends[0], 400));
+    assert_true(outgoing_flush(&link->out, &link->peer, 400));
     assert_int_equal(link->out.progress_ms, 400);
     outgoing_clear(&link->out);
     assert_true(outgoing_empty(&link->out));
     /* A socket that takes nothing at all: the clock starts now. */
-    assert_true(outgoing_send(&link->out, link->ends[0], 500, &more, 1));
+    assert_true(outgoing_send(&link->out, &link->peer, 500, &more, 1));
     assert_int_equal(link->out.progress_ms, 500);
     assert_int_equal(link->out.length, 1);
     free(bytes);
@@ -222,10 +224,10 @@ static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
     assert_non_null(block.data);
     assert_non_null(received);
     memcpy(block.data + offset, bytes + left_bytes + head_bytes, length);
-    assert_true(outgoing_send(&link->out, link->ends[0], 1, &left, left_bytes > 0 ? 1 : 0));
+    assert_true(outgoing_send(&link->out, &link->peer, 1, &left, left_bytes > 0 ? 1 : 0));
     at = take(link, received, left_bytes < 20000 ? left_bytes : 20000); /* makes some room */
     assert_memory_equal(received, bytes, at);
-    assert_true(outgoing_send_block(&link->out, link->ends[0], 1, &head, &block));
+    assert_true(outgoing_send_block(&link->out, &link->peer, 1, &head, &block));
     assert_null(block.data);
     assert_false(outgoing_empty(&link->out));
     while (at < left_bytes + MANY_BYTES) {
@@ -233,7 +235,7 @@ static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
         assert_true(taken > 0);
         assert_memory_equal(received, bytes + at, taken);
         at += taken;
-        assert_true(outgoing_flush(&link->out, link->ends[0], 2));
+        assert_true(outgoing_flush(&link->out, &link->peer, 2));
     }
     assert_true(outgoing_empty(&link->out));
     assert_int_equal(take(link, received, 1), 0);
@@ -258,7 +260,7 @@ OUTGOING_TEST(test_small_block)
 
     assert_non_null(block.data);
     memcpy(block.data, "two", 3);
-    assert_true(outgoing_send_block(&link->out, link->ends[0], 7, &head, &block));
+    assert_true(outgoing_send_block(&link->out, &link->peer, 7, &head, &block));
     assert_null(block.data);
     assert_true(outgoing_empty(&link->out));
     assert_null(link->out.data);
@@ -267,7 +269,7 @@ OUTGOING_TEST(test_small_block)
     close(link->ends[1]);
     link->ends[1] = -1;
     block = (struct outgoing){.data = malloc(3), .length = 3};
-    assert_false(outgoing_send_block(&link->out, link->ends[0], 7, &head, &block));
+    assert_false(outgoing_send_block(&link->out, &link->peer, 7, &head, &block));
     assert_null(block.data);
 }
 
@@ -277,14 +279,14 @@ OUTGOING_TEST(test_peer_gone)
     unsigned char *bytes = numbered(MANY_BYTES);
     const struct iovec all = part(bytes, MANY_BYTES), more = part("x", 1);
 
-    assert_true(outgoing_send(&link->out, link->ends[0], 1, &all, 1));
+    assert_true(outgoing_send(&link->out, &link->peer, 1, &all, 1));
     close(link->ends[1]);
     link->ends[1] = -1;
-    assert_false(outgoing_flush(&link->out, link->ends[0], 2));
+    assert_false(outgoing_flush(&link->out, &link->peer, 2));
     /* What is left stays until it is cleared; nothing new is tried before it. */
     assert_false(outgoing_empty(&link->out));
     outgoing_clear(&link->out);
-    assert_false(outgoing_send(&link->out, link->ends[0], 3, &more, 1));
+    assert_false(outgoing_send(&link->out, &link->peer, 3, &more, 1));
     assert_true(outgoing_empty(&link->out));
     free(bytes);
 }
@@ -301,19 +303,19 @@ OUTGOING_TEST(test_many_small_pieces)
     for (size_t i = 0; i < MANY_BYTES; i++) {
         const struct iovec one = part(bytes + i, 1);
 
-        assert_true(outgoing_send(&link->out, link->ends[0], 1, &one, 1));
+        assert_true(outgoing_send(&link->out, &link->peer, 1, &one, 1));
         moves += link->out.data != last;
         last = link->out.data;
         if (i % 100000 == 99999) {
             length += take(link, received + length, MANY_BYTES - length);
-            assert_true(outgoing_flush(&link->out, link->ends[0], 1));
+            assert_true(outgoing_flush(&link->out, &link->peer, 1));
         }
     }
     assert_true(moves < 64);
     assert_true(link->out.capacity <= 2 * MANY_BYTES);
     while (length < MANY_BYTES) {
         length += take(link, received + length, MANY_BYTES - length);
-        assert_true(outgoing_flush(&link->out, link->ends[0], 1));
+        assert_true(outgoing_flush(&link->out, &link->peer, 1));
     }
     assert_memory_equal(received, bytes, MANY_BYTES);
     free(bytes);

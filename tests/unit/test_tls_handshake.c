@@ -1,4 +1,5 @@
-/* tls.c and tls_context.c: which sessions come about, and what is said of the others. */
+/* tls.c, tls_context.c and endpoint.c: which sessions come about, and what is said of the others.
+ */
 #include "system/certificate.h"
 #include "tls_fixture.h"
 #include "unit.h"
@@ -11,44 +12,47 @@ CMFixtureFunction unit_set_up = make_certificates, unit_tear_down = drop_certifi
 TEST(test_given_up)
 {
     begin(false, false);
-    tls_finish(world.tls);
-    until_ended();
-    assert_int_equal(world.failure, 0);
+    close_gate();
     finish();
     begin(false, false);
-    tls_abandon(world.tls);
-    world.tls = NULL;
-    world.ended = true; /* nobody is told */
+    hang_up();
     for (unsigned i = 0; i < TURNS_QUIET; i++)
         turn();
+    assert_int_equal(world.failure, TLS_FAILED);
     finish();
 }
 
+static void expect_failure(const char *said, enum tls_stage failure)
+{
+    begin(false, false);
+    assert_int_equal(write(world.client_fd, said, strlen(said)), (ssize_t)strlen(said));
+    for (unsigned i = 0; i < TURNS_MAX && world.failure == 0; i++)
+        turn();
+    assert_int_equal(world.failure, failure);
+}
+
+/* It is a plain endpoint then, and what the client said is there. */
 TEST(test_plain_http)
 {
     static const char request[] = "POST / HTTP/1.1\r\n\r\n";
-    char answer[1024];
-    ssize_t length;
+    const struct iovec answer = {(char *)(uintptr_t) "use TLS", 7};
+    char bytes[64];
 
-    begin(false, false);
-    assert_int_equal(write(world.client_fd, request, sizeof(request) - 1), sizeof(request) - 1);
-    for (unsigned i = 0; i < TURNS_MAX && world.failure == 0; i++)
-        turn();
-    assert_int_equal(world.failure, TLS_PLAIN);
-    length = read(world.client_fd, answer, sizeof(answer) - 1);
-    assert_true(length > 0);
-    answer[length] = '\0';
-    assert_memory_equal(answer, "HTTP/1.1 400 ", 13);
-    assert_non_null(strstr(answer, "https://"));
-    assert_int_equal(read(world.client_fd, answer, sizeof(answer)), 0);
-    assert_int_equal(recv(world.plain, answer, sizeof(answer), 0), 0);
-    /* It stays for the client to read, until the client goes. */
-    tls_finish(world.tls);
-    for (unsigned i = 0; i < TURNS_QUIET; i++)
-        turn();
-    assert_false(world.ended);
-    hang_up();
-    until_ended();
+    expect_failure(request, TLS_PLAIN);
+    assert_null(world.gate.tls);
+    assert_int_equal(endpoint_receive(&world.gate, bytes, sizeof(bytes)), strlen(request));
+    assert_true(endpoint_send(&world.gate, &answer, 1));
+    endpoint_finish(&world.gate);
+    assert_int_equal(read(world.client_fd, bytes, sizeof(bytes)), 7);
+    assert_int_equal(read(world.client_fd, bytes, sizeof(bytes)), 0);
+    finish();
+}
+
+TEST(test_noise)
+{
+    expect_failure("\x80\x01", TLS_FAILED);
+    finish();
+    expect_failure("\x16\x09\x09\x01\x05hello", TLS_FAILED);
     finish();
 }
 

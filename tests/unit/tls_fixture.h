@@ -6,7 +6,7 @@
 
 #include "system/authority.h"
 #include "unit.h"
-#include "worker/tls/tls.h"
+#include "worker/client/endpoint.h"
 
 #include <signal.h>
 #include <stdint.h>
@@ -23,44 +23,47 @@
 #define TURNS_QUIET 64 /* turns in which nothing happens: nothing more will */
 
 static struct authority_pair authority, server, client_pair;
-static unsigned char scratch[TLS_CHUNK_BYTES];
 
 /* One client and the gate's side of it. */
 static struct {
     uv_loop_t loop;
     struct ssl_ctx_st *context;
-    struct tls *tls; /* NULL once it has ended */
-    int plain;       /* -1: closed */
+    struct endpoint gate;
+    bool gate_open, ended;
     SSL_CTX *client_context;
     SSL *client;
     int client_fd;
-    bool ready, ended;
-    enum tls_failure failure;
+    bool ready;
+    enum tls_stage failure; /* 0: none */
     char certificate[SHA256_HEX_SIZE];
+    /* What the gate's side does when its endpoint is ready; NULL: nothing. */
+    void (*act)(int status, int events);
 } world;
 
-static inline void on_ready(void *owner, const char *certificate)
+static inline void on_secured(struct endpoint *endpoint, enum tls_stage stage)
 {
-    assert_ptr_equal(owner, &world);
+    assert_ptr_equal(endpoint, &world.gate);
     assert_false(world.ready);
-    world.ready = true;
-    snprintf(world.certificate, sizeof(world.certificate), "%s",
-             certificate != NULL ? certificate : "");
-}
-
-static inline void on_failed(void *owner, enum tls_failure failure)
-{
-    assert_ptr_equal(owner, &world);
     assert_int_equal(world.failure, 0);
-    world.failure = failure;
+    world.ready = stage == TLS_OPEN;
+    if (!world.ready)
+        world.failure = stage;
+    else if (!tls_peer(endpoint->tls, world.certificate))
+        world.certificate[0] = '\0';
 }
 
-static inline void on_end(void *owner)
+static inline void on_ready(struct endpoint *endpoint, int status, int events)
 {
-    assert_ptr_equal(owner, &world);
+    assert_ptr_equal(endpoint, &world.gate);
+    if (world.act != NULL)
+        world.act(status, events);
+}
+
+static inline void on_closed(struct endpoint *endpoint)
+{
+    assert_ptr_equal(endpoint, &world.gate);
     assert_false(world.ended);
     world.ended = true;
-    world.tls = NULL;
 }
 
 static inline int make_certificates(void **state)
@@ -98,12 +101,6 @@ static inline void begin(bool ask, bool required)
                                         .key = server.key.data,
                                         .client_ca = ask ? authority.certificate.data : NULL,
                                         .client_required = required};
-    struct tls_options options = {.loop = &world.loop,
-                                  .scratch = scratch,
-                                  .owner = &world,
-                                  .on_ready = on_ready,
-                                  .on_failed = on_failed,
-                                  .on_end = on_end};
     int pair[2];
 
     memset(&world, 0, sizeof(world));
@@ -111,10 +108,14 @@ static inline void begin(bool ask, bool required)
     assert_int_equal(tls_context_prepare(), OK);
     assert_int_equal(tls_context_create(&rules, &world.context), OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    options.context = world.context;
-    options.fd = pair[0];
     world.client_fd = pair[1];
-    assert_int_equal(tls_start(&options, &world.tls, &world.plain), OK);
+    world.gate.ready = on_ready;
+    world.gate.closed = on_closed;
+    world.gate.secured = on_secured;
+    assert_int_equal(endpoint_open(&world.gate, &world.loop, pair[0]), OK);
+    world.gate_open = true;
+    endpoint_watch(&world.gate, UV_READABLE);
+    assert_int_equal(endpoint_secure(&world.gate, world.context), OK);
     world.client_context = SSL_CTX_new(TLS_client_method());
     world.client = SSL_new(world.client_context);
     SSL_set_fd(world.client, world.client_fd);
@@ -128,10 +129,11 @@ static inline void turn(void)
     ERR_clear_error();
 }
 
-static inline void close_plain(void)
+static inline void close_gate(void)
 {
-    close(world.plain);
-    world.plain = -1;
+    if (world.gate_open)
+        endpoint_close(&world.gate);
+    world.gate_open = false;
 }
 
 static inline void hang_up(void)
@@ -141,21 +143,13 @@ static inline void hang_up(void)
     world.client_fd = -1;
 }
 
-static inline void until_ended(void)
+static inline void finish(void)
 {
+    close_gate();
     for (unsigned i = 0; i < TURNS_MAX && !world.ended; i++)
         turn();
     assert_true(world.ended);
-}
-
-static inline void finish(void)
-{
-    if (world.tls != NULL)
-        tls_abort(world.tls);
-    until_ended();
     hang_up();
-    if (world.plain >= 0)
-        close_plain();
     SSL_free(world.client);
     SSL_CTX_free(world.client_context);
     tls_context_destroy(world.context);

@@ -64,61 +64,74 @@ enum error accept_install(struct accept *accept, const struct ipc_tls *tls)
     return OK;
 }
 
-static void on_ready(void *owner, const char *certificate)
+static void know_certificate(struct connection *connection)
 {
-    struct connection *connection = owner;
+    char digest[SHA256_HEX_SIZE];
 
-    connection->secured = true;
-    if (certificate != NULL)
-        connection->certificate = strdup(certificate);
-    if (certificate != NULL && connection->certificate == NULL)
+    if (!tls_peer(connection->client->endpoint.tls, digest))
+        return;
+    connection->certificate = strdup(digest);
+    if (connection->certificate == NULL)
         connection_drop(connection, REASON_OUT_OF_MEMORY);
 }
 
 /* Handshakes that fail for other reasons are no requests: nobody asked for anything. */
-static void on_failed(void *owner, enum tls_failure failure)
+static void tell_failed(const struct connection *connection, enum tls_stage stage)
 {
-    struct connection *connection = owner;
+    if (stage != TLS_FAILED)
+        client_tell_denied(connection, stage == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED
+                                                                : REASON_NOT_TLS_BUT_HTTP);
+}
 
-    if (failure == TLS_FAILED || connection->client == NULL)
+static void say_use_tls(struct buffer *out)
+{
+    static const char text[] = "This port speaks TLS: use https:// or wss://.\n";
+
+    buffer_append_format(out,
+                         "HTTP/1.1 400 Bad Request\r\n"
+                         "Content-Type: text/plain\r\n"
+                         "Content-Length: %zu\r\n"
+                         "Connection: close\r\n"
+                         "\r\n"
+                         "%s",
+                         sizeof(text) - 1, text);
+}
+
+/* Where it comes to nothing, the client is given time to read why. */
+static void on_secured(struct endpoint *endpoint, enum tls_stage stage)
+{
+    struct connection *connection = ((struct client *)endpoint)->connection;
+    struct buffer answer;
+
+    if (connection == NULL)
         return;
-    client_tell_denied(connection, failure == TLS_CERTIFICATE ? REASON_CERTIFICATE_REFUSED
-                                                              : REASON_NOT_TLS_BUT_HTTP);
+    if (stage == TLS_OPEN) {
+        know_certificate(connection);
+        return;
+    }
+    tell_failed(connection, stage);
+    buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
+    if (stage == TLS_PLAIN)
+        say_use_tls(&answer);
+    client_goodbye(connection, &answer);
+    buffer_clear(&answer);
 }
 
-static void on_end(void *owner)
-{
-    connection_tls_ended(owner);
-}
-
-/* The rest of the worker sees a plain socket in any case. */
 static enum error open_client(const struct accept *accept, struct connection *connection, int fd)
 {
-    struct tls_options options = {.loop = &connection->worker->loop,
-                                  .fd = fd,
-                                  .scratch = accept->scratch,
-                                  .owner = connection,
-                                  .on_ready = on_ready,
-                                  .on_failed = on_failed,
-                                  .on_end = on_end};
-    enum error error = OK;
+    enum error error = client_start(connection, fd);
 
-    if (connection->surface->tls != NULL) {
-        options.context = accept->contexts[connection->surface_index];
-        error = tls_start(&options, &connection->tls, &fd);
-    }
-    return error == OK ? client_start(connection, fd) : error;
+    if (error != OK || connection->surface->tls == NULL)
+        return error;
+    connection->client->endpoint.secured = on_secured;
+    error =
+        endpoint_secure(&connection->client->endpoint, accept->contexts[connection->surface_index]);
+    if (error != OK)
+        connection_drop(connection, REASON_CLIENT_CLOSED);
+    return OK;
 }
 
 /* ---- A connection ---- */
-
-/* One that came to nothing: nobody knows it but its TLS. */
-static void discard(struct connection *connection)
-{
-    if (connection->tls != NULL)
-        tls_abandon(connection->tls);
-    connection_tls_ended(connection);
-}
 
 /* Identifies the caller before a byte is read, then lets the connection begin. */
 static void welcome(const struct door *door, int fd)
@@ -142,7 +155,7 @@ static void welcome(const struct door *door, int fd)
         return;
     }
     if (open_client(accept, connection, fd) != OK)
-        discard(connection);
+        connection_discard(connection);
 }
 
 /* ---- The listeners ---- */
@@ -220,8 +233,7 @@ enum error accept_prepare(struct accept *accept)
     if (error != OK || !any)
         return error;
     accept->contexts = calloc(config->surface_count, sizeof(struct ssl_ctx_st *));
-    accept->scratch = malloc(TLS_CHUNK_BYTES);
-    if (accept->contexts == NULL || accept->scratch == NULL)
+    if (accept->contexts == NULL)
         return ERROR_MEMORY;
     return tls_context_prepare();
 }
@@ -275,6 +287,5 @@ void accept_release(struct accept *accept)
     for (size_t i = 0; accept->contexts != NULL && i < accept->worker->config->surface_count; i++)
         tls_context_destroy(accept->contexts[i]);
     free(accept->contexts);
-    free(accept->scratch);
     caller_lookup_destroy(accept->callers);
 }

@@ -11,7 +11,6 @@ struct accept {
     struct caller_lookup *callers;
     struct door *doors;           /* the listeners */
     struct ssl_ctx_st **contexts; /* one a surface; owned; NULL: none speaks TLS */
-    unsigned char *scratch;       /* TLS_CHUNK_BYTES; NULL likewise */
     size_t connection_max;        /* granted something or not */
     bool open;
     bool starved; /* nothing to take a connection with, until the next tick */

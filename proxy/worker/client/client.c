@@ -6,7 +6,6 @@
 #include "wire/url.h"
 #include "worker/client/held.h"
 #include "worker/client/room.h"
-#include "worker/tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -260,14 +259,6 @@ void client_drop(struct connection *connection, enum reason reason)
 
 /* ---- Requests ---- */
 
-/* The client's own; -1 if TLS has ended in front of it. */
-static int socket_of(const struct connection *connection)
-{
-    if (connection->surface->tls == NULL)
-        return connection->client->endpoint.fd;
-    return connection->tls != NULL ? tls_client(connection->tls) : -1;
-}
-
 void client_ask(struct connection *connection)
 {
     struct client *client = connection->client;
@@ -279,7 +270,7 @@ void client_ask(struct connection *connection)
         return;
     }
     client->head->asked.connection = connection->id;
-    if (!worker_ask(connection->worker, IPC_ADMIT, &client->head->asked, socket_of(connection))) {
+    if (!worker_ask(connection->worker, IPC_ADMIT, &client->head->asked, client->endpoint.fd)) {
         connection_drop(connection, REASON_BROKER_BUSY);
         return;
     }

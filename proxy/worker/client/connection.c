@@ -1,7 +1,5 @@
 #include "worker/client/connection.h"
 
-#include "worker/tls/tls.h"
-
 #include <stdlib.h>
 
 /* ---- Lines ---- */
@@ -159,8 +157,6 @@ void connection_cut(struct connection *connection)
 {
     connection_leave_lobby(connection);
     connection->mode->release(connection);
-    if (connection->tls != NULL)
-        tls_abort(connection->tls);
 }
 
 static void bury(struct connection *connection)
@@ -181,17 +177,6 @@ static void bury(struct connection *connection)
     worker->dead = connection;
 }
 
-/* Nothing but TLS is left: the client may still have to take what was written last. */
-static void finish_tls(struct connection *connection)
-{
-    connection->finishing = true;
-    connection_set_state(connection, CONNECTION_LINGERING);
-    connection->deadline_ms =
-        worker_now_ms(connection->worker) +
-        (connection->secured ? connection->surface->limits.write_timeout_ms : LINGER_TIMEOUT_MS);
-    tls_finish(connection->tls);
-}
-
 void connection_hold(struct connection *connection)
 {
     connection->holds++;
@@ -199,40 +184,13 @@ void connection_hold(struct connection *connection)
 
 void connection_let_go(struct connection *connection)
 {
-    if (--connection->holds > 0)
-        return;
-    if (connection->tls != NULL)
-        finish_tls(connection);
-    else
+    if (--connection->holds == 0)
         bury(connection);
 }
 
-void connection_tls_ended(struct connection *connection)
+void connection_discard(struct connection *connection)
 {
-    connection->tls = NULL;
-    if (connection->holds == 0)
-        bury(connection);
-}
-
-/* Who takes nothing for so long is cut. */
-static void tick_finishing(struct connection *connection, uint64_t now_ms)
-{
-    if (connection->deadline_ms == 0 || now_ms < connection->deadline_ms)
-        return;
-    if (connection->secured && tls_moved(connection->tls)) {
-        connection->deadline_ms = now_ms + connection->surface->limits.write_timeout_ms;
-        return;
-    }
-    connection->deadline_ms = 0;
-    tls_abort(connection->tls);
-}
-
-void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
-{
-    if (connection->finishing)
-        tick_finishing(connection, now_ms);
-    else
-        connection->mode->tick(connection, now_ms, now_s);
+    bury(connection);
 }
 
 void connection_reap(struct worker *worker)

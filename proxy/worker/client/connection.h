@@ -56,9 +56,8 @@ struct connection {
     const struct surface *surface;
     const struct listener *listener;
     const struct connection_mode *mode;
-    void *served;          /* the mode's own; NULL until something was granted */
-    struct client *client; /* its HTTP side; NULL once it speaks WebSocket, or at its end */
-    struct tls *tls;       /* in front of the client's descriptor; NULL: none, or it has ended */
+    void *served;              /* the mode's own; NULL until something was granted */
+    struct client *client;     /* its HTTP side; NULL once it speaks WebSocket, or at its end */
     const struct route *route; /* of the request that was granted last */
     char *certificate;         /* SHA-256 of the client's, hex; owned; NULL: none */
     uint64_t id;               /* the broker's name for it; a new one after each grant */
@@ -73,10 +72,9 @@ struct connection {
     enum reason doom;    /* why it is to be dropped, among the doomed */
     unsigned close_code;
     bool caller_known;
-    bool secured;   /* TLS is up */
-    bool finishing; /* nothing but `tls` is left of it */
-    bool has_room;  /* room.h */
-    uint8_t party;  /* of the lobby's; NO_PARTY: it is not in there */
+    bool secured;  /* TLS is up */
+    bool has_room; /* room.h */
+    uint8_t party; /* of the lobby's; NO_PARTY: it is not in there */
     /* What was granted (grant.h). */
     bool admitted, opened;
     bool session_verbs_set, session_targets_set;
@@ -111,11 +109,11 @@ void connection_set_state(struct connection *connection, enum connection_state s
 void connection_rename(struct connection *connection);
 /* At the end of a line, out of any other; NULL: in none. */
 void connection_stand(struct connection *connection, struct line *line);
-void connection_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
-/* A handle knows it; with the last that lets go it is buried, once TLS has ended too. */
+/* A handle knows it; with the last that lets go it is buried. */
 void connection_hold(struct connection *connection);
 void connection_let_go(struct connection *connection);
-void connection_tls_ended(struct connection *connection);
+/* One that came to nothing: no handle knows it. */
+void connection_discard(struct connection *connection);
 /* Frees what is buried: when nothing on the stack knows it any more. */
 void connection_reap(struct worker *worker);
 struct connection *connection_find(struct worker *worker, uint64_t id);

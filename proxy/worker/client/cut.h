@@ -6,7 +6,7 @@
 
 #include "worker/client/connection.h"
 
-#define CUT_TURN_MS 2 /* of one turn of the loop */
+#define CUT_TURN_MS 5 /* of one turn of the loop */
 
 /* Marks the connections that were granted to a session (NULL: to any). */
 void cut_session(struct worker *worker, const char *session_id, enum reason reason);

@@ -3,19 +3,109 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ROUNDS_MAX 8 /* of one turn, over what TLS has read ahead; others want their turn */
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* ---- What is watched for ---- */
+
+/*
+ * TLS may have read ahead, and the socket does not tell of that; but it says in the next turn
+ * that it takes bytes.
+ */
+static int wanted_of(const struct endpoint *endpoint)
+{
+    int wanted = endpoint->shaking ? UV_READABLE : endpoint->events;
+
+    if (endpoint->tls == NULL)
+        return wanted;
+    if (tls_wants_write(endpoint->tls) ||
+        ((wanted & UV_READABLE) != 0 && tls_has_more(endpoint->tls)))
+        wanted |= UV_WRITABLE;
+    return wanted;
+}
+
+static void watch(struct endpoint *endpoint)
+{
+    int wanted;
+
+    if (endpoint->fd < 0)
+        return;
+    wanted = wanted_of(endpoint);
+    if (endpoint->watched == wanted)
+        return;
+    endpoint->watched = wanted;
+    if (wanted != 0)
+        uv_poll_start(&endpoint->poll, wanted, on_poll);
+    else
+        uv_poll_stop(&endpoint->poll);
+}
+
+void endpoint_watch(struct endpoint *endpoint, int events)
+{
+    endpoint->events = events;
+    watch(endpoint);
+}
+
+static void drop_tls(struct endpoint *endpoint)
+{
+    tls_destroy(endpoint->tls);
+    endpoint->tls = NULL;
+}
+
+static void shake(struct endpoint *endpoint)
+{
+    enum tls_stage stage = tls_shake(endpoint->tls);
+
+    if (stage != TLS_SHAKING) {
+        endpoint->shaking = false;
+        if (stage != TLS_OPEN)
+            drop_tls(endpoint);
+        endpoint->secured(endpoint, stage);
+    }
+    watch(endpoint);
+}
+
+/* Tells the owner, who may close it, what he watches for; and again of what TLS still has. */
+static void tell(struct endpoint *endpoint, int status, int events)
+{
+    for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+        if (endpoint->tls != NULL && status == 0 && tls_has_more(endpoint->tls))
+            events |= UV_READABLE;
+        if (endpoint->tls != NULL && status == 0)
+            events &= endpoint->events | UV_DISCONNECT;
+        if (events != 0 || status < 0)
+            endpoint->ready(endpoint, status, events);
+        events = 0;
+        if (status < 0 || endpoint->fd < 0 || endpoint->tls == NULL ||
+            (endpoint->events & UV_READABLE) == 0 || !tls_has_more(endpoint->tls))
+            break;
+    }
+    watch(endpoint);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct endpoint *endpoint = poll->data;
 
     if (status < 0)
-        endpoint->events = 0;
-    endpoint->ready(endpoint, status, events);
+        endpoint->events = endpoint->watched = 0;
+    if (endpoint->tls != NULL && tls_wants_write(endpoint->tls))
+        events |= UV_READABLE; /* what could not go on may go on now */
+    if (endpoint->shaking)
+        shake(endpoint);
+    else
+        tell(endpoint, status, events);
 }
+
+/* ---- Beginning ---- */
 
 enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd)
 {
     endpoint->fd = -1;
-    endpoint->events = 0;
+    endpoint->events = endpoint->watched = 0;
+    endpoint->shaking = false;
+    endpoint->tls = NULL;
     endpoint->out = (struct outgoing){0};
     if (uv_poll_init(loop, &endpoint->poll, fd) != 0) {
         close(fd);
@@ -26,41 +116,82 @@ enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd)
     return OK;
 }
 
-void endpoint_watch(struct endpoint *endpoint, int events)
+enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context)
 {
-    if (endpoint->fd < 0 || endpoint->events == events)
-        return;
-    endpoint->events = events;
-    if (events != 0)
-        uv_poll_start(&endpoint->poll, events, on_poll);
+    enum error error = tls_create(context, endpoint->fd, &endpoint->tls);
+
+    endpoint->shaking = error == OK;
+    watch(endpoint);
+    return error;
+}
+
+enum error endpoint_move(struct endpoint *to, struct endpoint *from)
+{
+    struct tls *tls = from->tls;
+    int fd = from->fd;
+    enum error error;
+
+    uv_poll_stop(&from->poll);
+    from->fd = -1;
+    from->tls = NULL;
+    error = endpoint_open(to, from->poll.loop, fd);
+    if (error == OK)
+        to->tls = tls;
     else
-        uv_poll_stop(&endpoint->poll);
+        tls_destroy(tls);
+    return error;
+}
+
+/* ---- Bytes ---- */
+
+static ssize_t take_by_tls(const struct outgoing_peer *peer, const struct iovec *parts,
+                           size_t count)
+{
+    return tls_send(peer->owner, parts, count);
+}
+
+static struct outgoing_peer peer_of(const struct endpoint *endpoint)
+{
+    if (endpoint->tls == NULL)
+        return outgoing_socket(endpoint->fd);
+    return (struct outgoing_peer){.take = take_by_tls, .owner = endpoint->tls, .fd = endpoint->fd};
 }
 
 ssize_t endpoint_receive(struct endpoint *endpoint, void *out, size_t room)
 {
+    if (endpoint->tls != NULL)
+        return tls_receive(endpoint->tls, out, room);
     return recv(endpoint->fd, out, room, 0);
 }
 
 bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t count)
 {
-    return outgoing_send(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop), parts, count);
+    const struct outgoing_peer peer = peer_of(endpoint);
+
+    return outgoing_send(&endpoint->out, &peer, uv_now(endpoint->poll.loop), parts, count);
 }
 
 bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
                          struct outgoing *block)
 {
-    return outgoing_send_block(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop), head,
-                               block);
+    const struct outgoing_peer peer = peer_of(endpoint);
+
+    return outgoing_send_block(&endpoint->out, &peer, uv_now(endpoint->poll.loop), head, block);
 }
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
-    return outgoing_flush(&endpoint->out, endpoint->fd, uv_now(endpoint->poll.loop));
+    const struct outgoing_peer peer = peer_of(endpoint);
+
+    return outgoing_flush(&endpoint->out, &peer, uv_now(endpoint->poll.loop));
 }
+
+/* ---- Its end ---- */
 
 void endpoint_finish(struct endpoint *endpoint)
 {
+    if (endpoint->tls != NULL)
+        tls_finish(endpoint->tls);
     shutdown(endpoint->fd, SHUT_WR);
 }
 
@@ -75,16 +206,10 @@ void endpoint_close(struct endpoint *endpoint)
 {
     outgoing_clear(&endpoint->out);
     uv_close((uv_handle_t *)&endpoint->poll, on_closed);
+    if (endpoint->tls != NULL && endpoint->fd >= 0 && !endpoint->shaking)
+        tls_finish(endpoint->tls);
+    drop_tls(endpoint);
     if (endpoint->fd >= 0)
         close(endpoint->fd);
     endpoint->fd = -1;
-}
-
-int endpoint_give_fd(struct endpoint *endpoint)
-{
-    int fd = endpoint->fd;
-
-    uv_poll_stop(&endpoint->poll);
-    endpoint->fd = -1;
-    return fd;
 }

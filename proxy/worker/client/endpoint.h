@@ -1,20 +1,26 @@
 /*
- * One end of a connection: a descriptor, what is watched for on it, and the bytes that
- * its peer has not taken yet.
+ * One end of a connection: a descriptor, TLS on it or none, what is watched for, and the bytes
+ * that its peer has not taken yet.
  */
 #pragma once
 
 #include "base/error.h"
 #include "system/outgoing.h"
+#include "worker/tls/tls.h"
 
 #include <uv.h>
 
 /* Embedded by its owner, who must not be freed before `closed` was called. */
 struct endpoint {
     uv_poll_t poll;
-    int fd;     /* -1: closed, or given away */
-    int events; /* that are watched for */
+    int fd;          /* -1: closed, or given away */
+    int events;      /* that the owner watches for */
+    int watched;     /* that are watched for */
+    bool shaking;    /* TLS's handshake is not done: the owner is told of nothing else */
+    struct tls *tls; /* owned; NULL: none */
     struct outgoing out;
+    /* The handshake is done, or came to nothing: then it is a plain endpoint from now on. */
+    void (*secured)(struct endpoint *endpoint, enum tls_stage stage);
     /* status < 0: nothing is watched for any more, though there may be bytes to read. */
     void (*ready)(struct endpoint *endpoint, int status, int events);
     void (*closed)(struct endpoint *endpoint);
@@ -22,6 +28,8 @@ struct endpoint {
 
 /* Takes over a descriptor, also on failure; `ready` and `closed` are set. */
 enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd) MUST_CHECK;
+/* Speaks TLS from the first byte on; right after endpoint_open(), `secured` is set. */
+enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context) MUST_CHECK;
 /* 0: nothing. */
 void endpoint_watch(struct endpoint *endpoint, int events);
 /* What the peer sent, as by recv(2): 0 at its end, -1 with errno. The only way to read it. */
@@ -36,5 +44,8 @@ bool endpoint_flush(struct endpoint *endpoint);
 void endpoint_finish(struct endpoint *endpoint);
 /* Closes the descriptor and forgets what was not sent; `closed` comes later. */
 void endpoint_close(struct endpoint *endpoint);
-/* Hands out the descriptor; the endpoint is to be closed next. */
-int endpoint_give_fd(struct endpoint *endpoint);
+/*
+ * Opens one on what another has, which is to be closed next: its descriptor, and the TLS on it.
+ * `ready` and `closed` are set; on failure the descriptor is closed.
+ */
+enum error endpoint_move(struct endpoint *to, struct endpoint *from) MUST_CHECK;

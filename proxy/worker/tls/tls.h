@@ -1,51 +1,45 @@
 /*
- * TLS in front of a connection: takes the client's socket, speaks TLS on it, and
- * hands out one end of a socket pair on which the rest of the worker finds
- * what the client said, and writes what it is to be told, in the clear.
- *
- * Bounded: one record waits in each direction, and while it does, the side that
- * it comes from is not read. The end of one side's sending is passed on
- * (close_notify, shutdown(2)) and leaves the other direction open.
+ * TLS on a client's socket: bytes are read and written as by recv(2) and send(2), straight from
+ * and into the caller's buffers. Knows no loop: whoever watches the socket asks what to watch for.
  */
 #pragma once
 
 #include "base/error.h"
 #include "worker/tls/tls_context.h"
 
-#include <uv.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/uio.h>
 
-#define TLS_CHUNK_BYTES 16384 /* the most that one record carries (RFC 8446 section 5.1) */
+#define TLS_RECORD_BYTES 16384 /* the most that one record carries (RFC 8446 section 5.1) */
 
-enum tls_failure {
-    TLS_FAILED = 1,  /* no handshake came about */
-    TLS_PLAIN,       /* the client spoke without TLS, and was told so */
-    TLS_CERTIFICATE, /* no certificate, or one that nobody vouches for */
+enum tls_stage {
+    TLS_SHAKING = 0,
+    TLS_OPEN,
+    TLS_FAILED,      /* no handshake came about */
+    TLS_PLAIN,       /* the client speaks without TLS; nothing was taken of what it said */
+    TLS_CERTIFICATE, /* no certificate, or one that nobody vouches for; it was told */
 };
 
 struct tls;
 
-struct tls_options {
-    uv_loop_t *loop;
-    struct ssl_ctx_st *context;
-    int fd;                 /* the client's, not blocking; taken over in any case */
-    unsigned char *scratch; /* TLS_CHUNK_BYTES, shared: nothing stays in it */
-    void *owner;
-    /* The handshake is done; hex SHA-256 of the client's certificate, or NULL. */
-    void (*on_ready)(void *owner, const char *certificate);
-    void (*on_failed)(void *owner, enum tls_failure failure);
-    /* It is over; the last call, never from within one of the functions below. */
-    void (*on_end)(void *owner);
-};
+/* On a socket that does not block, which stays the caller's. */
+enum error tls_create(struct ssl_ctx_st *context, int fd, struct tls **out) MUST_CHECK;
+/* NULL is fine. */
+void tls_destroy(struct tls *tls);
+/* Goes on with the handshake, when the socket is ready. */
+enum tls_stage tls_shake(struct tls *tls);
+/* Hex SHA-256 of the certificate that the client showed; false if it showed none. */
+bool tls_peer(const struct tls *tls, char out[SHA256_HEX_SIZE]);
 
-/* *plain_fd is the caller's, not blocking. */
-enum error tls_start(const struct tls_options *options, struct tls **out, int *plain_fd) MUST_CHECK;
-/* The client's own socket; not the caller's. */
-int tls_client(const struct tls *tls);
-/* The plain end is closed: ends as soon as the client has taken what was written. */
+/* Once open. 0 at the end of what the client says; -1 with errno, EAGAIN among others. */
+ssize_t tls_receive(struct tls *tls, void *out, size_t room);
+/* How many bytes were taken; what was not must be the first to be offered again. -1 with errno. */
+ssize_t tls_send(struct tls *tls, const struct iovec *parts, size_t count);
+/* Tells the client that no more comes, if it takes that now. */
 void tls_finish(struct tls *tls);
-/* Whether the client has taken anything since this was asked last. */
-bool tls_moved(struct tls *tls);
-/* Ends without another word. */
-void tls_abort(struct tls *tls);
-/* The same, and nobody is told any more. */
-void tls_abandon(struct tls *tls);
+
+/* The socket must take bytes before this goes on. */
+bool tls_wants_write(const struct tls *tls);
+/* What came may hold more than was received: the socket does not tell of it. */
+bool tls_has_more(const struct tls *tls);

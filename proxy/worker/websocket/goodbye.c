@@ -1,7 +1,6 @@
 #include "worker/websocket/goodbye.h"
 
 #include "worker/client/grant.h"
-#include "worker/tls/tls.h"
 #include "worker/websocket/farewell.h"
 
 #define LAST_WORDS_MS    1000
@@ -30,12 +29,8 @@ static void close_service(struct websocket *websocket, const struct goodbye *goo
 /* The client's: what it has not taken is waited for only if it said goodbye itself. */
 static void close_client(struct websocket *websocket, const struct goodbye *goodbye)
 {
-    struct connection *connection = websocket->connection;
     struct side *client = &websocket->client;
 
-    /* Over TLS it is that side which keeps what a client does not take. */
-    if (goodbye->reason == REASON_QUOTA_HELD && side_is_blocked(client) && connection->tls != NULL)
-        tls_abort(connection->tls);
     if (client->close_received && goodbye->reason != REASON_QUOTA_HELD)
         side_send_close(client, goodbye->code, (struct span){0});
     else if (side_is_blocked(client))

@@ -28,11 +28,25 @@ static void on_closed(struct endpoint *link)
     side->events->ended(side->owner, side->from);
 }
 
-enum error side_open(struct side *side, int fd, size_t max_message_bytes)
+static void prepare(struct side *side, size_t max_message_bytes)
 {
     side->link.ready = on_ready;
     side->link.closed = on_closed;
     ws_reader_init(&side->reader, all_faults[side->from].sender, max_message_bytes);
+}
+
+enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes)
+{
+    prepare(side, max_message_bytes);
+    if (endpoint_move(&side->link, from) != OK)
+        return ERROR_IO;
+    endpoint_watch(&side->link, UV_READABLE);
+    return OK;
+}
+
+enum error side_open(struct side *side, int fd, size_t max_message_bytes)
+{
+    prepare(side, max_message_bytes);
     if (endpoint_open(&side->link, &side->worker->loop, fd) != OK)
         return ERROR_IO;
     endpoint_watch(&side->link, UV_READABLE);

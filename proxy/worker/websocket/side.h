@@ -55,6 +55,8 @@ struct side {
 
 /* Takes over the descriptor, also on failure. */
 enum error side_open(struct side *side, int fd, size_t max_message_bytes) MUST_CHECK;
+/* Goes on with what another endpoint has, as by endpoint_move(). */
+enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes) MUST_CHECK;
 /* Reads on what it says, once it is not held: as the owner's flow(). */
 void side_watch(struct side *side);
 /* Frames and sends, or queues what the socket does not take. Not after the close frame. */

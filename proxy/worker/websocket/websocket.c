@@ -206,8 +206,7 @@ static bool answer_client(struct websocket *websocket)
     char head[UPGRADE_ANSWER_SIZE];
     struct iovec part = {head, upgrade_answer(websocket->upgrade, http->head->key, head)};
 
-    if (side_open(client, endpoint_give_fd(&http->endpoint),
-                  connection->surface->limits.max_message_bytes) != OK)
+    if (side_take(client, &http->endpoint, connection->surface->limits.max_message_bytes) != OK)
         return false;
     client->upgraded = true;
     connection_hold(connection);
