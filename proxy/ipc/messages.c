@@ -64,6 +64,7 @@ static const struct field fields[] = {
     AT(VERDICT, verdict, LIST, verbs),
     AT(VERDICT, verdict, LIST, targets),
     AT(VERDICT, verdict, FLAG, once),
+    AT(VERDICT, verdict, FLAG, crowded),
     AT(VERDICT, verdict, TEXT, answer),
     AT(VERDICT, verdict, TEXT, set_cookie),
     AT(DIAL, dial, NUMBER, connection),

@@ -96,6 +96,7 @@ struct ipc_verdict {
     char match_digest[IPC_DIGEST_SIZE];   /* "": the session has nothing to match */
     struct ipc_list verbs, targets;       /* the session's own limits */
     bool once;                            /* the grant is for this request alone */
+    bool crowded;           /* other workers that serve the surface hold fewer connections */
     const char *answer;     /* what a request to the gate's own paths is answered, "": the page
                                that the worker has for it; NULL: it was no such request */
     const char *set_cookie; /* a Set-Cookie value that goes with it; NULL: none */

@@ -106,6 +106,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
     if (verdict->surface >= house->worker.config->surface_count ||
         (fd >= 0 && (!reason_allows(verdict->reason) || verdict->answer != NULL)))
         return false;
+    accept_yield(&house->accept, verdict->surface, verdict->crowded);
     if (connection == NULL || connection->state != CONNECTION_ASKING)
         on_stray_verdict(&house->worker, verdict, fd);
     else if (!reason_allows(verdict->reason))

@@ -1,6 +1,7 @@
 #include "broker/admission/question.h"
 
 #include "broker/core/journal.h"
+#include "broker/core/spawn.h"
 #include "wire/url.h"
 
 #include <string.h>
@@ -163,6 +164,21 @@ static enum reason record_grant(struct question *question)
     return REASON_AUDIT_UNAVAILABLE;
 }
 
+/* Whether another worker could have taken it that holds fewer. */
+static bool is_crowded(const struct question *question)
+{
+    const struct gate *gate = question->gate;
+    const struct config *config = gate->surfaces.config;
+    uint32_t surface = surfaces_index(&gate->surfaces, question->surface);
+    size_t own = gate->connections.held[question->from.worker];
+
+    for (unsigned i = 0; i < config->workers; i++) {
+        if (gate->connections.held[i] < own && spawn_serves(config, i, surface))
+            return true;
+    }
+    return false;
+}
+
 void question_grant(struct question *question, int fd, const char *accept)
 {
     const struct session *session = &question->session;
@@ -188,6 +204,7 @@ void question_grant(struct question *question, int fd, const char *accept)
     match_digest(question, verdict.match_digest);
     fill_list(&verdict.verbs, session->verbs_set, &session->verbs);
     fill_list(&verdict.targets, session->targets_set, &session->targets);
+    verdict.crowded = is_crowded(question);
     question->surface->admitted++;
     workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, fd);
 }

@@ -14,12 +14,16 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_WAKEUP 64
+/* Where several workers share a listener, whoever holds more than another lets it go first. */
+#define ACCEPTS_SHARED 2
+#define YIELD_MS       2
 
 struct door {
     struct door *next;
     uv_poll_t poll;
     struct listener listener;
     uint32_t surface;
+    bool crowded; /* the next is another worker's, which holds fewer, if it takes it */
     struct accept *accept;
 };
 
@@ -170,15 +174,46 @@ static void run_out(struct accept *accept)
     accept_open(accept, false);
 }
 
-static void on_acceptable(uv_poll_t *poll, int status, int events)
+static void watch_doors(const struct accept *accept, bool open);
+
+static void on_yielded(uv_timer_t *timer)
 {
-    const struct door *door = poll->data;
+    struct accept *accept = timer->data;
+
+    watch_doors(accept, accept->open);
+}
+
+void accept_yield(struct accept *accept, uint32_t surface, bool crowded)
+{
+    for (struct door *door = accept->doors; door != NULL; door = door->next) {
+        if (door->surface == surface)
+            door->crowded = crowded;
+    }
+}
+
+/* Others are given the time to take who has come; then it is anybody's. */
+static bool yields(struct door *door)
+{
     struct accept *accept = door->accept;
 
+    if (!door->crowded || uv_is_active((uv_handle_t *)&accept->yield))
+        return false;
+    door->crowded = false;
+    uv_poll_stop(&door->poll);
+    uv_timer_start(&accept->yield, on_yielded, YIELD_MS, 0);
+    return true;
+}
+
+static void on_acceptable(uv_poll_t *poll, int status, int events)
+{
+    struct door *door = poll->data;
+    struct accept *accept = door->accept;
+    unsigned most = accept->worker->config->workers > 1 ? ACCEPTS_SHARED : ACCEPTS_PER_WAKEUP;
+
     (void)events;
-    if (status < 0)
+    if (status < 0 || yields(door))
         return;
-    for (unsigned i = 0; i < ACCEPTS_PER_WAKEUP && accept->open; i++) {
+    for (unsigned i = 0; i < most && accept->open; i++) {
         int fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         bool room;
 
@@ -209,17 +244,24 @@ void accept_go_on(struct accept *accept)
         accept_open(accept, true);
 }
 
-void accept_open(struct accept *accept, bool open)
+static void watch_doors(const struct accept *accept, bool open)
 {
-    if (accept->open == open || (open && (accept->worker->draining || !accept_complete(accept))))
-        return;
-    accept->open = open;
     for (struct door *door = accept->doors; door != NULL; door = door->next) {
+        if (uv_is_closing((uv_handle_t *)&door->poll))
+            continue;
         if (open)
             uv_poll_start(&door->poll, UV_READABLE, on_acceptable);
         else
             uv_poll_stop(&door->poll);
     }
+}
+
+void accept_open(struct accept *accept, bool open)
+{
+    if (accept->open == open || (open && (accept->worker->draining || !accept_complete(accept))))
+        return;
+    accept->open = open;
+    watch_doors(accept, open);
 }
 
 enum error accept_prepare(struct accept *accept)
@@ -253,6 +295,10 @@ enum error accept_add(struct accept *accept, int fd, uint32_t surface)
         free(door);
         return ERROR_IO;
     }
+    if (accept->doors == NULL) {
+        uv_timer_init(&accept->worker->loop, &accept->yield);
+        accept->yield.data = accept;
+    }
     door->next = accept->doors;
     accept->doors = door;
     if (accept->open)
@@ -270,6 +316,8 @@ static void on_closed(uv_handle_t *handle)
 void accept_stop(struct accept *accept)
 {
     accept_open(accept, false);
+    if (accept->doors != NULL && !uv_is_closing((uv_handle_t *)&accept->yield))
+        uv_close((uv_handle_t *)&accept->yield, NULL);
     for (struct door *door = accept->doors; door != NULL; door = door->next) {
         if (!uv_is_closing((uv_handle_t *)&door->poll))
             uv_close((uv_handle_t *)&door->poll, on_closed);

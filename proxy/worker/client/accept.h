@@ -12,6 +12,7 @@ struct accept {
     struct door *doors;           /* the listeners */
     struct ssl_ctx_st **contexts; /* one a surface; owned; NULL: none speaks TLS */
     size_t connection_max;        /* granted something or not */
+    uv_timer_t yield;             /* runs while others are let go first */
     bool open;
     bool starved; /* nothing to take a connection with, until the next tick */
 };
@@ -27,6 +28,8 @@ enum error accept_install(struct accept *accept, const struct ipc_tls *tls) MUST
 enum error accept_add(struct accept *accept, int fd, uint32_t surface) MUST_CHECK;
 /* Lets clients in, or not for now; nobody while the worker drains or lacks a certificate. */
 void accept_open(struct accept *accept, bool open);
+/* Whether another worker that serves the surface holds fewer, as the broker says. */
+void accept_yield(struct accept *accept, uint32_t surface, bool crowded);
 /* Lets clients in again, once there is room: when a connection has ended, and every tick. */
 void accept_go_on(struct accept *accept);
 void accept_tick(struct accept *accept);
