@@ -179,8 +179,8 @@ describe('what is read anew', () => {
     await gate.do('certs', 'init', '--dir', certs);
     chmodSync(certs, 0o777);
     const { code, stderr, stdout } = await gate.cli('reload');
-    assert.equal(code, 65, `reload took ${stdout}`);
-    assert.match(stderr, /surface echo: tls\.certificate: The directory .*certs can be changed by others/);
+    assert.equal(code, 78, `reload took ${stdout}`);
+    assert.match(stderr, /\/surfaces\/echo\/tls\/certificate: The directory .*certs can be changed by others/);
     chmodSync(certs, 0o700);
     assert.notEqual(await gate.do('reload'), before, 'the new one, once it is ours alone again');
   });
