@@ -108,16 +108,16 @@ struct oracle {
     unsigned kind; /* of it; 0: none has */
 };
 
-static void oracle_hear(struct oracle *oracle, unsigned opcode, const unsigned char *data,
-                        size_t length)
+static void oracle_hear(struct oracle *oracle, unsigned opcode, unsigned char *data, size_t length)
 {
-    struct ws_whole whole = {(enum ws_opcode)opcode, data, length};
+    struct ws_whole whole = {.opcode = (enum ws_opcode)opcode, .length = length};
 
+    whole.data = data;
     hear(&oracle->heard, &whole);
 }
 
-static enum ws_progress oracle_control(struct oracle *oracle, unsigned opcode,
-                                       const unsigned char *data, size_t length)
+static enum ws_progress oracle_control(struct oracle *oracle, unsigned opcode, unsigned char *data,
+                                       size_t length)
 {
     unsigned code = length >= 2 ? (unsigned)data[0] << 8 | data[1] : 1000;
 
