@@ -69,14 +69,8 @@ static const struct narrowed {
     {SCMP_SYS(sendto), 2, {{3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0}, {4, SCMP_CMP_EQ, 0, 0}}},
     {SCMP_SYS(sendmsg), 1, {{2, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0}}},
     {SCMP_SYS(shutdown), 1, {{1, SCMP_CMP_MASKED_EQ, INT_MASK, SHUT_WR}}},
-    /* A pair is connected to itself alone: TLS on one side of it, HTTP on the other. */
-    {SCMP_SYS(socketpair),
-     3,
-     {{0, SCMP_CMP_MASKED_EQ, INT_MASK, AF_UNIX},
-      {1, SCMP_CMP_MASKED_EQ, INT_MASK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC},
-      {2, SCMP_CMP_MASKED_EQ, INT_MASK, 0}}},
     /*
-     * What libuv and libwebsockets do to a descriptor that they adopt. Others
+     * What libuv does to a descriptor that it watches. Others
      * could type into the operator's terminal (TIOCSTI), have the kernel send
      * signals to other processes (F_SETOWN, FIOSETOWN) or load kernel modules
      * (TCP_ULP).

@@ -56,18 +56,12 @@
     CALL(memfd_create, false, SYS_memfd_create, "x", 0)                                            \
     CALL(inotify, false, SYS_inotify_init1, 0)
 
-#define PAIR_TYPE (SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC)
-
 /* Descriptors: new ones, and what the old ones were not meant for. */
 #define CALLS_ON_DESCRIPTORS(CALL)                                                                 \
     CALL(socket, false, SYS_socket, AF_UNIX, SOCK_STREAM, 0)                                       \
     CALL(socket_inet, false, SYS_socket, AF_INET, SOCK_STREAM, 0)                                  \
     CALL(socket_netlink, false, SYS_socket, AF_NETLINK, SOCK_RAW, 0)                               \
-    CALL(socketpair_inet, false, SYS_socketpair, AF_INET, PAIR_TYPE, 0, held.page)                 \
-    CALL(socketpair_blocking, false, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, held.page)           \
-    CALL(socketpair_datagram, false, SYS_socketpair, AF_UNIX,                                      \
-         SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, held.page)                                  \
-    CALL(socketpair_protocol, false, SYS_socketpair, AF_UNIX, PAIR_TYPE, 1, held.page)             \
+    CALL(socketpair, false, SYS_socketpair, AF_UNIX, SOCK_STREAM, 0, held.page)                    \
     CALL(connect, false, SYS_connect, held.datagram, &held.address, sizeof(held.address))          \
     CALL(bind, false, SYS_bind, held.datagram, &held.address, sizeof(held.address))                \
     CALL(listen, false, SYS_listen, held.listener, 8)                                              \
