@@ -100,6 +100,7 @@ int explain_verb(const struct surface *surface, const char *path, const char *ve
     const struct verb_rule *rule;
     struct vet_rules rules;
     enum reason reason;
+    json_t *targets;
     char source[512];
     int code = EX_OK;
 
@@ -110,16 +111,18 @@ int explain_verb(const struct surface *surface, const char *path, const char *ve
     rule = vocabulary_verb(route->vocabulary, direction, span_of(verb));
     reason = judge(&rules, direction, rule, verb);
     tell_source(route->vocabulary, rule, source, sizeof(source));
+    targets = list_targets(rule);
     if (json) {
-        code = output_json_indented(json_pack(
-            "{s:s, s:s, s:s, s:o, s:o}", "verdict", reason_allows(reason) ? "allow" : "deny",
-            "reason", reason_info(reason)->code, "detail", reason_info(reason)->text, "rule",
-            output_string(source), "targets", list_targets(rule)));
-    } else {
-        json_t *targets = list_targets(rule);
+        json_t *root = json_pack("{s:s, s:s, s:s, s:o, s:O}", "verdict",
+                                 reason_allows(reason) ? "allow" : "deny", "reason",
+                                 reason_info(reason)->code, "detail", reason_info(reason)->text,
+                                 "rule", output_string(source), "targets", targets);
 
+        code = output_json_indented(root);
+        json_decref(root);
+    } else {
         print_text(verb, source, targets, reason);
-        json_decref(targets);
     }
+    json_decref(targets);
     return code == EX_OK && !reason_allows(reason) ? EXIT_FAILURE : code;
 }
