@@ -102,12 +102,27 @@ bool vet_state_waits(const struct vet_state *state, const char *id_key)
     return outstanding_find(&state->outstanding[DIRECTION_C2S], span_of(id_key)) >= 0;
 }
 
+/*
+ * Whether the answer to what was cancelled may still come, and would be vetted as another verb's:
+ * of two answers with one id nobody knows which is which.
+ */
+static bool is_other_cancelled(const struct vet_state *state, const struct outstanding_request *of)
+{
+    const struct outstanding *list =
+        state->memories != NULL ? &state->memories->cancelled[DIRECTION_C2S].list : NULL;
+    int place = list != NULL ? outstanding_find(list, of->id) : -1;
+
+    return place >= 0 && !span_same(outstanding_at(list, place).verb, of->verb);
+}
+
 enum reason vet_state_add(struct vet_state *state, enum direction direction,
                           const struct outstanding_request *of)
 {
     struct outstanding *list = waiting(state, direction);
     int place;
 
+    if (direction == DIRECTION_C2S && is_other_cancelled(state, of))
+        return REASON_REQUEST_ID_REUSED;
     if (list == &state->outstanding[direction])
         return outstanding_add(list, of);
     /* A service that has no sessions may count from the start in each exchange. */

@@ -35,6 +35,11 @@ before(async () => {
       odd: surface(service.socketPath, { dialect: 'mcp', routes }),
       limited: surface(service.socketPath, { dialect: 'mcp', routes, allow: { targets: ['echo'] } }),
       socket: surface(sockets.socketPath, { dialect: 'mcp', routes: [{ path: '/ws', kind: 'websocket' }] }),
+      narrow: surface(sockets.socketPath, {
+        dialect: 'mcp',
+        routes: [{ path: '/ws', kind: 'websocket' }],
+        allow: { targets: ['echo'] },
+      }),
     },
   });
 });
@@ -113,6 +118,32 @@ describe('a request that is cancelled', () => {
     client.sendJson(call(2, 'ping'));
     assert.deepEqual(await client.nextJson(), result(2, {}));
     assert.deepEqual(gate.auditLines().slice(mark).filter(({ event }) => event === 'message_refused'), []);
+  });
+});
+
+describe('the id of a request that is cancelled', () => {
+  it('is not good for a list as long as the answer may come: the list would pass as that answer', async () => {
+    const { token } = await gate.session('narrow');
+    const client = await Socket.open(gate, 'narrow', '/ws', { token });
+    const both = { tools: [{ name: 'echo' }, { name: 'hidden' }] };
+    sockets.behave({
+      message: (peer, data) => {
+        const { id, method } = JSON.parse(data.toString());
+        // First what was cancelled, then the list.
+        if (method === 'tools/list') for (const answer of [{}, both]) peer.send(JSON.stringify(result(id, answer)));
+        else if (method === 'ping') peer.send(JSON.stringify(result(id, {})));
+      },
+    });
+    client.sendJson(call(1, 'tools/call', { name: 'echo' }));
+    client.sendJson({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: 1 } });
+    client.sendJson(call(1, 'tools/list'));
+    client.sendJson(call(2, 'ping'));
+    assert.equal((await client.nextJson()).error?.data.reason, 'request_id_reused');
+    assert.deepEqual(await client.nextJson(), result(2, {}));
+    // The same verb's are vetted alike.
+    client.sendJson(call(1, 'tools/call', { name: 'echo' }));
+    client.sendJson(call(3, 'ping'));
+    assert.deepEqual(await client.nextJson(), result(3, {}));
   });
 });
 

@@ -101,6 +101,23 @@ TEST(test_cancelled_are_bounded)
     vet_state_destroy(some);
 }
 
+/* An answer that is under way is not taken for another verb's. */
+TEST(test_cancelled_id_keeps_its_verb)
+{
+    const struct outstanding_request call = {.id = span_of("1"), .verb = span_of("tools/call")};
+    const struct outstanding_request list = {.id = span_of("1"), .verb = span_of("tools/list")};
+    struct vet_state *some = create();
+
+    assert_int_equal(vet_state_add(some, DIRECTION_C2S, &call), REASON_ALLOWED);
+    vet_state_cancel(some, DIRECTION_C2S, call.id);
+    assert_int_equal(vet_state_add(some, DIRECTION_C2S, &list), REASON_REQUEST_ID_REUSED);
+    assert_int_equal(vet_state_add(some, DIRECTION_C2S, &call), REASON_ALLOWED);
+    settle(some, DIRECTION_C2S, "1");
+    settle(some, DIRECTION_C2S, "1");
+    assert_int_equal(vet_state_add(some, DIRECTION_C2S, &list), REASON_ALLOWED);
+    vet_state_destroy(some);
+}
+
 /* Of exchanges outside of any MCP session: what the service asks is answered in another. */
 TEST(test_shared)
 {
