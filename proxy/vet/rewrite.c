@@ -124,9 +124,10 @@ static enum reason rewrite_object(struct rewriting *rewriting, struct span objec
     while (json_walk_next(&walk, &entry)) {
         enum reason reason;
 
-        if (entry.value.data[0] != '"' || !is_rewritten(rewriting, entry.key) ||
-            json_member_of(entry.value).odd)
+        if (entry.value.data[0] != '"' || !is_rewritten(rewriting, entry.key))
             continue;
+        if (json_member_of(entry.value).odd)
+            return REASON_JSON_SURROGATE; /* nobody knows where it leads */
         reason = replace(rewriting, entry.value);
         if (!reason_allows(reason))
             return reason;

@@ -23,8 +23,8 @@ struct rewrite_addresses {
  * objects in the top array. In an http, https, ws or wss URL whose authority is
  * `sent` it becomes `client`, and the scheme the one that is secure or not, as
  * the client's side is; with strip_query any such member's query goes, a
- * relative URL's too. Members that are no strings stay as they are, and strings that
- * spell no Unicode text: no URL does.
+ * relative URL's too. Members that are no strings stay as they are; a string that spells no
+ * Unicode text is no URL: JSON_SURROGATE.
  *
  * REASON_ALLOWED, and the new text appended to `out`, or nothing if nothing
  * changed; the JSON_* reason of a text that is not strict JSON;

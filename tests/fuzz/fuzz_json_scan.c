@@ -4,14 +4,12 @@
  * hold, and the scanner lets pass, is made tame for it first. (flow.oracles asks two other
  * parsers about the very text.)
  */
-#include "json/chars.h"
 #include "json/scan.h"
 
 #include "fuzz.h"
+#include "tame.h"
 
-#include <errno.h>
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -93,81 +91,6 @@ static size_t compare_object(const struct json_scan *scan, int parent, json_t *o
     return found;
 }
 
-/* A number that jansson has no room for becomes a zero. */
-static size_t tame_number(const char *text, size_t length, char *out)
-{
-    char number[64];
-    bool huge = length >= sizeof(number);
-
-    if (!huge) {
-        memcpy(number, text, length);
-        number[length] = '\0';
-        errno = 0;
-        if (strpbrk(number, ".eE") == NULL)
-            (void)strtoll(number, NULL, 10);
-        else if (isinf(strtod(number, NULL)))
-            errno = ERANGE;
-        else
-            errno = 0;
-        huge = errno == ERANGE;
-    }
-    if (huge) {
-        memset(out, ' ', length);
-        *out = '0';
-    } else {
-        memcpy(out, text, length);
-    }
-    return length;
-}
-
-/* The odd escapes of a string become question marks; returns how much of the text it was. */
-static size_t tame_string(const char *text, size_t length, char *out)
-{
-    size_t i = 1;
-
-    memcpy(out, text, length);
-    while (i < length && text[i] != '"') {
-        struct span escape = {text + i, length - i < 6 ? length - i : 6};
-
-        if (text[i] != '\\') {
-            i++;
-        } else if (escape.length < 6 || text[i + 1] != 'u') {
-            i += 2;
-        } else if (length - i >= 12 && !json_chars_odd((struct span){text + i, 12})) {
-            i += !json_chars_odd(escape) ? 6 : 12;
-        } else {
-            if (json_chars_odd(escape))
-                memcpy(out + i, "??????", 6);
-            i += 6;
-        }
-    }
-    return i < length ? i + 1 : length;
-}
-
-/* The text as jansson can read it. */
-static const char *tame(const char *text, size_t size)
-{
-    static char out[STRING_BYTES_MAX];
-    size_t i = 0;
-
-    while (i < size) {
-        size_t digits = 0;
-
-        while (i + digits < size && text[i + digits] != '\0' &&
-               strchr("+-.eE0123456789", text[i + digits]) != NULL)
-            digits++;
-        if (text[i] == '"')
-            i += tame_string(text + i, size - i, out + i);
-        else if (digits > 0)
-            i += tame_number(text + i, digits, out + i);
-        else {
-            out[i] = text[i];
-            i++;
-        }
-    }
-    return out;
-}
-
 /* With the limits of messages: the same but for what is odd. */
 static void compare_generously(struct json_scan *scan, const char *text, size_t size, bool strict)
 {
@@ -180,7 +103,7 @@ static void compare_generously(struct json_scan *scan, const char *text, size_t 
         die("only without what is odd", (const uint8_t *)text, size);
     if (!reason_allows(reason))
         return;
-    value = json_loadb(tame(text, size), size, JSON_REJECT_DUPLICATES, NULL);
+    value = tame_load(text, size);
     if (value == NULL)
         die("only the scanner accepts, generously", (const uint8_t *)text, size);
     json_decref(value);
@@ -201,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     reason = json_scan_text(scan, text, size, &descend);
     value = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
     if (value == NULL && reason_allows(reason)) {
-        value = json_loadb(tame(text, size), size, JSON_REJECT_DUPLICATES, NULL);
+        value = tame_load(text, size);
         if (value == NULL)
             die("only the scanner accepts", data, size);
         json_decref(value);

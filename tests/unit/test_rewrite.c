@@ -141,3 +141,20 @@ TEST(test_no_room)
                      REASON_ALLOWED);
     buffer_clear(&out);
 }
+
+TEST(test_odd_text)
+{
+    static const struct json_limits generous = {512, 1000, 1000, 1000, false};
+    static const struct rewrite_addresses addresses = {&generous, "localhost", "127.0.0.1:9222",
+                                                       false};
+    struct buffer out;
+
+    buffer_init(&out, 256);
+    assert_int_equal(rewrite_answer(scan, &stripping, &addresses,
+                                    span_of("{\"title\":\"\\ud83d\",\"url\":\"ws://a/b\"}"), &out),
+                     REASON_ALLOWED);
+    assert_int_equal(rewrite_answer(scan, &stripping, &addresses,
+                                    span_of("{\"url\":\"ws://localhost/\\ud83d?token\"}"), &out),
+                     REASON_JSON_SURROGATE);
+    buffer_clear(&out);
+}

@@ -7,6 +7,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 
 CMFixtureFunction unit_set_up = make_certificates, unit_tear_down = drop_certificates;
 
@@ -279,5 +280,37 @@ TEST(test_client_gone)
     for (unsigned i = 0; i < TURNS_MAX && !up.over; i++)
         turn();
     assert_true(up.over);
+    finish();
+}
+
+/* Nothing but new keys, without end: one call does not work through all that are there. */
+TEST(test_keys_alone)
+{
+    struct way up = {.total = 0}, down = {.total = 10};
+    static unsigned char records[100000];
+    unsigned char out[16];
+    BIO *bio = BIO_new(BIO_s_mem());
+    int length, left = 0;
+
+    begin(false, false);
+    expect_ready();
+    carry(&up, &down, 10, 65536);
+    BIO_up_ref(bio);
+    SSL_set0_wbio(world.client, bio);
+    for (unsigned i = 0; i < 3000; i++) {
+        assert_int_equal(SSL_key_update(world.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+        assert_int_equal(SSL_do_handshake(world.client), 1);
+    }
+    length = BIO_read(bio, records, sizeof(records));
+    assert_int_equal(write(world.client_fd, records, (size_t)length), length);
+    assert_int_equal(tls_receive(world.gate.tls, out, sizeof(out)), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_int_equal(ioctl(world.gate.fd, FIONREAD, &left), 0);
+    assert_true(left > 0);
+    for (unsigned i = 0; i < TURNS_QUIET; i++)
+        turn();
+    assert_int_equal(ioctl(world.gate.fd, FIONREAD, &left), 0);
+    assert_int_equal(left, 0);
+    BIO_free(bio);
     finish();
 }
