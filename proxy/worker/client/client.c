@@ -4,6 +4,7 @@
 #include "policy/own_path.h"
 #include "wire/http_denial.h"
 #include "wire/url.h"
+#include "worker/client/cut.h"
 #include "worker/client/held.h"
 #include "worker/client/room.h"
 
@@ -426,6 +427,18 @@ void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
     }
 }
 
+static void hear(struct connection *connection, int status, int events)
+{
+    if (connection->state == CONNECTION_SERVED && connection->mode->client_ready != NULL)
+        connection->mode->client_ready(connection, status, events);
+    else if (status < 0 || (connection->state != CONNECTION_HEAD && (events & UV_DISCONNECT) != 0))
+        connection_drop(connection, REASON_CLIENT_CLOSED);
+    else if (connection->state != CONNECTION_HEAD)
+        endpoint_watch(&connection->client->endpoint, UV_DISCONNECT); /* it is read later */
+    else
+        read_head(connection);
+}
+
 static void on_ready(struct endpoint *endpoint, int status, int events)
 {
     struct client *client = (struct client *)endpoint;
@@ -437,14 +450,8 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
     worker = connection->worker;
     if (connection->state == CONNECTION_LINGERING)
         linger(client);
-    else if (connection->state == CONNECTION_SERVED && connection->mode->client_ready != NULL)
-        connection->mode->client_ready(connection, status, events);
-    else if (status < 0 || (connection->state != CONNECTION_HEAD && (events & UV_DISCONNECT) != 0))
-        connection_drop(connection, REASON_CLIENT_CLOSED);
-    else if (connection->state != CONNECTION_HEAD)
-        endpoint_watch(endpoint, UV_DISCONNECT); /* what it says already is read later */
-    else
-        read_head(connection);
+    else if (!cut_now(connection))
+        hear(connection, status, events);
     held_check(worker);
 }
 

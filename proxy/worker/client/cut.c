@@ -36,14 +36,22 @@ void cut_surface(struct worker *worker, uint32_t surface, enum reason reason)
     }
 }
 
+bool cut_now(struct connection *connection)
+{
+    if (connection->line != &connection->worker->doomed)
+        return false;
+    connection_stand(connection, NULL);
+    connection_drop(connection, connection->doom);
+    return true;
+}
+
 bool cut_go_on(struct worker *worker)
 {
     uint64_t until_ns = uv_hrtime() + CUT_TURN_MS * UINT64_C(1000000);
     struct connection *first;
 
     for (unsigned drops = 1; (first = worker->doomed.first) != NULL; drops++) {
-        connection_stand(first, NULL);
-        connection_drop(first, first->doom);
+        (void)cut_now(first);
         if (drops % DROPS_A_LOOK == 0 && uv_hrtime() >= until_ns)
             break;
     }

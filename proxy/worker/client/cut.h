@@ -12,5 +12,9 @@
 void cut_session(struct worker *worker, const char *session_id, enum reason reason);
 /* Those that were granted something on a surface. */
 void cut_surface(struct worker *worker, uint32_t surface, enum reason reason);
+/*
+ * Drops it if it is marked, instead of carrying what has just come for it. False: it is not.
+ */
+bool cut_now(struct connection *connection);
 /* Drops who is marked, for one turn; whether some are left. */
 bool cut_go_on(struct worker *worker);

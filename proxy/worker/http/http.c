@@ -1,4 +1,5 @@
 /* What follows on what: a connection's mode, which worker.c begins and the worker's loop calls. */
+#include "worker/client/cut.h"
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/http/answer.h"
@@ -326,6 +327,8 @@ static void on_link_ready(void *user, int status, int events)
     struct worker *worker = exchange->connection->worker;
     struct endpoint *service = &exchange->link->endpoint;
 
+    if (cut_now(exchange->connection))
+        return;
     /* It takes nothing any more; what it had said before is still to be read. */
     if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(service))) {
         exchange->deaf = true;

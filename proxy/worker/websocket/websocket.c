@@ -1,6 +1,7 @@
 #include "worker/websocket/websocket.h"
 
 #include "worker/client/client.h"
+#include "worker/client/cut.h"
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/websocket/goodbye.h"
@@ -88,7 +89,7 @@ static void on_message(struct websocket *websocket, enum direction from,
     bool binary = whole->opcode == WS_BINARY;
     struct vet_result result;
 
-    if (!carries(websocket, from))
+    if (cut_now(connection) || !carries(websocket, from))
         return;
     websocket->active_ms = worker_now_ms(worker);
     if (binary && !connection->route->binary) {
