@@ -129,7 +129,7 @@ static inline bool sequences_valid(struct lanes lanes, uint64_t high, uint64_t s
     const uint64_t from_90 = from(lanes, 0x90), from_a0 = from(lanes, 0xa0);
     uint64_t fault = (high & ~two & seen) ^ follow;
 
-    fault |= from(lanes, 0xf5) & seen;
+    fault |= ((from(lanes, 0xc0) & ~two) | from(lanes, 0xf5)) & seen;
     fault |= (equal(lanes, (char)0xe0) & seen) << 1 & ~from_a0;
     fault |= (equal(lanes, (char)0xed) & seen) << 1 & from_a0;
     fault |= (equal(lanes, (char)0xf0) & seen) << 1 & ~from_90;
