@@ -121,6 +121,28 @@ TEST(test_mixtures)
     }
 }
 
+/* Every two bytes of which the first is beyond ASCII, and what may be third, in a block and across
+ * its end: judged many at once as one by one. */
+TEST(test_sequences)
+{
+    static const unsigned char thirds[] = {'x', '"', 0x80, 0xbf, 0xc0, 0xc1, 0xc2};
+    static const size_t places[] = {20, BLOCK_BYTES - 2, BLOCK_BYTES - 1};
+    unsigned char text[3 * BLOCK_BYTES];
+
+    memset(text, 'x', sizeof(text));
+    for (unsigned bytes = 0; bytes < 128 * 256; bytes++) {
+        for (size_t i = 0; i < sizeof(thirds) * sizeof(places) / sizeof(places[0]); i++) {
+            unsigned char *at = text + places[i / sizeof(thirds)];
+
+            at[0] = (unsigned char)(0x80 + bytes / 256);
+            at[1] = (unsigned char)bytes;
+            at[2] = thirds[i % sizeof(thirds)];
+            check(text, sizeof(text));
+            memset(at, 'x', 3);
+        }
+    }
+}
+
 /* Each piece at each place of a block, and across its end. */
 TEST(test_places)
 {
