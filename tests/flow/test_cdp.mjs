@@ -2,16 +2,15 @@
 // page can be driven, and what would give away cookies or files is refused.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 
 import { HttpService } from '../services/http_service.mjs';
 import { Pipe } from '../services/pipe.mjs';
 import { Client } from './lib/client.mjs';
+import { startDevtools } from './lib/devtools.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
-import { Program } from './lib/programs.mjs';
 import { until } from './lib/wait.mjs';
 
 const missing = spawnSync('chromium', ['--version']).error ? 'needs chromium' : false;
@@ -25,26 +24,9 @@ let sitePipe;
 let gate;
 const tokens = {};
 
-// Chromium knows only ports: a pipe gives it a Unix socket.
-async function startChromium() {
-  const profile = path.join(dir, 'profile');
-  chromium = new Program([
-    'chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run',
-    '--disable-dev-shm-usage', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank',
-  ]);
-  const file = path.join(profile, 'DevToolsActivePort');
-  await until(
-    () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'),
-    () => `chromium: ${chromium.log}`,
-    60_000,
-  );
-  const port = Number(readFileSync(file, 'utf8').split('\n')[0]);
-  pipe = await new Pipe({ path: socketPath }, { host: '127.0.0.1', port }).start();
-}
-
 describe('DevTools', { skip: missing }, () => {
   before(async () => {
-    await startChromium();
+    ({ chromium, pipe } = await startDevtools(dir, socketPath));
     const html = '<title>flow</title><canvas id=c width=1500 height=1500></canvas>';
     site.routes['/page'] = (exchange) => exchange.respond(200, [['Content-Type', 'text/html']], html);
     await site.start();

@@ -12,31 +12,17 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
 import { onlyFault, subdirectory } from './lib/faults.mjs';
-import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
+import { opaqueSurface, run, scratchDir } from './lib/gate.mjs';
+import { configured, keep } from './lib/kept.mjs';
 import { until } from './lib/wait.mjs';
 
 const PACK = fileURLToPath(new URL('../../config/dialects/opaque.json', import.meta.url));
 const skip = cannotBecome();
-const started = [];
-
-afterEach(() => stopAll(...started.splice(0).reverse()));
-
-function keep(thing) {
-  started.push(thing);
-  return thing;
-}
-
-/** A gate that is configured, but not started; what it needs is in `gate.dir`. */
-function configured(more = {}, surfaceMore = {}) {
-  const dir = scratchDir();
-  const surfaces = { echo: opaqueSurface(path.join(dir, 'echo.sock'), surfaceMore) };
-  return new Gate(dir, { surfaces, ...more });
-}
 
 /** Makes a certificate in a directory; what "tls" says of it. */
 async function certificates(dir) {

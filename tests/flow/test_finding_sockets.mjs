@@ -3,25 +3,18 @@
 import assert from 'node:assert/strict';
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync, unlinkSync } from 'node:fs';
 import path from 'node:path';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
 import { onlyFault, subdirectory } from './lib/faults.mjs';
-import { Gate, opaqueSurface, run, scratchDir, stopAll } from './lib/gate.mjs';
+import { Gate, opaqueSurface, run, scratchDir } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
+import { keep } from './lib/kept.mjs';
 import { denied } from './lib/raw.mjs';
 import { Squatter } from './lib/squatter.mjs';
 
 const MARK = 'stored-and-secret';
 const skip = cannotBecome();
-const started = [];
-
-afterEach(() => stopAll(...started.splice(0).reverse()));
-
-function keep(thing) {
-  started.push(thing);
-  return thing;
-}
 
 /** A directory that others can go through. */
 function passage() {

@@ -1,7 +1,7 @@
 // What drives a browser or a program over the DevTools protocol goes through the gate as it is: Playwright,
 // Puppeteer, and what debugs Node. lib/browser.mjs is not used here, but its newer Node is.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -12,6 +12,7 @@ import puppeteer from 'puppeteer-core';
 
 import { HttpService } from '../services/http_service.mjs';
 import { Pipe } from '../services/pipe.mjs';
+import { startDevtools } from './lib/devtools.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { NODE, Program } from './lib/programs.mjs';
@@ -37,24 +38,8 @@ async function startNode() {
   nodePipe = await new Pipe({ path: inspectorSocket }, { host: '127.0.0.1', port: new URL(url).port }).start();
 }
 
-async function startChromium() {
-  const profile = path.join(dir, 'profile');
-  chromium = new Program([
-    'chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
-    '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank',
-  ]);
-  const file = path.join(profile, 'DevToolsActivePort');
-  await until(
-    () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'),
-    () => `chromium: ${chromium.log}`,
-    60_000,
-  );
-  const port = Number(readFileSync(file, 'utf8').split('\n')[0]);
-  pipe = await new Pipe({ path: browserSocket }, { host: '127.0.0.1', port }).start();
-}
-
 before(async () => {
-  await startChromium();
+  ({ chromium, pipe } = await startDevtools(dir, browserSocket));
   site.routes['/page'] = (exchange) =>
     exchange.respond(200, [['Content-Type', 'text/html']], '<title>flow</title><a download="x.txt" href="/file">x</a>');
   site.routes['/file'] = (exchange) => exchange.respond(200, [['Content-Type', 'text/plain']], 'x');

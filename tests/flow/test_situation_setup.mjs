@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
-import { afterEach, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { NOBODY, cannotBecome } from './lib/as_uid.mjs';
@@ -27,25 +27,9 @@ import {
   opaqueSurface,
   residentBytes,
   scratchDir,
-  stopAll,
 } from './lib/gate.mjs';
+import { configured, keep } from './lib/kept.mjs';
 import { until, within } from './lib/wait.mjs';
-
-const started = [];
-
-afterEach(() => stopAll(...started.splice(0).reverse()));
-
-function keep(thing) {
-  started.push(thing);
-  return thing;
-}
-
-/** A gate that is configured, but not started; what it needs is in `gate.dir`. */
-function configured(more = {}, surfaceMore = {}) {
-  const dir = scratchDir();
-  const surfaces = { echo: opaqueSurface(path.join(dir, 'echo.sock'), surfaceMore) };
-  return new Gate(dir, { surfaces, ...more });
-}
 
 const modeOf = (file) => statSync(file).mode & 0o7777;
 

@@ -3,7 +3,6 @@
 // of tens of megabytes. They arrive byte for byte, over each transport, and to real clients.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,13 +11,13 @@ import { Client as Sdk } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 
 import { HttpService } from '../services/http_service.mjs';
-import { Pipe } from '../services/pipe.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
+import { startDevtools } from './lib/devtools.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { call, post } from './lib/mcp_http.mjs';
-import { NODE, Program, runProgram, startEverything, startMcpV2 } from './lib/programs.mjs';
+import { NODE, runProgram, startEverything, startMcpV2 } from './lib/programs.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
@@ -253,19 +252,7 @@ describe('DevTools', { skip: noChromium }, () => {
   let client;
 
   before(async () => {
-    const profile = path.join(dir, 'profile');
-    chromium = new Program([
-      'chromium', '--headless=new', '--no-sandbox', '--disable-gpu', '--no-first-run',
-      '--disable-dev-shm-usage', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank',
-    ]);
-    const file = path.join(profile, 'DevToolsActivePort');
-    await until(
-      () => existsSync(file) && readFileSync(file, 'utf8').includes('\n'),
-      () => `chromium: ${chromium.log}`,
-      60_000,
-    );
-    const port = Number(readFileSync(file, 'utf8').split('\n')[0]);
-    pipe = await new Pipe({ path: path.join(dir, 'devtools.sock') }, { host: '127.0.0.1', port }).start();
+    ({ chromium, pipe } = await startDevtools(dir, path.join(dir, 'devtools.sock')));
     own = await Gate.start(scratchDir(), {
       surfaces: { devtools: surface(path.join(dir, 'devtools.sock'), { dialect: 'cdp' }) },
     });
