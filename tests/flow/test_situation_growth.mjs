@@ -135,3 +135,42 @@ describe('two workers', () => {
     assert.ok(Math.abs(closed - CLIENTS / 2) <= 3, `${closed} of ${CLIENTS} were one worker's`);
   });
 });
+
+const MANY = 1500; // more than one turn of the loop drops
+
+describe('a session with many connections', () => {
+  it('is heard no more once the first of them has been cut', { timeout: 120000 }, async () => {
+    const service = new WebSocketService(path.join(dir, 'many.sock'));
+    let late = 0;
+    service.keepMessages = false;
+    service.behave({ message: (peer, data) => (late += data.includes('late')) });
+    running.push(service);
+    await service.start();
+    const most = { max_connections: 4096, max_connections_per_caller: 4096, max_connections_per_session: 4096 };
+    const gate = await started(
+      Gate.start(scratchDir(), {
+        surfaces: { chat: surface(path.join(dir, 'many.sock'), {
+            dialect: 'json-rpc',
+            allow: { verbs: ['echo'] },
+            routes: [{ path: '/ws', kind: 'websocket' }],
+            limits: most,
+          }) },
+      }),
+    );
+    const { id, token } = await gate.session('chat');
+    const sockets = [];
+    for (let i = 0; i < MANY; i++) sockets.push((await Client.open(gate, 'chat', '/ws', { token })).socket);
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.on('error', () => {}).once('close', resolve)));
+    let said = false;
+    const sayAll = () => {
+      if (said) return;
+      said = true;
+      for (const socket of sockets) if (socket.readyState === socket.OPEN) socket.send('{"jsonrpc":"2.0","method":"echo","params":["late"]}');
+    };
+    for (const socket of sockets) socket._socket.prependOnceListener('data', sayAll);
+    await gate.do('session', 'revoke', id);
+    await Promise.all(closed);
+    assert.ok(said);
+    assert.equal(late, 0, `${late} messages were carried for a session that was being cut`);
+  });
+});
