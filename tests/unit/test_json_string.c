@@ -130,16 +130,18 @@ TEST(test_sequences)
     unsigned char text[3 * BLOCK_BYTES];
 
     memset(text, 'x', sizeof(text));
-    for (unsigned bytes = 0; bytes < 128 * 256; bytes++) {
-        for (size_t i = 0; i < sizeof(thirds) * sizeof(places) / sizeof(places[0]); i++) {
-            unsigned char *at = text + places[i / sizeof(thirds)];
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        unsigned char *at = text + places[i];
 
+        for (unsigned bytes = 0; bytes < 128 * 256; bytes++) {
             at[0] = (unsigned char)(0x80 + bytes / 256);
             at[1] = (unsigned char)bytes;
-            at[2] = thirds[i % sizeof(thirds)];
-            check(text, sizeof(text));
-            memset(at, 'x', 3);
+            for (size_t j = 0; j < sizeof(thirds); j++) {
+                at[2] = thirds[j];
+                check(text, sizeof(text));
+            }
         }
+        memset(at, 'x', 3);
     }
 }
 
