@@ -168,13 +168,8 @@ describe('the service resets', () => {
   it('on accept', async () => {
     service.behave({ connect: (peer) => peer.reset() });
     await service.start();
-    const result = await outcome();
-    assert.ok(
-      ['upstream_unreachable', 'upstream_refused'].includes(result.reason),
-      JSON.stringify(result),
-    );
-    assert.equal(result.status, 502);
-    await gate.untilIdle('echo', ANSWER_MS);
+    /* Whether before the request is written or after is a race; what is said of it is not. */
+    for (let i = 0; i < 50; i++) await fails(502, 'upstream_refused');
   });
 
   it('after the request', async () => {

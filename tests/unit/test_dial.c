@@ -13,6 +13,7 @@
 #include "operations_fixture.h"
 
 #include "broker/admission/takers.h"
+#include "broker/admission/upstream.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
 #include "system/caller.h"
@@ -551,4 +552,19 @@ DIAL_TEST(test_states)
     assert_int_equal(say(fixture, worker, IPC_RUNNING, writer.bytes, 1), ERROR_SYNTAX);
     assert_int_equal(service.ready, 1);
     uv_loop_close(loop);
+}
+
+/* A service that hangs up before it is written to has done the same as one that does so after. */
+TEST(test_gone_before_it_is_written_to)
+{
+    struct buffer bytes;
+    int ends[2];
+
+    buffer_init(&bytes, 64);
+    buffer_append_text(&bytes, "GET / HTTP/1.1\r\n\r\n");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    close(ends[1]);
+    assert_int_equal(upstream_write(ends[0], &bytes, REASON_UPGRADE_CLOSED), REASON_UPGRADE_CLOSED);
+    close(ends[0]);
+    buffer_clear(&bytes);
 }

@@ -134,7 +134,8 @@ static enum reason write_post(const struct question *question, int fd)
                              "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                              question_host(question, room), body.length);
         buffer_append(&post, body.data, body.length);
-        reason = buffer_failed(&post) ? REASON_INTERNAL : upstream_write(fd, &post);
+        reason = buffer_failed(&post) ? REASON_INTERNAL
+                                      : upstream_write(fd, &post, REASON_PREPARE_STATUS);
     }
     buffer_wipe(&body);
     buffer_wipe(&post);

@@ -96,7 +96,7 @@ enum reason upstream_connect(const struct question *question, int *fd)
     return reason;
 }
 
-enum reason upstream_write(int fd, const struct buffer *bytes)
+enum reason upstream_write(int fd, const struct buffer *bytes, enum reason gone)
 {
     ssize_t sent;
 
@@ -105,7 +105,7 @@ enum reason upstream_write(int fd, const struct buffer *bytes)
     while (sent < 0 && errno == EINTR);
     if (sent == (ssize_t)bytes->length)
         return REASON_ALLOWED;
-    return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_STALLED : REASON_UPSTREAM_SILENT;
+    return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_STALLED : gone;
 }
 
 /* The service's own token, which browser code can only put into the query. */
@@ -168,7 +168,8 @@ enum reason upstream_write_upgrade(const struct question *question, const char *
     ws_accept_of(key, accept);
     buffer_init(&head, UPSTREAM_HEAD_BYTES_MAX);
     append_upgrade(question, path, key, &head);
-    reason = buffer_failed(&head) ? REASON_INTERNAL : upstream_write(fd, &head);
+    reason =
+        buffer_failed(&head) ? REASON_INTERNAL : upstream_write(fd, &head, REASON_UPGRADE_CLOSED);
     buffer_wipe(&head);
     return reason;
 }

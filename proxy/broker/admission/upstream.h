@@ -17,8 +17,8 @@
  */
 enum reason upstream_connect(const struct question *question, int *fd);
 
-/* Writes all or says that the service does not take it. */
-enum reason upstream_write(int fd, const struct buffer *bytes);
+/* Writes all or says that the service does not take it: `gone` if it has hung up. */
+enum reason upstream_write(int fd, const struct buffer *bytes, enum reason gone);
 
 /*
  * Writes the upgrade request (RFC 6455 section 4.1) for a question that passed
