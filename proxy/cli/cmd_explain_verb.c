@@ -16,17 +16,36 @@
 #include <stdlib.h>
 #include <sysexits.h>
 
+#define SOURCE_BYTES_MAX 512
+
+/* "skills, events": the extensions that the dialect knows and the surface has. */
+static void list_extensions(const struct vocabulary *vocabulary, char *out, size_t size)
+{
+    size_t length = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < vocabulary->extensions.count && length < size; i++)
+        length += (size_t)snprintf(out + length, size - length, "%s%s", i > 0 ? ", " : " (",
+                                   vocabulary->extensions.items[i]);
+    if (length > 0 && length < size)
+        snprintf(out + length, size - length, ")");
+}
+
 /* Where the dialect has the verb from, for people. */
 static void tell_source(const struct vocabulary *vocabulary, const struct verb_rule *rule,
                         char *out, size_t size)
 {
+    char known[SOURCE_BYTES_MAX / 2];
+
+    list_extensions(vocabulary, known, sizeof(known));
     if (rule == NULL)
         snprintf(out, size,
-                 "neither %s nor an extension that it or the surface has knows the verb: "
+                 "neither %s nor an extension that it or the surface has%s knows the verb: "
                  "\"extensions\" can say where its target lies",
-                 vocabulary->name);
+                 vocabulary->name, known);
     else if (rule->extension != NULL)
-        snprintf(out, size, "of the extension %s", rule->extension);
+        snprintf(out, size, "of the extension %s%s", rule->extension,
+                 rule->off ? ", which \"extensions\" of the surface would have to name" : "");
     else
         snprintf(out, size, "of %s", vocabulary->name);
 }
@@ -76,8 +95,10 @@ static const struct route *find_route(const struct surface *surface, const char 
     return NULL;
 }
 
-static void print_text(const char *verb, const char *source, json_t *targets, enum reason reason)
+static void print_text(const char *verb, const char *source, json_t *targets,
+                       const struct verb_rule *rule, enum reason reason)
 {
+    const char *between = rule != NULL && rule->each ? " and " : " or ";
     const struct reason_info *info = reason_info(reason);
     json_t *target;
     size_t i;
@@ -86,7 +107,7 @@ static void print_text(const char *verb, const char *source, json_t *targets, en
     printf(": %s.\n", source);
     json_array_foreach(targets, i, target)
     {
-        fputs(i == 0 ? "Its target must be permitted: " : " or ", stdout);
+        fputs(i == 0 ? "Its target must be permitted: " : between, stdout);
         shown_text(stdout, json_string_value(target));
     }
     fputs(i > 0 ? ".\n" : "", stdout);
@@ -101,7 +122,7 @@ int explain_verb(const struct surface *surface, const char *path, const char *ve
     struct vet_rules rules;
     enum reason reason;
     json_t *targets;
-    char source[512];
+    char source[SOURCE_BYTES_MAX];
     int code = EX_OK;
 
     if (route == NULL)
@@ -121,7 +142,7 @@ int explain_verb(const struct surface *surface, const char *path, const char *ve
         code = output_json_indented(root);
         json_decref(root);
     } else {
-        print_text(verb, source, targets, reason);
+        print_text(verb, source, targets, rule, reason);
     }
     json_decref(targets);
     return code == EX_OK && !reason_allows(reason) ? EXIT_FAILURE : code;

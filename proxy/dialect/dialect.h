@@ -51,6 +51,7 @@
  *       "gives"     up to two of [KEY...]: where the session is given a handle: below
  *                   "result" in the answer to a client's request, below "params" in
  *                   what the service says
+ *       "each"      true: a message has not one of the targets, but each of them that is no list
  *       "optional"  true: of the targets that are no lists there may be none
  *       "within"    globs, one of which the target must match whatever the lists
  *                   allow: ["search_*"]
@@ -128,10 +129,11 @@ struct verb_rule {
     bool operation;              /* ENVELOPE_TYPED: named by operation_key, not by verb_key */
     bool always;                 /* needs no place on an allow list: handshakes, pings */
     bool never;                  /* on no list is there a place for it */
+    bool each;                   /* the targets that are no lists are there together */
     bool optional;               /* there may be no target though the rule has some */
     bool off;                    /* the surface does not name the extension */
     bool quiet;                  /* that it is refused is answered as an empty success */
-    struct target_path *targets; /* of those that are no lists, one; none: no target */
+    struct target_path *targets; /* of those that are no lists, one or each; none: no target */
     size_t target_count;
     struct target_path *gives; /* where handles are given */
     size_t give_count;

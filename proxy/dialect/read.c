@@ -65,6 +65,7 @@ static const struct json_key rule_keys[] = {
              .read = paths_read_target, .clear = paths_clear),
     ROW_LIST("gives", struct verb_rule, gives, give_count, 1, DIALECT_HANDLE_PATHS_MAX,
              .read = paths_read_handle, .clear = paths_clear),
+    ROW_FLAG("each", struct verb_rule, each),
     ROW_FLAG("optional", struct verb_rule, optional),
     ROW_TEXTS("within", struct verb_rule, within, json_check_word, 1, DIALECT_WITHIN_MAX),
     ROW_MAP("only", struct verb_rule, only, only_count, 1, DIALECT_ONLY_MAX, json_check_word,
@@ -100,6 +101,8 @@ static void check_closed(struct json_reader *reader, enum direction direction,
         json_reader_fault(reader, "A verb cannot pass both always and never.");
     if (rule->within.count > 0 && rule->target_count == 0)
         json_reader_fault_at(reader, "within", "This limits nothing where there are no targets.");
+    if (rule->each && rule->target_count < 2)
+        json_reader_fault_at(reader, "each", "There is no more than one target.");
     if (rule->optional && rule->target_count == 0)
         json_reader_fault_at(reader, "optional", "There are no targets that could be absent.");
     if (rule->only_count > 0 && direction != DIRECTION_C2S)

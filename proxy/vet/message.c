@@ -24,7 +24,7 @@ static void message_init(struct message *message)
     message->rule = NULL;
     message->target_kind = TARGET_NONE;
     message->target_too_long = false;
-    message->list_count = 0;
+    message->more_count = 0;
 }
 
 /* The field a key names, as spelt; FIELD_COUNT if none. */
@@ -187,7 +187,7 @@ enum reason message_take_element(struct message *message, const struct target_pa
     struct json_member member = json_member_of(element);
     enum reason reason = REASON_ALLOWED;
 
-    if (path->depth > path->list)
+    if (path->list > 0 && path->depth > path->list)
         reason = json_scan_member_of(element, path->keys[path->list], &member);
     if (!reason_allows(reason))
         return reason;
@@ -197,8 +197,8 @@ enum reason message_take_element(struct message *message, const struct target_pa
     return take_target(&member, path->kind, message);
 }
 
-/* A verb with targets has exactly one of them, unless it may do without, and it is a string; of
- * lists there may be any. */
+/* A verb with targets has exactly one of them, or each, unless it may do without, and they are
+ * strings; of lists there may be any. */
 static enum reason read_target(const struct json_scan *scan, struct message *out)
 {
     const struct verb_rule *rule = out->rule;
@@ -216,14 +216,17 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
             continue;
         if (member.type != (path->list > 0 ? JSON_TYPE_ARRAY : JSON_TYPE_STRING))
             return REASON_TARGET_MISSING;
-        if (path->list > 0)
-            out->lists[out->list_count++] = (struct message_targets){path, member.value};
-        else if (++found > 1)
+        found += path->list == 0;
+        if (path->list > 0 || (rule->each && found > 1))
+            out->more[out->more_count++] = (struct message_targets){path, member.value};
+        else if (found > 1)
             return REASON_TARGET_AMBIGUOUS;
         else if (!reason_allows(reason = take_target(&member, path->kind, out)))
             return reason;
     }
-    return singles == 0 || found == 1 || rule->optional ? REASON_ALLOWED : REASON_TARGET_MISSING;
+    if (rule->optional || found == singles)
+        return REASON_ALLOWED;
+    return rule->each || found == 0 ? REASON_TARGET_MISSING : REASON_ALLOWED;
 }
 
 /* What the verb's rule wants read: a member of `holder` to compare (whether it may be absent is

@@ -12,10 +12,11 @@
 #define MESSAGE_ID_BYTES_MAX     128  /* between the quotes */
 #define MESSAGE_TARGET_BYTES_MAX 1024 /* unescaped; of an escaped one */
 
-/* A list of targets, unread: every element is one, or has one (its path says where). */
+/* Targets, unread: a list, of which every element is one or has one (its path says where), or one
+ * more beside the message's own, where a message has several. */
 struct message_targets {
     const struct target_path *path;
-    struct span list;
+    struct span value;
 };
 
 enum message_kind {
@@ -36,8 +37,8 @@ struct message {
     struct span target;           /* unescaped, unless it is too long for that */
     enum target_kind target_kind;
     bool target_too_long; /* escaped, and longer than MESSAGE_TARGET_BYTES_MAX */
-    unsigned list_count;
-    struct message_targets lists[DIALECT_TARGET_PATHS_MAX];
+    unsigned more_count;
+    struct message_targets more[DIALECT_TARGET_PATHS_MAX];
     struct span match;   /* the value of the rule's match_key, as written */
     struct span session; /* the value of the vocabulary's session_key, as written */
     char id_bytes[MESSAGE_ID_BYTES_MAX + 3];

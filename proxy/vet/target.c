@@ -85,6 +85,15 @@ static enum reason check_present(const struct vet_rules *rules, const struct mes
     return target_check(rules, message->target, message->target_kind);
 }
 
+/* One that is not the message's yet. */
+static enum reason check_more(const struct vet_rules *rules, struct message *message,
+                              const struct target_path *path, struct span value)
+{
+    enum reason reason = message_take_element(message, path, value);
+
+    return reason_allows(reason) ? check_present(rules, message) : reason;
+}
+
 enum reason target_check_message(const struct vet_rules *rules, struct message *message)
 {
     enum reason reason = REASON_ALLOWED;
@@ -92,19 +101,20 @@ enum reason target_check_message(const struct vet_rules *rules, struct message *
 
     if (message->target.data != NULL)
         reason = check_present(rules, message);
-    for (unsigned i = 0; reason_allows(reason) && i < message->list_count; i++) {
+    for (unsigned i = 0; reason_allows(reason) && i < message->more_count; i++) {
+        const struct message_targets *more = &message->more[i];
         struct json_walk_entry entry;
         struct json_walk walk;
 
-        if (!json_walk_enter(&walk, message->lists[i].list))
-            return REASON_TARGET_MISSING;
-        while (reason_allows(reason) && json_walk_next(&walk, &entry)) {
-            reason = ++count > TARGETS_MAX
-                         ? REASON_TARGET_LIMIT
-                         : message_take_element(message, message->lists[i].path, entry.value);
-            if (reason_allows(reason))
-                reason = check_present(rules, message);
+        if (more->path->list == 0) {
+            reason = check_more(rules, message, more->path, more->value);
+            continue;
         }
+        if (!json_walk_enter(&walk, more->value))
+            return REASON_TARGET_MISSING;
+        while (reason_allows(reason) && json_walk_next(&walk, &entry))
+            reason = ++count > TARGETS_MAX ? REASON_TARGET_LIMIT
+                                           : check_more(rules, message, more->path, entry.value);
     }
     return reason;
 }

@@ -132,9 +132,9 @@ TEST(test_mcp_methods)
 
     /* And those of extensions, all of them off. */
     assert_int_equal(count_off(mcp, DIRECTION_C2S), 8);
-    assert_int_equal(count_off(mcp, DIRECTION_S2C), 1);
+    assert_int_equal(count_off(mcp, DIRECTION_S2C), 6);
     assert_int_equal(mcp->verb_count[DIRECTION_C2S], sizeof(client) / sizeof(*client) + 8);
-    assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server) + 1);
+    assert_int_equal(mcp->verb_count[DIRECTION_S2C], sizeof(server) / sizeof(*server) + 6);
     assert_true(dialect_enable(dialect, "skills"));
     assert_int_equal(count_off(mcp, DIRECTION_C2S), 5);
     assert_false(dialect_enable(dialect, "skill"));
@@ -302,6 +302,7 @@ static const struct fault_case faults[] = {
     {JSON_RPC_VERB(TARGET ",\"within\":[]}"), AT_VERB "/within", "is empty"},
     {JSON_RPC_VERB(TARGET ",\"within\":[1]}"), AT_VERB "/within/0", "a string"},
     {JSON_RPC_VERB("{\"optional\":true}"), AT_VERB "/optional", "no targets"},
+    {JSON_RPC_VERB(TARGET ",\"each\":true}"), AT_VERB "/each", "no more than one"},
     {JSON_RPC_VERB("{\"only\":{}}"), AT_VERB "/only", "is empty"},
     {JSON_RPC_VERB("{\"only\":{\"a\":[1]}}"), AT_VERB "/only/a/0", "a string"},
     {JSON_RPC_VERB("{\"as\":\"notification\",\"quiet\":true}"), AT_VERB "/quiet", "requests"},

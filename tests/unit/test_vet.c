@@ -197,6 +197,8 @@ static void run_case(const json_t *entry)
     assert_non_null(rules.vocabulary);
     json_array_foreach(json_object_get(json_object_get(entry, "rules"), "reopen"), i, verb)
         assert_true(dialect_reopen(dialect, json_string_value(verb)));
+    json_array_foreach(json_object_get(json_object_get(entry, "rules"), "extensions"), i, verb)
+        assert_true(dialect_enable(dialect, json_string_value(verb)));
     read_rules(json_object_get(entry, "rules"), &lists, &rules);
     assert_int_equal(vet_state_create(NULL, quota_surface(0), &state), OK);
     assert_int_equal(handles_create(HANDLES_MAX, &rules.handles), OK);
@@ -245,6 +247,11 @@ TEST(test_handle_vectors)
 TEST(test_mcp_http_vectors)
 {
     run_vectors(VECTORS_DIR "/vet/mcp-http.json");
+}
+
+TEST(test_extension_vectors)
+{
+    run_vectors(VECTORS_DIR "/vet/extensions.json");
 }
 
 TEST(test_cdp_vectors)
