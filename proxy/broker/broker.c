@@ -8,6 +8,7 @@
 #include "broker/core/executables.h"
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
+#include "broker/core/opener.h"
 #include "broker/operations/operation.h"
 #include "system/caller.h"
 #include "system/notify.h"
@@ -174,7 +175,8 @@ static void on_missing(uv_timer_t *timer)
             const struct surface_listener *found;
 
             if (surface->listeners[j].alone &&
-                surfaces_open_missing(surface, &surface->listeners[j], &found) == OK &&
+                surfaces_open_missing(surface, gate->opener, &surface->listeners[j], &found) ==
+                    OK &&
                 workers_send_listener(gate->workers, surface, found) != OK)
                 log_error("surface %s: no worker can be given %s", surface->config->name,
                           found->address);
@@ -262,7 +264,8 @@ static enum error open_store(struct broker *broker)
 static enum error load_certificates(struct broker *broker)
 {
     char why[WHY_SIZE];
-    enum error error = surfaces_load_certificates(&broker->gate.surfaces, clock_now(), why);
+    enum error error =
+        surfaces_load_certificates(&broker->gate.surfaces, broker->gate.opener, clock_now(), why);
 
     if (error == OK)
         return OK;
@@ -317,19 +320,24 @@ static void log_stopped(struct broker *broker)
 
 static enum error open_surfaces(struct broker *broker)
 {
-    enum error error = surfaces_create(broker->options->bundle->config, &broker->gate.surfaces);
+    struct config_bundle *bundle = broker->options->bundle;
+    enum error error = surfaces_create(bundle->config, &broker->gate.surfaces);
 
+    broker->gate.bundle = bundle;
     if (error == OK)
-        error = quotas_create(broker->options->bundle->config->surface_count, &broker->gate.quotas);
+        error = opener_create(bundle, &broker->gate.opener);
+    if (error == OK)
+        error = quotas_create(bundle->config->surface_count, &broker->gate.quotas);
     tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
     tickets_init(&broker->gate.login_codes, broker->gate.quotas, QUOTA_LOGIN_CODES);
-    return error == OK ? surfaces_open(&broker->gate.surfaces, broker->gate.store) : error;
+    if (error != OK)
+        return error;
+    return surfaces_open(&broker->gate.surfaces, broker->gate.store, broker->gate.opener);
 }
 
 static enum error start_control(struct broker *broker)
 {
     broker->gate.started_at = clock_now();
-    broker->gate.bundle = broker->options->bundle;
     return control_create(&broker->gate, &broker->control);
 }
 
@@ -337,7 +345,6 @@ static enum error start_control(struct broker *broker)
 static enum error start_workers(struct broker *broker)
 {
     struct workers_options options = {.gate = &broker->gate,
-                                      .config_fd = broker->options->config_fd,
                                       .listen = inbox_take,
                                       .forget = waiting_forget,
                                       .on_ready = on_ready,
@@ -396,6 +403,7 @@ static void stop(struct broker *broker)
         uv_loop_close(&broker->gate.loop);
     }
     surfaces_clear(&broker->gate.surfaces);
+    opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);
     quotas_destroy(broker->gate.quotas);
     tickets_clear(&broker->gate.tickets);

@@ -4,8 +4,7 @@
 #include "setup/bundle.h"
 
 struct broker_options {
-    struct config_bundle *bundle; /* what it serves by; borrowed, and changed by a reload */
-    int config_fd;                /* the same configuration, for workers; borrowed */
+    struct config_bundle *bundle; /* what it serves by, sealed; borrowed, and changed by a reload */
     int ready_fd;                 /* -1: nobody asked */
 };
 

@@ -58,12 +58,11 @@ int cmd_serve(int argc, char **argv)
     }
     if (places_clock_is_back(bundle.config, why))
         log_warning("%s", why);
-    if (handover_write(&bundle, &broker.config_fd) != OK) {
+    if (bundle_seal(&bundle) != OK) {
         code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
     } else {
         broker.bundle = &bundle;
         code = broker_run(&broker);
-        close(broker.config_fd);
     }
     bundle_clear(&bundle);
     return code;

@@ -65,8 +65,7 @@ static enum error add_packs(struct config_bundle *bundle)
 
 /* ---- The whole ---- */
 
-/* A fault of no place. */
-static enum error add_fault(struct json_faults *faults, enum error error, const char *text)
+enum error bundle_fail(struct json_faults *faults, enum error error, const char *text)
 {
     faults->items[0] = (struct json_fault){.line = 0};
     faults->count = 1;
@@ -76,7 +75,8 @@ static enum error add_fault(struct json_faults *faults, enum error error, const 
 
 static enum error out_of_memory(struct json_faults *faults)
 {
-    return add_fault(faults, ERROR_MEMORY, "There is not enough memory to load the configuration.");
+    return bundle_fail(faults, ERROR_MEMORY,
+                       "There is not enough memory to load the configuration.");
 }
 
 /* The bytes of the file; `why` says what is wrong with it. */
@@ -113,12 +113,12 @@ enum error bundle_read(const char *path, struct trust trust, const char *missing
     *out = (struct config_bundle){.trust = trust};
     faults->count = 0;
     if (path == NULL)
-        return add_fault(faults, ERROR_INVALID, missing);
+        return bundle_fail(faults, ERROR_INVALID, missing);
     out->path = strdup(path);
     error = out->path != NULL ? read_file(out, why) : ERROR_MEMORY;
     if (error == OK)
         return load(out, faults);
-    return error == ERROR_MEMORY ? out_of_memory(faults) : add_fault(faults, ERROR_INVALID, why);
+    return error == ERROR_MEMORY ? out_of_memory(faults) : bundle_fail(faults, ERROR_INVALID, why);
 }
 
 /* The pack's file and pointer for a fault within one; else the configuration's. */
@@ -162,5 +162,7 @@ void bundle_clear(struct config_bundle *bundle)
     free(bundle->packs);
     text_list_clear(&bundle->pack_files);
     config_destroy(bundle->config);
+    if (bundle->sealed > 0)
+        close(bundle->sealed);
     *bundle = (struct config_bundle){.path = NULL};
 }

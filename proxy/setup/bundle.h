@@ -24,6 +24,7 @@ struct config_bundle {
     size_t pack_count;
     struct text_list pack_files; /* where each pack was read, in the order of `packs` */
     struct config *config;       /* NULL if there were faults */
+    int sealed; /* its bytes for other processes, see bundle_seal(); 0: not sealed */
 };
 
 /*
@@ -34,16 +35,18 @@ struct config_bundle {
 enum error bundle_read(const char *path, struct trust trust, const char *missing,
                        struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
 void bundle_clear(struct config_bundle *bundle);
+/* Returns `error`, with the one fault, of no place, that says why. */
+enum error bundle_fail(struct json_faults *faults, enum error error, const char *text);
 
 /* `FILE:LINE: POINTER: text`, as far as there is a file, a line and a pointer. */
 void bundle_tell_fault(const struct config_bundle *bundle, const struct json_fault *fault,
                        struct buffer *out);
 
 /*
- * handover.c: a bundle on its way to a worker, in a sealed memfd, so that both processes parse the
- * same. *fd is close-on-exec and owned by the caller.
+ * handover.c: the bundle's bytes in a sealed memfd, so that all processes parse the same. It is
+ * close-on-exec and the bundle's.
  */
-enum error handover_write(const struct config_bundle *bundle, int *fd) MUST_CHECK;
+enum error bundle_seal(struct config_bundle *bundle) MUST_CHECK;
 
-/* Reads what handover_write wrote and loads it; `fd` stays the caller's. */
+/* Loads what bundle_seal() wrote; `fd` stays the caller's. */
 enum error handover_read(int fd, struct config **out) MUST_CHECK;

@@ -1,4 +1,4 @@
-/* The configuration's bytes for a worker. Called by cmd_serve.c, which writes, and cmd_worker.c. */
+/* The configuration's bytes for another process, which is cmd_worker.c. */
 #include "setup/bundle.h"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ static char *document_of(const struct config_bundle *bundle)
     return document;
 }
 
-enum error handover_write(const struct config_bundle *bundle, int *fd)
+enum error bundle_seal(struct config_bundle *bundle)
 {
     static const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
     char *document = document_of(bundle);
@@ -37,7 +37,7 @@ enum error handover_write(const struct config_bundle *bundle, int *fd)
 
     free(document);
     if (written)
-        *fd = memory;
+        bundle->sealed = memory;
     else if (memory >= 0)
         close(memory);
     return written ? OK : ERROR_IO;

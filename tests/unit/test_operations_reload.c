@@ -62,7 +62,8 @@ BROKER_TEST(test_reload)
     struct operation operation;
     char first[SHA256_HEX_SIZE], why[WHY_SIZE];
 
-    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why), OK);
+    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, NULL, FIXTURE_NOW, why),
+                     OK);
     assert_null(states[0].tls);
     memcpy(first, states[1].tls->facts.sha256, sizeof(first));
     assert_string_equal(fixture_told, "");
@@ -86,7 +87,8 @@ BROKER_TEST(test_unfit)
     struct operation operation;
     char why[WHY_SIZE];
 
-    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, FIXTURE_NOW, why), OK);
+    assert_int_equal(surfaces_load_certificates(&fixture->gate.surfaces, NULL, FIXTURE_NOW, why),
+                     OK);
     before = states[1].tls;
     assert_int_equal(chmod(tls->key, 0644), 0);
     operation = begin(fixture);

@@ -4,6 +4,7 @@
 
 #include "broker/core/spawn.h"
 #include "broker/core/workers.h"
+#include "setup/bundle.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@ static struct workers *workers;
 static int channels[WORKERS]; /* the other ends of those that live */
 static pid_t pids[WORKERS];
 static uint64_t spawned;
+static struct config_bundle bundle;
 
 /* In the place of spawn.c. */
 enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
@@ -69,7 +71,7 @@ static void forget(struct gate *gate, struct incarnation worker)
 static int set_up(void **state)
 {
     struct broker_fixture *fixture;
-    struct workers_options options = {.config_fd = -1, .listen = listen_to, .forget = forget};
+    struct workers_options options = {.listen = listen_to, .forget = forget};
 
     for (unsigned i = 0; i < WORKERS; i++)
         channels[i] = -1;
@@ -78,6 +80,7 @@ static int set_up(void **state)
         return -1;
     fixture = *state;
     fixture->config->workers = WORKERS;
+    fixture->gate.bundle = &bundle;
     options.gate = &fixture->gate;
     return uv_loop_init(&fixture->gate.loop) == 0 && workers_create(&options, &workers) == OK ? 0
                                                                                               : -1;

@@ -14,6 +14,7 @@
 #include <uv.h>
 
 struct config_bundle;
+struct opener;
 struct executables;
 struct workers;
 struct waiting;
@@ -23,6 +24,7 @@ struct gate {
     struct surfaces surfaces;
     struct config_bundle *bundle; /* setup/bundle.h: what is in force; NULL: not read from files */
     bool reloading;
+    struct opener *opener; /* core/opener.h */
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;

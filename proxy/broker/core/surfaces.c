@@ -1,6 +1,7 @@
 #include "broker/core/surfaces.h"
 
 #include "base/log.h"
+#include "broker/core/opener.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -88,8 +89,9 @@ const struct surface_listener *surfaces_accepted(const struct surface_state *sur
     return NULL;
 }
 
-static enum error open_address(struct surface_state *surface, const struct listen_address *address)
+static enum error open_address(struct surface_state *surface, struct opener *opener, size_t index)
 {
+    const struct listen_address *address = &surface->config->listen[index];
     struct timespec pause = {.tv_nsec = BIND_RETRY_MS * 1000000L};
     struct listener opened[2];
     bool both = strcmp(address->host, LISTENER_BOTH) == 0;
@@ -99,7 +101,7 @@ static enum error open_address(struct surface_state *surface, const struct liste
 
     for (unsigned waited = 0; error == ERROR_EXISTS && waited < BIND_PATIENCE_MS;
          waited += BIND_RETRY_MS) {
-        error = listener_open(address->host, address->port, opened, &count, why);
+        error = opener_listen(opener, surface->config, index, opened, &count, why);
         if (error == ERROR_EXISTS)
             nanosleep(&pause, NULL);
     }
@@ -116,12 +118,13 @@ static enum error open_address(struct surface_state *surface, const struct liste
     return OK;
 }
 
-enum error surfaces_open_missing(struct surface_state *surface, struct surface_listener *alone,
+enum error surfaces_open_missing(struct surface_state *surface, struct opener *opener,
+                                 struct surface_listener *alone,
                                  const struct surface_listener **out)
 {
     struct listener opened;
     char why[WHY_SIZE];
-    enum error error = listener_open_missing(alone->port, &opened, why);
+    enum error error = opener_listen_missing(opener, surface->config, alone->port, &opened, why);
 
     if (error == OK) {
         alone->alone = alone->told = false;
@@ -134,7 +137,7 @@ enum error surfaces_open_missing(struct surface_state *surface, struct surface_l
     return error;
 }
 
-enum error surfaces_open(struct surfaces *surfaces, struct store *store)
+enum error surfaces_open(struct surfaces *surfaces, struct store *store, struct opener *opener)
 {
     enum error error = OK;
 
@@ -146,7 +149,7 @@ enum error surfaces_open(struct surfaces *surfaces, struct store *store)
             return ERROR_MEMORY;
         error = store_surface_killed(store, surface->config->name, &surface->killed);
         for (size_t j = 0; error == OK && j < surface->config->listen_count; j++)
-            error = open_address(surface, &surface->config->listen[j]);
+            error = open_address(surface, opener, j);
     }
     return error;
 }
@@ -173,7 +176,8 @@ void surfaces_clear(struct surfaces *surfaces)
     surfaces->items = NULL;
 }
 
-static enum error load_files(const struct surface *surface, int64_t now, struct tls_files **out,
+static enum error load_files(const struct surfaces_certificates *read,
+                             const struct surface *surface, struct tls_files **out,
                              char why[WHY_SIZE])
 {
     struct tls_files *files = calloc(1, sizeof(*files));
@@ -182,7 +186,7 @@ static enum error load_files(const struct surface *surface, int64_t now, struct 
 
     if (files == NULL)
         return ERROR_MEMORY;
-    error = tls_files_read(surface->tls, now, files, &fault);
+    error = opener_read_tls(read->opener, surface, read->now, files, &fault);
     if (error == OK) {
         *out = files;
         return OK;
@@ -205,7 +209,7 @@ void surfaces_read_certificates(struct surfaces_certificates *out)
 
         out->files[i] = NULL;
         if (out->error == OK && surface->tls != NULL)
-            out->error = load_files(surface, out->now, &out->files[i], out->why);
+            out->error = load_files(out, surface, &out->files[i], out->why);
     }
 }
 
@@ -224,9 +228,10 @@ enum error surfaces_keep_certificates(struct surfaces *surfaces, struct surfaces
     return read->error;
 }
 
-enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now, char why[WHY_SIZE])
+enum error surfaces_load_certificates(struct surfaces *surfaces, struct opener *opener, int64_t now,
+                                      char why[WHY_SIZE])
 {
-    struct surfaces_certificates read = {.config = surfaces->config, .now = now};
+    struct surfaces_certificates read = {.config = surfaces->config, .opener = opener, .now = now};
 
     surfaces_read_certificates(&read);
     snprintf(why, WHY_SIZE, "%s", read.why);

@@ -7,6 +7,8 @@
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
 
+struct opener; /* core/opener.h */
+
 #define SURFACE_ADDRESS_SIZE 64
 
 /* One bound socket of a surface. */
@@ -51,25 +53,28 @@ enum error surfaces_create(const struct config *config, struct surfaces *out) MU
 void surfaces_clear(struct surfaces *surfaces);
 
 /* Opens the listeners; the log says what is wrong. Kill switches are as the store has them. */
-enum error surfaces_open(struct surfaces *surfaces, struct store *store) MUST_CHECK;
+enum error surfaces_open(struct surfaces *surfaces, struct store *store,
+                         struct opener *opener) MUST_CHECK;
 
 /*
  * Binds ::1 beside the listener that is alone, if this host has one now. ERROR_NOT_FOUND: it has
  * not; any other: the log has said it.
  */
-enum error surfaces_open_missing(struct surface_state *surface, struct surface_listener *alone,
+enum error surfaces_open_missing(struct surface_state *surface, struct opener *opener,
+                                 struct surface_listener *alone,
                                  const struct surface_listener **out) MUST_CHECK;
 
 /* What the surfaces that speak TLS are to show, read anew. */
 struct surfaces_certificates {
-    const struct config *config; /* borrowed */
+    const struct config *config; /* borrowed, as is the opener */
+    struct opener *opener;
     int64_t now;
     struct tls_files *files[CONFIG_SURFACES_MAX];
     enum error error;
     char why[WHY_SIZE]; /* of an error: one sentence */
 };
 
-/* Fills all but the first two; touches nothing else, so it may be done on any thread. */
+/* Fills all but the first three; touches nothing else, so it may be done on any thread. */
 void surfaces_read_certificates(struct surfaces_certificates *out);
 /*
  * What was read is kept only if all of it is fit; else (ERROR_INVALID, or whatever it is)
@@ -78,7 +83,7 @@ void surfaces_read_certificates(struct surfaces_certificates *out);
 enum error surfaces_keep_certificates(struct surfaces *surfaces,
                                       struct surfaces_certificates *read) MUST_CHECK;
 /* Both at once, at the start. */
-enum error surfaces_load_certificates(struct surfaces *surfaces, int64_t now,
+enum error surfaces_load_certificates(struct surfaces *surfaces, struct opener *opener, int64_t now,
                                       char why[WHY_SIZE]) MUST_CHECK;
 
 /*

@@ -4,6 +4,7 @@
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
 #include "broker/core/worker_process.h"
+#include "setup/bundle.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -118,7 +119,7 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 static enum error spawn(struct worker_process *process, int channel)
 {
     const struct workers_options *options = &process->workers->options;
-    struct spawn_descriptors given = {.channel = channel, .config = options->config_fd};
+    struct spawn_descriptors given = {.channel = channel, .config = options->gate->bundle->sealed};
     enum error error;
     int errors[2];
 

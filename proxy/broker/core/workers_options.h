@@ -24,7 +24,6 @@ typedef void workers_mourner(struct gate *gate, struct incarnation worker);
 /* All borrowed. */
 struct workers_options {
     struct gate *gate; /* connections of a worker that ended are removed */
-    int config_fd;     /* holds the configuration for them */
     workers_listener *listen;
     workers_mourner *forget;
     void (*on_ready)(void *context);   /* once, when all are */

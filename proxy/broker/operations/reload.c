@@ -5,9 +5,9 @@
 #include "base/log.h"
 #include "broker/core/anchoring.h"
 #include "broker/core/journal.h"
+#include "broker/core/opener.h"
 #include "broker/operations/operation.h"
 #include "setup/difference.h"
-#include "setup/places.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,14 +48,13 @@ static enum error log_certificates(struct operation *operation)
 /* A gate that was not started from a file has none to read. */
 static enum error read_configuration(struct reload *reload)
 {
-    const struct config_bundle *bundle = reload->operation->gate->bundle;
+    const struct gate *gate = reload->operation->gate;
+    const struct config_bundle *bundle = gate->bundle;
     enum error error;
 
     if (bundle == NULL)
         return OK;
-    error = bundle_read(bundle->path, bundle->trust, "", &reload->fresh, &reload->faults);
-    if (error == OK)
-        error = places_check(&(struct places){.bundle = &reload->fresh}, &reload->faults);
+    error = opener_read(gate->opener, &reload->fresh, &reload->faults);
     return error == OK ? difference_check(bundle, &reload->fresh, &reload->faults) : error;
 }
 
@@ -175,6 +174,7 @@ void reload_files(struct operation *operation)
     reload->job = (struct lane_job){.work = read_files, .done = keep_files};
     reload->operation = operation;
     reload->read.config = gate->surfaces.config;
+    reload->read.opener = gate->opener;
     reload->read.now = clock_now();
     lane_give(executables_lane(gate->executables), &reload->job);
 }
