@@ -1,4 +1,4 @@
-/* What the scanner meets most: white space, and the plain bytes of strings. Its own. */
+/* What a reader of JSON meets most: white space, and the plain bytes of strings. */
 #pragma once
 
 #include <stdbool.h>

@@ -4,7 +4,6 @@
 #include "vet/answer.h"
 #include "vet/outstanding.h"
 #include "vet/refusal.h"
-#include "vet/salvage.h"
 #include "vet/target.h"
 #include "vet/verb.h"
 #include "json/parse.h"
@@ -402,18 +401,21 @@ static void prepare_forward(struct buffer *forward, size_t length)
 }
 
 /*
- * What a service says and is not strict JSON: whoever waits for it is told, or the service, whose
- * request it was. An event is let go of. The connection ends only for what nobody can make out.
+ * What a service says and is not strict JSON, or not there: whoever waits for it is told, or the
+ * service, whose request it was. An event is let go of. The connection ends only for what nobody
+ * can make out.
  */
-static void vet_broken(struct vetting *vetting, enum reason reason, struct vet_result *result)
+static void vet_salvaged(struct vetting *vetting, const struct salvage *salvage, enum reason reason,
+                         struct vet_result *result)
 {
     struct message *message = &vetting->scratch->message;
+    const bool is_there = vetting->text.data != NULL;
 
-    salvage_message(vetting->text, message);
+    salvage_message(salvage, message);
     find_asked(vetting);
     report(vetting, result);
     result->reason = reason;
-    if (vetting->rules->observe) {
+    if (vetting->rules->observe && is_there) {
         settle(vetting);
         result->action = VET_FORWARD;
     } else if (message->kind == MESSAGE_OTHER) {
@@ -430,21 +432,16 @@ static void vet_fault(const struct vet_rules *rules, enum reason reason, struct 
     result->reason = reason;
 }
 
-void vet_message(struct vet_state *state, struct vet_scratch *scratch,
-                 const struct vet_rules *rules, enum direction direction, const char *bytes,
-                 size_t length, bool text, struct vet_result *result)
+static void begin(struct vetting *vetting, struct vet_state *state, struct vet_scratch *scratch,
+                  const struct vet_rules *rules, struct vet_result *result)
 {
-    struct vetting vetting;
-    const struct vocabulary *vocabulary = rules->vocabulary;
-    enum reason reason;
-
-    vetting.state = state;
-    vetting.scratch = scratch;
-    vetting.rules = rules;
-    vetting.direction = direction;
-    vetting.text = (struct span){bytes, length};
-    vetting.asked = (struct vet_place){NULL, -1};
-    vetting.given_count = 0;
+    vetting->state = state;
+    vetting->scratch = scratch;
+    vetting->rules = rules;
+    vetting->direction = DIRECTION_S2C;
+    vetting->text = (struct span){NULL, 0};
+    vetting->asked = (struct vet_place){NULL, -1};
+    vetting->given_count = 0;
     result->action = VET_REFUSE;
     result->reason = REASON_INTERNAL;
     result->verb[0] = result->target[0] = result->id[0] = result->id_key[0] = '\0';
@@ -452,6 +449,30 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     result->era = MCP_LEGACY;
     result->gave_way = 0;
     result->reply = result->counterpart = result->forward = (struct span){0};
+}
+
+void vet_too_big(struct vet_state *state, struct vet_scratch *scratch,
+                 const struct vet_rules *rules, const struct salvage *salvage,
+                 struct vet_result *result)
+{
+    struct vetting vetting;
+
+    begin(&vetting, state, scratch, rules, result);
+    vet_salvaged(&vetting, salvage, REASON_ANSWER_TOO_BIG, result);
+}
+
+void vet_message(struct vet_state *state, struct vet_scratch *scratch,
+                 const struct vet_rules *rules, enum direction direction, const char *bytes,
+                 size_t length, bool text, struct vet_result *result)
+{
+    struct vetting vetting;
+    struct salvage salvage;
+    const struct vocabulary *vocabulary = rules->vocabulary;
+    enum reason reason;
+
+    begin(&vetting, state, scratch, rules, result);
+    vetting.direction = direction;
+    vetting.text = (struct span){bytes, length};
     prepare_forward(&scratch->forward, length);
     if (vocabulary->envelope == ENVELOPE_OPAQUE) {
         vet_fault(rules, !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8,
@@ -464,10 +485,13 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
         return;
     }
     reason = rules_scan(rules, direction, scratch->scan, vetting.text);
-    if (reason_allows(reason))
+    if (reason_allows(reason)) {
         vet_json(&vetting, result);
-    else if (direction == DIRECTION_S2C && vocabulary->envelope == ENVELOPE_JSON_RPC)
-        vet_broken(&vetting, reason, result);
-    else
+    } else if (direction == DIRECTION_S2C && vocabulary->envelope == ENVELOPE_JSON_RPC) {
+        salvage = (struct salvage){.place = SALVAGE_START};
+        salvage_read(&salvage, vetting.text);
+        vet_salvaged(&vetting, &salvage, reason, result);
+    } else {
         vet_fault(rules, reason, result);
+    }
 }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "vet/rules.h"
+#include "vet/salvage.h"
 #include "vet/vet_state.h"
 
 #define VET_VERB_BYTES_MAX   128
@@ -62,3 +63,15 @@ void vet_scratch_destroy(struct vet_scratch *scratch);
 void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                  const struct vet_rules *rules, enum direction direction, const char *bytes,
                  size_t length, bool text, struct vet_result *result);
+/*
+ * The same of a service's message in JSON-RPC that is beyond its limit, and of which nothing was
+ * kept but what was salvaged: never VET_FORWARD.
+ */
+void vet_too_big(struct vet_state *state, struct vet_scratch *scratch,
+                 const struct vet_rules *rules, const struct salvage *salvage,
+                 struct vet_result *result);
+/* Whether that is worth it: somebody can be told, and is not cut off. */
+static inline bool vet_salvages(const struct vet_rules *rules)
+{
+    return rules->vocabulary->envelope == ENVELOPE_JSON_RPC && !rules->close_on_refusal;
+}

@@ -22,8 +22,26 @@ static bool is_control(const struct ws_reader *reader)
     return reader->frame.opcode >= WS_CLOSE;
 }
 
+/*
+ * A message is beyond the limit: what was kept of it is its first piece. From here on nothing is,
+ * nor looked at.
+ */
+static enum ws_progress begin_pieces(struct ws_reader *reader, struct ws_whole *whole)
+{
+    const uint64_t most = WS_PIECES_BYTES_MAX - reader->message.length;
+
+    if (!reader->gives_pieces || reader->kind != WS_TEXT || reader->frame.payload_bytes > most)
+        return WS_TOO_BIG;
+    *whole = (struct ws_whole){WS_TEXT, NULL, reader->message.length};
+    if (whole->length > 0)
+        whole->data = reader->message.data + ASSEMBLY_HEADROOM;
+    reader->in_pieces = reader->told = true;
+    reader->given = whole->length;
+    return WS_PIECE;
+}
+
 /* A frame begins: may it come now, and does its message still fit? */
-static enum ws_progress begin_frame(struct ws_reader *reader)
+static enum ws_progress begin_frame(struct ws_reader *reader, struct ws_whole *whole)
 {
     const struct ws_header *frame = &reader->frame;
 
@@ -35,19 +53,21 @@ static enum ws_progress begin_frame(struct ws_reader *reader)
         return WS_MORE;
     if ((frame->opcode == WS_CONTINUATION) != reader->in_message)
         return WS_FAULT;
-    if (frame->payload_bytes > reader->max_message_bytes - reader->message.length)
-        return WS_TOO_BIG;
     if (frame->opcode != WS_CONTINUATION) {
         reader->kind = frame->opcode;
         reader->checked = 0;
     }
     reader->in_message = true;
+    if (reader->in_pieces)
+        return frame->payload_bytes > WS_PIECES_BYTES_MAX - reader->given ? WS_TOO_BIG : WS_MORE;
+    if (frame->payload_bytes > reader->max_message_bytes - reader->message.length)
+        return begin_pieces(reader, whole);
     return WS_MORE;
 }
 
 /* Reads on in a header. */
 static enum ws_progress read_header(struct ws_reader *reader, const unsigned char *bytes,
-                                    size_t length, size_t *taken)
+                                    size_t length, size_t *taken, struct ws_whole *whole)
 {
     size_t had = reader->header_length, room = sizeof(reader->header) - had;
     size_t copied = length < room ? length : room;
@@ -63,7 +83,7 @@ static enum ws_progress read_header(struct ws_reader *reader, const unsigned cha
         return WS_MORE;
     }
     *taken = (size_t)header - had;
-    return begin_frame(reader);
+    return begin_frame(reader, whole);
 }
 
 /* A close frame, whole. */
@@ -110,6 +130,14 @@ static bool is_text(struct ws_reader *reader, const struct ws_whole *whole, bool
     return last ? reader->checked == whole->length : may_go_on;
 }
 
+static enum ws_progress take_piece(struct ws_reader *reader, size_t length, bool ends)
+{
+    reader->given += length;
+    if (ends)
+        reader->in_message = reader->in_pieces = false;
+    return ends ? WS_PIECE_LAST : WS_PIECE;
+}
+
 /* A part of a message, or all of it. */
 static enum ws_progress take_data(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                   struct ws_whole *whole)
@@ -121,6 +149,8 @@ static enum ws_progress take_data(struct ws_reader *reader, unsigned char *bytes
     if (reader->discard)
         return WS_MORE;
     *whole = (struct ws_whole){reader->kind, bytes, length};
+    if (reader->in_pieces)
+        return take_piece(reader, length, ends);
     if (frame->opcode == WS_CONTINUATION || !frame->final || length < frame->payload_bytes) {
         if (assembly_append(message, bytes, length, reader->left, reader->max_message_bytes) != OK)
             return WS_TOO_BIG;
@@ -179,7 +209,7 @@ enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, 
         size_t header = 0, payload = 0;
 
         if (!reader->in_frame)
-            progress = read_header(reader, bytes + *taken, length - *taken, &header);
+            progress = read_header(reader, bytes + *taken, length - *taken, &header, whole);
         *taken += header;
         if (progress == WS_MORE && reader->in_frame)
             progress = read_payload(reader, bytes + *taken, length - *taken, &payload, whole);

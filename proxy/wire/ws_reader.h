@@ -9,18 +9,22 @@
 #include "wire/assembly.h"
 #include "wire/ws_frame.h"
 
+#define WS_PIECES_BYTES_MAX (UINT64_C(1) << 30) /* of a text in pieces; beyond is WS_TOO_BIG */
+
 /* Embedded by its user, who calls ws_reader_clear. */
 struct ws_reader {
     size_t max_message_bytes;
     enum ws_sender sender;
-    bool discard; /* set by the user: data frames are passed over, only control frames count */
-    bool in_frame, in_message, told;
+    bool discard;      /* set by the user: data frames are passed over, only control frames count */
+    bool gives_pieces; /* set by the user: of a text beyond the limit there are pieces */
+    bool in_frame, in_message, in_pieces, told;
     enum ws_opcode kind;                 /* of the message: WS_TEXT or WS_BINARY */
     unsigned char header[WS_HEADER_MAX]; /* split between reads */
     unsigned char header_length, control_length;
     struct ws_header frame; /* the one being read; its mask turns with the payload */
     uint64_t left;          /* of its payload */
     struct assembly message;
+    uint64_t given;         /* bytes of the message in pieces */
     size_t checked;         /* bytes of a text that are whole characters */
     unsigned char *control; /* WS_CONTROL_PAYLOAD_MAX, once a control frame came in pieces; owned */
 };
@@ -32,6 +36,8 @@ enum ws_progress {
     WS_TOO_BIG,     /* a message is beyond the limit, or there is no memory for it */
     WS_MORE,        /* all bytes were taken */
     WS_WHOLE,       /* a message or a control frame */
+    WS_PIECE,       /* of a text that is beyond the limit: its next bytes, if any */
+    WS_PIECE_LAST,
 };
 
 /* Valid until the next call and for as long as the bytes that were fed; may be written to. */

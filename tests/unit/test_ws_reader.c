@@ -13,7 +13,8 @@
 /* What the reader makes of the bytes when they are fed in pieces of so many: "1:text 9:ping". */
 struct feed {
     struct ws_reader reader;
-    char heard[256];
+    char heard[256], pieces[256];
+    size_t most; /* kept of one in pieces */
     enum ws_progress end;
 };
 
@@ -22,7 +23,8 @@ static void feed(struct feed *feed, const char *bytes, size_t length, size_t pie
     unsigned char *copy = malloc(length);
 
     memcpy(copy, bytes, length);
-    feed->heard[0] = '\0';
+    feed->heard[0] = feed->pieces[0] = '\0';
+    feed->most = 0;
     for (size_t at = 0, taken; at < length; at += taken) {
         size_t some = length - at < piece ? length - at : piece, end = strlen(feed->heard);
         struct ws_whole whole;
@@ -30,6 +32,14 @@ static void feed(struct feed *feed, const char *bytes, size_t length, size_t pie
         feed->end = ws_reader_next(&feed->reader, copy + at, some, &taken, &whole);
         if (feed->end < WS_MORE)
             break;
+        if (feed->end == WS_PIECE || feed->end == WS_PIECE_LAST) {
+            end = strlen(feed->pieces);
+            snprintf(feed->pieces + end, sizeof(feed->pieces) - end, "%.*s%s", (int)whole.length,
+                     whole.length > 0 ? (const char *)whole.data : "",
+                     feed->end == WS_PIECE_LAST ? "." : "");
+            if (feed->reader.message.length > feed->most)
+                feed->most = feed->reader.message.length;
+        }
         if (feed->end == WS_WHOLE)
             snprintf(feed->heard + end, sizeof(feed->heard) - end, "%s%d:%.*s", end > 0 ? " " : "",
                      (int)whole.opcode, (int)whole.length, (const char *)whole.data);
@@ -109,6 +119,65 @@ TEST(test_limit)
     EXPECT(WS_FROM_SERVER, "\x81\x41", WS_TOO_BIG, "");
     EXPECT(WS_FROM_SERVER, "\x81\x7f\x7f\xff\xff\xff\xff\xff\xff\xff", WS_TOO_BIG, "");
     EXPECT(WS_FROM_SERVER, "\x01\x02xy\x80\x3f", WS_TOO_BIG, "");
+}
+
+/* Of a text beyond the limit there are pieces, and behind it all goes on. */
+TEST(test_pieces)
+{
+    static const char text[] = "\x01\x02{\"\x89\x01p\x00\x3f"
+                               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+                               "\x80\x41"
+                               "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}"
+                               "\x81\x01x";
+
+    for (size_t piece = 1; piece <= sizeof(text); piece++) {
+        struct feed fed;
+
+        ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
+        fed.reader.gives_pieces = true;
+        feed(&fed, text, sizeof(text) - 1, piece);
+        assert_string_equal(fed.heard, "9:p 1:x");
+        assert_string_equal(fed.pieces,
+                            "{\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+                            "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef}.");
+        assert_int_equal(fed.most, 2);
+        ws_reader_clear(&fed.reader);
+    }
+}
+
+/* Not of what is binary, nor without end. */
+TEST(test_no_pieces)
+{
+    static const char *const beyond[] = {"\x82\x41", "\x81\x7f\x00\x00\x00\x00\x40\x00\x00\x01",
+                                         "\x01\x01x\x00\x7f\x00\x00\x00\x00\x40\x00\x00\x00"};
+    static const size_t lengths[] = {2, 10, 13};
+
+    for (size_t i = 0; i < 3; i++) {
+        struct feed fed;
+
+        ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
+        fed.reader.gives_pieces = true;
+        feed(&fed, beyond[i], lengths[i], lengths[i]);
+        assert_int_equal(fed.end, WS_TOO_BIG);
+        ws_reader_clear(&fed.reader);
+    }
+    /* It counts what has come: that much and a byte. */
+    struct ws_reader reader;
+    struct ws_whole whole;
+    unsigned char first[] = "\x01\x7e\xff\xff";
+    unsigned char next[] = "\x00\x01x";
+    size_t taken;
+
+    ws_reader_init(&reader, WS_FROM_SERVER, LIMIT);
+    reader.gives_pieces = true;
+    assert_int_equal(ws_reader_next(&reader, first, 4, &taken, &whole), WS_PIECE);
+    reader.left = 0;
+    reader.in_frame = false;
+    reader.given = WS_PIECES_BYTES_MAX - 1;
+    assert_int_equal(ws_reader_next(&reader, next, 3, &taken, &whole), WS_PIECE);
+    next[0] = 0x80;
+    assert_int_equal(ws_reader_next(&reader, next, 3, &taken, &whole), WS_TOO_BIG);
+    ws_reader_clear(&reader);
 }
 
 /* A message in one piece is handed out where it lies: no copy, no memory. */

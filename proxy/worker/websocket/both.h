@@ -4,6 +4,8 @@
 #include "worker/client/connection.h"
 #include "worker/websocket/side.h"
 
+#include "vet/salvage.h"
+
 enum websocket_state {
     WEBSOCKET_LINKING = 0, /* the service has been asked for its 101 */
     WEBSOCKET_OPEN,        /* both are up */
@@ -17,6 +19,7 @@ struct websocket {
     struct connection *connection;
     struct upgrade *upgrade; /* owned; NULL once open */
     struct vet_state *vet;   /* owned */
+    struct salvage *salvage; /* of an answer that is beyond the limit; owned; NULL: of none */
     uint64_t active_ms, pinged_ms;
     enum websocket_state state;
     enum reason last_reason; /* with LAST_WORDS: why, and what the client is told in the end */

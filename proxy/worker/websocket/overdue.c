@@ -23,7 +23,7 @@ enum reason websocket_overdue(const struct websocket *websocket, uint64_t now_ms
          is_late(client->message_clock_ms, now_ms, limits->body_timeout_ms)))
         return REASON_MESSAGE_TIMEOUT;
     if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms))
-        return REASON_MESSAGE_STALLED;
+        return service->reader.in_pieces ? REASON_ANSWER_TOO_BIG : REASON_MESSAGE_STALLED;
     if (takes_nothing(service, now_ms, limits->write_timeout_ms))
         return REASON_UPSTREAM_STALLED;
     if (takes_nothing(client, now_ms, limits->write_timeout_ms))

@@ -227,6 +227,13 @@ static bool receive_some(struct side *side, unsigned char *bytes, size_t length,
     case WS_WHOLE:
         on_whole(side, &whole);
         return true;
+    case WS_PIECE:
+        side->events->piece(side->owner, &whole, false);
+        return true;
+    case WS_PIECE_LAST:
+        side->message_since_ms = 0;
+        side->events->piece(side->owner, &whole, true);
+        return true;
     }
     return false;
 }

@@ -21,6 +21,8 @@ struct side_events {
     void (*response)(struct websocket *websocket, const unsigned char *bytes, size_t length);
     /* A whole message. */
     void (*message)(struct websocket *websocket, enum direction from, const struct ws_whole *whole);
+    /* A piece of one that is beyond the limit, if the reader gives those; `last`: its end. */
+    void (*piece)(struct websocket *websocket, const struct ws_whole *piece, bool last);
     /* A ping or a pong. */
     void (*beat)(struct websocket *websocket, enum direction from, const struct ws_whole *whole);
     /* A close frame; code 0: it has none. */

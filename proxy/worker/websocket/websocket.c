@@ -80,6 +80,33 @@ static void let_flow(struct websocket *websocket)
     held_note(websocket->connection, side_holds(client) + side_holds(service));
 }
 
+/* A verdict on what one side said. */
+static void take_verdict(struct websocket *websocket, enum direction from,
+                         const struct ws_whole *whole, const struct vet_result *result)
+{
+    struct connection *connection = websocket->connection;
+
+    grant_note(connection, from, result);
+    switch (result->action) {
+    case VET_FORWARD:
+        if (result->forward.data != NULL)
+            send_text(websocket, from, result->forward);
+        else
+            side_send(hearer(websocket, from), whole->opcode, whole->data, whole->length);
+        break;
+    case VET_REFUSE:
+        send_text(websocket, from == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S, result->reply);
+        send_text(websocket, from, result->counterpart);
+        if (connection->quiet_until_ms == QUIET_FOR_EVER)
+            connection_drop(connection, REASON_REFUSALS_EXCEEDED);
+        break;
+    case VET_CLOSE:
+        connection_drop(connection, result->reason);
+        return;
+    }
+    let_flow(websocket);
+}
+
 static void on_message(struct websocket *websocket, enum direction from,
                        const struct ws_whole *whole)
 {
@@ -98,25 +125,33 @@ static void on_message(struct websocket *websocket, enum direction from,
     }
     vet_message(websocket->vet, worker->scratch, &rules, from, (const char *)whole->data,
                 whole->length, !binary, &result);
-    grant_note(connection, from, &result);
-    switch (result.action) {
-    case VET_FORWARD:
-        if (result.forward.data != NULL)
-            send_text(websocket, from, result.forward);
-        else
-            side_send(hearer(websocket, from), whole->opcode, whole->data, whole->length);
-        break;
-    case VET_REFUSE:
-        send_text(websocket, from == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S, result.reply);
-        send_text(websocket, from, result.counterpart);
-        if (connection->quiet_until_ms == QUIET_FOR_EVER)
-            connection_drop(connection, REASON_REFUSALS_EXCEEDED);
-        break;
-    case VET_CLOSE:
-        connection_drop(connection, result.reason);
+    take_verdict(websocket, from, whole, &result);
+}
+
+/* Of an answer that is beyond the limit nothing is kept but whose it is, and the connection lives.
+ */
+static void on_piece(struct websocket *websocket, const struct ws_whole *piece, bool last)
+{
+    struct connection *connection = websocket->connection;
+    struct vet_rules rules = grant_rules(connection);
+    struct vet_result result;
+
+    if (cut_now(connection) || !carries(websocket, DIRECTION_S2C))
+        return;
+    websocket->active_ms = worker_now_ms(connection->worker);
+    if (websocket->salvage == NULL)
+        websocket->salvage = calloc(1, sizeof(*websocket->salvage));
+    if (websocket->salvage == NULL) {
+        connection_drop(connection, REASON_OUT_OF_MEMORY);
         return;
     }
-    let_flow(websocket);
+    salvage_read(websocket->salvage, (struct span){(const char *)piece->data, piece->length});
+    if (!last)
+        return;
+    vet_too_big(websocket->vet, connection->worker->scratch, &rules, websocket->salvage, &result);
+    free(websocket->salvage);
+    websocket->salvage = NULL;
+    take_verdict(websocket, DIRECTION_S2C, piece, &result);
 }
 
 /* ---- What else the sides say ---- */
@@ -220,6 +255,7 @@ static void open_both(struct websocket *websocket)
     struct connection *connection = websocket->connection;
     struct upgrade *upgrade = websocket->upgrade;
     struct span rest = upgrade_rest(upgrade);
+    struct vet_rules rules = grant_rules(connection);
     bool answered = answer_client(websocket);
 
     websocket->upgrade = NULL;
@@ -227,6 +263,7 @@ static void open_both(struct websocket *websocket)
     websocket->active_ms = websocket->pinged_ms = worker_now_ms(connection->worker);
     connection->opened = true;
     connection->deadline_ms = 0;
+    websocket->service.reader.gives_pieces = vet_salvages(&rules);
     client_end(connection);
     /* Bytes after the head are the service's first frames. */
     if (answered)
@@ -257,6 +294,7 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
 static const struct side_events handlers = {
     .response = on_response,
     .message = on_message,
+    .piece = on_piece,
     .beat = on_beat,
     .closed = on_closed,
     .fault = on_fault,
@@ -361,6 +399,7 @@ static void destroy(struct connection *connection)
     side_clear(&websocket->client);
     side_clear(&websocket->service);
     vet_state_destroy(websocket->vet);
+    free(websocket->salvage);
     free(websocket);
 }
 

@@ -1,0 +1,148 @@
+// An answer beyond the limit ends nothing but itself: whoever waits for it is told, by its id, and
+// the connection or stream on which it came goes on. What is within the default limits passes.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import { after, afterEach, before, describe, it } from 'node:test';
+
+import { OPCODE } from '../services/frames.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { Client } from './lib/client.mjs';
+import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { call } from './lib/mcp_http.mjs';
+import { until } from './lib/wait.mjs';
+
+const LIMIT = 65536;
+
+const dir = scratchDir();
+const sockets = new WebSocketService(path.join(dir, 'ws.sock'));
+let gate;
+
+before(async () => {
+  await sockets.start();
+  // An older program has one limit for messages both ways.
+  const start = (limits) => {
+    const socket = (more, limit) =>
+      surface(sockets.socketPath, { limits: { ...limits, ...limit }, ...more });
+    const mcp = { dialect: 'mcp', routes: [{ path: '/ws', kind: 'websocket' }] };
+    const surfaces = {
+      mcp: socket(mcp),
+      hurried: socket(mcp, { message_timeout_ms: 300 }),
+      strict: socket({ ...mcp, on_refusal: 'close' }),
+      cdp: socket({ dialect: 'cdp', routes: [{ path: '/ws', kind: 'websocket' }] }),
+      rpc: socket({ dialect: 'json-rpc', routes: [{ path: '/ws', kind: 'websocket' }] }),
+      opaque: socket({ dialect: 'opaque', routes: [{ path: '/ws', kind: 'websocket' }] }),
+    };
+    return Gate.start(dir, { surfaces });
+  };
+  const limits = { max_message_bytes: LIMIT };
+  gate = await start({ ...limits, max_answer_bytes: LIMIT }).catch(() => start(limits));
+});
+afterEach(() => {
+  hangUp();
+  sockets.forget();
+});
+after(() => stopAll(gate, sockets));
+
+const BIG = `"${'x'.repeat(3 * LIMIT)}"`;
+
+// A message with something in it that is too big.
+const big = (message) => JSON.stringify(message).replace('"BIG"', BIG);
+
+const DIALECTS = {
+  mcp: { base: { jsonrpc: '2.0' }, method: 'tools/call', event: 'notifications/message' },
+  rpc: { base: { jsonrpc: '2.0' }, method: 'sum', event: 'told' },
+  cdp: { base: {}, method: 'Runtime.evaluate', event: 'Runtime.consoleAPICalled' },
+};
+
+const request = (name, id) => ({ ...DIALECTS[name].base, id, method: DIALECTS[name].method, params: { name: 'echo' } });
+
+async function open(name) {
+  const { token } = await gate.session(name);
+  return Client.open(gate, name, '/ws', { token });
+}
+
+// In so many frames.
+function send(peer, text, frames) {
+  const step = Math.ceil(text.length / frames);
+  for (let i = 0; i < frames; i++) {
+    peer.sendFrame({
+      opcode: i === 0 ? OPCODE.text : OPCODE.continuation,
+      payload: text.slice(i * step, (i + 1) * step),
+      fin: i === frames - 1,
+    });
+  }
+}
+
+async function isTold(client, id) {
+  const message = await client.nextJson();
+  const { error } = message;
+  assert.ok(error, JSON.stringify(message).slice(0, 200));
+  assert.deepEqual([message.id, error.data.reason ?? error.data], [id, 'answer_too_big']);
+  assert.match(error.message, /answer refused by Sidelock/);
+}
+
+describe('over a WebSocket', () => {
+  for (const [name, { base, event }] of Object.entries(DIALECTS)) {
+    it(`situation 3: whoever waits is told, and the next answer arrives: ${name}`, async () => {
+      const client = await open(name);
+      const mark = gate.mark();
+      // The id before what is too big and behind it, in one frame and in several.
+      for (const text of [big({ ...base, id: 1, result: { x: 'BIG' } }), big({ ...base, result: { x: 'BIG' }, id: 1 })]) {
+        for (const frames of [1, 5]) {
+          sockets.behave({ message: (peer) => send(peer, text, frames) });
+          client.sendJson(request(name, 1));
+          await isTold(client, 1);
+        }
+      }
+      await gate.audited(mark, { surface: name, direction: 's2c', verb: DIALECTS[name].method, reason: 'answer_too_big' });
+      // An event is let go of.
+      const answer = { ...base, id: 2, result: {} };
+      sockets.behave({
+        message: (peer) => {
+          peer.send(big({ ...base, method: event, params: { x: 'BIG' } }));
+          peer.send(JSON.stringify(answer));
+        },
+      });
+      client.sendJson(request(name, 2));
+      assert.deepEqual(await client.nextJson(), answer);
+      await client.close();
+    });
+  }
+
+  it('situation 3: a request of the service that is too big is refused to the service', async () => {
+    const client = await open('mcp');
+    await until(() => sockets.last?.upgraded, 'the link');
+    const { last } = sockets;
+    const heard = [];
+    sockets.behave({ message: (_, data) => heard.push(JSON.parse(data.toString())) });
+    last.send(big({ jsonrpc: '2.0', id: 'r', method: 'roots/list', params: { x: 'BIG' } }));
+    await until(() => heard.length > 0, 'an answer');
+    assert.deepEqual([heard[0].id, heard[0].error.data.reason], ['r', 'answer_too_big']);
+    await client.close();
+  });
+
+  const endless = (peer) => peer.sendFrame({ payload: big({ jsonrpc: '2.0', id: 1, result: { x: 'BIG' } }), fin: false });
+  const nobodys = (peer) => peer.send(big([{ jsonrpc: '2.0', id: 1, result: { x: 'BIG' } }]));
+  for (const [what, name, act] of [
+    ['one that never ends', 'hurried', endless],
+    ["one that is nobody's", 'mcp', nobodys],
+    ['one where refusals close', 'strict', nobodys],
+  ]) {
+    it(`${what} ends the connection, and whoever waits is told why`, async () => {
+      const client = await open(name);
+      sockets.behave({ message: act });
+      client.sendJson(request('mcp', 1));
+      const { id, error } = await client.nextJson();
+      assert.deepEqual([id, error.data.reason], [1, 'answer_too_big']);
+      assert.deepEqual(await client.end(), { code: 1009, reason: 'answer_too_big' });
+    });
+  }
+
+  it('a message that nobody looks into ends the connection', async () => {
+    const client = await open('opaque');
+    sockets.behave({ message: (peer) => peer.send(BIG) });
+    client.send('x');
+    assert.deepEqual(await client.end(), { code: 1009, reason: 'answer_too_big' });
+  });
+});
