@@ -177,7 +177,7 @@ describe('Ollama', () => {
   });
   after(() => stopAll(it_?.gate, service));
 
-  it('situation 11: chats, and fetches, publishes and deletes no models', async () => {
+  it('chats, and fetches, publishes and deletes no models', async () => {
     const { gate, token } = it_;
     const post = (where, method = 'POST') =>
       ask(gate, 'ollama', where, { method, token, headers: { 'content-type': 'application/json' }, body: '{"model":"m"}' });
@@ -206,7 +206,7 @@ describe('ComfyUI', () => {
   });
   after(() => stopAll(it_?.gate, service));
 
-  it('situation 11: a prompt is queued, its pictures come; the manager is closed', async () => {
+  it('a prompt is queued, its pictures come; the manager is closed', async () => {
     const { gate, token } = it_;
     const client = await Client.open(gate, 'comfyui', '/ws?clientId=0123-abc', { token });
     const peer = await until(() => service.last?.upgraded && service.last, 'the link');

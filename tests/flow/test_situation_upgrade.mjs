@@ -46,7 +46,7 @@ async function open(...options) {
 }
 
 describe('the service has not answered the upgrade', () => {
-  it('situation 11: it may take longer than it may to be reached', async () => {
+  it('it may take longer than it may to be reached', async () => {
     await gate.putParams('stored', {});
     const { token } = await gate.session('never', '--params', 'stored');
     const { client } = await open();
