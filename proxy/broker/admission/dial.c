@@ -172,7 +172,7 @@ static enum reason connect_link(struct question *question, int *fd)
     if (reason_allows(reason))
         reason = upstream_connect(question, fd);
     if (reason_allows(reason) && head.length > 0)
-        reason = upstream_write(*fd, &head, REASON_UPSTREAM_SILENT);
+        reason = upstream_write(*fd, &head);
     if (!reason_allows(reason) && *fd >= 0) {
         close(*fd);
         *fd = -1;

@@ -97,9 +97,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 {
     struct prepare *prepare = poll->data;
     char bytes[4096];
-    ssize_t received = status < 0 ? 0 : recv(prepare->fd, bytes, sizeof(bytes), 0);
+    ssize_t received = recv(prepare->fd, bytes, sizeof(bytes), 0);
 
     (void)events;
+    /* It takes nothing any more; what it had said before is still to be read. */
+    if (status < 0)
+        uv_poll_start(poll, UV_READABLE, on_readable);
     if (received < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (received > 0)
@@ -134,8 +137,7 @@ static enum reason write_post(const struct question *question, int fd)
                              "Content-Length: %zu\r\nConnection: close\r\n\r\n",
                              question_host(question, room), body.length);
         buffer_append(&post, body.data, body.length);
-        reason = buffer_failed(&post) ? REASON_INTERNAL
-                                      : upstream_write(fd, &post, REASON_PREPARE_STATUS);
+        reason = buffer_failed(&post) ? REASON_INTERNAL : upstream_write(fd, &post);
     }
     buffer_wipe(&body);
     buffer_wipe(&post);

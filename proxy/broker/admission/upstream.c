@@ -96,16 +96,16 @@ enum reason upstream_connect(const struct question *question, int *fd)
     return reason;
 }
 
-enum reason upstream_write(int fd, const struct buffer *bytes, enum reason gone)
+enum reason upstream_write(int fd, const struct buffer *bytes)
 {
     ssize_t sent;
 
     do
         sent = send(fd, bytes->data, bytes->length, MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    if (sent == (ssize_t)bytes->length)
+    if (sent == (ssize_t)bytes->length || (sent < 0 && (errno == EPIPE || errno == ECONNRESET)))
         return REASON_ALLOWED;
-    return sent >= 0 || errno == EAGAIN ? REASON_UPSTREAM_STALLED : gone;
+    return REASON_UPSTREAM_STALLED;
 }
 
 /* The service's own token, which browser code can only put into the query. */
@@ -168,8 +168,7 @@ enum reason upstream_write_upgrade(const struct question *question, const char *
     ws_accept_of(key, accept);
     buffer_init(&head, UPSTREAM_HEAD_BYTES_MAX);
     append_upgrade(question, path, key, &head);
-    reason =
-        buffer_failed(&head) ? REASON_INTERNAL : upstream_write(fd, &head, REASON_UPGRADE_CLOSED);
+    reason = buffer_failed(&head) ? REASON_INTERNAL : upstream_write(fd, &head);
     buffer_wipe(&head);
     return reason;
 }

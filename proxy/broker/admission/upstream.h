@@ -17,8 +17,11 @@
  */
 enum reason upstream_connect(const struct question *question, int *fd);
 
-/* Writes all or says that the service does not take it: `gone` if it has hung up. */
-enum reason upstream_write(int fd, const struct buffer *bytes, enum reason gone);
+/*
+ * Writes all, or says that the service does not take it. One that has hung up may have answered
+ * before: whoever reads the link finds that, or its end.
+ */
+enum reason upstream_write(int fd, const struct buffer *bytes);
 
 /*
  * Writes the upgrade request (RFC 6455 section 4.1) for a question that passed

@@ -108,6 +108,12 @@ bool exchange_wants_body(const struct exchange *exchange)
             exchange->phase >= EXCHANGE_SENDING);
 }
 
+void exchange_turn_deaf(struct exchange *exchange)
+{
+    exchange->deaf = true;
+    outgoing_clear(&exchange->link->endpoint.out);
+}
+
 void exchange_watch(struct exchange *exchange)
 {
     struct connection *connection = exchange->connection;

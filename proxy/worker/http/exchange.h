@@ -96,6 +96,8 @@ void exchange_forget_bytes(struct exchange *exchange);
 bool exchange_wants_body(const struct exchange *exchange);
 /* Decides who is read, from who can be written to. */
 void exchange_watch(struct exchange *exchange);
+/* The service takes nothing any more; what it had said before is still to be read. */
+void exchange_turn_deaf(struct exchange *exchange);
 /* What was held: of the request, or of the answer. */
 struct span exchange_text(const struct exchange *exchange);
 /* The question for a link that carries it. */

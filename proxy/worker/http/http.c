@@ -156,13 +156,13 @@ static void start_sending(struct exchange *exchange, struct link *link)
         exchange_now_ms(exchange) + exchange_limits(exchange)->response_timeout_ms;
     if (!request_write(exchange)) {
         /* A link that was closed while it was idle took nothing. */
-        if (!dial_again(exchange))
-            connection_drop(connection, REASON_UPSTREAM_SILENT);
-        return;
+        if (dial_again(exchange))
+            return;
+        exchange_turn_deaf(exchange);
     }
     if (exchange->request_body.done && !exchange->pipelined)
         client_forget_head(connection->client);
-    if (invite_body(exchange))
+    if (exchange->deaf || invite_body(exchange))
         go_on(exchange, 0);
 }
 
@@ -329,11 +329,8 @@ static void on_link_ready(void *user, int status, int events)
 
     if (cut_now(exchange->connection))
         return;
-    /* It takes nothing any more; what it had said before is still to be read. */
-    if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(service))) {
-        exchange->deaf = true;
-        outgoing_clear(&service->out);
-    }
+    if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(service)))
+        exchange_turn_deaf(exchange);
     if ((status < 0 && outgoing_empty(exchange_out(exchange))) || (events & UV_READABLE) != 0)
         read_answer(exchange);
     /* What the client has sent meanwhile lies in the head, or in the socket. */

@@ -176,10 +176,8 @@ bool request_write(struct exchange *exchange)
  */
 static void send_body(struct exchange *exchange, const struct iovec *parts, size_t count)
 {
-    if (!exchange->deaf && !endpoint_send(&exchange->link->endpoint, parts, count)) {
-        exchange->deaf = true;
-        outgoing_clear(&exchange->link->endpoint.out);
-    }
+    if (!exchange->deaf && !endpoint_send(&exchange->link->endpoint, parts, count))
+        exchange_turn_deaf(exchange);
 }
 
 /* One piece of the body, held or streamed. */

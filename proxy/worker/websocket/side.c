@@ -78,12 +78,20 @@ void side_watch(struct side *side)
 {
     bool waits = side->stash_length > 0;
     bool reads = !side->held && !waits;
-    bool writes = side_is_blocked(side) || (waits && !side->held);
+    bool writes = side_is_blocked(side) || ((waits || side->is_deaf) && !side->held);
 
     endpoint_watch(&side->link, (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
 }
 
 /* ---- Sending ---- */
+
+/* It takes nothing any more; what it had said before is still to be read. */
+static void turn_deaf(struct side *side)
+{
+    side->is_deaf = true;
+    outgoing_clear(&side->link.out);
+    side_watch(side);
+}
 
 static void hang_up(struct side *side)
 {
@@ -133,12 +141,12 @@ void side_send(struct side *side, enum ws_opcode opcode, const unsigned char *pa
 {
     bool sent;
 
-    if (!side_is_open(side) || side->close_sent)
+    if (!side_is_open(side) || side->close_sent || side->is_deaf)
         return;
     sent = side->from == DIRECTION_C2S ? send_plain(side, opcode, payload, length)
                                        : send_masked(side, opcode, payload, length);
     if (!sent)
-        hang_up(side);
+        turn_deaf(side);
 }
 
 /*
@@ -308,7 +316,8 @@ static void read_link(struct side *side)
     unsigned char *buffer = side->worker->read_buffer + ASSEMBLY_HEADROOM;
     ssize_t received = endpoint_receive(&side->link, buffer, ANSWER_READ_BYTES);
 
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (received < 0 && !side->is_deaf &&
+        (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
         return;
     if (received <= 0)
         hang_up(side);
@@ -322,13 +331,11 @@ static void on_ready(struct endpoint *link, int status, int events)
 {
     struct side *side = (struct side *)link;
 
-    if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(link))) {
-        hang_up(side);
-        return;
-    }
+    if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(link)))
+        turn_deaf(side);
     if (side->stash_length > 0 && !side->held)
         resume(side);
-    else if ((events & UV_READABLE) != 0 && !side->held)
+    else if (((events & UV_READABLE) != 0 || side->is_deaf) && !side->held)
         read_link(side);
     finish(side);
     if (side_is_open(side))

@@ -53,6 +53,7 @@ struct side {
     bool close_sent, close_received;
     bool is_finished; /* told that no more comes */
     bool is_lost;     /* after a fault: what comes is thrown away */
+    bool is_deaf;     /* it has hung up: it is read to the end, and told nothing */
 };
 
 /* Takes over the descriptor, also on failure. */
