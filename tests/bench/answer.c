@@ -91,17 +91,17 @@ void answer_prepare(void)
 }
 
 bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes,
-                  bool websocket)
+                  const char *fields)
 {
     if (body_bytes < ANSWER_BODY_BYTES_MIN || body_bytes > ANSWER_BODY_BYTES_MAX) {
         return false;
     }
-    int http_bytes = websocket
+    int http_bytes = fields == NULL
                          ? (int)ws_write_header((uint8_t *)answer->head, WS_TEXT, body_bytes, 0)
                          : snprintf(answer->head, sizeof answer->head,
                                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                                    "Content-Length: %zu\r\n\r\n",
-                                    body_bytes);
+                                    "Content-Length: %zu\r\n%s\r\n",
+                                    body_bytes, fields);
     int json_bytes = snprintf(answer->head + http_bytes, sizeof answer->head - (size_t)http_bytes,
                               "{\"jsonrpc\":\"2.0\",\"id\":%.*s,\"result\":"
                               "{\"content\":[{\"type\":\"text\",\"text\":\"",

@@ -27,12 +27,12 @@ enum answer_progress { ANSWER_FAILED = -1, ANSWER_PARTIAL = 0, ANSWER_WHOLE = 1 
 void answer_prepare(void);
 
 /*
- * Begins the answer to the request with this id (its digits), over HTTP or as one
- * frame of a WebSocket: the body will have exactly `body_bytes`. False if that is out
- * of the bounds above.
+ * Begins the answer to the request with this id (its digits), over HTTP with these
+ * fields beside the usual ones, or, where they are NULL, as one frame of a WebSocket: the
+ * body will have exactly `body_bytes`. False if that is out of the bounds above.
  */
 bool answer_begin(struct answer *answer, const char *id, size_t id_bytes, size_t body_bytes,
-                  bool websocket);
+                  const char *fields);
 
 /* Writes what the socket takes; ANSWER_PARTIAL: it is to be called again. */
 enum answer_progress answer_write(struct answer *answer, int fd);

@@ -3,11 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ID_DIGITS     12
+#define ID_DIGITS     15
 #define NUMBER_DIGITS 20
 
 static const char head[] = "{\"jsonrpc\":\"2.0\",\"id\":";
 static const char method[] = ",\"method\":\"tools/call\",\"params\":{\"name\":\"";
+static const char initialize[] =
+    ",\"method\":\"initialize\",\"params\":{\"protocolVersion\":\"2025-06-18\","
+    "\"capabilities\":{},\"clientInfo\":{\"version\":\"1\",\"name\":\"";
 static const char arguments[] = "\",\"arguments\":{";
 static const char message[] = "\"message\":\"";
 static const char tail[] = "\"}}}";
@@ -27,6 +30,16 @@ static char *append_id(char *at, uint64_t id)
     return at + ID_DIGITS;
 }
 
+/* Ends what has been written up to `at` with the filler and the tail. */
+static void fill(char out[CALL_BYTES], char *at)
+{
+    char *end = out + CALL_BYTES - (sizeof tail - 1);
+    for (size_t i = 0; at < end; i++) {
+        *at++ = filler[i % (sizeof filler - 1)];
+    }
+    memcpy(end, tail, sizeof tail - 1);
+}
+
 bool call_write(char out[CALL_BYTES], uint64_t id, const char *tool, size_t result_bytes)
 {
     char bytes_member[sizeof "\"bytes\":," + NUMBER_DIGITS] = "";
@@ -38,13 +51,18 @@ bool call_write(char out[CALL_BYTES], uint64_t id, const char *tool, size_t resu
     }
     char *at = append_id(append(out, head), id);
     at = append(append(append(at, method), tool), arguments);
-    at = append(append(at, bytes_member), message);
-    char *end = out + CALL_BYTES - (sizeof tail - 1);
-    for (size_t i = 0; at < end; i++) {
-        *at++ = filler[i % (sizeof filler - 1)];
-    }
-    memcpy(end, tail, sizeof tail - 1);
+    fill(out, append(append(at, bytes_member), message));
     return true;
+}
+
+void call_write_initialize(char out[CALL_BYTES], uint64_t id)
+{
+    fill(out, append(append_id(append(out, head), id), initialize));
+}
+
+bool call_is_initialize(const void *request, size_t length)
+{
+    return memmem(request, length, initialize, sizeof initialize - 1) != NULL;
 }
 
 void call_lengthen(char *out, size_t total_bytes)

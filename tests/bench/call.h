@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CALL_BYTES          300             /* of every request */
-#define CALL_ID_FIRST       100000000000ULL /* all ids have the same length */
+#define CALL_BYTES          300                /* of every request */
+#define CALL_ID_FIRST       100000000000000ULL /* all ids have the same length */
 #define CALL_TOOL_BYTES_MAX 32
 #define CALL_JUDGED_BYTES   64 /* of an answer decide whose it is */
 
@@ -20,6 +20,10 @@ enum call_answer { CALL_STRANGE, CALL_RESULT, CALL_ERROR };
  * asks for; 0: it does not say. False if the tool's name is too long.
  */
 bool call_write(char out[CALL_BYTES], uint64_t id, const char *tool, size_t result_bytes);
+
+/* The request that opens an MCP session, and whether one is it. */
+void call_write_initialize(char out[CALL_BYTES], uint64_t id);
+bool call_is_initialize(const void *request, size_t length);
 
 /* Makes a request that was written longer: so many bytes in all, at least CALL_BYTES. */
 void call_lengthen(char *out, size_t total_bytes);

@@ -5,18 +5,12 @@
 #include "ws.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #define ID_PER_CLIENT  100000000ULL
 #define HEAD_BYTES_MAX (CLIENT_TOKEN_BYTES_MAX + 1024) /* of a request */
@@ -29,59 +23,32 @@ uint64_t client_now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
 }
 
-static int connect_target(const struct client_target *target)
-{
-    struct sockaddr_un local = {.sun_family = AF_UNIX};
-    struct sockaddr_in loopback = {.sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)target->port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct sockaddr *address = (const struct sockaddr *)&loopback;
-    socklen_t length = sizeof loopback;
-    if (target->socket_path != NULL) {
-        if (strlen(target->socket_path) >= sizeof local.sun_path) {
-            return -1;
-        }
-        memcpy(local.sun_path, target->socket_path, strlen(target->socket_path) + 1);
-        address = (const struct sockaddr *)&local;
-        length = sizeof local;
-    }
-    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -1;
-    }
-    struct timeval timeout = {.tv_sec = CLIENT_HANDSHAKE_TIMEOUT_S};
-    int on = 1;
-    if (target->socket_path == NULL) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0 ||
-        connect(fd, address, length) != 0) {
-        (void)close(fd);
-        return -1;
-    }
-    return fd;
-}
-
 /* A request's head with the fields given; its length, 0 if there is no room. */
-static size_t write_head(char out[HEAD_BYTES_MAX], const struct client_target *target,
-                         const char *method, const char *fields)
+static size_t write_head(char out[HEAD_BYTES_MAX], const struct client *client, const char *method,
+                         const char *fields)
 {
-    bool has_token = target->token != NULL;
-    int length = snprintf(
-        out, HEAD_BYTES_MAX, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%s%s%s%s\r\n", method,
-        target->path, target->port, fields, has_token ? "Authorization: Bearer " : "",
-        has_token ? target->token : "", has_token ? "\r\n" : "");
+    bool has_token = client->token != NULL;
+    int length =
+        snprintf(out, HEAD_BYTES_MAX, "%s %s HTTP/1.1\r\nHost: localhost:%u\r\n%s%s%s%s\r\n",
+                 method, client->target->path, client->target->stream.port, fields,
+                 has_token ? "Authorization: Bearer " : "", has_token ? client->token : "",
+                 has_token ? "\r\n" : "");
     return length > 0 && length < HEAD_BYTES_MAX ? (size_t)length : 0;
 }
 
-static bool send_head(int fd, const struct client_target *target, const char *fields)
+static bool write_whole(struct client *client, const void *bytes, size_t length)
 {
-    char head[HEAD_BYTES_MAX];
-    size_t length = write_head(head, target, "GET", fields);
-    return length > 0 && write(fd, head, length) == (ssize_t)length;
+    return stream_write(&client->stream, bytes, length) == (ssize_t)length;
 }
 
-static bool send_upgrade(int fd, const struct client_target *target, const char *key)
+static bool send_head(struct client *client, const char *fields)
+{
+    char head[HEAD_BYTES_MAX];
+    size_t length = write_head(head, client, "GET", fields);
+    return length > 0 && write_whole(client, head, length);
+}
+
+static bool send_upgrade(struct client *client, const char *key)
 {
     char fields[256];
     (void)snprintf(fields, sizeof fields,
@@ -89,7 +56,13 @@ static bool send_upgrade(int fd, const struct client_target *target, const char 
                    "Sec-WebSocket-Key: %s\r\nSec-WebSocket-Version: 13\r\n"
                    "Sec-WebSocket-Protocol: mcp\r\n",
                    key);
-    return send_head(fd, target, fields);
+    return send_head(client, fields);
+}
+
+static ssize_t read_more(struct client *client)
+{
+    return stream_read(&client->stream, client->bytes + client->have,
+                       sizeof client->bytes - client->have);
 }
 
 /* Reads a whole head, blocking; what follows it stays in client->bytes after it. */
@@ -98,8 +71,7 @@ static bool read_head(struct client *client, struct http_head *head)
     enum http_progress progress = HTTP_PARTIAL;
     client->have = 0;
     while (progress == HTTP_PARTIAL) {
-        ssize_t got =
-            read(client->fd, client->bytes + client->have, CLIENT_BUFFER_BYTES - client->have);
+        ssize_t got = read_more(client);
         if (got <= 0) {
             return false;
         }
@@ -119,7 +91,7 @@ static void take_bytes(struct client *client, size_t count)
 static void upgrade(struct client *client, const char *key)
 {
     struct http_head head;
-    if (!send_upgrade(client->fd, client->target, key) || !read_head(client, &head)) {
+    if (!send_upgrade(client, key) || !read_head(client, &head)) {
         return;
     }
     char accept[WS_ACCEPT_CHARS + 1];
@@ -131,20 +103,19 @@ static void upgrade(struct client *client, const char *key)
     }
 }
 
-static bool connect_client(struct client *client, const struct client_target *target)
+static bool connect_client(struct client *client, const struct client_target *target,
+                           const char *token)
 {
-    *client = (struct client){.fd = connect_target(target), .target = target};
-    if (client->fd < 0) {
-        (void)fprintf(stderr, "bench_load: cannot connect: %s\n", strerror(errno));
-    }
-    return client->fd >= 0;
+    *client = (struct client){.target = target, .token = token};
+    return stream_open(&client->stream, &target->stream);
 }
 
-bool client_open(struct client *client, const struct client_target *target, unsigned number)
+bool client_open(struct client *client, const struct client_target *target, const char *token,
+                 unsigned number)
 {
     uint8_t random[16];
     char key[WS_KEY_CHARS + 1];
-    if (!connect_client(client, target)) {
+    if (!connect_client(client, target, token)) {
         return false;
     }
     client->id = CALL_ID_FIRST + number * ID_PER_CLIENT;
@@ -161,26 +132,25 @@ bool client_open(struct client *client, const struct client_target *target, unsi
             (void)fprintf(stderr, "bench_load: no proper answer to the upgrade\n");
         }
     }
-    if ((!target->http && client->status != 101) || fcntl(client->fd, F_SETFL, O_NONBLOCK) != 0) {
+    if ((!target->http && client->status != 101) || !stream_unblock(&client->stream)) {
         client_close(client);
     }
-    return client->fd >= 0;
+    return client->stream.fd >= 0;
 }
 
-bool client_open_stream(struct client *client, const struct client_target *target)
+bool client_open_stream(struct client *client, const struct client_target *target,
+                        const char *token)
 {
     static const char event[] = "data: {";
     struct http_head head;
-    if (!connect_client(client, target)) {
+    if (!connect_client(client, target, token)) {
         return false;
     }
-    bool open =
-        send_head(client->fd, target, "Accept: text/event-stream\r\n") && read_head(client, &head);
+    bool open = send_head(client, "Accept: text/event-stream\r\n") && read_head(client, &head);
     client->status = open ? head.status : 0;
     open = client->status == 200;
     while (open && memmem(client->bytes, client->have, event, sizeof event - 1) == NULL) {
-        ssize_t got =
-            read(client->fd, client->bytes + client->have, CLIENT_BUFFER_BYTES - client->have);
+        ssize_t got = read_more(client);
         open = got > 0;
         client->have += open ? (size_t)got : 0;
     }
@@ -194,10 +164,7 @@ bool client_open_stream(struct client *client, const struct client_target *targe
 
 void client_close(struct client *client)
 {
-    if (client->fd >= 0) {
-        (void)close(client->fd);
-        client->fd = -1;
-    }
+    stream_close(&client->stream);
 }
 
 static uint32_t next_mask(struct client *client)
@@ -215,36 +182,38 @@ static bool write_frame(struct client *client, enum ws_opcode opcode, const void
 {
     uint8_t frame[CLIENT_BUFFER_BYTES + WS_HEADER_BYTES_MAX];
     size_t frame_bytes = ws_write_frame(frame, opcode, payload, length, next_mask(client));
-    return write(client->fd, frame, frame_bytes) == (ssize_t)frame_bytes;
+    return write_whole(client, frame, frame_bytes);
 }
 
-static bool post(const struct client *client, const char message[CALL_BYTES])
+static bool post(struct client *client, const char message[CALL_BYTES])
 {
     char request[HEAD_BYTES_MAX + CALL_BYTES];
     char fields[256];
+    bool in_session = client->session[0] != '\0';
     (void)snprintf(fields, sizeof fields,
                    "Content-Type: application/json\r\nContent-Length: %d\r\n"
-                   "Accept: application/json, text/event-stream\r\n",
-                   CALL_BYTES);
-    size_t length = write_head(request, client->target, "POST", fields);
+                   "Accept: application/json, text/event-stream\r\n%s%s%s",
+                   CALL_BYTES, in_session ? "Mcp-Session-Id: " : "", client->session,
+                   in_session ? "\r\n" : "");
+    size_t length = write_head(request, client, "POST", fields);
     if (length == 0) {
         return false;
     }
     memcpy(request + length, message, CALL_BYTES);
     length += CALL_BYTES;
-    return write(client->fd, request, length) == (ssize_t)length;
+    return write_whole(client, request, length);
 }
 
 /* All of it: the other side takes it meanwhile, and answers only what is whole. */
-static bool write_large(const struct client *client, const uint8_t *bytes, size_t length)
+static bool write_large(struct client *client, const uint8_t *bytes, size_t length)
 {
     while (length > 0) {
-        struct pollfd writable = {.fd = client->fd, .events = POLLOUT};
-        ssize_t written = write(client->fd, bytes, length);
+        struct pollfd writable = {.fd = client->stream.fd, .events = POLLOUT};
+        ssize_t written = stream_write(&client->stream, bytes, length);
         if (written > 0) {
             bytes += written;
             length -= (size_t)written;
-        } else if (errno != EAGAIN || poll(&writable, 1, CLIENT_HANDSHAKE_TIMEOUT_S * 1000) <= 0) {
+        } else if (errno != EAGAIN || poll(&writable, 1, STREAM_TIMEOUT_S * 1000) <= 0) {
             return false;
         }
     }
@@ -268,7 +237,10 @@ bool client_send(struct client *client)
 {
     const struct client_target *target = client->target;
     char message[CALL_BYTES];
-    if (!call_write(message, ++client->id, target->tool, target->result_bytes)) {
+    client->id++;
+    if (client->initializes) {
+        call_write_initialize(message, client->id);
+    } else if (!call_write(message, client->id, target->tool, target->result_bytes)) {
         return false;
     }
     client->sent_ns = client_now_ns();
@@ -356,6 +328,19 @@ static enum client_event take_frames(struct client *client)
     return event;
 }
 
+/* The MCP session that an initialize has opened. */
+static void take_session(struct client *client, const struct http_head *head)
+{
+    size_t length;
+    const char *id = client->initializes ? http_field((const char *)client->bytes, head->head_bytes,
+                                                      "Mcp-Session-Id", &length)
+                                         : NULL;
+    if (id != NULL && length < sizeof client->session) {
+        memcpy(client->session, id, length);
+        client->session[length] = '\0';
+    }
+}
+
 /*
  * The start of an HTTP answer: its head and as much of its body as shows whose
  * it is. The rest is only counted.
@@ -390,6 +375,7 @@ static enum client_event take_response(struct client *client)
         (void)fprintf(stderr, "bench_load: an answer of %zu bytes\n", head.body_bytes);
         return CLIENT_FAILED;
     }
+    take_session(client, &head);
     enum client_event event = judge_answer(client, body, body_bytes);
     return event == CLIENT_ANSWERED && client->body_left > 0 ? CLIENT_WAITING : event;
 }
@@ -399,7 +385,7 @@ static enum client_event drain_body(struct client *client)
 {
     static uint8_t drain[DRAIN_BYTES];
     size_t most = client->body_left < sizeof drain ? client->body_left : sizeof drain;
-    ssize_t got = read(client->fd, drain, most);
+    ssize_t got = stream_read(&client->stream, drain, most);
     if (got < 0 && errno == EAGAIN) {
         return CLIENT_WAITING;
     }
@@ -411,13 +397,13 @@ static enum client_event drain_body(struct client *client)
     return client->body_left == 0 ? CLIENT_ANSWERED : CLIENT_WAITING;
 }
 
-enum client_event client_receive(struct client *client)
+/* One read. */
+static enum client_event receive_some(struct client *client)
 {
     if (client->body_left > 0) {
         return drain_body(client);
     }
-    ssize_t got =
-        read(client->fd, client->bytes + client->have, sizeof client->bytes - client->have);
+    ssize_t got = read_more(client);
     if (got < 0 && errno == EAGAIN) {
         return CLIENT_WAITING;
     }
@@ -427,4 +413,40 @@ enum client_event client_receive(struct client *client)
     }
     client->have += (size_t)got;
     return client->target->http ? take_response(client) : take_frames(client);
+}
+
+enum client_event client_receive(struct client *client)
+{
+    enum client_event event;
+    do {
+        event = receive_some(client);
+    } while (event == CLIENT_WAITING && stream_has_more(&client->stream));
+    return event;
+}
+
+enum client_event client_call(struct client *client)
+{
+    enum client_event event = client_send(client) ? CLIENT_WAITING : CLIENT_FAILED;
+    while (event == CLIENT_WAITING) {
+        struct pollfd readable = {.fd = client->stream.fd, .events = POLLIN};
+        if (poll(&readable, 1, STREAM_TIMEOUT_S * 1000) <= 0) {
+            (void)fprintf(stderr, "bench_load: no answer for %d s\n", STREAM_TIMEOUT_S);
+            return CLIENT_FAILED;
+        }
+        event = client_receive(client);
+    }
+    return event;
+}
+
+bool client_initialize(struct client *client)
+{
+    client->session[0] = '\0';
+    client->initializes = true;
+    enum client_event event = client_call(client);
+    client->initializes = false;
+    if (event != CLIENT_ANSWERED || client->session[0] == '\0') {
+        (void)fprintf(stderr, "bench_load: no MCP session, status %u\n", client->status);
+        return false;
+    }
+    return true;
 }

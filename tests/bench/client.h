@@ -4,36 +4,40 @@
  */
 #pragma once
 
+#include "call.h"
+#include "stream.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_BUFFER_BYTES        1024
-#define CLIENT_HANDSHAKE_TIMEOUT_S 10
-#define CLIENT_TOKEN_BYTES_MAX     4096
-#define CLIENT_REQUEST_BYTES_MAX   (4U << 20)
+#define CLIENT_BUFFER_BYTES      1024
+#define CLIENT_TOKEN_BYTES_MAX   4096
+#define CLIENT_REQUEST_BYTES_MAX (4U << 20)
+#define CLIENT_SESSION_SIZE      32 /* an Mcp-Session-Id of the service, with its end */
 
 /* Where the connections go, and what they ask for. Borrowed strings. */
 struct client_target {
-    const char *socket_path; /* a Unix socket; NULL: the port */
-    unsigned port;           /* on 127.0.0.1 */
-    const char *path;        /* of the request */
-    const char *token;       /* bearer token; NULL: none is sent */
-    const char *tool;        /* the tool every request calls */
-    bool http;               /* POST each request instead of upgrading */
-    size_t result_bytes;     /* of each answer; 0: as the service likes */
-    size_t request_bytes;    /* of each request over WebSocket; 0: CALL_BYTES */
+    struct stream_target stream;
+    const char *path;     /* of the request */
+    const char *tool;     /* the tool every request calls */
+    bool http;            /* POST each request instead of upgrading */
+    size_t result_bytes;  /* of each answer; 0: as the service likes */
+    size_t request_bytes; /* of each request over WebSocket; 0: CALL_BYTES */
 };
 
 struct client {
     const struct client_target *target; /* borrowed */
-    int fd;                             /* owned; -1 when closed */
+    const char *token;                  /* bearer token, borrowed; NULL: none is sent */
+    struct stream stream;               /* owned */
     unsigned status;                    /* of the last HTTP answer; 0: there was no proper one */
     uint32_t mask;
     uint64_t id;
     uint64_t sent_ns; /* when the outstanding request was written */
     size_t have;
-    size_t body_left; /* of an answer whose start was judged, still to come */
+    size_t body_left;                  /* of an answer whose start was judged, still to come */
+    char session[CLIENT_SESSION_SIZE]; /* the MCP session of what is sent next; "": none */
+    bool initializes;
     uint8_t bytes[CLIENT_BUFFER_BYTES];
 };
 
@@ -51,10 +55,12 @@ enum client_event {
  * for an upgrade that was answered with another status. `number` makes its ids
  * unlike all others'.
  */
-bool client_open(struct client *client, const struct client_target *target, unsigned number);
+bool client_open(struct client *client, const struct client_target *target, const char *token,
+                 unsigned number);
 
 /* Connects and GETs a stream of events, blocking, until the first has come. */
-bool client_open_stream(struct client *client, const struct client_target *target);
+bool client_open_stream(struct client *client, const struct client_target *target,
+                        const char *token);
 
 void client_close(struct client *client);
 
@@ -63,5 +69,11 @@ bool client_send(struct client *client);
 
 /* Reads what has arrived. Answers pings. */
 enum client_event client_receive(struct client *client);
+
+/* Sends a request and waits for its answer. */
+enum client_event client_call(struct client *client);
+
+/* Over HTTP, opens an MCP session: `client->session`. False is said on stderr. */
+bool client_initialize(struct client *client);
 
 uint64_t client_now_ns(void);

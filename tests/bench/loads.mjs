@@ -8,7 +8,6 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -17,6 +16,7 @@ import { NOBODY, cannotBecome } from '../flow/lib/as_uid.mjs';
 import { Client } from '../flow/lib/client.mjs';
 import { Gate, SIDELOCK, scratchDir, stopAll, surface } from '../flow/lib/gate.mjs';
 import { pause, until } from '../flow/lib/wait.mjs';
+import { control, makeSession } from './control.mjs';
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');
@@ -74,27 +74,7 @@ async function child(command, args) {
   return { said: text.trim(), end };
 }
 
-// As the command line would, without starting it each time.
-function control(gate, method, target, body) {
-  return new Promise((resolve, reject) => {
-    const request = http.request(
-      { socketPath: gate.controlSocket, method, path: target, headers: body ? { 'Content-Type': 'application/json' } : {} },
-      (answer) => {
-        const chunks = [];
-        answer.on('data', (chunk) => chunks.push(chunk));
-        answer.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
-          if (answer.statusCode >= 300) reject(new Error(`${method} ${target}: ${answer.statusCode} ${text}`));
-          else resolve(text ? JSON.parse(text) : undefined);
-        });
-      },
-    );
-    request.on('error', reject);
-    request.end(body ? JSON.stringify(body) : undefined);
-  });
-}
-
-const session = (gate, name, more = {}) => control(gate, 'POST', '/v1/sessions', { surface: name, ...more });
+const session = (gate, name, more = {}) => makeSession(gate.controlSocket, name, more);
 
 class Bench {
   constructor() {
@@ -204,9 +184,9 @@ class Bench {
         await pause(SETTLE_MS);
         beside[side].push(await this.calls());
         for (let i = 0; side === 'gate' && i < CUTS; i++) {
-          revoked.push(await this.cut(({ id }) => control(this.gate, 'DELETE', `/v1/sessions/${id}`)));
-          killed.push(await this.cut(() => control(this.gate, 'POST', '/v1/surfaces/cut/kill')));
-          await control(this.gate, 'POST', '/v1/surfaces/cut/arm');
+          revoked.push(await this.cut(({ id }) => control(this.gate.controlSocket, 'DELETE', `/v1/sessions/${id}`)));
+          killed.push(await this.cut(() => control(this.gate.controlSocket, 'POST', '/v1/surfaces/cut/kill')));
+          await control(this.gate.controlSocket, 'POST', '/v1/surfaces/cut/arm');
         }
         await load.end();
         await pause(SETTLE_MS);

@@ -8,57 +8,71 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool read_token(const char *path, struct options *options)
+static bool read_tokens(const char *path, struct options *options)
 {
     FILE *file = fopen(path, "re");
+    char line[CLIENT_TOKEN_BYTES_MAX];
     if (file == NULL) {
         (void)fprintf(stderr, "bench_load: cannot open %s: %s\n", path, strerror(errno));
         return false;
     }
-    size_t length = fread(options->token, 1, sizeof options->token - 1, file);
+    while (options->token_count < OPTIONS_TOKENS_MAX && fgets(line, sizeof line, file) != NULL) {
+        line[strcspn(line, " \r\n")] = '\0';
+        options->tokens[options->token_count++] = strdup(line);
+    }
     (void)fclose(file);
-    options->token[length] = '\0';
-    options->token[strcspn(options->token, "\r\n")] = '\0';
-    options->target.token = options->token;
-    return true;
+    return options->token_count > 0;
+}
+
+const char *options_token(const struct options *options, unsigned turn)
+{
+    return options->token_count > 0 ? options->tokens[turn % options->token_count] : NULL;
 }
 
 enum option_name {
     PORT = 1,
     SOCKET,
+    TLS,
     PATH,
-    TOKEN,
+    TOKENS,
     TOOL,
-    CONNECTIONS,
-    WARMUP,
-    MESSAGES,
-    IDLE,
-    STREAMS,
     HTTP,
     RESULT_BYTES,
     REQUEST_BYTES,
-    PIDS,
-    PROBE,
-    FREE_PORTS
+    CONNECTIONS,
+    WARMUP,
+    MESSAGES,
+    REFUSED,
+    IDLE,
+    STREAMS,
+    IDLE_HTTP,
+    SESSIONS,
+    CONTROL,
+    REVOKE,
+    PIDS
 };
 
 static const struct option option_table[] = {
     {"port", required_argument, NULL, PORT},
     {"socket", required_argument, NULL, SOCKET},
+    {"tls", no_argument, NULL, TLS},
     {"path", required_argument, NULL, PATH},
-    {"token-file", required_argument, NULL, TOKEN},
+    {"token-file", required_argument, NULL, TOKENS},
     {"tool", required_argument, NULL, TOOL},
-    {"connections", required_argument, NULL, CONNECTIONS},
-    {"warmup", required_argument, NULL, WARMUP},
-    {"messages", required_argument, NULL, MESSAGES},
-    {"idle", required_argument, NULL, IDLE},
-    {"streams", no_argument, NULL, STREAMS},
     {"http", no_argument, NULL, HTTP},
     {"result-bytes", required_argument, NULL, RESULT_BYTES},
     {"request-bytes", required_argument, NULL, REQUEST_BYTES},
+    {"connections", required_argument, NULL, CONNECTIONS},
+    {"warmup", required_argument, NULL, WARMUP},
+    {"messages", required_argument, NULL, MESSAGES},
+    {"refused", no_argument, NULL, REFUSED},
+    {"idle", required_argument, NULL, IDLE},
+    {"streams", no_argument, NULL, STREAMS},
+    {"idle-http", required_argument, NULL, IDLE_HTTP},
+    {"sessions", required_argument, NULL, SESSIONS},
+    {"control", required_argument, NULL, CONTROL},
+    {"revoke", required_argument, NULL, REVOKE},
     {"pids", required_argument, NULL, PIDS},
-    {"probe", no_argument, NULL, PROBE},
-    {"free-ports", required_argument, NULL, FREE_PORTS},
     {NULL, 0, NULL, 0},
 };
 
@@ -70,81 +84,94 @@ static bool read_number(const char *text, unsigned long most, unsigned long *out
     return *end == '\0' && *text >= '0' && *text <= '9' && *out > 0 && *out <= most;
 }
 
+static bool read_count(const char *text, unsigned long most, unsigned *out)
+{
+    unsigned long number;
+    bool read = read_number(text, most, &number);
+    *out = (unsigned)number;
+    return read;
+}
+
 static bool take_number(struct options *options, int name, const char *value)
 {
-    unsigned long number = 0;
-    unsigned long most = name == CONNECTIONS || name == IDLE ? OPTIONS_CONNECTIONS_MAX
-                         : name == PORT                      ? UINT16_MAX
-                         : name == REQUEST_BYTES             ? CLIENT_REQUEST_BYTES_MAX
-                         : name == FREE_PORTS                ? OPTIONS_FREE_PORTS_MAX
-                                                             : 100000000;
-    if (!read_number(value, most, &number)) {
-        return false;
-    }
     switch (name) {
     case PORT:
-        options->target.port = (unsigned)number;
-        return true;
+        return read_count(value, UINT16_MAX, &options->target.stream.port);
     case CONNECTIONS:
-        options->connections = (unsigned)number;
-        return true;
-    case WARMUP:
-        options->warmup = number;
-        return true;
-    case MESSAGES:
-        options->messages = number;
-        return true;
+        return read_count(value, OPTIONS_CONNECTIONS_MAX, &options->connections);
     case IDLE:
-        options->idle = (unsigned)number;
-        return true;
+        return read_count(value, OPTIONS_CONNECTIONS_MAX, &options->idle);
+    case SESSIONS:
+        return read_count(value, OPTIONS_CONNECTIONS_MAX, &options->sessions);
+    case WARMUP:
+        return read_number(value, UINT32_MAX, &options->warmup);
+    case MESSAGES:
+        return read_number(value, UINT32_MAX, &options->messages);
     case RESULT_BYTES:
-        options->target.result_bytes = number;
-        return true;
+        return read_number(value, CLIENT_REQUEST_BYTES_MAX, &options->target.result_bytes);
     case REQUEST_BYTES:
-        options->target.request_bytes = number;
-        return number > CALL_BYTES;
-    case FREE_PORTS:
-        options->free_ports = (unsigned)number;
-        return true;
+        return read_number(value, CLIENT_REQUEST_BYTES_MAX, &options->target.request_bytes) &&
+               options->target.request_bytes > CALL_BYTES;
     default:
         return false;
+    }
+}
+
+static bool take_text(struct options *options, int name, const char *value)
+{
+    switch (name) {
+    case SOCKET:
+        options->target.stream.socket_path = value;
+        return true;
+    case PATH:
+        options->target.path = value;
+        return true;
+    case TOKENS:
+        return read_tokens(value, options);
+    case TOOL:
+        options->target.tool = value;
+        return true;
+    case IDLE_HTTP:
+        options->idle_http = value;
+        return true;
+    case CONTROL:
+        options->control = value;
+        return true;
+    case REVOKE:
+        options->revoke = value;
+        return true;
+    case PIDS:
+        return usage_parse(value, &options->processes);
+    default:
+        return take_number(options, name, value);
     }
 }
 
 static bool take_option(struct options *options, int name, const char *value)
 {
     switch (name) {
-    case SOCKET:
-        options->target.socket_path = value;
+    case TLS:
+        options->target.stream.tls = true;
         return true;
-    case PATH:
-        options->target.path = value;
-        return true;
-    case TOKEN:
-        return read_token(value, options);
-    case TOOL:
-        options->target.tool = value;
-        return true;
-    case PIDS:
-        return usage_parse(value, &options->processes);
     case HTTP:
         options->target.http = true;
+        return true;
+    case REFUSED:
+        options->refused = true;
         return true;
     case STREAMS:
         options->streams = true;
         return true;
-    case PROBE:
-        options->probe = true;
-        return true;
     default:
-        return take_number(options, name, value);
+        return take_text(options, name, value);
     }
 }
 
 bool options_read(int argc, char **argv, struct options *options)
 {
     *options = (struct options){
-        .target = {.port = 80, .path = "/", .tool = "echo"},
+        .load = "pings",
+        .target = {.stream.port = 80, .path = "/", .tool = "echo"},
         .connections = 1,
         .warmup = 1,
         .messages = 1,
@@ -155,5 +182,8 @@ bool options_read(int argc, char **argv, struct options *options)
             return false;
         }
     }
-    return true;
+    if (optind < argc) {
+        options->load = argv[optind++];
+    }
+    return optind == argc;
 }

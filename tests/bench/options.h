@@ -1,34 +1,51 @@
 /*
  * What the load generator is told to do:
  *
- *   bench_load [TARGET] [--connections N] [--warmup N] [--messages N] [--idle N [--streams]]
+ *   bench_load [pings] [TARGET] [--connections N] [--warmup N] [--messages N] [--refused]
+ *              [--idle N [--streams]] [--pids LIST]
+ *   bench_load handshakes [TARGET] [--warmup N] [--messages N] [--idle N [--idle-http PATH]]
  *              [--pids LIST]
- *   bench_load [TARGET] --probe
- *   bench_load --free-ports N
+ *   bench_load mcp-sessions [TARGET] --sessions N [--connections N] [--warmup N] [--messages N]
+ *              [--pids LIST]
+ *   bench_load ends [TARGET] [--connections N] --control SOCKET --revoke ID
+ *   bench_load probe [TARGET]
+ *   bench_load free-ports --connections N
  *
- * TARGET: --port P | --socket PATH, --path PATH, --token-file FILE, --tool NAME,
+ * TARGET: --port P | --socket PATH, --tls, --path PATH, --token-file FILE, --tool NAME,
  *         --http, --result-bytes N, --request-bytes N.
+ *
+ * A file of tokens has one a line, which ends with the first blank; the connections take
+ * turns. What each load does is said where it is: pings.c, rare.c, main.c.
  */
 #pragma once
 
 #include "client.h"
 #include "usage.h"
 
-#define OPTIONS_CONNECTIONS_MAX 8192
-#define OPTIONS_FREE_PORTS_MAX  16
+#define OPTIONS_CONNECTIONS_MAX 16384
+#define OPTIONS_TOKENS_MAX      16384
 
 struct options {
+    const char *load; /* its name */
     struct client_target target;
-    char token[CLIENT_TOKEN_BYTES_MAX]; /* target.token, once it is read */
+    char *tokens[OPTIONS_TOKENS_MAX]; /* owned, until the process ends */
+    unsigned token_count;
     unsigned connections;
     unsigned idle;
     bool streams; /* the idle ones are streams of events */
+    const char
+        *idle_http;    /* they are HTTP connections that ask for this path; NULL: they are not */
+    bool refused;      /* every request is */
+    unsigned sessions; /* MCP sessions */
     unsigned long warmup;
     unsigned long messages;
     struct usage_processes processes;
-    bool probe;
-    unsigned free_ports; /* 0: none are asked for */
+    const char *control; /* the gate's control socket */
+    const char *revoke;  /* a session's id */
 };
 
-/* Fills `options`, which then points into itself; false on a bad option or value. */
+/* Fills `options`; false on a bad option or value. */
 bool options_read(int argc, char **argv, struct options *options);
+
+/* The token whose turn it is; NULL: there are none. */
+const char *options_token(const struct options *options, unsigned turn);

@@ -1,9 +1,18 @@
 # Sourced by `run`: the service and the proxies, how they are configured, started
 # and ended. Everything lives in $dir; $load is the generator, $service the
 # service, $sidelock Sidelock; $load_on and $proxy_on start on a processor each.
-# shellcheck shell=bash disable=SC2154
+# shellcheck shell=bash disable=SC2154,SC2034
 
-declare -A pid=() port=() path=() http_path=() pids=()
+declare -A pid=() port=() tls_port=() path=() http_path=() pids=()
+
+# All processes below one, and itself: "1,2,3". A proxy may have processes that start others.
+tree() {
+    local child
+    echo -n "$1"
+    for child in $(pgrep -P "$1"); do
+        echo -n ",$(tree "$child")"
+    done
+}
 
 stop() {
     [ -n "${pid[$1]:-}" ] || return 0
@@ -12,13 +21,20 @@ stop() {
     unset "pid[$1]"
 }
 
-finish() {
+# No proxy runs any more; the service stays.
+stop_proxies() {
     local name
     for name in "${!pid[@]}"; do
-        stop "$name"
+        [ "$name" = service ] || stop "$name"
     done
+}
+
+finish() {
+    stop_proxies
+    stop service
     rm -rf "$dir"
 }
+
 failed() {
     echo "bench: $1; its log:" >&2
     tail -n 20 "$dir/$2.log" >&2
@@ -29,7 +45,7 @@ failed() {
 await_port() {
     local tries
     for tries in $(seq 100); do
-        if [ "$($load --port "${port[$1]}" --probe 2>/dev/null)" = 401 ]; then
+        if [ "$($load_on "$load" probe --port "${port[$1]}" 2>/dev/null)" = 401 ]; then
             return 0
         fi
         kill -0 "${pid[$1]}" 2>/dev/null || failed "$1 ended ($tries)" "$1"
@@ -64,7 +80,7 @@ daemon off;
 pid $dir/nginx.pid;
 error_log $dir/nginx.log warn;
 events {
-    worker_connections 8192;
+    worker_connections 20000;
 }
 http {
     access_log off;
@@ -89,6 +105,10 @@ http {
     proxy_send_timeout 1h;
     server {
         listen 127.0.0.1:${port[nginx]} backlog=4096;
+        listen 127.0.0.1:${tls_port[nginx]} ssl backlog=4096;
+        ssl_certificate $dir/certs/server.pem;
+        ssl_certificate_key $dir/certs/server.key;
+        ssl_protocols TLSv1.3;
         if (\$admitted = 0) {
             return 401;
         }
@@ -139,10 +159,11 @@ write_haproxy() {
     printf '%s.%s.%s\n' "$head" "$body" \
         "$(printf '%s.%s' "$head" "$body" | openssl dgst -sha256 -hmac "$key" -binary | base64url)" \
         >"$dir/haproxy.token"
+    cat "$dir/certs/server.pem" "$dir/certs/server.key" >"$dir/haproxy.pem"
     cat >"$dir/haproxy.conf" <<TEXT
 global
     nbthread 1
-    maxconn 8000
+    maxconn 9500
 defaults
     mode http
     timeout connect 5s
@@ -151,6 +172,7 @@ defaults
     timeout tunnel 1h
 frontend public
     bind 127.0.0.1:${port[haproxy]} backlog 4096
+    bind 127.0.0.1:${tls_port[haproxy]} ssl crt $dir/haproxy.pem ssl-min-ver TLSv1.3 backlog 4096
     http-request set-var(txn.bearer) http_auth_bearer
     http-request set-var(txn.alg) http_auth_bearer,jwt_header_query('\$.alg')
     http-request deny deny_status 401 unless { var(txn.alg) -m str HS256 }
@@ -172,15 +194,20 @@ start_haproxy() {
     await_port haproxy
 }
 
-write_sidelock() {
-    mkdir -m 700 "$dir/state"
-    cat >"$dir/sidelock.json" <<TEXT
+# One certificate for all.
+write_certificate() {
+    mkdir "$dir/certs"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+        -config <(printf '[req]\ndistinguished_name=name\n[name]\n') \
+        -addext subjectAltName=DNS:localhost -keyout "$dir/certs/server.key" -out "$dir/certs/server.pem" 2>/dev/null ||
+        die 1 "no certificate could be made"
+    chmod 600 "$dir/certs/server.key"
+}
+
+# surface_of ROUTES MORE: what the gate's surfaces have in common, and MORE.
+surface_of() {
+    cat <<TEXT
 {
-  "state_dir": "$dir/state",
-  "control_socket": "$dir/control.sock",
-  "workers": 1,
-  "surfaces": {
-    "bench": {
       "why": "Measures what the gate costs",
       "can_do": "Nothing: it answers every call with the same text",
       "listen": ["localhost:0"],
@@ -190,51 +217,84 @@ write_sidelock() {
         "verbs": ["tools/call"],
         "targets": ["echo"],
         "server_verbs": ["notifications/tools/list_changed"]
-      },
-      "routes": [
-        {"path": "/", "subprotocols": ["mcp"]},
-        {"path": "/mcp", "kind": "mcp-http"}
-      ],
+      },$2
+      "routes": [$1],
       "limits": {
-        "max_connections": 4096,
-        "max_connections_per_caller": 4096,
-        "max_message_bytes": 4194304
+        "max_connections": 16384,
+        "max_connections_per_caller": 16384,
+        "max_message_bytes": 4194304,
+        "ping_interval_ms": 3600000
       }
     }
-  }
+TEXT
+}
+
+# write_gate NAME WORKERS: a gate with a surface for WebSocket; where it has one worker, also for HTTP,
+# and the same with TLS.
+write_gate() {
+    local routes='{"path": "/", "subprotocols": ["mcp"]}' surfaces
+    [ "$2" -gt 1 ] || routes="$routes, {\"path\": \"/mcp\", \"kind\": \"mcp-http\"}"
+    surfaces="\"bench\": $(surface_of "$routes" "")"
+    [ "$2" -gt 1 ] || surfaces="$surfaces, \"bench_tls\": $(surface_of "$routes" "
+      \"tls\": {\"certificate\": \"$dir/certs/server.pem\", \"key\": \"$dir/certs/server.key\"},")"
+    mkdir -m 700 "$dir/$1.state"
+    cat >"$dir/$1.json" <<TEXT
+{
+  "state_dir": "$dir/$1.state",
+  "control_socket": "$dir/$1.control",
+  "workers": $2,
+  "surfaces": {$surfaces}
 }
 TEXT
 }
 
-start_sidelock() {
-    local ready=
+# port_of SURFACE READY: its IPv4 port in the line that says the gate is ready.
+port_of() { sed -n "s/.*\"$1\":\[\"127\.0\.0\.1:\([0-9]*\)\".*/\1/p" <<<"$2"; }
+
+start_gate() {
+    local name=$1 ready=
     rm -f "$dir/ready"
     mkfifo "$dir/ready"
-    $proxy_on "$sidelock" serve -c "$dir/sidelock.json" --ready-fd 3 \
-        3>"$dir/ready" >"$dir/sidelock.log" 2>&1 &
-    pid[sidelock]=$!
-    read -r -t 20 ready <"$dir/ready" || failed "sidelock did not become ready" sidelock
-    port[sidelock]=$(sed -n 's/.*"127\.0\.0\.1:\([0-9]*\)".*/\1/p' <<<"$ready")
-    [ -n "${port[sidelock]}" ] || failed "sidelock named no port: $ready" sidelock
-    "$sidelock" session create bench -c "$dir/sidelock.json" --ttl 1h >"$dir/sidelock.token" ||
-        failed "no session could be created" sidelock
+    $proxy_on "$sidelock" serve -c "$dir/$name.json" --ready-fd 3 \
+        3>"$dir/ready" >"$dir/$name.log" 2>&1 &
+    pid[$name]=$!
+    read -r -t 20 ready <"$dir/ready" || failed "$name did not become ready" "$name"
+    port[$name]=$(port_of bench "$ready")
+    tls_port[$name]=$(port_of bench_tls "$ready")
+    path[$name]=/ http_path[$name]=
+    [ -n "${port[$name]}" ] || failed "$name named no port: $ready" "$name"
+    # Sessions outlive the process that made them.
+    [ -e "$dir/$name.token" ] || make_sessions "$name" bench 1 >"$dir/$name.token"
+    [ -n "${tls_port[$name]}" ] || return 0
+    http_path[$name]=/mcp
+    [ -e "$dir/$name.tls_token" ] || make_sessions "$name" bench_tls 1 >"$dir/$name.tls_token"
 }
+
+# make_sessions GATE SURFACE COUNT: a line of token and id for each.
+make_sessions() {
+    $load_on node "$here/sessions.mjs" "$dir/$1.control" "$2" "$3" ||
+        failed "no session could be created" "$1"
+}
+
+write_sidelock() { write_gate sidelock 1; }
 
 # probe NAME OPTION...: what the proxy answers to one call.
 probe() {
     local name=$1
     shift
-    answer=$($load --port "${port[$name]}" "$@" --probe) || true
+    answer=$($load_on "$load" probe --port "${port[$name]}" "$@") || true
 }
 
 # Starts a proxy and proves its locks before it is measured.
 start() {
     local name=$1 answer
-    "start_$name"
-    pids[$name]=$(pgrep -d, -P "${pid[$name]}" || true)
-    pids[$name]=${pid[$name]}${pids[$name]:+,${pids[$name]}}
-    [ "$websocket" = no ] || prove "$name" "101 result" --path "${path[$name]}"
-    [ "$http" = no ] || prove "$name" "200 result" --http --path "${http_path[$name]}"
+    case $name in
+    nginx | haproxy) "start_$name" ;;
+    *) start_gate "$name" ;;
+    esac
+    pids[$name]=$(tree "${pid[$name]}")
+    prove "$name" "101 result" --path "${path[$name]}"
+    [ -z "${http_path[$name]}" ] || prove "$name" "200 result" --http --path "${http_path[$name]}"
 }
 
 # prove NAME RESULT OPTION...: the lock opens for the right token alone.
@@ -245,7 +305,7 @@ prove() {
     [ "$answer" = 401 ] || failed "$name answers a wrong token with '$answer'" "$name"
     probe "$name" "$@" --token-file "$dir/$name.token"
     [ "$answer" = "$result" ] || failed "$name answers a valid token with '$answer'" "$name"
-    [ "$name" = sidelock ] || return 0
+    [ -e "$dir/$name.json" ] || return 0
     probe "$name" "$@" --token-file "$dir/$name.token" --tool forbidden
     [ "${answer#* }" = error ] || failed "$name answers a forbidden tool with '$answer'" "$name"
 }

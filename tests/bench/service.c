@@ -1,9 +1,9 @@
 /*
  * The service behind the proxies, on a Unix socket. It answers each JSON-RPC
  * request with a result under the same id, of the size the request asks for or
- * of 300 bytes. A GET that is no upgrade opens a
- * stream of events: one comes at once, and then it rests. The service trusts
- * its clients: all of them are ours.
+ * of 300 bytes, and over HTTP an initialize with a new Mcp-Session-Id too. A GET that is no
+ * upgrade opens a stream of events: one comes at once, and then it rests. The service
+ * trusts its clients: all of them are ours.
  *
  *   bench_service SOCKET
  *
@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define ANSWER_BYTES      300
-#define PEERS_MAX         16384
+#define PEERS_MAX         65536
 #define PEER_BUFFER_BYTES 2048
 #define SKIP_BYTES        262144
 #define EVENTS_MAX        128
@@ -136,7 +136,12 @@ static bool answer_post(struct peer *peer, int epoll, const struct http_head *he
     if (call_read_number(body, head->body_bytes, "bytes", &digits, &count)) {
         wanted_bytes = strtoul(digits, NULL, 10);
     }
-    return answer_begin(&peer->answer, id, id_bytes, wanted_bytes, false) &&
+    static unsigned sessions;
+    char fields[64] = "";
+    if (call_is_initialize(body, head->body_bytes)) {
+        (void)snprintf(fields, sizeof fields, "Mcp-Session-Id: bench-%u\r\n", ++sessions);
+    }
+    return answer_begin(&peer->answer, id, id_bytes, wanted_bytes, fields) &&
            continue_answer(peer, epoll);
 }
 
@@ -171,7 +176,7 @@ static bool answer_text(struct peer *peer, int epoll, const struct ws_frame *fra
         return answer_request(peer->fd, frame);
     }
     return call_read_number(frame->payload, frame->length, "id", &id, &id_bytes) &&
-           answer_begin(&peer->answer, id, id_bytes, strtoul(digits, NULL, 10), true) &&
+           answer_begin(&peer->answer, id, id_bytes, strtoul(digits, NULL, 10), NULL) &&
            continue_answer(peer, epoll);
 }
 

@@ -20,14 +20,19 @@ struct usage_processes {
 /* Parses "12,34"; false if it is not such a list or too long. */
 bool usage_parse(const char *text, struct usage_processes *out);
 
-/* On-CPU time so far, user and kernel, summed; false if a process is gone. */
-bool usage_cpu_ns(const struct usage_processes *processes, uint64_t *out);
+/* So far, of each of them. */
+struct usage {
+    uint64_t cpu_ns[USAGE_PROCESSES_MAX];  /* on a processor, user and kernel, all threads */
+    uint64_t wait_ns[USAGE_PROCESSES_MAX]; /* ready to run, but something else had its processor:
+                                              the main thread */
+};
 
-/*
- * Time so far that they were ready to run and something else had their
- * processor, summed over their main threads; false if a process is gone.
- */
-bool usage_wait_ns(const struct usage_processes *processes, uint64_t *out);
+/* False if a process is gone. */
+bool usage_read(const struct usage_processes *processes, struct usage *out);
+
+/* Nanoseconds on a processor between the two, of all of them. */
+double usage_cpu_between(const struct usage_processes *processes, const struct usage *before,
+                         const struct usage *after);
 
 /* Resident bytes, summed; false if a process is gone. */
 bool usage_resident_bytes(const struct usage_processes *processes, uint64_t *out);

@@ -1,0 +1,29 @@
+/* The loads that a run can put on what it measures; options.h says how they are called. */
+#pragma once
+
+#include "options.h"
+
+/*
+ * Every connection sends a 300-byte tools/call, waits for its result (or its refusal), and
+ * sends the next; a message is a request and its answer. With --idle it then opens that many
+ * connections more, lets each exchange one message and rest, measures the active ones again
+ * (names with among_), and what the processes' resident memory grew by for each idle
+ * connection (idle_bytes). With --streams those are open streams of events instead.
+ */
+bool load_pings(const struct options *options);
+
+/* One after another connects, is admitted, exchanges a message and closes, beside idle ones. */
+bool load_handshakes(const struct options *options);
+
+/*
+ * So many MCP sessions are opened, equally many by the session of each token; then each
+ * connection posts calls, in its session's MCP sessions by turns.
+ */
+bool load_mcp_sessions(const struct options *options);
+
+/*
+ * All connections are open when their session is revoked by the control socket: how long it is
+ * until all have a close frame, after which nothing reaches the service (told_ms), and until
+ * all of TCP has ended (closed_ms); and what the processes used until then (cpu_ms).
+ */
+bool load_ends(const struct options *options);
