@@ -39,6 +39,7 @@ static void forget(struct buffer *buffer)
 
 static void forget_block(struct sse_parser *parser)
 {
+    parser->in_pieces = false;
     forget(&parser->data);
     forget(&parser->type);
     forget(&parser->id);
@@ -159,6 +160,97 @@ static enum sse_progress end_line(struct sse_parser *parser, struct sse_event *e
     return event->comment ? SSE_EVENT : SSE_MORE;
 }
 
+/* ---- Events that are too long ---- */
+
+/* What has come of a line that begins: "data:" makes it one of those. */
+static void begin_line(struct sse_parser *parser, const char *bytes, size_t length)
+{
+    const size_t room = sizeof(parser->line_start) - parser->line_length;
+
+    memcpy(parser->line_start + parser->line_length, bytes, length < room ? length : room);
+    parser->line_length = (unsigned char)(parser->line_length + (length < room ? length : room));
+    if (parser->line_length < sizeof(parser->line_start))
+        return;
+    parser->line = memcmp(parser->line_start, DATA_NAME, sizeof(parser->line_start)) == 0
+                       ? SSE_LINE_DATA
+                       : SSE_LINE_OTHER;
+}
+
+/* What is there of the event's data is its first piece. */
+static enum sse_progress begin_pieces(struct sse_parser *parser, struct sse_event *event)
+{
+    struct span line = content(&parser->data);
+
+    line = (struct span){line.data + parser->line_at, line.length - parser->line_at};
+    parser->in_pieces = parser->piece_told = true;
+    parser->line = SSE_LINE_BEGINS;
+    parser->line_length = 0;
+    parser->given = parser->data.length;
+    begin_line(parser, line.data, line.length);
+    parser->data.length = parser->line_at;
+    if (parser->line == SSE_LINE_DATA)
+        take_data(parser, (struct span){line.data + sizeof(parser->line_start),
+                                        line.length - sizeof(parser->line_start)});
+    event->data = content(&parser->data);
+    return SSE_PIECE;
+}
+
+/* Bytes of a line, or its end if there are none. */
+static enum sse_progress take_piece(struct sse_parser *parser, struct span run, size_t *taken,
+                                    struct sse_event *event)
+{
+    if (parser->piece_told)
+        buffer_clear(&parser->data);
+    parser->piece_told = false;
+    parser->given += run.length;
+    if (parser->given > SSE_PIECES_BYTES_MAX) {
+        parser->too_long = true;
+        return SSE_FAULT;
+    }
+    *taken += run.length;
+    if (parser->line == SSE_LINE_BEGINS) {
+        const size_t had = parser->line_length;
+
+        begin_line(parser, run.data, run.length);
+        run.data += parser->line_length - had;
+        run.length -= parser->line_length - had;
+    }
+    if (parser->line != SSE_LINE_DATA || run.length == 0)
+        return SSE_MORE;
+    event->data = run;
+    return SSE_PIECE;
+}
+
+/* An empty line ends the event. */
+static enum sse_progress end_piece(struct sse_parser *parser, struct sse_event *event)
+{
+    const bool is_empty = parser->line == SSE_LINE_BEGINS && parser->line_length == 0;
+
+    parser->line = SSE_LINE_BEGINS;
+    parser->line_length = 0;
+    if (!is_empty)
+        return SSE_MORE;
+    parser->event.has_data = false;
+    tell(parser, event);
+    return SSE_PIECE_LAST;
+}
+
+/* Bytes that surely lie before the end of a line. */
+static enum sse_progress take_run(struct sse_parser *parser, struct span run, size_t *taken,
+                                  struct sse_event *event)
+{
+    if (parser->in_pieces)
+        return take_piece(parser, run, taken, event);
+    if (add(parser, &parser->data, run.data, run.length)) {
+        *taken += run.length;
+        return SSE_MORE;
+    }
+    if (parser->gives_pieces && !buffer_failed(&parser->data))
+        return begin_pieces(parser, event);
+    parser->too_long = true;
+    return SSE_FAULT;
+}
+
 /* How many bytes surely lie before the end of the line; a look at few of them only. */
 static size_t scan(const char *bytes, size_t length)
 {
@@ -188,11 +280,7 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
             (*taken)++;
         parser->after_cr = false;
         run = scan(bytes + *taken, length - *taken);
-        if (!add(parser, &parser->data, bytes + *taken, run)) {
-            parser->too_long = true;
-            progress = SSE_FAULT;
-        }
-        *taken += run;
+        progress = take_run(parser, (struct span){bytes + *taken, run}, taken, event);
         if (progress != SSE_MORE || *taken == length)
             break;
         c = bytes[*taken];
@@ -200,7 +288,7 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
             continue;
         parser->after_cr = c == '\r';
         (*taken)++;
-        progress = end_line(parser, event);
+        progress = parser->in_pieces ? end_piece(parser, event) : end_line(parser, event);
     }
     parser->failed = progress == SSE_FAULT;
     return progress;

@@ -29,10 +29,17 @@ struct sse_event {
 };
 
 enum sse_progress {
-    SSE_FAULT = 0, /* not UTF-8, too long, NUL in a type, or out of memory; lasts */
-    SSE_MORE,      /* all bytes were taken */
-    SSE_EVENT,     /* *event is set; bytes may be left */
+    SSE_FAULT = 0,  /* not UTF-8, too long, NUL in a type, or out of memory; lasts */
+    SSE_MORE,       /* all bytes were taken */
+    SSE_EVENT,      /* *event is set; bytes may be left */
+    SSE_PIECE,      /* of an event that is too long: event->data is more of its data, if any */
+    SSE_PIECE_LAST, /* its end: *event is what it was, without its data */
 };
+
+#define SSE_PIECES_BYTES_MAX (UINT64_C(1) << 30) /* of an event in pieces; beyond is a fault */
+
+/* A line of an event in pieces. */
+enum sse_line { SSE_LINE_BEGINS = 0, SSE_LINE_DATA, SSE_LINE_OTHER };
 
 /* Embedded by its user, who calls sse_clear. */
 struct sse_parser {
@@ -46,6 +53,12 @@ struct sse_parser {
     bool told;              /* the block was given out: the next call forgets it */
     bool too_long;          /* that was the fault */
     bool failed;
+    bool gives_pieces; /* set by the user: an event that is too long is no fault */
+    bool in_pieces, piece_told;
+    enum sse_line line;
+    char line_start[5]; /* of one that begins */
+    unsigned char line_length;
+    uint64_t given; /* bytes in pieces */
 };
 
 void sse_init(struct sse_parser *parser, size_t max_bytes);

@@ -5,23 +5,28 @@ import path from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 
 import { OPCODE } from '../services/frames.mjs';
+import { EndingService } from '../services/mcp_endings.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
-import { call } from './lib/mcp_http.mjs';
+import { EventStream, finish, start } from './lib/http.mjs';
+import { call, messages } from './lib/mcp_http.mjs';
 import { until } from './lib/wait.mjs';
 
 const LIMIT = 65536;
 
 const dir = scratchDir();
 const sockets = new WebSocketService(path.join(dir, 'ws.sock'));
+const http = new EndingService(path.join(dir, 'http.sock'));
 let gate;
 
 before(async () => {
   await sockets.start();
+  await http.start();
   // An older program has one limit for messages both ways.
-  const start = (limits) => {
+  const begin = (limits) => {
+    const routes = ['/json', '/stream', '/later', '/sse', '/messages'].map((one) => ({ path: one, kind: 'mcp-http' }));
     const socket = (more, limit) =>
       surface(sockets.socketPath, { limits: { ...limits, ...limit }, ...more });
     const mcp = { dialect: 'mcp', routes: [{ path: '/ws', kind: 'websocket' }] };
@@ -33,16 +38,19 @@ before(async () => {
       rpc: socket({ dialect: 'json-rpc', routes: [{ path: '/ws', kind: 'websocket' }] }),
       opaque: socket({ dialect: 'opaque', routes: [{ path: '/ws', kind: 'websocket' }] }),
     };
+    for (const [name, limit] of [['http', {}], ['http_hurried', { message_timeout_ms: 300 }]])
+      surfaces[name] = surface(http.socketPath, { dialect: 'mcp', routes, limits: { ...limits, ...limit } });
     return Gate.start(dir, { surfaces });
   };
   const limits = { max_message_bytes: LIMIT };
-  gate = await start({ ...limits, max_answer_bytes: LIMIT }).catch(() => start(limits));
+  gate = await begin({ ...limits, max_answer_bytes: LIMIT }).catch(() => begin(limits));
 });
 afterEach(() => {
   hangUp();
   sockets.forget();
+  http.forget();
 });
-after(() => stopAll(gate, sockets));
+after(() => stopAll(gate, sockets, http));
 
 const BIG = `"${'x'.repeat(3 * LIMIT)}"`;
 
@@ -144,5 +152,109 @@ describe('over a WebSocket', () => {
     sockets.behave({ message: (peer) => peer.send(BIG) });
     client.send('x');
     assert.deepEqual(await client.end(), { code: 1009, reason: 'answer_too_big' });
+  });
+});
+
+describe('over HTTP', () => {
+  const posting = (message, token, session) => ({
+    method: 'POST',
+    token,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json, text/event-stream',
+      ...(session ? { 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' } : {}),
+    },
+    body: JSON.stringify(message),
+  });
+  const echo = (id) => call(id, 'tools/call', { name: 'echo' });
+  const answer = (id, x = 1) => ({ jsonrpc: '2.0', id, result: { x } });
+  const event = { jsonrpc: '2.0', method: 'notifications/message', params: { level: 'info', data: 'BIG' } };
+
+  async function session(name, where, token) {
+    const opened = await finish(await start(gate, name, where, posting(call(0, 'initialize', {
+      protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'flow', version: '1' },
+    }), token)));
+    return opened.headers['mcp-session-id'];
+  }
+
+  async function asked() {
+    await until(() => http.call, 'the service to be asked');
+    const waits = http.call;
+    http.call = undefined;
+    return waits;
+  }
+
+  // What a stream says of a request.
+  async function hears(stream, id) {
+    const found = () => messages({ body: stream.text.slice(0, stream.text.lastIndexOf('\n\n') + 2) }).find((one) => one.id === id);
+    await until(() => found() || stream.closed, () => `an answer to ${id} in ${stream.text.slice(0, 500)}`);
+    assert.ok(found(), `the stream has ended: ${stream.text.slice(0, 500)}`);
+    return found();
+  }
+
+  function isTooBig({ error }) {
+    assert.equal(error?.data?.reason, 'answer_too_big');
+    assert.match(error.message, /answer refused by Sidelock/);
+  }
+
+  it('an answer as JSON: and the next one arrives', async () => {
+    const { token } = await gate.session('http');
+    const mcp = await session('http', '/json', token);
+    const first = start(gate, 'http', '/json', posting(echo(1), token, mcp));
+    (await asked()).say(big(answer(1, 'BIG')));
+    isTooBig((await finish(await first)).json);
+    const second = start(gate, 'http', '/json', posting(echo(2), token, mcp));
+    (await asked()).say(JSON.stringify(answer(2)));
+    assert.deepEqual((await finish(await second)).json, answer(2));
+  });
+
+  it("situation 3: a POST's stream goes on behind an event that is too big, to its answer", async () => {
+    const { token } = await gate.session('http');
+    const mcp = await session('http', '/stream', token);
+    const stream = await EventStream.open(gate, 'http', '/stream', posting(echo(1), token, mcp));
+    const waits = await asked();
+    waits.say(big(event));
+    waits.say(JSON.stringify(answer(1)));
+    assert.deepEqual(await hears(stream, 1), answer(1));
+  });
+
+  it("situation 3: a GET's stream goes on behind an answer that is too big", async () => {
+    const { token } = await gate.session('http');
+    const mcp = await session('http', '/later', token);
+    const ids = [1, 2];
+    for (const id of ids) await finish(await start(gate, 'http', '/later', posting(echo(id), token, mcp)));
+    const headers = { 'mcp-session-id': mcp, 'last-event-id': 'event-1', accept: 'text/event-stream' };
+    const stream = await EventStream.open(gate, 'http', '/later', { token, headers });
+    const waits = await asked();
+    waits.say(big(answer(1, 'BIG')));
+    isTooBig(await hears(stream, 1));
+    waits.say(JSON.stringify(answer(2)));
+    assert.deepEqual(await hears(stream, 2), answer(2));
+  });
+
+  it('situation 3: HTTP+SSE goes on behind an answer that is too big', async () => {
+    const { token } = await gate.session('http');
+    const stream = await EventStream.open(gate, 'http', '/sse', { token });
+    await stream.has('endpoint');
+    const endpoint = stream.events.find(({ event: type }) => type === 'endpoint').data;
+    stream.text = '';
+    for (const [id, x, check] of [
+      [1, 'BIG', isTooBig],
+      [2, 1, (message) => assert.deepEqual(message, answer(2))],
+    ]) {
+      const accepted = await finish(await start(gate, 'http', endpoint, posting(echo(id), token)));
+      assert.equal(accepted.status, 202);
+      (await asked()).say(big(answer(id, x)));
+      check(await hears(stream, id));
+    }
+  });
+
+  it('an event that never ends, ends its stream, and whoever waits is told why', async () => {
+    const { token } = await gate.session('http_hurried');
+    const mcp = await session('http_hurried', '/stream', token);
+    const stream = await EventStream.open(gate, 'http_hurried', '/stream', posting(echo(1), token, mcp));
+    (await asked()).start(big(answer(1, 'BIG')));
+    isTooBig(await hears(stream, 1));
+    await stream.end();
   });
 });

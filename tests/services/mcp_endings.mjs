@@ -47,6 +47,7 @@ export class EndingService {
   #events(response) {
     return {
       say: (text) => response.write(`data: ${text}\n\n`),
+      start: (text) => response.write(`data: ${text}`),
       error: () => response.write('event: error\ndata: {"message":"no"}\n\n'),
       end: () => response.end(),
       gone: () => response.socket.destroy(),

@@ -206,3 +206,51 @@ TEST(test_memory)
     sse_clear(&parser);
     free(text);
 }
+
+/* What is told of a stream whose events may have twelve bytes, wherever it is split. */
+static void expect_pieces(const char *stream, const char *told)
+{
+    for (size_t step = 1; step <= strlen(stream); step++) {
+        struct sse_parser parser;
+        struct buffer out;
+        size_t most = 0, taken;
+
+        sse_init(&parser, 12);
+        parser.gives_pieces = true;
+        buffer_init(&out, 4096);
+        for (size_t at = 0; at < strlen(stream); at += taken) {
+            size_t here = strlen(stream) - at < step ? strlen(stream) - at : step;
+            struct sse_event event;
+            enum sse_progress progress = sse_next(&parser, stream + at, here, &taken, &event);
+
+            assert_int_not_equal(progress, SSE_FAULT);
+            for (size_t i = 0; progress == SSE_PIECE && i < event.data.length; i++) {
+                if (event.data.data[i] != '\n') /* between lines, if both were kept */
+                    buffer_append(&out, &event.data.data[i], 1);
+            }
+            if (progress == SSE_PIECE_LAST)
+                buffer_append_format(&out, "<%.*s>", (int)event.id.length,
+                                     event.has_id ? event.id.data : "");
+            if (progress == SSE_EVENT)
+                buffer_append_format(&out, "[%.*s]", (int)event.data.length,
+                                     event.has_data ? event.data.data : "");
+            if (parser.data.length > most)
+                most = parser.data.length;
+        }
+        assert_string_equal(out.data, told);
+        assert_true(most <= 12);
+        buffer_clear(&out);
+        sse_clear(&parser);
+    }
+}
+
+TEST(test_pieces)
+{
+    expect_pieces("data:0123456789abcdef\n\ndata: x\n\n", "0123456789abcdef<>[x]");
+    expect_pieces("id:7\ndata:0123456789abcdef\r\n\r\ndata:x\n\n", "0123456789abcdef<7>[x]");
+    expect_pieces("data:0123\ndata:456789abcdef\n\n", "0123456789abcdef<>");
+    expect_pieces("data:0123456789abc\nid: 7\n: no\ndata:def\n\ndata:x\n\n",
+                  "0123456789abcdef<>[x]");
+    expect_pieces("data:0123\nignored: 456789abcdef\ndata:4\n\n", "01234<>");
+    expect_pieces(": 0123456789abcdef\n\ndata:x\n\n", "<>[x]");
+}

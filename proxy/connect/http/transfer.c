@@ -320,19 +320,15 @@ static void on_event(struct transfer *transfer, const struct sse_event *event)
 static bool on_events(struct transfer *transfer, struct span piece)
 {
     while (piece.length > 0) {
+        enum sse_progress progress;
         struct sse_event event;
         size_t taken = 0;
 
-        switch (sse_next(&transfer->events, piece.data, piece.length, &taken, &event)) {
-        case SSE_FAULT:
+        progress = sse_next(&transfer->events, piece.data, piece.length, &taken, &event);
+        if (progress != SSE_EVENT && progress != SSE_MORE)
             return false;
-        case SSE_EVENT:
-            if (!event.comment)
-                on_event(transfer, &event);
-            break;
-        case SSE_MORE:
-            break;
-        }
+        if (progress == SSE_EVENT && !event.comment)
+            on_event(transfer, &event);
         piece.data += taken;
         piece.length -= taken;
     }

@@ -5,7 +5,7 @@ static bool is_stalled(const struct outgoing *out, uint64_t now_ms, uint64_t lim
     return !outgoing_empty(out) && now_ms - out->progress_ms > limit_ms;
 }
 
-/* Of a body that is held: from its first byte to its last. */
+/* Of a body that is held: from its first byte to its last; of events, one beyond the limit. */
 static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms)
 {
     return exchange->held.active && exchange->phase != EXCHANGE_SENDING &&
@@ -48,6 +48,8 @@ enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms)
                                                    : REASON_UPSTREAM_TIMEOUT;
     if (is_stalled(exchange_out(exchange), now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
+    if (is_held_too_long(exchange, now_ms) && exchange->answer == GATE_PIECES)
+        return REASON_ANSWER_TOO_BIG;
     if (is_held_too_long(exchange, now_ms))
         return exchange->phase == EXCHANGE_HOLDING ? REASON_MESSAGE_TIMEOUT : REASON_ANSWER_STALLED;
     if (!reason_allows(reason))

@@ -51,6 +51,7 @@ void mcp_end(struct exchange *exchange)
     if (mcp->events != NULL)
         sse_clear(mcp->events);
     free(mcp->events);
+    free(mcp->salvage);
     free(mcp);
 }
 
@@ -181,23 +182,47 @@ enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
     return REASON_CAPACITY;
 }
 
+/* What vetting goes by, and with what state: NULL without memory. */
+static struct vet_state *begin_vetting(struct exchange *exchange, struct vet_rules *rules)
+{
+    const struct mcp *mcp = mcp_of(exchange);
+    struct vet_state *state = mcp_state(exchange);
+
+    *rules = grant_rules(exchange->connection);
+    if (state != NULL && mcp->session == NULL && !mcp->modern)
+        find_common(exchange, state, mcp->events != NULL);
+    rules->resumable = mcp->session != NULL;
+    return state;
+}
+
 bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,
              struct vet_result *result)
 {
     const struct mcp *mcp = mcp_of(exchange);
     struct mcp_http_headers headers = {mcp->headers[0], mcp->headers[1], mcp->headers[2]};
-    struct vet_rules rules = grant_rules(exchange->connection);
-    struct vet_state *state = mcp_state(exchange);
+    struct vet_rules rules;
+    struct vet_state *state = begin_vetting(exchange, &rules);
 
     if (state == NULL)
         return false;
-    if (mcp->session == NULL && !mcp->modern)
-        find_common(exchange, state, mcp->events != NULL);
     rules.http = direction == DIRECTION_C2S ? &headers : NULL;
-    rules.resumable = mcp->session != NULL;
     rules.replay = replay;
     vet_message(state, exchange->connection->worker->scratch, &rules, direction, text.data,
                 text.length, true, result);
     grant_note(exchange->connection, direction, result);
+    return true;
+}
+
+bool mcp_vet_too_big(struct exchange *exchange, const struct salvage *salvage,
+                     struct vet_result *result)
+{
+    struct vet_rules rules;
+    struct vet_state *state = begin_vetting(exchange, &rules);
+
+    if (state == NULL)
+        return false;
+    rules.replay = mcp_of(exchange)->replay;
+    vet_too_big(state, exchange->connection->worker->scratch, &rules, salvage, result);
+    grant_note(exchange->connection, DIRECTION_S2C, result);
     return true;
 }

@@ -39,6 +39,7 @@ struct mcp {
     bool has_strange;          /* of a stream: one was noted that MCP does not have */
     char *awaited;             /* the id of the request that was forwarded; owned; NULL: none */
     struct sse_parser *events; /* of a stream; owned; NULL until it begins */
+    struct salvage *salvage;   /* of an event that is beyond the limit; owned; NULL: of none */
 };
 
 /* Of an exchange whose gate this is. */
@@ -68,6 +69,9 @@ bool mcp_waits(struct exchange *exchange);
 /* Vets a message, a client's with its headers, and notes it; false without memory. */
 bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,
              struct vet_result *result);
+/* The same of what a service said beyond the limit. */
+bool mcp_vet_too_big(struct exchange *exchange, const struct salvage *salvage,
+                     struct vet_result *result);
 /* The service opened an MCP session: from now on it belongs to whoever asked for it. */
 enum reason mcp_open_session(struct exchange *exchange, struct span id);
 /* The same for the endpoint that a stream of HTTP+SSE is told: `target` is as the service wrote it.

@@ -10,25 +10,75 @@
 
 #define EVENT_SLACK_BYTES 1024 /* of an event beside its message: names of fields, its id */
 
-/* Text of an event that is a message; what is said instead, or nothing, if it may not pass. */
-static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
+/* There was one; from one with an id a client may go on. */
+static void note_event(struct exchange *exchange, const struct sse_event *event)
+{
+    mcp_of(exchange)->has_events = true;
+    if (!event->has_id)
+        return;
+    mcp_of(exchange)->resumable = true;
+    handles_give(exchange->connection->worker->handles, exchange->connection->session_id,
+                 HANDLE_EVENT, event->id);
+}
+
+/* What is said of an event that is a message, if it or anything instead may pass. */
+static enum reason take_verdict(struct exchange *exchange, const struct sse_event *event,
+                                const struct vet_result *result)
 {
     struct sse_event out = *event;
+
+    if (result->action == VET_CLOSE)
+        return result->reason;
+    if (result->forward.data != NULL)
+        out.data = result->forward;
+    else if (result->action != VET_FORWARD)
+        out.data = result->counterpart;
+    out.has_data = out.data.data != NULL;
+    if (out.has_data)
+        sse_write(&out, &exchange->text);
+    if (result->action == VET_REFUSE && result->reply.data != NULL)
+        mcp_tell(exchange, false, result->reply);
+    return REASON_ALLOWED;
+}
+
+static enum reason take_message(struct exchange *exchange, const struct sse_event *event)
+{
     struct vet_result result;
 
     if (!mcp_vet(exchange, DIRECTION_S2C, mcp_of(exchange)->replay, event->data, &result))
         return REASON_CAPACITY;
-    if (result.action == VET_CLOSE)
-        return result.reason;
-    if (result.forward.data != NULL)
-        out.data = result.forward;
-    else if (result.action != VET_FORWARD)
-        out.data = result.counterpart;
-    if (out.data.data != NULL)
-        sse_write(&out, &exchange->text);
-    if (result.action == VET_REFUSE && result.reply.data != NULL)
-        mcp_tell(exchange, false, result.reply);
+    return take_verdict(exchange, event, &result);
+}
+
+/* More of an event beyond the limit, of which nothing is kept but whose it is. */
+static enum reason take_piece(struct exchange *exchange, struct span piece)
+{
+    struct mcp *mcp = mcp_of(exchange);
+
+    if (mcp->salvage == NULL) {
+        mcp->salvage = calloc(1, sizeof(*mcp->salvage));
+        assembly_begin(&exchange->held, exchange_now_ms(exchange));
+    }
+    if (mcp->salvage == NULL)
+        return REASON_CAPACITY;
+    salvage_read(mcp->salvage, piece);
     return REASON_ALLOWED;
+}
+
+/* Its end: whoever waits is told, and the stream goes on. */
+static enum reason take_too_big(struct exchange *exchange, const struct sse_event *event)
+{
+    struct mcp *mcp = mcp_of(exchange);
+    struct vet_result result;
+    bool vetted = mcp_vet_too_big(exchange, mcp->salvage, &result);
+
+    free(mcp->salvage);
+    mcp->salvage = NULL;
+    assembly_clear(&exchange->held);
+    note_event(exchange, event);
+    if (event->has_type && !span_equals(event->type, "message"))
+        return REASON_ANSWER_TOO_BIG;
+    return vetted ? take_verdict(exchange, event, &result) : REASON_CAPACITY;
 }
 
 /* The path and query of a URL of the service's own; absent for any other. */
@@ -114,12 +164,7 @@ static enum reason take_event(struct exchange *exchange, const struct sse_event 
 {
     enum reason reason = REASON_ALLOWED;
 
-    mcp_of(exchange)->has_events = true;
-    if (event->has_id) {
-        mcp_of(exchange)->resumable = true;
-        handles_give(exchange->connection->worker->handles, exchange->connection->session_id,
-                     HANDLE_EVENT, event->id);
-    }
+    note_event(exchange, event);
     if (event->comment || !event->has_data || event->data.length == 0)
         sse_write(event, &exchange->text);
     else if (!event->has_type || span_equals(event->type, "message"))
@@ -172,9 +217,13 @@ static struct sse_parser *parser_of(struct exchange *exchange)
 {
     struct mcp *mcp = mcp_of(exchange);
 
-    if (mcp->events == NULL && (mcp->events = malloc(sizeof(*mcp->events))) != NULL)
+    if (mcp->events == NULL && (mcp->events = malloc(sizeof(*mcp->events))) != NULL) {
+        const struct vet_rules rules = grant_rules(exchange->connection);
+
         sse_init(mcp->events,
                  (size_t)exchange_limits(exchange)->max_answer_bytes + EVENT_SLACK_BYTES);
+        mcp->events->gives_pieces = vet_salvages(&rules);
+    }
     return mcp->events;
 }
 
@@ -196,6 +245,14 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
         case SSE_EVENT:
             at += taken;
             reason = take_event(exchange, &event);
+            break;
+        case SSE_PIECE:
+            at += taken;
+            reason = take_piece(exchange, event.data);
+            break;
+        case SSE_PIECE_LAST:
+            at += taken;
+            reason = take_too_big(exchange, &event);
             break;
         }
     }
