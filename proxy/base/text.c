@@ -1,5 +1,7 @@
 #include "base/text.h"
 
+#include "base/lanes.h"
+
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,21 +241,18 @@ size_t utf8_sequence(const unsigned char *at, const unsigned char *end)
     return length;
 }
 
-/* Past what is ASCII, as far as that is seen by whole blocks. */
+/* Past what is ASCII. */
 static const unsigned char *skip_ascii(const unsigned char *at, const unsigned char *end)
 {
-    uint64_t words[4];
+    uint64_t word;
 
-    for (; (size_t)(end - at) >= sizeof(words); at += sizeof(words)) {
-        memcpy(words, at, sizeof(words));
-        if (((words[0] | words[1] | words[2] | words[3]) & UINT64_C(0x8080808080808080)) != 0)
+    for (; (size_t)(end - at) >= sizeof(word); at += sizeof(word)) {
+        memcpy(&word, at, sizeof(word));
+        if ((word & UINT64_C(0x8080808080808080)) != 0)
             break;
     }
-    for (; (size_t)(end - at) >= sizeof(words[0]); at += sizeof(words[0])) {
-        memcpy(words, at, sizeof(words[0]));
-        if ((words[0] & UINT64_C(0x8080808080808080)) != 0)
-            break;
-    }
+    while (at < end && *at < 0x80)
+        at++;
     return at;
 }
 
@@ -267,21 +266,37 @@ static bool is_begun(const unsigned char *at, const unsigned char *end)
     return have < 3 || (at[2] & 0xc0) == 0x80;
 }
 
+/* Past the blocks that are beyond doubt. */
+static const unsigned char *skip_blocks(const unsigned char *at, const unsigned char *end)
+{
+#ifdef __SSE2__
+    bool valid = true;
+
+    while (end - at >= LANES_BYTES) {
+        const struct lanes lanes = lanes_load(at);
+        const uint64_t high = lanes_high(lanes);
+        size_t checked = LANES_BYTES;
+
+        if (high != 0)
+            checked = lanes_check_utf8(lanes, high, LANES_BYTES, &valid);
+        if (!valid)
+            break;
+        at += checked;
+    }
+#else
+    (void)end;
+#endif
+    return at;
+}
+
 size_t utf8_whole(const char *bytes, size_t length, bool *may_go_on)
 {
-    const unsigned char *at = (const unsigned char *)bytes;
-    const unsigned char *end = at + length;
+    const unsigned char *end = (const unsigned char *)bytes + length;
+    const unsigned char *at = skip_blocks((const unsigned char *)bytes, end);
 
-    while (at < end) {
-        size_t sequence;
+    while ((at = skip_ascii(at, end)) < end) {
+        size_t sequence = utf8_sequence(at, end);
 
-        if (*at < 0x80) {
-            const unsigned char *next = skip_ascii(at, end);
-
-            at = next > at ? next : at + 1;
-            continue;
-        }
-        sequence = utf8_sequence(at, end);
         if (sequence == 0)
             break;
         at += sequence;

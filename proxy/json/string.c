@@ -1,13 +1,11 @@
 /* The inside of JSON strings in bulk (chars.h). Called by the scanner. */
 #include "json/chars.h"
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#include <stdint.h>
+#include "base/lanes.h"
 
-#define BLOCK_BYTES        64
-#define EVEN               UINT64_C(0x5555555555555555)
-#define PLACES_FROM(place) (UINT64_MAX << (place))
+#ifdef __SSE2__
+
+#define EVEN UINT64_C(0x5555555555555555)
 
 /* What the bytes of a block are; the lowest bit stands for the first byte. */
 struct block {
@@ -15,64 +13,14 @@ struct block {
     uint64_t high; /* beyond ASCII */
 };
 
-/* The lowest of the places, or the number of places if there is none. */
-static inline size_t first_of(uint64_t places)
-{
-    return places != 0 ? (size_t)__builtin_ctzll(places) : BLOCK_BYTES;
-}
-
-static inline uint64_t places_below(size_t place)
-{
-    return place < BLOCK_BYTES ? (UINT64_C(1) << place) - 1 : UINT64_MAX;
-}
-
-/* Sixteen bytes each. */
-struct lanes {
-    __m128i first, second, third, fourth;
-};
-
-static inline struct lanes load(const unsigned char *at)
-{
-    const __m128i *lane = (const __m128i *)(const void *)at;
-
-    return (struct lanes){_mm_loadu_si128(lane), _mm_loadu_si128(lane + 1),
-                          _mm_loadu_si128(lane + 2), _mm_loadu_si128(lane + 3)};
-}
-
-static inline uint64_t high_bits(struct lanes lanes)
-{
-    return (uint64_t)(unsigned)_mm_movemask_epi8(lanes.first) |
-           (uint64_t)(unsigned)_mm_movemask_epi8(lanes.second) << 16 |
-           (uint64_t)(unsigned)_mm_movemask_epi8(lanes.third) << 32 |
-           (uint64_t)(unsigned)_mm_movemask_epi8(lanes.fourth) << 48;
-}
-
-static inline uint64_t equal(struct lanes lanes, char byte)
-{
-    const __m128i wanted = _mm_set1_epi8(byte);
-
-    return high_bits(
-        (struct lanes){_mm_cmpeq_epi8(lanes.first, wanted), _mm_cmpeq_epi8(lanes.second, wanted),
-                       _mm_cmpeq_epi8(lanes.third, wanted), _mm_cmpeq_epi8(lanes.fourth, wanted)});
-}
-
-/* As signed bytes: what is beyond ASCII is below all of ASCII. */
-static inline uint64_t below(struct lanes lanes, char byte)
-{
-    const __m128i limit = _mm_set1_epi8(byte);
-
-    return high_bits(
-        (struct lanes){_mm_cmplt_epi8(lanes.first, limit), _mm_cmplt_epi8(lanes.second, limit),
-                       _mm_cmplt_epi8(lanes.third, limit), _mm_cmplt_epi8(lanes.fourth, limit)});
-}
-
 static inline struct block classify(const unsigned char *at)
 {
-    const struct lanes lanes = load(at);
-    struct block block = {
-        .quotes = equal(lanes, '"'), .backslashes = equal(lanes, '\\'), .high = high_bits(lanes)};
+    const struct lanes lanes = lanes_load(at);
+    struct block block = {.quotes = lanes_equal(lanes, '"'),
+                          .backslashes = lanes_equal(lanes, '\\'),
+                          .high = lanes_high(lanes)};
 
-    block.controls = below(lanes, ' ') & ~block.high;
+    block.controls = lanes_below(lanes, ' ') & ~block.high;
     return block;
 }
 
@@ -90,11 +38,11 @@ static inline __m128i letters_in(__m128i lane)
 /* The bytes that make an escape with a backslash before them: those of "\/bfnrt. */
 static inline uint64_t escape_letters(const unsigned char *at, const struct block *block)
 {
-    const struct lanes lanes = load(at);
+    const struct lanes lanes = lanes_load(at);
 
     return block->quotes | block->backslashes |
-           high_bits((struct lanes){letters_in(lanes.first), letters_in(lanes.second),
-                                    letters_in(lanes.third), letters_in(lanes.fourth)});
+           lanes_high((struct lanes){letters_in(lanes.first), letters_in(lanes.second),
+                                     letters_in(lanes.third), letters_in(lanes.fourth)});
 }
 
 /*
@@ -111,66 +59,22 @@ static inline uint64_t escapes_in(uint64_t backslashes)
     return (even_runs & EVEN) | (odd_runs & ~EVEN);
 }
 
-/* As unsigned bytes: those of at least `least`, which is beyond ASCII. */
-static inline uint64_t from(struct lanes lanes, unsigned char least)
-{
-    /* Among signed bytes those of ASCII are above all others. */
-    return high_bits(lanes) & ~below(lanes, (char)least);
-}
-
-/*
- * Whether the sequences that begin at places in `seen` are valid (RFC 3629 section 4), all at
- * once: what follows a first byte is what has to follow one, and nothing else does.
- */
-static inline bool sequences_valid(struct lanes lanes, uint64_t high, uint64_t seen)
-{
-    const uint64_t two = from(lanes, 0xc2), three = from(lanes, 0xe0), four = from(lanes, 0xf0);
-    const uint64_t follow = (two & seen) << 1 | (three & seen) << 2 | (four & seen) << 3;
-    const uint64_t from_90 = from(lanes, 0x90), from_a0 = from(lanes, 0xa0);
-    uint64_t fault = (high & ~two & seen) ^ follow;
-
-    fault |= ((from(lanes, 0xc0) & ~two) | from(lanes, 0xf5)) & seen;
-    fault |= (equal(lanes, (char)0xe0) & seen) << 1 & ~from_a0;
-    fault |= (equal(lanes, (char)0xed) & seen) << 1 & from_a0;
-    fault |= (equal(lanes, (char)0xf0) & seen) << 1 & ~from_90;
-    fault |= (equal(lanes, (char)0xf4) & seen) << 1 & from_90;
-    return fault == 0;
-}
-
 /* The place of the first sequence that is invalid. */
 static size_t find_invalid(const unsigned char *at, const unsigned char *end)
 {
     size_t place = 0, length = 1;
 
-    while (place < BLOCK_BYTES && length > 0) {
+    while (place < LANES_BYTES && length > 0) {
         length = at[place] < 0x80 ? 1 : utf8_sequence(at + place, end);
         place += length;
     }
     return place;
 }
 
-/*
- * Checks the sequences that begin before `stop`. Returns that, or the place of one that goes on
- * in the next block, or of one that is invalid.
- */
-static inline size_t check_sequences(const unsigned char *at, const unsigned char *end,
-                                     uint64_t high, size_t stop, bool *valid)
-{
-    const struct lanes lanes = load(at);
-    const uint64_t two = from(lanes, 0xc2), three = from(lanes, 0xe0), four = from(lanes, 0xf0);
-    const size_t cut =
-        first_of((two & PLACES_FROM(63)) | (three & PLACES_FROM(62)) | (four & PLACES_FROM(61)));
-
-    if (cut < stop)
-        stop = cut;
-    *valid = sequences_valid(lanes, high, places_below(stop));
-    return *valid ? stop : find_invalid(at, end);
-}
-
 const unsigned char *json_string_skip(const unsigned char *at, const unsigned char *end,
                                       bool *escaped)
 {
-    while (end - at >= BLOCK_BYTES && !(at[0] == '\\' && at[1] == 'u')) {
+    while (end - at >= LANES_BYTES && !(at[0] == '\\' && at[1] == 'u')) {
         const struct block block = classify(at);
         uint64_t stops = block.quotes | block.controls, escapes = 0;
         bool valid = true;
@@ -182,12 +86,14 @@ const unsigned char *json_string_skip(const unsigned char *at, const unsigned ch
             /* Also an escape whose letter is in the next block. */
             stops |= escapes & ~(escape_letters(at, &block) >> 1);
         }
-        last = stop = first_of(stops);
+        last = stop = lanes_first(stops);
         if (block.high != 0)
-            last = check_sequences(at, end, block.high, stop, &valid);
-        *escaped = *escaped || (escapes & places_below(last)) != 0;
+            last = lanes_check_utf8(lanes_load(at), block.high, stop, &valid);
+        if (!valid)
+            last = find_invalid(at, end);
+        *escaped = *escaped || (escapes & lanes_places_below(last)) != 0;
         at += last;
-        if (!valid || stop < BLOCK_BYTES - 1) /* at the last byte there may be an escape */
+        if (!valid || stop < LANES_BYTES - 1) /* at the last byte there may be an escape */
             break;
     }
     return at;

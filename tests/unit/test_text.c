@@ -293,3 +293,54 @@ TEST(test_what_may_be_shown)
         expect_escape(cases[i].bytes, strlen(cases[i].bytes), cases[i].escape);
     expect_escape("\0", 1, "\\ufffd");
 }
+
+/* As utf8_whole() is meant: character by character. */
+static size_t walk(const unsigned char *bytes, size_t length)
+{
+    size_t at = 0, sequence = 1;
+
+    while (at < length && sequence > 0) {
+        sequence = bytes[at] < 0x80 ? 1 : utf8_sequence(bytes + at, bytes + length);
+        at += sequence;
+    }
+    return at;
+}
+
+/* Whatever stands behind whatever, at each place of a block and across its end. */
+TEST(test_utf8_in_blocks)
+{
+    static const char *const pieces[] = {"\xc2\x80",
+                                         "\xdf\xbf",
+                                         "\xe0\xa0\x80",
+                                         "\xed\x9f\xbf",
+                                         "\xef\xbf\xbf",
+                                         "\xf0\x90\x80\x80",
+                                         "\xf4\x8f\xbf\xbf",
+                                         "\x80",
+                                         "\xc1\xbf",
+                                         "\xe0\x9f\xbf",
+                                         "\xed\xa0\x80",
+                                         "\xf4\x90\x80\x80",
+                                         "\xf0\x8f\xbf\xbf",
+                                         "\xc3",
+                                         "\xe2\x82",
+                                         "\xf0\x9f\x94",
+                                         "x"};
+    const size_t count = sizeof(pieces) / sizeof(pieces[0]);
+    unsigned char text[160];
+
+    for (size_t place = 0; place < 140; place++) {
+        for (size_t i = 0; i < count * count; i++) {
+            const char *first = pieces[i / count], *second = pieces[i % count];
+            size_t length = place + strlen(first) + strlen(second);
+            bool may_go_on;
+
+            memset(text, 'x', sizeof(text));
+            memcpy(text + place, first, strlen(first));
+            memcpy(text + place + strlen(first), second, strlen(second));
+            assert_int_equal(utf8_whole((char *)text, sizeof(text), &may_go_on),
+                             walk(text, sizeof(text)));
+            assert_int_equal(utf8_whole((char *)text, length, &may_go_on), walk(text, length));
+        }
+    }
+}
