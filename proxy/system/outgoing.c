@@ -119,6 +119,7 @@ bool outgoing_send_block(struct outgoing *outgoing, const struct outgoing_peer *
         outgoing->data = block->data;
         outgoing->offset = block->offset + taken;
         outgoing->length = block->length - taken;
+        outgoing->capacity = block->capacity;
         *block = (struct outgoing){0};
     } else if (alive && (size_t)sent < total) {
         alive = keep(outgoing, parts, 2, (size_t)sent, total);

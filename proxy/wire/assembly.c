@@ -66,7 +66,7 @@ enum error assembly_append(struct assembly *assembly, const unsigned char *bytes
 
     if (error != OK)
         return error;
-    if (length > 0)
+    if (length > 0 && bytes != room)
         memcpy(room, bytes, length);
     assembly_commit(assembly, length);
     return OK;

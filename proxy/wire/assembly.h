@@ -29,7 +29,7 @@ void assembly_begin(struct assembly *assembly, uint64_t now_ms);
 enum error assembly_reserve(struct assembly *assembly, size_t length, uint64_t expected,
                             size_t max_bytes, unsigned char **room) MUST_CHECK;
 void assembly_commit(struct assembly *assembly, size_t length);
-/* Both at once. */
+/* Both at once; the bytes may lie where they belong already. */
 enum error assembly_append(struct assembly *assembly, const unsigned char *bytes, size_t length,
                            uint64_t expected, size_t max_bytes) MUST_CHECK;
 void assembly_clear(struct assembly *assembly);

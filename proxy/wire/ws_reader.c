@@ -199,6 +199,29 @@ void ws_reader_let_go(struct ws_reader *reader)
     reader->told = false;
 }
 
+struct assembly ws_reader_take(struct ws_reader *reader)
+{
+    struct assembly taken = {0};
+
+    if (reader->told) {
+        taken = reader->message;
+        reader->message = (struct assembly){0};
+        reader->told = false;
+    }
+    return taken;
+}
+
+size_t ws_reader_room(const struct ws_reader *reader, unsigned char **room)
+{
+    const struct assembly *message = &reader->message;
+    size_t left = message->capacity - message->length;
+
+    if (!reader->in_frame || reader->in_pieces || is_control(reader) || message->data == NULL)
+        return 0;
+    *room = message->data + ASSEMBLY_HEADROOM + message->length;
+    return left < reader->left ? left : (size_t)reader->left;
+}
+
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole)
 {

@@ -51,6 +51,13 @@ void ws_reader_init(struct ws_reader *reader, enum ws_sender sender, size_t max_
 void ws_reader_clear(struct ws_reader *reader);
 /* The message that was handed out last is needed no more: the next call would say so, too. */
 void ws_reader_let_go(struct ws_reader *reader);
+/* Its memory, if it was put together here: the caller's now; else an empty one. */
+struct assembly ws_reader_take(struct ws_reader *reader);
+/*
+ * Where the rest of the frame that is being read belongs, and how much of it fits there: what is
+ * read to there and fed from there is not copied. 0: nowhere.
+ */
+size_t ws_reader_room(const struct ws_reader *reader, unsigned char **room);
 /* Takes masks off in place. To be called until it has taken all bytes; after a fault no more. */
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole);

@@ -218,7 +218,10 @@ static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
     const size_t offset = 64, length = MANY_BYTES - head_bytes;
     unsigned char *bytes = numbered(left_bytes + MANY_BYTES), *received = malloc(MANY_BYTES);
     struct iovec left = part(bytes, left_bytes), head = part(bytes + left_bytes, head_bytes);
-    struct outgoing block = {.data = malloc(offset + length), .length = length, .offset = offset};
+    struct outgoing block = {.data = malloc(offset + length),
+                             .length = length,
+                             .offset = offset,
+                             .capacity = offset + length};
     size_t at = 0, taken;
 
     assert_non_null(block.data);
@@ -230,6 +233,8 @@ static void send_block(struct link *link, size_t head_bytes, size_t left_bytes)
     assert_true(outgoing_send_block(&link->out, &link->peer, 1, &head, &block));
     assert_null(block.data);
     assert_false(outgoing_empty(&link->out));
+    /* What is kept is counted, whoever's memory it was. */
+    assert_true(link->out.capacity >= link->out.offset + link->out.length);
     while (at < left_bytes + MANY_BYTES) {
         taken = take(link, received, 5000);
         assert_true(taken > 0);

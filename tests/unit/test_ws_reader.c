@@ -16,6 +16,7 @@ struct feed {
     char heard[256], pieces[256];
     size_t most; /* kept of one in pieces */
     enum ws_progress end;
+    bool in_place; /* bytes are read to where they belong, if there is such a place */
 };
 
 static void feed(struct feed *feed, const char *bytes, size_t length, size_t piece)
@@ -27,9 +28,15 @@ static void feed(struct feed *feed, const char *bytes, size_t length, size_t pie
     feed->most = 0;
     for (size_t at = 0, taken; at < length; at += taken) {
         size_t some = length - at < piece ? length - at : piece, end = strlen(feed->heard);
+        unsigned char *from = copy + at, *room;
+        size_t fits = feed->in_place ? ws_reader_room(&feed->reader, &room) : 0;
         struct ws_whole whole;
 
-        feed->end = ws_reader_next(&feed->reader, copy + at, some, &taken, &whole);
+        if (fits > 0) {
+            some = some < fits ? some : fits;
+            from = memcpy(room, from, some);
+        }
+        feed->end = ws_reader_next(&feed->reader, from, some, &taken, &whole);
         if (feed->end < WS_MORE)
             break;
         if (feed->end == WS_PIECE || feed->end == WS_PIECE_LAST) {
@@ -51,8 +58,9 @@ static void feed(struct feed *feed, const char *bytes, size_t length, size_t pie
 static void expect(enum ws_sender sender, const char *bytes, size_t length, enum ws_progress end,
                    const char *heard)
 {
-    for (size_t piece = 1; piece <= length; piece++) {
-        struct feed fed;
+    for (size_t i = 0; i < 2 * length; i++) {
+        struct feed fed = {.in_place = i % 2 != 0};
+        size_t piece = 1 + i / 2;
 
         ws_reader_init(&fed.reader, sender, LIMIT);
         feed(&fed, bytes, length, piece);
@@ -236,6 +244,32 @@ TEST(test_text_is_utf8)
     EXPECT(WS_FROM_SERVER, "\x81\x20\xf4\x90", WS_FAULT_UTF8, "");
     EXPECT(WS_FROM_SERVER, "\x01\x03\xf4\x8f\xbf\x80\x01\xbf", WS_WHOLE, "1:\xf4\x8f\xbf\xbf");
     EXPECT(WS_FROM_CLIENT, "\x01\x81\x00\x00\x00\x00\xff", WS_FAULT_UTF8, "");
+}
+
+/* What was put together is the taker's; what lay whole where it was fed stays there. */
+TEST(test_take)
+{
+    unsigned char bytes[] = "\x81\x02hi\x81\x05hel", rest[] = "lo", *room;
+    struct ws_reader reader;
+    struct ws_whole whole;
+    struct assembly taken;
+    size_t count;
+
+    ws_reader_init(&reader, WS_FROM_SERVER, LIMIT);
+    assert_int_equal(ws_reader_next(&reader, bytes, 4, &count, &whole), WS_WHOLE);
+    assert_ptr_equal(whole.data, bytes + 2);
+    assert_null(ws_reader_take(&reader).data);
+    assert_int_equal(ws_reader_room(&reader, &room), 0);
+    assert_int_equal(ws_reader_next(&reader, bytes + 4, 5, &count, &whole), WS_MORE);
+    assert_null(ws_reader_take(&reader).data);
+    assert_int_equal(ws_reader_room(&reader, &room), 2);
+    assert_int_equal(ws_reader_next(&reader, rest, 2, &count, &whole), WS_WHOLE);
+    taken = ws_reader_take(&reader);
+    ws_reader_clear(&reader);
+    assert_ptr_equal(whole.data, taken.data + ASSEMBLY_HEADROOM);
+    assert_int_equal(taken.length, 5);
+    assert_memory_equal(whole.data, "hello", 5);
+    assembly_clear(&taken);
 }
 
 /* Section 5.5.1. */

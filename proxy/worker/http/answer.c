@@ -26,8 +26,10 @@ static enum reason send_whole(struct exchange *exchange, struct span head, struc
     struct assembly *held = &exchange->held;
     struct iovec parts[2] = {{(void *)(uintptr_t)head.data, head.length},
                              {(void *)(uintptr_t)body.data, body.length}};
-    struct outgoing rest = {
-        .data = held->data, .length = held->length, .offset = ASSEMBLY_HEADROOM, .progress_ms = 0};
+    struct outgoing rest = {.data = held->data,
+                            .length = held->length,
+                            .offset = ASSEMBLY_HEADROOM,
+                            .capacity = ASSEMBLY_HEADROOM + held->capacity};
 
     exchange->answer_begun = true;
     if (held->data == NULL || body.data != exchange_text(exchange).data ||

@@ -149,6 +149,33 @@ void side_send(struct side *side, enum ws_opcode opcode, const unsigned char *pa
         turn_deaf(side);
 }
 
+void side_carry(struct side *side, struct side *from, const struct ws_whole *whole)
+{
+    const bool masked = side->from == DIRECTION_S2C;
+    struct assembly taken = {0};
+    struct outgoing block;
+    unsigned char header[WS_HEADER_MAX], mask[4];
+    struct iovec head = {.iov_base = header};
+
+    if (side_is_open(side) && !side->close_sent)
+        taken = ws_reader_take(&from->reader);
+    if (taken.data == NULL) {
+        side_send(side, whole->opcode, whole->data, whole->length);
+        return;
+    }
+    block = (struct outgoing){.data = taken.data,
+                              .offset = ASSEMBLY_HEADROOM,
+                              .length = taken.length,
+                              .capacity = ASSEMBLY_HEADROOM + taken.capacity};
+    if (masked) {
+        worker_random(side->worker, mask, sizeof(mask));
+        ws_mask(whole->data, whole->data, whole->length, mask);
+    }
+    head.iov_len = ws_header_write(header, whole->opcode, whole->length, masked ? mask : NULL);
+    if (!endpoint_send_block(&side->link, &head, &block))
+        hang_up(side);
+}
+
 /*
  * Once our close frame is out: a service that has said goodbye too is let go of. Of a client
  * that has, and of either whose frames make no sense, the rest is read until it closes, or the
@@ -310,11 +337,21 @@ static void resume(struct side *side)
     side->stash_length = 0;
 }
 
-/* A frame of READ_BYTES lies whole in one read, with its header. */
+/*
+ * A frame of READ_BYTES lies whole in one read, with its header. Of a larger one the rest is read
+ * to where it belongs, as long as that is much.
+ */
 static void read_link(struct side *side)
 {
-    unsigned char *buffer = side->worker->read_buffer + ASSEMBLY_HEADROOM;
-    ssize_t received = endpoint_receive(&side->link, buffer, ANSWER_READ_BYTES);
+    unsigned char *buffer;
+    size_t room = ws_reader_room(&side->reader, &buffer);
+    ssize_t received;
+
+    if (room < READ_BYTES) {
+        buffer = side->worker->read_buffer + ASSEMBLY_HEADROOM;
+        room = ANSWER_READ_BYTES;
+    }
+    received = endpoint_receive(&side->link, buffer, room);
 
     if (received < 0 && !side->is_deaf &&
         (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

@@ -65,6 +65,8 @@ void side_watch(struct side *side);
 /* Frames and sends, or queues what the socket does not take. Not after the close frame. */
 void side_send(struct side *side, enum ws_opcode opcode, const unsigned char *payload,
                size_t length);
+/* The same with a whole message that another side has just told; its memory may be taken over. */
+void side_carry(struct side *side, struct side *from, const struct ws_whole *whole);
 /* The last frame. */
 void side_send_close(struct side *side, unsigned code, struct span text);
 /* Feeds bytes that came after the service's response head. */

@@ -52,6 +52,11 @@ static struct side *hearer(struct websocket *websocket, enum direction direction
     return direction == DIRECTION_C2S ? &websocket->service : &websocket->client;
 }
 
+static struct side *teller(struct websocket *websocket, enum direction direction)
+{
+    return direction == DIRECTION_C2S ? &websocket->client : &websocket->service;
+}
+
 /* A text of our own making. */
 static void send_text(struct websocket *websocket, enum direction direction, struct span text)
 {
@@ -92,7 +97,7 @@ static void take_verdict(struct websocket *websocket, enum direction from,
         if (result->forward.data != NULL)
             send_text(websocket, from, result->forward);
         else
-            side_send(hearer(websocket, from), whole->opcode, whole->data, whole->length);
+            side_carry(hearer(websocket, from), teller(websocket, from), whole);
         break;
     case VET_REFUSE:
         send_text(websocket, from == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S, result->reply);
