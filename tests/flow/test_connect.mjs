@@ -134,7 +134,7 @@ describe('sidelock connect over a WebSocket', () => {
 
   it('renews its session while a connection stays', async () => {
     const mark = gate.mark();
-    const connected = Connected.to(gate, 'everything', '--path', '/message', '--websocket', '--ttl', '3s');
+    const connected = Connected.to(gate, 'everything', '--path', '/message', '--websocket', '--ttl', '6s');
     await connected.initialize();
     const { session, expires_at: before } = await gate.audited(mark, { event: 'session_created' });
     // Three renewals are more than the first session would have lived.

@@ -94,7 +94,7 @@ describe('sidelock connect over Streamable HTTP, with a session', () => {
 
   it('renews its session under the service’s, whose stream stays open', async () => {
     const mark = gate.mark();
-    const connected = Connected.to(gate, 'everything', '--ttl', '3s');
+    const connected = Connected.to(gate, 'everything', '--ttl', '6s');
     await connected.initialize();
     const { session, expires_at: term } = await gate.audited(mark, { event: 'session_created' });
     await until(() => events(mark, 'session_renewed').length >= 3, 'three renewals');

@@ -274,7 +274,7 @@ describe('15: time', () => {
     const silent = await Raw.connect(gate.port('echo'));
     dripping.send(`GET /ws HTTP/1.1\r\nHost: ${host()}\r\n`);
     const drip = setInterval(() => dripping.send('X: y\r\n'), 400);
-    const response = await dripping.response(20_000);
+    const response = await dripping.response();
     clearInterval(drip);
     assertProblem(response, 400, 'request_timeout');
     await dripping.gone();
@@ -296,7 +296,7 @@ describe('15: time', () => {
       }),
     );
     const drip = setInterval(() => raw.send('x'), 200);
-    await raw.gone(20_000);
+    await raw.gone();
     clearInterval(drip);
     raw.destroy();
   });
@@ -304,7 +304,7 @@ describe('15: time', () => {
   it('a frame that is half sent: 1008 message_timeout', async () => {
     const raw = await open(gate, 'message', { token: tokens.message });
     raw.send(encodeFrame({ payload: 'never finished', mask: true }).subarray(0, 10));
-    const close = await raw.closeFrame(5000);
+    const close = await raw.closeFrame();
     assert.deepEqual({ code: close.code, reason: close.reason }, { code: 1008, reason: 'message_timeout' });
     raw.destroy();
   });
@@ -317,7 +317,7 @@ describe('15: time', () => {
       () => raw.sendFrame({ payload: 'x', opcode: OPCODE.continuation, fin: false }),
       100,
     );
-    const close = await raw.closeFrame(5000);
+    const close = await raw.closeFrame();
     clearInterval(drip);
     assert.deepEqual({ code: close.code, reason: close.reason }, { code: 1008, reason: 'message_timeout' });
     assert.deepEqual(service.last.messages, []);
@@ -342,7 +342,7 @@ describe('15: time', () => {
   it('a client that answers no ping is cut, one that does stays', async () => {
     const deaf = await open(gate, 'ping', { token: tokens.ping });
     const good = await Client.open(gate, 'ping', '/ws', { token: tokens.ping });
-    await deaf.gone(5000);
+    await deaf.gone();
     deaf.destroy();
     await until(() => good.pings.length >= 3, 'three pings');
     good.send('still here');

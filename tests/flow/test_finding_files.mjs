@@ -189,7 +189,7 @@ describe('what is read anew', () => {
       if (stdout !== '') seen.add(stdout);
       else refusals.add(stderr);
       return seen.size > 1 || (seen.size > 0 && refusals.size > 0 && swapper.swaps > 2000);
-    }, () => `reloads of both kinds; ${seen.size} good and ${refusals.size} refused`, 30_000);
+    }, () => `reloads of both kinds; ${seen.size} good and ${refusals.size} refused`, 120_000);
     assert.deepEqual([...seen], [good], 'a certificate was taken that a stranger chose');
     for (const text of refusals) assert.match(text, /way belongs to uid 65534|cannot be opened/);
   });

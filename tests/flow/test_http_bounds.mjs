@@ -214,7 +214,7 @@ describe('what a session has open is cut', () => {
       const stream = await EventStream.open(gate, 'http', '/sse', { token: session.token });
       await stream.has('hello');
       await gate.revoke(session.id);
-      await stream.end(5000);
+      await stream.end();
       await gate.audited(mark, { event: 'closed', reason: 'session_revoked', session: session.id });
       await until(() => service.last.aborted, 'the service to be told');
     }
@@ -225,7 +225,7 @@ describe('what a session has open is cut', () => {
     await stream.has('hello');
     const mark = gate.mark();
     await gate.do('kill', 'http');
-    await stream.end(5000);
+    await stream.end();
     await gate.audited(mark, { event: 'closed', reason: 'surface_killed' });
     const answer = await ask(gate, 'http', '/echo', { token });
     assert.equal(answer.status, 503);
@@ -235,7 +235,7 @@ describe('what a session has open is cut', () => {
   });
 
   it('when it expires', async () => {
-    const session = await gate.session('http', '--ttl', '2s');
+    const session = await gate.session('http', '--ttl', '4s');
     const expiry = new Date(session.expires_at).getTime();
     const stream = await EventStream.open(gate, 'http', '/sse', { token: session.token });
     await stream.has('hello');

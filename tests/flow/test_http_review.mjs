@@ -42,9 +42,9 @@ before(async () => {
         ],
       }),
       small: http({ limits: { max_connections: 4, max_connections_per_caller: 4 } }),
-      quick: http({ limits: { response_timeout_ms: 600 } }),
+      quick: http({ limits: { response_timeout_ms: 2000 } }),
       mcp: mcp(),
-      brief: mcp({ limits: { message_timeout_ms: 300 } }),
+      brief: mcp({ limits: { message_timeout_ms: 1000 } }),
     },
   });
   for (const name of Object.keys(gate.config.surfaces)) {
@@ -129,7 +129,7 @@ describe('what the service does', () => {
       body: JSON.stringify(call(1, 'tools/list')),
     });
     await events.has(':');
-    await pause(1000); // the limit is 300
+    await pause(2500); // the limit is 1000
     const answer = JSON.stringify({ jsonrpc: '2.0', id: 1, result: { tools: [] } });
     stream.socket.write(`data: ${answer}\n\n`);
     await events.has('"result"');
@@ -217,7 +217,7 @@ describe('what the service does', () => {
       send: async (request) => {
         for (let i = 0; i < 10; i++) {
           request.write('x');
-          await pause(120); // 1200 in all, and the limit is 600
+          await pause(300); // 3000 in all, and the limit is 2000
         }
         request.end();
       },
@@ -299,7 +299,7 @@ describe('what is cut while it is under way', () => {
 
   it('by its session’s end, also between two requests', async () => {
     const mark = gate.mark();
-    const { id, token } = await gate.session('http', '--ttl', '2s');
+    const { id, token } = await gate.session('http', '--ttl', '4s');
     const { raw, text } = await connect('http');
     raw.send(text({ path: '/echo', token }));
     assert.equal((await raw.response()).status, 200);

@@ -211,7 +211,7 @@ const ENDINGS = {
     but: ['JSON answer', 'GET stream', 'HTTP+SSE', 'WebSocket', 'CDP'],
   },
   'a session that is revoked': { act: ({ id }) => gate.revoke(id), reason: 'session_revoked', cancels: true },
-  'a session that expires': { act: () => {}, reason: 'session_expired', ttl: '2s', cancels: true },
+  'a session that expires': { act: () => {}, reason: 'session_expired', ttl: '4s', cancels: true },
   'a surface that is killed': {
     act: ({ name }) => gate.do('kill', name),
     undo: ({ name }) => gate.do('arm', name),

@@ -11,7 +11,7 @@ import { until } from './lib/wait.mjs';
 const dir = scratchDir();
 const service = new WebSocketService(path.join(dir, 'service.sock'));
 const silent = new WebSocketService(path.join(dir, 'silent.sock'));
-const REACH_MS = 50;
+const REACH_MS = 1000;
 let gate;
 let waiting; // the peer whose request is not answered yet
 
@@ -69,7 +69,7 @@ describe('the service has not answered the upgrade', () => {
   });
 
   it('its session expires meanwhile: the client is told so', async () => {
-    const { client } = await open('--ttl', '1s');
+    const { client } = await open('--ttl', '4s');
     await assert.rejects(client, { status: 401, reason: 'session_expired' });
     await until(() => waiting.ended, 'the end of the link');
   });

@@ -38,7 +38,7 @@ before(async () => {
       limits: { write_timeout_ms: writeTimeoutMs },
     });
   // However slow this machine is, nobody who reads at all is late on the first of them.
-  gate = new Gate(dir, { surfaces: { any: overTls(600_000), impatient: overTls(2000) } });
+  gate = new Gate(dir, { surfaces: { any: overTls(600_000), impatient: overTls(5000) } });
   await gate.do('certs', 'init');
   ca = readFileSync(path.join(certs, 'ca.pem'));
   await gate.launch();

@@ -28,10 +28,10 @@ before(async () => {
       spoken: echo({}, { subprotocols: ['mcp', 'chat'] }),
       few: echo({ max_connections: 5 }),
       caller: echo({ max_connections: 100, max_connections_per_caller: 3 }),
-      message: echo({ message_timeout_ms: 500 }),
-      idle: echo({ idle_timeout_ms: 600 }),
-      ping: echo({ ping_interval_ms: 300 }),
-      stall: echo({ max_message_bytes: 2 * MIB, write_timeout_ms: 1500 }),
+      message: echo({ message_timeout_ms: 1500 }),
+      idle: echo({ idle_timeout_ms: 2000 }),
+      ping: echo({ ping_interval_ms: 1500 }),
+      stall: echo({ max_message_bytes: 2 * MIB, write_timeout_ms: 4000 }),
     },
   });
   for (const name of Object.keys(gate.config.surfaces)) {

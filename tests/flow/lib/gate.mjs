@@ -45,7 +45,7 @@ function environment(extra = {}) {
 }
 
 // Runs the program once: {code, signal, stdout, stderr}.
-export function run(args, { input = '', env = {}, timeoutMs = 30_000, cwd } = {}) {
+export function run(args, { input = '', env = {}, timeoutMs = 60_000, cwd } = {}) {
   const child = spawn(SIDELOCK, args, { env: environment(env), cwd });
   const out = [];
   const err = [];
@@ -169,7 +169,7 @@ export class Gate {
     child.kill('SIGTERM');
     let end;
     try {
-      end = await within(this.exited, 'the gate to drain and exit', 20_000);
+      end = await within(this.exited, 'the gate to drain and exit');
     } catch (error) {
       child.kill('SIGKILL');
       throw new Error(`${error.message}\n${this.stderr}`);

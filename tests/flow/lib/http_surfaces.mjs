@@ -27,8 +27,8 @@ const everywhere = { path: '/{any...}', kind: 'http', methods: ANY };
 before(async () => {
   await service.start();
   const limits = {
-    response_timeout_ms: 400,
-    body_timeout_ms: 400,
+    response_timeout_ms: 2000,
+    body_timeout_ms: 2000,
     max_body_bytes: MAX_BODY_BYTES,
   };
   gate = await Gate.start(dir, {

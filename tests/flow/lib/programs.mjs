@@ -6,7 +6,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { until, within } from './wait.mjs';
+import { DEADLINE_MS, until, within } from './wait.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 
@@ -67,7 +67,7 @@ export class Program {
   async stop() {
     if (this.code !== undefined) return;
     this.child.kill('SIGTERM');
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+    const timer = setTimeout(() => this.child.kill('SIGKILL'), DEADLINE_MS);
     await this.done;
     clearTimeout(timer);
   }

@@ -78,12 +78,12 @@ export class Connected {
   }
 
   // Ends its input and waits: {code, signal}.
-  async finish(timeoutMs = 15_000) {
+  async finish(timeoutMs) {
     this.child.stdin.end();
     return this.end(timeoutMs);
   }
 
-  end(timeoutMs = 15_000) {
+  end(timeoutMs) {
     return within(this.ended, () => `the end of connect: ${this.stderr}`, timeoutMs);
   }
 }
