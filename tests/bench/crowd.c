@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -42,6 +43,17 @@ bool crowd_open(struct crowd *crowd, const struct client_target *target, unsigne
         crowd->opened++;
     }
     return true;
+}
+
+bool crowd_send(const struct crowd *crowd, struct client *client)
+{
+    if (crowd->sessions != NULL) {
+        unsigned tokens = crowd->options->token_count;
+        unsigned long turn = (unsigned long)(client - crowd->clients) % tokens;
+        unsigned long round = client->id % (crowd->options->sessions / tokens);
+        memcpy(client->session, crowd->sessions[turn + round * tokens], sizeof client->session);
+    }
+    return client_send(client);
 }
 
 int crowd_wait(const struct crowd *crowd, struct epoll_event *events, int most)

@@ -1,6 +1,7 @@
 /* The loads that a run can put on what it measures; options.h says how they are called. */
 #pragma once
 
+#include "crowd.h"
 #include "options.h"
 
 /*
@@ -12,12 +13,18 @@
  */
 bool load_pings(const struct options *options);
 
-/* One after another connects, is admitted, exchanges a message and closes, beside idle ones. */
+/* Ping-pong on the active connections: a warm-up, then what is measured and printed. */
+bool loads_measure_active(const struct crowd *crowd, const char *prefix);
+
+/*
+ * One after another connects, is admitted, exchanges a message and closes, beside idle ones;
+ * before, what the processes use in a second in which nothing happens (rest_ms).
+ */
 bool load_handshakes(const struct options *options);
 
 /*
  * So many MCP sessions are opened, equally many by the session of each token; then each
- * connection posts calls, in its session's MCP sessions by turns.
+ * connection pings, in its token's MCP sessions by turns.
  */
 bool load_mcp_sessions(const struct options *options);
 

@@ -2,7 +2,7 @@
 // strangers, how soon a revocation and the kill switch cut, and what a good client's slowest answers are, compared with
 // those while the same load is sent to a listener that only takes it.
 //
-// loads.mjs [--quick] [LOAD...]: rows of NAME<tab>VALUE<tab>MOST, for tests/bench/run to judge. The program under test
+// loads.mjs [--quick] [LOAD...]: rows for tests/bench/run to judge (rows.mjs). The program under test
 // is named by the environment variable SIDELOCK, the processors by PROXY_ON and LOAD_ON (commands to put in front).
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -17,6 +17,7 @@ import { Client } from '../flow/lib/client.mjs';
 import { Gate, SIDELOCK, scratchDir, stopAll, surface } from '../flow/lib/gate.mjs';
 import { pause, until } from '../flow/lib/wait.mjs';
 import { control, makeSession } from './control.mjs';
+import { median, quantile, row } from './rows.mjs';
 
 const words = process.argv.slice(2);
 const quick = words.includes('--quick');
@@ -42,17 +43,6 @@ const LOADS = {
   operators: ['8,000 refused connections a second to the control socket', 0],
   bodies: ['600 bodies that come slowly', 1],
 };
-
-function row(name, value, most) {
-  console.log(`${name}\t${value.toFixed(2)}\t${most}`);
-}
-
-function quantile(values, q) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))];
-}
-
-const median = (values) => quantile(values, 0.5);
 
 const children = new Set();
 process.on('exit', () => children.forEach((one) => one.kill('SIGKILL')));

@@ -37,7 +37,7 @@ once() {
     # shellcheck disable=SC2046
     line=$($load_on "$load" $(through "$name" "$way") "$@") ||
         failed "the run through $name failed: $phase" "$([ "$name" = direct ] && echo service || echo "${name%_wide}")"
-    sleep 0.2
+    sleep 0.05
 }
 
 keep() { echo "$1 $2 $line" >>"$dir/results"; }
@@ -65,7 +65,7 @@ in_rounds() {
     patient_until=$((SECONDS + patience_s))
     for round in $(seq "$1"); do
         if [ "$round" -gt "$rounds_least" ] && [ "$SECONDS" -ge "$patient_until" ]; then
-            echo "bench: the machine is too busy for more rounds" >&2
+            echo "bench: no patience for more rounds" >&2
             break
         fi
         echo "bench: $2, round $round of $1" >&2
@@ -114,21 +114,26 @@ large_messages() {
     done
 }
 
-# Memory is measured on a process that has just started: one that has served before
-# would hand out what it kept.
-idle_connections() {
-    local name
+# resting PHASE WAY COUNT [--streams]: beside active connections so many that rest. Memory is measured on
+# a process that has just started: one that has served before would hand out what it kept.
+resting() {
+    local phase=$1 way=$2 count=$3 name
+    shift 3
     for name in $proxies; do
         stop "$name"
         start "$name"
-        measure "$name" idle ws --connections 16 --warmup "$warmup" --messages "$latency_messages" --idle "$idle"
+        measure "$name" "$phase" "$way" --connections 16 --warmup "$warmup" --messages "$calls" --idle "$count" "$@"
     done
 }
+
+idle_connections() { resting idle ws "$idle"; }
+open_streams() { resting streams http "$streams" --streams; }
+idle_with_tls() { resting tls_idle wss "$tls_idle"; }
 
 run_websocket() {
     in_rounds "$messages_rounds" messages_both
     in_rounds "$rounds" large_messages
-    in_rounds $((rounds < 3 ? rounds : 3)) idle_connections
+    in_rounds "$few_rounds" idle_connections
 }
 
 # --- HTTP ---
@@ -147,18 +152,9 @@ requests() {
     done
 }
 
-open_streams() {
-    local name
-    for name in $proxies; do
-        stop "$name"
-        start "$name"
-        measure "$name" streams http --connections 16 --warmup "$warmup" --messages "$calls" --idle "$streams" --streams
-    done
-}
-
 run_http() {
     in_rounds "$messages_rounds" requests
-    in_rounds $((rounds < 3 ? rounds : 3)) open_streams
+    in_rounds "$few_rounds" open_streams
 }
 
 # --- TLS ---
@@ -171,7 +167,10 @@ with_tls() {
     done
 }
 
-run_tls() { in_rounds "$rounds" with_tls; }
+run_tls() {
+    in_rounds "$rounds" with_tls
+    in_rounds "$few_rounds" idle_with_tls
+}
 
 # --- what is rare ---
 
@@ -215,7 +214,7 @@ run_rare() {
     start two
     in_rounds "$rounds" two_workers
     stop two
-    in_rounds $((rounds < 3 ? rounds : 3)) many_ends
+    in_rounds "$few_rounds" many_ends
 }
 
 # --- what grows with what ---
@@ -244,7 +243,7 @@ beside_mcp_sessions() {
         start "grown_$count"
         head -n "$growth_mcp_tokens" "$dir/all_$count.token" >"$dir/mcp.token"
         tokens=mcp.token once "grown_$count" beside_mcp_sessions http mcp-sessions --sessions "$count" \
-            --connections 16 --warmup $((calls / 40)) --messages $((calls / 4))
+            --connections 16 --warmup $((calls / 10)) --messages "$calls"
         keep "grown_$count" beside_mcp_sessions
     done
 }

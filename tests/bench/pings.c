@@ -17,9 +17,9 @@ struct progress {
 };
 
 /* Counts an answer and sends the next request. */
-static bool take_answer(const struct options *options, struct client *client,
-                        struct progress *progress)
+static bool take_answer(const struct crowd *crowd, struct client *client, struct progress *progress)
 {
+    const struct options *options = crowd->options;
     progress->answered++;
     if (progress->answered > options->warmup) {
         measure_add(progress->measure, client->sent_ns);
@@ -31,13 +31,12 @@ static bool take_answer(const struct options *options, struct client *client,
         return true;
     }
     progress->sent++;
-    return client_send(client);
+    return crowd_send(crowd, client);
 }
 
 static bool take_events(const struct crowd *crowd, struct progress *progress)
 {
-    const struct options *options = crowd->options;
-    const enum client_event wanted = options->refused ? CLIENT_REFUSED : CLIENT_ANSWERED;
+    const enum client_event wanted = crowd->options->refused ? CLIENT_REFUSED : CLIENT_ANSWERED;
     struct epoll_event events[EVENTS_MAX];
     int count = crowd_wait(crowd, events, EVENTS_MAX);
     for (int i = 0; i < count; i++) {
@@ -51,15 +50,14 @@ static bool take_events(const struct crowd *crowd, struct progress *progress)
                           event == CLIENT_ANSWERED ? "answered" : "refused", client->status);
             return false;
         }
-        if (!take_answer(options, client, progress)) {
+        if (!take_answer(crowd, client, progress)) {
             return false;
         }
     }
     return count > 0;
 }
 
-/* Ping-pong on the active connections: a warm-up, then what is measured. */
-static bool measure_active(const struct crowd *crowd, const char *prefix)
+bool loads_measure_active(const struct crowd *crowd, const char *prefix)
 {
     static struct measure measure;
     const struct options *options = crowd->options;
@@ -67,7 +65,7 @@ static bool measure_active(const struct crowd *crowd, const char *prefix)
     struct progress progress = {.measure = &measure};
     for (unsigned i = 0; i < options->connections && progress.sent < total; i++) {
         progress.sent++;
-        if (!client_send(&crowd->clients[i])) {
+        if (!crowd_send(crowd, &crowd->clients[i])) {
             return false;
         }
     }
@@ -117,10 +115,11 @@ static bool measure_idle(struct crowd *crowd)
 bool load_pings(const struct options *options)
 {
     struct crowd crowd;
-    bool done = crowd_create(&crowd, options, options->connections + options->idle) &&
-                crowd_open(&crowd, &options->target, options->connections) &&
-                measure_active(&crowd, "") &&
-                (options->idle == 0 || (measure_idle(&crowd) && measure_active(&crowd, "among_")));
+    bool done =
+        crowd_create(&crowd, options, options->connections + options->idle) &&
+        crowd_open(&crowd, &options->target, options->connections) &&
+        loads_measure_active(&crowd, "") &&
+        (options->idle == 0 || (measure_idle(&crowd) && loads_measure_active(&crowd, "among_")));
     (void)printf("\n");
     crowd_destroy(&crowd);
     return done;

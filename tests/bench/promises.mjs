@@ -1,7 +1,6 @@
 // How soon the gate keeps its promises, and that it rests while it waits.
 //
-// promises.mjs: rows of NAME<tab>VALUE<tab>MOST, for tests/bench/run to judge. The
-// program under test is named by the environment variable SIDELOCK.
+// promises.mjs: rows for tests/bench/run to judge (rows.mjs). The program under test is named by the environment variable SIDELOCK.
 import net from 'node:net';
 import path from 'node:path';
 
@@ -13,6 +12,7 @@ import { Gate, SIDELOCK, cpuSeconds, opaqueSurface, scratchDir, stopAll, surface
 import { EventStream, ask } from '../flow/lib/http.mjs';
 import { Raw, open, requestText } from '../flow/lib/raw.mjs';
 import { pause, settled, until } from '../flow/lib/wait.mjs';
+import { median, row } from './rows.mjs';
 
 const ROUNDS = 15;
 const MIB = 1024 * 1024;
@@ -28,14 +28,6 @@ const surfaces = {
     routes: [{ path: '/{any...}', kind: 'http', methods: ['GET'] }],
   }),
 };
-
-function median(values) {
-  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
-
-function row(name, value, most) {
-  console.log(`${name}\t${value.toFixed(2)}\t${most}`);
-}
 
 // Milliseconds until `end`, a promise, from the moment `command` is given; what it
 // costs to start the program, which `help` shows, is taken off.

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define EVENTS_MAX 256
 #define CLOSE_BYTE 0x88 /* a close frame's first */
@@ -46,6 +47,22 @@ static bool open_beside(struct crowd *crowd)
     return true;
 }
 
+/* Prints what the processes use in a second while all rest. */
+static bool measure_rest(const struct options *options)
+{
+    const struct timespec second = {.tv_sec = 1};
+    struct usage before, after;
+    if (!usage_read(&options->processes, &before)) {
+        return false;
+    }
+    (void)nanosleep(&second, NULL);
+    if (!usage_read(&options->processes, &after)) {
+        return false;
+    }
+    (void)printf("rest_ms=%.2f ", usage_cpu_between(&options->processes, &before, &after) / 1e6);
+    return true;
+}
+
 static bool measure_handshakes(const struct options *options)
 {
     static struct measure measure;
@@ -64,7 +81,7 @@ bool load_handshakes(const struct options *options)
 {
     struct crowd crowd;
     bool done = crowd_create(&crowd, options, options->idle + 1) && open_beside(&crowd) &&
-                measure_handshakes(options);
+                (options->idle == 0 || measure_rest(options)) && measure_handshakes(options);
     (void)printf("\n");
     crowd_destroy(&crowd);
     return done;
@@ -72,9 +89,7 @@ bool load_handshakes(const struct options *options)
 
 /* ---- MCP sessions ---- */
 
-typedef char mcp_session_id[CLIENT_SESSION_SIZE];
-
-/* Those of the token whose turn is t are at t, t + token_count, ... */
+/* In the order that crowd.h gives them. */
 static bool open_mcp_sessions(const struct options *options, mcp_session_id *ids)
 {
     bool done = true;
@@ -90,27 +105,6 @@ static bool open_mcp_sessions(const struct options *options, mcp_session_id *ids
     return done;
 }
 
-/* Each connection in turn asks in the next of its MCP sessions. */
-static bool call_in_turns(const struct crowd *crowd, mcp_session_id *ids)
-{
-    static struct measure measure;
-    const struct options *options = crowd->options;
-    for (unsigned long i = 0; i < options->warmup + options->messages; i++) {
-        unsigned turn = (unsigned)(i % options->connections);
-        unsigned rounds = options->sessions / options->token_count;
-        unsigned at = turn + options->token_count * (unsigned)(i / options->connections % rounds);
-        struct client *client = &crowd->clients[turn];
-        memcpy(client->session, ids[at], sizeof ids[at]);
-        if ((i == options->warmup && !measure_begin(&measure, &options->processes)) ||
-            client_call(client) != CLIENT_ANSWERED) {
-            (void)fprintf(stderr, "bench_load: status %u in an MCP session\n", client->status);
-            return false;
-        }
-        measure_add(&measure, client->sent_ns);
-    }
-    return measure_end(&measure, "");
-}
-
 bool load_mcp_sessions(const struct options *options)
 {
     struct crowd crowd;
@@ -118,8 +112,9 @@ bool load_mcp_sessions(const struct options *options)
     bool done = crowd_create(&crowd, options, options->connections) && ids != NULL &&
                 options->connections <= options->token_count &&
                 options->token_count <= options->sessions && open_mcp_sessions(options, ids) &&
-                crowd_open(&crowd, &options->target, options->connections) &&
-                call_in_turns(&crowd, ids);
+                crowd_open(&crowd, &options->target, options->connections);
+    crowd.sessions = ids;
+    done = done && loads_measure_active(&crowd, "");
     (void)printf("\n");
     crowd_destroy(&crowd);
     free(ids);

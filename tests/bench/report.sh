@@ -35,7 +35,7 @@ row() {
     echo ' |'
 }
 
-# head CELL...: a table's first two lines.
+# head_row CELL...: a table's first two lines.
 head_row() {
     local i
     row "$@"
@@ -145,7 +145,7 @@ goals_websocket() {
         goal "CPU per answer of $(bytes "$size") against HAProxy" "$(ratio sidelock "down_$size" haproxy)" $most
         goal "CPU per request of $(bytes "$size") against HAProxy" "$(ratio sidelock "up_$size" haproxy)" $most
     done
-    goal "KiB an idle connection" "$(kib sidelock idle idle_bytes)" 6
+    goal "KiB an idle connection" "$(kib sidelock idle idle_bytes)" 2
     goal "CPU per message among $(thousands "$idle") idle connections against none" \
         "$(ratio sidelock idle sidelock idle among_cpu_us cpu_us)" 1.1
 }
@@ -208,17 +208,19 @@ report_http() {
 goals_tls() {
     goal "CPU per message with TLS against HAProxy" "$(ratio sidelock tls_ws haproxy)" 1.15
     goal "CPU per HTTP request with TLS against HAProxy" "$(ratio sidelock tls_http haproxy)" 1.15
+    goal "KiB an idle connection with TLS" "$(kib sidelock tls_idle idle_bytes)" 20
 }
 
 report_tls() {
     local name
     echo "## TLS"
     head_row "TLS 1.3, 300 B" "WebSocket: CPU µs/msg" "× nginx" "× HAProxy" "p50 / p99 µs" \
-        "HTTP: CPU µs/request" "× nginx" "× HAProxy" "p50 / p99 µs"
+        "HTTP: CPU µs/request" "× nginx" "× HAProxy" "p50 / p99 µs" "KiB an idle connection"
     for name in $proxies; do
         row "$(title "$name")" "$(cpu "$name" tls_ws)" "$(against "$name" tls_ws nginx)" \
             "$(against "$name" tls_ws haproxy)" "$(latencies "$name" tls_ws)" "$(cpu "$name" tls_http)" \
-            "$(against "$name" tls_http nginx)" "$(against "$name" tls_http haproxy)" "$(latencies "$name" tls_http)"
+            "$(against "$name" tls_http nginx)" "$(against "$name" tls_http haproxy)" "$(latencies "$name" tls_http)" \
+            "$(form %.1f "$(kib "$name" tls_idle idle_bytes)")"
     done
     with_gate && goals_tls
     echo
@@ -285,10 +287,17 @@ report_growth() {
     grown_row beside_sessions "an admission, so many gate sessions"
     grown_row beside_connections "an admission, as many connections too"
     grown_row beside_mcp_sessions "a request, so many gate sessions and MCP sessions"
+    cells=("at rest for a second beside so many connections: CPU ms")
+    for count in $growth; do
+        cells+=("$(form %.1f "$(median "grown_$count" beside_connections rest_ms)")")
+    done
+    row "${cells[@]}" "$(form %.2f "$(grown beside_connections rest_ms)")"
     echo
     goal "CPU of an admission, from the fewest gate sessions to the most" "$(grown beside_sessions cpu_us)" 1.1
     goal "CPU of an admission, from the fewest connections to the most" "$(grown beside_connections cpu_us)" 1.1
     goal "CPU of a request, from the fewest MCP sessions to the most" "$(grown beside_mcp_sessions cpu_us)" 1.1
+    goal "CPU ms in a second at rest beside the most connections" \
+        "$(median "grown_${growth##* }" beside_connections rest_ms)" 25
     echo
 }
 
