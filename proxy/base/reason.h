@@ -71,6 +71,10 @@
           "Expect says something else than 100-continue")                                          \
     CAUSE(CONNECTION_NAMES, "header_invalid", "connection", 400, 0,                                \
           "Connection names a header that was judged, or too many")                                \
+    CAUSE(SUBPROTOCOLS_INVALID, "header_invalid", "subprotocols", 400, 0,                          \
+          "Sec-WebSocket-Protocol is no list of tokens, or too long a one")                        \
+    CAUSE(SUBPROTOCOL_TWICE, "header_invalid", "subprotocol_twice", 400, 0,                        \
+          "Sec-WebSocket-Protocol offers a subprotocol twice")                                     \
     REASON(PATH_INVALID, "path_invalid", 400, 0, "the path is not in canonical form")              \
     CAUSE(PATH_ENCODING, "path_invalid", "percent_encoding", 400, 0,                               \
           "a percent sign in the path is not followed by two hexadecimal digits")                  \
@@ -95,12 +99,20 @@
           "Sec-WebSocket-Key is missing or not 16 bytes in base64")                                \
     CAUSE(UPGRADE_BODY, "upgrade_invalid", "body", 400, 0,                                         \
           "something came behind the head before the upgrade was answered")                        \
+    CAUSE(UPGRADE_ROUTE, "upgrade_invalid", "route", 400, 0,                                       \
+          "no WebSocket is spoken at this path")                                                   \
     REASON(WEBSOCKET_VERSION, "websocket_version", 426, 0, "only WebSocket version 13 is served")  \
     REASON(UPGRADE_REQUIRED, "upgrade_required", 426, 0, "this route is a WebSocket")              \
     REASON(SUBPROTOCOL_MISMATCH, "subprotocol_mismatch", 400, 0,                                   \
            "no subprotocol that this route speaks was offered")                                    \
     REASON(QUERY_INVALID, "query_invalid", 400, 0,                                                 \
            "a query parameter that may pass has a value that is not permitted")                    \
+    CAUSE(QUERY_TWICE, "query_invalid", "twice", 400, 0,                                           \
+          "a query parameter that may pass occurs twice")                                          \
+    CAUSE(QUERY_ENCODING, "query_invalid", "encoding", 400, 0,                                     \
+          "a query parameter that may pass cannot be decoded, or is too long")                     \
+    CAUSE(QUERY_TOO_LONG, "query_invalid", "length", 400, 0,                                       \
+          "the query, with what is added to it, is too long")                                      \
     REASON(HEADERS_TOO_LARGE, "headers_too_large", 431, 0, "the request headers are too large")    \
     CAUSE(HEADERS_MANY, "headers_too_large", "many", 431, 0, "there are too many request headers") \
     CAUSE(HEADER_LONG, "headers_too_large", "header", 431, 0, "a request header is too long")      \
@@ -187,6 +199,16 @@
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \
     CAUSE(OUT_OF_MEMORY, "at_capacity", "memory", 503, 1013,                                       \
           "there was no memory or open file left for it")                                          \
+    CAUSE(SURFACE_FULL, "at_capacity", "surface", 503, 1013,                                       \
+          "the surface has as many connections as it may")                                         \
+    CAUSE(CALLER_FULL, "at_capacity", "caller", 503, 1013,                                         \
+          "the calling user has as many connections as one may")                                   \
+    CAUSE(STRANGERS_FULL, "at_capacity", "strangers", 503, 1013,                                   \
+          "too many connections that were granted nothing are open")                               \
+    CAUSE(MCP_SESSIONS_FULL, "at_capacity", "mcp_sessions", 503, 1013,                             \
+          "as many MCP sessions are in use as may")                                                \
+    CAUSE(TICKETS_FULL, "at_capacity", "tickets", 503, 1013,                                       \
+          "as many tickets wait to be used as may")                                                \
     CAUSE(BROKER_BUSY, "at_capacity", "broker", 503, 1013,                                         \
           "more requests wait to be judged than may")                                              \
     REASON(GAVE_WAY, "gave_way", 503, 1013, "it was slow, and others needed the room")             \
@@ -277,8 +299,17 @@
           "the service accepted an extension that was not offered")                                \
     CAUSE(UPGRADE_SUBPROTOCOL, "upstream_protocol", "subprotocol", 502, 1014,                      \
           "the service chose a subprotocol that was not offered")                                  \
-    CAUSE(UPSTREAM_FRAME, "upstream_protocol", "frame", 502, 1014,                                 \
-          "the service sent a WebSocket frame that may not be")                                    \
+    CAUSE(UPSTREAM_RESERVED, "upstream_protocol", "reserved_bits", 502, 1014,                      \
+          "the service set a bit of a frame that is reserved")                                     \
+    CAUSE(UPSTREAM_OPCODE, "upstream_protocol", "opcode", 502, 1014,                               \
+          "the service sent a frame of a kind that does not exist")                                \
+    CAUSE(UPSTREAM_MASK, "upstream_protocol", "mask", 502, 1014, "the service masked a frame")     \
+    CAUSE(UPSTREAM_CONTROL, "upstream_protocol", "control_frame", 502, 1014,                       \
+          "the service sent a control frame in pieces or of more than 125 bytes")                  \
+    CAUSE(UPSTREAM_LENGTH, "upstream_protocol", "length", 502, 1014,                               \
+          "the service wrote the length of a frame longer than it need be")                        \
+    CAUSE(UPSTREAM_CONTINUATION, "upstream_protocol", "continuation", 502, 1014,                   \
+          "the service went on with no message, or began one within another")                      \
     CAUSE(UPSTREAM_CLOSE, "upstream_protocol", "close_frame", 502, 1014,                           \
           "the service sent a close frame that may not be")                                        \
     CAUSE(PREPARE_ANSWER, "upstream_protocol", "prepare", 502, 1014,                               \
@@ -300,6 +331,20 @@
     REASON(CLIENT_CLOSED, "client_closed", 0, 1000, "the client closed the connection")            \
     REASON(UPSTREAM_CLOSED, "upstream_closed", 0, 1000, "the service closed the connection")       \
     REASON(CLIENT_PROTOCOL, "client_protocol", 0, 1002, "the client broke the WebSocket protocol") \
+    CAUSE(CLIENT_RESERVED, "client_protocol", "reserved_bits", 0, 1002,                            \
+          "the client set a bit of a frame that is reserved")                                      \
+    CAUSE(CLIENT_OPCODE, "client_protocol", "opcode", 0, 1002,                                     \
+          "the client sent a frame of a kind that does not exist")                                 \
+    CAUSE(CLIENT_MASK, "client_protocol", "mask", 0, 1002,                                         \
+          "the client sent a frame without a mask")                                                \
+    CAUSE(CLIENT_CONTROL, "client_protocol", "control_frame", 0, 1002,                             \
+          "the client sent a control frame in pieces or of more than 125 bytes")                   \
+    CAUSE(CLIENT_LENGTH, "client_protocol", "length", 0, 1002,                                     \
+          "the client wrote the length of a frame longer than it need be")                         \
+    CAUSE(CLIENT_CONTINUATION, "client_protocol", "continuation", 0, 1002,                         \
+          "the client went on with no message, or began one within another")                       \
+    CAUSE(CLIENT_CLOSE, "client_protocol", "close_frame", 0, 1002,                                 \
+          "the client sent a close frame that may not be")                                         \
     REASON(IDLE_TIMEOUT, "idle_timeout", 0, 1001, "the connection was idle for too long")          \
     REASON(MESSAGE_TIMEOUT, "message_timeout", 400, 1008, "a message was not completed in time")   \
     REASON(WRITE_STALLED, "write_stalled", 0, 1008, "the client stopped reading")                  \
@@ -316,6 +361,13 @@
     REASON(JSON_DUPLICATE_KEY, "json_duplicate_key", 400, 1007, "an object names a key twice")     \
     REASON(JSON_DEPTH, "json_depth", 400, 1007, "nested too deeply")                               \
     REASON(JSON_LIMIT, "json_limit", 400, 1007, "too many members or values")                      \
+    CAUSE(JSON_MEMBERS, "json_limit", "members", 400, 1007,                                        \
+          "an object has too many members, or all of them have")                                   \
+    CAUSE(JSON_VALUES, "json_limit", "values", 400, 1007, "too many values")                       \
+    CAUSE(JSON_RECORDED, "json_limit", "recorded", 400, 1007,                                      \
+          "too many members in the objects that are looked into")                                  \
+    CAUSE(JSON_REWRITTEN, "json_limit", "rewritten", 400, 1007,                                    \
+          "too long once its URLs are written anew")                                               \
     /* JSON, but not a message that can be understood */                                           \
     REASON(MESSAGE_SHAPE, "message_shape", 400, 1008, "not a message of this dialect")             \
     CAUSE(SHAPE_VERSION, "message_shape", "jsonrpc", 400, 1008,                                    \
@@ -340,8 +392,15 @@
           "the requests within an answer are not in an object")                                    \
     CAUSE(SHAPE_ERROR_BODY, "message_shape", "error_body", 400, 1008,                              \
           "the body of an error could be taken for another message")                               \
+    CAUSE(SHAPE_LIST, "message_shape", "list", 400, 1008,                                          \
+          "the list in the answer, of which some may not be seen, is no list")                     \
     REASON(MESSAGE_KEY, "message_key", 400, 1008,                                                  \
            "a key that is unknown or resembles a known one")                                       \
+    CAUSE(KEY_UNKNOWN, "message_key", "unknown", 400, 1008,                                        \
+          "a key that the dialect's messages do not have")                                         \
+    CAUSE(KEY_RESEMBLES, "message_key", "resembles", 400, 1008,                                    \
+          "a key that some readers take for another, as it differs in case or in signs that "      \
+          "look alike")                                                                            \
     REASON(MESSAGE_ID, "message_id", 400, 1008, "an id that is not a string or a safe integer")    \
     CAUSE(ID_MISSING, "message_id", "missing", 400, 1008, "there is no id")                        \
     CAUSE(ID_NULL, "message_id", "null", 400, 1008, "the id is null")                              \
@@ -362,8 +421,16 @@
     REASON(ARGUMENT_REFUSED, "argument_not_allowed", 403, 1008,                                    \
            "the verb is closed by the dialect but for harmless values, of which this is none")     \
     REASON(TARGET_MISSING, "target_missing", 400, 1008, "the verb needs a target and has none")    \
+    CAUSE(TARGET_TYPE, "target_missing", "type", 400, 1008,                                        \
+          "what should be the target is no string, or no list of them")                            \
     REASON(TARGET_AMBIGUOUS, "target_ambiguous", 400, 1008,                                        \
            "the target could be read in two ways")                                                 \
+    CAUSE(TARGET_SEVERAL, "target_ambiguous", "several", 400, 1008,                                \
+          "the message names several targets, of which the verb has one")                          \
+    CAUSE(TARGET_LONG, "target_ambiguous", "length", 400, 1008,                                    \
+          "the target is written with escapes and too long to be compared")                        \
+    CAUSE(TARGET_TEXT, "target_ambiguous", "text", 400, 1008,                                      \
+          "an escape of the target spells no Unicode text")                                        \
     REASON(TARGET_REFUSED, "target_not_allowed", 403, 1008, "the target is not on the allow list") \
     REASON(TARGET_LIMIT, "target_limit", 403, 1008, "more targets in one message than are vetted") \
     REASON(HANDLE_UNKNOWN, "handle_unknown", 403, 1008,                                            \
@@ -407,7 +474,7 @@ bool reason_same(enum reason one, enum reason other);
 /* The groups of the table. */
 static inline bool reason_is_json(enum reason reason)
 {
-    return reason >= REASON_JSON_UTF8 && reason <= REASON_JSON_LIMIT;
+    return reason >= REASON_JSON_UTF8 && reason <= REASON_JSON_REWRITTEN;
 }
 static inline bool reason_is_shape(enum reason reason)
 {

@@ -156,7 +156,7 @@ static enum reason insert(struct json_keys *keys, uint64_t hash)
             return REASON_ALLOWED;
         }
     }
-    return REASON_JSON_LIMIT;
+    return REASON_JSON_MEMBERS;
 }
 
 /* What two tables take, one of them twice as large as the other, which has so many slots. */
@@ -172,7 +172,7 @@ static enum reason grow(struct json_keys *keys)
     struct json_keys larger = *keys;
 
     if (bytes_while_growing(keys->size) > JSON_KEYS_BYTES_MAX)
-        return REASON_JSON_LIMIT;
+        return REASON_JSON_MEMBERS;
     larger.size = keys->size * 2;
     larger.used = 0;
     larger.slots = calloc(larger.size, sizeof(*larger.slots));
@@ -214,7 +214,7 @@ enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *objec
     uint64_t hash = escaped ? hash_escaped(keys, key) : hash_plain(keys, key);
 
     if (object->count >= keys->members_max || keys->total >= keys->total_max)
-        return REASON_JSON_LIMIT;
+        return REASON_JSON_MEMBERS;
     keys->total++;
     if (object->count < JSON_KEYS_SMALL_MAX) {
         for (uint32_t i = 0; i < object->count; i++) {

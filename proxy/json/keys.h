@@ -64,7 +64,7 @@ static inline void json_keys_open(struct json_keys *keys, struct json_keys_objec
  * open ones is large: `used` is 0. */
 void json_keys_close(struct json_keys *keys, const struct json_keys_object *object);
 /*
- * Adds a raw key. REASON_ALLOWED, REASON_JSON_DUPLICATE_KEY, REASON_JSON_LIMIT
+ * Adds a raw key. REASON_ALLOWED, REASON_JSON_DUPLICATE_KEY, REASON_JSON_MEMBERS
  * (too many, or too many for JSON_KEYS_BYTES_MAX), or REASON_INTERNAL without memory.
  */
 enum reason json_keys_add(struct json_keys *keys, struct json_keys_object *object, struct span key,

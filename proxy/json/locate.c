@@ -88,7 +88,7 @@ enum reason json_scan_member_of(struct span object, const char *key, struct json
             *out = json_member_of(entry.value);
             out->key = entry.key;
         } else if (json_chars_may_fold_to(entry.key, key) && json_chars_folds_to(entry.key, key)) {
-            return REASON_MESSAGE_KEY;
+            return REASON_KEY_RESEMBLES;
         }
     }
     return REASON_ALLOWED;

@@ -24,7 +24,9 @@ static enum error scan(const char *text, size_t length)
     case REASON_ALLOWED:
         return OK;
     case REASON_JSON_DEPTH:
-    case REASON_JSON_LIMIT:
+    case REASON_JSON_MEMBERS:
+    case REASON_JSON_VALUES:
+    case REASON_JSON_RECORDED:
         return ERROR_LIMIT;
     case REASON_INTERNAL:
         return ERROR_MEMORY;

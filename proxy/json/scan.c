@@ -285,7 +285,7 @@ static const unsigned char *read_key(struct json_scan *scan, const unsigned char
     container->member = -1;
     if ((container->record || (container->watched && is_watched(scan, container->holder, key))) &&
         !record_key(scan, container, key))
-        return fault(scan, start, REASON_JSON_LIMIT);
+        return fault(scan, start, REASON_JSON_RECORDED);
     at = json_space_skip(at, scan->end);
     if (at == scan->end || *at != ':')
         return fault_byte(scan, at);
@@ -458,7 +458,7 @@ enum reason json_scan_wishing(struct json_scan *scan, struct span text,
         if (at == scan->end)
             at = fault_byte(scan, at);
         else if (values_left-- == 0)
-            at = fault(scan, at, REASON_JSON_LIMIT);
+            at = fault(scan, at, REASON_JSON_VALUES);
         else if (*at == '{' || *at == '[')
             at = open_container(scan, at);
         else

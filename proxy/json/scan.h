@@ -106,7 +106,7 @@ struct json_member json_member_of(struct span value);
 /*
  * Finds a member in an object of the scanned text that may lie deeper than what is recorded.
  * REASON_ALLOWED with *out the member, of type JSON_NONE if it is not there;
- * REASON_MESSAGE_KEY for one that could be taken for it.
+ * REASON_KEY_RESEMBLES for one that could be taken for it.
  */
 enum reason json_scan_member_of(struct span object, const char *key, struct json_member *out);
 

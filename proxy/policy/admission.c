@@ -95,7 +95,7 @@ static enum reason http_method(const struct route *route, const struct request *
     struct span method = span_of(request->method);
 
     if (request->upgrade)
-        return REASON_UPGRADE_INVALID;
+        return REASON_UPGRADE_ROUTE;
     for (size_t i = 0; route->kind == ROUTE_MCP_HTTP && i < MCP_METHODS; i++) {
         if (span_equals(method, mcp_methods[i]))
             return REASON_ALLOWED;
@@ -154,7 +154,7 @@ enum reason admission_subprotocols(const struct route *route, const struct reque
     while (http_list_next(&list, &element)) {
         if (++offered > ADMISSION_SUBPROTOCOLS_MAX ||
             element.length > ADMISSION_SUBPROTOCOL_BYTES_MAX || !http_is_token(element))
-            return REASON_HEADER_INVALID;
+            return REASON_SUBPROTOCOLS_INVALID;
         if (is_ticket(element))
             continue;
         if (!text_list_contains(&route->subprotocols, element)) {
@@ -162,13 +162,13 @@ enum reason admission_subprotocols(const struct route *route, const struct reque
             continue;
         }
         if (is_offered(offer, element))
-            return REASON_HEADER_INVALID; /* RFC 6455 section 4.1: each once */
+            return REASON_SUBPROTOCOL_TWICE; /* RFC 6455 section 4.1: each once */
         if (offer->length > 0)
             buffer_append_text(offer, ", ");
         buffer_append(offer, element.data, element.length);
     }
     if (buffer_failed(offer))
-        return REASON_HEADER_INVALID;
+        return REASON_SUBPROTOCOLS_INVALID;
     if (offer->length == 0 && (others > 0 || route->subprotocol_required))
         return REASON_SUBPROTOCOL_MISMATCH;
     return REASON_ALLOWED;

@@ -120,6 +120,8 @@ enum reason admission_subprotocols(const struct route *route, const struct reque
  */
 enum reason admission_query(const struct route *route, const char *client_query,
                             const struct params *params, struct buffer *out);
+/* The name of the parameter for which that is QUERY_INVALID; NULL: none of the client's. */
+const char *admission_query_refused(const struct route *route, const char *client_query);
 
 /*
  * The value of the query parameter that the route turns into Authorization:

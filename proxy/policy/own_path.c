@@ -34,7 +34,7 @@ enum reason own_path_action(const struct request *request, enum own_action *out)
     if (path == NULL)
         return REASON_ROUTE_UNKNOWN;
     if (request->upgrade)
-        return REASON_UPGRADE_INVALID;
+        return REASON_UPGRADE_ROUTE;
     if (strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0)
         action = path->get;
     else if (strcmp(request->method, "POST") == 0)

@@ -27,9 +27,9 @@ static const struct query_pass *find_pass(const struct route *route, const char 
     return NULL;
 }
 
-/* Keeps what may pass; the first value of a name is the only one. */
+/* Keeps what may pass; the first value of a name is the only one. *at is the one that may not. */
 static enum reason pass_query(const struct route *route, const char *client_query,
-                              struct buffer *out)
+                              struct buffer *out, const struct query_pass **at)
 {
     struct span rest = span_of(client_query), name, value;
     uint64_t seen = 0;
@@ -41,12 +41,14 @@ static enum reason pass_query(const struct route *route, const char *client_quer
 
         if (url_query_decode(name, name_text, sizeof(name_text)) != OK)
             continue;
-        pass = find_pass(route, name_text, &index);
+        *at = pass = find_pass(route, name_text, &index);
         if (pass == NULL)
             continue;
-        if ((seen >> index & 1) != 0 ||
-            url_query_decode(value, value_text, sizeof(value_text)) != OK ||
-            !config_pattern_matches(pass->pattern, value_text))
+        if ((seen >> index & 1) != 0)
+            return REASON_QUERY_TWICE;
+        if (url_query_decode(value, value_text, sizeof(value_text)) != OK)
+            return REASON_QUERY_ENCODING;
+        if (!config_pattern_matches(pass->pattern, value_text))
             return REASON_QUERY_INVALID;
         seen |= (uint64_t)1 << index;
         append_pair(pass->name, span_of(value_text), out);
@@ -78,13 +80,26 @@ static enum reason inject_query(const struct route *route, const struct params *
 enum reason admission_query(const struct route *route, const char *client_query,
                             const struct params *params, struct buffer *out)
 {
-    enum reason reason = pass_query(route, client_query, out);
+    const struct query_pass *at;
+    enum reason reason = pass_query(route, client_query, out, &at);
 
     if (reason_allows(reason))
         reason = inject_query(route, params, out);
     if (reason_allows(reason) && buffer_failed(out))
-        reason = REASON_QUERY_INVALID;
+        reason = REASON_QUERY_TOO_LONG;
     return reason;
+}
+
+const char *admission_query_refused(const struct route *route, const char *client_query)
+{
+    const struct query_pass *at = NULL;
+    struct buffer none;
+    enum reason reason;
+
+    buffer_init(&none, 0);
+    reason = pass_query(route, client_query, &none, &at);
+    buffer_clear(&none);
+    return reason_allows(reason) ? NULL : at->name;
 }
 
 static bool is_token68(const char *text)

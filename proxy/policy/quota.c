@@ -192,7 +192,7 @@ enum reason quota_take_within(struct quotas *quotas, enum quota row, struct quot
     if (limit == 0 || (held != NULL && held->count >= limit))
         return refuse(quotas, row, holder.surface);
     if (held == NULL && (held = begin(quotas, row, &holder)) == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     held->count++;
     return REASON_ALLOWED;
 }

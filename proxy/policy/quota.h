@@ -31,9 +31,9 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
           "the same, of all its sessions")                                                         \
     QUOTA(CONNECTIONS, "connections", SESSION, QUOTA_CONFIGURED, NEW, QUOTA_CONNECTIONS,           \
           "connections that were granted")                                                         \
-    QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CAPACITY,       \
+    QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CALLER_FULL,    \
           "the same, of all its sessions")                                                         \
-    QUOTA(STRANGERS, "strangers", CALLER, QUOTA_CONFIGURED, OWN_OLDEST, CAPACITY,                  \
+    QUOTA(STRANGERS, "strangers", CALLER, QUOTA_CONFIGURED, OWN_OLDEST, STRANGERS_FULL,            \
           "connections that were granted nothing: what room is left")                              \
     QUOTA(BODIES, "bodies", SESSION, 256, NEW, QUOTA_BODIES,                                       \
           "requests whose bodies are being received")                                              \
@@ -107,7 +107,7 @@ bool quota_is_full(const struct quotas *quotas, enum quota row, struct quota_hol
 /*
  * One more. REASON_ALLOWED; or the row's reason, counted, if there are as many as may be
  * (where one's own oldest gives way: let it go first, with quota_give_way()); or
- * REASON_CAPACITY without memory. What was taken is given back with quota_give().
+ * REASON_OUT_OF_MEMORY. What was taken is given back with quota_give().
  */
 enum reason quota_take(struct quotas *quotas, enum quota row,
                        struct quota_holder holder) MUST_CHECK;

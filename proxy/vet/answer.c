@@ -138,7 +138,7 @@ static enum reason filter(const struct vet_answer *answer, const struct verb_rul
     bool missing;
 
     if (filtered->items.type != JSON_TYPE_ARRAY)
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_LIST;
     if (before)
         write_private(rule, &filtered->result, &filtered->scope, &cut);
     missing = write_items(answer, rule, items, &cut);
@@ -175,7 +175,7 @@ static enum reason find(const struct vet_answer *answer, int result, const char 
     const struct json_member *member;
 
     if (json_scan_lookalike(answer->scan, result, key) >= 0)
-        return REASON_MESSAGE_KEY;
+        return REASON_KEY_RESEMBLES;
     member = json_scan_find(answer->scan, result, key);
     if (member != NULL)
         *out = *member;

@@ -145,7 +145,7 @@ enum reason mcp_http_check(const struct mcp_http_headers *headers, enum mcp_era 
         return era == MCP_MODERN ? REASON_SHAPE_MODERN : REASON_ALLOWED;
     if (lookalike_in(scan, params, "_meta") || lookalike_in(scan, meta, DIALECT_MCP_VERSION_KEY) ||
         (name_key != NULL && lookalike_in(scan, params, name_key)))
-        return REASON_MESSAGE_KEY;
+        return REASON_KEY_RESEMBLES;
     if (!version_agrees(headers->protocol_version,
                         json_scan_find_in(scan, meta, DIALECT_MCP_VERSION_KEY)))
         return REASON_MCP_VERSION_MISMATCH;

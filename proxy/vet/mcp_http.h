@@ -40,7 +40,7 @@ bool mcp_http_verb_ended(const struct json_scan *scan, const struct message *mes
 
 /*
  * Compares the headers with a body that was scanned and read. REASON_ALLOWED;
- * REASON_HEADER_MISMATCH; REASON_MESSAGE_KEY for something that resembles a
+ * REASON_HEADER_MISMATCH; REASON_KEY_RESEMBLES for something that resembles a
  * compared key; REASON_SHAPE_MODERN for a response in the modern era.
  *
  * Refused is what two readers could take differently: two values that differ,

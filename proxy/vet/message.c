@@ -133,7 +133,7 @@ static enum reason read_verb(const struct json_member *member, struct message *o
 
 /*
  * Follows keys from the top. REASON_ALLOWED with *out the member, or NULL if it
- * is not there; REASON_MESSAGE_KEY if something on the way resembles a key.
+ * is not there; REASON_KEY_RESEMBLES if something on the way resembles a key.
  */
 static enum reason follow(const struct json_scan *scan, char *const *keys, unsigned depth,
                           const struct json_member **out)
@@ -144,7 +144,7 @@ static enum reason follow(const struct json_scan *scan, char *const *keys, unsig
     *out = NULL;
     for (unsigned i = 0; i < depth; i++) {
         if (json_scan_lookalike(scan, parent, keys[i]) >= 0)
-            return REASON_MESSAGE_KEY;
+            return REASON_KEY_RESEMBLES;
         member = json_scan_find(scan, parent, keys[i]);
         if (member == NULL || (i + 1 < depth && member->type != JSON_TYPE_OBJECT))
             return REASON_ALLOWED;
@@ -178,7 +178,7 @@ static enum reason take_target(const struct json_member *member, enum target_kin
     out->target_kind = kind;
     out->target_too_long =
         !json_member_text(member, out->target_bytes, sizeof(out->target_bytes), &out->target);
-    return member->odd ? REASON_TARGET_AMBIGUOUS : REASON_ALLOWED;
+    return member->odd ? REASON_TARGET_TEXT : REASON_ALLOWED;
 }
 
 enum reason message_take_element(struct message *message, const struct target_path *path,
@@ -193,7 +193,7 @@ enum reason message_take_element(struct message *message, const struct target_pa
         return reason;
     message->target = (struct span){0};
     if (member.type != JSON_TYPE_STRING)
-        return REASON_TARGET_MISSING;
+        return member.type == JSON_NONE ? REASON_TARGET_MISSING : REASON_TARGET_TYPE;
     return take_target(&member, path->kind, message);
 }
 
@@ -215,12 +215,12 @@ static enum reason read_target(const struct json_scan *scan, struct message *out
         if (member.type == JSON_NONE)
             continue;
         if (member.type != (path->list > 0 ? JSON_TYPE_ARRAY : JSON_TYPE_STRING))
-            return REASON_TARGET_MISSING;
+            return REASON_TARGET_TYPE;
         found += path->list == 0;
         if (path->list > 0 || (rule->each && found > 1))
             out->more[out->more_count++] = (struct message_targets){path, member.value};
         else if (found > 1)
-            return REASON_TARGET_AMBIGUOUS;
+            return REASON_TARGET_SEVERAL;
         else if (!reason_allows(reason = take_target(&member, path->kind, out)))
             return reason;
     }
@@ -237,7 +237,7 @@ static enum reason read_ruled(const struct json_scan *scan, int holder, struct m
 
     if (out->rule->match_key != NULL) {
         if (json_scan_lookalike(scan, holder, out->rule->match_key) >= 0)
-            return REASON_MESSAGE_KEY;
+            return REASON_KEY_RESEMBLES;
         member = json_scan_find(scan, holder, out->rule->match_key);
         if (member != NULL)
             out->match = member->value;
@@ -309,7 +309,7 @@ static enum reason read_json_rpc(const struct json_scan *scan, const struct voca
     out->kind = kind_of(found);
     identified = message_read_id(found[FIELD_ID], out);
     if (!known)
-        return REASON_MESSAGE_KEY;
+        return REASON_KEY_UNKNOWN;
     if (!version_fits(found[FIELD_JSONRPC], vocabulary))
         return REASON_SHAPE_VERSION;
     if (out->kind == MESSAGE_OTHER)
@@ -344,7 +344,7 @@ static enum reason read_typed_verb(const struct json_scan *scan,
         /* The service names its answers' operations too; a client has no cause to. */
         reason = follow(scan, &vocabulary->operation_key, 1, &member);
         return direction == DIRECTION_C2S && (member != NULL || !reason_allows(reason))
-                   ? REASON_MESSAGE_KEY
+                   ? REASON_KEY_UNKNOWN
                    : REASON_ALLOWED;
     }
     *operation = true;
@@ -400,10 +400,10 @@ enum reason message_read_ask(const struct json_scan *scan, const struct vocabula
 
     message_init(out);
     if (json_scan_root(scan) != JSON_TYPE_OBJECT)
-        return REASON_MESSAGE_SHAPE;
+        return REASON_SHAPE_ASKS;
     known = read_fields(scan, vocabulary, found, out) && out->session.data == NULL;
     out->kind = MESSAGE_REQUEST;
     for (unsigned i = 0; i < FIELD_COUNT; i++)
         known = known && (found[i] == NULL || i == FIELD_METHOD || i == FIELD_PARAMS);
-    return known ? read_call(scan, vocabulary, DIRECTION_S2C, found, out) : REASON_MESSAGE_KEY;
+    return known ? read_call(scan, vocabulary, DIRECTION_S2C, found, out) : REASON_KEY_UNKNOWN;
 }

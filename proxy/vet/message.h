@@ -60,13 +60,13 @@ enum reason message_read_id(const struct json_member *id, struct message *out);
 
 /*
  * Follows a path, of one with a list to that list. REASON_ALLOWED with *out what lies
- * there, of type JSON_NONE if nothing does; REASON_MESSAGE_KEY if something on the way
+ * there, of type JSON_NONE if nothing does; REASON_KEY_RESEMBLES if something on the way
  * resembles a key.
  */
 enum reason message_follow(const struct json_scan *scan, const struct target_path *path,
                            struct json_member *out);
 /* Takes an element of a list of targets as the message's target; REASON_TARGET_MISSING if it is
- * none, REASON_MESSAGE_KEY. */
+ * none, REASON_KEY_RESEMBLES. */
 enum reason message_take_element(struct message *message, const struct target_path *path,
                                  struct span element);
 

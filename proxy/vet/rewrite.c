@@ -87,7 +87,7 @@ static bool build(const struct rewriting *rewriting, struct span url, struct buf
            memcmp(out->data, url.data, url.length) != 0;
 }
 
-/* Puts a new URL in the place of a string value. REASON_JSON_LIMIT without memory or room. */
+/* Puts a new URL in the place of a string value. REASON_JSON_REWRITTEN without memory or room. */
 static enum reason replace(struct rewriting *rewriting, struct span value)
 {
     const size_t growth = strlen(rewriting->addresses->client) + sizeof("https://");
@@ -101,7 +101,7 @@ static enum reason replace(struct rewriting *rewriting, struct span value)
     room = buffer_reserve(&plain, value.length);
     if (room == NULL || json_scan_unescape(value, room, value.length, &length) != OK) {
         buffer_clear(&plain);
-        return REASON_JSON_LIMIT;
+        return REASON_JSON_REWRITTEN;
     }
     if (length > 0 && build(rewriting, (struct span){room, length}, &url)) {
         buffer_append(rewriting->out, rewriting->copied, (size_t)(value.data - rewriting->copied));
@@ -111,7 +111,7 @@ static enum reason replace(struct rewriting *rewriting, struct span value)
     failed = buffer_failed(&url) || buffer_failed(rewriting->out);
     buffer_clear(&plain);
     buffer_clear(&url);
-    return failed ? REASON_JSON_LIMIT : REASON_ALLOWED;
+    return failed ? REASON_JSON_REWRITTEN : REASON_ALLOWED;
 }
 
 static enum reason rewrite_object(struct rewriting *rewriting, struct span object)
@@ -155,7 +155,7 @@ enum reason rewrite_answer(struct json_scan *scan, const struct route_answer *ro
     }
     if (reason_allows(reason) && rewriting.copied != text.data) {
         buffer_append(out, rewriting.copied, (size_t)(text.data + text.length - rewriting.copied));
-        reason = buffer_failed(out) ? REASON_JSON_LIMIT : REASON_ALLOWED;
+        reason = buffer_failed(out) ? REASON_JSON_REWRITTEN : REASON_ALLOWED;
     }
     return reason;
 }

@@ -28,7 +28,7 @@ struct rewrite_addresses {
  *
  * REASON_ALLOWED, and the new text appended to `out`, or nothing if nothing
  * changed; the JSON_* reason of a text that is not strict JSON;
- * REASON_JSON_LIMIT if `out` has no room for the new text.
+ * REASON_JSON_REWRITTEN if `out` has no room for the new text.
  */
 enum reason rewrite_answer(struct json_scan *scan, const struct route_answer *route,
                            const struct rewrite_addresses *addresses, struct span text,

@@ -79,7 +79,7 @@ static enum reason check_present(const struct vet_rules *rules, const struct mes
 
     if (message->target_too_long &&
         (limited || rules->targets != NULL || rules->session_targets != NULL))
-        return REASON_TARGET_AMBIGUOUS;
+        return REASON_TARGET_LONG;
     if (limited && !target_is_listed(within, message->target))
         return REASON_TARGET_REFUSED;
     return target_check(rules, message->target, message->target_kind);
@@ -111,7 +111,7 @@ enum reason target_check_message(const struct vet_rules *rules, struct message *
             continue;
         }
         if (!json_walk_enter(&walk, more->value))
-            return REASON_TARGET_MISSING;
+            return REASON_TARGET_TYPE;
         while (reason_allows(reason) && json_walk_next(&walk, &entry))
             reason = ++count > TARGETS_MAX ? REASON_TARGET_LIMIT
                                            : check_more(rules, message, more->path, entry.value);

@@ -28,6 +28,6 @@ enum reason target_check(const struct vet_rules *rules, struct span target, enum
  */
 enum reason target_check_message(const struct vet_rules *rules, struct message *message);
 /* Whether the handles that a client's request names beside its target are the session's; the scan
- * is the message's. REASON_ALLOWED, REASON_MESSAGE_KEY, REASON_HANDLE_UNKNOWN. */
+ * is the message's. REASON_ALLOWED, REASON_KEY_RESEMBLES, REASON_HANDLE_UNKNOWN. */
 enum reason target_check_related(const struct vet_rules *rules, const struct json_scan *scan,
                                  const struct message *message);

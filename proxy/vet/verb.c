@@ -39,7 +39,7 @@ enum reason verb_check_arguments(const struct vet_rules *rules, const struct jso
         struct span value;
 
         if (json_scan_lookalike(scan, holder, argument->name) >= 0)
-            return REASON_MESSAGE_KEY;
+            return REASON_KEY_RESEMBLES;
         if (member != NULL && (!json_member_text(member, room, sizeof(room), &value) ||
                                !text_list_contains(&argument->values, value)))
             return REASON_ARGUMENT_REFUSED;

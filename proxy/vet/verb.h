@@ -12,6 +12,6 @@
 enum reason verb_check(const struct vet_rules *rules, enum direction direction,
                        const struct verb_rule *rule, struct span verb);
 /* Whether the members that a client's verb limits have values that it permits; the scan is the
- * message's. REASON_ALLOWED, REASON_ARGUMENT_REFUSED, REASON_MESSAGE_KEY. */
+ * message's. REASON_ALLOWED, REASON_ARGUMENT_REFUSED, REASON_KEY_RESEMBLES. */
 enum reason verb_check_arguments(const struct vet_rules *rules, const struct json_scan *scan,
                                  const struct verb_rule *rule);

@@ -355,7 +355,7 @@ static enum reason read_message(const struct vetting *vetting, struct vet_result
     if (headers == NULL || vetting->direction != DIRECTION_C2S)
         return reason;
     result->era = mcp_http_era(headers, scan);
-    if ((reason_allows(reason) || reason == REASON_TARGET_MISSING) &&
+    if ((reason_allows(reason) || reason_same(reason, REASON_TARGET_MISSING)) &&
         mcp_http_verb_ended(scan, message))
         return REASON_VERB_UNKNOWN;
     return reason_allows(reason) ? mcp_http_check(headers, result->era, scan, message) : reason;

@@ -48,6 +48,19 @@ int ws_header_parse(const unsigned char *bytes, size_t length, enum ws_sender se
     return (int)(need + mask);
 }
 
+enum ws_mistake ws_header_mistake(const unsigned char bytes[2], enum ws_sender sender)
+{
+    const unsigned opcode = bytes[0] & 0x0f;
+
+    if ((bytes[0] & 0x70) != 0)
+        return WS_RESERVED_BITS;
+    if (opcode > WS_PONG || (opcode > WS_BINARY && opcode < WS_CLOSE))
+        return WS_UNKNOWN_OPCODE;
+    if (((bytes[1] & 0x80) != 0) != (sender == WS_FROM_CLIENT))
+        return WS_WRONG_MASK;
+    return opcode >= WS_CLOSE ? WS_BAD_CONTROL : WS_BAD_LENGTH;
+}
+
 size_t ws_header_write(unsigned char *out, enum ws_opcode opcode, size_t payload_bytes,
                        const unsigned char mask[4])
 {

@@ -40,6 +40,20 @@ struct ws_header {
 int ws_header_parse(const unsigned char *bytes, size_t length, enum ws_sender sender,
                     struct ws_header *out);
 
+/* What may be wrong with a frame, in the order of section 5.2. */
+enum ws_mistake {
+    WS_RESERVED_BITS = 0,
+    WS_UNKNOWN_OPCODE,
+    WS_WRONG_MASK,
+    WS_BAD_CONTROL, /* fragmented, or long */
+    WS_BAD_LENGTH,
+    WS_OUT_OF_ORDER, /* goes on with nothing, or begins within a message: ws_reader.h */
+    WS_MISTAKES,
+};
+
+/* Why ws_header_parse refused what begins with these bytes. */
+enum ws_mistake ws_header_mistake(const unsigned char bytes[2], enum ws_sender sender);
+
 /*
  * Writes the header of a final frame, a client's if there is a mask (NULL: a server's).
  * Returns its length, at most WS_HEADER_MAX.

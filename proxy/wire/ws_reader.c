@@ -240,3 +240,8 @@ enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, 
     }
     return progress;
 }
+
+enum ws_mistake ws_reader_mistake(const struct ws_reader *reader)
+{
+    return reader->in_frame ? WS_OUT_OF_ORDER : ws_header_mistake(reader->header, reader->sender);
+}

@@ -61,3 +61,5 @@ size_t ws_reader_room(const struct ws_reader *reader, unsigned char **room);
 /* Takes masks off in place. To be called until it has taken all bytes; after a fault no more. */
 enum ws_progress ws_reader_next(struct ws_reader *reader, unsigned char *bytes, size_t length,
                                 size_t *taken, struct ws_whole *whole);
+/* What was wrong, after WS_FAULT. */
+enum ws_mistake ws_reader_mistake(const struct ws_reader *reader);

@@ -136,21 +136,24 @@ for (const group of new Set(cases.map((one) => one.case.match(/^(\d*)/)[1]))) {
 // ---- What is behind them ----
 
 it('situation 14: whose fault it was is in the audit log', async () => {
-  for (const [frame, reason, code] of [
-    [{ payload: 'x', rsv: 4 }, 'client_protocol', 1002],
-    [{ payload: 'x', mask: false }, 'client_protocol', 1002],
-    [{ opcode: 3 }, 'client_protocol', 1002],
-    [{ opcode: OPCODE.ping, fin: false }, 'client_protocol', 1002],
-    [{ opcode: OPCODE.continuation }, 'client_protocol', 1002],
-    [{ opcode: OPCODE.close, payload: Buffer.from([3]) }, 'client_protocol', 1002],
+  for (const [frame, reason, code, cause] of [
+    [{ payload: 'x', rsv: 4 }, 'client_protocol', 1002, 'reserved_bits'],
+    [{ payload: 'x', mask: false }, 'client_protocol', 1002, 'mask'],
+    [{ opcode: 3 }, 'client_protocol', 1002, 'opcode'],
+    [{ opcode: OPCODE.ping, fin: false }, 'client_protocol', 1002, 'control_frame'],
+    [{ opcode: OPCODE.continuation }, 'client_protocol', 1002, 'continuation'],
+    [{ opcode: OPCODE.close, payload: Buffer.from([3]) }, 'client_protocol', 1002, 'close_frame'],
+    [Buffer.from([0x82, 0xfe, 0, 5]), 'client_protocol', 1002, 'length'],
     [{ payload: Buffer.from([0xff]) }, 'json_utf8', 1007],
   ]) {
     const raw = await connect();
     const mark = gate.mark();
-    raw.sendFrame(frame);
+    if (Buffer.isBuffer(frame)) raw.send(frame);
+    else raw.sendFrame(frame);
     assert.equal((await raw.over()).code, code);
     raw.destroy();
-    await gate.audited(mark, { event: 'closed', reason, close_code: code });
+    const line = await gate.audited(mark, { event: 'closed', reason, close_code: code });
+    assert.equal(line.cause, cause);
   }
 });
 
@@ -174,19 +177,21 @@ it('situation 14: of a goodbye only the code travels where messages are vetted',
 });
 
 it('situation 14: a service that breaks the protocol is told so, and the client that it was the service', async () => {
-  for (const frame of [
-    { payload: 'x', mask: true },
-    { payload: 'x', rsv: 1 },
-    { opcode: 3 },
-    { opcode: OPCODE.close, payload: closePayload(1005) },
+  for (const [frame, cause] of [
+    [{ payload: 'x', mask: true }, 'mask'],
+    [{ payload: 'x', rsv: 1 }, 'reserved_bits'],
+    [{ opcode: 3 }, 'opcode'],
+    [{ opcode: OPCODE.close, payload: closePayload(1005) }, 'close_frame'],
   ]) {
     const raw = await connect();
     const its = await peer();
+    const mark = gate.mark();
     its.sendFrame(frame);
     assert.equal((await raw.over()).code, 1014);
     await until(() => its.close, 'the service to be told');
     assert.equal(its.close.code, 1002);
     raw.destroy();
+    await gate.audited(mark, { event: 'closed', reason: 'upstream_protocol', cause });
   }
 });
 

@@ -6,11 +6,12 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, it } from 'node:test';
 
-import { RawHttpService } from '../services/raw_http_service.mjs';
+import { PLAIN_ANSWER, RawHttpService } from '../services/raw_http_service.mjs';
 import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { call, post } from './lib/mcp_http.mjs';
 import { Raw, assertProblem, request } from './lib/raw.mjs';
+import { until } from './lib/wait.mjs';
 
 const dir = scratchDir();
 const service = new RawHttpService(path.join(dir, 'service.sock'));
@@ -18,12 +19,16 @@ const deaf = path.join(dir, 'deaf.sock');
 let gate;
 const tokens = {};
 
-function plain(socket) {
+const query = { pass: { run: '[0-9]+' } };
+
+function plain(socket, limits = {}) {
   const routes = [
     { path: '/ws', kind: 'websocket' },
+    { path: '/queried', kind: 'http', methods: ['GET'], query },
+    { path: '/queried/ws', kind: 'websocket', query },
     { path: '/{any...}', kind: 'http', methods: ['GET', 'HEAD', 'POST', 'DELETE'] },
   ];
-  return surface(socket, { dialect: 'opaque', routes });
+  return surface(socket, { dialect: 'opaque', routes, limits });
 }
 
 before(async () => {
@@ -33,6 +38,7 @@ before(async () => {
       plain: plain(service.socketPath),
       absent: plain(path.join(dir, 'absent.sock')),
       deaf: plain(deaf),
+      narrow: plain(service.socketPath, { max_connections: 1, upstream_timeout_ms: 300 }),
       mcp: surface(service.socketPath, {
         dialect: 'mcp',
         routes: [{ path: '/mcp', kind: 'mcp-http' }],
@@ -156,7 +162,7 @@ it('situation 6: a service that cannot be reached is named with its socket and e
   const { surfaces } = await gate.doJson('status');
   assert.deepEqual(
     surfaces.map((row) => [row.name, row.upstream_error]),
-    [['plain', null], ['absent', 'ENOENT'], ['deaf', 'ECONNREFUSED'], ['mcp', null]],
+    [['plain', null], ['absent', 'ENOENT'], ['deaf', 'ECONNREFUSED'], ['narrow', null], ['mcp', null]],
     'status names it, too',
   );
   assert.match(gate.stderr, /absent.*absent\.sock: No such file or directory/);
@@ -254,6 +260,13 @@ const messages = [
   [{ jsonrpc: '2.0', id: 'i'.repeat(302), method: 'ping' }, 'message_id', 'length'],
   [{ jsonrpc: '2.0', id: null, method: 'ping' }, 'message_id', 'null'],
   [{ id: 1, method: 'ping' }, 'message_shape', 'jsonrpc'],
+  [{ jsonrpc: '2.0', id: 1, method: 'ping', extra: 1 }, 'message_key', 'unknown'],
+  [{ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { Name: 'x', name: 'y' } }, 'message_key', 'resembles'],
+  [{ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 1 } }, 'target_missing', 'type'],
+  [
+    { jsonrpc: '2.0', id: 1, method: 'completion/complete', params: { ref: { name: 'x', uri: 'file:///y' } } },
+    'target_ambiguous', 'several',
+  ],
 ];
 
 it('situation 6: which rule a message broke is named', async () => {
@@ -270,6 +283,66 @@ it('situation 6: which rule a message broke is named', async () => {
     assert.equal(line.cause, cause);
   }
   assert.ok(texts.size >= 3, `each in words of its own: ${[...texts].join('; ')}`);
+});
+
+it('situation 6: what is wrong with a query is named, with the parameter', async () => {
+  for (const [asked, cause] of [['run=x', undefined], ['run=1&run=2', 'twice'], ['run=%zz', 'encoding']]) {
+    for (const options of [{ upgrade: false, path: '/queried' }, { path: '/queried/ws' }]) {
+      const mark = gate.mark();
+      const { response } = await request(gate, 'plain', {
+        token: tokens.plain, ...options, path: `${options.path}?other=1&${asked}`,
+      });
+      assertProblem(response, 400, 'query_invalid');
+      assert.equal(response.json.seen, 'run', 'the answer names the parameter');
+      assert.equal(response.json.cause, cause);
+      const line = await gate.audited(mark, { event: 'denied', reason: 'query_invalid', path: options.path });
+      assert.deepEqual([line.cause, line.seen], [cause, 'run']);
+    }
+    // And where the worker decides, on a connection that has its grant.
+    service.forget();
+    const raw = await Raw.connect(gate.port('plain'));
+    const text = (target) => `GET ${target} HTTP/1.1\r\n${AUTH()}\r\n`;
+    raw.send(text('/queried?run=7'));
+    assert.equal((await raw.response()).status, 200);
+    const mark = gate.mark();
+    raw.send(text(`/queried?${asked}`));
+    const { json } = await raw.response();
+    assert.deepEqual([json.reason, json.cause, json.seen], ['query_invalid', cause, 'run']);
+    await gate.audited(mark, { event: 'denied', reason: 'query_invalid', seen: 'run' });
+    raw.destroy();
+  }
+});
+
+it('situation 6: what is full is named, and a broker that is slow is not called the service', async () => {
+  service.forget();
+  service.answer = () => ({ bytes: PLAIN_ANSWER, close: true }); // so that each request needs a link of its own
+  const headers = `Host: localhost:${gate.port('narrow')}\r\nAuthorization: Bearer ${tokens.narrow}\r\n`;
+  const held = await Raw.connect(gate.port('narrow'));
+  held.send(`GET /x HTTP/1.1\r\n${headers}\r\n`);
+  assert.equal((await held.response()).status, 200);
+  const broker = gate.pid;
+  let mark = gate.mark();
+  process.kill(broker, 'SIGSTOP');
+  try {
+    held.send(`GET /slow HTTP/1.1\r\n${headers}\r\n`);
+    const { json } = await held.response();
+    assert.equal(json.reason, 'admission_timeout', 'the service was never asked');
+  } finally {
+    process.kill(broker, 'SIGCONT');
+  }
+  await gate.audited(mark, { event: 'denied', reason: 'admission_timeout', path: '/slow' });
+
+  service.answer = () => ({ bytes: '' }); // and whoever asks is waited for
+  const busy = await Raw.connect(gate.port('narrow'));
+  busy.send(`GET /x HTTP/1.1\r\n${headers}\r\n`);
+  await until(() => service.requestCount === 2, 'the request that is waited for');
+  mark = gate.mark();
+  const { response } = await request(gate, 'narrow', { token: tokens.narrow, upgrade: false, path: '/y' });
+  assertProblem(response, 503, 'at_capacity');
+  assert.equal(response.json.cause, 'surface', 'the answer says of what there is no more');
+  await gate.audited(mark, { event: 'denied', reason: 'at_capacity', cause: 'surface', path: '/y' });
+  busy.destroy();
+  held.destroy();
 });
 
 it('situation 6: every cause is published', async () => {

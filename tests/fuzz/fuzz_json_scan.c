@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         value = NULL;
     }
     if (value != NULL && !reason_allows(reason) && reason != REASON_JSON_NUL &&
-        reason != REASON_JSON_DEPTH && reason != REASON_JSON_LIMIT)
+        reason != REASON_JSON_DEPTH && !reason_same(reason, REASON_JSON_LIMIT))
         die("only jansson accepts", data, size);
     if (json_scan_fault_offset(scan) > size)
         die("the fault lies outside", data, size);

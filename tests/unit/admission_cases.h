@@ -195,7 +195,7 @@ static const struct {
     {"GET", "/.sidelock/ticket", false, REASON_METHOD_REFUSED, OWN_REFUSE},
     {"PUT", "/.sidelock/login", false, REASON_METHOD_REFUSED, OWN_REFUSE},
     {"post", "/.sidelock/login", false, REASON_METHOD_REFUSED, OWN_REFUSE},
-    {"GET", "/.sidelock/login", true, REASON_UPGRADE_INVALID, OWN_REFUSE},
+    {"GET", "/.sidelock/login", true, REASON_UPGRADE_ROUTE, OWN_REFUSE},
     {"GET", "/.sidelock/", false, REASON_ROUTE_UNKNOWN, OWN_REFUSE},
     {"GET", "/.sidelock/login/", false, REASON_ROUTE_UNKNOWN, OWN_REFUSE},
     {"GET", "/.sidelock/Login", false, REASON_ROUTE_UNKNOWN, OWN_REFUSE},

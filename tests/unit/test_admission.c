@@ -196,7 +196,7 @@ TEST(test_http_method)
     expect(admission_method(&route, &request), REASON_METHOD_REFUSED);
     request.method = "GET";
     request.upgrade = true;
-    expect(admission_method(&route, &request), REASON_UPGRADE_INVALID);
+    expect(admission_method(&route, &request), REASON_UPGRADE_ROUTE);
     text_list_clear(&route.methods);
     fill(&route.methods, (const char *[]){"POST", NULL});
     request = (struct request){.method = "HEAD"};

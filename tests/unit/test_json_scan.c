@@ -205,7 +205,7 @@ TEST(test_members_limit)
     assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_ALLOWED);
     length = 1 + write_object(text + 1, JSON_MEMBERS_MAX + 1, 0);
     text[length++] = ']';
-    assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_JSON_LIMIT);
+    assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_JSON_MEMBERS);
     free(text);
 }
 
@@ -225,7 +225,7 @@ TEST(test_keys_limit)
     text[length - 1] = ']';
     assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_ALLOWED);
     memcpy(text + length - 1, ",{\"a\":1}]", 9);
-    assert_int_equal(json_scan_text(scan, text, length + 8, NULL), REASON_JSON_LIMIT);
+    assert_int_equal(json_scan_text(scan, text, length + 8, NULL), REASON_JSON_MEMBERS);
     /* The table has grown; a small text afterwards must not see the old keys. */
     assert_int_equal(scan_of("[{\"k1\":1,\"k2\":2}]"), REASON_ALLOWED);
     free(text);
@@ -251,7 +251,7 @@ TEST(test_keys_memory)
     assert_int_equal(scan_generously((struct span){text, length}, NULL), REASON_ALLOWED);
     length = 1 + write_object(text + 1, most + 1, 0);
     text[length++] = ']';
-    assert_int_equal(scan_generously((struct span){text, length}, NULL), REASON_JSON_LIMIT);
+    assert_int_equal(scan_generously((struct span){text, length}, NULL), REASON_JSON_MEMBERS);
     free(text);
 }
 
@@ -285,7 +285,7 @@ TEST(test_values_limit)
 
     assert_int_equal(json_scan_wishing(scan, span_of("[1,{\"a\":[]},2]"), &wishes), REASON_ALLOWED);
     assert_int_equal(json_scan_wishing(scan, span_of("[1,{\"a\":[]},2,3]"), &wishes),
-                     REASON_JSON_LIMIT);
+                     REASON_JSON_VALUES);
 }
 
 TEST(test_large_objects_nested)
@@ -412,7 +412,7 @@ TEST(test_recording_limit)
     assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_ALLOWED);
     assert_int_equal(json_scan_count(scan), JSON_RECORDED_MAX);
     length = write_object(text, JSON_RECORDED_MAX + 1, 0);
-    assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_JSON_LIMIT);
+    assert_int_equal(json_scan_text(scan, text, length, NULL), REASON_JSON_RECORDED);
     /* Members that are not recorded do not count. */
     memcpy(text, "{\"a\":", 5);
     length = 5 + write_object(text + 5, JSON_RECORDED_MAX + 1, 0);

@@ -111,7 +111,7 @@ TEST(test_refused_but_read)
 
     assert_int_equal(
         read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"ping\",\"x\":1}", &message),
-        REASON_MESSAGE_KEY);
+        REASON_KEY_UNKNOWN);
     assert_int_equal(message.kind, MESSAGE_REQUEST);
     assert_true(span_equals(message.id, "4"));
     assert_int_equal(read_mcp("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"nope\"}", &message),
@@ -247,14 +247,14 @@ TEST(test_asks)
     assert_string_equal(message.rule->name, "ask");
     assert_null(message.id.data);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"sid\":\"s\"}", &message),
-                     REASON_MESSAGE_KEY);
+                     REASON_KEY_UNKNOWN);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"id\":1}", &message),
-                     REASON_MESSAGE_KEY);
+                     REASON_KEY_UNKNOWN);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"ask\",\"result\":1}", &message),
-                     REASON_MESSAGE_KEY);
+                     REASON_KEY_UNKNOWN);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"tell\"}", &message),
                      REASON_SHAPE_NOTIFICATION);
     assert_int_equal(read_ask(vocabulary, "{\"method\":\"other\"}", &message), REASON_VERB_UNKNOWN);
-    assert_int_equal(read_ask(vocabulary, "[]", &message), REASON_MESSAGE_SHAPE);
+    assert_int_equal(read_ask(vocabulary, "[]", &message), REASON_SHAPE_ASKS);
     dialect_destroy(dialect);
 }

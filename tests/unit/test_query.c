@@ -105,17 +105,19 @@ TEST(test_pass_refuses)
     expect(&route, "run=", NULL, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=1a", NULL, REASON_QUERY_INVALID, NULL);
     expect(&route, "run=+1", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=1%0a", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=1%00", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=1%00a", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=%", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=%3", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "mode=%zz", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "mode=%c0%af", NULL, REASON_QUERY_INVALID, NULL);
+    expect(&route, "run=1%0a", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "run=1%00", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "run=1%00a", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "run=%", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "run=%3", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "mode=%zz", NULL, REASON_QUERY_ENCODING, NULL);
+    expect(&route, "mode=%c0%af", NULL, REASON_QUERY_ENCODING, NULL);
     /* A name twice: one server takes the first, another the last. */
-    expect(&route, "run=1&run=1", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "run=1&r%75n=2", NULL, REASON_QUERY_INVALID, NULL);
-    expect(&route, "mode=a&run=1&mode", NULL, REASON_QUERY_INVALID, NULL);
+    assert_string_equal(admission_query_refused(&route, "mode=a&run=1a"), "run");
+    assert_null(admission_query_refused(&route, "mode=a&run=1&other=%"));
+    expect(&route, "run=1&run=1", NULL, REASON_QUERY_TWICE, NULL);
+    expect(&route, "run=1&r%75n=2", NULL, REASON_QUERY_TWICE, NULL);
+    expect(&route, "mode=a&run=1&mode", NULL, REASON_QUERY_TWICE, NULL);
     for (size_t i = 0; i < 2; i++)
         config_pattern_destroy(pass[i].pattern);
 }
@@ -140,7 +142,7 @@ TEST(test_long_names_and_values)
     expect(&route, query, NULL, REASON_ALLOWED, query);
     query[4095 + 5] = 'v';
     query[4095 + 6] = '\0';
-    expect(&route, query, NULL, REASON_QUERY_INVALID, NULL);
+    expect(&route, query, NULL, REASON_QUERY_ENCODING, NULL);
     /* Too long where nobody looks: merely dropped. */
     memcpy(query, "mide=", 5);
     expect(&route, query, NULL, REASON_ALLOWED, "");
@@ -237,7 +239,7 @@ TEST(test_what_does_not_fit)
     buffer_init(&out, 8);
     assert_int_equal(admission_query(&route, "mode=abc", NULL, &out), REASON_ALLOWED);
     buffer_wipe(&out);
-    assert_int_equal(admission_query(&route, "mode=abcd", NULL, &out), REASON_QUERY_INVALID);
+    assert_int_equal(admission_query(&route, "mode=abcd", NULL, &out), REASON_QUERY_TOO_LONG);
     buffer_wipe(&out);
     config_pattern_destroy(pass.pattern);
 }

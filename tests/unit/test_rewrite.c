@@ -133,7 +133,7 @@ TEST(test_no_room)
     for (size_t room = 0; room < sizeof(text) + 4; room++) {
         buffer_init(&out, room);
         assert_int_equal(rewrite_answer(scan, &keeping, &addresses, span_of(text), &out),
-                         REASON_JSON_LIMIT);
+                         REASON_JSON_REWRITTEN);
         buffer_clear(&out);
     }
     buffer_init(&out, sizeof(text) + 4);

@@ -296,7 +296,7 @@ STEPS_TEST(test_every_step)
          0},
         {STEP_ROUTE, REASON_ROUTE_UNKNOWN, {.path = "/shut/x"}, 0},
         {STEP_METHOD, REASON_METHOD_REFUSED, {.method = "PUT"}, 0},
-        {STEP_METHOD, REASON_UPGRADE_INVALID, {.upgrade = true}, 0},
+        {STEP_METHOD, REASON_UPGRADE_ROUTE, {.upgrade = true}, 0},
         {STEP_SUBPROTOCOL,
          REASON_SUBPROTOCOL_MISMATCH,
          {.path = "/ws", .upgrade = true, .subprotocols = "x"},

@@ -64,7 +64,7 @@ static enum reason give_ticket(struct question *question, struct reply *reply)
     reason = commit(question, "ticket_issued");
     if (reason_allows(reason) && tickets_issue(&question->gate->tickets, question->message->surface,
                                                question->session.id, now, ticket) != OK)
-        reason = REASON_CAPACITY;
+        reason = REASON_TICKETS_FULL;
     if (!reason_allows(reason))
         return reason;
     journal_time(now + TICKET_LIFETIME_S, expires);

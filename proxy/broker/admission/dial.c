@@ -34,7 +34,7 @@ static enum reason build_query(struct question *question, const struct ipc_dial 
                                &question->steps.query);
     if (dial->query != NULL)
         buffer_append_text(&question->steps.query, dial->query);
-    return buffer_failed(&question->steps.query) ? REASON_QUERY_INVALID : REASON_ALLOWED;
+    return buffer_failed(&question->steps.query) ? REASON_QUERY_TOO_LONG : REASON_ALLOWED;
 }
 
 /* How the body that follows is framed: the stored one, or the client's. */

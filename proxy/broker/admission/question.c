@@ -96,6 +96,9 @@ static void refuse_request(const struct question *question, enum reason reason)
         question, journal_begin_denial(gate, question->surface, reason, client_of(question)));
 
     audit_reason(audit, reason);
+    if (reason_same(reason, REASON_QUERY_INVALID))
+        audit_text(audit, "seen",
+                   admission_query_refused(question->steps.route, question->request.query));
     audit_text(audit, "host", question->request.host);
     audit_text(audit, "origin", question->request.origin);
     journal_upstream(question->surface, reason, audit);

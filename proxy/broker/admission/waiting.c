@@ -68,7 +68,7 @@ enum reason waiting_refusal(const struct question *question)
     bool full = quota_is_full(quotas, QUOTA_QUESTIONS, holder) ||
                 quota_is_full(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface));
 
-    return full ? REASON_QUOTA_QUESTIONS : REASON_CAPACITY;
+    return full ? REASON_QUOTA_QUESTIONS : REASON_OUT_OF_MEMORY;
 }
 
 /* The message's own structure, its texts in memory that stays. */

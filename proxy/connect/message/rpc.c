@@ -104,7 +104,7 @@ enum error rpc_read(struct json_scan *scan, char *text, size_t length, struct rp
     *out = (struct rpc){.kind = RPC_OTHER};
     /* More members than are recorded: what stands at the top is enough to pass it on. */
     wishes.descend = NULL;
-    if (reason == REASON_JSON_LIMIT)
+    if (reason == REASON_JSON_RECORDED)
         reason = json_scan_wishing(scan, whole, &wishes);
     if (!reason_allows(reason))
         return ERROR_SYNTAX;

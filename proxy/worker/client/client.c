@@ -239,6 +239,8 @@ void client_deny(struct connection *connection, enum reason reason)
         client_end(connection);
         return;
     }
+    if (connection->client->head != NULL)
+        client_saw(connection->client, head_seen(connection->client->head, reason));
     buffer_init(&answer, HTTP_HEAD_BYTES_MAX);
     write_denial(connection, reason, &answer);
     client_goodbye(connection, &answer);
@@ -264,10 +266,11 @@ void client_ask(struct connection *connection)
 {
     struct client *client = connection->client;
     uint64_t now_ms = worker_now_ms(connection->worker);
+    enum reason room;
 
     /* Pages of the gate's own need none. */
-    if (!own_path_is(client->head->path) && !room_may_be_had(connection)) {
-        connection_drop(connection, REASON_CAPACITY);
+    if (!own_path_is(client->head->path) && !reason_allows(room = room_may_be_had(connection))) {
+        connection_drop(connection, room);
         return;
     }
     client->head->asked.connection = connection->id;

@@ -184,6 +184,8 @@ struct span head_seen(const struct head *head, enum reason reason)
         if (rows[i].reason == reason)
             return find_field(head, rows[i].header);
     }
+    if (reason_same(reason, REASON_QUERY_INVALID) && head->route != NULL)
+        return span_of(admission_query_refused(head->route, head->asked.request.query));
     return reason == REASON_HEADER_DUPLICATE ? find_repeated(head) : (struct span){NULL, 0};
 }
 

@@ -46,7 +46,7 @@ bool lobby_make_room(struct worker *worker)
     if (last == NULL)
         return false;
     quotas_counts(worker->quotas, last->surface_index)->gave_way[QUOTA_STRANGERS]++;
-    connection_drop(last, REASON_CAPACITY);
+    connection_drop(last, REASON_STRANGERS_FULL);
     connection_cut(last);
     return true;
 }

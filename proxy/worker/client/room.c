@@ -82,13 +82,18 @@ static struct connection *who_gives_way(const struct connection *comer, enum sco
     return first;
 }
 
-bool room_may_be_had(const struct connection *connection)
+/* What is said where there is none. */
+static const enum reason full[] = {[SCOPE_WORKER] = REASON_CAPACITY,
+                                   [SCOPE_SURFACE] = REASON_SURFACE_FULL,
+                                   [SCOPE_CALLER] = REASON_CALLER_FULL};
+
+enum reason room_may_be_had(const struct connection *connection)
 {
     for (enum scope scope = SCOPE_WORKER; scope < SCOPE_SESSION; scope++) {
         if (is_full(connection, scope) && who_gives_way(connection, scope) == NULL)
-            return false;
+            return full[scope];
     }
-    return true;
+    return REASON_ALLOWED;
 }
 
 /* Whether there is any now. */
@@ -114,7 +119,7 @@ enum reason room_take(struct connection *connection)
 
     for (enum scope scope = SCOPE_WORKER; scope < SCOPE_SESSION; scope++) {
         if (!make_room(connection, scope))
-            return REASON_CAPACITY;
+            return full[scope];
     }
     (void)make_room(connection, SCOPE_SESSION);
     reason = quota_take_within(worker->quotas, QUOTA_CONNECTIONS, session_of(connection),

@@ -8,8 +8,9 @@
 
 #include "worker/client/connection.h"
 
-/* Whether there may be room for it, once the broker has said who it is. */
-bool room_may_be_had(const struct connection *connection);
+/* Whether there may be room for it, once the broker has said who it is: REASON_ALLOWED, or
+ * CAPACITY and what there is none of. */
+enum reason room_may_be_had(const struct connection *connection);
 /* Takes it, for the session that it has now: REASON_ALLOWED, CAPACITY or QUOTA_CONNECTIONS. */
 enum reason room_take(struct connection *connection) MUST_CHECK;
 void room_give(struct connection *connection);

@@ -45,7 +45,7 @@ enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms)
         exchange->body_clock_ms = now_ms;
     if (deadline_ms != 0 && now_ms >= deadline_ms)
         return exchange->phase == EXCHANGE_SENDING ? REASON_ANSWER_TIMEOUT
-                                                   : REASON_UPSTREAM_TIMEOUT;
+                                                   : REASON_ADMISSION_TIMEOUT;
     if (is_stalled(exchange_out(exchange), now_ms, limits->write_timeout_ms))
         return REASON_WRITE_STALLED;
     if (is_held_too_long(exchange, now_ms) && exchange->answer == GATE_PIECES)

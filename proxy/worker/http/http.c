@@ -71,7 +71,7 @@ static void answer_own(struct exchange *exchange, const struct gate_verdict *ver
 static void answer_held(struct exchange *exchange)
 {
     struct http_response response;
-    struct gate_verdict verdict = gate_drop(REASON_CAPACITY);
+    struct gate_verdict verdict = gate_drop(REASON_INTERNAL);
 
     /* The head that was held is read once more. */
     if (http_response_parse(exchange->head.data, exchange->head.length, &response) == HTTP_COMPLETE)

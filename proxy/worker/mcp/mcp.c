@@ -138,7 +138,7 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     struct vet_state *state = mcp_state(exchange);
 
     if (state == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     mcp_sessions_make_way(mcp_sessions_of(exchange), &key, (int64_t)time(NULL));
     switch (mcp_sessions_open(mcp_sessions_of(exchange), &key, state, &mcp->session)) {
     case OK:
@@ -151,8 +151,9 @@ enum reason mcp_open_session(struct exchange *exchange, struct span id)
     case ERROR_DENIED:
         return REASON_QUOTA_MCP_SESSIONS;
     case ERROR_LIMIT:
+        return REASON_MCP_SESSIONS_FULL;
     case ERROR_MEMORY:
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     default:
         return REASON_ANSWER_SESSION;
     }
@@ -179,7 +180,7 @@ enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
     if (mcp_endpoints_open(endpoints, place, mcp->session) == OK)
         return REASON_ALLOWED;
     mcp_sessions_end(mcp_sessions_of(exchange), mcp->session);
-    return REASON_CAPACITY;
+    return REASON_MCP_SESSIONS_FULL;
 }
 
 /* What vetting goes by, and with what state: NULL without memory. */

@@ -46,7 +46,7 @@ static enum reason take_message(struct exchange *exchange, const struct sse_even
     struct vet_result result;
 
     if (!mcp_vet(exchange, DIRECTION_S2C, mcp_of(exchange)->replay, event->data, &result))
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     return take_verdict(exchange, event, &result);
 }
 
@@ -60,7 +60,7 @@ static enum reason take_piece(struct exchange *exchange, struct span piece)
         assembly_begin(&exchange->held, exchange_now_ms(exchange));
     }
     if (mcp->salvage == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     salvage_read(mcp->salvage, piece);
     return REASON_ALLOWED;
 }
@@ -78,7 +78,7 @@ static enum reason take_too_big(struct exchange *exchange, const struct sse_even
     note_event(exchange, event);
     if (event->has_type && !span_equals(event->type, "message"))
         return REASON_ANSWER_TOO_BIG;
-    return vetted ? take_verdict(exchange, event, &result) : REASON_CAPACITY;
+    return vetted ? take_verdict(exchange, event, &result) : REASON_OUT_OF_MEMORY;
 }
 
 /* The path and query of a URL of the service's own; absent for any other. */
@@ -230,7 +230,7 @@ static struct sse_parser *parser_of(struct exchange *exchange)
 enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
 {
     struct sse_parser *parser = parser_of(exchange);
-    enum reason reason = parser != NULL ? REASON_ALLOWED : REASON_CAPACITY;
+    enum reason reason = parser != NULL ? REASON_ALLOWED : REASON_OUT_OF_MEMORY;
     size_t at = 0, taken;
 
     while (reason_allows(reason) && at < piece.length) {

@@ -144,7 +144,7 @@ static struct gate_verdict answer_message(struct exchange *exchange, struct span
     struct vet_result result;
 
     if (!mcp_vet(exchange, DIRECTION_S2C, false, body, &result))
-        return gate_drop(REASON_CAPACITY);
+        return gate_drop(REASON_OUT_OF_MEMORY);
     if (result.action == VET_FORWARD) {
         if (reason_allows(result.reason) && mcp_waits(exchange))
             return gate_drop(REASON_ANSWER_MISSING); /* it was something else */

@@ -98,7 +98,7 @@ static enum reason keep_headers(struct mcp *mcp, const struct http_request *requ
         if (!reason_allows(reason))
             return reason;
         if (value.data != NULL && (mcp->headers[i] = text_copy(value)) == NULL)
-            return REASON_CAPACITY;
+            return REASON_OUT_OF_MEMORY;
     }
     return REASON_ALLOWED;
 }
@@ -109,7 +109,7 @@ static enum reason read_head(struct exchange *exchange, const struct head *head)
     enum reason reason;
 
     if (mcp == NULL)
-        return REASON_CAPACITY;
+        return REASON_OUT_OF_MEMORY;
     if (mcp->post)
         reason = content_check_json(&head->request);
     else
@@ -162,11 +162,11 @@ struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span bod
         return gate_go(GATE_PASS);
     }
     if (!mcp_vet(exchange, DIRECTION_C2S, false, body, &result))
-        return gate_drop(REASON_CAPACITY);
+        return gate_drop(REASON_OUT_OF_MEMORY);
     if (result.action != VET_FORWARD)
         return refuse_message(exchange, &result);
     mcp->modern = result.era == MCP_MODERN;
     if (result.kind == MESSAGE_REQUEST && (mcp->awaited = strdup(result.id_key)) == NULL)
-        return gate_drop(REASON_CAPACITY);
+        return gate_drop(REASON_OUT_OF_MEMORY);
     return gate_go(GATE_PASS);
 }

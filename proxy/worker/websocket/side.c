@@ -11,12 +11,28 @@
 /* Whose faults they are. */
 static const struct faults {
     enum ws_sender sender;
-    enum reason gone, frame, close_frame, too_big;
+    enum reason gone, close_frame, too_big, frame[WS_MISTAKES];
 } all_faults[DIRECTION_COUNT] = {
-    [DIRECTION_C2S] = {WS_FROM_CLIENT, REASON_CLIENT_CLOSED, REASON_CLIENT_PROTOCOL,
-                       REASON_CLIENT_PROTOCOL, REASON_MESSAGE_TOO_BIG},
-    [DIRECTION_S2C] = {WS_FROM_SERVER, REASON_UPSTREAM_GONE, REASON_UPSTREAM_FRAME,
-                       REASON_UPSTREAM_CLOSE, REASON_ANSWER_TOO_BIG},
+    [DIRECTION_C2S] = {WS_FROM_CLIENT,
+                       REASON_CLIENT_CLOSED,
+                       REASON_CLIENT_CLOSE,
+                       REASON_MESSAGE_TOO_BIG,
+                       {[WS_RESERVED_BITS] = REASON_CLIENT_RESERVED,
+                        [WS_UNKNOWN_OPCODE] = REASON_CLIENT_OPCODE,
+                        [WS_WRONG_MASK] = REASON_CLIENT_MASK,
+                        [WS_BAD_CONTROL] = REASON_CLIENT_CONTROL,
+                        [WS_BAD_LENGTH] = REASON_CLIENT_LENGTH,
+                        [WS_OUT_OF_ORDER] = REASON_CLIENT_CONTINUATION}},
+    [DIRECTION_S2C] = {WS_FROM_SERVER,
+                       REASON_UPSTREAM_GONE,
+                       REASON_UPSTREAM_CLOSE,
+                       REASON_ANSWER_TOO_BIG,
+                       {[WS_RESERVED_BITS] = REASON_UPSTREAM_RESERVED,
+                        [WS_UNKNOWN_OPCODE] = REASON_UPSTREAM_OPCODE,
+                        [WS_WRONG_MASK] = REASON_UPSTREAM_MASK,
+                        [WS_BAD_CONTROL] = REASON_UPSTREAM_CONTROL,
+                        [WS_BAD_LENGTH] = REASON_UPSTREAM_LENGTH,
+                        [WS_OUT_OF_ORDER] = REASON_UPSTREAM_CONTINUATION}},
 };
 
 static void on_ready(struct endpoint *link, int status, int events);
@@ -246,7 +262,7 @@ static bool receive_some(struct side *side, unsigned char *bytes, size_t length,
 
     switch (ws_reader_next(&side->reader, bytes, length, taken, &whole)) {
     case WS_FAULT:
-        lose(side, all_faults[side->from].frame);
+        lose(side, all_faults[side->from].frame[ws_reader_mistake(&side->reader)]);
         return false;
     case WS_FAULT_CLOSE:
         lose(side, all_faults[side->from].close_frame);
