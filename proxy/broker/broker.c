@@ -373,12 +373,21 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-/* Nothing is read anew any more, and a terminal that goes does not cut the end short. */
-static void ignore_hangups(struct broker *broker)
+/*
+ * Nothing is read anew any more, and neither a terminal that goes nor a second word to end cuts
+ * the end short. Lanes take no signals.
+ */
+static void hold_signals(const struct broker *broker)
 {
-    if (broker->loop_open)
-        uv_signal_stop(&broker->hangup);
-    signal(SIGHUP, SIG_IGN);
+    sigset_t held;
+
+    sigemptyset(&held);
+    sigaddset(&held, SIGHUP);
+    if (broker->loop_open && uv_is_active((const uv_handle_t *)&broker->terminate)) {
+        sigaddset(&held, SIGTERM);
+        sigaddset(&held, SIGINT);
+    }
+    sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 /* What was asked for is done, and whoever asked is told. */
@@ -392,7 +401,7 @@ static void finish(struct broker *broker)
 
 static void stop(struct broker *broker)
 {
-    ignore_hangups(broker);
+    hold_signals(broker);
     finish(broker);
     waiting_stop(&broker->gate);
     control_destroy(broker->control);

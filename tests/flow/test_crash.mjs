@@ -205,6 +205,16 @@ describe('SIGTERM', () => {
     assert.equal(existsSync(gate.controlSocket), false);
   });
 
+  it('twice: the end is the same, whenever the second comes', async () => {
+    for (let i = 0; i < 12; i++) {
+      const gate = await Gate.start(scratchDir(), config());
+      gate.child.kill('SIGTERM');
+      await pause(4 * i);
+      await gate.stop(); // with another
+      assert.equal(gate.auditLines().at(-1).event, 'stopped');
+    }
+  });
+
   it('does not wait for ever for a client that does not answer', async () => {
     const gate = await Gate.start(scratchDir(), config());
     const { token } = await gate.session('echo');
