@@ -13,6 +13,7 @@ import { until } from './lib/wait.mjs';
 const FILE_BYTES = 20_000; // nearly as much as a file of a surface may have
 const SURFACES = 60;
 const RELOADS = 5; // 18 MB for the worker, if all of it waited
+const ENOUGH_MS = 4000; // and no more where they take long, for the broker's patience is 10 s
 
 const dir = scratchDir();
 const certs = path.join(dir, 'certs');
@@ -58,7 +59,8 @@ it('finding 2: a worker that takes nothing for a while is told all the same what
 
   process.kill(worker, 'SIGSTOP');
   try {
-    for (let i = 0; i < RELOADS; i++) await gate.do('reload');
+    const stopped = performance.now();
+    for (let i = 0; i === 0 || (i < RELOADS && performance.now() - stopped < ENOUGH_MS); i++) await gate.do('reload');
     await gate.revoke(revoked.id);
     assert.deepEqual(gate.workers(), [worker], 'a slow worker is not ended');
   } finally {
