@@ -196,6 +196,8 @@
     REASON(METHOD_REFUSED, "method_refused", 405, 0, "the method is not permitted on this route")  \
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
+    REASON(SURFACE_CHANGED, "surface_changed", 503, 1012,                                          \
+           "the surface was changed or removed: connect again")                                    \
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \
     CAUSE(OUT_OF_MEMORY, "at_capacity", "memory", 503, 1013,                                       \
           "there was no memory or open file left for it")                                          \

@@ -9,6 +9,7 @@
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
 #include "broker/core/opener.h"
+#include "broker/core/switching.h"
 #include "broker/operations/operation.h"
 #include "system/caller.h"
 #include "system/notify.h"
@@ -45,8 +46,8 @@ struct broker {
 static void append_ready(const struct broker *broker, struct buffer *out)
 {
     buffer_append_format(out, "{\"ready\":true,\"pid\":%d,\"surfaces\":{", (int)getpid());
-    for (size_t i = 0; i < broker->gate.surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &broker->gate.surfaces.items[i];
+    for (size_t i = 0; i < broker->gate.surfaces.count; i++) {
+        const struct surface_state *surface = broker->gate.surfaces.live[i];
 
         buffer_append_format(out, "%s\"%s\":[", i > 0 ? "," : "", surface->config->name);
         for (size_t j = 0; j < surface->listener_count; j++)
@@ -62,8 +63,8 @@ static void on_ready(void *context)
     int fd = broker->options->ready_fd;
     struct buffer line;
 
-    for (size_t i = 0; i < broker->gate.surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &broker->gate.surfaces.items[i];
+    for (size_t i = 0; i < broker->gate.surfaces.count; i++) {
+        const struct surface_state *surface = broker->gate.surfaces.live[i];
 
         for (size_t j = 0; j < surface->listener_count; j++)
             log_info("surface %s listens on %s%s", surface->config->name,
@@ -162,14 +163,14 @@ static void on_tell(uv_timer_t *timer)
     lines_tell(&broker->gate.lines, broker->gate.audit, TELL_LINES_MAX);
 }
 
-/* A listener for ::1 where this host had none. */
+/* A listener for ::1 where this host had none; a reload looks at the listeners, too. */
 static void on_missing(uv_timer_t *timer)
 {
     struct broker *broker = timer->data;
     struct gate *gate = &broker->gate;
 
-    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
-        struct surface_state *surface = &gate->surfaces.items[i];
+    for (size_t i = 0; !gate->reloading && i < gate->surfaces.count; i++) {
+        struct surface_state *surface = gate->surfaces.live[i];
 
         for (size_t j = 0; j < surface->listener_count; j++) {
             const struct surface_listener *found;
@@ -327,7 +328,7 @@ static enum error open_surfaces(struct broker *broker)
     if (error == OK)
         error = opener_create(bundle, &broker->gate.opener);
     if (error == OK)
-        error = quotas_create(bundle->config->surface_count, &broker->gate.quotas);
+        error = quotas_create(CONFIG_SLOTS_MAX, &broker->gate.quotas);
     tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
     tickets_init(&broker->gate.login_codes, broker->gate.quotas, QUOTA_LOGIN_CODES);
     if (error != OK)
@@ -397,6 +398,7 @@ static void finish(struct broker *broker)
         executables_stop(broker->gate.executables);
     if (broker->gate.store != NULL)
         store_finish(broker->gate.store);
+    switching_stop(&broker->gate);
 }
 
 static void stop(struct broker *broker)

@@ -1,18 +1,33 @@
 /*
- * `sidelock reload`: has the running gate read its configuration and certificates anew, by a
- * request to /v1/reload. Called by its row in verbs.c.
+ * `sidelock reload`: has the running gate read its configuration and certificates anew, and put
+ * surfaces in force that are new, other or gone, by a request to /v1/reload. Called by its row in
+ * verbs.c.
  */
 #include "cli/cmd.h"
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <sysexits.h>
 
-static int print_certificates(const json_t *answer)
+static bool print_names(const json_t *answer, const char *key)
 {
-    const json_t *certificates = json_object_get(answer, "certificates");
+    const json_t *names = json_object_get(answer, key);
+    json_t *name;
+    size_t i;
+
+    if (json_array_size(names) == 0)
+        return false;
+    printf("%s: ", key);
+    json_array_foreach(names, i, name) printf("%s%s", i > 0 ? ", " : "", json_string_value(name));
+    printf("\n");
+    return true;
+}
+
+static void print_certificates(const json_t *certificates)
+{
     json_t *certificate;
     size_t i;
 
@@ -26,6 +41,16 @@ static int print_certificates(const json_t *answer)
                     "sha256", &sha256);
         printf("%s: until %s, sha256 %s\n", surface, not_after, sha256);
     }
+}
+
+static int print_answer(const json_t *answer)
+{
+    bool added = print_names(answer, "added"), changed = print_names(answer, "changed"),
+         removed = print_names(answer, "removed");
+
+    if (!added && !changed && !removed)
+        printf("No surface is other than before.\n");
+    print_certificates(json_object_get(answer, "certificates"));
     return EX_OK;
 }
 
@@ -38,5 +63,5 @@ int cmd_reload(int argc, char **argv)
 
     if (code != EX_OK)
         return code;
-    return gate_show(&gate, "POST", NULL, print_certificates, "/v1/reload");
+    return gate_show(&gate, "POST", NULL, print_answer, "/v1/reload");
 }

@@ -14,21 +14,41 @@
 
 #define LISTENERS_MAX (CONFIG_SURFACES_MAX * CONFIG_LISTEN_MAX * 2)
 
-/* "0,0,1": which surface each inherited listener belongs to. */
-static enum error parse_listeners(const char *text, struct worker_listener *out, size_t *count)
+/* "0,0,1": slots of surfaces. */
+static enum error parse_slots(const char *text, uint32_t *out, size_t max, size_t *count)
 {
     struct span rest = span_of(text);
 
     *count = 0;
     while (rest.length > 0) {
-        uint64_t surface;
+        uint64_t slot;
 
-        if (!text_number(span_split(&rest, ','), 4, &surface) || surface >= CONFIG_SURFACES_MAX ||
-            *count == LISTENERS_MAX)
+        if (!text_number(span_split(&rest, ','), 4, &slot) || slot >= CONFIG_SLOTS_MAX ||
+            *count == max)
             return ERROR_SYNTAX;
-        out[*count] = (struct worker_listener){SPAWN_LISTENER_FD + (int)*count, (uint32_t)surface};
-        (*count)++;
+        out[(*count)++] = (uint32_t)slot;
     }
+    return OK;
+}
+
+/* Of each inherited listener, of each surface of the configuration; and how many connections. */
+static enum error parse(char **arguments, struct worker_options *options, size_t *surfaces)
+{
+    static struct worker_listener listeners[LISTENERS_MAX];
+    static uint32_t slots[CONFIG_SURFACES_MAX], of_listeners[LISTENERS_MAX];
+    uint64_t connections;
+    enum error error =
+        parse_slots(arguments[0], of_listeners, LISTENERS_MAX, &options->listener_count);
+
+    if (error == OK)
+        error = parse_slots(arguments[1], slots, CONFIG_SURFACES_MAX, surfaces);
+    if (error != OK || !text_number(span_of(arguments[2]), 9, &connections))
+        return ERROR_SYNTAX;
+    for (size_t i = 0; i < options->listener_count; i++)
+        listeners[i] = (struct worker_listener){SPAWN_LISTENER_FD + (int)i, of_listeners[i]};
+    options->listeners = listeners;
+    options->slots = slots;
+    options->connections = (size_t)connections;
     return OK;
 }
 
@@ -43,9 +63,9 @@ static bool started_by_broker(void)
 
 int cmd_worker(int argc, char **argv)
 {
-    static struct worker_listener listeners[LISTENERS_MAX];
-    struct worker_options options = {.listeners = listeners, .channel_fd = SPAWN_CHANNEL_FD};
+    struct worker_options options = {.read = handover_read, .channel_fd = SPAWN_CHANNEL_FD};
     struct config *config = NULL;
+    size_t surfaces = 0;
     enum error error;
     int code;
 
@@ -59,20 +79,18 @@ int cmd_worker(int argc, char **argv)
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    if (argc != 2 || !started_by_broker()) {
+    if (argc != 1 + SPAWN_ARGUMENTS || !started_by_broker()) {
         log_error("a worker is started by `sidelock serve`, not by hand");
         return EX_USAGE;
     }
-    error = parse_listeners(argv[1], listeners, &options.listener_count);
+    error = parse(argv + 1, &options, &surfaces);
     if (error == OK)
         error = sandbox_prepare(SPAWN_LISTENER_FD + (int)options.listener_count);
     if (error == OK)
-        error = handover_read(SPAWN_CONFIG_FD, &config);
+        error = handover_read(SPAWN_CONFIG_FD, getuid(), &config);
     close(SPAWN_CONFIG_FD);
-    for (size_t i = 0; error == OK && i < options.listener_count; i++) {
-        if (listeners[i].surface >= config->surface_count)
-            error = ERROR_SYNTAX;
-    }
+    if (error == OK && surfaces != config->surface_count)
+        error = ERROR_SYNTAX;
     if (error != OK) {
         log_error("cannot start: %s", error_text(error));
         config_destroy(config);

@@ -19,7 +19,7 @@ const struct verb verbs[] = {
     {"explain", cmd_explain, help_explain_txt, "which rule would admit or deny a request"},
     {"audit", cmd_audit, help_audit_txt, "check the audit log, follow it"},
     {"register", cmd_register, help_register_txt, "the loopback exception register"},
-    {"reload", cmd_reload, help_reload_txt, "read certificates again"},
+    {"reload", cmd_reload, help_reload_txt, "read the configuration and certificates again"},
     {"certs", cmd_certs, help_certs_txt,
      "a local authority and a certificate for the loopback names"},
     {"help", NULL, help_help_txt, "this page"},

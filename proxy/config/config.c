@@ -16,6 +16,15 @@ const char *config_route_host(const struct route *route, const char *client_host
     return room;
 }
 
+size_t config_connections(const struct config *config)
+{
+    size_t sum = 0;
+
+    for (size_t i = 0; i < config->surface_count; i++)
+        sum += config->surfaces[i].limits.max_connections;
+    return sum;
+}
+
 const struct surface *config_surface(const struct config *config, const char *name)
 {
     for (size_t i = 0; i < config->surface_count; i++) {

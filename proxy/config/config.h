@@ -9,6 +9,8 @@
 #include "json/scan.h"
 
 #define CONFIG_SURFACES_MAX     64
+#define CONFIG_SLOTS_MAX        (2 * CONFIG_SURFACES_MAX) /* of those in force, and those that go */
+#define CONFIG_CONNECTIONS_ROOM 4096                      /* for surfaces that a reload adds */
 #define CONFIG_ROUTES_MAX       64
 #define CONFIG_LISTEN_MAX       8
 #define CONFIG_WORKERS_MAX      16
@@ -234,5 +236,7 @@ struct config_pack {
 #define CONFIG_LOCALHOST_SIZE sizeof("localhost:65535")
 const char *config_route_host(const struct route *route, const char *client_host, uint16_t port,
                               char room[CONFIG_LOCALHOST_SIZE]);
+/* What all surfaces may have in one worker. */
+size_t config_connections(const struct config *config);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

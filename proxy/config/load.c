@@ -172,3 +172,24 @@ void config_destroy(struct config *config)
         json_table_clear(&config_table, config);
     free(config);
 }
+
+struct surface *config_take_surface(struct config *config, size_t index)
+{
+    struct surface *surface = malloc(sizeof(*surface));
+
+    if (surface == NULL)
+        return NULL;
+    *surface = config->surfaces[index];
+    config->surfaces[index] = (struct surface){.name = NULL};
+    return surface;
+}
+
+void config_free_surface(struct surface *surface)
+{
+    if (surface == NULL)
+        return;
+    free(surface->name);
+    config_surface_clear(surface);
+    json_table_clear(&config_surface_table, surface);
+    free(surface);
+}

@@ -26,5 +26,13 @@ enum error config_load(const char *text, size_t length, const struct config_pack
                        struct json_faults *faults) MUST_CHECK;
 void config_destroy(struct config *config);
 
+/*
+ * Moves a surface out of the configuration, which has an empty one in its place from then on:
+ * of configurations that follow one another, each surface lives as long as somebody has to do
+ * with it. For config_free_surface(). NULL without memory.
+ */
+struct surface *config_take_surface(struct config *config, size_t index);
+void config_free_surface(struct surface *surface);
+
 /* The table of the whole configuration: for the test that compares it with the JSON schema. */
 extern const struct json_table config_table;

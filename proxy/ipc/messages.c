@@ -127,6 +127,8 @@ static const struct field fields[] = {
     AT(EXTEND, extend, NEEDED, session_id),
     AT(EXTEND, extend, U64, expires_at),
     AT(LISTEN, listen, U32, surface),
+    LIMITED(CONFIG, config, NUMBERS, slots, IPC_SURFACES_MAX),
+    AT(VACATED, vacated, U32, surface),
     AT(TLS, tls, U32, surface),
     AT(TLS, tls, NEEDED, certificate),
     AT(TLS, tls, NEEDED, key),
@@ -149,6 +151,8 @@ static const size_t sizes[IPC_TYPE_COUNT] = {
     [IPC_EXTEND] = sizeof(struct ipc_extend),
     [IPC_TLS] = sizeof(struct ipc_tls),
     [IPC_LISTEN] = sizeof(struct ipc_listen),
+    [IPC_CONFIG] = sizeof(struct ipc_config),
+    [IPC_VACATED] = sizeof(struct ipc_vacated),
 };
 
 enum ipc_type ipc_type_of(const void *bytes, size_t length)

@@ -15,6 +15,13 @@
  *           ────────────────────────────▶        reports, for the audit log and the counters
  *        ◀──────────── CUT_SESSION, CUT_SURFACE  close these connections now
  *        ◀──────────────────────────── EXTEND    the session lives until then
+ *        ◀──────────────────────────── CONFIG    the configuration in force from now on, and the
+ *                                                slot of each surface; what is new in it, then TLS
+ *                                                and LISTEN for that
+ *        ◀──────────────────────────── SWITCH    the surfaces whose slots were not named are over
+ *     SWITCHED ─────────────────────────▶        that is so; nobody is let in to them any more
+ *     VACATED ──────────────────────────▶        nothing of a slot is left, and nothing is said of
+ *                                                it until it is another surface's
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
  *
  * Structures are borrowed views: texts point into the message's bytes, or into
@@ -34,6 +41,7 @@
 #define IPC_REQUEST_ID_SIZE 17 /* 64 random bits, hex, with NUL */
 #define IPC_SESSION_ID_SIZE 33
 #define IPC_DIGEST_SIZE     65
+#define IPC_SURFACES_MAX    64
 
 enum ipc_type {
     IPC_NONE = 0,
@@ -53,6 +61,10 @@ enum ipc_type {
     IPC_TLS,
     IPC_SUPPRESSED,
     IPC_LISTEN,
+    IPC_CONFIG,
+    IPC_SWITCH,
+    IPC_SWITCHED,
+    IPC_VACATED,
     IPC_TYPE_COUNT
 };
 
@@ -70,7 +82,7 @@ struct ipc_header_pair {
  */
 struct ipc_admit {
     uint64_t connection; /* the worker's name for it: given once in its life */
-    uint32_t surface;    /* index into the configuration */
+    uint32_t surface;    /* the surface's slot */
     int client;          /* the accepted socket, as it came beside the bytes; borrowed */
     const char *request_id;
     struct request request;
@@ -203,13 +215,23 @@ struct ipc_listen {
     uint32_t surface;
 };
 
+/* The configuration anew: its sealed bytes come along. */
+struct ipc_config {
+    uint64_t slots[IPC_SURFACES_MAX]; /* of its surfaces, in their order */
+};
+
+struct ipc_vacated {
+    uint32_t surface;
+};
+
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
 
 /* Appends a whole message, type first, from its structure; `writer->failed` if it does not fit. */
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message);
 /*
- * Takes the whole message into its structure (NULL for READY and DRAIN, which say nothing more
- * than their type); ERROR_SYNTAX if one byte is too many, too few or not what it may be.
+ * Takes the whole message into its structure (NULL for READY, SWITCH, SWITCHED and
+ * DRAIN, which say nothing more than their type); ERROR_SYNTAX if one byte is too many, too few or
+ * not what it may be.
  */
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;

@@ -33,6 +33,8 @@ static enum reason check_stray(struct steps *steps)
 static enum reason check_kill_switch(struct steps *steps)
 {
     steps->unknown = steps->kill_switch == SWITCH_UNKNOWN;
+    if (steps->kill_switch == SWITCH_CHANGED)
+        return REASON_SURFACE_CHANGED;
     return steps->kill_switch == SWITCH_ON ? REASON_SURFACE_KILLED : REASON_ALLOWED;
 }
 

@@ -55,7 +55,8 @@ struct steps {
     const struct surface *surface;
     struct admission_listener listener;
     const struct request *request;
-    enum { SWITCH_UNKNOWN = 0, SWITCH_OFF, SWITCH_ON } kill_switch;
+    /* The last: the surface was there, and another is in force. */
+    enum { SWITCH_UNKNOWN = 0, SWITCH_OFF, SWITCH_ON, SWITCH_CHANGED } kill_switch;
     const struct steps_asks *asks;
     void *context; /* for the functions above */
 

@@ -48,5 +48,8 @@ void bundle_tell_fault(const struct config_bundle *bundle, const struct json_fau
  */
 enum error bundle_seal(struct config_bundle *bundle) MUST_CHECK;
 
-/* Loads what bundle_seal() wrote; `fd` stays the caller's. */
-enum error handover_read(int fd, struct config **out) MUST_CHECK;
+/*
+ * Loads what bundle_seal() wrote; `fd` stays the caller's. `self_uid` resolves "self". Asks the
+ * system for nothing that a worker in its sandbox may not.
+ */
+enum error handover_read(int fd, uint32_t self_uid, struct config **out) MUST_CHECK;

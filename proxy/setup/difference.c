@@ -45,12 +45,17 @@ static void forget_words(json_t *surface)
     json_object_del(surface, "can_do");
 }
 
-static void check_surfaces(struct json_reader *reader, json_t *before, json_t *now,
-                           const struct config_bundle *bundles[2])
+static bool note(struct text_list *list, const char *name)
 {
-    size_t place = json_reader_enter(reader, "surfaces");
+    return text_list_add(list, name, strlen(name)) == OK;
+}
+
+static bool compare_surfaces(json_t *before, json_t *now, const struct config_bundle *bundles[2],
+                             struct difference *out)
+{
     const char *name;
     json_t *one, *other;
+    bool noted = true;
 
     json_object_foreach(now, name, other)
     {
@@ -58,21 +63,19 @@ static void check_surfaces(struct json_reader *reader, json_t *before, json_t *n
         forget_words(one);
         forget_words(other);
         if (one == NULL)
-            json_reader_fault_at(reader, name, "This surface is new. " RESTART);
-        else if (!same(one, other))
-            json_reader_fault_at(reader, name, "This surface has changed. " RESTART);
-        else if (!same_pack(bundles[0], bundles[1], other))
-            json_reader_fault_at(reader, name, "The pack of this surface has changed. " RESTART);
+            noted = noted && note(&out->added, name);
+        else if (!same(one, other) || !same_pack(bundles[0], bundles[1], other))
+            noted = noted && note(&out->changed, name);
     }
     json_object_foreach(before, name, one)
     {
         if (json_object_get(now, name) == NULL)
-            json_reader_fault(reader, "The surface \"%.64s\" is gone. " RESTART, name);
+            noted = noted && note(&out->removed, name);
     }
-    json_reader_leave(reader, place);
+    return noted;
 }
 
-static void check_members(struct json_reader *reader, const json_t *before, json_t *now)
+static void check_members(struct json_reader *reader, const json_t *before, const json_t *now)
 {
     static const char *const members[] = {"state_dir", "control_socket",   "workers",
                                           "operators", "on_audit_failure", "executables"};
@@ -85,22 +88,52 @@ static void check_members(struct json_reader *reader, const json_t *before, json
     }
 }
 
-enum error difference_check(const struct config_bundle *before, const struct config_bundle *now,
-                            struct json_faults *faults)
+/* What a worker began with; the memory is that in force, also where surfaces preset it. */
+static void check_workers(struct json_reader *reader, const struct config *before,
+                          const struct config *now, size_t connections_max)
+{
+    if (before->worker_memory_bytes != now->worker_memory_bytes)
+        json_reader_fault_at(reader, "worker_memory_bytes",
+                             "This is %u now, and %u in the gate that runs; it is preset by the "
+                             "largest \"max_message_bytes\". " RESTART,
+                             now->worker_memory_bytes, before->worker_memory_bytes);
+    if (config_connections(now) > connections_max)
+        json_reader_fault_at(reader, "surfaces",
+                             "Their \"max_connections\" are %zu together, and the workers that run "
+                             "have room for %zu. " RESTART,
+                             config_connections(now), connections_max);
+}
+
+enum error difference_find(const struct config_bundle *before, const struct config_bundle *now,
+                           size_t connections_max, struct difference *out,
+                           struct json_faults *faults)
 {
     const struct config_bundle *bundles[2] = {before, now};
     struct json_reader reader = {.text = now->text, .length = now->length, .faults = faults};
     json_t *one = parse(before), *other = parse(now);
     enum error error = ERROR_MEMORY;
 
+    *out = (struct difference){.added = {0}};
     if (one != NULL && other != NULL) {
         check_members(&reader, one, other);
-        check_surfaces(&reader, json_object_get(one, "surfaces"),
-                       json_object_get(other, "surfaces"), bundles);
+        check_workers(&reader, before->config, now->config, connections_max);
         json_faults_sort(faults);
-        error = reader.faulty ? ERROR_INVALID : OK;
+        if (reader.faulty)
+            error = ERROR_INVALID;
+        else if (compare_surfaces(json_object_get(one, "surfaces"),
+                                  json_object_get(other, "surfaces"), bundles, out))
+            error = OK;
     }
+    if (error != OK)
+        difference_clear(out);
     json_decref(one);
     json_decref(other);
     return error;
+}
+
+void difference_clear(struct difference *difference)
+{
+    text_list_clear(&difference->added);
+    text_list_clear(&difference->changed);
+    text_list_clear(&difference->removed);
 }

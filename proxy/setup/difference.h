@@ -1,15 +1,23 @@
 /*
- * What a configuration that was read anew would change in the one that is in force: what a surface
- * is for (its "why" and "can_do") decides nothing and may be another; the rest was given to workers
- * when they started.
+ * What a configuration that was read anew changes in the one that is in force: which surfaces are
+ * new, other or gone. What a surface is for (its "why" and "can_do") decides nothing and may be
+ * another without that; what is not about surfaces was given to processes when they started.
  */
 #pragma once
 
 #include "setup/bundle.h"
 
+/* Names of surfaces, in the order of the configurations. */
+struct difference {
+    struct text_list added, changed, removed;
+};
+
 /*
  * Compares them as JSON, and the packs that surfaces name by path byte for byte. Adds a fault for
- * each member, and each surface, that only a restart can change. ERROR_INVALID if there was any.
+ * each member that only a restart can change, and for surfaces that permit more than
+ * `connections_max` together. ERROR_INVALID if there was any. To be cleared after OK.
  */
-enum error difference_check(const struct config_bundle *before, const struct config_bundle *now,
-                            struct json_faults *faults) MUST_CHECK;
+enum error difference_find(const struct config_bundle *before, const struct config_bundle *now,
+                           size_t connections_max, struct difference *out,
+                           struct json_faults *faults) MUST_CHECK;
+void difference_clear(struct difference *difference);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define PACKS_MAX 128
@@ -43,7 +42,7 @@ enum error bundle_seal(struct config_bundle *bundle)
     return written ? OK : ERROR_IO;
 }
 
-static enum error load(json_t *root, struct config **out)
+static enum error load(json_t *root, uint32_t self_uid, struct config **out)
 {
     const json_t *text = json_object_get(root, "text"), *list = json_object_get(root, "packs");
     struct config_pack packs[PACKS_MAX];
@@ -62,30 +61,30 @@ static enum error load(json_t *root, struct config **out)
     faults = calloc(1, sizeof(*faults));
     if (faults == NULL)
         return ERROR_MEMORY;
-    error = config_load(json_string_value(text), json_string_length(text), packs, count, getuid(),
+    error = config_load(json_string_value(text), json_string_length(text), packs, count, self_uid,
                         out, faults);
     free(faults);
     return error;
 }
 
 /* Mapped, not read: the workers share one place to read at. */
-enum error handover_read(int fd, struct config **out)
+enum error handover_read(int fd, uint32_t self_uid, struct config **out)
 {
-    struct stat status;
+    off_t size = lseek(fd, 0, SEEK_END);
+    enum error error;
     json_t *root;
     void *bytes;
-    enum error error;
 
-    if (fstat(fd, &status) < 0)
+    if (size < 0)
         return ERROR_IO;
-    if (status.st_size <= 0 || status.st_size > HANDOVER_BYTES_MAX)
+    if (size == 0 || size > HANDOVER_BYTES_MAX)
         return ERROR_LIMIT;
-    bytes = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+    bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (bytes == MAP_FAILED)
         return ERROR_IO;
-    root = json_loadb(bytes, (size_t)status.st_size, 0, NULL);
-    munmap(bytes, (size_t)status.st_size);
-    error = root != NULL ? load(root, out) : ERROR_SYNTAX;
+    root = json_loadb(bytes, (size_t)size, 0, NULL);
+    munmap(bytes, (size_t)size);
+    error = root != NULL ? load(root, self_uid, out) : ERROR_SYNTAX;
     json_decref(root);
     return error;
 }

@@ -31,30 +31,39 @@ static size_t least(size_t one, size_t other)
     return one < other ? one : other;
 }
 
-enum error resources_size(const struct config *config, struct resources *out)
+enum error resources_size(size_t connections, struct resources *out)
 {
-    size_t wanted = LOBBY_PLACES, spare;
     struct rlimit limit;
 
     *out = (struct resources){0};
     keep_heap();
-    for (size_t i = 0; i < config->surface_count; i++)
-        wanted += config->surfaces[i].limits.max_connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
     out->links_waiting_max = least(limit.rlim_max / 8, POOL_WAITING_MAX);
-    spare = SPARE_DESCRIPTORS + out->links_waiting_max;
-    out->descriptors_max = least(spare + DESCRIPTORS_PER_CONNECTION * wanted, limit.rlim_max);
+    out->spare = SPARE_DESCRIPTORS + out->links_waiting_max;
+    out->descriptors_max = least(
+        out->spare + DESCRIPTORS_PER_CONNECTION * (connections + LOBBY_PLACES), limit.rlim_max);
     limit.rlim_cur = out->descriptors_max;
-    if (out->descriptors_max <= spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
+    if (out->descriptors_max <= out->spare || setrlimit(RLIMIT_NOFILE, &limit) < 0)
         return ERROR_IO;
-    out->connections_max = (out->descriptors_max - spare) / DESCRIPTORS_PER_CONNECTION;
-    out->granted_max = out->connections_max - least(out->connections_max / 4, LOBBY_PLACES);
     return OK;
+}
+
+size_t resources_connections(const struct resources *resources, size_t wanted)
+{
+    return least(wanted + LOBBY_PLACES,
+                 (resources->descriptors_max - resources->spare) / DESCRIPTORS_PER_CONNECTION);
+}
+
+size_t resources_granted(size_t connections)
+{
+    return connections - least(connections / 4, LOBBY_PLACES);
 }
 
 enum error resources_fence_memory(const struct resources *resources, size_t held_max)
 {
+    size_t connections = resources_connections(resources, resources->descriptors_max);
+
     return sandbox_limit_memory(MEMORY_FENCE_BYTES + 2 * held_max +
-                                MEMORY_PER_CONNECTION * resources->connections_max);
+                                MEMORY_PER_CONNECTION * connections);
 }

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "system/sandbox.h"
+#include "worker/change.h"
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
 #include "worker/client/cut.h"
@@ -9,6 +10,8 @@
 #include "worker/client/members.h"
 #include "worker/client/own_pages.h"
 #include "worker/client/reports.h"
+#include "worker/client/slots.h"
+#include "worker/counts.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
 #include "worker/resources.h"
@@ -31,6 +34,8 @@ struct house {
     struct http http;
     struct content_gate mcp;
     struct mcp_shared mcp_shared;
+    struct change change;
+    struct resources resources;
     uv_poll_t channel_poll;
     int channel_events;
     uv_timer_t tick;
@@ -51,6 +56,7 @@ union told {
     struct ipc_extend extend;
     struct ipc_tls tls;
     struct ipc_listen listen;
+    struct ipc_config config;
 };
 
 static void go_on_cutting(uv_idle_t *idle)
@@ -103,7 +109,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
     const struct ipc_verdict *verdict = &told->verdict;
     struct connection *connection = connection_find(&house->worker, verdict->connection);
 
-    if (verdict->surface >= house->worker.config->surface_count ||
+    if (slots_at(&house->worker, verdict->surface) == NULL ||
         (fd >= 0 && (!reason_allows(verdict->reason) || verdict->answer != NULL)))
         return false;
     accept_yield(&house->accept, verdict->surface, verdict->crowded);
@@ -147,11 +153,13 @@ static bool on_cut_session(struct house *house, const union told *told, int fd)
 static bool on_cut_surface(struct house *house, const union told *told, int fd)
 {
     (void)fd;
+    if (slots_at(&house->worker, told->cut_surface.surface) == NULL)
+        return false;
     cut_surface(&house->worker, told->cut_surface.surface, told->cut_surface.reason);
     if (told->cut_surface.reason == REASON_SESSION_REVOKED)
         mcp_sessions_end_surface(&house->mcp_shared.sessions, told->cut_surface.surface);
     cut(house);
-    return told->cut_surface.surface < house->worker.config->surface_count;
+    return true;
 }
 
 static bool on_extend(struct house *house, const union told *told, int fd)
@@ -188,8 +196,37 @@ static bool on_tls(struct house *house, const union told *told, int fd)
 
 static bool on_listen(struct house *house, const union told *told, int fd)
 {
-    return fd >= 0 && told->listen.surface < house->worker.config->surface_count &&
+    return fd >= 0 && slots_at(&house->worker, told->listen.surface) != NULL &&
            accept_add(&house->accept, fd, told->listen.surface) == OK;
+}
+
+static bool on_config(struct house *house, const union told *told, int fd)
+{
+    bool taken = fd >= 0 && change_begin(&house->change, fd, &told->config) == OK;
+
+    if (taken)
+        close(fd);
+    return taken;
+}
+
+/* So many connections as the surfaces in force permit, and the descriptors. */
+static void share_out(struct house *house)
+{
+    size_t wanted = slots_connections(&house->worker);
+
+    house->accept.connection_max = resources_connections(&house->resources, wanted);
+    house->worker.granted_max = resources_granted(house->accept.connection_max);
+}
+
+static bool on_switch(struct house *house, const union told *told, int fd)
+{
+    (void)told;
+    (void)fd;
+    change_switch(&house->change);
+    share_out(house);
+    cut(house);
+    worker_tell(&house->worker, IPC_SWITCHED, NULL);
+    return true;
 }
 
 /* False: the message breaks the protocol; then the descriptor is not taken over. */
@@ -205,6 +242,8 @@ static const struct {
     {IPC_EXTEND, false, on_extend},
     {IPC_TLS, false, on_tls},
     {IPC_LISTEN, true, on_listen},
+    {IPC_CONFIG, true, on_config},
+    {IPC_SWITCH, false, on_switch},
     {IPC_DRAIN, false, on_drain},
 };
 
@@ -263,33 +302,10 @@ static void on_channel(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void tell_counts(struct worker *worker)
-{
-    static const struct quota_counts nothing;
-
-    for (uint32_t i = 0; i < worker->config->surface_count; i++) {
-        struct surface_counts *counts = &worker->surfaces[i];
-        struct quota_counts *felt = quotas_counts(worker->quotas, i);
-        const struct ipc_counts told = {.surface = i,
-                                        .forwarded = counts->forwarded,
-                                        .refused = counts->refused,
-                                        .denied = counts->denied,
-                                        .quotas = *felt};
-
-        if (counts->forwarded == 0 && counts->refused == 0 && counts->denied == 0 &&
-            memcmp(felt, &nothing, sizeof(nothing)) == 0)
-            continue;
-        if (!worker_tell(worker, IPC_COUNTS, &told))
-            continue;
-        counts->forwarded = counts->refused = counts->denied = 0;
-        *felt = (struct quota_counts){0};
-    }
-}
-
 /* What was counted instead of told. */
 static void tell_counted(struct worker *worker, bool last)
 {
-    tell_counts(worker);
+    counts_tell_all(worker);
     reports_settle(worker, last);
 }
 
@@ -307,6 +323,7 @@ static void on_tick(uv_timer_t *timer)
     }
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
+    change_vacate(&house->change);
     if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
         tell_counted(worker, false);
     if (worker->draining && now_ms >= house->drain_deadline_ms)
@@ -370,12 +387,13 @@ static enum error add_listeners(struct house *house, const struct worker_options
 static enum error start(struct house *house, const struct worker_options *options)
 {
     struct worker *worker = &house->worker;
-    struct resources resources;
-    enum error error = resources_size(worker->config, &resources);
+    const struct resources *resources = &house->resources;
+    enum error error = slots_begin(worker, options->slots);
 
-    house->http.pool.waiting_max = resources.links_waiting_max;
-    house->accept.connection_max = resources.connections_max;
-    worker->granted_max = resources.granted_max;
+    if (error == OK)
+        error = resources_size(options->connections, &house->resources);
+    house->http.pool.waiting_max = resources->links_waiting_max;
+    share_out(house);
     worker->held_max = worker->config->worker_memory_bytes;
     if (error == OK)
         error = worker_allocate(worker);
@@ -387,9 +405,9 @@ static enum error start(struct house *house, const struct worker_options *option
     if (error == OK)
         error = start_loop(house, options->channel_fd);
     if (error == OK)
-        error = resources_fence_memory(&resources, worker->held_max);
+        error = resources_fence_memory(resources, worker->held_max);
     if (error == OK)
-        error = sandbox_enter(resources.descriptors_max);
+        error = sandbox_enter(resources->descriptors_max);
     if (error == OK)
         error = add_listeners(house, options);
     if (error != OK)
@@ -443,6 +461,7 @@ static void release(struct house *house)
     pool_destroy(&house->http.pool);
     accept_release(&house->accept);
     members_clear(&house->worker);
+    slots_clear(&house->worker);
     worker_release(&house->worker);
 }
 
@@ -452,6 +471,12 @@ int worker_run(const struct worker_options *options)
     enum error error;
 
     house.accept.worker = &house.worker;
+    house.change = (struct change){.worker = &house.worker,
+                                   .accept = &house.accept,
+                                   .pool = &house.http.pool,
+                                   .mcp = &house.mcp_shared,
+                                   .read = options->read,
+                                   .self_uid = getuid()};
     house.mcp = mcp_gate(&house.mcp_shared);
     house.http.gate_of = gate_of;
     error = start(&house, options);

@@ -10,13 +10,19 @@
 
 struct worker_listener {
     int fd;
-    uint32_t surface; /* index into the configuration's surfaces */
+    uint32_t surface; /* its slot */
 };
+
+/* Loads the configuration that the broker sends sealed (setup/bundle.h). */
+typedef enum error worker_read_config(int fd, uint32_t self_uid, struct config **out);
 
 struct worker_options {
     const struct config *config;             /* borrowed */
+    const uint32_t *slots;                   /* of its surfaces, in their order; borrowed */
+    size_t connections;                      /* that it may have, of all surfaces that may come */
     const struct worker_listener *listeners; /* borrowed; their descriptors are taken over */
     size_t listener_count;
+    worker_read_config *read;
     int channel_fd; /* to the broker; taken over */
 };
 

@@ -162,6 +162,20 @@ static void check_listen(const struct ipc_listen *listen, const uint8_t *data, s
     require(size == 1 + 4);
 }
 
+static void check_config(const struct ipc_config *config, const uint8_t *data, size_t size)
+{
+    (void)config;
+    (void)data;
+    require(size == 1 + IPC_SURFACES_MAX * 8);
+}
+
+static void check_vacated(const struct ipc_vacated *vacated, const uint8_t *data, size_t size)
+{
+    (void)vacated;
+    (void)data;
+    require(size == 1 + 4);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
@@ -179,6 +193,8 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         EVERY_MESSAGE(CASE)
 #undef CASE
     case IPC_READY:
+    case IPC_SWITCH:
+    case IPC_SWITCHED:
     case IPC_DRAIN:
         ipc_encode(writer, type, NULL);
         return ipc_decode(type, data, size, NULL) == OK;

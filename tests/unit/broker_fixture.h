@@ -152,9 +152,13 @@ static inline int broker_fixture_make(void **state)
     }
     if (executables_create(&gate->executables) != OK ||
         surfaces_create(fixture->config, &fixture->gate.surfaces) != OK ||
-        quotas_create(fixture->config->surface_count, &gate->quotas) != OK ||
+        quotas_create(CONFIG_SLOTS_MAX, &gate->quotas) != OK ||
         audit_open(gate->audit_path, &gate->audit) != OK)
         return -1;
+    for (size_t i = 0; i < fixture->config->surface_count; i++) {
+        free(gate->surfaces.items[i].listeners);
+        gate->surfaces.items[i].listeners = NULL;
+    }
     tickets_init(&gate->tickets, gate->quotas, QUOTA_TICKETS);
     tickets_init(&gate->login_codes, gate->quotas, QUOTA_LOGIN_CODES);
     *state = fixture;

@@ -17,7 +17,9 @@
     X(IPC_LINK, link)                                                                              \
     X(IPC_EXTEND, extend)                                                                          \
     X(IPC_TLS, tls)                                                                                \
-    X(IPC_LISTEN, listen)
+    X(IPC_LISTEN, listen)                                                                          \
+    X(IPC_CONFIG, config)                                                                          \
+    X(IPC_VACATED, vacated)
 
 union every_message {
 #define MEMBER(TYPE, name) struct ipc_##name name;

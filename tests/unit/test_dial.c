@@ -502,6 +502,8 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         struct ipc_denied denied;
         struct ipc_counts counts;
     } zero = {0};
+    const struct ipc_config config = {{0}};
+    const struct ipc_vacated vacated = {.surface = IPC_SURFACES_MAX};
     const struct ipc_extend extend = {.session_id = "s"};
     const struct ipc_suppressed suppressed = {.session_id = service.session};
     const struct ipc_tls tls = {.certificate = "c", .key = "k"};
@@ -510,7 +512,8 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         [IPC_VERDICT] = &zero,          [IPC_LINK] = &zero,        [IPC_CUT_SESSION] = &zero,
         [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &refused,
         [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
-        [IPC_SUPPRESSED] = &suppressed, [IPC_LISTEN] = &zero,
+        [IPC_SUPPRESSED] = &suppressed, [IPC_LISTEN] = &zero,      [IPC_CONFIG] = &config,
+        [IPC_VACATED] = &vacated,
     };
 
     writer->length = 0;

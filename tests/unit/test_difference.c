@@ -16,13 +16,20 @@ static struct config_bundle bundle_of(const char *text)
     return bundle;
 }
 
+static struct config before_config, now_config;
+
 /* `pointer` of the one fault; NULL: there is none. */
-static void compare(const char *before, const char *now, const char *pointer, const char *words)
+static struct difference compare(const char *before, const char *now, const char *pointer,
+                                 const char *words)
 {
     struct config_bundle one = bundle_of(before), other = bundle_of(now);
+    struct difference difference;
 
+    one.config = &before_config;
+    other.config = &now_config;
     faults.count = 0;
-    assert_int_equal(difference_check(&one, &other, &faults), pointer == NULL ? OK : ERROR_INVALID);
+    assert_int_equal(difference_find(&one, &other, 100, &difference, &faults),
+                     pointer == NULL ? OK : ERROR_INVALID);
     assert_int_equal(faults.count, pointer != NULL);
     if (pointer != NULL) {
         assert_string_equal(faults.items[0].pointer, pointer);
@@ -31,8 +38,26 @@ static void compare(const char *before, const char *now, const char *pointer, co
         /* What is gone has no line. */
         assert_int_equal(faults.items[0].line > 0, strstr(now, strrchr(pointer, '/') + 1) != NULL);
     }
+    one.config = other.config = NULL;
     bundle_clear(&one);
     bundle_clear(&other);
+    return difference;
+}
+
+/* "added/changed/removed", each name followed by a sign. */
+static void assert_difference(const char *before, const char *now, const char *expected)
+{
+    struct difference difference = compare(before, now, NULL, NULL);
+    const struct text_list *lists[] = {&difference.added, &difference.changed, &difference.removed};
+    char text[64] = "";
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        for (size_t j = 0; j < lists[i]->count; j++)
+            strcat(strcat(text, lists[i]->items[j]), ",");
+        strcat(text, i < 2 ? "/" : "");
+    }
+    assert_string_equal(text, expected);
+    difference_clear(&difference);
 }
 
 #define SURFACE      "\"a\":{\"dialect\":\"mcp\",\"listen\":[\"localhost:1\"]}"
@@ -40,13 +65,13 @@ static void compare(const char *before, const char *now, const char *pointer, co
 
 TEST(test_nothing)
 {
-    compare(WITH(""), WITH(""), NULL, NULL);
-    compare(WITH("\"workers\":1,"), WITH("\"workers\" : 1 ,\n"), NULL, NULL);
-    compare("{\"surfaces\":{\"a\":{\"mode\":\"observe\",\"dialect\":\"mcp\"}}}",
-            "{\"surfaces\":{\"a\":{\"dialect\":\"mcp\",\"mode\":\"observe\"}}}", NULL, NULL);
-    compare("{\"surfaces\":{\"a\":{\"why\":\"x\",\"dialect\":\"mcp\"}}}",
-            "{\"surfaces\":{\"a\":{\"can_do\":\"y\",\"dialect\":\"mcp\",\"why\":\"z\"}}}", NULL,
-            NULL);
+    assert_difference(WITH(""), WITH(""), "//");
+    assert_difference(WITH("\"workers\":1,"), WITH("\"workers\" : 1 ,\n"), "//");
+    assert_difference("{\"surfaces\":{\"a\":{\"mode\":\"observe\",\"dialect\":\"mcp\"}}}",
+                      "{\"surfaces\":{\"a\":{\"dialect\":\"mcp\",\"mode\":\"observe\"}}}", "//");
+    assert_difference("{\"surfaces\":{\"a\":{\"why\":\"x\",\"dialect\":\"mcp\"}}}",
+                      "{\"surfaces\":{\"a\":{\"can_do\":\"y\",\"dialect\":\"mcp\",\"why\":\"z\"}}}",
+                      "//");
 }
 
 TEST(test_members)
@@ -60,16 +85,34 @@ TEST(test_members)
     compare(WITH(""), WITH("\"on_audit_failure\":\"continue\","), "/on_audit_failure", "changed");
 }
 
+/* What workers began with, whoever wrote or preset it. */
+TEST(test_workers)
+{
+    struct surface surface = {.limits.max_connections = 100};
+
+    now_config.worker_memory_bytes = 7;
+    compare(WITH(""), WITH(""), "/worker_memory_bytes", "7 now, and 0");
+    before_config.worker_memory_bytes = 7;
+    now_config.surfaces = &surface;
+    now_config.surface_count = 1;
+    assert_difference(WITH(""), WITH("\"worker_memory_bytes\":7,"), "//");
+    surface.limits.max_connections++;
+    compare(WITH(""), WITH(""), "/surfaces", "101 together");
+    now_config = before_config = (struct config){.workers = 0};
+}
+
 TEST(test_surfaces)
 {
     static const char changed[] =
         "{\"state_dir\":\"/"
         "s\",\"surfaces\":{\"a\":{\"dialect\":\"mcp\",\"listen\":[\"localhost:2\"]}}}";
     static const char two[] = "{\"state_dir\":\"/s\",\"surfaces\":{" SURFACE ",\"b\":{}}}";
+    static const char other[] = "{\"state_dir\":\"/s\",\"surfaces\":{\"c\":{},\"b\":{\"x\":1}}}";
 
-    compare(WITH(""), changed, "/surfaces/a", "has changed");
-    compare(WITH(""), two, "/surfaces/b", "is new");
-    compare(two, WITH(""), "/surfaces", "\"b\" is gone");
+    assert_difference(WITH(""), changed, "/a,/");
+    assert_difference(WITH(""), two, "b,//");
+    assert_difference(two, WITH(""), "//b,");
+    assert_difference(two, other, "c,/b,/a,");
 }
 
 /* Its bytes count, whatever they say. */
@@ -81,16 +124,18 @@ TEST(test_packs)
                                   {.name = "./own.json", .text = "{ }", .length = 3},
                                   {.name = "./own.json", .text = "[]", .length = 2}};
     struct config_bundle before = {.packs = &packs[0], .pack_count = 1}, now = {.pack_count = 1};
+    struct difference difference;
 
+    before.config = &before_config;
+    now.config = &now_config;
     before.text = now.text = strdup(text);
     before.length = now.length = strlen(text);
     for (size_t i = 1; i < sizeof(packs) / sizeof(packs[0]); i++) {
         now.packs = &packs[i];
         faults.count = 0;
-        assert_int_equal(difference_check(&before, &now, &faults), i == 1 ? OK : ERROR_INVALID);
-        assert_int_equal(faults.count, i > 1);
+        assert_int_equal(difference_find(&before, &now, 0, &difference, &faults), OK);
+        assert_int_equal(difference.changed.count, i > 1);
+        difference_clear(&difference);
     }
-    assert_string_equal(faults.items[0].pointer, "/surfaces/a");
-    assert_non_null(strstr(faults.items[0].text, "pack"));
     free(before.text);
 }

@@ -28,6 +28,7 @@ static int set_up(void **state)
     world.config.surfaces = &world.surface;
     world.config.surface_count = 1;
     world.worker.config = &world.config;
+    world.worker.slots[0].surface = &world.surface;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
         uv_loop_init(&world.worker.loop) != 0 ||
         channel_create(pair[0], &world.worker.channel) != OK ||

@@ -38,17 +38,26 @@ enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
     return *out > 0 ? OK : ERROR_IO;
 }
 
-bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
+bool spawn_serves(const struct surfaces *surfaces, unsigned worker, uint32_t slot)
 {
-    (void)config;
+    (void)surfaces;
     (void)worker;
-    (void)surface;
+    (void)slot;
     return true;
 }
 
-bool spawn_keeps_state(const struct config *config, unsigned worker)
+bool spawn_would_serve(const struct surface *surface, unsigned all, unsigned worker, uint32_t slot)
 {
-    (void)config;
+    (void)surface;
+    (void)all;
+    (void)worker;
+    (void)slot;
+    return true;
+}
+
+bool spawn_keeps_state(const struct surfaces *surfaces, unsigned worker)
+{
+    (void)surfaces;
     (void)worker;
     return false;
 }

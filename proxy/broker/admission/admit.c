@@ -199,7 +199,9 @@ enum error admit_take(struct gate *gate, struct incarnation from, struct surface
     question.steps = (struct steps){
         .surface = surface->config,
         .listener = {question.listener->host, question.listener->port},
-        .kill_switch = surface->killed ? SWITCH_ON : SWITCH_OFF,
+        .kill_switch = surface->leaving  ? SWITCH_CHANGED
+                       : surface->killed ? SWITCH_ON
+                                         : SWITCH_OFF,
         .asks = &authenticate_asks,
     };
     question_read_request(&question);

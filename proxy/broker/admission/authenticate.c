@@ -265,6 +265,8 @@ enum reason authenticate_again(struct question *question)
     bool gone = false;
     enum reason reason;
 
+    if (question->surface->leaving)
+        return REASON_SURFACE_CHANGED;
     if (question->surface->killed)
         return REASON_SURFACE_KILLED;
     if (store_session_get(store, question->session.id, &session) != OK)

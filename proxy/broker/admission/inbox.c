@@ -5,10 +5,12 @@
 #include "broker/admission/takers.h"
 
 #include "broker/core/spawn.h"
+#include "broker/core/switching.h"
 
 #include <string.h>
 
-/* READY is for one that starts; these are for one that runs. What is not here may not be said. */
+/* READY is for one that starts, SWITCHED says nothing more; these are for one that runs. What is
+ * not here may not be said. */
 static const struct {
     enum ipc_type type;
     bool late;      /* also while it drains; a question that crossed our DRAIN needs no answer */
@@ -24,6 +26,7 @@ static const struct {
      reports_take_suppressed},
     {IPC_CLOSED, true, false, offsetof(struct ipc_closed, surface), reports_take_closed},
     {IPC_COUNTS, true, false, offsetof(struct ipc_counts, surface), reports_take_counts},
+    {IPC_VACATED, true, false, offsetof(struct ipc_vacated, surface), switching_take_vacated},
 };
 
 static enum error take(struct gate *gate, struct incarnation from, size_t row,
@@ -37,6 +40,7 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row,
         struct ipc_suppressed suppressed;
         struct ipc_closed closed;
         struct ipc_counts counts;
+        struct ipc_vacated vacated;
     } message;
     struct surface_state *surface;
     uint32_t index;
@@ -47,7 +51,10 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row,
         message.admit.client = said->fd;
     memcpy(&index, (const char *)&message + messages[row].surface, sizeof(index));
     surface = surfaces_at(&gate->surfaces, index);
-    if (surface == NULL || !spawn_serves(gate->surfaces.config, from.worker, index))
+    if (surface == NULL || !switching_knows(surface, from))
+        return ERROR_SYNTAX;
+    /* Every worker has the slot of every surface, and vacates it. */
+    if (messages[row].type != IPC_VACATED && !spawn_serves(&gate->surfaces, from.worker, index))
         return ERROR_SYNTAX;
     return messages[row].take(gate, from, surface, &message);
 }
@@ -62,6 +69,14 @@ static enum error take_ready(struct gate *gate, struct incarnation from,
     return OK;
 }
 
+static enum error take_switched(struct gate *gate, struct incarnation from,
+                                const struct workers_message *said)
+{
+    if (said->fd >= 0 || ipc_decode(IPC_SWITCHED, said->bytes, said->length, NULL) != OK)
+        return ERROR_SYNTAX;
+    return switching_take_switched(gate, from);
+}
+
 enum error inbox_take(struct gate *gate, struct incarnation from,
                       const struct workers_message *said)
 {
@@ -69,6 +84,8 @@ enum error inbox_take(struct gate *gate, struct incarnation from,
 
     if (said->state == IPC_STARTING)
         return take_ready(gate, from, said);
+    if (type == IPC_SWITCHED)
+        return take_switched(gate, from, said);
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         if (messages[i].type != type)
             continue;

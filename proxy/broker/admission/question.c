@@ -171,12 +171,12 @@ static enum reason record_grant(struct question *question)
 static bool is_crowded(const struct question *question)
 {
     const struct gate *gate = question->gate;
-    const struct config *config = gate->surfaces.config;
+    unsigned count = gate->surfaces.config->workers;
     uint32_t surface = surfaces_index(&gate->surfaces, question->surface);
     size_t own = gate->connections.held[question->from.worker];
 
-    for (unsigned i = 0; i < config->workers; i++) {
-        if (gate->connections.held[i] < own && spawn_serves(config, i, surface))
+    for (unsigned i = 0; i < count; i++) {
+        if (gate->connections.held[i] < own && spawn_serves(&gate->surfaces, i, surface))
             return true;
     }
     return false;

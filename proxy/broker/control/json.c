@@ -158,8 +158,8 @@ json_t *control_json_surfaces(const struct gate *gate)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++)
-        json_array_append_new(array, control_json_surface(gate, &gate->surfaces.items[i]));
+    for (size_t i = 0; i < gate->surfaces.count; i++)
+        json_array_append_new(array, control_json_surface(gate, gate->surfaces.live[i]));
     return array;
 }
 
@@ -177,12 +177,12 @@ json_t *control_json_status(const struct gate *gate, size_t sessions_active, int
                      control_json_time(store_restored_at(gate->store, &at_start)));
 }
 
-json_t *control_json_certificates(const struct gate *gate)
+json_t *control_json_reload(const struct gate *gate, const struct difference *difference)
 {
     json_t *array = json_array();
 
-    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &gate->surfaces.items[i];
+    for (size_t i = 0; i < gate->surfaces.count; i++) {
+        const struct surface_state *surface = gate->surfaces.live[i];
 
         if (surface->tls != NULL)
             json_array_append_new(array,
@@ -190,7 +190,10 @@ json_t *control_json_certificates(const struct gate *gate)
                                             "sha256", surface->tls->facts.sha256, "not_after",
                                             control_json_time(surface->tls->facts.not_after)));
     }
-    return json_pack("{s:o}", "certificates", array);
+    return json_pack("{s:o, s:o, s:o, s:o}", "certificates", array, "added",
+                     list_of(&difference->added, true), "changed",
+                     list_of(&difference->changed, true), "removed",
+                     list_of(&difference->removed, true));
 }
 
 /* Counters, each with a value for each surface: where it lies in `struct surface_state`. */
@@ -227,23 +230,23 @@ static void metric_of(struct buffer *out, const char *name, const struct surface
 
 static void metrics_of_surfaces(struct buffer *out, const struct gate *gate)
 {
-    const struct surface_state *all = gate->surfaces.items;
-    size_t count = gate->surfaces.config->surface_count;
+    struct surface_state *const *all = gate->surfaces.live;
+    size_t count = gate->surfaces.count;
 
     metric_header(out, "sidelock_connections", "gauge", "Live connections");
     for (size_t i = 0; i < count; i++)
-        metric_of(out, "sidelock_connections", &all[i],
-                  connections_of_surface(&gate->connections, &all[i]));
+        metric_of(out, "sidelock_connections", all[i],
+                  connections_of_surface(&gate->connections, all[i]));
     metric_header(out, "sidelock_surface_killed", "gauge", "1 while the kill switch is on");
     for (size_t i = 0; i < count; i++)
-        metric_of(out, "sidelock_surface_killed", &all[i], all[i].killed);
+        metric_of(out, "sidelock_surface_killed", all[i], all[i]->killed);
     for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++) {
         metric_header(out, counters[i].name, "counter", counters[i].help);
         for (size_t j = 0; j < count; j++) {
             uint64_t value;
 
-            memcpy(&value, (const char *)&all[j] + counters[i].offset, sizeof(value));
-            metric_of(out, counters[i].name, &all[j], value);
+            memcpy(&value, (const char *)all[j] + counters[i].offset, sizeof(value));
+            metric_of(out, counters[i].name, all[j], value);
         }
     }
 }
@@ -252,18 +255,20 @@ static void metrics_of_quotas(struct buffer *out, const struct gate *gate, const
                               const char *help, size_t offset)
 {
     metric_header(out, name, "counter", help);
-    for (uint32_t i = 0; i < gate->surfaces.config->surface_count; i++) {
-        const char *counts = (const char *)quotas_counts(gate->quotas, i) + offset;
+    for (size_t i = 0; i < gate->surfaces.count; i++) {
+        const struct surface_state *surface = gate->surfaces.live[i];
+        uint32_t slot = surfaces_index(&gate->surfaces, surface);
+        const char *counts = (const char *)quotas_counts(gate->quotas, slot) + offset;
 
         for (enum quota row = 0; row < QUOTA_COUNT; row++) {
             uint64_t count;
 
             memcpy(&count, counts + row * sizeof(count), sizeof(count));
             if (count > 0)
-                buffer_append_format(
-                    out, "%s{surface=\"%s\",quota=\"%s\",per=\"%s\"} %" PRIu64 "\n", name,
-                    gate->surfaces.items[i].config->name, quota_info(row)->name,
-                    quota_per_text(quota_info(row)->per), count);
+                buffer_append_format(out,
+                                     "%s{surface=\"%s\",quota=\"%s\",per=\"%s\"} %" PRIu64 "\n",
+                                     name, surface->config->name, quota_info(row)->name,
+                                     quota_per_text(quota_info(row)->per), count);
         }
     }
 }

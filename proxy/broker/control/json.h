@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/operations/operation.h"
+#include "setup/difference.h"
 
 struct json_t;
 
@@ -21,8 +22,8 @@ struct json_t *control_json_surface(const struct gate *gate, const struct surfac
 /* All surfaces, as an array. */
 struct json_t *control_json_surfaces(const struct gate *gate);
 struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);
-/* What the surfaces that speak TLS show to clients. */
-struct json_t *control_json_certificates(const struct gate *gate);
+/* What is other now, and what the surfaces that speak TLS show to clients. */
+struct json_t *control_json_reload(const struct gate *gate, const struct difference *difference);
 
 /* Prometheus text exposition format 0.0.4. */
 void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,

@@ -53,7 +53,7 @@ static enum error get_metrics(struct exchange *exchange)
 static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
-    size_t count = exchange->gate->surfaces.config->surface_count;
+    size_t count = exchange->gate->surfaces.count;
     const char *wanted = exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
     enum error error;
@@ -161,9 +161,10 @@ static void reload(struct exchange *exchange)
     reload_files(&exchange->operation);
 }
 
-static enum error show_certificates(struct exchange *exchange)
+static enum error show_reload(struct exchange *exchange)
 {
-    exchange->document = control_json_certificates(exchange->gate);
+    exchange->document =
+        control_json_reload(exchange->gate, exchange->operation.way.reload.difference);
     return OK;
 }
 
@@ -174,7 +175,7 @@ static const struct control_handler handlers[] = {
     {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, show_surface, {NULL}, 200},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
-    {"POST", "/v1/reload", reload, show_certificates, {NULL}, 200},
+    {"POST", "/v1/reload", reload, show_reload, {NULL}, 200},
     {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},
     {"GET", "/v1/params/{}", NULL, get_record, {"reveal"}, 200},
     {"PUT", "/v1/params/{}", put_record, show_stored, {"surface"}, 200},

@@ -13,6 +13,13 @@
 
 #include <uv.h>
 
+/* What workers have not taken up yet (core/switching.h). */
+struct switching {
+    uint32_t awaited; /* the places of those that were told, a bit each */
+    void (*done)(void *context);
+    void *context;
+};
+
 struct config_bundle;
 struct opener;
 struct executables;
@@ -24,6 +31,7 @@ struct gate {
     struct surfaces surfaces;
     struct config_bundle *bundle; /* setup/bundle.h: what is in force; NULL: not read from files */
     bool reloading;
+    struct switching switching;
     struct opener *opener; /* core/opener.h */
     struct store *store;
     struct executables *executables; /* core/executables.h */

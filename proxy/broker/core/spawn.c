@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define WORKER_DESCRIPTORS_MAX 1024
@@ -44,25 +45,36 @@ static bool has_state(const struct surface *surface)
     return false;
 }
 
-bool spawn_serves(const struct config *config, unsigned worker, size_t surface)
+bool spawn_would_serve(const struct surface *surface, unsigned workers, unsigned worker,
+                       uint32_t slot)
 {
-    return !has_state(&config->surfaces[surface]) || surface % config->workers == worker;
+    return !has_state(surface) || slot % workers == worker;
 }
 
-bool spawn_keeps_state(const struct config *config, unsigned worker)
+bool spawn_serves(const struct surfaces *surfaces, unsigned worker, uint32_t slot)
 {
-    for (size_t i = 0; i < config->surface_count; i++) {
-        if (has_state(&config->surfaces[i]) && spawn_serves(config, worker, i))
+    return spawn_would_serve(surfaces->items[slot].config, surfaces->config->workers, worker, slot);
+}
+
+/* Also of one that leaves: what it keeps goes with it. */
+bool spawn_keeps_state(const struct surfaces *surfaces, unsigned worker)
+{
+    for (size_t i = 0; i < surfaces->count; i++) {
+        if (has_state(surfaces->live[i]->config) &&
+            spawn_serves(surfaces, worker, surfaces_index(surfaces, surfaces->live[i])))
             return true;
     }
     return false;
 }
 
 /* How many of a surface's listeners the worker is given. */
-static size_t count_listeners(const struct surfaces *surfaces, unsigned worker, size_t surface)
+static size_t count_listeners(const struct surfaces *surfaces, unsigned worker, size_t index)
 {
-    return spawn_serves(surfaces->config, worker, surface) ? surfaces->items[surface].listener_count
-                                                           : 0;
+    const struct surface_state *surface = surfaces->live[index];
+
+    return spawn_serves(surfaces, worker, surfaces_index(surfaces, surface))
+               ? surface->listener_count
+               : 0;
 }
 
 static enum error plan_standard(struct spawn_plan *plan, int errors_fd)
@@ -83,16 +95,16 @@ static enum error plan_all(struct spawn_plan *plan, const struct surfaces *surfa
     int target = SPAWN_LISTENER_FD;
 
     plan->above = SPAWN_LISTENER_FD;
-    for (size_t i = 0; i < surfaces->config->surface_count; i++)
+    for (size_t i = 0; i < surfaces->count; i++)
         plan->above += (int)count_listeners(surfaces, worker, i);
     error = plan_standard(plan, given->errors);
     if (error == OK)
         error = plan_descriptor(plan, given->channel, SPAWN_CHANNEL_FD);
     if (error == OK)
         error = plan_descriptor(plan, given->config, SPAWN_CONFIG_FD);
-    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
+    for (size_t i = 0; i < surfaces->count; i++) {
         for (size_t j = 0; error == OK && j < count_listeners(surfaces, worker, i); j++)
-            error = plan_descriptor(plan, surfaces->items[i].listeners[j].fd, target++);
+            error = plan_descriptor(plan, surfaces->live[i]->listeners[j].fd, target++);
     }
     return error;
 }
@@ -111,10 +123,10 @@ static bool set_attributes(posix_spawnattr_t *attributes)
 }
 
 /* The environment is empty: nothing of it is a worker's business. */
-static enum error run(const struct spawn_plan *plan, char *indices, pid_t *out)
+static enum error run(const struct spawn_plan *plan, char *const said[SPAWN_ARGUMENTS], pid_t *out)
 {
     char verb[] = SPAWN_WORKER_VERB, name[] = "sidelock";
-    char *arguments[] = {name, verb, indices, NULL}, *environment[] = {NULL};
+    char *arguments[] = {name, verb, said[0], said[1], said[2], NULL}, *environment[] = {NULL};
     posix_spawnattr_t attributes;
     enum error error = OK;
 
@@ -127,27 +139,37 @@ static enum error run(const struct spawn_plan *plan, char *indices, pid_t *out)
     return error;
 }
 
-/* The listeners' surfaces travel as arguments: "0,0,1". */
+static void append_slot(char list[SURFACES_BYTES_MAX], uint32_t slot)
+{
+    size_t length = strlen(list);
+
+    snprintf(list + length, SURFACES_BYTES_MAX - length, "%s%u", length > 0 ? "," : "", slot);
+}
+
+/* The slots travel as arguments: "0,0,1". */
 enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
                         const struct spawn_descriptors *given, pid_t *out)
 {
-    char indices[SURFACES_BYTES_MAX] = "";
+    char listeners[SURFACES_BYTES_MAX] = "", slots[SURFACES_BYTES_MAX] = "", connections[24];
+    char *const said[SPAWN_ARGUMENTS] = {listeners, slots, connections};
     struct spawn_plan *plan = calloc(1, sizeof(*plan));
-    size_t length = 0;
     enum error error;
     pid_t pid = 0;
 
     if (plan == NULL)
         return ERROR_MEMORY;
-    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
+    snprintf(connections, sizeof(connections), "%zu", surfaces->connections_max);
+    for (size_t i = 0; i < surfaces->count; i++) {
+        uint32_t slot = surfaces_index(surfaces, surfaces->live[i]);
+
+        append_slot(slots, slot);
         for (size_t j = 0; j < count_listeners(surfaces, worker, i); j++)
-            length += (size_t)snprintf(indices + length, sizeof(indices) - length, "%s%zu",
-                                       length > 0 ? "," : "", i);
+            append_slot(listeners, slot);
     }
     posix_spawn_file_actions_init(&plan->actions);
     error = plan_all(plan, surfaces, worker, given);
     if (error == OK)
-        error = run(plan, indices, &pid);
+        error = run(plan, said, &pid);
     posix_spawn_file_actions_destroy(&plan->actions);
     for (size_t i = 0; i < plan->count; i++)
         close(plan->sources[i]);

@@ -7,6 +7,9 @@
 
 /* argv[0..2] of the program that becomes a worker; the broker appends the rest. */
 #define SPAWN_WORKER_VERB "worker"
+/* Further arguments: the slots of the listeners, those of the configuration's surfaces ("0,0,1"),
+ * and how many connections there may be. */
+#define SPAWN_ARGUMENTS 3
 /* Descriptors a worker finds open beside 0 to 2: its channel, the configuration, its listeners. */
 #define SPAWN_CHANNEL_FD  3
 #define SPAWN_CONFIG_FD   4
@@ -32,6 +35,9 @@ enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
  * answer), and it lives in one process: such a surface has one worker. All others
  * have every worker.
  */
-bool spawn_serves(const struct config *config, unsigned worker, size_t surface);
+/* The same of a surface that is to have a slot. */
+bool spawn_would_serve(const struct surface *surface, unsigned workers, unsigned worker,
+                       uint32_t slot);
+bool spawn_serves(const struct surfaces *surfaces, unsigned worker, uint32_t slot);
 /* Whether there is such state in this worker. */
-bool spawn_keeps_state(const struct config *config, unsigned worker);
+bool spawn_keeps_state(const struct surfaces *surfaces, unsigned worker);

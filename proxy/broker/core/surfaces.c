@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "broker/core/opener.h"
+#include "config/load.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -14,21 +15,36 @@
 #define BIND_PATIENCE_MS 2000 /* the workers of one that was killed let go of the port soon */
 #define BIND_RETRY_MS    20
 
-enum error surfaces_create(const struct config *config, struct surfaces *out)
+enum error surfaces_make(struct surface *config, struct surface_state *out, char why[WHY_SIZE])
+{
+    struct trust trust;
+    enum error error = trusted_upstream(config, &trust, why);
+
+    *out = (struct surface_state){.config = config,
+                                  .upstream = TRUSTED_WAY(config->upstream_socket, trust)};
+    if (error != OK)
+        return error;
+    out->listeners = calloc(2 * config->listen_count, sizeof(*out->listeners));
+    return out->listeners != NULL ? OK : error_explain(why, ERROR_MEMORY, "out of memory");
+}
+
+enum error surfaces_create(struct config *config, struct surfaces *out)
 {
     enum error result = OK;
 
-    *out = (struct surfaces){config, calloc(config->surface_count, sizeof(*out->items))};
+    *out =
+        (struct surfaces){.config = config,
+                          .items = calloc(CONFIG_SLOTS_MAX, sizeof(*out->items)),
+                          .count = config->surface_count,
+                          .connections_max = config_connections(config) + CONFIG_CONNECTIONS_ROOM};
     if (out->items == NULL)
         return ERROR_MEMORY;
     for (size_t i = 0; i < config->surface_count; i++) {
-        const struct surface *surface = &config->surfaces[i];
+        struct surface *surface = &config->surfaces[i];
         char why[WHY_SIZE];
-        struct trust trust;
-        enum error error = trusted_upstream(surface, &trust, why);
+        enum error error = surfaces_make(surface, &out->items[i], why);
 
-        out->items[i].config = surface;
-        out->items[i].upstream = TRUSTED_WAY(surface->upstream_socket, trust);
+        out->live[i] = &out->items[i];
         if (error != OK) {
             log_error("surface %s: %s", surface->name, why);
             result = error;
@@ -44,11 +60,12 @@ void surfaces_print_address(const struct listener *listener, char out[SURFACE_AD
              listener->port);
 }
 
-static struct surface_listener *add_listener(struct surface_state *surface,
-                                             const struct listener *opened)
+struct surface_listener *surfaces_add_listener(struct surface_state *surface, size_t index,
+                                               const struct listener *opened)
 {
     struct surface_listener *added = &surface->listeners[surface->listener_count++];
 
+    added->address_index = (uint16_t)index;
     added->fd = opened->fd;
     added->port = opened->port;
     memcpy(added->host, opened->address, sizeof(added->host));
@@ -110,7 +127,7 @@ static enum error open_address(struct surface_state *surface, struct opener *ope
         return error;
     }
     for (size_t i = 0; i < count; i++)
-        add_listener(surface, &opened[i])->alone = count == 1 && both;
+        surfaces_add_listener(surface, index, &opened[i])->alone = count == 1 && both;
     if (count == 1 && both)
         log_warning("surface %s: this host has no %s, so it listens on %s port %u alone; it is "
                     "bound as soon as there is one",
@@ -128,7 +145,7 @@ enum error surfaces_open_missing(struct surface_state *surface, struct opener *o
 
     if (error == OK) {
         alone->alone = alone->told = false;
-        *out = add_listener(surface, &opened);
+        *out = surfaces_add_listener(surface, alone->address_index, &opened);
         log_info("surface %s listens on %s, too", surface->config->name, (*out)->address);
     } else if (error != ERROR_NOT_FOUND && !alone->told) {
         alone->told = true;
@@ -141,12 +158,9 @@ enum error surfaces_open(struct surfaces *surfaces, struct store *store, struct 
 {
     enum error error = OK;
 
-    for (size_t i = 0; i < surfaces->config->surface_count && error == OK; i++) {
-        struct surface_state *surface = &surfaces->items[i];
+    for (size_t i = 0; i < surfaces->count && error == OK; i++) {
+        struct surface_state *surface = surfaces->live[i];
 
-        surface->listeners = calloc(2 * surface->config->listen_count, sizeof(*surface->listeners));
-        if (surface->listeners == NULL)
-            return ERROR_MEMORY;
         error = store_surface_killed(store, surface->config->name, &surface->killed);
         for (size_t j = 0; error == OK && j < surface->config->listen_count; j++)
             error = open_address(surface, opener, j);
@@ -161,19 +175,35 @@ static void drop_files(struct tls_files *files)
     free(files);
 }
 
+/* Who came in by them is still known by their addresses. */
+void surfaces_shut(struct surface_state *surface)
+{
+    for (size_t i = 0; i < surface->listener_count; i++) {
+        if (surface->listeners[i].fd >= 0)
+            close(surface->listeners[i].fd);
+        surface->listeners[i].fd = -1;
+    }
+    drop_files(surface->tls);
+    surface->tls = NULL;
+}
+
+void surfaces_unmake(struct surface_state *surface)
+{
+    surfaces_shut(surface);
+    free(surface->listeners);
+    trusted_way_clear(&surface->upstream);
+    if (surface->owned)
+        config_free_surface(surface->config);
+    *surface = (struct surface_state){.config = NULL};
+}
+
 void surfaces_clear(struct surfaces *surfaces)
 {
-    for (size_t i = 0; surfaces->items != NULL && i < surfaces->config->surface_count; i++) {
-        struct surface_state *surface = &surfaces->items[i];
-
-        for (size_t j = 0; j < surface->listener_count; j++)
-            close(surface->listeners[j].fd);
-        free(surface->listeners);
-        trusted_way_clear(&surface->upstream);
-        drop_files(surface->tls);
-    }
+    for (size_t i = 0; surfaces->items != NULL && i < CONFIG_SLOTS_MAX; i++)
+        surfaces_unmake(&surfaces->items[i]);
     free(surfaces->items);
     surfaces->items = NULL;
+    surfaces->count = 0;
 }
 
 static enum error load_files(const struct surfaces_certificates *read,
@@ -213,18 +243,23 @@ void surfaces_read_certificates(struct surfaces_certificates *out)
     }
 }
 
-enum error surfaces_keep_certificates(struct surfaces *surfaces, struct surfaces_certificates *read)
+void surfaces_drop_certificates(struct surfaces_certificates *read)
 {
-    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
-        struct tls_files **held = &surfaces->items[i].tls, *unwanted = read->files[i];
-
-        if (read->error == OK) {
-            unwanted = *held;
-            *held = read->files[i];
-        }
-        drop_files(unwanted);
+    for (size_t i = 0; i < CONFIG_SURFACES_MAX; i++) {
+        drop_files(read->files[i]);
         read->files[i] = NULL;
     }
+}
+
+enum error surfaces_keep_certificates(struct surfaces *surfaces, struct surfaces_certificates *read)
+{
+    for (size_t i = 0; read->error == OK && i < surfaces->count; i++) {
+        struct tls_files **held = &surfaces->live[i]->tls, *before = *held;
+
+        *held = read->files[i];
+        read->files[i] = before;
+    }
+    surfaces_drop_certificates(read);
     return read->error;
 }
 
@@ -240,12 +275,16 @@ enum error surfaces_load_certificates(struct surfaces *surfaces, struct opener *
 
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name)
 {
-    const struct surface *found = config_surface(surfaces->config, name);
-
-    return found != NULL ? &surfaces->items[found - surfaces->config->surfaces] : NULL;
+    for (size_t i = 0; i < surfaces->count; i++) {
+        if (strcmp(surfaces->live[i]->config->name, name) == 0)
+            return surfaces->live[i];
+    }
+    return NULL;
 }
 
 struct surface_state *surfaces_at(const struct surfaces *surfaces, uint32_t index)
 {
-    return index < surfaces->config->surface_count ? &surfaces->items[index] : NULL;
+    bool is = index < CONFIG_SLOTS_MAX && surfaces->items[index].config != NULL;
+
+    return is ? &surfaces->items[index] : NULL;
 }

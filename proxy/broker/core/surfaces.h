@@ -18,13 +18,17 @@ struct surface_listener {
         address[SURFACE_ADDRESS_SIZE]; /* "127.0.0.1:8081", "[::1]:8081": as bound, port resolved */
     char host[LISTENER_ADDRESS_SIZE];  /* "127.0.0.1", "::1" */
     uint16_t port;
-    bool alone; /* of "localhost", and this host had no ::1 to bind as well */
-    bool told;  /* that somebody else has it meanwhile */
+    uint16_t address_index; /* in the surface's list, of the address that it was opened for */
+    bool alone;             /* of "localhost", and this host had no ::1 to bind as well */
+    bool told;              /* that somebody else has it meanwhile */
 };
 
 /* Counters are since start. */
 struct surface_state {
-    const struct surface *config;
+    struct surface *config; /* NULL: the slot is free */
+    bool owned;             /* that is, and not of the configuration that the gate began with */
+    bool leaving;           /* not in force any more: nobody is granted anything */
+    uint32_t awaited; /* the places of workers that may still hold something of it, a bit each */
     bool killed;
     uint64_t kills;                     /* how often it was, since start */
     struct surface_listener *listeners; /* with room for all, so that none ever moves */
@@ -41,14 +45,28 @@ struct surface_state {
     uint64_t messages_refused; /* in observe mode: would have been */
 };
 
+/*
+ * A surface keeps its slot, which is what workers call it by, as long as its configuration stays
+ * the same. A slot is another's only once nothing is left of the one before (slots.h).
+ */
 struct surfaces {
-    const struct config *config; /* borrowed */
-    struct surface_state *items; /* config->surface_count of them, same order */
+    const struct config *config; /* borrowed; but for its surfaces, what is in force */
+    struct surface_state *items; /* CONFIG_SLOTS_MAX of them */
+    struct surface_state *live[CONFIG_SURFACES_MAX]; /* in force, as the configuration has them */
+    size_t count;                                    /* of these */
+    size_t connections_max; /* that all of them may permit together, in one worker */
 };
 
 /* All of them, armed and without listeners. ERROR_NOT_FOUND: the log says which user there is not.
  */
-enum error surfaces_create(const struct config *config, struct surfaces *out) MUST_CHECK;
+enum error surfaces_create(struct config *config, struct surfaces *out) MUST_CHECK;
+/* One of them; `config` stays the caller's. */
+enum error surfaces_make(struct surface *config, struct surface_state *out,
+                         char why[WHY_SIZE]) MUST_CHECK;
+/* Closes, lets go and wipes what one has; its configuration is freed if it is owned. */
+void surfaces_unmake(struct surface_state *surface);
+/* The same of its listeners and its certificate alone: nobody is to come any more. */
+void surfaces_shut(struct surface_state *surface);
 /* Closes the listeners, lets go of the ways and wipes the certificates. */
 void surfaces_clear(struct surfaces *surfaces);
 
@@ -56,6 +74,9 @@ void surfaces_clear(struct surfaces *surfaces);
 enum error surfaces_open(struct surfaces *surfaces, struct store *store,
                          struct opener *opener) MUST_CHECK;
 
+/* One more listener, opened for the address at `index`; there is room for it. */
+struct surface_listener *surfaces_add_listener(struct surface_state *surface, size_t index,
+                                               const struct listener *opened);
 /*
  * Binds ::1 beside the listener that is alone, if this host has one now. ERROR_NOT_FOUND: it has
  * not; any other: the log has said it.
@@ -78,7 +99,8 @@ struct surfaces_certificates {
 void surfaces_read_certificates(struct surfaces_certificates *out);
 /*
  * What was read is kept only if all of it is fit; else (ERROR_INVALID, or whatever it is)
- * everything stays as it was. Takes over the files.
+ * everything stays as it was. Takes over the files, which are of the surfaces in force, in their
+ * order.
  */
 enum error surfaces_keep_certificates(struct surfaces *surfaces,
                                       struct surfaces_certificates *read) MUST_CHECK;
@@ -95,9 +117,13 @@ const struct surface_listener *surfaces_accepted(const struct surface_state *sur
 /* "127.0.0.1:8081", "[::1]:8081" */
 void surfaces_print_address(const struct listener *listener, char out[SURFACE_ADDRESS_SIZE]);
 
-/* The surface called `name`, or that at an index that a worker named; NULL if there is none. */
+/* Only lets go of what was read. */
+void surfaces_drop_certificates(struct surfaces_certificates *read);
+
+/* The surface in force called `name`, or that in a slot that a worker named; NULL: there is none.
+ */
 struct surface_state *surfaces_find(const struct surfaces *surfaces, const char *name);
-/* The index of one of them. */
+/* The slot of one of them. */
 static inline uint32_t surfaces_index(const struct surfaces *surfaces,
                                       const struct surface_state *surface)
 {

@@ -27,10 +27,10 @@ void workers_answer(struct workers *workers, struct incarnation to, enum ipc_typ
 static void say_holders(struct workers *workers, uint32_t places, bool state, enum ipc_type type,
                         const void *message)
 {
-    const struct config *config = workers->options.gate->surfaces.config;
+    const struct surfaces *surfaces = &workers->options.gate->surfaces;
 
     for (unsigned i = 0; i < workers->count; i++) {
-        if ((places >> i & 1) != 0 || (state && spawn_keeps_state(config, i)))
+        if ((places >> i & 1) != 0 || (state && spawn_keeps_state(surfaces, i)))
             worker_say(&workers->processes[i], type, message, -1);
     }
 }
@@ -70,17 +70,8 @@ void worker_send_certificates(struct worker_process *process)
     process->certificates_due = process->channel != NULL && channel_wants_write(process->channel);
     if (process->certificates_due)
         return;
-    for (size_t i = 0; i < surfaces->config->surface_count; i++) {
-        const struct tls_files *files = surfaces->items[i].tls;
-
-        if (files != NULL)
-            worker_say(process, IPC_TLS,
-                       &(struct ipc_tls){.surface = (uint32_t)i,
-                                         .certificate = files->certificate.data,
-                                         .key = files->key.data,
-                                         .client_ca = files->client_ca.data},
-                       -1);
-    }
+    for (size_t i = 0; i < surfaces->count; i++)
+        worker_send_certificate(process, surfaces->live[i]);
 }
 
 void workers_send_certificates(struct workers *workers)
@@ -99,7 +90,7 @@ enum error workers_send_listener(struct workers *workers, const struct surface_s
     for (unsigned i = 0; i < workers->count; i++) {
         int fd;
 
-        if (!spawn_serves(surfaces->config, i, listen.surface))
+        if (!spawn_serves(surfaces, i, listen.surface))
             continue;
         fd = fcntl(listener->fd, F_DUPFD_CLOEXEC, 0);
         if (fd >= 0)

@@ -148,6 +148,17 @@ enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *
     return OK;
 }
 
+void tickets_forget(struct tickets *tickets, uint32_t surface)
+{
+    struct ticket *newer;
+
+    for (struct ticket *ticket = tickets->oldest; ticket != NULL; ticket = newer) {
+        newer = ticket->newer;
+        if (ticket->surface == surface)
+            give_back(tickets, ticket);
+    }
+}
+
 bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
                     char session_id[TOKEN_ID_SIZE])
 {

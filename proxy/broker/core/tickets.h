@@ -44,6 +44,8 @@ void tickets_clear(struct tickets *tickets);
 /* ERROR_LIMIT: all are taken, by those who have hardly more than this session. */
 enum error tickets_issue(struct tickets *tickets, uint32_t surface, const char *session_id,
                          int64_t now, char out[TICKET_SIZE]) MUST_CHECK;
+/* Of a surface that is no more: all are gone. */
+void tickets_forget(struct tickets *tickets, uint32_t surface);
 /* Uses a ticket up: at most once true. */
 bool tickets_redeem(struct tickets *tickets, struct span ticket, int64_t now,
                     char session_id[TOKEN_ID_SIZE]);

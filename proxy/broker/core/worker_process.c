@@ -82,3 +82,18 @@ void worker_say(struct worker_process *process, enum ipc_type type, const void *
     if (type == IPC_TLS)
         secret_wipe(writer.bytes, writer.length);
 }
+
+void worker_send_certificate(struct worker_process *process, const struct surface_state *surface)
+{
+    const struct tls_files *files = surface->tls;
+
+    if (files == NULL)
+        return;
+    worker_say(process, IPC_TLS,
+               &(struct ipc_tls){
+                   .surface = surfaces_index(&process->workers->options.gate->surfaces, surface),
+                   .certificate = files->certificate.data,
+                   .key = files->key.data,
+                   .client_ca = files->client_ca.data},
+               -1);
+}

@@ -42,6 +42,8 @@ struct workers {
 struct incarnation worker_incarnation(const struct worker_process *process);
 /* Says it, or lets it wait; `fd` (-1: none) is taken over. Nothing where no process lives. */
 void worker_say(struct worker_process *process, enum ipc_type type, const void *message, int fd);
+/* What a surface speaks TLS with; nothing where it speaks none. */
+void worker_send_certificate(struct worker_process *process, const struct surface_state *surface);
 /* Hears it from now on, and tells it what waits. */
 void worker_watch(struct worker_process *process);
 void worker_stop_listening(struct worker_process *process);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
+#include "broker/core/switching.h"
 #include "broker/core/worker_process.h"
 #include "setup/bundle.h"
 
@@ -221,6 +222,7 @@ static void on_exit_of(struct worker_process *process, int status)
     options->forget(options->gate, worker_incarnation(process));
     endings_begin(&process->workers->endings, worker_incarnation(process),
                   process->workers->draining ? REASON_DRAINING : REASON_WORKER_LOST);
+    switching_forget(options->gate, process->index);
     if (!asked) {
         process->workers->restarts++;
         log_error("worker %u ended: %s %d", process->index,

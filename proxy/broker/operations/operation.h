@@ -22,6 +22,8 @@
 
 #define OPERATION_WHY_BYTES 512
 
+struct difference;
+
 struct operation {
     struct gate *gate;
     uint32_t uid;                  /* the operator's, for the log */
@@ -59,9 +61,12 @@ struct operation {
             size_t *count;
         } revoke;
         struct {
-            struct surface_state *surface;
+            char name[CONFIG_NAME_BYTES_MAX + 1];
             uint64_t turn;
         } arm;
+        struct {
+            const struct difference *difference; /* setup/difference.h; when it has ended well */
+        } reload;
     } way;
 };
 
@@ -187,7 +192,8 @@ void switches_set_killed(struct operation *operation, const char *surface, bool 
 
 /*
  * Opens the audit log anew, and reads the configuration as `check` does and the surfaces'
- * certificates; connections stay. ERROR_INVALID, with all `faults`: the file is not fit, or says
- * what only a restart can change; then nothing is as it says. ERROR_STATE: another is under way.
+ * certificates. Surfaces that are new, other or gone are put in force at once; connections to all
+ * others stay. ERROR_INVALID, with all `faults`: the file is not fit, or says what only a restart
+ * can change; then nothing is as it says. ERROR_STATE: another is under way.
  */
 void reload_files(struct operation *operation);

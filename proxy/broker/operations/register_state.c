@@ -70,11 +70,11 @@ static void count_sessions(const struct store_tally *tally, struct register_fact
 enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
                                  struct register_facts *facts)
 {
-    size_t count = gate->surfaces.config->surface_count;
+    size_t count = gate->surfaces.count;
     enum error error = OK;
 
     for (size_t i = 0; i < count; i++) {
-        const struct surface_state *surface = &gate->surfaces.items[i];
+        const struct surface_state *surface = gate->surfaces.live[i];
 
         facts[i] = (struct register_facts){.surface = surface->config,
                                            .config = gate->surfaces.config,

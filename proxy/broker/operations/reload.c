@@ -1,36 +1,165 @@
 /*
  * Reading anew what lies in files: the configuration, certificates, the audit log. Called by
  * control/routes.c and, for SIGHUP, by broker.c.
+ *
+ *   read_files (on a thread)   reads, looks at and binds all; nothing that runs is touched
+ *   put_in_force               one line in the log, then everything at once
+ *   settle                     when the workers have followed and the store has written
  */
 #include "base/log.h"
 #include "broker/core/anchoring.h"
+#include "broker/core/executables.h"
 #include "broker/core/journal.h"
-#include "broker/core/opener.h"
+#include "broker/core/switching.h"
 #include "broker/operations/operation.h"
-#include "setup/difference.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define FAULTS_BYTES_MAX (64 * 1024) /* of all that are told */
+#define NAMES_BYTES_MAX  (8 * 1024)
+#define SLOW_MS          5000 /* after which whoever asked does not wait for slow workers */
 
-/* What is read, and looked at, on the thread that looks into files. */
-struct reload {
-    struct lane_job job; /* first */
-    struct operation *operation;
-    struct config_bundle fresh;
-    struct json_faults faults;
-    struct surfaces_certificates read;
+struct reload;
+
+/* The sessions of a surface that is gone. */
+struct revocation {
+    struct reload *reload;
+    const char *surface;
+    size_t count;
 };
+
+struct reload {
+    struct lane_job job;         /* first */
+    struct operation *operation; /* NULL: whoever asked has been answered */
+    struct gate *gate;
+    uint32_t operator_uid;
+    struct fresh fresh;
+    struct revocation revocations[CONFIG_SURFACES_MAX];
+    unsigned pending; /* of what settle() waits for */
+    enum error error;
+    uv_timer_t slow;
+};
+
+static void read_files(struct lane_job *job)
+{
+    struct reload *reload = (struct reload *)job;
+
+    reload->error = fresh_read(reload->gate, clock_now(), &reload->fresh);
+}
+
+/* ---- The end ---- */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void answer(struct reload *reload, enum error error)
+{
+    struct operation *operation = reload->operation;
+
+    reload->operation = NULL;
+    if (operation == NULL)
+        return;
+    operation->way.reload.difference = &reload->fresh.difference;
+    operation_end(operation, error);
+}
+
+/* The next may begin. */
+static void end(struct reload *reload)
+{
+    reload->gate->reloading = false;
+    answer(reload, reload->error);
+    fresh_clear(&reload->fresh);
+    if (reload->slow.loop != NULL)
+        uv_close((uv_handle_t *)&reload->slow, on_timer_closed);
+    else
+        free(reload);
+}
+
+static void settle(struct reload *reload)
+{
+    if (--reload->pending == 0)
+        end(reload);
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+    struct reload *reload = timer->data;
+
+    log_warning("a worker has not taken up yet what was read anew; nobody is granted anything "
+                "that is not in force any more");
+    answer(reload, reload->error);
+}
+
+/* ---- What is wrong ---- */
+
+/* Whoever asked and the log are told all of them. */
+static void refuse(const struct reload *reload)
+{
+    struct operation *operation = reload->operation;
+    struct buffer lines;
+
+    buffer_init(&lines, FAULTS_BYTES_MAX);
+    for (size_t i = 0; i < reload->fresh.faults.count; i++) {
+        size_t before = lines.length;
+
+        bundle_tell_fault(&reload->fresh.bundle, &reload->fresh.faults.items[i], &lines);
+        if (!buffer_failed(&lines))
+            log_error("%s", lines.data + before);
+        buffer_append_text(&lines, "\n");
+    }
+    log_error("Nothing is read anew: everything stays as it was.");
+    operation_fail(operation, reload->error, "the configuration has faults");
+    if (buffer_failed(&lines) || lines.length == 0)
+        buffer_clear(&lines);
+    else
+        operation->faults = lines.data; /* its bytes are the operation's now */
+}
+
+static void fail(const struct reload *reload)
+{
+    if (reload->fresh.faults.count > 0) {
+        refuse(reload);
+        return;
+    }
+    operation_fail(reload->operation, reload->error, "%s", reload->fresh.certificates.why);
+    log_error("%s Going on with the certificates as they were.", reload->operation->why);
+}
+
+/* ---- What is good ---- */
+
+static void add_names(struct audit *line, const char *key, const struct text_list *names)
+{
+    struct buffer text;
+
+    buffer_init(&text, NAMES_BYTES_MAX);
+    for (size_t i = 0; i < names->count; i++)
+        buffer_append_format(&text, "%s%s", i > 0 ? ", " : "", names->items[i]);
+    audit_text(line, key, buffer_failed(&text) || text.length == 0 ? "" : text.data);
+    buffer_clear(&text);
+}
+
+/* Which surfaces are other now; before they are. */
+static enum error log_difference(struct reload *reload)
+{
+    struct audit *line = operation_line(reload->operation, "reloaded");
+
+    add_names(line, "added", &reload->fresh.difference.added);
+    add_names(line, "changed", &reload->fresh.difference.changed);
+    add_names(line, "removed", &reload->fresh.difference.removed);
+    return operation_commit(reload->operation);
+}
 
 /* One line a surface: what it shows to clients from now on. */
 static enum error log_certificates(struct operation *operation)
 {
-    struct gate *gate = operation->gate;
+    const struct surfaces *surfaces = &operation->gate->surfaces;
     enum error error = OK;
 
-    for (size_t i = 0; i < gate->surfaces.config->surface_count; i++) {
-        const struct surface_state *surface = &gate->surfaces.items[i];
+    for (size_t i = 0; i < surfaces->count; i++) {
+        const struct surface_state *surface = surfaces->live[i];
         struct audit *audit;
 
         if (surface->tls == NULL)
@@ -45,103 +174,95 @@ static enum error log_certificates(struct operation *operation)
     return error;
 }
 
-/* A gate that was not started from a file has none to read. */
-static enum error read_configuration(struct reload *reload)
+static void on_switched(void *context)
 {
-    const struct gate *gate = reload->operation->gate;
-    const struct config_bundle *bundle = gate->bundle;
-    enum error error;
-
-    if (bundle == NULL)
-        return OK;
-    error = opener_read(gate->opener, &reload->fresh, &reload->faults);
-    return error == OK ? difference_check(bundle, &reload->fresh, &reload->faults) : error;
+    settle(context);
 }
 
-static void read_files(struct lane_job *job)
+static void on_revoked(void *context, enum error error)
+{
+    const struct revocation *revocation = context;
+    struct reload *reload = revocation->reload;
+    struct audit *audit = reload->gate->audit;
+
+    if (error != OK && reload->operation != NULL)
+        reload->error =
+            operation_fail_store(reload->operation, error,
+                                 "keep that the sessions of surfaces that are gone are revoked");
+    if (error == OK) {
+        audit_begin(audit, "sessions_revoked");
+        audit_number(audit, "operator_uid", reload->operator_uid);
+        audit_text(audit, "surface", revocation->surface);
+        audit_number(audit, "count", (int64_t)revocation->count);
+        journal_commit(audit);
+    }
+    settle(reload);
+}
+
+/* Also for a gate that has a surface of that name again. */
+static void revoke_removed(struct reload *reload)
+{
+    const struct text_list *removed = &reload->fresh.difference.removed;
+
+    for (size_t i = 0; i < removed->count; i++) {
+        struct revocation *revocation = &reload->revocations[i];
+
+        *revocation = (struct revocation){.reload = reload, .surface = removed->items[i]};
+        reload->pending++;
+        store_session_revoke_all(reload->gate->store, revocation->surface, clock_now(),
+                                 &revocation->count, (struct store_reply){on_revoked, revocation});
+    }
+}
+
+static enum error prepare(struct reload *reload)
+{
+    enum error error = switching_prepare(reload->gate, &reload->fresh);
+
+    if (error == ERROR_LIMIT)
+        return operation_fail(reload->operation, ERROR_STATE,
+                              "too many connections of earlier surfaces are still being closed; "
+                              "try again");
+    if (error != OK)
+        return operation_fail(reload->operation, error, "the surfaces cannot be put in force: %s",
+                              error_text(error));
+    return fresh_differs(&reload->fresh) ? log_difference(reload) : OK;
+}
+
+/* Without a file there are the certificates alone. */
+static enum error put_in_force(struct reload *reload)
+{
+    struct gate *gate = reload->gate;
+    enum error error = OK;
+
+    reload->pending = 1;
+    if (gate->bundle == NULL) {
+        error = surfaces_keep_certificates(&gate->surfaces, &reload->fresh.certificates);
+        workers_send_certificates(gate->workers);
+    } else {
+        error = prepare(reload);
+        if (error != OK)
+            return error;
+        uv_timer_init(&gate->loop, &reload->slow);
+        reload->slow.data = reload;
+        uv_timer_start(&reload->slow, on_slow, SLOW_MS, 0);
+        reload->pending++;
+        switching_begin(gate, &reload->fresh, on_switched, reload);
+        revoke_removed(reload);
+    }
+    return error == OK ? log_certificates(reload->operation) : error;
+}
+
+static void on_read(struct lane_job *job)
 {
     struct reload *reload = (struct reload *)job;
 
-    reload->read.error = read_configuration(reload);
-    if (reload->read.error == OK)
-        surfaces_read_certificates(&reload->read);
-}
-
-/* Whoever asked and the log are told all of them. */
-static enum error refuse(const struct reload *reload)
-{
-    struct operation *operation = reload->operation;
-    struct buffer lines;
-
-    buffer_init(&lines, FAULTS_BYTES_MAX);
-    for (size_t i = 0; i < reload->faults.count; i++) {
-        size_t before = lines.length;
-
-        bundle_tell_fault(&reload->fresh, &reload->faults.items[i], &lines);
-        if (!buffer_failed(&lines))
-            log_error("%s", lines.data + before);
-        buffer_append_text(&lines, "\n");
+    if (reload->error != OK) {
+        fail(reload);
+        reload->pending = 1;
+    } else {
+        reload->error = put_in_force(reload);
     }
-    log_error("Nothing is read anew: everything stays as it was.");
-    operation_fail(operation, reload->read.error, "the configuration has faults");
-    if (buffer_failed(&lines) || lines.length == 0)
-        buffer_clear(&lines);
-    else
-        operation->faults = lines.data; /* its bytes are the operation's now */
-    return reload->read.error;
-}
-
-/* What a surface is for: the register and `status` show it. */
-static void keep_words(struct gate *gate, struct config_bundle *fresh)
-{
-    struct config *config = gate->bundle->config;
-
-    for (size_t i = 0; i < config->surface_count; i++) {
-        struct surface *surface = &config->surfaces[i], *other = NULL;
-        struct surface words = {.why = surface->why, .can_do = surface->can_do};
-
-        for (size_t j = 0; other == NULL && j < fresh->config->surface_count; j++) {
-            if (strcmp(fresh->config->surfaces[j].name, surface->name) == 0)
-                other = &fresh->config->surfaces[j];
-        }
-        if (other == NULL)
-            continue;
-        surface->why = other->why;
-        surface->can_do = other->can_do;
-        other->why = words.why;
-        other->can_do = words.can_do;
-    }
-}
-
-static enum error keep(struct reload *reload)
-{
-    struct gate *gate = reload->operation->gate;
-    enum error error;
-
-    if (reload->faults.count > 0)
-        return refuse(reload);
-    error = surfaces_keep_certificates(&gate->surfaces, &reload->read);
-    if (error != OK) {
-        operation_fail(reload->operation, error, "%s", reload->read.why);
-        log_error("%s Going on with the certificates as they were.", reload->operation->why);
-        return error;
-    }
-    if (gate->bundle != NULL)
-        keep_words(gate, &reload->fresh);
-    workers_send_certificates(gate->workers);
-    return log_certificates(reload->operation);
-}
-
-static void keep_files(struct lane_job *job)
-{
-    struct reload *reload = (struct reload *)job;
-    struct operation *operation = reload->operation;
-    enum error error = keep(reload);
-
-    operation->gate->reloading = false;
-    bundle_clear(&reload->fresh);
-    free(reload);
-    operation_end(operation, error);
+    settle(reload);
 }
 
 /* One at a time: what the next compares with is what this one leaves. */
@@ -171,10 +292,9 @@ void reload_files(struct operation *operation)
     if (audit_reopen(gate->audit) != OK)
         log_error("the audit log cannot be opened anew at %s; going on with the old one",
                   gate->audit_path);
-    reload->job = (struct lane_job){.work = read_files, .done = keep_files};
+    reload->job = (struct lane_job){.work = read_files, .done = on_read};
     reload->operation = operation;
-    reload->read.config = gate->surfaces.config;
-    reload->read.opener = gate->opener;
-    reload->read.now = clock_now();
+    reload->operator_uid = operation->uid;
+    reload->gate = gate;
     lane_give(executables_lane(gate->executables), &reload->job);
 }

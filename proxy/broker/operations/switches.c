@@ -2,10 +2,12 @@
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 
+#include <stdio.h>
+
 static void on_killed(void *context, enum error error)
 {
     struct operation *operation = context;
-    const char *name = operation->way.arm.surface->config->name;
+    const char *name = operation->way.arm.name;
     enum error logged;
 
     audit_text(operation_line(operation, "surface_killed"), "surface", name);
@@ -18,14 +20,18 @@ static void on_killed(void *context, enum error error)
     operation_end(operation, error == OK ? logged : error);
 }
 
-/* Armed once that is on the disk, unless it was killed again meanwhile. */
+/*
+ * Armed once that is on the disk, unless it was killed again meanwhile. By its name: a reload may
+ * have put another in its place, or none.
+ */
 static void on_armed(void *context, enum error error)
 {
     struct operation *operation = context;
-    struct surface_state *surface = operation->way.arm.surface;
+    struct surface_state *surface =
+        surfaces_find(&operation->gate->surfaces, operation->way.arm.name);
 
     error = operation_kept(operation, error, "surface_armed", "keep that the surface is armed");
-    if (error == OK && surface->kills == operation->way.arm.turn)
+    if (error == OK && surface != NULL && surface->kills == operation->way.arm.turn)
         surface->killed = false;
     operation_end(operation, error);
 }
@@ -61,7 +67,7 @@ void switches_set_killed(struct operation *operation, const char *surface, bool 
         operation_end(operation, ERROR_NOT_FOUND);
         return;
     }
-    operation->way.arm.surface = found;
+    snprintf(operation->way.arm.name, sizeof(operation->way.arm.name), "%s", found->config->name);
     operation->way.arm.turn = found->kills;
     if (killed)
         kill_surface(operation, found);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "worker/client/client.h"
 #include "worker/client/lobby.h"
+#include "worker/client/slots.h"
 #include "worker/tls/tls.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@
 
 struct door {
     struct door *next;
+    unsigned holds; /* the list of doors, and the loop */
+    bool open;      /* its poll and its descriptor */
     uv_poll_t poll;
     struct listener listener;
     uint32_t surface;
@@ -29,28 +32,32 @@ struct door {
 
 /* ---- TLS ---- */
 
-bool accept_complete(const struct accept *accept)
+static bool lacks_certificate(const struct accept *accept, uint32_t slot)
 {
-    const struct config *config = accept->worker->config;
+    const struct surface *surface = slots_at(accept->worker, slot);
 
-    for (size_t i = 0; i < config->surface_count; i++) {
-        if (config->surfaces[i].tls != NULL && accept->contexts[i] == NULL)
+    return surface != NULL && surface->tls != NULL && accept->contexts[slot] == NULL;
+}
+
+/* Once it was: of what is added later each door looks for itself. */
+bool accept_complete(struct accept *accept)
+{
+    for (uint32_t i = 0; !accept->complete && i < CONFIG_SLOTS_MAX; i++) {
+        if (lacks_certificate(accept, i))
             return false;
     }
+    accept->complete = true;
     return true;
 }
 
 enum error accept_install(struct accept *accept, const struct ipc_tls *tls)
 {
-    const struct config *config = accept->worker->config;
-    const struct surface *surface;
+    const struct surface *surface = slots_at(accept->worker, tls->surface);
     struct ssl_ctx_st *context;
     enum error error;
 
-    if (tls->surface >= config->surface_count)
-        return ERROR_SYNTAX;
-    surface = &config->surfaces[tls->surface];
-    if (surface->tls == NULL || (surface->tls->client_ca != NULL) != (tls->client_ca != NULL))
+    if (surface == NULL || surface->tls == NULL ||
+        (surface->tls->client_ca != NULL) != (tls->client_ca != NULL))
         return ERROR_SYNTAX;
     error = tls_context_create(
         &(struct tls_context_options){.certificate = tls->certificate,
@@ -247,7 +254,7 @@ void accept_go_on(struct accept *accept)
 static void watch_doors(const struct accept *accept, bool open)
 {
     for (struct door *door = accept->doors; door != NULL; door = door->next) {
-        if (uv_is_closing((uv_handle_t *)&door->poll))
+        if (!door->open)
             continue;
         if (open)
             uv_poll_start(&door->poll, UV_READABLE, on_acceptable);
@@ -266,24 +273,18 @@ void accept_open(struct accept *accept, bool open)
 
 enum error accept_prepare(struct accept *accept)
 {
-    const struct config *config = accept->worker->config;
     enum error error = caller_lookup_create(&accept->callers);
-    bool any = false;
 
-    for (size_t i = 0; i < config->surface_count; i++)
-        any = any || config->surfaces[i].tls != NULL;
-    if (error != OK || !any)
-        return error;
-    accept->contexts = calloc(config->surface_count, sizeof(struct ssl_ctx_st *));
-    if (accept->contexts == NULL)
-        return ERROR_MEMORY;
-    return tls_context_prepare();
+    return error == OK ? tls_context_prepare() : error;
 }
 
 enum error accept_add(struct accept *accept, int fd, uint32_t surface)
 {
-    struct door *door = calloc(1, sizeof(*door));
+    struct door *door;
 
+    if (accept->complete && lacks_certificate(accept, surface))
+        return ERROR_SYNTAX;
+    door = calloc(1, sizeof(*door));
     if (door == NULL)
         return ERROR_MEMORY;
     door->accept = accept;
@@ -295,10 +296,13 @@ enum error accept_add(struct accept *accept, int fd, uint32_t surface)
         free(door);
         return ERROR_IO;
     }
-    if (accept->doors == NULL) {
+    if (!accept->yields) {
         uv_timer_init(&accept->worker->loop, &accept->yield);
         accept->yield.data = accept;
+        accept->yields = true;
     }
+    door->open = true;
+    door->holds = 2;
     door->next = accept->doors;
     accept->doors = door;
     if (accept->open)
@@ -306,22 +310,61 @@ enum error accept_add(struct accept *accept, int fd, uint32_t surface)
     return OK;
 }
 
-static void on_closed(uv_handle_t *handle)
+/* Its memory is freed once the loop and the connections that came in by it have let go. */
+static void door_let_go(struct door *door)
 {
-    struct door *door = handle->data;
+    if (--door->holds == 0)
+        free(door);
+}
 
+static void on_shut(uv_handle_t *handle)
+{
+    door_let_go(handle->data);
+}
+
+/* The descriptor at once: whoever is told that it is closed finds it so. */
+static void shut(struct door *door)
+{
+    if (!door->open)
+        return;
+    door->open = false;
+    uv_close((uv_handle_t *)&door->poll, on_shut);
     listener_close(&door->listener);
 }
 
 void accept_stop(struct accept *accept)
 {
     accept_open(accept, false);
-    if (accept->doors != NULL && !uv_is_closing((uv_handle_t *)&accept->yield))
+    if (accept->yields && !uv_is_closing((uv_handle_t *)&accept->yield))
         uv_close((uv_handle_t *)&accept->yield, NULL);
+    for (struct door *door = accept->doors; door != NULL; door = door->next)
+        shut(door);
+}
+
+void accept_leave(struct accept *accept, uint32_t surface)
+{
     for (struct door *door = accept->doors; door != NULL; door = door->next) {
-        if (!uv_is_closing((uv_handle_t *)&door->poll))
-            uv_close((uv_handle_t *)&door->poll, on_closed);
+        if (door->surface == surface)
+            shut(door);
     }
+}
+
+void accept_vacate(struct accept *accept, uint32_t surface)
+{
+    struct door **at = &accept->doors;
+
+    while (*at != NULL) {
+        struct door *door = *at;
+
+        if (door->surface != surface) {
+            at = &door->next;
+            continue;
+        }
+        *at = door->next;
+        door_let_go(door);
+    }
+    tls_context_destroy(accept->contexts[surface]);
+    accept->contexts[surface] = NULL;
 }
 
 void accept_release(struct accept *accept)
@@ -330,10 +373,12 @@ void accept_release(struct accept *accept)
         struct door *door = accept->doors;
 
         accept->doors = door->next;
-        free(door);
+        if (door->open)
+            free(door); /* nothing ran */
+        else
+            door_let_go(door);
     }
-    for (size_t i = 0; accept->contexts != NULL && i < accept->worker->config->surface_count; i++)
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
         tls_context_destroy(accept->contexts[i]);
-    free(accept->contexts);
     caller_lookup_destroy(accept->callers);
 }

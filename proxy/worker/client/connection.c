@@ -108,7 +108,8 @@ struct connection *connection_create(const struct connection_options *options)
     connection->id = ++worker->next_id;
     hash_add(&worker->by_id, &connection->by_id, hash_number(connection->id));
     connection->surface_index = options->surface;
-    connection->surface = &worker->config->surfaces[options->surface];
+    connection->surface = worker->slots[options->surface].surface;
+    worker->slots[options->surface].connections++;
     connection->listener = options->listener;
     connection->mode = options->mode;
     connection->caller_known = options->caller_known;
@@ -200,6 +201,7 @@ void connection_reap(struct worker *worker)
 
         worker->dead = connection->next;
         connection->mode->destroy(connection);
+        worker->slots[connection->surface_index].connections--;
         text_list_clear(&connection->session_verbs);
         text_list_clear(&connection->session_targets);
         free(connection->certificate);

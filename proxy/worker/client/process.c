@@ -15,7 +15,7 @@ enum error worker_allocate(struct worker *worker)
 {
     enum error error;
 
-    worker->surfaces = calloc(worker->config->surface_count, sizeof(*worker->surfaces));
+    worker->surfaces = calloc(CONFIG_SLOTS_MAX, sizeof(*worker->surfaces));
     worker->read_buffer = malloc(ASSEMBLY_HEADROOM + ANSWER_READ_BYTES);
     worker->write_buffer = malloc(WS_HEADER_MAX + READ_BYTES);
     worker->ipc_buffer = malloc(IPC_MESSAGE_BYTES_MAX);
@@ -31,7 +31,7 @@ enum error worker_allocate(struct worker *worker)
         error = vet_scratch_create(&worker->scratch);
     if (error == OK)
         error = handles_create(quota_info(QUOTA_HANDLES)->limit, &worker->handles);
-    return error == OK ? quotas_create(worker->config->surface_count, &worker->quotas) : error;
+    return error == OK ? quotas_create(CONFIG_SLOTS_MAX, &worker->quotas) : error;
 }
 
 void worker_release(struct worker *worker)

@@ -48,13 +48,22 @@ struct party {
     struct line lines[LOBBY_LINES];
 };
 
+/* A surface, known to the broker and to all rooms by the slot that it is in (slots.h). */
+struct slot {
+    const struct surface *surface; /* NULL: the slot is free */
+    struct surface *owned;         /* the same, if it came with a reload */
+    size_t connections;            /* that were let in to it and are not freed */
+    bool leaving;                  /* it is in force no more */
+};
+
 struct worker {
-    const struct config *config;
+    const struct config *config; /* of its surfaces those that it began with */
+    struct slot slots[CONFIG_SLOTS_MAX];
     uv_loop_t loop;
     struct channel *channel;
-    struct surface_counts *surfaces;
-    struct quotas *quotas;   /* what sessions and callers have of this worker */
-    struct handles *handles; /* what services gave to sessions */
+    struct surface_counts *surfaces; /* by slot */
+    struct quotas *quotas;           /* what sessions and callers have of this worker */
+    struct handles *handles;         /* what services gave to sessions */
     struct vet_scratch *scratch;
     struct json_scan *scan;      /* for bodies that are no messages */
     unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */

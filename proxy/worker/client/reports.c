@@ -107,19 +107,41 @@ static bool settle(struct worker *worker, struct reported *reported, bool last)
     return last || (reported->suppressed == 0 && quota_rested(&reported->rate, now_ms));
 }
 
+static void forget(struct worker *worker, struct reported **at)
+{
+    struct reported *reported = *at;
+
+    *at = reported->next;
+    hash_remove(&worker->reported, &reported->entry);
+    free(reported);
+}
+
 void reports_settle(struct worker *worker, bool last)
 {
     struct reported **at = &worker->all_reported;
 
     while (*at != NULL) {
-        struct reported *reported = *at;
+        if (settle(worker, *at, last))
+            forget(worker, at);
+        else
+            at = &(*at)->next;
+    }
+}
 
-        if (settle(worker, reported, last)) {
-            *at = reported->next;
-            hash_remove(&worker->reported, &reported->entry);
-            free(reported);
+bool reports_vacate(struct worker *worker, uint32_t surface)
+{
+    struct reported **at = &worker->all_reported;
+    bool told = true;
+
+    while (*at != NULL) {
+        if ((*at)->surface == surface)
+            tell_suppressed(worker, *at);
+        if ((*at)->surface == surface && (*at)->suppressed == 0) {
+            forget(worker, at);
         } else {
-            at = &reported->next;
+            told = told && (*at)->surface != surface;
+            at = &(*at)->next;
         }
     }
+    return told;
 }

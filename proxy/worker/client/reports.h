@@ -25,3 +25,5 @@ struct report_verdict reports_refused(struct worker *worker, const char *session
 void reports_ended(struct worker *worker, uint32_t surface, const char *session_id);
 /* Now and then: tells what was counted of sessions that may speak again; `last`: of all. */
 void reports_settle(struct worker *worker, bool last);
+/* Tells and forgets what was counted of a surface that is no more; false: not all was taken. */
+bool reports_vacate(struct worker *worker, uint32_t surface);

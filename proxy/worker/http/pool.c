@@ -140,15 +140,20 @@ void pool_expire(struct pool *pool, bool all)
 {
     uint64_t now_ms = worker_now_ms(pool->worker);
 
-    for (size_t i = 0; i < pool->worker->config->surface_count; i++)
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
         expire(&pool->idle[i], now_ms, all);
     expire(&pool->spent, now_ms, all);
+}
+
+void pool_vacate(struct pool *pool, uint32_t surface)
+{
+    expire(&pool->idle[surface], worker_now_ms(pool->worker), true);
 }
 
 enum error pool_create(struct pool *pool, struct worker *worker)
 {
     pool->worker = worker;
-    pool->idle = calloc(worker->config->surface_count, sizeof(*pool->idle));
+    pool->idle = calloc(CONFIG_SLOTS_MAX, sizeof(*pool->idle));
     return pool->idle != NULL ? OK : ERROR_MEMORY;
 }
 

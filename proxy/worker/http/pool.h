@@ -27,7 +27,7 @@ struct link_list {
 
 struct pool {
     struct worker *worker;
-    struct link_list *idle; /* by surface; owned */
+    struct link_list *idle; /* by slot; owned */
     struct link_list spent; /* on which an answer of the gate's own was sent */
     size_t waiting, waiting_max;
 };
@@ -46,3 +46,5 @@ void pool_spend(struct link *link);
 void pool_drop(struct link *link);
 /* Closes what has been idle for too long; with `all`, everything idle. */
 void pool_expire(struct pool *pool, bool all);
+/* Closes what is idle of a surface that is no more. */
+void pool_vacate(struct pool *pool, uint32_t surface);

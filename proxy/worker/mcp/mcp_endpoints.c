@@ -247,3 +247,13 @@ void mcp_endpoints_end(struct mcp_endpoints *endpoints, const struct mcp_session
     if (endpoints->ended > MCP_ENDPOINTS_ENDED_MAX)
         forget_oldest(endpoints);
 }
+
+void mcp_endpoints_vacate(struct mcp_endpoints *endpoints, uint32_t surface)
+{
+    for (struct mcp_endpoint **at = &endpoints->first; *at != NULL;) {
+        if ((*at)->surface == surface)
+            remove_at(endpoints, at);
+        else
+            at = &(*at)->next;
+    }
+}

@@ -47,4 +47,6 @@ enum error mcp_endpoints_open(struct mcp_endpoints *endpoints, const struct mcp_
                               struct mcp_session *session) MUST_CHECK;
 /* The session's stream has ended. */
 void mcp_endpoints_end(struct mcp_endpoints *endpoints, const struct mcp_session *session);
+/* All of a surface that is no more; whoever was named one has gone. */
+void mcp_endpoints_vacate(struct mcp_endpoints *endpoints, uint32_t surface);
 void mcp_endpoints_clear(struct mcp_endpoints *endpoints);
