@@ -1,6 +1,6 @@
 // `sidelock reload`: surfaces that come, change and go, while everybody else's connections go on.
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -343,11 +343,20 @@ describe('what stays as it is', () => {
     const { one, two } = gate.config.surfaces;
     const { token } = await gate.session('two');
     const client = await Client.open(gate, 'one', '/ws', { token: (await gate.session('one')).token });
+    const descriptors = () =>
+      readdirSync(`/proc/${gate.pid}/fd`).map((fd) => [fd, readlinkSync(`/proc/${gate.pid}/fd/${fd}`)])
+        .filter(([, what]) => !/memfd/.test(what)).length;
+    const standard = readlinkSync(`/proc/${gate.pid}/fd/0`);
+    let before;
     for (let i = 0; i < 140; i++) {
+      if (i === 4) before = descriptors();
       const known = { one, two: { ...two, limits: { max_connections: 100 + i } } };
       gate.configure({ surfaces: known });
       await gate.do('reload');
     }
+    // One of them may be the connection that asked last.
+    await until(() => descriptors() <= before, () => `${before} descriptors; there are ${descriptors()}`);
+    assert.equal(readlinkSync(`/proc/${gate.pid}/fd/0`), standard);
     await (await Client.open(gate, 'two', '/ws', { token })).close();
     await lives(client, 'still');
     await client.close();

@@ -189,6 +189,8 @@ void surfaces_shut(struct surface_state *surface)
 
 void surfaces_unmake(struct surface_state *surface)
 {
+    if (surface->config == NULL)
+        return;
     surfaces_shut(surface);
     free(surface->listeners);
     trusted_way_clear(&surface->upstream);

@@ -63,7 +63,8 @@ enum error surfaces_create(struct config *config, struct surfaces *out) MUST_CHE
 /* One of them; `config` stays the caller's. */
 enum error surfaces_make(struct surface *config, struct surface_state *out,
                          char why[WHY_SIZE]) MUST_CHECK;
-/* Closes, lets go and wipes what one has; its configuration is freed if it is owned. */
+/* Closes, lets go and wipes what one has, if it is one; its configuration is freed if it is owned.
+ */
 void surfaces_unmake(struct surface_state *surface);
 /* The same of its listeners and its certificate alone: nobody is to come any more. */
 void surfaces_shut(struct surface_state *surface);
