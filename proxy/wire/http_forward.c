@@ -1,6 +1,7 @@
 #include "wire/http_forward.h"
 
 #include "wire/http_names.h"
+#include "wire/url.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -179,40 +180,77 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
     return REASON_ALLOWED;
 }
 
+/* Whether a reference leads to the path that was asked for but for a slash at the end. */
+static bool is_slash_apart(struct span reference, struct span path)
+{
+    size_t end = 0;
+
+    if (path.length == 0)
+        return false;
+    while (end < reference.length && strchr("?#", reference.data[end]) == NULL)
+        end++;
+    if (end == path.length + 1)
+        return reference.data[end - 1] == '/' &&
+               span_same((struct span){reference.data, end - 1}, path);
+    return end + 1 == path.length && path.data[end] == '/' &&
+           span_same((struct span){reference.data, end}, (struct span){path.data, end});
+}
+
 /*
- * A URL of the service's own address (http, or without a scheme) as a reference
- * without it. A path that begins with two slashes would be another authority:
- * "/." before it is no part of the path once resolved (RFC 3986 section 5.2.4).
+ * What is behind the authority of a URL of the service's own (http, or without a scheme); absent
+ * if it is somebody else's. A service knows itself by the Host that it is told, and some by another
+ * name of this machine: with the port that the client came to, or, where it sends the client from
+ * a path to the one with a slash more or less, with the port that it listens on itself.
  */
-static void write_location(struct span name, struct span url, const char *host, struct buffer *out)
+static struct span after_own_authority(const struct http_forward_response_options *options,
+                                       struct span url)
 {
     struct span rest = url;
-    const char *prefix = "";
+    unsigned port;
 
     skip_nocase(&rest, "http:");
     /* What follows the host must not make it a longer authority. */
-    if (!skip_nocase(&rest, "//") || !skip_nocase(&rest, host) ||
-        (rest.length > 0 && strchr("/?#", rest.data[0]) == NULL)) {
-        write_field(out, name, url);
+    if (skip_nocase(&rest, "//") && skip_nocase(&rest, options->host) &&
+        (rest.length == 0 || strchr("/?#", rest.data[0]) != NULL))
+        return rest;
+    rest = url_after_loopback(url, &port);
+    if (rest.data != NULL && (port == options->port || is_slash_apart(rest, options->path)))
+        return rest;
+    return (struct span){NULL, 0};
+}
+
+/*
+ * A URL of the service's own as a reference without an authority. A path that begins
+ * with two slashes would be another one: "/." before it is no part of the path once
+ * resolved (RFC 3986 section 5.2.4).
+ */
+static void write_location(const struct http_forward_response_options *options,
+                           const struct http_field *field, struct buffer *out)
+{
+    struct span rest = after_own_authority(options, field->value);
+    const char *prefix = "";
+
+    if (rest.data == NULL) {
+        write_field(out, field->name, field->value);
         return;
     }
     if (rest.length == 0 || rest.data[0] != '/')
         prefix = "/";
     else if (rest.length > 1 && (rest.data[1] == '/' || rest.data[1] == '\\'))
         prefix = "/.";
-    buffer_append(out, name.data, name.length);
+    buffer_append(out, field->name.data, field->name.length);
     buffer_append_format(out, ": %s", prefix);
     buffer_append(out, rest.data, rest.length);
     buffer_append(out, "\r\n", 2);
 }
 
-static void write_response_field(const char *host, const struct http_field *field,
-                                 struct buffer *out)
+static void write_response_field(const struct http_forward_response_options *options,
+                                 const struct http_field *field, struct buffer *out)
 {
     struct span name = field->name, list = field->value;
 
     if (span_equals_nocase(name, "location") || span_equals_nocase(name, "content-location"))
-        write_location(name, field->value, host, out);
+        write_location(options, field, out);
     else if (!span_equals_nocase(name, "set-cookie") ||
              !is_login_cookie(span_trim(span_split(&list, ';'))))
         write_field(out, name, field->value);
@@ -257,7 +295,7 @@ enum reason http_forward_response(const struct http_forward_response_options *op
 
         if (!stays(name, &named) && !http_name_among(name, not_for_client, COUNT(not_for_client)) &&
             !is_said_again(&response->fields, i))
-            write_response_field(options->host, &response->fields.list[i], out);
+            write_response_field(options, &response->fields.list[i], out);
     }
     /* RFC 9110 section 8.6: these have none, not even one of 0. */
     if (response->status >= 200 && response->status != 204)

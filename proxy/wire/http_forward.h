@@ -40,6 +40,8 @@ enum reason http_forward_request(const struct http_forward_request_options *opti
 
 struct http_forward_response_options {
     const char *host;             /* the Host that was sent: URLs of it become relative */
+    unsigned port;                /* that the client came to: so do those of this machine and it */
+    struct span path;             /* that was asked for, as it was sent */
     const struct http_body *body; /* to announce; UNTIL_CLOSE implies `close`. NONE with has_length
                                      announces the length, as an answer to HEAD does */
     bool close;                   /* the connection to the client ends behind this answer */

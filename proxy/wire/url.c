@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#define HOST_SIGNS                                                                                 \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_" /* of a name */
+
 /* Decodes the byte at raw[*at] and steps over it; -1 if the encoding is malformed. */
 static int next_byte(struct span raw, size_t *at)
 {
@@ -194,4 +197,58 @@ bool host_is_address(const char *text, bool *loopback)
         return true;
     }
     return false;
+}
+
+/* "localhost", "NAME.localhost" (RFC 6761 section 6.3), 127.0.0.0/8, "[::1]". */
+static bool is_loopback(struct span host)
+{
+    static const char name[] = "localhost";
+    const size_t length = sizeof(name) - 1;
+    char text[INET6_ADDRSTRLEN];
+    bool brackets = host.length > 2 && host.data[0] == '[' && host.data[host.length - 1] == ']';
+    bool loopback = false;
+
+    if (brackets)
+        host = (struct span){host.data + 1, host.length - 2};
+    for (size_t i = 0; i < host.length; i++) {
+        if (strchr(brackets ? "0123456789abcdefABCDEF:." : HOST_SIGNS, host.data[i]) == NULL)
+            return false;
+    }
+    if (!brackets && host.length >= length &&
+        span_equals_nocase((struct span){host.data + host.length - length, length}, name))
+        return host.length == length || host.data[host.length - length - 1] == '.';
+    if (host.length >= sizeof(text))
+        return false;
+    memcpy(text, host.data, host.length);
+    text[host.length] = '\0';
+    return host_is_address(text, &loopback) && loopback;
+}
+
+struct span url_after_loopback(struct span url, unsigned *port)
+{
+    static const char scheme[] = "http:";
+    const size_t length = sizeof(scheme) - 1;
+    struct span rest = url, host;
+    uint64_t number = 80;
+    size_t end = 0, colon;
+
+    if (rest.length > length && span_equals_nocase((struct span){rest.data, length}, scheme))
+        rest = (struct span){rest.data + length, rest.length - length};
+    if (rest.length < 2 || memcmp(rest.data, "//", 2) != 0)
+        return (struct span){NULL, 0};
+    rest = (struct span){rest.data + 2, rest.length - 2};
+    while (end < rest.length && strchr("/?#", rest.data[end]) == NULL)
+        end++;
+    for (colon = end; colon > 0 && rest.data[colon - 1] >= '0' && rest.data[colon - 1] <= '9';)
+        colon--;
+    host = (struct span){rest.data, end};
+    if (colon > 0 && colon < end && rest.data[colon - 1] == ':') {
+        if (!text_number((struct span){rest.data + colon, end - colon}, 5, &number))
+            return (struct span){NULL, 0};
+        host.length = colon - 1;
+    }
+    if (!is_loopback(host))
+        return (struct span){NULL, 0};
+    *port = (unsigned)number;
+    return (struct span){rest.data + end, rest.length - end};
 }

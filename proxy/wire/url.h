@@ -53,3 +53,10 @@ size_t url_unescape(char *text, size_t length);
 bool host_is_label(const char *label, size_t length);
 /* Whether the text is an address, without brackets; *loopback: of this machine alone. */
 bool host_is_address(const char *text, bool *loopback);
+
+/*
+ * What follows the authority of an http URL ("http://..." or "//..."), if that is a name or an
+ * address of this machine alone, with its port (80 if it says none); absent otherwise. Nothing
+ * but path, query or fragment may follow, so that nobody reads a longer authority.
+ */
+struct span url_after_loopback(struct span url, unsigned *port);

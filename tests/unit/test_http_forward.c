@@ -130,10 +130,13 @@ TEST(test_to_client)
         buffer_init(&out, HEAD_BYTES_MAX);
         if (http_response_parse(vector.text, vector.length, &response) != HTTP_COMPLETE)
             fail_msg("line %zu: the head is not one", vector.number);
-        reason = http_forward_response(
-            &(struct http_forward_response_options){
-                .host = HOST, .body = &options.body, .close = options.close},
-            &response, &out);
+        reason =
+            http_forward_response(&(struct http_forward_response_options){.host = HOST,
+                                                                          .port = 8081,
+                                                                          .path = span_of("/mcp"),
+                                                                          .body = &options.body,
+                                                                          .close = options.close},
+                                  &response, &out);
         check_output(&vector, reason, REASON_ANSWER_HEAD, &out);
         buffer_clear(&out);
         count++;

@@ -55,7 +55,11 @@ static enum reason send_head(struct exchange *exchange, const struct http_respon
     buffer_init(&head, HEAD_OUT_BYTES_MAX);
     if (reason_allows(http_forward_response(
             &(struct http_forward_response_options){
-                .host = exchange->host, .body = framing, .close = !exchange->keep_alive},
+                .host = exchange->host,
+                .port = exchange->connection->listener->port,
+                .path = span_of(exchange->connection->client->asker.raw_path),
+                .body = framing,
+                .close = !exchange->keep_alive},
             response, &head)) &&
         !buffer_failed(&head))
         reason = send_whole(exchange, (struct span){head.data, head.length}, body);

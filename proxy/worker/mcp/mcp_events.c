@@ -81,16 +81,22 @@ static enum reason take_too_big(struct exchange *exchange, const struct sse_even
     return vetted ? take_verdict(exchange, event, &result) : REASON_OUT_OF_MEMORY;
 }
 
-/* The path and query of a URL of the service's own; absent for any other. */
+/* The path and query of a URL of the service's own, by the Host that it was told or as this machine
+ * and the client's port; absent for any other. */
 static struct span own_target(const struct exchange *exchange, struct span url)
 {
     static const char scheme[] = "http://";
     size_t prefix = sizeof(scheme) - 1, host = strlen(exchange->host);
+    struct span rest;
+    unsigned port;
 
     if (url.length > prefix + host && memcmp(url.data, scheme, prefix) == 0 &&
         memcmp(url.data + prefix, exchange->host, host) == 0) {
         url.data += prefix + host;
         url.length -= prefix + host;
+    } else if ((rest = url_after_loopback(url, &port)).data != NULL &&
+               port == exchange->connection->listener->port) {
+        url = rest;
     }
     if (url.length == 0 || url.data[0] != '/' || (url.length > 1 && url.data[1] == '/'))
         return (struct span){NULL, 0};
