@@ -12,6 +12,7 @@
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
 #include "wire/http_names.h"
+#include "wire/url.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -124,6 +125,63 @@ static void warn_of_closed(json_t *warnings, const char *path, const struct surf
     }
 }
 
+/* Whether DevTools answer to it: localhost or an address, against rebinding. */
+static bool is_plain_host(const char *host)
+{
+    const char *end = strrchr(host, ':');
+    size_t length = end != NULL && end[1 + strspn(end + 1, "0123456789")] == '\0'
+                        ? (size_t)(end - host)
+                        : strlen(host);
+    bool brackets = host[0] == '[', loopback;
+    char name[CONFIG_NAME_BYTES_MAX];
+
+    if (brackets)
+        length -= 2;
+    snprintf(name, sizeof(name), "%.*s", (int)length, host + (brackets ? 1 : 0));
+    return strcmp(name, "localhost") == 0 || host_is_address(name, &loopback);
+}
+
+/* What is told such a service that is known to refuse it; NULL: nothing. */
+static const char *refused_host(const struct surface *surface, const struct route *route)
+{
+    const char *fixed = route->host.kind == HOST_UPSTREAM_FIXED ? route->host.fixed : NULL;
+    const char *dialect = route->vocabulary != NULL ? route->vocabulary->name : "";
+
+    if (strcmp(dialect, "mcp") == 0) {
+        if (route->host.kind == HOST_UPSTREAM_LOCALHOST)
+            return "localhost";
+        return fixed != NULL && strchr(fixed[0] == '[' ? strchr(fixed, ']') : fixed, ':') == NULL
+                   ? fixed
+                   : NULL;
+    }
+    if (strcmp(dialect, "cdp") != 0 && strcmp(dialect, "node-inspector") != 0)
+        return NULL;
+    for (size_t i = 0; route->host.kind == HOST_UPSTREAM_PUBLIC && i < surface->hosts.count; i++) {
+        if (!is_plain_host(surface->hosts.items[i]))
+            return surface->hosts.items[i];
+    }
+    return fixed != NULL && !is_plain_host(fixed) ? fixed : NULL;
+}
+
+static void warn_of_told_host(json_t *warnings, const char *path, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->route_count; i++) {
+        const struct route *route = &surface->routes[i];
+        const char *host = refused_host(surface, route);
+
+        if (host == NULL)
+            continue;
+        warn(warnings, path,
+             "The surface \"%s\" tells its service the Host \"%s\", which %s; without \"host\" it "
+             "is localhost with the port.",
+             surface->name, host,
+             strcmp(route->vocabulary->name, "mcp") == 0
+                 ? "MCP servers refuse that want a port in it (421 or 403)"
+                 : "DevTools refuse: they answer to localhost and addresses alone");
+        return;
+    }
+}
+
 static void warn_of_surface(json_t *warnings, const char *path, const struct surface *surface)
 {
     const char *name = surface->name;
@@ -150,6 +208,7 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
     }
     warn_of_closed(warnings, path, surface);
     warn_of_routes(warnings, path, surface);
+    warn_of_told_host(warnings, path, surface);
 }
 
 /* A service may well start after the gate, so it is no fault. */

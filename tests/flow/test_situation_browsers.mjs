@@ -104,6 +104,18 @@ describe('Puppeteer', () => {
     await browser.disconnect();
   });
 
+  it('finds the browser by its address, with the header that goes along', async () => {
+    const { token } = await gate.session('browser');
+    const browserURL = `http://localhost:${gate.port('browser')}`;
+    const browser = await puppeteer.connect({ browserURL, headers: { Authorization: `Bearer ${token}` } });
+    const page = await browser.newPage();
+    await page.goto(where);
+    assert.equal(await page.title(), 'flow');
+    await page.close();
+    await browser.disconnect();
+    await assert.rejects(puppeteer.connect({ browserURL }), /Unauthorized/);
+  });
+
   it('situation 10: reads the cookies where the operator reopened them, and nowhere else', async () => {
     const { token } = await gate.session('cookies');
     const version = await ask(gate, 'cookies', '/json/version', { token });

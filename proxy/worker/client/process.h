@@ -27,6 +27,7 @@
 struct surface_counts {
     uint64_t forwarded, refused, denied; /* not yet reported; `denied`: those without a report */
     uint32_t granted;                    /* connections that were granted something */
+    uint64_t host_told_ms;               /* when the log last hinted at Host; 0: never */
 };
 
 /* Connections one behind another: who has stood in it longest is the first. */

@@ -1,7 +1,7 @@
 #include "worker/http/answer.h"
 
-#include "base/log.h"
 #include "wire/http_forward.h"
+#include "worker/client/host_hint.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -246,17 +246,6 @@ static enum reason head_fault(const struct exchange *exchange, struct span seen)
                : REASON_ANSWER_HEAD;
 }
 
-/* Services that know themselves by other names say so to everybody, and nobody else knows why. */
-static void warn_of_host(const struct exchange *exchange, unsigned status)
-{
-    const struct connection *connection = exchange->connection;
-
-    if (status == 421 || (status == 403 && connection->route->kind == ROUTE_MCP_HTTP))
-        log_warning("surface %s: the service answered %u; if it does so to every request, it does "
-                    "not take the Host %s, and \"host\" in the configuration says another",
-                    connection->surface->name, status, exchange->host);
-}
-
 /* More of the head, and what may follow it. */
 static enum reason take_head(struct exchange *exchange, const char *bytes, size_t length)
 {
@@ -274,7 +263,7 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
         break;
     }
     at = response.head_bytes;
-    warn_of_host(exchange, response.status);
+    host_hint(exchange->connection, response.status, exchange->host);
     reason = begin(exchange, &response);
     if (reason_allows(reason) && seen.length > at)
         reason = take_body(exchange, seen.data + at, seen.length - at);

@@ -4,6 +4,7 @@
 #include "worker/client/cut.h"
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
+#include "worker/client/host_hint.h"
 #include "worker/websocket/goodbye.h"
 #include "worker/websocket/overdue.h"
 #include "worker/websocket/upgrade.h"
@@ -278,6 +279,23 @@ static void open_both(struct websocket *websocket)
     upgrade_destroy(upgrade);
 }
 
+/* Instead of its 101: the status is in the line, and Host was the one that the broker wrote. */
+static void on_other_status(const struct websocket *websocket)
+{
+    const struct connection *connection = websocket->connection;
+    const struct span line = upgrade_status_line(websocket->upgrade);
+    const struct head *head = connection->client->head;
+    char room[CONFIG_LOCALHOST_SIZE];
+    uint64_t status;
+
+    client_saw(connection->client, line);
+    if (head != NULL && line.length >= sizeof("HTTP/1.1 403") - 1 &&
+        text_number((struct span){line.data + sizeof("HTTP/1.1 ") - 1, 3}, 3, &status))
+        host_hint(connection, (unsigned)status,
+                  config_route_host(connection->route, head->asked.request.host,
+                                    connection->listener->port, room));
+}
+
 static void on_response(struct websocket *websocket, const unsigned char *bytes, size_t length)
 {
     enum reason reason;
@@ -290,7 +308,7 @@ static void on_response(struct websocket *websocket, const unsigned char *bytes,
         return;
     case HTTP_FAULT:
         if (reason == REASON_UPGRADE_STATUS)
-            client_saw(websocket->connection->client, upgrade_status_line(websocket->upgrade));
+            on_other_status(websocket);
         connection_drop(websocket->connection, reason);
         return;
     }
