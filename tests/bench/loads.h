@@ -30,7 +30,8 @@ bool load_mcp_sessions(const struct options *options);
 
 /*
  * All connections are open when their session is revoked by the control socket: how long it is
- * until all have a close frame, after which nothing reaches the service (told_ms), and until
- * all of TCP has ended (closed_ms); and what the processes used until then (cpu_ms).
+ * until the last close frame has arrived, after which nothing reaches the service (closed_ms),
+ * and what the processes use in the second that follows the command (cpu_ms). The kernel
+ * notes when each arrives, so that whoever reads them does not slow down what is measured.
  */
 bool load_ends(const struct options *options);

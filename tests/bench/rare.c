@@ -4,14 +4,13 @@
 #include "crowd.h"
 #include "measure.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define EVENTS_MAX 256
 #define CLOSE_BYTE 0x88 /* a close frame's first */
 
 /* ---- Handshakes ---- */
@@ -123,75 +122,101 @@ bool load_mcp_sessions(const struct options *options)
 
 /* ---- Ends ---- */
 
-struct ends {
-    struct crowd crowd;
-    unsigned told, closed;
-    uint64_t began_ns, told_ns;
-    struct usage before, after;
-};
+static uint64_t to_ns(struct timespec time)
+{
+    return (uint64_t)time.tv_sec * 1000000000U + (uint64_t)time.tv_nsec;
+}
 
-/* Connected beforehand, so that what is measured begins with the command. */
-static bool send_command(struct ends *ends, struct stream *control)
+/* Of what arrives there, the kernel notes when: nobody has to be there to see it. */
+static bool note_arrivals(const struct crowd *crowd)
+{
+    const int on = 1;
+    bool done = true;
+    for (unsigned i = 0; done && i < crowd->opened; i++) {
+        int fd = crowd->clients[i].stream.fd;
+        done = setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) == 0;
+    }
+    return done;
+}
+
+/* When the close frame has arrived, by the clock of the day; waits for it. 0: there is none. */
+static uint64_t close_arrived_ns(const struct client *client)
+{
+    uint8_t bytes[256];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+    struct iovec part = {.iov_base = bytes, .iov_len = sizeof bytes};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof control};
+    struct pollfd readable = {.fd = client->stream.fd, .events = POLLIN};
+    struct timespec arrived;
+    if (poll(&readable, 1, STREAM_TIMEOUT_S * 1000) <= 0 ||
+        recvmsg(client->stream.fd, &message, 0) <= 0 || bytes[0] != CLOSE_BYTE) {
+        return 0;
+    }
+    const struct cmsghdr *note = CMSG_FIRSTHDR(&message);
+    if (note == NULL || note->cmsg_type != SCM_TIMESTAMPNS) {
+        return 0;
+    }
+    memcpy(&arrived, CMSG_DATA(note), sizeof arrived);
+    return to_ns(arrived);
+}
+
+/* The last of them. */
+static bool last_arrived_ns(const struct crowd *crowd, uint64_t *last_ns)
+{
+    *last_ns = 0;
+    for (unsigned i = 0; i < crowd->opened; i++) {
+        uint64_t arrived_ns = close_arrived_ns(&crowd->clients[i]);
+        if (arrived_ns == 0) {
+            (void)fprintf(stderr, "bench_load: connection %u was not closed\n", i);
+            return false;
+        }
+        *last_ns = arrived_ns > *last_ns ? arrived_ns : *last_ns;
+    }
+    return true;
+}
+
+static bool send_command(struct stream *control, const char *session_id)
 {
     char request[256];
     int length = snprintf(request, sizeof request,
-                          "DELETE /v1/sessions/%s HTTP/1.1\r\nHost: localhost\r\n\r\n",
-                          ends->crowd.options->revoke);
-    ends->began_ns = client_now_ns();
+                          "DELETE /v1/sessions/%s HTTP/1.1\r\nHost: localhost\r\n\r\n", session_id);
     return length > 0 && (size_t)length < sizeof request &&
            stream_write(control, request, (size_t)length) == length;
 }
 
-/* A close frame is answered by the end of what we send; then the other side ends too. */
-static void take_end(struct ends *ends, struct client *client)
+static bool measure_ends(const struct crowd *crowd, struct stream *control)
 {
-    uint8_t bytes[256];
-    ssize_t got = stream_read(&client->stream, bytes, sizeof bytes);
-    if (got > 0) {
-        ends->told += bytes[0] == CLOSE_BYTE;
-        ends->told_ns = client_now_ns();
-        (void)shutdown(client->stream.fd, SHUT_WR);
-        return;
+    const struct options *options = crowd->options;
+    const struct timespec rest = {.tv_sec = 1};
+    struct timespec began;
+    struct usage before, after;
+    uint64_t last_ns;
+    (void)clock_gettime(CLOCK_REALTIME, &began);
+    if (!usage_read(&options->processes, &before) || !send_command(control, options->revoke)) {
+        return false;
     }
-    client_close(client);
-    ends->closed++;
-}
-
-static bool await_ends(struct ends *ends)
-{
-    while (ends->closed < ends->crowd.opened) {
-        struct epoll_event events[EVENTS_MAX];
-        int count = crowd_wait(&ends->crowd, events, EVENTS_MAX);
-        if (count < 0) {
-            (void)fprintf(stderr, "bench_load: %u of %u connections have ended\n", ends->closed,
-                          ends->crowd.opened);
-            return false;
-        }
-        for (int i = 0; i < count; i++) {
-            take_end(ends, events[i].data.ptr);
-        }
+    (void)nanosleep(&rest, NULL);
+    if (!usage_read(&options->processes, &after) || !last_arrived_ns(crowd, &last_ns)) {
+        return false;
     }
-    return ends->told == ends->crowd.opened;
+    (void)printf("closed_ms=%.2f cpu_ms=%.2f\n", (double)(last_ns - to_ns(began)) / 1e6,
+                 usage_cpu_between(&options->processes, &before, &after) / 1e6);
+    return true;
 }
 
 bool load_ends(const struct options *options)
 {
-    struct ends ends = {0};
+    struct crowd crowd;
     struct stream control = {.fd = -1};
     const struct stream_target socket = {.socket_path = options->control};
-    bool done = options->control != NULL && options->revoke != NULL &&
-                crowd_create(&ends.crowd, options, options->connections) &&
-                crowd_open(&ends.crowd, &options->target, options->connections) &&
-                stream_open(&control, &socket) && usage_read(&options->processes, &ends.before) &&
-                send_command(&ends, &control) && await_ends(&ends);
-    const uint64_t ended_ns = client_now_ns();
-    if (done && usage_read(&options->processes, &ends.after)) {
-        (void)printf("told_ms=%.2f closed_ms=%.2f cpu_ms=%.2f\n",
-                     (double)(ends.told_ns - ends.began_ns) / 1e6,
-                     (double)(ended_ns - ends.began_ns) / 1e6,
-                     usage_cpu_between(&options->processes, &ends.before, &ends.after) / 1e6);
-    }
+    bool done =
+        crowd_create(&crowd, options, options->connections) && options->control != NULL &&
+        options->revoke != NULL && crowd_open(&crowd, &options->target, options->connections) &&
+        note_arrivals(&crowd) && stream_open(&control, &socket) && measure_ends(&crowd, &control);
     stream_close(&control);
-    crowd_destroy(&ends.crowd);
+    crowd_destroy(&crowd);
     return done;
 }

@@ -257,9 +257,8 @@ report_rare() {
     row "two workers" "$(cpu two workers)" "$(against two workers sidelock)" \
         "$(form %.2f "$(median two workers busiest)")" "$(latencies two workers)"
     echo
-    head_row "connections of a revoked session" "all told, ms" "all closed, ms" "CPU, ms"
-    row "$(thousands "$ends")" "$(form %.0f "$(median sidelock ends told_ms)")" \
-        "$(form %.0f "$(median sidelock ends closed_ms)")" "$(form %.0f "$(median sidelock ends cpu_ms)")"
+    head_row "connections of a revoked session" "all closed, ms" "CPU, ms"
+    row "$(thousands "$ends")" "$(form %.0f "$(median sidelock ends closed_ms)")" "$(form %.0f "$(median sidelock ends cpu_ms)")"
     with_gate && goals_rare
     echo
 }
@@ -330,6 +329,7 @@ print_json() {
 }
 
 print_disturbance() {
+    [ -s "$dir/disturbances" ] || return 0
     awk -v share="$(sort -g "$dir/disturbances" | tail -n 1)" -v repeated="$repeated" 'BEGIN {
         printf "Other work held a proxy\047s processor for at most %.1f %% of a measurement; ", share * 100
         printf "%d disturbed measurements were repeated.\n", repeated
