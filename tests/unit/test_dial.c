@@ -282,6 +282,14 @@ DIAL_TEST(test_grant_that_has_ended)
     expect_refused(fixture, &asked, REASON_SURFACE_KILLED);
     fixture->gate.surfaces.items[0].killed = false;
     expect_link(fixture, &asked, "");
+    /* A reload put another in its place; what is left at this worker is still heard. */
+    fixture->gate.surfaces.items[0].leaving = true;
+    fixture->gate.surfaces.items[0].awaited = UINT32_C(1) << WORKER;
+    expect_refused(fixture, &asked, REASON_SURFACE_CHANGED);
+    fixture->gate.surfaces.items[0].awaited = 0;
+    expect_protocol_broken(fixture, &asked);
+    fixture->gate.surfaces.items[0].leaving = false;
+    expect_link(fixture, &asked, "");
     assert_int_equal(put(fixture, "record", "studio", OTHER), OK);
     expect_refused(fixture, &asked, REASON_PARAMS_CHANGED);
     assert_int_equal(put(fixture, "record", "studio", RECORD), OK);
