@@ -97,11 +97,17 @@ static void check_workers(struct json_reader *reader, const struct config *befor
                              "This is %u now, and %u in the gate that runs; it is preset by the "
                              "largest \"max_message_bytes\". " RESTART,
                              now->worker_memory_bytes, before->worker_memory_bytes);
-    if (config_connections(now) > connections_max)
-        json_reader_fault_at(reader, "surfaces",
-                             "Their \"max_connections\" are %zu together, and the workers that run "
-                             "have room for %zu. " RESTART,
-                             config_connections(now), connections_max);
+    for (size_t i = 0; i < now->surface_count; i++) {
+        const struct surface *surface = &now->surfaces[i];
+        size_t place = json_reader_enter(reader, "surfaces");
+
+        json_reader_enter(reader, surface->name);
+        if (surface->limits.max_connections > connections_max)
+            json_reader_fault_at(reader, "limits/max_connections",
+                                 "The workers that run have room for %zu. " RESTART,
+                                 connections_max);
+        json_reader_leave(reader, place);
+    }
 }
 
 enum error difference_find(const struct config_bundle *before, const struct config_bundle *now,

@@ -14,8 +14,8 @@ struct difference {
 
 /*
  * Compares them as JSON, and the packs that surfaces name by path byte for byte. Adds a fault for
- * each member that only a restart can change, and for surfaces that permit more than
- * `connections_max` together. ERROR_INVALID if there was any. To be cleared after OK.
+ * each member that only a restart can change, and for a surface that permits more than
+ * `connections_max`. ERROR_INVALID if there was any. To be cleared after OK.
  */
 enum error difference_find(const struct config_bundle *before, const struct config_bundle *now,
                            size_t connections_max, struct difference *out,

@@ -410,7 +410,7 @@ describe('a file that is not fit', () => {
       [{ one: { ...one, tls } }, [/\/surfaces\/one\/tls\/key: .*open to others/]],
       [{ one: { ...one, mode: 'no' }, two: at({ dialect: 'no' }) }, [/one\/mode/, /two\/dialect/]],
       [{ one, two: at({ limits: { max_message_bytes: 64 * 1024 * 1024 } }) }, [/\/worker_memory_bytes: .*restart it/]],
-      [{ one, two: at({ limits: { max_connections: 60_000 } }) }, [/\/surfaces: .*room for \d+.*restart it/]],
+      [{ one, two: at({ limits: { max_connections: 60_000 } }) }, [/\/surfaces\/two\/limits\/max_connections: .*room for \d+.*restart it/]],
     ];
     const mark = gate.mark();
     for (const [surfaces, words] of faulty) {
@@ -447,6 +447,12 @@ describe('a reload', () => {
     assert.match(text, /^removed: one$/m);
     await gate.audited(mark, { event: 'reloaded', added: 'three', changed: 'two', removed: 'one' });
     assert.match(await gate.do('reload'), /^No surface is other than before\.$/m);
+    const names = Array.from({ length: 30 }, (_, i) => `more${i}`);
+    const again = gate.mark();
+    await reload(world, Object.fromEntries(names.map((name) => [name, one])));
+    const lines = gate.auditLines().slice(again).filter(({ event }) => event === 'reloaded');
+    assert.deepEqual(lines.flatMap(({ added }) => added.split(', ')), names, 'each of many is named');
+    assert.deepEqual(lines.map(({ removed }) => removed), ['three, two', '', '']);
   });
 
   it('situation 13: is answered while a worker takes nothing, which cannot let anybody in by what was', async () => {

@@ -88,7 +88,8 @@ TEST(test_members)
 /* What workers began with, whoever wrote or preset it. */
 TEST(test_workers)
 {
-    struct surface surface = {.limits.max_connections = 100};
+    char name[] = "a";
+    struct surface surface = {.name = name, .limits.max_connections = 100};
 
     now_config.worker_memory_bytes = 7;
     compare(WITH(""), WITH(""), "/worker_memory_bytes", "7 now, and 0");
@@ -97,7 +98,9 @@ TEST(test_workers)
     now_config.surface_count = 1;
     assert_difference(WITH(""), WITH("\"worker_memory_bytes\":7,"), "//");
     surface.limits.max_connections++;
-    compare(WITH(""), WITH(""), "/surfaces", "101 together");
+    compare(WITH(""),
+            "{\"surfaces\":{\"a\":{\"limits\":{\"max_connections\":101}}},\"state_dir\":\"/s\"}",
+            "/surfaces/a/limits/max_connections", "room for 100");
     now_config = before_config = (struct config){.workers = 0};
 }
 

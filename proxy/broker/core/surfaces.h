@@ -54,7 +54,7 @@ struct surfaces {
     struct surface_state *items; /* CONFIG_SLOTS_MAX of them */
     struct surface_state *live[CONFIG_SURFACES_MAX]; /* in force, as the configuration has them */
     size_t count;                                    /* of these */
-    size_t connections_max; /* that all of them may permit together, in one worker */
+    size_t connections_max; /* that a worker has room for, whatever surfaces come */
 };
 
 /* All of them, armed and without listeners. ERROR_NOT_FOUND: the log says which user there is not.

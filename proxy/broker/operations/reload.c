@@ -12,13 +12,17 @@
 #include "broker/core/journal.h"
 #include "broker/core/switching.h"
 #include "broker/operations/operation.h"
+#include "system/audit_line.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FAULTS_BYTES_MAX (64 * 1024) /* of all that are told */
-#define NAMES_BYTES_MAX  (8 * 1024)
-#define SLOW_MS          5000 /* after which whoever asked does not wait for slow workers */
+#define NAMES_PER_LINE   12          /* of the audit log, of each kind */
+#define SLOW_MS          5000        /* after which whoever asked does not wait for slow workers */
+
+_Static_assert(NAMES_PER_LINE *(CONFIG_NAME_BYTES_MAX + 2) < AUDIT_VALUE_BYTES_MAX,
+               "names are not cut");
 
 struct reload;
 
@@ -130,26 +134,37 @@ static void fail(const struct reload *reload)
 
 /* ---- What is good ---- */
 
-static void add_names(struct audit *line, const char *key, const struct text_list *names)
+/* So many from one of them on. */
+static void add_names(struct audit *line, const char *key, const struct text_list *names,
+                      size_t from)
 {
-    struct buffer text;
+    char text[NAMES_PER_LINE * (CONFIG_NAME_BYTES_MAX + 2) + 1] = "";
+    size_t length = 0;
 
-    buffer_init(&text, NAMES_BYTES_MAX);
-    for (size_t i = 0; i < names->count; i++)
-        buffer_append_format(&text, "%s%s", i > 0 ? ", " : "", names->items[i]);
-    audit_text(line, key, buffer_failed(&text) || text.length == 0 ? "" : text.data);
-    buffer_clear(&text);
+    for (size_t i = from; i < names->count && i < from + NAMES_PER_LINE; i++)
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
+                                   i > from ? ", " : "", names->items[i]);
+    audit_text(line, key, text);
 }
 
-/* Which surfaces are other now; before they are. */
+/* Which surfaces are other now; before they are. More than a value holds need several lines. */
 static enum error log_difference(struct reload *reload)
 {
-    struct audit *line = operation_line(reload->operation, "reloaded");
+    const struct difference *difference = &reload->fresh.difference;
+    enum error error = OK;
 
-    add_names(line, "added", &reload->fresh.difference.added);
-    add_names(line, "changed", &reload->fresh.difference.changed);
-    add_names(line, "removed", &reload->fresh.difference.removed);
-    return operation_commit(reload->operation);
+    for (size_t from = 0;
+         error == OK && (from < difference->added.count || from < difference->changed.count ||
+                         from < difference->removed.count);
+         from += NAMES_PER_LINE) {
+        struct audit *line = operation_line(reload->operation, "reloaded");
+
+        add_names(line, "added", &difference->added, from);
+        add_names(line, "changed", &difference->changed, from);
+        add_names(line, "removed", &difference->removed, from);
+        error = operation_commit(reload->operation);
+    }
+    return error;
 }
 
 /* One line a surface: what it shows to clients from now on. */
@@ -214,6 +229,7 @@ static void revoke_removed(struct reload *reload)
     }
 }
 
+/* Nothing is logged where nothing is other. */
 static enum error prepare(struct reload *reload)
 {
     enum error error = switching_prepare(reload->gate, &reload->fresh);
@@ -225,7 +241,7 @@ static enum error prepare(struct reload *reload)
     if (error != OK)
         return operation_fail(reload->operation, error, "the surfaces cannot be put in force: %s",
                               error_text(error));
-    return fresh_differs(&reload->fresh) ? log_difference(reload) : OK;
+    return log_difference(reload);
 }
 
 /* Without a file there are the certificates alone. */
