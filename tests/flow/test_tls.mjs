@@ -148,7 +148,7 @@ function get(surface, options = {}) {
 }
 
 // Sends bytes without TLS and returns everything that comes until the end.
-function plain(surface, bytes, timeoutMs) {
+function plain(surface, bytes) {
   const socket = net.connect({ port: gate.port(surface), host: '127.0.0.1', allowHalfOpen: true });
   const chunks = [];
   socket.on('data', (chunk) => chunks.push(chunk));
@@ -160,7 +160,6 @@ function plain(surface, bytes, timeoutMs) {
       socket.on('close', () => resolve(Buffer.concat(chunks).toString('latin1')));
     }),
     'the end of a connection without TLS',
-    timeoutMs,
   );
 }
 
@@ -237,7 +236,7 @@ describe('the handshake', () => {
   it('does not wait for ever', async () => {
     const begun = Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]);
     const ended = [];
-    const waiting = [plain('echo', begun, 14_000), plain('echo', undefined, 14_000)].map(async (answer) =>
+    const waiting = [plain('echo', begun), plain('echo')].map(async (answer) =>
       ended.push(await answer),
     );
     const client = await open('echo');
@@ -314,10 +313,10 @@ describe('what is said over it', () => {
   });
 });
 
-// Refused in the handshake: an alert, or a reset where the alert came too late.
+// Refused in the handshake: an alert, or a reset where the alert came too late, or was not read any more.
 async function refusedEarly(surface, options) {
   const mark = gate.mark();
-  await assert.rejects(get(surface, options), /alert|reset|hang up/i);
+  await assert.rejects(get(surface, options), /alert|reset|hang up|EPIPE/i);
   const line = await gate.audited(mark, { event: 'denied', surface });
   assert.equal(line.reason, 'certificate_refused');
   assert.equal(service.connectionCount, 0, 'nothing reached the service');

@@ -52,6 +52,11 @@ export class Squatter {
       .join('');
   }
 
+  // What it was told comes by a way of its own, later perhaps than what came of it.
+  hears(text) {
+    return until(() => this.heard.includes(text), () => `${text} in what it heard: ${this.heard}`);
+  }
+
   async stop() {
     const ended = new Promise((resolve) => this.child.once('close', resolve));
     this.child.kill('SIGKILL');
