@@ -315,7 +315,8 @@ it('situation 6: what is wrong with a query is named, with the parameter', async
 
 it('situation 6: what is full is named, and a broker that is slow is not called the service', async () => {
   service.forget();
-  service.answer = () => ({ bytes: PLAIN_ANSWER, close: true }); // so that each request needs a link of its own
+  // It says that it closes, so that no request goes on a link that is about to end.
+  service.answer = () => ({ bytes: PLAIN_ANSWER.replace('\r\n\r\n', '\r\nConnection: close\r\n\r\n'), close: true });
   const headers = `Host: localhost:${gate.port('narrow')}\r\nAuthorization: Bearer ${tokens.narrow}\r\n`;
   const held = await Raw.connect(gate.port('narrow'));
   held.send(`GET /x HTTP/1.1\r\n${headers}\r\n`);

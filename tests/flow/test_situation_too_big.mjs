@@ -32,13 +32,13 @@ before(async () => {
     const mcp = { dialect: 'mcp', routes: [{ path: '/ws', kind: 'websocket' }] };
     const surfaces = {
       mcp: socket(mcp),
-      hurried: socket(mcp, { message_timeout_ms: 300 }),
+      hurried: socket(mcp, { message_timeout_ms: 1500 }),
       strict: socket({ ...mcp, on_refusal: 'close' }),
       cdp: socket({ dialect: 'cdp', routes: [{ path: '/ws', kind: 'websocket' }] }),
       rpc: socket({ dialect: 'json-rpc', routes: [{ path: '/ws', kind: 'websocket' }] }),
       opaque: socket({ dialect: 'opaque', routes: [{ path: '/ws', kind: 'websocket' }] }),
     };
-    for (const [name, limit] of [['http', {}], ['http_hurried', { message_timeout_ms: 300 }]])
+    for (const [name, limit] of [['http', {}], ['http_hurried', { message_timeout_ms: 1500 }]])
       surfaces[name] = surface(http.socketPath, { dialect: 'mcp', routes, limits: { ...limits, ...limit } });
     return Gate.start(dir, { surfaces });
   };
