@@ -130,12 +130,19 @@ static enum error enqueue(struct channel *channel, const struct ipc_writer *mess
     return OK;
 }
 
+/* ERROR_TIMEOUT: it is to be queued. */
+static enum error try_now(const struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    if (message->failed)
+        return ERROR_LIMIT;
+    return channel->head == NULL ? send_now(channel->fd, message->bytes, message->length, fd)
+                                 : ERROR_TIMEOUT;
+}
+
 static enum error send_or_queue(struct channel *channel, const struct ipc_writer *message, int fd)
 {
-    enum error error = message->failed ? ERROR_LIMIT : ERROR_TIMEOUT;
+    enum error error = try_now(channel, message, fd);
 
-    if (error == ERROR_TIMEOUT && channel->head == NULL)
-        error = send_now(channel->fd, message->bytes, message->length, fd);
     if (error == ERROR_TIMEOUT) {
         error = enqueue(channel, message, fd);
         if (error == OK)
@@ -165,6 +172,24 @@ enum error channel_send(struct channel *channel, const struct ipc_writer *messag
         return send_or_queue(channel, message, fd);
     if (fd >= 0)
         close(fd);
+    return error;
+}
+
+enum error channel_show(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    enum error error = push(channel);
+    int kept;
+
+    if (error == OK)
+        error = try_now(channel, message, fd);
+    if (error != ERROR_TIMEOUT)
+        return error;
+    kept = dup(fd);
+    if (kept < 0)
+        return ERROR_IO;
+    error = enqueue(channel, message, kept);
+    if (error != OK)
+        close(kept);
     return error;
 }
 

@@ -27,6 +27,9 @@ int channel_fd(const struct channel *channel);
  */
 enum error channel_send(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;
+/* The same; the descriptor, of which there is one, stays the caller's. */
+enum error channel_show(struct channel *channel, const struct ipc_writer *message,
+                        int fd) MUST_CHECK;
 /* Keeps it until channel_flush(), or the next that is sent; errors as above. */
 enum error channel_gather(struct channel *channel, const struct ipc_writer *message) MUST_CHECK;
 /* Sends what is gathered and queued as far as the socket takes it. */

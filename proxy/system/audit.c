@@ -158,11 +158,11 @@ void audit_reason(struct audit *audit, enum reason reason)
  */
 static enum error write_all(struct audit *audit, const struct buffer *lines)
 {
-    off_t before = lseek(audit->fd, 0, SEEK_END);
     size_t written = 0;
+    off_t end;
     int reason;
 
-    while (before >= 0 && written < lines->length) {
+    while (written < lines->length) {
         ssize_t count = write(audit->fd, lines->data + written, lines->length - written);
 
         if (count > 0)
@@ -173,7 +173,9 @@ static enum error write_all(struct audit *audit, const struct buffer *lines)
     if (written == lines->length)
         return OK;
     reason = errno;
-    audit->written.torn = written > 0 && ftruncate(audit->fd, before) != 0;
+    end = written > 0 ? lseek(audit->fd, 0, SEEK_END) : 0;
+    audit->written.torn =
+        written > 0 && (end < 0 || ftruncate(audit->fd, end - (off_t)written) != 0);
     errno = reason;
     return ERROR_IO;
 }

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -68,9 +69,11 @@ static enum error open_one(const char *host, uint16_t port, struct listener *out
     family = address.any.sa_family;
     length = family == AF_INET ? sizeof(address.v4) : sizeof(address.v6);
     out->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    /* What is accepted inherits it. */
-    if (out->fd >= 0)
+    /* What is accepted inherits both. */
+    if (out->fd >= 0) {
         (void)setsockopt(out->fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        (void)setsockopt(out->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    }
     if (out->fd >= 0 && setsockopt(out->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
         (family != AF_INET6 ||
          setsockopt(out->fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&

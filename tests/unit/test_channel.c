@@ -320,6 +320,38 @@ CHANNEL_TEST(test_queue)
     channel_destroy(other);
 }
 
+/* Sent at once or queued, the descriptor stays the caller's. */
+CHANNEL_TEST(test_shown)
+{
+    struct fixture *fixture = *state;
+    struct channel *other;
+    const void *bytes;
+    size_t length, sent = 0, shown = 0;
+    int fd, ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    for (; !channel_wants_write(fixture->channel); sent++) {
+        struct ipc_writer message = message_of(2000, 's');
+
+        assert_int_equal(channel_show(fixture->channel, &message, ends[0]), OK);
+    }
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    while (shown < sent) {
+        assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+        if (length == 0) {
+            assert_int_equal(channel_flush(fixture->channel), OK);
+            continue;
+        }
+        assert_true(fd >= 0);
+        close(fd);
+        shown++;
+    }
+    assert_int_equal(close(ends[0]), 0);
+    close(ends[1]);
+    channel_destroy(other);
+}
+
 CHANNEL_TEST(test_queue_is_bounded)
 {
     struct fixture *fixture = *state;

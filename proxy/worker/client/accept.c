@@ -7,8 +7,6 @@
 #include "worker/tls/tls.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -151,9 +149,7 @@ static void welcome(const struct door *door, int fd)
     struct connection *connection;
     uint32_t uid = 0;
     bool known;
-    int on = 1;
 
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     known = caller_uid(accept->callers, fd, &uid) == OK;
     connection = connection_create(&(struct connection_options){.worker = accept->worker,
                                                                 .surface = door->surface,

@@ -96,7 +96,6 @@ static bool may_wait(enum ipc_type type)
            type == IPC_COUNTS;
 }
 
-/* Takes the descriptor over. */
 static bool send_to_broker(struct worker *worker, enum ipc_type type, const void *message, int fd)
 {
     struct ipc_writer writer = {.bytes = worker->ipc_buffer};
@@ -105,8 +104,10 @@ static bool send_to_broker(struct worker *worker, enum ipc_type type, const void
     ipc_encode(&writer, type, message);
     if (may_wait(type))
         error = channel_gather(worker->channel, &writer);
+    else if (fd >= 0)
+        error = channel_show(worker->channel, &writer, fd);
     else
-        error = channel_send(worker->channel, &writer, fd);
+        error = channel_send(worker->channel, &writer, -1);
     if (error == OK)
         return true;
     worker_fail(worker, "the broker is gone");
@@ -125,7 +126,5 @@ bool worker_tell(struct worker *worker, enum ipc_type type, const void *message)
 
 bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, int fd)
 {
-    int shown = fd >= 0 && may_tell(worker, type) ? dup(fd) : -1;
-
-    return shown >= 0 && send_to_broker(worker, type, message, shown);
+    return fd >= 0 && may_tell(worker, type) && send_to_broker(worker, type, message, fd);
 }
