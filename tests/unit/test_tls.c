@@ -314,3 +314,48 @@ TEST(test_keys_alone)
     BIO_free(bio);
     finish();
 }
+
+static int read_later(BIO *bio, char *bytes, int length)
+{
+    (void)bytes;
+    (void)length;
+    BIO_set_retry_write(bio);
+    return -1;
+}
+
+static long no_control(BIO *bio, int command, long number, void *pointer)
+{
+    (void)bio;
+    (void)command;
+    (void)number;
+    (void)pointer;
+    return 0;
+}
+
+/* TLS has to write before it reads on, which is nothing to be woken for as long as nobody wants to
+ * read. */
+TEST(test_nobody_reads)
+{
+    BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "to be written to first");
+    unsigned char byte;
+    SSL *ssl;
+    BIO *bio;
+
+    begin(false, false);
+    expect_ready();
+    memcpy(&ssl, world.gate.tls, sizeof(ssl)); /* its first member */
+    BIO_meth_set_read(method, read_later);
+    BIO_meth_set_ctrl(method, no_control);
+    bio = BIO_new(method);
+    BIO_set_init(bio, 1);
+    SSL_set0_rbio(ssl, bio);
+    assert_int_equal(endpoint_receive(&world.gate, &byte, 1), -1);
+    assert_int_equal(errno, EAGAIN);
+    assert_true(tls_wants_write(world.gate.tls));
+    endpoint_watch(&world.gate, 0);
+    assert_int_equal(world.gate.watched, 0);
+    endpoint_watch(&world.gate, UV_READABLE);
+    assert_int_equal(world.gate.watched, UV_READABLE | UV_WRITABLE);
+    finish();
+    BIO_meth_free(method);
+}

@@ -11,16 +11,14 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 
 /*
  * TLS may have read ahead, and the socket does not tell of that; but it says in the next turn
- * that it takes bytes.
+ * that it takes bytes. And before TLS reads on it may have to write.
  */
 static int wanted_of(const struct endpoint *endpoint)
 {
     int wanted = endpoint->shaking ? UV_READABLE : endpoint->events;
 
-    if (endpoint->tls == NULL)
-        return wanted;
-    if (tls_wants_write(endpoint->tls) ||
-        ((wanted & UV_READABLE) != 0 && tls_has_more(endpoint->tls)))
+    if (endpoint->tls != NULL && (wanted & UV_READABLE) != 0 &&
+        (tls_wants_write(endpoint->tls) || tls_has_more(endpoint->tls)))
         wanted |= UV_WRITABLE;
     return wanted;
 }
