@@ -66,6 +66,28 @@ TEST_BETWEEN(test_whoever_is_marked_goes_with_what_comes_next, set_up, tear_down
     assert_int_equal(drops, COUNT - 1);
 }
 
+/* Nobody has been dropped yet. */
+static void part(struct connection *connection, enum reason reason)
+{
+    assert_int_equal(drops, 0);
+    assert_int_equal(reason, REASON_SESSION_REVOKED);
+    connection->requests++;
+}
+
+TEST_BETWEEN(test_all_are_told_before_one_is_dropped, set_up, tear_down)
+{
+    static const struct connection_mode parting = {.drop = drop, .part = part};
+
+    connections[0].mode = connections[1].mode = &parting;
+    cut_session(worker, "session", REASON_SESSION_REVOKED);
+    assert_false(cut_go_on(worker));
+    assert_int_equal(drops, COUNT - 1);
+    for (size_t i = 0; i < COUNT - 1; i++) {
+        assert_int_equal(connections[i].requests, 1);
+        assert_int_equal(connections[i].reason, REASON_SESSION_REVOKED);
+    }
+}
+
 TEST_BETWEEN(test_whoever_says_nothing_goes_in_turn, set_up, tear_down)
 {
     cut_session(worker, "session", REASON_SESSION_REVOKED);

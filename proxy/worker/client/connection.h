@@ -28,6 +28,9 @@ struct members; /* members.h */
 struct connection_mode {
     /* Ends it; what is said to whom is the mode's. Not while LINGERING. */
     void (*drop)(struct connection *connection, enum reason reason);
+    /* Says to its client what drop() would say, and nothing else; drop() follows. NULL: it cannot
+     * be said before. */
+    void (*part)(struct connection *connection, enum reason reason);
     /* Every tick: whether something is overdue. */
     void (*tick)(struct connection *connection, uint64_t now_ms, int64_t now_s);
     /* A further request's head is there. NULL: there is none. */

@@ -2,7 +2,7 @@
 
 #include "worker/client/members.h"
 
-#define DROPS_A_LOOK 16 /* at the clock */
+#define STEPS_A_LOOK 16 /* at the clock */
 
 static void mark(struct connection *connection, enum reason reason)
 {
@@ -38,22 +38,42 @@ void cut_surface(struct worker *worker, uint32_t surface, enum reason reason)
 
 bool cut_now(struct connection *connection)
 {
-    if (connection->line != &connection->worker->doomed)
+    const struct worker *worker = connection->worker;
+
+    if (connection->line != &worker->doomed && connection->line != &worker->parted)
         return false;
     connection_stand(connection, NULL);
     connection_drop(connection, connection->doom);
     return true;
 }
 
+/* Who is next: to be told, and only when all have been, to be dropped. */
+static struct connection *next_of(const struct worker *worker)
+{
+    return worker->doomed.first != NULL ? worker->doomed.first : worker->parted.first;
+}
+
+static void go_on_with(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+
+    if (connection->line == &worker->parted || connection->mode->part == NULL) {
+        (void)cut_now(connection);
+        return;
+    }
+    connection_stand(connection, &worker->parted);
+    connection->mode->part(connection, connection->doom);
+}
+
 bool cut_go_on(struct worker *worker)
 {
     uint64_t until_ns = uv_hrtime() + CUT_TURN_MS * UINT64_C(1000000);
-    struct connection *first;
+    struct connection *next;
 
-    for (unsigned drops = 1; (first = worker->doomed.first) != NULL; drops++) {
-        (void)cut_now(first);
-        if (drops % DROPS_A_LOOK == 0 && uv_hrtime() >= until_ns)
+    for (unsigned steps = 1; (next = next_of(worker)) != NULL; steps++) {
+        go_on_with(next);
+        if (steps % STEPS_A_LOOK == 0 && uv_hrtime() >= until_ns)
             break;
     }
-    return worker->doomed.first != NULL;
+    return next_of(worker) != NULL;
 }

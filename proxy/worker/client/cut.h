@@ -1,6 +1,7 @@
 /*
  * What the broker takes away: connections of a session or a surface are marked at once, and dropped
- * some a turn of the loop, so that a session with thousands of them holds up nobody else.
+ * some a turn of the loop, so that a session with thousands of them holds up nobody else. All are
+ * told before the rest of any one's end is seen to.
  */
 #pragma once
 

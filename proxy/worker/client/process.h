@@ -80,6 +80,7 @@ struct worker {
     struct hash_table members;               /* sessions that were granted something (members.h) */
     struct party parties[LOBBY_PARTIES_MAX]; /* of those who were granted nothing (lobby.h) */
     struct line doomed;                      /* who is to be dropped (cut.h) */
+    struct line parted;                      /* of those, who was told so already */
     size_t connection_count;
     size_t granted_count, granted_max; /* of those, who was granted something */
     size_t held_bytes, held_max;       /* what is kept for them (held.h) */

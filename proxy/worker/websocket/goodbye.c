@@ -6,6 +6,13 @@
 #define LAST_WORDS_MS    1000
 #define CLOSE_TIMEOUT_MS 2000
 
+struct goodbye goodbye_for(enum reason reason)
+{
+    const struct reason_info *info = reason_info(reason);
+
+    return (struct goodbye){reason, info->close_code, span_of(info->code)};
+}
+
 /* The service's side: what the gate found wrong with the client is not its business. */
 static void close_service(struct websocket *websocket, const struct goodbye *goodbye)
 {
@@ -52,6 +59,27 @@ void goodbye_both(struct websocket *websocket, const struct goodbye *goodbye)
     farewell_say(websocket, goodbye->reason);
     close_service(websocket, goodbye);
     close_client(websocket, goodbye);
+}
+
+void goodbye_part(struct websocket *websocket, const struct goodbye *goodbye)
+{
+    websocket->state = WEBSOCKET_CLOSING;
+    side_pass_over(&websocket->client);
+    side_pass_over(&websocket->service);
+    farewell_say(websocket, goodbye->reason);
+    side_send_close(&websocket->client, goodbye->code, goodbye->text);
+    side_rest(&websocket->client);
+}
+
+void goodbye_rest(struct websocket *websocket, const struct goodbye *goodbye)
+{
+    struct connection *connection = websocket->connection;
+
+    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
+    connection->close_code = goodbye->code;
+    grant_end(connection, goodbye->reason);
+    close_service(websocket, goodbye);
+    side_watch(&websocket->client);
 }
 
 void goodbye_of_client(struct websocket *websocket, const struct goodbye *goodbye)

@@ -99,6 +99,11 @@ void side_watch(struct side *side)
     endpoint_watch(&side->link, (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
 }
 
+void side_rest(struct side *side)
+{
+    endpoint_watch(&side->link, 0);
+}
+
 /* ---- Sending ---- */
 
 /* It takes nothing any more; what it had said before is still to be read. */

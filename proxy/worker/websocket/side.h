@@ -62,6 +62,8 @@ enum error side_open(struct side *side, int fd, size_t max_message_bytes) MUST_C
 enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes) MUST_CHECK;
 /* Reads on what it says, once it is not held: as the owner's flow(). */
 void side_watch(struct side *side);
+/* Is not looked at before that. */
+void side_rest(struct side *side);
 /* Frames and sends, or queues what the socket does not take. Not after the close frame. */
 void side_send(struct side *side, enum ws_opcode opcode, const unsigned char *payload,
                size_t length);

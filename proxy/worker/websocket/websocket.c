@@ -17,11 +17,12 @@
 #define GATE_PING         "sidelock" /* payload of the gate's own pings */
 #define GATE_PING_BYTES   (sizeof(GATE_PING) - 1)
 
+/* Of one that was told already, whatever came meanwhile, it is what it was told. */
 static void drop(struct connection *connection, enum reason reason)
 {
     struct websocket *websocket = connection->served;
-    const struct reason_info *info = reason_info(reason);
-    const struct goodbye ending = {reason, info->close_code, span_of(info->code)};
+    const bool told = websocket->state == WEBSOCKET_CLOSING && connection->admitted;
+    const struct goodbye ending = goodbye_for(told ? connection->doom : reason);
 
     switch (websocket->state) {
     case WEBSOCKET_LINKING:
@@ -34,8 +35,20 @@ static void drop(struct connection *connection, enum reason reason)
         goodbye_both(websocket, &ending);
         return;
     case WEBSOCKET_CLOSING:
+        if (told)
+            goodbye_rest(websocket, &ending);
         return;
     }
+}
+
+/* Where more is to be said or sent before, drop() does it. */
+static void part(struct connection *connection, enum reason reason)
+{
+    struct websocket *websocket = connection->served;
+    const struct goodbye ending = goodbye_for(reason);
+
+    if (websocket->state == WEBSOCKET_OPEN && !side_is_blocked(&websocket->client))
+        goodbye_part(websocket, &ending);
 }
 
 /* ---- Whole messages: vet, forward or refuse ---- */
@@ -51,11 +64,6 @@ static bool carries(const struct websocket *websocket, enum direction direction)
 static struct side *hearer(struct websocket *websocket, enum direction direction)
 {
     return direction == DIRECTION_C2S ? &websocket->service : &websocket->client;
-}
-
-static struct side *teller(struct websocket *websocket, enum direction direction)
-{
-    return direction == DIRECTION_C2S ? &websocket->client : &websocket->service;
 }
 
 /* A text of our own making. */
@@ -98,7 +106,8 @@ static void take_verdict(struct websocket *websocket, enum direction from,
         if (result->forward.data != NULL)
             send_text(websocket, from, result->forward);
         else
-            side_carry(hearer(websocket, from), teller(websocket, from), whole);
+            side_carry(hearer(websocket, from),
+                       from == DIRECTION_C2S ? &websocket->client : &websocket->service, whole);
         break;
     case VET_REFUSE:
         send_text(websocket, from == DIRECTION_C2S ? DIRECTION_S2C : DIRECTION_C2S, result->reply);
@@ -212,8 +221,7 @@ static void on_closed(struct websocket *websocket, enum direction from, unsigned
 
 static void on_fault(struct websocket *websocket, enum reason reason)
 {
-    const struct reason_info *info = reason_info(reason);
-    const struct goodbye ending = {reason, info->close_code, span_of(info->code)};
+    const struct goodbye ending = goodbye_for(reason);
 
     /* A service that hangs up instead of its 101 has refused. */
     if (websocket->state == WEBSOCKET_LINKING && reason == REASON_UPSTREAM_GONE)
@@ -428,6 +436,7 @@ static void destroy(struct connection *connection)
 
 static const struct connection_mode websocket_mode = {
     .drop = drop,
+    .part = part,
     .tick = tick,
     .waits_since = waits_since,
     .release = release,
