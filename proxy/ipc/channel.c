@@ -186,7 +186,7 @@ enum error channel_show(struct channel *channel, const struct ipc_writer *messag
         return error;
     kept = dup(fd);
     if (kept < 0)
-        return ERROR_IO;
+        return ERROR_LIMIT;
     error = enqueue(channel, message, kept);
     if (error != OK)
         close(kept);

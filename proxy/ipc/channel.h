@@ -27,7 +27,8 @@ int channel_fd(const struct channel *channel);
  */
 enum error channel_send(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;
-/* The same; the descriptor, of which there is one, stays the caller's. */
+/* The same; the descriptor, of which there is one, stays the caller's. ERROR_LIMIT: or it is to
+ * wait, and there are no more descriptors. */
 enum error channel_show(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;
 /* Keeps it until channel_flush(), or the next that is sent; errors as above. */

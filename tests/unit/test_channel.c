@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -327,14 +328,22 @@ CHANNEL_TEST(test_shown)
     struct channel *other;
     const void *bytes;
     size_t length, sent = 0, shown = 0;
+    struct rlimit before, none;
+    struct ipc_writer message;
     int fd, ends[2];
 
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     for (; !channel_wants_write(fixture->channel); sent++) {
-        struct ipc_writer message = message_of(2000, 's');
-
+        message = message_of(2000, 's');
         assert_int_equal(channel_show(fixture->channel, &message, ends[0]), OK);
     }
+    /* What waits needs a descriptor of its own, and there may be no more of them. */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    message = message_of(2000, 's');
+    assert_int_equal(channel_show(fixture->channel, &message, ends[0]), ERROR_LIMIT);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(channel_create(fixture->other, &other), OK);
     fixture->other = -1;
     while (shown < sent) {

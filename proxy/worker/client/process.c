@@ -108,10 +108,9 @@ static bool send_to_broker(struct worker *worker, enum ipc_type type, const void
         error = channel_show(worker->channel, &writer, fd);
     else
         error = channel_send(worker->channel, &writer, -1);
-    if (error == OK)
-        return true;
-    worker_fail(worker, "the broker is gone");
-    return false;
+    if (error != OK && !(fd >= 0 && error == ERROR_LIMIT))
+        worker_fail(worker, "the broker is gone");
+    return error == OK;
 }
 
 static bool may_tell(const struct worker *worker, enum ipc_type type)
