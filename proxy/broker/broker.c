@@ -9,10 +9,12 @@
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
 #include "broker/core/opener.h"
+#include "broker/core/parent.h"
 #include "broker/core/switching.h"
+#include "broker/fences.h"
 #include "broker/operations/operation.h"
 #include "system/caller.h"
-#include "system/notify.h"
+#include "system/fence.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -35,7 +37,7 @@ struct broker {
     struct control *control;
     struct anchoring anchoring;
     bool loop_open;
-    uv_signal_t terminate, interrupt, hangup, child;
+    bool told_to_stop, stopping; /* `stopping`: signals change nothing any more */
     uv_timer_t expire, tell, drain, missing;
     uv_prepare_t turn_end;
     uv_poll_t store_writes, store_searches, executables; /* threads that work for the gate */
@@ -45,7 +47,7 @@ struct broker {
 /* {"ready":true,"pid":N,"surfaces":{"studio":["127.0.0.1:8081","[::1]:8081"]}} */
 static void append_ready(const struct broker *broker, struct buffer *out)
 {
-    buffer_append_format(out, "{\"ready\":true,\"pid\":%d,\"surfaces\":{", (int)getpid());
+    buffer_append_format(out, "{\"ready\":true,\"pid\":%d,\"surfaces\":{", (int)broker->gate.pid);
     for (size_t i = 0; i < broker->gate.surfaces.count; i++) {
         const struct surface_state *surface = broker->gate.surfaces.live[i];
 
@@ -70,7 +72,8 @@ static void on_ready(void *context)
             log_info("surface %s listens on %s%s", surface->config->name,
                      surface->listeners[j].address, surface->killed ? " (killed)" : "");
     }
-    notify_ready();
+    if (parent_say(broker->gate.parent, &(struct errand){.kind = ERRAND_READY}, -1) != OK)
+        log_error("the parent has gone");
     if (fd < 0)
         return;
     buffer_init(&line, 64 * 1024);
@@ -95,19 +98,18 @@ static void on_drain_late(uv_timer_t *timer)
     uv_stop(timer->loop);
 }
 
-/* A second one does not wait for what workers still have to say, a third for nothing. */
-static void on_terminate(uv_signal_t *signal, int number)
+/* A second time does not wait for what workers still have to say; of a third the parent sees
+ * itself. */
+static void on_stop(void *context)
 {
-    struct broker *broker = signal->data;
-    bool again = uv_is_active((uv_handle_t *)&broker->drain);
+    struct broker *broker = context;
+    bool again = broker->told_to_stop;
 
-    (void)number;
-    if (again) {
-        uv_signal_stop(&broker->terminate);
-        uv_signal_stop(&broker->interrupt);
-    } else {
+    broker->told_to_stop = true;
+    if (broker->stopping)
+        return;
+    if (!again)
         uv_timer_start(&broker->drain, on_drain_late, DRAIN_PATIENCE_MS, 0);
-    }
     if (again || broker->gate.workers == NULL)
         uv_stop(&broker->gate.loop);
     else
@@ -124,12 +126,13 @@ static void on_reloaded(struct operation *operation, enum error error)
     free(operation);
 }
 
-static void on_hangup(uv_signal_t *signal, int number)
+static void on_hangup(void *context)
 {
-    struct broker *broker = signal->data;
-    struct operation *operation = malloc(sizeof(*operation));
+    struct broker *broker = context;
+    struct operation *operation = broker->stopping ? NULL : malloc(sizeof(*operation));
 
-    (void)number;
+    if (broker->stopping)
+        return;
     if (operation == NULL) {
         log_error("nothing is read anew: out of memory");
         return;
@@ -139,13 +142,27 @@ static void on_hangup(uv_signal_t *signal, int number)
     reload_files(operation);
 }
 
-static void on_child(uv_signal_t *signal, int number)
+static void on_spawned(void *context, unsigned worker, pid_t pid, int pidfd)
 {
-    struct broker *broker = signal->data;
+    const struct broker *broker = context;
 
-    (void)number;
-    if (broker->gate.workers != NULL)
-        workers_reap(broker->gate.workers);
+    workers_take_spawned(broker->gate.workers, worker, pid, pidfd);
+}
+
+static void on_ended(void *context, unsigned worker, int status)
+{
+    const struct broker *broker = context;
+
+    workers_take_ended(broker->gate.workers, worker, status);
+}
+
+/* Which ends this process as well; that is only not told yet. */
+static void on_parent_gone(void *context)
+{
+    struct broker *broker = context;
+
+    broker->exit_code = EX_SOFTWARE;
+    uv_stop(&broker->gate.loop);
 }
 
 static void on_expire(uv_timer_t *timer)
@@ -194,23 +211,11 @@ static void on_turn_end(uv_prepare_t *prepare)
         audit_flush(broker->gate.audit);
 }
 
-static void watch_signal(struct broker *broker, uv_signal_t *signal, uv_signal_cb handler,
-                         int number)
-{
-    uv_signal_init(&broker->gate.loop, signal);
-    signal->data = broker;
-    uv_signal_start(signal, handler, number);
-}
-
 static enum error start_loop(struct broker *broker)
 {
     if (uv_loop_init(&broker->gate.loop) != 0)
         return ERROR_IO;
     broker->loop_open = true;
-    watch_signal(broker, &broker->terminate, on_terminate, SIGTERM);
-    watch_signal(broker, &broker->interrupt, on_terminate, SIGINT);
-    watch_signal(broker, &broker->hangup, on_hangup, SIGHUP);
-    watch_signal(broker, &broker->child, on_child, SIGCHLD);
     uv_timer_init(&broker->gate.loop, &broker->expire);
     uv_timer_init(&broker->gate.loop, &broker->drain);
     uv_timer_init(&broker->gate.loop, &broker->tell);
@@ -284,7 +289,7 @@ static enum error log_event(struct broker *broker, const char *event)
 {
     audit_begin(broker->gate.audit, event);
     audit_text(broker->gate.audit, "version", SIDELOCK_VERSION);
-    audit_number(broker->gate.audit, "pid", getpid());
+    audit_number(broker->gate.audit, "pid", broker->gate.pid);
     return audit_commit(broker->gate.audit);
 }
 
@@ -326,7 +331,7 @@ static enum error open_surfaces(struct broker *broker)
 
     broker->gate.bundle = bundle;
     if (error == OK)
-        error = opener_create(bundle, &broker->gate.opener);
+        error = opener_create(broker->options->files_fd, &broker->gate.opener);
     if (error == OK)
         error = quotas_create(CONFIG_SLOTS_MAX, &broker->gate.quotas);
     tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
@@ -342,6 +347,20 @@ static enum error start_control(struct broker *broker)
     return control_create(&broker->gate, &broker->control);
 }
 
+/* It is heard from when the loop runs on. */
+static enum error hear_parent(struct broker *broker)
+{
+    const struct parent_listener listener = {.spawned = on_spawned,
+                                             .ended = on_ended,
+                                             .stop = on_stop,
+                                             .hangup = on_hangup,
+                                             .gone = on_parent_gone,
+                                             .context = broker};
+
+    return parent_create(&broker->gate.loop, broker->options->workers_fd, &listener,
+                         &broker->gate.parent);
+}
+
 /* Nobody is heard before the loop runs, so that all rooms know the workers by then. */
 static enum error start_workers(struct broker *broker)
 {
@@ -355,11 +374,31 @@ static enum error start_workers(struct broker *broker)
     return workers_create(&options, &broker->gate.workers);
 }
 
+static enum error hold_files(struct broker *broker)
+{
+    enum error error = fences_hold_files(broker->options->bundle->config);
+
+    broker->exit_code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
+    return error;
+}
+
+/* Everything is there that has to be opened. */
+static enum error hold_calls(struct broker *broker)
+{
+    enum error error = fence_calls();
+
+    (void)broker;
+    if (error != OK)
+        log_error("the broker cannot be fenced: %s", error_text(error));
+    return error;
+}
+
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        open_store,    log_started,       tell_restored, start_loop,    watch_lanes,
-        open_surfaces, load_certificates, open_callers,  start_control, start_workers};
+        hold_files,  open_store,    log_started,       tell_restored, start_loop,
+        watch_lanes, open_surfaces, load_certificates, open_callers,  start_control,
+        hear_parent, start_workers, hold_calls};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)
@@ -374,23 +413,6 @@ static void close_handle(uv_handle_t *handle, void *context)
         uv_close(handle, NULL);
 }
 
-/*
- * Nothing is read anew any more, and neither a terminal that goes nor a second word to end cuts
- * the end short. Lanes take no signals.
- */
-static void hold_signals(const struct broker *broker)
-{
-    sigset_t held;
-
-    sigemptyset(&held);
-    sigaddset(&held, SIGHUP);
-    if (broker->loop_open && uv_is_active((const uv_handle_t *)&broker->terminate)) {
-        sigaddset(&held, SIGTERM);
-        sigaddset(&held, SIGINT);
-    }
-    sigprocmask(SIG_BLOCK, &held, NULL);
-}
-
 /* What was asked for is done, and whoever asked is told. */
 static void finish(struct broker *broker)
 {
@@ -403,7 +425,7 @@ static void finish(struct broker *broker)
 
 static void stop(struct broker *broker)
 {
-    hold_signals(broker);
+    broker->stopping = true; /* nothing is read anew any more */
     finish(broker);
     waiting_stop(&broker->gate);
     control_destroy(broker->control);
@@ -413,6 +435,7 @@ static void stop(struct broker *broker)
         uv_run(&broker->gate.loop, UV_RUN_DEFAULT);
         uv_loop_close(&broker->gate.loop);
     }
+    parent_destroy(broker->gate.parent);
     surfaces_clear(&broker->gate.surfaces);
     opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);
@@ -443,7 +466,7 @@ static void harden(void)
 
 int broker_run(const struct broker_options *options)
 {
-    struct broker broker = {.options = options, .exit_code = EX_UNAVAILABLE};
+    struct broker broker = {.options = options, .gate.pid = getppid(), .exit_code = EX_UNAVAILABLE};
 
     log_set_name("broker");
     log_never_wait();

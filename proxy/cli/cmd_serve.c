@@ -1,13 +1,12 @@
 /*
- * `sidelock serve`: reads and checks the configuration, then is the broker until it ends
- * (broker/broker.h). Called by its row in verbs.c; with cmd_worker.c the only place that knows both
- * processes.
+ * `sidelock serve`: reads and checks the configuration, then is the parent of the broker and of the
+ * workers until they end (parent/parent.h). Called by its row in verbs.c.
  */
 #include "base/log.h"
-#include "broker/broker.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
+#include "parent/parent.h"
 #include "setup/places.h"
 
 #include <fcntl.h>
@@ -39,14 +38,14 @@ int cmd_serve(int argc, char **argv)
     const struct args_option options[] = {{.name = "-c", .value = &file},
                                           {.name = "--ready-fd", .value = &ready}};
     struct config_bundle bundle;
-    struct broker_options broker = {0};
+    struct parent_options parent = {.bundle = &bundle};
     struct json_faults faults = {.count = 0};
     char why[WHY_SIZE];
     struct args args;
     int code = args_parse(argc, argv, options, sizeof(options) / sizeof(options[0]), 0, 0, &args);
 
     if (code == EX_OK)
-        code = take_ready_fd(ready, &broker.ready_fd);
+        code = take_ready_fd(ready, &parent.ready_fd);
     if (code == EX_OK)
         code = config_file_bundle(file, TRUST_OWN, &bundle);
     if (code != EX_OK)
@@ -58,12 +57,10 @@ int cmd_serve(int argc, char **argv)
     }
     if (places_clock_is_back(bundle.config, why))
         log_warning("%s", why);
-    if (bundle_seal(&bundle) != OK) {
-        code = args_fail(EX_OSERR, "the configuration cannot be handed to the workers");
-    } else {
-        broker.bundle = &bundle;
-        code = broker_run(&broker);
-    }
+    if (bundle_seal(&bundle) == OK)
+        code = parent_run(&parent);
+    else
+        code = args_fail(EX_OSERR, "the configuration cannot be handed to the broker");
     bundle_clear(&bundle);
     return code;
 }

@@ -1,12 +1,13 @@
 /* `sidelock worker`: what the broker starts; not for people. */
 #include "base/log.h"
-#include "broker/core/spawn.h"
 #include "cli/cmd.h"
+#include "parent/spawning.h"
 #include "setup/bundle.h"
 #include "system/sandbox.h"
 #include "worker/worker.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -86,6 +87,9 @@ int cmd_worker(int argc, char **argv)
     error = parse(argv + 1, &options, &surfaces);
     if (error == OK)
         error = sandbox_prepare(SPAWN_LISTENER_FD + (int)options.listener_count);
+    /* It goes with its parent, and with its channel to the broker. */
+    if (error == OK && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        error = ERROR_IO;
     if (error == OK)
         error = handover_read(SPAWN_CONFIG_FD, getuid(), &config);
     close(SPAWN_CONFIG_FD);

@@ -23,6 +23,7 @@ const struct verb verbs[] = {
     {"certs", cmd_certs, help_certs_txt,
      "a local authority and a certificate for the loopback names"},
     {"help", NULL, help_help_txt, "this page"},
+    {"broker", cmd_broker, NULL, NULL},
     {"worker", cmd_worker, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };

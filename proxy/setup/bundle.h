@@ -43,13 +43,23 @@ void bundle_tell_fault(const struct config_bundle *bundle, const struct json_fau
                        struct buffer *out);
 
 /*
- * handover.c: the bundle's bytes in a sealed memfd, so that all processes parse the same. It is
- * close-on-exec and the bundle's.
+ * ---- handover.c ----
+ *
+ * The bundle's bytes in a sealed memfd, so that all processes parse the same; of one with faults,
+ * what is needed to tell them. It is close-on-exec and the bundle's.
  */
 enum error bundle_seal(struct config_bundle *bundle) MUST_CHECK;
-
 /*
- * Loads what bundle_seal() wrote; `fd` stays the caller's. `self_uid` resolves "self". Asks the
- * system for nothing that a worker in its sandbox may not.
+ * Loads what bundle_seal() wrote, but for a faulty one. The descriptor is the bundle's, which is
+ * the caller's to clear in any case.
+ */
+enum error bundle_unseal(int fd, bool faulty, struct config_bundle *out) MUST_CHECK;
+/*
+ * The configuration alone, for a worker; `fd` stays the caller's. `self_uid` resolves "self". Asks
+ * the system for nothing that a worker in its sandbox may not.
  */
 enum error handover_read(int fd, uint32_t self_uid, struct config **out) MUST_CHECK;
+
+/* Faults on the same way; descriptors are the caller's. */
+enum error faults_seal(const struct json_faults *faults, int *fd) MUST_CHECK;
+enum error faults_unseal(int fd, struct json_faults *out) MUST_CHECK;

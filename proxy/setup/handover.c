@@ -1,8 +1,10 @@
-/* The configuration's bytes for another process, which is cmd_worker.c. */
+/*
+ * What was read, for another process of this program, in a sealed memfd: {length, bytes} each of
+ * the path, the text, and of each pack its name, file and text.
+ */
 #include "setup/bundle.h"
 
 #include <fcntl.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,81 +12,190 @@
 
 #define PACKS_MAX 128
 
-/* {"text", "packs": [{"name", "text"}]}; NULL without memory. */
-static char *document_of(const struct config_bundle *bundle)
-{
-    json_t *packs = json_array(), *root;
-    char *document;
-
-    for (size_t i = 0; i < bundle->pack_count; i++)
-        json_array_append_new(packs, json_pack("{s:s, s:s%}", "name", bundle->packs[i].name, "text",
-                                               bundle->packs[i].text, bundle->packs[i].length));
-    root = json_pack("{s:s%, s:o}", "text", bundle->text, bundle->length, "packs", packs);
-    document = root != NULL ? json_dumps(root, JSON_COMPACT) : NULL;
-    json_decref(root);
-    return document;
-}
-
-enum error bundle_seal(struct config_bundle *bundle)
+static enum error seal(const char *name, const void *bytes, size_t length, int *fd)
 {
     static const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    char *document = document_of(bundle);
-    int memory = memfd_create("sidelock-config", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    bool written = memory >= 0 && document != NULL &&
-                   write(memory, document, strlen(document)) == (ssize_t)strlen(document) &&
+    int memory = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    bool written = memory >= 0 && write(memory, bytes, length) == (ssize_t)length &&
                    fcntl(memory, F_ADD_SEALS, seals) == 0;
 
-    free(document);
     if (written)
-        bundle->sealed = memory;
+        *fd = memory;
     else if (memory >= 0)
         close(memory);
     return written ? OK : ERROR_IO;
 }
 
-static enum error load(json_t *root, uint32_t self_uid, struct config **out)
+/* ---- Writing ---- */
+
+static void put(struct buffer *out, const char *bytes, size_t length)
 {
-    const json_t *text = json_object_get(root, "text"), *list = json_object_get(root, "packs");
-    struct config_pack packs[PACKS_MAX];
-    struct json_faults *faults;
-    size_t count = json_array_size(list);
+    uint32_t size = (uint32_t)length;
+
+    buffer_append(out, &size, sizeof(size));
+    buffer_append(out, bytes, length);
+}
+
+static void put_text(struct buffer *out, const char *text)
+{
+    put(out, text, text != NULL ? strlen(text) : 0);
+}
+
+enum error bundle_seal(struct config_bundle *bundle)
+{
+    struct buffer document;
+    enum error error;
+    int memory;
+
+    buffer_init(&document, HANDOVER_BYTES_MAX);
+    put_text(&document, bundle->path);
+    put(&document, bundle->text, bundle->length);
+    for (size_t i = 0; i < bundle->pack_count; i++) {
+        put_text(&document, bundle->packs[i].name);
+        put_text(&document, i < bundle->pack_files.count ? bundle->pack_files.items[i] : NULL);
+        put(&document, bundle->packs[i].text, bundle->packs[i].length);
+    }
+    error = buffer_failed(&document)
+                ? ERROR_LIMIT
+                : seal("sidelock-config", document.data, document.length, &memory);
+    buffer_clear(&document);
+    if (error == OK)
+        bundle->sealed = memory;
+    return error;
+}
+
+enum error faults_seal(const struct json_faults *faults, int *fd)
+{
+    return seal("sidelock-faults", faults, sizeof(*faults), fd);
+}
+
+/* ---- Reading ---- */
+
+/* The next bytes, with a NUL behind; NULL if they are not there. */
+static char *take(struct span *rest, size_t *length)
+{
+    uint32_t size;
+    char *bytes;
+
+    if (rest->length < sizeof(size))
+        return NULL;
+    memcpy(&size, rest->data, sizeof(size));
+    *rest = (struct span){rest->data + sizeof(size), rest->length - sizeof(size)};
+    bytes = size <= rest->length ? malloc((size_t)size + 1) : NULL;
+    if (bytes == NULL)
+        return NULL;
+    if (size > 0)
+        memcpy(bytes, rest->data, size);
+    bytes[size] = '\0';
+    *rest = (struct span){rest->data + size, rest->length - size};
+    *length = size;
+    return bytes;
+}
+
+static enum error take_pack(struct span *rest, struct config_bundle *out)
+{
+    struct config_pack *pack = &out->packs[out->pack_count++];
+    size_t length;
+    char *file;
     enum error error;
 
-    if (!json_is_string(text) || count > PACKS_MAX)
+    pack->name = take(rest, &length);
+    file = pack->name != NULL ? take(rest, &length) : NULL;
+    if (file == NULL)
         return ERROR_SYNTAX;
-    for (size_t i = 0; i < count; i++) {
-        packs[i] = (struct config_pack){.name = NULL};
-        if (json_unpack(json_array_get(list, i), "{s:s, s:s%}", "name", &packs[i].name, "text",
-                        &packs[i].text, &packs[i].length) != 0)
-            return ERROR_SYNTAX;
-    }
-    faults = calloc(1, sizeof(*faults));
+    error = text_list_add(&out->pack_files, file, length);
+    free(file);
+    pack->text = take(rest, &pack->length);
+    return pack->text != NULL ? error : ERROR_SYNTAX;
+}
+
+static enum error take_all(struct span rest, struct config_bundle *out)
+{
+    enum error error = OK;
+    size_t length;
+
+    out->path = take(&rest, &length);
+    out->text = out->path != NULL ? take(&rest, &out->length) : NULL;
+    if (out->text == NULL)
+        return ERROR_SYNTAX;
+    out->packs = calloc(PACKS_MAX, sizeof(*out->packs));
+    if (out->packs == NULL)
+        return ERROR_MEMORY;
+    while (error == OK && rest.length > 0)
+        error = out->pack_count < PACKS_MAX ? take_pack(&rest, out) : ERROR_LIMIT;
+    return error;
+}
+
+static enum error load(struct config_bundle *bundle, uint32_t self_uid)
+{
+    struct json_faults *faults = calloc(1, sizeof(*faults));
+    enum error error;
+
     if (faults == NULL)
         return ERROR_MEMORY;
-    error = config_load(json_string_value(text), json_string_length(text), packs, count, self_uid,
-                        out, faults);
+    error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count, self_uid,
+                        &bundle->config, faults);
     free(faults);
     return error;
 }
 
-/* Mapped, not read: the workers share one place to read at. */
-enum error handover_read(int fd, uint32_t self_uid, struct config **out)
+/* Mapped, not read: the processes share one place to read at. */
+static enum error map(int fd, size_t bytes_max, void **bytes, size_t *length)
 {
     off_t size = lseek(fd, 0, SEEK_END);
-    enum error error;
-    json_t *root;
-    void *bytes;
 
     if (size < 0)
         return ERROR_IO;
-    if (size == 0 || size > HANDOVER_BYTES_MAX)
+    if (size == 0 || (uintmax_t)size > bytes_max)
         return ERROR_LIMIT;
-    bytes = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED)
-        return ERROR_IO;
-    root = json_loadb(bytes, (size_t)size, 0, NULL);
-    munmap(bytes, (size_t)size);
-    error = root != NULL ? load(root, self_uid, out) : ERROR_SYNTAX;
-    json_decref(root);
+    *length = (size_t)size;
+    *bytes = mmap(NULL, *length, PROT_READ, MAP_PRIVATE, fd, 0);
+    return *bytes != MAP_FAILED ? OK : ERROR_IO;
+}
+
+static enum error read_back(int fd, struct config_bundle *out)
+{
+    size_t length;
+    void *bytes;
+    enum error error = map(fd, HANDOVER_BYTES_MAX, &bytes, &length);
+
+    *out = (struct config_bundle){.trust = TRUST_OWN};
+    if (error != OK)
+        return error;
+    error = take_all((struct span){bytes, length}, out);
+    munmap(bytes, length);
     return error;
+}
+
+enum error bundle_unseal(int fd, bool faulty, struct config_bundle *out)
+{
+    enum error error = read_back(fd, out);
+
+    out->sealed = fd;
+    return error == OK && !faulty ? load(out, geteuid()) : error;
+}
+
+enum error handover_read(int fd, uint32_t self_uid, struct config **out)
+{
+    struct config_bundle bundle;
+    enum error error = read_back(fd, &bundle);
+
+    if (error == OK)
+        error = load(&bundle, self_uid);
+    if (error == OK) {
+        *out = bundle.config;
+        bundle.config = NULL;
+    }
+    bundle_clear(&bundle); /* its text is of no use any more */
+    return error;
+}
+
+enum error faults_unseal(int fd, struct json_faults *out)
+{
+    bool whole = pread(fd, out, sizeof(*out), 0) == sizeof(*out);
+
+    if (whole && out->count <= JSON_FAULTS_MAX)
+        return OK;
+    out->count = 0;
+    return ERROR_IO;
 }

@@ -82,15 +82,11 @@ enum error trusted_file_open(const char *path, enum trusted_file_kind kind, stru
     return error;
 }
 
-enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
-                             struct buffer *out, char why[WHY_SIZE])
+/* All of an open file; it is closed. */
+static enum error read_open(int fd, const char *path, struct buffer *out, char why[WHY_SIZE])
 {
-    int fd;
-    enum error error = trusted_file_open(path, kind, trust, &fd, why);
+    enum error error = buffer_append_fd(out, fd);
 
-    if (error != OK)
-        return error;
-    error = buffer_append_fd(out, fd);
     if (error == ERROR_IO)
         error_explain(why, error, "%.150s cannot be read: %s.", path, strerror(errno));
     else if (error != OK)
@@ -99,26 +95,40 @@ enum error trusted_file_read(const char *path, enum trusted_file_kind kind, stru
     return error;
 }
 
+enum error trusted_file_read(const char *path, enum trusted_file_kind kind, struct trust trust,
+                             struct buffer *out, char why[WHY_SIZE])
+{
+    int fd;
+    enum error error = trusted_file_open(path, kind, trust, &fd, why);
+
+    if (error != OK)
+        return error;
+    return read_open(fd, path, out, why);
+}
+
 /* ---- TLS ---- */
 
 /* One of the files that "tls" names, on its way into memory. */
 struct part {
     const char *member, *path;
-    enum trusted_file_kind kind;
     struct buffer *text;
 };
 
-static enum error read_part(const struct part *part, struct tls_files_fault *fault)
+static enum error read_part(const struct tls_files_source *source, const struct part *part,
+                            enum certificate_part which, struct tls_files_fault *fault)
 {
     char why[WHY_SIZE];
     struct buffer *text = part->text;
     enum error error;
+    int fd;
 
     fault->member = part->member;
     buffer_init(text, TLS_FILES_BYTES_MAX);
     if (part->path == NULL)
         return OK;
-    error = trusted_file_read(part->path, part->kind, TRUST_OWN, text, why);
+    error = source->open(source->context, which, &fd, why);
+    if (error == OK)
+        error = read_open(fd, part->path, text, why);
     if (error != OK)
         return error_explain(fault->text, ERROR_INVALID, "%s%s", why,
                              error == ERROR_NOT_FOUND ? " `sidelock certs init` makes one." : "");
@@ -127,23 +137,58 @@ static enum error read_part(const struct part *part, struct tls_files_fault *fau
     return OK;
 }
 
+const char *tls_files_path(const struct surface_tls *tls, uint32_t part)
+{
+    switch (part) {
+    case CERTIFICATE_CHAIN:
+        return tls->certificate;
+    case CERTIFICATE_KEY:
+        return tls->key;
+    case CERTIFICATE_CLIENT_CA:
+        return tls->client_ca;
+    default:
+        return NULL;
+    }
+}
+
+enum error tls_files_open(const struct surface_tls *tls, enum certificate_part part, int *fd,
+                          char why[WHY_SIZE])
+{
+    return trusted_file_open(tls_files_path(tls, part),
+                             part == CERTIFICATE_KEY ? TRUSTED_FILE_KEY : TRUSTED_FILE_POLICY,
+                             TRUST_OWN, fd, why);
+}
+
+static enum error open_here(const void *context, enum certificate_part part, int *fd,
+                            char why[WHY_SIZE])
+{
+    return tls_files_open(context, part, fd, why);
+}
+
 enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls_files *out,
                           struct tls_files_fault *fault)
 {
+    const struct tls_files_source source = {.tls = tls, .open = open_here, .context = tls};
+
+    return tls_files_read_from(&source, now, out, fault);
+}
+
+enum error tls_files_read_from(const struct tls_files_source *source, int64_t now,
+                               struct tls_files *out, struct tls_files_fault *fault)
+{
+    const struct surface_tls *tls = source->tls;
     struct tls_files files = {.facts = {.authority = false}};
     const struct part parts[] = {
-        [CERTIFICATE_CHAIN] = {"certificate", tls->certificate, TRUSTED_FILE_POLICY,
-                               &files.certificate},
-        [CERTIFICATE_KEY] = {"key", tls->key, TRUSTED_FILE_KEY, &files.key},
-        [CERTIFICATE_CLIENT_CA] = {"client_ca", tls->client_ca, TRUSTED_FILE_POLICY,
-                                   &files.client_ca},
+        [CERTIFICATE_CHAIN] = {"certificate", tls->certificate, &files.certificate},
+        [CERTIFICATE_KEY] = {"key", tls->key, &files.key},
+        [CERTIFICATE_CLIENT_CA] = {"client_ca", tls->client_ca, &files.client_ca},
     };
     struct certificate_texts texts;
     struct certificate_fault found = {.part = 0};
     enum error error = OK;
 
     for (size_t i = CERTIFICATE_CHAIN; error == OK && i <= CERTIFICATE_CLIENT_CA; i++)
-        error = read_part(&parts[i], fault);
+        error = read_part(source, &parts[i], (enum certificate_part)i, fault);
     texts = (struct certificate_texts){
         .chain = {files.certificate.data, files.certificate.length},
         .key = {files.key.data, files.key.length},

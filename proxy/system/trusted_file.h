@@ -62,5 +62,22 @@ struct tls_files_fault {
  */
 enum error tls_files_read(const struct surface_tls *tls, int64_t now, struct tls_files *out,
                           struct tls_files_fault *fault) MUST_CHECK;
+
+/* The same with files that somebody else opens: the sentence of a failure is as of
+ * tls_files_open(). */
+struct tls_files_source {
+    const struct surface_tls *tls;
+    enum error (*open)(const void *context, enum certificate_part part, int *fd,
+                       char why[WHY_SIZE]);
+    const void *context;
+};
+enum error tls_files_read_from(const struct tls_files_source *source, int64_t now,
+                               struct tls_files *out, struct tls_files_fault *fault) MUST_CHECK;
+/* NULL: no such file is named. */
+const char *tls_files_path(const struct surface_tls *tls, uint32_t part);
+/* One that is named; as trusted_file_open(). */
+enum error tls_files_open(const struct surface_tls *tls, enum certificate_part part, int *fd,
+                          char why[WHY_SIZE]) MUST_CHECK;
+
 /* Wipes the key. */
 void tls_files_clear(struct tls_files *files);

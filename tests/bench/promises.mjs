@@ -84,7 +84,7 @@ async function outOfDescriptors() {
   await tight.launch({ command: 'prlimit', prefix: ['--nofile=256:256', SIDELOCK] });
   const many = Array.from({ length: 300 }, () => net.connect(tight.port('websocket'), '127.0.0.1').on('error', () => {}));
   await pause(200);
-  row('processor seconds in a second beyond the limit of descriptors', await burnt(tight.pid, ...tight.workers()), 0.3);
+  row('processor seconds in a second beyond the limit of descriptors', await burnt(tight.pid, tight.broker, ...tight.workers()), 0.3);
   for (const socket of many) socket.destroy();
   await tight.stop();
 }

@@ -202,7 +202,7 @@ function smallDisk() {
     spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=700', 'none', disk]).status === 0;
   const filler = path.join(disk, 'filler');
   const limit = (gate, size) =>
-    assert.equal(spawnSync('prlimit', ['--pid', String(gate.pid), `--fsize=${size}:`]).status, 0);
+    assert.equal(spawnSync('prlimit', ['--pid', String(gate.broker), `--fsize=${size}:`]).status, 0);
   const fill = () => {
     for (;;) appendFileSync(filler, Buffer.alloc(4096, 'x'));
   };

@@ -66,7 +66,7 @@ it('finding 2: neither a flood of refused messages nor a slow broker ends the wo
   }
 
   // The broker takes nothing meanwhile: what the worker has to say must wait or be counted.
-  process.kill(gate.pid, 'SIGSTOP');
+  process.kill(gate.broker, 'SIGSTOP');
   try {
     for (const client of clients) {
       for (let i = 0; i < MESSAGES; i++) client.sendJson({ ...CALL, id: i });
@@ -80,7 +80,7 @@ it('finding 2: neither a flood of refused messages nor a slow broker ends the wo
       assert.ok(round < 700, 'the noisy client is cut in the end');
     }
   } finally {
-    process.kill(gate.pid, 'SIGCONT');
+    process.kill(gate.broker, 'SIGCONT');
   }
 
   assert.deepEqual(gate.workers(), gate.firstWorkers, 'no worker died');

@@ -153,11 +153,11 @@ describe('strangers', () => {
   });
 
   it('finding 4: nor do those about whom the broker is still asked', async () => {
-    process.kill(gate.pid, 'SIGSTOP');
+    process.kill(gate.broker, 'SIGSTOP');
     try {
       await many(1500, () => holding('usual', text('usual')));
     } finally {
-      process.kill(gate.pid, 'SIGCONT');
+      process.kill(gate.broker, 'SIGCONT');
     }
     assert.equal(await served('usual', 40, sessions.usual.token), 40);
   });

@@ -6,7 +6,7 @@ import { copyFileSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
-import { Gate, SANITIZED, SIDELOCK, opaqueSurface, scratchDir } from './lib/gate.mjs';
+import { Gate, SANITIZED, SIDELOCK, brokerOf, opaqueSurface, scratchDir, workersOf } from './lib/gate.mjs';
 import { until } from './lib/wait.mjs';
 
 const SIGSYS = 31;
@@ -83,9 +83,10 @@ describe('what a worker shares with the operator', () => {
     try {
       child.stdout.on('data', (chunk) => shown.push(chunk));
       await until(() => Buffer.concat(shown).includes('listens on'), 'the gate at a terminal');
-      const [broker] = childrenOf(child.pid);
-      const workers = await until(() => childrenOf(broker), 'a worker');
-      assert.match(linkOf(broker, 0), /^\/dev\/pts\//, 'the gate itself is at a terminal');
+      const [parent] = childrenOf(child.pid);
+      const workers = await until(() => workersOf(parent).length > 0 && workersOf(parent), 'a worker');
+      assert.match(linkOf(parent, 0), /^\/dev\/pts\//, 'the gate itself is at a terminal');
+      assert.equal(linkOf(brokerOf(parent), 0), '/dev/null', 'the broker only writes to it');
       for (const fd of readdirSync(`/proc/${workers[0]}/fd`)) {
         assert.doesNotMatch(linkOf(workers[0], fd), /^\/dev\/(pts|tty)/, `descriptor ${fd} is a terminal`);
       }

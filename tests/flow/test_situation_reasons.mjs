@@ -321,7 +321,7 @@ it('situation 6: what is full is named, and a broker that is slow is not called 
   const held = await Raw.connect(gate.port('narrow'));
   held.send(`GET /x HTTP/1.1\r\n${headers}\r\n`);
   assert.equal((await held.response()).status, 200);
-  const broker = gate.pid;
+  const { broker } = gate;
   let mark = gate.mark();
   process.kill(broker, 'SIGSTOP');
   try {

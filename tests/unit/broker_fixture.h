@@ -1,14 +1,15 @@
 /*
  * A broker without workers, for the tests of what operators can do: real
  * configuration, store and audit log in a directory of its own. Takes the place
- * of core/clock.c and core/workers.c, so that a test sees what workers would be told and
- * sets the time. Include it in one file of a test program only.
+ * of core/clock.c, core/opener.c and core/workers.c, so that a test sees what workers would be told
+ * and sets the time. Include it in one file of a test program only.
  */
 #pragma once
 
 #include "broker/admission/question.h"
 #include "broker/core/executables.h"
 #include "broker/core/journal.h"
+#include "broker/core/opener.h"
 #include "broker/operations/operation.h"
 #include "config/load.h"
 #include "kept.h"
@@ -47,6 +48,41 @@ static char fixture_told[4096]; /* what the workers were told, a line each */
 int64_t clock_now(void)
 {
     return fixture_now;
+}
+
+/* There is no parent: what is opened, is opened here. */
+enum error opener_read(struct opener *opener, struct config_bundle *out, struct json_faults *faults)
+{
+    (void)opener;
+    *out = (struct config_bundle){.path = NULL};
+    return bundle_fail(faults, ERROR_IO, "There is no file.");
+}
+
+void opener_keep(struct opener *opener)
+{
+    (void)opener;
+}
+
+enum error opener_listen(struct opener *opener, const struct surface *surface, size_t index,
+                         struct listener out[2], size_t *count, char why[WHY_SIZE])
+{
+    (void)opener;
+    return listener_open(surface->listen[index].host, surface->listen[index].port, out, count, why);
+}
+
+enum error opener_listen_missing(struct opener *opener, const struct surface *surface,
+                                 uint16_t port, struct listener *out, char why[WHY_SIZE])
+{
+    (void)opener;
+    (void)surface;
+    return listener_open_missing(port, out, why);
+}
+
+enum error opener_read_tls(struct opener *opener, const struct surface *surface, int64_t now,
+                           struct tls_files *out, struct tls_files_fault *fault)
+{
+    (void)opener;
+    return tls_files_read(surface->tls, now, out, fault);
 }
 
 #ifndef FIXTURE_REAL_WORKERS

@@ -2,6 +2,7 @@
 #define FIXTURE_REAL_WORKERS
 #include "broker_fixture.h"
 
+#include "broker/core/parent.h"
 #include "broker/core/spawn.h"
 #include "broker/core/workers.h"
 #include "setup/bundle.h"
@@ -9,6 +10,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,22 +22,51 @@ static pid_t pids[WORKERS];
 static uint64_t spawned;
 static struct config_bundle bundle;
 
-/* In the place of spawn.c. */
-enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
-                        const struct spawn_descriptors *given, pid_t *out)
+/* In the place of spawn.c, and of the parent. */
+enum error spawn_worker(struct parent *parent, const struct surfaces *surfaces, unsigned worker,
+                        const struct spawn_descriptors *given)
 {
+    (void)parent;
     (void)surfaces;
     if (channels[worker] >= 0)
         close(channels[worker]);
     channels[worker] = dup(given->channel);
-    pids[worker] = *out = fork();
-    if (*out == 0) {
+    pids[worker] = fork();
+    if (pids[worker] == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             pause();
     }
     spawned++;
-    return *out > 0 ? OK : ERROR_IO;
+    return pids[worker] > 0 ? OK : ERROR_IO;
+}
+
+/* The parent tells of each that was started, and of those that end. */
+static void tell_spawned(unsigned worker)
+{
+    workers_take_spawned(workers, worker, pids[worker],
+                         (int)syscall(SYS_pidfd_open, pids[worker], 0));
+}
+
+static void tell_ended(unsigned worker)
+{
+    int status;
+
+    assert_int_equal(waitpid(pids[worker], &status, 0), pids[worker]);
+    workers_take_ended(workers, worker, status);
+}
+
+bool parent_wait(struct parent *parent)
+{
+    siginfo_t info;
+
+    (void)parent;
+    assert_int_equal(waitid(P_ALL, 0, &info, WEXITED | WNOWAIT), 0);
+    for (unsigned i = 0; i < WORKERS; i++) {
+        if (pids[i] == info.si_pid)
+            tell_ended(i);
+    }
+    return true;
 }
 
 bool spawn_serves(const struct surfaces *surfaces, unsigned worker, uint32_t slot)
@@ -91,8 +122,11 @@ static int set_up(void **state)
     fixture->config->workers = WORKERS;
     fixture->gate.bundle = &bundle;
     options.gate = &fixture->gate;
-    return uv_loop_init(&fixture->gate.loop) == 0 && workers_create(&options, &workers) == OK ? 0
-                                                                                              : -1;
+    if (uv_loop_init(&fixture->gate.loop) != 0 || workers_create(&options, &workers) != OK)
+        return -1;
+    for (unsigned i = 0; i < WORKERS; i++)
+        tell_spawned(i);
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -146,15 +180,14 @@ WORKERS_TEST(test_an_answer_is_for_the_process_that_asked)
     struct broker_fixture *fixture = *state;
     const struct ipc_link link = {.connection = 1, .reason = REASON_ALLOWED};
     const struct incarnation gone = {0, 1}, there = {0, WORKERS + 1};
-    siginfo_t info;
     int pair[2];
     char byte;
 
     kill(pids[0], SIGKILL);
-    assert_int_equal(waitid(P_PID, (id_t)pids[0], &info, WEXITED | WNOWAIT), 0);
-    workers_reap(workers);
+    tell_ended(0);
     while (spawned == WORKERS)
         uv_run(&fixture->gate.loop, UV_RUN_ONCE);
+    tell_spawned(0);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     workers_answer(workers, gone, IPC_LINK, &link, pair[1]);
     assert_int_equal(heard(0), IPC_NONE);

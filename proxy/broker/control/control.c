@@ -33,26 +33,38 @@ struct control {
     struct control_http http;
 };
 
-/*
- * Finds the place of the socket, and makes its directory if that is missing; everything above must
- * be there. Nobody else can change what was found, so its path means the same from here on.
- */
-static enum error find_place(const char *path, mode_t mode, struct trusted_path *out)
+enum error control_socket_directory(const struct config *config,
+                                    char directory[CONFIG_SOCKET_BYTES_MAX + 1])
 {
-    char directory[sizeof(((struct sockaddr_un *)NULL)->sun_path)], why[WHY_SIZE];
+    const char *path = config->control_socket;
     size_t length = (size_t)(strrchr(path, '/') - path);
+    mode_t mode = config->operator_uid_count > 0 ? 0711 : 0700;
     struct trusted_path above;
+    char why[WHY_SIZE];
     enum error error;
 
-    snprintf(directory, sizeof(directory), "%.*s", length > 0 ? (int)length : 1, path);
+    snprintf(directory, CONFIG_SOCKET_BYTES_MAX + 1, "%.*s", length > 0 ? (int)length : 1, path);
     error = trusted_path_reach(directory, mode, &above, why);
     if (error == OK && !above.exists && mkdirat(above.directory, above.name, mode) != 0)
         error = error_explain(why, ERROR_IO, "The directory %s cannot be made: %s.", directory,
                               strerror(errno));
     if (error == OK)
         trusted_path_close(&above);
-    if (error == OK)
-        error = trusted_socket_check(path, TRUST_OWN, why);
+    else
+        log_error("the control socket: %s", why);
+    return error;
+}
+
+/* Nobody else can change what is found, so its path means the same from here on. */
+static enum error find_place(const struct config *config, struct trusted_path *out)
+{
+    const char *path = config->control_socket;
+    char directory[CONFIG_SOCKET_BYTES_MAX + 1], why[WHY_SIZE];
+    enum error error = control_socket_directory(config, directory);
+
+    if (error != OK)
+        return error;
+    error = trusted_socket_check(path, TRUST_OWN, why);
     if (error == OK)
         error = trusted_path_find(path, TRUST_OWN, out, why);
     if (error != OK)
@@ -154,7 +166,7 @@ enum error control_socket_listen(const struct config *config, int *out)
         return ERROR_INVALID;
     }
     memcpy(address.sun_path, path, strlen(path) + 1);
-    error = find_place(path, shared ? 0711 : 0700, &place);
+    error = find_place(config, &place);
     if (error != OK)
         return error;
     error = remove_stale(&place, &address);

@@ -168,7 +168,7 @@ json_t *control_json_status(const struct gate *gate, size_t sessions_active, int
     bool at_start;
 
     return json_pack("{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}}", "version",
-                     SIDELOCK_VERSION, "pid", (json_int_t)getpid(), "uptime_s",
+                     SIDELOCK_VERSION, "pid", (json_int_t)gate->pid, "uptime_s",
                      (json_int_t)(now - gate->started_at), "surfaces", control_json_surfaces(gate),
                      "sessions", "active", number(sessions_active), "workers", "configured",
                      number(gate->surfaces.config->workers), "restarts",

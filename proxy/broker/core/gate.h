@@ -11,6 +11,7 @@
 #include "store/store.h"
 #include "system/audit.h"
 
+#include <sys/types.h>
 #include <uv.h>
 
 /* What workers have not taken up yet (core/switching.h). */
@@ -22,6 +23,7 @@ struct switching {
 
 struct config_bundle;
 struct opener;
+struct parent;
 struct executables;
 struct workers;
 struct waiting;
@@ -33,6 +35,8 @@ struct gate {
     bool reloading;
     struct switching switching;
     struct opener *opener; /* core/opener.h */
+    struct parent *parent; /* core/parent.h */
+    pid_t pid;             /* which operators know: the parent's */
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;

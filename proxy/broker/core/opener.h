@@ -1,7 +1,7 @@
 /*
- * Through here the broker has opened what has a name: the configuration, read anew; listeners; the
- * files of TLS. What is opened is always something that the operator's own file names: callers
- * say which surface of it, never a path or an address.
+ * Through here the broker has its parent open what has a name: the configuration, read anew;
+ * listeners; the files of TLS. What is opened is always something that the operator's own file
+ * names: callers say which surface of it, never a path or an address.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 
 struct opener;
 
-/* `bundle` is what is in force; borrowed. */
-enum error opener_create(const struct config_bundle *bundle, struct opener **out) MUST_CHECK;
+/* Takes over the descriptor of the channel for files to the parent (ipc/errand.h). */
+enum error opener_create(int fd, struct opener **out) MUST_CHECK;
 void opener_destroy(struct opener *opener);
 
 /*
@@ -22,8 +22,8 @@ void opener_destroy(struct opener *opener);
  */
 enum error opener_read(struct opener *opener, struct config_bundle *out,
                        struct json_faults *faults) MUST_CHECK;
-/* What was read last is in force from now on. `bundle` is borrowed. */
-void opener_keep(struct opener *opener, const struct config_bundle *bundle);
+/* What was read last is in force from now on. */
+void opener_keep(struct opener *opener);
 
 /*
  * Listens on the address `index` of the surface, which is one of what was read last or of what is

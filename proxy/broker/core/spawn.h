@@ -1,21 +1,11 @@
-/* Starts a worker: which surfaces it serves, and with which descriptors. */
+/* A worker is started by the parent: which surfaces it serves, and with which descriptors. */
 #pragma once
 
 #include "broker/core/surfaces.h"
 
-#include <sys/types.h>
+struct parent;
 
-/* argv[0..2] of the program that becomes a worker; the broker appends the rest. */
-#define SPAWN_WORKER_VERB "worker"
-/* Further arguments: the slots of the listeners, those of the configuration's surfaces ("0,0,1"),
- * and how many connections there may be. */
-#define SPAWN_ARGUMENTS 3
-/* Descriptors a worker finds open beside 0 to 2: its channel, the configuration, its listeners. */
-#define SPAWN_CHANNEL_FD  3
-#define SPAWN_CONFIG_FD   4
-#define SPAWN_LISTENER_FD 5
-
-/* What a worker is given; the descriptors stay the caller's. */
+/* What a worker is given beside its listeners; the descriptors stay the caller's. */
 struct spawn_descriptors {
     int channel, config;
     int errors; /* the end of a pipe that takes what it says; non-blocking, so that it never waits
@@ -23,11 +13,11 @@ struct spawn_descriptors {
 };
 
 /*
- * Nothing of the operator's terminal goes along: 0 and 1 are /dev/null, the process has a session
- * of its own, no environment, and the root as its directory.
+ * Asks for it: the parent says whether it was started. ERROR_IO: the parent has gone, or there are
+ * no descriptors.
  */
-enum error spawn_worker(const struct surfaces *surfaces, unsigned worker,
-                        const struct spawn_descriptors *given, pid_t *out) MUST_CHECK;
+enum error spawn_worker(struct parent *parent, const struct surfaces *surfaces, unsigned worker,
+                        const struct spawn_descriptors *given) MUST_CHECK;
 
 /*
  * Whether this worker listens for a surface. Between the requests of MCP over

@@ -229,7 +229,7 @@ static void keep_bundle(struct gate *gate, struct config_bundle *fresh)
     /* What is not about surfaces is the same, and borrowed everywhere. */
     fresh->config = gate->bundle->config;
     gate->bundle->config = before.config;
-    opener_keep(gate->opener, gate->bundle);
+    opener_keep(gate->opener);
 }
 
 static void tell(struct gate *gate, struct fresh *fresh, const bool made[CONFIG_SURFACES_MAX],

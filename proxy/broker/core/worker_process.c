@@ -5,6 +5,7 @@
 #include "broker/core/journal.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void on_impatient(uv_timer_t *timer);
@@ -34,13 +35,19 @@ void worker_stop_listening(struct worker_process *process)
     process->poll_events = 0;
 }
 
+/* By its pidfd: the number may be another's meanwhile. */
+void worker_kill(const struct worker_process *process)
+{
+    if (process->pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
+}
+
 /* A worker that does not listen or breaks the protocol is not worth keeping. */
 static void worker_put_down(struct worker_process *process, const char *why)
 {
     log_error("worker %u (pid %d) %s; ending it", process->index, (int)process->pid, why);
     process->put_down = true;
-    if (process->pid > 0)
-        kill(process->pid, SIGKILL);
+    worker_kill(process);
 }
 
 /* One that is only slow takes something now and then. */

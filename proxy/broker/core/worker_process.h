@@ -13,7 +13,9 @@ struct worker_process {
     struct workers *workers;
     unsigned index;
     uint64_t generation; /* of the process that runs, or ran last */
-    pid_t pid;           /* 0: none */
+    bool lives;          /* asked for, and not said to have ended */
+    pid_t pid;           /* 0: none, or it is not told yet */
+    int pidfd;           /* -1: likewise */
     enum ipc_state state;
     struct channel *channel;
     struct worker_log *log; /* NULL: nobody hears what it says */
@@ -30,7 +32,7 @@ struct worker_process {
 
 struct workers {
     struct workers_options options;
-    bool draining, ready_told;
+    bool draining, ending, ready_told; /* `ending`: nobody waits for the last one to go */
     uint64_t restarts;
     uint64_t generations; /* the last that was given out */
     struct endings endings;
@@ -47,5 +49,7 @@ void worker_send_certificate(struct worker_process *process, const struct surfac
 /* Hears it from now on, and tells it what waits. */
 void worker_watch(struct worker_process *process);
 void worker_stop_listening(struct worker_process *process);
+/* Ends it, as soon as it is known which process that is. */
+void worker_kill(const struct worker_process *process);
 /* It asked or told what only one that is broken, or not its own master, does. */
 void worker_put_down_broken(struct worker_process *process, enum ipc_type type);

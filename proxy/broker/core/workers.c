@@ -2,13 +2,13 @@
 
 #include "base/log.h"
 #include "broker/core/journal.h"
+#include "broker/core/parent.h"
 #include "broker/core/spawn.h"
 #include "broker/core/switching.h"
 #include "broker/core/worker_process.h"
 #include "setup/bundle.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,7 +29,7 @@ void workers_drain(struct workers *workers)
         struct worker_process *process = &workers->processes[i];
 
         uv_timer_stop(&process->restart);
-        if (process->pid <= 0)
+        if (!process->lives)
             continue;
         any = true;
         process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
@@ -69,7 +69,7 @@ static bool receive(struct worker_process *process)
         channel_receive(process->channel, &message.bytes, &message.length, &message.fd);
 
     if (error == ERROR_IO) {
-        /* It has closed: SIGCHLD tells the rest. */
+        /* It has closed: the parent tells the rest. */
         worker_stop_listening(process);
         return false;
     }
@@ -127,7 +127,7 @@ static enum error spawn(struct worker_process *process, int channel)
     if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0)
         return ERROR_IO;
     given.errors = errors[1];
-    error = spawn_worker(&options->gate->surfaces, process->index, &given, &process->pid);
+    error = spawn_worker(options->gate->parent, &options->gate->surfaces, process->index, &given);
     close(errors[1]);
     if (error != OK || worker_log_create(&options->gate->loop, process->index, errors[0],
                                          &process->log_account, &process->log) != OK)
@@ -141,34 +141,51 @@ static void stop_hearing(struct worker_process *process)
     process->log = NULL;
 }
 
+static void on_poll_closed(uv_handle_t *handle);
+
+/* The broker's end of its channel. */
+static enum error open_channel(struct worker_process *process, int fd)
+{
+    enum error error = channel_create(fd, &process->channel);
+
+    if (error != OK) {
+        close(fd);
+        return error;
+    }
+    if (uv_poll_init(&process->workers->options.gate->loop, &process->poll, fd) != 0) {
+        channel_destroy(process->channel);
+        process->channel = NULL;
+        return ERROR_IO;
+    }
+    process->poll.data = process;
+    process->on_channel = on_channel;
+    process->poll_open = true;
+    process->poll_events = 0;
+    return OK;
+}
+
 static enum error launch(struct worker_process *process)
 {
-    const struct workers_options *options = &process->workers->options;
     enum error error;
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
         return ERROR_IO;
-    error = spawn(process, pair[1]);
-    close(pair[1]);
+    error = open_channel(process, pair[0]);
     if (error == OK)
-        error = channel_create(pair[0], &process->channel);
-    if (error != OK) {
-        close(pair[0]);
-        return error;
+        error = spawn(process, pair[1]);
+    close(pair[1]);
+    process->lives = error == OK;
+    process->put_down = !process->lives;
+    if (error == OK) {
+        process->state = IPC_STARTING;
+        process->generation = ++process->workers->generations;
+        worker_watch(process);
+        worker_send_certificates(process);
+    } else if (process->poll_open) {
+        uv_close((uv_handle_t *)&process->poll, on_poll_closed);
     }
-    process->state = IPC_STARTING;
-    process->put_down = false;
-    process->generation = ++process->workers->generations;
-    if (uv_poll_init(&options->gate->loop, &process->poll, pair[0]) != 0)
-        return ERROR_IO;
-    process->poll.data = process;
-    process->on_channel = on_channel;
-    process->poll_open = true;
-    process->poll_events = 0;
-    worker_watch(process);
-    worker_send_certificates(process);
-    return OK;
+    return error;
 }
 
 /* The place is the next one's when nothing is left of the last. */
@@ -206,6 +223,15 @@ static void on_poll_closed(uv_handle_t *handle)
     uv_timer_start(&process->restart, on_restart, WORKER_RESTART_DELAY_MS, 0);
 }
 
+static void forget_process(struct worker_process *process)
+{
+    if (process->pidfd >= 0)
+        close(process->pidfd);
+    process->pidfd = -1;
+    process->pid = 0;
+    process->lives = false;
+}
+
 /* The log says how it ended; its connections end with it. */
 static void on_exit_of(struct worker_process *process, int status)
 {
@@ -213,7 +239,7 @@ static void on_exit_of(struct worker_process *process, int status)
     struct audit *audit = options->gate->audit;
     bool asked = process->workers->draining && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
-    process->pid = 0;
+    forget_process(process);
     /* What it told last; what it asked last is nobody's any more. */
     process->state = process->state == IPC_RUNNING ? IPC_DRAINING : process->state;
     while (process->channel != NULL && !process->put_down && receive(process))
@@ -240,20 +266,40 @@ static void on_exit_of(struct worker_process *process, int status)
         uv_close((uv_handle_t *)&process->poll, on_poll_closed);
 }
 
-void workers_reap(struct workers *workers)
+static void tell_drained(const struct workers *workers)
 {
-    bool any = false;
-
     for (unsigned i = 0; i < workers->count; i++) {
-        struct worker_process *process = &workers->processes[i];
-        int status;
-
-        if (process->pid > 0 && waitpid(process->pid, &status, WNOHANG) == process->pid)
-            on_exit_of(process, status);
-        any = any || process->pid > 0;
+        if (workers->processes[i].lives)
+            return;
     }
-    if (workers->draining && !any)
+    if (workers->draining && !workers->ending)
         workers->options.on_drained(workers->options.context);
+}
+
+void workers_take_spawned(struct workers *workers, unsigned worker, pid_t pid, int pidfd)
+{
+    struct worker_process *process = &workers->processes[worker];
+
+    process->pid = pid;
+    process->pidfd = pidfd;
+    if (pid > 0) {
+        if (process->put_down)
+            worker_kill(process);
+        return;
+    }
+    log_error("worker %u cannot be started", worker);
+    process->put_down = true;
+    forget_process(process);
+    stop_hearing(process);
+    if (process->poll_open)
+        uv_close((uv_handle_t *)&process->poll, on_poll_closed);
+    tell_drained(workers);
+}
+
+void workers_take_ended(struct workers *workers, unsigned worker, int status)
+{
+    on_exit_of(&workers->processes[worker], status);
+    tell_drained(workers);
 }
 
 enum error workers_create(const struct workers_options *options, struct workers **out)
@@ -271,6 +317,7 @@ enum error workers_create(const struct workers_options *options, struct workers 
 
         process->workers = workers;
         process->index = i;
+        process->pidfd = -1;
         uv_timer_init(&options->gate->loop, &process->restart);
         uv_timer_init(&options->gate->loop, &process->patience);
         process->restart.data = process->patience.data = process;
@@ -289,17 +336,14 @@ void workers_destroy(struct workers *workers)
 {
     if (workers == NULL)
         return;
-    workers->draining = true;
+    workers->draining = workers->ending = true;
     for (unsigned i = 0; i < workers->count; i++) {
         struct worker_process *process = &workers->processes[i];
 
-        int status;
-
-        if (process->pid > 0) {
-            kill(process->pid, SIGKILL);
-            if (waitpid(process->pid, &status, 0) == process->pid)
-                on_exit_of(process, status);
-        }
+        process->put_down = process->put_down || process->pid == 0;
+        worker_kill(process);
+        while (process->lives && parent_wait(workers->options.gate->parent))
+            ;
         stop_hearing(process);
         uv_close((uv_handle_t *)&process->restart, on_timer_closed);
         uv_close((uv_handle_t *)&process->patience, on_timer_closed);

@@ -7,15 +7,19 @@
 #include "broker/core/tell.h"
 #include "broker/core/workers_options.h"
 
+#include <sys/types.h>
+
 /* Starts config->workers of them. */
 enum error workers_create(const struct workers_options *options, struct workers **out) MUST_CHECK;
-/* Kills what still runs. */
+/* Kills what still runs, and waits for its end. */
 void workers_destroy(struct workers *workers);
 
 /* A worker is sandboxed and accepts. */
 void workers_take_ready(struct workers *workers, struct incarnation from);
-/* Reaps children after SIGCHLD. */
-void workers_reap(struct workers *workers);
+/* The parent has started it, or (no `pid`) could not; `pidfd` is taken over. */
+void workers_take_spawned(struct workers *workers, unsigned worker, pid_t pid, int pidfd);
+/* It has ended, says the parent. */
+void workers_take_ended(struct workers *workers, unsigned worker, int status);
 /* Asks all to say goodbye to their clients and exit. */
 void workers_drain(struct workers *workers);
 /* How many had to be replaced. */

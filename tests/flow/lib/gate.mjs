@@ -180,14 +180,14 @@ export class Gate {
     assert.equal(verdict.code, 0, `audit verify: ${verdict.stdout}${verdict.stderr}`);
   }
 
-  // kill -9: of the broker, as a crash would. Its workers then end by themselves.
+  // kill -9: of the parent, as a crash would. Its children then end by themselves.
   async crash() {
     const child = this.child;
-    const workers = this.workers();
+    const workers = [this.broker, ...this.workers()];
     this.child = undefined;
     child.kill('SIGKILL');
     await within(this.exited, 'the killed gate');
-    await until(() => !workers.some(runs), 'the workers of the killed gate to end');
+    await until(() => !workers.some(runs), 'the broker and the workers of the killed gate to end');
     assert.doesNotMatch(this.stderr, SANITIZER_TRACE);
   }
 
@@ -275,11 +275,35 @@ export class Gate {
     );
   }
 
-  // Process ids of the workers: the broker's children.
-  workers() {
-    const text = readFileSync(`/proc/${this.pid}/task/${this.pid}/children`, 'utf8');
-    return text.split(' ').filter(Boolean).map(Number);
+  // The process that holds the keys: a child of the one that was started.
+  get broker() {
+    return brokerOf(this.pid);
   }
+
+  // Process ids of the workers: its other children.
+  workers() {
+    return workersOf(this.pid);
+  }
+}
+
+// The children of a process, each with the verb that it was started with.
+function childrenOf(pid) {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map((child) => {
+    try {
+      return { pid: Number(child), verb: readFileSync(`/proc/${child}/cmdline`, 'latin1').split('\0')[1] };
+    } catch {
+      return { pid: Number(child), verb: undefined }; // it has gone meanwhile
+    }
+  });
+}
+
+export function brokerOf(pid) {
+  return childrenOf(pid).find((child) => child.verb === 'broker')?.pid;
+}
+
+export function workersOf(pid) {
+  return childrenOf(pid).filter((child) => child.verb === 'worker').map((child) => child.pid);
 }
 
 // Stops gates and services, all of them, and then reports the first fault.

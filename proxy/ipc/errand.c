@@ -1,0 +1,51 @@
+#include "ipc/errand.h"
+
+/* Which members each kind has; those that it has not are not sent. */
+static const struct {
+    bool place, number, text;
+} members[ERRAND_KIND_COUNT] = {
+    [ERRAND_LISTEN] = {.number = true, .text = true},
+    [ERRAND_MISSING] = {.number = true, .text = true},
+    [ERRAND_TLS] = {.number = true, .text = true},
+    [ERRAND_ANSWER] = {.place = true, .number = true, .text = true},
+    [ERRAND_GIVE] = {.place = true, .number = true},
+    [ERRAND_SPAWN] = {.place = true, .number = true, .text = true},
+    [ERRAND_SPAWNED] = {.place = true, .number = true},
+    [ERRAND_ENDED] = {.place = true, .number = true},
+};
+
+void errand_encode(struct ipc_writer *writer, const struct errand *errand)
+{
+    writer->length = 0;
+    writer->failed = false;
+    ipc_put_number(writer, errand->kind, 1);
+    if (members[errand->kind].place)
+        ipc_put_number(writer, errand->place, 4);
+    if (members[errand->kind].number)
+        ipc_put_number(writer, errand->number, 4);
+    if (members[errand->kind].text)
+        ipc_put_text(writer, errand->text != NULL ? errand->text : "");
+}
+
+enum error errand_decode(const void *bytes, size_t length, struct errand *out)
+{
+    struct ipc_reader reader = {.bytes = bytes, .length = length};
+    uint64_t kind = ipc_get_number(&reader, 1);
+    struct errand errand = {.kind = ERRAND_NONE};
+
+    if (kind == ERRAND_NONE || kind >= ERRAND_KIND_COUNT)
+        return ERROR_SYNTAX;
+    errand.kind = (enum errand_kind)kind;
+    if (members[kind].place)
+        errand.place = (uint32_t)ipc_get_number(&reader, 4);
+    if (members[kind].number)
+        errand.number = (uint32_t)ipc_get_number(&reader, 4);
+    if (members[kind].text) {
+        errand.text = ipc_get_text(&reader);
+        reader.failed = reader.failed || errand.text == NULL;
+    }
+    if (!ipc_reader_done(&reader))
+        return ERROR_SYNTAX;
+    *out = errand;
+    return OK;
+}

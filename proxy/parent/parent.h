@@ -1,0 +1,29 @@
+/*
+ * What `sidelock serve` becomes: the parent of the broker and of the workers. It opens what the
+ * operator's file names and starts this very program anew, and does nothing else: it has no key,
+ * reads no byte that a client sent, and is in no request's way. It is no more fenced than the
+ * operator is, so that the broker can be.
+ */
+#pragma once
+
+#include "setup/bundle.h"
+
+/* Descriptors a broker finds open beside 0 to 2; the last one if somebody waits for readiness. */
+#define PARENT_FILES_FD   3
+#define PARENT_WORKERS_FD 4
+#define PARENT_CONFIG_FD  5
+#define PARENT_READY_FD   6
+/* argv[1] of the program that becomes the broker, and argv[2] if there is a PARENT_READY_FD. */
+#define PARENT_BROKER_VERB "broker"
+#define PARENT_BROKER_TELL "ready"
+
+struct parent_options {
+    struct config_bundle *bundle; /* read, checked and sealed; taken over */
+    int ready_fd;                 /* -1: nobody asked; taken over */
+};
+
+/*
+ * Until the broker has ended: SIGTERM and SIGINT ask it to, SIGHUP to read anew. The exit code is
+ * the broker's; EX_SOFTWARE where it was killed. No child outlives this.
+ */
+int parent_run(const struct parent_options *options);

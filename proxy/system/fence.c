@@ -1,0 +1,279 @@
+#include "system/fence.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/netlink.h>
+#include <pwd.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- Files ---- */
+
+/* Of the first version that Landlock had (Linux 5.13), and what the second and third added. */
+#define CHANGES                                                                                    \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
+     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
+     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+#define CHANGE_BY_RENAMING (UINT64_C(1) << 13)
+#define CHANGE_BY_CUTTING  (UINT64_C(1) << 14)
+/* What is done in the directories that are ours. */
+#define OURS                                                                                       \
+    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                              \
+     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | CHANGE_BY_CUTTING)
+
+static enum error add_directory(int rules, const char *path, uint64_t rights)
+{
+    struct landlock_path_beneath_attr rule = {.allowed_access = rights};
+    long added;
+
+    rule.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (rule.parent_fd < 0)
+        return ERROR_IO;
+    added = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    close(rule.parent_fd);
+    return added == 0 ? OK : ERROR_IO;
+}
+
+enum error fence_files(const char *const *directories, size_t count, bool *held)
+{
+    struct landlock_ruleset_attr handled = {.handled_access_fs =
+                                                CHANGES | LANDLOCK_ACCESS_FS_EXECUTE};
+    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+    enum error error = OK;
+    int rules;
+
+    *held = version > 0;
+    if (version <= 0)
+        return OK;
+    handled.handled_access_fs |= version >= 2 ? CHANGE_BY_RENAMING : 0;
+    handled.handled_access_fs |= version >= 3 ? CHANGE_BY_CUTTING : 0;
+    rules =
+        (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled.handled_access_fs), 0);
+    if (rules < 0)
+        return ERROR_IO;
+    for (size_t i = 0; i < count && error == OK; i++)
+        error = add_directory(rules, directories[i], OURS & handled.handled_access_fs);
+    if (error == OK && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+                        syscall(SYS_landlock_restrict_self, rules, 0) < 0))
+        error = ERROR_IO;
+    close(rules);
+    return error;
+}
+
+/* ---- System calls ---- */
+
+/*
+ * Everything a running broker needs. Not here, on purpose: execve and its kin, fork, ptrace, kill,
+ * bind, listen, io_uring, mount, keys, modules, and whatever nobody has asked for.
+ */
+static const int permitted[] = {
+    /* descriptors */
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(pread64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(close),
+    SCMP_SYS(lseek),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup3),
+    SCMP_SYS(fcntl),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(flock),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(memfd_create),
+    SCMP_SYS(close_range),
+    /* files: the way to those that are trusted is gone on foot; Landlock says which are changed */
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(statx),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(fchown),
+    SCMP_SYS(getxattr),
+    SCMP_SYS(lgetxattr),
+    SCMP_SYS(fgetxattr),
+    SCMP_SYS(umask),
+    SCMP_SYS(utimensat),
+    /* sockets that are there, and Unix sockets of services */
+    SCMP_SYS(socketpair),
+    SCMP_SYS(connect),
+    SCMP_SYS(accept4),
+    SCMP_SYS(sendto),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(setsockopt),
+    /* its workers: none but those whose pidfd it was given */
+    SCMP_SYS(pidfd_send_signal),
+    /* waiting */
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(select),
+    SCMP_SYS(pselect6),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(futex),
+    SCMP_SYS(sched_yield),
+    /* memory */
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(mlock),
+    SCMP_SYS(mlock2),
+    SCMP_SYS(munlock),
+    SCMP_SYS(msync),
+    SCMP_SYS(membarrier),
+    /* time, randomness, itself */
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getpid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getgroups),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(rseq),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+#ifdef SIDELOCK_SANITIZE
+    /* What the sanitizers' runtime needs to report, and to look for leaks at exit. */
+    SCMP_SYS(clone),
+    SCMP_SYS(prctl),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(wait4),
+    SCMP_SYS(getdents),
+    SCMP_SYS(prlimit64),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(kill),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(mmap),
+#endif
+};
+
+#define INT_MASK 0xffffffffu
+
+/* Permitted with one argument that is so. */
+static const struct {
+    int call;
+    struct scmp_arg_cmp argument;
+} narrowed[] = {
+    {SCMP_SYS(socket), {0, SCMP_CMP_MASKED_EQ, INT_MASK, AF_UNIX}},
+    /* Not to type into the operator's terminal (TIOCSTI). */
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, FIONBIO}},
+    {SCMP_SYS(ioctl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, TCGETS}},
+#ifndef SIDELOCK_SANITIZE
+    /* Memory, but none that can be executed: no injected code. */
+    {SCMP_SYS(mmap), {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
+    {SCMP_SYS(mprotect), {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
+#endif
+};
+
+static enum error add_rules(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, permitted[i], 0) < 0)
+            return ERROR_IO;
+    }
+    for (size_t i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]); i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1, narrowed[i].argument) < 0)
+            return ERROR_IO;
+    }
+    if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                         SCMP_A0(SCMP_CMP_MASKED_EQ, INT_MASK, AF_NETLINK),
+                         SCMP_A2(SCMP_CMP_MASKED_EQ, INT_MASK, NETLINK_SOCK_DIAG)) < 0)
+        return ERROR_IO;
+    /* abort() signals itself; nobody else is signalled. */
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+                            SCMP_A0(SCMP_CMP_MASKED_EQ, INT_MASK, (scmp_datum_t)getpid())) == 0
+               ? OK
+               : ERROR_IO;
+}
+
+/* Whoever names users has its libraries loaded: code is not mapped any more. */
+static void load_names(void)
+{
+    (void)getpwuid((uid_t)-2);
+}
+
+enum error fence_calls(void)
+{
+    scmp_filter_ctx filter;
+    enum error error;
+
+    load_names();
+    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (filter == NULL)
+        return ERROR_MEMORY;
+    error = add_rules(filter);
+    /* Every thread there is, and every way into the kernel. */
+    if (error == OK &&
+        (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+         seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) < 0 ||
+         seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) < 0 ||
+         seccomp_load(filter) < 0))
+        error = ERROR_IO;
+    seccomp_release(filter);
+    return error;
+}
