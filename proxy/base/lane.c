@@ -14,6 +14,7 @@ struct queue {
 
 struct lane {
     pthread_t thread;
+    const char *name;
     pthread_mutex_t lock; /* of what follows, to `stop` */
     pthread_cond_t given;
     struct queue todo, finished;
@@ -56,6 +57,8 @@ static void *run(void *context)
     struct lane *lane = context;
     struct lane_job *job;
 
+    /* Of itself: to name another thread, a file is written (proc(5), comm). */
+    (void)pthread_setname_np(pthread_self(), lane->name);
     pthread_mutex_lock(&lane->lock);
     for (;;) {
         while (lane->todo.first == NULL && !lane->stop)
@@ -74,7 +77,7 @@ static void *run(void *context)
 }
 
 /* A signal is for the loop, which has it in a descriptor. */
-static bool start(struct lane *lane, const char *name)
+static bool start(struct lane *lane)
 {
     sigset_t all, before;
     bool started;
@@ -84,8 +87,6 @@ static bool start(struct lane *lane, const char *name)
         return false;
     started = pthread_create(&lane->thread, NULL, run, lane) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started)
-        (void)pthread_setname_np(lane->thread, name);
     return started;
 }
 
@@ -95,12 +96,13 @@ enum error lane_create(const char *name, struct lane **out)
 
     if (lane == NULL)
         return ERROR_MEMORY;
+    lane->name = name;
     queue_init(&lane->todo);
     queue_init(&lane->finished);
     pthread_mutex_init(&lane->lock, NULL);
     pthread_cond_init(&lane->given, NULL);
     lane->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (lane->fd < 0 || !start(lane, name)) {
+    if (lane->fd < 0 || !start(lane)) {
         if (lane->fd >= 0)
             close(lane->fd);
         free(lane);

@@ -23,7 +23,7 @@ struct lane_job {
     struct lane_job *next; /* the lane's own */
 };
 
-/* Starts the thread, with every signal blocked; `name` is for ps, to 15 bytes. */
+/* Starts the thread, with every signal blocked; `name` is for ps, to 15 bytes; borrowed. */
 enum error lane_create(const char *name, struct lane **out) MUST_CHECK;
 /* As lane_finish(), and ends the thread. */
 void lane_destroy(struct lane *lane);

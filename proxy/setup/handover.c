@@ -129,13 +129,16 @@ static enum error take_all(struct span rest, struct config_bundle *out)
 static enum error load(struct config_bundle *bundle, uint32_t self_uid)
 {
     struct json_faults *faults = calloc(1, sizeof(*faults));
+    struct config *config;
     enum error error;
 
     if (faults == NULL)
         return ERROR_MEMORY;
     error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count, self_uid,
-                        &bundle->config, faults);
+                        &config, faults);
     free(faults);
+    if (error == OK)
+        bundle->config = config;
     return error;
 }
 

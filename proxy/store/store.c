@@ -14,8 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NEW_KEY_NAME "key.new"
-#define LOCK_NAME    "lock"
+#define NEW_KEY_NAME     "key.new"
+#define LOCK_NAME        "lock"
+#define LOCK_PATIENCE_MS 2000
+#define LOCK_RETRY_MS    20
 
 /* Changing one of these makes every token or sealed record of before unreadable. */
 #define PURPOSE_TOKENS  "sidelock tokens 1"
@@ -55,8 +57,14 @@ static enum error take_lock(struct opening *opening)
                     O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR);
 
     opening->store->lock_fd = fd;
-    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return OK;
+    /* Whoever was killed with its parent lets go of it soon. */
+    for (unsigned waited = 0; fd >= 0 && waited <= LOCK_PATIENCE_MS; waited += LOCK_RETRY_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return OK;
+        if (errno != EWOULDBLOCK)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = LOCK_RETRY_MS * 1000000L}, NULL);
+    }
     if (errno == EWOULDBLOCK)
         return error_explain(opening->why, ERROR_EXISTS,
                              "another Sidelock is using the state directory %s; stop it, or name "

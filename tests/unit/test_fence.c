@@ -1,0 +1,231 @@
+/* fence.c: what a broker may not do any more, and what it needs. Each attempt is a child's. */
+#include "system/fence.h"
+
+#include "temporary.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/io_uring.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef SIDELOCK_SANITIZE
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
+enum { REFUSED = 10, DONE, NOT_FENCED };
+
+static int status_of(int (*body)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(body());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* ---- System calls ---- */
+
+static struct sockaddr_in any = {.sin_family = AF_INET};
+static char *const nothing[] = {NULL};
+static unsigned char page[4096];
+static int unbound; /* a TCP socket from before the fence */
+
+#define CALLS(CALL)                                                                                \
+    CALL(execve, SYS_execve, "/bin/true", nothing, nothing)                                        \
+    CALL(execveat, SYS_execveat, AT_FDCWD, "/bin/true", nothing, nothing, 0)                       \
+    CALL(fork, SYS_clone, SIGCHLD, 0, 0, 0, 0)                                                     \
+    CALL(vfork, SYS_vfork)                                                                         \
+    CALL(clone3, SYS_clone3, page, 64)                                                             \
+    CALL(ptrace, SYS_ptrace, PTRACE_TRACEME, 0, 0, 0)                                              \
+    CALL(process_vm_writev, SYS_process_vm_writev, getppid(), NULL, 0, NULL, 0, 0)                 \
+    CALL(kill, SYS_kill, getppid(), 0)                                                             \
+    CALL(tgkill, SYS_tgkill, getppid(), getppid(), 0)                                              \
+    CALL(pidfd_open, SYS_pidfd_open, getppid(), 0)                                                 \
+    CALL(pidfd_getfd, SYS_pidfd_getfd, unbound, 0, 0)                                              \
+    CALL(io_uring, SYS_io_uring_setup, 1, page)                                                    \
+    CALL(socket_inet, SYS_socket, AF_INET, SOCK_STREAM, 0)                                         \
+    CALL(socket_inet6, SYS_socket, AF_INET6, SOCK_STREAM, 0)                                       \
+    CALL(socket_route, SYS_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)                            \
+    CALL(bind, SYS_bind, unbound, &any, sizeof(any))                                               \
+    CALL(listen, SYS_listen, unbound, 1)                                                           \
+    CALL(mmap, SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)    \
+    CALL(mprotect, SYS_mprotect, (uintptr_t)page & ~4095UL, 4096, PROT_READ | PROT_EXEC)           \
+    CALL(tiocsti, SYS_ioctl, STDERR_FILENO, 0x5412, "x")                                           \
+    CALL(mount, SYS_mount, "none", "/nowhere", "tmpfs", 0, NULL)                                   \
+    CALL(unshare, SYS_unshare, 0)                                                                  \
+    CALL(setns, SYS_setns, unbound, 0)                                                             \
+    CALL(bpf, SYS_bpf, 0, page, 8)                                                                 \
+    CALL(keyctl, SYS_keyctl, 0, 0)                                                                 \
+    CALL(chroot, SYS_chroot, "/")                                                                  \
+    CALL(userfaultfd, SYS_userfaultfd, 0)                                                          \
+    CALL(perf, SYS_perf_event_open, page, 0, -1, -1, 0)                                            \
+    CALL(prctl, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
+
+#define DEFINE(name, ...)                                                                          \
+    static int try_##name(void)                                                                    \
+    {                                                                                              \
+        if (fence_calls() != OK)                                                                   \
+            return NOT_FENCED;                                                                     \
+        errno = 0;                                                                                 \
+        return syscall(__VA_ARGS__) < 0 && errno == EPERM ? REFUSED : DONE;                        \
+    }
+CALLS(DEFINE)
+#undef DEFINE
+
+static const struct {
+    const char *name;
+    int (*body)(void);
+} tries[] = {
+#define ROW(name, ...) {#name, try_##name},
+    CALLS(ROW)
+#undef ROW
+};
+
+TEST(test_refused)
+{
+    unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    for (size_t i = 0; !SANITIZED && i < sizeof(tries) / sizeof(tries[0]); i++) {
+        int status = status_of(tries[i].body);
+
+        if (status != REFUSED)
+            fail_msg("%s: %d", tries[i].name, status);
+    }
+    close(unbound);
+}
+
+static void *call_from_thread(void *unused)
+{
+    (void)unused;
+    sleep(1);
+    return syscall(SYS_socket, AF_INET, SOCK_STREAM, 0) < 0 && errno == EPERM ? &any : NULL;
+}
+
+/* One that was there before is fenced as well. */
+static int try_thread(void)
+{
+    pthread_t thread;
+    void *result = NULL;
+
+    if (pthread_create(&thread, NULL, call_from_thread, NULL) != 0 || fence_calls() != OK)
+        return NOT_FENCED;
+    pthread_join(thread, &result);
+    return result != NULL ? REFUSED : DONE;
+}
+
+TEST(test_threads)
+{
+    assert_int_equal(status_of(try_thread), REFUSED);
+}
+
+/* What a broker goes on doing. */
+static int try_needed(void)
+{
+    struct sockaddr_un nowhere = {.sun_family = AF_UNIX, .sun_path = "/nowhere/socket"};
+    int pair[2], fd;
+
+    if (fence_calls() != OK)
+        return NOT_FENCED;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&nowhere, sizeof(nowhere)) == 0 || errno != ENOENT)
+        return 1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 || pipe2(pair, O_CLOEXEC) != 0)
+        return 2;
+    if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) < 0)
+        return 3;
+    fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || mmap(NULL, 10, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED)
+        return 4;
+    return syscall(SYS_pidfd_send_signal, -1, SIGKILL, NULL, 0) < 0 && errno == EBADF ? DONE : 5;
+}
+
+TEST(test_needed)
+{
+    assert_int_equal(status_of(try_needed), DONE);
+}
+
+/* ---- Files ---- */
+
+static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
+
+static bool can(const char *directory, int flags)
+{
+    char path[TEMPORARY_PATH_SIZE + 16];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s/file", directory);
+    fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+static int try_files(void)
+{
+    const char *const directories[] = {inside};
+    char path[TEMPORARY_PATH_SIZE + 16];
+    bool held = false;
+
+    if (!can(outside, O_WRONLY | O_CREAT) || fence_files(directories, 1, &held) != OK)
+        return NOT_FENCED;
+    if (!held)
+        return REFUSED; /* this kernel cannot, and said so */
+    if (!can(inside, O_RDWR | O_CREAT | O_TRUNC) || !can(outside, O_RDONLY))
+        return 1;
+    if (can(outside, O_WRONLY) || can(outside, O_RDONLY | O_TRUNC))
+        return 2;
+    snprintf(path, sizeof(path), "%s/file", outside);
+    if (unlink(path) == 0 || mkdir(outside, 0700) == 0)
+        return 3;
+    snprintf(path, sizeof(path), "%s/new", outside);
+    if (mkdir(path, 0700) == 0 || mknod(path, S_IFREG | 0600, 0) == 0 || symlink("x", path) == 0)
+        return 4;
+    execve("/bin/true", nothing, nothing);
+    if (errno != EACCES)
+        return 5;
+    /* Nor is the memory of whoever is outside looked into, whoever this is. */
+    snprintf(path, sizeof(path), "/proc/%d/mem", (int)getppid());
+    if (open(path, O_RDONLY | O_CLOEXEC) >= 0 || ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0)
+        return 6;
+    snprintf(path, sizeof(path), "%s/file", inside);
+    return unlink(path) == 0 ? REFUSED : 7;
+}
+
+TEST(test_files)
+{
+    assert_non_null(temporary_make(inside));
+    assert_non_null(temporary_make(outside));
+    assert_int_equal(status_of(try_files), REFUSED);
+    temporary_remove(inside);
+    temporary_remove(outside);
+}
+
+static int try_missing(void)
+{
+    const char *const directories[] = {"/nowhere/at/all"};
+    bool held = false;
+    enum error error = fence_files(directories, 1, &held);
+
+    return error == ERROR_IO || (error == OK && !held) ? REFUSED : DONE;
+}
+
+TEST(test_missing_directory)
+{
+    assert_int_equal(status_of(try_missing), REFUSED);
+}
