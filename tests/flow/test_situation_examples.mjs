@@ -102,7 +102,7 @@ describe('Vite', () => {
       "import { text } from './text.js';\nconst show = (t) => (document.querySelector('#t').textContent = t);\nshow(text);\n" +
         "window.loads = (window.loads ?? 0) + 1;\nimport.meta.hot.accept('./text.js', (m) => show(m.text));\n");
     writeFileSync(path.join(root, 'text.js'), "export const text = 'one';\n");
-    server = new Program([NODE, module('vite/bin/vite.js'), '--host', '127.0.0.1', '--port', '0', root], {
+    server = new Program([NODE, module('vite6/bin/vite.js'), '--host', '127.0.0.1', '--port', '0', root], {
       cwd: root, env: { NO_COLOR: '1' },
     });
     const port = await until(() => /127\.0\.0\.1:(\d+)/.exec(server.stdout)?.[1], () => server.log, 30_000);

@@ -36,7 +36,12 @@ async function sessionService(socketPath) {
     });
   });
   await new Promise((resolve) => server.listen(socketPath, resolve));
-  return { stop: () => new Promise((resolve) => server.close(resolve).closeAllConnections?.()) };
+  const stop = () =>
+    new Promise((resolve) => {
+      server.close(resolve);
+      server.closeAllConnections();
+    });
+  return { stop };
 }
 
 const PER_SESSION = 128; // policy/quota.h

@@ -338,7 +338,7 @@ describe('Vite', () => {
     writeFileSync(path.join(root, 'index.html'), '<!doctype html><title>dead</title><script type="module" src="/src/+page.js"></script>');
     writeFileSync(path.join(root, 'src/+page.js'), "import { said } from './a&b/@[x]+$(1).js'; document.title = said;");
     writeFileSync(path.join(root, 'src/a&b/@[x]+$(1).js'), "export const said = 'alive';");
-    program = await startService([NODE, '--require', serviceFile('listen_on_socket.cjs'), module('vite/bin/vite.js'), '--port', '5173'], { path: vite }, {
+    program = await startService([NODE, '--require', serviceFile('listen_on_socket.cjs'), module('vite6/bin/vite.js'), '--port', '5173'], { path: vite }, {
       cwd: root, env: { LISTEN_SOCKET: vite },
     });
     context = await launch();
