@@ -190,7 +190,8 @@ describe('a signal', () => {
     await gate.launch({ command: program });
     const { token } = await gate.session('echo');
     const client = await Client.open(gate, 'echo', '/ws', { token });
-    for (const pid of [gate.pid, gate.broker, ...gate.workers()]) process.kill(pid, 'SIGTERM');
+    // The parent last: it is the one that minds.
+    for (const pid of [...gate.workers(), gate.broker, gate.pid]) process.kill(pid, 'SIGTERM');
     assert.equal((await until(() => client.closed, 'the goodbye')).code, 1001);
     assert.deepEqual(await within(gate.exited, 'the end'), { code: 0, signal: null });
     gate.child = undefined;
