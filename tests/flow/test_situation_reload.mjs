@@ -166,6 +166,7 @@ describe('a surface that has changed', () => {
       [{ ...web, routes: [{ ...EVERYWHERE, path: '/range' }] }, 'route_unknown'],
       [web, 200],
       [{ ...web, upstream: { socket: path.join(dir, 'nobody.sock') } }, 'upstream_unreachable'],
+      [{ ...web, upstream: { ...web.upstream, owner: 'nobody' } }, 200],
       [{ ...web, callers: { uids: [process.getuid() + 1] } }, 'caller_mismatch'],
       [web, 200],
       [{ ...web, dialect: 'mcp', routes: [{ path: '/mcp', kind: 'mcp-http' }] }, 'route_unknown'],
