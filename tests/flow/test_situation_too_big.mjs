@@ -249,6 +249,21 @@ describe('over HTTP', () => {
     }
   });
 
+  it('an event whose stream ends in the middle of it: whoever waits is told, and so is the audit log', async () => {
+    const { token } = await gate.session('http');
+    for (const text of [big(answer(1, 'BIG')), big({ jsonrpc: '2.0', result: 'BIG', id: 1 })]) {
+      const mcp = await session('http', '/stream', token);
+      const mark = gate.mark();
+      const stream = await EventStream.open(gate, 'http', '/stream', posting(echo(1), token, mcp));
+      const waits = await asked();
+      waits.start(text.slice(0, 2 * LIMIT));
+      waits.end();
+      isTooBig(await hears(stream, 1));
+      await stream.end();
+      await gate.audited(mark, { surface: 'http', reason: 'answer_too_big' });
+    }
+  });
+
   it('an event that never ends, ends its stream, and whoever waits is told why', async () => {
     const { token } = await gate.session('http_hurried');
     const mcp = await session('http_hurried', '/stream', token);

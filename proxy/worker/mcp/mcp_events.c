@@ -209,9 +209,17 @@ bool mcp_events_say(struct exchange *stream, struct span text)
 
 enum reason mcp_events_end(struct exchange *exchange)
 {
+    static const struct sse_event cut = {0};
     const struct mcp *mcp = mcp_of(exchange);
-    enum reason reason = mcp->has_events ? REASON_ANSWER_MISSING : REASON_ANSWER_NO_EVENTS;
+    enum reason reason;
 
+    /* What of an event beyond the limit does not come any more would not pass, either. */
+    if (mcp->salvage != NULL) {
+        reason = take_too_big(exchange, &cut);
+        if (!reason_allows(reason))
+            return reason;
+    }
+    reason = mcp->has_events ? REASON_ANSWER_MISSING : REASON_ANSWER_NO_EVENTS;
     /* A stream whose events have ids is taken up again, but HTTP+SSE's is all there was. */
     if (mcp->endpoint || !mcp->resumable)
         mcp_fail_event(exchange, reason);
