@@ -51,7 +51,7 @@ static inline bool json_chars_may_fold_to(struct span raw, const char *plain)
  *
  * A large message is mostly text, and its text is mostly plain. What is skipped
  * here is beyond doubt; whatever is not is left to the reader that looks at every
- * byte (scan.c), who decides alone what is a fault.
+ * byte (scan_read.c), who decides alone what is a fault.
  */
 
 /*

@@ -46,6 +46,10 @@ static inline void json_keys_let_go(struct json_keys *keys)
     if (keys->size > JSON_KEYS_SLOTS_MIN || keys->used > 0)
         json_keys_forget(keys);
 }
+static inline size_t json_keys_holds(const struct json_keys *keys)
+{
+    return keys->size * sizeof(*keys->slots) + keys->size / 2 * sizeof(*keys->places);
+}
 /* A text begins, and may have so many keys in one object, and in all. */
 static inline void json_keys_begin(struct json_keys *keys, uint32_t members_max, uint32_t total_max)
 {

@@ -77,9 +77,19 @@ void json_scan_destroy(struct json_scan *scan);
  */
 enum reason json_scan_wishing(struct json_scan *scan, struct span text,
                               const struct json_scan_wishes *wishes);
+/*
+ * The same of a text that is still coming. `text` is what is there of it so far, and may lie
+ * elsewhere each time; what `wishes` points to stays until the end. At the end all of it is there.
+ */
+void json_scan_begin(struct json_scan *scan, const struct json_scan_wishes *wishes);
+void json_scan_more(struct json_scan *scan, struct span text);
+enum reason json_scan_end(struct json_scan *scan, struct span text);
 /* The same of a document, in which nothing odd has a place. */
 enum reason json_scan_text(struct json_scan *scan, const char *text, size_t length,
                            const struct text_list *descend);
+
+/* The memory that it takes. */
+size_t json_scan_holds(const struct json_scan *scan);
 
 enum json_type json_scan_root(const struct json_scan *scan);
 size_t json_scan_count(const struct json_scan *scan);

@@ -30,6 +30,7 @@ struct vet_rules {
      * outstanding with the same verb, pass once more. */
     bool resumable;
     bool replay;
+    struct json_scan *ahead; /* of the message, if it was scanned as it came; borrowed; NULL */
 };
 
 static inline const struct json_limits *rules_limits(const struct vet_rules *rules,
@@ -38,15 +39,23 @@ static inline const struct json_limits *rules_limits(const struct vet_rules *rul
     return rules->limits != NULL ? &rules->limits[direction] : NULL;
 }
 
-/* Scans a text for what the vocabulary looks for. */
-static inline enum reason rules_scan(const struct vet_rules *rules, enum direction direction,
-                                     struct json_scan *scan, struct span text)
+/* What the vocabulary looks for. */
+static inline struct json_scan_wishes rules_wishes(const struct vet_rules *rules,
+                                                   enum direction direction)
 {
     const struct vocabulary *vocabulary = rules->vocabulary;
 
-    return json_scan_wishing(scan, text,
-                             &(struct json_scan_wishes){.limits = rules_limits(rules, direction),
-                                                        .descend = &vocabulary->descend,
-                                                        .watches = vocabulary->watches,
-                                                        .watch_count = vocabulary->watch_count});
+    return (struct json_scan_wishes){.limits = rules_limits(rules, direction),
+                                     .descend = &vocabulary->descend,
+                                     .watches = vocabulary->watches,
+                                     .watch_count = vocabulary->watch_count};
+}
+
+/* Scans a text for it. */
+static inline enum reason rules_scan(const struct vet_rules *rules, enum direction direction,
+                                     struct json_scan *scan, struct span text)
+{
+    const struct json_scan_wishes wishes = rules_wishes(rules, direction);
+
+    return json_scan_wishing(scan, text, &wishes);
 }

@@ -409,13 +409,12 @@ static void vet_salvaged(struct vetting *vetting, const struct salvage *salvage,
                          struct vet_result *result)
 {
     struct message *message = &vetting->scratch->message;
-    const bool is_there = vetting->text.data != NULL;
 
     salvage_message(salvage, message);
     find_asked(vetting);
     report(vetting, result);
     result->reason = reason;
-    if (vetting->rules->observe && is_there) {
+    if (vetting->rules->observe && vetting->text.data != NULL) {
         settle(vetting);
         result->action = VET_FORWARD;
     } else if (message->kind == MESSAGE_OTHER) {
@@ -441,13 +440,12 @@ static void begin(struct vetting *vetting, struct vet_state *state, struct vet_s
     vetting->direction = DIRECTION_S2C;
     vetting->text = (struct span){NULL, 0};
     vetting->asked = (struct vet_place){NULL, -1};
-    vetting->given_count = 0;
     result->action = VET_REFUSE;
     result->reason = REASON_INTERNAL;
     result->verb[0] = result->target[0] = result->id[0] = result->id_key[0] = '\0';
     result->kind = MESSAGE_OTHER;
     result->era = MCP_LEGACY;
-    result->gave_way = 0;
+    result->gave_way = vetting->given_count = 0;
     result->reply = result->counterpart = result->forward = (struct span){0};
 }
 
@@ -467,6 +465,7 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
 {
     struct vetting vetting;
     struct salvage salvage;
+    struct json_scan *const own = scratch->scan;
     const struct vocabulary *vocabulary = rules->vocabulary;
     enum reason reason;
 
@@ -484,7 +483,10 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
         result->reason = REASON_BINARY_REFUSED;
         return;
     }
-    reason = rules_scan(rules, direction, scratch->scan, vetting.text);
+    if (rules->ahead != NULL)
+        scratch->scan = rules->ahead;
+    reason = rules->ahead != NULL ? json_scan_end(scratch->scan, vetting.text)
+                                  : rules_scan(rules, direction, scratch->scan, vetting.text);
     if (reason_allows(reason)) {
         vet_json(&vetting, result);
     } else if (direction == DIRECTION_S2C && vocabulary->envelope == ENVELOPE_JSON_RPC) {
@@ -494,4 +496,5 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     } else {
         vet_fault(rules, reason, result);
     }
+    scratch->scan = own;
 }

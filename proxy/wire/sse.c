@@ -263,6 +263,12 @@ static size_t scan(const char *bytes, size_t length)
     return end != NULL ? (size_t)(end - bytes) : window;
 }
 
+void sse_let_go(struct sse_parser *parser)
+{
+    if (parser->told)
+        forget_block(parser);
+}
+
 enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t length,
                            size_t *taken, struct sse_event *event)
 {
@@ -270,8 +276,7 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
 
     *taken = 0;
     *event = (struct sse_event){0};
-    if (parser->told)
-        forget_block(parser);
+    sse_let_go(parser);
     while (progress == SSE_MORE && *taken < length) {
         size_t run;
         char c;
@@ -292,6 +297,22 @@ enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t 
     }
     parser->failed = progress == SSE_FAULT;
     return progress;
+}
+
+struct span sse_so_far(const struct sse_parser *parser)
+{
+    const struct span all = content(&parser->data);
+    struct span value = {all.data + parser->line_at, all.length - parser->line_at};
+
+    if (parser->told || parser->in_pieces)
+        return (struct span){NULL, 0};
+    if (parser->event.has_data)
+        return (struct span){all.data, parser->line_at};
+    if (value.length <= sizeof(DATA_NAME) ||
+        memcmp(value.data, DATA_NAME, sizeof(DATA_NAME) - 1) != 0)
+        return (struct span){NULL, 0};
+    (void)span_split(&value, ':');
+    return value.data[0] == ' ' ? (struct span){value.data + 1, value.length - 1} : value;
 }
 
 static void write_field(struct buffer *out, const char *name, struct span value)

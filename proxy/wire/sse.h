@@ -73,6 +73,11 @@ void sse_clear(struct sse_parser *parser);
 enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t length,
                            size_t *taken, struct sse_event *event);
 
+/* The event that was told last is needed no more: the next call would say so, too. */
+void sse_let_go(struct sse_parser *parser);
+/* What is there so far of the data of an event that is coming; may move with the next call. */
+struct span sse_so_far(const struct sse_parser *parser);
+
 /*
  * Appends the canonical form: LF; event, id, retry, then each data line (of data
  * any CR, LF or CRLF begins a new one), an empty line. A comment is `:` and an

@@ -91,6 +91,49 @@ static size_t compare_object(const struct json_scan *scan, int parent, json_t *o
     return found;
 }
 
+static bool same(struct span a, const char *a_text, struct span b, const char *b_text)
+{
+    return a.length == b.length && a.data - a_text == b.data - b_text;
+}
+
+/* What comes in pieces, and lies elsewhere each time, is what lies there at once. */
+static void compare_in_pieces(const struct json_scan *whole, const char *text, size_t size,
+                              enum reason reason, const struct json_scan_wishes *wishes,
+                              size_t step)
+{
+    static struct json_scan *scan;
+    char *last = NULL;
+
+    if (scan == NULL && json_scan_create(&scan) != OK)
+        abort();
+    json_scan_begin(scan, wishes);
+    for (size_t there = step; there < size; there += step) {
+        char *copy = malloc(there);
+
+        memcpy(copy, text, there);
+        json_scan_more(scan, (struct span){copy, there});
+        free(last);
+        last = copy;
+    }
+    if (json_scan_end(scan, (struct span){text, size}) != reason)
+        die("in pieces otherwise", (const uint8_t *)text, size);
+    free(last);
+    if (json_scan_fault_offset(scan) != json_scan_fault_offset(whole) && !reason_allows(reason))
+        die("a fault elsewhere", (const uint8_t *)text, size);
+    if (json_scan_root(scan) != json_scan_root(whole) ||
+        json_scan_count(scan) != json_scan_count(whole))
+        die("in pieces another", (const uint8_t *)text, size);
+    for (size_t i = 0; i < json_scan_count(scan); i++) {
+        const struct json_member *a = json_scan_member(scan, i), *b = json_scan_member(whole, i);
+
+        if (!same(a->key, text, b->key, text) || !same(a->value, text, b->value, text) ||
+            a->type != b->type || a->depth != b->depth || a->parent != b->parent ||
+            a->key_escaped != b->key_escaped || a->value_escaped != b->value_escaped ||
+            a->odd != b->odd)
+            die("in pieces another member", (const uint8_t *)text, size);
+    }
+}
+
 /* With the limits of messages: the same but for what is odd. */
 static void compare_generously(struct json_scan *scan, const char *text, size_t size, bool strict)
 {
@@ -101,6 +144,9 @@ static void compare_generously(struct json_scan *scan, const char *text, size_t 
 
     if (strict && !reason_allows(reason))
         die("only without what is odd", (const uint8_t *)text, size);
+    for (size_t step = 1; step < 64 && size < 2048; step = 3 * step + 1)
+        compare_in_pieces(scan, text, size, reason, &(struct json_scan_wishes){.limits = &limits},
+                          step);
     if (!reason_allows(reason))
         return;
     value = tame_load(text, size);
@@ -144,6 +190,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             die("located outside", data, size);
     }
     json_decref(value);
+    for (size_t step = 1; step < 64 && size < 2048; step = 3 * step + 1)
+        compare_in_pieces(scan, text, size, reason, &(struct json_scan_wishes){.descend = &descend},
+                          step);
     compare_generously(scan, text, size, reason_allows(reason));
     return 0;
 }

@@ -54,7 +54,8 @@ static struct connection *who_gives_way(const struct worker *worker)
     struct connection *first = NULL;
 
     for (struct connection *c = worker->connections; c != NULL; c = c->next) {
-        if (c->held_bytes > 0 && goes_before(c, first))
+        /* Who lingers has given way, and what it has goes with it. */
+        if (c->held_bytes > 0 && c->state != CONNECTION_LINGERING && goes_before(c, first))
             first = c;
     }
     return first != NULL && is_over(worker, session_holds(first)) ? first : NULL;

@@ -112,6 +112,12 @@ enum reason answer_send_end(struct exchange *exchange)
 
 /* ---- Its body ---- */
 
+static void note_growth(struct exchange *exchange)
+{
+    if (exchange->gate->answer_grows != NULL)
+        exchange->gate->answer_grows(exchange, exchange_text(exchange));
+}
+
 static enum reason take_piece(struct exchange *exchange, struct span piece)
 {
     const size_t max_bytes = exchange_limits(exchange)->max_answer_bytes;
@@ -126,10 +132,11 @@ static enum reason take_piece(struct exchange *exchange, struct span piece)
         exchange->whole = piece;
         return REASON_ALLOWED;
     }
-    return assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
-                           body->kind == HTTP_BODY_LENGTH ? body->left : 0, max_bytes) == OK
-               ? REASON_ALLOWED
-               : REASON_ANSWER_TOO_BIG;
+    if (assembly_append(&exchange->held, (const unsigned char *)piece.data, piece.length,
+                        body->kind == HTTP_BODY_LENGTH ? body->left : 0, max_bytes) != OK)
+        return REASON_ANSWER_TOO_BIG;
+    note_growth(exchange);
+    return REASON_ALLOWED;
 }
 
 /* Bytes of the body; what comes after it makes the link worthless. */
@@ -322,6 +329,7 @@ static enum reason read_held(struct exchange *exchange)
     (void)http_body_next(body, (const char *)room,
                          (size_t)received < want ? (size_t)received : want, &taken, &piece);
     assembly_commit(&exchange->held, taken);
+    note_growth(exchange);
     return REASON_ALLOWED;
 }
 

@@ -1,6 +1,7 @@
 #include "worker/http/ending.h"
 
 #include "worker/client/grant.h"
+#include "worker/client/held.h"
 #include "worker/http/answer.h"
 
 void ending_grant(struct exchange *exchange, enum reason reason)
@@ -58,6 +59,7 @@ static void part(struct exchange *exchange, enum reason reason, bool asked)
     exchange->parting = say_rest(exchange, reason, asked);
     pool_drop(exchange->link);
     exchange->link = NULL;
+    held_note(exchange->connection, 0);
     if (exchange->parting)
         connection_hold(exchange->connection);
     else

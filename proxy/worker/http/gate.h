@@ -39,6 +39,8 @@ struct content_gate {
     /* The answer's head is there. DROP, PASS, HOLD or PIECES. */
     struct gate_verdict (*answer_begins)(struct exchange *exchange,
                                          const struct http_response *response);
+    /* More of a body that is held is there. */
+    void (*answer_grows)(struct exchange *exchange, struct span body);
     /* Its body is whole. DROP, SEND or ANSWER. */
     struct gate_verdict (*answer_whole)(struct exchange *exchange,
                                         const struct http_response *response, struct span body);

@@ -22,6 +22,24 @@ struct mcp *mcp_create(struct exchange *exchange, const struct request *asked)
     return mcp;
 }
 
+static void forget_stream(struct mcp *mcp)
+{
+    if (mcp->events != NULL)
+        sse_clear(mcp->events);
+    free(mcp->events);
+    free(mcp->salvage);
+    json_scan_destroy(mcp->ahead);
+    mcp->events = NULL;
+    mcp->salvage = NULL;
+    mcp->ahead = NULL;
+}
+
+void mcp_forget_stream(struct exchange *exchange)
+{
+    forget_stream(mcp_of(exchange));
+    exchange->content_bytes = 0;
+}
+
 void mcp_end(struct exchange *exchange)
 {
     struct mcp *mcp = mcp_of(exchange);
@@ -48,10 +66,7 @@ void mcp_end(struct exchange *exchange)
     free(mcp->awaited);
     for (size_t i = 0; i < sizeof(mcp->headers) / sizeof(mcp->headers[0]); i++)
         free(mcp->headers[i]);
-    if (mcp->events != NULL)
-        sse_clear(mcp->events);
-    free(mcp->events);
-    free(mcp->salvage);
+    forget_stream(mcp);
     free(mcp);
 }
 
@@ -196,6 +211,27 @@ static struct vet_state *begin_vetting(struct exchange *exchange, struct vet_rul
     return state;
 }
 
+void mcp_look_ahead(struct exchange *exchange, struct span text)
+{
+    struct mcp *mcp = mcp_of(exchange);
+
+    if (text.length >= VET_AHEAD_BYTES_MIN) {
+        const struct vet_rules rules = grant_rules(exchange->connection);
+
+        vet_ahead(&mcp->ahead, &rules, text);
+    }
+    exchange->content_bytes = (uint32_t)(vet_ahead_holds(mcp->ahead) +
+                                         (mcp->events != NULL ? mcp->events->data.length : 0));
+}
+
+void mcp_forget_ahead(struct exchange *exchange)
+{
+    struct mcp *mcp = mcp_of(exchange);
+
+    json_scan_destroy(mcp->ahead);
+    mcp->ahead = NULL;
+}
+
 bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, struct span text,
              struct vet_result *result)
 {
@@ -208,8 +244,11 @@ bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, s
         return false;
     rules.http = direction == DIRECTION_C2S ? &headers : NULL;
     rules.replay = replay;
+    rules.ahead = direction == DIRECTION_S2C ? mcp->ahead : NULL;
     vet_message(state, exchange->connection->worker->scratch, &rules, direction, text.data,
                 text.length, true, result);
+    if (rules.ahead != NULL)
+        mcp_forget_ahead(exchange);
     grant_note(exchange->connection, direction, result);
     return true;
 }

@@ -12,6 +12,7 @@
  */
 #pragma once
 
+#include "vet/ahead.h"
 #include "vet/mcp_http.h"
 #include "wire/sse.h"
 #include "worker/http/exchange.h"
@@ -39,6 +40,7 @@ struct mcp {
     bool has_strange;          /* of a stream: one was noted that MCP does not have */
     char *awaited;             /* the id of the request that was forwarded; owned; NULL: none */
     struct sse_parser *events; /* of a stream; owned; NULL until it begins */
+    struct json_scan *ahead;   /* of a long answer that is coming; owned; NULL: of none */
     struct salvage *salvage;   /* of an event that is beyond the limit; owned; NULL: of none */
 };
 
@@ -60,6 +62,8 @@ static inline struct mcp_sessions *mcp_sessions_of(const struct exchange *exchan
 
 /* Begins with what a head asks for; NULL without memory. */
 struct mcp *mcp_create(struct exchange *exchange, const struct request *asked);
+/* Nothing more is read of a stream. */
+void mcp_forget_stream(struct exchange *exchange);
 /* Forgets the exchange. */
 void mcp_end(struct exchange *exchange);
 /* What waits for an answer: of the MCP session, else of this exchange; NULL without memory. */
@@ -82,6 +86,9 @@ enum reason mcp_open_endpoint(struct exchange *exchange, struct span target,
 /* What a client asks. */
 struct gate_verdict mcp_request_begins(struct exchange *exchange);
 struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span body);
+/* There is so much of an answer so far; and it is over, vetted or not. */
+void mcp_look_ahead(struct exchange *exchange, struct span text);
+void mcp_forget_ahead(struct exchange *exchange);
 /* A piece of an answer that is a stream of events. */
 enum reason mcp_events_receive(struct exchange *exchange, struct span piece);
 /*

@@ -68,6 +68,7 @@ struct gate_verdict mcp_fails(struct exchange *exchange, enum reason reason)
 
     if (mcp == NULL || exchange->phase == EXCHANGE_HOLDING)
         return gate_drop(reason);
+    mcp_forget_stream(exchange);
     if (left) {
         /* It may come back for what a stream has ids for. */
         if (mcp->post && !mcp->resumable)

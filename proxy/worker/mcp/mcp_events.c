@@ -55,6 +55,7 @@ static enum reason take_piece(struct exchange *exchange, struct span piece)
 {
     struct mcp *mcp = mcp_of(exchange);
 
+    mcp_forget_ahead(exchange);
     if (mcp->salvage == NULL) {
         mcp->salvage = calloc(1, sizeof(*mcp->salvage));
         assembly_begin(&exchange->held, exchange_now_ms(exchange));
@@ -259,6 +260,7 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
         case SSE_EVENT:
             at += taken;
             reason = take_event(exchange, &event);
+            mcp_forget_ahead(exchange);
             break;
         case SSE_PIECE:
             at += taken;
@@ -270,6 +272,9 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
             break;
         }
     }
-    exchange->content_bytes = parser != NULL ? (uint32_t)parser->data.capacity : 0;
+    if (parser != NULL) {
+        sse_let_go(parser);
+        mcp_look_ahead(exchange, sse_so_far(parser));
+    }
     return reason_allows(reason) ? flush(exchange) : reason;
 }

@@ -190,6 +190,7 @@ struct content_gate mcp_gate(struct mcp_shared *shared)
                                  .request_begins = mcp_request_begins,
                                  .request_whole = mcp_request_whole,
                                  .answer_begins = answer_begins,
+                                 .answer_grows = mcp_look_ahead,
                                  .answer_whole = answer_whole,
                                  .answer_piece = mcp_events_receive,
                                  .answer_ends = mcp_events_end,

@@ -4,6 +4,7 @@
 #include "worker/client/connection.h"
 #include "worker/websocket/side.h"
 
+#include "vet/ahead.h"
 #include "vet/salvage.h"
 
 enum websocket_state {
@@ -19,6 +20,7 @@ struct websocket {
     struct connection *connection;
     struct upgrade *upgrade; /* owned; NULL once open */
     struct vet_state *vet;   /* owned */
+    struct json_scan *ahead; /* of a long answer that is coming; owned; NULL: of none */
     struct salvage *salvage; /* of an answer that is beyond the limit; owned; NULL: of none */
     uint64_t active_ms, pinged_ms;
     enum websocket_state state;

@@ -5,6 +5,7 @@
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/client/host_hint.h"
+#include "worker/websocket/coming.h"
 #include "worker/websocket/goodbye.h"
 #include "worker/websocket/overdue.h"
 #include "worker/websocket/upgrade.h"
@@ -91,7 +92,8 @@ static void let_flow(struct websocket *websocket)
         (side_is_blocked(client) || unsent > 0 || websocket->connection->quiet_until_ms != 0);
     side_watch(service);
     side_watch(client);
-    held_note(websocket->connection, side_holds(client) + side_holds(service));
+    held_note(websocket->connection,
+              side_holds(client) + side_holds(service) + vet_ahead_holds(websocket->ahead));
 }
 
 /* A verdict on what one side said. */
@@ -138,8 +140,11 @@ static void on_message(struct websocket *websocket, enum direction from,
         connection_drop(connection, REASON_BINARY_REFUSED);
         return;
     }
+    rules.ahead = from == DIRECTION_S2C ? websocket->ahead : NULL;
     vet_message(websocket->vet, worker->scratch, &rules, from, (const char *)whole->data,
                 whole->length, !binary, &result);
+    if (rules.ahead != NULL)
+        coming_forget(websocket);
     take_verdict(websocket, from, whole, &result);
 }
 
@@ -147,26 +152,13 @@ static void on_message(struct websocket *websocket, enum direction from,
  */
 static void on_piece(struct websocket *websocket, const struct ws_whole *piece, bool last)
 {
-    struct connection *connection = websocket->connection;
-    struct vet_rules rules = grant_rules(connection);
     struct vet_result result;
 
-    if (cut_now(connection) || !carries(websocket, DIRECTION_S2C))
+    if (cut_now(websocket->connection) || !carries(websocket, DIRECTION_S2C))
         return;
-    websocket->active_ms = worker_now_ms(connection->worker);
-    if (websocket->salvage == NULL)
-        websocket->salvage = calloc(1, sizeof(*websocket->salvage));
-    if (websocket->salvage == NULL) {
-        connection_drop(connection, REASON_OUT_OF_MEMORY);
-        return;
-    }
-    salvage_read(websocket->salvage, (struct span){(const char *)piece->data, piece->length});
-    if (!last)
-        return;
-    vet_too_big(websocket->vet, connection->worker->scratch, &rules, websocket->salvage, &result);
-    free(websocket->salvage);
-    websocket->salvage = NULL;
-    take_verdict(websocket, DIRECTION_S2C, piece, &result);
+    websocket->active_ms = worker_now_ms(websocket->connection->worker);
+    if (coming_piece(websocket, piece, last, &result))
+        take_verdict(websocket, DIRECTION_S2C, piece, &result);
 }
 
 /* ---- What else the sides say ---- */
@@ -236,6 +228,8 @@ static void on_fault(struct websocket *websocket, enum reason reason)
 
 static void on_flow(struct websocket *websocket)
 {
+    if (carries(websocket, DIRECTION_S2C))
+        coming_look(websocket);
     let_flow(websocket);
     held_check(websocket->connection->worker);
 }
@@ -431,6 +425,7 @@ static void destroy(struct connection *connection)
     side_clear(&websocket->service);
     vet_state_destroy(websocket->vet);
     free(websocket->salvage);
+    json_scan_destroy(websocket->ahead);
     free(websocket);
 }
 

@@ -4,6 +4,7 @@
  *   upgrade.c    the service's 101, then the client's
  *   side.c       one side's frames: the client's, and the service's on the link the broker gave
  *   overdue.c    how long either is waited for
+ *   coming.c     a long answer, before it is whole
  *   websocket.c  its life as a connection's mode; whole messages: vet, forward or refuse; flow
  */
 #pragma once

@@ -18,10 +18,12 @@ export class Connected {
     this.stderr = '';
     this.child = spawn(SIDELOCK, ['connect', ...args], { env: { ...process.env, ...env } });
     started.add(this.child);
-    let rest = '';
+    let rest = [];
     this.child.stdout.on('data', (chunk) => {
-      const parts = (rest + chunk).split('\n');
-      rest = parts.pop();
+      rest.push(chunk);
+      if (!chunk.includes('\n')) return;
+      const parts = Buffer.concat(rest).toString().split('\n');
+      rest = [Buffer.from(parts.pop())];
       for (const part of parts) this.lines.push(JSON.parse(part));
     });
     this.child.stderr.on('data', (chunk) => (this.stderr += chunk));
@@ -29,7 +31,7 @@ export class Connected {
     this.ended = new Promise((resolve) => {
       this.child.on('close', (code, signal) => {
         started.delete(this.child);
-        assert.equal(rest, '', 'the output ends with a whole line');
+        assert.equal(Buffer.concat(rest).toString(), '', 'the output ends with a whole line');
         assert.doesNotMatch(this.stderr, /Sanitizer|runtime error:/);
         resolve({ code, signal });
       });
