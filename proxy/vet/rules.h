@@ -39,6 +39,22 @@ static inline const struct json_limits *rules_limits(const struct vet_rules *rul
     return rules->limits != NULL ? &rules->limits[direction] : NULL;
 }
 
+/*
+ * Whether what is refused for what it holds is told by its id, if it has one: the service's, and of
+ * the client's what is good JSON that the surface does not want.
+ */
+static inline bool rules_salvage(const struct vet_rules *rules, enum direction direction,
+                                 enum reason reason)
+{
+    const struct json_limits *limits = rules_limits(rules, direction);
+
+    if (rules->vocabulary->envelope != ENVELOPE_JSON_RPC)
+        return false;
+    return direction == DIRECTION_S2C ||
+           (limits != NULL && limits->refuse_unpaired &&
+            (reason == REASON_JSON_SURROGATE || reason == REASON_JSON_NUL));
+}
+
 /* What the vocabulary looks for. */
 static inline struct json_scan_wishes rules_wishes(const struct vet_rules *rules,
                                                    enum direction direction)

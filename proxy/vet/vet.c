@@ -489,7 +489,7 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                                   : rules_scan(rules, direction, scratch->scan, vetting.text);
     if (reason_allows(reason)) {
         vet_json(&vetting, result);
-    } else if (direction == DIRECTION_S2C && vocabulary->envelope == ENVELOPE_JSON_RPC) {
+    } else if (rules_salvage(rules, direction, reason)) {
         salvage = (struct salvage){.place = SALVAGE_START};
         salvage_read(&salvage, vetting.text);
         vet_salvaged(&vetting, &salvage, reason, result);
