@@ -240,6 +240,12 @@ void json_keys_close(struct json_keys *keys, const struct json_keys_object *obje
 {
     if (object->count <= JSON_KEYS_SMALL_MAX)
         return;
+    /* The only large one: at once, as many in all places would take long. */
+    if (object->count == keys->used && keys->used > keys->size / 8) {
+        memset(keys->slots, 0, keys->size * sizeof(*keys->slots));
+        keys->used = 0;
+        return;
+    }
     for (uint32_t i = 0; i < object->count; i++)
         keys->slots[keys->places[--keys->used]] = 0;
 }

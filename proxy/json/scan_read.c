@@ -265,7 +265,8 @@ static inline int16_t begin_value(struct json_scan *scan, const unsigned char *a
 }
 
 /* Behind an opening bracket, before white space; returns at the next value. */
-static const unsigned char *read_opened(struct json_scan *scan, const unsigned char *at)
+static __attribute__((noinline)) const unsigned char *read_opened(struct json_scan *scan,
+                                                                  const unsigned char *at)
 {
     const bool object = scan->top->object;
 

@@ -103,6 +103,24 @@ enum reason answer_send_piece(struct exchange *exchange, struct span piece)
     return send_parts(exchange, framed.parts, 3);
 }
 
+enum reason answer_hand_over(struct exchange *exchange, struct buffer *piece)
+{
+    struct framed_piece framed;
+    struct outgoing block;
+
+    exchange_frame(&framed, (struct span){piece->data, piece->length}, exchange->answer_chunked);
+    buffer_append(piece, framed.parts[2].iov_base, framed.parts[2].iov_len);
+    if (buffer_failed(piece))
+        return REASON_CAPACITY;
+    /* Behind its end nothing was ever written: it takes no memory there. */
+    block = (struct outgoing){
+        .data = (unsigned char *)piece->data, .length = piece->length, .capacity = piece->length};
+    buffer_init(piece, piece->max_bytes);
+    return endpoint_send_block(&exchange->connection->client->endpoint, &framed.parts[0], &block)
+               ? REASON_ALLOWED
+               : REASON_CLIENT_CLOSED;
+}
+
 enum reason answer_send_end(struct exchange *exchange)
 {
     const struct iovec last = {(void *)(uintptr_t)HTTP_LAST_CHUNK, sizeof(HTTP_LAST_CHUNK) - 1};

@@ -17,3 +17,5 @@ enum reason answer_send_own(struct exchange *exchange, unsigned status, const ch
 /* A piece of a streamed body, and its end. */
 enum reason answer_send_piece(struct exchange *exchange, struct span piece);
 enum reason answer_send_end(struct exchange *exchange);
+/* A long piece, whose memory is taken over: what the client does not take need not be copied. */
+enum reason answer_hand_over(struct exchange *exchange, struct buffer *piece);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EVENT_SLACK_BYTES 1024 /* of an event beside its message: names of fields, its id */
+#define HAND_OVER_BYTES_MIN 262144 /* of what is sent without copying what waits */
+#define EVENT_SLACK_BYTES   1024   /* of an event beside its message: names of fields, its id */
 
 /* There was one; from one with an id a client may go on. */
 static void note_event(struct exchange *exchange, const struct sse_event *event)
@@ -34,8 +35,10 @@ static enum reason take_verdict(struct exchange *exchange, const struct sse_even
     else if (result->action != VET_FORWARD)
         out.data = result->counterpart;
     out.has_data = out.data.data != NULL;
-    if (out.has_data)
+    if (out.has_data) {
+        (void)buffer_reserve(&exchange->text, out.data.length + EVENT_SLACK_BYTES);
         sse_write(&out, &exchange->text);
+    }
     if (result->action == VET_REFUSE && result->reply.data != NULL)
         mcp_tell(exchange, false, result->reply);
     return REASON_ALLOWED;
@@ -187,7 +190,9 @@ static enum reason take_event(struct exchange *exchange, const struct sse_event 
 static enum reason flush(struct exchange *exchange)
 {
     struct buffer *out = &exchange->text;
-    enum reason reason = answer_send_piece(exchange, (struct span){out->data, out->length});
+    enum reason reason = out->length < HAND_OVER_BYTES_MIN
+                             ? answer_send_piece(exchange, (struct span){out->data, out->length})
+                             : answer_hand_over(exchange, out);
 
     buffer_clear(out);
     return reason;
