@@ -99,7 +99,7 @@ static void measure(struct json_scan *scan, const struct kind *kind)
             }
         }
         took = now_ns() - from;
-        if (round == 0 || took < ROUND_NS / 4)
+        if (round == 0 || took < ROUND_NS / 4.0)
             times = took < ROUND_NS ? (unsigned)(times * ROUND_NS / (took + 1)) + 1 : times;
         else if (took / times < least)
             least = took / times;
