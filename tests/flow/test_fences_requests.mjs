@@ -1,5 +1,5 @@
 // One test for each fence on a request, before 101; each fails when its fence
-// is removed. The numbers are those of the fences around libwebsockets.
+// is removed.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 
