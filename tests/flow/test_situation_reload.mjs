@@ -344,10 +344,16 @@ describe('what stays as it is', () => {
     const { one, two } = gate.config.surfaces;
     const { token } = await gate.session('two');
     const client = await Client.open(gate, 'one', '/ws', { token: (await gate.session('one')).token });
+    const target = (pid, fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`);
+      } catch {
+        return undefined; // closed meanwhile
+      }
+    };
     const descriptors = () =>
-      [gate.pid, gate.broker].flatMap((pid) =>
-        readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`)))
-        .filter((what) => !/memfd/.test(what)).length;
+      [gate.pid, gate.broker].flatMap((pid) => readdirSync(`/proc/${pid}/fd`).map((fd) => target(pid, fd)))
+        .filter((what) => what && !/memfd/.test(what)).length;
     const standard = readlinkSync(`/proc/${gate.broker}/fd/0`);
     let before;
     for (let i = 0; i < 140; i++) {
@@ -411,6 +417,10 @@ describe('a file that is not fit', () => {
       [{ one: { ...one, dialect: './own.json' } }, [/own\.json/]],
       [{ one: { ...one, tls } }, [/\/surfaces\/one\/tls\/key: .*open to others/]],
       [{ one: { ...one, mode: 'no' }, two: at({ dialect: 'no' }) }, [/one\/mode/, /two\/dialect/]],
+      // The kernel chose its port: no file shows that it is taken, by one that stays or that has changed.
+      [{ one, two: at({ listen: [`127.0.0.1:${gate.port('one')}`] }) }, [/two\/listen\/0: .*already in use/i]],
+      [{ two: at({ listen: [`[::1]:${gate.port('one')}`] }), one: { ...one, mode: 'observe' } },
+        [/two\/listen\/0: .*already in use/i]],
       [{ one, two: at({ limits: { max_message_bytes: 64 * 1024 * 1024 } }) }, [/\/worker_memory_bytes: .*restart it/]],
       [{ one, two: at({ limits: { max_connections: 60_000 } }) }, [/\/surfaces\/two\/limits\/max_connections: .*room for \d+.*restart it/]],
     ];

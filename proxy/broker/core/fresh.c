@@ -55,9 +55,35 @@ static bool hand_on_same(struct surface_state *made, size_t index,
     return done;
 }
 
-/* What any surface that runs has at an address. */
+static bool is_new(const struct difference *difference, const char *name)
+{
+    return text_list_contains(&difference->added, span_of(name)) ||
+           text_list_contains(&difference->changed, span_of(name));
+}
+
+/*
+ * Whether the surface of that name goes on with a listener of what runs: what stays as it is does,
+ * and what hand_on_same() finds again. Of port 0 no configuration shows that it is taken.
+ */
+static bool is_kept(const struct fresh *fresh, const struct surface_state *running,
+                    const struct surface_listener *listener)
+{
+    const char *text = running->config->listen[listener->address_index].text;
+    const struct surface *next = config_surface(fresh->bundle.config, running->config->name);
+
+    if (next == NULL || !is_new(&fresh->difference, next->name))
+        return next != NULL;
+    for (size_t i = 0; i < next->listen_count; i++) {
+        if (strcmp(next->listen[i].text, text) == 0 &&
+            turn_of(next, i) == turn_of(running->config, listener->address_index))
+            return true;
+    }
+    return false;
+}
+
+/* What any surface that runs has at an address and lets go of. */
 static bool hand_on_at(struct surface_state *made, size_t index, const struct surfaces *surfaces,
-                       const char *host)
+                       const struct fresh *fresh, const char *host)
 {
     uint16_t port = made->config->listen[index].port;
 
@@ -67,7 +93,7 @@ static bool hand_on_at(struct surface_state *made, size_t index, const struct su
         for (size_t j = 0; j < running->listener_count; j++) {
             const struct surface_listener *at = &running->listeners[j];
 
-            if (at->port == port && strcmp(at->host, host) == 0) {
+            if (at->port == port && strcmp(at->host, host) == 0 && !is_kept(fresh, running, at)) {
                 if (!hand_on(made, index, at))
                     return false;
                 made->listeners[made->listener_count - 1].alone = false;
@@ -103,8 +129,8 @@ static enum error bind_rest(struct surface_state *made, size_t index, struct ope
     return error;
 }
 
-static enum error listen_at(const struct gate *gate, struct surface_state *made, size_t index,
-                            char why[WHY_SIZE])
+static enum error listen_at(const struct gate *gate, const struct fresh *fresh,
+                            struct surface_state *made, size_t index, char why[WHY_SIZE])
 {
     const struct listen_address *address = &made->config->listen[index];
     bool both = strcmp(address->host, LISTENER_BOTH) == 0;
@@ -112,10 +138,10 @@ static enum error listen_at(const struct gate *gate, struct surface_state *made,
     bool handed = hand_on_same(made, index, surfaces_find(&gate->surfaces, made->config->name));
 
     if (handed && made->listener_count == before && both)
-        handed = hand_on_at(made, index, &gate->surfaces, LISTENER_V4) &&
-                 hand_on_at(made, index, &gate->surfaces, LISTENER_V6);
+        handed = hand_on_at(made, index, &gate->surfaces, fresh, LISTENER_V4) &&
+                 hand_on_at(made, index, &gate->surfaces, fresh, LISTENER_V6);
     else if (handed && made->listener_count == before)
-        handed = hand_on_at(made, index, &gate->surfaces, address->host);
+        handed = hand_on_at(made, index, &gate->surfaces, fresh, address->host);
     if (!handed)
         return error_explain(why, ERROR_IO, "a listener cannot be handed on: %s", strerror(errno));
     return bind_rest(made, index, gate->opener, made->listener_count - before, why);
@@ -123,9 +149,11 @@ static enum error listen_at(const struct gate *gate, struct surface_state *made,
 
 /* ---- Surfaces ---- */
 
-static void make_one(const struct gate *gate, struct json_reader *reader, struct surface *config,
-                     struct surface_state *made)
+static void make_one(const struct gate *gate, struct fresh *fresh, struct json_reader *reader,
+                     size_t index)
 {
+    struct surface *config = &fresh->bundle.config->surfaces[index];
+    struct surface_state *made = &fresh->made[index];
     char why[WHY_SIZE];
 
     if (surfaces_make(config, made, why) != OK) {
@@ -136,31 +164,25 @@ static void make_one(const struct gate *gate, struct json_reader *reader, struct
     for (size_t i = 0; i < config->listen_count; i++) {
         size_t place = json_reader_enter_index(reader, i);
 
-        if (listen_at(gate, made, i, why) != OK)
+        if (listen_at(gate, fresh, made, i, why) != OK)
             json_reader_fault(reader, "%s", why);
         json_reader_leave(reader, place);
     }
 }
 
-static bool is_new(const struct difference *difference, const char *name)
-{
-    return text_list_contains(&difference->added, span_of(name)) ||
-           text_list_contains(&difference->changed, span_of(name));
-}
-
 static enum error make_all(const struct gate *gate, struct fresh *fresh)
 {
-    struct config *config = fresh->bundle.config;
+    const struct config *config = fresh->bundle.config;
     struct json_reader reader = {
         .text = fresh->bundle.text, .length = fresh->bundle.length, .faults = &fresh->faults};
 
     json_reader_enter(&reader, "surfaces");
     for (size_t i = 0; i < config->surface_count; i++) {
-        struct surface *surface = &config->surfaces[i];
-        size_t place = json_reader_enter(&reader, surface->name);
+        const char *name = config->surfaces[i].name;
+        size_t place = json_reader_enter(&reader, name);
 
-        if (is_new(&fresh->difference, surface->name))
-            make_one(gate, &reader, surface, &fresh->made[i]);
+        if (is_new(&fresh->difference, name))
+            make_one(gate, fresh, &reader, i);
         json_reader_leave(&reader, place);
     }
     json_faults_sort(&fresh->faults);
