@@ -92,7 +92,8 @@ static bool on_drain(struct house *house, const union told *told, int fd)
     return true;
 }
 
-/* A verdict for a connection that has gone meanwhile: the link goes as well. */
+/* A verdict for a connection that has gone meanwhile, perhaps with its surface: the link goes as
+ * well. */
 static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *verdict, int fd)
 {
     if (fd >= 0)
@@ -109,7 +110,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
     const struct ipc_verdict *verdict = &told->verdict;
     struct connection *connection = connection_find(&house->worker, verdict->connection);
 
-    if (slots_at(&house->worker, verdict->surface) == NULL ||
+    if (verdict->surface >= CONFIG_SLOTS_MAX ||
         (fd >= 0 && (!reason_allows(verdict->reason) || verdict->answer != NULL)))
         return false;
     accept_yield(&house->accept, verdict->surface, verdict->crowded);

@@ -4,7 +4,9 @@ import { chmodSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSy
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 
+import { PREPARED_ROUTE } from '../services/autogen_studio.mjs';
 import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
@@ -12,6 +14,7 @@ import { Gate, opaqueSurface, scratchDir, surface } from './lib/gate.mjs';
 import { EventStream, ask, keepAlive, start as startRequest } from './lib/http.mjs';
 import { keep } from './lib/kept.mjs';
 import { call, post } from './lib/mcp_http.mjs';
+import { Raw, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
 const EVERYWHERE = { path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] };
@@ -490,6 +493,37 @@ describe('a reload', () => {
     await reload(world, { one });
     await (await Client.open(gate, 'one', '/ws', { token })).close();
     assert.deepEqual(gate.workers(), [worker]);
+  });
+
+  it('situation 13: ends no worker by an answer that comes when client and surface have gone', async () => {
+    const dir = scratchDir();
+    const asked = new Promise((resolve) => {
+      const service = net.createServer((socket) => socket.once('data', () => resolve(socket))).unref();
+      service.listen(path.join(dir, 'slow.sock'));
+    });
+    const executables = ['/bin/true'];
+    const world = await startAll((echo) => ({
+      slow: surface(path.join(dir, 'slow.sock'), { dialect: 'autogen-studio', routes: [PREPARED_ROUTE] }),
+      one: opaqueSurface(echo),
+    }), { executables });
+    const { gate } = world;
+    const workers = gate.workers();
+    const { slow, one } = gate.config.surfaces;
+    await gate.putParams('everything', { type: 'StdioServerParams', command: '/bin/true', args: [] });
+    const { token } = await gate.session('slow', '--params', 'everything');
+    const live = await Client.open(gate, 'one', '/ws', { token: (await gate.session('one')).token });
+    const client = await Raw.connect(gate.port('slow'));
+    client.send(requestText({ path: PREPARED_ROUTE.path, host: `localhost:${gate.port('slow')}`, token }));
+    const service = await asked;
+    client.destroy();
+    const mark = gate.mark();
+    await reload(world, { slow: { ...slow, mode: 'observe' }, one });
+    await setTimeout(500); // nothing is left of it in the worker, which looks ten times a second
+    service.end('HTTP/1.0 500 Internal Server Error\r\n\r\n');
+    await gate.audited(mark, { event: 'denied', surface: 'slow' });
+    await lives(live, 'still');
+    await live.close();
+    assert.deepEqual(gate.workers(), workers);
   });
 
   it('situation 13: outlives workers that are killed meanwhile', async () => {
