@@ -1,5 +1,6 @@
 // `sidelock reload`: surfaces that come, change and go, while everybody else's connections go on.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -524,6 +525,25 @@ describe('a reload', () => {
     await lives(live, 'still');
     await live.close();
     assert.deepEqual(gate.workers(), workers);
+  });
+
+  it('situation 13: ends well where the store does not say whether what is new is killed', async () => {
+    const world = await startAll((echo) => ({ one: opaqueSurface(echo) }));
+    const { gate, echo } = world;
+    const { one } = gate.config.surfaces;
+    const database = path.join(gate.stateDir, 'sidelock.db');
+    const change = (sql) => execFileSync('python3', ['-c',
+      'import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute(sys.argv[2])', database, sql]);
+    change('ALTER TABLE surfaces RENAME TO gone');
+    gate.configure({ surfaces: { two: opaqueSurface(echo.socketPath), one: { ...one, mode: 'observe' } } });
+    const { code, stderr } = await gate.cli('reload');
+    assert.equal(code, 70, stderr);
+    assert.match(stderr, /cannot be put in force/);
+    change('ALTER TABLE gone RENAME TO surfaces');
+    await gate.do('reload');
+    const { token } = await gate.session('two');
+    gate.ready.surfaces.two = (await gate.doJson('status')).surfaces[0].listen;
+    await (await Client.open(gate, 'two', '/ws', { token })).close();
   });
 
   it('situation 13: outlives workers that are killed meanwhile', async () => {

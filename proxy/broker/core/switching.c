@@ -74,14 +74,19 @@ static enum error take_over(struct gate *gate, struct fresh *fresh, size_t index
 {
     struct surface_state *made = &fresh->made[index];
     const struct surface_state *before = surfaces_find(&gate->surfaces, made->config->name);
+    struct surface *taken;
     enum error error = OK;
 
     if (before == NULL)
         error = store_surface_killed(gate->store, made->config->name, &made->killed);
-    if (error == OK)
-        made->config = config_take_surface(fresh->bundle.config, index);
-    made->owned = made->config != NULL;
-    return error == OK && made->config == NULL ? ERROR_MEMORY : error;
+    if (error != OK)
+        return error;
+    taken = config_take_surface(fresh->bundle.config, index);
+    if (taken == NULL)
+        return ERROR_MEMORY;
+    made->config = taken;
+    made->owned = true;
+    return OK;
 }
 
 static bool serves(const struct gate *gate, const struct fresh *fresh, unsigned worker,
