@@ -154,6 +154,17 @@ static void see_off(int client)
     (void)poll(&gone, 1, PATIENCE_OF_CLIENTS_MS);
 }
 
+/* What a worker owes after a reload. */
+static bool is_kept_back(enum ipc_type type)
+{
+#ifdef IPC_SURFACES_MAX
+    return is_mode("unswitched") && type == IPC_SWITCHED;
+#else
+    (void)type;
+    return false;
+#endif
+}
+
 static enum error send_changed(struct channel *channel, const struct ipc_writer *message, int fd)
 {
     static unsigned char changed[IPC_MESSAGE_BYTES_MAX];
@@ -181,6 +192,8 @@ static enum error send_changed(struct channel *channel, const struct ipc_writer 
         ipc_encode(&writer, IPC_DIAL, &dial);
         return __real_channel_send(channel, &writer, fd);
     default:
+        if (is_kept_back(ipc_type_of(message->bytes, message->length)))
+            return OK;
         return __real_channel_send(channel, message, fd);
     }
 }

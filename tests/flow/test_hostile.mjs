@@ -112,6 +112,30 @@ describe('what the broker writes on a worker’s word', () => {
   }
 });
 
+describe('what a worker owes after a reload', () => {
+  it('situation 13: holds up no other reload by what it does not say', async () => {
+    const config = (more) => ({
+      executables: ['/bin/true'],
+      surfaces: { echo: opaqueSurface(echo.socketPath, more) },
+    });
+    const gate = await launch('unswitched', config());
+    const [worker] = gate.workers();
+    gate.configure(config({ mode: 'observe' }));
+    await gate.do('reload');
+    assert.deepEqual(gate.workers(), [worker]);
+    assert.match((await gate.cli('reload')).stderr, /another reload is under way/);
+    await gate.audited(0, { event: 'worker_exited', signal: 9 }, 30_000);
+    assert.match(gate.stderr, /does not take up what is new; ending it/);
+    assert.match(await gate.do('reload'), /^No surface is other than before/);
+    await until(() => gate.workers().length === 1, 'another worker');
+    const { token } = await gate.session('echo');
+    const client = await until(
+      () => Client.open(gate, 'echo', '/ws', { token }).catch(() => undefined), 'a new worker');
+    await client.close();
+    await gate.stop();
+  });
+});
+
 describe('who calls', () => {
   const callers = () =>
     opaqueSurface(echo.socketPath, { callers: { uids: [54321] } });

@@ -4,9 +4,11 @@
 
 #include "broker/core/parent.h"
 #include "broker/core/spawn.h"
+#include "broker/core/switching.h"
 #include "broker/core/workers.h"
 #include "setup/bundle.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -195,4 +197,67 @@ WORKERS_TEST(test_an_answer_is_for_the_process_that_asked)
     workers_answer(workers, there, IPC_LINK, &link, -1);
     assert_int_equal(heard(0), IPC_LINK);
     close(pair[0]);
+}
+
+/* Whether the process in a place has been killed. */
+static bool is_killed(unsigned worker)
+{
+    siginfo_t info = {.si_pid = 0};
+
+    return waitid(P_PID, (id_t)pids[worker], &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+           info.si_pid == pids[worker];
+}
+
+static void await_end(unsigned worker)
+{
+    siginfo_t info;
+
+    assert_int_equal(waitid(P_PID, (id_t)pids[worker], &info, WEXITED | WNOWAIT), 0);
+    assert_true(is_killed(worker));
+}
+
+/* Every slot is some surface's: of those that leave the second worker may hold something. */
+static void fill_slots(struct broker_fixture *fixture, uint64_t left_at_ms)
+{
+    struct surfaces *surfaces = &fixture->gate.surfaces;
+
+    for (size_t i = surfaces->count; i < CONFIG_SLOTS_MAX; i++)
+        surfaces->items[i] = (struct surface_state){.config = surfaces->items[0].config,
+                                                    .leaving = true,
+                                                    .awaited = UINT32_C(1) << 1,
+                                                    .left_at_ms = left_at_ms};
+}
+
+static void free_slots(struct broker_fixture *fixture)
+{
+    struct surfaces *surfaces = &fixture->gate.surfaces;
+
+    for (size_t i = surfaces->count; i < CONFIG_SLOTS_MAX; i++)
+        surfaces->items[i] = (struct surface_state){.config = NULL};
+}
+
+/* Slots that a worker never lets go of would be gone for good. */
+WORKERS_TEST(test_who_holds_all_slots_for_too_long_is_ended)
+{
+    struct broker_fixture *fixture = *state;
+    uint64_t patience_ms = 60000 + fixture->config->surfaces[0].limits.upstream_timeout_ms;
+    static struct fresh fresh;
+
+    fresh = (struct fresh){.bundle.config = fixture->config};
+    fresh.made[0].config = &fixture->config->surfaces[0];
+    fixture->gate.workers = workers;
+    while (uv_now(&fixture->gate.loop) <= patience_ms) {
+        /* A machine that has just been started. */
+        poll(NULL, 0, 1000);
+        uv_update_time(&fixture->gate.loop);
+    }
+    fill_slots(fixture, uv_now(&fixture->gate.loop) - patience_ms);
+    assert_int_equal(switching_prepare(&fixture->gate, &fresh), ERROR_LIMIT);
+    assert_false(is_killed(0));
+    assert_false(is_killed(1));
+    fill_slots(fixture, uv_now(&fixture->gate.loop) - patience_ms - 1);
+    assert_int_equal(switching_prepare(&fixture->gate, &fresh), ERROR_LIMIT);
+    await_end(1);
+    assert_false(is_killed(0));
+    free_slots(fixture);
 }

@@ -29,8 +29,9 @@ struct surface_state {
     bool owned;             /* that is, and not of the configuration that the gate began with */
     bool leaving;           /* not in force any more: nobody is granted anything */
     bool killed;
-    uint32_t awaited; /* the places of workers that may still hold something of it, a bit each */
-    uint64_t kills;   /* how often it was, since start */
+    uint32_t awaited;    /* the places of workers that may still hold something of it, a bit each */
+    uint64_t left_at_ms; /* when it began to leave, by the loop's clock */
+    uint64_t kills;      /* how often it was, since start */
     struct surface_listener *listeners; /* with room for all, so that none ever moves */
     size_t listener_count;
     struct trusted_way upstream; /* to its service's socket, and who may listen there */

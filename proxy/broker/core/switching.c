@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/*
+ * How long a worker may hold what has left, beside the time that its service has: a client that
+ * was granted nothing sends its head, asks and lingers for less.
+ */
+#define VACATE_PATIENCE_MS 60000
+
 /* ---- Slots that become free ---- */
 
 /* What was counted is its successor's, if there is one of its name. */
@@ -50,6 +56,38 @@ static void release_all(struct gate *gate)
 {
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
         release(gate, &gate->surfaces.items[i]);
+}
+
+/* ---- Workers that do not follow ---- */
+
+static void put_down(struct gate *gate, uint32_t places, const char *why)
+{
+    for (unsigned i = 0; i < gate->workers->count; i++) {
+        struct worker_process *process = &gate->workers->processes[i];
+
+        if ((places >> i & 1) != 0 && !process->put_down)
+            worker_put_down(process, why);
+    }
+}
+
+/* None of ours takes so long. */
+static void end_holders(struct gate *gate)
+{
+    uint64_t now_ms = uv_now(&gate->loop);
+
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+        const struct surface_state *surface = &gate->surfaces.items[i];
+
+        if (surface->leaving &&
+            now_ms - surface->left_at_ms >
+                VACATE_PATIENCE_MS + (uint64_t)surface->config->limits.upstream_timeout_ms)
+            put_down(gate, surface->awaited, "does not let go of what was");
+    }
+}
+
+void switching_lose_patience(struct gate *gate)
+{
+    put_down(gate, gate->switching.awaited, "does not take up what is new");
 }
 
 /* ---- Before ---- */
@@ -133,6 +171,8 @@ enum error switching_prepare(struct gate *gate, struct fresh *fresh)
 
     release_all(gate);
     error = assign(&gate->surfaces, fresh);
+    if (error == ERROR_LIMIT)
+        end_holders(gate);
     for (size_t i = 0; error == OK && i < CONFIG_SURFACES_MAX; i++) {
         if (fresh->made[i].config == NULL)
             continue;
@@ -167,6 +207,7 @@ static void leave(struct gate *gate, struct surface_state *surface)
     uint32_t slot = surfaces_index(&gate->surfaces, surface);
 
     surface->leaving = true;
+    surface->left_at_ms = uv_now(&gate->loop);
     surface->awaited = places_of_workers(gate->workers);
     tickets_forget(&gate->tickets, slot);
     tickets_forget(&gate->login_codes, slot);

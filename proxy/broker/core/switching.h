@@ -9,7 +9,9 @@
 
 /*
  * Makes all ready that could fail: slots, and descriptors for the workers. ERROR_LIMIT: too much of
- * earlier surfaces is still in use. Nothing has changed yet, and nothing has if this fails.
+ * earlier surfaces is still in use; workers that have held one for longer than any client of ours
+ * can stay are ended, so that there is room soon. Nothing has changed yet, and nothing has if this
+ * fails.
  */
 enum error switching_prepare(struct gate *gate, struct fresh *fresh) MUST_CHECK;
 /*
@@ -18,6 +20,9 @@ enum error switching_prepare(struct gate *gate, struct fresh *fresh) MUST_CHECK;
  */
 void switching_begin(struct gate *gate, struct fresh *fresh, void (*done)(void *context),
                      void *context);
+
+/* Workers that have not taken it up are ended; who follows them begins with what is new. */
+void switching_lose_patience(struct gate *gate);
 
 /* SWITCHED. ERROR_SYNTAX: it was not told to, or has said so. */
 enum error switching_take_switched(struct gate *gate, struct incarnation from) MUST_CHECK;

@@ -42,8 +42,7 @@ void worker_kill(const struct worker_process *process)
         (void)syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0);
 }
 
-/* A worker that does not listen or breaks the protocol is not worth keeping. */
-static void worker_put_down(struct worker_process *process, const char *why)
+void worker_put_down(struct worker_process *process, const char *why)
 {
     log_error("worker %u (pid %d) %s; ending it", process->index, (int)process->pid, why);
     process->put_down = true;

@@ -51,5 +51,8 @@ void worker_watch(struct worker_process *process);
 void worker_stop_listening(struct worker_process *process);
 /* Ends it, as soon as it is known which process that is. */
 void worker_kill(const struct worker_process *process);
+/* A worker that does not listen or breaks the protocol is not worth keeping; `why` is for the log.
+ */
+void worker_put_down(struct worker_process *process, const char *why);
 /* It asked or told what only one that is broken, or not its own master, does. */
 void worker_put_down_broken(struct worker_process *process, enum ipc_type type);

@@ -11,6 +11,7 @@
 #include "broker/core/executables.h"
 #include "broker/core/journal.h"
 #include "broker/core/switching.h"
+#include "broker/core/workers_options.h"
 #include "broker/operations/operation.h"
 #include "system/audit_line.h"
 
@@ -88,6 +89,14 @@ static void settle(struct reload *reload)
         end(reload);
 }
 
+/* No other may begin before all have followed: one that never does would hold up all. */
+static void on_too_slow(uv_timer_t *timer)
+{
+    const struct reload *reload = timer->data;
+
+    switching_lose_patience(reload->gate);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct reload *reload = timer->data;
@@ -95,6 +104,7 @@ static void on_slow(uv_timer_t *timer)
     log_warning("a worker has not taken up yet what was read anew; nobody is granted anything "
                 "that is not in force any more");
     answer(reload, reload->error);
+    uv_timer_start(timer, on_too_slow, WORKER_PATIENCE_MS, 0);
 }
 
 /* ---- What is wrong ---- */
