@@ -261,3 +261,31 @@ WORKERS_TEST(test_who_holds_all_slots_for_too_long_is_ended)
     assert_false(is_killed(0));
     free_slots(fixture);
 }
+
+/* It begins with what was in force when it was asked for, and nobody knows its number yet. */
+WORKERS_TEST(test_who_was_asked_for_follows_a_reload)
+{
+    struct broker_fixture *fixture = *state;
+    static struct fresh fresh;
+    enum error error;
+    int status;
+
+    fixture->gate.workers = workers;
+    kill(pids[0], SIGKILL);
+    tell_ended(0);
+    while (spawned == WORKERS)
+        uv_run(&fixture->gate.loop, UV_RUN_ONCE);
+    fresh = (struct fresh){.bundle = {.config = fixture->config, .sealed = channels[0]}};
+    error = switching_prepare(&fixture->gate, &fresh);
+    for (size_t i = 0; i < fresh.descriptor_count; i++)
+        close(fresh.descriptors[i]);
+    free(fresh.descriptors);
+    /* Nobody waits for one that could not be started after all. */
+    fixture->gate.switching.awaited = 3;
+    workers_take_spawned(workers, 0, 0, -1);
+    kill(pids[0], SIGKILL);
+    assert_int_equal(waitpid(pids[0], &status, 0), pids[0]);
+    assert_int_equal(error, OK);
+    assert_int_equal(fresh.descriptor_count, WORKERS);
+    assert_int_equal(fixture->gate.switching.awaited, 2);
+}

@@ -159,11 +159,6 @@ static bool copy_for(const struct gate *gate, struct fresh *fresh, unsigned work
     return copied;
 }
 
-static bool lives(const struct worker_process *process)
-{
-    return process->pid > 0;
-}
-
 enum error switching_prepare(struct gate *gate, struct fresh *fresh)
 {
     size_t most = 1;
@@ -185,7 +180,7 @@ enum error switching_prepare(struct gate *gate, struct fresh *fresh)
     if (fresh->descriptors == NULL)
         return ERROR_MEMORY;
     for (unsigned i = 0; i < gate->workers->count; i++) {
-        if (lives(&gate->workers->processes[i]) && !copy_for(gate, fresh, i))
+        if (gate->workers->processes[i].lives && !copy_for(gate, fresh, i))
             return ERROR_IO;
     }
     return OK;
@@ -198,7 +193,7 @@ static uint32_t places_of_workers(const struct workers *workers)
     uint32_t places = 0;
 
     for (unsigned i = 0; i < workers->count; i++)
-        places |= (uint32_t)lives(&workers->processes[i]) << i;
+        places |= (uint32_t)workers->processes[i].lives << i;
     return places;
 }
 
@@ -329,7 +324,7 @@ void switching_begin(struct gate *gate, struct fresh *fresh, void (*done)(void *
     if (fresh_differs(fresh)) {
         gate->switching.awaited = places_of_workers(gate->workers);
         for (unsigned i = 0; i < gate->workers->count; i++) {
-            if (lives(&gate->workers->processes[i]))
+            if (gate->workers->processes[i].lives)
                 tell(gate, fresh, made, &gate->workers->processes[i], &next);
         }
         fresh->descriptor_count = 0; /* all are told */

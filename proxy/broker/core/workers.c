@@ -290,6 +290,7 @@ void workers_take_spawned(struct workers *workers, unsigned worker, pid_t pid, i
     log_error("worker %u cannot be started", worker);
     process->put_down = true;
     forget_process(process);
+    switching_forget(workers->options.gate, worker);
     stop_hearing(process);
     if (process->poll_open)
         uv_close((uv_handle_t *)&process->poll, on_poll_closed);
