@@ -4,7 +4,7 @@
  * cannot tell one session of the gate's from another; so each belongs to the session that was
  * given it, over whichever connection, until that session ends.
  *
- * One for a process. Bounded: of a session's handles of a kind the oldest give way. What
+ * One for a surface. Bounded: of a session's handles of a kind the oldest give way. What
  * a worker was given is forgotten with it.
  */
 #pragma once

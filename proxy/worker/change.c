@@ -51,8 +51,11 @@ static bool vacate(struct change *change, uint32_t slot)
     struct worker *worker = change->worker;
     const struct ipc_vacated vacated = {.surface = slot};
 
-    if (worker->slots[slot].connections > 0 || !reports_vacate(worker, slot) ||
-        !counts_tell(worker, slot))
+    if (worker->slots[slot].connections > 0)
+        return false;
+    /* Those which a connection opened that was still to be cut. */
+    mcp_sessions_end_surface(&change->mcp->sessions, slot);
+    if (!reports_vacate(worker, slot) || !counts_tell(worker, slot))
         return false;
     pool_vacate(change->pool, slot);
     mcp_endpoints_vacate(&change->mcp->endpoints, slot);

@@ -147,7 +147,7 @@ static bool on_cut_session(struct house *house, const union told *told, int fd)
     cut_session(&house->worker, told->cut_session.session_id, told->cut_session.reason);
     cut(house);
     mcp_sessions_end_all(&house->mcp_shared.sessions, told->cut_session.session_id);
-    handles_forget(house->worker.handles, told->cut_session.session_id);
+    slots_forget_session(&house->worker, told->cut_session.session_id);
     return true;
 }
 

@@ -82,11 +82,16 @@ void grant_end(struct connection *connection, enum reason reason)
     connection_rename(connection);
 }
 
+struct handles *grant_handles(const struct connection *connection)
+{
+    return connection->worker->slots[connection->surface_index].handles;
+}
+
 struct vet_rules grant_rules(const struct connection *connection)
 {
     struct vet_rules rules = vet_rules_of(connection->surface, connection->route->vocabulary);
 
-    rules.handles = connection->worker->handles;
+    rules.handles = grant_handles(connection);
     rules.session_id = connection->session_id;
     if (connection->session_verbs_set)
         rules.session_verbs = &connection->session_verbs;

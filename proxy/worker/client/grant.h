@@ -10,6 +10,8 @@ enum reason grant_begin(struct connection *connection,
 void grant_end(struct connection *connection, enum reason reason);
 /* What may be said on the connection's route, to its session. */
 struct vet_rules grant_rules(const struct connection *connection);
+/* What the surface's service gave to its sessions. */
+struct handles *grant_handles(const struct connection *connection);
 /*
  * Counts what was vetted, and tells what was refused. Where too much of what a client says is,
  * the connection is to be quiet (`quiet_until_ms`), or to end once the client has its answer.

@@ -29,8 +29,6 @@ enum error worker_allocate(struct worker *worker)
     error = json_scan_create(&worker->scan);
     if (error == OK)
         error = vet_scratch_create(&worker->scratch);
-    if (error == OK)
-        error = handles_create(quota_info(QUOTA_HANDLES)->limit, &worker->handles);
     return error == OK ? quotas_create(CONFIG_SLOTS_MAX, &worker->quotas) : error;
 }
 
@@ -40,7 +38,6 @@ void worker_release(struct worker *worker)
     hash_clear(&worker->by_id);
     hash_clear(&worker->reported);
     quotas_destroy(worker->quotas);
-    handles_destroy(worker->handles);
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);

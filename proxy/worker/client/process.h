@@ -53,6 +53,7 @@ struct party {
 struct slot {
     const struct surface *surface; /* NULL: the slot is free */
     struct surface *owned;         /* the same, if it came with a reload */
+    struct handles *handles;       /* what its service gave to sessions */
     size_t connections;            /* that were let in to it and are not freed */
     bool leaving;                  /* it is in force no more */
 };
@@ -64,7 +65,6 @@ struct worker {
     struct channel *channel;
     struct surface_counts *surfaces; /* by slot */
     struct quotas *quotas;           /* what sessions and callers have of this worker */
-    struct handles *handles;         /* what services gave to sessions */
     struct vet_scratch *scratch;
     struct json_scan *scan;      /* for bodies that are no messages */
     unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */

@@ -1,17 +1,29 @@
 #include "worker/client/slots.h"
 
 #include "config/load.h"
+#include "policy/quota.h"
+#include "vet/handles.h"
 
 _Static_assert(IPC_SURFACES_MAX == CONFIG_SURFACES_MAX, "a slot for each surface is told");
+
+static enum error fill(struct slot *slot, const struct surface *surface)
+{
+    slot->surface = surface;
+    return handles_create(quota_info(QUOTA_HANDLES)->limit, &slot->handles);
+}
 
 enum error slots_begin(struct worker *worker, const uint32_t *slots)
 {
     const struct config *config = worker->config;
 
     for (size_t i = 0; i < config->surface_count; i++) {
+        enum error error;
+
         if (slots[i] >= CONFIG_SLOTS_MAX || worker->slots[slots[i]].surface != NULL)
             return ERROR_SYNTAX;
-        worker->slots[slots[i]].surface = &config->surfaces[i];
+        error = fill(&worker->slots[slots[i]], &config->surfaces[i]);
+        if (error != OK)
+            return error;
     }
     return OK;
 }
@@ -30,6 +42,7 @@ enum error slots_add(struct worker *worker, struct config *config,
 {
     for (size_t i = 0; i < config->surface_count; i++) {
         struct slot *slot;
+        enum error error;
 
         if (slots[i] >= CONFIG_SLOTS_MAX || is_twice(slots, i))
             return ERROR_SYNTAX;
@@ -41,7 +54,9 @@ enum error slots_add(struct worker *worker, struct config *config,
         slot->owned = config_take_surface(config, i);
         if (slot->owned == NULL)
             return ERROR_MEMORY;
-        slot->surface = slot->owned;
+        error = fill(slot, slot->owned);
+        if (error != OK)
+            return error;
     }
     return OK;
 }
@@ -49,6 +64,7 @@ enum error slots_add(struct worker *worker, struct config *config,
 void slots_free(struct worker *worker, uint32_t slot)
 {
     config_free_surface(worker->slots[slot].owned);
+    handles_destroy(worker->slots[slot].handles);
     worker->slots[slot] = (struct slot){.surface = NULL};
 }
 
@@ -56,6 +72,14 @@ void slots_clear(struct worker *worker)
 {
     for (uint32_t i = 0; i < CONFIG_SLOTS_MAX; i++)
         slots_free(worker, i);
+}
+
+void slots_forget_session(struct worker *worker, const char *session_id)
+{
+    for (uint32_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+        if (worker->slots[i].handles != NULL)
+            handles_forget(worker->slots[i].handles, session_id);
+    }
 }
 
 size_t slots_connections(const struct worker *worker)

@@ -19,6 +19,9 @@ enum error slots_add(struct worker *worker, struct config *config,
 void slots_free(struct worker *worker, uint32_t slot);
 void slots_clear(struct worker *worker);
 
+/* The session has ended, and what services gave it is nobody's; NULL: all have. */
+void slots_forget_session(struct worker *worker, const char *session_id);
+
 /* What the surfaces in force may have of them together. */
 size_t slots_connections(const struct worker *worker);
 

@@ -18,7 +18,7 @@ static void note_event(struct exchange *exchange, const struct sse_event *event)
     if (!event->has_id)
         return;
     mcp_of(exchange)->resumable = true;
-    handles_give(exchange->connection->worker->handles, exchange->connection->session_id,
+    handles_give(grant_handles(exchange->connection), exchange->connection->session_id,
                  HANDLE_EVENT, event->id);
 }
 

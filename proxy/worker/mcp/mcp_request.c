@@ -1,4 +1,5 @@
 /* What a client asks, for mcp_gate.c: vetted before the service hears of it. */
+#include "worker/client/grant.h"
 #include "worker/mcp/mcp.h"
 
 #include <string.h>
@@ -81,7 +82,7 @@ static enum reason find_event(struct exchange *exchange, const struct http_reque
     if (!reason_allows(reason) || id.length == 0)
         return reason;
     mcp->replay = !mcp->post;
-    return handles_held(connection->worker->handles, connection->session_id, HANDLE_EVENT, id)
+    return handles_held(grant_handles(connection), connection->session_id, HANDLE_EVENT, id)
                ? REASON_ALLOWED
                : REASON_HANDLE_UNKNOWN;
 }
