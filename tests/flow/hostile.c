@@ -63,6 +63,7 @@ enum error __real_sandbox_enter(size_t max_descriptors);
 enum error __wrap_sandbox_enter(size_t max_descriptors);
 enum error __real_channel_send(struct channel *channel, const struct ipc_writer *message, int fd);
 enum error __wrap_channel_send(struct channel *channel, const struct ipc_writer *message, int fd);
+enum error __wrap_channel_show(struct channel *channel, const struct ipc_writer *message, int fd);
 enum error __real_channel_receive(struct channel *channel, const void **bytes, size_t *length,
                                   int *fd);
 enum error __wrap_channel_receive(struct channel *channel, const void **bytes, size_t *length,
@@ -575,6 +576,12 @@ enum error __wrap_channel_send(struct channel *channel, const struct ipc_writer 
     if (type == IPC_ADMIT)
         storm(ASKING);
     return error;
+}
+
+/* What is shown stays the worker's. */
+enum error __wrap_channel_show(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    return __wrap_channel_send(channel, message, dup(fd));
 }
 
 enum error __wrap_channel_receive(struct channel *channel, const void **bytes, size_t *length,
