@@ -269,11 +269,16 @@ describe('the service goes while it is written to', () => {
     const { code, reason } = await client.end();
     assert.deepEqual({ code, reason, messages: client.messages }, { code: 4001, reason: 'enough', messages: ['last words'] });
   };
-  const sent = (client) => new Promise((resolve) => client.socket.send('hello', resolve));
+  const sent = (client, text = 'hello', fin = true) => new Promise((resolve) => client.socket.send(text, { fin }, resolve));
 
   for (const [name, act] of Object.entries({
     'the client has said something, then it says goodbye': async (client, peer) => {
       await sent(client);
+      goodbye(peer);
+    },
+    'the client has said something in pieces, then it says goodbye': async (client, peer) => {
+      await sent(client, 'hel', false);
+      await sent(client, 'lo');
       goodbye(peer);
     },
     'it says goodbye, then the client says something': async (client, peer) => {

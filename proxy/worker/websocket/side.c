@@ -178,7 +178,7 @@ void side_carry(struct side *side, struct side *from, const struct ws_whole *who
     unsigned char header[WS_HEADER_MAX], mask[4];
     struct iovec head = {.iov_base = header};
 
-    if (side_is_open(side) && !side->close_sent)
+    if (side_is_open(side) && !side->close_sent && !side->is_deaf)
         taken = ws_reader_take(&from->reader);
     if (taken.data == NULL) {
         side_send(side, whole->opcode, whole->data, whole->length);
@@ -194,7 +194,7 @@ void side_carry(struct side *side, struct side *from, const struct ws_whole *who
     }
     head.iov_len = ws_header_write(header, whole->opcode, whole->length, masked ? mask : NULL);
     if (!endpoint_send_block(&side->link, &head, &block))
-        hang_up(side);
+        turn_deaf(side);
 }
 
 /*
