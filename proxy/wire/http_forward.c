@@ -219,6 +219,16 @@ static struct span after_own_authority(const struct http_forward_response_option
     return (struct span){NULL, 0};
 }
 
+/* Whether a path begins with two slashes for a browser, to which tabs are not there. */
+static bool begins_with_two(struct span path)
+{
+    size_t second = 1;
+
+    while (second < path.length && path.data[second] == '\t')
+        second++;
+    return second < path.length && (path.data[second] == '/' || path.data[second] == '\\');
+}
+
 /*
  * A URL of the service's own as a reference without an authority. A path that begins
  * with two slashes would be another one: "/." before it is no part of the path once
@@ -236,7 +246,7 @@ static void write_location(const struct http_forward_response_options *options,
     }
     if (rest.length == 0 || rest.data[0] != '/')
         prefix = "/";
-    else if (rest.length > 1 && (rest.data[1] == '/' || rest.data[1] == '\\'))
+    else if (begins_with_two(rest))
         prefix = "/.";
     buffer_append(out, field->name.data, field->name.length);
     buffer_append_format(out, ": %s", prefix);

@@ -145,6 +145,34 @@ TEST(test_to_client)
     assert_true(count >= TO_CLIENT_MIN);
 }
 
+/* To a browser tabs are not there, and two slashes with some between them begin another host. */
+TEST(test_no_host_in_a_path)
+{
+    static const char *const paths[] = {"/\t/evil.example/", "/\t\t/evil", "/\t\\evil", "/\\evil"};
+    const struct http_body none = {.done = true};
+
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char text[200], wanted[100];
+        struct http_response response;
+        struct buffer out;
+
+        snprintf(text, sizeof(text),
+                 "HTTP/1.1 302 Found\r\nLocation: http://localhost:8081%s\r\n\r\n", paths[i]);
+        snprintf(wanted, sizeof(wanted), "\r\nLocation: /.%s\r\n", paths[i]);
+        buffer_init(&out, HEAD_BYTES_MAX);
+        assert_int_equal(http_response_parse(text, strlen(text), &response), HTTP_COMPLETE);
+        assert_int_equal(
+            http_forward_response(
+                &(struct http_forward_response_options){
+                    .host = HOST, .port = 8081, .path = span_of("/mcp"), .body = &none},
+                &response, &out),
+            REASON_ALLOWED);
+        buffer_append(&out, "", 1);
+        assert_non_null(strstr(out.data, wanted));
+        buffer_clear(&out);
+    }
+}
+
 /* No list of readmitted names is the same as an empty one. */
 TEST(test_no_readmission)
 {
