@@ -43,7 +43,7 @@ static void forget_block(struct sse_parser *parser)
     forget(&parser->data);
     forget(&parser->type);
     forget(&parser->id);
-    parser->line_at = 0;
+    parser->line_at = parser->touched = 0;
     parser->event = (struct sse_event){0};
     parser->told = false;
 }
@@ -60,6 +60,8 @@ static bool add(struct sse_parser *parser, struct buffer *buffer, const char *by
     if (length > parser->max_bytes || held > parser->max_bytes - length)
         return false;
     buffer_append(buffer, bytes, length);
+    if (parser->data.length > parser->touched)
+        parser->touched = parser->data.length;
     return !buffer_failed(buffer);
 }
 
@@ -155,8 +157,10 @@ static enum sse_progress end_line(struct sse_parser *parser, struct sse_event *e
     if (!utf8_valid(line.data, line.length) || (!event->comment && !take_line(parser, line)))
         return SSE_FAULT;
     parser->data.length = parser->line_at;
-    if (parser->line_at == 0)
+    if (parser->line_at == 0) {
         forget(&parser->data);
+        parser->touched = 0;
+    }
     return event->comment ? SSE_EVENT : SSE_MORE;
 }
 
@@ -199,9 +203,6 @@ static enum sse_progress begin_pieces(struct sse_parser *parser, struct sse_even
 static enum sse_progress take_piece(struct sse_parser *parser, struct span run, size_t *taken,
                                     struct sse_event *event)
 {
-    if (parser->piece_told)
-        buffer_clear(&parser->data);
-    parser->piece_told = false;
     parser->given += run.length;
     if (parser->given > SSE_PIECES_BYTES_MAX) {
         parser->too_long = true;
@@ -265,6 +266,9 @@ static size_t scan(const char *bytes, size_t length)
 
 void sse_let_go(struct sse_parser *parser)
 {
+    if (parser->piece_told)
+        buffer_clear(&parser->data);
+    parser->piece_told = false;
     if (parser->told)
         forget_block(parser);
 }

@@ -48,6 +48,7 @@ struct sse_parser {
     struct buffer type, id;
     struct sse_event event; /* the flags and numbers of the block so far */
     size_t line_at;         /* where in data the present line begins */
+    size_t touched;         /* of data's memory: what lies behind was never written */
     bool started;           /* behind the place of a byte order mark */
     bool after_cr;          /* a LF here belongs to the CR before */
     bool told;              /* the block was given out: the next call forgets it */
@@ -63,6 +64,14 @@ struct sse_parser {
 
 void sse_init(struct sse_parser *parser, size_t max_bytes);
 void sse_clear(struct sse_parser *parser);
+/* The memory that the bytes of an event take. */
+static inline size_t sse_holds(const struct sse_parser *parser)
+{
+    const size_t data = parser->data.capacity;
+
+    return (parser->touched < data ? parser->touched : data) + parser->type.capacity +
+           parser->id.capacity;
+}
 
 /*
  * Takes bytes from the stream until an event is complete; *taken of them were
@@ -73,7 +82,7 @@ void sse_clear(struct sse_parser *parser);
 enum sse_progress sse_next(struct sse_parser *parser, const char *bytes, size_t length,
                            size_t *taken, struct sse_event *event);
 
-/* The event that was told last is needed no more: the next call would say so, too. */
+/* What was told last is needed no more: the next call would say so, too. */
 void sse_let_go(struct sse_parser *parser);
 /* What is there so far of the data of an event that is coming; may move with the next call. */
 struct span sse_so_far(const struct sse_parser *parser);

@@ -207,6 +207,58 @@ TEST(test_memory)
     free(text);
 }
 
+/* Of an event that is waited on, what it holds is known wherever its bytes are. */
+TEST(test_holds)
+{
+    static const char *const names[] = {"data:", "event:", "id:"};
+    const size_t length = 100000;
+    char *text = malloc(length);
+
+    assert_non_null(text);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct sse_parser parser;
+        struct sse_event event;
+        size_t taken;
+
+        sse_init(&parser, 2 * length);
+        memset(text, 'x', length);
+        memcpy(text, names[i], strlen(names[i]));
+        assert_int_equal(sse_next(&parser, text, length, &taken, &event), SSE_MORE);
+        assert_true(sse_holds(&parser) >= length);
+        assert_int_equal(sse_next(&parser, "\n", 1, &taken, &event), SSE_MORE);
+        assert_true(sse_holds(&parser) >= length - strlen(names[i]));
+        sse_clear(&parser);
+        assert_int_equal(sse_holds(&parser), 0);
+        /* Behind what stays: a line that is left out. */
+        sse_init(&parser, 2 * length);
+        text[0] = ':';
+        assert_int_equal(sse_next(&parser, "data:x\n", 7, &taken, &event), SSE_MORE);
+        assert_int_equal(sse_next(&parser, text, length, &taken, &event), SSE_MORE);
+        assert_int_equal(sse_next(&parser, "\n", 1, &taken, &event), SSE_EVENT);
+        assert_true(sse_holds(&parser) >= length);
+        sse_clear(&parser);
+        assert_int_equal(sse_holds(&parser), 0);
+    }
+    free(text);
+}
+
+/* What was told of one in pieces is kept no longer than that. */
+TEST(test_holds_no_piece)
+{
+    struct sse_parser parser;
+    struct sse_event event;
+    size_t taken;
+
+    sse_init(&parser, 12);
+    parser.gives_pieces = true;
+    assert_int_equal(sse_next(&parser, "data:012345", 11, &taken, &event), SSE_MORE);
+    assert_int_equal(sse_next(&parser, "6789", 4, &taken, &event), SSE_PIECE);
+    sse_let_go(&parser);
+    assert_int_equal(sse_holds(&parser), 0);
+    assert_int_equal(sse_next(&parser, "6789\n\n", 6, &taken, &event), SSE_PIECE);
+    sse_clear(&parser);
+}
+
 /* What is told of a stream whose events may have twelve bytes, wherever it is split. */
 static void expect_pieces(const char *stream, const char *told)
 {

@@ -221,7 +221,7 @@ void mcp_look_ahead(struct exchange *exchange, struct span text)
         vet_ahead(&mcp->ahead, &rules, text);
     }
     exchange->content_bytes = (uint32_t)(vet_ahead_holds(mcp->ahead) +
-                                         (mcp->events != NULL ? mcp->events->data.length : 0));
+                                         (mcp->events != NULL ? sse_holds(mcp->events) : 0));
 }
 
 void mcp_forget_ahead(struct exchange *exchange)
