@@ -7,12 +7,12 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { EndingService } from '../services/mcp_endings.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { Gate, SANITIZED, cpuSeconds, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
 import { finish, start } from './lib/http.mjs';
 import { call } from './lib/mcp_http.mjs';
 import { Connected } from './lib/stdio.mjs';
-import { until } from './lib/wait.mjs';
+import { pause, until } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
 const LONG = 120_000;
@@ -116,6 +116,26 @@ it('a session that keeps too much is told, and its worker serves the next one', 
   passes(await bytes(next, '"}}'), answer(1, 'next'));
   hangUp();
   await small.stop();
+});
+
+it('signs of life within a long event do not have it read anew', async () => {
+  const { token } = await gate.session('http');
+  const mcp = await session('/stream', token);
+  const asked = start(gate, 'http', '/stream', posting(echo(1), token, mcp));
+  await until(() => http.call, 'the service to be asked');
+  const text = answer(1, 'a\\n'.repeat(4 * MIB));
+  const heard = bytes(await asked, '}}\n');
+  const used = () => Math.max(...gate.workers().map(cpuSeconds));
+  http.call.start(`${text.slice(0, -2)}\n`);
+  const begin = used();
+  for (let i = 0; i < 100; i++) {
+    http.call.start('\n:\n');
+    await pause(10);
+  }
+  http.call.start('}}\n\n');
+  const told = (await heard).replace(/^:\n\n/gm, '').replace(/\ndata:/g, '').replace(' }}', '}}');
+  passes(told, text);
+  assert.ok(used() - begin < (SANITIZED ? 10 : 1.5), `${used() - begin} s`);
 });
 
 describe('a picture of 70 MiB passes', { timeout: 10 * LONG }, () => {

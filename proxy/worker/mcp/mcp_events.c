@@ -265,7 +265,8 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
         case SSE_EVENT:
             at += taken;
             reason = take_event(exchange, &event);
-            mcp_forget_ahead(exchange);
+            if (!event.comment) /* there may be some within an event */
+                mcp_forget_ahead(exchange);
             break;
         case SSE_PIECE:
             at += taken;
