@@ -185,6 +185,9 @@ static void create_checked(struct operation *operation)
                                   "used", &operation->way.grant.files, &operation->way.grant.looks);
     if (error == ERROR_STATE)
         return;
+    /* Files took time to be looked into, in which a reload may have removed it. */
+    if (error == OK && operation_surface(operation, session->surface) == NULL)
+        error = ERROR_INVALID;
     if (error == OK)
         grant(operation);
     else
