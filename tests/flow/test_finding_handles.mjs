@@ -258,4 +258,16 @@ describe('finding 7: a task', () => {
       assert.equal(reason(await third.say(call(3, 'tasks/get', { taskId }))), 'handle_unknown');
     });
   }
+
+  // The session goes on, and what it was given was given by another.
+  it('is not of the surface that has changed since', async () => {
+    const { surfaces } = gate.config;
+    const [changed, same] = await Promise.all(['http-any', 'http'].map(open));
+    const given = async ({ say }) => (await say(call(1, 'tools/call', { name: 'slow' }))).result.taskId;
+    const [before, kept] = [await given(changed), await given(same)];
+    gate.configure({ surfaces: { ...surfaces, 'http-any': { ...surfaces['http-any'], limits: { max_connections: 99 } } } });
+    await gate.do('reload');
+    assert.equal(reason(await changed.say(call(2, 'tasks/get', { taskId: before }))), 'handle_unknown');
+    assert.equal((await same.say(call(2, 'tasks/get', { taskId: kept }))).result?.taskId, kept);
+  });
 });
