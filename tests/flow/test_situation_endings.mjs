@@ -13,7 +13,7 @@ import { hangUp } from './lib/hang_up.mjs';
 import { EventStream, finish, start } from './lib/http.mjs';
 import { call, initialize, messages } from './lib/mcp_http.mjs';
 import { Connected } from './lib/stdio.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const ID = 7;
 const MESSAGE_BYTES_MAX = 65536;
@@ -38,8 +38,9 @@ async function startWith(where, limits) {
   return Gate.start(where, {
     surfaces: {
       http: http(['/json', '/stream', '/later', '/sse', '/messages']),
-      hurried: http(['/json'], { limits: { response_timeout_ms: 200 } }),
+      hurried: http(['/json'], { limits: { response_timeout_ms: 2000 } }),
       stdio: http(['/stream']),
+      idle: socket({ dialect: 'mcp', routes: route('websocket', '/ws'), limits: { idle_timeout_ms: 2000 } }),
       websocket: socket({ dialect: 'mcp', routes: route('websocket', '/ws') }),
       cdp: socket({ dialect: 'cdp', routes: route('websocket', '/devtools/page/{id}') }),
     },
@@ -83,40 +84,76 @@ const ofStream = (stream) => ({
     assert.ok(found(), `the stream has ended: ${stream.text}`);
     return found();
   },
+  cut: async () => {
+    await stream.end();
+    assert.doesNotMatch(stream.text, /"id":/);
+  },
   leave: () => stream.close(),
 });
 
-async function session(at, where, token) {
-  const opened = await finish(await start(at, 'http', where, posting(call(0, 'initialize', {
+async function session(at, name, where, token) {
+  const opened = await finish(await start(at, name, where, posting(call(0, 'initialize', {
     protocolVersion: '2025-11-25', capabilities: {}, clientInfo: { name: 'flow', version: '1' },
   }), token)));
   assert.equal(opened.status, 200, opened.body);
   return opened.headers['mcp-session-id'];
 }
 
-async function peerCall(at, name, where, token, message) {
-  const client = await Client.open(at, name, where, { token });
-  await until(() => sockets.peers.length > 0, 'the service to be linked');
-  const peer = sockets.peers.at(-1);
-  let told = false;
+// On a WebSocket the service speaks on the peer that the call came on.
+function answerPeers() {
   sockets.behave({
-    message: (_, data) => {
-      const heard = JSON.parse(data.toString());
-      told ||= heard.method === 'notifications/cancelled' && heard.params.requestId === ID;
-      if (heard.id === ID) service.call = waits;
+    message: (peer, data) => {
+      const message = JSON.parse(data.toString());
+      const { id, method, params } = message;
+      service.seen.push({ message });
+      if (method === 'initialize') {
+        const initialized = { ...params, capabilities: {}, serverInfo: params.clientInfo };
+        peer.send(JSON.stringify({ jsonrpc: '2.0', id, result: initialized }));
+      }
+      if (id !== ID) return;
+      service.call = {
+        say: (text) => peer.send(text),
+        end: () => peer.sendClose(1000),
+        gone: () => peer.reset(),
+        left: new Promise((resolve) => peer.socket.on('close', resolve)),
+      };
     },
   });
-  const waits = {
-    say: (text) => peer.send(text),
-    end: () => peer.sendClose(1000),
-    gone: () => peer.reset(),
-    left: new Promise((resolve) => peer.socket.on('close', resolve)),
-    cancelled: () => told,
-  };
+}
+
+async function peerCall(at, name, where, token, message) {
+  answerPeers();
+  const client = await Client.open(at, name, where, { token });
   client.sendJson(message);
   return {
     hear: async () => JSON.parse(await client.next()),
+    cut: async () => {
+      await client.end();
+      assert.deepEqual(client.messages, []);
+    },
     leave: () => client.terminate(),
+  };
+}
+
+// `sidelock connect`, for clients that know only stdio: it has a session of its own.
+async function connectedCall(at, name, options) {
+  answerPeers();
+  const mark = at.mark();
+  const connected = Connected.to(at, name, ...options);
+  const { session: id } = await at.audited(mark, { event: 'session_created' });
+  await connected.initialize();
+  connected.say(CALL);
+  return {
+    id,
+    hear: () => connected.answer(ID),
+    leave: () => connected.child.kill(),
+    // It renews its session, but not while the machine sleeps.
+    sleep: async () => {
+      connected.child.kill('SIGSTOP');
+      await service.call.left;
+      connected.child.kill('SIGCONT');
+    },
+    finish: () => connected.finish(),
   };
 }
 
@@ -124,8 +161,8 @@ const TRANSPORTS = {
   'JSON answer': {
     surface: 'http',
     cancels: true,
-    begin: async (at, token, name = 'http') => {
-      const mcp = name === 'http' ? await session(at, '/json', token) : undefined;
+    begin: async (at, name, token) => {
+      const mcp = await session(at, name, '/json', token);
       const response = start(at, name, '/json', posting(CALL, token, mcp));
       response.catch(() => {});
       return {
@@ -134,6 +171,7 @@ const TRANSPORTS = {
           assert.match(answer.headers['content-type'], /json/, `${answer.status} ${answer.body}`);
           return answer.json;
         },
+        cut: () => assert.rejects(response, { code: 'ECONNRESET' }),
         leave: hangUp,
       };
     },
@@ -141,29 +179,29 @@ const TRANSPORTS = {
   'POST stream': {
     surface: 'http',
     cancels: true,
-    begin: async (at, token) => {
-      const mcp = await session(at, '/stream', token);
-      return ofStream(await EventStream.open(at, 'http', '/stream', posting(CALL, token, mcp)));
+    begin: async (at, name, token) => {
+      const mcp = await session(at, name, '/stream', token);
+      return ofStream(await EventStream.open(at, name, '/stream', posting(CALL, token, mcp)));
     },
   },
   'GET stream': {
     surface: 'http',
-    begin: async (at, token) => {
-      const mcp = await session(at, '/later', token);
-      const first = await finish(await start(at, 'http', '/later', posting(CALL, token, mcp)));
+    begin: async (at, name, token) => {
+      const mcp = await session(at, name, '/later', token);
+      const first = await finish(await start(at, name, '/later', posting(CALL, token, mcp)));
       assert.match(first.body, /event-7/);
       const headers = { 'mcp-session-id': mcp, 'last-event-id': 'event-7', accept: 'text/event-stream' };
-      return ofStream(await EventStream.open(at, 'http', '/later', { token, headers }));
+      return ofStream(await EventStream.open(at, name, '/later', { token, headers }));
     },
   },
   'HTTP+SSE': {
     surface: 'http',
-    begin: async (at, token) => {
-      const stream = await EventStream.open(at, 'http', '/sse', { token });
+    begin: async (at, name, token) => {
+      const stream = await EventStream.open(at, name, '/sse', { token });
       await stream.has('endpoint');
       const endpoint = stream.events.find(({ event }) => event === 'endpoint').data;
       stream.text = '';
-      const accepted = await finish(await start(at, 'http', endpoint, posting(CALL, token)));
+      const accepted = await finish(await start(at, name, endpoint, posting(CALL, token)));
       assert.equal(accepted.status, 202);
       return ofStream(stream);
     },
@@ -172,18 +210,26 @@ const TRANSPORTS = {
     surface: 'websocket',
     cancels: true,
     closed: 'upstream_closed',
-    begin: (at, token) => peerCall(at, 'websocket', '/ws', token, CALL),
+    begin: (at, name, token) => peerCall(at, name, '/ws', token, CALL),
   },
   CDP: {
     surface: 'cdp',
     closed: 'upstream_closed',
-    begin: (at, token) =>
-      peerCall(at, 'cdp', '/devtools/page/1', token, { id: ID, sessionId: 'S', method: 'Runtime.evaluate', params: {} }),
+    begin: (at, name, token) =>
+      peerCall(at, name, '/devtools/page/1', token, { id: ID, sessionId: 'S', method: 'Runtime.evaluate', params: {} }),
     check: (message) => {
       assert.equal(typeof message.error.data, 'string');
       assert.equal(message.sessionId, 'S');
       assert.equal(message.jsonrpc, undefined);
     },
+  },
+  'connect over HTTP': { surface: 'stdio', cancels: true, own: true, begin: connectedCall },
+  'connect over a WebSocket': {
+    surface: 'websocket',
+    cancels: true,
+    own: true,
+    closed: 'upstream_closed',
+    begin: connectedCall,
   },
 };
 
@@ -191,13 +237,22 @@ const TRANSPORTS = {
 
 const result = (more) => `{${more.cdp ? '' : '"jsonrpc":"2.0",'}"id":${ID},"result":{"x":${more.value}}${more.behind ?? ''}}`;
 
+// `told`: how the service hears that its work is in vain, where it may still do some. What it has
+// ended itself, with an answer or without, is not cancelled, not even when the client leaves then.
 const ENDINGS = {
-  'an answer that is refused': { act: ({ cdp }) => service.call.say(result({ cdp, value: 1, behind: ',"extra":1' })), reason: 'message_key' },
+  'an answer that is refused': {
+    act: ({ cdp }) => service.call.say(result({ cdp, value: 1, behind: ',"extra":1' })),
+    reason: 'message_key',
+  },
   'an answer that is too big': {
     act: ({ cdp }) => service.call.say(result({ cdp, value: `"${'x'.repeat(3 * MESSAGE_BYTES_MAX)}"` })),
     reason: 'answer_too_big',
+    toldOver: { 'JSON answer': 'cancelled' }, // it is still writing
   },
-  'an answer that is not JSON': { act: ({ cdp }) => service.call.say(result({ cdp, value: 'NaN' })), reason: 'json_syntax' },
+  'an answer that is not JSON': {
+    act: ({ cdp }) => service.call.say(result({ cdp, value: 'NaN' })),
+    reason: 'json_syntax',
+  },
   'a service that goes away': { act: () => service.call.gone(), reason: /^upstream_(protocol|gone)$/ },
   'an end without an answer': {
     act: () => service.call.end(),
@@ -208,153 +263,123 @@ const ENDINGS = {
   'an event that is an error': {
     act: () => service.call.error(),
     reason: 'answer_error',
-    but: ['JSON answer', 'GET stream', 'HTTP+SSE', 'WebSocket', 'CDP'],
+    only: ['POST stream', 'connect over HTTP'],
   },
-  'a session that is revoked': { act: ({ id }) => gate.revoke(id), reason: 'session_revoked', cancels: true },
-  'a session that expires': { act: () => {}, reason: 'session_expired', ttl: '4s', cancels: true },
+  'an answer that takes too long': {
+    act: () => {},
+    surface: 'hurried',
+    reason: 'upstream_timeout',
+    told: 'cancelled',
+    only: ['JSON answer', 'connect over HTTP'],
+  },
+  'a session that is revoked': { act: ({ id }) => gate.revoke(id), reason: 'session_revoked', told: 'cancelled' },
+  'a session that expires': {
+    act: ({ sleep }) => sleep?.(),
+    reason: 'session_expired',
+    ttl: '4s',
+    told: 'cancelled',
+  },
   'a surface that is killed': {
     act: ({ name }) => gate.do('kill', name),
     undo: ({ name }) => gate.do('arm', name),
     reason: 'surface_killed',
-    cancels: true,
+    told: 'cancelled',
+  },
+  'a surface that a reload removes': {
+    act: async ({ at, name }) => {
+      const { [name]: _, ...surfaces } = at.config.surfaces;
+      at.configure({ surfaces });
+      await at.do('reload');
+    },
+    another: true,
+    reason: 'surface_changed',
+    told: 'cancelled',
+  },
+  'a connection that is idle for too long': {
+    act: () => {},
+    surface: 'idle',
+    reason: 'idle_timeout',
+    told: 'cancelled',
+    only: ['WebSocket', 'connect over a WebSocket'],
+  },
+  // Only `connect` is left to tell of it with the id; to the others it is the end of the connection.
+  'a worker that dies': {
+    act: ({ at }) => at.workers().forEach((pid) => process.kill(pid, 'SIGKILL')),
+    another: true,
+    reason: 'connection_lost',
+    says: /connection was lost/,
+    cuts: true,
+    told: 'end',
+  },
+  'the end of the gate': { act: ({ at }) => at.stop(), another: true, reason: 'shutting_down', told: 'cancelled' },
+  'a client that goes away': {
+    act: ({ leave }) => leave(),
+    told: 'cancelled',
   },
 };
 
-// Of these the client heard before.
-const HELD = new Set([
-  'an answer that is refused: JSON answer',
-  'an answer that is refused: POST stream',
-  'an answer that is refused: GET stream',
-  'an answer that is refused: HTTP+SSE',
-  'an answer that is refused: WebSocket',
-]);
+// Of these both heard before.
+const HELD = {
+  'an answer that is refused': Object.keys(TRANSPORTS).filter((over) => over !== 'CDP'),
+  'a worker that dies': Object.keys(TRANSPORTS).filter((over) => !TRANSPORTS[over].own),
+  'a client that goes away': ['GET stream', 'HTTP+SSE', 'CDP'],
+};
 
-function checkError(message, reason, transport) {
+function checkError(message, reason, transport, says = /Sidelock/) {
   const { id, error } = message;
   assert.equal(id, ID);
-  const told = typeof error.data === 'string' ? error.data : error.data.reason;
+  const told = typeof error.data === 'string' ? error.data : error.data?.reason;
   if (reason instanceof RegExp) assert.match(told, reason);
-  else assert.equal(told, reason);
-  assert.match(error.message, /Sidelock/);
+  else assert.equal(told, reason, JSON.stringify(message));
+  assert.match(error.message, says);
   transport.check?.(message);
 }
 
 // The service hears of it by a cancellation, or by the end of what it speaks on.
-async function checkTold(transport, waits) {
-  await waits.left;
-  if (transport.cancels) {
-    await until(() => service.cancelled(ID) || waits.cancelled?.(), () => `a cancellation: ${JSON.stringify(service.seen)}`);
+async function checkTold(told, transport, { left }) {
+  await within(left, 'the end of what the service speaks on');
+  if (told === 'cancelled' && transport.cancels)
+    await until(() => service.cancelled(ID), () => `a cancellation: ${JSON.stringify(service.seen)}`);
+}
+
+async function walk(ending, over, transport, at) {
+  const name = ending.surface ?? transport.surface;
+  const options = ending.ttl ? ['--ttl', ending.ttl] : [];
+  const opened = transport.own ? {} : await at.session(name, ...options);
+  const waiting = await transport.begin(at, name, opened.token ?? options);
+  const place = { ...opened, ...waiting, at, name, cdp: over === 'CDP' };
+  const reason = (ending.reason === 'answer_missing' && transport.closed) || ending.reason;
+  const told = ending.toldOver?.[over] ?? ending.told;
+  try {
+    await until(() => service.call, 'the service to be asked');
+    const { call: waits } = service;
+    await ending.act(place);
+    if (ending.cuts && !transport.own) await waiting.cut();
+    else if (reason) checkError(await waiting.hear(), reason, transport, ending.says);
+    if (told) await checkTold(told, transport, waits);
+  } finally {
+    await ending.undo?.(place);
+    waiting.leave();
+    await waiting.finish?.();
   }
+  if (ending.another) return;
+  await at.untilIdle(name);
+  if (!told) assert.ok(!service.cancelled(ID), 'what is over is not cancelled');
 }
 
 for (const [what, ending] of Object.entries(ENDINGS)) {
   describe(what, () => {
     for (const [over, transport] of Object.entries(TRANSPORTS)) {
-      if (ending.but?.includes(over)) continue;
+      if (ending.but?.includes(over) || !(ending.only?.includes(over) ?? true)) continue;
       const name = `${what}: ${over}`;
-      it(HELD.has(name) ? name : `situation 1: ${name}`, async () => {
-        const options = ending.ttl ? ['--ttl', ending.ttl] : [];
-        const { id, token } = await gate.session(transport.surface, ...options);
-        const place = { id, name: transport.surface, cdp: over === 'CDP' };
-        const waiting = await transport.begin(gate, token);
-        await until(() => service.call, 'the service to be asked');
-        const waits = service.call;
+      it(HELD[what]?.includes(over) ? name : `situation 1: ${name}`, async () => {
+        const at = ending.another ? await startGate(scratchDir()) : gate;
         try {
-          await ending.act(place);
-          const reason = (what === 'an end without an answer' && transport.closed) || ending.reason;
-          checkError(await waiting.hear(), reason, transport);
-          if (ending.cancels) await checkTold(transport, waits);
+          await walk(ending, over, transport, at);
         } finally {
-          await ending.undo?.(place);
+          if (at !== gate) await at.stop();
         }
       });
     }
   });
 }
-
-describe('a client that goes away', () => {
-  for (const [over, transport] of Object.entries(TRANSPORTS)) {
-    const name = `${over}: the service is told`;
-    it(transport.cancels ? `situation 1: ${name}` : name, async () => {
-      const { token } = await gate.session(transport.surface);
-      const waiting = await transport.begin(gate, token);
-      await until(() => service.call, 'the service to be asked');
-      const waits = service.call;
-      waiting.leave();
-      if (over === 'GET stream') return; // it may come back
-      await checkTold(transport, waits);
-      await gate.untilIdle(transport.surface);
-    });
-  }
-});
-
-it('situation 1: an answer that takes too long', async () => {
-  const { token } = await gate.session('hurried');
-  const waiting = await TRANSPORTS['JSON answer'].begin(gate, token, 'hurried');
-  checkError(await waiting.hear(), 'upstream_timeout', {});
-  await until(() => service.cancelled(ID), 'a cancellation');
-});
-
-it('situation 1: the end of the gate', async () => {
-  const other = await startGate(scratchDir());
-  const waiting = [];
-  try {
-    for (const [, transport] of Object.entries(TRANSPORTS)) {
-      service.forget();
-      const { token } = await other.session(transport.surface);
-      waiting.push([transport, await transport.begin(other, token)]);
-      await until(() => service.call, 'the service to be asked');
-    }
-  } finally {
-    await other.stop();
-  }
-  for (const [transport, one] of waiting) checkError(await one.hear(), 'shutting_down', transport);
-});
-
-// ---- Clients that know only stdio ----
-
-describe('sidelock connect', () => {
-  const stdio = async (name, act, check) => {
-    const connected = Connected.to(gate, name);
-    if (name === 'websocket') {
-      sockets.behave({
-        message: (peer, data) => {
-          const { id, method, params } = JSON.parse(data.toString());
-          const value = { protocolVersion: params?.protocolVersion, capabilities: {}, serverInfo: { name: 'ends', version: '1' } };
-          if (method === 'initialize') peer.send(JSON.stringify({ jsonrpc: '2.0', id, result: value }));
-          if (id === ID)
-            service.call = { say: (text) => peer.send(text), end: () => peer.sendClose(1000), gone: () => peer.reset() };
-        },
-      });
-    }
-    await connected.initialize();
-    connected.say(CALL);
-    await until(() => service.call, 'the service to be asked');
-    await act();
-    await check(await connected.answer(ID));
-    await connected.finish();
-  };
-  const say = (value, behind) => () => service.call.say(result({ value, behind }));
-  for (const name of ['stdio', 'websocket']) {
-    for (const [what, act, reason] of [
-      ['an answer that is not JSON', say('NaN'), 'json_syntax'],
-      ['an answer that is too big', say(`"${'x'.repeat(3 * MESSAGE_BYTES_MAX)}"`), 'answer_too_big'],
-      ['a service that goes away', () => service.call.gone(), /^upstream_(protocol|gone)$/],
-      ['an end without an answer', () => service.call.end(), name === 'stdio' ? 'answer_missing' : 'upstream_closed'],
-    ]) {
-      it(`situation 1: ${what}, through ${name === 'stdio' ? 'HTTP' : 'a WebSocket'}`, () =>
-        stdio(name, act, (message) => checkError(message, reason, {})));
-    }
-    it(`situation 1: a worker that dies, through ${name === 'stdio' ? 'HTTP' : 'a WebSocket'}`, async () => {
-      const workers = () => gate.workers();
-      await stdio(
-        name,
-        () => workers().forEach((pid) => process.kill(pid, 'SIGKILL')),
-        (message) => {
-          assert.equal(message.id, ID);
-          assert.equal(message.error.data?.reason, 'connection_lost', JSON.stringify(message));
-        },
-      );
-    });
-  }
-});
