@@ -11,6 +11,7 @@ import { describe, it } from 'node:test';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, SANITIZED, SIDELOCK, brokerOf, opaqueSurface, scratchDir, workersOf } from './lib/gate.mjs';
+import { keep } from './lib/kept.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const EX_SOFTWARE = 70;
@@ -40,7 +41,7 @@ function newGate(name = 'sidelock-parent', built = SIDELOCK) {
   const program = path.join(dir, name);
   copyFileSync(built, program);
   const surfaces = { echo: opaqueSurface(path.join(dir, 'echo.sock')) };
-  return { gate: new Gate(dir, { surfaces, workers: 2 }), program };
+  return { gate: keep(new Gate(dir, { surfaces, workers: 2 })), program };
 }
 
 async function nothingIsLeft(gate, program, port) {
@@ -131,7 +132,7 @@ describe('the death of a worker', () => {
     const { token } = await gate.session('echo');
     const client = await until(() => Client.open(gate, 'echo', '/ws', { token }).catch(() => undefined), 'service');
     await client.close();
-    assert.equal(processesOf(program).length, 4);
+    await until(() => processesOf(program).length === 4, 'parent, broker and two workers');
     await gate.stop();
     await nothingIsLeft(gate, program);
   });
