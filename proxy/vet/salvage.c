@@ -131,7 +131,9 @@ static struct json_member id_of(struct span value)
     for (size_t i = 0; i < value.length && !member.odd; i++)
         member.odd = at[i] < 0x20;
     if (member.type == JSON_TYPE_STRING)
-        member.odd = member.odd || json_chars_odd((struct span){value.data + 1, value.length - 2});
+        /* The text may have ended within it. */
+        member.odd = member.odd || value.length < 2 || value.data[value.length - 1] != '"' ||
+                     json_chars_odd((struct span){value.data + 1, value.length - 2});
     return member;
 }
 
