@@ -6,6 +6,7 @@
  */
 #include "dialect/dialect.h"
 #include "fuzz.h"
+#include "tame.h"
 #include "vet/vet.h"
 
 #include <jansson.h>
@@ -187,7 +188,7 @@ static json_t *read_sent(struct span sent, size_t length)
         !reason_allows(json_scan_text(scan, sent.data, sent.length, NULL)))
         abort();
     json_scan_destroy(scan);
-    return json_loadb(sent.data, sent.length, JSON_REJECT_DUPLICATES, NULL);
+    return tame_load(sent.data, sent.length);
 }
 
 /* What went to the client is the answer less exactly the items that may not be shown. */
@@ -289,7 +290,7 @@ static void judge(struct span text, const struct vet_rules *rules, enum directio
          (result->action != VET_FORWARD || direction == DIRECTION_C2S)))
         abort();
     if (result->action == VET_FORWARD) {
-        json_t *message = json_loadb(text.data, text.length, JSON_REJECT_DUPLICATES, NULL);
+        json_t *message = tame_load(text.data, text.length);
 
         if (!json_is_object(message))
             abort();
