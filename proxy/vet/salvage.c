@@ -28,6 +28,8 @@ static void end_key(struct salvage *salvage)
 static void end_value(struct salvage *salvage)
 {
     salvage->place = salvage->length > 0 ? SALVAGE_COMMA : SALVAGE_OVER;
+    if (salvage->length == 0)
+        return;
     salvage->has_method = salvage->has_method || salvage->in_method;
     if (salvage->in_id && ++salvage->ids == 1) {
         salvage->id_length = salvage->length;
@@ -131,9 +133,7 @@ static struct json_member id_of(struct span value)
     for (size_t i = 0; i < value.length && !member.odd; i++)
         member.odd = at[i] < 0x20;
     if (member.type == JSON_TYPE_STRING)
-        /* The text may have ended within it. */
-        member.odd = member.odd || value.length < 2 || value.data[value.length - 1] != '"' ||
-                     json_chars_odd((struct span){value.data + 1, value.length - 2});
+        member.odd = member.odd || json_chars_odd((struct span){value.data + 1, value.length - 2});
     return member;
 }
 
