@@ -1,6 +1,8 @@
 /* operations/sessions.c: sessions and tickets. */
 #include "operations_fixture.h"
 
+#include "system/executable.h"
+
 BROKER_TEST(test_session_carries_what_was_asked)
 {
     struct broker_fixture *fixture = *state;
@@ -99,6 +101,30 @@ BROKER_TEST(test_session_checks_commands_again)
     assert_int_equal(RUN(fixture, sessions_create(&operation, &session, 60, &token)), ERROR_DENIED);
     assert_int_equal(operation.reason, REASON_EXECUTABLE_REFUSED);
     assert_null(token);
+}
+
+/* A reload may remove the surface while the digest of what the record runs is computed. */
+BROKER_TEST(test_session_of_a_surface_that_goes)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct session session = with_record.session;
+    struct executable_identity identity;
+    struct exec_facts facts;
+    char *token = NULL, digest[SHA256_HEX_SIZE];
+    bool settled;
+
+    assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
+    executable_look("/bin/true", &facts, &identity);
+    assert_int_equal(executable_hash(facts.resolved, &identity, digest, &settled), OK);
+    fixture->config->executables[0].sha256 = strdup(digest);
+    ended = 0;
+    sessions_create(&operation, &session, 60, &token);
+    assert_int_equal(ended, 0);
+    fixture->gate.surfaces.count = 0;
+    assert_int_equal(await_end(fixture), ERROR_INVALID);
+    assert_null(token);
+    fixture->gate.surfaces.count = 2;
 }
 
 BROKER_TEST(test_revoke_one)
