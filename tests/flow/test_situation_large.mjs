@@ -1,15 +1,14 @@
 // What is large and within the default limits passes over every transport, and holds up nobody else.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
-import { EndingService } from '../services/mcp_endings.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, SANITIZED, cpuSeconds, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { endingServices } from './lib/ending_services.mjs';
+import { Gate, SANITIZED, cpuSeconds, scratchDir, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
 import { finish, start } from './lib/http.mjs';
+import { keep } from './lib/kept.mjs';
 import { call } from './lib/mcp_http.mjs';
 import { Connected } from './lib/stdio.mjs';
 import { pause, until } from './lib/wait.mjs';
@@ -18,14 +17,8 @@ const MIB = 1024 * 1024;
 const LONG = 120_000;
 const PICTURE = 'QUJD'.repeat((70 * MIB) / 4);
 
-const dir = scratchDir();
-const sockets = new WebSocketService(path.join(dir, 'ws.sock'));
-const http = new EndingService(path.join(dir, 'http.sock'));
 let gate;
-
-before(async () => {
-  await sockets.start();
-  await http.start();
+const { sockets, http } = endingServices(async (dir) => {
   const routes = ['/json', '/stream', '/later', '/sse', '/messages'].map((one) => ({ path: one, kind: 'mcp-http' }));
   const one = (kind) => [{ path: kind, kind: 'websocket' }];
   gate = await Gate.start(dir, {
@@ -36,13 +29,8 @@ before(async () => {
       cdp: surface(sockets.socketPath, { dialect: 'cdp', routes: one('/ws') }),
     },
   });
+  return gate;
 });
-afterEach(() => {
-  hangUp();
-  sockets.forget();
-  http.forget();
-});
-after(() => stopAll(gate, sockets, http));
 
 const answer = (id, value = PICTURE, base = { jsonrpc: '2.0' }) =>
   JSON.stringify({ ...base, id, result: { data: '$' } }).replace('"$"', () => `"${value}"`);
@@ -82,7 +70,7 @@ async function bytes(response, end) {
 const passes = (text, expected) => assert.ok(text.includes(expected), `${text.length} of ${expected.length} bytes: ${text.slice(0, 300)}`);
 
 it('a session that keeps too much is told, and its worker serves the next one', async () => {
-  const small = await Gate.start(scratchDir(), {
+  const small = keep(new Gate(scratchDir(), {
     worker_memory_bytes: 8 * MIB,
     surfaces: {
       small: surface(http.socketPath, {
@@ -91,7 +79,8 @@ it('a session that keeps too much is told, and its worker serves the next one', 
         limits: { max_message_bytes: MIB },
       }),
     },
-  });
+  }));
+  await small.launch();
   const ask = async () => {
     const { token } = await small.session('small');
     http.forget();

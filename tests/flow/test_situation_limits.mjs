@@ -1,41 +1,27 @@
 // What a surface's limits say: `check` holds them against what a worker may keep, and strings that
 // spell no Unicode text are refused where the surface wants that, in either direction, by id.
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, afterEach, before, it } from 'node:test';
+import { it } from 'node:test';
 
-import { EndingService } from '../services/mcp_endings.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { hangUp } from './lib/hang_up.mjs';
+import { endingServices } from './lib/ending_services.mjs';
+import { Gate, scratchDir, surface } from './lib/gate.mjs';
 import { call, post } from './lib/mcp_http.mjs';
 import { until } from './lib/wait.mjs';
 
 const MIB = 1024 * 1024;
 const ODD = { '"\\ud83d"': 'json_surrogate', '"a\\u0000b"': 'json_nul' };
 
-const dir = scratchDir();
-const sockets = new WebSocketService(path.join(dir, 'ws.sock'));
-const http = new EndingService(path.join(dir, 'http.sock'));
 let gate;
-
-before(async () => {
-  await sockets.start();
-  await http.start();
+const { sockets, http } = endingServices(async (dir) => {
   gate = await Gate.start(dir, {
     surfaces: {
       socket: surface(sockets.socketPath, { dialect: 'mcp', unpaired: 'refuse', routes: [{ path: '/ws', kind: 'websocket' }] }),
       http: surface(http.socketPath, { dialect: 'mcp', unpaired: 'refuse', routes: [{ path: '/json', kind: 'mcp-http' }] }),
     },
   });
+  return gate;
 });
-afterEach(() => {
-  hangUp();
-  sockets.forget();
-  http.forget();
-});
-after(() => stopAll(gate, sockets, http));
 
 const asked = (id, value) => `{"jsonrpc":"2.0","id":${id},"method":"tools/call","params":{"name":"echo","arguments":{"v":${value}}}}`;
 const answered = (id, value) => `{"jsonrpc":"2.0","id":${id},"result":{"v":${value}}}`;

@@ -1,29 +1,20 @@
 // An answer beyond the limit ends nothing but itself: whoever waits for it is told, by its id, and
 // the connection or stream on which it came goes on. What is within the default limits passes.
 import assert from 'node:assert/strict';
-import path from 'node:path';
-import { after, afterEach, before, describe, it } from 'node:test';
+import { describe, it } from 'node:test';
 
 import { OPCODE } from '../services/frames.mjs';
-import { EndingService } from '../services/mcp_endings.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, scratchDir, stopAll, surface } from './lib/gate.mjs';
-import { hangUp } from './lib/hang_up.mjs';
+import { endingServices } from './lib/ending_services.mjs';
+import { Gate, surface } from './lib/gate.mjs';
 import { EventStream, finish, start } from './lib/http.mjs';
 import { call, messages } from './lib/mcp_http.mjs';
 import { until } from './lib/wait.mjs';
 
 const LIMIT = 65536;
 
-const dir = scratchDir();
-const sockets = new WebSocketService(path.join(dir, 'ws.sock'));
-const http = new EndingService(path.join(dir, 'http.sock'));
 let gate;
-
-before(async () => {
-  await sockets.start();
-  await http.start();
+const { sockets, http } = endingServices(async (dir) => {
   // An older program has one limit for messages both ways.
   const begin = (limits) => {
     const routes = ['/json', '/stream', '/later', '/sse', '/messages'].map((one) => ({ path: one, kind: 'mcp-http' }));
@@ -44,13 +35,8 @@ before(async () => {
   };
   const limits = { max_message_bytes: LIMIT };
   gate = await begin({ ...limits, max_answer_bytes: LIMIT }).catch(() => begin(limits));
+  return gate;
 });
-afterEach(() => {
-  hangUp();
-  sockets.forget();
-  http.forget();
-});
-after(() => stopAll(gate, sockets, http));
 
 const BIG = `"${'x'.repeat(3 * LIMIT)}"`;
 
