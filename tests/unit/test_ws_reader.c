@@ -139,7 +139,7 @@ TEST(test_pieces)
                                "\x81\x01x";
 
     for (size_t piece = 1; piece <= sizeof(text); piece++) {
-        struct feed fed;
+        struct feed fed = {0};
 
         ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
         fed.reader.gives_pieces = true;
@@ -161,7 +161,7 @@ TEST(test_no_pieces)
     static const size_t lengths[] = {2, 10, 13};
 
     for (size_t i = 0; i < 3; i++) {
-        struct feed fed;
+        struct feed fed = {0};
 
         ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
         fed.reader.gives_pieces = true;
@@ -211,7 +211,7 @@ TEST(test_lies_where_it_came)
 
 TEST(test_discard)
 {
-    struct feed fed;
+    struct feed fed = {0};
     static const char bytes[] = "\x00\x02xy\x81\x7e\xff\xff";
 
     ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
