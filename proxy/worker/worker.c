@@ -10,6 +10,7 @@
 #include "worker/client/members.h"
 #include "worker/client/own_pages.h"
 #include "worker/client/reports.h"
+#include "worker/client/rounds.h"
 #include "worker/client/slots.h"
 #include "worker/counts.h"
 #include "worker/http/exchange.h"
@@ -21,7 +22,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TICK_MS            100
 #define DRAIN_TIMEOUT_MS   5000
 #define FLUSH_PATIENCE_MS  2000 /* for the broker to read what was told last */
 #define COUNTS_INTERVAL_MS 1000
@@ -316,16 +316,12 @@ static void on_tick(uv_timer_t *timer)
     struct worker *worker = &house->worker;
     uint64_t now_ms = worker_now_ms(worker);
     int64_t now_s = (int64_t)time(NULL);
-    struct connection *next;
 
-    for (struct connection *c = worker->connections; c != NULL; c = next) {
-        next = c->next;
-        c->mode->tick(c, now_ms, now_s);
-    }
+    rounds_go_on(worker, now_ms, now_s);
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
     change_vacate(&house->change);
-    if (now_ms / TICK_MS % (COUNTS_INTERVAL_MS / TICK_MS) == 0)
+    if (now_ms / ROUND_MS % (COUNTS_INTERVAL_MS / ROUND_MS) == 0)
         tell_counted(worker, false);
     if (worker->draining && now_ms >= house->drain_deadline_ms)
         uv_stop(&worker->loop);
@@ -370,7 +366,7 @@ static enum error start_loop(struct house *house, int channel_fd_taken)
     uv_prepare_init(&worker->loop, &house->reaper);
     uv_idle_init(&worker->loop, &house->cutter);
     house->channel_poll.data = house->tick.data = house->reaper.data = house->cutter.data = house;
-    uv_timer_start(&house->tick, on_tick, TICK_MS, TICK_MS);
+    uv_timer_start(&house->tick, on_tick, ROUND_MS, ROUND_MS);
     uv_prepare_start(&house->reaper, on_prepare);
     return OK;
 }

@@ -406,28 +406,33 @@ void client_next(struct connection *connection)
     endpoint_watch(&client->endpoint, UV_DISCONNECT);
 }
 
-void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+uint64_t client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     (void)now_s;
-    if (connection->state == CONNECTION_HEAD && connection->quiet_until_ms != 0 &&
-        now_ms >= connection->quiet_until_ms)
+    if (connection->state == CONNECTION_HEAD && connection->quiet_until_ms != 0) {
+        if (now_ms < connection->quiet_until_ms)
+            return connection->quiet_until_ms;
         read_next(connection);
-    if (connection->deadline_ms == 0 || now_ms < connection->deadline_ms)
-        return;
+    }
+    if (connection->deadline_ms == 0)
+        return NOTHING_DUE;
+    if (now_ms < connection->deadline_ms)
+        return connection->deadline_ms;
     switch (connection->state) {
     case CONNECTION_HEAD:
         connection_drop(connection, REASON_REQUEST_TIMEOUT);
-        return;
+        break;
     case CONNECTION_ASKING:
         connection_drop(connection, REASON_ADMISSION_TIMEOUT);
-        return;
+        break;
     case CONNECTION_LINGERING:
         connection->deadline_ms = 0;
         client_end(connection);
-        return;
+        break;
     case CONNECTION_SERVED:
-        return;
+        break;
     }
+    return 0;
 }
 
 static void hear(struct connection *connection, int status, int events)
@@ -450,6 +455,7 @@ static void on_ready(struct endpoint *endpoint, int status, int events)
 
     if (connection == NULL)
         return;
+    connection_wake(connection);
     worker = connection->worker;
     if (connection->state == CONNECTION_LINGERING)
         linger(client);

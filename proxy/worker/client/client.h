@@ -46,7 +46,7 @@ void client_forget_head(struct client *client);
 /* Since when a request, or the rest of its head, is waited for. */
 uint64_t client_head_since(const struct connection *connection);
 /* Between requests, and at the end. */
-void client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
+uint64_t client_tick(struct connection *connection, uint64_t now_ms, int64_t now_s);
 void client_drop(struct connection *connection, enum reason reason);
 /* Lets go of it and closes the descriptor, unless that was given away. */
 void client_end(struct connection *connection);

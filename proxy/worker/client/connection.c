@@ -90,9 +90,40 @@ void connection_leave_lobby(struct connection *connection)
 void connection_set_state(struct connection *connection, enum connection_state state)
 {
     connection->state = state;
+    connection_wake(connection);
     if (connection->party != NO_PARTY)
         connection_stand(connection,
                          &connection->worker->parties[connection->party].lines[line_of[state]]);
+}
+
+/* ---- Rest ---- */
+
+static void watch(struct connection *connection, struct watched *watched)
+{
+    LIST_REMOVE(connection, watched);
+    LIST_INSERT_HEAD(watched, connection, watched);
+}
+
+void connection_wake(struct connection *connection)
+{
+    if (connection->resting)
+        watch(connection, &connection->worker->awake);
+    connection->resting = false;
+}
+
+void connection_rest(struct connection *connection, unsigned round)
+{
+    watch(connection, &connection->worker->resting[round]);
+    connection->resting = true;
+}
+
+uint64_t connection_expires_ms(const struct connection *connection, uint64_t now_ms, int64_t now_s)
+{
+    int64_t left_s = connection->expires_at - now_s;
+
+    if (!connection->admitted)
+        return NOTHING_DUE;
+    return left_s <= 0 ? now_ms : now_ms + (uint64_t)left_s * 1000;
 }
 
 /* ---- Beginning and end ---- */
@@ -119,6 +150,7 @@ struct connection *connection_create(const struct connection_options *options)
     if (connection->next != NULL)
         connection->next->previous = connection;
     worker->connections = connection;
+    LIST_INSERT_HEAD(&worker->awake, connection, watched);
     worker->connection_count++;
     connection_enter_lobby(connection);
     return connection;
@@ -131,8 +163,10 @@ struct connection *connection_find(struct worker *worker, uint64_t id)
 
     for (; entry != NULL; entry = hash_next(entry)) {
         connection = HASH_OWNER(entry, struct connection, by_id);
-        if (connection->id == id)
+        if (connection->id == id) {
+            connection_wake(connection);
             return connection;
+        }
     }
     return NULL;
 }
@@ -150,6 +184,7 @@ void connection_drop(struct connection *connection, enum reason reason)
 {
     if (connection->state == CONNECTION_LINGERING)
         return;
+    connection_wake(connection);
     connection->close_code = reason_info(reason)->close_code;
     connection->mode->drop(connection, reason);
 }
@@ -170,6 +205,7 @@ static void bury(struct connection *connection)
         worker->connections = connection->next;
     if (connection->next != NULL)
         connection->next->previous = connection->previous;
+    LIST_REMOVE(connection, watched);
     worker->connection_count--;
     hash_remove(&worker->by_id, &connection->by_id);
     connection_leave_lobby(connection);

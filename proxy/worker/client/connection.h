@@ -12,6 +12,7 @@
 #include "worker/client/process.h"
 
 #define LINGER_TIMEOUT_MS 1000
+#define NOTHING_DUE       UINT64_MAX
 #define QUIET_FOR_EVER    UINT64_MAX /* it is to end with REASON_REFUSALS_EXCEEDED */
 
 enum connection_state {
@@ -31,8 +32,11 @@ struct connection_mode {
     /* Says to its client what drop() would say, and nothing else; drop() follows. NULL: it cannot
      * be said before. */
     void (*part)(struct connection *connection, enum reason reason);
-    /* Every tick: whether something is overdue. */
-    void (*tick)(struct connection *connection, uint64_t now_ms, int64_t now_s);
+    /*
+     * Whether something is overdue. When it is to be looked at again (rounds.h), unless something
+     * happens to it before: 0: as soon as may be; NOTHING_DUE.
+     */
+    uint64_t (*tick)(struct connection *connection, uint64_t now_ms, int64_t now_s);
     /* A further request's head is there. NULL: there is none. */
     void (*request)(struct connection *connection);
     /* While SERVED: the client's descriptor is ready. NULL: it may do nothing but leave. */
@@ -50,7 +54,8 @@ struct connection_mode {
 
 struct connection {
     struct connection *next, *previous;
-    struct line *line; /* in which it stands (process.h); NULL: in none */
+    LIST_ENTRY(connection) watched; /* among those that are awake, or rest until a round */
+    struct line *line;              /* in which it stands (process.h); NULL: in none */
     struct connection *line_next, *line_previous;
     struct hash_entry by_id;
     struct members *members; /* of its session; NULL: it was granted nothing */
@@ -75,6 +80,7 @@ struct connection {
     enum reason doom;    /* why it is to be dropped, among the doomed */
     unsigned close_code;
     bool caller_known;
+    bool resting;
     bool secured;  /* TLS is up */
     bool has_room; /* room.h */
     uint8_t party; /* of the lobby's; NO_PARTY: it is not in there */
@@ -108,6 +114,11 @@ void connection_cut(struct connection *connection);
 void connection_enter_lobby(struct connection *connection);
 void connection_leave_lobby(struct connection *connection);
 void connection_set_state(struct connection *connection, enum connection_state state);
+/* Something happens to it: from now on it is looked at in every round, until it rests again. */
+void connection_wake(struct connection *connection);
+void connection_rest(struct connection *connection, unsigned round);
+/* When the session ends under which it was granted something. */
+uint64_t connection_expires_ms(const struct connection *connection, uint64_t now_ms, int64_t now_s);
 /* Another name for it: what is asked next is another connection to the broker. */
 void connection_rename(struct connection *connection);
 /* At the end of a line, out of any other; NULL: in none. */

@@ -15,6 +15,7 @@
 #include "wire/ws_frame.h"
 #include "json/scan.h"
 
+#include <sys/queue.h>
 #include <uv.h>
 
 #define READ_BYTES        65536 /* one read */
@@ -58,6 +59,11 @@ struct slot {
     bool leaving;                  /* it is in force no more */
 };
 
+/* Those who are looked at in one round (rounds.h). */
+LIST_HEAD(watched, connection);
+
+#define ROUNDS 32 /* in which all have been looked at */
+
 struct worker {
     const struct config *config; /* of its surfaces those that it began with */
     struct slot slots[CONFIG_SLOTS_MAX];
@@ -76,6 +82,8 @@ struct worker {
     struct reported *all_reported;           /* the same */
     struct connection *connections;          /* newest first (connection.h) */
     struct connection *dead;                 /* freed before the loop next waits */
+    struct watched awake, resting[ROUNDS];   /* all but these: who is looked at when (rounds.h) */
+    unsigned round;                          /* whose turn it was last */
     struct hash_table by_id;                 /* all but these */
     struct hash_table members;               /* sessions that were granted something (members.h) */
     struct party parties[LOBBY_PARTIES_MAX]; /* of those who were granted nothing (lobby.h) */

@@ -62,6 +62,14 @@ enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms)
     return REASON_ALLOWED;
 }
 
+bool deadline_waits_for_nobody(const struct exchange *exchange)
+{
+    return exchange->phase == EXCHANGE_ANSWERING && exchange->connection->deadline_ms == 0 &&
+           !exchange_wants_body(exchange) && !exchange->held.active && !is_answer_due(exchange) &&
+           outgoing_empty(exchange_out(exchange)) &&
+           (exchange->link == NULL || outgoing_empty(&exchange->link->endpoint.out));
+}
+
 uint64_t deadline_waits_since(const struct exchange *exchange)
 {
     const struct connection *connection = exchange->connection;

@@ -327,6 +327,7 @@ static void on_link_ready(void *user, int status, int events)
     struct worker *worker = exchange->connection->worker;
     struct endpoint *service = &exchange->link->endpoint;
 
+    connection_wake(exchange->connection);
     if (cut_now(exchange->connection))
         return;
     if (status < 0 || ((events & UV_WRITABLE) != 0 && !endpoint_flush(service)))
@@ -342,20 +343,26 @@ static void on_link_ready(void *user, int status, int events)
 
 /* ---- The connection's mode ---- */
 
-static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     struct exchange *exchange = connection->served;
+    uint64_t expires_ms = connection_expires_ms(connection, now_ms, now_s), due_ms;
     enum reason reason = REASON_ALLOWED;
 
-    if (connection->admitted && connection->state != CONNECTION_LINGERING &&
-        now_s >= connection->expires_at)
+    if (connection->state == CONNECTION_LINGERING)
+        return client_tick(connection, now_ms, now_s);
+    if (expires_ms <= now_ms)
         reason = REASON_SESSION_EXPIRED;
     else if (exchange_is_under_way(exchange))
         reason = deadline_passed(exchange, now_ms);
-    else
-        client_tick(connection, now_ms, now_s);
-    if (!reason_allows(reason))
+    if (!reason_allows(reason)) {
         connection_drop(connection, reason);
+        return 0;
+    }
+    if (exchange_is_under_way(exchange))
+        return deadline_waits_for_nobody(exchange) ? expires_ms : 0;
+    due_ms = client_tick(connection, now_ms, now_s);
+    return due_ms < expires_ms ? due_ms : expires_ms;
 }
 
 static void on_request(struct connection *connection)

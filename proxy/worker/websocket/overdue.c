@@ -34,6 +34,27 @@ enum reason websocket_overdue(const struct websocket *websocket, uint64_t now_ms
     return REASON_ALLOWED;
 }
 
+static void come_forward(uint64_t *due_ms, uint64_t since_ms, uint64_t limit_ms)
+{
+    if (limit_ms > 0 && since_ms + limit_ms < *due_ms)
+        *due_ms = since_ms + limit_ms;
+}
+
+uint64_t websocket_due_ms(const struct websocket *websocket, uint64_t now_ms, int64_t now_s)
+{
+    const struct connection *connection = websocket->connection;
+    const struct surface_limits *limits = &connection->surface->limits;
+    const struct side *client = &websocket->client, *service = &websocket->service;
+    uint64_t due_ms = connection_expires_ms(connection, now_ms, now_s);
+
+    if (client->message_since_ms != 0 || service->message_since_ms != 0 ||
+        side_is_blocked(client) || side_is_blocked(service) || connection->quiet_until_ms != 0)
+        return 0;
+    come_forward(&due_ms, websocket->active_ms, limits->idle_timeout_ms);
+    come_forward(&due_ms, websocket->pinged_ms, limits->ping_interval_ms);
+    return due_ms;
+}
+
 uint64_t websocket_waits_since(const struct websocket *websocket)
 {
     const struct side *client = &websocket->client;

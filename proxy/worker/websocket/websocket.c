@@ -228,6 +228,7 @@ static void on_fault(struct websocket *websocket, enum reason reason)
 
 static void on_flow(struct websocket *websocket)
 {
+    connection_wake(websocket->connection);
     if (carries(websocket, DIRECTION_S2C))
         coming_look(websocket);
     let_flow(websocket);
@@ -358,17 +359,20 @@ static void end_quiet(struct websocket *websocket, uint64_t now_ms)
     let_flow(websocket);
 }
 
-static void tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_s)
+static uint64_t tick_open(struct websocket *websocket, uint64_t now_ms, int64_t now_s)
 {
     struct connection *connection = websocket->connection;
     enum reason reason = websocket_overdue(websocket, now_ms, now_s);
 
-    if (reason_allows(reason) && connection->quiet_until_ms != 0)
-        end_quiet(websocket, now_ms);
-    else if (reason_allows(reason))
-        keep_alive(websocket, now_ms);
-    else
+    if (!reason_allows(reason)) {
         connection_drop(connection, reason);
+        return 0;
+    }
+    if (connection->quiet_until_ms != 0)
+        end_quiet(websocket, now_ms);
+    else
+        keep_alive(websocket, now_ms);
+    return websocket->state == WEBSOCKET_OPEN ? websocket_due_ms(websocket, now_ms, now_s) : 0;
 }
 
 /* What may end before the service has answered. */
@@ -380,16 +384,16 @@ static void tick_linking(struct connection *connection, bool late, int64_t now_s
         connection_drop(connection, REASON_UPGRADE_TIMEOUT);
 }
 
-static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
+static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     struct websocket *websocket = connection->served;
     bool late = connection->deadline_ms != 0 && now_ms >= connection->deadline_ms;
 
-    if (connection->state == CONNECTION_LINGERING) {
-        client_tick(connection, now_ms, now_s);
-    } else if (websocket->state == WEBSOCKET_OPEN) {
-        tick_open(websocket, now_ms, now_s);
-    } else if (websocket->state == WEBSOCKET_LINKING) {
+    if (connection->state == CONNECTION_LINGERING)
+        return client_tick(connection, now_ms, now_s);
+    if (websocket->state == WEBSOCKET_OPEN)
+        return tick_open(websocket, now_ms, now_s);
+    if (websocket->state == WEBSOCKET_LINKING) {
         tick_linking(connection, late, now_s);
     } else if (late && websocket->state == WEBSOCKET_LAST_WORDS) {
         goodbye_after_last_words(websocket);
@@ -398,6 +402,7 @@ static void tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
         side_close(&websocket->service);
         side_close(&websocket->client);
     }
+    return 0;
 }
 
 /* ---- The connection's mode ---- */
