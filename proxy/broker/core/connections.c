@@ -1,7 +1,7 @@
 /*
- * A balanced tree by worker and number (tsearch); beside it another of how many each session and
- * each surface has, and at which workers. Nobody walks over them: with all connections in it, that
- * would hold up the loop.
+ * A balanced tree by worker and number (tsearch); beside it a table of how many each session
+ * and each surface has, and at which workers. Nobody walks over them: with all connections in it,
+ * that would hold up the loop.
  */
 #include "broker/core/connections.h"
 
@@ -37,93 +37,103 @@ static int compare(const void *one, const void *other)
 
 /* How many a session has, or (with a surface) a surface. */
 struct tally {
+    struct hash_entry entry;
     const struct surface_state *surface; /* NULL: it is a session's */
     char session_id[TOKEN_ID_SIZE];
     size_t count;
     uint32_t held[CONFIG_WORKERS_MAX]; /* of them, by the worker's place */
 };
 
-static int compare_tallies(const void *one, const void *other)
+static uint64_t hash_of(const struct surface_state *surface, const char *session_id)
 {
-    const struct tally *a = one, *b = other;
-
-    if (a->surface != b->surface)
-        return (uintptr_t)a->surface < (uintptr_t)b->surface ? -1 : 1;
-    return strcmp(a->session_id, b->session_id);
+    return hash_text(hash_number((uintptr_t)surface), session_id);
 }
 
-static struct tally of_session(const char *session_id)
+/* Of a surface the session is "". */
+static struct tally *find_tally(const struct connections *connections,
+                                const struct surface_state *surface, const char *session_id)
 {
-    struct tally tally = {.surface = NULL};
+    struct hash_entry *entry = hash_first(&connections->tallies, hash_of(surface, session_id));
 
-    snprintf(tally.session_id, sizeof(tally.session_id), "%s", session_id);
-    return tally;
-}
+    for (; entry != NULL; entry = hash_next(entry)) {
+        struct tally *tally = HASH_OWNER(entry, struct tally, entry);
 
-static size_t count(const struct connections *connections, struct tally wanted)
-{
-    struct tally *const *node = tfind(&wanted, &connections->tallies, compare_tallies);
-
-    return node != NULL ? (*node)->count : 0;
-}
-
-static enum error count_up(struct connections *connections, struct tally wanted, unsigned worker)
-{
-    struct tally *made, **node = tfind(&wanted, &connections->tallies, compare_tallies);
-
-    if (node == NULL) {
-        made = malloc(sizeof(*made));
-        if (made == NULL)
-            return ERROR_MEMORY;
-        *made = wanted;
-        node = tsearch(made, &connections->tallies, compare_tallies);
-        if (node == NULL) {
-            free(made);
-            return ERROR_MEMORY;
-        }
+        if (tally->surface == surface && strcmp(tally->session_id, session_id) == 0)
+            return tally;
     }
-    (*node)->count++;
-    (*node)->held[worker]++;
+    return NULL;
+}
+
+static size_t count(const struct connections *connections, const struct surface_state *surface,
+                    const char *session_id)
+{
+    const struct tally *tally = find_tally(connections, surface, session_id);
+
+    return tally != NULL ? tally->count : 0;
+}
+
+static enum error count_up(struct connections *connections, const struct surface_state *surface,
+                           const char *session_id, unsigned worker)
+{
+    struct tally *tally = find_tally(connections, surface, session_id);
+
+    if (tally == NULL) {
+        tally = calloc(1, sizeof(*tally));
+        if (tally == NULL)
+            return ERROR_MEMORY;
+        tally->surface = surface;
+        snprintf(tally->session_id, sizeof(tally->session_id), "%s", session_id);
+        hash_add(&connections->tallies, &tally->entry, hash_of(surface, session_id));
+    }
+    tally->count++;
+    tally->held[worker]++;
     return OK;
 }
 
-static void count_down(struct connections *connections, struct tally wanted, unsigned worker)
+static void count_down(struct connections *connections, const struct surface_state *surface,
+                       const char *session_id, unsigned worker)
 {
-    struct tally **node = tfind(&wanted, &connections->tallies, compare_tallies);
-    struct tally *tally = node != NULL ? *node : NULL;
+    struct tally *tally = find_tally(connections, surface, session_id);
 
     if (tally == NULL)
         return;
     tally->held[worker]--;
     if (--tally->count > 0)
         return;
-    tdelete(tally, &connections->tallies, compare_tallies);
+    hash_remove(&connections->tallies, &tally->entry);
     free(tally);
 }
 
 static enum error count_entry(struct connections *connections, const struct connection_entry *entry)
 {
-    const struct tally surface = {.surface = entry->surface};
-    enum error error = count_up(connections, surface, entry->worker.worker);
+    unsigned worker = entry->worker.worker;
+    enum error error = count_up(connections, entry->surface, "", worker);
 
     if (error != OK)
         return error;
-    error = count_up(connections, of_session(entry->session_id), entry->worker.worker);
+    error = count_up(connections, NULL, entry->session_id, worker);
     if (error != OK)
-        count_down(connections, surface, entry->worker.worker);
+        count_down(connections, entry->surface, "", worker);
     return error;
 }
 
 static void uncount_entry(struct connections *connections, const struct connection_entry *entry)
 {
-    count_down(connections, (struct tally){.surface = entry->surface}, entry->worker.worker);
-    count_down(connections, of_session(entry->session_id), entry->worker.worker);
+    count_down(connections, entry->surface, "", entry->worker.worker);
+    count_down(connections, NULL, entry->session_id, entry->worker.worker);
 }
 
 void connections_clear(struct connections *connections)
 {
+    size_t bucket = 0;
+    struct hash_entry *entry;
+
     tdestroy(connections->root, free);
-    tdestroy(connections->tallies, free);
+    while ((entry = hash_any(&connections->tallies, &bucket)) != NULL) {
+        hash_remove(&connections->tallies, entry);
+        free(HASH_OWNER(entry, struct tally, entry));
+    }
+    hash_clear(&connections->tallies);
 }
 
 static enum error insert(struct connections *connections, const struct connection_entry *entry)
@@ -211,22 +221,21 @@ bool connections_remove_ended(struct connections *connections, struct incarnatio
 
 uint32_t connections_holders(const struct connections *connections, const char *session_id)
 {
-    const struct tally wanted = of_session(session_id);
-    struct tally *const *node = tfind(&wanted, &connections->tallies, compare_tallies);
+    const struct tally *tally = find_tally(connections, NULL, session_id);
     uint32_t holders = 0;
 
-    for (unsigned i = 0; node != NULL && i < CONFIG_WORKERS_MAX; i++)
-        holders |= (uint32_t)((*node)->held[i] > 0) << i;
+    for (unsigned i = 0; tally != NULL && i < CONFIG_WORKERS_MAX; i++)
+        holders |= (uint32_t)(tally->held[i] > 0) << i;
     return holders;
 }
 
 size_t connections_of_surface(const struct connections *connections,
                               const struct surface_state *surface)
 {
-    return count(connections, (struct tally){.surface = surface});
+    return count(connections, surface, "");
 }
 
 size_t connections_of_session(const struct connections *connections, const char *session_id)
 {
-    return count(connections, of_session(session_id));
+    return count(connections, NULL, session_id);
 }

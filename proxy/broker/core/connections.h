@@ -1,6 +1,7 @@
 /* The live connections of all workers, kept from what the broker granted and workers report. */
 #pragma once
 
+#include "base/hash.h"
 #include "broker/core/surfaces.h"
 #include "policy/token.h"
 
@@ -28,7 +29,8 @@ struct connection_entry {
 
 /* All zero is empty. */
 struct connections {
-    void *root, *tallies;
+    void *root;
+    struct hash_table tallies;
     size_t held[CONFIG_WORKERS_MAX]; /* by the process that lives in each place */
     size_t count;                    /* by all of them */
     uint64_t last_id;
