@@ -177,3 +177,13 @@ void lane_destroy(struct lane *lane)
     close(lane->fd);
     free(lane);
 }
+
+void lane_leave(struct lane *lane)
+{
+    pthread_mutex_lock(&lane->lock);
+    queue_init(&lane->todo);
+    lane->stop = true;
+    pthread_cond_signal(&lane->given);
+    pthread_mutex_unlock(&lane->lock);
+    pthread_detach(lane->thread);
+}

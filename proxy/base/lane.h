@@ -27,6 +27,11 @@ struct lane_job {
 enum error lane_create(const char *name, struct lane **out) MUST_CHECK;
 /* As lane_finish(), and ends the thread. */
 void lane_destroy(struct lane *lane);
+/*
+ * Of a lane whose thread may be held up for good: nobody waits for it, and no `done` is called any
+ * more. Its memory and the job at hand stay, for a process that is about to end.
+ */
+void lane_leave(struct lane *lane);
 
 void lane_give(struct lane *lane, struct lane_job *job);
 /* Readable (poll) while lane_reap() has something to do. */

@@ -1,10 +1,11 @@
 #include "system/fence.h"
 
+#include "system/user_groups.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/netlink.h>
-#include <pwd.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -251,18 +252,14 @@ static enum error add_rules(scmp_filter_ctx filter)
                : ERROR_IO;
 }
 
-/* Whoever names users has its libraries loaded: code is not mapped any more. */
-static void load_names(void)
-{
-    (void)getpwuid((uid_t)-2);
-}
-
 enum error fence_calls(void)
 {
     scmp_filter_ctx filter;
     enum error error;
 
-    load_names();
+    /* Whoever names users and their groups has its libraries loaded: code is not mapped any more.
+     */
+    user_groups_load();
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (filter == NULL)
         return ERROR_MEMORY;
