@@ -182,6 +182,8 @@
     REASON(CALLER_UNKNOWN, "caller_unknown", 403, 0,                                               \
            "the calling process could not be identified")                                          \
     REASON(CALLER_MISMATCH, "caller_mismatch", 403, 0, "the calling user is not permitted")        \
+    REASON(CALLER_GROUPS, "caller_groups", 403, 0,                                                 \
+           "the calling user's groups could not be looked up in time")                             \
     REASON(COOKIE_ORIGIN, "cookie_origin", 403, 0,                                                 \
            "the login cookie counts only for requests from the surface's own pages")               \
     REASON(CERTIFICATE_REFUSED, "certificate_refused", 403, 0,                                     \
@@ -222,7 +224,7 @@
     REASON(QUOTA_HELD, "quota_held", 503, 1013,                                                    \
            "the session keeps too much that is not whole, or not taken")                           \
     REASON(QUOTA_QUESTIONS, "quota_questions", 503, 0,                                             \
-           "as many requests of the session or surface wait as may")                               \
+           "as many requests of the session, user or surface wait as may")                         \
     REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \
            "the session uses as many MCP sessions as it may")                                      \
     REASON(REFUSALS_EXCEEDED, "refusals_exceeded", 403, 1008,                                      \

@@ -6,6 +6,7 @@
 #include "broker/control/control.h"
 #include "broker/core/anchoring.h"
 #include "broker/core/executables.h"
+#include "broker/core/groups.h"
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
 #include "broker/core/opener.h"
@@ -40,7 +41,8 @@ struct broker {
     bool told_to_stop, stopping; /* `stopping`: signals change nothing any more */
     uv_timer_t expire, tell, drain, missing;
     uv_prepare_t turn_end;
-    uv_poll_t store_writes, store_searches, executables; /* threads that work for the gate */
+    uv_poll_t store_writes, store_searches, executables,
+        groups; /* threads that work for the gate */
     int exit_code;
 };
 
@@ -242,6 +244,10 @@ static enum error watch_lanes(struct broker *broker)
         error = lanes_watch(&gate->loop, &broker->store_searches, store_searches(gate->store));
     if (error == OK)
         error = lanes_watch(&gate->loop, &broker->executables, executables_lane(gate->executables));
+    if (error == OK)
+        error = groups_create(&gate->loop, user_groups_find, &gate->groups);
+    if (error == OK)
+        error = lanes_watch(&gate->loop, &broker->groups, groups_lane(gate->groups));
     return error;
 }
 
@@ -452,6 +458,7 @@ static void stop(struct broker *broker)
     caller_lookup_destroy(broker->gate.callers);
     audit_close(broker->gate.audit);
     executables_destroy(broker->gate.executables);
+    groups_destroy(broker->gate.groups);
     store_close(broker->gate.store);
 }
 

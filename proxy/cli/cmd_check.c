@@ -199,7 +199,7 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
         warn(warnings, path, "The surface \"%s\" only observes: no message is refused.", name);
     if (surface->allow_non_loopback)
         warn(warnings, path, "The surface \"%s\" may listen where other machines reach it.", name);
-    for (size_t i = 0; surface->caller_uid_count > 0 && i < surface->listen_count; i++) {
+    for (size_t i = 0; surface->callers_named && i < surface->listen_count; i++) {
         if (!surface->listen[i].loopback)
             warn(warnings, path,
                  "The surface \"%s\" names callers by uid, and clients of other machines have "

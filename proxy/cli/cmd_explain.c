@@ -11,6 +11,7 @@
 #include "policy/explain.h"
 #include "policy/login_cookie.h"
 #include "policy/session.h"
+#include "system/user_groups.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -33,7 +34,8 @@ struct call {
     bool plain, json;
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
-    struct buffer cookies; /* the login cookie's values */
+    struct buffer cookies;     /* the login cookie's values */
+    struct user_groups groups; /* of the caller */
 };
 
 /* Splits "Name: value" at the colon; the value without surrounding blanks, or NULL. */
@@ -126,6 +128,17 @@ static void assume_host(struct call *call, const struct surface *surface, struct
     request->host = call->host;
 }
 
+/* Here and now, as the gate would on its host; it remembers them for a minute. */
+static void look_up_groups(struct call *call, const struct surface *surface,
+                           struct request *request)
+{
+    if (surface->caller_gid_count == 0 ||
+        user_groups_find(request->caller_uid, &call->groups) != OK)
+        return;
+    request->caller_gids = call->groups.gids;
+    request->caller_gid_count = call->groups.count;
+}
+
 static int read_request(struct call *call, const struct surface *surface, const char *target,
                         struct request *request)
 {
@@ -152,6 +165,7 @@ static int read_request(struct call *call, const struct surface *surface, const 
                                 .secure = surface->tls != NULL,
                                 .caller_known = true,
                                 .caller_uid = (uint32_t)uid};
+    look_up_groups(call, surface, request);
     if (read_headers(call, surface, request) != EX_OK)
         return EX_USAGE;
     assume_host(call, surface, request);
@@ -335,6 +349,7 @@ int cmd_explain(int argc, char **argv)
     if (code == EX_OK)
         code = run(&call, args.operands[0]);
     buffer_clear(&call.cookies);
+    user_groups_clear(&call.groups);
     text_list_clear(&call.headers);
     return code;
 }

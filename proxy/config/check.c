@@ -338,3 +338,17 @@ void config_read_uid(struct json_reader *reader, struct json_t *value, void *int
     else /* all ones is no user: chown(2) and others take it for "leave as it is" */
         (void)json_reader_number(reader, value, 0, UINT32_MAX - 1, uid);
 }
+
+void config_read_gid(struct json_reader *reader, struct json_t *value, void *into)
+{
+    const char *text = json_string_value(value);
+
+    if (text != NULL)
+        json_reader_fault(
+            reader,
+            "\"%.64s\" must be a number: group names are not looked up (`getent group "
+            "NAME` prints a group's number).",
+            text);
+    else
+        (void)json_reader_number(reader, value, 0, UINT32_MAX - 1, into);
+}

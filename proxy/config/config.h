@@ -18,6 +18,7 @@
 #define CONFIG_NAME_BYTES_MAX   TEXT_NAME_BYTES_MAX
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
 #define CONFIG_UIDS_MAX         64
+#define CONFIG_GIDS_MAX         64
 #define CONFIG_CERTIFICATES_MAX 64
 #define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
 #define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
@@ -179,6 +180,8 @@ struct surface {
     enum refusal_mode on_refusal;
     uint32_t *caller_uids; /* resolved: "self" is the uid that loads */
     size_t caller_uid_count;
+    uint32_t *caller_gids; /* groups whose members may call, too */
+    size_t caller_gid_count;
     struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
     struct surface_tls *tls;              /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;

@@ -55,6 +55,8 @@ void config_read_pattern(struct json_reader *reader, struct json_t *value, void 
 void config_clear_pattern(void *pattern);
 /* A json_read of "self" or a number into a uint32_t. */
 void config_read_uid(struct json_reader *reader, struct json_t *value, void *into);
+/* A json_read of a number into a uint32_t. */
+void config_read_gid(struct json_reader *reader, struct json_t *value, void *into);
 
 /* ---- surface.c ---- */
 

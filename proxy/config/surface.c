@@ -43,6 +43,8 @@ static const struct json_table upstream_table = JSON_TABLE("an upstream", upstre
 static const struct json_key callers_keys[] = {
     ROW_LIST("uids", struct surface, caller_uids, caller_uid_count, 1, CONFIG_UIDS_MAX,
              .set_offset = offsetof(struct surface, callers_named), .read = config_read_uid),
+    ROW_LIST("gids", struct surface, caller_gids, caller_gid_count, 1, CONFIG_GIDS_MAX,
+             .set_offset = offsetof(struct surface, callers_named), .read = config_read_gid),
     ROW_TEXTS("certificates", struct surface, caller_certificates, config_check_sha256, 1,
               CONFIG_CERTIFICATES_MAX),
 };
@@ -351,7 +353,7 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
     if (json_object_size(json_object_get(value, "callers")) == 0 &&
         json_object_get(value, "callers") != NULL)
         json_reader_fault_at(reader, "callers",
-                             "Name callers by \"uids\", by \"certificates\" or by both.");
+                             "Name callers by \"uids\", \"gids\" or \"certificates\".");
     if (surface->caller_certificates.count > 0 &&
         (surface->tls == NULL || surface->tls->client_ca == NULL))
         json_reader_fault_at(reader, "callers",

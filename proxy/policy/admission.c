@@ -4,9 +4,37 @@
 
 #include <string.h>
 
+static bool has(const uint32_t *numbers, size_t count, uint32_t number)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (numbers[i] == number)
+            return true;
+    }
+    return false;
+}
+
+bool admission_caller_named(const struct surface *surface, uint32_t uid)
+{
+    return has(surface->caller_uids, surface->caller_uid_count, uid);
+}
+
+bool admission_caller_group(const struct surface *surface, const uint32_t *gids, size_t count,
+                            uint32_t *gid)
+{
+    for (size_t i = 0; i < surface->caller_gid_count; i++) {
+        if (has(gids, count, surface->caller_gids[i])) {
+            *gid = surface->caller_gids[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 enum reason admission_caller(const struct surface *surface, const struct request *request)
 {
-    /* Where both rules are set, both must be met. */
+    uint32_t gid;
+
+    /* Where both kinds of rule are set, both must be met; of users and groups, one. */
     if (surface->caller_certificates.count > 0 &&
         !text_list_contains(&surface->caller_certificates, span_of(request->certificate)))
         return REASON_CERTIFICATE_REFUSED;
@@ -14,11 +42,13 @@ enum reason admission_caller(const struct surface *surface, const struct request
         return REASON_ALLOWED;
     if (!request->caller_known)
         return REASON_CALLER_UNKNOWN;
-    for (size_t i = 0; i < surface->caller_uid_count; i++) {
-        if (surface->caller_uids[i] == request->caller_uid)
-            return REASON_ALLOWED;
-    }
-    return REASON_CALLER_MISMATCH;
+    if (admission_caller_named(surface, request->caller_uid))
+        return REASON_ALLOWED;
+    if (surface->caller_gid_count > 0 && request->caller_gids == NULL)
+        return REASON_CALLER_GROUPS;
+    return admission_caller_group(surface, request->caller_gids, request->caller_gid_count, &gid)
+               ? REASON_ALLOWED
+               : REASON_CALLER_MISMATCH;
 }
 
 static bool is_ticket(struct span subprotocol)

@@ -59,7 +59,14 @@ enum reason admission_own_origin(const struct surface *surface,
                                  const struct admission_listener *listener,
                                  const struct request *request);
 
-/* The calling uid and the client's certificate against the surface's `callers`. */
+/* Whether the surface's `callers` name this user; or one of his groups: *gid is the first. */
+bool admission_caller_named(const struct surface *surface, uint32_t uid);
+bool admission_caller_group(const struct surface *surface, const uint32_t *gids, size_t count,
+                            uint32_t *gid);
+/*
+ * The calling user and the client's certificate against the surface's `callers`. CALLER_GROUPS: all
+ * hangs on the user's groups, and these are not known.
+ */
 enum reason admission_caller(const struct surface *surface, const struct request *request);
 
 enum credential_kind {

@@ -114,6 +114,26 @@ static void rule_origin(const struct steps *steps, struct buffer *out)
                          steps->surface->tls != NULL ? "s" : "");
 }
 
+/* Which rule says so: "uids" first, and groups are looked at only if that does not permit. */
+static void rule_caller_user(const struct surface *surface, const struct request *request,
+                             struct buffer *out)
+{
+    uint32_t gid = 0;
+
+    buffer_append_format(out, "uid %" PRIu32 " ", request->caller_uid);
+    if (admission_caller_named(surface, request->caller_uid))
+        buffer_append_text(out, "is among the surface's \"callers\": \"uids\" permits it");
+    else if (surface->caller_gid_count == 0)
+        buffer_append_text(out, "is not among the surface's \"callers\": \"uids\"");
+    else if (request->caller_gids == NULL)
+        buffer_append_text(out, "has groups that cannot be looked up here, and \"gids\" decides");
+    else if (admission_caller_group(surface, request->caller_gids, request->caller_gid_count, &gid))
+        buffer_append_format(out, "is in group %" PRIu32 ": \"gids\" permits it", gid);
+    else
+        buffer_append_format(out, "is not in \"uids\", and none of its %zu groups is in \"gids\"",
+                             request->caller_gid_count);
+}
+
 static void rule_caller(const struct steps *steps, struct buffer *out)
 {
     const struct request *request = steps->request;
@@ -125,8 +145,10 @@ static void rule_caller(const struct steps *steps, struct buffer *out)
         buffer_append_text(out, "the surface names no callers: any local user");
         return;
     }
-    buffer_append_format(out, "uid %" PRIu32 " against the surface's \"callers\"",
-                         request->caller_uid);
+    if (steps->surface->callers_named)
+        rule_caller_user(steps->surface, request, out);
+    else
+        buffer_append_text(out, "any local user");
 }
 
 static void rule_credential(const struct steps *steps, struct buffer *out)

@@ -27,8 +27,10 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
           "login addresses that nobody has opened yet")                                            \
     QUOTA(QUESTIONS, "questions", SESSION, 32, NEW, QUOTA_QUESTIONS,                               \
           "requests that wait for what must come before the service is asked")                     \
+    QUOTA(CALLER_QUESTIONS, "caller_questions", CALLER, 32, NEW, QUOTA_QUESTIONS,                  \
+          "requests that wait for a look at the calling user's groups")                            \
     QUOTA(SURFACE_QUESTIONS, "surface_questions", SURFACE, 256, NEW, QUOTA_QUESTIONS,              \
-          "the same, of all its sessions")                                                         \
+          "both, of all its sessions and users")                                                   \
     QUOTA(CONNECTIONS, "connections", SESSION, QUOTA_CONFIGURED, NEW, QUOTA_CONNECTIONS,           \
           "connections that were granted")                                                         \
     QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CALLER_FULL,    \

@@ -29,5 +29,7 @@ struct request {
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
     bool upgrade;             /* a valid WebSocket upgrade was asked for */
     bool caller_known;
-    uint32_t caller_uid; /* meaningful only if caller_known */
+    uint32_t caller_uid;         /* meaningful only if caller_known */
+    const uint32_t *caller_gids; /* that user's groups; NULL: not known, or not asked for */
+    size_t caller_gid_count;
 };

@@ -39,6 +39,35 @@ TEST(test_callers)
     expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
 }
 
+TEST(test_caller_groups)
+{
+    uint32_t uids[] = {1000}, gids[] = {27, 100}, in_one[] = {1001, 100}, in_none[] = {1001, 1000};
+    struct surface surface = {.caller_gids = gids, .caller_gid_count = 2, .callers_named = true};
+    struct request request = {.caller_known = true, .caller_uid = 1001};
+    uint32_t gid = 0;
+
+    /* What is not known is no empty list. */
+    expect(admission_caller(&surface, &request), REASON_CALLER_GROUPS);
+    request.caller_gids = in_one;
+    expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
+    request.caller_gid_count = 2;
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+    assert_true(admission_caller_group(&surface, in_one, 2, &gid));
+    assert_int_equal(gid, 100);
+    /* A uid is no gid. */
+    request.caller_gids = in_none;
+    expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
+    request.caller_uid = 27;
+    expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
+    /* Whoever is named needs no group; whoever is not known has none. */
+    surface.caller_uids = uids;
+    surface.caller_uid_count = 1;
+    request = (struct request){.caller_known = true, .caller_uid = 1000};
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+    request = (struct request){.caller_gids = in_one, .caller_gid_count = 2};
+    expect(admission_caller(&surface, &request), REASON_CALLER_UNKNOWN);
+}
+
 TEST(test_paths)
 {
     static const struct {

@@ -24,7 +24,7 @@ static const char configuration[] =
     "\"dialect\":\"opaque\"},"
     "\"wide\":{\"why\":\"w\",\"can_do\":\"c\",\"listen\":[\"192.0.2.1:8083\"],"
     "\"allow_non_loopback\":true,\"upstream\":{\"socket\":\"/run/x/wide.sock\"},"
-    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1]}}}}";
+    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1],\"gids\":[27,100]}}}}";
 
 static struct config *config;
 
@@ -143,6 +143,7 @@ TEST(test_wide_surface_is_a_finding)
 
     facts.listeners_loopback = false;
     build(facts, &row);
+    assert_says(&row.cells[REGISTER_CALLERS], "uid 1, and members of gids 27, 100");
     assert_true(row.cells[REGISTER_REACH].finding);
     assert_true(row.cells[REGISTER_REACH].proven);
     assert_says(&row.cells[REGISTER_REACH], "Other machines");

@@ -196,6 +196,39 @@ WAITING_TEST(test_bounded)
 }
 
 /* A link that is asked for waits in the same way. */
+/* Before there is a session, nobody takes another user's place. */
+WAITING_TEST(test_caller)
+{
+    struct broker_fixture *fixture = *state;
+    const size_t each = quota_info(QUOTA_CALLER_QUESTIONS)->limit;
+    struct ipc_admit admit = {.request_id = "0123456789abcdef",
+                              .request = {.method = "GET", .raw_path = "/"}};
+    struct question question = {.gate = &fixture->gate,
+                                .from = first,
+                                .surface = &fixture->gate.surfaces.items[0],
+                                .caller_known = true,
+                                .message = &admit};
+
+    for (size_t i = 0; i <= each; i++) {
+        struct waiting *waiting;
+
+        admit.connection = i + 1;
+        question.message = &admit;
+        question_read_request(&question);
+        steps_init(&question.steps);
+        question.caller_uid = i < each ? 1000 : 1001;
+        waiting = waiting_keep(&question, on_abandon, &seen);
+        assert_non_null(waiting);
+    }
+    question.caller_uid = 1000;
+    question_read_request(&question);
+    assert_null(waiting_keep(&question, on_abandon, &seen));
+    assert_int_equal(waiting_refusal(&question), REASON_QUOTA_QUESTIONS);
+    waiting_forget(&fixture->gate, first);
+    assert_int_equal(seen.abandoned, each + 1);
+    assert_int_equal(waiting_refusal(&question), REASON_OUT_OF_MEMORY);
+}
+
 WAITING_TEST(test_link)
 {
     struct broker_fixture *fixture = *state;

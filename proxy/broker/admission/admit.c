@@ -154,6 +154,8 @@ static void look_again(struct question *question)
         question_refuse(question, reason);
 }
 
+static void judge_again(struct question *question);
+
 static void answer(struct question *question)
 {
     enum step_id step;
@@ -163,8 +165,36 @@ static void answer(struct question *question)
         allow(question);
     else if (step == STEP_EXECUTABLES && question->steps.unknown)
         files_wait(question, look_again);
+    else if (step == STEP_CALLER && question->groups_awaited &&
+             reason_same(reason, REASON_CALLER_GROUPS))
+        callers_wait(question, judge_again);
     else
         question_refuse(question, reason);
+}
+
+static void judge(struct question *question)
+{
+    const struct surface_state *surface = question->surface;
+
+    question->steps = (struct steps){
+        .surface = surface->config,
+        .listener = {question->listener->host, question->listener->port},
+        .kill_switch = surface->leaving  ? SWITCH_CHANGED
+                       : surface->killed ? SWITCH_ON
+                                         : SWITCH_OFF,
+        .asks = &authenticate_asks,
+    };
+    question_read_request(question);
+    callers_look(question);
+    steps_init(&question->steps);
+    answer(question);
+}
+
+static void judge_again(struct question *question)
+{
+    question_clear(question);
+    question_disown(question);
+    judge(question);
 }
 
 /* Who is at the other end of the client's socket, and where it came in: the kernel knows. */
@@ -196,17 +226,7 @@ enum error admit_take(struct gate *gate, struct incarnation from, struct surface
 
     if (!is_new(&question) || !word_is_request(question.message) || look_at_client(&question) != OK)
         return ERROR_SYNTAX;
-    question.steps = (struct steps){
-        .surface = surface->config,
-        .listener = {question.listener->host, question.listener->port},
-        .kill_switch = surface->leaving  ? SWITCH_CHANGED
-                       : surface->killed ? SWITCH_ON
-                                         : SWITCH_OFF,
-        .asks = &authenticate_asks,
-    };
-    question_read_request(&question);
-    steps_init(&question.steps);
-    answer(&question);
+    judge(&question);
     question_clear(&question);
     return OK;
 }

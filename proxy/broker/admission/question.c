@@ -26,6 +26,7 @@ void question_read_request(struct question *question)
     question->request.secure = question->surface->config->tls != NULL;
     question->request.caller_known = question->caller_known;
     question->request.caller_uid = question->caller_uid;
+    question->request.caller_gids = NULL;
     question->steps.request = &question->request;
     question->steps.context = question;
 }
@@ -67,6 +68,8 @@ static struct audit *describe(const struct question *question, struct audit *aud
         audit_text(audit, "session", question->claimed_session);
     if (question->request.caller_known)
         audit_number(audit, "caller_uid", question->request.caller_uid);
+    if (question->caller_in_group)
+        audit_number(audit, "caller_gid", question->caller_gid);
     return audit;
 }
 

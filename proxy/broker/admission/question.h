@@ -18,6 +18,9 @@ struct question {
     const struct surface_listener *listener; /* that accepted the connection */
     bool caller_known;
     uint32_t caller_uid;
+    bool groups_awaited; /* that user's groups are being looked up */
+    bool caller_in_group;
+    uint32_t caller_gid;                 /* the group for which he may call */
     const struct ipc_admit *message;     /* borrowed; NULL: it is the other */
     const struct ipc_dial *dial;         /* borrowed; NULL: it is the other */
     struct request request;              /* out of either, with what the broker knows */
@@ -81,6 +84,14 @@ bool authenticate_stray(struct gate *gate, const struct credential *found,
  * return); refuses it without room.
  */
 void files_wait(struct question *question, void (*then)(struct question *question));
+
+/*
+ * callers.c. What is known of the calling user's groups, where the surface's rules need them; for
+ * the steps, until the loop turns.
+ */
+void callers_look(struct question *question);
+/* As files_wait(), until they are known or have taken too long; `then` judges everything again. */
+void callers_wait(struct question *question, void (*then)(struct question *question));
 
 /*
  * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters

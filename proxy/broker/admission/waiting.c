@@ -4,13 +4,19 @@
 
 #include <stdlib.h>
 
+/* Whose it is: a session's, or the calling user's as long as there is none. */
+struct place {
+    enum quota row;
+    struct quota_holder holder;
+};
+
 struct waiting {
     struct waiting *next, **at; /* what points to it */
     struct hash_entry asked;    /* of gate->asked */
     struct question question;
     waiting_abandon *abandon;
     void *work;
-    struct quota_holder holder; /* of its place: its session */
+    struct place place;
     union {
         struct ipc_admit admit;
         struct ipc_dial dial;
@@ -26,11 +32,13 @@ static void discard(struct waiting *waiting)
     free(waiting);
 }
 
-static struct quota_holder holder_of(const struct question *question)
+static struct place place_of(const struct question *question)
 {
     uint32_t surface = surfaces_index(&question->gate->surfaces, question->surface);
 
-    return quota_session(surface, question->session.id);
+    if (question->session.id[0] != '\0')
+        return (struct place){QUOTA_QUESTIONS, quota_session(surface, question->session.id)};
+    return (struct place){QUOTA_CALLER_QUESTIONS, quota_caller(surface, question->caller_uid)};
 }
 
 static uint64_t hash_of(struct incarnation worker, uint64_t connection)
@@ -44,29 +52,30 @@ static uint64_t connection_of(const struct question *question)
     return question->message != NULL ? question->message->connection : question->dial->connection;
 }
 
-/* A place of the session's, and one of the surface's. */
-static bool take_place(struct quotas *quotas, struct quota_holder holder)
+/* A place of its own, and one of the surface's. */
+static bool take_place(struct quotas *quotas, struct place place)
 {
-    if (!reason_allows(quota_take(quotas, QUOTA_QUESTIONS, holder)))
+    if (!reason_allows(quota_take(quotas, place.row, place.holder)))
         return false;
-    if (reason_allows(quota_take(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface))))
+    if (reason_allows(
+            quota_take(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface))))
         return true;
-    quota_give(quotas, QUOTA_QUESTIONS, holder);
+    quota_give(quotas, place.row, place.holder);
     return false;
 }
 
-static void give_place(struct quotas *quotas, struct quota_holder holder)
+static void give_place(struct quotas *quotas, struct place place)
 {
-    quota_give(quotas, QUOTA_QUESTIONS, holder);
-    quota_give(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface));
+    quota_give(quotas, place.row, place.holder);
+    quota_give(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface));
 }
 
 enum reason waiting_refusal(const struct question *question)
 {
     const struct quotas *quotas = question->gate->quotas;
-    struct quota_holder holder = holder_of(question);
-    bool full = quota_is_full(quotas, QUOTA_QUESTIONS, holder) ||
-                quota_is_full(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(holder.surface));
+    struct place place = place_of(question);
+    bool full = quota_is_full(quotas, place.row, place.holder) ||
+                quota_is_full(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface));
 
     return full ? REASON_QUOTA_QUESTIONS : REASON_OUT_OF_MEMORY;
 }
@@ -112,17 +121,17 @@ static struct waiting *copy(const struct question *question)
 struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work)
 {
     struct gate *gate = question->gate;
-    struct quota_holder holder = holder_of(question);
+    struct place place = place_of(question);
     struct waiting *waiting;
 
-    if (!take_place(gate->quotas, holder))
+    if (!take_place(gate->quotas, place))
         return NULL;
     waiting = copy(question);
     if (waiting == NULL) {
-        give_place(gate->quotas, holder);
+        give_place(gate->quotas, place);
         return NULL;
     }
-    waiting->holder = holder;
+    waiting->place = place;
     waiting->abandon = abandon;
     waiting->work = work;
     waiting->next = gate->waiting;
@@ -161,7 +170,7 @@ static void take_off(struct waiting *waiting)
     *waiting->at = waiting->next;
     if (waiting->next != NULL)
         waiting->next->at = waiting->at;
-    give_place(waiting->question.gate->quotas, waiting->holder);
+    give_place(waiting->question.gate->quotas, waiting->place);
 }
 
 static void destroy(struct waiting *waiting)

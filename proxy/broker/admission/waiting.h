@@ -21,7 +21,8 @@ typedef void waiting_resume(struct question *question, void *work);
 
 /*
  * Keeps a question: the message it came in, and all that it owns (it is empty on
- * return). NULL without room for it, of the session, of the surface (policy/quota.h) or in
+ * return). NULL without room for it, of the session, or of the calling user as long as there is
+ * none, of the surface (policy/quota.h) or in
  * memory: then nothing has changed, and the answer is waiting_refusal(). `abandon` is not called
  * after waiting_settle().
  */
@@ -43,7 +44,7 @@ struct question *waiting_question(struct waiting *waiting);
 void waiting_settle(struct waiting *waiting, enum reason reason, waiting_resume *resume,
                     void *work);
 
-/* The same of one that took something away itself: nothing is granted, so nothing is judged. */
+/* The same where nothing is judged: what is resumed grants nothing, or judges all of it itself. */
 void waiting_finish(struct waiting *waiting, waiting_resume *resume, void *work);
 
 /* A worker has ended: what it asked is forgotten. Called by core/workers.c. */

@@ -25,6 +25,7 @@ struct config_bundle;
 struct opener;
 struct parent;
 struct executables;
+struct groups;
 struct workers;
 struct waiting;
 struct caller_lookup;
@@ -49,6 +50,7 @@ struct gate {
     struct quotas *quotas;          /* what sessions and surfaces have of the broker */
     struct workers *workers;
     struct caller_lookup *callers; /* asks the kernel whose a client's socket is */
+    struct groups *groups;         /* core/groups.h */
     int64_t started_at;
     uint64_t operators_refused; /* since start, at the control socket */
     uv_loop_t loop;

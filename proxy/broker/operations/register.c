@@ -169,15 +169,28 @@ static void build_authentication(const struct register_facts *facts, struct regi
     cell->how = "the gate's code has no way past it; not probed";
 }
 
+/* "uids 1000, 1001"; nothing if there are none. */
+static void append_numbers(struct buffer *out, const char *what, const uint32_t *numbers,
+                           size_t count)
+{
+    if (count > 0)
+        buffer_append_format(out, "%s%s ", what, count == 1 ? "" : "s");
+    for (size_t i = 0; i < count; i++)
+        buffer_append_format(out, "%s%" PRIu32, i > 0 ? ", " : "", numbers[i]);
+}
+
 static void append_caller_rule(struct buffer *out, const struct surface *surface)
 {
     if (!surface->callers_named) {
         buffer_append_text(out, "Any local user who holds a session token");
         return;
     }
-    buffer_append_format(out, "uid%s ", surface->caller_uid_count == 1 ? "" : "s");
-    for (size_t i = 0; i < surface->caller_uid_count; i++)
-        buffer_append_format(out, "%s%" PRIu32, i > 0 ? ", " : "", surface->caller_uids[i]);
+    append_numbers(out, "uid", surface->caller_uids, surface->caller_uid_count);
+    if (surface->caller_gid_count > 0) {
+        buffer_append_text(out,
+                           surface->caller_uid_count > 0 ? ", and members of " : "Members of ");
+        append_numbers(out, "gid", surface->caller_gids, surface->caller_gid_count);
+    }
     buffer_append_text(out, ", each with a session token");
 }
 
