@@ -198,6 +198,8 @@
     REASON(METHOD_REFUSED, "method_refused", 405, 0, "the method is not permitted on this route")  \
     /* Not now */                                                                                  \
     REASON(SURFACE_KILLED, "surface_killed", 503, 1008, "the surface's kill switch is on")         \
+    REASON(KILL_REHEARSED, "kill_rehearsed", 503, 1013,                                            \
+           "the kill switch is being rehearsed: connect again")                                    \
     REASON(SURFACE_CHANGED, "surface_changed", 503, 1012,                                          \
            "the surface was changed or removed: connect again")                                    \
     REASON(CAPACITY, "at_capacity", 503, 1013, "too many connections")                             \

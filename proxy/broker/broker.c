@@ -5,6 +5,7 @@
 #include "broker/admission/waiting.h"
 #include "broker/control/control.h"
 #include "broker/core/anchoring.h"
+#include "broker/core/cutting.h"
 #include "broker/core/executables.h"
 #include "broker/core/groups.h"
 #include "broker/core/journal.h"
@@ -204,11 +205,13 @@ static void on_missing(uv_timer_t *timer)
     }
 }
 
-/* Each turn of the loop: lines that workers told of are written together. */
+/* Each turn of the loop: lines that workers told of are written together; who waited for the last
+ * connection to go is told. */
 static void on_turn_end(uv_prepare_t *prepare)
 {
-    const struct broker *broker = prepare->data;
+    struct broker *broker = prepare->data;
 
+    cutting_look(&broker->gate);
     if (broker->gate.audit != NULL)
         audit_flush(broker->gate.audit);
 }
@@ -228,6 +231,7 @@ static enum error start_loop(struct broker *broker)
     uv_timer_init(&broker->gate.loop, &broker->missing);
     broker->missing.data = broker;
     uv_timer_start(&broker->missing, on_missing, MISSING_INTERVAL_MS, MISSING_INTERVAL_MS);
+    cutting_open(&broker->gate);
     anchoring_start(&broker->anchoring, &broker->gate);
     uv_timer_start(&broker->expire, on_expire, 0, EXPIRE_INTERVAL_MS);
     return OK;
@@ -427,6 +431,7 @@ static void finish(struct broker *broker)
     if (broker->gate.store != NULL)
         store_finish(broker->gate.store);
     switching_stop(&broker->gate);
+    cutting_stop(&broker->gate);
 }
 
 static void stop(struct broker *broker)

@@ -13,7 +13,8 @@ int cmd_params(int argc, char **argv);
 int cmd_session(int argc, char **argv);
 int cmd_open(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
-int cmd_switch(int argc, char **argv); /* kill, arm */
+int cmd_kill(int argc, char **argv);
+int cmd_arm(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_vet(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

@@ -35,6 +35,8 @@ static enum reason check_kill_switch(struct steps *steps)
     steps->unknown = steps->kill_switch == SWITCH_UNKNOWN;
     if (steps->kill_switch == SWITCH_CHANGED)
         return REASON_SURFACE_CHANGED;
+    if (steps->kill_switch == SWITCH_REHEARSED)
+        return REASON_KILL_REHEARSED;
     return steps->kill_switch == SWITCH_ON ? REASON_SURFACE_KILLED : REASON_ALLOWED;
 }
 

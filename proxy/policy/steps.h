@@ -56,7 +56,13 @@ struct steps {
     struct admission_listener listener;
     const struct request *request;
     /* The last: the surface was there, and another is in force. */
-    enum { SWITCH_UNKNOWN = 0, SWITCH_OFF, SWITCH_ON, SWITCH_CHANGED } kill_switch;
+    enum {
+        SWITCH_UNKNOWN = 0,
+        SWITCH_OFF,
+        SWITCH_ON,
+        SWITCH_REHEARSED,
+        SWITCH_CHANGED
+    } kill_switch;
     const struct steps_asks *asks;
     void *context; /* for the functions above */
 

@@ -4,12 +4,12 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, closeSync, copyFileSync, ftruncateSync, openSync, readFileSync, rmSync, utimesSync } from 'node:fs';
-import http from 'node:http';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
+import { control } from './lib/control.mjs';
 import { Gate, cpuSeconds, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { request } from './lib/raw.mjs';
 import { pause, until, within } from './lib/wait.mjs';
@@ -28,22 +28,6 @@ async function startGate(more = {}) {
   const gate = await Gate.start(scratchDir(), { surfaces, ...more });
   gates.push(gate);
   return gate;
-}
-
-// One request on the control socket, without a program in between.
-function control(gate, method, requestPath, body) {
-  const answer = new Promise((resolve, reject) => {
-    const asked = http.request({ socketPath: gate.controlSocket, method, path: requestPath }, (response) => {
-      const chunks = [];
-      response.on('data', (chunk) => chunks.push(chunk));
-      response.on('end', () =>
-        resolve({ status: response.statusCode, json: JSON.parse(Buffer.concat(chunks).toString()) }),
-      );
-    });
-    asked.on('error', reject);
-    asked.end(body && JSON.stringify(body));
-  });
-  return within(answer, `${method} ${requestPath}`, 60_000);
 }
 
 // Nobody else can write to the database until the returned function is called.

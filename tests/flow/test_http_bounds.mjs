@@ -231,6 +231,8 @@ describe('what a session has open is cut', () => {
     assert.equal(answer.status, 503);
     assert.equal(answer.json.reason, 'surface_killed');
     await gate.do('arm', 'http');
+    assert.equal((await ask(gate, 'http', '/echo', { token })).json.reason, 'session_revoked');
+    ({ token } = await gate.session('http'));
     assert.equal((await ask(gate, 'http', '/echo', { token })).status, 200);
   });
 

@@ -158,7 +158,8 @@ describe('the login page', () => {
     assertProblem(await ask(gate, 'echo', 'GET', LOGIN), 503, 'surface_killed');
     assertProblem(await redeem(gate, 'echo', code), 503, 'surface_killed');
     await gate.do('arm', 'echo');
-    assert.equal((await redeem(gate, 'echo', code)).status, 200);
+    assertProblem(await redeem(gate, 'echo', code), 401, 'session_revoked');
+    assert.equal((await redeem(gate, 'echo', (await openUrl(gate, 'echo')).code)).status, 200);
   });
 });
 
@@ -406,7 +407,7 @@ describe('the cookie', () => {
     await gate.do('kill', 'other');
     await webSocketRefused(webSocket(other.cookie, { surface: 'other' }), 503, 'surface_killed');
     await gate.do('arm', 'other');
-    await (await webSocket(other.cookie, { surface: 'other' })).close();
+    await webSocketRefused(webSocket(other.cookie, { surface: 'other' }), 401, 'session_revoked');
   });
 });
 

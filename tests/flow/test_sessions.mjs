@@ -321,8 +321,8 @@ describe('callers', () => {
 
 describe('the kill switch', () => {
   it('cuts live sockets and answers 503 until armed', async () => {
-    const { token } = await gate.session('echo');
     for (let i = 0; i < 5; i++) {
+      const { token } = await gate.session('echo');
       const clients = await Promise.all([live('echo', token), live('echo', token)]);
       const mark = gate.mark();
       for (const end of await cut(clients, 'kill', 'echo'))
@@ -333,7 +333,8 @@ describe('the kill switch', () => {
       await denied(gate, 'echo', {}, 503, 'surface_killed');
       assert.equal(service.connectionCount, 0);
       await gate.do('arm', 'echo');
-      await (await live('echo', token)).close();
+      await denied(gate, 'echo', { token }, 401, 'session_revoked');
+      await (await live('echo', (await gate.session('echo')).token)).close();
     }
   });
 
@@ -349,11 +350,13 @@ describe('the kill switch', () => {
     assert.equal((await bystander.end()).code, 1008);
     await denied(gate, 'other', { token: other.token }, 503, 'surface_killed');
     await gate.do('arm', '--all');
-    await (await live('echo', echo.token)).close();
-    await (await live('other', other.token)).close();
+    for (const [name, { token }] of [['echo', echo], ['other', other]]) {
+      await denied(gate, name, { token }, 401, 'session_revoked');
+      await (await live(name, (await gate.session(name)).token)).close();
+    }
   });
 
-  it('survives a restart, and so do sessions', async () => {
+  it('survives a restart, and so do the sessions of others', async () => {
     const echo = await gate.session('echo');
     const other = await gate.session('other');
     const revoked = await gate.session('other');
@@ -367,7 +370,8 @@ describe('the kill switch', () => {
     await gate.do('arm', 'echo');
     await gate.stop();
     await gate.launch();
-    await (await live('echo', echo.token)).close();
+    await denied(gate, 'echo', { token: echo.token }, 401, 'session_revoked');
+    await (await live('echo', (await gate.session('echo')).token)).close();
   });
 
   it('of a surface that does not exist says so', async () => {

@@ -239,7 +239,7 @@ describe('a surface that has changed', () => {
     await reload(world, { one: { ...one, mode: 'observe' } });
     assert.equal(await refusal(Client.open(gate, 'one', '/ws', { token })), 'surface_killed');
     await gate.do('arm', 'one');
-    await (await Client.open(gate, 'one', '/ws', { token })).close();
+    await (await Client.open(gate, 'one', '/ws', { token: (await gate.session('one')).token })).close();
     const [row] = (await gate.doJson('status')).surfaces;
     assert.deepEqual([row.admitted, row.denied, row.killed], [2, 1, false]);
   });

@@ -117,6 +117,16 @@ void workers_cut_surface(struct workers *workers, const struct surface_state *su
     fixture_tell("surface", index, reason);
 }
 
+void workers_end_holders(struct workers *workers, uint32_t places, const char *why)
+{
+    char bits[12];
+
+    (void)workers;
+    (void)why;
+    snprintf(bits, sizeof(bits), "%u", (unsigned)places);
+    fixture_tell("end", bits, REASON_ALLOWED);
+}
+
 uint64_t workers_restarts(const struct workers *workers)
 {
     (void)workers;

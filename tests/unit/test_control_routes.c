@@ -413,6 +413,12 @@ ROUTES_TEST(test_status_and_surfaces)
     assert_int_equal(json_integer_value(json_object_get(surface, "admitted")), 11);
     assert_int_equal(json_integer_value(json_object_get(surface, "messages_refused")), 12);
     assert_int_equal(
+        json_integer_value(json_object_get(json_object_get(root, "sessions"), "active")), 0);
+    json_decref(root);
+    expect_only(fixture, 201, "POST", "/v1/sessions", NULL,
+                "{\"surface\":\"studio\",\"ttl_s\":60}");
+    root = expect(fixture, 200, "GET", "/v1/status", NULL, NULL);
+    assert_int_equal(
         json_integer_value(json_object_get(json_object_get(root, "sessions"), "active")), 1);
     json_decref(root);
     fixture_now += 60;
@@ -427,6 +433,30 @@ ROUTES_TEST(test_status_and_surfaces)
     root = expect(fixture, 200, "GET", "/v1/surfaces", NULL, NULL);
     assert_int_equal(json_array_size(json_object_get(root, "surfaces")), 2);
     json_decref(root);
+}
+
+ROUTES_TEST(test_kill)
+{
+    struct broker_fixture *fixture = *state;
+    const json_t *figures;
+    json_t *root;
+
+    expect_only(fixture, 400, "POST", "/v1/kill", "rehearsal=1", NULL);
+    expect_only(fixture, 405, "GET", "/v1/kill", NULL, NULL);
+    expect_only(fixture, 201, "POST", "/v1/sessions", NULL, "{\"surface\":\"studio\"}");
+    root = expect(fixture, 200, "POST", "/v1/surfaces/studio/kill", "rehearse=1", NULL);
+    assert_true(json_is_false(json_object_get(root, "killed")));
+    assert_true(json_is_object(json_object_get(root, "rehearsed")));
+    figures = json_object_get(root, "rehearsal");
+    assert_int_equal(json_integer_value(json_object_get(figures, "connections")), 0);
+    assert_int_equal(json_integer_value(json_object_get(figures, "sessions")), 0);
+    json_decref(root);
+    root = expect(fixture, 200, "POST", "/v1/kill", NULL, NULL);
+    assert_int_equal(json_array_size(json_object_get(root, "surfaces")), 2);
+    figures = json_object_get(root, "kill");
+    assert_int_equal(json_integer_value(json_object_get(figures, "sessions")), 1);
+    json_decref(root);
+    expect_only(fixture, 409, "POST", "/v1/kill", "rehearse=1", NULL);
 }
 
 ROUTES_TEST(test_metrics)

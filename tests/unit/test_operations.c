@@ -170,21 +170,84 @@ BROKER_TEST(test_kill_and_arm)
     struct operation operation = begin(fixture);
     bool killed = false;
 
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "nowhere", true)),
-                     ERROR_NOT_FOUND);
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", true)), OK);
+    assert_int_equal(RUN(fixture, switches_kill(&operation, "nowhere")), ERROR_NOT_FOUND);
+    assert_int_equal(RUN(fixture, switches_kill(&operation, "tools")), OK);
     expect_told("surface 1 surface_killed\n");
     assert_true(fixture->gate.surfaces.items[1].killed);
     assert_false(fixture->gate.surfaces.items[0].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", false)), OK);
+    assert_int_equal(RUN(fixture, switches_arm(&operation, "tools")), OK);
     expect_told("%s", "");
     assert_false(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_false(killed);
     assert_logged(fixture, "surface_killed");
     assert_logged(fixture, "surface_armed");
+}
+
+/* Its sessions are over, those of others are not; of all, all. */
+BROKER_TEST(test_kill_revokes)
+{
+    struct broker_fixture *fixture = *state;
+    struct operation operation = begin(fixture);
+    struct session session;
+    char id[TOKEN_ID_SIZE];
+
+    assert_int_equal(create(fixture, &plain, id, NULL), OK);
+    assert_int_equal(RUN(fixture, switches_kill(&operation, "tools")), OK);
+    assert_int_equal(operation.way.kill.sessions, 0);
+    expect_told("surface 1 surface_killed\n");
+    assert_int_equal(RUN(fixture, switches_kill(&operation, NULL)), OK);
+    assert_int_equal(operation.way.kill.sessions, 1);
+    expect_told("surface 0 surface_killed\nsurface 1 surface_killed\n");
+    assert_true(fixture->gate.surfaces.items[0].killed);
+    assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
+    assert_int_equal(session.revoked_at, fixture_now);
+    session_clear(&session);
+    assert_logged(fixture, "kill_done");
+}
+
+/* Until its connections have gone nobody gets in, and it is neither armed nor rehearsed. */
+BROKER_TEST(test_while_it_is_cut)
+{
+    static const struct incarnation worker = {1, 11};
+    struct broker_fixture *fixture = *state;
+    struct operation kill = begin(fixture), operation = begin(fixture);
+    struct gate *gate = &fixture->gate;
+    struct surface_state *surface = &gate->surfaces.items[1];
+    struct connection_entry entry = {.worker = worker, .connection = 7, .surface = surface};
+
+    assert_int_equal(uv_loop_init(&gate->loop), 0);
+    cutting_open(gate);
+    for (unsigned rehearsal = 0; rehearsal < 2; rehearsal++) {
+        assert_int_equal(connections_add(&gate->connections, &entry), OK);
+        ended = 0;
+        if (rehearsal == 0)
+            switches_rehearse(&kill, "tools");
+        else
+            switches_kill(&kill, "tools");
+        fixture_finish(fixture);
+        assert_int_equal(ended, 0);
+        assert_true(surface->rehearsing == (rehearsal == 0));
+        assert_true(surface->killed == (rehearsal == 1));
+        assert_int_equal(RUN(fixture, switches_arm(&operation, "tools")), ERROR_STATE);
+        assert_int_equal(RUN(fixture, switches_rehearse(&operation, "studio")), ERROR_STATE);
+        ended = 0;
+        connections_remove(&gate->connections, connections_find(&gate->connections, worker, 7));
+        cutting_look(gate);
+        assert_int_equal(ended, 1);
+        assert_int_equal(ended_with, OK);
+        assert_int_equal(kill.way.kill.cut.connections, 1);
+        assert_false(surface->rehearsing);
+    }
+    assert_true(surface->killed);
+    assert_int_equal(RUN(fixture, switches_rehearse(&operation, "tools")), ERROR_STATE);
+    assert_int_equal(RUN(fixture, switches_arm(&operation, "tools")), OK);
+    assert_false(surface->killed);
+    uv_close((uv_handle_t *)&gate->cutting_patience, NULL);
+    uv_run(&gate->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&gate->loop), 0);
 }
 
 /* The audit log. */
@@ -201,7 +264,7 @@ BROKER_TEST(test_no_grant_without_the_log)
 
     assert_int_equal(put(fixture, "everything", "studio", RECORD), OK);
     assert_int_equal(create(fixture, &plain, id, NULL), OK);
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", true)), OK);
+    assert_int_equal(RUN(fixture, switches_kill(&operation, "tools")), OK);
     break_audit(fixture);
 
     assert_int_equal(put(fixture, "another", "studio", OTHER), ERROR_IO);
@@ -210,7 +273,7 @@ BROKER_TEST(test_no_grant_without_the_log)
     assert_int_equal(create(fixture, &plain, NULL, NULL), ERROR_IO);
     assert_int_equal(sessions_issue_ticket(&operation, id, ticket, &expires_at), ERROR_IO);
     assert_int_equal(operation.reason, REASON_AUDIT_UNAVAILABLE);
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "tools", false)), ERROR_IO);
+    assert_int_equal(RUN(fixture, switches_arm(&operation, "tools")), ERROR_IO);
     assert_true(fixture->gate.surfaces.items[1].killed);
     assert_int_equal(store_surface_killed(fixture->gate.store, "tools", &killed), OK);
     assert_true(killed);
@@ -233,7 +296,7 @@ BROKER_TEST(test_taking_away_works_without_the_log)
     assert_int_equal(store_session_get(fixture->gate.store, id, &session), OK);
     assert_int_equal(session.revoked_at, fixture_now);
     session_clear(&session);
-    assert_int_equal(RUN(fixture, switches_set_killed(&operation, "studio", true)), ERROR_IO);
+    assert_int_equal(RUN(fixture, switches_kill(&operation, "studio")), ERROR_IO);
     assert_true(fixture->gate.surfaces.items[0].killed);
     expect_told("surface 0 surface_killed\n");
 }

@@ -207,6 +207,14 @@ TEST(test_sessions_and_kill_switch)
     assert_true(row.cells[REGISTER_CALLERS].finding);
     assert_says(&row.cells[REGISTER_KILL_SWITCH], "now on");
     register_row_clear(&row);
+    facts = live(1);
+    facts.rehearsed_at = 1800000000;
+    facts.rehearsed_ms = 12;
+    facts.rehearsed_connections = 1000;
+    build(facts, &row);
+    assert_says(&row.cells[REGISTER_KILL_SWITCH],
+                "rehearsed at 2027-01-15T08:00:00Z: 1000 connections gone within 12 ms");
+    register_row_clear(&row);
 }
 
 static json_t *render_json(const struct register_facts *facts, size_t count)

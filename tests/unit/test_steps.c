@@ -56,13 +56,14 @@ static enum reason gate_decide(struct broker_fixture *fixture, const struct surf
                                 .surface = &fixture->gate.surfaces.items[0]};
     enum reason reason;
 
-    question.steps =
-        (struct steps){.surface = surface,
-                       .listener = *listener,
-                       .request = request,
-                       .kill_switch = question.surface->killed ? SWITCH_ON : SWITCH_OFF,
-                       .asks = &authenticate_asks,
-                       .context = &question};
+    question.steps = (struct steps){.surface = surface,
+                                    .listener = *listener,
+                                    .request = request,
+                                    .kill_switch = question.surface->killed       ? SWITCH_ON
+                                                   : question.surface->rehearsing ? SWITCH_REHEARSED
+                                                                                  : SWITCH_OFF,
+                                    .asks = &authenticate_asks,
+                                    .context = &question};
     steps_init(&question.steps);
     reason = steps_decide(&question.steps, id);
     steps_clear(&question.steps);
@@ -335,6 +336,9 @@ STEPS_TEST(test_killed)
     fixture->gate.surfaces.items[0].killed = true;
     expect_step(fixture, &request, &v4, STEP_KILL_SWITCH, REASON_SURFACE_KILLED);
     fixture->gate.surfaces.items[0].killed = false;
+    fixture->gate.surfaces.items[0].rehearsing = true;
+    expect_step(fixture, &request, &v4, STEP_KILL_SWITCH, REASON_KILL_REHEARSED);
+    fixture->gate.surfaces.items[0].rehearsing = false;
     expect_step(fixture, &request, &v4, STEP_HOST, REASON_HOST_MISMATCH);
 }
 

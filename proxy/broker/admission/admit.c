@@ -179,9 +179,10 @@ static void judge(struct question *question)
     question->steps = (struct steps){
         .surface = surface->config,
         .listener = {question->listener->host, question->listener->port},
-        .kill_switch = surface->leaving  ? SWITCH_CHANGED
-                       : surface->killed ? SWITCH_ON
-                                         : SWITCH_OFF,
+        .kill_switch = surface->leaving      ? SWITCH_CHANGED
+                       : surface->killed     ? SWITCH_ON
+                       : surface->rehearsing ? SWITCH_REHEARSED
+                                             : SWITCH_OFF,
         .asks = &authenticate_asks,
     };
     question_read_request(question);

@@ -269,6 +269,8 @@ enum reason authenticate_again(struct question *question)
         return REASON_SURFACE_CHANGED;
     if (question->surface->killed)
         return REASON_SURFACE_KILLED;
+    if (question->surface->rehearsing)
+        return REASON_KILL_REHEARSED;
     if (store_session_get(store, question->session.id, &session) != OK)
         return REASON_SESSION_UNKNOWN;
     if (session.params_name[0] != '\0')

@@ -132,19 +132,29 @@ static json_t *quotas_of(const struct gate *gate, const struct surface_state *su
     return object;
 }
 
+/* The last time the kill switch was: {"at", "connections", "ms"}; null: never since start. */
+static json_t *rehearsal_of(const struct surface_state *surface)
+{
+    if (surface->rehearsal.at == 0)
+        return json_null();
+    return json_pack("{s:o, s:I, s:I}", "at", control_json_time(surface->rehearsal.at),
+                     "connections", number(surface->rehearsal.connections), "ms",
+                     (json_int_t)surface->rehearsal.took_ms);
+}
+
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
     size_t live = connections_of_surface(&gate->connections, surface);
 
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:s, s:s?, s:I, s:I, "
+        "{s:s, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:s, s:s?, s:I, s:I, "
         "s:I, s:I, s:I, s:o}",
         "name", config->name, "dialect", config->dialect->name, "mode",
-        config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed, "listen",
-        listen_of(surface), "tls", config->tls != NULL, "max_message_bytes",
-        number(config->limits.max_message_bytes), "max_answer_bytes",
-        number(config->limits.max_answer_bytes), "certificate_sha256",
+        config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed,
+        "rehearsed", rehearsal_of(surface), "listen", listen_of(surface), "tls",
+        config->tls != NULL, "max_message_bytes", number(config->limits.max_message_bytes),
+        "max_answer_bytes", number(config->limits.max_answer_bytes), "certificate_sha256",
         surface->tls != NULL ? some(surface->tls->facts.sha256) : NULL, "hosts",
         list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
         config->upstream_socket, "upstream_error",
@@ -161,6 +171,21 @@ json_t *control_json_surfaces(const struct gate *gate)
     for (size_t i = 0; i < gate->surfaces.count; i++)
         json_array_append_new(array, control_json_surface(gate, gate->surfaces.live[i]));
     return array;
+}
+
+json_t *control_json_killed(const struct operation *operation, bool rehearsed)
+{
+    const struct gate *gate = operation->gate;
+    const struct surface_state *surface = surfaces_find(&gate->surfaces, operation->way.kill.name);
+    json_t *object = surface != NULL ? control_json_surface(gate, surface)
+                                     : json_pack("{s:o}", "surfaces", control_json_surfaces(gate));
+
+    json_object_set_new(object, rehearsed ? "rehearsal" : "kill",
+                        json_pack("{s:I, s:I, s:I}", "connections",
+                                  number(operation->way.kill.cut.connections), "ms",
+                                  (json_int_t)switches_took_ms(operation), "sessions",
+                                  number(operation->way.kill.sessions)));
+    return object;
 }
 
 json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)

@@ -19,6 +19,8 @@ struct json_t *control_json_session(const struct gate *gate, const struct sessio
 /* The answer to a session's creation. */
 struct json_t *control_json_created(const struct session *session, const char *token);
 struct json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface);
+/* What a kill, or its rehearsal, came to: the surface or (of all) the surfaces, and figures. */
+struct json_t *control_json_killed(const struct operation *operation, bool rehearsed);
 /* All surfaces, as an array. */
 struct json_t *control_json_surfaces(const struct gate *gate);
 struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);

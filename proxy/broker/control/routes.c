@@ -78,14 +78,34 @@ static enum error get_surfaces(struct exchange *exchange)
     return OK;
 }
 
+static bool is_asked(const struct exchange *exchange, const char *parameter)
+{
+    const char *value = exchange_query(exchange, parameter);
+
+    return value != NULL && strcmp(value, "1") == 0;
+}
+
+static void kill_scope(struct exchange *exchange, const char *surface)
+{
+    if (is_asked(exchange, "rehearse"))
+        switches_rehearse(&exchange->operation, surface);
+    else
+        switches_kill(&exchange->operation, surface);
+}
+
 static void kill_surface(struct exchange *exchange)
 {
-    switches_set_killed(&exchange->operation, exchange->name, true);
+    kill_scope(exchange, exchange->name);
+}
+
+static void kill_all(struct exchange *exchange)
+{
+    kill_scope(exchange, NULL);
 }
 
 static void arm_surface(struct exchange *exchange)
 {
-    switches_set_killed(&exchange->operation, exchange->name, false);
+    switches_arm(&exchange->operation, exchange->name);
 }
 
 static enum error show_surface(struct exchange *exchange)
@@ -93,6 +113,12 @@ static enum error show_surface(struct exchange *exchange)
     const struct gate *gate = exchange->gate;
 
     exchange->document = control_json_surface(gate, surfaces_find(&gate->surfaces, exchange->name));
+    return OK;
+}
+
+static enum error show_killed(struct exchange *exchange)
+{
+    exchange->document = control_json_killed(&exchange->operation, is_asked(exchange, "rehearse"));
     return OK;
 }
 
@@ -131,8 +157,7 @@ static enum error write_record(struct exchange *exchange, const struct store_par
 
 static enum error get_record(struct exchange *exchange)
 {
-    const char *revealing = exchange_query(exchange, "reveal");
-    bool reveal = revealing != NULL && strcmp(revealing, "1") == 0;
+    bool reveal = is_asked(exchange, "reveal");
     struct store_params stored;
     struct buffer json;
     enum error error;
@@ -173,7 +198,8 @@ static const struct control_handler handlers[] = {
     {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200},
     {"GET", "/v1/register", count_sessions, get_register, {"format"}, 200},
     {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
-    {"POST", "/v1/surfaces/{}/kill", kill_surface, show_surface, {NULL}, 200},
+    {"POST", "/v1/kill", kill_all, show_killed, {"rehearse"}, 200},
+    {"POST", "/v1/surfaces/{}/kill", kill_surface, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
     {"POST", "/v1/reload", reload, show_reload, {NULL}, 200},
     {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},

@@ -5,7 +5,9 @@
  *   GET    /v1/metrics                      Prometheus text
  *   GET    /v1/register[?format=md]
  *   GET    /v1/surfaces
- *   POST   /v1/surfaces/{name}/kill|arm
+ *   POST   /v1/surfaces/{name}/kill[?rehearse=1]
+ *   POST   /v1/surfaces/{name}/arm
+ *   POST   /v1/kill[?rehearse=1]            all of them
  *   POST   /v1/reload
  *   GET    /v1/params[?limit=&after=]       a page; "next" is the next one's "after"
  *   PUT    /v1/params/{name}[?surface=S]    body: the record

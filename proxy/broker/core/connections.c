@@ -219,14 +219,24 @@ bool connections_remove_ended(struct connections *connections, struct incarnatio
     return true;
 }
 
-uint32_t connections_holders(const struct connections *connections, const char *session_id)
+static uint32_t places_of(const struct tally *tally)
 {
-    const struct tally *tally = find_tally(connections, NULL, session_id);
-    uint32_t holders = 0;
+    uint32_t places = 0;
 
     for (unsigned i = 0; tally != NULL && i < CONFIG_WORKERS_MAX; i++)
-        holders |= (uint32_t)(tally->held[i] > 0) << i;
-    return holders;
+        places |= (uint32_t)(tally->held[i] > 0) << i;
+    return places;
+}
+
+uint32_t connections_holders(const struct connections *connections, const char *session_id)
+{
+    return places_of(find_tally(connections, NULL, session_id));
+}
+
+uint32_t connections_surface_holders(const struct connections *connections,
+                                     const struct surface_state *surface)
+{
+    return places_of(find_tally(connections, surface, ""));
 }
 
 size_t connections_of_surface(const struct connections *connections,

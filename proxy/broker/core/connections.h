@@ -66,6 +66,9 @@ struct connection_entry *connections_find(const struct connections *connections,
  * that has ended held some.
  */
 uint32_t connections_holders(const struct connections *connections, const char *session_id);
+/* The same of a surface. */
+uint32_t connections_surface_holders(const struct connections *connections,
+                                     const struct surface_state *surface);
 /* Live connections of a surface, and of a session; looked up, not counted. */
 size_t connections_of_surface(const struct connections *connections,
                               const struct surface_state *surface);

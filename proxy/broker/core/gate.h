@@ -22,6 +22,7 @@ struct switching {
 };
 
 struct config_bundle;
+struct cutting;
 struct opener;
 struct parent;
 struct executables;
@@ -35,6 +36,8 @@ struct gate {
     struct config_bundle *bundle; /* setup/bundle.h: what is in force; NULL: not read from files */
     bool reloading;
     struct switching switching;
+    struct cutting *cuttings; /* core/cutting.h: those that wait */
+    uv_timer_t cutting_patience;
     struct opener *opener; /* core/opener.h */
     struct parent *parent; /* core/parent.h */
     pid_t pid;             /* which operators know: the parent's */

@@ -29,9 +29,15 @@ struct surface_state {
     bool owned;             /* that is, and not of the configuration that the gate began with */
     bool leaving;           /* not in force any more: nobody is granted anything */
     bool killed;
+    bool rehearsing;     /* the same for a moment, which nobody keeps */
     uint32_t awaited;    /* the places of workers that may still hold something of it, a bit each */
     uint64_t left_at_ms; /* when it began to leave, by the loop's clock */
     uint64_t kills;      /* how often it was, since start */
+    struct {
+        int64_t at; /* 0: never since start */
+        size_t connections;
+        int64_t took_ms;
+    } rehearsal; /* the last: how many were cut, and how soon the last of them was */
     struct surface_listener *listeners; /* with room for all, so that none ever moves */
     size_t listener_count;
     struct trusted_way upstream; /* to its service's socket, and who may listen there */

@@ -253,6 +253,7 @@ static void install(struct gate *gate, struct fresh *fresh)
         next = surfaces_find(surfaces, before[i]->config->name);
         if (next != NULL) {
             next->killed = before[i]->killed;
+            next->rehearsing = before[i]->rehearsing;
             next->kills = before[i]->kills;
         }
         hand_over_counts(gate, before[i], next);

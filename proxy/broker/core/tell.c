@@ -55,6 +55,16 @@ void workers_cut_surface(struct workers *workers, const struct surface_state *su
             &(struct ipc_cut_surface){.surface = index, .reason = reason});
 }
 
+void workers_end_holders(struct workers *workers, uint32_t places, const char *why)
+{
+    for (unsigned i = 0; i < workers->count; i++) {
+        struct worker_process *process = &workers->processes[i];
+
+        if ((places >> i & 1) != 0 && process->lives && !process->put_down)
+            worker_put_down(process, why);
+    }
+}
+
 void workers_extend_session(struct workers *workers, const char *session_id, int64_t expires_at)
 {
     say_holders(workers, connections_holders(&workers->options.gate->connections, session_id),

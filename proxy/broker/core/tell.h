@@ -22,6 +22,8 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 /* Closes every live connection of a surface. */
 void workers_cut_surface(struct workers *workers, const struct surface_state *surface,
                          enum reason reason);
+/* Those whose bit is set in `places` are ended: they do not do what they were told. */
+void workers_end_holders(struct workers *workers, uint32_t places, const char *why);
 /*
  * The session's live connections end at `expires_at` (seconds since the epoch). Told to those
  * that hold some.

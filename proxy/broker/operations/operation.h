@@ -7,7 +7,7 @@
  * never be. Until then the operation, and whatever its caller passed by reference, stays where it
  * is. Killing and revoking are in force when the function returns; `done` says that they last.
  *
- * Every operation leaves one line, and fails if that line cannot be written.
+ * Every operation leaves a line, and fails if that line cannot be written.
  * What grants something (a record, a session, arming) is written to the log
  * before it is done; what takes something away (revoking, removing, killing) is
  * done first, so that a full disk never keeps a door open. Values of parameter
@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "broker/core/cutting.h"
 #include "broker/core/executables.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
@@ -60,6 +61,13 @@ struct operation {
             const char *id, *surface;
             size_t *count;
         } revoke;
+        struct {
+            struct cutting cut;
+            char name[CONFIG_NAME_BYTES_MAX + 1];
+            unsigned parts;   /* that have not ended yet */
+            enum error error; /* of one that has */
+            size_t sessions;  /* that were revoked */
+        } kill;
         struct {
             char name[CONFIG_NAME_BYTES_MAX + 1];
             uint64_t turn;
@@ -185,8 +193,20 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
 
 /* ---- switches.c: the kill switch ---- */
 
-/* On closes every live connection of the surface. */
-void switches_set_killed(struct operation *operation, const char *surface, bool killed);
+/*
+ * A surface, or (NULL) all: from now on nobody gets in. It ends well when every connection has
+ * gone, every session is revoked and the disk has all of it; way.kill says how much that was.
+ */
+void switches_kill(struct operation *operation, const char *surface);
+/*
+ * The same connections are cut in the same way, and when the last has gone the surface serves
+ * again: nothing is revoked and nothing kept. ERROR_STATE: one is killed, or being cut.
+ */
+void switches_rehearse(struct operation *operation, const char *surface);
+/* How soon after it was asked for the last connection had gone. */
+int64_t switches_took_ms(const struct operation *operation);
+/* ERROR_STATE: it is still being cut. */
+void switches_arm(struct operation *operation, const char *surface);
 
 /* ---- reload.c: reading anew what lies in files ---- */
 

@@ -37,7 +37,7 @@ enum error records_check_command(struct operation *operation, const char *name,
 
 #define CUT_AT_ONCE 64 /* sessions, in one turn of the loop */
 
-struct cutting {
+struct affected {
     struct operation *operation;
     size_t seen;
 };
@@ -56,7 +56,7 @@ static bool is_affected(const struct operation *operation, const struct session 
 
 static bool cut_one(void *context, const struct session *session)
 {
-    struct cutting *cutting = context;
+    struct affected *cutting = context;
     struct operation *operation = cutting->operation;
 
     if (++cutting->seen > CUT_AT_ONCE) {
@@ -82,7 +82,7 @@ static void log_removed(struct operation *operation)
 static void cut_affected(void *context, enum error error)
 {
     struct operation *operation = context;
-    struct cutting cutting = {operation, 0};
+    struct affected cutting = {operation, 0};
     struct gate *gate = operation->gate;
     const char *name = operation->way.record.name;
 

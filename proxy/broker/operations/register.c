@@ -1,5 +1,7 @@
 #include "broker/operations/register.h"
 
+#include "broker/core/journal.h"
+
 #include <inttypes.h>
 
 void register_facts_clear(struct register_facts *facts)
@@ -247,6 +249,8 @@ static void build_isolation(const struct register_facts *facts, struct register_
 
 static void build_kill_switch(const struct register_facts *facts, struct register_cell *cell)
 {
+    char when[JOURNAL_TIME_SIZE];
+
     buffer_append_format(&cell->value, "`sidelock kill %s`", facts->surface->name);
     if (!facts->live) {
         cell->how = "a command of Sidelock; not rehearsed";
@@ -255,7 +259,14 @@ static void build_kill_switch(const struct register_facts *facts, struct registe
     buffer_append_text(&cell->value, facts->killed ? "; now on: every request gets 503"
                                                    : "; now off: the surface is armed");
     cell->proven = true;
-    cell->how = "the state of the switch in the running gate; not rehearsed";
+    cell->how = "the state of the switch in the running gate; not rehearsed since its start";
+    if (facts->rehearsed_at == 0)
+        return;
+    journal_time(facts->rehearsed_at, when);
+    buffer_append_format(&cell->value,
+                         "; rehearsed at %s: %zu connections gone within %" PRId64 " ms", when,
+                         facts->rehearsed_connections, facts->rehearsed_ms);
+    cell->how = "the state of the switch in the running gate, and its last rehearsal";
 }
 
 const struct register_heading register_headings[REGISTER_COLUMN_COUNT] = {

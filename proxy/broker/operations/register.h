@@ -50,6 +50,9 @@ struct register_facts {
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;
+    /* When the kill switch was rehearsed last, 0: never; what was cut, and how soon. */
+    int64_t rehearsed_at, rehearsed_ms;
+    size_t rehearsed_connections;
 };
 
 void register_facts_clear(struct register_facts *facts);

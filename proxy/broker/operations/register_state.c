@@ -79,7 +79,10 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
         facts[i] = (struct register_facts){.surface = surface->config,
                                            .config = gate->surfaces.config,
                                            .live = true,
-                                           .killed = surface->killed};
+                                           .killed = surface->killed,
+                                           .rehearsed_at = surface->rehearsal.at,
+                                           .rehearsed_ms = surface->rehearsal.took_ms,
+                                           .rehearsed_connections = surface->rehearsal.connections};
         facts[i].connections = connections_of_surface(&gate->connections, surface);
         count_sessions(sessions, &facts[i]);
         gather_socket(surface->config->upstream_socket, &facts[i].socket);

@@ -4,24 +4,199 @@
 
 #include <stdio.h>
 
-static void on_killed(void *context, enum error error)
-{
-    struct operation *operation = context;
-    const char *name = operation->way.arm.name;
-    enum error logged;
+#define ALL "*" /* in the log: every surface */
 
-    audit_text(operation_line(operation, "surface_killed"), "surface", name);
-    logged = operation_commit(operation);
-    if (error != OK)
-        operation_fail(operation, error,
-                       "%s is killed now, but the store could not keep it (%s): it would come "
-                       "back armed after a restart",
-                       name, error_text(error));
-    operation_end(operation, error == OK ? logged : error);
+/* What an operation is about: one surface, or all in force. */
+struct scope {
+    const char *name; /* NULL: all */
+    struct surface_state *const *items;
+    size_t count;
+    struct surface_state *one;
+};
+
+static enum error find_scope(struct operation *operation, const char *name, struct scope *out)
+{
+    const struct surfaces *surfaces = &operation->gate->surfaces;
+
+    *out = (struct scope){.items = surfaces->live, .count = surfaces->count};
+    if (name == NULL)
+        return OK;
+    out->one = operation_surface(operation, name);
+    out->items = &out->one;
+    out->count = 1;
+    if (out->one == NULL)
+        return ERROR_NOT_FOUND;
+    out->name = out->one->config->name;
+    return OK;
 }
 
+static void prepare(struct operation *operation, const struct scope *scope,
+                    void (*done)(struct cutting *cut))
+{
+    struct cutting *cut = &operation->way.kill.cut;
+
+    *cut = (struct cutting){.done = done, .context = operation};
+    for (size_t i = 0; i < scope->count; i++)
+        cut->slots[surfaces_index(&operation->gate->surfaces, scope->items[i])] = true;
+    operation->way.kill.error = OK;
+    operation->way.kill.sessions = 0;
+    snprintf(operation->way.kill.name, sizeof(operation->way.kill.name), "%s",
+             scope->name != NULL ? scope->name : ALL);
+}
+
+int64_t switches_took_ms(const struct operation *operation)
+{
+    return (int64_t)((operation->way.kill.cut.took_ns + 999999) / 1000000);
+}
+
+/* What became of it. */
+static enum error log_outcome(struct operation *operation, const char *event)
+{
+    struct audit *line = operation_line(operation, event);
+
+    audit_text(line, "surface", operation->way.kill.name);
+    audit_number(line, "connections", (int64_t)operation->way.kill.cut.connections);
+    audit_number(line, "ms", switches_took_ms(operation));
+    audit_number(line, "sessions", (int64_t)operation->way.kill.sessions);
+    return operation_commit(operation);
+}
+
+/* ---- Killed ---- */
+
+/* Told only of what is true: nobody gets in, nobody is in, and all of it is on the disk. */
+static void end_kill(struct operation *operation)
+{
+    enum error error = operation->way.kill.error;
+
+    if (error == OK)
+        error = log_outcome(operation, "kill_done");
+    else if (operation->reason != REASON_AUDIT_UNAVAILABLE)
+        operation_undo(operation, "surface_killed");
+    operation_end(operation, error);
+}
+
+static void finish_part(struct operation *operation, enum error error)
+{
+    if (error != OK)
+        operation->way.kill.error = error;
+    if (--operation->way.kill.parts == 0)
+        end_kill(operation);
+}
+
+static void on_cut(struct cutting *cut)
+{
+    finish_part(cut->context, OK);
+}
+
+static void on_kept(void *context, enum error error)
+{
+    struct operation *operation = context;
+
+    if (error != OK)
+        operation_fail(
+            operation, error,
+            "%s is killed now, but the store could not keep all of that (%s): it, or its "
+            "sessions, would come back after a restart",
+            operation->way.kill.name, error_text(error));
+    finish_part(operation, error);
+}
+
+/* At once, whatever becomes of the rest. */
+static enum error log_killed(struct operation *operation, const struct scope *scope)
+{
+    enum error error = OK;
+
+    for (size_t i = 0; i < scope->count; i++) {
+        struct audit *line = operation_line(operation, "surface_killed");
+        enum error logged;
+
+        audit_text(line, "surface", scope->items[i]->config->name);
+        logged = operation_commit(operation);
+        error = error == OK ? logged : error;
+    }
+    return error;
+}
+
+/* Nobody gets in before anything else can fail: what fails is reported afterwards. */
+void switches_kill(struct operation *operation, const char *surface)
+{
+    struct store *store = operation->gate->store;
+    struct store_reply reply = {on_kept, operation};
+    struct scope scope;
+
+    if (find_scope(operation, surface, &scope) != OK) {
+        operation_end(operation, ERROR_NOT_FOUND);
+        return;
+    }
+    prepare(operation, &scope, on_cut);
+    operation->way.kill.parts = (unsigned)scope.count + 3; /* the cut, the sessions, this */
+    for (size_t i = 0; i < scope.count; i++) {
+        scope.items[i]->killed = true;
+        scope.items[i]->kills++;
+    }
+    cutting_begin(operation->gate, &operation->way.kill.cut, REASON_SURFACE_KILLED);
+    for (size_t i = 0; i < scope.count; i++)
+        store_surface_set_killed(store, scope.items[i]->config->name, true, clock_now(), reply);
+    store_session_revoke_all(store, scope.name, clock_now(), &operation->way.kill.sessions, reply);
+    finish_part(operation, log_killed(operation, &scope));
+}
+
+/* ---- Rehearsed ---- */
+
+static void on_rehearsed(struct cutting *cut)
+{
+    struct operation *operation = cut->context;
+    struct surfaces *surfaces = &operation->gate->surfaces;
+
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+        struct surface_state *surface = &surfaces->items[i];
+
+        if (!surface->rehearsing)
+            continue;
+        surface->rehearsing = false;
+        surface->rehearsal.at = clock_now();
+        surface->rehearsal.connections = cut->connections;
+        surface->rehearsal.took_ms = switches_took_ms(operation);
+    }
+    operation_end(operation, log_outcome(operation, "kill_rehearsed"));
+}
+
+/* Where one is killed already, or about to be, there is nothing to be measured. */
+static enum error check_rehearsal(struct operation *operation, const struct scope *scope)
+{
+    if (operation->gate->cuttings != NULL)
+        return operation_fail(operation, ERROR_STATE,
+                              "connections are being cut already; try again in a moment");
+    for (size_t i = 0; i < scope->count; i++) {
+        if (scope->items[i]->killed)
+            return operation_fail(operation, ERROR_STATE,
+                                  "%s is killed; a rehearsal is for surfaces that serve",
+                                  scope->items[i]->config->name);
+    }
+    return OK;
+}
+
+void switches_rehearse(struct operation *operation, const char *surface)
+{
+    struct scope scope;
+    enum error error = find_scope(operation, surface, &scope);
+
+    if (error == OK)
+        error = check_rehearsal(operation, &scope);
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    prepare(operation, &scope, on_rehearsed);
+    for (size_t i = 0; i < scope.count; i++)
+        scope.items[i]->rehearsing = true;
+    cutting_begin(operation->gate, &operation->way.kill.cut, REASON_KILL_REHEARSED);
+}
+
+/* ---- Armed ---- */
+
 /*
- * Armed once that is on the disk, unless it was killed again meanwhile. By its name: a reload may
+ * Once that is on the disk, unless it was killed again meanwhile. By its name: a reload may
  * have put another in its place, or none.
  */
 static void on_armed(void *context, enum error error)
@@ -36,41 +211,31 @@ static void on_armed(void *context, enum error error)
     operation_end(operation, error);
 }
 
-static void arm_surface(struct operation *operation, const char *name)
+/* What is being cut is armed only when nothing of it is left, or the cut would never end. */
+static enum error check_arming(struct operation *operation, const struct surface_state *surface)
 {
-    enum error error;
+    if (cutting_waits_for(operation->gate, surface))
+        return operation_fail(operation, ERROR_STATE,
+                              "connections of %s are still being cut; try again in a moment",
+                              surface->config->name);
+    return OK;
+}
 
-    audit_text(operation_line(operation, "surface_armed"), "surface", name);
-    error = operation_commit(operation);
+void switches_arm(struct operation *operation, const char *name)
+{
+    struct surface_state *surface = operation_surface(operation, name);
+    enum error error = surface != NULL ? check_arming(operation, surface) : ERROR_NOT_FOUND;
+
+    if (error == OK) {
+        snprintf(operation->way.arm.name, sizeof(operation->way.arm.name), "%s",
+                 surface->config->name);
+        operation->way.arm.turn = surface->kills;
+        audit_text(operation_line(operation, "surface_armed"), "surface", operation->way.arm.name);
+        error = operation_commit(operation);
+    }
     if (error == OK)
-        store_surface_set_killed(operation->gate->store, name, false, clock_now(),
-                                 (struct store_reply){on_armed, operation});
+        store_surface_set_killed(operation->gate->store, operation->way.arm.name, false,
+                                 clock_now(), (struct store_reply){on_armed, operation});
     else
         operation_end(operation, error);
-}
-
-/* The kill switch is on before anything else can fail: what fails is reported afterwards. */
-static void kill_surface(struct operation *operation, struct surface_state *surface)
-{
-    surface->killed = true;
-    surface->kills++;
-    workers_cut_surface(operation->gate->workers, surface, REASON_SURFACE_KILLED);
-    store_surface_set_killed(operation->gate->store, surface->config->name, true, clock_now(),
-                             (struct store_reply){on_killed, operation});
-}
-
-void switches_set_killed(struct operation *operation, const char *surface, bool killed)
-{
-    struct surface_state *found = operation_surface(operation, surface);
-
-    if (found == NULL) {
-        operation_end(operation, ERROR_NOT_FOUND);
-        return;
-    }
-    snprintf(operation->way.arm.name, sizeof(operation->way.arm.name), "%s", found->config->name);
-    operation->way.arm.turn = found->kills;
-    if (killed)
-        kill_surface(operation, found);
-    else
-        arm_surface(operation, found->config->name);
 }

@@ -18,7 +18,8 @@ void ending_grant(struct exchange *exchange, enum reason reason)
 static bool may_dial(enum reason reason)
 {
     return reason_info(reason)->http_status != 401 && reason != REASON_SURFACE_KILLED &&
-           reason != REASON_SURFACE_CHANGED && reason != REASON_DRAINING;
+           reason != REASON_KILL_REHEARSED && reason != REASON_SURFACE_CHANGED &&
+           reason != REASON_DRAINING;
 }
 
 /* Whether the service may be told something behind the request that it works on. */
