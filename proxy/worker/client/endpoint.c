@@ -1,11 +1,28 @@
 #include "worker/client/endpoint.h"
 
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ROUNDS_MAX 8 /* of one turn, over what TLS has read ahead; others want their turn */
 
+/* Apart from its endpoint, so that another can go on with it: to be watched for anew takes calls.
+ */
+struct watch {
+    union {
+        uv_poll_t poll;
+        uv_idle_t none; /* what it watched for has gone to another */
+        uv_handle_t any;
+    } handle;
+    struct endpoint *endpoint;
+};
+
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+static uv_loop_t *loop_of(const struct endpoint *endpoint)
+{
+    return endpoint->watch->handle.any.loop;
+}
 
 /* ---- What is watched for ---- */
 
@@ -23,7 +40,7 @@ static int wanted_of(const struct endpoint *endpoint)
     return wanted;
 }
 
-static void watch(struct endpoint *endpoint)
+static void rewatch(struct endpoint *endpoint)
 {
     int wanted;
 
@@ -34,15 +51,15 @@ static void watch(struct endpoint *endpoint)
         return;
     endpoint->watched = wanted;
     if (wanted != 0)
-        uv_poll_start(&endpoint->poll, wanted, on_poll);
+        uv_poll_start(&endpoint->watch->handle.poll, wanted, on_poll);
     else
-        uv_poll_stop(&endpoint->poll);
+        uv_poll_stop(&endpoint->watch->handle.poll);
 }
 
 void endpoint_watch(struct endpoint *endpoint, int events)
 {
     endpoint->events = events;
-    watch(endpoint);
+    rewatch(endpoint);
 }
 
 static void drop_tls(struct endpoint *endpoint)
@@ -61,7 +78,7 @@ static void shake(struct endpoint *endpoint)
             drop_tls(endpoint);
         endpoint->secured(endpoint, stage);
     }
-    watch(endpoint);
+    rewatch(endpoint);
 }
 
 /* Tells the owner, who may close it, what he watches for; and again of what TLS still has. */
@@ -79,12 +96,12 @@ static void tell(struct endpoint *endpoint, int status, int events)
             (endpoint->events & UV_READABLE) == 0 || !tls_has_more(endpoint->tls))
             break;
     }
-    watch(endpoint);
+    rewatch(endpoint);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
-    struct endpoint *endpoint = poll->data;
+    struct endpoint *endpoint = ((struct watch *)poll)->endpoint;
 
     if (status < 0)
         endpoint->events = endpoint->watched = 0;
@@ -98,19 +115,36 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* ---- Beginning ---- */
 
-enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd)
+static struct watch *new_watch(struct endpoint *endpoint)
 {
+    struct watch *watch = calloc(1, sizeof(*watch));
+
+    if (watch != NULL)
+        watch->endpoint = endpoint;
+    return watch;
+}
+
+static void begin(struct endpoint *endpoint, struct watch *watch)
+{
+    endpoint->watch = watch;
     endpoint->fd = -1;
     endpoint->events = endpoint->watched = 0;
     endpoint->shaking = false;
     endpoint->tls = NULL;
     endpoint->out = (struct outgoing){0};
-    if (uv_poll_init(loop, &endpoint->poll, fd) != 0) {
+}
+
+enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd)
+{
+    struct watch *watch = new_watch(endpoint);
+
+    begin(endpoint, watch);
+    if (watch == NULL || uv_poll_init(loop, &watch->handle.poll, fd) != 0) {
+        free(watch);
         close(fd);
         return ERROR_IO;
     }
     endpoint->fd = fd;
-    endpoint->poll.data = endpoint;
     return OK;
 }
 
@@ -119,25 +153,28 @@ enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context
     enum error error = tls_create(context, endpoint->fd, &endpoint->tls);
 
     endpoint->shaking = error == OK;
-    watch(endpoint);
+    rewatch(endpoint);
     return error;
 }
 
 enum error endpoint_move(struct endpoint *to, struct endpoint *from)
 {
-    struct tls *tls = from->tls;
-    int fd = from->fd;
-    enum error error;
+    struct watch *none = new_watch(from);
 
-    uv_poll_stop(&from->poll);
+    if (none == NULL)
+        return ERROR_MEMORY;
+    uv_idle_init(loop_of(from), &none->handle.none);
+    begin(to, from->watch);
+    to->watch->endpoint = to;
+    to->fd = from->fd;
+    to->events = from->events;
+    to->watched = from->watched;
+    to->tls = from->tls;
+    from->watch = none;
     from->fd = -1;
+    from->events = from->watched = 0;
     from->tls = NULL;
-    error = endpoint_open(to, from->poll.loop, fd);
-    if (error == OK)
-        to->tls = tls;
-    else
-        tls_destroy(tls);
-    return error;
+    return OK;
 }
 
 /* ---- Bytes ---- */
@@ -166,7 +203,7 @@ bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t 
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_send(&endpoint->out, &peer, uv_now(endpoint->poll.loop), parts, count);
+    return outgoing_send(&endpoint->out, &peer, uv_now(loop_of(endpoint)), parts, count);
 }
 
 bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
@@ -174,14 +211,14 @@ bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_send_block(&endpoint->out, &peer, uv_now(endpoint->poll.loop), head, block);
+    return outgoing_send_block(&endpoint->out, &peer, uv_now(loop_of(endpoint)), head, block);
 }
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_flush(&endpoint->out, &peer, uv_now(endpoint->poll.loop));
+    return outgoing_flush(&endpoint->out, &peer, uv_now(loop_of(endpoint)));
 }
 
 /* ---- Its end ---- */
@@ -195,15 +232,17 @@ void endpoint_finish(struct endpoint *endpoint)
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct endpoint *endpoint = handle->data;
+    struct watch *watch = (struct watch *)handle;
+    struct endpoint *endpoint = watch->endpoint;
 
+    free(watch);
     endpoint->closed(endpoint);
 }
 
 void endpoint_close(struct endpoint *endpoint)
 {
     outgoing_clear(&endpoint->out);
-    uv_close((uv_handle_t *)&endpoint->poll, on_closed);
+    uv_close(&endpoint->watch->handle.any, on_closed);
     if (endpoint->tls != NULL && endpoint->fd >= 0 && !endpoint->shaking)
         tls_finish(endpoint->tls);
     drop_tls(endpoint);

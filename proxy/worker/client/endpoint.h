@@ -10,9 +10,11 @@
 
 #include <uv.h>
 
+struct watch; /* the loop's part of one */
+
 /* Embedded by its owner, who must not be freed before `closed` was called. */
 struct endpoint {
-    uv_poll_t poll;
+    struct watch *watch;
     int fd;          /* -1: closed, or given away */
     int events;      /* that the owner watches for */
     int watched;     /* that are watched for */
@@ -45,7 +47,7 @@ void endpoint_finish(struct endpoint *endpoint);
 /* Closes the descriptor and forgets what was not sent; `closed` comes later. */
 void endpoint_close(struct endpoint *endpoint);
 /*
- * Opens one on what another has, which is to be closed next: its descriptor, and the TLS on it.
- * `ready` and `closed` are set; on failure the descriptor is closed.
+ * Opens one on what another has, which is to be closed next: its descriptor, the TLS on it, and
+ * what is watched for. `ready` and `closed` are set; on failure the other has it still.
  */
 enum error endpoint_move(struct endpoint *to, struct endpoint *from) MUST_CHECK;

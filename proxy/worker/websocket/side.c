@@ -51,12 +51,18 @@ static void prepare(struct side *side, size_t max_message_bytes)
     ws_reader_init(&side->reader, all_faults[side->from].sender, max_message_bytes);
 }
 
+/* Of the client that it leaves, too, as when it spoke HTTP: a change takes system calls. */
+static int to_read(const struct side *side)
+{
+    return side->from == DIRECTION_C2S ? UV_READABLE | UV_DISCONNECT : UV_READABLE;
+}
+
 enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes)
 {
     prepare(side, max_message_bytes);
     if (endpoint_move(&side->link, from) != OK)
         return ERROR_IO;
-    endpoint_watch(&side->link, UV_READABLE);
+    endpoint_watch(&side->link, to_read(side));
     return OK;
 }
 
@@ -65,7 +71,7 @@ enum error side_open(struct side *side, int fd, size_t max_message_bytes)
     prepare(side, max_message_bytes);
     if (endpoint_open(&side->link, &side->worker->loop, fd) != OK)
         return ERROR_IO;
-    endpoint_watch(&side->link, UV_READABLE);
+    endpoint_watch(&side->link, to_read(side));
     return OK;
 }
 
@@ -96,7 +102,7 @@ void side_watch(struct side *side)
     bool reads = !side->held && !waits;
     bool writes = side_is_blocked(side) || ((waits || side->is_deaf) && !side->held);
 
-    endpoint_watch(&side->link, (reads ? UV_READABLE : 0) | (writes ? UV_WRITABLE : 0));
+    endpoint_watch(&side->link, (reads ? to_read(side) : 0) | (writes ? UV_WRITABLE : 0));
 }
 
 void side_rest(struct side *side)
