@@ -30,8 +30,12 @@ struct vet_rules {
      * outstanding with the same verb, pass once more. */
     bool resumable;
     bool replay;
+    bool unchecked;          /* a WebSocket's, of which nobody knows yet that it is UTF-8 */
     struct json_scan *ahead; /* of the message, if it was scanned as it came; borrowed; NULL */
 };
+
+/* What a surface's configuration says of messages in a vocabulary, without any session. */
+struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary);
 
 static inline const struct json_limits *rules_limits(const struct vet_rules *rules,
                                                      enum direction direction)

@@ -38,19 +38,6 @@ struct vetting {
     unsigned given_count;
 };
 
-struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary)
-{
-    return (struct vet_rules){
-        .vocabulary = vocabulary,
-        .verbs = surface->allow_verbs_set ? &surface->allow_verbs : NULL,
-        .targets = surface->allow_targets_set ? &surface->allow_targets : NULL,
-        .server_verbs = surface->allow_server_verbs_set ? &surface->allow_server_verbs : NULL,
-        .limits = surface->json_limits,
-        .observe = surface->mode == MODE_OBSERVE,
-        .close_on_refusal = surface->on_refusal == ON_REFUSAL_CLOSE,
-    };
-}
-
 enum error vet_scratch_create(struct vet_scratch **out)
 {
     struct vet_scratch *scratch = calloc(1, sizeof(*scratch));
@@ -459,6 +446,12 @@ void vet_too_big(struct vet_state *state, struct vet_scratch *scratch,
     vet_salvaged(&vetting, salvage, REASON_ANSWER_TOO_BIG, result);
 }
 
+static void close_for(enum reason reason, struct vet_result *result)
+{
+    result->action = VET_CLOSE;
+    result->reason = reason;
+}
+
 void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                  const struct vet_rules *rules, enum direction direction, const char *bytes,
                  size_t length, bool text, struct vet_result *result)
@@ -474,13 +467,15 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     vetting.text = (struct span){bytes, length};
     prepare_forward(&scratch->forward, length);
     if (vocabulary->envelope == ENVELOPE_OPAQUE) {
-        vet_fault(rules, !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8,
-                  result);
+        reason = !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8;
+        if (rules->unchecked && !reason_allows(reason))
+            close_for(reason, result);
+        else
+            vet_fault(rules, reason, result);
         return;
     }
     if (!text) {
-        result->action = VET_CLOSE;
-        result->reason = REASON_BINARY_REFUSED;
+        close_for(REASON_BINARY_REFUSED, result);
         return;
     }
     if (rules->ahead != NULL)
@@ -489,6 +484,9 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
                                   : rules_scan(rules, direction, scratch->scan, vetting.text);
     if (reason_allows(reason)) {
         vet_json(&vetting, result);
+    } else if (rules->unchecked && !utf8_valid(bytes, length)) {
+        /* RFC 6455 section 8.1; what is good JSON is UTF-8. */
+        close_for(REASON_JSON_UTF8, result);
     } else if (rules_salvage(rules, direction, reason)) {
         salvage = (struct salvage){.place = SALVAGE_START};
         salvage_read(&salvage, vetting.text);

@@ -42,9 +42,6 @@ struct vet_result {
         forward; /* with VET_FORWARD: goes out instead of the message; absent: the message */
 };
 
-/* What a surface's configuration says of messages in a vocabulary, without any session. */
-struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary);
-
 /* Scratch shared by all connections of a thread: the scanner and the reply buffer. */
 struct vet_scratch;
 enum error vet_scratch_create(struct vet_scratch **out) MUST_CHECK;

@@ -123,7 +123,7 @@ static bool is_text(struct ws_reader *reader, const struct ws_whole *whole, bool
 {
     bool may_go_on;
 
-    if (reader->kind != WS_TEXT)
+    if (reader->kind != WS_TEXT || (reader->leaves_text && last && reader->message.length == 0))
         return true;
     reader->checked += utf8_whole((const char *)whole->data + reader->checked,
                                   whole->length - reader->checked, &may_go_on);

@@ -17,6 +17,7 @@ struct ws_reader {
     enum ws_sender sender;
     bool discard;      /* set by the user: data frames are passed over, only control frames count */
     bool gives_pieces; /* set by the user: of a text beyond the limit there are pieces */
+    bool leaves_text;  /* set by the user, who looks himself whether what came at once is UTF-8 */
     bool in_frame, in_message, in_pieces, told;
     enum ws_opcode kind;                 /* of the message: WS_TEXT or WS_BINARY */
     unsigned char header[WS_HEADER_MAX]; /* split between reads */

@@ -195,6 +195,23 @@ it('situation 14: a service that breaks the protocol is told so, and the client 
   }
 });
 
+// What the scanner stops at may come before what is no UTF-8: the call is told all the same.
+it('situation 14: an answer that is no UTF-8 ends the connection, and its call is told', async () => {
+  for (const odd of ['"\u{ff}"', '}\u{ff}', '"\\x\u{ff}"', `${'['.repeat(2000)}\u{ff}`]) {
+    const raw = await connect('vetted');
+    const mark = gate.mark();
+    const answer = `{"jsonrpc":"2.0","id":7,"result":${odd}}`;
+    service.behave({ message: (peer) => peer.sendFrame({ payload: Buffer.from(answer, 'latin1') }) });
+    raw.sendFrame({ payload: '{"jsonrpc":"2.0","id":7,"method":"tools/list"}' });
+    const told = JSON.parse((await raw.frame()).payload);
+    assert.equal(told.id, 7);
+    assert.equal(told.error.data.reason, 'json_utf8');
+    assert.equal((await raw.over()).code, 1007);
+    await gate.audited(mark, { event: 'closed', reason: 'json_utf8', close_code: 1007 });
+    raw.destroy();
+  }
+});
+
 // More than the socket holds, from a client that reads nothing: it is read no further, and
 // every ping has its pong once it reads.
 it('situation 14: a flood of pings is paced, and each is answered in its order', async () => {

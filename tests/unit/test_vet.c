@@ -594,6 +594,29 @@ TEST(test_long_target_is_cut)
     dialect_destroy(dialect);
 }
 
+/* Of a WebSocket, whatever else is wrong with it, and whoever only observes. */
+TEST(test_unchecked_text_is_utf8)
+{
+    static const char *const texts[] = {"{\"a\":\"\xff\"}", "{\"a\":1}}\xff", "[[[\xc3(",
+                                        "nonsense \xff"};
+    struct dialect *dialect = pack_load("mcp");
+    struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL), .unchecked = true};
+    struct vet_result result;
+    struct vet_state *vetting;
+
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
+    for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = texts[i / 2];
+
+        rules.observe = i % 2 != 0;
+        vet_message(vetting, scratch, &rules, DIRECTION_C2S, text, strlen(text), true, &result);
+        assert_int_equal(result.action, VET_CLOSE);
+        assert_int_equal(result.reason, REASON_JSON_UTF8);
+    }
+    vet_state_destroy(vetting);
+    dialect_destroy(dialect);
+}
+
 TEST(test_opaque_text_is_utf8)
 {
     struct dialect *dialect = pack_load("opaque");

@@ -246,6 +246,28 @@ TEST(test_text_is_utf8)
     EXPECT(WS_FROM_CLIENT, "\x01\x81\x00\x00\x00\x00\xff", WS_FAULT_UTF8, "");
 }
 
+/* Whoever looks himself is left what came at once; the rest has been looked at. */
+TEST(test_text_that_is_left)
+{
+    struct feed fed = {0};
+
+    ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
+    fed.reader.leaves_text = true;
+    feed(&fed, "\x81\x01\xff\x81\x01z", 6, 6);
+    assert_string_equal(fed.heard, "1:\xff 1:z");
+    feed(&fed, "\x01\x01\xc3\x80\x01\x80", 6, 6);
+    assert_string_equal(fed.heard, "1:\xc3\x80");
+    feed(&fed, "\x01\x01\xff", 3, 3);
+    assert_int_equal(fed.end, WS_FAULT_UTF8);
+    ws_reader_clear(&fed.reader);
+    /* A frame in two reads is put together, and looked at. */
+    ws_reader_init(&fed.reader, WS_FROM_SERVER, LIMIT);
+    fed.reader.leaves_text = true;
+    feed(&fed, "\x81\x02x\xff", 4, 3);
+    assert_int_equal(fed.end, WS_FAULT_UTF8);
+    ws_reader_clear(&fed.reader);
+}
+
 /* What was put together is the taker's; what lay whole where it was fed stays there. */
 TEST(test_take)
 {

@@ -49,6 +49,7 @@ static void prepare(struct side *side, size_t max_message_bytes)
     side->link.ready = on_ready;
     side->link.closed = on_closed;
     ws_reader_init(&side->reader, all_faults[side->from].sender, max_message_bytes);
+    side->reader.leaves_text = true;
 }
 
 /* Of the client that it leaves, too, as when it spoke HTTP: a change takes system calls. */

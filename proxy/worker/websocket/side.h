@@ -19,7 +19,7 @@ struct websocket;
 struct side_events {
     /* Of the service: bytes of its answer to the handshake, and what came with them. */
     void (*response)(struct websocket *websocket, const unsigned char *bytes, size_t length);
-    /* A whole message. */
+    /* A whole message; a text need not be UTF-8. */
     void (*message)(struct websocket *websocket, enum direction from, const struct ws_whole *whole);
     /* A piece of one that is beyond the limit, if the reader gives those; `last`: its end. */
     void (*piece)(struct websocket *websocket, const struct ws_whole *piece, bool last);

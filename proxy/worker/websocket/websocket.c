@@ -140,6 +140,7 @@ static void on_message(struct websocket *websocket, enum direction from,
         connection_drop(connection, REASON_BINARY_REFUSED);
         return;
     }
+    rules.unchecked = !binary;
     rules.ahead = from == DIRECTION_S2C ? websocket->ahead : NULL;
     vet_message(websocket->vet, worker->scratch, &rules, from, (const char *)whole->data,
                 whole->length, !binary, &result);
