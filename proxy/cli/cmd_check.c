@@ -8,6 +8,7 @@
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "setup/insiders.h"
 #include "setup/places.h"
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
@@ -248,12 +249,26 @@ static void warn_of_executable(json_t *warnings, const char *path,
         close(fd);
 }
 
+struct insiders_warned {
+    json_t *warnings;
+    const char *path;
+};
+
+static void warn_of_insider(void *context, const char *sentence)
+{
+    const struct insiders_warned *warned = context;
+
+    warn(warned->warnings, warned->path, "%s", sentence);
+}
+
 static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
 {
     char why[WHY_SIZE];
 
     if (places_clock_is_back(bundle->config, why))
         warn(warnings, bundle->path, "%s", why);
+    insiders_tell(bundle->config, geteuid(), warn_of_insider,
+                  &(struct insiders_warned){warnings, bundle->path});
     for (size_t i = 0; i < bundle->config->surface_count; i++)
         warn_of_service(warnings, bundle->path, &bundle->config->surfaces[i]);
 }

@@ -7,6 +7,7 @@
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "parent/parent.h"
+#include "setup/insiders.h"
 #include "setup/places.h"
 
 #include <fcntl.h>
@@ -30,6 +31,12 @@ static int take_ready_fd(const char *text, int *fd)
         return args_fail(EX_USAGE, "descriptor %s is not open: give --ready-fd one that is", text);
     *fd = (int)number;
     return EX_OK;
+}
+
+static void warn_of_insider(void *context, const char *sentence)
+{
+    (void)context;
+    log_warning("%s", sentence);
 }
 
 int cmd_serve(int argc, char **argv)
@@ -57,6 +64,7 @@ int cmd_serve(int argc, char **argv)
     }
     if (places_clock_is_back(bundle.config, why))
         log_warning("%s", why);
+    insiders_tell(bundle.config, geteuid(), warn_of_insider, NULL);
     if (bundle_seal(&bundle) == OK)
         code = parent_run(&parent);
     else

@@ -1,23 +1,28 @@
 // Who may call by a group that he is in, as the group database says. The gate here has a database
 // of its own: a mount that nobody else sees.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import net from 'node:net';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
+import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { NOBODY, cannotBecome, requestAs } from './lib/as_uid.mjs';
-import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
+import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { denied, requestText } from './lib/raw.mjs';
 import { within } from './lib/wait.mjs';
 
 const CLIENTS = 4711; // the group
 const OTHERS = 4712;
+const SOURCE = fileURLToPath(new URL('../..', import.meta.url));
 const DAEMON = 1;
 const BIN = 2;
 
+const execute = promisify(execFile);
 const dir = scratchDir();
 const groupFile = path.join(dir, 'group');
 const service = new WebSocketService(path.join(dir, 'echo.sock'));
@@ -172,5 +177,134 @@ describe('callers by group', { skip }, () => {
     assert.deepEqual([line.reason, line.caller_uid], ['caller_groups', DAEMON]);
     assert.equal((await as(DAEMON, 'either', token, slow)).status, 403);
     await slow.stop();
+  });
+});
+
+// ---- Users who need no token ----
+
+describe('callers who could take the keys', () => {
+  const self = process.getuid();
+  const STRANGER = 54321;
+
+  // What is said of them, for surfaces with these rules about callers.
+  async function told(rules, more = {}) {
+    const named = Object.entries(rules).map(([name, callers]) => [name, opaqueSurface(service.socketPath, { callers })]);
+    const asked = new Gate(scratchDir(), { surfaces: Object.fromEntries(named), ...more });
+    const { warnings } = JSON.parse((await asked.cli('check', '--json')).stdout);
+    return warnings.filter((text) => /may call/.test(text));
+  }
+
+  it('are told of: who runs the gate, by uid or by group', async () => {
+    const rules = { one: { uids: ['self', STRANGER] }, two: { gids: [process.getgid()] }, three: { uids: [STRANGER] } };
+    const [warning, ...others] = await told(rules);
+    assert.match(warning, new RegExp(`^uid ${self} may call "one", "two", and can read the state directory and use the`));
+    assert.deepEqual(others, []);
+  });
+
+  it('are told of: operators', async () => {
+    const [warning, ...others] = await told({ one: { uids: [STRANGER] } }, { operators: { uids: [STRANGER] } });
+    assert.match(warning, new RegExp(`^uid ${STRANGER} may call "one", and can use the control socket:`));
+    assert.deepEqual(others, []);
+  });
+
+  it('are nobody where a client has a user of its own', async () => {
+    assert.deepEqual(await told({ one: { uids: [STRANGER] }, two: { gids: [STRANGER] } }), []);
+  });
+
+  it('are told of when the gate starts', async () => {
+    const one = { one: opaqueSurface(service.socketPath, { callers: { uids: ['self'] } }) };
+    const started = await Gate.start(scratchDir(), { surfaces: one });
+    gates.push(started);
+    assert.match(started.stderr, new RegExp(`warning: uid ${self} may call "one", and can read the state directory`));
+  });
+});
+
+// ---- The worked example of contrib/clients.md, line by line ----
+
+const guide = readFileSync(path.join(SOURCE, 'contrib', 'clients.md'), 'utf8');
+const chapter = guide.split(/^## /m).find((text) => text.startsWith('A user of its own'));
+const [makeUser, giveToken, runClient] = chapter
+  .split('\n\n')
+  .filter((text) => /^ {4}\S/.test(text))
+  .map((text) => text.replace(/^ {4}/gm, ''));
+
+describe('a user of its own for the client', { skip }, () => {
+  const home = scratchDir();
+  const places = ['etc', 'lib', 'bin'].map((name) => path.join(home, name));
+  const [etc, lib, bin] = places;
+  const web = new HttpService(path.join(home, 'http.sock'));
+  // The host's users stay as they are: those of the test are in a mount that nobody else sees.
+  const enter = 'mount --bind "$0/etc" /etc && mount --bind "$0/lib" /var/lib && PATH="$0/bin:$PATH" && exec "$@"';
+  const env = () => ({ ...process.env, SIDELOCK_CONFIG: owned.configPath, PATH: `${bin}:${process.env.PATH}` });
+  let owned;
+
+  // The services of this process answer meanwhile.
+  async function inside(script) {
+    const asked = execute('unshare', ['-m', 'sh', '-c', enter, home, 'sh', '-ec', script], { env: env() });
+    return (await within(asked, script)).stdout;
+  }
+
+  class GateWithUser extends Gate {
+    launch() {
+      return super.launch({ command: 'unshare', prefix: ['-m', 'sh', '-c', enter, home, SIDELOCK] });
+    }
+  }
+
+  before(async () => {
+    chmodSync(home, 0o755); // its own modes keep others from the state directory
+    for (const place of places) mkdirSync(place, { mode: 0o755 });
+    execFileSync('cp', ['-a', '/etc/.', etc]);
+    symlinkSync(path.resolve(SIDELOCK), path.join(bin, 'sidelock'));
+    await web.start();
+    owned = new GateWithUser(home, {});
+    gates.push(owned);
+  });
+  after(() => web.stop());
+
+  it('works as it is written', async () => {
+    const [uid, gid] = (await inside(makeUser)).trim().split('\n').map(Number);
+    assert.ok(uid > 0 && gid > 0);
+    const open = { dialect: 'opaque', routes: [{ path: '/{any...}', kind: 'http' }] };
+    owned.configure({
+      surfaces: {
+        tools: surface(web.socketPath, { ...open, callers: { uids: [uid] } }),
+        group: surface(web.socketPath, { ...open, callers: { gids: [gid] } }),
+      },
+    });
+    await owned.launch();
+    assert.doesNotMatch(owned.stderr, /may call/);
+    for (const name of ['tools', 'group']) {
+      await inside(giveToken.replace('create tools', `create ${name}`));
+      const address = `http://localhost:${owned.port(name)}/echo`;
+      const client = runClient.replace('http://localhost:8081/', `-o /dev/null -w '%{http_code}' ${address}`);
+      assert.match(client, /%\{http_code\}/);
+      assert.equal(await inside(client), '200');
+      const mark = owned.mark();
+      assert.equal(await inside(client.replace('runuser -u browsing-agent -- ', '')), '403'); // root, with the same token
+      const line = await owned.audited(mark, { event: 'denied' });
+      assert.deepEqual([line.reason, line.caller_uid], ['caller_mismatch', 0]);
+    }
+  });
+
+  it('keeps the client from what is not its own', async () => {
+    const attempts = [
+      `cat ${owned.stateDir}/key`,
+      `ls ${owned.stateDir}`,
+      `curl -sS --unix-socket ${owned.controlSocket} http://localhost/v1/status`,
+    ];
+    for (const attempt of attempts) {
+      await inside(attempt); // as root it can be done
+      const refused = `if runuser -u browsing-agent -- ${attempt}; then exit 1; fi`;
+      await inside(refused);
+    }
+  });
+
+  it('has a unit that systemd understands', (t) => {
+    if (spawnSync('systemd-analyze', ['--version']).status !== 0) return t.skip('needs systemd-analyze');
+    const unit = readFileSync(path.join(SOURCE, 'contrib', 'browsing-agent.service'), 'utf8');
+    const file = path.join(home, 'browsing-agent.service');
+    writeFileSync(file, unit.replace('/usr/local/bin/browsing-agent', '/bin/true'));
+    const said = spawnSync('systemd-analyze', ['verify', '--man=no', file], { encoding: 'utf8' });
+    assert.doesNotMatch(said.stderr, /browsing-agent\.service/);
   });
 });
