@@ -12,12 +12,13 @@ static bool is_held_too_long(const struct exchange *exchange, uint64_t now_ms)
            now_ms - exchange->held.since_ms > exchange_limits(exchange)->message_timeout_ms;
 }
 
-/* Whether the service owes bytes: an answer of a known length is one that it has; a stream may be
- * silent. */
+/* Whether the service owes bytes: an answer of a known length is one that it has, and so is an
+ * event that it has begun; between two a stream may be silent. */
 static bool is_answer_due(const struct exchange *exchange)
 {
     return exchange->phase == EXCHANGE_ANSWERING &&
-           exchange->answer_body.kind == HTTP_BODY_LENGTH && outgoing_empty(exchange_out(exchange));
+           (exchange->answer_body.kind == HTTP_BODY_LENGTH || exchange->within) &&
+           outgoing_empty(exchange_out(exchange));
 }
 
 /* Of a body that is wanted: whether it comes in time, and fast enough. */

@@ -81,7 +81,8 @@ void exchange_reset(struct exchange *exchange)
     exchange->host = NULL;
     exchange->phase = EXCHANGE_IDLE;
     exchange->answer = GATE_PASS;
-    exchange->stored = exchange->retried = exchange->deaf = exchange->hung_up = false;
+    exchange->stored = exchange->retried = exchange->deaf = false;
+    exchange->hung_up = exchange->within = false;
     exchange->answer_begun = exchange->answer_chunked = false;
     exchange->answer_body = (struct http_body){0};
     exchange->interim = 0;

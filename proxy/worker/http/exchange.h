@@ -50,6 +50,7 @@ struct exchange {
     bool retried;        /* on a second link */
     bool deaf;           /* the service takes no more of the request */
     bool hung_up;        /* the service has said its last */
+    bool within;         /* an event of its answer has begun that is not whole */
     bool parting;        /* nothing is left of it but what the service is to be told */
     enum reason ended;   /* and why that is */
     bool body_counted;   /* among those that the session is sending */
@@ -68,8 +69,8 @@ struct exchange {
     char body_digest[SHA256_HEX_SIZE]; /* of the client's value for the route's `body`; "": none */
     struct http_body request_body, answer_body;
     uint64_t request_bytes;
-    uint64_t activity_ms;   /* when the last byte of a body came */
-    uint64_t begun_ms;      /* when the request's head was there */
+    uint64_t activity_ms; /* when the last byte of a body came, or one of the answer's was taken */
+    uint64_t begun_ms;    /* when the request's head was there */
     uint64_t body_clock_ms; /* paid by the request's body (base/pace.h) */
     struct link *link;      /* NULL: none yet, or none any more */
     unsigned interim;       /* 1xx answers so far */

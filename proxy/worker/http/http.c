@@ -381,10 +381,16 @@ static void on_request(struct connection *connection)
 
 static void client_ready(struct connection *connection, int status, int events)
 {
-    if (status < 0)
+    struct exchange *exchange = connection->served;
+
+    if (status < 0) {
         connection_drop(connection, REASON_CLIENT_CLOSED);
-    else
-        go_on(connection->served, events);
+        return;
+    }
+    /* While its client took nothing, the service was not read. */
+    if ((events & UV_WRITABLE) != 0 && exchange->phase == EXCHANGE_ANSWERING)
+        exchange->activity_ms = exchange_now_ms(exchange);
+    go_on(exchange, events);
 }
 
 static uint64_t waits_since(const struct connection *connection)

@@ -279,8 +279,12 @@ enum reason mcp_events_receive(struct exchange *exchange, struct span piece)
         }
     }
     if (parser != NULL) {
+        struct span so_far;
+
         sse_let_go(parser);
-        mcp_look_ahead(exchange, sse_so_far(parser));
+        so_far = sse_so_far(parser);
+        exchange->within = parser->in_pieces || so_far.data != NULL;
+        mcp_look_ahead(exchange, so_far);
     }
     return reason_allows(reason) ? flush(exchange) : reason;
 }
