@@ -180,13 +180,18 @@ void vet_state_let_go(struct vet_state *state, const char *id_key)
         outstanding_let_go(list, place);
 }
 
+static bool is_ended(bool adrift, const struct vet_ending *ending)
+{
+    return ending->all ? !(adrift && ending->awaited) : adrift;
+}
+
 static int find_ended(const struct outstanding *list, const struct vet_ending *ending)
 {
     int place = list->count;
 
     if (ending->id_key != NULL)
         return outstanding_find(list, span_of(ending->id_key));
-    while (--place >= 0 && !ending->all && !outstanding_at(list, place).adrift)
+    while (--place >= 0 && !is_ended(outstanding_at(list, place).adrift, ending))
         ;
     return place;
 }
@@ -206,7 +211,9 @@ bool vet_state_fail(struct vet_state *state, const struct vet_ending *ending, st
     if (service != NULL)
         refusal_append_cancel(service, ending->vocabulary, &request, ending->reason);
     /* Whoever was told nothing may still read an answer that is under way. */
-    if (client == NULL)
+    if (ending->awaited)
+        outstanding_let_go(list, place);
+    else if (client == NULL)
         vet_state_cancel(state, DIRECTION_C2S, request.id);
     else
         outstanding_remove(list, place);

@@ -79,6 +79,7 @@ struct vet_ending {
     enum reason reason;
     const char *id_key; /* NULL: one after another, those that were let go */
     bool all;           /* with NULL: every one */
+    bool awaited; /* with `all`: the answer may still come, and is waited for as of one let go */
 };
 
 /*

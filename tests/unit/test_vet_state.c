@@ -35,7 +35,7 @@ static void settle(struct vet_state *state, enum direction direction, const char
 /* Fails one, and how often each side was told. */
 static bool end_one(struct vet_state *state, const char *id, bool all, unsigned *told)
 {
-    const struct vet_ending ending = {&vocabulary, REASON_UPSTREAM_GONE, id, all};
+    const struct vet_ending ending = {&vocabulary, REASON_UPSTREAM_GONE, id, all, false};
     struct buffer client, service;
     bool any;
 
@@ -48,6 +48,32 @@ static bool end_one(struct vet_state *state, const char *id, bool all, unsigned 
     buffer_clear(&client);
     buffer_clear(&service);
     return any;
+}
+
+/* The service is told once that its work is in vain; what it answers all the same passes, and
+ * whoever has no answer in the end is told. */
+TEST(test_awaited_to_the_end)
+{
+    const struct vet_ending ending = {&vocabulary, REASON_CLIENT_PROTOCOL, NULL, true, true};
+    struct vet_state *some = create();
+    struct buffer service;
+    unsigned told = 0;
+
+    buffer_init(&service, 4096);
+    assert_int_equal(add(some, DIRECTION_C2S, "1"), REASON_ALLOWED);
+    assert_int_equal(add(some, DIRECTION_C2S, "2"), REASON_ALLOWED);
+    while (vet_state_fail(some, &ending, NULL, &service)) {
+        assert_true(service.length > 0);
+        buffer_reset(&service);
+        told++;
+    }
+    assert_int_equal(told, 2);
+    assert_true(waits(some, DIRECTION_C2S, "1"));
+    settle(some, DIRECTION_C2S, "1");
+    assert_true(end_one(some, NULL, true, &told));
+    assert_false(end_one(some, NULL, true, &told));
+    buffer_clear(&service);
+    vet_state_destroy(some);
 }
 
 TEST(test_each_is_told_once)

@@ -15,8 +15,7 @@ static bool is_client_told(const struct websocket *websocket, enum reason reason
     const struct side *client = &websocket->client;
 
     return websocket->state == WEBSOCKET_CLOSING && reason != REASON_CLIENT_CLOSED &&
-           reason != REASON_WRITE_STALLED && !client->close_received && !client->is_lost &&
-           !side_is_blocked(client);
+           reason != REASON_WRITE_STALLED && !client->close_received && !side_is_blocked(client);
 }
 
 static bool is_service_told(const struct websocket *websocket, enum reason reason)
@@ -30,7 +29,12 @@ static bool is_service_told(const struct websocket *websocket, enum reason reaso
 void farewell_say(struct websocket *websocket, enum reason reason)
 {
     const struct vet_ending ending = {
-        .vocabulary = websocket->connection->route->vocabulary, .reason = reason, .all = true};
+        .vocabulary = websocket->connection->route->vocabulary,
+        .reason = reason,
+        .all = true,
+        /* Who made a mistake has not said goodbye: what has no answer in the end is told then. */
+        .awaited = websocket->state == WEBSOCKET_LAST_WORDS && websocket->client.is_lost,
+    };
     const bool client = is_client_told(websocket, reason);
     const bool service = is_service_told(websocket, reason);
     struct buffer to_client, to_service;
