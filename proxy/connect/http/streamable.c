@@ -55,6 +55,20 @@ static void end_transfer(struct streamable *http, struct transfer *transfer)
     transfer_destroy(transfer);
 }
 
+static bool is_unreachable(const char *reason)
+{
+    return span_equals(span_of(reason), "upstream_unreachable");
+}
+
+/* It was sent back too often. */
+static void fail_for_good(struct streamable *http, const struct letter *letter, const char *reason)
+{
+    if (is_unreachable(reason))
+        fail_letter(http, letter, RPC_LOST, "the service cannot be reached", reason);
+    else
+        fail_letter(http, letter, RPC_REFUSED, "the gate refuses the request", reason);
+}
+
 /* Back in its place in the queue, or failed if it has been sent back too often. */
 static void put_back(struct streamable *http, struct transfer *transfer, const char *reason)
 {
@@ -66,7 +80,7 @@ static void put_back(struct streamable *http, struct transfer *transfer, const c
         fail_letter(http, letter, RPC_LOST, "the connection was lost before the answer came",
                     reason);
     } else if (++letter->tries > TRIES_MAX && reason != NULL) {
-        fail_letter(http, letter, RPC_REFUSED, "the gate refuses the request", reason);
+        fail_for_good(http, letter, reason);
     } else {
         transfer->letter = NULL;
         letters_prepend(&http->bridge->queue, letter);
@@ -258,7 +272,7 @@ static void settle_refused(struct streamable *http, struct transfer *transfer)
         /* An answer of the client's has nobody left to go to. */
         if (transfer->letter != NULL && transfer->letter->kind != RPC_RESPONSE)
             put_back(http, transfer, "mcp_session_unknown");
-    } else if (wants != 0 || span_equals(span_of(reason), "upstream_unreachable") ||
+    } else if (wants != 0 || is_unreachable(reason) ||
                (transfer->status == 503 && reason != NULL)) {
         /* What the gate sends back unprocessed may be sent again when its cause is mended. */
         put_back(http, transfer, reason);
