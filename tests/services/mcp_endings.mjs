@@ -16,19 +16,32 @@ export class EndingService {
     this.session = (count) => `session-${count}`;
     this.opened = 0;
     this.streams = new Map();
+    this.sockets = new Set();
     this.notified = (response) => response.writeHead(202).end();
   }
 
   forget() {
     this.seen = [];
     this.call = undefined;
+    this.holdsBack = false; // it does not begin what a call is answered with
+    this.readsAtMost = Infinity; // of a request; more is not taken
   }
 
   async start() {
     this.server = http.createServer((request, response) => {
       this.#handle(request, response).catch(() => {}); // the other side has left
     });
+    this.server.on('connection', (socket) => {
+      this.sockets.add(socket);
+      socket.on('close', () => this.sockets.delete(socket));
+    });
     await listen(this.server, this.socketPath);
+  }
+
+  // Of its connections only those stay on which it sends the events of HTTP+SSE.
+  hangUp() {
+    const stay = new Set([...this.streams.values()].map((response) => response.socket));
+    for (const socket of this.sockets) if (!stay.has(socket)) socket.destroy();
   }
 
   stop() {
@@ -43,19 +56,33 @@ export class EndingService {
     );
   }
 
-  // The ways in which a call's stream goes on, or ends.
-  #events(response) {
+  // How much of what was said nobody has taken.
+  #connection(response) {
+    const { socket } = response;
     return {
-      say: (text) => response.write(`data: ${text}\n\n`),
-      start: (text) => response.write(`data: ${text}`),
-      error: () => response.write('event: error\ndata: {"message":"no"}\n\n'),
-      end: () => response.end(),
-      gone: () => response.socket.destroy(),
+      unsent: () => socket.writableLength,
+      gone: () => socket.destroy(),
       left: new Promise((resolve) => response.on('close', resolve)),
     };
   }
 
+  // The ways in which a call's stream goes on, or ends.
+  #events(response) {
+    return {
+      ...this.#connection(response),
+      say: (text) => response.write(`data: ${text}\n\n`),
+      start: (text) => response.write(`data: ${text}`),
+      error: () => response.write('event: error\ndata: {"message":"no"}\n\n'),
+      end: () => response.end(),
+    };
+  }
+
   #get(request, response) {
+    const resumes = request.headers['last-event-id'] !== undefined;
+    if (this.holdsBack && resumes) {
+      this.call = this.#connection(response);
+      return;
+    }
     response.writeHead(200, EVENTS);
     if (request.url === '/sse') {
       const where = `/messages?sessionId=${++this.opened}`;
@@ -63,18 +90,20 @@ export class EndingService {
       this.streams.set(where, response);
     } else {
       response.write(': here\n\n');
-      if (request.headers['last-event-id'] !== undefined) this.call = this.#events(response);
+      if (resumes) this.call = this.#events(response);
     }
   }
 
   #wait(request, response, id) {
     if (request.url === '/json') {
       this.call = {
+        ...this.#connection(response),
         say: (text) => response.writeHead(200, JSON_TYPE).end(text),
+        start: (text) => response.writeHead(200, { ...JSON_TYPE, 'content-length': text.length + 1 }).write(text),
         end: () => response.writeHead(200, JSON_TYPE).end(),
-        gone: () => response.socket.destroy(),
-        left: new Promise((resolve) => response.on('close', resolve)),
       };
+    } else if (this.holdsBack && request.url !== '/later') {
+      this.call = this.#connection(response);
     } else if (request.url.startsWith('/messages')) {
       response.writeHead(202).end();
       this.call = this.#events(this.streams.get(request.url));
@@ -87,6 +116,10 @@ export class EndingService {
   }
 
   async #handle(request, response) {
+    if (Number(request.headers['content-length'] ?? 0) > this.readsAtMost) {
+      this.call = { ...this.#connection(response), wake: () => request.resume() };
+      return;
+    }
     const chunks = [];
     for await (const chunk of request) chunks.push(chunk);
     if (request.method === 'GET') return this.#get(request, response);
