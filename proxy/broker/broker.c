@@ -364,6 +364,7 @@ static enum error hear_parent(struct broker *broker)
                                              .ended = on_ended,
                                              .stop = on_stop,
                                              .hangup = on_hangup,
+                                             .proof = &broker->gate.parent_proof,
                                              .gone = on_parent_gone,
                                              .context = broker};
 
@@ -386,7 +387,7 @@ static enum error start_workers(struct broker *broker)
 
 static enum error hold_files(struct broker *broker)
 {
-    enum error error = fences_hold_files(broker->options->bundle->config);
+    enum error error = fences_hold_files(broker->options->bundle->config, &broker->gate.proof);
 
     broker->exit_code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
     return error;
@@ -478,7 +479,10 @@ static void harden(void)
 
 int broker_run(const struct broker_options *options)
 {
-    struct broker broker = {.options = options, .gate.pid = getppid(), .exit_code = EX_UNAVAILABLE};
+    struct broker broker = {.options = options,
+                            .gate.pid = getppid(),
+                            .gate.parent_proof.status = -1,
+                            .exit_code = EX_UNAVAILABLE};
 
     log_set_name("broker");
     log_never_wait();

@@ -2,16 +2,15 @@
 
 #include "base/log.h"
 #include "broker/control/control.h"
-#include "system/fence.h"
 #include "system/trusted_path.h"
 
 #include <unistd.h>
 
-enum error fences_hold_files(const struct config *config)
+enum error fences_hold_files(const struct config *config, struct proof *out)
 {
     char control[CONFIG_SOCKET_BYTES_MAX + 1], why[WHY_SIZE];
-    const char *const directories[] = {config->state_dir, control};
-    bool held = false;
+    const struct landlock_place places[] = {{config->state_dir, LANDLOCK_MAY_KEEP},
+                                            {control, LANDLOCK_MAY_KEEP}};
     int fd;
     enum error error = trusted_path_open_private(config->state_dir, &fd, why);
 
@@ -22,9 +21,8 @@ enum error fences_hold_files(const struct config *config)
     close(fd);
     error = control_socket_directory(config, control);
     if (error == OK)
-        error = fence_files(directories, sizeof(directories) / sizeof(directories[0]), &held);
-    if (error == OK && !held)
-        log_warning("this kernel has no Landlock, or hides it: where the broker writes is not "
-                    "fenced");
+        error = proof_hold(FENCES_BROKER, places, sizeof(places) / sizeof(places[0]), out);
+    if (error == OK)
+        proof_log_lacking(out, FENCES_BROKER, "the broker");
     return error;
 }

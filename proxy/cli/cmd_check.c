@@ -10,6 +10,8 @@
 #include "cli/terminal/shown.h"
 #include "setup/insiders.h"
 #include "setup/places.h"
+#include "system/fence_kind.h"
+#include "system/landlock.h"
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
 #include "wire/http_names.h"
@@ -261,12 +263,31 @@ static void warn_of_insider(void *context, const char *sentence)
     warn(warned->warnings, warned->path, "%s", sentence);
 }
 
+/* What the gate's own processes do without on this kernel, fence by fence. */
+static void warn_of_kernel(json_t *warnings, const char *path)
+{
+    static const struct {
+        const char *whose;
+        uint32_t fences;
+    } processes[] = {
+        {"the parent", FENCES_PARENT}, {"the broker", FENCES_BROKER}, {"a worker", FENCES_WORKER}};
+    unsigned version = landlock_version();
+
+    for (size_t i = 0; i < sizeof(processes) / sizeof(processes[0]); i++) {
+        char sentence[FENCE_SENTENCE_SIZE];
+
+        if (fence_kinds_tell_lacking(processes[i].fences, version, processes[i].whose, sentence))
+            warn(warnings, path, "T%s", sentence + 1);
+    }
+}
+
 static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
 {
     char why[WHY_SIZE];
 
     if (places_clock_is_back(bundle->config, why))
         warn(warnings, bundle->path, "%s", why);
+    warn_of_kernel(warnings, bundle->path);
     insiders_tell(bundle->config, geteuid(), warn_of_insider,
                   &(struct insiders_warned){warnings, bundle->path});
     for (size_t i = 0; i < bundle->config->surface_count; i++)

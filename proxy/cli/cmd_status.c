@@ -29,8 +29,13 @@ static int print_status(const json_t *answer)
         {"LISTEN", "listen"},
         {"UPSTREAM", "upstream"},
     };
+    static const struct output_column fences[] = {
+        {"PROCESS", "process"}, {"PID", "pid"},         {"LANDLOCK", "landlock"},
+        {"MISSING", "missing"}, {"UNKNOWN", "unknown"}, {"HELD", "held"},
+    };
     const char *version = "-", *restored_at = NULL;
     json_int_t pid = 0, uptime_s = 0, active = 0, workers = 0, restarts = 0;
+    int code;
 
     json_unpack((json_t *)answer, "{s?s, s?I, s?I, s?{s?I}, s?{s?I, s?I}, s?{s?s?}}", "version",
                 &version, "pid", &pid, "uptime_s", &uptime_s, "sessions", "active", &active,
@@ -43,7 +48,11 @@ static int print_status(const json_t *answer)
     if (restored_at != NULL)
         printf("The store was restored from a backup, found at %s: sessions of before are dead.\n",
                restored_at);
-    return output_list(json_object_get(answer, "surfaces"), ARGS_TABLE(columns));
+    code = output_list(json_object_get(answer, "surfaces"), ARGS_TABLE(columns));
+    if (code != EX_OK)
+        return code;
+    printf("\nFences in force:\n");
+    return output_list(json_object_get(answer, "fences"), ARGS_TABLE(fences));
 }
 
 int cmd_status(int argc, char **argv)

@@ -12,6 +12,7 @@ static const struct {
     [ERRAND_SPAWN] = {.place = true, .number = true, .text = true},
     [ERRAND_SPAWNED] = {.place = true, .number = true},
     [ERRAND_ENDED] = {.place = true, .number = true},
+    [ERRAND_PROOF] = {.place = true, .number = true},
 };
 
 void errand_encode(struct ipc_writer *writer, const struct errand *errand)

@@ -14,6 +14,7 @@
  *        ◀──────────────────────────── SPAWNED   with its pidfd, or none
  *        ◀──────────────────────────── ENDED     and how
  *     READY ────────────────────────────▶        for the service manager
+ *        ◀──────────────────────────── PROOF     which fences of the parent hold, with its status
  *        ◀──────────────────────────── STOP      a signal to end; once more: sooner
  *        ◀──────────────────────────── HANGUP    SIGHUP
  *
@@ -39,6 +40,8 @@ enum errand_kind {
     ERRAND_READY,
     ERRAND_SPAWNED, /* `place`: the worker; `number`: its process id, 0 if there is none */
     ERRAND_ENDED,   /* `place`: the worker; `number`: its wait status */
+    ERRAND_PROOF,   /* of system/proof.h. `place`: Landlock's version; `number`: 16 bits of what was
+                       tried, above those of what was refused */
     ERRAND_STOP,
     ERRAND_HANGUP,
     ERRAND_KIND_COUNT

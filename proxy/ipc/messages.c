@@ -34,6 +34,9 @@ struct field {
 
 /* The members of all messages, in the order in which they travel. */
 static const struct field fields[] = {
+    AT(READY, ready, U32, landlock),
+    AT(READY, ready, U32, tried),
+    AT(READY, ready, U32, refused),
     AT(ADMIT, admit, NUMBER, connection),
     AT(ADMIT, admit, U32, surface),
     AT(ADMIT, admit, NEEDED, request_id),
@@ -137,6 +140,7 @@ static const struct field fields[] = {
 
 /* The size of its structure; 0 where a message says nothing more than its type. */
 static const size_t sizes[IPC_TYPE_COUNT] = {
+    [IPC_READY] = sizeof(struct ipc_ready),
     [IPC_ADMIT] = sizeof(struct ipc_admit),
     [IPC_VERDICT] = sizeof(struct ipc_verdict),
     [IPC_DIAL] = sizeof(struct ipc_dial),

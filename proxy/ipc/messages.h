@@ -3,7 +3,7 @@
  *
  *   worker                                broker
  *        ◀──────────────────────────── TLS       a surface's certificate and key; again on reload
- *     READY ────────────────────────────▶        sandboxed and accepting
+ *     READY ────────────────────────────▶        sandboxed, by which fences, and accepting
  *     ADMIT ────────────────────────────▶        may this request come in? With the client's
  *                                                own descriptor: who calls, the kernel says
  *        ◀──────────────────────────── VERDICT   no, and why; or yes, for an upgrade with the
@@ -74,6 +74,11 @@ enum ipc_state { IPC_STARTING = 0, IPC_RUNNING, IPC_DRAINING };
 struct ipc_header_pair {
     const char *name;
     const char *value;
+};
+
+/* What it found out about its fences (system/proof.h); its status comes along, if it has one. */
+struct ipc_ready {
+    uint32_t landlock, tried, refused;
 };
 
 /*
@@ -230,8 +235,8 @@ enum ipc_type ipc_type_of(const void *bytes, size_t length);
 /* Appends a whole message, type first, from its structure; `writer->failed` if it does not fit. */
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message);
 /*
- * Takes the whole message into its structure (NULL for READY, SWITCH, SWITCHED and
- * DRAIN, which say nothing more than their type); ERROR_SYNTAX if one byte is too many, too few or
+ * Takes the whole message into its structure (NULL for SWITCH, SWITCHED and DRAIN,
+ * which say nothing more than their type); ERROR_SYNTAX if one byte is too many, too few or
  * not what it may be.
  */
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include "parent/opening.h"
 #include "parent/spawning.h"
 #include "system/notify.h"
+#include "system/proof.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -261,6 +262,29 @@ static void harden(void)
         log_warning("core dumps could not be forbidden");
 }
 
+/*
+ * It changes no file and dials nobody, nor does a worker, which it starts; the broker, which does
+ * write, has its own fences and is there already. Nor could it look into that any more.
+ */
+static enum error hold(struct parent *parent)
+{
+    const struct landlock_place nowhere = {"/dev/null", LANDLOCK_MAY_WRITE};
+    struct proof proof;
+    enum error error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? OK : ERROR_IO;
+
+    if (error == OK)
+        error = proof_hold(FENCES_PARENT, &nowhere, 1, &proof);
+    if (error != OK)
+        return error;
+    proof_log_lacking(&proof, FENCES_PARENT, "the parent");
+    say(parent, parent->workers,
+        &(struct errand){.kind = ERRAND_PROOF,
+                         .place = proof.landlock,
+                         .number = proof.tried << 16 | proof.refused},
+        proof.status);
+    return OK;
+}
+
 static int exit_code(const struct parent *parent)
 {
     if (WIFEXITED(parent->status))
@@ -285,6 +309,8 @@ int parent_run(const struct parent_options *options)
     error = start(parent, options);
     if (options->ready_fd >= 0)
         close(options->ready_fd);
+    if (error == OK)
+        error = hold(parent);
     if (error == OK) {
         run(parent);
         code = exit_code(parent);

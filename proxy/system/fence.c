@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <linux/netlink.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -12,64 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
-
-/* ---- Files ---- */
-
-/* Of the first version that Landlock had (Linux 5.13), and what the second and third added. */
-#define CHANGES                                                                                    \
-    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |                               \
-     LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | \
-     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
-     LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
-#define CHANGE_BY_RENAMING (UINT64_C(1) << 13)
-#define CHANGE_BY_CUTTING  (UINT64_C(1) << 14)
-/* What is done in the directories that are ours. */
-#define OURS                                                                                       \
-    (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |                              \
-     LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | CHANGE_BY_CUTTING)
-
-static enum error add_directory(int rules, const char *path, uint64_t rights)
-{
-    struct landlock_path_beneath_attr rule = {.allowed_access = rights};
-    long added;
-
-    rule.parent_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (rule.parent_fd < 0)
-        return ERROR_IO;
-    added = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-    close(rule.parent_fd);
-    return added == 0 ? OK : ERROR_IO;
-}
-
-enum error fence_files(const char *const *directories, size_t count, bool *held)
-{
-    struct landlock_ruleset_attr handled = {.handled_access_fs =
-                                                CHANGES | LANDLOCK_ACCESS_FS_EXECUTE};
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    enum error error = OK;
-    int rules;
-
-    *held = version > 0;
-    if (version <= 0)
-        return OK;
-    handled.handled_access_fs |= version >= 2 ? CHANGE_BY_RENAMING : 0;
-    handled.handled_access_fs |= version >= 3 ? CHANGE_BY_CUTTING : 0;
-    rules =
-        (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled.handled_access_fs), 0);
-    if (rules < 0)
-        return ERROR_IO;
-    for (size_t i = 0; i < count && error == OK; i++)
-        error = add_directory(rules, directories[i], OURS & handled.handled_access_fs);
-    if (error == OK && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-                        syscall(SYS_landlock_restrict_self, rules, 0) < 0))
-        error = ERROR_IO;
-    close(rules);
-    return error;
-}
-
-/* ---- System calls ---- */
 
 /*
  * Everything a running broker needs. Not here, on purpose: execve and its kin, fork, ptrace, kill,

@@ -1,6 +1,7 @@
 #include "worker/worker.h"
 
 #include "base/log.h"
+#include "system/proof.h"
 #include "system/sandbox.h"
 #include "worker/change.h"
 #include "worker/client/accept.h"
@@ -36,6 +37,7 @@ struct house {
     struct mcp_shared mcp_shared;
     struct change change;
     struct resources resources;
+    struct proof proof; /* its descriptor goes to the broker */
     uv_poll_t channel_poll;
     int channel_events;
     uv_timer_t tick;
@@ -180,7 +182,7 @@ static void tell_if_ready(struct house *house)
         return;
     house->ready_told = true;
     accept_open(&house->accept, true);
-    worker_tell(&house->worker, IPC_READY, NULL);
+    worker_tell_ready(&house->worker, &house->proof);
 }
 
 /* The message held a key: nothing of it stays in the channel's buffer. */
@@ -403,6 +405,8 @@ static enum error start(struct house *house, const struct worker_options *option
         error = start_loop(house, options->channel_fd);
     if (error == OK)
         error = resources_fence_memory(resources, worker->held_max);
+    if (error == OK)
+        error = proof_hold(FENCES_WORKER, NULL, 0, &house->proof);
     if (error == OK)
         error = sandbox_enter(resources->descriptors_max);
     if (error == OK)

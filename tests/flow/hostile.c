@@ -415,7 +415,7 @@ static void say_in_manner(enum ipc_type type, enum manner manner)
     int fd = manner >= WITH_PIPE ? self.descriptors[manner - WITH_PIPE] : -1;
 
     fill(type, &message);
-    ipc_encode(&writer, type, type == IPC_READY || type == IPC_DRAIN ? NULL : (void *)&message);
+    ipc_encode(&writer, type, type == IPC_DRAIN ? NULL : (void *)&message);
     if (manner == TRUNCATED)
         writer.length--;
     if (manner == TOO_LONG)

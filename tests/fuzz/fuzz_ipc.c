@@ -169,6 +169,13 @@ static void check_config(const struct ipc_config *config, const uint8_t *data, s
     require(size == 1 + IPC_SURFACES_MAX * 8);
 }
 
+static void check_ready(const struct ipc_ready *ready, const uint8_t *data, size_t size)
+{
+    (void)ready;
+    (void)data;
+    require(size == 1 + 3 * 4);
+}
+
 static void check_vacated(const struct ipc_vacated *vacated, const uint8_t *data, size_t size)
 {
     (void)vacated;
@@ -192,7 +199,6 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
         return true;
         EVERY_MESSAGE(CASE)
 #undef CASE
-    case IPC_READY:
     case IPC_SWITCH:
     case IPC_SWITCHED:
     case IPC_DRAIN:

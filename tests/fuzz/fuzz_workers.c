@@ -67,8 +67,9 @@ static struct process *living(struct incarnation worker)
     return process;
 }
 
-void workers_take_ready(struct workers *workers, struct incarnation from)
+void workers_take_ready(struct workers *workers, struct incarnation from, const struct proof *proof)
 {
+    (void)proof;
     (void)workers;
     (void)living(from);
 }

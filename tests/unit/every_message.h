@@ -4,6 +4,7 @@
 #include "ipc/messages.h"
 
 #define EVERY_MESSAGE(X)                                                                           \
+    X(IPC_READY, ready)                                                                            \
     X(IPC_ADMIT, admit)                                                                            \
     X(IPC_VERDICT, verdict)                                                                        \
     X(IPC_DENIED, denied)                                                                          \

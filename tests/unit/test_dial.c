@@ -57,8 +57,9 @@ void workers_answer(struct workers *workers, struct incarnation to, enum ipc_typ
     service.told++;
 }
 
-void workers_take_ready(struct workers *workers, struct incarnation from)
+void workers_take_ready(struct workers *workers, struct incarnation from, const struct proof *proof)
 {
+    (void)proof;
     (void)workers;
     assert_int_equal(from.worker, WORKER);
     service.ready++;
@@ -503,6 +504,7 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
     const struct ipc_closed closed = {.connection = CONNECTION, .opened = true};
     const struct ipc_refused refused = {.connection = CONNECTION};
     const union {
+        struct ipc_ready ready;
         struct ipc_verdict verdict;
         struct ipc_link link;
         struct ipc_cut_session cut_session;
@@ -521,7 +523,7 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &refused,
         [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
         [IPC_SUPPRESSED] = &suppressed, [IPC_LISTEN] = &zero,      [IPC_CONFIG] = &config,
-        [IPC_VACATED] = &vacated,
+        [IPC_VACATED] = &vacated,       [IPC_READY] = &zero,
     };
 
     writer->length = 0;

@@ -1,6 +1,8 @@
 /* fence.c: what a broker may not do any more, and what it needs. Each attempt is a child's. */
 #include "system/fence.h"
 
+#include "system/fence_kind.h"
+#include "system/landlock.h"
 #include "temporary.h"
 #include "unit.h"
 
@@ -178,13 +180,12 @@ static bool can(const char *directory, int flags)
 
 static int try_files(void)
 {
-    const char *const directories[] = {inside};
+    const struct landlock_place place = {inside, LANDLOCK_MAY_KEEP};
     char path[TEMPORARY_PATH_SIZE + 16];
-    bool held = false;
 
-    if (!can(outside, O_WRONLY | O_CREAT) || fence_files(directories, 1, &held) != OK)
+    if (!can(outside, O_WRONLY | O_CREAT) || landlock_hold(FENCES_BROKER, &place, 1) != OK)
         return NOT_FENCED;
-    if (!held)
+    if (landlock_version() == 0)
         return REFUSED; /* this kernel cannot, and said so */
     if (!can(inside, O_RDWR | O_CREAT | O_TRUNC) || !can(outside, O_RDONLY))
         return 1;
@@ -218,11 +219,10 @@ TEST(test_files)
 
 static int try_missing(void)
 {
-    const char *const directories[] = {"/nowhere/at/all"};
-    bool held = false;
-    enum error error = fence_files(directories, 1, &held);
+    const struct landlock_place place = {"/nowhere/at/all", LANDLOCK_MAY_KEEP};
+    enum error error = landlock_hold(FENCES_BROKER, &place, 1);
 
-    return error == ERROR_IO || (error == OK && !held) ? REFUSED : DONE;
+    return error == (landlock_version() > 0 ? ERROR_IO : OK) ? REFUSED : DONE;
 }
 
 TEST(test_missing_directory)

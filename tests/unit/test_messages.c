@@ -195,7 +195,7 @@ TEST(test_orders)
     ipc_encode(&writer, IPC_EXTEND, &(struct ipc_extend){NULL, 1}); /* never all of them */
     assert_int_equal(ipc_decode(IPC_EXTEND, room, writer.length, &extend), ERROR_SYNTAX);
     for (int bare = 0; bare < 2; bare++) {
-        enum ipc_type type = bare == 0 ? IPC_READY : IPC_DRAIN;
+        enum ipc_type type = bare == 0 ? IPC_SWITCH : IPC_DRAIN;
 
         writer = (struct ipc_writer){.bytes = room};
         ipc_encode(&writer, type, NULL);

@@ -7,6 +7,7 @@
 #include "broker/core/spawn.h"
 #include "broker/core/switching.h"
 
+#include <fcntl.h>
 #include <string.h>
 
 /* READY is for one that starts, SWITCHED says nothing more; these are for one that runs. What is
@@ -62,10 +63,16 @@ static enum error take(struct gate *gate, struct incarnation from, size_t row,
 static enum error take_ready(struct gate *gate, struct incarnation from,
                              const struct workers_message *said)
 {
-    if (said->fd >= 0 || ipc_type_of(said->bytes, said->length) != IPC_READY ||
-        ipc_decode(IPC_READY, said->bytes, said->length, NULL) != OK)
+    struct ipc_ready ready;
+
+    if ((said->fd >= 0 && !proof_is_status(said->fd)) ||
+        ipc_decode(IPC_READY, said->bytes, said->length, &ready) != OK)
         return ERROR_SYNTAX;
-    workers_take_ready(gate->workers, from);
+    workers_take_ready(gate->workers, from,
+                       &(struct proof){.status = fcntl(said->fd, F_DUPFD_CLOEXEC, 0),
+                                       .landlock = ready.landlock,
+                                       .tried = ready.tried,
+                                       .refused = ready.refused});
     return OK;
 }
 

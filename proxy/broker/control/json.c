@@ -1,6 +1,7 @@
 #include "broker/control/json.h"
 
 #include "broker/core/journal.h"
+#include "broker/core/proofs.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -188,18 +189,49 @@ json_t *control_json_killed(const struct operation *operation, bool rehearsed)
     return object;
 }
 
+static json_t *names_of(uint32_t fences)
+{
+    json_t *array = json_array();
+
+    for (unsigned kind = 0; kind < FENCE_COUNT; kind++) {
+        if ((fences & UINT32_C(1) << kind) != 0)
+            json_array_append_new(array, json_string(fence_kind_name((enum fence_kind)kind)));
+    }
+    return array;
+}
+
+/* What is promised is in one of the three lists. */
+static json_t *processes_of(const struct gate *gate)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < proofs_count(gate); i++) {
+        struct proofs_process process;
+
+        if (proofs_at(gate, i, &process))
+            json_array_append_new(array, json_pack("{s:s, s:I, s:I, s:I, s:o, s:o, s:o}", "process",
+                                                   process.name, "pid", number((size_t)process.pid),
+                                                   "landlock", number(process.landlock),
+                                                   "seccomp_filters", number(process.found.filters),
+                                                   "held", names_of(process.found.held), "missing",
+                                                   names_of(process.found.missing), "unknown",
+                                                   names_of(process.found.unknown)));
+    }
+    return array;
+}
+
 json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)
 {
     bool at_start;
 
-    return json_pack("{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}}", "version",
-                     SIDELOCK_VERSION, "pid", (json_int_t)gate->pid, "uptime_s",
-                     (json_int_t)(now - gate->started_at), "surfaces", control_json_surfaces(gate),
-                     "sessions", "active", number(sessions_active), "workers", "configured",
-                     number(gate->surfaces.config->workers), "restarts",
-                     number(workers_restarts(gate->workers)), "store", "generation",
-                     store_generation(gate->store), "restored_at",
-                     control_json_time(store_restored_at(gate->store, &at_start)));
+    return json_pack(
+        "{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}, s:o}", "version",
+        SIDELOCK_VERSION, "pid", (json_int_t)gate->pid, "uptime_s",
+        (json_int_t)(now - gate->started_at), "surfaces", control_json_surfaces(gate), "sessions",
+        "active", number(sessions_active), "workers", "configured",
+        number(gate->surfaces.config->workers), "restarts", number(workers_restarts(gate->workers)),
+        "store", "generation", store_generation(gate->store), "restored_at",
+        control_json_time(store_restored_at(gate->store, &at_start)), "fences", processes_of(gate));
 }
 
 json_t *control_json_reload(const struct gate *gate, const struct difference *difference)

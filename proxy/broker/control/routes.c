@@ -4,6 +4,7 @@
 #include "broker/control/input.h"
 #include "broker/control/json.h"
 #include "broker/core/journal.h"
+#include "broker/core/proofs.h"
 #include "broker/operations/operation.h"
 #include "broker/operations/register.h"
 #include "json/parse.h"
@@ -53,6 +54,7 @@ static enum error get_metrics(struct exchange *exchange)
 static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
+    char lacking[PROOFS_LACKING_SIZE];
     size_t count = exchange->gate->surfaces.count;
     const char *wanted = exchange_query(exchange, "format");
     bool markdown = wanted != NULL && strcmp(wanted, "md") == 0;
@@ -61,7 +63,8 @@ static enum error get_register(struct exchange *exchange)
     if (wanted != NULL && !markdown && strcmp(wanted, "json") != 0)
         return operation_fail(&exchange->operation, ERROR_SYNTAX,
                               "the register is rendered as \"md\" or \"json\"");
-    error = register_state_gather(exchange->gate, &exchange->tally, facts);
+    proofs_lacking(exchange->gate, lacking);
+    error = register_state_gather(exchange->gate, &exchange->tally, lacking, facts);
     if (error != OK)
         return error;
     error = register_render(

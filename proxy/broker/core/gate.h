@@ -10,6 +10,7 @@
 #include "policy/quota.h"
 #include "store/store.h"
 #include "system/audit.h"
+#include "system/proof.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -38,9 +39,10 @@ struct gate {
     struct switching switching;
     struct cutting *cuttings; /* core/cutting.h: those that wait */
     uv_timer_t cutting_patience;
-    struct opener *opener; /* core/opener.h */
-    struct parent *parent; /* core/parent.h */
-    pid_t pid;             /* which operators know: the parent's */
+    struct opener *opener;            /* core/opener.h */
+    struct parent *parent;            /* core/parent.h */
+    pid_t pid;                        /* which operators know: the parent's */
+    struct proof proof, parent_proof; /* of the broker, of the parent: what they found out */
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;

@@ -10,7 +10,7 @@ struct parent {
     struct parent_listener listener;
     struct channel *channel;
     uv_poll_t poll;
-    bool gone;
+    bool gone, proven; /* it says once what it found out */
     unsigned char buffer[IPC_MESSAGE_BYTES_MAX];
 };
 
@@ -23,7 +23,7 @@ static void lose(struct parent *parent)
     parent->listener.gone(parent->listener.context);
 }
 
-static enum error take(const struct parent *parent, const struct errand *errand, int fd)
+static enum error take(struct parent *parent, const struct errand *errand, int fd)
 {
     const struct parent_listener *listener = &parent->listener;
 
@@ -39,6 +39,15 @@ static enum error take(const struct parent *parent, const struct errand *errand,
         return OK;
     case ERRAND_HANGUP:
         listener->hangup(listener->context);
+        return OK;
+    case ERRAND_PROOF:
+        if (parent->proven)
+            return ERROR_SYNTAX;
+        parent->proven = true;
+        *listener->proof = (struct proof){.status = fd,
+                                          .landlock = errand->place,
+                                          .tried = errand->number >> 16,
+                                          .refused = errand->number & UINT16_MAX};
         return OK;
     default:
         return ERROR_SYNTAX;

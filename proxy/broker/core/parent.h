@@ -5,6 +5,7 @@
 #pragma once
 
 #include "ipc/errand.h"
+#include "system/proof.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -18,6 +19,7 @@ struct parent_listener {
     void (*ended)(void *context, unsigned worker, int status);
     void (*stop)(void *context);
     void (*hangup)(void *context);
+    struct proof *proof;         /* becomes what the parent found out about itself */
     void (*gone)(void *context); /* the parent: nothing is to be heard any more */
     void *context;
 };

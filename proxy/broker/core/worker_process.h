@@ -8,6 +8,7 @@
 #include "broker/core/worker_log.h"
 #include "broker/core/workers_options.h"
 #include "ipc/channel.h"
+#include "system/proof.h"
 
 struct worker_process {
     struct workers *workers;
@@ -16,6 +17,7 @@ struct worker_process {
     bool lives;          /* asked for, and not said to have ended */
     pid_t pid;           /* 0: none, or it is not told yet */
     int pidfd;           /* -1: likewise */
+    struct proof proof;  /* said when it became ready; its descriptor: -1 before */
     enum ipc_state state;
     struct channel *channel;
     struct worker_log *log; /* NULL: nobody hears what it says */

@@ -39,10 +39,11 @@ void workers_drain(struct workers *workers)
         workers->options.on_drained(workers->options.context);
 }
 
-void workers_take_ready(struct workers *workers, struct incarnation from)
+void workers_take_ready(struct workers *workers, struct incarnation from, const struct proof *proof)
 {
     struct worker_process *process = &workers->processes[from.worker];
 
+    process->proof = *proof;
     process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
     process->was_ready = true;
     if (workers->ready_told)
@@ -53,6 +54,14 @@ void workers_take_ready(struct workers *workers, struct incarnation from)
     }
     workers->ready_told = true;
     workers->options.on_ready(workers->options.context);
+}
+
+const struct proof *workers_proof(const struct workers *workers, unsigned worker, pid_t *pid)
+{
+    const struct worker_process *process = &workers->processes[worker];
+
+    *pid = process->pid;
+    return process->pid > 0 && process->state != IPC_STARTING ? &process->proof : NULL;
 }
 
 uint64_t workers_restarts(const struct workers *workers)
@@ -227,6 +236,9 @@ static void forget_process(struct worker_process *process)
 {
     if (process->pidfd >= 0)
         close(process->pidfd);
+    if (process->proof.status >= 0)
+        close(process->proof.status);
+    process->proof.status = -1;
     process->pidfd = -1;
     process->pid = 0;
     process->lives = false;
@@ -318,7 +330,7 @@ enum error workers_create(const struct workers_options *options, struct workers 
 
         process->workers = workers;
         process->index = i;
-        process->pidfd = -1;
+        process->pidfd = process->proof.status = -1;
         uv_timer_init(&options->gate->loop, &process->restart);
         uv_timer_init(&options->gate->loop, &process->patience);
         process->restart.data = process->patience.data = process;

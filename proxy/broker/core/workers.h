@@ -6,6 +6,7 @@
 
 #include "broker/core/tell.h"
 #include "broker/core/workers_options.h"
+#include "system/proof.h"
 
 #include <sys/types.h>
 
@@ -14,8 +15,14 @@ enum error workers_create(const struct workers_options *options, struct workers 
 /* Kills what still runs, and waits for its end. */
 void workers_destroy(struct workers *workers);
 
-/* A worker is sandboxed and accepts. */
-void workers_take_ready(struct workers *workers, struct incarnation from);
+/* A worker is sandboxed and accepts; the descriptor of what it found out is taken over. */
+void workers_take_ready(struct workers *workers, struct incarnation from,
+                        const struct proof *proof);
+/*
+ * What the worker in this place found out, and its process id; NULL: none is ready there. The
+ * places are those below the configuration's `workers`.
+ */
+const struct proof *workers_proof(const struct workers *workers, unsigned worker, pid_t *pid);
 /* The parent has started it, or (no `pid`) could not; `pidfd` is taken over. */
 void workers_take_spawned(struct workers *workers, unsigned worker, pid_t pid, int pidfd);
 /* It has ended, says the parent. */

@@ -218,6 +218,19 @@ static void build_callers(const struct register_facts *facts, struct register_ce
     }
 }
 
+static void append_fences(const struct register_facts *facts, struct register_cell *cell)
+{
+    if (facts->lacking == NULL)
+        return;
+    if (facts->lacking[0] == '\0') {
+        buffer_append_text(&cell->value, "; the gate's own fences are in force");
+        return;
+    }
+    buffer_append_format(&cell->value, "; of the gate's own fences these are advisory: %s",
+                         facts->lacking);
+    cell->finding = true;
+}
+
 static void build_isolation(const struct register_facts *facts, struct register_cell *cell)
 {
     const struct register_socket *socket = &facts->socket;
@@ -242,9 +255,10 @@ static void build_isolation(const struct register_facts *facts, struct register_
     }
     if (!socket->socket_there)
         buffer_append_text(&cell->value, "; no socket is there now");
+    append_fences(facts, cell);
     cell->proven = true;
-    cell->how = "mode and owner of the socket's directory; other listeners of the service are not "
-                "looked for";
+    cell->how = "mode and owner of the socket's directory, what the gate's processes were refused "
+                "and the kernel shows of them; other listeners of the service are not looked for";
 }
 
 static void build_kill_switch(const struct register_facts *facts, struct register_cell *cell)

@@ -42,6 +42,8 @@ struct register_facts {
     const struct surface *surface; /* borrowed; never NULL */
     const struct config *config;   /* borrowed; never NULL */
     /* With `live` the rest was read from a running broker; without, it is not looked at. */
+    const char *lacking; /* of the gate's own fences (core/proofs.h), borrowed; "": none; NULL: it
+                            is not known */
     struct text_list listeners; /* addresses held, asked of the kernel */
     size_t connections;
     size_t sessions;            /* active ones */
@@ -91,7 +93,7 @@ enum register_format { REGISTER_JSON, REGISTER_MARKDOWN };
 struct gate;
 struct store_tally;
 enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
-                                 struct register_facts *facts) MUST_CHECK;
+                                 const char *lacking, struct register_facts *facts) MUST_CHECK;
 
 /* register_render.c: renders the whole register, rows in the given order. ERROR_MEMORY,
  * ERROR_LIMIT. */

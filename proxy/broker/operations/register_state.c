@@ -68,7 +68,7 @@ static void count_sessions(const struct store_tally *tally, struct register_fact
 }
 
 enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
-                                 struct register_facts *facts)
+                                 const char *lacking, struct register_facts *facts)
 {
     size_t count = gate->surfaces.count;
     enum error error = OK;
@@ -78,6 +78,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
 
         facts[i] = (struct register_facts){.surface = surface->config,
                                            .config = gate->surfaces.config,
+                                           .lacking = lacking,
                                            .live = true,
                                            .killed = surface->killed,
                                            .rehearsed_at = surface->rehearsal.at,

@@ -124,3 +124,17 @@ bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, 
 {
     return fd >= 0 && may_tell(worker, type) && send_to_broker(worker, type, message, fd);
 }
+
+void worker_tell_ready(struct worker *worker, struct proof *proof)
+{
+    const struct ipc_ready ready = {
+        .landlock = proof->landlock, .tried = proof->tried, .refused = proof->refused};
+
+    if (proof->status < 0) {
+        worker_tell(worker, IPC_READY, &ready);
+        return;
+    }
+    worker_ask(worker, IPC_READY, &ready, proof->status);
+    close(proof->status);
+    proof->status = -1;
+}

@@ -9,6 +9,7 @@
 #include "ipc/channel.h"
 #include "ipc/messages.h"
 #include "policy/quota.h"
+#include "system/proof.h"
 #include "vet/vet.h"
 #include "wire/assembly.h"
 #include "wire/http_fields.h"
@@ -118,3 +119,5 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length);
 bool worker_tell(struct worker *worker, enum ipc_type type, const void *message);
 /* The same, and shows the broker a descriptor, which stays the caller's; false without one. */
 bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, int fd);
+/* READY, with what it found out about itself; its descriptor is the broker's then. */
+void worker_tell_ready(struct worker *worker, struct proof *proof);

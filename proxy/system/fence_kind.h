@@ -1,0 +1,58 @@
+/*
+ * What a process can be kept from, one fence each: their names, and who promises which. What is in
+ * force is another matter, and said by proof.h.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum fence_kind {
+    FENCE_PRIVILEGES = 0, /* gains none by executing (no_new_privs) */
+    FENCE_CALLS,          /* makes none but those that are listed (seccomp(2)) */
+    FENCE_CAPABILITIES,   /* has none */
+    FENCE_DUMPS,          /* shows its memory to no debugger of its user, leaves no core */
+    FENCE_READ,           /* opens no file to read it: here on by landlock(7) */
+    FENCE_WRITE,          /* opens, makes, moves and removes none */
+    FENCE_TRUNCATE,       /* cuts none off */
+    FENCE_EXECUTE,
+    FENCE_TCP_BIND,
+    FENCE_TCP_CONNECT,
+    FENCE_ABSTRACT, /* connects to no abstract Unix socket of others */
+    FENCE_SIGNALS,  /* sends none to others */
+    FENCE_COUNT
+};
+
+_Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
+
+#define FENCE(kind) (UINT32_C(1) << FENCE_##kind)
+#define FENCES_ALL  ((UINT32_C(1) << FENCE_COUNT) - 1)
+
+/*
+ * A worker needs nothing but the descriptors that it has. The broker reads what is to be executed,
+ * and signals its workers; the parent starts them, and opens what the operator's file names.
+ */
+#ifdef SIDELOCK_SANITIZE
+#define FENCES_WORKER_READ 0 /* its runtime's reports */
+#else
+#define FENCES_WORKER_READ FENCE(READ)
+#endif
+#define FENCES_PARENT                                                                              \
+    (FENCE(PRIVILEGES) | FENCE(DUMPS) | FENCE(WRITE) | FENCE(TRUNCATE) | FENCE(TCP_CONNECT))
+#define FENCES_BROKER                                                                              \
+    (FENCES_PARENT | FENCE(CALLS) | FENCE(EXECUTE) | FENCE(TCP_BIND) | FENCE(ABSTRACT))
+#define FENCES_WORKER (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
+
+/* "tcp_bind" */
+const char *fence_kind_name(enum fence_kind kind);
+#define FENCE_NAMES_SIZE 160 /* of all, with NUL */
+/* "tcp_bind, signals"; returns `out`. */
+const char *fence_kinds_print(uint32_t fences, char out[FENCE_NAMES_SIZE]);
+/* The version of Landlock from which on it is known; 0: it is not Landlock's. */
+unsigned fence_kind_since(enum fence_kind kind);
+#define FENCE_SENTENCE_SIZE (FENCE_NAMES_SIZE + 128)
+/* Says which of a process's fences ("the broker") such a kernel lacks; false: none. */
+bool fence_kinds_tell_lacking(uint32_t fences, unsigned landlock, const char *whose,
+                              char out[FENCE_SENTENCE_SIZE]);
+/* Of these fences, those that a kernel with this version of Landlock lacks. */
+uint32_t fence_kinds_lacking(uint32_t fences, unsigned landlock);
