@@ -451,6 +451,7 @@ static void stop(struct broker *broker)
     surfaces_clear(&broker->gate.surfaces);
     opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);
+    verified_clear(&broker->gate.verified);
     quotas_destroy(broker->gate.quotas);
     tickets_clear(&broker->gate.tickets);
     tickets_clear(&broker->gate.login_codes);
