@@ -15,7 +15,8 @@
 
 /*
  * Everything a running broker needs. Not here, on purpose: execve and its kin, fork, ptrace, kill,
- * bind, listen, io_uring, mount, keys, modules, and whatever nobody has asked for.
+ * bind, listen, io_uring, mount, keys, modules, and whatever nobody has asked for. Nor is a file's
+ * mode, owner, time or attribute changed: no Landlock knows of these, so it would be any file's.
  */
 static const int permitted[] = {
     /* descriptors */
@@ -66,13 +67,10 @@ static const int permitted[] = {
     SCMP_SYS(renameat2),
     SCMP_SYS(mkdir),
     SCMP_SYS(mkdirat),
-    SCMP_SYS(fchmod),
-    SCMP_SYS(fchown),
     SCMP_SYS(getxattr),
     SCMP_SYS(lgetxattr),
     SCMP_SYS(fgetxattr),
     SCMP_SYS(umask),
-    SCMP_SYS(utimensat),
     /* sockets that are there, and Unix sockets of services */
     SCMP_SYS(socketpair),
     SCMP_SYS(connect),

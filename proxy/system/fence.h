@@ -9,7 +9,8 @@
 
 /*
  * From now on no thread of this process executes a program, starts or looks into another process,
- * maps code, binds, listens, or makes a socket that is not a Unix socket or for questions to the
- * kernel about sockets (seccomp(2)): EPERM, as for every call that is not known to be needed.
+ * maps code, binds, listens, changes a file's mode or owner, or makes a socket that is not a Unix
+ * socket or for questions to the kernel about sockets (seccomp(2)): EPERM, as for every call that
+ * is not known to be needed.
  */
 enum error fence_calls(void) MUST_CHECK;

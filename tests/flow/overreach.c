@@ -8,11 +8,13 @@
 #include "parent/parent.h"
 #include "system/fence.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum error __real_fence_calls(void);
@@ -29,6 +31,34 @@ static bool can_execute(void)
     char *arguments[] = {program, NULL}, *environment[] = {NULL};
 
     return execve(program, arguments, environment) == 0;
+}
+
+/* Its own program's mode, which is none of the files that it may write. */
+static bool can_change_mode(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    return fd >= 0 && fchmod(fd, 0755) == 0;
+}
+
+/* A listener that is shut can be used to dial: no socket(2) is needed. */
+static bool can_dial_with_listener(void)
+{
+    for (int fd = PARENT_CONFIG_FD; fd < 64; fd++) {
+        struct sockaddr_in address = {.sin_family = AF_UNSPEC};
+        socklen_t length = sizeof(address);
+        int listens = 0;
+        socklen_t size = sizeof(listens);
+
+        if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || listens == 0 ||
+            getsockname(fd, (struct sockaddr *)&address, &length) < 0 ||
+            address.sin_family != AF_INET)
+            continue;
+        shutdown(fd, SHUT_RD);
+        return connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+               (errno != EACCES && errno != EPERM);
+    }
+    return true; /* there is none: nothing was shown */
 }
 
 static void say(const char *what, bool could)
@@ -88,6 +118,8 @@ enum error __wrap_fence_calls(void)
     say("execute", can_execute());
     say("fork", can_fork());
     say("dial", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
+    say("mode", can_change_mode(path));
+    say("redial", can_dial_with_listener());
     if (wanted != NULL)
         ask(wanted + 1);
     return error;

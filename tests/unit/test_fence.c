@@ -48,6 +48,7 @@ static struct sockaddr_in any = {.sin_family = AF_INET};
 static char *const nothing[] = {NULL};
 static unsigned char page[4096];
 static int unbound; /* a TCP socket from before the fence */
+static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
 
 #define CALLS(CALL)                                                                                \
     CALL(execve, SYS_execve, "/bin/true", nothing, nothing)                                        \
@@ -78,6 +79,14 @@ static int unbound; /* a TCP socket from before the fence */
     CALL(chroot, SYS_chroot, "/")                                                                  \
     CALL(userfaultfd, SYS_userfaultfd, 0)                                                          \
     CALL(perf, SYS_perf_event_open, page, 0, -1, -1, 0)                                            \
+    CALL(chmod, SYS_chmod, inside, 0700)                                                           \
+    CALL(fchmod, SYS_fchmod, unbound, 0700)                                                        \
+    CALL(fchmodat, SYS_fchmodat, AT_FDCWD, inside, 0700)                                           \
+    CALL(fchown, SYS_fchown, unbound, getuid(), -1)                                                \
+    CALL(fchownat, SYS_fchownat, AT_FDCWD, inside, getuid(), -1, 0)                                \
+    CALL(utimensat, SYS_utimensat, AT_FDCWD, inside, NULL, 0)                                      \
+    CALL(setxattr, SYS_setxattr, inside, "user.x", "", 0, 0)                                       \
+    CALL(fsetxattr, SYS_fsetxattr, unbound, "user.x", "", 0, 0)                                    \
     CALL(prctl, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 #define DEFINE(name, ...)                                                                          \
@@ -102,6 +111,7 @@ static const struct {
 
 TEST(test_refused)
 {
+    assert_non_null(temporary_make(inside));
     unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     for (size_t i = 0; !SANITIZED && i < sizeof(tries) / sizeof(tries[0]); i++) {
         int status = status_of(tries[i].body);
@@ -110,6 +120,7 @@ TEST(test_refused)
             fail_msg("%s: %d", tries[i].name, status);
     }
     close(unbound);
+    temporary_remove(inside);
 }
 
 static void *call_from_thread(void *unused)
@@ -163,8 +174,6 @@ TEST(test_needed)
 }
 
 /* ---- Files ---- */
-
-static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
 
 static bool can(const char *directory, int flags)
 {
