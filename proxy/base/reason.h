@@ -218,17 +218,19 @@
     CAUSE(BROKER_BUSY, "at_capacity", "broker", 503, 1013,                                         \
           "more requests wait to be judged than may")                                              \
     REASON(GAVE_WAY, "gave_way", 503, 1013, "it was slow, and others needed the room")             \
-    /* One party has as many as it may (policy/quota.h) */                                         \
+    /* One party has as many as it may, or does as much (policy/quota.h) */                        \
     REASON(QUOTA_CONNECTIONS, "quota_connections", 503, 1013,                                      \
            "the session has as many connections as it may")                                        \
-    REASON(QUOTA_BODIES, "quota_bodies", 503, 0,                                                   \
-           "the session is sending as many bodies as it may")                                      \
-    REASON(QUOTA_HELD, "quota_held", 503, 1013,                                                    \
-           "the session keeps too much that is not whole, or not taken")                           \
+    REASON(QUOTA_BODIES, "quota_bodies", 503, 0, "the session is sending all the bodies it may")   \
+    REASON(QUOTA_HELD, "quota_held", 503, 1013, "too much is kept of it, not whole or not taken")  \
     REASON(QUOTA_QUESTIONS, "quota_questions", 503, 0,                                             \
            "as many requests of the session, user or surface wait as may")                         \
     REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \
            "the session uses as many MCP sessions as it may")                                      \
+    REASON(RATE_REQUESTS, "rate_requests", 429, 0, "the session sends too many requests a second") \
+    REASON(RATE_MESSAGES, "rate_messages", 429, 1013, "the session says too much a second")        \
+    REASON(RATE_BYTES, "rate_bytes", 429, 1013, "the session sends too many bytes a second")       \
+    REASON(RATE_CONNECTIONS, "rate_connections", 429, 0, "the user connects too often a second")   \
     REASON(REFUSALS_EXCEEDED, "refusals_exceeded", 403, 1008,                                      \
            "too many of the session's messages were refused")                                      \
     REASON(ADMISSION_TIMEOUT, "admission_timeout", 503, 0, "the broker did not answer in time")    \

@@ -29,6 +29,8 @@
 /* Of one answer: scanning a value costs up to 20 ns, and meanwhile nobody else is served. */
 #define CONFIG_ANSWER_VALUES_MAX 4000000
 #define CONFIG_EXECUTABLES_MAX   64
+#define CONFIG_RATE_MAX          1000000 /* of requests, messages and connections a second */
+#define CONFIG_MESSAGE_SECONDS   10      /* in which the largest message is paid for at its rate */
 
 enum route_kind {
     ROUTE_WEBSOCKET = 1,
@@ -142,17 +144,23 @@ struct surface_limits {
     uint32_t max_connections; /* of the surface, in one worker */
     uint32_t max_connections_per_caller;
     uint32_t max_connections_per_session; /* seven eighths of those of a caller, if not set */
-    uint32_t upstream_timeout_ms;         /* connect and prepare together */
-    uint32_t upgrade_timeout_ms;          /* from the upgrade request to the service's 101 */
-    uint32_t message_timeout_ms;          /* from the first byte of a message to its last */
-    uint32_t idle_timeout_ms;             /* no message in either direction; 0: never */
-    uint32_t ping_interval_ms;            /* the gate's own pings; no pong within another: closed */
-    uint32_t write_timeout_ms;            /* a client that takes no byte for this long is cut */
-    uint32_t max_body_bytes;              /* of an HTTP request that is not held for vetting */
-    uint32_t body_timeout_ms;     /* an HTTP body of which no byte comes for this long is cut, or
-                                     that is behind its least pace by this much (base/pace.h) */
-    uint32_t request_timeout_ms;  /* from an HTTP request's head to the last byte of its body */
-    uint32_t response_timeout_ms; /* from an HTTP request to the head of its answer */
+    /* Of a session; 0: as many as come. */
+    uint32_t requests_per_second;
+    uint32_t messages_per_second;
+    uint32_t bytes_per_second;       /* of its messages and bodies */
+    uint32_t connections_per_second; /* of a caller, new ones; 0: as many as come */
+    bool rated;                      /* one of these was written: one process counts */
+    uint32_t upstream_timeout_ms;    /* connect and prepare together */
+    uint32_t upgrade_timeout_ms;     /* from the upgrade request to the service's 101 */
+    uint32_t message_timeout_ms;     /* from the first byte of a message to its last */
+    uint32_t idle_timeout_ms;        /* no message in either direction; 0: never */
+    uint32_t ping_interval_ms;       /* the gate's own pings; no pong within another: closed */
+    uint32_t write_timeout_ms;       /* a client that takes no byte for this long is cut */
+    uint32_t max_body_bytes;         /* of an HTTP request that is not held for vetting */
+    uint32_t body_timeout_ms;        /* an HTTP body of which no byte comes for this long is cut, or
+                                        that is behind its least pace by this much (base/pace.h) */
+    uint32_t request_timeout_ms;     /* from an HTTP request's head to the last byte of its body */
+    uint32_t response_timeout_ms;    /* from an HTTP request to the head of its answer */
 };
 
 /* Paths of PEM files; the broker reads them. */

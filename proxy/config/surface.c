@@ -80,6 +80,10 @@ static const struct json_key limits_keys[] = {
     LIMIT_ROW(max_connections, 1, CONNECTIONS_MAX, 1024),
     LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
     LIMIT_ROW(max_connections_per_session, 1, CONNECTIONS_MAX, 448),
+    LIMIT_ROW(requests_per_second, 0, CONFIG_RATE_MAX, 100000),
+    LIMIT_ROW(messages_per_second, 0, CONFIG_RATE_MAX, 1000000),
+    LIMIT_ROW(bytes_per_second, 0, UINT32_MAX, 0),
+    LIMIT_ROW(connections_per_second, 0, CONFIG_RATE_MAX, 100000),
     LIMIT_ROW(upstream_timeout_ms, 50, MINUTE_MS, 1500),
     LIMIT_ROW(upgrade_timeout_ms, 50, 10 * MINUTE_MS, 30000),
     LIMIT_ROW(message_timeout_ms, 100, 60 * MINUTE_MS, 30000),
@@ -347,6 +351,28 @@ static void check_limits(struct json_reader *reader, json_t *value, struct surfa
             limits->max_connections_per_caller);
 }
 
+/*
+ * Rates that are written are counted by one worker alone. A client is not read while it pays for a
+ * message, so the largest must be paid for before it thinks that the gate is dead.
+ */
+static void check_rates(struct json_reader *reader, json_t *value, struct surface *surface)
+{
+    static const char *const keys[] = {"requests_per_second", "messages_per_second",
+                                       "bytes_per_second", "connections_per_second"};
+    struct surface_limits *limits = &surface->limits;
+    const json_t *written = json_object_get(value, "limits");
+    const uint32_t least = limits->max_message_bytes / CONFIG_MESSAGE_SECONDS;
+
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        limits->rated = limits->rated || json_object_get(written, keys[i]) != NULL;
+    if (limits->bytes_per_second != 0 && limits->bytes_per_second < least)
+        json_reader_fault_at(reader, "limits/bytes_per_second",
+                             "The largest message would take more than %u seconds: set this to %u "
+                             "or more, or \"max_message_bytes\" to %u or less.",
+                             CONFIG_MESSAGE_SECONDS, least,
+                             limits->bytes_per_second * CONFIG_MESSAGE_SECONDS);
+}
+
 /* Who may call is said in one way at least, and certificates need somebody who vouches for them. */
 static void check_callers(struct json_reader *reader, json_t *value, const struct surface *surface)
 {
@@ -371,6 +397,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     finish_hosts(reader, surface);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
+    check_rates(reader, value, surface);
     check_callers(reader, value, surface);
     if (surface->dialect != NULL) {
         reopen_verbs(reader, surface);

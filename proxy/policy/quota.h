@@ -6,7 +6,7 @@
  * still wanted it is told the row's reason. config/README.md quotes it.
  *
  * A process counts what it holds itself: of a surface with several workers, each
- * counts alone.
+ * counts alone. One that sets a rate has one worker.
  */
 #pragma once
 
@@ -48,7 +48,15 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(OUTSTANDING, "outstanding", SESSION, 8192, NEW, OUTSTANDING_LIMIT,                       \
           "requests in messages that wait for their answer, the service's too")                    \
     QUOTA(REPORTS, "reports", SESSION, 200, NEW, REFUSALS_EXCEEDED,                                \
-          "refused messages with a line of their own in the audit log; the rest are counted")
+          "refused messages with a line of their own in the audit log; the rest are counted")      \
+    QUOTA(REQUESTS, "requests", SESSION, QUOTA_CONFIGURED, NEW, RATE_REQUESTS,                     \
+          "requests over HTTP a second")                                                           \
+    QUOTA(MESSAGES, "messages", SESSION, QUOTA_CONFIGURED, NEW, RATE_MESSAGES,                     \
+          "the client's messages a second, its pings and pongs among them")                        \
+    QUOTA(BYTES, "bytes", SESSION, QUOTA_CONFIGURED, NEW, RATE_BYTES,                              \
+          "bytes of the client's messages and bodies a second")                                    \
+    QUOTA(NEW_CONNECTIONS, "new_connections", CALLER, QUOTA_CONFIGURED, NEW, RATE_CONNECTIONS,     \
+          "connections that are accepted a second")
 
 /* Rows that are so many a second in the long run, and their `limit` at once. */
 #define QUOTA_RATES(RATE) RATE(REPORTS, 20)

@@ -194,7 +194,7 @@ void mcp_http_refusal(const struct mcp_http_refused *refused, struct buffer *out
     struct span id = refused->kind == MESSAGE_REQUEST ? refused->id : (struct span){0};
 
     *status = info->http_status != 0 ? info->http_status : 403;
-    if (reason_is_json(refused->reason) && id.data != NULL)
+    if ((*status == 429 || reason_is_json(refused->reason)) && id.data != NULL)
         refusal_append_json_rpc(out, id, refused->reason);
     else if (reason_is_json(refused->reason)) /* there is nothing to say an id of */
         append_error(out, (struct span){0}, CODE_PARSE_ERROR, "Parse error");

@@ -20,7 +20,9 @@ struct vet_rules {
     const char *session_id;
     /* What a message of each direction may hold (the surface's); NULL: what documents may. */
     const struct json_limits *limits;
-    bool observe;          /* record what would be refused, and let it pass */
+    enum reason late; /* what is said is too much for now (REASON_RATE_...), whatever it is, and
+                         whatever is only watched; REASON_INTERNAL: it is not */
+    bool observe;     /* record what would be refused, and let it pass */
     bool close_on_refusal; /* on_refusal: close */
     /* MCP over HTTP, a client's POST: compared with the body (mcp_http.h); NULL elsewhere. */
     const struct mcp_http_headers *http;
@@ -36,6 +38,21 @@ struct vet_rules {
 
 /* What a surface's configuration says of messages in a vocabulary, without any session. */
 struct vet_rules vet_rules_of(const struct surface *surface, const struct vocabulary *vocabulary);
+
+/* Whether what is said is too much for now; then for that reason, whatever another would be. */
+static inline bool rules_late(const struct vet_rules *rules)
+{
+    return rules->late != REASON_INTERNAL;
+}
+static inline enum reason rules_or_late(const struct vet_rules *rules, enum reason other)
+{
+    return rules_late(rules) ? rules->late : other;
+}
+/* An answer that comes too soon is still waited for: its client is told, and can post it again. */
+static inline bool rules_wait(const struct vet_rules *rules)
+{
+    return rules_late(rules) && rules->http != NULL;
+}
 
 static inline const struct json_limits *rules_limits(const struct vet_rules *rules,
                                                      enum direction direction)

@@ -308,7 +308,7 @@ static void refuse(const struct vetting *vetting, struct vet_result *result)
         return;
     }
     result->action = VET_REFUSE;
-    if (vetting->asked.at >= 0) {
+    if (vetting->asked.at >= 0 && !rules_wait(vetting->rules)) {
         result->counterpart = write_refusal(vetting, result->reason);
         settle(vetting);
     } else if (expects_reply(vetting)) {
@@ -352,9 +352,9 @@ static enum reason read_message(const struct vetting *vetting, struct vet_result
 static void vet_json(struct vetting *vetting, struct vet_result *result)
 {
     const struct buffer *forward = &vetting->scratch->forward;
-    const bool observe = vetting->rules->observe;
+    const bool observe = vetting->rules->observe && !rules_late(vetting->rules);
 
-    result->reason = read_message(vetting, result);
+    result->reason = rules_or_late(vetting->rules, read_message(vetting, result));
     find_asked(vetting);
     report(vetting, result);
     find_given(vetting);
@@ -468,7 +468,8 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     prepare_forward(&scratch->forward, length);
     if (vocabulary->envelope == ENVELOPE_OPAQUE) {
         reason = !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8;
-        if (rules->unchecked && !reason_allows(reason))
+        reason = rules_or_late(rules, reason);
+        if ((rules->unchecked || rules_late(rules)) && !reason_allows(reason))
             close_for(reason, result);
         else
             vet_fault(rules, reason, result);

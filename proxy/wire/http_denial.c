@@ -10,7 +10,7 @@
 #define TITLE_BYTES_MAX 128
 
 /* The headers that a status calls for (RFC 9110 sections 10.2.1, 11.6.1, 7.8; RFC 6455 section
- * 4.4). */
+ * 4.4; RFC 6585 section 4). */
 static void append_status_headers(const struct http_denial *denial, unsigned status,
                                   struct buffer *out)
 {
@@ -20,7 +20,7 @@ static void append_status_headers(const struct http_denial *denial, unsigned sta
         buffer_append_format(out, "Allow: %s\r\n", denial->allow != NULL ? denial->allow : "GET");
     else if (status == 426)
         buffer_append_text(out, "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n");
-    else if (status == 503 && denial->reason != REASON_SURFACE_KILLED)
+    else if (status == 429 || (status == 503 && denial->reason != REASON_SURFACE_KILLED))
         buffer_append_text(out, "Retry-After: 1\r\n");
 }
 

@@ -60,6 +60,7 @@ static bool vacate(struct change *change, uint32_t slot)
     pool_vacate(change->pool, slot);
     mcp_endpoints_vacate(&change->mcp->endpoints, slot);
     accept_vacate(change->accept, slot);
+    allowances_vacate(worker->allowances, slot);
     slots_free(worker, slot);
     return worker_tell(worker, IPC_VACATED, &vacated);
 }

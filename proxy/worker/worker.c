@@ -310,6 +310,7 @@ static void tell_counted(struct worker *worker, bool last)
 {
     counts_tell_all(worker);
     reports_settle(worker, last);
+    allowances_settle(worker->allowances, worker_now_ms(worker));
 }
 
 static void on_tick(uv_timer_t *timer)

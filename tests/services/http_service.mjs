@@ -15,6 +15,7 @@ import { close, listen } from './listening.mjs';
 import { parseHead } from './websocket_service.mjs';
 
 const HEAD_END = Buffer.from('\r\n\r\n');
+const KEPT_BYTES = 4096;
 const BLOCK = Buffer.alloc(64 * 1024, 'sidelock ');
 
 // The body of /range: every byte tells its place.
@@ -86,6 +87,12 @@ export class Exchange {
 
   #finish;
   #end;
+  #kept = [];
+
+  // The body, of a small request that is whole.
+  text() {
+    return Buffer.concat(this.#kept).toString();
+  }
 
   // The first header of that name.
   header(name) {
@@ -96,6 +103,7 @@ export class Exchange {
   take(bytes) {
     const count = (data) => {
       this.bodyBytes += data.length;
+      if (this.bodyBytes <= KEPT_BYTES) this.#kept.push(Buffer.from(data));
       this.#hash.update(data);
     };
     let rest;

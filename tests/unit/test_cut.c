@@ -19,15 +19,19 @@ static void drop(struct connection *connection, enum reason reason)
 }
 
 static const struct connection_mode mode = {.drop = drop};
+static const struct surface surface = {.name = NULL};
 
 static int set_up(void **state)
 {
     (void)state;
     drops = 0;
     worker = calloc(1, sizeof(*worker));
-    for (size_t i = 0; i < COUNT && worker != NULL; i++) {
+    if (worker == NULL || allowances_create(&worker->allowances) != OK)
+        return -1;
+    for (size_t i = 0; i < COUNT; i++) {
         connections[i] = (struct connection){
             .worker = worker,
+            .surface = &surface,
             .mode = &mode,
             .state = CONNECTION_SERVED,
             .party = NO_PARTY,
@@ -38,7 +42,7 @@ static int set_up(void **state)
         if (!members_join(&connections[i]))
             return -1;
     }
-    return worker != NULL ? 0 : -1;
+    return 0;
 }
 
 static int tear_down(void **state)
@@ -47,6 +51,7 @@ static int tear_down(void **state)
     for (size_t i = 0; i < COUNT; i++)
         members_leave(&connections[i]);
     members_clear(worker);
+    allowances_destroy(worker->allowances);
     free(worker);
     return 0;
 }

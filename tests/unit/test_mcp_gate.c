@@ -6,6 +6,7 @@
 
 #include "packs.h"
 #include "unit.h"
+#include "worker/client/members.h"
 #include "worker/client/reports.h"
 #include "worker/http/exchange.h"
 
@@ -58,7 +59,7 @@ static int set_up(void **state)
     if (worker_allocate(&world->worker) != OK)
         return -1;
     world->shared.sessions.quotas = world->worker.quotas;
-    return 0;
+    return members_join(&world->connection) ? 0 : -1;
 }
 
 static void end(struct world *world)
@@ -78,6 +79,8 @@ static int tear_down(void **state)
     end(world);
     mcp_shared_clear(&world->shared);
     reports_settle(&world->worker, true);
+    members_leave(&world->connection);
+    members_clear(&world->worker);
     worker_release(&world->worker);
     dialect_destroy(world->dialect);
     free(world->client.seen);

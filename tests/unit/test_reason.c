@@ -56,8 +56,8 @@ TEST(test_rows)
 /* The statuses and close codes that the contract names, and none besides. */
 TEST(test_numbers)
 {
-    static const unsigned statuses[] = {400, 401, 403, 404, 405, 411, 413,
-                                        415, 426, 431, 500, 502, 503, 504};
+    static const unsigned statuses[] = {400, 401, 403, 404, 405, 411, 413, 415,
+                                        426, 429, 431, 500, 502, 503, 504};
 
     for (int reason = 0; reason < REASON_COUNT; reason++) {
         const struct reason_info *info = reason_info((enum reason)reason);

@@ -39,6 +39,10 @@ TEST(test_serves)
     assert_true(spawn_serves(&gate, 0, 2));
     assert_false(spawn_would_serve(&surfaces[2], 2, 1, 2));
     assert_true(spawn_would_serve(&surfaces[2], 2, 1, 3));
+    /* Nor does more than one count what a session does in a second. */
+    surfaces[4].limits.rated = true;
+    assert_true(spawn_serves(&gate, 0, 4));
+    assert_false(spawn_serves(&gate, 1, 4));
     surfaces[0].route_count = 0;
     assert_true(spawn_serves(&gate, 0, 0) && spawn_serves(&gate, 1, 0));
 }

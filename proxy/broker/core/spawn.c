@@ -17,7 +17,7 @@ static bool has_state(const struct surface *surface)
 bool spawn_would_serve(const struct surface *surface, unsigned workers, unsigned worker,
                        uint32_t slot)
 {
-    return !has_state(surface) || slot % workers == worker;
+    return !(has_state(surface) || surface->limits.rated) || slot % workers == worker;
 }
 
 bool spawn_serves(const struct surfaces *surfaces, unsigned worker, uint32_t slot)

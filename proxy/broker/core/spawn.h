@@ -22,8 +22,9 @@ enum error spawn_worker(struct parent *parent, const struct surfaces *surfaces, 
 /*
  * Whether this worker listens for a surface. Between the requests of MCP over
  * HTTP there is state (which session opened which MCP session, what waits for an
- * answer), and it lives in one process: such a surface has one worker. All others
- * have every worker.
+ * answer), and it lives in one process: such a surface has one worker. So has one that says
+ * what a session may do in a second: only who sees all of it can count that. All others have
+ * every worker.
  */
 /* The same of a surface that is to have a slot. */
 bool spawn_would_serve(const struct surface *surface, unsigned workers, unsigned worker,

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "worker/client/client.h"
 #include "worker/client/lobby.h"
+#include "worker/client/rates.h"
 #include "worker/client/slots.h"
 #include "worker/tls/tls.h"
 
@@ -161,6 +162,7 @@ static void welcome(const struct door *door, int fd)
         close(fd);
         return;
     }
+    rates_note_connection(connection);
     if (open_client(accept, connection, fd) != OK)
         connection_discard(connection);
 }

@@ -291,6 +291,8 @@ static void take_request(struct connection *connection)
     enum reason reason = head_read(client->head, connection, &client->asker);
 
     client->asker.raw_path = client->head->asked.request.raw_path;
+    if (connection->hasty)
+        reason = REASON_RATE_CONNECTIONS;
     if (reason_allows(reason))
         connection->mode->request(connection);
     else

@@ -70,7 +70,8 @@ struct connection {
     char *certificate;         /* SHA-256 of the client's, hex; owned; NULL: none */
     uint64_t id;               /* the broker's name for it; a new one after each grant */
     uint64_t deadline_ms;      /* of the current state; 0: none */
-    uint64_t quiet_until_ms;   /* it is not read before: its messages were refused; 0: it is */
+    uint64_t quiet_until_ms;   /* it is not read before: its messages were refused, or it owes what
+                                  it did (rates.h); 0: it is */
     uint32_t surface_index;
     enum connection_state state;
     uint32_t caller_uid;
@@ -82,6 +83,7 @@ struct connection {
     bool caller_known;
     bool resting;
     bool secured;  /* TLS is up */
+    bool hasty;    /* one more than its caller may open: REASON_RATE_CONNECTIONS */
     bool has_room; /* room.h */
     uint8_t party; /* of the lobby's; NO_PARTY: it is not in there */
     /* What was granted (grant.h). */

@@ -16,12 +16,21 @@ struct members *members_find(const struct worker *worker, const char *session_id
     return NULL;
 }
 
-static struct members *begin(struct worker *worker, const char *session_id)
+static struct members *begin(const struct connection *connection)
 {
+    struct worker *worker = connection->worker;
+    const char *session_id = connection->session_id;
     struct members *members = calloc(1, sizeof(*members));
 
     if (members == NULL)
         return NULL;
+    members->allowance =
+        allowance_open(worker->allowances, quota_session(connection->surface_index, session_id),
+                       &connection->surface->limits);
+    if (members->allowance == NULL) {
+        free(members);
+        return NULL;
+    }
     memcpy(members->session_id, session_id, strlen(session_id) + 1);
     hash_add(&worker->members, &members->entry, hash_text(0, session_id));
     return members;
@@ -32,7 +41,7 @@ bool members_join(struct connection *connection)
     struct members *members = members_find(connection->worker, connection->session_id);
 
     if (members == NULL)
-        members = begin(connection->worker, connection->session_id);
+        members = begin(connection);
     if (members == NULL)
         return false;
     connection->members = members;
@@ -60,6 +69,7 @@ void members_leave(struct connection *connection)
     if (members->first != NULL)
         return;
     hash_remove(&connection->worker->members, &members->entry);
+    allowance_close(members->allowance);
     free(members);
 }
 

@@ -1,11 +1,13 @@
 /* Which connections were granted to which session of the gate: its members. */
 #pragma once
 
+#include "policy/allowance.h"
 #include "worker/client/connection.h"
 
 struct members {
-    struct hash_entry entry;  /* of worker->members */
-    struct connection *first; /* on by member_next; never NULL */
+    struct hash_entry entry;     /* of worker->members */
+    struct connection *first;    /* on by member_next; never NULL */
+    struct allowance *allowance; /* the session's */
     char session_id[IPC_SESSION_ID_SIZE];
 };
 

@@ -29,7 +29,9 @@ enum error worker_allocate(struct worker *worker)
     error = json_scan_create(&worker->scan);
     if (error == OK)
         error = vet_scratch_create(&worker->scratch);
-    return error == OK ? quotas_create(CONFIG_SLOTS_MAX, &worker->quotas) : error;
+    if (error == OK)
+        error = quotas_create(CONFIG_SLOTS_MAX, &worker->quotas);
+    return error == OK ? allowances_create(&worker->allowances) : error;
 }
 
 void worker_release(struct worker *worker)
@@ -38,6 +40,7 @@ void worker_release(struct worker *worker)
     hash_clear(&worker->by_id);
     hash_clear(&worker->reported);
     quotas_destroy(worker->quotas);
+    allowances_destroy(worker->allowances);
     free(worker->read_buffer);
     free(worker->write_buffer);
     free(worker->ipc_buffer);

@@ -8,7 +8,7 @@
 #include "config/config.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
-#include "policy/quota.h"
+#include "policy/allowance.h"
 #include "system/proof.h"
 #include "vet/vet.h"
 #include "wire/assembly.h"
@@ -72,6 +72,7 @@ struct worker {
     struct channel *channel;
     struct surface_counts *surfaces; /* by slot */
     struct quotas *quotas;           /* what sessions and callers have of this worker */
+    struct allowances *allowances;   /* and what they do in a second */
     struct vet_scratch *scratch;
     struct json_scan *scan;      /* for bodies that are no messages */
     unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */

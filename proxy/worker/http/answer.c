@@ -86,8 +86,9 @@ enum reason answer_send_own(struct exchange *exchange, unsigned status, const ch
     parts[0].iov_len = (size_t)snprintf(
         head, sizeof(head),
         "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-        "X-Content-Type-Options: nosniff\r\n%s\r\n",
+        "X-Content-Type-Options: nosniff\r\n%s%s\r\n",
         status, http_status_phrase(status), type, text.length,
+        status == 429 ? "Retry-After: 1\r\n" : "",
         exchange->keep_alive ? "" : "Connection: close\r\n");
     exchange->answer_begun = true;
     return send_parts(exchange, parts, exchange->head_only ? 1 : 2);

@@ -66,7 +66,8 @@ enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms)
 bool deadline_waits_for_nobody(const struct exchange *exchange)
 {
     return exchange->phase == EXCHANGE_ANSWERING && exchange->connection->deadline_ms == 0 &&
-           !exchange_wants_body(exchange) && !exchange->held.active && !is_answer_due(exchange) &&
+           exchange->connection->quiet_until_ms == 0 && !exchange_wants_body(exchange) &&
+           !exchange->held.active && !is_answer_due(exchange) &&
            outgoing_empty(exchange_out(exchange)) &&
            (exchange->link == NULL || outgoing_empty(&exchange->link->endpoint.out));
 }

@@ -102,7 +102,7 @@ void exchange_destroy(struct exchange *exchange)
 
 bool exchange_wants_body(const struct exchange *exchange)
 {
-    if (exchange->request_body.done || exchange->deaf)
+    if (exchange->request_body.done || exchange->deaf || exchange->connection->quiet_until_ms != 0)
         return false;
     return exchange->phase == EXCHANGE_HOLDING ||
            (exchange->link != NULL && outgoing_empty(&exchange->link->endpoint.out) &&

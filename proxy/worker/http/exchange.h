@@ -53,6 +53,7 @@ struct exchange {
     bool within;         /* an event of its answer has begun that is not whole */
     bool parting;        /* nothing is left of it but what the service is to be told */
     enum reason ended;   /* and why that is */
+    enum reason late;    /* the request is too much for now; REASON_INTERNAL: it is not */
     bool body_counted;   /* among those that the session is sending */
     bool pipelined;      /* the client has sent more than its request */
     bool answer_begun;   /* bytes of it went to the client */

@@ -32,6 +32,9 @@ struct gate_verdict {
 struct content_gate {
     /* The service is told to answer without a content coding. */
     bool reads_answer;
+    /* Of a request that it holds, it says by itself that it is too much for now (exchange->late).
+     */
+    bool says_late;
     /* The request's head is there. DROP, PASS, HOLD, or ANSWER, which is a denial for `reason`. */
     struct gate_verdict (*request_begins)(struct exchange *exchange);
     /* Its body is whole. DROP, PASS or ANSWER. */

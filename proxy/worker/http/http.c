@@ -2,6 +2,7 @@
 #include "worker/client/cut.h"
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
+#include "worker/client/rates.h"
 #include "worker/http/answer.h"
 #include "worker/http/deadline.h"
 #include "worker/http/ending.h"
@@ -266,6 +267,8 @@ static void begin(struct exchange *exchange)
     exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
     exchange->activity_ms = exchange->begun_ms = exchange->body_clock_ms =
         exchange_now_ms(exchange);
+    /* Bodies are waited for as they come: only another request is refused for them. */
+    exchange->late = rates_late(connection, ALLOWANCE_REQUESTS, 0);
     reason = request_judge(exchange, head);
     if (reason_allows(reason)) {
         exchange->gate = exchange->http->gate_of(exchange->http, connection->route);
@@ -273,11 +276,14 @@ static void begin(struct exchange *exchange)
             verdict = exchange->gate->request_begins(exchange);
         reason = verdict.reason;
     }
+    if (reason_allows(reason) && exchange->late != REASON_INTERNAL &&
+        !(verdict.action == GATE_HOLD && exchange->gate->says_late))
+        reason = exchange->late;
     if (reason_allows(reason))
         reason = request_compose(exchange, head, verdict.action == GATE_HOLD);
     if (reason_allows(reason)) {
         start(exchange, verdict.action == GATE_HOLD);
-    } else if (verdict.action == GATE_ANSWER) {
+    } else if (verdict.action == GATE_ANSWER && reason == verdict.reason) {
         client_tell_denied(connection, reason);
         exchange->keep_alive = false;
         answer_own(exchange, &verdict);
@@ -343,6 +349,21 @@ static void on_link_ready(void *user, int status, int events)
 
 /* ---- The connection's mode ---- */
 
+/* Of whom the gate makes wait no time is taken; then it goes on where it was. */
+static void wait_on(struct exchange *exchange, uint64_t now_ms)
+{
+    struct connection *connection = exchange->connection;
+
+    exchange->activity_ms = now_ms;
+    if (exchange->phase == EXCHANGE_HOLDING)
+        exchange->held.since_ms = now_ms;
+    if (now_ms < connection->quiet_until_ms)
+        return;
+    connection->quiet_until_ms = 0;
+    if (exchange_wants_body(exchange))
+        go_on(exchange, 0);
+}
+
 static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
 {
     struct exchange *exchange = connection->served;
@@ -353,6 +374,9 @@ static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now
         return client_tick(connection, now_ms, now_s);
     if (expires_ms <= now_ms)
         reason = REASON_SESSION_EXPIRED;
+    else if (exchange_is_under_way(exchange) && connection->quiet_until_ms != 0 &&
+             !exchange->request_body.done)
+        wait_on(exchange, now_ms);
     else if (exchange_is_under_way(exchange))
         reason = deadline_passed(exchange, now_ms);
     if (!reason_allows(reason)) {

@@ -3,6 +3,7 @@
 #include "base/pace.h"
 #include "policy/admission.h"
 #include "wire/http_forward.h"
+#include "worker/client/rates.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -225,6 +226,7 @@ static enum reason take_bytes(struct exchange *exchange, const char *bytes, size
         if (progress == HTTP_FAULT)
             return http_body_fault(&exchange->request_body);
         *taken += some;
+        rates_owe(exchange->connection, ALLOWANCE_BYTES, some);
         reason = take_piece(exchange, piece);
         if (reason_allows(reason) && progress == HTTP_COMPLETE &&
             exchange->phase != EXCHANGE_HOLDING && exchange->request_body.kind == HTTP_BODY_CHUNKED)

@@ -243,6 +243,7 @@ bool mcp_vet(struct exchange *exchange, enum direction direction, bool replay, s
     if (state == NULL)
         return false;
     rules.http = direction == DIRECTION_C2S ? &headers : NULL;
+    rules.late = direction == DIRECTION_C2S ? exchange->late : REASON_INTERNAL;
     rules.replay = replay;
     rules.ahead = direction == DIRECTION_S2C ? mcp->ahead : NULL;
     vet_message(state, exchange->connection->worker->scratch, &rules, direction, text.data,

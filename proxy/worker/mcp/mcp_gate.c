@@ -187,6 +187,7 @@ void mcp_shared_clear(struct mcp_shared *shared)
 struct content_gate mcp_gate(struct mcp_shared *shared)
 {
     return (struct content_gate){.reads_answer = true,
+                                 .says_late = true,
                                  .request_begins = mcp_request_begins,
                                  .request_whole = mcp_request_whole,
                                  .answer_begins = answer_begins,

@@ -1,5 +1,6 @@
 /* What a client asks, for mcp_gate.c: vetted before the service hears of it. */
 #include "worker/client/grant.h"
+#include "worker/client/rates.h"
 #include "worker/mcp/mcp.h"
 
 #include <string.h>
@@ -162,6 +163,8 @@ struct gate_verdict mcp_request_whole(struct exchange *exchange, struct span bod
         assembly_begin(&exchange->held, exchange->activity_ms);
         return gate_go(GATE_PASS);
     }
+    if (exchange->late == REASON_INTERNAL)
+        exchange->late = rates_late(exchange->connection, ALLOWANCE_MESSAGES, 0);
     if (!mcp_vet(exchange, DIRECTION_C2S, false, body, &result))
         return gate_drop(REASON_OUT_OF_MEMORY);
     if (result.action != VET_FORWARD)

@@ -5,6 +5,8 @@
 #include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/client/host_hint.h"
+#include "worker/client/rates.h"
+#include "worker/websocket/beats.h"
 #include "worker/websocket/coming.h"
 #include "worker/websocket/goodbye.h"
 #include "worker/websocket/overdue.h"
@@ -14,9 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QUEUE_BYTES_PAUSE 262144     /* more than this unsent: the service is not read either */
-#define GATE_PING         "sidelock" /* payload of the gate's own pings */
-#define GATE_PING_BYTES   (sizeof(GATE_PING) - 1)
+#define QUEUE_BYTES_PAUSE 262144 /* more than this unsent: the service is not read either */
 
 /* Of one that was told already, whatever came meanwhile, it is what it was told. */
 static void drop(struct connection *connection, enum reason reason)
@@ -142,6 +142,8 @@ static void on_message(struct websocket *websocket, enum direction from,
     }
     rules.unchecked = !binary;
     rules.ahead = from == DIRECTION_S2C ? websocket->ahead : NULL;
+    if (from == DIRECTION_C2S)
+        rules.late = rates_late(connection, ALLOWANCE_MESSAGES, whole->length);
     vet_message(websocket->vet, worker->scratch, &rules, from, (const char *)whole->data,
                 whole->length, !binary, &result);
     if (rules.ahead != NULL)
@@ -164,33 +166,11 @@ static void on_piece(struct websocket *websocket, const struct ws_whole *piece, 
 
 /* ---- What else the sides say ---- */
 
-static void on_pong(struct websocket *websocket, const struct ws_whole *pong)
-{
-    if (websocket->ping_outstanding && pong->length == GATE_PING_BYTES &&
-        memcmp(pong->data, GATE_PING, GATE_PING_BYTES) == 0) {
-        websocket->ping_outstanding = false;
-    } else if (websocket->service_pings > 0) {
-        websocket->service_pings--;
-        side_send(&websocket->service, WS_PONG, pong->data, pong->length);
-    }
-}
-
-/*
- * The client's pings are answered here, each, in its order. The service's are carried to the
- * client, whose pongs are carried back.
- */
 static void on_beat(struct websocket *websocket, enum direction from, const struct ws_whole *beat)
 {
     if (websocket->state != WEBSOCKET_OPEN)
         return;
-    if (from == DIRECTION_C2S && beat->opcode == WS_PING) {
-        side_send(&websocket->client, WS_PONG, beat->data, beat->length);
-    } else if (from == DIRECTION_C2S) {
-        on_pong(websocket, beat);
-    } else if (beat->opcode == WS_PING) {
-        websocket->service_pings++;
-        side_send(&websocket->client, WS_PING, beat->data, beat->length);
-    }
+    beats_take(websocket, from, beat);
     let_flow(websocket);
 }
 
@@ -345,8 +325,7 @@ static void keep_alive(struct websocket *websocket, uint64_t now_ms)
         return;
     }
     websocket->pinged_ms = now_ms;
-    websocket->ping_outstanding = true;
-    side_send(&websocket->client, WS_PING, (const unsigned char *)GATE_PING, GATE_PING_BYTES);
+    beats_ping(websocket);
     let_flow(websocket);
 }
 

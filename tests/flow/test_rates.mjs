@@ -1,0 +1,269 @@
+// How fast one session, or one caller, may go: who sends ten times its rate waits and is then refused,
+// with the true reason and by id, and the neighbour is served as before.
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import path from 'node:path';
+import { after, afterEach, before, it } from 'node:test';
+
+import { HttpService } from '../services/http_service.mjs';
+import { WebSocketService } from '../services/websocket_service.mjs';
+import { cannotBecome, NOBODY, requestAs } from './lib/as_uid.mjs';
+import { Client, Refused } from './lib/client.mjs';
+import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { hangUp } from './lib/hang_up.mjs';
+import { ask } from './lib/http.mjs';
+import { call, post } from './lib/mcp_http.mjs';
+import { requestText } from './lib/raw.mjs';
+import { until } from './lib/wait.mjs';
+
+const KIB = 1024;
+const RATE = 20;
+const PATIENCE = 5; // seconds of a rate that are waited for, beyond the first
+
+const dir = scratchDir();
+const spoken = new WebSocketService(path.join(dir, 'spoken.sock'));
+const echo = new WebSocketService(path.join(dir, 'echo.sock'));
+const web = new HttpService(path.join(dir, 'web.sock'));
+const mcp = (limits) => surface(web.socketPath, { dialect: 'mcp', limits, routes: [{ path: '/mcp', kind: 'mcp-http' }] });
+const plain = (limits) => surface(web.socketPath, {
+  dialect: 'opaque',
+  limits,
+  routes: [{ path: '/{rest...}', kind: 'http', methods: ['GET', 'POST'] }],
+});
+let gate;
+let asked = []; // what reached the HTTP service
+
+before(async () => {
+  await Promise.all([spoken.start(), echo.start(), web.start()]);
+  const bytes = { max_message_bytes: 64 * KIB, bytes_per_second: 64 * KIB };
+  gate = await Gate.start(dir, {
+    workers: 2,
+    surfaces: {
+      messages: surface(spoken.socketPath, { dialect: 'mcp', limits: { messages_per_second: RATE } }),
+      watched: surface(spoken.socketPath, { dialect: 'mcp', mode: 'observe', limits: { messages_per_second: RATE } }),
+      bytes: opaqueSurface(echo.socketPath, { limits: bytes }),
+      beats: opaqueSurface(echo.socketPath, { limits: { messages_per_second: 5 } }),
+      requests: plain({ requests_per_second: RATE }),
+      posted: mcp({ messages_per_second: RATE }),
+      posts: mcp({ requests_per_second: RATE }),
+      bodies: plain(bytes),
+      connections: plain({ connections_per_second: RATE }),
+      free: plain({}),
+    },
+  });
+  web.routes['/mcp'] = async (exchange) => {
+    await exchange.whole;
+    const { id } = JSON.parse(exchange.text());
+    asked.push(id);
+    return exchange.json({ jsonrpc: '2.0', id, result: { tools: [] } });
+  };
+  web.routes['/page'] = (exchange) => {
+    asked.push(exchange.query.get('n'));
+    return exchange.respond(200, [], 'served');
+  };
+  web.routes['/put'] = async (exchange) => {
+    await exchange.whole;
+    return exchange.respond(200, [], exchange.sha256);
+  };
+});
+afterEach(() => {
+  hangUp();
+  spoken.forget();
+  echo.forget();
+  asked = [];
+});
+after(() => stopAll(gate, spoken, echo, web));
+
+const list = (id) => ({ jsonrpc: '2.0', id, method: 'tools/list' });
+
+async function felt(name, row, count) {
+  await until(async () => {
+    const { surfaces } = await gate.doJson('status');
+    return surfaces.find((one) => one.name === name).quotas?.[row]?.refused === count;
+  }, `${count} refusals under ${row}`);
+}
+
+// Everything that is said is answered, in its order.
+async function servedAsBefore(name, { token }) {
+  const client = await Client.open(gate, name, '/ws', { token });
+  const ids = Array.from({ length: RATE }, (_, i) => `neighbour ${i}`);
+  for (const id of ids) client.sendJson(list(id));
+  for (const id of ids) assert.deepEqual(await client.nextJson(), { jsonrpc: '2.0', id, result: { tools: [] } });
+  await client.close();
+}
+
+for (const name of ['messages', 'watched']) {
+  it(`a WebSocket at ten times its rate waits, is then refused by id, and its neighbour is not: ${name}`, async () => {
+    const [greedy, other] = [await gate.session(name), await gate.session(name)];
+    const heard = [];
+    spoken.behave({
+      message: (peer, data) => {
+        const { id } = JSON.parse(data);
+        if (Number.isInteger(id)) heard.push(id);
+        peer.send(JSON.stringify({ jsonrpc: '2.0', id, result: { tools: [] } }));
+      },
+    });
+    const mark = gate.mark();
+    const client = await Client.open(gate, name, '/ws', { token: greedy.token });
+    const count = 10 * RATE + PATIENCE * RATE;
+    for (let id = 0; id < count; id++) client.sendJson(list(id));
+    const served = [], refused = [];
+    while (served.length + refused.length < count) {
+      const { id, error } = await client.nextJson();
+      (error ? refused : served).push(id);
+      if (error) assert.equal(error.data.reason, 'rate_messages');
+      if (refused.length === 1 && error) {
+        assert.ok(id >= RATE, `${id} messages came first`);
+        await servedAsBefore(name, other);
+      }
+    }
+    assert.ok(refused.length > 0, 'some are refused');
+    assert.deepEqual(heard, served, 'the service hears of those that were answered, in their order');
+    assert.deepEqual([...served, ...refused].sort((a, b) => a - b), Array.from({ length: count }, (_, i) => i));
+    await felt(name, 'messages', refused.length);
+    await gate.audited(mark, { event: 'message_refused', surface: name, session: greedy.id, reason: 'rate_messages' });
+    const lines = gate.auditLines().slice(mark).filter(({ session }) => session === other.id);
+    assert.ok(lines.every(({ event }) => event !== 'message_refused'));
+    // After a rest it is served again.
+    await until(async () => {
+      client.sendJson(list('again'));
+      return (await client.nextJson()).result;
+    }, 'to be served again');
+    await client.close();
+  });
+}
+
+it('bytes are counted, too; where a dialect has no words for it, the connection ends with the reason', async () => {
+  const [greedy, other] = [await gate.session('bytes'), await gate.session('bytes')];
+  const client = await Client.open(gate, 'bytes', '/ws', { token: greedy.token });
+  for (let i = 0; i < 40; i++) client.send(Buffer.alloc(64 * KIB, i));
+  assert.deepEqual(await client.end(), { code: 1013, reason: 'rate_bytes' });
+  assert.ok(client.messages.length >= 1 && client.messages.length < 40);
+  client.messages.forEach((data, i) => assert.deepEqual(data, Buffer.alloc(64 * KIB, i)));
+  const neighbour = await Client.open(gate, 'bytes', '/ws', { token: other.token });
+  neighbour.send('hello');
+  assert.equal(await neighbour.next(), 'hello');
+  await neighbour.close();
+  await felt('bytes', 'bytes', 1);
+});
+
+it('pings are messages: each is answered, at the rate, and none is refused', async () => {
+  const { token } = await gate.session('beats');
+  const client = await Client.open(gate, 'beats', '/ws', { token });
+  const pings = Array.from({ length: 15 }, (_, i) => `ping ${i}`);
+  for (const ping of pings) client.socket.ping(ping);
+  client.send('behind them');
+  assert.equal(await client.next(), 'behind them');
+  assert.deepEqual(client.pongs, pings);
+  await client.close();
+});
+
+// All at once, each on a connection of its own, which regains nothing.
+async function flood(one) {
+  return Promise.all(Array.from({ length: 10 * RATE }, (_, n) => one(n)));
+}
+
+it('requests over HTTP beyond the rate get 429 and Retry-After, and a neighbour gets none', async () => {
+  const [greedy, other] = [await gate.session('requests'), await gate.session('requests')];
+  const mark = gate.mark();
+  const answers = await flood((n) => ask(gate, 'requests', `/page?n=${n}`, { token: greedy.token }));
+  const refused = answers.filter(({ status }) => status !== 200);
+  assert.ok(refused.length > 0 && answers.length - refused.length >= (1 + PATIENCE) * RATE);
+  for (const { status, headers, json } of refused) {
+    assert.deepEqual([status, headers['retry-after'], json.reason], [429, '1', 'rate_requests']);
+    assert.equal(headers['content-type'], 'application/problem+json');
+  }
+  assert.equal(asked.length, answers.length - refused.length, 'no refused one reaches the service');
+  for (let n = 0; n < RATE; n++) {
+    assert.equal((await ask(gate, 'requests', `/page?n=${n}`, { token: other.token })).status, 200);
+  }
+  await gate.audited(mark, { event: 'denied', surface: 'requests', reason: 'rate_requests' });
+  await felt('requests', 'requests', refused.length);
+});
+
+for (const [name, reason] of [['posted', 'rate_messages'], ['posts', 'rate_requests']]) {
+  it(`MCP over HTTP gets 429 and, by its id, the dialect's own error: ${reason}`, async () => {
+    const [greedy, other] = [await gate.session(name), await gate.session(name)];
+    const answers = await flood((id) => post(gate, name, call(id, 'tools/list'), { token: greedy.token }));
+    const refused = [];
+    answers.forEach(({ status, headers, message }, id) => {
+      assert.equal(message.id, id);
+      if (status === 200) return assert.deepEqual(message.result, { tools: [] });
+      assert.deepEqual([status, headers['retry-after'], message.error.data.reason], [429, '1', reason]);
+      return refused.push(id);
+    });
+    assert.ok(refused.length > 0 && answers.length - refused.length >= (1 + PATIENCE) * RATE);
+    assert.equal(asked.length, answers.length - refused.length);
+    assert.ok(!asked.some((id) => refused.includes(id)));
+    for (let id = 0; id < RATE; id++) {
+      assert.equal((await post(gate, name, call(id, 'tools/list'), { token: other.token })).status, 200);
+    }
+    const [row] = reason.split('_').slice(1);
+    await felt(name, row, refused.length);
+  });
+}
+
+it('a body that is more than the rate waits and arrives whole', async () => {
+  const { token } = await gate.session('bodies');
+  const body = Buffer.alloc(200 * KIB, 'sidelock ');
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  const answer = await ask(gate, 'bodies', '/put', { method: 'POST', token, body });
+  assert.deepEqual([answer.status, answer.body], [200, sha256]);
+});
+
+it('a session whose bodies go on to be too much gets 429 for the next request', async () => {
+  const [greedy, other] = [await gate.session('bodies'), await gate.session('bodies')];
+  const body = Buffer.alloc(64 * KIB, 'sidelock ');
+  const put = ({ token }) => ask(gate, 'bodies', '/put', { method: 'POST', token, body });
+  const sha256 = createHash('sha256').update(body).digest('hex');
+  let served = 0, answer;
+  for (; (answer = await put(greedy)).status === 200 && served < 40; served++) assert.equal(answer.body, sha256);
+  assert.deepEqual([answer.status, answer.headers['retry-after'], answer.json.reason], [429, '1', 'rate_bytes']);
+  assert.ok(served >= 2);
+  assert.equal((await put(other)).body, sha256);
+});
+
+it('a caller that connects too often is refused with 429, whatever it asks', async () => {
+  const { token } = await gate.session('connections');
+  const mark = gate.mark();
+  const answers = await flood((n) => ask(gate, 'connections', `/page?n=${n}`, { token }));
+  const refused = answers.filter(({ status }) => status !== 200);
+  assert.ok(refused.length > 0 && answers.length - refused.length >= RATE);
+  for (const { status, headers, json } of refused) {
+    assert.deepEqual([status, headers['retry-after'], json.reason], [429, '1', 'rate_connections']);
+  }
+  assert.equal(asked.length, answers.length - refused.length);
+  await gate.audited(mark, { event: 'denied', surface: 'connections', reason: 'rate_connections' });
+  await felt('connections', 'new_connections', refused.length);
+  await flood((n) => ask(gate, 'free', `/page?n=${n}`, {}).then(({ status }) => assert.equal(status, 401)));
+});
+
+it('and another caller is not', { skip: cannotBecome() }, async () => {
+  const { token } = await gate.session('connections');
+  await flood((n) => ask(gate, 'connections', `/page?n=${n}`, { token }));
+  const port = gate.port('connections');
+  const text = requestText({ host: `localhost:${port}`, token, upgrade: false, path: '/page?n=other' });
+  assert.equal((await requestAs(NOBODY, port, text)).status, 200);
+});
+
+it('a WebSocket that is one connection too many is refused before its 101', async () => {
+  const { token } = await gate.session('connections');
+  const open = () => Client.open(gate, 'connections', '/ws', { token }).catch((error) => error);
+  const ends = await flood(open);
+  assert.ok(ends.some((end) => end instanceof Refused && end.status === 429 && end.reason === 'rate_connections'));
+});
+
+it('nobody meets what is preset, and a reload changes rates for whoever is there', async () => {
+  const { token } = await gate.session('free');
+  const all = async () => (await flood((n) => ask(gate, 'free', `/page?n=${n}`, { token }))).map(({ status }) => status);
+  assert.ok((await all()).every((status) => status === 200));
+  const { free, ...rest } = gate.config.surfaces;
+  gate.configure({ workers: 2, surfaces: { ...rest, free: { ...free, limits: { requests_per_second: 1 } } } });
+  assert.deepEqual((await gate.doJson('reload')).changed, ['free']);
+  const limited = await all();
+  assert.ok(limited.includes(429));
+  assert.ok(limited.filter((status) => status === 200).length >= 1 + PATIENCE);
+  gate.configure({ workers: 2, surfaces: { ...rest, free } });
+  assert.deepEqual((await gate.doJson('reload')).changed, ['free']);
+  assert.ok((await all()).every((status) => status === 200));
+});
