@@ -227,6 +227,7 @@
            "as many requests of the session, user or surface wait as may")                         \
     REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \
            "the session uses as many MCP sessions as it may")                                      \
+    REASON(QUOTA_SESSIONS, "quota_sessions", 503, 0, "the surface has as many sessions as it may") \
     REASON(RATE_REQUESTS, "rate_requests", 429, 0, "the session sends too many requests a second") \
     REASON(RATE_MESSAGES, "rate_messages", 429, 1013, "the session says too much a second")        \
     REASON(RATE_BYTES, "rate_bytes", 429, 1013, "the session sends too many bytes a second")       \

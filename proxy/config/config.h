@@ -29,8 +29,8 @@
 /* Of one answer: scanning a value costs up to 20 ns, and meanwhile nobody else is served. */
 #define CONFIG_ANSWER_VALUES_MAX 4000000
 #define CONFIG_EXECUTABLES_MAX   64
-#define CONFIG_RATE_MAX          1000000 /* of requests, messages and connections a second */
-#define CONFIG_MESSAGE_SECONDS   10      /* in which the largest message is paid for at its rate */
+#define CONFIG_RATE_MAX          1000000 /* of requests, messages and connections a second; of sessions */
+#define CONFIG_MESSAGE_SECONDS   10 /* in which the largest message is paid for at its rate */
 
 enum route_kind {
     ROUTE_WEBSOCKET = 1,
@@ -144,6 +144,7 @@ struct surface_limits {
     uint32_t max_connections; /* of the surface, in one worker */
     uint32_t max_connections_per_caller;
     uint32_t max_connections_per_session; /* seven eighths of those of a caller, if not set */
+    uint32_t max_sessions;                /* that live, of the surface; 0: as many as are made */
     /* Of a session; 0: as many as come. */
     uint32_t requests_per_second;
     uint32_t messages_per_second;

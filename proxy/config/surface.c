@@ -80,6 +80,7 @@ static const struct json_key limits_keys[] = {
     LIMIT_ROW(max_connections, 1, CONNECTIONS_MAX, 1024),
     LIMIT_ROW(max_connections_per_caller, 1, CONNECTIONS_MAX, 512),
     LIMIT_ROW(max_connections_per_session, 1, CONNECTIONS_MAX, 448),
+    LIMIT_ROW(max_sessions, 0, CONFIG_RATE_MAX, 100000),
     LIMIT_ROW(requests_per_second, 0, CONFIG_RATE_MAX, 100000),
     LIMIT_ROW(messages_per_second, 0, CONFIG_RATE_MAX, 1000000),
     LIMIT_ROW(bytes_per_second, 0, UINT32_MAX, 0),

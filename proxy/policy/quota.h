@@ -56,7 +56,9 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(BYTES, "bytes", SESSION, QUOTA_CONFIGURED, NEW, RATE_BYTES,                              \
           "bytes of the client's messages and bodies a second")                                    \
     QUOTA(NEW_CONNECTIONS, "new_connections", CALLER, QUOTA_CONFIGURED, NEW, RATE_CONNECTIONS,     \
-          "connections that are accepted a second")
+          "connections that are accepted a second")                                                \
+    QUOTA(SESSIONS, "sessions", SURFACE, QUOTA_CONFIGURED, NEW, QUOTA_SESSIONS,                    \
+          "sessions that live")
 
 /* Rows that are so many a second in the long run, and their `limit` at once. */
 #define QUOTA_RATES(RATE) RATE(REPORTS, 20)

@@ -43,9 +43,16 @@ static const char schema_2[] =
     "CREATE INDEX sessions_by_params ON sessions (params_name, id);"
     "PRAGMA user_version = 2; COMMIT;";
 
+/* Schema 3. How many sessions of a surface live is asked each time that one is made. */
+static const char schema_3[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE INDEX sessions_alive ON sessions (surface, generation, expires_at)"
+    " WHERE revoked_at = 0 AND used_at = 0;"
+    "PRAGMA user_version = 3; COMMIT;";
+
 /* migrations[n] brings schema n to n + 1, whole or not at all. A published entry is never changed.
  */
-static const char *const migrations[] = {schema_1, schema_2};
+static const char *const migrations[] = {schema_1, schema_2, schema_3};
 #define SCHEMA_VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
 static bool execute(sqlite3 *connection, const char *sql)

@@ -76,6 +76,7 @@ struct session_change {
     struct session session;
     struct lists lists;
     int64_t now;
+    uint32_t at_most;      /* with which there is room for one that is made; 0: always */
     bool any_surface;      /* of those that are revoked */
     struct taken_all *all; /* while they are */
     size_t count, *count_out;
@@ -118,13 +119,40 @@ static enum error check_session(const struct session *session)
     return OK;
 }
 
+/* Whether there is room for one more; they are counted no further than that. */
+static enum error check_room(struct change *change, struct sqlite3 *database)
+{
+    static const char sql[] =
+        "SELECT count(*) FROM (SELECT 1 FROM sessions WHERE surface = ? AND generation = ?"
+        " AND expires_at > ? AND revoked_at = 0 AND used_at = 0 LIMIT ?)";
+    const struct session *session = &of(change)->session;
+    const int64_t at_most = of(change)->at_most;
+    struct sqlite3_stmt *row;
+    enum error error;
+
+    if (at_most == 0)
+        return OK;
+    row = database_query(database, sql, database_text(session->surface),
+                         database_text(change->store->generation.id),
+                         database_integer(session->created_at), database_integer(at_most));
+    error = statement_next(row);
+    if (error != OK)
+        return error;
+    error = statement_integer(row, 0) < at_most ? OK : ERROR_DENIED;
+    statement_end(row);
+    return error;
+}
+
 static enum error insert_session(struct change *change, struct sqlite3 *database)
 {
     static const char sql[] = "INSERT INTO sessions (" STORE_SESSION_COLUMNS ")"
                               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
     const struct session *session = &of(change)->session;
     const struct lists *lists = &of(change)->lists;
+    enum error error = check_room(change, database);
 
+    if (error != OK)
+        return error;
     return database_run(
         database, sql, database_text(session->id), database_text(session->token_id),
         database_text(session->surface), database_text(session->params_name),
@@ -141,6 +169,12 @@ static void clear_lists(struct change *change)
 }
 
 void store_session_add(struct store *store, const struct session *session, struct store_reply reply)
+{
+    store_session_add_within(store, session, 0, reply);
+}
+
+void store_session_add_within(struct store *store, const struct session *session, uint32_t at_most,
+                              struct store_reply reply)
 {
     struct lists lists = {0};
     enum error error = check_session(session);
@@ -160,6 +194,7 @@ void store_session_add(struct store *store, const struct session *session, struc
     added->session = *session;
     added->session.verbs = added->session.targets = (struct text_list){NULL, 0};
     added->lists = lists;
+    added->at_most = at_most;
     added->change.apply = insert_session;
     added->change.settle = clear_lists;
     change_give(&added->change);

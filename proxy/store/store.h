@@ -120,6 +120,9 @@ enum error store_sessions_with(struct store *store, const char *params_name, con
 /* ERROR_INVALID, ERROR_LIMIT: not a session that can be; ERROR_EXISTS. */
 void store_session_add(struct store *store, const struct session *session,
                        struct store_reply reply);
+/* The same if its surface has fewer that live, else ERROR_DENIED; 0: however many there are. */
+void store_session_add_within(struct store *store, const struct session *session, uint32_t at_most,
+                              struct store_reply reply);
 /* Revoking twice is OK and keeps the first time. ERROR_NOT_FOUND. */
 void store_session_revoke(struct store *store, const char *id, int64_t now,
                           struct store_reply reply);

@@ -11,7 +11,7 @@ import { cannotBecome, NOBODY, requestAs } from './lib/as_uid.mjs';
 import { Client, Refused } from './lib/client.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { hangUp } from './lib/hang_up.mjs';
-import { ask } from './lib/http.mjs';
+import { ask, keepAlive } from './lib/http.mjs';
 import { call, post } from './lib/mcp_http.mjs';
 import { requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
@@ -42,13 +42,14 @@ before(async () => {
       messages: surface(spoken.socketPath, { dialect: 'mcp', limits: { messages_per_second: RATE } }),
       watched: surface(spoken.socketPath, { dialect: 'mcp', mode: 'observe', limits: { messages_per_second: RATE } }),
       bytes: opaqueSurface(echo.socketPath, { limits: bytes }),
-      beats: opaqueSurface(echo.socketPath, { limits: { messages_per_second: 5 } }),
+      beats: opaqueSurface(echo.socketPath, { limits: { messages_per_second: RATE } }),
       requests: plain({ requests_per_second: RATE }),
       posted: mcp({ messages_per_second: RATE }),
       posts: mcp({ requests_per_second: RATE }),
       bodies: plain(bytes),
       connections: plain({ connections_per_second: RATE }),
       free: plain({}),
+      few: plain({ max_sessions: 3 }),
     },
   });
   web.routes['/mcp'] = async (exchange) => {
@@ -147,15 +148,44 @@ it('bytes are counted, too; where a dialect has no words for it, the connection 
   await felt('bytes', 'bytes', 1);
 });
 
-it('pings are messages: each is answered, at the rate, and none is refused', async () => {
+it('pings are messages: each is answered, at the rate, and what comes behind them is refused', async () => {
   const { token } = await gate.session('beats');
   const client = await Client.open(gate, 'beats', '/ws', { token });
-  const pings = Array.from({ length: 15 }, (_, i) => `ping ${i}`);
+  const pings = Array.from({ length: (2 + PATIENCE) * RATE }, (_, i) => `ping ${i}`);
   for (const ping of pings) client.socket.ping(ping);
-  client.send('behind them');
-  assert.equal(await client.next(), 'behind them');
+  for (let i = 0; i < 5 * RATE; i++) client.send(`${i}`);
+  assert.deepEqual(await client.end(), { code: 1013, reason: 'rate_messages' });
   assert.deepEqual(client.pongs, pings);
-  await client.close();
+  client.messages.forEach((text, i) => assert.equal(text, `${i}`));
+});
+
+it('a burst waits and loses nothing, and nobody waits with it', async () => {
+  const [bursts, other] = [await gate.session('messages'), await gate.session('messages')];
+  const heard = [];
+  spoken.behave({
+    message: (peer, data) => {
+      const { id } = JSON.parse(data);
+      heard.push(id);
+      peer.send(JSON.stringify({ jsonrpc: '2.0', id, result: { tools: [] } }));
+    },
+  });
+  const client = await Client.open(gate, 'messages', '/ws', { token: bursts.token });
+  const neighbour = await Client.open(gate, 'messages', '/ws', { token: other.token });
+  for (let id = 0; id < 3 * RATE; id++) client.sendJson(list(id));
+  neighbour.sendJson(list('neighbour'));
+  for (let id = 0; id < 3 * RATE; id++) {
+    assert.deepEqual(await client.nextJson(), { jsonrpc: '2.0', id, result: { tools: [] } });
+  }
+  assert.equal((await neighbour.nextJson()).id, 'neighbour');
+  assert.ok(heard.indexOf('neighbour') < heard.indexOf(3 * RATE - 1));
+});
+
+it('requests that follow each other on a connection wait, too, and all are served in their order', async () => {
+  const { token } = await gate.session('requests');
+  const agent = keepAlive();
+  const mine = Array.from({ length: 3 * RATE }, (_, n) => ask(gate, 'requests', `/page?n=${n}`, { token, agent }));
+  for (const { status } of await Promise.all(mine)) assert.equal(status, 200);
+  assert.deepEqual(asked, Array.from({ length: 3 * RATE }, (_, n) => `${n}`));
 });
 
 // All at once, each on a connection of its own, which regains nothing.
@@ -251,6 +281,25 @@ it('a WebSocket that is one connection too many is refused before its 101', asyn
   const open = () => Client.open(gate, 'connections', '/ws', { token }).catch((error) => error);
   const ends = await flood(open);
   assert.ok(ends.some((end) => end instanceof Refused && end.status === 429 && end.reason === 'rate_connections'));
+});
+
+it('a surface has no more live sessions than it may, however many ask at once', async () => {
+  const mark = gate.mark();
+  const made = await Promise.all(Array.from({ length: 10 }, () => gate.cli('session', 'create', 'few', '--json')));
+  const [first, ...rest] = made.filter(({ code }) => code === 0).map(({ stdout }) => JSON.parse(stdout));
+  assert.equal(rest.length, 2);
+  for (const { code, stderr } of made.filter(({ code: one }) => one !== 0)) {
+    assert.notEqual(code, 0);
+    assert.match(stderr, /surface few has as many live sessions as it may; revoke some with `sidelock session revoke`/);
+  }
+  await gate.audited(mark, { event: 'operation_failed', operation: 'session_created' });
+  await felt('few', 'sessions', 7);
+  await gate.session('free');
+  await gate.revoke(first.id);
+  await gate.session('few');
+  assert.notEqual((await gate.cli('session', 'create', 'few')).code, 0);
+  assert.equal((await ask(gate, 'few', '/page', { token: rest[0].token })).status, 200, 'who is in stays in');
+  await gate.do('session', 'renew', rest[0].id);
 });
 
 it('nobody meets what is preset, and a reload changes rates for whoever is there', async () => {

@@ -149,6 +149,7 @@ TEST(test_defaults)
     assert_int_equal(tools->limits.max_connections, 1024);
     assert_int_equal(tools->limits.max_connections_per_caller, 512);
     assert_int_equal(tools->limits.max_connections_per_session, 448);
+    assert_int_equal(tools->limits.max_sessions, 100000);
     assert_int_equal(tools->limits.requests_per_second, 100000);
     assert_int_equal(tools->limits.messages_per_second, 1000000);
     assert_int_equal(tools->limits.bytes_per_second, 0);

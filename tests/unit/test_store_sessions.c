@@ -264,6 +264,31 @@ STORE_TEST(test_each_and_expire)
     expect_sessions(fixture, "2");
 }
 
+/* Those that live are counted, of their surface; whoever asks first has what room there is. */
+STORE_TEST(test_no_more_live_than_may)
+{
+    struct fixture *fixture = *state;
+    struct session one = make_session("2"), two = make_session("4"), three = make_session("6"),
+                   other = make_session("8"), late = make_session("b"), last = make_session("d");
+
+    snprintf(other.surface, sizeof(other.surface), "other");
+    two.once = true;
+    three.expires_at = NOW + 50;
+    late.created_at = NOW + 50;
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &one, 3), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &two, 3), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &three, 3), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &last, 3), ERROR_DENIED);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &other, 3), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &late, 3), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &last, 4), ERROR_DENIED);
+    assert_int_equal(KEPT(fixture->store, store_session_use, two.id, NOW), OK);
+    assert_int_equal(KEPT(fixture->store, store_session_revoke, one.id, NOW), OK);
+    reopen(fixture);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &last, 2), ERROR_DENIED);
+    assert_int_equal(KEPT(fixture->store, store_session_add_within, &last, 3), OK);
+}
+
 /* Asked for in order; nobody waits in between. */
 STORE_TEST(test_changes_keep_their_order)
 {

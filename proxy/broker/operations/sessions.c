@@ -135,17 +135,46 @@ static void end_grant(struct operation *operation, enum error error)
     operation_end(operation, error);
 }
 
+/* As many live already as may: the store has counted them. */
+static enum error refuse_full(struct operation *operation, const struct session *session)
+{
+    struct gate *gate = operation->gate;
+    const struct surface_state *surface = surfaces_find(&gate->surfaces, session->surface);
+
+    if (surface != NULL)
+        quotas_counts(gate->quotas, surfaces_index(&gate->surfaces, surface))
+            ->refused[QUOTA_SESSIONS]++;
+    operation->reason = REASON_QUOTA_SESSIONS;
+    operation_fail(operation, ERROR_STATE,
+                   "surface %s has as many live sessions as it may; revoke some with `sidelock "
+                   "session revoke`, or raise \"max_sessions\" of its limits",
+                   session->surface);
+    operation_undo(operation, "session_created");
+    return ERROR_STATE;
+}
+
 static void on_granted(void *context, enum error error)
 {
     struct operation *operation = context;
     const struct session *session = operation->way.grant.session;
     bool renewal = operation->way.grant.renewal;
 
+    if (error == ERROR_DENIED) {
+        end_grant(operation, refuse_full(operation, session));
+        return;
+    }
     error = operation_kept(operation, error, renewal ? "session_renewed" : "session_created",
                            renewal ? "keep the session's renewal" : "keep the session");
     if (error == OK && renewal)
         workers_extend_session(operation->gate->workers, session->id, session->expires_at);
     end_grant(operation, error);
+}
+
+static uint32_t at_most(const struct operation *operation, const char *name)
+{
+    const struct surface_state *surface = surfaces_find(&operation->gate->surfaces, name);
+
+    return surface != NULL ? surface->config->limits.max_sessions : 0;
 }
 
 /* A new token for a session: signed, written down, then kept. */
@@ -170,7 +199,7 @@ static void grant(struct operation *operation)
         store_session_renew(store, session->id, session->token_id, session->expires_at,
                             operation->way.grant.now, reply);
     else
-        store_session_add(store, session, reply);
+        store_session_add_within(store, session, at_most(operation, session->surface), reply);
 }
 
 /* What the record runs must still be permitted. */
