@@ -32,7 +32,6 @@ static const int permitted[] = {
     SCMP_SYS(lseek),
     SCMP_SYS(dup),
     SCMP_SYS(dup3),
-    SCMP_SYS(fcntl),
     SCMP_SYS(pipe2),
     SCMP_SYS(eventfd2),
     SCMP_SYS(flock),
@@ -83,7 +82,6 @@ static const int permitted[] = {
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
     SCMP_SYS(getsockopt),
-    SCMP_SYS(setsockopt),
     /* its workers: none but those whose pidfd it was given */
     SCMP_SYS(pidfd_send_signal),
     /* waiting */
@@ -164,6 +162,20 @@ static const struct {
     /* Not to type into the operator's terminal (TIOCSTI). */
     {SCMP_SYS(ioctl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, FIONBIO}},
     {SCMP_SYS(ioctl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, TCGETS}},
+    /* Neither to have the kernel signal others (F_SETOWN), nor to be told of what they open. */
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_GETFD}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_SETFD}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_GETFL}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_SETFL}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_DUPFD}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_DUPFD_CLOEXEC}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_GETLK}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_SETLK}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_SETLKW}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_ADD_SEALS}},
+    {SCMP_SYS(fcntl), {1, SCMP_CMP_MASKED_EQ, INT_MASK, F_GET_SEALS}},
+    /* Buffers and time-outs, but nothing that loads modules (TCP_ULP) or repairs TCP. */
+    {SCMP_SYS(setsockopt), {1, SCMP_CMP_MASKED_EQ, INT_MASK, SOL_SOCKET}},
 #ifndef SIDELOCK_SANITIZE
     /* Memory, but none that can be executed: no injected code. */
     {SCMP_SYS(mmap), {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}},
@@ -204,6 +216,9 @@ enum error fence_calls(void)
     if (filter == NULL)
         return ERROR_MEMORY;
     error = add_rules(filter);
+    /* Looked up as in a tree: each admission makes calls whose arguments are compared. */
+    if (error == OK && seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
+        error = ERROR_IO;
     /* Every thread there is, and every way into the kernel. */
     if (error == OK &&
         (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||

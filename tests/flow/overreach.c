@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,15 @@ static bool can_change_mode(const char *path)
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     return fd >= 0 && fchmod(fd, 0755) == 0;
+}
+
+/* Has the kernel do it: whatever comes on a pipe becomes a signal to its parent, if it minds. */
+static bool can_signal(void)
+{
+    int ends[2];
+
+    return pipe2(ends, O_CLOEXEC) == 0 && fcntl(ends[0], F_SETSIG, SIGURG) == 0 &&
+           fcntl(ends[0], F_SETOWN, getppid()) == 0;
 }
 
 /* A listener that is shut can be used to dial: no socket(2) is needed. */
@@ -119,6 +129,7 @@ enum error __wrap_fence_calls(void)
     say("fork", can_fork());
     say("dial", socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0);
     say("mode", can_change_mode(path));
+    say("signal", can_signal());
     say("redial", can_dial_with_listener());
     if (wanted != NULL)
         ask(wanted + 1);

@@ -153,6 +153,7 @@ describe('a broker', () => {
       'fork: refused',
       'dial: refused',
       'mode: refused',
+      'signal: refused',
       `redial: ${tcp ? 'refused' : 'done'}`,
     ]);
     assert.equal(existsSync(`${program}.written`), !held);

@@ -11,6 +11,7 @@
 #include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -45,6 +46,7 @@ static int status_of(int (*body)(void))
 /* ---- System calls ---- */
 
 static struct sockaddr_in any = {.sin_family = AF_INET};
+static const int one = 1;
 static char *const nothing[] = {NULL};
 static unsigned char page[4096];
 static int unbound; /* a TCP socket from before the fence */
@@ -79,6 +81,11 @@ static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
     CALL(chroot, SYS_chroot, "/")                                                                  \
     CALL(userfaultfd, SYS_userfaultfd, 0)                                                          \
     CALL(perf, SYS_perf_event_open, page, 0, -1, -1, 0)                                            \
+    CALL(setown, SYS_fcntl, unbound, F_SETOWN, getppid())                                          \
+    CALL(setsig, SYS_fcntl, unbound, F_SETSIG, SIGKILL)                                            \
+    CALL(notify, SYS_fcntl, unbound, F_NOTIFY, 0)                                                  \
+    CALL(ulp, SYS_setsockopt, unbound, IPPROTO_TCP, TCP_ULP, "tls", 4)                             \
+    CALL(repair, SYS_setsockopt, unbound, IPPROTO_TCP, TCP_REPAIR, &one, sizeof(one))              \
     CALL(chmod, SYS_chmod, inside, 0700)                                                           \
     CALL(fchmod, SYS_fchmod, unbound, 0700)                                                        \
     CALL(fchmodat, SYS_fchmodat, AT_FDCWD, inside, 0700)                                           \
@@ -160,6 +167,9 @@ static int try_needed(void)
         return 1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0 || pipe2(pair, O_CLOEXEC) != 0)
         return 2;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || fcntl(fd, F_DUPFD_CLOEXEC, 0) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &one, sizeof(one)) != 0)
+        return 6;
     if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG) < 0)
         return 3;
     fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
