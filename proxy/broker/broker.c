@@ -205,8 +205,7 @@ static void on_missing(uv_timer_t *timer)
     }
 }
 
-/* Each turn of the loop: lines that workers told of are written together; who waited for the last
- * connection to go is told. */
+/* Each turn of the loop: whoever waits for an end, and lines that workers told of together. */
 static void on_turn_end(uv_prepare_t *prepare)
 {
     struct broker *broker = prepare->data;
@@ -303,20 +302,16 @@ static enum error log_event(struct broker *broker, const char *event)
     return audit_commit(broker->gate.audit);
 }
 
+/* Where a database of before is back, whoever was let in until then is not any more. */
 static enum error log_started(struct broker *broker)
 {
-    return log_event(broker, "started");
-}
-
-/* A database of before is back: whoever was let in until then is not any more. */
-static enum error tell_restored(struct broker *broker)
-{
     const struct store *store = broker->gate.store;
+    enum error error = log_event(broker, "started");
     bool at_start;
 
     (void)store_restored_at(store, &at_start);
-    if (!at_start)
-        return OK;
+    if (error != OK || !at_start)
+        return error;
     log_error(
         "the database in %s is not the one that was there last: it was restored from a backup. "
         "Every session in it is dead; kill switches that were on before are on",
@@ -381,8 +376,11 @@ static enum error start_workers(struct broker *broker)
                                       .on_ready = on_ready,
                                       .on_drained = on_drained,
                                       .context = broker};
+    enum error error = workers_create(&options, &broker->gate.workers);
 
-    return workers_create(&options, &broker->gate.workers);
+    if (error == OK && broker->options->lockdown != NULL)
+        switches_lock_down(&broker->gate, broker->options->lockdown);
+    return error;
 }
 
 static enum error hold_files(struct broker *broker)
@@ -407,9 +405,8 @@ static enum error hold_calls(struct broker *broker)
 static enum error start(struct broker *broker)
 {
     static enum error (*const steps[])(struct broker * broker) = {
-        hold_files,  open_store,    log_started,       tell_restored, start_loop,
-        watch_lanes, open_surfaces, load_certificates, open_callers,  start_control,
-        hear_parent, start_workers, hold_calls};
+        hold_files,        open_store,   log_started,   start_loop,  watch_lanes,   open_surfaces,
+        load_certificates, open_callers, start_control, hear_parent, start_workers, hold_calls};
     enum error error = OK;
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && error == OK; i++)

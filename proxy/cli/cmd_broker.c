@@ -29,14 +29,28 @@ static bool keep_from_others(int count)
     return true;
 }
 
+/* False: no parent of ours says that. */
+static bool take_argument(const char *argument, struct broker_options *options)
+{
+    if (strcmp(argument, PARENT_BROKER_TELL) == 0)
+        options->ready_fd = PARENT_READY_FD;
+    else if (strcmp(argument, PARENT_BROKER_FILE) == 0)
+        options->lockdown = "file";
+    else if (strcmp(argument, PARENT_BROKER_SIGNAL) == 0)
+        options->lockdown = "signal";
+    else
+        return false;
+    return true;
+}
+
 int cmd_broker(int argc, char **argv)
 {
-    bool tell = argc == 2 && strcmp(argv[1], PARENT_BROKER_TELL) == 0;
     struct config_bundle bundle;
     struct broker_options options = {.bundle = &bundle,
                                      .files_fd = PARENT_FILES_FD,
                                      .workers_fd = PARENT_WORKERS_FD,
-                                     .ready_fd = tell ? PARENT_READY_FD : -1};
+                                     .ready_fd = -1};
+    bool known = true;
     enum error error;
     int code;
 
@@ -44,12 +58,16 @@ int cmd_broker(int argc, char **argv)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
     signal(SIGTTOU, SIG_IGN); /* it may write to the terminal from the background */
-    if ((argc != 1 && !tell) || !is_channel(PARENT_FILES_FD) || !is_channel(PARENT_WORKERS_FD)) {
+    for (int i = 1; i < argc; i++)
+        known = take_argument(argv[i], &options) && known;
+    if (!known || !is_channel(PARENT_FILES_FD) || !is_channel(PARENT_WORKERS_FD)) {
         log_error("the broker is started by `sidelock serve`, not by hand");
         return EX_USAGE;
     }
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || !keep_from_others(tell ? 4 : 3))
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 ||
+        !keep_from_others(options.ready_fd >= 0 ? 4 : 3))
         return EX_OSERR;
     error = bundle_unseal(PARENT_CONFIG_FD, false, &bundle);
     if (error == OK) {

@@ -79,6 +79,7 @@ int cmd_worker(int argc, char **argv)
     signal(SIGINT, SIG_IGN);
     signal(SIGTERM, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     if (argc != 1 + SPAWN_ARGUMENTS || !started_by_broker()) {
         log_error("a worker is started by `sidelock serve`, not by hand");

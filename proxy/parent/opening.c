@@ -35,6 +35,11 @@ void opening_destroy(struct opening *opening)
     free(opening);
 }
 
+int opening_sealed(const struct opening *opening)
+{
+    return opening->in_force.sealed;
+}
+
 static enum error give(struct opening_answer *out, int fd)
 {
     if (fd < 0)

@@ -20,6 +20,8 @@ struct opening_answer {
 /* Takes over the bundle that is in force, which is sealed. */
 enum error opening_create(struct config_bundle *bundle, struct opening **out) MUST_CHECK;
 void opening_destroy(struct opening *opening);
+/* The configuration in force, sealed, for a broker that begins; stays the parent's. */
+int opening_sealed(const struct opening *opening);
 
 /*
  * Does what is asked. ERROR_SYNTAX: nothing that a broker of ours asks; then there is no answer.

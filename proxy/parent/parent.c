@@ -5,12 +5,17 @@
 #include "parent/launch.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
+#include "setup/directories.h"
+#include "system/lockdown.h"
 #include "system/notify.h"
 #include "system/proof.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -23,7 +28,11 @@ struct parent {
     struct opening *opening;
     struct spawning spawning;
     struct channel *files, *workers;
-    int signals; /* signalfd(2) */
+    bool hears_files, hears_workers; /* something may still be said there */
+    struct lockdown lockdown;
+    struct proof proof; /* of its own fences */
+    int ready_fd;       /* -1: nobody waits for readiness any more */
+    int signals;        /* signalfd(2) */
     pid_t broker;
     bool ended;
     unsigned stops; /* how often it was asked to end */
@@ -76,6 +85,13 @@ static enum error spawn(struct parent *parent, const struct errand *errand)
     return error;
 }
 
+static void drop_ready(struct parent *parent)
+{
+    if (parent->ready_fd >= 0)
+        close(parent->ready_fd);
+    parent->ready_fd = -1;
+}
+
 static enum error take_word(struct parent *parent, const struct errand *errand, int fd)
 {
     if (errand->kind == ERRAND_GIVE)
@@ -89,6 +105,7 @@ static enum error take_word(struct parent *parent, const struct errand *errand, 
     if (errand->kind != ERRAND_READY)
         return ERROR_SYNTAX;
     notify_ready();
+    drop_ready(parent);
     return OK;
 }
 
@@ -129,6 +146,107 @@ static bool hear(struct parent *parent, struct channel *channel)
     return error == OK;
 }
 
+/* ---- The broker ---- */
+
+/* Its ends of the channels, and what else it is born with. `cause`: as for begin(). */
+static enum error start_broker(struct parent *parent, int files, int workers, const char *cause)
+{
+    const int descriptors[] = {files, workers, opening_sealed(parent->opening), parent->ready_fd};
+    const bool tell = parent->ready_fd >= 0;
+    const struct launch launch = {
+        .verb = PARENT_BROKER_VERB,
+        .arguments = {tell ? PARENT_BROKER_TELL : cause, tell ? cause : NULL},
+        .descriptors = descriptors,
+        .count = tell ? 4 : 3,
+        .errors = STDERR_FILENO};
+    int pidfd = -1;
+    enum error error = launch_self(&launch, &parent->broker, &pidfd);
+
+    if (pidfd >= 0)
+        close(pidfd);
+    return error;
+}
+
+/* What was found out of this process's own fences. */
+static void tell_proof(struct parent *parent)
+{
+    const struct proof *proof = &parent->proof;
+
+    say(parent, parent->workers,
+        &(struct errand){.kind = ERRAND_PROOF,
+                         .place = proof->landlock,
+                         .number = proof->tried << 16 | proof->refused},
+        proof->status >= 0 ? fcntl(proof->status, F_DUPFD_CLOEXEC, 0) : -1);
+}
+
+/* A broker, heard over channels of its own. `cause`: of a lockdown that it begins with; or NULL. */
+static enum error begin(struct parent *parent, const char *cause)
+{
+    int files[2] = {-1, -1}, workers[2] = {-1, -1};
+    enum error error = ERROR_IO;
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) == 0 &&
+        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, workers) == 0)
+        error = start_broker(parent, files[1], workers[1], cause);
+    close(files[1]);
+    close(workers[1]);
+    if (error == OK)
+        error = channel_create(files[0], &parent->files);
+    if (error == OK)
+        error = channel_create(workers[0], &parent->workers);
+    parent->hears_files = parent->hears_workers = error == OK;
+    if (error == OK)
+        tell_proof(parent);
+    return error;
+}
+
+/* No child outlives this. */
+static void end_all(struct parent *parent)
+{
+    spawning_kill(&parent->spawning);
+    if (!parent->ended && parent->broker > 0) {
+        kill(parent->broker, SIGKILL);
+        (void)waitpid(parent->broker, NULL, 0);
+    }
+    parent->broker = 0;
+    spawning_end(&parent->spawning);
+    channel_destroy(parent->files);
+    channel_destroy(parent->workers);
+    parent->files = parent->workers = NULL;
+}
+
+/* ---- Lockdown ---- */
+
+/* By a signal: the order is to stand after this process as well. */
+static void keep_order(struct parent *parent)
+{
+    if (lockdown_order(&parent->lockdown) != OK)
+        log_error("the file that keeps the lockdown cannot be made (%s); kill switches stay on, "
+                  "but `sidelock arm` is not held back",
+                  strerror(errno));
+}
+
+/*
+ * Whoever could carry a byte is killed first, which does not ask whether anything hears; what
+ * follows keeps it so. While it is ending anyway nothing begins anew: the file is there for the
+ * next start.
+ */
+static void lock_down(struct parent *parent, const char *cause)
+{
+    const bool stopping = parent->stops > 0;
+
+    end_all(parent);
+    log_error("%s: every connection is cut, and nothing is served", cause);
+    if (strcmp(cause, PARENT_BROKER_SIGNAL) == 0)
+        keep_order(parent);
+    (void)lockdown_is_new(&parent->lockdown); /* it is obeyed */
+    if (!stopping && begin(parent, cause) == OK)
+        return;
+    end_all(parent);
+    parent->ended = true;
+    parent->status = W_EXITCODE(EX_SOFTWARE, 0);
+}
+
 /* ---- Signals ---- */
 
 static void set_signals(sigset_t *set)
@@ -137,6 +255,7 @@ static void set_signals(sigset_t *set)
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR2);
     sigaddset(set, SIGCHLD);
 }
 
@@ -174,11 +293,13 @@ static void on_signal(struct parent *parent)
 {
     struct signalfd_siginfo info;
 
-    while (read(parent->signals, &info, sizeof(info)) == sizeof(info)) {
+    while (!parent->ended && read(parent->signals, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
             reap(parent);
         else if (info.ssi_signo == SIGHUP)
             say(parent, parent->workers, &(struct errand){.kind = ERRAND_HANGUP}, -1);
+        else if (info.ssi_signo == SIGUSR2)
+            lock_down(parent, PARENT_BROKER_SIGNAL);
         else
             on_terminate(parent);
     }
@@ -192,65 +313,81 @@ static struct pollfd polled_of(const struct channel *channel, bool open)
                            .events = channel_wants_write(channel) ? POLLIN | POLLOUT : POLLIN};
 }
 
+/* What a broker said before it ended, or was ended, needs no answer any more. */
+static void hear_all(struct parent *parent, const struct pollfd *files,
+                     const struct pollfd *workers)
+{
+    if (!parent->ended && files->revents != 0)
+        parent->hears_files = hear(parent, parent->files);
+    if (!parent->ended && workers->revents != 0)
+        parent->hears_workers = hear(parent, parent->workers);
+}
+
 static void run(struct parent *parent)
 {
-    bool files = true, workers = true;
-
     while (!parent->ended) {
         struct pollfd polled[] = {{.fd = parent->signals, .events = POLLIN},
-                                  polled_of(parent->files, files),
-                                  polled_of(parent->workers, workers)};
+                                  {.fd = parent->lockdown.watch, .events = POLLIN},
+                                  polled_of(parent->files, parent->hears_files),
+                                  polled_of(parent->workers, parent->hears_workers)};
+        pid_t broker = parent->broker;
 
-        if (poll(polled, sizeof(polled) / sizeof(polled[0]), -1) < 0)
+        if (poll(polled, sizeof(polled) / sizeof(polled[0]),
+                 lockdown_timeout_ms(&parent->lockdown)) < 0)
             continue;
-        /* What a broker said before it ended needs no answer any more. */
         if (polled[0].revents != 0)
             on_signal(parent);
-        if (!parent->ended && polled[1].revents != 0)
-            files = hear(parent, parent->files);
-        if (!parent->ended && polled[2].revents != 0)
-            workers = hear(parent, parent->workers);
+        if (!parent->ended && lockdown_is_new(&parent->lockdown))
+            lock_down(parent, PARENT_BROKER_FILE);
+        if (parent->broker == broker)
+            hear_all(parent, &polled[2], &polled[3]);
     }
 }
 
-/* The broker's ends of the channels, and what else it is born with. */
-static enum error start_broker(struct parent *parent, int files, int workers,
-                               const struct parent_options *options)
+/*
+ * From now on it, and whatever it starts, dials nobody and changes files where the gate does alone:
+ * so that another broker can begin. Brokers and workers have further fences of their own.
+ */
+static enum error hold(struct parent *parent, const struct config *config)
 {
-    const int descriptors[] = {files, workers, options->bundle->sealed, options->ready_fd};
-    const bool tell = options->ready_fd >= 0;
-    const struct launch launch = {.verb = PARENT_BROKER_VERB,
-                                  .arguments = {tell ? PARENT_BROKER_TELL : NULL},
-                                  .descriptors = descriptors,
-                                  .count = tell ? 4 : 3,
-                                  .errors = STDERR_FILENO};
-    int pidfd = -1;
-    enum error error = launch_self(&launch, &parent->broker, &pidfd);
+    char control[CONFIG_SOCKET_BYTES_MAX + 1];
+    const struct landlock_place places[] = {{"/dev/null", LANDLOCK_MAY_WRITE},
+                                            {config->state_dir, LANDLOCK_MAY_KEEP},
+                                            {control, LANDLOCK_MAY_KEEP}};
+    enum error error = directories_make(config, control);
 
-    if (pidfd >= 0)
-        close(pidfd);
+    if (error == OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        error = ERROR_IO;
+    if (error == OK)
+        error =
+            proof_hold(FENCES_PARENT, places, sizeof(places) / sizeof(places[0]), &parent->proof);
+    if (error == OK)
+        proof_log_lacking(&parent->proof, FENCES_PARENT, "the parent");
     return error;
 }
 
-static enum error start(struct parent *parent, const struct parent_options *options)
+/* Signals and the order are watched before anything is started that they could be for. */
+static enum error watch(struct parent *parent, const char *state_dir)
 {
-    int files[2] = {-1, -1}, workers[2] = {-1, -1};
     sigset_t signals;
-    enum error error = ERROR_IO;
 
     set_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     parent->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (parent->signals >= 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, files) == 0 &&
-        socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, workers) == 0)
-        error = start_broker(parent, files[1], workers[1], options);
-    close(files[1]);
-    close(workers[1]);
+    return parent->signals >= 0 ? lockdown_open(state_dir, &parent->lockdown) : ERROR_IO;
+}
+
+static enum error start(struct parent *parent, struct config_bundle *bundle)
+{
+    enum error error = hold(parent, bundle->config);
+
     if (error == OK)
-        error = channel_create(files[0], &parent->files);
+        error = watch(parent, bundle->config->state_dir);
     if (error == OK)
-        error = channel_create(workers[0], &parent->workers);
-    return error == OK ? opening_create(options->bundle, &parent->opening) : error;
+        error = opening_create(bundle, &parent->opening);
+    if (error == OK)
+        error = begin(parent, parent->lockdown.stood ? PARENT_BROKER_FILE : NULL);
+    return error;
 }
 
 /* Nobody looks into it, or at what is left of it: what it says is obeyed by the broker. */
@@ -260,29 +397,6 @@ static void harden(void)
 
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
         log_warning("core dumps could not be forbidden");
-}
-
-/*
- * It changes no file and dials nobody, nor does a worker, which it starts; the broker, which does
- * write, has its own fences and is there already. Nor could it look into that any more.
- */
-static enum error hold(struct parent *parent)
-{
-    const struct landlock_place nowhere = {"/dev/null", LANDLOCK_MAY_WRITE};
-    struct proof proof;
-    enum error error = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? OK : ERROR_IO;
-
-    if (error == OK)
-        error = proof_hold(FENCES_PARENT, &nowhere, 1, &proof);
-    if (error != OK)
-        return error;
-    proof_log_lacking(&proof, FENCES_PARENT, "the parent");
-    say(parent, parent->workers,
-        &(struct errand){.kind = ERRAND_PROOF,
-                         .place = proof.landlock,
-                         .number = proof.tried << 16 | proof.refused},
-        proof.status);
-    return OK;
 }
 
 static int exit_code(const struct parent *parent)
@@ -297,33 +411,30 @@ static int exit_code(const struct parent *parent)
 int parent_run(const struct parent_options *options)
 {
     struct parent *parent = calloc(1, sizeof(*parent));
-    int code = EX_OSERR;
     enum error error;
+    int code;
 
     if (parent == NULL)
-        return code;
+        return EX_OSERR;
     log_set_name("parent");
     signal(SIGPIPE, SIG_IGN);
     harden();
     spawning_init(&parent->spawning);
-    error = start(parent, options);
-    if (options->ready_fd >= 0)
-        close(options->ready_fd);
-    if (error == OK)
-        error = hold(parent);
+    parent->lockdown.watch = parent->proof.status = -1;
+    parent->ready_fd = options->ready_fd;
+    error = start(parent, options->bundle);
     if (error == OK) {
         run(parent);
         code = exit_code(parent);
     } else {
         log_error("the broker cannot be started: %s", error_text(error));
+        code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
     }
-    spawning_end(&parent->spawning);
-    if (!parent->ended && parent->broker > 0) {
-        kill(parent->broker, SIGKILL);
-        (void)waitpid(parent->broker, NULL, 0);
-    }
-    channel_destroy(parent->files);
-    channel_destroy(parent->workers);
+    end_all(parent);
+    drop_ready(parent);
+    if (parent->proof.status >= 0)
+        close(parent->proof.status);
+    lockdown_close(&parent->lockdown);
     opening_destroy(parent->opening);
     free(parent);
     return code;

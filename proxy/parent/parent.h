@@ -13,9 +13,12 @@
 #define PARENT_WORKERS_FD 4
 #define PARENT_CONFIG_FD  5
 #define PARENT_READY_FD   6
-/* argv[1] of the program that becomes the broker, and argv[2] if there is a PARENT_READY_FD. */
+/* argv[1] of the program that becomes the broker, and another if there is a PARENT_READY_FD. */
 #define PARENT_BROKER_VERB "broker"
 #define PARENT_BROKER_TELL "ready"
+/* A further argument: everything is to be killed, because of what came. */
+#define PARENT_BROKER_FILE   "lockdown-by-file"
+#define PARENT_BROKER_SIGNAL "lockdown-by-signal"
 
 struct parent_options {
     struct config_bundle *bundle; /* read, checked and sealed; taken over */
@@ -23,7 +26,9 @@ struct parent_options {
 };
 
 /*
- * Until the broker has ended: SIGTERM and SIGINT ask it to, SIGHUP to read anew. The exit code is
- * the broker's; EX_SOFTWARE where it was killed. No child outlives this.
+ * Until the broker has ended: SIGTERM and SIGINT ask it to, SIGHUP to read anew. SIGUSR2, and the
+ * file of system/lockdown.h, are not the broker's to hear, for it may hear nothing: it is killed
+ * with all workers, whatever state they are in, and another begins by killing every surface. The
+ * exit code is the broker's; EX_SOFTWARE where it was killed otherwise. No child outlives this.
  */
 int parent_run(const struct parent_options *options);

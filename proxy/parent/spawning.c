@@ -31,14 +31,21 @@ static void drop_gifts(struct spawning *spawning)
     spawning->listener_count = 0;
 }
 
+void spawning_kill(const struct spawning *spawning)
+{
+    for (size_t i = 0; i < CONFIG_WORKERS_MAX; i++) {
+        if (spawning->workers[i] > 0)
+            kill(spawning->workers[i], SIGKILL);
+    }
+}
+
 void spawning_end(struct spawning *spawning)
 {
     drop_gifts(spawning);
+    spawning_kill(spawning);
     for (size_t i = 0; i < CONFIG_WORKERS_MAX; i++) {
-        if (spawning->workers[i] > 0) {
-            kill(spawning->workers[i], SIGKILL);
+        if (spawning->workers[i] > 0)
             (void)waitpid(spawning->workers[i], NULL, 0);
-        }
         spawning->workers[i] = 0;
     }
 }

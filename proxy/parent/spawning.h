@@ -34,7 +34,9 @@ struct spawning {
 };
 
 void spawning_init(struct spawning *spawning);
-/* Kills those that live, and waits for them. */
+/* Kills those that live. */
+void spawning_kill(const struct spawning *spawning);
+/* The same, and waits for them. */
 void spawning_end(struct spawning *spawning);
 
 /* GIVE: takes over the descriptor. ERROR_SYNTAX: no broker of ours says so. */

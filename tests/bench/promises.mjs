@@ -1,6 +1,7 @@
 // How soon the gate keeps its promises, and that it rests while it waits.
 //
 // promises.mjs: rows for tests/bench/run to judge (rows.mjs). The program under test is named by the environment variable SIDELOCK.
+import { readFileSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 
@@ -12,9 +13,12 @@ import { Gate, SIDELOCK, cpuSeconds, opaqueSurface, scratchDir, stopAll, surface
 import { EventStream, ask } from '../flow/lib/http.mjs';
 import { Raw, open, requestText } from '../flow/lib/raw.mjs';
 import { pause, settled, until } from '../flow/lib/wait.mjs';
+import { control } from './control.mjs';
 import { median, row } from './rows.mjs';
 
 const ROUNDS = 15;
+const CROWD = 1000; // live connections
+const CROWD_ROUNDS = 5;
 const MIB = 1024 * 1024;
 
 const dir = scratchDir();
@@ -66,6 +70,71 @@ async function cutting(gate) {
     row(`ms from a revocation to the end of its connection, ${name}`, revoked, 100);
     const killed = await cuts(name, gate, connect, () => ['kill', name]);
     row(`ms from the kill switch to the end of a connection, ${name}`, killed, 100);
+  }
+}
+
+// How long a crowd of connections lives after something is done to their gate.
+async function crowdEnds(act) {
+  const gate = await Gate.start(scratchDir(), {
+    surfaces: { crowd: opaqueSurface(websocket.socketPath, { limits: { max_connections: 2 * CROWD, max_connections_per_caller: 2 * CROWD } }) },
+  });
+  const clients = [];
+  while (clients.length < CROWD) {
+    const { token } = await gate.session('crowd');
+    clients.push(...(await Promise.all(Array.from({ length: 50 }, () => Client.open(gate, 'crowd', '/ws', { token })))));
+  }
+  const ends = clients.map((client) => new Promise((resolve) => client.socket._socket.once('close', resolve)));
+  const told = clients.map((client) => new Promise((resolve) => client.socket._socket.once('data', resolve)));
+  const times = await act(gate, { ends, told });
+  clients.forEach((client) => client.terminate());
+  await gate.crash();
+  return times;
+}
+
+// The disk's part is not in it: that is waited for by the acknowledgement alone.
+async function killed(gate, { told }) {
+  const begin = performance.now();
+  const answer = control(gate.controlSocket, 'POST', '/v1/surfaces/crowd/kill');
+  await Promise.all(told);
+  const time = performance.now() - begin;
+  if ((await answer).kill.connections !== CROWD) throw new Error('not all were cut');
+  return time;
+}
+
+// Whether the process holds nothing any more: what it had open is closed before it is a zombie.
+function isOver(pid) {
+  try {
+    return /^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return true;
+  }
+}
+
+// Without a turn of the loop, which a thousand ends would hold up. That all clients see theirs is waited for afterwards.
+async function lockedDown(gate, { ends }, order) {
+  const workers = gate.workers();
+  process.kill(gate.broker, 'SIGSTOP');
+  const begin = performance.now();
+  order(gate);
+  while (!workers.every(isOver));
+  const time = performance.now() - begin;
+  await Promise.all(ends);
+  return time;
+}
+
+const ways = {
+  'the kill switch': killed,
+  'the lockdown file, the broker stopped,': (gate, crowd) =>
+    lockedDown(gate, crowd, () => writeFileSync(path.join(gate.stateDir, 'lockdown'), '')),
+  'the lockdown signal, the broker stopped,': (gate, crowd) =>
+    lockedDown(gate, crowd, () => process.kill(gate.pid, 'SIGUSR2')),
+};
+
+async function crowds() {
+  for (const [way, act] of Object.entries(ways)) {
+    const times = [];
+    for (let round = 0; round < CROWD_ROUNDS; round++) times.push(await crowdEnds(act));
+    row(`ms from ${way} to the end of ${CROWD} connections`, median(times), 100);
   }
 }
 
@@ -143,6 +212,7 @@ await Promise.all([websocket.start(), http.start()]);
 const gate = await Gate.start(dir, { surfaces });
 try {
   await cutting(gate);
+  await crowds();
   await outOfDescriptors();
   await stalledClient(gate);
   await besideStalledAnswer(gate);

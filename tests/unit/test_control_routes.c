@@ -4,7 +4,9 @@
 #include "broker/control/input.h"
 #include "broker/control/routes.h"
 #include "broker/operations/operation.h"
+#include "system/lockdown.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 
 #define SECRET "hidden-value"
@@ -438,8 +440,10 @@ ROUTES_TEST(test_status_and_surfaces)
 ROUTES_TEST(test_kill)
 {
     struct broker_fixture *fixture = *state;
+    char order[LOCKDOWN_PATH_SIZE];
     const json_t *figures;
     json_t *root;
+    int fd;
 
     expect_only(fixture, 400, "POST", "/v1/kill", "rehearsal=1", NULL);
     expect_only(fixture, 405, "GET", "/v1/kill", NULL, NULL);
@@ -457,6 +461,19 @@ ROUTES_TEST(test_kill)
     assert_int_equal(json_integer_value(json_object_get(figures, "sessions")), 1);
     json_decref(root);
     expect_only(fixture, 409, "POST", "/v1/kill", "rehearse=1", NULL);
+    lockdown_path(fixture->config->state_dir, order);
+    fd = open(order, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+    expect_only(fixture, 409, "POST", "/v1/surfaces/studio/arm", NULL, NULL);
+    root = expect(fixture, 200, "GET", "/v1/status", NULL, NULL);
+    assert_string_equal(text_of(root, "lockdown"), order);
+    json_decref(root);
+    assert_int_equal(unlink(order), 0);
+    expect_only(fixture, 200, "POST", "/v1/surfaces/studio/arm", NULL, NULL);
+    root = expect(fixture, 200, "GET", "/v1/status", NULL, NULL);
+    assert_true(json_is_null(json_object_get(root, "lockdown")));
+    json_decref(root);
 }
 
 ROUTES_TEST(test_metrics)

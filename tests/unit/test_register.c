@@ -212,6 +212,7 @@ TEST(test_sessions_and_kill_switch)
     facts.rehearsed_ms = 12;
     facts.rehearsed_connections = 1000;
     build(facts, &row);
+    assert_null(strstr(row.cells[REGISTER_KILL_SWITCH].value.data, "lockdown"));
     assert_says(&row.cells[REGISTER_KILL_SWITCH],
                 "rehearsed at 2027-01-15T08:00:00Z: 1000 connections gone within 12 ms");
     register_row_clear(&row);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/control/http.h"
 #include "broker/core/journal.h"
+#include "setup/directories.h"
 #include "system/access_list.h"
 #include "system/trusted_socket.h"
 
@@ -33,34 +34,12 @@ struct control {
     struct control_http http;
 };
 
-enum error control_socket_directory(const struct config *config,
-                                    char directory[CONFIG_SOCKET_BYTES_MAX + 1])
-{
-    const char *path = config->control_socket;
-    size_t length = (size_t)(strrchr(path, '/') - path);
-    mode_t mode = config->operator_uid_count > 0 ? 0711 : 0700;
-    struct trusted_path above;
-    char why[WHY_SIZE];
-    enum error error;
-
-    snprintf(directory, CONFIG_SOCKET_BYTES_MAX + 1, "%.*s", length > 0 ? (int)length : 1, path);
-    error = trusted_path_reach(directory, mode, &above, why);
-    if (error == OK && !above.exists && mkdirat(above.directory, above.name, mode) != 0)
-        error = error_explain(why, ERROR_IO, "The directory %s cannot be made: %s.", directory,
-                              strerror(errno));
-    if (error == OK)
-        trusted_path_close(&above);
-    else
-        log_error("the control socket: %s", why);
-    return error;
-}
-
 /* Nobody else can change what is found, so its path means the same from here on. */
 static enum error find_place(const struct config *config, struct trusted_path *out)
 {
     const char *path = config->control_socket;
     char directory[CONFIG_SOCKET_BYTES_MAX + 1], why[WHY_SIZE];
-    enum error error = control_socket_directory(config, directory);
+    enum error error = directories_make_control(config, directory);
 
     if (error != OK)
         return error;

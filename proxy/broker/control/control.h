@@ -23,9 +23,6 @@ enum error control_create(struct gate *gate, struct control **out) MUST_CHECK;
  */
 void control_destroy(struct control *control);
 
-/* The socket's directory, made if only the last part of it is missing; logs what is wrong. */
-enum error control_socket_directory(const struct config *config,
-                                    char directory[CONFIG_SOCKET_BYTES_MAX + 1]) MUST_CHECK;
 /*
  * Binds and listens at config->control_socket, non-blocking and close-on-exec.
  * Mode 0600 from the first moment, with a list of the operators that the configuration

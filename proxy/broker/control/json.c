@@ -2,6 +2,7 @@
 
 #include "broker/core/journal.h"
 #include "broker/core/proofs.h"
+#include "system/lockdown.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -222,15 +223,19 @@ static json_t *processes_of(const struct gate *gate)
 
 json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)
 {
+    const char *state_dir = gate->surfaces.config->state_dir;
+    char lockdown[LOCKDOWN_PATH_SIZE];
     bool at_start;
 
+    lockdown_path(state_dir, lockdown);
     return json_pack(
-        "{s:s, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}, s:o}", "version",
-        SIDELOCK_VERSION, "pid", (json_int_t)gate->pid, "uptime_s",
-        (json_int_t)(now - gate->started_at), "surfaces", control_json_surfaces(gate), "sessions",
-        "active", number(sessions_active), "workers", "configured",
-        number(gate->surfaces.config->workers), "restarts", number(workers_restarts(gate->workers)),
-        "store", "generation", store_generation(gate->store), "restored_at",
+        "{s:s, s:s?, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}, s:o}", "version",
+        SIDELOCK_VERSION, "lockdown", lockdown_stands(state_dir) ? lockdown : NULL, "pid",
+        (json_int_t)gate->pid, "uptime_s", (json_int_t)(now - gate->started_at), "surfaces",
+        control_json_surfaces(gate), "sessions", "active", number(sessions_active), "workers",
+        "configured", number(gate->surfaces.config->workers), "restarts",
+        number(workers_restarts(gate->workers)), "store", "generation",
+        store_generation(gate->store), "restored_at",
         control_json_time(store_restored_at(gate->store, &at_start)), "fences", processes_of(gate));
 }
 
@@ -349,6 +354,8 @@ void control_json_metrics(struct buffer *out, const struct gate *gate, size_t se
     metric(out, "sidelock_audit_suppressed_total", "counter",
            "Audit lines that were only counted, their client having had its share",
            gate->lines.suppressed);
+    metric(out, "sidelock_lockdown", "gauge", "1 while the order to serve nothing stands",
+           lockdown_stands(gate->surfaces.config->state_dir));
     metrics_of_surfaces(out, gate);
     metrics_of_quotas(out, gate, "sidelock_quota_refused_total",
                       "What was refused because one party had its share",

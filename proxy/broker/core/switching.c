@@ -1,11 +1,13 @@
 #include "broker/core/switching.h"
 
+#include "broker/core/journal.h"
 #include "broker/core/opener.h"
 #include "broker/core/slots.h"
 #include "broker/core/spawn.h"
 #include "broker/core/tell.h"
 #include "broker/core/worker_process.h"
 #include "config/load.h"
+#include "system/lockdown.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -220,6 +222,16 @@ static void keep_words(struct surface *kept, struct surface *fresh)
     fresh->can_do = words.can_do;
 }
 
+/* Under lockdown what is new is killed as well, and stays so when the order is taken back. */
+static void begin_locked(const struct gate *gate, struct surface_state *item)
+{
+    if (!lockdown_stands(gate->surfaces.config->state_dir))
+        return;
+    item->killed = true;
+    store_surface_set_killed(gate->store, item->config->name, true, clock_now(),
+                             (struct store_reply){NULL, NULL});
+}
+
 /* Those that went before leave; what they counted goes on being counted. */
 static void install(struct gate *gate, struct fresh *fresh)
 {
@@ -241,6 +253,7 @@ static void install(struct gate *gate, struct fresh *fresh)
         } else {
             *item = fresh->made[i];
             fresh->made[i] = (struct surface_state){.config = NULL};
+            begin_locked(gate, item);
         }
         item->leaving = false;
         surfaces->live[i] = item;

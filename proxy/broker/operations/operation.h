@@ -64,9 +64,10 @@ struct operation {
         struct {
             struct cutting cut;
             char name[CONFIG_NAME_BYTES_MAX + 1];
-            unsigned parts;   /* that have not ended yet */
-            enum error error; /* of one that has */
-            size_t sessions;  /* that were revoked */
+            const char *cause; /* static; of a lockdown; NULL: it is none */
+            unsigned parts;    /* that have not ended yet */
+            enum error error;  /* of one that has */
+            size_t sessions;   /* that were revoked */
         } kill;
         struct {
             char name[CONFIG_NAME_BYTES_MAX + 1];
@@ -199,13 +200,18 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
  */
 void switches_kill(struct operation *operation, const char *surface);
 /*
+ * All of them, by an order that came past the control socket: `cause` (static) says how. Before
+ * anybody is let in or heard: it waits for the disk.
+ */
+void switches_lock_down(struct gate *gate, const char *cause);
+/*
  * The same connections are cut in the same way, and when the last has gone the surface serves
  * again: nothing is revoked and nothing kept. ERROR_STATE: one is killed, or being cut.
  */
 void switches_rehearse(struct operation *operation, const char *surface);
 /* How soon after it was asked for the last connection had gone. */
 int64_t switches_took_ms(const struct operation *operation);
-/* ERROR_STATE: it is still being cut. */
+/* ERROR_STATE: it is still being cut, or everything is under lockdown. */
 void switches_arm(struct operation *operation, const char *surface);
 
 /* ---- reload.c: reading anew what lies in files ---- */

@@ -272,6 +272,8 @@ static void build_kill_switch(const struct register_facts *facts, struct registe
     }
     buffer_append_text(&cell->value, facts->killed ? "; now on: every request gets 503"
                                                    : "; now off: the surface is armed");
+    if (facts->lockdown)
+        buffer_append_text(&cell->value, "; lockdown: it cannot be armed");
     cell->proven = true;
     cell->how = "the state of the switch in the running gate; not rehearsed since its start";
     if (facts->rehearsed_at == 0)

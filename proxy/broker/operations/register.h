@@ -52,6 +52,7 @@ struct register_facts {
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;
+    bool lockdown; /* nothing may serve, or be armed */
     /* When the kill switch was rehearsed last, 0: never; what was cut, and how soon. */
     int64_t rehearsed_at, rehearsed_ms;
     size_t rehearsed_connections;

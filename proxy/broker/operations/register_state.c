@@ -3,6 +3,7 @@
 
 #include "broker/operations/operation.h"
 #include "system/listener.h"
+#include "system/lockdown.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -71,6 +72,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
                                  const char *lacking, struct register_facts *facts)
 {
     size_t count = gate->surfaces.count;
+    bool lockdown = lockdown_stands(gate->surfaces.config->state_dir);
     enum error error = OK;
 
     for (size_t i = 0; i < count; i++) {
@@ -81,6 +83,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
                                            .lacking = lacking,
                                            .live = true,
                                            .killed = surface->killed,
+                                           .lockdown = lockdown,
                                            .rehearsed_at = surface->rehearsal.at,
                                            .rehearsed_ms = surface->rehearsal.took_ms,
                                            .rehearsed_connections = surface->rehearsal.connections};

@@ -1,8 +1,11 @@
-/* The kill switch. Called by control/routes.c. */
+/* The kill switch. Called by control/routes.c and, under lockdown, by the broker's start. */
+#include "base/log.h"
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
+#include "system/lockdown.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define ALL "*" /* in the log: every surface */
 
@@ -38,6 +41,7 @@ static void prepare(struct operation *operation, const struct scope *scope,
     *cut = (struct cutting){.done = done, .context = operation};
     for (size_t i = 0; i < scope->count; i++)
         cut->slots[surfaces_index(&operation->gate->surfaces, scope->items[i])] = true;
+    operation->way.kill.cause = NULL;
     operation->way.kill.error = OK;
     operation->way.kill.sessions = 0;
     snprintf(operation->way.kill.name, sizeof(operation->way.kill.name), "%s",
@@ -49,14 +53,17 @@ int64_t switches_took_ms(const struct operation *operation)
     return (int64_t)((operation->way.kill.cut.took_ns + 999999) / 1000000);
 }
 
-/* What became of it. */
+/* What became of it. Who was connected before a lockdown went with the broker that knew of him. */
 static enum error log_outcome(struct operation *operation, const char *event)
 {
     struct audit *line = operation_line(operation, event);
 
     audit_text(line, "surface", operation->way.kill.name);
-    audit_number(line, "connections", (int64_t)operation->way.kill.cut.connections);
-    audit_number(line, "ms", switches_took_ms(operation));
+    audit_text(line, "lockdown", operation->way.kill.cause);
+    if (operation->way.kill.cause == NULL) {
+        audit_number(line, "connections", (int64_t)operation->way.kill.cut.connections);
+        audit_number(line, "ms", switches_took_ms(operation));
+    }
     audit_number(line, "sessions", (int64_t)operation->way.kill.sessions);
     return operation_commit(operation);
 }
@@ -111,6 +118,7 @@ static enum error log_killed(struct operation *operation, const struct scope *sc
         enum error logged;
 
         audit_text(line, "surface", scope->items[i]->config->name);
+        audit_text(line, "lockdown", operation->way.kill.cause);
         logged = operation_commit(operation);
         error = error == OK ? logged : error;
     }
@@ -118,7 +126,7 @@ static enum error log_killed(struct operation *operation, const struct scope *sc
 }
 
 /* Nobody gets in before anything else can fail: what fails is reported afterwards. */
-void switches_kill(struct operation *operation, const char *surface)
+static void kill_for(struct operation *operation, const char *surface, const char *cause)
 {
     struct store *store = operation->gate->store;
     struct store_reply reply = {on_kept, operation};
@@ -129,6 +137,7 @@ void switches_kill(struct operation *operation, const char *surface)
         return;
     }
     prepare(operation, &scope, on_cut);
+    operation->way.kill.cause = cause;
     operation->way.kill.parts = (unsigned)scope.count + 3; /* the cut, the sessions, this */
     for (size_t i = 0; i < scope.count; i++) {
         scope.items[i]->killed = true;
@@ -139,6 +148,30 @@ void switches_kill(struct operation *operation, const char *surface)
         store_surface_set_killed(store, scope.items[i]->config->name, true, clock_now(), reply);
     store_session_revoke_all(store, scope.name, clock_now(), &operation->way.kill.sessions, reply);
     finish_part(operation, log_killed(operation, &scope));
+}
+
+void switches_kill(struct operation *operation, const char *surface)
+{
+    kill_for(operation, surface, NULL);
+}
+
+static void on_locked_down(struct operation *operation, enum error error)
+{
+    if (error != OK)
+        log_error("lockdown: %s", operation->why);
+}
+
+void switches_lock_down(struct gate *gate, const char *cause)
+{
+    char path[LOCKDOWN_PATH_SIZE];
+    struct operation operation;
+
+    lockdown_path(gate->surfaces.config->state_dir, path);
+    log_error("lockdown: every surface is killed, and none can be armed while %s is there", path);
+    operation_init(&operation, gate, geteuid());
+    operation.done = on_locked_down;
+    kill_for(&operation, NULL, cause);
+    store_finish(gate->store);
 }
 
 /* ---- Rehearsed ---- */
@@ -214,6 +247,14 @@ static void on_armed(void *context, enum error error)
 /* What is being cut is armed only when nothing of it is left, or the cut would never end. */
 static enum error check_arming(struct operation *operation, const struct surface_state *surface)
 {
+    const char *state_dir = operation->gate->surfaces.config->state_dir;
+    char path[LOCKDOWN_PATH_SIZE];
+
+    lockdown_path(state_dir, path);
+    if (lockdown_stands(state_dir))
+        return operation_fail(operation, ERROR_STATE,
+                              "nothing is armed under lockdown; remove %.300s, then try again",
+                              path);
     if (cutting_waits_for(operation->gate, surface))
         return operation_fail(operation, ERROR_STATE,
                               "connections of %s are still being cut; try again in a moment",
