@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { renameSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
+import { fullBacklog } from '../services/full_backlog.mjs';
 import {
   ID, MESSAGE_BYTES_MAX, TRANSPORTS, gate, ofAnswer, ofStream, posting, service, session, walkEndings,
 } from './lib/endings.mjs';
@@ -15,6 +16,8 @@ import { until } from './lib/wait.mjs';
 const result = (more) => `{${more.cdp ? '' : '"jsonrpc":"2.0",'}"id":${ID},"result":{"x":${more.value}}${more.behind ?? ''}}`;
 
 const away = `${service.socketPath}.away`;
+
+let full; // a listener in its place
 
 // Nobody is at its socket any more, nor at the other end of what the gate has kept.
 function goAway() {
@@ -48,6 +51,23 @@ const ENDINGS = {
     says: { 'connect over HTTP': /the service cannot be reached/ }, // it has tried for a while
     only: ['JSON answer', 'GET stream', 'HTTP+SSE', 'connect over HTTP'],
   },
+  'a service that takes no more connections': {
+    asks: {
+      meanwhile: async () => {
+        goAway();
+        full = await fullBacklog(service.socketPath);
+      },
+    },
+    unasked: true,
+    act: () => {},
+    undo: async () => {
+      await full.stop();
+      renameSync(away, service.socketPath);
+    },
+    reason: 'upstream_timeout',
+    cause: 'connect',
+    only: ['JSON answer', 'GET stream', 'HTTP+SSE', 'connect over HTTP'],
+  },
   'an end without an answer': {
     act: () => service.call.end(),
     reason: 'answer_missing',
@@ -62,6 +82,7 @@ const ENDINGS = {
       service.call.gone();
     },
     reason: 'upstream_protocol',
+    cause: 'body_cut',
     only: ['POST stream', 'GET stream', 'HTTP+SSE', 'connect over HTTP'],
   },
   'an event that is an error': {

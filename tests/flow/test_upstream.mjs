@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync, unlinkSync } from 'node:fs';
-import net from 'node:net';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 
 import { OPCODE, acceptKey } from '../services/frames.mjs';
+import { fullBacklog } from '../services/full_backlog.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client, Refused } from './lib/client.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
@@ -106,31 +106,11 @@ describe('the service is not there', () => {
 
 describe('the service hangs', () => {
   it('never accepting, its backlog full', async () => {
-    const child = spawn(process.execPath, [
-      '-e',
-      `require('net').createServer().listen({path: ${JSON.stringify(socketPath)}, backlog: 1},
-         () => console.log('up'))`,
-    ]);
-    await within(new Promise((resolve) => child.stdout.once('data', resolve)), 'a listener');
-    child.kill('SIGSTOP');
-    const fillers = [];
-    let full = false;
-    for (let i = 0; i < 64 && !full; i++) {
-      const socket = net.connect(socketPath);
-      fillers.push(socket);
-      full = await new Promise((resolve) => {
-        socket.once('connect', () => resolve(false));
-        socket.once('error', () => resolve(true));
-      });
-    }
-    assert.ok(full, 'the backlog is full');
+    const full = await fullBacklog(socketPath);
     const result = await outcome();
     assert.ok([502, 504].includes(result.status), JSON.stringify(result));
     assert.ok(['upstream_unreachable', 'upstream_timeout'].includes(result.reason), result.reason);
-    for (const socket of fillers) socket.destroy();
-    child.kill('SIGKILL');
-    await within(new Promise((resolve) => child.once('exit', resolve)), 'its end');
-    unlinkSync(socketPath);
+    await full.stop();
     await gate.untilIdle('echo');
   });
 

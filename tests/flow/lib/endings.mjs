@@ -185,7 +185,7 @@ async function connectedCall(at, name, options, more = {}) {
     () => service.seen.some(({ message }) => message.method === 'notifications/initialized'),
     'connect to be through with its beginning',
   );
-  more.meanwhile?.();
+  await more.meanwhile?.();
   connected.say(lengthened(CALL, more.bytes));
   return {
     id,
@@ -213,7 +213,7 @@ export const TRANSPORTS = {
     visit,
     begin: async (at, name, token, { meanwhile, bytes } = {}) => {
       const mcp = await session(at, name, '/json', token);
-      meanwhile?.();
+      await meanwhile?.();
       return ofAnswer(start(at, name, '/json', posting(lengthened(CALL, bytes), token, mcp)));
     },
   },
@@ -235,7 +235,7 @@ export const TRANSPORTS = {
       const mcp = await session(at, name, '/later', token);
       const first = await finish(await start(at, name, '/later', posting(CALL, token, mcp)));
       assert.match(first.body, /event-7/);
-      meanwhile?.();
+      await meanwhile?.();
       const headers = { 'mcp-session-id': mcp, 'last-event-id': 'event-7', accept: 'text/event-stream' };
       return ofStream(await EventStream.open(at, name, '/later', { token, headers }));
     },
@@ -249,7 +249,7 @@ export const TRANSPORTS = {
       await stream.has('endpoint');
       const endpoint = stream.events.find(({ event }) => event === 'endpoint').data;
       stream.text = '';
-      meanwhile?.();
+      await meanwhile?.();
       const accepted = await finish(await start(at, name, endpoint, posting(lengthened(CALL, bytes), token)));
       assert.equal(accepted.status, 202);
       return ofStream(stream);
@@ -276,13 +276,14 @@ export const TRANSPORTS = {
 
 // ---- The walk ----
 
-function checkError(message, reason, transport, says = /Sidelock/) {
+function checkError(message, reason, transport, { says = /Sidelock/, cause }) {
   const { id, error } = message;
   assert.equal(id, ID);
   const told = typeof error.data === 'string' ? error.data : error.data?.reason;
   if (reason instanceof RegExp) assert.match(told, reason);
   else assert.equal(told, reason, JSON.stringify(message));
   assert.match(error.message, says);
+  if (cause) assert.equal(error.data.cause, cause);
   transport.check?.(message);
 }
 
@@ -300,7 +301,7 @@ async function checkEnd(ending, name, transport, place, waits) {
   const reason = (ending.reason === 'answer_missing' && transport.closed) || over(ending.reason, name);
   const told = over(ending.told, name);
   if (ending.cuts && !transport.own) await place.cut();
-  else if (reason) checkError(await place.hear(), reason, transport, over(ending.says, name));
+  else if (reason) checkError(await place.hear(), reason, transport, { ...ending, says: over(ending.says, name) });
   ending.heard?.(waits);
   if (told) await checkTold(told, transport, waits);
   return told;
@@ -336,8 +337,8 @@ async function walk(ending, transportName, at) {
  * said over which transports even when all the rest was silence, or somebody else's fault.
  *
  * An ending: act(place), what happens; only, but: the transports that have it, if not all; reason:
- * what whoever waits is told, says: in what words (`over` a transport, else `else`); heard(call): what
- * happens then; told: how the service hears that its work is in vain, where it may still do some:
+ * what whoever waits is told, with what cause, says: in what words (over one transport, or else);
+ * heard(call): what happens then; told: how the service hears that its work is in vain, where it may still do some:
  * `cancelled`, or by the `end` of what it speaks on; cuts: only `connect` is left to tell of it. What a service has ended itself, with
  * an answer or without, is not cancelled, not even when the client leaves then.
  */
