@@ -46,7 +46,7 @@ async function open(...options) {
 }
 
 describe('the service has not answered the upgrade', () => {
-  it('it may take longer than it may to be reached', async () => {
+  it('situation 11: it may take longer than it may to be reached', async () => {
     await gate.putParams('stored', {});
     const { token } = await gate.session('never', '--params', 'stored');
     const { client } = await open();
@@ -68,7 +68,7 @@ describe('the service has not answered the upgrade', () => {
     await gate.audited(mark, { reason: 'session_revoked' });
   });
 
-  it('its session expires meanwhile: the client is told so', async () => {
+  it('situation 11: its session expires meanwhile: the client is told so', async () => {
     const { client } = await open('--ttl', '4s');
     await assert.rejects(client, { status: 401, reason: 'session_expired' });
     await until(() => waiting.ended, 'the end of the link');
