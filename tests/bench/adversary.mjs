@@ -51,22 +51,29 @@ function keeper(most) {
   };
 }
 
+// Four WebSockets say 5,000 messages a second between them, the nth as it is made.
+function talk(options, make) {
+  const { host, tokens } = options;
+  const sockets = [];
+  paced(5000, (n) => {
+    const at = n % 4;
+    if (!sockets[at] || sockets[at].destroyed) {
+      if (n % 200 >= 4 && sockets[at]) return; // a new one every 40 ms at most
+      sockets[at] = say(options, requestText({ host, path: '/ws', token: tokens[(n >> 2) % tokens.length] }));
+    }
+    sockets[at].write(make(n));
+  });
+}
+
 function LOADS() {
   const upgrade = ({ host, path = '/ws' }, token) => requestText({ host, path, token });
-  const refused = encodeFrame({ mask: MASK, payload: '{"jsonrpc":"2.0","id":7,"method":"not_this"}' });
+  const message = (id, method) => encodeFrame({ mask: MASK, payload: `{"jsonrpc":"2.0","id":${id},"method":"${method}"}` });
+  const refused = message(7, 'not_this');
   return {
     // Four WebSockets say 5,000 forbidden messages a second between them.
-    refusals(options) {
-      const sockets = [];
-      paced(5000, (n) => {
-        const at = n % 4;
-        if (!sockets[at] || sockets[at].destroyed) {
-          if (n % 200 >= 4 && sockets[at]) return; // a new one every 40 ms at most
-          sockets[at] = say(options, upgrade(options, options.tokens[(n >> 2) % options.tokens.length]));
-        }
-        sockets[at].write(refused);
-      });
-    },
+    refusals: (options) => talk(options, () => refused),
+    // And 5,000 good ones of a session that may say a tenth of it.
+    rates: (options) => talk(options, (n) => message(n, 'echo')),
     // Twenty admissions a second of a session whose record names a large pinned executable.
     admissions(options) {
       const keep = keeper(20);

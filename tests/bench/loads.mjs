@@ -33,9 +33,10 @@ const ADVERSARY = fileURLToPath(new URL('adversary.mjs', import.meta.url));
 const MOST_MS = 100;
 const MOST_TIMES = 1.5;
 
-// What each load is, in the words of the report, and how many sessions it has.
+// What each load is, in the words of the report, how many sessions it has, and on which surface.
 const LOADS = {
   refusals: ['5,000 refused messages a second', 200],
+  rates: ['5,000 messages a second of a session that may send 500', 1, 'paced'],
   admissions: ['20 admissions a second with a pinned executable of 99 MB', 1],
   strangers: ['1,500 denied connections that stay', 0],
   tickets: ['500 tickets a second for one session', 1],
@@ -104,7 +105,7 @@ class Bench {
     this.gate = new Gate(this.dir, {
       executables: [pinned],
       operators: { uids: [NOBODY + 1] }, // somebody else: the socket is there for other users
-      surfaces: { busy: rules(), cut: rules() },
+      surfaces: { busy: rules(), cut: rules(), paced: rules({ limits: { messages_per_second: 500 } }) },
     });
     this.gate.controlSocket = path.join(control, 'control.sock');
     this.gate.configure({ ...this.gate.config, control_socket: this.gate.controlSocket });
@@ -116,6 +117,7 @@ class Bench {
     chmodSync(this.dummySocket, 0o666);
     this.tokens = [];
     for (let i = 0; i < 200; i++) this.tokens.push((await session(this.gate, 'busy')).token);
+    this.paced = (await session(this.gate, 'paced')).token;
     this.pinned = (await session(this.gate, 'busy', { params: 'large' })).token;
   }
 
@@ -126,10 +128,12 @@ class Bench {
   }
 
   load(name, atGate) {
+    const [, count, where = 'busy'] = LOADS[name];
+    const own = { admissions: [this.pinned], rates: [this.paced] };
     const options = {
-      host: `localhost:${this.gate.port('busy')}`,
-      port: atGate ? this.gate.port('busy') : Number(this.dummy.said),
-      tokens: name === 'admissions' ? [this.pinned] : this.tokens.slice(0, LOADS[name][1]),
+      host: `localhost:${this.gate.port(where)}`,
+      port: atGate ? this.gate.port(where) : Number(this.dummy.said),
+      tokens: own[name] ?? this.tokens.slice(0, count),
     };
     const as = name === 'operators' ? ['setpriv', '--reuid', `${NOBODY}`, '--clear-groups'] : [];
     if (name === 'operators') options.socket = atGate ? this.gate.controlSocket : this.dummySocket;
@@ -137,9 +141,9 @@ class Bench {
   }
 
   // Milliseconds of a call and its answer, one after the other at a steady pace.
-  async calls() {
-    const { token } = await session(this.gate, 'busy');
-    const client = await Client.open(this.gate, 'busy', '/ws', { token });
+  async calls(where = 'busy') {
+    const { token } = await session(this.gate, where);
+    const client = await Client.open(this.gate, where, '/ws', { token });
     const times = [];
     for (let id = 0; id < SAMPLES; id++) {
       const begin = performance.now();
@@ -164,7 +168,7 @@ class Bench {
   }
 
   async measure(name) {
-    const [words] = LOADS[name];
+    const [words, , where] = LOADS[name];
     const beside = { dummy: [], gate: [] };
     const revoked = [];
     const killed = [];
@@ -172,7 +176,7 @@ class Bench {
       for (const side of ['dummy', 'gate']) {
         const load = await this.load(name, side === 'gate');
         await pause(SETTLE_MS);
-        beside[side].push(await this.calls());
+        beside[side].push(await this.calls(where));
         for (let i = 0; side === 'gate' && i < CUTS; i++) {
           revoked.push(await this.cut(({ id }) => control(this.gate.controlSocket, 'DELETE', `/v1/sessions/${id}`)));
           killed.push(await this.cut(() => control(this.gate.controlSocket, 'POST', '/v1/surfaces/cut/kill')));
