@@ -144,7 +144,8 @@ describe('a broker', () => {
   it('writes to what is its own, executes nothing, dials nobody', { skip: SANITIZED && 'its runtime may' }, async () => {
     const { gate, program } = newGate('sidelock-overreach-nothing', overreach);
     await gate.launch({ command: program });
-    const said = [...gate.stderr.matchAll(/overreach: (.*)/g)].map(([, line]) => line);
+    const heard = () => [...gate.stderr.matchAll(/overreach: (.*)\n/g)].map(([, line]) => line);
+    const said = await until(() => heard().some((line) => line.startsWith('redial')) && heard(), 'the last attempt');
     const held = !/has no Landlock/.test(gate.stderr);
     const tcp = !/advisory alone are, of the broker: .*tcp_connect/.test(gate.stderr);
     assert.deepEqual(said, [
