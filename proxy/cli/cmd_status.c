@@ -33,14 +33,15 @@ static int print_status(const json_t *answer)
         {"PROCESS", "process"}, {"PID", "pid"},         {"LANDLOCK", "landlock"},
         {"MISSING", "missing"}, {"UNKNOWN", "unknown"}, {"HELD", "held"},
     };
-    const char *version = "-", *restored_at = NULL, *lockdown = NULL;
+    const char *version = "-", *restored_at = NULL;
+    const char *lockdown = json_string_value(json_object_get(answer, "lockdown"));
     json_int_t pid = 0, uptime_s = 0, active = 0, workers = 0, restarts = 0;
     int code;
 
-    json_unpack((json_t *)answer, "{s?s, s?s?, s?I, s?I, s?{s?I}, s?{s?I, s?I}, s?{s?s?}}",
-                "version", &version, "lockdown", &lockdown, "pid", &pid, "uptime_s", &uptime_s,
-                "sessions", "active", &active, "workers", "configured", &workers, "restarts",
-                &restarts, "store", "restored_at", &restored_at);
+    json_unpack((json_t *)answer, "{s?s, s?I, s?I, s?{s?I}, s?{s?I, s?I}, s?{s?s?}}", "version",
+                &version, "pid", &pid, "uptime_s", &uptime_s, "sessions", "active", &active,
+                "workers", "configured", &workers, "restarts", &restarts, "store", "restored_at",
+                &restored_at);
     printf("Sidelock %s, pid %" JSON_INTEGER_FORMAT ", up %" JSON_INTEGER_FORMAT
            " s; %" JSON_INTEGER_FORMAT " active sessions; %" JSON_INTEGER_FORMAT
            " workers (%" JSON_INTEGER_FORMAT " replaced)\n",

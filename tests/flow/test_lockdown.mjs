@@ -144,6 +144,7 @@ describe('the order', () => {
     }
     rmSync(orderOf(gate));
     assert.equal((await gate.doJson('status')).lockdown, null);
+    assert.match(await gate.do('status'), new RegExp(`^Sidelock \\S+, pid ${gate.pid}, .*\nSURFACE `));
     await denied(gate, 'echo', { token: session.token }, 503, 'surface_killed');
     await gate.crash();
     await gate.launch();
