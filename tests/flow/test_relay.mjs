@@ -331,6 +331,20 @@ describe('close', () => {
     assert.equal(link.close, undefined, 'the service is told no lie about how it ended');
   });
 
+  it('from the service is waited for two seconds, if the client says none', async () => {
+    service.forget();
+    const raw = await open(gate, 'echo', { token });
+    const link = await peer();
+    await pause(300); // it is at rest
+    link.sendClose(1000, '');
+    assert.equal((await raw.closeFrame()).code, 1000);
+    const since = Date.now();
+    await until(() => raw.ended, 'the end');
+    const ms = Date.now() - since;
+    assert.ok(ms > 1500 && ms < 2500, `after ${ms} ms`);
+    raw.destroy();
+  });
+
   it('messages before a close are delivered before it', async () => {
     const client = await connect();
     const link = await peer();

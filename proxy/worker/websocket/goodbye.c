@@ -46,12 +46,19 @@ static void close_client(struct websocket *websocket, const struct goodbye *good
         side_send_close(client, goodbye->code, goodbye->text);
 }
 
+/* Whatever it has waited for until now: this is due sooner. */
+static void wait_for(struct connection *connection, uint64_t limit_ms)
+{
+    connection->deadline_ms = worker_now_ms(connection->worker) + limit_ms;
+    connection_wake(connection);
+}
+
 void goodbye_both(struct websocket *websocket, const struct goodbye *goodbye)
 {
     struct connection *connection = websocket->connection;
 
     websocket->state = WEBSOCKET_CLOSING;
-    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
+    wait_for(connection, CLOSE_TIMEOUT_MS);
     connection->close_code = goodbye->code;
     grant_end(connection, goodbye->reason);
     side_pass_over(&websocket->client);
@@ -75,7 +82,7 @@ void goodbye_rest(struct websocket *websocket, const struct goodbye *goodbye)
 {
     struct connection *connection = websocket->connection;
 
-    connection->deadline_ms = worker_now_ms(connection->worker) + CLOSE_TIMEOUT_MS;
+    wait_for(connection, CLOSE_TIMEOUT_MS);
     connection->close_code = goodbye->code;
     grant_end(connection, goodbye->reason);
     close_service(websocket, goodbye);
@@ -89,7 +96,7 @@ void goodbye_of_client(struct websocket *websocket, const struct goodbye *goodby
     websocket->state = WEBSOCKET_LAST_WORDS;
     websocket->last_reason = goodbye->reason;
     websocket->last_code = goodbye->code;
-    connection->deadline_ms = worker_now_ms(connection->worker) + LAST_WORDS_MS;
+    wait_for(connection, LAST_WORDS_MS);
     side_pass_over(&websocket->client);
     farewell_say(websocket, goodbye->reason);
     close_service(websocket, goodbye);
