@@ -186,6 +186,29 @@ GROUPS_TEST(test_failure_is_no_empty_list)
     assert_int_equal(asker.error, OK);
 }
 
+/* Whoever is told that it failed asks again in that very call, and is not made to wait anew. */
+GROUPS_TEST(test_failure_counts_from_when_it_is_known)
+{
+    struct fixture *fixture = *state;
+    struct asker asker = {0}, later = {0};
+
+    answer = ERROR_IO;
+    held = true;
+    assert_int_equal(ask(fixture, &asker, FIRST), ERROR_STATE);
+    now += GROUPS_FAILED_AGE_MS + 1;
+    held = false;
+    let_answer(1);
+    go_on_until_told(fixture, &asker);
+    assert_int_equal(asker.error, ERROR_IO);
+    assert_int_equal(asker.told, 1);
+    now += GROUPS_FAILED_AGE_MS - 1;
+    assert_int_equal(ask(fixture, &later, FIRST), ERROR_IO);
+    now += 1;
+    assert_int_equal(ask(fixture, &later, FIRST), ERROR_STATE);
+    go_on_until_told(fixture, &later);
+    assert_int_equal(looked, 2);
+}
+
 GROUPS_TEST(test_nobody_waits_for_good)
 {
     struct fixture *fixture = *state;

@@ -9,7 +9,7 @@ struct known {
     /* LATE: nobody waits for it any more, but the thread is still at it. */
     enum { FREE = 0, LOOKING, LATE, KNOWN } state;
     uint32_t uid;
-    uint64_t asked_at, used;
+    uint64_t since, used; /* `since`: when it was asked for; of a failure, when it was known */
     enum error error;
     struct user_groups found;
     struct groups_wait *waiting;
@@ -121,13 +121,15 @@ static void on_found(struct lane_job *job)
 
     known->all->looking--;
     known->state = KNOWN;
+    if (known->error != OK)
+        known->since = uv_now(known->all->loop);
     if (!uv_is_closing((uv_handle_t *)&known->timer))
         tell(&known->timer);
 }
 
 static bool is_old(const struct known *known)
 {
-    uint64_t age = uv_now(known->all->loop) - known->asked_at;
+    uint64_t age = uv_now(known->all->loop) - known->since;
 
     return known->state == KNOWN && known->waiting == NULL &&
            age >= (known->error == OK ? GROUPS_AGE_MS : GROUPS_FAILED_AGE_MS);
@@ -169,7 +171,7 @@ static void start(struct known *known, uint32_t uid)
     known->job = (struct lane_job){.work = look, .done = on_found};
     known->state = LOOKING;
     known->uid = uid;
-    known->asked_at = uv_now(groups->loop);
+    known->since = uv_now(groups->loop);
     (void)uv_timer_start(&known->timer, tell, GROUPS_PATIENCE_MS, 0);
     groups->looking++;
     lane_give(groups->lane, &known->job);

@@ -18,7 +18,7 @@
 
 #define GROUPS_KNOWN_MAX     64    /* users, remembered or being looked up */
 #define GROUPS_AGE_MS        60000 /* of what is remembered, from when it was asked for */
-#define GROUPS_FAILED_AGE_MS 1000  /* of what could not be found out */
+#define GROUPS_FAILED_AGE_MS 1000  /* of what could not be found out, from when that was known */
 #define GROUPS_PATIENCE_MS   2000  /* of those who wait */
 #define GROUPS_TOLD_PER_TURN 16    /* of those who wait for one user */
 
