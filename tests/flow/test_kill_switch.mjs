@@ -134,6 +134,27 @@ describe('the kill switch', () => {
     await until(() => gate.workers().some((pid) => pid !== worker), 'another worker');
   });
 
+  it('waits for what a reload has not cut yet, too', async () => {
+    const gate = await startGate({ workers: 1 });
+    await liveMany(gate, 'echo', 3);
+    const [worker] = gate.workers();
+    process.kill(worker, 'SIGSTOP');
+    gate.configure({
+      workers: 1,
+      surfaces: { ...surfaces, echo: { ...surfaces.echo, limits: { ...surfaces.echo.limits, max_message_bytes: 4096 } } },
+    });
+    const reloaded = gate.cli('reload');
+    await until(async () => (await gate.doJson('status')).surfaces[0].max_message_bytes === 4096, 'the reload');
+    const mark = gate.mark();
+    const { json } = await control(gate, 'POST', '/v1/surfaces/echo/kill');
+    const lines = gate.auditLines().slice(mark);
+    assert.equal(json.kill.connections, 3);
+    const ended = places(lines, 'closed', 'worker_lost');
+    assert.equal(ended.length, 3);
+    assert.ok(Math.max(...ended) < places(lines, 'kill_done')[0], 'ended before it is acknowledged');
+    await reloaded;
+  });
+
   for (const [who, victim] of [['broker', (gate) => gate.broker], ['parent', (gate) => gate.pid]]) {
     it(`holds although the ${who} is killed right after the acknowledgement`, async () => {
       const gate = await startGate();

@@ -86,7 +86,7 @@ void cutting_begin(struct gate *gate, struct cutting *cutting, enum reason reaso
 {
     cutting->begun_ns = uv_hrtime();
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        if (cutting->slots[i])
+        if (cutting->slots[i] && !gate->surfaces.items[i].leaving)
             workers_cut_surface(gate->workers, &gate->surfaces.items[i], reason);
     }
     cutting->connections = cutting->left = count_left(gate, cutting);

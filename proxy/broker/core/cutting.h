@@ -24,7 +24,8 @@ struct cutting {
 };
 
 void cutting_open(struct gate *gate);
-/* Tells the workers with this reason. Nobody may be let in any more before it is `done`. */
+/* Tells the workers with this reason, but of what is leaving, which they cut already. Nobody may be
+ * let in any more before it is `done`. */
 void cutting_begin(struct gate *gate, struct cutting *cutting, enum reason reason);
 /* Whether one waits for the connections of this surface. */
 bool cutting_waits_for(const struct gate *gate, const struct surface_state *surface);

@@ -5,6 +5,7 @@
 #include "system/lockdown.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #define ALL "*" /* in the log: every surface */
@@ -33,12 +34,21 @@ static enum error find_scope(struct operation *operation, const char *name, stru
     return OK;
 }
 
+/* What a reload put another in the place of, or nothing, may have connections still. */
+static bool is_left_behind(const struct surface_state *surface, const struct scope *scope)
+{
+    return surface->config != NULL && surface->leaving &&
+           (scope->name == NULL || strcmp(surface->config->name, scope->name) == 0);
+}
+
 static void prepare(struct operation *operation, const struct scope *scope,
                     void (*done)(struct cutting *cut))
 {
     struct cutting *cut = &operation->way.kill.cut;
 
     *cut = (struct cutting){.done = done, .context = operation};
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+        cut->slots[i] = is_left_behind(&operation->gate->surfaces.items[i], scope);
     for (size_t i = 0; i < scope->count; i++)
         cut->slots[surfaces_index(&operation->gate->surfaces, scope->items[i])] = true;
     operation->way.kill.cause = NULL;
