@@ -171,8 +171,10 @@ static bool on_extend(struct house *house, const union told *told, int fd)
 
     (void)fd;
     for (struct connection *c = members != NULL ? members->first : NULL; c != NULL;
-         c = c->member_next)
+         c = c->member_next) {
         c->expires_at = told->extend.expires_at;
+        connection_wake(c); /* it may be sooner than before */
+    }
     return true;
 }
 

@@ -8,7 +8,7 @@ import { NOBODY, cannotBecome, requestAs } from './lib/as_uid.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, opaqueSurface, scratchDir, stopAll } from './lib/gate.mjs';
 import { Raw, assertProblem, denied, open, request, requestText } from './lib/raw.mjs';
-import { until } from './lib/wait.mjs';
+import { pause, until } from './lib/wait.mjs';
 
 const dir = scratchDir();
 const service = new WebSocketService(path.join(dir, 'echo.sock'));
@@ -179,6 +179,17 @@ describe('expiry', () => {
     assert.deepEqual({ code, reason }, { code: 1008, reason: 'session_expired' });
     await gate.audited(mark, { event: 'closed', reason: 'session_expired', session: id });
     await denied(gate, 'echo', { token }, 401, 'token_expired');
+  });
+
+  it('that a renewal brings nearer is kept to the second', async () => {
+    const { id, token } = await gate.session('echo');
+    const client = await live('echo', token);
+    await pause(300); // it is at rest
+    await gate.do('session', 'renew', id, '--ttl', '1s');
+    const since = Date.now();
+    assert.deepEqual(await client.end(), { code: 1008, reason: 'session_expired' });
+    const ms = Date.now() - since;
+    assert.ok(ms < 2000, `after ${ms} ms`);
   });
 
   it('is what was asked for', async () => {
