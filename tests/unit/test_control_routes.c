@@ -448,6 +448,9 @@ ROUTES_TEST(test_kill)
     expect_only(fixture, 400, "POST", "/v1/kill", "rehearsal=1", NULL);
     expect_only(fixture, 405, "GET", "/v1/kill", NULL, NULL);
     expect_only(fixture, 201, "POST", "/v1/sessions", NULL, "{\"surface\":\"studio\"}");
+    expect_only(fixture, 400, "POST", "/v1/surfaces/studio/kill", "rehearse=true", NULL);
+    expect_only(fixture, 400, "POST", "/v1/surfaces/studio/kill", "rehearse=", NULL);
+    expect_only(fixture, 400, "POST", "/v1/kill", "rehearse=0", NULL);
     root = expect(fixture, 200, "POST", "/v1/surfaces/studio/kill", "rehearse=1", NULL);
     assert_true(json_is_false(json_object_get(root, "killed")));
     assert_true(json_is_object(json_object_get(root, "rehearsed")));

@@ -90,7 +90,14 @@ static bool is_asked(const struct exchange *exchange, const char *parameter)
 
 static void kill_scope(struct exchange *exchange, const char *surface)
 {
-    if (is_asked(exchange, "rehearse"))
+    const char *rehearse = exchange_query(exchange, "rehearse");
+
+    /* Whoever means it, and spells it otherwise, revokes nothing. */
+    if (rehearse != NULL && strcmp(rehearse, "1") != 0)
+        operation_end(&exchange->operation,
+                      operation_fail(&exchange->operation, ERROR_SYNTAX,
+                                     "a rehearsal is asked for by \"rehearse=1\""));
+    else if (rehearse != NULL)
         switches_rehearse(&exchange->operation, surface);
     else
         switches_kill(&exchange->operation, surface);
