@@ -16,7 +16,7 @@ import { EventStream, ask, keepAlive, start as startRequest } from './lib/http.m
 import { keep } from './lib/kept.mjs';
 import { call, post } from './lib/mcp_http.mjs';
 import { Raw, requestText } from './lib/raw.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const EVERYWHERE = { path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] };
 
@@ -229,7 +229,7 @@ describe('a surface that has changed', () => {
     await (await Client.open(gate, 'one', '/ws', { token })).close();
   });
 
-  it('situation 13: stays killed, and counts on', async () => {
+  it('stays killed, and counts on', async () => {
     const world = await startAll((echo) => ({ one: opaqueSurface(echo) }));
     const { gate } = world;
     const { one } = gate.config.surfaces;
@@ -374,7 +374,7 @@ describe('what stays as it is', () => {
     await client.close();
   });
 
-  it('situation 13: loses no request of two hundred that are under way in two workers', async () => {
+  it('loses no request of two hundred that are under way in two workers', async () => {
     const world = await startAll(
       (echo, web) => ({ web: httpSurface(web), other: opaqueSurface(echo) }), { workers: 2 });
     const { gate, web } = world;
@@ -515,7 +515,7 @@ describe('a reload', () => {
     const live = await Client.open(gate, 'one', '/ws', { token: (await gate.session('one')).token });
     const client = await Raw.connect(gate.port('slow'));
     client.send(requestText({ path: PREPARED_ROUTE.path, host: `localhost:${gate.port('slow')}`, token }));
-    const service = await asked;
+    const service = await within(asked, 'the service to be asked');
     client.destroy();
     const mark = gate.mark();
     await reload(world, { slow: { ...slow, mode: 'observe' }, one });
