@@ -13,7 +13,7 @@ import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mj
 import { hangUp } from './lib/hang_up.mjs';
 import { ask, keepAlive } from './lib/http.mjs';
 import { call, post } from './lib/mcp_http.mjs';
-import { requestText } from './lib/raw.mjs';
+import { Raw, assertProblem, requestText } from './lib/raw.mjs';
 import { until } from './lib/wait.mjs';
 
 const KIB = 1024;
@@ -48,6 +48,7 @@ before(async () => {
       posts: mcp({ requests_per_second: RATE }),
       bodies: plain(bytes),
       connections: plain({ connections_per_second: RATE }),
+      hurried: plain({ max_message_bytes: 10 * KIB, bytes_per_second: KIB, request_timeout_ms: 2000 }),
       free: plain({}),
       few: plain({ max_sessions: 3 }),
     },
@@ -92,6 +93,20 @@ async function servedAsBefore(name, { token }) {
   for (const id of ids) assert.deepEqual(await client.nextJson(), { jsonrpc: '2.0', id, result: { tools: [] } });
   await client.close();
 }
+
+it('whoever is made to wait for a body has no longer for the whole of it than others', async () => {
+  const { token } = await gate.session('hurried');
+  const port = gate.port('hurried');
+  const raw = await Raw.connect(port);
+  const since = Date.now();
+  const length = [['Content-Length', String(100 * KIB)]];
+  raw.send(requestText({ method: 'POST', path: '/put', host: `localhost:${port}`, token, upgrade: false, headers: length }));
+  raw.send(Buffer.alloc(50 * KIB));
+  assertProblem(await raw.response(), 400, 'request_timeout');
+  const ms = Date.now() - since;
+  assert.ok(ms >= 2000 && ms < 5000, `after ${ms} ms`);
+  raw.destroy();
+});
 
 for (const name of ['messages', 'watched']) {
   it(`a WebSocket at ten times its rate waits, is then refused by id, and its neighbour is not: ${name}`, async () => {

@@ -21,13 +21,18 @@ static bool is_answer_due(const struct exchange *exchange)
            outgoing_empty(exchange_out(exchange));
 }
 
+bool deadline_request_passed(const struct exchange *exchange, uint64_t now_ms)
+{
+    return now_ms - exchange->begun_ms > exchange_limits(exchange)->request_timeout_ms;
+}
+
 /* Of a body that is wanted: whether it comes in time, and fast enough. */
 static enum reason body_passed(const struct exchange *exchange, uint64_t now_ms)
 {
     const struct surface_limits *limits = exchange_limits(exchange);
 
     if (now_ms - exchange->activity_ms > limits->body_timeout_ms ||
-        now_ms - exchange->begun_ms > limits->request_timeout_ms)
+        deadline_request_passed(exchange, now_ms))
         return REASON_BODY_TIMEOUT;
     return now_ms - exchange->body_clock_ms > limits->body_timeout_ms ? REASON_BODY_TOO_SLOW
                                                                       : REASON_ALLOWED;

@@ -6,6 +6,8 @@
 
 /* Why it is to end: whose deadline has passed. REASON_ALLOWED: nobody's. Every tick. */
 enum reason deadline_passed(struct exchange *exchange, uint64_t now_ms);
+/* Whether its body has taken longer than any may, whoever was waited for. */
+bool deadline_request_passed(const struct exchange *exchange, uint64_t now_ms);
 /* Whether no deadline but the session's can pass until something happens, as of a silent stream. */
 bool deadline_waits_for_nobody(const struct exchange *exchange);
 /* A mode's waits_since (connection.h). */

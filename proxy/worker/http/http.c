@@ -349,19 +349,22 @@ static void on_link_ready(void *user, int status, int events)
 
 /* ---- The connection's mode ---- */
 
-/* Of whom the gate makes wait no time is taken; then it goes on where it was. */
-static void wait_on(struct exchange *exchange, uint64_t now_ms)
+/* Of whom the gate makes wait no time is taken, but of the whole; then it goes on where it was. */
+static enum reason wait_on(struct exchange *exchange, uint64_t now_ms)
 {
     struct connection *connection = exchange->connection;
 
+    if (deadline_request_passed(exchange, now_ms))
+        return REASON_BODY_TIMEOUT;
     exchange->activity_ms = now_ms;
     if (exchange->phase == EXCHANGE_HOLDING)
         exchange->held.since_ms = now_ms;
     if (now_ms < connection->quiet_until_ms)
-        return;
+        return REASON_ALLOWED;
     connection->quiet_until_ms = 0;
     if (exchange_wants_body(exchange))
         go_on(exchange, 0);
+    return REASON_ALLOWED;
 }
 
 static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now_s)
@@ -376,7 +379,7 @@ static uint64_t tick(struct connection *connection, uint64_t now_ms, int64_t now
         reason = REASON_SESSION_EXPIRED;
     else if (exchange_is_under_way(exchange) && connection->quiet_until_ms != 0 &&
              !exchange->request_body.done)
-        wait_on(exchange, now_ms);
+        reason = wait_on(exchange, now_ms);
     else if (exchange_is_under_way(exchange))
         reason = deadline_passed(exchange, now_ms);
     if (!reason_allows(reason)) {
