@@ -48,6 +48,11 @@ static inline enum reason rules_or_late(const struct vet_rules *rules, enum reas
 {
     return rules_late(rules) ? rules->late : other;
 }
+/* Whether what would be refused passes. */
+static inline bool rules_only_watch(const struct vet_rules *rules)
+{
+    return rules->observe && !rules_late(rules);
+}
 /* An answer that comes too soon is still waited for: its client is told, and can post it again. */
 static inline bool rules_wait(const struct vet_rules *rules)
 {

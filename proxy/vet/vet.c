@@ -352,7 +352,7 @@ static enum reason read_message(const struct vetting *vetting, struct vet_result
 static void vet_json(struct vetting *vetting, struct vet_result *result)
 {
     const struct buffer *forward = &vetting->scratch->forward;
-    const bool observe = vetting->rules->observe && !rules_late(vetting->rules);
+    const bool observe = rules_only_watch(vetting->rules);
 
     result->reason = rules_or_late(vetting->rules, read_message(vetting, result));
     find_asked(vetting);
@@ -401,7 +401,7 @@ static void vet_salvaged(struct vetting *vetting, const struct salvage *salvage,
     find_asked(vetting);
     report(vetting, result);
     result->reason = reason;
-    if (vetting->rules->observe && vetting->text.data != NULL) {
+    if (rules_only_watch(vetting->rules) && vetting->text.data != NULL) {
         settle(vetting);
         result->action = VET_FORWARD;
     } else if (message->kind == MESSAGE_OTHER) {
@@ -414,7 +414,7 @@ static void vet_salvaged(struct vetting *vetting, const struct salvage *salvage,
 /* Bytes that cannot be a message at all: the connection ends, unless it is only watched. */
 static void vet_fault(const struct vet_rules *rules, enum reason reason, struct vet_result *result)
 {
-    result->action = rules->observe || reason_allows(reason) ? VET_FORWARD : VET_CLOSE;
+    result->action = rules_only_watch(rules) || reason_allows(reason) ? VET_FORWARD : VET_CLOSE;
     result->reason = reason;
 }
 
@@ -469,7 +469,7 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     if (vocabulary->envelope == ENVELOPE_OPAQUE) {
         reason = !text || utf8_valid(bytes, length) ? REASON_ALLOWED : REASON_JSON_UTF8;
         reason = rules_or_late(rules, reason);
-        if ((rules->unchecked || rules_late(rules)) && !reason_allows(reason))
+        if (rules->unchecked && !reason_allows(reason))
             close_for(reason, result);
         else
             vet_fault(rules, reason, result);
@@ -491,9 +491,9 @@ void vet_message(struct vet_state *state, struct vet_scratch *scratch,
     } else if (rules_salvage(rules, direction, reason)) {
         salvage = (struct salvage){.place = SALVAGE_START};
         salvage_read(&salvage, vetting.text);
-        vet_salvaged(&vetting, &salvage, reason, result);
+        vet_salvaged(&vetting, &salvage, rules_or_late(rules, reason), result);
     } else {
-        vet_fault(rules, reason, result);
+        vet_fault(rules, rules_or_late(rules, reason), result);
     }
     scratch->scan = own;
 }

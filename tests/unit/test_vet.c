@@ -617,6 +617,36 @@ TEST(test_unchecked_text_is_utf8)
     dialect_destroy(dialect);
 }
 
+/* Whoever is only watched is held to the rate all the same, also with what is no message. */
+TEST(test_what_is_too_much_passes_nowhere)
+{
+    static const char *const texts[] = {
+        "nonsense", "{\"a\":1,\"a\":2}",
+        "{\"jsonrpc\":\"2.0\",\"method\":\"notifications/\\ud800\"}"};
+    const struct json_limits limits[DIRECTION_COUNT] = {
+        [DIRECTION_C2S] = {
+            .depth = 9, .members = 9, .keys = 99, .values = 99, .refuse_unpaired = true}};
+    struct dialect *dialect = pack_load("mcp");
+    struct vet_rules rules = {.vocabulary = dialect_vocabulary(dialect, NULL),
+                              .limits = limits,
+                              .late = REASON_RATE_MESSAGES,
+                              .unchecked = true};
+    struct vet_result result;
+    struct vet_state *vetting;
+
+    assert_int_equal(vet_state_create(NULL, quota_surface(0), &vetting), OK);
+    for (size_t i = 0; i < 2 * sizeof(texts) / sizeof(texts[0]); i++) {
+        const char *text = texts[i / 2];
+
+        rules.observe = i % 2 != 0;
+        vet_message(vetting, scratch, &rules, DIRECTION_C2S, text, strlen(text), true, &result);
+        assert_true(result.action != VET_FORWARD);
+        assert_int_equal(result.reason, REASON_RATE_MESSAGES);
+    }
+    vet_state_destroy(vetting);
+    dialect_destroy(dialect);
+}
+
 TEST(test_opaque_text_is_utf8)
 {
     struct dialect *dialect = pack_load("opaque");
