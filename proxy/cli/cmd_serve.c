@@ -57,7 +57,7 @@ int cmd_serve(int argc, char **argv)
         code = config_file_bundle(file, TRUST_OWN, &bundle);
     if (code != EX_OK)
         return code;
-    if (places_check(&(struct places){.bundle = &bundle}, &faults) != OK) {
+    if (places_check(&(struct places){.bundle = &bundle, .bind = true}, &faults) != OK) {
         config_file_print_faults(&bundle, &faults);
         bundle_clear(&bundle);
         return EX_CONFIG;
