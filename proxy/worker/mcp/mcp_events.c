@@ -205,6 +205,7 @@ bool mcp_events_say(struct exchange *stream, struct span text)
     if (stream->connection->state != CONNECTION_SERVED || stream->phase != EXCHANGE_ANSWERING ||
         exchange_out(stream)->length > 2 * READ_BYTES)
         return false;
+    connection_wake(stream->connection);
     mcp_write_event(stream, text);
     reason = flush(stream);
     if (!reason_allows(reason))
