@@ -39,12 +39,13 @@ void workers_drain(struct workers *workers)
         workers->options.on_drained(workers->options.context);
 }
 
-void workers_take_ready(struct workers *workers, struct incarnation from, const struct proof *proof)
+/* It said so, and the parent said which process it is, in whichever order they were heard. */
+static void take_ready(struct worker_process *process)
 {
-    struct worker_process *process = &workers->processes[from.worker];
+    struct workers *workers = process->workers;
 
-    process->proof = *proof;
-    process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
+    if (process->state == IPC_STARTING || process->pid <= 0)
+        return;
     process->was_ready = true;
     if (workers->ready_told)
         return;
@@ -54,6 +55,15 @@ void workers_take_ready(struct workers *workers, struct incarnation from, const 
     }
     workers->ready_told = true;
     workers->options.on_ready(workers->options.context);
+}
+
+void workers_take_ready(struct workers *workers, struct incarnation from, const struct proof *proof)
+{
+    struct worker_process *process = &workers->processes[from.worker];
+
+    process->proof = *proof;
+    process->state = workers->draining ? IPC_DRAINING : IPC_RUNNING;
+    take_ready(process);
 }
 
 const struct proof *workers_proof(const struct workers *workers, unsigned worker, pid_t *pid)
@@ -297,6 +307,8 @@ void workers_take_spawned(struct workers *workers, unsigned worker, pid_t pid, i
     if (pid > 0) {
         if (process->put_down)
             worker_kill(process);
+        else
+            take_ready(process);
         return;
     }
     log_error("worker %u cannot be started", worker);
