@@ -2,6 +2,7 @@
 
 #include "system/fence_kind.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/prctl.h>
@@ -70,16 +71,19 @@ static size_t size_for(unsigned version)
 static enum error add_place(int rules, uint64_t handled, const struct landlock_place *place)
 {
     struct landlock_path_beneath_attr rule = {.allowed_access = rights[place->may] & handled};
-    long added;
+    enum error error = OK;
 
     if (rule.allowed_access == 0)
         return OK;
     rule.parent_fd = open(place->path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
         return ERROR_IO;
-    added = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+    /* EBADFD: of no file system that has names, as pipes are; then it is open to all. */
+    if (syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) < 0 &&
+        errno != EBADFD)
+        error = ERROR_IO;
     close(rule.parent_fd);
-    return added == 0 ? OK : ERROR_IO;
+    return error;
 }
 
 enum error landlock_hold(uint32_t fences, const struct landlock_place *places, size_t count)
