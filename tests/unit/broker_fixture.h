@@ -227,6 +227,7 @@ static inline int broker_fixture_drop(void **state)
     tickets_clear(&fixture->gate.tickets);
     tickets_clear(&fixture->gate.login_codes);
     connections_clear(&fixture->gate.connections);
+    verified_clear(&fixture->gate.verified);
     quotas_destroy(fixture->gate.quotas);
     executables_stop(fixture->gate.executables);
     store_finish(fixture->gate.store);
