@@ -1,47 +1,20 @@
 // The kill switch: acknowledged only when it is true, and kept whatever dies right afterwards; and its rehearsal.
 import assert from 'node:assert/strict';
-import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 
-import { HttpService } from '../services/http_service.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
-import { Client } from './lib/client.mjs';
 import { control } from './lib/control.mjs';
-import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { cutServices, live } from './lib/cut_services.mjs';
+
 import { EventStream } from './lib/http.mjs';
 import { denied } from './lib/raw.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const MANY = 40;
 
-const dir = scratchDir();
-const service = await new WebSocketService(path.join(dir, 'echo.sock')).start();
-const streams = await new HttpService(path.join(dir, 'http.sock')).start();
-const surfaces = {
-  echo: opaqueSurface(service.socketPath),
-  other: opaqueSurface(service.socketPath),
-  http: surface(streams.socketPath, {
-    dialect: 'opaque',
-    routes: [{ path: '/{any...}', kind: 'http', methods: ['GET'] }],
-  }),
-};
-const gates = [];
+const { service, surfaces, startGate, stop } = await cutServices();
 
-after(() => stopAll(...gates, service, streams));
+after(stop);
 afterEach(() => service.forget());
-
-async function startGate(more = {}) {
-  const gate = await Gate.start(scratchDir(), { surfaces, workers: 2, ...more });
-  gates.push(gate);
-  return gate;
-}
-
-async function live(gate, name, token) {
-  const client = await Client.open(gate, name, '/ws', { token });
-  client.send('hello');
-  assert.equal(await client.next(), 'hello');
-  return client;
-}
 
 async function liveMany(gate, name, count = MANY) {
   const { token } = await gate.session(name);

@@ -4,11 +4,9 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 
-import { HttpService } from '../services/http_service.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
-import { Client } from './lib/client.mjs';
 import { control } from './lib/control.mjs';
-import { Gate, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
+import { cutServices, live } from './lib/cut_services.mjs';
+import { opaqueSurface } from './lib/gate.mjs';
 import { EventStream } from './lib/http.mjs';
 import { denied } from './lib/raw.mjs';
 import { until, within } from './lib/wait.mjs';
@@ -16,37 +14,13 @@ import { until, within } from './lib/wait.mjs';
 const EX_SOFTWARE = 70;
 const SIGTERM = 15;
 
-const dir = scratchDir();
-const service = await new WebSocketService(path.join(dir, 'echo.sock')).start();
-const streams = await new HttpService(path.join(dir, 'http.sock')).start();
-const surfaces = {
-  echo: opaqueSurface(service.socketPath),
-  other: opaqueSurface(service.socketPath),
-  http: surface(streams.socketPath, {
-    dialect: 'opaque',
-    routes: [{ path: '/{any...}', kind: 'http', methods: ['GET'] }],
-  }),
-};
-const gates = [];
+const { service, surfaces, startGate, stop } = await cutServices();
 
-after(() => stopAll(...gates, service, streams));
+after(stop);
 afterEach(() => service.forget());
-
-async function startGate() {
-  const gate = await Gate.start(scratchDir(), { surfaces, workers: 2 });
-  gates.push(gate);
-  return gate;
-}
 
 function orderOf(gate) {
   return path.join(gate.stateDir, 'lockdown');
-}
-
-async function live(gate, name, token) {
-  const client = await Client.open(gate, name, '/ws', { token });
-  client.send('hello');
-  assert.equal(await client.next(), 'hello');
-  return client;
 }
 
 // Sessions of each kind of surface, and what is connected with them.
