@@ -20,7 +20,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef SIDELOCK_SANITIZE
@@ -30,18 +29,6 @@
 #endif
 
 enum { REFUSED = 10, DONE, NOT_FENCED };
-
-static int status_of(int (*body)(void))
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(body());
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
 
 /* ---- System calls ---- */
 
@@ -121,7 +108,7 @@ TEST(test_refused)
     assert_non_null(temporary_make(inside));
     unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     for (size_t i = 0; !SANITIZED && i < sizeof(tries) / sizeof(tries[0]); i++) {
-        int status = status_of(tries[i].body);
+        int status = unit_status_of(tries[i].body);
 
         if (status != REFUSED)
             fail_msg("%s: %d", tries[i].name, status);
@@ -151,7 +138,7 @@ static int try_thread(void)
 
 TEST(test_threads)
 {
-    assert_int_equal(status_of(try_thread), REFUSED);
+    assert_int_equal(unit_status_of(try_thread), REFUSED);
 }
 
 /* What a broker goes on doing. */
@@ -180,7 +167,7 @@ static int try_needed(void)
 
 TEST(test_needed)
 {
-    assert_int_equal(status_of(try_needed), DONE);
+    assert_int_equal(unit_status_of(try_needed), DONE);
 }
 
 /* ---- Files ---- */
@@ -231,7 +218,7 @@ TEST(test_files)
 {
     assert_non_null(temporary_make(inside));
     assert_non_null(temporary_make(outside));
-    assert_int_equal(status_of(try_files), REFUSED);
+    assert_int_equal(unit_status_of(try_files), REFUSED);
     temporary_remove(inside);
     temporary_remove(outside);
 }
@@ -246,5 +233,5 @@ static int try_missing(void)
 
 TEST(test_missing_directory)
 {
-    assert_int_equal(status_of(try_missing), REFUSED);
+    assert_int_equal(unit_status_of(try_missing), REFUSED);
 }

@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define PID 4711
@@ -174,28 +173,16 @@ static int hold_dumps(void)
     return proof_hold(0, NULL, 0, &proof) == OK && proof.refused == FENCE(DUMPS) ? 0 : 2;
 }
 
-static int status_of_child(int (*body)(void))
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0)
-        _exit(body());
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 TEST(test_hold)
 {
     for (unsigned kind = FENCE_READ; kind < FENCE_COUNT; kind++) {
         asked = UINT32_C(1) << kind;
-        assert_int_equal(status_of_child(hold_one), 0);
+        assert_int_equal(unit_status_of(hold_one), 0);
     }
     asked = FENCE(READ) | FENCE(WRITE) | FENCE(TRUNCATE) | FENCE(TCP_BIND) | FENCE(TCP_CONNECT);
-    assert_int_equal(status_of_child(hold_twice), 0);
-    assert_int_equal(status_of_child(hold_nothing), 0);
-    assert_int_equal(status_of_child(hold_dumps), 0);
+    assert_int_equal(unit_status_of(hold_twice), 0);
+    assert_int_equal(unit_status_of(hold_nothing), 0);
+    assert_int_equal(unit_status_of(hold_dumps), 0);
     assert_false(proof_is_status(STDERR_FILENO));
     assert_false(proof_is_status(-1));
 }

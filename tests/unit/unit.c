@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define TESTS_MAX 64
 
@@ -17,6 +19,18 @@ void unit_register(const struct CMUnitTest *test)
     if (count == TESTS_MAX)
         abort();
     tests[count++] = *test;
+}
+
+int unit_status_of(int (*body)(void))
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(body());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
 }
 
 int main(int argc, char **argv)

@@ -27,3 +27,6 @@ void unit_register(const struct CMUnitTest *test);
 
 /* What runs before the first test and after the last; a program may define them otherwise. */
 extern CMFixtureFunction unit_set_up, unit_tear_down;
+
+/* What a child that runs `body` exits with. */
+int unit_status_of(int (*body)(void));
