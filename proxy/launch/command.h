@@ -1,0 +1,44 @@
+/*
+ * What is to be run: program, arguments, environment, and as whom. It travels from the
+ * parent to the spawner in a sealed memfd, because an environment may be larger than a
+ * message, and because secrets in it must be in no argument list.
+ *
+ * Packed: a header, then each string with its NUL: the directory, the arguments, the
+ * environment. What is unpacked points into those bytes.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define COMMAND_BYTES_MAX   (2u << 20) /* as much as the kernel takes of arguments by default */
+#define COMMAND_STRINGS_MAX 8192u
+#define COMMAND_GROUPS_MAX  64u
+#define COMMAND_LISTENERS   64u /* listeners a tree may have at once, if nobody says otherwise */
+
+struct command {
+    char **arguments;   /* ends with NULL; the first is looked for in the environment's PATH */
+    char **environment; /* ends with NULL; nothing else is handed on */
+    const char *directory;
+    /* Only root can switch. */
+    bool switch_user;
+    uint32_t uid, gid;
+    uint32_t groups[COMMAND_GROUPS_MAX];
+    uint32_t group_count;
+    /* What is made by memfd_create can never be executed (MFD_NOEXEC_SEAL, kernel 6.3). */
+    bool seal_memfds;
+    uint32_t listeners_max; /* 0: COMMAND_LISTENERS */
+};
+
+/* `out` is a memfd of the caller's that nobody can change any more. */
+enum error command_pack(const struct command *command, int *out) MUST_CHECK;
+
+/*
+ * Reads what command_pack() wrote: `bytes` stay the caller's and must outlive `out`, whose two
+ * lists command_clear() frees. ERROR_SYNTAX, ERROR_LIMIT: not a packed command.
+ */
+enum error command_unpack(char *bytes, size_t length, struct command *out) MUST_CHECK;
+void command_clear(struct command *command);

@@ -1,0 +1,38 @@
+/*
+ * The system calls of a launched tree (seccomp(2), seccomp_unotify(2)). What the kernel can judge
+ * by number and argument it judges itself; bind, listen and connect it puts to the keeper, and
+ * the calling thread waits for the answer. Without a keeper they fail with ENOSYS.
+ *
+ *     socket, socketpair     AF_UNIX, AF_NETLINK; AF_INET, AF_INET6 with TCP, UDP or ping:
+ *                            programs fall back to TCP where MPTCP is refused
+ *     bind, listen, connect  asked
+ *     memfd_create           where memfds are sealed: with MFD_EXEC refused, with MFD_NOEXEC_SEAL
+ *                            allowed, else asked, and the keeper makes it with the seal
+ *     io_uring_*             ENOSYS: a ring carries system calls past every filter
+ *     another architecture   (i386, x32) ends the process
+ *
+ * Kernel 5.14 at least (SO_NETNS_COOKIE); from 5.19 signals do not interrupt an asked call, from
+ * 6.3 memfds can be sealed against execution.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#define FILTER_MAX 128
+
+struct filter_options {
+    bool seal_memfds;
+};
+
+/* Writes the filter's instructions into `out` and returns how many. */
+size_t filter_build(const struct filter_options *options, struct sock_filter out[FILTER_MAX]);
+
+/*
+ * From now on the calling thread, and all that descends from it, has the filter; it must have
+ * no_new_privs. `listener` is where its questions are read.
+ */
+enum error filter_load(const struct filter_options *options, int *listener) MUST_CHECK;

@@ -1,0 +1,151 @@
+#include "launch/launcher_tree.h"
+
+#include "launch/passing.h"
+#include "launch/spawner.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct launcher {
+    uv_poll_t poll; /* of the spawner's channel */
+    int channel;    /* -1: it has gone */
+    uint32_t numbers;
+    struct tree_list trees;
+};
+
+static struct tree *find(struct launcher *launcher, uint32_t number)
+{
+    struct tree *tree = launcher->trees.first;
+
+    while (tree != NULL && tree->number != number)
+        tree = tree->next;
+    return tree;
+}
+
+/* The trees have ended with it, or are about to; those that it never made have not begun. */
+static void lose_spawner(struct launcher *launcher)
+{
+    struct tree *next;
+
+    uv_poll_stop(&launcher->poll);
+    passing_close(&launcher->channel);
+    for (struct tree *tree = launcher->trees.first; tree != NULL; tree = next) {
+        next = tree->next;
+        tree_kill(tree);
+        if (tree->pidfd < 0)
+            tree_end(tree);
+    }
+}
+
+static void on_spawner(uv_poll_t *poll, int status, int events)
+{
+    struct launcher *launcher = poll->data;
+    struct spawner_word word;
+    struct tree *tree;
+    int pidfd = -1;
+    size_t count = 1;
+    enum error error = ERROR_IO;
+
+    (void)events;
+    if (status == 0)
+        error = passing_receive(launcher->channel, &word, sizeof(word), &pidfd, &count);
+    if (error == ERROR_STATE)
+        return;
+    if (error != OK) {
+        lose_spawner(launcher);
+        return;
+    }
+    tree = find(launcher, word.number);
+    if (tree == NULL || count == 0) {
+        passing_close(&pidfd);
+        if (tree != NULL)
+            tree_never_made(tree, word.error);
+        return;
+    }
+    tree_made(tree, pidfd);
+}
+
+enum error launcher_create(uv_loop_t *loop, int channel, struct launcher **out)
+{
+    struct launcher *launcher = calloc(1, sizeof(*launcher));
+
+    if (launcher == NULL)
+        return ERROR_MEMORY;
+    if (uv_poll_init(loop, &launcher->poll, channel) != 0) {
+        free(launcher);
+        return ERROR_IO;
+    }
+    launcher->channel = channel;
+    launcher->poll.data = launcher;
+    uv_poll_start(&launcher->poll, UV_READABLE, on_spawner);
+    *out = launcher;
+    return OK;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void launcher_destroy(struct launcher *launcher)
+{
+    struct tree *next;
+
+    if (launcher == NULL)
+        return;
+    for (struct tree *tree = launcher->trees.first; tree != NULL; tree = next) {
+        next = tree->next;
+        tree_forget(tree);
+    }
+    passing_close(&launcher->channel);
+    uv_close((uv_handle_t *)&launcher->poll, on_closed);
+}
+
+/* `given` is command, channel, and the standard ones. */
+static enum error ask_spawner(struct launcher *launcher, const struct tree_options *options,
+                              const int given[2], uint32_t number)
+{
+    struct spawner_ask ask = {.number = number};
+    int descriptors[2 + STANDARD_COUNT] = {given[0], given[1]};
+    size_t count = 2;
+
+    for (int i = 0; i < STANDARD_COUNT; i++) {
+        if (options->standard[i] < 0)
+            continue;
+        ask.standard |= 1u << i;
+        descriptors[count++] = options->standard[i];
+    }
+    return passing_send(launcher->channel, &ask, sizeof(ask), descriptors, count);
+}
+
+enum error tree_start(struct launcher *launcher, const struct tree_options *options,
+                      struct tree **out)
+{
+    int pair[2] = {-1, -1}, command = -1;
+    struct tree *tree = NULL;
+    uint32_t number = launcher->numbers + 1;
+    enum error error;
+
+    if (launcher->channel < 0)
+        return ERROR_NOT_FOUND;
+    if (launcher->trees.count == LAUNCHER_TREES_MAX)
+        return ERROR_LIMIT;
+    error = command_pack(&options->command, &command);
+    if (error == OK)
+        error = passing_pair(pair, 1);
+    if (error == OK)
+        error = ask_spawner(launcher, options, (int[]){command, pair[1]}, number);
+    if (error == OK)
+        error = tree_create(launcher->poll.loop, options, pair[0], &tree);
+    passing_close(&command);
+    passing_close(&pair[1]);
+    if (error != OK) {
+        passing_close(&pair[0]);
+        return error;
+    }
+    launcher->numbers = tree->number = number;
+    tree_list_add(&launcher->trees, tree);
+    *out = tree;
+    return OK;
+}

@@ -1,0 +1,11 @@
+/*
+ * A socket that takes another's place in another network namespace: of the same kind, with the
+ * options that were set on it. Lost are what was done to the old one's descriptors elsewhere:
+ * its place in an epoll set, its copies in other processes; and filters attached to it.
+ */
+#pragma once
+
+#include "base/error.h"
+
+/* What stands in `original`'s options and flags (O_NONBLOCK) becomes `twin`'s. */
+void twin_copy_options(int original, int twin);
