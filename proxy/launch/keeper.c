@@ -143,10 +143,12 @@ static _Noreturn void serve(struct keeper *keeper)
     }
 }
 
+/* The spawner lets the kernel reap; here it matters who ended, and how. */
 static int watch_children(void)
 {
     sigset_t children;
 
+    signal(SIGCHLD, SIG_DFL);
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     if (sigprocmask(SIG_SETMASK, &children, NULL) < 0)

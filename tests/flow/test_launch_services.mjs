@@ -1,0 +1,216 @@
+// Services that know only TCP, launched as they are: each answers through its tree, and its port
+// exists nowhere in the host's network.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+
+import { scratchDir } from './lib/gate.mjs';
+import { NODE, module } from './lib/programs.mjs';
+import { PEOPLE, Tree, freePort, get, openOutside, staticService } from './lib/tree.mjs';
+import { until } from './lib/wait.mjs';
+
+const lacks = (program) => (spawnSync(program, ['--version']).error ? `needs ${program}` : false);
+
+// A directory that whoever runs the service may write.
+function home(files = {}) {
+  const dir = scratchDir();
+  chmodSync(dir, 0o777);
+  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text);
+  return dir;
+}
+
+// Starts it and waits for its port: the tree and the Unix socket that leads there.
+async function launch(command, port, options) {
+  const tree = new Tree(command, options);
+  await tree.port(port);
+  assert.equal(await openOutside(port), false, 'its own port is open beside the tree');
+  return { tree, socketPath: await tree.expose(port) };
+}
+
+const PYTHON_APP = `
+async def app(scope, receive, send):
+    if scope['type'] == 'http':
+        await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+        await send({'type': 'http.response.body', 'body': b'uvicorn'})
+`;
+const NODE_SERVER = `require('http').createServer((q, r) => r.end('node')).listen(PORT, HOST)`;
+const NODE_CLUSTER = `
+const cluster = require('cluster');
+if (cluster.isPrimary) { cluster.fork(); cluster.fork(); }
+else require('http').createServer((q, r) => r.end('worker')).listen(PORT);
+`;
+const node = (text, port, host = "'127.0.0.1'") => [process.execPath, '-e', text.replace('PORT', port).replace('HOST', host)];
+
+for (const who of PEOPLE) {
+  describe(`launched by ${who.name}`, () => {
+    const answering = async (command, port, options) => {
+      const { tree, socketPath } = await launch(command, port, { who, ...options });
+      const answer = await until(
+        () => get(socketPath).catch(() => false),
+        () => `an answer of ${tree.log}`,
+      );
+      assert.equal(answer.status, 200, tree.log);
+      await tree.kill();
+      return answer.body;
+    };
+
+    it("python's http.server", async () => {
+      const port = await freePort();
+      const directory = home({ 'index.html': 'python' });
+      assert.equal(await answering(['python3', '-m', 'http.server', String(port)], port, { directory }), 'python');
+    });
+
+    it("python's http.server on ::1 alone", async () => {
+      const port = await freePort();
+      const directory = home({ 'index.html': 'python' });
+      assert.equal(await answering(['python3', '-m', 'http.server', '--bind', '::1', String(port)], port, { directory }), 'python');
+    });
+
+    for (const workers of [[], ['--workers', '2']]) {
+      it(`uvicorn ${workers.join(' ')}`, { skip: lacks('uvicorn') }, async () => {
+        const port = await freePort();
+        const directory = home({ 'app.py': PYTHON_APP });
+        assert.equal(await answering(['/usr/bin/uvicorn', '--port', String(port), ...workers, 'app:app'], port, { directory }), 'uvicorn');
+      });
+    }
+
+    it('Node', async () => {
+      const port = await freePort();
+      assert.equal(await answering(node(NODE_SERVER, port), port), 'node');
+    });
+
+    it("Node on one of the host's own addresses", async () => {
+      const port = await freePort();
+      const address = spawnSync('hostname', ['-I'], { encoding: 'utf8' }).stdout.split(' ')[0] || '127.0.0.2';
+      assert.equal(await answering(node(NODE_SERVER, port, `'${address}'`), port), 'node');
+    });
+
+    it("an address that the host does not have is refused as it would be", async () => {
+      const tree = new Tree(node(NODE_SERVER, 0, "'192.0.2.1'"), { who });
+      await tree.said('EADDRNOTAVAIL');
+      assert.equal((await tree.end()).code, 1);
+    });
+
+    it("Node's cluster", async () => {
+      const port = await freePort();
+      const directory = home({ 'cluster.cjs': NODE_CLUSTER.replace('PORT', port) });
+      assert.equal(await answering([process.execPath, 'cluster.cjs'], port, { directory }), 'worker');
+    });
+
+    it('a static program, which reaches itself at its own port', async () => {
+      const port = await freePort();
+      assert.equal(await answering(staticService(port), port), 'itself');
+    });
+
+    it('two trees at the same port', async () => {
+      const port = await freePort();
+      const first = await launch(node(NODE_SERVER, port), port, { who });
+      const second = await launch(node(NODE_SERVER.replace("'node'", "'second'"), port), port, { who });
+      assert.equal((await get(first.socketPath)).body, 'node');
+      assert.equal((await get(second.socketPath)).body, 'second');
+      await Promise.all([first.tree.kill(), second.tree.kill()]);
+    });
+
+    it('what is taken by the gate is free for the service', async () => {
+      const gate = net.createServer((socket) => socket.end('gate'));
+      await new Promise((resolve) => gate.listen(0, '127.0.0.1', resolve));
+      const { port } = gate.address();
+      const tree = new Tree(staticService(port), { who });
+      await tree.port(port);
+      assert.equal((await get(await tree.expose(port))).body, 'itself');
+      await tree.kill();
+      await new Promise((resolve) => gate.close(resolve));
+    });
+
+    it('Vite', async () => {
+      const port = await freePort();
+      const directory = home({ 'index.html': '<h1>vite</h1>', 'vite.config.mjs': "export default { cacheDir: '.cache' };" });
+      const command = [NODE, module('vite/bin/vite.js'), '--port', String(port), '--strictPort', '--host', '127.0.0.1'];
+      assert.match(await answering(command, port, { directory, env: { HOME: directory } }), /vite/);
+    });
+
+    it("Node's inspector", async () => {
+      const port = await freePort();
+      const { tree, socketPath } = await launch([process.execPath, `--inspect=127.0.0.1:${port}`, '-e', 'setInterval(() => {}, 1e6)'], port, { who });
+      const [target] = JSON.parse((await get(socketPath, '/json/list')).body);
+      assert.equal(target.type, 'node');
+      await tree.kill();
+    });
+
+    it("Chromium's DevTools", { skip: lacks('chromium') }, async () => {
+      const port = await freePort();
+      const directory = home();
+      const sandbox = who.uid === 0 ? ['--no-sandbox'] : [];
+      const { tree, socketPath } = await launch(
+        ['chromium', '--headless=new', ...sandbox, '--disable-gpu', '--no-first-run', '--disable-dev-shm-usage',
+          `--remote-debugging-port=${port}`, `--user-data-dir=${path.join(directory, 'profile')}`, 'about:blank'],
+        port,
+        { who, env: { HOME: directory }, directory },
+      );
+      const version = JSON.parse((await get(socketPath, '/json/version')).body);
+      assert.match(version.Browser, /Chrom/);
+      const opened = await get(socketPath, '/json/new?data:text/html,hello', { method: 'PUT' });
+      assert.equal(JSON.parse(opened.body).type, 'page');
+      await tree.kill();
+    });
+
+    it('Jupyter runs a cell: its server reaches its kernel', { skip: lacks('jupyter-server') }, async () => {
+      const port = await freePort();
+      const directory = home();
+      mkdirSync(path.join(directory, 'notebooks'));
+      chmodSync(path.join(directory, 'notebooks'), 0o777);
+      const { tree, socketPath } = await launch(
+        ['jupyter-server', `--port=${port}`, '--ServerApp.token=', '--ServerApp.password=', '--allow-root', '--no-browser',
+          '--ServerApp.disable_check_xsrf=True', `--ServerApp.root_dir=${path.join(directory, 'notebooks')}`],
+        port,
+        { who, directory, env: { HOME: directory, JUPYTER_RUNTIME_DIR: path.join(directory, 'run'), JUPYTER_PLATFORM_DIRS: '0' } },
+      );
+      assert.equal(await runCell(socketPath), '42\n', tree.log);
+      const kernels = (await tree.list()).filter((row) => row.port !== port);
+      assert.ok(kernels.length >= 5, "a kernel's five ports are private as well");
+      for (const row of kernels) assert.equal(await openOutside(row.port), false);
+      await tree.kill();
+    });
+
+    it('a socket that was bound connects outward', async () => {
+      const server = net.createServer((socket) => socket.end('outside'));
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const source = await freePort();
+      const { port } = server.address();
+      const script =
+        `import socket, sys\n` +
+        `for source in (0, ${source}):\n` +
+        `    s = socket.create_connection(('127.0.0.1', ${port}), source_address=('127.0.0.1', source))\n` +
+        `    print(s.recv(99).decode(), s.getsockname()[1] == source or source == 0, file=sys.stderr)\n`;
+      const tree = new Tree(['python3', '-c', script], { who });
+      assert.equal((await tree.end()).code, 0, tree.log);
+      assert.equal(tree.stderr, 'outside True\noutside True\n');
+      await new Promise((resolve) => server.close(resolve));
+    });
+  });
+}
+
+// Through the kernel's channels, a WebSocket.
+async function runCell(socketPath) {
+  const kernel = JSON.parse((await get(socketPath, '/api/kernels', { method: 'POST', body: '{}', headers: { host: 'localhost', 'content-type': 'application/json' } })).body);
+  const message = {
+    header: { msg_id: 'm1', username: 'u', session: 'flow', msg_type: 'execute_request', version: '5.3', date: '2026-01-01T00:00:00Z' },
+    parent_header: {}, metadata: {}, channel: 'shell',
+    content: { code: 'print(6 * 7)', silent: false, store_history: false, user_expressions: {}, allow_stdin: false },
+  };
+  const { WebSocket } = await import(module('ws/wrapper.mjs'));
+  const socket = new WebSocket(`ws+unix:${socketPath}:/api/kernels/${kernel.id}/channels?session_id=flow`, { headers: { host: 'localhost' } });
+  return new Promise((resolve, reject) => {
+    socket.on('open', () => socket.send(JSON.stringify(message)));
+    socket.on('error', reject);
+    socket.on('message', (data) => {
+      const { msg_type: type, content } = JSON.parse(data);
+      if (type !== 'stream') return;
+      socket.close();
+      resolve(content.text);
+    });
+  });
+}
