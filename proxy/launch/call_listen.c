@@ -22,15 +22,22 @@ static bool is_connected(int socket)
     return getpeername(socket, &peer.base, &length) == 0;
 }
 
-static bool has_room(struct calls *calls)
+static size_t count_listeners(const struct ports *ports)
 {
     size_t count = 0;
 
-    if (ports_refresh(&calls->ports) != OK)
-        return false;
-    for (size_t i = 0; i < calls->ports.count; i++)
-        count += calls->ports.rows[i].protocol == IPPROTO_TCP;
-    return count < calls->listeners_max;
+    for (size_t i = 0; i < ports->count; i++)
+        count += ports->rows[i].protocol == IPPROTO_TCP;
+    return count;
+}
+
+/* Rows outlive their sockets until the kernel is asked again. */
+static bool has_room(struct calls *calls)
+{
+    if (count_listeners(&calls->ports) < calls->listeners_max)
+        return true;
+    return ports_refresh(&calls->ports) == OK &&
+           count_listeners(&calls->ports) < calls->listeners_max;
 }
 
 /* One of the host's, never bound, or bound to connect, or somebody else's: a twin listens. */

@@ -89,13 +89,14 @@ for (const who of PEOPLE) {
       const socketPath = path.join(dir, 'accomplice.sock');
       const [program, ...args] = [...who.prefix, ...hostile('give', socketPath)];
       const accomplice = spawn(program, args, { cwd: '/' });
+      const closed = new Promise((resolve) => accomplice.on('close', resolve));
       let said = '';
       accomplice.stderr.on('data', (chunk) => (said += chunk));
       await until(() => said.includes('giving'), 'the accomplice');
       const tree = await escape('receive', socketPath);
       assert.match(tree.stderr, /bind: done\nlisten: done\nprotocol 6: held/);
       if (tree.stderr.includes('protocol 262')) assert.match(tree.stderr, /bind: EACCES\nlisten: EACCES\nprotocol 262: held/);
-      await within(new Promise((resolve) => accomplice.on('close', resolve)), 'its end');
+      await within(closed, 'its end');
     });
 
     it('the keeper is neither traced, read nor signalled, and goes on answering', async () => {

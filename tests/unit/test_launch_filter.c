@@ -1,0 +1,179 @@
+/* filter.c: what the filter says to each call, by running its instructions as the kernel does. */
+#include "launch/filter.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#if defined(__x86_64__)
+#define NATIVE  AUDIT_ARCH_X86_64
+#define FOREIGN AUDIT_ARCH_I386
+#else
+#define NATIVE  AUDIT_ARCH_AARCH64
+#define FOREIGN AUDIT_ARCH_ARM
+#endif
+
+#define ALLOW  SECCOMP_RET_ALLOW
+#define ASK    SECCOMP_RET_USER_NOTIF
+#define KILL   SECCOMP_RET_KILL_PROCESS
+#define GETS(number) (SECCOMP_RET_ERRNO | (number))
+
+static struct sock_filter code[FILTER_MAX];
+static size_t length;
+
+static uint32_t next(const struct seccomp_data *data, size_t *at, uint32_t *accumulator)
+{
+    const struct sock_filter *step = &code[(*at)++];
+    bool taken;
+
+    switch (step->code) {
+    case BPF_LD | BPF_W | BPF_ABS:
+        assert_true(step->k + 4 <= sizeof(*data));
+        memcpy(accumulator, (const char *)data + step->k, 4);
+        return 0;
+    case BPF_ALU | BPF_AND | BPF_K:
+        *accumulator &= step->k;
+        return 0;
+    case BPF_JMP | BPF_JEQ | BPF_K:
+        taken = *accumulator == step->k;
+        break;
+    case BPF_JMP | BPF_JGE | BPF_K:
+        taken = *accumulator >= step->k;
+        break;
+    case BPF_JMP | BPF_JSET | BPF_K:
+        taken = (*accumulator & step->k) != 0;
+        break;
+    default:
+        assert_int_equal(step->code, BPF_RET | BPF_K);
+        *at = length + 1;
+        return step->k;
+    }
+    *at += taken ? step->jt : step->jf;
+    return 0;
+}
+
+static uint32_t run(struct seccomp_data data)
+{
+    uint32_t accumulator = 0, result = 0;
+    size_t at = 0;
+
+    while (at < length)
+        result = next(&data, &at, &accumulator);
+    assert_int_equal(at, length + 1); /* it came to a return */
+    return result;
+}
+
+static uint32_t asked(int call, uint64_t first, uint64_t second, uint64_t third)
+{
+    return run((struct seccomp_data){.nr = call, .arch = NATIVE, .args = {first, second, third}});
+}
+
+static void build(bool seal_memfds)
+{
+    struct filter_options options = {.seal_memfds = seal_memfds};
+
+    length = filter_build(&options, code);
+    assert_in_range(length, 1, FILTER_MAX);
+}
+
+static uint32_t expected_socket(int family, int type, int protocol)
+{
+    if (family == AF_UNIX || family == AF_NETLINK)
+        return ALLOW;
+    if (family != AF_INET && family != AF_INET6)
+        return GETS(EAFNOSUPPORT);
+    if (type != SOCK_STREAM && type != SOCK_DGRAM)
+        return GETS(ESOCKTNOSUPPORT);
+    if (protocol == 0 || protocol == (type == SOCK_STREAM ? IPPROTO_TCP : IPPROTO_UDP))
+        return ALLOW;
+    if (type == SOCK_DGRAM && (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6))
+        return ALLOW;
+    return GETS(EPROTONOSUPPORT);
+}
+
+TEST(test_every_socket)
+{
+    build(false);
+    for (int family = 0; family < 64; family++) {
+        for (int type = 0; type < 16; type++) {
+            for (int protocol = 0; protocol < 300; protocol++) {
+                uint32_t expected = expected_socket(family, type, protocol);
+
+                assert_int_equal(asked(SYS_socket, (unsigned)family, (unsigned)type,
+                                       (unsigned)protocol),
+                                 expected);
+                assert_int_equal(asked(SYS_socketpair, (unsigned)family,
+                                       (unsigned)type | SOCK_CLOEXEC | SOCK_NONBLOCK,
+                                       (unsigned)protocol),
+                                 expected);
+            }
+        }
+    }
+}
+
+/* The kernel reads these arguments as int: what stands above is nothing to it. */
+TEST(test_upper_halves_do_not_count)
+{
+    const uint64_t above = UINT64_C(1) << 32;
+
+    build(false);
+    assert_int_equal(asked(SYS_socket, AF_PACKET | above, SOCK_RAW, 0), GETS(EAFNOSUPPORT));
+    assert_int_equal(asked(SYS_socket, AF_INET, SOCK_STREAM | above, 262 | above),
+                     GETS(EPROTONOSUPPORT));
+    assert_int_equal(asked(SYS_socket, AF_INET | above, SOCK_STREAM | above, above), ALLOW);
+}
+
+TEST(test_what_is_asked)
+{
+    build(false);
+    assert_int_equal(asked(SYS_bind, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_listen, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_connect, 0, 0, 0), ASK);
+}
+
+TEST(test_rings_are_unknown)
+{
+    build(false);
+    for (int call = SYS_io_uring_setup; call <= SYS_io_uring_register; call++)
+        assert_int_equal(asked(call, 0, 0, 0), GETS(ENOSYS));
+}
+
+TEST(test_memfds)
+{
+    build(false);
+    assert_int_equal(asked(SYS_memfd_create, 0, 0, 0), ALLOW);
+    build(true);
+    assert_int_equal(asked(SYS_memfd_create, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_memfd_create, 0, 1, 0), ASK);
+    assert_int_equal(asked(SYS_memfd_create, 0, 8, 0), ALLOW);
+    assert_int_equal(asked(SYS_memfd_create, 0, 0x10, 0), GETS(EACCES));
+    assert_int_equal(asked(SYS_memfd_create, 0, 0x18, 0), GETS(EACCES));
+}
+
+TEST(test_other_architectures_end_the_process)
+{
+    build(false);
+    assert_int_equal(run((struct seccomp_data){.nr = SYS_read, .arch = FOREIGN}), KILL);
+#ifdef __x86_64__
+    assert_int_equal(asked(0x40000000 | SYS_read, 0, 0, 0), KILL);
+    assert_int_equal(asked(0x40000000 | SYS_bind, 0, 0, 0), KILL);
+#endif
+}
+
+TEST(test_everything_else_is_allowed)
+{
+    static const int others[] = {SYS_read,   SYS_write,  SYS_execve, SYS_mmap, SYS_openat,
+                                 SYS_accept4, SYS_sendto, SYS_clone,  SYS_unshare};
+
+    for (int sealed = 0; sealed < 2; sealed++) {
+        build(sealed);
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+            assert_int_equal(asked(others[i], 1, 2, 3), ALLOW);
+    }
+}
