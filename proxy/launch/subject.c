@@ -1,5 +1,6 @@
 #include "launch/subject.h"
 
+#include "launch/epolls.h"
 #include "launch/target.h"
 #include "launch/twin.h"
 
@@ -119,8 +120,15 @@ int subject_twin(const struct calls *calls, const struct subject *subject, bool 
 
 int subject_replace(const struct subject *subject, int twin)
 {
-    return question_replace(subject->question, twin, subject->descriptor,
-                            target_closes_on_exec(subject->question->thread, subject->descriptor));
+    pid_t thread = subject->question->thread;
+    bool close_on_exec = target_closes_on_exec(thread, subject->descriptor);
+    struct epolls epolls;
+    int error;
+
+    epolls_find(thread, subject->descriptor, &epolls);
+    error = question_replace(subject->question, twin, subject->descriptor, close_on_exec);
+    epolls_follow(&epolls, twin, subject->descriptor);
+    return error;
 }
 
 int subject_host_has(const struct calls *calls, const struct subject *subject,

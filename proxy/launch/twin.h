@@ -1,7 +1,7 @@
 /*
  * A socket that takes another's place in another network namespace: of the same kind, with the
- * options that were set on it. Lost are what was done to the old one's descriptors elsewhere:
- * its place in an epoll set, its copies in other processes; and filters attached to it.
+ * options that were set on it. Lost are the old one's other descriptors, in this process or
+ * another, which stay what they were, and filters attached to it.
  */
 #pragma once
 

@@ -175,6 +175,20 @@ for (const who of PEOPLE) {
       await tree.kill();
     });
 
+    it('a program that watches its socket before it binds it, and changes its mind afterwards', async () => {
+      const port = await freePort();
+      const script =
+        `import select, socket\ns = socket.socket(); s.setblocking(False)\n` +
+        `others = [one for _ in range(20) for one in socket.socketpair()]\nfirst, second = select.epoll(), select.epoll()\n` +
+        `for e, flags in ((first, select.EPOLLIN), (second, select.EPOLLIN | select.EPOLLET)):\n` +
+        `    e.register(s, flags)\n    for o in others: e.register(o, 0)\n` +
+        `s.bind(('127.0.0.1', ${port})); s.listen()\n` +
+        `assert first.poll() == second.poll() == [(s.fileno(), 1)] and second.poll(0) == []\n` +
+        `c, _ = s.accept(); first.modify(s, 0); first.unregister(s); second.unregister(s)\n` +
+        `c.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nepoll')\n`;
+      assert.equal(await answering(['python3', '-c', script], port), 'epoll');
+    });
+
     it('a socket that was bound connects outward', async () => {
       const server = net.createServer((socket) => socket.end('outside'));
       await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
