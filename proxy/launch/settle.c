@@ -2,6 +2,7 @@
 
 #include "launch/calls.h"
 #include "launch/capability.h"
+#include "launch/fence.h"
 #include "launch/loopback.h"
 #include "launch/nest.h"
 #include "launch/passing.h"
@@ -164,5 +165,9 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
     if (error == OK)
         error = release_leader(channel, &out->calls->notify, step);
     close(channel);
+    if (error == OK) {
+        *step = STEP_KEEPER;
+        error = fence_close();
+    }
     return error;
 }
