@@ -11,11 +11,20 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct header {
-    uint32_t argument_count, environment_count;
+    uint32_t argument_count, environment_count, hidden_count;
     uint32_t switch_user, uid, gid, group_count;
     uint32_t seal_memfds, listeners_max;
     uint32_t groups[COMMAND_GROUPS_MAX];
 };
+
+static bool within_limits(const struct header *header)
+{
+    return header->argument_count >= 1 && header->argument_count < COMMAND_STRINGS_MAX &&
+           header->environment_count < COMMAND_STRINGS_MAX &&
+           header->hidden_count < COMMAND_STRINGS_MAX &&
+           header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
+           header->seal_memfds <= 1;
+}
 
 static uint32_t put_strings(struct buffer *buffer, char *const *strings)
 {
@@ -42,9 +51,8 @@ static enum error pack(const struct command *command, struct buffer *buffer)
     buffer_append(buffer, command->directory, strlen(command->directory) + 1);
     header.argument_count = put_strings(buffer, command->arguments);
     header.environment_count = put_strings(buffer, command->environment);
-    if (header.argument_count + header.environment_count >= COMMAND_STRINGS_MAX)
-        return ERROR_LIMIT;
-    if (buffer_failed(buffer))
+    header.hidden_count = put_strings(buffer, command->hidden);
+    if (buffer_failed(buffer) || !within_limits(&header))
         return ERROR_LIMIT;
     memcpy(buffer->data, &header, sizeof(header));
     return OK;
@@ -103,14 +111,6 @@ static char **take_strings(char **at, const char *end, uint32_t count)
     return strings;
 }
 
-static bool within_limits(const struct header *header)
-{
-    return header->argument_count >= 1 && header->argument_count < COMMAND_STRINGS_MAX &&
-           header->environment_count < COMMAND_STRINGS_MAX &&
-           header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
-           header->seal_memfds <= 1;
-}
-
 enum error command_unpack(char *bytes, size_t length, struct command *out)
 {
     struct header header;
@@ -127,7 +127,9 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
         command.arguments = take_strings(&at, end, header.argument_count);
     if (command.arguments != NULL)
         command.environment = take_strings(&at, end, header.environment_count);
-    if (command.environment == NULL || at != end) {
+    if (command.environment != NULL)
+        command.hidden = take_strings(&at, end, header.hidden_count);
+    if (command.hidden == NULL || at != end) {
         command_clear(&command);
         return ERROR_SYNTAX;
     }
@@ -146,5 +148,6 @@ void command_clear(struct command *command)
 {
     free(command->arguments);
     free(command->environment);
+    free(command->hidden);
     *command = (struct command){0};
 }

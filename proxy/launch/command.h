@@ -4,7 +4,7 @@
  * message, and because secrets in it must be in no argument list.
  *
  * Packed: a header, then each string with its NUL: the directory, the arguments, the
- * environment. What is unpacked points into those bytes.
+ * environment, what is hidden. What is unpacked points into those bytes.
  */
 #pragma once
 
@@ -23,6 +23,11 @@ struct command {
     char **arguments;   /* ends with NULL; the first is looked for in the environment's PATH */
     char **environment; /* ends with NULL; nothing else is handed on */
     const char *directory;
+    /*
+     * Ends with NULL: what the service must not find, because it could ask it to run anything:
+     * an empty directory of its own, or nothing at all, lies over each that is there.
+     */
+    char **hidden;
     /* Only root can switch. */
     bool switch_user;
     uint32_t uid, gid;
@@ -37,7 +42,7 @@ struct command {
 enum error command_pack(const struct command *command, int *out) MUST_CHECK;
 
 /*
- * Reads what command_pack() wrote: `bytes` stay the caller's and must outlive `out`, whose two
+ * Reads what command_pack() wrote: `bytes` stay the caller's and must outlive `out`, whose
  * lists command_clear() frees. ERROR_SYNTAX, ERROR_LIMIT: not a packed command.
  */
 enum error command_unpack(char *bytes, size_t length, struct command *out) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -76,12 +77,47 @@ static enum error hide_devices(void)
     return OK;
 }
 
-enum error nest_mount(enum launch_step *step)
+/* A directory that is private and empty, or nothing in the place of anything else. */
+static enum error hide(const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? OK : ERROR_IO;
+    if (S_ISDIR(facts.st_mode)) {
+        char options[64];
+
+        snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u", facts.st_uid, facts.st_gid);
+        return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0
+                   ? OK
+                   : ERROR_IO;
+    }
+    return mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 ? OK : ERROR_IO;
+}
+
+static enum error make_read_only(const char *path)
+{
+    if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+        mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+        return ERROR_IO;
+    return OK;
+}
+
+enum error nest_mount(char *const *hidden, bool user, enum launch_step *step)
 {
     *step = STEP_PROC;
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return ERROR_IO;
+    if (!user && (make_read_only("/proc/sys") != OK || make_read_only("/sys") != OK))
+        return ERROR_IO;
     *step = STEP_DEVICES;
-    return hide_devices();
+    if (hide_devices() != OK)
+        return ERROR_IO;
+    *step = STEP_HIDE;
+    for (; *hidden != NULL; hidden++) {
+        if (hide(*hidden) != OK)
+            return ERROR_IO;
+    }
+    return OK;
 }

@@ -25,5 +25,8 @@ enum error nest_clone(bool user, pid_t *child, int *pidfd) MUST_CHECK;
 /* In the child of a user namespace: it is who its parent was, `uid` and `gid`, and nobody else. */
 enum error nest_map(uid_t uid, gid_t gid) MUST_CHECK;
 
-/* In the child: what it sees. *step says what failed. */
-enum error nest_mount(enum launch_step *step) MUST_CHECK;
+/*
+ * In the child: what it sees. `hidden` ends with NULL. Root's tree, which has no user namespace,
+ * finds the kernel's own switches read-only. *step says what failed.
+ */
+enum error nest_mount(char *const *hidden, bool user, enum launch_step *step) MUST_CHECK;

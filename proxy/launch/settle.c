@@ -58,18 +58,21 @@ static void close_command(struct packed *packed)
 }
 
 /* The parent's end is the tree's: the spawner's, and through it the parent's own. */
-static enum error see_little(const struct keeper_options *options, uint32_t *step)
+static enum error become_keeper(const struct keeper_options *options, uint32_t *step)
 {
-    enum launch_step failed = STEP_PROC;
-    enum error error;
-
     *step = STEP_PARENT;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         return ERROR_IO;
     *step = STEP_MAPS;
-    if (options->user_namespace && nest_map(options->uid, options->gid) != OK)
-        return ERROR_IO;
-    error = nest_mount(&failed);
+    return options->user_namespace ? nest_map(options->uid, options->gid) : OK;
+}
+
+static enum error see_little(const struct keeper_options *options, const struct command *command,
+                             uint32_t *step)
+{
+    enum launch_step failed = STEP_PROC;
+    enum error error = nest_mount(command->hidden, options->user_namespace, &failed);
+
     *step = failed;
     return error;
 }
@@ -141,7 +144,7 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
 {
     struct packed packed;
     int channel = -1;
-    enum error error = see_little(options, step);
+    enum error error = become_keeper(options, step);
 
     if (error != OK)
         return error;
@@ -151,7 +154,9 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
         return error;
     out->calls->listeners_max = packed.command.listeners_max > 0 ? packed.command.listeners_max
                                                                  : COMMAND_LISTENERS;
-    error = fork_leader(options, &packed.command, &out->leader, &channel);
+    error = see_little(options, &packed.command, step);
+    if (error == OK)
+        error = fork_leader(options, &packed.command, &out->leader, &channel);
     close_command(&packed);
     close(options->command);
     for (int i = 0; i < STANDARD_COUNT; i++) {

@@ -8,7 +8,7 @@
  *     signal NUMBER       to the service's first process
  *     kill
  *
- *     sidelock_launch [--directory PATH] [--listeners COUNT] [--seal] [--uid UID] -- COMMAND...
+ *     sidelock_launch [--directory PATH] [--hide PATH]... [--listeners COUNT] [--seal] [--uid UID] -- COMMAND...
  */
 #include "launch/launcher.h"
 #include "launch/spawner.h"
@@ -29,6 +29,10 @@
 
 #define LINE_MAX_BYTES 4096
 #define DIALS_MAX      100000
+#define HIDDEN_MAX     16
+
+static char *hidden[HIDDEN_MAX + 1];
+static size_t hidden_count;
 
 static uv_loop_t *loop;
 static struct launcher *launcher;
@@ -330,6 +334,7 @@ static void on_input(uv_poll_t *poll, int status, int events)
 static void read_options(int count, char **arguments, struct tree_options *options)
 {
     static const struct option known[] = {{"directory", required_argument, NULL, 'd'},
+                                          {"hide", required_argument, NULL, 'h'},
                                           {"listeners", required_argument, NULL, 'l'},
                                           {"seal", no_argument, NULL, 's'},
                                           {"uid", required_argument, NULL, 'u'},
@@ -343,6 +348,8 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             options->command.listeners_max = (uint32_t)strtoul(optarg, NULL, 10);
         } else if (option == 's') {
             options->command.seal_memfds = true;
+        } else if (option == 'h' && hidden_count < HIDDEN_MAX) {
+            hidden[hidden_count++] = optarg;
         } else if (option == 'u') {
             options->command.switch_user = true;
             options->command.uid = options->command.gid = (uint32_t)strtoul(optarg, NULL, 10);
@@ -356,7 +363,7 @@ static void read_options(int count, char **arguments, struct tree_options *optio
 int main(int count, char **arguments)
 {
     struct tree_options options = {
-        .command = {.environment = environ, .directory = "/"},
+        .command = {.environment = environ, .directory = "/", .hidden = hidden},
         .standard = {-1, STDERR_FILENO, STDERR_FILENO},
         .events = {on_started, on_port, on_refused, on_listed, on_ended}};
     uv_poll_t input;

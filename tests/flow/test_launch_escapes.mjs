@@ -2,7 +2,7 @@
 // one way of hostile_service.c. LAUNCH_TRIES says how often what is raced for is tried.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -144,6 +144,25 @@ for (const who of PEOPLE) {
         tree.stderr,
         'memfd: done\nmemfd that may be executed: EACCES\nclose on exec: done\nfexecve: EACCES\nmap its code: done\nend: done\n',
       );
+    });
+
+    it("does not find what is hidden from it, and nobody else misses it", async () => {
+      const dir = scratchDir();
+      chmodSync(dir, 0o777);
+      mkdirSync(path.join(dir, 'runtime'));
+      chmodSync(path.join(dir, 'runtime'), 0o777);
+      writeFileSync(path.join(dir, 'runtime', 'bus'), 'bus');
+      writeFileSync(path.join(dir, 'control'), 'control');
+      const script =
+        'ls -A runtime >&2; cat control >&2; echo mine > runtime/mine && cat runtime/mine >&2; umount runtime 2>/dev/null; umount control 2>/dev/null; ls -A runtime >&2; ' +
+        'unshare -Ur --map-root-user sh -c "umount runtime; umount control" 2>/dev/null; ls runtime >&2; echo 1 > /proc/sys/vm/drop_caches || echo refused >&2';
+      const options = ['runtime', 'control', 'nothing'].map((name) => `--hide=${path.join(dir, name)}`);
+      // A directory that is its user's: that of the ordinary user's session.
+      if (process.getuid() === 0) spawnSync('chown', ['-R', String(who.uid), dir]);
+      const tree = new Tree(['sh', '-c', script], { who, options, directory: dir });
+      assert.equal((await tree.end()).code, 0, tree.log);
+      assert.equal(tree.stderr.replace(/^sh: .*\n/gm, ''), 'mine\nmine\nmine\nrefused\n');
+      assert.equal(readFileSync(path.join(dir, 'runtime', 'bus'), 'utf8'), 'bus');
     });
 
     it('has none of our descriptors, no capability and no environment but its own', async () => {

@@ -26,9 +26,11 @@ static struct command sample(void)
 {
     static char program[] = "service", flag[] = "--port=1", empty[] = "", secret[] = "KEY=secret";
     static char *arguments[] = {program, flag, empty, NULL}, *environment[] = {secret, NULL};
+    static char socket[] = "/run/docker.sock", *hidden[] = {socket, NULL};
     struct command command = {.arguments = arguments,
                               .environment = environment,
                               .directory = "/srv",
+                              .hidden = hidden,
                               .switch_user = true,
                               .uid = 1000,
                               .gid = 1001,
@@ -53,6 +55,8 @@ TEST(test_round_trip)
     assert_null(read.arguments[3]);
     assert_string_equal(read.environment[0], "KEY=secret");
     assert_null(read.environment[1]);
+    assert_string_equal(read.hidden[0], "/run/docker.sock");
+    assert_null(read.hidden[1]);
     assert_true(read.switch_user && read.seal_memfds);
     assert_int_equal(read.uid, 1000);
     assert_int_equal(read.gid, 1001);
@@ -89,10 +93,10 @@ TEST(test_counts_beyond_the_limits_are_refused)
 {
     struct command command = sample(), read;
 
-    for (size_t field = 0; field < 8; field++) {
+    for (size_t field = 0; field < 9; field++) {
         uint32_t huge = UINT32_MAX;
 
-        if (field == 3 || field == 4 || field == 7)
+        if (field == 4 || field == 5 || field == 8)
             continue; /* uid, gid, listeners: any number */
         pack(&command);
         memcpy(packed + field * sizeof(huge), &huge, sizeof(huge));
