@@ -18,7 +18,7 @@ struct tree {
     void *data;
     uv_poll_t channel_poll, pidfd_poll;
     int channel, pidfd; /* -1: not, or not yet */
-    unsigned handles;   /* that the loop has not closed yet */
+    unsigned holders;   /* its handles that are not closed yet, and its end that is to come */
     bool killed, ended;
     int status;
     char why[WHY_SIZE];

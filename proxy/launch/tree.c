@@ -10,12 +10,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+static void release(struct tree *tree)
+{
+    if (--tree->holders == 0)
+        free(tree);
+}
+
 static void on_closed(uv_handle_t *handle)
 {
-    struct tree *tree = handle->data;
-
-    if (--tree->handles == 0)
-        free(tree);
+    release(handle->data);
 }
 
 static void close_channel(struct tree *tree)
@@ -155,7 +158,7 @@ enum error tree_create(uv_loop_t *loop, const struct tree_options *options, int 
         free(tree);
         return ERROR_IO;
     }
-    tree->handles = 1;
+    tree->holders = 2; /* the loop's handle, and whoever is to be told of its end */
     tree->channel = channel;
     tree->pidfd = -1;
     tree->status = SIGKILL;
@@ -202,7 +205,7 @@ void tree_made(struct tree *tree, int pidfd)
         tree_end(tree);
         return;
     }
-    tree->handles++;
+    tree->holders++;
     uv_poll_start(&tree->pidfd_poll, UV_READABLE, on_pidfd);
 }
 
@@ -228,6 +231,7 @@ void tree_end(struct tree *tree)
     fail_dials(tree);
     if (tree->events.ended != NULL)
         tree->events.ended(tree->data, tree->status, tree->why);
+    release(tree);
 }
 
 void tree_kill(struct tree *tree)

@@ -1,4 +1,5 @@
-/* filter.c: what the filter says to each call, by running its instructions as the kernel does. */
+/* filter.c, fence.c: what each says to a call, by running its instructions as the kernel does. */
+#include "launch/fence.h"
 #include "launch/filter.h"
 
 #include "unit.h"
@@ -7,7 +8,11 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
@@ -24,7 +29,7 @@
 #define KILL   SECCOMP_RET_KILL_PROCESS
 #define GETS(number) (SECCOMP_RET_ERRNO | (number))
 
-static struct sock_filter code[FILTER_MAX];
+static struct sock_filter code[FENCE_MAX];
 static size_t length;
 
 static uint32_t next(const struct seccomp_data *data, size_t *at, uint32_t *accumulator)
@@ -176,4 +181,26 @@ TEST(test_everything_else_is_allowed)
         for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
             assert_int_equal(asked(others[i], 1, 2, 3), ALLOW);
     }
+}
+
+TEST(test_the_keeper_answers_and_does_nothing_else)
+{
+    static const int deadly[] = {SYS_execve,  SYS_execveat, SYS_ptrace,      SYS_mount,
+                                 SYS_umount2, SYS_setns,    SYS_unshare,     SYS_process_vm_writev,
+                                 SYS_clone3,  SYS_unlinkat, SYS_init_module, SYS_io_uring_setup};
+
+    length = fence_build(code);
+    assert_in_range(length, 1, FENCE_MAX);
+    for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++)
+        assert_int_equal(asked(deadly[i], 0, 0, 0), KILL);
+    assert_int_equal(asked(SYS_bind, 1, 2, 3), ALLOW);
+    assert_int_equal(asked(SYS_clone, SIGCHLD, 0, 0), ALLOW);
+    assert_int_equal(asked(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0), KILL);
+    assert_int_equal(asked(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0), KILL);
+    assert_int_equal(asked(SYS_mmap, 0, 4096, PROT_READ), ALLOW);
+    assert_int_equal(asked(SYS_mmap, 0, 4096, PROT_READ | PROT_EXEC), KILL);
+    assert_int_equal(asked(SYS_mprotect, 0, 4096, PROT_EXEC), KILL);
+    assert_int_equal(asked(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND, 0), ALLOW);
+    assert_int_equal(asked(SYS_ioctl, 0, TIOCSTI, 0), KILL);
+    assert_int_equal(run((struct seccomp_data){.nr = SYS_read, .arch = FOREIGN}), KILL);
 }
