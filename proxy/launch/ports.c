@@ -35,7 +35,7 @@ static void read_address(const struct inet_diag_msg *message, uint8_t out[16])
 }
 
 /* INET_DIAG_SKV6ONLY of the attributes that follow. */
-static bool only_ipv6(const struct inet_diag_msg *message, size_t length)
+static bool only_ipv6(const struct inet_diag_msg *message, ssize_t length)
 {
     const struct rtattr *attribute = (const struct rtattr *)(message + 1);
 
@@ -58,7 +58,8 @@ static void add(struct ports *ports, uint32_t protocol, const struct nlmsghdr *h
     const struct inet_diag_msg *message = NLMSG_DATA(header);
     struct port row = {.number = ntohs(message->id.idiag_sport), .protocol = protocol};
 
-    row.only_ipv6 = only_ipv6(message, header->nlmsg_len - NLMSG_LENGTH(sizeof(*message)));
+    row.only_ipv6 =
+        only_ipv6(message, (ssize_t)(header->nlmsg_len - NLMSG_LENGTH(sizeof(*message))));
     read_address(message, row.address);
     for (size_t i = 0; i < ports->count; i++) {
         if (same(&ports->rows[i], &row))
@@ -73,8 +74,9 @@ static void add(struct ports *ports, uint32_t protocol, const struct nlmsghdr *h
 enum error ports_read(struct ports *ports, uint32_t protocol, const void *bytes, size_t length)
 {
     const struct nlmsghdr *header = bytes;
+    ssize_t rest = (ssize_t)length; /* the macros count down past 0 where the last is not aligned */
 
-    for (; NLMSG_OK(header, length); header = NLMSG_NEXT(header, length)) {
+    for (; NLMSG_OK(header, rest); header = NLMSG_NEXT(header, rest)) {
         if (header->nlmsg_type == NLMSG_DONE)
             return OK;
         if (header->nlmsg_type == NLMSG_ERROR)
@@ -83,7 +85,7 @@ enum error ports_read(struct ports *ports, uint32_t protocol, const void *bytes,
             header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
             add(ports, protocol, header);
     }
-    return length == 0 ? ERROR_NOT_FOUND : ERROR_SYNTAX;
+    return rest == 0 ? ERROR_NOT_FOUND : ERROR_SYNTAX;
 }
 
 static enum error dump(struct ports *ports, uint8_t family, uint8_t protocol, uint32_t states)
