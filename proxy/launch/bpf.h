@@ -21,8 +21,8 @@
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args[index]))
 #define FIELD(name)                                                                                \
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, name))
-#define RETURN(value)     BPF_STMT(BPF_RET | BPF_K, (value))
-#define REFUSE(number)    RETURN(SECCOMP_RET_ERRNO | (number))
+#define RETURN(value)  BPF_STMT(BPF_RET | BPF_K, (value))
+#define REFUSE(number) RETURN(SECCOMP_RET_ERRNO | (number))
 #define IF_IS(value, then, otherwise)                                                              \
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)(value), (then), (otherwise))
 

@@ -1,3 +1,4 @@
+/* bind: of the table in calls.h. */
 #include "launch/handlers.h"
 
 #include "launch/subject.h"

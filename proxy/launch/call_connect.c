@@ -1,3 +1,4 @@
+/* connect: of the table in calls.h. */
 #include "launch/handlers.h"
 
 #include "launch/subject.h"
@@ -31,8 +32,7 @@ static bool leads_inside(struct calls *calls, const struct subject *subject,
         subject_host_has(calls, subject, address) != 0)
         return false;
     /* It may have been closed meanwhile. */
-    return ports_refresh(&calls->ports) == OK &&
-           ports_find(&calls->ports, protocol, port) != NULL;
+    return ports_refresh(&calls->ports) == OK && ports_find(&calls->ports, protocol, port) != NULL;
 }
 
 static void move_inside(struct calls *calls, const struct subject *subject)

@@ -1,3 +1,4 @@
+/* listen: of the table in calls.h. */
 #include "launch/handlers.h"
 
 #include "launch/subject.h"

@@ -1,3 +1,4 @@
+/* memfd_create: of the table in calls.h. */
 #include "launch/handlers.h"
 
 #include "launch/target.h"

@@ -13,8 +13,7 @@ static void address_of_row(const struct port *row, union address *out)
 
     memset(out, 0, sizeof(*out));
     memcpy(&address, row->address, sizeof(address));
-    if (IN6_IS_ADDR_V4MAPPED(&address) ||
-        (IN6_IS_ADDR_UNSPECIFIED(&address) && !row->only_ipv6)) {
+    if (IN6_IS_ADDR_V4MAPPED(&address) || (IN6_IS_ADDR_UNSPECIFIED(&address) && !row->only_ipv6)) {
         out->in.sin_family = AF_INET;
         out->in.sin_addr.s_addr = address.s6_addr32[3];
         if (out->in.sin_addr.s_addr == htonl(INADDR_ANY))

@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +14,31 @@
 #define LINE_BYTES 256
 #define EPOLL_LINK "anon_inode:[eventpoll]"
 
+/* The number behind a name, which *at moves past. */
+static int take_number(const char **at, const char *name, int base, uint64_t *out)
+{
+    char *end;
+
+    *at += strspn(*at, " \t");
+    if (strncmp(*at, name, strlen(name)) != 0)
+        return 0;
+    *at += strlen(name);
+    *out = strtoull(*at, &end, base);
+    if (end == *at)
+        return 0;
+    *at = end;
+    return 1;
+}
+
 /* "tfd:        3 events:       19 data:                3  pos:0 ino:…", the two in hexadecimal */
 int epolls_read_line(const char *line, int descriptor, struct epoll_entry *out)
 {
-    int number;
-    uint32_t events;
-    uint64_t data;
+    uint64_t number, events, data;
 
-    if (sscanf(line, "tfd: %d events: %" SCNx32 " data: %" SCNx64, &number, &events, &data) != 3 ||
-        number != descriptor)
+    if (!take_number(&line, "tfd:", 10, &number) || number != (uint64_t)descriptor ||
+        !take_number(&line, "events:", 16, &events) || !take_number(&line, "data:", 16, &data))
         return 0;
-    out->events = events;
+    out->events = (uint32_t)events;
     out->data = data;
     return 1;
 }
@@ -64,8 +77,7 @@ void epolls_find(pid_t thread, int descriptor, struct epolls *out)
     while ((entry = readdir(directory)) != NULL) {
         ssize_t length = readlinkat(dirfd(directory), entry->d_name, link, sizeof(link));
 
-        if (length == (ssize_t)strlen(EPOLL_LINK) &&
-            memcmp(link, EPOLL_LINK, (size_t)length) == 0)
+        if (length == (ssize_t)strlen(EPOLL_LINK) && memcmp(link, EPOLL_LINK, (size_t)length) == 0)
             read_set(thread, (int)strtol(entry->d_name, NULL, 10), descriptor, out);
     }
     closedir(directory);

@@ -62,22 +62,22 @@ static const struct sock_filter unknown[] = {REFUSE(ENOSYS)};
 #define BLOCK(name) name, sizeof(name) / sizeof((name)[0])
 
 static const struct rule {
-    int call;
     const struct sock_filter *block;
     size_t length;
+    int call;
     bool for_sealed; /* only where memfds are sealed */
 } rules[] = {
-    {SYS_socket, BLOCK(sockets), false},
-    {SYS_socketpair, BLOCK(sockets), false},
-    {SYS_bind, BLOCK(ask), false},
-    {SYS_listen, BLOCK(ask), false},
-    {SYS_connect, BLOCK(ask), false},
-    {SYS_io_uring_setup, BLOCK(unknown), false},
-    {SYS_io_uring_enter, BLOCK(unknown), false},
-    {SYS_io_uring_register, BLOCK(unknown), false},
-    {SYS_memfd_create, BLOCK(memfds), true},
+    {BLOCK(sockets), SYS_socket, false},
+    {BLOCK(sockets), SYS_socketpair, false},
+    {BLOCK(ask), SYS_bind, false},
+    {BLOCK(ask), SYS_listen, false},
+    {BLOCK(ask), SYS_connect, false},
+    {BLOCK(unknown), SYS_io_uring_setup, false},
+    {BLOCK(unknown), SYS_io_uring_enter, false},
+    {BLOCK(unknown), SYS_io_uring_register, false},
+    {BLOCK(memfds), SYS_memfd_create, true},
 #ifdef SYS_memfd_secret
-    {SYS_memfd_secret, BLOCK(unknown), true},
+    {BLOCK(unknown), SYS_memfd_secret, true},
 #endif
 };
 
@@ -104,8 +104,7 @@ enum error filter_load(const struct filter_options *options, int *listener)
     struct sock_filter code[FILTER_MAX];
     struct sock_fprog program = {.len = (unsigned short)filter_build(options, code),
                                  .filter = code};
-    unsigned long flags =
-        SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 
     if (fd < 0 && errno == EINVAL) {

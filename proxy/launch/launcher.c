@@ -1,4 +1,4 @@
-#include "launch/launcher_tree.h"
+#include "launch/launcher.h"
 
 #include "launch/passing.h"
 #include "launch/spawner.h"
@@ -11,38 +11,13 @@ struct launcher {
     uv_poll_t poll; /* of the spawner's channel */
     int channel;    /* -1: it has gone */
     uint32_t numbers;
-    struct tree_list trees;
+    struct trees trees;
 };
-
-static struct tree *find(struct launcher *launcher, uint32_t number)
-{
-    struct tree *tree = launcher->trees.first;
-
-    while (tree != NULL && tree->number != number)
-        tree = tree->next;
-    return tree;
-}
-
-/* The trees have ended with it, or are about to; those that it never made have not begun. */
-static void lose_spawner(struct launcher *launcher)
-{
-    struct tree *next;
-
-    uv_poll_stop(&launcher->poll);
-    passing_close(&launcher->channel);
-    for (struct tree *tree = launcher->trees.first; tree != NULL; tree = next) {
-        next = tree->next;
-        tree_kill(tree);
-        if (tree->pidfd < 0)
-            tree_end(tree);
-    }
-}
 
 static void on_spawner(uv_poll_t *poll, int status, int events)
 {
     struct launcher *launcher = poll->data;
     struct spawner_word word;
-    struct tree *tree;
     int pidfd = -1;
     size_t count = 1;
     enum error error = ERROR_IO;
@@ -53,17 +28,12 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
     if (error == ERROR_STATE)
         return;
     if (error != OK) {
-        lose_spawner(launcher);
+        uv_poll_stop(&launcher->poll);
+        passing_close(&launcher->channel);
+        trees_lost(&launcher->trees);
         return;
     }
-    tree = find(launcher, word.number);
-    if (tree == NULL || count == 0) {
-        passing_close(&pidfd);
-        if (tree != NULL)
-            tree_never_made(tree, word.error);
-        return;
-    }
-    tree_made(tree, pidfd);
+    trees_made(&launcher->trees, word.number, pidfd, word.error);
 }
 
 enum error launcher_create(uv_loop_t *loop, int channel, struct launcher **out)
@@ -90,14 +60,9 @@ static void on_closed(uv_handle_t *handle)
 
 void launcher_destroy(struct launcher *launcher)
 {
-    struct tree *next;
-
     if (launcher == NULL)
         return;
-    for (struct tree *tree = launcher->trees.first; tree != NULL; tree = next) {
-        next = tree->next;
-        tree_forget(tree);
-    }
+    trees_forget(&launcher->trees);
     passing_close(&launcher->channel);
     uv_close((uv_handle_t *)&launcher->poll, on_closed);
 }
@@ -119,11 +84,10 @@ static enum error ask_spawner(struct launcher *launcher, const struct tree_optio
     return passing_send(launcher->channel, &ask, sizeof(ask), descriptors, count);
 }
 
-enum error tree_start(struct launcher *launcher, const struct tree_options *options,
-                      struct tree **out)
+enum error launcher_start(struct launcher *launcher, const struct tree_options *options,
+                          struct tree **out)
 {
     int pair[2] = {-1, -1}, command = -1;
-    struct tree *tree = NULL;
     uint32_t number = launcher->numbers + 1;
     enum error error;
 
@@ -137,15 +101,13 @@ enum error tree_start(struct launcher *launcher, const struct tree_options *opti
     if (error == OK)
         error = ask_spawner(launcher, options, (int[]){command, pair[1]}, number);
     if (error == OK)
-        error = tree_create(launcher->poll.loop, options, pair[0], &tree);
+        error = trees_add(&launcher->trees, launcher->poll.loop, options, number, pair[0], out);
     passing_close(&command);
     passing_close(&pair[1]);
     if (error != OK) {
         passing_close(&pair[0]);
         return error;
     }
-    launcher->numbers = tree->number = number;
-    tree_list_add(&launcher->trees, tree);
-    *out = tree;
+    launcher->numbers = number;
     return OK;
 }

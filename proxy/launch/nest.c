@@ -16,15 +16,17 @@
 
 enum error nest_clone(bool user, pid_t *child, int *pidfd)
 {
+    int fd = -1;
     struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD |
                                             (user ? CLONE_NEWUSER : 0u),
-                                   .pidfd = (uint64_t)(uintptr_t)pidfd,
+                                   .pidfd = (uint64_t)(uintptr_t)&fd,
                                    .exit_signal = SIGCHLD};
     long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
 
     if (pid < 0)
         return ERROR_IO;
     *child = (pid_t)pid;
+    *pidfd = fd;
     return OK;
 }
 

@@ -93,12 +93,11 @@ static enum error dump(struct ports *ports, uint8_t family, uint8_t protocol, ui
     struct {
         struct nlmsghdr header;
         struct inet_diag_req_v2 request;
-    } ask = {.header = {.nlmsg_len = sizeof(ask),
-                        .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-             .request = {.sdiag_family = family,
-                         .sdiag_protocol = protocol,
-                         .idiag_states = states}};
+    } ask = {
+        .header = {.nlmsg_len = sizeof(ask),
+                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .request = {.sdiag_family = family, .sdiag_protocol = protocol, .idiag_states = states}};
     _Alignas(struct nlmsghdr) char answer[ANSWER_BYTES];
     enum error error = ERROR_NOT_FOUND;
 
@@ -157,8 +156,7 @@ void ports_name(struct ports *ports, uint32_t protocol, uint32_t number, const c
 const struct port *ports_find(const struct ports *ports, uint32_t protocol, uint32_t number)
 {
     for (size_t i = 0; i < ports->count; i++) {
-        if (ports->rows[i].protocol == protocol &&
-            (ports->rows[i].number == number || number == 0))
+        if (ports->rows[i].protocol == protocol && (ports->rows[i].number == number || number == 0))
             return &ports->rows[i];
     }
     return NULL;

@@ -43,5 +43,5 @@ const struct port *ports_find(const struct ports *ports, uint32_t protocol, uint
 
 /* Adds the rows of one answer of the kernel's (a netlink datagram) to `ports`; ERROR_NOT_FOUND
  * where more are to come, ERROR_IO if the kernel refused, ERROR_SYNTAX. */
-enum error ports_read(struct ports *ports, uint32_t protocol, const void *bytes, size_t length)
-    MUST_CHECK;
+enum error ports_read(struct ports *ports, uint32_t protocol, const void *bytes,
+                      size_t length) MUST_CHECK;

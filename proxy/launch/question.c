@@ -12,10 +12,8 @@ enum error question_receive(int notify, struct question *out)
 
     if (ioctl(notify, SECCOMP_IOCTL_NOTIF_RECV, &asked) < 0)
         return errno == ENOENT || errno == EINTR ? ERROR_NOT_FOUND : ERROR_IO;
-    *out = (struct question){.notify = notify,
-                             .id = asked.id,
-                             .thread = (pid_t)asked.pid,
-                             .call = asked.data.nr};
+    *out = (struct question){
+        .notify = notify, .id = asked.id, .thread = (pid_t)asked.pid, .call = asked.data.nr};
     memcpy(out->arguments, asked.data.args, sizeof(out->arguments));
     return OK;
 }

@@ -152,8 +152,8 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
     error = open_command(options->command, &packed);
     if (error != OK)
         return error;
-    out->calls->listeners_max = packed.command.listeners_max > 0 ? packed.command.listeners_max
-                                                                 : COMMAND_LISTENERS;
+    out->calls->listeners_max =
+        packed.command.listeners_max > 0 ? packed.command.listeners_max : COMMAND_LISTENERS;
     error = see_little(options, &packed.command, step);
     if (error == OK)
         error = fork_leader(options, &packed.command, &out->leader, &channel);

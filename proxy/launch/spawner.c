@@ -36,8 +36,7 @@ static enum error let_go(int channel)
         signal(number, SIG_DFL);
     sigprocmask(SIG_SETMASK, &none, NULL);
     setsid();
-    if (sigaction(SIGCHLD, &reap, NULL) < 0 ||
-        syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) < 0)
+    if (sigaction(SIGCHLD, &reap, NULL) < 0 || syscall(SYS_close_range, CHANNEL + 1, ~0U, 0) < 0)
         return ERROR_IO;
     return OK;
 }
@@ -91,8 +90,8 @@ static _Noreturn void run(int channel, pid_t parent)
 
         if (passing_receive(CHANNEL, &ask, sizeof(ask), given, &count) != OK)
             _exit(EXIT_SUCCESS);
-        word = (struct spawner_word){.number = ask.number,
-                                     .error = take(&ask, given, count, &pidfd)};
+        word =
+            (struct spawner_word){.number = ask.number, .error = take(&ask, given, count, &pidfd)};
         for (size_t i = 0; i < count; i++)
             close(given[i]);
         if (passing_send(CHANNEL, &word, sizeof(word), &pidfd, pidfd >= 0) != OK)

@@ -12,7 +12,7 @@
       "AppArmor restricts user namespaces here: permit `userns` to this program, or run as root")  \
     X(PROC, "mounting a /proc of its own", "a container must not mask /proc: unmask it")           \
     X(DEVICES, "hiding devices", "")                                                               \
-    X(HIDE, "hiding what the service must not find", "")                                                               \
+    X(HIDE, "hiding what the service must not find", "")                                           \
     X(NETWORK, "making the private network",                                                       \
       "network namespaces must be permitted (sysctl user.max_net_namespaces)")                     \
     X(LOOPBACK, "raising the private loopback", "")                                                \

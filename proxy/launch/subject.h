@@ -38,7 +38,8 @@ int subject_twin(const struct calls *calls, const struct subject *subject, bool 
 /* The twin takes its place, in the thread's descriptor. An errno. */
 int subject_replace(const struct subject *subject, int twin);
 
-/* Whether the host has the address, that is one of its sockets can be bound to it: 0 or an errno. */
+/* Whether the host has the address, that is one of its sockets can be bound to it: 0 or an errno.
+ */
 int subject_host_has(const struct calls *calls, const struct subject *subject,
                      const union address *address);
 

@@ -1,5 +1,6 @@
-#include "launch/launcher_tree.h"
+#include "launch/tree.h"
 
+#include "launch/dials.h"
 #include "launch/keeper.h"
 #include "launch/passing.h"
 
@@ -9,6 +10,22 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+struct tree {
+    struct trees *trees; /* that it is among */
+    struct tree *next;
+    uint32_t number;
+    struct tree_events events;
+    void *data;
+    uv_poll_t channel_poll, pidfd_poll;
+    int channel, pidfd; /* -1: not, or not yet */
+    unsigned holders;   /* its handles that are not closed yet, and its end that is to come */
+    bool killed, ended;
+    int status;
+    char why[WHY_SIZE];
+    uint32_t asked; /* the number of the last question */
+    struct dials dials;
+};
 
 static void release(struct tree *tree)
 {
@@ -29,14 +46,6 @@ static void close_channel(struct tree *tree)
     passing_close(&tree->channel);
 }
 
-static void on_started(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    (void)word;
-    (void)descriptor;
-    if (tree->events.started != NULL)
-        tree->events.started(tree->data);
-}
-
 static void explain(struct tree *tree, uint32_t step, int error)
 {
     const char *remedy = step_remedy(step);
@@ -45,84 +54,60 @@ static void explain(struct tree *tree, uint32_t step, int error)
                          remedy[0] != '\0' ? "; " : "", remedy);
 }
 
-static void on_failed(struct tree *tree, const struct keeper_word *word, int *descriptor)
+/* What the keeper says is checked for its form alone: it speaks of its own tree. */
+static enum error hear(struct tree *tree, const struct keeper_word *word)
 {
-    (void)descriptor;
-    explain(tree, word->step, word->value);
-}
+    const struct tree_events *events = &tree->events;
 
-static void on_port(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    (void)descriptor;
-    if (tree->events.port != NULL)
-        tree->events.port(tree->data, &word->port);
-}
-
-static void on_refused(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    (void)descriptor;
-    if (tree->events.refused != NULL)
-        tree->events.refused(tree->data, &word->refusal);
-}
-
-static void on_listed(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    (void)word;
-    (void)descriptor;
-    if (tree->events.listed != NULL)
-        tree->events.listed(tree->data);
-}
-
-static void on_exited(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    (void)descriptor;
-    tree->status = word->value;
-}
-
-static void on_dialed(struct tree *tree, const struct keeper_word *word, int *descriptor)
-{
-    for (size_t i = 0; i < tree->dial_count; i++) {
-        tree_dialed *done = tree->dials[i].done;
-        void *data = tree->dials[i].data;
-        int socket = *descriptor;
-
-        if (tree->dials[i].number != word->number)
-            continue;
-        tree->dials[i] = tree->dials[--tree->dial_count];
-        *descriptor = -1;
-        done(data, socket, socket >= 0 ? 0 : word->value);
-        return;
+    switch (word->type) {
+    case KEEPER_STARTED:
+        if (events->started != NULL)
+            events->started(tree->data);
+        return OK;
+    case KEEPER_FAILED:
+        explain(tree, word->step, word->value);
+        return OK;
+    case KEEPER_PORT:
+        if (events->port != NULL)
+            events->port(tree->data, &word->port);
+        return OK;
+    case KEEPER_REFUSED:
+        if (events->refused != NULL)
+            events->refused(tree->data, &word->refusal);
+        return OK;
+    case KEEPER_LISTED:
+        if (events->listed != NULL)
+            events->listed(tree->data);
+        return OK;
+    case KEEPER_EXITED:
+        tree->status = word->value;
+        return OK;
+    default:
+        return ERROR_INVALID;
     }
 }
 
-static void (*const handlers[])(struct tree *, const struct keeper_word *, int *) = {
-    [KEEPER_STARTED] = on_started, [KEEPER_FAILED] = on_failed, [KEEPER_PORT] = on_port,
-    [KEEPER_REFUSED] = on_refused, [KEEPER_DIALED] = on_dialed, [KEEPER_LISTED] = on_listed,
-    [KEEPER_EXITED] = on_exited,
-};
-
-/* Takes one word, if there is one. What the keeper says is checked for its form alone: it speaks
- * of its own tree. */
+/* Takes one word, if there is one. */
 static bool take_word(struct tree *tree)
 {
     struct keeper_word word;
     int descriptor = -1;
     size_t count = 1;
-    enum error error =
-        passing_receive(tree->channel, &word, sizeof(word), &descriptor, &count);
+    enum error error = passing_receive(tree->channel, &word, sizeof(word), &descriptor, &count);
 
     if (error == ERROR_STATE)
         return false;
-    if (error != OK || word.type == 0 || word.type >= sizeof(handlers) / sizeof(handlers[0])) {
-        passing_close(&descriptor);
-        tree_kill(tree);
-        return false;
+    if (error == OK && word.type == KEEPER_DIALED) {
+        dials_answer(&tree->dials, word.number, descriptor, word.value);
+        return true;
     }
+    passing_close(&descriptor);
     word.port.program[PORT_PROGRAM_SIZE - 1] = '\0';
     word.refusal.program[PORT_PROGRAM_SIZE - 1] = '\0';
-    handlers[word.type](tree, &word, &descriptor);
-    passing_close(&descriptor);
-    return true;
+    if (error == OK && hear(tree, &word) == OK)
+        return true;
+    tree_kill(tree);
+    return false;
 }
 
 static void on_channel(uv_poll_t *poll, int status, int events)
@@ -132,6 +117,34 @@ static void on_channel(uv_poll_t *poll, int status, int events)
         tree_kill(poll->data);
     else
         (void)take_word(poll->data);
+}
+
+static void leave(struct trees *trees, const struct tree *tree)
+{
+    struct tree **at = &trees->first;
+
+    while (*at != tree)
+        at = &(*at)->next;
+    *at = tree->next;
+    trees->count--;
+}
+
+/* Nothing of it is left, or nothing ever was. */
+static void end(struct tree *tree)
+{
+    if (tree->ended)
+        return;
+    tree->ended = true;
+    close_channel(tree);
+    if (tree->pidfd >= 0) {
+        uv_close((uv_handle_t *)&tree->pidfd_poll, on_closed);
+        passing_close(&tree->pidfd);
+    }
+    leave(tree->trees, tree);
+    dials_fail(&tree->dials, ECONNRESET);
+    if (tree->events.ended != NULL)
+        tree->events.ended(tree->data, tree->status, tree->why);
+    release(tree);
 }
 
 /* The keeper has ended, which the kernel lets it do after everybody else of its PID namespace.
@@ -144,11 +157,11 @@ static void on_pidfd(uv_poll_t *poll, int status, int events)
     (void)events;
     while (tree->channel >= 0 && take_word(tree))
         ;
-    tree_end(tree);
+    end(tree);
 }
 
-enum error tree_create(uv_loop_t *loop, const struct tree_options *options, int channel,
-                       struct tree **out)
+static enum error create(uv_loop_t *loop, const struct tree_options *options, int channel,
+                         struct tree **out)
 {
     struct tree *tree = calloc(1, sizeof(*tree));
 
@@ -170,68 +183,21 @@ enum error tree_create(uv_loop_t *loop, const struct tree_options *options, int 
     return OK;
 }
 
-void tree_list_add(struct tree_list *list, struct tree *tree)
+enum error trees_add(struct trees *trees, uv_loop_t *loop, const struct tree_options *options,
+                     uint32_t number, int channel, struct tree **out)
 {
-    tree->list = list;
-    tree->next = list->first;
-    list->first = tree;
-    list->count++;
-}
+    struct tree *tree;
+    enum error error = create(loop, options, channel, &tree);
 
-static void leave_list(struct tree *tree)
-{
-    struct tree **at = &tree->list->first;
-
-    while (*at != tree)
-        at = &(*at)->next;
-    *at = tree->next;
-    tree->list->count--;
-}
-
-void tree_never_made(struct tree *tree, int error)
-{
-    explain(tree, STEP_CLONE, error);
-    tree_end(tree);
-}
-
-void tree_made(struct tree *tree, int pidfd)
-{
-    tree->pidfd = pidfd;
-    if (tree->killed)
-        tree_kill(tree);
-    if (uv_poll_init(tree->channel_poll.loop, &tree->pidfd_poll, pidfd) != 0) {
-        tree_kill(tree);
-        passing_close(&tree->pidfd);
-        tree_end(tree);
-        return;
-    }
-    tree->holders++;
-    uv_poll_start(&tree->pidfd_poll, UV_READABLE, on_pidfd);
-}
-
-static void fail_dials(struct tree *tree)
-{
-    while (tree->dial_count > 0) {
-        tree->dial_count--;
-        tree->dials[tree->dial_count].done(tree->dials[tree->dial_count].data, -1, ECONNRESET);
-    }
-}
-
-void tree_end(struct tree *tree)
-{
-    if (tree->ended)
-        return;
-    tree->ended = true;
-    close_channel(tree);
-    if (tree->pidfd >= 0) {
-        uv_close((uv_handle_t *)&tree->pidfd_poll, on_closed);
-        passing_close(&tree->pidfd);
-    }
-    leave_list(tree);
-    fail_dials(tree);
-    if (tree->events.ended != NULL)
-        tree->events.ended(tree->data, tree->status, tree->why);
-    release(tree);
+    if (error != OK)
+        return error;
+    tree->number = number;
+    tree->trees = trees;
+    tree->next = trees->first;
+    trees->first = tree;
+    trees->count++;
+    *out = tree;
+    return OK;
 }
 
 void tree_kill(struct tree *tree)
@@ -242,12 +208,60 @@ void tree_kill(struct tree *tree)
     close_channel(tree); /* which the keeper takes for its parent's end */
 }
 
-void tree_forget(struct tree *tree)
+static void watch(struct tree *tree, int pidfd)
 {
-    tree->events = (struct tree_events){0};
-    tree->dial_count = 0;
-    tree_kill(tree);
-    tree_end(tree);
+    tree->pidfd = pidfd;
+    if (tree->killed)
+        tree_kill(tree);
+    if (uv_poll_init(tree->channel_poll.loop, &tree->pidfd_poll, pidfd) != 0) {
+        tree_kill(tree);
+        passing_close(&tree->pidfd);
+        end(tree);
+        return;
+    }
+    tree->holders++;
+    uv_poll_start(&tree->pidfd_poll, UV_READABLE, on_pidfd);
+}
+
+void trees_made(struct trees *trees, uint32_t number, int pidfd, int error)
+{
+    struct tree *tree = trees->first;
+
+    while (tree != NULL && tree->number != number)
+        tree = tree->next;
+    if (tree == NULL) {
+        passing_close(&pidfd); /* forgotten meanwhile: its channel was closed */
+    } else if (pidfd >= 0) {
+        watch(tree, pidfd);
+    } else {
+        explain(tree, STEP_CLONE, error);
+        end(tree);
+    }
+}
+
+void trees_lost(struct trees *trees)
+{
+    struct tree *next;
+
+    for (struct tree *tree = trees->first; tree != NULL; tree = next) {
+        next = tree->next;
+        tree_kill(tree);
+        if (tree->pidfd < 0)
+            end(tree);
+    }
+}
+
+void trees_forget(struct trees *trees)
+{
+    struct tree *next;
+
+    for (struct tree *tree = trees->first; tree != NULL; tree = next) {
+        next = tree->next;
+        tree->events = (struct tree_events){0};
+        tree->dials.count = 0;
+        tree_kill(tree);
+        end(tree);
+    }
 }
 
 static enum error ask(struct tree *tree, uint32_t type, uint32_t value)
@@ -259,18 +273,16 @@ static enum error ask(struct tree *tree, uint32_t type, uint32_t value)
     return passing_send(tree->channel, &question, sizeof(question), NULL, 0);
 }
 
-enum error tree_dial(struct tree *tree, uint16_t port, tree_dialed *done, void *data)
+enum error tree_dial(struct tree *tree, uint16_t port, dial_done *done, void *data)
 {
     enum error error;
 
-    if (tree->dial_count == TREE_DIALS_MAX)
+    if (tree->dials.count == DIALS_MAX)
         return ERROR_LIMIT;
     error = ask(tree, KEEPER_DIAL, port);
     if (error != OK)
         return error;
-    tree->dials[tree->dial_count].number = tree->asked;
-    tree->dials[tree->dial_count].done = done;
-    tree->dials[tree->dial_count++].data = data;
+    dials_add(&tree->dials, tree->asked, done, data);
     return OK;
 }
 

@@ -45,6 +45,11 @@ static void say(const char *what, int result)
     dprintf(STDERR_FILENO, "%s: %s\n", what, result >= 0 ? "done" : strerrorname_np(errno));
 }
 
+static int number_from(const char *text)
+{
+    return (int)strtol(text, NULL, 10);
+}
+
 static uint64_t cookie_of(int socket)
 {
     uint64_t cookie = 0;
@@ -127,7 +132,7 @@ static void every_socket(const char *argument)
 {
     static const int types[] = {1, 2, 3, 4, 5, 6, 10};
     static const int protocols[] = {0, 1, 2, 6, 17, 33, 58, 132, 136, 255, 256, 262};
-    unsigned port = (unsigned)atoi(argument);
+    unsigned port = (unsigned)number_from(argument);
     uint64_t host = host_cookie();
 
     for (int family = 0; family < FAMILIES; family++) {
@@ -190,7 +195,7 @@ static void make_candidates(unsigned port)
     candidates[0] = socket(AF_INET, SOCK_STREAM, 0);
     candidates[1] = socket(AF_UNIX, SOCK_STREAM, 0);
     candidates[2] = socket(AF_INET, SOCK_STREAM, 0);
-    bind(candidates[2], (struct sockaddr *)&address, sizeof(address));
+    (void)!bind(candidates[2], (struct sockaddr *)&address, sizeof(address));
     candidates[3] = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
 }
 
@@ -207,9 +212,9 @@ static unsigned count_leaks(uint64_t host)
 
 static void race(const char *argument, int (*call)(void))
 {
-    unsigned tries = (unsigned)atoi(argument), leaked = 0, succeeded = 0;
+    unsigned tries = (unsigned)number_from(argument), leaked = 0, succeeded = 0;
     uint64_t host = host_cookie();
-    pthread_t thread;
+    pthread_t thread = 0;
 
     shared_port = 1 + (unsigned)getpid() % 1000;
     for (unsigned i = 0; i < tries; i++) {
@@ -316,7 +321,7 @@ static void second_listener(const char *argument)
 static void own_network(const char *argument)
 {
     uint64_t host = host_cookie();
-    struct sockaddr_in address = at_port((unsigned)atoi(argument));
+    struct sockaddr_in address = at_port((unsigned)number_from(argument));
     int before = socket(AF_INET, SOCK_STREAM, 0), fd;
 
     say("unshare", unshare(CLONE_NEWUSER | CLONE_NEWNET));
@@ -395,13 +400,13 @@ static void keeper(const char *argument)
 {
     char word[8];
     struct iovec here = {word, sizeof(word)}, there = {&host_cookie, sizeof(word)};
-    int fd, pidfd = (int)syscall(PIDFD_OPEN, 1, 0);
+    int pidfd = (int)syscall(PIDFD_OPEN, 1, 0);
 
     (void)argument;
     say("ptrace", (int)ptrace(PTRACE_SEIZE, 1, NULL, NULL));
     say("read its memory", (int)process_vm_readv(1, &here, 1, &there, 1, 0));
     say("open its memory", open("/proc/1/mem", O_RDWR));
-    say("open its network", fd = open("/proc/1/ns/net", O_RDONLY));
+    say("open its network", open("/proc/1/ns/net", O_RDONLY));
     say("list its descriptors", open("/proc/1/fd/0", O_RDONLY));
     say("take a descriptor", (int)syscall(PIDFD_GETFD, pidfd, 3, 0));
     for (int number = 1; number < NSIG; number++)
@@ -415,7 +420,7 @@ static void keeper(const char *argument)
 static void stubborn(const char *argument)
 {
     static const int ignored[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGPIPE};
-    int count = atoi(argument);
+    int count = number_from(argument);
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
         signal(ignored[i], SIG_IGN);
@@ -450,12 +455,12 @@ static void leave_behind(const char *argument)
     }
     wait(NULL);
     usleep(100000);
-    exit(atoi(argument));
+    exit(number_from(argument));
 }
 
 static void grandchild(const char *argument)
 {
-    struct sockaddr_in address = at_port((unsigned)atoi(argument));
+    struct sockaddr_in address = at_port((unsigned)number_from(argument));
     uint64_t host = host_cookie();
 
     if (fork() == 0) {

@@ -8,7 +8,8 @@
  *     signal NUMBER       to the service's first process
  *     kill
  *
- *     sidelock_launch [--directory PATH] [--hide PATH]... [--listeners COUNT] [--seal] [--uid UID] -- COMMAND...
+ *     sidelock_launch [--directory PATH] [--hide PATH]... [--listeners COUNT] [--seal] [--uid UID]
+ * -- COMMAND...
  */
 #include "launch/launcher.h"
 #include "launch/spawner.h"
@@ -27,9 +28,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
-#define DIALS_MAX      100000
-#define HIDDEN_MAX     16
+#define LINE_MAX_BYTES  4096
+#define DIALS_MAX_COUNT 100000
+#define HIDDEN_MAX      16
 
 static char *hidden[HIDDEN_MAX + 1];
 static size_t hidden_count;
@@ -97,7 +98,7 @@ static struct {
     unsigned port, count, done;
     uint64_t began_us;
     uint64_t *taken_us;
-} dials;
+} dialing;
 
 static void dial_next(void);
 
@@ -110,11 +111,11 @@ static int compare(const void *left, const void *right)
 
 static void tell_dials(void)
 {
-    qsort(dials.taken_us, dials.count, sizeof(dials.taken_us[0]), compare);
+    qsort(dialing.taken_us, dialing.count, sizeof(dialing.taken_us[0]), compare);
     printf("{\"event\":\"dialed\",\"count\":%u,\"p50Us\":%llu,\"p99Us\":%llu,\"maxUs\":%llu}\n",
-           dials.count, (unsigned long long)dials.taken_us[dials.count / 2],
-           (unsigned long long)dials.taken_us[dials.count * 99 / 100],
-           (unsigned long long)dials.taken_us[dials.count - 1]);
+           dialing.count, (unsigned long long)dialing.taken_us[dialing.count / 2],
+           (unsigned long long)dialing.taken_us[dialing.count * 99 / 100],
+           (unsigned long long)dialing.taken_us[dialing.count - 1]);
 }
 
 static void on_dialed(void *data, int fd, int error)
@@ -131,9 +132,9 @@ static void on_dialed(void *data, int fd, int error)
             close(fd);
         return;
     }
-    dials.taken_us[dials.done++] = now_us() - dials.began_us;
+    dialing.taken_us[dialing.done++] = now_us() - dialing.began_us;
     close(fd);
-    if (dials.done == dials.count)
+    if (dialing.done == dialing.count)
         tell_dials();
     else
         dial_next();
@@ -141,8 +142,8 @@ static void on_dialed(void *data, int fd, int error)
 
 static void dial_next(void)
 {
-    dials.began_us = now_us();
-    if (tree_dial(tree, (uint16_t)dials.port, on_dialed, NULL) != OK)
+    dialing.began_us = now_us();
+    if (tree_dial(tree, (uint16_t)dialing.port, on_dialed, NULL) != OK)
         printf("{\"event\":\"dialed\",\"error\":\"EAGAIN\"}\n");
 }
 
@@ -186,7 +187,8 @@ static void close_pair(struct pair *pair)
 static void on_allocate(uv_handle_t *handle, size_t size, uv_buf_t *out)
 {
     (void)handle;
-    *out = uv_buf_init(malloc(size), (unsigned)size);
+    out->base = malloc(size);
+    out->len = size;
 }
 
 static void on_written(uv_write_t *request, int status)
@@ -282,26 +284,37 @@ static void expose(unsigned port, const char *path)
 
 /* ---- commands ---- */
 
-static void obey(const char *line)
+static unsigned number_of(const char *text)
 {
-    char path[LINE_MAX_BYTES];
-    unsigned first, second;
+    return text == NULL ? 0 : (unsigned)strtoul(text, NULL, 10);
+}
 
-    if (sscanf(line, "expose %u %4095s", &first, path) == 2) {
-        expose(first, path);
-    } else if (sscanf(line, "dial %u %u", &first, &second) == 2 && second > 0 &&
-               second <= DIALS_MAX) {
-        free(dials.taken_us);
-        dials.port = first;
-        dials.count = second;
-        dials.done = 0;
-        dials.taken_us = calloc(second, sizeof(dials.taken_us[0]));
-        dial_next();
-    } else if (strcmp(line, "list") == 0) {
+static void dial(unsigned port, unsigned count)
+{
+    if (count == 0 || count > DIALS_MAX_COUNT)
+        abort();
+    free(dialing.taken_us);
+    dialing.port = port;
+    dialing.count = count;
+    dialing.done = 0;
+    dialing.taken_us = calloc(count, sizeof(dialing.taken_us[0]));
+    dial_next();
+}
+
+static void obey(char *line)
+{
+    char *rest, *verb = strtok_r(line, " ", &rest);
+    const char *first = strtok_r(NULL, " ", &rest), *second = strtok_r(NULL, " ", &rest);
+
+    if (strcmp(verb, "expose") == 0 && second != NULL) {
+        expose(number_of(first), second);
+    } else if (strcmp(verb, "dial") == 0) {
+        dial(number_of(first), number_of(second));
+    } else if (strcmp(verb, "list") == 0) {
         (void)!tree_list(tree);
-    } else if (sscanf(line, "signal %u", &first) == 1) {
-        (void)!tree_signal(tree, (int)first);
-    } else if (strcmp(line, "kill") == 0) {
+    } else if (strcmp(verb, "signal") == 0) {
+        (void)!tree_signal(tree, (int)number_of(first));
+    } else if (strcmp(verb, "kill") == 0) {
         killed_at = now_us();
         tree_kill(tree);
     } else {
@@ -333,12 +346,10 @@ static void on_input(uv_poll_t *poll, int status, int events)
 
 static void read_options(int count, char **arguments, struct tree_options *options)
 {
-    static const struct option known[] = {{"directory", required_argument, NULL, 'd'},
-                                          {"hide", required_argument, NULL, 'h'},
-                                          {"listeners", required_argument, NULL, 'l'},
-                                          {"seal", no_argument, NULL, 's'},
-                                          {"uid", required_argument, NULL, 'u'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"directory", required_argument, NULL, 'd'}, {"hide", required_argument, NULL, 'h'},
+        {"listeners", required_argument, NULL, 'l'}, {"seal", no_argument, NULL, 's'},
+        {"uid", required_argument, NULL, 'u'},       {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(count, arguments, "+", known, NULL)) != -1) {
@@ -377,7 +388,7 @@ int main(int count, char **arguments)
     uv_poll_init(loop, &input, STDIN_FILENO);
     uv_poll_start(&input, UV_READABLE, on_input);
     if (launcher_create(loop, channel, &launcher) != OK ||
-        tree_start(launcher, &options, &tree) != OK)
+        launcher_start(launcher, &options, &tree) != OK)
         return EXIT_FAILURE;
     return uv_run(loop, UV_RUN_DEFAULT);
 }

@@ -23,13 +23,14 @@ static int reaches_itself(unsigned port)
 
 int main(int count, char **arguments)
 {
-    unsigned port = count == 2 ? (unsigned)atoi(arguments[1]) : 0;
+    unsigned port = count == 2 ? (unsigned)strtoul(arguments[1], NULL, 10) : 0;
     struct sockaddr_in6 address = {.sin6_family = AF_INET6,
                                    .sin6_port = htons((unsigned short)port)};
     int listener = socket(AF_INET6, SOCK_STREAM, 0), no = 0;
 
     setsockopt(listener, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof(no));
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 16) < 0)
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        listen(listener, 16) < 0)
         return EXIT_FAILURE;
     for (;;) {
         int client = accept(listener, NULL, NULL);

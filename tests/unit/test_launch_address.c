@@ -27,18 +27,12 @@ TEST(test_loopback)
         const char *text;
         bool loopback, unspecified;
     } cases[] = {
-        {"127.0.0.1", true, false},
-        {"127.255.3.4", true, false},
-        {"0.0.0.0", true, true},
-        {"126.0.0.1", false, false},
-        {"128.0.0.1", false, false},
-        {"1.0.0.127", false, false},
-        {"::1", true, false},
-        {"::", true, true},
-        {"::2", false, false},
-        {"::ffff:127.0.0.1", true, false},
-        {"::ffff:0.0.0.0", true, true},
-        {"::ffff:10.0.0.1", false, false},
+        {"127.0.0.1", true, false},     {"127.255.3.4", true, false},
+        {"0.0.0.0", true, true},        {"126.0.0.1", false, false},
+        {"128.0.0.1", false, false},    {"1.0.0.127", false, false},
+        {"::1", true, false},           {"::", true, true},
+        {"::2", false, false},          {"::ffff:127.0.0.1", true, false},
+        {"::ffff:0.0.0.0", true, true}, {"::ffff:10.0.0.1", false, false},
         {"::127.0.0.1", false, false}, /* IPv4-compatible: nobody's any more */
         {"fe80::1", false, false},
     };

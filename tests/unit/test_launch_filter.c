@@ -24,9 +24,9 @@
 #define FOREIGN AUDIT_ARCH_ARM
 #endif
 
-#define ALLOW  SECCOMP_RET_ALLOW
-#define ASK    SECCOMP_RET_USER_NOTIF
-#define KILL   SECCOMP_RET_KILL_PROCESS
+#define ALLOW        SECCOMP_RET_ALLOW
+#define ASK          SECCOMP_RET_USER_NOTIF
+#define KILL         SECCOMP_RET_KILL_PROCESS
 #define GETS(number) (SECCOMP_RET_ERRNO | (number))
 
 static struct sock_filter code[FENCE_MAX];
@@ -110,9 +110,9 @@ TEST(test_every_socket)
             for (int protocol = 0; protocol < 300; protocol++) {
                 uint32_t expected = expected_socket(family, type, protocol);
 
-                assert_int_equal(asked(SYS_socket, (unsigned)family, (unsigned)type,
-                                       (unsigned)protocol),
-                                 expected);
+                assert_int_equal(
+                    asked(SYS_socket, (unsigned)family, (unsigned)type, (unsigned)protocol),
+                    expected);
                 assert_int_equal(asked(SYS_socketpair, (unsigned)family,
                                        (unsigned)type | SOCK_CLOEXEC | SOCK_NONBLOCK,
                                        (unsigned)protocol),
@@ -173,7 +173,7 @@ TEST(test_other_architectures_end_the_process)
 
 TEST(test_everything_else_is_allowed)
 {
-    static const int others[] = {SYS_read,   SYS_write,  SYS_execve, SYS_mmap, SYS_openat,
+    static const int others[] = {SYS_read,    SYS_write,  SYS_execve, SYS_mmap,   SYS_openat,
                                  SYS_accept4, SYS_sendto, SYS_clone,  SYS_unshare};
 
     for (int sealed = 0; sealed < 2; sealed++) {

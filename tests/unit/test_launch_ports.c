@@ -96,8 +96,7 @@ TEST_BETWEEN(test_rows_have_a_ceiling, clear, NULL)
     for (uint16_t port = 1; port < PORTS_MAX + 10; port++) {
         struct answer answer = answer_of(AF_INET, port, 0);
 
-        assert_int_equal(ports_read(&ports, IPPROTO_TCP, &answer, sizeof(answer)),
-                         ERROR_NOT_FOUND);
+        assert_int_equal(ports_read(&ports, IPPROTO_TCP, &answer, sizeof(answer)), ERROR_NOT_FOUND);
     }
     assert_int_equal(ports.count, PORTS_MAX);
 }

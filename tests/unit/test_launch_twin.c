@@ -22,12 +22,12 @@ static int number_of(int fd, int level, int name)
 static const struct {
     int level, name, value;
 } options[] = {
-    {SOL_SOCKET, SO_REUSEADDR, 1},     {SOL_SOCKET, SO_REUSEPORT, 1},
-    {SOL_SOCKET, SO_KEEPALIVE, 1},     {SOL_SOCKET, SO_RCVLOWAT, 17},
-    {SOL_SOCKET, SO_RCVBUF, 30000},    {SOL_SOCKET, SO_SNDBUF, 40000},
-    {IPPROTO_IPV6, IPV6_V6ONLY, 1},    {IPPROTO_TCP, TCP_NODELAY, 1},
-    {IPPROTO_TCP, TCP_KEEPIDLE, 33},   {IPPROTO_TCP, TCP_KEEPINTVL, 44},
-    {IPPROTO_TCP, TCP_KEEPCNT, 5},     {IPPROTO_TCP, TCP_USER_TIMEOUT, 66000},
+    {SOL_SOCKET, SO_REUSEADDR, 1},      {SOL_SOCKET, SO_REUSEPORT, 1},
+    {SOL_SOCKET, SO_KEEPALIVE, 1},      {SOL_SOCKET, SO_RCVLOWAT, 17},
+    {SOL_SOCKET, SO_RCVBUF, 30000},     {SOL_SOCKET, SO_SNDBUF, 40000},
+    {IPPROTO_IPV6, IPV6_V6ONLY, 1},     {IPPROTO_TCP, TCP_NODELAY, 1},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 33},    {IPPROTO_TCP, TCP_KEEPINTVL, 44},
+    {IPPROTO_TCP, TCP_KEEPCNT, 5},      {IPPROTO_TCP, TCP_USER_TIMEOUT, 66000},
     {IPPROTO_TCP, TCP_DEFER_ACCEPT, 3}, {IPPROTO_IPV6, IPV6_RECVPKTINFO, 1},
 };
 #define COUNT (sizeof(options) / sizeof(options[0]))
@@ -38,9 +38,9 @@ TEST(test_options_travel)
     int twin = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     for (size_t i = 0; i < COUNT; i++)
-        assert_int_equal(setsockopt(original, options[i].level, options[i].name,
-                                    &options[i].value, sizeof(int)),
-                         0);
+        assert_int_equal(
+            setsockopt(original, options[i].level, options[i].name, &options[i].value, sizeof(int)),
+            0);
     twin_copy_options(original, twin);
     for (size_t i = 0; i < COUNT; i++)
         assert_int_equal(number_of(twin, options[i].level, options[i].name),

@@ -116,7 +116,7 @@ static void start(char *script, struct told *one)
 {
     struct tree_options options = options_of(script, one);
 
-    assert_int_equal(tree_start(launcher, &options, &one->tree), OK);
+    assert_int_equal(launcher_start(launcher, &options, &one->tree), OK);
 }
 
 static void run_until_ended(unsigned count)
@@ -144,7 +144,7 @@ TEST_BETWEEN(test_a_program_that_is_not_there, open_launcher, close_launcher)
     struct tree_options options = options_of(unused, &told[0]);
 
     options.command.arguments = arguments;
-    assert_int_equal(tree_start(launcher, &options, &told[0].tree), OK);
+    assert_int_equal(launcher_start(launcher, &options, &told[0].tree), OK);
     run_until_ended(1);
     assert_int_equal(told[0].started, 0);
     assert_string_equal(told[0].why, "executing the service: No such file or directory");
@@ -238,5 +238,5 @@ TEST_BETWEEN(test_without_a_spawner, open_launcher, close_launcher)
     shutdown(spawner, SHUT_RDWR);
     run_until_ended(1);
     assert_int_equal(WTERMSIG(told[0].status), SIGKILL);
-    assert_int_equal(tree_start(launcher, &options, &told[1].tree), ERROR_NOT_FOUND);
+    assert_int_equal(launcher_start(launcher, &options, &told[1].tree), ERROR_NOT_FOUND);
 }
