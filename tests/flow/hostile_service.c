@@ -482,6 +482,19 @@ static void grandchild(const char *argument)
 
 /* ---- what the keeper makes ---- */
 
+/* In a root of its own, which only a user namespace of its own permits: paths end there. */
+static void other_root(const char *argument)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/in/made.sock"};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    say("unshare", unshare(CLONE_NEWUSER | CLONE_NEWNS));
+    say("chroot", chroot(argument));
+    say("bind", bind(fd, (struct sockaddr *)&address, sizeof(address)));
+    say("listen", listen(fd, 1));
+    say("it is there", access("/in/made.sock", F_OK));
+}
+
 static void memfds(const char *argument)
 {
     char *arguments[] = {(char[]){"x"}, NULL}, *environment[] = {NULL};
@@ -518,6 +531,7 @@ static const struct {
     {"leave_behind", leave_behind},
     {"grandchild", grandchild},
     {"memfds", memfds},
+    {"other_root", other_root},
 };
 
 int main(int count, char **arguments)

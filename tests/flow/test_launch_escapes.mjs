@@ -2,7 +2,7 @@
 // one way of hostile_service.c. LAUNCH_TRIES says how often what is raced for is tried.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
@@ -211,6 +211,18 @@ except OSError as e: print(e.errno in (1, 13, 30), file=sys.stderr)
       const tree = new Tree(['/usr/bin/python3', '-c', SCRIPT, dir], { who, options: who.options });
       assert.equal((await tree.end()).code, 0, tree.log);
       assert.equal(tree.stderr, `0o750 ${who.service}\n${who.service}\n98\n2\nAF_UNIX path too long\nTrue\n`);
+    });
+  }
+
+  for (const who of PEOPLE) {
+    it(`in a root of its own, launched by ${who.name}`, async () => {
+      const dir = scratchDir();
+      mkdirSync(path.join(dir, 'in'));
+      for (const each of [dir, path.join(dir, 'in')]) chmodSync(each, 0o777);
+      const tree = new Tree(hostile('other_root', dir), { who });
+      assert.equal((await tree.end()).code, 0, tree.log);
+      assert.equal(tree.stderr, 'unshare: done\nchroot: done\nbind: done\nlisten: done\nit is there: done\nend: done\n');
+      assert.deepEqual(readdirSync(path.join(dir, 'in')), ['made.sock']);
     });
   }
 
