@@ -75,6 +75,7 @@ static const struct rule {
     {BLOCK(unknown), SYS_io_uring_setup, false},
     {BLOCK(unknown), SYS_io_uring_enter, false},
     {BLOCK(unknown), SYS_io_uring_register, false},
+    {BLOCK(unknown), SYS_userfaultfd, false},
     {BLOCK(memfds), SYS_memfd_create, true},
 #ifdef SYS_memfd_secret
     {BLOCK(unknown), SYS_memfd_secret, true},

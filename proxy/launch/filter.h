@@ -9,6 +9,7 @@
  *     memfd_create           where memfds are sealed: with MFD_EXEC refused, with MFD_NOEXEC_SEAL
  *                            allowed, else asked, and the keeper makes it with the seal
  *     io_uring_*             ENOSYS: a ring carries system calls past every filter
+ *     userfaultfd            ENOSYS: whoever looks at such memory can be made to wait for ever
  *     another architecture   (i386, x32) ends the process
  *
  * Kernel 5.14 at least (SO_NETNS_COOKIE); from 5.19 signals do not interrupt an asked call, from

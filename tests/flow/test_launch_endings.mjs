@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
-import { PEOPLE, Tree, hostile } from './lib/tree.mjs';
-import { until } from './lib/wait.mjs';
+import { PEOPLE, Tree, freePort, hostile, openOutside, staticService } from './lib/tree.mjs';
+import { pause, until } from './lib/wait.mjs';
 
 const STUBBORN = 100;
 // Of one tree among a hundred processes of which a third is stopped; busy machines are slow.
@@ -30,6 +30,14 @@ function childrenOf(pid) {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').split(' ').filter(Boolean).map(Number);
 }
 
+function childrenOrNone(pid) {
+  try {
+    return childrenOf(pid);
+  } catch {
+    return [];
+  }
+}
+
 // The launcher's child is the spawner, whose child is the keeper.
 function processesOf(tree, who) {
   const launcher = tree.child.pid;
@@ -47,6 +55,9 @@ async function stubborn(who) {
   assert.ok(alive(marker).length > STUBBORN, 'they are there');
   return { tree, marker };
 }
+
+// How often somebody is killed at a moment nobody chose.
+const KILLS = Number(process.env.LAUNCH_KILLS ?? 25);
 
 const gone = (marker) =>
   until(
@@ -77,6 +88,24 @@ for (const who of PEOPLE) {
         });
       }
     }
+
+    it(`somebody is killed at any moment, ${KILLS} times: nothing is left, nothing is reachable`, async () => {
+      const port = await freePort();
+      for (let i = 0; i < KILLS; i += 1) {
+        const marker = `${3 + (i % 5)}.${process.pid}.${(runs += 1)}`;
+        const script = `${hostile('stubborn', marker).join(' ')} & ${staticService(port).join(' ')}`;
+        const tree = new Tree(['sh', '-c', script, marker], { who });
+        // Some die while they are made, some when all is there.
+        await pause(Math.random() * 100);
+        const victims = [tree.child.pid];
+        for (let j = 0; j < 3; j += 1) victims.push(...childrenOrNone(victims.at(-1)).slice(0, 1));
+        process.kill(victims[Math.floor(Math.random() * victims.length)], 'SIGKILL');
+        await gone(marker);
+        assert.equal(await openOutside(port), false, `port ${port} is open: ${tree.log}`);
+        tree.child.kill('SIGKILL');
+        await tree.done;
+      }
+    });
 
     it("the first process exits: its status is told, and what it left behind has gone", async () => {
       const marker = `7.${process.pid}.${(runs += 1)}`;

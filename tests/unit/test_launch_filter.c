@@ -142,9 +142,10 @@ TEST(test_what_is_asked)
     assert_int_equal(asked(SYS_connect, 0, 0, 0), ASK);
 }
 
-TEST(test_rings_are_unknown)
+TEST(test_rings_and_faults_are_unknown)
 {
     build(false);
+    assert_int_equal(asked(SYS_userfaultfd, 0, 0, 0), GETS(ENOSYS));
     for (int call = SYS_io_uring_setup; call <= SYS_io_uring_register; call++)
         assert_int_equal(asked(call, 0, 0, 0), GETS(ENOSYS));
 }

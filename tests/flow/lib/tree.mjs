@@ -167,14 +167,19 @@ export async function openOutside(port) {
   return (await Promise.all(tries)).includes(true);
 }
 
-// A port that nobody has now, in either family.
-export function freePort() {
-  return new Promise((resolve, reject) => {
+function isFree(port) {
+  return new Promise((resolve) => {
     const server = net.createServer();
-    server.on('error', reject);
-    server.listen(0, '::', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
+    server.on('error', () => resolve(false));
+    server.listen(port, '::', () => server.close(() => resolve(true)));
   });
+}
+
+// A port that nobody has, in either family, and that the kernel gives to nobody who asks for any:
+// what is found open there is a leak.
+export async function freePort() {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 20_000);
+    if (await isFree(port)) return port;
+  }
 }
