@@ -218,6 +218,18 @@ def case_an_inherited_listener():
         assert socket.create_connection(s.getsockname()).recv(9) == b"child"
 
 
+def case_undumpable():
+    prctl = __import__("ctypes").CDLL(None).prctl
+    assert prctl(4, 0, 0, 0, 0) == 0  # PR_SET_DUMPABLE
+    greets(listener(), V4, "127.0.0.1")
+    path = f"/tmp/undumpable.{os.getpid()}.{os.urandom(8).hex()}"
+    s = socket.socket(socket.AF_UNIX, TCP)
+    s.bind(path)
+    s.listen()
+    os.unlink(path)
+    assert prctl(4, 1, 0, 0, 0) == 0
+
+
 def case_names_are_looked_up():
     assert socket.getaddrinfo("localhost", 80)
 
