@@ -187,8 +187,9 @@ for (const who of PEOPLE) {
         `    e.register(s, flags)\n    for o in others: e.register(o, 0)\n` +
         `s.bind(('127.0.0.1', ${port})); s.listen()\n` +
         `assert first.poll() == second.poll() == [(s.fileno(), 1)] and second.poll(0) == []\n` +
-        `c, _ = s.accept(); first.modify(s, 0); first.unregister(s); second.unregister(s)\n` +
-        `c.sendall(b'HTTP/1.0 200 OK\\r\\n\\r\\nepoll')\n`;
+        `c, _ = s.accept(); c.setblocking(True); first.modify(s, 0); first.unregister(s); second.unregister(s)\n` +
+        // It reads what it is asked, and stays: else what is unread ends the connection.
+        `c.recv(9999); c.sendall(b'HTTP/1.0 200 OK\\r\\nContent-Length: 5\\r\\n\\r\\nepoll'); select.select([], [], [])\n`;
       assert.equal(await answering(['python3', '-c', script], port), 'epoll');
     });
 
