@@ -217,7 +217,7 @@ static void race(const char *argument, int (*call)(void))
     pthread_t thread = 0;
 
     shared_port = 1 + (unsigned)getpid() % 1000;
-    for (unsigned i = 0; i < tries; i++) {
+    for (unsigned i = 0; i < tries || succeeded == 0; i++) {
         if (i % 50 == 0) {
             if (i > 0) {
                 atomic_store(&over, true);

@@ -1,6 +1,6 @@
 // A launched tree: the program sidelock_launch with one service, what it says, and what it is told.
 import { spawn } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync } from 'node:fs';
+import { chmodSync, closeSync, copyFileSync, existsSync, openSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import path from 'node:path';
@@ -39,7 +39,11 @@ export class Tree {
   // `who` is one of PEOPLE; `options` are the program's own.
   constructor(command, { who = PEOPLE[0], options = [], env = {}, directory = '/' } = {}) {
     const [file, ...args] = [...who.prefix, program('sidelock_launch'), `--directory=${directory}`, ...options, '--', ...command];
-    this.child = spawn(file, args, { cwd: '/', env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
+    // The fourth descriptor is one that its parent left open: nobody of the tree is to have it.
+    const left = openSync('/dev/null', 'r');
+    const stdio = ['pipe', 'pipe', 'pipe', left];
+    this.child = spawn(file, args, { cwd: '/', stdio, env: { PATH: process.env.PATH, HOME: '/nonexistent', ...env } });
+    closeSync(left);
     this.events = [];
     this.stderr = '';
     running.add(this);
