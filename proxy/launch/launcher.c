@@ -1,7 +1,7 @@
 #include "launch/launcher.h"
 
-#include "launch/passing.h"
-#include "launch/spawner.h"
+#include "launch/common/passing.h"
+#include "launch/keeper/spawner.h"
 
 #include <stdlib.h>
 #include <string.h>

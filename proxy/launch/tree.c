@@ -1,8 +1,8 @@
 #include "launch/tree.h"
 
+#include "launch/common/passing.h"
 #include "launch/dials.h"
-#include "launch/keeper.h"
-#include "launch/passing.h"
+#include "launch/keeper/keeper.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 
-#include "launch/command.h"
+#include "launch/calls/state.h"
+#include "launch/common/command.h"
+#include "launch/common/ports.h"
 #include "launch/dials.h"
-#include "launch/ports.h"
-#include "launch/state.h"
 
 #include <uv.h>
 

@@ -11,8 +11,8 @@
  *     sidelock_launch [--directory PATH] [--hide PATH]... [--listeners COUNT] [--seal] [--uid UID]
  * -- COMMAND...
  */
+#include "launch/keeper/spawner.h"
 #include "launch/launcher.h"
-#include "launch/spawner.h"
 
 #include "base/buffer.h"
 

@@ -1,6 +1,6 @@
 /* Any bytes as a packed command: either refused, or lists of strings that all lie in the bytes. */
 #include "fuzz.h"
-#include "launch/command.h"
+#include "launch/common/command.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * what the keeper reads beside what its tree says.
  */
 #include "fuzz.h"
-#include "launch/epolls.h"
-#include "launch/ports.h"
+#include "launch/calls/epolls.h"
+#include "launch/common/ports.h"
 
 #include <linux/netlink.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
 /* address.c: which addresses are the host itself, and which bytes are an address at all. */
-#include "launch/address.h"
+#include "launch/common/address.h"
 
 #include "unit.h"
 

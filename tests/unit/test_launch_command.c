@@ -1,5 +1,5 @@
 /* command.c: what is packed comes out again, and nothing else is taken for it. */
-#include "launch/command.h"
+#include "launch/common/command.h"
 
 #include "unit.h"
 

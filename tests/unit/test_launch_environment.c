@@ -1,5 +1,5 @@
 /* environment.c: what a service is told of ours, and what its surface says instead. */
-#include "launch/environment.h"
+#include "launch/common/environment.h"
 
 #include "unit.h"
 

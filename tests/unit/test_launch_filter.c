@@ -1,6 +1,6 @@
 /* filter.c, fence.c: what each says to a call, by running its instructions as the kernel does. */
-#include "launch/fence.h"
-#include "launch/filter.h"
+#include "launch/keeper/fence.h"
+#include "launch/keeper/filter.h"
 
 #include "unit.h"
 

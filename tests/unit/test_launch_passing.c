@@ -1,5 +1,5 @@
 /* passing.c: whole messages of the right size, and no descriptor is ever lost. */
-#include "launch/passing.h"
+#include "launch/common/passing.h"
 
 #include "unit.h"
 

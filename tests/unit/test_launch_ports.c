@@ -1,5 +1,5 @@
 /* ports.c: the kernel's answers, and answers that are none. */
-#include "launch/ports.h"
+#include "launch/common/ports.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* probe.c: what it says of this kernel agrees with the version that the kernel gives itself. */
-#include "launch/probe.h"
+#include "launch/common/probe.h"
 
 #include "unit.h"
 

@@ -1,5 +1,5 @@
 /* twin.c: what was set on a socket is set on the one that takes its place. */
-#include "launch/twin.h"
+#include "launch/calls/twin.h"
 
 #include "unit.h"
 

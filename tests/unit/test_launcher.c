@@ -1,6 +1,6 @@
 /* launcher.c, tree.c: trees from their parent's side. The services are shells. */
+#include "launch/keeper/spawner.h"
 #include "launch/launcher.h"
-#include "launch/spawner.h"
 
 #include "unit.h"
 

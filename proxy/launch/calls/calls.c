@@ -1,0 +1,51 @@
+#include "launch/calls/calls.h"
+
+#include "launch/calls/handlers.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define NETNS_COOKIE 71 /* SO_NETNS_COOKIE */
+
+static const struct {
+    int call;
+    void (*handle)(struct calls *calls, const struct question *question);
+} handlers[] = {
+    {SYS_bind, call_bind},
+    {SYS_listen, call_listen},
+    {SYS_connect, call_connect},
+    {SYS_memfd_create, call_memfd},
+};
+
+enum error calls_start(struct calls *calls)
+{
+    socklen_t length = sizeof(calls->inside);
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    enum error error = OK;
+
+    if (fd < 0)
+        return ERROR_IO;
+    if (getsockopt(fd, SOL_SOCKET, NETNS_COOKIE, &calls->inside, &length) < 0)
+        error = ERROR_IO;
+    close(fd);
+    return error == OK ? ports_open(&calls->ports) : error;
+}
+
+enum error calls_answer(struct calls *calls)
+{
+    struct question question;
+    enum error error = question_receive(calls->notify, &question);
+
+    if (error != OK)
+        return error == ERROR_NOT_FOUND ? OK : error;
+    for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+        if (handlers[i].call == question.call) {
+            handlers[i].handle(calls, &question);
+            return OK;
+        }
+    }
+    question_answer(&question, ENOSYS);
+    return OK;
+}

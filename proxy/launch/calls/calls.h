@@ -1,0 +1,27 @@
+/*
+ * What the keeper answers to the calls that the filter puts to it. **bind and listen are never
+ * continued**: a copy of the socket is acted on, or one that takes its place, with what was read
+ * once; so another thread changes nothing by changing its memory or its descriptors.
+ *
+ *     bind     TCP, and UDP with a port: on a twin in the private namespace, which takes the
+ *              socket's place. UDP without a port, ping: on the copy. Unix, netlink: on the copy,
+ *              as the caller. Anything else: EACCES
+ *     listen   TCP: on the copy if it is private, else on a twin. Unix: on the copy
+ *     connect  to a port of the tree's own on this host: a private twin takes the socket's place.
+ *              A private socket that goes elsewhere: one of the host's does. Then continued, since
+ *              a service may connect anywhere
+ *     memfd    made with the seal, and given
+ *
+ * A tree has at most `listeners_max` TCP listeners: more get EMFILE.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include "launch/calls/state.h"
+
+/* In the thread that is in the private namespace; `outside` runs. */
+enum error calls_start(struct calls *calls) MUST_CHECK;
+
+/* Answers one question, if there is one. ERROR_IO: there will be none any more. */
+enum error calls_answer(struct calls *calls) MUST_CHECK;

@@ -1,0 +1,10 @@
+/* One for each call that is asked, a file each. They answer. */
+#pragma once
+
+#include "launch/calls/question.h"
+#include "launch/calls/state.h"
+
+void call_bind(struct calls *calls, const struct question *question);
+void call_listen(struct calls *calls, const struct question *question);
+void call_connect(struct calls *calls, const struct question *question);
+void call_memfd(struct calls *calls, const struct question *question);

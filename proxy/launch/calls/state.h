@@ -1,0 +1,28 @@
+/* What the keeper knows while it answers the calls of its tree: calls.h begins and uses it. */
+#pragma once
+
+#include "launch/calls/deed.h"
+#include "launch/calls/outside.h"
+#include "launch/common/ports.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a service asked for and was refused, though it may be honest. */
+struct refusal {
+    uint32_t call; /* SYS_bind … */
+    uint32_t family, type, protocol;
+    int32_t error; /* errno */
+    char program[PORT_PROGRAM_SIZE];
+};
+
+struct calls {
+    int notify; /* the filter's listener */
+    struct outside outside;
+    struct ports ports;
+    struct deeds deeds;
+    uint64_t inside; /* the private namespace's cookie, SO_NETNS_COOKIE (5.14) */
+    size_t listeners_max;
+    void (*refused)(void *data, const struct refusal *refusal);
+    void *data;
+};

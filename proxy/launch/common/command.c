@@ -1,0 +1,153 @@
+#include "launch/common/command.h"
+
+#include "base/buffer.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+struct header {
+    uint32_t argument_count, environment_count, hidden_count;
+    uint32_t switch_user, uid, gid, group_count;
+    uint32_t seal_memfds, listeners_max;
+    uint32_t groups[COMMAND_GROUPS_MAX];
+};
+
+static bool within_limits(const struct header *header)
+{
+    return header->argument_count >= 1 && header->argument_count < COMMAND_STRINGS_MAX &&
+           header->environment_count < COMMAND_STRINGS_MAX &&
+           header->hidden_count < COMMAND_STRINGS_MAX &&
+           header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
+           header->seal_memfds <= 1;
+}
+
+static uint32_t put_strings(struct buffer *buffer, char *const *strings)
+{
+    uint32_t count = 0;
+
+    for (; strings[count] != NULL && count < COMMAND_STRINGS_MAX; count++)
+        buffer_append(buffer, strings[count], strlen(strings[count]) + 1);
+    return count;
+}
+
+static enum error pack(const struct command *command, struct buffer *buffer)
+{
+    struct header header = {.switch_user = command->switch_user,
+                            .uid = command->uid,
+                            .gid = command->gid,
+                            .group_count = command->group_count,
+                            .seal_memfds = command->seal_memfds,
+                            .listeners_max = command->listeners_max};
+
+    if (command->group_count > COMMAND_GROUPS_MAX || command->arguments[0] == NULL)
+        return ERROR_INVALID;
+    memcpy(header.groups, command->groups, command->group_count * sizeof(header.groups[0]));
+    buffer_append(buffer, &header, sizeof(header));
+    buffer_append(buffer, command->directory, strlen(command->directory) + 1);
+    header.argument_count = put_strings(buffer, command->arguments);
+    header.environment_count = put_strings(buffer, command->environment);
+    header.hidden_count = put_strings(buffer, command->hidden);
+    if (buffer_failed(buffer) || !within_limits(&header))
+        return ERROR_LIMIT;
+    memcpy(buffer->data, &header, sizeof(header));
+    return OK;
+}
+
+static enum error write_sealed(const struct buffer *buffer, int *out)
+{
+    int fd = memfd_create("command", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0)
+        return ERROR_IO;
+    if (write(fd, buffer->data, buffer->length) != (ssize_t)buffer->length ||
+        fcntl(fd, F_ADD_SEALS, SEALS) < 0) {
+        close(fd);
+        return ERROR_IO;
+    }
+    *out = fd;
+    return OK;
+}
+
+enum error command_pack(const struct command *command, int *out)
+{
+    struct buffer buffer;
+    enum error error;
+
+    buffer_init(&buffer, COMMAND_BYTES_MAX);
+    error = pack(command, &buffer);
+    if (error == OK)
+        error = write_sealed(&buffer, out);
+    buffer_wipe(&buffer);
+    return error;
+}
+
+/* The string that begins at *at, which moves behind it; NULL if none ends before `end`. */
+static char *take_string(char **at, const char *end)
+{
+    char *string = *at, *nul = memchr(string, '\0', (size_t)(end - string));
+
+    if (nul == NULL)
+        return NULL;
+    *at = nul + 1;
+    return string;
+}
+
+static char **take_strings(char **at, const char *end, uint32_t count)
+{
+    char **strings = calloc((size_t)count + 1, sizeof(*strings));
+
+    for (uint32_t i = 0; strings != NULL && i < count; i++) {
+        strings[i] = take_string(at, end);
+        if (strings[i] == NULL) {
+            free(strings);
+            return NULL;
+        }
+    }
+    return strings;
+}
+
+enum error command_unpack(char *bytes, size_t length, struct command *out)
+{
+    struct header header;
+    struct command command = {0};
+    char *at = bytes + sizeof(header), *end = bytes + length;
+
+    if (length <= sizeof(header) || length > COMMAND_BYTES_MAX)
+        return ERROR_LIMIT;
+    memcpy(&header, bytes, sizeof(header));
+    if (!within_limits(&header))
+        return ERROR_LIMIT;
+    command.directory = take_string(&at, end);
+    if (command.directory != NULL)
+        command.arguments = take_strings(&at, end, header.argument_count);
+    if (command.arguments != NULL)
+        command.environment = take_strings(&at, end, header.environment_count);
+    if (command.environment != NULL)
+        command.hidden = take_strings(&at, end, header.hidden_count);
+    if (command.hidden == NULL || at != end) {
+        command_clear(&command);
+        return ERROR_SYNTAX;
+    }
+    command.switch_user = header.switch_user != 0;
+    command.uid = header.uid;
+    command.gid = header.gid;
+    command.group_count = header.group_count;
+    memcpy(command.groups, header.groups, header.group_count * sizeof(header.groups[0]));
+    command.seal_memfds = header.seal_memfds != 0;
+    command.listeners_max = header.listeners_max;
+    *out = command;
+    return OK;
+}
+
+void command_clear(struct command *command)
+{
+    free(command->arguments);
+    free(command->environment);
+    free(command->hidden);
+    *command = (struct command){0};
+}

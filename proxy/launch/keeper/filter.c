@@ -1,0 +1,119 @@
+#include "launch/keeper/filter.h"
+
+#include "launch/common/bpf.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Newer than the headers of Debian 12 (memfd_create(2)). */
+#define MEMFD_NOEXEC_SEAL 0x08u
+#define MEMFD_EXEC        0x10u
+
+#define SOCKET_TYPE_MASK 0xfu /* beside it: SOCK_NONBLOCK, SOCK_CLOEXEC */
+
+static const struct sock_filter preamble[] = {PREAMBLE};
+
+/* Each block is for some calls, knows their arguments, and ends in every way by itself. */
+
+static const struct sock_filter sockets[] = {
+    ARGUMENT(0),
+    IF_IS(AF_UNIX, 16, 0),
+    IF_IS(AF_NETLINK, 15, 0),
+    IF_IS(AF_INET, 2, 0),
+    IF_IS(AF_INET6, 1, 0),
+    REFUSE(EAFNOSUPPORT),
+    ARGUMENT(1),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE_MASK),
+    IF_IS(SOCK_STREAM, 2, 0),
+    IF_IS(SOCK_DGRAM, 4, 0),
+    REFUSE(ESOCKTNOSUPPORT),
+    /* a stream */
+    ARGUMENT(2),
+    IF_IS(0, 5, 0),
+    IF_IS(IPPROTO_TCP, 4, 5),
+    /* datagrams */
+    ARGUMENT(2),
+    IF_IS(0, 2, 0),
+    IF_IS(IPPROTO_UDP, 1, 0),
+    IF_IS(IPPROTO_ICMP, 0, 2),
+    RETURN(SECCOMP_RET_ALLOW),
+    REFUSE(EPROTONOSUPPORT), /* as the kernel says where it does not have MPTCP */
+    IF_IS(IPPROTO_ICMPV6, 0, 1),
+    RETURN(SECCOMP_RET_ALLOW),
+    REFUSE(EPROTONOSUPPORT),
+};
+
+static const struct sock_filter memfds[] = {
+    ARGUMENT(1),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_EXEC, 0, 1),
+    REFUSE(EACCES),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_NOEXEC_SEAL, 0, 1),
+    RETURN(SECCOMP_RET_ALLOW),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+};
+
+static const struct sock_filter ask[] = {RETURN(SECCOMP_RET_USER_NOTIF)};
+static const struct sock_filter unknown[] = {REFUSE(ENOSYS)};
+
+#define BLOCK(name) name, sizeof(name) / sizeof((name)[0])
+
+static const struct rule {
+    const struct sock_filter *block;
+    size_t length;
+    int call;
+    bool for_sealed; /* only where memfds are sealed */
+} rules[] = {
+    {BLOCK(sockets), SYS_socket, false},
+    {BLOCK(sockets), SYS_socketpair, false},
+    {BLOCK(ask), SYS_bind, false},
+    {BLOCK(ask), SYS_listen, false},
+    {BLOCK(ask), SYS_connect, false},
+    {BLOCK(unknown), SYS_io_uring_setup, false},
+    {BLOCK(unknown), SYS_io_uring_enter, false},
+    {BLOCK(unknown), SYS_io_uring_register, false},
+    {BLOCK(unknown), SYS_userfaultfd, false},
+    {BLOCK(memfds), SYS_memfd_create, true},
+#ifdef SYS_memfd_secret
+    {BLOCK(unknown), SYS_memfd_secret, true},
+#endif
+};
+
+size_t filter_build(const struct filter_options *options, struct sock_filter out[FILTER_MAX])
+{
+    size_t length = sizeof(preamble) / sizeof(preamble[0]);
+
+    memcpy(out, preamble, sizeof(preamble));
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+        const struct rule *rule = &rules[i];
+
+        if (rule->for_sealed && !options->seal_memfds)
+            continue;
+        out[length++] = (struct sock_filter)IF_IS(rule->call, 0, (unsigned char)rule->length);
+        memcpy(out + length, rule->block, rule->length * sizeof(out[0]));
+        length += rule->length;
+    }
+    out[length++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
+    return length;
+}
+
+enum error filter_load(const struct filter_options *options, int *listener)
+{
+    struct sock_filter code[FILTER_MAX];
+    struct sock_fprog program = {.len = (unsigned short)filter_build(options, code),
+                                 .filter = code};
+    unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+
+    if (fd < 0 && errno == EINVAL) {
+        flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    }
+    if (fd < 0)
+        return ERROR_IO;
+    *listener = (int)fd;
+    return OK;
+}

@@ -1,0 +1,16 @@
+/* What a keeper is given. */
+#pragma once
+
+#include "launch/keeper/leader.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct keeper_options {
+    int channel; /* to the parent */
+    int command; /* a packed command (command.h) */
+    int standard[STANDARD_COUNT];
+    bool user_namespace;
+    uid_t uid; /* who the tree is, in a user namespace */
+    gid_t gid;
+};

@@ -1,0 +1,127 @@
+#include "launch/keeper/leader.h"
+
+#include "launch/common/capability.h"
+#include "launch/common/passing.h"
+#include "launch/keeper/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * Of a service that is root's: what root's programs do with files and users. Nothing that
+ * reaches the host: its modules, devices, network, other processes.
+ */
+#define ROOT_KEEPS                                                                                 \
+    (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER) |               \
+     CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETGID) |                      \
+     CAPABILITY(CAP_SETUID))
+
+static enum error set_standard(const int standard[STANDARD_COUNT])
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC), safe[STANDARD_COUNT];
+
+    if (null < 0)
+        return ERROR_IO;
+    for (int i = 0; i < STANDARD_COUNT; i++) {
+        safe[i] = fcntl(standard[i] >= 0 ? standard[i] : null, F_DUPFD_CLOEXEC, STANDARD_COUNT);
+        if (safe[i] < 0)
+            return ERROR_IO;
+    }
+    for (int i = 0; i < STANDARD_COUNT; i++) {
+        if (dup2(safe[i], i) < 0)
+            return ERROR_IO;
+    }
+    return OK;
+}
+
+/* Everything else but the channel. */
+static enum error close_others(int channel)
+{
+    if (channel > STANDARD_COUNT &&
+        syscall(SYS_close_range, STANDARD_COUNT, (unsigned)channel - 1, 0) < 0)
+        return ERROR_IO;
+    return syscall(SYS_close_range, (unsigned)channel + 1, ~0U, 0) == 0 ? OK : ERROR_IO;
+}
+
+static enum error become(const struct command *command)
+{
+    if (!command->switch_user)
+        return OK;
+    if (setgroups(command->group_count, command->groups) < 0 ||
+        setresgid(command->gid, command->gid, command->gid) < 0 ||
+        setresuid(command->uid, command->uid, command->uid) < 0)
+        return ERROR_IO;
+    return OK;
+}
+
+/* Signals as a new program expects them, and a session without a terminal. */
+static void start_afresh(void)
+{
+    sigset_t none;
+
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setsid();
+}
+
+static enum error prepare(const struct leader_options *options, int channel, int *listener,
+                          enum launch_step *step)
+{
+    const struct command *command = options->command;
+    struct filter_options filter = {.seal_memfds = command->seal_memfds};
+    uint64_t kept = options->user_namespace ? 0 : ROOT_KEEPS;
+
+    *step = STEP_STANDARD;
+    start_afresh();
+    if (set_standard(options->standard) != OK || close_others(channel) != OK)
+        return ERROR_IO;
+    *step = STEP_FENCES;
+    if (capability_keep(kept) != OK)
+        return ERROR_IO;
+    *step = STEP_USER;
+    if (become(command) != OK)
+        return ERROR_IO;
+    *step = STEP_DIRECTORY;
+    if (chdir(command->directory) < 0)
+        return ERROR_IO;
+    *step = STEP_FENCES;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return ERROR_IO;
+    *step = STEP_FILTER;
+    return filter_load(&filter, listener);
+}
+
+static _Noreturn void fail(int channel, enum launch_step step)
+{
+    struct leader_word word = {.step = step, .error = errno};
+
+    (void)!passing_send(channel, &word, sizeof(word), NULL, 0);
+    _exit(EXIT_FAILURE);
+}
+
+_Noreturn void leader_run(const struct leader_options *options, int channel)
+{
+    enum launch_step step = STEP_STANDARD;
+    struct leader_word word = {0};
+    char go;
+    int listener;
+
+    if (read(channel, &go, 1) != 1 || prepare(options, channel, &listener, &step) != OK)
+        fail(channel, step);
+    if (passing_send(channel, &word, sizeof(word), &listener, 1) != OK)
+        fail(channel, STEP_FILTER);
+    close(listener);
+    environ = options->command->environment;
+    execvpe(options->command->arguments[0], options->command->arguments,
+            options->command->environment);
+    fail(channel, STEP_EXECUTE);
+}

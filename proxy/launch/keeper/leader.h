@@ -1,0 +1,30 @@
+/*
+ * The first process of a service, between fork and execve: it gives up what the service is not
+ * to have, loads the filter and hands its listener to the keeper.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include "launch/common/command.h"
+#include "launch/common/step.h"
+
+#include <stdint.h>
+
+enum { STANDARD_COUNT = 3 };
+
+struct leader_options {
+    const struct command *command;
+    int standard[STANDARD_COUNT]; /* -1: /dev/null */
+    bool user_namespace;
+};
+
+/* What it says on its channel: once with the filter's listener beside it; another time only if
+ * something failed. */
+struct leader_word {
+    uint32_t step;
+    int32_t error; /* errno; 0: the filter is loaded and execve comes next */
+};
+
+/* Waits for a byte on `channel` first. Never returns. */
+_Noreturn void leader_run(const struct leader_options *options, int channel);

@@ -1,0 +1,125 @@
+#include "launch/keeper/nest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum error nest_clone(bool user, pid_t *child, int *pidfd)
+{
+    int fd = -1;
+    struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD |
+                                            (user ? CLONE_NEWUSER : 0u),
+                                   .pidfd = (uint64_t)(uintptr_t)&fd,
+                                   .exit_signal = SIGCHLD};
+    long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+    if (pid < 0)
+        return ERROR_IO;
+    *child = (pid_t)pid;
+    *pidfd = fd;
+    return OK;
+}
+
+static enum error write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t written;
+
+    if (fd < 0)
+        return ERROR_IO;
+    written = write(fd, text, strlen(text));
+    close(fd);
+    return written == (ssize_t)strlen(text) ? OK : ERROR_IO;
+}
+
+/*
+ * One user and one group, those of the process outside: all that an ordinary user may map, and
+ * he may map no group while he could still drop some (user_namespaces(7)).
+ */
+enum error nest_map(uid_t uid, gid_t gid)
+{
+    char text[64];
+    enum error error;
+
+    /* The files are root's as long as the process is not dumpable. */
+    if (prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+        return ERROR_IO;
+    error = write_file("/proc/self/setgroups", "deny");
+
+    snprintf(text, sizeof(text), "%u %u 1", uid, uid);
+    if (error == OK)
+        error = write_file("/proc/self/uid_map", text);
+    snprintf(text, sizeof(text), "%u %u 1", gid, gid);
+    return error == OK ? write_file("/proc/self/gid_map", text) : error;
+}
+
+/*
+ * A page of a file that a process of the tree serves, or a fault that it handles, would keep
+ * whoever reads the tree's memory waiting, even through SIGKILL.
+ */
+static enum error hide_devices(void)
+{
+    static const char *const devices[] = {"/dev/fuse", "/dev/cuse", "/dev/userfaultfd"};
+
+    for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+        if (access(devices[i], F_OK) == 0 &&
+            mount("/dev/null", devices[i], NULL, MS_BIND, NULL) < 0)
+            return ERROR_IO;
+    }
+    return OK;
+}
+
+/* A directory that is private and empty, or nothing in the place of anything else. */
+static enum error hide(const char *path)
+{
+    struct stat facts;
+
+    if (stat(path, &facts) < 0)
+        return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? OK : ERROR_IO;
+    if (S_ISDIR(facts.st_mode)) {
+        char options[64];
+
+        snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u", facts.st_uid, facts.st_gid);
+        return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0
+                   ? OK
+                   : ERROR_IO;
+    }
+    return mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 ? OK : ERROR_IO;
+}
+
+static enum error make_read_only(const char *path)
+{
+    if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
+        mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
+        return ERROR_IO;
+    return OK;
+}
+
+enum error nest_mount(char *const *hidden, bool user, enum launch_step *step)
+{
+    *step = STEP_PROC;
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+        mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+        return ERROR_IO;
+    if (!user && (make_read_only("/proc/sys") != OK || make_read_only("/sys") != OK))
+        return ERROR_IO;
+    *step = STEP_DEVICES;
+    if (hide_devices() != OK)
+        return ERROR_IO;
+    *step = STEP_HIDE;
+    for (; *hidden != NULL; hidden++) {
+        if (hide(*hidden) != OK)
+            return ERROR_IO;
+    }
+    return OK;
+}

@@ -1,0 +1,32 @@
+/*
+ * The namespaces of one tree, made from inside by its first process:
+ *
+ *     user     an ordinary user's own, in which there is nobody else; root needs none
+ *     PID      whoever is in it ends with its first process (pid_namespaces(7))
+ *     mount    /proc shows the tree alone; devices by which a process could make the keeper wait
+ *              for it are hidden
+ *     network  the first process's alone: the tree stays in the host's
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include "launch/common/step.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * clone3(2) into new user (if `user`), PID and mount namespaces. As fork(2); in the parent *pidfd
+ * is the child's. ERROR_IO: errno says why.
+ */
+enum error nest_clone(bool user, pid_t *child, int *pidfd) MUST_CHECK;
+
+/* In the child of a user namespace: it is who its parent was, `uid` and `gid`, and nobody else. */
+enum error nest_map(uid_t uid, gid_t gid) MUST_CHECK;
+
+/*
+ * In the child: what it sees. `hidden` ends with NULL. Root's tree, which has no user namespace,
+ * finds the kernel's own switches read-only. *step says what failed.
+ */
+enum error nest_mount(char *const *hidden, bool user, enum launch_step *step) MUST_CHECK;

@@ -1,0 +1,30 @@
+/*
+ * The spawner: a small process without fences that makes trees, forked before its parent parses
+ * anything. It reads no byte of what is to be run. With it, all its trees end; with its parent,
+ * it ends.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include "launch/keeper/leader.h"
+
+#include <stdint.h>
+
+/* Beside it: the packed command, the keeper's end of its channel, and the standard ones given. */
+struct spawner_ask {
+    uint32_t number;
+    uint32_t standard; /* bit i: descriptor i is given; else it is /dev/null */
+};
+
+/* Beside it, if all is well: a pidfd of the keeper. */
+struct spawner_word {
+    uint32_t number;
+    int32_t error; /* errno */
+};
+
+/*
+ * Forks it. `channel` is the parent's end, which does not block. To be called once, by a process
+ * that has one thread and will not lose it.
+ */
+enum error spawner_start(int *channel) MUST_CHECK;
