@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "ipc/channel.h"
-#include "parent/launch.h"
+#include "parent/anew.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
 #include "setup/directories.h"
@@ -154,14 +154,13 @@ static enum error start_broker(struct parent *parent, int files, int workers, co
 {
     const int descriptors[] = {files, workers, opening_sealed(parent->opening), parent->ready_fd};
     const bool tell = parent->ready_fd >= 0;
-    const struct launch launch = {
-        .verb = PARENT_BROKER_VERB,
-        .arguments = {tell ? PARENT_BROKER_TELL : cause, tell ? cause : NULL},
-        .descriptors = descriptors,
-        .count = tell ? 4 : 3,
-        .errors = STDERR_FILENO};
+    const struct anew anew = {.verb = PARENT_BROKER_VERB,
+                              .arguments = {tell ? PARENT_BROKER_TELL : cause, tell ? cause : NULL},
+                              .descriptors = descriptors,
+                              .count = tell ? 4 : 3,
+                              .errors = STDERR_FILENO};
     int pidfd = -1;
-    enum error error = launch_self(&launch, &parent->broker, &pidfd);
+    enum error error = anew_start(&anew, &parent->broker, &pidfd);
 
     if (pidfd >= 0)
         close(pidfd);

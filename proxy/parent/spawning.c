@@ -1,6 +1,6 @@
 #include "parent/spawning.h"
 
-#include "parent/launch.h"
+#include "parent/anew.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -101,19 +101,19 @@ static enum error start(const struct spawning *spawning, const struct errand *er
 {
     int descriptors[2 + SPAWNING_LISTENERS_MAX];
     char listeners[SLOTS_BYTES_MAX], connections[16];
-    struct launch launch = {.verb = SPAWN_WORKER_VERB,
-                            .arguments = {listeners, errand->text, connections},
-                            .descriptors = descriptors,
-                            .errors = spawning->gifts[ERRAND_GIFT_ERRORS],
-                            .alone = true};
+    struct anew anew = {.verb = SPAWN_WORKER_VERB,
+                        .arguments = {listeners, errand->text, connections},
+                        .descriptors = descriptors,
+                        .errors = spawning->gifts[ERRAND_GIFT_ERRORS],
+                        .alone = true};
 
     print_slots(spawning, listeners);
     snprintf(connections, sizeof(connections), "%u", errand->number);
-    descriptors[launch.count++] = spawning->gifts[ERRAND_GIFT_CHANNEL];
-    descriptors[launch.count++] = spawning->gifts[ERRAND_GIFT_CONFIG];
+    descriptors[anew.count++] = spawning->gifts[ERRAND_GIFT_CHANNEL];
+    descriptors[anew.count++] = spawning->gifts[ERRAND_GIFT_CONFIG];
     for (size_t i = 0; i < spawning->listener_count; i++)
-        descriptors[launch.count++] = spawning->listeners[i];
-    return launch_self(&launch, pid, pidfd);
+        descriptors[anew.count++] = spawning->listeners[i];
+    return anew_start(&anew, pid, pidfd);
 }
 
 enum error spawning_start(struct spawning *spawning, const struct errand *errand,

@@ -4,7 +4,7 @@
  * is handed to a worker; every descriptor is closed in the end.
  */
 #include "fuzz.h"
-#include "parent/launch.h"
+#include "parent/anew.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
 #include "system/listener.h"
@@ -23,11 +23,11 @@ static const char text[] =
 static struct opening *opening;
 static struct spawning spawning;
 
-/* In the place of launch.c: what would be started is ourselves, with numbers. */
-enum error launch_self(const struct launch *launch, pid_t *pid, int *pidfd)
+/* In the place of anew.c: what would be started is ourselves, with numbers. */
+enum error anew_start(const struct anew *launch, pid_t *pid, int *pidfd)
 {
     require(strcmp(launch->verb, SPAWN_WORKER_VERB) == 0 && launch->count >= 2);
-    for (size_t i = 0; i < LAUNCH_ARGUMENTS; i++)
+    for (size_t i = 0; i < ANEW_ARGUMENTS; i++)
         require(strspn(launch->arguments[i], "0123456789,") == strlen(launch->arguments[i]));
     for (size_t i = 0; i < launch->count; i++)
         require(fcntl(launch->descriptors[i], F_GETFD) >= 0);

@@ -1,5 +1,5 @@
 /* spawning.c: workers are started with what the broker gave for them, one in each place. */
-#include "parent/launch.h"
+#include "parent/anew.h"
 #include "parent/spawning.h"
 
 #include "unit.h"
@@ -14,8 +14,8 @@
 static char launched[256]; /* what would have been started */
 static pid_t child;
 
-/* In the place of launch.c: a process that only waits. */
-enum error launch_self(const struct launch *launch, pid_t *pid, int *pidfd)
+/* In the place of anew.c: a process that only waits. */
+enum error anew_start(const struct anew *launch, pid_t *pid, int *pidfd)
 {
     snprintf(launched, sizeof(launched), "%s %s %s %s with %zu", launch->verb, launch->arguments[0],
              launch->arguments[1], launch->arguments[2], launch->count);

@@ -10,12 +10,12 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#define LAUNCH_ARGUMENTS 3
+#define ANEW_ARGUMENTS 3
 
 /* The descriptors are the caller's. */
-struct launch {
-    const char *verb, *arguments[LAUNCH_ARGUMENTS]; /* argv[1] and those after it, until a NULL */
-    const int *descriptors;                         /* which it finds from 3 on, in this order */
+struct anew {
+    const char *verb, *arguments[ANEW_ARGUMENTS]; /* argv[1] and those after it, until a NULL */
+    const int *descriptors;                       /* which it finds from 3 on, in this order */
     size_t count;
     int errors; /* its standard error */
     bool alone; /* in a session of its own, without an environment, in the root directory */
@@ -25,4 +25,4 @@ struct launch {
  * It has a process group of its own, /dev/null for 0 and 1, and signals as a new program expects
  * them. *pidfd is close-on-exec and the caller's.
  */
-enum error launch_self(const struct launch *launch, pid_t *pid, int *pidfd) MUST_CHECK;
+enum error anew_start(const struct anew *anew, pid_t *pid, int *pidfd) MUST_CHECK;

@@ -1,4 +1,4 @@
-#include "parent/launch.h"
+#include "parent/anew.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -31,19 +31,19 @@ static enum error place(struct plan *plan, int fd, int target)
                                                                                  : ERROR_MEMORY;
 }
 
-static enum error place_all(struct plan *plan, const struct launch *launch)
+static enum error place_all(struct plan *plan, const struct anew *anew)
 {
     posix_spawn_file_actions_t *actions = &plan->actions;
     enum error error;
 
-    plan->above = STDERR_FILENO + 1 + (int)launch->count;
-    if ((launch->alone && posix_spawn_file_actions_addchdir_np(actions, "/") != 0) ||
+    plan->above = STDERR_FILENO + 1 + (int)anew->count;
+    if ((anew->alone && posix_spawn_file_actions_addchdir_np(actions, "/") != 0) ||
         posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0) != 0 ||
         posix_spawn_file_actions_addopen(actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) != 0)
         return ERROR_MEMORY;
-    error = place(plan, launch->errors, STDERR_FILENO);
-    for (size_t i = 0; error == OK && i < launch->count; i++)
-        error = place(plan, launch->descriptors[i], STDERR_FILENO + 1 + (int)i);
+    error = place(plan, anew->errors, STDERR_FILENO);
+    for (size_t i = 0; error == OK && i < anew->count; i++)
+        error = place(plan, anew->descriptors[i], STDERR_FILENO + 1 + (int)i);
     return error;
 }
 
@@ -63,37 +63,37 @@ static bool set_attributes(posix_spawnattr_t *attributes, bool alone)
            posix_spawnattr_setsigdefault(attributes, &all) == 0;
 }
 
-static enum error run(const struct plan *plan, const struct launch *launch, pid_t *out)
+static enum error run(const struct plan *plan, const struct anew *anew, pid_t *out)
 {
     char name[] = "sidelock", *nothing[] = {NULL};
-    char *arguments[2 + LAUNCH_ARGUMENTS + 1] = {name, (char *)(uintptr_t)launch->verb};
+    char *arguments[2 + ANEW_ARGUMENTS + 1] = {name, (char *)(uintptr_t)anew->verb};
     posix_spawnattr_t attributes;
     enum error error = OK;
 
-    for (size_t i = 0; i < LAUNCH_ARGUMENTS; i++)
-        arguments[2 + i] = (char *)(uintptr_t)launch->arguments[i];
+    for (size_t i = 0; i < ANEW_ARGUMENTS; i++)
+        arguments[2 + i] = (char *)(uintptr_t)anew->arguments[i];
     if (posix_spawnattr_init(&attributes) != 0)
         return ERROR_MEMORY;
-    if (!set_attributes(&attributes, launch->alone) ||
+    if (!set_attributes(&attributes, anew->alone) ||
         posix_spawn(out, "/proc/self/exe", &plan->actions, &attributes, arguments,
-                    launch->alone ? nothing : environ) != 0)
+                    anew->alone ? nothing : environ) != 0)
         error = ERROR_IO;
     posix_spawnattr_destroy(&attributes);
     return error;
 }
 
-enum error launch_self(const struct launch *launch, pid_t *pid, int *pidfd)
+enum error anew_start(const struct anew *anew, pid_t *pid, int *pidfd)
 {
-    struct plan *plan = calloc(1, sizeof(*plan) + (launch->count + 1) * sizeof(plan->sources[0]));
+    struct plan *plan = calloc(1, sizeof(*plan) + (anew->count + 1) * sizeof(plan->sources[0]));
     enum error error;
     pid_t started = 0;
 
     if (plan == NULL)
         return ERROR_MEMORY;
     posix_spawn_file_actions_init(&plan->actions);
-    error = place_all(plan, launch);
+    error = place_all(plan, anew);
     if (error == OK)
-        error = run(plan, launch, &started);
+        error = run(plan, anew, &started);
     posix_spawn_file_actions_destroy(&plan->actions);
     for (size_t i = 0; i < plan->count; i++)
         close(plan->sources[i]);
