@@ -23,3 +23,23 @@ bool reason_same(enum reason one, enum reason other)
 {
     return strcmp(reason_info(one)->code, reason_info(other)->code) == 0;
 }
+
+bool reason_is_json(enum reason reason)
+{
+    return reason >= REASON_JSON_UTF8 && reason <= REASON_JSON_REWRITTEN;
+}
+
+bool reason_is_shape(enum reason reason)
+{
+    return reason >= REASON_MESSAGE_SHAPE && reason <= REASON_BATCH_REFUSED;
+}
+
+bool reason_is_of_message(enum reason reason)
+{
+    return reason >= REASON_BINARY_REFUSED && reason < REASON_COUNT;
+}
+
+bool reason_is_policy(enum reason reason)
+{
+    return reason >= REASON_VERB_UNKNOWN && reason < REASON_COUNT;
+}

@@ -17,8 +17,7 @@
  * that may have been seen. They have the code of the reason above them, its status and its close
  * code, and are told apart by their cause, in answers and in the audit log.
  * A status or close code of 0 means the reason cannot arise at that stage.
- * Statuses: RFC 9110 section 15, RFC 6585. Close codes: RFC 6455 section 7.4.1
- * and the IANA registry (1012-1014).
+ * Statuses: RFC 9110 section 15, RFC 6585. Close codes: RFC 6455 section 7.4.1, IANA (1012-1014).
  */
 #define REASON_TABLE(REASON, CAUSE)                                                                \
     REASON(INTERNAL, "internal_error", 500, 1011, "Sidelock itself failed")                        \
@@ -249,6 +248,10 @@
           "nobody listens at the socket of the service: it is not running")                        \
     CAUSE(SOCKET_DENIED, "upstream_unreachable", "permission", 502, 1014,                          \
           "Sidelock may not connect to the socket of the service")                                 \
+    CAUSE(SERVICE_NEW, "upstream_unreachable", "starting", 502, 1014, "the service is starting")   \
+    CAUSE(SERVICE_DOWN, "upstream_unreachable", "ended", 502, 1014, "the service has ended")       \
+    CAUSE(SERVICE_EXPOSED, "upstream_unreachable", "exposed", 502, 1014,                           \
+          "somebody on this host answers at the service's port past the gate")                     \
     REASON(UPSTREAM_OWNER, "upstream_owner", 502, 1014,                                            \
            "somebody else may listen on the service's socket")                                     \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
@@ -480,21 +483,9 @@ static inline bool reason_allows(enum reason reason)
 /* Whether both have one code. */
 bool reason_same(enum reason one, enum reason other);
 
-/* The groups of the table. */
-static inline bool reason_is_json(enum reason reason)
-{
-    return reason >= REASON_JSON_UTF8 && reason <= REASON_JSON_REWRITTEN;
-}
-static inline bool reason_is_shape(enum reason reason)
-{
-    return reason >= REASON_MESSAGE_SHAPE && reason <= REASON_BATCH_REFUSED;
-}
-/* About what was said, not about who says it, or whether it is heard. */
-static inline bool reason_is_of_message(enum reason reason)
-{
-    return reason >= REASON_BINARY_REFUSED && reason < REASON_COUNT;
-}
-static inline bool reason_is_policy(enum reason reason)
-{
-    return reason >= REASON_VERB_UNKNOWN && reason < REASON_COUNT;
-}
+/* The groups of the table; the third: about what was said, not about who says it, or whether it is
+ * heard. */
+bool reason_is_json(enum reason reason);
+bool reason_is_shape(enum reason reason);
+bool reason_is_of_message(enum reason reason);
+bool reason_is_policy(enum reason reason);

@@ -12,9 +12,11 @@
 #include "broker/core/lanes.h"
 #include "broker/core/opener.h"
 #include "broker/core/parent.h"
+#include "broker/core/services.h"
 #include "broker/core/switching.h"
 #include "broker/fences.h"
 #include "broker/operations/operation.h"
+#include "broker/readiness.h"
 #include "system/caller.h"
 #include "system/fence.h"
 
@@ -47,44 +49,11 @@ struct broker {
     int exit_code;
 };
 
-/* {"ready":true,"pid":N,"surfaces":{"studio":["127.0.0.1:8081","[::1]:8081"]}} */
-static void append_ready(const struct broker *broker, struct buffer *out)
-{
-    buffer_append_format(out, "{\"ready\":true,\"pid\":%d,\"surfaces\":{", (int)broker->gate.pid);
-    for (size_t i = 0; i < broker->gate.surfaces.count; i++) {
-        const struct surface_state *surface = broker->gate.surfaces.live[i];
-
-        buffer_append_format(out, "%s\"%s\":[", i > 0 ? "," : "", surface->config->name);
-        for (size_t j = 0; j < surface->listener_count; j++)
-            buffer_append_format(out, "%s\"%s\"", j > 0 ? "," : "", surface->listeners[j].address);
-        buffer_append_text(out, "]");
-    }
-    buffer_append_text(out, "}}\n");
-}
-
 static void on_ready(void *context)
 {
-    struct broker *broker = context;
-    int fd = broker->options->ready_fd;
-    struct buffer line;
+    const struct broker *broker = context;
 
-    for (size_t i = 0; i < broker->gate.surfaces.count; i++) {
-        const struct surface_state *surface = broker->gate.surfaces.live[i];
-
-        for (size_t j = 0; j < surface->listener_count; j++)
-            log_info("surface %s listens on %s%s", surface->config->name,
-                     surface->listeners[j].address, surface->killed ? " (killed)" : "");
-    }
-    if (parent_say(broker->gate.parent, &(struct errand){.kind = ERRAND_READY}, -1) != OK)
-        log_error("the parent has gone");
-    if (fd < 0)
-        return;
-    buffer_init(&line, 64 * 1024);
-    append_ready(broker, &line);
-    if (write(fd, line.data, line.length) != (ssize_t)line.length)
-        log_warning("the readiness descriptor takes no line");
-    close(fd);
-    buffer_clear(&line);
+    readiness_tell(&broker->gate, broker->options->ready_fd);
 }
 
 static void on_drained(void *context)
@@ -157,6 +126,16 @@ static void on_ended(void *context, unsigned worker, int status)
     const struct broker *broker = context;
 
     workers_take_ended(broker->gate.workers, worker, status);
+}
+
+static void on_launcher(void *context, enum errand_end end, int fd)
+{
+    const struct broker *broker = context;
+
+    if (end == ERRAND_END_PROCESS)
+        services_take_process(broker->gate.services, fd);
+    else
+        services_take_launcher(broker->gate.services, fd);
 }
 
 /* Which ends this process as well; that is only not told yet. */
@@ -355,16 +334,20 @@ static enum error start_control(struct broker *broker)
 /* It is heard from when the loop runs on. */
 static enum error hear_parent(struct broker *broker)
 {
+    enum error error =
+        services_create(&broker->gate.loop, &broker->gate.surfaces, &broker->gate.services);
     const struct parent_listener listener = {.spawned = on_spawned,
                                              .ended = on_ended,
                                              .stop = on_stop,
                                              .hangup = on_hangup,
                                              .proof = &broker->gate.parent_proof,
+                                             .launcher = on_launcher,
                                              .gone = on_parent_gone,
                                              .context = broker};
 
-    return parent_create(&broker->gate.loop, broker->options->workers_fd, &listener,
-                         &broker->gate.parent);
+    return error == OK ? parent_create(&broker->gate.loop, broker->options->workers_fd, &listener,
+                                       &broker->gate.parent)
+                       : error;
 }
 
 /* Nobody is heard before the loop runs, so that all rooms know the workers by then. */
@@ -430,6 +413,7 @@ static void finish(struct broker *broker)
         store_finish(broker->gate.store);
     switching_stop(&broker->gate);
     cutting_stop(&broker->gate);
+    services_stop(broker->gate.services);
 }
 
 static void stop(struct broker *broker)
@@ -445,6 +429,7 @@ static void stop(struct broker *broker)
         uv_loop_close(&broker->gate.loop);
     }
     parent_destroy(broker->gate.parent);
+    services_destroy(broker->gate.services);
     surfaces_clear(&broker->gate.surfaces);
     opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);

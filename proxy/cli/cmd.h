@@ -7,6 +7,7 @@
 int cmd_serve(int argc, char **argv);
 int cmd_broker(int argc,
                char **argv); /* this and the next are what `serve` starts; not for people */
+int cmd_launcher(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_params(int argc, char **argv);

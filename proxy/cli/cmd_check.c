@@ -222,7 +222,7 @@ static void warn_of_service(json_t *warnings, const char *path, const struct sur
     char why[WHY_SIZE];
     int fd;
 
-    if (trusted_upstream(surface, &trust, why) != OK)
+    if (surface_is_launched(surface) || trusted_upstream(surface, &trust, why) != OK)
         return;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     way = TRUSTED_WAY(surface->upstream_socket, trust);

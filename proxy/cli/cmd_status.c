@@ -6,6 +6,7 @@
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
+#include "cli/terminal/shown.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -14,6 +15,30 @@
 
 #define WATCH_INTERVAL_S 1
 #define CLEAR_SCREEN     "\033[H\033[2J"
+
+/* Of a surface whose service is launched: what has become of it. */
+static void print_service(const json_t *surface)
+{
+    const json_t *service = json_object_get(surface, "service");
+    const json_t *ports = json_object_get(service, "ports");
+    const char *why = json_string_value(json_object_get(service, "why"));
+
+    if (!json_is_object(service))
+        return;
+    printf("%s: its service is %s", json_string_value(json_object_get(surface, "name")),
+           json_string_value(json_object_get(service, "state")));
+    if (json_is_integer(json_object_get(service, "pid")))
+        printf(", pid %" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(service, "pid")));
+    for (size_t i = 0; i < json_array_size(ports); i++)
+        printf("%s%s", i == 0 ? ", on " : " ", json_string_value(json_array_get(ports, i)));
+    printf(", restarted %" JSON_INTEGER_FORMAT " times",
+           json_integer_value(json_object_get(service, "restarts")));
+    if (why != NULL) {
+        fputs(": ", stdout);
+        shown_text(stdout, why);
+    }
+    putchar('\n');
+}
 
 static int print_status(const json_t *answer)
 {
@@ -35,6 +60,7 @@ static int print_status(const json_t *answer)
     };
     const char *version = "-", *restored_at = NULL;
     const char *lockdown = json_string_value(json_object_get(answer, "lockdown"));
+    const json_t *surfaces = json_object_get(answer, "surfaces");
     json_int_t pid = 0, uptime_s = 0, active = 0, workers = 0, restarts = 0;
     int code;
 
@@ -51,9 +77,11 @@ static int print_status(const json_t *answer)
     if (restored_at != NULL)
         printf("The store was restored from a backup, found at %s: sessions of before are dead.\n",
                restored_at);
-    code = output_list(json_object_get(answer, "surfaces"), ARGS_TABLE(columns));
+    code = output_list(surfaces, ARGS_TABLE(columns));
     if (code != EX_OK)
         return code;
+    for (size_t i = 0; i < json_array_size(surfaces); i++)
+        print_service(json_array_get(surfaces, i));
     printf("\nFences in force:\n");
     return output_list(json_object_get(answer, "fences"), ARGS_TABLE(fences));
 }

@@ -24,6 +24,7 @@ const struct verb verbs[] = {
      "a local authority and a certificate for the loopback names"},
     {"help", NULL, help_help_txt, "this page"},
     {"broker", cmd_broker, NULL, NULL},
+    {"launcher", cmd_launcher, NULL, NULL},
     {"worker", cmd_worker, NULL, NULL},
     {NULL, NULL, NULL, NULL},
 };

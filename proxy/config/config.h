@@ -171,15 +171,32 @@ struct surface_tls {
     char *client_ca; /* NULL: clients are not asked for a certificate */
 };
 
+struct command_variable {
+    char *name, *value;
+};
+
+/* A service that is launched: what runs, as whom, and what it finds. */
+struct surface_command {
+    char **arguments;      /* the first is looked for in PATH unless it has a '/' */
+    size_t argument_count; /* 0: nothing is launched */
+    struct command_variable *variables;
+    size_t variable_count;
+    struct text_list environment_files; /* absolute paths; secrets are in there */
+    char *directory;                    /* NULL: "/" */
+    char *user;                         /* a name or a uid; NULL: whoever runs Sidelock */
+    uint32_t port;                      /* of its listeners, the one that is served; 0: the first */
+};
+
 struct surface {
     char *name;
     char *why;    /* may be NULL: a finding in the register */
     char *can_do; /* may be NULL */
     struct listen_address *listen;
     size_t listen_count;
-    char *upstream_socket; /* absolute path */
-    char *upstream_owner;  /* who may listen there beside root and this user: a uid, or a user's
-                              name that the readers of files look up; NULL: nobody */
+    char *upstream_socket; /* absolute path; NULL: there is a command */
+    struct surface_command command;
+    char *upstream_owner; /* who may listen there beside root and this user: a uid, or a user's
+                             name that the readers of files look up; NULL: nobody */
     struct text_list
         hosts; /* as configured; empty: loopback names and NAME.localhost, with the port */
     struct config_host host;  /* towards the service, where a route says nothing else */
@@ -248,6 +265,12 @@ struct config_pack {
 #define CONFIG_LOCALHOST_SIZE sizeof("localhost:65535")
 const char *config_route_host(const struct route *route, const char *client_host, uint16_t port,
                               char room[CONFIG_LOCALHOST_SIZE]);
+/* Whether its service is launched; else it listens on a socket of its own. */
+static inline bool surface_is_launched(const struct surface *surface)
+{
+    return surface->command.argument_count > 0;
+}
+
 /* What all surfaces may have in one worker. */
 size_t config_connections(const struct config *config);
 /* The surface called `name`, or NULL. */

@@ -66,6 +66,13 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
 /* Frees what the table does not know. */
 void config_surface_clear(void *surface);
 
+/* ---- upstream.c ---- */
+
+/* The object "upstream" of a struct surface. */
+extern const struct json_table config_upstream_table;
+/* Notes a fault where it is not exactly one of the two, a socket or a command. */
+void config_upstream_check(struct json_reader *reader, const struct json_t *value);
+
 /* ---- limits.c ---- */
 
 /* After all surfaces: what is preset by what a worker keeps, and faults of what it cannot. */

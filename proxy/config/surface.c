@@ -14,31 +14,9 @@
 #define DAY_MS              (24 * 60 * MINUTE_MS)
 #define SENTENCE_BYTES_MAX  512
 #define CONNECTIONS_MAX     65536
-#define USER_NAME_BYTES_MAX 32 /* useradd(8) */
+#define LAUNCHED_TIMEOUT_MS 15000 /* whoever asks for a service that starts waits for it */
 
 /* ---- The objects within a surface ---- */
-
-/* A uid, kept as its digits, or the name of a user. */
-static void read_owner(struct json_reader *reader, json_t *value, void *into)
-{
-    struct surface *surface = into;
-    uint32_t uid;
-
-    if (json_is_string(value)) {
-        surface->upstream_owner =
-            json_reader_text(reader, value, config_check_user, USER_NAME_BYTES_MAX);
-    } else if (json_reader_number(reader, value, 0, UINT32_MAX - 1, &uid) &&
-               asprintf(&surface->upstream_owner, "%u", uid) < 0) {
-        surface->upstream_owner = NULL;
-        reader->out_of_memory = true;
-    }
-}
-
-static const struct json_key upstream_keys[] = {
-    ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket, .required = true),
-    ROW_CUSTOM("owner", read_owner),
-};
-static const struct json_table upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
 static const struct json_key callers_keys[] = {
     ROW_LIST("uids", struct surface, caller_uids, caller_uid_count, 1, CONFIG_UIDS_MAX,
@@ -264,7 +242,7 @@ static const struct json_key surface_keys[] = {
     ROW_LIST("listen", struct surface, listen, listen_count, 1, CONFIG_LISTEN_MAX, .required = true,
              .read = config_listen_read, .clear = config_listen_clear),
     ROW_FLAG("allow_non_loopback", struct surface, allow_non_loopback),
-    ROW_SAME("upstream", upstream_table, .required = true),
+    ROW_SAME("upstream", config_upstream_table, .required = true),
     ROW_TEXTS("hosts", struct surface, hosts, config_check_host, 0, CONFIG_HOSTS_MAX),
     CONFIG_HOST_ROW(struct surface),
     ROW_TEXTS("origins", struct surface, origins, config_check_origin, 0, CONFIG_HOSTS_MAX),
@@ -335,6 +313,8 @@ static void check_limits(struct json_reader *reader, json_t *value, struct surfa
     struct surface_limits *limits = &surface->limits;
     json_t *written = json_object_get(value, "limits");
 
+    if (json_object_get(written, "upstream_timeout_ms") == NULL && surface_is_launched(surface))
+        limits->upstream_timeout_ms = LAUNCHED_TIMEOUT_MS;
     if (json_object_get(written, "max_connections_per_caller") == NULL &&
         limits->max_connections_per_caller > limits->max_connections)
         limits->max_connections_per_caller = limits->max_connections;
@@ -387,6 +367,14 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
                              "\"certificates\" needs \"tls\" with a \"client_ca\".");
 }
 
+static void check_upstream(struct json_reader *reader, const json_t *value)
+{
+    const size_t place = json_reader_enter(reader, "upstream");
+
+    config_upstream_check(reader, json_object_get(value, "upstream"));
+    json_reader_leave(reader, place);
+}
+
 void config_surface_read(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct config_reading *reading = reader->context;
@@ -396,6 +384,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     json_table_read(reader, &config_surface_table, value, surface);
     finish_routes(reader, value, surface);
     finish_hosts(reader, surface);
+    check_upstream(reader, value);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
     check_rates(reader, value, surface);
@@ -410,6 +399,5 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
 void config_surface_clear(void *surface)
 {
     dialect_destroy(((struct surface *)surface)->dialect);
-    free(((struct surface *)surface)->upstream_owner);
     text_list_clear(&((struct surface *)surface)->extensions);
 }

@@ -13,6 +13,14 @@ static const struct {
     [ERRAND_SPAWNED] = {.place = true, .number = true},
     [ERRAND_ENDED] = {.place = true, .number = true},
     [ERRAND_PROOF] = {.place = true, .number = true},
+    [ERRAND_LAUNCHER] = {.number = true},
+    [ERRAND_START] = {.place = true, .text = true},
+    [ERRAND_END] = {.place = true, .number = true},
+    [ERRAND_DIAL] = {.place = true, .number = true},
+    [ERRAND_DIALED] = {.place = true, .number = true},
+    [ERRAND_UNDIALED] = {.place = true, .number = true},
+    [ERRAND_SERVICE] = {.place = true, .number = true, .text = true},
+    [ERRAND_PORTS] = {.place = true, .number = true, .text = true},
 };
 
 void errand_encode(struct ipc_writer *writer, const struct errand *errand)

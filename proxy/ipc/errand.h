@@ -1,5 +1,6 @@
 /*
- * What the broker asks of the parent, which opens and spawns for it, and what it is told.
+ * What the broker asks of the parent, which opens and spawns for it, and of the launcher, which
+ * starts services, and what they are told.
  *
  *   broker                                parent
  *                        over the channel for files, one at a time, each answered:
@@ -17,6 +18,26 @@
  *        ◀──────────────────────────── PROOF     which fences of the parent hold, with its status
  *        ◀──────────────────────────── STOP      a signal to end; once more: sooner
  *        ◀──────────────────────────── HANGUP    SIGHUP
+ *        ◀──────────────────────────── LAUNCHER  with the channel to one that was started: nothing
+ *                                                is left of the last one, nor of what it started
+ *
+ *   what starts launchers                 parent
+ *        ◀──────────────────────────── BEGIN     from now on there is to be one
+ *     LAUNCHER ─────────────────────────▶        with the channels to it, the parent's and the
+ * broker's ◀──────────────────────────── STOP      none any more; once more: end it
+ *
+ *   launcher                              parent
+ *        ◀──────────────────────────── CONFIG    the configuration in force, sealed
+ *        ◀──────────────────────────── STOP      end all trees, and yourself
+ *
+ *   launcher                              broker
+ *        ◀──────────────────────────── START     the service of a surface
+ *        ◀──────────────────────────── END       all of it
+ *        ◀──────────────────────────── DIAL      a connection to it
+ *     DIALED ───────────────────────────▶        with the socket, which is connected
+ *     UNDIALED ─────────────────────────▶        there is none, and why
+ *     SERVICE ──────────────────────────▶        what has become of it
+ *     PORTS ────────────────────────────▶        where it listens, inside
  *
  * No path and no address is ever in one: a surface is named, and what it names is in the
  * operator's file, which the parent has read itself.
@@ -44,6 +65,17 @@ enum errand_kind {
                        tried, above those of what was refused */
     ERRAND_STOP,
     ERRAND_HANGUP,
+    ERRAND_LAUNCHER, /* `number`: an enum errand_end */
+    ERRAND_BEGIN,
+    ERRAND_CONFIG,
+    ERRAND_START,    /* `place`: the surface's slot; `text`: its name */
+    ERRAND_END,      /* `place`: the slot; `number`: the milliseconds that it has */
+    ERRAND_DIAL,     /* `place`: the slot; `number`: of the question */
+    ERRAND_DIALED,   /* the same two */
+    ERRAND_UNDIALED, /* `place`: an errno; `number`: of the question */
+    ERRAND_SERVICE,  /* `place`: the slot; `number`: an enum service_state; `text`: why */
+    ERRAND_PORTS, /* `place`: the slot; `number`: the process id, 0 if there is none; `text`: ports
+                   */
     ERRAND_KIND_COUNT
 };
 
@@ -55,6 +87,25 @@ enum errand_gift {
     ERRAND_GIFT_COUNT
 };
 
+/* Whose end of a launcher's channels. */
+enum errand_end {
+    ERRAND_END_PROCESS = 0, /* none: its pidfd */
+    ERRAND_END_PARENT,
+    ERRAND_END_BROKER,
+    ERRAND_END_COUNT
+};
+
+/* What has become of a service. */
+enum service_state {
+    SERVICE_GONE = 0, /* nothing of it is left; what END is answered with */
+    SERVICE_STARTING,
+    SERVICE_READY,   /* it listens, and is served by nobody else on this host */
+    SERVICE_WAITING, /* it has ended, and will be started again */
+    SERVICE_EXPOSED, /* its port answers on this host: it was ended, and will be tried again */
+    SERVICE_STATE_COUNT
+};
+
+#define ERRAND_PORTS_SIZE 1024 /* "8081/tcp 5353/udp", with NUL */
 #define ERRAND_SLOTS_SIZE 1024 /* of the list of all slots, with NUL */
 
 struct errand {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -206,6 +207,24 @@ void tree_kill(struct tree *tree)
     if (tree->pidfd >= 0)
         (void)syscall(SYS_pidfd_send_signal, tree->pidfd, SIGKILL, NULL, 0);
     close_channel(tree); /* which the keeper takes for its parent's end */
+}
+
+/* proc(5) says it of a pidfd. */
+pid_t tree_pid(const struct tree *tree)
+{
+    char path[64], line[128];
+    long pid = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", tree->pidfd);
+    file = tree->pidfd >= 0 ? fopen(path, "re") : NULL;
+    while (file != NULL && pid == 0 && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, "Pid:", 4) == 0)
+            pid = strtol(line + 4, NULL, 10);
+    }
+    if (file != NULL)
+        fclose(file);
+    return pid > 0 ? (pid_t)pid : 0;
 }
 
 static void watch(struct tree *tree, int pidfd)

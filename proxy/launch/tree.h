@@ -15,6 +15,7 @@
 #include "launch/common/ports.h"
 #include "launch/dials.h"
 
+#include <sys/types.h>
 #include <uv.h>
 
 struct tree;
@@ -53,6 +54,9 @@ enum error tree_list(struct tree *tree) MUST_CHECK;
 enum error tree_signal(struct tree *tree, int number) MUST_CHECK;
 
 void tree_kill(struct tree *tree);
+
+/* Of its first process, in our PID namespace; 0: it is not there. */
+pid_t tree_pid(const struct tree *tree);
 
 /* ---- what the launcher calls ---- */
 

@@ -40,6 +40,11 @@ int opening_sealed(const struct opening *opening)
     return opening->in_force.sealed;
 }
 
+const struct config_bundle *opening_in_force(const struct opening *opening)
+{
+    return &opening->in_force;
+}
+
 static enum error give(struct opening_answer *out, int fd)
 {
     if (fd < 0)

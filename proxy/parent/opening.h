@@ -22,6 +22,8 @@ enum error opening_create(struct config_bundle *bundle, struct opening **out) MU
 void opening_destroy(struct opening *opening);
 /* The configuration in force, sealed, for a broker that begins; stays the parent's. */
 int opening_sealed(const struct opening *opening);
+/* Borrowed until KEEP puts another one in its place. */
+const struct config_bundle *opening_in_force(const struct opening *opening);
 
 /*
  * Does what is asked. ERROR_SYNTAX: nothing that a broker of ours asks; then there is no answer.

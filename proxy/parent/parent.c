@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "parent/anew.h"
+#include "parent/launching.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
 #include "setup/directories.h"
@@ -28,6 +29,7 @@
 struct parent {
     struct opening *opening;
     struct spawning spawning;
+    struct launching launching;
     struct channel *files, *workers;
     bool hears_files, hears_workers; /* something may still be said there */
     struct lockdown lockdown;
@@ -63,6 +65,9 @@ static enum error take_file(struct parent *parent, const struct errand *errand, 
         close(fd);
     if (error != OK)
         return error;
+    /* The launcher has it before the broker speaks of it. */
+    if (errand->kind == ERRAND_KEEP)
+        launching_follow(&parent->launching, opening_in_force(parent->opening));
     do {
         struct errand part = {.kind = ERRAND_ANSWER,
                               .number = answer.error,
@@ -235,6 +240,7 @@ static void lock_down(struct parent *parent, const char *cause)
 {
     const bool stopping = parent->stops > 0;
 
+    launching_kill(&parent->launching);
     end_all(parent);
     log_error("%s: every connection is cut, and nothing is served", cause);
     if (strcmp(cause, PARENT_BROKER_SIGNAL) == 0)
@@ -283,7 +289,8 @@ static void reap(struct parent *parent)
         if (pid == parent->broker) {
             parent->ended = true;
             parent->status = status;
-        } else if (spawning_reap(&parent->spawning, pid, status, &told) && !parent->ended) {
+        } else if (!launching_reap(&parent->launching, pid) &&
+                   spawning_reap(&parent->spawning, pid, status, &told) && !parent->ended) {
             say(parent, parent->workers, &told, -1);
         }
     }
@@ -305,12 +312,28 @@ static void on_signal(struct parent *parent)
     }
 }
 
+/* ---- The launcher ---- */
+
+static void hear_launching(struct parent *parent)
+{
+    enum errand_end what;
+    int fd;
+
+    while (launching_hear(&parent->launching, &what, &fd)) {
+        const struct errand errand = {.kind = ERRAND_LAUNCHER, .number = what};
+
+        if (fd >= 0)
+            say(parent, parent->workers, &errand, fd);
+    }
+}
+
 /* ---- The whole ---- */
 
 static struct pollfd polled_of(const struct channel *channel, bool open)
 {
     return (struct pollfd){.fd = open ? channel_fd(channel) : -1,
-                           .events = channel_wants_write(channel) ? POLLIN | POLLOUT : POLLIN};
+                           .events =
+                               open && channel_wants_write(channel) ? POLLIN | POLLOUT : POLLIN};
 }
 
 /* What a broker said before it ended, or was ended, needs no answer any more. */
@@ -326,10 +349,12 @@ static void hear_all(struct parent *parent, const struct pollfd *files,
 static void run(struct parent *parent)
 {
     while (!parent->ended) {
-        struct pollfd polled[] = {{.fd = parent->signals, .events = POLLIN},
-                                  {.fd = parent->lockdown.watch, .events = POLLIN},
-                                  polled_of(parent->files, parent->hears_files),
-                                  polled_of(parent->workers, parent->hears_workers)};
+        struct pollfd polled[] = {
+            {.fd = parent->signals, .events = POLLIN},
+            {.fd = parent->lockdown.watch, .events = POLLIN},
+            polled_of(parent->files, parent->hears_files),
+            polled_of(parent->workers, parent->hears_workers),
+            polled_of(parent->launching.channel, parent->launching.channel != NULL)};
         pid_t broker = parent->broker;
 
         if (poll(polled, sizeof(polled) / sizeof(polled[0]),
@@ -341,6 +366,8 @@ static void run(struct parent *parent)
             lock_down(parent, PARENT_BROKER_FILE);
         if (parent->broker == broker)
             hear_all(parent, &polled[2], &polled[3]);
+        if (!parent->ended && polled[4].revents != 0 && parent->launching.channel != NULL)
+            hear_launching(parent);
     }
 }
 
@@ -385,12 +412,16 @@ static enum error watch(struct parent *parent, const char *state_dir)
 
 static enum error start(struct parent *parent, struct config_bundle *bundle)
 {
-    enum error error = hold(parent, bundle->config);
+    enum error error = launching_start(&parent->launching); /* before there are fences */
 
+    if (error == OK)
+        error = hold(parent, bundle->config);
     if (error == OK)
         error = watch(parent, bundle->config->state_dir);
     if (error == OK)
         error = opening_create(bundle, &parent->opening);
+    if (error == OK)
+        launching_follow(&parent->launching, opening_in_force(parent->opening));
     if (error == OK)
         error = begin(parent, parent->lockdown.stood ? PARENT_BROKER_FILE : NULL);
     return error;
@@ -431,11 +462,13 @@ int parent_run(const struct parent_options *options)
     error = start(parent, options->bundle);
     if (error == OK) {
         run(parent);
+        launching_finish(&parent->launching, parent->signals, parent->stops > 1);
         code = exit_code(parent);
     } else {
         log_error("the broker cannot be started: %s", error_text(error));
         code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
     }
+    launching_end(&parent->launching);
     end_all(parent);
     drop_ready(parent);
     if (parent->proof.status >= 0)

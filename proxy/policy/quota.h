@@ -31,6 +31,10 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
           "requests that wait for a look at the calling user's groups")                            \
     QUOTA(SURFACE_QUESTIONS, "surface_questions", SURFACE, 256, NEW, QUOTA_QUESTIONS,              \
           "both, of all its sessions and users")                                                   \
+    QUOTA(LINKS, "links", SESSION, 512, NEW, QUOTA_QUESTIONS,                                      \
+          "requests that wait for a link to a service that is launched")                           \
+    QUOTA(SURFACE_LINKS, "surface_links", SURFACE, 2048, NEW, QUOTA_QUESTIONS,                     \
+          "the same, of all its sessions")                                                         \
     QUOTA(CONNECTIONS, "connections", SESSION, QUOTA_CONFIGURED, NEW, QUOTA_CONNECTIONS,           \
           "connections that were granted")                                                         \
     QUOTA(CALLER_CONNECTIONS, "caller_connections", CALLER, QUOTA_CONFIGURED, NEW, CALLER_FULL,    \

@@ -1,5 +1,6 @@
 #include "setup/places.h"
 
+#include "setup/service.h"
 #include "store/store.h"
 #include "system/listener.h"
 #include "system/trusted_file.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static void check_state(struct json_reader *reader, const struct places *places)
 {
@@ -45,7 +47,22 @@ static void check_control(struct json_reader *reader, const struct config *confi
         json_reader_fault_at(reader, "control_socket", "%s", why);
 }
 
-static void check_upstream(struct json_reader *reader, const struct surface *surface)
+static void check_service(struct json_reader *reader, const struct config_bundle *bundle,
+                          const struct surface *surface)
+{
+    struct service service;
+    struct service_fault fault;
+    char member[64];
+
+    if (service_find(bundle, surface, environ, &service, &fault) == OK) {
+        service_clear(&service);
+        return;
+    }
+    snprintf(member, sizeof(member), "upstream/%s", fault.member);
+    json_reader_fault_at(reader, member, "%s", fault.text);
+}
+
+static void check_socket_of(struct json_reader *reader, const struct surface *surface)
 {
     struct trust trust;
     char why[WHY_SIZE];
@@ -112,7 +129,10 @@ static void check_surface(struct json_reader *reader, const struct places *place
 {
     size_t place = json_reader_enter(reader, surface->name);
 
-    check_upstream(reader, surface);
+    if (surface_is_launched(surface))
+        check_service(reader, places->bundle, surface);
+    else
+        check_socket_of(reader, surface);
     check_tls(reader, surface);
     for (size_t i = 0; places->bind && i < surface->listen_count; i++)
         check_address(reader, places, &surface->listen[i], i);

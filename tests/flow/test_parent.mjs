@@ -132,7 +132,7 @@ describe('the death of a worker', () => {
     const { token } = await gate.session('echo');
     const client = await until(() => Client.open(gate, 'echo', '/ws', { token }).catch(() => undefined), 'service');
     await client.close();
-    await until(() => processesOf(program).length === 4, 'parent, broker and two workers');
+    await until(() => processesOf(program).length === 5, 'parent, broker, what would start the launcher, and two workers');
     await gate.stop();
     await nothingIsLeft(gate, program);
   });

@@ -283,6 +283,27 @@ TEST(test_host_towards_the_service)
     config_destroy(config);
 }
 
+TEST(test_command)
+{
+    struct config *config = load_good(VECTORS "/valid", "command.json");
+    const struct surface *files = config_surface(config, "files");
+    const struct surface_command *command = &files->command;
+
+    assert_true(surface_is_launched(files));
+    assert_null(files->upstream_socket);
+    assert_int_equal(command->argument_count, 6);
+    assert_string_equal(command->arguments[3], "");
+    assert_string_equal(command->arguments[5], command->arguments[4]);
+    assert_int_equal(command->variable_count, 2);
+    assert_int_equal(command->environment_files.count, 1);
+    assert_string_equal(command->directory, "/srv/files");
+    assert_string_equal(command->user, "files");
+    assert_int_equal(command->port, 8081);
+    assert_int_equal(files->limits.upstream_timeout_ms, 15000);
+    assert_int_equal(config_surface(config, "bare")->command.port, 0);
+    config_destroy(config);
+}
+
 /* A preset that is more than what the surface wrote beside it gives way. */
 TEST(test_preset_gives_way)
 {

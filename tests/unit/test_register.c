@@ -24,7 +24,9 @@ static const char configuration[] =
     "\"dialect\":\"opaque\"},"
     "\"wide\":{\"why\":\"w\",\"can_do\":\"c\",\"listen\":[\"192.0.2.1:8083\"],"
     "\"allow_non_loopback\":true,\"upstream\":{\"socket\":\"/run/x/wide.sock\"},"
-    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1],\"gids\":[27,100]}}}}";
+    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1],\"gids\":[27,100]}},"
+    "\"launched\":{\"why\":\"l\",\"can_do\":\"c\",\"listen\":[\"localhost:8084\"],"
+    "\"upstream\":{\"command\":[\"/bin/cat\"]},\"dialect\":\"opaque\"}}}";
 
 static struct config *config;
 
@@ -188,6 +190,32 @@ TEST(test_isolation)
     facts.socket.directory_known = false;
     build(facts, &row);
     assert_true(row.cells[REGISTER_ISOLATION].finding);
+    assert_false(row.cells[REGISTER_ISOLATION].proven);
+    register_row_clear(&row);
+}
+
+TEST(test_isolation_of_a_service_that_is_launched)
+{
+    struct register_facts facts = live(3);
+    struct register_row row;
+
+    facts.service = SERVICE_READY;
+    build(facts, &row);
+    assert_true(row.cells[REGISTER_ISOLATION].proven);
+    assert_false(row.cells[REGISTER_ISOLATION].finding);
+    assert_says(&row.cells[REGISTER_ISOLATION], "/bin/cat");
+    register_row_clear(&row);
+
+    facts = live(3);
+    facts.service = SERVICE_EXPOSED;
+    facts.service_why = "somebody answers at 192.0.2.1:8084";
+    build(facts, &row);
+    assert_false(row.cells[REGISTER_ISOLATION].proven);
+    assert_true(row.cells[REGISTER_ISOLATION].finding);
+    assert_says(&row.cells[REGISTER_ISOLATION], "192.0.2.1:8084");
+    register_row_clear(&row);
+
+    build(claimed(3), &row);
     assert_false(row.cells[REGISTER_ISOLATION].proven);
     register_row_clear(&row);
 }

@@ -116,20 +116,27 @@ static void go_on(struct question *question, int fd)
         open_upgrade(question, fd);
 }
 
-/* The service must be there, before anything is used up. */
-static void grant(struct question *question)
+static void spend_or_go_on(struct question *question, int fd)
 {
-    enum reason reason = REASON_ALLOWED;
-    int fd = -1;
-
-    if (question->steps.route->kind == ROUTE_WEBSOCKET)
-        reason = upstream_connect(question, &fd);
-    if (!reason_allows(reason))
-        question_refuse(question, reason);
-    else if (question->session.once)
+    if (question->session.once)
         use_up(question, fd);
     else
         go_on(question, fd);
+}
+
+static void on_reached(struct question *question, int fd, void *work)
+{
+    (void)work;
+    spend_or_go_on(question, fd);
+}
+
+/* The service must be there, before anything is used up. */
+static void grant(struct question *question)
+{
+    if (question->steps.route->kind == ROUTE_WEBSOCKET)
+        upstream_reach(question, (struct reach){.reached = on_reached});
+    else
+        spend_or_go_on(question, -1);
 }
 
 static void allow(struct question *question)

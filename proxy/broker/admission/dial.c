@@ -9,6 +9,7 @@
 #include "wire/http_body.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -160,25 +161,28 @@ static enum reason check(struct question *question)
     return reason;
 }
 
-/* The service hears of it only once nothing speaks against it. */
-static enum reason connect_link(struct question *question, int *fd)
-{
-    enum reason reason = check(question);
-    struct buffer head;
+/* ---- The head that the broker writes, while the link is waited for ---- */
 
-    buffer_init(&head, UPSTREAM_HEAD_BYTES_MAX);
-    if (reason_allows(reason))
-        reason = compose(question, question->dial, &head);
-    if (reason_allows(reason))
-        reason = upstream_connect(question, fd);
-    if (reason_allows(reason) && head.length > 0)
-        reason = upstream_write(*fd, &head);
-    if (!reason_allows(reason) && *fd >= 0) {
-        close(*fd);
-        *fd = -1;
+static void let_go(void *work)
+{
+    buffer_wipe(work);
+    free(work);
+}
+
+static void on_reached(struct question *question, int fd, void *work)
+{
+    const struct buffer *head = work;
+    struct ipc_link link = {.connection = question->dial->connection,
+                            .surface = question->dial->surface,
+                            .reason = head->length > 0 ? upstream_write(fd, head) : REASON_ALLOWED};
+
+    let_go(work);
+    if (reason_allows(link.reason)) {
+        workers_answer(question->gate->workers, question->from, IPC_LINK, &link, fd);
+        return;
     }
-    buffer_wipe(&head);
-    return reason;
+    close(fd);
+    question_refuse(question, link.reason);
 }
 
 static enum error answer(struct question *question);
@@ -192,21 +196,28 @@ static void look_again(struct question *question)
         question_refuse(question, REASON_WORKER_PROTOCOL);
 }
 
+/* The service hears of it only once nothing speaks against it. */
 static enum error answer(struct question *question)
 {
-    struct ipc_link link = {.connection = question->dial->connection,
-                            .surface = question->dial->surface};
-    int fd = -1;
+    struct buffer *head = malloc(sizeof(*head));
+    enum reason reason = head != NULL ? check(question) : REASON_OUT_OF_MEMORY;
 
-    link.reason = connect_link(question, &fd);
-    if (link.reason == REASON_WORKER_PROTOCOL)
+    if (head != NULL)
+        buffer_init(head, UPSTREAM_HEAD_BYTES_MAX);
+    if (reason_allows(reason))
+        reason = compose(question, question->dial, head);
+    if (reason_allows(reason)) {
+        upstream_reach(question, (struct reach){on_reached, let_go, head});
+        return OK;
+    }
+    if (head != NULL)
+        let_go(head);
+    if (reason == REASON_WORKER_PROTOCOL)
         return ERROR_SYNTAX;
-    if (reason_allows(link.reason))
-        workers_answer(question->gate->workers, question->from, IPC_LINK, &link, fd);
-    else if (question->steps.unknown)
+    if (question->steps.unknown)
         files_wait(question, look_again);
     else
-        question_refuse(question, link.reason);
+        question_refuse(question, reason);
     return OK;
 }
 

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,29 +41,35 @@ static void let_go(void *work)
     close(prepare->fd);
 }
 
-/* The second connection: the WebSocket itself, on the path that the service named. */
-static void open_upgrade(struct question *question, void *work)
+static void on_reached(struct question *question, int fd, void *work)
 {
-    const struct buffer *path = work;
-    char accept[WS_ACCEPT_SIZE];
-    struct buffer written;
-    int fd = -1;
-    enum reason reason = upstream_connect(question, &fd);
+    char accept[WS_ACCEPT_SIZE], *path = work;
+    enum reason reason = upstream_write_upgrade(question, path, fd, accept);
 
-    buffer_init(&written, 3 * PREPARED_PATH_BYTES_MAX);
-    url_encode((struct span){path->data, path->length}, true, &written);
-    if (reason_allows(reason))
-        reason = buffer_failed(&written)
-                     ? REASON_INTERNAL
-                     : upstream_write_upgrade(question, written.data, fd, accept);
-    buffer_clear(&written);
+    free(path);
     if (reason_allows(reason)) {
         question_grant(question, fd, accept);
         return;
     }
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     question_refuse(question, reason);
+}
+
+/* The second connection: the WebSocket itself, on the path that the service named. */
+static void open_upgrade(struct question *question, void *work)
+{
+    const struct buffer *path = work;
+    struct buffer written;
+    char *copy;
+
+    buffer_init(&written, 3 * PREPARED_PATH_BYTES_MAX);
+    url_encode((struct span){path->data, path->length}, true, &written);
+    copy = buffer_failed(&written) ? NULL : strdup(written.data);
+    buffer_clear(&written);
+    if (copy == NULL)
+        question_refuse(question, REASON_INTERNAL);
+    else
+        upstream_reach(question, (struct reach){on_reached, free, copy});
 }
 
 static void settle(struct prepare *prepare, enum reason reason, struct buffer *path)

@@ -1,6 +1,7 @@
 #include "broker/admission/upstream.h"
 
 #include "base/log.h"
+#include "broker/admission/link.h"
 #include "broker/core/journal.h"
 #include "system/trusted_socket.h"
 
@@ -68,7 +69,7 @@ static enum reason note_fault(struct surface_state *surface, int fault)
     return reason;
 }
 
-enum reason upstream_connect(const struct question *question, int *fd)
+static enum reason connect_socket(const struct question *question, int *fd)
 {
     struct surface_state *surface = question->surface;
     int size = SEND_BUFFER_BYTES, link;
@@ -94,6 +95,30 @@ enum reason upstream_connect(const struct question *question, int *fd)
     }
     close(link);
     return reason;
+}
+
+static void let_go(struct reach reach)
+{
+    if (reach.let_go != NULL)
+        reach.let_go(reach.work);
+}
+
+void upstream_reach(struct question *question, struct reach reach)
+{
+    enum reason reason;
+    int fd = -1;
+
+    if (surface_is_launched(question->surface->config)) {
+        link_wait(question, reach);
+        return;
+    }
+    reason = connect_socket(question, &fd);
+    if (reason_allows(reason)) {
+        reach.reached(question, fd, reach.work);
+        return;
+    }
+    question_refuse(question, reason);
+    let_go(reach);
 }
 
 enum reason upstream_write(int fd, const struct buffer *bytes)

@@ -5,17 +5,21 @@
  */
 #pragma once
 
-#include "broker/admission/question.h"
+#include "broker/admission/link.h"
 #include "wire/ws_frame.h"
 
 #define UPSTREAM_HEAD_BYTES_MAX (512 * 1024)
 
 /*
- * Connects without waiting, to nobody but whom the surface trusts. Causes of
- * UPSTREAM_UNREACHABLE, UPSTREAM_BUSY (its backlog is full), UPSTREAM_OWNER; of each the operator's
- * log tells once a minute, and of the last the audit log, too.
+ * A link to the service, to nobody but whom the surface trusts. To one that listens on a socket of
+ * its own it is there at once; to one that is launched it is waited for (broker/core/services.h),
+ * by upstream_timeout_ms at the latest.
+ *
+ * What follows is in link.h. Causes of UPSTREAM_UNREACHABLE, UPSTREAM_BUSY (its backlog is full),
+ * UPSTREAM_OWNER; of each the operator's log tells once a minute, and of the last the audit log,
+ * too.
  */
-enum reason upstream_connect(const struct question *question, int *fd);
+void upstream_reach(struct question *question, struct reach reach);
 
 /*
  * Writes all, or says that the service does not take it. One that has hung up may have answered

@@ -6,7 +6,7 @@
 
 /* Whose it is: a session's, or the calling user's as long as there is none. */
 struct place {
-    enum quota row;
+    enum quota row, of_surface;
     struct quota_holder holder;
 };
 
@@ -37,8 +37,18 @@ static struct place place_of(const struct question *question)
     uint32_t surface = surfaces_index(&question->gate->surfaces, question->surface);
 
     if (question->session.id[0] != '\0')
-        return (struct place){QUOTA_QUESTIONS, quota_session(surface, question->session.id)};
-    return (struct place){QUOTA_CALLER_QUESTIONS, quota_caller(surface, question->caller_uid)};
+        return (struct place){QUOTA_QUESTIONS, QUOTA_SURFACE_QUESTIONS,
+                              quota_session(surface, question->session.id)};
+    return (struct place){QUOTA_CALLER_QUESTIONS, QUOTA_SURFACE_QUESTIONS,
+                          quota_caller(surface, question->caller_uid)};
+}
+
+static struct place place_of_link(const struct question *question)
+{
+    uint32_t surface = surfaces_index(&question->gate->surfaces, question->surface);
+
+    return (struct place){QUOTA_LINKS, QUOTA_SURFACE_LINKS,
+                          quota_session(surface, question->session.id)};
 }
 
 static uint64_t hash_of(struct incarnation worker, uint64_t connection)
@@ -57,8 +67,7 @@ static bool take_place(struct quotas *quotas, struct place place)
 {
     if (!reason_allows(quota_take(quotas, place.row, place.holder)))
         return false;
-    if (reason_allows(
-            quota_take(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface))))
+    if (reason_allows(quota_take(quotas, place.of_surface, quota_surface(place.holder.surface))))
         return true;
     quota_give(quotas, place.row, place.holder);
     return false;
@@ -67,15 +76,19 @@ static bool take_place(struct quotas *quotas, struct place place)
 static void give_place(struct quotas *quotas, struct place place)
 {
     quota_give(quotas, place.row, place.holder);
-    quota_give(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface));
+    quota_give(quotas, place.of_surface, quota_surface(place.holder.surface));
+}
+
+static bool is_full(const struct quotas *quotas, struct place place)
+{
+    return quota_is_full(quotas, place.row, place.holder) ||
+           quota_is_full(quotas, place.of_surface, quota_surface(place.holder.surface));
 }
 
 enum reason waiting_refusal(const struct question *question)
 {
     const struct quotas *quotas = question->gate->quotas;
-    struct place place = place_of(question);
-    bool full = quota_is_full(quotas, place.row, place.holder) ||
-                quota_is_full(quotas, QUOTA_SURFACE_QUESTIONS, quota_surface(place.holder.surface));
+    bool full = is_full(quotas, place_of(question)) || is_full(quotas, place_of_link(question));
 
     return full ? REASON_QUOTA_QUESTIONS : REASON_OUT_OF_MEMORY;
 }
@@ -118,10 +131,10 @@ static struct waiting *copy(const struct question *question)
     return NULL;
 }
 
-struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work)
+static struct waiting *keep(struct question *question, struct place place, waiting_abandon *abandon,
+                            void *work)
 {
     struct gate *gate = question->gate;
-    struct place place = place_of(question);
     struct waiting *waiting;
 
     if (!take_place(gate->quotas, place))
@@ -143,6 +156,17 @@ struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon
              hash_of(waiting->question.from, connection_of(&waiting->question)));
     question_disown(question);
     return waiting;
+}
+
+struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work)
+{
+    return keep(question, place_of(question), abandon, work);
+}
+
+struct waiting *waiting_keep_for_link(struct question *question, waiting_abandon *abandon,
+                                      void *work)
+{
+    return keep(question, place_of_link(question), abandon, work);
 }
 
 bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection)

@@ -28,6 +28,11 @@ typedef void waiting_resume(struct question *question, void *work);
  */
 struct waiting *waiting_keep(struct question *question, waiting_abandon *abandon, void *work);
 
+/* The same of one that waits for the link to a service that is launched, which others may be too.
+ */
+struct waiting *waiting_keep_for_link(struct question *question, waiting_abandon *abandon,
+                                      void *work);
+
 /* Whether this very worker waits for an answer about a connection. */
 bool waiting_for(const struct gate *gate, struct incarnation worker, uint64_t connection);
 /* With what a question is refused that could not be kept. */

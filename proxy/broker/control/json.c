@@ -144,13 +144,52 @@ static json_t *rehearsal_of(const struct surface_state *surface)
                      (json_int_t)surface->rehearsal.took_ms);
 }
 
+/* Its socket; of one that is launched, the program. */
+static json_t *upstream_of(const struct surface *surface)
+{
+    return json_string(surface_is_launched(surface) ? surface->command.arguments[0]
+                                                    : surface->upstream_socket);
+}
+
+/* Where it listens, inside: "8081/tcp 9229/tcp". */
+static json_t *ports_of(const struct surface_state *surface)
+{
+    struct span rest = span_of(surface->service.ports);
+    json_t *array = json_array();
+
+    while (rest.length > 0) {
+        struct span port = span_split(&rest, ' ');
+
+        json_array_append_new(array, json_stringn(port.data, port.length));
+    }
+    return array;
+}
+
+/* What has become of a service that is launched; null of any other. */
+static json_t *service_of(const struct surface_state *surface)
+{
+    static const char *const states[SERVICE_STATE_COUNT] = {[SERVICE_GONE] = "gone",
+                                                            [SERVICE_STARTING] = "starting",
+                                                            [SERVICE_READY] = "ready",
+                                                            [SERVICE_WAITING] = "waiting",
+                                                            [SERVICE_EXPOSED] = "exposed"};
+    const struct surface_service *service = &surface->service;
+
+    if (!surface_is_launched(surface->config))
+        return json_null();
+    return json_pack("{s:s, s:s?, s:o, s:I, s:o}", "state", states[service->state], "why",
+                     service->why[0] != '\0' ? service->why : NULL, "pid",
+                     service->pid > 0 ? json_integer(service->pid) : json_null(), "restarts",
+                     number(service->restarts), "ports", ports_of(surface));
+}
+
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)
 {
     const struct surface *config = surface->config;
     size_t live = connections_of_surface(&gate->connections, surface);
 
     return json_pack(
-        "{s:s, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:s, s:s?, s:I, s:I, "
+        "{s:s, s:s, s:s, s:b, s:o, s:o, s:b, s:I, s:I, s:s?, s:o, s:o, s:o, s:s?, s:o, s:I, s:I, "
         "s:I, s:I, s:I, s:o}",
         "name", config->name, "dialect", config->dialect->name, "mode",
         config->mode == MODE_OBSERVE ? "observe" : "enforce", "killed", surface->killed,
@@ -158,12 +197,12 @@ json_t *control_json_surface(const struct gate *gate, const struct surface_state
         config->tls != NULL, "max_message_bytes", number(config->limits.max_message_bytes),
         "max_answer_bytes", number(config->limits.max_answer_bytes), "certificate_sha256",
         surface->tls != NULL ? some(surface->tls->facts.sha256) : NULL, "hosts",
-        list_of(&config->hosts, true), "routes", routes_of(config), "upstream",
-        config->upstream_socket, "upstream_error",
-        surface->upstream_down ? strerrorname_np(surface->upstream_fault) : NULL, "connections",
-        number(live), "admitted", number(surface->admitted), "denied", number(surface->denied),
-        "messages_forwarded", number(surface->messages_forwarded), "messages_refused",
-        number(surface->messages_refused), "quotas", quotas_of(gate, surface));
+        list_of(&config->hosts, true), "routes", routes_of(config), "upstream", upstream_of(config),
+        "upstream_error", surface->upstream_down ? strerrorname_np(surface->upstream_fault) : NULL,
+        "service", service_of(surface), "connections", number(live), "admitted",
+        number(surface->admitted), "denied", number(surface->denied), "messages_forwarded",
+        number(surface->messages_forwarded), "messages_refused", number(surface->messages_refused),
+        "quotas", quotas_of(gate, surface));
 }
 
 json_t *control_json_surfaces(const struct gate *gate)

@@ -28,6 +28,7 @@ struct opener;
 struct parent;
 struct executables;
 struct groups;
+struct services;
 struct workers;
 struct waiting;
 struct caller_lookup;
@@ -54,6 +55,7 @@ struct gate {
     uint64_t denials[REASON_COUNT]; /* since start */
     struct quotas *quotas;          /* what sessions and surfaces have of the broker */
     struct workers *workers;
+    struct services *services;     /* core/services.h */
     struct caller_lookup *callers; /* asks the kernel whose a client's socket is */
     struct groups *groups;         /* core/groups.h */
     int64_t started_at;

@@ -23,7 +23,7 @@ struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surf
 
 void journal_upstream(const struct surface_state *surface, enum reason reason, struct audit *audit)
 {
-    if (surface->upstream_fault == 0 ||
+    if (surface->upstream_fault == 0 || surface->config->upstream_socket == NULL ||
         (reason != REASON_UPSTREAM_BUSY && !reason_same(reason, REASON_UPSTREAM_UNREACHABLE)))
         return;
     audit_text(audit, "socket", surface->config->upstream_socket);

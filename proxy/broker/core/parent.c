@@ -37,6 +37,11 @@ static enum error take(struct parent *parent, const struct errand *errand, int f
     case ERRAND_STOP:
         listener->stop(listener->context);
         return OK;
+    case ERRAND_LAUNCHER:
+        if (fd < 0 || (errand->number != ERRAND_END_PROCESS && errand->number != ERRAND_END_BROKER))
+            return ERROR_SYNTAX;
+        listener->launcher(listener->context, (enum errand_end)errand->number, fd);
+        return OK;
     case ERRAND_HANGUP:
         listener->hangup(listener->context);
         return OK;

@@ -2,10 +2,13 @@
 #pragma once
 
 #include "config/config.h"
+#include "ipc/errand.h"
 #include "store/store.h"
 #include "system/listener.h"
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
+
+#include <sys/types.h>
 
 struct opener; /* core/opener.h */
 
@@ -21,6 +24,18 @@ struct surface_listener {
     uint16_t address_index; /* in the surface's list, of the address that it was opened for */
     bool alone;             /* of "localhost", and this host had no ::1 to bind as well */
     bool told;              /* that somebody else has it meanwhile */
+};
+
+/* Its service, if it is launched (core/services.h). */
+struct surface_service {
+    bool asked;  /* the launcher was asked to start it, and has not said that nothing is left */
+    bool ending; /* and then to end it */
+    enum service_state state;
+    char why[WHY_SIZE];            /* of WAITING and EXPOSED */
+    char ports[ERRAND_PORTS_SIZE]; /* that it has, inside */
+    pid_t pid;                     /* of the first process of its tree; 0: there is none */
+    uint64_t restarts;             /* since the surface is in force */
+    unsigned dialling;             /* connections that the launcher was asked for */
 };
 
 /* Counters are since start. */
@@ -45,7 +60,8 @@ struct surface_state {
     int64_t unreachable_told_at; /* likewise, that nobody does */
     int upstream_fault;          /* the errno of the last attempt that failed; 0: none has */
     bool upstream_down;          /* which was the last attempt of all */
-    struct tls_files *tls;       /* what it shows to clients; NULL: plain */
+    struct surface_service service;
+    struct tls_files *tls; /* what it shows to clients; NULL: plain */
     uint64_t admitted;
     uint64_t denied;
     uint64_t messages_forwarded;

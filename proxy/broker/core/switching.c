@@ -2,6 +2,7 @@
 
 #include "broker/core/journal.h"
 #include "broker/core/opener.h"
+#include "broker/core/services.h"
 #include "broker/core/slots.h"
 #include "broker/core/spawn.h"
 #include "broker/core/tell.h"
@@ -42,8 +43,10 @@ static bool is_in_use(const struct gate *gate, const struct surface_state *surfa
 {
     struct quota_holder holder = quota_surface(surfaces_index(&gate->surfaces, surface));
 
-    return surface->awaited != 0 || connections_of_surface(&gate->connections, surface) > 0 ||
-           quota_held(gate->quotas, QUOTA_SURFACE_QUESTIONS, holder) > 0;
+    return surface->awaited != 0 || surface->service.asked ||
+           connections_of_surface(&gate->connections, surface) > 0 ||
+           quota_held(gate->quotas, QUOTA_SURFACE_QUESTIONS, holder) > 0 ||
+           quota_held(gate->quotas, QUOTA_SURFACE_LINKS, holder) > 0;
 }
 
 static void release(struct gate *gate, struct surface_state *surface)
@@ -334,6 +337,7 @@ void switching_begin(struct gate *gate, struct fresh *fresh, void (*done)(void *
     error = surfaces_keep_certificates(&gate->surfaces, &fresh->certificates);
     (void)error; /* they were good before this began */
     keep_bundle(gate, &fresh->bundle);
+    services_follow(gate->services);
     gate->switching = (struct switching){.done = done, .context = context};
     if (fresh_differs(fresh)) {
         gate->switching.awaited = places_of_workers(gate->workers);

@@ -18,6 +18,7 @@
 
 #include "broker/core/cutting.h"
 #include "broker/core/executables.h"
+#include "broker/core/services.h"
 #include "broker/core/workers.h"
 #include "policy/params.h"
 
@@ -68,10 +69,14 @@ struct operation {
             unsigned parts;    /* that have not ended yet */
             enum error error;  /* of one that has */
             size_t sessions;   /* that were revoked */
+            struct services_end services;
         } kill;
         struct {
             char name[CONFIG_NAME_BYTES_MAX + 1];
             uint64_t turn;
+            struct services_end end; /* of a launched service */
+            unsigned unknown;        /* what is to be waited for */
+            enum error error;        /* the first of them */
         } arm;
         struct {
             const struct difference *difference; /* setup/difference.h; when it has ended well */
@@ -196,7 +201,8 @@ enum error logins_issue(struct operation *operation, const char *id, const char 
 
 /*
  * A surface, or (NULL) all: from now on nobody gets in. It ends well when every connection has
- * gone, every session is revoked and the disk has all of it; way.kill says how much that was.
+ * gone, nothing is left of what was launched, every session is revoked and the disk has all of it;
+ * way.kill says how much that was.
  */
 void switches_kill(struct operation *operation, const char *surface);
 /*

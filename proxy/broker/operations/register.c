@@ -231,10 +231,35 @@ static void append_fences(const struct register_facts *facts, struct register_ce
     cell->finding = true;
 }
 
+/* Nothing is proven of a service that does not run. */
+static void build_launched(const struct register_facts *facts, struct register_cell *cell)
+{
+    buffer_append_format(&cell->value,
+                         "The service (%s) is started by Sidelock; its TCP listeners are in a "
+                         "network namespace that only the gate reaches",
+                         facts->surface->command.arguments[0]);
+    if (!facts->live)
+        return;
+    if (facts->service == SERVICE_EXPOSED && facts->service_why != NULL) {
+        buffer_append_format(&cell->value, "; %s", facts->service_why);
+        cell->finding = true;
+    }
+    append_fences(facts, cell);
+    cell->proven = facts->service == SERVICE_READY;
+    cell->how = cell->proven
+                    ? "when it began to listen, its port was connected to at every address of this "
+                      "host, and nobody answered but the gate; UDP is not looked at"
+                    : "it is not served now";
+}
+
 static void build_isolation(const struct register_facts *facts, struct register_cell *cell)
 {
     const struct register_socket *socket = &facts->socket;
 
+    if (surface_is_launched(facts->surface)) {
+        build_launched(facts, cell);
+        return;
+    }
     buffer_append_format(&cell->value, "The service listens on the Unix socket %s",
                          facts->surface->upstream_socket);
     if (!facts->live)

@@ -10,6 +10,7 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
+#include "ipc/errand.h"
 
 #include <sys/types.h>
 
@@ -49,6 +50,8 @@ struct register_facts {
     size_t sessions;            /* active ones */
     size_t sessions_any_caller; /* of these, without callers of their own */
     struct register_socket socket;
+    enum service_state service; /* of one that is launched */
+    const char *service_why;    /* borrowed; NULL: nothing is said */
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;

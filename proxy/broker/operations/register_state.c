@@ -89,7 +89,10 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
                                            .rehearsed_connections = surface->rehearsal.connections};
         facts[i].connections = connections_of_surface(&gate->connections, surface);
         count_sessions(sessions, &facts[i]);
-        gather_socket(surface->config->upstream_socket, &facts[i].socket);
+        facts[i].service = surface->service.state;
+        facts[i].service_why = surface->service.why;
+        if (surface->config->upstream_socket != NULL)
+            gather_socket(surface->config->upstream_socket, &facts[i].socket);
         if (error == OK)
             error = gather_listeners(surface, &facts[i]);
     }

@@ -105,6 +105,31 @@ static void on_cut(struct cutting *cut)
     finish_part(cut->context, OK);
 }
 
+static void on_gone(struct services_end *end, enum error error)
+{
+    struct operation *operation = end->context;
+    struct cutting *cut = &operation->way.kill.cut;
+
+    if (error != OK)
+        operation_fail(operation, error,
+                       "%s is killed, but Sidelock ends before all of its services are known to "
+                       "be gone",
+                       operation->way.kill.name);
+    else if (cut->took_ns < uv_hrtime() - cut->begun_ns)
+        cut->took_ns = uv_hrtime() - cut->begun_ns;
+    finish_part(operation, error);
+}
+
+/* What is launched ends whole. */
+static void end_services(struct operation *operation)
+{
+    struct services_end *end = &operation->way.kill.services;
+
+    *end = (struct services_end){.gone = on_gone, .context = operation};
+    memcpy(end->slots, operation->way.kill.cut.slots, sizeof(end->slots));
+    services_kill(operation->gate->services, end);
+}
+
 static void on_kept(void *context, enum error error)
 {
     struct operation *operation = context;
@@ -148,11 +173,12 @@ static void kill_for(struct operation *operation, const char *surface, const cha
     }
     prepare(operation, &scope, on_cut);
     operation->way.kill.cause = cause;
-    operation->way.kill.parts = (unsigned)scope.count + 3; /* the cut, the sessions, this */
+    operation->way.kill.parts = (unsigned)scope.count + 4; /* cut, services, sessions, this */
     for (size_t i = 0; i < scope.count; i++) {
         scope.items[i]->killed = true;
         scope.items[i]->kills++;
     }
+    end_services(operation);
     cutting_begin(operation->gate, &operation->way.kill.cut, REASON_SURFACE_KILLED);
     for (size_t i = 0; i < scope.count; i++)
         store_surface_set_killed(store, scope.items[i]->config->name, true, clock_now(), reply);
@@ -251,6 +277,7 @@ static void on_armed(void *context, enum error error)
     error = operation_kept(operation, error, "surface_armed", "keep that the surface is armed");
     if (error == OK && surface != NULL && surface->kills == operation->way.arm.turn)
         surface->killed = false;
+    services_follow(operation->gate->services);
     operation_end(operation, error);
 }
 

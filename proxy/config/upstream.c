@@ -1,0 +1,112 @@
+/* What stands behind a surface: a socket, or a command that is launched. surface.c calls it. */
+#include "config/reading.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USER_NAME_BYTES_MAX 32 /* useradd(8) */
+#define ARGUMENTS_MAX       1024
+#define VARIABLES_MAX       512
+#define FILES_MAX           16
+#define VALUE_BYTES_MAX     (32 * 1024)
+
+/* A uid, kept as its digits, or the name of a user. */
+static void read_user(struct json_reader *reader, json_t *value, void *into)
+{
+    char **user = into;
+    uint32_t uid;
+
+    if (json_is_string(value)) {
+        *user = json_reader_text(reader, value, config_check_user, USER_NAME_BYTES_MAX);
+    } else if (json_reader_number(reader, value, 0, UINT32_MAX - 1, &uid) &&
+               asprintf(user, "%u", uid) < 0) {
+        *user = NULL;
+        reader->out_of_memory = true;
+    }
+}
+
+static void clear_text(void *text)
+{
+    free(*(char **)text);
+}
+
+/* An argument may be empty, and hold whatever a program takes. */
+static void read_text(struct json_reader *reader, json_t *value, void *into)
+{
+    *(char **)into = json_reader_text(reader, value, NULL, VALUE_BYTES_MAX);
+}
+
+static const char *check_variable(const char *name)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_";
+
+    if (name[0] == '\0' || strchr(letters, name[0]) == NULL ||
+        name[strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")] !=
+            '\0')
+        return "must be of letters, digits and underscores to name a variable";
+    return NULL;
+}
+
+static const struct json_key upstream_keys[] = {
+    ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket),
+    ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
+               .clear = clear_text),
+    ROW_LIST("command", struct surface, command.arguments, command.argument_count, 1, ARGUMENTS_MAX,
+             .read = read_text, .clear = clear_text),
+    ROW_MAP("env", struct surface, command.variables, command.variable_count, 0, VARIABLES_MAX,
+            check_variable, .read = read_text, .clear = clear_text,
+            .value_offset = offsetof(struct command_variable, value)),
+    ROW_TEXTS("env_files", struct surface, command.environment_files, config_check_path, 0,
+              FILES_MAX),
+    ROW_TEXT("cwd", struct surface, command.directory, config_check_path),
+    ROW_CUSTOM("user", read_user, .offset = offsetof(struct surface, command.user),
+               .clear = clear_text),
+    ROW_NUMBER("port", struct surface, command.port, 0, UINT16_MAX, 0),
+};
+const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
+
+/* What only one of the two has. */
+static void check_members(struct json_reader *reader, const json_t *value, const char *kind,
+                          const char *const *members)
+{
+    for (; *members != NULL; members++) {
+        if (json_object_get(value, *members) != NULL)
+            json_reader_fault_at(reader, *members, "\"%s\" goes with \"%s\" alone.", *members,
+                                 kind);
+    }
+}
+
+/* A path that does not begin at "/" would begin who knows where. */
+static void check_program(struct json_reader *reader, const json_t *value)
+{
+    const json_t *command = json_object_get(value, "command");
+    const char *program = json_string_value(json_array_get(command, 0));
+
+    if (program != NULL &&
+        (program[0] == '\0' || (strchr(program, '/') != NULL && *program != '/')))
+        json_reader_fault_at(reader, "command/0",
+                             "\"%.64s\" must be an absolute path, or a name that is looked for in "
+                             "the service's PATH.",
+                             program);
+}
+
+void config_upstream_check(struct json_reader *reader, const json_t *value)
+{
+    static const char *const of_socket[] = {"owner", NULL};
+    static const char *const of_command[] = {"env", "env_files", "cwd", "user", "port", NULL};
+    const bool socket = json_object_get(value, "socket") != NULL;
+    const bool command = json_object_get(value, "command") != NULL;
+
+    if (!json_is_object(value))
+        return;
+    if (socket == command)
+        json_reader_fault(reader, "An upstream is either a \"socket\" on which the service "
+                                  "listens or a \"command\" that starts it: say one of them.");
+    else if (socket)
+        check_members(reader, value, "command", of_command);
+    else
+        check_members(reader, value, "socket", of_socket);
+    check_program(reader, value);
+}

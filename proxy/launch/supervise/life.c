@@ -1,0 +1,456 @@
+#include "launch/supervise/life.h"
+
+#include "base/log.h"
+#include "launch/supervise/vacancy.h"
+#include "setup/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void start(struct life *life);
+
+/* ---- What is told ---- */
+
+static void enter(struct life *life, enum service_state state, const char *why)
+{
+    life->state = state;
+    if (why != life->why)
+        snprintf(life->why, sizeof(life->why), "%s", why);
+    life->lives->changed(life->lives->context, life);
+}
+
+static void tell_ports(struct life *life)
+{
+    life->lives->ports(life->lives->context, life);
+}
+
+/* ---- The end ---- */
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    struct life *life = handle->data;
+
+    if (--life->open_handles == 0)
+        free(life);
+}
+
+static void close_handles(struct life *life)
+{
+    uv_close((uv_handle_t *)&life->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&life->lists, on_handle_closed);
+    uv_close((uv_handle_t *)&life->settles, on_handle_closed);
+}
+
+static void leave(struct life *life)
+{
+    enter(life, SERVICE_GONE, "");
+    close_handles(life);
+}
+
+void life_drop(struct life *life)
+{
+    vacancy_cancel(life->vacancy);
+    output_end(life->output);
+    close_handles(life);
+}
+
+static void on_start_again(uv_timer_t *timer)
+{
+    start(timer->data);
+}
+
+/* Again after a while, which grows as long as it does not come to be served. */
+static void wait_for_start(struct life *life, enum service_state state, const char *why)
+{
+    uint64_t delay = LIFE_DELAY_MIN_MS, now = uv_now(life->lives->loop);
+
+    if (life->ready_at_ms != 0 && now - life->ready_at_ms >= LIFE_SETTLED_MS)
+        life->failures = 0;
+    life->ready_at_ms = 0;
+    for (unsigned i = 0; i < life->failures && delay < LIFE_DELAY_MAX_MS; i++)
+        delay *= 2;
+    life->failures++;
+    delay = delay < LIFE_DELAY_MAX_MS ? delay : LIFE_DELAY_MAX_MS;
+    log_error("surface %s: %s; it is started again in %.1f s", life->name, why,
+              (double)delay / 1000);
+    uv_timer_start(&life->timer, on_start_again, delay, 0);
+    enter(life, state, why);
+}
+
+static void describe_end(int status, const char *failed, char why[WHY_SIZE])
+{
+    if (failed[0] != '\0')
+        snprintf(why, WHY_SIZE, "its service cannot be started: %s", failed);
+    else if (WIFSIGNALED(status))
+        snprintf(why, WHY_SIZE, "its service was ended by signal %d", WTERMSIG(status));
+    else
+        snprintf(why, WHY_SIZE, "its service ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* Nothing is left of it. */
+static void on_ended(void *data, int status, const char *failed)
+{
+    struct life *life = data;
+    bool exposed = life->state == SERVICE_EXPOSED;
+    char why[WHY_SIZE];
+
+    life->tree = NULL;
+    life->pid = 0;
+    life->port = life->candidate = 0;
+    life->ports[0] = '\0';
+    life->listing = life->settling = false;
+    vacancy_cancel(life->vacancy);
+    life->vacancy = NULL;
+    output_end(life->output);
+    life->output = NULL;
+    uv_timer_stop(&life->timer);
+    uv_timer_stop(&life->lists);
+    uv_timer_stop(&life->settles);
+    if (life->ending) {
+        leave(life);
+        return;
+    }
+    describe_end(status, failed, why);
+    tell_ports(life);
+    wait_for_start(life, exposed ? SERVICE_EXPOSED : SERVICE_WAITING, exposed ? life->why : why);
+}
+
+static void on_patience_over(uv_timer_t *timer)
+{
+    struct life *life = timer->data;
+
+    if (life->tree != NULL)
+        tree_kill(life->tree);
+}
+
+void life_end(struct life *life, uint32_t patience_ms)
+{
+    life->ending = true;
+    uv_timer_stop(&life->timer);
+    if (life->tree == NULL) {
+        leave(life);
+        return;
+    }
+    if (patience_ms == 0 || tree_signal(life->tree, SIGTERM) != OK)
+        tree_kill(life->tree);
+    else
+        uv_timer_start(&life->timer, on_patience_over, patience_ms, 0);
+}
+
+/* ---- Where it listens ---- */
+
+static void on_proven(void *data, const char *found)
+{
+    struct life *life = data;
+
+    life->vacancy = NULL;
+    if (found[0] == '\0') {
+        life->ready_at_ms = uv_now(life->lives->loop);
+        log_info("surface %s: its service is ready: port %u exists for the gate alone", life->name,
+                 life->port);
+        enter(life, SERVICE_READY, "");
+        return;
+    }
+    (void)!error_explain(life->why, ERROR_STATE,
+                         "its service is not served: somebody on this host answers at %s, which is "
+                         "the service's port, past the gate",
+                         found);
+    life->state = SERVICE_EXPOSED;
+    tree_kill(life->tree);
+}
+
+/* The service has the port that is to be served. */
+static void prove(struct life *life, uint16_t port)
+{
+    life->port = port;
+    life->vacancy =
+        vacancy_begin(life->lives->loop, life->lives->bundle->config, port, on_proven, life);
+    if (life->vacancy == NULL)
+        tree_kill(life->tree);
+}
+
+static uint32_t wanted_port(const struct life *life)
+{
+    const struct surface *surface = config_surface(life->lives->bundle->config, life->name);
+
+    return surface != NULL ? surface->command.port : 0;
+}
+
+/* "8081/tcp" among "8081/tcp 5353/udp". */
+static bool has_port(const char *list, const char *port)
+{
+    struct span rest = span_of(list);
+
+    while (rest.length > 0) {
+        if (span_equals(span_split(&rest, ' '), port))
+            return true;
+    }
+    return false;
+}
+
+static void append_port(char list[ERRAND_PORTS_SIZE], const struct port *port)
+{
+    size_t length = strlen(list);
+    char one[32];
+
+    snprintf(one, sizeof(one), "%u/%s", port->number,
+             port->protocol == IPPROTO_TCP ? "tcp" : "udp");
+    if (!has_port(list, one) && length + strlen(one) + 1 < ERRAND_PORTS_SIZE)
+        snprintf(list + length, ERRAND_PORTS_SIZE - length, "%s%s", length > 0 ? " " : "", one);
+}
+
+static void on_list(uv_timer_t *timer)
+{
+    struct life *life = timer->data;
+
+    if (life->listing || life->tree == NULL)
+        return;
+    life->listed[0] = '\0';
+    life->listing = tree_list(life->tree) == OK;
+}
+
+/* Programs try for a port before they take it: whether it is there still is asked once more. */
+static void on_settle(uv_timer_t *timer)
+{
+    struct life *life = timer->data;
+
+    if (life->listing) {
+        uv_timer_start(timer, on_settle, 1, 0);
+        return;
+    }
+    life->settling = true;
+    on_list(&life->lists);
+}
+
+static void on_port(void *data, const struct port *port)
+{
+    struct life *life = data;
+    uint32_t wanted = wanted_port(life);
+
+    append_port(life->listed, port);
+    if (life->port == 0 && life->candidate == 0 && port->protocol == IPPROTO_TCP && !life->ending &&
+        (wanted == 0 || wanted == port->number)) {
+        life->candidate = (uint16_t)port->number;
+        uv_timer_start(&life->settles, on_settle, LIFE_SETTLE_MS, 0);
+    }
+    /* It came by itself: what there is now is asked for. */
+    if (!life->listing && uv_is_active((uv_handle_t *)&life->lists))
+        uv_timer_start(&life->lists, on_list, 0, LIFE_LIST_MS);
+}
+
+static void on_listed(void *data)
+{
+    struct life *life = data;
+    uint16_t candidate = life->candidate;
+    char port[16];
+
+    life->listing = false;
+    if (strcmp(life->ports, life->listed) != 0) {
+        memcpy(life->ports, life->listed, sizeof(life->ports));
+        tell_ports(life);
+    }
+    if (!life->settling)
+        return;
+    life->settling = false;
+    life->candidate = 0;
+    snprintf(port, sizeof(port), "%u/tcp", candidate);
+    if (has_port(life->ports, port) && !life->ending)
+        prove(life, candidate);
+}
+
+void life_refused(struct life *life)
+{
+    if (life->state != SERVICE_READY || life->ending)
+        return;
+    log_warning("surface %s: nobody listens on port %u of its service any more", life->name,
+                life->port);
+    life->port = 0;
+    enter(life, SERVICE_STARTING, "");
+    uv_timer_start(&life->lists, on_list, 0, LIFE_LIST_MS);
+}
+
+/* ---- The start ---- */
+
+static void on_started(void *data)
+{
+    struct life *life = data;
+
+    life->pid = tree_pid(life->tree);
+    tell_ports(life);
+    uv_timer_start(&life->lists, on_list, LIFE_LIST_MS, LIFE_LIST_MS);
+}
+
+static void on_refused(void *data, const struct refusal *refusal)
+{
+    const struct life *life = data;
+
+    log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, protocol "
+                "%u (%s)",
+                life->name, refusal->program, refusal->call, refusal->family, refusal->type,
+                refusal->protocol, strerrorname_np(refusal->error));
+}
+
+/* Its standard output and error are one pipe. */
+static enum error open_output(struct life *life, int *writes)
+{
+    int pair[2];
+    enum error error = ERROR_IO;
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return ERROR_IO;
+    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0)
+        error =
+            output_create(life->lives->loop, life->name, pair[0], &life->account, &life->output);
+    if (error != OK) {
+        close(pair[0]);
+        close(pair[1]);
+        return error;
+    }
+    *writes = pair[1];
+    return OK;
+}
+
+static enum error launch(struct life *life, const struct command *command)
+{
+    int writes;
+    enum error error = open_output(life, &writes);
+    struct tree_options options = {.command = *command,
+                                   .events = {.started = on_started,
+                                              .port = on_port,
+                                              .refused = on_refused,
+                                              .listed = on_listed,
+                                              .ended = on_ended},
+                                   .data = life};
+
+    if (error != OK)
+        return error;
+    options.standard[STDIN_FILENO] = -1;
+    options.standard[STDOUT_FILENO] = options.standard[STDERR_FILENO] = writes;
+    error = launcher_start(life->lives->launcher, &options, &life->tree);
+    close(writes);
+    if (error != OK) {
+        output_end(life->output);
+        life->output = NULL;
+    }
+    return error;
+}
+
+static void start(struct life *life)
+{
+    const struct config_bundle *bundle = life->lives->bundle;
+    const struct surface *surface = config_surface(bundle->config, life->name);
+    struct service service;
+    struct service_fault fault = {.text = "the configuration has no such command any more"};
+    enum error error = ERROR_INVALID;
+
+    life->listed[0] = '\0';
+    if (surface != NULL && surface_is_launched(surface))
+        error = service_find(bundle, surface, environ, &service, &fault);
+    if (error != OK) {
+        wait_for_start(life, SERVICE_WAITING, fault.text);
+        return;
+    }
+    enter(life, SERVICE_STARTING, "");
+    error = launch(life, &service.command);
+    service_clear(&service);
+    if (error == ERROR_NOT_FOUND)
+        life->lives->lost(life->lives->context);
+    else if (error != OK)
+        wait_for_start(life, SERVICE_WAITING, error_text(error));
+}
+
+enum error life_begin(struct lives *lives, uint32_t slot, const char *name, struct life **out)
+{
+    struct life *life = calloc(1, sizeof(*life));
+
+    if (life == NULL)
+        return ERROR_MEMORY;
+    life->lives = lives;
+    life->slot = slot;
+    snprintf(life->name, sizeof(life->name), "%s", name);
+    uv_timer_init(lives->loop, &life->timer);
+    uv_timer_init(lives->loop, &life->lists);
+    uv_timer_init(lives->loop, &life->settles);
+    life->timer.data = life->lists.data = life->settles.data = life;
+    life->open_handles = 3;
+    uv_timer_start(&life->timer, on_start_again, 0, 0);
+    *out = life;
+    return OK;
+}
+
+/* ---- Connections ---- */
+
+/* One that is asked for, until it is connected. */
+struct dialling {
+    dial_done *done;
+    void *data;
+    uv_poll_t poll;
+    int fd;
+};
+
+static void on_dialling_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+static void on_connected(uv_poll_t *poll, int status, int events)
+{
+    struct dialling *dialling = poll->data;
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    (void)status; /* of one that failed it knows no more than that */
+    (void)events;
+    if (getsockopt(dialling->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        error = errno;
+    uv_close((uv_handle_t *)&dialling->poll, on_dialling_closed);
+    if (error != 0)
+        close(dialling->fd);
+    dialling->done(dialling->data, error == 0 ? dialling->fd : -1, error);
+}
+
+/* It connects at once, unless more wait there than the service takes. */
+static void on_dialed(void *data, int fd, int error)
+{
+    struct dialling *dialling = data;
+    uv_loop_t *loop = dialling->poll.loop;
+
+    if (fd >= 0 && uv_poll_init(loop, &dialling->poll, fd) != 0) {
+        close(fd);
+        error = EMFILE;
+        fd = -1;
+    }
+    if (fd < 0) {
+        dialling->done(dialling->data, -1, error);
+        free(dialling);
+        return;
+    }
+    dialling->fd = fd;
+    dialling->poll.data = dialling;
+    uv_poll_start(&dialling->poll, UV_WRITABLE, on_connected);
+}
+
+void life_dial(struct life *life, dial_done *done, void *data)
+{
+    struct dialling *dialling = life->state == SERVICE_READY ? malloc(sizeof(*dialling)) : NULL;
+    enum error error;
+
+    if (dialling == NULL) {
+        done(data, -1, life->state == SERVICE_READY ? ENOMEM : ECONNREFUSED);
+        return;
+    }
+    *dialling = (struct dialling){.done = done, .data = data, .fd = -1};
+    dialling->poll.loop = life->lives->loop;
+    error = tree_dial(life->tree, life->port, on_dialed, dialling);
+    if (error == OK)
+        return;
+    free(dialling);
+    done(data, -1, error == ERROR_LIMIT ? EAGAIN : ECONNRESET);
+}

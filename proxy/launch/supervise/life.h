@@ -1,0 +1,72 @@
+/*
+ * The life of one service: started, proven to be behind the gate alone, served, and started again
+ * when it ends, until it is to end. Everything happens in callbacks of the loop.
+ */
+#pragma once
+
+#include "ipc/errand.h"
+#include "launch/launcher.h"
+#include "launch/supervise/output.h"
+#include "setup/bundle.h"
+
+#define LIFE_NAME_SIZE    (CONFIG_NAME_BYTES_MAX + 1)
+#define LIFE_DELAY_MIN_MS 200 /* before the first new start; twice as much before each other */
+#define LIFE_DELAY_MAX_MS 30000
+#define LIFE_SETTLED_MS   30000 /* after so long being served, all is forgiven */
+#define LIFE_LIST_MS      5000  /* how often its ports are asked for */
+#define LIFE_SETTLE_MS    50    /* a port that is there for so long was not just tried for */
+
+struct life;
+
+/* What all of them share; borrowed. */
+struct lives {
+    uv_loop_t *loop;
+    struct launcher *launcher;
+    const struct config_bundle *bundle; /* in force; may change between two starts */
+    /* Something is to be told of it. GONE: it is freed when this returns. */
+    void (*changed)(void *context, struct life *life);
+    void (*ports)(void *context, struct life *life);
+    void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
+    void *context;
+};
+
+struct life {
+    struct lives *lives;
+    uint32_t slot;
+    char name[LIFE_NAME_SIZE];
+    enum service_state state;
+    char why[WHY_SIZE]; /* of WAITING and EXPOSED; else "" */
+    pid_t pid;          /* of the tree's first process; 0: there is none */
+    char ports[ERRAND_PORTS_SIZE], listed[ERRAND_PORTS_SIZE];
+    uint16_t port;      /* that is served, or being proven; 0: none yet */
+    uint16_t candidate; /* that may come to be; 0: none */
+    bool ending;
+    bool listing;  /* its ports are being told */
+    bool settling; /* and the candidate is looked for among them */
+    struct tree *tree;
+    struct vacancy *vacancy;
+    struct output *output;
+    struct output_account account;
+    unsigned failures;
+    uint64_t ready_at_ms;
+    uv_timer_t timer; /* until the next start, or the end of patience */
+    uv_timer_t lists, settles;
+    unsigned open_handles;
+};
+
+/* Starts it in this turn or soon. ERROR_MEMORY. */
+enum error life_begin(struct lives *lives, uint32_t slot, const char *name,
+                      struct life **out) MUST_CHECK;
+/* SIGTERM, and after so long (0: at once) the end of all of it: then `changed` says GONE. */
+void life_end(struct life *life, uint32_t patience_ms);
+
+/* Its tree is forgotten already (launcher_destroy); nothing is told any more. */
+void life_drop(struct life *life);
+
+/*
+ * A connection to its port: `done` is called once (launch/dials.h), in this call or later. A socket
+ * that it is given is connected.
+ */
+void life_dial(struct life *life, dial_done *done, void *data);
+/* One that it was asked for was refused: it is not ready until somebody listens there again. */
+void life_refused(struct life *life);

@@ -1,0 +1,13 @@
+/*
+ * What a launched service must not find: the gate's own files and sockets, secrets of other
+ * surfaces, and sockets at which whoever has its uid can have anything run.
+ */
+#pragma once
+
+#include "setup/bundle.h"
+
+#define HIDDEN_MAX 512
+
+/* Adds the paths; `ours` is the environment of this process, which may name some. */
+enum error hidden_list(const struct config_bundle *bundle, uint32_t uid, char *const *ours,
+                       struct text_list *out) MUST_CHECK;

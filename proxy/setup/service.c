@@ -1,0 +1,310 @@
+#include "setup/service.h"
+
+#include "setup/hidden.h"
+#include "system/trusted_file.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
+
+static enum error fail(struct service_fault *fault, const char *member, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+
+static enum error fail(struct service_fault *fault, const char *member, const char *format, ...)
+{
+    va_list arguments;
+
+    snprintf(fault->member, sizeof(fault->member), "%s", member);
+    va_start(arguments, format);
+    vsnprintf(fault->text, sizeof(fault->text), format, arguments);
+    va_end(arguments);
+    return ERROR_INVALID;
+}
+
+/* ---- The environment ---- */
+
+static enum error set(struct environment *environment, const char *name, const char *value)
+{
+    char *item;
+    enum error error;
+
+    if (asprintf(&item, "%s=%s", name, value) < 0)
+        return ERROR_MEMORY;
+    error = environment_set(environment, item);
+    explicit_bzero(item, strlen(item));
+    free(item);
+    return error;
+}
+
+/* "NAME=value", the value as it stands, or without the quotes around it. */
+static enum error set_line(struct environment *environment, struct span line)
+{
+    struct span value = line, name = span_trim(span_split(&value, '='));
+    char *text, *variable;
+    enum error error = ERROR_MEMORY;
+
+    if (value.data == NULL || name.length == 0 || memchr(name.data, ' ', name.length) != NULL ||
+        memchr(line.data, '\0', line.length) != NULL)
+        return ERROR_SYNTAX;
+    value = span_trim(value);
+    if (value.length >= 2 && (value.data[0] == '"' || value.data[0] == '\'') &&
+        value.data[value.length - 1] == value.data[0])
+        value = (struct span){value.data + 1, value.length - 2};
+    text = text_copy(value);
+    variable = text_copy(name);
+    if (text != NULL && variable != NULL)
+        error = set(environment, variable, text);
+    if (text != NULL)
+        explicit_bzero(text, value.length);
+    free(text);
+    free(variable);
+    return error;
+}
+
+static enum error set_lines(struct environment *environment, struct span rest, size_t *number)
+{
+    enum error error = OK;
+
+    for (*number = 1; error == OK && rest.data != NULL; ++*number) {
+        struct span line = span_trim(span_split(&rest, '\n'));
+
+        if (line.length > 0 && line.data[line.length - 1] == '\r')
+            line.length--;
+        if (line.length > 0 && line.data[0] != '#')
+            error = set_line(environment, line);
+    }
+    --*number;
+    return error;
+}
+
+static enum error read_file(const char *path, size_t index, struct environment *environment,
+                            struct service_fault *fault)
+{
+    struct buffer text;
+    char member[32];
+    size_t line = 0;
+    enum error error;
+
+    snprintf(member, sizeof(member), "env_files/%zu", index);
+    buffer_init(&text, SERVICE_FILE_BYTES_MAX);
+    error = trusted_file_read(path, TRUSTED_FILE_KEY, TRUST_OWN, &text, fault->text);
+    if (error != OK) {
+        snprintf(fault->member, sizeof(fault->member), "%s", member);
+        error = error == ERROR_MEMORY ? error : ERROR_INVALID;
+    } else {
+        error = set_lines(environment, (struct span){text.data, text.length}, &line);
+    }
+    if (error == ERROR_SYNTAX)
+        error = fail(fault, member, "%.200s, line %zu: this is not NAME=value.", path, line);
+    buffer_wipe(&text);
+    return error;
+}
+
+/* Ours, whose user it is, the files', then what the configuration says. */
+static enum error find_environment(const struct surface_command *from, char *const *ours,
+                                   const struct passwd *user, struct service *out,
+                                   struct service_fault *fault)
+{
+    struct environment *environment = &out->environment;
+    enum error error = environment_begin(environment, ours);
+
+    if (error == OK && user != NULL) {
+        error = set(environment, "HOME", user->pw_dir);
+        error = error == OK ? set(environment, "USER", user->pw_name) : error;
+        error = error == OK ? set(environment, "LOGNAME", user->pw_name) : error;
+        error = error == OK ? set(environment, "SHELL", user->pw_shell) : error;
+    }
+    for (size_t i = 0; error == OK && i < from->environment_files.count; i++)
+        error = read_file(from->environment_files.items[i], i, environment, fault);
+    for (size_t i = 0; error == OK && i < from->variable_count; i++)
+        error = set(environment, from->variables[i].name, from->variables[i].value);
+    return error;
+}
+
+/* ---- The user ---- */
+
+/* NULL without a fault: nobody else than we are. */
+static enum error find_user(const char *name, struct command *command, const struct passwd **found,
+                            struct service_fault *fault)
+{
+    uint64_t uid;
+    const struct passwd *user;
+    gid_t groups[COMMAND_GROUPS_MAX];
+    int count = COMMAND_GROUPS_MAX;
+
+    *found = NULL;
+    command->uid = geteuid();
+    command->gid = getegid();
+    if (name == NULL)
+        return OK;
+    user = text_number(span_of(name), 10, &uid) ? getpwuid((uid_t)uid) : getpwnam(name);
+    if (user == NULL)
+        return fail(fault, "user", "This host knows no user \"%.32s\".", name);
+    if (user->pw_uid == geteuid())
+        return OK;
+    if (geteuid() != 0)
+        return fail(fault, "user",
+                    "Only root can start a service as another user: run Sidelock as root, or as "
+                    "\"%.32s\" itself.",
+                    name);
+    if (getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
+        return fail(fault, "user", "\"%.32s\" is in more than %u groups.", name,
+                    COMMAND_GROUPS_MAX);
+    command->switch_user = true;
+    command->uid = user->pw_uid;
+    command->gid = user->pw_gid;
+    command->group_count = (uint32_t)count;
+    for (int i = 0; i < count; i++)
+        command->groups[i] = groups[i];
+    *found = user;
+    return OK;
+}
+
+/* ---- The program ---- */
+
+static const char *value_of(const struct environment *environment, const char *name)
+{
+    size_t length = strlen(name);
+
+    for (size_t i = 0; i < environment->count; i++) {
+        const char *item = environment->items[i];
+
+        if (strncmp(item, name, length) == 0 && item[length] == '=')
+            return item + length + 1;
+    }
+    return NULL;
+}
+
+static bool is_program(const char *path)
+{
+    struct stat facts;
+
+    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 0111) != 0;
+}
+
+/* As a shell would find it. */
+static bool look_in_path(const char *name, const struct environment *environment,
+                         char out[PATH_MAX])
+{
+    const char *path = value_of(environment, "PATH");
+    struct span rest = span_of(path != NULL ? path : USUAL_PATH);
+
+    while (rest.data != NULL) {
+        struct span directory = span_split(&rest, ':');
+
+        if (directory.length == 0 || directory.data[0] != '/' ||
+            snprintf(out, PATH_MAX, "%.*s/%s", (int)directory.length, directory.data, name) >=
+                PATH_MAX)
+            continue;
+        if (is_program(out))
+            return true;
+    }
+    return false;
+}
+
+static enum error find_program(const struct surface_command *from, struct service *out,
+                               struct service_fault *fault)
+{
+    const char *name = from->arguments[0];
+    char path[PATH_MAX];
+    struct trusted_path place;
+    bool changeable = false, there;
+    enum error error = OK;
+
+    if (name[0] == '/')
+        snprintf(path, sizeof(path), "%s", name);
+    else if (!look_in_path(name, &out->environment, path))
+        return fail(fault, "command/0",
+                    "There is no program \"%.64s\" in the service's PATH; name it by its path, or "
+                    "set PATH in \"env\".",
+                    name);
+    if (!is_program(path))
+        return fail(fault, "command/0", "%.200s is no program that can be run.", path);
+    there = trusted_path_survey(path, &place, &changeable);
+    if (there)
+        trusted_path_close(&place);
+    if (!there || changeable)
+        return fail(fault, "command/0",
+                    "Others than root and the user who runs Sidelock can change %.200s, or the "
+                    "way to it.",
+                    path);
+    error = text_list_add(&out->arguments, path, strlen(path));
+    for (size_t i = 1; error == OK && i < from->argument_count; i++)
+        error = text_list_add(&out->arguments, from->arguments[i], strlen(from->arguments[i]));
+    return error;
+}
+
+static enum error find_directory(const struct surface_command *from, struct service *out,
+                                 struct service_fault *fault)
+{
+    struct stat facts;
+
+    out->command.directory = from->directory != NULL ? from->directory : "/";
+    if (stat(out->command.directory, &facts) < 0)
+        return fail(fault, "cwd", "%.200s: %s.", out->command.directory, strerror(errno));
+    return S_ISDIR(facts.st_mode)
+               ? OK
+               : fail(fault, "cwd", "%.200s is no directory.", out->command.directory);
+}
+
+/* Lists that end with NULL. */
+static enum error end_lists(struct service *service)
+{
+    struct text_list *lists[] = {&service->arguments, &service->hidden};
+
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        char **items = reallocarray(lists[i]->items, lists[i]->count + 1, sizeof(*items));
+
+        if (items == NULL)
+            return ERROR_MEMORY;
+        items[lists[i]->count] = NULL;
+        lists[i]->items = items;
+    }
+    service->command.arguments = service->arguments.items;
+    service->command.hidden = service->hidden.items;
+    service->command.environment = service->environment.items;
+    return OK;
+}
+
+enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
+                        char *const *ours, struct service *out, struct service_fault *fault)
+{
+    const struct surface_command *from = &surface->command;
+    const struct passwd *user;
+    enum error error;
+
+    *out = (struct service){.command = {.directory = NULL}};
+    error = find_user(from->user, &out->command, &user, fault);
+    if (error == OK)
+        error = find_environment(from, ours, user, out, fault);
+    if (error == OK)
+        error = find_program(from, out, fault);
+    if (error == OK)
+        error = find_directory(from, out, fault);
+    if (error == OK)
+        error = hidden_list(bundle, out->command.uid, ours, &out->hidden);
+    if (error == OK)
+        error = end_lists(out);
+    if (error == OK)
+        return OK;
+    if (error != ERROR_INVALID)
+        error = fail(fault, "command", "This cannot be prepared: %s.", error_text(error));
+    service_clear(out);
+    return error;
+}
+
+void service_clear(struct service *service)
+{
+    environment_clear(&service->environment);
+    text_list_clear(&service->arguments);
+    text_list_clear(&service->hidden);
+    service->command = (struct command){.directory = NULL};
+}

@@ -1,0 +1,33 @@
+/*
+ * What the service of a surface with a command is started with, found on this host: the same for
+ * `check`, for `serve`, for a reload and at each start.
+ */
+#pragma once
+
+#include "launch/common/command.h"
+#include "launch/common/environment.h"
+#include "setup/bundle.h"
+
+#define SERVICE_FILE_BYTES_MAX (256 * 1024) /* of one of its env_files */
+
+struct service {
+    struct command command; /* its lists point into what follows */
+    struct environment environment;
+    struct text_list arguments, hidden;
+};
+
+/* What is wrong: which member of "upstream", and a sentence. */
+struct service_fault {
+    char member[32]; /* "command/0", "env_files/1" */
+    char text[WHY_SIZE];
+};
+
+/*
+ * Finds the program, the user, the directory, and reads the files of its environment, whose values
+ * are in no sentence. `ours` is the environment of this process. ERROR_INVALID with a fault.
+ */
+enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
+                        char *const *ours, struct service *out,
+                        struct service_fault *fault) MUST_CHECK;
+/* Wipes the environment. */
+void service_clear(struct service *service);

@@ -1,0 +1,95 @@
+/*
+ * Any bytes as what parent and broker say to the launcher: messages, each a length, who says it and
+ * whether a descriptor comes along, and bytes. Nothing is started, as there is no spawner; it ends,
+ * and leaves nothing open.
+ */
+#include "fuzz.h"
+
+#include "config/load.h"
+#include "launch/supervise/supervisor.h"
+#include "setup/bundle.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char text[] =
+    "{\"state_dir\":\"/nowhere\",\"surfaces\":{\"one\":{\"listen\":[\"localhost:1\"],\"upstream\":{"
+    "\"command\":[\"/bin/cat\"]},\"dialect\":\"mcp\"}}}";
+
+static void read_config(struct config_bundle *out)
+{
+    static struct json_faults faults;
+
+    *out = (struct config_bundle){.path = strdup("/nowhere/c"), .text = strdup(text)};
+    out->length = strlen(text);
+    require(config_load(out->text, out->length, NULL, 0, getuid(), &out->config, &faults) == OK);
+    require(bundle_seal(out) == OK);
+}
+
+static void send_message(int channel, const uint8_t *bytes, size_t length, int fd)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    if (fd >= 0) {
+        struct cmsghdr *header;
+
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+        header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    }
+    (void)sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void say_all(const int channels[2], int config, const uint8_t *data, size_t size)
+{
+    while (size > 2) {
+        size_t length = data[0] % 64;
+        int fd = (data[1] & 2) != 0 ? config : -1;
+        int channel = channels[data[1] & 1];
+
+        data += 2;
+        size -= 2;
+        length = length < size ? length : size;
+        if (length > 0)
+            send_message(channel, data, length, fd);
+        data += length;
+        size -= length;
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct config_bundle other;
+    int parent[2] = {-1, -1}, broker[2] = {-1, -1}, spawner[2] = {-1, -1};
+    int before = dup(STDERR_FILENO), after;
+    struct supervisor_options options = {0};
+
+    close(before);
+    read_config(&other);
+    require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, parent) == 0 &&
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, broker) == 0 &&
+            socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, spawner) == 0);
+    options.parent = parent[0];
+    options.broker = broker[0];
+    options.spawner = spawner[0];
+    say_all((const int[]){parent[1], broker[1]}, other.sealed, data, size);
+    close(parent[1]);
+    close(broker[1]);
+    close(spawner[1]);
+    (void)supervisor_run(&options);
+    bundle_clear(&other);
+    after = dup(STDERR_FILENO);
+    close(after);
+    require(before == after);
+    return 0;
+}

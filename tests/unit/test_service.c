@@ -1,0 +1,174 @@
+/* setup/service.c: what a launched service is started with. */
+#include "setup/service.h"
+
+#include "temporary.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char path_of_ours[] = "PATH=/usr/bin:/bin", home_of_ours[] = "HOME=/home/us",
+            secret_of_ours[] = "SECRET_OF_OURS=x",
+            agent_of_ours[] = "SSH_AUTH_SOCK=/tmp/agent.sock";
+static char *ours[] = {path_of_ours, home_of_ours, secret_of_ours, agent_of_ours, NULL};
+
+static const char *value_of(const struct service *service, const char *name)
+{
+    for (char **item = service->command.environment; *item != NULL; item++) {
+        if (strncmp(*item, name, strlen(name)) == 0 && (*item)[strlen(name)] == '=')
+            return *item + strlen(name) + 1;
+    }
+    return NULL;
+}
+
+static bool hides(const struct service *service, const char *path)
+{
+    for (char **at = service->command.hidden; *at != NULL; at++) {
+        if (strcmp(*at, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The rest of an upstream's members, behind its command. */
+static enum error find(const char *members, struct service *out, struct service_fault *fault,
+                       struct config_bundle *bundle)
+{
+    static struct json_faults faults;
+    static char text[2048];
+
+    snprintf(text, sizeof(text),
+             "{\"state_dir\":\"/srv/state\",\"surfaces\":{\"a\":{\"listen\":[\"localhost:1\"],"
+             "\"upstream\":{%s},\"dialect\":\"mcp\"}}}",
+             members);
+    *bundle = (struct config_bundle){.path = NULL};
+    assert_int_equal(config_load(text, strlen(text), NULL, 0, getuid(), &bundle->config, &faults),
+                     OK);
+    memset(fault, 0, sizeof(*fault));
+    return service_find(bundle, &bundle->config->surfaces[0], ours, out, fault);
+}
+
+static void good(const char *members, struct service *out, struct config_bundle *bundle)
+{
+    struct service_fault fault = {{0}, {0}};
+
+    if (find(members, out, &fault, bundle) != OK)
+        fail_msg("%s: %s", fault.member, fault.text);
+}
+
+static void let_go(struct service *service, struct config_bundle *bundle)
+{
+    service_clear(service);
+    config_destroy(bundle->config);
+}
+
+static void faulty(const char *members, const char *member, const char *words)
+{
+    struct service service = {.arguments = {0}};
+    struct service_fault fault = {{0}, {0}};
+    struct config_bundle bundle = {.path = NULL};
+
+    assert_int_equal(find(members, &service, &fault, &bundle), ERROR_INVALID);
+    assert_string_equal(fault.member, member);
+    if (strstr(fault.text, words) == NULL)
+        fail_msg("\"%s\" does not say \"%s\"", fault.text, words);
+    config_destroy(bundle.config);
+}
+
+TEST(test_found)
+{
+    struct service service = {.arguments = {0}};
+    struct config_bundle bundle = {.path = NULL};
+
+    good("\"command\":[\"cat\",\"\",\"-\",\"-\"],\"env\":{\"A\":\"1=2\"}", &service, &bundle);
+    assert_string_equal(service.command.arguments[0], "/usr/bin/cat");
+    assert_string_equal(service.command.arguments[1], "");
+    assert_string_equal(service.command.arguments[3], "-");
+    assert_null(service.command.arguments[4]);
+    assert_string_equal(service.command.directory, "/");
+    assert_string_equal(value_of(&service, "A"), "1=2");
+    assert_string_equal(value_of(&service, "HOME"), "/home/us");
+    assert_null(value_of(&service, "SECRET_OF_OURS"));
+    assert_false(service.command.switch_user);
+    assert_true(hides(&service, "/srv/state"));
+    assert_true(hides(&service, "/srv/state/control.sock"));
+    assert_true(hides(&service, "/tmp/agent.sock"));
+    assert_true(hides(&service, "/run/docker.sock"));
+    let_go(&service, &bundle);
+}
+
+TEST(test_not_found)
+{
+    faulty("\"command\":[\"no-such-program\"]", "command/0", "no program \"no-such-program\"");
+    faulty("\"command\":[\"cat\"],\"env\":{\"PATH\":\"/nowhere:\"}", "command/0", "PATH");
+    faulty("\"command\":[\"/etc/passwd\"]", "command/0", "no program");
+    faulty("\"command\":[\"/bin/cat\"],\"cwd\":\"/nowhere\"", "cwd", "No such file");
+    faulty("\"command\":[\"/bin/cat\"],\"cwd\":\"/etc/passwd\"", "cwd", "no directory");
+    faulty("\"command\":[\"/bin/cat\"],\"user\":\"nobody-at-all\"", "user", "no user");
+    faulty("\"command\":[\"/bin/cat\"],\"env_files\":[\"/nowhere/x\"]", "env_files/0", "/nowhere");
+}
+
+TEST(test_program_of_others)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "";
+    char members[1024], path[TEMPORARY_PATH_SIZE + 16];
+    int fd;
+
+    assert_non_null(temporary_make(directory));
+    snprintf(path, sizeof(path), "%s/program", directory);
+    fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+    assert_true(fd >= 0 && fchmod(fd, 0757) == 0);
+    close(fd);
+    snprintf(members, sizeof(members), "\"command\":[\"%s\"]", path);
+    faulty(members, "command/0", "can change");
+    temporary_remove(directory);
+}
+
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+TEST(test_environment_files)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "";
+    struct service service = {.arguments = {0}};
+    struct config_bundle bundle = {.path = NULL};
+    char members[1024], path[TEMPORARY_PATH_SIZE + 16];
+
+    assert_non_null(temporary_make(directory));
+    snprintf(path, sizeof(path), "%s/env", directory);
+    snprintf(members, sizeof(members),
+             "\"command\":[\"cat\"],\"env_files\":[\"%s\"],\"env\":{\"OVER\":\"configuration\"}",
+             path);
+    write_file(
+        path,
+        "# remark\r\n\n A = b c \nQUOTED=\"x y\"\nONE='\nEMPTY=\nOVER=file\nEQUALS=a=b\r\nLAST=1",
+        0600);
+    good(members, &service, &bundle);
+    assert_string_equal(value_of(&service, "A"), "b c");
+    assert_string_equal(value_of(&service, "QUOTED"), "x y");
+    assert_string_equal(value_of(&service, "ONE"), "'");
+    assert_string_equal(value_of(&service, "EMPTY"), "");
+    assert_string_equal(value_of(&service, "OVER"), "configuration");
+    assert_string_equal(value_of(&service, "EQUALS"), "a=b");
+    assert_string_equal(value_of(&service, "LAST"), "1");
+    assert_true(hides(&service, path));
+    let_go(&service, &bundle);
+    write_file(path, "A=1\nhush-hush", 0600);
+    faulty(members, "env_files/0", "line 2");
+    write_file(path, "A B=1", 0600);
+    faulty(members, "env_files/0", "line 1");
+    write_file(path, "=1", 0600);
+    faulty(members, "env_files/0", "line 1");
+    write_file(path, "A=1", 0644);
+    faulty(members, "env_files/0", "chmod");
+    temporary_remove(directory);
+}

@@ -1,0 +1,401 @@
+/* core/services.c: what the launcher is asked, and what becomes of those who wait for a service. */
+#include "broker/core/services.h"
+
+#include "config/load.h"
+#include "ipc/channel.h"
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char text[] =
+    "{\"state_dir\":\"/nowhere\",\"surfaces\":{"
+    "\"one\":{\"listen\":[\"localhost:1\"],\"upstream\":{\"command\":[\"/bin/cat\"]},\"dialect\":"
+    "\"mcp\"},"
+    "\"two\":{\"listen\":[\"localhost:2\"],\"upstream\":{\"socket\":\"/nowhere/s\"},\"dialect\":"
+    "\"mcp\"}}}";
+
+static struct {
+    uv_loop_t loop;
+    struct config *config;
+    struct surfaces surfaces;
+    struct services *services;
+    struct channel *launcher; /* the other end */
+    unsigned char bytes[IPC_MESSAGE_BYTES_MAX];
+} world;
+
+struct waiter {
+    struct services_dial dial;
+    unsigned told;
+    enum reason reason;
+    int fd;
+};
+
+static unsigned gone;
+static enum error gone_error;
+
+static struct surface_state *one(void)
+{
+    return &world.surfaces.items[0];
+}
+
+static void turn(void)
+{
+    for (int i = 0; i < 4; i++)
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+}
+
+static void attach(void)
+{
+    int pair[2] = {0};
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    channel_destroy(world.launcher);
+    assert_int_equal(channel_create(pair[1], &world.launcher), OK);
+    services_take_launcher(world.services, pair[0]);
+}
+
+static int set_up(void **state)
+{
+    static struct json_faults faults;
+
+    (void)state;
+    memset(&world, 0, sizeof(world));
+    gone = 0;
+    assert_int_equal(config_load(text, strlen(text), NULL, 0, getuid(), &world.config, &faults),
+                     OK);
+    assert_int_equal(surfaces_create(world.config, &world.surfaces), OK);
+    uv_loop_init(&world.loop);
+    assert_int_equal(services_create(&world.loop, &world.surfaces, &world.services), OK);
+    return 0;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+    (void)context;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    uv_walk(&world.loop, close_handle, NULL);
+    uv_run(&world.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world.loop), 0);
+    services_destroy(world.services);
+    channel_destroy(world.launcher);
+    surfaces_clear(&world.surfaces);
+    config_destroy(world.config);
+    return 0;
+}
+
+/* What the launcher is asked next; NONE: nothing. */
+static struct errand asked(void)
+{
+    struct errand errand = {.kind = ERRAND_NONE};
+    const void *bytes = NULL;
+    size_t length = 0;
+    int fd = -1;
+
+    turn();
+    assert_int_equal(channel_receive(world.launcher, &bytes, &length, &fd), OK);
+    assert_int_equal(fd, -1);
+    if (length > 0)
+        assert_int_equal(errand_decode(bytes, length, &errand), OK);
+    return errand;
+}
+
+static void say(struct errand errand, int fd)
+{
+    struct ipc_writer writer = {.bytes = world.bytes};
+
+    errand_encode(&writer, &errand);
+    assert_int_equal(channel_send(world.launcher, &writer, fd), OK);
+    turn();
+}
+
+static void say_state(enum service_state state)
+{
+    say((struct errand){.kind = ERRAND_SERVICE, .number = state, .text = "because"}, -1);
+}
+
+static void on_dialed(struct services_dial *dial, enum reason reason, int fd)
+{
+    struct waiter *waiter = (struct waiter *)dial;
+
+    waiter->told++;
+    waiter->reason = reason;
+    waiter->fd = fd;
+}
+
+static void dial(struct waiter *waiter)
+{
+    *waiter = (struct waiter){.dial.dialed = on_dialed, .fd = -1};
+    services_dial(world.services, one(), &waiter->dial);
+}
+
+static void on_gone(struct services_end *end, enum error error)
+{
+    (void)end;
+    gone++;
+    gone_error = error;
+}
+
+static void kill_one(struct services_end *end)
+{
+    one()->killed = true;
+    *end = (struct services_end){.slots = {true}, .gone = on_gone};
+    services_kill(world.services, end);
+}
+
+static void start_one(void)
+{
+    struct errand errand;
+
+    attach();
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_START);
+    assert_int_equal(errand.place, 0);
+    assert_string_equal(errand.text, "one");
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say_state(SERVICE_READY);
+}
+
+TEST_BETWEEN(test_only_what_has_a_command_is_started, set_up, tear_down)
+{
+    start_one();
+    assert_int_equal(one()->service.state, SERVICE_READY);
+    services_follow(world.services);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_what_is_killed_is_ended_and_told_when_it_is_gone, set_up, tear_down)
+{
+    struct services_end end;
+    struct errand errand;
+
+    start_one();
+    kill_one(&end);
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_END);
+    assert_int_equal(errand.number, 0);
+    say_state(SERVICE_WAITING);
+    assert_int_equal(gone, 0);
+    say_state(SERVICE_GONE);
+    assert_int_equal(gone, 1);
+    assert_int_equal(gone_error, OK);
+    assert_int_equal(asked().kind, ERRAND_NONE); /* it stays so */
+    one()->killed = false;
+    services_follow(world.services);
+    assert_int_equal(asked().kind, ERRAND_START);
+}
+
+/* It stands still: then it goes, and what it had with it. */
+TEST_BETWEEN(test_a_launcher_that_does_not_end_what_is_killed, set_up, tear_down)
+{
+    struct services_end end;
+    pid_t child = fork();
+    int status = 0;
+
+    if (child == 0) {
+        for (;;)
+            pause();
+    }
+    services_take_process(world.services, (int)syscall(SYS_pidfd_open, child, 0));
+    start_one();
+    kill_one(&end);
+    while (waitpid(child, &status, WNOHANG) == 0)
+        uv_run(&world.loop, UV_RUN_ONCE);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(gone, 0);
+    attach();
+    assert_int_equal(gone, 1);
+}
+
+TEST_BETWEEN(test_armed_before_it_was_gone, set_up, tear_down)
+{
+    struct services_end end;
+
+    start_one();
+    kill_one(&end);
+    assert_int_equal(asked().kind, ERRAND_END);
+    one()->killed = false;
+    services_follow(world.services);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say_state(SERVICE_GONE);
+    assert_int_equal(gone, 1);
+    assert_int_equal(asked().kind, ERRAND_START);
+}
+
+TEST_BETWEEN(test_nothing_is_left_when_there_is_another_launcher, set_up, tear_down)
+{
+    struct services_end end;
+
+    start_one();
+    channel_destroy(world.launcher);
+    world.launcher = NULL;
+    turn();
+    assert_int_equal(one()->service.state, SERVICE_STARTING);
+    kill_one(&end);
+    assert_int_equal(gone, 0);
+    attach();
+    assert_int_equal(gone, 1);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_killed_before_there_is_a_launcher, set_up, tear_down)
+{
+    struct services_end end;
+    struct waiter waiter;
+
+    kill_one(&end);
+    assert_int_equal(gone, 1);
+    dial(&waiter);
+    assert_int_equal(waiter.reason, REASON_SERVICE_DOWN);
+    attach();
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_the_broker_ends_first, set_up, tear_down)
+{
+    struct services_end end;
+
+    start_one();
+    kill_one(&end);
+    services_stop(world.services);
+    assert_int_equal(gone, 1);
+    assert_int_equal(gone_error, ERROR_STATE);
+}
+
+TEST_BETWEEN(test_connections, set_up, tear_down)
+{
+    struct waiter first, second;
+    struct errand errand;
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    start_one();
+    dial(&first);
+    dial(&second);
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_DIAL);
+    say((struct errand){.kind = ERRAND_DIALED, .number = errand.number}, fd);
+    assert_int_equal(first.told, 1);
+    assert_int_equal(first.reason, REASON_ALLOWED);
+    assert_true(first.fd >= 0);
+    close(first.fd);
+    errand = asked();
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = errand.number, .place = EAGAIN}, -1);
+    assert_int_equal(second.told, 1);
+    assert_int_equal(second.reason, REASON_UPSTREAM_BUSY);
+}
+
+TEST_BETWEEN(test_many_are_asked_for_some_at_a_time, set_up, tear_down)
+{
+    static struct waiter waiters[SERVICES_ASKED_MAX + 2];
+    uint32_t numbers[SERVICES_ASKED_MAX] = {0};
+    const size_t count = sizeof(waiters) / sizeof(waiters[0]);
+
+    start_one();
+    for (size_t i = 0; i < count; i++)
+        dial(&waiters[i]);
+    for (size_t i = 0; i < SERVICES_ASKED_MAX; i++)
+        numbers[i] = asked().number;
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = numbers[0], .place = EIO}, -1);
+    assert_int_equal(waiters[0].told, 1);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    services_forget(world.services, &waiters[1].dial);
+    assert_int_equal(waiters[1].told, 0);
+    say_state(SERVICE_WAITING);
+    for (size_t i = 2; i < count; i++) {
+        assert_int_equal(waiters[i].told, 1);
+        assert_int_equal(waiters[i].reason, REASON_SERVICE_DOWN);
+    }
+    assert_int_equal(waiters[1].told, 0);
+}
+
+TEST_BETWEEN(test_a_service_that_starts_is_waited_for, set_up, tear_down)
+{
+    struct waiter waiter, late;
+
+    dial(&waiter); /* also before there is a launcher */
+    assert_int_equal(waiter.told, 0);
+    attach();
+    assert_int_equal(asked().kind, ERRAND_START);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    /* A launcher that has ended is asked once more: the next one. */
+    attach();
+    assert_int_equal(asked().kind, ERRAND_START);
+    assert_int_equal(waiter.told, 0);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    say_state(SERVICE_EXPOSED);
+    assert_int_equal(waiter.reason, REASON_SERVICE_EXPOSED);
+    dial(&late);
+    assert_int_equal(late.told, 1);
+    assert_int_equal(late.reason, REASON_SERVICE_EXPOSED);
+}
+
+/* What no launcher of ours says is the last that is heard of it. */
+static void refuses(struct errand errand, int fd)
+{
+    say(errand, fd);
+    assert_int_equal(one()->service.state, SERVICE_STARTING);
+    assert_true(one()->service.asked);
+    assert_int_equal(
+        channel_receive(world.launcher, &(const void *){NULL}, &(size_t){0}, &(int){0}), ERROR_IO);
+    start_one();
+}
+
+TEST_BETWEEN(test_what_may_not_be_said, set_up, tear_down)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    start_one();
+    refuses((struct errand){.kind = ERRAND_SERVICE, .number = SERVICE_STATE_COUNT, .text = ""}, -1);
+    refuses(
+        (struct errand){.kind = ERRAND_SERVICE, .place = 1, .number = SERVICE_READY, .text = ""},
+        -1);
+    refuses((struct errand){.kind = ERRAND_SERVICE, .place = 9999, .text = ""}, -1);
+    refuses((struct errand){.kind = ERRAND_PORTS, .text = "1/tcp\n"}, -1);
+    refuses((struct errand){.kind = ERRAND_DIALED, .number = 1}, -1);
+    refuses((struct errand){.kind = ERRAND_UNDIALED, .number = 0}, -1);
+    refuses((struct errand){.kind = ERRAND_START, .text = "one"}, -1);
+    refuses((struct errand){.kind = ERRAND_UNDIALED, .number = 1}, fd);
+}
+
+TEST_BETWEEN(test_one_that_stops_listening_is_waited_for, set_up, tear_down)
+{
+    struct waiter waiter;
+    uint32_t number;
+
+    start_one();
+    dial(&waiter);
+    number = asked().number;
+    say_state(SERVICE_STARTING);
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = number, .place = ECONNREFUSED}, -1);
+    assert_int_equal(waiter.told, 0);
+    say_state(SERVICE_READY);
+    number = asked().number;
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = number, .place = ECONNREFUSED}, -1);
+    assert_int_equal(waiter.reason, REASON_SOCKET_DEAF);
+}
+
+TEST_BETWEEN(test_ports, set_up, tear_down)
+{
+    start_one();
+    say((struct errand){.kind = ERRAND_PORTS, .number = 7, .text = "80/tcp 53/udp"}, -1);
+    assert_string_equal(one()->service.ports, "80/tcp 53/udp");
+    assert_int_equal(one()->service.pid, 7);
+    say_state(SERVICE_STARTING);
+    assert_int_equal(one()->service.restarts, 1);
+}

@@ -1,0 +1,153 @@
+/* launch/supervise: whether a port is anybody's on this host; what a service says in the log. */
+#include "launch/supervise/output.h"
+#include "launch/supervise/vacancy.h"
+
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static uv_loop_t loop;
+
+/* A listener at 127.0.0.1, on a port that the kernel gives to nobody who asks for any. */
+static int listen_at(uint16_t *port)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    for (*port = 20011; *port < 32000; ++*port) {
+        struct sockaddr_in at = {.sin_family = AF_INET,
+                                 .sin_port = htons(*port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+        if (bind(fd, (struct sockaddr *)&at, sizeof(at)) == 0 && listen(fd, 1) == 0)
+            return fd;
+    }
+    fail();
+    return -1;
+}
+
+struct found {
+    unsigned told;
+    char address[VACANCY_ADDRESS_SIZE];
+};
+
+static void on_proven(void *data, const char *address)
+{
+    struct found *found = data;
+
+    found->told++;
+    snprintf(found->address, sizeof(found->address), "%s", address);
+}
+
+/* Of a gate that listens at `host`, if at all. */
+static struct found prove(const char *host, uint16_t port)
+{
+    struct listen_address listens = {.host = (char *)(uintptr_t)host, .port = port};
+    struct surface surface = {.listen = &listens, .listen_count = host != NULL};
+    struct config config = {.surfaces = &surface, .surface_count = 1};
+    struct found found = {0};
+
+    uv_loop_init(&loop);
+    assert_non_null(vacancy_begin(&loop, &config, port, on_proven, &found));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(found.told, 1);
+    return found;
+}
+
+TEST(test_somebody_answers)
+{
+    uint16_t port = 0;
+    char expected[VACANCY_ADDRESS_SIZE];
+    int fd = listen_at(&port);
+
+    snprintf(expected, sizeof(expected), "127.0.0.1:%u", port);
+    assert_string_equal(prove(NULL, port).address, expected);
+    assert_string_equal(prove("::1", port).address, expected);
+    close(fd);
+    assert_string_equal(prove(NULL, port).address, "");
+}
+
+TEST(test_where_the_gate_listens_is_not_asked)
+{
+    uint16_t port = 0;
+    int fd = listen_at(&port);
+
+    assert_string_equal(prove("localhost", port).address, "");
+    assert_string_equal(prove("127.0.0.1", port).address, "");
+    assert_string_equal(prove("0.0.0.0", port).address, "");
+    close(fd);
+}
+
+TEST(test_cancelled)
+{
+    struct config config = {0};
+    struct found found = {0};
+
+    uv_loop_init(&loop);
+    vacancy_cancel(vacancy_begin(&loop, &config, 1, on_proven, &found));
+    vacancy_cancel(NULL);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(found.told, 0);
+}
+
+/* ---- What it says ---- */
+
+/* Lets it write, and returns what the log has of it. */
+static char *logged(const char *said, size_t times, struct output_account *account)
+{
+    static char text[1 << 20];
+    FILE *log = tmpfile();
+    int before = dup(STDERR_FILENO), pair[2] = {0};
+    struct output *output = NULL;
+    size_t length;
+
+    uv_loop_init(&loop);
+    dup2(fileno(log), STDERR_FILENO);
+    assert_int_equal(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(output_create(&loop, "one", pair[0], account, &output), OK);
+    for (size_t i = 0; i < times; i++) {
+        assert_int_equal(write(pair[1], said, strlen(said)), strlen(said));
+        uv_run(&loop, UV_RUN_NOWAIT);
+    }
+    close(pair[1]);
+    output_end(output);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    rewind(log);
+    length = fread(text, 1, sizeof(text) - 1, log);
+    text[length] = '\0';
+    fclose(log);
+    return text;
+}
+
+TEST(test_lines)
+{
+    struct output_account account = {0};
+
+    assert_string_equal(logged("a\n\nb", 1, &account), "one: a\none: b\n");
+    assert_null(strchr(logged("\033[2J\n", 1, &account), '\033'));
+}
+
+TEST(test_too_much_is_counted)
+{
+    struct output_account account = {0};
+    char line[OUTPUT_LINE_BYTES_MAX], *text;
+    size_t lines = 0;
+
+    memset(line, 'x', sizeof(line));
+    line[sizeof(line) - 2] = '\n';
+    line[sizeof(line) - 1] = '\0';
+    text = logged(line, 1000, &account);
+    for (const char *at = text; (at = strstr(at, "one: x")) != NULL; at++)
+        lines++;
+    assert_true(lines >= OUTPUT_BURST_BYTES / (2 * OUTPUT_LINE_BYTES_MAX) && lines < 500);
+    assert_non_null(strstr(text, "bytes that its service wrote are left out"));
+}
