@@ -257,3 +257,18 @@ it('where no namespace may be made, the reason is named', { skip: spawnSync('uns
   const ended = await tree.end();
   assert.match(ended.why, /^making the namespaces of the service: .*; unprivileged user namespaces must be permitted/);
 });
+
+// A user who is none of the kernel's own: in his tree, root's directories are nobody's.
+describe('another ordinary user', { skip: process.getuid() !== 0 && 'needs root to become one' }, () => {
+  it('does not find what is hidden though it is not his', async () => {
+    const uid = 4321;
+    const dir = scratchDir();
+    chmodSync(dir, 0o755);
+    mkdirSync(path.join(dir, 'sockets'));
+    writeFileSync(path.join(dir, 'sockets', 'one'), '');
+    const who = { name: 'another', uid, prefix: ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'] };
+    const tree = new Tree(['sh', '-c', 'ls -A sockets >&2; echo done >&2'], { who, options: [`--hide=${path.join(dir, 'sockets')}`], directory: dir });
+    assert.equal((await tree.end()).code, 0, tree.log);
+    assert.equal(tree.stderr, 'done\n');
+  });
+});

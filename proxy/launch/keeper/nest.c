@@ -79,6 +79,19 @@ static enum error hide_devices(void)
     return OK;
 }
 
+/* Whose the directory was, if he exists in here: else it is the tree's own user's. */
+static enum error lay_over(const char *path, const struct stat *facts)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    char options[64];
+
+    snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u", facts->st_uid, facts->st_gid);
+    if (mount("tmpfs", path, "tmpfs", flags, options) == 0 ||
+        mount("tmpfs", path, "tmpfs", flags, "mode=0700") == 0)
+        return OK;
+    return ERROR_IO;
+}
+
 /* A directory that is private and empty, or nothing in the place of anything else. */
 static enum error hide(const char *path)
 {
@@ -86,14 +99,8 @@ static enum error hide(const char *path)
 
     if (stat(path, &facts) < 0)
         return errno == ENOENT || errno == ENOTDIR || errno == EACCES ? OK : ERROR_IO;
-    if (S_ISDIR(facts.st_mode)) {
-        char options[64];
-
-        snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u", facts.st_uid, facts.st_gid);
-        return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) == 0
-                   ? OK
-                   : ERROR_IO;
-    }
+    if (S_ISDIR(facts.st_mode))
+        return lay_over(path, &facts);
     return mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 ? OK : ERROR_IO;
 }
 
