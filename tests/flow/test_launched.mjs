@@ -1,103 +1,25 @@
 // Services that the gate starts itself (`upstream.command`): nobody but the gate reaches them, they are
 // started again when they end, and they end whole.
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 
 import { PREPARED_ROUTE } from '../services/autogen_studio.mjs';
-import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from './lib/client.mjs';
-import { Gate, opaqueSurface, scratchDir, surface } from './lib/gate.mjs';
+import { Gate, scratchDir } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { keep } from './lib/kept.mjs';
-import { NODE, module } from './lib/programs.mjs';
+import {
+  GATE_MS, alive, findAddresses, get, launched, launcherOf, startLaunched as start, stateOf, treeOf, untilState,
+} from './lib/launched.mjs';
+import { NODE, module, serviceFile } from './lib/programs.mjs';
 import { freePort, openOutside } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
 
-const service = (name) => fileURLToPath(new URL(`../services/${name}`, import.meta.url));
-const EVERYWHERE = { path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] };
-const GATE_MS = 20_000; // what a test waits for a service that starts on a busy machine
-
-const launched = (command, { upstream = {}, ...more } = {}) => ({
-  ...surface('', { dialect: 'opaque', routes: [EVERYWHERE], limits: { upstream_timeout_ms: GATE_MS }, ...more }),
-  upstream: { command: command.map(String), ...upstream },
-});
-const python = (port, more) => launched(['python3', service('launched.py'), port], more);
-
-// A gate that serves them, with `echo` beside, whose service listens on a socket of its own.
-async function start(surfaces, { echoes = false, ...more } = {}) {
-  const dir = scratchDir();
-  const echo = keep(new WebSocketService(path.join(dir, 'echo.sock')));
-  await echo.start();
-  const all = { ...surfaces, ...(echoes ? { echo: opaqueSurface(echo.socketPath) } : {}) };
-  const gate = keep(new Gate(dir, { surfaces: all, ...more }));
-  await gate.launch();
-  return gate;
-}
-
-async function get(gate, name, target = '/facts') {
-  const { token } = await gate.session(name);
-  return ask(gate, name, target, { token, timeoutMs: 2 * GATE_MS });
-}
-
+const python = (port, more) => launched(['python3', serviceFile('launched.py'), port], more);
 const facts = async (gate, name) => (await get(gate, name)).json;
-
-async function stateOf(gate, name) {
-  const { surfaces } = await gate.doJson('status');
-  return surfaces.find((row) => row.name === name).service;
-}
-
-const untilState = (gate, name, state) =>
-  until(async () => {
-    const now = await stateOf(gate, name);
-    return now.state === state && now;
-  }, () => `${name} to be ${state}:\n${gate.stderr}`, GATE_MS);
-
-// Where it listens now.
-async function findAddresses(gate) {
-  const { surfaces } = await gate.doJson('status');
-  gate.ready.surfaces = Object.fromEntries(surfaces.map(({ name, listen }) => [name, listen]));
-}
-
-// All processes that stem from one, itself among them.
-function treeOf(pid) {
-  const parents = new Map();
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state !== 'Z') parents.set(Number(entry), Number(parent));
-    } catch {
-      // it has gone meanwhile
-    }
-  }
-  const tree = new Set([pid]);
-  for (let before = 0; before !== tree.size; ) {
-    before = tree.size;
-    for (const [child, parent] of parents) if (tree.has(parent)) tree.add(child);
-  }
-  return [...tree].filter((one) => parents.has(one));
-}
-
-const alive = (pids) => pids.filter((pid) => {
-  try {
-    return !/^State:\s*Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-  } catch {
-    return false;
-  }
-});
-
-const childrenOf = (pid) =>
-  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
-
-// The launcher is forked by what the gate starts for that.
-function launcherOf(gate) {
-  const starter = childrenOf(gate.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === 'launcher');
-  return childrenOf(starter)[0];
-}
 
 describe('a service that is launched', () => {
   it('is reached through the gate alone, on the very port that it asks for', async () => {
@@ -128,8 +50,8 @@ describe('a service that is launched', () => {
   it('is Node, with WebSockets, and AutoGen Studio after its fix, which is asked twice', async () => {
     const [port, studio] = [await freePort(), await freePort()];
     const gate = await start({
-      echo: launched(['node', service('websocket_service.mjs'), port], { routes: [{ path: '/ws', kind: 'websocket' }] }),
-      studio: launched(['node', service('autogen_studio.mjs'), studio, 'new'], { dialect: 'autogen-studio', routes: [PREPARED_ROUTE], allow: { verbs: ['list_tools'] } }),
+      echo: launched(['node', serviceFile('websocket_service.mjs'), port], { routes: [{ path: '/ws', kind: 'websocket' }] }),
+      studio: launched(['node', serviceFile('autogen_studio.mjs'), studio, 'new'], { dialect: 'autogen-studio', routes: [PREPARED_ROUTE], allow: { verbs: ['list_tools'] } }),
     }, { executables: [{ path: '/usr/bin/cat', args: [] }] });
     await gate.putParams('cat', { type: 'StdioServerParams', command: '/usr/bin/cat', args: [] });
     const { token } = await gate.session('echo');
@@ -200,7 +122,7 @@ describe('a service that is launched', () => {
     const port = await freePort();
     const script = 'import socket,subprocess,sys,time\n' +
       `s = socket.create_server(("", ${port})); time.sleep(0.3); s.close(); time.sleep(0.3)\n` +
-      `subprocess.run(["python3", "${service('launched.py')}", "${port}"])`;
+      `subprocess.run(["python3", "${serviceFile('launched.py')}", "${port}"])`;
     const gate = await start({ one: launched(['python3', '-c', script]) });
     await untilState(gate, 'one', 'ready');
     assert.equal((await until(async () => {
@@ -211,7 +133,7 @@ describe('a service that is launched', () => {
 
   it('is waited for while it starts', async () => {
     const port = await freePort();
-    const gate = await start({ late: launched(['sh', '-c', `sleep 1; exec python3 ${service('launched.py')} ${port}`]) });
+    const gate = await start({ late: launched(['sh', '-c', `sleep 1; exec python3 ${serviceFile('launched.py')} ${port}`]) });
     assert.equal((await get(gate, 'late')).status, 200);
   });
 });
