@@ -35,7 +35,9 @@ struct tree_events {
 
 struct tree_options {
     struct command command;
-    int standard[3]; /* its standard descriptors, the caller's; -1: /dev/null */
+    /* Its standard descriptors, the caller's. -1: /dev/null, and an input that stays open and
+     * silent. */
+    int standard[3];
     struct tree_events events;
     void *data;
 };

@@ -2,25 +2,15 @@
 // exists nowhere in the host's network.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
-import { scratchDir } from './lib/gate.mjs';
+import { ESBUILD, NODE_CLUSTER, NODE_SERVER, PYTHON_APP, home, lacks, node, runLine } from './lib/known_services.mjs';
 import { NODE, module } from './lib/programs.mjs';
 import { PEOPLE, Tree, freePort, get, openOutside, staticService } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
-
-const lacks = (program) => (spawnSync(program, ['--version']).error ? `needs ${program}` : false);
-
-// A directory that whoever runs the service may write.
-function home(files = {}) {
-  const dir = scratchDir();
-  chmodSync(dir, 0o777);
-  for (const [name, text] of Object.entries(files)) writeFileSync(path.join(dir, name), text);
-  return dir;
-}
 
 // Starts it and waits for its port: the tree and the Unix socket that leads there.
 async function launch(command, port, options) {
@@ -29,20 +19,6 @@ async function launch(command, port, options) {
   assert.equal(await openOutside(port), false, 'its own port is open beside the tree');
   return { tree, socketPath: await tree.expose(port) };
 }
-
-const PYTHON_APP = `
-async def app(scope, receive, send):
-    if scope['type'] == 'http':
-        await send({'type': 'http.response.start', 'status': 200, 'headers': []})
-        await send({'type': 'http.response.body', 'body': b'uvicorn'})
-`;
-const NODE_SERVER = `require('http').createServer((q, r) => r.end('node')).listen(PORT, HOST)`;
-const NODE_CLUSTER = `
-const cluster = require('cluster');
-if (cluster.isPrimary) { cluster.fork(); cluster.fork(); }
-else require('http').createServer((q, r) => r.end('worker')).listen(PORT);
-`;
-const node = (text, port, host = "'127.0.0.1'") => [process.execPath, '-e', text.replace('PORT', port).replace('HOST', host)];
 
 for (const who of PEOPLE) {
   describe(`launched by ${who.name}`, () => {
@@ -103,6 +79,12 @@ for (const who of PEOPLE) {
     it('a static program, which reaches itself at its own port', async () => {
       const port = await freePort();
       assert.equal(await answering(staticService(port), port), 'itself');
+    });
+
+    it('a static program in Go, which ends where its input does', async () => {
+      const port = await freePort();
+      const directory = home({ 'index.html': 'esbuild' });
+      assert.equal(await answering([ESBUILD, `--serve=${port}`, '--servedir=.'], port, { directory }), 'esbuild');
     });
 
     it('two trees at the same port', async () => {
@@ -214,15 +196,10 @@ for (const who of PEOPLE) {
 // Through the kernel's channels, a WebSocket.
 async function runCell(socketPath) {
   const kernel = JSON.parse((await get(socketPath, '/api/kernels', { method: 'POST', body: '{}', headers: { host: 'localhost', 'content-type': 'application/json' } })).body);
-  const message = {
-    header: { msg_id: 'm1', username: 'u', session: 'flow', msg_type: 'execute_request', version: '5.3', date: '2026-01-01T00:00:00Z' },
-    parent_header: {}, metadata: {}, channel: 'shell',
-    content: { code: 'print(6 * 7)', silent: false, store_history: false, user_expressions: {}, allow_stdin: false },
-  };
   const { WebSocket } = await import(module('ws/wrapper.mjs'));
   const socket = new WebSocket(`ws+unix:${socketPath}:/api/kernels/${kernel.id}/channels?session_id=flow`, { headers: { host: 'localhost' } });
   return new Promise((resolve, reject) => {
-    socket.on('open', () => socket.send(JSON.stringify(message)));
+    socket.on('open', () => socket.send(JSON.stringify(runLine('print(6 * 7)'))));
     socket.on('error', reject);
     socket.on('message', (data) => {
       const { msg_type: type, content } = JSON.parse(data);

@@ -16,6 +16,7 @@ import { launch } from './lib/browser.mjs';
 import { Client } from './lib/client.mjs';
 import { Gate, scratchDir, stopAll } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
+import { runLine } from './lib/known_services.mjs';
 import { NODE, Program, module, startService } from './lib/programs.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -63,11 +64,7 @@ describe('Jupyter', { skip: spawnSync('jupyter-server', ['--version']).error ? '
     const started = await ask(gate, 'jupyter', '/api/kernels', { method: 'POST', token, headers: json, body: '{}' });
     assert.equal(started.status, 201, started.body);
     const client = await Client.open(gate, 'jupyter', `/api/kernels/${started.json.id}/channels?session_id=flow`, { token });
-    client.sendJson({
-      header: { msg_id: 'm1', username: 'u', session: 'flow', msg_type: 'execute_request', version: '5.3', date: '2026-01-01T00:00:00Z' },
-      parent_header: {}, metadata: {}, channel: 'shell',
-      content: { code: 'print(6 * 7)', silent: false, store_history: false, user_expressions: {}, allow_stdin: false },
-    });
+    client.sendJson(runLine('print(6 * 7)'));
     for (;;) {
       const message = await client.nextJson(60_000);
       if (message.msg_type !== 'stream') continue;

@@ -8,6 +8,7 @@
 #include "launch/keeper/nest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
@@ -77,20 +78,34 @@ static enum error see_little(const struct keeper_options *options, const struct 
     return error;
 }
 
+/* For a service that is given none: programs stop where their input ends, so it does not. Its other
+ * end stays the keeper's. */
+static enum error open_silent_input(int *input)
+{
+    int pair[2];
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return ERROR_IO;
+    *input = pair[0];
+    return OK;
+}
+
 /* The leader waits on the other end of *channel. */
 static enum error fork_leader(const struct keeper_options *options, const struct command *command,
                               pid_t *leader, int *channel)
 {
     struct leader_options given = {.command = command, .user_namespace = options->user_namespace};
-    int pair[2];
+    int pair[2], *input = &given.standard[STDIN_FILENO];
 
     memcpy(given.standard, options->standard, sizeof(given.standard));
-    if (passing_pair(pair, 0) != OK)
+    if ((*input < 0 && open_silent_input(input) != OK) || passing_pair(pair, 0) != OK)
         return ERROR_IO;
     *leader = fork();
     if (*leader == 0)
         leader_run(&given, pair[1]);
     close(pair[1]);
+    if (options->standard[STDIN_FILENO] < 0)
+        close(*input);
     *channel = pair[0];
     return *leader > 0 ? OK : ERROR_IO;
 }

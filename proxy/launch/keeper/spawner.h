@@ -14,7 +14,7 @@
 /* Beside it: the packed command, the keeper's end of its channel, and the standard ones given. */
 struct spawner_ask {
     uint32_t number;
-    uint32_t standard; /* bit i: descriptor i is given; else it is /dev/null */
+    uint32_t standard; /* bit i: descriptor i is given */
 };
 
 /* Beside it, if all is well: a pidfd of the keeper. */
