@@ -334,8 +334,7 @@ static enum error start_control(struct broker *broker)
 /* It is heard from when the loop runs on. */
 static enum error hear_parent(struct broker *broker)
 {
-    enum error error =
-        services_create(&broker->gate.loop, &broker->gate.surfaces, &broker->gate.services);
+    enum error error = services_create(&broker->gate, &broker->gate.services);
     const struct parent_listener listener = {.spawned = on_spawned,
                                              .ended = on_ended,
                                              .stop = on_stop,

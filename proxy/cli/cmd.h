@@ -16,6 +16,7 @@ int cmd_open(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_arm(int argc, char **argv);
+int cmd_restart(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_vet(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

@@ -65,7 +65,8 @@ int gate_open(struct gate *gate)
  */
 static int dial(const struct gate *gate, char why[WHY_SIZE])
 {
-    static const struct timeval deadline = {.tv_sec = GATE_DEADLINE_S};
+    const struct timeval deadline = {.tv_sec = gate->deadline_s != 0 ? gate->deadline_s
+                                                                     : GATE_DEADLINE_S};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
     struct trusted_way way = TRUSTED_WAY(gate->path, TRUST_GIVEN);
     enum error error = ERROR_IO;

@@ -24,6 +24,7 @@ struct gate {
     const char *config;                                        /* -c FILE */
     bool json;                                                 /* --json */
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": not found yet */
+    unsigned deadline_s;                                       /* 0: GATE_DEADLINE_S */
     bool quiet;                                                /* say nothing of what goes wrong */
     char *reason; /* GATE_REASON_SIZE for the code in a refusal; NULL: of no interest */
 };

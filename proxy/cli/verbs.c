@@ -14,6 +14,8 @@ const struct verb verbs[] = {
     {"connect", cmd_connect, help_connect_txt, "carry MCP over stdio through the gate"},
     {"kill", cmd_kill, help_kill_txt, "throw a surface's kill switch"},
     {"arm", cmd_arm, help_arm_txt, "undo the kill switch"},
+    {"restart", cmd_restart, help_restart_txt,
+     "end a service that Sidelock started, start it again"},
     {"status", cmd_status, help_status_txt, "surfaces, sessions, connections, counters"},
     {"vet", cmd_vet, help_vet_txt, "vet messages from standard input"},
     {"explain", cmd_explain, help_explain_txt, "which rule would admit or deny a request"},

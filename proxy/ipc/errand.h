@@ -38,6 +38,7 @@
  *     UNDIALED ─────────────────────────▶        there is none, and why
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
+ *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *
  * No path and no address is ever in one: a surface is named, and what it names is in the
  * operator's file, which the parent has read itself.
@@ -74,8 +75,10 @@ enum errand_kind {
     ERRAND_DIALED,   /* the same two */
     ERRAND_UNDIALED, /* `place`: an errno; `number`: of the question */
     ERRAND_SERVICE,  /* `place`: the slot; `number`: an enum service_state; `text`: why */
-    ERRAND_PORTS, /* `place`: the slot; `number`: the process id, 0 if there is none; `text`: ports
-                   */
+    ERRAND_PORTS,  /* `place`: the slot; `number`: the process id, 0 if there is none; `text`: ports
+                    */
+    ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
+                    */
     ERRAND_KIND_COUNT
 };
 

@@ -5,6 +5,7 @@
  */
 #include "fuzz.h"
 
+#include "../unit/temporary.h"
 #include "broker/core/services.h"
 #include "config/load.h"
 
@@ -75,34 +76,48 @@ static void say_all(uv_loop_t *loop, int channel, const uint8_t *data, size_t si
     }
 }
 
+/* One file for all, which nobody looks for. */
+static void open_log(struct gate *gate)
+{
+    char path[TEMPORARY_PATH_SIZE];
+
+    if (gate->audit != NULL)
+        return;
+    require(temporary_make(path) != NULL);
+    snprintf(gate->audit_path, sizeof(gate->audit_path), "%s/audit", path);
+    require(audit_open(gate->audit_path, &gate->audit) == OK);
+    temporary_remove(path);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct json_faults faults;
-    struct surfaces surfaces;
+    static struct gate gate;
     struct services *services;
-    uv_loop_t loop;
-    int pair[2] = {-1, -1}, before = dup(STDERR_FILENO), after;
+    int pair[2] = {-1, -1}, before, after;
 
+    open_log(&gate);
+    before = dup(STDERR_FILENO);
     close(before);
     memset(told, 0, sizeof(told));
     if (config == NULL)
         require(config_load(text, strlen(text), NULL, 0, getuid(), &config, &faults) == OK);
-    require(surfaces_create(config, &surfaces) == OK && uv_loop_init(&loop) == 0);
-    require(services_create(&loop, &surfaces, &services) == OK);
+    require(surfaces_create(config, &gate.surfaces) == OK && uv_loop_init(&gate.loop) == 0);
+    require(services_create(&gate, &services) == OK);
     require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     services_take_launcher(services, pair[0]);
     for (size_t i = 0; i < DIALS; i++) {
         dials[i] = (struct services_dial){.dialed = on_dialed};
-        services_dial(services, &surfaces.items[0], &dials[i]);
+        services_dial(services, &gate.surfaces.items[0], &dials[i]);
     }
-    say_all(&loop, pair[1], data, size);
+    say_all(&gate.loop, pair[1], data, size);
     for (size_t i = 0; i < DIALS; i++)
         services_forget(services, &dials[i]);
-    uv_walk(&loop, close_handle, NULL);
-    uv_run(&loop, UV_RUN_DEFAULT);
-    require(uv_loop_close(&loop) == 0);
+    uv_walk(&gate.loop, close_handle, NULL);
+    uv_run(&gate.loop, UV_RUN_DEFAULT);
+    require(uv_loop_close(&gate.loop) == 0);
     services_destroy(services);
-    surfaces_clear(&surfaces);
+    surfaces_clear(&gate.surfaces);
     close(pair[1]);
     after = dup(STDERR_FILENO);
     close(after);

@@ -3,10 +3,12 @@
 
 #include "config/load.h"
 #include "ipc/channel.h"
+#include "temporary.h"
 #include "unit.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -21,9 +23,9 @@ static const char text[] =
     "\"mcp\"}}}";
 
 static struct {
-    uv_loop_t loop;
+    struct gate gate;
+    char root[TEMPORARY_PATH_SIZE];
     struct config *config;
-    struct surfaces surfaces;
     struct services *services;
     struct channel *launcher; /* the other end */
     unsigned char bytes[IPC_MESSAGE_BYTES_MAX];
@@ -41,13 +43,13 @@ static enum error gone_error;
 
 static struct surface_state *one(void)
 {
-    return &world.surfaces.items[0];
+    return &world.gate.surfaces.items[0];
 }
 
 static void turn(void)
 {
     for (int i = 0; i < 4; i++)
-        uv_run(&world.loop, UV_RUN_NOWAIT);
+        uv_run(&world.gate.loop, UV_RUN_NOWAIT);
 }
 
 static void attach(void)
@@ -69,9 +71,12 @@ static int set_up(void **state)
     gone = 0;
     assert_int_equal(config_load(text, strlen(text), NULL, 0, getuid(), &world.config, &faults),
                      OK);
-    assert_int_equal(surfaces_create(world.config, &world.surfaces), OK);
-    uv_loop_init(&world.loop);
-    assert_int_equal(services_create(&world.loop, &world.surfaces, &world.services), OK);
+    assert_int_equal(surfaces_create(world.config, &world.gate.surfaces), OK);
+    assert_non_null(temporary_make(world.root));
+    snprintf(world.gate.audit_path, sizeof(world.gate.audit_path), "%s/audit", world.root);
+    assert_int_equal(audit_open(world.gate.audit_path, &world.gate.audit), OK);
+    uv_loop_init(&world.gate.loop);
+    assert_int_equal(services_create(&world.gate, &world.services), OK);
     return 0;
 }
 
@@ -85,14 +90,31 @@ static void close_handle(uv_handle_t *handle, void *context)
 static int tear_down(void **state)
 {
     (void)state;
-    uv_walk(&world.loop, close_handle, NULL);
-    uv_run(&world.loop, UV_RUN_DEFAULT);
-    assert_int_equal(uv_loop_close(&world.loop), 0);
+    uv_walk(&world.gate.loop, close_handle, NULL);
+    uv_run(&world.gate.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&world.gate.loop), 0);
     services_destroy(world.services);
     channel_destroy(world.launcher);
-    surfaces_clear(&world.surfaces);
+    surfaces_clear(&world.gate.surfaces);
     config_destroy(world.config);
+    audit_close(world.gate.audit);
+    temporary_remove(world.root);
     return 0;
+}
+
+/* How often the audit log has this. */
+static unsigned logged(const char *words)
+{
+    static char log[64 * 1024];
+    FILE *file = fopen(world.gate.audit_path, "re");
+    unsigned count = 0;
+
+    assert_non_null(file);
+    log[fread(log, 1, sizeof(log) - 1, file)] = '\0';
+    (void)fclose(file);
+    for (const char *at = strstr(log, words); at != NULL; at = strstr(at + 1, words))
+        count++;
+    return count;
 }
 
 /* What the launcher is asked next; NONE: nothing. */
@@ -211,7 +233,7 @@ TEST_BETWEEN(test_a_launcher_that_does_not_end_what_is_killed, set_up, tear_down
     start_one();
     kill_one(&end);
     while (waitpid(child, &status, WNOHANG) == 0)
-        uv_run(&world.loop, UV_RUN_ONCE);
+        uv_run(&world.gate.loop, UV_RUN_ONCE);
     assert_true(WIFSIGNALED(status));
     assert_int_equal(gone, 0);
     attach();
@@ -388,6 +410,130 @@ TEST_BETWEEN(test_one_that_stops_listening_is_waited_for, set_up, tear_down)
     number = asked().number;
     say((struct errand){.kind = ERRAND_UNDIALED, .number = number, .place = ECONNREFUSED}, -1);
     assert_int_equal(waiter.reason, REASON_SOCKET_DEAF);
+}
+
+static struct {
+    unsigned told;
+    enum error error;
+    char why[WHY_SIZE];
+} restarted;
+
+static void on_restarted(struct services_restart *restart, enum error error, const char *why)
+{
+    (void)restart;
+    restarted.told++;
+    restarted.error = error;
+    snprintf(restarted.why, sizeof(restarted.why), "%s", why);
+}
+
+static void restart_one(struct services_restart *restart)
+{
+    memset(&restarted, 0, sizeof(restarted));
+    *restart = (struct services_restart){.surface = one(), .done = on_restarted};
+    services_restart(world.services, restart);
+}
+
+TEST_BETWEEN(test_one_that_is_started_again_is_told_when_it_is_served, set_up, tear_down)
+{
+    struct services_restart restart;
+    struct errand errand;
+
+    start_one();
+    restart_one(&restart);
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_END);
+    assert_true(errand.number > 0);
+    say_state(SERVICE_READY); /* still the one that ends */
+    assert_int_equal(restarted.told, 0);
+    say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_START);
+    assert_int_equal(restarted.told, 0);
+    say_state(SERVICE_READY);
+    assert_int_equal(restarted.told, 1);
+    assert_int_equal(restarted.error, OK);
+    assert_int_equal(one()->service.restarts, 1);
+}
+
+TEST_BETWEEN(test_one_that_is_started_again_and_fails, set_up, tear_down)
+{
+    struct services_restart restart;
+
+    start_one();
+    restart_one(&restart);
+    say_state(SERVICE_GONE);
+    say_state(SERVICE_WAITING);
+    assert_int_equal(restarted.told, 1);
+    assert_int_equal(restarted.error, ERROR_STATE);
+    assert_string_equal(restarted.why, "because");
+    restart_one(&restart); /* nobody waits for the delay to pass */
+    say_state(SERVICE_GONE);
+    one()->killed = true;
+    services_follow(world.services);
+    say_state(SERVICE_GONE);
+    assert_int_equal(restarted.error, ERROR_STATE);
+    assert_non_null(strstr(restarted.why, "killed"));
+}
+
+TEST_BETWEEN(test_the_launcher_ends_in_a_restart, set_up, tear_down)
+{
+    struct services_restart first, second;
+
+    start_one();
+    restart_one(&first);
+    attach();
+    assert_int_equal(restarted.told, 0);
+    restart_one(&second);
+    say_state(SERVICE_READY); /* of the first; the second ends it */
+    assert_int_equal(restarted.told, 1);
+    say_state(SERVICE_GONE);
+    services_stop(world.services);
+    assert_int_equal(restarted.told, 2);
+    assert_int_equal(restarted.error, ERROR_STATE);
+}
+
+TEST_BETWEEN(test_connections_wait_for_the_one_that_follows, set_up, tear_down)
+{
+    struct services_restart restart;
+    struct waiter before, during;
+    uint32_t number;
+
+    start_one();
+    dial(&before);
+    number = asked().number;
+    restart_one(&restart);
+    assert_int_equal(asked().kind, ERRAND_END);
+    dial(&during);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = number, .place = ECONNRESET}, -1);
+    say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    assert_int_equal(before.told + during.told, 0);
+}
+
+TEST_BETWEEN(test_what_the_audit_log_says, set_up, tear_down)
+{
+    start_one();
+    assert_int_equal(logged("\"event\":\"service_ready\",\"surface\":\"one\""), 1);
+    say((struct errand){.kind = ERRAND_PORTS, .number = 7, .text = ""}, -1);
+    say((struct errand){.kind = ERRAND_PORTS, .number = 7, .text = "80/tcp"}, -1);
+    assert_int_equal(logged("\"event\":\"service_started\",\"surface\":\"one\",\"pid\":7"), 1);
+    say((struct errand){.kind = ERRAND_EXITED, .number = 3 << 8, .text = ""}, -1);
+    assert_int_equal(logged("\"event\":\"service_ended\",\"surface\":\"one\",\"pid\":7,\"reason\":"
+                            "\"upstream_unreachable\",\"cause\":\"ended\",\"exit_code\":3"),
+                     1);
+    say((struct errand){.kind = ERRAND_EXITED, .number = SIGKILL, .text = ""}, -1);
+    assert_int_equal(logged("\"signal\":9"), 1);
+    say((struct errand){.kind = ERRAND_EXITED, .text = "no such \"program\""}, -1);
+    assert_int_equal(logged("\"why\":\"no such \\\"program\\\"\""), 1);
+    say_state(SERVICE_EXPOSED);
+    say_state(SERVICE_EXPOSED);
+    assert_int_equal(logged("\"event\":\"service_exposed\""), 1);
+    say((struct errand){.kind = ERRAND_PORTS, .number = 8, .text = ""}, -1);
+    attach();
+    assert_int_equal(logged("the launcher has ended"), 1);
 }
 
 TEST_BETWEEN(test_ports, set_up, tear_down)

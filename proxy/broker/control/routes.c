@@ -118,6 +118,11 @@ static void arm_surface(struct exchange *exchange)
     switches_arm(&exchange->operation, exchange->name);
 }
 
+static void restart_surface(struct exchange *exchange)
+{
+    launched_restart(&exchange->operation, exchange->name);
+}
+
 static enum error show_surface(struct exchange *exchange)
 {
     const struct gate *gate = exchange->gate;
@@ -211,6 +216,7 @@ static const struct control_handler handlers[] = {
     {"POST", "/v1/kill", kill_all, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
+    {"POST", "/v1/surfaces/{}/restart", restart_surface, show_surface, {NULL}, 200},
     {"POST", "/v1/reload", reload, show_reload, {NULL}, 200},
     {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},
     {"GET", "/v1/params/{}", NULL, get_record, {"reveal"}, 200},

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "broker/core/launcher_line.h"
+#include "broker/core/service_log.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,14 +14,15 @@
 #define END_PATIENCE_MS 5000 /* of a service whose surface has left */
 
 struct services {
-    uv_loop_t *loop;
+    struct gate *gate;
     struct surfaces *surfaces;
     struct launcher_line *line; /* NULL: there is none */
     int process;                /* the launcher's pidfd; -1: not given */
     uv_timer_t patience;
-    struct services_dial *dials, **last_dial;
+    struct service_dials dials;
     struct services_end *ends;
-    uint32_t numbers;
+    struct services_restart *restarts;
+    uv_timer_t restart_patience;
 };
 
 /* ---- Which are to run ---- */
@@ -141,139 +142,125 @@ void services_kill(struct services *services, struct services_end *one)
     uv_timer_start(&services->patience, on_patience, SERVICES_PATIENCE_MS, SERVICES_PATIENCE_MS);
 }
 
-/* ---- Connections ---- */
+/* ---- Started again ---- */
 
-static void take_off(struct services *services, struct services_dial *dial)
+/* The one at `at` is told, and not waited for any more. */
+static void end_restart(struct services *services, struct services_restart **at, enum error error,
+                        const char *why)
 {
-    if (dial->number != 0)
-        dial->surface->service.dialling--;
-    *dial->at = dial->next;
-    if (dial->next != NULL)
-        dial->next->at = dial->at;
+    struct services_restart *one = *at;
+
+    *at = one->next;
+    if (services->restarts == NULL)
+        uv_timer_stop(&services->restart_patience);
+    one->done(one, error, why);
+}
+
+/* Whether that is decided. The first of all again: whoever is told may ask for another. */
+static bool tell_restart(struct services *services, struct services_restart **at)
+{
+    const struct surface_state *surface = (*at)->surface;
+    enum service_state state = surface->service.state;
+
+    if (!is_wanted(surface))
+        end_restart(services, at, ERROR_STATE, "it was killed, or left by a reload, meanwhile");
+    else if ((*at)->gone && state == SERVICE_READY)
+        end_restart(services, at, OK, "");
+    else if ((*at)->gone && (state == SERVICE_WAITING || state == SERVICE_EXPOSED))
+        end_restart(services, at, ERROR_STATE, surface->service.why);
     else
-        services->last_dial = dial->at;
-    dial->at = NULL;
+        return false;
+    return true;
 }
 
-static void ask(struct services *services, struct services_dial *dial)
+static void tell_restarts(struct services *services)
 {
-    dial->number = ++services->numbers != 0 ? services->numbers : ++services->numbers;
-    dial->surface->service.dialling++;
-    launcher_line_say(services->line,
-                      &(struct errand){.kind = ERRAND_DIAL,
-                                       .place = surfaces_index(services->surfaces, dial->surface),
-                                       .number = dial->number});
+    struct services_restart **at = &services->restarts;
+
+    while (*at != NULL)
+        at = tell_restart(services, at) ? &services->restarts : &(*at)->next;
 }
 
-/* As many as may be asked for at once, in their order. */
-static void ask_more(struct services *services, const struct surface_state *surface)
+/* They are in the order in which they were asked for. */
+static void on_restart_patience(uv_timer_t *timer)
 {
-    struct services_dial *dial = services->dials;
+    struct services *services = timer->data;
 
-    for (; dial != NULL && surface->service.dialling < SERVICES_ASKED_MAX; dial = dial->next) {
-        if (dial->surface == surface && dial->number == 0)
-            ask(services, dial);
+    while (services->restarts != NULL && services->restarts->until_ms <= uv_now(timer->loop))
+        end_restart(services, &services->restarts, ERROR_STATE,
+                    "it is not ready yet, and is waited for no longer; it goes on starting");
+    if (services->restarts != NULL)
+        uv_timer_start(timer, on_restart_patience,
+                       services->restarts->until_ms - uv_now(timer->loop), 0);
+}
+
+void services_restart(struct services *services, struct services_restart *one)
+{
+    struct surface_service *service = &one->surface->service;
+    struct services_restart **last = &services->restarts;
+
+    one->gone = !service->asked;
+    one->until_ms = uv_now(&services->gate->loop) + SERVICES_RESTART_MS;
+    one->next = NULL;
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = one;
+    if (services->restarts == one)
+        uv_timer_start(&services->restart_patience, on_restart_patience, SERVICES_RESTART_MS, 0);
+    if (services->line != NULL && service->asked && !service->ending)
+        end(services, one->surface, END_PATIENCE_MS);
+}
+
+/* Nothing is left of what was to end. */
+static void pass_restarts(struct services *services, struct surface_state *surface)
+{
+    bool asked = false;
+
+    for (struct services_restart *one = services->restarts; one != NULL; one = one->next) {
+        if (surface == NULL || one->surface == surface)
+            asked = one->gone = true;
     }
+    if (surface != NULL && asked)
+        surface->service.restarts++;
 }
 
-enum reason services_late(const struct surface_state *surface)
-{
-    switch (surface->service.state) {
-    case SERVICE_READY:
-        return REASON_UPSTREAM_BUSY;
-    case SERVICE_STARTING:
-        return REASON_SERVICE_NEW;
-    case SERVICE_EXPOSED:
-        return REASON_SERVICE_EXPOSED;
-    default:
-        return REASON_SERVICE_DOWN;
-    }
-}
+/* ---- Connections ---- */
 
 static bool is_waited_for(const struct surface_state *surface)
 {
     return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING;
 }
 
-static void fail_all(struct services *services, const struct surface_state *surface)
-{
-    struct services_dial *dial = services->dials;
-
-    while (dial != NULL) {
-        struct services_dial *next = dial->next;
-
-        if (dial->surface == surface) {
-            take_off(services, dial);
-            dial->dialed(dial, services_late(surface), -1);
-            next = services->dials; /* who was told may have asked for another */
-        }
-        dial = next;
-    }
-}
-
 void services_dial(struct services *services, struct surface_state *surface,
                    struct services_dial *dial)
 {
-    dial->surface = surface;
-    dial->number = 0;
     dial->at = NULL;
     if (!is_waited_for(surface)) {
         dial->dialed(dial, services_late(surface), -1);
         return;
     }
-    dial->next = NULL;
-    dial->at = services->last_dial;
-    *services->last_dial = dial;
-    services->last_dial = &dial->next;
-    if (surface->service.state == SERVICE_READY && services->line != NULL)
-        ask_more(services, surface);
+    service_dials_add(&services->dials, surface, dial);
+    service_dials_ask(&services->dials, surface);
 }
 
 void services_forget(struct services *services, struct services_dial *dial)
 {
-    if (dial->at != NULL)
-        take_off(services, dial);
-}
-
-static enum reason cause_of(int error)
-{
-    switch (error) {
-    case EAGAIN:
-        return REASON_UPSTREAM_BUSY;
-    case ECONNREFUSED:
-        return REASON_SOCKET_DEAF;
-    case ECONNRESET: /* its tree is ending */
-        return REASON_SERVICE_DOWN;
-    default:
-        return REASON_UPSTREAM_UNREACHABLE;
-    }
+    service_dials_forget(&services->dials, dial);
 }
 
 /* ---- What the launcher says ---- */
 
-/* Of one that nobody waits for any more, the socket is closed. */
-static enum error take_answer(struct services *services, const struct errand *errand, int fd)
+/* Nothing is left of it: another follows, unless it is to stay away. */
+static void take_gone(struct services *services, struct surface_state *surface)
 {
-    struct services_dial *dial = services->dials;
-    struct surface_state *surface;
-
-    while (dial != NULL && dial->number != errand->number)
-        dial = dial->next;
-    if (dial == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return errand->number != 0 ? OK : ERROR_SYNTAX;
-    }
-    surface = dial->surface;
-    if (fd < 0 && errand->place == ECONNREFUSED && surface->service.state == SERVICE_STARTING) {
-        dial->number = 0; /* asked for again when it listens */
-        surface->service.dialling--;
-        return OK;
-    }
-    take_off(services, dial);
-    dial->dialed(dial, fd >= 0 ? REASON_ALLOWED : cause_of((int)errand->place), fd);
-    ask_more(services, surface);
-    return OK;
+    surface->service.asked = surface->service.ending = false;
+    surface->service.pid = 0;
+    surface->service.ports[0] = '\0';
+    if (!is_wanted(surface))
+        service_dials_fail(&services->dials, surface);
+    pass_restarts(services, surface);
+    tell_gone(services);
+    follow(services, surface);
 }
 
 static enum error take_service(struct services *services, struct surface_state *surface,
@@ -282,31 +269,40 @@ static enum error take_service(struct services *services, struct surface_state *
     enum service_state before = surface->service.state;
 
     set_state(surface, (enum service_state)errand->number, errand->text);
-    if (errand->number == SERVICE_GONE) {
-        surface->service.asked = surface->service.ending = false;
-        surface->service.pid = 0;
-        surface->service.ports[0] = '\0';
-    }
     if (errand->number == SERVICE_STARTING && before != SERVICE_STARTING)
         surface->service.restarts++;
+    if (errand->number != before)
+        service_log_state(services->gate, surface);
     if (errand->number == SERVICE_READY)
-        ask_more(services, surface);
+        service_dials_ask(&services->dials, surface);
+    else if (errand->number == SERVICE_GONE)
+        take_gone(services, surface);
     else if (errand->number != SERVICE_STARTING)
-        fail_all(services, surface);
-    if (errand->number == SERVICE_GONE) {
-        tell_gone(services);
-        follow(services, surface);
-    }
+        service_dials_fail(&services->dials, surface);
+    tell_restarts(services);
     return OK;
 }
 
-static enum error take_ports(struct surface_state *surface, const struct errand *errand)
+static enum error take_exit(const struct services *services, struct surface_state *surface,
+                            const struct errand *errand)
 {
+    service_log_end(services->gate, surface, (int)errand->number, errand->text);
+    surface->service.pid = 0;
+    return OK;
+}
+
+static enum error take_ports(const struct services *services, struct surface_state *surface,
+                             const struct errand *errand)
+{
+    bool begins = surface->service.pid == 0 && errand->number != 0;
+
     if (strlen(errand->text) >= sizeof(surface->service.ports) ||
         errand->text[strspn(errand->text, "0123456789/tcpud ")] != '\0')
         return ERROR_SYNTAX;
     surface->service.pid = (pid_t)errand->number;
     snprintf(surface->service.ports, sizeof(surface->service.ports), "%s", errand->text);
+    if (begins)
+        service_log_start(services->gate, surface);
     return OK;
 }
 
@@ -329,13 +325,15 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return ERROR_SYNTAX;
     }
     if (errand->kind == ERRAND_DIALED || errand->kind == ERRAND_UNDIALED)
-        return take_answer(services, errand, fd);
+        return service_dials_answer(&services->dials, errand, fd);
     surface = find(services, errand);
     if (surface == NULL)
         return ERROR_SYNTAX;
     if (errand->kind == ERRAND_SERVICE && errand->number < SERVICE_STATE_COUNT)
         return take_service(services, surface, errand);
-    return errand->kind == ERRAND_PORTS ? take_ports(surface, errand) : ERROR_SYNTAX;
+    if (errand->kind == ERRAND_EXITED)
+        return take_exit(services, surface, errand);
+    return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand) : ERROR_SYNTAX;
 }
 
 /* What it had in hand is over; what it started ends with it, and is waited for until the parent has
@@ -345,34 +343,35 @@ static void lose(void *context)
     struct services *services = context;
 
     services->line = NULL;
+    service_dials_lose(&services->dials);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
         struct surface_state *surface = &services->surfaces->items[i];
 
         if (!surface->service.asked)
             continue;
+        if (surface->service.pid != 0)
+            service_log_end(services->gate, surface, 0, "the launcher has ended");
         set_state(surface, SERVICE_STARTING, "the launcher has ended");
         surface->service.pid = 0;
         surface->service.ports[0] = '\0';
-        surface->service.dialling = 0;
     }
-    for (struct services_dial *dial = services->dials; dial != NULL; dial = dial->next)
-        dial->number = 0; /* asked for again when there is another one */
 }
 
 /* ---- The whole ---- */
 
-enum error services_create(uv_loop_t *loop, struct surfaces *surfaces, struct services **out)
+enum error services_create(struct gate *gate, struct services **out)
 {
     struct services *services = calloc(1, sizeof(*services));
 
     if (services == NULL)
         return ERROR_MEMORY;
-    services->loop = loop;
-    services->surfaces = surfaces;
-    services->last_dial = &services->dials;
+    services->gate = gate;
+    services->surfaces = &gate->surfaces;
     services->process = -1;
-    uv_timer_init(loop, &services->patience);
-    services->patience.data = services;
+    service_dials_init(&services->dials, services->surfaces);
+    uv_timer_init(&gate->loop, &services->patience);
+    uv_timer_init(&gate->loop, &services->restart_patience);
+    services->patience.data = services->restart_patience.data = services;
     services_follow(services);
     *out = services;
     return OK;
@@ -386,6 +385,8 @@ void services_stop(struct services *services)
         services->ends = one->next;
         one->gone(one, ERROR_STATE);
     }
+    while (services != NULL && services->restarts != NULL)
+        end_restart(services, &services->restarts, ERROR_STATE, "Sidelock ends first");
 }
 
 void services_destroy(struct services *services)
@@ -413,7 +414,8 @@ void services_take_launcher(struct services *services, int fd)
         launcher_line_close(services->line);
         lose(services);
     }
-    services->line = launcher_line_open(services->loop, fd, &listener);
+    services->line = launcher_line_open(&services->gate->loop, fd, &listener);
+    services->dials.line = services->line;
     if (services->line == NULL) {
         log_error("the launcher cannot be spoken to: out of memory");
         return;
@@ -423,6 +425,7 @@ void services_take_launcher(struct services *services, int fd)
 
         service->asked = service->ending = false;
     }
+    pass_restarts(services, NULL);
     tell_gone(services);
     services_follow(services);
 }

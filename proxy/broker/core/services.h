@@ -6,19 +6,14 @@
 #pragma once
 
 #include "base/reason.h"
-#include "broker/core/surfaces.h"
-
-#include <uv.h>
-
-#define SERVICES_ASKED_MAX                                                                         \
-    128 /* connections to one service that the launcher is asked for at once */
+#include "broker/core/gate.h"
+#include "broker/core/service_dials.h"
 
 struct services;
 
 /* Which are to run is as it is known then. */
-enum error services_create(uv_loop_t *loop, struct surfaces *surfaces,
-                           struct services **out) MUST_CHECK;
-/* The broker ends: whoever waits for the end of a service is told. */
+enum error services_create(struct gate *gate, struct services **out) MUST_CHECK;
+/* The broker ends: whoever waits for the end of a service, or for another start, is told. */
 void services_stop(struct services *services);
 /* Nobody waits any more. The loop has closed its handles. Takes NULL. */
 void services_destroy(struct services *services);
@@ -50,18 +45,24 @@ struct services_end {
 };
 void services_kill(struct services *services, struct services_end *end);
 
-/* One connection that is waited for. Embedded in who waits. */
-struct services_dial {
-    struct services_dial *next, **at;
-    struct surface_state *surface;
-    uint32_t number; /* 0: the launcher was not asked yet */
-    /* Once: the connected socket, which is whoever's is called, or why there is none. */
-    void (*dialed)(struct services_dial *dial, enum reason reason, int fd);
+#define SERVICES_RESTART_MS 45000 /* until a service that is started again must be served */
+
+/*
+ * A service is to end and to be started again. `done` is called once, perhaps in this call: when
+ * the next one is served, or with ERROR_STATE and why it is not. The caller's memory until then.
+ */
+struct services_restart {
+    struct surface_state *surface; /* in force, launched and not killed */
+    void (*done)(struct services_restart *restart, enum error error, const char *why);
+    void *context; /* of the caller */
+    bool gone;     /* nothing is left of the one before */
+    uint64_t until_ms;
+    struct services_restart *next;
 };
+void services_restart(struct services *services, struct services_restart *restart);
+
 /* `dialed` may come in this call. A service that is being started is waited for. */
 void services_dial(struct services *services, struct surface_state *surface,
                    struct services_dial *dial);
 /* `dialed` is not called any more. */
 void services_forget(struct services *services, struct services_dial *dial);
-/* With what one is refused that waited too long. */
-enum reason services_late(const struct surface_state *surface);

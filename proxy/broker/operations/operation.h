@@ -78,6 +78,7 @@ struct operation {
             unsigned unknown;        /* what is to be waited for */
             enum error error;        /* the first of them */
         } arm;
+        struct services_restart restart;
         struct {
             const struct difference *difference; /* setup/difference.h; when it has ended well */
         } reload;
@@ -219,6 +220,15 @@ void switches_rehearse(struct operation *operation, const char *surface);
 int64_t switches_took_ms(const struct operation *operation);
 /* ERROR_STATE: it is still being cut, or everything is under lockdown. */
 void switches_arm(struct operation *operation, const char *surface);
+
+/* ---- launched.c: services that Sidelock starts ---- */
+
+/*
+ * Ends the surface's service and starts it again; it ends well when the next one is served.
+ * Connections to it go with it, those that come meanwhile wait. ERROR_STATE: it has none that is
+ * launched, is killed, or the next one is not served, and why.
+ */
+void launched_restart(struct operation *operation, const char *surface);
 
 /* ---- reload.c: reading anew what lies in files ---- */
 

@@ -78,8 +78,8 @@ static void wait_for_start(struct life *life, enum service_state state, const ch
         delay *= 2;
     life->failures++;
     delay = delay < LIFE_DELAY_MAX_MS ? delay : LIFE_DELAY_MAX_MS;
-    log_error("surface %s: %s; it is started again in %.1f s", life->name, why,
-              (double)delay / 1000);
+    log_error("surface %s: %s; it is started again in %.1f s", life->name,
+              state == SERVICE_EXPOSED ? "its service was ended" : why, (double)delay / 1000);
     uv_timer_start(&life->timer, on_start_again, delay, 0);
     enter(life, state, why);
 }
@@ -101,6 +101,7 @@ static void on_ended(void *data, int status, const char *failed)
     bool exposed = life->state == SERVICE_EXPOSED;
     char why[WHY_SIZE];
 
+    life->lives->exited(life->lives->context, life, status, failed);
     life->tree = NULL;
     life->pid = 0;
     life->port = life->candidate = 0;
@@ -162,7 +163,8 @@ static void on_proven(void *data, const char *found)
                          "its service is not served: somebody on this host answers at %s, which is "
                          "the service's port, past the gate",
                          found);
-    life->state = SERVICE_EXPOSED;
+    log_error("surface %s: %s", life->name, life->why);
+    enter(life, SERVICE_EXPOSED, life->why);
     tree_kill(life->tree);
 }
 

@@ -26,6 +26,8 @@ struct lives {
     /* Something is to be told of it. GONE: it is freed when this returns. */
     void (*changed)(void *context, struct life *life);
     void (*ports)(void *context, struct life *life);
+    /* Nothing of its tree is left: the wait status, or (not "") why it never ran. */
+    void (*exited)(void *context, struct life *life, int status, const char *failed);
     void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
     void *context;
 };

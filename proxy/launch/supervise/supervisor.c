@@ -117,6 +117,14 @@ static void on_ports(void *context, struct life *life)
         -1);
 }
 
+static void on_exited(void *context, struct life *life, int status, const char *failed)
+{
+    say(context,
+        &(struct errand){
+            .kind = ERRAND_EXITED, .place = life->slot, .number = (uint32_t)status, .text = failed},
+        -1);
+}
+
 /* Whom a connection is for. */
 struct asked {
     struct supervisor *supervisor;
@@ -335,6 +343,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .bundle = &supervisor->bundle,
                                        .changed = on_changed,
                                        .ports = on_ports,
+                                       .exited = on_exited,
                                        .lost = on_lost,
                                        .context = supervisor};
     if (error == OK)

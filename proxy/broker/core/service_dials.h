@@ -1,0 +1,47 @@
+/*
+ * Connections to launched services that are waited for, in their order: asked of the launcher when
+ * the service is ready, as many at once as may be. All but the first two are services.c's.
+ */
+#pragma once
+
+#include "base/reason.h"
+#include "broker/core/surfaces.h"
+
+/* Connections to one service that the launcher is asked for at once. */
+#define SERVICES_ASKED_MAX 128
+
+/* One connection that is waited for. Embedded in who waits. */
+struct services_dial {
+    struct services_dial *next, **at;
+    struct surface_state *surface;
+    uint32_t number; /* 0: the launcher was not asked yet */
+    /* Once: the connected socket, which is whoever's is called, or why there is none. */
+    void (*dialed)(struct services_dial *dial, enum reason reason, int fd);
+};
+/* With what one is refused that waited too long. */
+enum reason services_late(const struct surface_state *surface);
+
+struct launcher_line;
+
+/* Of all services. */
+struct service_dials {
+    struct surfaces *surfaces;
+    struct services_dial **last; /* where the next one goes */
+    struct services_dial *first;
+    struct launcher_line *line; /* NULL: there is no launcher to be asked */
+    uint32_t numbers;
+};
+
+void service_dials_init(struct service_dials *dials, struct surfaces *surfaces);
+void service_dials_add(struct service_dials *dials, struct surface_state *surface,
+                       struct services_dial *dial);
+/* Those that may be asked for now. */
+void service_dials_ask(struct service_dials *dials, const struct surface_state *surface);
+/* Nobody waits for the surface's service any more: all are refused with services_late(). */
+void service_dials_fail(struct service_dials *dials, const struct surface_state *surface);
+void service_dials_forget(struct service_dials *dials, struct services_dial *dial);
+/* What the launcher answered, with the socket (-1: none), taken over. */
+enum error service_dials_answer(struct service_dials *dials, const struct errand *errand,
+                                int fd) MUST_CHECK;
+/* The launcher has gone; all are asked for again when there is another one. */
+void service_dials_lose(struct service_dials *dials);

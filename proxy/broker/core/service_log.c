@@ -1,0 +1,55 @@
+#include "broker/core/service_log.h"
+
+#include "broker/core/journal.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A launcher that was taken over causes no more lines than a client does. */
+static struct audit *begin(struct gate *gate, const char *event,
+                           const struct surface_state *surface)
+{
+    struct audit *line = journal_begin(gate, event, lines_client(NULL, true, geteuid()));
+
+    audit_text(line, "surface", surface->config->name);
+    if (surface->service.pid > 0)
+        audit_number(line, "pid", surface->service.pid);
+    return line;
+}
+
+void service_log_start(struct gate *gate, const struct surface_state *surface)
+{
+    journal_commit(begin(gate, "service_started", surface));
+}
+
+void service_log_state(struct gate *gate, const struct surface_state *surface)
+{
+    struct audit *line;
+
+    if (surface->service.state == SERVICE_READY) {
+        line = begin(gate, "service_ready", surface);
+        audit_text(line, "ports", surface->service.ports);
+    } else if (surface->service.state == SERVICE_EXPOSED) {
+        line = begin(gate, "service_exposed", surface);
+        audit_reason(line, REASON_SERVICE_EXPOSED);
+        audit_text(line, "why", surface->service.why);
+    } else {
+        return;
+    }
+    journal_commit(line);
+}
+
+void service_log_end(struct gate *gate, const struct surface_state *surface, int status,
+                     const char *failed)
+{
+    struct audit *line = begin(gate, "service_ended", surface);
+
+    audit_reason(line, REASON_SERVICE_DOWN);
+    if (failed[0] != '\0')
+        audit_text(line, "why", failed);
+    else if (WIFSIGNALED(status))
+        audit_number(line, "signal", WTERMSIG(status));
+    else
+        audit_number(line, "exit_code", WEXITSTATUS(status));
+    journal_commit(line);
+}

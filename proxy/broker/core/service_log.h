@@ -1,0 +1,12 @@
+/* What becomes of launched services, in the audit log. Used by services.c. */
+#pragma once
+
+#include "broker/core/gate.h"
+
+/* Its first process is there. */
+void service_log_start(struct gate *gate, const struct surface_state *surface);
+/* It has come to be served, or is not since its port is somebody else's, too. */
+void service_log_state(struct gate *gate, const struct surface_state *surface);
+/* Nothing of it is left: the wait status of what was started, or (not "") what failed before. */
+void service_log_end(struct gate *gate, const struct surface_state *surface, int status,
+                     const char *failed);

@@ -1,0 +1,54 @@
+/* Services that are launched: started again. Called by control/routes.c. */
+#include "broker/core/journal.h"
+#include "broker/operations/operation.h"
+
+/* One in force whose service Sidelock has started, or would. */
+static enum error find_launched(struct operation *operation, const char *name,
+                                struct surface_state **out)
+{
+    struct surface_state *surface = operation_surface(operation, name);
+
+    if (surface == NULL)
+        return ERROR_NOT_FOUND;
+    if (!surface_is_launched(surface->config))
+        return operation_fail(operation, ERROR_STATE,
+                              "the service of %s is not started by Sidelock: it has a socket, %s",
+                              surface->config->name, surface->config->upstream_socket);
+    if (surface->killed)
+        return operation_fail(operation, ERROR_STATE,
+                              "%s is killed; `sidelock arm %s` starts its service",
+                              surface->config->name, surface->config->name);
+    *out = surface;
+    return OK;
+}
+
+static void on_restarted(struct services_restart *restart, enum error error, const char *why)
+{
+    struct operation *operation = restart->context;
+
+    if (error != OK) {
+        operation_fail(operation, error, "%s is not served again: %s",
+                       restart->surface->config->name, why);
+        operation_undo(operation, "service_restart");
+    }
+    operation_end(operation, error);
+}
+
+void launched_restart(struct operation *operation, const char *name)
+{
+    struct services_restart *restart = &operation->way.restart;
+    struct surface_state *surface;
+    enum error error = find_launched(operation, name, &surface);
+
+    if (error == OK) {
+        audit_text(operation_line(operation, "service_restart"), "surface", surface->config->name);
+        error = operation_commit(operation);
+    }
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    *restart =
+        (struct services_restart){.surface = surface, .done = on_restarted, .context = operation};
+    services_restart(operation->gate->services, restart);
+}

@@ -1,0 +1,90 @@
+// How services that the gate starts itself are tended: started again when an operator says so, and each start
+// and end in the audit log.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+
+import { Client } from './lib/client.mjs';
+import { GATE_MS, alive, get, launched, startLaunched as start, stateOf, treeOf, untilState } from './lib/launched.mjs';
+import { ask } from './lib/http.mjs';
+import { serviceFile } from './lib/programs.mjs';
+import { freePort } from './lib/tree.mjs';
+import { until } from './lib/wait.mjs';
+
+const python = (port, more) => launched(['python3', serviceFile('launched.py'), port], more);
+const eventsOf = (gate, name) =>
+  gate.auditLines().filter((line) => line.event.startsWith('service_') && line.surface === name);
+
+describe('the audit log', () => {
+  it('has each start of a service, and each end with its status', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    const first = await untilState(gate, 'one', 'ready');
+    await get(gate, 'one', '/exit?7').catch(() => {});
+    await gate.audited(0, { event: 'service_ended', surface: 'one', pid: first.pid, cause: 'ended', exit_code: 7 });
+    const { pid } = await until(async () => {
+      const now = await stateOf(gate, 'one');
+      return now.state === 'ready' && now.pid !== first.pid && now;
+    }, 'the next one');
+    process.kill(treeOf(pid).at(-1), 'SIGKILL');
+    await gate.audited(0, { event: 'service_ended', pid, signal: 9 });
+    const began = eventsOf(gate, 'one').filter((line) => line.event === 'service_started').map((line) => line.pid);
+    assert.deepEqual(began.slice(0, 2), [first.pid, pid]);
+    const ready = eventsOf(gate, 'one').find((line) => line.event === 'service_ready');
+    assert.equal(ready.pid, first.pid);
+  });
+
+  it('has that one cannot be started, and why', async () => {
+    const gate = await start({ one: launched(['/bin/sh', '-c', 'exit 3']) });
+    await gate.audited(0, { event: 'service_ended', surface: 'one', exit_code: 3, reason: 'upstream_unreachable' });
+  });
+});
+
+describe('sidelock restart', () => {
+  it('is told when the next one is served; other surfaces\' connections live', async () => {
+    const gate = await start({ one: python(await freePort()), two: python(await freePort()) }, { echoes: true });
+    const { token } = await gate.session('echo');
+    const client = await Client.open(gate, 'echo', '/ws', { token });
+    const [before, other] = [await untilState(gate, 'one', 'ready'), await untilState(gate, 'two', 'ready')];
+    await get(gate, 'one', '/stay');
+    const tree = treeOf(before.pid);
+    const mark = gate.auditLines().length;
+    const said = await gate.do('restart', 'one');
+    assert.deepEqual(alive(tree), [], 'nothing of the one before is left');
+    const { state, pid, restarts } = await stateOf(gate, 'one');
+    assert.deepEqual([state, restarts], ['ready', 1]);
+    assert.match(said, new RegExp(`^one is served by a new process, pid ${pid}\\.$`, 'm'));
+    assert.notEqual(pid, before.pid);
+    assert.equal((await stateOf(gate, 'two')).pid, other.pid);
+    client.send('still there');
+    assert.equal((await client.next()).toString(), 'still there');
+    const events = eventsOf(gate, 'one').filter((line) => line.seq > mark).map((line) => line.event);
+    assert.deepEqual(events, ['service_restart', 'service_ended', 'service_started', 'service_ready']);
+    assert.equal(eventsOf(gate, 'one').find((line) => line.event === 'service_restart').operator_uid, process.getuid());
+    await client.close();
+  });
+
+  it('loses nobody who comes meanwhile', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    const { token } = await gate.session('one');
+    const before = await untilState(gate, 'one', 'ready');
+    const restart = gate.do('restart', 'one');
+    await gate.audited(0, { event: 'service_restart' });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(gate, 'one', '/facts', { token, timeoutMs: 2 * GATE_MS })));
+    await restart;
+    for (const answer of answers) assert.equal(answer.status, 200);
+    assert.notEqual((await stateOf(gate, 'one')).pid, before.pid);
+  });
+
+  it('says why the next one is not served', async () => {
+    const gate = await start({ one: launched(['sh', '-c', 'exit 9']) }, { echoes: true });
+    await untilState(gate, 'one', 'waiting');
+    const failed = await gate.cli('restart', 'one');
+    assert.notEqual(failed.code, 0);
+    assert.match(failed.stderr, /one is not served again: its service ended with exit code 9/);
+    await gate.audited(0, { event: 'operation_failed', operation: 'service_restart' });
+    const socket = await gate.cli('restart', 'echo');
+    assert.match(socket.stderr, /is not started by Sidelock/);
+    await gate.do('kill', 'one');
+    assert.match((await gate.cli('restart', 'one')).stderr, /is killed; `sidelock arm one`/);
+    assert.match((await gate.cli('restart', 'nobody')).stderr, /there is no surface nobody/);
+  });
+});
