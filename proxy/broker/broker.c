@@ -128,14 +128,22 @@ static void on_ended(void *context, unsigned worker, int status)
     workers_take_ended(broker->gate.workers, worker, status);
 }
 
-static void on_launcher(void *context, enum errand_end end, int fd)
+static void on_launcher(void *context, const struct errand *errand, int fd)
 {
-    const struct broker *broker = context;
+    struct broker *broker = context;
+    struct gate *gate = &broker->gate;
 
-    if (end == ERRAND_END_PROCESS)
-        services_take_process(broker->gate.services, fd);
-    else
-        services_take_launcher(broker->gate.services, fd);
+    if (errand->number == ERRAND_END_STARTER) {
+        proven_take(&gate->starter, &(struct proof){.status = fd,
+                                                    .landlock = gate->proof.landlock,
+                                                    .tried = FENCES_STARTER});
+        gate->starter.pid = (pid_t)errand->place;
+    } else if (errand->number == ERRAND_END_PROCESS) {
+        services_take_process(gate->services, fd);
+        gate->launcher.pid = (pid_t)errand->place;
+    } else {
+        services_take_launcher(gate->services, fd);
+    }
 }
 
 /* Which ends this process as well; that is only not told yet. */
@@ -429,6 +437,8 @@ static void stop(struct broker *broker)
     }
     parent_destroy(broker->gate.parent);
     services_destroy(broker->gate.services);
+    proven_drop(&broker->gate.starter);
+    proven_drop(&broker->gate.launcher);
     surfaces_clear(&broker->gate.surfaces);
     opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);

@@ -13,7 +13,7 @@ static const struct {
     [ERRAND_SPAWNED] = {.place = true, .number = true},
     [ERRAND_ENDED] = {.place = true, .number = true},
     [ERRAND_PROOF] = {.place = true, .number = true},
-    [ERRAND_LAUNCHER] = {.number = true},
+    [ERRAND_LAUNCHER] = {.place = true, .number = true},
     [ERRAND_START] = {.place = true, .text = true},
     [ERRAND_END] = {.place = true, .number = true},
     [ERRAND_DIAL] = {.place = true, .number = true},

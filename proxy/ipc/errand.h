@@ -36,6 +36,7 @@
  *        ◀──────────────────────────── DIAL      a connection to it
  *     DIALED ───────────────────────────▶        with the socket, which is connected
  *     UNDIALED ─────────────────────────▶        there is none, and why
+ *     PROOF ────────────────────────────▶        which fences of the launcher hold, once
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
@@ -66,7 +67,7 @@ enum errand_kind {
                        tried, above those of what was refused */
     ERRAND_STOP,
     ERRAND_HANGUP,
-    ERRAND_LAUNCHER, /* `number`: an enum errand_end */
+    ERRAND_LAUNCHER, /* `number`: an enum errand_end; `place`: a process id, of the first two */
     ERRAND_BEGIN,
     ERRAND_CONFIG,
     ERRAND_START,    /* `place`: the surface's slot; `text`: its name */
@@ -92,7 +93,8 @@ enum errand_gift {
 
 /* Whose end of a launcher's channels. */
 enum errand_end {
-    ERRAND_END_PROCESS = 0, /* none: its pidfd */
+    ERRAND_END_STARTER = 0, /* none: /proc/self/status of what forked it */
+    ERRAND_END_PROCESS,     /* none: its pidfd */
     ERRAND_END_PARENT,
     ERRAND_END_BROKER,
     ERRAND_END_COUNT

@@ -98,7 +98,7 @@ static enum error take(struct launching *launching, const struct errand *errand,
 {
     if (errand->kind != ERRAND_LAUNCHER || *fd < 0 || errand->number >= ERRAND_END_COUNT)
         return ERROR_SYNTAX;
-    if (errand->number == ERRAND_END_BROKER)
+    if (errand->number == ERRAND_END_BROKER || errand->number == ERRAND_END_STARTER)
         return OK;
     if (errand->number == ERRAND_END_PROCESS) {
         forget_launcher(launching);
@@ -115,9 +115,8 @@ static enum error take(struct launching *launching, const struct errand *errand,
     return OK;
 }
 
-bool launching_hear(struct launching *launching, enum errand_end *what, int *fd)
+bool launching_hear(struct launching *launching, struct errand *what, int *fd)
 {
-    struct errand errand;
     const void *bytes;
     size_t length = 0;
     enum error error = channel_flush(launching->channel);
@@ -128,13 +127,11 @@ bool launching_hear(struct launching *launching, enum errand_end *what, int *fd)
     if (error == OK && length == 0)
         return false;
     if (error == OK)
-        error = errand_decode(bytes, length, &errand);
+        error = errand_decode(bytes, length, what);
     if (error == OK)
-        error = take(launching, &errand, fd);
-    if (error == OK) {
-        *what = (enum errand_end)errand.number;
+        error = take(launching, what, fd);
+    if (error == OK)
         return true;
-    }
     if (*fd >= 0)
         close(*fd);
     *fd = -1;

@@ -27,9 +27,9 @@ enum error launching_start(struct launching *launching) MUST_CHECK;
 void launching_follow(struct launching *launching, const struct config_bundle *bundle);
 /*
  * Hears one thing that it says; false: there is nothing more now. *fd (-1: nothing) is what the
- * broker is to have of a launcher, the caller's, and *what is which of its ends.
+ * broker is to have of a launcher, the caller's, and *what is to be said with it.
  */
-bool launching_hear(struct launching *launching, enum errand_end *what, int *fd);
+bool launching_hear(struct launching *launching, struct errand *what, int *fd);
 
 /* A child has ended. False: it was another one. */
 bool launching_reap(struct launching *launching, pid_t pid);

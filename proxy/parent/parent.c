@@ -316,14 +316,12 @@ static void on_signal(struct parent *parent)
 
 static void hear_launching(struct parent *parent)
 {
-    enum errand_end what;
+    struct errand what;
     int fd;
 
     while (launching_hear(&parent->launching, &what, &fd)) {
-        const struct errand errand = {.kind = ERRAND_LAUNCHER, .number = what};
-
         if (fd >= 0)
-            say(parent, parent->workers, &errand, fd);
+            say(parent, parent->workers, &what, fd);
     }
 }
 

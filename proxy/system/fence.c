@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -14,9 +16,10 @@
 #include <unistd.h>
 
 /*
- * Everything a running broker needs. Not here, on purpose: execve and its kin, fork, ptrace, kill,
- * bind, listen, io_uring, mount, keys, modules, and whatever nobody has asked for. Nor is a file's
- * mode, owner, time or attribute changed: no Landlock knows of these, so it would be any file's.
+ * Everything that broker and launcher need, once they run. Not here, on purpose: execve and its
+ * kin, fork, ptrace, kill, bind, listen, io_uring, mount, keys, modules, and whatever nobody has
+ * asked for. Nor is a file's mode, owner, time or attribute changed: no Landlock knows of these, so
+ * it would be any file's.
  */
 static const int permitted[] = {
     /* descriptors */
@@ -26,25 +29,14 @@ static const int permitted[] = {
     SCMP_SYS(preadv),
     SCMP_SYS(write),
     SCMP_SYS(writev),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(pwritev),
     SCMP_SYS(close),
     SCMP_SYS(lseek),
     SCMP_SYS(dup),
-    SCMP_SYS(dup3),
     SCMP_SYS(pipe2),
     SCMP_SYS(eventfd2),
-    SCMP_SYS(flock),
-    SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync),
-    SCMP_SYS(ftruncate),
-    SCMP_SYS(fallocate),
-    SCMP_SYS(fadvise64),
     SCMP_SYS(memfd_create),
     SCMP_SYS(close_range),
-    /* files: the way to those that are trusted is gone on foot; Landlock says which are changed */
-    SCMP_SYS(open),
-    SCMP_SYS(openat),
+    /* files: the way to those that are trusted is gone on foot */
     SCMP_SYS(stat),
     SCMP_SYS(lstat),
     SCMP_SYS(fstat),
@@ -59,21 +51,12 @@ static const int permitted[] = {
     SCMP_SYS(readlinkat),
     SCMP_SYS(getcwd),
     SCMP_SYS(getdents64),
-    SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),
-    SCMP_SYS(rename),
-    SCMP_SYS(renameat),
-    SCMP_SYS(renameat2),
-    SCMP_SYS(mkdir),
-    SCMP_SYS(mkdirat),
     SCMP_SYS(getxattr),
     SCMP_SYS(lgetxattr),
     SCMP_SYS(fgetxattr),
-    SCMP_SYS(umask),
     /* sockets that are there, and Unix sockets of services */
     SCMP_SYS(socketpair),
     SCMP_SYS(connect),
-    SCMP_SYS(accept4),
     SCMP_SYS(sendto),
     SCMP_SYS(sendmsg),
     SCMP_SYS(recvfrom),
@@ -82,7 +65,7 @@ static const int permitted[] = {
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
     SCMP_SYS(getsockopt),
-    /* its workers: none but those whose pidfd it was given */
+    /* what they have started: none but those whose pidfd they were given */
     SCMP_SYS(pidfd_send_signal),
     /* waiting */
     SCMP_SYS(epoll_create1),
@@ -103,10 +86,6 @@ static const int permitted[] = {
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
-    SCMP_SYS(mlock),
-    SCMP_SYS(mlock2),
-    SCMP_SYS(munlock),
-    SCMP_SYS(msync),
     SCMP_SYS(membarrier),
     /* time, randomness, itself */
     SCMP_SYS(clock_gettime),
@@ -151,7 +130,18 @@ static const int permitted[] = {
 #endif
 };
 
-#define INT_MASK 0xffffffffu
+/* The broker alone: its database and its log; Landlock says which files these may be. */
+static const int of_broker[] = {
+    SCMP_SYS(open),      SCMP_SYS(openat),    SCMP_SYS(flock),     SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync), SCMP_SYS(ftruncate), SCMP_SYS(fallocate), SCMP_SYS(fadvise64),
+    SCMP_SYS(pwrite64),  SCMP_SYS(pwritev),   SCMP_SYS(unlink),    SCMP_SYS(unlinkat),
+    SCMP_SYS(rename),    SCMP_SYS(renameat),  SCMP_SYS(renameat2), SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),   SCMP_SYS(accept4),   SCMP_SYS(mlock),     SCMP_SYS(mlock2),
+    SCMP_SYS(munlock),   SCMP_SYS(msync),     SCMP_SYS(umask),     SCMP_SYS(dup3),
+};
+
+#define INT_MASK  0xffffffffu
+#define TYPE_MASK 0xfu /* beside it: SOCK_NONBLOCK, SOCK_CLOEXEC */
 
 /* Permitted with one argument that is so. */
 static const struct {
@@ -183,17 +173,49 @@ static const struct {
 #endif
 };
 
-static enum error add_rules(scmp_filter_ctx filter)
+#define CHANGES                                                                                    \
+    (O_ACCMODE | O_CREAT | O_TRUNC) /* flags of open(2) that are not for reading alone */
+#define READS  SCMP_CMP_MASKED_EQ, CHANGES, O_RDONLY
+#define STREAM SCMP_CMP_MASKED_EQ, TYPE_MASK, SOCK_STREAM
+
+/* The launcher alone, with one argument or two that are so. */
+static const struct {
+    int call;
+    struct scmp_arg_cmp arguments[2];
+} of_launcher[] = {
+    {SCMP_SYS(open), {{1, READS}}},
+    {SCMP_SYS(openat), {{2, READS}}},
+    /* Whether a port is anybody's on this host, and which addresses it has. */
+    {SCMP_SYS(socket), {{0, SCMP_CMP_MASKED_EQ, INT_MASK, AF_INET}, {1, STREAM}}},
+    {SCMP_SYS(socket), {{0, SCMP_CMP_MASKED_EQ, INT_MASK, AF_INET6}, {1, STREAM}}},
+    {SCMP_SYS(socket),
+     {{0, SCMP_CMP_MASKED_EQ, INT_MASK, AF_NETLINK},
+      {2, SCMP_CMP_MASKED_EQ, INT_MASK, NETLINK_ROUTE}}},
+    {SCMP_SYS(bind), {{0, SCMP_CMP_GE, 0, 0}}}, /* getifaddrs(3) does; nobody listens */
+    {SCMP_SYS(setsockopt),
+     {{1, SCMP_CMP_MASKED_EQ, INT_MASK, IPPROTO_TCP},
+      {2, SCMP_CMP_MASKED_EQ, INT_MASK, TCP_NODELAY}}},
+};
+
+static enum error permit_all(scmp_filter_ctx filter, const int *calls, size_t count)
 {
-    for (size_t i = 0; i < sizeof(permitted) / sizeof(permitted[0]); i++) {
-        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, permitted[i], 0) < 0)
+    for (size_t i = 0; i < count; i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0) < 0)
             return ERROR_IO;
     }
-    for (size_t i = 0; i < sizeof(narrowed) / sizeof(narrowed[0]); i++) {
+    return OK;
+}
+
+static enum error permit_common(scmp_filter_ctx filter)
+{
+    enum error error = permit_all(filter, permitted, sizeof(permitted) / sizeof(permitted[0]));
+
+    for (size_t i = 0; error == OK && i < sizeof(narrowed) / sizeof(narrowed[0]); i++) {
         if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, narrowed[i].call, 1, narrowed[i].argument) < 0)
             return ERROR_IO;
     }
-    if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+    if (error != OK ||
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
                          SCMP_A0(SCMP_CMP_MASKED_EQ, INT_MASK, AF_NETLINK),
                          SCMP_A2(SCMP_CMP_MASKED_EQ, INT_MASK, NETLINK_SOCK_DIAG)) < 0)
         return ERROR_IO;
@@ -204,7 +226,25 @@ static enum error add_rules(scmp_filter_ctx filter)
                : ERROR_IO;
 }
 
-enum error fence_calls(void)
+static enum error permit_broker(scmp_filter_ctx filter)
+{
+    return permit_all(filter, of_broker, sizeof(of_broker) / sizeof(of_broker[0]));
+}
+
+static enum error permit_launcher(scmp_filter_ctx filter)
+{
+    for (size_t i = 0; i < sizeof(of_launcher) / sizeof(of_launcher[0]); i++) {
+        const struct scmp_arg_cmp *arguments = of_launcher[i].arguments;
+        unsigned count = arguments[1].op != 0 ? 2 : 1;
+
+        if (seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, of_launcher[i].call, count, arguments) <
+            0)
+            return ERROR_IO;
+    }
+    return OK;
+}
+
+static enum error close_fence(enum error (*permit)(scmp_filter_ctx filter))
 {
     scmp_filter_ctx filter;
     enum error error;
@@ -215,7 +255,9 @@ enum error fence_calls(void)
     filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (filter == NULL)
         return ERROR_MEMORY;
-    error = add_rules(filter);
+    error = permit_common(filter);
+    if (error == OK)
+        error = permit(filter);
     /* Looked up as in a tree: each admission makes calls whose arguments are compared. */
     if (error == OK && seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
         error = ERROR_IO;
@@ -228,4 +270,14 @@ enum error fence_calls(void)
         error = ERROR_IO;
     seccomp_release(filter);
     return error;
+}
+
+enum error fence_calls(void)
+{
+    return close_fence(permit_broker);
+}
+
+enum error fence_launcher_calls(void)
+{
+    return close_fence(permit_launcher);
 }

@@ -1,7 +1,8 @@
 /*
- * Which system calls the broker gives up: it holds the keys, so what takes it over is to get no
- * further. Its parent opens and spawns for it (ipc/errand.h); it keeps its database and its log,
- * connects to services, and answers its workers. Which files it changes is landlock.h's.
+ * Which system calls the broker and the launcher give up. The broker holds the keys, so what takes
+ * it over is to get no further. Its parent opens and spawns for it (ipc/errand.h); it keeps its
+ * database and its log, connects to services, and answers its workers. Which files it changes is
+ * landlock.h's.
  */
 #pragma once
 
@@ -14,3 +15,9 @@
  * is not known to be needed.
  */
 enum error fence_calls(void) MUST_CHECK;
+
+/*
+ * The same for the launcher, which changes no file at all. It connects by TCP, to see whether a
+ * service's port is anybody's on this host, and looks into the descriptors of processes.
+ */
+enum error fence_launcher_calls(void) MUST_CHECK;

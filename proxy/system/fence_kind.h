@@ -41,7 +41,11 @@ _Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
     (FENCE(PRIVILEGES) | FENCE(DUMPS) | FENCE(WRITE) | FENCE(TRUNCATE) | FENCE(TCP_CONNECT))
 #define FENCES_BROKER                                                                              \
     (FENCES_PARENT | FENCE(CALLS) | FENCE(EXECUTE) | FENCE(TCP_BIND) | FENCE(ABSTRACT))
-#define FENCES_WORKER (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
+/* What forks launchers, and so all services, has no fence that these would inherit; a launcher
+ * looks into their trees, which Landlock would forbid. */
+#define FENCES_STARTER  FENCE(PRIVILEGES)
+#define FENCES_LAUNCHER (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(DUMPS))
+#define FENCES_WORKER   (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
 
 /* "tcp_bind" */
 const char *fence_kind_name(enum fence_kind kind);

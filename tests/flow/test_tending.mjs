@@ -1,6 +1,7 @@
 // How services that the gate starts itself are tended: started again when an operator says so, and each start
 // and end in the audit log.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
 import { Client } from './lib/client.mjs';
@@ -35,6 +36,41 @@ describe('the audit log', () => {
   it('has that one cannot be started, and why', async () => {
     const gate = await start({ one: launched(['/bin/sh', '-c', 'exit 3']) });
     await gate.audited(0, { event: 'service_ended', surface: 'one', exit_code: 3, reason: 'upstream_unreachable' });
+  });
+});
+
+describe('the fences of what launches services', () => {
+  // What the kernel says of the process itself, to us.
+  const kernelSays = (pid) => {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const line = (name) => new RegExp(`^${name}:\\t(.*)$`, 'm').exec(status)?.[1];
+    return { parent: Number(line('PPid')), privileges: line('NoNewPrivs') === '1', filters: Number(line('Seccomp_filters')) };
+  };
+
+  it('are shown, as the kernel has them, again of the launcher that follows', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    let before = 0;
+    for (let round = 0; round < 2; round++) {
+      const { fences } = await until(async () => {
+        const now = await gate.doJson('status');
+        return now.fences.some((row) => row.process === 'launcher' && row.pid !== before) && now;
+      }, 'what the launcher found out');
+      const [starter, launcher] = ['starter', 'launcher'].map((name) => fences.find((row) => row.process === name));
+      const own = kernelSays(starter.pid);
+      const [kernel, missing] = [kernelSays(launcher.pid), [[], []]];
+      assert.deepEqual([kernel.parent, own.parent], [starter.pid, gate.pid]);
+      assert.deepEqual([starter.held, starter.missing, starter.unknown], [['privileges'], ...missing]);
+      assert.deepEqual([launcher.held, launcher.missing, launcher.unknown], [['privileges', 'calls', 'dumps'], ...missing]);
+      assert.deepEqual([kernel.filters, launcher.seccomp_filters], [own.filters + 1, own.filters + 1], 'one of its own');
+      before = launcher.pid;
+      process.kill(before, 'SIGKILL');
+    }
+  });
+
+  it('are no row where nothing is launched', async () => {
+    const gate = await start({}, { echoes: true });
+    const { fences } = await gate.doJson('status');
+    assert.deepEqual(fences.map((row) => row.process), ['parent', 'broker', 'worker 0']);
   });
 });
 

@@ -1,4 +1,5 @@
-/* fence.c: what a broker may not do any more, and what it needs. Each attempt is a child's. */
+/* fence.c: what a broker and a launcher may not do any more, and what they need. Each attempt is a
+ * child's. */
 #include "system/fence.h"
 
 #include "system/fence_kind.h"
@@ -52,10 +53,9 @@ static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
     CALL(pidfd_open, SYS_pidfd_open, getppid(), 0)                                                 \
     CALL(pidfd_getfd, SYS_pidfd_getfd, unbound, 0, 0)                                              \
     CALL(io_uring, SYS_io_uring_setup, 1, page)                                                    \
-    CALL(socket_inet, SYS_socket, AF_INET, SOCK_STREAM, 0)                                         \
-    CALL(socket_inet6, SYS_socket, AF_INET6, SOCK_STREAM, 0)                                       \
-    CALL(socket_route, SYS_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)                            \
-    CALL(bind, SYS_bind, unbound, &any, sizeof(any))                                               \
+    CALL(datagrams, SYS_socket, AF_INET, SOCK_DGRAM, 0)                                            \
+    CALL(raw, SYS_socket, AF_INET, SOCK_RAW, 0)                                                    \
+    CALL(packets, SYS_socket, AF_PACKET, SOCK_STREAM, 0)                                           \
     CALL(listen, SYS_listen, unbound, 1)                                                           \
     CALL(mmap, SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)    \
     CALL(mprotect, SYS_mprotect, (uintptr_t)page & ~4095UL, 4096, PROT_READ | PROT_EXEC)           \
@@ -83,36 +83,77 @@ static char inside[TEMPORARY_PATH_SIZE], outside[TEMPORARY_PATH_SIZE];
     CALL(fsetxattr, SYS_fsetxattr, unbound, "user.x", "", 0, 0)                                    \
     CALL(prctl, SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0)
 
+/* What only one of them may. */
+#define BROKER_CALLS(CALL)                                                                         \
+    CALL(socket_inet, SYS_socket, AF_INET, SOCK_STREAM, 0)                                         \
+    CALL(socket_inet6, SYS_socket, AF_INET6, SOCK_STREAM, 0)                                       \
+    CALL(socket_route, SYS_socket, AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)                            \
+    CALL(bind, SYS_bind, unbound, &any, sizeof(any))
+#define LAUNCHER_CALLS(CALL)                                                                       \
+    CALL(open_write, SYS_open, "/dev/null", O_WRONLY)                                              \
+    CALL(openat_write, SYS_openat, AT_FDCWD, "/dev/null", O_RDWR)                                  \
+    CALL(openat_create, SYS_openat, AT_FDCWD, inside, O_CREAT, 0600)                               \
+    CALL(openat_truncate, SYS_openat, AT_FDCWD, inside, O_TRUNC)                                   \
+    CALL(openat2, SYS_openat2, AT_FDCWD, inside, page, 24)                                         \
+    CALL(unlink, SYS_unlink, inside)                                                               \
+    CALL(unlinkat, SYS_unlinkat, AT_FDCWD, inside, 0)                                              \
+    CALL(rename, SYS_rename, inside, outside)                                                      \
+    CALL(mkdir, SYS_mkdir, inside, 0700)                                                           \
+    CALL(truncate, SYS_truncate, inside, 0)                                                        \
+    CALL(accept4, SYS_accept4, unbound, NULL, NULL, 0)                                             \
+    CALL(keepalive, SYS_setsockopt, unbound, IPPROTO_TCP, TCP_KEEPIDLE, &one, sizeof(one))
+
+static enum error (*close_fence)(void); /* whose is tried */
+
 #define DEFINE(name, ...)                                                                          \
     static int try_##name(void)                                                                    \
     {                                                                                              \
-        if (fence_calls() != OK)                                                                   \
+        if (close_fence() != OK)                                                                   \
             return NOT_FENCED;                                                                     \
         errno = 0;                                                                                 \
         return syscall(__VA_ARGS__) < 0 && errno == EPERM ? REFUSED : DONE;                        \
     }
 CALLS(DEFINE)
+BROKER_CALLS(DEFINE)
+LAUNCHER_CALLS(DEFINE)
 #undef DEFINE
 
 static const struct {
+    enum error (*fence)(void); /* whose; NULL: of both */
     const char *name;
     int (*body)(void);
 } tries[] = {
-#define ROW(name, ...) {#name, try_##name},
+#define ROW(name, ...) {NULL, #name, try_##name},
     CALLS(ROW)
 #undef ROW
+#define ROW(name, ...) {fence_calls, #name, try_##name},
+        BROKER_CALLS(ROW)
+#undef ROW
+#define ROW(name, ...) {fence_launcher_calls, #name, try_##name},
+            LAUNCHER_CALLS(ROW)
+#undef ROW
 };
+
+static void try_all(enum error (*fence)(void))
+{
+    close_fence = fence;
+    for (size_t i = 0; !SANITIZED && i < sizeof(tries) / sizeof(tries[0]); i++) {
+        int status;
+
+        if (tries[i].fence != NULL && tries[i].fence != fence)
+            continue;
+        status = unit_status_of(tries[i].body);
+        if (status != REFUSED)
+            fail_msg("%s: %d", tries[i].name, status);
+    }
+}
 
 TEST(test_refused)
 {
     assert_non_null(temporary_make(inside));
     unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    for (size_t i = 0; !SANITIZED && i < sizeof(tries) / sizeof(tries[0]); i++) {
-        int status = unit_status_of(tries[i].body);
-
-        if (status != REFUSED)
-            fail_msg("%s: %d", tries[i].name, status);
-    }
+    try_all(fence_calls);
+    try_all(fence_launcher_calls);
     close(unbound);
     temporary_remove(inside);
 }
@@ -168,6 +209,32 @@ static int try_needed(void)
 TEST(test_needed)
 {
     assert_int_equal(unit_status_of(try_needed), DONE);
+}
+
+/* What a launcher goes on doing. */
+static int try_launcher_needed(void)
+{
+    int fd;
+
+    if (fence_launcher_calls() != OK)
+        return NOT_FENCED;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)) != 0)
+        return 1;
+    /* Neither a port of this host nor a file is anything that it can take. */
+    if (listen(fd, 1) == 0 || errno != EPERM)
+        return 2;
+    if (socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) < 0 &&
+        errno != EAFNOSUPPORT)
+        return 3;
+    if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) < 0)
+        return 4;
+    return open("/proc/self/fdinfo/0", O_RDONLY | O_CLOEXEC) >= 0 ? DONE : 5;
+}
+
+TEST(test_launcher_needed)
+{
+    assert_int_equal(unit_status_of(try_launcher_needed), DONE);
 }
 
 /* ---- Files ---- */

@@ -4,13 +4,13 @@
 #include "base/hash.h"
 #include "broker/core/connections.h"
 #include "broker/core/lines.h"
+#include "broker/core/proven.h"
 #include "broker/core/surfaces.h"
 #include "broker/core/tickets.h"
 #include "broker/core/verified.h"
 #include "policy/quota.h"
 #include "store/store.h"
 #include "system/audit.h"
-#include "system/proof.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -44,6 +44,7 @@ struct gate {
     struct parent *parent;            /* core/parent.h */
     pid_t pid;                        /* which operators know: the parent's */
     struct proof proof, parent_proof; /* of the broker, of the parent: what they found out */
+    struct proven starter, launcher;  /* of what launches services */
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;

@@ -38,9 +38,9 @@ static enum error take(struct parent *parent, const struct errand *errand, int f
         listener->stop(listener->context);
         return OK;
     case ERRAND_LAUNCHER:
-        if (fd < 0 || (errand->number != ERRAND_END_PROCESS && errand->number != ERRAND_END_BROKER))
+        if (fd < 0 || errand->number >= ERRAND_END_COUNT || errand->number == ERRAND_END_PARENT)
             return ERROR_SYNTAX;
-        listener->launcher(listener->context, (enum errand_end)errand->number, fd);
+        listener->launcher(listener->context, errand, fd);
         return OK;
     case ERRAND_HANGUP:
         listener->hangup(listener->context);

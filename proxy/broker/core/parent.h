@@ -19,8 +19,8 @@ struct parent_listener {
     void (*ended)(void *context, unsigned worker, int status);
     void (*stop)(void *context);
     void (*hangup)(void *context);
-    /* One of its ends, taken over: its pidfd, then the channel to it. */
-    void (*launcher)(void *context, enum errand_end end, int fd);
+    /* Of its ends: the status of what forked it, its pidfd, the channel to it; taken over. */
+    void (*launcher)(void *context, const struct errand *errand, int fd);
     struct proof *proof;         /* becomes what the parent found out about itself */
     void (*gone)(void *context); /* the parent: nothing is to be heard any more */
     void *context;

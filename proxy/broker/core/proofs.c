@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PARENT, BROKER, FIRST_WORKER };
+enum { PARENT, BROKER, STARTER, LAUNCHER, FIRST_WORKER };
 
 size_t proofs_count(const struct gate *gate)
 {
@@ -14,12 +14,27 @@ size_t proofs_count(const struct gate *gate)
 
 bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out)
 {
-    const struct proof *proof = index == PARENT ? &gate->parent_proof : &gate->proof;
-    uint32_t promised = index == PARENT ? FENCES_PARENT : FENCES_BROKER;
+    const struct {
+        const char *name;
+        const struct proof *proof;
+        pid_t pid;
+        uint32_t promised;
+    } rows[FIRST_WORKER] = {
+        [PARENT] = {"parent", &gate->parent_proof, gate->pid, FENCES_PARENT},
+        [BROKER] = {"broker", &gate->proof, getpid(), FENCES_BROKER},
+        [STARTER] = {"starter", &gate->starter.proof, gate->starter.pid, FENCES_STARTER},
+        [LAUNCHER] = {"launcher", &gate->launcher.proof, gate->launcher.pid, FENCES_LAUNCHER},
+    };
+    const struct proof *proof = NULL;
+    uint32_t promised = 0;
 
-    *out = (struct proofs_process){.pid = index == PARENT ? gate->pid : getpid()};
-    snprintf(out->name, sizeof(out->name), "%s", index == PARENT ? "parent" : "broker");
-    if (index >= FIRST_WORKER) {
+    *out = (struct proofs_process){.pid = 0};
+    if (index < FIRST_WORKER) {
+        proof = rows[index].proof;
+        promised = rows[index].promised;
+        out->pid = rows[index].pid;
+        snprintf(out->name, sizeof(out->name), "%s", rows[index].name);
+    } else {
         unsigned worker = (unsigned)(index - FIRST_WORKER);
 
         proof = workers_proof(gate->workers, worker, &out->pid);
@@ -35,8 +50,8 @@ bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out
 
 void proofs_lacking(const struct gate *gate, char out[PROOFS_LACKING_SIZE])
 {
-    static const char *const names[] = {"parent", "broker", "workers"};
-    uint32_t lacking[] = {0, 0, 0};
+    static const char *const names[] = {"parent", "broker", "starter", "launcher", "workers"};
+    uint32_t lacking[sizeof(names) / sizeof(names[0])] = {0};
     size_t length = 0;
 
     out[0] = '\0';

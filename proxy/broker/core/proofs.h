@@ -9,13 +9,13 @@
 #define PROOFS_NAME_SIZE 32
 
 struct proofs_process {
-    char name[PROOFS_NAME_SIZE]; /* "parent", "broker", "worker 0" */
+    char name[PROOFS_NAME_SIZE]; /* "parent", "broker", "launcher", "worker 0" */
     pid_t pid;
     unsigned landlock; /* its version; 0: none */
     struct proof_found found;
 };
 
-#define PROOFS_LACKING_SIZE (3 * (FENCE_NAMES_SIZE + PROOFS_NAME_SIZE))
+#define PROOFS_LACKING_SIZE (5 * (FENCE_NAMES_SIZE + PROOFS_NAME_SIZE))
 
 /*
  * Those that are not known to hold: "broker: truncate; workers: truncate, signals", the workers'
@@ -23,7 +23,7 @@ struct proofs_process {
  */
 void proofs_lacking(const struct gate *gate, char out[PROOFS_LACKING_SIZE]);
 
-/* Parent, broker, and the places of its workers. */
+/* Parent, broker, what launches services, and the places of its workers. */
 size_t proofs_count(const struct gate *gate);
 /* One of them; false: none lives there, or it has not said anything yet. */
 bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out);

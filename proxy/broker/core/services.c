@@ -306,6 +306,23 @@ static enum error take_ports(const struct services *services, struct surface_sta
     return OK;
 }
 
+/* Once, of itself. */
+static enum error take_proof(const struct services *services, const struct errand *errand, int fd)
+{
+    const struct proof proof = {.status = fd,
+                                .landlock = errand->place,
+                                .tried = errand->number >> 16 | FENCES_STARTER, /* never 0 */
+                                .refused = errand->number & UINT16_MAX};
+
+    if (fd < 0 || !proof_is_status(fd) || services->gate->launcher.proof.tried != 0) {
+        if (fd >= 0)
+            close(fd);
+        return ERROR_SYNTAX;
+    }
+    proven_take(&services->gate->launcher, &proof);
+    return OK;
+}
+
 /* Which surface it speaks of: one whose service it was asked to start. */
 static struct surface_state *find(const struct services *services, const struct errand *errand)
 {
@@ -319,6 +336,8 @@ static enum error take(void *context, const struct errand *errand, int fd)
     struct services *services = context;
     struct surface_state *surface;
 
+    if (errand->kind == ERRAND_PROOF)
+        return take_proof(services, errand, fd);
     if ((errand->kind == ERRAND_DIALED) != (fd >= 0)) {
         if (fd >= 0)
             close(fd);
@@ -343,6 +362,7 @@ static void lose(void *context)
     struct services *services = context;
 
     services->line = NULL;
+    proven_drop(&services->gate->launcher);
     service_dials_lose(&services->dials);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
         struct surface_state *surface = &services->surfaces->items[i];

@@ -7,6 +7,7 @@
 #include "launch/supervise/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -92,13 +93,14 @@ static enum error fork_launcher(struct starter *starter, int ends[2])
     return ERROR_IO;
 }
 
-/* `end` is taken over. */
-static enum error give(const struct starter *starter, enum errand_end whose, int end)
+/* `end` is taken over; `pid`: of the process that it is about, 0 if of none. */
+static enum error give(const struct starter *starter, enum errand_end whose, pid_t pid, int end)
 {
     unsigned char bytes[64];
     struct ipc_writer writer = {.bytes = bytes};
 
-    errand_encode(&writer, &(struct errand){.kind = ERRAND_LAUNCHER, .number = whose});
+    errand_encode(&writer, &(struct errand){
+                               .kind = ERRAND_LAUNCHER, .place = (uint32_t)pid, .number = whose});
     return channel_send(starter->parent, &writer, end);
 }
 
@@ -106,14 +108,21 @@ static enum error give(const struct starter *starter, enum errand_end whose, int
 static void give_all(struct starter *starter, const int ends[2])
 {
     int pidfd = (int)syscall(SYS_pidfd_open, starter->launcher, 0);
-    enum error error = pidfd >= 0 ? give(starter, ERRAND_END_PROCESS, pidfd) : ERROR_IO;
+    int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    enum error error = pidfd >= 0 ? OK : ERROR_IO;
 
+    if (status >= 0) /* else nobody is told which fences hold */
+        error = give(starter, ERRAND_END_STARTER, getpid(), status);
     if (error == OK)
-        error = give(starter, ERRAND_END_PARENT, ends[0]);
+        error = give(starter, ERRAND_END_PROCESS, starter->launcher, pidfd);
+    else if (pidfd >= 0)
+        close(pidfd);
+    if (error == OK)
+        error = give(starter, ERRAND_END_PARENT, 0, ends[0]);
     else
         close(ends[0]);
     if (error == OK)
-        error = give(starter, ERRAND_END_BROKER, ends[1]);
+        error = give(starter, ERRAND_END_BROKER, 0, ends[1]);
     else
         close(ends[1]);
     if (error != OK)
@@ -248,7 +257,8 @@ int starter_run(int parent)
     sigaddset(&children, SIGCHLD);
     sigprocmask(SIG_BLOCK, &children, NULL);
     starter->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (starter->signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+    if (starter->signals < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return EX_OSERR;
     serve(starter);
     if (starter->launcher > 0) {

@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "launch/supervise/life.h"
+#include "system/fence.h"
+#include "system/proof.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -333,6 +335,24 @@ static enum error harden(void)
                : ERROR_IO;
 }
 
+/* The last before anything is heard. Says what holds; whether it does, the broker asks the kernel.
+ */
+static enum error close_fences(struct supervisor *supervisor)
+{
+    struct proof proof;
+    enum error error = proof_hold(FENCES_LAUNCHER, NULL, 0, &proof);
+
+    if (error == OK)
+        error = fence_launcher_calls();
+    if (error == OK && proof.status >= 0)
+        say(supervisor,
+            &(struct errand){.kind = ERRAND_PROOF,
+                             .place = proof.landlock,
+                             .number = proof.tried << 16 | proof.refused},
+            proof.status);
+    return error;
+}
+
 static enum error open_all(struct supervisor *supervisor, const struct supervisor_options *options)
 {
     enum error error = harden();
@@ -352,7 +372,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
         error = open_line(supervisor, &supervisor->parent, options->parent);
     if (error == OK)
         error = open_line(supervisor, &supervisor->broker, options->broker);
-    return error;
+    return error == OK ? close_fences(supervisor) : error;
 }
 
 /* Trees first. */
