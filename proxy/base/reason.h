@@ -183,6 +183,9 @@
     REASON(CALLER_MISMATCH, "caller_mismatch", 403, 0, "the calling user is not permitted")        \
     REASON(CALLER_GROUPS, "caller_groups", 403, 0,                                                 \
            "the calling user's groups could not be looked up in time")                             \
+    REASON(PROGRAM_REFUSED, "caller_executable", 403, 0, "the calling program is not permitted")   \
+    CAUSE(PROGRAM_UNKNOWN, "caller_executable", "unknown", 403, 0,                                 \
+          "which program calls could not be found out")                                            \
     REASON(COOKIE_ORIGIN, "cookie_origin", 403, 0,                                                 \
            "the login cookie counts only for requests from the surface's own pages")               \
     REASON(CERTIFICATE_REFUSED, "certificate_refused", 403, 0,                                     \

@@ -10,6 +10,7 @@
 #include "broker/core/groups.h"
 #include "broker/core/journal.h"
 #include "broker/core/lanes.h"
+#include "broker/core/looks.h"
 #include "broker/core/opener.h"
 #include "broker/core/parent.h"
 #include "broker/core/services.h"
@@ -141,6 +142,8 @@ static void on_launcher(void *context, const struct errand *errand, int fd)
     } else if (errand->number == ERRAND_END_PROCESS) {
         services_take_process(gate->services, fd);
         gate->launcher.pid = (pid_t)errand->place;
+    } else if (errand->number == ERRAND_END_LOOKER) {
+        looks_take_looker(gate->looks, fd, (pid_t)errand->place);
     } else {
         services_take_launcher(gate->services, fd);
     }
@@ -342,7 +345,8 @@ static enum error start_control(struct broker *broker)
 /* It is heard from when the loop runs on. */
 static enum error hear_parent(struct broker *broker)
 {
-    enum error error = services_create(&broker->gate, &broker->gate.services);
+    struct gate *gate = &broker->gate;
+    enum error error = services_create(gate, &gate->services);
     const struct parent_listener listener = {.spawned = on_spawned,
                                              .ended = on_ended,
                                              .stop = on_stop,
@@ -352,9 +356,11 @@ static enum error hear_parent(struct broker *broker)
                                              .gone = on_parent_gone,
                                              .context = broker};
 
-    return error == OK ? parent_create(&broker->gate.loop, broker->options->workers_fd, &listener,
-                                       &broker->gate.parent)
-                       : error;
+    if (error == OK)
+        error = looks_create(&gate->loop, &gate->looker, &gate->looks);
+    return error == OK
+               ? parent_create(&gate->loop, broker->options->workers_fd, &listener, &gate->parent)
+               : error;
 }
 
 /* Nobody is heard before the loop runs, so that all rooms know the workers by then. */
@@ -437,6 +443,7 @@ static void stop(struct broker *broker)
     }
     parent_destroy(broker->gate.parent);
     services_destroy(broker->gate.services);
+    looks_destroy(broker->gate.looks);
     proven_drop(&broker->gate.starter);
     proven_drop(&broker->gate.launcher);
     surfaces_clear(&broker->gate.surfaces);

@@ -21,6 +21,7 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
@@ -214,6 +215,34 @@ static void warn_of_surface(json_t *warnings, const char *path, const struct sur
     warn_of_told_host(warnings, path, surface);
 }
 
+/* A rule that no program, or no program of others, can meet refuses them. */
+static void warn_of_programs(json_t *warnings, const char *path, const struct surface *surface)
+{
+    bool others = surface->caller_gid_count > 0;
+
+    for (size_t i = 0; i < surface->caller_executables.count; i++) {
+        const char *program = surface->caller_executables.items[i];
+        char *resolved = realpath(program, NULL);
+
+        if (resolved == NULL)
+            warn(warnings, path, "The program \"%s\" that may call \"%s\" is not there: %s",
+                 program, surface->name, strerror(errno));
+        else if (strcmp(resolved, program) != 0)
+            warn(warnings, path,
+                 "The program \"%s\" that may call \"%s\" is a link: write \"%s\", which is what "
+                 "runs.",
+                 program, surface->name, resolved);
+        free(resolved);
+    }
+    for (size_t i = 0; i < surface->caller_uid_count; i++)
+        others = others || surface->caller_uids[i] != geteuid();
+    if (surface->caller_executables.count > 0 && others && geteuid() != 0)
+        warn(warnings, path,
+             "The surface \"%s\" permits \"executables\" of other users, whose processes only root "
+             "may look into: a gate that does not run as root refuses them.",
+             surface->name);
+}
+
 /* A service may well start after the gate, so it is no fault. */
 static void warn_of_service(json_t *warnings, const char *path, const struct surface *surface)
 {
@@ -292,6 +321,8 @@ static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
                   &(struct insiders_warned){warnings, bundle->path});
     for (size_t i = 0; i < bundle->config->surface_count; i++)
         warn_of_service(warnings, bundle->path, &bundle->config->surfaces[i]);
+    for (size_t i = 0; i < bundle->config->surface_count; i++)
+        warn_of_programs(warnings, bundle->path, &bundle->config->surfaces[i]);
 }
 
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)

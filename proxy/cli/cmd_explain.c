@@ -27,7 +27,7 @@
 /* What the command line says, and the copies that a request borrows from. */
 struct call {
     struct gate gate;
-    const char *surface, *method, *session, *caller, *certificate;
+    const char *surface, *method, *session, *caller, *executable, *certificate;
     struct text_list headers;
     const char *verb; /* to be explained, of messages of the path's; NULL: the request */
     enum direction direction;
@@ -164,6 +164,8 @@ static int read_request(struct call *call, const struct surface *surface, const 
                                 .certificate = call->certificate,
                                 .secure = surface->tls != NULL,
                                 .caller_known = true,
+                                .caller_program = call->executable,
+                                .caller_program_looked = call->executable != NULL,
                                 .caller_uid = (uint32_t)uid};
     look_up_groups(call, surface, request);
     if (read_headers(call, surface, request) != EX_OK)
@@ -327,6 +329,7 @@ int cmd_explain(int argc, char **argv)
         {.name = "--method", .value = &call.method},
         {.name = "--session", .value = &call.session},
         {.name = "--caller", .value = &call.caller},
+        {.name = "--executable", .value = &call.executable},
         {.name = "--certificate", .value = &call.certificate},
         {.name = "-H", .list = &call.headers},
         {.name = "--verb", .value = &call.verb},

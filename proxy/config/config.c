@@ -33,3 +33,12 @@ const struct surface *config_surface(const struct config *config, const char *na
     }
     return NULL;
 }
+
+bool config_names_programs(const struct config *config)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        if (config->surfaces[i].note_executable || config->surfaces[i].caller_executables.count > 0)
+            return true;
+    }
+    return false;
+}

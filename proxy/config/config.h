@@ -19,6 +19,7 @@
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
 #define CONFIG_UIDS_MAX         64
 #define CONFIG_GIDS_MAX         64
+#define CONFIG_PROGRAMS_MAX     64 /* that may call */
 #define CONFIG_CERTIFICATES_MAX 64
 #define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
 #define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
@@ -208,13 +209,15 @@ struct surface {
     size_t caller_uid_count;
     uint32_t *caller_gids; /* groups whose members may call, too */
     size_t caller_gid_count;
+    struct text_list caller_executables;  /* of those users; empty: any program of theirs */
     struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
     struct surface_tls *tls;              /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;
     struct text_list extensions;   /* the names; their verbs are in the dialect */
     struct text_list allow_reopen; /* verbs that the dialect closed; it was opened for them */
     bool allow_verbs_set, allow_targets_set, allow_server_verbs_set; /* absent is not empty */
-    bool callers_named; /* false: any caller; a failed look-up is then no denial */
+    bool callers_named;   /* false: any caller; a failed look-up is then no denial */
+    bool note_executable; /* the program that calls is written to the audit log */
     bool allow_non_loopback;
     struct route *routes;
     size_t route_count;
@@ -273,5 +276,7 @@ static inline bool surface_is_launched(const struct surface *surface)
 
 /* What all surfaces may have in one worker. */
 size_t config_connections(const struct config *config);
+/* Whether any surface has rules about programs that call, or wants them noted. */
+bool config_names_programs(const struct config *config);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

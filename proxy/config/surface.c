@@ -25,6 +25,9 @@ static const struct json_key callers_keys[] = {
              .set_offset = offsetof(struct surface, callers_named), .read = config_read_gid),
     ROW_TEXTS("certificates", struct surface, caller_certificates, config_check_sha256, 1,
               CONFIG_CERTIFICATES_MAX),
+    ROW_TEXTS("executables", struct surface, caller_executables, config_check_path, 1,
+              CONFIG_PROGRAMS_MAX),
+    ROW_FLAG("note_executable", struct surface, note_executable),
 };
 static const struct json_table callers_table = JSON_TABLE("a surface's callers", callers_keys);
 
@@ -357,10 +360,17 @@ static void check_rates(struct json_reader *reader, json_t *value, struct surfac
 /* Who may call is said in one way at least, and certificates need somebody who vouches for them. */
 static void check_callers(struct json_reader *reader, json_t *value, const struct surface *surface)
 {
-    if (json_object_size(json_object_get(value, "callers")) == 0 &&
-        json_object_get(value, "callers") != NULL)
+    const json_t *callers = json_object_get(value, "callers");
+
+    if (callers != NULL && json_object_get(callers, "uids") == NULL &&
+        json_object_get(callers, "gids") == NULL &&
+        json_object_get(callers, "certificates") == NULL)
         json_reader_fault_at(reader, "callers",
                              "Name callers by \"uids\", \"gids\" or \"certificates\".");
+    else if (surface->caller_executables.count > 0 && !surface->callers_named)
+        json_reader_fault_at(
+            reader, "callers/executables",
+            "A program lets nobody in: name its users in \"uids\" or \"gids\", too.");
     if (surface->caller_certificates.count > 0 &&
         (surface->tls == NULL || surface->tls->client_ca == NULL))
         json_reader_fault_at(reader, "callers",

@@ -22,6 +22,8 @@ static const struct {
     [ERRAND_SERVICE] = {.place = true, .number = true, .text = true},
     [ERRAND_PORTS] = {.place = true, .number = true, .text = true},
     [ERRAND_EXITED] = {.place = true, .number = true, .text = true},
+    [ERRAND_CALLER] = {.place = true, .number = true},
+    [ERRAND_PROGRAM] = {.place = true, .number = true, .text = true},
 };
 
 void errand_encode(struct ipc_writer *writer, const struct errand *errand)

@@ -25,6 +25,8 @@
  *        ◀──────────────────────────── BEGIN     from now on there is to be one
  *     LAUNCHER ─────────────────────────▶        with the channels to it, the parent's and the
  * broker's ◀──────────────────────────── STOP      none any more; once more: end it
+ *        ◀──────────────────────────── LOOK      from now on there is to be a looker, which is
+ *                                                handed over as a launcher is
  *
  *   launcher                              parent
  *        ◀──────────────────────────── CONFIG    the configuration in force, sealed
@@ -40,6 +42,11 @@
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
+ *
+ *   looker                                broker
+ *     PROOF ────────────────────────────▶        which fences of the looker hold, once
+ *        ◀──────────────────────────── CALLER    look for the program that holds a socket
+ *     PROGRAM ──────────────────────────▶        which it is; then it may be asked for the next
  *
  * No path and no address is ever in one: a surface is named, and what it names is in the
  * operator's file, which the parent has read itself.
@@ -67,7 +74,7 @@ enum errand_kind {
                        tried, above those of what was refused */
     ERRAND_STOP,
     ERRAND_HANGUP,
-    ERRAND_LAUNCHER, /* `number`: an enum errand_end; `place`: a process id, of the first two */
+    ERRAND_LAUNCHER, /* `number`: an enum errand_end; `place`: a process id, but of the next two */
     ERRAND_BEGIN,
     ERRAND_CONFIG,
     ERRAND_START,    /* `place`: the surface's slot; `text`: its name */
@@ -80,6 +87,9 @@ enum errand_kind {
                     */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
                     */
+    ERRAND_LOOK,
+    ERRAND_CALLER,  /* `place`: the uid; `number`: the inode of the client's socket */
+    ERRAND_PROGRAM, /* the same two; `text`: the program's path, "": it is not known */
     ERRAND_KIND_COUNT
 };
 
@@ -91,12 +101,13 @@ enum errand_gift {
     ERRAND_GIFT_COUNT
 };
 
-/* Whose end of a launcher's channels. */
+/* Whose end of a launcher's channels; or the looker. */
 enum errand_end {
     ERRAND_END_STARTER = 0, /* none: /proc/self/status of what forked it */
     ERRAND_END_PROCESS,     /* none: its pidfd */
     ERRAND_END_PARENT,
     ERRAND_END_BROKER,
+    ERRAND_END_LOOKER, /* the broker's channel to it */
     ERRAND_END_COUNT
 };
 

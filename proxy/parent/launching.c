@@ -39,6 +39,10 @@ static void lose(struct launching *launching)
 {
     channel_destroy(launching->channel);
     launching->channel = NULL;
+    if (launching->looks && launching->stops == 0)
+        log_error(
+            "what starts the looker has ended: programs that call stay unknown until Sidelock "
+            "is started again");
     if (launching->wanted && launching->stops == 0)
         log_error("what starts the launcher has ended: surfaces with a command are not served "
                   "until Sidelock is started again");
@@ -80,16 +84,23 @@ static bool has_command(const struct config *config)
     return false;
 }
 
+/* Once, and for good. */
+static void begin(struct launching *launching, bool *begun, bool wanted, enum errand_kind word)
+{
+    if (*begun || !wanted || launching->channel == NULL)
+        return;
+    *begun = true;
+    if (say(launching->channel, word, -1) != OK)
+        lose(launching);
+}
+
 void launching_follow(struct launching *launching, const struct config_bundle *bundle)
 {
     launching->bundle = bundle;
     if (launching->launcher != NULL)
         tell_config(launching);
-    if (launching->wanted || launching->channel == NULL || !has_command(bundle->config))
-        return;
-    launching->wanted = true;
-    if (say(launching->channel, ERRAND_BEGIN, -1) != OK)
-        lose(launching);
+    begin(launching, &launching->wanted, has_command(bundle->config), ERRAND_BEGIN);
+    begin(launching, &launching->looks, config_names_programs(bundle->config), ERRAND_LOOK);
 }
 
 /* The parent's own end comes before the broker's, so that it has the configuration before the
@@ -98,7 +109,8 @@ static enum error take(struct launching *launching, const struct errand *errand,
 {
     if (errand->kind != ERRAND_LAUNCHER || *fd < 0 || errand->number >= ERRAND_END_COUNT)
         return ERROR_SYNTAX;
-    if (errand->number == ERRAND_END_BROKER || errand->number == ERRAND_END_STARTER)
+    if (errand->number == ERRAND_END_BROKER || errand->number == ERRAND_END_STARTER ||
+        errand->number == ERRAND_END_LOOKER)
         return OK;
     if (errand->number == ERRAND_END_PROCESS) {
         forget_launcher(launching);

@@ -18,12 +18,16 @@ struct launching {
     struct channel *launcher;           /* to it; NULL: there is none */
     const struct config_bundle *bundle; /* in force; borrowed until the next */
     bool wanted;                        /* there is to be a launcher */
+    bool looks;                         /* there is to be a looker (launch/supervise/looking.h) */
     unsigned stops;                     /* how often it was told to end */
 };
 
 /* All zero before. */
 enum error launching_start(struct launching *launching) MUST_CHECK;
-/* What is in force: a launcher is told, or begun with where a surface has a command. */
+/*
+ * What is in force: a launcher is told, or begun with where a surface has a command; and a looker,
+ * where one has rules about programs that call.
+ */
 void launching_follow(struct launching *launching, const struct config_bundle *bundle);
 /*
  * Hears one thing that it says; false: there is nothing more now. *fd (-1: nothing) is what the

@@ -30,16 +30,10 @@ bool admission_caller_group(const struct surface *surface, const uint32_t *gids,
     return false;
 }
 
-enum reason admission_caller(const struct surface *surface, const struct request *request)
+static enum reason check_user(const struct surface *surface, const struct request *request)
 {
     uint32_t gid;
 
-    /* Where both kinds of rule are set, both must be met; of users and groups, one. */
-    if (surface->caller_certificates.count > 0 &&
-        !text_list_contains(&surface->caller_certificates, span_of(request->certificate)))
-        return REASON_CERTIFICATE_REFUSED;
-    if (!surface->callers_named)
-        return REASON_ALLOWED;
     if (!request->caller_known)
         return REASON_CALLER_UNKNOWN;
     if (admission_caller_named(surface, request->caller_uid))
@@ -49,6 +43,26 @@ enum reason admission_caller(const struct surface *surface, const struct request
     return admission_caller_group(surface, request->caller_gids, request->caller_gid_count, &gid)
                ? REASON_ALLOWED
                : REASON_CALLER_MISMATCH;
+}
+
+/* Each kind of rule that is set must be met; users and groups are one kind. */
+enum reason admission_caller(const struct surface *surface, const struct request *request)
+{
+    enum reason reason;
+
+    if (surface->caller_certificates.count > 0 &&
+        !text_list_contains(&surface->caller_certificates, span_of(request->certificate)))
+        return REASON_CERTIFICATE_REFUSED;
+    if (!surface->callers_named)
+        return REASON_ALLOWED;
+    reason = check_user(surface, request);
+    if (!reason_allows(reason) || surface->caller_executables.count == 0)
+        return reason;
+    if (request->caller_program == NULL)
+        return REASON_PROGRAM_UNKNOWN;
+    return text_list_contains(&surface->caller_executables, span_of(request->caller_program))
+               ? REASON_ALLOWED
+               : REASON_PROGRAM_REFUSED;
 }
 
 static bool is_ticket(struct span subprotocol)

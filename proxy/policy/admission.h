@@ -65,7 +65,7 @@ bool admission_caller_group(const struct surface *surface, const uint32_t *gids,
                             uint32_t *gid);
 /*
  * The calling user and the client's certificate against the surface's `callers`. CALLER_GROUPS: all
- * hangs on the user's groups, and these are not known.
+ * hangs on the user's groups, and these are not known. PROGRAM_UNKNOWN: on the program.
  */
 enum reason admission_caller(const struct surface *surface, const struct request *request);
 

@@ -145,10 +145,17 @@ static void rule_caller(const struct steps *steps, struct buffer *out)
         buffer_append_text(out, "the surface names no callers: any local user");
         return;
     }
-    if (steps->surface->callers_named)
-        rule_caller_user(steps->surface, request, out);
-    else
+    if (!steps->surface->callers_named) {
         buffer_append_text(out, "any local user");
+        return;
+    }
+    rule_caller_user(steps->surface, request, out);
+    if (steps->unknown)
+        buffer_append_text(out, "; the running gate looks whether the program is in "
+                                "\"executables\" (--executable PATH says which it is)");
+    else if (request->caller_program != NULL && steps->surface->caller_executables.count > 0)
+        buffer_append_format(out, "; %.200s is %sin \"executables\"", request->caller_program,
+                             steps->reason == REASON_PROGRAM_REFUSED ? "not " : "");
 }
 
 static void rule_credential(const struct steps *steps, struct buffer *out)

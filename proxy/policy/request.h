@@ -32,4 +32,6 @@ struct request {
     uint32_t caller_uid;         /* meaningful only if caller_known */
     const uint32_t *caller_gids; /* that user's groups; NULL: not known, or not asked for */
     size_t caller_gid_count;
+    const char *caller_program; /* the path of what calls; NULL: not known */
+    bool caller_program_looked; /* false: it was not looked for */
 };

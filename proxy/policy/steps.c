@@ -52,7 +52,13 @@ static enum reason check_origin(struct steps *steps)
 
 static enum reason check_caller(struct steps *steps)
 {
-    return admission_caller(steps->surface, steps->request);
+    enum reason reason = admission_caller(steps->surface, steps->request);
+
+    if (steps->request->caller_program_looked)
+        return reason;
+    steps->unknown =
+        reason == REASON_PROGRAM_UNKNOWN || (reason_allows(reason) && steps->notes_program);
+    return steps->unknown ? REASON_ALLOWED : reason;
 }
 
 static enum reason check_own_path(struct steps *steps)
@@ -154,7 +160,8 @@ static const struct {
     [STEP_KILL_SWITCH] = {"kill switch", "it is off", check_kill_switch, EVERY},
     [STEP_HOST] = {"host", "Host is a name of the surface", check_host, EVERY},
     [STEP_ORIGIN] = {"origin", "Origin is absent or a page of the surface", check_origin, EVERY},
-    [STEP_CALLER] = {"caller", "user, or a group of his, and certificate are among `callers`",
+    [STEP_CALLER] = {"caller",
+                     "user, or a group of his, certificate and program are among `callers`",
                      check_caller, EVERY},
     [STEP_OWN_PATH] = {"own path", "below `/.sidelock/`: there is such a page, for this method",
                        check_own_path, OWN_PATHS},

@@ -64,7 +64,8 @@ struct steps {
         SWITCH_CHANGED
     } kill_switch;
     const struct steps_asks *asks;
-    void *context; /* for the functions above */
+    bool notes_program; /* whoever is let in is not, before his program was looked for */
+    void *context;      /* for the functions above */
 
     /* Found on the way. */
     bool own;               /* the path is the gate's */

@@ -87,7 +87,7 @@ static enum error ask(struct caller_lookup *lookup, const union address *peer,
                                                                                          : ERROR_IO;
 }
 
-static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
+static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid, uint32_t *inode)
 {
     union {
         struct nlmsghdr header;
@@ -117,11 +117,13 @@ static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid)
         if (found->idiag_inode == 0 || found->idiag_state == TCP_LISTEN)
             return ERROR_NOT_FOUND;
         *uid = found->idiag_uid;
+        *inode = found->idiag_inode;
         return OK;
     }
 }
 
-enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
+enum error caller_socket(struct caller_lookup *lookup, int connected_fd, uint32_t *uid,
+                         uint32_t *inode)
 {
     union address self = {.v6 = {0}}, peer = {.v6 = {0}};
     socklen_t self_length = sizeof(self), peer_length = sizeof(peer);
@@ -131,5 +133,12 @@ enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *
         getpeername(connected_fd, &peer.any, &peer_length) < 0)
         return ERROR_NOT_FOUND;
     error = ask(lookup, &peer, &self);
-    return error == OK ? read_answer(lookup, uid) : error;
+    return error == OK ? read_answer(lookup, uid, inode) : error;
+}
+
+enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)
+{
+    uint32_t inode;
+
+    return caller_socket(lookup, connected_fd, uid, &inode);
 }

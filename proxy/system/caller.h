@@ -22,3 +22,7 @@ void caller_lookup_destroy(struct caller_lookup *lookup);
  * kernel has no such socket, or has it no longer: the peer has closed.
  */
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid) MUST_CHECK;
+/* The same, and the inode of that socket: /proc/PID/fd/N of whoever holds it is "socket:[INODE]".
+ */
+enum error caller_socket(struct caller_lookup *lookup, int connected_fd, uint32_t *uid,
+                         uint32_t *inode) MUST_CHECK;

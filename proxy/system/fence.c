@@ -228,11 +228,16 @@ static enum error permit_common(scmp_filter_ctx filter)
 
 static enum error permit_broker(scmp_filter_ctx filter)
 {
-    return permit_all(filter, of_broker, sizeof(of_broker) / sizeof(of_broker[0]));
+    enum error error = permit_common(filter);
+
+    return error == OK ? permit_all(filter, of_broker, sizeof(of_broker) / sizeof(of_broker[0]))
+                       : error;
 }
 
 static enum error permit_launcher(scmp_filter_ctx filter)
 {
+    if (permit_common(filter) != OK)
+        return ERROR_IO;
     for (size_t i = 0; i < sizeof(of_launcher) / sizeof(of_launcher[0]); i++) {
         const struct scmp_arg_cmp *arguments = of_launcher[i].arguments;
         unsigned count = arguments[1].op != 0 ? 2 : 1;
@@ -244,20 +249,83 @@ static enum error permit_launcher(scmp_filter_ctx filter)
     return OK;
 }
 
+/* ---- Of the process that looks at others ---- */
+
+static const int looking[] = {
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(sendmsg),
+    SCMP_SYS(close),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(fstat),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(readlinkat),
+    SCMP_SYS(brk),
+    SCMP_SYS(munmap),
+    SCMP_SYS(exit_group),
+#ifdef SIDELOCK_SANITIZE
+    /* What the sanitizers' runtime needs. */
+    SCMP_SYS(read),
+    SCMP_SYS(write),
+    SCMP_SYS(stat),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(futex),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(mmap),
+    SCMP_SYS(mprotect),
+    SCMP_SYS(clone),
+    SCMP_SYS(prctl),
+    SCMP_SYS(ptrace),
+    SCMP_SYS(wait4),
+    SCMP_SYS(getdents),
+    SCMP_SYS(open),
+    SCMP_SYS(readlink),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(exit),
+    SCMP_SYS(kill),
+#endif
+};
+
+static enum error permit_looker(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t commands[] = {F_GETFL, F_SETFD}; /* fdopendir(3) */
+    static const scmp_datum_t changes = O_ACCMODE | O_CREAT | O_TRUNC;
+
+    if (permit_all(filter, looking, sizeof(looking) / sizeof(looking[0])) != OK)
+        return ERROR_IO;
+#ifndef SIDELOCK_SANITIZE
+    if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+                         SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)) < 0)
+        return ERROR_IO;
+#endif
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                             SCMP_A1(SCMP_CMP_MASKED_EQ, INT_MASK, commands[i])) < 0)
+            return ERROR_IO;
+    }
+    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+                            SCMP_A2(SCMP_CMP_MASKED_EQ, changes, O_RDONLY)) == 0
+               ? OK
+               : ERROR_IO;
+}
+
+/* ---- Closing it ---- */
+
 static enum error close_fence(enum error (*permit)(scmp_filter_ctx filter))
 {
-    scmp_filter_ctx filter;
+    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     enum error error;
 
-    /* Whoever names users and their groups has its libraries loaded: code is not mapped any more.
-     */
-    user_groups_load();
-    filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (filter == NULL)
         return ERROR_MEMORY;
-    error = permit_common(filter);
-    if (error == OK)
-        error = permit(filter);
+    error = permit(filter);
     /* Looked up as in a tree: each admission makes calls whose arguments are compared. */
     if (error == OK && seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2) < 0)
         error = ERROR_IO;
@@ -272,12 +340,20 @@ static enum error close_fence(enum error (*permit)(scmp_filter_ctx filter))
     return error;
 }
 
+/* Whoever names users and their groups has its libraries loaded: code is not mapped any more. */
 enum error fence_calls(void)
 {
+    user_groups_load();
     return close_fence(permit_broker);
 }
 
 enum error fence_launcher_calls(void)
 {
+    user_groups_load();
     return close_fence(permit_launcher);
+}
+
+enum error fence_looker_calls(void)
+{
+    return close_fence(permit_looker);
 }

@@ -1,8 +1,8 @@
 /*
- * Which system calls the broker and the launcher give up. The broker holds the keys, so what takes
- * it over is to get no further. Its parent opens and spawns for it (ipc/errand.h); it keeps its
- * database and its log, connects to services, and answers its workers. Which files it changes is
- * landlock.h's.
+ * Which system calls the broker, the launcher and the looker give up. The broker holds the keys, so
+ * what takes it over is to get no further. Its parent opens and spawns for it (ipc/errand.h); it
+ * keeps its database and its log, connects to services, and answers its workers. Which files it
+ * changes is landlock.h's.
  */
 #pragma once
 
@@ -21,3 +21,9 @@ enum error fence_calls(void) MUST_CHECK;
  * service's port is anybody's on this host, and looks into the descriptors of processes.
  */
 enum error fence_launcher_calls(void) MUST_CHECK;
+
+/*
+ * The same for the looker, which opens files to read them, lists folders and speaks on the socket
+ * that it has; nothing else.
+ */
+enum error fence_looker_calls(void) MUST_CHECK;

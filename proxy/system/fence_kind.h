@@ -42,9 +42,10 @@ _Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
 #define FENCES_BROKER                                                                              \
     (FENCES_PARENT | FENCE(CALLS) | FENCE(EXECUTE) | FENCE(TCP_BIND) | FENCE(ABSTRACT))
 /* What forks launchers, and so all services, has no fence that these would inherit; a launcher
- * looks into their trees, which Landlock would forbid. */
+ * looks into their trees, which Landlock would forbid; so does a looker, into any process. */
 #define FENCES_STARTER  FENCE(PRIVILEGES)
 #define FENCES_LAUNCHER (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(DUMPS))
+#define FENCES_LOOKER   FENCES_LAUNCHER
 #define FENCES_WORKER   (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
 
 /* "tcp_bind" */

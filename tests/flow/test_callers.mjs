@@ -1,9 +1,9 @@
 // Who may call by a group that he is in, as the group database says. The gate here has a database
 // of its own: a mount that nobody else sees.
 import assert from 'node:assert/strict';
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, execFileSync, spawn, spawnSync } from 'node:child_process';
 import net from 'node:net';
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -12,9 +12,10 @@ import { promisify } from 'node:util';
 import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { NOBODY, cannotBecome, requestAs } from './lib/as_uid.mjs';
+import { Client } from './lib/client.mjs';
 import { Gate, SIDELOCK, opaqueSurface, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { denied, requestText } from './lib/raw.mjs';
-import { within } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const CLIENTS = 4711; // the group
 const OTHERS = 4712;
@@ -177,6 +178,174 @@ describe('callers by group', { skip }, () => {
     assert.deepEqual([line.reason, line.caller_uid], ['caller_groups', DAEMON]);
     assert.equal((await as(DAEMON, 'either', token, slow)).status, 403);
     await slow.stop();
+  });
+});
+
+// ---- Programs of a user who may call ----
+
+// It tells its fences once it is there.
+const lookerOf = (gate) =>
+  until(async () => (await gate.doJson('status')).fences.find((row) => row.process === 'looker')?.pid, 'a looker');
+
+describe('callers by program', () => {
+  const curl = '/usr/bin/curl';
+  let programs;
+
+  before(async () => {
+    if (skip) await service.start();
+    const callers = { uids: ['self', NOBODY], executables: [curl] };
+    programs = await Gate.start(scratchDir(), {
+      surfaces: {
+        ruled: opaqueSurface(service.socketPath, { callers }),
+        noted: opaqueSurface(service.socketPath, { callers: { uids: ['self'], note_executable: true } }),
+      },
+    });
+    gates.push(programs);
+  });
+  after(() => (skip ? service.stop() : undefined));
+
+  // What `command` is told, which is curl by whichever name: a status.
+  async function asked(surface, token, command, ...wrapper) {
+    const address = `http://localhost:${programs.port(surface)}/ws`;
+    const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13'];
+    const headers = [...upgrade, 'Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==', `Authorization: Bearer ${token}`];
+    const told = ['-sS', '-o', '/dev/null', '-D', '-', ...headers.flatMap((text) => ['-H', text]), address];
+    const child = spawn(wrapper[0] ?? command, wrapper.length > 0 ? [...wrapper.slice(1), command, ...told] : told);
+    const head = await within(
+      new Promise((resolve, reject) => {
+        let text = '';
+        child.on('error', reject);
+        child.stdout.on('data', (chunk) => {
+          text += chunk;
+          if (text.includes('\n')) resolve(text);
+        });
+        child.on('close', () => reject(new Error(`no answer to ${command}`)));
+      }),
+      `an answer to ${command}`,
+    );
+    child.kill();
+    return Number(head.split(' ')[1]);
+  }
+
+  it('lets the program in that is named, and says which it was', async () => {
+    const { token } = await programs.session('ruled');
+    const mark = programs.mark();
+    assert.equal(await asked('ruled', token, curl), 101);
+    const line = await programs.audited(mark, { event: 'admitted' });
+    assert.equal(line.caller_executable_hint, realpathSync(curl));
+  });
+
+  it('refuses another program of the same user', async () => {
+    const { token } = await programs.session('ruled');
+    const mark = programs.mark();
+    await denied(programs, 'ruled', { token }, 403, 'caller_executable');
+    const line = await programs.audited(mark, { event: 'denied' });
+    assert.deepEqual([line.cause, line.caller_executable_hint], [undefined, realpathSync(process.execPath)]);
+    assert.equal(service.connectionCount, 0);
+  });
+
+  it('refuses another program that lies at that path elsewhere', { skip }, async () => {
+    const { token } = await programs.session('ruled');
+    const copy = path.join(scratchDir(), 'curl');
+    copyFileSync(curl, copy);
+    const mark = programs.mark();
+    const hidden = ['unshare', '-m', 'sh', '-c', `mount --bind ${copy} ${curl} && exec "$0" "$@"`];
+    assert.equal(await asked('ruled', token, curl, ...hidden), 403);
+    const line = await programs.audited(mark, { event: 'denied' });
+    assert.deepEqual([line.reason, line.cause, line.caller_executable_hint], ['caller_executable', 'unknown', undefined]);
+  });
+
+  it('lets nobody in whom the rules about users do not', { skip }, async () => {
+    const { token } = await programs.session('ruled');
+    const mark = programs.mark();
+    assert.equal(await asked('ruled', token, curl, 'setpriv', '--reuid', String(BIN), '--clear-groups'), 403);
+    const line = await programs.audited(mark, { event: 'denied' });
+    assert.deepEqual([line.reason, line.caller_uid], ['caller_mismatch', BIN]);
+    assert.equal(await asked('ruled', token, curl, 'setpriv', '--reuid', String(NOBODY), '--clear-groups'), 101);
+  });
+
+  it('notes the program where there is no rule', async () => {
+    const { token } = await programs.session('noted');
+    const mark = programs.mark();
+    const client = await Client.open(programs, 'noted', '/ws', { token });
+    await client.close();
+    const line = await programs.audited(mark, { event: 'admitted' });
+    assert.equal(line.caller_executable_hint, realpathSync(process.execPath));
+  });
+
+  it('is explained, and told in the register', async () => {
+    const explain = async (...args) => {
+      const { stdout } = await programs.cli('explain', '--surface', 'ruled', '--json', ...args, '/ws');
+      return JSON.parse(stdout).steps.find((step) => step.step === 'caller');
+    };
+    assert.equal((await explain()).verdict, 'unknown');
+    assert.equal((await explain('--executable', curl)).verdict, 'allow');
+    const other = await explain('--executable', '/usr/bin/wget');
+    assert.deepEqual([other.verdict, other.reason], ['deny', 'caller_executable']);
+    assert.match(other.rule, /\/usr\/bin\/wget is not in "executables"/);
+    assert.match(await programs.do('register'), /of them only 1 program, each with a session token/);
+  });
+
+  it('is nobody as long as nobody looks; another looker is asked', async () => {
+    const callers = { uids: ['self'], executables: [realpathSync(process.execPath)] };
+    const blind = await Gate.start(scratchDir(), { surfaces: { one: opaqueSurface(service.socketPath, { callers }) } });
+    gates.push(blind);
+    const { token } = await blind.session('one');
+    const looker = await lookerOf(blind);
+    process.kill(looker, 'SIGSTOP');
+    const mark = blind.mark();
+    await denied(blind, 'one', { token }, 403, 'caller_executable');
+    assert.equal((await blind.audited(mark, { event: 'denied' })).cause, 'unknown');
+    process.kill(looker, 'SIGKILL');
+    await until(async () => (await lookerOf(blind)) !== looker, 'another looker');
+    await (await Client.open(blind, 'one', '/ws', { token })).close();
+    assert.match(blind.stderr, /launcher: error: the looker was ended by signal 9; another one follows/);
+  });
+
+  it('needs a looker that is fenced, and the status shows it', async () => {
+    const { fences } = await programs.doJson('status');
+    const { held, missing, unknown, pid } = fences.find((row) => row.process === 'looker');
+    assert.deepEqual([held.sort(), missing, unknown], [['calls', 'dumps', 'privileges'], [], []]);
+    assert.match(readFileSync(`/proc/${pid}/status`, 'utf8'), /^Seccomp:\t2$/m);
+  });
+
+  it('is looked for after a reload, where no surface had such a rule', async () => {
+    const config = (callers) => ({ surfaces: { one: opaqueSurface(service.socketPath, { callers }) } });
+    const plain = await Gate.start(scratchDir(), config({ uids: ['self'] }));
+    gates.push(plain);
+    assert.equal((await plain.doJson('status')).fences.some((row) => row.process === 'looker'), false);
+    plain.configure(config({ uids: ['self'], executables: [curl] }));
+    await plain.do('reload');
+    const { token } = await plain.session('one');
+    const mark = plain.mark();
+    await denied(plain, 'one', { token }, 403, 'caller_executable');
+    const line = await plain.audited(mark, { event: 'denied' });
+    assert.equal(line.caller_executable_hint, realpathSync(process.execPath));
+  });
+
+  it('may have any name', async () => {
+    const folder = scratchDir();
+    const odd = Buffer.concat([Buffer.from(`${folder}/a "b\n\u00e9`), Buffer.from([0xff])]);
+    copyFileSync(curl, odd);
+    const { token } = await programs.session('ruled');
+    const mark = programs.mark();
+    const link = path.join(folder, 'link'); // such a name is no argument of spawn()
+    symlinkSync(odd, link);
+    assert.equal(await asked('ruled', token, link), 403);
+    const line = await programs.audited(mark, { event: 'denied' });
+    assert.deepEqual([line.reason, line.cause], ['caller_executable', undefined]);
+    assert.match(line.caller_executable_hint, /a "b/);
+    assert.match(await programs.do('audit', 'verify'), /ok|intact|holds/i);
+  });
+
+  it('is warned of where it is a link', async () => {
+    const link = path.join(scratchDir(), 'link');
+    symlinkSync(curl, link);
+    const callers = { uids: ['self'], executables: [link, `${link}s`] };
+    const linked = new Gate(scratchDir(), { surfaces: { one: opaqueSurface(service.socketPath, { callers }) } });
+    const { warnings } = JSON.parse((await linked.cli('check', '--json')).stdout);
+    assert.ok(warnings.some((text) => text.includes(`is a link: write "${realpathSync(curl)}"`)), warnings);
+    assert.ok(warnings.some((text) => /links" that may call "one" is not there/.test(text)), warnings);
   });
 });
 

@@ -68,6 +68,27 @@ TEST(test_caller_groups)
     expect(admission_caller(&surface, &request), REASON_CALLER_UNKNOWN);
 }
 
+/* A program takes away, and never gives. */
+TEST(test_caller_program)
+{
+    uint32_t uids[] = {1000};
+    struct surface surface = {.caller_uids = uids, .caller_uid_count = 1, .callers_named = true};
+    struct request request = {
+        .caller_known = true, .caller_uid = 1000, .caller_program = "/usr/bin/curl"};
+
+    fill(&surface.caller_executables, (const char *[]){"/usr/bin/curl", "/usr/bin/node", NULL});
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+    request.caller_uid = 1001;
+    expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
+    request.caller_known = false;
+    expect(admission_caller(&surface, &request), REASON_CALLER_UNKNOWN);
+    request = (struct request){.caller_known = true, .caller_uid = 1000};
+    assert_int_equal(admission_caller(&surface, &request), REASON_PROGRAM_UNKNOWN);
+    request.caller_program = "/usr/bin/curl2";
+    assert_int_equal(admission_caller(&surface, &request), REASON_PROGRAM_REFUSED);
+    text_list_clear(&surface.caller_executables);
+}
+
 TEST(test_paths)
 {
     static const struct {

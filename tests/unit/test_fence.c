@@ -7,6 +7,7 @@
 #include "temporary.h"
 #include "unit.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/io_uring.h>
@@ -154,6 +155,7 @@ TEST(test_refused)
     unbound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     try_all(fence_calls);
     try_all(fence_launcher_calls);
+    try_all(fence_looker_calls);
     close(unbound);
     temporary_remove(inside);
 }
@@ -180,6 +182,35 @@ static int try_thread(void)
 TEST(test_threads)
 {
     assert_int_equal(unit_status_of(try_thread), REFUSED);
+}
+
+/* It reads files and lists folders; what it changes or reaches is nothing. */
+static int try_looking(void)
+{
+    char link[64];
+    DIR *folder;
+
+    if (fence_looker_calls() != OK)
+        return NOT_FENCED;
+    folder = fdopendir(open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder == NULL || readdir(folder) == NULL ||
+        readlinkat(dirfd(folder), "0", link, sizeof(link)) <= 0)
+        return 1;
+    if (open("/etc/passwd", O_RDONLY | O_CLOEXEC) < 0)
+        return 2;
+    if (open("/dev/null", O_WRONLY | O_CLOEXEC) >= 0 || errno != EPERM)
+        return 3;
+    if (open(inside, O_RDONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 || errno != EPERM)
+        return 4;
+    if (socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 || errno != EPERM)
+        return 5;
+    return unlink(inside) < 0 && errno == EPERM ? REFUSED : 6;
+}
+
+TEST(test_looking)
+{
+    if (!SANITIZED)
+        assert_int_equal(unit_status_of(try_looking), REFUSED);
 }
 
 /* What a broker goes on doing. */

@@ -175,6 +175,8 @@ static void answer(struct question *question)
     else if (step == STEP_CALLER && question->groups_awaited &&
              reason_same(reason, REASON_CALLER_GROUPS))
         callers_wait(question, judge_again);
+    else if (step == STEP_CALLER && question->steps.unknown)
+        program_wait(question, judge_again);
     else
         question_refuse(question, reason);
 }
@@ -191,6 +193,7 @@ static void judge(struct question *question)
                        : surface->rehearsing ? SWITCH_REHEARSED
                                              : SWITCH_OFF,
         .asks = &authenticate_asks,
+        .notes_program = surface->config->note_executable && question->caller_known,
     };
     question_read_request(question);
     callers_look(question);
@@ -213,8 +216,8 @@ static enum error look_at_client(struct question *question)
     question->listener = surfaces_accepted(question->surface, client);
     if (question->listener == NULL)
         return ERROR_SYNTAX;
-    question->caller_known =
-        caller_uid(question->gate->callers, client, &question->caller_uid) == OK;
+    question->caller_known = caller_socket(question->gate->callers, client, &question->caller_uid,
+                                           &question->caller_inode) == OK;
     return OK;
 }
 

@@ -27,6 +27,8 @@ void question_read_request(struct question *question)
     question->request.caller_known = question->caller_known;
     question->request.caller_uid = question->caller_uid;
     question->request.caller_gids = NULL;
+    question->request.caller_program = question->program[0] != '\0' ? question->program : NULL;
+    question->request.caller_program_looked = question->program_looked;
     question->steps.request = &question->request;
     question->steps.context = question;
 }
@@ -70,6 +72,8 @@ static struct audit *describe(const struct question *question, struct audit *aud
         audit_number(audit, "caller_uid", question->request.caller_uid);
     if (question->caller_in_group)
         audit_number(audit, "caller_gid", question->caller_gid);
+    if (question->program[0] != '\0')
+        audit_text(audit, "caller_executable_hint", question->program);
     return audit;
 }
 

@@ -9,6 +9,7 @@
 #include "ipc/messages.h"
 #include "policy/params.h"
 #include "policy/steps.h"
+#include "system/caller_program.h"
 
 struct question {
     struct gate *gate;
@@ -18,9 +19,12 @@ struct question {
     const struct surface_listener *listener; /* that accepted the connection */
     bool caller_known;
     uint32_t caller_uid;
-    bool groups_awaited; /* that user's groups are being looked up */
+    uint32_t caller_inode; /* of the client's socket */
+    bool groups_awaited;   /* that user's groups are being looked up */
     bool caller_in_group;
     uint32_t caller_gid;                 /* the group for which he may call */
+    bool program_looked;                 /* it was looked for: */
+    char program[CALLER_PROGRAM_SIZE];   /* what calls, a hint; "": not known */
     const struct ipc_admit *message;     /* borrowed; NULL: it is the other */
     const struct ipc_dial *dial;         /* borrowed; NULL: it is the other */
     struct request request;              /* out of either, with what the broker knows */
@@ -92,6 +96,9 @@ void files_wait(struct question *question, void (*then)(struct question *questio
 void callers_look(struct question *question);
 /* As files_wait(), until they are known or have taken too long; `then` judges everything again. */
 void callers_wait(struct question *question, void (*then)(struct question *question));
+
+/* program.c. The same, until the calling program was looked for. */
+void program_wait(struct question *question, void (*then)(struct question *question));
 
 /*
  * prepare.c. Routes with `prepare`: before the WebSocket is opened, the stored parameters

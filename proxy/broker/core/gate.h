@@ -28,6 +28,7 @@ struct opener;
 struct parent;
 struct executables;
 struct groups;
+struct looks;
 struct services;
 struct workers;
 struct waiting;
@@ -45,6 +46,7 @@ struct gate {
     pid_t pid;                        /* which operators know: the parent's */
     struct proof proof, parent_proof; /* of the broker, of the parent: what they found out */
     struct proven starter, launcher;  /* of what launches services */
+    struct proven looker;             /* of core/looks.h */
     struct store *store;
     struct executables *executables; /* core/executables.h */
     struct audit *audit;
@@ -59,6 +61,7 @@ struct gate {
     struct services *services;     /* core/services.h */
     struct caller_lookup *callers; /* asks the kernel whose a client's socket is */
     struct groups *groups;         /* core/groups.h */
+    struct looks *looks;           /* core/looks.h */
     int64_t started_at;
     uint64_t operators_refused; /* since start, at the control socket */
     uv_loop_t loop;

@@ -56,7 +56,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
         return;
     }
     if (error != ERROR_IO)
-        log_error("the launcher says what none of ours says; it is not heard any more");
+        log_error("the %s says what none of ours says; it is not heard any more", listener.whose);
     launcher_line_close(line);
     listener.lost(listener.context);
 }

@@ -1,4 +1,5 @@
-/* The channel to a launcher, as long as it can be spoken to. Used by services.c. */
+/* The channel to a launcher or a looker, as long as it can be spoken to. Used by services.c and
+ * looks.c. */
 #pragma once
 
 #include "ipc/errand.h"
@@ -8,6 +9,7 @@
 struct launcher_line;
 
 struct launcher_listener {
+    const char *whose; /* "launcher", for the log */
     /* `fd` (-1: none) is taken over. An error: it is not heard any more. */
     enum error (*take)(void *context, const struct errand *errand, int fd);
     /* It has gone, or says what none of ours says; the line is closed. */

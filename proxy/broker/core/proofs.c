@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PARENT, BROKER, STARTER, LAUNCHER, FIRST_WORKER };
+enum { PARENT, BROKER, STARTER, LAUNCHER, LOOKER, FIRST_WORKER };
 
 size_t proofs_count(const struct gate *gate)
 {
@@ -24,6 +24,7 @@ bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out
         [BROKER] = {"broker", &gate->proof, getpid(), FENCES_BROKER},
         [STARTER] = {"starter", &gate->starter.proof, gate->starter.pid, FENCES_STARTER},
         [LAUNCHER] = {"launcher", &gate->launcher.proof, gate->launcher.pid, FENCES_LAUNCHER},
+        [LOOKER] = {"looker", &gate->looker.proof, gate->looker.pid, FENCES_LOOKER},
     };
     const struct proof *proof = NULL;
     uint32_t promised = 0;
@@ -50,7 +51,8 @@ bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out
 
 void proofs_lacking(const struct gate *gate, char out[PROOFS_LACKING_SIZE])
 {
-    static const char *const names[] = {"parent", "broker", "starter", "launcher", "workers"};
+    static const char *const names[] = {"parent",   "broker", "starter",
+                                        "launcher", "looker", "workers"};
     uint32_t lacking[sizeof(names) / sizeof(names[0])] = {0};
     size_t length = 0;
 

@@ -15,7 +15,7 @@ struct proofs_process {
     struct proof_found found;
 };
 
-#define PROOFS_LACKING_SIZE (5 * (FENCE_NAMES_SIZE + PROOFS_NAME_SIZE))
+#define PROOFS_LACKING_SIZE (6 * (FENCE_NAMES_SIZE + PROOFS_NAME_SIZE))
 
 /*
  * Those that are not known to hold: "broker: truncate; workers: truncate, signals", the workers'

@@ -428,7 +428,7 @@ void services_take_process(struct services *services, int pidfd)
 
 void services_take_launcher(struct services *services, int fd)
 {
-    const struct launcher_listener listener = {take, lose, services};
+    const struct launcher_listener listener = {"launcher", take, lose, services};
 
     if (services->line != NULL) {
         launcher_line_close(services->line);

@@ -193,6 +193,9 @@ static void append_caller_rule(struct buffer *out, const struct surface *surface
                            surface->caller_uid_count > 0 ? ", and members of " : "Members of ");
         append_numbers(out, "gid", surface->caller_gids, surface->caller_gid_count);
     }
+    if (surface->caller_executables.count > 0)
+        buffer_append_format(out, ", of them only %zu program%s", surface->caller_executables.count,
+                             surface->caller_executables.count == 1 ? "" : "s");
     buffer_append_text(out, ", each with a session token");
 }
 

@@ -4,6 +4,7 @@
 #include "ipc/channel.h"
 #include "ipc/errand.h"
 #include "launch/keeper/spawner.h"
+#include "launch/supervise/looking.h"
 #include "launch/supervise/supervisor.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ struct starter {
     pid_t launcher;      /* 0: there is none */
     uint64_t next_at_ms; /* monotonic: no other before that */
     bool orphans;        /* children that the last one left */
+    struct looking looking;
     bool stopping;
 };
 
@@ -41,18 +43,27 @@ static uint64_t now_ms(void)
 
 /* ---- The launcher ---- */
 
-/* In the child: nothing of the starter's but what the launcher is given. */
-static _Noreturn void become_launcher(struct starter *starter, pid_t parent,
-                                      struct supervisor_options *options)
+/* In a child: nothing of the starter's but what that is given. */
+static void leave(void *context)
 {
+    struct starter *starter = context;
     sigset_t none;
-    enum error error = ERROR_IO;
 
     channel_destroy(starter->parent);
     close(starter->signals);
+    if (starter->looking.pidfd >= 0)
+        close(starter->looking.pidfd);
     free(starter);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static _Noreturn void become_launcher(struct starter *starter, pid_t parent,
+                                      struct supervisor_options *options)
+{
+    enum error error = ERROR_IO;
+
+    leave(starter);
     /* It goes with its parent; and what it forks first is made before anything is read. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent)
         error = spawner_start(&options->spawner);
@@ -182,6 +193,21 @@ static void reap(struct starter *starter)
     starter->orphans = starter->launcher == 0 && pid == 0;
 }
 
+/* ---- The looker ---- */
+
+/* As start_launcher(). A parent that cannot be told closes its end, which ends the looker. */
+static int start_looker(struct starter *starter)
+{
+    int end, delay_ms;
+
+    if (starter->stopping)
+        return -1;
+    delay_ms = looking_start(&starter->looking, now_ms(), leave, starter, &end);
+    if (end >= 0)
+        (void)!give(starter, ERRAND_END_LOOKER, starter->looking.pid, end);
+    return delay_ms;
+}
+
 /* ---- The parent ---- */
 
 static enum error take(struct starter *starter, const struct errand *errand)
@@ -190,6 +216,8 @@ static enum error take(struct starter *starter, const struct errand *errand)
         end_launcher(starter);
     else if (errand->kind == ERRAND_BEGIN)
         starter->wanted = true;
+    else if (errand->kind == ERRAND_LOOK)
+        starter->looking.wanted = true;
     else
         return ERROR_SYNTAX;
     return OK;
@@ -227,21 +255,31 @@ static bool hear(struct starter *starter)
 
 /* ---- The whole ---- */
 
+/* The sooner one; -1: neither. */
+static int first_of(int one_ms, int other_ms)
+{
+    return one_ms < 0 || (other_ms >= 0 && other_ms < one_ms) ? other_ms : one_ms;
+}
+
 static void serve(struct starter *starter)
 {
     bool open = true;
 
     while (open && !(starter->stopping && starter->launcher == 0)) {
+        int delay_ms = first_of(start_launcher(starter), start_looker(starter));
         struct pollfd polled[] = {
             {.fd = starter->signals, .events = POLLIN},
+            {.fd = starter->looking.pidfd, .events = POLLIN},
             {.fd = channel_fd(starter->parent),
              .events = channel_wants_write(starter->parent) ? POLLIN | POLLOUT : POLLIN}};
 
-        if (poll(polled, sizeof(polled) / sizeof(polled[0]), start_launcher(starter)) < 0)
+        if (poll(polled, sizeof(polled) / sizeof(polled[0]), delay_ms) < 0)
             continue;
         if (polled[0].revents != 0)
             reap(starter);
         if (polled[1].revents != 0)
+            looking_reap(&starter->looking);
+        if (polled[2].revents != 0)
             open = hear(starter);
     }
 }
@@ -253,6 +291,7 @@ int starter_run(int parent)
 
     if (starter == NULL || channel_create(parent, &starter->parent) != OK)
         return EX_OSERR;
+    looking_init(&starter->looking);
     sigemptyset(&children);
     sigaddset(&children, SIGCHLD);
     sigprocmask(SIG_BLOCK, &children, NULL);
@@ -265,6 +304,7 @@ int starter_run(int parent)
         kill(starter->launcher, SIGKILL);
         (void)waitpid(starter->launcher, NULL, 0);
     }
+    looking_end(&starter->looking);
     channel_destroy(starter->parent);
     close(starter->signals);
     free(starter);

@@ -2,7 +2,8 @@
  * What `sidelock launcher` begins as: the parent of launchers, made while its own parent has no
  * fences yet, which services would inherit. It reads no configuration and speaks to no broker: it
  * forks the launcher (supervisor.h), hands the ends of its channels to the parent, and when it has
- * ended and nothing is left of what it had started, forks another one.
+ * ended and nothing is left of what it had started, forks another one. Beside it, the looker
+ * (looking.h).
  */
 #pragma once
 

@@ -84,11 +84,12 @@ export const alive = (pids) => pids.filter((pid) => {
 const childrenOf = (pid) =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
-// The launcher is forked by what the gate starts for that.
-export function launcherOf(gate) {
-  const starter = childrenOf(gate.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === 'launcher');
-  return childrenOf(starter)[0];
-}
+export const starterOf = (gate) =>
+  childrenOf(gate.pid).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0')[1] === 'launcher');
+
+// The launcher is forked by what the gate starts for that, as the looker is.
+export const launcherOf = (gate) =>
+  childrenOf(starterOf(gate)).find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8') !== 'looker\n');
 
 const STRANGER = 1234; // a uid that nothing here runs as
 const DIAL = 'for to; do (exec 3<>"/dev/tcp/${to%#*}/${to##*#}") 2>/dev/null && echo "$to"; done; true';
