@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """A small control plane with the hole that Sidelock closes, for contrib/quickstart:
 
-    control_plane.py [--ready-fd N] SOCKET
+    control_plane.py [--ready-fd N] SOCKET|PORT
 
-It serves /api/mcp/ws/{sid}?server_params=BASE64 on a Unix socket, decodes the query and starts
+It serves /api/mcp/ws/{sid}?server_params=BASE64 on a Unix socket, or on a port of 127.0.0.1, decodes the query and starts
 what it says, as AutoGen Studio did. Nobody is asked for a credential. The process is the tool
 server: `call_tool`, whatever the tool, writes the arguments to it as one line and answers with the
 line that comes back. With `cat` as the command every tool is an echo.
 
-On standard output: a line for each request and each process started. Run it only in a directory
-that nobody else can enter.
+On standard output: a line for each request and each process started. Run it on a socket in a directory
+that nobody else can enter, or let Sidelock start it, behind which its port is nobody else's.
 """
 import argparse
 import asyncio
@@ -89,14 +89,17 @@ async def serve(request):
 
 def main():
     parser = argparse.ArgumentParser(description="a control plane that starts what a URL says")
-    parser.add_argument("--ready-fd", type=int, help="where a line is written when the socket is there")
-    parser.add_argument("socket")
+    parser.add_argument("--ready-fd", type=int, help="where a line is written when it listens")
+    parser.add_argument("address", metavar="SOCKET|PORT")
     options = parser.parse_args()
 
     os.umask(0o077)
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(options.socket)
-    listener.listen()
+    if options.address.isdigit():
+        listener = socket.create_server(("127.0.0.1", int(options.address)))
+    else:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(options.address)
+        listener.listen()
     if options.ready_fd is not None:
         os.write(options.ready_fd, b"ready\n")
         os.close(options.ready_fd)
