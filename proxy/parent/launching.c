@@ -178,20 +178,48 @@ static void stop(struct launching *launching)
     }
 }
 
-void launching_finish(struct launching *launching, int signals, bool hurry)
+/*
+ * Another launcher may have begun before it was known here that the broker has ended, and was told
+ * to stop by nobody: it ends with what would have been the broker's end of its channel.
+ */
+static void refuse_launcher(struct launching *launching)
 {
-    struct pollfd polled = {.fd = signals, .events = POLLIN};
+    struct errand told;
+    int fd;
+
+    while (launching->channel != NULL && launching_hear(launching, &told, &fd)) {
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
+static bool asks_again(int signals)
+{
     struct signalfd_siginfo info;
 
+    return read(signals, &info, sizeof(info)) == sizeof(info) && info.ssi_signo != SIGCHLD &&
+           info.ssi_signo != SIGHUP;
+}
+
+void launching_finish(struct launching *launching, int signals, bool hurry)
+{
     stop(launching);
     if (hurry)
         stop(launching);
     while (launching->pid > 0) {
-        if (waitpid(launching->pid, NULL, WNOHANG) == launching->pid)
+        struct pollfd polled[] = {
+            {.fd = signals, .events = POLLIN},
+            {.fd = launching->channel != NULL ? channel_fd(launching->channel) : -1,
+             .events = POLLIN}};
+
+        if (waitpid(launching->pid, NULL, WNOHANG) == launching->pid) {
             launching->pid = 0;
-        else if (poll(&polled, 1, -1) == 1 && read(signals, &info, sizeof(info)) > 0 &&
-                 info.ssi_signo != SIGCHLD && info.ssi_signo != SIGHUP)
-            stop(launching);
+        } else if (poll(polled, 2, -1) > 0) {
+            if (polled[0].revents != 0 && asks_again(signals))
+                stop(launching);
+            if (polled[1].revents != 0)
+                refuse_launcher(launching);
+        }
     }
 }
 

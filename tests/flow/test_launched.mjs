@@ -16,7 +16,7 @@ import {
 } from './lib/launched.mjs';
 import { NODE, module, serviceFile } from './lib/programs.mjs';
 import { freePort, openOutside } from './lib/tree.mjs';
-import { until } from './lib/wait.mjs';
+import { until, within } from './lib/wait.mjs';
 
 const python = (port, more) => launched(['python3', serviceFile('launched.py'), port], more);
 const facts = async (gate, name) => (await get(gate, name)).json;
@@ -209,6 +209,20 @@ describe('the end of a service that is launched', () => {
       await gate[end]();
       await until(() => alive(tree).length === 0, () => `the end of ${alive(tree)} after ${end}`);
     }
+  });
+
+  it('comes with the broker\'s, also where another launcher has begun before the parent knows', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    await get(gate, 'one', '/stay');
+    const tree = treeOf((await untilState(gate, 'one', 'ready')).pid);
+    const launcher = launcherOf(gate);
+    process.kill(gate.pid, 'SIGSTOP');
+    process.kill(gate.broker, 'SIGKILL');
+    await until(() => ![launcher, undefined].includes(launcherOf(gate)), 'another launcher');
+    process.kill(gate.pid, 'SIGCONT');
+    gate.child = undefined;
+    await within(gate.exited, () => `the end of the gate: ${gate.stderr}`);
+    assert.deepEqual(alive(tree), []);
   });
 
   it('comes with the launcher\'s; others\' connections live, and it begins anew', async () => {
