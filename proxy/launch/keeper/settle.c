@@ -184,7 +184,8 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
         error = fence_itself();
     if (error == OK)
         error = release_leader(channel, &out->calls->notify, step);
-    close(channel);
+    if (channel >= 0) /* else it would say that over why */
+        close(channel);
     if (error == OK) {
         *step = STEP_KEEPER;
         error = fence_close();
