@@ -37,7 +37,7 @@ static void on_restarted(struct services_restart *restart, enum error error, con
 void launched_restart(struct operation *operation, const char *name)
 {
     struct services_restart *restart = &operation->way.restart;
-    struct surface_state *surface;
+    struct surface_state *surface = NULL;
     enum error error = find_launched(operation, name, &surface);
 
     if (error == OK) {
