@@ -26,15 +26,17 @@ static int from_configuration(const struct config *config, enum register_format 
 }
 
 /* Without a gate that answers, the configuration is read, which is an error only then. */
-static int produce(struct gate *gate, enum register_format format, struct buffer *out)
+static int produce(struct gate *gate, enum register_format format, bool prove, struct buffer *out)
 {
-    const char *path = format == REGISTER_JSON ? "/v1/register" : "/v1/register?format=md";
+    const char *rendered = format == REGISTER_JSON ? "json" : "md";
+    char path[GATE_PATH_BYTES_MAX];
     struct config *config = NULL;
     int code = gate_open(gate);
 
     if (code != EX_OK)
         return code;
-    if (gate_answers(gate))
+    snprintf(path, sizeof(path), "/v1/register?format=%s%s", rendered, prove ? "&prove=1" : "");
+    if (prove || gate_answers(gate))
         return gate_call(gate, "GET", path, (struct span){NULL, 0}, out);
     code = config_file_load(gate->config, &config);
     if (code == EX_OK)
@@ -46,9 +48,11 @@ static int produce(struct gate *gate, enum register_format format, struct buffer
 int cmd_register(int argc, char **argv)
 {
     const char *format = NULL;
+    bool prove = false;
     struct gate gate = {.control = NULL};
     const struct args_option options[] = {
         {.name = "--format", .value = &format},
+        {.name = "--prove", .flag = &prove},
         GATE_OPTIONS_JSON(gate),
     };
     struct buffer out;
@@ -61,7 +65,7 @@ int cmd_register(int argc, char **argv)
         return args_usage(argv[0], "--format takes md or json, not %s", format);
     gate.json = gate.json || (format != NULL && strcmp(format, "json") == 0);
     buffer_init(&out, GATE_ANSWER_BYTES_MAX);
-    code = produce(&gate, gate.json ? REGISTER_JSON : REGISTER_MARKDOWN, &out);
+    code = produce(&gate, gate.json ? REGISTER_JSON : REGISTER_MARKDOWN, prove, &out);
     if (code == EX_OK)
         shown_document(stdout, out.data, out.length);
     buffer_clear(&out);

@@ -36,6 +36,8 @@
  *        ◀──────────────────────────── START     the service of a surface
  *        ◀──────────────────────────── END       all of it
  *        ◀──────────────────────────── DIAL      a connection to it
+ *        ◀──────────────────────────── PROVE     again that it is behind the gate alone
+ *     PROVEN ───────────────────────────▶        it is, or SERVICE has said what it is
  *     DIALED ───────────────────────────▶        with the socket, which is connected
  *     UNDIALED ─────────────────────────▶        there is none, and why
  *     PROOF ────────────────────────────▶        which fences of the launcher hold, once
@@ -87,6 +89,8 @@ enum errand_kind {
                     */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
                     */
+    ERRAND_PROVE,  /* `place`: the slot */
+    ERRAND_PROVEN, /* the same; what was found, SERVICE has said before */
     ERRAND_LOOK,
     ERRAND_CALLER,  /* `place`: the uid; `number`: the inode of the client's socket */
     ERRAND_PROGRAM, /* the same two; `text`: the program's path, "": it is not known */

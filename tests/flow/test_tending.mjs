@@ -1,10 +1,16 @@
 // How services that the gate starts itself are tended: started again when an operator says so, and each start
 // and end in the audit log.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { Client } from './lib/client.mjs';
+import { scratchDir } from './lib/gate.mjs';
+import { keep } from './lib/kept.mjs';
 import { GATE_MS, alive, get, launched, startLaunched as start, stateOf, treeOf, untilState } from './lib/launched.mjs';
 import { ask } from './lib/http.mjs';
 import { serviceFile } from './lib/programs.mjs';
@@ -71,6 +77,57 @@ describe('the fences of what launches services', () => {
     const gate = await start({}, { echoes: true });
     const { fences } = await gate.doJson('status');
     assert.deepEqual(fences.map((row) => row.process), ['parent', 'broker', 'worker 0']);
+  });
+});
+
+describe('that a service is behind the gate alone', () => {
+  const isolation = async (gate, ...options) =>
+    (await gate.doJson('register', ...options)).rows.find((row) => JSON.stringify(row).includes('one')).isolation_boundary;
+
+  async function occupy(port) {
+    const stranger = net.createServer();
+    keep({ stop: () => new Promise((resolve) => (stranger.listening ? stranger.close(resolve) : resolve())) });
+    await new Promise((resolve) => stranger.listen(port, '127.0.0.1', resolve));
+    return stranger;
+  }
+
+  it('is proven on demand, and the register says when', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    const { proven } = await untilState(gate, 'one', 'ready');
+    const told = await isolation(gate, '--prove');
+    assert.equal(told.evidence, 'proven');
+    const now = (await stateOf(gate, 'one')).proven;
+    assert.ok(now >= proven, `${now} after ${proven}`);
+    assert.ok(told.value.includes(`; proven at ${now}`), told.value);
+    assert.equal((await stateOf(gate, 'one')).restarts, 0);
+  });
+
+  it('is found out to be untrue when somebody takes its port on this host: it is served no longer', async () => {
+    for (const options of [['--prove'], undefined]) { // asked for, and by itself
+      const port = await freePort();
+      const gate = await start({ one: python(port) });
+      await untilState(gate, 'one', 'ready');
+      const stranger = await occupy(port);
+      if (options) assert.equal((await isolation(gate, ...options)).evidence, 'claimed');
+      const line = await gate.audited(0, { event: 'service_exposed', surface: 'one', cause: 'exposed' }, GATE_MS);
+      assert.match(line.why, new RegExp(`127\\.0\\.0\\.1:${port}.* past the gate`));
+      await new Promise((resolve) => stranger.close(resolve));
+      await untilState(gate, 'one', 'ready');
+    }
+  });
+
+  it('is found out to be untrue when one of its processes has a listener of this host', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    const given = path.join(scratchDir(), 'given.sock');
+    const giver = spawn('python3', [serviceFile('listener_giver.py'), given], { stdio: ['ignore', 'pipe', 'inherit'] });
+    keep({ stop: () => giver.kill() });
+    const [port] = await once(giver.stdout, 'data');
+    await get(gate, 'one', `/receive?${given}`);
+    assert.equal((await isolation(gate, '--prove')).evidence, 'claimed');
+    const line = await gate.audited(0, { event: 'service_exposed', surface: 'one' });
+    assert.match(line.why, new RegExp(`its process \\d+ has a listener at 127\\.0\\.0\\.1:${Number(port)} `));
+    await until(async () => (await stateOf(gate, 'one')).restarts > 0, 'another one', GATE_MS);
+    await untilState(gate, 'one', 'ready');
   });
 });
 

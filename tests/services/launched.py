@@ -6,6 +6,7 @@
     GET /say?TEXT      writes the text to its standard error, as it stands, and a line end
     GET /listen?PORT   listens there, too
     GET /stay          forks a process of a session of its own that takes no SIGTERM
+    GET /receive?PATH  keeps what is handed over by the Unix socket there
     GET /exit?CODE     ends
 """
 import http.server
@@ -48,6 +49,13 @@ def listen(port):
     return port
 
 
+def receive(path):
+    with socket.socket(socket.AF_UNIX) as giver:
+        giver.connect(path)
+        held.extend(socket.recv_fds(giver, 1, 1)[1])
+    return len(held)
+
+
 def facts(_):
     return {"pid": os.getpid(), "env": dict(os.environ), "cwd": os.getcwd(), "uid": os.getuid()}
 
@@ -57,7 +65,7 @@ def say(text):
     return len(text)
 
 
-ROUTES = {"/facts": facts, "/read": read, "/say": say, "/listen": listen, "/stay": lambda _: stay(),
+ROUTES = {"/facts": facts, "/read": read, "/say": say, "/listen": listen, "/receive": receive, "/stay": lambda _: stay(),
           "/exit": lambda code: os._exit(int(code))}
 
 

@@ -201,6 +201,13 @@ TEST(test_isolation_of_a_service_that_is_launched)
 
     facts.service = SERVICE_READY;
     build(facts, &row);
+    assert_false(row.cells[REGISTER_ISOLATION].proven); /* nobody has found it out */
+    register_row_clear(&row);
+
+    facts = live(3);
+    facts.service = SERVICE_READY;
+    facts.service_proven_at = 1;
+    build(facts, &row);
     assert_true(row.cells[REGISTER_ISOLATION].proven);
     assert_false(row.cells[REGISTER_ISOLATION].finding);
     assert_says(&row.cells[REGISTER_ISOLATION], "/bin/cat");

@@ -513,6 +513,63 @@ TEST_BETWEEN(test_connections_wait_for_the_one_that_follows, set_up, tear_down)
     assert_int_equal(before.told + during.told, 0);
 }
 
+static unsigned proven;
+
+static void on_proven(struct services_proof *proof)
+{
+    (void)proof;
+    proven++;
+}
+
+static void prove(struct services_proof *proof)
+{
+    *proof = (struct services_proof){.done = on_proven};
+    services_prove(world.services, proof);
+}
+
+TEST_BETWEEN(test_a_proof_is_told_when_all_is_known, set_up, tear_down)
+{
+    struct services_proof first, second;
+    struct errand errand;
+
+    proven = 0;
+    prove(&first); /* nothing is served: nothing is to be found out */
+    assert_int_equal(proven, 1);
+    start_one();
+    assert_true(one()->service.proven_at > 0);
+    one()->service.proven_at = 1;
+    prove(&first);
+    prove(&second);
+    assert_int_equal(proven, 1);
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_PROVE);
+    say((struct errand){.kind = ERRAND_PROVEN}, -1);
+    assert_int_equal(proven, 3);
+    assert_true(one()->service.proven_at > 1);
+    prove(&first);
+    say_state(SERVICE_EXPOSED);
+    assert_int_equal(proven, 4);
+    assert_int_equal(one()->service.proven_at, 0);
+    say((struct errand){.kind = ERRAND_PROVEN}, -1);
+    assert_int_equal(one()->service.proven_at, 0);
+}
+
+TEST_BETWEEN(test_a_proof_that_does_not_come, set_up, tear_down)
+{
+    struct services_proof proof;
+
+    proven = 0;
+    start_one();
+    prove(&proof);
+    services_stop(world.services);
+    assert_int_equal(proven, 1);
+    assert_int_equal(one()->service.proven_at, 0);
+    start_one();
+    prove(&proof);
+    attach(); /* its launcher has ended */
+    assert_int_equal(proven, 2);
+}
+
 TEST_BETWEEN(test_what_the_audit_log_says, set_up, tear_down)
 {
     start_one();

@@ -1,4 +1,5 @@
 /* launch/supervise: whether a port is anybody's on this host; what a service says in the log. */
+#include "launch/supervise/leaks.h"
 #include "launch/supervise/output.h"
 #include "launch/supervise/vacancy.h"
 
@@ -6,9 +7,11 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static uv_loop_t loop;
@@ -126,6 +129,65 @@ static char *logged(const char *said, size_t times, struct output_account *accou
     text[length] = '\0';
     fclose(log);
     return text;
+}
+
+/* ---- Whose the listeners of this host are ---- */
+
+TEST(test_listeners_are_attributed)
+{
+    const struct config config = {.surface_count = 0};
+    struct leaks_subject subject = {.config = &config, .first = getpid()};
+    char found[LEAKS_FOUND_SIZE], expected[LEAKS_FOUND_SIZE];
+    uint16_t port = 0;
+    int fd, status = 0, closed[2] = {-1, -1};
+    char byte = 0;
+    pid_t child;
+
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_string_equal(found, "");
+    fd = listen_at(&port);
+    assert_int_equal(leaks_look(&subject, found), OK);
+    snprintf(expected, sizeof(expected),
+             "its process %d has a listener at 127.0.0.1:%u on this host, past the gate",
+             (int)getpid(), port);
+    assert_string_equal(found, expected);
+    /* A child of it is of the tree; its parent is not. */
+    assert_int_equal(pipe2(closed, O_CLOEXEC), 0);
+    child = fork();
+    if (child == 0) {
+        close(fd);
+        if (write(closed[1], "", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    assert_int_equal(read(closed[0], &byte, 1), 1);
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_string_equal(found, expected);
+    subject.first = child;
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_string_equal(found, "");
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    close(closed[0]);
+    close(closed[1]);
+    close(fd);
+    subject.first = getpid();
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_string_equal(found, "");
+}
+
+TEST(test_the_port_is_somebody_elses)
+{
+    const struct config config = {.surface_count = 0};
+    struct leaks_subject subject = {.config = &config, .first = getpid()};
+    char found[LEAKS_FOUND_SIZE];
+    int fd = listen_at(&subject.port);
+
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_non_null(strstr(found, "which is the service's port"));
+    close(fd);
+    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_string_equal(found, "");
 }
 
 TEST(test_lines)

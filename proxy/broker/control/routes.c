@@ -51,6 +51,25 @@ static enum error get_metrics(struct exchange *exchange)
     return OK;
 }
 
+static void count_after_proof(struct operation *operation)
+{
+    count_sessions(operation->context);
+}
+
+/* Whoever spells it otherwise would believe what was not found out. */
+static void begin_register(struct exchange *exchange)
+{
+    const char *prove = exchange_query(exchange, "prove");
+
+    if (prove != NULL && strcmp(prove, "1") != 0)
+        operation_end(&exchange->operation, operation_fail(&exchange->operation, ERROR_SYNTAX,
+                                                           "a proof is asked for by \"prove=1\""));
+    else if (prove != NULL)
+        launched_prove(&exchange->operation, count_after_proof);
+    else
+        count_sessions(exchange);
+}
+
 static enum error get_register(struct exchange *exchange)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
@@ -211,7 +230,7 @@ static enum error show_reload(struct exchange *exchange)
 static const struct control_handler handlers[] = {
     {"GET", "/v1/status", count_sessions, get_status, {NULL}, 200},
     {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200},
-    {"GET", "/v1/register", count_sessions, get_register, {"format"}, 200},
+    {"GET", "/v1/register", begin_register, get_register, {"format", "prove"}, 200},
     {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
     {"POST", "/v1/kill", kill_all, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, show_killed, {"rehearse"}, 200},

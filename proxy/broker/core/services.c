@@ -1,6 +1,7 @@
 #include "broker/core/services.h"
 
 #include "base/log.h"
+#include "broker/core/journal.h"
 #include "broker/core/launcher_line.h"
 #include "broker/core/service_log.h"
 
@@ -23,6 +24,7 @@ struct services {
     struct services_end *ends;
     struct services_restart *restarts;
     uv_timer_t restart_patience;
+    struct service_proofs proofs;
 };
 
 /* ---- Which are to run ---- */
@@ -224,6 +226,13 @@ static void pass_restarts(struct services *services, struct surface_state *surfa
         surface->service.restarts++;
 }
 
+/* ---- Proven again ---- */
+
+void services_prove(struct services *services, struct services_proof *proof)
+{
+    service_proofs_add(&services->proofs, proof);
+}
+
 /* ---- Connections ---- */
 
 static bool is_waited_for(const struct surface_state *surface)
@@ -269,6 +278,7 @@ static enum error take_service(struct services *services, struct surface_state *
     enum service_state before = surface->service.state;
 
     set_state(surface, (enum service_state)errand->number, errand->text);
+    surface->service.proven_at = errand->number == SERVICE_READY ? clock_now() : 0;
     if (errand->number == SERVICE_STARTING && before != SERVICE_STARTING)
         surface->service.restarts++;
     if (errand->number != before)
@@ -280,6 +290,16 @@ static enum error take_service(struct services *services, struct surface_state *
     else if (errand->number != SERVICE_STARTING)
         service_dials_fail(&services->dials, surface);
     tell_restarts(services);
+    if (errand->number != SERVICE_READY)
+        service_proofs_pass(&services->proofs, surface);
+    return OK;
+}
+
+static enum error take_proven(struct services *services, struct surface_state *surface)
+{
+    if (surface->service.state == SERVICE_READY)
+        surface->service.proven_at = clock_now();
+    service_proofs_pass(&services->proofs, surface);
     return OK;
 }
 
@@ -350,6 +370,8 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return ERROR_SYNTAX;
     if (errand->kind == ERRAND_SERVICE && errand->number < SERVICE_STATE_COUNT)
         return take_service(services, surface, errand);
+    if (errand->kind == ERRAND_PROVEN)
+        return take_proven(services, surface);
     if (errand->kind == ERRAND_EXITED)
         return take_exit(services, surface, errand);
     return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand) : ERROR_SYNTAX;
@@ -361,7 +383,7 @@ static void lose(void *context)
 {
     struct services *services = context;
 
-    services->line = NULL;
+    services->line = services->proofs.line = NULL;
     proven_drop(&services->gate->launcher);
     service_dials_lose(&services->dials);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
@@ -372,6 +394,8 @@ static void lose(void *context)
         if (surface->service.pid != 0)
             service_log_end(services->gate, surface, 0, "the launcher has ended");
         set_state(surface, SERVICE_STARTING, "the launcher has ended");
+        surface->service.proven_at = 0;
+        service_proofs_pass(&services->proofs, surface);
         surface->service.pid = 0;
         surface->service.ports[0] = '\0';
     }
@@ -391,6 +415,7 @@ enum error services_create(struct gate *gate, struct services **out)
     service_dials_init(&services->dials, services->surfaces);
     uv_timer_init(&gate->loop, &services->patience);
     uv_timer_init(&gate->loop, &services->restart_patience);
+    service_proofs_init(&services->proofs, &gate->loop, services->surfaces);
     services->patience.data = services->restart_patience.data = services;
     services_follow(services);
     *out = services;
@@ -405,6 +430,8 @@ void services_stop(struct services *services)
         services->ends = one->next;
         one->gone(one, ERROR_STATE);
     }
+    if (services != NULL)
+        service_proofs_stop(&services->proofs);
     while (services != NULL && services->restarts != NULL)
         end_restart(services, &services->restarts, ERROR_STATE, "Sidelock ends first");
 }
@@ -435,7 +462,7 @@ void services_take_launcher(struct services *services, int fd)
         lose(services);
     }
     services->line = launcher_line_open(&services->gate->loop, fd, &listener);
-    services->dials.line = services->line;
+    services->dials.line = services->proofs.line = services->line;
     if (services->line == NULL) {
         log_error("the launcher cannot be spoken to: out of memory");
         return;

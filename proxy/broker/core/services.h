@@ -8,6 +8,7 @@
 #include "base/reason.h"
 #include "broker/core/gate.h"
 #include "broker/core/service_dials.h"
+#include "broker/core/service_proofs.h"
 
 struct services;
 
@@ -60,6 +61,8 @@ struct services_restart {
     struct services_restart *next;
 };
 void services_restart(struct services *services, struct services_restart *restart);
+
+void services_prove(struct services *services, struct services_proof *proof);
 
 /* `dialed` may come in this call. A service that is being started is waited for. */
 void services_dial(struct services *services, struct surface_state *surface,

@@ -35,6 +35,7 @@ struct surface_service {
     char ports[ERRAND_PORTS_SIZE]; /* that it has, inside */
     pid_t pid;                     /* of the first process of its tree; 0: there is none */
     uint64_t restarts;             /* since the surface is in force */
+    int64_t proven_at;             /* when it was found that READY is true; 0: it is not */
     unsigned dialling;             /* connections that the launcher was asked for */
 };
 

@@ -1,4 +1,4 @@
-/* Services that are launched: started again. Called by control/routes.c. */
+/* Services that are launched: started again, proven again. Called by control/routes.c. */
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 
@@ -51,4 +51,20 @@ void launched_restart(struct operation *operation, const char *name)
     *restart =
         (struct services_restart){.surface = surface, .done = on_restarted, .context = operation};
     services_restart(operation->gate->services, restart);
+}
+
+static void on_proven(struct services_proof *proof)
+{
+    struct operation *operation = proof->context;
+
+    operation->way.prove.next(operation);
+}
+
+void launched_prove(struct operation *operation, void (*next)(struct operation *operation))
+{
+    struct services_proof *proof = &operation->way.prove.proof;
+
+    operation->way.prove.next = next;
+    *proof = (struct services_proof){.done = on_proven, .context = operation};
+    services_prove(operation->gate->services, proof);
 }

@@ -80,6 +80,10 @@ struct operation {
         } arm;
         struct services_restart restart;
         struct {
+            struct services_proof proof;
+            void (*next)(struct operation *operation);
+        } prove;
+        struct {
             const struct difference *difference; /* setup/difference.h; when it has ended well */
         } reload;
     } way;
@@ -229,6 +233,9 @@ void switches_arm(struct operation *operation, const char *surface);
  * launched, is killed, or the next one is not served, and why.
  */
 void launched_restart(struct operation *operation, const char *surface);
+
+/* Proves anew what is served, then calls `next`. */
+void launched_prove(struct operation *operation, void (*next)(struct operation *operation));
 
 /* ---- reload.c: reading anew what lies in files ---- */
 

@@ -237,6 +237,8 @@ static void append_fences(const struct register_facts *facts, struct register_ce
 /* Nothing is proven of a service that does not run. */
 static void build_launched(const struct register_facts *facts, struct register_cell *cell)
 {
+    char time[JOURNAL_TIME_SIZE];
+
     buffer_append_format(&cell->value,
                          "The service (%s) is started by Sidelock; its TCP listeners are in a "
                          "network namespace that only the gate reaches",
@@ -248,11 +250,17 @@ static void build_launched(const struct register_facts *facts, struct register_c
         cell->finding = true;
     }
     append_fences(facts, cell);
-    cell->proven = facts->service == SERVICE_READY;
-    cell->how = cell->proven
-                    ? "when it began to listen, its port was connected to at every address of this "
-                      "host, and nobody answered but the gate; UDP is not looked at"
-                    : "it is not served now";
+    cell->proven = facts->service == SERVICE_READY && facts->service_proven_at != 0;
+    if (cell->proven) {
+        journal_time(facts->service_proven_at, time);
+        buffer_append_format(&cell->value, "; proven at %s", time);
+    }
+    cell->how =
+        cell->proven
+            ? "its port was connected to at every address of this host, and nobody answered "
+              "but the gate; the listeners of this host were looked for among the "
+              "descriptors of its processes; UDP is not looked at"
+            : "it is not served now, or that could not be found out";
 }
 
 static void build_isolation(const struct register_facts *facts, struct register_cell *cell)

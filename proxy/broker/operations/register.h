@@ -52,6 +52,7 @@ struct register_facts {
     struct register_socket socket;
     enum service_state service; /* of one that is launched */
     const char *service_why;    /* borrowed; NULL: nothing is said */
+    int64_t service_proven_at;  /* when it was found out last; 0: it was not */
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;

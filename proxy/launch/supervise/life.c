@@ -1,6 +1,8 @@
 #include "launch/supervise/life.h"
 
 #include "base/log.h"
+#include "launch/supervise/dialling.h"
+#include "launch/supervise/leaks.h"
 #include "launch/supervise/vacancy.h"
 #include "setup/service.h"
 
@@ -31,6 +33,15 @@ static void tell_ports(struct life *life)
     life->lives->ports(life->lives->context, life);
 }
 
+/* Whoever asked for a proof, and has no other answer yet. */
+static void tell_proven(struct life *life)
+{
+    if (!life->proof_asked)
+        return;
+    life->proof_asked = false;
+    life->lives->proven(life->lives->context, life);
+}
+
 /* ---- The end ---- */
 
 static void on_handle_closed(uv_handle_t *handle)
@@ -46,6 +57,7 @@ static void close_handles(struct life *life)
     uv_close((uv_handle_t *)&life->timer, on_handle_closed);
     uv_close((uv_handle_t *)&life->lists, on_handle_closed);
     uv_close((uv_handle_t *)&life->settles, on_handle_closed);
+    uv_close((uv_handle_t *)&life->looks, on_handle_closed);
 }
 
 static void leave(struct life *life)
@@ -114,6 +126,8 @@ static void on_ended(void *data, int status, const char *failed)
     uv_timer_stop(&life->timer);
     uv_timer_stop(&life->lists);
     uv_timer_stop(&life->settles);
+    uv_timer_stop(&life->looks);
+    tell_proven(life);
     if (life->ending) {
         leave(life);
         return;
@@ -147,25 +161,65 @@ void life_end(struct life *life, uint32_t patience_ms)
 
 /* ---- Where it listens ---- */
 
+static void expose(struct life *life, const char *found)
+{
+    (void)!error_explain(life->why, ERROR_STATE, "its service is not served: %s", found);
+    log_error("surface %s: %s", life->name, life->why);
+    uv_timer_stop(&life->looks);
+    enter(life, SERVICE_EXPOSED, life->why);
+    tree_kill(life->tree);
+}
+
+static void on_look(uv_timer_t *timer);
+
+/* Whose the listeners of this host are. False: its service is not served any more. */
+static bool look(struct life *life)
+{
+    const struct leaks_subject subject = {life->lives->bundle->config, life->pid, life->port};
+    char found[LEAKS_FOUND_SIZE];
+    uint64_t began = uv_hrtime(), pause_ms;
+    enum error error = leaks_look(&subject, found);
+
+    if (found[0] != '\0') {
+        expose(life, found);
+        return false;
+    }
+    if (error != OK && !life->blind)
+        log_warning("surface %s: its processes cannot all be looked into (%s), so this host's "
+                    "listeners are not attributed to them",
+                    life->name, error_text(error));
+    life->blind = error != OK;
+    pause_ms = (uv_hrtime() - began) / 1000000 * LIFE_LOOK_SHARE;
+    uv_timer_start(&life->looks, on_look, pause_ms > LIFE_LOOK_MS ? pause_ms : LIFE_LOOK_MS, 0);
+    return true;
+}
+
+static void on_look(uv_timer_t *timer)
+{
+    struct life *life = timer->data;
+
+    if (life->state == SERVICE_READY && !life->ending)
+        (void)look(life);
+}
+
 static void on_proven(void *data, const char *found)
 {
     struct life *life = data;
+    char where[LEAKS_FOUND_SIZE];
 
     life->vacancy = NULL;
-    if (found[0] == '\0') {
+    if (found[0] != '\0') {
+        snprintf(where, sizeof(where),
+                 "somebody on this host answers at %s, which is the service's port, past the gate",
+                 found);
+        expose(life, where);
+    } else if (look(life) && life->state != SERVICE_READY) {
         life->ready_at_ms = uv_now(life->lives->loop);
         log_info("surface %s: its service is ready: port %u exists for the gate alone", life->name,
                  life->port);
         enter(life, SERVICE_READY, "");
-        return;
     }
-    (void)!error_explain(life->why, ERROR_STATE,
-                         "its service is not served: somebody on this host answers at %s, which is "
-                         "the service's port, past the gate",
-                         found);
-    log_error("surface %s: %s", life->name, life->why);
-    enter(life, SERVICE_EXPOSED, life->why);
-    tree_kill(life->tree);
+    tell_proven(life);
 }
 
 /* The service has the port that is to be served. */
@@ -176,6 +230,17 @@ static void prove(struct life *life, uint16_t port)
         vacancy_begin(life->lives->loop, life->lives->bundle->config, port, on_proven, life);
     if (life->vacancy == NULL)
         tree_kill(life->tree);
+}
+
+void life_prove(struct life *life)
+{
+    life->proof_asked = true;
+    if (life->vacancy != NULL)
+        return; /* that is being found out */
+    if (life->state == SERVICE_READY && !life->ending)
+        prove(life, life->port);
+    else
+        tell_proven(life);
 }
 
 static uint32_t wanted_port(const struct life *life)
@@ -274,6 +339,9 @@ void life_refused(struct life *life)
     log_warning("surface %s: nobody listens on port %u of its service any more", life->name,
                 life->port);
     life->port = 0;
+    vacancy_cancel(life->vacancy);
+    life->vacancy = NULL;
+    tell_proven(life);
     enter(life, SERVICE_STARTING, "");
     uv_timer_start(&life->lists, on_list, 0, LIFE_LIST_MS);
 }
@@ -353,6 +421,7 @@ static void start(struct life *life)
     enum error error = ERROR_INVALID;
 
     life->listed[0] = '\0';
+    life->blind = false;
     if (surface != NULL && surface_is_launched(surface))
         error = service_find(bundle, surface, environ, &service, &fault);
     if (error != OK) {
@@ -380,8 +449,9 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, stru
     uv_timer_init(lives->loop, &life->timer);
     uv_timer_init(lives->loop, &life->lists);
     uv_timer_init(lives->loop, &life->settles);
-    life->timer.data = life->lists.data = life->settles.data = life;
-    life->open_handles = 3;
+    uv_timer_init(lives->loop, &life->looks);
+    life->timer.data = life->lists.data = life->settles.data = life->looks.data = life;
+    life->open_handles = 4;
     uv_timer_start(&life->timer, on_start_again, 0, 0);
     *out = life;
     return OK;
@@ -389,70 +459,10 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, stru
 
 /* ---- Connections ---- */
 
-/* One that is asked for, until it is connected. */
-struct dialling {
-    dial_done *done;
-    void *data;
-    uv_poll_t poll;
-    int fd;
-};
-
-static void on_dialling_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
-static void on_connected(uv_poll_t *poll, int status, int events)
-{
-    struct dialling *dialling = poll->data;
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    (void)status; /* of one that failed it knows no more than that */
-    (void)events;
-    if (getsockopt(dialling->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
-        error = errno;
-    uv_close((uv_handle_t *)&dialling->poll, on_dialling_closed);
-    if (error != 0)
-        close(dialling->fd);
-    dialling->done(dialling->data, error == 0 ? dialling->fd : -1, error);
-}
-
-/* It connects at once, unless more wait there than the service takes. */
-static void on_dialed(void *data, int fd, int error)
-{
-    struct dialling *dialling = data;
-    uv_loop_t *loop = dialling->poll.loop;
-
-    if (fd >= 0 && uv_poll_init(loop, &dialling->poll, fd) != 0) {
-        close(fd);
-        error = EMFILE;
-        fd = -1;
-    }
-    if (fd < 0) {
-        dialling->done(dialling->data, -1, error);
-        free(dialling);
-        return;
-    }
-    dialling->fd = fd;
-    dialling->poll.data = dialling;
-    uv_poll_start(&dialling->poll, UV_WRITABLE, on_connected);
-}
-
 void life_dial(struct life *life, dial_done *done, void *data)
 {
-    struct dialling *dialling = life->state == SERVICE_READY ? malloc(sizeof(*dialling)) : NULL;
-    enum error error;
-
-    if (dialling == NULL) {
-        done(data, -1, life->state == SERVICE_READY ? ENOMEM : ECONNREFUSED);
-        return;
-    }
-    *dialling = (struct dialling){.done = done, .data = data, .fd = -1};
-    dialling->poll.loop = life->lives->loop;
-    error = tree_dial(life->tree, life->port, on_dialed, dialling);
-    if (error == OK)
-        return;
-    free(dialling);
-    done(data, -1, error == ERROR_LIMIT ? EAGAIN : ECONNRESET);
+    if (life->state == SERVICE_READY)
+        dialling_begin(life->lives->loop, life->tree, life->port, done, data);
+    else
+        done(data, -1, ECONNREFUSED);
 }

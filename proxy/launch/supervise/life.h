@@ -14,6 +14,8 @@
 #define LIFE_DELAY_MAX_MS 30000
 #define LIFE_SETTLED_MS   30000 /* after so long being served, all is forgiven */
 #define LIFE_LIST_MS      5000  /* how often its ports are asked for */
+#define LIFE_LOOK_MS      5000  /* how often it is looked for listeners of its on this host */
+#define LIFE_LOOK_SHARE   200   /* that takes no more than such a part of the time */
 #define LIFE_SETTLE_MS    50    /* a port that is there for so long was not just tried for */
 
 struct life;
@@ -28,6 +30,7 @@ struct lives {
     void (*ports)(void *context, struct life *life);
     /* Nothing of its tree is left: the wait status, or (not "") why it never ran. */
     void (*exited)(void *context, struct life *life, int status, const char *failed);
+    void (*proven)(void *context, struct life *life); /* that life_prove() is done; `state` says */
     void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
     void *context;
 };
@@ -52,7 +55,9 @@ struct life {
     unsigned failures;
     uint64_t ready_at_ms;
     uv_timer_t timer; /* until the next start, or the end of patience */
-    uv_timer_t lists, settles;
+    uv_timer_t lists, settles, looks;
+    bool proof_asked;
+    bool blind; /* this host's listeners could not be attributed to its processes */
     unsigned open_handles;
 };
 
@@ -61,6 +66,10 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name,
                       struct life **out) MUST_CHECK;
 /* SIGTERM, and after so long (0: at once) the end of all of it: then `changed` says GONE. */
 void life_end(struct life *life, uint32_t patience_ms);
+
+/* Looks again for what is looked for before it is served: `proven` is called once, perhaps in this
+ * call. */
+void life_prove(struct life *life);
 
 /* Its tree is forgotten already (launcher_destroy); nothing is told any more. */
 void life_drop(struct life *life);

@@ -127,6 +127,11 @@ static void on_exited(void *context, struct life *life, int status, const char *
         -1);
 }
 
+static void on_proven(void *context, struct life *life)
+{
+    say(context, &(struct errand){.kind = ERRAND_PROVEN, .place = life->slot}, -1);
+}
+
 /* Whom a connection is for. */
 struct asked {
     struct supervisor *supervisor;
@@ -193,6 +198,15 @@ static enum error take_dial(struct supervisor *supervisor, const struct errand *
     return OK;
 }
 
+static enum error take_prove(struct supervisor *supervisor, const struct errand *errand)
+{
+    struct life *life = supervisor->places[errand->place];
+
+    if (life != NULL) /* else it ended meanwhile, which the broker hears */
+        life_prove(life);
+    return OK;
+}
+
 /* ---- What the parent says ---- */
 
 /* Services that run are not touched: the broker says which are to end. */
@@ -225,6 +239,7 @@ static const struct {
     [ERRAND_START] = {SPEAKER_BROKER, true, false, take_start},
     [ERRAND_END] = {SPEAKER_BROKER, true, false, take_end},
     [ERRAND_DIAL] = {SPEAKER_BROKER, true, false, take_dial},
+    [ERRAND_PROVE] = {SPEAKER_BROKER, true, false, take_prove},
 };
 
 static enum error take(struct supervisor *supervisor, bool parent, const struct errand *errand,
@@ -364,6 +379,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .changed = on_changed,
                                        .ports = on_ports,
                                        .exited = on_exited,
+                                       .proven = on_proven,
                                        .lost = on_lost,
                                        .context = supervisor};
     if (error == OK)

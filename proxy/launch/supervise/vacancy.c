@@ -9,12 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-union address {
-    struct sockaddr base;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
 struct probe {
     struct vacancy *vacancy;
     uv_poll_t poll;
@@ -32,7 +26,7 @@ struct vacancy {
     struct probe probes[];
 };
 
-static void print_address(const union address *address, char out[VACANCY_ADDRESS_SIZE])
+void vacancy_print(const union address *address, char out[VACANCY_ADDRESS_SIZE])
 {
     char text[INET6_ADDRSTRLEN] = "";
 
@@ -57,7 +51,7 @@ static bool is_listen(const struct listen_address *listen, const char *host)
     return strcmp(listen->host, host) == 0 || strcmp(listen->host, v6 ? "::" : "0.0.0.0") == 0;
 }
 
-static bool is_ours(const struct config *config, const union address *address, uint16_t port)
+bool vacancy_is_ours(const struct config *config, const union address *address, uint16_t port)
 {
     char host[INET6_ADDRSTRLEN] = "";
 
@@ -153,8 +147,8 @@ static bool is_answered(int fd)
     length = sizeof(there);
     if (getpeername(fd, &there.base, &length) < 0)
         return false;
-    print_address(&here, source);
-    print_address(&there, target);
+    vacancy_print(&here, source);
+    vacancy_print(&there, target);
     return strcmp(source, target) != 0;
 }
 
@@ -166,7 +160,7 @@ static void on_answer(uv_poll_t *poll, int status, int events)
 
     (void)events;
     if (status == 0 && is_answered(probe->fd)) {
-        print_address(&probe->address, found);
+        vacancy_print(&probe->address, found);
         finish(vacancy, found);
         return;
     }
@@ -225,7 +219,7 @@ static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct confi
     for (const struct ifaddrs *one = all; asked && one != NULL; one = one->ifa_next) {
         union address address;
 
-        if (!take_address(one, &address, port) || is_ours(config, &address, port))
+        if (!take_address(one, &address, port) || vacancy_is_ours(config, &address, port))
             continue;
         asked = vacancy->count < VACANCY_ADDRESSES_MAX && ask(vacancy, loop, &address);
     }

@@ -7,12 +7,18 @@
 
 #include "base/error.h"
 #include "config/config.h"
+#include "launch/common/address.h"
 
 #include <uv.h>
 
 #define VACANCY_ADDRESSES_MAX 1024
 #define VACANCY_PATIENCE_MS   2000 /* an address that says nothing for so long is not reachable */
 #define VACANCY_ADDRESS_SIZE  64   /* "[fe80::1%eth0]:65535", with NUL */
+
+/* Whether the gate listens at this address on this port, or is about to. */
+bool vacancy_is_ours(const struct config *config, const union address *address, uint16_t port);
+/* "127.0.0.1:8081", "[::1]:8081" */
+void vacancy_print(const union address *address, char out[VACANCY_ADDRESS_SIZE]);
 
 struct vacancy;
 

@@ -1,0 +1,8 @@
+/* One connection to a port of a tree, until it is connected. Used by life.c. */
+#pragma once
+
+#include "launch/tree.h"
+
+/* `done` is called once (launch/dials.h), perhaps in this call; a socket it is given is connected.
+ */
+void dialling_begin(uv_loop_t *loop, struct tree *tree, uint16_t port, dial_done *done, void *data);
