@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-"""A service that is launched, and does what a test tells it to: launched.py PORT
+"""A service that is launched, and does what a test tells it to: launched.py PORT [WORD...]
 
-    GET /facts         its process id, environment, directory, user, and what it can read
+    undumpable         before it binds, nobody may look into it any more
+    drop=UID           before it binds, it becomes that user, and so is not dumpable either
+
+    GET /facts         its process id, environment, directory, user, and whether it is dumpable
     GET /read?PATH     what open(PATH) says: the bytes' count, or the error
     GET /say?TEXT      writes the text to its standard error, as it stands, and a line end
     GET /listen?PORT   listens there, too
@@ -9,6 +12,7 @@
     GET /receive?PATH  keeps what is handed over by the Unix socket there
     GET /exit?CODE     ends
 """
+import ctypes
 import http.server
 import json
 import os
@@ -19,6 +23,7 @@ import sys
 from urllib.parse import unquote
 
 held = []
+PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4
 
 
 def read(path):
@@ -57,7 +62,8 @@ def receive(path):
 
 
 def facts(_):
-    return {"pid": os.getpid(), "env": dict(os.environ), "cwd": os.getcwd(), "uid": os.getuid()}
+    return {"pid": os.getpid(), "env": dict(os.environ), "cwd": os.getcwd(), "uid": os.getuid(),
+            "dumpable": ctypes.CDLL(None).prctl(PR_GET_DUMPABLE)}
 
 
 def say(text):
@@ -85,4 +91,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
 
+for word in sys.argv[2:]:
+    if word == "undumpable":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+    else:
+        os.setresuid(*3 * [int(word.removeprefix("drop="))])
 http.server.ThreadingHTTPServer(("0.0.0.0", int(sys.argv[1])), Handler).serve_forever()

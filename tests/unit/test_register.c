@@ -222,6 +222,14 @@ TEST(test_isolation_of_a_service_that_is_launched)
     assert_says(&row.cells[REGISTER_ISOLATION], "192.0.2.1:8084");
     register_row_clear(&row);
 
+    facts = live(3);
+    facts.service = SERVICE_WAITING;
+    facts.service_why = "it cannot be started: because";
+    build(facts, &row);
+    assert_false(row.cells[REGISTER_ISOLATION].proven);
+    assert_says(&row.cells[REGISTER_ISOLATION], "it is not served now: it cannot be started");
+    register_row_clear(&row);
+
     build(claimed(3), &row);
     assert_false(row.cells[REGISTER_ISOLATION].proven);
     register_row_clear(&row);

@@ -248,6 +248,8 @@ static void build_launched(const struct register_facts *facts, struct register_c
     if (facts->service == SERVICE_EXPOSED && facts->service_why != NULL) {
         buffer_append_format(&cell->value, "; %s", facts->service_why);
         cell->finding = true;
+    } else if (facts->service != SERVICE_READY && facts->service_why != NULL) {
+        buffer_append_format(&cell->value, "; it is not served now: %s", facts->service_why);
     }
     append_fences(facts, cell);
     cell->proven = facts->service == SERVICE_READY && facts->service_proven_at != 0;

@@ -5,7 +5,7 @@
 #define LAUNCH_STEPS(X)                                                                            \
     X(CLONE, "making the namespaces of the service",                                               \
       "unprivileged user namespaces must be permitted (sysctl user.max_user_namespaces, AppArmor " \
-      "or the container's seccomp profile), or run as root")                                       \
+      "or the container's seccomp profile), or run as root, in a container with CAP_SYS_ADMIN")    \
     X(COMMAND, "reading what is to be run", "")                                                    \
     X(PARENT, "staying with the parent", "")                                                       \
     X(MAPS, "mapping the user into its namespace",                                                 \

@@ -1,0 +1,137 @@
+// Services that the gate starts itself, where kernel, container or the service itself permit less (tests/flow/oldkernel.c):
+// what still holds holds, what does not is called so, and what cannot be is refused with the remedy.
+import assert from 'node:assert/strict';
+import { chmodSync, chownSync, copyFileSync } from 'node:fs';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+
+import { NOBODY, cannotBecome, runAs } from './lib/as_uid.mjs';
+import { Gate, SIDELOCK, scratchDir } from './lib/gate.mjs';
+import { keep } from './lib/kept.mjs';
+import { assertHidden, get, launched, stateOf, untilState } from './lib/launched.mjs';
+import { serviceFile } from './lib/programs.mjs';
+import { freePort, openOutside } from './lib/tree.mjs';
+import { until } from './lib/wait.mjs';
+
+const OLD_KERNEL = path.join(path.dirname(SIDELOCK), 'tests', 'sidelock_oldkernel');
+const ROOT = process.getuid() === 0;
+
+// Everything of it belongs to that user, and so do the commands.
+class GateOf extends Gate {
+  constructor(dir, config, uid) {
+    super(dir, config);
+    this.uid = uid;
+    if (uid === process.getuid()) return;
+    for (const file of [dir, this.configPath]) chownSync(file, uid, uid);
+  }
+
+  async cli(...args) {
+    if (this.uid === process.getuid()) return super.cli(...args);
+    return runAs(this.uid, path.join(this.dir, 'sidelock'), args, { env: { SIDELOCK_CONFIG: this.configPath, PATH: process.env.PATH } });
+  }
+
+  where(answers) {
+    const [program, tool] = ['sidelock', 'oldkernel'].map((name) => path.join(this.dir, name));
+    const become = ['setpriv', `--reuid=${this.uid}`, `--regid=${this.uid}`, '--clear-groups'];
+    const [command, ...prefix] = [...(this.uid === process.getuid() ? [] : become), ...(answers ? [tool, answers] : []), program];
+    return this.launch({ command, prefix });
+  }
+}
+
+// `answers`: of which kernel; undefined: of this one. `words`: for the service.
+async function start(uid, answers, ...words) {
+  const dir = scratchDir();
+  const port = await freePort();
+  const service = path.join(dir, 'service.py');
+  copyFileSync(SIDELOCK, path.join(dir, 'sidelock'));
+  copyFileSync(OLD_KERNEL, path.join(dir, 'oldkernel'));
+  copyFileSync(serviceFile('launched.py'), service);
+  for (const name of ['sidelock', 'oldkernel', 'service.py']) chmodSync(path.join(dir, name), 0o755);
+  const gate = keep(new GateOf(dir, { surfaces: { one: launched(['/usr/bin/python3', service, port, ...words]) } }, uid));
+  await gate.where(answers);
+  return { gate, port };
+}
+
+const isolationOf = async (gate) => (await gate.doJson('register')).rows[0].isolation_boundary;
+
+async function assertServed({ gate, port }) {
+  assert.equal((await get(gate, 'one')).status, 200);
+  await assertHidden(gate, 'one', port);
+  const isolation = await isolationOf(gate);
+  assert.equal(isolation.evidence, 'proven');
+  assert.match(isolation.value, /its TCP listeners are in a network namespace that only the gate reaches; [^;]*the gate's own fences/);
+  return isolation;
+}
+
+// It says why, and what to do, to whoever asks; nothing of it runs, and nothing is claimed to be proven.
+async function assertRefused({ gate, port }, why) {
+  const answer = await get(gate, 'one');
+  assert.deepEqual([answer.status, answer.json.reason], [502, 'upstream_unreachable']);
+  const state = await untilState(gate, 'one', 'waiting');
+  assert.match(state.why, why);
+  assert.deepEqual([state.pid, state.ports], [null, []]);
+  assert.match(gate.stderr, new RegExp(`launcher: error: surface one: ${why.source}`));
+  const isolation = await isolationOf(gate);
+  assert.equal(isolation.evidence, 'claimed');
+  assert.match(isolation.value, new RegExp(`; it is not served now: ${why.source}`));
+  assert.equal(await openOutside(port), false);
+}
+
+const CANNOT = 'its service cannot be started: ';
+const NAMESPACES = new RegExp(`${CANNOT}making the namespaces of the service: Operation not permitted; unprivileged user namespaces must be ` +
+  "permitted \\(sysctl user.max_user_namespaces, AppArmor or the container's seccomp profile\\), or run as root, in a container with CAP_SYS_ADMIN");
+const LISTENED = new RegExp(`${CANNOT}loading the filter of system calls: Device or resource busy; seccomp user notification is needed, and none ` +
+  "in force already \\(another supervisor's\\)");
+
+for (const { who, uid, skip } of [
+  { who: 'root', uid: 0, skip: !ROOT && 'needs root' },
+  { who: 'an ordinary user', uid: ROOT ? NOBODY : process.getuid(), skip: ROOT && cannotBecome() },
+]) {
+  describe(`a service that is launched by ${who}`, { skip }, () => {
+    for (const [answers, advisory] of [
+      ['2', 'parent: truncate, tcp_connect; broker: truncate, tcp_bind, tcp_connect, abstract_sockets; workers: truncate, '],
+      ['0', 'parent: write, truncate, tcp_connect; broker: write, truncate, execute, tcp_bind, '],
+    ])
+      it(`is hidden ${answers === '0' ? 'without Landlock' : `with Landlock of version ${answers}`}, and the gate's fences are called advisory`, async () => {
+        const served = await start(uid, answers);
+        const isolation = await assertServed(served);
+        assert.equal(isolation.finding, true);
+        assert.ok(isolation.value.includes(`of the gate's own fences these are advisory: ${advisory}`), isolation.value);
+        const { fences } = await served.gate.doJson('status');
+        const rows = ['starter', 'launcher'].map((name) => fences.find((row) => row.process === name));
+        assert.deepEqual(rows.map((row) => [row.landlock, row.missing, row.unknown]), rows.map(() => [Number(answers), [], []]));
+      });
+
+    it(`is ${uid === 0 ? 'hidden' : 'refused'} where nobody may make a user namespace`, async () => {
+      const gate = await start(uid, 'no-userns');
+      await (uid === 0 ? assertServed(gate) : assertRefused(gate, NAMESPACES));
+    });
+
+    it('is served and hidden though nobody may look into it', async () => {
+      const served = await start(uid, undefined, 'undumpable');
+      await assertServed(served);
+      const second = await freePort();
+      const { json } = await get(served.gate, 'one');
+      assert.deepEqual([json.uid, json.dumpable], [uid, 0]);
+      await get(served.gate, 'one', `/listen?${second}`);
+      await until(async () => (await stateOf(served.gate, 'one')).ports.includes(`${second}/tcp`), 'the second port in the status');
+      assert.equal(await openOutside(second), false);
+    });
+
+    it('is served and hidden though it has become another user', { skip: uid !== 0 && 'only root can' }, async () => {
+      const served = await start(uid, undefined, `drop=${NOBODY}`);
+      await assertServed(served);
+      const { json } = await get(served.gate, 'one');
+      assert.equal(json.uid, NOBODY);
+      assert.notEqual(json.dumpable, 1);
+    });
+
+    it('is refused where a container permits no namespace', async () => {
+      await assertRefused(await start(uid, 'container'), NAMESPACES);
+    });
+
+    it('is refused where another filter asks a supervisor', async () => {
+      await assertRefused(await start(uid, 'listened'), LISTENED);
+    });
+  });
+}
