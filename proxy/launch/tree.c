@@ -179,7 +179,6 @@ static enum error create(uv_loop_t *loop, const struct tree_options *options, in
     tree->events = options->events;
     tree->data = options->data;
     tree->channel_poll.data = tree->pidfd_poll.data = tree;
-    uv_poll_start(&tree->channel_poll, UV_READABLE, on_channel);
     *out = tree;
     return OK;
 }
@@ -227,6 +226,7 @@ pid_t tree_pid(const struct tree *tree)
     return pid > 0 ? (pid_t)pid : 0;
 }
 
+/* Only now its keeper is heard: nothing is told of a tree that has no number yet. */
 static void watch(struct tree *tree, int pidfd)
 {
     tree->pidfd = pidfd;
@@ -240,6 +240,8 @@ static void watch(struct tree *tree, int pidfd)
     }
     tree->holders++;
     uv_poll_start(&tree->pidfd_poll, UV_READABLE, on_pidfd);
+    if (tree->channel >= 0)
+        uv_poll_start(&tree->channel_poll, UV_READABLE, on_channel);
 }
 
 void trees_made(struct trees *trees, uint32_t number, int pidfd, int error)
