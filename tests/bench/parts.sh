@@ -75,7 +75,7 @@ in_rounds() {
 
 start_peers() {
     local name
-    mapfile -t free_port < <("$load" free-ports --connections 4)
+    mapfile -t free_port < <("$load" free-ports --connections 5)
     port[nginx]=${free_port[0]} port[haproxy]=${free_port[1]}
     tls_port[nginx]=${free_port[2]} tls_port[haproxy]=${free_port[3]}
     path[direct]=/ path[nginx]=/ path[nginx_wide]=/ws_wide path[haproxy]=/
@@ -199,6 +199,21 @@ two_workers() {
     done
 }
 
+# A service that the gate has started is reached by TCP, in a network of its own.
+launched_service() {
+    local name
+    for name in sidelock launched; do
+        once $name beside ws --connections 64 --warmup "$warmup" --messages "$messages"
+        keep $name beside
+        once $name beginnings ws handshakes --warmup $((handshakes / 10)) --messages "$handshakes"
+        keep $name beginnings
+    done
+    # The launcher, and what stands between it and the service.
+    once launched own ws --connections 64 --warmup "$warmup" --messages "$messages" \
+        --pids "$(tree "$(pgrep -P "${pid[launched]}" -f 'launcher$')")"
+    keep launched own
+}
+
 # A session's connections, all of them, when it is revoked.
 many_ends() {
     make_sessions sidelock bench 1 >"$dir/fresh.token"
@@ -214,6 +229,10 @@ run_rare() {
     start two
     in_rounds "$rounds" two_workers
     stop two
+    write_gate launched 1 "\"command\": [\"/usr/bin/taskset\", \"-c\", \"${processor[0]}\", \"$service\", \"${free_port[4]}\"]"
+    start launched
+    in_rounds "$rounds" launched_service
+    stop launched
     in_rounds "$few_rounds" many_ends
 }
 

@@ -11,7 +11,9 @@ import { WebSocketService } from '../services/websocket_service.mjs';
 import { Client } from '../flow/lib/client.mjs';
 import { Gate, SIDELOCK, cpuSeconds, opaqueSurface, scratchDir, stopAll, surface } from '../flow/lib/gate.mjs';
 import { EventStream, ask } from '../flow/lib/http.mjs';
+import { treeOf } from '../flow/lib/processes.mjs';
 import { Raw, open, requestText } from '../flow/lib/raw.mjs';
+import { freePort } from '../flow/lib/tree.mjs';
 import { pause, settled, until } from '../flow/lib/wait.mjs';
 import { control } from './control.mjs';
 import { median, row } from './rows.mjs';
@@ -19,6 +21,8 @@ import { median, row } from './rows.mjs';
 const ROUNDS = 15;
 const CROWD = 1000; // live connections
 const CROWD_ROUNDS = 5;
+const TREES = 20; // services that the gate has started
+const SERVICE = path.join(path.dirname(SIDELOCK), 'tests', 'bench_service');
 const MIB = 1024 * 1024;
 
 const dir = scratchDir();
@@ -73,29 +77,59 @@ async function cutting(gate) {
   }
 }
 
+const wide = { limits: { max_connections: 2 * CROWD, max_connections_per_caller: 2 * CROWD } };
+
+// So many connections, of sessions that have fifty each, by turns to the surfaces that are named.
+async function crowdOf(gate, ...names) {
+  const clients = [];
+  for (let i = 0; clients.length < CROWD; i++) {
+    const name = names[i % names.length];
+    const { token } = await gate.session(name);
+    clients.push(...(await Promise.all(Array.from({ length: 50 }, () => Client.open(gate, name, '/ws', { token })))));
+  }
+  const of = (event) => clients.map((client) => new Promise((resolve) => client.socket._socket.once(event, resolve)));
+  return { clients, ends: of('close'), told: of('data') };
+}
+
 // How long a crowd of connections lives after something is done to their gate.
 async function crowdEnds(act) {
-  const gate = await Gate.start(scratchDir(), {
-    surfaces: { crowd: opaqueSurface(websocket.socketPath, { limits: { max_connections: 2 * CROWD, max_connections_per_caller: 2 * CROWD } }) },
-  });
-  const clients = [];
-  while (clients.length < CROWD) {
-    const { token } = await gate.session('crowd');
-    clients.push(...(await Promise.all(Array.from({ length: 50 }, () => Client.open(gate, 'crowd', '/ws', { token })))));
+  const gate = await Gate.start(scratchDir(), { surfaces: { crowd: opaqueSurface(websocket.socketPath, wide) } });
+  const { clients, ends, told } = await crowdOf(gate, 'crowd');
+  const times = await act(gate, { ends, told, pids: [] });
+  clients.forEach((client) => client.terminate());
+  await gate.crash();
+  return times;
+}
+
+// Every third takes no signal that can be refused, and has forked one more into a session of its own.
+const STUBBORN = 'trap "" TERM HUP INT; setsid sleep 1000000 & exec "$0" "$1"';
+
+// The same of connections to services that the gate has started, and of the services.
+async function treesEnd(act) {
+  const surfaces = {};
+  for (let i = 0; i < TREES; i++) {
+    const command = [SERVICE, `${await freePort()}`];
+    surfaces[`tree${i}`] = opaqueSurface('', wide);
+    surfaces[`tree${i}`].upstream = { command: i % 3 === 0 ? ['/bin/sh', '-c', STUBBORN, ...command] : command };
   }
-  const ends = clients.map((client) => new Promise((resolve) => client.socket._socket.once('close', resolve)));
-  const told = clients.map((client) => new Promise((resolve) => client.socket._socket.once('data', resolve)));
-  const times = await act(gate, { ends, told });
+  const gate = await Gate.start(scratchDir(), { surfaces });
+  const { clients, ends, told } = await crowdOf(gate, ...Object.keys(surfaces));
+  const { surfaces: rows } = await gate.doJson('status');
+  const pids = rows.flatMap(({ service }) => treeOf(service.pid));
+  const stubborn = Math.ceil(TREES / 3);
+  if (pids.length !== 2 * TREES + stubborn) throw new Error(`${pids.length} processes of ${TREES} trees`);
+  const times = await act(gate, { ends, told, pids });
   clients.forEach((client) => client.terminate());
   await gate.crash();
   return times;
 }
 
 // The disk's part is not in it: that is waited for by the acknowledgement alone.
-async function killed(gate, { told }) {
+async function killed(gate, { told, pids }) {
   const begin = performance.now();
-  const answer = control(gate.controlSocket, 'POST', '/v1/surfaces/crowd/kill');
+  const answer = control(gate.controlSocket, 'POST', '/v1/kill');
   await Promise.all(told);
+  while (!pids.every(isOver)) await pause(1);
   const time = performance.now() - begin;
   if ((await answer).kill.connections !== CROWD) throw new Error('not all were cut');
   return time;
@@ -111,12 +145,12 @@ function isOver(pid) {
 }
 
 // Without a turn of the loop, which a thousand ends would hold up. That all clients see theirs is waited for afterwards.
-async function lockedDown(gate, { ends }, order) {
-  const workers = gate.workers();
+async function lockedDown(gate, { ends, pids }, order) {
+  const carriers = [...gate.workers(), ...pids];
   process.kill(gate.broker, 'SIGSTOP');
   const begin = performance.now();
   order(gate);
-  while (!workers.every(isOver));
+  while (!carriers.every(isOver));
   const time = performance.now() - begin;
   await Promise.all(ends);
   return time;
@@ -131,10 +165,12 @@ const ways = {
 };
 
 async function crowds() {
-  for (const [way, act] of Object.entries(ways)) {
-    const times = [];
-    for (let round = 0; round < CROWD_ROUNDS; round++) times.push(await crowdEnds(act));
-    row(`ms from ${way} to the end of ${CROWD} connections`, median(times), 100);
+  for (const [whose, ends] of [['', crowdEnds], [` and of the ${TREES} services that they lead to, stubborn ones among them`, treesEnd]]) {
+    for (const [way, act] of Object.entries(ways)) {
+      const times = [];
+      for (let round = 0; round < CROWD_ROUNDS; round++) times.push(await ends(act));
+      row(`ms from ${way} to the end of ${CROWD} connections${whose}`, median(times), 100);
+    }
   }
 }
 

@@ -5,12 +5,13 @@
 
 declare -A pid=() port=() tls_port=() path=() http_path=() pids=()
 
-# All processes below one, and itself: "1,2,3". A proxy may have processes that start others.
+# All processes below one, and itself: "1,2,3". A proxy may have processes that start others; a service that
+# it has started is none of its own.
 tree() {
     local child
     echo -n "$1"
     for child in $(pgrep -P "$1"); do
-        echo -n ",$(tree "$child")"
+        [ "$(cat "/proc/$child/comm")" = bench_service ] || echo -n ",$(tree "$child")"
     done
 }
 
@@ -204,14 +205,14 @@ write_certificate() {
     chmod 600 "$dir/certs/server.key"
 }
 
-# surface_of ROUTES MORE: what the gate's surfaces have in common, and MORE.
+# surface_of ROUTES MORE [UPSTREAM]: what the gate's surfaces have in common, and MORE.
 surface_of() {
     cat <<TEXT
 {
       "why": "Measures what the gate costs",
       "can_do": "Nothing: it answers every call with the same text",
       "listen": ["localhost:0"],
-      "upstream": {"socket": "$dir/service.sock"},
+      "upstream": {${3:-"\"socket\": \"$dir/service.sock\""}},
       "dialect": "mcp",
       "allow": {
         "verbs": ["tools/call"],
@@ -229,13 +230,13 @@ surface_of() {
 TEXT
 }
 
-# write_gate NAME WORKERS: a gate with a surface for WebSocket; where it has one worker, also for HTTP,
-# and the same with TLS.
+# write_gate NAME WORKERS [UPSTREAM]: a gate with a surface for WebSocket; where it has one worker, also for HTTP,
+# and, before the service that all share, the same with TLS.
 write_gate() {
     local routes='{"path": "/", "subprotocols": ["mcp"]}' surfaces
     [ "$2" -gt 1 ] || routes="$routes, {\"path\": \"/mcp\", \"kind\": \"mcp-http\"}"
-    surfaces="\"bench\": $(surface_of "$routes" "")"
-    [ "$2" -gt 1 ] || surfaces="$surfaces, \"bench_tls\": $(surface_of "$routes" "
+    surfaces="\"bench\": $(surface_of "$routes" "" "${3:-}")"
+    [ "$2" -gt 1 ] || [ -n "${3:-}" ] || surfaces="$surfaces, \"bench_tls\": $(surface_of "$routes" "
       \"tls\": {\"certificate\": \"$dir/certs/server.pem\", \"key\": \"$dir/certs/server.key\"},")"
     mkdir -m 700 "$dir/$1.state"
     cat >"$dir/$1.json" <<TEXT
@@ -292,9 +293,9 @@ start() {
     nginx | haproxy) "start_$name" ;;
     *) start_gate "$name" ;;
     esac
-    pids[$name]=$(tree "${pid[$name]}")
     prove "$name" "101 result" --path "${path[$name]}"
     [ -z "${http_path[$name]}" ] || prove "$name" "200 result" --http --path "${http_path[$name]}"
+    pids[$name]=$(tree "${pid[$name]}") # those of a service, too, which the first request has waited for
 }
 
 # prove NAME RESULT OPTION...: the lock opens for the right token alone.

@@ -233,6 +233,9 @@ goals_rare() {
     goal "CPU per refused message against a forwarded one" "$(ratio sidelock refused sidelock forwarded)" 1.3
     goal "CPU per message of two workers against one" "$(ratio two workers sidelock)" 1.05
     goal "the busier worker's share" "$(median two workers busiest)" 0.55
+    goal "CPU µs per message of what has started a service" "$(median launched own cpu_us)" 0.01
+    goal "ms of a first connection to a service that was started, its first message and the end, p99" \
+        "$(median launched beginnings p99_us | awk '{ print $1 / 1000 }')" 1
     goal "ms until $(thousands "$ends") connections of a revoked session are closed" \
         "$(median sidelock ends closed_ms)" 100
 }
@@ -256,6 +259,13 @@ report_rare() {
         "$(latencies sidelock workers)"
     row "two workers" "$(cpu two workers)" "$(against two workers sidelock)" \
         "$(form %.2f "$(median two workers busiest)")" "$(latencies two workers)"
+    echo
+    head_row "Sidelock, 300 B by WebSocket, 64 connections" "CPU µs/msg" "×" "p50 / p99 µs" "a handshake, its first message, and the end: CPU µs" "p50 / p99 µs"
+    for name in sidelock launched; do
+        row "$([ $name = sidelock ] && echo "before a service on a Unix socket" || echo "before one that it has started, on a port")" \
+            "$(cpu $name beside)" "$(against $name beside sidelock)" "$(latencies $name beside)" \
+            "$(cpu $name beginnings %.0f)" "$(latencies $name beginnings)"
+    done
     echo
     head_row "connections of a revoked session" "all closed, ms" "CPU, ms"
     row "$(thousands "$ends")" "$(form %.0f "$(median sidelock ends closed_ms)")" "$(form %.0f "$(median sidelock ends cpu_ms)")"

@@ -1,11 +1,11 @@
 /*
- * The service behind the proxies, on a Unix socket. It answers each JSON-RPC
+ * The service behind the proxies, on a Unix socket or a port of loopback. It answers each JSON-RPC
  * request with a result under the same id, of the size the request asks for or
  * of 300 bytes, and over HTTP an initialize with a new Mcp-Session-Id too. A GET that is no
  * upgrade opens a stream of events: one comes at once, and then it rests. The service
  * trusts its clients: all of them are ours.
  *
- *   bench_service SOCKET
+ *   bench_service SOCKET|PORT
  *
  * It prints one line when it listens, and runs until it is killed.
  */
@@ -15,6 +15,8 @@
 #include "ws.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,6 +293,8 @@ static void accept_peers(int epoll, int listener)
         if (fd < 0) {
             return;
         }
+        const int one = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* of a port */
         struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
         if (fd >= PEERS_MAX || epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0) {
             (void)close(fd);
@@ -303,21 +307,32 @@ static void accept_peers(int epoll, int listener)
     }
 }
 
-static int listen_at(const char *path)
+static int listen_on(const struct sockaddr *address, socklen_t length)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof address.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && (bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 ||
-                    listen(fd, BACKLOG) != 0)) {
+    int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && (bind(fd, address, length) != 0 || listen(fd, BACKLOG) != 0)) {
         (void)close(fd);
         return -1;
     }
     return fd;
+}
+
+/* A number is a port. */
+static int listen_at(const char *where)
+{
+    struct sockaddr_un path = {.sun_family = AF_UNIX};
+    struct sockaddr_in port = {.sin_family = AF_INET,
+                               .sin_port = htons((uint16_t)strtoul(where, NULL, 10)),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    if (strspn(where, "0123456789") == strlen(where)) {
+        return listen_on((const struct sockaddr *)&port, sizeof port);
+    }
+    if (strlen(where) >= sizeof path.sun_path) {
+        errno = ENAMETOOLONG;
+        return -1;
+    }
+    memcpy(path.sun_path, where, strlen(where) + 1);
+    return listen_on((const struct sockaddr *)&path, sizeof path);
 }
 
 static int serve(int epoll, int listener)
@@ -342,7 +357,7 @@ static int serve(int epoll, int listener)
 int main(int argc, char **argv)
 {
     if (argc != 2) {
-        (void)fprintf(stderr, "usage: bench_service SOCKET\n");
+        (void)fprintf(stderr, "usage: bench_service SOCKET|PORT\n");
         return 64;
     }
     answer_prepare();
