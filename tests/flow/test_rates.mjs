@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import path from 'node:path';
 import { after, afterEach, before, it } from 'node:test';
 
+import { OPCODE, encodeFrame } from '../services/frames.mjs';
 import { HttpService } from '../services/http_service.mjs';
 import { WebSocketService } from '../services/websocket_service.mjs';
 import { cannotBecome, NOBODY, requestAs } from './lib/as_uid.mjs';
@@ -42,7 +43,7 @@ before(async () => {
       messages: surface(spoken.socketPath, { dialect: 'mcp', limits: { messages_per_second: RATE } }),
       watched: surface(spoken.socketPath, { dialect: 'mcp', mode: 'observe', limits: { messages_per_second: RATE } }),
       bytes: opaqueSurface(echo.socketPath, { limits: bytes }),
-      beats: opaqueSurface(echo.socketPath, { limits: { messages_per_second: RATE } }),
+      beats: opaqueSurface(echo.socketPath, { limits: { messages_per_second: RATE, message_timeout_ms: 1000 } }),
       requests: plain({ requests_per_second: RATE }),
       posted: mcp({ messages_per_second: RATE }),
       posts: mcp({ requests_per_second: RATE }),
@@ -169,6 +170,20 @@ it('pings are messages: each is answered, at the rate, and what comes behind the
   assert.deepEqual(await client.end(), { code: 1013, reason: 'rate_messages' });
   assert.deepEqual(client.pongs, pings);
   client.messages.forEach((text, i) => assert.equal(text, `${i}`));
+});
+
+it('who waits for his pings within a message has no less time for the message', async () => {
+  const { token } = await gate.session('beats');
+  const client = await Client.open(gate, 'beats', '/ws', { token });
+  const pings = Array.from({ length: 4 * RATE }, (_, i) => `ping ${i}`);
+  const said = Buffer.concat([
+    encodeFrame({ fin: false, payload: 'one ', mask: true }),
+    ...pings.map((payload) => encodeFrame({ opcode: OPCODE.ping, payload, mask: true })),
+    encodeFrame({ opcode: OPCODE.continuation, payload: 'message', mask: true }),
+  ]);
+  client.socket._socket.write(said);
+  assert.equal(await client.next(), 'one message');
+  assert.deepEqual(client.pongs, pings);
 });
 
 it('a burst waits and loses nothing, and nobody waits with it', async () => {

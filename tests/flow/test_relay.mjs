@@ -28,6 +28,9 @@ before(async () => {
       echo: opaqueSurface(service.socketPath, {
         limits: { max_message_bytes: 2 * MIB, write_timeout_ms: 20_000, max_connections: 200 },
       }),
+      brief: opaqueSurface(service.socketPath, {
+        limits: { max_message_bytes: MIB, max_answer_bytes: 8 * MIB, message_timeout_ms: 1000 },
+      }),
       text: opaqueSurface(service.socketPath, {
         route: { binary: false },
         limits: { max_message_bytes: 4096, max_answer_bytes: 4096 },
@@ -443,6 +446,26 @@ describe('back-pressure', () => {
     assert.ok(link.frames.reduce((sum, one) => sum + one.length, 0) === COUNT * MIB);
     service.keepMessages = true;
     raw.destroy();
+  });
+
+  it('a service that is not read within a message has no less time for it', async () => {
+    const { token: brief } = await gate.session('brief');
+    service.forget();
+    service.behave();
+    const client = await Client.open(gate, 'brief', '/ws', { token: brief });
+    const one = await peer();
+    const answer = 'a'.repeat(8 * MIB);
+    const frame = encodeFrame({ payload: answer });
+    one.socket.pause();
+    one.socket.write(frame.subarray(0, frame.length / 2));
+    await until(() => one.socket.writableLength === 0, 'the first half to be taken');
+    for (let i = 0; i < 4; i++) client.send('x'.repeat(MIB));
+    await settled(() => client.socket.bufferedAmount); // what it does not take keeps it from being read
+    one.socket.write(frame.subarray(frame.length / 2));
+    await pause(1500); // more than a message may take
+    one.socket.resume();
+    assert.equal(await client.next(), answer);
+    await client.close();
   });
 
   it('one stalled connection does not hold up another', async () => {

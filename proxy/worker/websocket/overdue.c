@@ -1,5 +1,11 @@
 #include "worker/websocket/overdue.h"
 
+/* Whoever is not read need not go on with what it has begun. */
+static bool is_in_message(const struct side *side)
+{
+    return side->message_since_ms != 0 && !side->held;
+}
+
 static bool is_late(uint64_t since_ms, uint64_t now_ms, uint64_t limit_ms)
 {
     return since_ms != 0 && now_ms - since_ms > limit_ms;
@@ -18,11 +24,12 @@ enum reason websocket_overdue(const struct websocket *websocket, uint64_t now_ms
 
     if (now_s >= connection->expires_at)
         return REASON_SESSION_EXPIRED;
-    if (client->message_since_ms != 0 &&
+    if (is_in_message(client) &&
         (is_late(client->message_since_ms, now_ms, limits->message_timeout_ms) ||
          is_late(client->message_clock_ms, now_ms, limits->body_timeout_ms)))
         return REASON_MESSAGE_TIMEOUT;
-    if (is_late(service->message_since_ms, now_ms, limits->message_timeout_ms))
+    if (is_in_message(service) &&
+        is_late(service->message_since_ms, now_ms, limits->message_timeout_ms))
         return service->reader.in_pieces ? REASON_ANSWER_TOO_BIG : REASON_MESSAGE_STALLED;
     if (takes_nothing(service, now_ms, limits->write_timeout_ms))
         return REASON_UPSTREAM_STALLED;

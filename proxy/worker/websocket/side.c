@@ -96,6 +96,19 @@ void side_clear(struct side *side)
     free(side->stash);
 }
 
+void side_hold(struct side *side, bool held)
+{
+    uint64_t now_ms = worker_now_ms(side->worker);
+
+    if (held && !side->held) {
+        side->held_since_ms = now_ms;
+    } else if (!held && side->held && side->message_since_ms != 0) {
+        side->message_since_ms += now_ms - side->held_since_ms;
+        side->message_clock_ms += now_ms - side->held_since_ms;
+    }
+    side->held = held;
+}
+
 /* What was read goes on in a turn of its own, for which there is room to answer. */
 void side_watch(struct side *side)
 {

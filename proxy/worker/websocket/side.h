@@ -45,11 +45,12 @@ struct side {
     struct ws_reader reader;
     uint64_t message_since_ms; /* when a message began whose end has not come; 0: none */
     uint64_t message_clock_ms; /* paid by it (base/pace.h) */
-    unsigned char *stash;      /* read, but not handed out yet; owned */
+    uint64_t held_since_ms;
+    unsigned char *stash; /* read, but not handed out yet; owned */
     size_t stash_length, stash_offset;
     enum direction from; /* whose words it says */
     bool upgraded;       /* frames are spoken */
-    bool held;           /* set by the owner: nothing is handed out for now */
+    bool held;           /* nothing is handed out for now (side_hold) */
     bool close_sent, close_received;
     bool is_finished; /* told that no more comes */
     bool is_lost;     /* after a fault: what comes is thrown away */
@@ -60,6 +61,8 @@ struct side {
 enum error side_open(struct side *side, int fd, size_t max_message_bytes) MUST_CHECK;
 /* Goes on with what another endpoint has, as by endpoint_move(). */
 enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes) MUST_CHECK;
+/* Whether what it says is left where it is; meanwhile the time of its message stands still. */
+void side_hold(struct side *side, bool held);
 /* Reads on what it says, once it is not held: as the owner's flow(). */
 void side_watch(struct side *side);
 /* Is not looked at before that. */

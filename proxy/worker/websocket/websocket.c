@@ -86,10 +86,10 @@ static void let_flow(struct websocket *websocket)
 
     if (!carries(websocket, DIRECTION_S2C))
         return;
-    service->held = side_is_blocked(client) || unsent >= QUEUE_BYTES_PAUSE;
-    client->held =
-        websocket->state == WEBSOCKET_OPEN &&
-        (side_is_blocked(client) || unsent > 0 || websocket->connection->quiet_until_ms != 0);
+    side_hold(service, side_is_blocked(client) || unsent >= QUEUE_BYTES_PAUSE);
+    side_hold(client,
+              websocket->state == WEBSOCKET_OPEN && (side_is_blocked(client) || unsent > 0 ||
+                                                     websocket->connection->quiet_until_ms != 0));
     side_watch(service);
     side_watch(client);
     held_note(websocket->connection,
