@@ -10,7 +10,7 @@
 struct outstanding_entry {
     uint16_t id_length;
     uint8_t verb_length;
-    bool adrift;
+    bool adrift : 1, answered : 1;
     uint16_t session_length;
     uint16_t repeated; /* so many answers more */
     char bytes[];      /* the id, the verb, the session */
@@ -95,6 +95,7 @@ static struct outstanding_entry *entry_of(const struct outstanding_request *of)
     entry->verb_length = (uint8_t)verb.length;
     entry->session_length = (uint16_t)session.length;
     entry->adrift = of->adrift;
+    entry->answered = of->answered;
     entry->repeated = 0;
     copy(entry->bytes, id);
     copy(entry->bytes + id.length, verb);
@@ -145,7 +146,8 @@ struct outstanding_request outstanding_at(const struct outstanding *outstanding,
     return (struct outstanding_request){.id = {entry->bytes, entry->id_length},
                                         .verb = {verb, entry->verb_length},
                                         .session = {session, entry->session_length},
-                                        .adrift = entry->adrift};
+                                        .adrift = entry->adrift,
+                                        .answered = entry->answered};
 }
 
 void outstanding_repeat(struct outstanding *outstanding, int place)
@@ -169,6 +171,12 @@ bool outstanding_take_one(struct outstanding *outstanding, int place)
 void outstanding_let_go(struct outstanding *outstanding, int place)
 {
     outstanding->slots[place].entry->adrift = true;
+}
+
+void outstanding_note_answer(struct outstanding *outstanding, int place)
+{
+    if (place >= 0)
+        outstanding->slots[place].entry->answered = true;
 }
 
 void outstanding_remove(struct outstanding *outstanding, int place)

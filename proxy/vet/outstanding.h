@@ -18,6 +18,7 @@ struct outstanding_request {
     struct span verb;    /* absent: unknown */
     struct span session; /* as written; absent: none */
     bool adrift;         /* outstanding_let_go() */
+    bool answered;       /* outstanding_note_answer() */
 };
 
 /* All zero is a valid empty one. */
@@ -48,4 +49,6 @@ void outstanding_repeat(struct outstanding *outstanding, int place);
 bool outstanding_take_one(struct outstanding *outstanding, int place);
 /* Its answer comes elsewhere than the request was sent, if it comes. */
 void outstanding_let_go(struct outstanding *outstanding, int place);
+/* Its answer has come, and may not pass: it waits for no more but to be told so. Place -1: none. */
+void outstanding_note_answer(struct outstanding *outstanding, int place);
 void outstanding_remove(struct outstanding *outstanding, int place);

@@ -305,6 +305,7 @@ static void refuse(const struct vetting *vetting, struct vet_result *result)
 {
     if (vetting->rules->close_on_refusal || result->reason == REASON_INTERNAL) {
         result->action = VET_CLOSE;
+        outstanding_note_answer(vetting->asked.list, vetting->asked.at);
         return;
     }
     result->action = VET_REFUSE;

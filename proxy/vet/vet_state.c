@@ -208,7 +208,7 @@ bool vet_state_fail(struct vet_state *state, const struct vet_ending *ending, st
     request = outstanding_at(list, place);
     if (client != NULL)
         refusal_append_lost(client, ending->vocabulary, &request, ending->reason);
-    if (service != NULL)
+    if (service != NULL && !request.answered)
         refusal_append_cancel(service, ending->vocabulary, &request, ending->reason);
     /* Whoever was told nothing may still read an answer that is under way. */
     if (ending->awaited)

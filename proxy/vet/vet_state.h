@@ -85,7 +85,7 @@ struct vet_ending {
 /*
  * Takes a request out of those that wait, and appends the error that its client is told and the
  * cancellation that the service is told, if the vocabulary has such a thing; NULL: that one is
- * told nothing. False if none waits (any more).
+ * told nothing; nor is a service that has answered it. False if none waits (any more).
  */
 bool vet_state_fail(struct vet_state *state, const struct vet_ending *ending, struct buffer *client,
                     struct buffer *service);

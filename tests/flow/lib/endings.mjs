@@ -41,8 +41,8 @@ async function startGate(where, { root = {}, sets = limitsOf } = {}) {
   );
 }
 
-const startAnother = ({ limits = 'usual', root }) =>
-  startGate(scratchDir(), { root, sets: { [limits]: limitsOf[limits] } });
+export const startAnother = ({ limits = 'usual', root }, where = scratchDir()) =>
+  startGate(where, { root, sets: { [limits]: limitsOf[limits] } });
 
 async function startWith(where, root, sets, limits) {
   const surfaces = {};
@@ -50,7 +50,12 @@ async function startWith(where, root, sets, limits) {
   for (const [set, more] of Object.entries(sets)) {
     for (const [kind, make] of Object.entries(KINDS)) {
       const { at, ...rest } = make();
-      surfaces[`${set}-${kind}`] = surface(at.socketPath, { ...rest, limits: limits({ ...usual, ...more }) });
+      const { on_refusal, ...own } = more;
+      surfaces[`${set}-${kind}`] = surface(at.socketPath, {
+        ...rest,
+        ...(on_refusal ? { on_refusal } : {}),
+        limits: limits({ ...usual, ...own }),
+      });
     }
   }
   return Gate.start(where, { ...root, surfaces });
@@ -174,6 +179,8 @@ const ofPeer = (where, message, more) => {
   return { closed: 'upstream_closed', begin, stay: open, visit: visitor, ...more };
 };
 
+const HOLD_MS = 30_000; // so long `connect` waits for a gate to come back
+
 // `sidelock connect`, for clients that know only stdio: it has a session of its own.
 async function connectedCall(at, name, options, more = {}) {
   answerPeers();
@@ -189,7 +196,7 @@ async function connectedCall(at, name, options, more = {}) {
   connected.say(lengthened(CALL, more.bytes));
   return {
     id,
-    hear: () => connected.answer(ID),
+    hear: () => connected.answer(ID, 2 * HOLD_MS),
     leave: () => connected.child.kill(),
     pause: () => connected.child.stdout.pause(),
     resume: () => connected.child.stdout.resume(),
