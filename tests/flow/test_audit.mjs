@@ -1,16 +1,12 @@
 // The audit log as a witness: what a client sends cannot act on the terminal of
 // whoever reads it, and what happened last is in it as well.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  appendFileSync,
   copyFileSync,
   mkdirSync,
   readFileSync,
   renameSync,
-  rmSync,
-  statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -24,6 +20,7 @@ import { Client } from './lib/client.mjs';
 import { Gate, run, scratchDir, stopAll, surface } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { Raw, open as upgraded } from './lib/raw.mjs';
+import { smallDisk } from './lib/small_disk.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const dir = scratchDir();
@@ -193,27 +190,6 @@ describe('a shutdown writes down what was told last', () => {
   });
 });
 
-// A directory whose disk can be full. Root has a small file system of its own mounted; without it, the
-// broker's files may not grow.
-function smallDisk() {
-  const disk = scratchDir();
-  const mounted =
-    process.getuid() === 0 &&
-    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=700', 'none', disk]).status === 0;
-  const filler = path.join(disk, 'filler');
-  const limit = (gate, size) =>
-    assert.equal(spawnSync('prlimit', ['--pid', String(gate.broker), `--fsize=${size}:`]).status, 0);
-  const fill = () => {
-    for (;;) appendFileSync(filler, Buffer.alloc(4096, 'x'));
-  };
-  return {
-    disk,
-    full: (gate) => (mounted ? assert.throws(fill, { code: 'ENOSPC' }) : limit(gate, statSync(gate.auditPath).size + 2000)),
-    free: (gate) => (mounted ? rmSync(filler) : limit(gate, 'unlimited')),
-    end: () => mounted && spawnSync('umount', ['-l', disk]),
-  };
-}
-
 async function metric(gate, name) {
   const text = await new Promise((resolve, reject) => {
     http
@@ -237,13 +213,7 @@ describe('a log that cannot be written', () => {
     const gate = await Gate.start(small.disk, config(more));
     gates.push(gate);
     const { token } = await gate.session('mcp');
-    small.full(gate);
-    // Until it is so full that not one line more has room.
-    await until(async () => {
-      const before = gate.mark();
-      await ask(gate, 'mcp', '/ws');
-      return gate.mark() === before;
-    }, 'a denial without a line');
+    await small.fill(gate, () => ask(gate, 'mcp', '/ws'));
     return { gate, token };
   }
 

@@ -162,7 +162,8 @@ static void expire_letters(struct bridge *bridge)
 
     while ((letter = letters_take_expired(&bridge->queue, bridge_now_ms(bridge))) != NULL) {
         if (letter->key[0] != '\0')
-            bridge_fail(bridge, letter->key, RPC_LOST, "the gate cannot be reached", NULL);
+            bridge_fail(bridge, letter->key, RPC_LOST, "the gate cannot be reached",
+                        letter->reason[0] != '\0' ? letter->reason : NULL);
         letter_destroy(letter);
     }
     bridge_settle(bridge);

@@ -82,6 +82,7 @@ static void put_back(struct streamable *http, struct transfer *transfer, const c
     } else if (++letter->tries > TRIES_MAX && reason != NULL) {
         fail_for_good(http, letter, reason);
     } else {
+        snprintf(letter->reason, sizeof(letter->reason), "%s", reason != NULL ? reason : "");
         transfer->letter = NULL;
         letters_prepend(&http->bridge->queue, letter);
     }

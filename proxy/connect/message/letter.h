@@ -16,6 +16,7 @@ struct letter {
     struct buffer headers; /* of the modern era */
     uint64_t since_ms;
     unsigned tries;
+    char reason[RPC_REASON_SIZE]; /* why it was sent back last; "": not by the gate */
 };
 
 /* A copy of the text; NULL without memory. */
