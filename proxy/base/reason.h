@@ -230,10 +230,14 @@
     REASON(QUOTA_MCP_SESSIONS, "quota_mcp_sessions", 503, 0,                                       \
            "the session uses as many MCP sessions as it may")                                      \
     REASON(QUOTA_SESSIONS, "quota_sessions", 503, 0, "the surface has as many sessions as it may") \
+    REASON(QUOTA_PROCESSES, "quota_processes", 503, 1013,                                          \
+           "the session or the surface has as many processes as it may")                           \
     REASON(RATE_REQUESTS, "rate_requests", 429, 0, "the session sends too many requests a second") \
     REASON(RATE_MESSAGES, "rate_messages", 429, 1013, "the session says too much a second")        \
     REASON(RATE_BYTES, "rate_bytes", 429, 1013, "the session sends too many bytes a second")       \
     REASON(RATE_CONNECTIONS, "rate_connections", 429, 0, "the user connects too often a second")   \
+    REASON(RATE_LAUNCHES, "rate_launches", 503, 1013,                                              \
+           "processes of the surface are started too often a second")                              \
     REASON(REFUSALS_EXCEEDED, "refusals_exceeded", 403, 1008,                                      \
            "too many of the session's messages were refused")                                      \
     REASON(ADMISSION_TIMEOUT, "admission_timeout", 503, 0, "the broker did not answer in time")    \

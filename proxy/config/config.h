@@ -195,6 +195,8 @@ struct surface {
     struct listen_address *listen;
     size_t listen_count;
     char *upstream_socket; /* absolute path; NULL: there is a command */
+    bool upstream_stdio;   /* MCP over standard input and output; no command: the sessions' records
+                              name one */
     struct surface_command command;
     char *upstream_owner; /* who may listen there beside root and this user: a uid, or a user's
                              name that the readers of files look up; NULL: nobody */
@@ -271,7 +273,13 @@ const char *config_route_host(const struct route *route, const char *client_host
 /* Whether its service is launched; else it listens on a socket of its own. */
 static inline bool surface_is_launched(const struct surface *surface)
 {
-    return surface->command.argument_count > 0;
+    return surface->command.argument_count > 0 || surface->upstream_stdio;
+}
+
+/* Whether what its processes run stands in the sessions' parameter records. */
+static inline bool surface_runs_records(const struct surface *surface)
+{
+    return surface->upstream_stdio && surface->command.argument_count == 0;
 }
 
 /* What all surfaces may have in one worker. */

@@ -64,17 +64,17 @@ static const struct json_key upstream_keys[] = {
     ROW_CUSTOM("user", read_user, .offset = offsetof(struct surface, command.user),
                .clear = clear_text),
     ROW_NUMBER("port", struct surface, command.port, 0, UINT16_MAX, 0),
+    ROW_FLAG("stdio", struct surface, upstream_stdio),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
-/* What only one of the two has. */
-static void check_members(struct json_reader *reader, const json_t *value, const char *kind,
+/* What another kind of upstream has. */
+static void check_members(struct json_reader *reader, const json_t *value, const char *rule,
                           const char *const *members)
 {
     for (; *members != NULL; members++) {
         if (json_object_get(value, *members) != NULL)
-            json_reader_fault_at(reader, *members, "\"%s\" goes with \"%s\" alone.", *members,
-                                 kind);
+            json_reader_fault_at(reader, *members, "\"%s\" %s.", *members, rule);
     }
 }
 
@@ -95,18 +95,28 @@ static void check_program(struct json_reader *reader, const json_t *value)
 void config_upstream_check(struct json_reader *reader, const json_t *value)
 {
     static const char *const of_socket[] = {"owner", NULL};
-    static const char *const of_command[] = {"env", "env_files", "cwd", "user", "port", NULL};
+    static const char *const of_command[] = {"env",  "env_files", "cwd", "user",
+                                             "port", "stdio",     NULL};
+    static const char *const of_listener[] = {"port", NULL};
+    static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;
+    const bool stdio = json_is_true(json_object_get(value, "stdio"));
     const bool command = json_object_get(value, "command") != NULL;
 
     if (!json_is_object(value))
         return;
-    if (socket == command)
+    if (socket == (command || stdio))
         json_reader_fault(reader, "An upstream is either a \"socket\" on which the service "
-                                  "listens or a \"command\" that starts it: say one of them.");
+                                  "listens, or a \"command\" that starts it, or \"stdio\": true "
+                                  "with a command or the sessions' parameter records: say one of "
+                                  "them.");
     else if (socket)
-        check_members(reader, value, "command", of_command);
+        check_members(reader, value, "goes with \"command\" alone", of_command);
     else
-        check_members(reader, value, "socket", of_socket);
+        check_members(reader, value, "goes with \"socket\" alone", of_socket);
+    if (stdio)
+        check_members(reader, value, "is of a service that listens, not of \"stdio\"", of_listener);
+    if (stdio && !command)
+        check_members(reader, value, "is what the session's parameter record says", of_program);
     check_program(reader, value);
 }

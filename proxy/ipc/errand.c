@@ -26,6 +26,10 @@ static const struct {
     [ERRAND_EXITED] = {.place = true, .number = true, .text = true},
     [ERRAND_CALLER] = {.place = true, .number = true},
     [ERRAND_PROGRAM] = {.place = true, .number = true, .text = true},
+    [ERRAND_VISIT] = {.place = true, .number = true, .text = true},
+    [ERRAND_LEAVE] = {.place = true, .text = true},
+    [ERRAND_FULL] = {.place = true, .number = true, .text = true},
+    [ERRAND_LEFT] = {.place = true, .text = true},
 };
 
 void errand_encode(struct ipc_writer *writer, const struct errand *errand)

@@ -38,12 +38,17 @@
  *        ◀──────────────────────────── DIAL      a connection to it
  *        ◀──────────────────────────── PROVE     again that it is behind the gate alone
  *     PROVEN ───────────────────────────▶        it is, or SERVICE has said what it is
+ *        ◀──────────────────────────── VISIT     the same for a session, of a stdio service; its
+ *                                                record may come along, sealed
+ *        ◀──────────────────────────── LEAVE     a session has ended: all of its processes
  *     DIALED ───────────────────────────▶        with the socket, which is connected
  *     UNDIALED ─────────────────────────▶        there is none, and why
  *     PROOF ────────────────────────────▶        which fences of the launcher hold, once
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
+ *     FULL ─────────────────────────────▶        a process was refused to a session
+ *     LEFT ─────────────────────────────▶        nothing of a session is left
  *
  *   looker                                broker
  *     PROOF ────────────────────────────▶        which fences of the looker hold, once
@@ -51,7 +56,8 @@
  *     PROGRAM ──────────────────────────▶        which it is; then it may be asked for the next
  *
  * No path and no address is ever in one: a surface is named, and what it names is in the
- * operator's file, which the parent has read itself.
+ * operator's file, which the parent has read itself. A record that comes along names a command,
+ * which the launcher holds against that file itself.
  */
 #pragma once
 
@@ -94,6 +100,10 @@ enum errand_kind {
     ERRAND_LOOK,
     ERRAND_CALLER,  /* `place`: the uid; `number`: the inode of the client's socket */
     ERRAND_PROGRAM, /* the same two; `text`: the program's path, "": it is not known */
+    ERRAND_VISIT,   /* `place`: the slot; `number`: of the question; `text`: the session's id */
+    ERRAND_LEAVE,   /* `place`: the slot; `text`: the session's id */
+    ERRAND_FULL,    /* the same; `number`: an enum quota */
+    ERRAND_LEFT,    /* the same two */
     ERRAND_KIND_COUNT
 };
 

@@ -71,7 +71,7 @@ void launcher_destroy(struct launcher *launcher)
 static enum error ask_spawner(struct launcher *launcher, const struct tree_options *options,
                               const int given[2], uint32_t number)
 {
-    struct spawner_ask ask = {.number = number};
+    struct spawner_ask ask = {.number = number, .relay = options->relay};
     int descriptors[2 + STANDARD_COUNT] = {given[0], given[1]};
     size_t count = 2;
 

@@ -10,7 +10,7 @@
 
 #include <uv.h>
 
-#define LAUNCHER_TREES_MAX 256
+#define LAUNCHER_TREES_MAX 512
 
 struct launcher;
 

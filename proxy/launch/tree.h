@@ -35,6 +35,7 @@ struct tree_events {
 
 struct tree_options {
     struct command command;
+    bool relay; /* its program is the spawner's relay; of the command all else counts */
     /* Its standard descriptors, the caller's. -1: /dev/null, and an input that stays open and
      * silent. */
     int standard[3];

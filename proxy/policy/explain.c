@@ -281,6 +281,8 @@ static void rule_body(const struct steps *steps, struct buffer *out)
                              route->body->from[0] != '\0' ? route->body->from : "all", without);
     else
         buffer_append_text(out, "bodies pass as they are, unvetted");
+    if (surface_runs_records(steps->surface))
+        buffer_append_format(out, "; what runs stands in the session's record%s", without);
     if (route->answer != NULL)
         buffer_append_text(out, "; URLs in the answer are rewritten");
 }

@@ -62,10 +62,15 @@ enum quota_yields { QUOTA_NEW = 0, QUOTA_OWN_OLDEST };
     QUOTA(NEW_CONNECTIONS, "new_connections", CALLER, QUOTA_CONFIGURED, NEW, RATE_CONNECTIONS,     \
           "connections that are accepted a second")                                                \
     QUOTA(SESSIONS, "sessions", SURFACE, QUOTA_CONFIGURED, NEW, QUOTA_SESSIONS,                    \
-          "sessions that live")
+          "sessions that live")                                                                    \
+    QUOTA(PROCESSES, "processes", SESSION, 32, NEW, QUOTA_PROCESSES,                               \
+          "processes of a stdio service, one for each MCP session")                                \
+    QUOTA(SURFACE_PROCESSES, "surface_processes", SURFACE, 128, NEW, QUOTA_PROCESSES,              \
+          "the same, of all its sessions")                                                         \
+    QUOTA(LAUNCHES, "launches", SURFACE, 128, NEW, RATE_LAUNCHES, "such processes that are started")
 
 /* Rows that are so many a second in the long run, and their `limit` at once. */
-#define QUOTA_RATES(RATE) RATE(REPORTS, 20)
+#define QUOTA_RATES(RATE) RATE(REPORTS, 20) RATE(LAUNCHES, 8)
 
 enum quota {
 #define QUOTA_SYMBOL(symbol, name, per, limit, yields, reason, text) QUOTA_##symbol,

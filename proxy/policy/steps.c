@@ -135,7 +135,8 @@ static enum reason check_query(struct steps *steps)
 
 static enum reason check_body(struct steps *steps)
 {
-    bool stored = steps->route->prepare != NULL || steps->route->body != NULL;
+    bool stored = steps->route->prepare != NULL || steps->route->body != NULL ||
+                  surface_runs_records(steps->surface);
 
     return stored ? without_record(steps, true) : REASON_ALLOWED;
 }
@@ -180,8 +181,9 @@ static const struct {
                           ROUTED},
     [STEP_QUERY] = {"query", "what passes matches its pattern; what is injected is there",
                     check_query, ROUTED},
-    [STEP_BODY] = {"body", "where a stored one is sent, the session has a record", check_body,
-                   BODIES},
+    [STEP_BODY] = {"body",
+                   "where a stored one is sent, or what is stored runs, the session has a record",
+                   check_body, BODIES},
     [STEP_EXECUTABLES] = {"executables", "what the record names may still run", check_executables,
                           SERVICE},
 };
@@ -205,7 +207,8 @@ bool steps_apply(const struct steps *steps, enum step_id id)
         return steps->route != NULL;
     case BODIES:
         return steps->route != NULL &&
-               (steps->route->kind != ROUTE_WEBSOCKET || steps->route->prepare != NULL);
+               (steps->route->kind != ROUTE_WEBSOCKET || steps->route->prepare != NULL ||
+                surface_runs_records(steps->surface));
     case EVERY:
         break;
     }

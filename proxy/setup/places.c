@@ -62,6 +62,15 @@ static void check_service(struct json_reader *reader, const struct config_bundle
     json_reader_fault_at(reader, member, "%s", fault.text);
 }
 
+/* Records are put later; without a single executable none of them could run. */
+static void check_runnable(struct json_reader *reader, const struct config *config)
+{
+    if (config->executable_count == 0)
+        json_reader_fault_at(reader, "upstream/stdio",
+                             "Parameter records may name no command: list the programs that may "
+                             "run in \"executables\".");
+}
+
 static void check_socket_of(struct json_reader *reader, const struct surface *surface)
 {
     struct trust trust;
@@ -129,8 +138,10 @@ static void check_surface(struct json_reader *reader, const struct places *place
 {
     size_t place = json_reader_enter(reader, surface->name);
 
-    if (surface_is_launched(surface))
+    if (surface->command.argument_count > 0)
         check_service(reader, places->bundle, surface);
+    else if (surface_runs_records(surface))
+        check_runnable(reader, places->bundle->config);
     else
         check_socket_of(reader, surface);
     check_tls(reader, surface);

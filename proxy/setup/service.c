@@ -108,8 +108,9 @@ static enum error read_file(const char *path, size_t index, struct environment *
     return error;
 }
 
-/* Ours, whose user it is, the files', then what the configuration says. */
-static enum error find_environment(const struct surface_command *from, char *const *ours,
+/* Ours, whose user it is, the files', then what the command says. */
+static enum error find_environment(const struct text_list *files,
+                                   const struct surface_command *from, char *const *ours,
                                    const struct passwd *user, struct service *out,
                                    struct service_fault *fault)
 {
@@ -122,8 +123,8 @@ static enum error find_environment(const struct surface_command *from, char *con
         error = error == OK ? set(environment, "LOGNAME", user->pw_name) : error;
         error = error == OK ? set(environment, "SHELL", user->pw_shell) : error;
     }
-    for (size_t i = 0; error == OK && i < from->environment_files.count; i++)
-        error = read_file(from->environment_files.items[i], i, environment, fault);
+    for (size_t i = 0; error == OK && i < files->count; i++)
+        error = read_file(files->items[i], i, environment, fault);
     for (size_t i = 0; error == OK && i < from->variable_count; i++)
         error = set(environment, from->variables[i].name, from->variables[i].value);
     return error;
@@ -277,14 +278,20 @@ static enum error end_lists(struct service *service)
 enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
                         char *const *ours, struct service *out, struct service_fault *fault)
 {
-    const struct surface_command *from = &surface->command;
+    return service_find_other(bundle, surface, &surface->command, ours, out, fault);
+}
+
+enum error service_find_other(const struct config_bundle *bundle, const struct surface *surface,
+                              const struct surface_command *from, char *const *ours,
+                              struct service *out, struct service_fault *fault)
+{
     const struct passwd *user;
     enum error error;
 
     *out = (struct service){.command = {.directory = NULL}};
-    error = find_user(from->user, &out->command, &user, fault);
+    error = find_user(surface->command.user, &out->command, &user, fault);
     if (error == OK)
-        error = find_environment(from, ours, user, out, fault);
+        error = find_environment(&surface->command.environment_files, from, ours, user, out, fault);
     if (error == OK)
         error = find_program(from, out, fault);
     if (error == OK)

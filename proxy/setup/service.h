@@ -29,5 +29,12 @@ struct service_fault {
 enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
                         char *const *ours, struct service *out,
                         struct service_fault *fault) MUST_CHECK;
+/*
+ * The same of another command than the surface's own: its user and env_files are the surface's.
+ * The command must outlive *out.
+ */
+enum error service_find_other(const struct config_bundle *bundle, const struct surface *surface,
+                              const struct surface_command *other, char *const *ours,
+                              struct service *out, struct service_fault *fault) MUST_CHECK;
 /* Wipes the environment. */
 void service_clear(struct service *service);

@@ -381,7 +381,7 @@ int main(int count, char **arguments)
     int channel;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-    if (spawner_start(&channel) != OK)
+    if (spawner_start(&channel, NULL) != OK)
         return EXIT_FAILURE;
     read_options(count, arguments, &options);
     loop = uv_default_loop();

@@ -72,7 +72,7 @@ static void on_deadline(uv_timer_t *timer)
 static int set_up(void **state)
 {
     (void)state;
-    return spawner_start(&spawner) == OK ? 0 : -1;
+    return spawner_start(&spawner, NULL) == OK ? 0 : -1;
 }
 
 int (*unit_set_up)(void **state) = set_up;

@@ -108,11 +108,13 @@ static enum reason compose(struct question *question, const struct ipc_dial *dia
 {
     enum reason reason = REASON_ALLOWED;
 
-    if (dial->fields == NULL)
+    if (dial->fields == NULL && !surface_runs_records(question->surface->config))
         return reason;
     reason = authenticate_record(question);
     if (reason_allows(reason))
         reason = authenticate_files(question, NULL, &question->steps.unknown);
+    if (dial->fields == NULL)
+        return reason;
     if (reason_allows(reason) && is_spent(question))
         reason = REASON_SESSION_USED;
     return reason_allows(reason) ? build_request(question, dial, out) : reason;

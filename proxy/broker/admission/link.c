@@ -4,7 +4,9 @@
 #include "broker/core/services.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct link {
@@ -13,6 +15,7 @@ struct link {
     struct waiting *waiting;
     struct reach reach;
     uv_timer_t timer;
+    char session[TOKEN_ID_SIZE]; /* of a stdio service; what it runs is dial.record */
     int fd;
     bool taken; /* the link is somebody else's */
 };
@@ -26,6 +29,8 @@ static void on_closed(uv_handle_t *handle)
 static void end(struct link *link)
 {
     services_forget(link->services, &link->dial);
+    if (link->dial.record >= 0)
+        close(link->dial.record);
     if (!link->taken) {
         if (link->fd >= 0)
             close(link->fd);
@@ -65,7 +70,32 @@ static void on_late(uv_timer_t *timer)
     on_dialed(&link->dial, services_late(link->dial.surface), -1);
 }
 
-static struct link *create(struct question *question, struct reach reach)
+/* The record for the launcher, which holds what it names against the configuration itself. */
+static enum reason hand_out(const struct question *question, int *fd)
+{
+    struct buffer text;
+    enum reason reason = REASON_INTERNAL;
+
+    buffer_init(&text, 2 * PARAMS_BYTES_MAX);
+    *fd = memfd_create("record", MFD_CLOEXEC);
+    if (question->params == NULL)
+        reason = REASON_PARAMS_REQUIRED;
+    else if (*fd >= 0 && params_append_part(question->params, NULL, INJECT_JSON, &text) == OK &&
+             write(*fd, text.data, text.length) == (ssize_t)text.length)
+        reason = REASON_ALLOWED;
+    buffer_wipe(&text);
+    return reason;
+}
+
+static void set_session(struct link *link, const struct question *question, int record)
+{
+    snprintf(link->session, sizeof(link->session), "%s", question->session.id);
+    link->dial.session = link->session;
+    link->dial.expires_at = question->session.expires_at;
+    link->dial.record = record;
+}
+
+static struct link *create(struct question *question, struct reach reach, int record)
 {
     struct gate *gate = question->gate;
     struct link *link = calloc(1, sizeof(*link));
@@ -76,12 +106,14 @@ static struct link *create(struct question *question, struct reach reach)
     link->reach = reach;
     link->fd = -1;
     link->dial.dialed = on_dialed;
+    set_session(link, question, record);
     uv_timer_init(&gate->loop, &link->timer);
     link->timer.data = link;
     link->waiting = waiting_keep_for_link(question, abandon, link);
     if (link->waiting != NULL)
         return link;
     link->reach.let_go = NULL;
+    link->dial.record = -1; /* the caller's */
     end(link);
     return NULL;
 }
@@ -90,10 +122,18 @@ void link_wait(struct question *question, struct reach reach)
 {
     struct surface_state *surface = question->surface;
     struct services *services = question->gate->services;
-    struct link *link = create(question, reach);
+    struct link *link = NULL;
+    enum reason reason = REASON_ALLOWED;
+    int record = -1;
 
+    if (surface_runs_records(surface->config))
+        reason = hand_out(question, &record);
+    if (reason_allows(reason))
+        link = create(question, reach, record);
     if (link == NULL) {
-        question_refuse(question, waiting_refusal(question));
+        if (record >= 0)
+            close(record);
+        question_refuse(question, reason_allows(reason) ? waiting_refusal(question) : reason);
         if (reach.let_go != NULL)
             reach.let_go(reach.work);
         return;

@@ -147,6 +147,8 @@ static json_t *rehearsal_of(const struct surface_state *surface)
 /* Its socket; of one that is launched, the program. */
 static json_t *upstream_of(const struct surface *surface)
 {
+    if (surface_runs_records(surface))
+        return json_string("stdio");
     return json_string(surface_is_launched(surface) ? surface->command.arguments[0]
                                                     : surface->upstream_socket);
 }

@@ -99,11 +99,16 @@ void launcher_line_close(struct launcher_line *line)
     uv_close((uv_handle_t *)&line->poll, on_closed);
 }
 
-void launcher_line_say(struct launcher_line *line, const struct errand *errand)
+void launcher_line_hand(struct launcher_line *line, const struct errand *errand, int fd)
 {
     struct ipc_writer writer = {.bytes = line->buffer};
 
     errand_encode(&writer, errand);
-    if (channel_send(line->channel, &writer, -1) == OK)
+    if (channel_send(line->channel, &writer, fd) == OK)
         watch(line);
+}
+
+void launcher_line_say(struct launcher_line *line, const struct errand *errand)
+{
+    launcher_line_hand(line, errand, -1);
 }

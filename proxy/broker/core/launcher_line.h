@@ -26,3 +26,5 @@ void launcher_line_close(struct launcher_line *line);
 void launcher_line_destroy(struct launcher_line *line);
 /* That it has gone is heard later. */
 void launcher_line_say(struct launcher_line *line, const struct errand *errand);
+/* With a descriptor, which is taken over. */
+void launcher_line_hand(struct launcher_line *line, const struct errand *errand, int fd);

@@ -1,13 +1,16 @@
 #include "broker/core/service_dials.h"
 
 #include "broker/core/launcher_line.h"
+#include "broker/core/visits.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <unistd.h>
 
-void service_dials_init(struct service_dials *dials, struct surfaces *surfaces)
+void service_dials_init(struct service_dials *dials, struct surfaces *surfaces,
+                        struct visits *visits)
 {
-    *dials = (struct service_dials){.surfaces = surfaces};
+    *dials = (struct service_dials){.surfaces = surfaces, .visits = visits};
     dials->last = &dials->first;
 }
 
@@ -34,10 +37,27 @@ void service_dials_add(struct service_dials *dials, struct surface_state *surfac
     dials->last = &dial->next;
 }
 
+/* Without memory to remember it, nobody would end it: then it is not asked for, and waits. */
+static void visit(struct service_dials *dials, const struct services_dial *dial)
+{
+    const struct errand errand = {.kind = ERRAND_VISIT,
+                                  .place = surfaces_index(dials->surfaces, dial->surface),
+                                  .number = dial->number,
+                                  .text = dial->session};
+
+    if (visits_add(dials->visits, errand.place, dial->session, dial->expires_at) == OK)
+        launcher_line_hand(dials->line, &errand,
+                           dial->record >= 0 ? fcntl(dial->record, F_DUPFD_CLOEXEC, 3) : -1);
+}
+
 static void ask(struct service_dials *dials, struct services_dial *dial)
 {
     dial->number = ++dials->numbers != 0 ? dials->numbers : ++dials->numbers;
     dial->surface->service.dialling++;
+    if (dial->surface->config->upstream_stdio) {
+        visit(dials, dial);
+        return;
+    }
     launcher_line_say(dials->line,
                       &(struct errand){.kind = ERRAND_DIAL,
                                        .place = surfaces_index(dials->surfaces, dial->surface),
@@ -100,6 +120,10 @@ static enum reason cause_of(int error)
         return REASON_UPSTREAM_BUSY;
     case ECONNREFUSED:
         return REASON_SOCKET_DEAF;
+    case EACCES: /* what its record names may not run, the launcher says */
+        return REASON_EXECUTABLE_REFUSED;
+    case EDQUOT:
+        return REASON_QUOTA_PROCESSES;
     case ECONNRESET: /* its tree is ending */
         return REASON_SERVICE_DOWN;
     default:

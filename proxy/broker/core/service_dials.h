@@ -15,6 +15,11 @@ struct services_dial {
     struct services_dial *next, **at;
     struct surface_state *surface;
     uint32_t number; /* 0: the launcher was not asked yet */
+    /* To a stdio service: whose, and how long that lives; the record that its processes run, if
+     * they do, or -1, the caller's. */
+    const char *session;
+    int64_t expires_at;
+    int record;
     /* Once: the connected socket, which is whoever's is called, or why there is none. */
     void (*dialed)(struct services_dial *dial, enum reason reason, int fd);
 };
@@ -22,6 +27,7 @@ struct services_dial {
 enum reason services_late(const struct surface_state *surface);
 
 struct launcher_line;
+struct visits;
 
 /* Of all services. */
 struct service_dials {
@@ -29,10 +35,12 @@ struct service_dials {
     struct services_dial **last; /* where the next one goes */
     struct services_dial *first;
     struct launcher_line *line; /* NULL: there is no launcher to be asked */
+    struct visits *visits;      /* who comes to a stdio service is noted there */
     uint32_t numbers;
 };
 
-void service_dials_init(struct service_dials *dials, struct surfaces *surfaces);
+void service_dials_init(struct service_dials *dials, struct surfaces *surfaces,
+                        struct visits *visits);
 void service_dials_add(struct service_dials *dials, struct surface_state *surface,
                        struct services_dial *dial);
 /* Those that may be asked for now. */

@@ -53,3 +53,18 @@ void service_log_end(struct gate *gate, const struct surface_state *surface, int
         audit_number(line, "exit_code", WEXITSTATUS(status));
     journal_commit(line);
 }
+
+void service_log_refused(struct gate *gate, const struct surface_state *surface,
+                         const char *session, enum quota row)
+{
+    struct audit *audit =
+        journal_begin(gate, "process_refused", lines_client(session, false, UINT32_MAX));
+
+    quotas_counts(gate->quotas, surfaces_index(&gate->surfaces, surface))->refused[row]++;
+    audit_text(audit, "surface", surface->config->name);
+    audit_text(audit, "session", session);
+    audit_reason(audit, quota_info(row)->reason);
+    audit_text(audit, "row", quota_info(row)->name);
+    if (audit != NULL)
+        journal_commit_later(audit);
+}

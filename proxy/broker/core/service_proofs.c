@@ -60,9 +60,13 @@ static void on_patience(uv_timer_t *timer)
     service_proofs_stop(timer->data);
 }
 
-static bool is_served(const struct surface_service *service)
+/* A stdio service has no port that could be asked. */
+static bool is_served(const struct surface_state *surface)
 {
-    return service->asked && !service->ending && service->state == SERVICE_READY;
+    const struct surface_service *service = &surface->service;
+
+    return service->asked && !surface->config->upstream_stdio && !service->ending &&
+           service->state == SERVICE_READY;
 }
 
 void service_proofs_add(struct service_proofs *proofs, struct services_proof *one)
@@ -71,7 +75,7 @@ void service_proofs_add(struct service_proofs *proofs, struct services_proof *on
     one->next = proofs->first;
     proofs->first = one;
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        one->slots[i] = proofs->line != NULL && is_served(&proofs->surfaces->items[i].service);
+        one->slots[i] = proofs->line != NULL && is_served(&proofs->surfaces->items[i]);
         if (!one->slots[i])
             continue;
         one->waiting++;

@@ -4,6 +4,7 @@
 #include "broker/core/journal.h"
 #include "broker/core/launcher_line.h"
 #include "broker/core/service_log.h"
+#include "broker/core/visits.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +26,7 @@ struct services {
     struct services_restart *restarts;
     uv_timer_t restart_patience;
     struct service_proofs proofs;
+    struct visits visits;
 };
 
 /* ---- Which are to run ---- */
@@ -265,6 +267,7 @@ static void take_gone(struct services *services, struct surface_state *surface)
     surface->service.asked = surface->service.ending = false;
     surface->service.pid = 0;
     surface->service.ports[0] = '\0';
+    visits_remove_slot(&services->visits, surfaces_index(services->surfaces, surface));
     if (!is_wanted(surface))
         service_dials_fail(&services->dials, surface);
     pass_restarts(services, surface);
@@ -374,6 +377,8 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return take_proven(services, surface);
     if (errand->kind == ERRAND_EXITED)
         return take_exit(services, surface, errand);
+    if (errand->kind == ERRAND_FULL || errand->kind == ERRAND_LEFT)
+        return visits_take(&services->visits, surface, errand);
     return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand) : ERROR_SYNTAX;
 }
 
@@ -386,6 +391,7 @@ static void lose(void *context)
     services->line = services->proofs.line = NULL;
     proven_drop(&services->gate->launcher);
     service_dials_lose(&services->dials);
+    visits_lose(&services->visits);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
         struct surface_state *surface = &services->surfaces->items[i];
 
@@ -401,6 +407,14 @@ static void lose(void *context)
     }
 }
 
+/* ---- Sessions ---- */
+
+void services_cut_session(struct services *services, const char *session)
+{
+    if (services != NULL)
+        visits_cut(&services->visits, session);
+}
+
 /* ---- The whole ---- */
 
 enum error services_create(struct gate *gate, struct services **out)
@@ -412,7 +426,8 @@ enum error services_create(struct gate *gate, struct services **out)
     services->gate = gate;
     services->surfaces = &gate->surfaces;
     services->process = -1;
-    service_dials_init(&services->dials, services->surfaces);
+    service_dials_init(&services->dials, services->surfaces, &services->visits);
+    visits_open(&services->visits, gate);
     uv_timer_init(&gate->loop, &services->patience);
     uv_timer_init(&gate->loop, &services->restart_patience);
     service_proofs_init(&services->proofs, &gate->loop, services->surfaces);
@@ -441,6 +456,7 @@ void services_destroy(struct services *services)
     if (services == NULL)
         return;
     launcher_line_destroy(services->line);
+    visits_clear(&services->visits);
     if (services->process >= 0)
         close(services->process);
     free(services);
@@ -462,7 +478,7 @@ void services_take_launcher(struct services *services, int fd)
         lose(services);
     }
     services->line = launcher_line_open(&services->gate->loop, fd, &listener);
-    services->dials.line = services->proofs.line = services->line;
+    services->dials.line = services->proofs.line = services->visits.line = services->line;
     if (services->line == NULL) {
         log_error("the launcher cannot be spoken to: out of memory");
         return;

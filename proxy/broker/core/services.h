@@ -31,6 +31,10 @@ void services_take_launcher(struct services *services, int fd);
  */
 void services_follow(struct services *services);
 
+/* A session has ended before its time, and its processes of stdio services with it; NULL: all.
+ * Takes NULL. */
+void services_cut_session(struct services *services, const char *session);
+
 /* A launcher that does not end what is killed is ended itself, and all its services with it. */
 #define SERVICES_PATIENCE_MS 3000
 

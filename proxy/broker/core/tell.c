@@ -1,5 +1,6 @@
 #include "broker/core/tell.h"
 
+#include "broker/core/services.h"
 #include "broker/core/spawn.h"
 #include "broker/core/worker_process.h"
 
@@ -39,6 +40,7 @@ void workers_cut_session(struct workers *workers, const char *session_id, enum r
 {
     const struct ipc_cut_session cut = {.session_id = session_id, .reason = reason};
 
+    services_cut_session(workers->options.gate->services, session_id);
     if (session_id == NULL)
         say_all(workers, IPC_CUT_SESSION, &cut);
     else

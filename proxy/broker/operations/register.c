@@ -265,10 +265,32 @@ static void build_launched(const struct register_facts *facts, struct register_c
             : "it is not served now, or that could not be found out";
 }
 
+/* There is no port that could be asked. */
+static void build_stdio(const struct register_facts *facts, struct register_cell *cell)
+{
+    const char *program = surface_runs_records(facts->surface)
+                              ? "what the session's parameter record names"
+                              : facts->surface->command.arguments[0];
+
+    buffer_append_format(&cell->value,
+                         "The service (%s) is started by Sidelock, a process for each MCP session, "
+                         "and spoken to over its standard input and output; whatever it listens on "
+                         "is in a network namespace of its own",
+                         program);
+    if (!facts->live)
+        return;
+    append_fences(facts, cell);
+    cell->how = "it is served at no port, so that none was connected to";
+}
+
 static void build_isolation(const struct register_facts *facts, struct register_cell *cell)
 {
     const struct register_socket *socket = &facts->socket;
 
+    if (facts->surface->upstream_stdio) {
+        build_stdio(facts, cell);
+        return;
+    }
     if (surface_is_launched(facts->surface)) {
         build_launched(facts, cell);
         return;

@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 struct keeper_options {
-    int channel; /* to the parent */
-    int command; /* a packed command (command.h) */
+    int channel;             /* to the parent */
+    int command;             /* a packed command (command.h) */
+    leader_program *program; /* what runs instead of its program; NULL: that */
     int standard[STANDARD_COUNT];
     bool user_namespace;
     uid_t uid; /* who the tree is, in a user namespace */

@@ -120,6 +120,10 @@ _Noreturn void leader_run(const struct leader_options *options, int channel)
     if (passing_send(channel, &word, sizeof(word), &listener, 1) != OK)
         fail(channel, STEP_FILTER);
     close(listener);
+    if (options->program != NULL) {
+        close(channel); /* as an execve would */
+        _exit(options->program());
+    }
     environ = options->command->environment;
     execvpe(options->command->arguments[0], options->command->arguments,
             options->command->environment);

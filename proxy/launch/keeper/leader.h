@@ -13,8 +13,12 @@
 
 enum { STANDARD_COUNT = 3 };
 
+/* What the first process does itself instead of becoming a program; its exit code. */
+typedef int leader_program(void);
+
 struct leader_options {
     const struct command *command;
+    leader_program *program;      /* NULL: the command's */
     int standard[STANDARD_COUNT]; /* -1: /dev/null */
     bool user_namespace;
 };

@@ -94,7 +94,8 @@ static enum error open_silent_input(int *input)
 static enum error fork_leader(const struct keeper_options *options, const struct command *command,
                               pid_t *leader, int *channel)
 {
-    struct leader_options given = {.command = command, .user_namespace = options->user_namespace};
+    struct leader_options given = {
+        .command = command, .program = options->program, .user_namespace = options->user_namespace};
     int pair[2], *input = &given.standard[STDIN_FILENO];
 
     memcpy(given.standard, options->standard, sizeof(given.standard));

@@ -60,9 +60,11 @@ static int make_tree(struct keeper_options *options, int *pidfd)
     return error == OK ? 0 : errno;
 }
 
-static int take(const struct spawner_ask *ask, const int *given, size_t count, int *pidfd)
+static int take(const struct spawner_ask *ask, const int *given, size_t count,
+                leader_program *relay, int *pidfd)
 {
-    struct keeper_options options = {.command = given[0],
+    struct keeper_options options = {.program = ask->relay != 0 ? relay : NULL,
+                                     .command = given[0],
                                      .channel = given[1],
                                      .standard = {-1, -1, -1},
                                      .uid = geteuid(),
@@ -73,10 +75,12 @@ static int take(const struct spawner_ask *ask, const int *given, size_t count, i
         if ((ask->standard & 1u << i) != 0 && next < count)
             options.standard[i] = given[next++];
     }
-    return next == count && count >= GIVEN_FIRST ? make_tree(&options, pidfd) : EINVAL;
+    if (next != count || count < GIVEN_FIRST || (ask->relay != 0 && relay == NULL))
+        return EINVAL;
+    return make_tree(&options, pidfd);
 }
 
-static _Noreturn void run(int channel, pid_t parent)
+static _Noreturn void run(int channel, pid_t parent, leader_program *relay)
 {
     struct spawner_ask ask;
 
@@ -90,8 +94,8 @@ static _Noreturn void run(int channel, pid_t parent)
 
         if (passing_receive(CHANNEL, &ask, sizeof(ask), given, &count) != OK)
             _exit(EXIT_SUCCESS);
-        word =
-            (struct spawner_word){.number = ask.number, .error = take(&ask, given, count, &pidfd)};
+        word = (struct spawner_word){.number = ask.number,
+                                     .error = take(&ask, given, count, relay, &pidfd)};
         for (size_t i = 0; i < count; i++)
             close(given[i]);
         if (passing_send(CHANNEL, &word, sizeof(word), &pidfd, pidfd >= 0) != OK)
@@ -100,7 +104,7 @@ static _Noreturn void run(int channel, pid_t parent)
     }
 }
 
-enum error spawner_start(int *channel)
+enum error spawner_start(int *channel, leader_program *relay)
 {
     int pair[2];
     pid_t parent = getpid(), child;
@@ -110,7 +114,7 @@ enum error spawner_start(int *channel)
     child = fork();
     if (child == 0) {
         close(pair[0]);
-        run(pair[1], parent);
+        run(pair[1], parent, relay);
     }
     close(pair[1]);
     if (child < 0) {

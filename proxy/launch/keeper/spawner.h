@@ -15,6 +15,7 @@
 struct spawner_ask {
     uint32_t number;
     uint32_t standard; /* bit i: descriptor i is given */
+    uint32_t relay;    /* 1: the tree's program is the relay; 0: the command's */
 };
 
 /* Beside it, if all is well: a pidfd of the keeper. */
@@ -24,7 +25,8 @@ struct spawner_word {
 };
 
 /*
- * Forks it. `channel` is the parent's end, which does not block. To be called once, by a process
- * that has one thread and will not lose it.
+ * Forks it. `channel` is the parent's end, which does not block. `relay` (NULL: there is none) is
+ * what a tree does that is asked for so, instead of becoming another program. To be called once,
+ * by a process that has one thread and will not lose it.
  */
-enum error spawner_start(int *channel) MUST_CHECK;
+enum error spawner_start(int *channel, leader_program *relay) MUST_CHECK;

@@ -7,7 +7,6 @@
 #include "setup/service.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -368,29 +367,11 @@ static void on_refused(void *data, const struct refusal *refusal)
 }
 
 /* Its standard output and error are one pipe. */
-static enum error open_output(struct life *life, int *writes)
-{
-    int pair[2];
-    enum error error = ERROR_IO;
-
-    if (pipe2(pair, O_CLOEXEC) < 0)
-        return ERROR_IO;
-    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0)
-        error =
-            output_create(life->lives->loop, life->name, pair[0], &life->account, &life->output);
-    if (error != OK) {
-        close(pair[0]);
-        close(pair[1]);
-        return error;
-    }
-    *writes = pair[1];
-    return OK;
-}
-
 static enum error launch(struct life *life, const struct command *command)
 {
     int writes;
-    enum error error = open_output(life, &writes);
+    enum error error =
+        output_open(life->lives->loop, life->name, &life->account, &life->output, &writes);
     struct tree_options options = {.command = *command,
                                    .events = {.started = on_started,
                                               .port = on_port,

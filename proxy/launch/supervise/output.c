@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -107,6 +108,25 @@ enum error output_create(uv_loop_t *loop, const char *name, int fd, struct outpu
     output->account = account;
     uv_poll_start(&output->poll, UV_READABLE, on_readable);
     *out = output;
+    return OK;
+}
+
+enum error output_open(uv_loop_t *loop, const char *name, struct output_account *account,
+                       struct output **out, int *writes)
+{
+    int pair[2];
+    enum error error = ERROR_IO;
+
+    if (pipe2(pair, O_CLOEXEC) < 0)
+        return ERROR_IO;
+    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0)
+        error = output_create(loop, name, pair[0], account, out);
+    if (error != OK) {
+        close(pair[0]);
+        close(pair[1]);
+        return error;
+    }
+    *writes = pair[1];
     return OK;
 }
 

@@ -30,5 +30,8 @@ struct output_account {
  */
 enum error output_create(uv_loop_t *loop, const char *name, int fd, struct output_account *account,
                          struct output **out) MUST_CHECK;
+/* The same of a pipe of its own; `writes` is the end for whoever writes, the caller's. */
+enum error output_open(uv_loop_t *loop, const char *name, struct output_account *account,
+                       struct output **out, int *writes) MUST_CHECK;
 /* Nobody writes any more: logs what is left, and frees this once the loop turns. Takes NULL. */
 void output_end(struct output *output);

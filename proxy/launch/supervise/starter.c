@@ -4,6 +4,7 @@
 #include "ipc/channel.h"
 #include "ipc/errand.h"
 #include "launch/keeper/spawner.h"
+#include "launch/relay/relay.h"
 #include "launch/supervise/looking.h"
 #include "launch/supervise/supervisor.h"
 
@@ -66,7 +67,7 @@ static _Noreturn void become_launcher(struct starter *starter, pid_t parent,
     leave(starter);
     /* It goes with its parent; and what it forks first is made before anything is read. */
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() == parent)
-        error = spawner_start(&options->spawner);
+        error = spawner_start(&options->spawner, relay_run);
     if (error != OK) {
         log_error("the launcher cannot start: %s", error_text(error));
         exit(EX_SOFTWARE);

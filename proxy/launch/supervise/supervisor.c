@@ -2,7 +2,7 @@
 
 #include "base/log.h"
 #include "ipc/channel.h"
-#include "launch/supervise/life.h"
+#include "launch/supervise/place.h"
 #include "system/fence.h"
 #include "system/proof.h"
 
@@ -31,9 +31,10 @@ struct line {
 struct supervisor {
     uv_loop_t loop;
     struct lives lives;
+    struct stdios stdios;
     struct config_bundle bundle;
     struct line parent, broker;
-    struct life *places[CONFIG_SLOTS_MAX]; /* by slot */
+    struct place places[CONFIG_SLOTS_MAX]; /* by slot */
     bool finishing;
     int exit_code;
     unsigned char buffer[IPC_MESSAGE_BYTES_MAX];
@@ -44,7 +45,7 @@ struct supervisor {
 static bool is_empty(const struct supervisor *supervisor)
 {
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        if (supervisor->places[i] != NULL)
+        if (!place_is_free(&supervisor->places[i]))
             return false;
     }
     return true;
@@ -56,10 +57,8 @@ static void finish(struct supervisor *supervisor)
     if (supervisor->finishing)
         return;
     supervisor->finishing = true;
-    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        if (supervisor->places[i] != NULL)
-            life_end(supervisor->places[i], SUPERVISOR_PATIENCE_MS);
-    }
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
+        place_end(&supervisor->places[i], SUPERVISOR_PATIENCE_MS);
     if (is_empty(supervisor))
         uv_stop(&supervisor->loop);
 }
@@ -104,7 +103,7 @@ static void on_changed(void *context, struct life *life)
         -1);
     if (life->state != SERVICE_GONE)
         return;
-    supervisor->places[life->slot] = NULL;
+    supervisor->places[life->slot].life = NULL;
     if (supervisor->finishing && is_empty(supervisor))
         uv_stop(&supervisor->loop);
 }
@@ -132,6 +131,27 @@ static void on_proven(void *context, struct life *life)
     say(context, &(struct errand){.kind = ERRAND_PROVEN, .place = life->slot}, -1);
 }
 
+static void on_said(void *context, const struct errand *errand)
+{
+    say(context, errand, -1);
+}
+
+static void say_state(struct supervisor *supervisor, uint32_t slot, enum service_state state)
+{
+    say(supervisor,
+        &(struct errand){.kind = ERRAND_SERVICE, .place = slot, .number = state, .text = ""}, -1);
+}
+
+static void on_gone(void *context, uint32_t slot)
+{
+    struct supervisor *supervisor = context;
+
+    say_state(supervisor, slot, SERVICE_GONE);
+    supervisor->places[slot].stdio = NULL;
+    if (supervisor->finishing && is_empty(supervisor))
+        uv_stop(&supervisor->loop);
+}
+
 /* Whom a connection is for. */
 struct asked {
     struct supervisor *supervisor;
@@ -142,7 +162,7 @@ static void on_dialed(void *data, int fd, int error)
 {
     struct asked *asked = data;
     const int one = 1, size = SEND_BUFFER_BYTES;
-    struct life *life = asked->supervisor->places[asked->slot];
+    struct life *life = asked->supervisor->places[asked->slot].life;
     struct errand answer = {.kind = ERRAND_DIALED, .number = asked->number};
 
     if (fd >= 0) {
@@ -160,48 +180,70 @@ static void on_dialed(void *data, int fd, int error)
 
 /* ---- What the broker asks ---- */
 
-static enum error take_start(struct supervisor *supervisor, const struct errand *errand)
+static enum error begin_stdio(struct supervisor *supervisor, uint32_t slot, const char *name)
 {
-    struct life **place = &supervisor->places[errand->place];
+    enum error error =
+        stdio_begin(&supervisor->stdios, slot, name, &supervisor->places[slot].stdio);
+
+    if (error == OK)
+        say_state(supervisor, slot, SERVICE_READY);
+    return error;
+}
+
+static enum error take_start(struct supervisor *supervisor, const struct errand *errand, int fd)
+{
+    struct place *place = &supervisor->places[errand->place];
     const struct config *config = supervisor->bundle.config; /* NULL: none came yet */
     const struct surface *surface = config != NULL ? config_surface(config, errand->text) : NULL;
 
-    if (surface == NULL || !surface_is_launched(surface) || *place != NULL)
+    (void)fd;
+    if (surface == NULL || !surface_is_launched(surface) || !place_is_free(place))
         return ERROR_SYNTAX;
-    return supervisor->finishing
-               ? OK
-               : life_begin(&supervisor->lives, errand->place, surface->name, place);
+    if (supervisor->finishing)
+        return OK;
+    return surface->upstream_stdio
+               ? begin_stdio(supervisor, errand->place, surface->name)
+               : life_begin(&supervisor->lives, errand->place, surface->name, &place->life);
 }
 
-static enum error take_end(struct supervisor *supervisor, const struct errand *errand)
+static enum error take_end(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
-    struct life *life = supervisor->places[errand->place];
+    const struct place *place = &supervisor->places[errand->place];
 
-    if (life == NULL)
+    (void)fd;
+    if (place_is_free(place))
         return supervisor->finishing ? OK : ERROR_SYNTAX;
-    life_end(life, errand->number);
+    place_end(place, errand->number);
     return OK;
 }
 
-static enum error take_dial(struct supervisor *supervisor, const struct errand *errand)
+/* DIAL, or VISIT of a session. */
+static enum error take_dial(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
-    struct life *life = supervisor->places[errand->place];
     struct asked *asked = malloc(sizeof(*asked));
 
     if (asked == NULL)
         return ERROR_MEMORY;
     *asked = (struct asked){supervisor, errand->place, errand->number};
-    if (life != NULL)
-        life_dial(life, on_dialed, asked);
-    else /* it ended meanwhile */
-        on_dialed(asked, -1, ECONNREFUSED);
+    place_dial(&supervisor->places[errand->place], errand->text, fd, on_dialed, asked);
     return OK;
 }
 
-static enum error take_prove(struct supervisor *supervisor, const struct errand *errand)
+static enum error take_leave(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
-    struct life *life = supervisor->places[errand->place];
+    struct stdio *stdio = supervisor->places[errand->place].stdio;
 
+    (void)fd;
+    if (stdio != NULL) /* else it ended meanwhile */
+        stdio_leave(stdio, errand->text);
+    return OK;
+}
+
+static enum error take_prove(struct supervisor *supervisor, const struct errand *errand, int fd)
+{
+    struct life *life = supervisor->places[errand->place].life;
+
+    (void)fd;
     if (life != NULL) /* else it ended meanwhile, which the broker hears */
         life_prove(life);
     return OK;
@@ -231,33 +273,45 @@ enum speaker { SPEAKER_PARENT = 1, SPEAKER_BROKER };
 static const struct {
     enum speaker speaker; /* 0: nobody */
     bool slot;            /* `place` is one */
-    bool brings;          /* a descriptor; no other may */
-    enum error (*take)(struct supervisor *supervisor, const struct errand *errand);
+    enum { WITHOUT = 0, WITH, PERHAPS } descriptor;
+    /* The descriptor stays the caller's. */
+    enum error (*take)(struct supervisor *supervisor, const struct errand *errand, int fd);
 } messages[ERRAND_KIND_COUNT] = {
-    [ERRAND_CONFIG] = {SPEAKER_PARENT, false, true, NULL},
-    [ERRAND_STOP] = {SPEAKER_PARENT, false, false, NULL},
-    [ERRAND_START] = {SPEAKER_BROKER, true, false, take_start},
-    [ERRAND_END] = {SPEAKER_BROKER, true, false, take_end},
-    [ERRAND_DIAL] = {SPEAKER_BROKER, true, false, take_dial},
-    [ERRAND_PROVE] = {SPEAKER_BROKER, true, false, take_prove},
+    [ERRAND_CONFIG] = {SPEAKER_PARENT, false, WITH, NULL},
+    [ERRAND_STOP] = {SPEAKER_PARENT, false, WITHOUT, NULL},
+    [ERRAND_START] = {SPEAKER_BROKER, true, WITHOUT, take_start},
+    [ERRAND_END] = {SPEAKER_BROKER, true, WITHOUT, take_end},
+    [ERRAND_DIAL] = {SPEAKER_BROKER, true, WITHOUT, take_dial},
+    [ERRAND_PROVE] = {SPEAKER_BROKER, true, WITHOUT, take_prove},
+    [ERRAND_VISIT] = {SPEAKER_BROKER, true, PERHAPS, take_dial},
+    [ERRAND_LEAVE] = {SPEAKER_BROKER, true, WITHOUT, take_leave},
 };
+
+static bool may_say(enum speaker speaker, const struct errand *errand, int fd)
+{
+    return messages[errand->kind].speaker == speaker &&
+           (messages[errand->kind].descriptor == PERHAPS ||
+            (messages[errand->kind].descriptor == WITH) == (fd >= 0)) &&
+           (!messages[errand->kind].slot || errand->place < CONFIG_SLOTS_MAX);
+}
 
 static enum error take(struct supervisor *supervisor, bool parent, const struct errand *errand,
                        int fd)
 {
-    const enum speaker speaker = parent ? SPEAKER_PARENT : SPEAKER_BROKER;
+    bool permitted = may_say(parent ? SPEAKER_PARENT : SPEAKER_BROKER, errand, fd);
+    enum error error = ERROR_SYNTAX;
 
-    if (messages[errand->kind].speaker != speaker || messages[errand->kind].brings != (fd >= 0) ||
-        (messages[errand->kind].slot && errand->place >= CONFIG_SLOTS_MAX)) {
-        if (fd >= 0)
-            close(fd);
-        return ERROR_SYNTAX;
+    if (permitted && errand->kind == ERRAND_CONFIG)
+        return take_config(supervisor, fd); /* whose it is then */
+    if (permitted && errand->kind == ERRAND_STOP) {
+        finish(supervisor);
+        error = OK;
+    } else if (permitted) {
+        error = messages[errand->kind].take(supervisor, errand, fd);
     }
-    if (errand->kind == ERRAND_CONFIG)
-        return take_config(supervisor, fd);
-    if (errand->kind == ERRAND_STOP)
-        return finish(supervisor), OK;
-    return messages[errand->kind].take(supervisor, errand);
+    if (fd >= 0)
+        close(fd);
+    return error;
 }
 
 /* ---- Hearing ---- */
@@ -339,13 +393,24 @@ static enum error open_line(struct supervisor *supervisor, struct line *line, in
 
 /* ---- The whole ---- */
 
+/* Each process of a stdio service costs it some; services are not forked from here. */
+static enum error raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return ERROR_IO;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? OK : ERROR_IO;
+}
+
 /* It knows the secrets of services for a moment each. */
 static enum error harden(void)
 {
     const struct rlimit none = {0, 0};
 
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && setrlimit(RLIMIT_CORE, &none) == 0 &&
-                   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+    return raise_descriptors() == OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
+                   setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
                ? OK
                : ERROR_IO;
 }
@@ -382,6 +447,8 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .proven = on_proven,
                                        .lost = on_lost,
                                        .context = supervisor};
+    supervisor->stdios = (struct stdios){
+        .lives = &supervisor->lives, .say = on_said, .gone = on_gone, .context = supervisor};
     if (error == OK)
         error = launcher_create(&supervisor->loop, options->spawner, &supervisor->lives.launcher);
     if (error == OK)
@@ -396,8 +463,7 @@ static void close_all(struct supervisor *supervisor)
 {
     launcher_destroy(supervisor->lives.launcher);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        if (supervisor->places[i] != NULL)
-            life_drop(supervisor->places[i]);
+        place_drop(&supervisor->places[i]);
     }
     uv_close((uv_handle_t *)&supervisor->parent.poll, NULL);
     uv_close((uv_handle_t *)&supervisor->broker.poll, NULL);

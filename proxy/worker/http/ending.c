@@ -41,7 +41,8 @@ static bool say_rest(struct exchange *exchange, enum reason reason, bool asked)
 
     if (exchange->reply.length == 0 || (asked && may_dial(reason)))
         return exchange->reply.length > 0;
-    link = pool_take(&exchange->http->pool, exchange->connection->surface_index);
+    link = pool_take(&exchange->http->pool, exchange->connection->surface_index,
+                     exchange_owner(exchange));
     if (link == NULL && may_dial(reason) && reply_ask(exchange))
         return true;
     if (link != NULL) {

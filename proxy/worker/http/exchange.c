@@ -235,7 +235,8 @@ void reply_linked(struct exchange *exchange, enum reason reason, int fd)
     struct link *link;
 
     if (reason_allows(reason) &&
-        pool_adopt(&exchange->http->pool, exchange->connection->surface_index, fd, &link) == OK)
+        pool_adopt(&exchange->http->pool, exchange->connection->surface_index,
+                   exchange_owner(exchange), fd, &link) == OK)
         reply_say(exchange, link, false);
     else
         buffer_clear(&exchange->reply);

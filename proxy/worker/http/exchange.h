@@ -116,6 +116,14 @@ static inline const struct surface_limits *exchange_limits(const struct exchange
     return &exchange->connection->surface->limits;
 }
 
+/* Whose links it may use: a stdio service has a process for each session. */
+static inline const char *exchange_owner(const struct exchange *exchange)
+{
+    const struct connection *connection = exchange->connection;
+
+    return connection->surface->upstream_stdio ? connection->session_id : "";
+}
+
 static inline uint64_t exchange_now_ms(const struct exchange *exchange)
 {
     return worker_now_ms(exchange->connection->worker);

@@ -174,7 +174,8 @@ static void forward(struct exchange *exchange)
     struct link *link = NULL;
 
     if (!exchange->stored)
-        link = pool_take(&exchange->http->pool, connection->surface_index);
+        link =
+            pool_take(&exchange->http->pool, connection->surface_index, exchange_owner(exchange));
     if (link != NULL)
         start_sending(exchange, link);
     else
@@ -196,7 +197,8 @@ static void linked(struct connection *connection, enum reason reason, int fd)
             close(fd); /* whoever asked for it has gone */
     } else if (!reason_allows(reason)) {
         connection_drop(connection, reason);
-    } else if (pool_adopt(&exchange->http->pool, connection->surface_index, fd, &link) != OK) {
+    } else if (pool_adopt(&exchange->http->pool, connection->surface_index,
+                          exchange_owner(exchange), fd, &link) != OK) {
         connection_drop(connection, REASON_OUT_OF_MEMORY);
     } else {
         start_sending(exchange, link);

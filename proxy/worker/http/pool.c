@@ -1,7 +1,9 @@
 #include "worker/http/pool.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,7 +63,8 @@ static void on_closed(struct endpoint *endpoint)
     free(endpoint);
 }
 
-enum error pool_adopt(struct pool *pool, uint32_t surface, int fd, struct link **out)
+enum error pool_adopt(struct pool *pool, uint32_t surface, const char *owner, int fd,
+                      struct link **out)
 {
     struct link *link = calloc(1, sizeof(*link));
 
@@ -73,6 +76,7 @@ enum error pool_adopt(struct pool *pool, uint32_t surface, int fd, struct link *
     link->endpoint.closed = on_closed;
     link->pool = pool;
     link->surface = surface;
+    snprintf(link->owner, sizeof(link->owner), "%s", owner);
     if (endpoint_open(&link->endpoint, &pool->worker->loop, fd) != OK) {
         free(link);
         return ERROR_IO;
@@ -90,13 +94,21 @@ static bool is_quiet(const struct link *link)
            (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-struct link *pool_take(struct pool *pool, uint32_t surface)
+static struct link *find(const struct link_list *list, const char *owner)
+{
+    struct link *link = list->first;
+
+    while (link != NULL && strcmp(link->owner, owner) != 0)
+        link = link->next;
+    return link;
+}
+
+struct link *pool_take(struct pool *pool, uint32_t surface, const char *owner)
 {
     struct link_list *idle = &pool->idle[surface];
+    struct link *link;
 
-    while (idle->first != NULL) {
-        struct link *link = idle->first;
-
+    while ((link = find(idle, owner)) != NULL) {
         (void)forget(idle, link);
         if (is_quiet(link))
             return link;

@@ -14,7 +14,8 @@ struct link {
     struct link *next;        /* while it waits */
     struct pool *pool;
     uint32_t surface;
-    void *user; /* whose exchange it carries; NULL: it waits */
+    char owner[IPC_SESSION_ID_SIZE]; /* the session that alone may use it; "": any */
+    void *user;                      /* whose exchange it carries; NULL: it waits */
     void (*ready)(void *user, int status, int events);
     bool reused; /* it carried an exchange before: it may have been closed since */
     uint64_t waits_since_ms;
@@ -35,9 +36,10 @@ struct pool {
 enum error pool_create(struct pool *pool, struct worker *worker) MUST_CHECK;
 void pool_destroy(struct pool *pool);
 /* A fresh link on a connected descriptor, which is taken over also on failure; nobody's yet. */
-enum error pool_adopt(struct pool *pool, uint32_t surface, int fd, struct link **out) MUST_CHECK;
-/* An idle link to the surface, or NULL. */
-struct link *pool_take(struct pool *pool, uint32_t surface);
+enum error pool_adopt(struct pool *pool, uint32_t surface, const char *owner, int fd,
+                      struct link **out) MUST_CHECK;
+/* An idle link to the surface that is this owner's, or NULL. */
+struct link *pool_take(struct pool *pool, uint32_t surface, const char *owner);
 /* After a whole exchange: kept for another. */
 void pool_give(struct link *link);
 /* After its last request: closed as soon as the service answers, or after a while. */

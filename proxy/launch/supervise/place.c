@@ -1,0 +1,38 @@
+#include "launch/supervise/place.h"
+
+#include "base/text.h"
+
+#include <errno.h>
+
+bool place_is_free(const struct place *place)
+{
+    return place->life == NULL && place->stdio == NULL;
+}
+
+void place_end(const struct place *place, uint32_t patience_ms)
+{
+    if (place->life != NULL)
+        life_end(place->life, patience_ms);
+    else if (place->stdio != NULL)
+        stdio_end(place->stdio, patience_ms);
+}
+
+void place_drop(const struct place *place)
+{
+    if (place->life != NULL)
+        life_drop(place->life);
+    if (place->stdio != NULL)
+        stdio_drop(place->stdio);
+}
+
+void place_dial(const struct place *place, const char *session, int record, dial_done *done,
+                void *data)
+{
+    if (session == NULL && place->life != NULL)
+        life_dial(place->life, done, data);
+    else if (session != NULL && place->stdio != NULL &&
+             text_is_hex(session, STDIO_SESSION_SIZE - 1))
+        stdio_visit(place->stdio, session, record, done, data);
+    else /* it ended meanwhile */
+        done(data, -1, ECONNREFUSED);
+}

@@ -1,0 +1,23 @@
+/* What runs of a surface: a service that listens, the processes of one that does not, or nothing.
+ */
+#pragma once
+
+#include "launch/supervise/life.h"
+#include "launch/supervise/stdio.h"
+
+struct place {
+    struct life *life;
+    struct stdio *stdio;
+};
+
+bool place_is_free(const struct place *place);
+/* It is free once nothing is left: perhaps in this call. */
+void place_end(const struct place *place, uint32_t patience_ms);
+/* Its trees are forgotten already. */
+void place_drop(const struct place *place);
+/*
+ * A connection to it: to a service that listens if `session` is NULL, else for that session, with
+ * its record (-1: none; the caller's). `done` is called once, in this call or later.
+ */
+void place_dial(const struct place *place, const char *session, int record, dial_done *done,
+                void *data);
