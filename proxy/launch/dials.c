@@ -1,5 +1,6 @@
 #include "launch/dials.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 void dials_add(struct dials *dials, uint32_t number, dial_done *done, void *data)
@@ -18,7 +19,7 @@ void dials_answer(struct dials *dials, uint32_t number, int socket, int error)
         if (dials->rows[i].number != number)
             continue;
         dials->rows[i] = dials->rows[--dials->count];
-        done(data, socket, socket >= 0 ? 0 : error);
+        done(data, socket, socket >= 0 ? 0 : error != 0 ? error : EPROTO);
         return;
     }
     if (socket >= 0)

@@ -250,8 +250,8 @@ void trees_made(struct trees *trees, uint32_t number, int pidfd, int error)
 
     while (tree != NULL && tree->number != number)
         tree = tree->next;
-    if (tree == NULL) {
-        passing_close(&pidfd); /* forgotten meanwhile: its channel was closed */
+    if (tree == NULL || tree->pidfd >= 0) {
+        passing_close(&pidfd); /* forgotten meanwhile: its channel was closed; or made already */
     } else if (pidfd >= 0) {
         watch(tree, pidfd);
     } else {
