@@ -158,7 +158,7 @@ for (const user of USERS) {
     const playwright = await shipped('playwright-mcp', {
       programs: { 'playwright-mcp': [NODE, module('@playwright/mcp/cli.js')] },
       more: ['--executable-path', '/usr/bin/chromium', ...(process.getuid() === 0 && !user ? ['--no-sandbox'] : [])],
-      cwd: directory, env: { HOME: directory }, ...as,
+      cwd: directory, env: { HOME: directory, TMPDIR: directory }, ...as,
     });
     const client = new McpClient({ name: 'flow', version: '1' });
     await client.connect(new StreamableHTTPClientTransport(new URL(`http://localhost:${playwright.port}/mcp`), {
