@@ -289,6 +289,10 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
     enum error error;
 
     *out = (struct service){.command = {.directory = NULL}};
+    if (from->argument_count == 0) { /* the sessions' records name one */
+        *fault = (struct service_fault){"command", "There is no command."};
+        return ERROR_INVALID;
+    }
     error = find_user(surface->command.user, &out->command, &user, fault);
     if (error == OK)
         error = find_environment(&surface->command.environment_files, from, ours, user, out, fault);

@@ -70,6 +70,8 @@ describe('a stored command', () => {
     assert.match(await faulty({ stdio: true, cwd: '/' }, { executables: [PYTHON] }), /"cwd" is what the session's parameter record says/);
     assert.match(await faulty({ stdio: true, command: ['/no/such/program'] }), /no program/);
     assert.match(await faulty({}), /say one of them/);
+    const fine = new Gate(scratchDir(), { surfaces: { one: stdio() }, executables: [PYTHON] });
+    await fine.do('check');
   });
 
   it('of nobody is run by what a session cannot name', async () => {
