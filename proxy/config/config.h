@@ -176,6 +176,9 @@ struct command_variable {
     char *name, *value;
 };
 
+enum command_restart { RESTART_ALWAYS = 0, RESTART_ON_FAILURE, RESTART_NEVER };
+enum command_start { START_AT_ONCE = 0, START_ON_DEMAND };
+
 /* A service that is launched: what runs, as whom, and what it finds. */
 struct surface_command {
     char **arguments;      /* the first is looked for in PATH unless it has a '/' */
@@ -186,6 +189,9 @@ struct surface_command {
     char *directory;                    /* NULL: "/" */
     char *user;                         /* a name or a uid; NULL: whoever runs Sidelock */
     uint32_t port;                      /* of its listeners, the one that is served; 0: the first */
+    enum command_restart restart;       /* when it has ended by itself */
+    enum command_start start;
+    uint32_t idle_stop_s; /* nobody asks for it for so long: it is ended; 0: it is not */
 };
 
 struct surface {

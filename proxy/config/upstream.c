@@ -11,6 +11,8 @@
 #define VARIABLES_MAX       512
 #define FILES_MAX           16
 #define VALUE_BYTES_MAX     (32 * 1024)
+#define IDLE_STOP_S_MIN     5 /* by then no worker keeps a link to it any more (worker/http/pool.c) */
+#define IDLE_STOP_S_MAX     (24 * 60 * 60)
 
 /* A uid, kept as its digits, or the name of a user. */
 static void read_user(struct json_reader *reader, json_t *value, void *into)
@@ -49,6 +51,13 @@ static const char *check_variable(const char *name)
     return NULL;
 }
 
+static const struct json_word restarts[] = {{"always", RESTART_ALWAYS},
+                                            {"on-failure", RESTART_ON_FAILURE},
+                                            {"never", RESTART_NEVER},
+                                            {NULL, 0}};
+static const struct json_word starts[] = {
+    {"at_once", START_AT_ONCE}, {"on_demand", START_ON_DEMAND}, {NULL, 0}};
+
 static const struct json_key upstream_keys[] = {
     ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
@@ -65,6 +74,9 @@ static const struct json_key upstream_keys[] = {
                .clear = clear_text),
     ROW_NUMBER("port", struct surface, command.port, 0, UINT16_MAX, 0),
     ROW_FLAG("stdio", struct surface, upstream_stdio),
+    ROW_CHOICE("restart", struct surface, command.restart, restarts, .preset = RESTART_ALWAYS),
+    ROW_CHOICE("start", struct surface, command.start, starts, .preset = START_AT_ONCE),
+    ROW_NUMBER("idle_stop_s", struct surface, command.idle_stop_s, 0, IDLE_STOP_S_MAX, 0),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
@@ -92,12 +104,27 @@ static void check_program(struct json_reader *reader, const json_t *value)
                              program);
 }
 
+/* Nobody would start it again. */
+static void check_idle(struct json_reader *reader, const json_t *value)
+{
+    const char *start = json_string_value(json_object_get(value, "start"));
+    json_int_t idle_s = json_integer_value(json_object_get(value, "idle_stop_s"));
+
+    if (idle_s > 0 && idle_s < IDLE_STOP_S_MIN)
+        json_reader_fault_at(reader, "idle_stop_s", "This must be 0, or %d at least.",
+                             IDLE_STOP_S_MIN);
+    if (idle_s > 0 && (start == NULL || strcmp(start, "on_demand") != 0))
+        json_reader_fault_at(reader, "idle_stop_s",
+                             "A service that ends when nobody asks for it is started by whoever "
+                             "does: say \"start\": \"on_demand\".");
+}
+
 void config_upstream_check(struct json_reader *reader, const json_t *value)
 {
     static const char *const of_socket[] = {"owner", NULL};
-    static const char *const of_command[] = {"env",  "env_files", "cwd", "user",
-                                             "port", "stdio",     NULL};
-    static const char *const of_listener[] = {"port", NULL};
+    static const char *const of_command[] = {"env",     "env_files", "cwd",         "user",  "port",
+                                             "restart", "start",     "idle_stop_s", "stdio", NULL};
+    static const char *const of_listener[] = {"port", "restart", "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;
     const bool stdio = json_is_true(json_object_get(value, "stdio"));
@@ -119,4 +146,5 @@ void config_upstream_check(struct json_reader *reader, const json_t *value)
     if (stdio && !command)
         check_members(reader, value, "is what the session's parameter record says", of_program);
     check_program(reader, value);
+    check_idle(reader, value);
 }

@@ -132,6 +132,8 @@ enum service_state {
     SERVICE_READY,   /* it listens, and is served by nobody else on this host */
     SERVICE_WAITING, /* it has ended, and will be started again */
     SERVICE_EXPOSED, /* its port answers on this host: it was ended, and will be tried again */
+    SERVICE_STOPPED, /* it has ended, and is not started again by itself */
+    SERVICE_IDLE,    /* nothing of it is there until somebody asks for it; no launcher says so */
     SERVICE_STATE_COUNT
 };
 

@@ -215,13 +215,13 @@ static enum error find_program(const struct surface_command *from, struct servic
                                struct service_fault *fault)
 {
     const char *name = from->arguments[0];
-    char path[PATH_MAX];
+    char *const path = out->program;
     struct trusted_path place;
     bool changeable = false, there;
     enum error error = OK;
 
     if (name[0] == '/')
-        snprintf(path, sizeof(path), "%s", name);
+        snprintf(path, PATH_MAX, "%s", name);
     else if (!look_in_path(name, &out->environment, path))
         return fail(fault, "command/0",
                     "There is no program \"%.64s\" in the service's PATH; name it by its path, or "

@@ -8,12 +8,15 @@
 #include "launch/common/environment.h"
 #include "setup/bundle.h"
 
+#include <limits.h>
+
 #define SERVICE_FILE_BYTES_MAX (256 * 1024) /* of one of its env_files */
 
 struct service {
     struct command command; /* its lists point into what follows */
     struct environment environment;
     struct text_list arguments, hidden;
+    char program[PATH_MAX]; /* where it is */
 };
 
 /* What is wrong: which member of "upstream", and a sentence. */

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -179,5 +179,103 @@ describe('sidelock restart', () => {
     await gate.do('kill', 'one');
     assert.match((await gate.cli('restart', 'one')).stderr, /is killed; `sidelock arm one`/);
     assert.match((await gate.cli('restart', 'nobody')).stderr, /there is no surface nobody/);
+  });
+});
+
+describe('a service that is started on demand', () => {
+  const lazy = (port, more = {}) => python(port, { upstream: { start: 'on_demand', ...more } });
+
+  it('is not there until somebody asks, who waits for it', async () => {
+    const gate = await start({ one: lazy(await freePort()) });
+    assert.deepEqual([(await stateOf(gate, 'one')).state, (await stateOf(gate, 'one')).pid], ['idle', null]);
+    assert.equal((await get(gate, 'one')).status, 200);
+    assert.equal((await stateOf(gate, 'one')).state, 'ready');
+    assert.deepEqual(eventsOf(gate, 'one').map((line) => line.event), ['service_started', 'service_ready']);
+  });
+
+  it('ends when nobody is connected any more, and whoever comes at that moment is served', async () => {
+    const gate = await start({ one: lazy(await freePort(), { idle_stop_s: 5 }) });
+    const { token } = await gate.session('one');
+    assert.equal((await ask(gate, 'one', '/facts', { token, timeoutMs: 2 * GATE_MS })).status, 200);
+    await gate.audited(0, { event: 'service_idle', surface: 'one' }, GATE_MS);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(gate, 'one', '/facts', { token, timeoutMs: 2 * GATE_MS })));
+    for (const answer of answers) assert.equal(answer.status, 200);
+    await untilState(gate, 'one', 'idle');
+    const began = eventsOf(gate, 'one').filter((line) => line.event === 'service_started');
+    const ended = eventsOf(gate, 'one').filter((line) => line.event === 'service_ended');
+    assert.deepEqual([began.length, ended.length], [2, 2]);
+  });
+
+  it('stays as long as somebody is connected', async () => {
+    const gate = await start({
+      one: launched(['node', serviceFile('websocket_service.mjs'), await freePort()], {
+        routes: [{ path: '/ws', kind: 'websocket' }], upstream: { start: 'on_demand', idle_stop_s: 5 },
+      }),
+      two: lazy(await freePort(), { idle_stop_s: 5 }),
+    });
+    const { token } = await gate.session('one');
+    const client = await Client.open(gate, 'one', '/ws', { token });
+    const { pid } = await stateOf(gate, 'one');
+    await get(gate, 'two'); // which was asked for later, and ends
+    await gate.audited(0, { event: 'service_idle', surface: 'two' }, GATE_MS);
+    client.send('still there');
+    assert.equal((await client.next()).toString(), 'still there');
+    assert.equal((await stateOf(gate, 'one')).pid, pid);
+    await client.close();
+    await untilState(gate, 'one', 'idle');
+  });
+});
+
+describe('a service that ends by itself', () => {
+  const ends = async (restart, code) => {
+    const gate = await start({ one: python(await freePort(), { upstream: { restart } }) });
+    const { pid } = await untilState(gate, 'one', 'ready');
+    await get(gate, 'one', `/exit?${code}`).catch(() => {});
+    await gate.audited(0, { event: 'service_ended', pid, exit_code: code });
+    return gate;
+  };
+
+  it('stays away where the configuration says so', async () => {
+    for (const [restart, code] of [['never', 3], ['on-failure', 0]]) {
+      const gate = await ends(restart, code);
+      assert.match((await untilState(gate, 'one', 'stopped')).why, new RegExp(`exit code ${code}`));
+      const answer = await get(gate, 'one');
+      assert.deepEqual([answer.status, answer.json.cause], [502, 'ended']);
+      await gate.do('restart', 'one');
+      assert.equal((await get(gate, 'one')).status, 200);
+    }
+  });
+
+  it('is started again after a failure', async () => {
+    const gate = await ends('on-failure', 1);
+    assert.equal((await until(async () => {
+      const said = await get(gate, 'one');
+      return said.status === 200 && said;
+    }, 'the next one')).status, 200);
+  });
+});
+
+describe('a program that is replaced while it runs', () => {
+  it('is noticed, said once in the log and in the status until it is started again', async () => {
+    const program = path.join(scratchDir(), 'program');
+    const write = (comment) => {
+      writeFileSync(`${program}.new`, `#!/bin/sh\n${comment}\nexec python3 ${serviceFile('launched.py')} "$@"\n`, { mode: 0o755 });
+      renameSync(`${program}.new`, program);
+    };
+    write('# the first');
+    const gate = await start({ one: launched([program, await freePort()]) });
+    await untilState(gate, 'one', 'ready');
+    write('# the second');
+    const said = /its program \S+ was replaced since it was started/;
+    const { state, why } = await until(async () => {
+      const now = await stateOf(gate, 'one');
+      return now.why !== null && now;
+    }, 'the status', GATE_MS);
+    assert.equal(state, 'ready');
+    assert.match(why, said);
+    assert.match(gate.stderr, said);
+    await gate.do('restart', 'one');
+    assert.equal((await stateOf(gate, 'one')).why, null);
+    assert.equal(gate.stderr.split(said).length, 2, 'once');
   });
 });

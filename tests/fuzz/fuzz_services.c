@@ -103,6 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config == NULL)
         require(config_load(text, strlen(text), NULL, 0, getuid(), &config, &faults) == OK);
     require(surfaces_create(config, &gate.surfaces) == OK && uv_loop_init(&gate.loop) == 0);
+    require(quotas_create(CONFIG_SLOTS_MAX, &gate.quotas) == OK);
     require(services_create(&gate, &services) == OK);
     require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
     services_take_launcher(services, pair[0]);
@@ -118,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(uv_loop_close(&gate.loop) == 0);
     services_destroy(services);
     surfaces_clear(&gate.surfaces);
+    quotas_destroy(gate.quotas);
     close(pair[1]);
     after = dup(STDERR_FILENO);
     close(after);

@@ -76,6 +76,7 @@ static int set_up(void **state)
     snprintf(world.gate.audit_path, sizeof(world.gate.audit_path), "%s/audit", world.root);
     assert_int_equal(audit_open(world.gate.audit_path, &world.gate.audit), OK);
     uv_loop_init(&world.gate.loop);
+    assert_int_equal(quotas_create(CONFIG_SLOTS_MAX, &world.gate.quotas), OK);
     assert_int_equal(services_create(&world.gate, &world.services), OK);
     return 0;
 }
@@ -98,6 +99,7 @@ static int tear_down(void **state)
     surfaces_clear(&world.gate.surfaces);
     config_destroy(world.config);
     audit_close(world.gate.audit);
+    quotas_destroy(world.gate.quotas);
     temporary_remove(world.root);
     return 0;
 }
@@ -383,6 +385,7 @@ TEST_BETWEEN(test_what_may_not_be_said, set_up, tear_down)
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
     start_one();
+    refuses((struct errand){.kind = ERRAND_SERVICE, .number = SERVICE_IDLE, .text = ""}, -1);
     refuses((struct errand){.kind = ERRAND_SERVICE, .number = SERVICE_STATE_COUNT, .text = ""}, -1);
     refuses(
         (struct errand){.kind = ERRAND_SERVICE, .place = 1, .number = SERVICE_READY, .text = ""},
@@ -511,6 +514,126 @@ TEST_BETWEEN(test_connections_wait_for_the_one_that_follows, set_up, tear_down)
     assert_int_equal(asked().kind, ERRAND_DIAL);
     assert_int_equal(asked().kind, ERRAND_DIAL);
     assert_int_equal(before.told + during.told, 0);
+}
+
+/* ---- On demand ---- */
+
+/* As if it had been configured so. */
+static void make_on_demand(void)
+{
+    struct surface *config = one()->config;
+
+    config->command.start = START_ON_DEMAND;
+    config->command.idle_stop_s = 1;
+    services_follow(world.services);
+    assert_int_equal(one()->service.state, SERVICE_IDLE);
+}
+
+/* Until nobody has asked for so long. */
+static void pass_time(void)
+{
+    for (int i = 0; i < 10 && !one()->service.ending && one()->service.asked; i++)
+        uv_run(&world.gate.loop, UV_RUN_ONCE);
+}
+
+TEST_BETWEEN(test_one_on_demand_begins_when_somebody_asks, set_up, tear_down)
+{
+    struct waiter waiter;
+
+    make_on_demand();
+    attach();
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    dial(&waiter);
+    assert_int_equal(asked().kind, ERRAND_START);
+    assert_int_equal(waiter.told, 0);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    services_forget(world.services, &waiter.dial);
+}
+
+TEST_BETWEEN(test_one_on_demand_ends_when_nobody_asks, set_up, tear_down)
+{
+    const struct quota_holder holder = quota_surface(0);
+    struct waiter waiter, meanwhile;
+
+    make_on_demand();
+    attach();
+    dial(&waiter);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    for (int i = 0; i < 3; i++) /* somebody waits */
+        uv_run(&world.gate.loop, UV_RUN_ONCE);
+    assert_false(one()->service.ending);
+    services_forget(world.services, &waiter.dial);
+    assert_int_equal(quota_take(world.gate.quotas, QUOTA_SURFACE_QUESTIONS, holder),
+                     REASON_ALLOWED);
+    for (int i = 0; i < 3; i++) /* somebody is being admitted */
+        uv_run(&world.gate.loop, UV_RUN_ONCE);
+    assert_false(one()->service.ending);
+    quota_give(world.gate.quotas, QUOTA_SURFACE_QUESTIONS, holder);
+    pass_time();
+    assert_int_equal(asked().kind, ERRAND_END);
+    assert_int_equal(logged("service_idle"), 1);
+    dial(&meanwhile); /* whoever comes while it ends waits for the next one */
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    assert_int_equal(meanwhile.told, 0);
+    services_forget(world.services, &meanwhile.dial);
+    pass_time();
+    assert_int_equal(asked().kind, ERRAND_END);
+    say_state(SERVICE_GONE);
+    assert_int_equal(one()->service.state, SERVICE_IDLE);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_one_on_demand_that_has_ended_by_itself, set_up, tear_down)
+{
+    struct services_restart restart;
+    struct waiter waiter;
+
+    make_on_demand();
+    attach();
+    restart_one(&restart); /* an operator asks as well */
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(restarted.error, OK);
+    say_state(SERVICE_STOPPED);
+    assert_int_equal(asked().kind, ERRAND_END);
+    dial(&waiter);
+    say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_START);
+    assert_int_equal(waiter.told, 0);
+    one()->killed = true;
+    services_follow(world.services);
+    assert_int_equal(asked().kind, ERRAND_END);
+    say_state(SERVICE_GONE);
+    assert_int_equal(waiter.reason, REASON_SERVICE_DOWN);
+    one()->killed = false;
+    services_follow(world.services);
+    assert_int_equal(one()->service.state, SERVICE_IDLE);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_one_that_is_not_started_again, set_up, tear_down)
+{
+    struct services_restart restart;
+    struct waiter waiter;
+
+    start_one();
+    say_state(SERVICE_STOPPED);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    dial(&waiter);
+    assert_int_equal(waiter.reason, REASON_SERVICE_DOWN);
+    restart_one(&restart);
+    assert_int_equal(asked().kind, ERRAND_END);
+    say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(restarted.error, OK);
 }
 
 static unsigned proven;

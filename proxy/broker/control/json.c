@@ -170,11 +170,11 @@ static json_t *ports_of(const struct surface_state *surface)
 /* What has become of a service that is launched; null of any other. */
 static json_t *service_of(const struct surface_state *surface)
 {
-    static const char *const states[SERVICE_STATE_COUNT] = {[SERVICE_GONE] = "gone",
-                                                            [SERVICE_STARTING] = "starting",
-                                                            [SERVICE_READY] = "ready",
-                                                            [SERVICE_WAITING] = "waiting",
-                                                            [SERVICE_EXPOSED] = "exposed"};
+    static const char *const states[SERVICE_STATE_COUNT] = {
+        [SERVICE_GONE] = "gone",       [SERVICE_STARTING] = "starting",
+        [SERVICE_READY] = "ready",     [SERVICE_WAITING] = "waiting",
+        [SERVICE_EXPOSED] = "exposed", [SERVICE_STOPPED] = "stopped",
+        [SERVICE_IDLE] = "idle"};
     const struct surface_service *service = &surface->service;
 
     if (!surface_is_launched(surface->config))

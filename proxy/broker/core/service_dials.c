@@ -37,6 +37,15 @@ void service_dials_add(struct service_dials *dials, struct surface_state *surfac
     dials->last = &dial->next;
 }
 
+bool service_dials_waits(const struct service_dials *dials, const struct surface_state *surface)
+{
+    const struct services_dial *dial = dials->first;
+
+    while (dial != NULL && dial->surface != surface)
+        dial = dial->next;
+    return dial != NULL;
+}
+
 /* Without memory to remember it, nobody would end it: then it is not asked for, and waits. */
 static void visit(struct service_dials *dials, const struct services_dial *dial)
 {

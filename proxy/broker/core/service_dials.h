@@ -43,6 +43,8 @@ void service_dials_init(struct service_dials *dials, struct surfaces *surfaces,
                         struct visits *visits);
 void service_dials_add(struct service_dials *dials, struct surface_state *surface,
                        struct services_dial *dial);
+/* Whether somebody waits for one to the surface's service. */
+bool service_dials_waits(const struct service_dials *dials, const struct surface_state *surface);
 /* Those that may be asked for now. */
 void service_dials_ask(struct service_dials *dials, const struct surface_state *surface);
 /* Nobody waits for the surface's service any more: all are refused with services_late(). */

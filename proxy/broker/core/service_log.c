@@ -39,6 +39,11 @@ void service_log_state(struct gate *gate, const struct surface_state *surface)
     journal_commit(line);
 }
 
+void service_log_idle(struct gate *gate, const struct surface_state *surface)
+{
+    journal_commit(begin(gate, "service_idle", surface));
+}
+
 void service_log_end(struct gate *gate, const struct surface_state *surface, int status,
                      const char *failed)
 {

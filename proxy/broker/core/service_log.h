@@ -10,6 +10,8 @@ void service_log_state(struct gate *gate, const struct surface_state *surface);
 /* The launcher refused a session a process of a stdio service, for a row of policy/quota.h. */
 void service_log_refused(struct gate *gate, const struct surface_state *surface,
                          const char *session, enum quota row);
+/* It is ended since nobody asks for it. */
+void service_log_idle(struct gate *gate, const struct surface_state *surface);
 /* Nothing of it is left: the wait status of what was started, or (not "") what failed before. */
 void service_log_end(struct gate *gate, const struct surface_state *surface, int status,
                      const char *failed);

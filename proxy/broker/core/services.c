@@ -3,7 +3,9 @@
 #include "base/log.h"
 #include "broker/core/journal.h"
 #include "broker/core/launcher_line.h"
+#include "broker/core/service_idle.h"
 #include "broker/core/service_log.h"
+#include "broker/core/service_wish.h"
 #include "broker/core/visits.h"
 
 #include <signal.h>
@@ -23,18 +25,20 @@ struct services {
     uv_timer_t patience;
     struct service_dials dials;
     struct services_end *ends;
-    struct services_restart *restarts;
-    uv_timer_t restart_patience;
+    struct service_restarts restarts;
     struct service_proofs proofs;
     struct visits visits;
+    uv_timer_t idle;
 };
 
 /* ---- Which are to run ---- */
 
-static bool is_wanted(const struct surface_state *surface)
+/* What one is of which nothing is there. */
+static enum service_state state_without(const struct surface_state *surface)
 {
-    return surface->config != NULL && surface_is_launched(surface->config) && !surface->leaving &&
-           !surface->killed;
+    if (service_is_wanted(surface))
+        return SERVICE_STARTING;
+    return service_is_permitted(surface) ? SERVICE_IDLE : SERVICE_GONE;
 }
 
 static void set_state(struct surface_state *surface, enum service_state state, const char *why)
@@ -47,6 +51,7 @@ static void begin(struct services *services, struct surface_state *surface)
 {
     surface->service.asked = true;
     surface->service.ending = false;
+    surface->service.idle_since_ms = 0;
     set_state(surface, SERVICE_STARTING, "");
     launcher_line_say(services->line,
                       &(struct errand){.kind = ERRAND_START,
@@ -66,10 +71,10 @@ static void end(struct services *services, struct surface_state *surface, uint32
 /* One that is wanted while there is no launcher is waited for. */
 static void follow(struct services *services, struct surface_state *surface)
 {
-    bool wanted = is_wanted(surface);
+    bool wanted = service_is_wanted(surface);
 
     if (!surface->service.asked)
-        set_state(surface, wanted ? SERVICE_STARTING : SERVICE_GONE, "");
+        set_state(surface, state_without(surface), "");
     if (services->line == NULL)
         return;
     if (wanted && !surface->service.asked)
@@ -148,84 +153,16 @@ void services_kill(struct services *services, struct services_end *one)
 
 /* ---- Started again ---- */
 
-/* The one at `at` is told, and not waited for any more. */
-static void end_restart(struct services *services, struct services_restart **at, enum error error,
-                        const char *why)
-{
-    struct services_restart *one = *at;
-
-    *at = one->next;
-    if (services->restarts == NULL)
-        uv_timer_stop(&services->restart_patience);
-    one->done(one, error, why);
-}
-
-/* Whether that is decided. The first of all again: whoever is told may ask for another. */
-static bool tell_restart(struct services *services, struct services_restart **at)
-{
-    const struct surface_state *surface = (*at)->surface;
-    enum service_state state = surface->service.state;
-
-    if (!is_wanted(surface))
-        end_restart(services, at, ERROR_STATE, "it was killed, or left by a reload, meanwhile");
-    else if ((*at)->gone && state == SERVICE_READY)
-        end_restart(services, at, OK, "");
-    else if ((*at)->gone && (state == SERVICE_WAITING || state == SERVICE_EXPOSED))
-        end_restart(services, at, ERROR_STATE, surface->service.why);
-    else
-        return false;
-    return true;
-}
-
-static void tell_restarts(struct services *services)
-{
-    struct services_restart **at = &services->restarts;
-
-    while (*at != NULL)
-        at = tell_restart(services, at) ? &services->restarts : &(*at)->next;
-}
-
-/* They are in the order in which they were asked for. */
-static void on_restart_patience(uv_timer_t *timer)
-{
-    struct services *services = timer->data;
-
-    while (services->restarts != NULL && services->restarts->until_ms <= uv_now(timer->loop))
-        end_restart(services, &services->restarts, ERROR_STATE,
-                    "it is not ready yet, and is waited for no longer; it goes on starting");
-    if (services->restarts != NULL)
-        uv_timer_start(timer, on_restart_patience,
-                       services->restarts->until_ms - uv_now(timer->loop), 0);
-}
-
 void services_restart(struct services *services, struct services_restart *one)
 {
     struct surface_service *service = &one->surface->service;
-    struct services_restart **last = &services->restarts;
 
-    one->gone = !service->asked;
-    one->until_ms = uv_now(&services->gate->loop) + SERVICES_RESTART_MS;
-    one->next = NULL;
-    while (*last != NULL)
-        last = &(*last)->next;
-    *last = one;
-    if (services->restarts == one)
-        uv_timer_start(&services->restart_patience, on_restart_patience, SERVICES_RESTART_MS, 0);
-    if (services->line != NULL && service->asked && !service->ending)
+    service->demanded = true;
+    service_restarts_add(&services->restarts, one);
+    if (one->gone)
+        follow(services, one->surface);
+    else if (services->line != NULL && !service->ending)
         end(services, one->surface, END_PATIENCE_MS);
-}
-
-/* Nothing is left of what was to end. */
-static void pass_restarts(struct services *services, struct surface_state *surface)
-{
-    bool asked = false;
-
-    for (struct services_restart *one = services->restarts; one != NULL; one = one->next) {
-        if (surface == NULL || one->surface == surface)
-            asked = one->gone = true;
-    }
-    if (surface != NULL && asked)
-        surface->service.restarts++;
 }
 
 /* ---- Proven again ---- */
@@ -235,17 +172,59 @@ void services_prove(struct services *services, struct services_proof *proof)
     service_proofs_add(&services->proofs, proof);
 }
 
+/* ---- Those that are started on demand ---- */
+
+/* The next one who asks has it started again, also while it ends. */
+static void stop_idle(struct services *services, struct surface_state *surface)
+{
+    surface->service.demanded = false;
+    surface->service.idle_since_ms = 0;
+    follow(services, surface);
+}
+
+static void on_idle(uv_timer_t *timer)
+{
+    struct services *services = timer->data;
+    bool more = false;
+
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+        struct surface_state *surface = &services->surfaces->items[i];
+
+        if (!service_idle_watched(surface))
+            continue;
+        more = true;
+        if (!service_idle_passed(services->gate, &services->dials, surface))
+            continue;
+        service_log_idle(services->gate, surface);
+        stop_idle(services, surface);
+    }
+    if (!more)
+        uv_timer_stop(timer);
+}
+
+static void watch_idle(struct services *services, const struct surface_state *surface)
+{
+    if (service_idle_watched(surface) && !uv_is_active((uv_handle_t *)&services->idle))
+        uv_timer_start(&services->idle, on_idle, SERVICES_IDLE_MS, SERVICES_IDLE_MS);
+}
+
 /* ---- Connections ---- */
 
 static bool is_waited_for(const struct surface_state *surface)
 {
-    return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING;
+    return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING ||
+           (surface->service.ending && service_is_wanted(surface));
 }
 
 void services_dial(struct services *services, struct surface_state *surface,
                    struct services_dial *dial)
 {
     dial->at = NULL;
+    if (service_is_permitted(surface) && service_is_on_demand(surface) &&
+        !surface->service.demanded) {
+        surface->service.demanded = true;
+        follow(services, surface);
+    }
     if (!is_waited_for(surface)) {
         dial->dialed(dial, services_late(surface), -1);
         return;
@@ -268,9 +247,11 @@ static void take_gone(struct services *services, struct surface_state *surface)
     surface->service.pid = 0;
     surface->service.ports[0] = '\0';
     visits_remove_slot(&services->visits, surfaces_index(services->surfaces, surface));
-    if (!is_wanted(surface))
+    if (!service_is_permitted(surface))
+        surface->service.demanded = false;
+    if (!service_is_wanted(surface))
         service_dials_fail(&services->dials, surface);
-    pass_restarts(services, surface);
+    service_restarts_pass(&services->restarts, surface);
     tell_gone(services);
     follow(services, surface);
 }
@@ -281,7 +262,8 @@ static enum error take_service(struct services *services, struct surface_state *
     enum service_state before = surface->service.state;
 
     set_state(surface, (enum service_state)errand->number, errand->text);
-    surface->service.proven_at = errand->number == SERVICE_READY ? clock_now() : 0;
+    if (errand->number != before)
+        surface->service.proven_at = errand->number == SERVICE_READY ? clock_now() : 0;
     if (errand->number == SERVICE_STARTING && before != SERVICE_STARTING)
         surface->service.restarts++;
     if (errand->number != before)
@@ -292,7 +274,10 @@ static enum error take_service(struct services *services, struct surface_state *
         take_gone(services, surface);
     else if (errand->number != SERVICE_STARTING)
         service_dials_fail(&services->dials, surface);
-    tell_restarts(services);
+    if (errand->number == SERVICE_STOPPED && service_is_on_demand(surface))
+        stop_idle(services, surface);
+    watch_idle(services, surface);
+    service_restarts_tell(&services->restarts);
     if (errand->number != SERVICE_READY)
         service_proofs_pass(&services->proofs, surface);
     return OK;
@@ -371,7 +356,7 @@ static enum error take(void *context, const struct errand *errand, int fd)
     surface = find(services, errand);
     if (surface == NULL)
         return ERROR_SYNTAX;
-    if (errand->kind == ERRAND_SERVICE && errand->number < SERVICE_STATE_COUNT)
+    if (errand->kind == ERRAND_SERVICE && errand->number < SERVICE_IDLE)
         return take_service(services, surface, errand);
     if (errand->kind == ERRAND_PROVEN)
         return take_proven(services, surface);
@@ -429,9 +414,11 @@ enum error services_create(struct gate *gate, struct services **out)
     service_dials_init(&services->dials, services->surfaces, &services->visits);
     visits_open(&services->visits, gate);
     uv_timer_init(&gate->loop, &services->patience);
-    uv_timer_init(&gate->loop, &services->restart_patience);
+    service_restarts_init(&services->restarts, &gate->loop);
+    uv_timer_init(&gate->loop, &services->idle);
+    services->idle.data = services;
     service_proofs_init(&services->proofs, &gate->loop, services->surfaces);
-    services->patience.data = services->restart_patience.data = services;
+    services->patience.data = services;
     services_follow(services);
     *out = services;
     return OK;
@@ -445,10 +432,10 @@ void services_stop(struct services *services)
         services->ends = one->next;
         one->gone(one, ERROR_STATE);
     }
-    if (services != NULL)
-        service_proofs_stop(&services->proofs);
-    while (services != NULL && services->restarts != NULL)
-        end_restart(services, &services->restarts, ERROR_STATE, "Sidelock ends first");
+    if (services == NULL)
+        return;
+    service_proofs_stop(&services->proofs);
+    service_restarts_stop(&services->restarts);
 }
 
 void services_destroy(struct services *services)
@@ -488,7 +475,7 @@ void services_take_launcher(struct services *services, int fd)
 
         service->asked = service->ending = false;
     }
-    pass_restarts(services, NULL);
+    service_restarts_pass(&services->restarts, NULL);
     tell_gone(services);
     services_follow(services);
 }

@@ -9,6 +9,7 @@
 #include "broker/core/gate.h"
 #include "broker/core/service_dials.h"
 #include "broker/core/service_proofs.h"
+#include "broker/core/service_restarts.h"
 
 struct services;
 
@@ -50,20 +51,8 @@ struct services_end {
 };
 void services_kill(struct services *services, struct services_end *end);
 
-#define SERVICES_RESTART_MS 45000 /* until a service that is started again must be served */
-
-/*
- * A service is to end and to be started again. `done` is called once, perhaps in this call: when
- * the next one is served, or with ERROR_STATE and why it is not. The caller's memory until then.
- */
-struct services_restart {
-    struct surface_state *surface; /* in force, launched and not killed */
-    void (*done)(struct services_restart *restart, enum error error, const char *why);
-    void *context; /* of the caller */
-    bool gone;     /* nothing is left of the one before */
-    uint64_t until_ms;
-    struct services_restart *next;
-};
+#define SERVICES_IDLE_MS 1000 /* how often it is looked whether one is used */
+/* It ends, and is started again. */
 void services_restart(struct services *services, struct services_restart *restart);
 
 void services_prove(struct services *services, struct services_proof *proof);

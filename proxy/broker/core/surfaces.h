@@ -28,8 +28,10 @@ struct surface_listener {
 
 /* Its service, if it is launched (core/services.h). */
 struct surface_service {
-    bool asked;  /* the launcher was asked to start it, and has not said that nothing is left */
-    bool ending; /* and then to end it */
+    bool asked;    /* the launcher was asked to start it, and has not said that nothing is left */
+    bool ending;   /* and then to end it */
+    bool demanded; /* of one that is started on demand: somebody asked */
+    uint64_t idle_since_ms; /* nobody has, since then; 0: somebody does */
     enum service_state state;
     char why[WHY_SIZE];            /* of WAITING and EXPOSED */
     char ports[ERRAND_PORTS_SIZE]; /* that it has, inside */

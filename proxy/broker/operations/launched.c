@@ -40,7 +40,7 @@ void launched_restart(struct operation *operation, const char *name)
     struct surface_state *surface = NULL;
     enum error error = find_launched(operation, name, &surface);
 
-    if (error == OK) {
+    if (error == OK && surface != NULL) {
         audit_text(operation_line(operation, "service_restart"), "surface", surface->config->name);
         error = operation_commit(operation);
     }

@@ -262,7 +262,8 @@ static void build_launched(const struct register_facts *facts, struct register_c
             ? "its port was connected to at every address of this host, and nobody answered "
               "but the gate; the listeners of this host were looked for among the "
               "descriptors of its processes; UDP is not looked at"
-            : "it is not served now, or that could not be found out";
+        : facts->service == SERVICE_IDLE ? "nothing of it is there until somebody asks for it"
+                                         : "it is not served now, or that could not be found out";
 }
 
 /* There is no port that could be asked. */

@@ -19,6 +19,7 @@
 
 #define ANSWER_BYTES 16384
 #define STAT_BYTES   512
+#define SOCKET_LINK  "socket:[" /* and the inode: proc_pid_fd(5) */
 
 struct listener_row {
     uint32_t inode, uid;
@@ -219,8 +220,9 @@ static void find_link(struct look *look, pid_t pid, const char *target)
     struct listener_row key = {.inode = 0};
     const struct listener_row *row;
 
-    if (sscanf(target, "socket:[%u]", &key.inode) != 1 || key.inode == 0)
+    if (strncmp(target, SOCKET_LINK, strlen(SOCKET_LINK)) != 0)
         return;
+    key.inode = (uint32_t)strtoul(target + strlen(SOCKET_LINK), NULL, 10);
     row = bsearch(&key, look->rows, look->listeners, sizeof(key), by_inode);
     if (row == NULL)
         return;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "launch/supervise/dialling.h"
 #include "launch/supervise/leaks.h"
+#include "launch/supervise/port_list.h"
 #include "launch/supervise/vacancy.h"
 #include "setup/service.h"
 
@@ -105,6 +106,17 @@ static void describe_end(int status, const char *failed, char why[WHY_SIZE])
         snprintf(why, WHY_SIZE, "its service ended with exit code %d", WEXITSTATUS(status));
 }
 
+/* What the configuration in force says. */
+static bool starts_again(const struct life *life, int status, const char *failed)
+{
+    const struct surface *surface = config_surface(life->lives->bundle->config, life->name);
+
+    if (surface == NULL || surface->command.restart == RESTART_ALWAYS)
+        return true;
+    return surface->command.restart == RESTART_ON_FAILURE &&
+           (failed[0] != '\0' || !WIFEXITED(status) || WEXITSTATUS(status) != 0);
+}
+
 /* Nothing is left of it. */
 static void on_ended(void *data, int status, const char *failed)
 {
@@ -133,6 +145,11 @@ static void on_ended(void *data, int status, const char *failed)
     }
     describe_end(status, failed, why);
     tell_ports(life);
+    if (!exposed && !starts_again(life, status, failed)) {
+        log_warning("surface %s: %s; it is not started again", life->name, why);
+        enter(life, SERVICE_STOPPED, why);
+        return;
+    }
     wait_for_start(life, exposed ? SERVICE_EXPOSED : SERVICE_WAITING, exposed ? life->why : why);
 }
 
@@ -193,12 +210,28 @@ static bool look(struct life *life)
     return true;
 }
 
+/* Whoever replaced its program may think that it is the new one which runs. Said once. */
+static void notice_upgrade(struct life *life)
+{
+    char why[WHY_SIZE];
+
+    if (life->upgraded || program_is(&life->program))
+        return;
+    life->upgraded = true;
+    snprintf(why, sizeof(why),
+             "its program %.200s was replaced since it was started: `sidelock restart %s` runs the "
+             "new one",
+             life->program.path, life->name);
+    log_warning("surface %s: %s", life->name, why);
+    enter(life, SERVICE_READY, why);
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct life *life = timer->data;
 
-    if (life->state == SERVICE_READY && !life->ending)
-        (void)look(life);
+    if (life->state == SERVICE_READY && !life->ending && look(life))
+        notice_upgrade(life);
 }
 
 static void on_proven(void *data, const char *found)
@@ -249,29 +282,6 @@ static uint32_t wanted_port(const struct life *life)
     return surface != NULL ? surface->command.port : 0;
 }
 
-/* "8081/tcp" among "8081/tcp 5353/udp". */
-static bool has_port(const char *list, const char *port)
-{
-    struct span rest = span_of(list);
-
-    while (rest.length > 0) {
-        if (span_equals(span_split(&rest, ' '), port))
-            return true;
-    }
-    return false;
-}
-
-static void append_port(char list[ERRAND_PORTS_SIZE], const struct port *port)
-{
-    size_t length = strlen(list);
-    char one[32];
-
-    snprintf(one, sizeof(one), "%u/%s", port->number,
-             port->protocol == IPPROTO_TCP ? "tcp" : "udp");
-    if (!has_port(list, one) && length + strlen(one) + 1 < ERRAND_PORTS_SIZE)
-        snprintf(list + length, ERRAND_PORTS_SIZE - length, "%s%s", length > 0 ? " " : "", one);
-}
-
 static void on_list(uv_timer_t *timer)
 {
     struct life *life = timer->data;
@@ -300,7 +310,7 @@ static void on_port(void *data, const struct port *port)
     struct life *life = data;
     uint32_t wanted = wanted_port(life);
 
-    append_port(life->listed, port);
+    port_list_add(life->listed, port);
     if (life->port == 0 && life->candidate == 0 && port->protocol == IPPROTO_TCP && !life->ending &&
         (wanted == 0 || wanted == port->number)) {
         life->candidate = (uint16_t)port->number;
@@ -327,7 +337,7 @@ static void on_listed(void *data)
     life->settling = false;
     life->candidate = 0;
     snprintf(port, sizeof(port), "%u/tcp", candidate);
-    if (has_port(life->ports, port) && !life->ending)
+    if (port_list_has(life->ports, port) && !life->ending)
         prove(life, candidate);
 }
 
@@ -409,6 +419,8 @@ static void start(struct life *life)
         wait_for_start(life, SERVICE_WAITING, fault.text);
         return;
     }
+    life->upgraded = false;
+    program_note(&life->program, service.program);
     enter(life, SERVICE_STARTING, "");
     error = launch(life, &service.command);
     service_clear(&service);

@@ -7,6 +7,7 @@
 #include "ipc/errand.h"
 #include "launch/launcher.h"
 #include "launch/supervise/output.h"
+#include "launch/supervise/program.h"
 #include "setup/bundle.h"
 
 #define LIFE_NAME_SIZE    (CONFIG_NAME_BYTES_MAX + 1)
@@ -57,7 +58,9 @@ struct life {
     uv_timer_t timer; /* until the next start, or the end of patience */
     uv_timer_t lists, settles, looks;
     bool proof_asked;
-    bool blind; /* this host's listeners could not be attributed to its processes */
+    struct program program; /* as it was when it was started */
+    bool upgraded;          /* and is no more */
+    bool blind;             /* this host's listeners could not be attributed to its processes */
     unsigned open_handles;
 };
 

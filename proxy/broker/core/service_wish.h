@@ -1,0 +1,22 @@
+/* Whether a service is to run, by what is in force and what was asked for. */
+#pragma once
+
+#include "broker/core/surfaces.h"
+
+/* Whether it may. */
+static inline bool service_is_permitted(const struct surface_state *surface)
+{
+    return surface->config != NULL && surface_is_launched(surface->config) && !surface->leaving &&
+           !surface->killed;
+}
+
+static inline bool service_is_on_demand(const struct surface_state *surface)
+{
+    return surface->config->command.start == START_ON_DEMAND;
+}
+
+static inline bool service_is_wanted(const struct surface_state *surface)
+{
+    return service_is_permitted(surface) &&
+           (!service_is_on_demand(surface) || surface->service.demanded);
+}
