@@ -225,8 +225,8 @@ void launching_finish(struct launching *launching, int signals, bool hurry)
 
 void launching_end(struct launching *launching)
 {
-    if (launching->pid == 0 && launching->channel == NULL)
-        return; /* it never began */
+    if (launching->pid == 0 && launching->channel == NULL && launching->launcher == NULL)
+        return; /* it never began, or nothing is left */
     if (launching->pid > 0) {
         kill(launching->pid, SIGKILL);
         (void)waitpid(launching->pid, NULL, 0);
