@@ -10,6 +10,7 @@
 #include "cli/terminal/shown.h"
 #include "setup/insiders.h"
 #include "setup/places.h"
+#include "setup/service.h"
 #include "system/fence_kind.h"
 #include "system/landlock.h"
 #include "system/trusted_file.h"
@@ -335,8 +336,41 @@ static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)
         warn_of_surface(warnings, bundle->path, &config->surfaces[i]);
 }
 
+/* What a service that is launched may execute, as it is found on this host; null: whatever there
+ * is. */
+static json_t *find_executables(const struct config_bundle *bundle, const struct surface *surface)
+{
+    struct service_fault fault;
+    struct service service;
+    json_t *list;
+
+    if (surface->command.execute_anything ||
+        service_find(bundle, surface, environ, &service, &fault) != OK)
+        return json_null();
+    list = json_array();
+    for (char **file = service.command.executables; *file != NULL; file++)
+        json_array_append_new(list, output_string(*file));
+    service_clear(&service);
+    return list;
+}
+
+/* By surface, of those that start their services; NULL where the host was not to be looked at. */
+static json_t *find_all_executables(const struct config_bundle *bundle,
+                                    const struct json_faults *faults)
+{
+    json_t *all = json_object();
+
+    for (size_t i = 0; faults->count == 0 && i < bundle->config->surface_count; i++) {
+        const struct surface *surface = &bundle->config->surfaces[i];
+
+        if (surface_is_launched(surface) && !surface_runs_records(surface))
+            json_object_set_new(all, surface->name, find_executables(bundle, surface));
+    }
+    return all;
+}
+
 static int print_json(const struct config_bundle *bundle, const struct json_faults *faults,
-                      json_t *warnings)
+                      json_t *warnings, bool elsewhere)
 {
     json_t *list = json_array();
 
@@ -345,17 +379,36 @@ static int print_json(const struct config_bundle *bundle, const struct json_faul
                                               output_string(faults->items[i].pointer), "line",
                                               (json_int_t)faults->items[i].line, "text",
                                               output_string(faults->items[i].text)));
-    return output_json(json_pack("{s:b, s:o, s:o, s:O}", "valid", faults->count == 0, "file",
+    return output_json(json_pack("{s:b, s:o, s:o, s:O, s:o}", "valid", faults->count == 0, "file",
                                  bundle->path != NULL ? output_string(bundle->path) : json_null(),
-                                 "faults", list, "warnings", warnings));
+                                 "faults", list, "warnings", warnings, "executables",
+                                 elsewhere ? json_null() : find_all_executables(bundle, faults)));
 }
 
-static void print_text(const struct config_bundle *bundle, const struct json_faults *faults)
+static void print_executables(const char *name, const json_t *list)
 {
+    const json_t *file;
+    size_t i;
+
+    printf("surface \"%s\": its service may execute", name);
+    if (json_is_null(list))
+        printf(" anything");
+    json_array_foreach(list, i, file) printf("%s %s", i > 0 ? "," : "", json_string_value(file));
+    printf("\n");
+}
+
+static void print_text(const struct config_bundle *bundle, const struct json_faults *faults,
+                       bool elsewhere)
+{
+    json_t *all = elsewhere ? json_object() : find_all_executables(bundle, faults), *list;
+    const char *name;
+
     config_file_print_faults(bundle, faults);
     if (faults->count == 0)
         printf("%s: ok, %zu surface%s\n", bundle->path, bundle->config->surface_count,
                bundle->config->surface_count == 1 ? "" : "s");
+    json_object_foreach(all, name, list) print_executables(name, list);
+    json_decref(all);
 }
 
 /* ---- The gate that runs with it, if one does ---- */
@@ -416,9 +469,9 @@ int cmd_check(int argc, char **argv)
     if (code == EX_OK && !elsewhere)
         warn_of_host(warnings, &bundle);
     if (json)
-        printed = print_json(&bundle, &faults, warnings);
+        printed = print_json(&bundle, &faults, warnings, elsewhere);
     else
-        print_text(&bundle, &faults);
+        print_text(&bundle, &faults, elsewhere);
     json_decref(warnings);
     bundle_clear(&bundle);
     return code != EX_OK ? code : printed;

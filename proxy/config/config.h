@@ -191,7 +191,10 @@ struct surface_command {
     uint32_t port;                      /* of its listeners, the one that is served; 0: the first */
     enum command_restart restart;       /* when it has ended by itself */
     enum command_start start;
-    uint32_t idle_stop_s; /* nobody asks for it for so long: it is ended; 0: it is not */
+    uint32_t idle_stop_s;         /* nobody asks for it for so long: it is ended; 0: it is not */
+    struct text_list executables; /* what it may execute beside itself; absolute paths */
+    bool execute_anything;
+    struct text_list libraries; /* directories that code is loaded from; absolute paths */
 };
 
 struct surface {

@@ -10,6 +10,8 @@
 #define ARGUMENTS_MAX       1024
 #define VARIABLES_MAX       512
 #define FILES_MAX           16
+#define EXECUTABLES_MAX     128
+#define LIBRARIES_MAX       32
 #define VALUE_BYTES_MAX     (32 * 1024)
 #define IDLE_STOP_S_MIN     5 /* by then no worker keeps a link to it any more (worker/http/pool.c) */
 #define IDLE_STOP_S_MAX     (24 * 60 * 60)
@@ -58,6 +60,28 @@ static const struct json_word restarts[] = {{"always", RESTART_ALWAYS},
 static const struct json_word starts[] = {
     {"at_once", START_AT_ONCE}, {"on_demand", START_ON_DEMAND}, {NULL, 0}};
 
+static const struct json_key executables_key = ROW_TEXTS(
+    "executables", struct surface_command, executables, config_check_path, 0, EXECUTABLES_MAX);
+
+/* Paths of programs, or "any". */
+static void read_executables(struct json_reader *reader, json_t *value, void *into)
+{
+    struct surface_command *command = into;
+    const char *word = json_string_value(value);
+
+    if (word != NULL && strcmp(word, "any") == 0)
+        command->execute_anything = true;
+    else if (json_is_array(value))
+        json_table_read_key(reader, &executables_key, value, command);
+    else
+        json_reader_fault(reader, "This must be a list of programs' paths, or \"any\".");
+}
+
+static void clear_executables(void *command)
+{
+    text_list_clear(&((struct surface_command *)command)->executables);
+}
+
 static const struct json_key upstream_keys[] = {
     ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
@@ -77,6 +101,9 @@ static const struct json_key upstream_keys[] = {
     ROW_CHOICE("restart", struct surface, command.restart, restarts, .preset = RESTART_ALWAYS),
     ROW_CHOICE("start", struct surface, command.start, starts, .preset = START_AT_ONCE),
     ROW_NUMBER("idle_stop_s", struct surface, command.idle_stop_s, 0, IDLE_STOP_S_MAX, 0),
+    ROW_CUSTOM("executables", read_executables, .offset = offsetof(struct surface, command),
+               .clear = clear_executables),
+    ROW_TEXTS("libraries", struct surface, command.libraries, config_check_path, 0, LIBRARIES_MAX),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
@@ -122,8 +149,9 @@ static void check_idle(struct json_reader *reader, const json_t *value)
 void config_upstream_check(struct json_reader *reader, const json_t *value)
 {
     static const char *const of_socket[] = {"owner", NULL};
-    static const char *const of_command[] = {"env",     "env_files", "cwd",         "user",  "port",
-                                             "restart", "start",     "idle_stop_s", "stdio", NULL};
+    static const char *const of_command[] = {"env",         "env_files", "cwd",   "user",
+                                             "port",        "restart",   "start", "idle_stop_s",
+                                             "executables", "libraries", "stdio", NULL};
     static const char *const of_listener[] = {"port", "restart", "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;

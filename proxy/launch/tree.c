@@ -105,6 +105,7 @@ static bool take_word(struct tree *tree)
     passing_close(&descriptor);
     word.port.program[PORT_PROGRAM_SIZE - 1] = '\0';
     word.refusal.program[PORT_PROGRAM_SIZE - 1] = '\0';
+    word.refusal.path[EXECUTION_SHOWN_SIZE - 1] = '\0';
     if (error == OK && hear(tree, &word) == OK)
         return true;
     tree_kill(tree);

@@ -6,28 +6,11 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define USUAL_PATH "/usr/local/bin:/usr/bin:/bin"
-
-static enum error fail(struct service_fault *fault, const char *member, const char *format, ...)
-    PRINTF_LIKE(3, 4);
-
-static enum error fail(struct service_fault *fault, const char *member, const char *format, ...)
-{
-    va_list arguments;
-
-    snprintf(fault->member, sizeof(fault->member), "%s", member);
-    va_start(arguments, format);
-    vsnprintf(fault->text, sizeof(fault->text), format, arguments);
-    va_end(arguments);
-    return ERROR_INVALID;
-}
 
 /* ---- The environment ---- */
 
@@ -89,7 +72,7 @@ static enum error read_file(const char *path, size_t index, struct environment *
                             struct service_fault *fault)
 {
     struct buffer text;
-    char member[32];
+    char member[48];
     size_t line = 0;
     enum error error;
 
@@ -103,7 +86,8 @@ static enum error read_file(const char *path, size_t index, struct environment *
         error = set_lines(environment, (struct span){text.data, text.length}, &line);
     }
     if (error == ERROR_SYNTAX)
-        error = fail(fault, member, "%.200s, line %zu: this is not NAME=value.", path, line);
+        error =
+            program_fault(fault, member, "%.200s, line %zu: this is not NAME=value.", path, line);
     buffer_wipe(&text);
     return error;
 }
@@ -148,17 +132,18 @@ static enum error find_user(const char *name, struct command *command, const str
         return OK;
     user = text_number(span_of(name), 10, &uid) ? getpwuid((uid_t)uid) : getpwnam(name);
     if (user == NULL)
-        return fail(fault, "user", "This host knows no user \"%.32s\".", name);
+        return program_fault(fault, "user", "This host knows no user \"%.32s\".", name);
     if (user->pw_uid == geteuid())
         return OK;
     if (geteuid() != 0)
-        return fail(fault, "user",
-                    "Only root can start a service as another user: run Sidelock as root, or as "
-                    "\"%.32s\" itself.",
-                    name);
+        return program_fault(
+            fault, "user",
+            "Only root can start a service as another user: run Sidelock as root, or as "
+            "\"%.32s\" itself.",
+            name);
     if (getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
-        return fail(fault, "user", "\"%.32s\" is in more than %u groups.", name,
-                    COMMAND_GROUPS_MAX);
+        return program_fault(fault, "user", "\"%.32s\" is in more than %u groups.", name,
+                             COMMAND_GROUPS_MAX);
     command->switch_user = true;
     command->uid = user->pw_uid;
     command->gid = user->pw_gid;
@@ -171,72 +156,24 @@ static enum error find_user(const char *name, struct command *command, const str
 
 /* ---- The program ---- */
 
-static const char *value_of(const struct environment *environment, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (size_t i = 0; i < environment->count; i++) {
-        const char *item = environment->items[i];
-
-        if (strncmp(item, name, length) == 0 && item[length] == '=')
-            return item + length + 1;
-    }
-    return NULL;
-}
-
-static bool is_program(const char *path)
-{
-    struct stat facts;
-
-    return stat(path, &facts) == 0 && S_ISREG(facts.st_mode) && (facts.st_mode & 0111) != 0;
-}
-
-/* As a shell would find it. */
-static bool look_in_path(const char *name, const struct environment *environment,
-                         char out[PATH_MAX])
-{
-    const char *path = value_of(environment, "PATH");
-    struct span rest = span_of(path != NULL ? path : USUAL_PATH);
-
-    while (rest.data != NULL) {
-        struct span directory = span_split(&rest, ':');
-
-        if (directory.length == 0 || directory.data[0] != '/' ||
-            snprintf(out, PATH_MAX, "%.*s/%s", (int)directory.length, directory.data, name) >=
-                PATH_MAX)
-            continue;
-        if (is_program(out))
-            return true;
-    }
-    return false;
-}
-
 static enum error find_program(const struct surface_command *from, struct service *out,
                                struct service_fault *fault)
 {
     const char *name = from->arguments[0];
     char *const path = out->program;
-    struct trusted_path place;
-    bool changeable = false, there;
-    enum error error = OK;
+    enum error error;
 
     if (name[0] == '/')
         snprintf(path, PATH_MAX, "%s", name);
-    else if (!look_in_path(name, &out->environment, path))
-        return fail(fault, "command/0",
-                    "There is no program \"%.64s\" in the service's PATH; name it by its path, or "
-                    "set PATH in \"env\".",
-                    name);
-    if (!is_program(path))
-        return fail(fault, "command/0", "%.200s is no program that can be run.", path);
-    there = trusted_path_survey(path, &place, &changeable);
-    if (there)
-        trusted_path_close(&place);
-    if (!there || changeable)
-        return fail(fault, "command/0",
-                    "Others than root and the user who runs Sidelock can change %.200s, or the "
-                    "way to it.",
-                    path);
+    else if (!program_look(name, &out->environment, path))
+        return program_fault(
+            fault, "command/0",
+            "There is no program \"%.64s\" in the service's PATH; name it by its path, or "
+            "set PATH in \"env\".",
+            name);
+    error = program_judge(path, "command/0", fault);
+    if (error != OK)
+        return error;
     error = text_list_add(&out->arguments, path, strlen(path));
     for (size_t i = 1; error == OK && i < from->argument_count; i++)
         error = text_list_add(&out->arguments, from->arguments[i], strlen(from->arguments[i]));
@@ -250,16 +187,17 @@ static enum error find_directory(const struct surface_command *from, struct serv
 
     out->command.directory = from->directory != NULL ? from->directory : "/";
     if (stat(out->command.directory, &facts) < 0)
-        return fail(fault, "cwd", "%.200s: %s.", out->command.directory, strerror(errno));
+        return program_fault(fault, "cwd", "%.200s: %s.", out->command.directory, strerror(errno));
     return S_ISDIR(facts.st_mode)
                ? OK
-               : fail(fault, "cwd", "%.200s is no directory.", out->command.directory);
+               : program_fault(fault, "cwd", "%.200s is no directory.", out->command.directory);
 }
 
 /* Lists that end with NULL. */
 static enum error end_lists(struct service *service)
 {
-    struct text_list *lists[] = {&service->arguments, &service->hidden};
+    struct text_list *lists[] = {&service->arguments, &service->hidden,
+                                 &service->programs.executables, &service->programs.libraries};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         char **items = reallocarray(lists[i]->items, lists[i]->count + 1, sizeof(*items));
@@ -271,6 +209,8 @@ static enum error end_lists(struct service *service)
     }
     service->command.arguments = service->arguments.items;
     service->command.hidden = service->hidden.items;
+    service->command.executables = service->programs.executables.items;
+    service->command.libraries = service->programs.libraries.items;
     service->command.environment = service->environment.items;
     return OK;
 }
@@ -302,12 +242,15 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
         error = find_directory(from, out, fault);
     if (error == OK)
         error = hidden_list(bundle, out->command.uid, ours, &out->hidden);
+    if (error == OK && !surface->command.execute_anything)
+        error = programs_find(&surface->command, out->arguments.items[0], &out->environment,
+                              &out->programs, fault);
     if (error == OK)
         error = end_lists(out);
     if (error == OK)
         return OK;
     if (error != ERROR_INVALID)
-        error = fail(fault, "command", "This cannot be prepared: %s.", error_text(error));
+        error = program_fault(fault, "command", "This cannot be prepared: %s.", error_text(error));
     service_clear(out);
     return error;
 }
@@ -317,5 +260,6 @@ void service_clear(struct service *service)
     environment_clear(&service->environment);
     text_list_clear(&service->arguments);
     text_list_clear(&service->hidden);
+    programs_clear(&service->programs);
     service->command = (struct command){.directory = NULL};
 }

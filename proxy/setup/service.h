@@ -7,6 +7,7 @@
 #include "launch/common/command.h"
 #include "launch/common/environment.h"
 #include "setup/bundle.h"
+#include "setup/programs.h"
 
 #include <limits.h>
 
@@ -16,13 +17,8 @@ struct service {
     struct command command; /* its lists point into what follows */
     struct environment environment;
     struct text_list arguments, hidden;
+    struct programs programs;
     char program[PATH_MAX]; /* where it is */
-};
-
-/* What is wrong: which member of "upstream", and a sentence. */
-struct service_fault {
-    char member[32]; /* "command/0", "env_files/1" */
-    char text[WHY_SIZE];
 };
 
 /*
@@ -33,7 +29,8 @@ enum error service_find(const struct config_bundle *bundle, const struct surface
                         char *const *ours, struct service *out,
                         struct service_fault *fault) MUST_CHECK;
 /*
- * The same of another command than the surface's own: its user and env_files are the surface's.
+ * The same of another command than the surface's own: its user, env_files, executables
+ * and libraries are the surface's.
  * The command must outlive *out.
  */
 enum error service_find_other(const struct config_bundle *bundle, const struct surface *surface,

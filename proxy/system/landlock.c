@@ -28,6 +28,8 @@ static const uint64_t rights[] = {
     [LANDLOCK_MAY_KEEP] = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE |
                           LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_SOCK | TRUNCATES_3,
     [LANDLOCK_MAY_WRITE] = LANDLOCK_ACCESS_FS_WRITE_FILE,
+    [LANDLOCK_MAY_EXECUTE] = LANDLOCK_ACCESS_FS_EXECUTE,
+    [LANDLOCK_MAY_MOVE] = WRITES_2,
 };
 
 /* The kernel's `struct landlock_ruleset_attr`, as it has grown. */
@@ -86,12 +88,11 @@ static enum error add_place(int rules, uint64_t handled, const struct landlock_p
     return error;
 }
 
-enum error landlock_hold(uint32_t fences, const struct landlock_place *places, size_t count)
+/* What is refused but for the places. */
+static struct ruleset find_handled(uint32_t fences, unsigned version,
+                                   const struct landlock_place *places, size_t count)
 {
-    unsigned version = landlock_version();
     struct ruleset handled = {0};
-    enum error error = OK;
-    int rules;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (version < rows[i].since || (fences & UINT32_C(1) << rows[i].fence) == 0)
@@ -100,6 +101,20 @@ enum error landlock_hold(uint32_t fences, const struct landlock_place *places, s
         handled.net |= rows[i].refuses.net;
         handled.scoped |= rows[i].refuses.scoped;
     }
+    for (size_t i = 0; i < count; i++) {
+        if (places[i].may == LANDLOCK_MAY_MOVE && version >= LANDLOCK_MOVES)
+            handled.files |= WRITES_2;
+    }
+    return handled;
+}
+
+enum error landlock_hold(uint32_t fences, const struct landlock_place *places, size_t count)
+{
+    unsigned version = landlock_version();
+    struct ruleset handled = find_handled(fences, version, places, count);
+    enum error error = OK;
+    int rules;
+
     if (handled.files == 0 && handled.net == 0 && handled.scoped == 0)
         return OK;
     rules = (int)syscall(SYS_landlock_create_ruleset, &handled, size_for(version), 0);

@@ -12,14 +12,20 @@
 
 /* What may be done at a place all the same. */
 enum landlock_may {
-    LANDLOCK_MAY_KEEP, /* in a directory: files and sockets are made, written, cut off, removed */
-    LANDLOCK_MAY_WRITE /* to one file */
+    LANDLOCK_MAY_KEEP,  /* in a directory: files and sockets are made, written, cut off, removed */
+    LANDLOCK_MAY_WRITE, /* to one file */
+    LANDLOCK_MAY_EXECUTE, /* one file */
+    /* Below a directory: from one directory to another, which every rule of version 2 or later
+     * refuses if it is not said; earlier ones refuse it in any case. */
+    LANDLOCK_MAY_MOVE
 };
 
 struct landlock_place {
     const char *path;
     enum landlock_may may;
 };
+
+#define LANDLOCK_MOVES 2 /* the version from which LANDLOCK_MAY_MOVE is heard */
 
 /* 0: the kernel has none, or hides it. */
 unsigned landlock_version(void);

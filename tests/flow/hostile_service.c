@@ -508,6 +508,10 @@ static void memfds(const char *argument)
     while (sendfile(plain, from, NULL, 65536) > 0)
         ;
     say("fexecve", fexecve(plain, arguments, environment));
+    lseek(from, 0, SEEK_SET);
+    while (sendfile(exec, from, NULL, 65536) > 0)
+        ;
+    say("fexecve of that", fexecve(exec, arguments, environment));
     say("map its code",
         mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, plain, 0) == MAP_FAILED ? -1 : 0);
 }

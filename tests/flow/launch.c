@@ -8,8 +8,8 @@
  *     signal NUMBER       to the service's first process
  *     kill
  *
- *     sidelock_launch [--directory PATH] [--hide PATH]... [--listeners COUNT] [--seal] [--uid UID]
- * -- COMMAND...
+ *     sidelock_launch [--directory PATH] [--execute FILE]... [--hide PATH]...
+ *         [--libraries PATH]... [--listeners COUNT] [--seal] [--uid UID] -- COMMAND...
  */
 #include "launch/keeper/spawner.h"
 #include "launch/launcher.h"
@@ -30,10 +30,12 @@
 
 #define LINE_MAX_BYTES  4096
 #define DIALS_MAX_COUNT 100000
-#define HIDDEN_MAX      16
+#define LIST_MAX        32
 
-static char *hidden[HIDDEN_MAX + 1];
-static size_t hidden_count;
+static struct list {
+    char *items[LIST_MAX + 1];
+    size_t count;
+} hidden, executables, libraries;
 
 static uv_loop_t *loop;
 static struct launcher *launcher;
@@ -68,9 +70,9 @@ static void on_refused(void *data, const struct refusal *refusal)
 {
     (void)data;
     printf("{\"event\":\"refused\",\"call\":%u,\"family\":%u,\"type\":%u,\"protocol\":%u,"
-           "\"error\":\"%s\",\"program\":\"%s\"}\n",
+           "\"error\":\"%s\",\"program\":\"%s\",\"path\":\"%s\"}\n",
            refusal->call, refusal->family, refusal->type, refusal->protocol,
-           strerrorname_np(refusal->error), refusal->program);
+           strerrorname_np(refusal->error), refusal->program, refusal->path);
 }
 
 static void on_listed(void *data)
@@ -344,10 +346,18 @@ static void on_input(uv_poll_t *poll, int status, int events)
     }
 }
 
+static void add(struct list *list, char *item)
+{
+    if (list->count == LIST_MAX)
+        exit(EXIT_FAILURE);
+    list->items[list->count++] = item;
+}
+
 static void read_options(int count, char **arguments, struct tree_options *options)
 {
     static const struct option known[] = {
-        {"directory", required_argument, NULL, 'd'}, {"hide", required_argument, NULL, 'h'},
+        {"directory", required_argument, NULL, 'd'}, {"execute", required_argument, NULL, 'e'},
+        {"hide", required_argument, NULL, 'h'},      {"libraries", required_argument, NULL, 'b'},
         {"listeners", required_argument, NULL, 'l'}, {"seal", no_argument, NULL, 's'},
         {"uid", required_argument, NULL, 'u'},       {NULL, 0, NULL, 0}};
     int option;
@@ -359,8 +369,12 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             options->command.listeners_max = (uint32_t)strtoul(optarg, NULL, 10);
         } else if (option == 's') {
             options->command.seal_memfds = true;
-        } else if (option == 'h' && hidden_count < HIDDEN_MAX) {
-            hidden[hidden_count++] = optarg;
+        } else if (option == 'h') {
+            add(&hidden, optarg);
+        } else if (option == 'e') {
+            add(&executables, optarg);
+        } else if (option == 'b') {
+            add(&libraries, optarg);
         } else if (option == 'u') {
             options->command.switch_user = true;
             options->command.uid = options->command.gid = (uint32_t)strtoul(optarg, NULL, 10);
@@ -374,7 +388,11 @@ static void read_options(int count, char **arguments, struct tree_options *optio
 int main(int count, char **arguments)
 {
     struct tree_options options = {
-        .command = {.environment = environ, .directory = "/", .hidden = hidden},
+        .command = {.environment = environ,
+                    .directory = "/",
+                    .hidden = hidden.items,
+                    .executables = executables.items,
+                    .libraries = libraries.items},
         .standard = {-1, STDERR_FILENO, STDERR_FILENO},
         .events = {on_started, on_port, on_refused, on_listed, on_ended}};
     uv_poll_t input;

@@ -74,7 +74,7 @@ describe('a service that is launched', () => {
     const { vite } = JSON.parse(readFileSync(new URL('../../config/vite.json', import.meta.url), 'utf8')).surfaces;
     const command = [NODE, module('vite/bin/vite.js'), '--port', `${port}`, '--strictPort', '--host', '127.0.0.1', root];
     const gate = await start({
-      vite: { ...vite, listen: [`localhost:${port}`], limits: { upstream_timeout_ms: GATE_MS }, upstream: { command, cwd: root, env: { HOME: root, NO_COLOR: '1' } } },
+      vite: { ...vite, listen: [`localhost:${port}`], limits: { upstream_timeout_ms: GATE_MS }, upstream: { command, cwd: root, env: { HOME: root, NO_COLOR: '1' }, libraries: [path.dirname(module('vite'))] } },
     });
     assert.match((await get(gate, 'vite', '/')).bytes.toString(), /@vite\/client/);
     const token = /wsToken = "([^"]+)"/.exec((await get(gate, 'vite', '/@vite/client')).bytes.toString())[1];
@@ -133,7 +133,7 @@ describe('a service that is launched', () => {
 
   it('is waited for while it starts', async () => {
     const port = await freePort();
-    const gate = await start({ late: launched(['sh', '-c', `sleep 1; exec python3 ${serviceFile('launched.py')} ${port}`]) });
+    const gate = await start({ late: launched(['sh', '-c', `sleep 1; exec python3 ${serviceFile('launched.py')} ${port}`], { upstream: { executables: ['/usr/bin/sleep', '/usr/bin/python3'] } }) });
     assert.equal((await get(gate, 'late')).status, 200);
   });
 });

@@ -89,6 +89,7 @@ for (const user of USERS) {
     chmodSync(path.join(root, 'node_modules'), 0o777);
     const vite = await shipped('vite', {
       programs: { node: [NODE], 'node_modules/vite/bin/vite.js': [module('vite/bin/vite.js')] },
+      libraries: [path.dirname(module('vite'))],
       ...as, cwd: root, env: { HOME: root, NO_COLOR: '1' },
     });
     assert.match((await vite.ask('/')).body, /@vite\/client/);
@@ -157,7 +158,7 @@ for (const user of USERS) {
     const directory = home();
     const playwright = await shipped('playwright-mcp', {
       programs: { 'playwright-mcp': [NODE, module('@playwright/mcp/cli.js')] },
-      more: ['--executable-path', '/usr/bin/chromium', ...(process.getuid() === 0 && !user ? ['--no-sandbox'] : [])],
+      more: process.getuid() === 0 && !user ? ['--no-sandbox'] : [],
       cwd: directory, env: { HOME: directory, TMPDIR: directory }, ...as,
     });
     const client = new McpClient({ name: 'flow', version: '1' });

@@ -263,7 +263,7 @@ describe('a program that is replaced while it runs', () => {
       renameSync(`${program}.new`, program);
     };
     write('# the first');
-    const gate = await start({ one: launched([program, await freePort()]) });
+    const gate = await start({ one: launched([program, await freePort()], { upstream: { executables: ['/usr/bin/python3'] } }) });
     await untilState(gate, 'one', 'ready');
     write('# the second');
     const said = /its program \S+ was replaced since it was started/;

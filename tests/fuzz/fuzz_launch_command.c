@@ -24,6 +24,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require_within(command.arguments, bytes, size);
         require_within(command.environment, bytes, size);
         require_within(command.hidden, bytes, size);
+        require_within(command.executables, bytes, size);
+        require_within(command.libraries, bytes, size);
         command_clear(&command);
     }
     free(bytes);

@@ -299,6 +299,11 @@ TEST(test_command)
     assert_string_equal(command->directory, "/srv/files");
     assert_string_equal(command->user, "files");
     assert_int_equal(command->port, 8081);
+    assert_int_equal(command->executables.count, 2);
+    assert_string_equal(command->executables.items[1], "/usr/bin/ssh");
+    assert_string_equal(command->libraries.items[0], "/srv/files/modules");
+    assert_false(command->execute_anything);
+    assert_true(config_surface(config, "bare")->command.execute_anything);
     assert_int_equal(files->limits.upstream_timeout_ms, 15000);
     assert_int_equal(config_surface(config, "bare")->command.port, 0);
     config_destroy(config);

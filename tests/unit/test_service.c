@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,8 +101,79 @@ TEST(test_found)
     let_go(&service, &bundle);
 }
 
+static void write_file(const char *path, const char *text, mode_t mode)
+{
+    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+
+    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    assert_int_equal(fchmod(fd, mode), 0);
+    close(fd);
+}
+
+static bool lists(char *const *list, const char *path)
+{
+    for (; *list != NULL; list++) {
+        if (strcmp(*list, path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Its own program, those that are named, and what the kernel starts them with. */
+TEST(test_executables)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "";
+    struct service service = {.arguments = {0}};
+    struct config_bundle bundle = {.path = NULL};
+    char members[1024], script[TEMPORARY_PATH_SIZE + 16], outer[TEMPORARY_PATH_SIZE + 16],
+        lib[TEMPORARY_PATH_SIZE + 16], text[TEMPORARY_PATH_SIZE + 32];
+    char *cat = realpath("/bin/cat", NULL), *env = realpath("/usr/bin/env", NULL);
+
+    assert_non_null(temporary_make(directory));
+    snprintf(lib, sizeof(lib), "%s/lib", directory);
+    assert_int_equal(mkdir(lib, 0700), 0);
+    snprintf(script, sizeof(script), "%s/bin", directory);
+    assert_int_equal(mkdir(script, 0700), 0);
+    snprintf(script, sizeof(script), "%s/bin/inner", directory);
+    snprintf(outer, sizeof(outer), "%s/outer", directory);
+    write_file(script, "#! /usr/bin/env -S A=1 cat -n\n", 0700);
+    snprintf(text, sizeof(text), "#!%s\n", script);
+    write_file(outer, text, 0700);
+    snprintf(members, sizeof(members), "\"command\":[\"/bin/sleep\"],\"executables\":[\"%s\"]",
+             outer);
+    good(members, &service, &bundle);
+    assert_true(lists(service.command.executables, outer));
+    assert_true(lists(service.command.executables, script));
+    assert_true(lists(service.command.executables, env));
+    assert_true(lists(service.command.executables, cat));
+    assert_int_equal(service.programs.executables.count, 6); /* sleep, and the loader of all */
+    assert_true(lists(service.command.libraries, lib));
+    let_go(&service, &bundle);
+    good("\"command\":[\"cat\"],\"executables\":\"any\"", &service, &bundle);
+    assert_null(service.command.executables[0]);
+    let_go(&service, &bundle);
+
+    write_file(script, "#!/usr/bin/env no-such-program\n", 0700);
+    faulty(members, "executables/0", "no program \"no-such-program\"");
+    write_file(script, "#!inner\n", 0700);
+    faulty(members, "executables/0", "no interpreter");
+    snprintf(text, sizeof(text), "#!%s\n", outer);
+    write_file(script, text, 0700); /* round and round: the kernel's own matter */
+    good(members, &service, &bundle);
+    let_go(&service, &bundle);
+    write_file(script, "echo", 0700);
+    faulty(members, "executables/0", "neither");
+    write_file(script, "\177ELF\2\1\1", 0700);
+    faulty(members, "executables/0", "neither");
+    free(cat);
+    free(env);
+    temporary_remove(directory);
+}
+
 TEST(test_not_found)
 {
+    faulty("\"command\":[\"cat\"],\"executables\":[\"/nowhere/x\"]", "executables/0", "/nowhere/x");
+    faulty("\"command\":[\"cat\"],\"libraries\":[\"/etc/passwd\"]", "libraries/0", "no directory");
     faulty("\"command\":[\"no-such-program\"]", "command/0", "no program \"no-such-program\"");
     faulty("\"command\":[\"cat\"],\"env\":{\"PATH\":\"/nowhere:\"}", "command/0", "PATH");
     faulty("\"command\":[\"/etc/passwd\"]", "command/0", "no program");
@@ -125,15 +197,6 @@ TEST(test_program_of_others)
     snprintf(members, sizeof(members), "\"command\":[\"%s\"]", path);
     faulty(members, "command/0", "can change");
     temporary_remove(directory);
-}
-
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-    int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
-
-    assert_true(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-    assert_int_equal(fchmod(fd, mode), 0);
-    close(fd);
 }
 
 TEST(test_environment_files)

@@ -234,15 +234,29 @@ static void append_fences(const struct register_facts *facts, struct register_ce
     cell->finding = true;
 }
 
+/* What is configured; `check` says what that comes to on this host. */
+static void append_executables(const struct surface_command *command, struct register_cell *cell)
+{
+    if (command->execute_anything) {
+        buffer_append_text(&cell->value, "anything");
+        cell->finding = true;
+        return;
+    }
+    buffer_append_text(&cell->value, "nothing but itself");
+    for (size_t i = 0; i < command->executables.count; i++)
+        buffer_append_format(&cell->value, ", %s", command->executables.items[i]);
+}
+
 /* Nothing is proven of a service that does not run. */
 static void build_launched(const struct register_facts *facts, struct register_cell *cell)
 {
     char time[JOURNAL_TIME_SIZE];
 
-    buffer_append_format(&cell->value,
-                         "The service (%s) is started by Sidelock; its TCP listeners are in a "
-                         "network namespace that only the gate reaches",
+    buffer_append_format(&cell->value, "The service (%s) is started by Sidelock and may execute ",
                          facts->surface->command.arguments[0]);
+    append_executables(&facts->surface->command, cell);
+    buffer_append_text(&cell->value,
+                       "; its TCP listeners are in a network namespace that only the gate reaches");
     if (!facts->live)
         return;
     if (facts->service == SERVICE_EXPOSED && facts->service_why != NULL) {

@@ -10,6 +10,7 @@
 #define NAME_SIZE 250 /* memfd_create(2): 249 bytes and the NUL */
 /* Newer than the headers of Debian 12 (memfd_create(2), 6.3). */
 #define NOEXEC_SEAL 0x08u
+#define EXEC        0x10u
 
 void call_memfd(struct calls *calls, const struct question *question)
 {
@@ -22,7 +23,7 @@ void call_memfd(struct calls *calls, const struct question *question)
         question_answer(question, errno);
         return;
     }
-    fd = memfd_create(name, flags | MFD_CLOEXEC | NOEXEC_SEAL);
+    fd = memfd_create(name, (flags & ~EXEC) | MFD_CLOEXEC | NOEXEC_SEAL);
     if (fd < 0) {
         question_answer(question, errno);
         return;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define NETNS_COOKIE 71 /* SO_NETNS_COOKIE */
@@ -13,10 +14,8 @@ static const struct {
     int call;
     void (*handle)(struct calls *calls, const struct question *question);
 } handlers[] = {
-    {SYS_bind, call_bind},
-    {SYS_listen, call_listen},
-    {SYS_connect, call_connect},
-    {SYS_memfd_create, call_memfd},
+    {SYS_bind, call_bind},          {SYS_listen, call_listen},  {SYS_connect, call_connect},
+    {SYS_memfd_create, call_memfd}, {SYS_execve, call_execute}, {SYS_execveat, call_execute},
 };
 
 enum error calls_start(struct calls *calls)
@@ -48,4 +47,17 @@ enum error calls_answer(struct calls *calls)
     }
     question_answer(&question, ENOSYS);
     return OK;
+}
+
+void calls_ended(struct calls *calls, pid_t child, int status)
+{
+    int error = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;
+    struct deed_row row;
+
+    if (!deed_take(&calls->deeds, child, &row))
+        return;
+    if (row.question.call == SYS_execve || row.question.call == SYS_execveat)
+        call_execute_ended(calls, &row, error);
+    else
+        question_answer(&row.question, error);
 }

@@ -11,6 +11,8 @@
  *              A private socket that goes elsewhere: one of the host's does. Then continued, since
  *              a service may connect anywhere
  *     memfd    made with the seal, and given
+ *     execve   of a program that may be executed, or what is none: continued, and judged by the
+ *              kernel. Of others: EACCES, and told (execution.h)
  *
  * A tree has at most `listeners_max` TCP listeners: more get EMFILE.
  */
@@ -22,6 +24,9 @@
 
 /* In the thread that is in the private namespace; `outside` runs. */
 enum error calls_start(struct calls *calls) MUST_CHECK;
+
+/* Some child has ended: if it was about a question, that one is answered. */
+void calls_ended(struct calls *calls, pid_t child, int status);
 
 /* Answers one question, if there is one. ERROR_IO: there will be none any more. */
 enum error calls_answer(struct calls *calls) MUST_CHECK;

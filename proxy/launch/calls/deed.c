@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,10 +21,16 @@ static enum error become(const struct target_view *view)
 
 static _Noreturn void perform(const struct deed *deed, const struct target_view *view)
 {
+    const struct execution *execution = deed->execution;
+    int directory =
+        execution != NULL && execution->directory >= 0 ? execution->directory : view->directory;
     int result;
 
-    if (fchdir(view->root) < 0 || chroot(".") < 0 || fchdir(view->directory) < 0 ||
-        become(view) != OK)
+    if (fchdir(view->root) < 0 || chroot(".") < 0 || fchdir(directory) < 0)
+        _exit(errno);
+    if (execution != NULL)
+        _exit(execution_judge(execution));
+    if (become(view) != OK)
         _exit(errno);
     umask(view->umask);
     if (deed->address != NULL)
@@ -36,6 +43,7 @@ static _Noreturn void perform(const struct deed *deed, const struct target_view 
 int deed_begin(struct deeds *deeds, const struct question *question, const struct deed *deed)
 {
     struct target_view view;
+    struct deed_row *row;
     pid_t child;
 
     if (deeds->count == DEEDS_MAX)
@@ -49,18 +57,22 @@ int deed_begin(struct deeds *deeds, const struct question *question, const struc
     close(view.directory);
     if (child < 0)
         return ENOBUFS;
-    deeds->rows[deeds->count].child = child;
-    deeds->rows[deeds->count++].question = *question;
+    row = &deeds->rows[deeds->count++];
+    *row = (struct deed_row){.child = child, .question = *question};
+    if (deed->execution != NULL)
+        snprintf(row->path, sizeof(row->path), "%.*s", EXECUTION_SHOWN_SIZE - 1,
+                 deed->execution->path);
     return 0;
 }
 
-void deed_ended(struct deeds *deeds, pid_t child, int status)
+bool deed_take(struct deeds *deeds, pid_t child, struct deed_row *out)
 {
     for (size_t i = 0; i < deeds->count; i++) {
         if (deeds->rows[i].child != child)
             continue;
-        question_answer(&deeds->rows[i].question, WIFEXITED(status) ? WEXITSTATUS(status) : EIO);
+        *out = deeds->rows[i];
         deeds->rows[i] = deeds->rows[--deeds->count];
-        return;
+        return true;
     }
+    return false;
 }

@@ -7,19 +7,24 @@
 
 #include "base/error.h"
 
+#include "launch/calls/execution.h"
 #include "launch/calls/question.h"
 #include "launch/common/address.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 #define DEEDS_MAX 32 /* under way at once */
 
+struct deed_row {
+    pid_t child;
+    struct question question;
+    char path[EXECUTION_SHOWN_SIZE]; /* of an execution */
+};
+
 struct deeds {
-    struct {
-        pid_t child;
-        struct question question;
-    } rows[DEEDS_MAX];
+    struct deed_row rows[DEEDS_MAX];
     size_t count;
 };
 
@@ -29,10 +34,11 @@ struct deed {
     const union address *address; /* bind to it; NULL: listen */
     socklen_t length;
     int backlog;
+    const struct execution *execution; /* judge it, and nothing else; with the keeper's rights */
 };
 
-/* The question is answered when the child has ended. An errno where it cannot even begin. */
+/* An errno where it cannot even begin. */
 int deed_begin(struct deeds *deeds, const struct question *question, const struct deed *deed);
 
-/* Some child has ended: if it did a deed, its question is answered. */
-void deed_ended(struct deeds *deeds, pid_t child, int status);
+/* Some child has ended: if it did a deed, that one is taken out; else false. */
+bool deed_take(struct deeds *deeds, pid_t child, struct deed_row *out);

@@ -7,4 +7,7 @@
 void call_bind(struct calls *calls, const struct question *question);
 void call_listen(struct calls *calls, const struct question *question);
 void call_connect(struct calls *calls, const struct question *question);
+void call_execute(struct calls *calls, const struct question *question);
+/* It was judged. */
+void call_execute_ended(struct calls *calls, const struct deed_row *row, int error);
 void call_memfd(struct calls *calls, const struct question *question);

@@ -3,6 +3,7 @@
 
 #include "launch/calls/deed.h"
 #include "launch/calls/outside.h"
+#include "launch/common/command.h"
 #include "launch/common/ports.h"
 
 #include <stddef.h>
@@ -10,10 +11,11 @@
 
 /* What a service asked for and was refused, though it may be honest. */
 struct refusal {
-    uint32_t call; /* SYS_bind … */
+    uint32_t call; /* SYS_bind …; SYS_execve: of `path` */
     uint32_t family, type, protocol;
     int32_t error; /* errno */
     char program[PORT_PROGRAM_SIZE];
+    char path[EXECUTION_SHOWN_SIZE]; /* what it tried to execute, cut off; else "" */
 };
 
 struct calls {
@@ -23,6 +25,9 @@ struct calls {
     struct deeds deeds;
     uint64_t inside; /* the private namespace's cookie, SO_NETNS_COOKIE (5.14) */
     size_t listeners_max;
+    struct permitted permitted[COMMAND_EXECUTABLES_MAX];
+    size_t permitted_count;
+    bool begun; /* the service's program runs */
     void (*refused)(void *data, const struct refusal *refusal);
     void *data;
 };

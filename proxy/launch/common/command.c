@@ -11,7 +11,7 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct header {
-    uint32_t argument_count, environment_count, hidden_count;
+    uint32_t argument_count, environment_count, hidden_count, executable_count, library_count;
     uint32_t switch_user, uid, gid, group_count;
     uint32_t seal_memfds, listeners_max;
     uint32_t groups[COMMAND_GROUPS_MAX];
@@ -22,6 +22,8 @@ static bool within_limits(const struct header *header)
     return header->argument_count >= 1 && header->argument_count < COMMAND_STRINGS_MAX &&
            header->environment_count < COMMAND_STRINGS_MAX &&
            header->hidden_count < COMMAND_STRINGS_MAX &&
+           header->executable_count <= COMMAND_EXECUTABLES_MAX &&
+           header->library_count <= COMMAND_EXECUTABLES_MAX &&
            header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
            header->seal_memfds <= 1;
 }
@@ -30,7 +32,7 @@ static uint32_t put_strings(struct buffer *buffer, char *const *strings)
 {
     uint32_t count = 0;
 
-    for (; strings[count] != NULL && count < COMMAND_STRINGS_MAX; count++)
+    for (; strings != NULL && strings[count] != NULL && count < COMMAND_STRINGS_MAX; count++)
         buffer_append(buffer, strings[count], strlen(strings[count]) + 1);
     return count;
 }
@@ -52,6 +54,8 @@ static enum error pack(const struct command *command, struct buffer *buffer)
     header.argument_count = put_strings(buffer, command->arguments);
     header.environment_count = put_strings(buffer, command->environment);
     header.hidden_count = put_strings(buffer, command->hidden);
+    header.executable_count = put_strings(buffer, command->executables);
+    header.library_count = put_strings(buffer, command->libraries);
     if (buffer_failed(buffer) || !within_limits(&header))
         return ERROR_LIMIT;
     memcpy(buffer->data, &header, sizeof(header));
@@ -129,7 +133,11 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
         command.environment = take_strings(&at, end, header.environment_count);
     if (command.environment != NULL)
         command.hidden = take_strings(&at, end, header.hidden_count);
-    if (command.hidden == NULL || at != end) {
+    if (command.hidden != NULL)
+        command.executables = take_strings(&at, end, header.executable_count);
+    if (command.executables != NULL)
+        command.libraries = take_strings(&at, end, header.library_count);
+    if (command.libraries == NULL || at != end) {
         command_clear(&command);
         return ERROR_SYNTAX;
     }
@@ -149,5 +157,7 @@ void command_clear(struct command *command)
     free(command->arguments);
     free(command->environment);
     free(command->hidden);
+    free(command->executables);
+    free(command->libraries);
     *command = (struct command){0};
 }

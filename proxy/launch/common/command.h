@@ -4,7 +4,7 @@
  * message, and because secrets in it must be in no argument list.
  *
  * Packed: a header, then each string with its NUL: the directory, the arguments, the
- * environment, what is hidden. What is unpacked points into those bytes.
+ * environment, what is hidden, executables, libraries. What is unpacked points into those bytes.
  */
 #pragma once
 
@@ -14,10 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define COMMAND_BYTES_MAX   (2u << 20) /* as much as the kernel takes of arguments by default */
-#define COMMAND_STRINGS_MAX 8192u
-#define COMMAND_GROUPS_MAX  64u
-#define COMMAND_LISTENERS   64u /* listeners a tree may have at once, if nobody says otherwise */
+#define COMMAND_BYTES_MAX       (2u << 20) /* as much as the kernel takes of arguments by default */
+#define COMMAND_STRINGS_MAX     8192u
+#define COMMAND_GROUPS_MAX      64u
+#define COMMAND_EXECUTABLES_MAX 256u
+#define COMMAND_LISTENERS       64u /* listeners a tree may have at once, if nobody says otherwise */
 
 struct command {
     char **arguments;   /* ends with NULL; the first is looked for in the environment's PATH */
@@ -28,6 +29,12 @@ struct command {
      * an empty directory of its own, or nothing at all, lies over each that is there.
      */
     char **hidden;
+    /*
+     * Each ends with NULL. The programs that may be executed, with all that the kernel needs to
+     * start them, as paths without links; none, or NULL: anything may. Where there are some, code
+     * is loaded from the system's libraries and from the directories `libraries` alone.
+     */
+    char **executables, **libraries;
     /* Only root can switch. */
     bool switch_user;
     uint32_t uid, gid;

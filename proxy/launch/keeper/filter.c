@@ -3,6 +3,7 @@
 #include "launch/common/bpf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,10 +50,17 @@ static const struct sock_filter sockets[] = {
 
 static const struct sock_filter memfds[] = {
     ARGUMENT(1),
-    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_EXEC, 0, 1),
-    REFUSE(EACCES),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_EXEC, 2, 0),
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_NOEXEC_SEAL, 0, 1),
     RETURN(SECCOMP_RET_ALLOW),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+};
+
+/* A file without a name may be one that no rule is about. */
+static const struct sock_filter executions[] = {
+    ARGUMENT(4),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, AT_EMPTY_PATH, 0, 1),
+    REFUSE(EACCES),
     RETURN(SECCOMP_RET_USER_NOTIF),
 };
 
@@ -65,21 +73,23 @@ static const struct rule {
     const struct sock_filter *block;
     size_t length;
     int call;
-    bool for_sealed; /* only where memfds are sealed */
+    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED } when;
 } rules[] = {
-    {BLOCK(sockets), SYS_socket, false},
-    {BLOCK(sockets), SYS_socketpair, false},
-    {BLOCK(ask), SYS_bind, false},
-    {BLOCK(ask), SYS_listen, false},
-    {BLOCK(ask), SYS_connect, false},
-    {BLOCK(unknown), SYS_io_uring_setup, false},
-    {BLOCK(unknown), SYS_io_uring_enter, false},
-    {BLOCK(unknown), SYS_io_uring_register, false},
-    {BLOCK(unknown), SYS_userfaultfd, false},
-    {BLOCK(memfds), SYS_memfd_create, true},
+    {BLOCK(sockets), SYS_socket, ALWAYS},
+    {BLOCK(sockets), SYS_socketpair, ALWAYS},
+    {BLOCK(ask), SYS_bind, ALWAYS},
+    {BLOCK(ask), SYS_listen, ALWAYS},
+    {BLOCK(ask), SYS_connect, ALWAYS},
+    {BLOCK(unknown), SYS_io_uring_setup, ALWAYS},
+    {BLOCK(unknown), SYS_io_uring_enter, ALWAYS},
+    {BLOCK(unknown), SYS_io_uring_register, ALWAYS},
+    {BLOCK(unknown), SYS_userfaultfd, ALWAYS},
+    {BLOCK(memfds), SYS_memfd_create, WHERE_SEALED},
 #ifdef SYS_memfd_secret
-    {BLOCK(unknown), SYS_memfd_secret, true},
+    {BLOCK(unknown), SYS_memfd_secret, WHERE_SEALED},
 #endif
+    {BLOCK(ask), SYS_execve, WHERE_LIMITED},
+    {BLOCK(executions), SYS_execveat, WHERE_LIMITED},
 };
 
 size_t filter_build(const struct filter_options *options, struct sock_filter out[FILTER_MAX])
@@ -90,7 +100,8 @@ size_t filter_build(const struct filter_options *options, struct sock_filter out
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         const struct rule *rule = &rules[i];
 
-        if (rule->for_sealed && !options->seal_memfds)
+        if ((rule->when == WHERE_SEALED && !options->seal_memfds) ||
+            (rule->when == WHERE_LIMITED && !options->limit_executables))
             continue;
         out[length++] = (struct sock_filter)IF_IS(rule->call, 0, (unsigned char)rule->length);
         memcpy(out + length, rule->block, rule->length * sizeof(out[0]));

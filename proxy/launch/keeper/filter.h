@@ -6,8 +6,10 @@
  *     socket, socketpair     AF_UNIX, AF_NETLINK; AF_INET, AF_INET6 with TCP, UDP or ping:
  *                            programs fall back to TCP where MPTCP is refused
  *     bind, listen, connect  asked
- *     memfd_create           where memfds are sealed: with MFD_EXEC refused, with MFD_NOEXEC_SEAL
- *                            allowed, else asked, and the keeper makes it with the seal
+ *     memfd_create           where memfds are sealed: with MFD_NOEXEC_SEAL allowed, else asked, and
+ *                            the keeper makes it with the seal, also where MFD_EXEC is wished for
+ *     execve, execveat       where executables are limited: asked, so that what is refused is told;
+ *                            execveat of a descriptor alone: EACCES
  *     io_uring_*             ENOSYS: a ring carries system calls past every filter
  *     userfaultfd            ENOSYS: whoever looks at such memory can be made to wait for ever
  *     another architecture   (i386, x32) ends the process
@@ -27,6 +29,7 @@
 
 struct filter_options {
     bool seal_memfds;
+    bool limit_executables;
 };
 
 /* Writes the filter's instructions into `out` and returns how many. */

@@ -107,7 +107,7 @@ static void on_children(struct keeper *keeper)
             tell(keeper, &word, NULL);
             _exit(EXIT_SUCCESS);
         }
-        deed_ended(&keeper->calls.deeds, child, status);
+        calls_ended(&keeper->calls, child, status);
     }
 }
 
@@ -172,6 +172,7 @@ _Noreturn void keeper_run(const struct keeper_options *options)
         _exit(EXIT_FAILURE);
     }
     keeper.leader = settled.leader;
+    keeper.calls.begun = true;
     word.type = KEEPER_STARTED;
     tell(&keeper, &word, NULL);
     serve(&keeper);

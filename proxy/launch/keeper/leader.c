@@ -2,7 +2,10 @@
 
 #include "launch/common/capability.h"
 #include "launch/common/passing.h"
+#include "launch/common/probe.h"
 #include "launch/keeper/filter.h"
+#include "system/fence_kind.h"
+#include "system/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -61,6 +64,32 @@ static enum error become(const struct command *command)
     return OK;
 }
 
+/*
+ * Landlock: what may be executed, and no socket without a name of the file system that others
+ * have. A kernel whose rules would keep files from being moved between directories has too little.
+ */
+static enum error hold(const struct command *command)
+{
+    struct landlock_place places[COMMAND_EXECUTABLES_MAX + 1] = {{"/", LANDLOCK_MAY_MOVE}};
+    uint32_t fences = UINT32_C(1) << FENCE_ABSTRACT;
+    size_t count = 1;
+
+    if (command->executables[0] == NULL || landlock_version() < LANDLOCK_MOVES)
+        return landlock_hold(fences, NULL, 0);
+    for (char **file = command->executables; *file != NULL; file++)
+        places[count++] = (struct landlock_place){*file, LANDLOCK_MAY_EXECUTE};
+    return landlock_hold(fences | UINT32_C(1) << FENCE_EXECUTE, places, count);
+}
+
+/* MFD_NOEXEC_SEAL is of kernel 6.3. */
+static bool can_seal(void)
+{
+    struct probe kernel;
+
+    probe_kernel(&kernel);
+    return kernel.memfds_sealed;
+}
+
 /* Signals as a new program expects them, and a session without a terminal. */
 static void start_afresh(void)
 {
@@ -77,7 +106,9 @@ static enum error prepare(const struct leader_options *options, int channel, int
                           enum launch_step *step)
 {
     const struct command *command = options->command;
-    struct filter_options filter = {.seal_memfds = command->seal_memfds};
+    bool limited = command->executables[0] != NULL;
+    struct filter_options filter = {.seal_memfds = command->seal_memfds || (limited && can_seal()),
+                                    .limit_executables = limited};
     uint64_t kept = options->user_namespace ? 0 : ROOT_KEEPS;
 
     *step = STEP_STANDARD;
@@ -85,7 +116,7 @@ static enum error prepare(const struct leader_options *options, int channel, int
     if (set_standard(options->standard) != OK || close_others(channel) != OK)
         return ERROR_IO;
     *step = STEP_FENCES;
-    if (capability_keep(kept) != OK)
+    if (capability_keep(kept) != OK || hold(command) != OK)
         return ERROR_IO;
     *step = STEP_USER;
     if (become(command) != OK)

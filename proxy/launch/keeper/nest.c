@@ -1,5 +1,7 @@
 #include "launch/keeper/nest.h"
 
+#include "launch/keeper/islands.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -115,7 +117,7 @@ static enum error make_read_only(const char *path)
     return OK;
 }
 
-enum error nest_mount(char *const *hidden, bool user, enum launch_step *step)
+enum error nest_mount(const struct command *command, bool user, enum launch_step *step)
 {
     *step = STEP_PROC;
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
@@ -126,8 +128,11 @@ enum error nest_mount(char *const *hidden, bool user, enum launch_step *step)
     *step = STEP_DEVICES;
     if (hide_devices() != OK)
         return ERROR_IO;
+    *step = STEP_ISLANDS;
+    if (islands_make(command) != OK)
+        return ERROR_IO;
     *step = STEP_HIDE;
-    for (; *hidden != NULL; hidden++) {
+    for (char **hidden = command->hidden; *hidden != NULL; hidden++) {
         if (hide(*hidden) != OK)
             return ERROR_IO;
     }

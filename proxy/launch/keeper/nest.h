@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 
+#include "launch/common/command.h"
 #include "launch/common/step.h"
 
 #include <stdbool.h>
@@ -26,7 +27,7 @@ enum error nest_clone(bool user, pid_t *child, int *pidfd) MUST_CHECK;
 enum error nest_map(uid_t uid, gid_t gid) MUST_CHECK;
 
 /*
- * In the child: what it sees. `hidden` ends with NULL. Root's tree, which has no user namespace,
- * finds the kernel's own switches read-only. *step says what failed.
+ * In the child: what it sees, and where code comes from (islands.h). Root's tree, which has no user
+ * namespace, finds the kernel's own switches read-only. *step says what failed.
  */
-enum error nest_mount(char *const *hidden, bool user, enum launch_step *step) MUST_CHECK;
+enum error nest_mount(const struct command *command, bool user, enum launch_step *step) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -72,7 +73,7 @@ static enum error see_little(const struct keeper_options *options, const struct 
                              uint32_t *step)
 {
     enum launch_step failed = STEP_PROC;
-    enum error error = nest_mount(command->hidden, options->user_namespace, &failed);
+    enum error error = nest_mount(command, options->user_namespace, &failed);
 
     *step = failed;
     return error;
@@ -87,6 +88,22 @@ static enum error open_silent_input(int *input)
     if (pipe2(pair, O_CLOEXEC) < 0)
         return ERROR_IO;
     *input = pair[0];
+    return OK;
+}
+
+/* How the files that may be executed are known again. */
+static enum error know_executables(const struct command *command, struct calls *calls,
+                                   uint32_t *step)
+{
+    *step = STEP_ISLANDS;
+    for (char **file = command->executables; *file != NULL; file++) {
+        struct stat facts;
+
+        if (stat(*file, &facts) < 0)
+            return ERROR_IO;
+        calls->permitted[calls->permitted_count++] =
+            (struct permitted){.device = facts.st_dev, .inode = facts.st_ino};
+    }
     return OK;
 }
 
@@ -133,8 +150,23 @@ static enum error fence_itself(void)
     return OK;
 }
 
+/* What the leader executes is asked, too, where that is limited; until it has said its last. */
+static enum error answer_leader(int channel, struct calls *calls)
+{
+    struct pollfd watched[] = {{.fd = channel, .events = POLLIN},
+                               {.fd = calls->notify, .events = POLLIN}};
+
+    while (poll(watched, 2, -1) >= 0 || errno == EINTR) {
+        if (watched[0].revents != 0)
+            return OK;
+        if ((watched[1].revents & POLLIN) != 0 && calls_answer(calls) != OK)
+            return ERROR_IO;
+    }
+    return ERROR_IO;
+}
+
 /* Two words at most: the filter's listener, then silence if execve succeeded. */
-static enum error release_leader(int channel, int *listener, uint32_t *step)
+static enum error release_leader(int channel, struct calls *calls, uint32_t *step)
 {
     struct leader_word word = {.step = STEP_FILTER, .error = EPROTO};
     size_t count = 1;
@@ -142,12 +174,14 @@ static enum error release_leader(int channel, int *listener, uint32_t *step)
 
     if (write(channel, "", 1) != 1)
         return ERROR_IO;
-    error = passing_receive(channel, &word, sizeof(word), listener, &count);
+    error = passing_receive(channel, &word, sizeof(word), &calls->notify, &count);
     if (error == OK && word.error == 0 && count == 1) {
         int none;
 
         count = 0;
-        error = passing_receive(channel, &word, sizeof(word), &none, &count);
+        error = answer_leader(channel, calls);
+        if (error == OK)
+            error = passing_receive(channel, &word, sizeof(word), &none, &count);
         if (error == ERROR_NOT_FOUND)
             return OK;
     }
@@ -172,6 +206,8 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
         packed.command.listeners_max > 0 ? packed.command.listeners_max : COMMAND_LISTENERS;
     error = see_little(options, &packed.command, step);
     if (error == OK)
+        error = know_executables(&packed.command, out->calls, step);
+    if (error == OK)
         error = fork_leader(options, &packed.command, &out->leader, &channel);
     close_command(&packed);
     close(options->command);
@@ -184,7 +220,7 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
     if (error == OK)
         error = fence_itself();
     if (error == OK)
-        error = release_leader(channel, &out->calls->notify, step);
+        error = release_leader(channel, out->calls, step);
     if (channel >= 0) /* else it would say that over why */
         close(channel);
     if (error == OK) {

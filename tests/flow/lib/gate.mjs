@@ -12,6 +12,8 @@ import path from 'node:path';
 import { DEADLINE_MS, until, within } from './wait.mjs';
 
 export const SIDELOCK = process.env.SIDELOCK;
+// pyenv's are shell scripts that start others: what a service is started with is to be the program itself.
+process.env.PATH = process.env.PATH.split(':').filter((dir) => !dir.endsWith('/shims')).join(':');
 if (!SIDELOCK) throw new Error('set SIDELOCK to the path of the built sidelock program');
 
 // A build with AddressSanitizer is slower and keeps freed memory for a while.

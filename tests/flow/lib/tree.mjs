@@ -19,6 +19,7 @@ const program = (name) => {
 };
 
 export const hostile = (way, argument = '0') => [program('hostile_service'), way, String(argument)];
+export const executions = (...words) => [program('sidelock_executions'), ...words.map(String)];
 export const staticService = (port) => [program('static_service'), String(port)];
 
 // As whom the launcher runs: both are promised.

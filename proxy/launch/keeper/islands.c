@@ -1,0 +1,152 @@
+#include "launch/keeper/islands.h"
+
+#include "base/text.h"
+#include "launch/keeper/programs_below.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Where systems have their libraries; those that are links, or are not there, count once. */
+static const char *const systems[] = {"/usr/lib",    "/usr/lib32",     "/usr/lib64",
+                                      "/lib",        "/lib32",         "/lib64",
+                                      "/usr/libx32", "/usr/local/lib", "/usr/local/lib64"};
+
+enum { SYSTEMS = sizeof(systems) / sizeof(systems[0]) };
+
+struct island {
+    char *path;
+    int mount; /* a copy of what was there, with its own flags */
+};
+
+struct islands {
+    struct island rows[SYSTEMS + 2 * COMMAND_EXECUTABLES_MAX];
+    size_t count;
+};
+
+static enum error set(int mount, const char *path, unsigned attributes)
+{
+    struct mount_attr changed = {.attr_set = attributes};
+    unsigned flags = AT_RECURSIVE | (path[0] == '\0' ? AT_EMPTY_PATH : 0u);
+
+    return syscall(SYS_mount_setattr, mount, path, flags, &changed, sizeof(changed)) == 0
+               ? OK
+               : ERROR_IO;
+}
+
+/* A copy of what is mounted there, and below. */
+static int copy(const char *path, unsigned attributes)
+{
+    int mount = (int)syscall(SYS_open_tree, AT_FDCWD, path,
+                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+
+    if (mount >= 0 && set(mount, "", attributes) != OK) {
+        close(mount);
+        return -1;
+    }
+    return mount;
+}
+
+static enum error lay(int mount, const char *path)
+{
+    return syscall(SYS_move_mount, mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0
+               ? OK
+               : ERROR_IO;
+}
+
+static bool is_within(const char *path, const struct islands *islands)
+{
+    for (size_t i = 0; i < islands->count; i++) {
+        const char *island = islands->rows[i].path;
+        size_t length = strlen(island);
+
+        if (strncmp(path, island, length) == 0 && (path[length] == '/' || path[length] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static enum error add(struct islands *islands, const char *path)
+{
+    char *real = realpath(path, NULL);
+    int mount = real != NULL ? copy(real, MOUNT_ATTR_RDONLY) : -1;
+
+    if (mount < 0) {
+        free(real);
+        return ERROR_IO;
+    }
+    islands->rows[islands->count++] = (struct island){.path = real, .mount = mount};
+    return OK;
+}
+
+/* What lies within another is there already. */
+static enum error add_directories(struct islands *islands, char *const *libraries)
+{
+    enum error error = OK;
+
+    for (size_t i = 0; error == OK && i < SYSTEMS; i++) {
+        char *real = realpath(systems[i], NULL);
+
+        if (real != NULL && !is_within(real, islands))
+            error = add(islands, real);
+        free(real);
+    }
+    for (; error == OK && *libraries != NULL; libraries++) {
+        if (!is_within(*libraries, islands))
+            error = add(islands, *libraries);
+    }
+    return error;
+}
+
+static enum error deny(void *context, const char *path)
+{
+    int mount = copy(path, MOUNT_ATTR_NOEXEC);
+    enum error error = mount >= 0 ? lay(mount, path) : ERROR_IO;
+
+    (void)context;
+    if (mount >= 0)
+        close(mount);
+    return error == OK || errno == ENOENT ? OK : error; /* it has gone meanwhile */
+}
+
+static enum error raise(const struct islands *islands, size_t directories)
+{
+    enum error error = set(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC);
+
+    for (size_t i = 0; error == OK && i < directories; i++)
+        error = lay(islands->rows[i].mount, islands->rows[i].path);
+    for (size_t i = 0; error == OK && i < directories; i++)
+        error = programs_below(islands->rows[i].path, deny, NULL);
+    for (size_t i = directories; error == OK && i < islands->count; i++)
+        error = lay(islands->rows[i].mount, islands->rows[i].path);
+    return error;
+}
+
+enum error islands_make(const struct command *command)
+{
+    struct islands *islands = command->executables[0] != NULL ? calloc(1, sizeof(*islands)) : NULL;
+    size_t directories;
+    enum error error;
+
+    if (command->executables[0] == NULL)
+        return OK;
+    if (islands == NULL)
+        return ERROR_IO;
+    error = add_directories(islands, command->libraries);
+    directories = islands->count;
+    for (char **file = command->executables; error == OK && *file != NULL; file++)
+        error = add(islands, *file);
+    if (error == OK)
+        error = raise(islands, directories);
+    for (size_t i = 0; i < islands->count; i++) {
+        close(islands->rows[i].mount);
+        free(islands->rows[i].path);
+    }
+    free(islands);
+    return error;
+}

@@ -1,0 +1,159 @@
+// What a launched service may execute is what its operator named, whatever its processes try; each try is one way of
+// executions.c. What remains to an interpreter on the list is measured as well.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { describe, it } from 'node:test';
+
+import { scratchDir } from './lib/gate.mjs';
+import { ask } from './lib/http.mjs';
+import { launched, startLaunched } from './lib/launched.mjs';
+import { PEOPLE, Tree, executions, freePort } from './lib/tree.mjs';
+import { until } from './lib/wait.mjs';
+
+const LOADER = realpathSync(process.arch === 'x64' ? '/lib64/ld-linux-x86-64.so.2' : '/lib/ld-linux-aarch64.so.1');
+const BELOW = existsSync('/usr/lib/apt/methods/store');
+// A memfd can be sealed from kernel 6.3 on.
+const SEALS = spawnSync('python3', ['-c', 'import os; os.memfd_create("x", 8)']).status === 0;
+
+const permitted = (...files) => [...files, LOADER].map((file) => `--execute=${file}`);
+
+function place() {
+  const dir = mkdtempSync(path.join(scratchDir(), 'place-'));
+  chmodSync(dir, 0o777);
+  chmodSync(path.dirname(dir), 0o755);
+  return dir;
+}
+
+for (const who of PEOPLE) {
+  // Runs all ways to their end and returns what became of each.
+  const tryAll = async (t, limit) => {
+    const dir = place();
+    const hidden = path.join(dir, 'hidden.sock');
+    const accomplicePath = path.join(dir, 'accomplice.sock');
+    const control = net.createServer().listen(hidden);
+    t.after(() => control.close());
+    await until(() => existsSync(hidden), 'the hidden socket');
+    chmodSync(hidden, 0o777);
+    const [program, ...give] = [...who.prefix, ...executions('give', accomplicePath)];
+    const accomplice = spawn(program, give, { cwd: '/' });
+    t.after(() => accomplice.kill('SIGKILL'));
+    let said = '';
+    accomplice.stderr.on('data', (chunk) => (said += chunk));
+    await until(() => said.includes('giving'), 'the accomplice');
+    const command = executions(dir, accomplicePath, hidden, accomplice.pid);
+    const tree = new Tree(command, { who, options: [`--hide=${hidden}`, ...(limit ? permitted(command[0]) : [])] });
+    await tree.said('end: done', 60_000);
+    await tree.end();
+    assert.equal(accomplice.exitCode ?? accomplice.signalCode, null, 'the neighbour lives');
+    const results = Object.fromEntries([...tree.stderr.matchAll(/^(.*): (.*)$/gm)].map(([, way, what]) => [way, what]));
+    const told = tree.events.filter((event) => event.event === 'refused' && event.path !== '').map((event) => event.path);
+    return { results, told, dir };
+  };
+
+  describe(`executables, launched by ${who.name}`, () => {
+    it('that are not named are refused in every way, and told; the named one runs', async (t) => {
+      const { results, told, dir } = await tryAll(t, true);
+      const expected = {
+        descriptors: '3',
+        itself: 'ran',
+        '/proc/self/exe': 'ran',
+        'the loader, on itself': 'ran',
+        sh: 'EACCES',
+        bash: existsSync('/bin/bash') ? 'EACCES' : 'ENOENT',
+        python3: existsSync('/usr/bin/python3') ? 'EACCES' : 'ENOENT',
+        'systemd-run': existsSync('/usr/bin/systemd-run') ? 'EACCES' : 'ENOENT',
+        'the loader, on sh': 'failed',
+        'a program below /usr/lib': BELOW ? 'EACCES' : 'ENOENT',
+        'the loader, on that': 'failed',
+        'a copy': 'EACCES',
+        'the loader, on a copy': 'failed',
+        'a link to a program': results['a link to a program'],
+        'a link to a copy': 'EACCES',
+        'a link to itself': 'EXDEV',
+        'a script': 'EACCES',
+        'a copy mapped as code': 'EPERM',
+        'its own program changed': 'EROFS',
+        'a file moved to another directory': 'done',
+        'a memfd': 'EACCES',
+        'a memfd, by its path': 'EACCES',
+        'a memfd, by /dev/fd': 'EACCES',
+        'a memfd made executable': SEALS ? 'EPERM' : 'done',
+        // Code, and not a program: what a permitted program loads into itself is not judged.
+        'the loader, on a memfd': 'ran',
+        'a memfd that is to be executed': SEALS ? 'EACCES' : 'EINVAL',
+        'a memfd received': 'EACCES',
+        'a memfd received, by its path': 'EACCES',
+        'a memfd received, by /dev/fd': 'EACCES',
+        'a hidden socket': 'ECONNREFUSED',
+        'a neighbour traced': 'ESRCH',
+        'a neighbour ended': 'ESRCH',
+        'a file system of its own': 'EPERM',
+        'its place mounted anew': 'EPERM',
+        end: 'done',
+      };
+      assert.deepEqual(results, expected);
+      // Whether it can be made depends on fs.protected_hardlinks and on where the programs lie.
+      assert.match(results['a link to a program'], /^(EACCES|EPERM|EXDEV)$/);
+      for (const file of ['/bin/sh', path.join(dir, 'copy'), path.join(dir, 'script')]) assert.ok(told.includes(file), file);
+    });
+
+    it('are all there is where none are named', async (t) => {
+      const { results, told } = await tryAll(t, false);
+      for (const way of ['itself', 'sh', 'the loader, on sh', ...(BELOW ? ['a program below /usr/lib', 'the loader, on that'] : []), 'a copy', 'the loader, on a copy', 'a link to a copy', 'a script', 'a memfd', 'a memfd, by its path', 'a memfd received']) {
+        assert.equal(results[way], 'ran', way);
+      }
+      assert.equal(results['a hidden socket'], 'ECONNREFUSED');
+      assert.deepEqual(told, []);
+    });
+
+    it('leave an interpreter what its scripts do by themselves: its own code, files, connections, itself again', async () => {
+      const dir = place();
+      const port = await freePort();
+      const script = path.join(dir, 'script.cjs');
+      writeFileSync(script, `
+        const { spawnSync } = require('node:child_process');
+        const { readFileSync, writeFileSync } = require('node:fs');
+        const net = require('node:net');
+        const say = (what, done) => console.error(what + ': ' + done);
+        const attempt = (what, act) => { try { act(); say(what, 'done'); } catch (error) { say(what, error.code); } };
+        attempt('reads', () => readFileSync('/etc/passwd'));
+        attempt('writes', () => writeFileSync(${JSON.stringify(path.join(dir, 'written'))}, 'x'));
+        const run = (file, args) => { const { error, status } = spawnSync(file, args); return error?.code ?? status; };
+        say('itself', run(process.execPath, ['-e', '']));
+        say('a script that names it', run(${JSON.stringify(path.join(dir, 'named'))}, []));
+        say('sh', run('/bin/sh', ['-c', '']));
+        net.connect(${port}, '127.0.0.1').on('error', (error) => say('connects', error.code)).on('connect', () => say('connects', 'done'))
+          .on('close', () => say('end', 'done'));
+      `);
+      writeFileSync(path.join(dir, 'named'), `#!${process.execPath}\n`);
+      chmodSync(path.join(dir, 'named'), 0o755);
+      const server = net.createServer((socket) => socket.end()).listen(port, '127.0.0.1');
+      const node = realpathSync(process.execPath);
+      const tree = new Tree([node, script], { who, options: permitted(node) });
+      await tree.said('end: done');
+      await tree.end();
+      server.close();
+      assert.equal(tree.stderr, 'reads: done\nwrites: done\nitself: 0\na script that names it: EACCES\nsh: EACCES\nconnects: done\nend: done\n');
+    });
+  });
+}
+
+it("a surface's executables: what starts them is found, what is refused is in the log", async () => {
+  const port = await freePort();
+  const dir = scratchDir();
+  const script = path.join(dir, 'serve.cjs');
+  writeFileSync(script, `#!/usr/bin/env node
+    const { execFileSync } = require('node:child_process');
+    const run = (file, ...args) => { try { return execFileSync(file, args).toString(); } catch (error) { return error.code; } };
+    require('node:http').createServer((request, answer) => answer.setHeader('Content-Type', 'application/json').end(JSON.stringify([run('/usr/bin/id', '-u'), run('/bin/sh', '-c', 'echo x')]))).listen(${port});
+  `);
+  chmodSync(script, 0o755);
+  const gate = await startLaunched({ one: launched([script], { upstream: { executables: ['/usr/bin/id'] } }) });
+  const { token } = await gate.session('one');
+  const { json } = await ask(gate, 'one', '/', { token });
+  assert.deepEqual(json, [`${process.getuid()}\n`, 'EACCES']);
+  await until(() => gate.stderr.includes('of its service may not execute "/bin/sh": "executables" does not name it'), () => gate.stderr);
+});
