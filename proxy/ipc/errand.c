@@ -30,6 +30,9 @@ static const struct {
     [ERRAND_LEAVE] = {.place = true, .text = true},
     [ERRAND_FULL] = {.place = true, .number = true, .text = true},
     [ERRAND_LEFT] = {.place = true, .text = true},
+    [ERRAND_STANDARD] = {.number = true},
+    [ERRAND_ALONE] = {.place = true, .text = true},
+    [ERRAND_OVER] = {.place = true, .number = true, .text = true},
 };
 
 void errand_encode(struct ipc_writer *writer, const struct errand *errand)

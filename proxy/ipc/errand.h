@@ -31,6 +31,10 @@
  *   launcher                              parent
  *        ◀──────────────────────────── CONFIG    the configuration in force, sealed
  *        ◀──────────────────────────── STOP      end all trees, and yourself
+ *        ◀──────────────────────────── STANDARD  a standard descriptor for the service that is
+ *        ◀──────────────────────────── ALONE     the only one: started now, once, not again
+ *     SERVICE, PORTS ───────────────────▶        of that one, as the broker is told
+ *     OVER ─────────────────────────────▶        it has ended, or never ran
  *
  *   launcher                              broker
  *        ◀──────────────────────────── START     the service of a surface
@@ -90,7 +94,8 @@ enum errand_kind {
     ERRAND_DIAL,     /* `place`: the slot; `number`: of the question */
     ERRAND_DIALED,   /* the same two */
     ERRAND_UNDIALED, /* `place`: an errno; `number`: of the question */
-    ERRAND_SERVICE,  /* `place`: the slot; `number`: an enum service_state; `text`: why */
+    ERRAND_SERVICE,  /* `place`: the slot; `number`: an enum service_state; `text`: why; to
+                        the parent, of one that is ready, the port that is served */
     ERRAND_PORTS,  /* `place`: the slot; `number`: the process id, 0 if there is none; `text`: ports
                     */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
@@ -98,12 +103,15 @@ enum errand_kind {
     ERRAND_PROVE,  /* `place`: the slot */
     ERRAND_PROVEN, /* the same; what was found, SERVICE has said before */
     ERRAND_LOOK,
-    ERRAND_CALLER,  /* `place`: the uid; `number`: the inode of the client's socket */
-    ERRAND_PROGRAM, /* the same two; `text`: the program's path, "": it is not known */
-    ERRAND_VISIT,   /* `place`: the slot; `number`: of the question; `text`: the session's id */
-    ERRAND_LEAVE,   /* `place`: the slot; `text`: the session's id */
-    ERRAND_FULL,    /* the same; `number`: an enum quota */
-    ERRAND_LEFT,    /* the same two */
+    ERRAND_CALLER,   /* `place`: the uid; `number`: the inode of the client's socket */
+    ERRAND_PROGRAM,  /* the same two; `text`: the program's path, "": it is not known */
+    ERRAND_VISIT,    /* `place`: the slot; `number`: of the question; `text`: the session's id */
+    ERRAND_LEAVE,    /* `place`: the slot; `text`: the session's id */
+    ERRAND_FULL,     /* the same; `number`: an enum quota */
+    ERRAND_LEFT,     /* the same two */
+    ERRAND_STANDARD, /* `number`: of the descriptor that comes along, 0 to 2 */
+    ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
+    ERRAND_OVER, /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
     ERRAND_KIND_COUNT
 };
 
@@ -136,6 +144,9 @@ enum service_state {
     SERVICE_IDLE,    /* nothing of it is there until somebody asks for it; no launcher says so */
     SERVICE_STATE_COUNT
 };
+
+#define ERRAND_NEVER_RAN UINT32_MAX
+#define ERRAND_STANDARDS 3
 
 #define ERRAND_PORTS_SIZE 1024 /* "8081/tcp 5353/udp", with NUL */
 #define ERRAND_SLOTS_SIZE 1024 /* of the list of all slots, with NUL */

@@ -1,7 +1,6 @@
 #include "parent/opening.h"
 
 #include "setup/places.h"
-#include "system/listener.h"
 #include "system/trusted_file.h"
 
 #include <fcntl.h>
@@ -12,6 +11,8 @@
 struct opening {
     struct config_bundle in_force;
     struct config_bundle last; /* that was read since; no config: none, or it has faults */
+    int held[2];               /* listeners that are there already */
+    size_t held_count;
 };
 
 enum error opening_create(struct config_bundle *bundle, struct opening **out)
@@ -32,7 +33,18 @@ void opening_destroy(struct opening *opening)
         return;
     bundle_clear(&opening->in_force);
     bundle_clear(&opening->last);
+    for (size_t i = 0; i < opening->held_count; i++)
+        close(opening->held[i]);
     free(opening);
+}
+
+void opening_hold(struct opening *opening, struct listener held[2], size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        opening->held[i] = held[i].fd;
+        held[i].fd = -1;
+    }
+    opening->held_count = count;
 }
 
 int opening_sealed(const struct opening *opening)
@@ -127,6 +139,12 @@ static enum error open_listener(struct opening *opening, const struct errand *er
 
     if (surface == NULL || errand->number >= surface->listen_count)
         return ERROR_SYNTAX;
+    if (opening->held_count > 0) {
+        memcpy(out->descriptors, opening->held, sizeof(opening->held));
+        out->count = opening->held_count;
+        opening->held_count = 0;
+        return OK;
+    }
     out->error = listener_open(surface->listen[errand->number].host,
                                surface->listen[errand->number].port, opened, &count, out->why);
     for (size_t i = 0; i < count; i++)

@@ -7,6 +7,7 @@
 
 #include "ipc/errand.h"
 #include "setup/bundle.h"
+#include "system/listener.h"
 
 struct opening;
 
@@ -20,6 +21,8 @@ struct opening_answer {
 /* Takes over the bundle that is in force, which is sealed. */
 enum error opening_create(struct config_bundle *bundle, struct opening **out) MUST_CHECK;
 void opening_destroy(struct opening *opening);
+/* The listeners that the first LISTEN is answered with, taken over: they are there already. */
+void opening_hold(struct opening *opening, struct listener held[2], size_t count);
 /* The configuration in force, sealed, for a broker that begins; stays the parent's. */
 int opening_sealed(const struct opening *opening);
 /* Borrowed until KEEP puts another one in its place. */

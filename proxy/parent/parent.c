@@ -3,10 +3,10 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "parent/anew.h"
+#include "parent/holding.h"
 #include "parent/launching.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
-#include "setup/directories.h"
 #include "system/lockdown.h"
 #include "system/notify.h"
 #include "system/proof.h"
@@ -21,7 +21,6 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -30,6 +29,7 @@ struct parent {
     struct opening *opening;
     struct spawning spawning;
     struct launching launching;
+    struct alone alone;
     struct channel *files, *workers;
     bool hears_files, hears_workers; /* something may still be said there */
     struct lockdown lockdown;
@@ -325,6 +325,23 @@ static void hear_launching(struct parent *parent)
     }
 }
 
+/* What was started before there was a broker. */
+static void hand_over(struct parent *parent)
+{
+    struct alone *alone = &parent->alone;
+
+    for (size_t i = 0; i < ERRAND_END_COUNT; i++) {
+        if (alone->ends[i] >= 0)
+            say(parent, parent->workers, &alone->said[i], alone->ends[i]);
+        alone->ends[i] = -1;
+    }
+}
+
+static bool is_served_alone(const struct parent *parent)
+{
+    return parent->alone.options != NULL && !parent->alone.over;
+}
+
 /* ---- The whole ---- */
 
 static struct pollfd polled_of(const struct channel *channel, bool open)
@@ -352,7 +369,9 @@ static void run(struct parent *parent)
             {.fd = parent->lockdown.watch, .events = POLLIN},
             polled_of(parent->files, parent->hears_files),
             polled_of(parent->workers, parent->hears_workers),
-            polled_of(parent->launching.channel, parent->launching.channel != NULL)};
+            polled_of(parent->launching.channel, parent->launching.channel != NULL),
+            polled_of(parent->launching.launcher,
+                      parent->launching.launcher != NULL && is_served_alone(parent))};
         pid_t broker = parent->broker;
 
         if (poll(polled, sizeof(polled) / sizeof(polled[0]),
@@ -366,62 +385,52 @@ static void run(struct parent *parent)
             hear_all(parent, &polled[2], &polled[3]);
         if (!parent->ended && polled[4].revents != 0 && parent->launching.channel != NULL)
             hear_launching(parent);
+        if (polled[5].revents != 0 && !alone_hear(&parent->alone, &parent->launching))
+            on_terminate(parent);
     }
 }
 
-/*
- * From now on it, and whatever it starts, dials nobody and changes files where the gate does alone:
- * so that another broker can begin. Brokers and workers have further fences of their own.
- */
-static enum error hold(struct parent *parent, const struct config *config)
-{
-    char control[CONFIG_SOCKET_BYTES_MAX + 1];
-    const struct landlock_place places[] = {{"/dev/null", LANDLOCK_MAY_WRITE},
-                                            {config->state_dir, LANDLOCK_MAY_KEEP},
-                                            {control, LANDLOCK_MAY_KEEP},
-                                            {"/proc/self/fd/2", LANDLOCK_MAY_WRITE}};
-    size_t count = sizeof(places) / sizeof(places[0]);
-    enum error error = directories_make(config, control);
-    struct stat log = {0};
-
-    /* The broker opens a terminal anew, to write without waiting (base/log.h); but no file. */
-    if (fstat(STDERR_FILENO, &log) < 0 || !(S_ISCHR(log.st_mode) || S_ISFIFO(log.st_mode)))
-        count--;
-
-    if (error == OK && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        error = ERROR_IO;
-    if (error == OK)
-        error = proof_hold(FENCES_PARENT, places, count, &parent->proof);
-    if (error == OK)
-        proof_log_lacking(&parent->proof, FENCES_PARENT, "the parent");
-    return error;
-}
-
-/* Signals and the order are watched before anything is started that they could be for. */
-static enum error watch(struct parent *parent, const char *state_dir)
+/* Signals are watched before anything is started that they could be for. */
+static enum error watch(struct parent *parent)
 {
     sigset_t signals;
 
     set_signals(&signals);
     sigprocmask(SIG_BLOCK, &signals, NULL);
     parent->signals = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    return parent->signals >= 0 ? lockdown_open(state_dir, &parent->lockdown) : ERROR_IO;
+    return parent->signals >= 0 ? OK : ERROR_IO;
+}
+
+/* The service that says what the gate's port is. */
+static enum error start_alone(struct parent *parent, struct config_bundle *bundle)
+{
+    if (parent->alone.options == NULL)
+        return OK;
+    launching_follow(&parent->launching, bundle);
+    return alone_await(&parent->alone, &parent->launching, parent->signals, bundle);
 }
 
 static enum error start(struct parent *parent, struct config_bundle *bundle)
 {
-    enum error error = launching_start(&parent->launching); /* before there are fences */
+    enum error error = watch(parent);
 
     if (error == OK)
-        error = hold(parent, bundle->config);
+        error = launching_start(&parent->launching); /* before there are fences */
     if (error == OK)
-        error = watch(parent, bundle->config->state_dir);
+        error = start_alone(parent, bundle);
+    if (error == OK)
+        error = holding_begin(bundle->config, &parent->proof);
+    if (error == OK)
+        error = lockdown_open(bundle->config->state_dir, &parent->lockdown);
     if (error == OK)
         error = opening_create(bundle, &parent->opening);
-    if (error == OK)
-        launching_follow(&parent->launching, opening_in_force(parent->opening));
-    if (error == OK)
-        error = begin(parent, parent->lockdown.stood ? PARENT_BROKER_FILE : NULL);
+    if (error != OK)
+        return error;
+    opening_hold(parent->opening, parent->alone.held, parent->alone.held_count);
+    launching_follow(&parent->launching, opening_in_force(parent->opening));
+    error = begin(parent, parent->lockdown.stood ? PARENT_BROKER_FILE : NULL);
+    if (error == OK && parent->alone.options != NULL)
+        hand_over(parent);
     return error;
 }
 
@@ -434,8 +443,10 @@ static void harden(void)
         log_warning("core dumps could not be forbidden");
 }
 
-static int exit_code(const struct parent *parent)
+static int exit_code(struct parent *parent)
 {
+    if (alone_ended(&parent->alone, &parent->launching))
+        return parent->alone.code;
     if (WIFEXITED(parent->status))
         return WEXITSTATUS(parent->status);
     log_error("the broker was ended by signal %d, and so everything ends",
@@ -443,10 +454,25 @@ static int exit_code(const struct parent *parent)
     return EX_SOFTWARE;
 }
 
+/* A service that ended, or was told to, before it could be served is no fault of ours. */
+static int run_all(struct parent *parent, struct config_bundle *bundle)
+{
+    enum error error = start(parent, bundle);
+
+    if (error == OK)
+        run(parent);
+    if (error == OK || (error == ERROR_STATE && parent->alone.options != NULL)) {
+        launching_finish(&parent->launching, parent->signals, parent->stops > 1);
+        return exit_code(parent);
+    }
+    if (parent->alone.options == NULL || parent->opening != NULL)
+        log_error("the broker cannot be started: %s", error_text(error));
+    return error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
+}
+
 int parent_run(const struct parent_options *options)
 {
     struct parent *parent = calloc(1, sizeof(*parent));
-    enum error error;
     int code;
 
     if (parent == NULL)
@@ -457,21 +483,15 @@ int parent_run(const struct parent_options *options)
     spawning_init(&parent->spawning);
     parent->lockdown.watch = parent->proof.status = -1;
     parent->ready_fd = options->ready_fd;
-    error = start(parent, options->bundle);
-    if (error == OK) {
-        run(parent);
-        launching_finish(&parent->launching, parent->signals, parent->stops > 1);
-        code = exit_code(parent);
-    } else {
-        log_error("the broker cannot be started: %s", error_text(error));
-        code = error == ERROR_DENIED ? EX_NOPERM : EX_UNAVAILABLE;
-    }
+    alone_init(&parent->alone, options->alone);
+    code = run_all(parent, options->bundle);
     launching_end(&parent->launching);
     end_all(parent);
     drop_ready(parent);
     if (parent->proof.status >= 0)
         close(parent->proof.status);
     lockdown_close(&parent->lockdown);
+    alone_clear(&parent->alone);
     opening_destroy(parent->opening);
     free(parent);
     return code;

@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "parent/alone.h"
 #include "setup/bundle.h"
 
 /* Descriptors a broker finds open beside 0 to 2; the last one if somebody waits for readiness. */
@@ -21,14 +22,16 @@
 #define PARENT_BROKER_SIGNAL "lockdown-by-signal"
 
 struct parent_options {
-    struct config_bundle *bundle; /* read, checked and sealed; taken over */
-    int ready_fd;                 /* -1: nobody asked; taken over */
+    struct config_bundle *bundle;      /* read, checked and sealed; taken over */
+    int ready_fd;                      /* -1: nobody asked; taken over */
+    const struct alone_options *alone; /* the one service of this gate; NULL: it has no such */
 };
 
 /*
  * Until the broker has ended: SIGTERM and SIGINT ask it to, SIGHUP to read anew. SIGUSR2, and the
  * file of system/lockdown.h, are not the broker's to hear, for it may hear nothing: it is killed
  * with all workers, whatever state they are in, and another begins by killing every surface. The
- * exit code is the broker's; EX_SOFTWARE where it was killed otherwise. No child outlives this.
+ * exit code is the broker's; EX_SOFTWARE where it was killed otherwise. With a service that is
+ * alone it ends when that has ended, and the exit code is the service's. No child outlives this.
  */
 int parent_run(const struct parent_options *options);

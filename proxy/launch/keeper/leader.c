@@ -13,6 +13,7 @@
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -42,6 +43,16 @@ static enum error set_standard(const int standard[STANDARD_COUNT])
             return ERROR_IO;
     }
     return OK;
+}
+
+/* A terminal that no session has becomes its session's: it is told of ^C and of its window. One
+ * that somebody has stays his. */
+static void take_terminal(void)
+{
+    for (int i = 0; i < STANDARD_COUNT; i++) {
+        if (isatty(i) && ioctl(i, TIOCSCTTY, 0) == 0)
+            return;
+    }
 }
 
 /* Everything else but the channel. */
@@ -115,6 +126,7 @@ static enum error prepare(const struct leader_options *options, int channel, int
     start_afresh();
     if (set_standard(options->standard) != OK || close_others(channel) != OK)
         return ERROR_IO;
+    take_terminal();
     *step = STEP_FENCES;
     if (capability_keep(kept) != OK || hold(command) != OK)
         return ERROR_IO;

@@ -1,6 +1,7 @@
 #include "launch/supervise/life.h"
 
 #include "base/log.h"
+#include "launch/common/passing.h"
 #include "launch/supervise/dialling.h"
 #include "launch/supervise/leaks.h"
 #include "launch/supervise/port_list.h"
@@ -83,6 +84,11 @@ static void wait_for_start(struct life *life, enum service_state state, const ch
 {
     uint64_t delay = LIFE_DELAY_MIN_MS, now = uv_now(life->lives->loop);
 
+    if (life->alone != NULL) {
+        enter(life, state, why);
+        life->lives->over(life->lives->context, life, life->status);
+        return;
+    }
     if (life->ready_at_ms != 0 && now - life->ready_at_ms >= LIFE_SETTLED_MS)
         life->failures = 0;
     life->ready_at_ms = 0;
@@ -126,6 +132,7 @@ static void on_ended(void *data, int status, const char *failed)
 
     life->lives->exited(life->lives->context, life, status, failed);
     life->tree = NULL;
+    life->status = failed[0] != '\0' || exposed ? LIFE_NEVER_RAN : status;
     life->pid = 0;
     life->port = life->candidate = 0;
     life->ports[0] = '\0';
@@ -400,12 +407,14 @@ static void on_refused(void *data, const struct refusal *refusal)
                 refusal->protocol, strerrorname_np(refusal->error));
 }
 
-/* Its standard output and error are one pipe. */
+/* Its standard output and error are one pipe. One that is alone has the descriptors that it was
+ * given. */
 static enum error launch(struct life *life, const struct command *command)
 {
-    int writes;
-    enum error error =
-        output_open(life->lives->loop, life->name, &life->account, &life->output, &writes);
+    int writes = -1;
+    enum error error = life->alone == NULL ? output_open(life->lives->loop, life->name,
+                                                         &life->account, &life->output, &writes)
+                                           : OK;
     struct tree_options options = {.command = *command,
                                    .events = {.started = on_started,
                                               .port = on_port,
@@ -418,8 +427,10 @@ static enum error launch(struct life *life, const struct command *command)
         return error;
     options.standard[STDIN_FILENO] = -1;
     options.standard[STDOUT_FILENO] = options.standard[STDERR_FILENO] = writes;
+    if (life->alone != NULL)
+        memcpy(options.standard, life->alone, sizeof(options.standard));
     error = launcher_start(life->lives->launcher, &options, &life->tree);
-    close(writes);
+    passing_close(&writes);
     if (error != OK) {
         output_end(life->output);
         life->output = NULL;
@@ -438,6 +449,7 @@ static void start(struct life *life)
     life->listed[0] = '\0';
     life->blind = false;
     life->refused_count = 0;
+    life->status = LIFE_NEVER_RAN;
     if (surface != NULL && surface_is_launched(surface))
         error = service_find(bundle, surface, environ, &service, &fault);
     if (error != OK) {
@@ -455,7 +467,8 @@ static void start(struct life *life)
         wait_for_start(life, SERVICE_WAITING, error_text(error));
 }
 
-enum error life_begin(struct lives *lives, uint32_t slot, const char *name, struct life **out)
+enum error life_begin(struct lives *lives, uint32_t slot, const char *name, const int *alone,
+                      struct life **out)
 {
     struct life *life = calloc(1, sizeof(*life));
 
@@ -463,6 +476,7 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, stru
         return ERROR_MEMORY;
     life->lives = lives;
     life->slot = slot;
+    life->alone = alone;
     snprintf(life->name, sizeof(life->name), "%s", name);
     uv_timer_init(lives->loop, &life->timer);
     uv_timer_init(lives->loop, &life->lists);

@@ -20,6 +20,8 @@
 #define LIFE_LOOK_SHARE   200   /* that takes no more than such a part of the time */
 #define LIFE_SETTLE_MS    50    /* a port that is there for so long was not just tried for */
 
+#define LIFE_NEVER_RAN (-1)
+
 struct life;
 
 /* What all of them share; borrowed. */
@@ -34,6 +36,9 @@ struct lives {
     void (*exited)(void *context, struct life *life, int status, const char *failed);
     void (*proven)(void *context, struct life *life); /* that life_prove() is done; `state` says */
     void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
+    /* Of one that is `alone`: `status` as of waitpid(2), or LIFE_NEVER_RAN; it is not started
+     * again. */
+    void (*over)(void *context, const struct life *life, int status);
     void *context;
 };
 
@@ -43,7 +48,9 @@ struct life {
     char name[LIFE_NAME_SIZE];
     enum service_state state;
     char why[WHY_SIZE]; /* of WAITING and EXPOSED; else "" */
-    pid_t pid;          /* of the tree's first process; 0: there is none */
+    const int *alone; /* its standard descriptors, borrowed: it runs once; NULL: it is supervised */
+    int status;       /* of the tree that ended last */
+    pid_t pid;        /* of the tree's first process; 0: there is none */
     char ports[ERRAND_PORTS_SIZE], listed[ERRAND_PORTS_SIZE];
     uint16_t port;      /* that is served, or being proven; 0: none yet */
     uint16_t candidate; /* that may come to be; 0: none */
@@ -67,8 +74,8 @@ struct life {
     unsigned open_handles;
 };
 
-/* Starts it in this turn or soon. ERROR_MEMORY. */
-enum error life_begin(struct lives *lives, uint32_t slot, const char *name,
+/* Starts it in this turn or soon; `alone` as in the struct. ERROR_MEMORY. */
+enum error life_begin(struct lives *lives, uint32_t slot, const char *name, const int *alone,
                       struct life **out) MUST_CHECK;
 /* SIGTERM, and after so long (0: at once) the end of all of it: then `changed` says GONE. */
 void life_end(struct life *life, uint32_t patience_ms);

@@ -2,8 +2,8 @@
 
 #include "base/log.h"
 #include "ipc/channel.h"
-#include "launch/supervise/place.h"
-#include "system/fence.h"
+#include "launch/supervise/hardening.h"
+#include "launch/supervise/telling.h"
 #include "system/proof.h"
 
 #include <errno.h>
@@ -13,144 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define SEND_BUFFER_BYTES (512 * 1024) /* a request with a large stored record in one go */
-
-/* Who is heard: parent or broker. */
-struct line {
-    struct supervisor *supervisor;
-    struct channel *channel;
-    uv_poll_t poll;
-};
-
-struct supervisor {
-    uv_loop_t loop;
-    struct lives lives;
-    struct stdios stdios;
-    struct config_bundle bundle;
-    struct line parent, broker;
-    struct place places[CONFIG_SLOTS_MAX]; /* by slot */
-    bool finishing;
-    int exit_code;
-    unsigned char buffer[IPC_MESSAGE_BYTES_MAX];
-};
-
-/* ---- The end ---- */
-
-static bool is_empty(const struct supervisor *supervisor)
-{
-    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
-        if (!place_is_free(&supervisor->places[i]))
-            return false;
-    }
-    return true;
-}
-
-/* All services have their time to end; then there is nothing more to do. */
-static void finish(struct supervisor *supervisor)
-{
-    if (supervisor->finishing)
-        return;
-    supervisor->finishing = true;
-    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++)
-        place_end(&supervisor->places[i], SUPERVISOR_PATIENCE_MS);
-    if (is_empty(supervisor))
-        uv_stop(&supervisor->loop);
-}
-
-static void fail(struct supervisor *supervisor, const char *why)
-{
-    log_error("%s; the launcher ends, and with it its services", why);
-    supervisor->exit_code = EX_SOFTWARE;
-    uv_stop(&supervisor->loop);
-}
-
-static void on_lost(void *context)
-{
-    fail(context, "the process that makes trees has gone");
-}
-
-/* ---- What the broker is told ---- */
-
-static void watch(struct line *line);
-
-/* `fd` (-1: none) is taken over. A broker that does not hear is about to end. */
-static void say(struct supervisor *supervisor, const struct errand *errand, int fd)
-{
-    struct ipc_writer writer = {.bytes = supervisor->buffer};
-    enum error error;
-
-    errand_encode(&writer, errand);
-    error = channel_send(supervisor->broker.channel, &writer, fd);
-    if (error == ERROR_LIMIT)
-        fail(supervisor, "the broker hears nothing");
-    else if (error == OK)
-        watch(&supervisor->broker);
-}
-
-static void on_changed(void *context, struct life *life)
-{
-    struct supervisor *supervisor = context;
-
-    say(supervisor,
-        &(struct errand){
-            .kind = ERRAND_SERVICE, .place = life->slot, .number = life->state, .text = life->why},
-        -1);
-    if (life->state != SERVICE_GONE)
-        return;
-    supervisor->places[life->slot].life = NULL;
-    if (supervisor->finishing && is_empty(supervisor))
-        uv_stop(&supervisor->loop);
-}
-
-static void on_ports(void *context, struct life *life)
-{
-    say(context,
-        &(struct errand){.kind = ERRAND_PORTS,
-                         .place = life->slot,
-                         .number = (uint32_t)life->pid,
-                         .text = life->ports},
-        -1);
-}
-
-static void on_exited(void *context, struct life *life, int status, const char *failed)
-{
-    say(context,
-        &(struct errand){
-            .kind = ERRAND_EXITED, .place = life->slot, .number = (uint32_t)status, .text = failed},
-        -1);
-}
-
-static void on_proven(void *context, struct life *life)
-{
-    say(context, &(struct errand){.kind = ERRAND_PROVEN, .place = life->slot}, -1);
-}
-
-static void on_said(void *context, const struct errand *errand)
-{
-    say(context, errand, -1);
-}
-
-static void say_state(struct supervisor *supervisor, uint32_t slot, enum service_state state)
-{
-    say(supervisor,
-        &(struct errand){.kind = ERRAND_SERVICE, .place = slot, .number = state, .text = ""}, -1);
-}
-
-static void on_gone(void *context, uint32_t slot)
-{
-    struct supervisor *supervisor = context;
-
-    say_state(supervisor, slot, SERVICE_GONE);
-    supervisor->places[slot].stdio = NULL;
-    if (supervisor->finishing && is_empty(supervisor))
-        uv_stop(&supervisor->loop);
-}
 
 /* Whom a connection is for. */
 struct asked {
@@ -174,7 +41,7 @@ static void on_dialed(void *data, int fd, int error)
         if (error == ECONNREFUSED && life != NULL)
             life_refused(life); /* which the broker hears first, and then waits */
     }
-    say(asked->supervisor, &answer, fd);
+    telling_say(&asked->supervisor->broker, &answer, fd);
     free(asked);
 }
 
@@ -186,24 +53,47 @@ static enum error begin_stdio(struct supervisor *supervisor, uint32_t slot, cons
         stdio_begin(&supervisor->stdios, slot, name, &supervisor->places[slot].stdio);
 
     if (error == OK)
-        say_state(supervisor, slot, SERVICE_READY);
+        telling_say_state(supervisor, slot, SERVICE_READY);
     return error;
 }
 
+/* NULL: no surface of this name has a command, or no configuration came yet. */
+static const struct surface *find_surface(const struct supervisor *supervisor, const char *name)
+{
+    const struct config *config = supervisor->bundle.config;
+    const struct surface *surface = config != NULL ? config_surface(config, name) : NULL;
+
+    return surface != NULL && surface_is_launched(surface) ? surface : NULL;
+}
+
+static enum error begin(struct supervisor *supervisor, const struct errand *errand,
+                        const struct surface *surface)
+{
+    if (supervisor->finishing)
+        return OK;
+    if (surface->upstream_stdio)
+        return begin_stdio(supervisor, errand->place, surface->name);
+    return life_begin(&supervisor->lives, errand->place, surface->name,
+                      lone_is(&supervisor->lone, errand) ? supervisor->lone.standard : NULL,
+                      &supervisor->places[errand->place].life);
+}
+
+/* One that the parent has started already is the broker's from now on, too. */
 static enum error take_start(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
     struct place *place = &supervisor->places[errand->place];
-    const struct config *config = supervisor->bundle.config; /* NULL: none came yet */
-    const struct surface *surface = config != NULL ? config_surface(config, errand->text) : NULL;
+    const struct surface *surface = find_surface(supervisor, errand->text);
+    const bool alone = lone_is(&supervisor->lone, errand);
 
     (void)fd;
-    if (surface == NULL || !surface_is_launched(surface) || !place_is_free(place))
+    if (surface == NULL || (!place_is_free(place) && (!alone || supervisor->lone.told)))
         return ERROR_SYNTAX;
-    if (supervisor->finishing)
-        return OK;
-    return surface->upstream_stdio
-               ? begin_stdio(supervisor, errand->place, surface->name)
-               : life_begin(&supervisor->lives, errand->place, surface->name, &place->life);
+    supervisor->lone.told = supervisor->lone.told || alone;
+    if (place_is_free(place))
+        return begin(supervisor, errand, surface);
+    telling_state(supervisor, place->life);
+    telling_on_ports(supervisor, place->life);
+    return OK;
 }
 
 static enum error take_end(struct supervisor *supervisor, const struct errand *errand, int fd)
@@ -266,6 +156,24 @@ static enum error take_config(struct supervisor *supervisor, int fd)
     return OK;
 }
 
+static enum error take_standard(struct supervisor *supervisor, const struct errand *errand, int fd)
+{
+    return lone_take_standard(&supervisor->lone, errand, fd);
+}
+
+/* Before the broker asks for anything. */
+static enum error take_alone(struct supervisor *supervisor, const struct errand *errand, int fd)
+{
+    const struct surface *surface = find_surface(supervisor, errand->text);
+    enum error error = ERROR_SYNTAX;
+
+    (void)fd;
+    if (surface != NULL && !surface->upstream_stdio &&
+        place_is_free(&supervisor->places[errand->place]))
+        error = lone_begin(&supervisor->lone, errand);
+    return error == OK ? begin(supervisor, errand, surface) : error;
+}
+
 /* ---- Who may say what ---- */
 
 enum speaker { SPEAKER_PARENT = 1, SPEAKER_BROKER };
@@ -279,6 +187,8 @@ static const struct {
 } messages[ERRAND_KIND_COUNT] = {
     [ERRAND_CONFIG] = {SPEAKER_PARENT, false, WITH, NULL},
     [ERRAND_STOP] = {SPEAKER_PARENT, false, WITHOUT, NULL},
+    [ERRAND_STANDARD] = {SPEAKER_PARENT, false, WITH, take_standard},
+    [ERRAND_ALONE] = {SPEAKER_PARENT, true, WITHOUT, take_alone},
     [ERRAND_START] = {SPEAKER_BROKER, true, WITHOUT, take_start},
     [ERRAND_END] = {SPEAKER_BROKER, true, WITHOUT, take_end},
     [ERRAND_DIAL] = {SPEAKER_BROKER, true, WITHOUT, take_dial},
@@ -304,7 +214,7 @@ static enum error take(struct supervisor *supervisor, bool parent, const struct 
     if (permitted && errand->kind == ERRAND_CONFIG)
         return take_config(supervisor, fd); /* whose it is then */
     if (permitted && errand->kind == ERRAND_STOP) {
-        finish(supervisor);
+        telling_finish(supervisor, SUPERVISOR_PATIENCE_MS);
         error = OK;
     } else if (permitted) {
         error = messages[errand->kind].take(supervisor, errand, fd);
@@ -346,14 +256,14 @@ static void hear(struct line *line)
     while (error == OK && heard)
         error = hear_one(line, &heard);
     if (error == OK) {
-        watch(line);
+        telling_watch(line);
         return;
     }
     uv_poll_stop(&line->poll);
     if (error == ERROR_IO)
-        finish(line->supervisor); /* it has gone */
+        telling_finish(line->supervisor, SUPERVISOR_PATIENCE_MS); /* it has gone */
     else
-        fail(line->supervisor, "somebody says what none of ours says");
+        telling_fail(line->supervisor, "somebody says what none of ours says");
 }
 
 /* The parent is heard first: what it put in force is what the broker speaks of. */
@@ -369,86 +279,58 @@ static void on_line(uv_poll_t *poll, int status, int events)
     hear(line);
 }
 
-static void watch(struct line *line)
-{
-    if (line->supervisor->finishing && !uv_is_active((uv_handle_t *)&line->poll))
-        return;
-    uv_poll_start(&line->poll, UV_READABLE | (channel_wants_write(line->channel) ? UV_WRITABLE : 0),
-                  on_line);
-}
-
 static enum error open_line(struct supervisor *supervisor, struct line *line, int fd)
 {
     enum error error = channel_create(fd, &line->channel);
 
     line->supervisor = supervisor;
+    line->heard = on_line;
     line->poll.data = line;
     if (error != OK)
         return error;
     if (uv_poll_init(&supervisor->loop, &line->poll, fd) != 0)
         return ERROR_IO;
-    watch(line);
+    telling_watch(line);
     return OK;
 }
 
 /* ---- The whole ---- */
-
-/* Each process of a stdio service costs it some; services are not forked from here. */
-static enum error raise_descriptors(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return ERROR_IO;
-    limit.rlim_cur = limit.rlim_max;
-    return setrlimit(RLIMIT_NOFILE, &limit) == 0 ? OK : ERROR_IO;
-}
-
-/* It knows the secrets of services for a moment each. */
-static enum error harden(void)
-{
-    const struct rlimit none = {0, 0};
-
-    return raise_descriptors() == OK && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 &&
-                   setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
-               ? OK
-               : ERROR_IO;
-}
 
 /* The last before anything is heard. Says what holds; whether it does, the broker asks the kernel.
  */
 static enum error close_fences(struct supervisor *supervisor)
 {
     struct proof proof;
-    enum error error = proof_hold(FENCES_LAUNCHER, NULL, 0, &proof);
+    enum error error = hardening_close(&proof);
 
-    if (error == OK)
-        error = fence_launcher_calls();
     if (error == OK && proof.status >= 0)
-        say(supervisor,
-            &(struct errand){.kind = ERRAND_PROOF,
-                             .place = proof.landlock,
-                             .number = proof.tried << 16 | proof.refused},
-            proof.status);
+        telling_say(&supervisor->broker,
+                    &(struct errand){.kind = ERRAND_PROOF,
+                                     .place = proof.landlock,
+                                     .number = proof.tried << 16 | proof.refused},
+                    proof.status);
     return error;
 }
 
 static enum error open_all(struct supervisor *supervisor, const struct supervisor_options *options)
 {
-    enum error error = harden();
+    enum error error = hardening_begin();
 
     if (error == OK && uv_loop_init(&supervisor->loop) != 0)
         error = ERROR_IO;
     supervisor->lives = (struct lives){.loop = &supervisor->loop,
                                        .bundle = &supervisor->bundle,
-                                       .changed = on_changed,
-                                       .ports = on_ports,
-                                       .exited = on_exited,
-                                       .proven = on_proven,
-                                       .lost = on_lost,
+                                       .changed = telling_on_changed,
+                                       .ports = telling_on_ports,
+                                       .exited = telling_on_exited,
+                                       .proven = telling_on_proven,
+                                       .lost = telling_on_lost,
+                                       .over = telling_on_over,
                                        .context = supervisor};
-    supervisor->stdios = (struct stdios){
-        .lives = &supervisor->lives, .say = on_said, .gone = on_gone, .context = supervisor};
+    supervisor->stdios = (struct stdios){.lives = &supervisor->lives,
+                                         .say = telling_on_said,
+                                         .gone = telling_on_gone,
+                                         .context = supervisor};
     if (error == OK)
         error = launcher_create(&supervisor->loop, options->spawner, &supervisor->lives.launcher);
     if (error == OK)
@@ -469,6 +351,7 @@ static void close_all(struct supervisor *supervisor)
     uv_close((uv_handle_t *)&supervisor->broker.poll, NULL);
     uv_run(&supervisor->loop, UV_RUN_DEFAULT);
     uv_loop_close(&supervisor->loop);
+    lone_clear(&supervisor->lone);
     channel_destroy(supervisor->parent.channel);
     channel_destroy(supervisor->broker.channel);
     bundle_clear(&supervisor->bundle);
@@ -483,6 +366,7 @@ int supervisor_run(const struct supervisor_options *options)
 
     if (supervisor == NULL)
         return EX_OSERR;
+    lone_init(&supervisor->lone);
     signal(SIGPIPE, SIG_IGN);
     error = open_all(supervisor, options);
     if (error != OK) {

@@ -1,0 +1,230 @@
+#include "cli/wrap/attend.h"
+
+#include "cli/terminal/shown.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Lines that come by a pipe. */
+struct lines {
+    int fd; /* -1: its end has come */
+    size_t length;
+    char text[ATTEND_LINE_SIZE];
+};
+
+struct attendant {
+    const struct attend_options *options;
+    struct lines log, ready;
+    int signals;
+    unsigned stops;     /* how often it was told by ^C to stop */
+    int64_t stop_by_ms; /* monotonic: the service's own time to end is over; 0: nobody said so */
+    bool ended;
+    int status;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* ---- What the gate says ---- */
+
+/* Of what goes well, the operator is told in other words. */
+static void show_log(const struct attendant *attendant, const char *line)
+{
+    if (strstr(line, ": info: ") != NULL)
+        return;
+    pseudo_speak(attendant->options->pseudo, true);
+    fputs("sidelock: ", stderr);
+    shown_text(stderr, line);
+    fputc('\n', stderr);
+    pseudo_speak(attendant->options->pseudo, false);
+}
+
+static void show_ready(const struct attendant *attendant, const char *line)
+{
+    pseudo_speak(attendant->options->pseudo, true);
+    attendant->options->is_ready(attendant->options->context, line);
+    (void)fflush(stdout);
+    pseudo_speak(attendant->options->pseudo, false);
+}
+
+static void take_lines(const struct attendant *attendant, struct lines *lines,
+                       void (*take)(const struct attendant *attendant, const char *line))
+{
+    char *start = lines->text, *end;
+
+    lines->text[lines->length] = '\0';
+    while ((end = strchr(start, '\n')) != NULL) {
+        *end = '\0';
+        take(attendant, start);
+        start = end + 1;
+    }
+    lines->length -= (size_t)(start - lines->text);
+    memmove(lines->text, start, lines->length);
+    if (lines->length == sizeof(lines->text) - 1)
+        lines->length = 0; /* none of ours is so long */
+}
+
+/* False: there is nothing more, now or ever. */
+static bool read_lines(const struct attendant *attendant, struct lines *lines,
+                       void (*take)(const struct attendant *attendant, const char *line))
+{
+    ssize_t length =
+        read(lines->fd, lines->text + lines->length, sizeof(lines->text) - 1 - lines->length);
+
+    if (length < 0 && (errno == EINTR || errno == EAGAIN))
+        return false;
+    if (length <= 0) {
+        close(lines->fd);
+        lines->fd = -1;
+        return false;
+    }
+    lines->length += (size_t)length;
+    take_lines(attendant, lines, take);
+    return true;
+}
+
+/* ---- The end ---- */
+
+static void stop(const struct attendant *attendant)
+{
+    kill(attendant->options->gate, SIGTERM);
+}
+
+/* The service has heard of it by its terminal. What it makes of it, it has its time for; whoever
+ * says it again does not want to wait. */
+static void on_interrupts(struct attendant *attendant, unsigned count)
+{
+    for (; count > 0; count--) {
+        if (++attendant->stops > 1)
+            stop(attendant);
+        else
+            attendant->stop_by_ms = now_ms() + ATTEND_PATIENCE_MS;
+    }
+}
+
+static void on_timeout(struct attendant *attendant)
+{
+    if (attendant->stop_by_ms == 0 || now_ms() < attendant->stop_by_ms)
+        return;
+    attendant->stop_by_ms = 0;
+    stop(attendant);
+}
+
+static int timeout_ms(const struct attendant *attendant)
+{
+    int64_t left = attendant->stop_by_ms - now_ms();
+
+    if (attendant->stop_by_ms == 0)
+        return -1;
+    return left > 0 ? (int)left : 0;
+}
+
+static void reap(struct attendant *attendant)
+{
+    int status;
+
+    if (waitpid(attendant->options->gate, &status, WNOHANG) != attendant->options->gate)
+        return;
+    attendant->ended = true;
+    attendant->status = status;
+}
+
+static void on_signal(struct attendant *attendant)
+{
+    struct signalfd_siginfo info;
+
+    while (read(attendant->signals, &info, sizeof(info)) == sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGCHLD:
+            reap(attendant);
+            break;
+        case SIGWINCH:
+            pseudo_resize(attendant->options->pseudo);
+            break;
+        case SIGCONT:
+            pseudo_take(attendant->options->pseudo);
+            break;
+        default:
+            stop(attendant);
+        }
+    }
+}
+
+/* ---- The whole ---- */
+
+static int open_signals(void)
+{
+    static const int numbers[] = {SIGCHLD, SIGWINCH, SIGCONT, SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        sigaddset(&set, numbers[i]);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTTOU, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void turn(struct attendant *attendant)
+{
+    struct pseudo *pseudo = attendant->options->pseudo;
+    struct pollfd polled[] = {
+        {.fd = attendant->signals, .events = POLLIN},
+        {.fd = attendant->log.fd, .events = POLLIN},
+        {.fd = attendant->ready.fd, .events = POLLIN},
+        {.fd = pseudo->reads && pseudo->raw ? STDIN_FILENO : -1, .events = POLLIN},
+        {.fd = pseudo->master, .events = (short)(POLLIN | (pseudo->waiting > 0 ? POLLOUT : 0))}};
+
+    if (poll(polled, sizeof(polled) / sizeof(polled[0]), timeout_ms(attendant)) < 0)
+        return;
+    on_timeout(attendant);
+    if (polled[0].revents != 0)
+        on_signal(attendant);
+    if (polled[1].revents != 0)
+        (void)read_lines(attendant, &attendant->log, show_log);
+    if (polled[2].revents != 0)
+        (void)read_lines(attendant, &attendant->ready, show_ready);
+    if (polled[3].revents != 0)
+        on_interrupts(attendant, pseudo_read(pseudo));
+    if ((polled[4].revents & POLLOUT) != 0)
+        pseudo_flush(pseudo);
+    if ((polled[4].revents & ~POLLOUT) != 0)
+        (void)pseudo_show(pseudo);
+}
+
+int attend_run(const struct attend_options *options)
+{
+    struct attendant attendant = {.options = options,
+                                  .log = {.fd = options->log},
+                                  .ready = {.fd = options->ready},
+                                  .signals = open_signals()};
+
+    pseudo_take(options->pseudo);
+    reap(&attendant); /* it may have ended before its signal was watched */
+    while (!attendant.ended)
+        turn(&attendant);
+    while (pseudo_show(options->pseudo))
+        ;
+    while (attendant.log.fd >= 0 && read_lines(&attendant, &attendant.log, show_log))
+        ;
+    pseudo_close(options->pseudo);
+    if (attendant.log.fd >= 0)
+        close(attendant.log.fd);
+    if (attendant.ready.fd >= 0)
+        close(attendant.ready.fd);
+    close(attendant.signals);
+    return attendant.status;
+}

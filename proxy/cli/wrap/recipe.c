@@ -1,0 +1,242 @@
+#include "cli/wrap/recipe.h"
+
+#include "base/text.h"
+#include "dialect/dialect.h"
+
+#include <ctype.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash != NULL ? slash + 1 : path;
+}
+
+void recipe_name(const char *command, char out[RECIPE_NAME_SIZE])
+{
+    const char *from = base_name(command);
+    size_t length = 0;
+
+    for (; *from != '\0' && length < RECIPE_NAME_SIZE - 1; from++) {
+        if (isalnum((unsigned char)*from))
+            out[length++] = (char)tolower((unsigned char)*from);
+        else if (length > 0 && out[length - 1] != '-')
+            out[length++] = '-';
+    }
+    while (length > 0 && out[length - 1] == '-')
+        length--;
+    out[length] = '\0';
+    if (!text_is_name(out))
+        snprintf(out, RECIPE_NAME_SIZE, "service");
+}
+
+/* ---- What it speaks ---- */
+
+/* The port at the end of "9222", "127.0.0.1:9222", as options of servers have it. */
+static bool ends_with_port(const char *text, uint16_t port)
+{
+    const char *colon = strrchr(text, ':');
+    uint64_t number;
+
+    return text_number(span_of(colon != NULL ? colon + 1 : text), 5, &number) && number == port;
+}
+
+/* What follows `prefix`, or NULL. */
+static const char *after(const char *text, const char *prefix)
+{
+    size_t length = strlen(prefix);
+
+    return strncmp(text, prefix, length) == 0 ? text + length : NULL;
+}
+
+static bool is_one_of(const char *text, const char *const *names)
+{
+    while (*names != NULL && strcmp(text, *names) != 0)
+        names++;
+    return *names != NULL;
+}
+
+static bool is_chromium(char *const *command, uint16_t port)
+{
+    static const char *const names[] = {"chromium",
+                                        "chromium-browser",
+                                        "chrome",
+                                        "google-chrome",
+                                        "google-chrome-stable",
+                                        "headless_shell",
+                                        NULL};
+
+    for (char *const *word = command + 1; is_one_of(base_name(command[0]), names) && *word != NULL;
+         word++) {
+        const char *value = after(*word, "--remote-debugging-port=");
+
+        if (value != NULL)
+            return strcmp(value, "0") == 0 || ends_with_port(value, port);
+    }
+    return false;
+}
+
+/* Options before the script are Node's own; 9229 is its inspector's usual port. */
+static bool is_inspector(char *const *command, uint16_t port)
+{
+    static const char *const options[] = {"--inspect", "--inspect-brk", "--inspect-wait", NULL};
+
+    for (char *const *word = command + 1;
+         strcmp(base_name(command[0]), "node") == 0 && *word != NULL && **word == '-'; word++) {
+        const char *equals = strchr(*word, '=');
+        char option[32];
+
+        snprintf(option, sizeof(option), "%.*s", (int)strcspn(*word, "="), *word);
+        if (is_one_of(option, options))
+            return equals != NULL ? ends_with_port(equals + 1, port) : port == 9229;
+    }
+    return false;
+}
+
+static bool is_autogen_studio(char *const *command, uint16_t port)
+{
+    (void)port;
+    return strcmp(base_name(command[0]), "autogenstudio") == 0 && command[1] != NULL &&
+           strcmp(command[1], "ui") == 0;
+}
+
+static const struct {
+    bool (*is)(char *const *command, uint16_t port);
+    const char *dialect;
+} guesses[] = {
+    {is_chromium, "cdp"}, {is_inspector, "node-inspector"}, {is_autogen_studio, "autogen-studio"}};
+
+const char *recipe_guess(char *const *command, uint16_t port)
+{
+    for (size_t i = 0; i < sizeof(guesses) / sizeof(guesses[0]); i++) {
+        if (guesses[i].is(command, port))
+            return guesses[i].dialect;
+    }
+    return NULL;
+}
+
+/* ---- The configuration ---- */
+
+/* A service that nobody knows is whole: every path, and whatever is said on it. */
+static json_t *every_route(void)
+{
+    return json_pack("[{s:s,s:s,s:b},{s:s,s:s,s:[s,s,s,s,s,s,s]}]", "path", "/{any...}", "kind",
+                     "websocket", "binary", 1, "path", "/{any...}", "kind", "http", "methods",
+                     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS");
+}
+
+/* Whether verbs of this direction pass that no list names. */
+static bool is_open(const json_t *vocabularies, const char *direction)
+{
+    const json_t *vocabulary, *open;
+    size_t i, j;
+
+    json_array_foreach(vocabularies, i, vocabulary)
+    {
+        json_array_foreach(json_object_get(vocabulary, "open"), j, open)
+        {
+            if (strcmp(json_string_value(open), direction) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
+/* All verbs of a direction that the pack does not close, each once. */
+static json_t *list_verbs(const json_t *vocabularies, const char *direction)
+{
+    json_t *list = json_array(), *known = json_object();
+    const json_t *vocabulary;
+    json_t *rule;
+    const char *verb;
+    size_t i;
+
+    json_array_foreach(vocabularies, i, vocabulary)
+    {
+        json_t *verbs = json_object_get(json_object_get(vocabulary, "verbs"), direction);
+
+        json_object_foreach(verbs, verb, rule)
+        {
+            if (!json_is_true(json_object_get(rule, "never")))
+                json_object_set_new(known, verb, json_true());
+        }
+    }
+    json_object_foreach(known, verb, rule)
+    {
+        json_array_append_new(list, json_string(verb));
+    }
+    json_decref(known);
+    return list;
+}
+
+/* What the dialect knows, but for what its pack closes; a session may be given less. */
+static json_t *everything(const char *dialect)
+{
+    struct span text = dialect_shipped(dialect);
+    json_t *pack = json_loadb(text.data, text.length, 0, NULL);
+    const json_t *vocabularies = json_object_get(pack, "vocabularies");
+    json_t *allow = json_pack("{s:[s]}", "targets", "*");
+
+    if (!is_open(vocabularies, "c2s"))
+        json_object_set_new(allow, "verbs", list_verbs(vocabularies, "c2s"));
+    if (!is_open(vocabularies, "s2c"))
+        json_object_set_new(allow, "server_verbs", list_verbs(vocabularies, "s2c"));
+    json_decref(pack);
+    return allow;
+}
+
+static json_t *write_upstream(const struct recipe *recipe)
+{
+    const char *directory = strcmp(recipe->directory, "/") != 0 ? recipe->directory : NULL;
+    json_t *command = json_array(), *upstream;
+    bool written = true;
+
+    for (char *const *word = recipe->command; *word != NULL; word++)
+        written = written && json_array_append_new(command, json_string(*word)) == 0;
+    upstream = json_pack("{s:o,s:s*}", "command", command, "cwd", directory);
+    if (!written) {
+        json_decref(upstream);
+        return NULL;
+    }
+    if (recipe->environment_file != NULL)
+        json_object_set_new(upstream, "env_files", json_pack("[s]", recipe->environment_file));
+    if (recipe->port != 0)
+        json_object_set_new(upstream, "port", json_integer(recipe->port));
+    return upstream;
+}
+
+static json_t *write_surface(const struct recipe *recipe, uint16_t port)
+{
+    const char *guess = recipe_guess(recipe->command, port);
+    const char *dialect = recipe->dialect != NULL ? recipe->dialect : guess;
+    char listen[32];
+    json_t *surface;
+
+    snprintf(listen, sizeof(listen), "localhost:%u", port);
+    surface = json_pack("{s:s,s:s,s:[s],s:o,s:s,s:{s:[s]}}", "why",
+                        "Wrapped at a terminal by `sidelock wrap`", "can_do",
+                        "Whatever this command can do", "listen", listen, "upstream",
+                        write_upstream(recipe), "dialect", dialect != NULL ? dialect : "opaque",
+                        "callers", "uids", "self");
+    if (dialect == NULL || strcmp(dialect, "opaque") == 0)
+        json_object_set_new(surface, "routes", every_route());
+    else
+        json_object_set_new(surface, "allow", everything(dialect));
+    return surface;
+}
+
+char *recipe_write(const struct recipe *recipe, uint16_t port)
+{
+    json_t *root = json_pack("{s:s,s:s,s:i,s:{s:o}}", "state_dir", recipe->state_dir,
+                             "control_socket", recipe->control_socket, "workers", 1, "surfaces",
+                             recipe->surface, write_surface(recipe, port));
+    char *text = json_dumps(root, JSON_INDENT(2));
+
+    json_decref(root);
+    return text;
+}

@@ -1,0 +1,31 @@
+/*
+ * The configuration that a gate for one command is given, and what is guessed of the command: only
+ * what it says of itself, by its name and options.
+ */
+#pragma once
+
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct recipe {
+    const char *surface, *state_dir, *control_socket; /* its name; two paths */
+    const char *dialect;                              /* NULL: guessed */
+    char *const *command;                             /* ends with NULL */
+    const char *directory, *environment_file;         /* the second may be NULL: none */
+    uint16_t port;                                    /* that was asked for; 0: none */
+};
+
+/* "NAME": the base name of the command, as far as it can be a surface's; else "service". */
+#define RECIPE_NAME_SIZE 33
+void recipe_name(const char *command, char out[RECIPE_NAME_SIZE]);
+
+/* The dialect that the command certainly speaks on this port; NULL: nobody can say. */
+const char *recipe_guess(char *const *command, uint16_t port);
+
+/*
+ * As JSON, for a gate on `port` (0: it is not known yet); the caller's. NULL where a
+ * word of the command or the directory is no UTF-8, and without memory.
+ */
+char *recipe_write(const struct recipe *recipe, uint16_t port);
