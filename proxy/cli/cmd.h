@@ -14,6 +14,7 @@ int cmd_params(int argc, char **argv);
 int cmd_session(int argc, char **argv);
 int cmd_open(int argc, char **argv);
 int cmd_connect(int argc, char **argv);
+int cmd_exec(int argc, char **argv);
 int cmd_wrap(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_arm(int argc, char **argv);

@@ -126,10 +126,39 @@ static bool send_all(int fd, struct span bytes)
     return true;
 }
 
-static bool receive_all(int fd, struct buffer *out)
+/* The first bytes of an answer, and the descriptor that comes with them. */
+static bool receive_descriptor(int fd, int *descriptor, struct buffer *out)
 {
-    enum error error = buffer_append_fd(out, fd);
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    char bytes[512];
+    struct iovec piece = {.iov_base = bytes, .iov_len = sizeof(bytes)};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    const struct cmsghdr *header;
+    ssize_t length;
 
+    do
+        length = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    while (length < 0 && errno == EINTR);
+    header = CMSG_FIRSTHDR(&message);
+    *descriptor = -1;
+    if (length > 0 && header != NULL && header->cmsg_level == SOL_SOCKET &&
+        header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)))
+        memcpy(descriptor, CMSG_DATA(header), sizeof(int));
+    if (length > 0)
+        buffer_append(out, bytes, (size_t)length);
+    return length >= 0;
+}
+
+static bool receive_all(const struct gate *gate, int fd, struct buffer *out)
+{
+    enum error error;
+
+    if (gate->descriptor != NULL && !receive_descriptor(fd, gate->descriptor, out))
+        return false;
+    error = buffer_append_fd(out, fd);
     if (error == ERROR_LIMIT)
         errno = EMSGSIZE;
     return error == OK || (errno == ECONNRESET && out->length > 0);
@@ -177,7 +206,7 @@ static int exchange(const struct gate *gate, struct span request, struct buffer 
 
     if (fd < 0)
         return not_running(gate, why);
-    if (!send_all(fd, request) || !receive_all(fd, raw)) {
+    if (!send_all(fd, request) || !receive_all(gate, fd, raw)) {
         bool late = errno == EAGAIN;
 
         code = fail(gate, late ? EX_UNAVAILABLE : EX_IOERR, "no whole answer came from %s: %s",

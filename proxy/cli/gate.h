@@ -26,7 +26,9 @@ struct gate {
     char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)]; /* "": not found yet */
     unsigned deadline_s;                                       /* 0: GATE_DEADLINE_S */
     bool quiet;                                                /* say nothing of what goes wrong */
-    char *reason; /* GATE_REASON_SIZE for the code in a refusal; NULL: of no interest */
+    int *
+        descriptor; /* for the one that comes with an answer, the caller's, or -1; NULL: none may */
+    char *reason;   /* GATE_REASON_SIZE for the code in a refusal; NULL: of no interest */
 };
 
 /* The options of every verb that asks the running gate: rows of a table of options. */

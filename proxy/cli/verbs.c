@@ -13,6 +13,7 @@ const struct verb verbs[] = {
     {"open", cmd_open, help_open_txt, "log a browser in"},
     {"connect", cmd_connect, help_connect_txt, "carry MCP over stdio through the gate"},
     {"wrap", cmd_wrap, help_wrap_txt, "run one server behind a gate, without a configuration"},
+    {"exec", cmd_exec, help_exec_txt, "run a command in the private network of a service"},
     {"kill", cmd_kill, help_kill_txt, "throw a surface's kill switch"},
     {"arm", cmd_arm, help_arm_txt, "undo the kill switch"},
     {"restart", cmd_restart, help_restart_txt,

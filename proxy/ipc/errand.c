@@ -16,6 +16,7 @@ static const struct {
     [ERRAND_LAUNCHER] = {.place = true, .number = true},
     [ERRAND_START] = {.place = true, .text = true},
     [ERRAND_END] = {.place = true, .number = true},
+    [ERRAND_ENTER] = {.place = true, .number = true},
     [ERRAND_DIAL] = {.place = true, .number = true},
     [ERRAND_DIALED] = {.place = true, .number = true},
     [ERRAND_UNDIALED] = {.place = true, .number = true},

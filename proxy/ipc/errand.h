@@ -42,6 +42,7 @@
  *        ◀──────────────────────────── DIAL      a connection to it
  *        ◀──────────────────────────── PROVE     again that it is behind the gate alone
  *     PROVEN ───────────────────────────▶        it is, or SERVICE has said what it is
+ *        ◀──────────────────────────── ENTER     the private network itself, as DIAL
  *        ◀──────────────────────────── VISIT     the same for a session, of a stdio service; its
  *                                                record may come along, sealed
  *        ◀──────────────────────────── LEAVE     a session has ended: all of its processes
@@ -111,7 +112,8 @@ enum errand_kind {
     ERRAND_LEFT,     /* the same two */
     ERRAND_STANDARD, /* `number`: of the descriptor that comes along, 0 to 2 */
     ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
-    ERRAND_OVER, /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
+    ERRAND_OVER,  /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
+    ERRAND_ENTER, /* `place`: the slot; `number`: of the question */
     ERRAND_KIND_COUNT
 };
 

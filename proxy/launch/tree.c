@@ -295,17 +295,28 @@ static enum error ask(struct tree *tree, uint32_t type, uint32_t value)
     return passing_send(tree->channel, &question, sizeof(question), NULL, 0);
 }
 
-enum error tree_dial(struct tree *tree, uint16_t port, dial_done *done, void *data)
+static enum error ask_descriptor(struct tree *tree, uint32_t type, uint32_t value, dial_done *done,
+                                 void *data)
 {
     enum error error;
 
     if (tree->dials.count == DIALS_MAX)
         return ERROR_LIMIT;
-    error = ask(tree, KEEPER_DIAL, port);
+    error = ask(tree, type, value);
     if (error != OK)
         return error;
     dials_add(&tree->dials, tree->asked, done, data);
     return OK;
+}
+
+enum error tree_dial(struct tree *tree, uint16_t port, dial_done *done, void *data)
+{
+    return ask_descriptor(tree, KEEPER_DIAL, port, done, data);
+}
+
+enum error tree_enter(struct tree *tree, dial_done *done, void *data)
+{
+    return ask_descriptor(tree, KEEPER_ENTER, 0, done, data);
 }
 
 enum error tree_list(struct tree *tree)

@@ -50,6 +50,9 @@ struct tree_options {
  */
 enum error tree_dial(struct tree *tree, uint16_t port, dial_done *done, void *data) MUST_CHECK;
 
+/* The same for the private network, whose descriptor setns(2) takes, in the place of a socket. */
+enum error tree_enter(struct tree *tree, dial_done *done, void *data) MUST_CHECK;
+
 /* `port` for each that there is now, then `listed`. */
 enum error tree_list(struct tree *tree) MUST_CHECK;
 

@@ -33,6 +33,8 @@ struct control_answer {
     unsigned status;
     const char *content_type; /* static */
     struct buffer body;
+    bool brings; /* `descriptor`, which goes with the first byte and is the answer's until then */
+    int descriptor;
 };
 
 struct json_t;

@@ -36,6 +36,13 @@ struct call {
     size_t sent;
 };
 
+static void drop_descriptor(struct control_answer *answer)
+{
+    if (answer->brings)
+        close(answer->descriptor);
+    answer->brings = false;
+}
+
 /* Not before its handles are closed and the operation it asked for has ended. */
 static void release(struct call *call)
 {
@@ -50,6 +57,7 @@ static void release(struct call *call)
     buffer_wipe(&call->in);
     buffer_wipe(&call->answer.body);
     buffer_wipe(&call->out);
+    drop_descriptor(&call->answer);
     free(call);
 }
 
@@ -84,6 +92,27 @@ static void watch(struct call *call, int events)
     uv_timer_start(&call->timer, on_timeout, CONTROL_TIMEOUT_S * 1000, 0);
 }
 
+/* With what the answer brings. */
+static ssize_t send_some(struct call *call, size_t length)
+{
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec piece = {.iov_base = call->out.data + call->sent, .iov_len = length};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+
+    if (call->answer.brings) {
+        struct cmsghdr *header;
+
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+        header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &call->answer.descriptor, sizeof(int));
+    }
+    return sendmsg(call->fd, &message, MSG_NOSIGNAL);
+}
+
 /* A part in each turn, however fast the peer reads. */
 static void send_rest(struct call *call)
 {
@@ -91,11 +120,12 @@ static void send_rest(struct call *call)
     ssize_t sent;
 
     do
-        sent = send(call->fd, call->out.data + call->sent, rest < SEND_BYTES ? rest : SEND_BYTES,
-                    MSG_NOSIGNAL);
+        sent = send_some(call, rest < SEND_BYTES ? rest : SEND_BYTES);
     while (sent < 0 && errno == EINTR);
-    if (sent > 0)
+    if (sent > 0) {
+        drop_descriptor(&call->answer);
         call->sent += (size_t)sent;
+    }
     if ((sent < 0 && errno != EAGAIN) || call->sent == call->out.length)
         hang_up(call);
     else

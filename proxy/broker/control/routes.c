@@ -142,6 +142,18 @@ static void restart_surface(struct exchange *exchange)
     launched_restart(&exchange->operation, exchange->name);
 }
 
+static void enter_surface(struct exchange *exchange)
+{
+    launched_enter(&exchange->operation, exchange->name, &exchange->answer->descriptor);
+}
+
+static enum error show_entered(struct exchange *exchange)
+{
+    exchange->answer->brings = true;
+    exchange->document = json_pack("{s:s}", "surface", exchange->name);
+    return OK;
+}
+
 static enum error show_surface(struct exchange *exchange)
 {
     const struct gate *gate = exchange->gate;
@@ -235,6 +247,7 @@ static const struct control_handler handlers[] = {
     {"POST", "/v1/kill", kill_all, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/kill", kill_surface, show_killed, {"rehearse"}, 200},
     {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
+    {"POST", "/v1/surfaces/{}/enter", enter_surface, show_entered, {NULL}, 200},
     {"POST", "/v1/surfaces/{}/restart", restart_surface, show_surface, {NULL}, 200},
     {"POST", "/v1/reload", reload, show_reload, {NULL}, 200},
     {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},

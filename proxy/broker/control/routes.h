@@ -7,6 +7,8 @@
  *   GET    /v1/surfaces
  *   POST   /v1/surfaces/{name}/kill[?rehearse=1]
  *   POST   /v1/surfaces/{name}/arm
+ *   POST   /v1/surfaces/{name}/enter        with the descriptor of its service's private network
+ *                                           (SCM_RIGHTS)
  *   POST   /v1/kill[?rehearse=1]            all of them
  *   POST   /v1/reload
  *   GET    /v1/params[?limit=&after=]       a page; "next" is the next one's "after"

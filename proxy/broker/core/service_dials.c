@@ -68,9 +68,19 @@ static void ask(struct service_dials *dials, struct services_dial *dial)
         return;
     }
     launcher_line_say(dials->line,
-                      &(struct errand){.kind = ERRAND_DIAL,
+                      &(struct errand){.kind = dial->enters ? ERRAND_ENTER : ERRAND_DIAL,
                                        .place = surfaces_index(dials->surfaces, dial->surface),
                                        .number = dial->number});
+}
+
+void service_dials_ask_one(struct service_dials *dials, struct services_dial *dial)
+{
+    if (dials->line != NULL) {
+        ask(dials, dial);
+        return;
+    }
+    take_off(dials, dial);
+    dial->dialed(dial, REASON_SERVICE_DOWN, -1);
 }
 
 enum reason services_late(const struct surface_state *surface)
@@ -141,8 +151,12 @@ static enum reason cause_of(int error)
 }
 
 /* Whether it is asked for again when the service listens again, or another of it does. */
-static bool is_put_off(const struct surface_service *service, int error)
+static bool is_put_off(const struct services_dial *dial, int error)
 {
+    const struct surface_service *service = &dial->surface->service;
+
+    if (dial->enters)
+        return false;
     if (service->ending)
         return error == ECONNREFUSED || error == ECONNRESET;
     return error == ECONNREFUSED && service->state == SERVICE_STARTING;
@@ -162,7 +176,7 @@ enum error service_dials_answer(struct service_dials *dials, const struct errand
         return errand->number != 0 ? OK : ERROR_SYNTAX;
     }
     surface = dial->surface;
-    if (fd < 0 && is_put_off(&surface->service, (int)errand->place)) {
+    if (fd < 0 && is_put_off(dial, (int)errand->place)) {
         dial->number = 0;
         surface->service.dialling--;
         return OK;
@@ -171,6 +185,22 @@ enum error service_dials_answer(struct service_dials *dials, const struct errand
     dial->dialed(dial, fd >= 0 ? REASON_ALLOWED : cause_of((int)errand->place), fd);
     service_dials_ask(dials, surface);
     return OK;
+}
+
+void service_dials_refuse_entering(struct service_dials *dials)
+{
+    struct services_dial *dial = dials->first;
+
+    while (dial != NULL) {
+        struct services_dial *next = dial->next;
+
+        if (dial->enters) {
+            take_off(dials, dial);
+            dial->dialed(dial, REASON_SERVICE_DOWN, -1);
+            next = dials->first; /* who was told may have asked for another */
+        }
+        dial = next;
+    }
 }
 
 void service_dials_lose(struct service_dials *dials)

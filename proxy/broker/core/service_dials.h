@@ -10,9 +10,13 @@
 /* Connections to one service that the launcher is asked for at once. */
 #define SERVICES_ASKED_MAX 128
 
-/* One connection that is waited for. Embedded in who waits. */
+/*
+ * One connection that is waited for, or, of who enters, the service's private network. Embedded in
+ * who waits.
+ */
 struct services_dial {
     struct services_dial *next, **at;
+    bool enters;
     struct surface_state *surface;
     uint32_t number; /* 0: the launcher was not asked yet */
     /* To a stdio service: whose, and how long that lives; the record that its processes run, if
@@ -22,6 +26,7 @@ struct services_dial {
     int record;
     /* Once: the connected socket, which is whoever's is called, or why there is none. */
     void (*dialed)(struct services_dial *dial, enum reason reason, int fd);
+    void *context; /* of the caller */
 };
 /* With what one is refused that waited too long. */
 enum reason services_late(const struct surface_state *surface);
@@ -45,6 +50,8 @@ void service_dials_add(struct service_dials *dials, struct surface_state *surfac
                        struct services_dial *dial);
 /* Whether somebody waits for one to the surface's service. */
 bool service_dials_waits(const struct service_dials *dials, const struct surface_state *surface);
+/* One alone, now, whatever the service's state. */
+void service_dials_ask_one(struct service_dials *dials, struct services_dial *dial);
 /* Those that may be asked for now. */
 void service_dials_ask(struct service_dials *dials, const struct surface_state *surface);
 /* Nobody waits for the surface's service any more: all are refused with services_late(). */
@@ -53,5 +60,7 @@ void service_dials_forget(struct service_dials *dials, struct services_dial *dia
 /* What the launcher answered, with the socket (-1: none), taken over. */
 enum error service_dials_answer(struct service_dials *dials, const struct errand *errand,
                                 int fd) MUST_CHECK;
+/* Nobody is told the way in any more: who enters is refused. */
+void service_dials_refuse_entering(struct service_dials *dials);
 /* The launcher has gone; all are asked for again when there is another one. */
 void service_dials_lose(struct service_dials *dials);

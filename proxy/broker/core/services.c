@@ -230,7 +230,10 @@ void services_dial(struct services *services, struct surface_state *surface,
         return;
     }
     service_dials_add(&services->dials, surface, dial);
-    service_dials_ask(&services->dials, surface);
+    if (dial->enters)
+        service_dials_ask_one(&services->dials, dial);
+    else
+        service_dials_ask(&services->dials, surface);
 }
 
 void services_forget(struct services *services, struct services_dial *dial)
@@ -377,6 +380,7 @@ static void lose(void *context)
     proven_drop(&services->gate->launcher);
     service_dials_lose(&services->dials);
     visits_lose(&services->visits);
+    service_dials_refuse_entering(&services->dials);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
         struct surface_state *surface = &services->surfaces->items[i];
 
@@ -436,6 +440,7 @@ void services_stop(struct services *services)
         return;
     service_proofs_stop(&services->proofs);
     service_restarts_stop(&services->restarts);
+    service_dials_refuse_entering(&services->dials);
 }
 
 void services_destroy(struct services *services)

@@ -1,4 +1,5 @@
-/* Services that are launched: started again, proven again. Called by control/routes.c. */
+/* Services that are launched: started again, proven again, looked into. Called by control/routes.c.
+ */
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 
@@ -67,4 +68,38 @@ void launched_prove(struct operation *operation, void (*next)(struct operation *
     operation->way.prove.next = next;
     *proof = (struct services_proof){.done = on_proven, .context = operation};
     services_prove(operation->gate->services, proof);
+}
+
+static void on_entered(struct services_dial *dial, enum reason reason, int fd)
+{
+    struct operation *operation = dial->context;
+    enum error error = OK;
+
+    *operation->way.enter.network = fd;
+    if (fd < 0) {
+        error = operation_fail(operation, ERROR_STATE, "nothing of %s is there to look into: %s",
+                               dial->surface->config->name, reason_info(reason)->text);
+        operation_undo(operation, "service_entered");
+    }
+    operation_end(operation, error);
+}
+
+void launched_enter(struct operation *operation, const char *name, int *network)
+{
+    struct surface_state *surface = NULL;
+    enum error error = find_launched(operation, name, &surface);
+
+    *network = -1;
+    if (error == OK) {
+        audit_text(operation_line(operation, "service_entered"), "surface", surface->config->name);
+        error = operation_commit(operation);
+    }
+    if (error != OK) {
+        operation_end(operation, error);
+        return;
+    }
+    operation->way.enter.network = network;
+    operation->way.enter.dial = (struct services_dial){
+        .surface = surface, .enters = true, .dialed = on_entered, .context = operation};
+    services_dial(operation->gate->services, surface, &operation->way.enter.dial);
 }

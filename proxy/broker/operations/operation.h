@@ -80,6 +80,10 @@ struct operation {
         } arm;
         struct services_restart restart;
         struct {
+            struct services_dial dial;
+            int *network;
+        } enter;
+        struct {
             struct services_proof proof;
             void (*next)(struct operation *operation);
         } prove;
@@ -233,6 +237,12 @@ void switches_arm(struct operation *operation, const char *surface);
  * launched, is killed, or the next one is not served, and why.
  */
 void launched_restart(struct operation *operation, const char *surface);
+
+/*
+ * The private network of the surface's service: when it has ended well, *network is a descriptor of
+ * it, the caller's; else -1. ERROR_STATE as above, or nothing of the service runs.
+ */
+void launched_enter(struct operation *operation, const char *surface, int *network);
 
 /* Proves anew what is served, then calls `next`. */
 void launched_prove(struct operation *operation, void (*next)(struct operation *operation));

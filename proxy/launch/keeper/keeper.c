@@ -6,6 +6,7 @@
 #include "launch/keeper/settle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -52,15 +53,29 @@ static void tell_ports(struct keeper *keeper)
     }
 }
 
+/* `descriptor` is let go of; without one, `error` says why. */
+static void answer(const struct keeper *keeper, const struct keeper_ask *ask, int descriptor,
+                   int error)
+{
+    struct keeper_word word = {.type = KEEPER_DIALED, .number = ask->number, .value = error};
+
+    tell(keeper, &word, error == 0 ? &descriptor : NULL);
+    if (error == 0)
+        close(descriptor);
+}
+
 static void on_dial(struct keeper *keeper, const struct keeper_ask *ask)
 {
-    struct keeper_word word = {.type = KEEPER_DIALED, .number = ask->number};
-    int socket;
+    int socket = -1, error = dial_port(&keeper->calls.ports, ask->value, &socket);
 
-    word.value = dial_port(&keeper->calls.ports, ask->value, &socket);
-    tell(keeper, &word, word.value == 0 ? &socket : NULL);
-    if (word.value == 0)
-        close(socket);
+    answer(keeper, ask, socket, error);
+}
+
+static void on_enter(const struct keeper *keeper, const struct keeper_ask *ask)
+{
+    int network = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    answer(keeper, ask, network, network >= 0 ? 0 : errno);
 }
 
 static void on_list(struct keeper *keeper, const struct keeper_ask *ask)
@@ -85,6 +100,8 @@ static void on_parent(struct keeper *keeper)
         _exit(EXIT_FAILURE);
     if (ask.type == KEEPER_DIAL)
         on_dial(keeper, &ask);
+    else if (ask.type == KEEPER_ENTER)
+        on_enter(keeper, &ask);
     else if (ask.type == KEEPER_LIST)
         on_list(keeper, &ask);
     else if (ask.type == KEEPER_SIGNAL)

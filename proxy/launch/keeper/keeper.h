@@ -14,6 +14,8 @@
  *        ◀─────────────────────────── REFUSED    a call was refused that may be honest
  *     DIAL number, port ────────────▶            0: the first that listens
  *        ◀─────────────────────────── DIALED     with the descriptor, connected or connecting
+ *     ENTER number ─────────────────▶
+ *        ◀─────────────────────────── DIALED     with the private network (setns(2))
  *     LIST number ──────────────────▶
  *        ◀─────────────────────────── PORT …, LISTED
  *     SIGNAL signal ────────────────▶            to the service's first process
@@ -29,7 +31,7 @@
 
 #include <stdint.h>
 
-enum keeper_ask_type { KEEPER_DIAL = 1, KEEPER_LIST, KEEPER_SIGNAL };
+enum keeper_ask_type { KEEPER_DIAL = 1, KEEPER_LIST, KEEPER_SIGNAL, KEEPER_ENTER };
 
 struct keeper_ask {
     uint32_t type, number;

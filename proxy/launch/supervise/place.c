@@ -36,3 +36,13 @@ void place_dial(const struct place *place, const char *session, int record, dial
     else /* it ended meanwhile */
         done(data, -1, ECONNREFUSED);
 }
+
+void place_enter(const struct place *place, dial_done *done, void *data)
+{
+    enum error error = ERROR_NOT_FOUND;
+
+    if (place->life != NULL && place->life->tree != NULL)
+        error = tree_enter(place->life->tree, done, data);
+    if (error != OK)
+        done(data, -1, error == ERROR_LIMIT ? EAGAIN : ECONNREFUSED);
+}

@@ -21,3 +21,5 @@ void place_drop(const struct place *place);
  */
 void place_dial(const struct place *place, const char *session, int record, dial_done *done,
                 void *data);
+/* The private network of one that listens, in the place of a connection. */
+void place_enter(const struct place *place, dial_done *done, void *data);

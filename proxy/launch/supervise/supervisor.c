@@ -115,7 +115,10 @@ static enum error take_dial(struct supervisor *supervisor, const struct errand *
     if (asked == NULL)
         return ERROR_MEMORY;
     *asked = (struct asked){supervisor, errand->place, errand->number};
-    place_dial(&supervisor->places[errand->place], errand->text, fd, on_dialed, asked);
+    if (errand->kind == ERRAND_ENTER)
+        place_enter(&supervisor->places[errand->place], on_dialed, asked);
+    else
+        place_dial(&supervisor->places[errand->place], errand->text, fd, on_dialed, asked);
     return OK;
 }
 
@@ -195,6 +198,7 @@ static const struct {
     [ERRAND_PROVE] = {SPEAKER_BROKER, true, WITHOUT, take_prove},
     [ERRAND_VISIT] = {SPEAKER_BROKER, true, PERHAPS, take_dial},
     [ERRAND_LEAVE] = {SPEAKER_BROKER, true, WITHOUT, take_leave},
+    [ERRAND_ENTER] = {SPEAKER_BROKER, true, WITHOUT, take_dial},
 };
 
 static bool may_say(enum speaker speaker, const struct errand *errand, int fd)

@@ -104,6 +104,7 @@ export class Wrapped {
     const child = spawn(file, args, { cwd: '/', env: { ...process.env, SIDELOCK_CONTROL: this.control } });
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr']) child[name].on('data', (chunk) => (said[name] += chunk));
+    child.stdin.on('error', () => {}); // it may end without reading
     child.stdin.end(input);
     said.code = await within(new Promise((resolve) => child.on('close', resolve)), command.join(' '));
     return said;
