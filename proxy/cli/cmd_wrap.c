@@ -34,7 +34,7 @@
 
 struct wrap {
     const char *dialect, *port, *surface, *ready; /* as given */
-    struct text_list variables;
+    struct text_list variables, executables;
     char *const *command;
     char name[RECIPE_NAME_SIZE], program[BUNDLE_PATH_SIZE], directory[BUNDLE_PATH_SIZE];
     char config[PATH_SIZE], control[PATH_SIZE], state[PATH_SIZE], environment[PATH_SIZE];
@@ -86,8 +86,11 @@ static int check_ready(struct wrap *wrap)
 static int parse(int argc, char **argv, struct wrap *wrap)
 {
     const struct args_option options[] = {
-        {.name = "--dialect", .value = &wrap->dialect}, {.name = "--port", .value = &wrap->port},
-        {.name = "--surface", .value = &wrap->surface}, {.name = "--env", .list = &wrap->variables},
+        {.name = "--dialect", .value = &wrap->dialect},
+        {.name = "--port", .value = &wrap->port},
+        {.name = "--surface", .value = &wrap->surface},
+        {.name = "--env", .list = &wrap->variables},
+        {.name = "--allow-exec", .list = &wrap->executables},
         {.name = "--ready-fd", .value = &wrap->ready},
     };
     struct args args;
@@ -204,6 +207,7 @@ static int settle(struct wrap *wrap, char **command)
     wrap->recipe.control_socket = wrap->control;
     wrap->recipe.dialect = wrap->dialect;
     wrap->recipe.command = command;
+    wrap->recipe.executables = &wrap->executables;
     return write_variables(wrap);
 }
 
@@ -425,5 +429,6 @@ int cmd_wrap(int argc, char **argv)
     if (wrap.home.lock >= 0)
         home_remove(&wrap.home);
     text_list_clear(&wrap.variables);
+    text_list_clear(&wrap.executables);
     return code;
 }

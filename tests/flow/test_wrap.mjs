@@ -77,6 +77,17 @@ describe('a server that is wrapped', () => {
     assert.equal(facts.env.XDG_RUNTIME_DIR, undefined);
   });
 
+  it('starts nothing but what --allow-exec names, and is told which', async () => {
+    const lines = ['import subprocess', 'try: print("ran", subprocess.run(["/usr/bin/true"]).returncode)', 'except OSError as error: print("refused", error.errno)'];
+    const refused = new Wrapped(python(...lines));
+    assert.equal(await refused.end(), 0);
+    assert.equal(refused.stdout, 'refused 13\n');
+    assert.match(refused.text, /may not execute "\/usr\/bin\/true": it is not among --allow-exec/);
+    const permitted = new Wrapped(python(...lines), { options: ['--allow-exec', '/usr/bin/true'] });
+    assert.equal(await permitted.end(), 0);
+    assert.equal(permitted.stdout, 'ran 0\n');
+  });
+
   it('finds nothing of its gate', async () => {
     const wrapped = await new Wrapped(['python3', service('launched.py'), await freePort()]).ready();
     const token = await wrapped.token();

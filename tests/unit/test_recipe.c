@@ -79,6 +79,8 @@ TEST(test_a_configuration_that_is_read)
         NULL, "mcp", "autogen-studio", "cdp", "node-inspector", "json-rpc", "opaque"};
     static char program[] = "/bin/cat", nothing[] = "", odd[] = "\"quoted\" \\ \n";
     static char *const command[] = {program, nothing, odd, NULL};
+    static char *programs[] = {program};
+    static const struct text_list executables = {.items = programs, .count = 1};
 
     for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
         const struct recipe recipe = {.surface = "one",
@@ -87,6 +89,7 @@ TEST(test_a_configuration_that_is_read)
                                       .dialect = dialects[i],
                                       .command = command,
                                       .directory = "/",
+                                      .executables = &executables,
                                       .environment_file =
                                           i % 2 == 0 ? "/run/one/environment" : NULL,
                                       .port = 8081};
@@ -112,11 +115,13 @@ TEST(test_none_of_what_cannot_be_written)
     static char program[] = "/bin/cat", odd[] = "\xff";
     static char *const command[] = {program, odd, program, NULL};
     static char *const plain[] = {program, NULL};
+    static const struct text_list none = {0};
     struct recipe recipe = {.surface = "one",
                             .state_dir = "/run/one/state",
                             .control_socket = "/run/one/control.sock",
                             .command = command,
-                            .directory = "/srv"};
+                            .directory = "/srv",
+                            .executables = &none};
 
     assert_null(recipe_write(&recipe, 1));
     recipe.command = plain;

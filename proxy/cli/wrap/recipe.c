@@ -190,6 +190,20 @@ static json_t *everything(const char *dialect)
     return allow;
 }
 
+/* NULL where one of them cannot be written. */
+static json_t *write_list(const struct text_list *from)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < from->count; i++) {
+        if (json_array_append_new(list, json_string(from->items[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *write_upstream(const struct recipe *recipe)
 {
     const char *directory = strcmp(recipe->directory, "/") != 0 ? recipe->directory : NULL;
@@ -199,6 +213,9 @@ static json_t *write_upstream(const struct recipe *recipe)
     for (char *const *word = recipe->command; *word != NULL; word++)
         written = written && json_array_append_new(command, json_string(*word)) == 0;
     upstream = json_pack("{s:o,s:s*}", "command", command, "cwd", directory);
+    if (recipe->executables->count > 0)
+        written = written && json_object_set_new(upstream, "executables",
+                                                 write_list(recipe->executables)) == 0;
     if (!written) {
         json_decref(upstream);
         return NULL;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "base/error.h"
+#include "base/text.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +14,7 @@ struct recipe {
     const char *dialect;                              /* NULL: guessed */
     char *const *command;                             /* ends with NULL */
     const char *directory, *environment_file;         /* the second may be NULL: none */
+    const struct text_list *executables;              /* what it may start beside itself */
     uint16_t port;                                    /* that was asked for; 0: none */
 };
 

@@ -387,9 +387,10 @@ static void tell_refused(struct life *life, const struct refusal *refusal)
     memcpy(life->refused[life->refused_count++], refusal->path, sizeof(life->refused[0]));
     buffer_init(&shown, 6 * EXECUTION_SHOWN_SIZE + 2);
     buffer_append_json_string(&shown, refusal->path, strlen(refusal->path));
-    log_warning(
-        "surface %s: %s of its service may not execute %s: \"executables\" does not name it",
-        life->name, refusal->program, buffer_failed(&shown) ? "a program" : shown.data);
+    log_warning("surface %s: %s of its service may not execute %s: %s", life->name,
+                refusal->program, buffer_failed(&shown) ? "a program" : shown.data,
+                life->alone != NULL ? "it is not among --allow-exec"
+                                    : "\"executables\" does not name it");
     buffer_clear(&shown);
 }
 
@@ -407,8 +408,7 @@ static void on_refused(void *data, const struct refusal *refusal)
                 refusal->protocol, strerrorname_np(refusal->error));
 }
 
-/* Its standard output and error are one pipe. One that is alone has the descriptors that it was
- * given. */
+/* Its standard output and error are one pipe, unless it is alone. */
 static enum error launch(struct life *life, const struct command *command)
 {
     int writes = -1;
