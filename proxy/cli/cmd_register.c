@@ -8,6 +8,8 @@
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/shown.h"
+#include "system/execution_fence.h"
+#include "system/landlock.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,9 +19,11 @@ static int from_configuration(const struct config *config, enum register_format 
                               struct buffer *out)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
+    const char *unheld = execution_fence_lacks(landlock_version());
 
     for (size_t i = 0; i < config->surface_count; i++)
-        facts[i] = (struct register_facts){.surface = &config->surfaces[i], .config = config};
+        facts[i] = (struct register_facts){
+            .surface = &config->surfaces[i], .config = config, .unheld = unheld};
     if (register_render(facts, config->surface_count, format, out) != OK)
         return args_fail(EX_OSERR, "the register is too large, or memory has run out");
     return EX_OK;

@@ -214,6 +214,16 @@ TEST(test_isolation_of_a_service_that_is_launched)
     register_row_clear(&row);
 
     facts = live(3);
+    facts.service = SERVICE_READY;
+    facts.service_proven_at = 1;
+    facts.unheld = "what it needs";
+    build(facts, &row);
+    assert_true(row.cells[REGISTER_ISOLATION].finding);
+    assert_says(&row.cells[REGISTER_ISOLATION],
+                "nothing but itself (advisory: this kernel lacks what it needs)");
+    register_row_clear(&row);
+
+    facts = live(3);
     facts.service = SERVICE_EXPOSED;
     facts.service_why = "somebody answers at 192.0.2.1:8084";
     build(facts, &row);

@@ -235,8 +235,10 @@ static void append_fences(const struct register_facts *facts, struct register_ce
 }
 
 /* What is configured; `check` says what that comes to on this host. */
-static void append_executables(const struct surface_command *command, struct register_cell *cell)
+static void append_executables(const struct register_facts *facts, struct register_cell *cell)
 {
+    const struct surface_command *command = &facts->surface->command;
+
     if (command->execute_anything) {
         buffer_append_text(&cell->value, "anything");
         cell->finding = true;
@@ -245,6 +247,10 @@ static void append_executables(const struct surface_command *command, struct reg
     buffer_append_text(&cell->value, "nothing but itself");
     for (size_t i = 0; i < command->executables.count; i++)
         buffer_append_format(&cell->value, ", %s", command->executables.items[i]);
+    if (facts->unheld == NULL)
+        return;
+    buffer_append_format(&cell->value, " (advisory: this kernel lacks %s)", facts->unheld);
+    cell->finding = true;
 }
 
 /* Nothing is proven of a service that does not run. */
@@ -254,7 +260,7 @@ static void build_launched(const struct register_facts *facts, struct register_c
 
     buffer_append_format(&cell->value, "The service (%s) is started by Sidelock and may execute ",
                          facts->surface->command.arguments[0]);
-    append_executables(&facts->surface->command, cell);
+    append_executables(facts, cell);
     buffer_append_text(&cell->value,
                        "; its TCP listeners are in a network namespace that only the gate reaches");
     if (!facts->live)

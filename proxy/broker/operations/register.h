@@ -45,6 +45,8 @@ struct register_facts {
     /* With `live` the rest was read from a running broker; without, it is not looked at. */
     const char *lacking; /* of the gate's own fences (core/proofs.h), borrowed; "": none; NULL: it
                             is not known */
+    const char *unheld;  /* what the kernel lacks to hold a service to what it may execute
+                            (system/execution_fence.h); NULL: nothing. Also without `live`. */
     struct text_list listeners; /* addresses held, asked of the kernel */
     size_t connections;
     size_t sessions;            /* active ones */

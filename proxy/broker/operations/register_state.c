@@ -2,6 +2,7 @@
 #include "broker/operations/register.h"
 
 #include "broker/operations/operation.h"
+#include "system/execution_fence.h"
 #include "system/listener.h"
 #include "system/lockdown.h"
 
@@ -72,6 +73,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
                                  const char *lacking, struct register_facts *facts)
 {
     size_t count = gate->surfaces.count;
+    const char *unheld = execution_fence_lacks(gate->proof.landlock);
     bool lockdown = lockdown_stands(gate->surfaces.config->state_dir);
     enum error error = OK;
 
@@ -81,6 +83,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
         facts[i] = (struct register_facts){.surface = surface->config,
                                            .config = gate->surfaces.config,
                                            .lacking = lacking,
+                                           .unheld = unheld,
                                            .live = true,
                                            .killed = surface->killed,
                                            .lockdown = lockdown,
