@@ -229,7 +229,7 @@ run_rare() {
     start two
     in_rounds "$rounds" two_workers
     stop two
-    write_gate launched 1 "\"command\": [\"/usr/bin/taskset\", \"-c\", \"${processor[0]}\", \"$service\", \"${free_port[4]}\"]"
+    write_gate launched 1 "\"command\": [\"/usr/bin/taskset\", \"-c\", \"${processor[0]}\", \"$service\", \"${free_port[4]}\"], \"executables\": [\"$service\"]"
     start launched
     in_rounds "$rounds" launched_service
     stop launched

@@ -110,7 +110,7 @@ async function treesEnd(act) {
   for (let i = 0; i < TREES; i++) {
     const command = [SERVICE, `${await freePort()}`];
     surfaces[`tree${i}`] = opaqueSurface('', wide);
-    surfaces[`tree${i}`].upstream = { command: i % 3 === 0 ? ['/bin/sh', '-c', STUBBORN, ...command] : command };
+    surfaces[`tree${i}`].upstream = i % 3 === 0 ? { command: ['/bin/sh', '-c', STUBBORN, ...command], executables: 'any' } : { command };
   }
   const gate = await Gate.start(scratchDir(), { surfaces });
   const { clients, ends, told } = await crowdOf(gate, ...Object.keys(surfaces));
