@@ -78,6 +78,15 @@ describe('a process ends whole', () => {
     assert.equal(marked(mark).length, 0);
   });
 
+  it('and is none that could be started again, or looked into, as the one of its surface', async () => {
+    const gate = await start({ one: python('serve', newMark()) });
+    for (const args of [['restart', 'one'], ['exec', 'one', '--', 'true']]) {
+      const { code, stderr } = await gate.cli(...args);
+      assert.notEqual(code, 0);
+      assert.match(stderr, /one has no one service: each MCP session has a process of its own/);
+    }
+  });
+
   it('with a WebSocket', async () => {
     const mark = newMark();
     const gate = await start({ one: python('serve', mark) });

@@ -35,9 +35,10 @@ static void read_config(struct config_bundle *out)
 {
     static struct json_faults faults;
 
-    *out = (struct config_bundle){.path = strdup("/nowhere/c"), .text = strdup(text)};
-    out->length = strlen(text);
-    require(config_load(out->text, out->length, NULL, 0, getuid(), &out->config, &faults) == OK);
+    *out = (struct config_bundle){.length = strlen(text)};
+    require(config_load(text, out->length, NULL, 0, getuid(), &out->config, &faults) == OK);
+    out->path = strdup("/nowhere/c");
+    out->text = strdup(text);
     require(bundle_seal(out) == OK);
 }
 

@@ -16,17 +16,17 @@
  */
 struct services_dial {
     struct services_dial *next, **at;
-    bool enters;
     struct surface_state *surface;
-    uint32_t number; /* 0: the launcher was not asked yet */
-    /* To a stdio service: whose, and how long that lives; the record that its processes run, if
-     * they do, or -1, the caller's. */
+    /* To a stdio service: whose, and how long that lives; in `record` what its processes run, if
+     * that is a record, or -1, the caller's. */
     const char *session;
     int64_t expires_at;
-    int record;
     /* Once: the connected socket, which is whoever's is called, or why there is none. */
     void (*dialed)(struct services_dial *dial, enum reason reason, int fd);
     void *context; /* of the caller */
+    int record;
+    uint32_t number; /* 0: the launcher was not asked yet */
+    bool enters;
 };
 /* With what one is refused that waited too long. */
 enum reason services_late(const struct surface_state *surface);

@@ -3,24 +3,29 @@
 #include "broker/core/journal.h"
 #include "broker/operations/operation.h"
 
-/* One in force whose service Sidelock has started, or would. */
-static enum error find_launched(struct operation *operation, const char *name,
-                                struct surface_state **out)
+/* One in force whose one service Sidelock has started, or would; NULL with why. */
+static struct surface_state *find_launched(struct operation *operation, const char *name,
+                                           enum error *error)
 {
     struct surface_state *surface = operation_surface(operation, name);
 
     if (surface == NULL)
-        return ERROR_NOT_FOUND;
-    if (!surface_is_launched(surface->config))
-        return operation_fail(operation, ERROR_STATE,
-                              "the service of %s is not started by Sidelock: it has a socket, %s",
-                              surface->config->name, surface->config->upstream_socket);
-    if (surface->killed)
-        return operation_fail(operation, ERROR_STATE,
-                              "%s is killed; `sidelock arm %s` starts its service",
-                              surface->config->name, surface->config->name);
-    *out = surface;
-    return OK;
+        *error = ERROR_NOT_FOUND;
+    else if (!surface_is_launched(surface->config))
+        *error = operation_fail(operation, ERROR_STATE,
+                                "the service of %s is not started by Sidelock: it has a socket, %s",
+                                surface->config->name, surface->config->upstream_socket);
+    else if (surface->config->upstream_stdio)
+        *error = operation_fail(operation, ERROR_STATE,
+                                "%s has no one service: each MCP session has a process of its own",
+                                surface->config->name);
+    else if (surface->killed)
+        *error = operation_fail(operation, ERROR_STATE,
+                                "%s is killed; `sidelock arm %s` starts its service",
+                                surface->config->name, surface->config->name);
+    else
+        return surface;
+    return NULL;
 }
 
 static void on_restarted(struct services_restart *restart, enum error error, const char *why)
@@ -38,10 +43,10 @@ static void on_restarted(struct services_restart *restart, enum error error, con
 void launched_restart(struct operation *operation, const char *name)
 {
     struct services_restart *restart = &operation->way.restart;
-    struct surface_state *surface = NULL;
-    enum error error = find_launched(operation, name, &surface);
+    enum error error = OK;
+    struct surface_state *surface = find_launched(operation, name, &error);
 
-    if (error == OK && surface != NULL) {
+    if (surface != NULL) {
         audit_text(operation_line(operation, "service_restart"), "surface", surface->config->name);
         error = operation_commit(operation);
     }
@@ -86,11 +91,11 @@ static void on_entered(struct services_dial *dial, enum reason reason, int fd)
 
 void launched_enter(struct operation *operation, const char *name, int *network)
 {
-    struct surface_state *surface = NULL;
-    enum error error = find_launched(operation, name, &surface);
+    enum error error = OK;
+    struct surface_state *surface = find_launched(operation, name, &error);
 
     *network = -1;
-    if (error == OK) {
+    if (surface != NULL) {
         audit_text(operation_line(operation, "service_entered"), "surface", surface->config->name);
         error = operation_commit(operation);
     }
