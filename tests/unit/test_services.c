@@ -494,6 +494,21 @@ TEST_BETWEEN(test_the_launcher_ends_in_a_restart, set_up, tear_down)
     assert_int_equal(restarted.error, ERROR_STATE);
 }
 
+/* Nothing will be said of it any more, and its slot may become another's. */
+TEST_BETWEEN(test_it_leaves_and_the_launcher_ends_in_a_restart, set_up, tear_down)
+{
+    struct services_restart restart;
+
+    start_one();
+    restart_one(&restart);
+    one()->leaving = true;
+    attach();
+    assert_false(one()->service.asked);
+    assert_int_equal(restarted.told, 1);
+    assert_int_equal(restarted.error, ERROR_STATE);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
 TEST_BETWEEN(test_connections_wait_for_the_one_that_follows, set_up, tear_down)
 {
     struct services_restart restart;

@@ -483,4 +483,5 @@ void services_take_launcher(struct services *services, int fd)
     service_restarts_pass(&services->restarts, NULL);
     tell_gone(services);
     services_follow(services);
+    service_restarts_tell(&services->restarts); /* also of what has left: nothing keeps it now */
 }
