@@ -225,4 +225,11 @@ describe('a process that means harm', () => {
     assert.equal((await call(session, 'large', { bytes: 200_000 })).length, 200_000);
     await assert.rejects(call(session, 'large', { bytes: 400_000 }), /answer_too_big|too long/);
   });
+
+  it('writes an answer of more than fits between it and the client, and is heard after that too', async () => {
+    const gate = await start({ one: python('serve', newMark()) });
+    const session = await connect(gate, 'one', (await gate.session('one')).token);
+    assert.equal((await call(session, 'large', { bytes: 2_000_000 })).length, 2_000_000);
+    assert.equal(await call(session, 'echo', { text: 'still heard' }), 'still heard');
+  });
 });

@@ -103,7 +103,8 @@ static unsigned status_of(const struct json_scan *scan, const struct link *link)
     return number >= HEADER_MISMATCHES && number <= VERSION_UNKNOWN ? 400 : 200;
 }
 
-static void send_answer(struct session *session, struct link *link, struct span message,
+/* The last that is written to the link for this session, so nothing is held back for it. */
+static void send_answer(const struct session *session, struct link *link, struct span message,
                         unsigned status)
 {
     if (link->wait == LINK_FIRST) {
@@ -112,7 +113,6 @@ static void send_answer(struct session *session, struct link *link, struct span 
         answer_event(link, message);
         answer_end(link);
     }
-    look_after(session, link);
 }
 
 /* The request is over. */
@@ -139,6 +139,7 @@ static void answer(struct session *session, struct span line, const struct rpc *
     buffer_clear(&text);
     session_part(session, link);
     link_rest(link);
+    deliver_drained(session); /* it may be this link that was full */
     /* A process that speaks no modern MCP, or did not begin: nobody will come to it again. */
     if (failed_to_open && find_waiting(session) == NULL)
         session_end(session, "it was not opened", REASON_SERVICE_DOWN);
@@ -261,4 +262,5 @@ void deliver_tick(struct session *session, uint64_t now_ms)
         if (link->wait == LINK_FIRST && now_ms - link->since_ms >= most)
             begin_stream(session, link);
     }
+    deliver_drained(session); /* one may have been emptied by a write of ours, which tells nobody */
 }
