@@ -88,6 +88,16 @@ describe('the modern era', () => {
     assert.equal(unknown.status, 200);
   });
 
+  it('has that process still when it was asked for what it does not know', async () => {
+    const gate = await start({ one: stdio(MODERN) });
+    const { token } = await gate.session('one');
+    const pid = async () => JSON.parse((await within(ask(gate, token, 1, 'tools/call', { name: 'counts', arguments: {} }).answer, 'counts')).json.result.content[0].text).pid;
+    const first = await pid();
+    const refused = await within(ask(gate, token, 2, 'logging/setLevel', { level: 'info' }).answer, 'the refusal');
+    assert.deepEqual([refused.status, refused.json.error.code], [404, -32601], refused.text);
+    assert.equal(await pid(), first);
+  });
+
   it('and another session of the gate has another process', async () => {
     const gate = await start({ one: stdio(MODERN, { allow: { verbs: VERBS, targets: ['counts'] } }), old: python('serve', newMark()) });
     const said = await Promise.all([0, 1].map(async () => {

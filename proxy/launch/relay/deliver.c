@@ -126,7 +126,10 @@ static void answer(struct session *session, struct span line, const struct rpc *
     if (link == NULL)
         return; /* who asked has gone */
     status = status_of(session->house->scan, link);
-    failed_to_open = (link->opens && rpc->failed) || (link->modern && status == 404);
+    if (link->modern && status != 404)
+        session->spoke = true;
+    failed_to_open =
+        (link->opens && rpc->failed) || (link->modern && status == 404 && !session->spoke);
     buffer_init(&text, line.length + RPC_ID_BYTES_MAX);
     if (link->modern) {
         rpc_write_with_id(&text, line, rpc->id, link->id);

@@ -45,6 +45,7 @@ struct session {
     bool stopped;     /* and so is the patience with its process */
     uint64_t ending_ms;
     bool dry, ended; /* its process says no more; nothing is left of it */
+    bool spoke;      /* it has answered a request of the modern era, so it knows that */
     bool strange;    /* it wrote what is no message, which was said */
 };
 
