@@ -19,6 +19,7 @@ static const char *const everywhere[] = {
     "/var/lib/incus/unix.socket",
     "/run/snapd.socket",
     "/run/screen",
+    "/run/sidelock", /* of gates, and of root's `sidelock wrap`, which is there before its socket */
 };
 
 static enum error add(struct text_list *list, const char *path)

@@ -302,6 +302,27 @@ static void mount_its_own(void *argument)
     execl(path, "sh", SHELL_WORDS);
 }
 
+/* One that is mounted nowhere: its files are reached by its descriptor. */
+static void mount_nowhere(void *argument)
+{
+    char path[PATH_MAX];
+    int context, mount;
+
+    (void)argument;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+        return;
+    context = (int)syscall(SYS_fsopen, "tmpfs", 0);
+    if (context < 0 ||
+        syscall(SYS_fsconfig, context, 6 /* FSCONFIG_CMD_CREATE */, NULL, NULL, 0) < 0)
+        return;
+    mount = (int)syscall(SYS_fsmount, context, 0, 0);
+    if (mount < 0)
+        return;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d/shell", mount);
+    make(path, NULL);
+    execl(LOADER, LOADER, path, SHELL_WORDS);
+}
+
 static void mount_anew(void *argument)
 {
     if (unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0 ||
@@ -347,6 +368,7 @@ int main(int count, char **words)
     try_received(words[2]);
     try_others(words[3], (pid_t)strtol(words[4], NULL, 10));
     try_call("a file system of its own", mount_its_own, words[1]);
+    try_call("a file system that is mounted nowhere", mount_nowhere, words[1]);
     try_call("its place mounted anew", mount_anew, words[1]);
     fprintf(stderr, "end: done\n");
     return EXIT_SUCCESS;

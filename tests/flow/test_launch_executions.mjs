@@ -91,6 +91,7 @@ for (const who of PEOPLE) {
         'a neighbour traced': 'ESRCH',
         'a neighbour ended': 'ESRCH',
         'a file system of its own': 'EPERM',
+        'a file system that is mounted nowhere': 'ENOSYS',
         'its place mounted anew': 'EPERM',
         end: 'done',
       };

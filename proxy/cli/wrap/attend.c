@@ -39,10 +39,13 @@ static int64_t now_ms(void)
 
 /* ---- What the gate says ---- */
 
-/* Of what goes well, the operator is told in other words. */
+/* Of what goes well, the operator is told in other words. Services' words may stand in a line, so
+ * what it is stands behind the name of who says it (base/log.h), and nowhere else. */
 static void show_log(const struct attendant *attendant, const char *line)
 {
-    if (strstr(line, ": info: ") != NULL)
+    const char *said = strstr(line, ": ");
+
+    if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0)
         return;
     pseudo_speak(attendant->options->pseudo, true);
     fputs("sidelock: ", stderr);

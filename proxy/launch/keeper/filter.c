@@ -14,6 +14,8 @@
 #define MEMFD_NOEXEC_SEAL 0x08u
 #define MEMFD_EXEC        0x10u
 
+#define OPEN_TREE_ATTR 467 /* open_tree_attr(2), 6.15 */
+
 #define SOCKET_TYPE_MASK 0xfu /* beside it: SOCK_NONBLOCK, SOCK_CLOEXEC */
 
 static const struct sock_filter preamble[] = {PREAMBLE};
@@ -90,6 +92,14 @@ static const struct rule {
 #endif
     {BLOCK(ask), SYS_execve, WHERE_LIMITED},
     {BLOCK(executions), SYS_execveat, WHERE_LIMITED},
+    /* Landlock refuses mounts, but not file systems that are mounted nowhere, which are not noexec.
+     */
+    {BLOCK(unknown), SYS_fsopen, WHERE_LIMITED},
+    {BLOCK(unknown), SYS_fspick, WHERE_LIMITED},
+    {BLOCK(unknown), SYS_fsmount, WHERE_LIMITED},
+    {BLOCK(unknown), SYS_open_tree, WHERE_LIMITED},
+    {BLOCK(unknown), OPEN_TREE_ATTR, WHERE_LIMITED},
+    {BLOCK(unknown), SYS_mount_setattr, WHERE_LIMITED},
 };
 
 size_t filter_build(const struct filter_options *options, struct sock_filter out[FILTER_MAX])

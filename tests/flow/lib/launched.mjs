@@ -13,7 +13,7 @@ import { keep } from './kept.mjs';
 import { treeOf } from './processes.mjs';
 import { until } from './wait.mjs';
 
-export { alive, launcherOf, treeOf } from './processes.mjs';
+export { alive, launcherOf, starterOf, treeOf } from './processes.mjs';
 
 export const EVERYWHERE = { path: '/{any...}', kind: 'http', methods: ['GET', 'POST'] };
 export const GATE_MS = 20_000; // what a test waits for a service that starts on a busy machine
