@@ -159,6 +159,23 @@ static enum error begin(struct alone *alone, struct launching *launching)
                        : error;
 }
 
+static void keep_end(struct alone *alone, const struct errand *what, int fd)
+{
+    drop_end(alone, what->number);
+    alone->ends[what->number] = fd;
+    alone->said[what->number] = *what;
+    alone->said[what->number].text = "";
+}
+
+bool alone_keeps(struct alone *alone, const struct errand *what, int fd)
+{
+    if (alone->options == NULL ||
+        (what->number != ERRAND_END_PROCESS && what->number != ERRAND_END_BROKER))
+        return false;
+    keep_end(alone, what, fd);
+    return true;
+}
+
 /* The parent's end of the launcher comes after its pidfd and before the broker's. */
 static enum error hear_launching(struct alone *alone, struct launching *launching)
 {
@@ -172,10 +189,7 @@ static enum error hear_launching(struct alone *alone, struct launching *launchin
             alone->begun = true;
             continue;
         }
-        drop_end(alone, what.number);
-        alone->ends[what.number] = fd;
-        alone->said[what.number] = what;
-        alone->said[what.number].text = "";
+        keep_end(alone, &what, fd);
     }
     return launching->channel != NULL ? OK : ERROR_IO;
 }

@@ -44,6 +44,11 @@ void alone_clear(struct alone *alone);
  */
 enum error alone_await(struct alone *alone, struct launching *launching, int signals,
                        struct config_bundle *bundle) MUST_CHECK;
+/*
+ * An end of a launcher (ERRAND_LAUNCHER, launching_hear()) that came since then, taken over. False:
+ * it is the broker's. Another launcher's is not: that would start the service once more.
+ */
+bool alone_keeps(struct alone *alone, const struct errand *what, int fd);
 /* What the launcher says of it from then on. False: it is over. */
 bool alone_hear(struct alone *alone, struct launching *launching);
 /* Whether it has ended, by all that the launcher has said. */

@@ -320,7 +320,7 @@ static void hear_launching(struct parent *parent)
     int fd;
 
     while (launching_hear(&parent->launching, &what, &fd)) {
-        if (fd >= 0)
+        if (fd >= 0 && !alone_keeps(&parent->alone, &what, fd))
             say(parent, parent->workers, &what, fd);
     }
 }
@@ -383,10 +383,10 @@ static void run(struct parent *parent)
             lock_down(parent, PARENT_BROKER_FILE);
         if (parent->broker == broker)
             hear_all(parent, &polled[2], &polled[3]);
+        if (polled[5].revents != 0 && !alone_hear(&parent->alone, &parent->launching))
+            on_terminate(parent); /* before another launcher takes the place of that one */
         if (!parent->ended && polled[4].revents != 0 && parent->launching.channel != NULL)
             hear_launching(parent);
-        if (polled[5].revents != 0 && !alone_hear(&parent->alone, &parent->launching))
-            on_terminate(parent);
     }
 }
 

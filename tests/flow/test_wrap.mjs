@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { run } from './lib/gate.mjs';
-import { alive } from './lib/launched.mjs';
+import { alive, launcherOf, starterOf } from './lib/processes.mjs';
 import { PEOPLE, freePort } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
 import { Wrapped, runtimeDir, service } from './lib/wrapped.mjs';
@@ -166,6 +166,21 @@ describe('the end of a server that is wrapped', () => {
       if (!wrapped.ended) wrapped.child.kill('SIGTERM');
       await wrapped.end(tree);
     }
+  });
+
+  it('is that of a launcher that is killed while somebody is in the middle of a request: nothing runs twice', async () => {
+    const port = await freePort();
+    const wrapped = await new Wrapped(python('import http.server', 'print("be" + "gan")',
+      `http.server.test(http.server.SimpleHTTPRequestHandler, port=${port}, bind="127.0.0.1")`)).ready();
+    const tree = wrapped.tree();
+    const client = net.connect(port, '127.0.0.1');
+    await new Promise((resolve) => client.on('connect', resolve));
+    client.on('error', () => {});
+    client.write(`POST / HTTP/1.1\r\nHost: localhost:${port}\r\nAuthorization: Bearer ${await wrapped.token()}\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n1`);
+    process.kill(launcherOf({ pid: tree.find((pid) => starterOf({ pid })) }), 'SIGKILL');
+    await wrapped.end(tree);
+    client.destroy();
+    assert.equal(wrapped.text.match(/began/g).length, 1, wrapped.text);
   });
 
   it('of what is no program is an error that says so', async () => {
