@@ -252,7 +252,7 @@ static void on_proven(void *data, const char *found)
                  "somebody on this host answers at %s, which is the service's port, past the gate",
                  found);
         expose(life, where);
-    } else if (look(life) && life->state != SERVICE_READY) {
+    } else if (!life->ending && look(life) && life->state != SERVICE_READY) {
         life->ready_at_ms = uv_now(life->lives->loop);
         log_info("surface %s: its service is ready: port %u exists for the gate alone", life->name,
                  life->port);
