@@ -41,6 +41,13 @@ describe('a look into a service', () => {
     assert.match(await gate.do('exec', 'one', '--', 'curl', '-sS', '--retry', '20', '--retry-connrefused', '--retry-delay', '1', `http://127.0.0.1:${here}/facts`), /"pid"/);
   });
 
+  it('starts a service that is started on demand', async () => {
+    const gate = await startLaunched({ one: launched(['python3', service('launched.py'), await freePort()], { upstream: { start: 'on_demand' } }) });
+    await untilState(gate, 'one', 'idle');
+    assert.match(await gate.do('exec', 'one', '--', 'readlink', '/proc/self/ns/net'), /^net:/);
+    await untilState(gate, 'one', 'ready');
+  });
+
   it('is refused where there is nothing to look into, and says why', async () => {
     const gate = await startLaunched({ one: python(await freePort()), gone: launched(['false']) }, { echoes: true });
     for (const [args, code, pattern] of [

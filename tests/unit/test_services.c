@@ -566,6 +566,41 @@ TEST_BETWEEN(test_one_on_demand_begins_when_somebody_asks, set_up, tear_down)
     services_forget(world.services, &waiter.dial);
 }
 
+static void enter(struct waiter *waiter)
+{
+    *waiter = (struct waiter){.dial = {.dialed = on_dialed, .enters = true}, .fd = -1};
+    services_dial(world.services, one(), &waiter->dial);
+}
+
+TEST_BETWEEN(test_who_enters_waits_for_a_process_and_no_longer, set_up, tear_down)
+{
+    struct waiter none, first, second;
+    struct errand errand;
+
+    make_on_demand();
+    enter(&none); /* there is no launcher */
+    assert_int_equal(none.reason, REASON_SERVICE_DOWN);
+    attach();
+    assert_int_equal(asked().kind, ERRAND_START);
+    enter(&first);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    say_state(SERVICE_STARTING);
+    say((struct errand){.kind = ERRAND_PORTS, .number = 7, .text = ""}, -1);
+    errand = asked();
+    assert_int_equal(errand.kind, ERRAND_ENTER);
+    enter(&second);
+    assert_int_equal(asked().kind, ERRAND_ENTER);
+    say((struct errand){.kind = ERRAND_PORTS, .number = 7, .text = "80/tcp"}, -1);
+    assert_int_equal(asked().kind, ERRAND_NONE); /* each is asked for once */
+    say((struct errand){.kind = ERRAND_UNDIALED, .number = errand.number, .place = EAGAIN}, -1);
+    assert_int_equal(first.reason, REASON_UPSTREAM_BUSY);
+    say((struct errand){.kind = ERRAND_EXITED, .text = ""}, -1);
+    say_state(SERVICE_WAITING);
+    assert_int_equal(second.reason, REASON_SERVICE_DOWN);
+    enter(&none);
+    assert_int_equal(none.told, 1);
+}
+
 TEST_BETWEEN(test_one_on_demand_ends_when_nobody_asks, set_up, tear_down)
 {
     const struct quota_holder holder = quota_surface(0);

@@ -73,14 +73,17 @@ static void ask(struct service_dials *dials, struct services_dial *dial)
                                        .number = dial->number});
 }
 
-void service_dials_ask_one(struct service_dials *dials, struct services_dial *dial)
+void service_dials_ask_entering(struct service_dials *dials, const struct surface_state *surface)
 {
-    if (dials->line != NULL) {
-        ask(dials, dial);
+    if (dials->line == NULL) {
+        service_dials_refuse_entering(dials);
         return;
     }
-    take_off(dials, dial);
-    dial->dialed(dial, REASON_SERVICE_DOWN, -1);
+    for (struct services_dial *dial = dials->first; dial != NULL; dial = dial->next) {
+        if (surface->service.pid != 0 && dial->surface == surface && dial->enters &&
+            dial->number == 0)
+            ask(dials, dial);
+    }
 }
 
 enum reason services_late(const struct surface_state *surface)

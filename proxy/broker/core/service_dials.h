@@ -50,8 +50,8 @@ void service_dials_add(struct service_dials *dials, struct surface_state *surfac
                        struct services_dial *dial);
 /* Whether somebody waits for one to the surface's service. */
 bool service_dials_waits(const struct service_dials *dials, const struct surface_state *surface);
-/* One alone, now, whatever the service's state. */
-void service_dials_ask_one(struct service_dials *dials, struct services_dial *dial);
+/* Who enters the surface's service: as soon as a process of it is there, whatever its state. */
+void service_dials_ask_entering(struct service_dials *dials, const struct surface_state *surface);
 /* Those that may be asked for now. */
 void service_dials_ask(struct service_dials *dials, const struct surface_state *surface);
 /* Nobody waits for the surface's service any more: all are refused with services_late(). */

@@ -231,7 +231,7 @@ void services_dial(struct services *services, struct surface_state *surface,
     }
     service_dials_add(&services->dials, surface, dial);
     if (dial->enters)
-        service_dials_ask_one(&services->dials, dial);
+        service_dials_ask_entering(&services->dials, surface);
     else
         service_dials_ask(&services->dials, surface);
 }
@@ -302,7 +302,7 @@ static enum error take_exit(const struct services *services, struct surface_stat
     return OK;
 }
 
-static enum error take_ports(const struct services *services, struct surface_state *surface,
+static enum error take_ports(struct services *services, struct surface_state *surface,
                              const struct errand *errand)
 {
     bool begins = surface->service.pid == 0 && errand->number != 0;
@@ -314,6 +314,7 @@ static enum error take_ports(const struct services *services, struct surface_sta
     snprintf(surface->service.ports, sizeof(surface->service.ports), "%s", errand->text);
     if (begins)
         service_log_start(services->gate, surface);
+    service_dials_ask_entering(&services->dials, surface);
     return OK;
 }
 

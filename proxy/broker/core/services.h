@@ -58,7 +58,7 @@ void services_restart(struct services *services, struct services_restart *restar
 void services_prove(struct services *services, struct services_proof *proof);
 
 /* `dialed` may come in this call. A service that is being started is waited for. One that `enters`
- * is asked for at once, whether or not the service is ready. */
+ * is asked for as soon as a process of it is there, whether or not the service is ready. */
 void services_dial(struct services *services, struct surface_state *surface,
                    struct services_dial *dial);
 /* `dialed` is not called any more. */
