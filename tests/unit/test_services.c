@@ -644,9 +644,11 @@ TEST_BETWEEN(test_one_on_demand_that_has_ended_by_itself, set_up, tear_down)
 {
     struct services_restart restart;
     struct waiter waiter;
+    uint64_t began_ms;
 
     make_on_demand();
     attach();
+    began_ms = uv_now(&world.gate.loop);
     restart_one(&restart); /* an operator asks as well */
     assert_int_equal(asked().kind, ERRAND_START);
     say_state(SERVICE_READY);
@@ -655,6 +657,11 @@ TEST_BETWEEN(test_one_on_demand_that_has_ended_by_itself, set_up, tear_down)
     assert_int_equal(asked().kind, ERRAND_END);
     dial(&waiter);
     say_state(SERVICE_GONE);
+    assert_int_equal(asked().kind, ERRAND_NONE); /* not as often as somebody comes */
+    assert_int_equal(one()->service.state, SERVICE_STARTING);
+    while (!one()->service.asked)
+        uv_run(&world.gate.loop, UV_RUN_ONCE);
+    assert_true(uv_now(&world.gate.loop) - began_ms >= SERVICES_PAUSE_MS);
     assert_int_equal(asked().kind, ERRAND_START);
     assert_int_equal(waiter.told, 0);
     one()->killed = true;
@@ -666,6 +673,28 @@ TEST_BETWEEN(test_one_on_demand_that_has_ended_by_itself, set_up, tear_down)
     services_follow(world.services);
     assert_int_equal(one()->service.state, SERVICE_IDLE);
     assert_int_equal(asked().kind, ERRAND_NONE);
+}
+
+TEST_BETWEEN(test_one_on_demand_that_an_operator_starts_again_at_once, set_up, tear_down)
+{
+    struct services_restart restart;
+    struct waiter waiter;
+
+    make_on_demand();
+    attach();
+    dial(&waiter);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_STOPPED);
+    assert_int_equal(asked().kind, ERRAND_END);
+    say_state(SERVICE_GONE);
+    dial(&waiter);
+    assert_int_equal(asked().kind, ERRAND_NONE);
+    restart_one(&restart);
+    assert_int_equal(asked().kind, ERRAND_START);
+    say_state(SERVICE_READY);
+    assert_int_equal(restarted.error, OK);
+    assert_int_equal(asked().kind, ERRAND_DIAL);
+    services_forget(world.services, &waiter.dial);
 }
 
 TEST_BETWEEN(test_one_that_is_not_started_again, set_up, tear_down)

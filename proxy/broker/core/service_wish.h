@@ -20,3 +20,18 @@ static inline bool service_is_wanted(const struct surface_state *surface)
     return service_is_permitted(surface) &&
            (!service_is_on_demand(surface) || surface->service.demanded);
 }
+
+/* What one is of which nothing is there. */
+static inline enum service_state service_state_without(const struct surface_state *surface)
+{
+    if (service_is_wanted(surface))
+        return SERVICE_STARTING;
+    return service_is_permitted(surface) ? SERVICE_IDLE : SERVICE_GONE;
+}
+
+/* Whether who comes waits: for a connection, or until it is started. */
+static inline bool service_is_waited_for(const struct surface_state *surface)
+{
+    return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING ||
+           (surface->service.ending && service_is_wanted(surface));
+}

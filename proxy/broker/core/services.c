@@ -28,18 +28,10 @@ struct services {
     struct service_restarts restarts;
     struct service_proofs proofs;
     struct visits visits;
-    uv_timer_t idle;
+    uv_timer_t idle, pause;
 };
 
 /* ---- Which are to run ---- */
-
-/* What one is of which nothing is there. */
-static enum service_state state_without(const struct surface_state *surface)
-{
-    if (service_is_wanted(surface))
-        return SERVICE_STARTING;
-    return service_is_permitted(surface) ? SERVICE_IDLE : SERVICE_GONE;
-}
 
 static void set_state(struct surface_state *surface, enum service_state state, const char *why)
 {
@@ -52,6 +44,7 @@ static void begin(struct services *services, struct surface_state *surface)
     surface->service.asked = true;
     surface->service.ending = false;
     surface->service.idle_since_ms = 0;
+    surface->service.not_before_ms = uv_now(&services->gate->loop) + SERVICES_PAUSE_MS;
     set_state(surface, SERVICE_STARTING, "");
     launcher_line_say(services->line,
                       &(struct errand){.kind = ERRAND_START,
@@ -68,16 +61,33 @@ static void end(struct services *services, struct surface_state *surface, uint32
                                        .number = patience_ms});
 }
 
-/* One that is wanted while there is no launcher is waited for. */
+static void on_pause(uv_timer_t *timer)
+{
+    services_follow(timer->data);
+}
+
+/* One that ends by itself is not to be started as often as somebody asks. */
+static bool pauses(struct services *services, const struct surface_state *surface)
+{
+    uint64_t now = uv_now(&services->gate->loop);
+
+    if (!service_is_on_demand(surface) || now >= surface->service.not_before_ms)
+        return false;
+    if (!uv_is_active((uv_handle_t *)&services->pause))
+        uv_timer_start(&services->pause, on_pause, surface->service.not_before_ms - now, 0);
+    return true;
+}
+
+/* One that is wanted while there is no launcher, or pauses, is waited for. */
 static void follow(struct services *services, struct surface_state *surface)
 {
     bool wanted = service_is_wanted(surface);
 
     if (!surface->service.asked)
-        set_state(surface, state_without(surface), "");
+        set_state(surface, service_state_without(surface), "");
     if (services->line == NULL)
         return;
-    if (wanted && !surface->service.asked)
+    if (wanted && !surface->service.asked && !pauses(services, surface))
         begin(services, surface);
     else if (!wanted && surface->service.asked && !surface->service.ending)
         end(services, surface, surface->killed ? 0 : END_PATIENCE_MS);
@@ -158,6 +168,7 @@ void services_restart(struct services *services, struct services_restart *one)
     struct surface_service *service = &one->surface->service;
 
     service->demanded = true;
+    service->not_before_ms = 0;
     service_restarts_add(&services->restarts, one);
     if (one->gone)
         follow(services, one->surface);
@@ -210,12 +221,6 @@ static void watch_idle(struct services *services, const struct surface_state *su
 
 /* ---- Connections ---- */
 
-static bool is_waited_for(const struct surface_state *surface)
-{
-    return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING ||
-           (surface->service.ending && service_is_wanted(surface));
-}
-
 void services_dial(struct services *services, struct surface_state *surface,
                    struct services_dial *dial)
 {
@@ -225,7 +230,7 @@ void services_dial(struct services *services, struct surface_state *surface,
         surface->service.demanded = true;
         follow(services, surface);
     }
-    if (!is_waited_for(surface)) {
+    if (!service_is_waited_for(surface)) {
         dial->dialed(dial, services_late(surface), -1);
         return;
     }
@@ -421,7 +426,8 @@ enum error services_create(struct gate *gate, struct services **out)
     uv_timer_init(&gate->loop, &services->patience);
     service_restarts_init(&services->restarts, &gate->loop);
     uv_timer_init(&gate->loop, &services->idle);
-    services->idle.data = services;
+    uv_timer_init(&gate->loop, &services->pause);
+    services->idle.data = services->pause.data = services;
     service_proofs_init(&services->proofs, &gate->loop, services->surfaces);
     services->patience.data = services;
     services_follow(services);

@@ -51,7 +51,8 @@ struct services_end {
 };
 void services_kill(struct services *services, struct services_end *end);
 
-#define SERVICES_IDLE_MS 1000 /* how often it is looked whether one is used */
+#define SERVICES_IDLE_MS  1000 /* how often it is looked whether one is used */
+#define SERVICES_PAUSE_MS 1000 /* at least, between two starts of one on demand by who comes */
 /* It ends, and is started again. */
 void services_restart(struct services *services, struct services_restart *restart);
 
