@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Gate, scratchDir } from './lib/gate.mjs';
 import { keep } from './lib/kept.mjs';
 import { NODE, module, runProgram, serviceFile } from './lib/programs.mjs';
-import { VERBS, newMark, python, stdio } from './lib/stdio_surface.mjs';
+import { VERBS, marked, newMark, python, stdio } from './lib/stdio_surface.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const v2Client = fileURLToPath(new URL('./lib/v2_client.mjs', import.meta.url));
@@ -89,13 +89,16 @@ describe('the modern era', () => {
   });
 
   it('has that process still when it was asked for what it does not know', async () => {
-    const gate = await start({ one: stdio(MODERN) });
+    const mark = newMark();
+    const gate = await start({ one: python('serve', mark) });
     const { token } = await gate.session('one');
-    const pid = async () => JSON.parse((await within(ask(gate, token, 1, 'tools/call', { name: 'counts', arguments: {} }).answer, 'counts')).json.result.content[0].text).pid;
-    const first = await pid();
-    const refused = await within(ask(gate, token, 2, 'logging/setLevel', { level: 'info' }).answer, 'the refusal');
-    assert.deepEqual([refused.status, refused.json.error.code], [404, -32601], refused.text);
-    assert.equal(await pid(), first);
+    const called = (name) => within(ask(gate, token, 1, 'tools/call', { name, arguments: { text: 'x' } }).answer, name);
+    assert.equal((await called('echo')).json.result.content[0].text, 'x');
+    const first = marked(mark);
+    const refused = await called('none');
+    assert.deepEqual([refused.status, refused.json.error.message], [404, 'of the service'], refused.text);
+    assert.equal((await called('echo')).json.result.content[0].text, 'x');
+    assert.deepEqual(marked(mark), first);
   });
 
   it('and another session of the gate has another process', async () => {

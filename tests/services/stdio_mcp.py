@@ -78,6 +78,8 @@ def call(request):
         threading.Thread(target=wait_for_cancel, args=(request,), daemon=True).start()
     elif name == 'cancelled':
         answer(request, json.dumps(sorted(cancelled)))
+    else:
+        say({'jsonrpc': '2.0', 'id': request['id'], 'error': {'code': -32601, 'message': 'of the service'}})
 
 
 def take(message):
