@@ -62,7 +62,7 @@ static void start_wanted(void)
         require(pipe(input) == 0 && pipe(output) == 0);
         world.inputs[i] = input[0];
         world.outputs[i] = output[1];
-        require(child_begin(session->child, input[1], output[0]) == OK);
+        require(session_begin(session, input[1], output[0]) == OK);
         wanted[i] = 0;
     }
 }

@@ -257,12 +257,19 @@ void deliver_too_long(void *data)
     session_end(session, "its process wrote a message that is too long", REASON_ANSWER_TOO_BIG);
 }
 
+/* Not before its process is started: until then a refusal has a status. */
+static bool has_waited(const struct session *session, const struct link *link, uint64_t now_ms)
+{
+    uint64_t since_ms = link->since_ms > session->began_ms ? link->since_ms : session->began_ms;
+    uint64_t most_ms = link->modern ? DELIVER_MODERN_MS : DELIVER_FIRST_MS;
+
+    return session->began && now_ms - since_ms >= most_ms;
+}
+
 void deliver_tick(struct session *session, uint64_t now_ms)
 {
     for (struct link *link = session->links; link != NULL; link = link->neighbour) {
-        uint64_t most = link->modern ? DELIVER_MODERN_MS : DELIVER_FIRST_MS;
-
-        if (link->wait == LINK_FIRST && now_ms - link->since_ms >= most)
+        if (link->wait == LINK_FIRST && has_waited(session, link, now_ms))
             begin_stream(session, link);
     }
     deliver_drained(session); /* one may have been emptied by a write of ours, which tells nobody */

@@ -11,8 +11,8 @@
 void deliver_line(void *data, struct span line);
 void deliver_too_long(void *data);
 
-/* A request waits for its first message for so long; then it is answered by a stream. In the modern
- * era an error has a status, so it is waited for. */
+/* A request waits for its first message for so long, since the process was started; then it is
+ * answered by a stream. In the modern era an error has a status, so it is waited for. */
 #define DELIVER_FIRST_MS  1000
 #define DELIVER_MODERN_MS 30000
 /* Those that have waited for so long. */

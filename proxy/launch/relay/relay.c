@@ -89,7 +89,7 @@ static void take_started(struct house *house, uint32_t number, const int fds[DES
     if (session == NULL) {
         close(fds[0]);
         close(fds[1]);
-    } else if (child_begin(session->child, fds[0], fds[1]) != OK) {
+    } else if (session_begin(session, fds[0], fds[1]) != OK) {
         session_end(session, "its process cannot be spoken to", REASON_INTERNAL);
     }
 }

@@ -108,6 +108,13 @@ struct link *session_listener(const struct session *session)
     return link;
 }
 
+enum error session_begin(struct session *session, int input, int output)
+{
+    session->began = true;
+    session->began_ms = uv_now(session->house->loop);
+    return child_begin(session->child, input, output);
+}
+
 enum error session_say(struct session *session, struct span message)
 {
     session->used_ms = uv_now(session->house->loop);

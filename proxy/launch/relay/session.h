@@ -45,8 +45,10 @@ struct session {
     bool stopped;     /* and so is the patience with its process */
     uint64_t ending_ms;
     bool dry, ended; /* its process says no more; nothing is left of it */
-    bool spoke;      /* it has answered a request of the modern era, so it knows that */
-    bool strange;    /* it wrote what is no message, which was said */
+    bool began;      /* its process was started, at that time */
+    uint64_t began_ms;
+    bool spoke;   /* it has answered a request of the modern era, so it knows that */
+    bool strange; /* it wrote what is no message, which was said */
 };
 
 /* A process is asked for at once; what is said to it waits. NULL without memory, or an id. */
@@ -62,6 +64,8 @@ void session_join(struct session *session, struct link *link, enum link_wait wai
 void session_part(struct session *session, struct link *link);
 /* The link that was asked to listen. NULL: none was. */
 struct link *session_listener(const struct session *session);
+/* Its process was started: the other ends of its pipes, taken over. */
+enum error session_begin(struct session *session, int input, int output) MUST_CHECK;
 /* A message for the process. ERROR_LIMIT: it does not read. */
 enum error session_say(struct session *session, struct span message) MUST_CHECK;
 
