@@ -220,6 +220,19 @@ describe('a process that means harm', () => {
     await Promise.all(asked);
   });
 
+  it('closes its input and lives on: who asks it something is refused', async () => {
+    const gate = await start({ one: python('serve', newMark()) });
+    const { token } = await gate.session('one');
+    const opened = await initialize(gate, token);
+    const headers = { 'mcp-session-id': opened.headers.get('mcp-session-id') };
+    await post(gate, token, { id: 2, method: 'tools/call', params: { name: 'deafen', arguments: {} } }, headers);
+    for (const id of [3, 4]) {
+      const refused = await within(post(gate, token, { id, method: 'tools/list' }, headers), 'the refusal');
+      assert.equal(refused.status, 503, refused.text);
+      assert.match(refused.text, /does not read/);
+    }
+  });
+
   it('writes answers as large as may be, and no larger', async () => {
     const gate = await start({ one: python('serve', newMark(), { limits: { max_answer_bytes: 300_000, upstream_timeout_ms: 60_000 } }) });
     const session = await connect(gate, 'one', (await gate.session('one')).token);

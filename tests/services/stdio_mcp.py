@@ -67,6 +67,11 @@ def call(request):
     elif name == 'last_words':
         answer(request, 'goodbye')
         os._exit(0)
+    elif name == 'deafen':
+        os.close(0)
+        answer(request, 'deaf')
+        while True:
+            time.sleep(3600)
     elif name == 'stderr':
         sys.stderr.write(arguments['text'] + '\n')
         sys.stderr.flush()

@@ -18,7 +18,7 @@ struct child {
     unsigned handles; /* that are not closed yet, and the owner's hold */
     struct lines lines;
     struct buffer queue;
-    bool finishing, paused, dry, destroyed;
+    bool finishing, deaf, paused, dry, destroyed;
 };
 
 /* ---- Handles ---- */
@@ -128,12 +128,12 @@ void child_pause(struct child *child, bool pause)
 
 /* ---- What it is told ---- */
 
-/* One that has closed its input hears nothing more; its output says when it has ended. */
+/* One that has closed its input hears nothing more, and may live on for all that. */
 static void deafen(struct child *child)
 {
     shut(&child->input, &child->input_poll);
     buffer_clear(&child->queue);
-    child->finishing = true;
+    child->deaf = true;
 }
 
 static void flush(struct child *child);
@@ -175,6 +175,8 @@ enum error child_say(struct child *child, struct span message)
 
     if (child->finishing)
         return OK; /* as it would be lost in a pipe that nobody reads */
+    if (child->deaf)
+        return ERROR_LIMIT;
     buffer_append(&child->queue, message.data, message.length);
     buffer_append(&child->queue, "\n", 1);
     if (buffer_failed(&child->queue)) {
@@ -182,7 +184,7 @@ enum error child_say(struct child *child, struct span message)
         return ERROR_LIMIT;
     }
     flush(child);
-    return OK;
+    return child->deaf ? ERROR_LIMIT : OK;
 }
 
 void child_finish(struct child *child)

@@ -34,7 +34,8 @@ struct child *child_create(uv_loop_t *loop, const struct child_limits *limits,
                            const struct child_events *events, void *data);
 /* It runs: the other ends of its pipes, taken over. */
 enum error child_begin(struct child *child, int input, int output) MUST_CHECK;
-/* A message, which becomes a line. ERROR_LIMIT: it does not read what it was told before. */
+/* A message, which becomes a line. ERROR_LIMIT: it does not read what it was told before,
+ * or has closed its input. */
 enum error child_say(struct child *child, struct span message) MUST_CHECK;
 /* Its lines are not read for a while. */
 void child_pause(struct child *child, bool pause);
