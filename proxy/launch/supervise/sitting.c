@@ -372,6 +372,7 @@ static enum error open_channel(struct sitting *sitting, int *theirs)
     return OK;
 }
 
+/* Once its relay is started the sitting is that one's: if it does not hear, it ends like others. */
 static enum error begin(struct sitting *sitting, const struct surface_limits *limits, int theirs)
 {
     const struct relay_word word = {
@@ -382,7 +383,9 @@ static enum error begin(struct sitting *sitting, const struct surface_limits *li
     enum error error = start_relay(sitting, theirs);
 
     close(theirs);
-    return error == OK ? passing_send(sitting->channel, &word, sizeof(word), NULL, 0) : error;
+    if (error == OK)
+        tell(sitting, &word, NULL, 0);
+    return error;
 }
 
 /* Its command, unless the surface has its own. */

@@ -47,8 +47,9 @@ struct stdio_rooms {
     void *context;
 };
 
-/* Starts the relay. `record` as in stdio_visit(). ERROR_DENIED, ERROR_INVALID: of a record that may
- * not be; ERROR_NOT_FOUND: there is none, or no such surface, or no spawner any more. */
+/* Starts the relay; if that does not hear, the sitting is one that is ending. `record` as in
+ * stdio_visit(). ERROR_DENIED, ERROR_INVALID: of a record that may not be; ERROR_NOT_FOUND: there
+ * is none, or no such surface, or no spawner any more. */
 enum error sitting_begin(struct stdio_rooms *rooms, const char *session, int record,
                          struct sitting **out) MUST_CHECK;
 /* A connection of the gate's to the relay; -1 and errno if there is none. */
