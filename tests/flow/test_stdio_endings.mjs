@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 
 import WebSocket from 'ws';
 
-import { Gate, scratchDir } from './lib/gate.mjs';
+import { Gate, SANITIZED, scratchDir } from './lib/gate.mjs';
 import { keep } from './lib/kept.mjs';
 import { call, childrenOf, connect, launcherOf, marked, newMark, python, untilMarked } from './lib/stdio_surface.mjs';
 import { until, within } from './lib/wait.mjs';
@@ -123,6 +123,7 @@ describe('a process ends whole', () => {
     const spawner = parentOf(keeper);
     const relays = childrenOf(spawner).flatMap(childrenOf).filter((pid) => !marked(mark).includes(pid));
     assert.equal(relays.length, 1);
+    if (!SANITIZED) assert.doesNotMatch(readFileSync(`/proc/${relays[0]}/limits`, 'utf8'), /^Max address space\s+unlimited/m);
     process.kill(relays[0], 'SIGKILL');
     await untilMarked(mark, 0);
     const again = await connect(gate, 'one', token);

@@ -16,6 +16,9 @@
 #define DESCRIPTORS_MAX (RELAY_LINKS_MAX + 256)
 #define DESCRIPTORS_HAD 2 /* those of a process that was started */
 #define ANSWER_ROOM     (64 * 1024)
+/* For all links and processes of one session: room for more than one answer as large as may be
+ * configured, each of which is a line, an event and what waits to be taken. */
+#define MEMORY_BYTES_MAX ((size_t)4096 * 1024 * 1024)
 
 struct relay {
     struct house house; /* first */
@@ -200,7 +203,8 @@ static enum error open_all(struct relay *relay)
     uv_poll_start(&relay->channel, UV_READABLE, on_channel);
     relay->used_ms = uv_now(&relay->loop);
     uv_timer_start(&relay->tick, on_tick, TICK_MS, TICK_MS);
-    return sandbox_enter(DESCRIPTORS_MAX);
+    error = sandbox_limit_memory(MEMORY_BYTES_MAX);
+    return error == OK ? sandbox_enter(DESCRIPTORS_MAX) : error;
 }
 
 int relay_run(void)
