@@ -148,6 +148,7 @@ static void try_link(const char *way, const char *program, const char *place, co
 static void try_files(const char *place)
 {
     char copy[PATH_MAX], linked[PATH_MAX], script[PATH_MAX], text[PATH_MAX + 16];
+    char shell[PATH_MAX];
     int fd;
 
     snprintf(copy, sizeof(copy), "%s/copy", place);
@@ -156,7 +157,8 @@ static void try_files(const char *place)
     make(copy, NULL);
     try_words("a copy", copy, SHELL_WORDS);
     try_words("the loader, on a copy", LOADER, copy, SHELL_WORDS);
-    try_link("a link to a program", realpath(SHELL, NULL), place, "program");
+    if (realpath(SHELL, shell) != NULL)
+        try_link("a link to a program", shell, place, "program");
     try_link("a link to a copy", copy, place, "of-copy");
     try_link("a link to itself", self, place, "of-self");
     snprintf(text, sizeof(text), "#!%s ran\n", self);

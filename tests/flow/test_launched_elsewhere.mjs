@@ -6,7 +6,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { NOBODY, cannotBecome, runAs } from './lib/as_uid.mjs';
-import { Gate, SIDELOCK, scratchDir } from './lib/gate.mjs';
+import { Gate, SANITIZED, SIDELOCK, scratchDir } from './lib/gate.mjs';
 import { keep } from './lib/kept.mjs';
 import { assertHidden, get, launched, stateOf, untilState } from './lib/launched.mjs';
 import { serviceFile } from './lib/programs.mjs';
@@ -98,7 +98,8 @@ for (const { who, uid, skip } of [
       ['2', 'parent: truncate, tcp_connect; broker: truncate, tcp_bind, tcp_connect, abstract_sockets; workers: truncate, ', ''],
       ['0', 'parent: write, truncate, tcp_connect; broker: write, truncate, execute, tcp_bind, ', ' (advisory: this kernel lacks Landlock of version 2 (Linux 5.19), without which a mount of its own gets round this)'],
     ])
-      it(`is hidden ${answers === '0' ? 'without Landlock' : `with Landlock of version ${answers}`}, and the gate's fences are called advisory`, async () => {
+      // The tool traces for versions, and LeakSanitizer refuses to work in what is traced.
+      it(`is hidden ${answers === '0' ? 'without Landlock' : `with Landlock of version ${answers}`}, and the gate's fences are called advisory`, { skip: SANITIZED && answers !== '0' && 'traced' }, async () => {
         const served = await start(uid, answers);
         const isolation = await assertServed(served);
         assert.equal(isolation.finding, true);

@@ -10,6 +10,8 @@ import { Gate, SANITIZED, SIDELOCK, opaqueSurface, scratchDir } from './lib/gate
 import { until } from './lib/wait.mjs';
 
 const TOOLS = path.join(path.dirname(SIDELOCK), 'tests');
+// The tool traces whom it answers with a version, and LeakSanitizer does not work in who is traced.
+const traced = (version) => SANITIZED && version > 0 && 'traced, and so not to be looked through for leaks';
 const OLD_KERNEL = path.join(TOOLS, 'sidelock_oldkernel');
 
 // landlock(7): which version came with what.
@@ -101,7 +103,7 @@ describe('the fences of the gate itself', () => {
   });
 
   for (const version of VERSIONS) {
-    it(`on a kernel with ${version === 0 ? 'no Landlock' : `Landlock of version ${version}`}`, async (t) => {
+    it(`on a kernel with ${version === 0 ? 'no Landlock' : `Landlock of version ${version}`}`, { skip: traced(version) }, async (t) => {
       const gate = newGate(t);
       const kernel = version === 0 ? 'has no Landlock, or hides it' : `has Landlock of version ${version}`;
       await gate.launch({ command: OLD_KERNEL, prefix: [String(version), SIDELOCK] });
@@ -140,7 +142,7 @@ describe('the fences of the gate itself', () => {
 
 describe('a worker whose system calls are not filtered yet', () => {
   for (const version of VERSIONS) {
-    it(`is refused what Landlock of version ${version} refuses, and nothing else`, async (t) => {
+    it(`is refused what Landlock of version ${version} refuses, and nothing else`, { skip: traced(version) }, async (t) => {
       const gate = newGate(t);
       const program = path.join(gate.dir, 'sidelock-escape-behind');
       copyFileSync(path.join(TOOLS, 'sidelock_escape'), program);

@@ -80,13 +80,18 @@ static int receive_channel(int spawner)
     return given[1];
 }
 
+/* As long as any word, and as what an input can give one. */
+#define WORD_BYTES_MAX 512
+_Static_assert(sizeof(struct keeper_word) <= WORD_BYTES_MAX && UINT8_MAX <= WORD_BYTES_MAX,
+               "all of a word is there");
+
 static void speak(uv_loop_t *loop, const int channels[2], int pidfd, const uint8_t *data,
                   size_t size)
 {
     while (size >= 2) {
         size_t length = data[1], whole = (data[0] & 1) != 0 ? sizeof(struct keeper_word)
                                                             : sizeof(struct spawner_word);
-        uint8_t bytes[256] = {0};
+        uint8_t bytes[WORD_BYTES_MAX] = {0};
 
         length = length < size - 2 ? length : size - 2;
         memcpy(bytes, data + 2, length);
