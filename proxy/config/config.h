@@ -204,8 +204,6 @@ struct surface {
     struct listen_address *listen;
     size_t listen_count;
     char *upstream_socket; /* absolute path; NULL: there is a command */
-    bool upstream_stdio;   /* MCP over standard input and output; no command: the sessions' records
-                              name one */
     struct surface_command command;
     char *upstream_owner; /* who may listen there beside root and this user: a uid, or a user's
                              name that the readers of files look up; NULL: nobody */
@@ -230,6 +228,8 @@ struct surface {
     bool callers_named;   /* false: any caller; a failed look-up is then no denial */
     bool note_executable; /* the program that calls is written to the audit log */
     bool allow_non_loopback;
+    bool upstream_stdio; /* MCP over standard input and output; no command: the sessions' records
+                            name one */
     struct route *routes;
     size_t route_count;
     struct surface_limits limits;
