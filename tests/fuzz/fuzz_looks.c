@@ -70,7 +70,7 @@ static void say_all(uv_loop_t *loop, int channel, const uint8_t *data, size_t si
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct proven looker = {.pid = 0};
-    struct looks *looks;
+    struct looks *looks = NULL;
     uv_loop_t loop;
     int pair[2] = {-1, -1}, before = dup(STDERR_FILENO), after;
 
