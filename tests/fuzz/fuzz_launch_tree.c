@@ -129,7 +129,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     speak(&loop, channels, pidfd, data, size);
     close(channels[1]);
     close(channels[0]); /* without its spawner it ends, if it never was made */
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; ends == 0 && i < size + 4; i++) /* a word that waits takes a turn */
         uv_run(&loop, UV_RUN_NOWAIT);
     require(ends == 1);
     launcher_destroy(launcher);
