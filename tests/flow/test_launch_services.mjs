@@ -113,7 +113,7 @@ for (const who of PEOPLE) {
       // Where Vite keeps what it makes; else it takes the next one above, whosever that is.
       mkdirSync(path.join(directory, 'node_modules'));
       chmodSync(path.join(directory, 'node_modules'), 0o777);
-      const command = [NODE, module('vite/bin/vite.js'), '--port', String(port), '--strictPort', '--host', '127.0.0.1'];
+      const command = [NODE, module('vite6/bin/vite.js'), '--port', String(port), '--strictPort', '--host', '127.0.0.1'];
       assert.match(await answering(command, port, { directory, env: { HOME: directory } }), /vite/);
     });
 

@@ -14,6 +14,7 @@ import { keep } from './lib/kept.mjs';
 import {
   GATE_MS, alive, findAddresses, get, launched, launcherOf, startLaunched as start, stateOf, treeOf, untilState,
 } from './lib/launched.mjs';
+import { ESBUILD } from './lib/known_services.mjs';
 import { NODE, module, serviceFile } from './lib/programs.mjs';
 import { freePort, openOutside } from './lib/tree.mjs';
 import { until, within } from './lib/wait.mjs';
@@ -72,9 +73,9 @@ describe('a service that is launched', () => {
     writeFileSync(path.join(root, 'main.js'), 'import.meta.hot.accept();');
     const port = await freePort();
     const { vite } = JSON.parse(readFileSync(new URL('../../config/vite.json', import.meta.url), 'utf8')).surfaces;
-    const command = [NODE, module('vite/bin/vite.js'), '--port', `${port}`, '--strictPort', '--host', '127.0.0.1', root];
+    const command = [NODE, module('vite6/bin/vite.js'), '--port', `${port}`, '--strictPort', '--host', '127.0.0.1', root];
     const gate = await start({
-      vite: { ...vite, listen: [`localhost:${port}`], limits: { upstream_timeout_ms: GATE_MS }, upstream: { command, cwd: root, env: { HOME: root, NO_COLOR: '1' }, libraries: [path.dirname(module('vite'))] } },
+      vite: { ...vite, listen: [`localhost:${port}`], limits: { upstream_timeout_ms: GATE_MS }, upstream: { command, cwd: root, env: { HOME: root, NO_COLOR: '1' }, executables: [ESBUILD], libraries: [path.dirname(module('vite6'))] } },
     });
     assert.match((await get(gate, 'vite', '/')).bytes.toString(), /@vite\/client/);
     const token = /wsToken = "([^"]+)"/.exec((await get(gate, 'vite', '/@vite/client')).bytes.toString())[1];

@@ -19,7 +19,7 @@ import { until } from './lib/wait.mjs';
 const START_MS = 60_000; // what is large starts slowly on a busy machine
 
 // As whom a service runs: the gate's own user, and one that root gives it.
-const REACHES = process.getuid() === 0 && runAs(NOBODY, 'test', ['-r', module('vite/bin/vite.js')]).code === 0; // not below /root
+const REACHES = process.getuid() === 0 && runAs(NOBODY, 'test', ['-r', module('vite6/bin/vite.js')]).code === 0; // not below /root
 const USERS = [undefined, ...(REACHES ? ['nobody'] : [])];
 const asWhom = (user) => (user ? `, as ${user}` : '');
 
@@ -90,8 +90,8 @@ for (const user of USERS) {
     mkdirSync(path.join(root, 'node_modules')); // where Vite keeps what it makes
     chmodSync(path.join(root, 'node_modules'), 0o777);
     const vite = await shipped('vite', {
-      programs: { node: [NODE], 'node_modules/vite/bin/vite.js': [module('vite/bin/vite.js')] },
-      libraries: [path.dirname(module('vite'))],
+      programs: { node: [NODE], 'node_modules/vite/bin/vite.js': [module('vite6/bin/vite.js')] },
+      executables: [ESBUILD], libraries: [path.dirname(module('vite6'))],
       ...as, cwd: root, env: { HOME: root, NO_COLOR: '1' },
     });
     assert.match((await vite.ask('/')).body, /@vite\/client/);
