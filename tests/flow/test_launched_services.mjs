@@ -11,7 +11,7 @@ import { Client } from './lib/client.mjs';
 import { ask } from './lib/http.mjs';
 import { ESBUILD, NODE_CLUSTER, NODE_SERVER, PYTHON_APP, home, lacks, node, runLine } from './lib/known_services.mjs';
 import { assertHidden, get, launched, startLaunched } from './lib/launched.mjs';
-import { NOBODY, runAs } from './lib/as_uid.mjs';
+import { NOBODY, reaches } from './lib/as_uid.mjs';
 import { NODE, module, serviceFile } from './lib/programs.mjs';
 import { freePort } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
@@ -19,8 +19,7 @@ import { until } from './lib/wait.mjs';
 const START_MS = 60_000; // what is large starts slowly on a busy machine
 
 // As whom a service runs: the gate's own user, and one that root gives it.
-const REACHES = process.getuid() === 0 && runAs(NOBODY, 'test', ['-r', module('vite6/bin/vite.js')]).code === 0; // not below /root
-const USERS = [undefined, ...(REACHES ? ['nobody'] : [])];
+const USERS = [undefined, ...(process.getuid() === 0 && reaches(NOBODY, NODE) ? ['nobody'] : [])];
 const asWhom = (user) => (user ? `, as ${user}` : '');
 
 // In few lines: {command, cwd} at a port, and what it answers.

@@ -13,6 +13,9 @@ export function cannotBecome() {
   return probe.status === 0 ? false : 'setpriv cannot become another user here';
 }
 
+// Whether that user can read the file: whoever has the checkout below /root lets nobody in.
+export const reaches = (uid, file) => runAs(uid, 'test', ['-r', file]).code === 0;
+
 // Sends a request from a process of that uid and returns the head of the
 // answer: {status, headers}. bash, because it needs to read no file of ours.
 export async function requestAs(uid, port, text) {
