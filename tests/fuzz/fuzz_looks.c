@@ -3,13 +3,13 @@
  * comes along, and bytes. Whoever waits is told once at most; every descriptor is closed in the
  * end.
  */
+#include "channel.h"
 #include "fuzz.h"
 
 #include "broker/core/looks.h"
 
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #define WAITS 4
@@ -23,47 +23,13 @@ static void on_found(struct looks_wait *wait, const char *program)
     require(program == NULL || (program[0] != '\0' && strlen(program) < CALLER_PROGRAM_SIZE));
 }
 
-static void send_message(int channel, const uint8_t *bytes, size_t length, int fd)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-
-    if (fd >= 0) {
-        struct cmsghdr *header;
-
-        message.msg_control = control;
-        message.msg_controllen = sizeof(control);
-        header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    }
-    (void)sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-static void close_handle(uv_handle_t *handle, void *context)
-{
-    (void)context;
-    if (!uv_is_closing(handle))
-        uv_close(handle, NULL);
-}
-
 static void say_all(uv_loop_t *loop, int channel, const uint8_t *data, size_t size)
 {
-    while (size > 2) {
-        size_t length = data[0] % 64;
-        int fd = (data[1] & 1) != 0 ? STDERR_FILENO : -1;
+    struct channel_said said;
 
-        data += 2;
-        size -= 2;
-        length = length < size ? length : size;
-        if (length > 0)
-            send_message(channel, data, length, fd);
+    while (channel_next(&data, &size, &said)) {
+        channel_say(channel, &said, (said.choices & 1) != 0 ? STDERR_FILENO : -1);
         uv_run(loop, UV_RUN_NOWAIT);
-        data += length;
-        size -= length;
     }
 }
 
@@ -86,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     say_all(&loop, pair[1], data, size);
     for (size_t i = 0; i < WAITS; i++)
         looks_forget(looks, &waits[i]);
-    uv_walk(&loop, close_handle, NULL);
+    uv_walk(&loop, channel_close_handle, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     require(uv_loop_close(&loop) == 0);
     looks_destroy(looks);

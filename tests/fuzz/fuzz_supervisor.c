@@ -3,6 +3,7 @@
  * whether a descriptor comes along, and bytes. Nothing is started, as there is no spawner; it ends,
  * and leaves nothing open.
  */
+#include "channel.h"
 #include "fuzz.h"
 
 #include "config/load.h"
@@ -13,7 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 static const char text[] =
@@ -42,41 +42,12 @@ static void read_config(struct config_bundle *out)
     require(bundle_seal(out) == OK);
 }
 
-static void send_message(int channel, const uint8_t *bytes, size_t length, int fd)
-{
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
-    struct iovec piece = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-
-    if (fd >= 0) {
-        struct cmsghdr *header;
-
-        message.msg_control = control;
-        message.msg_controllen = sizeof(control);
-        header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    }
-    (void)sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 static void say_all(const int channels[2], int config, const uint8_t *data, size_t size)
 {
-    while (size > 2) {
-        size_t length = data[0] % 64;
-        int fd = (data[1] & 2) != 0 ? config : -1;
-        int channel = channels[data[1] & 1];
+    struct channel_said said;
 
-        data += 2;
-        size -= 2;
-        length = length < size ? length : size;
-        if (length > 0)
-            send_message(channel, data, length, fd);
-        data += length;
-        size -= length;
-    }
+    while (channel_next(&data, &size, &said))
+        channel_say(channels[said.choices & 1], &said, (said.choices & 2) != 0 ? config : -1);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
