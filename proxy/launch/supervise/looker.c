@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "ipc/errand.h"
+#include "launch/common/passing.h"
 #include "system/caller_program.h"
 #include "system/fence.h"
 #include "system/proof.h"
@@ -19,25 +20,10 @@
 static bool say(int channel, const struct errand *errand, int fd)
 {
     unsigned char bytes[CALLER_PROGRAM_SIZE + QUESTION_BYTES_MAX];
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
     struct ipc_writer writer = {.bytes = bytes};
-    struct iovec piece = {.iov_base = bytes};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
 
     errand_encode(&writer, errand);
-    piece.iov_len = writer.length;
-    if (fd >= 0) {
-        struct cmsghdr *header;
-
-        message.msg_control = control;
-        message.msg_controllen = sizeof(control);
-        header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-    }
-    return sendmsg(channel, &message, MSG_NOSIGNAL) == (ssize_t)writer.length;
+    return passing_send(channel, bytes, writer.length, &fd, fd >= 0) == OK;
 }
 
 static bool harden(struct proof *proof)
