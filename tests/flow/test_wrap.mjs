@@ -1,6 +1,6 @@
 // `sidelock wrap -- COMMAND`: one server behind a gate on its own port, without a configuration.
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -41,6 +41,17 @@ describe('a server that is wrapped', () => {
       assert.deepEqual(left(runtime), []);
     });
   }
+
+  // With a runtime directory all of that is hidden; without one root's gates are below /run.
+  const elsewhere = (process.getuid() !== 0 && 'needs root') || (existsSync('/run/user/0') && 'root has a runtime directory here');
+  it('finds no gate below /run, where root has it without a runtime directory', { skip: elsewhere }, async () => {
+    const wrapped = await new Wrapped([...files(await freePort()), '--directory', '/run/sidelock'], { runtime: '' }).ready();
+    assert.ok(wrapped.control.startsWith('/run/sidelock/') && existsSync(wrapped.control), wrapped.control);
+    const { status, text } = await wrapped.get('/', { token: await wrapped.token() });
+    assert.equal(status, 200);
+    assert.match(text, /Directory listing/);
+    assert.doesNotMatch(text, /<li>/);
+  });
 
   it('may take any port: the gate has the one that it got', async () => {
     const wrapped = await new Wrapped(files(0)).ready();
