@@ -9,7 +9,8 @@
 
 struct launcher {
     uv_poll_t poll; /* of the spawner's channel */
-    int channel;    /* -1: it has gone */
+    int channel;
+    bool lost; /* the spawner has gone */
     uint32_t numbers;
     struct trees trees;
 };
@@ -29,7 +30,7 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
         return;
     if (error != OK) {
         uv_poll_stop(&launcher->poll);
-        passing_close(&launcher->channel);
+        launcher->lost = true; /* the descriptor stays until its handle is closed */
         trees_lost(&launcher->trees);
         return;
     }
@@ -63,8 +64,8 @@ void launcher_destroy(struct launcher *launcher)
     if (launcher == NULL)
         return;
     trees_forget(&launcher->trees);
-    passing_close(&launcher->channel);
     uv_close((uv_handle_t *)&launcher->poll, on_closed);
+    passing_close(&launcher->channel);
 }
 
 /* `given` is command, channel, and the standard ones. */
@@ -91,7 +92,7 @@ enum error launcher_start(struct launcher *launcher, const struct tree_options *
     uint32_t number = launcher->numbers + 1;
     enum error error;
 
-    if (launcher->channel < 0)
+    if (launcher->lost)
         return ERROR_NOT_FOUND;
     if (launcher->trees.count == LAUNCHER_TREES_MAX)
         return ERROR_LIMIT;

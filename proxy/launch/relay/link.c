@@ -133,7 +133,7 @@ void link_close(struct link *link)
 {
     if (link->fd < 0)
         return;
+    uv_close((uv_handle_t *)&link->poll, on_closed);
     close(link->fd);
     link->fd = -1;
-    uv_close((uv_handle_t *)&link->poll, on_closed);
 }

@@ -28,22 +28,24 @@ static void on_closed(uv_handle_t *handle)
     free(handle->data);
 }
 
-static void close_channel(struct sitting *sitting)
+/* Nothing is said any more. The descriptor stays until its handle is closed, which would take
+ * whoever has its number by then out of the loop. */
+static void hang_up(struct sitting *sitting)
 {
-    if (sitting->channel < 0)
+    if (sitting->hung_up)
         return;
+    sitting->hung_up = true;
     uv_poll_stop(&sitting->poll);
-    passing_close(&sitting->channel);
 }
 
 static void forget(struct sitting *sitting)
 {
-    close_channel(sitting);
     output_end(sitting->output);
     sitting->output = NULL;
     record_clear(&sitting->recorded);
     sitting->freeing = true;
     uv_close((uv_handle_t *)&sitting->poll, on_closed);
+    passing_close(&sitting->channel);
 }
 
 static void look_whether_over(struct sitting *sitting)
@@ -58,7 +60,7 @@ static void look_whether_over(struct sitting *sitting)
 void sitting_end(struct sitting *sitting, bool now)
 {
     sitting->ending = true;
-    close_channel(sitting);
+    hang_up(sitting);
     if (sitting->relay != NULL)
         tree_kill(sitting->relay);
     for (struct process *process = sitting->processes; now && process != NULL;
@@ -85,8 +87,7 @@ void sitting_drop(struct sitting *sitting)
 static void tell(struct sitting *sitting, const struct relay_word *word, const int *fds,
                  size_t count)
 {
-    if (sitting->channel < 0 ||
-        passing_send(sitting->channel, word, sizeof(*word), fds, count) == OK)
+    if (sitting->hung_up || passing_send(sitting->channel, word, sizeof(*word), fds, count) == OK)
         return;
     if (!sitting->ending)
         log_error("surface %s: a relay does not hear; it is ended", sitting->rooms->name);

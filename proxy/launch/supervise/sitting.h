@@ -24,13 +24,14 @@ struct sitting {
     char session[SITTING_SESSION_SIZE];
     struct recorded recorded; /* what its record says; of the surface's own command nothing */
     struct tree *relay;
-    int channel; /* to the relay; -1: it is closed */
+    int channel; /* to the relay */
     uv_poll_t poll;
     struct output *output; /* of the relay */
     struct process *processes;
     unsigned process_count;
     uint32_t links; /* that its relay was handed */
     bool ending;
+    bool hung_up; /* nothing is said or heard on the channel any more */
     bool freeing;
 };
 
