@@ -376,11 +376,24 @@ int cmd_audit(int argc, char **argv)
     };
     struct options options = {.config = NULL};
     const struct args_option table[] = {
-        {.name = "-c", .value = &options.config},
-        {.name = "--json", .flag = &options.json},
-        {.name = "-n", .value = &options.lines, .group = TAKES_LINES},
-        {.name = "-f", .flag = &options.follow, .group = TAKES_LINES},
-        {.name = "--no-follow", .flag = &options.no_follow, .group = TAKES_LINES},
+        {.name = "-c",
+         .takes = "FILE",
+         .about = "the configuration whose log, key and database are meant",
+         .value = &options.config},
+        {.name = "--json", .about = "JSON in the place of text", .flag = &options.json},
+        {.name = "-n",
+         .takes = "LINES",
+         .about = "how many of the last lines are printed first",
+         .value = &options.lines,
+         .group = TAKES_LINES},
+        {.name = "-f",
+         .about = "go on with new lines, which is the default",
+         .flag = &options.follow,
+         .group = TAKES_LINES},
+        {.name = "--no-follow",
+         .about = "end after the last line",
+         .flag = &options.no_follow,
+         .group = TAKES_LINES},
     };
 
     return args_run(argc, argv, ARGS_TABLE(table), ARGS_TABLE(actions), &options);

@@ -469,9 +469,12 @@ int cmd_check(int argc, char **argv)
     json_t *warnings;
     bool json = false, elsewhere = false;
     const char *path = NULL;
-    const struct args_option options[] = {{.name = "-c", .value = &path},
-                                          {.name = "--elsewhere", .flag = &elsewhere},
-                                          {.name = "--json", .flag = &json}};
+    const struct args_option options[] = {
+        {.name = "-c", .takes = "FILE", .about = "the configuration", .value = &path},
+        {.name = "--elsewhere",
+         .about = "the file is for another machine: look only at what is written in it",
+         .flag = &elsewhere},
+        {.name = "--json", .about = "JSON in the place of text", .flag = &json}};
     struct args args;
     int code = args_parse(argc, argv, ARGS_TABLE(options), 0, 0, &args), printed = EX_OK;
 

@@ -30,6 +30,29 @@ static int print_verbs(void)
     return EX_OK;
 }
 
+/* Options and what they are for, one a line. */
+static void print_options(void *context, const struct args_shape *shape)
+{
+    char left[64];
+    int width = 0;
+
+    (void)context;
+    for (size_t i = 0; i < shape->option_count; i++) {
+        const struct args_option *option = &shape->options[i];
+        int length = (int)(strlen(option->name) + (option->takes ? 1 + strlen(option->takes) : 0));
+
+        width = length > width ? length : width;
+    }
+    puts("\nOptions:");
+    for (size_t i = 0; i < shape->option_count; i++) {
+        const struct args_option *option = &shape->options[i];
+
+        snprintf(left, sizeof(left), "%s%s%s", option->name, option->takes ? " " : "",
+                 option->takes ? option->takes : "");
+        printf("  %-*s  %s\n", width, left, option->about);
+    }
+}
+
 static int print_verb(const char *name)
 {
     const struct verb *verb = verbs_find(name);
@@ -37,6 +60,7 @@ static int print_verb(const char *name)
     if (verb == NULL || verb->page == NULL)
         return args_fail(EX_USAGE, "there is no verb %s; `sidelock help` lists them", name);
     fputs(verb->page, stdout);
+    args_describe(verb->run != NULL ? verb->run : cmd_help, name, print_options, NULL);
     return EX_OK;
 }
 
@@ -74,7 +98,8 @@ static int print_reasons(bool as_json)
 int cmd_help(int argc, char **argv)
 {
     bool json = false;
-    const struct args_option options[] = {{.name = "--json", .flag = &json}};
+    const struct args_option options[] = {
+        {.name = "--json", .about = "JSON in the place of text; of reasons", .flag = &json}};
     struct args args;
     int code = args_parse(argc, argv, options, 1, 0, 1, &args);
 

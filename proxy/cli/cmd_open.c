@@ -68,9 +68,18 @@ int cmd_open(int argc, char **argv)
     const char *host = NULL; /* the gate chooses */
     const struct args_option options[] = {
         SESSION_OPTIONS(limits, 0),
-        {.name = "--ttl", .value = &limits.ttl},
-        {.name = "--caller", .list = &limits.callers},
-        {.name = "--host", .value = &host},
+        {.name = "--ttl",
+         .takes = "TIME",
+         .about = "how long it lives, as 90s, 15m, 8h or 7d",
+         .value = &limits.ttl},
+        {.name = "--caller",
+         .takes = "uid=N",
+         .about = "the user who may use the token; may be repeated",
+         .list = &limits.callers},
+        {.name = "--host",
+         .takes = "HOST",
+         .about = "another of the names of the surface",
+         .value = &host},
         GATE_OPTIONS_JSON(gate),
     };
     struct args args;

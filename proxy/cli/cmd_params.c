@@ -137,8 +137,15 @@ int cmd_params(int argc, char **argv)
     };
     struct call call = {.surface = NULL};
     const struct args_option options[] = {
-        {.name = "--reveal", .flag = &call.reveal, .group = TAKES_REVEAL},
-        {.name = "--surface", .value = &call.surface, .group = TAKES_SURFACE},
+        {.name = "--reveal",
+         .about = "the record as it was put, secrets too",
+         .flag = &call.reveal,
+         .group = TAKES_REVEAL},
+        {.name = "--surface",
+         .takes = "SURFACE",
+         .about = "the only surface whose sessions may use the record",
+         .value = &call.surface,
+         .group = TAKES_SURFACE},
         GATE_OPTIONS_JSON(call.gate),
     };
 

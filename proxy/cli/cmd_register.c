@@ -55,8 +55,13 @@ int cmd_register(int argc, char **argv)
     bool prove = false;
     struct gate gate = {.control = NULL};
     const struct args_option options[] = {
-        {.name = "--format", .value = &format},
-        {.name = "--prove", .flag = &prove},
+        {.name = "--format",
+         .takes = "md|json",
+         .about = "how the register is printed",
+         .value = &format},
+        {.name = "--prove",
+         .about = "first prove anew that services are behind the gate alone",
+         .flag = &prove},
         GATE_OPTIONS_JSON(gate),
     };
     struct buffer out;

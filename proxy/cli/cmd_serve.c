@@ -42,8 +42,12 @@ static void warn_of_insider(void *context, const char *sentence)
 int cmd_serve(int argc, char **argv)
 {
     const char *file = NULL, *ready = NULL;
-    const struct args_option options[] = {{.name = "-c", .value = &file},
-                                          {.name = "--ready-fd", .value = &ready}};
+    const struct args_option options[] = {
+        {.name = "-c", .takes = "FILE", .about = "the configuration", .value = &file},
+        {.name = "--ready-fd",
+         .takes = "N",
+         .about = "a descriptor on which a line is written when all is up",
+         .value = &ready}};
     struct config_bundle bundle;
     struct parent_options parent = {.bundle = &bundle};
     struct json_faults faults = {.count = 0};

@@ -91,7 +91,7 @@ int cmd_status(int argc, char **argv)
     struct gate gate = {.control = NULL};
     bool watch = false;
     const struct args_option options[] = {
-        {.name = "--watch", .flag = &watch},
+        {.name = "--watch", .about = "anew every second", .flag = &watch},
         GATE_OPTIONS_JSON(gate),
     };
     struct args args;

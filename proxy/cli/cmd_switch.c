@@ -99,8 +99,10 @@ int cmd_kill(int argc, char **argv)
     struct gate gate = {.control = NULL};
     bool all = false, rehearse = false;
     const struct args_option options[] = {
-        {.name = "--all", .flag = &all},
-        {.name = "--rehearse", .flag = &rehearse},
+        {.name = "--all", .about = "all of them", .flag = &all},
+        {.name = "--rehearse",
+         .about = "cut and measure, and change nothing else",
+         .flag = &rehearse},
         GATE_OPTIONS_JSON(gate),
     };
     const char *name = NULL;
@@ -117,7 +119,7 @@ int cmd_arm(int argc, char **argv)
     struct gate gate = {.control = NULL};
     bool all = false;
     const struct args_option options[] = {
-        {.name = "--all", .flag = &all},
+        {.name = "--all", .about = "all of them", .flag = &all},
         GATE_OPTIONS_JSON(gate),
     };
     const char *name = NULL;

@@ -243,11 +243,20 @@ int cmd_vet(int argc, char **argv)
 {
     struct call call = {0};
     const struct args_option options[] = {
-        {.name = "--surface", .value = &call.surface},
-        {.name = "--session", .value = &call.session},
-        {.name = "--direction", .value = &call.direction},
-        {.name = "--route", .value = &call.route},
-        {.name = "--json", .flag = &call.json},
+        {.name = "--surface", .takes = "SURFACE", .about = "the surface", .value = &call.surface},
+        {.name = "--session",
+         .takes = "ID",
+         .about = "a session of a running Sidelock",
+         .value = &call.session},
+        {.name = "--direction",
+         .takes = "c2s|s2c",
+         .about = "from the client to the service, or back",
+         .value = &call.direction},
+        {.name = "--route",
+         .takes = "PATH",
+         .about = "the route, by its path",
+         .value = &call.route},
+        {.name = "--json", .about = "JSON in the place of text", .flag = &call.json},
         GATE_OPTIONS(call.gate),
     };
     enum direction direction = DIRECTION_C2S;

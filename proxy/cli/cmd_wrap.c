@@ -86,12 +86,30 @@ static int check_ready(struct wrap *wrap)
 static int parse(int argc, char **argv, struct wrap *wrap)
 {
     const struct args_option options[] = {
-        {.name = "--dialect", .value = &wrap->dialect},
-        {.name = "--port", .value = &wrap->port},
-        {.name = "--surface", .value = &wrap->surface},
-        {.name = "--env", .list = &wrap->variables},
-        {.name = "--allow-exec", .list = &wrap->executables},
-        {.name = "--ready-fd", .value = &wrap->ready},
+        {.name = "--dialect",
+         .takes = "DIALECT",
+         .about = "what the server speaks",
+         .value = &wrap->dialect},
+        {.name = "--port",
+         .takes = "PORT",
+         .about = "the port of the server that is served",
+         .value = &wrap->port},
+        {.name = "--surface",
+         .takes = "NAME",
+         .about = "how the surface is called",
+         .value = &wrap->surface},
+        {.name = "--env",
+         .takes = "NAME[=VALUE]",
+         .about = "a variable for the environment of the server; may be repeated",
+         .list = &wrap->variables},
+        {.name = "--allow-exec",
+         .takes = "PATH",
+         .about = "a program that the server may execute; may be repeated",
+         .list = &wrap->executables},
+        {.name = "--ready-fd",
+         .takes = "N",
+         .about = "a descriptor on which a line is written when all is up",
+         .value = &wrap->ready},
     };
     struct args args;
     int ours = 1, code;

@@ -33,14 +33,15 @@ struct gate {
 
 /* The options of every verb that asks the running gate: rows of a table of options. */
 #define GATE_OPTIONS(gate)                                                                         \
-    {.name = "-c", .value = &(gate).config},                                                       \
+    {.name = "-c", .takes = "FILE", .about = "the configuration", .value = &(gate).config},        \
     {                                                                                              \
-        .name = "--control", .value = &(gate).control                                              \
+        .name = "--control", .takes = "PATH", .about = "the control socket of a running Sidelock", \
+        .value = &(gate).control                                                                   \
     }
 #define GATE_OPTIONS_JSON(gate)                                                                    \
     GATE_OPTIONS(gate),                                                                            \
     {                                                                                              \
-        .name = "--json", .flag = &(gate).json                                                     \
+        .name = "--json", .about = "JSON in the place of text", .flag = &(gate).json               \
     }
 
 /*

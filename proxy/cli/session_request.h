@@ -15,10 +15,20 @@ struct session_options {
 
 /* Rows of a table of options; --ttl is not among them, nor is --caller. */
 #define SESSION_OPTIONS(options, of_group)                                                         \
-    {.name = "--params", .value = &(options).params, .group = (of_group)},                         \
-        {.name = "--allow", .list = &(options).verbs, .group = (of_group)},                        \
+    {.name = "--params",                                                                           \
+     .takes = "NAME",                                                                              \
+     .about = "the parameter record that it is bound to",                                          \
+     .value = &(options).params,                                                                   \
+     .group = (of_group)},                                                                         \
+        {.name = "--allow",                                                                        \
+         .takes = "VERB",                                                                          \
+         .about = "what may be asked for, of what the surface allows; may be repeated",            \
+         .list = &(options).verbs,                                                                 \
+         .group = (of_group)},                                                                     \
     {                                                                                              \
-        .name = "--tool", .list = &(options).targets, .group = (of_group)                          \
+        .name = "--tool", .takes = "GLOB",                                                         \
+        .about = "targets that may be named, of what the surface allows; may be repeated",         \
+        .list = &(options).targets, .group = (of_group)                                            \
     }
 
 void session_options_clear(struct session_options *options);

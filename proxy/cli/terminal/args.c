@@ -6,6 +6,34 @@
 #include <string.h>
 #include <sysexits.h>
 
+/* Who wants to know what a verb takes, in the place of having it run; NULL: nobody. */
+static struct {
+    void (*told)(void *context, const struct args_shape *shape);
+    void *context;
+} asked;
+
+/* Whether the tables were asked for. They are told once. */
+static bool tell(const struct args_shape *shape)
+{
+    void (*told)(void *, const struct args_shape *) = asked.told;
+
+    asked.told = NULL;
+    if (told != NULL)
+        told(asked.context, shape);
+    return told != NULL;
+}
+
+void args_describe(int (*run)(int argc, char **argv), const char *verb,
+                   void (*told)(void *context, const struct args_shape *shape), void *context)
+{
+    char *argv[] = {(char *)(uintptr_t)verb, NULL};
+
+    asked.told = told;
+    asked.context = context;
+    run(1, argv);
+    asked.told = NULL;
+}
+
 int args_fail_list(int code, const char *format, va_list arguments)
 {
     char *text = NULL;
@@ -94,6 +122,8 @@ int args_parse(int argc, char **argv, const struct args_option *options, size_t 
     struct args args = {.operand_count = 0};
     bool ended = false;
 
+    if (tell(&(struct args_shape){.options = options, .option_count = option_count}))
+        return EX_USAGE;
     for (int i = 1; i < argc; i++) {
         int code;
 
@@ -142,8 +172,11 @@ int args_run(int argc, char **argv, const struct args_option *options, size_t op
 {
     const struct args_action *found;
     struct args args = {.operand_count = 0};
-    int code = args_parse(argc, argv, options, option_count, 1, ARGS_OPERANDS_MAX, &args);
+    int code;
 
+    if (tell(&(struct args_shape){options, option_count, actions, action_count}))
+        return EX_USAGE;
+    code = args_parse(argc, argv, options, option_count, 1, ARGS_OPERANDS_MAX, &args);
     if (code != EX_OK || args.operands[0] == NULL)
         return code;
     found = find_action(actions, action_count, args.operands[0]);

@@ -18,6 +18,9 @@
 /* One option. Exactly one of the three targets is set. */
 struct args_option {
     const char *name; /* "--json", "-c" */
+    const char
+        *takes; /* what its value is called: "FILE", or its values: "md|json"; NULL: a flag */
+    const char *about; /* a phrase, for `help`, the manual and the completions of shells */
     bool *flag;
     const char **value;
     struct text_list *list; /* may be given ARGS_LIST_MAX times; the caller clears it */
@@ -51,6 +54,21 @@ struct args_action {
  */
 int args_run(int argc, char **argv, const struct args_option *options, size_t option_count,
              const struct args_action *actions, size_t action_count, void *context);
+
+/* What a verb takes, as its own tables say; borrowed for the time of the call. */
+struct args_shape {
+    const struct args_option *options;
+    size_t option_count;
+    const struct args_action *actions; /* NULL: it has none */
+    size_t action_count;
+};
+
+/*
+ * Has a verb tell its tables instead of reading a command line: it is run with none, and does
+ * nothing but that, for every verb begins with args_parse() or args_run().
+ */
+void args_describe(int (*run)(int argc, char **argv), const char *verb,
+                   void (*told)(void *context, const struct args_shape *shape), void *context);
 
 /* Says what is wrong with a command line; returns EX_USAGE. */
 int args_usage(const char *verb, const char *format, ...) PRINTF_LIKE(2, 3);
