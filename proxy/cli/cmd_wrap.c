@@ -363,7 +363,8 @@ static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundl
         .port = wrap->recipe.port,
         .configure = configure,
         .context = wrap};
-    struct parent_options options = {.bundle = bundle, .ready_fd = ready, .alone = &alone};
+    struct parent_options options = {
+        .bundle = bundle, .ready_fd = ready, .at_terminal = true, .alone = &alone};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||

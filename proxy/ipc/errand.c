@@ -14,6 +14,7 @@ static const struct {
     [ERRAND_ENDED] = {.place = true, .number = true},
     [ERRAND_PROOF] = {.place = true, .number = true},
     [ERRAND_LAUNCHER] = {.place = true, .number = true},
+    [ERRAND_CONFIG] = {.number = true},
     [ERRAND_START] = {.place = true, .text = true},
     [ERRAND_END] = {.place = true, .number = true},
     [ERRAND_ENTER] = {.place = true, .number = true},

@@ -89,7 +89,7 @@ enum errand_kind {
     ERRAND_HANGUP,
     ERRAND_LAUNCHER, /* `number`: an enum errand_end; `place`: a process id, but of the next two */
     ERRAND_BEGIN,
-    ERRAND_CONFIG,
+    ERRAND_CONFIG,   /* `number`: 1 if it is `sidelock wrap`'s, 0 if it is the operator's file */
     ERRAND_START,    /* `place`: the surface's slot; `text`: its name */
     ERRAND_END,      /* `place`: the slot; `number`: the milliseconds that it has */
     ERRAND_DIAL,     /* `place`: the slot; `number`: of the question */

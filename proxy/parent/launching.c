@@ -48,12 +48,12 @@ static void lose(struct launching *launching)
                   "until Sidelock is started again");
 }
 
-static enum error say(struct channel *channel, enum errand_kind kind, int fd)
+static enum error say(struct channel *channel, const struct errand *errand, int fd)
 {
     unsigned char bytes[64];
     struct ipc_writer writer = {.bytes = bytes};
 
-    errand_encode(&writer, &(struct errand){.kind = kind});
+    errand_encode(&writer, errand);
     return channel_send(channel, &writer, fd);
 }
 
@@ -69,9 +69,10 @@ static void forget_launcher(struct launching *launching)
 /* One that cannot be told is let go of, which ends it: another one follows. */
 static void tell_config(struct launching *launching)
 {
+    const struct errand errand = {.kind = ERRAND_CONFIG, .number = launching->at_terminal};
     int copy = fcntl(launching->bundle->sealed, F_DUPFD_CLOEXEC, 0);
 
-    if (copy < 0 || say(launching->launcher, ERRAND_CONFIG, copy) != OK)
+    if (copy < 0 || say(launching->launcher, &errand, copy) != OK)
         forget_launcher(launching);
 }
 
@@ -90,7 +91,7 @@ static void begin(struct launching *launching, bool *begun, bool wanted, enum er
     if (*begun || !wanted || launching->channel == NULL)
         return;
     *begun = true;
-    if (say(launching->channel, word, -1) != OK)
+    if (say(launching->channel, &(struct errand){.kind = word}, -1) != OK)
         lose(launching);
 }
 
@@ -169,10 +170,12 @@ void launching_kill(struct launching *launching)
 
 static void stop(struct launching *launching)
 {
+    const struct errand word = {.kind = ERRAND_STOP};
+
     launching->stops++;
-    if (launching->launcher != NULL && say(launching->launcher, ERRAND_STOP, -1) != OK)
+    if (launching->launcher != NULL && say(launching->launcher, &word, -1) != OK)
         forget_launcher(launching);
-    if (launching->channel == NULL || say(launching->channel, ERRAND_STOP, -1) != OK) {
+    if (launching->channel == NULL || say(launching->channel, &word, -1) != OK) {
         if (launching->pid > 0)
             kill(launching->pid, SIGKILL);
     }

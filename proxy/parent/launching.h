@@ -17,9 +17,10 @@ struct launching {
     int pidfd;                          /* of the one that it forked last; -1: of none */
     struct channel *launcher;           /* to it; NULL: there is none */
     const struct config_bundle *bundle; /* in force; borrowed until the next */
-    bool wanted;                        /* there is to be a launcher */
-    bool looks;                         /* there is to be a looker (launch/supervise/looking.h) */
-    unsigned stops;                     /* how often it was told to end */
+    bool at_terminal; /* the configuration is `sidelock wrap`'s, not a file of the operator's */
+    bool wanted;      /* there is to be a launcher */
+    bool looks;       /* there is to be a looker (launch/supervise/looking.h) */
+    unsigned stops;   /* how often it was told to end */
 };
 
 /* All zero before. */

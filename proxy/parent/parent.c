@@ -483,6 +483,7 @@ int parent_run(const struct parent_options *options)
     spawning_init(&parent->spawning);
     parent->lockdown.watch = parent->proof.status = -1;
     parent->ready_fd = options->ready_fd;
+    parent->launching.at_terminal = options->at_terminal;
     alone_init(&parent->alone, options->alone);
     code = run_all(parent, options->bundle);
     launching_end(&parent->launching);

@@ -24,6 +24,7 @@
 struct parent_options {
     struct config_bundle *bundle;      /* read, checked and sealed; taken over */
     int ready_fd;                      /* -1: nobody asked; taken over */
+    bool at_terminal;                  /* the bundle is `sidelock wrap`'s, not an operator's file */
     const struct alone_options *alone; /* the one service of this gate; NULL: it has no such */
 };
 

@@ -191,7 +191,11 @@ describe('sessions', () => {
     assert.deepEqual([env.COLOUR, env.KEY, cwd, argv], ['red', 'value of a file', '/usr', ['serve', mark]]);
     await call(session, 'stderr', { text: 'a line \u001b[31m for the operator' });
     await until(() => /one: a line \\u001b\[31m for the operator/.test(gate.stderr), () => `the line:\n${gate.stderr}`);
+    for (let turn = 0; turn < 2; turn++) assert.equal(await call(session, 'execute', { path: '/usr/bin/true' }), 'refused 13');
+    await until(() => /may not execute/.test(gate.stderr), () => `the refusal:\n${gate.stderr}`);
+    assert.match(gate.stderr, /surface one: python3 of its service may not execute "\/usr\/bin\/true": "executables" does not name it/);
     assert.match(await gate.do('register'), /a process for each MCP session/);
     assert.match(await gate.do('status'), /one: its service is ready/);
+    assert.equal(gate.stderr.match(/may not execute/g).length, 1, 'each program once a session');
   });
 });

@@ -7,6 +7,7 @@ no messages before each answer), stray (answers nobody asked for).
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -76,6 +77,11 @@ def call(request):
         sys.stderr.write(arguments['text'] + '\n')
         sys.stderr.flush()
         answer(request, 'written')
+    elif name == 'execute':
+        try:
+            answer(request, f'ran {subprocess.run([arguments["path"]]).returncode}')
+        except OSError as error:
+            answer(request, f'refused {error.errno}')
     elif name == 'large':
         answer(request, 'x' * arguments['bytes'])
     elif name == 'wait':

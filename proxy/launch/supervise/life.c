@@ -373,39 +373,11 @@ static void on_started(void *data)
     uv_timer_start(&life->lists, on_list, LIFE_LIST_MS, LIFE_LIST_MS);
 }
 
-/* Each program once, as long as the service runs: some are looked for again and again. */
-static void tell_refused(struct life *life, const struct refusal *refusal)
-{
-    struct buffer shown;
-
-    for (size_t i = 0; i < life->refused_count; i++) {
-        if (strcmp(life->refused[i], refusal->path) == 0)
-            return;
-    }
-    if (life->refused_count == LIFE_REFUSED_MAX)
-        return;
-    memcpy(life->refused[life->refused_count++], refusal->path, sizeof(life->refused[0]));
-    buffer_init(&shown, 6 * EXECUTION_SHOWN_SIZE + 2);
-    buffer_append_json_string(&shown, refusal->path, strlen(refusal->path));
-    log_warning("surface %s: %s of its service may not execute %s: %s", life->name,
-                refusal->program, buffer_failed(&shown) ? "a program" : shown.data,
-                life->alone != NULL ? "it is not among --allow-exec"
-                                    : "\"executables\" does not name it");
-    buffer_clear(&shown);
-}
-
 static void on_refused(void *data, const struct refusal *refusal)
 {
     struct life *life = data;
 
-    if (refusal->path[0] != '\0') {
-        tell_refused(life, refusal);
-        return;
-    }
-    log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, protocol "
-                "%u (%s)",
-                life->name, refusal->program, refusal->call, refusal->family, refusal->type,
-                refusal->protocol, strerrorname_np(refusal->error));
+    refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal);
 }
 
 /* Its standard output and error are one pipe, unless it is alone. */
@@ -448,7 +420,7 @@ static void start(struct life *life)
 
     life->listed[0] = '\0';
     life->blind = false;
-    life->refused_count = 0;
+    life->refusals.count = 0;
     life->status = LIFE_NEVER_RAN;
     if (surface != NULL && surface_is_launched(surface))
         error = service_find(bundle, surface, environ, &service, &fault);

@@ -8,13 +8,13 @@
 #include "launch/launcher.h"
 #include "launch/supervise/output.h"
 #include "launch/supervise/program.h"
+#include "launch/supervise/refusals.h"
 #include "setup/bundle.h"
 
 #define LIFE_NAME_SIZE    (CONFIG_NAME_BYTES_MAX + 1)
 #define LIFE_DELAY_MIN_MS 200 /* before the first new start; twice as much before each other */
 #define LIFE_DELAY_MAX_MS 30000
 #define LIFE_SETTLED_MS   30000 /* after so long being served, all is forgiven */
-#define LIFE_REFUSED_MAX  16    /* programs that are told of while it runs */
 #define LIFE_LIST_MS      5000  /* how often its ports are asked for */
 #define LIFE_LOOK_MS      5000  /* how often it is looked for listeners of its on this host */
 #define LIFE_LOOK_SHARE   200   /* that takes no more than such a part of the time */
@@ -29,6 +29,7 @@ struct lives {
     uv_loop_t *loop;
     struct launcher *launcher;
     const struct config_bundle *bundle; /* in force; may change between two starts */
+    bool at_terminal;                   /* it is `sidelock wrap`'s, not a file of the operator's */
     /* Something is to be told of it. GONE: it is freed when this returns. */
     void (*changed)(void *context, struct life *life);
     void (*ports)(void *context, struct life *life);
@@ -61,8 +62,7 @@ struct life {
     struct vacancy *vacancy;
     struct output *output;
     struct output_account account;
-    char refused[LIFE_REFUSED_MAX][EXECUTION_SHOWN_SIZE]; /* programs, told of since it started */
-    size_t refused_count;
+    struct refusals refusals; /* since it started */
     unsigned failures;
     uint64_t ready_at_ms;
     uv_timer_t timer; /* until the next start, or the end of patience */

@@ -147,6 +147,14 @@ static void on_process_ended(void *data, int status, const char *failed)
         tell(sitting, &word, NULL, 0);
 }
 
+static void on_process_refused(void *data, const struct refusal *refusal)
+{
+    struct sitting *sitting = ((struct process *)data)->sitting;
+
+    refusals_tell(&sitting->refusals, sitting->rooms->name, sitting->rooms->lives->at_terminal,
+                  refusal);
+}
+
 struct ends {
     int input[2], output[2], errors; /* 0: the reader's, 1: the writer's */
 };
@@ -172,10 +180,11 @@ static enum error open_ends(struct process *process, struct ends *ends)
 
 static enum error launch(struct process *process, const struct command *command, struct ends *ends)
 {
-    struct tree_options options = {.command = *command,
-                                   .standard = {ends->input[0], ends->output[1], ends->errors},
-                                   .events = {.ended = on_process_ended},
-                                   .data = process};
+    struct tree_options options = {
+        .command = *command,
+        .standard = {ends->input[0], ends->output[1], ends->errors},
+        .events = {.refused = on_process_refused, .ended = on_process_ended},
+        .data = process};
 
     return launcher_start(process->sitting->rooms->lives->launcher, &options, &process->tree);
 }

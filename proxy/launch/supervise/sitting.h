@@ -29,7 +29,8 @@ struct sitting {
     struct output *output; /* of the relay */
     struct process *processes;
     unsigned process_count;
-    uint32_t links; /* that its relay was handed */
+    struct refusals refusals; /* of all of them */
+    uint32_t links;           /* that its relay was handed */
     bool ending;
     bool hung_up; /* nothing is said or heard on the channel any more */
     bool freeing;

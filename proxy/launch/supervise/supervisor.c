@@ -142,7 +142,7 @@ static enum error take_prove(struct supervisor *supervisor, const struct errand 
 /* ---- What the parent says ---- */
 
 /* Services that run are not touched: the broker says which are to end. */
-static enum error take_config(struct supervisor *supervisor, int fd)
+static enum error take_config(struct supervisor *supervisor, bool at_terminal, int fd)
 {
     struct config_bundle fresh;
     enum error error = bundle_unseal(fd, false, &fresh);
@@ -153,6 +153,7 @@ static enum error take_config(struct supervisor *supervisor, int fd)
     }
     bundle_clear(&supervisor->bundle);
     supervisor->bundle = fresh;
+    supervisor->lives.at_terminal = at_terminal;
     return OK;
 }
 
@@ -213,7 +214,7 @@ static enum error take(struct supervisor *supervisor, bool parent, const struct 
     enum error error = ERROR_SYNTAX;
 
     if (permitted && errand->kind == ERRAND_CONFIG)
-        return take_config(supervisor, fd); /* whose it is then */
+        return take_config(supervisor, errand->number != 0, fd); /* whose it is then */
     if (permitted && errand->kind == ERRAND_STOP) {
         telling_finish(supervisor, SUPERVISOR_PATIENCE_MS);
         error = OK;

@@ -1,0 +1,21 @@
+/*
+ * What a service asked for and was refused, told to the operator in the log: each program once,
+ * for some look for the same one again and again.
+ */
+#pragma once
+
+#include "launch/tree.h"
+
+#include <stdbool.h>
+
+#define REFUSALS_MAX 16 /* programs that are told of */
+
+/* What was told. All zero at first. */
+struct refusals {
+    char paths[REFUSALS_MAX][EXECUTION_SHOWN_SIZE];
+    size_t count;
+};
+
+/* `name` is the surface's; `at_terminal` as in struct lives: what would permit it is named so. */
+void refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
+                   const struct refusal *refusal);
