@@ -130,6 +130,7 @@ enum error config_load(const char *text, size_t length, const struct config_pack
     if (config == NULL)
         return ERROR_MEMORY;
     read_config(&reader, config);
+    json_reader_end(&reader);
     json_faults_sort(faults);
     error = json_reader_result(&reader);
     if (error == OK)
@@ -141,14 +142,17 @@ enum error config_load(const char *text, size_t length, const struct config_pack
 
 enum error config_list_packs(const char *text, size_t length, struct text_list *out)
 {
-    json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL);
+    struct json_faults unheard = {.count = 0}; /* config_load() tells them */
+    struct json_reader reader = {.text = text, .length = length, .faults = &unheard};
+    json_t *root = json_reader_parse(&reader);
     struct text_list packs = {0};
-    enum error error = OK;
+    enum error error = json_reader_result(&reader);
     const char *name;
     json_t *surface;
 
+    json_reader_end(&reader);
     if (root == NULL)
-        return ERROR_SYNTAX;
+        return error == ERROR_MEMORY ? error : ERROR_SYNTAX;
     json_object_foreach(json_object_get(root, "surfaces"), name, surface)
     {
         const char *pack = json_string_value(json_object_get(surface, "dialect"));

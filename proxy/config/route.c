@@ -246,6 +246,7 @@ void config_route_read_pack(struct json_reader *reader, struct surface *surface)
     }
     json_reader_leave(&inner, place);
     json_decref(root);
+    json_reader_end(&inner);
     reader->faulty |= inner.faulty;
     reader->out_of_memory |= inner.out_of_memory;
 }

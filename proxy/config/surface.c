@@ -110,6 +110,7 @@ static void read_dialect(struct json_reader *reader, json_t *value, void *into)
 
         if (dialect_read(&inner, &surface->dialect) == OK)
             reading->dialect = surface->dialect;
+        json_reader_end(&inner);
         reader->faulty |= inner.faulty;
         reader->out_of_memory |= inner.out_of_memory;
     } else if (pack->why != NULL) {

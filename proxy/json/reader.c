@@ -1,6 +1,7 @@
 #include "json/reader.h"
 
 #include "base/text.h"
+#include "json/comments.h"
 #include "json/scan.h"
 #include "json/walk.h"
 
@@ -84,6 +85,31 @@ enum error json_reader_result(const struct json_reader *reader)
     return reader->faulty ? ERROR_INVALID : OK;
 }
 
+/* A fault of the text itself: it has no pointer, but a line. */
+static void fault_in_text(struct json_reader *reader, size_t offset, const char *what)
+{
+    reader->line = line_at(reader->text, offset);
+    json_reader_fault(reader, "The text is not JSON: it holds %s.", what);
+}
+
+/* Of a copy: the text is another's. */
+static bool take_comments_away(struct json_reader *reader)
+{
+    struct json_comment_fault fault;
+
+    reader->plain = json_reader_allocate(reader, reader->length, 1);
+    if (reader->plain == NULL)
+        return false;
+    if (reader->length > 0)
+        memcpy(reader->plain, reader->text, reader->length);
+    if (json_comments_blank(reader->plain, reader->length, &fault) != OK) {
+        fault_in_text(reader, fault.offset, fault.text);
+        return false;
+    }
+    reader->text = reader->plain;
+    return true;
+}
+
 struct json_t *json_reader_parse(struct json_reader *reader)
 {
     const char *nul = memchr(reader->text, '\0', reader->length);
@@ -91,10 +117,11 @@ struct json_t *json_reader_parse(struct json_reader *reader)
     json_t *root;
 
     if (nul != NULL) { /* jansson would take one that follows a number */
-        reader->line = line_at(reader->text, (size_t)(nul - reader->text));
-        json_reader_fault(reader, "The text is not JSON: it holds a NUL byte.");
+        fault_in_text(reader, (size_t)(nul - reader->text), "a NUL byte");
         return NULL;
     }
+    if (!take_comments_away(reader))
+        return NULL;
     root = json_loadb(reader->text, reader->length, JSON_REJECT_DUPLICATES, &error);
     if (root != NULL)
         return root;
@@ -107,6 +134,12 @@ struct json_t *json_reader_parse(struct json_reader *reader)
         json_reader_fault(reader, "The text is not strict JSON: %s.", error.text);
     }
     return NULL;
+}
+
+void json_reader_end(struct json_reader *reader)
+{
+    free(reader->plain);
+    reader->plain = NULL;
 }
 
 size_t json_reader_enter(struct json_reader *reader, const char *key)

@@ -33,8 +33,10 @@ struct json_faults {
 };
 
 struct json_reader {
-    const char *text; /* the document, for line numbers; borrowed */
+    const char
+        *text; /* the document, for line numbers; borrowed until it is parsed, then `plain` */
     size_t length;
+    char *plain;      /* without its comments; NULL: not parsed */
     const char *name; /* for faults; NULL: the document that is meant anyway */
     struct json_faults *faults;
     void *context;                        /* whatever else its readers need */
@@ -44,8 +46,11 @@ struct json_reader {
     char pointer[JSON_POINTER_BYTES_MAX]; /* where reading is */
 };
 
-/* Parses the document strictly; NULL after a fault. Freed by json_decref. */
+/* Parses the document strictly, but for comments (json/comments.h); NULL after a fault. Freed by
+ * json_decref. */
 struct json_t *json_reader_parse(struct json_reader *reader);
+/* After the last fault: frees what the reader itself keeps. */
+void json_reader_end(struct json_reader *reader);
 /* OK, or why what was read is not to be used: ERROR_MEMORY, ERROR_INVALID. */
 enum error json_reader_result(const struct json_reader *reader);
 

@@ -12,8 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct dialect *dialect = NULL;
     const struct vocabulary *vocabulary;
 
+    enum error error;
+
     faults.count = 0;
-    if (dialect_read(&reader, &dialect) != OK) {
+    error = dialect_read(&reader, &dialect);
+    json_reader_end(&reader);
+    if (error != OK) {
         if (dialect != NULL || faults.count == 0)
             abort();
         for (size_t i = 0; i < faults.count; i++) {

@@ -56,6 +56,7 @@ static void set_up(void)
         text_list_add(&verbs, "get", 3) != OK || text_list_add(&targets, "echo", 4) != OK ||
         text_list_add(&targets, "s_*", 3) != OK)
         abort();
+    json_reader_end(&reader);
 }
 
 static bool target_permitted(const json_t *target)
