@@ -53,7 +53,8 @@
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *     FULL ─────────────────────────────▶        a process was refused to a session
- *     LEFT ─────────────────────────────▶        nothing of a session is left
+ *     LEFT ─────────────────────────────▶        nothing of a session is left of what VISITs up
+ *                                                to this one brought about
  *
  *   looker                                broker
  *     PROOF ────────────────────────────▶        which fences of the looker hold, once
@@ -109,7 +110,7 @@ enum errand_kind {
     ERRAND_VISIT,    /* `place`: the slot; `number`: of the question; `text`: the session's id */
     ERRAND_LEAVE,    /* `place`: the slot; `text`: the session's id */
     ERRAND_FULL,     /* the same; `number`: an enum quota */
-    ERRAND_LEFT,     /* the same two */
+    ERRAND_LEFT,     /* the same; `number`: of the last VISIT that was taken */
     ERRAND_STANDARD, /* `number`: of the descriptor that comes along, 0 to 2 */
     ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
     ERRAND_OVER,  /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */

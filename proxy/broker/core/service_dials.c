@@ -54,7 +54,7 @@ static void visit(struct service_dials *dials, const struct services_dial *dial)
                                   .number = dial->number,
                                   .text = dial->session};
 
-    if (visits_add(dials->visits, errand.place, dial->session, dial->expires_at) == OK)
+    if (visits_add(dials->visits, &errand, dial->expires_at) == OK)
         launcher_line_hand(dials->line, &errand,
                            dial->record >= 0 ? fcntl(dial->record, F_DUPFD_CLOEXEC, 3) : -1);
 }

@@ -12,6 +12,7 @@ struct visit {
     struct visit *next;
     uint32_t slot;
     char session[TOKEN_ID_SIZE];
+    uint32_t number; /* of the last VISIT */
     int64_t expires_at;
     bool ended; /* which was said */
 };
@@ -79,8 +80,10 @@ static struct visit **find(struct visits *visits, uint32_t slot, const char *ses
     return at;
 }
 
-enum error visits_add(struct visits *visits, uint32_t slot, const char *session, int64_t expires_at)
+enum error visits_add(struct visits *visits, const struct errand *errand, int64_t expires_at)
 {
+    const char *session = errand->text;
+    const uint32_t slot = errand->place;
     struct visit *visit = *find(visits, slot, session);
 
     if (visit == NULL) {
@@ -92,6 +95,7 @@ enum error visits_add(struct visits *visits, uint32_t slot, const char *session,
         visit->next = visits->first;
         visits->first = visit;
     }
+    visit->number = errand->number;
     visit->expires_at = expires_at;
     visit->ended = false;
     uv_timer_start(&visits->timer, on_timer, VISITS_LOOK_MS, VISITS_LOOK_MS);
@@ -133,7 +137,7 @@ enum error visits_take(struct visits *visits, const struct surface_state *surfac
     struct visit **at = find(visits, errand->place, errand->text);
 
     if (errand->kind == ERRAND_LEFT) {
-        if (*at != NULL)
+        if (*at != NULL && (*at)->number == errand->number) /* else another is on its way */
             take_out(visits, at);
         return OK;
     }

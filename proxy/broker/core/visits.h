@@ -1,7 +1,7 @@
 /*
  * Which sessions have processes of a stdio service, as far as the broker knows: those for which the
- * launcher was asked for a connection, until it says that nothing is left of one. What ends a
- * session ends its processes. Used by services.c.
+ * launcher was asked for a connection, until it says that nothing is left of one, up to the last
+ * time that it was asked. What ends a session ends its processes. Used by services.c.
  */
 #pragma once
 
@@ -22,8 +22,8 @@ struct visits {
 void visits_open(struct visits *visits, struct gate *gate);
 /* The loop has closed its handles. */
 void visits_clear(struct visits *visits);
-/* One, or one more of a session that is among them. ERROR_MEMORY. */
-enum error visits_add(struct visits *visits, uint32_t slot, const char *session,
+/* VISIT is about to be said: of a session that is new, or is among them. ERROR_MEMORY. */
+enum error visits_add(struct visits *visits, const struct errand *errand,
                       int64_t expires_at) MUST_CHECK;
 /* FULL or LEFT of a surface that the launcher was asked to start. */
 enum error visits_take(struct visits *visits, const struct surface_state *surface,

@@ -25,14 +25,14 @@ void place_drop(const struct place *place)
         stdio_drop(place->stdio);
 }
 
-void place_dial(const struct place *place, const char *session, int record, dial_done *done,
+void place_dial(const struct place *place, const struct visitor *visitor, dial_done *done,
                 void *data)
 {
-    if (session == NULL && place->life != NULL)
+    if (visitor == NULL && place->life != NULL)
         life_dial(place->life, done, data);
-    else if (session != NULL && place->stdio != NULL &&
-             text_is_hex(session, STDIO_SESSION_SIZE - 1))
-        stdio_visit(place->stdio, session, record, done, data);
+    else if (visitor != NULL && place->stdio != NULL &&
+             text_is_hex(visitor->session, STDIO_SESSION_SIZE - 1))
+        stdio_visit(place->stdio, visitor, done, data);
     else /* it ended meanwhile */
         done(data, -1, ECONNREFUSED);
 }

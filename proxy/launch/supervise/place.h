@@ -15,11 +15,9 @@ bool place_is_free(const struct place *place);
 void place_end(const struct place *place, uint32_t patience_ms);
 /* Its trees are forgotten already. */
 void place_drop(const struct place *place);
-/*
- * A connection to it: to a service that listens if `session` is NULL, else for that session, with
- * its record (-1: none; the caller's). `done` is called once, in this call or later.
- */
-void place_dial(const struct place *place, const char *session, int record, dial_done *done,
+/* A connection to a service that listens, or of one that does not for a session (`visitor`, else
+ * NULL). `done` is called once, in this call or later. */
+void place_dial(const struct place *place, const struct visitor *visitor, dial_done *done,
                 void *data);
 /* The private network of one that listens, in the place of a connection. */
 void place_enter(const struct place *place, dial_done *done, void *data);

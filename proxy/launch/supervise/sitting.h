@@ -31,6 +31,7 @@ struct sitting {
     unsigned process_count;
     struct refusals refusals; /* of all of them */
     uint32_t links;           /* that its relay was handed */
+    uint32_t visit;           /* the number of the last one, as the broker counts */
     bool ending;
     bool hung_up; /* nothing is said or heard on the channel any more */
     bool freeing;

@@ -103,7 +103,7 @@ static void on_refused(void *context, struct sitting *sitting, enum quota row)
     say(stdio, ERRAND_FULL, row, sitting->session);
 }
 
-/* Another one of the same session may have begun meanwhile: it is told of when that is over. */
+/* Another one of the same session may have begun meanwhile: the broker knows it by its number. */
 static void on_over(void *context, struct sitting *sitting)
 {
     struct stdio *stdio = context;
@@ -113,8 +113,7 @@ static void on_over(void *context, struct sitting *sitting)
         at = &(*at)->next;
     *at = sitting->next;
     stdio->sitting_count--;
-    if (find(stdio, sitting->session) == NULL)
-        say(stdio, ERRAND_LEFT, 0, sitting->session);
+    say(stdio, ERRAND_LEFT, sitting->visit, sitting->session);
     look_whether_gone(stdio);
 }
 
@@ -173,17 +172,22 @@ static enum error open_sitting(struct stdio *stdio, const char *session, int rec
     return OK;
 }
 
-void stdio_visit(struct stdio *stdio, const char *session, int record, dial_done *done, void *data)
+/* One that brings no sitting about leaves nothing. */
+void stdio_visit(struct stdio *stdio, const struct visitor *visitor, dial_done *done, void *data)
 {
-    struct sitting *sitting = find(stdio, session);
+    struct sitting *sitting = find(stdio, visitor->session);
     enum error error = stdio->ending ? ERROR_STATE : OK;
-    int fd = -1;
+    int fd = -1, why = 0;
 
     if (error == OK && sitting == NULL)
-        error = open_sitting(stdio, session, record, &sitting);
-    if (error == OK)
+        error = open_sitting(stdio, visitor->session, visitor->record, &sitting);
+    if (error == OK) {
+        sitting->visit = visitor->number;
         fd = sitting_dial(sitting);
-    if (error != OK)
-        errno = errno_of(error);
-    done(data, fd, fd < 0 ? errno : 0);
+        why = fd < 0 ? errno : 0;
+    } else {
+        why = errno_of(error);
+        say(stdio, ERRAND_LEFT, visitor->number, visitor->session);
+    }
+    done(data, fd, why);
 }

@@ -25,12 +25,16 @@ struct stdios {
 /* ERROR_MEMORY. */
 enum error stdio_begin(struct stdios *stdios, uint32_t slot, const char *name,
                        struct stdio **out) MUST_CHECK;
-/*
- * A connection for a session: `done` is called in this call, with a socket that is its own, or
- * with -1 and an errno. `record` (-1: none) is the session's parameter record, sealed; the
- * caller's.
- */
-void stdio_visit(struct stdio *stdio, const char *session, int record, dial_done *done, void *data);
+/* Who comes; borrowed. */
+struct visitor {
+    const char *session;
+    int record;      /* the session's parameter record, sealed; -1: none */
+    uint32_t number; /* of the visit: LEFT is told with it */
+};
+
+/* A connection for a session: `done` is called in this call, with a socket that is its own, or with
+ * -1 and an errno. */
+void stdio_visit(struct stdio *stdio, const struct visitor *visitor, dial_done *done, void *data);
 /* The session has ended: all of it, at once. */
 void stdio_leave(struct stdio *stdio, const char *session);
 /* All of it: their inputs end, and after so long (0: at once) so do they. Then `gone`. */

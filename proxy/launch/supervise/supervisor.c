@@ -107,15 +107,17 @@ static enum error take_end(struct supervisor *supervisor, const struct errand *e
 /* DIAL, or VISIT of a session. */
 static enum error take_dial(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
+    const struct visitor visitor = {errand->text, fd, errand->number};
+    const struct place *place = &supervisor->places[errand->place];
     struct asked *asked = malloc(sizeof(*asked));
 
     if (asked == NULL)
         return ERROR_MEMORY;
     *asked = (struct asked){supervisor, errand->place, errand->number};
     if (errand->kind == ERRAND_ENTER)
-        place_enter(&supervisor->places[errand->place], on_dialed, asked);
+        place_enter(place, on_dialed, asked);
     else
-        place_dial(&supervisor->places[errand->place], errand->text, fd, on_dialed, asked);
+        place_dial(place, errand->kind == ERRAND_VISIT ? &visitor : NULL, on_dialed, asked);
     return OK;
 }
 
