@@ -21,6 +21,7 @@ static void print_service(const json_t *surface)
 {
     const json_t *service = json_object_get(surface, "service");
     const json_t *ports = json_object_get(service, "ports");
+    const json_t *processes = json_object_get(service, "processes");
     const char *why = json_string_value(json_object_get(service, "why"));
 
     if (!json_is_object(service))
@@ -29,6 +30,8 @@ static void print_service(const json_t *surface)
            json_string_value(json_object_get(service, "state")));
     if (json_is_integer(json_object_get(service, "pid")))
         printf(", pid %" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(service, "pid")));
+    if (json_is_integer(processes))
+        printf(", processes: %" JSON_INTEGER_FORMAT, json_integer_value(processes));
     for (size_t i = 0; i < json_array_size(ports); i++)
         printf("%s%s", i == 0 ? ", on " : " ", json_string_value(json_array_get(ports, i)));
     printf(", restarted %" JSON_INTEGER_FORMAT " times",

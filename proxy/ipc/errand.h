@@ -52,6 +52,7 @@
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
+ *     PROCESSES ────────────────────────▶        how many a stdio service has now
  *     FULL ─────────────────────────────▶        a process was refused to a session
  *     LEFT ─────────────────────────────▶        nothing of a session is left of what VISITs up
  *                                                to this one brought about
@@ -115,6 +116,7 @@ enum errand_kind {
     ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
     ERRAND_OVER,  /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
     ERRAND_ENTER, /* `place`: the slot; `number`: of the question */
+    ERRAND_PROCESSES, /* `place`: the slot; `number`: how many */
     ERRAND_KIND_COUNT
 };
 

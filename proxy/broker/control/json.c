@@ -179,10 +179,12 @@ static json_t *service_of(const struct surface_state *surface)
 
     if (!surface_is_launched(surface->config))
         return json_null();
-    return json_pack("{s:s, s:s?, s:o, s:I, s:o, s:o}", "state", states[service->state], "why",
+    return json_pack("{s:s, s:s?, s:o, s:o, s:I, s:o, s:o}", "state", states[service->state], "why",
                      service->why[0] != '\0' ? service->why : NULL, "pid",
-                     service->pid > 0 ? json_integer(service->pid) : json_null(), "restarts",
-                     number(service->restarts), "ports", ports_of(surface), "proven",
+                     service->pid > 0 ? json_integer(service->pid) : json_null(), "processes",
+                     surface->config->upstream_stdio ? json_integer(service->processes)
+                                                     : json_null(),
+                     "restarts", number(service->restarts), "ports", ports_of(surface), "proven",
                      service->proven_at != 0 ? control_json_time(service->proven_at) : json_null());
 }
 

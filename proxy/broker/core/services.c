@@ -253,6 +253,7 @@ static void take_gone(struct services *services, struct surface_state *surface)
 {
     surface->service.asked = surface->service.ending = false;
     surface->service.pid = 0;
+    surface->service.processes = 0;
     surface->service.ports[0] = '\0';
     visits_remove_slot(&services->visits, surfaces_index(services->surfaces, surface));
     if (!service_is_permitted(surface))
@@ -371,6 +372,10 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return take_proven(services, surface);
     if (errand->kind == ERRAND_EXITED)
         return take_exit(services, surface, errand);
+    if (errand->kind == ERRAND_PROCESSES) {
+        surface->service.processes = errand->number;
+        return OK;
+    }
     if (errand->kind == ERRAND_FULL || errand->kind == ERRAND_LEFT)
         return visits_take(&services->visits, surface, errand);
     return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand) : ERROR_SYNTAX;
@@ -398,6 +403,7 @@ static void lose(void *context)
         surface->service.proven_at = 0;
         service_proofs_pass(&services->proofs, surface);
         surface->service.pid = 0;
+        surface->service.processes = 0;
         surface->service.ports[0] = '\0';
     }
 }

@@ -37,6 +37,7 @@ struct surface_service {
     char why[WHY_SIZE];            /* of WAITING and EXPOSED */
     char ports[ERRAND_PORTS_SIZE]; /* that it has, inside */
     pid_t pid;                     /* of the first process of its tree; 0: there is none */
+    uint32_t processes;            /* that it has, of a stdio service */
     uint64_t restarts;             /* since the surface is in force */
     int64_t proven_at;             /* when it was found that READY is true; 0: it is not */
     unsigned dialling;             /* connections that the launcher was asked for */

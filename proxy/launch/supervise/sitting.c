@@ -103,15 +103,28 @@ static void tell_refused(struct sitting *sitting, uint32_t number, enum reason r
 
 /* ---- Processes ---- */
 
+static void take_in(struct process *process)
+{
+    struct sitting *sitting = process->sitting;
+
+    process->next = sitting->processes;
+    sitting->processes = process;
+    sitting->process_count++;
+    sitting->rooms->process_count++;
+    sitting->rooms->counted(sitting->rooms->context);
+}
+
 static void take_out(struct process *process)
 {
-    struct process **at = &process->sitting->processes;
+    struct sitting *sitting = process->sitting;
+    struct process **at = &sitting->processes;
 
     while (*at != process)
         at = &(*at)->next;
     *at = process->next;
-    process->sitting->process_count--;
-    process->sitting->rooms->process_count--;
+    sitting->process_count--;
+    sitting->rooms->process_count--;
+    sitting->rooms->counted(sitting->rooms->context);
 }
 
 static void tell_end(const struct process *process, int status, const char *failed)
@@ -208,10 +221,7 @@ static enum error start(struct sitting *sitting, uint32_t number, const struct c
         free(process);
         return error;
     }
-    process->next = sitting->processes;
-    sitting->processes = process;
-    sitting->process_count++;
-    sitting->rooms->process_count++;
+    take_in(process);
     return OK;
 }
 

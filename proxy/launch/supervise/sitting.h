@@ -45,6 +45,7 @@ struct stdio_rooms {
     struct quota_rate launches;
     unsigned process_count;
     void (*refused)(void *context, struct sitting *sitting, enum quota row);
+    void (*counted)(void *context); /* `process_count` is another */
     /* Nothing is left of it; it is freed when this returns. */
     void (*over)(void *context, struct sitting *sitting);
     void *context;

@@ -103,6 +103,13 @@ static void on_refused(void *context, struct sitting *sitting, enum quota row)
     say(stdio, ERRAND_FULL, row, sitting->session);
 }
 
+static void on_counted(void *context)
+{
+    const struct stdio *stdio = context;
+
+    say(stdio, ERRAND_PROCESSES, stdio->rooms.process_count, NULL);
+}
+
 /* Another one of the same session may have begun meanwhile: the broker knows it by its number. */
 static void on_over(void *context, struct sitting *sitting)
 {
@@ -127,8 +134,11 @@ enum error stdio_begin(struct stdios *stdios, uint32_t slot, const char *name, s
         return ERROR_MEMORY;
     stdio->shared = stdios;
     stdio->slot = slot;
-    stdio->rooms = (struct stdio_rooms){
-        .lives = stdios->lives, .refused = on_refused, .over = on_over, .context = stdio};
+    stdio->rooms = (struct stdio_rooms){.lives = stdios->lives,
+                                        .refused = on_refused,
+                                        .counted = on_counted,
+                                        .over = on_over,
+                                        .context = stdio};
     snprintf(stdio->rooms.name, sizeof(stdio->rooms.name), "%s", name);
     uv_timer_init(stdios->lives->loop, &stdio->patience);
     stdio->patience.data = stdio;

@@ -16,7 +16,7 @@ struct stdio;
 /* What all of them share; borrowed. */
 struct stdios {
     struct lives *lives;                                     /* loop, launcher, bundle; `lost` */
-    void (*say)(void *context, const struct errand *errand); /* FULL and LEFT, to the broker */
+    void (*say)(void *context, const struct errand *errand); /* to the broker */
     /* After stdio_end(): nothing is left at all. It is freed when this returns. */
     void (*gone)(void *context, uint32_t slot);
     void *context;
