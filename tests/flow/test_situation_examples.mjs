@@ -18,6 +18,7 @@ import { Gate, scratchDir, stopAll } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { runLine } from './lib/known_services.mjs';
 import { NODE, Program, module, startService } from './lib/programs.mjs';
+import { call, connect } from './lib/stdio_surface.mjs';
 import { until } from './lib/wait.mjs';
 
 const dir = scratchDir();
@@ -218,5 +219,34 @@ describe('ComfyUI', () => {
       assert.equal((await ask(gate, 'comfyui', where, { token })).status, 404, where);
     }
     await client.close();
+  });
+});
+
+// As it is shipped, but for where it listens and where the server and the project are.
+describe('a server over its standard input and output', () => {
+  it('reads the project for each client by a process of its own, and nothing else is asked of it', async () => {
+    const folder = path.join(dir, 'project');
+    mkdirSync(folder);
+    writeFileSync(path.join(folder, 'a.txt'), 'some text');
+    const { project } = JSON.parse(readFileSync(new URL('../../config/mcp-stdio.json', import.meta.url), 'utf8')).surfaces;
+    const command = [NODE, module('@modelcontextprotocol/server-filesystem/dist/index.js'), folder];
+    assert.deepEqual(project.upstream.command.map((word) => path.basename(word)), command.map((word) => path.basename(word)));
+    const gate = await Gate.start(scratchDir(), {
+      surfaces: { project: { ...project, listen: ['localhost:0'], upstream: { ...project.upstream, command } } },
+    });
+    try {
+      const { token } = await gate.session('project');
+      const clients = [await connect(gate, 'project', token), await connect(gate, 'project', token)];
+      for (const session of clients) {
+        assert.equal(await call(session, 'read_text_file', { path: path.join(folder, 'a.txt') }), 'some text');
+        const { tools } = await session.client.listTools();
+        assert.ok(tools.length > 3 && tools.every(({ name }) => /^(read_|list_|search_files|get_file_info)/.test(name)), JSON.stringify(tools));
+      }
+      assert.match(await gate.do('status'), /project: its service is ready, processes: 2,/);
+      await assert.rejects(call(clients[0], 'write_file', { path: path.join(folder, 'b.txt'), content: 'x' }), { code: -31403 });
+      for (const { client } of clients) await client.close();
+    } finally {
+      await stopAll(gate);
+    }
   });
 });
