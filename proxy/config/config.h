@@ -110,6 +110,8 @@ struct route {
     bool subprotocol_required; /* refuse a client that offers none of the subprotocols */
     bool binary;               /* binary messages may pass (opaque vocabularies only) */
     const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
+    bool any_subprotocol;                /* whatever the client offers is spoken */
+    bool pass_anything;                  /* the client's query passes, whatever is in it */
     struct query_pass *pass;
     size_t pass_count;
     struct query_inject *inject;

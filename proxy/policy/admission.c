@@ -201,7 +201,7 @@ enum reason admission_subprotocols(const struct route *route, const struct reque
             return REASON_SUBPROTOCOLS_INVALID;
         if (is_ticket(element))
             continue;
-        if (!text_list_contains(&route->subprotocols, element)) {
+        if (!route->any_subprotocol && !text_list_contains(&route->subprotocols, element)) {
             others++;
             continue;
         }

@@ -233,7 +233,9 @@ static void rule_method(const struct steps *steps, struct buffer *out)
 static void rule_subprotocol(const struct steps *steps, struct buffer *out)
 {
     buffer_append_text(out, "the route speaks ");
-    if (steps->route->subprotocols.count == 0)
+    if (steps->route->any_subprotocol)
+        buffer_append_text(out, "any");
+    else if (steps->route->subprotocols.count == 0)
         buffer_append_text(out, "none");
     append_list(out, &steps->route->subprotocols);
     if (steps->route->subprotocol_required)

@@ -320,6 +320,11 @@ TEST(test_subprotocols)
     expect_offer(&route, "mcp", REASON_ALLOWED, "mcp");
     text_list_clear(&route.subprotocols);
 
+    route = (struct route){.any_subprotocol = true};
+    expect_offer(&route, "mcp, other, sidelock.ticket.T0", REASON_ALLOWED, "mcp, other");
+    expect_offer(&route, "mcp, mcp", REASON_HEADER_INVALID, NULL);
+    expect_offer(&route, "mcp x", REASON_HEADER_INVALID, NULL);
+
     /* A route that speaks none: whoever offers some is told so. */
     route = (struct route){0};
     expect_offer(&route, NULL, REASON_ALLOWED, "");
