@@ -175,6 +175,40 @@ void buffer_append_canonical_string(struct buffer *buffer, const char *bytes, si
     append_string(buffer, (struct span){bytes, length}, true);
 }
 
+/* Of these no shell makes anything. */
+static bool is_plain_word(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "/._-+:@%,";
+
+    return text[0] != '\0' && text[strspn(text, plain)] == '\0';
+}
+
+bool buffer_append_word(struct buffer *buffer, const char *text)
+{
+    const char *end = text + strlen(text);
+    char escape[TEXT_ESCAPE_SIZE];
+
+    for (const char *at = text; at < end;) {
+        at += text_escape(at, end, escape);
+        if (escape[0] != '\0')
+            return false;
+    }
+    if (is_plain_word(text)) {
+        buffer_append_text(buffer, text);
+        return true;
+    }
+    buffer_append(buffer, "'", 1);
+    for (; *text != '\0'; text++) {
+        if (*text == '\'')
+            buffer_append_text(buffer, "'\\''");
+        else
+            buffer_append(buffer, text, 1);
+    }
+    buffer_append(buffer, "'", 1);
+    return true;
+}
+
 enum error buffer_append_fd(struct buffer *buffer, int fd)
 {
     char bytes[CHUNK_BYTES];

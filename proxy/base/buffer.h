@@ -43,6 +43,11 @@ void buffer_append_json_string(struct buffer *buffer, const char *bytes, size_t 
 /* The same with the fewest escapes: controls of ASCII alone. Digests rest on it; not for people. */
 void buffer_append_canonical_string(struct buffer *buffer, const char *bytes, size_t length);
 /*
+ * Appends one word of a command line as sh(1) reads it, quoted where it must be. False, and nothing
+ * is appended: something in it may not be shown, so who copied it could not see what he copies.
+ */
+bool buffer_append_word(struct buffer *buffer, const char *text) MUST_CHECK;
+/*
  * Appends all that can still be read. ERROR_IO (errno says why); ERROR_LIMIT
  * if it is more than there is room for.
  */

@@ -34,7 +34,7 @@
 
 struct wrap {
     const char *dialect, *port, *surface, *ready; /* as given */
-    struct text_list variables, executables;
+    struct text_list variables, executables, libraries;
     char *const *command;
     char name[RECIPE_NAME_SIZE], program[BUNDLE_PATH_SIZE], directory[BUNDLE_PATH_SIZE];
     char config[PATH_SIZE], control[PATH_SIZE], state[PATH_SIZE], environment[PATH_SIZE];
@@ -106,6 +106,10 @@ static int parse(int argc, char **argv, struct wrap *wrap)
          .takes = "PATH",
          .about = "a program that the server may execute; may be repeated",
          .list = &wrap->executables},
+        {.name = "--allow-library",
+         .takes = "DIRECTORY",
+         .about = "where code of the server's own lies; may be repeated",
+         .list = &wrap->libraries},
         {.name = "--ready-fd",
          .takes = "N",
          .about = "a descriptor on which a line is written when all is up",
@@ -226,6 +230,7 @@ static int settle(struct wrap *wrap, char **command)
     wrap->recipe.dialect = wrap->dialect;
     wrap->recipe.command = command;
     wrap->recipe.executables = &wrap->executables;
+    wrap->recipe.libraries = &wrap->libraries;
     return write_variables(wrap);
 }
 
@@ -436,6 +441,7 @@ int cmd_wrap(int argc, char **argv)
     struct json_faults faults = {.count = 0};
     int code = parse(argc, argv, &wrap);
 
+    setlinebuf(stderr); /* which is the service's, too: lines stay whole */
     if (code == EX_OK)
         code = settle(&wrap, (char **)(uintptr_t)wrap.command);
     if (code == EX_OK && load(&wrap, wrap.recipe.port, &bundle, &faults) != OK) {
@@ -449,5 +455,6 @@ int cmd_wrap(int argc, char **argv)
         home_remove(&wrap.home);
     text_list_clear(&wrap.variables);
     text_list_clear(&wrap.executables);
+    text_list_clear(&wrap.libraries);
     return code;
 }

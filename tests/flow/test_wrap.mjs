@@ -93,7 +93,7 @@ describe('a server that is wrapped', () => {
     const refused = new Wrapped(python(...lines));
     assert.equal(await refused.end(), 0);
     assert.equal(refused.stdout, 'refused 13\n');
-    assert.match(refused.text, /may not execute "\/usr\/bin\/true": to permit it, --allow-exec "\/usr\/bin\/true"/);
+    assert.match(refused.text, /may not execute "\/usr\/bin\/true": to permit it, --allow-exec \/usr\/bin\/true\n/);
     const permitted = new Wrapped(python(...lines), { options: ['--allow-exec', '/usr/bin/true'] });
     assert.equal(await permitted.end(), 0);
     assert.equal(permitted.stdout, 'ran 0\n');

@@ -36,6 +36,35 @@ TEST(test_appends)
     buffer_wipe(&buffer);
 }
 
+TEST(test_words_of_a_command_line)
+{
+    static const struct {
+        const char *text, *word; /* NULL: cannot be shown */
+    } cases[] = {
+        {"/usr/bin/true", "/usr/bin/true"},
+        {"", "''"},
+        {"two words", "'two words'"},
+        {"~/a", "'~/a'"},
+        {"$(id)`id`\\;&|<>*?", "'$(id)`id`\\;&|<>*?'"},
+        {"it's", "'it'\\''s'"},
+        {"\xc3\xbc", "'\xc3\xbc'"},
+        {"a\nb", NULL},
+        {"\x1b[2J", NULL},
+        {"\xff", NULL},
+        {"\xe2\x80\xae", NULL}, /* turns around what follows */
+    };
+    struct buffer buffer;
+
+    buffer_init(&buffer, 256);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        buffer_reset(&buffer);
+        buffer_append_text(&buffer, "-");
+        assert_int_equal(buffer_append_word(&buffer, cases[i].text), cases[i].word != NULL);
+        assert_string_equal(buffer.data + 1, cases[i].word != NULL ? cases[i].word : "");
+    }
+    buffer_clear(&buffer);
+}
+
 TEST(test_ceiling)
 {
     struct buffer buffer;

@@ -79,12 +79,16 @@ static uint32_t asked(int call, uint64_t first, uint64_t second, uint64_t third)
     return run((struct seccomp_data){.nr = call, .arch = NATIVE, .args = {first, second, third}});
 }
 
-static void build(bool seal_memfds)
+static void build_with(struct filter_options options)
 {
-    struct filter_options options = {.seal_memfds = seal_memfds};
 
     length = filter_build(&options, code);
     assert_in_range(length, 1, FILTER_MAX);
+}
+
+static void build(bool seal_memfds)
+{
+    build_with((struct filter_options){.seal_memfds = seal_memfds});
 }
 
 static uint32_t expected_socket(int family, int type, int protocol)
@@ -161,6 +165,26 @@ TEST(test_memfds)
     assert_int_equal(asked(SYS_memfd_create, 0, 0x10, 0), ASK);
     assert_int_equal(asked(SYS_memfd_create, 0, 0x18, 0), ASK);
     assert_int_equal(asked(SYS_memfd_create, 0, UINT32_MAX, 0), ASK); /* Chromium, for EINVAL */
+}
+
+TEST(test_executions_and_code_of_files)
+{
+    const struct {
+        uint64_t protection, flags;
+        uint32_t expected;
+    } cases[] = {{PROT_READ | PROT_EXEC, MAP_PRIVATE, ASK},
+                 {PROT_EXEC, MAP_SHARED | MAP_FIXED, ASK},
+                 {PROT_READ, MAP_PRIVATE, ALLOW},
+                 {PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, ALLOW}};
+
+    build_with((struct filter_options){.seal_memfds = true, .limit_executables = true});
+    assert_int_equal(asked(SYS_execve, 0, 0, 0), ASK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+        assert_int_equal(
+            run((struct seccomp_data){.nr = SYS_mmap,
+                                      .arch = NATIVE,
+                                      .args = {0, 4096, cases[i].protection, cases[i].flags, 3}}),
+            cases[i].expected);
 }
 
 TEST(test_other_architectures_end_the_process)

@@ -90,6 +90,7 @@ TEST(test_a_configuration_that_is_read)
                                       .command = command,
                                       .directory = "/",
                                       .executables = &executables,
+                                      .libraries = &executables,
                                       .environment_file =
                                           i % 2 == 0 ? "/run/one/environment" : NULL,
                                       .port = 8081};
@@ -121,7 +122,8 @@ TEST(test_none_of_what_cannot_be_written)
                             .control_socket = "/run/one/control.sock",
                             .command = command,
                             .directory = "/srv",
-                            .executables = &none};
+                            .executables = &none,
+                            .libraries = &none};
 
     assert_null(recipe_write(&recipe, 1));
     recipe.command = plain;

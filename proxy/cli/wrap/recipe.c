@@ -125,9 +125,10 @@ const char *recipe_guess(char *const *command, uint16_t port)
 /* A service that nobody knows is whole: every path, and whatever is said on it. */
 static json_t *every_route(void)
 {
-    return json_pack("[{s:s,s:s,s:b},{s:s,s:s,s:[s,s,s,s,s,s,s]}]", "path", "/{any...}", "kind",
-                     "websocket", "binary", 1, "path", "/{any...}", "kind", "http", "methods",
-                     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS");
+    return json_pack("[{s:s,s:s,s:b,s:s,s:{s:s}},{s:s,s:s,s:[s,s,s,s,s,s,s]}]", "path", "/{any...}",
+                     "kind", "websocket", "binary", 1, "subprotocols", "any", "query", "pass",
+                     "any", "path", "/{any...}", "kind", "http", "methods", "GET", "HEAD", "POST",
+                     "PUT", "PATCH", "DELETE", "OPTIONS");
 }
 
 /* Whether verbs of this direction pass that no list names. */
@@ -204,6 +205,12 @@ static json_t *write_list(const struct text_list *from)
     return list;
 }
 
+/* Of a list that has none, nothing. */
+static bool add_list(json_t *upstream, const char *name, const struct text_list *from)
+{
+    return from->count == 0 || json_object_set_new(upstream, name, write_list(from)) == 0;
+}
+
 static json_t *write_upstream(const struct recipe *recipe)
 {
     const char *directory = strcmp(recipe->directory, "/") != 0 ? recipe->directory : NULL;
@@ -213,10 +220,8 @@ static json_t *write_upstream(const struct recipe *recipe)
     for (char *const *word = recipe->command; *word != NULL; word++)
         written = written && json_array_append_new(command, json_string(*word)) == 0;
     upstream = json_pack("{s:o,s:s*}", "command", command, "cwd", directory);
-    if (recipe->executables->count > 0)
-        written = written && json_object_set_new(upstream, "executables",
-                                                 write_list(recipe->executables)) == 0;
-    if (!written) {
+    if (!written || !add_list(upstream, "executables", recipe->executables) ||
+        !add_list(upstream, "libraries", recipe->libraries)) {
         json_decref(upstream);
         return NULL;
     }

@@ -15,6 +15,7 @@ struct recipe {
     char *const *command;                             /* ends with NULL */
     const char *directory, *environment_file;         /* the second may be NULL: none */
     const struct text_list *executables;              /* what it may start beside itself */
+    const struct text_list *libraries;                /* where code of its own lies */
     uint16_t port;                                    /* that was asked for; 0: none */
 };
 

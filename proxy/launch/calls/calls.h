@@ -13,6 +13,8 @@
  *     memfd    made with the seal, and given
  *     execve   of a program that may be executed, or what is none: continued, and judged by the
  *              kernel. Of others: EACCES, and told (execution.h)
+ *     mmap     of a file as code: continued, and judged by the kernel; what lies where no code may
+ *              come from (islands.h) is told
  *
  * A tree has at most `listeners_max` TCP listeners: more get EMFILE.
  */

@@ -10,4 +10,5 @@ void call_connect(struct calls *calls, const struct question *question);
 void call_execute(struct calls *calls, const struct question *question);
 /* It was judged. */
 void call_execute_ended(struct calls *calls, const struct deed_row *row, int error);
+void call_map(struct calls *calls, const struct question *question);
 void call_memfd(struct calls *calls, const struct question *question);

@@ -11,11 +11,11 @@
 
 /* What a service asked for and was refused, though it may be honest. */
 struct refusal {
-    uint32_t call; /* SYS_bind …; SYS_execve: of `path` */
+    uint32_t call; /* SYS_bind …; SYS_execve: of `path`; SYS_mmap: to load code of it */
     uint32_t family, type, protocol;
     int32_t error; /* errno */
     char program[PORT_PROGRAM_SIZE];
-    char path[EXECUTION_SHOWN_SIZE]; /* what it tried to execute, cut off; else "" */
+    char path[EXECUTION_SHOWN_SIZE]; /* what it tried to execute or load, cut off; else "" */
 };
 
 struct calls {

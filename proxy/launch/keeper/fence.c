@@ -38,6 +38,7 @@ static const int permitted[] = {
     SYS_readlinkat,
     SYS_getdents64,
     SYS_fstat,
+    SYS_fstatfs,
     SYS_newfstatat,
     SYS_lseek,
     /* its children, and as whom they do what was asked for; their end */

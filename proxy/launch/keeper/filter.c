@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -66,6 +67,16 @@ static const struct sock_filter executions[] = {
     RETURN(SECCOMP_RET_USER_NOTIF),
 };
 
+/* Code of a file: a mapping without one is memory, in which interpreters may make code. */
+static const struct sock_filter code[] = {
+    ARGUMENT(2),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 3),
+    ARGUMENT(3),
+    BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_ANONYMOUS, 1, 0),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+    RETURN(SECCOMP_RET_ALLOW),
+};
+
 static const struct sock_filter ask[] = {RETURN(SECCOMP_RET_USER_NOTIF)};
 static const struct sock_filter unknown[] = {REFUSE(ENOSYS)};
 
@@ -92,6 +103,7 @@ static const struct rule {
 #endif
     {BLOCK(ask), SYS_execve, WHERE_LIMITED},
     {BLOCK(executions), SYS_execveat, WHERE_LIMITED},
+    {BLOCK(code), SYS_mmap, WHERE_LIMITED},
     /* Landlock refuses mounts, but not file systems that are mounted nowhere, which are not noexec.
      */
     {BLOCK(unknown), SYS_fsopen, WHERE_LIMITED},
@@ -123,9 +135,9 @@ size_t filter_build(const struct filter_options *options, struct sock_filter out
 
 enum error filter_load(const struct filter_options *options, int *listener)
 {
-    struct sock_filter code[FILTER_MAX];
-    struct sock_fprog program = {.len = (unsigned short)filter_build(options, code),
-                                 .filter = code};
+    struct sock_filter steps[FILTER_MAX];
+    struct sock_fprog program = {.len = (unsigned short)filter_build(options, steps),
+                                 .filter = steps};
     unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
 

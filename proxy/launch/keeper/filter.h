@@ -10,6 +10,7 @@
  *                            the keeper makes it with the seal, also where MFD_EXEC is wished for
  *     execve, execveat       where executables are limited: asked, so that what is refused is told;
  *                            execveat of a descriptor alone: EACCES
+ *     mmap                   where executables are limited, of a file as code: asked, for the same
  *     io_uring_*             ENOSYS: a ring carries system calls past every filter
  *     userfaultfd            ENOSYS: whoever looks at such memory can be made to wait for ever
  *     another architecture   (i386, x32) ends the process

@@ -3,29 +3,58 @@
 #include "base/buffer.h"
 #include "base/log.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
-/* A path that was cut off would permit nothing. */
-static void log_program(const char *name, bool at_terminal, const struct refusal *refusal)
+static bool is_told(struct refusals *refusals, const char *path)
 {
-    bool whole = strlen(refusal->path) < EXECUTION_SHOWN_SIZE - 1;
-    struct buffer shown;
-    const char *path;
+    for (size_t i = 0; i < refusals->count; i++) {
+        if (strcmp(refusals->paths[i], path) == 0)
+            return true;
+    }
+    if (refusals->count == REFUSALS_MAX)
+        return true;
+    memcpy(refusals->paths[refusals->count++], path, sizeof(refusals->paths[0]));
+    return false;
+}
 
-    buffer_init(&shown, 6 * EXECUTION_SHOWN_SIZE + 2);
+/* The option and its value, to be copied: nothing a shell could make something else of. A path
+ * that was cut off would permit nothing. */
+static bool append_option(struct buffer *out, const struct refusal *refusal)
+{
+    bool code = refusal->call == SYS_mmap;
+    size_t before = out->length, length = strlen(refusal->path);
+    char place[EXECUTION_SHOWN_SIZE];
+
+    if (length == EXECUTION_SHOWN_SIZE - 1 || refusal->path[0] != '/')
+        return false;
+    if (code)
+        length = (size_t)(strrchr(refusal->path, '/') - refusal->path);
+    snprintf(place, sizeof(place), "%.*s", (int)length, refusal->path);
+    buffer_append_text(out, code ? "--allow-library " : "--allow-exec ");
+    if (place[0] != '\0' && buffer_append_word(out, place))
+        return true;
+    buffer_truncate(out, before);
+    return false;
+}
+
+static void log_file(const char *name, bool at_terminal, const struct refusal *refusal)
+{
+    bool code = refusal->call == SYS_mmap;
+    struct buffer shown;
+
+    buffer_init(&shown, 12 * EXECUTION_SHOWN_SIZE);
     buffer_append_json_string(&shown, refusal->path, strlen(refusal->path));
-    path = buffer_failed(&shown) ? "a program" : shown.data;
+    buffer_append_text(&shown, at_terminal ? ": to permit it, " : ": ");
     if (!at_terminal)
-        log_warning("surface %s: %s of its service may not execute %s: \"executables\" does not "
-                    "name it",
-                    name, refusal->program, path);
-    else if (whole && refusal->path[0] == '/')
-        log_warning("surface %s: %s of its service may not execute %s: to permit it, "
-                    "--allow-exec %s",
-                    name, refusal->program, path, path);
-    else
-        log_warning("surface %s: %s of its service may not execute %s: --allow-exec takes its path",
-                    name, refusal->program, path);
+        buffer_append_text(&shown, code ? "\"libraries\" does not name its directory"
+                                        : "\"executables\" does not name it");
+    else if (!append_option(&shown, refusal))
+        buffer_append_text(&shown, code ? "--allow-library takes its directory"
+                                        : "--allow-exec takes its path");
+    log_warning("surface %s: %s of its service may not %s %s", name, refusal->program,
+                code ? "load code from" : "execute", buffer_failed(&shown) ? "a file" : shown.data);
     buffer_clear(&shown);
 }
 
@@ -39,12 +68,6 @@ void refusals_tell(struct refusals *refusals, const char *name, bool at_terminal
                     refusal->protocol, strerrorname_np(refusal->error));
         return;
     }
-    for (size_t i = 0; i < refusals->count; i++) {
-        if (strcmp(refusals->paths[i], refusal->path) == 0)
-            return;
-    }
-    if (refusals->count == REFUSALS_MAX)
-        return;
-    memcpy(refusals->paths[refusals->count++], refusal->path, sizeof(refusals->paths[0]));
-    log_program(name, at_terminal, refusal);
+    if (!is_told(refusals, refusal->path))
+        log_file(name, at_terminal, refusal);
 }

@@ -1,6 +1,6 @@
 /*
- * What a service asked for and was refused, told to the operator in the log: each program once,
- * for some look for the same one again and again.
+ * What a service asked for and was refused, told to the operator in the log: each file that may
+ * not be executed or loaded once, for some programs look for the same one again and again.
  */
 #pragma once
 
@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#define REFUSALS_MAX 16 /* programs that are told of */
+#define REFUSALS_MAX 32 /* files that are told of */
 
 /* What was told. All zero at first. */
 struct refusals {
