@@ -34,6 +34,16 @@ export const node = (text, port, host = "'127.0.0.1'") => [process.execPath, '-e
 // A static program in Go, of Vite's own packages.
 export const ESBUILD = module(`vite6/node_modules/@esbuild/linux-${process.arch}/bin/esbuild`);
 
+// Each by its name: what it answers, and {command, cwd} at a port.
+export const SMALL = {
+  "python's http.server": [/python/, (port) => ({ command: ['/usr/bin/python3', '-m', 'http.server', port], cwd: home({ 'index.html': 'python' }) })],
+  uvicorn: [/uvicorn/, (port) => ({ command: ['uvicorn', '--port', port, 'app:app'], cwd: home({ 'app.py': PYTHON_APP }) })],
+  'uvicorn --workers': [/uvicorn/, (port) => ({ command: ['uvicorn', '--port', port, '--workers', '2', 'app:app'], cwd: home({ 'app.py': PYTHON_APP }) })],
+  Node: [/node/, (port) => ({ command: node(NODE_SERVER, port) })],
+  "Node's cluster": [/worker/, (port) => ({ command: [process.execPath, 'cluster.cjs'], cwd: home({ 'cluster.cjs': NODE_CLUSTER.replace('PORT', port) }) })],
+  'esbuild, a static program in Go': [/esbuild/, (port) => ({ command: [ESBUILD, `--serve=${port}`, '--servedir=.'], cwd: home({ 'index.html': 'esbuild' }) })],
+};
+
 // What a notebook's page says to a kernel to have a line run.
 export const runLine = (code) => ({
   header: { msg_id: 'm1', username: 'u', session: 'flow', msg_type: 'execute_request', version: '5.3', date: '2026-01-01T00:00:00Z' },

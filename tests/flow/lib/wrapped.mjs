@@ -34,8 +34,8 @@ export function runtimeDir(who = PEOPLE[0]) {
 }
 
 export class Wrapped {
-  // `options` are wrap's own; at a terminal of its own if `terminal` says so.
-  constructor(command, { options = [], runtime = runtimeDir(), env = {}, input, atTerminal = false, who = PEOPLE[0], cwd } = {}) {
+  // `options` are wrap's own; at a terminal of its own if `atTerminal` says so; `hold`: its input is silent, and open.
+  constructor(command, { options = [], runtime = runtimeDir(), env = {}, input, hold = false, atTerminal = false, who = PEOPLE[0], cwd } = {}) {
     this.runtime = runtime;
     this.who = who;
     this.text = '';
@@ -46,7 +46,7 @@ export class Wrapped {
     this.child = spawn(file, args, {
       cwd,
       env: { ...process.env, XDG_RUNTIME_DIR: runtime, ...env },
-      stdio: [atTerminal || input !== undefined ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: [atTerminal || hold || input !== undefined ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     });
     this.child.stdout.on('data', (chunk) => {
       this.stdout += chunk;
@@ -128,6 +128,21 @@ export class Wrapped {
     const end = stdout.lastIndexOf('\n');
     assert.ok(end >= 0, stderr);
     return { status: Number(stdout.slice(end + 1)), text: stdout.slice(0, end) };
+  }
+
+  // It as tests of a gate take one.
+  get gate() {
+    return {
+      port: () => this.port,
+      addresses: () => [`127.0.0.1:${this.port}`, `[::1]:${this.port}`],
+      stderr: this.text,
+      doJson: async (...args) => JSON.parse((await this.cli(...args, '--json')).stdout),
+    };
+  }
+
+  // The options that would permit what it was refused, as it is told.
+  get hints() {
+    return [...this.text.matchAll(/to permit it, (--allow-\S+) (\S+)$/gm)].map(([, option, value]) => [option, value]);
   }
 
   tree() {
