@@ -13,6 +13,13 @@ const char *exchange_query(const struct exchange *exchange, const char *name)
     return NULL;
 }
 
+bool exchange_asks(const struct exchange *exchange, const char *name)
+{
+    const char *value = exchange_query(exchange, name);
+
+    return value != NULL && strcmp(value, "1") == 0;
+}
+
 struct buffer *exchange_write(struct exchange *exchange, const char *content_type)
 {
     exchange->answer->content_type = content_type;

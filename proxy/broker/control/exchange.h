@@ -60,6 +60,8 @@ struct exchange {
 
 /* A parameter of the query; NULL if it was not given. */
 const char *exchange_query(const struct exchange *exchange, const char *name);
+/* Whether one is given as 1. */
+bool exchange_asks(const struct exchange *exchange, const char *name);
 /* Begins an answer that is not a document. */
 struct buffer *exchange_write(struct exchange *exchange, const char *content_type);
 
@@ -71,7 +73,17 @@ typedef enum error exchange_answer(struct exchange *exchange);
 /* lists.c: a page of each */
 exchange_answer lists_params MUST_CHECK, lists_sessions MUST_CHECK;
 
+/* records.c */
+exchange_begin answer_put, answer_remove;
+exchange_answer answer_record MUST_CHECK, answer_stored MUST_CHECK;
+
 /* sessions.c */
 exchange_begin answer_create, answer_renew, answer_revoke, answer_revoke_all;
 exchange_answer answer_token MUST_CHECK, answer_session MUST_CHECK, answer_count MUST_CHECK,
     answer_ticket MUST_CHECK, answer_login MUST_CHECK;
+
+/* surfaces.c */
+exchange_begin answer_switch_kill, answer_switch_kill_all, answer_switch_arm,
+    answer_service_restart, answer_service_enter;
+exchange_answer answer_surface MUST_CHECK, answer_killed MUST_CHECK,
+    answer_service_entered MUST_CHECK;

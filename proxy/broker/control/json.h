@@ -1,6 +1,5 @@
 /*
- * The control API's documents: what is stored and running, as JSON (NULL: memory
- * has run out), or as Prometheus text.
+ * The control API's documents: what is stored and running, as JSON; NULL: memory has run out.
  */
 #pragma once
 
@@ -26,7 +25,3 @@ struct json_t *control_json_surfaces(const struct gate *gate);
 struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);
 /* What is other now, and what the surfaces that speak TLS show to clients. */
 struct json_t *control_json_reload(const struct gate *gate, const struct difference *difference);
-
-/* Prometheus text exposition format 0.0.4. */
-void control_json_metrics(struct buffer *out, const struct gate *gate, size_t sessions_active,
-                          int64_t now);

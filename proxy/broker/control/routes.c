@@ -3,11 +3,11 @@
 
 #include "broker/control/input.h"
 #include "broker/control/json.h"
+#include "broker/control/metrics.h"
 #include "broker/core/journal.h"
 #include "broker/core/proofs.h"
 #include "broker/operations/operation.h"
 #include "broker/operations/register.h"
-#include "json/parse.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -21,6 +21,7 @@ struct control_handler {
     exchange_answer *answer;
     const char *query[2]; /* the parameters that are understood */
     unsigned status;      /* when it succeeds */
+    const char *about;    /* a phrase for the manual */
 };
 
 static void on_counted(void *context, enum error error)
@@ -46,8 +47,8 @@ static enum error get_status(struct exchange *exchange)
 
 static enum error get_metrics(struct exchange *exchange)
 {
-    control_json_metrics(exchange_write(exchange, "text/plain; version=0.0.4"), exchange->gate,
-                         exchange->tally.active, clock_now());
+    control_metrics(exchange_write(exchange, "text/plain; version=0.0.4"), exchange->gate,
+                    exchange->tally.active, clock_now());
     return OK;
 }
 
@@ -100,127 +101,6 @@ static enum error get_surfaces(struct exchange *exchange)
     return OK;
 }
 
-static bool is_asked(const struct exchange *exchange, const char *parameter)
-{
-    const char *value = exchange_query(exchange, parameter);
-
-    return value != NULL && strcmp(value, "1") == 0;
-}
-
-static void kill_scope(struct exchange *exchange, const char *surface)
-{
-    const char *rehearse = exchange_query(exchange, "rehearse");
-
-    /* Whoever means it, and spells it otherwise, revokes nothing. */
-    if (rehearse != NULL && strcmp(rehearse, "1") != 0)
-        operation_end(&exchange->operation,
-                      operation_fail(&exchange->operation, ERROR_SYNTAX,
-                                     "a rehearsal is asked for by \"rehearse=1\""));
-    else if (rehearse != NULL)
-        switches_rehearse(&exchange->operation, surface);
-    else
-        switches_kill(&exchange->operation, surface);
-}
-
-static void kill_surface(struct exchange *exchange)
-{
-    kill_scope(exchange, exchange->name);
-}
-
-static void kill_all(struct exchange *exchange)
-{
-    kill_scope(exchange, NULL);
-}
-
-static void arm_surface(struct exchange *exchange)
-{
-    switches_arm(&exchange->operation, exchange->name);
-}
-
-static void restart_surface(struct exchange *exchange)
-{
-    launched_restart(&exchange->operation, exchange->name);
-}
-
-static void enter_surface(struct exchange *exchange)
-{
-    launched_enter(&exchange->operation, exchange->name, &exchange->answer->descriptor);
-}
-
-static enum error show_entered(struct exchange *exchange)
-{
-    exchange->answer->brings = true;
-    exchange->document = json_pack("{s:s}", "surface", exchange->name);
-    return OK;
-}
-
-static enum error show_surface(struct exchange *exchange)
-{
-    const struct gate *gate = exchange->gate;
-
-    exchange->document = control_json_surface(gate, surfaces_find(&gate->surfaces, exchange->name));
-    return OK;
-}
-
-static enum error show_killed(struct exchange *exchange)
-{
-    exchange->document = control_json_killed(&exchange->operation, is_asked(exchange, "rehearse"));
-    return OK;
-}
-
-/* ---- Parameter records ---- */
-
-static void put_record(struct exchange *exchange)
-{
-    records_put(&exchange->operation, exchange->name, exchange_query(exchange, "surface"),
-                exchange->request->body, &exchange->stored);
-}
-
-static enum error show_stored(struct exchange *exchange)
-{
-    exchange->document = control_json_params(&exchange->stored);
-    return OK;
-}
-
-/*
- * The record itself is the last member: as it was put if it is revealed, byte
- * for byte, so it is no document that could be written anew.
- */
-static enum error write_record(struct exchange *exchange, const struct store_params *stored,
-                               struct span text, bool reveal)
-{
-    struct buffer *out = exchange_write(exchange, "application/json");
-    enum error error = json_append(out, control_json_params(stored));
-
-    if (error != OK || buffer_failed(out))
-        return error;
-    out->length--; /* the brace at its end */
-    buffer_append_format(out, ",\"revealed\":%s,\"record\":", reveal ? "true" : "false");
-    error = control_input_mask(out, text, reveal);
-    buffer_append_text(out, "}\n");
-    return error;
-}
-
-static enum error get_record(struct exchange *exchange)
-{
-    bool reveal = is_asked(exchange, "reveal");
-    struct store_params stored;
-    struct buffer json;
-    enum error error;
-
-    buffer_init(&json, PARAMS_BYTES_MAX);
-    error = records_get(&exchange->operation, exchange->name, reveal, &stored, &json);
-    if (error == OK)
-        error = write_record(exchange, &stored, (struct span){json.data, json.length}, reveal);
-    buffer_wipe(&json);
-    return error;
-}
-
-static void delete_record(struct exchange *exchange)
-{
-    records_remove(&exchange->operation, exchange->name);
-}
-
 static enum error show_nothing(struct exchange *exchange)
 {
     exchange->document = json_object();
@@ -240,29 +120,144 @@ static enum error show_reload(struct exchange *exchange)
 }
 
 static const struct control_handler handlers[] = {
-    {"GET", "/v1/status", count_sessions, get_status, {NULL}, 200},
-    {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200},
-    {"GET", "/v1/register", begin_register, get_register, {"format", "prove"}, 200},
-    {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200},
-    {"POST", "/v1/kill", kill_all, show_killed, {"rehearse"}, 200},
-    {"POST", "/v1/surfaces/{}/kill", kill_surface, show_killed, {"rehearse"}, 200},
-    {"POST", "/v1/surfaces/{}/arm", arm_surface, show_surface, {NULL}, 200},
-    {"POST", "/v1/surfaces/{}/enter", enter_surface, show_entered, {NULL}, 200},
-    {"POST", "/v1/surfaces/{}/restart", restart_surface, show_surface, {NULL}, 200},
-    {"POST", "/v1/reload", reload, show_reload, {NULL}, 200},
-    {"GET", "/v1/params", NULL, lists_params, {"limit", "after"}, 200},
-    {"GET", "/v1/params/{}", NULL, get_record, {"reveal"}, 200},
-    {"PUT", "/v1/params/{}", put_record, show_stored, {"surface"}, 200},
-    {"DELETE", "/v1/params/{}", delete_record, show_nothing, {NULL}, 200},
-    {"GET", "/v1/sessions", NULL, lists_sessions, {"limit", "after"}, 200},
-    {"POST", "/v1/sessions", answer_create, answer_token, {NULL}, 201},
-    {"DELETE", "/v1/sessions", answer_revoke_all, answer_count, {"surface"}, 200},
-    {"GET", "/v1/sessions/{}", NULL, answer_session, {NULL}, 200},
-    {"DELETE", "/v1/sessions/{}", answer_revoke, show_nothing, {NULL}, 200},
-    {"POST", "/v1/sessions/{}/ticket", NULL, answer_ticket, {NULL}, 201},
-    {"POST", "/v1/sessions/{}/login", NULL, answer_login, {"host"}, 201},
-    {"POST", "/v1/sessions/{}/renew", answer_renew, answer_token, {NULL}, 200},
+    {"GET",
+     "/v1/status",
+     count_sessions,
+     get_status,
+     {NULL},
+     200,
+     "surfaces, connections, counters, and which fences are in force"},
+    {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200, "counters for Prometheus"},
+    {"GET",
+     "/v1/register",
+     begin_register,
+     get_register,
+     {"format", "prove"},
+     200,
+     "the loopback exception register; format=md has it as Markdown, prove=1 proves anew that "
+     "services are behind the gate alone"},
+    {"GET", "/v1/surfaces", NULL, get_surfaces, {NULL}, 200, "all surfaces"},
+    {"POST",
+     "/v1/kill",
+     answer_switch_kill_all,
+     answer_killed,
+     {"rehearse"},
+     200,
+     "throws every kill switch; rehearse=1 cuts and measures, and changes nothing else"},
+    {"POST",
+     "/v1/surfaces/{}/kill",
+     answer_switch_kill,
+     answer_killed,
+     {"rehearse"},
+     200,
+     "throws one, in the same way"},
+    {"POST", "/v1/surfaces/{}/arm", answer_switch_arm, answer_surface, {NULL}, 200, "undoes it"},
+    {"POST",
+     "/v1/surfaces/{}/enter",
+     answer_service_enter,
+     answer_service_entered,
+     {NULL},
+     200,
+     "the descriptor of the private network of its service comes with the answer (SCM_RIGHTS)"},
+    {"POST",
+     "/v1/surfaces/{}/restart",
+     answer_service_restart,
+     answer_surface,
+     {NULL},
+     200,
+     "ends its service and starts it again; answered when the next is served"},
+    {"POST",
+     "/v1/reload",
+     reload,
+     show_reload,
+     {NULL},
+     200,
+     "reads the configuration and all that it names again"},
+    {"GET",
+     "/v1/params",
+     NULL,
+     lists_params,
+     {"limit", "after"},
+     200,
+     "a page of the parameter records, without their values"},
+    {"GET",
+     "/v1/params/{}",
+     NULL,
+     answer_record,
+     {"reveal"},
+     200,
+     "one, its strings and numbers masked; reveal=1 has them"},
+    {"PUT",
+     "/v1/params/{}",
+     answer_put,
+     answer_stored,
+     {"surface"},
+     200,
+     "stores the record in the body; with surface, for sessions of that one alone"},
+    {"DELETE", "/v1/params/{}", answer_remove, show_nothing, {NULL}, 200, "removes it"},
+    {"GET",
+     "/v1/sessions",
+     NULL,
+     lists_sessions,
+     {"limit", "after"},
+     200,
+     "a page of the sessions, oldest first"},
+    {"POST",
+     "/v1/sessions",
+     answer_create,
+     answer_token,
+     {NULL},
+     201,
+     "makes one and answers with its token. The body: surface, and optionally params, ttl_s, "
+     "verbs, targets, callers and once"},
+    {"DELETE",
+     "/v1/sessions",
+     answer_revoke_all,
+     answer_count,
+     {"surface"},
+     200,
+     "revokes all, or those of one surface"},
+    {"GET", "/v1/sessions/{}", NULL, answer_session, {NULL}, 200, "one session"},
+    {"DELETE",
+     "/v1/sessions/{}",
+     answer_revoke,
+     show_nothing,
+     {NULL},
+     200,
+     "revokes it and closes its connections"},
+    {"POST",
+     "/v1/sessions/{}/ticket",
+     NULL,
+     answer_ticket,
+     {NULL},
+     201,
+     "a ticket, good once and for 60 seconds"},
+    {"POST",
+     "/v1/sessions/{}/login",
+     NULL,
+     answer_login,
+     {"host"},
+     201,
+     "a one-time address for a browser"},
+    {"POST",
+     "/v1/sessions/{}/renew",
+     answer_renew,
+     answer_token,
+     {NULL},
+     200,
+     "lets it live on and answers with its new token. The body: nothing, or ttl_s"},
 };
+
+bool control_routes_row(size_t index, struct control_row *out)
+{
+    const struct control_handler *row = &handlers[index];
+
+    if (index >= sizeof(handlers) / sizeof(handlers[0]))
+        return false;
+    *out =
+        (struct control_row){row->method, row->pattern, {row->query[0], row->query[1]}, row->about};
+    return true;
+}
 
 static unsigned status_of(const struct operation *operation, enum error error)
 {
