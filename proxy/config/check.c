@@ -296,6 +296,23 @@ const char *config_check_answer_path(const char *text)
 
 /* ---- Values of more than one table ---- */
 
+char *config_expand_text(struct json_reader *reader, const char *text)
+{
+    const struct config_reading *reading = reader->context;
+    char why[WHY_SIZE], *out = NULL;
+
+    switch (config_expand(text, &reading->variables, &out, why)) {
+    case OK:
+        return out;
+    case ERROR_INVALID:
+        json_reader_fault(reader, "%s", why);
+        return NULL;
+    default:
+        reader->out_of_memory = true;
+        return NULL;
+    }
+}
+
 void config_read_pattern(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct config_pattern **out = into;

@@ -264,6 +264,7 @@ struct config {
     size_t executable_count;
     struct surface *surfaces;
     size_t surface_count;
+    struct text_list variables; /* NAME=value of each that its paths name, as it was found */
 };
 
 /* A dialect pack that the configuration names by a path, with a '/'; others are compiled in. */

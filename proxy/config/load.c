@@ -13,7 +13,7 @@
 /* ---- Executables: a path, or an object that says more ---- */
 
 static const struct json_key executable_keys[] = {
-    ROW_TEXT("path", struct executable_rule, path, config_check_path, .required = true),
+    ROW_PATH("path", struct executable_rule, path, config_check_path, .required = true),
     ROW_TEXT("sha256", struct executable_rule, sha256, config_check_sha256),
     /* NOLINTNEXTLINE(bugprone-sizeof-expression): the elements are pointers */
     ROW_LIST("args", struct executable_rule, args, args_count, 0, ARGUMENT_PATTERNS_MAX,
@@ -27,7 +27,8 @@ static void read_executable(struct json_reader *reader, json_t *value, void *int
     struct executable_rule *rule = into;
 
     if (json_is_string(value))
-        rule->path = json_reader_text(reader, value, config_check_path, JSON_TEXT_BYTES_MAX);
+        rule->path = json_reader_expanded(reader, value, config_expand_text, config_check_path,
+                                          JSON_TEXT_BYTES_MAX);
     else if (json_is_object(value))
         json_table_read(reader, &executable_table, value, rule);
     else
@@ -47,8 +48,8 @@ static const struct json_word audit_failures[] = {
 
 static const struct json_key config_keys[] = {
     {.name = "$schema", .type = JSON_KEY_IGNORED},
-    ROW_TEXT("state_dir", struct config, state_dir, config_check_path, .required = true),
-    ROW_TEXT("control_socket", struct config, control_socket, config_check_socket),
+    ROW_PATH("state_dir", struct config, state_dir, config_check_path, .required = true),
+    ROW_PATH("control_socket", struct config, control_socket, config_check_socket),
     ROW_NUMBER("workers", struct config, workers, 1, CONFIG_WORKERS_MAX, 1),
     ROW_NUMBER("worker_memory_bytes", struct config, worker_memory_bytes, CONFIG_MEMORY_MIN,
                UINT32_MAX, CONFIG_WORKER_MEMORY),
@@ -115,20 +116,22 @@ static void read_config(struct json_reader *reader, struct config *config)
     json_decref(root);
 }
 
-enum error config_load(const char *text, size_t length, const struct config_pack *packs,
-                       size_t pack_count, uint32_t self_uid, struct config **out,
-                       struct json_faults *faults)
+enum error config_load_from(const struct config_source *source, struct config **out,
+                            struct json_faults *faults)
 {
-    struct config_reading reading = {
-        .packs = packs, .pack_count = pack_count, .self_uid = self_uid};
-    struct json_reader reader = {
-        .text = text, .length = length, .faults = faults, .context = &reading};
     struct config *config = calloc(1, sizeof(*config));
+    struct config_reading reading = {.packs = source->packs,
+                                     .pack_count = source->pack_count,
+                                     .self_uid = source->self_uid,
+                                     .variables = {.environment = source->environment}};
+    struct json_reader reader = {
+        .text = source->text, .length = source->length, .faults = faults, .context = &reading};
     enum error error;
 
     faults->count = 0;
     if (config == NULL)
         return ERROR_MEMORY;
+    reading.variables.used = &config->variables;
     read_config(&reader, config);
     json_reader_end(&reader);
     json_faults_sort(faults);
@@ -138,6 +141,19 @@ enum error config_load(const char *text, size_t length, const struct config_pack
     else
         config_destroy(config);
     return error;
+}
+
+enum error config_load(const char *text, size_t length, const struct config_pack *packs,
+                       size_t pack_count, uint32_t self_uid, struct config **out,
+                       struct json_faults *faults)
+{
+    const struct config_source source = {.text = text,
+                                         .length = length,
+                                         .packs = packs,
+                                         .pack_count = pack_count,
+                                         .self_uid = self_uid};
+
+    return config_load_from(&source, out, faults);
 }
 
 enum error config_list_packs(const char *text, size_t length, struct text_list *out)
@@ -172,8 +188,10 @@ enum error config_list_packs(const char *text, size_t length, struct text_list *
 
 void config_destroy(struct config *config)
 {
-    if (config != NULL)
-        json_table_clear(&config_table, config);
+    if (config == NULL)
+        return;
+    json_table_clear(&config_table, config);
+    text_list_clear(&config->variables);
     free(config);
 }
 

@@ -15,12 +15,24 @@
  */
 enum error config_list_packs(const char *text, size_t length, struct text_list *out) MUST_CHECK;
 
+/* What a configuration is made of. */
+struct config_source {
+    const char *text;
+    size_t length;
+    const struct config_pack *packs; /* those of config_list_packs() */
+    size_t pack_count;
+    uint32_t self_uid;        /* resolves "self" */
+    char *const *environment; /* for variables in paths (variable.h); NULL: none is set */
+};
+
 /*
  * Loads and checks a whole configuration. ERROR_INVALID with
  * every fault found in *faults, in order of their lines (those of a pack have the
  * pack's name before their pointer, and its line); only a faultless one is returned.
- * `self_uid` resolves "self".
  */
+enum error config_load_from(const struct config_source *source, struct config **out,
+                            struct json_faults *faults) MUST_CHECK;
+/* The same where no variable is set. */
 enum error config_load(const char *text, size_t length, const struct config_pack *packs,
                        size_t pack_count, uint32_t self_uid, struct config **out,
                        struct json_faults *faults) MUST_CHECK;

@@ -6,12 +6,14 @@
 
 #include "config/config.h"
 #include "config/pattern.h"
+#include "config/variable.h"
 #include "json/table.h"
 
 struct config_reading {
     const struct config_pack *packs;
     size_t pack_count;
     uint32_t self_uid;
+    struct config_variables variables;
     /* Of the surface being read. */
     struct config_pack pack;
     const struct dialect *dialect; /* NULL: none that is usable */
@@ -49,6 +51,14 @@ const char *config_check_route_path(const char *text);
 const char *config_check_request_path(const char *text);
 const char *config_check_answer_path(const char *text);
 
+/* A json_expand: config_expand() of a path, with the variables of config_reading. */
+char *config_expand_text(struct json_reader *reader, const char *text);
+/* Rows of paths, in which "~" and variables stand for others. */
+#define ROW_PATH(key, owner, field, checks, ...)                                                   \
+    ROW_TEXT(key, owner, field, checks, .expand = config_expand_text, __VA_ARGS__)
+#define ROW_PATHS(key, owner, field, checks, least, most, ...)                                     \
+    ROW_TEXTS(key, owner, field, checks, least, most, .expand = config_expand_text, __VA_ARGS__)
+
 /* A json_read of a regular expression into a struct config_pattern *. */
 void config_read_pattern(struct json_reader *reader, struct json_t *value, void *into);
 /* Frees that. */
@@ -70,8 +80,10 @@ void config_surface_clear(void *surface);
 
 /* The object "upstream" of a struct surface. */
 extern const struct json_table config_upstream_table;
-/* Notes a fault where it is not exactly one of the two, a socket or a command. */
-void config_upstream_check(struct json_reader *reader, const struct json_t *value);
+/* Notes a fault where it is not exactly one of the two, a socket or a command; of that, finds which
+ * program is meant. */
+void config_upstream_finish(struct json_reader *reader, const struct json_t *value,
+                            struct surface_command *command);
 
 /* ---- limits.c ---- */
 

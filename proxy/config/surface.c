@@ -25,16 +25,16 @@ static const struct json_key callers_keys[] = {
              .set_offset = offsetof(struct surface, callers_named), .read = config_read_gid),
     ROW_TEXTS("certificates", struct surface, caller_certificates, config_check_sha256, 1,
               CONFIG_CERTIFICATES_MAX),
-    ROW_TEXTS("executables", struct surface, caller_executables, config_check_path, 1,
+    ROW_PATHS("executables", struct surface, caller_executables, config_check_path, 1,
               CONFIG_PROGRAMS_MAX),
     ROW_FLAG("note_executable", struct surface, note_executable),
 };
 static const struct json_table callers_table = JSON_TABLE("a surface's callers", callers_keys);
 
 static const struct json_key tls_keys[] = {
-    ROW_TEXT("certificate", struct surface_tls, certificate, config_check_path, .required = true),
-    ROW_TEXT("key", struct surface_tls, key, config_check_path, .required = true),
-    ROW_TEXT("client_ca", struct surface_tls, client_ca, config_check_path),
+    ROW_PATH("certificate", struct surface_tls, certificate, config_check_path, .required = true),
+    ROW_PATH("key", struct surface_tls, key, config_check_path, .required = true),
+    ROW_PATH("client_ca", struct surface_tls, client_ca, config_check_path),
 };
 static const struct json_table tls_table = JSON_TABLE("a surface's TLS", tls_keys);
 
@@ -378,11 +378,12 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
                              "\"certificates\" needs \"tls\" with a \"client_ca\".");
 }
 
-static void check_upstream(struct json_reader *reader, const json_t *value)
+static void finish_upstream(struct json_reader *reader, const json_t *value,
+                            struct surface *surface)
 {
     const size_t place = json_reader_enter(reader, "upstream");
 
-    config_upstream_check(reader, json_object_get(value, "upstream"));
+    config_upstream_finish(reader, json_object_get(value, "upstream"), &surface->command);
     json_reader_leave(reader, place);
 }
 
@@ -395,7 +396,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     json_table_read(reader, &config_surface_table, value, surface);
     finish_routes(reader, value, surface);
     finish_hosts(reader, surface);
-    check_upstream(reader, value);
+    finish_upstream(reader, value, surface);
     config_listen_check_loopback(reader, surface);
     check_limits(reader, value, surface);
     check_rates(reader, value, surface);

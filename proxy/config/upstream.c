@@ -60,7 +60,7 @@ static const struct json_word restarts[] = {{"always", RESTART_ALWAYS},
 static const struct json_word starts[] = {
     {"at_once", START_AT_ONCE}, {"on_demand", START_ON_DEMAND}, {NULL, 0}};
 
-static const struct json_key executables_key = ROW_TEXTS(
+static const struct json_key executables_key = ROW_PATHS(
     "executables", struct surface_command, executables, config_check_path, 0, EXECUTABLES_MAX);
 
 /* Paths of programs, or "any". */
@@ -83,7 +83,7 @@ static void clear_executables(void *command)
 }
 
 static const struct json_key upstream_keys[] = {
-    ROW_TEXT("socket", struct surface, upstream_socket, config_check_socket),
+    ROW_PATH("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
                .clear = clear_text),
     ROW_LIST("command", struct surface, command.arguments, command.argument_count, 1, ARGUMENTS_MAX,
@@ -91,9 +91,9 @@ static const struct json_key upstream_keys[] = {
     ROW_MAP("env", struct surface, command.variables, command.variable_count, 0, VARIABLES_MAX,
             check_variable, .read = read_text, .clear = clear_text,
             .value_offset = offsetof(struct command_variable, value)),
-    ROW_TEXTS("env_files", struct surface, command.environment_files, config_check_path, 0,
+    ROW_PATHS("env_files", struct surface, command.environment_files, config_check_path, 0,
               FILES_MAX),
-    ROW_TEXT("cwd", struct surface, command.directory, config_check_path),
+    ROW_PATH("cwd", struct surface, command.directory, config_check_path),
     ROW_CUSTOM("user", read_user, .offset = offsetof(struct surface, command.user),
                .clear = clear_text),
     ROW_NUMBER("port", struct surface, command.port, 0, UINT16_MAX, 0),
@@ -103,7 +103,7 @@ static const struct json_key upstream_keys[] = {
     ROW_NUMBER("idle_stop_s", struct surface, command.idle_stop_s, 0, IDLE_STOP_S_MAX, 0),
     ROW_CUSTOM("executables", read_executables, .offset = offsetof(struct surface, command),
                .clear = clear_executables),
-    ROW_TEXTS("libraries", struct surface, command.libraries, config_check_path, 0, LIBRARIES_MAX),
+    ROW_PATHS("libraries", struct surface, command.libraries, config_check_path, 0, LIBRARIES_MAX),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
@@ -117,18 +117,26 @@ static void check_members(struct json_reader *reader, const json_t *value, const
     }
 }
 
-/* A path that does not begin at "/" would begin who knows where. */
-static void check_program(struct json_reader *reader, const json_t *value)
+/* A path that does not begin at "/" would begin who knows where. Arguments are nobody's paths. */
+static void finish_program(struct json_reader *reader, struct surface_command *command)
 {
-    const json_t *command = json_object_get(value, "command");
-    const char *program = json_string_value(json_array_get(command, 0));
+    const size_t place = json_reader_enter(reader, "command");
+    char *program = NULL;
 
-    if (program != NULL &&
-        (program[0] == '\0' || (strchr(program, '/') != NULL && *program != '/')))
-        json_reader_fault_at(reader, "command/0",
-                             "\"%.64s\" must be an absolute path, or a name that is looked for in "
-                             "the service's PATH.",
-                             program);
+    if (command->argument_count > 0 && command->arguments[0] != NULL) {
+        json_reader_enter_index(reader, 0);
+        program = config_expand_text(reader, command->arguments[0]);
+    }
+    if (program != NULL) {
+        free(command->arguments[0]);
+        command->arguments[0] = program;
+        if (program[0] == '\0' || (strchr(program, '/') != NULL && program[0] != '/'))
+            json_reader_fault(reader,
+                              "\"%.64s\" must be an absolute path, or a name that is looked for in "
+                              "the service's PATH.",
+                              program);
+    }
+    json_reader_leave(reader, place);
 }
 
 /* Nobody would start it again. */
@@ -146,7 +154,8 @@ static void check_idle(struct json_reader *reader, const json_t *value)
                              "does: say \"start\": \"on_demand\".");
 }
 
-void config_upstream_check(struct json_reader *reader, const json_t *value)
+void config_upstream_finish(struct json_reader *reader, const json_t *value,
+                            struct surface_command *command)
 {
     static const char *const of_socket[] = {"owner", NULL};
     static const char *const of_command[] = {"env",         "env_files", "cwd",   "user",
@@ -156,11 +165,11 @@ void config_upstream_check(struct json_reader *reader, const json_t *value)
     static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;
     const bool stdio = json_is_true(json_object_get(value, "stdio"));
-    const bool command = json_object_get(value, "command") != NULL;
+    const bool launched = json_object_get(value, "command") != NULL;
 
     if (!json_is_object(value))
         return;
-    if (socket == (command || stdio))
+    if (socket == (launched || stdio))
         json_reader_fault(reader, "An upstream is either a \"socket\" on which the service "
                                   "listens, or a \"command\" that starts it, or \"stdio\": true "
                                   "with a command or the sessions' parameter records: say one of "
@@ -171,8 +180,8 @@ void config_upstream_check(struct json_reader *reader, const json_t *value)
         check_members(reader, value, "goes with \"socket\" alone", of_socket);
     if (stdio)
         check_members(reader, value, "is of a service that listens, not of \"stdio\"", of_listener);
-    if (stdio && !command)
+    if (stdio && !launched)
         check_members(reader, value, "is what the session's parameter record says", of_program);
-    check_program(reader, value);
+    finish_program(reader, command);
     check_idle(reader, value);
 }

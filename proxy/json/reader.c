@@ -193,23 +193,41 @@ const char *json_check_word(const char *text)
 char *json_reader_text(struct json_reader *reader, const struct json_t *value, json_check check,
                        uint32_t maximum)
 {
-    const char *text = json_string_value(value), *why;
+    return json_reader_expanded(reader, value, json_reader_copy, check, maximum);
+}
+
+/* Whether it may be what stands there. */
+static bool text_permitted(struct json_reader *reader, const char *text, json_check check,
+                           uint32_t maximum)
+{
+    const char *why;
+
+    if (strlen(text) > maximum) {
+        json_reader_fault(reader, "This is %zu bytes long; at most %u are permitted.", strlen(text),
+                          maximum);
+        return false;
+    }
+    why = check != NULL ? check(text) : NULL;
+    if (why != NULL)
+        json_reader_fault(reader, "\"%.64s\" %s.", text, why);
+    return why == NULL;
+}
+
+char *json_reader_expanded(struct json_reader *reader, const struct json_t *value,
+                           json_expand expand, json_check check, uint32_t maximum)
+{
+    const char *text = json_string_value(value);
+    char *copy;
 
     if (text == NULL) {
         json_reader_fault(reader, "This must be a string.");
         return NULL;
     }
-    if (strlen(text) > maximum) {
-        json_reader_fault(reader, "This is %zu bytes long; at most %u are permitted.", strlen(text),
-                          maximum);
-        return NULL;
-    }
-    why = check != NULL ? check(text) : NULL;
-    if (why != NULL) {
-        json_reader_fault(reader, "\"%.64s\" %s.", text, why);
-        return NULL;
-    }
-    return json_reader_copy(reader, text);
+    copy = expand(reader, text);
+    if (copy == NULL || text_permitted(reader, copy, check, maximum))
+        return copy;
+    free(copy);
+    return NULL;
 }
 
 bool json_reader_number(struct json_reader *reader, const struct json_t *value, uint32_t minimum,

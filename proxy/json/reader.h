@@ -80,6 +80,11 @@ const char *json_check_word(const char *text);
 /* A copy of a string value of at most `maximum` bytes, checked; NULL after a fault. */
 char *json_reader_text(struct json_reader *reader, const struct json_t *value, json_check check,
                        uint32_t maximum);
+/* What a text stands for, allocated; NULL after a fault. */
+typedef char *(*json_expand)(struct json_reader *reader, const char *text);
+/* The same of what the string stands for. */
+char *json_reader_expanded(struct json_reader *reader, const struct json_t *value,
+                           json_expand expand, json_check check, uint32_t maximum);
 /* An integer within bounds into *out; false after a fault. */
 bool json_reader_number(struct json_reader *reader, const struct json_t *value, uint32_t minimum,
                         uint32_t maximum, uint32_t *out);

@@ -155,6 +155,13 @@ static bool count_permitted(struct json_reader *reader, const struct json_key *k
     return false;
 }
 
+static char *read_text(struct json_reader *reader, const struct json_key *key, json_t *value,
+                       uint32_t maximum)
+{
+    return json_reader_expanded(reader, value, key->expand != NULL ? key->expand : json_reader_copy,
+                                key->check, maximum);
+}
+
 static void read_texts(struct json_reader *reader, const struct json_key *key, json_t *value,
                        struct text_list *into)
 {
@@ -170,12 +177,11 @@ static void read_texts(struct json_reader *reader, const struct json_key *key, j
     json_array_foreach(value, index, element)
     {
         size_t place = json_reader_enter_index(reader, index);
-        const char *text = json_string_value(element);
-        char *copy = json_reader_text(reader, element, key->check, JSON_TEXT_BYTES_MAX);
+        char *copy = read_text(reader, key, element, JSON_TEXT_BYTES_MAX);
 
-        if (copy != NULL && text_list_contains(into, span_of(text)))
-            json_reader_fault(reader, "\"%.64s\" is listed twice.", text);
-        else if (copy != NULL && text_list_add(into, text, strlen(text)) != OK)
+        if (copy != NULL && text_list_contains(into, span_of(copy)))
+            json_reader_fault(reader, "\"%.64s\" is listed twice.", copy);
+        else if (copy != NULL && text_list_add(into, copy, strlen(copy)) != OK)
             reader->out_of_memory = true;
         free(copy);
         json_reader_leave(reader, place);
@@ -255,7 +261,7 @@ void json_table_read_key(struct json_reader *reader, const struct json_key *key,
     case JSON_KEY_ELSEWHERE:
         break;
     case JSON_KEY_TEXT:
-        *(char **)at = json_reader_text(reader, value, key->check, text_max);
+        *(char **)at = read_text(reader, key, value, text_max);
         break;
     case JSON_KEY_FLAG:
         read_flag(reader, value, at);

@@ -46,6 +46,7 @@ struct json_key {
     uint32_t preset;                /* NUMBER, CHOICE: when the key is absent */
     const struct json_word *words;  /* CHOICE */
     json_check check;               /* TEXT, each of TEXTS, a MAP's keys; NULL: anything */
+    json_expand expand;             /* TEXT, each of TEXTS, before the check; NULL: as it is */
     json_read read;                 /* LIST, MAP, CUSTOM; NULL: `table` reads an element */
     void (*clear)(void *value);     /* LIST, MAP, CUSTOM: frees what the table does not know */
     const struct json_table *table; /* OBJECT; LIST, MAP, CUSTOM: of objects within */

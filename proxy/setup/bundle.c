@@ -1,5 +1,6 @@
 #include "setup/bundle.h"
 
+#include "config/variable.h"
 #include "system/trusted_file.h"
 
 #include <stdio.h>
@@ -17,6 +18,25 @@ static int folder_length(const char *path)
     return slash != NULL ? (int)(slash + 1 - path) : 0;
 }
 
+/* Its path, in which variables are as in every path of the configuration. */
+static enum error find_pack(const struct config_bundle *bundle, const char *name,
+                            char file[BUNDLE_PATH_SIZE], char why[WHY_SIZE])
+{
+    struct text_list used = {0}; /* its bytes are handed over, not its path */
+    char *path = NULL;
+    enum error error = config_expand(name, &(struct config_variables){environ, &used}, &path, why);
+    int beside = error != OK || path[0] == '/' ? 0 : folder_length(bundle->path);
+
+    if (error == ERROR_MEMORY)
+        snprintf(why, WHY_SIZE, "There is not enough memory to find it.");
+    if (error == OK &&
+        snprintf(file, BUNDLE_PATH_SIZE, "%.*s%s", beside, bundle->path, path) >= BUNDLE_PATH_SIZE)
+        error = error_explain(why, ERROR_LIMIT, "The dialect pack's path is too long.");
+    free(path);
+    text_list_clear(&used);
+    return error;
+}
+
 /*
  * Reads a pack whose path is relative to the configuration's folder. One that
  * cannot be used is kept with the reason: the loader says where it is named.
@@ -24,13 +44,12 @@ static int folder_length(const char *path)
 static enum error add_pack(struct config_bundle *bundle, const char *name)
 {
     struct config_pack *pack = &bundle->packs[bundle->pack_count];
-    char file[BUNDLE_PATH_SIZE], why[WHY_SIZE] = "The dialect pack's path is too long.";
-    int beside = name[0] == '/' ? 0 : folder_length(bundle->path);
+    char file[BUNDLE_PATH_SIZE] = "", why[WHY_SIZE];
     struct buffer text;
-    enum error error = ERROR_LIMIT;
+    enum error error = find_pack(bundle, name, file, why);
 
     buffer_init(&text, DIALECT_BYTES_MAX);
-    if (snprintf(file, sizeof(file), "%.*s%s", beside, bundle->path, name) < BUNDLE_PATH_SIZE)
+    if (error == OK)
         error = trusted_file_read(file, TRUSTED_FILE_POLICY, bundle->trust, &text, why);
     bundle->pack_count++;
     pack->name = strdup(name);
@@ -92,13 +111,25 @@ static enum error read_file(struct config_bundle *bundle, char why[WHY_SIZE])
     return error;
 }
 
+enum error bundle_load(struct config_bundle *bundle, uint32_t self_uid, char *const *environment,
+                       struct json_faults *faults)
+{
+    const struct config_source source = {.text = bundle->text,
+                                         .length = bundle->length,
+                                         .packs = bundle->packs,
+                                         .pack_count = bundle->pack_count,
+                                         .self_uid = self_uid,
+                                         .environment = environment};
+
+    return config_load_from(&source, &bundle->config, faults);
+}
+
 static enum error load(struct config_bundle *bundle, struct json_faults *faults)
 {
     enum error error = add_packs(bundle);
 
     if (error == OK)
-        error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count,
-                            geteuid(), &bundle->config, faults);
+        error = bundle_load(bundle, geteuid(), environ, faults);
     if (error == ERROR_MEMORY)
         return out_of_memory(faults);
     return error == OK ? OK : ERROR_INVALID;
@@ -162,6 +193,8 @@ void bundle_clear(struct config_bundle *bundle)
     free(bundle->packs);
     text_list_clear(&bundle->pack_files);
     config_destroy(bundle->config);
+    free(bundle->variables);
+    free(bundle->environment);
     if (bundle->sealed > 0)
         close(bundle->sealed);
     *bundle = (struct config_bundle){.path = NULL};

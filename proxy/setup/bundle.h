@@ -22,8 +22,10 @@ struct config_bundle {
     size_t length;
     struct config_pack *packs; /* names and texts are the bundle's own */
     size_t pack_count;
-    struct text_list pack_files; /* where each pack was read, in the order of `packs` */
-    struct config *config;       /* NULL if there were faults */
+    struct text_list pack_files;    /* where each pack was read, in the order of `packs` */
+    struct config *config;          /* NULL if there were faults */
+    char *variables, **environment; /* of one that was handed over: what its paths name; the second
+                                       points into the first */
     int sealed; /* its bytes for other processes, see bundle_seal(); 0: not sealed */
 };
 
@@ -35,6 +37,9 @@ struct config_bundle {
 enum error bundle_read(const char *path, struct trust trust, const char *missing,
                        struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
 void bundle_clear(struct config_bundle *bundle);
+/* Loads what a bundle holds, as config_load_from(). */
+enum error bundle_load(struct config_bundle *bundle, uint32_t self_uid, char *const *environment,
+                       struct json_faults *faults) MUST_CHECK;
 /* Returns `error`, with the one fault, of no place, that says why. */
 enum error bundle_fail(struct json_faults *faults, enum error error, const char *text);
 

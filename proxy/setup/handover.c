@@ -1,6 +1,7 @@
 /*
  * What was read, for another process of this program, in a sealed memfd: {length, bytes} each of
- * the path, the text, and of each pack its name, file and text.
+ * the path, the text, the variables that the text names (NAME=value, each with a NUL behind it),
+ * and of each pack its name, file and text.
  */
 #include "setup/bundle.h"
 
@@ -41,6 +42,20 @@ static void put_text(struct buffer *out, const char *text)
     put(out, text, text != NULL ? strlen(text) : 0);
 }
 
+/* Other processes have no environment, and must not have all of this one's. */
+static void put_variables(struct buffer *out, const struct config *config)
+{
+    struct buffer variables;
+
+    buffer_init(&variables, HANDOVER_BYTES_MAX);
+    for (size_t i = 0; config != NULL && i < config->variables.count; i++)
+        buffer_append(&variables, config->variables.items[i],
+                      strlen(config->variables.items[i]) + 1);
+    out->failed = out->failed || buffer_failed(&variables);
+    put(out, variables.data, variables.length);
+    buffer_clear(&variables);
+}
+
 enum error bundle_seal(struct config_bundle *bundle)
 {
     struct buffer document;
@@ -50,6 +65,7 @@ enum error bundle_seal(struct config_bundle *bundle)
     buffer_init(&document, HANDOVER_BYTES_MAX);
     put_text(&document, bundle->path);
     put(&document, bundle->text, bundle->length);
+    put_variables(&document, bundle->config);
     for (size_t i = 0; i < bundle->pack_count; i++) {
         put_text(&document, bundle->packs[i].name);
         put_text(&document, i < bundle->pack_files.count ? bundle->pack_files.items[i] : NULL);
@@ -109,15 +125,32 @@ static enum error take_pack(struct span *rest, struct config_bundle *out)
     return pack->text != NULL ? error : ERROR_SYNTAX;
 }
 
+/* An entry each, as an environment has them. */
+static enum error take_variables(struct span *rest, struct config_bundle *out)
+{
+    size_t length, count = 0;
+    char *at = out->variables = take(rest, &length);
+
+    if (at == NULL)
+        return ERROR_SYNTAX;
+    out->environment = calloc(length + 1, sizeof(*out->environment));
+    if (out->environment == NULL)
+        return ERROR_MEMORY;
+    for (; at < out->variables + length; at += strlen(at) + 1)
+        out->environment[count++] = at;
+    return OK;
+}
+
 static enum error take_all(struct span rest, struct config_bundle *out)
 {
-    enum error error = OK;
+    enum error error;
     size_t length;
 
     out->path = take(&rest, &length);
     out->text = out->path != NULL ? take(&rest, &out->length) : NULL;
-    if (out->text == NULL)
-        return ERROR_SYNTAX;
+    error = out->text != NULL ? take_variables(&rest, out) : ERROR_SYNTAX;
+    if (error != OK)
+        return error;
     out->packs = calloc(PACKS_MAX, sizeof(*out->packs));
     if (out->packs == NULL)
         return ERROR_MEMORY;
@@ -129,16 +162,12 @@ static enum error take_all(struct span rest, struct config_bundle *out)
 static enum error load(struct config_bundle *bundle, uint32_t self_uid)
 {
     struct json_faults *faults = calloc(1, sizeof(*faults));
-    struct config *config;
     enum error error;
 
     if (faults == NULL)
         return ERROR_MEMORY;
-    error = config_load(bundle->text, bundle->length, bundle->packs, bundle->pack_count, self_uid,
-                        &config, faults);
+    error = bundle_load(bundle, self_uid, bundle->environment, faults);
     free(faults);
-    if (error == OK)
-        bundle->config = config;
     return error;
 }
 

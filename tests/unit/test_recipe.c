@@ -77,18 +77,18 @@ TEST(test_a_configuration_that_is_read)
 {
     static const char *const dialects[] = {
         NULL, "mcp", "autogen-studio", "cdp", "node-inspector", "json-rpc", "opaque"};
-    static char program[] = "/bin/cat", nothing[] = "", odd[] = "\"quoted\" \\ \n";
+    static char program[] = "/bin/$cat", nothing[] = "", odd[] = "$HOME \"quoted\" \\ \n";
     static char *const command[] = {program, nothing, odd, NULL};
     static char *programs[] = {program};
     static const struct text_list executables = {.items = programs, .count = 1};
 
     for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
         const struct recipe recipe = {.surface = "one",
-                                      .state_dir = "/run/one/state",
+                                      .state_dir = "/run/${HOME}/state",
                                       .control_socket = "/run/one/control.sock",
                                       .dialect = dialects[i],
                                       .command = command,
-                                      .directory = "/",
+                                      .directory = "/srv/$HOME/~/$$",
                                       .executables = &executables,
                                       .libraries = &executables,
                                       .environment_file =
@@ -105,6 +105,9 @@ TEST(test_a_configuration_that_is_read)
         assert_int_equal(error, OK);
         assert_true(config_surface(config, "one")->listen[0].port == 8081);
         assert_string_equal(config_surface(config, "one")->command.arguments[2], command[2]);
+        assert_string_equal(config->state_dir, recipe.state_dir);
+        assert_string_equal(config_surface(config, "one")->command.directory, recipe.directory);
+        assert_string_equal(config_surface(config, "one")->command.executables.items[0], program);
         config_destroy(config);
         free(text);
     }

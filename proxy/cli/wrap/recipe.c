@@ -1,5 +1,6 @@
 #include "cli/wrap/recipe.h"
 
+#include "base/buffer.h"
 #include "base/text.h"
 #include "dialect/dialect.h"
 
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define PATH_BYTES_MAX 8192 /* twice the longest of the system's */
 
 static const char *base_name(const char *path)
 {
@@ -191,13 +194,27 @@ static json_t *everything(const char *dialect)
     return allow;
 }
 
+/* In paths a '$' begins a variable, unless another follows. NULL where it cannot be written. */
+static json_t *write_path(const char *path)
+{
+    struct buffer text;
+    json_t *written;
+
+    buffer_init(&text, PATH_BYTES_MAX);
+    for (; *path != '\0'; path++)
+        buffer_append(&text, *path == '$' ? "$$" : path, *path == '$' ? 2 : 1);
+    written = buffer_failed(&text) ? NULL : json_stringn(text.data, text.length);
+    buffer_clear(&text);
+    return written;
+}
+
 /* NULL where one of them cannot be written. */
 static json_t *write_list(const struct text_list *from)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < from->count; i++) {
-        if (json_array_append_new(list, json_string(from->items[i])) != 0) {
+        if (json_array_append_new(list, write_path(from->items[i])) != 0) {
             json_decref(list);
             return NULL;
         }
@@ -213,20 +230,25 @@ static bool add_list(json_t *upstream, const char *name, const struct text_list 
 
 static json_t *write_upstream(const struct recipe *recipe)
 {
-    const char *directory = strcmp(recipe->directory, "/") != 0 ? recipe->directory : NULL;
     json_t *command = json_array(), *upstream;
     bool written = true;
 
     for (char *const *word = recipe->command; *word != NULL; word++)
-        written = written && json_array_append_new(command, json_string(*word)) == 0;
-    upstream = json_pack("{s:o,s:s*}", "command", command, "cwd", directory);
+        written = written &&
+                  json_array_append_new(command, word == recipe->command ? write_path(*word)
+                                                                         : json_string(*word)) == 0;
+    upstream = json_pack("{s:o}", "command", command);
+    if (strcmp(recipe->directory, "/") != 0)
+        written =
+            written && json_object_set_new(upstream, "cwd", write_path(recipe->directory)) == 0;
     if (!written || !add_list(upstream, "executables", recipe->executables) ||
         !add_list(upstream, "libraries", recipe->libraries)) {
         json_decref(upstream);
         return NULL;
     }
     if (recipe->environment_file != NULL)
-        json_object_set_new(upstream, "env_files", json_pack("[s]", recipe->environment_file));
+        json_object_set_new(upstream, "env_files",
+                            json_pack("[o]", write_path(recipe->environment_file)));
     if (recipe->port != 0)
         json_object_set_new(upstream, "port", json_integer(recipe->port));
     return upstream;
@@ -254,9 +276,9 @@ static json_t *write_surface(const struct recipe *recipe, uint16_t port)
 
 char *recipe_write(const struct recipe *recipe, uint16_t port)
 {
-    json_t *root = json_pack("{s:s,s:s,s:i,s:{s:o}}", "state_dir", recipe->state_dir,
-                             "control_socket", recipe->control_socket, "workers", 1, "surfaces",
-                             recipe->surface, write_surface(recipe, port));
+    json_t *root = json_pack("{s:o,s:o,s:i,s:{s:o}}", "state_dir", write_path(recipe->state_dir),
+                             "control_socket", write_path(recipe->control_socket), "workers", 1,
+                             "surfaces", recipe->surface, write_surface(recipe, port));
     char *text = json_dumps(root, JSON_INDENT(2));
 
     json_decref(root);
