@@ -17,6 +17,7 @@
 #define JSON_FAULTS_MAX         64
 #define CONFIG_NAME_BYTES_MAX   TEXT_NAME_BYTES_MAX
 #define CONFIG_SOCKET_BYTES_MAX 107 /* what sun_path holds beside its NUL (unix(7)) */
+#define CONFIG_READY_BYTES_MAX  255 /* of the path that says so */
 #define CONFIG_UIDS_MAX         64
 #define CONFIG_GIDS_MAX         64
 #define CONFIG_PROGRAMS_MAX     64 /* that may call */
@@ -181,6 +182,12 @@ struct command_variable {
 enum command_restart { RESTART_ALWAYS = 0, RESTART_ON_FAILURE, RESTART_NEVER };
 enum command_start { START_AT_ONCE = 0, START_ON_DEMAND };
 
+/* When one is, that listens. */
+struct surface_readiness {
+    char *path;         /* that it answers, with its query; NULL: at once */
+    uint32_t timeout_s; /* which it has for that, from listening on */
+};
+
 /* A service that is launched: what runs, as whom, and what it finds. */
 struct surface_command {
     char **arguments;      /* the first is looked for in PATH unless it has a '/' */
@@ -193,6 +200,7 @@ struct surface_command {
     uint32_t port;                      /* of its listeners, the one that is served; 0: the first */
     enum command_restart restart;       /* when it has ended by itself */
     enum command_start start;
+    struct surface_readiness ready;
     uint32_t idle_stop_s;         /* nobody asks for it for so long: it is ended; 0: it is not */
     struct text_list executables; /* what it may execute beside itself; absolute paths */
     bool execute_anything;

@@ -15,6 +15,8 @@
 #define VALUE_BYTES_MAX     (32 * 1024)
 #define IDLE_STOP_S_MIN     5 /* by then no worker keeps a link to it any more (worker/http/pool.c) */
 #define IDLE_STOP_S_MAX     (24 * 60 * 60)
+#define READY_TIMEOUT_S     60
+#define READY_TIMEOUT_S_MAX (60 * 60)
 
 /* A uid, kept as its digits, or the name of a user. */
 static void read_user(struct json_reader *reader, json_t *value, void *into)
@@ -82,6 +84,26 @@ static void clear_executables(void *command)
     text_list_clear(&((struct surface_command *)command)->executables);
 }
 
+/* As it stands in a request (RFC 9112 section 3.2.1). */
+static const char *check_ready_path(const char *path)
+{
+    static const char characters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/?-._~%!$&'()*+,;=:@";
+
+    if (strlen(path) > CONFIG_READY_BYTES_MAX)
+        return "must be at most 255 bytes long";
+    if (path[0] != '/' || path[strspn(path, characters)] != '\0')
+        return "must begin with a slash and be as in a URL, percent-encoded, without a fragment";
+    return NULL;
+}
+
+static const struct json_key ready_keys[] = {
+    ROW_TEXT("path", struct surface_readiness, path, check_ready_path, .required = true),
+    ROW_NUMBER("timeout_s", struct surface_readiness, timeout_s, 1, READY_TIMEOUT_S_MAX,
+               READY_TIMEOUT_S),
+};
+static const struct json_table ready_table = JSON_TABLE("what is ready", ready_keys);
+
 static const struct json_key upstream_keys[] = {
     ROW_PATH("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
@@ -98,6 +120,7 @@ static const struct json_key upstream_keys[] = {
                .clear = clear_text),
     ROW_NUMBER("port", struct surface, command.port, 0, UINT16_MAX, 0),
     ROW_FLAG("stdio", struct surface, upstream_stdio),
+    ROW_WITHIN("ready", struct surface, command.ready, ready_table),
     ROW_CHOICE("restart", struct surface, command.restart, restarts, .preset = RESTART_ALWAYS),
     ROW_CHOICE("start", struct surface, command.start, starts, .preset = START_AT_ONCE),
     ROW_NUMBER("idle_stop_s", struct surface, command.idle_stop_s, 0, IDLE_STOP_S_MAX, 0),
@@ -158,10 +181,11 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
                             struct surface_command *command)
 {
     static const char *const of_socket[] = {"owner", NULL};
-    static const char *const of_command[] = {"env",         "env_files", "cwd",   "user",
-                                             "port",        "restart",   "start", "idle_stop_s",
-                                             "executables", "libraries", "stdio", NULL};
-    static const char *const of_listener[] = {"port", "restart", "start", "idle_stop_s", NULL};
+    static const char *const of_command[] = {
+        "env",   "env_files",   "cwd",         "user",      "port",  "ready", "restart",
+        "start", "idle_stop_s", "executables", "libraries", "stdio", NULL};
+    static const char *const of_listener[] = {"port",  "ready",       "restart",
+                                              "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;
     const bool stdio = json_is_true(json_object_get(value, "stdio"));

@@ -3,8 +3,8 @@
 #include "base/log.h"
 #include "launch/common/passing.h"
 #include "launch/supervise/dialling.h"
+#include "launch/supervise/ending.h"
 #include "launch/supervise/leaks.h"
-#include "launch/supervise/port_list.h"
 #include "launch/supervise/vacancy.h"
 #include "setup/service.h"
 
@@ -14,10 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static void start(struct life *life);
+
+/* As the configuration in force has it; NULL: it has it no more. */
+static const struct surface *surface_of(const struct life *life)
+{
+    return config_surface(life->lives->bundle->config, life->name);
+}
 
 /* ---- What is told ---- */
 
@@ -45,19 +50,28 @@ static void tell_proven(struct life *life)
 
 /* ---- The end ---- */
 
-static void on_handle_closed(uv_handle_t *handle)
+static void let_go_of_handle(struct life *life)
 {
-    struct life *life = handle->data;
-
     if (--life->open_handles == 0)
         free(life);
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+    let_go_of_handle(handle->data);
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    const struct port_watch *watch = handle->data;
+
+    let_go_of_handle(watch->owner.data);
 }
 
 static void close_handles(struct life *life)
 {
     uv_close((uv_handle_t *)&life->timer, on_handle_closed);
-    uv_close((uv_handle_t *)&life->lists, on_handle_closed);
-    uv_close((uv_handle_t *)&life->settles, on_handle_closed);
+    port_watch_close(&life->watch, on_watch_closed);
     uv_close((uv_handle_t *)&life->looks, on_handle_closed);
 }
 
@@ -67,9 +81,20 @@ static void leave(struct life *life)
     close_handles(life);
 }
 
-void life_drop(struct life *life)
+/* Whatever is being found out about its port. */
+static void forget_port(struct life *life)
 {
     vacancy_cancel(life->vacancy);
+    asking_cancel(life->asking);
+    life->vacancy = NULL;
+    life->asking = NULL;
+    life->port = 0;
+    life->answered = false;
+}
+
+void life_drop(struct life *life)
+{
+    forget_port(life);
     output_end(life->output);
     close_handles(life);
 }
@@ -82,7 +107,7 @@ static void on_start_again(uv_timer_t *timer)
 /* Again after a while, which grows as long as it does not come to be served. */
 static void wait_for_start(struct life *life, enum service_state state, const char *why)
 {
-    uint64_t delay = LIFE_DELAY_MIN_MS, now = uv_now(life->lives->loop);
+    uint64_t delay, now = uv_now(life->lives->loop);
 
     if (life->alone != NULL) {
         enter(life, state, why);
@@ -92,67 +117,39 @@ static void wait_for_start(struct life *life, enum service_state state, const ch
     if (life->ready_at_ms != 0 && now - life->ready_at_ms >= LIFE_SETTLED_MS)
         life->failures = 0;
     life->ready_at_ms = 0;
-    for (unsigned i = 0; i < life->failures && delay < LIFE_DELAY_MAX_MS; i++)
-        delay *= 2;
-    life->failures++;
-    delay = delay < LIFE_DELAY_MAX_MS ? delay : LIFE_DELAY_MAX_MS;
+    delay = ending_pause_ms(life->failures++);
     log_error("surface %s: %s; it is started again in %.1f s", life->name,
               state == SERVICE_EXPOSED ? "its service was ended" : why, (double)delay / 1000);
     uv_timer_start(&life->timer, on_start_again, delay, 0);
     enter(life, state, why);
 }
 
-static void describe_end(int status, const char *failed, char why[WHY_SIZE])
-{
-    if (failed[0] != '\0')
-        snprintf(why, WHY_SIZE, "its service cannot be started: %s", failed);
-    else if (WIFSIGNALED(status))
-        snprintf(why, WHY_SIZE, "its service was ended by signal %d", WTERMSIG(status));
-    else
-        snprintf(why, WHY_SIZE, "its service ended with exit code %d", WEXITSTATUS(status));
-}
-
-/* What the configuration in force says. */
-static bool starts_again(const struct life *life, int status, const char *failed)
-{
-    const struct surface *surface = config_surface(life->lives->bundle->config, life->name);
-
-    if (surface == NULL || surface->command.restart == RESTART_ALWAYS)
-        return true;
-    return surface->command.restart == RESTART_ON_FAILURE &&
-           (failed[0] != '\0' || !WIFEXITED(status) || WEXITSTATUS(status) != 0);
-}
-
 /* Nothing is left of it. */
 static void on_ended(void *data, int status, const char *failed)
 {
     struct life *life = data;
+    const struct ending ending = {status, failed, life->late ? life->why : ""};
     bool exposed = life->state == SERVICE_EXPOSED;
     char why[WHY_SIZE];
 
-    life->lives->exited(life->lives->context, life, status, failed);
+    ending_describe(&ending, why);
+    life->lives->exited(life->lives->context, life, status, life->late ? why : failed);
     life->tree = NULL;
     life->status = failed[0] != '\0' || exposed ? LIFE_NEVER_RAN : status;
     life->pid = 0;
-    life->port = life->candidate = 0;
-    life->ports[0] = '\0';
-    life->listing = life->settling = false;
-    vacancy_cancel(life->vacancy);
-    life->vacancy = NULL;
+    forget_port(life);
+    port_watch_end(&life->watch);
     output_end(life->output);
     life->output = NULL;
     uv_timer_stop(&life->timer);
-    uv_timer_stop(&life->lists);
-    uv_timer_stop(&life->settles);
     uv_timer_stop(&life->looks);
     tell_proven(life);
     if (life->ending) {
         leave(life);
         return;
     }
-    describe_end(status, failed, why);
     tell_ports(life);
-    if (!exposed && !starts_again(life, status, failed)) {
+    if (!exposed && !ending_is_followed(&ending, surface_of(life))) {
         log_warning("surface %s: %s; it is not started again", life->name, why);
         enter(life, SERVICE_STOPPED, why);
         return;
@@ -168,6 +165,14 @@ static void on_patience_over(uv_timer_t *timer)
         tree_kill(life->tree);
 }
 
+static void end_tree(struct life *life, uint32_t patience_ms)
+{
+    if (patience_ms == 0 || tree_signal(life->tree, SIGTERM) != OK)
+        tree_kill(life->tree);
+    else
+        uv_timer_start(&life->timer, on_patience_over, patience_ms, 0);
+}
+
 void life_end(struct life *life, uint32_t patience_ms)
 {
     life->ending = true;
@@ -176,10 +181,7 @@ void life_end(struct life *life, uint32_t patience_ms)
         leave(life);
         return;
     }
-    if (patience_ms == 0 || tree_signal(life->tree, SIGTERM) != OK)
-        tree_kill(life->tree);
-    else
-        uv_timer_start(&life->timer, on_patience_over, patience_ms, 0);
+    end_tree(life, patience_ms);
 }
 
 /* ---- Where it listens ---- */
@@ -217,28 +219,69 @@ static bool look(struct life *life)
     return true;
 }
 
-/* Whoever replaced its program may think that it is the new one which runs. Said once. */
-static void notice_upgrade(struct life *life)
-{
-    char why[WHY_SIZE];
-
-    if (life->upgraded || program_is(&life->program))
-        return;
-    life->upgraded = true;
-    snprintf(why, sizeof(why),
-             "its program %.200s was replaced since it was started: `sidelock restart %s` runs the "
-             "new one",
-             life->program.path, life->name);
-    log_warning("surface %s: %s", life->name, why);
-    enter(life, SERVICE_READY, why);
-}
-
 static void on_look(uv_timer_t *timer)
 {
     struct life *life = timer->data;
+    char why[WHY_SIZE];
 
-    if (life->state == SERVICE_READY && !life->ending && look(life))
-        notice_upgrade(life);
+    if (life->state == SERVICE_READY && !life->ending && look(life) &&
+        program_was_replaced(&life->program, life->name, why))
+        enter(life, SERVICE_READY, why);
+}
+
+/* ---- Whether it is ready ---- */
+
+static void prove(struct life *life, uint16_t port);
+static void lose_port(struct life *life);
+
+static void on_asked_in_vain(void *data, const char *why, bool refused)
+{
+    struct life *life = data;
+
+    if (refused)
+        lose_port(life);
+    else if (strcmp(life->why, why) != 0)
+        enter(life, SERVICE_STARTING, why);
+}
+
+/* Meanwhile somebody may have come who has its port: that is looked for once more. */
+static void on_asking_ended(void *data, const char *why)
+{
+    struct life *life = data;
+
+    life->asking = NULL;
+    if (life->ending)
+        return;
+    if (why[0] == '\0') {
+        life->answered = true;
+        prove(life, life->port);
+        return;
+    }
+    life->late = true;
+    log_error("surface %s: %s; it is ended", life->name, why);
+    enter(life, SERVICE_STARTING, why);
+    end_tree(life, LIFE_LATE_PATIENCE_MS);
+}
+
+/* It has a path to answer first. False: it is ready. */
+static bool is_asked(struct life *life)
+{
+    const struct surface *surface = surface_of(life);
+    struct asking_subject subject = {.loop = life->lives->loop,
+                                     .tree = life->tree,
+                                     .port = life->port,
+                                     .vain = on_asked_in_vain,
+                                     .ended = on_asking_ended,
+                                     .data = life};
+
+    if (life->answered || surface == NULL || surface->command.ready.path == NULL)
+        return false;
+    subject.ready = &surface->command.ready;
+    if (life->asking == NULL)
+        life->asking = asking_begin(&subject);
+    if (life->asking == NULL)
+        tree_kill(life->tree);
+    return true;
 }
 
 static void on_proven(void *data, const char *found)
@@ -252,7 +295,7 @@ static void on_proven(void *data, const char *found)
                  "somebody on this host answers at %s, which is the service's port, past the gate",
                  found);
         expose(life, where);
-    } else if (!life->ending && look(life) && life->state != SERVICE_READY) {
+    } else if (!life->ending && look(life) && life->state != SERVICE_READY && !is_asked(life)) {
         life->ready_at_ms = uv_now(life->lives->loop);
         log_info("surface %s: its service is ready: port %u exists for the gate alone", life->name,
                  life->port);
@@ -282,70 +325,36 @@ void life_prove(struct life *life)
         tell_proven(life);
 }
 
-static uint32_t wanted_port(const struct life *life)
+static bool fits(void *data, const struct port *port)
 {
-    const struct surface *surface = config_surface(life->lives->bundle->config, life->name);
+    const struct life *life = data;
+    const struct surface *surface = surface_of(life);
+    uint32_t wanted = surface != NULL ? surface->command.port : 0;
 
-    return surface != NULL ? surface->command.port : 0;
+    return life->port == 0 && port->protocol == IPPROTO_TCP && !life->ending &&
+           (wanted == 0 || wanted == port->number);
 }
 
-static void on_list(uv_timer_t *timer)
+static void on_ports_changed(void *data)
 {
-    struct life *life = timer->data;
-
-    if (life->listing || life->tree == NULL)
-        return;
-    life->listed[0] = '\0';
-    life->listing = tree_list(life->tree) == OK;
+    tell_ports(data);
 }
 
-/* Programs try for a port before they take it: whether it is there still is asked once more. */
-static void on_settle(uv_timer_t *timer)
-{
-    struct life *life = timer->data;
-
-    if (life->listing) {
-        uv_timer_start(timer, on_settle, 1, 0);
-        return;
-    }
-    life->settling = true;
-    on_list(&life->lists);
-}
-
-static void on_port(void *data, const struct port *port)
+static void on_port_found(void *data, uint16_t port)
 {
     struct life *life = data;
-    uint32_t wanted = wanted_port(life);
 
-    port_list_add(life->listed, port);
-    if (life->port == 0 && life->candidate == 0 && port->protocol == IPPROTO_TCP && !life->ending &&
-        (wanted == 0 || wanted == port->number)) {
-        life->candidate = (uint16_t)port->number;
-        uv_timer_start(&life->settles, on_settle, LIFE_SETTLE_MS, 0);
-    }
-    /* It came by itself: what there is now is asked for. */
-    if (!life->listing && uv_is_active((uv_handle_t *)&life->lists))
-        uv_timer_start(&life->lists, on_list, 0, LIFE_LIST_MS);
+    if (!life->ending)
+        prove(life, port);
 }
 
-static void on_listed(void *data)
+/* Until somebody listens there again, or elsewhere. */
+static void lose_port(struct life *life)
 {
-    struct life *life = data;
-    uint16_t candidate = life->candidate;
-    char port[16];
-
-    life->listing = false;
-    if (strcmp(life->ports, life->listed) != 0) {
-        memcpy(life->ports, life->listed, sizeof(life->ports));
-        tell_ports(life);
-    }
-    if (!life->settling)
-        return;
-    life->settling = false;
-    life->candidate = 0;
-    snprintf(port, sizeof(port), "%u/tcp", candidate);
-    if (port_list_has(life->ports, port) && !life->ending)
-        prove(life, candidate);
+    forget_port(life);
+    tell_proven(life);
+    enter(life, SERVICE_STARTING, "");
+    port_watch_again(&life->watch);
 }
 
 void life_refused(struct life *life)
@@ -354,12 +363,7 @@ void life_refused(struct life *life)
         return;
     log_warning("surface %s: nobody listens on port %u of its service any more", life->name,
                 life->port);
-    life->port = 0;
-    vacancy_cancel(life->vacancy);
-    life->vacancy = NULL;
-    tell_proven(life);
-    enter(life, SERVICE_STARTING, "");
-    uv_timer_start(&life->lists, on_list, 0, LIFE_LIST_MS);
+    lose_port(life);
 }
 
 /* ---- The start ---- */
@@ -370,7 +374,7 @@ static void on_started(void *data)
 
     life->pid = tree_pid(life->tree);
     tell_ports(life);
-    uv_timer_start(&life->lists, on_list, LIFE_LIST_MS, LIFE_LIST_MS);
+    port_watch_begin(&life->watch, life->tree);
 }
 
 static void on_refused(void *data, const struct refusal *refusal)
@@ -378,6 +382,20 @@ static void on_refused(void *data, const struct refusal *refusal)
     struct life *life = data;
 
     refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal);
+}
+
+static void on_port(void *data, const struct port *port)
+{
+    struct life *life = data;
+
+    port_watch_port(&life->watch, port);
+}
+
+static void on_listed(void *data)
+{
+    struct life *life = data;
+
+    port_watch_listed(&life->watch);
 }
 
 /* Its standard output and error are one pipe, unless it is alone. */
@@ -413,13 +431,12 @@ static enum error launch(struct life *life, const struct command *command)
 static void start(struct life *life)
 {
     const struct config_bundle *bundle = life->lives->bundle;
-    const struct surface *surface = config_surface(bundle->config, life->name);
+    const struct surface *surface = surface_of(life);
     struct service service;
     struct service_fault fault = {.text = "the configuration has no such command any more"};
     enum error error = ERROR_INVALID;
 
-    life->listed[0] = '\0';
-    life->blind = false;
+    life->blind = life->late = false;
     life->refusals.count = 0;
     life->status = LIFE_NEVER_RAN;
     if (surface != NULL && surface_is_launched(surface))
@@ -428,7 +445,6 @@ static void start(struct life *life)
         wait_for_start(life, SERVICE_WAITING, fault.text);
         return;
     }
-    life->upgraded = false;
     program_note(&life->program, service.program);
     enter(life, SERVICE_STARTING, "");
     error = launch(life, &service.command);
@@ -443,6 +459,7 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
                       struct life **out)
 {
     struct life *life = calloc(1, sizeof(*life));
+    const struct port_watch_owner owner = {fits, on_ports_changed, on_port_found, life};
 
     if (life == NULL)
         return ERROR_MEMORY;
@@ -451,11 +468,10 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
     life->alone = alone;
     snprintf(life->name, sizeof(life->name), "%s", name);
     uv_timer_init(lives->loop, &life->timer);
-    uv_timer_init(lives->loop, &life->lists);
-    uv_timer_init(lives->loop, &life->settles);
     uv_timer_init(lives->loop, &life->looks);
-    life->timer.data = life->lists.data = life->settles.data = life->looks.data = life;
-    life->open_handles = 4;
+    life->timer.data = life->looks.data = life;
+    port_watch_init(&life->watch, lives->loop, &owner);
+    life->open_handles = 2 + PORT_WATCH_HANDLES;
     uv_timer_start(&life->timer, on_start_again, 0, 0);
     *out = life;
     return OK;

@@ -6,19 +6,19 @@
 
 #include "ipc/errand.h"
 #include "launch/launcher.h"
+#include "launch/supervise/asking.h"
 #include "launch/supervise/output.h"
+#include "launch/supervise/port_watch.h"
 #include "launch/supervise/program.h"
 #include "launch/supervise/refusals.h"
 #include "setup/bundle.h"
 
-#define LIFE_NAME_SIZE    (CONFIG_NAME_BYTES_MAX + 1)
-#define LIFE_DELAY_MIN_MS 200 /* before the first new start; twice as much before each other */
-#define LIFE_DELAY_MAX_MS 30000
-#define LIFE_SETTLED_MS   30000 /* after so long being served, all is forgiven */
-#define LIFE_LIST_MS      5000  /* how often its ports are asked for */
-#define LIFE_LOOK_MS      5000  /* how often it is looked for listeners of its on this host */
-#define LIFE_LOOK_SHARE   200   /* that takes no more than such a part of the time */
-#define LIFE_SETTLE_MS    50    /* a port that is there for so long was not just tried for */
+#define LIFE_NAME_SIZE  (CONFIG_NAME_BYTES_MAX + 1)
+#define LIFE_SETTLED_MS 30000 /* after so long being served, all is forgiven */
+#define LIFE_LOOK_MS    5000  /* how often it is looked for listeners of its on this host */
+#define LIFE_LOOK_SHARE 200   /* that takes no more than such a part of the time */
+
+#define LIFE_LATE_PATIENCE_MS 5000 /* of one that is ended as it did not come to be ready */
 
 #define LIFE_NEVER_RAN (-1)
 
@@ -48,29 +48,28 @@ struct life {
     uint32_t slot;
     char name[LIFE_NAME_SIZE];
     enum service_state state;
-    char why[WHY_SIZE]; /* of WAITING and EXPOSED; else "" */
+    char why[WHY_SIZE]; /* of WAITING and EXPOSED, or what STARTING waits for; else "" */
     const int *alone; /* its standard descriptors, borrowed: it runs once; NULL: it is supervised */
     int status;       /* of the tree that ended last */
     pid_t pid;        /* of the tree's first process; 0: there is none */
-    char ports[ERRAND_PORTS_SIZE], listed[ERRAND_PORTS_SIZE];
-    uint16_t port;      /* that is served, or being proven; 0: none yet */
-    uint16_t candidate; /* that may come to be; 0: none */
+    uint16_t port;    /* that is served, or being proven; 0: none yet */
     bool ending;
-    bool listing;  /* its ports are being told */
-    bool settling; /* and the candidate is looked for among them */
+    bool answered; /* what it has to, before it is served */
+    bool late;     /* it did not: it is being ended, `why` says what for */
+    bool proof_asked;
+    bool blind; /* this host's listeners could not be attributed to its processes */
     struct tree *tree;
     struct vacancy *vacancy;
+    struct asking *asking; /* whether it answers */
     struct output *output;
     struct output_account account;
     struct refusals refusals; /* since it started */
     unsigned failures;
     uint64_t ready_at_ms;
     uv_timer_t timer; /* until the next start, or the end of patience */
-    uv_timer_t lists, settles, looks;
-    bool proof_asked;
+    uv_timer_t looks;
+    struct port_watch watch;
     struct program program; /* as it was when it was started */
-    bool upgraded;          /* and is no more */
-    bool blind;             /* this host's listeners could not be attributed to its processes */
     unsigned open_handles;
 };
 

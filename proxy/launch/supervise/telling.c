@@ -124,7 +124,7 @@ void telling_on_ports(void *context, struct life *life)
          &(struct errand){.kind = ERRAND_PORTS,
                           .place = life->slot,
                           .number = (uint32_t)life->pid,
-                          .text = life->ports});
+                          .text = life->watch.ports});
 }
 
 /* One that ends before the broker has asked for it is the parent's alone. */
