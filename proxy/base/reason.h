@@ -1,10 +1,8 @@
 /*
- * The one published list of reasons: `sidelock help reasons` prints it, the
- * audit log carries its codes, and the HTTP status and WebSocket close code of
- * every denial come from it. Codes are a contract: add, never rename.
- *
- * A reason is also the verdict: REASON_ALLOWED lets pass, everything else
- * refuses, and the zero value refuses.
+ * The one published list of reasons: `sidelock help reasons` prints it, the audit log carries its
+ * codes, and the HTTP status and WebSocket close code of every denial come from it. Codes are a
+ * contract: add, never rename. A reason is also the verdict: REASON_ALLOWED lets pass, everything
+ * else refuses, and the zero value refuses.
  */
 #pragma once
 
@@ -194,6 +192,8 @@
            "this route needs a session with a parameter record")                                   \
     REASON(EXECUTABLE_REFUSED, "executable_refused", 403, 0,                                       \
            "the parameter record names a command that may not run")                                \
+    CAUSE(PROGRAM_OF_SERVICE, "executable_refused", "service", 403, 0,                             \
+          "the service tried to execute a file, or to load its code, and may not")                 \
     REASON(ROUTE_UNKNOWN, "route_unknown", 404, 0, "no route of this surface has this path")       \
     REASON(MCP_SESSION_UNKNOWN, "mcp_session_unknown", 404, 0,                                     \
            "this session opened no MCP session with that id")                                      \

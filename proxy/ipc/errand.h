@@ -53,6 +53,7 @@
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *     PROCESSES ────────────────────────▶        how many a stdio service has now
+ *     REFUSED ──────────────────────────▶        what it tried to execute, and may not
  *     FULL ─────────────────────────────▶        a process was refused to a session
  *     LEFT ─────────────────────────────▶        nothing of a session is left of what VISITs up
  *                                                to this one brought about
@@ -103,8 +104,9 @@ enum errand_kind {
                     */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
                     */
-    ERRAND_PROVE,  /* `place`: the slot */
-    ERRAND_PROVEN, /* the same; what was found, SERVICE has said before */
+    ERRAND_REFUSED, /* `place`: the slot; `text`: the file */
+    ERRAND_PROVE,   /* `place`: the slot */
+    ERRAND_PROVEN,  /* the same; what was found, SERVICE has said before */
     ERRAND_LOOK,
     ERRAND_CALLER,   /* `place`: the uid; `number`: the inode of the client's socket */
     ERRAND_PROGRAM,  /* the same two; `text`: the program's path, "": it is not known */

@@ -2,14 +2,14 @@
 // executions.c. What remains to an interpreter on the list is measured as well.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { scratchDir } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
-import { launched, startLaunched } from './lib/launched.mjs';
+import { launched, startLaunched, stateOf } from './lib/launched.mjs';
 import { PEOPLE, Tree, executions, freePort } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
 
@@ -148,13 +148,21 @@ it("a surface's executables: what starts them is found, what is refused is in th
   const script = path.join(dir, 'serve.cjs');
   writeFileSync(script, `#!/usr/bin/env node
     const { execFileSync } = require('node:child_process');
+    const strange = require('node:path').join(__dirname, 'a "b"\\n\\u202ec');
     const run = (file, ...args) => { try { return execFileSync(file, args).toString(); } catch (error) { return error.code; } };
-    require('node:http').createServer((request, answer) => answer.setHeader('Content-Type', 'application/json').end(JSON.stringify([run('/usr/bin/id', '-u'), run('/bin/sh', '-c', 'echo x')]))).listen(${port});
+    require('node:http').createServer((request, answer) => answer.setHeader('Content-Type', 'application/json').end(JSON.stringify([run('/usr/bin/id', '-u'), run('/bin/sh', '-c', 'echo x'), run(strange), run('/bin/sh')]))).listen(${port});
   `);
   chmodSync(script, 0o755);
+  const strange = path.join(dir, 'a "b"\n\u202ec');
+  copyFileSync('/usr/bin/true', strange);
   const gate = await startLaunched({ one: launched([script], { upstream: { executables: ['/usr/bin/id'] } }) });
   const { token } = await gate.session('one');
   const { json } = await ask(gate, 'one', '/', { token });
-  assert.deepEqual(json, [`${process.getuid()}\n`, 'EACCES']);
+  assert.deepEqual(json, [`${process.getuid()}\n`, 'EACCES', 'EACCES', 'EACCES']);
   await until(() => gate.stderr.includes('of its service may not execute "/bin/sh": "executables" does not name it'), () => gate.stderr);
+  const { pid } = await stateOf(gate, 'one');
+  const refused = { event: 'execution_refused', surface: 'one', reason: 'executable_refused', cause: 'service', pid };
+  await gate.audited(0, { ...refused, path: strange });
+  const lines = gate.auditLines().filter((line) => line.event === 'execution_refused').map((line) => line.path);
+  assert.deepEqual(lines, ['/bin/sh', strange], 'once each');
 });

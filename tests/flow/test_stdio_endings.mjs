@@ -52,6 +52,16 @@ async function socket(gate, token) {
   return { ws, heard, closed, ask };
 }
 
+it('a process executes what its surface says: what else it tries is in the audit log', async () => {
+  const gate = await start({ one: python('serve', newMark()) });
+  const { token } = await gate.session('one');
+  const session = await connect(gate, 'one', token);
+  for (let time = 0; time < 2; time++) assert.equal(await call(session, 'execute', { path: '/bin/sh' }), 'refused 13');
+  const refused = { event: 'execution_refused', surface: 'one', reason: 'executable_refused', cause: 'service', path: '/bin/sh' };
+  await gate.audited(0, refused);
+  assert.equal(gate.auditLines().filter((line) => line.event === refused.event).length, 1, 'once');
+});
+
 describe('a process ends whole', () => {
   it('with its MCP session, which the client ends', async () => {
     const mark = newMark();

@@ -787,6 +787,11 @@ TEST_BETWEEN(test_what_the_audit_log_says, set_up, tear_down)
     assert_int_equal(logged("\"signal\":9"), 1);
     say((struct errand){.kind = ERRAND_EXITED, .text = "no such \"program\""}, -1);
     assert_int_equal(logged("\"why\":\"no such \\\"program\\\"\""), 1);
+    say((struct errand){.kind = ERRAND_REFUSED, .text = "/bin/\x1b"}, -1);
+    assert_int_equal(
+        logged("\"event\":\"execution_refused\",\"surface\":\"one\",\"reason\":"
+               "\"executable_refused\",\"cause\":\"service\",\"path\":\"/bin/\\u001b\""),
+        1);
     say_state(SERVICE_EXPOSED);
     say_state(SERVICE_EXPOSED);
     assert_int_equal(logged("\"event\":\"service_exposed\""), 1);

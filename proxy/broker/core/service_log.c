@@ -59,6 +59,15 @@ void service_log_end(struct gate *gate, const struct surface_state *surface, int
     journal_commit(line);
 }
 
+void service_log_execution(struct gate *gate, const struct surface_state *surface, const char *path)
+{
+    struct audit *line = begin(gate, "execution_refused", surface);
+
+    audit_reason(line, REASON_PROGRAM_OF_SERVICE);
+    audit_text(line, "path", path);
+    journal_commit(line);
+}
+
 void service_log_refused(struct gate *gate, const struct surface_state *surface,
                          const char *session, enum quota row)
 {

@@ -5,6 +5,7 @@
 #include "broker/core/launcher_line.h"
 #include "broker/core/service_idle.h"
 #include "broker/core/service_log.h"
+#include "broker/core/service_told.h"
 #include "broker/core/service_wish.h"
 #include "broker/core/visits.h"
 
@@ -300,14 +301,6 @@ static enum error take_proven(struct services *services, struct surface_state *s
     return OK;
 }
 
-static enum error take_exit(const struct services *services, struct surface_state *surface,
-                            const struct errand *errand)
-{
-    service_log_end(services->gate, surface, (int)errand->number, errand->text);
-    surface->service.pid = 0;
-    return OK;
-}
-
 static enum error take_ports(struct services *services, struct surface_state *surface,
                              const struct errand *errand)
 {
@@ -370,15 +363,10 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return take_service(services, surface, errand);
     if (errand->kind == ERRAND_PROVEN)
         return take_proven(services, surface);
-    if (errand->kind == ERRAND_EXITED)
-        return take_exit(services, surface, errand);
-    if (errand->kind == ERRAND_PROCESSES) {
-        surface->service.processes = errand->number;
-        return OK;
-    }
     if (errand->kind == ERRAND_FULL || errand->kind == ERRAND_LEFT)
         return visits_take(&services->visits, surface, errand);
-    return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand) : ERROR_SYNTAX;
+    return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand)
+                                        : service_told(services->gate, surface, errand);
 }
 
 /* What it had in hand is over; what it started ends with it, and is waited for until the parent has

@@ -381,7 +381,8 @@ static void on_refused(void *data, const struct refusal *refusal)
 {
     struct life *life = data;
 
-    refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal);
+    if (refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal))
+        life->lives->refused(life->lives->context, life->slot, refusal);
 }
 
 static void on_port(void *data, const struct port *port)

@@ -35,6 +35,8 @@ struct lives {
     void (*ports)(void *context, struct life *life);
     /* Nothing of its tree is left: the wait status, or (not "") why it never ran. */
     void (*exited)(void *context, struct life *life, int status, const char *failed);
+    /* Something that it tried is to be in the audit log. */
+    void (*refused)(void *context, uint32_t slot, const struct refusal *refusal);
     void (*proven)(void *context, struct life *life); /* that life_prove() is done; `state` says */
     void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
     /* Of one that is `alone`: `status` as of waitpid(2), or LIFE_NEVER_RAN; it is not started

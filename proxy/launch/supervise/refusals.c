@@ -58,7 +58,7 @@ static void log_file(const char *name, bool at_terminal, const struct refusal *r
     buffer_clear(&shown);
 }
 
-void refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
+bool refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
                    const struct refusal *refusal)
 {
     if (refusal->path[0] == '\0') {
@@ -66,8 +66,10 @@ void refusals_tell(struct refusals *refusals, const char *name, bool at_terminal
                     "protocol %u (%s)",
                     name, refusal->program, refusal->call, refusal->family, refusal->type,
                     refusal->protocol, strerrorname_np(refusal->error));
-        return;
+        return false;
     }
-    if (!is_told(refusals, refusal->path))
-        log_file(name, at_terminal, refusal);
+    if (is_told(refusals, refusal->path))
+        return false;
+    log_file(name, at_terminal, refusal);
+    return true;
 }

@@ -16,6 +16,9 @@ struct refusals {
     size_t count;
 };
 
-/* `name` is the surface's; `at_terminal` as in struct lives: what would permit it is named so. */
-void refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
+/*
+ * `name` is the surface's; `at_terminal` as in struct lives: what would permit it is named so.
+ * True: whoever keeps the audit log is to be told as well.
+ */
+bool refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
                    const struct refusal *refusal);

@@ -163,9 +163,10 @@ static void on_process_ended(void *data, int status, const char *failed)
 static void on_process_refused(void *data, const struct refusal *refusal)
 {
     struct sitting *sitting = ((struct process *)data)->sitting;
+    const struct stdio_rooms *rooms = sitting->rooms;
 
-    refusals_tell(&sitting->refusals, sitting->rooms->name, sitting->rooms->lives->at_terminal,
-                  refusal);
+    if (refusals_tell(&sitting->refusals, rooms->name, rooms->lives->at_terminal, refusal))
+        rooms->lives->refused(rooms->lives->context, rooms->slot, refusal);
 }
 
 struct ends {

@@ -40,6 +40,7 @@ struct sitting {
 /* What the sittings of a surface share. */
 struct stdio_rooms {
     struct lives *lives;
+    uint32_t slot;
     char name[LIFE_NAME_SIZE];
     struct output_account account;
     struct quota_rate launches;

@@ -135,6 +135,7 @@ enum error stdio_begin(struct stdios *stdios, uint32_t slot, const char *name, s
     stdio->shared = stdios;
     stdio->slot = slot;
     stdio->rooms = (struct stdio_rooms){.lives = stdios->lives,
+                                        .slot = slot,
                                         .refused = on_refused,
                                         .counted = on_counted,
                                         .over = on_over,

@@ -327,6 +327,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .changed = telling_on_changed,
                                        .ports = telling_on_ports,
                                        .exited = telling_on_exited,
+                                       .refused = telling_on_refused,
                                        .proven = telling_on_proven,
                                        .lost = telling_on_lost,
                                        .over = telling_on_over,

@@ -141,6 +141,17 @@ void telling_on_exited(void *context, struct life *life, int status, const char 
                     -1);
 }
 
+/* A broker that has not asked for the lone one yet knows nothing of it. */
+void telling_on_refused(void *context, uint32_t slot, const struct refusal *refusal)
+{
+    struct supervisor *supervisor = context;
+
+    if (supervisor->lone.name[0] == '\0' || supervisor->lone.told)
+        telling_say(&supervisor->broker,
+                    &(struct errand){.kind = ERRAND_REFUSED, .place = slot, .text = refusal->path},
+                    -1);
+}
+
 void telling_on_proven(void *context, struct life *life)
 {
     struct supervisor *supervisor = context;

@@ -1,0 +1,22 @@
+#include "broker/core/service_told.h"
+
+#include "broker/core/service_log.h"
+
+enum error service_told(struct gate *gate, struct surface_state *surface,
+                        const struct errand *errand)
+{
+    switch (errand->kind) {
+    case ERRAND_EXITED:
+        service_log_end(gate, surface, (int)errand->number, errand->text);
+        surface->service.pid = 0;
+        return OK;
+    case ERRAND_PROCESSES:
+        surface->service.processes = errand->number;
+        return OK;
+    case ERRAND_REFUSED:
+        service_log_execution(gate, surface, errand->text);
+        return OK;
+    default:
+        return ERROR_SYNTAX;
+    }
+}
