@@ -1,14 +1,17 @@
 // Sockets of a launched service are as it knows them: tests/services/sockets.py asserts it, and is
 // run without a launcher as well, so that it promises nothing that the kernel does not keep.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
+import dgram from 'node:dgram';
 import { chmodSync, copyFileSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { describe, it } from 'node:test';
+import { promisify } from 'node:util';
 
 import { scratchDir } from './lib/gate.mjs';
 import { serviceFile } from './lib/programs.mjs';
-import { PEOPLE, Tree } from './lib/tree.mjs';
+import { PEOPLE, Tree, freePort } from './lib/tree.mjs';
 
 const CASES = [...readFileSync(serviceFile('sockets.py'), 'utf8').matchAll(/^def (case_\w+)/gm)].map(([, name]) => name);
 
@@ -35,4 +38,76 @@ describe('what a service relies on', () => {
       assert.deepEqual(tree.events.filter((event) => event.event === 'refused'), []);
     });
   }
+});
+
+// Sockets of both families with that port, one of which hears a datagram of its own tree; then one with another port
+// that connects to ours.
+const DATAGRAMS = `
+import socket, sys
+port, other, ours = map(int, sys.argv[1:])
+four, six = (socket.socket(family, socket.SOCK_DGRAM) for family in (socket.AF_INET, socket.AF_INET6))
+six.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+four.bind(("0.0.0.0", port))
+six.bind(("::", port))
+tree = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+tree.connect(("127.0.0.1", port))
+tree.send(b"tree")
+assert four.recv(9) == b"tree"
+connected = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+connected.bind(("127.0.0.1", other))
+connected.connect(("127.0.0.1", ours))
+connected.send(b"hello")
+assert connected.recv(9) == b"answer"
+print("bound", file=sys.stderr, flush=True)
+sys.stdin.read()
+`;
+// The kernel says of each whether anybody takes datagrams there.
+const PROBE = `
+import socket, sys
+for to in sys.argv[1:]:
+    host, port = to.split("#")
+    probe = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    probe.settimeout(20)
+    probe.connect((host, int(port)))
+    probe.send(b"host")
+    try:
+        print("answered", to, probe.recv(9))
+    except ConnectionRefusedError:
+        print("refused")
+    except TimeoutError:
+        print("taken", to)
+`;
+
+describe('datagrams', () => {
+  const probe = (doors) => spawnSync('/usr/bin/python3', ['-c', PROBE, ...doors], { encoding: 'utf8' }).stdout.trim().split('\n');
+
+  for (const who of PEOPLE)
+    it(`that a service takes at a port come from its tree alone, launched by ${who.name}`, async () => {
+      const [port, other] = [await freePort(), await freePort()];
+      const ours = dgram.createSocket('udp4').on('message', (text, from) => ours.send(String(text) === 'hello' ? 'answer' : text, from.port));
+      await new Promise((resolve) => ours.bind(0, '127.0.0.1', resolve));
+      const tree = new Tree(['/usr/bin/python3', '-c', DATAGRAMS, ...[port, other, ours.address().port].map(String)], { who });
+      try {
+        await tree.said('bound');
+        const hosts = Object.values(networkInterfaces()).flat().filter(({ scopeid }) => !scopeid).map(({ address }) => address);
+        const doors = [...hosts.map((host) => `${host}#${port}`), `127.0.0.1#${other}`];
+        assert.deepEqual(probe(doors), doors.map(() => 'refused'));
+        assert.deepEqual((await tree.list()).map((event) => [event.protocol, event.port]), [['udp', port], ['udp', port]]);
+      } finally {
+        ours.close();
+        await tree.kill();
+      }
+    });
+
+  it('would be taken without a launcher', async () => {
+    const port = await freePort();
+    const here = dgram.createSocket('udp4').on('message', (text, from) => here.send('here', from.port));
+    await new Promise((resolve) => here.bind(port, '127.0.0.1', resolve));
+    try {
+      const { stdout } = await promisify(execFile)('/usr/bin/python3', ['-c', PROBE, `127.0.0.1#${port}`]);
+      assert.match(stdout, /answered .* b'here'/);
+    } finally {
+      here.close();
+    }
+  });
 });
