@@ -43,6 +43,7 @@ static void done(struct lane_job *job)
 {
     struct change *change = (struct change *)job;
 
+    recent_change_ends(&change->store->recent);
     if (change->settle != NULL)
         change->settle(change);
     change_fail(change->reply, change->error);
@@ -53,12 +54,21 @@ void change_give(struct change *change)
 {
     change->job.work = work;
     change->job.done = done;
+    recent_change_begins(&change->store->recent);
     lane_give(change->store->writes, &change->job);
 }
 
 static void nothing(struct lane_job *job)
 {
     (void)job;
+}
+
+static void turned(struct lane_job *job)
+{
+    struct change *change = (struct change *)job;
+
+    change_fail(change->reply, OK);
+    free(change);
 }
 
 void store_turn(struct store *store, struct store_reply reply)
@@ -69,7 +79,7 @@ void store_turn(struct store *store, struct store_reply reply)
         change_fail(reply, ERROR_MEMORY);
         return;
     }
-    change->job = (struct lane_job){.work = nothing, .done = done};
+    change->job = (struct lane_job){.work = nothing, .done = turned};
     change->reply = reply;
     lane_give(store->writes, &change->job);
 }

@@ -6,6 +6,7 @@
  *   sessions.c   sessions, read and listed; changed by session_changes.c
  *   switches.c   kill switches
  *   change.c     a change on its way to the disk
+ *   recent.c     sessions that were read last
  *   taken.c      what is taken away already, and not on the disk yet
  *   anchor.c     the head of the audit log, and its key
  *   generation.c whether the database is a restored one
@@ -16,6 +17,7 @@
 #include "base/secret.h"
 #include "store/database.h"
 #include "store/generation.h"
+#include "store/recent.h"
 #include "store/taken.h"
 
 #define STORE_DATABASE_NAME "sidelock.db"
@@ -36,6 +38,7 @@ struct store {
     /* A connection each: the owner's thread reads a row or a page, the lanes do the rest. */
     struct sqlite3 *database, *writer, *searcher;
     struct taken taken;
+    struct recent recent;
     struct generation generation;
     struct secret_key *token_key;
     struct secret_key *cookie_key;

@@ -72,23 +72,32 @@ static enum error load_row(struct sqlite3_stmt *row, const char *generation, str
     return error == OK ? load_callers(statement_text(row, 13), out) : error;
 }
 
-/* Fills *out completely, with what is being taken from it; or clears it. */
-static enum error load_session(const struct store *store, struct sqlite3_stmt *row,
-                               struct session *out)
+/* Fills *out completely, as the database has it; or clears it. */
+static enum error load_stored(const struct store *store, struct sqlite3_stmt *row,
+                              struct session *out)
 {
     struct session session = {0};
     enum error error = load_row(row, store->generation.id, &session);
 
-    if (error == OK) {
-        taken_apply(&store->taken, &session);
+    if (error == OK)
         *out = session;
-    } else {
+    else
         session_clear(&session);
-    }
     return error;
 }
 
-enum error store_session_get(struct store *store, const char *id, struct session *out)
+/* The same with what is being taken from it. */
+static enum error load_session(const struct store *store, struct sqlite3_stmt *row,
+                               struct session *out)
+{
+    enum error error = load_stored(store, row, out);
+
+    if (error == OK)
+        taken_apply(&store->taken, out);
+    return error;
+}
+
+static enum error read_session(struct store *store, const char *id, struct session *out)
 {
     static const char sql[] = "SELECT " STORE_SESSION_COLUMNS " FROM sessions WHERE id = ?";
     struct sqlite3_stmt *statement = database_query(store->database, sql, database_text(id));
@@ -96,8 +105,24 @@ enum error store_session_get(struct store *store, const char *id, struct session
 
     if (error != OK)
         return error;
-    error = load_session(store, statement, out);
+    error = load_stored(store, statement, out);
     statement_end(statement);
+    if (error == OK)
+        recent_add(&store->recent, out);
+    return error;
+}
+
+enum error store_session_get(struct store *store, const char *id, struct session *out)
+{
+    const struct session *recent = recent_find(&store->recent, id);
+    enum error error = OK;
+
+    if (recent != NULL)
+        *out = *recent;
+    else
+        error = read_session(store, id, out);
+    if (error == OK)
+        taken_apply(&store->taken, out);
     return error;
 }
 

@@ -323,6 +323,7 @@ void store_close(struct store *store)
     lane_destroy(store->writes);
     database_close(store->writer);
     taken_clear(&store->taken);
+    recent_clear(&store->recent);
     secret_key_destroy(store->token_key);
     secret_key_destroy(store->cookie_key);
     secret_key_destroy(store->seal_key);
