@@ -338,6 +338,7 @@ static void on_prepare(uv_prepare_t *prepare)
     struct house *house = prepare->data;
     struct worker *worker = &house->worker;
 
+    endpoints_reap(&worker->endpoints);
     connection_reap(worker);
     accept_go_on(&house->accept);
     if (channel_flush(worker->channel) != OK)
@@ -370,6 +371,7 @@ static enum error start_loop(struct house *house, int channel_fd_taken)
     uv_timer_init(&worker->loop, &house->tick);
     uv_prepare_init(&worker->loop, &house->reaper);
     uv_idle_init(&worker->loop, &house->cutter);
+    worker->endpoints.loop = &worker->loop;
     house->channel_poll.data = house->tick.data = house->reaper.data = house->cutter.data = house;
     uv_timer_start(&house->tick, on_tick, ROUND_MS, ROUND_MS);
     uv_prepare_start(&house->reaper, on_prepare);
@@ -455,6 +457,7 @@ static void stop(struct house *house)
     uv_close((uv_handle_t *)&house->tick, NULL);
     uv_close((uv_handle_t *)&house->reaper, NULL);
     uv_close((uv_handle_t *)&house->cutter, NULL);
+    endpoints_end(&worker->endpoints);
     uv_run(&worker->loop, UV_RUN_DEFAULT);
     connection_reap(worker);
     uv_loop_close(&worker->loop);

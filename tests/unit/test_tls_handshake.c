@@ -22,6 +22,21 @@ TEST(test_given_up)
     finish();
 }
 
+/* Nor is it told of what comes later, though somebody else has the socket still. */
+TEST(test_given_up_while_it_is_shown)
+{
+    int copy;
+
+    begin(false, false);
+    copy = dup(world.gate.fd);
+    turn();
+    close_gate();
+    assert_int_equal(write(world.client_fd, "x", 1), 1);
+    turn();
+    close(copy);
+    finish();
+}
+
 static void expect_failure(const char *said, enum tls_stage failure)
 {
     begin(false, false);

@@ -27,6 +27,7 @@ static struct authority_pair authority, server, client_pair;
 /* One client and the gate's side of it. */
 static struct {
     uv_loop_t loop;
+    struct endpoints endpoints;
     struct ssl_ctx_st *context;
     struct endpoint gate;
     bool gate_open, ended;
@@ -105,6 +106,7 @@ static inline void begin(bool ask, bool required)
 
     memset(&world, 0, sizeof(world));
     assert_int_equal(uv_loop_init(&world.loop), 0);
+    world.endpoints.loop = &world.loop;
     assert_int_equal(tls_context_prepare(), OK);
     assert_int_equal(tls_context_create(&rules, &world.context), OK);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
@@ -112,7 +114,7 @@ static inline void begin(bool ask, bool required)
     world.gate.ready = on_ready;
     world.gate.closed = on_closed;
     world.gate.secured = on_secured;
-    assert_int_equal(endpoint_open(&world.gate, &world.loop, pair[0]), OK);
+    assert_int_equal(endpoint_open(&world.gate, &world.endpoints, pair[0]), OK);
     world.gate_open = true;
     endpoint_watch(&world.gate, UV_READABLE);
     assert_int_equal(endpoint_secure(&world.gate, world.context), OK);
@@ -146,8 +148,8 @@ static inline void hang_up(void)
 static inline void finish(void)
 {
     close_gate();
-    for (unsigned i = 0; i < TURNS_MAX && !world.ended; i++)
-        turn();
+    endpoints_end(&world.endpoints);
+    turn();
     assert_true(world.ended);
     hang_up();
     SSL_free(world.client);

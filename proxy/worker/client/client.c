@@ -60,7 +60,7 @@ enum error client_start(struct connection *connection, int fd)
     }
     client->endpoint.ready = on_ready;
     client->endpoint.closed = on_closed;
-    if (endpoint_open(&client->endpoint, &connection->worker->loop, fd) != OK) {
+    if (endpoint_open(&client->endpoint, &connection->worker->endpoints, fd) != OK) {
         free(client);
         return ERROR_IO;
     }

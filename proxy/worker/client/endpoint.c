@@ -1,27 +1,29 @@
 #include "worker/client/endpoint.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ROUNDS_MAX 8 /* of one turn, over what TLS has read ahead; others want their turn */
+#define ROUNDS_MAX  8 /* of one turn, over what TLS has read ahead; others want their turn */
+#define WATCHES_MIN 64
 
-/* Apart from its endpoint, so that another can go on with it: to be watched for anew takes calls.
- */
+/* The loop's part of a descriptor, by its number. */
 struct watch {
-    union {
-        uv_poll_t poll;
-        uv_idle_t none; /* what it watched for has gone to another */
-        uv_handle_t any;
-    } handle;
-    struct endpoint *endpoint;
+    uv_poll_t poll;
+    struct endpoint *endpoint; /* whose it is, as long as it is watched */
 };
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
-static uv_loop_t *loop_of(const struct endpoint *endpoint)
+static struct watch *watch_of(const struct endpoint *endpoint)
 {
-    return endpoint->watch->handle.any.loop;
+    return endpoint->all->watches[endpoint->fd];
+}
+
+static uint64_t now_ms(const struct endpoint *endpoint)
+{
+    return uv_now(endpoint->all->loop);
 }
 
 /* ---- What is watched for ---- */
@@ -51,9 +53,9 @@ static void rewatch(struct endpoint *endpoint)
         return;
     endpoint->watched = wanted;
     if (wanted != 0)
-        uv_poll_start(&endpoint->watch->handle.poll, wanted, on_poll);
+        uv_poll_start(&watch_of(endpoint)->poll, wanted, on_poll);
     else
-        uv_poll_stop(&endpoint->watch->handle.poll);
+        uv_poll_stop(&watch_of(endpoint)->poll);
 }
 
 void endpoint_watch(struct endpoint *endpoint, int events)
@@ -115,37 +117,64 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 
 /* ---- Beginning ---- */
 
-static struct watch *new_watch(struct endpoint *endpoint)
+static enum error make_room(struct endpoints *all, size_t wanted)
 {
-    struct watch *watch = calloc(1, sizeof(*watch));
+    size_t count = all->count > 0 ? all->count : WATCHES_MIN;
+    struct watch **watches;
 
-    if (watch != NULL)
-        watch->endpoint = endpoint;
-    return watch;
+    if (wanted <= all->count)
+        return OK;
+    while (count < wanted)
+        count *= 2;
+    watches = realloc(all->watches, count * sizeof(struct watch *));
+    if (watches == NULL)
+        return ERROR_MEMORY;
+    memset(watches + all->count, 0, (count - all->count) * sizeof(struct watch *));
+    all->watches = watches;
+    all->count = count;
+    return OK;
 }
 
-static void begin(struct endpoint *endpoint, struct watch *watch)
+/* The first of this number brings a watch, which those to come will have. */
+static enum error make_watch(struct endpoints *all, int fd)
 {
-    endpoint->watch = watch;
-    endpoint->fd = -1;
+    enum error error = make_room(all, (size_t)fd + 1);
+    struct watch *watch;
+
+    if (error != OK || all->watches[fd] != NULL)
+        return error;
+    watch = calloc(1, sizeof(*watch));
+    if (watch == NULL)
+        return ERROR_MEMORY;
+    if (uv_poll_init(all->loop, &watch->poll, fd) != 0) {
+        free(watch);
+        return ERROR_IO;
+    }
+    all->watches[fd] = watch;
+    return OK;
+}
+
+static void begin(struct endpoint *endpoint, struct endpoints *all, int fd)
+{
+    endpoint->all = all;
+    endpoint->fd = fd;
     endpoint->events = endpoint->watched = 0;
     endpoint->shaking = false;
     endpoint->tls = NULL;
     endpoint->out = (struct outgoing){0};
+    if (fd >= 0)
+        all->watches[fd]->endpoint = endpoint;
 }
 
-enum error endpoint_open(struct endpoint *endpoint, uv_loop_t *loop, int fd)
+enum error endpoint_open(struct endpoint *endpoint, struct endpoints *all, int fd)
 {
-    struct watch *watch = new_watch(endpoint);
+    enum error error = make_watch(all, fd);
 
-    begin(endpoint, watch);
-    if (watch == NULL || uv_poll_init(loop, &watch->handle.poll, fd) != 0) {
-        free(watch);
+    if (error == OK)
+        begin(endpoint, all, fd);
+    else
         close(fd);
-        return ERROR_IO;
-    }
-    endpoint->fd = fd;
-    return OK;
+    return error;
 }
 
 enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context)
@@ -157,24 +186,13 @@ enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context
     return error;
 }
 
-enum error endpoint_move(struct endpoint *to, struct endpoint *from)
+void endpoint_move(struct endpoint *to, struct endpoint *from)
 {
-    struct watch *none = new_watch(from);
-
-    if (none == NULL)
-        return ERROR_MEMORY;
-    uv_idle_init(loop_of(from), &none->handle.none);
-    begin(to, from->watch);
-    to->watch->endpoint = to;
-    to->fd = from->fd;
+    begin(to, from->all, from->fd);
     to->events = from->events;
     to->watched = from->watched;
     to->tls = from->tls;
-    from->watch = none;
-    from->fd = -1;
-    from->events = from->watched = 0;
-    from->tls = NULL;
-    return OK;
+    begin(from, from->all, -1);
 }
 
 /* ---- Bytes ---- */
@@ -203,7 +221,7 @@ bool endpoint_send(struct endpoint *endpoint, const struct iovec *parts, size_t 
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_send(&endpoint->out, &peer, uv_now(loop_of(endpoint)), parts, count);
+    return outgoing_send(&endpoint->out, &peer, now_ms(endpoint), parts, count);
 }
 
 bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
@@ -211,14 +229,14 @@ bool endpoint_send_block(struct endpoint *endpoint, const struct iovec *head,
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_send_block(&endpoint->out, &peer, uv_now(loop_of(endpoint)), head, block);
+    return outgoing_send_block(&endpoint->out, &peer, now_ms(endpoint), head, block);
 }
 
 bool endpoint_flush(struct endpoint *endpoint)
 {
     const struct outgoing_peer peer = peer_of(endpoint);
 
-    return outgoing_flush(&endpoint->out, &peer, uv_now(loop_of(endpoint)));
+    return outgoing_flush(&endpoint->out, &peer, now_ms(endpoint));
 }
 
 /* ---- Its end ---- */
@@ -230,23 +248,48 @@ void endpoint_finish(struct endpoint *endpoint)
     shutdown(endpoint->fd, SHUT_WR);
 }
 
-static void on_closed(uv_handle_t *handle)
-{
-    struct watch *watch = (struct watch *)handle;
-    struct endpoint *endpoint = watch->endpoint;
-
-    free(watch);
-    endpoint->closed(endpoint);
-}
-
 void endpoint_close(struct endpoint *endpoint)
 {
+    struct endpoints *all = endpoint->all;
+
     outgoing_clear(&endpoint->out);
-    uv_close(&endpoint->watch->handle.any, on_closed);
+    if (endpoint->watched != 0)
+        uv_poll_stop(&watch_of(endpoint)->poll);
+    endpoint->watched = 0;
     if (endpoint->tls != NULL && endpoint->fd >= 0 && !endpoint->shaking)
         tls_finish(endpoint->tls);
     drop_tls(endpoint);
     if (endpoint->fd >= 0)
         close(endpoint->fd);
     endpoint->fd = -1;
+    endpoint->next = all->closed;
+    all->closed = endpoint;
+}
+
+/* ---- All of them ---- */
+
+void endpoints_reap(struct endpoints *all)
+{
+    while (all->closed != NULL) {
+        struct endpoint *endpoint = all->closed;
+
+        all->closed = endpoint->next;
+        endpoint->closed(endpoint);
+    }
+}
+
+static void on_unwatched(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+void endpoints_end(struct endpoints *all)
+{
+    endpoints_reap(all);
+    for (size_t i = 0; i < all->count; i++) {
+        if (all->watches[i] != NULL)
+            uv_close((uv_handle_t *)all->watches[i], on_unwatched);
+    }
+    free(all->watches);
+    *all = (struct endpoints){.loop = all->loop};
 }

@@ -14,6 +14,7 @@
 #include "wire/assembly.h"
 #include "wire/http_fields.h"
 #include "wire/ws_frame.h"
+#include "worker/client/endpoint.h"
 #include "json/scan.h"
 
 #include <sys/queue.h>
@@ -69,6 +70,7 @@ struct worker {
     const struct config *config; /* of its surfaces those that it began with */
     struct slot slots[CONFIG_SLOTS_MAX];
     uv_loop_t loop;
+    struct endpoints endpoints; /* of the loop */
     struct channel *channel;
     struct surface_counts *surfaces; /* by slot */
     struct quotas *quotas;           /* what sessions and callers have of this worker */

@@ -77,7 +77,7 @@ enum error pool_adopt(struct pool *pool, uint32_t surface, const char *owner, in
     link->pool = pool;
     link->surface = surface;
     snprintf(link->owner, sizeof(link->owner), "%s", owner);
-    if (endpoint_open(&link->endpoint, &pool->worker->loop, fd) != OK) {
+    if (endpoint_open(&link->endpoint, &pool->worker->endpoints, fd) != OK) {
         free(link);
         return ERROR_IO;
     }

@@ -58,19 +58,17 @@ static int to_read(const struct side *side)
     return side->from == DIRECTION_C2S ? UV_READABLE | UV_DISCONNECT : UV_READABLE;
 }
 
-enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes)
+void side_take(struct side *side, struct endpoint *from, size_t max_message_bytes)
 {
     prepare(side, max_message_bytes);
-    if (endpoint_move(&side->link, from) != OK)
-        return ERROR_IO;
+    endpoint_move(&side->link, from);
     endpoint_watch(&side->link, to_read(side));
-    return OK;
 }
 
 enum error side_open(struct side *side, int fd, size_t max_message_bytes)
 {
     prepare(side, max_message_bytes);
-    if (endpoint_open(&side->link, &side->worker->loop, fd) != OK)
+    if (endpoint_open(&side->link, &side->worker->endpoints, fd) != OK)
         return ERROR_IO;
     endpoint_watch(&side->link, to_read(side));
     return OK;

@@ -60,7 +60,7 @@ struct side {
 /* Takes over the descriptor, also on failure. */
 enum error side_open(struct side *side, int fd, size_t max_message_bytes) MUST_CHECK;
 /* Goes on with what another endpoint has, as by endpoint_move(). */
-enum error side_take(struct side *side, struct endpoint *from, size_t max_message_bytes) MUST_CHECK;
+void side_take(struct side *side, struct endpoint *from, size_t max_message_bytes);
 /* Whether what it says is left where it is; meanwhile the time of its message stands still. */
 void side_hold(struct side *side, bool held);
 /* Reads on what it says, once it is not held: as the owner's flow(). */

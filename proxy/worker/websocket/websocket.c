@@ -232,8 +232,7 @@ static bool answer_client(struct websocket *websocket)
     char head[UPGRADE_ANSWER_SIZE];
     struct iovec part = {head, upgrade_answer(websocket->upgrade, http->head->key, head)};
 
-    if (side_take(client, &http->endpoint, connection->surface->limits.max_message_bytes) != OK)
-        return false;
+    side_take(client, &http->endpoint, connection->surface->limits.max_message_bytes);
     client->upgraded = true;
     connection_hold(connection);
     return endpoint_send(&client->link, &part, 1);
