@@ -206,6 +206,22 @@ LOOP_TEST(test_another_goes_on_with_it)
     close(peer);
 }
 
+/* What is there already is heard without a turn of the loop. */
+LOOP_TEST(test_a_look_needs_no_turn)
+{
+    struct end end = new_end();
+    int peer = open_end(&end);
+
+    endpoint_look(&end.endpoint);
+    assert_int_equal(end.heard, 0);
+    say(peer);
+    endpoint_look(&end.endpoint);
+    assert_int_equal(end.heard, 1);
+    endpoint_close(&end.endpoint);
+    turn();
+    close(peer);
+}
+
 LOOP_TEST(test_many_at_once)
 {
     enum { COUNT = 200 };

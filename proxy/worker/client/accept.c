@@ -13,10 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ACCEPTS_PER_WAKEUP 64
 /* Where several workers share a listener, whoever holds more than another lets it go first. */
-#define ACCEPTS_SHARED 2
-#define YIELD_MS       2
+#define YIELD_MS 2
 
 struct door {
     struct door *next;
@@ -165,6 +163,8 @@ static void welcome(const struct door *door, int fd)
     rates_note_connection(connection);
     if (open_client(accept, connection, fd) != OK)
         connection_discard(connection);
+    else if (connection->client != NULL)
+        endpoint_look(&connection->client->endpoint);
 }
 
 /* ---- The listeners ---- */
@@ -209,30 +209,29 @@ static bool yields(struct door *door)
     return true;
 }
 
+/* One a turn: to find that there is no other would cost a system call, and all others have theirs.
+ */
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct door *door = poll->data;
     struct accept *accept = door->accept;
-    unsigned most = accept->worker->config->workers > 1 ? ACCEPTS_SHARED : ACCEPTS_PER_WAKEUP;
+    bool room;
+    int fd;
 
     (void)events;
     if (status < 0 || yields(door))
         return;
-    for (unsigned i = 0; i < most && accept->open; i++) {
-        int fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        bool room;
-
-        if (fd < 0) {
-            if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
-                run_out(accept);
-            return;
-        }
-        room = accept->worker->connection_count < accept->connection_max ||
-               lobby_make_room(accept->worker);
-        welcome(door, fd);
-        if (!room)
-            accept_open(accept, false);
+    fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+            run_out(accept);
+        return;
     }
+    room = accept->worker->connection_count < accept->connection_max ||
+           lobby_make_room(accept->worker);
+    welcome(door, fd);
+    if (!room)
+        accept_open(accept, false);
 }
 
 void accept_tick(struct accept *accept)

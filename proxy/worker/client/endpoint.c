@@ -115,6 +115,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         tell(endpoint, status, events);
 }
 
+void endpoint_look(struct endpoint *endpoint)
+{
+    on_poll(&watch_of(endpoint)->poll, 0, UV_READABLE);
+}
+
 /* ---- Beginning ---- */
 
 static enum error make_room(struct endpoints *all, size_t wanted)

@@ -46,6 +46,8 @@ enum error endpoint_open(struct endpoint *endpoint, struct endpoints *all, int f
 enum error endpoint_secure(struct endpoint *endpoint, struct ssl_ctx_st *context) MUST_CHECK;
 /* 0: nothing. */
 void endpoint_watch(struct endpoint *endpoint, int events);
+/* Whether there is something to read already, without waiting for the loop to say so. */
+void endpoint_look(struct endpoint *endpoint);
 /* What the peer sent, as by recv(2): 0 at its end, -1 with errno. The only way to read it. */
 ssize_t endpoint_receive(struct endpoint *endpoint, void *out, size_t room);
 /* Sends, or keeps what the peer does not take. False: it is gone, or there is no memory. */
