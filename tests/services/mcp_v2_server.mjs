@@ -5,7 +5,7 @@
 // the older revisions opens a session (Mcp-Session-Id), so that the server can
 // ask its client things in the middle of a call.
 //
-// Run on its own (needs Node 20): node mcp_v2_server.mjs SOCKET
+// Run on its own (needs Node 20): node mcp_v2_server.mjs SOCKET, or --stdio: the same over standard input and output.
 import { randomBytes, randomUUID } from 'node:crypto';
 import http from 'node:http';
 import { createRequire } from 'node:module';
@@ -16,6 +16,7 @@ import { object, registerContents, text, tool } from './mcp_v2_tools.mjs';
 
 const require = createRequire(new URL('../flow/package.json', import.meta.url));
 const { McpServer, createMcpHandler, isLegacyRequest } = require('@modelcontextprotocol/server');
+const { serveStdio } = require('@modelcontextprotocol/server/stdio');
 const { NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest } = require(
   '@modelcontextprotocol/node',
 );
@@ -30,7 +31,8 @@ export class McpV2Server {
     this.serveModern = toNodeHandler(this.modern);
   }
 
-  #create() {
+  // `notify` tells whoever listens what has changed.
+  #create(notify = () => this.modern.notify) {
     const server = new McpServer(
       { name: 'sidelock-test-server', version: '1.0.0' },
       {
@@ -47,7 +49,7 @@ export class McpV2Server {
     );
     registerContents(server);
     this.input.register(server);
-    this.#registerTriggers(server);
+    this.#registerTriggers(server, notify);
     server.server.setRequestHandler('completion/complete', ({ params }) => {
       const all = ['paris', 'park', 'party', 'test'];
       const values = all.filter((word) => word.startsWith(params.argument.value));
@@ -60,15 +62,22 @@ export class McpV2Server {
   }
 
   // Tools that make the lists of tools and prompts seem to change.
-  #registerTriggers(server) {
+  #registerTriggers(server, notify) {
     tool(server, 'test_trigger_tool_change', object(), () => {
-      this.modern.notify.toolsChanged();
+      notify(server).toolsChanged();
       return text('Told everybody that tools changed');
     });
     tool(server, 'test_trigger_prompt_change', object(), () => {
-      this.modern.notify.promptsChanged();
+      notify(server).promptsChanged();
       return text('Told everybody that prompts changed');
     });
+  }
+
+  serveStdio() {
+    serveStdio(() => this.#create((server) => ({
+      toolsChanged: () => server.sendToolListChanged(),
+      promptsChanged: () => server.sendPromptListChanged(),
+    })));
   }
 
   async #serveLegacy(request, response, body) {
@@ -163,5 +172,7 @@ class EventStore {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  await new McpV2Server(process.argv[2]).start();
+  const server = new McpV2Server(process.argv[2]);
+  if (process.argv[2] === '--stdio') server.serveStdio();
+  else await server.start();
 }

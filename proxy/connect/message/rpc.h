@@ -17,6 +17,7 @@
 
 #define RPC_PARSE_ERROR     (-32700)
 #define RPC_INVALID_REQUEST (-32600)
+#define RPC_INVALID_PARAMS  (-32602)
 /* Ours, outside the range that JSON-RPC reserves. */
 #define RPC_REFUSED (-31403) /* by the gate: as the gate's own refusals */
 #define RPC_LOST    (-31404) /* the gate or the service is not there, or went away meanwhile */

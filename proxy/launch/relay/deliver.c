@@ -128,6 +128,8 @@ static void answer(struct session *session, struct span line, const struct rpc *
     status = status_of(session->house->scan, link);
     if (link->modern && status != 404)
         session->spoke = true;
+    if (link->modern && status == 200 && session->version[0] == '\0')
+        memcpy(session->version, link->version, sizeof(session->version));
     failed_to_open =
         (link->opens && rpc->failed) || (link->modern && status == 404 && !session->spoke);
     buffer_init(&text, line.length + RPC_ID_BYTES_MAX);

@@ -47,14 +47,15 @@ struct link {
     struct buffer head, body;
     bool receiving; /* its head was read, its body not */
     struct session *session;
-    bool modern;                      /* its era */
-    bool opens;                       /* it is the session's `initialize` */
-    char key[RPC_ID_KEY_SIZE];        /* of its id, as the process has it; "": none */
-    char id[RPC_ID_BYTES_MAX + 1];    /* as the client wrote it */
-    char token_key[RPC_ID_KEY_SIZE];  /* of its progressToken, likewise; "": none */
-    char token[RPC_ID_BYTES_MAX + 1]; /* as the client wrote it */
-    uint64_t since_ms;                /* when its request was whole */
-    struct ws_reader reader;          /* of LINK_SOCKET */
+    bool modern;                             /* its era */
+    bool opens;                              /* it is the session's `initialize` */
+    char key[RPC_ID_KEY_SIZE];               /* of its id, as the process has it; "": none */
+    char id[RPC_ID_BYTES_MAX + 1];           /* as the client wrote it */
+    char version[RPC_VERSION_BYTES_MAX + 1]; /* of the modern era, in which it asks */
+    char token_key[RPC_ID_KEY_SIZE];         /* of its progressToken, likewise; "": none */
+    char token[RPC_ID_BYTES_MAX + 1];        /* as the client wrote it */
+    uint64_t since_ms;                       /* when its request was whole */
+    struct ws_reader reader;                 /* of LINK_SOCKET */
 };
 
 /* Takes the descriptor over, on failure too. */

@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SESSION_HEADER "mcp-session-id"
-#define MODERN_SINCE   "2026-07-28" /* revisions compare as dates do */
+#define SESSION_HEADER    "mcp-session-id"
+#define VERSION_HEADER    "mcp-protocol-version"
+#define MODERN_SINCE      "2026-07-28" /* revisions compare as dates do */
+#define REFUSAL_BYTES_MAX 2048
+#define CAPABILITIES      "io.modelcontextprotocol/clientCapabilities"
 
 /* ---- A message that was posted ---- */
 
@@ -67,8 +70,8 @@ static void ask(struct session *session, struct link *link, struct span text, co
     enum error error;
 
     session_join(session, link, LINK_FIRST);
-    copy(rpc->id, link->id, sizeof(link->id));
     link->modern = session->kind == SESSION_MODERN;
+    memcpy(link->version, rpc->version, sizeof(link->version));
     error =
         link->modern ? say_modern(session, link, text, rpc) : say_legacy(session, link, text, rpc);
     if (error == OK) {
@@ -84,6 +87,34 @@ static void ask(struct session *session, struct link *link, struct span text, co
         refuse(link, 503, RPC_LOST, "the service's process does not read what it is sent");
 }
 
+/* A process speaks that of which it was asked first, and looks at no other. */
+static void refuse_version(struct link *link, const char *spoken, const char *asked)
+{
+    struct buffer text;
+
+    buffer_init(&text, REFUSAL_BYTES_MAX);
+    buffer_append_format(&text,
+                         "{\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32022,\"message\":"
+                         "\"the service speaks another revision\",\"data\":{\"supported\":[",
+                         link->id);
+    buffer_append_json_string(&text, spoken, strlen(spoken));
+    buffer_append_text(&text, "],\"requested\":");
+    buffer_append_json_string(&text, asked, strlen(asked));
+    buffer_append_text(&text, "}}}");
+    answer_message(link, 400, (struct span){text.data, text.length}, "");
+    buffer_clear(&text);
+    link_rest(link);
+}
+
+/* The process would say so itself, but not with the status that the revision demands. */
+static bool has_capabilities(const struct json_scan *scan)
+{
+    const struct json_member *member =
+        json_scan_find_in(scan, rpc_param(scan, "_meta"), CAPABILITIES);
+
+    return member != NULL && member->type == JSON_TYPE_OBJECT;
+}
+
 static void post_modern(struct house *house, struct link *link, struct span text,
                         const struct rpc *rpc)
 {
@@ -94,7 +125,16 @@ static void post_modern(struct house *house, struct link *link, struct span text
         link_rest(link);
         return;
     }
+    if (!has_capabilities(house->scan)) {
+        refuse(link, 400, RPC_INVALID_PARAMS, "params._meta has no object " CAPABILITIES);
+        return;
+    }
     session = session_modern(house);
+    if (session != NULL && session->version[0] != '\0' &&
+        strcmp(session->version, rpc->version) != 0) {
+        refuse_version(link, session->version, rpc->version);
+        return;
+    }
     if (session == NULL)
         session = session_create(house, SESSION_MODERN);
     if (session == NULL)
@@ -131,7 +171,6 @@ static void post_legacy(struct house *house, struct link *link, struct span sess
     }
     session = session_find(house, session_id);
     if (session == NULL) {
-        copy(rpc->id, link->id, sizeof(link->id));
         refuse(link, 404, RPC_LOST, "there is no such session any more");
     } else if (rpc->kind == RPC_REQUEST) {
         ask(session, link, text, rpc);
@@ -143,22 +182,42 @@ static void post_legacy(struct house *house, struct link *link, struct span sess
     }
 }
 
+/* What the head says of a message. */
+struct posted {
+    struct span session_id; /* absent: none */
+    bool modern;            /* it is said to be of the modern era */
+};
+
+static bool says_modern(const struct http_request *request)
+{
+    char text[sizeof(MODERN_SINCE)];
+    struct span version = {NULL, 0};
+    enum reason reason = http_fields_single(&request->fields, VERSION_HEADER, &version);
+    copy(version, text, sizeof(text));
+    return reason_allows(reason) && strcmp(text, MODERN_SINCE) >= 0;
+}
+
 /* The scanner's members are those of this message until something else is read. */
-static void post(struct house *house, struct link *link, struct span session_id)
+static void post(struct house *house, struct link *link, const struct posted *posted)
 {
     struct span text = {link->body.data, link->body.length};
     struct rpc rpc;
     enum error error =
         text.length > 0 ? rpc_read(house->scan, link->body.data, text.length, &rpc) : ERROR_SYNTAX;
 
+    if (error == OK && rpc.kind == RPC_REQUEST)
+        copy(rpc.id, link->id, sizeof(link->id));
     if (error == ERROR_SYNTAX)
         refuse(link, 400, RPC_PARSE_ERROR, "the body is not JSON");
     else if (error != OK)
         refuse(link, 400, RPC_INVALID_REQUEST, "the body is no single JSON-RPC message");
     else if (strcmp(rpc.version, MODERN_SINCE) >= 0)
         post_modern(house, link, text, &rpc);
+    else if (posted->modern && posted->session_id.data == NULL && rpc.kind == RPC_REQUEST)
+        refuse(link, 400, RPC_INVALID_PARAMS,
+               "params._meta does not name the protocol version that the header names");
     else
-        post_legacy(house, link, session_id, text, &rpc);
+        post_legacy(house, link, posted->session_id, text, &rpc);
 }
 
 /* ---- GET, DELETE ---- */
@@ -214,17 +273,18 @@ static void whole(struct link *link)
 {
     struct http_request request;
     enum reason reason = REASON_ALLOWED;
-    struct span session_id = {NULL, 0};
+    struct posted posted = {.session_id = {NULL, 0}};
     struct house *house = link->house;
 
     (void)http_request_parse(link->head.data, link->head.length, &request, &reason);
     link->receiving = false;
-    if (!reason_allows(http_fields_single(&request.fields, SESSION_HEADER, &session_id)))
+    posted.modern = says_modern(&request);
+    if (!reason_allows(http_fields_single(&request.fields, SESSION_HEADER, &posted.session_id)))
         fail(link);
     else if (span_equals(request.method, "POST"))
-        post(house, link, session_id);
+        post(house, link, &posted);
     else
-        without_body(house, link, &request, session_id);
+        without_body(house, link, &request, posted.session_id);
     buffer_clear(&link->head);
 }
 

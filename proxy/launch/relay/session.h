@@ -47,6 +47,7 @@ struct session {
     bool dry, ended; /* its process says no more; nothing is left of it */
     bool began;      /* its process was started, at that time */
     uint64_t began_ms;
+    char version[RPC_VERSION_BYTES_MAX + 1]; /* of the modern era, that it has answered; or "" */
     bool spoke;   /* it has answered a request of the modern era, so it knows that */
     bool strange; /* it wrote what is no message, which was said */
 };
