@@ -8,10 +8,10 @@
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
+#include "setup/fences.h"
 #include "setup/insiders.h"
 #include "setup/places.h"
 #include "setup/service.h"
-#include "system/execution_fence.h"
 #include "system/fence_kind.h"
 #include "system/landlock.h"
 #include "system/trusted_file.h"
@@ -312,18 +312,18 @@ static void warn_of_kernel(json_t *warnings, const char *path)
     }
 }
 
-/* What of a service's list of programs it does without. */
-static void warn_of_execution(json_t *warnings, const struct config_bundle *bundle)
+/* What of the fences around each service that is launched it does without. */
+static void warn_of_fences(json_t *warnings, const struct config_bundle *bundle)
 {
-    const char *lacks = execution_fence_lacks(landlock_version());
+    const unsigned landlock = landlock_version();
 
-    for (size_t i = 0; lacks != NULL && i < bundle->config->surface_count; i++) {
+    for (size_t i = 0; i < bundle->config->surface_count; i++) {
         const struct surface *surface = &bundle->config->surfaces[i];
+        const uint32_t lacking = fences_lacking(fences_promised(&surface->command), landlock);
+        char sentence[FENCES_SENTENCE_SIZE];
 
-        if (surface_is_launched(surface) && !surface->command.execute_anything)
-            warn(warnings, bundle->path,
-                 "What the service of \"%s\" may execute is advisory alone: this kernel lacks %s.",
-                 surface->name, lacks);
+        if (surface_is_launched(surface) && fences_tell_lacking(lacking, landlock, sentence))
+            warn(warnings, bundle->path, "The service of \"%s\": %s.", surface->name, sentence);
     }
 }
 
@@ -334,7 +334,7 @@ static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
     if (places_clock_is_back(bundle->config, why))
         warn(warnings, bundle->path, "%s", why);
     warn_of_kernel(warnings, bundle->path);
-    warn_of_execution(warnings, bundle);
+    warn_of_fences(warnings, bundle);
     insiders_tell(bundle->config, geteuid(), warn_of_insider,
                   &(struct insiders_warned){warnings, bundle->path});
     for (size_t i = 0; i < bundle->config->surface_count; i++)

@@ -8,6 +8,7 @@
 #include "cli/gate.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/shown.h"
+#include "setup/fences.h"
 #include "system/execution_fence.h"
 #include "system/landlock.h"
 
@@ -19,11 +20,15 @@ static int from_configuration(const struct config *config, enum register_format 
                               struct buffer *out)
 {
     struct register_facts facts[CONFIG_SURFACES_MAX];
-    const char *unheld = execution_fence_lacks(landlock_version());
+    const unsigned landlock = landlock_version();
+    const char *unheld = execution_fence_lacks(landlock);
 
     for (size_t i = 0; i < config->surface_count; i++)
         facts[i] = (struct register_facts){
-            .surface = &config->surfaces[i], .config = config, .unheld = unheld};
+            .surface = &config->surfaces[i],
+            .config = config,
+            .unheld = unheld,
+            .unfenced = fences_lacking(fences_promised(&config->surfaces[i].command), landlock)};
     if (register_render(facts, config->surface_count, format, out) != OK)
         return args_fail(EX_OSERR, "the register is too large, or memory has run out");
     return EX_OK;

@@ -23,6 +23,7 @@ static const struct {
     [ERRAND_UNDIALED] = {.place = true, .number = true},
     [ERRAND_SERVICE] = {.place = true, .number = true, .text = true},
     [ERRAND_PORTS] = {.place = true, .number = true, .text = true},
+    [ERRAND_FENCED] = {.place = true, .number = true, .text = true},
     [ERRAND_PROVE] = {.place = true},
     [ERRAND_PROVEN] = {.place = true},
     [ERRAND_EXITED] = {.place = true, .number = true, .text = true},

@@ -51,6 +51,7 @@
  *     PROOF ────────────────────────────▶        which fences of the launcher hold, once
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
+ *     FENCED ───────────────────────────▶        which of its fences hold, with its status
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *     PROCESSES ────────────────────────▶        how many a stdio service has now
  *     REFUSED ──────────────────────────▶        what it tried to execute, and may not
@@ -102,6 +103,7 @@ enum errand_kind {
                         the parent, of one that is ready, the port that is served */
     ERRAND_PORTS,  /* `place`: the slot; `number`: the process id, 0 if there is none; `text`: ports
                     */
+    ERRAND_FENCED, /* `place`: the slot; `number`: as of PROOF; `text`: the process id inside */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
                     */
     ERRAND_REFUSED, /* `place`: the slot; `text`: the file */

@@ -61,10 +61,6 @@ static enum error hear(struct tree *tree, const struct keeper_word *word)
     const struct tree_events *events = &tree->events;
 
     switch (word->type) {
-    case KEEPER_STARTED:
-        if (events->started != NULL)
-            events->started(tree->data);
-        return OK;
     case KEEPER_FAILED:
         explain(tree, word->step, word->value);
         return OK;
@@ -88,6 +84,17 @@ static enum error hear(struct tree *tree, const struct keeper_word *word)
     }
 }
 
+static void hear_start(struct tree *tree, const struct keeper_word *word, int status)
+{
+    struct proof proof = word->proof;
+
+    proof.status = status;
+    if (tree->events.started != NULL)
+        tree->events.started(tree->data, &proof, word->value);
+    else
+        passing_close(&status);
+}
+
 /* Takes one word, if there is one. */
 static bool take_word(struct tree *tree)
 {
@@ -100,6 +107,10 @@ static bool take_word(struct tree *tree)
         return false;
     if (error == OK && word.type == KEEPER_DIALED) {
         dials_answer(&tree->dials, word.number, descriptor, word.value);
+        return true;
+    }
+    if (error == OK && word.type == KEEPER_STARTED) {
+        hear_start(tree, &word, descriptor);
         return true;
     }
     passing_close(&descriptor);

@@ -14,6 +14,7 @@
 #include "launch/common/command.h"
 #include "launch/common/ports.h"
 #include "launch/dials.h"
+#include "system/proof.h"
 
 #include <sys/types.h>
 #include <uv.h>
@@ -22,7 +23,9 @@ struct tree;
 
 /* Each may be NULL. A tree is not to be used once `ended` has been called. */
 struct tree_events {
-    void (*started)(void *data);                       /* its program runs */
+    /* Its program runs: `pid` in its namespace. The proof's descriptor is the callee's; -1: none.
+     */
+    void (*started)(void *data, const struct proof *proof, pid_t pid);
     void (*port)(void *data, const struct port *port); /* bound; the first of TCP: it is ready */
     void (*refused)(void *data, const struct refusal *refusal);
     void (*listed)(void *data);

@@ -46,7 +46,14 @@ _Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
 #define FENCES_STARTER  FENCE(PRIVILEGES)
 #define FENCES_LAUNCHER (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(DUMPS))
 #define FENCES_LOOKER   FENCES_LAUNCHER
-#define FENCES_WORKER   (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
+/*
+ * Every service that is launched, and all that descends from it. Its binds are performed by the
+ * keeper of its tree and its processes see no others, so of these two Landlock's are second locks.
+ * What its list of programs comes to is FENCE(EXECUTE).
+ */
+#define FENCES_SECOND_LOCKS (FENCE(TCP_BIND) | FENCE(SIGNALS))
+#define FENCES_SERVICE      (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(ABSTRACT) | FENCES_SECOND_LOCKS)
+#define FENCES_WORKER       (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
 
 /* "tcp_bind" */
 const char *fence_kind_name(enum fence_kind kind);

@@ -198,24 +198,34 @@ static void end(struct trial *trial, struct proof *out)
             (errno == EACCES || errno == EPERM))
             proof->refused |= bit;
     }
-    proof->tried |= FENCE(DUMPS);
-    if (is_undumpable())
-        proof->refused |= FENCE(DUMPS);
     if (trial->abstract >= 0)
         close(trial->abstract);
     *out = *proof;
 }
 
-enum error proof_hold(uint32_t fences, const struct landlock_place *places, size_t count,
-                      struct proof *out)
+enum error proof_hold_for(uint32_t fences, const struct landlock_place *places, size_t count,
+                          uint32_t tried, struct proof *out)
 {
     struct trial trial;
     enum error error;
 
-    begin(&trial, fences);
+    begin(&trial, tried);
     error = landlock_hold(fences, places, count);
     end(&trial, out);
     return error;
+}
+
+enum error proof_hold(uint32_t fences, const struct landlock_place *places, size_t count,
+                      struct proof *out)
+{
+    enum error error = proof_hold_for(fences, places, count, fences, out);
+
+    if (error != OK)
+        return error;
+    out->tried |= FENCE(DUMPS);
+    if (is_undumpable())
+        out->refused |= FENCE(DUMPS);
+    return OK;
 }
 
 void proof_log_lacking(const struct proof *proof, uint32_t fences, const char *whose)

@@ -28,6 +28,9 @@ struct proof {
  */
 enum error proof_hold(uint32_t fences, const struct landlock_place *places, size_t count,
                       struct proof *out) MUST_CHECK;
+/* The same of a process that is to become another program, of which these alone are tried. */
+enum error proof_hold_for(uint32_t fences, const struct landlock_place *places, size_t count,
+                          uint32_t tried, struct proof *out) MUST_CHECK;
 /* Says in the log which of these fences this kernel lacks. `whose`: "the broker". */
 void proof_log_lacking(const struct proof *proof, uint32_t fences, const char *whose);
 

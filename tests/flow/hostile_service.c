@@ -411,8 +411,36 @@ static void keeper(const char *argument)
     say("take a descriptor", (int)syscall(PIDFD_GETFD, pidfd, 3, 0));
     for (int number = 1; number < NSIG; number++)
         kill(1, number);
-    say("it lives", kill(1, 0));
+    say("it lives", getpgid(1) < 0 ? -1 : 0);
+    say("signal it", kill(1, 0));
     listen_unbound(argument);
+}
+
+/* ---- sockets of the host without a path ---- */
+
+/* "NAME": as a stream, and as datagrams connected and not. */
+static void abstract(const char *argument)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argument));
+    int stream = socket(AF_UNIX, SOCK_STREAM, 0), datagrams = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int pair[2] = {-1, -1}, own = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    memcpy(address.sun_path + 1, argument, strlen(argument));
+    say("connect", connect(stream, (struct sockaddr *)&address, length));
+    address.sun_path[length - offsetof(struct sockaddr_un, sun_path)] = 'd';
+    length++;
+    say("send", (int)sendto(datagrams, "x", 1, 0, (struct sockaddr *)&address, length));
+    say("connect for datagrams", connect(datagrams, (struct sockaddr *)&address, length));
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+    say("connect one of a pair", connect(pair[0], (struct sockaddr *)&address, length));
+    say("send from there", (int)send(pair[0], "x", 1, 0));
+    address.sun_path[length - offsetof(struct sockaddr_un, sun_path)] = 'o';
+    length++;
+    say("bind one of its own", bind(own, (struct sockaddr *)&address, length));
+    say("listen", listen(own, 1));
+    say("connect to that",
+        connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, length));
 }
 
 /* ---- processes that do not want to end ---- */
@@ -531,6 +559,7 @@ static const struct {
     {"give", give},
     {"receive", receive},
     {"keeper", keeper},
+    {"abstract", abstract},
     {"stubborn", stubborn},
     {"leave_behind", leave_behind},
     {"grandchild", grandchild},

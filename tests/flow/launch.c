@@ -49,10 +49,16 @@ static uint64_t now_us(void)
 
 /* ---- events ---- */
 
-static void on_started(void *data)
+static void on_started(void *data, const struct proof *proof, pid_t pid)
 {
+    struct proof_found found;
+    char held[FENCE_NAMES_SIZE];
+
     (void)data;
-    printf("{\"event\":\"started\"}\n");
+    proof_judge(proof, pid, FENCES_ALL, &found);
+    if (proof->status >= 0)
+        close(proof->status);
+    printf("{\"event\":\"started\",\"held\":\"%s\"}\n", fence_kinds_print(found.held, held));
 }
 
 static void on_port(void *data, const struct port *port)

@@ -4,14 +4,27 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 
 import { SANITIZED, scratchDir } from './lib/gate.mjs';
+import { LANDLOCK } from './lib/landlock.mjs';
 import { PEOPLE, Tree, freePort, hostile, openOutside } from './lib/tree.mjs';
 import { until, within } from './lib/wait.mjs';
 
 const TRIES = Number(process.env.LAUNCH_TRIES ?? 3000);
 const NO_SUCH = 'not on this kernel';
+
+const ABSTRACT = `
+import socket, sys
+name = "\\0" + sys.argv[1]
+stream, datagrams = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+stream.bind(name)
+stream.listen()
+datagrams.bind(name + "d")
+print("there", flush=True)
+sys.stdin.read()
+`;
 
 const onlyChildOf = (pid) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim());
 // The launcher's child is the spawner, whose child is the keeper.
@@ -107,8 +120,36 @@ for (const who of PEOPLE) {
       assert.equal(
         tree.stderr.slice(0, tree.stderr.indexOf('listen:')),
         'ptrace: EPERM\nread its memory: EPERM\nopen its memory: EACCES\nopen its network: EACCES\n' +
-          'list its descriptors: EACCES\ntake a descriptor: EPERM\nit lives: done\n',
+          'list its descriptors: EACCES\ntake a descriptor: EPERM\nit lives: done\n' +
+          `signal it: ${LANDLOCK >= 6 ? 'EPERM' : 'done'}\n`,
       );
+    });
+
+    // Binds are performed by the keeper, so that the tree itself has no right to any; what was tried says so.
+    it('second locks: no bind by TCP, and no signals to others', async (t) => {
+      const tree = new Tree(['sleep', '1000'], { who });
+      t.after(() => tree.kill());
+      const { held } = await tree.event((event) => event.event === 'started');
+      assert.ok(['privileges', 'calls'].every((fence) => held.split(', ').includes(fence)), held);
+      assert.equal(held.split(', ').includes('tcp_bind'), LANDLOCK >= 4, held);
+      assert.equal(held.split(', ').includes('signals'), LANDLOCK >= 6, held);
+    });
+
+    // As the display's, a session bus's or a container engine's are.
+    it('sockets of the host that have no path', { skip: LANDLOCK < 6 && 'advisory on this kernel' }, async (t) => {
+      const name = `sidelock-test-${process.pid}-${who.name.replaceAll(' ', '-')}`;
+      const host = spawn('python3', ['-c', ABSTRACT, name], { stdio: ['pipe', 'pipe', 'inherit'] });
+      const closed = new Promise((resolve) => host.on('close', resolve));
+      t.after(() => host.stdin.end());
+      await once(host.stdout, 'data');
+      const tree = await escape('abstract', name);
+      assert.equal(
+        tree.stderr,
+        'connect: EPERM\nsend: EPERM\nconnect for datagrams: EPERM\nconnect one of a pair: EPERM\n' +
+          'send from there: done\nbind one of its own: done\nlisten: done\nconnect to that: done\nend: done\n',
+      );
+      host.stdin.end();
+      await within(closed, 'its end');
     });
 
     it('the keeper is fenced as well', async () => {

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { describe, it } from 'node:test';
 
 import { Gate, SANITIZED, SIDELOCK, opaqueSurface, scratchDir } from './lib/gate.mjs';
+import { LANDLOCK } from './lib/landlock.mjs';
 import { until } from './lib/wait.mjs';
 
 const TOOLS = path.join(path.dirname(SIDELOCK), 'tests');
@@ -30,13 +31,8 @@ const PROMISED = {
   broker: ['write', 'truncate', 'execute', 'tcp_bind', 'tcp_connect', 'abstract_sockets'],
   worker: Object.keys(SINCE).filter((fence) => !SANITIZED || fence !== 'read'), // its runtime's reports
 };
-const SYS_LANDLOCK_CREATE_RULESET = 444;
-const KERNEL = Math.max(0, Number(execFileSync('python3', [
-  '-c',
-  `import ctypes; print(ctypes.CDLL(None).syscall(${SYS_LANDLOCK_CREATE_RULESET}, None, 0, 1))`,
-])));
 // What there is on this kernel, and each version before it that took something away.
-const VERSIONS = [0, 1, 2, 3, 5, 6].filter((version) => version <= KERNEL);
+const VERSIONS = [0, 1, 2, 3, 5, 6].filter((version) => version <= LANDLOCK);
 
 function newGate(t, workers = 1) {
   const dir = scratchDir();
@@ -87,7 +83,7 @@ describe('the fences of the gate itself', () => {
     await gate.launch();
     let rows = (await gate.doJson('status')).fences;
     assert.deepEqual(rows.map((row) => row.process), ['parent', 'broker', 'worker 0', 'worker 1']);
-    check(rows, gate, KERNEL);
+    check(rows, gate, LANDLOCK);
     for (const row of rows.slice(1)) {
       assert.ok(row.held.includes('calls') && row.held.includes('privileges'), row.process);
     }
@@ -98,7 +94,7 @@ describe('the fences of the gate itself', () => {
       const now = (await gate.doJson('status')).fences;
       return now.length === 4 && now.every((row) => row.pid !== before) && now;
     }, 'the next worker to say what it found');
-    check(rows, gate, KERNEL);
+    check(rows, gate, LANDLOCK);
     await gate.stop();
   });
 

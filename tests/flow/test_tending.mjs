@@ -13,6 +13,7 @@ import { scratchDir } from './lib/gate.mjs';
 import { keep } from './lib/kept.mjs';
 import { GATE_MS, alive, get, launched, startLaunched as start, stateOf, treeOf, untilState } from './lib/launched.mjs';
 import { ask } from './lib/http.mjs';
+import { LANDLOCK } from './lib/landlock.mjs';
 import { serviceFile } from './lib/programs.mjs';
 import { freePort } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
@@ -71,6 +72,23 @@ describe('the fences of what launches services', () => {
       before = launcher.pid;
       process.kill(before, 'SIGKILL');
     }
+  });
+
+  // Nor is it the keeper's row: of the program the kernel says what it has.
+  it('a service has a row of its own, as long as it runs', async () => {
+    const gate = await start({ one: python(await freePort()), free: python(await freePort(), { upstream: { executables: 'any' } }) });
+    const { pid } = await untilState(gate, 'one', 'ready');
+    const rowOf = (name) => until(async () => (await gate.doJson('status')).fences.find((row) => row.process === `service ${name}`), `a row of ${name}`);
+    const [row, free] = [await rowOf('one'), await rowOf('free')];
+    const landlock = Object.entries({ abstract_sockets: 6, signals: 6, tcp_bind: 4 });
+    for (const { held, missing, unknown } of [row, free]) {
+      assert.deepEqual([missing, unknown], [landlock.filter(([, since]) => since > LANDLOCK).map(([fence]) => fence), []]);
+      for (const fence of ['privileges', 'calls', ...landlock.filter(([, since]) => since <= LANDLOCK).map(([name]) => name)]) assert.ok(held.includes(fence), fence);
+    }
+    assert.deepEqual([row.held.includes('execute'), free.held.includes('execute'), row.pid, row.landlock], [true, false, pid, LANDLOCK]);
+    assert.match((await gate.cli('status')).stdout, new RegExp(`^service one +${pid} +${LANDLOCK} +none +none +.*execute`, 'm'));
+    await gate.cli('kill', 'one');
+    assert.equal((await gate.doJson('status')).fences.some(({ process: name }) => name === 'service one'), false);
   });
 
   it('are no row where nothing is launched', async () => {

@@ -38,6 +38,17 @@ static void on_refused(void *data, const struct refusal *refusal)
     require(memchr(refusal->program, '\0', sizeof(refusal->program)) != NULL);
 }
 
+static void on_started(void *data, const struct proof *proof, pid_t pid)
+{
+    struct proof_found found;
+
+    (void)data;
+    proof_judge(proof, pid, FENCES_SERVICE, &found);
+    require(found.unknown == 0 || (found.unknown & (found.held | found.missing)) == 0);
+    if (proof->status >= 0)
+        close(proof->status);
+}
+
 static void on_ended(void *data, int status, const char *why)
 {
     (void)data;
@@ -110,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tree_options options = {
         .command = {.arguments = arguments, .environment = none, .directory = "/", .hidden = none},
         .standard = {-1, -1, -1},
-        .events = {on_event, on_port, on_refused, on_event, on_ended}};
+        .events = {on_started, on_port, on_refused, on_event, on_ended}};
     struct launcher *launcher = NULL;
     uv_loop_t loop;
     int before, after, channels[2], pidfd = dead_pidfd(), pair[2];

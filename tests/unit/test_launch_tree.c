@@ -16,10 +16,12 @@ struct told {
     bool ended;
 };
 
-static void on_started(void *data)
+static void on_started(void *data, const struct proof *proof, pid_t pid)
 {
     struct told *told = data;
 
+    (void)pid;
+    assert_int_equal(proof->status, -1);
     told->pid = tree_pid(told->tree);
 }
 

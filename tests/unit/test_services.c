@@ -1,6 +1,8 @@
 /* core/services.c: what the launcher is asked, and what becomes of those who wait for a service. */
 #include "broker/core/services.h"
 
+#include "broker/core/service_fences.h"
+
 #include "config/load.h"
 #include "ipc/channel.h"
 #include "temporary.h"
@@ -9,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -570,6 +573,39 @@ static void enter(struct waiter *waiter)
 {
     *waiter = (struct waiter){.dial = {.dialed = on_dialed, .enters = true}, .fd = -1};
     services_dial(world.services, one(), &waiter->dial);
+}
+
+/* What is known of the fences of what runs goes with it, and a descriptor of anything else is none.
+ */
+TEST_BETWEEN(test_the_fences_of_a_service, set_up, tear_down)
+{
+    const uint32_t tried = FENCES_SERVICE << 16, all = tried | FENCES_SERVICE;
+    int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+    char pid[16];
+    struct proof_found found = {0};
+
+    snprintf(pid, sizeof(pid), "%d", getpid());
+    start_one();
+    assert_false(service_fences_judge(one(), &found));
+    say((struct errand){.kind = ERRAND_FENCED, .number = all, .text = pid},
+        fcntl(status, F_DUPFD_CLOEXEC, 0));
+    assert_true(service_fences_judge(one(), &found));
+    assert_int_equal(found.held & FENCE(ABSTRACT), FENCE(ABSTRACT));
+    assert_int_equal(found.missing & FENCE(CALLS), FENCE(CALLS)); /* we have no filter */
+    say((struct errand){.kind = ERRAND_FENCED, .number = tried, .text = pid},
+        fcntl(status, F_DUPFD_CLOEXEC, 0));
+    assert_true(service_fences_judge(one(), &found));
+    assert_int_equal(found.missing & FENCE(ABSTRACT), FENCE(ABSTRACT));
+    say((struct errand){.kind = ERRAND_EXITED, .text = ""}, -1);
+    assert_false(service_fences_judge(one(), &found));
+    refuses((struct errand){.kind = ERRAND_FENCED, .text = "no number"},
+            fcntl(status, F_DUPFD_CLOEXEC, 0));
+    refuses((struct errand){.kind = ERRAND_FENCED, .text = pid}, -1);
+    refuses((struct errand){.kind = ERRAND_FENCED, .place = 9999, .text = pid},
+            fcntl(status, F_DUPFD_CLOEXEC, 0));
+    refuses((struct errand){.kind = ERRAND_FENCED, .text = pid},
+            open("/dev/null", O_RDONLY | O_CLOEXEC));
+    close(status);
 }
 
 TEST_BETWEEN(test_who_enters_waits_for_a_process_and_no_longer, set_up, tear_down)

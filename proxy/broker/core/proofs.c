@@ -1,5 +1,6 @@
 #include "broker/core/proofs.h"
 
+#include "broker/core/service_fences.h"
 #include "broker/core/workers.h"
 
 #include <stdio.h>
@@ -7,9 +8,23 @@
 
 enum { PARENT, BROKER, STARTER, LAUNCHER, LOOKER, FIRST_WORKER };
 
-size_t proofs_count(const struct gate *gate)
+static size_t count_own(const struct gate *gate)
 {
     return FIRST_WORKER + (gate->workers != NULL ? gate->surfaces.config->workers : 0);
+}
+
+size_t proofs_count(const struct gate *gate)
+{
+    return count_own(gate) + gate->surfaces.count;
+}
+
+/* Of a service that is launched, and runs. */
+static bool find_service(const struct surface_state *surface, struct proofs_process *out)
+{
+    *out = (struct proofs_process){.pid = surface->service.pid,
+                                   .landlock = surface->service.program.proof.landlock};
+    snprintf(out->name, sizeof(out->name), "service %s", surface->config->name);
+    return service_fences_judge(surface, &out->found);
 }
 
 bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out)
@@ -29,6 +44,8 @@ bool proofs_at(const struct gate *gate, size_t index, struct proofs_process *out
     const struct proof *proof = NULL;
     uint32_t promised = 0;
 
+    if (index >= count_own(gate))
+        return find_service(gate->surfaces.live[index - count_own(gate)], out);
     *out = (struct proofs_process){.pid = 0};
     if (index < FIRST_WORKER) {
         proof = rows[index].proof;
@@ -57,7 +74,7 @@ void proofs_lacking(const struct gate *gate, char out[PROOFS_LACKING_SIZE])
     size_t length = 0;
 
     out[0] = '\0';
-    for (size_t i = 0; i < proofs_count(gate); i++) {
+    for (size_t i = 0; i < count_own(gate); i++) {
         struct proofs_process process;
 
         if (proofs_at(gate, i, &process))

@@ -9,6 +9,7 @@ enum error service_told(struct gate *gate, struct surface_state *surface,
     case ERRAND_EXITED:
         service_log_end(gate, surface, (int)errand->number, errand->text);
         surface->service.pid = 0;
+        proven_drop(&surface->service.program);
         return OK;
     case ERRAND_PROCESSES:
         surface->service.processes = errand->number;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "broker/core/journal.h"
 #include "broker/core/launcher_line.h"
+#include "broker/core/service_fences.h"
 #include "broker/core/service_idle.h"
 #include "broker/core/service_log.h"
 #include "broker/core/service_told.h"
@@ -255,6 +256,7 @@ static void take_gone(struct services *services, struct surface_state *surface)
     surface->service.asked = surface->service.ending = false;
     surface->service.pid = 0;
     surface->service.processes = 0;
+    proven_drop(&surface->service.program);
     surface->service.ports[0] = '\0';
     visits_remove_slot(&services->visits, surfaces_index(services->surfaces, surface));
     if (!service_is_permitted(surface))
@@ -317,23 +319,6 @@ static enum error take_ports(struct services *services, struct surface_state *su
     return OK;
 }
 
-/* Once, of itself. */
-static enum error take_proof(const struct services *services, const struct errand *errand, int fd)
-{
-    const struct proof proof = {.status = fd,
-                                .landlock = errand->place,
-                                .tried = errand->number >> 16 | FENCES_STARTER, /* never 0 */
-                                .refused = errand->number & UINT16_MAX};
-
-    if (fd < 0 || !proof_is_status(fd) || services->gate->launcher.proof.tried != 0) {
-        if (fd >= 0)
-            close(fd);
-        return ERROR_SYNTAX;
-    }
-    proven_take(&services->gate->launcher, &proof);
-    return OK;
-}
-
 /* Which surface it speaks of: one whose service it was asked to start. */
 static struct surface_state *find(const struct services *services, const struct errand *errand)
 {
@@ -342,23 +327,9 @@ static struct surface_state *find(const struct services *services, const struct 
     return surface != NULL && surface->service.asked ? surface : NULL;
 }
 
-static enum error take(void *context, const struct errand *errand, int fd)
+static enum error take_of_surface(struct services *services, struct surface_state *surface,
+                                  const struct errand *errand)
 {
-    struct services *services = context;
-    struct surface_state *surface;
-
-    if (errand->kind == ERRAND_PROOF)
-        return take_proof(services, errand, fd);
-    if ((errand->kind == ERRAND_DIALED) != (fd >= 0)) {
-        if (fd >= 0)
-            close(fd);
-        return ERROR_SYNTAX;
-    }
-    if (errand->kind == ERRAND_DIALED || errand->kind == ERRAND_UNDIALED)
-        return service_dials_answer(&services->dials, errand, fd);
-    surface = find(services, errand);
-    if (surface == NULL)
-        return ERROR_SYNTAX;
     if (errand->kind == ERRAND_SERVICE && errand->number < SERVICE_IDLE)
         return take_service(services, surface, errand);
     if (errand->kind == ERRAND_PROVEN)
@@ -367,6 +338,25 @@ static enum error take(void *context, const struct errand *errand, int fd)
         return visits_take(&services->visits, surface, errand);
     return errand->kind == ERRAND_PORTS ? take_ports(services, surface, errand)
                                         : service_told(services->gate, surface, errand);
+}
+
+static enum error take(void *context, const struct errand *errand, int fd)
+{
+    struct services *services = context;
+    struct surface_state *surface = find(services, errand);
+
+    if (errand->kind == ERRAND_PROOF)
+        return service_fences_take_launcher(&services->gate->launcher, errand, fd);
+    if (errand->kind == ERRAND_FENCED)
+        return service_fences_take(surface, errand, fd, services->gate->proof.landlock);
+    if ((errand->kind == ERRAND_DIALED) != (fd >= 0)) {
+        if (fd >= 0)
+            close(fd);
+        return ERROR_SYNTAX;
+    }
+    if (errand->kind == ERRAND_DIALED || errand->kind == ERRAND_UNDIALED)
+        return service_dials_answer(&services->dials, errand, fd);
+    return surface != NULL ? take_of_surface(services, surface, errand) : ERROR_SYNTAX;
 }
 
 /* What it had in hand is over; what it started ends with it, and is waited for until the parent has
@@ -392,6 +382,7 @@ static void lose(void *context)
         service_proofs_pass(&services->proofs, surface);
         surface->service.pid = 0;
         surface->service.processes = 0;
+        proven_drop(&surface->service.program);
         surface->service.ports[0] = '\0';
     }
 }

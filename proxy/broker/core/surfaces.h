@@ -1,6 +1,7 @@
 /* The surfaces at run time: their listeners, kill switches, certificates and counters. */
 #pragma once
 
+#include "broker/core/proven.h"
 #include "config/config.h"
 #include "ipc/errand.h"
 #include "store/store.h"
@@ -40,6 +41,7 @@ struct surface_service {
     uint32_t processes;            /* that it has, of a stdio service */
     uint64_t restarts;             /* since the surface is in force */
     int64_t proven_at;             /* when it was found that READY is true; 0: it is not */
+    struct proven program;         /* what runs, by its process id inside, and its fences */
     unsigned dialling;             /* connections that the launcher was asked for */
 };
 

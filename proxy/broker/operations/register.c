@@ -253,6 +253,22 @@ static void append_executables(const struct register_facts *facts, struct regist
     cell->finding = true;
 }
 
+/* What it may execute is said where it is listed. */
+static void append_unfenced(const struct register_facts *facts, struct register_cell *cell)
+{
+    const uint32_t advisory = facts->unfenced & ~(FENCES_SECOND_LOCKS | FENCE(EXECUTE));
+    char names[FENCE_NAMES_SIZE];
+
+    if (advisory != 0) {
+        buffer_append_format(&cell->value, "; of the service's fences these are advisory: %s",
+                             fence_kinds_print(advisory, names));
+        cell->finding = true;
+    }
+    if ((facts->unfenced & FENCES_SECOND_LOCKS) != 0)
+        buffer_append_format(&cell->value, "; these second locks are not there: %s",
+                             fence_kinds_print(facts->unfenced & FENCES_SECOND_LOCKS, names));
+}
+
 /* Nothing is proven of a service that does not run. */
 static void build_launched(const struct register_facts *facts, struct register_cell *cell)
 {
@@ -263,6 +279,7 @@ static void build_launched(const struct register_facts *facts, struct register_c
     append_executables(facts, cell);
     buffer_append_text(&cell->value,
                        "; its TCP listeners are in a network namespace that only the gate reaches");
+    append_unfenced(facts, cell);
     if (!facts->live)
         return;
     if (facts->service == SERVICE_EXPOSED && facts->service_why != NULL) {
@@ -298,6 +315,7 @@ static void build_stdio(const struct register_facts *facts, struct register_cell
                          "and spoken to over its standard input and output; whatever it listens on "
                          "is in a network namespace of its own",
                          program);
+    append_unfenced(facts, cell);
     if (!facts->live)
         return;
     append_fences(facts, cell);

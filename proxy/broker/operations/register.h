@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "config/config.h"
 #include "ipc/errand.h"
+#include "system/fence_kind.h"
 
 #include <sys/types.h>
 
@@ -47,6 +48,8 @@ struct register_facts {
                             is not known */
     const char *unheld;  /* what the kernel lacks to hold a service to what it may execute
                             (system/execution_fence.h); NULL: nothing. Also without `live`. */
+    uint32_t unfenced; /* of a launched service's fences, those that do not hold as far as is known
+                          (setup/fences.h). Also without `live`. */
     struct text_list listeners; /* addresses held, asked of the kernel */
     size_t connections;
     size_t sessions;            /* active ones */

@@ -1,7 +1,9 @@
 /* Gathers what the register says of the surfaces from a running gate and the operating system. */
 #include "broker/operations/register.h"
 
+#include "broker/core/service_fences.h"
 #include "broker/operations/operation.h"
+#include "setup/fences.h"
 #include "system/execution_fence.h"
 #include "system/listener.h"
 #include "system/lockdown.h"
@@ -69,6 +71,17 @@ static void count_sessions(const struct store_tally *tally, struct register_fact
     }
 }
 
+/* Of a service that runs, what is found out; of another, what this kernel can hold. */
+static uint32_t find_unfenced(const struct surface_state *surface, unsigned landlock)
+{
+    const uint32_t promised = fences_promised(&surface->config->command);
+    struct proof_found found;
+
+    if (service_fences_judge(surface, &found))
+        return found.missing | found.unknown;
+    return fences_lacking(promised, landlock);
+}
+
 enum error register_state_gather(const struct gate *gate, const struct store_tally *sessions,
                                  const char *lacking, struct register_facts *facts)
 {
@@ -84,6 +97,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
                                            .config = gate->surfaces.config,
                                            .lacking = lacking,
                                            .unheld = unheld,
+                                           .unfenced = find_unfenced(surface, gate->proof.landlock),
                                            .live = true,
                                            .killed = surface->killed,
                                            .lockdown = lockdown,

@@ -191,6 +191,9 @@ _Noreturn void keeper_run(const struct keeper_options *options)
     keeper.leader = settled.leader;
     keeper.calls.begun = true;
     word.type = KEEPER_STARTED;
-    tell(&keeper, &word, NULL);
+    word.value = settled.leader;
+    word.proof = settled.proof;
+    tell(&keeper, &word, settled.proof.status >= 0 ? &settled.proof.status : NULL);
+    passing_close(&settled.proof.status);
     serve(&keeper);
 }

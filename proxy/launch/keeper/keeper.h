@@ -8,7 +8,8 @@
  * What it and its parent say to each other, each a message of its struct:
  *
  *     parent                               keeper
- *        ◀─────────────────────────── STARTED    the service's program runs
+ *        ◀─────────────────────────── STARTED    the service's program runs,
+        │                                          and which of its fences hold
  *        ◀─────────────────────────── FAILED     it does not: which step, errno. The end
  *        ◀─────────────────────────── PORT       the tree has bound one
  *        ◀─────────────────────────── REFUSED    a call was refused that may be honest
@@ -50,10 +51,12 @@ enum keeper_word_type {
 
 struct keeper_word {
     uint32_t type, number;
-    int32_t value; /* errno, or a wait status (waitpid(2)) */
+    int32_t
+        value; /* errno, a wait status (waitpid(2)), or the first process's id in its namespace */
     uint32_t step; /* enum launch_step */
     struct port port;
     struct refusal refusal;
+    struct proof proof; /* of the first process's fences; its descriptor comes along, if any */
 };
 
 /* In the child of nest_clone(). */

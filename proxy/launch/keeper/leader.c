@@ -4,8 +4,7 @@
 #include "launch/common/passing.h"
 #include "launch/common/probe.h"
 #include "launch/keeper/filter.h"
-#include "system/fence_kind.h"
-#include "system/landlock.h"
+#include "system/execution_fence.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -75,21 +75,42 @@ static enum error become(const struct command *command)
     return OK;
 }
 
+/* What the kernel says of the mount, where a trial would tell nothing: any program may be one of
+ * those that are permitted. */
+static void prove_execution(struct proof *proof)
+{
+    struct statvfs root;
+
+    if (statvfs("/", &root) < 0)
+        return;
+    proof->tried |= FENCE(EXECUTE);
+    if ((root.f_flag & ST_NOEXEC) != 0 && execution_fence_lacks(proof->landlock) == NULL)
+        proof->refused |= FENCE(EXECUTE);
+}
+
 /*
- * Landlock: what may be executed, and no socket without a name of the file system that others
- * have. A kernel whose rules would keep files from being moved between directories has too little.
+ * Landlock: what may be executed, no socket without a name of the file system that others have,
+ * no signal to others, and no bind by TCP at all, which the keeper performs. A kernel whose
+ * rules would keep files from being moved between directories has too little for the first.
  */
-static enum error hold(const struct command *command)
+static enum error hold(const struct command *command, struct proof *out)
 {
     struct landlock_place places[COMMAND_EXECUTABLES_MAX + 1] = {{"/", LANDLOCK_MAY_MOVE}};
-    uint32_t fences = UINT32_C(1) << FENCE_ABSTRACT;
-    size_t count = 1;
+    bool limited = command->executables[0] != NULL;
+    uint32_t fences = FENCES_SERVICE;
+    size_t count = 0;
+    enum error error;
 
-    if (command->executables[0] == NULL || landlock_version() < LANDLOCK_MOVES)
-        return landlock_hold(fences, NULL, 0);
-    for (char **file = command->executables; *file != NULL; file++)
-        places[count++] = (struct landlock_place){*file, LANDLOCK_MAY_EXECUTE};
-    return landlock_hold(fences | UINT32_C(1) << FENCE_EXECUTE, places, count);
+    if (limited && landlock_version() >= LANDLOCK_MOVES) {
+        fences |= FENCE(EXECUTE);
+        for (count = 1; command->executables[count - 1] != NULL; count++)
+            places[count] =
+                (struct landlock_place){command->executables[count - 1], LANDLOCK_MAY_EXECUTE};
+    }
+    error = proof_hold_for(fences, places, count, FENCES_SERVICE, out);
+    if (error == OK && limited)
+        prove_execution(out);
+    return error;
 }
 
 /* MFD_NOEXEC_SEAL is of kernel 6.3. */
@@ -114,7 +135,7 @@ static void start_afresh(void)
 }
 
 static enum error prepare(const struct leader_options *options, int channel, int *listener,
-                          enum launch_step *step)
+                          struct proof *proof, enum launch_step *step)
 {
     const struct command *command = options->command;
     bool limited = command->executables[0] != NULL;
@@ -128,7 +149,7 @@ static enum error prepare(const struct leader_options *options, int channel, int
         return ERROR_IO;
     take_terminal();
     *step = STEP_FENCES;
-    if (capability_keep(kept) != OK || hold(command) != OK)
+    if (capability_keep(kept) != OK || hold(command, proof) != OK)
         return ERROR_IO;
     *step = STEP_USER;
     if (become(command) != OK)
@@ -155,14 +176,18 @@ _Noreturn void leader_run(const struct leader_options *options, int channel)
 {
     enum launch_step step = STEP_STANDARD;
     struct leader_word word = {0};
+    int given[LEADER_DESCRIPTORS];
     char go;
-    int listener;
 
-    if (read(channel, &go, 1) != 1 || prepare(options, channel, &listener, &step) != OK)
+    if (read(channel, &go, 1) != 1 ||
+        prepare(options, channel, &given[LEADER_LISTENER], &word.proof, &step) != OK)
         fail(channel, step);
-    if (passing_send(channel, &word, sizeof(word), &listener, 1) != OK)
+    given[LEADER_STATUS] = word.proof.status;
+    if (passing_send(channel, &word, sizeof(word), given,
+                     given[LEADER_STATUS] >= 0 ? LEADER_DESCRIPTORS : LEADER_STATUS) != OK)
         fail(channel, STEP_FILTER);
-    close(listener);
+    close(given[LEADER_LISTENER]);
+    passing_close(&given[LEADER_STATUS]);
     if (options->program != NULL) {
         close(channel); /* as an execve would */
         _exit(options->program());

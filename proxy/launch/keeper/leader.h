@@ -8,6 +8,7 @@
 
 #include "launch/common/command.h"
 #include "launch/common/step.h"
+#include "system/proof.h"
 
 #include <stdint.h>
 
@@ -23,11 +24,14 @@ struct leader_options {
     bool user_namespace;
 };
 
-/* What it says on its channel: once with the filter's listener beside it; another time only if
+enum { LEADER_LISTENER, LEADER_STATUS, LEADER_DESCRIPTORS };
+
+/* What it says on its channel: once with these descriptors beside it; another time only if
  * something failed. */
 struct leader_word {
     uint32_t step;
-    int32_t error; /* errno; 0: the filter is loaded and execve comes next */
+    int32_t error;      /* errno; 0: the filter is loaded and execve comes next */
+    struct proof proof; /* of its fences; its descriptor is beside it, if it could be opened */
 };
 
 /* Waits for a byte on `channel` first. Never returns. */

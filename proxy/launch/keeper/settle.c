@@ -166,20 +166,24 @@ static enum error answer_leader(int channel, struct calls *calls)
 }
 
 /* Two words at most: the filter's listener, then silence if execve succeeded. */
-static enum error release_leader(int channel, struct calls *calls, uint32_t *step)
+static enum error release_leader(int channel, struct settled *out, uint32_t *step)
 {
     struct leader_word word = {.step = STEP_FILTER, .error = EPROTO};
-    size_t count = 1;
+    int given[LEADER_DESCRIPTORS] = {-1, -1};
+    size_t count = LEADER_DESCRIPTORS;
     enum error error = OK;
 
     if (write(channel, "", 1) != 1)
         return ERROR_IO;
-    error = passing_receive(channel, &word, sizeof(word), &calls->notify, &count);
-    if (error == OK && word.error == 0 && count == 1) {
+    error = passing_receive(channel, &word, sizeof(word), given, &count);
+    out->calls->notify = given[LEADER_LISTENER];
+    out->proof = word.proof;
+    out->proof.status = given[LEADER_STATUS];
+    if (error == OK && word.error == 0 && count > LEADER_LISTENER) {
         int none;
 
         count = 0;
-        error = answer_leader(channel, calls);
+        error = answer_leader(channel, out->calls);
         if (error == OK)
             error = passing_receive(channel, &word, sizeof(word), &none, &count);
         if (error == ERROR_NOT_FOUND)
@@ -220,7 +224,7 @@ enum error settle(const struct keeper_options *options, struct settled *out, uin
     if (error == OK)
         error = fence_itself();
     if (error == OK)
-        error = release_leader(channel, out->calls, step);
+        error = release_leader(channel, out, step);
     if (channel >= 0) /* else it would say that over why */
         close(channel);
     if (error == OK) {

@@ -13,6 +13,7 @@
 struct settled {
     struct calls *calls; /* filled */
     pid_t leader;
+    struct proof proof; /* of the leader's fences; its descriptor is the caller's, -1: none */
 };
 
 /* The service's program runs. Else *step, and errno, say what failed. */

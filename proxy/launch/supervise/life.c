@@ -96,6 +96,7 @@ void life_drop(struct life *life)
 {
     forget_port(life);
     output_end(life->output);
+    passing_close(&life->proof.status);
     close_handles(life);
 }
 
@@ -139,6 +140,7 @@ static void on_ended(void *data, int status, const char *failed)
     life->pid = 0;
     forget_port(life);
     port_watch_end(&life->watch);
+    passing_close(&life->proof.status);
     output_end(life->output);
     life->output = NULL;
     uv_timer_stop(&life->timer);
@@ -368,11 +370,14 @@ void life_refused(struct life *life)
 
 /* ---- The start ---- */
 
-static void on_started(void *data)
+static void on_started(void *data, const struct proof *proof, pid_t pid)
 {
     struct life *life = data;
 
     life->pid = tree_pid(life->tree);
+    life->proof = *proof;
+    life->pid_inside = pid;
+    life->lives->fenced(life->lives->context, life);
     tell_ports(life);
     port_watch_begin(&life->watch, life->tree);
 }
@@ -467,6 +472,7 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
     life->lives = lives;
     life->slot = slot;
     life->alone = alone;
+    life->proof.status = -1;
     snprintf(life->name, sizeof(life->name), "%s", name);
     uv_timer_init(lives->loop, &life->timer);
     uv_timer_init(lives->loop, &life->looks);

@@ -33,6 +33,7 @@ struct lives {
     /* Something is to be told of it. GONE: it is freed when this returns. */
     void (*changed)(void *context, struct life *life);
     void (*ports)(void *context, struct life *life);
+    void (*fenced)(void *context, struct life *life); /* it runs; its proof is known */
     /* Nothing of its tree is left: the wait status, or (not "") why it never ran. */
     void (*exited)(void *context, struct life *life, int status, const char *failed);
     /* Something that it tried is to be in the audit log. */
@@ -54,7 +55,9 @@ struct life {
     const int *alone; /* its standard descriptors, borrowed: it runs once; NULL: it is supervised */
     int status;       /* of the tree that ended last */
     pid_t pid;        /* of the tree's first process; 0: there is none */
-    uint16_t port;    /* that is served, or being proven; 0: none yet */
+    struct proof proof; /* of its program's fences, while there is one; the descriptor is its own */
+    pid_t pid_inside;   /* which that is about */
+    uint16_t port;      /* that is served, or being proven; 0: none yet */
     bool ending;
     bool answered; /* what it has to, before it is served */
     bool late;     /* it did not: it is being ended, `why` says what for */

@@ -92,6 +92,7 @@ static enum error take_start(struct supervisor *supervisor, const struct errand 
     if (place_is_free(place))
         return begin(supervisor, errand, surface);
     telling_state(supervisor, place->life);
+    telling_on_fenced(supervisor, place->life);
     telling_on_ports(supervisor, place->life);
     return OK;
 }
@@ -326,6 +327,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .bundle = &supervisor->bundle,
                                        .changed = telling_on_changed,
                                        .ports = telling_on_ports,
+                                       .fenced = telling_on_fenced,
                                        .exited = telling_on_exited,
                                        .refused = telling_on_refused,
                                        .proven = telling_on_proven,

@@ -1,7 +1,9 @@
 #include "launch/supervise/telling.h"
 
 #include "base/log.h"
+#include "launch/common/passing.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sysexits.h>
 
@@ -125,6 +127,25 @@ void telling_on_ports(void *context, struct life *life)
                           .place = life->slot,
                           .number = (uint32_t)life->pid,
                           .text = life->watch.ports});
+}
+
+/* The broker's alone, which asks the kernel itself by the descriptor. */
+void telling_on_fenced(void *context, struct life *life)
+{
+    struct supervisor *supervisor = context;
+    int status = life->proof.status >= 0 ? fcntl(life->proof.status, F_DUPFD_CLOEXEC, 0) : -1;
+    char pid[16];
+
+    snprintf(pid, sizeof(pid), "%d", life->pid_inside);
+    if (status >= 0 && lone_is_told(&supervisor->lone, life))
+        telling_say(&supervisor->broker,
+                    &(struct errand){.kind = ERRAND_FENCED,
+                                     .place = life->slot,
+                                     .number = life->proof.tried << 16 | life->proof.refused,
+                                     .text = pid},
+                    status);
+    else
+        passing_close(&status);
 }
 
 /* One that ends before the broker has asked for it is the parent's alone. */

@@ -46,6 +46,7 @@ void telling_on_lost(void *context);
 void telling_on_over(void *context, const struct life *life, int status);
 void telling_on_changed(void *context, struct life *life);
 void telling_on_ports(void *context, struct life *life);
+void telling_on_fenced(void *context, struct life *life);
 void telling_on_exited(void *context, struct life *life, int status, const char *failed);
 void telling_on_refused(void *context, uint32_t slot, const struct refusal *refusal);
 void telling_on_proven(void *context, struct life *life);

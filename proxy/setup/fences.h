@@ -1,0 +1,20 @@
+/*
+ * What a launched service is kept from by its configuration, fence by fence, and what of that a
+ * kernel cannot hold: what `check`, `status` and the register say, and `require` forbids.
+ */
+#pragma once
+
+#include "config/config.h"
+#include "system/fence_kind.h"
+
+/* Bits of system/fence_kind.h. */
+uint32_t fences_promised(const struct surface_command *command);
+/* Of these, what a kernel with this version of Landlock (0: none) lacks. */
+uint32_t fences_lacking(uint32_t promised, unsigned landlock);
+
+#define FENCES_SENTENCE_SIZE (2 * FENCE_NAMES_SIZE + 512)
+/*
+ * Says what is lacking, as what follows on "the service": of its list of programs why, which other
+ * fences are advisory, which second locks are not there. False, and "": all is held.
+ */
+bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SENTENCE_SIZE]);
