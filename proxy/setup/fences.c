@@ -20,6 +20,73 @@ uint32_t fences_lacking(uint32_t promised, unsigned landlock)
     return lacking;
 }
 
+/* ---- What is required ---- */
+
+static const char *linux_of(unsigned landlock)
+{
+    static const char *const versions[] = {"", "5.13", "5.19", "6.2", "6.7", "6.10", "6.12"};
+
+    return landlock < sizeof(versions) / sizeof(versions[0]) ? versions[landlock] : "6.12";
+}
+
+static enum error tell_unheld(const char *member, enum fence_kind kind, unsigned landlock,
+                              struct service_fault *fault)
+{
+    const char *unheld = kind == FENCE_EXECUTE ? execution_fence_lacks(landlock) : NULL;
+    const unsigned since = fence_kind_since(kind);
+    char has[64] = "none, or hides it (lsm=landlock on its command line shows it)";
+
+    if (landlock > 0)
+        snprintf(has, sizeof(has), "version %u", landlock);
+    if (unheld != NULL)
+        return program_fault(fault, member,
+                             "\"execute\" is required, and this kernel lacks %s: run a newer one, "
+                             "or do not require it.",
+                             unheld);
+    return program_fault(
+        fault, member,
+        "\"%s\" is required, and takes Landlock of version %u (Linux %s); this kernel "
+        "has %s: run a newer one, or do not require it.",
+        fence_kind_name(kind), since, linux_of(since), has);
+}
+
+static enum error require(const struct surface_command *command, const char *name,
+                          const char *member, unsigned landlock, struct service_fault *fault)
+{
+    const uint32_t promised = fences_promised(command);
+    char names[FENCE_NAMES_SIZE];
+
+    for (unsigned kind = 0; kind < FENCE_COUNT; kind++) {
+        const uint32_t fence = UINT32_C(1) << kind;
+
+        if (strcmp(name, fence_kind_name((enum fence_kind)kind)) != 0 || (promised & fence) == 0)
+            continue;
+        if ((fences_lacking(fence, landlock) & fence) == 0)
+            return OK;
+        return tell_unheld(member, (enum fence_kind)kind, landlock, fault);
+    }
+    return program_fault(fault, member,
+                         "This service is promised no fence \"%.32s\" that could be required; "
+                         "by its configuration these are: %s.",
+                         name, fence_kinds_print(promised, names));
+}
+
+enum error fences_require(const struct surface_command *command, unsigned landlock,
+                          struct service_fault *fault)
+{
+    enum error error = OK;
+
+    for (size_t i = 0; error == OK && i < command->required.count; i++) {
+        char member[32];
+
+        snprintf(member, sizeof(member), "require/%zu", i);
+        error = require(command, command->required.items[i], member, landlock, fault);
+    }
+    return error;
+}
+
+/* ---- What is said ---- */
+
 __attribute__((format(printf, 2, 3))) static void append(char out[FENCES_SENTENCE_SIZE],
                                                          const char *format, ...)
 {

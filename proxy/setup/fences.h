@@ -5,12 +5,18 @@
 #pragma once
 
 #include "config/config.h"
+#include "setup/program.h"
 #include "system/fence_kind.h"
 
 /* Bits of system/fence_kind.h. */
 uint32_t fences_promised(const struct surface_command *command);
 /* Of these, what a kernel with this version of Landlock (0: none) lacks. */
 uint32_t fences_lacking(uint32_t promised, unsigned landlock);
+
+/* Whether such a kernel holds all that the configuration requires. ERROR_INVALID with a fault: one
+ * is not known, not promised to this service, or lacking. */
+enum error fences_require(const struct surface_command *command, unsigned landlock,
+                          struct service_fault *fault) MUST_CHECK;
 
 #define FENCES_SENTENCE_SIZE (2 * FENCE_NAMES_SIZE + 512)
 /*

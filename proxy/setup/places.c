@@ -1,7 +1,9 @@
 #include "setup/places.h"
 
+#include "setup/fences.h"
 #include "setup/service.h"
 #include "store/store.h"
+#include "system/landlock.h"
 #include "system/listener.h"
 #include "system/trusted_file.h"
 #include "system/trusted_socket.h"
@@ -58,6 +60,17 @@ static void check_service(struct json_reader *reader, const struct config_bundle
         service_clear(&service);
         return;
     }
+    snprintf(member, sizeof(member), "upstream/%s", fault.member);
+    json_reader_fault_at(reader, member, "%s", fault.text);
+}
+
+static void check_fences(struct json_reader *reader, const struct surface *surface)
+{
+    struct service_fault fault;
+    char member[64];
+
+    if (fences_require(&surface->command, landlock_version(), &fault) == OK)
+        return;
     snprintf(member, sizeof(member), "upstream/%s", fault.member);
     json_reader_fault_at(reader, member, "%s", fault.text);
 }
@@ -144,6 +157,7 @@ static void check_surface(struct json_reader *reader, const struct places *place
         check_runnable(reader, places->bundle->config);
     else
         check_socket_of(reader, surface);
+    check_fences(reader, surface);
     check_tls(reader, surface);
     for (size_t i = 0; places->bind && i < surface->listen_count; i++)
         check_address(reader, places, &surface->listen[i], i);

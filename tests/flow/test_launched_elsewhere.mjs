@@ -30,9 +30,14 @@ class GateOf extends Gate {
     return runAs(this.uid, path.join(this.dir, 'sidelock'), args, { env: { SIDELOCK_CONFIG: this.configPath, PATH: process.env.PATH } });
   }
 
-  // What `check` warns of on such a kernel.
+  // On such a kernel.
+  runAs(answers, ...args) {
+    return runAs(this.uid, path.join(this.dir, 'oldkernel'), [answers, path.join(this.dir, 'sidelock'), ...args], { env: { SIDELOCK_CONFIG: this.configPath, PATH: process.env.PATH } });
+  }
+
+  // What `check` warns of there.
   async checkedAs(answers) {
-    const run = await runAs(this.uid, path.join(this.dir, 'oldkernel'), [answers, path.join(this.dir, 'sidelock'), 'check', '--json'], { env: { SIDELOCK_CONFIG: this.configPath, PATH: process.env.PATH } });
+    const run = await this.runAs(answers, 'check', '--json');
     return JSON.parse(run.stdout).warnings.map((warning) => warning.text ?? warning);
   }
 
@@ -44,16 +49,21 @@ class GateOf extends Gate {
   }
 }
 
-// `answers`: of which kernel; undefined: of this one. `words`: for the service.
-async function start(uid, answers, ...words) {
+// A gate of that user's, with a service at `port`.
+async function make(uid, { port, words = [], upstream } = {}) {
   const dir = scratchDir();
-  const port = await freePort();
   const service = path.join(dir, 'service.py');
   copyFileSync(SIDELOCK, path.join(dir, 'sidelock'));
   copyFileSync(OLD_KERNEL, path.join(dir, 'oldkernel'));
   copyFileSync(serviceFile('launched.py'), service);
   for (const name of ['sidelock', 'oldkernel', 'service.py']) chmodSync(path.join(dir, name), 0o755);
-  const gate = keep(new GateOf(dir, { surfaces: { one: launched(['/usr/bin/python3', service, port, ...words]) } }, uid));
+  return keep(new GateOf(dir, { surfaces: { one: launched(['/usr/bin/python3', service, port ?? (await freePort()), ...words], { upstream }) } }, uid));
+}
+
+// `answers`: of which kernel; undefined: of this one. `words`: for the service.
+async function start(uid, answers, ...words) {
+  const port = await freePort();
+  const gate = await make(uid, { port, words });
   await gate.where(answers);
   return { gate, port };
 }
@@ -121,6 +131,21 @@ for (const { who, uid, skip } of [
         const service = fences.find((row) => row.process === 'service one');
         assert.deepEqual([service.landlock, service.missing, service.unknown], [Number(answers), missing, []]);
         assert.equal(service.pid, (await stateOf(served.gate, 'one')).pid);
+      });
+
+    for (const [answers, require, why] of [
+      ['3', ['execute', 'abstract_sockets'], '"abstract_sockets" is required, and takes Landlock of version 6 (Linux 6.12); this kernel has version 3: run a newer one, or do not require it.'],
+      ['0', ['calls', 'tcp_bind'], '"tcp_bind" is required, and takes Landlock of version 4 (Linux 6.7); this kernel has none, or hides it (lsm=landlock on its command line shows it): run a newer one, or do not require it.'],
+      ['0', ['calls', 'execute'], `"execute" is required, and ${NO_ALLOWLIST}: run a newer one, or do not require it.`],
+    ])
+      it(`is not served where ${require[1]} is required and Landlock's version is ${answers}`, { skip: SANITIZED && answers !== '0' && 'traced' }, async () => {
+        const gate = await make(uid, { upstream: { require } });
+        const checked = await gate.runAs(answers, 'check', '--json');
+        assert.equal(checked.code, 78);
+        const faults = JSON.parse(checked.stdout).faults.map(({ pointer, text }) => [pointer, text]);
+        assert.deepEqual(faults, [['/surfaces/one/upstream/require/1', why]]);
+        const served = await gate.runAs(answers, 'serve');
+        assert.deepEqual([served.code, served.stderr.includes(why)], [78, true], served.stderr);
       });
 
     it(`is ${uid === 0 ? 'hidden' : 'refused'} where nobody may make a user namespace`, async () => {

@@ -76,7 +76,8 @@ describe('the fences of what launches services', () => {
 
   // Nor is it the keeper's row: of the program the kernel says what it has.
   it('a service has a row of its own, as long as it runs', async () => {
-    const gate = await start({ one: python(await freePort()), free: python(await freePort(), { upstream: { executables: 'any' } }) });
+    const require = ['execute', 'calls', ...(LANDLOCK >= 6 ? ['tcp_bind', 'abstract_sockets', 'signals'] : [])];
+    const gate = await start({ one: python(await freePort(), { upstream: { require } }), free: python(await freePort(), { upstream: { executables: 'any' } }) });
     const { pid } = await untilState(gate, 'one', 'ready');
     const rowOf = (name) => until(async () => (await gate.doJson('status')).fences.find((row) => row.process === `service ${name}`), `a row of ${name}`);
     const [row, free] = [await rowOf('one'), await rowOf('free')];
