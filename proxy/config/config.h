@@ -205,6 +205,8 @@ struct surface_command {
     struct text_list executables; /* what it may execute beside itself; absolute paths */
     bool execute_anything;
     struct text_list libraries; /* directories that code is loaded from; absolute paths */
+    struct text_list writable;  /* what it may write; absolute paths */
+    bool write_limited;         /* and nothing else */
     struct text_list required;  /* names of fences without which it is not to run */
 };
 

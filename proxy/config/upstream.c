@@ -12,6 +12,7 @@
 #define FILES_MAX           16
 #define EXECUTABLES_MAX     128
 #define LIBRARIES_MAX       32
+#define WRITABLE_MAX        32
 #define REQUIRED_MAX        16
 #define VALUE_BYTES_MAX     (32 * 1024)
 #define IDLE_STOP_S_MIN     5 /* by then no worker keeps a link to it any more (worker/http/pool.c) */
@@ -128,6 +129,8 @@ static const struct json_key upstream_keys[] = {
     ROW_CUSTOM("executables", read_executables, .offset = offsetof(struct surface, command),
                .clear = clear_executables),
     ROW_PATHS("libraries", struct surface, command.libraries, config_check_path, 0, LIBRARIES_MAX),
+    ROW_PATHS("write", struct surface, command.writable, config_check_path, 0, WRITABLE_MAX,
+              .set_offset = offsetof(struct surface, command.write_limited)),
     ROW_TEXTS("require", struct surface, command.required, NULL, 0, REQUIRED_MAX),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
@@ -184,8 +187,8 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
 {
     static const char *const of_socket[] = {"owner", NULL};
     static const char *const of_command[] = {
-        "env",   "env_files",   "cwd",         "user",      "port",    "ready", "restart",
-        "start", "idle_stop_s", "executables", "libraries", "require", "stdio", NULL};
+        "env",         "env_files",   "cwd",       "user",  "port",    "ready", "restart", "start",
+        "idle_stop_s", "executables", "libraries", "write", "require", "stdio", NULL};
     static const char *const of_listener[] = {"port",  "ready",       "restart",
                                               "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};

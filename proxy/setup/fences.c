@@ -8,12 +8,14 @@
 
 uint32_t fences_promised(const struct surface_command *command)
 {
-    return FENCES_SERVICE | (command->execute_anything ? 0 : FENCE(EXECUTE));
+    return FENCES_SERVICE | (command->execute_anything ? 0 : FENCE(EXECUTE)) |
+           (command->write_limited ? FENCE(WRITE) : 0);
 }
 
 uint32_t fences_lacking(uint32_t promised, unsigned landlock)
 {
-    uint32_t lacking = fence_kinds_lacking(promised, landlock);
+    /* What is written is held by mounts, on every kernel that services are launched on. */
+    uint32_t lacking = fence_kinds_lacking(promised & ~FENCE(WRITE), landlock);
 
     if (execution_fence_lacks(landlock) != NULL)
         lacking |= promised & FENCE(EXECUTE);

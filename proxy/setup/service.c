@@ -193,11 +193,56 @@ static enum error find_directory(const struct surface_command *from, struct serv
                : program_fault(fault, "cwd", "%.200s is no directory.", out->command.directory);
 }
 
+/* Links are refused: what a service can write it could put one in the place of. */
+static enum error find_writable(const struct surface_command *from, struct service *out,
+                                struct service_fault *fault)
+{
+    enum error error = OK;
+
+    out->command.limit_writes = from->write_limited;
+    for (size_t i = 0; error == OK && i < from->writable.count; i++) {
+        const char *path = from->writable.items[i];
+        char *real = realpath(path, NULL), member[32];
+
+        snprintf(member, sizeof(member), "write/%zu", i);
+        if (real == NULL)
+            error =
+                program_fault(fault, member, "%.200s: %s; make it first.", path, strerror(errno));
+        else if (strcmp(real, path) != 0)
+            error =
+                program_fault(fault, member, "%.200s leads by a link: name %.200s.", path, real);
+        else
+            error = text_list_add(&out->writable, path, strlen(path));
+        free(real);
+    }
+    return error;
+}
+
+/* In the place of these the service has an empty directory of its own, and would not find it. */
+static enum error check_private(const struct command *command, const char *member, const char *path,
+                                struct service_fault *fault)
+{
+    for (const char *const *own = command_private; *own != NULL; own++) {
+        const size_t length = strlen(*own);
+
+        if (command_has_own(command, *own) && strncmp(path, *own, length) == 0 &&
+            path[length] == '/')
+            return program_fault(
+                fault, member,
+                "%.200s is in %s, in whose place a service has an empty directory "
+                "of its own unless its \"write\" names something there: move it, or "
+                "name it in \"write\".",
+                path, *own);
+    }
+    return OK;
+}
+
 /* Lists that end with NULL. */
 static enum error end_lists(struct service *service)
 {
     struct text_list *lists[] = {&service->arguments, &service->hidden,
-                                 &service->programs.executables, &service->programs.libraries};
+                                 &service->programs.executables, &service->programs.libraries,
+                                 &service->writable};
 
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         char **items = reallocarray(lists[i]->items, lists[i]->count + 1, sizeof(*items));
@@ -211,6 +256,7 @@ static enum error end_lists(struct service *service)
     service->command.hidden = service->hidden.items;
     service->command.executables = service->programs.executables.items;
     service->command.libraries = service->programs.libraries.items;
+    service->command.writable = service->writable.items;
     service->command.environment = service->environment.items;
     return OK;
 }
@@ -246,7 +292,13 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
         error = programs_find(&surface->command, out->arguments.items[0], &out->environment,
                               &out->programs, fault);
     if (error == OK)
+        error = find_writable(&surface->command, out, fault);
+    if (error == OK)
         error = end_lists(out);
+    if (error == OK)
+        error = check_private(&out->command, "cwd", out->command.directory, fault);
+    if (error == OK)
+        error = check_private(&out->command, "command/0", out->program, fault);
     if (error == OK)
         return OK;
     if (error != ERROR_INVALID)
@@ -260,6 +312,7 @@ void service_clear(struct service *service)
     environment_clear(&service->environment);
     text_list_clear(&service->arguments);
     text_list_clear(&service->hidden);
+    text_list_clear(&service->writable);
     programs_clear(&service->programs);
     service->command = (struct command){.directory = NULL};
 }

@@ -16,7 +16,7 @@
 struct service {
     struct command command; /* its lists point into what follows */
     struct environment environment;
-    struct text_list arguments, hidden;
+    struct text_list arguments, hidden, writable;
     struct programs programs;
     char program[PATH_MAX]; /* where it is */
 };

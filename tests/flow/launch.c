@@ -9,7 +9,8 @@
  *     kill
  *
  *     sidelock_launch [--directory PATH] [--execute FILE]... [--hide PATH]...
- *         [--libraries PATH]... [--listeners COUNT] [--seal] [--uid UID] -- COMMAND...
+ *         [--libraries PATH]... [--listeners COUNT] [--seal] [--uid UID] [--write PATH]...
+ *         [--write-nothing] -- COMMAND...
  */
 #include "launch/keeper/spawner.h"
 #include "launch/launcher.h"
@@ -35,7 +36,7 @@
 static struct list {
     char *items[LIST_MAX + 1];
     size_t count;
-} hidden, executables, libraries;
+} hidden, executables, libraries, writes;
 
 static uv_loop_t *loop;
 static struct launcher *launcher;
@@ -365,7 +366,8 @@ static void read_options(int count, char **arguments, struct tree_options *optio
         {"directory", required_argument, NULL, 'd'}, {"execute", required_argument, NULL, 'e'},
         {"hide", required_argument, NULL, 'h'},      {"libraries", required_argument, NULL, 'b'},
         {"listeners", required_argument, NULL, 'l'}, {"seal", no_argument, NULL, 's'},
-        {"uid", required_argument, NULL, 'u'},       {NULL, 0, NULL, 0}};
+        {"uid", required_argument, NULL, 'u'},       {"write", required_argument, NULL, 'w'},
+        {"write-nothing", no_argument, NULL, 'n'},   {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(count, arguments, "+", known, NULL)) != -1) {
@@ -381,6 +383,11 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             add(&executables, optarg);
         } else if (option == 'b') {
             add(&libraries, optarg);
+        } else if (option == 'w') {
+            options->command.limit_writes = true;
+            add(&writes, optarg);
+        } else if (option == 'n') {
+            options->command.limit_writes = true;
         } else if (option == 'u') {
             options->command.switch_user = true;
             options->command.uid = options->command.gid = (uint32_t)strtoul(optarg, NULL, 10);
@@ -398,7 +405,8 @@ int main(int count, char **arguments)
                     .directory = "/",
                     .hidden = hidden.items,
                     .executables = executables.items,
-                    .libraries = libraries.items},
+                    .libraries = libraries.items,
+                    .writable = writes.items},
         .standard = {-1, STDERR_FILENO, STDERR_FILENO},
         .events = {on_started, on_port, on_refused, on_listed, on_ended}};
     uv_poll_t input;

@@ -91,7 +91,8 @@ static const char everything[] =
     "  \"callers\": {\"uids\": [0], \"executables\": [\"$A/caller\"]}},"
     " \"b\": {\"listen\": [\"localhost:2\"], \"dialect\": \"mcp\", \"upstream\": {"
     "  \"command\": [\"~/bin/b\", \"$A\", \"~/x\"], \"env\": {\"V\": \"$A\"}, \"cwd\": \"$A/d\","
-    "  \"env_files\": [\"$A/e\"], \"executables\": [\"$A/x\"], \"libraries\": [\"$A/l\"]}}}}";
+    "  \"env_files\": [\"$A/e\"], \"executables\": [\"$A/x\"], \"libraries\": [\"$A/l\"], "
+    "\"write\": [\"$A/w\"]}}}}";
 
 static void check_everything(const struct config *config)
 {
@@ -115,6 +116,7 @@ static void check_everything(const struct config *config)
     assert_string_equal(b->command.environment_files.items[0], "/of/a/e");
     assert_string_equal(b->command.executables.items[0], "/of/a/x");
     assert_string_equal(b->command.libraries.items[0], "/of/a/l");
+    assert_string_equal(b->command.writable.items[0], "/of/a/w");
     assert_int_equal(config->variables.count, 2);
 }
 

@@ -31,6 +31,8 @@ static struct command sample(void)
                               .environment = environment,
                               .directory = "/srv",
                               .hidden = hidden,
+                              .writable = hidden,
+                              .limit_writes = true,
                               .switch_user = true,
                               .uid = 1000,
                               .gid = 1001,
@@ -57,6 +59,9 @@ TEST(test_round_trip)
     assert_null(read.environment[1]);
     assert_string_equal(read.hidden[0], "/run/docker.sock");
     assert_null(read.hidden[1]);
+    assert_true(read.limit_writes);
+    assert_string_equal(read.writable[0], "/run/docker.sock");
+    assert_null(read.writable[1]);
     assert_true(read.switch_user && read.seal_memfds);
     assert_int_equal(read.uid, 1000);
     assert_int_equal(read.gid, 1001);
@@ -93,10 +98,10 @@ TEST(test_counts_beyond_the_limits_are_refused)
 {
     struct command command = sample(), read;
 
-    for (size_t field = 0; field < 11; field++) {
+    for (size_t field = 0; field < 13; field++) {
         uint32_t huge = UINT32_MAX;
 
-        if (field == 6 || field == 7 || field == 10)
+        if (field == 7 || field == 8 || field == 11)
             continue; /* uid, gid, listeners: any number */
         pack(&command);
         memcpy(packed + field * sizeof(huge), &huge, sizeof(huge));

@@ -11,9 +11,10 @@
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct header {
-    uint32_t argument_count, environment_count, hidden_count, executable_count, library_count;
+    uint32_t argument_count, environment_count, hidden_count, executable_count, library_count,
+        writable_count;
     uint32_t switch_user, uid, gid, group_count;
-    uint32_t seal_memfds, listeners_max;
+    uint32_t seal_memfds, listeners_max, limit_writes;
     uint32_t groups[COMMAND_GROUPS_MAX];
 };
 
@@ -24,6 +25,7 @@ static bool within_limits(const struct header *header)
            header->hidden_count < COMMAND_STRINGS_MAX &&
            header->executable_count <= COMMAND_EXECUTABLES_MAX &&
            header->library_count <= COMMAND_EXECUTABLES_MAX &&
+           header->writable_count <= COMMAND_WRITABLE_MAX && header->limit_writes <= 1 &&
            header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
            header->seal_memfds <= 1;
 }
@@ -44,7 +46,8 @@ static enum error pack(const struct command *command, struct buffer *buffer)
                             .gid = command->gid,
                             .group_count = command->group_count,
                             .seal_memfds = command->seal_memfds,
-                            .listeners_max = command->listeners_max};
+                            .listeners_max = command->listeners_max,
+                            .limit_writes = command->limit_writes};
 
     if (command->group_count > COMMAND_GROUPS_MAX || command->arguments[0] == NULL)
         return ERROR_INVALID;
@@ -56,6 +59,7 @@ static enum error pack(const struct command *command, struct buffer *buffer)
     header.hidden_count = put_strings(buffer, command->hidden);
     header.executable_count = put_strings(buffer, command->executables);
     header.library_count = put_strings(buffer, command->libraries);
+    header.writable_count = put_strings(buffer, command->writable);
     if (buffer_failed(buffer) || !within_limits(&header))
         return ERROR_LIMIT;
     memcpy(buffer->data, &header, sizeof(header));
@@ -137,7 +141,9 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
         command.executables = take_strings(&at, end, header.executable_count);
     if (command.executables != NULL)
         command.libraries = take_strings(&at, end, header.library_count);
-    if (command.libraries == NULL || at != end) {
+    if (command.libraries != NULL)
+        command.writable = take_strings(&at, end, header.writable_count);
+    if (command.writable == NULL || at != end) {
         command_clear(&command);
         return ERROR_SYNTAX;
     }
@@ -148,6 +154,7 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
     memcpy(command.groups, header.groups, header.group_count * sizeof(header.groups[0]));
     command.seal_memfds = header.seal_memfds != 0;
     command.listeners_max = header.listeners_max;
+    command.limit_writes = header.limit_writes != 0;
     *out = command;
     return OK;
 }
@@ -159,5 +166,20 @@ void command_clear(struct command *command)
     free(command->hidden);
     free(command->executables);
     free(command->libraries);
+    free(command->writable);
     *command = (struct command){0};
+}
+
+const char *const command_private[] = {"/tmp", "/var/tmp", "/dev/shm", NULL};
+
+bool command_has_own(const struct command *command, const char *directory)
+{
+    const size_t length = strlen(directory);
+
+    for (char **path = command->writable; command->limit_writes && *path != NULL; path++) {
+        if (strncmp(*path, directory, length) == 0 &&
+            ((*path)[length] == '/' || (*path)[length] == '\0'))
+            return false;
+    }
+    return command->limit_writes;
 }

@@ -4,7 +4,8 @@
  * message, and because secrets in it must be in no argument list.
  *
  * Packed: a header, then each string with its NUL: the directory, the arguments, the
- * environment, what is hidden, executables, libraries. What is unpacked points into those bytes.
+ * environment, what is hidden, executables, libraries, what is writable. What is unpacked points
+ * into those bytes.
  */
 #pragma once
 
@@ -18,6 +19,7 @@
 #define COMMAND_STRINGS_MAX     8192u
 #define COMMAND_GROUPS_MAX      64u
 #define COMMAND_EXECUTABLES_MAX 256u
+#define COMMAND_WRITABLE_MAX    64u
 #define COMMAND_LISTENERS       64u /* listeners a tree may have at once, if nobody says otherwise */
 
 struct command {
@@ -43,6 +45,9 @@ struct command {
     /* What is made by memfd_create can never be executed (MFD_NOEXEC_SEAL, kernel 6.3). */
     bool seal_memfds;
     uint32_t listeners_max; /* 0: COMMAND_LISTENERS */
+    /* Nothing can be written but these files and directories (keeper/writes.h); ends with NULL. */
+    bool limit_writes;
+    char **writable;
 };
 
 /* `out` is a memfd of the caller's that nobody can change any more. */
@@ -54,3 +59,8 @@ enum error command_pack(const struct command *command, int *out) MUST_CHECK;
  */
 enum error command_unpack(char *bytes, size_t length, struct command *out) MUST_CHECK;
 void command_clear(struct command *command);
+
+/* Directories for what is temporary; ends with NULL. */
+extern const char *const command_private[];
+/* Whether this one of them is the tree's own: writes are limited, and it names nothing there. */
+bool command_has_own(const struct command *command, const char *directory);

@@ -12,6 +12,8 @@
       "AppArmor restricts user namespaces here: permit `userns` to this program, or run as root")  \
     X(PROC, "mounting a /proc of its own", "a container must not mask /proc: unmask it")           \
     X(DEVICES, "hiding devices", "")                                                               \
+    X(WRITES, "limiting what the service may write",                                               \
+      "what \"write\" names must be there, without links; mount_setattr(2) must be permitted")     \
     X(ISLANDS, "keeping code to where it may come from",                                           \
       "mount_setattr(2) must be permitted; with \"executables\": \"any\" it is not needed")        \
     X(HIDE, "hiding what the service must not find", "")                                           \

@@ -1,6 +1,7 @@
 #include "launch/keeper/islands.h"
 
 #include "base/text.h"
+#include "launch/keeper/mounts.h"
 #include "launch/keeper/programs_below.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Where systems have their libraries; those that are links, or are not there, count once. */
@@ -29,36 +29,6 @@ struct islands {
     size_t count;
 };
 
-static enum error set(int mount, const char *path, unsigned attributes)
-{
-    struct mount_attr changed = {.attr_set = attributes};
-    unsigned flags = AT_RECURSIVE | (path[0] == '\0' ? AT_EMPTY_PATH : 0u);
-
-    return syscall(SYS_mount_setattr, mount, path, flags, &changed, sizeof(changed)) == 0
-               ? OK
-               : ERROR_IO;
-}
-
-/* A copy of what is mounted there, and below. */
-static int copy(const char *path, unsigned attributes)
-{
-    int mount = (int)syscall(SYS_open_tree, AT_FDCWD, path,
-                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-
-    if (mount >= 0 && set(mount, "", attributes) != OK) {
-        close(mount);
-        return -1;
-    }
-    return mount;
-}
-
-static enum error lay(int mount, const char *path)
-{
-    return syscall(SYS_move_mount, mount, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0
-               ? OK
-               : ERROR_IO;
-}
-
 static bool is_within(const char *path, const struct islands *islands)
 {
     for (size_t i = 0; i < islands->count; i++) {
@@ -74,7 +44,7 @@ static bool is_within(const char *path, const struct islands *islands)
 static enum error add(struct islands *islands, const char *path)
 {
     char *real = realpath(path, NULL);
-    int mount = real != NULL ? copy(real, MOUNT_ATTR_RDONLY) : -1;
+    int mount = real != NULL ? mounts_copy(AT_FDCWD, real, MOUNT_ATTR_RDONLY) : -1;
 
     if (mount < 0) {
         free(real);
@@ -105,8 +75,8 @@ static enum error add_directories(struct islands *islands, char *const *librarie
 
 static enum error deny(void *context, const char *path)
 {
-    int mount = copy(path, MOUNT_ATTR_NOEXEC);
-    enum error error = mount >= 0 ? lay(mount, path) : ERROR_IO;
+    int mount = mounts_copy(AT_FDCWD, path, MOUNT_ATTR_NOEXEC);
+    enum error error = mount >= 0 ? mounts_lay(mount, AT_FDCWD, path) : ERROR_IO;
 
     (void)context;
     if (mount >= 0)
@@ -116,14 +86,14 @@ static enum error deny(void *context, const char *path)
 
 static enum error raise(const struct islands *islands, size_t directories)
 {
-    enum error error = set(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC);
+    enum error error = mounts_set(AT_FDCWD, "/", MOUNT_ATTR_NOEXEC);
 
     for (size_t i = 0; error == OK && i < directories; i++)
-        error = lay(islands->rows[i].mount, islands->rows[i].path);
+        error = mounts_lay(islands->rows[i].mount, AT_FDCWD, islands->rows[i].path);
     for (size_t i = 0; error == OK && i < directories; i++)
         error = programs_below(islands->rows[i].path, deny, NULL);
     for (size_t i = directories; error == OK && i < islands->count; i++)
-        error = lay(islands->rows[i].mount, islands->rows[i].path);
+        error = mounts_lay(islands->rows[i].mount, AT_FDCWD, islands->rows[i].path);
     return error;
 }
 

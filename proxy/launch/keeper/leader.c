@@ -75,17 +75,22 @@ static enum error become(const struct command *command)
     return OK;
 }
 
-/* What the kernel says of the mount, where a trial would tell nothing: any program may be one of
- * those that are permitted. */
-static void prove_execution(struct proof *proof)
+/* What the kernel says of the mount, where a trial would tell nothing: any program, and any file,
+ * may be one of those that are permitted. */
+static void prove_mounts(const struct command *command, struct proof *proof)
 {
     struct statvfs root;
 
     if (statvfs("/", &root) < 0)
         return;
-    proof->tried |= FENCE(EXECUTE);
+    if (command->executables[0] != NULL)
+        proof->tried |= FENCE(EXECUTE);
+    if (command->limit_writes)
+        proof->tried |= FENCE(WRITE);
     if ((root.f_flag & ST_NOEXEC) != 0 && execution_fence_lacks(proof->landlock) == NULL)
-        proof->refused |= FENCE(EXECUTE);
+        proof->refused |= proof->tried & FENCE(EXECUTE);
+    if ((root.f_flag & ST_RDONLY) != 0)
+        proof->refused |= proof->tried & FENCE(WRITE);
 }
 
 /*
@@ -108,8 +113,8 @@ static enum error hold(const struct command *command, struct proof *out)
                 (struct landlock_place){command->executables[count - 1], LANDLOCK_MAY_EXECUTE};
     }
     error = proof_hold_for(fences, places, count, FENCES_SERVICE, out);
-    if (error == OK && limited)
-        prove_execution(out);
+    if (error == OK)
+        prove_mounts(command, out);
     return error;
 }
 

@@ -1,6 +1,7 @@
 #include "launch/keeper/nest.h"
 
 #include "launch/keeper/islands.h"
+#include "launch/keeper/writes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -127,6 +128,9 @@ enum error nest_mount(const struct command *command, bool user, enum launch_step
         return ERROR_IO;
     *step = STEP_DEVICES;
     if (hide_devices() != OK)
+        return ERROR_IO;
+    *step = STEP_WRITES;
+    if (writes_limit(command) != OK)
         return ERROR_IO;
     *step = STEP_ISLANDS;
     if (islands_make(command) != OK)
