@@ -1,23 +1,26 @@
 /*
  * `sidelock wrap -- CMD`: a gate for one command, without a configuration of the operator's. Two
  * processes: this one stays at the terminal (cli/wrap/attend.h), its child is the gate's parent,
- * which starts the command first and takes its port (parent/alone.h). Called by its row in verbs.c.
+ * which starts the command first and takes its port (parent/alone.h). With --stdio the command has
+ * no port, and a process for each MCP session: one is tried first (cli/wrap/trial.h), by a child
+ * that becomes no gate, and then the gate is one as any. Called by its row in verbs.c.
  */
 #include "base/log.h"
 #include "cli/cmd.h"
-#include "cli/gate.h"
-#include "cli/session_request.h"
 #include "cli/terminal/args.h"
+#include "cli/terminal/shown.h"
+#include "cli/welcome.h"
 #include "cli/wrap/attend.h"
 #include "cli/wrap/home.h"
 #include "cli/wrap/recipe.h"
+#include "cli/wrap/trial.h"
+#include "cli/wrap/variables.h"
 #include "dialect/dialect.h"
 #include "parent/parent.h"
 #include "setup/places.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +30,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PATH_SIZE        (HOME_PATH_SIZE + 32)
-#define BROWSER_TTL      "8h" /* as `sidelock open` has it */
-#define DESCRIPTOR_MAX   65535
-#define VALUES_BYTES_MAX (128 * 1024) /* of --env */
+#define PATH_SIZE      (HOME_PATH_SIZE + 32)
+#define DESCRIPTOR_MAX 65535
 
 struct wrap {
     const char *dialect, *port, *surface, *ready; /* as given */
@@ -38,7 +39,10 @@ struct wrap {
     char *const *command;
     char name[RECIPE_NAME_SIZE], program[BUNDLE_PATH_SIZE], directory[BUNDLE_PATH_SIZE];
     char config[PATH_SIZE], control[PATH_SIZE], state[PATH_SIZE], environment[PATH_SIZE];
-    int ready_fd; /* -1: nobody asked */
+    int ready_fd;   /* -1: nobody asked */
+    uint16_t given; /* of --port; 0: none */
+    bool stdio;
+    struct trial *trial; /* it is only tried; NULL: it is served */
     struct home home;
     struct recipe recipe;
     struct pseudo pseudo;
@@ -55,12 +59,14 @@ static int check_port(struct wrap *wrap)
         return EX_OK;
     if (!args_number(wrap->port, UINT16_MAX, &number) || number == 0)
         return args_usage("wrap", "--port takes a port, not %s", wrap->port);
-    wrap->recipe.port = (uint16_t)number;
+    wrap->given = (uint16_t)number;
     return EX_OK;
 }
 
 static int check_dialect(const struct wrap *wrap)
 {
+    if (wrap->stdio && wrap->dialect != NULL && strcmp(wrap->dialect, "mcp") != 0)
+        return args_usage("wrap", "with --stdio the dialect is mcp, not %s", wrap->dialect);
     if (wrap->dialect == NULL || dialect_shipped(wrap->dialect).data != NULL)
         return EX_OK;
     return args_usage("wrap", "there is no dialect %s; name one of %s", wrap->dialect,
@@ -90,9 +96,12 @@ static int parse(int argc, char **argv, struct wrap *wrap)
          .takes = "DIALECT",
          .about = "what the server speaks",
          .value = &wrap->dialect},
+        {.name = "--stdio",
+         .about = "it speaks MCP over its standard input and output",
+         .flag = &wrap->stdio},
         {.name = "--port",
          .takes = "PORT",
-         .about = "the port of the server that is served",
+         .about = "the port of the server that is served; with --stdio, the gate's",
          .value = &wrap->port},
         {.name = "--surface",
          .takes = "NAME",
@@ -138,50 +147,15 @@ static int parse(int argc, char **argv, struct wrap *wrap)
 
 /* ---- What the service is started with ---- */
 
-static bool is_variable(const char *text, size_t length)
-{
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789";
-
-    return length > 0 && strspn(text, letters) == length && (*text < '0' || *text > '9');
-}
-
-/* A value that stands in a file, one a line, within quotes (config/README.md). */
-static int add_variable(const char *given, struct buffer *text)
-{
-    size_t length = strcspn(given, "=");
-    char *name = strndup(given, length);
-    const char *value = given[length] == '=' ? given + length + 1
-                        : name != NULL       ? getenv(name)
-                                             : NULL;
-    int code = EX_OK;
-
-    if (name == NULL)
-        code = args_fail(EX_OSERR, "out of memory");
-    else if (!is_variable(name, length))
-        code = args_usage("wrap", "--env takes NAME or NAME=VALUE, not %s", name);
-    else if (value == NULL)
-        code = args_fail(EX_DATAERR, "--env %s: there is no such variable", name);
-    else if (strpbrk(value, "\r\n") != NULL)
-        code = args_fail(EX_DATAERR, "--env %s: a value of several lines cannot be given", name);
-    else
-        buffer_append_format(text, "%s=\"%s\"\n", name, value);
-    free(name);
-    return code;
-}
-
 static int write_variables(struct wrap *wrap)
 {
     struct buffer text;
-    int code = EX_OK;
+    int code;
 
     if (wrap->variables.count == 0)
         return EX_OK;
-    buffer_init(&text, VALUES_BYTES_MAX);
-    for (size_t i = 0; code == EX_OK && i < wrap->variables.count; i++)
-        code = add_variable(wrap->variables.items[i], &text);
-    if (code == EX_OK && buffer_failed(&text))
-        code =
-            args_fail(EX_DATAERR, "the values of --env are more than %d bytes", VALUES_BYTES_MAX);
+    buffer_init(&text, VARIABLES_BYTES_MAX);
+    code = variables_write(&wrap->variables, &text);
     if (code == EX_OK && home_write(&wrap->home, "environment", text.data) != OK)
         code = args_fail(EX_IOERR, "%s: %s", wrap->environment, strerror(errno));
     if (code == EX_OK)
@@ -227,7 +201,8 @@ static int settle(struct wrap *wrap, char **command)
     wrap->recipe.surface = wrap->surface;
     wrap->recipe.state_dir = wrap->state;
     wrap->recipe.control_socket = wrap->control;
-    wrap->recipe.dialect = wrap->dialect;
+    wrap->recipe.dialect = wrap->stdio ? "mcp" : wrap->dialect;
+    wrap->recipe.port = wrap->stdio ? 0 : wrap->given;
     wrap->recipe.command = command;
     wrap->recipe.executables = &wrap->executables;
     wrap->recipe.libraries = &wrap->libraries;
@@ -252,7 +227,7 @@ static enum error load(const struct wrap *wrap, uint16_t port, struct config_bun
         return bundle_fail(faults, error, "The configuration cannot be written.");
     error = bundle_read(wrap->config, TRUST_OWN, "", out, faults);
     if (error == OK)
-        error = places_check(&(struct places){.bundle = out}, faults);
+        error = places_check(&(struct places){.bundle = out, .bind = wrap->recipe.stdio}, faults);
     if (error == OK && bundle_seal(out) != OK)
         error = bundle_fail(faults, ERROR_IO, "The configuration cannot be handed over.");
     if (error != OK)
@@ -272,90 +247,6 @@ static enum error configure(void *context, uint16_t port, struct config_bundle *
     return error;
 }
 
-/* ---- What the operator is told ---- */
-
-static bool has_pages(const char *dialect)
-{
-    return strcmp(dialect, "opaque") == 0 || strcmp(dialect, "autogen-studio") == 0;
-}
-
-/* One address that logs a browser in, as `sidelock open` makes it. */
-static void tell_login(const struct wrap *wrap)
-{
-    struct gate gate = {.control = wrap->control};
-    const struct session_options options = {.ttl = BROWSER_TTL};
-    json_t *request = NULL, *session = NULL, *login = NULL;
-    const char *id;
-    int code = session_request_build(wrap->surface, &options, &request);
-
-    if (code == EX_OK)
-        code = gate_ask(&gate, "POST", request, &session, "/v1/sessions");
-    id = json_string_value(json_object_get(session, "id"));
-    if (code == EX_OK && id != NULL && text_is_name(id))
-        code = gate_ask(&gate, "POST", NULL, &login, "/v1/sessions/%s/login", id);
-    if (code == EX_OK && json_is_string(json_object_get(login, "url")))
-        fprintf(stderr, "sidelock: in a browser, once and within 60 seconds: %s\n",
-                json_string_value(json_object_get(login, "url")));
-    json_decref(session);
-    json_decref(login);
-}
-
-static void tell_dialect(const struct wrap *wrap, uint16_t port)
-{
-    const char *guess = recipe_guess(wrap->recipe.command, port);
-
-    if (wrap->dialect == NULL && guess != NULL)
-        fprintf(stderr,
-                "sidelock: by its command line it speaks %s, which is judged so; --dialect says "
-                "otherwise\n",
-                guess);
-    else if (wrap->dialect == NULL)
-        fputs("sidelock: what it speaks is not known: who has a session may say anything to it "
-              "(dialect opaque); "
-              "--dialect says what it speaks\n",
-              stderr);
-}
-
-/* The port in "127.0.0.1:8081", "[::1]:8081". */
-static uint16_t port_of(const json_t *ready, const char *surface)
-{
-    const json_t *addresses = json_object_get(json_object_get(ready, "surfaces"), surface);
-    const char *address = json_string_value(json_array_get(addresses, 0));
-    const char *colon = address != NULL ? strrchr(address, ':') : NULL;
-    uint64_t port = 0;
-
-    return colon != NULL && args_number(colon + 1, UINT16_MAX, &port) ? (uint16_t)port : 0;
-}
-
-/* The token of a session is nowhere among it: what is printed here may be kept in a log. */
-static void tell_ready(void *context, const char *line)
-{
-    const struct wrap *wrap = context;
-    json_t *ready = json_loads(line, 0, NULL);
-    uint16_t port = port_of(ready, wrap->surface);
-    const char *guess = recipe_guess(wrap->recipe.command, port);
-    const char *dialect = wrap->dialect != NULL ? wrap->dialect : guess != NULL ? guess : "opaque";
-
-    json_decref(ready);
-    fprintf(stderr,
-            "sidelock: localhost:%u is the gate's, and the port of %s exists behind it alone\n",
-            port, wrap->surface);
-    tell_dialect(wrap, port);
-    fprintf(stderr, "sidelock: to come in: export SIDELOCK_CONTROL=%s\n", wrap->control);
-    if (strcmp(dialect, "mcp") == 0)
-        fprintf(stderr, "sidelock:   sidelock connect %s, or session create %s --print mcp-json\n",
-                wrap->surface, wrap->surface);
-    else if (has_pages(dialect))
-        fprintf(stderr, "sidelock:   sidelock open %s, or session create %s --print curl\n",
-                wrap->surface, wrap->surface);
-    else
-        fprintf(stderr, "sidelock:   sidelock session create %s\n", wrap->surface);
-    if (has_pages(dialect) && isatty(STDERR_FILENO))
-        tell_login(wrap);
-    if (wrap->ready_fd >= 0)
-        dprintf(wrap->ready_fd, "%s\n", line);
-}
-
 /* ---- The two processes ---- */
 
 /* In the child: the gate. What the service is to have lies above the standard descriptors. */
@@ -364,12 +255,15 @@ static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundl
 {
     struct alone_options alone = {
         .surface = wrap->surface,
+        .trial = wrap->trial != NULL,
         .standard = {wrap->standard[0], wrap->standard[1], wrap->standard[2]},
         .port = wrap->recipe.port,
         .configure = configure,
         .context = wrap};
-    struct parent_options options = {
-        .bundle = bundle, .ready_fd = ready, .at_terminal = true, .alone = &alone};
+    struct parent_options options = {.bundle = bundle,
+                                     .ready_fd = ready,
+                                     .at_terminal = true,
+                                     .alone = wrap->recipe.stdio ? NULL : &alone};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
@@ -380,6 +274,8 @@ static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundl
     close(errors);
     if (wrap->pseudo.master >= 0)
         close(wrap->pseudo.master);
+    if (wrap->trial != NULL)
+        trial_close(wrap->trial);
     if (wrap->ready_fd >= 0)
         close(wrap->ready_fd);
     exit(parent_run(&options));
@@ -396,6 +292,95 @@ static enum error lift_standard(struct wrap *wrap)
     return OK;
 }
 
+/* A terminal and what else the operator has; pipes while it is tried; and once each session has
+ * processes of its own, nothing. */
+static enum error open_standard(struct wrap *wrap, int *errors)
+{
+    int pair[2];
+
+    *errors = -1;
+    if (!wrap->stdio)
+        return pseudo_open(&wrap->pseudo, wrap->standard) == OK ? lift_standard(wrap) : ERROR_IO;
+    pseudo_none(&wrap->pseudo);
+    for (int i = 0; i <= STDERR_FILENO; i++)
+        wrap->standard[i] = -1;
+    if (wrap->trial == NULL)
+        return OK;
+    if (trial_open(wrap->trial, wrap->standard) != OK || pipe2(pair, O_CLOEXEC) < 0)
+        return ERROR_IO;
+    *errors = pair[0];
+    wrap->standard[STDERR_FILENO] = pair[1];
+    return fcntl(*errors, F_SETFL, O_NONBLOCK) == 0 ? OK : ERROR_IO;
+}
+
+static void tell_ready(void *context, const char *line)
+{
+    const struct wrap *wrap = context;
+    const struct welcome welcome = {.surface = wrap->surface,
+                                    .control = wrap->control,
+                                    .dialect = wrap->dialect,
+                                    .command = wrap->recipe.command,
+                                    .stdio = wrap->stdio,
+                                    .ready_fd = wrap->ready_fd};
+
+    welcome_say(&welcome, line);
+}
+
+/* Until it has ended. EX_OK: it has, and *outcome says how. */
+static int run(struct wrap *wrap, struct config_bundle *bundle, struct attend_outcome *outcome)
+{
+    int log[2], ready[2];
+    pid_t ours = getpid(), gate;
+    struct attend_options options = {.pseudo = &wrap->pseudo,
+                                     .is_ready = tell_ready,
+                                     .context = wrap,
+                                     .name = wrap->surface,
+                                     .hear = trial_hear,
+                                     .hearer = wrap->trial};
+
+    if (open_standard(wrap, &options.errors) != OK || pipe2(log, O_CLOEXEC) < 0 ||
+        pipe2(ready, O_CLOEXEC) < 0 || fcntl(log[0], F_SETFL, O_NONBLOCK) < 0)
+        return args_fail(EX_OSERR, "no terminal or pipe can be made: %s", strerror(errno));
+    gate = fork();
+    if (gate == 0) {
+        close(log[0]);
+        close(ready[0]);
+        if (options.errors >= 0)
+            close(options.errors);
+        become_gate(wrap, bundle, log[1], ready[1], ours);
+    }
+    if (gate < 0)
+        return args_fail(EX_OSERR, "the gate cannot be started: %s", strerror(errno));
+    close(log[1]);
+    close(ready[1]);
+    pseudo_close_slave(&wrap->pseudo);
+    for (int i = 0; i <= STDERR_FILENO; i++) {
+        if (wrap->standard[i] >= 0)
+            close(wrap->standard[i]);
+    }
+    options.gate = gate;
+    options.log = log[0];
+    options.ready = ready[0];
+    options.output = wrap->trial != NULL ? wrap->trial->output : -1;
+    *outcome = attend_run(&options);
+    return EX_OK;
+}
+
+static int load_and_run(struct wrap *wrap, uint16_t port, struct attend_outcome *outcome)
+{
+    struct config_bundle bundle;
+    struct json_faults faults = {.count = 0};
+    int code = EX_OK;
+
+    if (load(wrap, port, &bundle, &faults) == OK) {
+        code = run(wrap, &bundle, outcome);
+        bundle_clear(&bundle);
+    }
+    for (size_t i = 0; i < faults.count; i++)
+        code = args_fail(EX_DATAERR, "%s", faults.items[i].text);
+    return code;
+}
+
 static int exit_code(int status)
 {
     if (WIFEXITED(status))
@@ -404,53 +389,96 @@ static int exit_code(int status)
                      WTERMSIG(status));
 }
 
-static int run(struct wrap *wrap, struct config_bundle *bundle)
-{
-    int log[2], ready[2];
-    pid_t ours = getpid(), gate;
-    struct attend_options options = {
-        .pseudo = &wrap->pseudo, .is_ready = tell_ready, .context = wrap};
+/* ---- A service that speaks over its standard input and output ---- */
 
-    if (pseudo_open(&wrap->pseudo, wrap->standard) != OK || lift_standard(wrap) != OK ||
-        pipe2(log, O_CLOEXEC) < 0 || pipe2(ready, O_CLOEXEC) < 0 ||
-        fcntl(log[0], F_SETFL, O_NONBLOCK) < 0)
-        return args_fail(EX_OSERR, "no terminal or pipe can be made: %s", strerror(errno));
-    gate = fork();
-    if (gate == 0) {
-        close(log[0]);
-        close(ready[0]);
-        become_gate(wrap, bundle, log[1], ready[1], ours);
-    }
-    if (gate < 0)
-        return args_fail(EX_OSERR, "the gate cannot be started: %s", strerror(errno));
-    close(log[1]);
-    close(ready[1]);
-    pseudo_close_slave(&wrap->pseudo);
-    for (int i = 0; i <= STDERR_FILENO; i++)
-        close(wrap->standard[i]);
-    options.gate = gate;
-    options.log = log[0];
-    options.ready = ready[0];
-    return exit_code(attend_run(&options));
+/* Why it is not served. What it may not execute was told before. */
+static int tell_failure(const struct wrap *wrap, int code)
+{
+    return args_fail(code != EX_OK ? code : EX_UNAVAILABLE,
+                     "%s ended before it answered, with exit code %d: nothing is served",
+                     wrap->command[0], code);
+}
+
+static void tell_answer(const struct trial *trial)
+{
+    if (trial->name[0] == '\0')
+        return;
+    fputs("sidelock: it starts, and calls itself ", stderr);
+    shown_text(stderr, trial->name);
+    fputc('\n', stderr);
+}
+
+/* As a command that listens somewhere, for it is not served. EX_OK: it answers; *served is whether
+ * it is to be. */
+static int try_service(struct wrap *wrap, bool *served)
+{
+    struct trial trial = {.input = -1, .output = -1};
+    struct attend_outcome outcome = {.status = 0};
+    int code;
+
+    wrap->trial = &trial;
+    wrap->recipe.stdio = false;
+    code = load_and_run(wrap, 0, &outcome);
+    wrap->recipe.stdio = true;
+    wrap->trial = NULL;
+    trial_close(&trial);
+    *served = code == EX_OK && !outcome.stopped;
+    if (!*served)
+        return code;
+    if (!trial.answered)
+        return tell_failure(wrap, exit_code(outcome.status));
+    tell_answer(&trial);
+    return EX_OK;
+}
+
+/* Its port first: nothing is run for a gate that cannot be. */
+static int check_gate(struct wrap *wrap)
+{
+    struct config_bundle bundle;
+    struct json_faults faults = {.count = 0};
+    int code = EX_OK;
+
+    wrap->recipe.stdio = true;
+    if (load(wrap, wrap->given, &bundle, &faults) == OK)
+        bundle_clear(&bundle);
+    for (size_t i = 0; i < faults.count; i++)
+        code = args_fail(EX_DATAERR, "%s", faults.items[i].text);
+    return code;
+}
+
+/* The exit code is the gate's: of all that it runs, no process is the service. */
+static int serve_stdio(struct wrap *wrap)
+{
+    struct attend_outcome outcome = {.status = 0};
+    bool served = false;
+    int code = check_gate(wrap);
+
+    if (code == EX_OK)
+        code = try_service(wrap, &served);
+    if (code != EX_OK || !served)
+        return code;
+    code = load_and_run(wrap, wrap->given, &outcome);
+    return code == EX_OK ? exit_code(outcome.status) : code;
+}
+
+static int serve(struct wrap *wrap)
+{
+    struct attend_outcome outcome = {.status = 0};
+    int code = load_and_run(wrap, wrap->given, &outcome);
+
+    return code == EX_OK ? exit_code(outcome.status) : code;
 }
 
 int cmd_wrap(int argc, char **argv)
 {
     struct wrap wrap = {.home = {.lock = -1}};
-    struct config_bundle bundle;
-    struct json_faults faults = {.count = 0};
     int code = parse(argc, argv, &wrap);
 
     setlinebuf(stderr); /* which is the service's, too: lines stay whole */
     if (code == EX_OK)
         code = settle(&wrap, (char **)(uintptr_t)wrap.command);
-    if (code == EX_OK && load(&wrap, wrap.recipe.port, &bundle, &faults) != OK) {
-        for (size_t i = 0; i < faults.count; i++)
-            code = args_fail(EX_DATAERR, "%s", faults.items[i].text);
-    } else if (code == EX_OK) {
-        code = run(&wrap, &bundle);
-        bundle_clear(&bundle);
-    }
+    if (code == EX_OK)
+        code = wrap.stdio ? serve_stdio(&wrap) : serve(&wrap);
     if (wrap.home.lock >= 0)
         home_remove(&wrap.home);
     text_list_clear(&wrap.variables);

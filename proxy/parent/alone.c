@@ -206,9 +206,11 @@ static enum error take_port(struct alone *alone, uint16_t port)
 
 static void tell_waiting(const struct alone *alone)
 {
-    if (alone->state == SERVICE_READY)
+    if (alone->options->trial)
+        log_warning("the service has not answered yet; nothing is served until it does");
+    else if (alone->state == SERVICE_READY)
         return;
-    if (alone->ports[0] == '\0')
+    else if (alone->ports[0] == '\0')
         log_warning("the service listens on no port yet; nothing is served until it does");
     else if (alone->options->port != 0)
         log_warning("the service listens on %s, not on %u/tcp, which is waited for", alone->ports,
@@ -227,12 +229,18 @@ static enum error take_signal(int signals)
     return OK;
 }
 
+static bool is_ready(const struct alone *alone)
+{
+    return !alone->options->trial && alone->state == SERVICE_READY &&
+           alone->ends[ERRAND_END_BROKER] >= 0;
+}
+
 static enum error wait_ready(struct alone *alone, struct launching *launching, int signals)
 {
     enum error error = OK;
     int patience_ms = PATIENCE_MS;
 
-    while (error == OK && !(alone->state == SERVICE_READY && alone->ends[ERRAND_END_BROKER] >= 0)) {
+    while (error == OK && !is_ready(alone)) {
         struct pollfd polled[] = {
             {.fd = signals, .events = POLLIN},
             {.fd = channel_fd(launching->channel), .events = POLLIN},

@@ -12,6 +12,7 @@ struct alone_options {
     const char *surface;
     int standard[ERRAND_STANDARDS]; /* the service's; -1: /dev/null; taken over */
     uint16_t port;                  /* that is served; 0: the first at which it listens */
+    bool trial; /* it is run to its end, and no port of it is served: there is no gate */
     /*
      * Puts the configuration of a gate on this port, sealed, into the place of the one by which
      * the service was started. It says itself what is wrong.

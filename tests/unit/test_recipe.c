@@ -113,6 +113,35 @@ TEST(test_a_configuration_that_is_read)
     }
 }
 
+/* It has no port of its own: the gate has the one that is asked for. */
+TEST(test_written_for_standard_input_and_output)
+{
+    static char program[] = "/bin/cat";
+    static char *const command[] = {program, NULL};
+    static const struct text_list none = {0};
+    static struct json_faults faults;
+    const struct recipe recipe = {.surface = "one",
+                                  .state_dir = "/run/one/state",
+                                  .control_socket = "/run/one/control.sock",
+                                  .dialect = "mcp",
+                                  .command = command,
+                                  .directory = "/srv",
+                                  .executables = &none,
+                                  .libraries = &none,
+                                  .port = 4711,
+                                  .stdio = true};
+    struct config *config = NULL;
+    char *text = recipe_write(&recipe, 8081);
+
+    assert_non_null(text);
+    assert_int_equal(config_load(text, strlen(text), NULL, 0, 0, &config, &faults), OK);
+    assert_true(config_surface(config, "one")->upstream_stdio);
+    assert_int_equal(config_surface(config, "one")->command.port, 0);
+    assert_int_equal(config_surface(config, "one")->listen[0].port, 8081);
+    config_destroy(config);
+    free(text);
+}
+
 /* No word is left out. */
 TEST(test_none_of_what_cannot_be_written)
 {

@@ -21,12 +21,13 @@ struct lines {
 
 struct attendant {
     const struct attend_options *options;
-    struct lines log, ready;
+    struct lines log, ready, errors;
+    bool hears; /* `hear` is to be called */
     int signals;
     unsigned stops;     /* how often it was told by ^C to stop */
     int64_t stop_by_ms; /* monotonic: the service's own time to end is over; 0: nobody said so */
     bool ended;
-    int status;
+    struct attend_outcome outcome;
 };
 
 static int64_t now_ms(void)
@@ -39,19 +40,37 @@ static int64_t now_ms(void)
 
 /* ---- What the gate says ---- */
 
+/* A line of the service's own words, whatever they are. */
+static bool is_of_service(const struct attendant *attendant, const char *line)
+{
+    size_t length = strlen(attendant->options->name);
+
+    return strncmp(line, attendant->options->name, length) == 0 &&
+           strncmp(line + length, ": ", 2) == 0;
+}
+
 /* Of what goes well, the operator is told in other words. Services' words may stand in a line, so
  * what it is stands behind the name of who says it (base/log.h), and nowhere else. */
 static void show_log(const struct attendant *attendant, const char *line)
 {
     const char *said = strstr(line, ": ");
 
-    if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0)
+    if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0 &&
+        !is_of_service(attendant, line))
         return;
     pseudo_speak(attendant->options->pseudo, true);
     fputs("sidelock: ", stderr);
     shown_text(stderr, line);
     fputc('\n', stderr);
     pseudo_speak(attendant->options->pseudo, false);
+}
+
+/* As the gate's log has it once it is served. */
+static void show_errors(const struct attendant *attendant, const char *line)
+{
+    fprintf(stderr, "sidelock: %s: ", attendant->options->name);
+    shown_text(stderr, line);
+    fputc('\n', stderr);
 }
 
 static void show_ready(const struct attendant *attendant, const char *line)
@@ -75,8 +94,10 @@ static void take_lines(const struct attendant *attendant, struct lines *lines,
     }
     lines->length -= (size_t)(start - lines->text);
     memmove(lines->text, start, lines->length);
-    if (lines->length == sizeof(lines->text) - 1)
-        lines->length = 0; /* none of ours is so long */
+    if (lines->length < sizeof(lines->text) - 1)
+        return;
+    lines->length = 0; /* none of ours is so long: it becomes several */
+    take(attendant, lines->text);
 }
 
 /* False: there is nothing more, now or ever. */
@@ -105,13 +126,20 @@ static void stop(const struct attendant *attendant)
     kill(attendant->options->gate, SIGTERM);
 }
 
+/* The operator says so. */
+static void end_all(struct attendant *attendant)
+{
+    attendant->outcome.stopped = true;
+    stop(attendant);
+}
+
 /* The service has heard of it by its terminal. What it makes of it, it has its time for; whoever
  * says it again does not want to wait. */
 static void on_interrupts(struct attendant *attendant, unsigned count)
 {
     for (; count > 0; count--) {
         if (++attendant->stops > 1)
-            stop(attendant);
+            end_all(attendant);
         else
             attendant->stop_by_ms = now_ms() + ATTEND_PATIENCE_MS;
     }
@@ -141,7 +169,7 @@ static void reap(struct attendant *attendant)
     if (waitpid(attendant->options->gate, &status, WNOHANG) != attendant->options->gate)
         return;
     attendant->ended = true;
-    attendant->status = status;
+    attendant->outcome.status = status;
 }
 
 static void on_signal(struct attendant *attendant)
@@ -160,7 +188,7 @@ static void on_signal(struct attendant *attendant)
             pseudo_take(attendant->options->pseudo);
             break;
         default:
-            stop(attendant);
+            end_all(attendant);
         }
     }
 }
@@ -181,6 +209,15 @@ static int open_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* It has said what it was asked; what is left is its end. */
+static void hear(struct attendant *attendant)
+{
+    if (!attendant->hears || attendant->options->hear(attendant->options->hearer))
+        return;
+    attendant->hears = false;
+    attendant->stop_by_ms = now_ms() + ATTEND_END_MS;
+}
+
 static void turn(struct attendant *attendant)
 {
     struct pseudo *pseudo = attendant->options->pseudo;
@@ -189,7 +226,9 @@ static void turn(struct attendant *attendant)
         {.fd = attendant->log.fd, .events = POLLIN},
         {.fd = attendant->ready.fd, .events = POLLIN},
         {.fd = pseudo->reads && pseudo->raw ? STDIN_FILENO : -1, .events = POLLIN},
-        {.fd = pseudo->master, .events = (short)(POLLIN | (pseudo->waiting > 0 ? POLLOUT : 0))}};
+        {.fd = pseudo->master, .events = (short)(POLLIN | (pseudo->waiting > 0 ? POLLOUT : 0))},
+        {.fd = attendant->errors.fd, .events = POLLIN},
+        {.fd = attendant->hears ? attendant->options->output : -1, .events = POLLIN}};
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), timeout_ms(attendant)) < 0)
         return;
@@ -206,28 +245,46 @@ static void turn(struct attendant *attendant)
         pseudo_flush(pseudo);
     if ((polled[4].revents & ~POLLOUT) != 0)
         (void)pseudo_show(pseudo);
+    if (polled[5].revents != 0)
+        (void)read_lines(attendant, &attendant->errors, show_errors);
+    if (polled[6].revents != 0)
+        hear(attendant);
 }
 
-int attend_run(const struct attend_options *options)
+/* What it left behind. */
+static void finish(struct attendant *attendant)
+{
+    while (pseudo_show(attendant->options->pseudo))
+        ;
+    while (attendant->errors.fd >= 0 && read_lines(attendant, &attendant->errors, show_errors))
+        ;
+    while (attendant->log.fd >= 0 && read_lines(attendant, &attendant->log, show_log))
+        ;
+    while (attendant->hears)
+        hear(attendant);
+    pseudo_close(attendant->options->pseudo);
+    if (attendant->errors.fd >= 0)
+        close(attendant->errors.fd);
+    if (attendant->log.fd >= 0)
+        close(attendant->log.fd);
+    if (attendant->ready.fd >= 0)
+        close(attendant->ready.fd);
+    close(attendant->signals);
+}
+
+struct attend_outcome attend_run(const struct attend_options *options)
 {
     struct attendant attendant = {.options = options,
                                   .log = {.fd = options->log},
                                   .ready = {.fd = options->ready},
+                                  .errors = {.fd = options->errors},
+                                  .hears = options->output >= 0,
                                   .signals = open_signals()};
 
     pseudo_take(options->pseudo);
     reap(&attendant); /* it may have ended before its signal was watched */
     while (!attendant.ended)
         turn(&attendant);
-    while (pseudo_show(options->pseudo))
-        ;
-    while (attendant.log.fd >= 0 && read_lines(&attendant, &attendant.log, show_log))
-        ;
-    pseudo_close(options->pseudo);
-    if (attendant.log.fd >= 0)
-        close(attendant.log.fd);
-    if (attendant.ready.fd >= 0)
-        close(attendant.ready.fd);
-    close(attendant.signals);
-    return attendant.status;
+    finish(&attendant);
+    return attendant.outcome;
 }

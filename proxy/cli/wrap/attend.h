@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #define ATTEND_PATIENCE_MS 5000 /* that a service has to end by itself after ^C */
+#define ATTEND_END_MS      1000 /* that one has whose input has ended */
 #define ATTEND_LINE_SIZE   4096
 
 struct attend_options {
@@ -18,7 +19,20 @@ struct attend_options {
     /* The gate is ready: its line. */
     void (*is_ready)(void *context, const char *line);
     void *context;
+    const char *name; /* of the service, as it stands before what it writes */
+    int errors;       /* what it writes to its standard error, the end of a pipe that does not
+                         block; -1: it is none of ours; taken over */
+    /* What it writes to its standard output, read by `hear` while that returns true; after that it
+     * has ATTEND_END_MS to end. -1: that is none of ours; borrowed. */
+    int output;
+    bool (*hear)(void *hearer);
+    void *hearer;
 };
 
-/* Until the gate has ended, which has no other way to be told to end: its wait status. */
-int attend_run(const struct attend_options *options);
+struct attend_outcome {
+    int status;   /* of the gate, as of waitpid(2) */
+    bool stopped; /* the operator has ended it */
+};
+
+/* Until the gate has ended, which has no other way to be told to end. */
+struct attend_outcome attend_run(const struct attend_options *options);

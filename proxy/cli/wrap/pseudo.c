@@ -23,11 +23,16 @@ static enum error open_pair(struct pseudo *pseudo)
     return pseudo->slave >= 0 ? OK : ERROR_IO;
 }
 
+void pseudo_none(struct pseudo *pseudo)
+{
+    *pseudo = (struct pseudo){.master = -1, .slave = -1, .outer = -1};
+}
+
 enum error pseudo_open(struct pseudo *pseudo, int standard[3])
 {
     enum error error = OK;
 
-    *pseudo = (struct pseudo){.master = -1, .slave = -1, .outer = -1};
+    pseudo_none(pseudo);
     for (int fd = STDERR_FILENO; fd >= STDIN_FILENO; fd--) {
         standard[fd] = fd;
         if (isatty(fd))

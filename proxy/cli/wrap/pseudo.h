@@ -29,6 +29,8 @@ struct pseudo {
 
 /* `standard` are those that the service is to have, of 0 to 2; borrowed. */
 enum error pseudo_open(struct pseudo *pseudo, int standard[3]) MUST_CHECK;
+/* None, where nothing of the operator's is the service's. */
+void pseudo_none(struct pseudo *pseudo);
 /* The service has its side. */
 void pseudo_close_slave(struct pseudo *pseudo);
 /* Restores the operator's. */

@@ -249,7 +249,9 @@ static json_t *write_upstream(const struct recipe *recipe)
     if (recipe->environment_file != NULL)
         json_object_set_new(upstream, "env_files",
                             json_pack("[o]", write_path(recipe->environment_file)));
-    if (recipe->port != 0)
+    if (recipe->stdio)
+        json_object_set_new(upstream, "stdio", json_true());
+    else if (recipe->port != 0)
         json_object_set_new(upstream, "port", json_integer(recipe->port));
     return upstream;
 }

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,8 @@ struct recipe {
     const char *directory, *environment_file;         /* the second may be NULL: none */
     const struct text_list *executables;              /* what it may start beside itself */
     const struct text_list *libraries;                /* where code of its own lies */
-    uint16_t port;                                    /* that was asked for; 0: none */
+    uint16_t port; /* that was asked for of the command; 0: none */
+    bool stdio;    /* it speaks over its standard input and output, and has no port */
 };
 
 /* "NAME": the base name of the command, as far as it can be a surface's; else "service". */

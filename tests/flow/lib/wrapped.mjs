@@ -110,8 +110,12 @@ export class Wrapped {
     return said;
   }
 
+  get program() {
+    return sidelockFor(this.who);
+  }
+
   cli(...args) {
-    return this.as([sidelockFor(this.who), ...args]);
+    return this.as([this.program, ...args]);
   }
 
   async token() {
