@@ -186,6 +186,17 @@ describe('sidelock restart', () => {
     assert.notEqual((await stateOf(gate, 'one')).pid, before.pid);
   });
 
+  it('is shown to be ending as long as it takes its time', async () => {
+    const port = await freePort();
+    const gate = await start({ one: launched(['python3', '-c', `import http.server, signal; signal.signal(15, signal.SIG_IGN); http.server.test(port=${port}, bind="127.0.0.1")`]) });
+    await untilState(gate, 'one', 'ready');
+    const restart = gate.cli('restart', 'one');
+    await untilState(gate, 'one', 'ending');
+    await gate.do('kill', 'one'); // which waits for nothing
+    await restart;
+    await untilState(gate, 'one', 'gone');
+  });
+
   it('says why the next one is not served', async () => {
     const gate = await start({ one: launched(['sh', '-c', 'exit 9']) }, { echoes: true });
     await untilState(gate, 'one', 'waiting');
