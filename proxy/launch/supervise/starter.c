@@ -174,7 +174,7 @@ static void forget_launcher(struct starter *starter, int status)
     if (starter->next_at_ms < now_ms() + STARTER_PAUSE_MS)
         starter->next_at_ms = now_ms() + STARTER_PAUSE_MS;
     if (status != 0 && !starter->stopping) /* 0: the broker has gone, or is about to */
-        log_error("the launcher ended: %s %d; its services are started anew",
+        log_error("the launcher ended (%s %d), and with it its services",
                   WIFSIGNALED(status) ? "signal" : "exit code",
                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
