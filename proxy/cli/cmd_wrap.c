@@ -272,8 +272,7 @@ static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundl
         exit(EX_OSERR);
     close(null);
     close(errors);
-    if (wrap->pseudo.master >= 0)
-        close(wrap->pseudo.master);
+    pseudo_forget(&wrap->pseudo);
     if (wrap->trial != NULL)
         trial_close(wrap->trial);
     if (wrap->ready_fd >= 0)

@@ -1,6 +1,7 @@
 /*
  * What a launched service must not find: the gate's own files and sockets, secrets of other
- * surfaces, and sockets at which whoever has its uid can have anything run.
+ * surfaces, sockets at which whoever has its uid can have anything run, and the terminal of whoever
+ * runs the gate, where it could listen to what is typed.
  */
 #pragma once
 

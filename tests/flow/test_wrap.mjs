@@ -1,6 +1,6 @@
 // `sidelock wrap -- COMMAND`: one server behind a gate on its own port, without a configuration.
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, readlinkSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -232,12 +232,14 @@ describe('the terminal of a server that is wrapped', () => {
     listening(0, 'import fcntl, termios, struct',
       'def size(*_): print("size", *struct.unpack("HHHH", fcntl.ioctl(0, termios.TIOCGWINSZ, bytes(8)))[:2])',
       'signal.signal(signal.SIGWINCH, size)', 'size()', ...lines);
-  // What is typed is said; into a terminal that is named, a character is to be pushed.
+  // What is typed is said; what is at a path, and whether a character can be pushed there.
   const ECHO = [
     'for line in map(str.strip, sys.stdin):',
     '  print("heard", line)',
     '  if line.startswith("/dev/"):',
-    '    try: print("pushed", fcntl.ioctl(os.open(line, os.O_RDWR | os.O_NOCTTY), termios.TIOCSTI, b"x"))',
+    '    there = os.open(line, os.O_RDWR | os.O_NOCTTY)',
+    '    print("found", "terminal" if os.isatty(there) else "nothing")',
+    '    try: print("pushed", fcntl.ioctl(there, termios.TIOCSTI, b"x"))',
     '    except OSError as error: print("refused", error.errno)',
   ];
 
@@ -248,11 +250,13 @@ describe('the terminal of a server that is wrapped', () => {
     const outer = readlinkSync(`/proc/${wrapped.tree()[1]}/fd/0`);
     assert.notEqual(inner, outer);
     wrapped.type(`${outer}\n`);
-    await wrapped.said(/refused/);
+    await wrapped.said(/found nothing\r?\nrefused/);
     wrapped.type('hello\n');
     await wrapped.said(/heard hello/);
     wrapped.resize(50, 132);
     await wrapped.said(/size 50 132/);
+    wrapped.type(`${inner}\n`);
+    await wrapped.said(/found terminal/);
     const tree = wrapped.tree();
     wrapped.type('\x03');
     await wrapped.end(tree);
@@ -267,6 +271,23 @@ describe('the terminal of a server that is wrapped', () => {
     wrapped.type('\x03');
     await wrapped.said(/not me/);
     wrapped.type('\x03');
+    await wrapped.end(tree);
+    assert.equal(JSON.parse(wrapped.report).restored, true);
+  });
+
+  it('may take nothing any more: wrap hears all the same that it is to end', async () => {
+    const wrapped = await new Wrapped(shell('sys.stdin.readline()', 'while True: print("x" * 1000)'), { atTerminal: true }).ready();
+    const tree = wrapped.tree();
+    const switches = (pid) => /^voluntary_ctxt_switches:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1];
+    wrapped.deafen();
+    wrapped.type('now\n');
+    let before;
+    await until(() => {
+      const last = before;
+      before = switches(tree.at(-1));
+      return before === last;
+    }, 'the service to wait for its terminal');
+    process.kill(tree[1], 'SIGTERM');
     await wrapped.end(tree);
     assert.equal(JSON.parse(wrapped.report).restored, true);
   });

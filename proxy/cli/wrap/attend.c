@@ -38,87 +38,6 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- What the gate says ---- */
-
-/* A line of the service's own words, whatever they are. */
-static bool is_of_service(const struct attendant *attendant, const char *line)
-{
-    size_t length = strlen(attendant->options->name);
-
-    return strncmp(line, attendant->options->name, length) == 0 &&
-           strncmp(line + length, ": ", 2) == 0;
-}
-
-/* Of what goes well, the operator is told in other words. Services' words may stand in a line, so
- * what it is stands behind the name of who says it (base/log.h), and nowhere else. */
-static void show_log(const struct attendant *attendant, const char *line)
-{
-    const char *said = strstr(line, ": ");
-
-    if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0 &&
-        !is_of_service(attendant, line))
-        return;
-    pseudo_speak(attendant->options->pseudo, true);
-    fputs("sidelock: ", stderr);
-    shown_text(stderr, line);
-    fputc('\n', stderr);
-    pseudo_speak(attendant->options->pseudo, false);
-}
-
-/* As the gate's log has it once it is served. */
-static void show_errors(const struct attendant *attendant, const char *line)
-{
-    fprintf(stderr, "sidelock: %s: ", attendant->options->name);
-    shown_text(stderr, line);
-    fputc('\n', stderr);
-}
-
-static void show_ready(const struct attendant *attendant, const char *line)
-{
-    pseudo_speak(attendant->options->pseudo, true);
-    attendant->options->is_ready(attendant->options->context, line);
-    (void)fflush(stdout);
-    pseudo_speak(attendant->options->pseudo, false);
-}
-
-static void take_lines(const struct attendant *attendant, struct lines *lines,
-                       void (*take)(const struct attendant *attendant, const char *line))
-{
-    char *start = lines->text, *end;
-
-    lines->text[lines->length] = '\0';
-    while ((end = strchr(start, '\n')) != NULL) {
-        *end = '\0';
-        take(attendant, start);
-        start = end + 1;
-    }
-    lines->length -= (size_t)(start - lines->text);
-    memmove(lines->text, start, lines->length);
-    if (lines->length < sizeof(lines->text) - 1)
-        return;
-    lines->length = 0; /* none of ours is so long: it becomes several */
-    take(attendant, lines->text);
-}
-
-/* False: there is nothing more, now or ever. */
-static bool read_lines(const struct attendant *attendant, struct lines *lines,
-                       void (*take)(const struct attendant *attendant, const char *line))
-{
-    ssize_t length =
-        read(lines->fd, lines->text + lines->length, sizeof(lines->text) - 1 - lines->length);
-
-    if (length < 0 && (errno == EINTR || errno == EAGAIN))
-        return false;
-    if (length <= 0) {
-        close(lines->fd);
-        lines->fd = -1;
-        return false;
-    }
-    lines->length += (size_t)length;
-    take_lines(attendant, lines, take);
-    return true;
-}
-
 /* ---- The end ---- */
 
 static void stop(const struct attendant *attendant)
@@ -193,6 +112,116 @@ static void on_signal(struct attendant *attendant)
     }
 }
 
+/* ---- Whoever does not read ---- */
+
+/* Until something can be written there; false: not any more, or the operator has had enough. */
+static bool wait_for_room(void *context, int fd)
+{
+    struct attendant *attendant = context;
+    struct pollfd polled[] = {{.fd = fd, .events = POLLOUT},
+                              {.fd = attendant->signals, .events = POLLIN}};
+
+    for (;;) {
+        int count = poll(polled, sizeof(polled) / sizeof(polled[0]),
+                         attendant->outcome.stopped ? 0 : timeout_ms(attendant));
+
+        if (count == 0 && attendant->outcome.stopped)
+            return false;
+        on_timeout(attendant);
+        if (count > 0 && polled[1].revents != 0)
+            on_signal(attendant);
+        if (count > 0 && polled[0].revents != 0)
+            return (polled[0].revents & POLLOUT) != 0;
+    }
+}
+
+/* ---- What the gate says ---- */
+
+/* A line of the service's own words, whatever they are. */
+static bool is_of_service(const struct attendant *attendant, const char *line)
+{
+    size_t length = strlen(attendant->options->name);
+
+    return strncmp(line, attendant->options->name, length) == 0 &&
+           strncmp(line + length, ": ", 2) == 0;
+}
+
+/* Of what goes well, the operator is told in other words. Services' words may stand in a line, so
+ * what it is stands behind the name of who says it (base/log.h), and nowhere else. */
+static void show_log(struct attendant *attendant, const char *line)
+{
+    const char *said = strstr(line, ": ");
+
+    if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0 &&
+        !is_of_service(attendant, line))
+        return;
+    if (!wait_for_room(attendant, STDERR_FILENO))
+        return;
+    pseudo_speak(attendant->options->pseudo, true);
+    fputs("sidelock: ", stderr);
+    shown_text(stderr, line);
+    fputc('\n', stderr);
+    pseudo_speak(attendant->options->pseudo, false);
+}
+
+/* As the gate's log has it once it is served. */
+static void show_errors(struct attendant *attendant, const char *line)
+{
+    if (!wait_for_room(attendant, STDERR_FILENO))
+        return;
+    fprintf(stderr, "sidelock: %s: ", attendant->options->name);
+    shown_text(stderr, line);
+    fputc('\n', stderr);
+}
+
+static void show_ready(struct attendant *attendant, const char *line)
+{
+    if (!wait_for_room(attendant, STDERR_FILENO))
+        return;
+    pseudo_speak(attendant->options->pseudo, true);
+    attendant->options->is_ready(attendant->options->context, line);
+    (void)fflush(stdout);
+    pseudo_speak(attendant->options->pseudo, false);
+}
+
+static void take_lines(struct attendant *attendant, struct lines *lines,
+                       void (*take)(struct attendant *attendant, const char *line))
+{
+    char *start = lines->text, *end;
+
+    lines->text[lines->length] = '\0';
+    while ((end = strchr(start, '\n')) != NULL) {
+        *end = '\0';
+        take(attendant, start);
+        start = end + 1;
+    }
+    lines->length -= (size_t)(start - lines->text);
+    memmove(lines->text, start, lines->length);
+    if (lines->length < sizeof(lines->text) - 1)
+        return;
+    lines->length = 0; /* none of ours is so long: it becomes several */
+    take(attendant, lines->text);
+}
+
+/* False: there is nothing more, now or ever. */
+static bool read_lines(struct attendant *attendant, struct lines *lines,
+                       void (*take)(struct attendant *attendant, const char *line))
+{
+    ssize_t length =
+        read(lines->fd, lines->text + lines->length, sizeof(lines->text) - 1 - lines->length);
+
+    if (length < 0 && (errno == EINTR || errno == EAGAIN))
+        return false;
+    if (length <= 0) {
+        close(lines->fd);
+        lines->fd = -1;
+        return false;
+    }
+    lines->length += (size_t)length;
+    take_lines(attendant, lines, take);
+    return true;
+}
+
 /* ---- The whole ---- */
 
 static int open_signals(void)
@@ -244,7 +273,7 @@ static void turn(struct attendant *attendant)
     if ((polled[4].revents & POLLOUT) != 0)
         pseudo_flush(pseudo);
     if ((polled[4].revents & ~POLLOUT) != 0)
-        (void)pseudo_show(pseudo);
+        (void)pseudo_show(pseudo, wait_for_room, attendant);
     if (polled[5].revents != 0)
         (void)read_lines(attendant, &attendant->errors, show_errors);
     if (polled[6].revents != 0)
@@ -254,7 +283,7 @@ static void turn(struct attendant *attendant)
 /* What it left behind. */
 static void finish(struct attendant *attendant)
 {
-    while (pseudo_show(attendant->options->pseudo))
+    while (pseudo_show(attendant->options->pseudo, wait_for_room, attendant))
         ;
     while (attendant->errors.fd >= 0 && read_lines(attendant, &attendant->errors, show_errors))
         ;

@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,9 +23,20 @@ static enum error open_pair(struct pseudo *pseudo)
     return pseudo->slave >= 0 ? OK : ERROR_IO;
 }
 
+/* Its own way to the same terminal, which whoever shares ours never sees. */
+static int open_shown(int fd)
+{
+    char path[32];
+    int own;
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    own = open(path, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    return own >= 0 ? own : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 void pseudo_none(struct pseudo *pseudo)
 {
-    *pseudo = (struct pseudo){.master = -1, .slave = -1, .outer = -1};
+    *pseudo = (struct pseudo){.master = -1, .slave = -1, .outer = -1, .shown = -1};
 }
 
 enum error pseudo_open(struct pseudo *pseudo, int standard[3])
@@ -41,7 +52,8 @@ enum error pseudo_open(struct pseudo *pseudo, int standard[3])
     if (pseudo->outer < 0)
         return OK;
     pseudo->reads = pseudo->outer == STDIN_FILENO;
-    error = open_pair(pseudo);
+    pseudo->shown = open_shown(isatty(STDOUT_FILENO) ? STDOUT_FILENO : pseudo->outer);
+    error = pseudo->shown >= 0 ? open_pair(pseudo) : ERROR_IO;
     if (error == OK && (tcgetattr(pseudo->outer, &pseudo->was) < 0 ||
                         tcsetattr(pseudo->slave, TCSANOW, &pseudo->was) < 0))
         error = ERROR_IO;
@@ -67,9 +79,16 @@ void pseudo_close(struct pseudo *pseudo)
     if (pseudo->raw)
         (void)tcsetattr(pseudo->outer, TCSADRAIN, &pseudo->was);
     pseudo->raw = false;
+    pseudo_forget(pseudo);
+}
+
+void pseudo_forget(struct pseudo *pseudo)
+{
     if (pseudo->master >= 0)
         close(pseudo->master);
-    pseudo->master = -1;
+    if (pseudo->shown >= 0)
+        close(pseudo->shown);
+    pseudo->master = pseudo->shown = -1;
 }
 
 static void set(struct pseudo *pseudo, bool output)
@@ -146,32 +165,18 @@ void pseudo_flush(struct pseudo *pseudo)
     memmove(pseudo->input, pseudo->input + written, pseudo->waiting);
 }
 
-/* The operator's terminal may be slow, and then the service waits for it, as it always did. */
-static void show(int fd, const char *bytes, size_t length)
-{
-    while (length > 0) {
-        ssize_t written = write(fd, bytes, length);
-
-        if (written < 0 && errno == EAGAIN) {
-            struct pollfd room = {.fd = fd, .events = POLLOUT};
-
-            (void)poll(&room, 1, -1);
-        } else if (written < 0 && errno != EINTR) {
-            return;
-        } else if (written > 0) {
-            bytes += written;
-            length -= (size_t)written;
-        }
-    }
-}
-
-bool pseudo_show(struct pseudo *pseudo)
+bool pseudo_show(const struct pseudo *pseudo, bool (*room)(void *context, int fd), void *context)
 {
     char bytes[OUTPUT_BYTES];
-    ssize_t length = pseudo->master >= 0 ? read(pseudo->master, bytes, sizeof(bytes)) : -1;
+    ssize_t length, written;
 
-    if (length <= 0)
+    if (pseudo->master < 0 || !room(context, pseudo->shown))
         return false;
-    show(isatty(STDOUT_FILENO) ? STDOUT_FILENO : pseudo->outer, bytes, (size_t)length);
-    return true;
+    length = read(pseudo->master, bytes, sizeof(bytes));
+    for (ssize_t done = 0; done<length; done += written> 0 ? written : 0) {
+        written = write(pseudo->shown, bytes + done, (size_t)(length - done));
+        if (written < 0 && errno != EINTR && (errno != EAGAIN || !room(context, pseudo->shown)))
+            break;
+    }
+    return length > 0;
 }

@@ -20,6 +20,7 @@ struct pseudo {
     int master; /* non-blocking; -1: nothing is a terminal */
     int slave;
     int outer;          /* the operator's; -1: none */
+    int shown;          /* the same to write to, without waiting if that can be; -1: none */
     bool reads;         /* standard input is it */
     bool raw;           /* the operator's is set for this */
     struct termios was; /* of the operator's */
@@ -35,6 +36,8 @@ void pseudo_none(struct pseudo *pseudo);
 void pseudo_close_slave(struct pseudo *pseudo);
 /* Restores the operator's. */
 void pseudo_close(struct pseudo *pseudo);
+/* In a child that has nothing to do with it. */
+void pseudo_forget(struct pseudo *pseudo);
 
 /* Takes the operator's terminal, if this process is in its foreground. */
 void pseudo_take(struct pseudo *pseudo);
@@ -47,5 +50,8 @@ void pseudo_speak(const struct pseudo *pseudo, bool speaks);
 unsigned pseudo_read(struct pseudo *pseudo);
 /* The rest of that. */
 void pseudo_flush(struct pseudo *pseudo);
-/* What the service writes, to the operator. False: nobody writes any more, or nothing now. */
-bool pseudo_show(struct pseudo *pseudo);
+/*
+ * What the service writes, to the operator, whose terminal may take nothing for a while: `room`
+ * waits until it does, false: no longer. False: nobody writes any more, or nothing now.
+ */
+bool pseudo_show(const struct pseudo *pseudo, bool (*room)(void *context, int fd), void *context);

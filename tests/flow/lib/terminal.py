@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs a program at a terminal of its own: terminal.py COMMAND ARGUMENT...
 
-Standard input is typed there, standard output is what is shown. Lines on descriptor 3: "size ROWS COLUMNS".
+Standard input is typed there, standard output is what is shown. Lines on descriptor 3: "size ROWS COLUMNS"; "deaf", from
+when on nothing is read of what is shown.
 At the end a line of JSON on descriptor 4: the program's exit code, and whether the terminal is left as it was.
 """
 import fcntl
@@ -48,6 +49,8 @@ while True:
         while b"\n" in commands:
             line, _, commands = commands.partition(b"\n")
             word, *numbers = line.split()
+            if word == b"deaf":
+                watched.remove(master)
             if word == b"size":
                 resize(master, *map(int, numbers))
     if master in readable:

@@ -149,6 +149,11 @@ export class Wrapped {
     return [...this.text.matchAll(/to permit it, (--allow-\S+) (\S+)$/gm)].map(([, option, value]) => [option, value]);
   }
 
+  // From now on the terminal takes nothing.
+  deafen() {
+    this.child.stdio[3].write('deaf\n');
+  }
+
   tree() {
     return treeOf(this.pid);
   }
