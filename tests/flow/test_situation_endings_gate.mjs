@@ -1,7 +1,7 @@
 // Every way in which the gate itself ends a request without its answer, over every transport: what
 // it refuses, and what it lacks. What a service, an operator or a client ends is in
 // test_situation_endings.mjs.
-import { ID, service, walkEndings } from './lib/endings.mjs';
+import { ID, TRANSPORTS, service, walkEndings } from './lib/endings.mjs';
 
 const WEBSOCKETS = ['WebSocket', 'CDP'];
 const CROWD = 8; // connections of a session: each is slowed down, and all of them together sooner cut
@@ -30,21 +30,23 @@ const ENDINGS = {
     told: 'cancelled',
     only: [...WEBSOCKETS, 'connect over a WebSocket'],
   },
-  // Over HTTP whoever POSTs what is refused is cut where nothing else waits; what a service says is
-  // not its client's doing; and the session of `connect` is its own: alone it is cut after half a minute.
+  // Over HTTP whoever POSTs what is refused is cut where nothing else waits, and what a service says is
+  // not its client's doing. Others come to the session of `connect` by another token.
   'a session of which too much is refused': {
     act: async (place) => {
-      const { at, name, token, transport } = place;
+      const { at, name, id, transport } = place;
+      const token = place.token ?? (await at.do('session', 'renew', id)).trim();
+      const { stay } = transport.own ? TRANSPORTS.WebSocket : transport;
       const crowd = [place];
       while (crowd.length < CROWD) {
-        const client = await transport.stay(at, name, token);
+        const client = await stay(at, name, token);
         crowd.push({ say: (text) => client.send(text) });
       }
       for (const { say } of crowd) for (let i = 1; i <= REFUSED; i++) say(refused(place, ID + i));
     },
     reason: 'refusals_exceeded',
     told: 'cancelled',
-    only: WEBSOCKETS,
+    only: [...WEBSOCKETS, 'connect over a WebSocket'],
   },
 };
 
