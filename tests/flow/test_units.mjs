@@ -39,7 +39,7 @@ function exposure(file) {
 
 it('units: systemd understands them', { skip: missing }, () => {
   for (const name of ['sidelock.service', 'sidelock@.service']) verify(place('system', name));
-  verify(place('system', 'sidelock.service', 'launch.conf'));
+  for (const dropIn of ['launch.conf', 'limits.conf']) verify(place('system', 'sidelock.service', dropIn));
   verify(place('user', 'sidelock.service'), '--user');
 });
 
