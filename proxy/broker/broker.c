@@ -207,7 +207,7 @@ static void on_turn_end(uv_prepare_t *prepare)
 
 static enum error start_loop(struct broker *broker)
 {
-    if (uv_loop_init(&broker->gate.loop) != 0)
+    if (fence_without_rings() != OK || uv_loop_init(&broker->gate.loop) != 0)
         return ERROR_IO;
     broker->loop_open = true;
     uv_timer_init(&broker->gate.loop, &broker->expire);

@@ -9,6 +9,13 @@
 #include "base/error.h"
 
 /*
+ * Before a loop of libuv is made. A ring of io_uring carries system calls past every filter, so
+ * there must be none when one closes: libuv from 1.45 on makes one if it can, ends the process if
+ * it may not enter that, and does without if the kernel seems not to know them.
+ */
+enum error fence_without_rings(void) MUST_CHECK;
+
+/*
  * From now on no thread of this process executes a program, starts or looks into another process,
  * maps code, binds, listens, changes a file's mode or owner, or makes a socket that is not a Unix
  * socket or for questions to the kernel about sockets (seccomp(2)): EPERM, as for every call that

@@ -1,5 +1,7 @@
 #include "system/sandbox.h"
 
+#include "system/fence.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
@@ -111,25 +113,6 @@ static enum error set_limit(__rlimit_resource_t resource, rlim_t value)
     return setrlimit(resource, &limit) == 0 ? OK : ERROR_IO;
 }
 
-/*
- * A ring of io_uring carries system calls past every filter, so there must be
- * none when the sandbox closes: libuv from 1.45 on makes one if it can, and
- * does without if the kernel seems not to know it.
- */
-static enum error refuse_io_uring(void)
-{
-    scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-    enum error error = OK;
-
-    if (filter == NULL)
-        return ERROR_MEMORY;
-    if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0) < 0 ||
-        seccomp_load(filter) < 0)
-        error = ERROR_IO;
-    seccomp_release(filter);
-    return error;
-}
-
 enum error sandbox_prepare(int first)
 {
     enum error error;
@@ -139,7 +122,7 @@ enum error sandbox_prepare(int first)
         return ERROR_IO;
     error = set_limit(RLIMIT_CORE, 0);
     if (error == OK)
-        error = refuse_io_uring();
+        error = fence_without_rings();
     return error == OK ? drop_capabilities() : error;
 }
 

@@ -179,6 +179,21 @@ static int try_thread(void)
     return result != NULL ? REFUSED : DONE;
 }
 
+static int try_ring(void)
+{
+    struct io_uring_params params = {0};
+
+    if (fence_without_rings() != OK)
+        return NOT_FENCED;
+    return syscall(SYS_io_uring_setup, 4, &params) < 0 && errno == ENOSYS ? REFUSED : DONE;
+}
+
+/* As by a kernel that knows none, for libuv takes no other answer. */
+TEST(test_rings)
+{
+    assert_int_equal(unit_status_of(try_ring), REFUSED);
+}
+
 TEST(test_threads)
 {
     assert_int_equal(unit_status_of(try_thread), REFUSED);

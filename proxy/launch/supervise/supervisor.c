@@ -4,6 +4,7 @@
 #include "ipc/channel.h"
 #include "launch/supervise/hardening.h"
 #include "launch/supervise/telling.h"
+#include "system/fence.h"
 #include "system/proof.h"
 
 #include <errno.h>
@@ -321,6 +322,8 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
 {
     enum error error = hardening_begin();
 
+    if (error == OK)
+        error = fence_without_rings();
     if (error == OK && uv_loop_init(&supervisor->loop) != 0)
         error = ERROR_IO;
     supervisor->lives = (struct lives){.loop = &supervisor->loop,
