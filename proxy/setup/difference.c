@@ -7,11 +7,6 @@
 
 #define RESTART "`sidelock reload` cannot change this in a gate that runs; restart it."
 
-static json_t *parse(const struct config_bundle *bundle)
-{
-    return json_loadb(bundle->text, bundle->length, JSON_REJECT_DUPLICATES, NULL);
-}
-
 /* NULL is like NULL alone. */
 static bool same(const json_t *one, const json_t *other)
 {
@@ -115,8 +110,9 @@ enum error difference_find(const struct config_bundle *before, const struct conf
                            struct json_faults *faults)
 {
     const struct config_bundle *bundles[2] = {before, now};
+    struct json_reader old = {.text = before->text, .length = before->length, .faults = faults};
     struct json_reader reader = {.text = now->text, .length = now->length, .faults = faults};
-    json_t *one = parse(before), *other = parse(now);
+    json_t *one = json_reader_parse(&old), *other = json_reader_parse(&reader);
     enum error error = ERROR_MEMORY;
 
     *out = (struct difference){.added = {0}};
@@ -134,6 +130,8 @@ enum error difference_find(const struct config_bundle *before, const struct conf
         difference_clear(out);
     json_decref(one);
     json_decref(other);
+    json_reader_end(&old);
+    json_reader_end(&reader);
     return error;
 }
 

@@ -29,6 +29,7 @@ it('a gate whose paths are variables serves, and reloads', async () => {
   assert.equal(await client.next(), 'hello');
   await client.close();
   gate.configure({ ...gate.config, surfaces: { ...gate.config.surfaces, other: opaqueSurface('$HOME/echo.sock') } });
+  writeFileSync(gate.configPath, `${readFileSync(gate.configPath, 'utf8')} // with a remark`);
   assert.match(await gate.do('reload'), /added: other/);
 });
 

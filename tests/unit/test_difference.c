@@ -142,3 +142,12 @@ TEST(test_packs)
     }
     free(before.text);
 }
+
+/* Nobody is cut off for a remark; a fault is on the line where people see it. */
+TEST(test_comments)
+{
+    assert_difference("{\"surfaces\": {\"a\": {\"x\": 1}}}",
+                      "// one\n{\"surfaces\": {/* two */ \"a\": {\"x\": 1}, \"b\": {}}}", "b,//");
+    compare("{\"workers\": 1}", "{ // one\n/*\n*/ \"workers\": 2}", "/workers", "restart");
+    assert_int_equal(faults.items[0].line, 3);
+}
