@@ -4,6 +4,9 @@
  */
 #pragma once
 
+int cmd_init(int argc, char **argv);
+int cmd_add(int argc, char **argv);
+int cmd_rm(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 int cmd_broker(int argc,
                char **argv); /* this and the next are what `serve` starts; not for people */

@@ -4,7 +4,7 @@
  */
 #include "cli/cmd.h"
 #include "cli/config_file.h"
-#include "cli/gate.h"
+#include "cli/examine.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/shown.h"
@@ -428,40 +428,6 @@ static void print_text(const struct config_bundle *bundle, const struct json_fau
     json_decref(all);
 }
 
-/* ---- The gate that runs with it, if one does ---- */
-
-/* Whether its status, if there is one, names the address. */
-static bool listens_at(const void *status, const char *address)
-{
-    const json_t *surfaces = json_object_get(status, "surfaces"), *surface, *listener;
-    size_t i, j;
-
-    json_array_foreach(surfaces, i, surface)
-    {
-        json_array_foreach(json_object_get(surface, "listen"), j, listener)
-        {
-            if (json_is_string(listener) && strcmp(json_string_value(listener), address) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-static enum error check_places(const struct config_bundle *bundle, struct json_faults *faults)
-{
-    struct gate gate = {.control = bundle->config->control_socket, .quiet = true};
-    json_t *status = NULL;
-    struct places places = {.bundle = bundle, .bind = true, .has_address = listens_at};
-    enum error error;
-
-    if (gate_ask(&gate, "GET", NULL, &status, "/v1/status") != EX_OK)
-        places.stopped = !gate_answers(&gate);
-    places.context = status;
-    error = places_check(&places, faults);
-    json_decref(status);
-    return error;
-}
-
 int cmd_check(int argc, char **argv)
 {
     struct json_faults faults;
@@ -481,7 +447,7 @@ int cmd_check(int argc, char **argv)
     if (code != EX_OK)
         return code;
     code = config_file_read(path, TRUST_OWN, &bundle, &faults);
-    if (code == EX_OK && !elsewhere && check_places(&bundle, &faults) != OK)
+    if (code == EX_OK && !elsewhere && examine_places(&bundle, &faults) != OK)
         code = EX_CONFIG;
     warnings = json ? json_array() : NULL;
     if (code == EX_OK)

@@ -30,28 +30,42 @@ bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE])
     return length < CONFIG_FILE_PATH_SIZE;
 }
 
-/* The path to read, or NULL if there is none to be found; `room` may hold it. */
-static const char *find_config(const char *named, char room[CONFIG_FILE_PATH_SIZE])
+/* The one that -c or the environment names; NULL: none. */
+static const char *name_config(const char *named)
 {
     const char *variable = getenv("SIDELOCK_CONFIG");
 
     if (named != NULL)
         return named;
-    if (variable != NULL && variable[0] != '\0')
-        return variable;
+    return variable != NULL && variable[0] != '\0' ? variable : NULL;
+}
+
+const char *config_file_find(const char *named, char room[CONFIG_FILE_PATH_SIZE])
+{
+    const char *path = name_config(named);
+
+    if (path != NULL)
+        return path;
     if (config_file_user_path("sidelock.json", room) && present(room))
         return room;
     return present(SYSTEM_CONFIG) ? SYSTEM_CONFIG : NULL;
+}
+
+const char *config_file_wanted(const char *named, char room[CONFIG_FILE_PATH_SIZE])
+{
+    const char *path = name_config(named);
+
+    if (path != NULL)
+        return path;
+    return config_file_user_path("sidelock.json", room) ? room : NULL;
 }
 
 int config_file_read(const char *path, struct trust trust, struct config_bundle *out,
                      struct json_faults *faults)
 {
     char room[CONFIG_FILE_PATH_SIZE];
-    enum error error = bundle_read(find_config(path, room), trust,
-                                   "There is no configuration; name one with -c FILE or in "
-                                   "SIDELOCK_CONFIG, or write " SYSTEM_CONFIG ".",
-                                   out, faults);
+    enum error error =
+        bundle_read(config_file_find(path, room), trust, CONFIG_FILE_MISSING, out, faults);
 
     if (error == OK)
         return EX_OK;
@@ -95,4 +109,26 @@ int config_file_load(const char *path, struct config **out)
     bundle.config = NULL;
     bundle_clear(&bundle);
     return EX_OK;
+}
+
+char *config_file_path(const char *path)
+{
+    const char *home = getenv("HOME");
+    size_t length = home != NULL && home[0] == '/' ? strlen(home) : 0;
+    struct buffer text;
+
+    while (length > 0 && home[length - 1] == '/')
+        length--;
+    buffer_init(&text, 2 * CONFIG_FILE_PATH_SIZE);
+    if (length > 0 && strncmp(path, home, length) == 0 &&
+        (path[length] == '/' || path[length] == '\0')) {
+        buffer_append_text(&text, "~");
+        path += length;
+    }
+    for (; *path != '\0'; path++)
+        buffer_append(&text, *path == '$' ? "$$" : path, *path == '$' ? 2 : 1);
+    if (!buffer_failed(&text))
+        return text.data; /* its bytes are the caller's now */
+    buffer_clear(&text);
+    return NULL;
 }

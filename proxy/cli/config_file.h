@@ -8,6 +8,14 @@
 #include "setup/bundle.h"
 
 #define CONFIG_FILE_PATH_SIZE BUNDLE_PATH_SIZE
+#define CONFIG_FILE_MISSING                                                                        \
+    "There is no configuration; `sidelock init` makes one, or name one with -c FILE or in "        \
+    "SIDELOCK_CONFIG."
+
+/* The path to read, or NULL if there is none to be found; `room` may hold it. */
+const char *config_file_find(const char *named, char room[CONFIG_FILE_PATH_SIZE]);
+/* The same for one that is to be made: whether it is there is not asked; never the system's. */
+const char *config_file_wanted(const char *named, char room[CONFIG_FILE_PATH_SIZE]);
 
 /*
  * Reads and loads. EX_OK, EX_CONFIG with every fault in *faults (a file that
@@ -29,3 +37,8 @@ int config_file_load(const char *path, struct config **out) MUST_CHECK;
  * place for any, or its path is too long.
  */
 bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE]);
+/*
+ * A path as a configuration is to have it, the caller's to free: below HOME it is said to be there,
+ * wherever that is, and a '$' begins no variable. NULL without memory.
+ */
+char *config_file_path(const char *path);

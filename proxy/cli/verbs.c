@@ -6,6 +6,9 @@
 
 /* The pages are help/VERB.txt. */
 const struct verb verbs[] = {
+    {"init", cmd_init, help_init_txt, "make a configuration to begin with"},
+    {"add", cmd_add, help_add_txt, "write a surface into the configuration"},
+    {"rm", cmd_rm, help_rm_txt, "take a surface out of the configuration"},
     {"serve", cmd_serve, help_serve_txt, "run the gate in the foreground"},
     {"check", cmd_check, help_check_txt, "validate the configuration"},
     {"params", cmd_params, help_params_txt, "keep parameter records"},

@@ -152,6 +152,17 @@ enum error bundle_read(const char *path, struct trust trust, const char *missing
     return error == ERROR_MEMORY ? out_of_memory(faults) : bundle_fail(faults, ERROR_INVALID, why);
 }
 
+enum error bundle_take(const char *path, struct trust trust, struct buffer *text,
+                       struct config_bundle *out, struct json_faults *faults)
+{
+    *out = (struct config_bundle){.trust = trust, .path = strdup(path)};
+    faults->count = 0;
+    out->text = text->data;
+    out->length = text->length;
+    buffer_init(text, text->max_bytes);
+    return out->path != NULL ? load(out, faults) : out_of_memory(faults);
+}
+
 /* The pack's file and pointer for a fault within one; else the configuration's. */
 static const char *fault_file(const struct config_bundle *bundle, const struct json_fault *fault,
                               const char **pointer)

@@ -36,6 +36,9 @@ struct config_bundle {
  */
 enum error bundle_read(const char *path, struct trust trust, const char *missing,
                        struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
+/* The same, as if the file held these bytes, which are the bundle's then. */
+enum error bundle_take(const char *path, struct trust trust, struct buffer *text,
+                       struct config_bundle *out, struct json_faults *faults) MUST_CHECK;
 void bundle_clear(struct config_bundle *bundle);
 /* Loads what a bundle holds, as config_load_from(). */
 enum error bundle_load(struct config_bundle *bundle, uint32_t self_uid, char *const *environment,

@@ -194,6 +194,11 @@ static json_t *everything(const char *dialect)
     return allow;
 }
 
+json_t *recipe_routes(void)
+{
+    return every_route();
+}
+
 /* In paths a '$' begins a variable, unless another follows. NULL where it cannot be written. */
 static json_t *write_path(const char *path)
 {

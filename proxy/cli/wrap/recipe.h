@@ -28,6 +28,9 @@ void recipe_name(const char *command, char out[RECIPE_NAME_SIZE]);
 /* The dialect that the command certainly speaks on this port; NULL: nobody can say. */
 const char *recipe_guess(char *const *command, uint16_t port);
 
+/* The routes of a service that nobody knows: every path, and whatever is said on it. */
+struct json_t *recipe_routes(void);
+
 /*
  * As JSON, for a gate on `port` (0: it is not known yet); the caller's. NULL where a
  * word of the command or the directory is no UTF-8, and without memory.

@@ -18,7 +18,7 @@ const END_MS = 30_000;
 
 // Where whoever runs a test may run it: the build may lie where only its owner can.
 let copy;
-function sidelockFor(who) {
+export function sidelockFor(who) {
   if (who.uid === process.getuid()) return SIDELOCK;
   copy ??= path.join(scratchDir(), 'sidelock');
   chmodSync(path.dirname(copy), 0o755);

@@ -1,0 +1,293 @@
+// From an empty home to a client that is served, without an editor: `sidelock init`, `add`, `serve`, `session create`; and
+// what becomes of a configuration that cannot be made or changed.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import path from 'node:path';
+import { after, describe, it } from 'node:test';
+
+import { cannotBecome } from './lib/as_uid.mjs';
+import { scratchDir } from './lib/gate.mjs';
+import { PEOPLE, freePort } from './lib/tree.mjs';
+import { within } from './lib/wait.mjs';
+import { sidelockFor } from './lib/wrapped.mjs';
+
+const running = new Set();
+after(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+// Somebody with a home of his own and nothing else in his environment.
+class Person {
+  constructor(who = PEOPLE[0], env = {}) {
+    this.who = who;
+    this.home = scratchDir();
+    if (who.uid !== process.getuid()) chownSync(this.home, who.uid, who.uid);
+    this.program = sidelockFor(who);
+    this.env = { PATH: process.env.PATH, HOME: this.home, ...env };
+    for (const [name, value] of Object.entries(this.env)) this.env[name] = value.replace('@', this.home);
+    this.config = path.join(this.env.XDG_CONFIG_HOME ?? path.join(this.home, '.config'), 'sidelock/sidelock.json');
+    this.state = path.join(this.env.XDG_STATE_HOME ?? path.join(this.home, '.local/state'), 'sidelock');
+  }
+
+  run(...words) {
+    const [file, ...args] = [...this.who.prefix, ...words];
+    const { status, stdout, stderr } = spawnSync(file, args, { cwd: this.home, env: this.env, encoding: 'utf8', timeout: 60_000 });
+    return { code: status, stdout, stderr };
+  }
+
+  sidelock(...words) {
+    return this.run(this.program, ...words.map(String));
+  }
+
+  do(...words) {
+    const { code, stdout, stderr } = this.sidelock(...words);
+    assert.equal(code, 0, `sidelock ${words.join(' ')}: ${stderr}`);
+    return stdout;
+  }
+
+  // Refused with a code and a sentence, and the configuration is what it was.
+  refused(words, code, sentence, text = this.text()) {
+    const result = this.sidelock(...words);
+    assert.match(result.stderr, sentence);
+    assert.equal(result.code, code, result.stderr);
+    assert.equal(this.text(), text);
+    assert.deepEqual(this.text() === undefined ? [] : readdirSync(path.dirname(this.config)).filter((name) => name.startsWith('.')), [], 'nothing is left beside it');
+  }
+
+  text() {
+    return existsSync(this.config) ? readFileSync(this.config, 'utf8') : undefined;
+  }
+
+  async serve() {
+    const [file, ...args] = [...this.who.prefix, this.program, 'serve', '--ready-fd', '3'];
+    const child = spawn(file, args, { cwd: '/', env: this.env, stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+    running.add(child);
+    let said = '';
+    child.stderr.on('data', (chunk) => (said += chunk));
+    const ended = new Promise((resolve) => child.on('close', () => resolve(running.delete(child))));
+    const ready = new Promise((resolve, reject) => {
+      child.stdio[3].once('data', resolve);
+      ended.then(() => reject(new Error(`it ended:\n${said}`)));
+    });
+    await within(ready, () => `a gate that is ready; it said:\n${said}`);
+    return { stop: () => child.kill('SIGTERM') && within(ended, 'the end of the gate') };
+  }
+
+  // What curl has for an answer, as whoever this is.
+  async get(port, token) {
+    const words = ['curl', '-s', '-w', '\n%{http_code}', ...(token ? ['-H', `Authorization: Bearer ${token}`] : []), `http://localhost:${port}/`];
+    const [file, ...args] = [...this.who.prefix, ...words];
+    const child = spawn(file, args, { cwd: '/', env: this.env, stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    child.stdout.on('data', (chunk) => (text += chunk));
+    await within(new Promise((resolve) => child.on('close', resolve)), 'curl');
+    return { status: Number(text.slice(text.lastIndexOf('\n') + 1)), text };
+  }
+}
+
+const server = (port) => ['python3', '-m', 'http.server', port];
+const add = (name, port, ...more) => ['add', name, '--listen', `localhost:${port}`, '--dialect', 'opaque', ...more, '--', ...server(port)];
+
+describe('from an empty home', () => {
+  const elsewhere = { XDG_CONFIG_HOME: '@/c', XDG_STATE_HOME: '@/s $HOME', XDG_RUNTIME_DIR: '@/r' };
+  for (const who of PEOPLE) {
+    for (const [where, env] of Object.entries({ 'without XDG_*': {}, 'with XDG_*': elsewhere })) {
+      it(`five commands serve a client, for ${who.name}, ${where}`, async () => {
+        const person = new Person(who, env);
+        const port = await freePort();
+        writeFileSync(path.join(person.home, 'page'), 'hello');
+        assert.match(person.do('init'), /next: sidelock add NAME/);
+        for (const [place, mode] of [[person.config, 0o600], [path.dirname(person.config), 0o700], [person.state, 0o700]])
+          assert.equal(statSync(place).mode & 0o7777, mode, place);
+        assert.match(person.do(...add('docs', port)), /next: sidelock serve/);
+        const gate = await person.serve();
+        const token = person.do('session', 'create', 'docs').trim();
+        assert.equal((await person.get(port)).status, 401);
+        const { status, text } = await person.get(port, token);
+        assert.equal(status, 200);
+        assert.match(text, /href="page"/, 'it is started where `add` was said');
+        assert.ok(existsSync(path.join(person.state, 'audit.jsonl')));
+        await gate.stop();
+      });
+    }
+  }
+
+  it('a gate that runs takes up what is added and taken away by a reload', async () => {
+    const person = new Person();
+    const [one, two] = [await freePort(), await freePort()];
+    person.do('init');
+    person.do(...add('one', one));
+    const gate = await person.serve();
+    assert.match(person.do(...add('two', two)), /next: sidelock reload/);
+    assert.match(person.do('reload'), /added: two/);
+    const token = person.do('session', 'create', 'two').trim();
+    assert.equal((await person.get(two, token)).status, 200);
+    assert.match(person.do('rm', 'two'), /sessions are revoked\.\nnext: sidelock reload/);
+    assert.match(person.do('reload'), /removed: two/);
+    assert.match(person.do('rm', 'one'), /the last one/);
+    assert.equal((await person.get(one, person.do('session', 'create', 'one', '--control', path.join(person.state, 'control.sock')).trim())).status, 200);
+    await gate.stop();
+  });
+});
+
+describe('sidelock init', () => {
+  it('changes nothing that is there', () => {
+    const person = new Person();
+    person.do('init');
+    person.do('add', 'a', '--listen', '127.0.0.1:1', '--elsewhere', '--dialect', 'mcp', '--socket', '/run/a.sock');
+    const text = person.text();
+    assert.match(person.do('init'), /is there already, and stays as it is\nnext: sidelock check/);
+    assert.equal(person.text(), text);
+    assert.deepEqual(JSON.parse(person.do('init', '--json')), { config: person.config, made: false, state_dir: person.state });
+  });
+
+  it('makes the file that is named, or that a link names', () => {
+    const person = new Person();
+    person.config = path.join(person.home, 'a/b/mine.json');
+    person.do('init', '-c', person.config);
+    assert.match(person.text(), /"state_dir": "~\/\.local\/state\/sidelock"/);
+    const link = path.join(person.home, 'link.json');
+    symlinkSync('dotfiles/sidelock.json', link);
+    mkdirSync(path.join(person.home, 'dotfiles'));
+    person.do('init', '-c', link);
+    assert.ok(lstatSync(link).isSymbolicLink());
+    assert.match(readFileSync(path.join(person.home, 'dotfiles/sidelock.json'), 'utf8'), /"surfaces"/);
+  });
+
+  it('says what is missing of the environment', () => {
+    const person = new Person();
+    delete person.env.HOME;
+    person.refused(['init', '-c', path.join(person.home, 'x.json')], 78, /neither HOME nor XDG_STATE_HOME/, undefined);
+    assert.match(person.sidelock('init').stderr, /neither HOME nor XDG_CONFIG_HOME/);
+  });
+
+  it('finds a place for the control socket where paths are long', () => {
+    const person = new Person(PEOPLE[0], { XDG_STATE_HOME: `@/${'x'.repeat(100)}` });
+    assert.match(person.sidelock('init').stderr, /no socket's path may be as long as one in .*x\/sidelock: set XDG_STATE_HOME or XDG_RUNTIME_DIR/);
+    person.env.XDG_RUNTIME_DIR = person.home;
+    person.do('init');
+    assert.match(person.text(), /"control_socket": "~\/sidelock\/control\.sock"/);
+  });
+
+  it('uses no directory that is open to others', () => {
+    const person = new Person();
+    mkdirSync(person.state, { recursive: true });
+    chmodSync(person.state, 0o755);
+    const { code, stderr } = person.sidelock('init');
+    assert.equal(code, 77, stderr);
+    assert.match(stderr, /is open to others; run chmod 700/);
+    assert.equal(person.text(), undefined);
+  });
+});
+
+describe('sidelock add and rm', () => {
+  const socket = (name, ...more) => ['add', name, '--listen', '127.0.0.1:1', '--elsewhere', '--dialect', 'mcp', '--socket', '/run/a.sock', ...more];
+  const begun = (who) => {
+    const person = new Person(who);
+    person.do('init');
+    return person;
+  };
+
+  it('leave no trace together', () => {
+    const person = begun();
+    const first = person.text();
+    person.do(...socket('a', '--why', 'Tools', '--can-do', 'What they "can"', '--allow', 'tools/call', '--tool', 'get-*', '--caller', 'uid=7'));
+    const second = person.text();
+    for (const line of first.split('\n')) assert.ok(second.includes(line), line);
+    assert.match(second, /"callers": \{"uids": \["self", 7\]\},\n {6}"allow": \{"verbs": \["tools\/call"\], "targets": \["get-\*"\]\}/);
+    person.do(...socket('b').map((word) => (word === '127.0.0.1:1' ? '127.0.0.1:3' : word)));
+    person.do('rm', 'b');
+    assert.equal(person.text(), second);
+    person.do('rm', 'a');
+    assert.equal(person.text(), first);
+  });
+
+  it('refuse what is no surface, and say what is missing', () => {
+    const person = begun();
+    person.do(...socket('a'));
+    for (const name of ['', '../a', 'a b', 'ä', 'a/b', 'x'.repeat(65), 'a\nb', '\x1b[2J'])
+      person.refused(socket(name), 65, /name of a surface/);
+    person.refused(socket('a'), 65, /there is a surface a in .*; `sidelock rm a` takes it away/);
+    person.refused(['rm', 'b'], 65, /there is no surface b in/);
+    person.refused(['add', 'b', '--dialect', 'mcp', '--socket', '/x'], 64, /--listen says where/);
+    person.refused(['add', 'b', '--listen', '1', '--socket', '/x'], 64, /--dialect says what it speaks: autogen-studio, /);
+    person.refused(['add', 'b', '--listen', '1', '--dialect', 'mcp'], 64, /say where the service is/);
+    person.refused([...socket('b'), '--', 'true'], 64, /say where the service is/);
+    person.refused([...socket('b', '--cwd', '/')], 64, /go with a command/);
+    person.refused(['add', 'b', '--listen', '2', '--dialect', 'mcp', '--'], 64, /after `--` comes/);
+    person.refused(socket('b', '--caller', 'me'), 64, /--caller takes uid=N/);
+  });
+
+  it('refuse what check would find, with its line and pointer', async () => {
+    const person = begun();
+    const faulty = (changed, sentence) => person.refused(socket('b').map((word) => changed[word] ?? word), 78, sentence);
+    faulty({ '/run/a.sock': './a.sock' }, /sidelock\.json:\d+: \/surfaces\/b\/upstream\/socket: .*absolute path[^]*nothing was changed/);
+    faulty({ '/run/a.sock': '/run/\x07' }, /without control characters/);
+    faulty({ '/run/a.sock': '/$NOBODY/a' }, /variable NOBODY is not set/);
+    faulty({ '/run/a.sock': `/${'x'.repeat(107)}` }, /107 bytes/);
+    faulty({ mcp: 'mpc' }, /no dialect pack "mpc"/);
+    faulty({ '127.0.0.1:1': '0.0.0.0:1' }, /allow_non_loopback/);
+    const { code, stderr } = person.run('sh', '-c', `${person.program} ${socket('b').join(' ')} --why "$(printf '\\377')"`);
+    assert.equal(code, 65);
+    assert.match(stderr, /must be UTF-8/);
+    const port = await freePort();
+    const other = net.createServer().listen(port, '127.0.0.1');
+    await new Promise((resolve) => other.on('listening', resolve));
+    person.refused(add('b', port), 78, new RegExp(`/surfaces/b/listen/0: .*${port}`));
+    other.close();
+  });
+
+  it('follow a link, and keep the mode', () => {
+    const person = begun();
+    const real = path.join(person.home, 'real.json');
+    renameSync(person.config, real);
+    chmodSync(real, 0o640);
+    symlinkSync(real, person.config);
+    person.do(...socket('a'));
+    assert.equal(readlinkSync(person.config), real);
+    assert.equal(statSync(real).mode & 0o7777, 0o640);
+    assert.match(person.text(), /"a": \{/);
+  });
+
+  it('say that there is no configuration, or none that may be changed', { skip: cannotBecome() }, () => {
+    const person = new Person(PEOPLE[1]);
+    assert.match(person.sidelock(...socket('a')).stderr, /`sidelock init` makes one/);
+    person.do('init');
+    chmodSync(person.config, 0o400);
+    person.refused(socket('a'), 77, /cannot be written: Permission denied/);
+    chmodSync(person.config, 0o600);
+    chmodSync(path.dirname(person.config), 0o500);
+    person.refused(socket('a'), 77, /cannot be written anew: Permission denied/);
+    chmodSync(path.dirname(person.config), 0o700);
+    chownSync(person.config, 1234, 1234);
+    person.refused(socket('a'), 77, /uid 1234|denied/);
+  });
+
+  const cannotMount = spawnSync('unshare', ['-m', 'true']).status !== 0 && 'needs to mount';
+  it('lose nothing where the disk is full or read-only', { skip: cannotMount }, () => {
+    const person = begun();
+    const dir = path.dirname(person.config);
+    const script = (prepare) => `set -e; cp "$1" "$1.kept"; mount -t tmpfs -o size=64k,mode=700 none "$2"; cp "$3" "$1"; ${prepare}
+      set +e; shift 3; "$@"; code=$?; cmp "$CONFIG" "$KEPT" >&2 && test -z "$(ls -A "$DIR" | grep '^\\.')" || code=99; exit $code`;
+    const kept = path.join(person.home, 'kept.json');
+    writeFileSync(kept, person.text());
+    Object.assign(person.env, { CONFIG: person.config, KEPT: kept, DIR: dir });
+    for (const [prepare, sentence, code] of [['! cat /dev/zero >"$2/zero" 2>/dev/null', /cannot be written anew: No space left/, 71], ['mount -o remount,ro "$2"', /Read-only file system/, 77]]) {
+      const words = ['unshare', '-m', 'sh', '-c', script(prepare), 'sh', person.config, dir, kept, person.program, ...socket('a')];
+      const result = person.run(...words);
+      assert.match(result.stderr, sentence);
+      assert.equal(result.code, code, result.stderr);
+    }
+  });
+
+  it('wait for nobody who holds the file for long', () => {
+    const person = begun();
+    const holder = spawn('flock', [person.config, 'sh', '-c', 'echo held; read x'], { stdio: ['pipe', 'pipe', 'ignore'] });
+    return new Promise((resolve) => holder.stdout.once('data', resolve)).then(() => {
+      person.refused(socket('a'), 75, /Somebody else holds a lock/);
+      holder.stdin.end();
+    });
+  });
+});
