@@ -112,7 +112,6 @@ struct route {
     bool binary;               /* binary messages may pass (opaque vocabularies only) */
     const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
     bool any_subprotocol;                /* whatever the client offers is spoken */
-    bool pass_anything;                  /* the client's query passes, whatever is in it */
     struct query_pass *pass;
     size_t pass_count;
     struct query_inject *inject;

@@ -28,37 +28,10 @@ static const struct json_key inject_keys[] = {
 };
 static const struct json_table inject_table = JSON_TABLE("an injected parameter", inject_keys);
 
-static const struct json_key pass_keys[] = {
+static const struct json_key query_keys[] = {
     ROW_MAP("pass", struct route, pass, pass_count, 0, QUERY_NAMES_MAX, config_check_query_name,
             .value_offset = offsetof(struct query_pass, pattern), .read = config_read_pattern,
             .clear = config_clear_pattern),
-};
-static const struct json_table pass_table = JSON_TABLE("a query", pass_keys);
-
-static bool is_any(const json_t *value)
-{
-    return json_is_string(value) && strcmp(json_string_value(value), "any") == 0;
-}
-
-/* Names with patterns, or "any". */
-static void read_pass(struct json_reader *reader, json_t *value, void *into)
-{
-    struct route *route = into;
-
-    route->pass_anything = is_any(value);
-    if (json_is_object(value))
-        json_table_read_key(reader, &pass_keys[0], value, route);
-    else if (!route->pass_anything)
-        json_reader_fault(reader, "This must be names with patterns, or \"any\".");
-}
-
-static void clear_pass(void *route)
-{
-    json_table_clear(&pass_table, route);
-}
-
-static const struct json_key query_keys[] = {
-    ROW_CUSTOM("pass", read_pass, .clear = clear_pass),
     ROW_MAP("inject", struct route, inject, inject_count, 0, QUERY_NAMES_MAX,
             config_check_query_name, .table = &inject_table),
     ROW_TEXT("bearer", struct route, query_bearer, config_check_query_name,
@@ -146,7 +119,7 @@ static void read_subprotocols(struct json_reader *reader, json_t *value, void *i
 {
     struct route *route = into;
 
-    route->any_subprotocol = is_any(value);
+    route->any_subprotocol = json_is_string(value) && strcmp(json_string_value(value), "any") == 0;
     if (json_is_array(value))
         json_table_read_key(reader, &subprotocols_key, value, route);
     else if (!route->any_subprotocol)
@@ -185,9 +158,6 @@ const struct json_table config_route_table = JSON_TABLE("a route", route_keys);
 /* A name that is both passed and injected would reach the service twice. */
 static void check_query(struct json_reader *reader, const struct route *route)
 {
-    if (route->pass_anything && (route->inject_count > 0 || route->query_bearer != NULL))
-        json_reader_fault(reader, "Where \"any\" query passes, nothing can be injected or taken "
-                                  "out of it; name what passes.");
     for (size_t i = 0; i < route->inject_count; i++) {
         for (size_t j = 0; j < route->pass_count; j++) {
             if (route->inject[i].name != NULL && route->pass[j].name != NULL &&

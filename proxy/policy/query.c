@@ -83,8 +83,6 @@ enum reason admission_query(const struct route *route, const char *client_query,
     const struct query_pass *at;
     enum reason reason = pass_query(route, client_query, out, &at);
 
-    if (route->pass_anything && client_query != NULL)
-        buffer_append_text(out, client_query);
     if (reason_allows(reason))
         reason = inject_query(route, params, out);
     if (reason_allows(reason) && buffer_failed(out))

@@ -5,6 +5,7 @@ import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
 
+import { Client } from './lib/client.mjs';
 import { run } from './lib/gate.mjs';
 import { alive, launcherOf, starterOf } from './lib/processes.mjs';
 import { PEOPLE, freePort } from './lib/tree.mjs';
@@ -64,6 +65,18 @@ describe('a server that is wrapped', () => {
     const wrapped = await new Wrapped(['node', service('websocket_service.mjs'), port]).ready();
     assert.equal((await wrapped.get()).status, 401);
     assert.equal(wrapped.surface, 'node');
+  });
+
+  it('reads nothing of what an upgrade asks for but a token and a session_id that are such', async () => {
+    const lines = ['const log = (ask, link) => (console.log(ask.url), link.destroy());', `require('node:http').createServer().on('upgrade', log).listen(${await freePort()})`];
+    const wrapped = await new Wrapped(['node', '-e', lines.join('\n')], { options: ['--surface', 'one'] }).ready();
+    const token = await wrapped.token();
+    const command = Buffer.from('{"type": "StdioServerParams", "command": "calc.exe"}').toString('base64url');
+    for (const query of [`server_params=${command}&token=a-B_9`, `session_id=0c-1&session=${command}`, `token=${command}`, 'session_id=%7B%7D'])
+      await Client.open(wrapped.gate, 'one', `/api/mcp/ws/1?${query}`, { token }).catch(() => {});
+    await Client.open(wrapped.gate, 'one', '/last', { token }).catch(() => {});
+    await wrapped.said(/^\/last$/m);
+    assert.deepEqual(wrapped.stdout.trim().split('\n'), ['/api/mcp/ws/1?token=a-B_9', '/api/mcp/ws/1?session_id=0c-1', '/last']);
   });
 
   it('has others of its name beside it', async () => {

@@ -96,14 +96,6 @@ TEST(test_pass)
         config_pattern_destroy(pass[i].pattern);
 }
 
-TEST(test_anything_passes_as_it_is)
-{
-    struct route route = {.pass_anything = true};
-
-    expect(&route, NULL, NULL, REASON_ALLOWED, "");
-    expect(&route, "a=1&a=2&%41=%2F&b", NULL, REASON_ALLOWED, "a=1&a=2&%41=%2F&b");
-}
-
 TEST(test_pass_refuses)
 {
     struct query_pass pass[] = {pass_of(name_run, "^([0-9]+)$"), pass_of(name_mode, "^(.*)$")};
