@@ -2,7 +2,7 @@
 // executions.c. What remains to an interpreter on the list is measured as well.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, realpathSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -10,7 +10,8 @@ import { describe, it } from 'node:test';
 import { scratchDir } from './lib/gate.mjs';
 import { ask } from './lib/http.mjs';
 import { launched, startLaunched, stateOf } from './lib/launched.mjs';
-import { PEOPLE, Tree, executions, freePort } from './lib/tree.mjs';
+import { serviceFile } from './lib/programs.mjs';
+import { PEOPLE, Tree, executions, freePort, get } from './lib/tree.mjs';
 import { until } from './lib/wait.mjs';
 
 const LOADER = realpathSync(process.arch === 'x64' ? '/lib64/ld-linux-x86-64.so.2' : '/lib/ld-linux-aarch64.so.1');
@@ -165,4 +166,35 @@ it("a surface's executables: what starts them is found, what is refused is in th
   await gate.audited(0, { ...refused, path: strange });
   const lines = gate.auditLines().filter((line) => line.event === 'execution_refused').map((line) => line.path);
   assert.deepEqual(lines, ['/bin/sh', strange], 'once each');
+});
+
+// The host here is a mount namespace of the test's, whose mounts go on to others as systemd has them.
+describe('what the host mounts later', { skip: PEOPLE[0].uid !== 0 && 'needs root to mount' }, () => {
+  const python = realpathSync('/usr/bin/python3');
+  const host = { prefix: ['unshare', '--mount', '--propagation', 'shared'] };
+  const service = readFileSync(serviceFile('launched.py'), 'utf8');
+  const cases = [
+    ['is not there for a service whose executables are named', permitted(python), '1 entries'],
+    ['is not there for one that may write nothing', ['--write-nothing'], '1 entries'],
+    ['is there for one that may do either', [], '2 entries'],
+  ];
+
+  for (const [what, options, expected] of cases) {
+    it(what, async (t) => {
+      const folder = mkdtempSync('/var/lib/sidelock-later-'); // what writes nothing has a /tmp of its own
+      t.after(() => rmSync(folder, { recursive: true }));
+      chmodSync(folder, 0o755);
+      writeFileSync(path.join(folder, 'before'), '');
+      const port = await freePort();
+      const tree = new Tree(['python3', '-c', service, port], { who: host, options });
+      await tree.port(port);
+      const socketPath = await tree.expose(port);
+      const read = async () => JSON.parse((await get(socketPath, `/read?${folder}`)).body);
+      assert.equal(await read(), '1 entries');
+      const mounted = spawnSync('nsenter', [`--target=${tree.child.pid}`, '--mount', 'sh', '-ec', 'mount -t tmpfs none "$1"; touch "$1/a" "$1/b"', 'sh', folder], { encoding: 'utf8' });
+      assert.equal(mounted.status, 0, mounted.stderr);
+      assert.equal(await read(), expected);
+      await tree.kill();
+    });
+  }
 });

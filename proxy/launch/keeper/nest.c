@@ -118,10 +118,17 @@ static enum error make_read_only(const char *path)
     return OK;
 }
 
+/* Mounts of the host that come later would neither be noexec nor read-only, so they do not come
+ * where that counts. */
+static unsigned long propagation_of(const struct command *command)
+{
+    return command->executables[0] != NULL || command->limit_writes ? MS_PRIVATE : MS_SLAVE;
+}
+
 enum error nest_mount(const struct command *command, bool user, enum launch_step *step)
 {
     *step = STEP_PROC;
-    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0 ||
+    if (mount(NULL, "/", NULL, MS_REC | propagation_of(command), NULL) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return ERROR_IO;
     if (!user && (make_read_only("/proc/sys") != OK || make_read_only("/sys") != OK))
