@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ static void print_service(const json_t *surface)
     const json_t *service = json_object_get(surface, "service");
     const json_t *ports = json_object_get(service, "ports");
     const json_t *processes = json_object_get(service, "processes");
+    const char *sight = json_string_value(json_object_get(service, "sight"));
     const char *why = json_string_value(json_object_get(service, "why"));
 
     if (!json_is_object(service))
@@ -36,6 +38,9 @@ static void print_service(const json_t *surface)
         printf("%s%s", i == 0 ? ", on " : " ", json_string_value(json_array_get(ports, i)));
     printf(", restarted %" JSON_INTEGER_FORMAT " times",
            json_integer_value(json_object_get(service, "restarts")));
+    if (sight != NULL && (strcmp(sight, "none") == 0 || strcmp(sight, "part") == 0))
+        printf(", %s of its processes could be looked into",
+               strcmp(sight, "none") == 0 ? "none" : "not all");
     if (why != NULL) {
         fputs(": ", stdout);
         shown_text(stdout, why);

@@ -34,6 +34,7 @@ static const struct {
     [ERRAND_LEAVE] = {.place = true, .text = true},
     [ERRAND_FULL] = {.place = true, .number = true, .text = true},
     [ERRAND_LEFT] = {.place = true, .number = true, .text = true},
+    [ERRAND_SIGHT] = {.place = true, .number = true},
     [ERRAND_PROCESSES] = {.place = true, .number = true},
     [ERRAND_STANDARD] = {.number = true},
     [ERRAND_ALONE] = {.place = true, .text = true},

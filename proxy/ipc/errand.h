@@ -52,6 +52,7 @@
  *     SERVICE ──────────────────────────▶        what has become of it
  *     PORTS ────────────────────────────▶        where it listens, inside
  *     FENCED ───────────────────────────▶        which of its fences hold, with its status
+ *     SIGHT ────────────────────────────▶        what could be seen of this host's listeners
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *     PROCESSES ────────────────────────▶        how many a stdio service has now
  *     REFUSED ──────────────────────────▶        what it tried to execute, and may not
@@ -120,6 +121,7 @@ enum errand_kind {
     ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
     ERRAND_OVER,  /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
     ERRAND_ENTER, /* `place`: the slot; `number`: of the question */
+    ERRAND_SIGHT, /* `place`: the slot; `number`: an enum service_sight */
     ERRAND_PROCESSES, /* `place`: the slot; `number`: how many */
     ERRAND_KIND_COUNT
 };
@@ -152,6 +154,15 @@ enum service_state {
     SERVICE_STOPPED, /* it has ended, and is not started again by itself */
     SERVICE_IDLE,    /* nothing of it is there until somebody asks for it; no launcher says so */
     SERVICE_STATE_COUNT
+};
+
+/* How far this host's listeners could be attributed to processes, when it was looked last. */
+enum service_sight {
+    SIGHT_NONE = 0, /* not at all: only its port was looked for */
+    SIGHT_PART,     /* to those of the service's that may be looked into */
+    SIGHT_TREE,     /* to all of the service's */
+    SIGHT_HOST,     /* and those of its user that came since it was started, to others */
+    SIGHT_COUNT
 };
 
 #define ERRAND_NEVER_RAN UINT32_MAX

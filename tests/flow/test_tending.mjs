@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
 import { describe, it } from 'node:test';
@@ -147,6 +147,55 @@ describe('that a service is behind the gate alone', () => {
     assert.match(line.why, new RegExp(`its process \\d+ has a listener at 127\\.0\\.0\\.1:${Number(port)} `));
     await until(async () => (await stateOf(gate, 'one')).restarts > 0, 'another one', GATE_MS);
     await untilState(gate, 'one', 'ready');
+  });
+});
+
+// One that is in a message which nobody receives is in no process.
+const HIDE = `import signal, socket
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+ends = socket.socketpair()
+socket.send_fds(ends[0], [b"x"], [listener.fileno()])
+listener.close()
+print("hidden", flush=True)
+signal.pause()`;
+
+describe('a listener of this host that is no process\'s', () => {
+  const all = process.getuid() === 0 && readlinkSync('/proc/self/ns/pid') === 'pid:[4026531836]';
+
+  async function hide() {
+    const hider = spawn('python3', ['-c', HIDE], { stdio: ['ignore', 'pipe', 'inherit'] });
+    keep({ stop: () => hider.kill('SIGKILL') });
+    let said = '';
+    hider.stdout.on('data', (chunk) => (said += chunk));
+    await until(() => said.includes('hidden'), 'a listener');
+    return { hider, port: Number.parseInt(said, 10) };
+  }
+
+  it('was there before the service: nothing is said of it', async () => {
+    await hide();
+    const gate = await start({ one: python(await freePort()) });
+    const { sight } = await untilState(gate, 'one', 'ready');
+    assert.equal(sight, all ? 'host' : sight);
+    await gate.do('register', '--prove');
+    assert.equal((await stateOf(gate, 'one')).restarts, 0);
+  });
+
+  it('comes after it, of the same user: a failure, where everybody can be looked into; else so much is not claimed', async () => {
+    const gate = await start({ one: python(await freePort()) });
+    await untilState(gate, 'one', 'ready');
+    const { hider, port } = await hide();
+    const told = JSON.stringify(await gate.doJson('register', '--prove'));
+    if (!all) {
+      assert.notEqual((await stateOf(gate, 'one')).sight, 'host');
+      assert.match(told, /is not known; UDP|which not all may; UDP/);
+      return;
+    }
+    const line = await gate.audited(0, { event: 'service_exposed', surface: 'one' });
+    assert.match(line.why, new RegExp(`a listener of uid 0 at 127\\.0\\.0\\.1:${port} on this host came after the service and is no process's`));
+    hider.kill('SIGKILL');
+    await untilState(gate, 'one', 'ready');
+    assert.match(JSON.stringify(await gate.doJson('register', '--prove')), /those of its user that came after it are other processes'/);
   });
 });
 

@@ -213,6 +213,20 @@ TEST(test_isolation_of_a_service_that_is_launched)
     assert_says(&row.cells[REGISTER_ISOLATION], "/bin/cat");
     register_row_clear(&row);
 
+    for (int sight = SIGHT_NONE; sight < SIGHT_COUNT; sight++) {
+        static const char *const words[SIGHT_COUNT] = {
+            "could not be attributed", "those of its processes that may be looked into",
+            "is not known", "are other processes'"};
+
+        facts = live(3);
+        facts.service = SERVICE_READY;
+        facts.service_proven_at = 1;
+        facts.service_sight = (enum service_sight)sight;
+        build(facts, &row);
+        assert_non_null(strstr(row.cells[REGISTER_ISOLATION].how, words[sight]));
+        register_row_clear(&row);
+    }
+
     facts = live(3);
     facts.service = SERVICE_READY;
     facts.service_proven_at = 1;

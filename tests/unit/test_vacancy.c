@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -136,17 +138,21 @@ static char *logged(const char *said, size_t times, struct output_account *accou
 TEST(test_listeners_are_attributed)
 {
     const struct config config = {.surface_count = 0};
-    struct leaks_subject subject = {.config = &config, .first = getpid()};
+    struct leaks_known known = {0};
+    enum service_sight sight = SIGHT_NONE;
+    struct leaks_subject subject = {
+        .config = &config, .first = getpid(), .uid = 1, .known = &known};
     char found[LEAKS_FOUND_SIZE], expected[LEAKS_FOUND_SIZE];
     uint16_t port = 0;
     int fd, status = 0, closed[2] = {-1, -1};
     char byte = 0;
     pid_t child;
 
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_string_equal(found, "");
+    assert_int_equal(sight, SIGHT_HOST);
     fd = listen_at(&port);
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     snprintf(expected, sizeof(expected),
              "its process %d has a listener at 127.0.0.1:%u on this host, past the gate",
              (int)getpid(), port);
@@ -161,10 +167,10 @@ TEST(test_listeners_are_attributed)
         _exit(1);
     }
     assert_int_equal(read(closed[0], &byte, 1), 1);
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_string_equal(found, expected);
     subject.first = child;
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_string_equal(found, "");
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
@@ -172,22 +178,97 @@ TEST(test_listeners_are_attributed)
     close(closed[1]);
     close(fd);
     subject.first = getpid();
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_string_equal(found, "");
 }
 
 TEST(test_the_port_is_somebody_elses)
 {
     const struct config config = {.surface_count = 0};
-    struct leaks_subject subject = {.config = &config, .first = getpid()};
+    struct leaks_known known = {0};
+    enum service_sight sight = SIGHT_NONE;
+    struct leaks_subject subject = {
+        .config = &config, .first = getpid(), .uid = 1, .known = &known};
     char found[LEAKS_FOUND_SIZE];
     int fd = listen_at(&subject.port);
 
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_non_null(strstr(found, "which is the service's port"));
     close(fd);
-    assert_int_equal(leaks_look(&subject, found), OK);
+    assert_int_equal(leaks_look(&subject, found, &sight), OK);
     assert_string_equal(found, "");
+}
+
+/* A listener that is in a message which nobody has received: no process has it. */
+static int hide_listener(uint16_t *port, int ends[2])
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+    struct iovec bytes = {&byte, 1};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    int fd = listen_at(port);
+
+    *header = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(fd))};
+    memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+        sendmsg(ends[0], &message, 0) != 1)
+        return -1;
+    close(fd);
+    return 0;
+}
+
+/* What is seen of one of our own user, before it was known and after. */
+static void look_for_hidden(char found[LEAKS_FOUND_SIZE], enum service_sight sights[2])
+{
+    static struct leaks_known known;
+    const struct config config = {.surface_count = 0};
+    const struct leaks_subject subject = {
+        .config = &config, .first = getpid(), .uid = geteuid(), .known = &known};
+    char nothing[LEAKS_FOUND_SIZE];
+    int ends[2] = {-1, -1};
+    uint16_t port = 0;
+
+    leaks_know(&known);
+    assert_int_equal(hide_listener(&port, ends), 0);
+    assert_int_equal(leaks_look(&subject, found, &sights[0]), OK);
+    leaks_know(&known);
+    assert_int_equal(leaks_look(&subject, nothing, &sights[1]), OK);
+    assert_string_equal(nothing, "");
+    close(ends[0]);
+    close(ends[1]);
+}
+
+static int look_as_nobody(void)
+{
+    char found[LEAKS_FOUND_SIZE];
+    enum service_sight sights[2] = {SIGHT_NONE, SIGHT_NONE};
+
+    if (setgid(65534) < 0 || setuid(65534) < 0 || prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+        return 1;
+    look_for_hidden(found, sights);
+    return found[0] == '\0' && sights[0] == SIGHT_TREE && sights[1] == SIGHT_HOST ? 0 : 2;
+}
+
+TEST(test_a_listener_that_is_nobodys)
+{
+    char found[LEAKS_FOUND_SIZE], host[32] = "";
+    enum service_sight sights[2] = {SIGHT_NONE, SIGHT_NONE};
+    bool all = readlink("/proc/self/ns/pid", host, sizeof(host) - 1) > 0 && geteuid() == 0 &&
+               strcmp(host, "pid:[4026531836]") == 0;
+
+    look_for_hidden(found, sights);
+    assert_int_equal(sights[0], SIGHT_TREE);
+    assert_int_equal(sights[1], SIGHT_HOST);
+    if (all)
+        assert_non_null(strstr(found, "came after the service and is no process's"));
+    else
+        assert_string_equal(found, "");
+    if (geteuid() == 0)
+        assert_int_equal(unit_status_of(look_as_nobody), 0);
 }
 
 TEST(test_lines)

@@ -175,18 +175,22 @@ static json_t *service_of(const struct surface_state *surface)
         [SERVICE_READY] = "ready",     [SERVICE_WAITING] = "waiting",
         [SERVICE_EXPOSED] = "exposed", [SERVICE_STOPPED] = "stopped",
         [SERVICE_IDLE] = "idle"};
+    static const char *const sights[SIGHT_COUNT] = {
+        [SIGHT_NONE] = "none", [SIGHT_PART] = "part", [SIGHT_TREE] = "tree", [SIGHT_HOST] = "host"};
     const struct surface_service *service = &surface->service;
     const bool ends = service->ending && service->state == SERVICE_READY;
 
     if (!surface_is_launched(surface->config))
         return json_null();
-    return json_pack(
-        "{s:s, s:s?, s:o, s:o, s:I, s:o, s:o}", "state", ends ? "ending" : states[service->state],
-        "why", service->why[0] != '\0' ? service->why : NULL, "pid",
-        service->pid > 0 ? json_integer(service->pid) : json_null(), "processes",
-        surface->config->upstream_stdio ? json_integer(service->processes) : json_null(),
-        "restarts", number(service->restarts), "ports", ports_of(surface), "proven",
-        service->proven_at != 0 ? control_json_time(service->proven_at) : json_null());
+    return json_pack("{s:s, s:s?, s:o, s:o, s:I, s:o, s:o, s:s?}", "state",
+                     ends ? "ending" : states[service->state], "why",
+                     service->why[0] != '\0' ? service->why : NULL, "pid",
+                     service->pid > 0 ? json_integer(service->pid) : json_null(), "processes",
+                     surface->config->upstream_stdio ? json_integer(service->processes)
+                                                     : json_null(),
+                     "restarts", number(service->restarts), "ports", ports_of(surface), "proven",
+                     service->proven_at != 0 ? control_json_time(service->proven_at) : json_null(),
+                     "sight", service->proven_at != 0 ? sights[service->sight] : NULL);
 }
 
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)

@@ -14,6 +14,11 @@ enum error service_told(struct gate *gate, struct surface_state *surface,
     case ERRAND_PROCESSES:
         surface->service.processes = errand->number;
         return OK;
+    case ERRAND_SIGHT:
+        if (errand->number >= SIGHT_COUNT)
+            return ERROR_SYNTAX;
+        surface->service.sight = (enum service_sight)errand->number;
+        return OK;
     case ERRAND_REFUSED:
         service_log_execution(gate, surface, errand->text);
         return OK;

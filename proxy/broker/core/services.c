@@ -256,6 +256,7 @@ static void take_gone(struct services *services, struct surface_state *surface)
     surface->service.asked = surface->service.ending = false;
     surface->service.pid = 0;
     surface->service.processes = 0;
+    surface->service.sight = SIGHT_NONE;
     proven_drop(&surface->service.program);
     surface->service.ports[0] = '\0';
     visits_remove_slot(&services->visits, surfaces_index(services->surfaces, surface));
@@ -382,6 +383,7 @@ static void lose(void *context)
         service_proofs_pass(&services->proofs, surface);
         surface->service.pid = 0;
         surface->service.processes = 0;
+        surface->service.sight = SIGHT_NONE;
         proven_drop(&surface->service.program);
         surface->service.ports[0] = '\0';
     }

@@ -39,6 +39,7 @@ struct surface_service {
     char ports[ERRAND_PORTS_SIZE]; /* that it has, inside */
     pid_t pid;                     /* of the first process of its tree; 0: there is none */
     uint32_t processes;            /* that it has, of a stdio service */
+    enum service_sight sight;      /* of this host's listeners, while it is READY */
     uint64_t restarts;             /* since the surface is in force */
     int64_t proven_at;             /* when it was found that READY is true; 0: it is not */
     struct proven program;         /* what runs, by its process id inside, and its fences */

@@ -280,6 +280,25 @@ static void append_unfenced(const struct register_facts *facts, struct register_
                              fence_kinds_print(facts->unfenced & FENCES_SECOND_LOCKS, names));
 }
 
+/* How a service that is served was proven to be behind the gate alone, as far as it could be seen.
+ */
+static const char *const seen[SIGHT_COUNT] = {
+#define CONNECTED                                                                                  \
+    "its port was connected to at every address of this host, and nobody answered but the gate; "
+    [SIGHT_NONE] = CONNECTED "the listeners of this host could not be attributed to processes; "
+                             "UDP is not looked at",
+    [SIGHT_PART] = CONNECTED "the listeners of this host were looked for among the descriptors of "
+                             "those of its processes that may be looked into, which not all may; "
+                             "UDP is not looked at",
+    [SIGHT_TREE] = CONNECTED "the listeners of this host were looked for among the descriptors of "
+                             "its processes; whose those of its user are that are nobody's who may "
+                             "be looked into is not known; UDP is not looked at",
+    [SIGHT_HOST] = CONNECTED "the listeners of this host were looked for among the descriptors of "
+                             "its processes, and those of its user that came after it are other "
+                             "processes'; UDP is not looked at",
+#undef CONNECTED
+};
+
 /* Nothing is proven of a service that does not run. */
 static void build_launched(const struct register_facts *facts, struct register_cell *cell)
 {
@@ -306,13 +325,10 @@ static void build_launched(const struct register_facts *facts, struct register_c
         journal_time(facts->service_proven_at, time);
         buffer_append_format(&cell->value, "; proven at %s", time);
     }
-    cell->how =
-        cell->proven
-            ? "its port was connected to at every address of this host, and nobody answered "
-              "but the gate; the listeners of this host were looked for among the "
-              "descriptors of its processes; UDP is not looked at"
-        : facts->service == SERVICE_IDLE ? "nothing of it is there until somebody asks for it"
-                                         : "it is not served now, or that could not be found out";
+    cell->how = cell->proven ? seen[facts->service_sight]
+                : facts->service == SERVICE_IDLE
+                    ? "nothing of it is there until somebody asks for it"
+                    : "it is not served now, or that could not be found out";
 }
 
 /* There is no port that could be asked. */

@@ -57,7 +57,8 @@ struct register_facts {
     struct register_socket socket;
     enum service_state service; /* of one that is launched */
     const char *service_why;    /* borrowed; NULL: nothing is said */
-    int64_t service_proven_at;  /* when it was found out last; 0: it was not */
+    enum service_sight service_sight;
+    int64_t service_proven_at; /* when it was found out last; 0: it was not */
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;

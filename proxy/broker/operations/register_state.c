@@ -108,6 +108,7 @@ enum error register_state_gather(const struct gate *gate, const struct store_tal
         count_sessions(sessions, &facts[i]);
         facts[i].service = surface->service.state;
         facts[i].service_why = surface->service.why;
+        facts[i].service_sight = surface->service.sight;
         facts[i].service_proven_at = surface->service.proven_at;
         if (surface->config->upstream_socket != NULL)
             gather_socket(surface->config->upstream_socket, &facts[i].socket);

@@ -20,10 +20,13 @@
 #define ANSWER_BYTES 16384
 #define STAT_BYTES   512
 #define SOCKET_LINK  "socket:[" /* and the inode: proc_pid_fd(5) */
+/* The PID namespace that has all processes of this host (PROC_PID_INIT_INO in include/linux/). */
+#define ALL_PROCESSES "pid:[4026531836]"
 
 struct listener_row {
     uint32_t inode, uid;
     union address address;
+    bool stranger; /* of the tree's user, and nobody's so far */
 };
 
 struct process_row {
@@ -214,11 +217,12 @@ static void mark_tree(struct look *look)
     }
 }
 
-static void find_link(struct look *look, pid_t pid, const char *target)
+/* A listener of this host that one of its processes has, or, of others, somebody has. */
+static void find_link(struct look *look, const struct process_row *process, const char *target)
 {
     char address[VACANCY_ADDRESS_SIZE];
     struct listener_row key = {.inode = 0};
-    const struct listener_row *row;
+    struct listener_row *row;
 
     if (strncmp(target, SOCKET_LINK, strlen(SOCKET_LINK)) != 0)
         return;
@@ -226,12 +230,16 @@ static void find_link(struct look *look, pid_t pid, const char *target)
     row = bsearch(&key, look->rows, look->listeners, sizeof(key), by_inode);
     if (row == NULL)
         return;
+    row->stranger = false;
+    if (!process->inside)
+        return;
     vacancy_print(&row->address, address);
     snprintf(look->found, LEAKS_FOUND_SIZE,
-             "its process %d has a listener at %s on this host, past the gate", (int)pid, address);
+             "its process %d has a listener at %s on this host, past the gate", (int)process->pid,
+             address);
 }
 
-static enum error search(struct look *look, DIR *proc, pid_t pid)
+static enum error search(struct look *look, DIR *proc, const struct process_row *process)
 {
     char path[32], target[64];
     const struct dirent *entry;
@@ -239,7 +247,7 @@ static enum error search(struct look *look, DIR *proc, pid_t pid)
     DIR *links;
     int fd;
 
-    snprintf(path, sizeof(path), "%d/fd", (int)pid);
+    snprintf(path, sizeof(path), "%d/fd", (int)process->pid);
     fd = openat(dirfd(proc), path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     links = fd >= 0 ? fdopendir(fd) : NULL;
     if (links == NULL) {
@@ -251,49 +259,177 @@ static enum error search(struct look *look, DIR *proc, pid_t pid)
         ssize_t length = readlinkat(dirfd(links), entry->d_name, target, sizeof(target) - 1);
 
         target[length > 0 ? length : 0] = '\0';
-        find_link(look, pid, target);
+        find_link(look, process, target);
         error = ++look->links < LEAKS_LINKS_MAX ? OK : ERROR_LIMIT;
     }
     closedir(links);
     return error;
 }
 
-/* One that cannot be looked into leaves the others to be. */
-static enum error search_tree(struct look *look)
+/* Those of the tree, or all others. One that cannot be looked into leaves others to be. */
+static enum error search_all(struct look *look, DIR *proc, bool inside)
 {
-    DIR *proc = opendir("/proc");
-    enum error error = proc != NULL ? read_processes(look, proc) : ERROR_IO, denied = OK;
+    enum error error = OK, denied = OK;
 
-    if (error == OK)
-        mark_tree(look);
     for (size_t i = 0; error == OK && i < look->processes; i++) {
-        if (look->all[i].inside)
-            error = search(look, proc, look->all[i].pid);
+        if (look->all[i].inside == inside)
+            error = search(look, proc, &look->all[i]);
         if (error == ERROR_DENIED) {
             denied = error;
             error = OK;
         }
     }
-    if (proc != NULL)
-        closedir(proc);
     return error == OK ? denied : error;
 }
 
-enum error leaks_look(const struct leaks_subject *subject, char found[LEAKS_FOUND_SIZE])
+/* ---- Strangers ---- */
+
+static bool is_known(const struct leaks_known *known, uint32_t inode)
 {
-    struct look *look = malloc(sizeof(*look));
+    size_t i = 0;
+
+    while (i < known->count && known->inodes[i] != inode)
+        i++;
+    return i < known->count;
+}
+
+static size_t mark_strangers(struct look *look)
+{
+    const struct leaks_subject *subject = look->subject;
+    size_t count = 0;
+
+    for (size_t i = 0; i < look->listeners; i++) {
+        struct listener_row *row = &look->rows[i];
+
+        row->stranger =
+            row->uid == subject->uid && row->inode != 0 && !is_known(subject->known, row->inode) &&
+            !vacancy_is_ours(subject->config, &row->address, ntohs(row->address.in.sin_port));
+        count += row->stranger;
+    }
+    return count;
+}
+
+static const struct listener_row *first_stranger(const struct look *look)
+{
+    size_t i = 0;
+
+    while (i < look->listeners && !look->rows[i].stranger)
+        i++;
+    return i < look->listeners ? &look->rows[i] : NULL;
+}
+
+/* Where some are hidden (proc(5), hidepid), the first is. */
+static bool sees_all_processes(const struct look *look)
+{
+    char name[sizeof(ALL_PROCESSES)] = "";
+
+    return readlink("/proc/self/ns/pid", name, sizeof(name) - 1) ==
+               (ssize_t)strlen(ALL_PROCESSES) &&
+           look->processes > 0 && look->all[0].pid == 1 && strcmp(name, ALL_PROCESSES) == 0;
+}
+
+/* Sets `*suspect` to the inode of one that is nobody's where everybody was looked into. */
+static enum service_sight attribute(struct look *look, DIR *proc, uint32_t *suspect)
+{
+    const struct listener_row *stranger;
     enum error error;
 
+    if (mark_strangers(look) == 0)
+        return SIGHT_HOST;
+    error = search_all(look, proc, false);
+    stranger = first_stranger(look);
+    if (stranger == NULL)
+        return SIGHT_HOST;
+    if (error == OK && sees_all_processes(look))
+        *suspect = stranger->inode;
+    return SIGHT_TREE;
+}
+
+/* ---- The whole ---- */
+
+static enum error look_around(struct look *look, DIR *proc, enum service_sight *sight,
+                              uint32_t *suspect)
+{
+    enum error error = read_processes(look, proc);
+
+    if (error != OK)
+        return error;
+    mark_tree(look);
+    error = search_all(look, proc, true);
+    if (error == ERROR_DENIED)
+        *sight = SIGHT_PART;
+    else if (error == OK && look->found[0] == '\0')
+        *sight = attribute(look, proc, suspect);
+    return error;
+}
+
+static enum error look_once(struct look *look, enum service_sight *sight, uint32_t *suspect)
+{
+    DIR *proc;
+    enum error error;
+
+    *sight = SIGHT_NONE;
+    *suspect = 0;
+    look->listeners = look->processes = look->links = 0;
+    error = read_listeners(look);
+    find_port(look);
+    if (error != OK || look->found[0] != '\0')
+        return error;
+    proc = opendir("/proc");
+    if (proc == NULL)
+        return ERROR_IO;
+    error = look_around(look, proc, sight, suspect);
+    closedir(proc);
+    return error;
+}
+
+static void expose_stranger(struct look *look)
+{
+    const struct listener_row *row = first_stranger(look);
+    char address[VACANCY_ADDRESS_SIZE];
+
+    vacancy_print(&row->address, address);
+    snprintf(look->found, LEAKS_FOUND_SIZE,
+             "a listener of uid %u at %s on this host came after the service and is no process's",
+             row->uid, address);
+}
+
+enum error leaks_look(const struct leaks_subject *subject, char found[LEAKS_FOUND_SIZE],
+                      enum service_sight *sight)
+{
+    struct look *look = malloc(sizeof(*look));
+    uint32_t suspect = 0, before = 0;
+    enum error error = OK;
+
     found[0] = '\0';
+    *sight = SIGHT_NONE;
     if (look == NULL)
         return ERROR_MEMORY;
     look->subject = subject;
     look->found = found;
-    look->listeners = look->processes = look->links = 0;
-    error = read_listeners(look);
-    find_port(look);
-    if (error == OK && found[0] == '\0')
-        error = search_tree(look);
+    for (unsigned i = 0; i < LEAKS_TRIES && (i == 0 || suspect != 0); i++) {
+        before = suspect;
+        error = look_once(look, sight, &suspect);
+        if (before != suspect && i > 0)
+            suspect = 0;
+    }
+    if (suspect != 0 && found[0] == '\0')
+        expose_stranger(look);
     free(look);
     return error;
+}
+
+/* More than there is room for are as if they had come later. */
+void leaks_know(struct leaks_known *out)
+{
+    struct look *look = malloc(sizeof(*look));
+
+    out->count = 0;
+    if (look == NULL)
+        return;
+    look->listeners = 0;
+    (void)!read_listeners(look);
+    for (size_t i = 0; i < look->listeners && out->count < LEAKS_KNOWN_MAX; i++)
+        out->inodes[out->count++] = look->rows[i].inode;
+    free(look);
 }

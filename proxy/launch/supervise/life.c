@@ -4,7 +4,6 @@
 #include "launch/common/passing.h"
 #include "launch/supervise/dialling.h"
 #include "launch/supervise/ending.h"
-#include "launch/supervise/leaks.h"
 #include "launch/supervise/vacancy.h"
 #include "setup/service.h"
 
@@ -63,9 +62,7 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static void on_watch_closed(uv_handle_t *handle)
 {
-    const struct port_watch *watch = handle->data;
-
-    let_go_of_handle(watch->owner.data);
+    let_go_of_handle(((const struct port_watch *)handle->data)->owner.data);
 }
 
 static void close_handles(struct life *life)
@@ -202,20 +199,25 @@ static void on_look(uv_timer_t *timer);
 /* Whose the listeners of this host are. False: its service is not served any more. */
 static bool look(struct life *life)
 {
-    const struct leaks_subject subject = {life->lives->bundle->config, life->pid, life->port};
+    const struct leaks_subject subject = {life->lives->bundle->config, life->pid, life->port,
+                                          life->uid, &life->known};
+    enum service_sight sight;
     char found[LEAKS_FOUND_SIZE];
     uint64_t began = uv_hrtime(), pause_ms;
-    enum error error = leaks_look(&subject, found);
+    enum error error = leaks_look(&subject, found, &sight);
 
     if (found[0] != '\0') {
         expose(life, found);
         return false;
     }
-    if (error != OK && !life->blind)
-        log_warning("surface %s: its processes cannot all be looked into (%s), so this host's "
-                    "listeners are not attributed to them",
-                    life->name, error_text(error));
-    life->blind = error != OK;
+    if (sight != life->sight) {
+        life->sight = sight;
+        life->lives->seen(life->lives->context, life);
+        if (error != OK)
+            log_warning("surface %s: its processes cannot all be looked into (%s), so this host's "
+                        "listeners are not attributed to them",
+                        life->name, error_text(error));
+    }
     pause_ms = (uv_hrtime() - began) / 1000000 * LIFE_LOOK_SHARE;
     uv_timer_start(&life->looks, on_look, pause_ms > LIFE_LOOK_MS ? pause_ms : LIFE_LOOK_MS, 0);
     return true;
@@ -279,8 +281,7 @@ static bool is_asked(struct life *life)
     if (life->answered || surface == NULL || surface->command.ready.path == NULL)
         return false;
     subject.ready = &surface->command.ready;
-    if (life->asking == NULL)
-        life->asking = asking_begin(&subject);
+    life->asking = asking_begin(&subject);
     if (life->asking == NULL)
         tree_kill(life->tree);
     return true;
@@ -442,7 +443,9 @@ static void start(struct life *life)
     struct service_fault fault = {.text = "the configuration has no such command any more"};
     enum error error = ERROR_INVALID;
 
-    life->blind = life->late = false;
+    life->late = false;
+    life->sight = SIGHT_COUNT; /* that is to be told */
+    leaks_know(&life->known);
     life->refusals.count = 0;
     life->status = LIFE_NEVER_RAN;
     if (surface != NULL && surface_is_launched(surface))
@@ -451,6 +454,7 @@ static void start(struct life *life)
         wait_for_start(life, SERVICE_WAITING, fault.text);
         return;
     }
+    life->uid = service.command.uid;
     program_note(&life->program, service.program);
     enter(life, SERVICE_STARTING, "");
     error = launch(life, &service.command);

@@ -7,6 +7,7 @@
 #include "ipc/errand.h"
 #include "launch/launcher.h"
 #include "launch/supervise/asking.h"
+#include "launch/supervise/leaks.h"
 #include "launch/supervise/output.h"
 #include "launch/supervise/port_watch.h"
 #include "launch/supervise/program.h"
@@ -38,6 +39,7 @@ struct lives {
     void (*exited)(void *context, struct life *life, int status, const char *failed);
     /* Something that it tried is to be in the audit log. */
     void (*refused)(void *context, uint32_t slot, const struct refusal *refusal);
+    void (*seen)(void *context, struct life *life);   /* `sight` is another */
     void (*proven)(void *context, struct life *life); /* that life_prove() is done; `state` says */
     void (*lost)(void *context); /* the spawner has gone: nothing can be started any more */
     /* Of one that is `alone`: `status` as of waitpid(2), or LIFE_NEVER_RAN; it is not started
@@ -62,7 +64,6 @@ struct life {
     bool answered; /* what it has to, before it is served */
     bool late;     /* it did not: it is being ended, `why` says what for */
     bool proof_asked;
-    bool blind; /* this host's listeners could not be attributed to its processes */
     struct tree *tree;
     struct vacancy *vacancy;
     struct asking *asking; /* whether it answers */
@@ -74,7 +75,10 @@ struct life {
     uv_timer_t timer; /* until the next start, or the end of patience */
     uv_timer_t looks;
     struct port_watch watch;
-    struct program program; /* as it was when it was started */
+    struct leaks_known known; /* when it was started */
+    enum service_sight sight; /* that was told last */
+    uint32_t uid;             /* as whom it runs */
+    struct program program;   /* as it was when it was started */
     unsigned open_handles;
 };
 

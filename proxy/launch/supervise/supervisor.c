@@ -95,6 +95,8 @@ static enum error take_start(struct supervisor *supervisor, const struct errand 
     telling_state(supervisor, place->life);
     telling_on_fenced(supervisor, place->life);
     telling_on_ports(supervisor, place->life);
+    if (place->life->sight < SIGHT_COUNT)
+        telling_on_seen(supervisor, place->life);
     return OK;
 }
 
@@ -333,6 +335,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                        .fenced = telling_on_fenced,
                                        .exited = telling_on_exited,
                                        .refused = telling_on_refused,
+                                       .seen = telling_on_seen,
                                        .proven = telling_on_proven,
                                        .lost = telling_on_lost,
                                        .over = telling_on_over,

@@ -173,6 +173,16 @@ void telling_on_refused(void *context, uint32_t slot, const struct refusal *refu
                     -1);
 }
 
+void telling_on_seen(void *context, struct life *life)
+{
+    struct supervisor *supervisor = context;
+
+    if (lone_is_told(&supervisor->lone, life))
+        telling_say(
+            &supervisor->broker,
+            &(struct errand){.kind = ERRAND_SIGHT, .place = life->slot, .number = life->sight}, -1);
+}
+
 void telling_on_proven(void *context, struct life *life)
 {
     struct supervisor *supervisor = context;

@@ -49,6 +49,7 @@ void telling_on_ports(void *context, struct life *life);
 void telling_on_fenced(void *context, struct life *life);
 void telling_on_exited(void *context, struct life *life, int status, const char *failed);
 void telling_on_refused(void *context, uint32_t slot, const struct refusal *refusal);
+void telling_on_seen(void *context, struct life *life);
 void telling_on_proven(void *context, struct life *life);
 void telling_on_said(void *context, const struct errand *errand);
 void telling_on_gone(void *context, uint32_t slot);
