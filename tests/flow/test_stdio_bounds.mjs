@@ -58,7 +58,7 @@ describe('the processes of a surface', () => {
     }
     await until(async () => (await processes(gate)) === A_SURFACE, async () => `all processes: ${await processes(gate)}`, 120_000);
     const { token, id } = await gate.session('one');
-    const refused = await within(initialize(gate, token), 'the refusal');
+    const refused = await within(initialize(gate, token), 'the refusal', 120_000); // behind all of them
     assert.equal(refused.status, 503);
     assert.equal(reasonOf(await refused.text()), 'quota_processes');
     await gate.audited(0, { event: 'process_refused', session: id, reason: 'quota_processes', row: 'surface_processes' });
