@@ -68,7 +68,7 @@ describe('the fences of what launches services', () => {
       assert.deepEqual([kernel.parent, own.parent], [starter.pid, gate.pid]);
       assert.deepEqual([starter.held, starter.missing, starter.unknown], [['privileges'], ...missing]);
       assert.deepEqual([launcher.held, launcher.missing, launcher.unknown], [['privileges', 'calls', 'dumps'], ...missing]);
-      assert.deepEqual([kernel.filters, launcher.seccomp_filters], [own.filters + 1, own.filters + 1], 'one of its own');
+      assert.deepEqual([kernel.filters, launcher.seccomp_filters], [own.filters + 2, own.filters + 2], 'two of its own: no rings, and its calls');
       before = launcher.pid;
       process.kill(before, 'SIGKILL');
     }
