@@ -39,7 +39,7 @@ function exposure(file) {
 
 it('units: systemd understands them', { skip: missing }, () => {
   for (const name of ['sidelock.service', 'sidelock@.service']) verify(place('system', name));
-  for (const dropIn of ['launch.conf', 'limits.conf']) verify(place('system', 'sidelock.service', dropIn));
+  verify(place('system', 'sidelock.service', 'launch.conf'));
   verify(place('user', 'sidelock.service'), '--user');
 });
 
