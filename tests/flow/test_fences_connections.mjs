@@ -267,6 +267,26 @@ describe('14: a client that asks for much and does not read', () => {
   });
 });
 
+it('who asks and hangs up with a reset, again and again, ends nobody else', async () => {
+  let storms = true;
+  const storm = async () => {
+    while (storms) {
+      const raw = await Raw.connect(gate.port('echo'));
+      raw.send(requestText({ host: host() }));
+      raw.socket.resetAndDestroy();
+    }
+  };
+  const stranger = Promise.all([storm(), storm(), storm(), storm()]);
+  for (let i = 0; i < 200; i++) {
+    const client = await Client.open(gate, 'echo', '/ws', { token: tokens.echo });
+    client.send(`${i}`);
+    assert.equal(await client.next(), `${i}`);
+    await client.close();
+  }
+  storms = false;
+  await stranger;
+});
+
 describe('15: time', () => {
   it('a head that never ends is answered and cut, and so is silence', async () => {
     const mark = gate.mark();

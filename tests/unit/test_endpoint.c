@@ -2,6 +2,8 @@
 #include "unit.h"
 #include "worker/client/endpoint.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -123,6 +125,61 @@ LOOP_TEST(test_a_copy_that_stays_open_is_not_heard)
     turn();
     close(copy);
     close(peer);
+    close(other);
+}
+
+static void on_failed(struct endpoint *endpoint, int status, int events)
+{
+    (void)events;
+    assert_true(status < 0);
+    endpoint_close(endpoint);
+}
+
+/* Both ends of a connection that can be reset. */
+static void open_tcp(int pair[2])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(address);
+    int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_int_equal(bind(door, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(door, 1), 0);
+    assert_int_equal(getsockname(door, (struct sockaddr *)&address, &length), 0);
+    pair[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(pair[1], (struct sockaddr *)&address, sizeof(address)), 0);
+    pair[0] = accept4(door, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(pair[0] >= 0);
+    close(door);
+}
+
+/* Nor of an error that stays there, which is told of whatever is watched for. */
+LOOP_TEST(test_a_copy_that_failed_is_not_heard)
+{
+    struct linger none = {.l_onoff = 1};
+    struct end one = new_end(), two = new_end();
+    int pair[2] = {-1, -1}, fill, copy, other;
+
+    open_tcp(pair);
+    copy = dup(pair[0]);
+    one.endpoint.ready = on_failed;
+    assert_int_equal(endpoint_open(&one.endpoint, &world.endpoints, pair[0]), OK);
+    endpoint_watch(&one.endpoint, UV_READABLE);
+    assert_int_equal(setsockopt(pair[1], SOL_SOCKET, SO_LINGER, &none, sizeof(none)), 0);
+    close(pair[1]);
+    turn();
+    assert_int_equal(one.closed, 1);
+    fill = dup(copy); /* the lower number that has become free */
+    other = open_end(&two);
+    assert_int_equal(two.endpoint.fd, pair[0]);
+    turn();
+    assert_int_equal(two.heard, 0);
+    say(other);
+    turn();
+    assert_int_equal(two.heard, 1);
+    endpoint_close(&two.endpoint);
+    turn();
+    close(fill);
+    close(copy);
     close(other);
 }
 

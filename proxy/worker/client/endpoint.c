@@ -105,8 +105,11 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     struct endpoint *endpoint = ((struct watch *)poll)->endpoint;
 
-    if (status < 0)
+    if (status < 0) {
+        /* libuv has let go of it, and the kernel has not: a copy of it may be somebody else's. */
+        uv_poll_stop(poll);
         endpoint->events = endpoint->watched = 0;
+    }
     if (endpoint->tls != NULL && tls_wants_write(endpoint->tls))
         events |= UV_READABLE; /* what could not go on may go on now */
     if (endpoint->shaking)

@@ -62,7 +62,7 @@ void endpoint_finish(struct endpoint *endpoint);
 void endpoint_close(struct endpoint *endpoint);
 /*
  * Opens one on what another has, which is to be closed next: its descriptor, the TLS on it, and
- * what is watched for. `ready` and `closed` are set.
+ * what is watched for. `ready` and `closed` are set. Nothing waits to be sent on it.
  */
 void endpoint_move(struct endpoint *to, struct endpoint *from);
 
