@@ -82,6 +82,12 @@ describe('a service that has a path to answer', () => {
     assert.ok(restarts >= 1);
   });
 
+  it('does not have its time anew when it stops to listen', async () => {
+    const { gate } = await start('blink', { ready: { timeout_s: 1 }, restart: 'never' });
+    const { why } = await untilState(gate, 'one', 'stopped');
+    assert.match(why, /did not answer GET .* as one that is ready in 1 s: /);
+  });
+
   it('is not started again where it never is, and says why', async () => {
     const { gate } = await start('500', { ready: { timeout_s: 1 }, restart: 'never' });
     const { why } = await untilState(gate, 'one', 'stopped');

@@ -2,7 +2,7 @@
 """A service that answers /health as a file says at that moment, and anything else with "here": unready.py PORT FILE
 
 The file holds a word: a status; or hang_up, silent, garbage, flood (a good answer without end), move (it closes its
-listener and listens on the next port, where all is well). FILE.heard has the first request for /health, as it came.
+listener and listens on the next port, where all is well); blink, at its start: it listens now and then, and takes nobody. FILE.heard has the first request for /health, as it came.
 """
 import os
 import pathlib
@@ -67,6 +67,13 @@ def serve(number):
         pass
 
 
-serve(port)
+def blink():
+    while True:
+        with socket.create_server(("127.0.0.1", port)):
+            time.sleep(0.12)
+        time.sleep(0.3)
+
+
+blink() if file.read_text() == "blink" else serve(port)
 threading.Event().wait(3600)
 os._exit(0)

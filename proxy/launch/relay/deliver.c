@@ -115,6 +115,14 @@ static void send_answer(const struct session *session, struct link *link, struct
     }
 }
 
+/* What an answer of the modern era says of the process: that it speaks it, and in which revision. */
+static void learn(struct session *session, const struct link *link, unsigned status, bool failed)
+{
+    session->spoke = session->spoke || status != 404;
+    if (status == 200 && !failed && session->version[0] == '\0')
+        memcpy(session->version, link->version, sizeof(session->version));
+}
+
 /* The request is over. */
 static void answer(struct session *session, struct span line, const struct rpc *rpc)
 {
@@ -126,10 +134,8 @@ static void answer(struct session *session, struct span line, const struct rpc *
     if (link == NULL)
         return; /* who asked has gone */
     status = status_of(session->house->scan, link);
-    if (link->modern && status != 404)
-        session->spoke = true;
-    if (link->modern && status == 200 && session->version[0] == '\0')
-        memcpy(session->version, link->version, sizeof(session->version));
+    if (link->modern)
+        learn(session, link, status, rpc->failed);
     failed_to_open =
         (link->opens && rpc->failed) || (link->modern && status == 404 && !session->spoke);
     buffer_init(&text, line.length + RPC_ID_BYTES_MAX);

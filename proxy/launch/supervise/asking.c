@@ -34,6 +34,7 @@ struct asking {
     unsigned pause_ms;
     uv_timer_t timer;
     struct attempt *attempt;
+    bool refused;      /* by nobody who listens, which is told after the pause */
     const char *cause; /* of the last attempt that had all of its time; NULL: none had */
     char status[32];
 };
@@ -124,12 +125,15 @@ static void fail(struct asking *asking, const char *cause, bool refused)
         finish(asking, why);
         return;
     }
-    snprintf(why, sizeof(why), "it listens; GET %s says that it is not ready: %s", asking->path,
-             cause);
+    asking->refused = refused;
     uv_timer_start(&asking->timer, on_turn, asking->pause_ms, 0);
     asking->pause_ms =
         asking->pause_ms < ASKING_PAUSE_MAX_MS / 2 ? 2 * asking->pause_ms : ASKING_PAUSE_MAX_MS;
-    asking->subject.vain(asking->subject.data, why, refused);
+    if (refused)
+        return;
+    snprintf(why, sizeof(why), "it listens; GET %s says that it is not ready: %s", asking->path,
+             cause);
+    asking->subject.vain(asking->subject.data, why);
 }
 
 /* 0: it is no status line. */
@@ -248,9 +252,14 @@ static void on_turn(uv_timer_t *timer)
 {
     struct asking *asking = timer->data;
     const struct asking_subject *subject = &asking->subject;
-    struct attempt *attempt = calloc(1, sizeof(*attempt));
+    struct attempt *attempt;
     uint64_t now = uv_now(subject->loop), left_ms;
 
+    if (asking->refused) {
+        subject->lost(subject->data);
+        return;
+    }
+    attempt = calloc(1, sizeof(*attempt));
     if (attempt == NULL) {
         fail(asking, "out of memory", false);
         return;
@@ -277,7 +286,9 @@ struct asking *asking_begin(const struct asking_subject *subject)
     asking->subject = *subject;
     snprintf(asking->path, sizeof(asking->path), "%s", subject->ready->path);
     asking->timeout_s = subject->ready->timeout_s;
-    asking->until_ms = uv_now(subject->loop) + UINT64_C(1000) * asking->timeout_s;
+    if (*subject->until_ms == 0)
+        *subject->until_ms = uv_now(subject->loop) + UINT64_C(1000) * asking->timeout_s;
+    asking->until_ms = *subject->until_ms;
     asking->pause_ms = ASKING_PAUSE_MIN_MS;
     uv_timer_init(subject->loop, &asking->timer);
     asking->timer.data = asking;

@@ -14,7 +14,7 @@
 #define ASKING_TRY_MS       5000 /* what it has for one answer */
 #define ASKING_PAUSE_MIN_MS 100  /* until it is asked again; twice as long each other time */
 #define ASKING_PAUSE_MAX_MS 2000
-#define ASKING_WHY_SIZE     (CONFIG_READY_BYTES_MAX + 96)
+#define ASKING_WHY_SIZE     (CONFIG_READY_BYTES_MAX + 128)
 
 struct asking;
 
@@ -24,8 +24,11 @@ struct asking_subject {
     struct tree *tree;
     uint16_t port;
     const struct surface_readiness *ready;
-    /* It was asked in vain, and will be again; `refused`: nobody listens on the port any more. */
-    void (*vain)(void *data, const char *why, bool refused);
+    uint64_t *until_ms; /* of the loop's clock, when its time is over; 0: it begins now */
+    /* It was asked in vain, and will be again. */
+    void (*vain)(void *data, const char *why);
+    /* Nobody listens on the port any more: to be cancelled. */
+    void (*lost)(void *data);
     /* Called once. `why` is "" if it has answered; else its time is over. */
     void (*ended)(void *data, const char *why);
     void *data;

@@ -7,8 +7,6 @@
 #include "launch/supervise/vacancy.h"
 #include "setup/service.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +31,10 @@ static void enter(struct life *life, enum service_state state, const char *why)
     life->lives->changed(life->lives->context, life);
 }
 
-static void tell_ports(struct life *life)
+static void tell_ports(void *data)
 {
+    struct life *life = data;
+
     life->lives->ports(life->lives->context, life);
 }
 
@@ -238,14 +238,17 @@ static void on_look(uv_timer_t *timer)
 static void prove(struct life *life, uint16_t port);
 static void lose_port(struct life *life);
 
-static void on_asked_in_vain(void *data, const char *why, bool refused)
+static void on_asked_in_vain(void *data, const char *why)
 {
     struct life *life = data;
 
-    if (refused)
-        lose_port(life);
-    else if (strcmp(life->why, why) != 0)
+    if (strcmp(life->why, why) != 0)
         enter(life, SERVICE_STARTING, why);
+}
+
+static void on_port_lost(void *data)
+{
+    lose_port(data);
 }
 
 /* Meanwhile somebody may have come who has its port: that is looked for once more. */
@@ -274,7 +277,9 @@ static bool is_asked(struct life *life)
     struct asking_subject subject = {.loop = life->lives->loop,
                                      .tree = life->tree,
                                      .port = life->port,
+                                     .until_ms = &life->ready_by_ms,
                                      .vain = on_asked_in_vain,
+                                     .lost = on_port_lost,
                                      .ended = on_asking_ended,
                                      .data = life};
 
@@ -300,6 +305,7 @@ static void on_proven(void *data, const char *found)
         expose(life, where);
     } else if (!life->ending && look(life) && life->state != SERVICE_READY && !is_asked(life)) {
         life->ready_at_ms = uv_now(life->lives->loop);
+        life->ready_by_ms = 0;
         log_info("surface %s: its service is ready: port %u exists for the gate alone", life->name,
                  life->port);
         enter(life, SERVICE_READY, "");
@@ -336,11 +342,6 @@ static bool fits(void *data, const struct port *port)
 
     return life->port == 0 && port->protocol == IPPROTO_TCP && !life->ending &&
            (wanted == 0 || wanted == port->number);
-}
-
-static void on_ports_changed(void *data)
-{
-    tell_ports(data);
 }
 
 static void on_port_found(void *data, uint16_t port)
@@ -400,9 +401,7 @@ static void on_port(void *data, const struct port *port)
 
 static void on_listed(void *data)
 {
-    struct life *life = data;
-
-    port_watch_listed(&life->watch);
+    port_watch_listed(&((struct life *)data)->watch);
 }
 
 /* Its standard output and error are one pipe, unless it is alone. */
@@ -444,6 +443,7 @@ static void start(struct life *life)
     enum error error = ERROR_INVALID;
 
     life->late = false;
+    life->ready_by_ms = 0;
     life->sight = SIGHT_COUNT; /* that is to be told */
     leaks_know(&life->known);
     life->refusals.count = 0;
@@ -469,7 +469,7 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
                       struct life **out)
 {
     struct life *life = calloc(1, sizeof(*life));
-    const struct port_watch_owner owner = {fits, on_ports_changed, on_port_found, life};
+    const struct port_watch_owner owner = {fits, tell_ports, on_port_found, life};
 
     if (life == NULL)
         return ERROR_MEMORY;

@@ -61,8 +61,9 @@ struct life {
     pid_t pid_inside;   /* which that is about */
     uint16_t port;      /* that is served, or being proven; 0: none yet */
     bool ending;
-    bool answered; /* what it has to, before it is served */
-    bool late;     /* it did not: it is being ended, `why` says what for */
+    bool answered;        /* what it has to, before it is served */
+    bool late;            /* it did not: it is being ended, `why` says what for */
+    uint64_t ready_by_ms; /* when it has to have, of the loop's clock; 0: it did not listen yet */
     bool proof_asked;
     struct tree *tree;
     struct vacancy *vacancy;
