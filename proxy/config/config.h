@@ -109,9 +109,9 @@ struct route {
     enum route_kind kind;
     bool query_set;            /* false on an HTTP route: the client's query passes as it is */
     bool subprotocol_required; /* refuse a client that offers none of the subprotocols */
+    bool any_subprotocol;      /* whatever the client offers is spoken */
     bool binary;               /* binary messages may pass (opaque vocabularies only) */
     const struct vocabulary *vocabulary; /* borrowed from the surface's dialect */
-    bool any_subprotocol;                /* whatever the client offers is spoken */
     struct query_pass *pass;
     size_t pass_count;
     struct query_inject *inject;

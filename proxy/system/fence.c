@@ -340,7 +340,6 @@ static enum error close_fence(enum error (*permit)(scmp_filter_ctx filter))
     return error;
 }
 
-/* Whoever names users and their groups has its libraries loaded: code is not mapped any more. */
 enum error fence_without_rings(void)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
@@ -355,6 +354,7 @@ enum error fence_without_rings(void)
     return error;
 }
 
+/* Whoever names users and their groups has its libraries loaded: code is not mapped any more. */
 enum error fence_calls(void)
 {
     user_groups_load();
