@@ -46,7 +46,7 @@ static char *strip(const char *text, size_t length)
 static void check_added(struct span text, const struct buffer *out, const char *name)
 {
     char *before = strip(text.data, text.length), *after = strip(out->data, out->length);
-    char member[512], *at, *old = before;
+    char member[512], *at, *old;
     size_t length = (size_t)snprintf(member, sizeof(member), "\"%s\":" VALUE, name), extra = 0;
 
     for (at = strstr(after, member); at != NULL; at = strstr(at + 1, member)) {

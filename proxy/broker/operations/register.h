@@ -56,8 +56,8 @@ struct register_facts {
     size_t sessions_any_caller; /* of these, without callers of their own */
     struct register_socket socket;
     enum service_state service; /* of one that is launched */
-    const char *service_why;    /* borrowed; NULL: nothing is said */
     enum service_sight service_sight;
+    const char *service_why;   /* borrowed; NULL: nothing is said */
     int64_t service_proven_at; /* when it was found out last; 0: it was not */
     bool live;
     bool listeners_loopback; /* all of them */
