@@ -115,7 +115,7 @@ static void send_answer(const struct session *session, struct link *link, struct
     }
 }
 
-/* What an answer of the modern era says of the process: that it speaks it, and in which revision. */
+/* What an answer says of the process: that it speaks modern MCP, and in which revision. */
 static void learn(struct session *session, const struct link *link, unsigned status, bool failed)
 {
     session->spoke = session->spoke || status != 404;
