@@ -1,6 +1,7 @@
 // `sidelock wrap --stdio -- COMMAND`: a server that speaks MCP over its standard input and output, behind a
 // gate without a configuration, with a process for each MCP session.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import path from 'node:path';
@@ -178,6 +179,8 @@ describe('a server on standard input and output that cannot be served', () => {
       ['print("{}")', 69, /python3 ended before it answered, with exit code 0/],
       ['import os; os.kill(os.getpid(), 9)', 137, /python3 ended before it answered, with exit code 137/],
       ['import sys; print("x" * (3 << 20)); sys.exit(8)', 8, /with exit code 8/],
+      ['import sys; sys.stderr.write("fatal: API_KEY is not set"); sys.exit(3)', 3, /sidelock: python3: fatal: API_KEY is not set\n/],
+      ['import os; os.write(2, b"a\\0b\\nlater\\n")', 69, /sidelock: python3: a\\ufffdb\nsidelock: python3: later\n/],
     ]) {
       const runtime = runtimeDir();
       const wrapped = wrap(['python3', '-c', line], { runtime });
@@ -186,6 +189,32 @@ describe('a server on standard input and output that cannot be served', () => {
       assert.doesNotMatch(wrapped.text, /is the gate's/);
       assert.deepEqual(left(runtime), []);
     }
+  });
+
+  it('because it ends at once is told so, whoever holds its output still', async () => {
+    const socket = path.join(open(), 'socket');
+    const kept = ['import os, socket, sys', 's = socket.socket(socket.AF_UNIX)', 's.bind(sys.argv[1])', 'os.chmod(sys.argv[1], 0o666)', 's.listen()',
+      'print("listens", flush=True)', 'c = s.accept()[0]', 'fds = socket.recv_fds(c, 1, 2)', 'c.close()', 'print("holds", flush=True)', 'sys.stdin.read()'];
+    const outside = spawn('python3', ['-c', kept.join('\n'), socket], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const gone = new Promise((resolve) => outside.on('close', resolve));
+    let said = '';
+    outside.stdout.on('data', (chunk) => (said += chunk));
+    await until(() => said.includes('listens'), 'a socket');
+    const given = ['import socket, sys', 's = socket.socket(socket.AF_UNIX)', 's.connect(sys.argv[1])', 'socket.send_fds(s, [b"x"], [1, 2])', 's.recv(1)',
+      'sys.stderr.write("given away")', 'sys.exit(3)'];
+    const wrapped = wrap(['python3', '-c', given.join('\n'), socket]);
+    assert.equal(await wrapped.end(), 3, wrapped.text);
+    assert.match(wrapped.text, /sidelock: python3: given away\n[^]*python3 ended before it answered, with exit code 3/);
+    assert.match(said, /holds/);
+    outside.stdin.end();
+    await gone;
+  });
+
+  it('says so much of it a second, and no more', async () => {
+    const wrapped = wrap(['python3', '-c', 'import sys\nfor i in range(80000): sys.stderr.write("x" * 99 + "\\n")\nsys.exit(5)']);
+    assert.equal(await wrapped.end(), 5, wrapped.text.slice(-1000));
+    assert.ok(wrapped.text.length < 4 << 20, `${wrapped.text.length}`);
+    assert.match(wrapped.text, /sidelock: \d+ bytes that python3 wrote are left out: it writes more than 16384 bytes a second\n/);
   });
 
   it('because it says nothing is waited for, until the operator ends it', async () => {

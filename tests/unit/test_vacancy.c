@@ -104,7 +104,7 @@ TEST(test_cancelled)
 /* ---- What it says ---- */
 
 /* Lets it write, and returns what the log has of it. */
-static char *logged(const char *said, size_t times, struct output_account *account)
+static char *logged(const char *said, size_t times, struct ration *ration)
 {
     static char text[1 << 20];
     FILE *log = tmpfile();
@@ -115,7 +115,7 @@ static char *logged(const char *said, size_t times, struct output_account *accou
     uv_loop_init(&loop);
     dup2(fileno(log), STDERR_FILENO);
     assert_int_equal(pipe2(pair, O_CLOEXEC | O_NONBLOCK), 0);
-    assert_int_equal(output_create(&loop, "one", pair[0], account, &output), OK);
+    assert_int_equal(output_create(&loop, "one", pair[0], ration, &output), OK);
     for (size_t i = 0; i < times; i++) {
         assert_int_equal(write(pair[1], said, strlen(said)), strlen(said));
         uv_run(&loop, UV_RUN_NOWAIT);
@@ -273,24 +273,24 @@ TEST(test_a_listener_that_is_nobodys)
 
 TEST(test_lines)
 {
-    struct output_account account = {0};
+    struct ration ration = {0};
 
-    assert_string_equal(logged("a\n\nb", 1, &account), "one: a\none: b\n");
-    assert_null(strchr(logged("\033[2J\n", 1, &account), '\033'));
+    assert_string_equal(logged("a\n\nb", 1, &ration), "one: a\none: b\n");
+    assert_null(strchr(logged("\033[2J\n", 1, &ration), '\033'));
 }
 
 TEST(test_too_much_is_counted)
 {
-    struct output_account account = {0};
+    struct ration ration = {0};
     char line[OUTPUT_LINE_BYTES_MAX], *text;
     size_t lines = 0;
 
     memset(line, 'x', sizeof(line));
     line[sizeof(line) - 2] = '\n';
     line[sizeof(line) - 1] = '\0';
-    text = logged(line, 1000, &account);
+    text = logged(line, 1000, &ration);
     for (const char *at = text; (at = strstr(at, "one: x")) != NULL; at++)
         lines++;
-    assert_true(lines >= OUTPUT_BURST_BYTES / (2 * OUTPUT_LINE_BYTES_MAX) && lines < 500);
+    assert_true(lines >= RATION_BURST_BYTES / (2 * OUTPUT_LINE_BYTES_MAX) && lines < 500);
     assert_non_null(strstr(text, "bytes that its service wrote are left out"));
 }

@@ -20,7 +20,12 @@ static void print(FILE *stream, const char *bytes, size_t length, const char *ke
 
 void shown_text(FILE *stream, const char *text)
 {
-    print(stream, text, strlen(text), "");
+    shown_bytes(stream, text, strlen(text));
+}
+
+void shown_bytes(FILE *stream, const char *bytes, size_t length)
+{
+    print(stream, bytes, length, "");
 }
 
 void shown_document(FILE *stream, const char *bytes, size_t length)

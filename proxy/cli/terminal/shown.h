@@ -7,5 +7,6 @@
 
 /* Part of one line: a line's end within it is escaped, too. */
 void shown_text(FILE *stream, const char *text);
+void shown_bytes(FILE *stream, const char *bytes, size_t length);
 /* Whole lines, or JSON, whose escapes these are: line ends and tabs stay. */
 void shown_document(FILE *stream, const char *bytes, size_t length);

@@ -1,5 +1,6 @@
 #include "cli/wrap/attend.h"
 
+#include "base/ration.h"
 #include "cli/terminal/shown.h"
 
 #include <errno.h>
@@ -12,6 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* What the gate left in a pipe or a terminal; whoever of others writes on is not waited for. */
+#define LAST_READS_MAX 1024
+
 /* Lines that come by a pipe. */
 struct lines {
     int fd; /* -1: its end has come */
@@ -22,7 +26,8 @@ struct lines {
 struct attendant {
     const struct attend_options *options;
     struct lines log, ready, errors;
-    bool hears; /* `hear` is to be called */
+    struct ration ration; /* of the service's errors */
+    bool hears;           /* `hear` is to be called */
     int signals;
     unsigned stops;     /* how often it was told by ^C to stop */
     int64_t stop_by_ms; /* monotonic: the service's own time to end is over; 0: nobody said so */
@@ -148,10 +153,11 @@ static bool is_of_service(const struct attendant *attendant, const char *line)
 
 /* Of what goes well, the operator is told in other words. Services' words may stand in a line, so
  * what it is stands behind the name of who says it (base/log.h), and nowhere else. */
-static void show_log(struct attendant *attendant, const char *line)
+static void show_log(struct attendant *attendant, const char *line, size_t length)
 {
     const char *said = strstr(line, ": ");
 
+    (void)length; /* the gate's lines are text */
     if (said != NULL && strncmp(said, ": info: ", strlen(": info: ")) == 0 &&
         !is_of_service(attendant, line))
         return;
@@ -164,18 +170,32 @@ static void show_log(struct attendant *attendant, const char *line)
     pseudo_speak(attendant->options->pseudo, false);
 }
 
-/* As the gate's log has it once it is served. */
-static void show_errors(struct attendant *attendant, const char *line)
+static void tell_lost(struct attendant *attendant)
 {
-    if (!wait_for_room(attendant, STDERR_FILENO))
+    if (attendant->ration.lost > 0 && wait_for_room(attendant, STDERR_FILENO))
+        fprintf(stderr,
+                "sidelock: %llu bytes that %s wrote are left out: it writes more than %d bytes a "
+                "second\n",
+                (unsigned long long)attendant->ration.lost, attendant->options->name,
+                RATION_BYTES_PER_SECOND);
+    attendant->ration.lost = 0;
+}
+
+/* As the gate's log has it once it is served, and no more of it. */
+static void show_errors(struct attendant *attendant, const char *line, size_t length)
+{
+    if (!ration_pay(&attendant->ration, length, (uint64_t)now_ms()) ||
+        !wait_for_room(attendant, STDERR_FILENO))
         return;
+    tell_lost(attendant);
     fprintf(stderr, "sidelock: %s: ", attendant->options->name);
-    shown_text(stderr, line);
+    shown_bytes(stderr, line, length);
     fputc('\n', stderr);
 }
 
-static void show_ready(struct attendant *attendant, const char *line)
+static void show_ready(struct attendant *attendant, const char *line, size_t length)
 {
+    (void)length;
     if (!wait_for_room(attendant, STDERR_FILENO))
         return;
     pseudo_speak(attendant->options->pseudo, true);
@@ -184,28 +204,44 @@ static void show_ready(struct attendant *attendant, const char *line)
     pseudo_speak(attendant->options->pseudo, false);
 }
 
-static void take_lines(struct attendant *attendant, struct lines *lines,
-                       void (*take)(struct attendant *attendant, const char *line))
-{
-    char *start = lines->text, *end;
+/* A line and its length; a NUL stands behind it, and may be in what is not ours. */
+typedef void take_line(struct attendant *attendant, const char *line, size_t length);
 
+/* What is there of one that has not ended. */
+static void take_rest(struct attendant *attendant, struct lines *lines, take_line *take)
+{
     lines->text[lines->length] = '\0';
-    while ((end = strchr(start, '\n')) != NULL) {
+    if (lines->length > 0)
+        take(attendant, lines->text, lines->length);
+    lines->length = 0;
+}
+
+static void take_lines(struct attendant *attendant, struct lines *lines, take_line *take)
+{
+    char *start = lines->text, *last = lines->text + lines->length, *end;
+
+    while ((end = memchr(start, '\n', (size_t)(last - start))) != NULL) {
         *end = '\0';
-        take(attendant, start);
+        take(attendant, start, (size_t)(end - start));
         start = end + 1;
     }
-    lines->length -= (size_t)(start - lines->text);
+    lines->length = (size_t)(last - start);
     memmove(lines->text, start, lines->length);
-    if (lines->length < sizeof(lines->text) - 1)
+    if (lines->length == sizeof(lines->text) - 1)
+        take_rest(attendant, lines, take); /* none of ours is so long: it becomes several */
+}
+
+static void end_lines(struct attendant *attendant, struct lines *lines, take_line *take)
+{
+    if (lines->fd < 0)
         return;
-    lines->length = 0; /* none of ours is so long: it becomes several */
-    take(attendant, lines->text);
+    take_rest(attendant, lines, take);
+    close(lines->fd);
+    lines->fd = -1;
 }
 
 /* False: there is nothing more, now or ever. */
-static bool read_lines(struct attendant *attendant, struct lines *lines,
-                       void (*take)(struct attendant *attendant, const char *line))
+static bool read_lines(struct attendant *attendant, struct lines *lines, take_line *take)
 {
     ssize_t length =
         read(lines->fd, lines->text + lines->length, sizeof(lines->text) - 1 - lines->length);
@@ -213,8 +249,7 @@ static bool read_lines(struct attendant *attendant, struct lines *lines,
     if (length < 0 && (errno == EINTR || errno == EAGAIN))
         return false;
     if (length <= 0) {
-        close(lines->fd);
-        lines->fd = -1;
+        end_lines(attendant, lines, take);
         return false;
     }
     lines->length += (size_t)length;
@@ -280,22 +315,27 @@ static void turn(struct attendant *attendant)
         hear(attendant);
 }
 
-/* What it left behind. */
+static void drain(struct attendant *attendant, struct lines *lines, take_line *take)
+{
+    for (int i = 0; i < LAST_READS_MAX && lines->fd >= 0; i++) {
+        if (!read_lines(attendant, lines, take))
+            break;
+    }
+    end_lines(attendant, lines, take);
+}
+
+/* What it left behind. Somebody outside may hold the other ends: their end is not waited for. */
 static void finish(struct attendant *attendant)
 {
-    while (pseudo_show(attendant->options->pseudo, wait_for_room, attendant))
-        ;
-    while (attendant->errors.fd >= 0 && read_lines(attendant, &attendant->errors, show_errors))
-        ;
-    while (attendant->log.fd >= 0 && read_lines(attendant, &attendant->log, show_log))
-        ;
-    while (attendant->hears)
-        hear(attendant);
+    for (int i = 0; i < LAST_READS_MAX; i++) {
+        if (!pseudo_show(attendant->options->pseudo, wait_for_room, attendant))
+            break;
+    }
+    drain(attendant, &attendant->errors, show_errors);
+    tell_lost(attendant);
+    drain(attendant, &attendant->log, show_log);
+    hear(attendant);
     pseudo_close(attendant->options->pseudo);
-    if (attendant->errors.fd >= 0)
-        close(attendant->errors.fd);
-    if (attendant->log.fd >= 0)
-        close(attendant->log.fd);
     if (attendant->ready.fd >= 0)
         close(attendant->ready.fd);
     close(attendant->signals);

@@ -409,7 +409,7 @@ static enum error launch(struct life *life, const struct command *command)
 {
     int writes = -1;
     enum error error = life->alone == NULL ? output_open(life->lives->loop, life->name,
-                                                         &life->account, &life->output, &writes)
+                                                         &life->ration, &life->output, &writes)
                                            : OK;
     struct tree_options options = {.command = *command,
                                    .events = {.started = on_started,

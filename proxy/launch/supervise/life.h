@@ -69,7 +69,7 @@ struct life {
     struct vacancy *vacancy;
     struct asking *asking; /* whether it answers */
     struct output *output;
-    struct output_account account;
+    struct ration ration;
     struct refusals refusals; /* since it started */
     unsigned failures;
     uint64_t ready_at_ms;

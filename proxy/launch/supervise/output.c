@@ -14,45 +14,28 @@
 struct output {
     const char *name;
     int fd;
-    struct output_account *account;
+    struct ration *ration;
     uv_poll_t poll;
     size_t length;
     char line[OUTPUT_LINE_BYTES_MAX];
 };
 
-/* A leaky bucket: time pays back what bytes cost. */
-static bool overdrawn(struct output_account *account, uint64_t now)
-{
-    uint64_t paid = (now - account->seen_ms) * OUTPUT_BYTES_PER_SECOND / 1000;
-
-    if (paid > 0) {
-        account->spent = paid < account->spent ? account->spent - paid : 0;
-        account->seen_ms = now;
-    }
-    return account->spent >= OUTPUT_BURST_BYTES;
-}
-
 static void tell_lost(struct output *output)
 {
-    if (output->account->lost == 0)
+    if (output->ration->lost == 0)
         return;
     log_warning("surface %s: %llu bytes that its service wrote are left out: it writes more than "
                 "%d bytes a second",
-                output->name, (unsigned long long)output->account->lost, OUTPUT_BYTES_PER_SECOND);
-    output->account->lost = 0;
+                output->name, (unsigned long long)output->ration->lost, RATION_BYTES_PER_SECOND);
+    output->ration->lost = 0;
 }
 
 static void end_line(struct output *output)
 {
-    struct output_account *account = output->account;
-
     if (output->length == 0)
         return;
-    if (overdrawn(account, uv_now(output->poll.loop))) {
-        account->lost += output->length;
-    } else {
+    if (ration_pay(output->ration, output->length, uv_now(output->poll.loop))) {
         tell_lost(output);
-        account->spent += output->length + OUTPUT_LINE_COST;
         log_said(output->name, output->line, output->length);
     }
     output->length = 0;
@@ -91,7 +74,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         uv_poll_stop(poll); /* all have closed it, which is no end yet */
 }
 
-enum error output_create(uv_loop_t *loop, const char *name, int fd, struct output_account *account,
+enum error output_create(uv_loop_t *loop, const char *name, int fd, struct ration *ration,
                          struct output **out)
 {
     struct output *output = calloc(1, sizeof(*output));
@@ -105,13 +88,13 @@ enum error output_create(uv_loop_t *loop, const char *name, int fd, struct outpu
     output->poll.data = output;
     output->name = name;
     output->fd = fd;
-    output->account = account;
+    output->ration = ration;
     uv_poll_start(&output->poll, UV_READABLE, on_readable);
     *out = output;
     return OK;
 }
 
-enum error output_open(uv_loop_t *loop, const char *name, struct output_account *account,
+enum error output_open(uv_loop_t *loop, const char *name, struct ration *ration,
                        struct output **out, int *writes)
 {
     int pair[2];
@@ -120,7 +103,7 @@ enum error output_open(uv_loop_t *loop, const char *name, struct output_account 
     if (pipe2(pair, O_CLOEXEC) < 0)
         return ERROR_IO;
     if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0)
-        error = output_create(loop, name, pair[0], account, out);
+        error = output_create(loop, name, pair[0], ration, out);
     if (error != OK) {
         close(pair[0]);
         close(pair[1]);

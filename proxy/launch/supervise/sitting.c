@@ -188,7 +188,7 @@ static enum error open_ends(struct process *process, struct ends *ends)
 
     if (pipe2(ends->input, O_CLOEXEC) < 0 || pipe2(ends->output, O_CLOEXEC) < 0)
         return ERROR_IO;
-    return output_open(rooms->lives->loop, rooms->name, &rooms->account, &process->output,
+    return output_open(rooms->lives->loop, rooms->name, &rooms->ration, &process->output,
                        &ends->errors);
 }
 
@@ -364,7 +364,7 @@ static enum error start_relay(struct sitting *sitting, int channel)
                                    .data = sitting};
     int writes;
     enum error error =
-        output_open(rooms->lives->loop, rooms->name, &rooms->account, &sitting->output, &writes);
+        output_open(rooms->lives->loop, rooms->name, &rooms->ration, &sitting->output, &writes);
 
     if (error != OK)
         return error;

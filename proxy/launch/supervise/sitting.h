@@ -42,7 +42,7 @@ struct stdio_rooms {
     struct lives *lives;
     uint32_t slot;
     char name[LIFE_NAME_SIZE];
-    struct output_account account;
+    struct ration ration;
     struct quota_rate launches;
     unsigned process_count;
     void (*refused)(void *context, struct sitting *sitting, enum quota row);
