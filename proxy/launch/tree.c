@@ -21,7 +21,7 @@ struct tree {
     uv_poll_t channel_poll, pidfd_poll;
     int channel, pidfd; /* -1: not, or not yet */
     unsigned holders;   /* its handles that are not closed yet, and its end that is to come */
-    bool killed, ended;
+    bool started, killed, ended;
     int status;
     char why[WHY_SIZE];
     uint32_t asked; /* the number of the last question */
@@ -84,15 +84,21 @@ static enum error hear(struct tree *tree, const struct keeper_word *word)
     }
 }
 
-static void hear_start(struct tree *tree, const struct keeper_word *word, int status)
+/* Once, of a process: whoever has the word keeps its descriptor. */
+static enum error hear_start(struct tree *tree, const struct keeper_word *word, int *status)
 {
     struct proof proof = word->proof;
 
-    proof.status = status;
+    if (tree->started || word->value <= 0)
+        return ERROR_INVALID;
+    tree->started = true;
+    proof.status = *status;
+    *status = -1;
     if (tree->events.started != NULL)
         tree->events.started(tree->data, &proof, word->value);
     else
-        passing_close(&status);
+        passing_close(&proof.status);
+    return OK;
 }
 
 /* Takes one word, if there is one. */
@@ -109,10 +115,8 @@ static bool take_word(struct tree *tree)
         dials_answer(&tree->dials, word.number, descriptor, word.value);
         return true;
     }
-    if (error == OK && word.type == KEEPER_STARTED) {
-        hear_start(tree, &word, descriptor);
+    if (error == OK && word.type == KEEPER_STARTED && hear_start(tree, &word, &descriptor) == OK)
         return true;
-    }
     passing_close(&descriptor);
     word.port.program[PORT_PROGRAM_SIZE - 1] = '\0';
     word.refusal.program[PORT_PROGRAM_SIZE - 1] = '\0';

@@ -1,6 +1,7 @@
 /* tree.c: what is told of a tree, whoever of spawner and keeper speaks first. */
 #include "launch/tree.h"
 
+#include "launch/common/passing.h"
 #include "launch/keeper/keeper.h"
 #include "unit.h"
 
@@ -49,7 +50,7 @@ static pid_t start_child(void)
 /* The keeper's word may arrive before the spawner's. */
 TEST(test_a_tree_that_has_started_has_a_number)
 {
-    const struct keeper_word started = {.type = KEEPER_STARTED};
+    const struct keeper_word started = {.type = KEEPER_STARTED, .value = 1};
     struct told told = {.pid = 0};
     struct tree_options options = {.events = {.started = on_started, .ended = on_ended},
                                    .data = &told};
@@ -75,4 +76,71 @@ TEST(test_a_tree_that_has_started_has_a_number)
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     close(pair[1]);
+}
+
+struct starts {
+    unsigned count;
+    bool ended;
+};
+
+static void on_start(void *data, const struct proof *proof, pid_t pid)
+{
+    struct starts *starts = data;
+
+    assert_true(pid > 0);
+    assert_true(proof->status >= 0);
+    close(proof->status);
+    starts->count++;
+}
+
+static void on_end(void *data, int status, const char *why)
+{
+    struct starts *starts = data;
+
+    (void)status;
+    (void)why;
+    starts->ended = true;
+}
+
+/* A keeper that says so often, with a descriptor each time, that its service runs as `pid`: how
+ * often that is told until its tree is killed. */
+static unsigned count_starts(pid_t pid, unsigned times)
+{
+    const struct keeper_word word = {.type = KEEPER_STARTED, .value = pid};
+    struct starts starts = {.count = 0};
+    struct tree_options options = {.events = {.started = on_start, .ended = on_end},
+                                   .data = &starts};
+    struct trees trees = {0};
+    struct tree *tree = NULL;
+    uv_loop_t loop;
+    int pair[2] = {0}, status = 0;
+    pid_t child = start_child();
+
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(passing_pair(pair, 1), OK);
+    assert_int_equal(trees_add(&trees, &loop, &options, 7, pair[0], &tree), OK);
+    for (unsigned i = 0; i < times; i++)
+        assert_int_equal(passing_send(pair[1], &word, sizeof(word), &pair[1], 1), OK);
+    trees_made(&trees, 7, (int)syscall(SYS_pidfd_open, child, 0), 0);
+    while (!starts.ended)
+        uv_run(&loop, UV_RUN_ONCE);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    close(pair[1]);
+    return starts.count;
+}
+
+TEST(test_a_tree_starts_once_and_as_a_process)
+{
+    int before = dup(STDERR_FILENO), after;
+
+    close(before);
+    assert_int_equal(count_starts(2, 3), 1);
+    assert_int_equal(count_starts(0, 1), 0);
+    assert_int_equal(count_starts(-2, 1), 0);
+    after = dup(STDERR_FILENO);
+    close(after);
+    assert_int_equal(before, after);
 }
