@@ -1,6 +1,7 @@
 #include "launch/common/command.h"
 
 #include "base/buffer.h"
+#include "launch/common/ports.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ static bool within_limits(const struct header *header)
            header->library_count <= COMMAND_EXECUTABLES_MAX &&
            header->writable_count <= COMMAND_WRITABLE_MAX && header->limit_writes <= 1 &&
            header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
-           header->seal_memfds <= 1;
+           header->seal_memfds <= 1 && header->listeners_max <= PORTS_MAX;
 }
 
 static uint32_t put_strings(struct buffer *buffer, char *const *strings)
@@ -123,13 +124,15 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
 {
     struct header header;
     struct command command = {0};
-    char *at = bytes + sizeof(header), *end = bytes + length;
+    char *at, *end;
 
     if (length <= sizeof(header) || length > COMMAND_BYTES_MAX)
         return ERROR_LIMIT;
     memcpy(&header, bytes, sizeof(header));
     if (!within_limits(&header))
         return ERROR_LIMIT;
+    at = bytes + sizeof(header);
+    end = bytes + length;
     command.directory = take_string(&at, end);
     if (command.directory != NULL)
         command.arguments = take_strings(&at, end, header.argument_count);

@@ -44,7 +44,7 @@ struct command {
     uint32_t group_count;
     /* What is made by memfd_create can never be executed (MFD_NOEXEC_SEAL, kernel 6.3). */
     bool seal_memfds;
-    uint32_t listeners_max; /* 0: COMMAND_LISTENERS */
+    uint32_t listeners_max; /* at most PORTS_MAX; 0: COMMAND_LISTENERS */
     /* Nothing can be written but these files and directories (keeper/writes.h); ends with NULL. */
     bool limit_writes;
     char **writable;
