@@ -72,7 +72,7 @@ describe('a server that is wrapped', () => {
     const wrapped = await new Wrapped(['node', '-e', lines.join('\n')], { options: ['--surface', 'one'] }).ready();
     const token = await wrapped.token();
     const command = Buffer.from('{"type": "StdioServerParams", "command": "calc.exe"}').toString('base64url');
-    for (const query of [`server_params=${command}&token=a-B_9`, `session_id=0c-1&session=${command}`, `token=${command}`, 'session_id=%7B%7D'])
+    for (const query of [`server_params=${command}&token=a-B_9`, `session_id=0c-1&session=${command}`, `token=${command}`, 'session_id=%7B%7D', 'session_id=--no-sandbox'])
       await Client.open(wrapped.gate, 'one', `/api/mcp/ws/1?${query}`, { token }).catch(() => {});
     await Client.open(wrapped.gate, 'one', '/last', { token }).catch(() => {});
     await wrapped.said(/^\/last$/m);

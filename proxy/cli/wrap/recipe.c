@@ -127,14 +127,14 @@ const char *recipe_guess(char *const *command, uint16_t port)
 
 /* A service that nobody knows is whole: every path, and whatever is said on it. Of the query of an
  * upgrade only two names pass, those of Vite's and Jupyter's own pages, and nothing that could
- * hold a command: what a page may say there became a process once. */
+ * hold a command, or be an option of one: what a page may say there became a process once. */
 static json_t *every_route(void)
 {
     return json_pack("[{s:s,s:s,s:b,s:s,s:{s:{s:s,s:s}}},{s:s,s:s,s:[s,s,s,s,s,s,s]}]", "path",
                      "/{any...}", "kind", "websocket", "binary", 1, "subprotocols", "any", "query",
-                     "pass", "token", "[0-9A-Za-z_-]{1,32}", "session_id", "[0-9A-Za-z-]{1,40}",
-                     "path", "/{any...}", "kind", "http", "methods", "GET", "HEAD", "POST", "PUT",
-                     "PATCH", "DELETE", "OPTIONS");
+                     "pass", "token", "[0-9A-Za-z_-]{1,32}", "session_id",
+                     "[0-9A-Za-z][0-9A-Za-z-]{0,39}", "path", "/{any...}", "kind", "http",
+                     "methods", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS");
 }
 
 /* Whether verbs of this direction pass that no list names. */
