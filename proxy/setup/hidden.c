@@ -1,5 +1,7 @@
 #include "setup/hidden.h"
 
+#include <dirent.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,9 @@ static const char *const everywhere[] = {
     "/run/snapd.socket",
     "/run/screen",
     "/run/sidelock", /* of gates, and of root's `sidelock wrap`, which is there before its socket */
+    "/run/sidelock-gates", /* of sidelock@NAME: others may be of this gate's user */
+    "/var/lib/sidelock",
+    "/var/lib/sidelock-gates",
 };
 
 static enum error add(struct text_list *list, const char *path)
@@ -68,6 +73,49 @@ static enum error add_variable(struct text_list *list, const char *item)
         return add(list, path);
     }
     return OK;
+}
+
+/* Of gates whose state is where `sidelock init` has it: those that are there now. */
+static enum error add_states(struct text_list *list, const char *home, const char *below)
+{
+    static const char own[] = "sidelock";
+    char path[4096];
+    const struct dirent *entry;
+    enum error error = OK;
+    DIR *directory;
+
+    snprintf(path, sizeof(path), "%s%s", home, below);
+    directory = opendir(path);
+    if (directory == NULL)
+        return OK; /* there is none, or none that a service could read either */
+    while (error == OK && (entry = readdir(directory)) != NULL) {
+        if (strncmp(entry->d_name, own, strlen(own)) != 0)
+            continue;
+        snprintf(path, sizeof(path), "%s%s/%s", home, below, entry->d_name);
+        error = add(list, path);
+    }
+    closedir(directory);
+    return error;
+}
+
+/* Of ours, and of the user whom the service is. */
+static enum error add_all_states(struct text_list *list, uint32_t uid, char *const *ours)
+{
+    static const struct {
+        const char *name, *below;
+    } rows[] = {{"XDG_STATE_HOME=", ""}, {"HOME=", "/.local/state"}};
+    const struct passwd *user = getpwuid(uid);
+    enum error error = user != NULL ? add_states(list, user->pw_dir, "/.local/state") : OK;
+
+    for (; error == OK && *ours != NULL; ours++) {
+        for (size_t i = 0; error == OK && i < sizeof(rows) / sizeof(rows[0]); i++) {
+            size_t length = strlen(rows[i].name);
+
+            if (strncmp(*ours, rows[i].name, length) == 0)
+                error = add_states(list, *ours + length, rows[i].below);
+        }
+    }
+    return error;
 }
 
 /* The terminal of whoever runs us: its number is the fifth field behind the name in brackets, and
@@ -125,6 +173,8 @@ enum error hidden_list(const struct config_bundle *bundle, uint32_t uid, char *c
         error = add_of_user(out, uid);
     if (error == OK)
         error = add_terminal(out);
+    if (error == OK)
+        error = add_all_states(out, uid, ours);
     for (; error == OK && *ours != NULL; ours++)
         error = add_variable(out, *ours);
     return error;

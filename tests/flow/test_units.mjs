@@ -61,6 +61,20 @@ it('units: one more gate has nothing of the first', () => {
   }
 });
 
+// proxy/setup/hidden.c has these four, and what is not there when a service starts cannot be hidden from it.
+it('units: what a gate has is in a place that services of other gates never find', () => {
+  const kept = readFileSync(path.join(CONTRIB, 'systemd/tmpfiles.conf'), 'utf8');
+  for (const name of ['sidelock.service', 'sidelock@.service']) {
+    const unit = readFileSync(path.join(MADE, 'system', name), 'utf8');
+    for (const [key, above] of [['StateDirectory', '/var/lib'], ['RuntimeDirectory', '/run']]) {
+      const [, place] = new RegExp(`^${key}=([^/\\n]*)`, 'm').exec(unit);
+      assert.match(place, /^sidelock(-gates)?$/);
+      assert.match(kept, new RegExp(`^d ${above}/${place} `, 'm'));
+    }
+    assert.match(unit, /^RuntimeDirectoryPreserve=yes$/m);
+  }
+});
+
 it('units: logrotate takes its file', (t) => {
   const dir = scratchDir();
   const file = path.join(dir, 'sidelock');

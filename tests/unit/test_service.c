@@ -98,6 +98,10 @@ TEST(test_found)
     assert_true(hides(&service, "/srv/state/control.sock"));
     assert_true(hides(&service, "/tmp/agent.sock"));
     assert_true(hides(&service, "/run/docker.sock"));
+    assert_true(hides(&service, "/run/sidelock"));
+    assert_true(hides(&service, "/run/sidelock-gates"));
+    assert_true(hides(&service, "/var/lib/sidelock"));
+    assert_true(hides(&service, "/var/lib/sidelock-gates"));
     let_go(&service, &bundle);
 }
 
