@@ -79,11 +79,12 @@ static enum error check(const struct amendment *amendment, const char *path, str
     return error;
 }
 
-/* `sidelock VERB`, with the configuration that was named. */
+/* `sidelock VERB`, with the configuration that was named, also by the environment. */
 static void print_next(const struct amendment *amendment, const char *verb)
 {
-    printf("next: sidelock %s%s%s\n", verb, amendment->config != NULL ? " -c " : "",
-           amendment->config != NULL ? amendment->config : "");
+    printf("next: sidelock %s", verb);
+    config_file_print_option(amendment->config);
+    putchar('\n');
 }
 
 static void say(const struct amendment *amendment, const char *path,

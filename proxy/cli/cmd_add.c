@@ -161,9 +161,11 @@ static bool set_executables(json_t *upstream, const struct text_list *from)
 }
 
 /* One that we have found ourselves. */
-static json_t *write_path(const char *path)
+static json_t *write_path(const struct addition *addition, const char *path)
 {
-    char *text = config_file_path(path);
+    char room[CONFIG_FILE_PATH_SIZE];
+    const char *config = config_file_find(addition->config, room);
+    char *text = config_file_path(path, config != NULL ? config : "");
     json_t *written = text != NULL ? json_string(text) : NULL;
 
     free(text);
@@ -179,7 +181,7 @@ static json_t *write_program(struct addition *addition)
         return json_string(program);
     snprintf(addition->program, sizeof(addition->program), "%s/%s", addition->here,
              strncmp(program, "./", 2) == 0 ? program + 2 : program);
-    return write_path(addition->program);
+    return write_path(addition, addition->program);
 }
 
 static bool set_command(json_t *upstream, struct addition *addition)
@@ -193,7 +195,7 @@ static bool set_command(json_t *upstream, struct addition *addition)
     if (addition->directory != NULL)
         written = set_text(upstream, "cwd", addition->directory) && written;
     else if (strcmp(addition->here, "/") != 0)
-        written = set(upstream, "cwd", write_path(addition->here)) && written;
+        written = set(upstream, "cwd", write_path(addition, addition->here)) && written;
     return set_executables(upstream, &addition->executables) && written;
 }
 

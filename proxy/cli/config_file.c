@@ -9,7 +9,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define SYSTEM_CONFIG   "/etc/sidelock/sidelock.json"
 #define FAULT_BYTES_MAX 8192
 
 /* Whether there is something at a path, even if it cannot be read. */
@@ -48,7 +47,7 @@ const char *config_file_find(const char *named, char room[CONFIG_FILE_PATH_SIZE]
         return path;
     if (config_file_user_path("sidelock.json", room) && present(room))
         return room;
-    return present(SYSTEM_CONFIG) ? SYSTEM_CONFIG : NULL;
+    return present(CONFIG_FILE_SYSTEM) ? CONFIG_FILE_SYSTEM : NULL;
 }
 
 const char *config_file_wanted(const char *named, char room[CONFIG_FILE_PATH_SIZE])
@@ -111,17 +110,58 @@ int config_file_load(const char *path, struct config **out)
     return EX_OK;
 }
 
-char *config_file_path(const char *path)
+bool config_file_folder(const char *path, char folder[CONFIG_FILE_PATH_SIZE])
 {
-    const char *home = getenv("HOME");
+    char here[CONFIG_FILE_PATH_SIZE] = "", *slash, *resolved;
+    int length;
+
+    if (path[0] != '/' && getcwd(here, sizeof(here)) == NULL)
+        return false;
+    length = snprintf(folder, CONFIG_FILE_PATH_SIZE, "%s/%s", here, path + (path[0] == '/'));
+    slash = strrchr(folder, '/');
+    if (length >= CONFIG_FILE_PATH_SIZE || slash == NULL)
+        return false;
+    slash[slash == folder] = '\0';
+    resolved = realpath(folder, NULL);
+    if (resolved != NULL)
+        snprintf(folder, CONFIG_FILE_PATH_SIZE, "%s", resolved);
+    free(resolved);
+    return true;
+}
+
+/* Below a directory whose name has so many bytes, or that directory. */
+static bool is_below(const char *path, const char *directory, size_t length)
+{
+    return length > 0 && strncmp(path, directory, length) == 0 &&
+           (path[length] == '/' || path[length] == '\0');
+}
+
+/* The bytes of HOME without '/' at its end; 0: there is none, or the configuration is not there. */
+static size_t home_of(const char *home, const char *config)
+{
     size_t length = home != NULL && home[0] == '/' ? strlen(home) : 0;
-    struct buffer text;
+    char folder[CONFIG_FILE_PATH_SIZE], *resolved;
+    bool there;
 
     while (length > 0 && home[length - 1] == '/')
         length--;
+    if (length == 0 || !config_file_folder(config, folder))
+        return 0;
+    resolved = realpath(home, NULL);
+    there = is_below(folder, home, length) ||
+            (resolved != NULL && is_below(folder, resolved, strlen(resolved)));
+    free(resolved);
+    return there ? length : 0;
+}
+
+char *config_file_path(const char *path, const char *config)
+{
+    const char *home = getenv("HOME");
+    size_t length = home_of(home, config);
+    struct buffer text;
+
     buffer_init(&text, 2 * CONFIG_FILE_PATH_SIZE);
-    if (length > 0 && strncmp(path, home, length) == 0 &&
-        (path[length] == '/' || path[length] == '\0')) {
+    if (is_below(path, home, length)) {
         buffer_append_text(&text, "~");
         path += length;
     }
@@ -131,4 +171,27 @@ char *config_file_path(const char *path)
         return text.data; /* its bytes are the caller's now */
     buffer_clear(&text);
     return NULL;
+}
+
+void config_file_print_option(const char *named)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
+    const char *path = name_config(named), *at;
+    struct buffer text;
+
+    if (path == NULL)
+        return;
+    buffer_init(&text, 4 * CONFIG_FILE_PATH_SIZE);
+    if (path[0] != '\0' && path[strspn(path, plain)] == '\0')
+        buffer_append_text(&text, path);
+    else {
+        buffer_append_text(&text, "'");
+        for (at = path; *at != '\0'; at++)
+            buffer_append(&text, *at == '\'' ? "'\\''" : at, *at == '\'' ? 4 : 1);
+        buffer_append_text(&text, "'");
+    }
+    fputs(" -c ", stdout);
+    shown_text(stdout, !buffer_failed(&text) && text.length > 0 ? text.data : "FILE");
+    buffer_clear(&text);
 }

@@ -8,6 +8,7 @@
 #include "setup/bundle.h"
 
 #define CONFIG_FILE_PATH_SIZE BUNDLE_PATH_SIZE
+#define CONFIG_FILE_SYSTEM    "/etc/sidelock/sidelock.json"
 #define CONFIG_FILE_MISSING                                                                        \
     "There is no configuration; `sidelock init` makes one, or name one with -c FILE or in "        \
     "SIDELOCK_CONFIG."
@@ -37,8 +38,13 @@ int config_file_load(const char *path, struct config **out) MUST_CHECK;
  * place for any, or its path is too long.
  */
 bool config_file_user_path(const char *name, char path[CONFIG_FILE_PATH_SIZE]);
+/* The folder that a file is in or will be, without links as far as it is there. False: too long. */
+bool config_file_folder(const char *path, char folder[CONFIG_FILE_PATH_SIZE]);
 /*
- * A path as a configuration is to have it, the caller's to free: below HOME it is said to be there,
- * wherever that is, and a '$' begins no variable. NULL without memory.
+ * A path as `config` is to have it, the caller's to free: if both are below HOME it is said to be
+ * there, wherever that is (who reads another configuration may have another); a '$' begins no
+ * variable. NULL without memory.
  */
-char *config_file_path(const char *path);
+char *config_file_path(const char *path, const char *config);
+/* ` -c FILE`, as a shell takes it, where a further command needs that to mean the same file. */
+void config_file_print_option(const char *named);

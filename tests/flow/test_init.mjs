@@ -114,6 +114,27 @@ describe('from an empty home', () => {
     }
   }
 
+  for (const who of PEOPLE)
+    it(`the service of one gate finds neither the key nor the control socket of another, for ${who.name}`, async () => {
+      const person = new Person(who);
+      const [one, two] = [await freePort(), await freePort()];
+      const other = { ...person, env: { ...person.env, SIDELOCK_CONFIG: path.join(person.home, 'other.json') } };
+      Object.setPrototypeOf(other, Person.prototype);
+      for (const [gate, name, port] of [[other, 'two', two], [person, 'one', one]]) {
+        gate.do('init');
+        gate.do(...add(name, port));
+      }
+      const second = await other.serve();
+      const place = '.local/state/sidelock-other';
+      assert.ok(['key', 'control.sock'].every((name) => existsSync(path.join(person.home, place, name))));
+      const first = await person.serve();
+      const token = person.do('session', 'create', 'one').trim();
+      const { status, text } = await person.get(`${one}/${place}`, token);
+      assert.equal(status, 200);
+      assert.doesNotMatch(text, /key|control\.sock/);
+      await Promise.all([first.stop(), second.stop()]);
+    });
+
   it('a gate that runs takes up what is added and taken away by a reload', async () => {
     const person = new Person();
     const [one, two] = [await freePort(), await freePort()];
@@ -147,13 +168,71 @@ describe('sidelock init', () => {
     const person = new Person();
     person.config = path.join(person.home, 'a/b/mine.json');
     person.do('init', '-c', person.config);
-    assert.match(person.text(), /"state_dir": "~\/\.local\/state\/sidelock"/);
+    assert.match(person.text(), /"state_dir": "~\/\.local\/state\/sidelock-mine"/);
     const link = path.join(person.home, 'link.json');
     symlinkSync('dotfiles/sidelock.json', link);
     mkdirSync(path.join(person.home, 'dotfiles'));
     person.do('init', '-c', link);
     assert.ok(lstatSync(link).isSymbolicLink());
     assert.match(readFileSync(path.join(person.home, 'dotfiles/sidelock.json'), 'utf8'), /"surfaces"/);
+  });
+
+  it('leaves no two configurations with the same state, and what is next is said with its file', () => {
+    const person = new Person();
+    person.do('init');
+    const first = person.env;
+    person.env = { ...first, SIDELOCK_CONFIG: path.join(person.home, 'my w/r.json') };
+    assert.match(person.do('init'), /--dialect DIALECT -c '\/.*\/my w\/r\.json' -- COMMAND/);
+    assert.match(readFileSync(person.env.SIDELOCK_CONFIG, 'utf8'), /"state_dir": "~\/\.local\/state\/sidelock-r"/);
+    assert.match(person.do('add', 'a', '--listen', '127.0.0.1:1', '--elsewhere', '--dialect', 'mcp', '--socket', '/run/a.sock'), /next: sidelock serve -c '\/.*\/my w\/r\.json'\n/);
+    assert.match(person.do('init'), /next: sidelock check -c '/);
+    person.env = first;
+    writeFileSync(path.join(`${person.state}-r`, 'generation'), '1');
+    const { code, stderr } = person.sidelock('init', '-c', 'other/r.json');
+    assert.equal(code, 65);
+    assert.match(stderr, /sidelock-r is the state of a gate already: give the configuration another name/);
+    assert.match(person.do('init', '-c', '.config/sidelock/sidelock.json'), /stays as it is/);
+    assert.deepEqual(JSON.parse(person.do('init', '--json', '-c', '.config/sidelock/sidelock.json')).state_dir, person.state);
+  });
+
+  it('refuses a directory', () => {
+    const person = new Person();
+    person.refused(['init', '-c', person.home], 65, /is a directory: name the file in it/);
+    person.refused(['init', '-c', 'missing/'], 65, /names no file/);
+  });
+
+  it('makes no path of a home in a file outside it', () => {
+    const person = new Person();
+    const outside = path.join(scratchDir(), 'x.json');
+    person.do('init', '-c', outside);
+    assert.ok(readFileSync(outside, 'utf8').includes(`"state_dir": "${person.home}/.local/state/sidelock-x"`));
+    person.do('add', 'a', '-c', outside, '--listen', '127.0.0.1:1', '--elsewhere', '--dialect', 'opaque', '--', './program');
+    assert.ok(readFileSync(outside, 'utf8').includes(`"cwd": "${person.home}"`));
+    assert.ok(readFileSync(outside, 'utf8').includes(`"command": ["${person.home}/program"]`));
+  });
+
+  const cannotMount = spawnSync('unshare', ['-m', 'true']).status !== 0 && 'needs to mount';
+  const withoutEtc = (person, ...script) => {
+    const { code, stdout, stderr } = person.run('unshare', '-m', 'sh', '-euc', `mount -t tmpfs -o mode=755 none /etc; umask 022; ${script.join('; ')}`, 'sh', person.program);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+
+  it('makes what the units of the system go by', { skip: cannotMount }, () => {
+    const person = new Person();
+    const said = withoutEtc(person, '"$1" init -c /etc/sidelock/sidelock.json', 'cd /etc/sidelock', '"$1" init -c more.json', 'stat -c "%a %n" /etc/sidelock *.json', 'cat *.json');
+    assert.match(said, /--dialect DIALECT -c \/etc\/sidelock\/sidelock\.json --elsewhere -- COMMAND[^]*\nthen: systemctl enable --now sidelock\n/);
+    assert.match(said, /\nthen: systemctl enable --now sidelock@more\n/);
+    assert.match(said, /755 \/etc\/sidelock\n644 more\.json\n644 sidelock\.json\n/);
+    for (const place of ['sidelock', 'sidelock-gates/more'])
+      assert.ok(said.includes(`"state_dir": "/var/lib/${place}",\n  "control_socket": "/run/${place}/control.sock",`), said);
+    assert.equal(existsSync(person.state), false);
+  });
+
+  it('says that it comes before the one of the system', { skip: cannotMount }, () => {
+    const person = new Person();
+    const said = withoutEtc(person, 'mkdir /etc/sidelock', 'echo {} >/etc/sidelock/sidelock.json', '"$1" init');
+    assert.match(said, /Your commands go by it from now on: by \/etc\/sidelock\/sidelock\.json only with -c/);
   });
 
   it('says what is missing of the environment', () => {

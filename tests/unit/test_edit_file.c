@@ -83,7 +83,7 @@ FILE_TEST(test_it_is_made_with_its_folders)
     struct stat facts;
 
     snprintf(fixture->path, sizeof(fixture->path), "%s/a/b/sidelock.json", fixture->folder);
-    assert_int_equal(edit_file_make(fixture->path, TEXT("{}\n"), fixture->why), OK);
+    assert_int_equal(edit_file_make(fixture->path, 0600, TEXT("{}\n"), fixture->why), OK);
     assert_holds(fixture->path, "{}\n", 0600);
     snprintf(fixture->other, sizeof(fixture->other), "%s/a/b", fixture->folder);
     assert_int_equal(stat(fixture->other, &facts), 0);
@@ -91,16 +91,29 @@ FILE_TEST(test_it_is_made_with_its_folders)
     assert_int_equal(count_entries(fixture->other), 1);
 }
 
+FILE_TEST(test_it_is_made_for_others_to_read)
+{
+    struct fixture *fixture = *state;
+    struct stat facts;
+
+    snprintf(fixture->path, sizeof(fixture->path), "%s/a/sidelock.json", fixture->folder);
+    assert_int_equal(edit_file_make(fixture->path, 0644, TEXT("{}\n"), fixture->why), OK);
+    assert_holds(fixture->path, "{}\n", 0644);
+    snprintf(fixture->other, sizeof(fixture->other), "%s/a", fixture->folder);
+    assert_int_equal(stat(fixture->other, &facts), 0);
+    assert_int_equal(facts.st_mode & ALLPERMS, 0755);
+}
+
 FILE_TEST(test_what_is_there_stays)
 {
     struct fixture *fixture = *state;
 
     write_file(fixture->path, "mine", "w");
-    assert_int_equal(edit_file_make(fixture->path, TEXT("{}"), fixture->why), ERROR_EXISTS);
+    assert_int_equal(edit_file_make(fixture->path, 0600, TEXT("{}"), fixture->why), ERROR_EXISTS);
     assert_holds(fixture->path, "mine", 0644);
     assert_int_equal(unlink(fixture->path), 0);
     assert_int_equal(mkdir(fixture->path, 0700), 0);
-    assert_int_equal(edit_file_make(fixture->path, TEXT("{}"), fixture->why), ERROR_EXISTS);
+    assert_int_equal(edit_file_make(fixture->path, 0600, TEXT("{}"), fixture->why), ERROR_EXISTS);
     assert_int_equal(count_entries(fixture->folder), 1);
 }
 

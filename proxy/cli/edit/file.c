@@ -227,7 +227,8 @@ enum error edit_file_save(const struct edit_file *file, struct span text, char w
     return OK;
 }
 
-static enum error make_at(const struct trusted_path *place, struct span text, char why[WHY_SIZE])
+static enum error make_at(const struct trusted_path *place, mode_t mode, struct span text,
+                          char why[WHY_SIZE])
 {
     enum error error = OK;
     char name[NAME_SIZE];
@@ -235,7 +236,8 @@ static enum error make_at(const struct trusted_path *place, struct span text, ch
     if (!put_beside(place, text, NULL, name))
         return error_explain(why, kind_of(errno), "%.300s cannot be written: %s.", place->resolved,
                              strerror(errno));
-    if (linkat(place->directory, name, place->directory, place->name, 0) != 0)
+    if (fchmodat(place->directory, name, mode, 0) != 0 ||
+        linkat(place->directory, name, place->directory, place->name, 0) != 0)
         error = error_explain(why, errno == EEXIST ? ERROR_EXISTS : ERROR_IO,
                               "%.300s cannot be made: %s.", place->resolved, strerror(errno));
     unlinkat(place->directory, name, 0);
@@ -244,17 +246,18 @@ static enum error make_at(const struct trusted_path *place, struct span text, ch
     return error;
 }
 
-enum error edit_file_make(const char *path, struct span text, char why[WHY_SIZE])
+enum error edit_file_make(const char *path, mode_t mode, struct span text, char why[WHY_SIZE])
 {
+    const mode_t enter = (mode & (S_IRUSR | S_IRGRP | S_IROTH)) >> 2;
     struct trusted_path place;
-    enum error error = trusted_path_reach(path, 0700, &place, why);
+    enum error error = trusted_path_reach(path, mode | enter, &place, why);
 
     if (error != OK)
         return error;
     if (place.exists)
         error = error_explain(why, ERROR_EXISTS, "%.300s is there already.", path);
     else
-        error = make_at(&place, text, why);
+        error = make_at(&place, mode, text, why);
     trusted_path_close(&place);
     return error;
 }

@@ -30,7 +30,8 @@ enum error edit_file_save(const struct edit_file *file, struct span text,
 void edit_file_close(struct edit_file *file);
 
 /*
- * Makes a new one (0600), with the directories that are missing (0700). ERROR_EXISTS: there is one,
- * whatever it is; it stays. ERROR_DENIED, ERROR_NOT_FOUND, ERROR_IO.
+ * Makes a new one, with the directories that are missing: who may read it by `mode` may enter them.
+ * ERROR_EXISTS: there is one, whatever it is; it stays. ERROR_DENIED, ERROR_NOT_FOUND, ERROR_IO.
  */
-enum error edit_file_make(const char *path, struct span text, char why[WHY_SIZE]) MUST_CHECK;
+enum error edit_file_make(const char *path, mode_t mode, struct span text,
+                          char why[WHY_SIZE]) MUST_CHECK;
