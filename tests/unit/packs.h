@@ -12,8 +12,12 @@ static inline enum error pack_read(const char *text, size_t length, struct diale
 {
     struct json_reader reader = {.text = text, .length = length, .faults = faults};
 
+    enum error error;
+
     faults->count = 0;
-    return dialect_read(&reader, out);
+    error = dialect_read(&reader, out);
+    json_reader_end(&reader);
+    return error;
 }
 
 static inline struct dialect *pack_load(const char *name)
