@@ -246,6 +246,16 @@ describe('sidelock restart', () => {
     await untilState(gate, 'one', 'gone');
   });
 
+  it('is shown to be ending, too, where it was not ready yet', async () => {
+    const gate = await start({ one: launched(['python3', '-c', 'import signal; signal.signal(15, signal.SIG_IGN); print("is deaf", flush=True); signal.pause()']) });
+    await until(() => gate.stderr.includes('one: is deaf'), 'the service');
+    const restart = gate.cli('restart', 'one');
+    await untilState(gate, 'one', 'ending');
+    await gate.do('kill', 'one');
+    await restart;
+    await untilState(gate, 'one', 'gone');
+  });
+
   it('says why the next one is not served', async () => {
     const gate = await start({ one: launched(['sh', '-c', 'exit 9']) }, { echoes: true });
     await untilState(gate, 'one', 'waiting');

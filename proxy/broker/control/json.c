@@ -178,7 +178,8 @@ static json_t *service_of(const struct surface_state *surface)
     static const char *const sights[SIGHT_COUNT] = {
         [SIGHT_NONE] = "none", [SIGHT_PART] = "part", [SIGHT_TREE] = "tree", [SIGHT_HOST] = "host"};
     const struct surface_service *service = &surface->service;
-    const bool ends = service->ending && service->state == SERVICE_READY;
+    const bool ends =
+        service->ending && (service->state == SERVICE_READY || service->state == SERVICE_STARTING);
 
     if (!surface_is_launched(surface->config))
         return json_null();
