@@ -402,9 +402,9 @@ static void tell_answer(const struct trial *trial)
 {
     if (trial->name[0] == '\0')
         return;
-    fputs("sidelock: it starts, and calls itself ", stderr);
+    fputs("sidelock: it starts, and calls itself \"", stderr);
     shown_text(stderr, trial->name);
-    fputc('\n', stderr);
+    fputs("\"\n", stderr);
 }
 
 /* As a command that listens somewhere, for it is not served. EX_OK: it answers; *served is whether

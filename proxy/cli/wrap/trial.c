@@ -54,15 +54,32 @@ void trial_close(struct trial *trial)
 
 /* ---- What it answers ---- */
 
+/* Runs of spaces as one: what it says is not to begin a terminal's next line. */
+static void fold_spaces(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0'; from++) {
+        if (*from != ' ' || (to > text && to[-1] != ' '))
+            *to++ = *from;
+    }
+    *to = '\0';
+}
+
 static void note_name(struct trial *trial, const json_t *answer)
 {
     const json_t *info = json_object_get(json_object_get(answer, "result"), "serverInfo");
     const char *name = json_string_value(json_object_get(info, "name"));
     const char *version = json_string_value(json_object_get(info, "version"));
 
-    if (name != NULL)
-        snprintf(trial->name, sizeof(trial->name), "%.80s%s%.32s", name, version != NULL ? " " : "",
-                 version != NULL ? version : "");
+    char whole[256];
+
+    if (name == NULL)
+        return;
+    snprintf(whole, sizeof(whole), "%s%s%s", name, version != NULL ? " " : "",
+             version != NULL ? version : "");
+    fold_spaces(whole);
+    snprintf(trial->name, sizeof(trial->name), "%.*s", TRIAL_NAME_SIZE - 1, whole);
 }
 
 /* What is no answer to the question is left out, as it will be. */

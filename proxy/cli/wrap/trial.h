@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#define TRIAL_NAME_SIZE 128
+#define TRIAL_NAME_SIZE 41 /* with the words before it, a line of 80 columns */
 
 struct trial {
     int input, output; /* our ends of its pipes; -1: closed */
