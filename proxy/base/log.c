@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,6 +111,19 @@ static void write_line(const char *text, size_t size, int patience_ms)
     line[length] = '\n';
     if (!put(line, length + 1, patience_ms))
         atomic_fetch_add(&lost, 1);
+}
+
+bool log_is_ours(const char *name)
+{
+    /* Processes, those that might speak one day with them, and levels. */
+    static const char *const names[] = {"sidelock", "parent",  "broker",  "worker", "workers",
+                                        "launcher", "starter", "spawner", "keeper", "relay",
+                                        "looker",   "error",   "warning", "info"};
+    size_t i = 0;
+
+    while (i < sizeof(names) / sizeof(names[0]) && strcasecmp(names[i], name) != 0)
+        i++;
+    return i < sizeof(names) / sizeof(names[0]);
 }
 
 void log_said(const char *name, const char *text, size_t length)

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ void log_set_name(const char *name);
  * it lines, not time. To be called once, before there are threads.
  */
 void log_never_wait(void);
+/* Whether a line of our own may begin so, whatever the case of its letters: no service may. */
+bool log_is_ours(const char *name);
 /* A line that another process wrote, `name: text`; cut and escaped like our own. */
 void log_said(const char *name, const char *text, size_t length);
 

@@ -4,6 +4,7 @@
  */
 #include "config/reading.h"
 
+#include "base/log.h"
 #include "base/secret.h"
 #include "wire/http_head.h"
 #include "wire/http_names.h"
@@ -78,10 +79,12 @@ const char *config_check_user(const char *text)
 
 const char *config_check_surface_name(const char *text)
 {
-    return text_is_name(text)
-               ? NULL
-               : "must begin with a letter or digit, hold only letters, digits, dots, "
-                 "hyphens and underscores, and be at most 64 bytes long to name a surface";
+    if (!text_is_name(text))
+        return "must begin with a letter or digit, hold only letters, digits, dots, "
+               "hyphens and underscores, and be at most 64 bytes long to name a surface";
+    if (log_is_ours(text))
+        return "is a name that Sidelock's own lines have in the log: the surface must have another";
+    return NULL;
 }
 
 const char *config_check_sha256(const char *text)

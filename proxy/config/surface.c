@@ -191,7 +191,7 @@ static void read_extensions(struct json_reader *reader, json_t *value, void *int
     {
         const size_t place = json_reader_enter(reader, name);
 
-        if (config_check_surface_name(name) != NULL)
+        if (!text_is_name(name))
             json_reader_fault(reader, "\"%.64s\" is no name for an extension.", name);
         else if (text_list_add(&surface->extensions, name, strlen(name)) != OK)
             reader->out_of_memory = true;

@@ -22,6 +22,8 @@ TEST(test_named_by_what_it_is_called)
                  {"\xc3\xa4", "service"},
                  {"a/", "service"},
                  {"--", "service"},
+                 {"/opt/Broker", "service"},
+                 {"brokers", "brokers"},
                  {"UPPER_case", "upper-case"},
                  {"a234567890123456789012345678901234567890", "a2345678901234567890123456789012"}};
 

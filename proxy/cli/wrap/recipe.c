@@ -1,6 +1,7 @@
 #include "cli/wrap/recipe.h"
 
 #include "base/buffer.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "dialect/dialect.h"
 
@@ -34,7 +35,7 @@ void recipe_name(const char *command, char out[RECIPE_NAME_SIZE])
     while (length > 0 && out[length - 1] == '-')
         length--;
     out[length] = '\0';
-    if (!text_is_name(out))
+    if (!text_is_name(out) || log_is_ours(out))
         snprintf(out, RECIPE_NAME_SIZE, "service");
 }
 
