@@ -5,17 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
-
-/* Of terminals that are pairs (pty(7)). */
-#define PTS_MAJOR_FIRST 136
-#define PTS_MAJOR_LAST  143
-#define UINT32_DIGITS   10
 
 /* Of the whole host. */
 static const char *const everywhere[] = {
     "/run/dbus/system_bus_socket",
     "/run/systemd/private",
+    "/run/systemd/notify", /* where lines and words would be those of the gate's own unit: */
+    "/run/systemd/journal",
+    "/dev/log",
     "/run/docker.sock",
     "/run/docker",
     "/run/podman",
@@ -118,31 +115,6 @@ static enum error add_all_states(struct text_list *list, uint32_t uid, char *con
     return error;
 }
 
-/* The terminal of whoever runs us: its number is the fifth field behind the name in brackets, and
- * the minor number of a device "/dev/pts/N" (proc_pid_stat(5)). */
-static enum error add_terminal(struct text_list *list)
-{
-    FILE *file = fopen("/proc/self/stat", "re");
-    char text[1024], path[64];
-    size_t length = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
-    const char *behind;
-    struct span rest;
-    uint64_t device;
-
-    if (file != NULL)
-        fclose(file);
-    text[length] = '\0';
-    behind = strstr(text, ") ");
-    rest = span_of(behind != NULL ? behind + strlen(") ") : "");
-    for (int i = 0; i < 4; i++)
-        (void)span_split(&rest, ' ');
-    if (!text_number(span_split(&rest, ' '), UINT32_DIGITS, &device) ||
-        major(device) < PTS_MAJOR_FIRST || major(device) > PTS_MAJOR_LAST)
-        return OK; /* none, or a console's, which is nobody's but root's */
-    snprintf(path, sizeof(path), "/dev/pts/%u", minor(device));
-    return add(list, path);
-}
-
 static enum error add_of_surface(struct text_list *list, const struct surface *surface)
 {
     const struct text_list *files = &surface->command.environment_files;
@@ -171,8 +143,6 @@ enum error hidden_list(const struct config_bundle *bundle, uint32_t uid, char *c
         error = add(out, everywhere[i]);
     if (error == OK)
         error = add_of_user(out, uid);
-    if (error == OK)
-        error = add_terminal(out);
     if (error == OK)
         error = add_all_states(out, uid, ours);
     for (; error == OK && *ours != NULL; ours++)

@@ -1,8 +1,7 @@
 /*
  * What a launched service must not find: files and sockets of this gate and of others where units
  * and `sidelock init` have them, secrets of other surfaces, sockets at which whoever has its uid
- * can have anything run, and the terminal of whoever runs the gate, where it could listen to what
- * is typed.
+ * can have anything run, and those at which it would speak as the gate's unit.
  */
 #pragma once
 

@@ -1,6 +1,8 @@
 #include "launch/keeper/nest.h"
 
 #include "launch/keeper/islands.h"
+#include "launch/keeper/mounts.h"
+#include "launch/keeper/terminals.h"
 #include "launch/keeper/writes.h"
 
 #include <errno.h>
@@ -20,8 +22,8 @@
 enum error nest_clone(bool user, pid_t *child, int *pidfd)
 {
     int fd = -1;
-    struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_PIDFD |
-                                            (user ? CLONE_NEWUSER : 0u),
+    struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
+                                            CLONE_PIDFD | (user ? CLONE_NEWUSER : 0u),
                                    .pidfd = (uint64_t)(uintptr_t)&fd,
                                    .exit_signal = SIGCHLD};
     long pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
@@ -85,15 +87,27 @@ static enum error hide_devices(void)
     return OK;
 }
 
+/* System V's objects and message queues are the tree's own, and so is what shows the latter. */
+static enum error show_queues(void)
+{
+    const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
+    struct stat facts;
+
+    if (lstat("/dev/mqueue", &facts) < 0 || !S_ISDIR(facts.st_mode))
+        return OK;
+    return mount("mqueue", "/dev/mqueue", "mqueue", flags, NULL) == 0 ? OK : ERROR_IO;
+}
+
 /* Whose the directory was, if he exists in here: else it is the tree's own user's. */
 static enum error lay_over(const char *path, const struct stat *facts)
 {
     const unsigned long flags = MS_NOSUID | MS_NODEV | MS_NOEXEC;
     char options[64];
 
-    snprintf(options, sizeof(options), "mode=0700,uid=%u,gid=%u", facts->st_uid, facts->st_gid);
+    snprintf(options, sizeof(options), "mode=0700,size=1m,uid=%u,gid=%u", facts->st_uid,
+             facts->st_gid);
     if (mount("tmpfs", path, "tmpfs", flags, options) == 0 ||
-        mount("tmpfs", path, "tmpfs", flags, "mode=0700") == 0)
+        mount("tmpfs", path, "tmpfs", flags, "mode=0700,size=1m") == 0)
         return OK;
     return ERROR_IO;
 }
@@ -110,12 +124,15 @@ static enum error hide(const char *path)
     return mount("/dev/null", path, NULL, MS_BIND, NULL) == 0 ? OK : ERROR_IO;
 }
 
+/* With all that is mounted below. */
 static enum error make_read_only(const char *path)
 {
-    if (mount(path, path, NULL, MS_BIND | MS_REC, NULL) < 0 ||
-        mount(NULL, path, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL) < 0)
-        return ERROR_IO;
-    return OK;
+    int mount = mounts_copy(AT_FDCWD, path, MOUNT_ATTR_RDONLY);
+    enum error error = mount >= 0 ? mounts_lay(mount, AT_FDCWD, path) : ERROR_IO;
+
+    if (mount >= 0)
+        close(mount);
+    return error;
 }
 
 /* Mounts of the host that come later would neither be noexec nor read-only, so they do not come
@@ -125,7 +142,8 @@ static unsigned long propagation_of(const struct command *command)
     return command->executables[0] != NULL || command->limit_writes ? MS_PRIVATE : MS_SLAVE;
 }
 
-enum error nest_mount(const struct command *command, bool user, enum launch_step *step)
+enum error nest_mount(const struct command *command, const int standard[STANDARD_COUNT], bool user,
+                      enum launch_step *step)
 {
     *step = STEP_PROC;
     if (mount(NULL, "/", NULL, MS_REC | propagation_of(command), NULL) < 0 ||
@@ -134,7 +152,8 @@ enum error nest_mount(const struct command *command, bool user, enum launch_step
     if (!user && (make_read_only("/proc/sys") != OK || make_read_only("/sys") != OK))
         return ERROR_IO;
     *step = STEP_DEVICES;
-    if (hide_devices() != OK)
+    if (hide_devices() != OK || show_queues() != OK ||
+        terminals_make(standard, STANDARD_COUNT) != OK)
         return ERROR_IO;
     *step = STEP_WRITES;
     if (writes_limit(command) != OK)

@@ -73,7 +73,7 @@ static enum error see_little(const struct keeper_options *options, const struct 
                              uint32_t *step)
 {
     enum launch_step failed = STEP_PROC;
-    enum error error = nest_mount(command, options->user_namespace, &failed);
+    enum error error = nest_mount(command, options->standard, options->user_namespace, &failed);
 
     *step = failed;
     return error;

@@ -73,7 +73,7 @@ static enum error make_private(const struct command *command)
     for (const char *const *path = command_private; *path != NULL; path++) {
         if (!command_has_own(command, *path) || lstat(*path, &facts) < 0 || !S_ISDIR(facts.st_mode))
             continue;
-        if (mount("tmpfs", *path, "tmpfs", flags, "mode=1777") < 0)
+        if (mount("tmpfs", *path, "tmpfs", flags, "mode=1777,size=20%") < 0)
             return ERROR_IO;
     }
     return OK;

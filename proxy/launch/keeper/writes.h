@@ -3,7 +3,7 @@
  * names is laid over as it was. So no file elsewhere is made, changed, cut off, moved or removed,
  * nor its mode, owner, times or attributes changed, whoever does it; devices, pipes and sockets can
  * be written to as ever, and so can /proc. What is in /tmp, /var/tmp and /dev/shm is the tree's
- * own, unless the command names something there.
+ * own, unless the command names something there, and at most a fifth of the memory each.
  */
 #pragma once
 
