@@ -245,6 +245,20 @@ static void warn_of_programs(json_t *warnings, const char *path, const struct su
              surface->name);
 }
 
+/* Devices and files of the kernel, which root may open, are not the mounts' matter. */
+static void warn_of_root(json_t *warnings, const char *path, const struct surface *surface)
+{
+    const char *user = surface->command.user;
+
+    if (geteuid() != 0 || !surface->command.write_limited ||
+        (user != NULL && strcmp(user, "root") != 0 && strcmp(user, "0") != 0))
+        return;
+    warn(warnings, path,
+         "The service of \"%s\" is root, whom \"write\" keeps from no device and from few files "
+         "of the kernel: give it a \"user\" of its own.",
+         surface->name);
+}
+
 /* A service may well start after the gate, so it is no fault. */
 static void warn_of_service(json_t *warnings, const char *path, const struct surface *surface)
 {
@@ -341,6 +355,8 @@ static void warn_of_host(json_t *warnings, const struct config_bundle *bundle)
         warn_of_service(warnings, bundle->path, &bundle->config->surfaces[i]);
     for (size_t i = 0; i < bundle->config->surface_count; i++)
         warn_of_programs(warnings, bundle->path, &bundle->config->surfaces[i]);
+    for (size_t i = 0; i < bundle->config->surface_count; i++)
+        warn_of_root(warnings, bundle->path, &bundle->config->surfaces[i]);
 }
 
 static void warn_of_all(json_t *warnings, const struct config_bundle *bundle)

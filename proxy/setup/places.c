@@ -2,6 +2,7 @@
 
 #include "setup/fences.h"
 #include "setup/service.h"
+#include "setup/writable.h"
 #include "store/store.h"
 #include "system/landlock.h"
 #include "system/listener.h"
@@ -76,9 +77,17 @@ static void check_fences(struct json_reader *reader, const struct surface *surfa
 }
 
 /* Records are put later; without a single executable none of them could run. */
-static void check_runnable(struct json_reader *reader, const struct config *config)
+static void check_records(struct json_reader *reader, const struct config_bundle *bundle,
+                          const struct surface *surface)
 {
-    if (config->executable_count == 0)
+    struct service_fault fault;
+    char member[64];
+
+    if (writable_check_records(bundle, &surface->command, &fault) != OK) {
+        snprintf(member, sizeof(member), "upstream/%s", fault.member);
+        json_reader_fault_at(reader, member, "%s", fault.text);
+    }
+    if (bundle->config->executable_count == 0)
         json_reader_fault_at(reader, "upstream/stdio",
                              "Parameter records may name no command: list the programs that may "
                              "run in \"executables\".");
@@ -154,7 +163,7 @@ static void check_surface(struct json_reader *reader, const struct places *place
     if (surface->command.argument_count > 0)
         check_service(reader, places->bundle, surface);
     else if (surface_runs_records(surface))
-        check_runnable(reader, places->bundle->config);
+        check_records(reader, places->bundle, surface);
     else
         check_socket_of(reader, surface);
     check_fences(reader, surface);

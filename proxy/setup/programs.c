@@ -35,6 +35,14 @@ static enum error add_once(struct text_list *list, const char *path)
                                                  : ERROR_LIMIT;
 }
 
+static enum error add_way(struct programs *found, const char *path)
+{
+    struct span span = span_of(path);
+
+    return text_list_contains(&found->ways, span) ? OK
+                                                  : text_list_add(&found->ways, path, span.length);
+}
+
 /* ---- Where code is loaded from ---- */
 
 static bool is_directory(const char *path)
@@ -96,6 +104,8 @@ static enum error add_libraries(const struct surface_command *from, const struct
                                  "%.200s, or the way to it.",
                                  path);
         error = add_directory(search->found, path);
+        if (error == OK)
+            error = add_way(search->found, path);
     }
     return error;
 }
@@ -114,6 +124,7 @@ static enum error add_of_env(const struct search *search, struct span rest, unsi
         snprintf(name, sizeof(name), "%.*s", (int)word.length, word.data);
         if (name[0] == '/')
             return add_program(search, name, depth + 1);
+        search->found->looked_up = true;
         if (!program_look(name, search->environment, path))
             return program_fault(search->fault, search->member,
                                  "It begins with \"#!\" and env, and there is no program \"%.64s\" "
@@ -198,7 +209,9 @@ static enum error add_program(const struct search *search, const char *path, uns
 
     if (real == NULL)
         return program_fault(search->fault, search->member, "%.200s: %s.", path, strerror(errno));
-    error = add_beside(search->found, path);
+    error = add_way(search->found, path);
+    if (error == OK)
+        error = add_beside(search->found, path);
     if (error != OK || text_list_contains(&search->found->executables, span_of(real))) {
         free(real);
         return error;
@@ -239,4 +252,5 @@ void programs_clear(struct programs *programs)
 {
     text_list_clear(&programs->executables);
     text_list_clear(&programs->libraries);
+    text_list_clear(&programs->ways);
 }

@@ -11,6 +11,8 @@
 struct programs {
     struct text_list executables;
     struct text_list libraries; /* directories: `lib` beside the `bin` of each, and those named */
+    struct text_list ways;      /* to all of these, as they are named, links and all */
+    bool looked_up;             /* one of them is what PATH had for a name */
 };
 
 /* `program` is what the service is started with. ERROR_INVALID with a fault. */

@@ -1,6 +1,7 @@
 #include "setup/service.h"
 
 #include "setup/hidden.h"
+#include "setup/writable.h"
 #include "system/trusted_file.h"
 
 #include <errno.h>
@@ -171,6 +172,7 @@ static enum error find_program(const struct surface_command *from, struct servic
             "There is no program \"%.64s\" in the service's PATH; name it by its path, or "
             "set PATH in \"env\".",
             name);
+    out->programs.looked_up = name[0] != '/';
     error = program_judge(path, "command/0", fault);
     if (error != OK)
         return error;
@@ -193,48 +195,19 @@ static enum error find_directory(const struct surface_command *from, struct serv
                : program_fault(fault, "cwd", "%.200s is no directory.", out->command.directory);
 }
 
-/* Links are refused: what a service can write it could put one in the place of. */
-static enum error find_writable(const struct surface_command *from, struct service *out,
-                                struct service_fault *fault)
+/* Where the tree has directories for what is temporary to itself, it would not find ours. */
+static void drop_temporary(char *const *ours, struct service *service)
 {
-    enum error error = OK;
+    const char *value = program_variable(&service->environment, "TMPDIR");
 
-    out->command.limit_writes = from->write_limited;
-    for (size_t i = 0; error == OK && i < from->writable.count; i++) {
-        const char *path = from->writable.items[i];
-        char *real = realpath(path, NULL), member[32];
-
-        snprintf(member, sizeof(member), "write/%zu", i);
-        if (real == NULL)
-            error =
-                program_fault(fault, member, "%.200s: %s; make it first.", path, strerror(errno));
-        else if (strcmp(real, path) != 0)
-            error =
-                program_fault(fault, member, "%.200s leads by a link: name %.200s.", path, real);
-        else
-            error = text_list_add(&out->writable, path, strlen(path));
-        free(real);
+    for (; value != NULL && *ours != NULL; ours++) {
+        if (strncmp(*ours, "TMPDIR=", strlen("TMPDIR=")) == 0 &&
+            strcmp(*ours + strlen("TMPDIR="), value) == 0 &&
+            writable_replaces(&service->command, value) != NULL) {
+            environment_unset(&service->environment, "TMPDIR");
+            return;
+        }
     }
-    return error;
-}
-
-/* In the place of these the service has an empty directory of its own, and would not find it. */
-static enum error check_private(const struct command *command, const char *member, const char *path,
-                                struct service_fault *fault)
-{
-    for (const char *const *own = command_private; *own != NULL; own++) {
-        const size_t length = strlen(*own);
-
-        if (command_has_own(command, *own) && strncmp(path, *own, length) == 0 &&
-            path[length] == '/')
-            return program_fault(
-                fault, member,
-                "%.200s is in %s, in whose place a service has an empty directory "
-                "of its own unless its \"write\" names something there: move it, or "
-                "name it in \"write\".",
-                path, *own);
-    }
-    return OK;
 }
 
 /* Lists that end with NULL. */
@@ -274,7 +247,7 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
     const struct passwd *user;
     enum error error;
 
-    *out = (struct service){.command = {.directory = NULL}};
+    *out = (struct service){.command = {.limit_writes = surface->command.write_limited}};
     if (from->argument_count == 0) { /* the sessions' records name one */
         *fault = (struct service_fault){"command", "There is no command."};
         return ERROR_INVALID;
@@ -292,15 +265,18 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
         error = programs_find(&surface->command, out->arguments.items[0], &out->environment,
                               &out->programs, fault);
     if (error == OK)
-        error = find_writable(&surface->command, out, fault);
+        error = writable_find(&surface->command, &out->writable, fault);
     if (error == OK)
         error = end_lists(out);
     if (error == OK)
-        error = check_private(&out->command, "cwd", out->command.directory, fault);
-    if (error == OK)
-        error = check_private(&out->command, "command/0", out->program, fault);
-    if (error == OK)
+        error = writable_check(
+            bundle,
+            &(struct writer){&surface->command, &out->command, &out->programs, &out->environment},
+            fault);
+    if (error == OK) {
+        drop_temporary(ours, out);
         return OK;
+    }
     if (error != ERROR_INVALID)
         error = program_fault(fault, "command", "This cannot be prepared: %s.", error_text(error));
     service_clear(out);

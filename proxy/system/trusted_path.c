@@ -18,8 +18,10 @@ struct walk {
     char rest[PATH_MAX]; /* what is still to be looked up */
     bool ours;           /* the directory belongs to root or to this user */
     bool *changeable;    /* is set instead of a refusal; NULL: refuses */
-    bool reaches;        /* a directory that is missing ends the walk, where it could be made, */
-    mode_t made;         /* or is made with this mode; 0: is not */
+    const char *into;    /* whether it leads there is noted; NULL: nowhere */
+    bool through;
+    bool reaches; /* a directory that is missing ends the walk, where it could be made, */
+    mode_t made;  /* or is made with this mode; 0: is not */
     char *why;
 };
 
@@ -235,6 +237,14 @@ static enum error miss(struct walk *walk, bool last, bool *end)
     return fd >= 0 ? go_on(walk, fd, false, end) : fail(walk);
 }
 
+static bool is_within(const char *path, const char *directory)
+{
+    size_t length = strlen(directory);
+
+    return strcmp(directory, "/") == 0 ||
+           (strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0'));
+}
+
 /* One name; *end: it was the last, and no link. */
 static enum error step(struct walk *walk, bool *end)
 {
@@ -244,6 +254,7 @@ static enum error step(struct walk *walk, bool *end)
 
     if (error != OK)
         return error;
+    walk->through |= walk->into != NULL && is_within(walk->at.resolved, walk->into);
     fd = look_up(walk);
     if (fd >= 0)
         return go_on(walk, fd, last, end);
@@ -314,6 +325,19 @@ bool trusted_path_survey(const char *path, struct trusted_path *out, bool *chang
     else if (S_ISREG(out->facts.st_mode) && (out->facts.st_mode & OTHERS) != 0)
         *changeable = true;
     return out->exists;
+}
+
+bool trusted_path_leads(const char *path, const char *into)
+{
+    char why[WHY_SIZE];
+    bool changeable = false;
+    struct trusted_path end;
+    struct walk walk = {.at = {.trust = TRUST_OWN}, .changeable = &changeable, .into = into};
+
+    walk.why = why;
+    if (go(&walk, path, &end) == OK)
+        trusted_path_close(&end);
+    return walk.through;
 }
 
 void trusted_path_close(struct trusted_path *path)

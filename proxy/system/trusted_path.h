@@ -72,6 +72,11 @@ enum error trusted_path_reach(const char *path, mode_t made, struct trusted_path
  * change the way, or the file that it leads to. False if that is not there.
  */
 bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable);
+/*
+ * Whether what is at `into`, a path without links, or anything below is on the way to `path`, each
+ * link counted, or is its end. What is missing ends the way.
+ */
+bool trusted_path_leads(const char *path, const char *into);
 void trusted_path_close(struct trusted_path *path);
 
 /*

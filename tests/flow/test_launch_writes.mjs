@@ -97,6 +97,8 @@ describe('the writes of a service of a gate', () => {
 
   it('are refused a configuration that names what is not there, a link, or nothing that it could find', async () => {
     const where = place(PEOPLE[0], ELSEWHERE);
+    const warned = await new Gate(scratchDir(), { surfaces: { one: launched(python, { upstream: { write: [where.inside] } }) } }).cli('check', '--json');
+    assert.equal(JSON.parse(warned.stdout).warnings.some((text) => text.includes('The service of "one" is root')), process.getuid() === 0, warned.stdout);
     const link = path.join(where.inside, 'link');
     symlinkSync(where.outside, link);
     const program = path.join(scratchDir(), 'program');
@@ -110,6 +112,10 @@ describe('the writes of a service of a gate', () => {
     assert.deepEqual(await faultsOf(python, { write: [`${where.inside}/none`] }), [`write/0: ${where.inside}/none: No such file or directory; make it first.`]);
     assert.deepEqual(await faultsOf(python, { write: [where.inside, link] }), [`write/1: ${link} leads by a link: name ${where.outside}.`]);
     assert.match((await faultsOf([program], { write: [] }))[0], /^command\/0: .* is in \/tmp, in whose place a service has an empty directory of its own/);
+    const tool = path.join(where.inside, 'tool');
+    writeFileSync(tool, '#!/usr/bin/python3\n', { mode: 0o755 });
+    const [fault] = await faultsOf(python, { executables: [tool], write: [path.dirname(where.inside)] });
+    assert.equal(fault, `write/0: Who may write ${path.dirname(where.inside)} can replace ${tool}, which this service may execute or have code from: name what lies beside it.`);
     assert.match((await faultsOf(python, { require: ['write'] }))[0], /^require\/0: This service is promised no fence "write" that could be required; by its configuration these are: privileges, calls, /);
   });
 });

@@ -13,8 +13,10 @@
 
 static char path_of_ours[] = "PATH=/usr/bin:/bin", home_of_ours[] = "HOME=/home/us",
             secret_of_ours[] = "SECRET_OF_OURS=x",
-            agent_of_ours[] = "SSH_AUTH_SOCK=/tmp/agent.sock";
-static char *ours[] = {path_of_ours, home_of_ours, secret_of_ours, agent_of_ours, NULL};
+            agent_of_ours[] = "SSH_AUTH_SOCK=/tmp/agent.sock",
+            temporary_of_ours[] = "TMPDIR=/tmp/user/1000";
+static char *ours[] = {path_of_ours,  home_of_ours,      secret_of_ours,
+                       agent_of_ours, temporary_of_ours, NULL};
 
 static const char *value_of(const struct service *service, const char *name)
 {
@@ -102,6 +104,9 @@ TEST(test_found)
     assert_true(hides(&service, "/run/sidelock-gates"));
     assert_true(hides(&service, "/var/lib/sidelock"));
     assert_true(hides(&service, "/var/lib/sidelock-gates"));
+    assert_true(hides(&service, "/run/systemd/journal")); /* and with it what /dev/log leads to */
+    assert_true(hides(&service, "/run/systemd/notify"));
+    assert_true(hides(&service, "/dev/log"));
     let_go(&service, &bundle);
 }
 
@@ -238,4 +243,129 @@ TEST(test_environment_files)
     write_file(path, "A=1", 0644);
     faulty(members, "env_files/0", "chmod");
     temporary_remove(directory);
+}
+
+/* One entry of "write" beside a command; the fault of it, or none where `words` is NULL. */
+static void try_write(const char *entry, const char *others, const char *words)
+{
+    struct service service = {.arguments = {0}};
+    struct config_bundle bundle = {.path = NULL};
+    char members[1024];
+
+    snprintf(members, sizeof(members), "%s,\"write\":[\"%s\"]", others, entry);
+    if (words != NULL) {
+        faulty(members, "write/0", words);
+        return;
+    }
+    good(members, &service, &bundle);
+    let_go(&service, &bundle);
+}
+
+/* DIRECTORY/{bin/tool,data,data/link -> bin/tool,lib,way -> data,env} */
+static void make_place(const char *directory)
+{
+    static const char *const made[] = {"bin", "data", "lib"};
+    char path[TEMPORARY_PATH_SIZE + 16], target[TEMPORARY_PATH_SIZE + 16];
+
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", directory, made[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    snprintf(target, sizeof(target), "%s/bin/tool", directory);
+    write_file(target, "#!/bin/cat\n", 0700);
+    snprintf(path, sizeof(path), "%s/data/link", directory);
+    assert_int_equal(symlink(target, path), 0);
+    snprintf(path, sizeof(path), "%s/env", directory);
+    write_file(path, "A=1\n", 0600);
+}
+
+/* What it may execute at its next start is what is found there then. */
+TEST(test_writable_spares_code)
+{
+    static const char executed[] = "which this service may execute";
+    char directory[TEMPORARY_PATH_SIZE] = "", command[512], data[TEMPORARY_PATH_SIZE + 16],
+         path[TEMPORARY_PATH_SIZE + 16];
+
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(data, sizeof(data), "%s/data", directory);
+    snprintf(command, sizeof(command), "\"command\":[\"%s/bin/tool\"]", directory);
+    try_write(data, command, NULL);
+    try_write(directory, command, executed);
+    try_write("/usr/lib", "\"command\":[\"/bin/cat\"]", executed);
+    snprintf(path, sizeof(path), "%s/bin", directory);
+    try_write(path, command, executed);
+    snprintf(path, sizeof(path), "%s/bin/tool", directory);
+    try_write(path, command, executed);
+    snprintf(path, sizeof(path), "%s/lib", directory);
+    try_write(path, command, executed); /* beside its bin */
+    snprintf(command, sizeof(command), "\"command\":[\"%s/bin/tool\"],\"executables\":\"any\"",
+             directory);
+    try_write(directory, command, NULL);
+    snprintf(command, sizeof(command), "\"command\":[\"%s/link\"]", data);
+    try_write(data, command, executed);
+    snprintf(command, sizeof(command), "\"command\":[\"/bin/cat\"],\"executables\":[\"%s/link\"]",
+             data);
+    try_write(data, command, executed);
+    snprintf(command, sizeof(command), "\"command\":[\"/bin/cat\"],\"libraries\":[\"%s\"]", data);
+    try_write(data, command, executed);
+    try_write(directory, command, executed);
+    snprintf(command, sizeof(command),
+             "\"command\":[\"cat\"],\"env\":{\"PATH\":\"%s/none:/usr/bin\"}", data);
+    try_write(data, command, "where PATH of this service has its programs");
+    snprintf(command, sizeof(command),
+             "\"command\":[\"/bin/cat\"],\"env\":{\"PATH\":\"%s/none:/usr/bin\"}", data);
+    try_write(data, command, NULL);
+    temporary_remove(directory);
+}
+
+TEST(test_writable_spares_the_gate)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", command[512], path[TEMPORARY_PATH_SIZE + 16];
+
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(command, sizeof(command),
+             "\"command\":[\"/bin/cat\"],\"executables\":\"any\",\"env_files\":[\"%s/env\"]",
+             directory);
+    snprintf(path, sizeof(path), "%s/data", directory);
+    try_write(path, command, NULL);
+    try_write(directory, command, "which the gate reads");
+    snprintf(path, sizeof(path), "%s/env", directory);
+    try_write(path, command, "which the gate reads");
+    try_write("/srv", "\"command\":[\"/bin/cat\"],\"executables\":\"any\"", "/srv/state");
+    temporary_remove(directory);
+}
+
+/* What lies where it has an empty directory of its own is not there for it. */
+TEST(test_private)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", members[512];
+    struct service service = {.arguments = {0}};
+    struct config_bundle bundle = {.path = NULL};
+
+    assert_non_null(temporary_make(directory));
+    if (strncmp(directory, "/tmp/", strlen("/tmp/")) == 0) {
+        make_place(directory);
+        snprintf(members, sizeof(members),
+                 "\"command\":[\"/bin/cat\"],\"write\":[],\"executables\":[\"%s/bin/tool\"]",
+                 directory);
+        faulty(members, "executables", "empty directory");
+        snprintf(members, sizeof(members),
+                 "\"command\":[\"/bin/cat\"],\"write\":[],\"libraries\":[\"%s/data\"]", directory);
+        faulty(members, "libraries", "empty directory");
+    }
+    temporary_remove(directory);
+
+    good("\"command\":[\"/bin/cat\"]", &service, &bundle);
+    assert_string_equal(value_of(&service, "TMPDIR"), "/tmp/user/1000");
+    let_go(&service, &bundle);
+    good("\"command\":[\"/bin/cat\"],\"write\":[]", &service, &bundle);
+    assert_null(value_of(&service, "TMPDIR"));
+    assert_string_equal(value_of(&service, "HOME"), "/home/us");
+    let_go(&service, &bundle);
+    good("\"command\":[\"/bin/cat\"],\"write\":[],\"env\":{\"TMPDIR\":\"/dev/shm/x\"}", &service,
+         &bundle);
+    assert_string_equal(value_of(&service, "TMPDIR"), "/dev/shm/x");
+    let_go(&service, &bundle);
 }

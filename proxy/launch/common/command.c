@@ -173,6 +173,10 @@ void command_clear(struct command *command)
     *command = (struct command){0};
 }
 
+const char *const command_libraries[COMMAND_LIBRARIES] = {
+    "/usr/lib",    "/usr/lib32",     "/usr/lib64",      "/lib", "/lib32", "/lib64",
+    "/usr/libx32", "/usr/local/lib", "/usr/local/lib64"};
+
 const char *const command_private[] = {"/tmp", "/var/tmp", "/dev/shm", NULL};
 
 bool command_has_own(const struct command *command, const char *directory)

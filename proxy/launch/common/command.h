@@ -60,6 +60,9 @@ enum error command_pack(const struct command *command, int *out) MUST_CHECK;
 enum error command_unpack(char *bytes, size_t length, struct command *out) MUST_CHECK;
 void command_clear(struct command *command);
 
+/* Where systems have their libraries; those that are links, or are not there, count once. */
+#define COMMAND_LIBRARIES 9
+extern const char *const command_libraries[COMMAND_LIBRARIES];
 /* Directories for what is temporary; ends with NULL. */
 extern const char *const command_private[];
 /* Whether this one of them is the tree's own: writes are limited, and it names nothing there. */

@@ -68,6 +68,18 @@ enum error environment_set(struct environment *environment, const char *item)
     return OK;
 }
 
+void environment_unset(struct environment *environment, const char *name)
+{
+    size_t place = place_of(environment, name);
+
+    if (place == environment->count)
+        return;
+    forget(environment->items[place]);
+    memmove(environment->items + place, environment->items + place + 1,
+            (environment->count - place) * sizeof(*environment->items)); /* the NULL, too */
+    environment->count--;
+}
+
 enum error environment_begin(struct environment *environment, char *const *ours)
 {
     enum error error = OK;

@@ -22,5 +22,8 @@ enum error environment_begin(struct environment *environment, char *const *ours)
 /* "NAME=value"; in the place of one that has the name. ERROR_INVALID: it has none. */
 enum error environment_set(struct environment *environment, const char *item) MUST_CHECK;
 
+/* The one of that name, if there is one. */
+void environment_unset(struct environment *environment, const char *name);
+
 /* Wipes values, which may be secrets, and frees. */
 void environment_clear(struct environment *environment);

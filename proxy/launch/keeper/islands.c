@@ -12,20 +12,13 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-/* Where systems have their libraries; those that are links, or are not there, count once. */
-static const char *const systems[] = {"/usr/lib",    "/usr/lib32",     "/usr/lib64",
-                                      "/lib",        "/lib32",         "/lib64",
-                                      "/usr/libx32", "/usr/local/lib", "/usr/local/lib64"};
-
-enum { SYSTEMS = sizeof(systems) / sizeof(systems[0]) };
-
 struct island {
     char *path;
     int mount; /* a copy of what was there, with its own flags */
 };
 
 struct islands {
-    struct island rows[SYSTEMS + 2 * COMMAND_EXECUTABLES_MAX];
+    struct island rows[COMMAND_LIBRARIES + 2 * COMMAND_EXECUTABLES_MAX];
     size_t count;
 };
 
@@ -59,8 +52,8 @@ static enum error add_directories(struct islands *islands, char *const *librarie
 {
     enum error error = OK;
 
-    for (size_t i = 0; error == OK && i < SYSTEMS; i++) {
-        char *real = realpath(systems[i], NULL);
+    for (size_t i = 0; error == OK && i < COMMAND_LIBRARIES; i++) {
+        char *real = realpath(command_libraries[i], NULL);
 
         if (real != NULL && !is_within(real, islands))
             error = add(islands, real);
