@@ -50,6 +50,17 @@ it('units: a gate without launched services is exposed by 1.5 at most, with them
   }
 });
 
+it('units: they are started again but with a wrong configuration, and their comments name the instance', () => {
+  for (const [kind, name] of [['system', 'sidelock.service'], ['system', 'sidelock@.service'], ['user', 'sidelock.service']]) {
+    const unit = readFileSync(path.join(MADE, kind, name), 'utf8');
+    assert.match(unit, /^RestartSec=5$[^]*^RestartPreventExitStatus=78$/m);
+    assert.doesNotMatch(unit, /^#.*(%i|sidelock@[^N])/m);
+  }
+  const another = readFileSync(path.join(MADE, 'system', 'sidelock@.service'), 'utf8');
+  assert.match(another, /^#.*-s USR2 sidelock@NAME, .*\/var\/lib\/sidelock-gates\/NAME\/lockdown/m);
+  assert.match(another, /^# sidelock check -c \/etc\/sidelock\/NAME\.json`/m);
+});
+
 it('units: one more gate has nothing of the first', () => {
   const first = readFileSync(path.join(MADE, 'system', 'sidelock.service'), 'utf8');
   const another = readFileSync(path.join(MADE, 'system', 'sidelock@.service'), 'utf8');
