@@ -36,9 +36,29 @@ struct span json_comment_at(const char *at, const char *end)
     return (struct span){NULL, 0};
 }
 
-static bool is_hidden(char byte)
+static bool is_control(unsigned char byte)
 {
-    return ((unsigned char)byte < 0x20 && byte != '\t' && !ends_line(byte)) || byte == 0x7f;
+    return (byte < 0x20 && byte != '\t' && !ends_line((char)byte)) || byte == 0x7f;
+}
+
+/*
+ * Of valid UTF-8: a sequence that changes how a line is shown, or ends it for some (U+0080 to 9F,
+ * U+061C, U+200E and F, U+2028 to 202E, U+2066 to 2069).
+ */
+static bool turns_text(const unsigned char *at)
+{
+    switch (at[0]) {
+    case 0xc2:
+        return at[1] < 0xa0;
+    case 0xd8:
+        return at[1] == 0x9c;
+    case 0xe2:
+        return (at[1] == 0x80 &&
+                (at[2] == 0x8e || at[2] == 0x8f || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+               (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9);
+    default:
+        return false;
+    }
 }
 
 /* What is wrong with a comment; NULL: nothing. */
@@ -47,7 +67,9 @@ static const char *judge(struct span comment)
     if (!utf8_valid(comment.data, comment.length))
         return "a comment that is not UTF-8";
     for (size_t i = 0; i < comment.length; i++) {
-        if (is_hidden(comment.data[i]))
+        const unsigned char *at = (const unsigned char *)comment.data + i;
+
+        if (is_control(*at) || turns_text(at))
             return "a control character in a comment";
     }
     return NULL;

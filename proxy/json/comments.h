@@ -4,8 +4,8 @@
  * trailing commas, no "#".
  *
  * They become spaces, so that every other byte stays at its place, and a line on its number. What
- * hides in a comment would be read by nobody: control characters and bytes that are no UTF-8 are
- * faults there as they are elsewhere.
+ * hides in a comment would be read by nobody, and what looks like one need not be: control
+ * characters, separators of lines, marks of direction and bytes that are no UTF-8 are faults.
  */
 #pragma once
 
