@@ -107,7 +107,7 @@ enum errand_kind {
     ERRAND_FENCED, /* `place`: the slot; `number`: as of PROOF; `text`: the process id inside */
     ERRAND_EXITED, /* `place`: the slot; `number`: its wait status; `text`: why it never ran, or ""
                     */
-    ERRAND_REFUSED, /* `place`: the slot; `text`: the file */
+    ERRAND_REFUSED, /* `place`: the slot; `text`: the file, "": more than are told */
     ERRAND_PROVE,   /* `place`: the slot */
     ERRAND_PROVEN,  /* the same; what was found, SERVICE has said before */
     ERRAND_LOOK,

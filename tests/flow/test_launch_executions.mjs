@@ -168,6 +168,25 @@ it("a surface's executables: what starts them is found, what is refused is in th
   assert.deepEqual(lines, ['/bin/sh', strange], 'once each');
 });
 
+it('of many that are refused 32 are told, and once that there are more', async () => {
+  const port = await freePort();
+  const dir = scratchDir();
+  const files = Array.from({ length: 35 }, (_, i) => path.join(dir, `file${i}`));
+  for (const file of files) writeFileSync(file, '#!/bin/sh\n', { mode: 0o755 });
+  const script = path.join(dir, 'serve.cjs');
+  writeFileSync(script, `#!/usr/bin/env node
+    const run = (file) => { try { require('node:child_process').execFileSync(file); } catch { /* refused */ } };
+    require('node:http').createServer((request, answer) => (${JSON.stringify(files)}.forEach(run), answer.end())).listen(${port});
+  `, { mode: 0o755 });
+  const gate = await startLaunched({ one: launched([script]) });
+  const { token } = await gate.session('one');
+  assert.equal((await ask(gate, 'one', '/', { token })).status, 200);
+  await gate.audited(0, { event: 'execution_refused', why: 'more files, which are not told until it starts again' });
+  const lines = gate.auditLines().filter((line) => line.event === 'execution_refused');
+  assert.deepEqual(lines.map((line) => line.path), [...files.slice(0, 32), undefined]);
+  assert.equal(gate.stderr.split('its service was refused 32 files, and now others, which are not told until it starts again').length, 2);
+});
+
 // The host here is a mount namespace of the test's, whose mounts go on to others as systemd has them.
 describe('what the host mounts later', { skip: PEOPLE[0].uid !== 0 && 'needs root to mount' }, () => {
   const python = realpathSync('/usr/bin/python3');

@@ -64,7 +64,10 @@ void service_log_execution(struct gate *gate, const struct surface_state *surfac
     struct audit *line = begin(gate, "execution_refused", surface);
 
     audit_reason(line, REASON_PROGRAM_OF_SERVICE);
-    audit_text(line, "path", path);
+    if (path[0] != '\0')
+        audit_text(line, "path", path);
+    else
+        audit_text(line, "why", "more files, which are not told until it starts again");
     journal_commit(line);
 }
 

@@ -7,7 +7,7 @@
 void service_log_start(struct gate *gate, const struct surface_state *surface);
 /* It has come to be served, or is not since its port is somebody else's, too. */
 void service_log_state(struct gate *gate, const struct surface_state *surface);
-/* A file that it tried to execute, or to load code from, and may not. */
+/* A file that it tried to execute, or to load code from, and may not; "": more than are told. */
 void service_log_execution(struct gate *gate, const struct surface_state *surface,
                            const char *path);
 /* The launcher refused a session a process of a stdio service, for a row of policy/quota.h. */

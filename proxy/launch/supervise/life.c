@@ -388,7 +388,8 @@ static void on_refused(void *data, const struct refusal *refusal)
 {
     struct life *life = data;
 
-    if (refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal))
+    refusal = refusals_tell(&life->refusals, life->name, life->lives->at_terminal, refusal);
+    if (refusal != NULL)
         life->lives->refused(life->lives->context, life->slot, refusal);
 }
 

@@ -7,16 +7,27 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-static bool is_told(struct refusals *refusals, const char *path)
+static bool is_told(const struct refusals *refusals, const char *path)
 {
     for (size_t i = 0; i < refusals->count; i++) {
         if (strcmp(refusals->paths[i], path) == 0)
             return true;
     }
-    if (refusals->count == REFUSALS_MAX)
-        return true;
-    memcpy(refusals->paths[refusals->count++], path, sizeof(refusals->paths[0]));
     return false;
+}
+
+/* A service could hide one refusal behind others. */
+static const struct refusal *tell_more(struct refusals *refusals, const char *name)
+{
+    static const struct refusal more = {.path = ""};
+
+    if (refusals->more)
+        return NULL;
+    refusals->more = true;
+    log_warning("surface %s: its service was refused %u files, and now others, which are not told "
+                "until it starts again",
+                name, REFUSALS_MAX);
+    return &more;
 }
 
 /* The option and its value, to be copied: nothing a shell could make something else of. A path
@@ -58,18 +69,21 @@ static void log_file(const char *name, bool at_terminal, const struct refusal *r
     buffer_clear(&shown);
 }
 
-bool refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
-                   const struct refusal *refusal)
+const struct refusal *refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
+                                    const struct refusal *refusal)
 {
     if (refusal->path[0] == '\0') {
         log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, "
                     "protocol %u (%s)",
                     name, refusal->program, refusal->call, refusal->family, refusal->type,
                     refusal->protocol, strerrorname_np(refusal->error));
-        return false;
+        return NULL;
     }
     if (is_told(refusals, refusal->path))
-        return false;
+        return NULL;
+    if (refusals->count == REFUSALS_MAX)
+        return tell_more(refusals, name);
+    memcpy(refusals->paths[refusals->count++], refusal->path, sizeof(refusals->paths[0]));
     log_file(name, at_terminal, refusal);
-    return true;
+    return refusal;
 }

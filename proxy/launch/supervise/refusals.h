@@ -1,6 +1,7 @@
 /*
  * What a service asked for and was refused, told to the operator in the log: each file that may
- * not be executed or loaded once, for some programs look for the same one again and again.
+ * not be executed or loaded once, for some programs look for the same one again and again; and once
+ * that there were more of them than are told.
  */
 #pragma once
 
@@ -14,11 +15,13 @@
 struct refusals {
     char paths[REFUSALS_MAX][EXECUTION_SHOWN_SIZE];
     size_t count;
+    bool more; /* it was told that there are more */
 };
 
 /*
  * `name` is the surface's; `at_terminal` as in struct lives: what would permit it is named so.
- * True: whoever keeps the audit log is to be told as well.
+ * What whoever keeps the audit log is to be told as well, with the path "" for what is not told;
+ * NULL: nothing.
  */
-bool refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
-                   const struct refusal *refusal);
+const struct refusal *refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
+                                    const struct refusal *refusal);

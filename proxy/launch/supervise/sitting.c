@@ -165,7 +165,8 @@ static void on_process_refused(void *data, const struct refusal *refusal)
     struct sitting *sitting = ((struct process *)data)->sitting;
     const struct stdio_rooms *rooms = sitting->rooms;
 
-    if (refusals_tell(&sitting->refusals, rooms->name, rooms->lives->at_terminal, refusal))
+    refusal = refusals_tell(&sitting->refusals, rooms->name, rooms->lives->at_terminal, refusal);
+    if (refusal != NULL)
         rooms->lives->refused(rooms->lives->context, rooms->slot, refusal);
 }
 
