@@ -24,6 +24,21 @@ uint32_t fences_lacking(uint32_t promised, unsigned landlock)
 
 /* ---- What is required ---- */
 
+uint32_t fences_required(const struct surface_command *command)
+{
+    uint32_t required = 0;
+
+    for (unsigned kind = 0; kind < FENCE_COUNT; kind++) {
+        const char *name = fence_kind_name((enum fence_kind)kind);
+
+        for (size_t i = 0; i < command->required.count; i++) {
+            if (strcmp(command->required.items[i], name) == 0)
+                required |= UINT32_C(1) << kind;
+        }
+    }
+    return required;
+}
+
 static const char *linux_of(unsigned landlock)
 {
     static const char *const versions[] = {"", "5.13", "5.19", "6.2", "6.7", "6.10", "6.12"};

@@ -13,6 +13,8 @@ uint32_t fences_promised(const struct surface_command *command);
 /* Of these, what a kernel with this version of Landlock (0: none) lacks. */
 uint32_t fences_lacking(uint32_t promised, unsigned landlock);
 
+/* Those that the configuration requires. */
+uint32_t fences_required(const struct surface_command *command);
 /* Whether such a kernel holds all that the configuration requires. ERROR_INVALID with a fault: one
  * is not known, not promised to this service, or lacking. */
 enum error fences_require(const struct surface_command *command, unsigned landlock,

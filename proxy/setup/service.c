@@ -1,5 +1,6 @@
 #include "setup/service.h"
 
+#include "setup/fences.h"
 #include "setup/hidden.h"
 #include "setup/writable.h"
 #include "system/trusted_file.h"
@@ -252,6 +253,7 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
         *fault = (struct service_fault){"command", "There is no command."};
         return ERROR_INVALID;
     }
+    out->command.required = fences_required(&surface->command);
     error = find_user(surface->command.user, &out->command, &user, fault);
     if (error == OK)
         error = find_environment(&surface->command.environment_files, from, ours, user, out, fault);

@@ -362,12 +362,17 @@ static void add(struct list *list, char *item)
 
 static void read_options(int count, char **arguments, struct tree_options *options)
 {
-    static const struct option known[] = {
-        {"directory", required_argument, NULL, 'd'}, {"execute", required_argument, NULL, 'e'},
-        {"hide", required_argument, NULL, 'h'},      {"libraries", required_argument, NULL, 'b'},
-        {"listeners", required_argument, NULL, 'l'}, {"seal", no_argument, NULL, 's'},
-        {"uid", required_argument, NULL, 'u'},       {"write", required_argument, NULL, 'w'},
-        {"write-nothing", no_argument, NULL, 'n'},   {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"directory", required_argument, NULL, 'd'},
+                                          {"execute", required_argument, NULL, 'e'},
+                                          {"hide", required_argument, NULL, 'h'},
+                                          {"libraries", required_argument, NULL, 'b'},
+                                          {"listeners", required_argument, NULL, 'l'},
+                                          {"require", required_argument, NULL, 'r'},
+                                          {"seal", no_argument, NULL, 's'},
+                                          {"uid", required_argument, NULL, 'u'},
+                                          {"write", required_argument, NULL, 'w'},
+                                          {"write-nothing", no_argument, NULL, 'n'},
+                                          {NULL, 0, NULL, 0}};
     int option;
 
     while ((option = getopt_long(count, arguments, "+", known, NULL)) != -1) {
@@ -375,6 +380,8 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             options->command.directory = optarg;
         } else if (option == 'l') {
             options->command.listeners_max = (uint32_t)strtoul(optarg, NULL, 10);
+        } else if (option == 'r') {
+            options->command.required = (uint32_t)strtoul(optarg, NULL, 0);
         } else if (option == 's') {
             options->command.seal_memfds = true;
         } else if (option == 'h') {

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { describe, it } from 'node:test';
 
-import { PEOPLE, Tree, freePort, hostile, openOutside, staticService } from './lib/tree.mjs';
+import { LANDLOCK } from './lib/landlock.mjs';
+import { PEOPLE, Tree, freePort, hostile, oldKernel, openOutside, staticService } from './lib/tree.mjs';
 import { pause, until } from './lib/wait.mjs';
 
+const SIGNALS = { bit: 1 << 11, since: 6 }; // of system/fence_kind.h, and of which landlock(7)
 const STUBBORN = 100;
 // Of one tree among a hundred processes of which a third is stopped; busy machines are slow.
 const KILL_MS = 500;
@@ -132,6 +134,14 @@ for (const who of PEOPLE) {
       const tree = new Tree(['/nowhere/to/be/found'], { who });
       const ended = await tree.end();
       assert.equal(ended.why, 'executing the service: No such file or directory');
+    });
+
+    it('a fence that is required and found missing keeps it from running', { skip: LANDLOCK < SIGNALS.since && 'needs it' }, async () => {
+      const options = [`--require=${SIGNALS.bit}`];
+      assert.equal((await new Tree(['true'], { who, options }).end()).code, 0);
+      const tree = new Tree(['sh', '-c', 'echo ran >&2'], { who: { prefix: [...who.prefix, ...oldKernel(0)] }, options });
+      assert.match((await tree.end()).why, /^closing the fences that are required: Operation not supported; this kernel does not hold/);
+      assert.doesNotMatch(tree.stderr, /ran/);
     });
 
     it('a directory that is not there is told of', async () => {

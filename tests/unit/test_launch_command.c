@@ -39,7 +39,8 @@ static struct command sample(void)
                               .groups = {5, 6},
                               .group_count = 2,
                               .seal_memfds = true,
-                              .listeners_max = 3};
+                              .listeners_max = 3,
+                              .required = 0x400};
 
     return command;
 }
@@ -68,6 +69,7 @@ TEST(test_round_trip)
     assert_int_equal(read.group_count, 2);
     assert_int_equal(read.groups[1], 6);
     assert_int_equal(read.listeners_max, 3);
+    assert_int_equal(read.required, 0x400);
     command_clear(&read);
 }
 

@@ -1,6 +1,7 @@
 /* setup/service.c: what a launched service is started with. */
 #include "setup/service.h"
 
+#include "system/fence_kind.h"
 #include "temporary.h"
 #include "unit.h"
 
@@ -367,5 +368,19 @@ TEST(test_private)
     good("\"command\":[\"/bin/cat\"],\"write\":[],\"env\":{\"TMPDIR\":\"/dev/shm/x\"}", &service,
          &bundle);
     assert_string_equal(value_of(&service, "TMPDIR"), "/dev/shm/x");
+    let_go(&service, &bundle);
+}
+
+TEST(test_what_is_required_goes_along)
+{
+    struct config_bundle bundle = {.path = NULL};
+    struct service service = {.arguments = {0}};
+
+    good("\"command\":[\"/bin/true\"],\"executables\":\"any\"", &service, &bundle);
+    assert_int_equal(service.command.required, 0);
+    let_go(&service, &bundle);
+    good("\"command\":[\"/bin/true\"],\"executables\":\"any\",\"require\":[\"calls\",\"signals\"]",
+         &service, &bundle);
+    assert_int_equal(service.command.required, FENCE(CALLS) | FENCE(SIGNALS));
     let_go(&service, &bundle);
 }

@@ -15,7 +15,7 @@ struct header {
     uint32_t argument_count, environment_count, hidden_count, executable_count, library_count,
         writable_count;
     uint32_t switch_user, uid, gid, group_count;
-    uint32_t seal_memfds, listeners_max, limit_writes;
+    uint32_t seal_memfds, listeners_max, limit_writes, required;
     uint32_t groups[COMMAND_GROUPS_MAX];
 };
 
@@ -48,7 +48,8 @@ static enum error pack(const struct command *command, struct buffer *buffer)
                             .group_count = command->group_count,
                             .seal_memfds = command->seal_memfds,
                             .listeners_max = command->listeners_max,
-                            .limit_writes = command->limit_writes};
+                            .limit_writes = command->limit_writes,
+                            .required = command->required};
 
     if (command->group_count > COMMAND_GROUPS_MAX || command->arguments[0] == NULL)
         return ERROR_INVALID;
@@ -158,6 +159,7 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
     command.seal_memfds = header.seal_memfds != 0;
     command.listeners_max = header.listeners_max;
     command.limit_writes = header.limit_writes != 0;
+    command.required = header.required;
     *out = command;
     return OK;
 }

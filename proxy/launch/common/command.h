@@ -48,6 +48,9 @@ struct command {
     /* Nothing can be written but these files and directories (keeper/writes.h); ends with NULL. */
     bool limit_writes;
     char **writable;
+    /* Fences without which it is not to run, if a trial finds them missing (system/fence_kind.h).
+     */
+    uint32_t required;
 };
 
 /* `out` is a memfd of the caller's that nobody can change any more. */

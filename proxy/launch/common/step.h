@@ -25,6 +25,8 @@
     X(USER, "becoming the service's user", "only root can run a service as another user")          \
     X(DIRECTORY, "entering the service's directory", "")                                           \
     X(FENCES, "closing the fences", "")                                                            \
+    X(REQUIRED, "closing the fences that are required",                                            \
+      "this kernel does not hold all that \"require\" names: run a newer one, or name less")       \
     X(FILTER, "loading the filter of system calls",                                                \
       "seccomp user notification is needed, and none in force already (another supervisor's)")     \
     X(EXECUTE, "executing the service", "")

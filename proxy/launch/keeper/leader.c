@@ -119,6 +119,13 @@ static enum error hold(const struct command *command, struct proof *out)
     return error;
 }
 
+/* Whether one was found to be open that is required. */
+static bool lacks_required(const struct command *command, const struct proof *proof)
+{
+    errno = ENOTSUP;
+    return (command->required & proof->tried & ~proof->refused) != 0;
+}
+
 /* MFD_NOEXEC_SEAL is of kernel 6.3. */
 static bool can_seal(void)
 {
@@ -156,6 +163,9 @@ static enum error prepare(const struct leader_options *options, int channel, int
     take_terminal();
     *step = STEP_FENCES;
     if (capability_keep(kept) != OK || hold(command, proof) != OK)
+        return ERROR_IO;
+    *step = STEP_REQUIRED;
+    if (lacks_required(command, proof))
         return ERROR_IO;
     *step = STEP_USER;
     if (become(command) != OK)
