@@ -24,7 +24,8 @@ static const char *const everywhere[] = {
     "/var/lib/incus/unix.socket",
     "/run/snapd.socket",
     "/run/screen",
-    "/run/sidelock", /* of gates, and of root's `sidelock wrap`, which is there before its socket */
+    "/run/sidelock",
+    "/run/sidelock-wrap",  /* root's, which is there before its socket */
     "/run/sidelock-gates", /* of sidelock@NAME: others may be of this gate's user */
     "/var/lib/sidelock",
     "/var/lib/sidelock-gates",

@@ -46,8 +46,8 @@ describe('a server that is wrapped', () => {
   // With a runtime directory all of that is hidden; without one root's gates are below /run.
   const elsewhere = (process.getuid() !== 0 && 'needs root') || (existsSync('/run/user/0') && 'root has a runtime directory here');
   it('finds no gate below /run, where root has it without a runtime directory', { skip: elsewhere }, async () => {
-    const wrapped = await new Wrapped([...files(await freePort()), '--directory', '/run/sidelock'], { runtime: '' }).ready();
-    assert.ok(wrapped.control.startsWith('/run/sidelock/') && existsSync(wrapped.control), wrapped.control);
+    const wrapped = await new Wrapped([...files(await freePort()), '--directory', '/run/sidelock-wrap'], { runtime: '' }).ready();
+    assert.ok(wrapped.control.startsWith('/run/sidelock-wrap/') && existsSync(wrapped.control), wrapped.control);
     const { status, text } = await wrapped.get('/', { token: await wrapped.token() });
     assert.equal(status, 200);
     assert.match(text, /Directory listing/);

@@ -103,6 +103,7 @@ TEST(test_found)
     assert_true(hides(&service, "/run/docker.sock"));
     assert_true(hides(&service, "/run/sidelock"));
     assert_true(hides(&service, "/run/sidelock-gates"));
+    assert_true(hides(&service, "/run/sidelock-wrap"));
     assert_true(hides(&service, "/var/lib/sidelock"));
     assert_true(hides(&service, "/var/lib/sidelock-gates"));
     assert_true(hides(&service, "/run/systemd/journal")); /* and with it what /dev/log leads to */

@@ -25,7 +25,7 @@ static bool is_private(const char *path)
            (facts.st_mode & 0077) == 0;
 }
 
-/* Root's own is /run, which is nobody else's to write. */
+/* Root's own is in /run, which is nobody else's to write; /run/sidelock is of the system's gate. */
 static enum error find_base(char out[HOME_PATH_SIZE], char why[WHY_SIZE])
 {
     const char *named = getenv("XDG_RUNTIME_DIR");
@@ -43,7 +43,8 @@ static enum error find_base(char out[HOME_PATH_SIZE], char why[WHY_SIZE])
                              "XDG_RUNTIME_DIR names %.64s, which is no directory of yours that is "
                              "closed to others (`chmod 700`)",
                              named);
-    if (snprintf(out, HOME_PATH_SIZE, "%s/sidelock", named) >= HOME_PATH_SIZE)
+    if (snprintf(out, HOME_PATH_SIZE, "%s/sidelock%s", named,
+                 strcmp(named, "/run") == 0 ? "-wrap" : "") >= HOME_PATH_SIZE)
         return error_explain(why, ERROR_LIMIT, "XDG_RUNTIME_DIR is too long a path");
     if ((mkdir(out, 0700) < 0 && errno != EEXIST) || !is_private(out))
         return error_explain(why, ERROR_IO, "%s cannot be made, or is open to others", out);
