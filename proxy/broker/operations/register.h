@@ -48,8 +48,6 @@ struct register_facts {
                             is not known */
     const char *unheld;  /* what the kernel lacks to hold a service to what it may execute
                             (system/execution_fence.h); NULL: nothing. Also without `live`. */
-    uint32_t unfenced; /* of a launched service's fences, those that do not hold as far as is known
-                          (setup/fences.h). Also without `live`. */
     struct text_list listeners; /* addresses held, asked of the kernel */
     size_t connections;
     size_t sessions;            /* active ones */
@@ -59,6 +57,8 @@ struct register_facts {
     enum service_sight service_sight;
     const char *service_why;   /* borrowed; NULL: nothing is said */
     int64_t service_proven_at; /* when it was found out last; 0: it was not */
+    uint32_t unfenced; /* of a launched service's fences, those that do not hold as far as is known
+                          (setup/fences.h). Also without `live`. */
     bool live;
     bool listeners_loopback; /* all of them */
     bool killed;
