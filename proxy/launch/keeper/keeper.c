@@ -183,7 +183,7 @@ _Noreturn void keeper_run(const struct keeper_options *options)
     keeper.calls.refused = on_refused;
     keeper.calls.data = &keeper;
     keeper.signals = watch_children();
-    if (keeper.signals < 0 || settle(options, &settled, &word.step) != OK) {
+    if (keeper.signals < 0 || keeper_settle(options, &settled, &word.step) != OK) {
         word.value = errno;
         tell(&keeper, &word, NULL);
         _exit(EXIT_FAILURE);

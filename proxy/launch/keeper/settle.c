@@ -194,7 +194,7 @@ static enum error release_leader(int channel, struct settled *out, uint32_t *ste
     return ERROR_IO;
 }
 
-enum error settle(const struct keeper_options *options, struct settled *out, uint32_t *step)
+enum error keeper_settle(const struct keeper_options *options, struct settled *out, uint32_t *step)
 {
     struct packed packed;
     int channel = -1;

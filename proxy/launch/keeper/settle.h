@@ -17,5 +17,5 @@ struct settled {
 };
 
 /* The service's program runs. Else *step, and errno, say what failed. */
-enum error settle(const struct keeper_options *options, struct settled *out,
-                  uint32_t *step) MUST_CHECK;
+enum error keeper_settle(const struct keeper_options *options, struct settled *out,
+                         uint32_t *step) MUST_CHECK;

@@ -21,7 +21,7 @@ struct places {
 };
 
 /* No link leads elsewhere: a service may have put one in the place of what it could write. */
-static int reach(const char *path)
+static int open_at(const char *path)
 {
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
 
@@ -33,7 +33,7 @@ static enum error keep_all(const struct command *command, struct places *places)
     for (char **path = command->writable; *path != NULL; path++) {
         struct place *place = &places->rows[places->count];
 
-        place->at = reach(*path);
+        place->at = open_at(*path);
         if (place->at < 0)
             return ERROR_IO;
         place->copy = mounts_copy(place->at, "", 0);
