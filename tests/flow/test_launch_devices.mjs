@@ -12,9 +12,15 @@ import { until } from './lib/wait.mjs';
 const SCRIPT = readFileSync(serviceFile('devices.py'), 'utf8');
 const NEIGHBOUR = 'import os, pty, sys; print(os.ttyname(pty.openpty()[1]), flush=True); sys.stdin.read()';
 const OPENS = 'import ctypes; print(ctypes.CDLL(None).mq_open(b"/sidelock-queue", 0))';
+// What a run without the fence leaves on the host would be in the way of the next.
+const forget = () => {
+  spawnSync('ipcrm', ['-M', '0x51de10c5']);
+  spawnSync('python3', ['-c', 'import ctypes; ctypes.CDLL(None).mq_unlink(b"/sidelock-queue")']);
+};
 
 for (const who of PEOPLE) {
   it(`devices and queues are its own, launched by ${who.name}`, async (t) => {
+    t.after(forget);
     const [program, ...args] = [...who.prefix, 'python3', '-c', NEIGHBOUR];
     const neighbour = spawn(program, args, { cwd: '/' });
     t.after(() => neighbour.kill('SIGKILL'));
