@@ -1,0 +1,17 @@
+/*
+ * What of a configuration without faults is worth a second look, one sentence each: what `check`
+ * warns of, and `doctor` too.
+ */
+#pragma once
+
+#include "setup/bundle.h"
+
+struct cautions {
+    void (*tell)(void *context, const char *sentence);
+    void *context;
+};
+
+/* By what is written in it, on whatever machine; but for whose its executables are. */
+void cautions_of_text(const struct config_bundle *bundle, const struct cautions *to);
+/* By what this machine has for it now. */
+void cautions_of_host(const struct config_bundle *bundle, const struct cautions *to);
