@@ -285,7 +285,7 @@ static void warn_of_insider(void *context, const char *sentence)
 }
 
 /* What the gate's own processes do without on this kernel, fence by fence. */
-static void warn_of_kernel(const struct cautions *to)
+void cautions_of_kernel(const struct cautions *to)
 {
     static const struct {
         const char *whose;
@@ -323,7 +323,6 @@ void cautions_of_host(const struct config_bundle *bundle, const struct cautions 
 
     if (places_clock_is_back(bundle->config, why))
         warn(to, "%s", why);
-    warn_of_kernel(to);
     warn_of_fences(to, bundle);
     insiders_tell(bundle->config, geteuid(), warn_of_insider, (void *)to);
     for (size_t i = 0; i < bundle->config->surface_count; i++)

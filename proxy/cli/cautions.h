@@ -15,3 +15,5 @@ struct cautions {
 void cautions_of_text(const struct config_bundle *bundle, const struct cautions *to);
 /* By what this machine has for it now. */
 void cautions_of_host(const struct config_bundle *bundle, const struct cautions *to);
+/* By what the kernel cannot keep the gate's own processes from. */
+void cautions_of_kernel(const struct cautions *to);

@@ -13,6 +13,7 @@ int cmd_broker(int argc,
 int cmd_launcher(int argc, char **argv);
 int cmd_worker(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
 int cmd_params(int argc, char **argv);
 int cmd_session(int argc, char **argv);
 int cmd_open(int argc, char **argv);

@@ -133,8 +133,10 @@ int cmd_check(int argc, char **argv)
     warnings = (struct warnings){.list = json ? json_array() : NULL, .path = bundle.path};
     if (code == EX_OK)
         cautions_of_text(&bundle, &(struct cautions){warn, &warnings});
-    if (code == EX_OK && !elsewhere)
+    if (code == EX_OK && !elsewhere) {
+        cautions_of_kernel(&(struct cautions){warn, &warnings});
         cautions_of_host(&bundle, &(struct cautions){warn, &warnings});
+    }
     if (json)
         printed = print_json(&bundle, &faults, warnings.list, elsewhere);
     else

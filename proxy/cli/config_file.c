@@ -173,25 +173,32 @@ char *config_file_path(const char *path, const char *config)
     return NULL;
 }
 
-void config_file_print_option(const char *named)
+void config_file_append_option(const char *named, struct buffer *out)
 {
     static const char plain[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-";
     const char *path = name_config(named), *at;
-    struct buffer text;
 
     if (path == NULL)
         return;
-    buffer_init(&text, 4 * CONFIG_FILE_PATH_SIZE);
-    if (path[0] != '\0' && path[strspn(path, plain)] == '\0')
-        buffer_append_text(&text, path);
-    else {
-        buffer_append_text(&text, "'");
-        for (at = path; *at != '\0'; at++)
-            buffer_append(&text, *at == '\'' ? "'\\''" : at, *at == '\'' ? 4 : 1);
-        buffer_append_text(&text, "'");
+    buffer_append_text(out, " -c ");
+    if (path[0] != '\0' && path[strspn(path, plain)] == '\0') {
+        buffer_append_text(out, path);
+        return;
     }
-    fputs(" -c ", stdout);
-    shown_text(stdout, !buffer_failed(&text) && text.length > 0 ? text.data : "FILE");
+    buffer_append_text(out, "'");
+    for (at = path; *at != '\0'; at++)
+        buffer_append(out, *at == '\'' ? "'\\''" : at, *at == '\'' ? 4 : 1);
+    buffer_append_text(out, "'");
+}
+
+void config_file_print_option(const char *named)
+{
+    struct buffer text;
+
+    buffer_init(&text, 4 * CONFIG_FILE_PATH_SIZE);
+    config_file_append_option(named, &text);
+    if (text.length > 0)
+        shown_text(stdout, !buffer_failed(&text) ? text.data : " -c FILE");
     buffer_clear(&text);
 }

@@ -47,4 +47,5 @@ bool config_file_folder(const char *path, char folder[CONFIG_FILE_PATH_SIZE]);
  */
 char *config_file_path(const char *path, const char *config);
 /* ` -c FILE`, as a shell takes it, where a further command needs that to mean the same file. */
+void config_file_append_option(const char *named, struct buffer *out);
 void config_file_print_option(const char *named);

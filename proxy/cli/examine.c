@@ -24,17 +24,40 @@ static bool listens_at(const void *status, const char *address)
     return false;
 }
 
+void examine_gate(const char *control_socket, unsigned deadline_s, struct examined_gate *out)
+{
+    struct gate gate = {.control = control_socket, .quiet = true, .deadline_s = deadline_s};
+
+    *out = (struct examined_gate){.code = EX_OK};
+    out->code = gate_ask(&gate, "GET", NULL, &out->status, "/v1/status");
+    out->answers = out->code == EX_OK || gate_answers(&gate);
+}
+
+void examined_gate_clear(struct examined_gate *gate)
+{
+    json_decref(gate->status);
+    gate->status = NULL;
+}
+
+enum error examine_places_beside(const struct config_bundle *bundle,
+                                 const struct examined_gate *gate, struct json_faults *faults)
+{
+    const struct places places = {.bundle = bundle,
+                                  .bind = true,
+                                  .has_address = listens_at,
+                                  .stopped = !gate->answers,
+                                  .context = gate->status};
+
+    return places_check(&places, faults);
+}
+
 enum error examine_places(const struct config_bundle *bundle, struct json_faults *faults)
 {
-    struct gate gate = {.control = bundle->config->control_socket, .quiet = true};
-    json_t *status = NULL;
-    struct places places = {.bundle = bundle, .bind = true, .has_address = listens_at};
+    struct examined_gate gate;
     enum error error;
 
-    if (gate_ask(&gate, "GET", NULL, &status, "/v1/status") != EX_OK)
-        places.stopped = !gate_answers(&gate);
-    places.context = status;
-    error = places_check(&places, faults);
-    json_decref(status);
+    examine_gate(bundle->config->control_socket, 0, &gate);
+    error = examine_places_beside(bundle, &gate, faults);
+    examined_gate_clear(&gate);
     return error;
 }

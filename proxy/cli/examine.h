@@ -4,9 +4,26 @@
 
 #include "setup/bundle.h"
 
+struct json_t; /* jansson's */
+
+/* What the gate that runs, if one does, says of itself. */
+struct examined_gate {
+    struct json_t *status; /* what /v1/status answers; NULL: nothing came */
+    int code;              /* why not, as of gate_call() */
+    bool answers;          /* a process listens there, even if it lets nobody in */
+};
+
+/* Asks at its control socket, for at most so many seconds (0: GATE_DEADLINE_S) each time. */
+void examine_gate(const char *control_socket, unsigned deadline_s, struct examined_gate *out);
+void examined_gate_clear(struct examined_gate *gate);
+
 /*
  * Looks at what it names as `serve` and `reload` do; what the gate that runs with it holds counts
  * as free. As places_check(): ERROR_INVALID with every fault in *faults, or ERROR_MEMORY.
  */
 enum error examine_places(const struct config_bundle *bundle,
                           struct json_faults *faults) MUST_CHECK;
+/* The same for who has asked already. */
+enum error examine_places_beside(const struct config_bundle *bundle,
+                                 const struct examined_gate *gate,
+                                 struct json_faults *faults) MUST_CHECK;

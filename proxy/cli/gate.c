@@ -1,5 +1,6 @@
 #include "cli/gate.h"
 
+#include "base/secret.h"
 #include "cli/config_file.h"
 #include "cli/terminal/args.h"
 #include "cli/terminal/shown.h"
@@ -9,6 +10,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +18,11 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEAD_BYTES_MAX 8192
+#define PIECE_BYTES    16384
 
 static int fail(const struct gate *gate, int code, const char *format, ...) PRINTF_LIKE(3, 4);
 
@@ -59,14 +63,18 @@ int gate_open(struct gate *gate)
     return code;
 }
 
+static time_t deadline_of(const struct gate *gate)
+{
+    return gate->deadline_s != 0 ? gate->deadline_s : GATE_DEADLINE_S;
+}
+
 /*
  * A connected socket that waits for nothing longer than the deadline, or -1: `why` says who
  * may be at the other end, or is empty, and errno says why.
  */
 static int dial(const struct gate *gate, char why[WHY_SIZE])
 {
-    const struct timeval deadline = {.tv_sec = gate->deadline_s != 0 ? gate->deadline_s
-                                                                     : GATE_DEADLINE_S};
+    const struct timeval deadline = {.tv_sec = deadline_of(gate)};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), saved;
     struct trusted_way way = TRUSTED_WAY(gate->path, TRUST_GIVEN);
     enum error error = ERROR_IO;
@@ -152,16 +160,44 @@ static bool receive_descriptor(int fd, int *descriptor, struct buffer *out)
     return length >= 0;
 }
 
+/* No wait is longer than what is left until then, so bytes that trickle win no time. */
+static bool wait_until(int fd, const struct timespec *until)
+{
+    struct timespec now;
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    int64_t left_ms;
+    int ready;
+
+    do {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        left_ms =
+            (int64_t)(until->tv_sec - now.tv_sec) * 1000 + (until->tv_nsec - now.tv_nsec) / 1000000;
+        ready = left_ms > 0 ? poll(&readable, 1, (int)left_ms) : 0;
+    } while (ready < 0 && errno == EINTR);
+    if (ready == 0)
+        errno = EAGAIN;
+    return ready > 0;
+}
+
 static bool receive_all(const struct gate *gate, int fd, struct buffer *out)
 {
-    enum error error;
+    char bytes[PIECE_BYTES];
+    struct timespec until;
+    ssize_t length = 1;
 
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += deadline_of(gate);
     if (gate->descriptor != NULL && !receive_descriptor(fd, gate->descriptor, out))
         return false;
-    error = buffer_append_fd(out, fd);
-    if (error == ERROR_LIMIT)
+    while (length > 0 && !buffer_failed(out)) {
+        length = wait_until(fd, &until) ? recv(fd, bytes, sizeof(bytes), 0) : -1;
+        if (length > 0)
+            buffer_append(out, bytes, (size_t)length);
+    }
+    secret_wipe(bytes, sizeof(bytes));
+    if (buffer_failed(out))
         errno = EMSGSIZE;
-    return error == OK || (errno == ECONNRESET && out->length > 0);
+    return (length >= 0 && !buffer_failed(out)) || (errno == ECONNRESET && out->length > 0);
 }
 
 /* What is wrong with the configuration of the gate that runs, as `sidelock check` says it. */

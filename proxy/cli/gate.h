@@ -1,6 +1,6 @@
 /*
  * The running gate: talks to Sidelock: one HTTP/1.1 request over its control socket,
- * one answer. Blocking, but no wait is longer than a deadline.
+ * one answer. Blocking, but neither the call nor the whole answer takes longer than a deadline.
  */
 #pragma once
 

@@ -11,6 +11,7 @@ const struct verb verbs[] = {
     {"rm", cmd_rm, help_rm_txt, "take a surface out of the configuration"},
     {"serve", cmd_serve, help_serve_txt, "run the gate in the foreground"},
     {"check", cmd_check, help_check_txt, "validate the configuration"},
+    {"doctor", cmd_doctor, help_doctor_txt, "what is wrong here, and what to do about it"},
     {"params", cmd_params, help_params_txt, "keep parameter records"},
     {"session", cmd_session, help_session_txt, "make, list and revoke sessions"},
     {"open", cmd_open, help_open_txt, "log a browser in"},
