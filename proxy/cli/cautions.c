@@ -250,7 +250,7 @@ static void warn_of_service(const struct cautions *to, const struct surface *sur
     char why[WHY_SIZE];
     int fd;
 
-    if (surface_is_launched(surface) || trusted_upstream(surface, &trust, why) != OK)
+    if (surface_needs_launcher(surface) || trusted_upstream(surface, &trust, why) != OK)
         return;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     way = TRUSTED_WAY(surface->upstream_socket, trust);

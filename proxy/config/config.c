@@ -42,3 +42,25 @@ bool config_names_programs(const struct config *config)
     }
     return false;
 }
+
+static bool is_listen(const struct listen_address *listen, const char *host)
+{
+    bool v6 = strchr(host, ':') != NULL;
+
+    if (strcmp(listen->host, "localhost") == 0)
+        return strcmp(host, v6 ? "::1" : "127.0.0.1") == 0;
+    return strcmp(listen->host, host) == 0 || strcmp(listen->host, v6 ? "::" : "0.0.0.0") == 0;
+}
+
+bool config_listens_at(const struct config *config, const char *host, uint16_t port)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
+
+        for (size_t j = 0; j < surface->listen_count; j++) {
+            if (surface->listen[j].port == port && is_listen(&surface->listen[j], host))
+                return true;
+        }
+    }
+    return false;
+}

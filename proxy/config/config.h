@@ -209,13 +209,17 @@ struct surface_command {
     struct text_list required;  /* names of fences without which it is not to run */
 };
 
+/* Whether the network namespace of a "tcp" upstream is the machine's own: found out, or said. */
+enum upstream_namespace { NAMESPACE_PROVEN = 0, NAMESPACE_SHARED };
+
 struct surface {
     char *name;
     char *why;    /* may be NULL: a finding in the register */
     char *can_do; /* may be NULL */
     struct listen_address *listen;
     size_t listen_count;
-    char *upstream_socket; /* absolute path; NULL: there is a command */
+    char *upstream_socket;              /* absolute path; NULL: there is a command, or an address */
+    struct listen_address upstream_tcp; /* at which it listens by itself; `host` NULL: nowhere */
     struct surface_command command;
     char *upstream_owner; /* who may listen there beside root and this user: a uid, or a user's
                              name that the readers of files look up; NULL: nobody */
@@ -224,6 +228,7 @@ struct surface {
     struct config_host host;  /* towards the service, where a route says nothing else */
     struct text_list origins; /* as configured; empty: http:// and the default hosts */
     struct dialect *dialect;  /* owned */
+    enum upstream_namespace upstream_namespace;
     enum surface_mode mode;
     enum refusal_mode on_refusal;
     uint32_t *caller_uids; /* resolved: "self" is the uid that loads */
@@ -292,10 +297,17 @@ struct config_pack {
 #define CONFIG_LOCALHOST_SIZE sizeof("localhost:65535")
 const char *config_route_host(const struct route *route, const char *client_host, uint16_t port,
                               char room[CONFIG_LOCALHOST_SIZE]);
-/* Whether its service is launched; else it listens on a socket of its own. */
+/* Whether its service is launched; else it listens by itself, on a socket or an address. */
 static inline bool surface_is_launched(const struct surface *surface)
 {
     return surface->command.argument_count > 0 || surface->upstream_stdio;
+}
+
+/* Whether it is the launcher that connects to its service: it starts it, or proves that its port is
+ * nobody else's to reach. */
+static inline bool surface_needs_launcher(const struct surface *surface)
+{
+    return surface_is_launched(surface) || surface->upstream_tcp.host != NULL;
 }
 
 /* Whether what its processes run stands in the sessions' parameter records. */
@@ -308,5 +320,7 @@ static inline bool surface_runs_records(const struct surface *surface)
 size_t config_connections(const struct config *config);
 /* Whether any surface has rules about programs that call, or wants them noted. */
 bool config_names_programs(const struct config *config);
+/* Whether the gate listens at this address on this port, or is about to: nobody else can. */
+bool config_listens_at(const struct config *config, const char *host, uint16_t port);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

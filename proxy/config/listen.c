@@ -53,6 +53,28 @@ void config_listen_read(struct json_reader *reader, struct json_t *value, void *
     free(copy);
 }
 
+void config_listen_read_upstream(struct json_reader *reader, struct json_t *value, void *into)
+{
+    struct listen_address *address = into;
+    char *copy, *host;
+    bool loopback = false;
+
+    address->text = json_reader_text(reader, value, json_check_word, CONFIG_NAME_BYTES_MAX);
+    host = copy = address->text != NULL ? json_reader_copy(reader, address->text) : NULL;
+    if (copy == NULL)
+        return;
+    if (split_port(&host, &address->port) == NULL || address->port == 0 ||
+        !host_is_address(host, &loopback) || !loopback)
+        json_reader_fault(reader,
+                          "\"%.64s\" must be a loopback address with a port, like "
+                          "\"127.0.0.1:8081\" or \"[::1]:8081\".",
+                          address->text);
+    else
+        address->host = json_reader_copy(reader, host);
+    address->loopback = true;
+    free(copy);
+}
+
 void config_listen_check_loopback(struct json_reader *reader, const struct surface *surface)
 {
     for (size_t i = 0; i < surface->listen_count && !surface->allow_non_loopback; i++) {
@@ -95,6 +117,36 @@ static void check_port(struct json_reader *reader, const struct surface *surface
     }
 }
 
+/* Whether whoever connects there comes to the gate. */
+static bool takes(const struct listen_address *listen, const struct listen_address *service)
+{
+    const char *host = listen->host;
+
+    if (host == NULL || service->host == NULL || listen->port != service->port)
+        return false;
+    if (strcmp(host, "localhost") == 0)
+        return strcmp(service->host, "127.0.0.1") == 0 || strcmp(service->host, "::1") == 0;
+    return strcmp(host, service->host) == 0 || strcmp(host, "0.0.0.0") == 0 ||
+           strcmp(host, "::") == 0;
+}
+
+/* A gate that dials itself serves nobody. */
+static void check_service(struct json_reader *reader, const struct config *config,
+                          const struct surface *surface)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface *other = &config->surfaces[i];
+
+        for (size_t j = 0; j < other->listen_count; j++) {
+            if (takes(&other->listen[j], &surface->upstream_tcp))
+                json_reader_fault_at(reader, "upstream/tcp",
+                                     "At \"%.64s\" the gate itself listens, for the surface "
+                                     "\"%.64s\": give it another port.",
+                                     surface->upstream_tcp.text, other->name);
+        }
+    }
+}
+
 void config_listen_check_ports(struct json_reader *reader, const struct config *config)
 {
     size_t top = json_reader_enter(reader, "surfaces");
@@ -106,6 +158,7 @@ void config_listen_check_ports(struct json_reader *reader, const struct config *
         if (surface->name == NULL)
             continue;
         outer = json_reader_enter(reader, surface->name);
+        check_service(reader, config, surface);
         json_reader_enter(reader, "listen");
         for (size_t j = 0; j < surface->listen_count; j++) {
             place = json_reader_enter_index(reader, j);

@@ -118,8 +118,11 @@ void config_route_check_paths(struct json_reader *reader, const struct surface *
 
 /* A json_read of "host:port" into a struct listen_address. */
 void config_listen_read(struct json_reader *reader, struct json_t *value, void *into);
+/* A json_read of an upstream's address: of loopback, and no name. */
+void config_listen_read_upstream(struct json_reader *reader, struct json_t *value, void *into);
 /* Notes a fault for every address that is not loopback unless the surface permits it. */
 void config_listen_check_loopback(struct json_reader *reader, const struct surface *surface);
-/* Notes a fault for every address that an earlier one, of any surface, already takes. */
+/* Notes a fault for every address that an earlier one, of any surface, already takes, and for a
+ * service's that is the gate's own. */
 void config_listen_check_ports(struct json_reader *reader, const struct config *config);
 void config_listen_clear(void *address);

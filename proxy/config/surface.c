@@ -317,7 +317,7 @@ static void check_limits(struct json_reader *reader, json_t *value, struct surfa
     struct surface_limits *limits = &surface->limits;
     json_t *written = json_object_get(value, "limits");
 
-    if (json_object_get(written, "upstream_timeout_ms") == NULL && surface_is_launched(surface))
+    if (json_object_get(written, "upstream_timeout_ms") == NULL && surface_needs_launcher(surface))
         limits->upstream_timeout_ms = LAUNCHED_TIMEOUT_MS;
     if (json_object_get(written, "max_connections_per_caller") == NULL &&
         limits->max_connections_per_caller > limits->max_connections)

@@ -1,4 +1,5 @@
-/* What stands behind a surface: a socket, or a command that is launched. surface.c calls it. */
+/* What stands behind a surface: a socket, an address, or a command that is launched. surface.c
+ * calls it. */
 #include "config/reading.h"
 
 #include <jansson.h>
@@ -106,8 +107,16 @@ static const struct json_key ready_keys[] = {
 };
 static const struct json_table ready_table = JSON_TABLE("what is ready", ready_keys);
 
+/* The operator's word where it cannot be found out (setup/neighbour.h). */
+static const struct json_word namespaces[] = {
+    {"proven", NAMESPACE_PROVEN}, {"shared", NAMESPACE_SHARED}, {NULL, 0}};
+
 static const struct json_key upstream_keys[] = {
     ROW_PATH("socket", struct surface, upstream_socket, config_check_socket),
+    ROW_CUSTOM("tcp", config_listen_read_upstream, .offset = offsetof(struct surface, upstream_tcp),
+               .clear = config_listen_clear),
+    ROW_CHOICE("namespace", struct surface, upstream_namespace, namespaces,
+               .preset = NAMESPACE_PROVEN),
     ROW_CUSTOM("owner", read_user, .offset = offsetof(struct surface, upstream_owner),
                .clear = clear_text),
     ROW_LIST("command", struct surface, command.arguments, command.argument_count, 1, ARGUMENTS_MAX,
@@ -186,6 +195,7 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
                             struct surface_command *command)
 {
     static const char *const of_socket[] = {"owner", NULL};
+    static const char *const of_tcp[] = {"namespace", NULL};
     static const char *const of_command[] = {
         "env",         "env_files",   "cwd",       "user",  "port",    "ready", "restart", "start",
         "idle_stop_s", "executables", "libraries", "write", "require", "stdio", NULL};
@@ -193,20 +203,23 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
                                               "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};
     const bool socket = json_object_get(value, "socket") != NULL;
+    const bool tcp = json_object_get(value, "tcp") != NULL;
     const bool stdio = json_is_true(json_object_get(value, "stdio"));
     const bool launched = json_object_get(value, "command") != NULL;
 
     if (!json_is_object(value))
         return;
-    if (socket == (launched || stdio))
+    if (socket + tcp + (launched || stdio) != 1)
         json_reader_fault(reader, "An upstream is either a \"socket\" on which the service "
-                                  "listens, or a \"command\" that starts it, or \"stdio\": true "
-                                  "with a command or the sessions' parameter records: say one of "
-                                  "them.");
-    else if (socket)
+                                  "listens, or its \"tcp\" address, or a \"command\" that starts "
+                                  "it, or \"stdio\": true with a command or the sessions' "
+                                  "parameter records: say one of them.");
+    else if (socket || tcp)
         check_members(reader, value, "goes with \"command\" alone", of_command);
     else
-        check_members(reader, value, "goes with \"socket\" alone", of_socket);
+        check_members(reader, value, "goes with \"socket\" or \"tcp\" alone", of_socket);
+    if (!tcp)
+        check_members(reader, value, "goes with \"tcp\" alone", of_tcp);
     if (stdio)
         check_members(reader, value, "is of a service that listens, not of \"stdio\"", of_listener);
     if (stdio && !launched)

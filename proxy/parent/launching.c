@@ -76,10 +76,10 @@ static void tell_config(struct launching *launching)
         forget_launcher(launching);
 }
 
-static bool has_command(const struct config *config)
+static bool needs_launcher(const struct config *config)
 {
     for (size_t i = 0; i < config->surface_count; i++) {
-        if (surface_is_launched(&config->surfaces[i]))
+        if (surface_needs_launcher(&config->surfaces[i]))
             return true;
     }
     return false;
@@ -100,7 +100,7 @@ void launching_follow(struct launching *launching, const struct config_bundle *b
     launching->bundle = bundle;
     if (launching->launcher != NULL)
         tell_config(launching);
-    begin(launching, &launching->wanted, has_command(bundle->config), ERRAND_BEGIN);
+    begin(launching, &launching->wanted, needs_launcher(bundle->config), ERRAND_BEGIN);
     begin(launching, &launching->looks, config_names_programs(bundle->config), ERRAND_LOOK);
 }
 

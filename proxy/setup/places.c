@@ -1,5 +1,6 @@
 #include "setup/places.h"
 
+#include "setup/exposure.h"
 #include "setup/fences.h"
 #include "setup/service.h"
 #include "setup/writable.h"
@@ -104,6 +105,19 @@ static void check_socket_of(struct json_reader *reader, const struct surface *su
         json_reader_fault_at(reader, "upstream/socket", "%s", why);
 }
 
+/* What serves at an address of loopback is a neighbour's, which is to be the gate's alone. */
+static void check_address_of(struct json_reader *reader, const struct config *config,
+                             const struct surface *surface)
+{
+    struct trust trust;
+    char why[WHY_SIZE];
+
+    if (trusted_upstream(surface, &trust, why) != OK)
+        json_reader_fault_at(reader, "upstream/owner", "%s", why);
+    else if (exposure_check(config, surface, why) != OK)
+        json_reader_fault_at(reader, "upstream/tcp", "%s", why);
+}
+
 static void check_tls(struct json_reader *reader, const struct surface *surface)
 {
     struct tls_files_fault fault = {"certificate", "There is not enough memory to read it."};
@@ -164,7 +178,9 @@ static void check_surface(struct json_reader *reader, const struct places *place
         check_service(reader, places->bundle, surface);
     else if (surface_runs_records(surface))
         check_records(reader, places->bundle, surface);
-    else
+    else if (surface->upstream_tcp.host != NULL)
+        check_address_of(reader, places->bundle->config, surface);
+    else if (surface->upstream_socket != NULL)
         check_socket_of(reader, surface);
     check_fences(reader, surface);
     check_tls(reader, surface);

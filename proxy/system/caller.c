@@ -60,7 +60,8 @@ static bool put_end(const union address *address, uint16_t *port, uint32_t host[
     return true;
 }
 
-/* Asks for the socket whose local end is our peer and whose remote end is us. */
+/* Asks for the socket whose local end is our peer and whose remote end is us; NULL: that listens.
+ */
 static enum error ask(struct caller_lookup *lookup, const union address *peer,
                       const union address *self)
 {
@@ -79,7 +80,7 @@ static enum error ask(struct caller_lookup *lookup, const union address *peer,
     struct inet_diag_sockid *id = &question.request.id;
 
     if (!put_end(peer, &id->idiag_sport, id->idiag_src) ||
-        !put_end(self, &id->idiag_dport, id->idiag_dst))
+        (self != NULL && !put_end(self, &id->idiag_dport, id->idiag_dst)))
         return ERROR_INVALID;
     id->idiag_cookie[0] = INET_DIAG_NOCOOKIE;
     id->idiag_cookie[1] = INET_DIAG_NOCOOKIE;
@@ -87,7 +88,8 @@ static enum error ask(struct caller_lookup *lookup, const union address *peer,
                                                                                          : ERROR_IO;
 }
 
-static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid, uint32_t *inode)
+static enum error read_answer(struct caller_lookup *lookup, bool listens, uint32_t *uid,
+                              uint32_t *inode)
 {
     union {
         struct nlmsghdr header;
@@ -114,7 +116,7 @@ static enum error read_answer(struct caller_lookup *lookup, uint32_t *uid, uint3
          * A socket that nobody holds any more says uid 0 with inode 0; once it
          * is gone altogether, the kernel offers whoever listens on its port.
          */
-        if (found->idiag_inode == 0 || found->idiag_state == TCP_LISTEN)
+        if (found->idiag_inode == 0 || (found->idiag_state == TCP_LISTEN) != listens)
             return ERROR_NOT_FOUND;
         *uid = found->idiag_uid;
         *inode = found->idiag_inode;
@@ -133,7 +135,21 @@ enum error caller_socket(struct caller_lookup *lookup, int connected_fd, uint32_
         getpeername(connected_fd, &peer.any, &peer_length) < 0)
         return ERROR_NOT_FOUND;
     error = ask(lookup, &peer, &self);
-    return error == OK ? read_answer(lookup, uid, inode) : error;
+    return error == OK ? read_answer(lookup, false, uid, inode) : error;
+}
+
+enum error caller_listener(struct caller_lookup *lookup, const struct sockaddr *address,
+                           uint32_t *uid, uint32_t *inode)
+{
+    union address at = {.v6 = {0}};
+    enum error error;
+
+    if (address->sa_family == AF_INET)
+        memcpy(&at.v4, address, sizeof(at.v4));
+    else if (address->sa_family == AF_INET6)
+        memcpy(&at.v6, address, sizeof(at.v6));
+    error = ask(lookup, &at, NULL);
+    return error == OK ? read_answer(lookup, true, uid, inode) : error;
 }
 
 enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *uid)

@@ -8,6 +8,7 @@
 #include "base/error.h"
 
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct caller_lookup {
     int fd; /* the netlink socket */
@@ -26,3 +27,7 @@ enum error caller_uid(struct caller_lookup *lookup, int connected_fd, uint32_t *
  */
 enum error caller_socket(struct caller_lookup *lookup, int connected_fd, uint32_t *uid,
                          uint32_t *inode) MUST_CHECK;
+/* Whose the socket is that listens at a TCP address, and its inode. ERROR_NOT_FOUND: nobody does.
+ */
+enum error caller_listener(struct caller_lookup *lookup, const struct sockaddr *address,
+                           uint32_t *uid, uint32_t *inode) MUST_CHECK;

@@ -62,6 +62,16 @@ static enum error connect_to(int fd, const struct trusted_path *place)
     return result == 0 ? OK : ERROR_IO;
 }
 
+enum error trusted_listener(const struct trust *trust, const char *where, uid_t uid,
+                            char why[WHY_SIZE])
+{
+    if (trust_has(trust, uid))
+        return OK;
+    return error_explain(why, ERROR_DENIED,
+                         "Whoever listens at %.200s is uid %u, who is not to: end that program%s.",
+                         where, (unsigned)uid, trust->remedy != NULL ? trust->remedy : "");
+}
+
 /* The uid is of whoever called listen(2). */
 static enum error check_peer(int fd, const char *path, const struct trust *trust,
                              char why[WHY_SIZE])
@@ -71,11 +81,7 @@ static enum error check_peer(int fd, const char *path, const struct trust *trust
 
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0)
         return ERROR_IO;
-    if (trust_has(trust, peer.uid))
-        return OK;
-    return error_explain(why, ERROR_DENIED,
-                         "Whoever listens at %.200s is uid %u, who is not to: end that program%s.",
-                         path, (unsigned)peer.uid, trust->remedy != NULL ? trust->remedy : "");
+    return trusted_listener(trust, path, peer.uid, why);
 }
 
 /* Whether the path leads to the directory that was found. What is above that one does not matter

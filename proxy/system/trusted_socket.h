@@ -36,6 +36,10 @@ struct trusted_way {
 enum error trusted_way_connect(struct trusted_way *way, int fd, char why[WHY_SIZE]) MUST_CHECK;
 void trusted_way_clear(struct trusted_way *way);
 
+/* Whether this uid may listen at what `where` names; ERROR_DENIED, with one sentence. */
+enum error trusted_listener(const struct trust *trust, const char *where, uid_t uid,
+                            char why[WHY_SIZE]) MUST_CHECK;
+
 /*
  * Who may listen for the service of a surface. ERROR_NOT_FOUND, with one sentence: its "owner" is
  * no user whom the system knows.

@@ -159,6 +159,7 @@ static bool on_cut_surface(struct house *house, const union told *told, int fd)
     if (slots_at(&house->worker, told->cut_surface.surface) == NULL)
         return false;
     cut_surface(&house->worker, told->cut_surface.surface, told->cut_surface.reason);
+    pool_vacate(&house->http.pool, told->cut_surface.surface);
     if (told->cut_surface.reason != REASON_KILL_REHEARSED) /* its sessions are over */
         mcp_sessions_end_surface(&house->mcp_shared.sessions, told->cut_surface.surface);
     cut(house);

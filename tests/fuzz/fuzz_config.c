@@ -52,7 +52,7 @@ static void check_config(const struct config *config)
 
         require(surface == config_surface(config, surface->name));
         require(surface->dialect != NULL &&
-                (surface->upstream_socket != NULL) != surface_is_launched(surface));
+                (surface->upstream_socket != NULL) != surface_needs_launcher(surface));
         require(surface->listen_count > 0 && surface->listen[0].host != NULL);
         require(surface->route_count > 0);
         for (size_t j = 0; j < surface->route_count; j++) {

@@ -268,6 +268,40 @@ TEST(test_many_questions)
     close_link(&closed);
 }
 
+/* Of a listener, whichever address it is bound to; of nobody, nothing. */
+TEST(test_listener)
+{
+    static const int families[] = {AF_INET, AF_INET6};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct sockaddr_storage address, any;
+        socklen_t length = loopback(families[i], &address);
+        uint32_t uid = UNTOUCHED, inode = 0, other = 0;
+        int fd = listen_at(&address, length);
+
+        assert_int_equal(caller_listener(lookup, (const struct sockaddr *)&address, &uid, &inode),
+                         OK);
+        assert_int_equal(uid, geteuid());
+        assert_true(inode != 0);
+        close(fd);
+        uid = UNTOUCHED;
+        assert_int_equal(caller_listener(lookup, (const struct sockaddr *)&address, &uid, &inode),
+                         ERROR_NOT_FOUND);
+        assert_int_equal(uid, UNTOUCHED);
+        /* One that listens everywhere listens there, too. */
+        any = address;
+        if (families[i] == AF_INET)
+            ((struct sockaddr_in *)&any)->sin_addr.s_addr = htonl(INADDR_ANY);
+        else
+            ((struct sockaddr_in6 *)&any)->sin6_addr = in6addr_any;
+        fd = listen_at(&any, length);
+        assert_int_equal(caller_listener(lookup, (const struct sockaddr *)&address, &uid, &other),
+                         OK);
+        assert_true(other != inode && uid == geteuid());
+        close(fd);
+    }
+}
+
 static int create(void **state)
 {
     (void)state;

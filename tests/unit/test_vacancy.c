@@ -57,7 +57,8 @@ static struct found prove(const char *host, uint16_t port)
     struct found found = {0};
 
     uv_loop_init(&loop);
-    assert_non_null(vacancy_begin(&loop, &config, port, on_proven, &found));
+    assert_non_null(
+        vacancy_begin(&loop, &(struct vacancy_subject){&config, port, false}, on_proven, &found));
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);
     assert_int_equal(found.told, 1);
@@ -94,7 +95,8 @@ TEST(test_cancelled)
     struct found found = {0};
 
     uv_loop_init(&loop);
-    vacancy_cancel(vacancy_begin(&loop, &config, 1, on_proven, &found));
+    vacancy_cancel(
+        vacancy_begin(&loop, &(struct vacancy_subject){&config, 1, false}, on_proven, &found));
     vacancy_cancel(NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&loop), 0);

@@ -108,7 +108,7 @@ void upstream_reach(struct question *question, struct reach reach)
     enum reason reason;
     int fd = -1;
 
-    if (surface_is_launched(question->surface->config)) {
+    if (surface_needs_launcher(question->surface->config)) {
         link_wait(question, reach);
         return;
     }

@@ -144,11 +144,13 @@ static json_t *rehearsal_of(const struct surface_state *surface)
                      (json_int_t)surface->rehearsal.took_ms);
 }
 
-/* Its socket; of one that is launched, the program. */
+/* Its socket or address; of one that is launched, the program. */
 static json_t *upstream_of(const struct surface *surface)
 {
     if (surface_runs_records(surface))
         return json_string("stdio");
+    if (surface->upstream_tcp.host != NULL)
+        return json_string(surface->upstream_tcp.text);
     return json_string(surface_is_launched(surface) ? surface->command.arguments[0]
                                                     : surface->upstream_socket);
 }
@@ -167,7 +169,7 @@ static json_t *ports_of(const struct surface_state *surface)
     return array;
 }
 
-/* What has become of a service that is launched; null of any other. */
+/* What has become of a service that the launcher connects to; null of any other. */
 static json_t *service_of(const struct surface_state *surface)
 {
     static const char *const states[SERVICE_STATE_COUNT] = {
@@ -181,17 +183,18 @@ static json_t *service_of(const struct surface_state *surface)
     const bool ends =
         service->ending && (service->state == SERVICE_READY || service->state == SERVICE_STARTING);
 
-    if (!surface_is_launched(surface->config))
+    if (!surface_needs_launcher(surface->config))
         return json_null();
-    return json_pack("{s:s, s:s?, s:o, s:o, s:I, s:o, s:o, s:s?}", "state",
-                     ends ? "ending" : states[service->state], "why",
-                     service->why[0] != '\0' ? service->why : NULL, "pid",
-                     service->pid > 0 ? json_integer(service->pid) : json_null(), "processes",
-                     surface->config->upstream_stdio ? json_integer(service->processes)
-                                                     : json_null(),
-                     "restarts", number(service->restarts), "ports", ports_of(surface), "proven",
-                     service->proven_at != 0 ? control_json_time(service->proven_at) : json_null(),
-                     "sight", service->proven_at != 0 ? sights[service->sight] : NULL);
+    return json_pack(
+        "{s:s, s:s?, s:o, s:o, s:I, s:o, s:o, s:s?}", "state",
+        ends ? "ending" : states[service->state], "why",
+        service->why[0] != '\0' ? service->why : NULL, "pid",
+        service->pid > 0 ? json_integer(service->pid) : json_null(), "processes",
+        surface->config->upstream_stdio ? json_integer(service->processes) : json_null(),
+        "restarts", number(service->restarts), "ports", ports_of(surface), "proven",
+        service->proven_at != 0 ? control_json_time(service->proven_at) : json_null(), "sight",
+        service->proven_at != 0 && surface_is_launched(surface->config) ? sights[service->sight]
+                                                                        : NULL);
 }
 
 json_t *control_json_surface(const struct gate *gate, const struct surface_state *surface)

@@ -56,10 +56,24 @@ static struct cutting **find_done(struct gate *gate)
     return NULL;
 }
 
+static void cut_exposed(struct gate *gate)
+{
+    gate->exposed = false;
+    for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
+        struct surface_state *surface = &gate->surfaces.items[i];
+
+        if (surface->service.to_cut && surface->config != NULL && !surface->leaving)
+            workers_cut_surface(gate->workers, surface, REASON_SERVICE_EXPOSED);
+        surface->service.to_cut = false;
+    }
+}
+
 void cutting_look(struct gate *gate)
 {
     struct cutting **at;
 
+    if (gate->exposed)
+        cut_exposed(gate);
     /* From the first again: `done` may have begun another. */
     while ((at = find_done(gate)) != NULL)
         end(gate, at);

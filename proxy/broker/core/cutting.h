@@ -29,7 +29,7 @@ void cutting_open(struct gate *gate);
 void cutting_begin(struct gate *gate, struct cutting *cutting, enum reason reason);
 /* Whether one waits for the connections of this surface. */
 bool cutting_waits_for(const struct gate *gate, const struct surface_state *surface);
-/* Once each turn of the loop: who is done hears it. */
+/* Once each turn of the loop: who is done hears it; who uses what was found exposed is cut. */
 void cutting_look(struct gate *gate);
 /* The broker is about to exit, and its workers with it: nobody waits any more. */
 void cutting_stop(struct gate *gate);

@@ -38,6 +38,7 @@ struct gate {
     struct surfaces surfaces;
     struct config_bundle *bundle; /* setup/bundle.h: what is in force; NULL: not read from files */
     bool reloading;
+    bool exposed; /* of a service that goes on: core/cutting.h cuts who uses it */
     struct switching switching;
     struct cutting *cuttings; /* core/cutting.h: those that wait */
     uv_timer_t cutting_patience;

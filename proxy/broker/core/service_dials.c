@@ -138,6 +138,8 @@ void service_dials_forget(struct service_dials *dials, struct services_dial *dia
 static enum reason cause_of(int error)
 {
     switch (error) {
+    case EPERM: /* the launcher says so of one that listens by itself */
+        return REASON_UPSTREAM_OWNER;
     case EAGAIN:
         return REASON_UPSTREAM_BUSY;
     case ECONNREFUSED:

@@ -39,6 +39,15 @@ void service_log_state(struct gate *gate, const struct surface_state *surface)
     journal_commit(line);
 }
 
+void service_log_stranger(struct gate *gate, const struct surface_state *surface)
+{
+    struct audit *line = begin(gate, "upstream_refused", surface);
+
+    audit_reason(line, REASON_UPSTREAM_OWNER);
+    audit_text(line, "why", surface->service.why);
+    journal_commit(line);
+}
+
 void service_log_idle(struct gate *gate, const struct surface_state *surface)
 {
     journal_commit(begin(gate, "service_idle", surface));

@@ -6,6 +6,8 @@
 /* Its first process is there. */
 void service_log_start(struct gate *gate, const struct surface_state *surface);
 /* It has come to be served, or is not since its port is somebody else's, too. */
+/* Somebody listens at its address who is not to: `why` of the service says who. */
+void service_log_stranger(struct gate *gate, const struct surface_state *surface);
 void service_log_state(struct gate *gate, const struct surface_state *surface);
 /* A file that it tried to execute, or to load code from, and may not; "": more than are told. */
 void service_log_execution(struct gate *gate, const struct surface_state *surface,

@@ -6,8 +6,8 @@
 /* Whether it may. */
 static inline bool service_is_permitted(const struct surface_state *surface)
 {
-    return surface->config != NULL && surface_is_launched(surface->config) && !surface->leaving &&
-           !surface->killed;
+    return surface->config != NULL && surface_needs_launcher(surface->config) &&
+           !surface->leaving && !surface->killed;
 }
 
 static inline bool service_is_on_demand(const struct surface_state *surface)

@@ -269,10 +269,23 @@ static void take_gone(struct services *services, struct surface_state *surface)
     follow(services, surface);
 }
 
+/* What listens by itself goes on when it is exposed, or another comes: who uses it is cut. */
+static void look_at_neighbour(struct services *services, struct surface_state *surface,
+                              enum service_state before, bool told)
+{
+    if (surface->config->upstream_tcp.host == NULL)
+        return;
+    if (surface->service.state == SERVICE_EXPOSED && before != SERVICE_EXPOSED)
+        services->gate->exposed = surface->service.to_cut = true;
+    if (surface->service.state == SERVICE_READY && surface->service.why[0] != '\0' && !told)
+        service_log_stranger(services->gate, surface);
+}
+
 static enum error take_service(struct services *services, struct surface_state *surface,
                                const struct errand *errand)
 {
     enum service_state before = surface->service.state;
+    bool told = strcmp(surface->service.why, errand->text) == 0;
 
     set_state(surface, (enum service_state)errand->number, errand->text);
     if (errand->number != before)
@@ -281,6 +294,7 @@ static enum error take_service(struct services *services, struct surface_state *
         surface->service.restarts++;
     if (errand->number != before)
         service_log_state(services->gate, surface);
+    look_at_neighbour(services, surface, before, told);
     if (errand->number == SERVICE_READY)
         service_dials_ask(&services->dials, surface);
     else if (errand->number == SERVICE_GONE)

@@ -32,6 +32,7 @@ struct surface_service {
     bool asked;    /* the launcher was asked to start it, and has not said that nothing is left */
     bool ending;   /* and then to end it */
     bool demanded; /* of one that is started on demand: somebody asked */
+    bool to_cut;   /* it was found exposed, and goes on: who uses it is cut (core/cutting.h) */
     uint64_t not_before_ms; /* and it is not started sooner, by the loop's clock */
     uint64_t idle_since_ms; /* nobody has, since then; 0: somebody does */
     enum service_state state;

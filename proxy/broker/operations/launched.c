@@ -13,8 +13,12 @@ static struct surface_state *find_launched(struct operation *operation, const ch
         *error = ERROR_NOT_FOUND;
     else if (!surface_is_launched(surface->config))
         *error = operation_fail(operation, ERROR_STATE,
-                                "the service of %s is not started by Sidelock: it has a socket, %s",
-                                surface->config->name, surface->config->upstream_socket);
+                                "the service of %s is not started by Sidelock: it listens by "
+                                "itself, at %s",
+                                surface->config->name,
+                                surface->config->upstream_socket != NULL
+                                    ? surface->config->upstream_socket
+                                    : surface->config->upstream_tcp.text);
     else if (surface->config->upstream_stdio)
         *error = operation_fail(operation, ERROR_STATE,
                                 "%s has no one service: each MCP session has a process of its own",

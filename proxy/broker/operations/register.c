@@ -351,6 +351,36 @@ static void build_stdio(const struct register_facts *facts, struct register_cell
     cell->how = "it is served at no port, so that none was connected to";
 }
 
+/* What shares the namespace reaches it whatever is proven. */
+static void build_neighbour(const struct register_facts *facts, struct register_cell *cell)
+{
+    char time[JOURNAL_TIME_SIZE];
+
+    buffer_append_format(&cell->value,
+                         "The service listens by itself at %s, where every process of this network "
+                         "namespace reaches it past the gate, as containers do that share it",
+                         facts->surface->upstream_tcp.text);
+    if (facts->surface->upstream_namespace == NAMESPACE_SHARED)
+        buffer_append_text(&cell->value, "; that it is not the machine's own may be your word");
+    if (!facts->live)
+        return;
+    if (facts->service_why != NULL && facts->service_why[0] != '\0') {
+        buffer_append_format(&cell->value, "; %s", facts->service_why);
+        cell->finding = true;
+    }
+    append_fences(facts, cell);
+    cell->proven = facts->service == SERVICE_READY && facts->service_proven_at != 0;
+    cell->how = "it is not served now, or that could not be found out";
+    if (!cell->proven)
+        return;
+    journal_time(facts->service_proven_at, time);
+    buffer_append_format(&cell->value, "; proven at %s that its port is open at no other address",
+                         time);
+    cell->how = "its port was connected to at every address of this namespace but loopback, from "
+                "inside, and nobody answered but the gate; who else is in the namespace, other "
+                "ports of the service and UDP are not looked at";
+}
+
 static void build_isolation(const struct register_facts *facts, struct register_cell *cell)
 {
     const struct register_socket *socket = &facts->socket;
@@ -361,6 +391,10 @@ static void build_isolation(const struct register_facts *facts, struct register_
     }
     if (surface_is_launched(facts->surface)) {
         build_launched(facts, cell);
+        return;
+    }
+    if (facts->surface->upstream_tcp.host != NULL) {
+        build_neighbour(facts, cell);
         return;
     }
     buffer_append_format(&cell->value, "The service listens on the Unix socket %s",

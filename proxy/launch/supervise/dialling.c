@@ -54,6 +54,20 @@ static void on_dialed(void *data, int fd, int error)
     uv_poll_start(&dialling->poll, UV_WRITABLE, on_connected);
 }
 
+void dialling_finish(uv_loop_t *loop, int fd, dial_done *done, void *data)
+{
+    struct dialling *dialling = malloc(sizeof(*dialling));
+
+    if (dialling == NULL) {
+        close(fd);
+        done(data, -1, ENOMEM);
+        return;
+    }
+    *dialling = (struct dialling){.done = done, .data = data, .fd = -1};
+    dialling->poll.loop = loop;
+    on_dialed(dialling, fd, 0);
+}
+
 void dialling_begin(uv_loop_t *loop, struct tree *tree, uint16_t port, dial_done *done, void *data)
 {
     struct dialling *dialling = malloc(sizeof(*dialling));

@@ -316,9 +316,10 @@ static void on_proven(void *data, const char *found)
 /* The service has the port that is to be served. */
 static void prove(struct life *life, uint16_t port)
 {
+    const struct vacancy_subject subject = {life->lives->bundle->config, port, false};
+
     life->port = port;
-    life->vacancy =
-        vacancy_begin(life->lives->loop, life->lives->bundle->config, port, on_proven, life);
+    life->vacancy = vacancy_begin(life->lives->loop, &subject, on_proven, life);
     if (life->vacancy == NULL)
         tree_kill(life->tree);
 }
@@ -395,9 +396,7 @@ static void on_refused(void *data, const struct refusal *refusal)
 
 static void on_port(void *data, const struct port *port)
 {
-    struct life *life = data;
-
-    port_watch_port(&life->watch, port);
+    port_watch_port(&((struct life *)data)->watch, port);
 }
 
 static void on_listed(void *data)

@@ -58,13 +58,13 @@ static enum error begin_stdio(struct supervisor *supervisor, uint32_t slot, cons
     return error;
 }
 
-/* NULL: no surface of this name has a command, or no configuration came yet. */
+/* NULL: no surface of this name needs a launcher, or no configuration came yet. */
 static const struct surface *find_surface(const struct supervisor *supervisor, const char *name)
 {
     const struct config *config = supervisor->bundle.config;
     const struct surface *surface = config != NULL ? config_surface(config, name) : NULL;
 
-    return surface != NULL && surface_is_launched(surface) ? surface : NULL;
+    return surface != NULL && surface_needs_launcher(surface) ? surface : NULL;
 }
 
 static enum error begin(struct supervisor *supervisor, const struct errand *errand,
@@ -72,6 +72,9 @@ static enum error begin(struct supervisor *supervisor, const struct errand *erra
 {
     if (supervisor->finishing)
         return OK;
+    if (!surface_is_launched(surface))
+        return neighbour_begin(&supervisor->neighbours, errand->place, surface->name,
+                               &supervisor->places[errand->place].neighbour);
     if (surface->upstream_stdio)
         return begin_stdio(supervisor, errand->place, surface->name);
     return life_begin(&supervisor->lives, errand->place, surface->name,
@@ -137,11 +140,8 @@ static enum error take_leave(struct supervisor *supervisor, const struct errand 
 
 static enum error take_prove(struct supervisor *supervisor, const struct errand *errand, int fd)
 {
-    struct life *life = supervisor->places[errand->place].life;
-
     (void)fd;
-    if (life != NULL) /* else it ended meanwhile, which the broker hears */
-        life_prove(life);
+    place_prove(&supervisor->places[errand->place]); /* which may have ended meanwhile */
     return OK;
 }
 
@@ -175,7 +175,7 @@ static enum error take_alone(struct supervisor *supervisor, const struct errand 
     enum error error = ERROR_SYNTAX;
 
     (void)fd;
-    if (surface != NULL && !surface->upstream_stdio &&
+    if (surface != NULL && surface_is_launched(surface) && !surface->upstream_stdio &&
         place_is_free(&supervisor->places[errand->place]))
         error = lone_begin(&supervisor->lone, errand);
     return error == OK ? begin(supervisor, errand, surface) : error;
@@ -344,6 +344,11 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                          .say = telling_on_said,
                                          .gone = telling_on_gone,
                                          .context = supervisor};
+    supervisor->neighbours = (struct neighbours){.loop = &supervisor->loop,
+                                                 .bundle = &supervisor->bundle,
+                                                 .changed = telling_on_neighbour,
+                                                 .proven = telling_on_neighbour_proven,
+                                                 .context = supervisor};
     if (error == OK)
         error = launcher_create(&supervisor->loop, options->spawner, &supervisor->lives.launcher);
     if (error == OK)
@@ -365,6 +370,7 @@ static void close_all(struct supervisor *supervisor)
     uv_run(&supervisor->loop, UV_RUN_DEFAULT);
     uv_loop_close(&supervisor->loop);
     lone_clear(&supervisor->lone);
+    caller_lookup_destroy(supervisor->neighbours.lookup);
     channel_destroy(supervisor->parent.channel);
     channel_destroy(supervisor->broker.channel);
     bundle_clear(&supervisor->bundle);

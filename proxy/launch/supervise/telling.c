@@ -214,3 +214,34 @@ void telling_on_gone(void *context, uint32_t slot)
     if (supervisor->finishing && is_empty(supervisor))
         uv_stop(&supervisor->loop);
 }
+
+void telling_on_neighbour(void *context, struct neighbour *neighbour)
+{
+    struct supervisor *supervisor = context;
+    char port[16];
+
+    snprintf(port, sizeof(port), "%u/tcp", neighbour->port);
+    if (neighbour->state == SERVICE_READY)
+        telling_say(&supervisor->broker,
+                    &(struct errand){.kind = ERRAND_PORTS, .place = neighbour->slot, .text = port},
+                    -1);
+    telling_say(&supervisor->broker,
+                &(struct errand){.kind = ERRAND_SERVICE,
+                                 .place = neighbour->slot,
+                                 .number = neighbour->state,
+                                 .text = neighbour->why},
+                -1);
+    if (neighbour->state != SERVICE_GONE)
+        return;
+    supervisor->places[neighbour->slot].neighbour = NULL;
+    if (supervisor->finishing && is_empty(supervisor))
+        uv_stop(&supervisor->loop);
+}
+
+void telling_on_neighbour_proven(void *context, struct neighbour *neighbour)
+{
+    struct supervisor *supervisor = context;
+
+    telling_say(&supervisor->broker,
+                &(struct errand){.kind = ERRAND_PROVEN, .place = neighbour->slot}, -1);
+}

@@ -20,6 +20,7 @@ struct supervisor {
     uv_loop_t loop;
     struct lives lives;
     struct stdios stdios;
+    struct neighbours neighbours;
     struct config_bundle bundle;
     struct line parent, broker;
     struct place places[CONFIG_SLOTS_MAX]; /* by slot */
@@ -41,7 +42,7 @@ void telling_say(struct line *line, const struct errand *errand, int fd);
 void telling_state(struct supervisor *supervisor, const struct life *life);
 void telling_say_state(struct supervisor *supervisor, uint32_t slot, enum service_state state);
 
-/* Of struct lives and struct stdios, whose context is the supervisor. */
+/* Of struct lives, struct stdios and struct neighbours, whose context is the supervisor. */
 void telling_on_lost(void *context);
 void telling_on_over(void *context, const struct life *life, int status);
 void telling_on_changed(void *context, struct life *life);
@@ -53,3 +54,5 @@ void telling_on_seen(void *context, struct life *life);
 void telling_on_proven(void *context, struct life *life);
 void telling_on_said(void *context, const struct errand *errand);
 void telling_on_gone(void *context, uint32_t slot);
+void telling_on_neighbour(void *context, struct neighbour *neighbour);
+void telling_on_neighbour_proven(void *context, struct neighbour *neighbour);

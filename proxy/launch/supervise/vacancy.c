@@ -41,16 +41,6 @@ void vacancy_print(const union address *address, char out[VACANCY_ADDRESS_SIZE])
 
 /* ---- Which addresses ---- */
 
-/* Whether the gate listens there, or is about to: nobody else can. */
-static bool is_listen(const struct listen_address *listen, const char *host)
-{
-    bool v6 = strchr(host, ':') != NULL;
-
-    if (strcmp(listen->host, "localhost") == 0)
-        return strcmp(host, v6 ? "::1" : "127.0.0.1") == 0;
-    return strcmp(listen->host, host) == 0 || strcmp(listen->host, v6 ? "::" : "0.0.0.0") == 0;
-}
-
 bool vacancy_is_ours(const struct config *config, const union address *address, uint16_t port)
 {
     char host[INET6_ADDRSTRLEN] = "";
@@ -59,15 +49,7 @@ bool vacancy_is_ours(const struct config *config, const union address *address, 
               address->base.sa_family == AF_INET ? (const void *)&address->in.sin_addr
                                                  : &address->in6.sin6_addr,
               host, sizeof(host));
-    for (size_t i = 0; i < config->surface_count; i++) {
-        const struct surface *surface = &config->surfaces[i];
-
-        for (size_t j = 0; j < surface->listen_count; j++) {
-            if (surface->listen[j].port == port && is_listen(&surface->listen[j], host))
-                return true;
-        }
-    }
-    return false;
+    return config_listens_at(config, host, port);
 }
 
 static bool take_address(const struct ifaddrs *from, union address *out, uint16_t port)
@@ -208,8 +190,16 @@ static bool ask(struct vacancy *vacancy, uv_loop_t *loop, const union address *a
     return true;
 }
 
-static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct config *config,
-                    uint16_t port)
+/* False: it is not to be asked, or is none. */
+static bool is_meant(const struct vacancy_subject *subject, const struct ifaddrs *one,
+                     union address *out)
+{
+    return take_address(one, out, subject->port) &&
+           !(subject->beyond_loopback && address_is_loopback(out)) &&
+           !vacancy_is_ours(subject->config, out, subject->port);
+}
+
+static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct vacancy_subject *subject)
 {
     struct ifaddrs *all;
     bool asked = getifaddrs(&all) == 0;
@@ -219,7 +209,7 @@ static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct confi
     for (const struct ifaddrs *one = all; asked && one != NULL; one = one->ifa_next) {
         union address address;
 
-        if (!take_address(one, &address, port) || vacancy_is_ours(config, &address, port))
+        if (!is_meant(subject, one, &address))
             continue;
         asked = vacancy->count < VACANCY_ADDRESSES_MAX && ask(vacancy, loop, &address);
     }
@@ -233,7 +223,7 @@ static void on_nothing(uv_timer_t *timer)
     finish(timer->data, "nowhere: the addresses of this host cannot be asked");
 }
 
-struct vacancy *vacancy_begin(uv_loop_t *loop, const struct config *config, uint16_t port,
+struct vacancy *vacancy_begin(uv_loop_t *loop, const struct vacancy_subject *subject,
                               vacancy_done *done, void *data)
 {
     struct vacancy *vacancy =
@@ -247,7 +237,7 @@ struct vacancy *vacancy_begin(uv_loop_t *loop, const struct config *config, uint
     vacancy->open = 1;
     uv_timer_init(loop, &vacancy->timer);
     vacancy->timer.data = vacancy;
-    asked = ask_all(vacancy, loop, config, port);
+    asked = ask_all(vacancy, loop, subject);
     if (!asked)
         uv_timer_start(&vacancy->timer, on_nothing, 0, 0);
     else

@@ -28,8 +28,15 @@ struct vacancy;
  */
 typedef void vacancy_done(void *data, const char *found);
 
-/* `config` is borrowed for this call. NULL without memory. */
-struct vacancy *vacancy_begin(uv_loop_t *loop, const struct config *config, uint16_t port,
+/* Of a service that listens by itself loopback is left out, where it is to answer. */
+struct vacancy_subject {
+    const struct config *config;
+    uint16_t port;
+    bool beyond_loopback;
+};
+
+/* The subject is borrowed for this call. NULL without memory. */
+struct vacancy *vacancy_begin(uv_loop_t *loop, const struct vacancy_subject *subject,
                               vacancy_done *done, void *data);
 /* `done` is not called any more. Takes NULL. */
 void vacancy_cancel(struct vacancy *vacancy);
