@@ -93,6 +93,15 @@ static bool configure(sqlite3 *connection)
                                "PRAGMA temp_store = MEMORY; PRAGMA secure_delete = ON");
 }
 
+static enum error refuse_version(const char *path, long version, char why[WHY_SIZE])
+{
+    return error_explain(
+        why, ERROR_INVALID,
+        "the database %s has schema %ld and this Sidelock knows none after %d: run the "
+        "newer Sidelock that made it, or move the file away to start afresh",
+        path, version, SCHEMA_VERSION);
+}
+
 static enum error migrate(sqlite3 *connection, const char *path, char why[WHY_SIZE])
 {
     char text[16];
@@ -100,11 +109,7 @@ static enum error migrate(sqlite3 *connection, const char *path, char why[WHY_SI
     long version = done ? strtol(text, NULL, 10) : 0;
 
     if (version < 0 || version > SCHEMA_VERSION)
-        return error_explain(
-            why, ERROR_INVALID,
-            "the database %s has schema %ld and this Sidelock knows none after %d: run the "
-            "newer Sidelock that made it, or move the file away to start afresh",
-            path, version, SCHEMA_VERSION);
+        return refuse_version(path, version, why);
     for (; done && version < SCHEMA_VERSION; version++)
         done = execute(connection, migrations[version]);
     return done ? OK
@@ -131,6 +136,26 @@ static enum error check(sqlite3 *connection, const char *path, char why[WHY_SIZE
     return migrate(connection, path, why);
 }
 
+/*
+ * What a later Sidelock has made stays as it is, its log too: whoever may write it would set how it
+ * is journalled, and write the log into it at the end. What cannot be read, check() says.
+ */
+static enum error refuse_later(const char *path, char why[WHY_SIZE])
+{
+    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+    sqlite3 *connection = NULL;
+    char text[16] = "";
+    long version;
+
+    if (sqlite3_open_v2(path, &connection, flags, NULL) == SQLITE_OK) {
+        harden(connection);
+        (void)ask(connection, "PRAGMA user_version", text, sizeof(text));
+    }
+    sqlite3_close(connection);
+    version = strtol(text, NULL, 10);
+    return version > SCHEMA_VERSION ? refuse_version(path, version, why) : OK;
+}
+
 #define OPEN_FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
 
 enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE])
@@ -144,6 +169,8 @@ enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SI
         error = trusted_file_check(fd, path, TRUSTED_FILE_POLICY, why);
         close(fd);
     }
+    if (error == OK)
+        error = refuse_later(path, why);
     if (error != OK)
         return error;
     if (sqlite3_open_v2(path, &connection, OPEN_FLAGS, NULL) != SQLITE_OK)
