@@ -2,6 +2,7 @@
  * `sidelock add`: writes a surface into the configuration, as a person would. Called by its row in
  * verbs.c.
  */
+#include "cli/additions.h"
 #include "cli/amend.h"
 #include "cli/cmd.h"
 #include "cli/config_file.h"
@@ -16,9 +17,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#define OWN_OPTIONS_MAX 16
+
 struct addition {
-    const char *config, *why, *can_do, *socket, *dialect, *directory;
-    struct text_list listen, verbs, targets, callers, executables;
+    const char *config, *why, *can_do, *socket, *tcp, *dialect;
+    struct text_list listen, verbs, targets, callers;
+    struct additions additions;
     bool stdio, elsewhere;
     char *const *command; /* NULL: there is none */
     char here[CONFIG_FILE_PATH_SIZE], program[2 * CONFIG_FILE_PATH_SIZE];
@@ -26,16 +30,26 @@ struct addition {
 
 /* ---- The command line ---- */
 
+static enum additions_service service_of(const struct addition *addition)
+{
+    if (addition->stdio)
+        return ADDITIONS_STDIO;
+    if (addition->command != NULL)
+        return ADDITIONS_COMMAND;
+    return addition->tcp != NULL ? ADDITIONS_TCP : ADDITIONS_SOCKET;
+}
+
 static int check_upstream(const struct addition *addition)
 {
-    if ((addition->socket != NULL) == (addition->command != NULL || addition->stdio))
+    int ways = (addition->socket != NULL) + (addition->tcp != NULL) +
+               (addition->command != NULL || addition->stdio);
+
+    if (ways != 1)
         return args_usage("add", "say where the service is: --socket PATH on which it listens, or "
-                                 "`-- CMD ARGUMENT...` that starts it; with --stdio CMD speaks "
-                                 "over its standard input and output");
-    if (addition->command == NULL &&
-        (addition->directory != NULL || addition->executables.count > 0))
-        return args_usage("add", "--cwd and --allow-exec go with a command");
-    return EX_OK;
+                                 "--tcp ADDRESS in a network that a container shares with the "
+                                 "gate, or `-- CMD ARGUMENT...` that starts it; with --stdio CMD "
+                                 "speaks over its standard input and output");
+    return additions_check(&addition->additions, service_of(addition));
 }
 
 static int check_rest(struct addition *addition)
@@ -53,7 +67,7 @@ static int check_rest(struct addition *addition)
 /* What stands before `--` is ours, what follows is the command. */
 static int parse(int argc, char **argv, struct addition *addition, struct args *args)
 {
-    const struct args_option options[] = {
+    const struct args_option own[] = {
         {.name = "--listen",
          .takes = "ADDRESS",
          .about = "where clients find it: localhost:PORT; may be repeated",
@@ -62,6 +76,10 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .takes = "PATH",
          .about = "the Unix socket on which the service listens",
          .value = &addition->socket},
+        {.name = "--tcp",
+         .takes = "ADDRESS",
+         .about = "where it listens in the network of a container, which is the gate's, too",
+         .value = &addition->tcp},
         {.name = "--stdio",
          .about = "the service speaks MCP over its standard input and output",
          .flag = &addition->stdio},
@@ -81,14 +99,6 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .takes = "uid=N",
          .about = "a user who may connect beside you; may be repeated",
          .list = &addition->callers},
-        {.name = "--cwd",
-         .takes = "DIRECTORY",
-         .about = "where the command is started; here",
-         .value = &addition->directory},
-        {.name = "--allow-exec",
-         .takes = "PATH|any",
-         .about = "a program that the service may execute; may be repeated",
-         .list = &addition->executables},
         {.name = "--why",
          .takes = "TEXT",
          .about = "why there is such a surface, for the register",
@@ -102,12 +112,17 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .flag = &addition->elsewhere},
         {.name = "-c", .takes = "FILE", .about = "the configuration", .value = &addition->config},
     };
+    struct args_option options[OWN_OPTIONS_MAX + ADDITIONS_MAX];
+    const size_t count = sizeof(own) / sizeof(own[0]);
     int ours = 1;
 
+    _Static_assert(sizeof(own) / sizeof(own[0]) <= OWN_OPTIONS_MAX, "there is room for each");
+    memcpy(options, own, sizeof(own));
     while (ours < argc && strcmp(argv[ours], "--") != 0)
         ours++;
     addition->command = ours < argc ? argv + ours + 1 : NULL;
-    return args_parse(ours, argv, ARGS_TABLE(options), 1, 1, args);
+    return args_parse(ours, argv, options,
+                      count + additions_options(&addition->additions, options + count), 1, 1, args);
 }
 
 static int check_words(struct addition *addition, const struct args *args)
@@ -122,6 +137,11 @@ static int check_words(struct addition *addition, const struct args *args)
 }
 
 /* ---- The surface ---- */
+
+static int not_text(void)
+{
+    return args_fail(EX_DATAERR, "all words of a configuration must be UTF-8");
+}
 
 /* Whether a member could be set; one that is not there need not be. */
 static bool set(json_t *object, const char *name, json_t *value)
@@ -150,14 +170,6 @@ static json_t *list_of(const struct text_list *from)
 static bool set_list(json_t *object, const char *name, const struct text_list *from)
 {
     return from->count == 0 || set(object, name, list_of(from));
-}
-
-/* "any" alone is no path. */
-static bool set_executables(json_t *upstream, const struct text_list *from)
-{
-    if (from->count == 1 && strcmp(from->items[0], "any") == 0)
-        return set_text(upstream, "executables", from->items[0]);
-    return set_list(upstream, "executables", from);
 }
 
 /* One that we have found ourselves. */
@@ -192,23 +204,27 @@ static bool set_command(json_t *upstream, struct addition *addition)
     for (char *const *word = addition->command + 1; *word != NULL; word++)
         written = written && json_array_append_new(command, json_string(*word)) == 0;
     written = set(upstream, "command", command) && written;
-    if (addition->directory != NULL)
-        written = set_text(upstream, "cwd", addition->directory) && written;
-    else if (strcmp(addition->here, "/") != 0)
+    if (strcmp(addition->here, "/") != 0)
         written = set(upstream, "cwd", write_path(addition, addition->here)) && written;
-    return set_executables(upstream, &addition->executables) && written;
+    return written;
 }
 
-static bool set_upstream(json_t *surface, struct addition *addition)
+static int set_upstream(json_t *surface, struct addition *addition)
 {
     json_t *upstream = json_object();
-    bool written = set_text(upstream, "socket", addition->socket);
+    bool written =
+        set_text(upstream, "socket", addition->socket) && set_text(upstream, "tcp", addition->tcp);
+    int code;
 
     if (addition->stdio)
         written = set(upstream, "stdio", json_true()) && written;
     if (addition->command != NULL)
         written = set_command(upstream, addition) && written;
-    return set(surface, "upstream", upstream) && written;
+    code = additions_write(&addition->additions, ADDITIONS_OF_UPSTREAM, upstream);
+    written = set(surface, "upstream", upstream) && written;
+    if (code == EX_OK && !written)
+        code = not_text();
+    return code;
 }
 
 /* You, and who was named. */
@@ -264,18 +280,23 @@ static bool set_rules(json_t *surface, const struct addition *addition)
 
 static int write_surface(struct addition *addition, json_t *surface)
 {
-    bool written;
-    int code;
+    int code = EX_OK;
 
     if (addition->command != NULL && getcwd(addition->here, sizeof(addition->here)) == NULL)
         return args_fail(EX_OSERR, "the current directory cannot be told: %s", strerror(errno));
-    written = set_text(surface, "why", addition->why) &&
-              set_text(surface, "can_do", addition->can_do) &&
-              set(surface, "listen", write_listen(&addition->listen)) &&
-              set_upstream(surface, addition) && set_text(surface, "dialect", addition->dialect);
-    code = set_callers(surface, addition);
-    if (code == EX_OK && (!written || !set_rules(surface, addition)))
-        code = args_fail(EX_DATAERR, "all words of a configuration must be UTF-8");
+    if (!set_text(surface, "why", addition->why) ||
+        !set_text(surface, "can_do", addition->can_do) ||
+        !set(surface, "listen", write_listen(&addition->listen)))
+        return not_text();
+    code = set_upstream(surface, addition);
+    if (code == EX_OK && !set_text(surface, "dialect", addition->dialect))
+        code = not_text();
+    if (code == EX_OK)
+        code = additions_write(&addition->additions, ADDITIONS_OF_SURFACE, surface);
+    if (code == EX_OK)
+        code = set_callers(surface, addition);
+    if (code == EX_OK && !set_rules(surface, addition))
+        code = not_text();
     return code;
 }
 
@@ -311,6 +332,6 @@ int cmd_add(int argc, char **argv)
     text_list_clear(&addition.verbs);
     text_list_clear(&addition.targets);
     text_list_clear(&addition.callers);
-    text_list_clear(&addition.executables);
+    additions_clear(&addition.additions);
     return code;
 }

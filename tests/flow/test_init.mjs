@@ -205,6 +205,57 @@ describe('sidelock add and rm', () => {
     assert.equal(person.text(), first);
   });
 
+  it('write whatever the configuration knows of a command and of a surface', () => {
+    const person = begun();
+    const file = path.join(person.home, 'plain.json');
+    writeFileSync(file, JSON.stringify({ state_dir: person.state, surfaces: {} }), { mode: 0o600 });
+    const words = [
+      ...add('a', 1).slice(0, 6), '-c', file, '--elsewhere', '--mode', 'observe', '--host', 'a.example', '--origin', 'https://a.example',
+      '--env', 'A=1', '--env', 'B=x=y', '--env', 'A=2', '--env-file', '/etc/secret', '--cwd', '/srv', '--user', '1000', '--port', '8002', '--ready', '/up',
+      '--restart', 'on-failure', '--start', 'on_demand', '--idle-stop', '15m', '--allow-exec', '/usr/bin/env', '--allow-library', '/opt/lib',
+      '--write', '/srv/data', '--write', '~/more', '--require', 'write', '--', 'server', '--port', '8002',
+    ];
+    person.do(...words);
+    const made = JSON.parse(readFileSync(file, 'utf8')).surfaces.a;
+    assert.deepEqual(made.upstream, {
+      command: ['server', '--port', '8002'], cwd: '/srv', env: { A: '2', B: 'x=y' }, env_files: ['/etc/secret'], user: 1000, port: 8002, ready: { path: '/up' },
+      restart: 'on-failure', start: 'on_demand', idle_stop_s: 900, executables: ['/usr/bin/env'], libraries: ['/opt/lib'], write: ['/srv/data', '~/more'], require: ['write'],
+    });
+    assert.deepEqual([made.mode, made.hosts, made.origins], ['observe', ['a.example'], ['https://a.example']]);
+    person.do(...add('b', 2).slice(0, 6), '-c', file, '--elsewhere', '--user', 'nobody', '--allow-exec', 'any', '--write', 'none', '--', 'server');
+    const other = JSON.parse(readFileSync(file, 'utf8')).surfaces.b.upstream;
+    assert.deepEqual([other.user, other.executables, other.write], ['nobody', 'any', []]);
+    person.do(...socket('c', '-c', file, '--owner', 'root').map((word) => (word === '127.0.0.1:1' ? '127.0.0.1:3' : word)));
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).surfaces.c.upstream, { socket: '/run/a.sock', owner: 'root' });
+    person.do(...add('d', 4).slice(0, 6), '-c', file, '--elsewhere', '--tcp', '127.0.0.1:8081', '--namespace', 'shared', '--owner', '7');
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).surfaces.d.upstream, { tcp: '127.0.0.1:8081', namespace: 'shared', owner: 7 });
+    person.refused([...socket('e'), '--namespace', 'shared'], 64, /--namespace goes with --tcp/);
+  });
+
+  // A key that no option writes is said here, so that one that is new is thought of.
+  it('have an option for each key of an upstream', () => {
+    const schema = JSON.parse(readFileSync(new URL('../../config/sidelock.schema.json', import.meta.url), 'utf8'));
+    const written = { command: '--', env_files: '--env-file', executables: '--allow-exec', libraries: '--allow-library', idle_stop_s: '--idle-stop' };
+    const help = new Person().do('help', 'add');
+    for (const key of Object.keys(schema.definitions.surface.properties.upstream.properties))
+      assert.ok(help.includes(`  ${written[key] ?? `--${key}`} `) || written[key] === '--', `no option of \`sidelock add\` writes "${key}"`);
+  });
+
+  for (const who of PEOPLE)
+    it(`a command with a port, variables and one place to write is served, for ${who.name}`, async () => {
+      const person = begun(who);
+      const [outside, inside] = [await freePort(), await freePort()];
+      const program = 'import http.server, os; open(os.environ["PLACE"] + "/seen", "w").close(); os.chdir(os.environ["PLACE"]); http.server.test(http.server.SimpleHTTPRequestHandler, port=int(os.environ["PORT"]))';
+      person.run('mkdir', '-m', '700', path.join(person.home, 'data'));
+      const place = path.join(person.home, 'data');
+      person.do(...add('docs', outside).slice(0, 6), '--port', inside, '--env', `PORT=${inside}`, '--env', `PLACE=${place}`, '--write', place, '--', 'python3', '-c', program);
+      const gate = await person.serve();
+      const { status, text } = await person.get(outside, person.do('session', 'create', 'docs').trim());
+      assert.equal(status, 200);
+      assert.match(text, /href="seen"/);
+      await gate.stop();
+    });
+
   it('refuse what is no surface, and say what is missing', () => {
     const person = begun();
     person.do(...socket('a'));
@@ -216,7 +267,13 @@ describe('sidelock add and rm', () => {
     person.refused(['add', 'b', '--listen', '1', '--socket', '/x'], 64, /--dialect says what it speaks: autogen-studio, /);
     person.refused(['add', 'b', '--listen', '1', '--dialect', 'mcp'], 64, /say where the service is/);
     person.refused([...socket('b'), '--', 'true'], 64, /say where the service is/);
-    person.refused([...socket('b', '--cwd', '/')], 64, /go with a command/);
+    person.refused([...socket('b', '--cwd', '/')], 64, /--cwd goes with a command/);
+    person.refused([...socket('b', '--port', '1')], 64, /--port goes with a command/);
+    person.refused(['add', 'b', '--listen', '2', '--stdio', '--port', '1', '--', 'cat'], 64, /--port goes with a command that listens/);
+    person.refused([...add('b', 2).slice(0, 6), '--owner', 'root', '--', 'true'], 64, /--owner goes with --socket or --tcp/);
+    person.refused([...add('b', 2).slice(0, 6), '--env', 'TOKEN', '--', 'true'], 64, /--env takes NAME=VALUE, not TOKEN/);
+    person.refused([...add('b', 2).slice(0, 6), '--port', '-1', '--', 'true'], 64, /--port takes a number/);
+    person.refused([...add('b', 2).slice(0, 6), '--idle-stop', 'soon', '--', 'true'], 64, /--idle-stop takes a time/);
     person.refused(['add', 'b', '--listen', '2', '--dialect', 'mcp', '--'], 64, /after `--` comes/);
     person.refused(socket('b', '--caller', 'me'), 64, /--caller takes uid=N/);
   });
