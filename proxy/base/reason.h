@@ -176,6 +176,8 @@
     /* Known, but not permitted */                                                                 \
     REASON(HOST_MISMATCH, "host_mismatch", 403, 0, "the Host header does not name this surface")   \
     REASON(ORIGIN_MISMATCH, "origin_mismatch", 403, 0, "the Origin is not permitted")              \
+    REASON(CALLER_NETWORK, "caller_network", 403, 0,                                               \
+           "the client's address is of no network that is permitted")                              \
     REASON(CALLER_UNKNOWN, "caller_unknown", 403, 0,                                               \
            "the calling process could not be identified")                                          \
     REASON(CALLER_MISMATCH, "caller_mismatch", 403, 0, "the calling user is not permitted")        \

@@ -188,11 +188,11 @@ static void warn_of_surface(const struct cautions *to, const struct surface *sur
         warn(to, "The surface \"%s\" only observes: no message is refused.", name);
     if (surface->allow_non_loopback)
         warn(to, "The surface \"%s\" may listen where other machines reach it.", name);
-    for (size_t i = 0; surface->callers_named && i < surface->listen_count; i++) {
+    for (size_t i = 0; surface->tls == NULL && i < surface->listen_count; i++) {
         if (!surface->listen[i].loopback)
             warn(to,
-                 "The surface \"%s\" names callers by uid, and clients of other machines have "
-                 "none here: at \"%s\" none of them is let in; \"certificates\" can name them.",
+                 "The surface \"%s\" has no \"tls\": whoever is on the way to \"%s\" reads its "
+                 "tokens, and all that is said.",
                  name, surface->listen[i].text);
     }
     warn_of_closed(to, surface);

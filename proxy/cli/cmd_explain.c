@@ -27,11 +27,12 @@
 /* What the command line says, and the copies that a request borrows from. */
 struct call {
     struct gate gate;
-    const char *surface, *method, *session, *caller, *executable, *certificate;
+    const char *surface, *method, *session, *caller, *peer, *executable, *certificate;
     struct text_list headers;
     const char *verb; /* to be explained, of messages of the path's; NULL: the request */
     enum direction direction;
     bool plain, json;
+    uint8_t peer_address[16];
     char target[TARGET_BYTES_MAX]; /* path and query, cut at '?' */
     char host[HOST_BYTES];
     struct buffer cookies;     /* the login cookie's values */
@@ -153,6 +154,8 @@ static int read_request(struct call *call, const struct surface *surface, const 
                                  !args_number(call->caller + 4, UINT32_MAX - 1, &uid)))
         return args_usage("explain", "--caller takes uid=N, not %s", call->caller);
     memcpy(call->target, target, strlen(target) + 1);
+    if (call->peer != NULL && !config_address_parse(call->peer, call->peer_address))
+        return args_usage("explain", "--peer takes an address, not %s", call->peer);
     query = strchr(call->target, '?');
     if (query != NULL)
         *query++ = '\0';
@@ -163,6 +166,7 @@ static int read_request(struct call *call, const struct surface *surface, const 
                                 .upgrade = !plain,
                                 .certificate = call->certificate,
                                 .secure = surface->tls != NULL,
+                                .peer = call->peer != NULL ? call->peer_address : NULL,
                                 .caller_known = true,
                                 .caller_program = call->executable,
                                 .caller_program_looked = call->executable != NULL,
@@ -320,6 +324,18 @@ static int run(struct call *call, const char *target)
     return code;
 }
 
+/* What goes together. */
+static int check_call(struct call *call, const char *direction)
+{
+    if (direction != NULL && strcmp(direction, "s2c") == 0)
+        call->direction = DIRECTION_S2C;
+    else if (direction != NULL && strcmp(direction, "c2s") != 0)
+        return args_usage("explain", "--direction takes c2s or s2c, not %s", direction);
+    if (call->surface == NULL)
+        return args_usage("explain", "--surface S is needed");
+    return EX_OK;
+}
+
 int cmd_explain(int argc, char **argv)
 {
     struct call call = {0};
@@ -338,6 +354,10 @@ int cmd_explain(int argc, char **argv)
          .takes = "uid=N",
          .about = "the user who is taken to ask",
          .value = &call.caller},
+        {.name = "--peer",
+         .takes = "ADDRESS",
+         .about = "whence the client is taken to come",
+         .value = &call.peer},
         {.name = "--executable",
          .takes = "PATH",
          .about = "the program that is taken to ask",
@@ -365,13 +385,8 @@ int cmd_explain(int argc, char **argv)
     struct args args;
     int code = args_parse(argc, argv, ARGS_TABLE(options), 1, 1, &args);
 
-    if (direction != NULL && strcmp(direction, "s2c") == 0)
-        call.direction = DIRECTION_S2C;
-    else if (code == EX_OK && direction != NULL && strcmp(direction, "c2s") != 0)
-        code = args_usage(argv[0], "--direction takes c2s or s2c, not %s", direction);
-
-    if (code == EX_OK && call.surface == NULL)
-        code = args_usage(argv[0], "--surface S is needed");
+    if (code == EX_OK)
+        code = check_call(&call, direction);
     buffer_init(&call.cookies, HTTP_HEAD_BYTES_MAX);
     if (code == EX_OK)
         code = run(&call, args.operands[0]);

@@ -22,6 +22,7 @@
 #define CONFIG_GIDS_MAX         64
 #define CONFIG_PROGRAMS_MAX     64 /* that may call */
 #define CONFIG_CERTIFICATES_MAX 64
+#define CONFIG_NETWORKS_MAX     64  /* whose clients may call */
 #define CONFIG_ALLOW_MAX        256 /* entries of one allow list */
 #define CONFIG_HOSTS_MAX        32  /* hosts, and origins */
 #define CONFIG_WORKER_MEMORY    (192 * 1024 * 1024)
@@ -209,6 +210,13 @@ struct surface_command {
     struct text_list required;  /* names of fences without which it is not to run */
 };
 
+/* Addresses with the same first bits; IPv4 is ::ffff:a.b.c.d, with 96 bits more. */
+struct config_network {
+    char *text; /* as written */
+    uint8_t address[16];
+    uint8_t bits;
+};
+
 /* Whether the network namespace of a "tcp" upstream is the machine's own: found out, or said. */
 enum upstream_namespace { NAMESPACE_PROVEN = 0, NAMESPACE_SHARED };
 
@@ -235,9 +243,11 @@ struct surface {
     size_t caller_uid_count;
     uint32_t *caller_gids; /* groups whose members may call, too */
     size_t caller_gid_count;
-    struct text_list caller_executables;  /* of those users; empty: any program of theirs */
-    struct text_list caller_certificates; /* SHA-256, hex; empty: none is asked for */
-    struct surface_tls *tls;              /* NULL: plain */
+    struct config_network *caller_networks; /* whose addresses may call */
+    size_t caller_network_count;            /* 0: any address */
+    struct text_list caller_executables;    /* of those users; empty: any program of theirs */
+    struct text_list caller_certificates;   /* SHA-256, hex; empty: none is asked for */
+    struct surface_tls *tls;                /* NULL: plain */
     struct text_list allow_verbs, allow_targets, allow_server_verbs;
     struct text_list extensions;   /* the names; their verbs are in the dialect */
     struct text_list allow_reopen; /* verbs that the dialect closed; it was opened for them */
@@ -322,5 +332,10 @@ size_t config_connections(const struct config *config);
 bool config_names_programs(const struct config *config);
 /* Whether the gate listens at this address on this port, or is about to: nobody else can. */
 bool config_listens_at(const struct config *config, const char *host, uint16_t port);
+/* "172.18.0.0/16", "10.0.0.5", "fd00::/8": false: it is none, or has bits set beyond its prefix. */
+bool config_network_parse(const char *text, struct config_network *out);
+/* An address alone, IPv4 as above. */
+bool config_address_parse(const char *text, uint8_t out[16]);
+bool config_network_has(const struct config_network *network, const uint8_t address[16]);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

@@ -114,6 +114,12 @@ void config_route_read_pack(struct json_reader *reader, struct surface *surface)
 /* Notes a fault for a route whose path another one of the list takes first. */
 void config_route_check_paths(struct json_reader *reader, const struct surface *surface);
 
+/* ---- network.c ---- */
+
+/* A json_read of a network into a struct config_network. */
+void config_network_read(struct json_reader *reader, struct json_t *value, void *into);
+void config_network_clear(void *network);
+
 /* ---- listen.c ---- */
 
 /* A json_read of "host:port" into a struct listen_address. */

@@ -23,6 +23,8 @@ static const struct json_key callers_keys[] = {
              .set_offset = offsetof(struct surface, callers_named), .read = config_read_uid),
     ROW_LIST("gids", struct surface, caller_gids, caller_gid_count, 1, CONFIG_GIDS_MAX,
              .set_offset = offsetof(struct surface, callers_named), .read = config_read_gid),
+    ROW_LIST("networks", struct surface, caller_networks, caller_network_count, 1,
+             CONFIG_NETWORKS_MAX, .read = config_network_read, .clear = config_network_clear),
     ROW_TEXTS("certificates", struct surface, caller_certificates, config_check_sha256, 1,
               CONFIG_CERTIFICATES_MAX),
     ROW_PATHS("executables", struct surface, caller_executables, config_check_path, 1,
@@ -364,10 +366,11 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
     const json_t *callers = json_object_get(value, "callers");
 
     if (callers != NULL && json_object_get(callers, "uids") == NULL &&
-        json_object_get(callers, "gids") == NULL &&
+        json_object_get(callers, "gids") == NULL && json_object_get(callers, "networks") == NULL &&
         json_object_get(callers, "certificates") == NULL)
-        json_reader_fault_at(reader, "callers",
-                             "Name callers by \"uids\", \"gids\" or \"certificates\".");
+        json_reader_fault_at(
+            reader, "callers",
+            "Name callers by \"uids\", \"gids\", \"networks\" or \"certificates\".");
     else if (surface->caller_executables.count > 0 && !surface->callers_named)
         json_reader_fault_at(
             reader, "callers/executables",
@@ -376,6 +379,23 @@ static void check_callers(struct json_reader *reader, json_t *value, const struc
         (surface->tls == NULL || surface->tls->client_ca == NULL))
         json_reader_fault_at(reader, "callers",
                              "\"certificates\" needs \"tls\" with a \"client_ca\".");
+}
+
+/* The kernel knows whose a socket is on this machine alone. */
+static void check_users(struct json_reader *reader, const struct surface *surface)
+{
+    for (size_t i = 0; surface->callers_named && i < surface->listen_count; i++) {
+        const struct listen_address *address = &surface->listen[i];
+
+        if (address->host == NULL || address->loopback)
+            continue;
+        json_reader_fault_at(reader, "callers",
+                             "Of who comes to \"%.64s\" over a network no user, group or program "
+                             "is known: name clients by \"networks\" or \"certificates\", and "
+                             "give this machine's own users a surface on loopback.",
+                             address->text);
+        return;
+    }
 }
 
 static void finish_upstream(struct json_reader *reader, const json_t *value,
@@ -401,6 +421,7 @@ void config_surface_read(struct json_reader *reader, struct json_t *value, void 
     check_limits(reader, value, surface);
     check_rates(reader, value, surface);
     check_callers(reader, value, surface);
+    check_users(reader, surface);
     if (surface->dialect != NULL) {
         reopen_verbs(reader, surface);
         check_verbs(reader, surface, "verbs", &surface->allow_verbs, DIRECTION_C2S);

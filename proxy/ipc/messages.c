@@ -94,6 +94,7 @@ static const struct field fields[] = {
     AT(DENIED, denied, TEXT, request_id),
     AT(DENIED, denied, TEXT, method),
     AT(DENIED, denied, TEXT, host),
+    AT(DENIED, denied, TEXT, peer_told),
     AT(DENIED, denied, TEXT, seen),
     AT(REFUSED, refused, NUMBER, connection),
     AT(REFUSED, refused, U32, surface),

@@ -152,7 +152,8 @@ struct ipc_denied {
     const char *path;   /* NULL if none is known; likewise what follows */
     const char *request_id;
     const char *method, *host;
-    const char *seen; /* what was found wrong, of the request or of the service's answer */
+    const char *peer_told; /* whence, in the worker's word; "": from this machine */
+    const char *seen;      /* what was found wrong, of the request or of the service's answer */
 };
 
 /* A refused message; in observe mode one that would have been. */

@@ -45,11 +45,22 @@ static enum reason check_user(const struct surface *surface, const struct reques
                : REASON_CALLER_MISMATCH;
 }
 
+static bool is_of_network(const struct surface *surface, const uint8_t *peer)
+{
+    for (size_t i = 0; peer != NULL && i < surface->caller_network_count; i++) {
+        if (config_network_has(&surface->caller_networks[i], peer))
+            return true;
+    }
+    return surface->caller_network_count == 0;
+}
+
 /* Each kind of rule that is set must be met; users and groups are one kind. */
 enum reason admission_caller(const struct surface *surface, const struct request *request)
 {
     enum reason reason;
 
+    if (!is_of_network(surface, request->peer))
+        return REASON_CALLER_NETWORK;
     if (surface->caller_certificates.count > 0 &&
         !text_list_contains(&surface->caller_certificates, span_of(request->certificate)))
         return REASON_CERTIFICATE_REFUSED;

@@ -64,8 +64,9 @@ bool admission_caller_named(const struct surface *surface, uint32_t uid);
 bool admission_caller_group(const struct surface *surface, const uint32_t *gids, size_t count,
                             uint32_t *gid);
 /*
- * The calling user and the client's certificate against the surface's `callers`. CALLER_GROUPS: all
- * hangs on the user's groups, and these are not known. PROGRAM_UNKNOWN: on the program.
+ * The calling user, the client's address and its certificate against the surface's `callers`.
+ * CALLER_GROUPS: all hangs on the user's groups, and these are not known. PROGRAM_UNKNOWN: on the
+ * program.
  */
 enum reason admission_caller(const struct surface *surface, const struct request *request);
 

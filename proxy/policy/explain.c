@@ -134,10 +134,23 @@ static void rule_caller_user(const struct surface *surface, const struct request
                              request->caller_gid_count);
 }
 
+static void rule_caller_network(const struct steps *steps, struct buffer *out)
+{
+    if (steps->surface->caller_network_count == 0)
+        return;
+    if (steps->request->peer == NULL)
+        buffer_append_text(out, "the client's address is not known (--peer ADDRESS says which it "
+                                "is), and \"networks\" decides; ");
+    else
+        buffer_append_format(out, "the client's address is %sin \"networks\"; ",
+                             reason_same(steps->reason, REASON_CALLER_NETWORK) ? "not " : "");
+}
+
 static void rule_caller(const struct steps *steps, struct buffer *out)
 {
     const struct request *request = steps->request;
 
+    rule_caller_network(steps, out);
     if (steps->surface->caller_certificates.count > 0)
         buffer_append_format(out, "certificate %.64s and ",
                              request->certificate != NULL ? request->certificate : "(none)");

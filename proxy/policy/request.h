@@ -28,6 +28,7 @@ struct request {
     bool secure;              /* came over TLS */
     const char *subprotocols; /* Sec-WebSocket-Protocol as sent */
     bool upgrade;             /* a valid WebSocket upgrade was asked for */
+    const uint8_t *peer; /* the client's address, 16 bytes, IPv4 as ::ffff:…; NULL: not known */
     bool caller_known;
     uint32_t caller_uid;         /* meaningful only if caller_known */
     const uint32_t *caller_gids; /* that user's groups; NULL: not known, or not asked for */

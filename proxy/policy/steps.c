@@ -161,9 +161,9 @@ static const struct {
     [STEP_KILL_SWITCH] = {"kill switch", "it is off", check_kill_switch, EVERY},
     [STEP_HOST] = {"host", "Host is a name of the surface", check_host, EVERY},
     [STEP_ORIGIN] = {"origin", "Origin is absent or a page of the surface", check_origin, EVERY},
-    [STEP_CALLER] = {"caller",
-                     "user, or a group of his, certificate and program are among `callers`",
-                     check_caller, EVERY},
+    [STEP_CALLER] =
+        {"caller", "user, or a group of his, address, certificate and program are among `callers`",
+         check_caller, EVERY},
     [STEP_OWN_PATH] = {"own path", "below `/.sidelock/`: there is such a page, for this method",
                        check_own_path, OWN_PATHS},
     [STEP_OWN_ORIGIN] = {"own origin", "a login comes from the surface's own page",

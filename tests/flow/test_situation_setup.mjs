@@ -140,8 +140,8 @@ describe('check', () => {
     assert.deepEqual((await faultsOf(gate)).faults, []);
   });
 
-  it('situation 13: names a clock that is far back, a service that is not there, callers that cannot be', async () => {
-    const gate = configured({}, { allow_non_loopback: true, listen: ['0.0.0.0:0'], callers: { uids: ['self'] } });
+  it('situation 13: names a clock that is far back, a service that is not there, tokens that others read', async () => {
+    const gate = configured({}, { allow_non_loopback: true, listen: ['0.0.0.0:0'] });
     mkdirSync(gate.stateDir, { mode: 0o700 });
     const ahead = new Date(Date.now() + 86_400_000);
     writeFileSync(gate.auditPath, '', { mode: 0o600 });
@@ -151,7 +151,7 @@ describe('check', () => {
     const told = warnings.join('\n');
     assert.match(told, /The clock is 86[34]\d\d seconds behind .*audit\.jsonl, which was written at/);
     assert.match(told, /The service of "echo" does not answer at ".*echo\.sock" now: No such file/);
-    assert.match(told, /names callers by uid, and clients of other machines have none here: at "0\.0\.0\.0:0"/);
+    assert.match(told, /has no "tls": whoever is on the way to "0\.0\.0\.0:0" reads its tokens/);
     await keep(gate).launch();
     assert.match(gate.stderr, /warning: The clock is 86[34]\d\d seconds behind/);
   });

@@ -39,6 +39,35 @@ TEST(test_callers)
     expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
 }
 
+/* Whoever he is: an address that is not known is of no network. */
+TEST(test_caller_networks)
+{
+    struct config_network network = {.bits = 0};
+    uint8_t inside[16], outside[16];
+    uint32_t uids[] = {1000};
+    struct surface surface = {.caller_networks = &network, .caller_network_count = 1};
+    struct request request = {.caller_known = true, .caller_uid = 1000};
+
+    assert_true(config_network_parse("172.18.0.0/16", &network));
+    assert_true(config_address_parse("172.18.0.9", inside));
+    assert_true(config_address_parse("172.19.0.9", outside));
+    expect(admission_caller(&surface, &request), REASON_CALLER_NETWORK);
+    request.peer = outside;
+    expect(admission_caller(&surface, &request), REASON_CALLER_NETWORK);
+    request.peer = inside;
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+    /* It is one rule of several. */
+    surface.caller_uids = uids;
+    surface.caller_uid_count = 1;
+    surface.callers_named = true;
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+    request.caller_uid = 1001;
+    expect(admission_caller(&surface, &request), REASON_CALLER_MISMATCH);
+    surface = (struct surface){0};
+    request.peer = NULL;
+    expect(admission_caller(&surface, &request), REASON_ALLOWED);
+}
+
 TEST(test_caller_groups)
 {
     uint32_t uids[] = {1000}, gids[] = {27, 100}, in_one[] = {1001, 100}, in_none[] = {1001, 1000};

@@ -244,10 +244,13 @@ TEST(test_everything)
     assert_true(config->executables[3].args_set);
     assert_int_equal(config->executables[3].args_count, 0);
     assert_string_equal(chat->listen[1].host, "::1");
-    assert_string_equal(chat->listen[4].text, "[fe00::1]:8083");
+    assert_string_equal(chat->listen[4].text, "127.0.0.8:8083");
     assert_true(chat->callers_named);
     assert_int_equal(chat->caller_uids[0], SELF_UID);
     assert_int_equal(chat->caller_uids[1], 1234);
+    assert_int_equal(chat->caller_network_count, 3);
+    assert_string_equal(chat->caller_networks[1].text, "fd00::/8");
+    assert_int_equal(chat->caller_networks[0].bits, 96 + 16);
     assert_true(chat->allow_targets_set);
     assert_int_equal(chat->allow_targets.count, 0);
     assert_string_equal(chat->allow_server_verbs.items[0], "said");

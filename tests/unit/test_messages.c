@@ -101,9 +101,9 @@ TEST(test_reports)
     struct ipc_counts counts;
     struct ipc_suppressed suppressed;
 
-    ipc_encode(
-        &writer, IPC_DENIED,
-        &(struct ipc_denied){6, 7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "GET", "h", "s"});
+    ipc_encode(&writer, IPC_DENIED,
+               &(struct ipc_denied){6, 7, REASON_MALFORMED, true, 8, "a=b", "/p", "r", "GET", "h",
+                                    "10.0.0.2", "s"});
     assert_int_equal(ipc_type_of(room, writer.length), IPC_DENIED);
     assert_int_equal(ipc_decode(IPC_DENIED, room, writer.length, &denied), OK);
     assert_true(denied.connection == 6 && denied.surface == 7);

@@ -24,7 +24,8 @@ static const char configuration[] =
     "\"dialect\":\"opaque\"},"
     "\"wide\":{\"why\":\"w\",\"can_do\":\"c\",\"listen\":[\"192.0.2.1:8083\"],"
     "\"allow_non_loopback\":true,\"upstream\":{\"socket\":\"/run/x/wide.sock\"},"
-    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"uids\":[1],\"gids\":[27,100]}},"
+    "\"dialect\":\"opaque\",\"mode\":\"observe\",\"callers\":{\"networks\":[\"192.0.2.0/"
+    "24\",\"fd00::/8\"]}},"
     "\"launched\":{\"why\":\"l\",\"can_do\":\"c\",\"listen\":[\"localhost:8084\"],"
     "\"upstream\":{\"command\":[\"/bin/cat\"]},\"dialect\":\"opaque\"}}}";
 
@@ -145,10 +146,12 @@ TEST(test_wide_surface_is_a_finding)
 
     facts.listeners_loopback = false;
     build(facts, &row);
-    assert_says(&row.cells[REGISTER_CALLERS], "uid 1, and members of gids 27, 100");
+    assert_says(&row.cells[REGISTER_CALLERS],
+                "Anybody who holds a session token, from 192.0.2.0/24, fd00::/8");
     assert_true(row.cells[REGISTER_REACH].finding);
     assert_true(row.cells[REGISTER_REACH].proven);
     assert_says(&row.cells[REGISTER_REACH], "Other machines");
+    assert_says(&row.cells[REGISTER_REACH], "without TLS");
     assert_true(row.cells[REGISTER_CAN_DO].finding);
     assert_says(&row.cells[REGISTER_CAN_DO], "observe");
     register_row_clear(&row);

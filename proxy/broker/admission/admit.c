@@ -216,6 +216,7 @@ static enum error look_at_client(struct question *question)
     question->listener = surfaces_accepted(question->surface, client);
     if (question->listener == NULL)
         return ERROR_SYNTAX;
+    peer_find(client, &question->peer);
     question->caller_known = caller_socket(question->gate->callers, client, &question->caller_uid,
                                            &question->caller_inode) == OK;
     return OK;

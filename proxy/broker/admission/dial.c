@@ -147,6 +147,7 @@ static enum reason check(struct question *question)
     question->listener = entry->listener;
     question->caller_known = entry->caller_known;
     question->caller_uid = entry->caller_uid;
+    memcpy(question->peer.text, entry->peer, sizeof(entry->peer));
     question_read_request(question);
     reason = authenticate_again(question);
     if (!reason_allows(reason))

@@ -1,11 +1,14 @@
 #include "broker/admission/question.h"
 
+#include "base/log.h"
 #include "broker/core/journal.h"
 #include "broker/core/spawn.h"
 #include "wire/url.h"
 
 #include <string.h>
 #include <unistd.h>
+
+#define TELL_INTERVAL_S 60
 
 void question_read_request(struct question *question)
 {
@@ -27,6 +30,7 @@ void question_read_request(struct question *question)
     question->request.caller_known = question->caller_known;
     question->request.caller_uid = question->caller_uid;
     question->request.caller_gids = NULL;
+    question->request.peer = question->peer.known ? question->peer.address : NULL;
     question->request.caller_program = question->program[0] != '\0' ? question->program : NULL;
     question->request.caller_program_looked = question->program_looked;
     question->steps.request = &question->request;
@@ -68,6 +72,8 @@ static struct audit *describe(const struct question *question, struct audit *aud
     audit_text(audit, "path", question->request.path);
     if (question->claimed_session[0] != '\0')
         audit_text(audit, "session", question->claimed_session);
+    if (question->peer.text[0] != '\0')
+        audit_text(audit, "peer", question->peer.text);
     if (question->request.caller_known)
         audit_number(audit, "caller_uid", question->request.caller_uid);
     if (question->caller_in_group)
@@ -91,6 +97,21 @@ static void refuse_link(const struct question *question, enum reason reason)
                    -1);
 }
 
+/* Its listener may have a name of which the gate knows nothing, a published port another number. */
+static void tell_host(const struct question *question)
+{
+    struct surface_state *surface = question->surface;
+    int64_t now = clock_now();
+
+    if (question->request.host == NULL || now < surface->host_told_at + TELL_INTERVAL_S)
+        return;
+    surface->host_told_at = now;
+    log_warning(
+        "surface %s: a client asked for the host \"%.255s\", which is none of its names: if it "
+        "is one of yours, add it to \"hosts\"",
+        surface->config->name, question->request.host);
+}
+
 static void refuse_request(const struct question *question, enum reason reason)
 {
     struct gate *gate = question->gate;
@@ -110,6 +131,8 @@ static void refuse_request(const struct question *question, enum reason reason)
     audit_text(audit, "origin", question->request.origin);
     journal_upstream(question->surface, reason, audit);
     journal_commit(audit);
+    if (reason_same(reason, REASON_HOST_MISMATCH))
+        tell_host(question);
     workers_answer(gate->workers, question->from, IPC_VERDICT, &verdict, -1);
 }
 
@@ -166,6 +189,7 @@ static enum reason record_grant(struct question *question)
     };
 
     memcpy(entry.session_id, question->session.id, sizeof(entry.session_id));
+    memcpy(entry.peer, question->peer.text, sizeof(entry.peer));
     if (connections_add(connections, &entry) != OK)
         return REASON_CAPACITY;
     if (log_admitted(question, &entry))

@@ -10,6 +10,7 @@
 #include "policy/params.h"
 #include "policy/steps.h"
 #include "system/caller_program.h"
+#include "system/peer.h"
 
 struct question {
     struct gate *gate;
@@ -20,7 +21,8 @@ struct question {
     bool caller_known;
     uint32_t caller_uid;
     uint32_t caller_inode; /* of the client's socket */
-    bool groups_awaited;   /* that user's groups are being looked up */
+    struct peer peer;
+    bool groups_awaited; /* that user's groups are being looked up */
     bool caller_in_group;
     uint32_t caller_gid;                 /* the group for which he may call */
     bool program_looked;                 /* it was looked for: */

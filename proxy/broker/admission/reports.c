@@ -28,6 +28,13 @@ static struct audit *begin_line(struct gate *gate, const char *event,
     return audit;
 }
 
+/* Whence the client came, where that is not this machine. */
+static void append_peer(struct audit *audit, const char *peer)
+{
+    if (peer != NULL && peer[0] != '\0')
+        audit_text(audit, "peer", peer);
+}
+
 /* Begins the line of a denial. */
 static struct audit *begin_denial(struct gate *gate, struct surface_state *surface,
                                   enum reason reason, struct lines_client client)
@@ -83,6 +90,10 @@ enum error reports_take_denied(struct gate *gate, struct incarnation from,
     if (astray.session[0] != '\0' || entry != NULL)
         audit_text(audit, "session",
                    astray.session[0] != '\0' ? astray.session : entry->session_id);
+    if (entry != NULL)
+        append_peer(audit, entry->peer);
+    else if (denied->peer_told != NULL && denied->peer_told[0] != '\0')
+        audit_text(audit, "peer_told", denied->peer_told);
     if (denied->caller_told)
         audit_number(audit, "caller_uid_told", denied->caller_uid_told);
     audit_reason(audit, denied->reason);
@@ -105,6 +116,7 @@ enum error reports_take_refused(struct gate *gate, struct incarnation from,
                        entry->session_id);
     audit_text(audit, "session", entry->session_id);
     audit_number(audit, "connection", (int64_t)entry->id);
+    append_peer(audit, entry->peer);
     audit_text(audit, "direction", refused->direction == 0 ? "c2s" : "s2c");
     audit_reason(audit, refused->reason);
     audit_text(audit, "verb", refused->verb);
@@ -137,6 +149,7 @@ static void log_closed(struct gate *gate, struct surface_state *surface,
 
     audit_text(audit, "session", entry->session_id);
     audit_number(audit, "connection", (int64_t)entry->id);
+    append_peer(audit, entry->peer);
     audit_reason(audit, closed->reason);
     if (closed->opened) {
         if (closed->requests > 0)

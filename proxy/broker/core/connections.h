@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "broker/core/surfaces.h"
 #include "policy/token.h"
+#include "system/peer.h"
 
 /*
  * A worker process, not the place it takes: what one asked is no other's, and nothing that
@@ -24,6 +25,7 @@ struct connection_entry {
     bool caller_known;
     uint32_t caller_uid;
     char session_id[TOKEN_ID_SIZE]; /* under whose grant it is */
+    char peer[INET6_ADDRSTRLEN];    /* whence it came; "": from this machine */
     bool spoken;                    /* the broker itself sent a request of it */
 };
 

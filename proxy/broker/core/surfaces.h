@@ -67,6 +67,7 @@ struct surface_state {
     struct trusted_way upstream; /* to its service's socket, and who may listen there */
     int64_t stranger_told_at;    /* when it was last said that somebody else does */
     int64_t unreachable_told_at; /* likewise, that nobody does */
+    int64_t host_told_at;        /* and that a client came by a name that it has not */
     int upstream_fault;          /* the errno of the last attempt that failed; 0: none has */
     bool upstream_down;          /* which was the last attempt of all */
     struct surface_service service;

@@ -60,7 +60,11 @@ static void build_reach(const struct register_facts *facts, struct register_cell
                                          "browser on it shows, can open the port");
     } else {
         buffer_append_text(&cell->value,
-                           "Other machines too: it does not listen on loopback alone");
+                           "Other machines too, and containers: it does not listen on loopback "
+                           "alone; who else reaches its addresses is the network's matter");
+        if (facts->surface->tls == NULL)
+            buffer_append_text(&cell->value,
+                               "; without TLS, so whoever is on the way reads tokens");
         cell->finding = true;
     }
     if (facts->live && facts->listeners.count > 0) {
@@ -181,10 +185,21 @@ static void append_numbers(struct buffer *out, const char *what, const uint32_t 
         buffer_append_format(out, "%s%" PRIu32, i > 0 ? ", " : "", numbers[i]);
 }
 
+/* Whence they may come. */
+static void append_networks(struct buffer *out, const struct surface *surface)
+{
+    for (size_t i = 0; i < surface->caller_network_count; i++)
+        buffer_append_format(out, "%s%s", i > 0 ? ", " : ", from ",
+                             surface->caller_networks[i].text);
+}
+
 static void append_caller_rule(struct buffer *out, const struct surface *surface)
 {
     if (!surface->callers_named) {
-        buffer_append_text(out, "Any local user who holds a session token");
+        buffer_append_text(out, surface->allow_non_loopback ? "Anybody who holds a session token"
+                                                            : "Any local user who holds a session "
+                                                              "token");
+        append_networks(out, surface);
         return;
     }
     append_numbers(out, "uid", surface->caller_uids, surface->caller_uid_count);
@@ -197,6 +212,7 @@ static void append_caller_rule(struct buffer *out, const struct surface *surface
         buffer_append_format(out, ", of them only %zu program%s", surface->caller_executables.count,
                              surface->caller_executables.count == 1 ? "" : "s");
     buffer_append_text(out, ", each with a session token");
+    append_networks(out, surface);
 }
 
 static void build_callers(const struct register_facts *facts, struct register_cell *cell)
@@ -209,7 +225,7 @@ static void build_callers(const struct register_facts *facts, struct register_ce
         cell->proven = true;
         cell->how = "the caller rules in force, the sessions in the store, the live connections";
     }
-    if (facts->surface->callers_named)
+    if (facts->surface->callers_named || facts->surface->caller_network_count > 0)
         return;
     if (!facts->live) {
         cell->finding = true;

@@ -2,6 +2,7 @@
 
 #include "policy/admission.h"
 #include "policy/own_path.h"
+#include "system/peer.h"
 #include "wire/http_denial.h"
 #include "wire/url.h"
 #include "worker/client/cut.h"
@@ -217,7 +218,10 @@ void client_tell_denied(const struct connection *connection, enum reason reason)
         .request_id = client->asker.request_id,
     };
     struct head_told told;
+    struct peer peer;
 
+    peer_find(client->endpoint.fd, &peer);
+    denied.peer_told = peer.text;
     head_tell(client->head, &client->asker, &told);
     if (client->head != NULL)
         client_saw(client, head_seen(client->head, reason));
