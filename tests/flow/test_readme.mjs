@@ -13,7 +13,8 @@
 // A block may rely on: a copy of the sources as the current folder, an empty $HOME,
 // $HOME/.local/bin and the `sidelock` under test in $PATH (what the blocks install goes
 // first), python3, node and curl. `contrib/quickstart` and `tests/run` are passed over: the
-// first is a stage of the second, and the second is what runs this.
+// first is a stage of the second, and the second is what runs this. So is `sudo apt install`: the section
+// Install is run as it stands, with the package, in fresh systems by contrib/package/test.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -27,7 +28,8 @@ import { within } from './lib/wait.mjs';
 
 const FLOW = path.dirname(fileURLToPath(import.meta.url));
 const ROOT = path.resolve(FLOW, '../..');
-const PASSED_OVER = /^(contrib\/quickstart|tests\/run)\b/;
+const PASSED_OVER = /^(contrib\/quickstart|tests\/run|sudo apt install)\b/;
+const INSTALL_COMMANDS_MAX = 5;
 const INITIALIZE = {
   jsonrpc: '2.0',
   id: 1,
@@ -156,6 +158,17 @@ test('every block of README.md does what it says', async (t) => {
   } finally {
     await reader.terminal.close();
   }
+});
+
+test('it is few commands from a package to a client that is served', () => {
+  const readme = readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+  const install = readme.slice(readme.indexOf('\n## Install\n'));
+  const { language, text } = fencedBlocks(install.slice(0, install.indexOf('\n## ', 1)))[0];
+  const commands = consoleCommands(text).map(({ command }) => command);
+  assert.equal(language, 'console');
+  assert.match(commands[0], /^sudo apt install /);
+  assert.match(commands.at(-1), /^curl /);
+  assert.ok(commands.length <= INSTALL_COMMANDS_MAX, commands.join('\n'));
 });
 
 test('what a block prints is looked at, and how it ends', async () => {
