@@ -12,10 +12,12 @@
 #include "cli/welcome.h"
 #include "cli/wrap/attend.h"
 #include "cli/wrap/home.h"
+#include "cli/wrap/learnt.h"
+#include "cli/wrap/lesson.h"
+#include "cli/wrap/line.h"
 #include "cli/wrap/recipe.h"
 #include "cli/wrap/trial.h"
 #include "cli/wrap/variables.h"
-#include "dialect/dialect.h"
 #include "parent/parent.h"
 #include "setup/places.h"
 
@@ -30,120 +32,20 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define PATH_SIZE      (HOME_PATH_SIZE + 32)
-#define DESCRIPTOR_MAX 65535
+#define PATH_SIZE (HOME_PATH_SIZE + 32)
 
 struct wrap {
-    const char *dialect, *port, *surface, *ready; /* as given */
-    struct text_list variables, executables, libraries;
-    char *const *command;
+    struct line line;
+    const char *surface;
     char name[RECIPE_NAME_SIZE], program[BUNDLE_PATH_SIZE], directory[BUNDLE_PATH_SIZE];
     char config[PATH_SIZE], control[PATH_SIZE], state[PATH_SIZE], environment[PATH_SIZE];
-    int ready_fd;   /* -1: nobody asked */
-    uint16_t given; /* of --port; 0: none */
-    bool stdio;
     struct trial *trial; /* it is only tried; NULL: it is served */
     struct home home;
     struct recipe recipe;
     struct pseudo pseudo;
-    int standard[3];
+    struct learnt learnt; /* its channel is -1: nothing is */
+    int standard[ERRAND_STANDARDS];
 };
-
-/* ---- The command line ---- */
-
-static int check_port(struct wrap *wrap)
-{
-    uint64_t number;
-
-    if (wrap->port == NULL)
-        return EX_OK;
-    if (!args_number(wrap->port, UINT16_MAX, &number) || number == 0)
-        return args_usage("wrap", "--port takes a port, not %s", wrap->port);
-    wrap->given = (uint16_t)number;
-    return EX_OK;
-}
-
-static int check_dialect(const struct wrap *wrap)
-{
-    if (wrap->stdio && wrap->dialect != NULL && strcmp(wrap->dialect, "mcp") != 0)
-        return args_usage("wrap", "with --stdio the dialect is mcp, not %s", wrap->dialect);
-    if (wrap->dialect == NULL || dialect_shipped(wrap->dialect).data != NULL)
-        return EX_OK;
-    return args_usage("wrap", "there is no dialect %s; name one of %s", wrap->dialect,
-                      dialect_shipped_names());
-}
-
-static int check_ready(struct wrap *wrap)
-{
-    uint64_t number;
-
-    wrap->ready_fd = -1;
-    if (wrap->ready == NULL)
-        return EX_OK;
-    if (!args_number(wrap->ready, DESCRIPTOR_MAX, &number) ||
-        fcntl((int)number, F_SETFD, FD_CLOEXEC) < 0)
-        return args_usage("wrap", "--ready-fd takes the number of an open descriptor, not %s",
-                          wrap->ready);
-    wrap->ready_fd = (int)number;
-    return EX_OK;
-}
-
-/* What stands before `--` is ours, what follows is the command. */
-static int parse(int argc, char **argv, struct wrap *wrap)
-{
-    const struct args_option options[] = {
-        {.name = "--dialect",
-         .takes = "DIALECT",
-         .about = "what the server speaks",
-         .value = &wrap->dialect},
-        {.name = "--stdio",
-         .about = "it speaks MCP over its standard input and output",
-         .flag = &wrap->stdio},
-        {.name = "--port",
-         .takes = "PORT",
-         .about = "the port of the server that is served; with --stdio, the gate's",
-         .value = &wrap->port},
-        {.name = "--surface",
-         .takes = "NAME",
-         .about = "how the surface is called",
-         .value = &wrap->surface},
-        {.name = "--env",
-         .takes = "NAME[=VALUE]",
-         .about = "a variable for the environment of the server; may be repeated",
-         .list = &wrap->variables},
-        {.name = "--allow-exec",
-         .takes = "PATH",
-         .about = "a program that the server may execute; may be repeated",
-         .list = &wrap->executables},
-        {.name = "--allow-library",
-         .takes = "DIRECTORY",
-         .about = "where code of the server's own lies; may be repeated",
-         .list = &wrap->libraries},
-        {.name = "--ready-fd",
-         .takes = "N",
-         .about = "a descriptor on which a line is written when all is up",
-         .value = &wrap->ready},
-    };
-    struct args args;
-    int ours = 1, code;
-
-    while (ours < argc && strcmp(argv[ours], "--") != 0)
-        ours++;
-    code = args_parse(ours, argv, ARGS_TABLE(options), 0, 0, &args);
-    if (code == EX_OK && ours + 1 >= argc)
-        code = args_usage("wrap", "after `--` comes the command that is to be wrapped");
-    if (code == EX_OK)
-        code = check_port(wrap);
-    if (code == EX_OK)
-        code = check_dialect(wrap);
-    if (code == EX_OK)
-        code = check_ready(wrap);
-    if (code == EX_OK && wrap->surface != NULL)
-        code = args_name(wrap->surface, "the name of a surface");
-    if (code == EX_OK)
-        wrap->command = argv + ours + 1;
-    return code;
-}
 
 /* ---- What the service is started with ---- */
 
@@ -152,10 +54,10 @@ static int write_variables(struct wrap *wrap)
     struct buffer text;
     int code;
 
-    if (wrap->variables.count == 0)
+    if (wrap->line.variables.count == 0)
         return EX_OK;
     buffer_init(&text, VARIABLES_BYTES_MAX);
-    code = variables_write(&wrap->variables, &text);
+    code = variables_write(&wrap->line.variables, &text);
     if (code == EX_OK && home_write(&wrap->home, "environment", text.data) != OK)
         code = args_fail(EX_IOERR, "%s: %s", wrap->environment, strerror(errno));
     if (code == EX_OK)
@@ -167,7 +69,7 @@ static int write_variables(struct wrap *wrap)
 /* A path that does not begin at "/" begins where the operator stands. */
 static int find_program(struct wrap *wrap)
 {
-    const char *program = wrap->command[0];
+    const char *program = wrap->line.command[0];
 
     if (getcwd(wrap->directory, sizeof(wrap->directory)) == NULL)
         return args_fail(EX_OSERR, "the current directory cannot be told: %s", strerror(errno));
@@ -190,8 +92,7 @@ static int settle(struct wrap *wrap, char **command)
     recipe_name(command[0], wrap->name);
     if (wrap->program[0] != '\0')
         command[0] = wrap->program;
-    if (wrap->surface == NULL)
-        wrap->surface = wrap->name;
+    wrap->surface = wrap->line.surface != NULL ? wrap->line.surface : wrap->name;
     if (home_take(wrap->surface, &wrap->home, why) != OK)
         return args_fail(EX_CANTCREAT, "%s", why);
     home_path(&wrap->home, "sidelock.json", wrap->config);
@@ -201,11 +102,14 @@ static int settle(struct wrap *wrap, char **command)
     wrap->recipe.surface = wrap->surface;
     wrap->recipe.state_dir = wrap->state;
     wrap->recipe.control_socket = wrap->control;
-    wrap->recipe.dialect = wrap->stdio ? "mcp" : wrap->dialect;
-    wrap->recipe.port = wrap->stdio ? 0 : wrap->given;
+    wrap->recipe.dialect = wrap->line.stdio ? "mcp" : wrap->line.dialect;
+    wrap->recipe.port = wrap->line.stdio ? 0 : wrap->line.port;
     wrap->recipe.command = command;
-    wrap->recipe.executables = &wrap->executables;
-    wrap->recipe.libraries = &wrap->libraries;
+    wrap->recipe.executables = &wrap->line.executables;
+    wrap->recipe.libraries = &wrap->line.libraries;
+    wrap->recipe.writable = &wrap->line.writable;
+    wrap->recipe.write_limited = wrap->line.write_limited && !wrap->line.learn;
+    wrap->recipe.anything = wrap->line.learn;
     return write_variables(wrap);
 }
 
@@ -253,13 +157,13 @@ static enum error configure(void *context, uint16_t port, struct config_bundle *
 static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundle, int errors,
                                   int ready, pid_t attendant)
 {
-    struct alone_options alone = {
-        .surface = wrap->surface,
-        .trial = wrap->trial != NULL,
-        .standard = {wrap->standard[0], wrap->standard[1], wrap->standard[2]},
-        .port = wrap->recipe.port,
-        .configure = configure,
-        .context = wrap};
+    struct alone_options alone = {.surface = wrap->surface,
+                                  .trial = wrap->trial != NULL,
+                                  .standard = {wrap->standard[0], wrap->standard[1],
+                                               wrap->standard[2], wrap->standard[ERRAND_RECORD]},
+                                  .port = wrap->recipe.port,
+                                  .configure = configure,
+                                  .context = wrap};
     struct parent_options options = {.bundle = bundle,
                                      .ready_fd = ready,
                                      .at_terminal = true,
@@ -275,8 +179,10 @@ static _Noreturn void become_gate(struct wrap *wrap, struct config_bundle *bundl
     pseudo_forget(&wrap->pseudo);
     if (wrap->trial != NULL)
         trial_close(wrap->trial);
-    if (wrap->ready_fd >= 0)
-        close(wrap->ready_fd);
+    if (wrap->line.ready_fd >= 0)
+        close(wrap->line.ready_fd);
+    if (wrap->learnt.channel >= 0)
+        close(wrap->learnt.channel);
     exit(parent_run(&options));
 }
 
@@ -298,7 +204,7 @@ static enum error open_standard(struct wrap *wrap, int *errors)
     int pair[2];
 
     *errors = -1;
-    if (!wrap->stdio)
+    if (!wrap->line.stdio)
         return pseudo_open(&wrap->pseudo, wrap->standard) == OK ? lift_standard(wrap) : ERROR_IO;
     pseudo_none(&wrap->pseudo);
     for (int i = 0; i <= STDERR_FILENO; i++)
@@ -317,10 +223,10 @@ static void tell_ready(void *context, const char *line)
     const struct wrap *wrap = context;
     const struct welcome welcome = {.surface = wrap->surface,
                                     .control = wrap->control,
-                                    .dialect = wrap->dialect,
+                                    .dialect = wrap->line.dialect,
                                     .command = wrap->recipe.command,
-                                    .stdio = wrap->stdio,
-                                    .ready_fd = wrap->ready_fd};
+                                    .stdio = wrap->line.stdio,
+                                    .ready_fd = wrap->line.ready_fd};
 
     welcome_say(&welcome, line);
 }
@@ -335,8 +241,14 @@ static int run(struct wrap *wrap, struct config_bundle *bundle, struct attend_ou
                                      .context = wrap,
                                      .name = wrap->surface,
                                      .hear = trial_hear,
-                                     .hearer = wrap->trial};
+                                     .hearer = wrap->trial,
+                                     .learn = learnt_hear,
+                                     .learner = &wrap->learnt};
 
+    wrap->standard[ERRAND_RECORD] = -1;
+    if (wrap->line.learn && learnt_open(&wrap->learnt, &wrap->standard[ERRAND_RECORD]) != OK)
+        return args_fail(EX_OSERR, "no socket can be made: %s", strerror(errno));
+    options.records = wrap->learnt.channel;
     if (open_standard(wrap, &options.errors) != OK || pipe2(log, O_CLOEXEC) < 0 ||
         pipe2(ready, O_CLOEXEC) < 0 || fcntl(log[0], F_SETFL, O_NONBLOCK) < 0)
         return args_fail(EX_OSERR, "no terminal or pipe can be made: %s", strerror(errno));
@@ -353,7 +265,7 @@ static int run(struct wrap *wrap, struct config_bundle *bundle, struct attend_ou
     close(log[1]);
     close(ready[1]);
     pseudo_close_slave(&wrap->pseudo);
-    for (int i = 0; i <= STDERR_FILENO; i++) {
+    for (size_t i = 0; i < ERRAND_STANDARDS; i++) {
         if (wrap->standard[i] >= 0)
             close(wrap->standard[i]);
     }
@@ -395,7 +307,7 @@ static int tell_failure(const struct wrap *wrap, int code)
 {
     return args_fail(code != EX_OK ? code : EX_UNAVAILABLE,
                      "%s ended before it answered, with exit code %d: nothing is served",
-                     wrap->command[0], code);
+                     wrap->line.command[0], code);
 }
 
 static void tell_answer(const struct trial *trial)
@@ -438,7 +350,7 @@ static int check_gate(struct wrap *wrap)
     int code = EX_OK;
 
     wrap->recipe.stdio = true;
-    if (load(wrap, wrap->given, &bundle, &faults) == OK)
+    if (load(wrap, wrap->line.port, &bundle, &faults) == OK)
         bundle_clear(&bundle);
     for (size_t i = 0; i < faults.count; i++)
         code = args_fail(EX_DATAERR, "%s", faults.items[i].text);
@@ -456,32 +368,56 @@ static int serve_stdio(struct wrap *wrap)
         code = try_service(wrap, &served);
     if (code != EX_OK || !served)
         return code;
-    code = load_and_run(wrap, wrap->given, &outcome);
+    code = load_and_run(wrap, wrap->line.port, &outcome);
     return code == EX_OK ? exit_code(outcome.status) : code;
+}
+
+/* What it needs, once it has ended; `code` is how. */
+static int tell_lesson(struct wrap *wrap, int code)
+{
+    const struct lesson lesson = {&wrap->line, &wrap->recipe, &wrap->learnt};
+    FILE *policy = NULL;
+    enum error error;
+
+    if (wrap->learnt.rows[RECORD_LOAD].count == 0 && wrap->learnt.rows[RECORD_LISTEN].count == 0)
+        return args_fail(code, "nothing was learnt: it did nothing");
+    if (wrap->line.policy != NULL) {
+        policy = fopen(wrap->line.policy, "we");
+        if (policy == NULL)
+            code = args_fail(EX_CANTCREAT, "%s: %s", wrap->line.policy, strerror(errno));
+    }
+    error = lesson_tell(&lesson, stderr, policy);
+    if (policy != NULL && fclose(policy) != 0)
+        error = ERROR_IO;
+    return error == OK
+               ? code
+               : args_fail(EX_SOFTWARE, "what was learnt cannot be said: %s", error_text(error));
 }
 
 static int serve(struct wrap *wrap)
 {
     struct attend_outcome outcome = {.status = 0};
-    int code = load_and_run(wrap, wrap->given, &outcome);
+    int code = load_and_run(wrap, wrap->line.port, &outcome);
 
-    return code == EX_OK ? exit_code(outcome.status) : code;
+    if (code != EX_OK)
+        return code;
+    code = exit_code(outcome.status);
+    return wrap->line.learn ? tell_lesson(wrap, code) : code;
 }
 
 int cmd_wrap(int argc, char **argv)
 {
-    struct wrap wrap = {.home = {.lock = -1}};
-    int code = parse(argc, argv, &wrap);
+    struct wrap wrap = {.home = {.lock = -1}, .learnt = {.channel = -1}};
+    int code = line_parse(argc, argv, &wrap.line);
 
     setlinebuf(stderr); /* which is the service's, too: lines stay whole */
     if (code == EX_OK)
-        code = settle(&wrap, (char **)(uintptr_t)wrap.command);
+        code = settle(&wrap, (char **)(uintptr_t)wrap.line.command);
     if (code == EX_OK)
-        code = wrap.stdio ? serve_stdio(&wrap) : serve(&wrap);
+        code = wrap.line.stdio ? serve_stdio(&wrap) : serve(&wrap);
     if (wrap.home.lock >= 0)
         home_remove(&wrap.home);
-    text_list_clear(&wrap.variables);
-    text_list_clear(&wrap.executables);
-    text_list_clear(&wrap.libraries);
+    line_clear(&wrap.line);
+    learnt_clear(&wrap.learnt);
     return code;
 }

@@ -117,7 +117,7 @@ enum errand_kind {
     ERRAND_LEAVE,    /* `place`: the slot; `text`: the session's id */
     ERRAND_FULL,     /* the same; `number`: an enum quota */
     ERRAND_LEFT,     /* the same; `number`: of the last VISIT that was taken */
-    ERRAND_STANDARD, /* `number`: of the descriptor that comes along, 0 to 2 */
+    ERRAND_STANDARD, /* `number`: of the descriptor that comes along, 0 to 2; ERRAND_RECORD */
     ERRAND_ALONE,    /* `place`: the surface's slot; `text`: its name */
     ERRAND_OVER,  /* `place`: the slot; `number`: the wait status, ERRAND_NEVER_RAN; `text`: why */
     ERRAND_ENTER, /* `place`: the slot; `number`: of the question */
@@ -166,7 +166,8 @@ enum service_sight {
 };
 
 #define ERRAND_NEVER_RAN UINT32_MAX
-#define ERRAND_STANDARDS 3
+#define ERRAND_STANDARDS 4
+#define ERRAND_RECORD    3 /* where what the service does is told (launch/common/record.h) */
 
 #define ERRAND_PORTS_SIZE 1024 /* "8081/tcp 5353/udp", with NUL */
 #define ERRAND_SLOTS_SIZE 1024 /* of the list of all slots, with NUL */

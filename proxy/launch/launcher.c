@@ -68,12 +68,14 @@ void launcher_destroy(struct launcher *launcher)
     passing_close(&launcher->channel);
 }
 
-/* `given` is command, channel, and the standard ones. */
+/* `given` is command and channel; the others follow. */
 static enum error ask_spawner(struct launcher *launcher, const struct tree_options *options,
                               const int given[2], uint32_t number)
 {
-    struct spawner_ask ask = {.number = number, .relay = options->relay};
-    int descriptors[2 + STANDARD_COUNT] = {given[0], given[1]};
+    struct spawner_ask ask = {.number = number,
+                              .relay = options->relay,
+                              .record = options->record != NULL && *options->record >= 0};
+    int descriptors[2 + STANDARD_COUNT + 1] = {given[0], given[1]};
     size_t count = 2;
 
     for (int i = 0; i < STANDARD_COUNT; i++) {
@@ -82,6 +84,8 @@ static enum error ask_spawner(struct launcher *launcher, const struct tree_optio
         ask.standard |= 1u << i;
         descriptors[count++] = options->standard[i];
     }
+    if (ask.record != 0)
+        descriptors[count++] = *options->record;
     return passing_send(launcher->channel, &ask, sizeof(ask), descriptors, count);
 }
 

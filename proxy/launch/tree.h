@@ -42,6 +42,8 @@ struct tree_options {
     /* Its standard descriptors, the caller's. -1: /dev/null, and an input that stays open and
      * silent. */
     int standard[3];
+    const int *record; /* where what it does is told (launch/common/record.h); NULL or -1: nobody
+                          learns it */
     struct tree_events events;
     void *data;
 };

@@ -1,10 +1,12 @@
 /* filter.c, fence.c: what each says to a call, by running its instructions as the kernel does. */
+#include "launch/calls/file_calls.h"
 #include "launch/keeper/fence.h"
 #include "launch/keeper/filter.h"
 
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
@@ -29,7 +31,7 @@
 #define KILL         SECCOMP_RET_KILL_PROCESS
 #define GETS(number) (SECCOMP_RET_ERRNO | (number))
 
-static struct sock_filter code[FENCE_MAX];
+static struct sock_filter code[FILTER_MAX]; /* of either: FENCE_MAX is less */
 static size_t length;
 
 static uint32_t next(const struct seccomp_data *data, size_t *at, uint32_t *accumulator)
@@ -229,4 +231,25 @@ TEST(test_the_keeper_answers_and_does_nothing_else)
     assert_int_equal(asked(SYS_ioctl, 0, SECCOMP_IOCTL_NOTIF_SEND, 0), ALLOW);
     assert_int_equal(asked(SYS_ioctl, 0, TIOCSTI, 0), KILL);
     assert_int_equal(run((struct seccomp_data){.nr = SYS_read, .arch = FOREIGN}), KILL);
+}
+
+/* Whoever learns what a tree does asks for what writes files; nobody else does. */
+TEST(test_files_are_asked_for_where_they_are_learnt)
+{
+    build(true);
+    for (size_t i = 0; i < file_calls_count; i++)
+        assert_int_equal(asked(file_calls[i].call, O_WRONLY, O_WRONLY, O_WRONLY), ALLOW);
+    assert_int_equal(asked(SYS_execve, 0, 0, 0), ALLOW);
+    build_with((struct filter_options){.seal_memfds = true, .record = true});
+    for (size_t i = 0; i < file_calls_count; i++)
+        assert_int_equal(asked(file_calls[i].call, O_WRONLY, O_WRONLY, O_WRONLY), ASK);
+    assert_int_equal(asked(SYS_openat, 0, 0, O_RDONLY | O_CLOEXEC | O_DIRECTORY), ALLOW);
+    assert_int_equal(asked(SYS_openat, 0, 0, O_RDWR), ASK);
+    assert_int_equal(asked(SYS_openat, 0, 0, O_RDONLY | O_CREAT), ASK);
+    assert_int_equal(asked(SYS_openat, 0, 0, O_RDONLY | O_TRUNC), ASK);
+    assert_int_equal(asked(SYS_execve, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_execveat, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_read, 0, 0, 0), ALLOW);
+    assert_int_equal(asked(SYS_mmap, 0, 0, PROT_READ | PROT_EXEC), ASK);
+    assert_int_equal(asked(SYS_mmap, 0, 0, PROT_READ), ALLOW);
 }

@@ -28,6 +28,7 @@ struct attendant {
     struct lines log, ready, errors;
     struct ration ration; /* of the service's errors */
     bool hears;           /* `hear` is to be called */
+    bool learns;          /* and so is `learn` */
     int signals;
     unsigned stops;     /* how often it was told by ^C to stop */
     int64_t stop_by_ms; /* monotonic: the service's own time to end is over; 0: nobody said so */
@@ -282,6 +283,12 @@ static void hear(struct attendant *attendant)
     attendant->stop_by_ms = now_ms() + ATTEND_END_MS;
 }
 
+static void learn(struct attendant *attendant, int events)
+{
+    if (attendant->learns && events != 0)
+        attendant->learns = attendant->options->learn(attendant->options->learner);
+}
+
 static void turn(struct attendant *attendant)
 {
     struct pseudo *pseudo = attendant->options->pseudo;
@@ -292,7 +299,8 @@ static void turn(struct attendant *attendant)
         {.fd = pseudo->reads && pseudo->raw ? STDIN_FILENO : -1, .events = POLLIN},
         {.fd = pseudo->master, .events = (short)(POLLIN | (pseudo->waiting > 0 ? POLLOUT : 0))},
         {.fd = attendant->errors.fd, .events = POLLIN},
-        {.fd = attendant->hears ? attendant->options->output : -1, .events = POLLIN}};
+        {.fd = attendant->hears ? attendant->options->output : -1, .events = POLLIN},
+        {.fd = attendant->learns ? attendant->options->records : -1, .events = POLLIN}};
 
     if (poll(polled, sizeof(polled) / sizeof(polled[0]), timeout_ms(attendant)) < 0)
         return;
@@ -313,6 +321,7 @@ static void turn(struct attendant *attendant)
         (void)read_lines(attendant, &attendant->errors, show_errors);
     if (polled[6].revents != 0)
         hear(attendant);
+    learn(attendant, polled[7].revents);
 }
 
 static void drain(struct attendant *attendant, struct lines *lines, take_line *take)
@@ -335,6 +344,7 @@ static void finish(struct attendant *attendant)
     tell_lost(attendant);
     drain(attendant, &attendant->log, show_log);
     hear(attendant);
+    learn(attendant, POLLIN);
     pseudo_close(attendant->options->pseudo);
     if (attendant->ready.fd >= 0)
         close(attendant->ready.fd);
@@ -348,6 +358,7 @@ struct attend_outcome attend_run(const struct attend_options *options)
                                   .ready = {.fd = options->ready},
                                   .errors = {.fd = options->errors},
                                   .hears = options->output >= 0,
+                                  .learns = options->records >= 0,
                                   .signals = open_signals()};
 
     pseudo_take(options->pseudo);

@@ -27,6 +27,11 @@ struct attend_options {
     int output;
     bool (*hear)(void *hearer);
     void *hearer;
+    /* What is told of what it does, read by `learn` while that returns true; -1: nothing is;
+     * borrowed. */
+    int records;
+    bool (*learn)(void *learner);
+    void *learner;
 };
 
 struct attend_outcome {

@@ -222,7 +222,7 @@ static json_t *write_list(const struct text_list *from)
 {
     json_t *list = json_array();
 
-    for (size_t i = 0; i < from->count; i++) {
+    for (size_t i = 0; from != NULL && i < from->count; i++) {
         if (json_array_append_new(list, write_path(from->items[i])) != 0) {
             json_decref(list);
             return NULL;
@@ -235,6 +235,44 @@ static json_t *write_list(const struct text_list *from)
 static bool add_list(json_t *upstream, const char *name, const struct text_list *from)
 {
     return from->count == 0 || json_object_set_new(upstream, name, write_list(from)) == 0;
+}
+
+/* Those with a value; others are the environment's, which nobody writes down. */
+static json_t *write_variables(const struct text_list *from)
+{
+    json_t *variables = json_object();
+
+    for (size_t i = 0; from != NULL && i < from->count; i++) {
+        const char *equals = strchr(from->items[i], '=');
+
+        if (equals != NULL)
+            json_object_setn_new(variables, from->items[i], (size_t)(equals - from->items[i]),
+                                 json_string(equals + 1));
+    }
+    return variables;
+}
+
+static bool add_programs(json_t *upstream, const struct recipe *recipe)
+{
+    if (recipe->anything)
+        return json_object_set_new(upstream, "executables", json_string("any")) == 0;
+    return add_list(upstream, "executables", recipe->executables) &&
+           add_list(upstream, "libraries", recipe->libraries);
+}
+
+static bool add_environment(json_t *upstream, const struct recipe *recipe)
+{
+    json_t *variables = write_variables(recipe->variables);
+    bool added = true;
+
+    if (json_object_size(variables) > 0)
+        added = json_object_set(upstream, "env", variables) == 0;
+    json_decref(variables);
+    if (recipe->environment_file != NULL)
+        added = added &&
+                json_object_set_new(upstream, "env_files",
+                                    json_pack("[o]", write_path(recipe->environment_file))) == 0;
+    return added;
 }
 
 static json_t *write_upstream(const struct recipe *recipe)
@@ -250,19 +288,27 @@ static json_t *write_upstream(const struct recipe *recipe)
     if (strcmp(recipe->directory, "/") != 0)
         written =
             written && json_object_set_new(upstream, "cwd", write_path(recipe->directory)) == 0;
-    if (!written || !add_list(upstream, "executables", recipe->executables) ||
-        !add_list(upstream, "libraries", recipe->libraries)) {
+    if (recipe->write_limited)
+        written =
+            written && json_object_set_new(upstream, "write", write_list(recipe->writable)) == 0;
+    if (!written || !add_programs(upstream, recipe) || !add_environment(upstream, recipe)) {
         json_decref(upstream);
         return NULL;
     }
-    if (recipe->environment_file != NULL)
-        json_object_set_new(upstream, "env_files",
-                            json_pack("[o]", write_path(recipe->environment_file)));
     if (recipe->stdio)
         json_object_set_new(upstream, "stdio", json_true());
     else if (recipe->port != 0)
         json_object_set_new(upstream, "port", json_integer(recipe->port));
     return upstream;
+}
+
+char *recipe_upstream(const struct recipe *recipe)
+{
+    json_t *upstream = write_upstream(recipe);
+    char *text = upstream != NULL ? json_dumps(upstream, JSON_INDENT(2)) : NULL;
+
+    json_decref(upstream);
+    return text;
 }
 
 static json_t *write_surface(const struct recipe *recipe, uint16_t port)

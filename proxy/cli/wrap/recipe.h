@@ -17,8 +17,14 @@ struct recipe {
     const char *directory, *environment_file;         /* the second may be NULL: none */
     const struct text_list *executables;              /* what it may start beside itself */
     const struct text_list *libraries;                /* where code of its own lies */
-    uint16_t port; /* that was asked for of the command; 0: none */
-    bool stdio;    /* it speaks over its standard input and output, and has no port */
+    const struct text_list *writable; /* NULL as an empty one; counts only if writes are limited */
+    uint16_t port;                    /* that was asked for of the command; 0: none */
+    bool stdio; /* it speaks over its standard input and output, and has no port */
+    bool write_limited;
+    bool anything; /* it may execute whatever it wants, and `executables` and `libraries` do not
+                      count */
+    const struct text_list
+        *variables; /* "NAME=VALUE" of its environment, in plain sight; NULL: none */
 };
 
 /* "NAME": the base name of the command, as far as it can be a surface's; else "service". */
@@ -30,6 +36,9 @@ const char *recipe_guess(char *const *command, uint16_t port);
 
 /* The routes of a service that nobody knows: every path, and whatever is said on it. */
 struct json_t *recipe_routes(void);
+
+/* Its "upstream" alone, as JSON; as below. */
+char *recipe_upstream(const struct recipe *recipe);
 
 /*
  * As JSON, for a gate on `port` (0: it is not known yet); the caller's. NULL where a

@@ -2,6 +2,7 @@
 #include "launch/calls/handlers.h"
 
 #include "launch/calls/subject.h"
+#include "launch/calls/told.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -32,6 +33,8 @@ static int bind_unix(struct calls *calls, const struct subject *subject,
                 length > (socklen_t)offsetof(struct sockaddr_un, sun_path) &&
                 name->sun_path[0] != '\0';
 
+    if (path)
+        told_bind_unix(calls, subject->question, address, length);
     return path ? as_caller(calls, subject, address, length) : as_it_is(subject, address, length);
 }
 
@@ -67,6 +70,8 @@ static int bind_internet(struct calls *calls, const struct subject *subject,
     error = subject_bind_inside(calls, subject, twin, address);
     if (error == 0)
         error = subject_replace(subject, twin);
+    if (error == 0 && address_port(address) != 0)
+        told_bind(calls, subject, address);
     if (error == 0 && subject_is_udp(subject))
         subject_remember(calls, subject, twin);
     close(twin);

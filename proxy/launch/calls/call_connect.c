@@ -2,6 +2,7 @@
 #include "launch/calls/handlers.h"
 
 #include "launch/calls/subject.h"
+#include "launch/calls/told.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -70,6 +71,8 @@ static void prepare(struct calls *calls, const struct subject *subject,
     if ((!subject_is_tcp(subject) && !subject_is_udp(subject)) || !is_at_rest(subject))
         return;
     inside = leads_inside(calls, subject, address);
+    if (!inside)
+        told_connect(calls, subject, address);
     if (inside && !subject->inside)
         move_inside(calls, subject);
     else if (!inside && subject->inside)
@@ -86,10 +89,13 @@ void call_connect(struct calls *calls, const struct question *question)
     union address address;
     socklen_t length;
 
-    if (subject_read_address(question, &address, &length) == 0 &&
-        address_is_internet(&address, length) && subject_open(calls, question, &subject) == 0) {
-        prepare(calls, &subject, &address);
-        subject_close(&subject);
+    if (subject_read_address(question, &address, &length) == 0) {
+        if (address_is_internet(&address, length) && subject_open(calls, question, &subject) == 0) {
+            prepare(calls, &subject, &address);
+            subject_close(&subject);
+        }
+        if (address.base.sa_family == AF_UNIX)
+            told_connect_unix(calls, question, &address, length);
     }
     question_continue(question);
 }

@@ -2,6 +2,7 @@
 #include "launch/calls/handlers.h"
 
 #include "launch/calls/subject.h"
+#include "launch/calls/told.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -59,8 +60,10 @@ static int listen_on_twin(struct calls *calls, const struct subject *subject, in
         error = errno;
     if (error == 0)
         error = subject_replace(subject, twin);
-    if (error == 0)
+    if (error == 0) {
+        told_listen(calls, subject, twin);
         subject_remember(calls, subject, twin);
+    }
     close(twin);
     return error;
 }
@@ -73,6 +76,7 @@ static int listen_tcp(struct calls *calls, const struct subject *subject, int ba
         return listen_on_twin(calls, subject, backlog);
     if (listen(subject->socket, backlog) < 0)
         return errno;
+    told_listen(calls, subject, subject->socket);
     subject_remember(calls, subject, subject->socket);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "launch/calls/handlers.h"
 
 #include "launch/calls/target.h"
+#include "launch/calls/whereabouts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +26,24 @@ static bool name_of(int file, char out[EXECUTION_SHOWN_SIZE])
     return length > 0;
 }
 
+/* Where code of it comes from. */
+static void record(struct calls *calls, const struct question *question)
+{
+    const struct whereabouts where = {.question = question,
+                                      .descriptor = (int)question->arguments[DESCRIPTOR_ARGUMENT]};
+    char path[PATH_MAX], *slash;
+    struct stat facts;
+
+    if (!recorder_is_on(&calls->recorder) || whereabouts_find(&where, path, &facts) != OK ||
+        !S_ISREG(facts.st_mode))
+        return;
+    slash = strrchr(path, '/');
+    if (slash == path)
+        return;
+    *slash = '\0';
+    recorder_tell(&calls->recorder, RECORD_LOAD, 0, path);
+}
+
 /* It was refused, unless the thread has another file there by now: then it is not told. */
 void call_map(struct calls *calls, const struct question *question)
 {
@@ -36,6 +55,7 @@ void call_map(struct calls *calls, const struct question *question)
 
     if (file >= 0)
         close(file);
+    record(calls, question);
     if (refused)
         target_name(question->thread, refusal.program);
     refused = refused && question_lives(question);

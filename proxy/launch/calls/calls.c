@@ -46,6 +46,12 @@ enum error calls_answer(struct calls *calls)
             return OK;
         }
     }
+    for (size_t i = 0; i < file_calls_count; i++) {
+        if (file_calls[i].call == question.call) {
+            call_file(calls, &question, &file_calls[i]);
+            return OK;
+        }
+    }
     question_answer(&question, ENOSYS);
     return OK;
 }

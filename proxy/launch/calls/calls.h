@@ -16,6 +16,9 @@
  *     mmap     of a file as code: continued, and judged by the kernel; what lies where no code may
  *              come from (islands.h) is told
  *
+ * Where somebody learns what the tree does (recorder.h), each of these is told besides, and so are
+ * the calls that write files (file_calls.h), which are continued.
+ *
  * A tree has at most `listeners_max` TCP listeners: more get EMFILE.
  */
 #pragma once

@@ -3,6 +3,7 @@
 
 #include "launch/calls/deed.h"
 #include "launch/calls/outside.h"
+#include "launch/calls/recorder.h"
 #include "launch/common/command.h"
 #include "launch/common/ports.h"
 
@@ -28,6 +29,7 @@ struct calls {
     struct permitted permitted[COMMAND_EXECUTABLES_MAX];
     size_t permitted_count;
     bool begun; /* the service's program runs */
+    struct recorder recorder;
     void (*refused)(void *data, const struct refusal *refusal);
     void *data;
 };

@@ -35,6 +35,7 @@ static const int permitted[] = {
     SYS_pidfd_getfd,
     SYS_process_vm_readv,
     SYS_openat,
+    SYS_openat2,
     SYS_readlinkat,
     SYS_getdents64,
     SYS_fstat,

@@ -1,5 +1,6 @@
 #include "launch/keeper/filter.h"
 
+#include "launch/calls/file_calls.h"
 #include "launch/common/bpf.h"
 
 #include <errno.h>
@@ -86,7 +87,7 @@ static const struct rule {
     const struct sock_filter *block;
     size_t length;
     int call;
-    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED } when;
+    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED, WHERE_RECORDED } when;
 } rules[] = {
     {BLOCK(sockets), SYS_socket, ALWAYS},
     {BLOCK(sockets), SYS_socketpair, ALWAYS},
@@ -104,6 +105,9 @@ static const struct rule {
     {BLOCK(ask), SYS_execve, WHERE_LIMITED},
     {BLOCK(executions), SYS_execveat, WHERE_LIMITED},
     {BLOCK(code), SYS_mmap, WHERE_LIMITED},
+    {BLOCK(ask), SYS_execve, WHERE_RECORDED},
+    {BLOCK(ask), SYS_execveat, WHERE_RECORDED},
+    {BLOCK(code), SYS_mmap, WHERE_RECORDED},
     /* Landlock refuses mounts, but not file systems that are mounted nowhere, which are not noexec.
      */
     {BLOCK(unknown), SYS_fsopen, WHERE_LIMITED},
@@ -114,6 +118,41 @@ static const struct rule {
     {BLOCK(unknown), SYS_mount_setattr, WHERE_LIMITED},
 };
 
+static bool applies(const struct rule *rule, const struct filter_options *options)
+{
+    switch (rule->when) {
+    case WHERE_SEALED:
+        return options->seal_memfds;
+    case WHERE_LIMITED:
+        return options->limit_executables;
+    case WHERE_RECORDED:
+        return options->record && !options->limit_executables;
+    default:
+        return true;
+    }
+}
+
+/* Files that are only read are opened unasked; of openat2 the flags are in memory. */
+static size_t put_file_call(const struct file_call *call, struct sock_filter *out)
+{
+    const unsigned writes = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC;
+    const struct sock_filter by_flags[] = {
+        IF_IS(call->call, 0, 4),
+        ARGUMENT(call->flags),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, writes, 1, 0),
+        RETURN(SECCOMP_RET_ALLOW),
+        RETURN(SECCOMP_RET_USER_NOTIF),
+    };
+    const struct sock_filter always[] = {IF_IS(call->call, 0, 1), RETURN(SECCOMP_RET_USER_NOTIF)};
+
+    if (call->flags == FILE_NONE || call->call == SYS_openat2) {
+        memcpy(out, always, sizeof(always));
+        return sizeof(always) / sizeof(always[0]);
+    }
+    memcpy(out, by_flags, sizeof(by_flags));
+    return sizeof(by_flags) / sizeof(by_flags[0]);
+}
+
 size_t filter_build(const struct filter_options *options, struct sock_filter out[FILTER_MAX])
 {
     size_t length = sizeof(preamble) / sizeof(preamble[0]);
@@ -122,13 +161,14 @@ size_t filter_build(const struct filter_options *options, struct sock_filter out
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         const struct rule *rule = &rules[i];
 
-        if ((rule->when == WHERE_SEALED && !options->seal_memfds) ||
-            (rule->when == WHERE_LIMITED && !options->limit_executables))
+        if (!applies(rule, options))
             continue;
         out[length++] = (struct sock_filter)IF_IS(rule->call, 0, (unsigned char)rule->length);
         memcpy(out + length, rule->block, rule->length * sizeof(out[0]));
         length += rule->length;
     }
+    for (size_t i = 0; options->record && i < file_calls_count; i++)
+        length += put_file_call(&file_calls[i], out + length);
     out[length++] = (struct sock_filter)RETURN(SECCOMP_RET_ALLOW);
     return length;
 }

@@ -11,9 +11,10 @@
  *     execve, execveat       where executables are limited: asked, so that what is refused is told;
  *                            execveat of a descriptor alone: EACCES
  *     mmap                   where executables are limited, of a file as code: asked, for the same
- *     io_uring_*             ENOSYS: a ring carries system calls past every filter
- *     userfaultfd            ENOSYS: whoever looks at such memory can be made to wait for ever
- *     another architecture   (i386, x32) ends the process
+ *     the calls of           where somebody learns what the tree does: asked, as are execve,
+ * execveat calls/file_calls.h     and mmap then io_uring_*             ENOSYS: a ring carries
+ * system calls past every filter userfaultfd            ENOSYS: whoever looks at such memory can be
+ * made to wait for ever another architecture   (i386, x32) ends the process
  *
  * Kernel 5.14 at least (SO_NETNS_COOKIE); from 5.19 signals do not interrupt an asked call, from
  * 6.3 memfds can be sealed against execution.
@@ -26,11 +27,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define FILTER_MAX 128
+#define FILTER_MAX 256
 
 struct filter_options {
     bool seal_memfds;
     bool limit_executables;
+    bool record; /* what the tree does is learnt */
 };
 
 /* Writes the filter's instructions into `out` and returns how many. */

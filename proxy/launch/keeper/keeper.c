@@ -121,6 +121,7 @@ static void on_children(struct keeper *keeper)
         if (child == keeper->leader) {
             struct keeper_word word = {.type = KEEPER_EXITED, .value = status};
 
+            recorder_end(&keeper->calls.recorder);
             tell(keeper, &word, NULL);
             _exit(EXIT_SUCCESS);
         }
@@ -182,6 +183,7 @@ _Noreturn void keeper_run(const struct keeper_options *options)
     keeper.channel = options->channel;
     keeper.calls.refused = on_refused;
     keeper.calls.data = &keeper;
+    keeper.calls.recorder.channel = options->record;
     keeper.signals = watch_children();
     if (keeper.signals < 0 || keeper_settle(options, &settled, &word.step) != OK) {
         word.value = errno;

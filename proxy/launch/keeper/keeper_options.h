@@ -11,6 +11,8 @@ struct keeper_options {
     int command;             /* a packed command (command.h) */
     leader_program *program; /* what runs instead of its program; NULL: that */
     int standard[STANDARD_COUNT];
+    int record; /* where what the tree does is told (launch/common/record.h); -1: nobody learns it
+                 */
     bool user_namespace;
     uid_t uid; /* who the tree is, in a user namespace */
     gid_t gid;

@@ -153,7 +153,8 @@ static enum error prepare(const struct leader_options *options, int channel, int
     const struct command *command = options->command;
     bool limited = command->executables[0] != NULL;
     struct filter_options filter = {.seal_memfds = command->seal_memfds || (limited && can_seal()),
-                                    .limit_executables = limited};
+                                    .limit_executables = limited,
+                                    .record = options->record};
     uint64_t kept = options->user_namespace ? 0 : ROOT_KEEPS;
 
     *step = STEP_STANDARD;

@@ -22,6 +22,7 @@ struct leader_options {
     leader_program *program;      /* NULL: the command's */
     int standard[STANDARD_COUNT]; /* -1: /dev/null */
     bool user_namespace;
+    bool record; /* somebody learns what it does */
 };
 
 enum { LEADER_LISTENER, LEADER_STATUS, LEADER_DESCRIPTORS };

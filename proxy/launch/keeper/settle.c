@@ -111,8 +111,10 @@ static enum error know_executables(const struct command *command, struct calls *
 static enum error fork_leader(const struct keeper_options *options, const struct command *command,
                               pid_t *leader, int *channel)
 {
-    struct leader_options given = {
-        .command = command, .program = options->program, .user_namespace = options->user_namespace};
+    struct leader_options given = {.command = command,
+                                   .program = options->program,
+                                   .user_namespace = options->user_namespace,
+                                   .record = options->record >= 0};
     int pair[2], *input = &given.standard[STDIN_FILENO];
 
     memcpy(given.standard, options->standard, sizeof(given.standard));

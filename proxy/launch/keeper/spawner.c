@@ -14,7 +14,7 @@
 
 #define CHANNEL     3
 #define GIVEN_FIRST 2 /* command and channel come before the standard ones */
-#define GIVEN_MAX   (GIVEN_FIRST + STANDARD_COUNT)
+#define GIVEN_MAX   (GIVEN_FIRST + STANDARD_COUNT + 1)
 
 /* Nothing of the parent's but its standard error and the channel. */
 static enum error let_go(int channel)
@@ -67,6 +67,7 @@ static int take(const struct spawner_ask *ask, const int *given, size_t count,
                                      .command = given[0],
                                      .channel = given[1],
                                      .standard = {-1, -1, -1},
+                                     .record = -1,
                                      .uid = geteuid(),
                                      .gid = getegid()};
     size_t next = GIVEN_FIRST;
@@ -75,6 +76,8 @@ static int take(const struct spawner_ask *ask, const int *given, size_t count,
         if ((ask->standard & 1u << i) != 0 && next < count)
             options.standard[i] = given[next++];
     }
+    if (ask->record != 0 && next < count)
+        options.record = given[next++];
     if (next != count || count < GIVEN_FIRST || (ask->relay != 0 && relay == NULL))
         return EINVAL;
     return make_tree(&options, pidfd);
@@ -88,7 +91,7 @@ static _Noreturn void run(int channel, pid_t parent, leader_program *relay)
         let_go(channel) != OK)
         _exit(EXIT_FAILURE);
     for (;;) {
-        int given[GIVEN_MAX] = {-1, -1, -1, -1, -1}, pidfd = -1;
+        int given[GIVEN_MAX] = {-1, -1, -1, -1, -1, -1}, pidfd = -1;
         size_t count = GIVEN_MAX;
         struct spawner_word word;
 

@@ -11,10 +11,12 @@
 
 #include <stdint.h>
 
-/* Beside it: the packed command, the keeper's end of its channel, and the standard ones given. */
+/* Beside it: the packed command, the keeper's end of its channel, the standard ones given, and
+ * where what the tree does is told, if that is given. */
 struct spawner_ask {
     uint32_t number;
     uint32_t standard; /* bit i: descriptor i is given */
+    uint32_t record;   /* 1: that is given */
     uint32_t relay;    /* 1: the tree's program is the relay; 0: the command's */
 };
 

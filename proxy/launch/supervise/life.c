@@ -176,11 +176,10 @@ void life_end(struct life *life, uint32_t patience_ms)
 {
     life->ending = true;
     uv_timer_stop(&life->timer);
-    if (life->tree == NULL) {
+    if (life->tree == NULL)
         leave(life);
-        return;
-    }
-    end_tree(life, patience_ms);
+    else
+        end_tree(life, patience_ms);
 }
 
 /* ---- Where it listens ---- */
@@ -417,14 +416,15 @@ static enum error launch(struct life *life, const struct command *command)
                                               .refused = on_refused,
                                               .listed = on_listed,
                                               .ended = on_ended},
+                                   .standard = {-1, writes, writes},
                                    .data = life};
 
     if (error != OK)
         return error;
-    options.standard[STDIN_FILENO] = -1;
-    options.standard[STDOUT_FILENO] = options.standard[STDERR_FILENO] = writes;
-    if (life->alone != NULL)
+    if (life->alone != NULL) {
         memcpy(options.standard, life->alone, sizeof(options.standard));
+        options.record = &life->alone[ERRAND_RECORD];
+    }
     error = launcher_start(life->lives->launcher, &options, &life->tree);
     passing_close(&writes);
     if (error != OK) {

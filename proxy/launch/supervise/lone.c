@@ -8,7 +8,9 @@
 
 void lone_init(struct lone *lone)
 {
-    *lone = (struct lone){.standard = {-1, -1, -1}};
+    *lone = (struct lone){.slot = 0};
+    for (size_t i = 0; i < ERRAND_STANDARDS; i++)
+        lone->standard[i] = -1;
 }
 
 void lone_clear(struct lone *lone)
