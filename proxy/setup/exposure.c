@@ -185,8 +185,8 @@ static const char *wait_for_answers(struct doors *doors)
     return found;
 }
 
-static enum error look_doors(const struct config *config, const struct surface *surface,
-                             char why[WHY_SIZE])
+enum error exposure_knock(const struct config *config, const struct surface *surface,
+                          char why[WHY_SIZE])
 {
     struct doors *doors = calloc(1, sizeof(*doors));
     uint16_t port = surface->upstream_tcp.port;
@@ -212,12 +212,9 @@ static enum error look_doors(const struct config *config, const struct surface *
     return error;
 }
 
-enum error exposure_check(const struct config *config, const struct surface *surface,
-                          char why[WHY_SIZE])
+enum error exposure_check(const struct surface *surface, char why[WHY_SIZE])
 {
     enum error error = look_network(surface, why);
 
-    if (error == OK)
-        error = exposure_look_devices(surface, why);
-    return error == OK ? look_doors(config, surface, why) : error;
+    return error == OK ? exposure_look_devices(surface, why) : error;
 }

@@ -11,9 +11,12 @@
 
 #define EXPOSURE_PATIENCE_MS 300 /* a kernel answers itself at once; one that drops never does */
 
-/* Of a surface with a "tcp" upstream; takes as long as that at most. ERROR_DENIED with one
+/* Of a surface with a "tcp" upstream: the namespace, and its devices. ERROR_DENIED with one
  * sentence, which names the remedy. */
-enum error exposure_check(const struct config *config, const struct surface *surface,
+enum error exposure_check(const struct surface *surface, char why[WHY_SIZE]) MUST_CHECK;
+/* And its port at the other addresses, by connecting, for as long as that at most. Not of a parent
+ * that has its fences: it may dial nobody, and the launcher asks before anybody is served. */
+enum error exposure_knock(const struct config *config, const struct surface *surface,
                           char why[WHY_SIZE]) MUST_CHECK;
 
 /* As socket addresses are: that of such a surface, and its bytes. */

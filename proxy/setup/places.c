@@ -106,7 +106,7 @@ static void check_socket_of(struct json_reader *reader, const struct surface *su
 }
 
 /* What serves at an address of loopback is a neighbour's, which is to be the gate's alone. */
-static void check_address_of(struct json_reader *reader, const struct config *config,
+static void check_address_of(struct json_reader *reader, const struct places *places,
                              const struct surface *surface)
 {
     struct trust trust;
@@ -114,7 +114,8 @@ static void check_address_of(struct json_reader *reader, const struct config *co
 
     if (trusted_upstream(surface, &trust, why) != OK)
         json_reader_fault_at(reader, "upstream/owner", "%s", why);
-    else if (exposure_check(config, surface, why) != OK)
+    else if (exposure_check(surface, why) != OK ||
+             (places->bind && exposure_knock(places->bundle->config, surface, why) != OK))
         json_reader_fault_at(reader, "upstream/tcp", "%s", why);
 }
 
@@ -179,7 +180,7 @@ static void check_surface(struct json_reader *reader, const struct places *place
     else if (surface_runs_records(surface))
         check_records(reader, places->bundle, surface);
     else if (surface->upstream_tcp.host != NULL)
-        check_address_of(reader, places->bundle->config, surface);
+        check_address_of(reader, places, surface);
     else if (surface->upstream_socket != NULL)
         check_socket_of(reader, surface);
     check_fences(reader, surface);

@@ -12,7 +12,8 @@ struct places {
     /* Which of its addresses the gate that runs has already; NULL: none does. */
     bool (*has_address)(const void *context, const char *address);
     const void *context;
-    bool bind; /* each other address is bound, and let go of at once */
+    bool bind; /* each other address is bound, and let go of at once; a service's that listens by
+                  itself is connected to (setup/exposure.h) */
 };
 
 /*

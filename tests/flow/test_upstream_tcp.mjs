@@ -108,6 +108,9 @@ describe('an upstream at an address of loopback', { skip }, () => {
 
     let mark = gate.mark();
     inside.unfence();
+    // Whoever goes on asking has no link that is left over.
+    const asks = async () => (await get(gate, token, { agent }).catch(() => ({}))).status === 502;
+    await until(asks, 'it to be denied', GATE_MS);
     const line = await gate.audited(mark, { event: 'service_exposed', surface: 'one' }, GATE_MS);
     assert.deepEqual([line.reason, line.cause], ['upstream_unreachable', 'exposed']);
     assert.match(line.why, /Somebody answers at/);
@@ -117,6 +120,10 @@ describe('an upstream at an address of loopback', { skip }, () => {
     assert.equal(denied.status, 502);
     assert.equal(JSON.parse(denied.body).reason, 'upstream_unreachable');
     await gate.audited(mark, { event: 'denied', reason: 'upstream_unreachable', cause: 'exposed' });
+    gate.configure({ surfaces: { one: behind(inside, {}, { limits: { max_connections: 9 } }) } });
+    await gate.do('reload'); // begins anew, and does not serve what was not looked at
+    assert.equal((await get(gate, token)).status, 502);
+    await untilState(gate, 'one', 'exposed');
     const cell = await isolation(gate);
     assert.deepEqual([cell.evidence, cell.finding], ['claimed', true]);
     assert.match(cell.value, /Somebody answers at/);
@@ -180,6 +187,9 @@ describe('an upstream at an address of loopback', { skip }, () => {
     const { token } = await gate.session('one');
     assert.equal((await get(gate, token)).status, 502);
     await service(inside, PORT, '127.0.0.1');
+    assert.equal((await get(gate, token)).status, 200);
+    gate.configure({ surfaces: { one: behind(inside, {}, { ...more, limits: { max_connections: 7 } }) } });
+    await gate.do('reload');
     assert.equal((await get(gate, token)).status, 200);
     await gate.do('kill', 'one');
     assert.equal((await get(gate, token)).status, 503);

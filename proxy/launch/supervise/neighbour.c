@@ -221,7 +221,7 @@ static void begin_call(struct neighbour *neighbour, uint32_t inode, dial_done *d
 
 void neighbour_dial(struct neighbour *neighbour, dial_done *done, void *data)
 {
-    char why[WHY_SIZE];
+    char why[WHY_SIZE] = "";
     uint32_t inode = 0;
     enum error error = ERROR_NOT_FOUND;
 
