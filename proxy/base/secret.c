@@ -11,6 +11,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -111,6 +112,25 @@ bool secret_equal(const void *left, const void *right, size_t length)
     return CRYPTO_memcmp(left, right, length) == 0;
 }
 
+/*
+ * Looked up by name once: at each use it would cost more than the hash of a short text does.
+ */
+static pthread_once_t hashes_once = PTHREAD_ONCE_INIT;
+static EVP_MD *sha256, *sha1;
+
+static void fetch_hashes(void)
+{
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+}
+
+static void hash(EVP_MD *const *kind, const void *bytes, size_t length, unsigned char *out)
+{
+    if (pthread_once(&hashes_once, fetch_hashes) != 0 || *kind == NULL ||
+        EVP_Digest(bytes, length, out, NULL, *kind, NULL) != 1)
+        abort();
+}
+
 enum error secret_random(void *bytes, size_t length)
 {
     if (length > INT_MAX)
@@ -118,10 +138,33 @@ enum error secret_random(void *bytes, size_t length)
     return RAND_bytes(bytes, (int)length) == 1 ? OK : ERROR_CRYPTO;
 }
 
+enum error secret_pool_fill(struct secret_pool *pool)
+{
+    enum error error = secret_random(pool->bytes, sizeof(pool->bytes));
+
+    pool->left = error == OK ? sizeof(pool->bytes) : 0;
+    return error;
+}
+
+enum error secret_pool_take(struct secret_pool *pool, void *out, size_t length)
+{
+    if (length > sizeof(pool->bytes))
+        return ERROR_LIMIT;
+    if (pool->left < length) {
+        enum error error = secret_pool_fill(pool);
+
+        if (error != OK)
+            return error;
+    }
+    pool->left -= length;
+    memcpy(out, pool->bytes + pool->left, length);
+    secret_wipe(pool->bytes + pool->left, length);
+    return OK;
+}
+
 void secret_sha256(const void *bytes, size_t length, unsigned char out[SHA256_BYTES])
 {
-    if (EVP_Digest(bytes, length, out, NULL, EVP_sha256(), NULL) != 1)
-        abort();
+    hash(&sha256, bytes, length, out);
 }
 
 void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZE])
@@ -165,6 +208,5 @@ enum error secret_hmac_sha256(const struct secret_key *key, const void *bytes, s
 
 void secret_sha1(const void *bytes, size_t length, unsigned char out[SHA1_BYTES])
 {
-    if (EVP_Digest(bytes, length, out, NULL, EVP_sha1(), NULL) != 1)
-        abort();
+    hash(&sha1, bytes, length, out);
 }

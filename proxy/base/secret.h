@@ -9,10 +9,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define SECRET_KEY_BYTES 32
-#define SHA256_BYTES     32
-#define SHA1_BYTES       20
-#define SHA256_HEX_SIZE  65 /* with its NUL */
+#define SECRET_KEY_BYTES  32
+#define SECRET_POOL_BYTES 4096
+#define SHA256_BYTES      32
+#define SHA1_BYTES        20
+#define SHA256_HEX_SIZE   65 /* with its NUL */
 
 /* A 256-bit key. Held in pages excluded from core dumps where the kernel lets us. */
 struct secret_key;
@@ -29,6 +30,21 @@ void secret_wipe(void *bytes, size_t length);
 /* Constant-time comparison of equally long memory. */
 bool secret_equal(const void *left, const void *right, size_t length);
 enum error secret_random(void *bytes, size_t length) MUST_CHECK;
+
+/*
+ * Random bytes in small portions, for whoever needs some at each request: the generator costs the
+ * same for 16 of them as for thousands. What was handed out is wiped. For one thread; starts as
+ * zeros.
+ */
+struct secret_pool {
+    size_t left;
+    unsigned char bytes[SECRET_POOL_BYTES];
+};
+
+/* Beforehand, so that the generator seeds itself while it still may. ERROR_CRYPTO. */
+enum error secret_pool_fill(struct secret_pool *pool) MUST_CHECK;
+/* ERROR_CRYPTO; ERROR_LIMIT if more is wanted than a pool holds. Nothing is written then. */
+enum error secret_pool_take(struct secret_pool *pool, void *out, size_t length) MUST_CHECK;
 
 /* Hex SHA-256 of some bytes. Aborts only if OpenSSL has no SHA-256, which it always has. */
 void secret_sha256_hex(const void *bytes, size_t length, char out[SHA256_HEX_SIZE]);

@@ -17,7 +17,10 @@ struct queued {
     unsigned char bytes[];
 };
 
-/* A datagram is a message, or begins with this and holds several, each after its length. */
+/*
+ * A datagram is a message, or begins with this and holds several, each after its length. A
+ * descriptor that comes with several is the last one's.
+ */
 #define PACKET_MARK  0
 #define LENGTH_BYTES 4
 #define PACKET_MIN   (1 + LENGTH_BYTES + 1)
@@ -31,6 +34,7 @@ struct channel {
     size_t packed, packed_bytes; /* messages that wait for more of them, in `packet` */
     /* Of the packet that came last: what was not handed out yet. */
     size_t left, left_bytes;
+    int left_fd; /* the descriptor that came with it; -1: none */
     const unsigned char *next;
     unsigned char packet[CHANNEL_PACKET_BYTES_MAX];
     unsigned char received[IPC_MESSAGE_BYTES_MAX];
@@ -47,6 +51,7 @@ enum error channel_create(int fd, struct channel **out)
     if (channel == NULL)
         return ERROR_MEMORY;
     channel->fd = fd;
+    channel->left_fd = -1;
     channel->tail = &channel->head;
     *out = channel;
     return OK;
@@ -70,6 +75,8 @@ void channel_destroy(struct channel *channel)
         channel->head = item->next;
         drop_queued(item);
     }
+    if (channel->left_fd >= 0)
+        close(channel->left_fd);
     close(channel->fd);
     free(channel);
 }
@@ -175,13 +182,29 @@ enum error channel_send(struct channel *channel, const struct ipc_writer *messag
     return error;
 }
 
-enum error channel_show(struct channel *channel, const struct ipc_writer *message, int fd)
+static bool packet_has_room(const struct channel *channel, const struct ipc_writer *message)
 {
-    enum error error = push(channel);
+    return channel->packed < CHANNEL_PACKET_MESSAGES_MAX &&
+           channel->packed_bytes + LENGTH_BYTES + message->length <= CHANNEL_PACKET_BYTES_MAX;
+}
+
+static void pack(struct channel *channel, const struct ipc_writer *message)
+{
+    struct ipc_writer packet = {.bytes = channel->packet, .length = channel->packed_bytes};
+
+    if (packet.length == 0)
+        ipc_put_number(&packet, PACKET_MARK, 1);
+    ipc_put_number(&packet, message->length, LENGTH_BYTES);
+    memcpy(packet.bytes + packet.length, message->bytes, message->length);
+    channel->packed_bytes = packet.length + message->length;
+    channel->packed++;
+}
+
+static enum error show(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    enum error error = try_now(channel, message, fd);
     int kept;
 
-    if (error == OK)
-        error = try_now(channel, message, fd);
     if (error != ERROR_TIMEOUT)
         return error;
     kept = dup(fd);
@@ -193,24 +216,44 @@ enum error channel_show(struct channel *channel, const struct ipc_writer *messag
     return error;
 }
 
+/* What was gathered and, behind it, the message: one datagram. */
+static enum error show_together(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    size_t packed = channel->packed, packed_bytes = channel->packed_bytes;
+    struct ipc_writer packet = {.bytes = channel->packet};
+    enum error error;
+
+    pack(channel, message);
+    packet.length = channel->packed_bytes;
+    channel->packed = channel->packed_bytes = 0;
+    error = show(channel, &packet, fd);
+    if (error == ERROR_LIMIT) {
+        /* Of the message alone the caller is told that it went nowhere. */
+        channel->packed = packed;
+        channel->packed_bytes = packed_bytes;
+    }
+    return error;
+}
+
+enum error channel_show(struct channel *channel, const struct ipc_writer *message, int fd)
+{
+    enum error error;
+
+    if (channel->packed > 0 && !message->failed && packet_has_room(channel, message))
+        return show_together(channel, message, fd);
+    error = push(channel);
+    return error == OK ? show(channel, message, fd) : error;
+}
+
 enum error channel_gather(struct channel *channel, const struct ipc_writer *message)
 {
-    struct ipc_writer packet = {.bytes = channel->packet, .length = channel->packed_bytes};
     enum error error = OK;
 
     if (message->failed || 1 + LENGTH_BYTES + message->length > CHANNEL_PACKET_BYTES_MAX)
         return channel_send(channel, message, -1);
-    if (channel->packed == CHANNEL_PACKET_MESSAGES_MAX ||
-        packet.length + LENGTH_BYTES + message->length > CHANNEL_PACKET_BYTES_MAX) {
+    if (!packet_has_room(channel, message))
         error = push(channel);
-        packet.length = 0;
-    }
-    if (packet.length == 0)
-        ipc_put_number(&packet, PACKET_MARK, 1);
-    ipc_put_number(&packet, message->length, LENGTH_BYTES);
-    memcpy(packet.bytes + packet.length, message->bytes, message->length);
-    channel->packed_bytes = packet.length + message->length;
-    channel->packed++;
+    pack(channel, message);
     return error;
 }
 
@@ -240,6 +283,11 @@ enum error channel_flush(struct channel *channel)
 bool channel_wants_write(const struct channel *channel)
 {
     return channel->head != NULL || channel->packed > 0;
+}
+
+bool channel_blocked(const struct channel *channel)
+{
+    return channel->head != NULL;
 }
 
 size_t channel_waiting_bytes(const struct channel *channel)
@@ -281,26 +329,39 @@ static int take_descriptor(struct msghdr *message)
     return -2;
 }
 
-static bool is_packet(const struct channel *channel, size_t length, int descriptor)
+static bool is_packet(const struct channel *channel, size_t length)
 {
-    return length >= PACKET_MIN && descriptor < 0 && channel->received[0] == PACKET_MARK;
+    return length >= PACKET_MIN && channel->received[0] == PACKET_MARK;
 }
 
-static void open_packet(struct channel *channel, size_t length)
+static void open_packet(struct channel *channel, size_t length, int descriptor)
 {
     channel->next = channel->received + 1;
     channel->left_bytes = length - 1;
     channel->left = CHANNEL_PACKET_MESSAGES_MAX;
+    channel->left_fd = descriptor;
+}
+
+static int take_left_descriptor(struct channel *channel)
+{
+    int fd = channel->left_fd;
+
+    channel->left_fd = -1;
+    return fd;
 }
 
 /* The next of a packet. */
-static enum error unpack(struct channel *channel, const void **bytes, size_t *length)
+static enum error unpack(struct channel *channel, const void **bytes, size_t *length, int *fd)
 {
     struct ipc_reader reader = {.bytes = channel->next, .length = channel->left_bytes};
     uint64_t wanted = ipc_get_number(&reader, LENGTH_BYTES);
+    int descriptor;
 
     if (reader.failed || wanted == 0 || wanted > reader.length - reader.at || channel->left == 0) {
         channel->left_bytes = 0;
+        descriptor = take_left_descriptor(channel);
+        if (descriptor >= 0)
+            close(descriptor);
         return ERROR_SYNTAX;
     }
     *bytes = channel->next + LENGTH_BYTES;
@@ -308,6 +369,8 @@ static enum error unpack(struct channel *channel, const void **bytes, size_t *le
     channel->next += LENGTH_BYTES + *length;
     channel->left_bytes -= LENGTH_BYTES + *length;
     channel->left--;
+    if (channel->left_bytes == 0)
+        *fd = take_left_descriptor(channel);
     return OK;
 }
 
@@ -332,7 +395,7 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
 
     *fd = -1;
     if (channel_has_more(channel))
-        return unpack(channel, bytes, length);
+        return unpack(channel, bytes, length, fd);
     /* A reset, told once, is of what the other side did not read any more; what it said is there.
      */
     do
@@ -350,9 +413,9 @@ enum error channel_receive(struct channel *channel, const void **bytes, size_t *
             close(descriptor);
         return received == 0 ? ERROR_IO : ERROR_SYNTAX;
     }
-    if (is_packet(channel, (size_t)received, descriptor)) {
-        open_packet(channel, (size_t)received);
-        return unpack(channel, bytes, length);
+    if (is_packet(channel, (size_t)received)) {
+        open_packet(channel, (size_t)received, descriptor);
+        return unpack(channel, bytes, length, fd);
     }
     *fd = descriptor;
     *bytes = channel->received;

@@ -27,8 +27,8 @@ int channel_fd(const struct channel *channel);
  */
 enum error channel_send(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;
-/* The same; the descriptor, of which there is one, stays the caller's. ERROR_LIMIT: or it is to
- * wait, and there are no more descriptors. */
+/* The same, together with what is gathered; the descriptor, of which there is one, stays the
+ * caller's. ERROR_LIMIT: or it is to wait, and there are no more descriptors. */
 enum error channel_show(struct channel *channel, const struct ipc_writer *message,
                         int fd) MUST_CHECK;
 /* Keeps it until channel_flush(), or the next that is sent; errors as above. */
@@ -36,6 +36,8 @@ enum error channel_gather(struct channel *channel, const struct ipc_writer *mess
 /* Sends what is gathered and queued as far as the socket takes it. */
 enum error channel_flush(struct channel *channel) MUST_CHECK;
 bool channel_wants_write(const struct channel *channel);
+/* The socket takes no more now. */
+bool channel_blocked(const struct channel *channel);
 /* How much waits because the socket does not take it. */
 size_t channel_waiting_bytes(const struct channel *channel);
 

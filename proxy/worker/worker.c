@@ -276,7 +276,7 @@ static void on_channel(uv_poll_t *poll, int status, int events);
 static void watch_channel(struct house *house)
 {
     const struct worker *worker = &house->worker;
-    int events = UV_READABLE | (channel_wants_write(worker->channel) ? UV_WRITABLE : 0);
+    int events = UV_READABLE | (channel_blocked(worker->channel) ? UV_WRITABLE : 0);
 
     if (events != house->channel_events)
         uv_poll_start(&house->channel_poll, events, on_channel);
@@ -323,6 +323,7 @@ static void on_tick(uv_timer_t *timer)
     uint64_t now_ms = worker_now_ms(worker);
     int64_t now_s = (int64_t)time(NULL);
 
+    worker->urgent = true;
     rounds_go_on(worker, now_ms, now_s);
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
@@ -342,8 +343,7 @@ static void on_prepare(uv_prepare_t *prepare)
     endpoints_reap(&worker->endpoints);
     connection_reap(worker);
     accept_go_on(&house->accept);
-    if (channel_flush(worker->channel) != OK)
-        worker_fail(worker, "the broker is gone");
+    worker_flush(worker);
     watch_channel(house);
     if (worker->draining && worker->connections == NULL && !channel_wants_write(worker->channel))
         uv_stop(&worker->loop);

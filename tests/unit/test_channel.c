@@ -269,7 +269,7 @@ static void send_numbered(struct channel *channel, uint32_t number)
 {
     struct ipc_writer message = message_of(2000, 'm');
 
-    memcpy(room, &number, sizeof(number));
+    memcpy(room + 1, &number, sizeof(number));
     assert_int_equal(channel_send(channel, &message, number % 10 == 0 ? spare_descriptor() : -1),
                      OK);
 }
@@ -285,7 +285,7 @@ static bool expect_numbered(struct channel *channel, uint32_t wanted)
     assert_int_equal(channel_receive(channel, &bytes, &length, &fd), OK);
     if (length == 0)
         return false;
-    memcpy(&number, bytes, sizeof(number));
+    memcpy(&number, (const unsigned char *)bytes + 1, sizeof(number));
     assert_int_equal(length, 2000);
     assert_int_equal(number, wanted);
     assert_int_equal(fd >= 0, wanted % 10 == 0);
@@ -452,6 +452,130 @@ CHANNEL_TEST(test_gathered)
     expect_message(other, CHANNEL_PACKET_BYTES_MAX, 'g');
     channel_destroy(other);
     fixture->other = -1;
+}
+
+/* ---- A descriptor that comes with several ---- */
+
+static void show(struct channel *channel, size_t length, unsigned char fill, int fd)
+{
+    struct ipc_writer message = message_of(length, fill);
+
+    assert_int_equal(channel_show(channel, &message, fd), OK);
+}
+
+CHANNEL_TEST(test_shown_together)
+{
+    struct fixture *fixture = *state;
+    const void *bytes;
+    size_t length;
+    struct channel *other;
+    int fd, ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    gather(fixture->channel, 3, 'a');
+    gather(fixture->channel, 4, 'b');
+    show(fixture->channel, 5, 'c', ends[0]);
+    assert_false(channel_wants_write(fixture->channel));
+    expect_message(other, 3, 'a');
+    assert_true(channel_has_more(other)); /* it was one datagram */
+    expect_message(other, 4, 'b');
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    assert_int_equal(length, 5);
+    assert_true(fd >= 0);
+    close(fd);
+    expect_nothing(other);
+
+    /* Nothing is gathered, or it does not fit: each by itself. */
+    show(fixture->channel, 6, 'd', ends[0]);
+    gather(fixture->channel, 1, 'e');
+    show(fixture->channel, CHANNEL_PACKET_BYTES_MAX, 'f', ends[0]);
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    assert_true(length == 6 && fd >= 0);
+    close(fd);
+    expect_message(other, 1, 'e');
+    assert_false(channel_has_more(other));
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    assert_true(length == CHANNEL_PACKET_BYTES_MAX && fd >= 0);
+    close(fd);
+    channel_destroy(other);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* Whoever is told that a message could not be sent has lost nothing that was gathered before it. */
+CHANNEL_TEST(test_shown_together_not)
+{
+    struct fixture *fixture = *state;
+    struct rlimit before, none;
+    struct ipc_writer message;
+    struct channel *other;
+    const void *bytes;
+    size_t length;
+    int fd, ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    while (!channel_blocked(fixture->channel)) {
+        message = message_of(2000, 's');
+        assert_int_equal(channel_send(fixture->channel, &message, -1), OK);
+    }
+    gather(fixture->channel, 3, 'a');
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = (struct rlimit){.rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    message = message_of(4, 'b');
+    assert_int_equal(channel_show(fixture->channel, &message, ends[0]), ERROR_LIMIT);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    do {
+        assert_int_equal(channel_flush(fixture->channel), OK);
+        assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    } while (length == 2000);
+    assert_int_equal(length, 3);
+    assert_int_equal(*(const unsigned char *)bytes, 'a');
+    expect_nothing(other);
+    channel_destroy(other);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* One that is not read to its end leaves nothing open, nor does one that is broken. */
+CHANNEL_TEST(test_shown_together_unread)
+{
+    static const unsigned char broken[] = {0, 1, 0, 0, 0, 'a', 9, 0, 0, 0, 'b'};
+    struct fixture *fixture = *state;
+    const void *bytes;
+    size_t length;
+    struct channel *other;
+    char byte;
+    int fd, free_before, free_after, ends[2];
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(channel_create(fixture->other, &other), OK);
+    fixture->other = -1;
+    gather(fixture->channel, 3, 'a');
+    show(fixture->channel, 5, 'c', ends[1]);
+    expect_message(other, 3, 'a');
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), OK);
+    close(fd);
+    free_before = spare_descriptor();
+    close(free_before);
+    send_raw(channel_fd(fixture->channel), broken, sizeof(broken), 1);
+    expect_message(other, 1, 'a');
+    assert_int_equal(channel_receive(other, &bytes, &length, &fd), ERROR_SYNTAX);
+    assert_int_equal(fd, -1);
+    free_after = spare_descriptor();
+    assert_int_equal(free_after, free_before);
+    close(free_after);
+    gather(fixture->channel, 3, 'a');
+    show(fixture->channel, 5, 'c', ends[1]);
+    expect_message(other, 3, 'a');
+    channel_destroy(other);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0); /* nobody has it any more */
+    close(ends[0]);
 }
 
 /* So many go together and no more: the other side's turn is as long as that. */

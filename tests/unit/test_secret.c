@@ -150,3 +150,22 @@ TEST(test_random_fills)
         assert_int_not_equal(seen[i], 0);
     assert_int_equal(secret_random(first, SIZE_MAX), ERROR_LIMIT);
 }
+
+/* In portions of any size: each byte once, and none is left in the pool. */
+TEST(test_random_pool)
+{
+    static const unsigned char nothing[SECRET_POOL_BYTES];
+    static struct secret_pool pool;
+    unsigned char first[16], second[16], large[SECRET_POOL_BYTES];
+
+    for (int round = 0; round < 3 * SECRET_POOL_BYTES / 16; round++) {
+        assert_int_equal(secret_pool_take(&pool, first, sizeof(first)), OK);
+        assert_int_equal(secret_pool_take(&pool, second, 1 + (size_t)round % 16), OK);
+        assert_memory_not_equal(first, second, sizeof(first));
+        assert_memory_equal(pool.bytes + pool.left, nothing, sizeof(nothing) - pool.left);
+    }
+    assert_int_equal(secret_pool_take(&pool, large, sizeof(large)), OK);
+    assert_memory_equal(pool.bytes, nothing, sizeof(nothing));
+    assert_memory_not_equal(large, nothing, sizeof(large));
+    assert_int_equal(secret_pool_take(&pool, large, sizeof(large) + 1), ERROR_LIMIT);
+}

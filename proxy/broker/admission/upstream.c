@@ -187,7 +187,7 @@ enum reason upstream_write_upgrade(const struct question *question, const char *
     struct buffer head;
     enum reason reason;
 
-    if (secret_random(nonce, sizeof(nonce)) != OK)
+    if (secret_pool_take(&question->gate->nonces, nonce, sizeof(nonce)) != OK)
         return REASON_INTERNAL;
     text_base64(nonce, sizeof(nonce), key);
     ws_accept_of(key, accept);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/secret.h"
 #include "broker/core/connections.h"
 #include "broker/core/lines.h"
 #include "broker/core/proven.h"
@@ -63,6 +64,7 @@ struct gate {
     struct caller_lookup *callers; /* asks the kernel whose a client's socket is */
     struct groups *groups;         /* core/groups.h */
     struct looks *looks;           /* core/looks.h */
+    struct secret_pool nonces;     /* of requests for an upgrade */
     int64_t started_at;
     uint64_t operators_refused; /* since start, at the control socket */
     uv_loop_t loop;

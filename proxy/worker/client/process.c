@@ -23,9 +23,9 @@ enum error worker_allocate(struct worker *worker)
         worker->ipc_buffer == NULL)
         return ERROR_MEMORY;
     /* OpenSSL's generator seeds itself here, while it still may. */
-    if (secret_random(worker->random, sizeof(worker->random)) != OK)
-        return ERROR_CRYPTO;
-    worker->random_left = sizeof(worker->random);
+    error = secret_pool_fill(&worker->random);
+    if (error != OK)
+        return error;
     error = json_scan_create(&worker->scan);
     if (error == OK)
         error = vet_scratch_create(&worker->scratch);
@@ -61,15 +61,10 @@ void worker_fail(struct worker *worker, const char *why)
 
 void worker_random(struct worker *worker, unsigned char *out, size_t length)
 {
-    if (worker->random_left < length) {
-        if (secret_random(worker->random, sizeof(worker->random)) != OK) {
-            worker_fail(worker, "no random bytes");
-            memset(worker->random, 0, sizeof(worker->random));
-        }
-        worker->random_left = sizeof(worker->random);
+    if (secret_pool_take(&worker->random, out, length) != OK) {
+        worker_fail(worker, "no random bytes");
+        memset(out, 0, length);
     }
-    worker->random_left -= length;
-    memcpy(out, worker->random + worker->random_left, length);
 }
 
 /* How much may wait for the broker already when a message of this kind is sent. */
@@ -102,6 +97,8 @@ static bool send_to_broker(struct worker *worker, enum ipc_type type, const void
     enum error error;
 
     ipc_encode(&writer, type, message);
+    if (type != IPC_CLOSED)
+        worker->urgent = true;
     if (may_wait(type))
         error = channel_gather(worker->channel, &writer);
     else if (fd >= 0)
@@ -111,6 +108,16 @@ static bool send_to_broker(struct worker *worker, enum ipc_type type, const void
     if (error != OK && !(fd >= 0 && error == ERROR_LIMIT))
         worker_fail(worker, "the broker is gone");
     return error == OK;
+}
+
+void worker_flush(struct worker *worker)
+{
+    if (channel_wants_write(worker->channel) && !channel_blocked(worker->channel) &&
+        !worker->urgent && !worker->draining && !worker->stopping)
+        return;
+    worker->urgent = false;
+    if (channel_flush(worker->channel) != OK)
+        worker_fail(worker, "the broker is gone");
 }
 
 static bool may_tell(const struct worker *worker, enum ipc_type type)

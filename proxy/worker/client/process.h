@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/secret.h"
 #include "config/config.h"
 #include "ipc/channel.h"
 #include "ipc/messages.h"
@@ -76,12 +77,11 @@ struct worker {
     struct quotas *quotas;           /* what sessions and callers have of this worker */
     struct allowances *allowances;   /* and what they do in a second */
     struct vet_scratch *scratch;
-    struct json_scan *scan;      /* for bodies that are no messages */
-    unsigned char *read_buffer;  /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */
-    unsigned char *write_buffer; /* WS_HEADER_MAX + READ_BYTES */
-    unsigned char *ipc_buffer;   /* IPC_MESSAGE_BYTES_MAX */
-    unsigned char random[4096];  /* for worker_random */
-    size_t random_left;
+    struct json_scan *scan;                  /* for bodies that are no messages */
+    unsigned char *read_buffer;              /* ASSEMBLY_HEADROOM + ANSWER_READ_BYTES */
+    unsigned char *write_buffer;             /* WS_HEADER_MAX + READ_BYTES */
+    unsigned char *ipc_buffer;               /* IPC_MESSAGE_BYTES_MAX */
+    struct secret_pool random;               /* for worker_random */
     struct hash_table reported;              /* sessions whose messages are refused (reports.h) */
     struct reported *all_reported;           /* the same */
     struct connection *connections;          /* newest first (connection.h) */
@@ -97,6 +97,7 @@ struct worker {
     size_t granted_count, granted_max; /* of those, who was granted something */
     size_t held_bytes, held_max;       /* what is kept for them (held.h) */
     bool held_over;                    /* somebody has to give way */
+    bool urgent;                       /* what is gathered for the broker does not wait for more */
     uint64_t next_id;
     bool draining, stopping, failed;
 };
@@ -120,6 +121,11 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length);
  * there are no more of them than there are grants, and none is given meanwhile.
  */
 bool worker_tell(struct worker *worker, enum ipc_type type, const void *message);
+/*
+ * Once each turn of the loop: what was gathered goes to the broker. Ends of connections alone wait
+ * for the next question or round: a message less, and the broker is woken once less.
+ */
+void worker_flush(struct worker *worker);
 /* The same, and shows the broker a descriptor, which stays the caller's; false without one. */
 bool worker_ask(struct worker *worker, enum ipc_type type, const void *message, int fd);
 /* READY, with what it found out about itself; its descriptor is the broker's then. */
