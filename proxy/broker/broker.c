@@ -45,8 +45,7 @@ struct broker {
     bool told_to_stop, stopping; /* `stopping`: signals change nothing any more */
     uv_timer_t expire, tell, drain, missing;
     uv_prepare_t turn_end;
-    uv_poll_t store_writes, store_searches, executables,
-        groups; /* threads that work for the gate */
+    uv_poll_t store_writes, store_searches, executables, groups; /* threads that work for it */
     int exit_code;
 };
 
@@ -328,6 +327,9 @@ static enum error open_surfaces(struct broker *broker)
     if (error == OK)
         error = opener_create(broker->options->files_fd, &broker->gate.opener);
     if (error == OK)
+        error = vitals_open(&broker->gate.vitals, bundle->config, broker->gate.opener,
+                            &broker->gate.loop);
+    if (error == OK)
         error = quotas_create(CONFIG_SLOTS_MAX, &broker->gate.quotas);
     tickets_init(&broker->gate.tickets, broker->gate.quotas, QUOTA_TICKETS);
     tickets_init(&broker->gate.login_codes, broker->gate.quotas, QUOTA_LOGIN_CODES);
@@ -447,6 +449,7 @@ static void stop(struct broker *broker)
     proven_drop(&broker->gate.starter);
     proven_drop(&broker->gate.launcher);
     surfaces_clear(&broker->gate.surfaces);
+    vitals_close(&broker->gate.vitals);
     opener_destroy(broker->gate.opener);
     connections_clear(&broker->gate.connections);
     verified_clear(&broker->gate.verified);

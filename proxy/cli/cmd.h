@@ -23,6 +23,7 @@ int cmd_wrap(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_arm(int argc, char **argv);
 int cmd_restart(int argc, char **argv);
+int cmd_health(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_vet(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

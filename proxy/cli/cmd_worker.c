@@ -13,10 +13,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define LISTENERS_MAX (CONFIG_SURFACES_MAX * CONFIG_LISTEN_MAX * 2)
-
-/* "0,0,1": slots of surfaces. */
-static enum error parse_slots(const char *text, uint32_t *out, size_t max, size_t *count)
+/* "0,0,1": slots, each below `end`. */
+static enum error parse_slots(const char *text, uint64_t end, uint32_t *out, size_t max,
+                              size_t *count)
 {
     struct span rest = span_of(text);
 
@@ -24,8 +23,7 @@ static enum error parse_slots(const char *text, uint32_t *out, size_t max, size_
     while (rest.length > 0) {
         uint64_t slot;
 
-        if (!text_number(span_split(&rest, ','), 4, &slot) || slot >= CONFIG_SLOTS_MAX ||
-            *count == max)
+        if (!text_number(span_split(&rest, ','), 4, &slot) || slot >= end || *count == max)
             return ERROR_SYNTAX;
         out[(*count)++] = (uint32_t)slot;
     }
@@ -35,14 +33,14 @@ static enum error parse_slots(const char *text, uint32_t *out, size_t max, size_
 /* Of each inherited listener, of each surface of the configuration; and how many connections. */
 static enum error parse(char **arguments, struct worker_options *options, size_t *surfaces)
 {
-    static struct worker_listener listeners[LISTENERS_MAX];
-    static uint32_t slots[CONFIG_SURFACES_MAX], of_listeners[LISTENERS_MAX];
+    static struct worker_listener listeners[SPAWNING_LISTENERS_MAX];
+    static uint32_t slots[CONFIG_SURFACES_MAX], of_listeners[SPAWNING_LISTENERS_MAX];
     uint64_t connections;
-    enum error error =
-        parse_slots(arguments[0], of_listeners, LISTENERS_MAX, &options->listener_count);
+    enum error error = parse_slots(arguments[0], CONFIG_SLOT_TELEMETRY + 1, of_listeners,
+                                   SPAWNING_LISTENERS_MAX, &options->listener_count);
 
     if (error == OK)
-        error = parse_slots(arguments[1], slots, CONFIG_SURFACES_MAX, surfaces);
+        error = parse_slots(arguments[1], CONFIG_SLOTS_MAX, slots, CONFIG_SURFACES_MAX, surfaces);
     if (error != OK || !text_number(span_of(arguments[2]), 9, &connections))
         return ERROR_SYNTAX;
     for (size_t i = 0; i < options->listener_count; i++)

@@ -23,6 +23,7 @@ const struct verb verbs[] = {
     {"restart", cmd_restart, help_restart_txt,
      "end a service that Sidelock started, and start it again"},
     {"status", cmd_status, help_status_txt, "surfaces, sessions, connections, counters"},
+    {"health", cmd_health, help_health_txt, "whether the gate is up, by the exit code"},
     {"vet", cmd_vet, help_vet_txt, "vet messages from standard input"},
     {"explain", cmd_explain, help_explain_txt, "which rule would admit or deny a request"},
     {"audit", cmd_audit, help_audit_txt, "check the audit log, and follow it"},

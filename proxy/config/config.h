@@ -10,6 +10,7 @@
 
 #define CONFIG_SURFACES_MAX     64
 #define CONFIG_SLOTS_MAX        (2 * CONFIG_SURFACES_MAX) /* of those in force, and those that go */
+#define CONFIG_SLOT_TELEMETRY   CONFIG_SLOTS_MAX          /* in the place of a surface's */
 #define CONFIG_CONNECTIONS_ROOM 4096                      /* for surfaces that a reload adds */
 #define CONFIG_ROUTES_MAX       64
 #define CONFIG_LISTEN_MAX       8
@@ -272,6 +273,14 @@ struct executable_rule {
     bool args_set; /* false: any arguments */
 };
 
+/* Where metrics can be read, and whether all is well; text and socket NULL: nowhere. */
+struct config_telemetry {
+    struct listen_address listen;
+    char *socket;           /* instead of an address: absolute path */
+    struct text_list hosts; /* that may be asked for beside loopback names and addresses */
+    bool allow_non_loopback;
+};
+
 /* What a grant is worth whose line cannot be written to the audit log. */
 enum audit_failure { AUDIT_FAILURE_DENY = 0, AUDIT_FAILURE_CONTINUE };
 
@@ -283,6 +292,7 @@ struct config {
      * taken. If it is not set: CONFIG_WORKER_MEMORY, or more where large messages may be sent. */
     uint32_t worker_memory_bytes;
     enum audit_failure on_audit_failure;
+    struct config_telemetry telemetry;
     uint32_t *operator_uids; /* beside the uid that runs Sidelock and root */
     size_t operator_uid_count;
     struct executable_rule *executables;
@@ -328,6 +338,10 @@ static inline bool surface_runs_records(const struct surface *surface)
 
 /* What all surfaces may have in one worker. */
 size_t config_connections(const struct config *config);
+static inline bool config_has_telemetry(const struct config *config)
+{
+    return config->telemetry.listen.text != NULL || config->telemetry.socket != NULL;
+}
 /* Whether any surface has rules about programs that call, or wants them noted. */
 bool config_names_programs(const struct config *config);
 /* Whether the gate listens at this address on this port, or is about to: nobody else can. */

@@ -90,7 +90,7 @@ void config_listen_check_loopback(struct json_reader *reader, const struct surfa
     }
 }
 
-static bool addresses_overlap(const struct listen_address *left, const struct listen_address *right)
+bool config_listen_overlap(const struct listen_address *left, const struct listen_address *right)
 {
     bool names = strcmp(left->host, "localhost") == 0 || strcmp(right->host, "localhost") == 0;
 
@@ -111,7 +111,7 @@ static void check_port(struct json_reader *reader, const struct surface *surface
         if (earlier != surface)
             json_reader_fault(reader, "Port %u is already the surface \"%.64s\"'s.",
                               (unsigned)address->port, earlier->name);
-        else if (addresses_overlap(address, other))
+        else if (config_listen_overlap(address, other))
             json_reader_fault(reader, "\"%.64s\" is already covered by \"%.64s\".", address->text,
                               other->text);
     }

@@ -55,6 +55,7 @@ static const struct json_key config_keys[] = {
                UINT32_MAX, CONFIG_WORKER_MEMORY),
     ROW_CHOICE("on_audit_failure", struct config, on_audit_failure, audit_failures,
                .preset = AUDIT_FAILURE_DENY),
+    ROW_WITHIN("telemetry", struct config, telemetry, config_telemetry_table),
     ROW_SAME("operators", operators_table),
     ROW_LIST("executables", struct config, executables, executable_count, 0, CONFIG_EXECUTABLES_MAX,
              .read = read_executable, .table = &executable_table),
@@ -112,6 +113,7 @@ static void read_config(struct json_reader *reader, struct config *config)
     default_control_socket(reader, root, config);
     config_listen_check_ports(reader, config);
     check_upstreams(reader, config);
+    config_telemetry_finish(reader, config);
     config_limits_finish(reader, root, config);
     json_decref(root);
 }

@@ -131,4 +131,13 @@ void config_listen_check_loopback(struct json_reader *reader, const struct surfa
 /* Notes a fault for every address that an earlier one, of any surface, already takes, and for a
  * service's that is the gate's own. */
 void config_listen_check_ports(struct json_reader *reader, const struct config *config);
+/* Whether whoever binds one of them cannot bind the other on the same port. */
+bool config_listen_overlap(const struct listen_address *left, const struct listen_address *right);
 void config_listen_clear(void *address);
+
+/* ---- telemetry.c ---- */
+
+/* The object "telemetry" of a struct config. */
+extern const struct json_table config_telemetry_table;
+/* After all surfaces: notes a fault for a place that is somebody else's, or nobody's business. */
+void config_telemetry_finish(struct json_reader *reader, const struct config *config);

@@ -7,6 +7,7 @@
  *     READ ─────────────────────────────▶        read the configuration anew
  *     KEEP ─────────────────────────────▶        what was read last is in force
  *     LISTEN, MISSING, TLS ─────────────▶        open what a surface of it names
+ *     TELEMETRY ────────────────────────▶        the listeners of "telemetry", which are there
  *        ◀──────────────────────────── ANSWER    with the descriptor, or why not
  *
  *                        over the channel for workers:
@@ -81,10 +82,12 @@ enum errand_kind {
     ERRAND_LISTEN,  /* `number`: which of the surface's addresses */
     ERRAND_MISSING, /* `number`: the port that 127.0.0.1 has */
     ERRAND_TLS,     /* `number`: an enum certificate_part */
-    ERRAND_ANSWER,  /* `number`: an enum error; `place`: how many more belong to it; `text`: why */
-    ERRAND_GIVE,    /* `number`: an enum errand_gift; `place`: the surface's slot of a listener */
-    ERRAND_SPAWN,   /* `place`: the worker's index; `number`: connections it may have; `text`: slots
-                     */
+    ERRAND_TELEMETRY,
+    ERRAND_ANSWER, /* `number`: an enum error; `place`: how many more belong to it; `text`: why */
+    ERRAND_GIVE,   /* `number`: an enum errand_gift; `place`: the surface's slot of a listener,
+                      that of telemetry: of none */
+    ERRAND_SPAWN,  /* `place`: the worker's index; `number`: connections it may have; `text`: slots
+                    */
     ERRAND_READY,
     ERRAND_SPAWNED, /* `place`: the worker; `number`: its process id, 0 if there is none */
     ERRAND_ENDED,   /* `place`: the worker; `number`: its wait status */

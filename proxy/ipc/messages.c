@@ -122,6 +122,8 @@ static const struct field fields[] = {
     AT(COUNTS, counts, U64, forwarded),
     AT(COUNTS, counts, U64, refused),
     AT(COUNTS, counts, U64, denied),
+    AT(COUNTS, counts, U64, requests),
+    LIMITED(COUNTS, counts, NUMBERS, service, HISTOGRAM_NUMBERS),
     LIMITED(COUNTS, counts, NUMBERS, quotas.refused, QUOTA_COUNT),
     LIMITED(COUNTS, counts, NUMBERS, quotas.gave_way, QUOTA_COUNT),
     AT(CUT_SESSION, cut_session, TEXT, session_id),
@@ -133,6 +135,11 @@ static const struct field fields[] = {
     AT(LISTEN, listen, U32, surface),
     LIMITED(CONFIG, config, NUMBERS, slots, IPC_SURFACES_MAX),
     AT(VACATED, vacated, U32, surface),
+    AT(VITALS, vitals, U64, cpu_us),
+    AT(VITALS, vitals, U64, strays),
+    LIMITED(VITALS, vitals, NUMBERS, loop_lag, HISTOGRAM_NUMBERS),
+    AT(SCRAPED, scraped, U32, unready),
+    AT(SCRAPED, scraped, U64, bytes),
     AT(TLS, tls, U32, surface),
     AT(TLS, tls, NEEDED, certificate),
     AT(TLS, tls, NEEDED, key),
@@ -158,6 +165,8 @@ static const size_t sizes[IPC_TYPE_COUNT] = {
     [IPC_LISTEN] = sizeof(struct ipc_listen),
     [IPC_CONFIG] = sizeof(struct ipc_config),
     [IPC_VACATED] = sizeof(struct ipc_vacated),
+    [IPC_VITALS] = sizeof(struct ipc_vitals),
+    [IPC_SCRAPED] = sizeof(struct ipc_scraped),
 };
 
 enum ipc_type ipc_type_of(const void *bytes, size_t length)

@@ -22,6 +22,9 @@
  *     SWITCHED ─────────────────────────▶        that is so; nobody is let in to them any more
  *     VACATED ──────────────────────────▶        nothing of a slot is left, and nothing is said of
  *                                                it until it is another surface's
+ *     VITALS ───────────────────────────▶        how it does itself; now and then
+ *     SCRAPE ───────────────────────────▶        somebody reads the telemetry page
+ *        ◀──────────────────────────── SCRAPED   what is to be read there
  *        ◀──────────────────────────── DRAIN     say goodbye to everybody and exit
  *
  * Structures are borrowed views: texts point into the message's bytes, or into
@@ -30,6 +33,7 @@
 #pragma once
 
 #include "base/error.h"
+#include "base/histogram.h"
 #include "base/reason.h"
 #include "ipc/wire_format.h"
 #include "policy/quota.h"
@@ -65,6 +69,9 @@ enum ipc_type {
     IPC_SWITCH,
     IPC_SWITCHED,
     IPC_VACATED,
+    IPC_VITALS,
+    IPC_SCRAPE,
+    IPC_SCRAPED,
     IPC_TYPE_COUNT
 };
 
@@ -190,6 +197,8 @@ struct ipc_counts {
     uint32_t surface;
     uint64_t forwarded, refused; /* since the last report */
     uint64_t denied;             /* requests that had no DENIED, the broker being slow */
+    uint64_t requests;           /* of HTTP, under grants */
+    struct histogram service;    /* from sending a request to its answer's head */
     struct quota_counts quotas;
 };
 
@@ -230,14 +239,27 @@ struct ipc_vacated {
     uint32_t surface;
 };
 
+/* Of the process itself, since the last report. */
+struct ipc_vitals {
+    uint64_t cpu_us;           /* of all its life */
+    uint64_t strays;           /* requests to the telemetry page that were no such */
+    struct histogram loop_lag; /* by how much its timer was late */
+};
+
+/* The text comes along, as a descriptor of so many bytes; none: it cannot be had. */
+struct ipc_scraped {
+    uint32_t unready; /* a bit for each enum unready that holds */
+    uint64_t bytes;
+};
+
 /* The type of a message; IPC_NONE if it has none that is known. */
 enum ipc_type ipc_type_of(const void *bytes, size_t length);
 
 /* Appends a whole message, type first, from its structure; `writer->failed` if it does not fit. */
 void ipc_encode(struct ipc_writer *writer, enum ipc_type type, const void *message);
 /*
- * Takes the whole message into its structure (NULL for SWITCH, SWITCHED and DRAIN,
- * which say nothing more than their type); ERROR_SYNTAX if one byte is too many, too few or
+ * Takes the whole message into its structure (NULL for SWITCH, SWITCHED, SCRAPE and
+ * DRAIN, which say nothing more than their type); ERROR_SYNTAX if one byte is too many, too few or
  * not what it may be.
  */
 enum error ipc_decode(enum ipc_type type, const void *bytes, size_t length, void *out) MUST_CHECK;

@@ -1,8 +1,8 @@
 #include "manual/tables.h"
 
 #include "base/reason.h"
-#include "broker/control/metrics.h"
 #include "broker/control/routes.h"
+#include "broker/telemetry/metrics.h"
 #include "manual/mdoc.h"
 #include "policy/quota.h"
 

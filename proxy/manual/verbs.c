@@ -15,6 +15,7 @@ static const struct {
     {"audit", "sidelock-audit", 5},     {"vet", "sidelock-dialect", 5},
     {"explain", "sidelock-dialect", 5}, {"help", "sidelock-reasons", 7},
     {"status", "sidelock-control", 7},  {"status", "sidelock-metrics", 7},
+    {"health", "sidelock-metrics", 7},
 };
 
 static void describe(const struct verb *verb,

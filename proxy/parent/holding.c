@@ -1,10 +1,20 @@
 #include "parent/holding.h"
 
+#include "base/log.h"
 #include "setup/directories.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+void holding_harden(void)
+{
+    const struct rlimit none = {0, 0};
+
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+        log_warning("core dumps could not be forbidden");
+}
 
 enum error holding_begin(const struct config *config, struct proof *proof)
 {

@@ -13,6 +13,7 @@ struct opening {
     struct config_bundle last; /* that was read since; no config: none, or it has faults */
     int held[2];               /* listeners that are there already */
     size_t held_count;
+    const struct telemetry *telemetry; /* NULL: none */
 };
 
 enum error opening_create(struct config_bundle *bundle, struct opening **out)
@@ -45,6 +46,11 @@ void opening_hold(struct opening *opening, struct listener held[2], size_t count
         held[i].fd = -1;
     }
     opening->held_count = count;
+}
+
+void opening_lend(struct opening *opening, const struct telemetry *telemetry)
+{
+    opening->telemetry = telemetry;
 }
 
 int opening_sealed(const struct opening *opening)
@@ -191,11 +197,22 @@ static enum error open_tls(struct opening *opening, const struct errand *errand,
     return out->error == OK ? give(out, fd) : OK;
 }
 
+static enum error lend_telemetry(struct opening *opening, const struct errand *errand,
+                                 struct opening_answer *out)
+{
+    const struct telemetry *telemetry = opening->telemetry;
+
+    (void)errand;
+    for (size_t i = 0; telemetry != NULL && i < telemetry->count && out->error == OK; i++)
+        out->error = give(out, fcntl(telemetry->listeners[i], F_DUPFD_CLOEXEC, 0));
+    return OK;
+}
+
 static enum error (*const handlers[ERRAND_KIND_COUNT])(struct opening *opening,
                                                        const struct errand *errand,
                                                        struct opening_answer *out) = {
     [ERRAND_READ] = read_anew,       [ERRAND_KEEP] = keep,    [ERRAND_LISTEN] = open_listener,
-    [ERRAND_MISSING] = open_missing, [ERRAND_TLS] = open_tls,
+    [ERRAND_MISSING] = open_missing, [ERRAND_TLS] = open_tls, [ERRAND_TELEMETRY] = lend_telemetry,
 };
 
 enum error opening_take(struct opening *opening, const struct errand *errand,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ipc/errand.h"
+#include "parent/telemetry.h"
 #include "setup/bundle.h"
 #include "system/listener.h"
 
@@ -23,6 +24,8 @@ enum error opening_create(struct config_bundle *bundle, struct opening **out) MU
 void opening_destroy(struct opening *opening);
 /* The listeners that the first LISTEN is answered with, taken over: they are there already. */
 void opening_hold(struct opening *opening, struct listener held[2], size_t count);
+/* What TELEMETRY is answered with, as often as a broker asks; borrowed. */
+void opening_lend(struct opening *opening, const struct telemetry *telemetry);
 /* The configuration in force, sealed, for a broker that begins; stays the parent's. */
 int opening_sealed(const struct opening *opening);
 /* Borrowed until KEEP puts another one in its place. */

@@ -7,6 +7,7 @@
 #include "parent/launching.h"
 #include "parent/opening.h"
 #include "parent/spawning.h"
+#include "parent/telemetry.h"
 #include "system/lockdown.h"
 #include "system/notify.h"
 #include "system/proof.h"
@@ -17,8 +18,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,6 +29,7 @@ struct parent {
     struct spawning spawning;
     struct launching launching;
     struct alone alone;
+    struct telemetry telemetry;
     struct channel *files, *workers;
     bool hears_files, hears_workers; /* something may still be said there */
     struct lockdown lockdown;
@@ -419,6 +419,8 @@ static enum error start(struct parent *parent, struct config_bundle *bundle)
     if (error == OK)
         error = start_alone(parent, bundle);
     if (error == OK)
+        error = telemetry_open(bundle->config, &parent->telemetry);
+    if (error == OK)
         error = holding_begin(bundle->config, &parent->proof);
     if (error == OK)
         error = lockdown_open(bundle->config->state_dir, &parent->lockdown);
@@ -426,21 +428,13 @@ static enum error start(struct parent *parent, struct config_bundle *bundle)
         error = opening_create(bundle, &parent->opening);
     if (error != OK)
         return error;
+    opening_lend(parent->opening, &parent->telemetry);
     opening_hold(parent->opening, parent->alone.held, parent->alone.held_count);
     launching_follow(&parent->launching, opening_in_force(parent->opening));
     error = begin(parent, parent->lockdown.stood ? PARENT_BROKER_FILE : NULL);
     if (error == OK && parent->alone.options != NULL)
         hand_over(parent);
     return error;
-}
-
-/* Nobody looks into it, or at what is left of it: what it says is obeyed by the broker. */
-static void harden(void)
-{
-    const struct rlimit none = {0, 0};
-
-    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
-        log_warning("core dumps could not be forbidden");
 }
 
 static int exit_code(struct parent *parent)
@@ -479,7 +473,7 @@ int parent_run(const struct parent_options *options)
         return EX_OSERR;
     log_set_name("parent");
     signal(SIGPIPE, SIG_IGN);
-    harden();
+    holding_harden();
     spawning_init(&parent->spawning);
     parent->lockdown.watch = parent->proof.status = -1;
     parent->ready_fd = options->ready_fd;
@@ -493,6 +487,7 @@ int parent_run(const struct parent_options *options)
         close(parent->proof.status);
     lockdown_close(&parent->lockdown);
     alone_clear(&parent->alone);
+    telemetry_close(&parent->telemetry);
     opening_destroy(parent->opening);
     free(parent);
     return code;

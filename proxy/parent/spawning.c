@@ -55,7 +55,7 @@ static bool may_give(const struct spawning *spawning, const struct errand *erran
     if (fd < 0 || errand->number >= ERRAND_GIFT_COUNT)
         return false;
     if (errand->number == ERRAND_GIFT_LISTENER)
-        return errand->place < CONFIG_SLOTS_MAX &&
+        return errand->place <= CONFIG_SLOT_TELEMETRY &&
                spawning->listener_count < SPAWNING_LISTENERS_MAX;
     return errand->place == 0 &&
            (errand->number == ERRAND_GIFT_CHANNEL || spawning->gifts[errand->number] < 0);

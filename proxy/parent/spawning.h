@@ -21,8 +21,8 @@
 #define SPAWN_CONFIG_FD   4
 #define SPAWN_LISTENER_FD 5
 
-/* Of one worker. */
-#define SPAWNING_LISTENERS_MAX (CONFIG_SURFACES_MAX * CONFIG_LISTEN_MAX * 2)
+/* Of one worker: those of all surfaces, and of telemetry. */
+#define SPAWNING_LISTENERS_MAX (CONFIG_SURFACES_MAX * CONFIG_LISTEN_MAX * 2 + 2)
 
 struct spawning {
     pid_t workers[CONFIG_WORKERS_MAX]; /* 0: none lives there */

@@ -73,7 +73,8 @@ static bool compare_surfaces(json_t *before, json_t *now, const struct config_bu
 static void check_members(struct json_reader *reader, const json_t *before, const json_t *now)
 {
     static const char *const members[] = {"state_dir", "control_socket",   "workers",
-                                          "operators", "on_audit_failure", "executables"};
+                                          "operators", "on_audit_failure", "executables",
+                                          "telemetry"};
 
     for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
         const char *name = members[i];

@@ -254,7 +254,7 @@ static bool find(const char *text, const char *name, int base, unsigned long lon
     if (line == NULL)
         return false;
     *out = strtoull(line + strlen(name), &end, base);
-    return *end == '\n';
+    return *end == '\n' || strncmp(end, " kB\n", 4) == 0;
 }
 
 /* What the kernel says of it; nothing of it is believed where it is of another process. */
@@ -287,6 +287,8 @@ static void read_status(int fd, pid_t pid, struct proof_found *out)
     }
     if (find(text, "\nSeccomp_filters:\t", 10, &number))
         out->filters = (unsigned)number;
+    if (find(text, "\nVmRSS:\t", 10, &number))
+        out->resident_bytes = number * 1024;
 }
 
 void proof_judge(const struct proof *proof, pid_t pid, uint32_t promised, struct proof_found *out)

@@ -39,7 +39,8 @@ bool proof_is_status(int fd);
 
 struct proof_found {
     uint32_t held, missing, unknown;
-    unsigned filters; /* seccomp's; 0: none, or the kernel does not say */
+    unsigned filters;        /* seccomp's; 0: none, or the kernel does not say */
+    uint64_t resident_bytes; /* of memory; 0: the kernel does not say */
 };
 
 /*

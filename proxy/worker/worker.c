@@ -7,6 +7,7 @@
 #include "worker/client/accept.h"
 #include "worker/client/client.h"
 #include "worker/client/cut.h"
+#include "worker/client/grant.h"
 #include "worker/client/held.h"
 #include "worker/client/members.h"
 #include "worker/client/own_pages.h"
@@ -16,6 +17,8 @@
 #include "worker/counts.h"
 #include "worker/http/exchange.h"
 #include "worker/mcp/mcp.h"
+#include "worker/probes/probes.h"
+#include "worker/pulse.h"
 #include "worker/resources.h"
 #include "worker/websocket/websocket.h"
 
@@ -36,6 +39,8 @@ struct house {
     struct content_gate mcp;
     struct mcp_shared mcp_shared;
     struct change change;
+    struct probes probes;
+    struct pulse pulse;
     struct resources resources;
     struct proof proof; /* its descriptor goes to the broker */
     uv_poll_t channel_poll;
@@ -59,6 +64,7 @@ union told {
     struct ipc_tls tls;
     struct ipc_listen listen;
     struct ipc_config config;
+    struct ipc_scraped scraped;
 };
 
 static void go_on_cutting(uv_idle_t *idle)
@@ -78,8 +84,6 @@ static void cut(struct house *house)
 
 static bool on_drain(struct house *house, const union told *told, int fd)
 {
-    struct connection *next;
-
     (void)told;
     (void)fd;
     if (house->worker.draining)
@@ -87,24 +91,9 @@ static bool on_drain(struct house *house, const union told *told, int fd)
     house->worker.draining = true;
     house->drain_deadline_ms = worker_now_ms(&house->worker) + DRAIN_TIMEOUT_MS;
     accept_stop(&house->accept);
-    for (struct connection *c = house->worker.connections; c != NULL; c = next) {
-        next = c->next;
-        connection_drop(c, REASON_DRAINING);
-    }
+    probes_shut(&house->probes);
+    connection_drop_all(&house->worker, REASON_DRAINING);
     return true;
-}
-
-/* A verdict for a connection that has gone meanwhile, perhaps with its surface: the link goes as
- * well. */
-static void on_stray_verdict(struct worker *worker, const struct ipc_verdict *verdict, int fd)
-{
-    if (fd >= 0)
-        close(fd);
-    if (reason_allows(verdict->reason) && verdict->answer == NULL)
-        worker_tell(worker, IPC_CLOSED,
-                    &(struct ipc_closed){.connection = verdict->connection,
-                                         .surface = verdict->surface,
-                                         .reason = REASON_CLIENT_CLOSED});
 }
 
 static bool on_verdict(struct house *house, const union told *told, int fd)
@@ -117,7 +106,7 @@ static bool on_verdict(struct house *house, const union told *told, int fd)
         return false;
     accept_yield(&house->accept, verdict->surface, verdict->crowded);
     if (connection == NULL || connection->state != CONNECTION_ASKING)
-        on_stray_verdict(&house->worker, verdict, fd);
+        grant_decline(&house->worker, verdict, fd);
     else if (!reason_allows(verdict->reason))
         connection_drop(connection, verdict->reason);
     else if (verdict->answer != NULL)
@@ -168,14 +157,8 @@ static bool on_cut_surface(struct house *house, const union told *told, int fd)
 
 static bool on_extend(struct house *house, const union told *told, int fd)
 {
-    struct members *members = members_find(&house->worker, told->extend.session_id);
-
     (void)fd;
-    for (struct connection *c = members != NULL ? members->first : NULL; c != NULL;
-         c = c->member_next) {
-        c->expires_at = told->extend.expires_at;
-        connection_wake(c); /* it may be sooner than before */
-    }
+    members_extend(&house->worker, told->extend.session_id, told->extend.expires_at);
     return true;
 }
 
@@ -215,6 +198,11 @@ static bool on_config(struct house *house, const union told *told, int fd)
     return taken;
 }
 
+static bool on_scraped(struct house *house, const union told *told, int fd)
+{
+    return probes_take(&house->probes, &told->scraped, fd);
+}
+
 /* So many connections as the surfaces in force permit, and the descriptors. */
 static void share_out(struct house *house)
 {
@@ -250,6 +238,7 @@ static const struct {
     {IPC_LISTEN, true, on_listen},
     {IPC_CONFIG, true, on_config},
     {IPC_SWITCH, false, on_switch},
+    {IPC_SCRAPED, true, on_scraped},
     {IPC_DRAIN, false, on_drain},
 };
 
@@ -309,9 +298,12 @@ static void on_channel(uv_poll_t *poll, int status, int events)
 }
 
 /* What was counted instead of told. */
-static void tell_counted(struct worker *worker, bool last)
+static void tell_counted(struct house *house, bool last)
 {
+    struct worker *worker = &house->worker;
+
     counts_tell_all(worker);
+    pulse_tell(&house->pulse, worker, &house->probes.strays);
     reports_settle(worker, last);
     allowances_settle(worker->allowances, worker_now_ms(worker));
 }
@@ -327,9 +319,11 @@ static void on_tick(uv_timer_t *timer)
     rounds_go_on(worker, now_ms, now_s);
     pool_expire(&house->http.pool, false);
     accept_tick(&house->accept);
+    probes_tick(&house->probes);
+    pulse_note(&house->pulse, ROUND_MS);
     change_vacate(&house->change);
     if (now_ms / ROUND_MS % (COUNTS_INTERVAL_MS / ROUND_MS) == 0)
-        tell_counted(worker, false);
+        tell_counted(house, false);
     if (worker->draining && now_ms >= house->drain_deadline_ms)
         uv_stop(&worker->loop);
 }
@@ -383,8 +377,11 @@ static enum error add_listeners(struct house *house, const struct worker_options
 {
     enum error error = OK;
 
-    for (size_t i = 0; error == OK && i < options->listener_count; i++)
-        error = accept_add(&house->accept, options->listeners[i].fd, options->listeners[i].surface);
+    for (const struct worker_listener *listener = options->listeners;
+         error == OK && listener < options->listeners + options->listener_count; listener++)
+        error = listener->surface == CONFIG_SLOT_TELEMETRY
+                    ? probes_add(&house->probes, listener->fd)
+                    : accept_add(&house->accept, listener->fd, listener->surface);
     return error;
 }
 
@@ -445,8 +442,9 @@ static void stop(struct house *house)
 
     worker->stopping = true;
     worker->draining = true; /* nothing that ends now makes room for another */
-    tell_counted(worker, true);
+    tell_counted(house, true);
     accept_stop(&house->accept);
+    probes_stop(&house->probes);
     for (struct connection *c = worker->connections; c != NULL; c = next) {
         next = c->next;
         c->mode->release(c);
@@ -468,6 +466,7 @@ static void release(struct house *house)
 {
     pool_destroy(&house->http.pool);
     accept_release(&house->accept);
+    probes_release(&house->probes);
     members_clear(&house->worker);
     slots_clear(&house->worker);
     worker_release(&house->worker);
@@ -479,6 +478,7 @@ int worker_run(const struct worker_options *options)
     enum error error;
 
     house.accept.worker = &house.worker;
+    probes_init(&house.probes, &house.worker);
     house.change = (struct change){.worker = &house.worker,
                                    .accept = &house.accept,
                                    .pool = &house.http.pool,

@@ -10,7 +10,7 @@
 
 struct worker_listener {
     int fd;
-    uint32_t surface; /* its slot */
+    uint32_t surface; /* its slot, or CONFIG_SLOT_TELEMETRY */
 };
 
 /* Loads the configuration that the broker sends sealed (setup/bundle.h). */

@@ -109,7 +109,7 @@ static void check_counts(const struct ipc_counts *counts, const uint8_t *data, s
 {
     (void)counts;
     (void)data;
-    require(size == 1 + 4 + 3 * 8 + (size_t)2 * QUOTA_COUNT * 8);
+    require(size == 1 + 4 + 4 * 8 + HISTOGRAM_NUMBERS * 8 + (size_t)2 * QUOTA_COUNT * 8);
 }
 
 static void check_cut_session(const struct ipc_cut_session *cut, const uint8_t *data, size_t size)
@@ -183,6 +183,20 @@ static void check_vacated(const struct ipc_vacated *vacated, const uint8_t *data
     require(size == 1 + 4);
 }
 
+static void check_vitals(const struct ipc_vitals *vitals, const uint8_t *data, size_t size)
+{
+    (void)vitals;
+    (void)data;
+    require(size == 1 + 2 * 8 + HISTOGRAM_NUMBERS * 8);
+}
+
+static void check_scraped(const struct ipc_scraped *scraped, const uint8_t *data, size_t size)
+{
+    (void)scraped;
+    (void)data;
+    require(size == 1 + 4 + 8);
+}
+
 /* Decodes by type, checks and encodes again; false if the message was refused. */
 static bool translate(const uint8_t *data, size_t size, struct ipc_writer *writer)
 {
@@ -201,6 +215,7 @@ static bool translate(const uint8_t *data, size_t size, struct ipc_writer *write
 #undef CASE
     case IPC_SWITCH:
     case IPC_SWITCHED:
+    case IPC_SCRAPE:
     case IPC_DRAIN:
         ipc_encode(writer, type, NULL);
         return ipc_decode(type, data, size, NULL) == OK;

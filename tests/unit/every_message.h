@@ -20,7 +20,9 @@
     X(IPC_TLS, tls)                                                                                \
     X(IPC_LISTEN, listen)                                                                          \
     X(IPC_CONFIG, config)                                                                          \
-    X(IPC_VACATED, vacated)
+    X(IPC_VACATED, vacated)                                                                        \
+    X(IPC_VITALS, vitals)                                                                          \
+    X(IPC_SCRAPED, scraped)
 
 union every_message {
 #define MEMBER(TYPE, name) struct ipc_##name name;

@@ -523,7 +523,8 @@ static void encode(struct ipc_writer *writer, enum ipc_type type)
         [IPC_DENIED] = &zero,           [IPC_CUT_SURFACE] = &zero, [IPC_REFUSED] = &refused,
         [IPC_EXTEND] = &extend,         [IPC_TLS] = &tls,          [IPC_COUNTS] = &zero,
         [IPC_SUPPRESSED] = &suppressed, [IPC_LISTEN] = &zero,      [IPC_CONFIG] = &config,
-        [IPC_VACATED] = &vacated,       [IPC_READY] = &zero,
+        [IPC_VACATED] = &vacated,       [IPC_READY] = &zero,       [IPC_VITALS] = &zero,
+        [IPC_SCRAPED] = &zero,
     };
 
     writer->length = 0;
@@ -542,7 +543,7 @@ DIAL_TEST(test_states)
     service.ready = service.verdicts = 0;
     for (enum ipc_type type = IPC_NONE + 1; type < IPC_TYPE_COUNT; type++) {
         bool report = type == IPC_DENIED || type == IPC_REFUSED || type == IPC_SUPPRESSED ||
-                      type == IPC_CLOSED || type == IPC_COUNTS;
+                      type == IPC_CLOSED || type == IPC_COUNTS || type == IPC_VITALS;
         bool question = type == IPC_ADMIT || type == IPC_DIAL;
 
         encode(&writer, type);

@@ -142,7 +142,7 @@ OPENING_TEST(test_does_nothing_else)
     struct opening_fixture *fixture = *state;
 
     for (unsigned kind = 0; kind < ERRAND_KIND_COUNT; kind++) {
-        if (kind < ERRAND_READ || kind > ERRAND_TLS)
+        if (kind < ERRAND_READ || kind > ERRAND_TELEMETRY)
             assert_int_equal(ask(fixture, kind, "one", 0), ERROR_SYNTAX);
     }
     assert_int_equal(ask(fixture, ERRAND_KEEP, NULL, 0), ERROR_SYNTAX);

@@ -111,7 +111,8 @@ TEST(test_refuses)
     assert_int_equal(give(&spawning, ERRAND_GIFT_CONFIG, 0), ERROR_SYNTAX);
     assert_int_equal(give(&spawning, ERRAND_GIFT_ERRORS, 1), ERROR_SYNTAX);
     assert_int_equal(give(&spawning, ERRAND_GIFT_COUNT, 0), ERROR_SYNTAX);
-    assert_int_equal(give(&spawning, ERRAND_GIFT_LISTENER, CONFIG_SLOTS_MAX), ERROR_SYNTAX);
+    assert_int_equal(give(&spawning, ERRAND_GIFT_LISTENER, CONFIG_SLOT_TELEMETRY + 1),
+                     ERROR_SYNTAX);
     assert_int_equal(start(&spawning, 0, "0", &answer), ERROR_SYNTAX);
     give_all(&spawning);
     assert_int_equal(start(&spawning, CONFIG_WORKERS_MAX, "0", &answer), ERROR_SYNTAX);

@@ -234,7 +234,11 @@ static bool is_new(const struct question *question)
 enum error admit_take(struct gate *gate, struct incarnation from, struct surface_state *surface,
                       const void *message)
 {
-    struct question question = {.gate = gate, .from = from, .surface = surface, .message = message};
+    struct question question = {.gate = gate,
+                                .from = from,
+                                .surface = surface,
+                                .asked_ns = uv_hrtime(),
+                                .message = message};
 
     if (!is_new(&question) || !word_is_request(question.message) || look_at_client(&question) != OK)
         return ERROR_SYNTAX;

@@ -104,7 +104,7 @@ static void send_reply(const struct question *question, const struct reply *repl
         .set_cookie = reply->set_cookie.length > 0 ? reply->set_cookie.data : NULL,
     };
 
-    workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, -1);
+    question_settle(question, &verdict, -1);
 }
 
 /* Answers with what one of these says. */

@@ -6,12 +6,13 @@
 
 #include "broker/core/spawn.h"
 #include "broker/core/switching.h"
+#include "broker/telemetry/scrape.h"
 
 #include <fcntl.h>
 #include <string.h>
 
-/* READY is for one that starts, SWITCHED says nothing more; these are for one that runs. What is
- * not here may not be said. */
+/* READY is for one that starts; these are for one that runs, and those of `general`. What is not
+ * here may not be said. */
 static const struct {
     enum ipc_type type;
     bool late;      /* also while it drains; a question that crossed our DRAIN needs no answer */
@@ -84,6 +85,38 @@ static enum error take_switched(struct gate *gate, struct incarnation from,
     return switching_take_switched(gate, from);
 }
 
+static enum error take_vitals(struct gate *gate, struct incarnation from,
+                              const struct workers_message *said)
+{
+    struct ipc_vitals vitals;
+
+    if (said->fd >= 0 || ipc_decode(IPC_VITALS, said->bytes, said->length, &vitals) != OK)
+        return ERROR_SYNTAX;
+    scrape_take_vitals(gate, from, &vitals);
+    return OK;
+}
+
+/* As a question: once it drains, it needs no answer. */
+static enum error take_scrape(struct gate *gate, struct incarnation from,
+                              const struct workers_message *said)
+{
+    if (!vitals_may_ask(&gate->vitals, from.worker) || said->fd >= 0 ||
+        ipc_decode(IPC_SCRAPE, said->bytes, said->length, NULL) != OK)
+        return ERROR_SYNTAX;
+    return said->state == IPC_DRAINING ? OK : scrape_take(gate, from);
+}
+
+/* What is about no surface. */
+static const struct {
+    enum ipc_type type;
+    enum error (*take)(struct gate *gate, struct incarnation from,
+                       const struct workers_message *said);
+} general[] = {
+    {IPC_SWITCHED, take_switched},
+    {IPC_VITALS, take_vitals},
+    {IPC_SCRAPE, take_scrape},
+};
+
 enum error inbox_take(struct gate *gate, struct incarnation from,
                       const struct workers_message *said)
 {
@@ -91,8 +124,10 @@ enum error inbox_take(struct gate *gate, struct incarnation from,
 
     if (said->state == IPC_STARTING)
         return take_ready(gate, from, said);
-    if (type == IPC_SWITCHED)
-        return take_switched(gate, from, said);
+    for (size_t i = 0; i < sizeof(general) / sizeof(general[0]); i++) {
+        if (general[i].type == type)
+            return general[i].take(gate, from, said);
+    }
     for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
         if (messages[i].type != type)
             continue;

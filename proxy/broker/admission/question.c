@@ -88,6 +88,12 @@ struct audit *question_begin_line(const struct question *question, const char *e
     return describe(question, journal_begin(question->gate, event, client_of(question)));
 }
 
+void question_settle(const struct question *question, const struct ipc_verdict *verdict, int fd)
+{
+    histogram_note(&question->surface->admission_time, uv_hrtime() - question->asked_ns);
+    workers_answer(question->gate->workers, question->from, IPC_VERDICT, verdict, fd);
+}
+
 static void refuse_link(const struct question *question, enum reason reason)
 {
     workers_answer(question->gate->workers, question->from, IPC_LINK,
@@ -133,7 +139,7 @@ static void refuse_request(const struct question *question, enum reason reason)
     journal_commit(audit);
     if (reason_same(reason, REASON_HOST_MISMATCH))
         tell_host(question);
-    workers_answer(gate->workers, question->from, IPC_VERDICT, &verdict, -1);
+    question_settle(question, &verdict, -1);
 }
 
 void question_refuse(struct question *question, enum reason reason)
@@ -240,5 +246,5 @@ void question_grant(struct question *question, int fd, const char *accept)
     fill_list(&verdict.targets, session->targets_set, &session->targets);
     verdict.crowded = is_crowded(question);
     question->surface->admitted++;
-    workers_answer(question->gate->workers, question->from, IPC_VERDICT, &verdict, fd);
+    question_settle(question, &verdict, fd);
 }

@@ -16,6 +16,7 @@ struct question {
     struct gate *gate;
     struct incarnation from; /* who asked, and alone is answered */
     struct surface_state *surface;
+    uint64_t asked_ns; /* when, by a clock that never goes back */
     /* What the broker knows itself: the kernel's word, not the worker's. */
     const struct surface_listener *listener; /* that accepted the connection */
     bool caller_known;
@@ -48,6 +49,8 @@ void question_disown(struct question *question);
 
 /* Begins a line of the audit log (journal_begin) with what is known of the request. */
 struct audit *question_begin_line(const struct question *question, const char *event);
+/* What became of it, for the worker; takes `fd` (-1: none) over. */
+void question_settle(const struct question *question, const struct ipc_verdict *verdict, int fd);
 /* Refuses: a request with an audit line; of a link, the worker tells the denial. */
 void question_refuse(struct question *question, enum reason reason);
 /*

@@ -190,6 +190,8 @@ enum error reports_take_counts(struct gate *gate, struct incarnation from,
     surface->messages_forwarded += counts->forwarded;
     surface->messages_refused += counts->refused;
     surface->denied += counts->denied;
+    surface->requests += counts->requests;
+    histogram_add(&surface->service_time, &counts->service);
     journal_suppress(gate, "denied", lines_client(NULL, false, 0), counts->denied);
     quota_count(quotas_counts(gate->quotas, counts->surface), &counts->quotas);
     return OK;

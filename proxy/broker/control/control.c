@@ -5,7 +5,7 @@
 #include "broker/core/journal.h"
 #include "setup/directories.h"
 #include "system/access_list.h"
-#include "system/trusted_socket.h"
+#include "system/unix_listener.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -15,10 +15,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-#define BACKLOG            1024
 #define ACCEPTS_MAX        64  /* in one turn of the loop */
 #define PAUSE_MS           200 /* without accepting, when descriptors have run out */
 #define CLOSING_ROUNDS_MAX 16
@@ -33,86 +31,6 @@ struct control {
     unsigned handles; /* of the two above, not closed yet */
     struct control_http http;
 };
-
-/* Nobody else can change what is found, so its path means the same from here on. */
-static enum error find_place(const struct config *config, struct trusted_path *out)
-{
-    const char *path = config->control_socket;
-    char directory[CONFIG_SOCKET_BYTES_MAX + 1], why[WHY_SIZE];
-    enum error error = directories_make_control(config, directory);
-
-    if (error != OK)
-        return error;
-    error = trusted_socket_check(path, TRUST_OWN, why);
-    if (error == OK)
-        error = trusted_path_find(path, TRUST_OWN, out, why);
-    if (error != OK)
-        log_error("the control socket: %s", why);
-    return error;
-}
-
-/* Whether nobody answers there any more. */
-static enum error check_stale(const struct sockaddr_un *address)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), result, reason;
-
-    if (fd < 0)
-        return ERROR_IO;
-    result = connect(fd, (const struct sockaddr *)address, sizeof(*address));
-    reason = errno;
-    close(fd);
-    if (result == 0 || reason == EAGAIN) {
-        log_error("another Sidelock answers at %s: stop it first, or set control_socket elsewhere",
-                  address->sun_path);
-        return ERROR_EXISTS;
-    }
-    if (reason == ECONNREFUSED)
-        return OK;
-    log_error("%s cannot be replaced: %s", address->sun_path, strerror(reason));
-    return ERROR_IO;
-}
-
-/*
- * Removes what a dead process of this user left: only a socket, and only if a connection to it is
- * refused.
- */
-static enum error remove_stale(const struct trusted_path *place, const struct sockaddr_un *address)
-{
-    enum error error;
-
-    if (!place->exists)
-        return OK;
-    if (!S_ISSOCK(place->facts.st_mode)) {
-        log_error("%s is not a socket: move it away, or set control_socket elsewhere",
-                  address->sun_path);
-        return ERROR_INVALID;
-    }
-    error = check_stale(address);
-    if (error == OK && unlinkat(place->directory, place->name, 0) != 0) {
-        log_error("%s cannot be replaced: %s", address->sun_path, strerror(errno));
-        error = ERROR_IO;
-    }
-    return error;
-}
-
-/* Binds with mode 0600 from the first moment. */
-static enum error bind_private(int fd, const struct sockaddr_un *address)
-{
-    mode_t before = umask(0177);
-    int result = bind(fd, (const struct sockaddr *)address, sizeof(*address));
-    int reason = errno;
-
-    umask(before);
-    if (result == 0 && listen(fd, BACKLOG) != 0) {
-        reason = errno;
-        result = -1;
-        unlink(address->sun_path);
-    }
-    if (result == 0)
-        return OK;
-    log_error("the control socket %s cannot be bound: %s", address->sun_path, strerror(reason));
-    return ERROR_IO;
-}
 
 /* Lets operators connect: they alone, where the file system knows lists of users. */
 static enum error admit_operators(const struct config *config)
@@ -132,38 +50,19 @@ static enum error admit_operators(const struct config *config)
 
 enum error control_socket_listen(const struct config *config, int *out)
 {
-    const char *path = config->control_socket;
-    bool shared = config->operator_uid_count > 0;
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    struct trusted_path place;
-    enum error error;
-    int fd;
+    char directory[CONFIG_SOCKET_BYTES_MAX + 1];
+    enum error error = directories_make_control(config, directory);
+    int fd = -1;
 
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        log_error("control_socket is longer than the %zu bytes a socket's path may have: %s",
-                  sizeof(address.sun_path) - 1, path);
-        return ERROR_INVALID;
-    }
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    error = find_place(config, &place);
-    if (error != OK)
-        return error;
-    error = remove_stale(&place, &address);
-    trusted_path_close(&place);
-    if (error != OK)
-        return error;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return ERROR_IO;
-    error = bind_private(fd, &address);
-    if (error == OK && shared)
+    if (error == OK)
+        error = unix_listener_open(config->control_socket, "control_socket", 0600, &fd);
+    if (error == OK && config->operator_uid_count > 0)
         error = admit_operators(config);
-    if (error != OK) {
+    if (error == OK)
+        *out = fd;
+    else if (fd >= 0)
         close(fd);
-        return error;
-    }
-    *out = fd;
-    return OK;
+    return error;
 }
 
 bool control_socket_permits(const struct config *config, int fd, uint32_t *uid)

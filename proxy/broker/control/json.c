@@ -2,6 +2,7 @@
 
 #include "broker/core/journal.h"
 #include "broker/core/proofs.h"
+#include "broker/telemetry/health.h"
 #include "system/lockdown.h"
 
 #include <inttypes.h>
@@ -274,6 +275,27 @@ static json_t *processes_of(const struct gate *gate)
     return array;
 }
 
+json_t *control_json_health(const struct gate *gate)
+{
+    uint32_t unready = health_look(gate);
+    json_t *why = json_array();
+
+    for (unsigned i = 0; i < UNREADY_COUNT; i++) {
+        if ((unready & UINT32_C(1) << i) != 0)
+            json_array_append_new(why, json_string(unready_text((enum unready)i)));
+    }
+    return json_pack("{s:b, s:o}", "ready", unready == 0, "why", why);
+}
+
+static json_t *telemetry_of(const struct gate *gate)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < gate->vitals.listener_count; i++)
+        json_array_append_new(array, json_string(gate->vitals.addresses[i]));
+    return array;
+}
+
 json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now)
 {
     const char *state_dir = gate->surfaces.config->state_dir;
@@ -281,15 +303,16 @@ json_t *control_json_status(const struct gate *gate, size_t sessions_active, int
     bool at_start;
 
     lockdown_path(state_dir, lockdown);
-    return json_pack(
-        "{s:s, s:s?, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}, s:o}", "version",
-        SIDELOCK_VERSION, "lockdown", lockdown_stands(state_dir) ? lockdown : NULL, "pid",
-        (json_int_t)gate->pid, "uptime_s", (json_int_t)(now - gate->started_at), "surfaces",
-        control_json_surfaces(gate), "sessions", "active", number(sessions_active), "workers",
-        "configured", number(gate->surfaces.config->workers), "restarts",
-        number(workers_restarts(gate->workers)), "store", "generation",
-        store_generation(gate->store), "restored_at",
-        control_json_time(store_restored_at(gate->store, &at_start)), "fences", processes_of(gate));
+    return json_pack("{s:s, s:s?, s:I, s:I, s:o, s:{s:I}, s:{s:I, s:I}, s:{s:s, s:o}, s:o, s:o}",
+                     "version", SIDELOCK_VERSION, "lockdown",
+                     lockdown_stands(state_dir) ? lockdown : NULL, "pid", (json_int_t)gate->pid,
+                     "uptime_s", (json_int_t)(now - gate->started_at), "surfaces",
+                     control_json_surfaces(gate), "sessions", "active", number(sessions_active),
+                     "workers", "configured", number(gate->surfaces.config->workers), "restarts",
+                     number(workers_restarts(gate->workers)), "store", "generation",
+                     store_generation(gate->store), "restored_at",
+                     control_json_time(store_restored_at(gate->store, &at_start)), "telemetry",
+                     telemetry_of(gate), "fences", processes_of(gate));
 }
 
 json_t *control_json_reload(const struct gate *gate, const struct difference *difference)

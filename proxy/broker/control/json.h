@@ -22,6 +22,8 @@ struct json_t *control_json_surface(const struct gate *gate, const struct surfac
 struct json_t *control_json_killed(const struct operation *operation, bool rehearsed);
 /* All surfaces, as an array. */
 struct json_t *control_json_surfaces(const struct gate *gate);
+/* {"ready", "why"}: reasons, none if it serves. */
+struct json_t *control_json_health(const struct gate *gate);
 struct json_t *control_json_status(const struct gate *gate, size_t sessions_active, int64_t now);
 /* What is other now, and what the surfaces that speak TLS show to clients. */
 struct json_t *control_json_reload(const struct gate *gate, const struct difference *difference);

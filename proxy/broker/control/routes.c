@@ -3,11 +3,11 @@
 
 #include "broker/control/input.h"
 #include "broker/control/json.h"
-#include "broker/control/metrics.h"
 #include "broker/core/journal.h"
 #include "broker/core/proofs.h"
 #include "broker/operations/operation.h"
 #include "broker/operations/register.h"
+#include "broker/telemetry/metrics.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -47,8 +47,14 @@ static enum error get_status(struct exchange *exchange)
 
 static enum error get_metrics(struct exchange *exchange)
 {
-    control_metrics(exchange_write(exchange, "text/plain; version=0.0.4"), exchange->gate,
-                    exchange->tally.active, clock_now());
+    metrics_write(exchange_write(exchange, "text/plain; version=0.0.4"), exchange->gate,
+                  exchange->tally.active, clock_now());
+    return OK;
+}
+
+static enum error get_health(struct exchange *exchange)
+{
+    exchange->document = control_json_health(exchange->gate);
     return OK;
 }
 
@@ -127,6 +133,7 @@ static const struct control_handler handlers[] = {
      {NULL},
      200,
      "surfaces, connections, counters, and which fences are in force"},
+    {"GET", "/v1/health", NULL, get_health, {NULL}, 200, "whether it serves, and if not, why"},
     {"GET", "/v1/metrics", count_sessions, get_metrics, {NULL}, 200, "counters for Prometheus"},
     {"GET",
      "/v1/register",

@@ -9,6 +9,7 @@
 #include "broker/core/surfaces.h"
 #include "broker/core/tickets.h"
 #include "broker/core/verified.h"
+#include "broker/core/vitals.h"
 #include "policy/quota.h"
 #include "store/store.h"
 #include "system/audit.h"
@@ -58,6 +59,7 @@ struct gate {
     struct connections connections;
     struct lines lines;             /* how many each client can cause in the audit log */
     uint64_t denials[REASON_COUNT]; /* since start */
+    struct vitals vitals;           /* how its processes do, and who may read it */
     struct quotas *quotas;          /* what sessions and surfaces have of the broker */
     struct workers *workers;
     struct services *services;     /* core/services.h */

@@ -177,6 +177,19 @@ enum error opener_listen_missing(struct opener *opener, const struct surface *su
     return answer.error;
 }
 
+enum error opener_telemetry(struct opener *opener, int out[2], size_t *count, char why[WHY_SIZE])
+{
+    struct answer answer;
+
+    ask(opener, &(struct errand){.kind = ERRAND_TELEMETRY}, &answer);
+    snprintf(why, WHY_SIZE, "%s", answer.why);
+    if (answer.error != OK)
+        return answer.error;
+    memcpy(out, answer.descriptors, sizeof(answer.descriptors));
+    *count = answer.count;
+    return OK;
+}
+
 struct tls_question {
     struct opener *opener;
     const char *surface;

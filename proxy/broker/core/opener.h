@@ -36,6 +36,10 @@ enum error opener_listen_missing(struct opener *opener, const struct surface *su
                                  uint16_t port, struct listener *out,
                                  char why[WHY_SIZE]) MUST_CHECK;
 
+/* The listeners of telemetry, the caller's; *count is 0 where the configuration has none. */
+enum error opener_telemetry(struct opener *opener, int out[2], size_t *count,
+                            char why[WHY_SIZE]) MUST_CHECK;
+
 /* The files of a surface with TLS; as tls_files_read(). On any thread. */
 enum error opener_read_tls(struct opener *opener, const struct surface *surface, int64_t now,
                            struct tls_files *out, struct tls_files_fault *fault) MUST_CHECK;

@@ -88,5 +88,7 @@ enum error spawn_worker(struct parent *parent, const struct surfaces *surfaces, 
         error = give(parent, ERRAND_GIFT_ERRORS, 0, given->errors);
     if (error == OK)
         error = give_listeners(parent, surfaces, worker);
+    for (size_t i = 0; error == OK && i < given->telemetry_count; i++)
+        error = give(parent, ERRAND_GIFT_LISTENER, CONFIG_SLOT_TELEMETRY, given->telemetry[i]);
     return error == OK ? say_spawn(parent, surfaces, worker) : error;
 }

@@ -10,6 +10,8 @@ struct spawn_descriptors {
     int channel, config;
     int errors; /* the end of a pipe that takes what it says; non-blocking, so that it never waits
                  */
+    const int *telemetry; /* listeners that are no surface's */
+    size_t telemetry_count;
 };
 
 /*

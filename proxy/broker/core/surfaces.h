@@ -1,6 +1,7 @@
 /* The surfaces at run time: their listeners, kill switches, certificates and counters. */
 #pragma once
 
+#include "base/histogram.h"
 #include "broker/core/proven.h"
 #include "config/config.h"
 #include "ipc/errand.h"
@@ -75,7 +76,10 @@ struct surface_state {
     uint64_t admitted;
     uint64_t denied;
     uint64_t messages_forwarded;
-    uint64_t messages_refused; /* in observe mode: would have been */
+    uint64_t messages_refused;       /* in observe mode: would have been */
+    uint64_t requests;               /* of HTTP, under grants */
+    struct histogram admission_time; /* from the question to the verdict */
+    struct histogram service_time;   /* from sending a request to its answer's head */
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "broker/core/parent.h"
 #include "broker/core/spawn.h"
 #include "broker/core/switching.h"
+#include "broker/core/vitals.h"
 #include "broker/core/worker_process.h"
 #include "setup/bundle.h"
 
@@ -146,6 +147,10 @@ static enum error spawn(struct worker_process *process, int channel)
     if (pipe2(errors, O_CLOEXEC | O_NONBLOCK) < 0)
         return ERROR_IO;
     given.errors = errors[1];
+    if (vitals_serves(process->index)) {
+        given.telemetry = options->gate->vitals.listeners;
+        given.telemetry_count = options->gate->vitals.listener_count;
+    }
     error = spawn_worker(options->gate->parent, &options->gate->surfaces, process->index, &given);
     close(errors[1]);
     if (error != OK || worker_log_create(&options->gate->loop, process->index, errors[0],
@@ -377,5 +382,6 @@ void workers_destroy(struct workers *workers)
     }
     endings_close(&workers->endings);
     uv_run(&workers->options.gate->loop, UV_RUN_NOWAIT);
+    workers->options.gate->workers = NULL;
     free(workers);
 }

@@ -189,6 +189,16 @@ void connection_drop(struct connection *connection, enum reason reason)
     connection->mode->drop(connection, reason);
 }
 
+void connection_drop_all(struct worker *worker, enum reason reason)
+{
+    struct connection *next;
+
+    for (struct connection *c = worker->connections; c != NULL; c = next) {
+        next = c->next;
+        connection_drop(c, reason);
+    }
+}
+
 void connection_cut(struct connection *connection)
 {
     connection_leave_lobby(connection);

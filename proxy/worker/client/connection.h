@@ -110,6 +110,8 @@ struct connection_options {
 struct connection *connection_create(const struct connection_options *options);
 /* The one way to end it from outside of its mode. Idempotent. */
 void connection_drop(struct connection *connection, enum reason reason);
+/* The same of each that there is. */
+void connection_drop_all(struct worker *worker, enum reason reason);
 /* Ends it at once and without another word, in whatever state; nothing of it is in use. */
 void connection_cut(struct connection *connection);
 /* In the lobby are those that were granted nothing, or nothing any more (lobby.h). */

@@ -7,6 +7,7 @@
 #include "worker/client/room.h"
 
 #include <string.h>
+#include <unistd.h>
 
 static enum error copy_list(const struct ipc_list *list, struct text_list *out)
 {
@@ -61,6 +62,17 @@ static void tell_end(const struct connection *connection, enum reason reason)
         closed.seen = client->seen;
     }
     worker_tell(connection->worker, IPC_CLOSED, &closed);
+}
+
+void grant_decline(struct worker *worker, const struct ipc_verdict *verdict, int fd)
+{
+    if (fd >= 0)
+        close(fd);
+    if (reason_allows(verdict->reason) && verdict->answer == NULL)
+        worker_tell(worker, IPC_CLOSED,
+                    &(struct ipc_closed){.connection = verdict->connection,
+                                         .surface = verdict->surface,
+                                         .reason = REASON_CLIENT_CLOSED});
 }
 
 void grant_end(struct connection *connection, enum reason reason)

@@ -6,6 +6,9 @@
 /* The broker's yes, if there is room: from here on its end is told, whatever happens. */
 enum reason grant_begin(struct connection *connection,
                         const struct ipc_verdict *verdict) MUST_CHECK;
+/* A yes for a connection that has gone meanwhile, perhaps with its surface: its end is told, and
+ * the link closed. */
+void grant_decline(struct worker *worker, const struct ipc_verdict *verdict, int fd);
 /* Ends the grant, if there is one, and tells the broker. */
 void grant_end(struct connection *connection, enum reason reason);
 /* What may be said on the connection's route, to its session. */

@@ -84,3 +84,14 @@ void members_clear(struct worker *worker)
     }
     hash_clear(&worker->members);
 }
+
+void members_extend(struct worker *worker, const char *session_id, int64_t expires_at)
+{
+    struct members *members = members_find(worker, session_id);
+
+    for (struct connection *c = members != NULL ? members->first : NULL; c != NULL;
+         c = c->member_next) {
+        c->expires_at = expires_at;
+        connection_wake(c); /* it may be sooner than before */
+    }
+}

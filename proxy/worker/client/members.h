@@ -15,6 +15,8 @@ struct members {
 bool members_join(struct connection *connection) MUST_CHECK;
 /* If it is among any. */
 void members_leave(struct connection *connection);
+/* The session's connections end then: seconds since the epoch. */
+void members_extend(struct worker *worker, const char *session_id, int64_t expires_at);
 /* Forgets all: their connections have gone. */
 void members_clear(struct worker *worker);
 /* NULL: the session has none here. */

@@ -74,10 +74,12 @@ static size_t patience_bytes(enum ipc_type type)
     case IPC_REFUSED:
     case IPC_SUPPRESSED:
     case IPC_COUNTS:
+    case IPC_VITALS:
         return REPORTS_WAITING_BYTES_MAX;
     case IPC_ADMIT:
     case IPC_DIAL:
     case IPC_DENIED:
+    case IPC_SCRAPE:
         return QUESTIONS_WAITING_BYTES_MAX;
     default:
         return CHANNEL_QUEUE_BYTES_MAX;
@@ -88,7 +90,7 @@ static size_t patience_bytes(enum ipc_type type)
 static bool may_wait(enum ipc_type type)
 {
     return type == IPC_REFUSED || type == IPC_SUPPRESSED || type == IPC_CLOSED ||
-           type == IPC_COUNTS;
+           type == IPC_COUNTS || type == IPC_VITALS;
 }
 
 static bool send_to_broker(struct worker *worker, enum ipc_type type, const void *message, int fd)

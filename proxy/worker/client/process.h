@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/hash.h"
+#include "base/histogram.h"
 #include "base/secret.h"
 #include "config/config.h"
 #include "ipc/channel.h"
@@ -30,6 +31,8 @@
 
 struct surface_counts {
     uint64_t forwarded, refused, denied; /* not yet reported; `denied`: those without a report */
+    uint64_t requests;                   /* likewise, of HTTP under grants */
+    struct histogram service;            /* likewise, how soon its answers began */
     uint32_t granted;                    /* connections that were granted something */
     uint64_t host_told_ms;               /* when the log last hinted at Host; 0: never */
 };

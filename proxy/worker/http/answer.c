@@ -272,6 +272,14 @@ static enum reason head_fault(const struct exchange *exchange, struct span seen)
                : REASON_ANSWER_HEAD;
 }
 
+static void count_time(const struct exchange *exchange)
+{
+    const struct connection *connection = exchange->connection;
+
+    histogram_note(&connection->worker->surfaces[connection->surface_index].service,
+                   uv_hrtime() - exchange->sent_ns);
+}
+
 /* More of the head, and what may follow it. */
 static enum reason take_head(struct exchange *exchange, const char *bytes, size_t length)
 {
@@ -289,6 +297,7 @@ static enum reason take_head(struct exchange *exchange, const char *bytes, size_
         break;
     }
     at = response.head_bytes;
+    count_time(exchange);
     host_hint(exchange->connection, response.status, exchange->host);
     reason = begin(exchange, &response);
     if (reason_allows(reason) && seen.length > at)

@@ -72,6 +72,7 @@ struct exchange {
     uint64_t request_bytes;
     uint64_t activity_ms; /* when the last byte of a body came, or one of the answer's was taken */
     uint64_t begun_ms;    /* when the request's head was there */
+    uint64_t sent_ns;     /* when the service was first sent some of it on this link */
     uint64_t body_clock_ms; /* paid by the request's body (base/pace.h) */
     struct link *link;      /* NULL: none yet, or none any more */
     unsigned interim;       /* 1xx answers so far */

@@ -153,6 +153,7 @@ static void start_sending(struct exchange *exchange, struct link *link)
     link->ready = on_link_ready;
     exchange->link = link;
     exchange->phase = EXCHANGE_SENDING;
+    exchange->sent_ns = uv_hrtime();
     connection->deadline_ms =
         exchange_now_ms(exchange) + exchange_limits(exchange)->response_timeout_ms;
     if (!request_write(exchange)) {
@@ -265,6 +266,7 @@ static void begin(struct exchange *exchange)
     connection_set_state(connection, CONNECTION_SERVED);
     connection->deadline_ms = 0;
     connection->requests++;
+    connection->worker->surfaces[connection->surface_index].requests++;
     connection->client->asker.host = exchange->cover.host;
     exchange->phase = EXCHANGE_HOLDING; /* something is to be answered from here on */
     exchange->activity_ms = exchange->begun_ms = exchange->body_clock_ms =
