@@ -93,5 +93,28 @@ for (const who of PEOPLE) {
       for (const [i, target] of other.entries()) assert.match((await get(gate, 'learnt', target)).body, refusals[i]);
       await gate.stop();
     });
+
+    // Node maps its own program as code, which is no library that would have to be named.
+    it('is nothing for a Node that answers', async () => {
+      const port = await freePort();
+      const command = ['node', '-e', `require('node:http').createServer((ask, answer) => answer.end('done')).listen(${port}, '127.0.0.1')`];
+      const learnt = await learn(command, ['/'], { who, cwd: '/usr' });
+      assert.deepEqual(upstreamOf(learnt), { command, cwd: '/usr', write: [] });
+      const { options } = await printed(learnt);
+      assert.deepEqual(options, ['--read-only']);
+      const wrapped = await new Wrapped(command, { options, who, cwd: '/usr', runtime: runtimeDir(who) }).ready();
+      assert.deepEqual(await asked(wrapped, await wrapped.token(), '/'), ['done']);
+      await wrapped.stop();
+    });
   });
 }
+
+describe('what is learnt', () => {
+  it('is of a server with a port, and goes to a file only then', async () => {
+    for (const [options, why] of [[['--learn', '--stdio'], /--learn is for a server with a port/], [['--policy', 'x'], /--policy goes with --learn/]]) {
+      const wrapped = new Wrapped(['true'], { options });
+      assert.equal(await wrapped.end(), 64);
+      assert.match(wrapped.text, why);
+    }
+  });
+});

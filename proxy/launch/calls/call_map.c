@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -26,6 +27,17 @@ static bool name_of(int file, char out[EXECUTION_SHOWN_SIZE])
     return length > 0;
 }
 
+/* Node maps its own program again, to have it in larger pages. */
+static bool is_own_program(pid_t thread, const struct stat *file)
+{
+    char link[64];
+    struct stat program;
+
+    snprintf(link, sizeof(link), "/proc/%d/exe", thread);
+    return stat(link, &program) == 0 && program.st_dev == file->st_dev &&
+           program.st_ino == file->st_ino;
+}
+
 /* Where code of it comes from. */
 static void record(struct calls *calls, const struct question *question)
 {
@@ -35,7 +47,7 @@ static void record(struct calls *calls, const struct question *question)
     struct stat facts;
 
     if (!recorder_is_on(&calls->recorder) || whereabouts_find(&where, path, &facts) != OK ||
-        !S_ISREG(facts.st_mode))
+        !S_ISREG(facts.st_mode) || is_own_program(question->thread, &facts))
         return;
     slash = strrchr(path, '/');
     if (slash == path)
