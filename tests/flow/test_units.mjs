@@ -50,6 +50,14 @@ it('units: a gate without launched services is exposed by 1.5 at most, with them
   }
 });
 
+it('units: launch.conf permits the namespaces that a service is made of', () => {
+  const source = (name) => readFileSync(new URL(`../../${name}`, import.meta.url), 'utf8');
+  const names = { NEWNS: 'mnt', NEWUSER: 'user', NEWPID: 'pid', NEWNET: 'net', NEWIPC: 'ipc', NEWUTS: 'uts', NEWCGROUP: 'cgroup' };
+  const made = ['nest', 'settle'].flatMap((name) => [...source(`proxy/launch/keeper/${name}.c`).matchAll(/\bCLONE_(NEW[A-Z]+)/g)].map(([, flag]) => names[flag]));
+  const [, permitted] = /^RestrictNamespaces=(.*)$/m.exec(source('contrib/systemd/launch.conf'));
+  assert.deepEqual([...new Set(made)].sort(), permitted.split(' ').sort());
+});
+
 it('units: they are started again but with a wrong configuration, and their comments name the instance', () => {
   for (const [kind, name] of [['system', 'sidelock.service'], ['system', 'sidelock@.service'], ['user', 'sidelock.service']]) {
     const unit = readFileSync(path.join(MADE, kind, name), 'utf8');
