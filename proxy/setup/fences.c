@@ -14,8 +14,9 @@ uint32_t fences_promised(const struct surface_command *command)
 
 uint32_t fences_lacking(uint32_t promised, unsigned landlock)
 {
-    /* What is written is held by mounts, on every kernel that services are launched on. */
-    uint32_t lacking = fence_kinds_lacking(promised & ~FENCE(WRITE), landlock);
+    /* What is written is held by mounts, and abstract names are private where Landlock does not
+     * hold them, on every kernel that services are launched on. */
+    uint32_t lacking = fence_kinds_lacking(promised & ~(FENCE(WRITE) | FENCE(ABSTRACT)), landlock);
 
     if (execution_fence_lacks(landlock) != NULL)
         lacking |= promised & FENCE(EXECUTE);

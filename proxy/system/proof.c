@@ -25,11 +25,6 @@
 #define STATUS_BYTES_MAX  4096
 #define TRIAL_CONNECTIONS 2 /* to the abstract name */
 
-struct trial {
-    struct proof proof;
-    int abstract; /* a socket with an abstract name, which others would have; -1: none */
-};
-
 /* ---- What is tried: true if it can be done, else errno says why not ---- */
 
 static bool can_open(int flags)
@@ -41,25 +36,25 @@ static bool can_open(int flags)
     return fd >= 0;
 }
 
-static bool can_read(const struct trial *trial)
+static bool can_read(const struct proof_trial *trial)
 {
     (void)trial;
     return can_open(O_RDONLY);
 }
 
-static bool can_write(const struct trial *trial)
+static bool can_write(const struct proof_trial *trial)
 {
     (void)trial;
     return can_open(O_WRONLY);
 }
 
-static bool can_truncate(const struct trial *trial)
+static bool can_truncate(const struct proof_trial *trial)
 {
     (void)trial;
     return truncate(OWN_FILE, 0) == 0;
 }
 
-static bool can_execute(const struct trial *trial)
+static bool can_execute(const struct proof_trial *trial)
 {
     char name[] = "sh", option[] = "-c", nothing[] = ":";
     char *arguments[] = {name, option, nothing, NULL}, *environment[] = {NULL};
@@ -86,19 +81,19 @@ static bool can_tcp(int (*call)(int, const struct sockaddr *, socklen_t))
     return can;
 }
 
-static bool can_tcp_bind(const struct trial *trial)
+static bool can_tcp_bind(const struct proof_trial *trial)
 {
     (void)trial;
     return can_tcp(bind);
 }
 
-static bool can_tcp_connect(const struct trial *trial)
+static bool can_tcp_connect(const struct proof_trial *trial)
 {
     (void)trial;
     return can_tcp(connect);
 }
 
-static bool can_reach_abstract(const struct trial *trial)
+static bool can_reach_abstract(const struct proof_trial *trial)
 {
     struct sockaddr_un name;
     socklen_t size = sizeof(name);
@@ -115,7 +110,7 @@ static bool can_reach_abstract(const struct trial *trial)
     return can;
 }
 
-static bool can_signal(const struct trial *trial)
+static bool can_signal(const struct proof_trial *trial)
 {
     pid_t parent = getppid();
 
@@ -124,7 +119,7 @@ static bool can_signal(const struct trial *trial)
     return parent > 0 && kill(parent, 0) == 0;
 }
 
-static bool (*const trials[FENCE_COUNT])(const struct trial *) = {
+static bool (*const trials[FENCE_COUNT])(const struct proof_trial *) = {
     [FENCE_READ] = can_read,
     [FENCE_WRITE] = can_write,
     [FENCE_TRUNCATE] = can_truncate,
@@ -140,7 +135,7 @@ static bool (*const trials[FENCE_COUNT])(const struct trial *) = {
  * fences that this process was started with; EPERM may be for whose the other process is. That a
  * shell is executed, is not tried before: it is enough that there is one.
  */
-static bool says_something(const struct trial *trial, unsigned kind)
+static bool says_something(const struct proof_trial *trial, unsigned kind)
 {
     errno = 0;
     if (kind == FENCE_EXECUTE)
@@ -163,9 +158,9 @@ static int make_abstract(void)
     return fd;
 }
 
-static void begin(struct trial *trial, uint32_t fences)
+void proof_begin(struct proof_trial *trial, uint32_t fences)
 {
-    *trial = (struct trial){.abstract = -1};
+    *trial = (struct proof_trial){.abstract = -1};
     if ((fences & FENCE(ABSTRACT)) != 0)
         trial->abstract = make_abstract();
     trial->proof.status = open(OWN_STATUS, O_RDONLY | O_CLOEXEC);
@@ -186,7 +181,13 @@ static bool is_undumpable(void)
            core.rlim_max == 0;
 }
 
-static void end(struct trial *trial, struct proof *out)
+/* Whoever has private names finds nobody where there was somebody before. */
+static bool is_refused(unsigned kind)
+{
+    return errno == EACCES || errno == EPERM || (kind == FENCE_ABSTRACT && errno == ECONNREFUSED);
+}
+
+void proof_try(struct proof_trial *trial, uint32_t fences)
 {
     struct proof *proof = &trial->proof;
 
@@ -194,32 +195,30 @@ static void end(struct trial *trial, struct proof *out)
         uint32_t bit = UINT32_C(1) << kind;
 
         errno = 0;
-        if ((proof->tried & bit) != 0 && trials[kind] != NULL && !trials[kind](trial) &&
-            (errno == EACCES || errno == EPERM))
+        if ((proof->tried & fences & bit) != 0 && trials[kind] != NULL && !trials[kind](trial) &&
+            is_refused(kind))
             proof->refused |= bit;
     }
-    if (trial->abstract >= 0)
-        close(trial->abstract);
-    *out = *proof;
 }
 
-enum error proof_hold_for(uint32_t fences, const struct landlock_place *places, size_t count,
-                          uint32_t tried, struct proof *out)
+void proof_end(struct proof_trial *trial, struct proof *out)
 {
-    struct trial trial;
-    enum error error;
-
-    begin(&trial, tried);
-    error = landlock_hold(fences, places, count);
-    end(&trial, out);
-    return error;
+    if (trial->abstract >= 0)
+        close(trial->abstract);
+    trial->abstract = -1;
+    *out = trial->proof;
 }
 
 enum error proof_hold(uint32_t fences, const struct landlock_place *places, size_t count,
                       struct proof *out)
 {
-    enum error error = proof_hold_for(fences, places, count, fences, out);
+    struct proof_trial trial;
+    enum error error;
 
+    proof_begin(&trial, fences);
+    error = landlock_hold(fences, places, count);
+    proof_try(&trial, fences);
+    proof_end(&trial, out);
     if (error != OK)
         return error;
     out->tried |= FENCE(DUMPS);

@@ -28,9 +28,17 @@ struct proof {
  */
 enum error proof_hold(uint32_t fences, const struct landlock_place *places, size_t count,
                       struct proof *out) MUST_CHECK;
-/* The same of a process that is to become another program, of which these alone are tried. */
-enum error proof_hold_for(uint32_t fences, const struct landlock_place *places, size_t count,
-                          uint32_t tried, struct proof *out) MUST_CHECK;
+/*
+ * The same in pieces, of a process whose fences close one after the other: these are tried before;
+ * these again, now that they are closed; and it is told. A trial that has begun is ended.
+ */
+struct proof_trial {
+    struct proof proof;
+    int abstract; /* a socket with an abstract name, which others would have; -1: none */
+};
+void proof_begin(struct proof_trial *trial, uint32_t fences);
+void proof_try(struct proof_trial *trial, uint32_t fences);
+void proof_end(struct proof_trial *trial, struct proof *out);
 /* Says in the log which of these fences this kernel lacks. `whose`: "the broker". */
 void proof_log_lacking(const struct proof *proof, uint32_t fences, const char *whose);
 

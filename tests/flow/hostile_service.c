@@ -424,7 +424,7 @@ static void abstract(const char *argument)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(argument));
     int stream = socket(AF_UNIX, SOCK_STREAM, 0), datagrams = socket(AF_UNIX, SOCK_DGRAM, 0);
-    int pair[2] = {-1, -1}, own = socket(AF_UNIX, SOCK_STREAM, 0);
+    int pair[2] = {-1, -1}, raw[2] = {-1, -1}, own = socket(AF_UNIX, SOCK_STREAM, 0);
 
     memcpy(address.sun_path + 1, argument, strlen(argument));
     say("connect", connect(stream, (struct sockaddr *)&address, length));
@@ -434,6 +434,10 @@ static void abstract(const char *argument)
     say("connect for datagrams", connect(datagrams, (struct sockaddr *)&address, length));
     socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
     say("connect one of a pair", connect(pair[0], (struct sockaddr *)&address, length));
+    say("send from one of a pair",
+        (int)sendto(pair[0], "x", 1, 0, (struct sockaddr *)&address, length));
+    socketpair(AF_UNIX, SOCK_RAW | SOCK_CLOEXEC, 0, raw);
+    say("connect one of a raw pair", connect(raw[0], (struct sockaddr *)&address, length));
     say("send from there", (int)send(pair[0], "x", 1, 0));
     address.sun_path[length - offsetof(struct sockaddr_un, sun_path)] = 'o';
     length++;

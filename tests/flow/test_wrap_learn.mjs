@@ -70,6 +70,7 @@ for (const who of PEOPLE) {
       for (const line of ['executed /usr/bin/git', `wrote ${data}`, 'wrote temporary files', `listened on ${port}/tcp`, `listened on ${inner}/tcp`, `connected to 127.0.0.1:${outer}/tcp`])
         assert.ok(report.includes(`sidelock:   ${line}`), `${line} in:\n${report}`);
       assert.ok(!report.includes(`127.0.0.1:${inner}`), 'what it connects to of its own is none');
+      assert.ok(!report.includes('connected to @'), `nor what its fences are tried with:\n${report}`);
       assert.doesNotMatch(learnt.stdout, /sidelock/);
 
       const { options, command } = await printed(learnt);

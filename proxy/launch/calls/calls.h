@@ -10,6 +10,9 @@
  *     connect  to a port of the tree's own on this host: a private twin takes the socket's place.
  *              A private socket that goes elsewhere: one of the host's does. Then continued, since
  *              a service may connect anywhere
+ *     socket   where abstract names are private: of AF_UNIX made here, in the private namespace, in
+ *              which such names are looked up then. Paths are what they were (unix(7)). So is a
+ *              pair of datagram sockets, which can send to others
  *     memfd    made with the seal, and given
  *     execve   of a program that may be executed, or what is none: continued, and judged by the
  *              kernel. Of others: EACCES, and told (execution.h)

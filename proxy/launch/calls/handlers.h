@@ -12,5 +12,7 @@ void call_execute(struct calls *calls, const struct question *question);
 /* It was judged. */
 void call_execute_ended(struct calls *calls, const struct deed_row *row, int error);
 void call_map(struct calls *calls, const struct question *question);
+void call_socket(struct calls *calls, const struct question *question);
+void call_pair(struct calls *calls, const struct question *question);
 void call_memfd(struct calls *calls, const struct question *question);
 void call_file(struct calls *calls, const struct question *question, const struct file_call *call);

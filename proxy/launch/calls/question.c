@@ -50,6 +50,19 @@ int question_replace(const struct question *question, int source, int descriptor
     return ioctl(question->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0 ? errno : 0;
 }
 
+int question_add(const struct question *question, int source, bool close_on_exec, int *out)
+{
+    struct seccomp_notif_addfd add = {.id = question->id,
+                                      .srcfd = (uint32_t)source,
+                                      .newfd_flags = close_on_exec ? O_CLOEXEC : 0};
+    int added = ioctl(question->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+
+    if (added < 0)
+        return errno;
+    *out = added;
+    return 0;
+}
+
 void question_give(const struct question *question, int source, bool close_on_exec)
 {
     struct seccomp_notif_addfd add = {.id = question->id,

@@ -35,5 +35,9 @@ void question_continue(const struct question *question);
 int question_replace(const struct question *question, int source, int descriptor,
                      bool close_on_exec);
 
+/* The thread has a new descriptor of `source`'s open file, *out; the call goes on waiting. 0 or
+ * errno. */
+int question_add(const struct question *question, int source, bool close_on_exec, int *out);
+
 /* The call returns a new descriptor of `source`'s open file. */
 void question_give(const struct question *question, int source, bool close_on_exec);

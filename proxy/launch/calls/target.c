@@ -98,6 +98,17 @@ enum error target_copy(pid_t thread, uint64_t address, void *out, size_t length)
     return copied == (ssize_t)length ? OK : ERROR_IO;
 }
 
+enum error target_write(pid_t thread, uint64_t address, const void *bytes, size_t length)
+{
+    struct iovec here = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+    struct iovec there = {.iov_base = (void *)(uintptr_t)address, .iov_len = length};
+    ssize_t written = process_vm_writev(thread, &here, 1, &there, 1, 0);
+
+    if (written >= 0 && (size_t)written != length)
+        errno = EFAULT;
+    return written == (ssize_t)length ? OK : ERROR_IO;
+}
+
 enum error target_copy_text(pid_t thread, uint64_t address, char *out, size_t size)
 {
     size_t have = 0;
@@ -163,6 +174,17 @@ static size_t read_groups(const char *text, gid_t out[TARGET_GROUPS_MAX])
         at = end;
     }
     return count;
+}
+
+enum error target_user(pid_t thread, uid_t *uid, gid_t *gid)
+{
+    char status[PROC_FILE_SIZE];
+
+    if (read_file(thread, "status", status) != OK)
+        return ERROR_IO;
+    *uid = (uid_t)of_file_system(status, "Uid:");
+    *gid = (gid_t)of_file_system(status, "Gid:");
+    return OK;
 }
 
 enum error target_see(pid_t thread, struct target_view *out)

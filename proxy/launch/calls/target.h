@@ -26,11 +26,18 @@ bool target_closes_on_exec(pid_t thread, int descriptor);
 /* Copies exactly `length` bytes of its memory. */
 enum error target_copy(pid_t thread, uint64_t address, void *out, size_t length) MUST_CHECK;
 
+/* Writes exactly `length` bytes into it. */
+enum error target_write(pid_t thread, uint64_t address, const void *bytes,
+                        size_t length) MUST_CHECK;
+
 /* Copies what is there up to a NUL, which must be within `size` bytes. */
 enum error target_copy_text(pid_t thread, uint64_t address, char *out, size_t size) MUST_CHECK;
 
 /* Its name, comm of proc(5); "" if it has none any more. */
 void target_name(pid_t thread, char out[PORT_PROGRAM_SIZE]);
+
+/* As whom it makes files (credentials(7)). */
+enum error target_user(pid_t thread, uid_t *uid, gid_t *gid) MUST_CHECK;
 
 /* As whom it names a file, and how. */
 #define TARGET_GROUPS_MAX 64

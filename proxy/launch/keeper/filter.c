@@ -22,7 +22,8 @@
 
 static const struct sock_filter preamble[] = {PREAMBLE};
 
-/* Each block is for some calls, knows their arguments, and ends in every way by itself. */
+/* Each block is for some calls, knows their arguments, and ends in every way by itself, or with the
+ * call's number for the rules that follow. */
 
 static const struct sock_filter sockets[] = {
     ARGUMENT(0),
@@ -50,6 +51,26 @@ static const struct sock_filter sockets[] = {
     IF_IS(IPPROTO_ICMPV6, 0, 1),
     RETURN(SECCOMP_RET_ALLOW),
     REFUSE(EPROTONOSUPPORT),
+};
+
+/* Others go on, to the rule above. */
+static const struct sock_filter unix_sockets[] = {
+    ARGUMENT(0),
+    IF_IS(AF_UNIX, 0, 1),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+    FIELD(nr),
+};
+
+/* Of a pair, datagrams alone can be sent to others; a raw one is one of datagrams (unix(7)). */
+static const struct sock_filter unix_pairs[] = {
+    ARGUMENT(0),
+    IF_IS(AF_UNIX, 0, 5),
+    ARGUMENT(1),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE_MASK),
+    IF_IS(SOCK_DGRAM, 1, 0),
+    IF_IS(SOCK_RAW, 0, 1),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+    FIELD(nr),
 };
 
 static const struct sock_filter memfds[] = {
@@ -87,8 +108,10 @@ static const struct rule {
     const struct sock_filter *block;
     size_t length;
     int call;
-    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED, WHERE_RECORDED } when;
+    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED, WHERE_PRIVATE, WHERE_RECORDED } when;
 } rules[] = {
+    {BLOCK(unix_sockets), SYS_socket, WHERE_PRIVATE},
+    {BLOCK(unix_pairs), SYS_socketpair, WHERE_PRIVATE},
     {BLOCK(sockets), SYS_socket, ALWAYS},
     {BLOCK(sockets), SYS_socketpair, ALWAYS},
     {BLOCK(ask), SYS_bind, ALWAYS},
@@ -127,6 +150,8 @@ static bool applies(const struct rule *rule, const struct filter_options *option
         return options->limit_executables;
     case WHERE_RECORDED:
         return options->record && !options->limit_executables;
+    case WHERE_PRIVATE:
+        return options->private_names;
     default:
         return true;
     }

@@ -4,7 +4,8 @@
  * the calling thread waits for the answer. Without a keeper they fail with ENOSYS.
  *
  *     socket, socketpair     AF_UNIX, AF_NETLINK; AF_INET, AF_INET6 with TCP, UDP or ping:
- *                            programs fall back to TCP where MPTCP is refused
+ *                            programs fall back to TCP where MPTCP is refused. Where names are
+ *                            private: of AF_UNIX asked, but for pairs that are connected for good
  *     bind, listen, connect  asked
  *     memfd_create           where memfds are sealed: with MFD_NOEXEC_SEAL allowed, else asked, and
  *                            the keeper makes it with the seal, also where MFD_EXEC is wished for
@@ -32,7 +33,8 @@
 struct filter_options {
     bool seal_memfds;
     bool limit_executables;
-    bool record; /* what the tree does is learnt */
+    bool record;        /* what the tree does is learnt */
+    bool private_names; /* abstract ones, of Unix sockets (calls/call_socket.c) */
 };
 
 /* Writes the filter's instructions into `out` and returns how many. */

@@ -99,7 +99,7 @@ static void prove_mounts(const struct command *command, struct proof *proof)
  * no signal to others, and no bind by TCP at all, which the keeper performs. A kernel whose
  * rules would keep files from being moved between directories has too little for the first.
  */
-static enum error hold(const struct command *command, struct proof *out)
+static enum error hold(const struct command *command, struct proof_trial *trial)
 {
     struct landlock_place places[COMMAND_EXECUTABLES_MAX + 1] = {{"/", LANDLOCK_MAY_MOVE}};
     bool limited = command->executables[0] != NULL;
@@ -107,23 +107,19 @@ static enum error hold(const struct command *command, struct proof *out)
     size_t count = 0;
     enum error error;
 
-    if (limited && landlock_version() >= LANDLOCK_MOVES) {
+    proof_begin(trial, FENCES_SERVICE);
+    if (limited && trial->proof.landlock >= LANDLOCK_MOVES) {
         fences |= FENCE(EXECUTE);
         for (count = 1; command->executables[count - 1] != NULL; count++)
             places[count] =
                 (struct landlock_place){command->executables[count - 1], LANDLOCK_MAY_EXECUTE};
     }
-    error = proof_hold_for(fences, places, count, FENCES_SERVICE, out);
+    error = landlock_hold(fences, places, count);
+    /* A bind is the keeper's, once there is a filter. */
+    proof_try(trial, FENCES_SERVICE & ~FENCE(ABSTRACT));
     if (error == OK)
-        prove_mounts(command, out);
+        prove_mounts(command, &trial->proof);
     return error;
-}
-
-/* Whether one was found to be open that is required. */
-static bool lacks_required(const struct command *command, const struct proof *proof)
-{
-    errno = ENOTSUP;
-    return (command->required & proof->tried & ~proof->refused) != 0;
 }
 
 /* MFD_NOEXEC_SEAL is of kernel 6.3. */
@@ -148,7 +144,7 @@ static void start_afresh(void)
 }
 
 static enum error prepare(const struct leader_options *options, int channel, int *listener,
-                          struct proof *proof, enum launch_step *step)
+                          struct proof_trial *trial, enum launch_step *step)
 {
     const struct command *command = options->command;
     bool limited = command->executables[0] != NULL;
@@ -163,10 +159,7 @@ static enum error prepare(const struct leader_options *options, int channel, int
         return ERROR_IO;
     take_terminal();
     *step = STEP_FENCES;
-    if (capability_keep(kept) != OK || hold(command, proof) != OK)
-        return ERROR_IO;
-    *step = STEP_REQUIRED;
-    if (lacks_required(command, proof))
+    if (capability_keep(kept) != OK || hold(command, trial) != OK)
         return ERROR_IO;
     *step = STEP_USER;
     if (become(command) != OK)
@@ -178,7 +171,17 @@ static enum error prepare(const struct leader_options *options, int channel, int
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return ERROR_IO;
     *step = STEP_FILTER;
+    filter.private_names = fence_kinds_lacking(FENCE(ABSTRACT), trial->proof.landlock) != 0;
     return filter_load(&filter, listener);
+}
+
+/* What is in force with the filter, and whether it is all that is required. */
+static enum error prove(const struct command *command, struct proof_trial *trial, struct proof *out)
+{
+    proof_try(trial, FENCE(ABSTRACT));
+    proof_end(trial, out);
+    errno = ENOTSUP;
+    return (command->required & out->tried & ~out->refused) == 0 ? OK : ERROR_IO;
 }
 
 static _Noreturn void fail(int channel, enum launch_step step)
@@ -193,18 +196,21 @@ _Noreturn void leader_run(const struct leader_options *options, int channel)
 {
     enum launch_step step = STEP_STANDARD;
     struct leader_word word = {0};
-    int given[LEADER_DESCRIPTORS];
+    struct proof_trial trial;
+    int listener;
     char go;
 
-    if (read(channel, &go, 1) != 1 ||
-        prepare(options, channel, &given[LEADER_LISTENER], &word.proof, &step) != OK)
+    if (read(channel, &go, 1) != 1 || prepare(options, channel, &listener, &trial, &step) != OK)
         fail(channel, step);
-    given[LEADER_STATUS] = word.proof.status;
-    if (passing_send(channel, &word, sizeof(word), given,
-                     given[LEADER_STATUS] >= 0 ? LEADER_DESCRIPTORS : LEADER_STATUS) != OK)
+    if (passing_send(channel, &word, sizeof(word), &listener, 1) != OK)
         fail(channel, STEP_FILTER);
-    close(given[LEADER_LISTENER]);
-    passing_close(&given[LEADER_STATUS]);
+    close(listener);
+    if (prove(options->command, &trial, &word.proof) != OK)
+        fail(channel, STEP_REQUIRED);
+    if (passing_send(channel, &word, sizeof(word), &word.proof.status, word.proof.status >= 0) !=
+        OK)
+        fail(channel, STEP_FENCES);
+    passing_close(&word.proof.status);
     if (options->program != NULL) {
         close(channel); /* as an execve would */
         _exit(options->program());

@@ -25,14 +25,15 @@ struct leader_options {
     bool record; /* somebody learns what it does */
 };
 
-enum { LEADER_LISTENER, LEADER_STATUS, LEADER_DESCRIPTORS };
-
-/* What it says on its channel: once with these descriptors beside it; another time only if
- * something failed. */
+/*
+ * What it says on its channel: that the filter is loaded, its listener beside it; then, with
+ * somebody answering, what it found out of its fences, and execve comes next. Another time, or
+ * instead, only if something failed.
+ */
 struct leader_word {
     uint32_t step;
-    int32_t error;      /* errno; 0: the filter is loaded and execve comes next */
-    struct proof proof; /* of its fences; its descriptor is beside it, if it could be opened */
+    int32_t error;      /* errno */
+    struct proof proof; /* in the second; its descriptor is beside it, if it could be opened */
 };
 
 /* Waits for a byte on `channel` first. Never returns. */

@@ -22,12 +22,13 @@
 
 /*
  * To look into the tree, to bind low ports of the private namespace, to name files as a process
- * of the tree would, to signal a service that has another uid. In a user namespace, there alone.
+ * of the tree would, to give it sockets of its own, to signal a service that has another uid. In a
+ * user namespace, there alone.
  */
 #define KEPT                                                                                       \
     (CAPABILITY(CAP_SYS_PTRACE) | CAPABILITY(CAP_NET_BIND_SERVICE) | CAPABILITY(CAP_SYS_CHROOT) |  \
      CAPABILITY(CAP_SETUID) | CAPABILITY(CAP_SETGID) | CAPABILITY(CAP_DAC_OVERRIDE) |              \
-     CAPABILITY(CAP_KILL))
+     CAPABILITY(CAP_KILL) | CAPABILITY(CAP_CHOWN))
 
 struct packed {
     char *bytes;
@@ -167,30 +168,40 @@ static enum error answer_leader(int channel, struct calls *calls)
     return ERROR_IO;
 }
 
-/* Two words at most: the filter's listener, then silence if execve succeeded. */
+/* One word, and the descriptor beside it (-1: none). ERROR_NOT_FOUND: it says nothing more. */
+static enum error hear_leader(int channel, struct leader_word *word, int *descriptor)
+{
+    size_t count = 1;
+    enum error error;
+
+    *word = (struct leader_word){.step = STEP_FILTER, .error = EPROTO};
+    *descriptor = -1;
+    error = passing_receive(channel, word, sizeof(*word), descriptor, &count);
+    return error == OK && word->error != 0 ? ERROR_IO : error;
+}
+
+/* The filter's listener, what was found out with somebody answering, then silence if execve
+ * succeeded. */
 static enum error release_leader(int channel, struct settled *out, uint32_t *step)
 {
-    struct leader_word word = {.step = STEP_FILTER, .error = EPROTO};
-    int given[LEADER_DESCRIPTORS] = {-1, -1};
-    size_t count = LEADER_DESCRIPTORS;
+    int *const wanted[] = {&out->calls->notify, &out->proof.status};
+    struct leader_word word;
     enum error error = OK;
+    int none;
 
     if (write(channel, "", 1) != 1)
         return ERROR_IO;
-    error = passing_receive(channel, &word, sizeof(word), given, &count);
-    out->calls->notify = given[LEADER_LISTENER];
-    out->proof = word.proof;
-    out->proof.status = given[LEADER_STATUS];
-    if (error == OK && word.error == 0 && count > LEADER_LISTENER) {
-        int none;
+    for (size_t i = 0; error == OK && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        int descriptor;
 
-        count = 0;
-        error = answer_leader(channel, out->calls);
+        error = hear_leader(channel, &word, &descriptor);
+        out->proof = word.proof;
+        *wanted[i] = descriptor;
         if (error == OK)
-            error = passing_receive(channel, &word, sizeof(word), &none, &count);
-        if (error == ERROR_NOT_FOUND)
-            return OK;
+            error = answer_leader(channel, out->calls);
     }
+    if (error == OK && hear_leader(channel, &word, &none) == ERROR_NOT_FOUND)
+        return OK;
     *step = word.step;
     errno = word.error;
     return ERROR_IO;

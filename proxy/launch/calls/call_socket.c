@@ -1,0 +1,78 @@
+/*
+ * socket, socketpair: of the table in calls.h. An abstract name is looked up in its socket's own
+ * network namespace, whoever connects, so what is made here finds none of the host's, whatever
+ * another thread does, and is found by none.
+ */
+#include "launch/calls/handlers.h"
+
+#include "launch/calls/target.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* It is its maker's, who may change its mode before it has a path (fchmod(2)). */
+static int hand_over(const struct question *question, int socket)
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (target_user(question->thread, &uid, &gid) != OK)
+        return errno;
+    if (uid == geteuid() && gid == getegid())
+        return 0;
+    return fchown(socket, uid, gid) < 0 ? errno : 0;
+}
+
+void call_socket(struct calls *calls, const struct question *question)
+{
+    int type = (int)question->arguments[1], protocol = (int)question->arguments[2], error;
+    int made = socket(AF_UNIX, type | SOCK_CLOEXEC, protocol);
+
+    (void)calls;
+    if (made < 0) {
+        question_answer(question, errno);
+        return;
+    }
+    error = hand_over(question, made);
+    if (error == 0)
+        question_give(question, made, (type & SOCK_CLOEXEC) != 0);
+    else
+        question_answer(question, error);
+    close(made);
+}
+
+/* Two descriptors, and their numbers where the call wants them: what cannot be written there is
+ * found out before there are any. */
+static int give_both(const struct question *question, const int made[2])
+{
+    const uint64_t where = question->arguments[3];
+    bool close_on_exec = ((int)question->arguments[1] & SOCK_CLOEXEC) != 0;
+    int numbers[2] = {-1, -1}, error = 0;
+
+    if (target_write(question->thread, where, numbers, sizeof(numbers)) != OK)
+        return errno;
+    for (int i = 0; error == 0 && i < 2; i++)
+        error = hand_over(question, made[i]);
+    for (int i = 0; error == 0 && i < 2; i++)
+        error = question_add(question, made[i], close_on_exec, &numbers[i]);
+    if (error == 0 && target_write(question->thread, where, numbers, sizeof(numbers)) != OK)
+        error = errno;
+    return error;
+}
+
+void call_pair(struct calls *calls, const struct question *question)
+{
+    int made[2], error;
+
+    (void)calls;
+    if (socketpair(AF_UNIX, (int)question->arguments[1] | SOCK_CLOEXEC, (int)question->arguments[2],
+                   made) < 0) {
+        question_answer(question, errno);
+        return;
+    }
+    error = question_lives(question) ? give_both(question, made) : ESRCH;
+    question_answer(question, error);
+    close(made[0]);
+    close(made[1]);
+}
