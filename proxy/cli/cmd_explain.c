@@ -3,6 +3,7 @@
  * through the steps of admission, and prints what each says. Called by its row in verbs.c.
  */
 #include "cli/cmd.h"
+#include "cli/cmd_explain_service.h"
 #include "cli/cmd_explain_verb.h"
 #include "cli/config_file.h"
 #include "cli/gate.h"
@@ -305,34 +306,42 @@ static int explain(struct call *call, const struct surface *surface, const char 
     return code;
 }
 
+/* `target` NULL: the surface's service. */
 static int run(struct call *call, const char *target)
 {
     const struct surface *surface;
-    struct config *config = NULL;
-    int code = config_file_load(call->gate.config, &config);
+    struct config_bundle bundle;
+    int code = config_file_bundle(call->gate.config, TRUST_GIVEN, &bundle);
 
     if (code != EX_OK)
         return code;
-    surface = config_surface(config, call->surface);
-    if (surface != NULL && call->verb != NULL)
-        code = explain_verb(surface, target, call->verb, call->direction, call->json);
-    else if (surface != NULL)
-        code = explain(call, surface, target);
-    else
+    surface = config_surface(bundle.config, call->surface);
+    if (surface == NULL)
         code = args_fail(EX_DATAERR, "the configuration has no surface %s", call->surface);
-    config_destroy(config);
+    else if (target == NULL)
+        code = explain_service(&bundle, surface, call->json);
+    else if (call->verb != NULL)
+        code = explain_verb(surface, target, call->verb, call->direction, call->json);
+    else
+        code = explain(call, surface, target);
+    bundle_clear(&bundle);
     return code;
 }
 
 /* What goes together. */
-static int check_call(struct call *call, const char *direction)
+static int check_options(struct call *call, const char *direction, bool has_path)
 {
+    const bool of_request = call->method != NULL || call->session != NULL || call->verb != NULL ||
+                            call->plain || call->peer != NULL || call->headers.count > 0;
+
     if (direction != NULL && strcmp(direction, "s2c") == 0)
         call->direction = DIRECTION_S2C;
     else if (direction != NULL && strcmp(direction, "c2s") != 0)
         return args_usage("explain", "--direction takes c2s or s2c, not %s", direction);
     if (call->surface == NULL)
         return args_usage("explain", "--surface S is needed");
+    if (of_request && !has_path)
+        return args_usage("explain", "the PATH of the request is needed");
     return EX_OK;
 }
 
@@ -383,13 +392,13 @@ int cmd_explain(int argc, char **argv)
         GATE_OPTIONS(call.gate),
     };
     struct args args;
-    int code = args_parse(argc, argv, ARGS_TABLE(options), 1, 1, &args);
+    int code = args_parse(argc, argv, ARGS_TABLE(options), 0, 1, &args);
 
     if (code == EX_OK)
-        code = check_call(&call, direction);
+        code = check_options(&call, direction, args.operand_count > 0);
     buffer_init(&call.cookies, HTTP_HEAD_BYTES_MAX);
     if (code == EX_OK)
-        code = run(&call, args.operands[0]);
+        code = run(&call, args.operand_count > 0 ? args.operands[0] : NULL);
     buffer_clear(&call.cookies);
     user_groups_clear(&call.groups);
     text_list_clear(&call.headers);

@@ -113,6 +113,13 @@ describe('explain', () => {
   });
 });
 
+describe('explain without a path', () => {
+  it('has nothing to say of a service that others start', async () => {
+    const { code, stderr } = await gate.cli('explain', '--surface', 'files');
+    assert.deepEqual([code, /the service of files is not started by Sidelock: name the PATH/.test(stderr)], [65, true]);
+  });
+});
+
 describe('vet', () => {
   const line = '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"shell"}}\n';
   const vet = (...more) => gate.cli('vet', '--surface', 'mixed', ...more, { input: line });

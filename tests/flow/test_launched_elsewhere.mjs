@@ -149,6 +149,26 @@ for (const { who, uid, skip } of [
         assert.deepEqual([served.code, served.stderr.includes(why)], [78, true], served.stderr);
       });
 
+    // From what `check` reads and `serve` starts; what of it this kernel lacks is what `check` warns of.
+    it('is explained as it is checked', async () => {
+      const gate = await make(uid, { upstream: { write: [], require: ['calls'], port: 4711 } });
+      const said = await gate.runAs('0', 'explain', '--surface', 'one', '--json');
+      assert.equal(said.code, 0, said.stderr);
+      const { advisory, hidden, ...explained } = JSON.parse(said.stdout);
+      const checked = JSON.parse((await gate.runAs('0', 'check', '--json')).stdout);
+      assert.deepEqual(explained.executables, checked.executables.one);
+      assert.ok(checked.warnings.includes(`The service of "one": ${advisory}.`), advisory);
+      assert.deepEqual([explained.uid, explained.write, explained.port, explained.require, explained.lacking],
+        [uid, [], 4711, ['calls'], ['execute', 'tcp_bind', 'signals']]);
+      assert.deepEqual(explained.fences, ['privileges', 'calls', 'write', 'abstract_sockets']);
+      assert.ok(hidden.some((place) => place.startsWith(gate.dir)), hidden);
+      const text = (await gate.cli('explain', '--surface', 'one')).stdout;
+      assert.match(text, /^program {7}.*python3\nas user {7}\d+\ndirectory {5}\/\nmay execute {3}.*\n/);
+      assert.match(text, /^may write {5}nothing\n/m);
+      const asked = await gate.cli('explain', '--surface', 'one', '--plain');
+      assert.deepEqual([asked.code, /the PATH of the request is needed/.test(asked.stderr)], [64, true]);
+    });
+
     it(`is ${uid === 0 ? 'hidden' : 'refused'} where nobody may make a user namespace`, async () => {
       const gate = await start(uid, 'no-userns');
       await (uid === 0 ? assertServed(gate) : assertRefused(gate, NAMESPACES));
