@@ -228,7 +228,7 @@ static void warn_of_programs(const struct cautions *to, const struct surface *su
              surface->name);
 }
 
-/* Devices and files of the kernel, which root may open, are not the mounts' matter. */
+/* Files of the kernel, which root may open, are not all the mounts' matter. */
 static void warn_of_root(const struct cautions *to, const struct surface *surface)
 {
     const char *user = surface->command.user;
@@ -237,8 +237,8 @@ static void warn_of_root(const struct cautions *to, const struct surface *surfac
         (user != NULL && strcmp(user, "root") != 0 && strcmp(user, "0") != 0))
         return;
     warn(to,
-         "The service of \"%s\" is root, whom \"write\" keeps from no device and from few files "
-         "of the kernel: give it a \"user\" of its own.",
+         "The service of \"%s\" is root, whom \"write\" keeps from few files of the kernel: give "
+         "it a \"user\" of its own.",
          surface->name);
 }
 

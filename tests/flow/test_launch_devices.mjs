@@ -2,7 +2,8 @@
 // makes no control groups (tests/services/devices.py).
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { it } from 'node:test';
 
 import { serviceFile } from './lib/programs.mjs';
@@ -39,3 +40,58 @@ for (const who of PEOPLE) {
     assert.equal(spawnSync(asker, asked, { encoding: 'utf8' }).stdout, '-1\n', 'no queue is left');
   });
 }
+
+// Each node, opened in both ways; what a program relies on; and a node made.
+const NODES = `
+import json, os, pty, sys
+def told(action):
+    try:
+        action()
+        return "done"
+    except OSError as error:
+        return os.strerror(error.errno)
+def opened(path, flags):
+    return told(lambda: os.close(os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)))
+nodes = {path: [opened(path, flags) for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR)] for path in sys.argv[1:]}
+usual = {name: opened("/dev/" + name, os.O_RDWR) for name in ("null", "zero", "full", "random", "urandom", "ptmx")}
+usual["terminal"] = told(lambda: os.ttyname(pty.openpty()[1]))
+usual["tty"] = opened("/dev/tty", os.O_RDWR)
+made = told(lambda: os.mknod("/tmp/node", 0o020666, os.makedev(1, 3)))
+print("nodes: " + json.dumps({"nodes": nodes, "usual": usual, "made": made}), file=sys.stderr)
+`;
+const USUAL = { null: 'done', zero: 'done', full: 'done', random: 'done', urandom: 'done', ptmx: 'done', terminal: 'done', tty: 'No such device or address' };
+const isNode = (file) => statSync(file).isBlockDevice() || statSync(file).isCharacterDevice();
+
+async function nodesOf(who, nodes, ...options) {
+  const tree = new Tree(['python3', '-c', NODES, ...nodes], { who, options });
+  await tree.said('nodes: ');
+  await tree.end();
+  return JSON.parse(/^nodes: (.*)$/m.exec(tree.stderr)[1]);
+}
+
+for (const who of PEOPLE)
+  it(`devices are out of reach where writes are limited, but those that are named, launched by ${who.name}`, { skip: process.getuid() !== 0 && 'needs root to make nodes' }, async (t) => {
+    const elsewhere = mkdtempSync('/var/lib/sidelock-nodes-');
+    t.after(() => rmSync(elsewhere, { recursive: true }));
+    const node = path.join(elsewhere, 'node'); // as /dev/zero, for everybody
+    assert.equal(spawnSync('sh', ['-c', 'chmod 755 "$1" && mknod -m 666 "$1/node" c 1 5', 'sh', elsewhere]).status, 0);
+    const host = readdirSync('/dev').map((name) => `/dev/${name}`).filter((file) => !(path.basename(file) in USUAL) && isNode(file));
+    assert.ok(host.length > 0);
+    const limited = await nodesOf(who, [node, ...host], '--write-nothing');
+    for (const [file, results] of Object.entries(limited.nodes)) assert.deepEqual(new Set(results), new Set(['Permission denied']), `${file}: ${results}`);
+    assert.deepEqual(limited.usual, USUAL);
+    assert.equal(limited.made, 'Operation not permitted');
+    const named = await nodesOf(who, [node], `--write=${elsewhere}`, '--write=/dev/full');
+    assert.deepEqual([named.nodes[node], named.usual], [limited.nodes[node], USUAL], 'a place elsewhere holds none');
+    const free = await nodesOf(who, [node]);
+    assert.deepEqual(free.nodes[node], ['done', 'done', 'done']);
+    const own = host.find((file) => /^\/dev\/(loop|zram|vd|sd|nvme)/.test(file));
+    if (who.uid !== 0 || !own) return;
+    const device = await nodesOf(who, [own], `--write=${own}`);
+    assert.equal(device.nodes[own].includes('Permission denied'), false, `${own}: ${device.nodes[own]}`);
+  });
+
+it("switches of the kernel are out of root's reach", { skip: process.getuid() !== 0 && 'needs root' }, async () => {
+  const { nodes } = await nodesOf(PEOPLE[0], ['/proc/sysrq-trigger', '/proc/irq/default_smp_affinity', '/proc/sys/kernel/core_pattern'].filter((file) => existsSync(file)));
+  for (const [file, [, written]] of Object.entries(nodes)) assert.equal(written, 'Read-only file system', file);
+});

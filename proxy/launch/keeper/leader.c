@@ -21,7 +21,8 @@
 /*
  * Of a service that is root's: what root's programs do with files and users. Nothing that
  * commands the host: its modules, mounts, network, clock, other processes. What root may open as a
- * file it may, though: devices, and files of the kernel below /proc that ask for no capability.
+ * file it may, though: devices, unless writes are limited, and files of the kernel below /proc that
+ * ask for no capability.
  */
 #define ROOT_KEEPS                                                                                 \
     (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER) |               \

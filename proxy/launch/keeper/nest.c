@@ -135,6 +135,20 @@ static enum error make_read_only(const char *path)
     return error;
 }
 
+/* The kernel's switches, where root needs no capability to turn them. */
+static enum error keep_switches(void)
+{
+    static const char *const switches[] = {
+        "/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/sys"};
+    enum error error = OK;
+
+    for (size_t i = 0; error == OK && i < sizeof(switches) / sizeof(switches[0]); i++) {
+        if (access(switches[i], F_OK) == 0)
+            error = make_read_only(switches[i]);
+    }
+    return error;
+}
+
 /* Mounts of the host that come later would neither be noexec nor read-only, so they do not come
  * where that counts. */
 static unsigned long propagation_of(const struct command *command)
@@ -149,7 +163,7 @@ enum error nest_mount(const struct command *command, const int standard[STANDARD
     if (mount(NULL, "/", NULL, MS_REC | propagation_of(command), NULL) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return ERROR_IO;
-    if (!user && (make_read_only("/proc/sys") != OK || make_read_only("/sys") != OK))
+    if (!user && keep_switches() != OK)
         return ERROR_IO;
     *step = STEP_DEVICES;
     if (hide_devices() != OK || show_queues() != OK ||

@@ -1,10 +1,13 @@
 #include "launch/keeper/writes.h"
 
+#include "launch/keeper/devices.h"
 #include "launch/keeper/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +31,15 @@ static int open_at(const char *path)
     return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
 }
 
+/* Whoever names what is below /dev means its devices; elsewhere nodes open nothing. */
+static bool names_devices(const char *path)
+{
+    const size_t length = strlen(DEVICES_DIRECTORY);
+
+    return strncmp(path, DEVICES_DIRECTORY, length) == 0 &&
+           (path[length] == '/' || path[length] == '\0');
+}
+
 static enum error keep_all(const struct command *command, struct places *places)
 {
     for (char **path = command->writable; *path != NULL; path++) {
@@ -36,7 +48,7 @@ static enum error keep_all(const struct command *command, struct places *places)
         place->at = open_at(*path);
         if (place->at < 0)
             return ERROR_IO;
-        place->copy = mounts_copy(place->at, "", 0);
+        place->copy = mounts_copy(place->at, "", names_devices(*path) ? 0 : MOUNT_ATTR_NODEV);
         if (place->copy < 0) {
             close(place->at);
             return ERROR_IO;
@@ -79,25 +91,38 @@ static enum error make_private(const struct command *command)
     return OK;
 }
 
+static enum error limit(const struct command *command, const struct places *places,
+                        const struct devices *devices)
+{
+    enum error error = mounts_set(AT_FDCWD, "/", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV);
+
+    if (error == OK)
+        error = open_proc();
+    if (error == OK)
+        error = devices_lay(devices);
+    if (error == OK)
+        error = lay_all(places);
+    return error == OK ? make_private(command) : error;
+}
+
 enum error writes_limit(const struct command *command)
 {
     struct places places = {.count = 0};
+    struct devices devices;
     enum error error;
 
     if (!command->limit_writes)
         return OK;
+    error = devices_keep(&devices);
+    if (error != OK)
+        return error;
     error = keep_all(command, &places);
     if (error == OK)
-        error = mounts_set(AT_FDCWD, "/", MOUNT_ATTR_RDONLY);
-    if (error == OK)
-        error = open_proc();
-    if (error == OK)
-        error = lay_all(&places);
-    if (error == OK)
-        error = make_private(command);
+        error = limit(command, &places, &devices);
     for (size_t i = 0; i < places.count; i++) {
         close(places.rows[i].copy);
         close(places.rows[i].at);
     }
+    devices_clear(&devices);
     return error;
 }
