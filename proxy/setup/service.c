@@ -235,6 +235,47 @@ static enum error end_lists(struct service *service)
     return OK;
 }
 
+/* What another surface's service executes must not be this one's to replace. Whatever is wrong with
+ * the other is said of that. */
+static enum error check_other(const struct surface *surface, char *const *ours,
+                              const struct service *writer, struct service_fault *fault)
+{
+    const struct surface_command *from = &surface->command;
+    struct service other = {.command = {.directory = NULL}};
+    struct service_fault none;
+    const struct passwd *user;
+    enum error error = find_user(from->user, &other.command, &user, &none);
+
+    if (error == OK)
+        error = find_environment(&from->environment_files, from, ours, user, &other, &none);
+    if (error == OK)
+        error = find_program(from, &other, &none);
+    if (error == OK)
+        error = programs_find(from, other.arguments.items[0], &other.environment, &other.programs,
+                              &none);
+    error = error == OK ? writable_check_other(&writer->command, &other.programs,
+                                               &other.environment, surface->name, fault)
+                        : OK;
+    service_clear(&other);
+    return error;
+}
+
+static enum error check_others(const struct config_bundle *bundle, const struct surface *own,
+                               char *const *ours, const struct service *writer,
+                               struct service_fault *fault)
+{
+    enum error error = OK;
+
+    for (size_t i = 0;
+         error == OK && writer->writable.count > 0 && i < bundle->config->surface_count; i++) {
+        const struct surface *surface = &bundle->config->surfaces[i];
+
+        if (surface != own && surface->command.argument_count > 0)
+            error = check_other(surface, ours, writer, fault);
+    }
+    return error;
+}
+
 enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
                         char *const *ours, struct service *out, struct service_fault *fault)
 {
@@ -275,6 +316,8 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
             bundle,
             &(struct writer){&surface->command, &out->command, &out->programs, &out->environment},
             fault);
+    if (error == OK)
+        error = check_others(bundle, surface, ours, out, fault);
     if (error == OK) {
         drop_temporary(ours, out);
         return OK;

@@ -1,6 +1,7 @@
 #include "setup/writable.h"
 
 #include "setup/program.h"
+#include "system/mount_points.h"
 #include "system/trusted_path.h"
 
 #include <errno.h>
@@ -79,17 +80,29 @@ static enum error check_all_there(const struct writer *writer, struct service_fa
 
 /* ---- What must not be replaced ---- */
 
+#define WHAT_BYTES 128
+
 /* One entry of "write". */
 struct entry {
     const char *path;
     char member[32];
+    struct text_list mounts; /* below; each may show what lies elsewhere, too */
     struct service_fault *fault;
 };
+
+static bool covers(const struct entry *entry, const char *path)
+{
+    bool covered = trusted_path_leads(path, entry->path);
+
+    for (size_t i = 0; !covered && i < entry->mounts.count; i++)
+        covered = trusted_path_leads(path, entry->mounts.items[i]);
+    return covered;
+}
 
 /* Where it covers what is at the path, or a link or directory on the way. */
 static enum error spare(const struct entry *entry, const char *path, const char *what)
 {
-    if (path == NULL || !trusted_path_leads(path, entry->path))
+    if (path == NULL || !covers(entry, path))
         return OK;
     return program_fault(entry->fault, entry->member,
                          "Who may write %.200s can replace %.200s, %s: name what lies beside it.",
@@ -107,37 +120,42 @@ static enum error spare_all(const struct entry *entry, char *const *paths, size_
 }
 
 /* Where PATH leads before, to a name that was found there later. */
-static enum error spare_search(const struct entry *entry, const struct writer *writer)
+static enum error spare_search(const struct entry *entry, const struct environment *environment,
+                               const char *whose)
 {
-    const char *path = program_variable(writer->environment, "PATH");
+    const char *path = program_variable(environment, "PATH");
     struct span rest = span_of(path != NULL ? path : "");
+    char what[WHAT_BYTES];
     enum error error = OK;
 
+    snprintf(what, sizeof(what), "where PATH of %s has its programs", whose);
     while (error == OK && rest.data != NULL) {
         char *directory = text_copy(span_split(&rest, ':'));
 
         if (directory == NULL)
             error = ERROR_MEMORY;
         else if (directory[0] == '/')
-            error = spare(entry, directory, "where PATH of this service has its programs");
+            error = spare(entry, directory, what);
         free(directory);
     }
     return error;
 }
 
-/* What is executed at the next start is what is found there then. */
-static enum error spare_code(const struct entry *entry, const struct writer *writer)
+/* What is executed at the next start is what is found there then. `whose`: "this service". */
+static enum error spare_code(const struct entry *entry, const struct programs *programs,
+                             const struct environment *environment, const char *whose)
 {
-    static const char executed[] = "which this service may execute or have code from";
-    const struct programs *programs = writer->programs;
-    enum error error = spare_all(entry, programs->ways.items, programs->ways.count, executed);
+    char executed[WHAT_BYTES];
+    enum error error;
 
+    snprintf(executed, sizeof(executed), "which %s may execute or have code from", whose);
+    error = spare_all(entry, programs->ways.items, programs->ways.count, executed);
     if (error == OK)
         error = spare_all(entry, programs->libraries.items, programs->libraries.count, executed);
     for (size_t i = 0; error == OK && i < COMMAND_LIBRARIES; i++)
         error = spare(entry, command_libraries[i], executed);
     if (error == OK && programs->looked_up)
-        error = spare_search(entry, writer);
+        error = spare_search(entry, environment, whose);
     return error;
 }
 
@@ -168,12 +186,12 @@ static enum error spare_gate(const struct entry *entry, const struct config_bund
     return error;
 }
 
-static struct entry entry_of(const char *path, size_t index, struct service_fault *fault)
+static enum error open_entry(const char *path, size_t index, struct service_fault *fault,
+                             struct entry *out)
 {
-    struct entry entry = {.path = path, .fault = fault};
-
-    snprintf(entry.member, sizeof(entry.member), "write/%zu", index);
-    return entry;
+    *out = (struct entry){.path = path, .fault = fault};
+    snprintf(out->member, sizeof(out->member), "write/%zu", index);
+    return mount_points_below(path, &out->mounts);
 }
 
 enum error writable_check(const struct config_bundle *bundle, const struct writer *writer,
@@ -183,12 +201,33 @@ enum error writable_check(const struct config_bundle *bundle, const struct write
     enum error error = check_all_there(writer, fault);
 
     for (size_t i = 0; error == OK && !command->switch_user && command->writable[i] != NULL; i++) {
-        const struct entry entry = entry_of(command->writable[i], i, fault);
+        struct entry entry;
 
-        if (!writer->from->execute_anything)
-            error = spare_code(&entry, writer);
+        error = open_entry(command->writable[i], i, fault, &entry);
+        if (error == OK && !writer->from->execute_anything)
+            error = spare_code(&entry, writer->programs, writer->environment, "this service");
         if (error == OK)
             error = spare_gate(&entry, bundle);
+        text_list_clear(&entry.mounts);
+    }
+    return error;
+}
+
+enum error writable_check_other(const struct command *command, const struct programs *programs,
+                                const struct environment *environment, const char *name,
+                                struct service_fault *fault)
+{
+    char whose[WHAT_BYTES / 2];
+    enum error error = OK;
+
+    snprintf(whose, sizeof(whose), "the service of \"%.40s\"", name);
+    for (size_t i = 0; error == OK && !command->switch_user && command->writable[i] != NULL; i++) {
+        struct entry entry;
+
+        error = open_entry(command->writable[i], i, fault, &entry);
+        if (error == OK)
+            error = spare_code(&entry, programs, environment, whose);
+        text_list_clear(&entry.mounts);
     }
     return error;
 }
@@ -201,9 +240,12 @@ enum error writable_check_records(const struct config_bundle *bundle,
     enum error error = writable_find(from, &writable, fault);
 
     for (size_t i = 0; error == OK && !other && i < writable.count; i++) {
-        const struct entry entry = entry_of(writable.items[i], i, fault);
+        struct entry entry;
 
-        error = spare_gate(&entry, bundle);
+        error = open_entry(writable.items[i], i, fault, &entry);
+        if (error == OK)
+            error = spare_gate(&entry, bundle);
+        text_list_clear(&entry.mounts);
     }
     text_list_clear(&writable);
     return error;

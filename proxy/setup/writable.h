@@ -28,6 +28,14 @@ struct writer {
 enum error writable_check(const struct config_bundle *bundle, const struct writer *writer,
                           struct service_fault *fault) MUST_CHECK;
 
+/*
+ * The same for the programs of another surface's service, `name`: it runs them with what it holds,
+ * which may be more.
+ */
+enum error writable_check_other(const struct command *command, const struct programs *programs,
+                                const struct environment *environment, const char *name,
+                                struct service_fault *fault) MUST_CHECK;
+
 /* The same where sessions' records say what is started: as much as is known before. */
 enum error writable_check_records(const struct config_bundle *bundle,
                                   const struct surface_command *from,

@@ -19,6 +19,7 @@ struct walk {
     bool ours;           /* the directory belongs to root or to this user */
     bool *changeable;    /* is set instead of a refusal; NULL: refuses */
     const char *into;    /* whether it leads there is noted; NULL: nowhere */
+    struct stat there;   /* what that is: other names may lead to the same (mount(2), link(2)) */
     bool through;
     bool reaches; /* a directory that is missing ends the walk, where it could be made, */
     mode_t made;  /* or is made with this mode; 0: is not */
@@ -245,6 +246,14 @@ static bool is_within(const char *path, const char *directory)
            (strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0'));
 }
 
+static bool is_there(const struct walk *walk, int fd)
+{
+    struct stat facts;
+
+    return walk->there.st_ino != 0 && fstat(fd, &facts) == 0 &&
+           facts.st_dev == walk->there.st_dev && facts.st_ino == walk->there.st_ino;
+}
+
 /* One name; *end: it was the last, and no link. */
 static enum error step(struct walk *walk, bool *end)
 {
@@ -256,8 +265,10 @@ static enum error step(struct walk *walk, bool *end)
         return error;
     walk->through |= walk->into != NULL && is_within(walk->at.resolved, walk->into);
     fd = look_up(walk);
-    if (fd >= 0)
+    if (fd >= 0) {
+        walk->through |= walk->into != NULL && is_there(walk, fd);
         return go_on(walk, fd, last, end);
+    }
     return errno == ENOENT ? miss(walk, last, end) : fail(walk);
 }
 
@@ -335,6 +346,8 @@ bool trusted_path_leads(const char *path, const char *into)
     struct walk walk = {.at = {.trust = TRUST_OWN}, .changeable = &changeable, .into = into};
 
     walk.why = why;
+    if (stat(into, &walk.there) < 0)
+        walk.there.st_ino = 0;
     if (go(&walk, path, &end) == OK)
         trusted_path_close(&end);
     return walk.through;

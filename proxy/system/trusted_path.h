@@ -74,7 +74,8 @@ enum error trusted_path_reach(const char *path, mode_t made, struct trusted_path
 bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable);
 /*
  * Whether what is at `into`, a path without links, or anything below is on the way to `path`, each
- * link counted, or is its end. What is missing ends the way.
+ * link counted, or is its end; by whatever name that is found there, as by a mount or a hard link
+ * of the very file. What is missing ends the way.
  */
 bool trusted_path_leads(const char *path, const char *into);
 void trusted_path_close(struct trusted_path *path);

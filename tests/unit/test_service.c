@@ -6,9 +6,11 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,17 +39,24 @@ static bool hides(const struct service *service, const char *path)
     return false;
 }
 
+#define SKIPPED 77
+
+static const char *neighbour; /* the upstream of another surface; NULL: there is none */
+
 /* The rest of an upstream's members, behind its command. */
 static enum error find(const char *members, struct service *out, struct service_fault *fault,
                        struct config_bundle *bundle)
 {
     static struct json_faults faults;
-    static char text[2048];
+    static char text[2048], beside[1024];
 
+    snprintf(beside, sizeof(beside),
+             ",\"other\":{\"listen\":[\"localhost:2\"],\"upstream\":%s,\"dialect\":\"mcp\"}",
+             neighbour != NULL ? neighbour : "");
     snprintf(text, sizeof(text),
              "{\"state_dir\":\"/srv/state\",\"surfaces\":{\"a\":{\"listen\":[\"localhost:1\"],"
-             "\"upstream\":{%s},\"dialect\":\"mcp\"}}}",
-             members);
+             "\"upstream\":{%s},\"dialect\":\"mcp\"}%s}}",
+             members, neighbour != NULL ? beside : "");
     *bundle = (struct config_bundle){.path = NULL};
     assert_int_equal(config_load(text, strlen(text), NULL, 0, getuid(), &bundle->config, &faults),
                      OK);
@@ -337,6 +346,74 @@ TEST(test_writable_spares_the_gate)
     try_write(path, command, "which the gate reads");
     try_write("/srv", "\"command\":[\"/bin/cat\"],\"executables\":\"any\"", "/srv/state");
     temporary_remove(directory);
+}
+
+/* What another service executes is executed with what that one holds; by whatever name it is there.
+ */
+TEST(test_writable_spares_others)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", other[512], data[TEMPORARY_PATH_SIZE + 16],
+         path[TEMPORARY_PATH_SIZE + 16], tool[TEMPORARY_PATH_SIZE + 16];
+    static const char command[] = "\"command\":[\"/bin/cat\"]";
+
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(tool, sizeof(tool), "%s/bin/tool", directory);
+    snprintf(data, sizeof(data), "%s/data", directory);
+    snprintf(path, sizeof(path), "%s/bin", directory);
+    try_write(path, command, NULL);
+    snprintf(other, sizeof(other), "{\"command\":[\"%s\"],\"executables\":\"any\"}", tool);
+    neighbour = other;
+    try_write(path, command, "which the service of \"other\" may execute");
+    try_write(path, "\"command\":[\"/bin/cat\"],\"executables\":\"any\"", "may execute");
+    try_write(data, command, NULL);
+    snprintf(other, sizeof(other), "{\"command\":[\"/bin/cat\"],\"executables\":[\"%s\"]}", tool);
+    try_write(path, command, "which the service of \"other\" may execute");
+    /* Another name of the very file. */
+    snprintf(data, sizeof(data), "%s/data/same", directory);
+    assert_int_equal(link(tool, data), 0);
+    try_write(data, command, "which the service of \"other\" may execute");
+    snprintf(other, sizeof(other), "{\"command\":[\"no-such-program\"]}");
+    try_write(path, command, NULL); /* which is told of the other */
+    neighbour = NULL;
+    temporary_remove(directory);
+}
+
+/* A mount shows what lies elsewhere: itself, or one below what is named. */
+static int write_by_mounts(void)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", command[512], path[TEMPORARY_PATH_SIZE + 16],
+         data[TEMPORARY_PATH_SIZE + 16];
+    static const char executed[] = "which this service may execute";
+
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return SKIPPED;
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(command, sizeof(command), "\"command\":[\"%s/bin/tool\"]", directory);
+    snprintf(data, sizeof(data), "%s/data", directory);
+    try_write(data, command, NULL);
+    snprintf(path, sizeof(path), "%s/data/below", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/bin", directory);
+    snprintf(data, sizeof(data), "%s/data/below", directory);
+    assert_int_equal(mount(path, data, NULL, MS_BIND, NULL), 0);
+    try_write(data, command, executed);
+    data[strlen(data) - strlen("/below")] = '\0';
+    try_write(data, command, executed);
+    snprintf(path, sizeof(path), "%s/data/below", directory);
+    assert_int_equal(umount2(path, MNT_DETACH), 0);
+    temporary_remove(directory);
+    return 0;
+}
+
+TEST(test_writable_looks_through_mounts)
+{
+    int status = unit_status_of(write_by_mounts);
+
+    if (status == SKIPPED)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 /* What lies where it has an empty directory of its own is not there for it. */
