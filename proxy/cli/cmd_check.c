@@ -130,6 +130,8 @@ int cmd_check(int argc, char **argv)
     code = config_file_read(path, TRUST_OWN, &bundle, &faults);
     if (code == EX_OK && !elsewhere && examine_places(&bundle, &faults) != OK)
         code = EX_CONFIG;
+    if (code == EX_OK && !elsewhere && examine_launching(&bundle, &faults) != OK)
+        code = EX_CONFIG;
     warnings = (struct warnings){.list = json ? json_array() : NULL, .path = bundle.path};
     if (code == EX_OK)
         cautions_of_text(&bundle, &(struct cautions){warn, &warnings});

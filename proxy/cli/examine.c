@@ -1,11 +1,15 @@
 #include "cli/examine.h"
 
 #include "cli/gate.h"
+#include "launch/keeper/forbidding.h"
+#include "launch/keeper/trial.h"
 #include "setup/places.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /* Whether its status, if there is one, names the address. */
 static bool listens_at(const void *status, const char *address)
@@ -60,4 +64,33 @@ enum error examine_places(const struct config_bundle *bundle, struct json_faults
     error = examine_places_beside(bundle, &gate, faults);
     examined_gate_clear(&gate);
     return error;
+}
+
+static bool launches(const struct config *config)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        if (surface_is_launched(&config->surfaces[i]))
+            return true;
+    }
+    return false;
+}
+
+enum error examine_launching(const struct config_bundle *bundle, struct json_faults *faults)
+{
+    struct trial trial = {.passed = true};
+    struct forbidding forbidding;
+    char why[WHY_SIZE], sentence[2 * WHY_SIZE];
+    const char *remedy;
+
+    if (!launches(bundle->config))
+        return OK;
+    /* Where a trial does not end nothing was found out. */
+    if (trial_namespaces(&trial) != OK || (trial.passed && trial_filter(&trial) != OK) ||
+        trial.passed)
+        return OK;
+    forbidding_read(&forbidding);
+    remedy = forbidding_blame(&forbidding, &trial, geteuid() == 0, why);
+    snprintf(sentence, sizeof(sentence), "No service can be started here: %s%s%s.", why,
+             remedy[0] != '\0' ? "; " : "", remedy);
+    return places_deny_launching(bundle, sentence, faults);
 }

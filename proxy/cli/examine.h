@@ -23,7 +23,13 @@ void examined_gate_clear(struct examined_gate *gate);
  */
 enum error examine_places(const struct config_bundle *bundle,
                           struct json_faults *faults) MUST_CHECK;
-/* The same for who has asked already. */
+/*
+ * Whether services could be launched here, by whoever runs this, where the configuration has some:
+ * what a tree is made of is tried. ERROR_INVALID with a fault for each.
+ */
+enum error examine_launching(const struct config_bundle *bundle,
+                             struct json_faults *faults) MUST_CHECK;
+/* The same as examine_places() for who has asked already. */
 enum error examine_places_beside(const struct config_bundle *bundle,
                                  const struct examined_gate *gate,
                                  struct json_faults *faults) MUST_CHECK;

@@ -205,6 +205,24 @@ enum error places_check(const struct places *places, struct json_faults *faults)
     return faults->count == before ? OK : ERROR_INVALID;
 }
 
+enum error places_deny_launching(const struct config_bundle *bundle, const char *sentence,
+                                 struct json_faults *faults)
+{
+    struct json_reader reader = {.text = bundle->text, .length = bundle->length, .faults = faults};
+    size_t surfaces = json_reader_enter(&reader, "surfaces"), before = faults->count;
+
+    for (size_t i = 0; i < bundle->config->surface_count; i++) {
+        const struct surface *surface = &bundle->config->surfaces[i];
+        size_t place = json_reader_enter(&reader, surface->name);
+
+        if (surface_is_launched(surface))
+            json_reader_fault_at(&reader, "upstream", "%s", sentence);
+        json_reader_leave(&reader, place);
+    }
+    json_reader_leave(&reader, surfaces);
+    return faults->count == before ? OK : ERROR_INVALID;
+}
+
 /* ---- The clock ---- */
 
 bool places_clock_is_back(const struct config *config, char why[WHY_SIZE])

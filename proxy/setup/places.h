@@ -23,6 +23,11 @@ struct places {
  */
 enum error places_check(const struct places *places, struct json_faults *faults) MUST_CHECK;
 
+/* Adds a fault, this sentence, for each surface whose service would be launched. ERROR_INVALID if
+ * there is one. */
+enum error places_deny_launching(const struct config_bundle *bundle, const char *sentence,
+                                 struct json_faults *faults) MUST_CHECK;
+
 #define PLACES_CLOCK_BACK_S 300 /* what a clock may be set back without a word */
 
 /*

@@ -149,6 +149,18 @@ for (const { who, uid, skip } of [
         assert.deepEqual([served.code, served.stderr.includes(why)], [78, true], served.stderr);
       });
 
+    // What a service would meet is tried, and said before anything is served, with what to do.
+    for (const [answers, why] of [['no-userns', /No service can be started here: .*making the namespaces.*; /], ['container', /No service can be started here: .*Operation not permitted.*; /], ['listened', /No service can be started here: .*another supervisor.*; /]])
+      it(`is a fault to check where it cannot be started: ${answers}`, async () => {
+        const gate = await make(uid);
+        const { code, stdout, stderr } = await gate.runAs(answers, 'check', '--json');
+        const { faults } = JSON.parse(stdout);
+        if (uid === 0 && answers === 'no-userns') return assert.deepEqual([code, faults], [0, []], stderr);
+        assert.deepEqual([code, faults.map(({ pointer }) => pointer)], [78, ['/surfaces/one/upstream']]);
+        assert.match(faults[0].text, why);
+        assert.equal((await gate.runAs(answers, 'check', '--elsewhere')).code, 0);
+      });
+
     // From what `check` reads and `serve` starts; what of it this kernel lacks is what `check` warns of.
     it('is explained as it is checked', async () => {
       const gate = await make(uid, { upstream: { write: [], require: ['calls'], port: 4711 } });
