@@ -232,3 +232,47 @@ TEST(test_hostile_names)
     assert_null(strstr(policy, "ffd"));
     learnt_clear(&learnt);
 }
+
+/* What is printed can be read back: no more of anything than an option or the configuration takes.
+ */
+TEST(test_no_more_than_can_be_named)
+{
+    struct learnt learnt = {.channel = -1};
+    struct line line = {.surface = NULL};
+    static char report[65536], policy[65536];
+    size_t libraries = 0;
+    char path[64];
+
+    for (int i = 0; i < LESSON_PROGRAMS_MAX + 3; i++) {
+        snprintf(path, sizeof(path), "/nowhere/program-%03d", i);
+        tell(&learnt, RECORD_EXECUTE, 0, path);
+        snprintf(path, sizeof(path), "/code-%d/lib", i);
+        tell(&learnt, RECORD_LOAD, 0, path);
+    }
+    print(&learnt, &line, report, sizeof(report), policy, sizeof(policy));
+    assert_non_null(strstr(policy, "program-063"));
+    assert_null(strstr(policy, "program-064"));
+    assert_non_null(strstr(report, "is not given, though it had it, /nowhere/program-066"));
+    for (const char *at = policy; (at = strstr(at, "/code-")) != NULL; at++)
+        libraries++;
+    assert_int_equal(libraries, POLICY_MAX);
+    learnt_clear(&learnt);
+}
+
+/* A connection to a port before it was its own is none to somebody else. */
+TEST(test_its_own_ports)
+{
+    struct learnt learnt = {.channel = -1};
+    struct line line = {.surface = NULL};
+    static char report[8192], policy[8192];
+
+    tell(&learnt, RECORD_CONNECT, 0, "127.0.0.1:4000/tcp");
+    tell(&learnt, RECORD_CONNECT, 0, "[::1]:4001/tcp");
+    tell(&learnt, RECORD_CONNECT, 0, "192.0.2.1:4000/tcp");
+    tell(&learnt, RECORD_LISTEN, 4000, "tcp");
+    print(&learnt, &line, report, sizeof(report), policy, sizeof(policy));
+    assert_null(strstr(report, "to 127.0.0.1:4000"));
+    assert_non_null(strstr(report, "connected to [::1]:4001/tcp"));
+    assert_non_null(strstr(report, "connected to 192.0.2.1:4000/tcp"));
+    learnt_clear(&learnt);
+}

@@ -14,7 +14,7 @@
 
 /* What the service is to be given. */
 struct needs {
-    struct text_list executables, libraries, guarded;
+    struct text_list executables, libraries, guarded, connects;
     struct text_list left_out; /* names that nobody could copy, or that may not be named */
     struct policy policy;
     const char *hidden; /* what it stands on in /tmp or the like: so no limit is set; NULL */
@@ -26,6 +26,7 @@ static void clear(struct needs *needs)
     text_list_clear(&needs->executables);
     text_list_clear(&needs->libraries);
     text_list_clear(&needs->guarded);
+    text_list_clear(&needs->connects);
     text_list_clear(&needs->left_out);
     policy_clear(&needs->policy);
 }
@@ -181,6 +182,48 @@ static enum error find_libraries(const struct lesson *lesson, const struct text_
     return error;
 }
 
+/* It came before that listener of its own was there. */
+static bool is_own(const char *address, const struct text_list *listens)
+{
+    static const char *const hosts[] = {"127.0.0.1:", "[::1]:"};
+
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        size_t length = strlen(hosts[i]);
+
+        if (strncmp(address, hosts[i], length) == 0 &&
+            text_list_contains(listens, span_of(address + length)))
+            return true;
+    }
+    return false;
+}
+
+static enum error find_connects(const struct lesson *lesson, struct text_list *out)
+{
+    const struct text_list *rows = lesson->learnt->rows;
+    enum error error = OK;
+
+    for (size_t i = 0; error == OK && i < rows[RECORD_CONNECT].count; i++) {
+        const char *address = rows[RECORD_CONNECT].items[i];
+
+        if (!is_own(address, &rows[RECORD_LISTEN]))
+            error = add(out, address, NULL);
+    }
+    return error;
+}
+
+/* As many as can be named. */
+static enum error cut(struct text_list *list, size_t max, struct text_list *left_out)
+{
+    enum error error = OK;
+
+    while (error == OK && list->count > max) {
+        error = add(left_out, list->items[list->count - 1], NULL);
+        if (error == OK)
+            free(list->items[--list->count]);
+    }
+    return error;
+}
+
 /* The first of what it stands on that would not be there, in a directory that is its own. */
 static const char *find_hidden(const struct lesson *lesson, const struct needs *needs)
 {
@@ -238,6 +281,12 @@ static enum error find(const struct lesson *lesson, struct needs *needs)
         error = find_writes(lesson, needs);
     if (error == OK)
         error = find_libraries(lesson, &loads, needs);
+    if (error == OK)
+        error = find_connects(lesson, &needs->connects);
+    if (error == OK)
+        error = cut(&needs->executables, LESSON_PROGRAMS_MAX, &needs->left_out);
+    if (error == OK)
+        error = cut(&needs->libraries, POLICY_MAX, &needs->left_out);
     if (error == OK) {
         needs->hidden = find_hidden(lesson, needs);
         needs->port = find_port(lesson);
@@ -270,7 +319,7 @@ static void tell_report(const struct lesson *lesson, const struct needs *needs, 
     if (needs->policy.temporary)
         fputs("sidelock:   wrote temporary files\n", out);
     tell_rows(out, "listened on", &rows[RECORD_LISTEN]);
-    tell_rows(out, "connected to", &rows[RECORD_CONNECT]);
+    tell_rows(out, "connected to", &needs->connects);
     tell_rows(out, "is not given, though it had it,", &needs->left_out);
     if (needs->hidden != NULL)
         fprintf(out,

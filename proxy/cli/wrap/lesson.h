@@ -10,7 +10,8 @@
 
 #include <stdio.h>
 
-#define LESSON_SHOWN 12 /* of each kind in the report */
+#define LESSON_SHOWN        12 /* of each kind in the report */
+#define LESSON_PROGRAMS_MAX 64 /* as many as a command line takes (ARGS_LIST_MAX) */
 
 struct lesson {
     const struct line *line;
