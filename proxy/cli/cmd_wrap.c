@@ -372,6 +372,17 @@ static int serve_stdio(struct wrap *wrap)
     return code == EX_OK ? exit_code(outcome.status) : code;
 }
 
+/* Values of --env are in it: one that is made is nobody else's to read. */
+static FILE *open_policy(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+
+    if (fd >= 0 && file == NULL)
+        close(fd);
+    return file;
+}
+
 /* What it needs, once it has ended; `code` is how. */
 static int tell_lesson(struct wrap *wrap, int code)
 {
@@ -382,7 +393,7 @@ static int tell_lesson(struct wrap *wrap, int code)
     if (wrap->learnt.rows[RECORD_LOAD].count == 0 && wrap->learnt.rows[RECORD_LISTEN].count == 0)
         return args_fail(code, "nothing was learnt: it did nothing");
     if (wrap->line.policy != NULL) {
-        policy = fopen(wrap->line.policy, "we");
+        policy = open_policy(wrap->line.policy);
         if (policy == NULL)
             code = args_fail(EX_CANTCREAT, "%s: %s", wrap->line.policy, strerror(errno));
     }

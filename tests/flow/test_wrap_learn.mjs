@@ -1,6 +1,6 @@
 // `sidelock wrap --learn`: what a service does is said at its end, and the policy that is printed is one with which it works, and does nothing else.
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import net from 'node:net';
 import path from 'node:path';
@@ -78,6 +78,7 @@ for (const who of PEOPLE) {
       const upstream = upstreamOf(learnt);
       assert.deepEqual(upstream, { command, cwd: dir, executables: ['/usr/bin/git'], write: [data], port });
       assert.deepEqual(JSON.parse(readFileSync(policy, 'utf8')), upstream);
+      assert.equal(statSync(policy).mode & 0o777, 0o600);
 
       const other = ['/run?/usr/bin/true', `/write?${dir}/else/file`, `/write?${dir}/file`];
       const refusals = [/PermissionError/, /Read-only file system/, /Read-only file system/];
@@ -93,6 +94,20 @@ for (const who of PEOPLE) {
       for (const target of same) assert.match((await get(gate, 'learnt', target)).body, /^done/);
       for (const [i, target] of other.entries()) assert.match((await get(gate, 'learnt', target)).body, refusals[i]);
       await gate.stop();
+    });
+
+    // Two directories that are named apart are two file systems to it (EXDEV).
+    it('is the directory above two between which it moves a file', async () => {
+      const dir = place(who);
+      const port = await freePort();
+      const command = ['/usr/bin/python3', 'learnt.py', String(port)];
+      const target = `/move?${dir}/data/a/new+${dir}/data/b/new`;
+      const learnt = await learn(command, [target], { who, cwd: dir });
+      assert.deepEqual(upstreamOf(learnt).write, [path.join(dir, 'data')]);
+      const { options } = await printed(learnt);
+      const wrapped = await new Wrapped(command, { options, who, cwd: dir, runtime: runtimeDir(who) }).ready();
+      assert.deepEqual(await asked(wrapped, await wrapped.token(), target), ['done ']);
+      await wrapped.stop();
     });
 
     // Node maps its own program as code, which is no library that would have to be named.
