@@ -164,6 +164,17 @@ TEST(test_tables_are_bounded_and_say_so)
     assert_int_equal(learnt.rows[RECORD_EXECUTE].count, LEARNT_ROWS_MAX);
     assert_true(learnt_is_partial(&learnt));
     learnt_clear(&learnt);
+    learnt = (struct learnt){.channel = -1};
+    for (int i = 0; i < 2 * LEARNT_ROWS_MAX; i++) {
+        char path[32];
+
+        snprintf(path, sizeof(path), "/nowhere/%d/%d", i % 5, i);
+        tell(&learnt, RECORD_CHANGE, 0, path);
+    }
+    assert_int_equal(learnt.rows[RECORD_CHANGE].count, LEARNT_ROWS_MAX);
+    assert_int_equal(learnt.rows[RECORD_ENTRY].count, 5);
+    assert_false(learnt_is_partial(&learnt));
+    learnt_clear(&learnt);
 }
 
 /* What is no record is counted, and ends nothing. */

@@ -62,6 +62,17 @@ static bool matters(const struct learnt *learnt, const struct record *record)
     }
 }
 
+/* Of very many files the directories are enough. */
+static void take_directory(struct learnt *learnt, const char *path)
+{
+    struct record record = {.kind = RECORD_ENTRY};
+    const char *slash = strrchr(path, '/');
+
+    snprintf(record.text, sizeof(record.text), "%.*s", slash > path ? (int)(slash - path) : 1,
+             path);
+    learnt_take(learnt, &record);
+}
+
 void learnt_take(struct learnt *learnt, const struct record *record)
 {
     struct text_list *rows = &learnt->rows[record->kind];
@@ -78,7 +89,9 @@ void learnt_take(struct learnt *learnt, const struct record *record)
     }
     if (!matters(learnt, record) || text_list_contains(rows, span_of(text)))
         return;
-    if (rows->count == LEARNT_ROWS_MAX || text_list_add(rows, text, strlen(text)) != OK)
+    if (rows->count == LEARNT_ROWS_MAX && record->kind == RECORD_CHANGE)
+        take_directory(learnt, text);
+    else if (rows->count == LEARNT_ROWS_MAX || text_list_add(rows, text, strlen(text)) != OK)
         learnt->full[record->kind] = true;
 }
 

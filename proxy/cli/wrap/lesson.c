@@ -328,7 +328,8 @@ static void tell_report(const struct lesson *lesson, const struct needs *needs, 
                 needs->hidden);
     if (learnt_is_partial(lesson->learnt))
         fprintf(out,
-                "sidelock: it did more than could be kept, of which nothing is here (%llu lost)\n",
+                "sidelock: it did more than could be kept, so something may be missing here (%llu "
+                "records were lost on their way)\n",
                 (unsigned long long)lesson->learnt->lost);
     fputs("sidelock: nothing else is known of it: what it did not do in this run, the following "
           "refuses\n",
