@@ -11,9 +11,8 @@
 
 /*
  * REASON(symbol, code, HTTP status before 101, close code after 101, text)
- * CAUSE(symbol, code, cause, status, close code, text): a reason that stands for several things
- * that may have been seen. They have the code of the reason above them, its status and its close
- * code, and are told apart by their cause, in answers and in the audit log.
+ * CAUSE(symbol, code, cause, status, close code, text): one thing that a reason stands for, whose
+ * code and numbers are those of the row above; its cause tells it apart, in answers and the log.
  * A status or close code of 0 means the reason cannot arise at that stage.
  * Statuses: RFC 9110 section 15, RFC 6585. Close codes: RFC 6455 section 7.4.1, IANA (1012-1014).
  */
@@ -261,6 +260,8 @@
     CAUSE(SERVICE_DOWN, "upstream_unreachable", "ended", 502, 1014, "the service has ended")       \
     CAUSE(SERVICE_EXPOSED, "upstream_unreachable", "exposed", 502, 1014,                           \
           "somebody on this host answers at the service's port past the gate")                     \
+    REASON(SERVICE_MEMORY, "service_memory", 503, 1013, "it needed more memory than it may use")   \
+    REASON(SERVICE_PROCESSES, "service_processes", 503, 1013, "it was refused another process")    \
     REASON(UPSTREAM_OWNER, "upstream_owner", 502, 1014,                                            \
            "somebody else may listen on the service's socket")                                     \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
@@ -492,8 +493,7 @@ static inline bool reason_allows(enum reason reason)
 /* Whether both have one code. */
 bool reason_same(enum reason one, enum reason other);
 
-/* The groups of the table; the third: about what was said, not about who says it, or whether it is
- * heard. */
+/* The groups of the table; the third: of what was said, not of who says it, or if it is heard. */
 bool reason_is_json(enum reason reason);
 bool reason_is_shape(enum reason reason);
 bool reason_is_of_message(enum reason reason);

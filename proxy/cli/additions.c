@@ -24,6 +24,7 @@ enum shape {
 static const struct member {
     const char *name, *takes, *about; /* as of struct args_option */
     const char *key;
+    const char *within; /* an object that the key is in; NULL: in none */
     enum additions_of owner;
     unsigned with; /* of which services: bits of enum additions_service */
     enum shape shape;
@@ -158,6 +159,22 @@ static const struct member {
      .owner = ADDITIONS_OF_UPSTREAM,
      .with = A_COMMAND,
      .shape = TEXTS},
+    {.name = "--memory-mib",
+     .takes = "N",
+     .about = "what the service may use of memory, with all that descends from it",
+     .key = "memory_mib",
+     .within = "limits",
+     .owner = ADDITIONS_OF_UPSTREAM,
+     .with = A_COMMAND,
+     .shape = NUMBER},
+    {.name = "--processes",
+     .takes = "N",
+     .about = "how many processes and threads it may have at once",
+     .key = "processes",
+     .within = "limits",
+     .owner = ADDITIONS_OF_UPSTREAM,
+     .with = A_COMMAND,
+     .shape = NUMBER},
 };
 
 #define ADDITIONS (sizeof(table) / sizeof(table[0]))
@@ -296,6 +313,19 @@ static json_t *write_list(const struct member *member, const struct text_list *f
     return member->shape == VARIABLES ? write_variables(from) : write_texts(member, from);
 }
 
+/* `value` is taken over. */
+static int put(json_t *object, const struct member *member, json_t *value)
+{
+    json_t *into = object;
+
+    if (member->within != NULL) {
+        into = json_object_get(object, member->within);
+        if (into == NULL && json_object_set_new(object, member->within, json_object()) == 0)
+            into = json_object_get(object, member->within);
+    }
+    return json_object_set_new(into, member->key, value);
+}
+
 int additions_write(const struct additions *additions, enum additions_of owner, json_t *object)
 {
     int code = EX_OK;
@@ -307,8 +337,7 @@ int additions_write(const struct additions *additions, enum additions_of owner, 
             continue;
         value = is_list(&table[i]) ? write_list(&table[i], &additions->lists[i], &code)
                                    : write_value(&table[i], additions->values[i], &code);
-        if (code == EX_OK &&
-            (value == NULL || json_object_set_new(object, table[i].key, value) != 0))
+        if (code == EX_OK && (value == NULL || put(object, &table[i], value) != 0))
             code = args_fail(EX_DATAERR, "all words of a configuration must be UTF-8");
     }
     return code;

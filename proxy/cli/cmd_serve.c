@@ -9,6 +9,7 @@
 #include "parent/parent.h"
 #include "setup/insiders.h"
 #include "setup/places.h"
+#include "system/cgroup.h"
 
 #include <fcntl.h>
 #include <sysexits.h>
@@ -39,6 +40,22 @@ static void warn_of_insider(void *context, const char *sentence)
     log_warning("%s", sentence);
 }
 
+/* Before anything is started, and before it is asked what can be held here. */
+static void take_control_group(const struct config *config)
+{
+    char why[WHY_SIZE];
+    enum error error = cgroup_prepare(why);
+
+    for (size_t i = 0; error != OK && error != ERROR_NOT_FOUND && i < config->surface_count; i++) {
+        const struct surface_use *use = &config->surfaces[i].command.use;
+
+        if (use->memory_mib > 0 || use->processes > 0) {
+            log_warning("the control group %s; limits of services may be advisory", why);
+            return;
+        }
+    }
+}
+
 int cmd_serve(int argc, char **argv)
 {
     const char *file = NULL, *ready = NULL;
@@ -61,6 +78,7 @@ int cmd_serve(int argc, char **argv)
         code = config_file_bundle(file, TRUST_OWN, &bundle);
     if (code != EX_OK)
         return code;
+    take_control_group(bundle.config);
     if (places_check(&(struct places){.bundle = &bundle, .bind = true}, &faults) != OK) {
         config_file_print_faults(&bundle, &faults);
         bundle_clear(&bundle);

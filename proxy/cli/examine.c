@@ -48,6 +48,7 @@ enum error examine_places_beside(const struct config_bundle *bundle,
 {
     const struct places places = {.bundle = bundle,
                                   .bind = true,
+                                  .outside = true,
                                   .has_address = listens_at,
                                   .stopped = !gate->answers,
                                   .context = gate->status};

@@ -189,6 +189,12 @@ struct surface_readiness {
     uint32_t timeout_s; /* which it has for that, from listening on */
 };
 
+/* What each tree of a service may use, with all that descends from it; 0: as much as there is. */
+struct surface_use {
+    uint32_t memory_mib;
+    uint32_t processes; /* and threads */
+};
+
 /* A service that is launched: what runs, as whom, and what it finds. */
 struct surface_command {
     char **arguments;      /* the first is looked for in PATH unless it has a '/' */
@@ -209,6 +215,7 @@ struct surface_command {
     struct text_list writable;  /* what it may write; absolute paths */
     bool write_limited;         /* and nothing else */
     struct text_list required;  /* names of fences without which it is not to run */
+    struct surface_use use;
 };
 
 /* Addresses with the same first bits; IPv4 is ::ffff:a.b.c.d, with 96 bits more. */

@@ -20,6 +20,9 @@
 #define IDLE_STOP_S_MAX     (24 * 60 * 60)
 #define READY_TIMEOUT_S     60
 #define READY_TIMEOUT_S_MAX (60 * 60)
+#define MEMORY_MIB_MIN      16 /* what starting takes, and some more */
+#define MEMORY_MIB_MAX      (64 * 1024 * 1024)
+#define PROCESSES_MAX       (4 * 1024 * 1024) /* as many as the kernel has numbers for */
 
 /* A uid, kept as its digits, or the name of a user. */
 static void read_user(struct json_reader *reader, json_t *value, void *into)
@@ -111,6 +114,12 @@ static const struct json_table ready_table = JSON_TABLE("what is ready", ready_k
 static const struct json_word namespaces[] = {
     {"proven", NAMESPACE_PROVEN}, {"shared", NAMESPACE_SHARED}, {NULL, 0}};
 
+static const struct json_key use_keys[] = {
+    ROW_NUMBER("memory_mib", struct surface_use, memory_mib, 0, MEMORY_MIB_MAX, 0),
+    ROW_NUMBER("processes", struct surface_use, processes, 0, PROCESSES_MAX, 0),
+};
+static const struct json_table use_table = JSON_TABLE("limits of a service", use_keys);
+
 static const struct json_key upstream_keys[] = {
     ROW_PATH("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("tcp", config_listen_read_upstream, .offset = offsetof(struct surface, upstream_tcp),
@@ -141,6 +150,7 @@ static const struct json_key upstream_keys[] = {
     ROW_PATHS("write", struct surface, command.writable, config_check_path, 0, WRITABLE_MAX,
               .set_offset = offsetof(struct surface, command.write_limited)),
     ROW_TEXTS("require", struct surface, command.required, NULL, 0, REQUIRED_MAX),
+    ROW_WITHIN("limits", struct surface, command.use, use_table),
 };
 const struct json_table config_upstream_table = JSON_TABLE("an upstream", upstream_keys);
 
@@ -191,14 +201,25 @@ static void check_idle(struct json_reader *reader, const json_t *value)
                              "does: say \"start\": \"on_demand\".");
 }
 
+/* With less it could not even be started. */
+static void check_use(struct json_reader *reader, const struct surface_use *use)
+{
+    const size_t place = json_reader_enter(reader, "limits");
+
+    if (use->memory_mib > 0 && use->memory_mib < MEMORY_MIB_MIN)
+        json_reader_fault_at(reader, "memory_mib", "This must be 0, or %d at least.",
+                             MEMORY_MIB_MIN);
+    json_reader_leave(reader, place);
+}
+
 void config_upstream_finish(struct json_reader *reader, const json_t *value,
                             struct surface_command *command)
 {
     static const char *const of_socket[] = {"owner", NULL};
     static const char *const of_tcp[] = {"namespace", NULL};
     static const char *const of_command[] = {
-        "env",         "env_files",   "cwd",       "user",  "port",    "ready", "restart", "start",
-        "idle_stop_s", "executables", "libraries", "write", "require", "stdio", NULL};
+        "env",         "env_files",   "cwd",       "user",  "port",    "ready",  "restart", "start",
+        "idle_stop_s", "executables", "libraries", "write", "require", "limits", "stdio",   NULL};
     static const char *const of_listener[] = {"port",  "ready",       "restart",
                                               "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};
@@ -226,4 +247,5 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
         check_members(reader, value, "is what the session's parameter record says", of_program);
     finish_program(reader, command);
     check_idle(reader, value);
+    check_use(reader, &command->use);
 }

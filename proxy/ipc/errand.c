@@ -36,6 +36,7 @@ static const struct {
     [ERRAND_LEFT] = {.place = true, .number = true, .text = true},
     [ERRAND_SIGHT] = {.place = true, .number = true},
     [ERRAND_PROCESSES] = {.place = true, .number = true},
+    [ERRAND_LIMIT] = {.place = true, .number = true},
     [ERRAND_STANDARD] = {.number = true},
     [ERRAND_ALONE] = {.place = true, .text = true},
     [ERRAND_OVER] = {.place = true, .number = true, .text = true},

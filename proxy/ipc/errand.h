@@ -57,6 +57,7 @@
  *     EXITED ───────────────────────────▶        nothing of it is left, and how it ended
  *     PROCESSES ────────────────────────▶        how many a stdio service has now
  *     REFUSED ──────────────────────────▶        what it tried to execute, and may not
+ *     LIMIT ────────────────────────────▶        it has reached one of what it may use
  *     FULL ─────────────────────────────▶        a process was refused to a session
  *     LEFT ─────────────────────────────▶        nothing of a session is left of what VISITs up
  *                                                to this one brought about
@@ -126,6 +127,7 @@ enum errand_kind {
     ERRAND_ENTER, /* `place`: the slot; `number`: of the question */
     ERRAND_SIGHT, /* `place`: the slot; `number`: an enum service_sight */
     ERRAND_PROCESSES, /* `place`: the slot; `number`: how many */
+    ERRAND_LIMIT,     /* `place`: the slot; `number`: an enum service_limit */
     ERRAND_KIND_COUNT
 };
 
@@ -167,6 +169,9 @@ enum service_sight {
     SIGHT_HOST,     /* and those of its user that came since it was started, to others */
     SIGHT_COUNT
 };
+
+/* What a service may use no more of. */
+enum service_limit { SERVICE_LIMIT_MEMORY = 0, SERVICE_LIMIT_PROCESSES, SERVICE_LIMIT_COUNT };
 
 #define ERRAND_NEVER_RAN UINT32_MAX
 #define ERRAND_STANDARDS 4

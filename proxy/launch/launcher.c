@@ -19,13 +19,13 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
 {
     struct launcher *launcher = poll->data;
     struct spawner_word word;
-    int pidfd = -1;
-    size_t count = 1;
+    int given[TREE_DESCRIPTORS] = {-1, -1};
+    size_t count = TREE_DESCRIPTORS;
     enum error error = ERROR_IO;
 
     (void)events;
     if (status == 0)
-        error = passing_receive(launcher->channel, &word, sizeof(word), &pidfd, &count);
+        error = passing_receive(launcher->channel, &word, sizeof(word), given, &count);
     if (error == ERROR_STATE)
         return;
     if (error != OK) {
@@ -34,7 +34,7 @@ static void on_spawner(uv_poll_t *poll, int status, int events)
         trees_lost(&launcher->trees);
         return;
     }
-    trees_made(&launcher->trees, word.number, pidfd, word.error);
+    trees_made(&launcher->trees, word.number, given, word.error);
 }
 
 enum error launcher_create(uv_loop_t *loop, int channel, struct launcher **out)
@@ -47,7 +47,7 @@ enum error launcher_create(uv_loop_t *loop, int channel, struct launcher **out)
         free(launcher);
         return ERROR_IO;
     }
-    launcher->channel = channel;
+    launcher->channel = launcher->trees.spawner = channel;
     launcher->poll.data = launcher;
     uv_poll_start(&launcher->poll, UV_READABLE, on_spawner);
     *out = launcher;
@@ -72,9 +72,12 @@ void launcher_destroy(struct launcher *launcher)
 static enum error ask_spawner(struct launcher *launcher, const struct tree_options *options,
                               const int given[2], uint32_t number)
 {
-    struct spawner_ask ask = {.number = number,
+    struct spawner_ask ask = {.type = SPAWNER_MAKE,
+                              .number = number,
                               .relay = options->relay,
-                              .record = options->record != NULL && *options->record >= 0};
+                              .record = options->record != NULL && *options->record >= 0,
+                              .memory_mib = options->command.memory_mib,
+                              .processes = options->command.processes};
     int descriptors[2 + STANDARD_COUNT + 1] = {given[0], given[1]};
     size_t count = 2;
 

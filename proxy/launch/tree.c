@@ -3,6 +3,8 @@
 #include "launch/common/passing.h"
 #include "launch/dials.h"
 #include "launch/keeper/keeper.h"
+#include "launch/keeper/spawner.h"
+#include "launch/strain.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -26,6 +28,7 @@ struct tree {
     char why[WHY_SIZE];
     uint32_t asked; /* the number of the last question */
     struct dials dials;
+    struct strain strain;
 };
 
 static void release(struct tree *tree)
@@ -121,6 +124,7 @@ static bool take_word(struct tree *tree)
     word.port.program[PORT_PROGRAM_SIZE - 1] = '\0';
     word.refusal.program[PORT_PROGRAM_SIZE - 1] = '\0';
     word.refusal.path[EXECUTION_SHOWN_SIZE - 1] = '\0';
+    word.refusal.limit = LIMIT_NONE;
     if (error == OK && hear(tree, &word) == OK)
         return true;
     tree_kill(tree);
@@ -146,6 +150,24 @@ static void leave(struct trees *trees, const struct tree *tree)
     trees->count--;
 }
 
+static void on_strain(void *data, enum refusal_limit limit)
+{
+    const struct tree *tree = data;
+    const struct refusal refusal = {.limit = limit};
+
+    if (tree->events.refused != NULL)
+        tree->events.refused(tree->data, &refusal);
+}
+
+/* One that cannot be told now removes it when it starts again. */
+static void leave_group(struct tree *tree)
+{
+    const struct spawner_ask ask = {.type = SPAWNER_FORGET, .number = tree->number};
+
+    if (strain_end(&tree->strain, on_closed))
+        (void)!passing_send(tree->trees->spawner, &ask, sizeof(ask), NULL, 0);
+}
+
 /* Nothing of it is left, or nothing ever was. */
 static void end(struct tree *tree)
 {
@@ -157,6 +179,7 @@ static void end(struct tree *tree)
         uv_close((uv_handle_t *)&tree->pidfd_poll, on_closed);
         passing_close(&tree->pidfd);
     }
+    leave_group(tree);
     leave(tree->trees, tree);
     dials_fail(&tree->dials, ECONNRESET);
     if (tree->events.ended != NULL)
@@ -191,6 +214,7 @@ static enum error create(uv_loop_t *loop, const struct tree_options *options, in
     tree->holders = 2; /* the loop's handle, and whoever is to be told of its end */
     tree->channel = channel;
     tree->pidfd = -1;
+    strain_init(&tree->strain, tree, on_strain);
     tree->status = SIGKILL;
     tree->events = options->events;
     tree->data = options->data;
@@ -243,12 +267,13 @@ pid_t tree_pid(const struct tree *tree)
 }
 
 /* Only now its keeper is heard: nothing is told of a tree that has no number yet. */
-static void watch(struct tree *tree, int pidfd)
+static void watch(struct tree *tree, const int given[TREE_DESCRIPTORS])
 {
-    tree->pidfd = pidfd;
+    tree->pidfd = given[TREE_PIDFD];
+    tree->holders += strain_begin(&tree->strain, tree->channel_poll.loop, given[TREE_GROUP]);
     if (tree->killed)
         tree_kill(tree);
-    if (uv_poll_init(tree->channel_poll.loop, &tree->pidfd_poll, pidfd) != 0) {
+    if (uv_poll_init(tree->channel_poll.loop, &tree->pidfd_poll, tree->pidfd) != 0) {
         tree_kill(tree);
         passing_close(&tree->pidfd);
         end(tree);
@@ -260,16 +285,18 @@ static void watch(struct tree *tree, int pidfd)
         uv_poll_start(&tree->channel_poll, UV_READABLE, on_channel);
 }
 
-void trees_made(struct trees *trees, uint32_t number, int pidfd, int error)
+void trees_made(struct trees *trees, uint32_t number, int given[TREE_DESCRIPTORS], int error)
 {
     struct tree *tree = trees->first;
 
     while (tree != NULL && tree->number != number)
         tree = tree->next;
     if (tree == NULL || tree->pidfd >= 0) {
-        passing_close(&pidfd); /* forgotten meanwhile: its channel was closed; or made already */
-    } else if (pidfd >= 0) {
-        watch(tree, pidfd);
+        passing_close(
+            &given[TREE_PIDFD]); /* forgotten meanwhile: its channel was closed; or made */
+        passing_close(&given[TREE_GROUP]);
+    } else if (given[TREE_PIDFD] >= 0) {
+        watch(tree, given);
     } else {
         explain(tree, STEP_CLONE, error);
         end(tree);

@@ -75,14 +75,19 @@ pid_t tree_pid(const struct tree *tree);
 struct trees {
     struct tree *first;
     size_t count;
+    int spawner; /* the channel to it; borrowed */
 };
+
+/* What the spawner hands over of one. */
+enum { TREE_PIDFD, TREE_GROUP, TREE_DESCRIPTORS };
 
 /* `channel` is the parent's end of the keeper's, and the tree's from then on. */
 enum error trees_add(struct trees *trees, uv_loop_t *loop, const struct tree_options *options,
                      uint32_t number, int channel, struct tree **out) MUST_CHECK;
 
-/* The spawner has made the one of this number: its pidfd; or could not: -1 and an errno. */
-void trees_made(struct trees *trees, uint32_t number, int pidfd, int error);
+/* The spawner has made the one of this number: its pidfd, and the directory of its control group,
+ * if it has one, which are taken over; or could not: -1 and an errno. */
+void trees_made(struct trees *trees, uint32_t number, int given[TREE_DESCRIPTORS], int error);
 
 /* Without their spawner all are dead, or about to be; those that it never made end at once. */
 void trees_lost(struct trees *trees);

@@ -1,15 +1,26 @@
 #include "setup/fences.h"
 
+#include "system/cgroup.h"
 #include "system/execution_fence.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 uint32_t fences_promised(const struct surface_command *command)
 {
     return FENCES_SERVICE | (command->execute_anything ? 0 : FENCE(EXECUTE)) |
-           (command->write_limited ? FENCE(WRITE) : 0);
+           (command->write_limited ? FENCE(WRITE) : 0) |
+           (command->use.memory_mib > 0 ? FENCE(MEMORY) : 0) |
+           (command->use.processes > 0 ? FENCE(PROCESSES) : 0);
+}
+
+/* An ordinary user's tree has a user namespace, in which the kernel counts its processes
+ * (launch/keeper/leader.c). */
+static uint32_t use_held(void)
+{
+    return cgroup_fences() | (geteuid() != 0 ? FENCE(PROCESSES) : 0);
 }
 
 uint32_t fences_lacking(uint32_t promised, unsigned landlock)
@@ -20,6 +31,8 @@ uint32_t fences_lacking(uint32_t promised, unsigned landlock)
 
     if (execution_fence_lacks(landlock) != NULL)
         lacking |= promised & FENCE(EXECUTE);
+    if ((promised & FENCES_USE) != 0)
+        lacking |= promised & FENCES_USE & ~use_held();
     return lacking;
 }
 
@@ -47,6 +60,18 @@ static const char *linux_of(unsigned landlock)
     return landlock < sizeof(versions) / sizeof(versions[0]) ? versions[landlock] : "6.12";
 }
 
+static enum error tell_unlimited(const char *member, enum fence_kind kind,
+                                 struct service_fault *fault)
+{
+    return program_fault(
+        fault, member,
+        "\"%s\" is required, and takes a control group of version 2 with its controller that is "
+        "delegated to the gate (\"Delegate=memory pids\" in its unit), which this one has not: "
+        "give "
+        "it one, or do not require it.",
+        fence_kind_name(kind));
+}
+
 static enum error tell_unheld(const char *member, enum fence_kind kind, unsigned landlock,
                               struct service_fault *fault)
 {
@@ -54,6 +79,8 @@ static enum error tell_unheld(const char *member, enum fence_kind kind, unsigned
     const unsigned since = fence_kind_since(kind);
     char has[64] = "none, or hides it (lsm=landlock on its command line shows it)";
 
+    if ((FENCES_USE & UINT32_C(1) << kind) != 0)
+        return tell_unlimited(member, kind, fault);
     if (landlock > 0)
         snprintf(has, sizeof(has), "version %u", landlock);
     if (unheld != NULL)
@@ -68,8 +95,15 @@ static enum error tell_unheld(const char *member, enum fence_kind kind, unsigned
         fence_kind_name(kind), since, linux_of(since), has);
 }
 
+/* As of this kernel and this process. */
+struct judge {
+    unsigned landlock;
+    uint32_t unjudged;
+};
+
 static enum error require(const struct surface_command *command, const char *name,
-                          const char *member, unsigned landlock, struct service_fault *fault)
+                          const char *member, const struct judge *judge,
+                          struct service_fault *fault)
 {
     const uint32_t promised = fences_promised(command);
     char names[FENCE_NAMES_SIZE];
@@ -79,9 +113,9 @@ static enum error require(const struct surface_command *command, const char *nam
 
         if (strcmp(name, fence_kind_name((enum fence_kind)kind)) != 0 || (promised & fence) == 0)
             continue;
-        if ((fences_lacking(fence, landlock) & fence) == 0)
+        if ((fences_lacking(fence & ~judge->unjudged, judge->landlock) & fence) == 0)
             return OK;
-        return tell_unheld(member, (enum fence_kind)kind, landlock, fault);
+        return tell_unheld(member, (enum fence_kind)kind, judge->landlock, fault);
     }
     return program_fault(fault, member,
                          "This service is promised no fence \"%.32s\" that could be required; "
@@ -90,15 +124,16 @@ static enum error require(const struct surface_command *command, const char *nam
 }
 
 enum error fences_require(const struct surface_command *command, unsigned landlock,
-                          struct service_fault *fault)
+                          uint32_t unjudged, struct service_fault *fault)
 {
+    const struct judge judge = {landlock, unjudged};
     enum error error = OK;
 
     for (size_t i = 0; error == OK && i < command->required.count; i++) {
         char member[32];
 
         snprintf(member, sizeof(member), "require/%zu", i);
-        error = require(command, command->required.items[i], member, landlock, fault);
+        error = require(command, command->required.items[i], member, &judge, fault);
     }
     return error;
 }
@@ -122,7 +157,7 @@ __attribute__((format(printf, 2, 3))) static void append(char out[FENCES_SENTENC
 
 bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SENTENCE_SIZE])
 {
-    const uint32_t advisory = lacking & ~(FENCES_SECOND_LOCKS | FENCE(EXECUTE));
+    const uint32_t advisory = lacking & ~(FENCES_SECOND_LOCKS | FENCES_USE | FENCE(EXECUTE));
     const char *unheld = execution_fence_lacks(landlock);
     char names[FENCE_NAMES_SIZE];
 
@@ -132,6 +167,11 @@ bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SE
                unheld != NULL ? unheld : "what holds it");
     if (advisory != 0)
         append(out, "of its fences these are advisory: %s", fence_kinds_print(advisory, names));
+    if ((lacking & FENCES_USE) != 0)
+        append(out,
+               "these limits are advisory unless the gate is given a control group "
+               "(\"Delegate=memory pids\" in its unit): %s",
+               fence_kinds_print(lacking & FENCES_USE, names));
     if ((lacking & FENCES_SECOND_LOCKS) != 0)
         append(out, "these second locks are not there: %s",
                fence_kinds_print(lacking & FENCES_SECOND_LOCKS, names));

@@ -10,19 +10,22 @@
 
 /* Bits of system/fence_kind.h. */
 uint32_t fences_promised(const struct surface_command *command);
-/* Of these, what a kernel with this version of Landlock (0: none) lacks. */
+/* Of these, what a kernel with this version of Landlock (0: none) lacks; of FENCES_USE, what a gate
+ * would that were where this process is. */
 uint32_t fences_lacking(uint32_t promised, unsigned landlock);
 
 /* Those that the configuration requires. */
 uint32_t fences_required(const struct surface_command *command);
-/* Whether such a kernel holds all that the configuration requires. ERROR_INVALID with a fault: one
- * is not known, not promised to this service, or lacking. */
+/* Whether such a kernel holds all that the configuration requires; of `unjudged` the gate has to
+ * find that out. ERROR_INVALID with a fault: one is not known, not promised to this service, or
+ * lacking. */
 enum error fences_require(const struct surface_command *command, unsigned landlock,
-                          struct service_fault *fault) MUST_CHECK;
+                          uint32_t unjudged, struct service_fault *fault) MUST_CHECK;
 
-#define FENCES_SENTENCE_SIZE (2 * FENCE_NAMES_SIZE + 512)
+#define FENCES_SENTENCE_SIZE (3 * FENCE_NAMES_SIZE + 640)
 /*
  * Says what is lacking, as what follows on "the service": of its list of programs why, which other
- * fences are advisory, which second locks are not there. False, and "": all is held.
+ * fences are advisory, limits among them, which second locks are not there. False, and "": all is
+ * held.
  */
 bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SENTENCE_SIZE]);

@@ -66,12 +66,14 @@ static void check_service(struct json_reader *reader, const struct config_bundle
     json_reader_fault_at(reader, member, "%s", fault.text);
 }
 
-static void check_fences(struct json_reader *reader, const struct surface *surface)
+static void check_fences(struct json_reader *reader, const struct places *places,
+                         const struct surface *surface)
 {
     struct service_fault fault;
     char member[64];
 
-    if (fences_require(&surface->command, landlock_version(), &fault) == OK)
+    if (fences_require(&surface->command, landlock_version(), places->outside ? FENCES_USE : 0,
+                       &fault) == OK)
         return;
     snprintf(member, sizeof(member), "upstream/%s", fault.member);
     json_reader_fault_at(reader, member, "%s", fault.text);
@@ -183,7 +185,7 @@ static void check_surface(struct json_reader *reader, const struct places *place
         check_address_of(reader, places, surface);
     else if (surface->upstream_socket != NULL)
         check_socket_of(reader, surface);
-    check_fences(reader, surface);
+    check_fences(reader, places, surface);
     check_tls(reader, surface);
     for (size_t i = 0; places->bind && i < surface->listen_count; i++)
         check_address(reader, places, &surface->listen[i], i);

@@ -9,6 +9,7 @@
 struct places {
     const struct config_bundle *bundle;
     bool stopped; /* no gate runs with it: what only one may have is free */
+    bool outside; /* this process is none of the gate's: its control group is not known */
     /* Which of its addresses the gate that runs has already; NULL: none does. */
     bool (*has_address)(const void *context, const char *address);
     const void *context;

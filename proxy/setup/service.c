@@ -289,7 +289,9 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
     const struct passwd *user;
     enum error error;
 
-    *out = (struct service){.command = {.limit_writes = surface->command.write_limited}};
+    *out = (struct service){.command = {.limit_writes = surface->command.write_limited,
+                                        .memory_mib = surface->command.use.memory_mib,
+                                        .processes = surface->command.use.processes}};
     if (from->argument_count == 0) { /* the sessions' records name one */
         *fault = (struct service_fault){"command", "There is no command."};
         return ERROR_INVALID;

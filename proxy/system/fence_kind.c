@@ -18,6 +18,8 @@ static const struct {
     [FENCE_TCP_CONNECT] = {"tcp_connect", 4},
     [FENCE_ABSTRACT] = {"abstract_sockets", 6},
     [FENCE_SIGNALS] = {"signals", 6},
+    [FENCE_MEMORY] = {"memory", 0},
+    [FENCE_PROCESSES] = {"processes", 0},
 };
 
 const char *fence_kind_name(enum fence_kind kind)

@@ -18,8 +18,10 @@ enum fence_kind {
     FENCE_EXECUTE,
     FENCE_TCP_BIND,
     FENCE_TCP_CONNECT,
-    FENCE_ABSTRACT, /* connects to no abstract Unix socket of others */
-    FENCE_SIGNALS,  /* sends none to others */
+    FENCE_ABSTRACT,  /* connects to no abstract Unix socket of others */
+    FENCE_SIGNALS,   /* sends none to others */
+    FENCE_MEMORY,    /* uses no more than it may: here on with all that descends from it */
+    FENCE_PROCESSES, /* nor are there more of them, threads included */
     FENCE_COUNT
 };
 
@@ -53,11 +55,12 @@ _Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
  */
 #define FENCES_SECOND_LOCKS (FENCE(TCP_BIND) | FENCE(SIGNALS))
 #define FENCES_SERVICE      (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(ABSTRACT) | FENCES_SECOND_LOCKS)
+#define FENCES_USE          (FENCE(MEMORY) | FENCE(PROCESSES)) /* where the configuration limits it */
 #define FENCES_WORKER       (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
 
 /* "tcp_bind" */
 const char *fence_kind_name(enum fence_kind kind);
-#define FENCE_NAMES_SIZE 160 /* of all, with NUL */
+#define FENCE_NAMES_SIZE 192 /* of all, with NUL */
 /* "tcp_bind, signals"; returns `out`. */
 const char *fence_kinds_print(uint32_t fences, char out[FENCE_NAMES_SIZE]);
 /* The version of Landlock from which on it is known; 0: it is not Landlock's. */

@@ -367,6 +367,8 @@ static void read_options(int count, char **arguments, struct tree_options *optio
                                           {"hide", required_argument, NULL, 'h'},
                                           {"libraries", required_argument, NULL, 'b'},
                                           {"listeners", required_argument, NULL, 'l'},
+                                          {"memory", required_argument, NULL, 'm'},
+                                          {"processes", required_argument, NULL, 'p'},
                                           {"require", required_argument, NULL, 'r'},
                                           {"seal", no_argument, NULL, 's'},
                                           {"uid", required_argument, NULL, 'u'},
@@ -380,6 +382,10 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             options->command.directory = optarg;
         } else if (option == 'l') {
             options->command.listeners_max = (uint32_t)strtoul(optarg, NULL, 10);
+        } else if (option == 'm') {
+            options->command.memory_mib = (uint32_t)strtoul(optarg, NULL, 10);
+        } else if (option == 'p') {
+            options->command.processes = (uint32_t)strtoul(optarg, NULL, 10);
         } else if (option == 'r') {
             options->command.required = (uint32_t)strtoul(optarg, NULL, 0);
         } else if (option == 's') {

@@ -11,6 +11,10 @@
     GET /stay          forks a process of a session of its own that takes no SIGTERM
     GET /receive?PATH  keeps what is handed over by the Unix socket there
     GET /exit?CODE     ends
+    GET /fork?MOST     how many processes it can have besides itself, MOST at most; ends them
+    GET /eat?MIB       uses so much memory for a moment
+    GET /write?PATH=TEXT  what writing to that file says
+    GET /groups        what it can do with control groups in namespaces of its own
 """
 import ctypes
 import http.server
@@ -20,6 +24,7 @@ import signal
 import socket
 import stat
 import sys
+import tempfile
 from urllib.parse import unquote
 
 held = []
@@ -71,7 +76,86 @@ def say(text):
     return len(text)
 
 
-ROUTES = {"/facts": facts, "/read": read, "/say": say, "/listen": listen, "/receive": receive, "/stay": lambda _: stay(),
+def fork_until_refused(most):
+    children = []
+    try:
+        while len(children) < most:
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+            children.append(child)
+    except BlockingIOError:
+        pass
+    for child in children:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return len(children)
+
+
+def eat(mib):
+    block = bytearray(int(mib) << 20)
+    for at in range(0, len(block), 4096):
+        block[at] = 1
+    return len(block)
+
+
+def write(words):
+    path, _, text = words.partition("=")
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+        return "written"
+    except OSError as error:
+        return error.strerror
+
+
+CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUSER = 0x20000, 0x2000000, 0x10000000
+
+
+def find_groups():
+    """Mounts the hierarchy as somebody who owns it; what is there, and whether he can make more."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid = os.getuid()
+    if libc.unshare(CLONE_NEWUSER) != 0:
+        return {"error": os.strerror(ctypes.get_errno())}
+    for name, line in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1")):
+        try:
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(line)
+        except OSError:
+            pass
+    if libc.unshare(CLONE_NEWNS | CLONE_NEWCGROUP) != 0:
+        return {"error": os.strerror(ctypes.get_errno())}
+    place = tempfile.mkdtemp()
+    if libc.mount(b"none", place.encode(), b"cgroup2", 0, None) != 0:
+        return {"error": os.strerror(ctypes.get_errno())}
+    found = {"limits": sorted(name for name in os.listdir(place) if name.startswith(("memory.", "pids.")) and
+                              not name.endswith("pressure"))}
+    found["out"] = write(f"{place}/../cgroup.procs=0")
+    try:
+        os.mkdir(f"{place}/own")
+        found["own"] = "made"
+    except OSError as error:
+        found["own"] = error.strerror
+    return found
+
+
+def apart(function):
+    """In a process of its own, which is then somebody else."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writes, json.dumps(function()).encode())
+        os._exit(0)
+    os.close(writes)
+    with open(reads) as answer:
+        found = json.load(answer)
+    os.waitpid(child, 0)
+    return found
+
+
+ROUTES = {"/facts": facts, "/fork": lambda most: fork_until_refused(int(most)), "/eat": eat, "/write": write,
+          "/groups": lambda _: apart(find_groups), "/read": read, "/say": say, "/listen": listen, "/receive": receive, "/stay": lambda _: stay(),
           "/exit": lambda code: os._exit(int(code))}
 
 

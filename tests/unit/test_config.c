@@ -306,6 +306,9 @@ TEST(test_command)
     assert_string_equal(command->executables.items[1], "/usr/bin/ssh");
     assert_string_equal(command->libraries.items[0], "/srv/files/modules");
     assert_false(command->execute_anything);
+    assert_int_equal(command->use.memory_mib, 512);
+    assert_int_equal(command->use.processes, 64);
+    assert_int_equal(config_surface(config, "bare")->command.use.memory_mib, 0);
     assert_true(config_surface(config, "bare")->command.execute_anything);
     assert_int_equal(files->limits.upstream_timeout_ms, 15000);
     assert_int_equal(config_surface(config, "bare")->command.port, 0);

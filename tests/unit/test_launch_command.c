@@ -40,7 +40,9 @@ static struct command sample(void)
                               .group_count = 2,
                               .seal_memfds = true,
                               .listeners_max = 3,
-                              .required = 0x400};
+                              .required = 0x400,
+                              .memory_mib = 512,
+                              .processes = 50};
 
     return command;
 }
@@ -70,6 +72,8 @@ TEST(test_round_trip)
     assert_int_equal(read.groups[1], 6);
     assert_int_equal(read.listeners_max, 3);
     assert_int_equal(read.required, 0x400);
+    assert_int_equal(read.memory_mib, 512);
+    assert_int_equal(read.processes, 50);
     command_clear(&read);
 }
 

@@ -65,7 +65,7 @@ TEST(test_a_tree_that_has_started_has_a_number)
     assert_int_equal(send(pair[1], &started, sizeof(started), 0), sizeof(started));
     uv_run(&loop, UV_RUN_NOWAIT);
     assert_int_equal(told.pid, 0);
-    trees_made(&trees, 7, (int)syscall(SYS_pidfd_open, child, 0), 0);
+    trees_made(&trees, 7, (int[]){(int)syscall(SYS_pidfd_open, child, 0), -1}, 0);
     while (told.pid == 0)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(told.pid, child);
@@ -121,7 +121,7 @@ static unsigned count_starts(pid_t pid, unsigned times)
     assert_int_equal(trees_add(&trees, &loop, &options, 7, pair[0], &tree), OK);
     for (unsigned i = 0; i < times; i++)
         assert_int_equal(passing_send(pair[1], &word, sizeof(word), &pair[1], 1), OK);
-    trees_made(&trees, 7, (int)syscall(SYS_pidfd_open, child, 0), 0);
+    trees_made(&trees, 7, (int[]){(int)syscall(SYS_pidfd_open, child, 0), -1}, 0);
     while (!starts.ended)
         uv_run(&loop, UV_RUN_ONCE);
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -110,7 +110,7 @@ TEST(test_lacking)
         struct proof_found found = {0};
 
         proof_judge(&proof, PID, FENCES_ALL & ~SHOWN & ~FENCE(DUMPS), &found);
-        for (unsigned kind = FENCE_READ; kind < FENCE_COUNT; kind++) {
+        for (unsigned kind = FENCE_READ; kind <= FENCE_SIGNALS; kind++) {
             uint32_t bit = UINT32_C(1) << kind;
 
             assert_int_equal((found.missing & bit) != 0, version < fence_kind_since(kind));
@@ -175,7 +175,7 @@ static int hold_dumps(void)
 
 TEST(test_hold)
 {
-    for (unsigned kind = FENCE_READ; kind < FENCE_COUNT; kind++) {
+    for (unsigned kind = FENCE_READ; kind <= FENCE_SIGNALS; kind++) {
         asked = UINT32_C(1) << kind;
         assert_int_equal(unit_status_of(hold_one), 0);
     }

@@ -828,6 +828,12 @@ TEST_BETWEEN(test_what_the_audit_log_says, set_up, tear_down)
         logged("\"event\":\"execution_refused\",\"surface\":\"one\",\"reason\":"
                "\"executable_refused\",\"cause\":\"service\",\"path\":\"/bin/\\u001b\""),
         1);
+    say((struct errand){.kind = ERRAND_LIMIT, .number = SERVICE_LIMIT_MEMORY}, -1);
+    assert_int_equal(logged("\"event\":\"limit_reached\",\"surface\":\"one\",\"reason\":"
+                            "\"service_memory\""),
+                     1);
+    say((struct errand){.kind = ERRAND_LIMIT, .number = SERVICE_LIMIT_PROCESSES}, -1);
+    assert_int_equal(logged("\"reason\":\"service_processes\""), 1);
     say_state(SERVICE_EXPOSED);
     say_state(SERVICE_EXPOSED);
     assert_int_equal(logged("\"event\":\"service_exposed\""), 1);

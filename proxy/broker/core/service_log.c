@@ -80,6 +80,16 @@ void service_log_execution(struct gate *gate, const struct surface_state *surfac
     journal_commit(line);
 }
 
+void service_log_limit(struct gate *gate, const struct surface_state *surface,
+                       enum service_limit limit)
+{
+    struct audit *line = begin(gate, "limit_reached", surface);
+
+    audit_reason(line,
+                 limit == SERVICE_LIMIT_MEMORY ? REASON_SERVICE_MEMORY : REASON_SERVICE_PROCESSES);
+    journal_commit(line);
+}
+
 void service_log_refused(struct gate *gate, const struct surface_state *surface,
                          const char *session, enum quota row)
 {

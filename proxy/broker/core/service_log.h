@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/core/gate.h"
+#include "ipc/errand.h"
 
 /* Its first process is there. */
 void service_log_start(struct gate *gate, const struct surface_state *surface);
@@ -12,6 +13,9 @@ void service_log_state(struct gate *gate, const struct surface_state *surface);
 /* A file that it tried to execute, or to load code from, and may not; "": more than are told. */
 void service_log_execution(struct gate *gate, const struct surface_state *surface,
                            const char *path);
+/* It has reached a limit of what it may use. */
+void service_log_limit(struct gate *gate, const struct surface_state *surface,
+                       enum service_limit limit);
 /* The launcher refused a session a process of a stdio service, for a row of policy/quota.h. */
 void service_log_refused(struct gate *gate, const struct surface_state *surface,
                          const char *session, enum quota row);

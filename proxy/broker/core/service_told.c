@@ -22,6 +22,11 @@ enum error service_told(struct gate *gate, struct surface_state *surface,
     case ERRAND_REFUSED:
         service_log_execution(gate, surface, errand->text);
         return OK;
+    case ERRAND_LIMIT:
+        if (errand->number >= SERVICE_LIMIT_COUNT)
+            return ERROR_SYNTAX;
+        service_log_limit(gate, surface, (enum service_limit)errand->number);
+        return OK;
     default:
         return ERROR_SYNTAX;
     }

@@ -5,6 +5,6 @@
 #include "broker/core/gate.h"
 #include "ipc/errand.h"
 
-/* EXITED, PROCESSES, REFUSED. ERROR_SYNTAX: none of them. */
+/* EXITED, LIMIT, PROCESSES, REFUSED, SIGHT. ERROR_SYNTAX: none of them. */
 enum error service_told(struct gate *gate, struct surface_state *surface,
                         const struct errand *errand) MUST_CHECK;

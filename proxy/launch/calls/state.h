@@ -10,8 +10,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A limit of the tree's control group that was reached (launch/strain.h). */
+enum refusal_limit { LIMIT_NONE = 0, LIMIT_MEMORY, LIMIT_PROCESSES, LIMIT_COUNT };
+
 /* What a service asked for and was refused, though it may be honest. */
 struct refusal {
+    enum refusal_limit limit; /* NONE: it is about a call */
     uint32_t call; /* SYS_bind …; SYS_execve: of `path`; SYS_mmap: to load code of it */
     uint32_t family, type, protocol;
     int32_t error; /* errno */

@@ -15,7 +15,7 @@ struct header {
     uint32_t argument_count, environment_count, hidden_count, executable_count, library_count,
         writable_count;
     uint32_t switch_user, uid, gid, group_count;
-    uint32_t seal_memfds, listeners_max, limit_writes, required;
+    uint32_t seal_memfds, listeners_max, limit_writes, required, memory_mib, processes;
     uint32_t groups[COMMAND_GROUPS_MAX];
 };
 
@@ -49,7 +49,9 @@ static enum error pack(const struct command *command, struct buffer *buffer)
                             .seal_memfds = command->seal_memfds,
                             .listeners_max = command->listeners_max,
                             .limit_writes = command->limit_writes,
-                            .required = command->required};
+                            .required = command->required,
+                            .memory_mib = command->memory_mib,
+                            .processes = command->processes};
 
     if (command->group_count > COMMAND_GROUPS_MAX || command->arguments[0] == NULL)
         return ERROR_INVALID;
@@ -160,6 +162,8 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
     command.listeners_max = header.listeners_max;
     command.limit_writes = header.limit_writes != 0;
     command.required = header.required;
+    command.memory_mib = header.memory_mib;
+    command.processes = header.processes;
     *out = command;
     return OK;
 }

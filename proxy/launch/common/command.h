@@ -51,6 +51,9 @@ struct command {
     /* Fences without which it is not to run, if a trial finds them missing (system/fence_kind.h).
      */
     uint32_t required;
+    /* What the tree may use; 0: as much as there is. A control group holds it
+     * (keeper/tree_group.h), of processes a limit in the tree's user namespace besides. */
+    uint32_t memory_mib, processes;
 };
 
 /* `out` is a memfd of the caller's that nobody can change any more. */

@@ -26,7 +26,8 @@
     X(DIRECTORY, "entering the service's directory", "")                                           \
     X(FENCES, "closing the fences", "")                                                            \
     X(REQUIRED, "closing the fences that are required",                                            \
-      "this kernel does not hold all that \"require\" names: run a newer one, or name less")       \
+      "this kernel does not hold all that \"require\" names, nor does a control group: run a "     \
+      "newer one, delegate a group to the gate, or name less")                                     \
     X(FILTER, "loading the filter of system calls",                                                \
       "seccomp user notification is needed, and none in force already (another supervisor's)")     \
     X(EXECUTE, "executing the service", "")

@@ -4,6 +4,7 @@
 #include "launch/common/passing.h"
 #include "launch/common/probe.h"
 #include "launch/keeper/filter.h"
+#include "launch/keeper/tree_group.h"
 #include "system/execution_fence.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +30,10 @@
     (CAPABILITY(CAP_CHOWN) | CAPABILITY(CAP_DAC_OVERRIDE) | CAPABILITY(CAP_FOWNER) |               \
      CAPABILITY(CAP_FSETID) | CAPABILITY(CAP_KILL) | CAPABILITY(CAP_SETGID) |                      \
      CAPABILITY(CAP_SETUID))
+
+/* Of the keeper, which are counted with the tree's in its user namespace: its first thread and the
+ * one that stayed outside (calls/outside.h). */
+#define KEEPER_THREADS 2
 
 static enum error set_standard(const int standard[STANDARD_COUNT])
 {
@@ -123,6 +129,33 @@ static enum error hold(const struct command *command, struct proof_trial *trial)
     return error;
 }
 
+/*
+ * Since kernel 5.14, which is needed anyway, processes are counted for each user namespace, with
+ * all below it. Nobody of the tree has the right to more.
+ */
+static bool limit_in_namespace(uint32_t processes)
+{
+    const struct rlimit most = {processes + KEEPER_THREADS, processes + KEEPER_THREADS};
+
+    return setrlimit(RLIMIT_NPROC, &most) == 0;
+}
+
+/* `held`: by the control group that it is in. */
+static void limit_use(const struct leader_options *options, uint32_t held, struct proof *proof)
+{
+    const struct command *command = options->command;
+
+    /* A group tells when it is reached, which nobody would if the other came first. */
+    if (options->user_namespace && command->processes > 0 && (held & FENCE(PROCESSES)) == 0 &&
+        limit_in_namespace(command->processes))
+        held |= FENCE(PROCESSES);
+    if (command->memory_mib > 0)
+        proof->tried |= FENCE(MEMORY);
+    if (command->processes > 0)
+        proof->tried |= FENCE(PROCESSES);
+    proof->refused |= proof->tried & held & FENCES_USE;
+}
+
 /* MFD_NOEXEC_SEAL is of kernel 6.3. */
 static bool can_seal(void)
 {
@@ -153,6 +186,8 @@ static enum error prepare(const struct leader_options *options, int channel, int
                                     .limit_executables = limited,
                                     .record = options->record};
     uint64_t kept = options->user_namespace ? 0 : ROOT_KEEPS;
+    uint32_t held =
+        options->way_in >= 0 && tree_group_enter(options->way_in) == OK ? options->limits : 0;
 
     *step = STEP_STANDARD;
     start_afresh();
@@ -162,6 +197,7 @@ static enum error prepare(const struct leader_options *options, int channel, int
     *step = STEP_FENCES;
     if (capability_keep(kept) != OK || hold(command, trial) != OK)
         return ERROR_IO;
+    limit_use(options, held, &trial->proof);
     *step = STEP_USER;
     if (become(command) != OK)
         return ERROR_IO;

@@ -21,6 +21,8 @@ struct leader_options {
     const struct command *command;
     leader_program *program;      /* NULL: the command's */
     int standard[STANDARD_COUNT]; /* -1: /dev/null */
+    int way_in;      /* into the tree's control group (tree_group.h); -1: there is none */
+    uint32_t limits; /* which fences that holds */
     bool user_namespace;
     bool record; /* somebody learns what it does */
 };

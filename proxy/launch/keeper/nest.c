@@ -4,9 +4,11 @@
 #include "launch/keeper/mounts.h"
 #include "launch/keeper/terminals.h"
 #include "launch/keeper/writes.h"
+#include "system/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum error nest_clone(bool user, pid_t *child, int *pidfd)
@@ -149,6 +152,28 @@ static enum error keep_switches(void)
     return error;
 }
 
+/*
+ * Whoever can write there changes the limits of his own tree and of others, or leaves his group.
+ * Where another file system lies over one, nobody of the tree can take that away.
+ */
+static enum error fix_control_groups(void)
+{
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+    char line[CGROUP_LINE_BYTES];
+    struct cgroup_mount found;
+    struct statfs facts;
+    enum error error = mounts != NULL ? OK : ERROR_IO;
+
+    while (error == OK && fgets(line, sizeof(line), mounts) != NULL) {
+        if (cgroup_read_mount(line, &found) && statfs(found.path, &facts) == 0 &&
+            (facts.f_type == CGROUP_SUPER_MAGIC || facts.f_type == CGROUP2_SUPER_MAGIC))
+            error = mounts_set(AT_FDCWD, found.path, MOUNT_ATTR_RDONLY);
+    }
+    if (mounts != NULL)
+        fclose(mounts);
+    return error;
+}
+
 /* Mounts of the host that come later would neither be noexec nor read-only, so they do not come
  * where that counts. */
 static unsigned long propagation_of(const struct command *command)
@@ -164,6 +189,8 @@ enum error nest_mount(const struct command *command, const int standard[STANDARD
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
         return ERROR_IO;
     if (!user && keep_switches() != OK)
+        return ERROR_IO;
+    if (fix_control_groups() != OK)
         return ERROR_IO;
     *step = STEP_DEVICES;
     if (hide_devices() != OK || show_queues() != OK ||

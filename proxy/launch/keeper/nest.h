@@ -30,8 +30,8 @@ enum error nest_map(uid_t uid, gid_t gid) MUST_CHECK;
 
 /*
  * In the child: what it sees, and where code comes from (islands.h). Root's tree, which has no user
- * namespace, finds the kernel's own switches read-only, control groups among them (which of /proc:
- * nest.c). `standard` is what its first process is given. *step says what failed.
+ * namespace, finds the kernel's own switches read-only (which of /proc: nest.c); control groups are
+ * so to every tree. `standard` is what its first process is given. *step says what failed.
  */
 enum error nest_mount(const struct command *command, const int standard[STANDARD_COUNT], bool user,
                       enum launch_step *step) MUST_CHECK;

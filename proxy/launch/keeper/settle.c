@@ -115,6 +115,8 @@ static enum error fork_leader(const struct keeper_options *options, const struct
     struct leader_options given = {.command = command,
                                    .program = options->program,
                                    .user_namespace = options->user_namespace,
+                                   .way_in = options->way_in,
+                                   .limits = options->limits,
                                    .record = options->record >= 0};
     int pair[2], *input = &given.standard[STDIN_FILENO];
 
@@ -228,6 +230,8 @@ enum error keeper_settle(const struct keeper_options *options, struct settled *o
         error = fork_leader(options, &packed.command, &out->leader, &channel);
     close_command(&packed);
     close(options->command);
+    if (options->way_in >= 0)
+        close(options->way_in);
     for (int i = 0; i < STANDARD_COUNT; i++) {
         if (options->standard[i] >= 0)
             close(options->standard[i]);

@@ -11,16 +11,23 @@
 
 #include <stdint.h>
 
-/* Beside it: the packed command, the keeper's end of its channel, the standard ones given, and
- * where what the tree does is told, if that is given. */
-struct spawner_ask {
-    uint32_t number;
-    uint32_t standard; /* bit i: descriptor i is given */
-    uint32_t record;   /* 1: that is given */
-    uint32_t relay;    /* 1: the tree's program is the relay; 0: the command's */
+enum spawner_ask_type {
+    SPAWNER_MAKE = 1, /* a tree */
+    SPAWNER_FORGET    /* nothing is left of it: no answer */
 };
 
-/* Beside it, if all is well: a pidfd of the keeper. */
+/* Beside MAKE: the packed command, the keeper's end of its channel, the standard ones given, and
+ * where what the tree does is told, if that is given. */
+struct spawner_ask {
+    uint32_t type, number;
+    uint32_t standard;              /* bit i: descriptor i is given */
+    uint32_t record;                /* 1: that is given */
+    uint32_t relay;                 /* 1: the tree's program is the relay; 0: the command's */
+    uint32_t memory_mib, processes; /* what it may use; 0: as much as there is */
+};
+
+/* Beside it, if all is well: a pidfd of the keeper; and the directory of its control group, if it
+ * has one. */
 struct spawner_word {
     uint32_t number;
     int32_t error; /* errno */

@@ -69,9 +69,24 @@ static void log_file(const char *name, bool at_terminal, const struct refusal *r
     buffer_clear(&shown);
 }
 
+static void log_limit(const char *name, enum refusal_limit limit)
+{
+    static const char *const sentences[LIMIT_COUNT] = {
+        [LIMIT_MEMORY] = "its service needed more memory than it may use, and was ended: "
+                         "\"memory_mib\" of its \"limits\" is too little, or it takes too much",
+        [LIMIT_PROCESSES] = "its service was refused a process or thread: it has as many as "
+                            "\"processes\" of its \"limits\" says"};
+
+    log_warning("surface %s: %s", name, sentences[limit]);
+}
+
 const struct refusal *refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
                                     const struct refusal *refusal)
 {
+    if (refusal->limit != LIMIT_NONE) {
+        log_limit(name, refusal->limit);
+        return refusal;
+    }
     if (refusal->path[0] == '\0') {
         log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, "
                     "protocol %u (%s)",

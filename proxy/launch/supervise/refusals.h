@@ -1,7 +1,7 @@
 /*
  * What a service asked for and was refused, told to the operator in the log: each file that may
  * not be executed or loaded once, for some programs look for the same one again and again; and once
- * that there were more of them than are told.
+ * that there were more of them than are told; and which of its limits it reached.
  */
 #pragma once
 

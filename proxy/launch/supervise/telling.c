@@ -166,11 +166,16 @@ void telling_on_exited(void *context, struct life *life, int status, const char 
 void telling_on_refused(void *context, uint32_t slot, const struct refusal *refusal)
 {
     struct supervisor *supervisor = context;
+    struct errand errand = {.kind = ERRAND_REFUSED, .place = slot, .text = refusal->path};
 
+    if (refusal->limit != LIMIT_NONE)
+        errand =
+            (struct errand){.kind = ERRAND_LIMIT,
+                            .place = slot,
+                            .number = refusal->limit == LIMIT_MEMORY ? SERVICE_LIMIT_MEMORY
+                                                                     : SERVICE_LIMIT_PROCESSES};
     if (supervisor->lone.name[0] == '\0' || supervisor->lone.told)
-        telling_say(&supervisor->broker,
-                    &(struct errand){.kind = ERRAND_REFUSED, .place = slot, .text = refusal->path},
-                    -1);
+        telling_say(&supervisor->broker, &errand, -1);
 }
 
 void telling_on_seen(void *context, struct life *life)
