@@ -93,14 +93,20 @@ static bool may_wait(enum ipc_type type)
            type == IPC_COUNTS || type == IPC_VITALS;
 }
 
+/* A client that went by itself: nobody waits to hear of it, as whoever kills or revokes does. */
+static bool has_time(enum ipc_type type, const void *message)
+{
+    return type == IPC_CLOSED &&
+           ((const struct ipc_closed *)message)->reason == REASON_CLIENT_CLOSED;
+}
+
 static bool send_to_broker(struct worker *worker, enum ipc_type type, const void *message, int fd)
 {
     struct ipc_writer writer = {.bytes = worker->ipc_buffer};
     enum error error;
 
     ipc_encode(&writer, type, message);
-    if (type != IPC_CLOSED)
-        worker->urgent = true;
+    worker->urgent = worker->urgent || !has_time(type, message);
     if (may_wait(type))
         error = channel_gather(worker->channel, &writer);
     else if (fd >= 0)

@@ -125,8 +125,8 @@ void worker_random(struct worker *worker, unsigned char *out, size_t length);
  */
 bool worker_tell(struct worker *worker, enum ipc_type type, const void *message);
 /*
- * Once each turn of the loop: what was gathered goes to the broker. Ends of connections alone wait
- * for the next question or round: a message less, and the broker is woken once less.
+ * Once each turn of the loop: what was gathered goes to the broker. Ends of clients that went by
+ * themselves wait for the next question or round: a message less, and the broker is woken less.
  */
 void worker_flush(struct worker *worker);
 /* The same, and shows the broker a descriptor, which stays the caller's; false without one. */
