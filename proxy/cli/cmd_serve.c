@@ -40,20 +40,25 @@ static void warn_of_insider(void *context, const char *sentence)
     log_warning("%s", sentence);
 }
 
+static bool limits_use(const struct config *config)
+{
+    for (size_t i = 0; i < config->surface_count; i++) {
+        const struct surface_use *use = &config->surfaces[i].command.use;
+
+        if (use->memory_mib > 0 || use->processes > 0)
+            return true;
+    }
+    return false;
+}
+
 /* Before anything is started, and before it is asked what can be held here. */
 static void take_control_group(const struct config *config)
 {
     char why[WHY_SIZE];
-    enum error error = cgroup_prepare(why);
+    enum error error = limits_use(config) ? cgroup_prepare(why) : OK;
 
-    for (size_t i = 0; error != OK && error != ERROR_NOT_FOUND && i < config->surface_count; i++) {
-        const struct surface_use *use = &config->surfaces[i].command.use;
-
-        if (use->memory_mib > 0 || use->processes > 0) {
-            log_warning("the control group %s; limits of services may be advisory", why);
-            return;
-        }
-    }
+    if (error != OK && error != ERROR_NOT_FOUND)
+        log_warning("the control group %s; limits of services may be advisory", why);
 }
 
 int cmd_serve(int argc, char **argv)

@@ -204,21 +204,26 @@ static bool is_first_of_container(const char *path, size_t top)
     return strlen(path) <= top && access(file, F_OK) == 0;
 }
 
-/* The nearest at or above this process's own. */
+/* From the group of a gate's processes to the one that is its own. */
+static bool rise(char *path, size_t top)
+{
+    char *slash = strrchr(path, '/');
+
+    if (slash == NULL || (size_t)(slash - path) < top || strcmp(slash + 1, CGROUP_GATE) != 0)
+        return false;
+    *slash = '\0';
+    return true;
+}
+
+/* Of those further up that are marked, a user's whole session is one: somebody else arranges it. */
 static enum error find_delegated(char out[CGROUP_PATH_SIZE])
 {
     size_t top;
 
     if (!find_own(out, &top))
         return ERROR_NOT_FOUND;
-    while (!is_marked(out) && !is_first_of_container(out, top)) {
-        char *slash = strrchr(out, '/');
-
-        if (slash == NULL || (size_t)(slash - out) < top)
-            return ERROR_NOT_FOUND;
-        *slash = '\0';
-    }
-    return OK;
+    (void)rise(out, top);
+    return is_marked(out) || is_first_of_container(out, top) ? OK : ERROR_NOT_FOUND;
 }
 
 static enum error refused(char why[WHY_SIZE], const char *path, const char *what)
@@ -266,12 +271,8 @@ enum error cgroup_prepare(char why[WHY_SIZE])
 bool cgroup_base(char out[CGROUP_PATH_SIZE])
 {
     size_t top;
-    char *slash = find_own(out, &top) ? strrchr(out, '/') : NULL;
 
-    if (slash == NULL || (size_t)(slash - out) < top || strcmp(slash + 1, CGROUP_GATE) != 0)
-        return false;
-    *slash = '\0';
-    return true;
+    return find_own(out, &top) && rise(out, top);
 }
 
 uint32_t cgroup_fences(void)

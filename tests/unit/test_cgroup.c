@@ -4,8 +4,14 @@
 #include "launch/strain.h"
 #include "unit.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
 
 TEST(test_own_group)
 {
@@ -122,4 +128,86 @@ TEST(test_events)
     assert_false(strain_processes("max 0\n"));
     assert_false(strain_processes("maximum 7\n"));
     assert_false(strain_processes(""));
+}
+
+/* ---- Which group a gate takes for its own ---- */
+
+static char outer[256]; /* marked as delegated; "" where this host has no such groups to write to */
+
+static void path_in(char *out, size_t size, const char *name)
+{
+    snprintf(out, size, "%s/%s", outer, name);
+}
+
+static bool write_to(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    bool done = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+    if (fd >= 0)
+        close(fd);
+    return done;
+}
+
+static void make_outer(void)
+{
+    char line[CGROUP_LINE_BYTES];
+    struct cgroup_mount mount;
+    FILE *mounts = fopen("/proc/self/mountinfo", "re");
+
+    outer[0] = '\0';
+    while (mounts != NULL && outer[0] == '\0' && fgets(line, sizeof(line), mounts) != NULL) {
+        if (!cgroup_read_mount(line, &mount) || !mount.unified)
+            continue;
+        snprintf(outer, sizeof(outer), "%.200s/test-%d", mount.path, getpid());
+        if (mkdir(outer, 0755) != 0 || setxattr(outer, CGROUP_MARK, "1", 1, 0) != 0) {
+            (void)rmdir(outer);
+            outer[0] = '\0';
+        }
+    }
+    if (mounts != NULL)
+        fclose(mounts);
+}
+
+/* In a process of its own, which has been put into the group: what it found, and where it is. */
+static void expect_prepared(const char *name, enum error wanted, const char *then)
+{
+    char group[512], procs[600], why[WHY_SIZE];
+    pid_t child;
+    int status;
+
+    path_in(group, sizeof(group), name);
+    assert_true(mkdir(group, 0755) == 0 || errno == EEXIST);
+    snprintf(procs, sizeof(procs), "%s/cgroup.procs", group);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char text[CGROUP_LINE_BYTES], own[CGROUP_PATH_SIZE];
+
+        _exit(write_to(procs, "0") && cgroup_prepare(why) == wanted &&
+                      cgroup_read_file(AT_FDCWD, "/proc/self/cgroup", text, sizeof(text)) == OK &&
+                      cgroup_read_own(text, own) && strcmp(strrchr(own, '/'), then) == 0
+                  ? 0
+                  : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+TEST(test_a_group_further_up_is_somebody_elses)
+{
+    static const char *const names[] = {"scope/sidelock-gate", "scope", "sidelock-gate"};
+    char path[512];
+
+    make_outer();
+    if (outer[0] == '\0')
+        skip();
+    expect_prepared("scope", ERROR_NOT_FOUND, "/scope");
+    expect_prepared("sidelock-gate", OK, "/sidelock-gate");
+    expect_prepared(".", OK, "/sidelock-gate");
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        path_in(path, sizeof(path), names[i]);
+        (void)rmdir(path);
+    }
+    assert_int_equal(rmdir(outer), 0);
 }
