@@ -43,13 +43,21 @@ bool config_names_programs(const struct config *config)
     return false;
 }
 
-static bool is_listen(const struct listen_address *listen, const char *host)
+/* A listener of IPv6 takes no IPv4 (IPV6_V6ONLY). */
+bool config_listen_takes(const struct listen_address *listen, const char *host)
 {
-    bool v6 = strchr(host, ':') != NULL;
+    static const char *const every[] = {"0.0.0.0", "::"};
+    static const char *const loopback[] = {"127.0.0.1", "::1"};
+    const bool v6 = strchr(host, ':') != NULL;
 
     if (strcmp(listen->host, "localhost") == 0)
-        return strcmp(host, v6 ? "::1" : "127.0.0.1") == 0;
-    return strcmp(listen->host, host) == 0 || strcmp(listen->host, v6 ? "::" : "0.0.0.0") == 0;
+        return strcmp(loopback[v6], host) == 0;
+    return strcmp(listen->host, host) == 0 || strcmp(listen->host, every[v6]) == 0;
+}
+
+static bool is_listen(const struct listen_address *listen, const char *host, uint16_t port)
+{
+    return listen->host != NULL && listen->port == port && config_listen_takes(listen, host);
 }
 
 bool config_listens_at(const struct config *config, const char *host, uint16_t port)
@@ -58,9 +66,9 @@ bool config_listens_at(const struct config *config, const char *host, uint16_t p
         const struct surface *surface = &config->surfaces[i];
 
         for (size_t j = 0; j < surface->listen_count; j++) {
-            if (surface->listen[j].port == port && is_listen(&surface->listen[j], host))
+            if (is_listen(&surface->listen[j], host, port))
                 return true;
         }
     }
-    return false;
+    return is_listen(&config->telemetry.listen, host, port);
 }

@@ -131,7 +131,8 @@ struct route {
 
 struct listen_address {
     char *text;    /* as written */
-    char *host;    /* "127.0.0.1", "::1", another address; "localhost" binds both loopbacks */
+    char *host;    /* "127.0.0.1", "::1", another address, each as the kernel writes it, so that
+                      texts can be compared; "localhost" binds both loopbacks */
     uint16_t port; /* 0: any, for tests */
     bool loopback;
 };
@@ -351,12 +352,18 @@ static inline bool config_has_telemetry(const struct config *config)
 }
 /* Whether any surface has rules about programs that call, or wants them noted. */
 bool config_names_programs(const struct config *config);
-/* Whether the gate listens at this address on this port, or is about to: nobody else can. */
+/* Whether the gate listens at this address on this port, or is about to, for a surface or for
+ * "telemetry": nobody else can. */
 bool config_listens_at(const struct config *config, const char *host, uint16_t port);
 /* "172.18.0.0/16", "10.0.0.5", "fd00::/8": false: it is none, or has bits set beyond its prefix. */
 bool config_network_parse(const char *text, struct config_network *out);
 /* An address alone, IPv4 as above. */
 bool config_address_parse(const char *text, uint8_t out[16]);
+/* Whether whoever connects to the address `host`, on its port, comes to that listener. */
+bool config_listen_takes(const struct listen_address *listen, const char *host);
 bool config_network_has(const struct config_network *network, const uint8_t address[16]);
+/* Whether the surface's networks keep anybody out: not where one has all of IPv4, or of both, and
+ * not on loopback, where whoever is on the machine has the same address. */
+bool config_networks_restrict(const struct surface *surface);
 /* The surface called `name`, or NULL. */
 const struct surface *config_surface(const struct config *config, const char *name);

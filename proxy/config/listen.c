@@ -3,6 +3,7 @@
 
 #include "wire/url.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,18 @@ static char *split_port(char **host, uint16_t *port)
     return strchr(text, ':') == NULL ? text : NULL;
 }
 
+/* "fd00:0::5" and "fd00::5" are one address: it is written as the kernel writes it. */
+static char *copy_host(struct json_reader *reader, const char *host)
+{
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    if (inet_pton(AF_INET6, host, &address) == 1 &&
+        inet_ntop(AF_INET6, &address, text, sizeof(text)) != NULL)
+        return json_reader_copy(reader, text);
+    return json_reader_copy(reader, host);
+}
+
 void config_listen_read(struct json_reader *reader, struct json_t *value, void *into)
 {
     struct listen_address *address = into;
@@ -49,7 +62,7 @@ void config_listen_read(struct json_reader *reader, struct json_t *value, void *
                           "\"127.0.0.1:8081\" or \"[::1]:8081\".",
                           address->text);
     else
-        address->host = json_reader_copy(reader, host);
+        address->host = copy_host(reader, host);
     free(copy);
 }
 
@@ -70,7 +83,7 @@ void config_listen_read_upstream(struct json_reader *reader, struct json_t *valu
                           "\"127.0.0.1:8081\" or \"[::1]:8081\".",
                           address->text);
     else
-        address->host = json_reader_copy(reader, host);
+        address->host = copy_host(reader, host);
     address->loopback = true;
     free(copy);
 }
@@ -120,14 +133,8 @@ static void check_port(struct json_reader *reader, const struct surface *surface
 /* Whether whoever connects there comes to the gate. */
 static bool takes(const struct listen_address *listen, const struct listen_address *service)
 {
-    const char *host = listen->host;
-
-    if (host == NULL || service->host == NULL || listen->port != service->port)
-        return false;
-    if (strcmp(host, "localhost") == 0)
-        return strcmp(service->host, "127.0.0.1") == 0 || strcmp(service->host, "::1") == 0;
-    return strcmp(host, service->host) == 0 || strcmp(host, "0.0.0.0") == 0 ||
-           strcmp(host, "::") == 0;
+    return listen->host != NULL && service->host != NULL && listen->port == service->port &&
+           config_listen_takes(listen, service->host);
 }
 
 /* A gate that dials itself serves nobody. */
@@ -145,6 +152,11 @@ static void check_service(struct json_reader *reader, const struct config *confi
                                      surface->upstream_tcp.text, other->name);
         }
     }
+    if (takes(&config->telemetry.listen, &surface->upstream_tcp))
+        json_reader_fault_at(reader, "upstream/tcp",
+                             "At \"%.64s\" the gate itself listens, for \"telemetry\": give it "
+                             "another port.",
+                             surface->upstream_tcp.text);
 }
 
 void config_listen_check_ports(struct json_reader *reader, const struct config *config)

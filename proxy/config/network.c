@@ -24,6 +24,22 @@ bool config_network_has(const struct config_network *network, const uint8_t addr
     return is_same(network->address, address, network->bits);
 }
 
+bool config_networks_restrict(const struct surface *surface)
+{
+    static const uint8_t every_v4[16] = {[10] = 0xff, [11] = 0xff};
+    bool beyond_loopback = false;
+
+    for (size_t i = 0; i < surface->listen_count; i++)
+        beyond_loopback = beyond_loopback || !surface->listen[i].loopback;
+    for (size_t i = 0; i < surface->caller_network_count; i++) {
+        const struct config_network *network = &surface->caller_networks[i];
+
+        if (network->bits <= V4_BEGINS * 8 && config_network_has(network, every_v4))
+            return false;
+    }
+    return beyond_loopback && surface->caller_network_count > 0;
+}
+
 /* IPv4 is ::ffff:a.b.c.d, so that one that comes to a socket of both families is the same. */
 static bool read_address(const char *text, uint8_t out[16], unsigned *family_begins)
 {

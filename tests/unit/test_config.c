@@ -286,6 +286,33 @@ TEST(test_host_towards_the_service)
     config_destroy(config);
 }
 
+/* It is the gate's own at each address as the kernel writes it, for a surface and for telemetry. */
+TEST(test_where_the_gate_listens)
+{
+    static const struct {
+        const char *host;
+        uint16_t port;
+        bool listens;
+    } cases[] = {
+        {"fd00::5", 8081, true},  {"fd00::6", 8081, false},   {"fd00::5", 8082, false},
+        {"::1", 8083, true},      {"127.0.0.1", 8083, true},  {"127.0.0.2", 8083, false},
+        {"fd00::9", 8084, true},  {"192.0.2.1", 8084, false}, {"192.0.2.1", 8085, true},
+        {"fd00::9", 8085, false}, {"10.0.0.5", 9090, true},   {"10.0.0.6", 9090, false},
+    };
+    struct loaded loaded = load_text(
+        "{\"state_dir\":\"/a\",\"telemetry\":{\"listen\":\"10.0.0.5:9090\","
+        "\"allow_non_loopback\":true},\"surfaces\":{\"a\":{\"listen\":[\"[fd00:0::5]:8081\","
+        "\"localhost:8083\",\"[0::0]:8084\",\"0.0.0.0:8085\"],\"allow_non_loopback\":true,"
+        "\"dialect\":\"mcp\",\"upstream\":{\"tcp\":\"127.0.0.1:8084\"}}}}");
+
+    assert_int_equal(loaded.error, OK);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (config_listens_at(loaded.config, cases[i].host, cases[i].port) != cases[i].listens)
+            fail_msg("%s:%u", cases[i].host, cases[i].port);
+    }
+    config_destroy(loaded.config);
+}
+
 TEST(test_command)
 {
     struct config *config = load_good(VECTORS "/valid", "command.json");

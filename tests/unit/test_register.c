@@ -160,6 +160,48 @@ TEST(test_wide_surface_is_a_finding)
     register_row_clear(&row);
 }
 
+static bool finds_any_caller(const char *listen, const char *networks)
+{
+    static const char form[] =
+        "{\"state_dir\":\"/nowhere\",\"surfaces\":{\"one\":{\"listen\":[\"%s\"],"
+        "\"allow_non_loopback\":true,\"dialect\":\"opaque\","
+        "\"upstream\":{\"socket\":\"/run/x/one.sock\"},\"callers\":{\"networks\":[%s]}}}}";
+    static struct json_faults faults;
+    struct register_facts facts;
+    struct register_row row;
+    struct config *other;
+    char text[512];
+    bool found;
+
+    snprintf(text, sizeof(text), form, listen, networks);
+    assert_int_equal(config_load(text, strlen(text), NULL, 0, getuid(), &other, &faults), OK);
+    facts = (struct register_facts){.surface = &other->surfaces[0], .config = other};
+    build(facts, &row);
+    found = row.cells[REGISTER_CALLERS].finding;
+    register_row_clear(&row);
+    facts = (struct register_facts){
+        .surface = &other->surfaces[0], .config = other, .live = true, .sessions_any_caller = 1};
+    build(facts, &row);
+    assert_int_equal(row.cells[REGISTER_CALLERS].finding, found);
+    register_row_clear(&row);
+    config_destroy(other);
+    return found;
+}
+
+TEST(test_a_network_of_everybody_names_no_caller)
+{
+    static const char *const everybody[] = {"\"0.0.0.0/0\"", "\"::/0\"", "\"::ffff:0:0/96\"",
+                                            "\"::/8\"", "\"10.0.0.5\",\"0.0.0.0/0\""};
+
+    for (size_t i = 0; i < sizeof(everybody) / sizeof(everybody[0]); i++)
+        assert_true(finds_any_caller("192.0.2.1:8083", everybody[i]));
+    assert_false(finds_any_caller("192.0.2.1:8083", "\"10.0.0.0/8\""));
+    assert_false(finds_any_caller("192.0.2.1:8083", "\"fd00::/8\",\"127.0.0.0/8\""));
+    /* There every user of the machine has an address of it. */
+    assert_true(finds_any_caller("127.0.0.1:8083", "\"127.0.0.0/8\""));
+    assert_true(finds_any_caller("localhost:8083", "\"10.0.0.0/8\""));
+}
+
 TEST(test_no_listener_proves_nothing)
 {
     struct register_facts facts = claimed(0);

@@ -225,7 +225,7 @@ static void build_callers(const struct register_facts *facts, struct register_ce
         cell->proven = true;
         cell->how = "the caller rules in force, the sessions in the store, the live connections";
     }
-    if (facts->surface->callers_named || facts->surface->caller_network_count > 0)
+    if (facts->surface->callers_named || config_networks_restrict(facts->surface))
         return;
     if (!facts->live) {
         cell->finding = true;
