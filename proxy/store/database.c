@@ -102,13 +102,18 @@ static enum error refuse_version(const char *path, long version, char why[WHY_SI
         path, version, SCHEMA_VERSION);
 }
 
+static bool is_known(long version)
+{
+    return version >= 0 && version <= SCHEMA_VERSION;
+}
+
 static enum error migrate(sqlite3 *connection, const char *path, char why[WHY_SIZE])
 {
     char text[16];
     bool done = ask(connection, "PRAGMA user_version", text, sizeof(text));
     long version = done ? strtol(text, NULL, 10) : 0;
 
-    if (version < 0 || version > SCHEMA_VERSION)
+    if (!is_known(version))
         return refuse_version(path, version, why);
     for (; done && version < SCHEMA_VERSION; version++)
         done = execute(connection, migrations[version]);
@@ -136,27 +141,48 @@ static enum error check(sqlite3 *connection, const char *path, char why[WHY_SIZE
     return migrate(connection, path, why);
 }
 
+#define OPEN_FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
+#define READ_FLAGS (SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
+
+/* Leaves its log alone. SQLITE_OK, or the primary code of what is wrong. */
+static int read_version(const char *path, int flags, long *version)
+{
+    sqlite3 *connection = NULL;
+    char text[16] = "";
+    int code = sqlite3_open_v2(path, &connection, flags, NULL) & 0xff;
+
+    if (code == SQLITE_OK) {
+        harden(connection);
+        sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+        sqlite3_busy_timeout(connection, BUSY_TIMEOUT_MS);
+        if (!ask(connection, "PRAGMA user_version", text, sizeof(text)))
+            code = sqlite3_errcode(connection) & 0xff;
+    }
+    sqlite3_close(connection);
+    *version = strtol(text, NULL, 10);
+    return code;
+}
+
 /*
  * What a later Sidelock has made stays as it is, its log too: whoever may write it would set how it
- * is journalled, and write the log into it at the end. What cannot be read, check() says.
+ * is journalled, and write the log into it at the end. So what cannot be read is not written. What
+ * is damaged, or is no database, check() says. What was begun and not ended when its program ended
+ * can be taken back by a writer alone, and is by each.
  */
 static enum error refuse_later(const char *path, char why[WHY_SIZE])
 {
-    const int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-    sqlite3 *connection = NULL;
-    char text[16] = "";
     long version;
+    int code = read_version(path, READ_FLAGS, &version);
 
-    if (sqlite3_open_v2(path, &connection, flags, NULL) == SQLITE_OK) {
-        harden(connection);
-        (void)ask(connection, "PRAGMA user_version", text, sizeof(text));
-    }
-    sqlite3_close(connection);
-    version = strtol(text, NULL, 10);
-    return version > SCHEMA_VERSION ? refuse_version(path, version, why) : OK;
+    if (code == SQLITE_READONLY)
+        code = read_version(path, OPEN_FLAGS, &version);
+    if (code == SQLITE_NOTADB || code == SQLITE_CORRUPT)
+        return OK;
+    if (code != SQLITE_OK)
+        return error_explain(why, ERROR_IO, "cannot read the database %s: %s", path,
+                             sqlite3_errstr(code));
+    return is_known(version) ? OK : refuse_version(path, version, why);
 }
-
-#define OPEN_FLAGS (SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW)
 
 enum error database_open(const char *path, struct sqlite3 **out, char why[WHY_SIZE])
 {

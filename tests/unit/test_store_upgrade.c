@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define STATES           VECTORS_DIR "/states/"
@@ -285,4 +286,76 @@ STORE_TEST(the_log_of_a_later_state_stays)
     assert_int_equal(after.length, before.length);
     assert_memory_equal(after.data, before.data, (size_t)after.length);
     sqlite3_close(database);
+}
+
+/* Writes more than it holds in memory, and ends in the midst of it. */
+static void end_amidst(const char *path)
+{
+    const pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        sqlite3 *database;
+        const bool begun =
+            sqlite3_open(path, &database) == SQLITE_OK &&
+            sqlite3_exec(database,
+                         "PRAGMA cache_size = 2; PRAGMA cache_spill = 2; BEGIN;"
+                         "CREATE TABLE more (bytes BLOB);"
+                         "INSERT INTO more WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                         "SELECT i + 1 FROM n WHERE i < 8) SELECT randomblob(3000) FROM n",
+                         NULL, NULL, NULL) == SQLITE_OK;
+
+        _exit(begun ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static bool is_there(const struct fixture *fixture, const char *name)
+{
+    char path[512];
+
+    path_of(fixture, name, path, sizeof(path));
+    return access(path, F_OK) == 0;
+}
+
+STORE_TEST(a_later_state_that_was_not_ended_is_refused_too)
+{
+    struct fixture *fixture = *state;
+    static struct bytes before, after;
+    char path[512];
+
+    restore(fixture, "2.sql");
+    execute(fixture, "PRAGMA journal_mode = delete; PRAGMA user_version = 1000");
+    read_bytes(fixture, "sidelock.db", &before);
+    path_of(fixture, "sidelock.db", path, sizeof(path));
+    end_amidst(path);
+    assert_true(is_there(fixture, "sidelock.db-journal"));
+    assert_int_equal(open_store(fixture), ERROR_INVALID);
+    assert_non_null(strstr(fixture->why, "schema 1000"));
+    read_bytes(fixture, "sidelock.db", &after);
+    assert_int_equal(after.length, before.length);
+    assert_memory_equal(after.data, before.data, (size_t)after.length);
+}
+
+/* Whoever has it to itself may have made it a later one. */
+STORE_TEST(what_cannot_be_read_is_not_written)
+{
+    struct fixture *fixture = *state;
+    static struct bytes before, after;
+    sqlite3 *database;
+    char path[512];
+
+    restore(fixture, "2.sql");
+    execute(fixture, "PRAGMA journal_mode = delete; PRAGMA user_version = 1000");
+    read_bytes(fixture, "sidelock.db", &before);
+    path_of(fixture, "sidelock.db", path, sizeof(path));
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(database, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(open_store(fixture), ERROR_IO);
+    assert_non_null(strstr(fixture->why, "cannot read the database"));
+    sqlite3_close(database);
+    read_bytes(fixture, "sidelock.db", &after);
+    assert_int_equal(after.length, before.length);
+    assert_memory_equal(after.data, before.data, (size_t)after.length);
 }
