@@ -21,9 +21,9 @@
 
 struct addition {
     const char *config, *why, *can_do, *socket, *tcp, *dialect;
-    struct text_list listen, verbs, targets, callers;
+    struct text_list listen, verbs, targets, callers, networks;
     struct additions additions;
-    bool stdio, elsewhere;
+    bool stdio, elsewhere, allow_non_loopback;
     char *const *command; /* NULL: there is none */
     char here[CONFIG_FILE_PATH_SIZE], program[2 * CONFIG_FILE_PATH_SIZE];
 };
@@ -52,10 +52,19 @@ static int check_upstream(const struct addition *addition)
     return additions_check(&addition->additions, service_of(addition));
 }
 
+/* There nobody's user is known. */
+static bool comes_over_network(const struct addition *addition)
+{
+    return addition->networks.count > 0 || addition->allow_non_loopback;
+}
+
 static int check_rest(struct addition *addition)
 {
     if (addition->listen.count == 0)
         return args_usage("add", "--listen says where clients find it, as in localhost:8081");
+    if (addition->callers.count > 0 && comes_over_network(addition))
+        return args_usage("add", "--caller names a user, and of who comes over a network none is "
+                                 "known: name clients by --network");
     if (addition->dialect == NULL && addition->stdio)
         addition->dialect = "mcp";
     if (addition->dialect == NULL)
@@ -99,6 +108,13 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .takes = "uid=N",
          .about = "a user who may connect beside you; may be repeated",
          .list = &addition->callers},
+        {.name = "--network",
+         .takes = "NETWORK",
+         .about = "whose addresses may connect, in the place of you; may be repeated",
+         .list = &addition->networks},
+        {.name = "--allow-non-loopback",
+         .about = "it may listen where other machines or containers reach it",
+         .flag = &addition->allow_non_loopback},
         {.name = "--why",
          .takes = "TEXT",
          .about = "why there is such a surface, for the register",
@@ -227,12 +243,21 @@ static int set_upstream(json_t *surface, struct addition *addition)
     return code;
 }
 
-/* You, and who was named. */
+/* You, and who was named; over a network those alone whose addresses were, if any. */
 static int set_callers(json_t *surface, const struct addition *addition)
 {
-    json_t *uids = json_pack("[s]", "self");
+    json_t *uids;
     uint64_t uid;
 
+    if (addition->allow_non_loopback && !set(surface, "allow_non_loopback", json_true()))
+        return EX_OSERR;
+    if (addition->networks.count > 0)
+        return set(surface, "callers", json_pack("{s:o}", "networks", list_of(&addition->networks)))
+                   ? EX_OK
+                   : not_text();
+    if (addition->allow_non_loopback)
+        return EX_OK;
+    uids = json_pack("[s]", "self");
     for (size_t i = 0; i < addition->callers.count; i++) {
         const char *caller = addition->callers.items[i];
 
@@ -332,6 +357,7 @@ int cmd_add(int argc, char **argv)
     text_list_clear(&addition.verbs);
     text_list_clear(&addition.targets);
     text_list_clear(&addition.callers);
+    text_list_clear(&addition.networks);
     additions_clear(&addition.additions);
     return code;
 }

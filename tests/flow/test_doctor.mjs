@@ -205,11 +205,12 @@ describe('of a gate', () => {
       const gate = await person.serve();
       const token = person.do('session', 'create', 'docs').trim();
       assert.ok(token);
+      await until(() => JSON.parse(person.do('status', '--json')).surfaces[0].service.state === 'ready', 'a service that is ready');
       const well = await doctor(person);
       assert.equal(well.code, 0, JSON.stringify(well.document.findings, null, 1));
       well.is('gate', 'control', 'ok', /a gate runs, pid \d+/);
       well.is('gate', 'version', 'ok', /as this/);
-      well.is('surfaces', 'docs', 'ok', /it is served, enforce, and its service is (ready|starting|idle)/);
+      well.is('surfaces', 'docs', 'ok', /it is served, enforce, and its service is ready/);
       well.is('configuration', 'check', 'ok', /surfaces: 1/);
       person.do(...add('more', await freePort()));
       (await doctor(person)).is('surfaces', 'more', 'warn', /not taken it up/, /`sidelock reload`/);
@@ -238,6 +239,18 @@ describe('of a gate', () => {
     const { code, is } = await doctor(person);
     is('surfaces', 'gone', 'fail', /its service/, /sidelock restart gone/);
     assert.equal(code, 1);
+    await gate.stop();
+  });
+
+  it('one whose service starts, and is not served yet, is told apart', async () => {
+    const person = new Person();
+    person.do('init');
+    person.do('add', 'slow', '--listen', `localhost:${await freePort()}`, '--dialect', 'opaque', '--', 'sleep', '600');
+    const gate = await person.serve();
+    await until(() => JSON.parse(person.do('status', '--json')).surfaces[0].service.state === 'starting', 'a start of the service');
+    const { code, is } = await doctor(person);
+    is('surfaces', 'slow', 'warn', /its service is starting, and is not served now/, /again in a while/);
+    assert.equal(code, 0);
     await gate.stop();
   });
 

@@ -229,6 +229,14 @@ describe('sidelock add and rm', () => {
     assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).surfaces.c.upstream, { socket: '/run/a.sock', owner: 'root' });
     person.do(...add('d', 4).slice(0, 6), '-c', file, '--elsewhere', '--tcp', '127.0.0.1:8081', '--namespace', 'shared', '--owner', '7');
     assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')).surfaces.d.upstream, { tcp: '127.0.0.1:8081', namespace: 'shared', owner: 7 });
+    person.do('add', 'f', '-c', file, '--listen', '0.0.0.0:5', '--dialect', 'opaque', '--elsewhere', '--tcp', '127.0.0.1:8082', '--allow-non-loopback', '--network', '172.18.0.0/16', '--network', 'fd00::/8');
+    const far = JSON.parse(readFileSync(file, 'utf8')).surfaces.f;
+    assert.deepEqual([far.allow_non_loopback, far.callers, far.listen], [true, { networks: ['172.18.0.0/16', 'fd00::/8'] }, ['0.0.0.0:5']]);
+    person.do('add', 'g', '-c', file, '--listen', '0.0.0.0:6', '--dialect', 'opaque', '--elsewhere', '--tcp', '127.0.0.1:8082', '--allow-non-loopback');
+    assert.equal(JSON.parse(readFileSync(file, 'utf8')).surfaces.g.callers, undefined);
+    for (const over of [['--allow-non-loopback'], ['--network', '10.0.0.0/8']])
+      person.refused([...socket('e'), ...over, '--caller', 'uid=7'], 64, /--caller names a user.*name clients by --network/);
+    person.refused([...socket('e'), '--network', '10.0.0.1/8'], 78, /whose address ends where its prefix does/);
     person.refused([...socket('e'), '--namespace', 'shared'], 64, /--namespace goes with --tcp/);
   });
 

@@ -61,6 +61,7 @@ function refused(gate, verb) {
 const get = (gate, token, options = {}) =>
   ask(gate, 'one', '/hello', { token, address: gate.network.address, timeoutMs: GATE_MS, ...options });
 
+const doctorSays = async (gate) => JSON.parse((await gate.cli('doctor', '--json')).stdout).findings.find(({ area, name }) => area === 'surfaces' && name === 'one');
 const isolation = async (gate) => (await gate.doJson('register')).rows[0].isolation_boundary;
 
 describe('an upstream at an address of loopback', { skip }, () => {
@@ -124,6 +125,10 @@ describe('an upstream at an address of loopback', { skip }, () => {
     await gate.do('reload'); // begins anew, and does not serve what was not looked at
     assert.equal((await get(gate, token)).status, 502);
     await untilState(gate, 'one', 'exposed');
+    const said = await doctorSays(gate);
+    assert.equal(said.state, 'fail');
+    assert.match(said.text, /Somebody answers at/);
+    assert.match(said.remedy, /^mend that where/); // it is not ours to restart
     const cell = await isolation(gate);
     assert.deepEqual([cell.evidence, cell.finding], ['claimed', true]);
     assert.match(cell.value, /Somebody answers at/);
@@ -152,6 +157,9 @@ describe('an upstream at an address of loopback', { skip }, () => {
     const line = await gate.audited(mark, { event: 'upstream_refused', surface: 'one' });
     assert.match(line.why, /Whoever listens at 127\.0\.0\.1:8081 is uid 1, who is not to/);
     assert.match((await untilState(gate, 'one', 'ready')).why, /uid 1/);
+    const said = await doctorSays(gate);
+    assert.deepEqual([said.state, said.remedy], ['fail', 'mend that where the service is started: the gate looks again by itself']);
+    assert.match(said.text, /clients are denied: Whoever listens at 127\.0\.0\.1:8081 is uid 1/);
   });
 
   it('takes packets from outside in no way', async () => {

@@ -1,5 +1,8 @@
 #include "cli/doctor/running.h"
 
+#include "wire/url.h"
+
+#include <arpa/inet.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,9 +85,27 @@ static void look_at_lockdown(const struct running *running, struct findings *fin
 
 /* ---- Surfaces ---- */
 
-/* What of a service that is launched wants somebody's hand; NULL: nothing. */
-static const char *ailment_of(const json_t *service)
+/* One that listens by itself, at an address, is not ours to start. */
+static bool listens_by_itself(const json_t *surface)
 {
+    char host[INET6_ADDRSTRLEN + 2];
+    const char *upstream = text_of(surface, "upstream"), *colon = strrchr(upstream, ':');
+    const size_t skip = upstream[0] == '[';
+    bool loopback;
+
+    if (colon == NULL || (size_t)(colon - upstream) <= 2 * skip ||
+        (size_t)(colon - upstream) >= sizeof(host))
+        return false;
+    snprintf(host, sizeof(host), "%.*s", (int)((size_t)(colon - upstream) - 2 * skip),
+             upstream + skip);
+    return host_is_address(host, &loopback);
+}
+
+/* What of a service that is launched, or listens by itself, wants somebody's hand; NULL: nothing.
+ */
+static const char *ailment_of(const json_t *surface)
+{
+    const json_t *service = json_object_get(surface, "service");
     static const struct {
         const char *state, *text;
     } ailments[] = {
@@ -98,7 +119,18 @@ static const char *ailment_of(const json_t *service)
         if (strcmp(text_of(service, "state"), ailments[i].state) == 0)
             return ailments[i].text;
     }
-    return NULL;
+    return listens_by_itself(surface) && strcmp(text_of(service, "state"), "ready") == 0 &&
+                   text_of(service, "why")[0] != '\0'
+               ? "clients are denied"
+               : NULL;
+}
+
+/* Not served now, and nobody's fault: "starting", "ending". */
+static bool is_passing(const json_t *service)
+{
+    const char *state = text_of(service, "state");
+
+    return strcmp(state, "starting") == 0 || strcmp(state, "ending") == 0;
 }
 
 static void look_at_surface(const struct running *running, const json_t *surface,
@@ -106,7 +138,7 @@ static void look_at_surface(const struct running *running, const json_t *surface
 {
     const json_t *service = json_object_get(surface, "service");
     const char *name = text_of(surface, "name"), *why = text_of(service, "why");
-    const char *ailment = ailment_of(service);
+    const char *ailment = ailment_of(surface);
     struct finding finding = {.area = "surfaces", .name = name};
     char remedy[REMEDY_SIZE];
 
@@ -118,10 +150,21 @@ static void look_at_surface(const struct running *running, const json_t *surface
         findings_add(findings, &finding, "it is killed: nothing is served");
     } else if (ailment != NULL) {
         finding.state = FINDING_FAIL;
-        snprintf(remedy, sizeof(remedy),
-                 "see what it said in the gate's log, mend it, and run `sidelock restart %.128s%s`",
-                 name, running->option);
+        if (listens_by_itself(surface))
+            snprintf(remedy, sizeof(remedy),
+                     "mend that where the service is started: the gate looks again by itself");
+        else
+            snprintf(
+                remedy, sizeof(remedy),
+                "see what it said in the gate's log, mend it, and run `sidelock restart %.128s%s`",
+                name, running->option);
         findings_add(findings, &finding, "%s%s%s", ailment, why[0] != '\0' ? ": " : "", why);
+    } else if (is_passing(service)) {
+        finding.state = FINDING_WARN;
+        snprintf(remedy, sizeof(remedy), "run `sidelock doctor%s` again in a while",
+                 running->option);
+        findings_add(findings, &finding, "its service is %s, and is not served now%s%s",
+                     text_of(service, "state"), why[0] != '\0' ? ": " : "", why);
     } else {
         finding.remedy = NULL;
         findings_add(findings, &finding, "it is served, %s%s%s", text_of(surface, "mode"),
