@@ -1,9 +1,11 @@
 #include "cli/cautions.h"
 
+#include "setup/exposure.h"
 #include "setup/fences.h"
 #include "setup/insiders.h"
 #include "setup/places.h"
 #include "setup/service.h"
+#include "system/caller.h"
 #include "system/fence_kind.h"
 #include "system/landlock.h"
 #include "system/trusted_file.h"
@@ -242,6 +244,21 @@ static void warn_of_root(const struct cautions *to, const struct surface *surfac
          surface->name);
 }
 
+static void warn_of_address(const struct cautions *to, const struct surface *surface)
+{
+    struct sockaddr_storage address = {0};
+    struct caller_lookup *lookup;
+    uint32_t uid, inode;
+
+    (void)exposure_address(surface, &address);
+    if (caller_lookup_create(&lookup) != OK)
+        return;
+    if (caller_listener(lookup, (struct sockaddr *)&address, &uid, &inode) == ERROR_NOT_FOUND)
+        warn(to, "The service of \"%s\" does not answer at \"%s\" now: nobody listens there.",
+             surface->name, surface->upstream_tcp.text);
+    caller_lookup_destroy(lookup);
+}
+
 /* A service may well start after the gate, so it is no fault. */
 static void warn_of_service(const struct cautions *to, const struct surface *surface)
 {
@@ -250,6 +267,8 @@ static void warn_of_service(const struct cautions *to, const struct surface *sur
     char why[WHY_SIZE];
     int fd;
 
+    if (surface->upstream_tcp.host != NULL)
+        warn_of_address(to, surface);
     if (surface_needs_launcher(surface) || trusted_upstream(surface, &trust, why) != OK)
         return;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

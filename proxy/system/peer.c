@@ -12,7 +12,7 @@ void peer_find(int connected_fd, struct peer *out)
         struct sockaddr_in6 v6;
     } from = {.v6 = {0}};
     socklen_t length = sizeof(from);
-    struct in6_addr *address = (struct in6_addr *)out->address;
+    const struct in6_addr *address = &out->in6;
 
     *out = (struct peer){.known = false};
     if (getpeername(connected_fd, &from.any, &length) < 0)
@@ -21,7 +21,7 @@ void peer_find(int connected_fd, struct peer *out)
         out->address[10] = out->address[11] = 0xff;
         memcpy(out->address + 12, &from.v4.sin_addr, sizeof(from.v4.sin_addr));
     } else if (from.any.sa_family == AF_INET6) {
-        *address = from.v6.sin6_addr;
+        out->in6 = from.v6.sin6_addr;
     } else {
         return;
     }

@@ -6,8 +6,11 @@
 #include <stdint.h>
 
 struct peer {
-    uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
-    bool known;          /* false: it has gone, or is none */
+    union {
+        uint8_t address[16]; /* IPv4 as ::ffff:a.b.c.d */
+        struct in6_addr in6; /* the same */
+    };
+    bool known; /* false: it has gone, or is none */
     bool loopback;
     char text[INET6_ADDRSTRLEN]; /* "172.18.0.3", "fd00::3"; "" of nobody, and of loopback */
 };

@@ -146,10 +146,13 @@ describe('an upstream at an address of loopback', { skip }, () => {
     const { token } = await gate.session('one');
     assert.equal((await get(gate, token)).body, `uid ${NOBODY} served /hello`);
     await first.stop();
+    let mark = gate.mark();
     const gone = await get(gate, token);
     assert.equal(JSON.parse(gone.body).reason, 'upstream_unreachable');
+    const denied = await gate.audited(mark, { event: 'denied', reason: 'upstream_unreachable' });
+    assert.deepEqual([denied.cause, denied.address, denied.errno, denied.socket], ['not_listening', `127.0.0.1:${PORT}`, 'ECONNREFUSED', undefined]);
 
-    const mark = gate.mark();
+    mark = gate.mark();
     await service(inside, PORT, '127.0.0.1', DAEMON);
     const answer = await get(gate, token);
     assert.equal(answer.status, 502);
@@ -194,8 +197,10 @@ describe('an upstream at an address of loopback', { skip }, () => {
     const gate = await start(inside, { more });
     const { token } = await gate.session('one');
     assert.equal((await get(gate, token)).status, 502);
+    assert.match(refused(gate, 'check').stderr, /The service of "one" does not answer at "127\.0\.0\.1:8081" now: nobody listens there\./);
     await service(inside, PORT, '127.0.0.1');
     assert.equal((await get(gate, token)).status, 200);
+    assert.doesNotMatch(refused(gate, 'check').stderr, /does not answer/);
     gate.configure({ surfaces: { one: behind(inside, {}, { ...more, limits: { max_connections: 7 } }) } });
     await gate.do('reload');
     assert.equal((await get(gate, token)).status, 200);

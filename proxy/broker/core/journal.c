@@ -21,12 +21,27 @@ struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surf
     return journal_begin(gate, "denied", client);
 }
 
+/* Of one that listens by itself the launcher says what a dial came to, and no other denial is due
+ * to it. */
+static bool is_of_dial(const struct surface_state *surface, enum reason reason)
+{
+    if (surface->config->upstream_tcp.host != NULL)
+        return reason == REASON_UPSTREAM_BUSY || reason == REASON_UPSTREAM_UNREACHABLE ||
+               reason == REASON_SOCKET_DEAF;
+    return surface->config->upstream_socket != NULL &&
+           (reason == REASON_UPSTREAM_BUSY || reason_same(reason, REASON_UPSTREAM_UNREACHABLE));
+}
+
 void journal_upstream(const struct surface_state *surface, enum reason reason, struct audit *audit)
 {
-    if (surface->upstream_fault == 0 || surface->config->upstream_socket == NULL ||
-        (reason != REASON_UPSTREAM_BUSY && !reason_same(reason, REASON_UPSTREAM_UNREACHABLE)))
+    const struct surface *config = surface->config;
+
+    if (surface->upstream_fault == 0 || !is_of_dial(surface, reason))
         return;
-    audit_text(audit, "socket", surface->config->upstream_socket);
+    if (config->upstream_socket != NULL)
+        audit_text(audit, "socket", config->upstream_socket);
+    else
+        audit_text(audit, "address", config->upstream_tcp.text);
     audit_text(audit, "errno", strerrorname_np(surface->upstream_fault));
 }
 

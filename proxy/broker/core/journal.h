@@ -15,7 +15,8 @@ struct audit *journal_begin(struct gate *gate, const char *event, struct lines_c
 /* Counts a denial, and begins its line likewise. */
 struct audit *journal_begin_denial(struct gate *gate, struct surface_state *surface,
                                    enum reason reason, struct lines_client client);
-/* Adds to a denial's line, if that is why: the service's socket, and what connect(2) said of it. */
+/* Adds to a denial's line, if that is why: the service's socket or address, and what
+ * connect(2) said of it. */
 void journal_upstream(const struct surface_state *surface, enum reason reason, struct audit *audit);
 /* So many that have no line are counted as if each had been one too many. */
 void journal_suppress(struct gate *gate, const char *event, struct lines_client client,

@@ -187,6 +187,8 @@ enum error service_dials_answer(struct service_dials *dials, const struct errand
         return OK;
     }
     take_off(dials, dial);
+    if (surface->config->upstream_tcp.host != NULL)
+        surface->upstream_fault = fd >= 0 ? 0 : (int)errand->place;
     dial->dialed(dial, fd >= 0 ? REASON_ALLOWED : cause_of((int)errand->place), fd);
     service_dials_ask(dials, surface);
     return OK;
