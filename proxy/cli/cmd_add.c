@@ -17,7 +17,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define OWN_OPTIONS_MAX 16
+#define PART_MAX 10 /* of the options that are our own, each part */
 
 struct addition {
     const char *config, *why, *can_do, *socket, *tcp, *dialect;
@@ -73,8 +73,8 @@ static int check_rest(struct addition *addition)
     return EX_OK;
 }
 
-/* What stands before `--` is ours, what follows is the command. */
-static int parse(int argc, char **argv, struct addition *addition, struct args *args)
+/* Where it is, and what it speaks. */
+static size_t place_options(struct addition *addition, struct args_option *out)
 {
     const struct args_option own[] = {
         {.name = "--listen",
@@ -96,6 +96,17 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .takes = "DIALECT",
          .about = "what the service speaks, or the path of a pack",
          .value = &addition->dialect},
+    };
+
+    _Static_assert(sizeof(own) / sizeof(own[0]) <= PART_MAX, "there is room for each");
+    memcpy(out, own, sizeof(own));
+    return sizeof(own) / sizeof(own[0]);
+}
+
+/* Who may do what there. */
+static size_t rule_options(struct addition *addition, struct args_option *out)
+{
+    const struct args_option own[] = {
         {.name = "--allow",
          .takes = "VERB",
          .about = "a verb that clients may use; may be repeated",
@@ -128,17 +139,25 @@ static int parse(int argc, char **argv, struct addition *addition, struct args *
          .flag = &addition->elsewhere},
         {.name = "-c", .takes = "FILE", .about = "the configuration", .value = &addition->config},
     };
-    struct args_option options[OWN_OPTIONS_MAX + ADDITIONS_MAX];
-    const size_t count = sizeof(own) / sizeof(own[0]);
+
+    _Static_assert(sizeof(own) / sizeof(own[0]) <= PART_MAX, "there is room for each");
+    memcpy(out, own, sizeof(own));
+    return sizeof(own) / sizeof(own[0]);
+}
+
+/* What stands before `--` is ours, what follows is the command. */
+static int parse(int argc, char **argv, struct addition *addition, struct args *args)
+{
+    struct args_option options[2 * PART_MAX + ADDITIONS_MAX];
+    size_t count = place_options(addition, options);
     int ours = 1;
 
-    _Static_assert(sizeof(own) / sizeof(own[0]) <= OWN_OPTIONS_MAX, "there is room for each");
-    memcpy(options, own, sizeof(own));
+    count += rule_options(addition, options + count);
+    count += additions_options(&addition->additions, options + count);
     while (ours < argc && strcmp(argv[ours], "--") != 0)
         ours++;
     addition->command = ours < argc ? argv + ours + 1 : NULL;
-    return args_parse(ours, argv, options,
-                      count + additions_options(&addition->additions, options + count), 1, 1, args);
+    return args_parse(ours, argv, options, count, 1, 1, args);
 }
 
 static int check_words(struct addition *addition, const struct args *args)
