@@ -6,7 +6,7 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
-#define SPARE_DESCRIPTORS          64
+#define SPARE_DESCRIPTORS          80 /* of them PROBES_MAX are for the telemetry page */
 #define DESCRIPTORS_PER_CONNECTION 2
 #define LOBBY_PLACES               128 /* that nobody who was granted something takes */
 #define HEAP_BLOCK_BYTES_MAX       (8 * 1024 * 1024)  /* larger ones are mapped alone */

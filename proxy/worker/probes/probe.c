@@ -1,7 +1,9 @@
 #include "worker/probes/probe.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +22,41 @@ static void enter(struct probe *probe, enum probe_state state)
                          (state == PROBE_PARTING ? PARTING_PATIENCE_MS : REQUEST_PATIENCE_MS);
 }
 
+static uint64_t first_bytes(const void *address)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, address, sizeof(bytes));
+    return bytes;
+}
+
+/* Of IPv6 the network: whoever has one address of it has all. This host is one, by whatever
+ * address of its own it comes. */
+static struct probe_peer peer_of(int fd)
+{
+    struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
+    const struct sockaddr_in *four = (const struct sockaddr_in *)&address;
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address;
+    socklen_t length = sizeof(address);
+    struct ucred owner = {.uid = 0};
+    socklen_t owner_length = sizeof(owner);
+
+    (void)getpeername(fd, (struct sockaddr *)&address, &length);
+    switch (address.ss_family) {
+    case AF_INET:
+        if (ntohl(four->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET)
+            return (struct probe_peer){.kind = PEER_HOST};
+        return (struct probe_peer){.kind = PEER_ADDRESS, .number = four->sin_addr.s_addr};
+    case AF_INET6:
+        if (IN6_IS_ADDR_LOOPBACK(&six->sin6_addr))
+            return (struct probe_peer){.kind = PEER_HOST};
+        return (struct probe_peer){.kind = PEER_NETWORK, .number = first_bytes(&six->sin6_addr)};
+    default:
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &owner, &owner_length);
+        return (struct probe_peer){.kind = PEER_USER, .number = owner.uid};
+    }
+}
+
 struct probe *probe_create(uv_loop_t *loop, int fd, const struct probe_listener *listener)
 {
     struct probe *probe = calloc(1, sizeof(*probe));
@@ -31,6 +68,7 @@ struct probe *probe_create(uv_loop_t *loop, int fd, const struct probe_listener 
     }
     probe->listener = listener;
     probe->fd = fd;
+    probe->peer = peer_of(fd);
     probe->poll.data = probe;
     buffer_init(&probe->in, HEAD_BYTES_MAX);
     buffer_init(&probe->out, ANSWER_BYTES_MAX);
@@ -86,6 +124,7 @@ static void send_rest(struct probe *probe)
         return;
     }
     (void)shutdown(probe->fd, SHUT_WR);
+    buffer_clear(&probe->out);
     enter(probe, PROBE_PARTING);
     uv_poll_start(&probe->poll, UV_READABLE, on_ready);
 }
@@ -136,6 +175,11 @@ static void read_head(struct probe *probe)
     case HTTP_COMPLETE:
         probe->listener->judge(probe, &request);
     }
+}
+
+void probe_begin(struct probe *probe)
+{
+    read_head(probe);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)

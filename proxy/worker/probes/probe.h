@@ -13,12 +13,19 @@ enum probe_state {
     PROBE_OVER,    /* its handle is being closed */
 };
 
+/* From where it comes: those of one share what one may have. */
+struct probe_peer {
+    enum { PEER_USER = 0, PEER_HOST, PEER_ADDRESS, PEER_NETWORK } kind;
+    uint64_t number; /* the user at a socket; the address as it is on the wire */
+};
+
 struct probe {
     struct probe *next; /* newer ones */
     const struct probe_listener *listener;
     uv_poll_t poll;
     int fd;
     enum probe_state state;
+    struct probe_peer peer;
     uint64_t deadline_ms; /* of the state */
     struct probe_verdict verdict;
     struct buffer in, out;
@@ -35,6 +42,8 @@ struct probe_listener {
 
 /* Takes over the descriptor, in any case. NULL: there is no room. */
 struct probe *probe_create(uv_loop_t *loop, int fd, const struct probe_listener *listener);
+/* Reads what is there already, once whoever has it knows it. */
+void probe_begin(struct probe *probe);
 /* It waits for the broker. */
 void probe_wait(struct probe *probe);
 /* Answers by its verdict. */

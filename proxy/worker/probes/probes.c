@@ -1,6 +1,6 @@
 #include "worker/probes/probes.h"
 
-#include <string.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -19,6 +19,66 @@ static void watch(struct probes *probes, bool on)
     probes->watching = on;
 }
 
+/* ---- Who gives way ---- */
+
+/* Those of one peer, or of all (NULL); those that read the metrics, or whatever they ask for. */
+struct crowd {
+    const struct probe_peer *peer;
+    bool metrics;
+};
+
+static bool is_of(const struct probe *probe, const struct crowd *crowd)
+{
+    const struct probe_peer *peer = crowd->peer;
+
+    if (probe->state == PROBE_OVER ||
+        (peer != NULL && (peer->kind != probe->peer.kind || peer->number != probe->peer.number)))
+        return false;
+    return !crowd->metrics || (probe->verdict.page == PROBE_METRICS &&
+                               (probe->state == PROBE_WAITING || probe->state == PROBE_SENDING));
+}
+
+static size_t count(const struct probes *probes, const struct crowd *crowd)
+{
+    size_t of = 0;
+
+    for (const struct probe *probe = probes->first; probe != NULL; probe = probe->next)
+        of += is_of(probe, crowd);
+    return of;
+}
+
+/*
+ * The oldest that has asked for nothing, or has what it asked for; else the oldest that does not
+ * take its answer. Whoever waits for the broker does not wait for long, and stays.
+ */
+static struct probe *find_idlest(const struct probes *probes, const struct crowd *crowd)
+{
+    struct probe *sending = NULL;
+
+    for (struct probe *probe = probes->first; probe != NULL; probe = probe->next) {
+        if (!is_of(probe, crowd))
+            continue;
+        if (probe->state == PROBE_READING || probe->state == PROBE_PARTING)
+            return probe;
+        if (probe->state == PROBE_SENDING && sending == NULL)
+            sending = probe;
+    }
+    return sending;
+}
+
+/* Until there is room for one more, if anybody can give way. */
+static bool make_room(struct probes *probes, const struct crowd *crowd, size_t max)
+{
+    struct probe *idlest;
+
+    if (count(probes, crowd) < max)
+        return true;
+    idlest = find_idlest(probes, crowd);
+    if (idlest != NULL)
+        probe_end(idlest);
+    return idlest != NULL;
+}
+
 /* ---- What is asked ---- */
 
 static bool is_fresh(const struct probes *probes)
@@ -27,19 +87,40 @@ static bool is_fresh(const struct probes *probes)
            worker_now_ms(probes->worker) - probes->told_ms < PROBES_FRESH_MS;
 }
 
+/* They are long, so that there are fewer of them: none takes the place of a probe. */
+static struct probe_verdict admit_metrics(struct probes *probes, const struct probe *probe,
+                                          struct probe_verdict verdict)
+{
+    const struct crowd all = {.metrics = true}, own = {.peer = &probe->peer, .metrics = true};
+
+    if (++probes->scrapes <= PROBES_SCRAPES_PER_ROUND_MAX &&
+        make_room(probes, &own, PROBES_SCRAPES_PER_PEER_MAX) &&
+        make_room(probes, &all, PROBES_SCRAPES_MAX))
+        return verdict;
+    return (struct probe_verdict){.status = 503,
+                                  .why = "Too many read the metrics now; ask again in a second.",
+                                  .head_only = verdict.head_only};
+}
+
+static struct probe_verdict find_verdict(struct probes *probes, const struct probe *probe,
+                                         const struct http_request *request)
+{
+    struct probe_verdict verdict = {.status = 400, .why = "This is no request of HTTP/1.1."};
+
+    if (request != NULL)
+        verdict = probe_request_judge(request, &probes->worker->config->telemetry.hosts);
+    if (verdict.page == PROBE_NONE)
+        probes->strays++;
+    return verdict.page == PROBE_METRICS ? admit_metrics(probes, probe, verdict) : verdict;
+}
+
 static void judge(struct probe *probe, const struct http_request *request)
 {
     static const struct probe_facts nothing;
     struct probes *probes = probe->listener->context;
-    const struct config *config = probes->worker->config;
 
-    if (request != NULL)
-        probe->verdict = probe_request_judge(request, &config->telemetry.hosts);
-    else
-        probe->verdict =
-            (struct probe_verdict){.status = 400, .why = "This is no request of HTTP/1.1."};
+    probe->verdict = find_verdict(probes, probe, request);
     if (probe->verdict.page == PROBE_NONE) {
-        probes->strays++;
         probe_answer(probe, &nothing);
         return;
     }
@@ -88,6 +169,7 @@ bool probes_take(struct probes *probes, const struct ipc_scraped *scraped, int f
         if (probe->state == PROBE_WAITING)
             probe_answer(probe, &probes->facts);
     }
+    watch(probes, true); /* there may have been no room but that of those who waited */
     return true;
 }
 
@@ -101,54 +183,61 @@ static void over(struct probe *probe)
     while (*at != probe)
         at = &(*at)->next;
     *at = probe->next;
-    probes->count--;
     probe_destroy(probe);
-}
-
-/* Whoever has what he asked for, or has asked for nothing, the oldest first. */
-static void make_room(struct probes *probes)
-{
-    for (struct probe *probe = probes->first; probe != NULL; probe = probe->next) {
-        if (probe->state == PROBE_READING || probe->state == PROBE_PARTING) {
-            probe_end(probe);
-            return;
-        }
-    }
 }
 
 static void welcome(struct probes *probes, int fd)
 {
     struct probe **last = &probes->first;
     struct probe *probe = probe_create(&probes->worker->loop, fd, &probes->listener);
+    struct crowd own;
 
     if (probe == NULL)
         return;
+    own = (struct crowd){.peer = &probe->peer};
+    (void)make_room(probes, &own, PROBES_PER_PEER_MAX);
     while (*last != NULL)
         last = &(*last)->next;
     *last = probe;
-    probes->count++;
+    probe_begin(probe);
 }
 
-/* One a turn; with the next round all others have theirs. */
+/* One that came. False: in this turn there is none more. */
+static bool accept_one(struct probes *probes, const struct probes_door *door)
+{
+    static const struct crowd all;
+    int fd;
+
+    if (probes->accepted == PROBES_PER_ROUND_MAX || !make_room(probes, &all, PROBES_MAX)) {
+        watch(probes, false);
+        return false;
+    }
+    fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            watch(probes, false); /* of descriptors there are none */
+        return false;
+    }
+    probes->accepted++;
+    welcome(probes, fd);
+    return true;
+}
+
+/*
+ * A few a turn, and so many a round that nobody waits long behind those who only connect: with the
+ * next round all others have theirs.
+ */
 static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     struct probes_door *door = poll->data;
-    struct probes *probes = door->probes;
-    int fd;
 
     (void)events;
-    if (probes->count >= PROBES_MAX)
-        make_room(probes);
-    if (status < 0 || probes->count >= PROBES_MAX + PROBES_DOORS_MAX ||
-        ++probes->accepted > PROBES_PER_ROUND_MAX) {
-        watch(probes, false);
-        return;
+    if (status < 0)
+        watch(door->probes, false);
+    for (int i = 0; status >= 0 && i < PROBES_PER_TURN_MAX; i++) {
+        if (!accept_one(door->probes, door))
+            return;
     }
-    fd = accept4(door->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0)
-        welcome(probes, fd);
-    else
-        watch(probes, false); /* of descriptors there are none, or nobody is there any more */
 }
 
 void probes_init(struct probes *probes, struct worker *worker)
@@ -190,7 +279,7 @@ void probes_tick(struct probes *probes)
         else
             probe_end(probe);
     }
-    probes->accepted = 0;
+    probes->accepted = probes->scrapes = 0;
     watch(probes, true);
 }
 

@@ -1,18 +1,25 @@
 /*
- * The telemetry page of this process: its listeners, and who is connected there. Bounded, and so
- * slowly that clients feel nothing of it: so many connections, of which the oldest that has asked
- * for nothing yet makes room; so many a round; and the broker is asked again only once its last
- * word is PROBES_FRESH_MS old.
+ * The telemetry page of this process: its listeners, and who is connected there. Bounded, so that
+ * clients feel nothing of it: so many connections in all, from one place and with the metrics, of
+ * which the oldest that has asked for nothing yet makes room, and then the oldest that does not
+ * take its answer; so many a round; and the broker is asked again only once its last word is
+ * PROBES_FRESH_MS old. Whoever is let in is read at once: who asks when he comes has his answer,
+ * however many come behind him.
  */
 #pragma once
 
 #include "worker/client/process.h"
 #include "worker/probes/probe.h"
 
-#define PROBES_MAX           16
-#define PROBES_PER_ROUND_MAX 20  /* of the worker's tick, ten a second */
-#define PROBES_FRESH_MS      500 /* or what is told may be as old as that */
-#define PROBES_DOORS_MAX     2
+#define PROBES_MAX                   32
+#define PROBES_PER_PEER_MAX          24 /* from one address or IPv6 network, or of one user */
+#define PROBES_SCRAPES_MAX           8  /* that wait for the metrics, or take them */
+#define PROBES_SCRAPES_PER_PEER_MAX  4
+#define PROBES_PER_TURN_MAX          16  /* of the loop */
+#define PROBES_PER_ROUND_MAX         500 /* of the worker's tick, ten a second */
+#define PROBES_SCRAPES_PER_ROUND_MAX 20
+#define PROBES_FRESH_MS              500 /* or what is told may be as old as that */
+#define PROBES_DOORS_MAX             2
 
 struct probes_door {
     uv_poll_t poll;
@@ -26,9 +33,8 @@ struct probes {
     struct probes_door doors[PROBES_DOORS_MAX];
     size_t door_count;
     struct probe_listener listener;
-    struct probe *first; /* the oldest */
-    size_t count;
-    unsigned accepted; /* in this round */
+    struct probe *first;        /* the oldest */
+    unsigned accepted, scrapes; /* in this round */
     bool watching, asked;
     uint64_t told_ms; /* when the broker answered last; 0: never */
     uint64_t strays;  /* refused, and not told to the broker yet */
