@@ -19,6 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define SENTENCE_BYTES_MAX 512
@@ -334,6 +336,52 @@ static void warn_of_fences(const struct cautions *to, const struct config_bundle
         if (surface_is_launched(surface) && fences_tell_lacking(lacking, landlock, sentence))
             warn(to, "The service of \"%s\": %s.", surface->name, sentence);
     }
+}
+
+/* The process that listens at the control socket; 0: none, -1: one that is not seen from here. */
+static pid_t find_gate(const char *control_socket)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct ucred peer = {.pid = 0};
+    socklen_t length = sizeof(peer);
+    pid_t found = 0;
+    int fd;
+
+    if (strlen(control_socket) >= sizeof(address.sun_path))
+        return 0;
+    memcpy(address.sun_path, control_socket, strlen(control_socket) + 1);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 &&
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
+        found = peer.pid > 0 ? peer.pid : -1;
+    if (fd >= 0)
+        close(fd);
+    return found;
+}
+
+void cautions_of_network(const struct config_bundle *bundle, const struct cautions *to)
+{
+    static const char own[] = "what is found out here of services at a \"tcp\" address is of this "
+                              "process's network: run this where the gate runs, as in its "
+                              "container.";
+    const struct config *config = bundle->config;
+    struct stat here, there;
+    char path[64];
+    bool meant = false;
+    pid_t pid;
+
+    for (size_t i = 0; i < config->surface_count; i++)
+        meant = meant || config->surfaces[i].upstream_tcp.host != NULL;
+    pid = meant ? find_gate(config->control_socket) : 0;
+    if (pid == 0 || stat("/proc/self/ns/net", &here) < 0)
+        return;
+    snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+    if (pid < 0 || stat(path, &there) < 0)
+        warn(to,
+             "Whether the gate that runs is in this network namespace is not seen from here; %s",
+             own);
+    else if (here.st_ino != there.st_ino || here.st_dev != there.st_dev)
+        warn(to, "The gate that runs is in another network namespace; %s", own);
 }
 
 void cautions_of_host(const struct config_bundle *bundle, const struct cautions *to)

@@ -15,5 +15,8 @@ struct cautions {
 void cautions_of_text(const struct config_bundle *bundle, const struct cautions *to);
 /* By what this machine has for it now. */
 void cautions_of_host(const struct config_bundle *bundle, const struct cautions *to);
+/* Where a service listens by itself: whether a gate that runs is in this process's network, of
+ * which alone anything is found out. Of a configuration with faults, too. */
+void cautions_of_network(const struct config_bundle *bundle, const struct cautions *to);
 /* By what the kernel cannot keep the gate's own processes from. */
 void cautions_of_kernel(const struct cautions *to);

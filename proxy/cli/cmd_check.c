@@ -109,6 +109,16 @@ static void print_text(const struct config_bundle *bundle, const struct json_fau
     json_decref(all);
 }
 
+/* Whether a gate could be run here. */
+static int look_at_host(const struct config_bundle *bundle, struct warnings *warnings,
+                        struct json_faults *faults)
+{
+    cautions_of_network(bundle, &(struct cautions){warn, warnings});
+    return examine_places(bundle, faults) == OK && examine_launching(bundle, faults) == OK
+               ? EX_OK
+               : EX_CONFIG;
+}
+
 int cmd_check(int argc, char **argv)
 {
     struct json_faults faults;
@@ -128,11 +138,9 @@ int cmd_check(int argc, char **argv)
     if (code != EX_OK)
         return code;
     code = config_file_read(path, TRUST_OWN, &bundle, &faults);
-    if (code == EX_OK && !elsewhere && examine_places(&bundle, &faults) != OK)
-        code = EX_CONFIG;
-    if (code == EX_OK && !elsewhere && examine_launching(&bundle, &faults) != OK)
-        code = EX_CONFIG;
     warnings = (struct warnings){.list = json ? json_array() : NULL, .path = bundle.path};
+    if (code == EX_OK && !elsewhere)
+        code = look_at_host(&bundle, &warnings, &faults);
     if (code == EX_OK)
         cautions_of_text(&bundle, &(struct cautions){warn, &warnings});
     if (code == EX_OK && !elsewhere) {

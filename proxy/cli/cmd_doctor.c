@@ -126,6 +126,8 @@ static void look_at_configuration(struct doctor *doctor, const struct examined_g
 
     if (doctor->path == NULL)
         return;
+    if (doctor->code == EX_OK && !of_others)
+        cautions_of_network(&doctor->bundle, &cautions);
     if (doctor->code == EX_OK && !of_others &&
         examine_places_beside(&doctor->bundle, gate, &doctor->faults) != OK)
         doctor->code = EX_CONFIG;

@@ -197,6 +197,8 @@ describe('an upstream at an address of loopback', { skip }, () => {
     const gate = await start(inside, { more });
     const { token } = await gate.session('one');
     assert.equal((await get(gate, token)).status, 502);
+    assert.match((await gate.cli('check')).stderr, /The gate that runs is in another network namespace; what is found out here/);
+    assert.doesNotMatch(refused(gate, 'check').stderr, /network namespace/);
     assert.match(refused(gate, 'check').stderr, /The service of "one" does not answer at "127\.0\.0\.1:8081" now: nobody listens there\./);
     await service(inside, PORT, '127.0.0.1');
     assert.equal((await get(gate, token)).status, 200);
