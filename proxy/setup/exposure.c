@@ -17,10 +17,9 @@
 #define ADDRESSES_MAX 256
 #define HOST_SIZE     (INET6_ADDRSTRLEN + 16)
 
-socklen_t exposure_address(const struct surface *surface, struct sockaddr_storage *out)
+socklen_t exposure_address(const struct listen_address *from, struct sockaddr_storage *out)
 {
     union address address = {.in6 = {0}};
-    const struct listen_address *from = &surface->upstream_tcp;
 
     if (inet_pton(AF_INET, from->host, &address.in.sin_addr) == 1)
         address.base.sa_family = AF_INET;
@@ -31,27 +30,27 @@ socklen_t exposure_address(const struct surface *surface, struct sockaddr_storag
     return address_length(&address);
 }
 
-enum error exposure_tell(const struct surface *surface, const char *where, char why[WHY_SIZE])
+enum error exposure_tell(const struct listen_address *service, const char *where,
+                         char why[WHY_SIZE])
 {
     return error_explain(why, ERROR_DENIED,
                          "Somebody answers at %.64s, where others reach the port of the service "
                          "past the gate: have it listen at %.32s alone, or let no connection begin "
                          "to any address but loopback except to the gate's port (nftables; "
                          "config/README.md has the rule).",
-                         where, surface->upstream_tcp.host);
+                         where, service->host);
 }
 
-enum error exposure_look_devices(const struct surface *surface, char why[WHY_SIZE])
+enum error exposure_look_devices(const struct listen_address *service, char why[WHY_SIZE])
 {
     char device[IF_NAMESIZE];
 
-    if (strchr(surface->upstream_tcp.host, ':') != NULL ||
-        !network_takes_loopback(device, sizeof(device)))
+    if (strchr(service->host, ':') != NULL || !network_takes_loopback(device, sizeof(device)))
         return OK;
     return error_explain(why, ERROR_DENIED,
                          "\"%.15s\" takes packets for loopback from outside, so that neighbours "
                          "reach %.32s past the gate: set net.ipv4.conf.%.15s.route_localnet to 0.",
-                         device, surface->upstream_tcp.text, device);
+                         device, service->text, device);
 }
 
 static enum error look_network(const struct surface *surface, char why[WHY_SIZE])
@@ -202,7 +201,7 @@ enum error exposure_knock(const struct config *config, const struct surface *sur
         char where[HOST_SIZE + sizeof("[]:65535")];
 
         snprintf(where, sizeof(where), strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-        error = exposure_tell(surface, where, why);
+        error = exposure_tell(&surface->upstream_tcp, where, why);
     } else if (!asked) {
         error = error_explain(why, ERROR_DENIED,
                               "The addresses of this network namespace cannot be asked, so nothing "
@@ -216,5 +215,5 @@ enum error exposure_check(const struct surface *surface, char why[WHY_SIZE])
 {
     enum error error = look_network(surface, why);
 
-    return error == OK ? exposure_look_devices(surface, why) : error;
+    return error == OK ? exposure_look_devices(&surface->upstream_tcp, why) : error;
 }

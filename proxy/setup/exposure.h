@@ -19,10 +19,12 @@ enum error exposure_check(const struct surface *surface, char why[WHY_SIZE]) MUS
 enum error exposure_knock(const struct config *config, const struct surface *surface,
                           char why[WHY_SIZE]) MUST_CHECK;
 
-/* As socket addresses are: that of such a surface, and its bytes. */
-socklen_t exposure_address(const struct surface *surface, struct sockaddr_storage *out);
+/* As socket addresses are: that of such a service, and its bytes. */
+socklen_t exposure_address(const struct listen_address *from, struct sockaddr_storage *out);
 
 /* The sentences of what is found: somebody who answers at `where`, a device that takes packets for
  * loopback. ERROR_DENIED. */
-enum error exposure_tell(const struct surface *surface, const char *where, char why[WHY_SIZE]);
-enum error exposure_look_devices(const struct surface *surface, char why[WHY_SIZE]) MUST_CHECK;
+enum error exposure_tell(const struct listen_address *service, const char *where,
+                         char why[WHY_SIZE]);
+enum error exposure_look_devices(const struct listen_address *service,
+                                 char why[WHY_SIZE]) MUST_CHECK;

@@ -1,7 +1,5 @@
 #include "launch/supervise/asking.h"
 
-#include "launch/supervise/dialling.h"
-
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -113,7 +111,7 @@ static void on_turn(uv_timer_t *timer);
 /* Another follows, unless there is no time for it. */
 static void fail(struct asking *asking, const char *cause, bool refused)
 {
-    uint64_t now = uv_now(asking->subject.loop);
+    uint64_t now = uv_now(asking->subject.diallings->loop);
     char why[ASKING_WHY_SIZE];
 
     asking->cause = cause;
@@ -227,7 +225,7 @@ static void on_dialed(void *data, int fd, int error)
         return;
     }
     if (fd >= 0 && send_request(asking, fd) &&
-        uv_poll_init(asking->subject.loop, &attempt->poll, fd) == 0) {
+        uv_poll_init(asking->subject.diallings->loop, &attempt->poll, fd) == 0) {
         attempt->fd = fd;
         attempt->open_handles++;
         attempt->poll.data = attempt;
@@ -253,7 +251,7 @@ static void on_turn(uv_timer_t *timer)
     struct asking *asking = timer->data;
     const struct asking_subject *subject = &asking->subject;
     struct attempt *attempt;
-    uint64_t now = uv_now(subject->loop), left_ms;
+    uint64_t now = uv_now(subject->diallings->loop), left_ms;
 
     if (asking->refused) {
         subject->lost(subject->data);
@@ -269,11 +267,12 @@ static void on_turn(uv_timer_t *timer)
     attempt->fd = -1;
     attempt->dialling = true;
     attempt->open_handles = 1;
-    uv_timer_init(subject->loop, &attempt->timer);
+    uv_timer_init(subject->diallings->loop, &attempt->timer);
     attempt->timer.data = attempt;
     uv_timer_start(&attempt->timer, on_late, left_ms < ASKING_TRY_MS ? left_ms : ASKING_TRY_MS, 0);
     asking->attempt = attempt;
-    dialling_begin(subject->loop, subject->tree, subject->port, on_dialed, attempt);
+    dialling_begin(&(struct dialling_order){subject->diallings, on_dialed, attempt, ASKING_TRY_MS},
+                   subject->tree, subject->port);
 }
 
 /* The first time in a turn of its own, so that nobody hears of it before he has it. */
@@ -287,10 +286,10 @@ struct asking *asking_begin(const struct asking_subject *subject)
     snprintf(asking->path, sizeof(asking->path), "%s", subject->ready->path);
     asking->timeout_s = subject->ready->timeout_s;
     if (*subject->until_ms == 0)
-        *subject->until_ms = uv_now(subject->loop) + UINT64_C(1000) * asking->timeout_s;
+        *subject->until_ms = uv_now(subject->diallings->loop) + UINT64_C(1000) * asking->timeout_s;
     asking->until_ms = *subject->until_ms;
     asking->pause_ms = ASKING_PAUSE_MIN_MS;
-    uv_timer_init(subject->loop, &asking->timer);
+    uv_timer_init(subject->diallings->loop, &asking->timer);
     asking->timer.data = asking;
     uv_timer_start(&asking->timer, on_turn, 0, 0);
     return asking;

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "launch/tree.h"
+#include "launch/supervise/dialling.h"
 
 #include <uv.h>
 
@@ -20,7 +20,7 @@ struct asking;
 
 /* Whom it is about; borrowed until `ended` was called or it is cancelled. */
 struct asking_subject {
-    uv_loop_t *loop;
+    struct diallings *diallings;
     struct tree *tree;
     uint16_t port;
     const struct surface_readiness *ready;

@@ -6,15 +6,32 @@
 #include <unistd.h>
 
 struct dialling {
-    dial_done *done;
-    void *data;
-    uv_poll_t poll;
+    struct dialling *next, **at; /* of those with a socket */
+    struct dialling_order order;
     int fd;
+    unsigned open; /* handles that are not closed yet */
+    uv_poll_t poll;
+    uv_timer_t timer;
 };
 
 static void on_dialling_closed(uv_handle_t *handle)
 {
-    free(handle->data);
+    struct dialling *dialling = handle->data;
+
+    if (--dialling->open == 0)
+        free(dialling);
+}
+
+static void settle(struct dialling *dialling, int error)
+{
+    *dialling->at = dialling->next;
+    if (dialling->next != NULL)
+        dialling->next->at = dialling->at;
+    uv_close((uv_handle_t *)&dialling->poll, on_dialling_closed);
+    uv_close((uv_handle_t *)&dialling->timer, on_dialling_closed);
+    if (error != 0)
+        close(dialling->fd);
+    dialling->order.done(dialling->order.data, error == 0 ? dialling->fd : -1, error);
 }
 
 static void on_connected(uv_poll_t *poll, int status, int events)
@@ -27,61 +44,85 @@ static void on_connected(uv_poll_t *poll, int status, int events)
     (void)events;
     if (getsockopt(dialling->fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
         error = errno;
-    uv_close((uv_handle_t *)&dialling->poll, on_dialling_closed);
-    if (error != 0)
-        close(dialling->fd);
-    dialling->done(dialling->data, error == 0 ? dialling->fd : -1, error);
+    settle(dialling, error);
+}
+
+/* The kernel goes on trying for minutes where as many wait as may. */
+static void on_late(uv_timer_t *timer)
+{
+    settle(timer->data, EAGAIN);
 }
 
 /* It connects at once, unless more wait there than the service takes. */
 static void on_dialed(void *data, int fd, int error)
 {
     struct dialling *dialling = data;
-    uv_loop_t *loop = dialling->poll.loop;
+    struct diallings *all = dialling->order.all;
 
-    if (fd >= 0 && uv_poll_init(loop, &dialling->poll, fd) != 0) {
+    if (fd >= 0 && uv_poll_init(all->loop, &dialling->poll, fd) != 0) {
         close(fd);
         error = EMFILE;
         fd = -1;
     }
     if (fd < 0) {
-        dialling->done(dialling->data, -1, error);
+        dialling->order.done(dialling->order.data, -1, error);
         free(dialling);
         return;
     }
     dialling->fd = fd;
-    dialling->poll.data = dialling;
+    dialling->open = 2;
+    dialling->at = &all->first;
+    dialling->next = all->first;
+    if (all->first != NULL)
+        all->first->at = &dialling->next;
+    all->first = dialling;
+    uv_timer_init(all->loop, &dialling->timer);
+    dialling->poll.data = dialling->timer.data = dialling;
+    uv_timer_start(&dialling->timer, on_late, dialling->order.patience_ms, 0);
     uv_poll_start(&dialling->poll, UV_WRITABLE, on_connected);
 }
 
-void dialling_finish(uv_loop_t *loop, int fd, dial_done *done, void *data)
+static struct dialling *create(const struct dialling_order *order)
 {
-    struct dialling *dialling = malloc(sizeof(*dialling));
+    struct dialling *dialling = calloc(1, sizeof(*dialling));
+
+    if (dialling == NULL)
+        return NULL;
+    dialling->order = *order;
+    dialling->fd = -1;
+    return dialling;
+}
+
+void dialling_finish(const struct dialling_order *order, int fd)
+{
+    struct dialling *dialling = create(order);
 
     if (dialling == NULL) {
         close(fd);
-        done(data, -1, ENOMEM);
+        order->done(order->data, -1, ENOMEM);
         return;
     }
-    *dialling = (struct dialling){.done = done, .data = data, .fd = -1};
-    dialling->poll.loop = loop;
     on_dialed(dialling, fd, 0);
 }
 
-void dialling_begin(uv_loop_t *loop, struct tree *tree, uint16_t port, dial_done *done, void *data)
+void dialling_begin(const struct dialling_order *order, struct tree *tree, uint16_t port)
 {
-    struct dialling *dialling = malloc(sizeof(*dialling));
+    struct dialling *dialling = create(order);
     enum error error;
 
     if (dialling == NULL) {
-        done(data, -1, ENOMEM);
+        order->done(order->data, -1, ENOMEM);
         return;
     }
-    *dialling = (struct dialling){.done = done, .data = data, .fd = -1};
-    dialling->poll.loop = loop;
     error = tree_dial(tree, port, on_dialed, dialling);
     if (error == OK)
         return;
     free(dialling);
-    done(data, -1, error == ERROR_LIMIT ? EAGAIN : ECONNRESET);
+    order->done(order->data, -1, error == ERROR_LIMIT ? EAGAIN : ECONNRESET);
+}
+
+void dialling_end_all(struct diallings *all)
+{
+    while (all->first != NULL)
+        settle(all->first, ECONNRESET);
 }

@@ -1,10 +1,29 @@
-/* One connection to a port of a tree, until it is connected. Used by life.c and neighbour.c. */
+/* One connection to a port of a tree or a neighbour, until it is connected. Used by asking.c,
+ * life.c and neighbour.c. */
 #pragma once
 
 #include "launch/tree.h"
 
-/* `done` is called once (launch/dials.h), perhaps in this call; a socket it is given is connected.
- */
-/* The same of a socket that is connecting, taken over. */
-void dialling_finish(uv_loop_t *loop, int fd, dial_done *done, void *data);
-void dialling_begin(uv_loop_t *loop, struct tree *tree, uint16_t port, dial_done *done, void *data);
+#define DIALLING_PATIENCE_MAX_MS 60000 /* more is no surface's upstream_timeout_ms */
+
+struct dialling;
+
+/* Those that are not connected yet, of one loop. */
+struct diallings {
+    uv_loop_t *loop;
+    struct dialling *first;
+};
+
+struct dialling_order {
+    struct diallings *all;
+    /* Called once (launch/dials.h), perhaps in this call; a socket it is given is connected. */
+    dial_done *done;
+    void *data;
+    uint32_t patience_ms; /* for whoever listens to take it; then EAGAIN */
+};
+
+/* Of a socket that is connecting, taken over. */
+void dialling_finish(const struct dialling_order *order, int fd);
+void dialling_begin(const struct dialling_order *order, struct tree *tree, uint16_t port);
+/* Those that only the other end can finish: each `done` is called with ECONNRESET. */
+void dialling_end_all(struct diallings *all);

@@ -273,7 +273,7 @@ static void on_asking_ended(void *data, const char *why)
 static bool is_asked(struct life *life)
 {
     const struct surface *surface = surface_of(life);
-    struct asking_subject subject = {.loop = life->lives->loop,
+    struct asking_subject subject = {.diallings = life->lives->diallings,
                                      .tree = life->tree,
                                      .port = life->port,
                                      .until_ms = &life->ready_by_ms,
@@ -492,8 +492,13 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
 
 void life_dial(struct life *life, dial_done *done, void *data)
 {
+    const struct surface *surface = surface_of(life);
+    struct dialling_order order = {life->lives->diallings, done, data, DIALLING_PATIENCE_MAX_MS};
+
+    if (surface != NULL)
+        order.patience_ms = surface->limits.upstream_timeout_ms;
     if (life->state == SERVICE_READY)
-        dialling_begin(life->lives->loop, life->tree, life->port, done, data);
+        dialling_begin(&order, life->tree, life->port);
     else
         done(data, -1, ECONNREFUSED);
 }

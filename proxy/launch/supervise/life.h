@@ -28,6 +28,7 @@ struct life;
 /* What all of them share; borrowed. */
 struct lives {
     uv_loop_t *loop;
+    struct diallings *diallings;
     struct launcher *launcher;
     const struct config_bundle *bundle; /* in force; may change between two starts */
     bool at_terminal;                   /* it is `sidelock wrap`'s, not a file of the operator's */

@@ -1,7 +1,6 @@
 #include "launch/supervise/neighbour.h"
 
 #include "base/log.h"
-#include "launch/supervise/dialling.h"
 #include "setup/exposure.h"
 #include "system/trusted_socket.h"
 
@@ -10,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const struct surface *surface_of(const struct neighbour *neighbour)
-{
-    return config_surface(neighbour->all->bundle->config, neighbour->name);
-}
 
 /* ---- What is told ---- */
 
@@ -74,15 +68,14 @@ static void on_look(uv_timer_t *timer);
 static void on_proven(void *data, const char *found)
 {
     struct neighbour *neighbour = data;
-    const struct surface *surface = surface_of(neighbour);
     char why[WHY_SIZE];
-    enum error error = OK;
+    enum error error;
 
     neighbour->vacancy = NULL;
-    if (surface != NULL && found[0] != '\0')
-        error = exposure_tell(surface, found, why);
-    else if (surface != NULL)
-        error = exposure_look_devices(surface, why);
+    if (found[0] != '\0')
+        error = exposure_tell(&neighbour->service, found, why);
+    else
+        error = exposure_look_devices(&neighbour->service, why);
     if (error != OK)
         enter(neighbour, SERVICE_EXPOSED, why);
     else
@@ -97,7 +90,8 @@ static void look(struct neighbour *neighbour)
     const struct vacancy_subject subject = {neighbour->all->bundle->config, neighbour->port, true};
 
     uv_timer_stop(&neighbour->timer);
-    neighbour->vacancy = vacancy_begin(neighbour->all->loop, &subject, on_proven, neighbour);
+    neighbour->vacancy =
+        vacancy_begin(neighbour->all->diallings->loop, &subject, on_proven, neighbour);
     if (neighbour->vacancy != NULL)
         return;
     enter(neighbour, SERVICE_EXPOSED, "Nothing is known of its port: out of memory.");
@@ -138,6 +132,20 @@ void neighbour_end(struct neighbour *neighbour)
     neighbour_drop(neighbour);
 }
 
+static void note_address(struct neighbour *neighbour, const struct surface *surface)
+{
+    const struct listen_address *from = &surface->upstream_tcp;
+
+    snprintf(neighbour->host, sizeof(neighbour->host), "%s", from->host);
+    snprintf(neighbour->text, sizeof(neighbour->text), "%s", from->text);
+    neighbour->service = *from;
+    neighbour->service.host = neighbour->host;
+    neighbour->service.text = neighbour->text;
+    neighbour->port = from->port;
+    neighbour->dial_patience_ms = surface->limits.upstream_timeout_ms;
+    exposure_address(from, &neighbour->address.storage);
+}
+
 enum error neighbour_begin(struct neighbours *all, uint32_t slot, const char *name,
                            struct neighbour **out)
 {
@@ -145,7 +153,7 @@ enum error neighbour_begin(struct neighbours *all, uint32_t slot, const char *na
     struct neighbour *neighbour;
     char why[WHY_SIZE];
 
-    if (surface == NULL)
+    if (surface == NULL || surface->upstream_tcp.host == NULL)
         return ERROR_INVALID;
     if (all->lookup == NULL && caller_lookup_create(&all->lookup) != OK)
         return ERROR_IO;
@@ -154,13 +162,12 @@ enum error neighbour_begin(struct neighbours *all, uint32_t slot, const char *na
         return ERROR_MEMORY;
     neighbour->all = all;
     neighbour->slot = slot;
-    neighbour->port = surface->upstream_tcp.port;
     neighbour->state = SERVICE_STARTING;
     snprintf(neighbour->name, sizeof(neighbour->name), "%s", name);
-    exposure_address(surface, &neighbour->address.storage);
+    note_address(neighbour, surface);
     if (trusted_upstream(surface, &neighbour->trust, why) != OK)
         log_error("surface %s: %s", name, why); /* then nobody else is trusted */
-    uv_timer_init(all->loop, &neighbour->timer);
+    uv_timer_init(all->diallings->loop, &neighbour->timer);
     neighbour->timer.data = neighbour;
     uv_timer_start(&neighbour->timer, on_look, 0, 0);
     *out = neighbour;
@@ -216,7 +223,9 @@ static void begin_call(struct neighbour *neighbour, uint32_t inode, dial_done *d
         return;
     }
     *call = (struct call){neighbour->all, neighbour->address, done, data, inode};
-    dialling_finish(neighbour->all->loop, fd, on_connected, call);
+    dialling_finish(&(struct dialling_order){neighbour->all->diallings, on_connected, call,
+                                             neighbour->dial_patience_ms},
+                    fd);
 }
 
 void neighbour_dial(struct neighbour *neighbour, dial_done *done, void *data)

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "ipc/errand.h"
-#include "launch/dials.h"
+#include "launch/supervise/dialling.h"
 #include "launch/supervise/vacancy.h"
 #include "setup/bundle.h"
 #include "system/caller.h"
@@ -19,7 +19,7 @@ struct neighbour;
 
 /* What all of them share; borrowed. */
 struct neighbours {
-    uv_loop_t *loop;
+    struct diallings *diallings;        /* of the loop that it runs in */
     const struct config_bundle *bundle; /* in force */
     struct caller_lookup *lookup;       /* owned; NULL: there was none to be had yet */
     /* `state` and `why` are to be told. GONE: it is freed when this returns. */
@@ -32,8 +32,13 @@ struct neighbour {
     struct neighbours *all;
     struct vacancy *vacancy;
     uv_timer_t timer;
+    /* Where it listens, as it was when this began: by its name another configuration may mean what
+     * has no address at all. */
+    struct listen_address service; /* into the next two */
+    char host[INET6_ADDRSTRLEN], text[VACANCY_ADDRESS_SIZE];
     union address address;
     struct trust trust;
+    uint32_t dial_patience_ms;
     uint32_t slot;
     enum service_state state; /* STARTING: nothing is known yet; READY, EXPOSED */
     uint16_t port;

@@ -328,7 +328,9 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
         error = fence_without_rings();
     if (error == OK && uv_loop_init(&supervisor->loop) != 0)
         error = ERROR_IO;
+    supervisor->diallings.loop = &supervisor->loop;
     supervisor->lives = (struct lives){.loop = &supervisor->loop,
+                                       .diallings = &supervisor->diallings,
                                        .bundle = &supervisor->bundle,
                                        .changed = telling_on_changed,
                                        .ports = telling_on_ports,
@@ -344,7 +346,7 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
                                          .say = telling_on_said,
                                          .gone = telling_on_gone,
                                          .context = supervisor};
-    supervisor->neighbours = (struct neighbours){.loop = &supervisor->loop,
+    supervisor->neighbours = (struct neighbours){.diallings = &supervisor->diallings,
                                                  .bundle = &supervisor->bundle,
                                                  .changed = telling_on_neighbour,
                                                  .proven = telling_on_neighbour_proven,
@@ -358,13 +360,14 @@ static enum error open_all(struct supervisor *supervisor, const struct superviso
     return error == OK ? close_fences(supervisor) : error;
 }
 
-/* Trees first. */
+/* Trees first; then nobody waits for whoever takes no connection. */
 static void close_all(struct supervisor *supervisor)
 {
     launcher_destroy(supervisor->lives.launcher);
     for (size_t i = 0; i < CONFIG_SLOTS_MAX; i++) {
         place_drop(&supervisor->places[i]);
     }
+    dialling_end_all(&supervisor->diallings);
     uv_close((uv_handle_t *)&supervisor->parent.poll, NULL);
     uv_close((uv_handle_t *)&supervisor->broker.poll, NULL);
     uv_run(&supervisor->loop, UV_RUN_DEFAULT);

@@ -18,6 +18,7 @@ struct line {
 
 struct supervisor {
     uv_loop_t loop;
+    struct diallings diallings;
     struct lives lives;
     struct stdios stdios;
     struct neighbours neighbours;
