@@ -76,6 +76,8 @@
 #include "base/error.h"
 #include "ipc/wire_format.h"
 
+#include <errno.h>
+
 enum errand_kind {
     ERRAND_NONE = 0,
     ERRAND_READ,
@@ -148,6 +150,9 @@ enum errand_end {
     ERRAND_END_LOOKER, /* the broker's channel to it */
     ERRAND_END_COUNT
 };
+
+/* Of UNDIALED, an errno that connect(2) never has: somebody listens who is not to. */
+#define ERRAND_STRANGER EKEYREJECTED
 
 /* What has become of a service. */
 enum service_state {

@@ -139,6 +139,22 @@ describe('an upstream at an address of loopback', { skip }, () => {
     assert.equal((await get(gate, token)).status, 200);
   });
 
+  it('is not served before it was looked at, where one that comes later is open to others', async () => {
+    const inside = network();
+    const gate = await start(inside);
+    const { token } = await gate.session('one');
+    const idle = await untilState(gate, 'one', 'ready');
+    assert.deepEqual([idle.why, idle.ports], ['Nobody listens at 127.0.0.1:8081.', []]);
+    const cell = await isolation(gate);
+    assert.deepEqual([cell.evidence, /proven at/.test(cell.value)], ['claimed', false]);
+    const mark = gate.mark();
+    await service(inside, PORT, '0.0.0.0');
+    const answers = await Promise.all([1, 2, 3].map(() => get(gate, token)));
+    assert.deepEqual(answers.map(({ status }) => status), [502, 502, 502]);
+    await gate.audited(mark, { event: 'service_exposed' }, GATE_MS);
+    assert.equal(gate.auditLines().some(({ event }) => event === 'upstream_refused'), false);
+  });
+
   it('is denied where another user listens in the place of the service', async () => {
     const inside = network();
     const first = await NetworkService.start(inside, PORT, '127.0.0.1', NOBODY);

@@ -5,8 +5,10 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -122,6 +124,78 @@ TEST(test_its_name_is_another_kinds)
     world.bundle.config = load("\"socket\": \"/run/one/service.sock\"");
     until_change();
     assert_true(world.last == SERVICE_READY || world.last == SERVICE_EXPOSED);
+    end(neighbour);
+    close(fd);
+}
+
+static void on_dialed(void *data, int fd, int error)
+{
+    (void)data;
+    world.dialed = fd;
+    world.dial_error = error;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What was found of one who listened says nothing of the next. */
+TEST(test_who_was_not_looked_at)
+{
+    uint16_t port = 0;
+    int fd = listen_at(&port);
+    struct neighbour *neighbour = begin(load_tcp(port));
+
+    until_change();
+    assert_int_equal(world.last, SERVICE_READY);
+    assert_string_equal(world.why, "");
+    assert_true(neighbour->listens);
+    close(fd);
+    fd = listen_at(&port);
+    neighbour_dial(neighbour, on_dialed, NULL);
+    assert_int_equal(world.dialed, -1);
+    assert_int_equal(world.dial_error, ECONNREFUSED);
+    assert_int_equal(world.last, SERVICE_STARTING);
+    until_change();
+    assert_int_equal(world.last, SERVICE_READY);
+    neighbour_dial(neighbour, on_dialed, NULL);
+    while (world.dialed < 0)
+        uv_run(&world.loop, UV_RUN_ONCE);
+    end(neighbour);
+    close(fd);
+}
+
+TEST(test_nobody_listens)
+{
+    uint16_t port = 0;
+    int fd = listen_at(&port);
+    struct neighbour *neighbour = begin(load_tcp(port));
+    char expected[64];
+
+    close(fd);
+    until_change();
+    snprintf(expected, sizeof(expected), "Nobody listens at 127.0.0.1:%u.", port);
+    assert_int_equal(world.last, SERVICE_READY);
+    assert_string_equal(world.why, expected);
+    assert_false(neighbour->listens);
+    end(neighbour);
+}
+
+/* It has no descriptor to ask with, and goes on: the launcher has other services. */
+TEST(test_it_cannot_be_asked)
+{
+    struct neighbour *neighbour;
+    struct rlimit before, none;
+    uint16_t port = 0;
+    int fd = listen_at(&port);
+
+    getrlimit(RLIMIT_NOFILE, &before);
+    none = (struct rlimit){3, before.rlim_max};
+    neighbour = begin(load_tcp(port));
+    setrlimit(RLIMIT_NOFILE, &none);
+    until_change();
+    setrlimit(RLIMIT_NOFILE, &before);
+    assert_true(world.last == SERVICE_EXPOSED || world.why[0] != '\0');
+    until_change();
+    assert_string_equal(world.why, "");
     end(neighbour);
     close(fd);
 }

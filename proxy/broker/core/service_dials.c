@@ -138,12 +138,14 @@ void service_dials_forget(struct service_dials *dials, struct services_dial *dia
 static enum reason cause_of(int error)
 {
     switch (error) {
-    case EPERM: /* the launcher says so of one that listens by itself */
+    case ERRAND_STRANGER: /* of one that listens by itself */
         return REASON_UPSTREAM_OWNER;
     case EAGAIN:
         return REASON_UPSTREAM_BUSY;
     case ECONNREFUSED:
         return REASON_SOCKET_DEAF;
+    case EPERM: /* by the machine's own fences */
+        return REASON_SOCKET_DENIED;
     case EACCES: /* what its record names may not run, the launcher says */
         return REASON_EXECUTABLE_REFUSED;
     case EDQUOT:

@@ -277,8 +277,16 @@ static void look_at_neighbour(struct services *services, struct surface_state *s
         return;
     if (surface->service.state == SERVICE_EXPOSED && before != SERVICE_EXPOSED)
         services->gate->exposed = surface->service.to_cut = true;
-    if (surface->service.state == SERVICE_READY && surface->service.why[0] != '\0' && !told)
+    /* It has no port where nobody listens, or it is not known who does. */
+    if (surface->service.state == SERVICE_READY && surface->service.why[0] != '\0' &&
+        surface->service.ports[0] != '\0' && !told)
         service_log_stranger(services->gate, surface);
+}
+
+/* One that is ready, with nothing to be said against it. */
+static bool service_is_true(const struct surface_state *surface)
+{
+    return surface->service.state == SERVICE_READY && surface->service.why[0] == '\0';
 }
 
 static enum error take_service(struct services *services, struct surface_state *surface,
@@ -288,9 +296,10 @@ static enum error take_service(struct services *services, struct surface_state *
     bool told = strcmp(surface->service.why, errand->text) == 0;
 
     set_state(surface, (enum service_state)errand->number, errand->text);
-    if (errand->number != before)
-        surface->service.proven_at = errand->number == SERVICE_READY ? clock_now() : 0;
-    if (errand->number == SERVICE_STARTING && before != SERVICE_STARTING)
+    if (errand->number != before || !told)
+        surface->service.proven_at = service_is_true(surface) ? clock_now() : 0;
+    if (errand->number == SERVICE_STARTING && before != SERVICE_STARTING &&
+        surface_is_launched(surface->config))
         surface->service.restarts++;
     if (errand->number != before)
         service_log_state(services->gate, surface);
@@ -312,7 +321,7 @@ static enum error take_service(struct services *services, struct surface_state *
 
 static enum error take_proven(struct services *services, struct surface_state *surface)
 {
-    if (surface->service.state == SERVICE_READY)
+    if (service_is_true(surface))
         surface->service.proven_at = clock_now();
     service_proofs_pass(&services->proofs, surface);
     return OK;

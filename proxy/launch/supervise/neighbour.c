@@ -37,38 +37,52 @@ static void tell_proven(struct neighbour *neighbour)
 
 /* ---- Who listens ---- */
 
-/* ERROR_NOT_FOUND: nobody; ERROR_DENIED with one sentence. */
-static enum error look_listener(struct neighbour *neighbour, uint32_t *inode, char why[WHY_SIZE])
+/* ERROR_NOT_FOUND: nobody; ERROR_DENIED, ERROR_IO; each with one sentence. */
+static enum error look_listener(const struct neighbour *neighbour, uint32_t *inode,
+                                char why[WHY_SIZE])
 {
-    char where[VACANCY_ADDRESS_SIZE];
-    uint32_t uid;
-    enum error error =
-        caller_listener(neighbour->all->lookup, &neighbour->address.base, &uid, inode);
+    struct neighbours *all = neighbour->all;
+    enum error error = OK;
+    uint32_t uid = 0;
 
-    if (error != OK)
-        return error;
-    vacancy_print(&neighbour->address, where);
-    return trusted_listener(&neighbour->trust, where, uid, why);
+    *inode = 0;
+    if (all->lookup == NULL)
+        error = caller_lookup_create(&all->lookup);
+    if (error == OK)
+        error = caller_listener(all->lookup, &neighbour->address.base, &uid, inode);
+    if (error == OK)
+        return trusted_listener(&neighbour->trust, neighbour->text, uid, why);
+    if (error == ERROR_NOT_FOUND)
+        return error_explain(why, error, "Nobody listens at %.64s.", neighbour->text);
+    return error_explain(why, ERROR_IO, "The kernel cannot be asked who listens at %.64s.",
+                         neighbour->text);
 }
 
-static void serve(struct neighbour *neighbour)
+static void serve(struct neighbour *neighbour, enum error error, const char *why)
 {
-    char why[WHY_SIZE] = "";
-    uint32_t inode = 0;
-
-    if (look_listener(neighbour, &inode, why) != ERROR_DENIED)
-        why[0] = '\0';
-    enter(neighbour, SERVICE_READY, why);
+    neighbour->listens = error == OK || error == ERROR_DENIED;
+    enter(neighbour, SERVICE_READY, error == OK ? "" : why);
 }
 
 /* ---- Whether its port is open elsewhere ---- */
 
 static void on_look(uv_timer_t *timer);
 
+/* What was found holds for who listened all the while. */
+static bool is_same(struct neighbour *neighbour, enum error *error, char why[WHY_SIZE])
+{
+    uint32_t inode;
+
+    *error = look_listener(neighbour, &inode, why);
+    neighbour->seen = neighbour->looking;
+    return inode == neighbour->looking;
+}
+
 static void on_proven(void *data, const char *found)
 {
     struct neighbour *neighbour = data;
-    char why[WHY_SIZE];
+    char why[WHY_SIZE] = "";
+    uint64_t pause_ms = NEIGHBOUR_LOOK_MS;
     enum error error;
 
     neighbour->vacancy = NULL;
@@ -76,20 +90,26 @@ static void on_proven(void *data, const char *found)
         error = exposure_tell(&neighbour->service, found, why);
     else
         error = exposure_look_devices(&neighbour->service, why);
-    if (error != OK)
+    if (error != OK) {
         enter(neighbour, SERVICE_EXPOSED, why);
-    else
-        serve(neighbour);
+    } else if (is_same(neighbour, &error, why)) {
+        serve(neighbour, error, why);
+    } else {
+        enter(neighbour, SERVICE_STARTING, "");
+        pause_ms = NEIGHBOUR_AGAIN_MS;
+    }
     tell_proven(neighbour);
-    uv_timer_start(&neighbour->timer, on_look, NEIGHBOUR_LOOK_MS, 0);
+    uv_timer_start(&neighbour->timer, on_look, pause_ms, 0);
 }
 
 /* Without memory it is not known, and tried again. */
 static void look(struct neighbour *neighbour)
 {
     const struct vacancy_subject subject = {neighbour->all->bundle->config, neighbour->port, true};
+    char why[WHY_SIZE];
 
     uv_timer_stop(&neighbour->timer);
+    (void)look_listener(neighbour, &neighbour->looking, why);
     neighbour->vacancy =
         vacancy_begin(neighbour->all->diallings->loop, &subject, on_proven, neighbour);
     if (neighbour->vacancy != NULL)
@@ -155,8 +175,6 @@ enum error neighbour_begin(struct neighbours *all, uint32_t slot, const char *na
 
     if (surface == NULL || surface->upstream_tcp.host == NULL)
         return ERROR_INVALID;
-    if (all->lookup == NULL && caller_lookup_create(&all->lookup) != OK)
-        return ERROR_IO;
     neighbour = calloc(1, sizeof(*neighbour));
     if (neighbour == NULL)
         return ERROR_MEMORY;
@@ -206,7 +224,7 @@ static int open_to(const union address *address)
 
     if (fd < 0 || connect(fd, &address->base, address_length(address)) == 0 || errno == EINPROGRESS)
         return fd;
-    error = errno;
+    error = errno == EACCES ? EPERM : errno; /* that is of an executable, from a launcher */
     close(fd);
     errno = error;
     return -1;
@@ -228,19 +246,32 @@ static void begin_call(struct neighbour *neighbour, uint32_t inode, dial_done *d
                     fd);
 }
 
+/* Of who began to listen since the last look nothing is known. */
+static void look_anew(struct neighbour *neighbour)
+{
+    enter(neighbour, SERVICE_STARTING, "");
+    if (neighbour->vacancy == NULL)
+        look(neighbour);
+}
+
 void neighbour_dial(struct neighbour *neighbour, dial_done *done, void *data)
 {
     char why[WHY_SIZE] = "";
     uint32_t inode = 0;
-    enum error error = ERROR_NOT_FOUND;
+    enum error error;
 
-    if (neighbour->state == SERVICE_READY)
-        error = look_listener(neighbour, &inode, why);
-    if (error == OK) {
+    if (neighbour->state != SERVICE_READY) {
+        done(data, -1, ECONNREFUSED);
+        return;
+    }
+    error = look_listener(neighbour, &inode, why);
+    if (error == OK && inode == neighbour->seen) {
         begin_call(neighbour, inode, done, data);
         return;
     }
-    if (error == ERROR_DENIED)
-        enter(neighbour, SERVICE_READY, why);
-    done(data, -1, error == ERROR_DENIED ? EPERM : ECONNREFUSED);
+    if (error == OK)
+        look_anew(neighbour);
+    else
+        serve(neighbour, error, why);
+    done(data, -1, error == ERROR_DENIED ? ERRAND_STRANGER : ECONNREFUSED);
 }

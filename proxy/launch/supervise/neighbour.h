@@ -14,6 +14,7 @@
 
 #define NEIGHBOUR_NAME_SIZE (CONFIG_NAME_BYTES_MAX + 1)
 #define NEIGHBOUR_LOOK_MS   5000 /* how often it is looked whether the port is open elsewhere */
+#define NEIGHBOUR_AGAIN_MS  100  /* until it is looked again after another began to listen */
 
 struct neighbour;
 
@@ -40,14 +41,17 @@ struct neighbour {
     struct trust trust;
     uint32_t dial_patience_ms;
     uint32_t slot;
-    enum service_state state; /* STARTING: nothing is known yet; READY, EXPOSED */
+    enum service_state state; /* STARTING: nothing is known of who listens; READY, EXPOSED */
+    uint32_t looking, seen;   /* who listened when the look began; with whom the last one ended */
     uint16_t port;
     bool proof_asked;
+    bool listens; /* of READY: somebody does, as the kernel says */
     char name[NEIGHBOUR_NAME_SIZE];
-    char why[WHY_SIZE]; /* of EXPOSED; of READY, who listens that is not to, else "" */
+    char why[WHY_SIZE]; /* of EXPOSED; of READY: who listens that is not to, that nobody does, or
+                           that this is not known; "": all is proven */
 };
 
-/* ERROR_MEMORY, ERROR_IO: the kernel cannot be asked who listens. */
+/* ERROR_MEMORY; ERROR_INVALID: there is none of that name. */
 enum error neighbour_begin(struct neighbours *all, uint32_t slot, const char *name,
                            struct neighbour **out) MUST_CHECK;
 /* It is served no more: `changed` says GONE in this call. */
@@ -58,6 +62,8 @@ void neighbour_drop(struct neighbour *neighbour);
 void neighbour_prove(struct neighbour *neighbour);
 /*
  * A connection to it: `done` is called once, in this call or later, with a socket that is connected
- * to whoever may listen there. EPERM: somebody else does.
+ * to whoever may listen there, and did when it was looked last. ERRAND_STRANGER: somebody else
+ * does; ECONNREFUSED: nobody does, or another does than was looked at, of whom nothing is known
+ * yet.
  */
 void neighbour_dial(struct neighbour *neighbour, dial_done *done, void *data);

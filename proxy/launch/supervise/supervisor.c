@@ -234,7 +234,7 @@ static enum error take(struct supervisor *supervisor, bool parent, const struct 
 
 /* ---- Hearing ---- */
 
-/* One message, if there is any. */
+/* One message, if there is any. ERROR_IO: who says them has gone, and nothing else. */
 static enum error hear_one(struct line *line, bool *heard)
 {
     struct supervisor *supervisor = line->supervisor;
@@ -253,7 +253,8 @@ static enum error hear_one(struct line *line, bool *heard)
             close(fd);
         return error;
     }
-    return take(supervisor, line == &supervisor->parent, &errand, fd);
+    error = take(supervisor, line == &supervisor->parent, &errand, fd);
+    return error == ERROR_IO ? ERROR_LIMIT : error;
 }
 
 static void hear(struct line *line)
@@ -270,8 +271,12 @@ static void hear(struct line *line)
     uv_poll_stop(&line->poll);
     if (error == ERROR_IO)
         telling_finish(line->supervisor, SUPERVISOR_PATIENCE_MS); /* it has gone */
-    else
+    else if (error == ERROR_SYNTAX || error == ERROR_INVALID)
         telling_fail(line->supervisor, "somebody says what none of ours says");
+    else
+        telling_fail(line->supervisor,
+                     "what is asked for cannot be done: there is no memory, or no "
+                     "descriptor, for it");
 }
 
 /* The parent is heard first: what it put in force is what the broker speaks of. */

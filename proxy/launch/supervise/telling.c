@@ -223,9 +223,10 @@ void telling_on_gone(void *context, uint32_t slot)
 void telling_on_neighbour(void *context, struct neighbour *neighbour)
 {
     struct supervisor *supervisor = context;
-    char port[16];
+    char port[16] = "";
 
-    snprintf(port, sizeof(port), "%u/tcp", neighbour->port);
+    if (neighbour->listens)
+        snprintf(port, sizeof(port), "%u/tcp", neighbour->port);
     if (neighbour->state == SERVICE_READY)
         telling_say(&supervisor->broker,
                     &(struct errand){.kind = ERRAND_PORTS, .place = neighbour->slot, .text = port},
