@@ -149,7 +149,10 @@ static void say(struct errand errand, int fd)
 
 static void say_state(enum service_state state)
 {
-    say((struct errand){.kind = ERRAND_SERVICE, .number = state, .text = "because"}, -1);
+    say((struct errand){.kind = ERRAND_SERVICE,
+                        .number = state,
+                        .text = state == SERVICE_READY ? "" : "because"},
+        -1);
 }
 
 static void on_dialed(struct services_dial *dial, enum reason reason, int fd)
