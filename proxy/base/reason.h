@@ -253,17 +253,17 @@
     CAUSE(SOCKET_MISSING, "upstream_unreachable", "no_socket", 502, 1014,                          \
           "the socket of the service is not there: it is not running, or elsewhere")               \
     CAUSE(SOCKET_DEAF, "upstream_unreachable", "not_listening", 502, 1014,                         \
-          "nobody listens at the socket of the service: it is not running")                        \
+          "nobody listens where the service is to: it is not running")                             \
     CAUSE(SOCKET_DENIED, "upstream_unreachable", "permission", 502, 1014,                          \
           "Sidelock may not connect to the socket of the service")                                 \
     CAUSE(SERVICE_NEW, "upstream_unreachable", "starting", 502, 1014, "the service is starting")   \
     CAUSE(SERVICE_DOWN, "upstream_unreachable", "ended", 502, 1014, "the service has ended")       \
     CAUSE(SERVICE_EXPOSED, "upstream_unreachable", "exposed", 502, 1014,                           \
-          "somebody on this host answers at the service's port past the gate")                     \
+          "somebody answers at the service's port past the gate")                                  \
     REASON(SERVICE_MEMORY, "service_memory", 503, 1013, "it needed more memory than it may use")   \
     REASON(SERVICE_PROCESSES, "service_processes", 503, 1013, "it was refused another process")    \
     REASON(UPSTREAM_OWNER, "upstream_owner", 502, 1014,                                            \
-           "somebody else may listen on the service's socket")                                     \
+           "somebody else may listen where the service is to")                                     \
     REASON(UPSTREAM_TIMEOUT, "upstream_timeout", 504, 1014, "the service did not answer in time")  \
     CAUSE(UPSTREAM_BUSY, "upstream_timeout", "connect", 504, 1014,                                 \
           "the service takes no more connections: as many wait as may")                            \

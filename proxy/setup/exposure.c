@@ -33,24 +33,49 @@ socklen_t exposure_address(const struct listen_address *from, struct sockaddr_st
 enum error exposure_tell(const struct listen_address *service, const char *where,
                          char why[WHY_SIZE])
 {
+    if (where == NULL)
+        return error_explain(
+            why, ERROR_DENIED,
+            "The addresses of this network namespace cannot be asked, so nothing "
+            "shows that the service is behind the gate alone: let Sidelock connect "
+            "to them.");
     return error_explain(why, ERROR_DENIED,
-                         "Somebody answers at %.64s, where others reach the port of the service "
+                         "Somebody answers at %.96s, where others reach the port of the service "
                          "past the gate: have it listen at %.32s alone, or let no connection begin "
                          "to any address but loopback except to the gate's port (nftables; "
                          "config/README.md has the rule).",
                          where, service->host);
 }
 
-enum error exposure_look_devices(const struct listen_address *service, char why[WHY_SIZE])
+enum error exposure_look_devices(const struct listen_address *service, bool shared,
+                                 char why[WHY_SIZE])
 {
-    char device[IF_NAMESIZE];
+    char device[IF_NAMESIZE] = "";
 
-    if (strchr(service->host, ':') != NULL || !network_takes_loopback(device, sizeof(device)))
+    if (strchr(service->host, ':') != NULL)
         return OK;
-    return error_explain(why, ERROR_DENIED,
-                         "\"%.15s\" takes packets for loopback from outside, so that neighbours "
-                         "reach %.32s past the gate: set net.ipv4.conf.%.15s.route_localnet to 0.",
-                         device, service->text, device);
+    switch (network_look_loopback(NETWORK_DEVICES, device, sizeof(device))) {
+    case NETWORK_LOOPBACK_KEPT:
+        break;
+    case NETWORK_LOOPBACK_TAKEN:
+        return error_explain(
+            why, ERROR_DENIED,
+            "\"%.15s\" takes packets for loopback from outside, so that neighbours "
+            "reach %.32s past the gate: set net.ipv4.conf.%.15s.route_localnet to "
+            "0.",
+            device, service->text, device);
+    case NETWORK_LOOPBACK_UNKNOWN:
+        if (shared)
+            break;
+        return error_explain(
+            why, ERROR_DENIED,
+            "Whether a device takes packets for loopback from outside, so that "
+            "neighbours reach %.32s past the gate, cannot be found out, since " NETWORK_DEVICES
+            " cannot be read: if none does, say \"namespace\": "
+            "\"shared\".",
+            service->text);
+    }
+    return OK;
 }
 
 static enum error look_network(const struct surface *surface, char why[WHY_SIZE])
@@ -113,8 +138,10 @@ static bool knock(struct doors *doors, const union address *address, const char 
         return false;
     }
     if (connect(fd, &address->base, address_length(address)) < 0 && errno != EINPROGRESS) {
-        close(fd); /* whatever it is, nobody comes in there now */
-        return true;
+        bool nobody = address_is_unreachable(errno);
+
+        close(fd);
+        return nobody;
     }
     doors->polls[doors->count] = (struct pollfd){.fd = fd, .events = POLLOUT};
     snprintf(doors->hosts[doors->count++], HOST_SIZE, "%s", host);
@@ -203,9 +230,7 @@ enum error exposure_knock(const struct config *config, const struct surface *sur
         snprintf(where, sizeof(where), strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
         error = exposure_tell(&surface->upstream_tcp, where, why);
     } else if (!asked) {
-        error = error_explain(why, ERROR_DENIED,
-                              "The addresses of this network namespace cannot be asked, so nothing "
-                              "shows that the service is behind the gate alone.");
+        error = exposure_tell(&surface->upstream_tcp, NULL, why);
     }
     free(doors);
     return error;
@@ -215,5 +240,7 @@ enum error exposure_check(const struct surface *surface, char why[WHY_SIZE])
 {
     enum error error = look_network(surface, why);
 
-    return error == OK ? exposure_look_devices(&surface->upstream_tcp, why) : error;
+    return error == OK ? exposure_look_devices(&surface->upstream_tcp,
+                                               surface->upstream_namespace == NAMESPACE_SHARED, why)
+                       : error;
 }

@@ -22,9 +22,10 @@ enum error exposure_knock(const struct config *config, const struct surface *sur
 /* As socket addresses are: that of such a service, and its bytes. */
 socklen_t exposure_address(const struct listen_address *from, struct sockaddr_storage *out);
 
-/* The sentences of what is found: somebody who answers at `where`, a device that takes packets for
- * loopback. ERROR_DENIED. */
+/* The sentences of what is found: somebody who answers at `where` (NULL: it could not be found
+ * out), a device that takes packets for loopback, or of which that is not known, unless the
+ * namespace is `shared`. ERROR_DENIED. */
 enum error exposure_tell(const struct listen_address *service, const char *where,
                          char why[WHY_SIZE]);
-enum error exposure_look_devices(const struct listen_address *service,
+enum error exposure_look_devices(const struct listen_address *service, bool shared,
                                  char why[WHY_SIZE]) MUST_CHECK;

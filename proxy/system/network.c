@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,6 @@
 #define FIRST_INODE   0xeffffff9u /* the first network namespace's, from Linux 6.18 on (nsfs.h) */
 #define FIRST_COOKIE  1           /* and its cookie before */
 #define DYNAMIC_INODE 0xf0000000u /* from here on they are given out as namespaces are made */
-
-#define DEVICES "/proc/sys/net/ipv4/conf"
 
 static uint64_t inode_of(const char *path)
 {
@@ -90,25 +90,43 @@ enum network_kind network_judge(const struct network_facts *facts, const char **
     return *why == NULL ? NETWORK_APART : NETWORK_UNKNOWN;
 }
 
-bool network_takes_loopback(char *out, size_t size)
+/* Of one that has gone meanwhile, too, it is said that none takes them. */
+static enum network_loopback look_device(const char *devices, const char *name)
 {
-    DIR *devices = opendir(DEVICES);
+    char path[PATH_MAX], value[4];
+
+    if (snprintf(path, sizeof(path), "%s/%s/route_localnet", devices, name) >= (int)sizeof(path))
+        return NETWORK_LOOPBACK_UNKNOWN;
+    read_line(path, value, sizeof(value));
+    if (value[0] != '\0')
+        return strcmp(value, "0") == 0 ? NETWORK_LOOPBACK_KEPT : NETWORK_LOOPBACK_TAKEN;
+    *strrchr(path, '/') = '\0';
+    return access(path, F_OK) == 0 ? NETWORK_LOOPBACK_UNKNOWN : NETWORK_LOOPBACK_KEPT;
+}
+
+/* "all" is there wherever the devices are. */
+enum network_loopback network_look_loopback(const char *devices, char *out, size_t size)
+{
+    DIR *directory = opendir(devices);
     const struct dirent *entry;
-    bool found = false;
+    enum network_loopback one = NETWORK_LOOPBACK_UNKNOWN, all = NETWORK_LOOPBACK_UNKNOWN;
+    bool unknown = false;
 
-    while (!found && devices != NULL && (entry = readdir(devices)) != NULL) {
-        char path[sizeof(DEVICES) + 300], value[4];
-
+    while (one != NETWORK_LOOPBACK_TAKEN && directory != NULL &&
+           (entry = readdir(directory)) != NULL) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, "lo") == 0 ||
             strcmp(entry->d_name, "default") == 0)
             continue;
-        snprintf(path, sizeof(path), DEVICES "/%.255s/route_localnet", entry->d_name);
-        read_line(path, value, sizeof(value));
-        found = value[0] != '\0' && strcmp(value, "0") != 0;
-        if (found)
+        one = look_device(devices, entry->d_name);
+        unknown = unknown || one == NETWORK_LOOPBACK_UNKNOWN;
+        if (strcmp(entry->d_name, "all") == 0)
+            all = one;
+        if (one == NETWORK_LOOPBACK_TAKEN)
             snprintf(out, size, "%s", entry->d_name);
     }
-    if (devices != NULL)
-        closedir(devices);
-    return found;
+    if (directory != NULL)
+        closedir(directory);
+    if (one == NETWORK_LOOPBACK_TAKEN)
+        return one;
+    return unknown ? NETWORK_LOOPBACK_UNKNOWN : all;
 }

@@ -34,8 +34,16 @@ void network_find(struct network_facts *out);
 /* Pure. `why` is a phrase, static: why it cannot be told; NULL. */
 enum network_kind network_judge(const struct network_facts *facts, const char **why);
 
+#define NETWORK_DEVICES "/proc/sys/net/ipv4/conf"
+
+enum network_loopback {
+    NETWORK_LOOPBACK_UNKNOWN = 0, /* not all of them can be read */
+    NETWORK_LOOPBACK_KEPT,
+    NETWORK_LOOPBACK_TAKEN, /* `out` receives the name of one that does */
+};
+
 /*
  * Whether a device takes packets for 127.0.0.0/8 from outside (route_localnet), so that neighbours
- * on its network reach what listens on loopback alone. `out` receives its name.
+ * on its network reach what listens on loopback alone: of those that `devices` lists.
  */
-bool network_takes_loopback(char *out, size_t size);
+enum network_loopback network_look_loopback(const char *devices, char *out, size_t size);

@@ -3,7 +3,11 @@
 
 #include "unit.h"
 
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define ANY 4026532177u /* given out as namespaces are made */
 
@@ -77,4 +81,45 @@ TEST(test_found)
     assert_true(facts.inode != 0 && facts.cookie != 0);
     if (facts.inode == 0xeffffff9)
         assert_int_equal(network_judge(&facts, &why), NETWORK_MACHINE);
+}
+
+static void put(const char *directory, const char *device, const char *value)
+{
+    char path[PATH_MAX];
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/%s", directory, device);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/%s/route_localnet", directory, device);
+    file = value != NULL ? fopen(path, "w") : NULL;
+    if (file == NULL)
+        return;
+    fputs(value, file);
+    fclose(file);
+}
+
+/* What is masked says nothing. */
+TEST(test_loopback)
+{
+    char directory[] = "/tmp/sidelock-network-XXXXXX", device[16] = "", command[64];
+
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(network_look_loopback("/nowhere", device, sizeof(device)),
+                     NETWORK_LOOPBACK_UNKNOWN);
+    assert_int_equal(network_look_loopback(directory, device, sizeof(device)),
+                     NETWORK_LOOPBACK_UNKNOWN);
+    put(directory, "all", "0\n");
+    put(directory, "lo", "1\n");
+    put(directory, "default", "1\n");
+    assert_int_equal(network_look_loopback(directory, device, sizeof(device)),
+                     NETWORK_LOOPBACK_KEPT);
+    put(directory, "eth1", NULL);
+    assert_int_equal(network_look_loopback(directory, device, sizeof(device)),
+                     NETWORK_LOOPBACK_UNKNOWN);
+    put(directory, "eth0", "1\n");
+    assert_int_equal(network_look_loopback(directory, device, sizeof(device)),
+                     NETWORK_LOOPBACK_TAKEN);
+    assert_string_equal(device, "eth0");
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
 }

@@ -6,13 +6,19 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,15 +43,19 @@ static int listen_at(uint16_t *port)
 
 struct found {
     unsigned told;
+    enum error error;
     char address[VACANCY_ADDRESS_SIZE];
 };
 
-static void on_proven(void *data, const char *address)
+static void on_proven(void *data, enum error error, const union address *where)
 {
     struct found *found = data;
 
     found->told++;
-    snprintf(found->address, sizeof(found->address), "%s", address);
+    found->error = error;
+    assert_int_equal(error == ERROR_DENIED, where != NULL);
+    if (where != NULL)
+        vacancy_print(where, found->address);
 }
 
 /* Of a gate that listens at `host`, if at all. */
@@ -87,6 +97,52 @@ TEST(test_where_the_gate_listens_is_not_asked)
     assert_string_equal(prove("127.0.0.1", port).address, "");
     assert_string_equal(prove("0.0.0.0", port).address, "");
     close(fd);
+}
+
+/* ---- What may not be asked ---- */
+
+/* Whether the kernel has any other address than loopback's here. */
+static bool is_elsewhere(void)
+{
+    struct ifaddrs *all = NULL;
+    bool found = false;
+
+    assert_int_equal(getifaddrs(&all), 0);
+    for (const struct ifaddrs *one = all; one != NULL; one = one->ifa_next)
+        found = found ||
+                (one->ifa_addr != NULL && (one->ifa_flags & IFF_LOOPBACK) == 0 &&
+                 (one->ifa_addr->sa_family == AF_INET || one->ifa_addr->sa_family == AF_INET6));
+    freeifaddrs(all);
+    return found;
+}
+
+/* A process that may connect to nothing, as a policy of the machine has it. */
+static int ask_fenced(void)
+{
+    static struct sock_filter rows[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_connect, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {sizeof(rows) / sizeof(rows[0]), rows};
+    struct config config = {0};
+    struct found beyond = {0}, all = {0};
+
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+        return 2;
+    uv_loop_init(&loop);
+    vacancy_begin(&loop, &(struct vacancy_subject){&config, 1, true}, on_proven, &beyond);
+    vacancy_begin(&loop, &(struct vacancy_subject){&config, 1, false}, on_proven, &all);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return beyond.told == 1 && beyond.error == ERROR_IO && all.told == 1 && all.error == OK ? 0 : 1;
+}
+
+TEST(test_what_may_not_be_connected_to_is_not_known)
+{
+    if (!is_elsewhere())
+        skip();
+    assert_int_equal(unit_status_of(ask_fenced), 0);
 }
 
 TEST(test_cancelled)

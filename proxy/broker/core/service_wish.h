@@ -35,3 +35,9 @@ static inline bool service_is_waited_for(const struct surface_state *surface)
     return surface->service.state == SERVICE_READY || surface->service.state == SERVICE_STARTING ||
            (surface->service.ending && service_is_wanted(surface));
 }
+
+/* One that is ready, with nothing to be said against it. */
+static inline bool service_is_true(const struct surface_state *surface)
+{
+    return surface->service.state == SERVICE_READY && surface->service.why[0] == '\0';
+}

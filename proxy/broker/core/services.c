@@ -283,12 +283,6 @@ static void look_at_neighbour(struct services *services, struct surface_state *s
         service_log_stranger(services->gate, surface);
 }
 
-/* One that is ready, with nothing to be said against it. */
-static bool service_is_true(const struct surface_state *surface)
-{
-    return surface->service.state == SERVICE_READY && surface->service.why[0] == '\0';
-}
-
 static enum error take_service(struct services *services, struct surface_state *surface,
                                const struct errand *errand)
 {

@@ -1,5 +1,6 @@
 #include "launch/common/address.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -65,6 +66,12 @@ bool address_is_loopback(const union address *address)
 socklen_t address_length(const union address *address)
 {
     return address->base.sa_family == AF_INET ? sizeof(address->in) : sizeof(address->in6);
+}
+
+bool address_is_unreachable(int error)
+{
+    return error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH ||
+           error == EADDRNOTAVAIL;
 }
 
 bool address_of_socket(int socket, union address *out)

@@ -29,6 +29,12 @@ bool address_is_unspecified(const union address *address);
 /* The address alone, IPv4 as ::ffff:a.b.c.d (RFC 4291 section 2.5.5.2). */
 void address_bytes(const union address *address, uint8_t out[16]);
 
+/*
+ * An errno of connect(2) that says that nobody is reached there. What fences of one's own say
+ * (EACCES, EPERM), or a lack of something (EMFILE, ENOBUFS), says nothing of others.
+ */
+bool address_is_unreachable(int error);
+
 /* Of a socket; its length is that of its family. false: it has none. */
 bool address_of_socket(int socket, union address *out);
 socklen_t address_length(const union address *address);

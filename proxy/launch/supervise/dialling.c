@@ -93,6 +93,11 @@ static struct dialling *create(const struct dialling_order *order)
     return dialling;
 }
 
+uint32_t dialling_patience_ms(const struct surface *surface)
+{
+    return surface != NULL ? surface->limits.upstream_timeout_ms : DIALLING_PATIENCE_MAX_MS;
+}
+
 void dialling_finish(const struct dialling_order *order, int fd)
 {
     struct dialling *dialling = create(order);

@@ -2,6 +2,7 @@
  * life.c and neighbour.c. */
 #pragma once
 
+#include "config/config.h"
 #include "launch/tree.h"
 
 #define DIALLING_PATIENCE_MAX_MS 60000 /* more is no surface's upstream_timeout_ms */
@@ -22,6 +23,8 @@ struct dialling_order {
     uint32_t patience_ms; /* for whoever listens to take it; then EAGAIN */
 };
 
+/* The surface's; NULL: the longest. */
+uint32_t dialling_patience_ms(const struct surface *surface);
 /* Of a socket that is connecting, taken over. */
 void dialling_finish(const struct dialling_order *order, int fd);
 void dialling_begin(const struct dialling_order *order, struct tree *tree, uint16_t port);

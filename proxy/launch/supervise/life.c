@@ -291,17 +291,15 @@ static bool is_asked(struct life *life)
     return true;
 }
 
-static void on_proven(void *data, const char *found)
+static void on_proven(void *data, enum error error, const union address *where)
 {
     struct life *life = data;
-    char where[LEAKS_FOUND_SIZE];
+    char found[VACANCY_FOUND_SIZE];
 
     life->vacancy = NULL;
+    vacancy_describe(error, where, found);
     if (found[0] != '\0') {
-        snprintf(where, sizeof(where),
-                 "somebody on this host answers at %s, which is the service's port, past the gate",
-                 found);
-        expose(life, where);
+        expose(life, found);
     } else if (!life->ending && look(life) && life->state != SERVICE_READY && !is_asked(life)) {
         life->ready_at_ms = uv_now(life->lives->loop);
         life->ready_by_ms = 0;
@@ -492,11 +490,9 @@ enum error life_begin(struct lives *lives, uint32_t slot, const char *name, cons
 
 void life_dial(struct life *life, dial_done *done, void *data)
 {
-    const struct surface *surface = surface_of(life);
-    struct dialling_order order = {life->lives->diallings, done, data, DIALLING_PATIENCE_MAX_MS};
+    const struct dialling_order order = {life->lives->diallings, done, data,
+                                         dialling_patience_ms(surface_of(life))};
 
-    if (surface != NULL)
-        order.patience_ms = surface->limits.upstream_timeout_ms;
     if (life->state == SERVICE_READY)
         dialling_begin(&order, life->tree, life->port);
     else

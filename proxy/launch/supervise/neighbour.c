@@ -78,26 +78,66 @@ static bool is_same(struct neighbour *neighbour, enum error *error, char why[WHY
     return inode == neighbour->looking;
 }
 
-static void on_proven(void *data, const char *found)
+/* Whose listener it is, who may be another process than the service. */
+static enum error tell_where(struct neighbour *neighbour, const union address *where,
+                             char why[WHY_SIZE])
 {
-    struct neighbour *neighbour = data;
-    char why[WHY_SIZE] = "";
-    uint64_t pause_ms = NEIGHBOUR_LOOK_MS;
-    enum error error;
+    char address[VACANCY_ADDRESS_SIZE], text[VACANCY_ADDRESS_SIZE + sizeof(" (uid 4294967295)")];
+    uint32_t uid, inode;
 
-    neighbour->vacancy = NULL;
-    if (found[0] != '\0')
-        error = exposure_tell(&neighbour->service, found, why);
+    vacancy_print(where, address);
+    if (neighbour->all->lookup != NULL &&
+        caller_listener(neighbour->all->lookup, &where->base, &uid, &inode) == OK)
+        snprintf(text, sizeof(text), "%s (uid %u)", address, uid);
     else
-        error = exposure_look_devices(&neighbour->service, why);
+        snprintf(text, sizeof(text), "%s", address);
+    return exposure_tell(&neighbour->service, text, why);
+}
+
+/* What is lacking may be there again: nobody is cut for the first time, and nothing is proven. */
+static void doubt(struct neighbour *neighbour)
+{
+    char why[WHY_SIZE];
+
+    (void)exposure_tell(&neighbour->service, NULL, why);
+    neighbour->listens = false; /* it is not of whoever listens */
+    enter(neighbour,
+          neighbour->state == SERVICE_READY && !neighbour->doubted ? SERVICE_READY
+                                                                   : SERVICE_EXPOSED,
+          why);
+    neighbour->doubted = true;
+}
+
+static void conclude(struct neighbour *neighbour, uint64_t *pause_ms)
+{
+    char why[WHY_SIZE] = "";
+    enum error error = exposure_look_devices(&neighbour->service, neighbour->shared, why);
+
     if (error != OK) {
         enter(neighbour, SERVICE_EXPOSED, why);
     } else if (is_same(neighbour, &error, why)) {
         serve(neighbour, error, why);
     } else {
         enter(neighbour, SERVICE_STARTING, "");
-        pause_ms = NEIGHBOUR_AGAIN_MS;
+        *pause_ms = NEIGHBOUR_AGAIN_MS;
     }
+}
+
+static void on_proven(void *data, enum error error, const union address *where)
+{
+    struct neighbour *neighbour = data;
+    uint64_t pause_ms = NEIGHBOUR_LOOK_MS;
+    char why[WHY_SIZE];
+
+    neighbour->vacancy = NULL;
+    if (error == OK || error == ERROR_DENIED)
+        neighbour->doubted = false;
+    if (error == OK)
+        conclude(neighbour, &pause_ms);
+    else if (error == ERROR_DENIED && tell_where(neighbour, where, why) != OK)
+        enter(neighbour, SERVICE_EXPOSED, why);
+    else
+        doubt(neighbour);
     tell_proven(neighbour);
     uv_timer_start(&neighbour->timer, on_look, pause_ms, 0);
 }
@@ -162,7 +202,8 @@ static void note_address(struct neighbour *neighbour, const struct surface *surf
     neighbour->service.host = neighbour->host;
     neighbour->service.text = neighbour->text;
     neighbour->port = from->port;
-    neighbour->dial_patience_ms = surface->limits.upstream_timeout_ms;
+    neighbour->shared = surface->upstream_namespace == NAMESPACE_SHARED;
+    neighbour->dial_patience_ms = dialling_patience_ms(surface);
     exposure_address(from, &neighbour->address.storage);
 }
 

@@ -45,7 +45,9 @@ struct neighbour {
     uint32_t looking, seen;   /* who listened when the look began; with whom the last one ended */
     uint16_t port;
     bool proof_asked;
+    bool doubted; /* the last look could not be done */
     bool listens; /* of READY: somebody does, as the kernel says */
+    bool shared;  /* the operator's word that nothing but containers of his is in this namespace */
     char name[NEIGHBOUR_NAME_SIZE];
     char why[WHY_SIZE]; /* of EXPOSED; of READY: who listens that is not to, that nobody does, or
                            that this is not known; "": all is proven */

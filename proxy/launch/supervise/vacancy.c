@@ -39,6 +39,23 @@ void vacancy_print(const union address *address, char out[VACANCY_ADDRESS_SIZE])
     }
 }
 
+void vacancy_describe(enum error error, const union address *where, char out[VACANCY_FOUND_SIZE])
+{
+    char address[VACANCY_ADDRESS_SIZE];
+
+    out[0] = '\0';
+    if (error == ERROR_DENIED) {
+        vacancy_print(where, address);
+        snprintf(out, VACANCY_FOUND_SIZE,
+                 "somebody on this host answers at %s, which is the service's port, past the gate",
+                 address);
+    } else if (error != OK) {
+        snprintf(out, VACANCY_FOUND_SIZE,
+                 "whether somebody on this host answers at the service's port past the gate cannot "
+                 "be found out: its addresses cannot be asked");
+    }
+}
+
 /* ---- Which addresses ---- */
 
 bool vacancy_is_ours(const struct config *config, const union address *address, uint16_t port)
@@ -98,7 +115,7 @@ static void close_probe(struct probe *probe)
 }
 
 /* It is freed once the loop has closed its handles. */
-static void finish(struct vacancy *vacancy, const char *found)
+static void finish(struct vacancy *vacancy, enum error error, const union address *where)
 {
     vacancy_done *done = vacancy->done;
 
@@ -108,12 +125,12 @@ static void finish(struct vacancy *vacancy, const char *found)
     if (!uv_is_closing((uv_handle_t *)&vacancy->timer))
         uv_close((uv_handle_t *)&vacancy->timer, on_closed);
     if (done != NULL)
-        done(vacancy->data, found);
+        done(vacancy->data, error, where);
 }
 
 static void on_timeout(uv_timer_t *timer)
 {
-    finish(timer->data, "");
+    finish(timer->data, OK, NULL);
 }
 
 /* Whether somebody is at the other end; a port that is asked for with itself as the source answers
@@ -138,28 +155,28 @@ static void on_answer(uv_poll_t *poll, int status, int events)
 {
     struct probe *probe = poll->data;
     struct vacancy *vacancy = probe->vacancy;
-    char found[VACANCY_ADDRESS_SIZE];
 
     (void)events;
     if (status == 0 && is_answered(probe->fd)) {
-        vacancy_print(&probe->address, found);
-        finish(vacancy, found);
+        finish(vacancy, ERROR_DENIED, &probe->address);
         return;
     }
     close_probe(probe);
     if (vacancy->waiting == 0)
-        finish(vacancy, "");
+        finish(vacancy, OK, NULL);
 }
 
-/* What connect(2) says of a port that cannot be reached. */
-static bool is_nobody(int error)
+/* What connect(2) says of a port that is nobody's; of one that nobody but the gate is to reach,
+ * too, that it may not be. */
+static bool is_nobody(const struct vacancy_subject *subject, int error)
 {
-    return error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH ||
-           error == EADDRNOTAVAIL || error == EACCES || error == EPERM;
+    return address_is_unreachable(error) ||
+           (!subject->beyond_loopback && (error == EACCES || error == EPERM));
 }
 
 /* False: it could not be asked, and nothing is known. */
-static bool ask(struct vacancy *vacancy, uv_loop_t *loop, const union address *address)
+static bool ask(struct vacancy *vacancy, uv_loop_t *loop, const struct vacancy_subject *subject,
+                const union address *address)
 {
     struct probe *probe = &vacancy->probes[vacancy->count];
     socklen_t length =
@@ -171,7 +188,7 @@ static bool ask(struct vacancy *vacancy, uv_loop_t *loop, const union address *a
     if (probe->fd < 0)
         return false;
     if (connect(probe->fd, &address->base, length) < 0 && errno != EINPROGRESS) {
-        bool nobody = is_nobody(errno);
+        bool nobody = is_nobody(subject, errno);
 
         close(probe->fd);
         probe->fd = -1;
@@ -211,7 +228,7 @@ static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct vacan
 
         if (!is_meant(subject, one, &address))
             continue;
-        asked = vacancy->count < VACANCY_ADDRESSES_MAX && ask(vacancy, loop, &address);
+        asked = vacancy->count < VACANCY_ADDRESSES_MAX && ask(vacancy, loop, subject, &address);
     }
     freeifaddrs(all);
     return asked;
@@ -220,7 +237,7 @@ static bool ask_all(struct vacancy *vacancy, uv_loop_t *loop, const struct vacan
 /* Told in a turn of its own, so that nobody hears of it before he has it. */
 static void on_nothing(uv_timer_t *timer)
 {
-    finish(timer->data, "nowhere: the addresses of this host cannot be asked");
+    finish(timer->data, ERROR_IO, NULL);
 }
 
 struct vacancy *vacancy_begin(uv_loop_t *loop, const struct vacancy_subject *subject,
@@ -251,5 +268,5 @@ void vacancy_cancel(struct vacancy *vacancy)
     if (vacancy == NULL)
         return;
     vacancy->done = NULL;
-    finish(vacancy, "");
+    finish(vacancy, OK, NULL);
 }

@@ -13,7 +13,8 @@
 
 #define VACANCY_ADDRESSES_MAX 1024
 #define VACANCY_PATIENCE_MS   2000 /* an address that says nothing for so long is not reachable */
-#define VACANCY_ADDRESS_SIZE  64   /* "[fe80::1%eth0]:65535", with NUL */
+#define VACANCY_FOUND_SIZE    192
+#define VACANCY_ADDRESS_SIZE  64 /* "[fe80::1%eth0]:65535", with NUL */
 
 /* Whether the gate listens at this address on this port, or is about to. */
 bool vacancy_is_ours(const struct config *config, const union address *address, uint16_t port);
@@ -23,12 +24,16 @@ void vacancy_print(const union address *address, char out[VACANCY_ADDRESS_SIZE])
 struct vacancy;
 
 /*
- * Called once. `found` is "" if nobody answered, else the address at which somebody did, or a
- * reason why it could not be found out.
+ * Called once. OK: nobody answered; ERROR_DENIED: somebody did, at `where` (else NULL); ERROR_IO:
+ * it could not be found out.
  */
-typedef void vacancy_done(void *data, const char *found);
+typedef void vacancy_done(void *data, enum error error, const union address *where);
 
-/* Of a service that listens by itself loopback is left out, where it is to answer. */
+/* What that means for a service that is to be the gate's alone: a phrase; "": nobody answers. */
+void vacancy_describe(enum error error, const union address *where, char out[VACANCY_FOUND_SIZE]);
+
+/* Of a service that listens by itself loopback is left out, where it is to answer; and what may not
+ * be connected to is not known to be closed, since others may. */
 struct vacancy_subject {
     const struct config *config;
     uint16_t port;
