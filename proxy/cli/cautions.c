@@ -252,7 +252,7 @@ static void warn_of_address(const struct cautions *to, const struct surface *sur
     struct caller_lookup *lookup;
     uint32_t uid, inode;
 
-    (void)exposure_address(surface, &address);
+    (void)exposure_address(&surface->upstream_tcp, &address);
     if (caller_lookup_create(&lookup) != OK)
         return;
     if (caller_listener(lookup, (struct sockaddr *)&address, &uid, &inode) == ERROR_NOT_FOUND)
