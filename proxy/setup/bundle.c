@@ -206,6 +206,7 @@ void bundle_clear(struct config_bundle *bundle)
     config_destroy(bundle->config);
     free(bundle->variables);
     free(bundle->environment);
+    free(bundle->owners);
     if (bundle->sealed > 0)
         close(bundle->sealed);
     *bundle = (struct config_bundle){.path = NULL};

@@ -26,6 +26,8 @@ struct config_bundle {
     struct config *config;          /* NULL if there were faults */
     char *variables, **environment; /* of one that was handed over: what its paths name; the second
                                        points into the first */
+    char *owners;                   /* of one that was handed over: the uids of upstreams' owners */
+    size_t owners_length;
     int sealed; /* its bytes for other processes, see bundle_seal(); 0: not sealed */
 };
 

@@ -1,9 +1,12 @@
 /*
  * What was read, for another process of this program, in a sealed memfd: {length, bytes} each of
  * the path, the text, the variables that the text names (NAME=value, each with a NUL behind it),
- * and of each pack its name, file and text.
+ * the uids of upstreams' owners (of each surface in its order, with a NUL behind it; "": it has
+ * none), and of each pack its name, file and text.
  */
 #include "setup/bundle.h"
+
+#include "system/trusted_socket.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -56,6 +59,27 @@ static void put_variables(struct buffer *out, const struct config *config)
     buffer_clear(&variables);
 }
 
+/* Other processes have fences in which the names of users may not be looked up any more. One that
+ * has none stays as it is, and is nobody. */
+static void put_owners(struct buffer *out, const struct config *config)
+{
+    struct buffer owners;
+
+    buffer_init(&owners, HANDOVER_BYTES_MAX);
+    for (size_t i = 0; config != NULL && i < config->surface_count; i++) {
+        const struct surface *surface = &config->surfaces[i];
+        struct trust trust;
+        char why[WHY_SIZE];
+
+        if (surface->upstream_owner != NULL && trusted_upstream(surface, &trust, why) == OK)
+            buffer_append_format(&owners, "%u", (unsigned)trust.also);
+        buffer_append(&owners, "", 1);
+    }
+    out->failed = out->failed || buffer_failed(&owners);
+    put(out, owners.data, owners.length);
+    buffer_clear(&owners);
+}
+
 enum error bundle_seal(struct config_bundle *bundle)
 {
     struct buffer document;
@@ -66,6 +90,7 @@ enum error bundle_seal(struct config_bundle *bundle)
     put_text(&document, bundle->path);
     put(&document, bundle->text, bundle->length);
     put_variables(&document, bundle->config);
+    put_owners(&document, bundle->config);
     for (size_t i = 0; i < bundle->pack_count; i++) {
         put_text(&document, bundle->packs[i].name);
         put_text(&document, i < bundle->pack_files.count ? bundle->pack_files.items[i] : NULL);
@@ -141,6 +166,12 @@ static enum error take_variables(struct span *rest, struct config_bundle *out)
     return OK;
 }
 
+static enum error take_owners(struct span *rest, struct config_bundle *out)
+{
+    out->owners = take(rest, &out->owners_length);
+    return out->owners != NULL ? OK : ERROR_SYNTAX;
+}
+
 static enum error take_all(struct span rest, struct config_bundle *out)
 {
     enum error error;
@@ -149,6 +180,8 @@ static enum error take_all(struct span rest, struct config_bundle *out)
     out->path = take(&rest, &length);
     out->text = out->path != NULL ? take(&rest, &out->length) : NULL;
     error = out->text != NULL ? take_variables(&rest, out) : ERROR_SYNTAX;
+    if (error == OK)
+        error = take_owners(&rest, out);
     if (error != OK)
         return error;
     out->packs = calloc(PACKS_MAX, sizeof(*out->packs));
@@ -157,6 +190,30 @@ static enum error take_all(struct span rest, struct config_bundle *out)
     while (error == OK && rest.length > 0)
         error = out->pack_count < PACKS_MAX ? take_pack(&rest, out) : ERROR_LIMIT;
     return error;
+}
+
+/* The same configuration has the same surfaces. */
+static enum error name_owners(const struct config_bundle *bundle)
+{
+    const struct config *config = bundle->config;
+    const char *at = bundle->owners, *end = at + bundle->owners_length;
+
+    for (size_t i = 0; i < config->surface_count; i++) {
+        struct surface *surface = &config->surfaces[i];
+        char *number;
+
+        if (at >= end)
+            return ERROR_SYNTAX;
+        number = *at != '\0' && surface->upstream_owner != NULL ? strdup(at) : NULL;
+        if (*at != '\0' && number == NULL)
+            return surface->upstream_owner != NULL ? ERROR_MEMORY : ERROR_SYNTAX;
+        if (number != NULL) {
+            free(surface->upstream_owner);
+            surface->upstream_owner = number;
+        }
+        at += strlen(at) + 1;
+    }
+    return OK;
 }
 
 static enum error load(struct config_bundle *bundle, uint32_t self_uid)
@@ -168,7 +225,7 @@ static enum error load(struct config_bundle *bundle, uint32_t self_uid)
         return ERROR_MEMORY;
     error = bundle_load(bundle, self_uid, bundle->environment, faults);
     free(faults);
-    return error;
+    return error == OK ? name_owners(bundle) : error;
 }
 
 /* Mapped, not read: the processes share one place to read at. */
