@@ -3,7 +3,6 @@
 #include "setup/exposure.h"
 #include "setup/fences.h"
 #include "setup/service.h"
-#include "setup/writable.h"
 #include "store/store.h"
 #include "system/landlock.h"
 #include "system/listener.h"
@@ -86,7 +85,7 @@ static void check_records(struct json_reader *reader, const struct config_bundle
     struct service_fault fault;
     char member[64];
 
-    if (writable_check_records(bundle, &surface->command, &fault) != OK) {
+    if (service_check_records(bundle, surface, environ, &fault) != OK) {
         snprintf(member, sizeof(member), "upstream/%s", fault.member);
         json_reader_fault_at(reader, member, "%s", fault.text);
     }

@@ -239,13 +239,28 @@ enum error programs_find(const struct surface_command *from, const char *program
     char member[48] = "command/0";
     struct search search = {
         .found = out, .environment = environment, .fault = fault, .member = member};
-    enum error error = add_program(&search, program, 0);
+    enum error error = program != NULL ? add_program(&search, program, 0) : OK;
 
     for (size_t i = 0; error == OK && i < from->executables.count; i++) {
         snprintf(member, sizeof(member), "executables/%zu", i);
         error = add_program(&search, from->executables.items[i], 0);
     }
     return error == OK ? add_libraries(from, &search) : error;
+}
+
+enum error programs_name(const struct surface_command *from, struct programs *out)
+{
+    const char *first = from->argument_count > 0 ? from->arguments[0] : "/";
+    enum error error = OK;
+
+    out->looked_up |= first[0] != '/';
+    if (from->argument_count > 0 && first[0] == '/')
+        error = add_way(out, first);
+    for (size_t i = 0; error == OK && i < from->executables.count; i++)
+        error = add_way(out, from->executables.items[i]);
+    for (size_t i = 0; error == OK && i < from->libraries.count; i++)
+        error = add_way(out, from->libraries.items[i]);
+    return error;
 }
 
 void programs_clear(struct programs *programs)

@@ -15,8 +15,11 @@ struct programs {
     bool looked_up;             /* one of them is what PATH had for a name */
 };
 
-/* `program` is what the service is started with. ERROR_INVALID with a fault. */
+/* `program` is what the service is started with; NULL: that is not known yet. ERROR_INVALID with a
+ * fault. */
 enum error programs_find(const struct surface_command *from, const char *program,
                          const struct environment *environment, struct programs *out,
                          struct service_fault *fault) MUST_CHECK;
+/* Adds the ways that the configuration names, whatever is there. */
+enum error programs_name(const struct surface_command *from, struct programs *out) MUST_CHECK;
 void programs_clear(struct programs *programs);

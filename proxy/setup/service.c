@@ -94,6 +94,15 @@ static enum error read_file(const char *path, size_t index, struct environment *
     return error;
 }
 
+static enum error set_variables(struct environment *environment, const struct surface_command *from)
+{
+    enum error error = OK;
+
+    for (size_t i = 0; error == OK && i < from->variable_count; i++)
+        error = set(environment, from->variables[i].name, from->variables[i].value);
+    return error;
+}
+
 /* Ours, whose user it is, the files', then what the command says. */
 static enum error find_environment(const struct text_list *files,
                                    const struct surface_command *from, char *const *ours,
@@ -111,9 +120,7 @@ static enum error find_environment(const struct text_list *files,
     }
     for (size_t i = 0; error == OK && i < files->count; i++)
         error = read_file(files->items[i], i, environment, fault);
-    for (size_t i = 0; error == OK && i < from->variable_count; i++)
-        error = set(environment, from->variables[i].name, from->variables[i].value);
-    return error;
+    return error == OK ? set_variables(environment, from) : error;
 }
 
 /* ---- The user ---- */
@@ -235,27 +242,46 @@ static enum error end_lists(struct service *service)
     return OK;
 }
 
-/* What another surface's service executes must not be this one's to replace. Whatever is wrong with
- * the other is said of that. */
+/* What another service executes, as far as it can be found now. */
+static enum error find_other(const struct surface_command *from, char *const *ours,
+                             struct service *other)
+{
+    const bool recorded = from->argument_count == 0; /* its sessions' records name the rest */
+    struct service_fault none;
+    const struct passwd *user = NULL;
+    enum error error = find_user(from->user, &other->command, &user, &none);
+
+    if (error == OK)
+        error = find_environment(&from->environment_files, from, ours, user, other, &none);
+    if (error == OK && !recorded)
+        error = find_program(from, other, &none);
+    if (error == OK)
+        error = programs_find(from, recorded ? NULL : other->program, &other->environment,
+                              &other->programs, &none);
+    return error;
+}
+
+/*
+ * What another surface's service executes must not be this one's to replace. Whatever is wrong with
+ * the other is said of that; it may be there again at its next start, and is looked for where the
+ * configuration and PATH say.
+ */
 static enum error check_other(const struct surface *surface, char *const *ours,
                               const struct service *writer, struct service_fault *fault)
 {
     const struct surface_command *from = &surface->command;
     struct service other = {.command = {.directory = NULL}};
-    struct service_fault none;
-    const struct passwd *user;
-    enum error error = find_user(from->user, &other.command, &user, &none);
+    enum error error = find_other(from, ours, &other);
 
+    if (error == ERROR_INVALID)
+        error = other.environment.count > 0 ? OK : environment_begin(&other.environment, ours);
     if (error == OK)
-        error = find_environment(&from->environment_files, from, ours, user, &other, &none);
+        error = set_variables(&other.environment, from);
     if (error == OK)
-        error = find_program(from, &other, &none);
+        error = programs_name(from, &other.programs);
     if (error == OK)
-        error = programs_find(from, other.arguments.items[0], &other.environment, &other.programs,
-                              &none);
-    error = error == OK ? writable_check_other(&writer->command, &other.programs,
-                                               &other.environment, surface->name, fault)
-                        : OK;
+        error = writable_check_other(&writer->command, &other.programs, &other.environment,
+                                     surface->name, fault);
     service_clear(&other);
     return error;
 }
@@ -264,22 +290,65 @@ static enum error check_others(const struct config_bundle *bundle, const struct 
                                char *const *ours, const struct service *writer,
                                struct service_fault *fault)
 {
+    const struct config *config = bundle->config;
     enum error error = OK;
 
-    for (size_t i = 0;
-         error == OK && writer->writable.count > 0 && i < bundle->config->surface_count; i++) {
-        const struct surface *surface = &bundle->config->surfaces[i];
+    for (size_t i = 0; error == OK && writer->writable.count > 0 && i < config->surface_count;
+         i++) {
+        const struct surface *surface = &config->surfaces[i];
 
-        if (surface != own && surface->command.argument_count > 0)
+        if (surface != own && surface_is_launched(surface))
             error = check_other(surface, ours, writer, fault);
     }
+    return error;
+}
+
+/* Of what was begun; *out is whole, or cleared with a fault. */
+static enum error finish(enum error error, struct service *out, struct service_fault *fault)
+{
+    if (error == OK)
+        return OK;
+    if (error != ERROR_INVALID)
+        error = program_fault(fault, "command", "This cannot be prepared: %s.", error_text(error));
+    service_clear(out);
     return error;
 }
 
 enum error service_find(const struct config_bundle *bundle, const struct surface *surface,
                         char *const *ours, struct service *out, struct service_fault *fault)
 {
-    return service_find_other(bundle, surface, &surface->command, ours, out, fault);
+    enum error error = service_find_other(bundle, surface, &surface->command, ours, out, fault);
+
+    return error == OK ? finish(check_others(bundle, surface, ours, out, fault), out, fault)
+                       : error;
+}
+
+enum error service_check_records(const struct config_bundle *bundle, const struct surface *surface,
+                                 char *const *ours, struct service_fault *fault)
+{
+    const struct surface_command *from = &surface->command;
+    const struct passwd *user;
+    struct service service = {.command = {.limit_writes = from->write_limited}};
+    enum error error = find_user(from->user, &service.command, &user, fault);
+
+    if (error == OK)
+        error = find_environment(&from->environment_files, from, ours, user, &service, fault);
+    if (error == OK && !from->execute_anything)
+        error = programs_find(from, NULL, &service.environment, &service.programs, fault);
+    if (error == OK)
+        error = writable_find(from, &service.writable, fault);
+    if (error == OK)
+        error = end_lists(&service);
+    if (error == OK)
+        error = writable_check(
+            bundle,
+            &(struct writer){from, &service.command, &service.programs, &service.environment},
+            fault);
+    if (error == OK)
+        error = check_others(bundle, surface, ours, &service, fault);
+    error = finish(error, &service, fault);
+    service_clear(&service);
+    return error;
 }
 
 enum error service_find_other(const struct config_bundle *bundle, const struct surface *surface,
@@ -319,15 +388,8 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
             &(struct writer){&surface->command, &out->command, &out->programs, &out->environment},
             fault);
     if (error == OK)
-        error = check_others(bundle, surface, ours, out, fault);
-    if (error == OK) {
         drop_temporary(ours, out);
-        return OK;
-    }
-    if (error != ERROR_INVALID)
-        error = program_fault(fault, "command", "This cannot be prepared: %s.", error_text(error));
-    service_clear(out);
-    return error;
+    return finish(error, out, fault);
 }
 
 void service_clear(struct service *service)

@@ -1,13 +1,14 @@
 #include "setup/writable.h"
 
 #include "setup/program.h"
-#include "system/mount_points.h"
+#include "system/mounts.h"
 #include "system/trusted_path.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum error writable_find(const struct surface_command *from, struct text_list *out,
@@ -67,9 +68,11 @@ static enum error check_all_there(const struct writer *writer, struct service_fa
     const struct command *command = writer->command;
     const char *programs = from->executables.count > 0 ? "executables" : "command/0";
     const char *libraries = from->libraries.count > 0 ? "libraries" : programs;
-    enum error error = check_there(command, "cwd", command->directory, fault);
+    enum error error = OK;
 
-    if (error == OK)
+    if (command->directory != NULL)
+        error = check_there(command, "cwd", command->directory, fault);
+    if (error == OK && command->arguments[0] != NULL)
         error = check_there(command, "command/0", command->arguments[0], fault);
     for (char **file = command->executables; error == OK && *file != NULL; file++)
         error = check_there(command, programs, *file, fault);
@@ -82,45 +85,76 @@ static enum error check_all_there(const struct writer *writer, struct service_fa
 
 #define WHAT_BYTES 128
 
-/* One entry of "write". */
-struct entry {
-    const char *path;
-    char member[32];
-    struct text_list mounts; /* below; each may show what lies elsewhere, too */
+/* What one entry of "write" shows of a file system: where it is itself, and by each mount below. */
+struct shown {
+    const char *path; /* there */
+    unsigned major, minor;
+    size_t entry;
+};
+
+struct guard {
+    char *const *entries;
+    size_t count;
+    struct stat *there;        /* of each: a file may have two names (link(2)) */
+    struct mounts_place *from; /* of each */
+    struct mounts mounts;
+    struct shown *shown;
+    size_t shown_count;
+    size_t found; /* the entry that covers what was followed; `count`: none does */
     struct service_fault *fault;
 };
 
-static bool covers(const struct entry *entry, const char *path)
+static void note(void *seer, const char *place, const struct stat *facts)
 {
-    bool covered = trusted_path_leads(path, entry->path);
+    struct guard *guard = seer;
+    struct mounts_place at;
 
-    for (size_t i = 0; !covered && i < entry->mounts.count; i++)
-        covered = trusted_path_leads(path, entry->mounts.items[i]);
-    return covered;
+    for (size_t i = 0; i < guard->count && guard->found == guard->count; i++) {
+        const struct stat *there = &guard->there[i];
+
+        if (mounts_is_within(place, guard->entries[i]) ||
+            (facts != NULL && there->st_ino != 0 && facts->st_dev == there->st_dev &&
+             facts->st_ino == there->st_ino))
+            guard->found = i;
+    }
+    if (guard->found < guard->count || !mounts_find(&guard->mounts, place, &at))
+        return;
+    for (size_t i = 0; i < guard->shown_count && guard->found == guard->count; i++) {
+        const struct shown *shown = &guard->shown[i];
+
+        if (shown->major == at.major && shown->minor == at.minor &&
+            mounts_is_within(at.path, shown->path))
+            guard->found = shown->entry;
+    }
 }
 
-/* Where it covers what is at the path, or a link or directory on the way. */
-static enum error spare(const struct entry *entry, const char *path, const char *what)
+/* Where an entry covers what is at the path, or a link or directory on the way. */
+static enum error spare(struct guard *guard, const char *path, const char *what)
 {
-    if (path == NULL || !covers(entry, path))
+    char member[32];
+
+    guard->found = guard->count;
+    if (path != NULL)
+        trusted_path_follow(path, note, guard);
+    if (guard->found == guard->count)
         return OK;
-    return program_fault(entry->fault, entry->member,
+    snprintf(member, sizeof(member), "write/%zu", guard->found);
+    return program_fault(guard->fault, member,
                          "Who may write %.200s can replace %.200s, %s: name what lies beside it.",
-                         entry->path, path, what);
+                         guard->entries[guard->found], path, what);
 }
 
-static enum error spare_all(const struct entry *entry, char *const *paths, size_t count,
-                            const char *what)
+static enum error spare_all(struct guard *guard, char *const *paths, size_t count, const char *what)
 {
     enum error error = OK;
 
     for (size_t i = 0; error == OK && i < count; i++)
-        error = spare(entry, paths[i], what);
+        error = spare(guard, paths[i], what);
     return error;
 }
 
 /* Where PATH leads before, to a name that was found there later. */
-static enum error spare_search(const struct entry *entry, const struct environment *environment,
+static enum error spare_search(struct guard *guard, const struct environment *environment,
                                const char *whose)
 {
     const char *path = program_variable(environment, "PATH");
@@ -135,81 +169,132 @@ static enum error spare_search(const struct entry *entry, const struct environme
         if (directory == NULL)
             error = ERROR_MEMORY;
         else if (directory[0] == '/')
-            error = spare(entry, directory, what);
+            error = spare(guard, directory, what);
         free(directory);
     }
     return error;
 }
 
 /* What is executed at the next start is what is found there then. `whose`: "this service". */
-static enum error spare_code(const struct entry *entry, const struct programs *programs,
+static enum error spare_code(struct guard *guard, const struct programs *programs,
                              const struct environment *environment, const char *whose)
 {
     char executed[WHAT_BYTES];
     enum error error;
 
     snprintf(executed, sizeof(executed), "which %s may execute or have code from", whose);
-    error = spare_all(entry, programs->ways.items, programs->ways.count, executed);
+    error = spare_all(guard, programs->ways.items, programs->ways.count, executed);
     if (error == OK)
-        error = spare_all(entry, programs->libraries.items, programs->libraries.count, executed);
+        error = spare_all(guard, programs->libraries.items, programs->libraries.count, executed);
     for (size_t i = 0; error == OK && i < COMMAND_LIBRARIES; i++)
-        error = spare(entry, command_libraries[i], executed);
+        error = spare(guard, command_libraries[i], executed);
     if (error == OK && programs->looked_up)
-        error = spare_search(entry, environment, whose);
+        error = spare_search(guard, environment, whose);
     return error;
 }
 
-static enum error spare_surface(const struct entry *entry, const struct surface *surface)
+static enum error spare_surface(struct guard *guard, const struct surface *surface)
 {
     const struct text_list *files = &surface->command.environment_files;
     const struct surface_tls *tls = surface->tls;
     char *own[] = {tls != NULL ? tls->certificate : NULL, tls != NULL ? tls->key : NULL,
                    tls != NULL ? tls->client_ca : NULL};
-    enum error error = spare_all(entry, own, sizeof(own) / sizeof(own[0]), "which the gate reads");
+    enum error error = spare_all(guard, own, sizeof(own) / sizeof(own[0]), "which the gate reads");
 
-    return error == OK ? spare_all(entry, files->items, files->count, "which the gate reads")
+    return error == OK ? spare_all(guard, files->items, files->count, "which the gate reads")
                        : error;
 }
 
-static enum error spare_gate(const struct entry *entry, const struct config_bundle *bundle)
+static enum error spare_gate(struct guard *guard, const struct config_bundle *bundle)
 {
     const struct config *config = bundle->config;
     char program[] = "/proc/self/exe";
     char *own[] = {config->state_dir, config->control_socket, bundle->path, program};
-    enum error error = spare_all(entry, own, sizeof(own) / sizeof(own[0]), "which is the gate's");
+    enum error error = spare_all(guard, own, sizeof(own) / sizeof(own[0]), "which is the gate's");
 
     if (error == OK)
-        error = spare_all(entry, bundle->pack_files.items, bundle->pack_files.count,
+        error = spare_all(guard, bundle->pack_files.items, bundle->pack_files.count,
                           "which the gate reads");
     for (size_t i = 0; error == OK && i < config->surface_count; i++)
-        error = spare_surface(entry, &config->surfaces[i]);
+        error = spare_surface(guard, &config->surfaces[i]);
     return error;
 }
 
-static enum error open_entry(const char *path, size_t index, struct service_fault *fault,
-                             struct entry *out)
+/* An entry, and the mounts below it. */
+static enum error show(struct guard *guard, size_t entry, size_t *room)
 {
-    *out = (struct entry){.path = path, .fault = fault};
-    snprintf(out->member, sizeof(out->member), "write/%zu", index);
-    return mount_points_below(path, &out->mounts);
+    const char *path = guard->entries[entry];
+    struct mounts_place *from = &guard->from[entry];
+
+    if (stat(path, &guard->there[entry]) < 0)
+        guard->there[entry].st_ino = 0;
+    if (mounts_find(&guard->mounts, path, from))
+        guard->shown[guard->shown_count++] =
+            (struct shown){from->path, from->major, from->minor, entry};
+    for (size_t i = 0; i < guard->mounts.count; i++) {
+        const struct mount *mount = &guard->mounts.rows[i];
+
+        if (!mounts_is_within(mount->point, path))
+            continue;
+        if (guard->shown_count + guard->count >= *room) {
+            struct shown *more = reallocarray(guard->shown, 2 * *room, sizeof(*more));
+
+            if (more == NULL)
+                return ERROR_MEMORY;
+            guard->shown = more;
+            *room *= 2;
+        }
+        guard->shown[guard->shown_count++] =
+            (struct shown){mount->root, mount->major, mount->minor, entry};
+    }
+    return OK;
+}
+
+static void guard_end(struct guard *guard)
+{
+    mounts_clear(&guard->mounts);
+    free(guard->there);
+    free(guard->from);
+    free(guard->shown);
+}
+
+/* A service of another user has nothing to be looked at. The caller ends it in any case. */
+static enum error guard_begin(const struct command *command, struct service_fault *fault,
+                              struct guard *out)
+{
+    size_t room;
+    enum error error;
+
+    *out = (struct guard){.entries = command->writable, .fault = fault};
+    while (!command->switch_user && command->writable[out->count] != NULL)
+        out->count++;
+    if (out->count == 0)
+        return OK;
+    room = 2 * out->count + 1;
+    out->there = calloc(out->count, sizeof(*out->there));
+    out->from = calloc(out->count, sizeof(*out->from));
+    out->shown = calloc(room, sizeof(*out->shown));
+    error = out->there != NULL && out->from != NULL && out->shown != NULL
+                ? mounts_read(MOUNTS_OWN, &out->mounts)
+                : ERROR_MEMORY;
+    for (size_t i = 0; error == OK && i < out->count; i++)
+        error = show(out, i, &room);
+    return error;
 }
 
 enum error writable_check(const struct config_bundle *bundle, const struct writer *writer,
                           struct service_fault *fault)
 {
-    const struct command *command = writer->command;
+    struct guard guard = {.entries = NULL};
     enum error error = check_all_there(writer, fault);
 
-    for (size_t i = 0; error == OK && !command->switch_user && command->writable[i] != NULL; i++) {
-        struct entry entry;
-
-        error = open_entry(command->writable[i], i, fault, &entry);
-        if (error == OK && !writer->from->execute_anything)
-            error = spare_code(&entry, writer->programs, writer->environment, "this service");
-        if (error == OK)
-            error = spare_gate(&entry, bundle);
-        text_list_clear(&entry.mounts);
-    }
+    if (error == OK)
+        error = guard_begin(writer->command, fault, &guard);
+    if (error == OK && guard.count > 0 && !writer->from->execute_anything)
+        error = spare_code(&guard, writer->programs, writer->environment, "this service");
+    if (error == OK && guard.count > 0)
+        error = spare_gate(&guard, bundle);
+    guard_end(&guard);
     return error;
 }
 
@@ -218,35 +303,12 @@ enum error writable_check_other(const struct command *command, const struct prog
                                 struct service_fault *fault)
 {
     char whose[WHAT_BYTES / 2];
-    enum error error = OK;
+    struct guard guard;
+    enum error error = guard_begin(command, fault, &guard);
 
     snprintf(whose, sizeof(whose), "the service of \"%.40s\"", name);
-    for (size_t i = 0; error == OK && !command->switch_user && command->writable[i] != NULL; i++) {
-        struct entry entry;
-
-        error = open_entry(command->writable[i], i, fault, &entry);
-        if (error == OK)
-            error = spare_code(&entry, programs, environment, whose);
-        text_list_clear(&entry.mounts);
-    }
-    return error;
-}
-
-enum error writable_check_records(const struct config_bundle *bundle,
-                                  const struct surface_command *from, struct service_fault *fault)
-{
-    const bool other = geteuid() == 0 && from->user != NULL;
-    struct text_list writable = {.items = NULL};
-    enum error error = writable_find(from, &writable, fault);
-
-    for (size_t i = 0; error == OK && !other && i < writable.count; i++) {
-        struct entry entry;
-
-        error = open_entry(writable.items[i], i, fault, &entry);
-        if (error == OK)
-            error = spare_gate(&entry, bundle);
-        text_list_clear(&entry.mounts);
-    }
-    text_list_clear(&writable);
+    if (error == OK && guard.count > 0)
+        error = spare_code(&guard, programs, environment, whose);
+    guard_end(&guard);
     return error;
 }

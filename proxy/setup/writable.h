@@ -13,7 +13,8 @@
 enum error writable_find(const struct surface_command *from, struct text_list *out,
                          struct service_fault *fault) MUST_CHECK;
 
-/* Of whom: a service, all of whose lists are found. */
+/* Of whom: a service, all of whose lists are found; where a session's record is to say what is
+ * started, without arguments and directory. */
 struct writer {
     const struct surface_command *from;
     const struct command *command;
@@ -35,11 +36,6 @@ enum error writable_check(const struct config_bundle *bundle, const struct write
 enum error writable_check_other(const struct command *command, const struct programs *programs,
                                 const struct environment *environment, const char *name,
                                 struct service_fault *fault) MUST_CHECK;
-
-/* The same where sessions' records say what is started: as much as is known before. */
-enum error writable_check_records(const struct config_bundle *bundle,
-                                  const struct surface_command *from,
-                                  struct service_fault *fault) MUST_CHECK;
 
 /* The directory above `path` in whose place the service has an empty one of its own; NULL. */
 const char *writable_replaces(const struct command *command, const char *path);

@@ -15,12 +15,11 @@
 /* A walk, where it has come to. */
 struct walk {
     struct trusted_path at;
-    char rest[PATH_MAX]; /* what is still to be looked up */
-    bool ours;           /* the directory belongs to root or to this user */
-    bool *changeable;    /* is set instead of a refusal; NULL: refuses */
-    const char *into;    /* whether it leads there is noted; NULL: nowhere */
-    struct stat there;   /* what that is: other names may lead to the same (mount(2), link(2)) */
-    bool through;
+    char rest[PATH_MAX];   /* what is still to be looked up */
+    bool ours;             /* the directory belongs to root or to this user */
+    bool *changeable;      /* is set instead of a refusal; NULL: refuses */
+    trusted_path_see *see; /* is told of each name on the way; NULL: nobody */
+    void *seer;
     bool reaches; /* a directory that is missing ends the walk, where it could be made, */
     mode_t made;  /* or is made with this mode; 0: is not */
     char *why;
@@ -238,20 +237,13 @@ static enum error miss(struct walk *walk, bool last, bool *end)
     return fd >= 0 ? go_on(walk, fd, false, end) : fail(walk);
 }
 
-static bool is_within(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-
-    return strcmp(directory, "/") == 0 ||
-           (strncmp(path, directory, length) == 0 && (path[length] == '/' || path[length] == '\0'));
-}
-
-static bool is_there(const struct walk *walk, int fd)
+/* fd < 0: nothing is there. */
+static void show(const struct walk *walk, int fd)
 {
     struct stat facts;
 
-    return walk->there.st_ino != 0 && fstat(fd, &facts) == 0 &&
-           facts.st_dev == walk->there.st_dev && facts.st_ino == walk->there.st_ino;
+    if (walk->see != NULL)
+        walk->see(walk->seer, walk->at.resolved, fd >= 0 && fstat(fd, &facts) == 0 ? &facts : NULL);
 }
 
 /* One name; *end: it was the last, and no link. */
@@ -259,17 +251,17 @@ static enum error step(struct walk *walk, bool *end)
 {
     bool last = false;
     enum error error = take_name(walk, &last);
-    int fd;
+    int fd, failed;
 
     if (error != OK)
         return error;
-    walk->through |= walk->into != NULL && is_within(walk->at.resolved, walk->into);
     fd = look_up(walk);
-    if (fd >= 0) {
-        walk->through |= walk->into != NULL && is_there(walk, fd);
+    failed = errno;
+    show(walk, fd);
+    if (fd >= 0)
         return go_on(walk, fd, last, end);
-    }
-    return errno == ENOENT ? miss(walk, last, end) : fail(walk);
+    errno = failed;
+    return failed == ENOENT ? miss(walk, last, end) : fail(walk);
 }
 
 static enum error begin(struct walk *walk, const char *path)
@@ -338,19 +330,17 @@ bool trusted_path_survey(const char *path, struct trusted_path *out, bool *chang
     return out->exists;
 }
 
-bool trusted_path_leads(const char *path, const char *into)
+void trusted_path_follow(const char *path, trusted_path_see *see, void *seer)
 {
     char why[WHY_SIZE];
     bool changeable = false;
     struct trusted_path end;
-    struct walk walk = {.at = {.trust = TRUST_OWN}, .changeable = &changeable, .into = into};
+    struct walk walk = {
+        .at = {.trust = TRUST_OWN}, .changeable = &changeable, .see = see, .seer = seer};
 
     walk.why = why;
-    if (stat(into, &walk.there) < 0)
-        walk.there.st_ino = 0;
     if (go(&walk, path, &end) == OK)
         trusted_path_close(&end);
-    return walk.through;
 }
 
 void trusted_path_close(struct trusted_path *path)

@@ -73,11 +73,11 @@ enum error trusted_path_reach(const char *path, mode_t made, struct trusted_path
  */
 bool trusted_path_survey(const char *path, struct trusted_path *out, bool *changeable);
 /*
- * Whether what is at `into`, a path without links, or anything below is on the way to `path`, each
- * link counted, or is its end; by whatever name that is found there, as by a mount or a hard link
- * of the very file. What is missing ends the way.
+ * Goes there in any case, and tells of each name on the way, links and what is missing (where the
+ * way ends; facts NULL) among them: `place` is the way to it without links.
  */
-bool trusted_path_leads(const char *path, const char *into);
+typedef void trusted_path_see(void *seer, const char *place, const struct stat *facts);
+void trusted_path_follow(const char *path, trusted_path_see *see, void *seer);
 void trusted_path_close(struct trusted_path *path);
 
 /*

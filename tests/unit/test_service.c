@@ -355,6 +355,14 @@ TEST(test_writable_spares_others)
     char directory[TEMPORARY_PATH_SIZE] = "", other[512], data[TEMPORARY_PATH_SIZE + 16],
          path[TEMPORARY_PATH_SIZE + 16], tool[TEMPORARY_PATH_SIZE + 16];
     static const char command[] = "\"command\":[\"/bin/cat\"]";
+    /* What is not there now may be at its next start. */
+    static const char *const missing[][2] = {
+        {"{\"command\":[\"", "/bin/tool\"]}"},
+        {"{\"command\":[\"none\"],\"executables\":[\"", "/bin/tool\"]}"},
+        {"{\"stdio\":true,\"executables\":[\"", "/bin/tool\"]}"},
+        {"{\"command\":[\"none\"],\"env\":{\"PATH\":\"", "/bin\"}}"},
+        {"{\"command\":[\"none\"],\"env_files\":[\"/none\"],\"env\":{\"PATH\":\"", "/bin\"}}"},
+    };
 
     assert_non_null(temporary_make(directory));
     make_place(directory);
@@ -375,6 +383,78 @@ TEST(test_writable_spares_others)
     try_write(data, command, "which the service of \"other\" may execute");
     snprintf(other, sizeof(other), "{\"command\":[\"no-such-program\"]}");
     try_write(path, command, NULL); /* which is told of the other */
+    assert_int_equal(unlink(tool), 0);
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
+        snprintf(other, sizeof(other), "%s%s%s", missing[i][0], directory, missing[i][1]);
+        try_write(path, command, "the service of \"other\"");
+    }
+    try_write("/usr/lib", "\"command\":[\"/bin/cat\"],\"executables\":\"any\"",
+              "the service of \"other\"");
+    neighbour = NULL;
+    temporary_remove(directory);
+}
+
+/* Its processes come and go, and the others were looked at with the configuration. */
+TEST(test_sessions_do_not_look_at_others)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", other[512], members[512];
+    struct service service = {.arguments = {0}};
+    struct service_fault fault = {{0}, {0}};
+    struct config_bundle bundle = {.path = NULL};
+
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(other, sizeof(other), "{\"command\":[\"%s/bin/tool\"]}", directory);
+    snprintf(members, sizeof(members), "\"command\":[\"/bin/cat\"],\"write\":[\"%s/bin\"]",
+             directory);
+    neighbour = other;
+    faulty(members, "write/0", "the service of \"other\"");
+    assert_int_equal(find(members, &service, &fault, &bundle), ERROR_INVALID);
+    assert_int_equal(service_find_other(&bundle, &bundle.config->surfaces[0],
+                                        &bundle.config->surfaces[0].command, ours, &service,
+                                        &fault),
+                     OK);
+    let_go(&service, &bundle);
+    neighbour = NULL;
+    temporary_remove(directory);
+}
+
+/* One entry of "write" where records say what is started. */
+static void try_records(const char *entry, const char *others, const char *words)
+{
+    struct service service;
+    struct service_fault fault = {{0}, {0}};
+    struct config_bundle bundle = {.path = NULL};
+    char members[1024];
+    enum error error;
+
+    snprintf(members, sizeof(members), "\"stdio\":true%s,\"write\":[\"%s\"]", others, entry);
+    assert_int_equal(find(members, &service, &fault, &bundle), ERROR_INVALID);
+    assert_string_equal(fault.text, "There is no command.");
+    error = service_check_records(&bundle, &bundle.config->surfaces[0], ours, &fault);
+    if (words == NULL && error != OK)
+        fail_msg("%s: %s", fault.member, fault.text);
+    if (words != NULL && (error == OK || strstr(fault.text, words) == NULL))
+        fail_msg("\"%s\" does not say \"%s\"", fault.text, words);
+    config_destroy(bundle.config);
+}
+
+/* A configuration is refused whose every session would be. */
+TEST(test_records_are_looked_at)
+{
+    char directory[TEMPORARY_PATH_SIZE] = "", other[512], path[TEMPORARY_PATH_SIZE + 16],
+         named[512];
+
+    assert_non_null(temporary_make(directory));
+    make_place(directory);
+    snprintf(path, sizeof(path), "%s/bin", directory);
+    try_records(path, "", NULL);
+    try_records("/usr/lib", "", "which this service may execute");
+    snprintf(named, sizeof(named), ",\"executables\":[\"%s/bin/tool\"]", directory);
+    try_records(path, named, "which this service may execute");
+    snprintf(other, sizeof(other), "{\"command\":[\"%s/bin/tool\"]}", directory);
+    neighbour = other;
+    try_records(path, "", "which the service of \"other\" may execute");
     neighbour = NULL;
     temporary_remove(directory);
 }
@@ -402,6 +482,17 @@ static int write_by_mounts(void)
     data[strlen(data) - strlen("/below")] = '\0';
     try_write(data, command, executed);
     snprintf(path, sizeof(path), "%s/data/below", directory);
+    assert_int_equal(umount2(path, MNT_DETACH), 0);
+    /* One that lies beside what is named, and shows what is in it. */
+    snprintf(path, sizeof(path), "%s/bin", directory);
+    assert_int_equal(mount(data, path, NULL, MS_BIND, NULL), 0);
+    snprintf(path, sizeof(path), "%s/data/tool", directory);
+    write_file(path, "#!/bin/cat\n", 0700);
+    try_write(data, command, executed);
+    try_write(path, command, executed);
+    snprintf(path, sizeof(path), "%s/lib", directory);
+    try_write(path, "\"command\":[\"/bin/cat\"]", NULL);
+    snprintf(path, sizeof(path), "%s/bin", directory);
     assert_int_equal(umount2(path, MNT_DETACH), 0);
     temporary_remove(directory);
     return 0;
