@@ -1,8 +1,7 @@
 /*
- * The one published list of reasons: `sidelock help reasons` prints it, the audit log carries its
- * codes, and the HTTP status and WebSocket close code of every denial come from it. Codes are a
- * contract: add, never rename. A reason is also the verdict: REASON_ALLOWED lets pass, everything
- * else refuses, and the zero value refuses.
+ * The one published list of reasons: `sidelock help reasons` prints it, and what denies has its
+ * codes, statuses and close codes from here. Codes are a contract: add, never rename. A reason is
+ * also the verdict: REASON_ALLOWED lets pass, all else refuses, and so does the zero value.
  */
 #pragma once
 
@@ -195,6 +194,7 @@
            "the parameter record names a command that may not run")                                \
     CAUSE(PROGRAM_OF_SERVICE, "executable_refused", "service", 403, 0,                             \
           "the service tried to execute a file, or to load its code, and may not")                 \
+    REASON(OUT_OF_REACH, "connection_refused", 403, 0, "the service may not connect there")        \
     REASON(ROUTE_UNKNOWN, "route_unknown", 404, 0, "no route of this surface has this path")       \
     REASON(MCP_SESSION_UNKNOWN, "mcp_session_unknown", 404, 0,                                     \
            "this session opened no MCP session with that id")                                      \

@@ -12,8 +12,10 @@ enum shape {
     SECONDS,   /* a number, of "90", "15m" */
     USER,      /* a number, or a name */
     TEXTS,     /* a list */
+    NUMBERS,   /* a list, too */
     VARIABLES, /* an object, of NAME=VALUE each */
-    READY      /* an object with a path */
+    READY,     /* an object with a path */
+    REFUSAL    /* a flag, that says false */
 };
 
 #define A_COMMAND  (ADDITIONS_COMMAND | ADDITIONS_STDIO)
@@ -175,6 +177,30 @@ static const struct member {
      .owner = ADDITIONS_OF_UPSTREAM,
      .with = A_COMMAND,
      .shape = NUMBER},
+    {.name = "--connect-port",
+     .takes = "PORT|none",
+     .about = "a port to which it may connect by TCP, and to no other; may be repeated",
+     .key = "ports",
+     .within = "connect",
+     .owner = ADDITIONS_OF_UPSTREAM,
+     .with = A_COMMAND,
+     .shape = NUMBERS,
+     .empty = "none"},
+    {.name = "--refuse-network",
+     .takes = "NETWORK",
+     .about = "where it may not connect to; may be repeated",
+     .key = "refuse",
+     .within = "connect",
+     .owner = ADDITIONS_OF_UPSTREAM,
+     .with = A_COMMAND,
+     .shape = TEXTS},
+    {.name = "--no-udp",
+     .about = "nothing of it leaves by UDP",
+     .key = "udp",
+     .within = "connect",
+     .owner = ADDITIONS_OF_UPSTREAM,
+     .with = A_COMMAND,
+     .shape = REFUSAL},
 };
 
 #define ADDITIONS (sizeof(table) / sizeof(table[0]))
@@ -182,12 +208,12 @@ _Static_assert(ADDITIONS <= ADDITIONS_MAX, "each has a place in struct additions
 
 static bool is_list(const struct member *member)
 {
-    return member->shape == TEXTS || member->shape == VARIABLES;
+    return member->shape == TEXTS || member->shape == NUMBERS || member->shape == VARIABLES;
 }
 
 static bool was_given(const struct additions *additions, size_t i)
 {
-    return additions->values[i] != NULL || additions->lists[i].count > 0;
+    return additions->values[i] != NULL || additions->lists[i].count > 0 || additions->flags[i];
 }
 
 size_t additions_options(struct additions *additions, struct args_option *out)
@@ -197,6 +223,8 @@ size_t additions_options(struct additions *additions, struct args_option *out)
             .name = table[i].name, .takes = table[i].takes, .about = table[i].about};
         if (is_list(&table[i]))
             out[i].list = &additions->lists[i];
+        else if (table[i].shape == REFUSAL)
+            out[i].flag = &additions->flags[i];
         else
             out[i].value = &additions->values[i];
     }
@@ -248,6 +276,23 @@ static json_t *write_texts(const struct member *member, const struct text_list *
     return list;
 }
 
+/* "none" alone is an empty list. */
+static json_t *write_numbers(const struct member *member, const struct text_list *from, int *code)
+{
+    json_t *list = json_array();
+    uint64_t number;
+
+    if (from->count == 1 && strcmp(from->items[0], member->empty) == 0)
+        return list;
+    for (size_t i = 0; *code == EX_OK && i < from->count; i++) {
+        if (!args_number(from->items[i], UINT32_MAX, &number))
+            *code = args_usage("add", "%s takes a number, not %s", member->name, from->items[i]);
+        else
+            json_array_append_new(list, json_integer((json_int_t)number));
+    }
+    return list;
+}
+
 /* The last of a name counts, as in a shell. */
 static json_t *write_variables(const struct text_list *from)
 {
@@ -292,6 +337,8 @@ static json_t *write_value(const struct member *member, const char *value, int *
         return NULL;
     case USER:
         return args_number(value, UINT32_MAX, &number) ? write_number(number) : json_string(value);
+    case REFUSAL:
+        return json_false();
     case READY:
         return json_pack("{s:o}", "path", json_string(value));
     default:
@@ -310,6 +357,8 @@ static json_t *write_list(const struct member *member, const struct text_list *f
             return NULL;
         }
     }
+    if (member->shape == NUMBERS)
+        return write_numbers(member, from, code);
     return member->shape == VARIABLES ? write_variables(from) : write_texts(member, from);
 }
 
@@ -337,7 +386,9 @@ int additions_write(const struct additions *additions, enum additions_of owner, 
             continue;
         value = is_list(&table[i]) ? write_list(&table[i], &additions->lists[i], &code)
                                    : write_value(&table[i], additions->values[i], &code);
-        if (code == EX_OK && (value == NULL || put(object, &table[i], value) != 0))
+        if (code != EX_OK)
+            json_decref(value);
+        else if (value == NULL || put(object, &table[i], value) != 0)
             code = args_fail(EX_DATAERR, "all words of a configuration must be UTF-8");
     }
     return code;

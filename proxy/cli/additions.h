@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "cli/terminal/args.h"
 
+#include <stdbool.h>
+
 struct json_t; /* jansson's */
 
 enum additions_of { ADDITIONS_OF_SURFACE, ADDITIONS_OF_UPSTREAM };
@@ -25,6 +27,7 @@ enum additions_service {
 struct additions {
     const char *values[ADDITIONS_MAX];
     struct text_list lists[ADDITIONS_MAX];
+    bool flags[ADDITIONS_MAX];
 };
 
 /* Appends the options of the table to `out`, which has room for ADDITIONS_MAX; returns how many. */

@@ -108,6 +108,8 @@ static int settle(struct wrap *wrap, char **command)
     wrap->recipe.executables = &wrap->line.executables;
     wrap->recipe.libraries = &wrap->line.libraries;
     wrap->recipe.writable = &wrap->line.writable;
+    wrap->recipe.ports = wrap->line.learn ? NULL : &wrap->line.ports;
+    wrap->recipe.networks = wrap->line.learn ? NULL : &wrap->line.networks;
     wrap->recipe.write_limited = wrap->line.write_limited && !wrap->line.learn;
     wrap->recipe.anything = wrap->line.learn;
     return write_variables(wrap);

@@ -196,6 +196,15 @@ struct surface_use {
     uint32_t processes; /* and threads */
 };
 
+/* Where it may connect to. */
+struct surface_connect {
+    uint32_t *ports; /* by TCP; these alone if they were said */
+    size_t port_count;
+    struct text_list refused; /* networks, as base/subnet.h reads them */
+    bool ports_limited;
+    bool no_datagrams;
+};
+
 /* A service that is launched: what runs, as whom, and what it finds. */
 struct surface_command {
     char **arguments;      /* the first is looked for in PATH unless it has a '/' */
@@ -215,7 +224,8 @@ struct surface_command {
     struct text_list libraries; /* directories that code is loaded from; absolute paths */
     struct text_list writable;  /* what it may write; absolute paths */
     bool write_limited;         /* and nothing else */
-    struct text_list required;  /* names of fences without which it is not to run */
+    struct surface_connect connect;
+    struct text_list required; /* names of fences without which it is not to run */
     struct surface_use use;
 };
 

@@ -2,6 +2,8 @@
  * calls it. */
 #include "config/reading.h"
 
+#include "base/subnet.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,8 @@
 #define LIBRARIES_MAX       32
 #define WRITABLE_MAX        32
 #define REQUIRED_MAX        16
+#define PORTS_MAX           64 /* with the next, as launch/common/reach.h */
+#define NETWORKS_MAX        64
 #define VALUE_BYTES_MAX     (32 * 1024)
 #define IDLE_STOP_S_MIN     5 /* by then no worker keeps a link to it any more (worker/http/pool.c) */
 #define IDLE_STOP_S_MAX     (24 * 60 * 60)
@@ -120,6 +124,26 @@ static const struct json_key use_keys[] = {
 };
 static const struct json_table use_table = JSON_TABLE("limits of a service", use_keys);
 
+static void read_port(struct json_reader *reader, json_t *value, void *into)
+{
+    (void)json_reader_number(reader, value, 1, UINT16_MAX, into);
+}
+
+static void read_datagrams(struct json_reader *reader, json_t *value, void *into)
+{
+    if (!json_is_boolean(value))
+        json_reader_fault(reader, "This must be true or false.");
+    *(bool *)into = json_is_false(value);
+}
+
+static const struct json_key connect_keys[] = {
+    ROW_LIST("ports", struct surface_connect, ports, port_count, 0, PORTS_MAX, .read = read_port,
+             .set_offset = offsetof(struct surface_connect, ports_limited)),
+    ROW_TEXTS("refuse", struct surface_connect, refused, subnet_check, 0, NETWORKS_MAX),
+    ROW_CUSTOM("udp", read_datagrams, .offset = offsetof(struct surface_connect, no_datagrams)),
+};
+static const struct json_table connect_table = JSON_TABLE("where to connect", connect_keys);
+
 static const struct json_key upstream_keys[] = {
     ROW_PATH("socket", struct surface, upstream_socket, config_check_socket),
     ROW_CUSTOM("tcp", config_listen_read_upstream, .offset = offsetof(struct surface, upstream_tcp),
@@ -149,6 +173,7 @@ static const struct json_key upstream_keys[] = {
     ROW_PATHS("libraries", struct surface, command.libraries, config_check_path, 0, LIBRARIES_MAX),
     ROW_PATHS("write", struct surface, command.writable, config_check_path, 0, WRITABLE_MAX,
               .set_offset = offsetof(struct surface, command.write_limited)),
+    ROW_WITHIN("connect", struct surface, command.connect, connect_table),
     ROW_TEXTS("require", struct surface, command.required, NULL, 0, REQUIRED_MAX),
     ROW_WITHIN("limits", struct surface, command.use, use_table),
 };
@@ -218,8 +243,9 @@ void config_upstream_finish(struct json_reader *reader, const json_t *value,
     static const char *const of_socket[] = {"owner", NULL};
     static const char *const of_tcp[] = {"namespace", NULL};
     static const char *const of_command[] = {
-        "env",         "env_files",   "cwd",       "user",  "port",    "ready",  "restart", "start",
-        "idle_stop_s", "executables", "libraries", "write", "require", "limits", "stdio",   NULL};
+        "env",     "env_files", "cwd",         "user",        "port",      "ready",
+        "restart", "start",     "idle_stop_s", "executables", "libraries", "write",
+        "connect", "require",   "limits",      "stdio",       NULL};
     static const char *const of_listener[] = {"port",  "ready",       "restart",
                                               "start", "idle_stop_s", NULL};
     static const char *const of_program[] = {"env", "cwd", NULL};

@@ -28,6 +28,7 @@ static const struct {
     [ERRAND_PROVEN] = {.place = true},
     [ERRAND_EXITED] = {.place = true, .number = true, .text = true},
     [ERRAND_REFUSED] = {.place = true, .text = true},
+    [ERRAND_UNREACHED] = {.place = true, .number = true, .text = true},
     [ERRAND_CALLER] = {.place = true, .number = true},
     [ERRAND_PROGRAM] = {.place = true, .number = true, .text = true},
     [ERRAND_VISIT] = {.place = true, .number = true, .text = true},

@@ -58,6 +58,7 @@
  *     PROCESSES ────────────────────────▶        how many a stdio service has now
  *     REFUSED ──────────────────────────▶        what it tried to execute, and may not
  *     LIMIT ────────────────────────────▶        it has reached one of what it may use
+ *     UNREACHED ────────────────────────▶        where it tried to connect to, and may not
  *     FULL ─────────────────────────────▶        a process was refused to a session
  *     LEFT ─────────────────────────────▶        nothing of a session is left of what VISITs up
  *                                                to this one brought about
@@ -130,6 +131,8 @@ enum errand_kind {
     ERRAND_SIGHT, /* `place`: the slot; `number`: an enum service_sight */
     ERRAND_PROCESSES, /* `place`: the slot; `number`: how many */
     ERRAND_LIMIT,     /* `place`: the slot; `number`: an enum service_limit */
+    ERRAND_UNREACHED, /* `place`: the slot; `number`: the protocol (IPPROTO_TCP …) above 16 bits of
+                         the port; `text`: the address, "": more than are told */
     ERRAND_KIND_COUNT
 };
 

@@ -8,10 +8,18 @@
 #include <string.h>
 #include <unistd.h>
 
+bool fences_limit_connects(const struct surface_command *command)
+{
+    const struct surface_connect *connect = &command->connect;
+
+    return connect->ports_limited || connect->refused.count > 0 || connect->no_datagrams;
+}
+
 uint32_t fences_promised(const struct surface_command *command)
 {
     return FENCES_SERVICE | (command->execute_anything ? 0 : FENCE(EXECUTE)) |
            (command->write_limited ? FENCE(WRITE) : 0) |
+           (fences_limit_connects(command) ? FENCES_REACH : 0) |
            (command->use.memory_mib > 0 ? FENCE(MEMORY) : 0) |
            (command->use.processes > 0 ? FENCE(PROCESSES) : 0);
 }
@@ -176,4 +184,29 @@ bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SE
         append(out, "these second locks are not there: %s",
                fence_kinds_print(lacking & FENCES_SECOND_LOCKS, names));
     return out[0] != '\0';
+}
+
+static void tell_connects(const struct surface_connect *connect, struct buffer *out)
+{
+    if (connect->ports_limited) {
+        buffer_append_text(out, "; by TCP it may connect to ");
+        buffer_append_text(out, connect->port_count > 0 ? "these ports alone" : "no port");
+        for (size_t i = 0; i < connect->port_count; i++)
+            buffer_append_format(out, ", %u", connect->ports[i]);
+    }
+    if (connect->refused.count > 0)
+        buffer_append_text(out, "; it may connect to nothing in");
+    for (size_t i = 0; i < connect->refused.count; i++)
+        buffer_append_format(out, "%s %s", i > 0 ? "," : "", connect->refused.items[i]);
+    if (connect->no_datagrams)
+        buffer_append_text(out, "; nothing of it leaves by UDP");
+}
+
+void fences_tell_limits(const struct surface_command *command, struct buffer *out)
+{
+    if (command->write_limited)
+        buffer_append_text(out, "; it may write nothing but what is its own");
+    for (size_t i = 0; command->write_limited && i < command->writable.count; i++)
+        buffer_append_format(out, ", %s", command->writable.items[i]);
+    tell_connects(&command->connect, out);
 }

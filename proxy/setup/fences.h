@@ -4,10 +4,13 @@
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "config/config.h"
 #include "setup/program.h"
 #include "system/fence_kind.h"
 
+/* Whether anything of where it connects to is. */
+bool fences_limit_connects(const struct surface_command *command);
 /* Bits of system/fence_kind.h. */
 uint32_t fences_promised(const struct surface_command *command);
 /* Of these, what a kernel with this version of Landlock (0: none) lacks; of FENCES_USE, what a gate
@@ -29,3 +32,6 @@ enum error fences_require(const struct surface_command *command, unsigned landlo
  * held.
  */
 bool fences_tell_lacking(uint32_t lacking, unsigned landlock, char out[FENCES_SENTENCE_SIZE]);
+/* Appends what it may write and where it may connect to, where that is limited, as what follows on
+ * a sentence of it. */
+void fences_tell_limits(const struct surface_command *command, struct buffer *out);

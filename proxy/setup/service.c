@@ -218,6 +218,18 @@ static void drop_temporary(char *const *ours, struct service *service)
     }
 }
 
+/* As the configuration has checked it. */
+static void find_reach(const struct surface_connect *from, struct reach *out)
+{
+    *out = (struct reach){.ports_limited = from->ports_limited, .no_datagrams = from->no_datagrams};
+    for (size_t i = 0; i < from->port_count && i < REACH_PORTS_MAX; i++)
+        out->ports[out->port_count++] = (uint16_t)from->ports[i];
+    for (size_t i = 0; i < from->refused.count && i < REACH_NETWORKS_MAX; i++) {
+        if (subnet_read(from->refused.items[i], &out->networks[out->network_count]))
+            out->network_count++;
+    }
+}
+
 /* Lists that end with NULL. */
 static enum error end_lists(struct service *service)
 {
@@ -366,6 +378,7 @@ enum error service_find_other(const struct config_bundle *bundle, const struct s
         return ERROR_INVALID;
     }
     out->command.required = fences_required(&surface->command);
+    find_reach(&surface->command.connect, &out->command.reach);
     error = find_user(surface->command.user, &out->command, &user, fault);
     if (error == OK)
         error = find_environment(&surface->command.environment_files, from, ours, user, out, fault);

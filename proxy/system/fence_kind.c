@@ -20,6 +20,7 @@ static const struct {
     [FENCE_SIGNALS] = {"signals", 6},
     [FENCE_MEMORY] = {"memory", 0},
     [FENCE_PROCESSES] = {"processes", 0},
+    [FENCE_CONNECT] = {"connect", 0},
 };
 
 const char *fence_kind_name(enum fence_kind kind)

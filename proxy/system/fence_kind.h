@@ -22,6 +22,7 @@ enum fence_kind {
     FENCE_SIGNALS,   /* sends none to others */
     FENCE_MEMORY,    /* uses no more than it may: here on with all that descends from it */
     FENCE_PROCESSES, /* nor are there more of them, threads included */
+    FENCE_CONNECT,   /* of a service: to what its configuration does not refuse alone */
     FENCE_COUNT
 };
 
@@ -49,14 +50,18 @@ _Static_assert(FENCE_COUNT <= 16, "they travel as 16 bits");
 #define FENCES_LAUNCHER (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(DUMPS))
 #define FENCES_LOOKER   FENCES_LAUNCHER
 /*
- * Every service that is launched, and all that descends from it. Its binds are performed by the
- * keeper of its tree and its processes see no others, so of these two Landlock's are second locks.
+ * Every service that is launched, and all that descends from it. Its binds, and the connects of
+ * one whose connects are limited, are performed by the keeper of its tree, and its processes see no
+ * others, so of these Landlock's are second locks.
  * What its list of programs comes to is FENCE(EXECUTE).
  */
-#define FENCES_SECOND_LOCKS (FENCE(TCP_BIND) | FENCE(SIGNALS))
-#define FENCES_SERVICE      (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(ABSTRACT) | FENCES_SECOND_LOCKS)
-#define FENCES_USE          (FENCE(MEMORY) | FENCE(PROCESSES)) /* where the configuration limits it */
-#define FENCES_WORKER       (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
+#define FENCES_SECOND_LOCKS (FENCE(TCP_BIND) | FENCE(SIGNALS) | FENCE(TCP_CONNECT))
+#define FENCES_SERVICE                                                                             \
+    (FENCE(PRIVILEGES) | FENCE(CALLS) | FENCE(ABSTRACT) | FENCE(TCP_BIND) | FENCE(SIGNALS))
+/* Where connects are limited: its keeper performs them, too. */
+#define FENCES_REACH  (FENCE(CONNECT) | FENCE(TCP_CONNECT))
+#define FENCES_USE    (FENCE(MEMORY) | FENCE(PROCESSES)) /* where the configuration limits it */
+#define FENCES_WORKER (FENCES_BROKER | FENCE(CAPABILITIES) | FENCE(SIGNALS) | FENCES_WORKER_READ)
 
 /* "tcp_bind" */
 const char *fence_kind_name(enum fence_kind kind);

@@ -8,7 +8,8 @@
  *     signal NUMBER       to the service's first process
  *     kill
  *
- *     sidelock_launch [--directory PATH] [--execute FILE]... [--hide PATH]...
+ *     sidelock_launch [--connect-port PORT|none]... [--refuse-network NETWORK]... [--no-udp]
+ *         [--directory PATH] [--execute FILE]... [--hide PATH]...
  *         [--libraries PATH]... [--listeners COUNT] [--seal] [--uid UID] [--write PATH]...
  *         [--write-nothing] -- COMMAND...
  */
@@ -77,9 +78,9 @@ static void on_refused(void *data, const struct refusal *refusal)
 {
     (void)data;
     printf("{\"event\":\"refused\",\"call\":%u,\"family\":%u,\"type\":%u,\"protocol\":%u,"
-           "\"error\":\"%s\",\"program\":\"%s\",\"path\":\"%s\"}\n",
+           "\"error\":\"%s\",\"program\":\"%s\",\"path\":\"%s\",\"port\":%u}\n",
            refusal->call, refusal->family, refusal->type, refusal->protocol,
-           strerrorname_np(refusal->error), refusal->program, refusal->path);
+           strerrorname_np(refusal->error), refusal->program, refusal->path, refusal->port);
 }
 
 static void on_listed(void *data)
@@ -360,15 +361,31 @@ static void add(struct list *list, char *item)
     list->items[list->count++] = item;
 }
 
+static void read_reach(int option, struct reach *reach)
+{
+    if (option == 'x') {
+        reach->no_datagrams = 1;
+    } else if (option == 'c') {
+        reach->ports_limited = 1;
+        if (strcmp(optarg, "none") != 0)
+            reach->ports[reach->port_count++] = (uint16_t)strtoul(optarg, NULL, 10);
+    } else if (!subnet_read(optarg, &reach->networks[reach->network_count++])) {
+        exit(EXIT_FAILURE);
+    }
+}
+
 static void read_options(int count, char **arguments, struct tree_options *options)
 {
-    static const struct option known[] = {{"directory", required_argument, NULL, 'd'},
+    static const struct option known[] = {{"connect-port", required_argument, NULL, 'c'},
+                                          {"directory", required_argument, NULL, 'd'},
                                           {"execute", required_argument, NULL, 'e'},
                                           {"hide", required_argument, NULL, 'h'},
                                           {"libraries", required_argument, NULL, 'b'},
                                           {"listeners", required_argument, NULL, 'l'},
                                           {"memory", required_argument, NULL, 'm'},
                                           {"processes", required_argument, NULL, 'p'},
+                                          {"no-udp", no_argument, NULL, 'x'},
+                                          {"refuse-network", required_argument, NULL, 'f'},
                                           {"require", required_argument, NULL, 'r'},
                                           {"seal", no_argument, NULL, 's'},
                                           {"uid", required_argument, NULL, 'u'},
@@ -386,6 +403,8 @@ static void read_options(int count, char **arguments, struct tree_options *optio
             options->command.memory_mib = (uint32_t)strtoul(optarg, NULL, 10);
         } else if (option == 'p') {
             options->command.processes = (uint32_t)strtoul(optarg, NULL, 10);
+        } else if (strchr("cfx", option) != NULL) {
+            read_reach(option, &options->command.reach);
         } else if (option == 'r') {
             options->command.required = (uint32_t)strtoul(optarg, NULL, 0);
         } else if (option == 's') {

@@ -213,13 +213,15 @@ describe('sidelock add and rm', () => {
       ...add('a', 1).slice(0, 6), '-c', file, '--elsewhere', '--mode', 'observe', '--host', 'a.example', '--origin', 'https://a.example',
       '--env', 'A=1', '--env', 'B=x=y', '--env', 'A=2', '--env-file', '/etc/secret', '--cwd', '/srv', '--user', '1000', '--port', '8002', '--ready', '/up',
       '--restart', 'on-failure', '--start', 'on_demand', '--idle-stop', '15m', '--allow-exec', '/usr/bin/env', '--allow-library', '/opt/lib',
-      '--write', '/srv/data', '--write', '~/more', '--require', 'write', '--memory-mib', '512', '--processes', '64', '--', 'server', '--port', '8002',
+      '--write', '/srv/data', '--write', '~/more', '--require', 'write', '--memory-mib', '512', '--processes', '64',
+      '--connect-port', '443', '--connect-port', '5432', '--refuse-network', '169.254.0.0/16', '--no-udp', '--', 'server', '--port', '8002',
     ];
     person.do(...words);
     const made = JSON.parse(readFileSync(file, 'utf8')).surfaces.a;
     assert.deepEqual(made.upstream, {
       command: ['server', '--port', '8002'], cwd: '/srv', env: { A: '2', B: 'x=y' }, env_files: ['/etc/secret'], user: 1000, port: 8002, ready: { path: '/up' },
       restart: 'on-failure', start: 'on_demand', idle_stop_s: 900, executables: ['/usr/bin/env'], libraries: ['/opt/lib'], write: ['/srv/data', '~/more'], require: ['write'], limits: { memory_mib: 512, processes: 64 },
+      connect: { ports: [443, 5432], refuse: ['169.254.0.0/16'], udp: false },
     });
     assert.deepEqual([made.mode, made.hosts, made.origins], ['observe', ['a.example'], ['https://a.example']]);
     person.do(...add('b', 2).slice(0, 6), '-c', file, '--elsewhere', '--user', 'nobody', '--allow-exec', 'any', '--write', 'none', '--', 'server');
@@ -243,7 +245,7 @@ describe('sidelock add and rm', () => {
   // A key that no option writes is said here, so that one that is new is thought of.
   it('have an option for each key of an upstream', () => {
     const schema = JSON.parse(readFileSync(new URL('../../config/sidelock.schema.json', import.meta.url), 'utf8'));
-    const written = { command: '--', env_files: '--env-file', executables: '--allow-exec', libraries: '--allow-library', idle_stop_s: '--idle-stop', limits: '--memory-mib' };
+    const written = { command: '--', env_files: '--env-file', executables: '--allow-exec', libraries: '--allow-library', idle_stop_s: '--idle-stop', limits: '--memory-mib', connect: '--connect-port' };
     const help = new Person().do('help', 'add');
     for (const key of Object.keys(schema.definitions.surface.properties.upstream.properties))
       assert.ok(help.includes(`  ${written[key] ?? `--${key}`} `) || written[key] === '--', `no option of \`sidelock add\` writes "${key}"`);

@@ -42,7 +42,8 @@ static struct command sample(void)
                               .listeners_max = 3,
                               .required = 0x400,
                               .memory_mib = 512,
-                              .processes = 50};
+                              .processes = 50,
+                              .reach = {.ports_limited = 1, .port_count = 1, .ports = {443}}};
 
     return command;
 }
@@ -74,6 +75,8 @@ TEST(test_round_trip)
     assert_int_equal(read.required, 0x400);
     assert_int_equal(read.memory_mib, 512);
     assert_int_equal(read.processes, 50);
+    assert_int_equal(read.reach.ports[0], 443);
+    assert_true(reach_is_limited(&read.reach));
     command_clear(&read);
 }
 
@@ -113,6 +116,15 @@ TEST(test_counts_beyond_the_limits_are_refused)
         memcpy(packed + field * sizeof(huge), &huge, sizeof(huge));
         assert_int_equal(command_unpack(packed, packed_length, &read), ERROR_LIMIT);
     }
+}
+
+TEST(test_a_reach_that_is_none_is_refused)
+{
+    struct command command = sample();
+    int fd;
+
+    command.reach.network_count = REACH_NETWORKS_MAX + 1;
+    assert_int_equal(command_pack(&command, &fd), ERROR_LIMIT);
 }
 
 TEST(test_a_command_needs_a_program)

@@ -10,6 +10,7 @@
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -214,6 +215,68 @@ TEST(test_executions_and_code_of_files)
             cases[i].expected);
 }
 
+static uint32_t asked_fourth(int call, uint64_t fourth)
+{
+    return run((struct seccomp_data){.nr = call, .arch = NATIVE, .args = {3, 0, 0, fourth}});
+}
+
+TEST(test_what_connects_by_another_way)
+{
+    const struct {
+        int level, name;
+    } refused[] = {{IPPROTO_TCP, TCP_FASTOPEN_CONNECT},
+                   {IPPROTO_IP, IP_OPTIONS},
+                   {IPPROTO_IPV6, IPV6_RTHDR},
+                   {IPPROTO_IPV6, IPV6_2292PKTOPTIONS}};
+
+    build_with((struct filter_options){.limit_connects = true});
+    assert_int_equal(asked_fourth(SYS_sendto, MSG_FASTOPEN | MSG_NOSIGNAL), GETS(EOPNOTSUPP));
+    assert_int_equal(asked_fourth(SYS_sendmmsg, MSG_FASTOPEN), GETS(EOPNOTSUPP));
+    assert_int_equal(asked(SYS_sendmsg, 3, 0, MSG_FASTOPEN), GETS(EOPNOTSUPP));
+    assert_int_equal(asked_fourth(SYS_sendto, ~(uint64_t)MSG_FASTOPEN), ALLOW);
+    assert_int_equal(asked_fourth(SYS_sendmmsg, 0), ALLOW);
+    assert_int_equal(asked(SYS_sendmsg, 3, MSG_FASTOPEN, 0), ALLOW);
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(
+            asked(SYS_setsockopt, 3, (uint64_t)refused[i].level, (uint64_t)refused[i].name),
+            GETS(ENOPROTOOPT));
+    for (unsigned level = 0; level < 300; level++) {
+        for (unsigned name = 0; name < 128; name++) {
+            bool is_refused = false;
+
+            for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+                is_refused =
+                    is_refused || (refused[i].level == (int)level && refused[i].name == (int)name);
+            assert_int_equal(asked(SYS_setsockopt, 3, level, name),
+                             is_refused ? GETS(ENOPROTOOPT) : ALLOW);
+        }
+    }
+}
+
+TEST(test_datagrams_that_may_not_leave_are_asked)
+{
+    build_with((struct filter_options){.limit_connects = true, .refuse_datagrams = true});
+    for (int family = 0; family < 64; family++) {
+        for (int type = 0; type < 16; type++) {
+            for (int protocol = 0; protocol < 300; protocol++) {
+                bool hosts = family == AF_INET || family == AF_INET6;
+
+                assert_int_equal(
+                    asked(SYS_socket, (unsigned)family, (unsigned)type | SOCK_CLOEXEC,
+                          (unsigned)protocol),
+                    hosts && type == SOCK_DGRAM ? ASK : expected_socket(family, type, protocol));
+            }
+        }
+    }
+}
+
+TEST(test_the_longest_fits)
+{
+    build_with((struct filter_options){true, true, true, true, true, true});
+    assert_int_equal(asked(SYS_connect, 0, 0, 0), ASK);
+    assert_int_equal(asked(SYS_execve, 0, 0, 0), ASK);
+}
+
 TEST(test_other_architectures_end_the_process)
 {
     build(false);
@@ -226,8 +289,9 @@ TEST(test_other_architectures_end_the_process)
 
 TEST(test_everything_else_is_allowed)
 {
-    static const int others[] = {SYS_read,    SYS_write,  SYS_execve, SYS_mmap,   SYS_openat,
-                                 SYS_accept4, SYS_sendto, SYS_clone,  SYS_unshare};
+    static const int others[] = {SYS_read,    SYS_write,   SYS_execve,     SYS_mmap,
+                                 SYS_openat,  SYS_accept4, SYS_sendto,     SYS_clone,
+                                 SYS_unshare, SYS_sendmsg, SYS_setsockopt, SYS_sendmmsg};
 
     for (int sealed = 0; sealed < 2; sealed++) {
         build(sealed);

@@ -82,7 +82,11 @@ TEST(test_a_configuration_that_is_read)
     static char program[] = "/bin/$cat", nothing[] = "", odd[] = "$HOME \"quoted\" \\ \n";
     static char *const command[] = {program, nothing, odd, NULL};
     static char *programs[] = {program};
+    static char https[] = "443", linked[] = "169.254.0.0/16", *ports_of[] = {https};
+    static char *networks_of[] = {linked};
     static const struct text_list executables = {.items = programs, .count = 1};
+    static const struct text_list ports = {.items = ports_of, .count = 1};
+    static const struct text_list networks = {.items = networks_of, .count = 1};
 
     for (size_t i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++) {
         const struct recipe recipe = {.surface = "one",
@@ -93,6 +97,8 @@ TEST(test_a_configuration_that_is_read)
                                       .directory = "/srv/$HOME/~/$$",
                                       .executables = &executables,
                                       .libraries = &executables,
+                                      .ports = &ports,
+                                      .networks = &networks,
                                       .environment_file =
                                           i % 2 == 0 ? "/run/one/environment" : NULL,
                                       .port = 8081};
@@ -110,6 +116,9 @@ TEST(test_a_configuration_that_is_read)
         assert_string_equal(config->state_dir, recipe.state_dir);
         assert_string_equal(config_surface(config, "one")->command.directory, recipe.directory);
         assert_string_equal(config_surface(config, "one")->command.executables.items[0], program);
+        assert_int_equal(config_surface(config, "one")->command.connect.ports[0], 443);
+        assert_string_equal(config_surface(config, "one")->command.connect.refused.items[0],
+                            linked);
         config_destroy(config);
         free(text);
     }
@@ -130,6 +139,8 @@ TEST(test_written_for_standard_input_and_output)
                                   .directory = "/srv",
                                   .executables = &none,
                                   .libraries = &none,
+                                  .ports = &none,
+                                  .networks = &none,
                                   .port = 4711,
                                   .stdio = true};
     struct config *config = NULL;
@@ -157,7 +168,9 @@ TEST(test_none_of_what_cannot_be_written)
                             .command = command,
                             .directory = "/srv",
                             .executables = &none,
-                            .libraries = &none};
+                            .libraries = &none,
+                            .ports = &none,
+                            .networks = &none};
 
     assert_null(recipe_write(&recipe, 1));
     recipe.command = plain;

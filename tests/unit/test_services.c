@@ -837,6 +837,13 @@ TEST_BETWEEN(test_what_the_audit_log_says, set_up, tear_down)
                      1);
     say((struct errand){.kind = ERRAND_LIMIT, .number = SERVICE_LIMIT_PROCESSES}, -1);
     assert_int_equal(logged("\"reason\":\"service_processes\""), 1);
+    say((struct errand){.kind = ERRAND_UNREACHED, .number = 6 << 16 | 443, .text = "10.0.0.1"}, -1);
+    assert_int_equal(logged("\"event\":\"connection_refused\",\"surface\":\"one\",\"reason\":"
+                            "\"connection_refused\",\"address\":\"10.0.0.1\",\"port\":443,"
+                            "\"protocol\":\"tcp\""),
+                     1);
+    say((struct errand){.kind = ERRAND_UNREACHED, .text = ""}, -1);
+    assert_int_equal(logged("\"why\":\"more addresses, which are not told until"), 1);
     say_state(SERVICE_EXPOSED);
     say_state(SERVICE_EXPOSED);
     assert_int_equal(logged("\"event\":\"service_exposed\""), 1);

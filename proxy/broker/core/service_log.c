@@ -2,6 +2,7 @@
 
 #include "broker/core/journal.h"
 
+#include <netinet/in.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,6 +88,25 @@ void service_log_limit(struct gate *gate, const struct surface_state *surface,
 
     audit_reason(line,
                  limit == SERVICE_LIMIT_MEMORY ? REASON_SERVICE_MEMORY : REASON_SERVICE_PROCESSES);
+    journal_commit(line);
+}
+
+void service_log_connection(struct gate *gate, const struct surface_state *surface,
+                            const char *address, uint32_t where)
+{
+    struct audit *line = begin(gate, "connection_refused", surface);
+    const uint32_t protocol = where >> 16;
+
+    audit_reason(line, REASON_OUT_OF_REACH);
+    if (address[0] != '\0') {
+        audit_text(line, "address", address);
+        if (protocol == IPPROTO_TCP || protocol == IPPROTO_UDP) {
+            audit_number(line, "port", where & UINT16_MAX);
+            audit_text(line, "protocol", protocol == IPPROTO_TCP ? "tcp" : "udp");
+        }
+    } else {
+        audit_text(line, "why", "more addresses, which are not told until it starts again");
+    }
     journal_commit(line);
 }
 

@@ -16,6 +16,10 @@ void service_log_execution(struct gate *gate, const struct surface_state *surfac
 /* It has reached a limit of what it may use. */
 void service_log_limit(struct gate *gate, const struct surface_state *surface,
                        enum service_limit limit);
+/* An address that it tried to connect to, and may not ("": more than are told), and by which
+ * protocol, above 16 bits of the port. */
+void service_log_connection(struct gate *gate, const struct surface_state *surface,
+                            const char *address, uint32_t where);
 /* The launcher refused a session a process of a stdio service, for a row of policy/quota.h. */
 void service_log_refused(struct gate *gate, const struct surface_state *surface,
                          const char *session, enum quota row);

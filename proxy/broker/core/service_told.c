@@ -27,6 +27,9 @@ enum error service_told(struct gate *gate, struct surface_state *surface,
             return ERROR_SYNTAX;
         service_log_limit(gate, surface, (enum service_limit)errand->number);
         return OK;
+    case ERRAND_UNREACHED:
+        service_log_connection(gate, surface, errand->text, errand->number);
+        return OK;
     default:
         return ERROR_SYNTAX;
     }

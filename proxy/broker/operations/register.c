@@ -1,6 +1,7 @@
 #include "broker/operations/register.h"
 
 #include "broker/core/journal.h"
+#include "setup/fences.h"
 
 #include <inttypes.h>
 
@@ -269,17 +270,6 @@ static void append_executables(const struct register_facts *facts, struct regist
     cell->finding = true;
 }
 
-static void append_writes(const struct register_facts *facts, struct register_cell *cell)
-{
-    const struct surface_command *command = &facts->surface->command;
-
-    if (!command->write_limited)
-        return;
-    buffer_append_text(&cell->value, "; it may write nothing but what is its own");
-    for (size_t i = 0; i < command->writable.count; i++)
-        buffer_append_format(&cell->value, ", %s", command->writable.items[i]);
-}
-
 /* What it may execute is said where it is listed. */
 static void append_unfenced(const struct register_facts *facts, struct register_cell *cell)
 {
@@ -325,7 +315,7 @@ static void build_launched(const struct register_facts *facts, struct register_c
     append_executables(facts, cell);
     buffer_append_text(&cell->value,
                        "; its TCP listeners are in a network namespace that only the gate reaches");
-    append_writes(facts, cell);
+    fences_tell_limits(&facts->surface->command, &cell->value);
     append_unfenced(facts, cell);
     if (!facts->live)
         return;
@@ -359,7 +349,7 @@ static void build_stdio(const struct register_facts *facts, struct register_cell
                          "and spoken to over its standard input and output; whatever it listens on "
                          "is in a network namespace of its own",
                          program);
-    append_writes(facts, cell);
+    fences_tell_limits(&facts->surface->command, &cell->value);
     append_unfenced(facts, cell);
     if (!facts->live)
         return;

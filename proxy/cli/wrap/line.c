@@ -1,5 +1,6 @@
 #include "cli/wrap/line.h"
 
+#include "base/subnet.h"
 #include "cli/terminal/args.h"
 #include "dialect/dialect.h"
 
@@ -50,6 +51,23 @@ static int check_ready(const char *word, struct line *line)
     return EX_OK;
 }
 
+static int check_connects(const struct line *line)
+{
+    uint64_t number;
+
+    for (size_t i = 0; i < line->ports.count; i++) {
+        if (!args_number(line->ports.items[i], UINT16_MAX, &number) || number == 0)
+            return args_usage("wrap", "--connect-port takes a port, not %s", line->ports.items[i]);
+    }
+    for (size_t i = 0; i < line->networks.count; i++) {
+        const char *said = subnet_check(line->networks.items[i]);
+
+        if (said != NULL)
+            return args_usage("wrap", "--refuse-network %s: it %s", line->networks.items[i], said);
+    }
+    return EX_OK;
+}
+
 static int check_learn(const struct line *line)
 {
     if (line->policy != NULL && !line->learn)
@@ -67,6 +85,8 @@ static int check(const struct words *words, struct line *line)
 
     if (code == EX_OK)
         code = check_dialect(line);
+    if (code == EX_OK)
+        code = check_connects(line);
     if (code == EX_OK)
         code = check_learn(line);
     if (code == EX_OK)
@@ -86,9 +106,8 @@ static int count_ours(int argc, char **argv)
     return ours;
 }
 
-int line_parse(int argc, char **argv, struct line *line)
+static int parse(int argc, char **argv, struct line *line, struct words *words, struct args *args)
 {
-    struct words words = {NULL, NULL};
     const struct args_option options[] = {
         {.name = "--dialect",
          .takes = "DIALECT",
@@ -100,7 +119,7 @@ int line_parse(int argc, char **argv, struct line *line)
         {.name = "--port",
          .takes = "PORT",
          .about = "the port of the server that is served; with --stdio, the gate's",
-         .value = &words.port},
+         .value = &words->port},
         {.name = "--surface",
          .takes = "NAME",
          .about = "how the surface is called",
@@ -124,6 +143,14 @@ int line_parse(int argc, char **argv, struct line *line)
         {.name = "--read-only",
          .about = "it may write nothing but what --write names, and temporary files of its own",
          .flag = &line->write_limited},
+        {.name = "--connect-port",
+         .takes = "PORT",
+         .about = "a port to which it may connect by TCP, and to no other; may be repeated",
+         .list = &line->ports},
+        {.name = "--refuse-network",
+         .takes = "NETWORK",
+         .about = "where it may not connect to; may be repeated",
+         .list = &line->networks},
         {.name = "--learn",
          .about = "nothing is limited, and at the end it is said what the server needs",
          .flag = &line->learn},
@@ -134,11 +161,17 @@ int line_parse(int argc, char **argv, struct line *line)
         {.name = "--ready-fd",
          .takes = "N",
          .about = "a descriptor on which a line is written when all is up",
-         .value = &words.ready},
+         .value = &words->ready},
     };
+
+    return args_parse(argc, argv, ARGS_TABLE(options), 0, 0, args);
+}
+
+int line_parse(int argc, char **argv, struct line *line)
+{
+    struct words words = {NULL, NULL};
     struct args args;
-    int ours = count_ours(argc, argv),
-        code = args_parse(ours, argv, ARGS_TABLE(options), 0, 0, &args);
+    int ours = count_ours(argc, argv), code = parse(ours, argv, line, &words, &args);
 
     if (code == EX_OK && ours + 1 >= argc)
         code = args_usage("wrap", "after `--` comes the command that is to be wrapped");
@@ -152,4 +185,6 @@ void line_clear(struct line *line)
     text_list_clear(&line->executables);
     text_list_clear(&line->libraries);
     text_list_clear(&line->writable);
+    text_list_clear(&line->ports);
+    text_list_clear(&line->networks);
 }

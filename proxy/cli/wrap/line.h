@@ -11,7 +11,7 @@
 
 struct line {
     const char *dialect, *surface; /* as given; NULL: not */
-    struct text_list variables, executables, libraries, writable;
+    struct text_list variables, executables, libraries, writable, ports, networks;
     char *const *command; /* ends with NULL */
     int ready_fd;         /* -1: nobody asked */
     uint16_t port;        /* 0: none */

@@ -275,6 +275,26 @@ static bool add_environment(json_t *upstream, const struct recipe *recipe)
     return added;
 }
 
+/* Of both lists empty, or not there, nothing. */
+static bool add_connect(json_t *upstream, const struct recipe *recipe)
+{
+    json_t *connect = json_object(), *ports = json_array();
+
+    for (size_t i = 0; recipe->ports != NULL && i < recipe->ports->count; i++)
+        json_array_append_new(ports, json_integer(strtol(recipe->ports->items[i], NULL, 10)));
+    if (json_array_size(ports) > 0)
+        json_object_set(connect, "ports", ports);
+    json_decref(ports);
+    if (recipe->networks != NULL && !add_list(connect, "refuse", recipe->networks)) {
+        json_decref(connect);
+        return false;
+    }
+    if (json_object_size(connect) > 0)
+        json_object_set(upstream, "connect", connect);
+    json_decref(connect);
+    return true;
+}
+
 static json_t *write_upstream(const struct recipe *recipe)
 {
     json_t *command = json_array(), *upstream;
@@ -291,7 +311,8 @@ static json_t *write_upstream(const struct recipe *recipe)
     if (recipe->write_limited)
         written =
             written && json_object_set_new(upstream, "write", write_list(recipe->writable)) == 0;
-    if (!written || !add_programs(upstream, recipe) || !add_environment(upstream, recipe)) {
+    if (!written || !add_programs(upstream, recipe) || !add_environment(upstream, recipe) ||
+        !add_connect(upstream, recipe)) {
         json_decref(upstream);
         return NULL;
     }

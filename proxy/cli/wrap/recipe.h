@@ -17,6 +17,7 @@ struct recipe {
     const char *directory, *environment_file;         /* the second may be NULL: none */
     const struct text_list *executables;              /* what it may start beside itself */
     const struct text_list *libraries;                /* where code of its own lies */
+    const struct text_list *ports, *networks; /* where it may connect to, and not; NULL as empty */
     const struct text_list *writable; /* NULL as an empty one; counts only if writes are limited */
     uint16_t port;                    /* that was asked for of the command; 0: none */
     bool stdio; /* it speaks over its standard input and output, and has no port */

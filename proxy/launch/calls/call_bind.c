@@ -13,7 +13,8 @@
 static int as_caller(struct calls *calls, const struct subject *subject,
                      const union address *address, socklen_t length)
 {
-    struct deed deed = {.socket = subject->socket, .address = address, .length = length};
+    struct deed deed = {
+        .kind = DEED_BIND, .socket = subject->socket, .address = address, .length = length};
     int error = deed_begin(&calls->deeds, subject->question, &deed);
 
     return error == 0 ? ANSWERED : error;

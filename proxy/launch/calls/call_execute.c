@@ -12,7 +12,7 @@
 
 static int begin(struct calls *calls, const struct question *question, struct execution *execution)
 {
-    struct deed deed = {.execution = execution};
+    struct deed deed = {.kind = DEED_EXECUTE, .execution = execution};
     bool at = question->call == SYS_execveat;
 
     if (target_copy_text(question->thread, question->arguments[at ? 1 : 0], execution->path,

@@ -83,7 +83,7 @@ static int listen_tcp(struct calls *calls, const struct subject *subject, int ba
 
 static int listen_subject(struct calls *calls, const struct subject *subject, int backlog)
 {
-    struct deed deed = {.socket = subject->socket, .backlog = backlog};
+    struct deed deed = {.kind = DEED_LISTEN, .socket = subject->socket, .backlog = backlog};
 
     if (subject_is_tcp(subject))
         return listen_tcp(calls, subject, backlog);

@@ -1,5 +1,6 @@
 /*
- * socket, socketpair: of the table in calls.h. An abstract name is looked up in its socket's own
+ * socket, socketpair: of the table in calls.h. Datagrams that are not to leave have sockets of the
+ * private namespace, from where none does. An abstract name is looked up in its socket's own
  * network namespace, whoever connects, so what is made here finds none of the host's, whatever
  * another thread does, and is found by none.
  */
@@ -8,6 +9,7 @@
 #include "launch/calls/target.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,10 +28,13 @@ static int hand_over(const struct question *question, int socket)
 
 void call_socket(struct calls *calls, const struct question *question)
 {
-    int type = (int)question->arguments[1], protocol = (int)question->arguments[2], error;
-    int made = socket(AF_UNIX, type | SOCK_CLOEXEC, protocol);
+    int family = (int)question->arguments[0], type = (int)question->arguments[1];
+    int protocol = (int)question->arguments[2], made = -1, error;
 
     (void)calls;
+    errno = EACCES;
+    if (family == AF_UNIX || protocol == 0 || protocol == IPPROTO_UDP)
+        made = socket(family, type | SOCK_CLOEXEC, protocol);
     if (made < 0) {
         question_answer(question, errno);
         return;

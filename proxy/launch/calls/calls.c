@@ -56,6 +56,16 @@ enum error calls_answer(struct calls *calls)
     return OK;
 }
 
+bool calls_wait(const struct calls *calls)
+{
+    return calls->deeds.connects > 0;
+}
+
+void calls_watch(struct calls *calls)
+{
+    deeds_watch(&calls->deeds);
+}
+
 void calls_ended(struct calls *calls, pid_t child, int status)
 {
     int error = WIFEXITED(status) ? WEXITSTATUS(status) : EIO;

@@ -13,6 +13,9 @@
  *     socket   where abstract names are private: of AF_UNIX made here, in the private namespace, in
  *              which such names are looked up then. Paths are what they were (unix(7)). So is a
  *              pair of datagram sockets, which can send to others
+ *     connect  where it is limited: performed, too, by a child on the copy or on the twin, of every
+ *              family; by TCP, UDP and ping if it is permitted, or leads to the tree's own ports
+ *     socket   of datagrams, where none may leave: made in the private namespace, and given
  *     memfd    made with the seal, and given
  *     execve   of a program that may be executed, or what is none: continued, and judged by the
  *              kernel. Of others: EACCES, and told (execution.h)
@@ -32,6 +35,10 @@
 
 /* In the thread that is in the private namespace; `outside` runs. */
 enum error calls_start(struct calls *calls) MUST_CHECK;
+
+/* As long as calls_wait(): every DEEDS_WATCH_MS. */
+bool calls_wait(const struct calls *calls);
+void calls_watch(struct calls *calls);
 
 /* Some child has ended: if it was about a question, that one is answered. */
 void calls_ended(struct calls *calls, pid_t child, int status);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,12 +20,24 @@ static enum error become(const struct target_view *view)
     return capability_reduce(view->capabilities);
 }
 
+static _Noreturn void call(const struct deed *deed)
+{
+    int result;
+
+    if (deed->kind == DEED_BIND)
+        result = bind(deed->socket, &deed->address->base, deed->length);
+    else if (deed->kind == DEED_LISTEN)
+        result = listen(deed->socket, deed->backlog);
+    else
+        result = connect(deed->socket, &deed->address->base, deed->length);
+    _exit(result < 0 ? errno : 0);
+}
+
 static _Noreturn void perform(const struct deed *deed, const struct target_view *view)
 {
     const struct execution *execution = deed->execution;
     int directory =
         execution != NULL && execution->directory >= 0 ? execution->directory : view->directory;
-    int result;
 
     if (fchdir(view->root) < 0 || chroot(".") < 0 || fchdir(directory) < 0)
         _exit(errno);
@@ -33,32 +46,48 @@ static _Noreturn void perform(const struct deed *deed, const struct target_view 
     if (become(view) != OK)
         _exit(errno);
     umask(view->umask);
-    if (deed->address != NULL)
-        result = bind(deed->socket, &deed->address->base, deed->length);
-    else
-        result = listen(deed->socket, deed->backlog);
-    _exit(result < 0 ? errno : 0);
+    call(deed);
+}
+
+static pid_t begin(const struct question *question, const struct deed *deed)
+{
+    struct target_view view = {.root = -1};
+    pid_t child;
+
+    if (deed->kind != DEED_DIAL && target_see(question->thread, &view) != OK)
+        return -1;
+    errno = ENOBUFS;
+    child = question_lives(question) ? fork() : -1;
+    if (child == 0 && deed->kind == DEED_DIAL)
+        call(deed);
+    if (child == 0)
+        perform(deed, &view);
+    if (view.root >= 0) {
+        close(view.root);
+        close(view.directory);
+    }
+    return child;
+}
+
+static bool connects(enum deed_kind kind)
+{
+    return kind == DEED_CONNECT || kind == DEED_DIAL;
 }
 
 int deed_begin(struct deeds *deeds, const struct question *question, const struct deed *deed)
 {
-    struct target_view view;
     struct deed_row *row;
     pid_t child;
 
-    if (deeds->count == DEEDS_MAX)
+    if (connects(deed->kind) ? deeds->connects == DEED_CONNECTS_MAX
+                             : deeds->count - deeds->connects == DEEDS_MAX)
         return ENOBUFS;
-    if (target_see(question->thread, &view) != OK)
-        return errno;
-    child = question_lives(question) ? fork() : -1;
-    if (child == 0)
-        perform(deed, &view);
-    close(view.root);
-    close(view.directory);
+    child = begin(question, deed);
     if (child < 0)
-        return ENOBUFS;
+        return errno;
+    deeds->connects += connects(deed->kind);
     row = &deeds->rows[deeds->count++];
-    *row = (struct deed_row){.child = child, .question = *question};
+    *row = (struct deed_row){.child = child, .kind = deed->kind, .question = *question};
     if (deed->execution != NULL)
         snprintf(row->path, sizeof(row->path), "%.*s", EXECUTION_SHOWN_SIZE - 1,
                  deed->execution->path);
@@ -71,8 +100,32 @@ bool deed_take(struct deeds *deeds, pid_t child, struct deed_row *out)
         if (deeds->rows[i].child != child)
             continue;
         *out = deeds->rows[i];
+        deeds->connects -= connects(out->kind);
         deeds->rows[i] = deeds->rows[--deeds->count];
         return true;
     }
     return false;
+}
+
+/* One that waits for two looks is this thread's: another one would have taken it. */
+static bool is_signalled(struct deed_row *row)
+{
+    bool before = row->signalled;
+
+    row->signalled = target_is_signalled(row->question.thread);
+    return before && row->signalled;
+}
+
+void deeds_watch(struct deeds *deeds)
+{
+    for (size_t i = 0; i < deeds->count; i++) {
+        struct deed_row *row = &deeds->rows[i];
+
+        if (!connects(row->kind))
+            continue;
+        if (question_lives(&row->question) && !is_signalled(row))
+            continue;
+        question_answer(&row->question, EINTR);
+        kill(row->child, SIGKILL);
+    }
 }

@@ -16,11 +16,14 @@ enum refusal_limit { LIMIT_NONE = 0, LIMIT_MEMORY, LIMIT_PROCESSES, LIMIT_COUNT 
 /* What a service asked for and was refused, though it may be honest. */
 struct refusal {
     enum refusal_limit limit; /* NONE: it is about a call */
-    uint32_t call; /* SYS_bind …; SYS_execve: of `path`; SYS_mmap: to load code of it */
+    uint32_t call;            /* SYS_bind …; SYS_execve: of `path`; SYS_mmap: to load code of it;
+                                 SYS_connect with a path: to an address that is limited */
     uint32_t family, type, protocol;
+    uint32_t port; /* of the address */
     int32_t error; /* errno */
     char program[PORT_PROGRAM_SIZE];
-    char path[EXECUTION_SHOWN_SIZE]; /* what it tried to execute or load, cut off; else "" */
+    char path[EXECUTION_SHOWN_SIZE]; /* what it tried to execute or load, cut off, or the
+                                        address that it tried to connect to; else "" */
 };
 
 struct calls {
@@ -30,6 +33,7 @@ struct calls {
     struct deeds deeds;
     uint64_t inside; /* the private namespace's cookie, SO_NETNS_COOKIE (5.14) */
     size_t listeners_max;
+    struct reach reach;
     struct permitted permitted[COMMAND_EXECUTABLES_MAX];
     size_t permitted_count;
     bool begun; /* the service's program runs */

@@ -4,6 +4,7 @@
 #include "launch/calls/target.h"
 #include "launch/calls/twin.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -91,6 +92,26 @@ int subject_refuse(struct calls *calls, const struct subject *subject, int error
 {
     report(calls, subject, error);
     return error;
+}
+
+int subject_refuse_address(struct calls *calls, const struct subject *subject,
+                           const union address *address)
+{
+    struct refusal refusal = {.call = (uint32_t)subject->question->call,
+                              .family = (uint32_t)subject->family,
+                              .type = (uint32_t)subject->type,
+                              .protocol = (uint32_t)subject->protocol,
+                              .port = address_port(address),
+                              .error = EACCES};
+    const void *bytes = address->base.sa_family == AF_INET ? (const void *)&address->in.sin_addr
+                                                           : &address->in6.sin6_addr;
+
+    if (!calls->begun) /* the trial of the first process (leader.c) */
+        return EACCES;
+    target_name(subject->question->thread, refusal.program);
+    (void)inet_ntop(address->base.sa_family, bytes, refusal.path, sizeof(refusal.path));
+    calls->refused(calls->data, &refusal);
+    return EACCES;
 }
 
 int subject_read_address(const struct question *question, union address *out, socklen_t *length)

@@ -29,6 +29,10 @@ bool subject_is_ping(const struct subject *subject);
 /* Refuses what no service of ours may have, and reports it. */
 int subject_refuse(struct calls *calls, const struct subject *subject, int error);
 
+/* Refuses an address that the tree may not connect to, and tells of it. */
+int subject_refuse_address(struct calls *calls, const struct subject *subject,
+                           const union address *address);
+
 /* The address that the call names in its second and third argument. An errno. */
 int subject_read_address(const struct question *question, union address *out, socklen_t *length);
 

@@ -138,6 +138,15 @@ void target_name(pid_t thread, char out[PORT_PROGRAM_SIZE])
         snprintf(out, PORT_PROGRAM_SIZE, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+bool target_is_signalled(pid_t thread)
+{
+    char status[PROC_FILE_SIZE];
+
+    return read_file(thread, "status", status) == OK &&
+           ((number(status, "SigPnd:", 16) | number(status, "ShdPnd:", 16)) &
+            ~number(status, "SigBlk:", 16)) != 0;
+}
+
 static int open_place(pid_t thread, const char *name)
 {
     char path[64];

@@ -38,6 +38,8 @@ void target_name(pid_t thread, char out[PORT_PROGRAM_SIZE]);
 
 /* As whom it makes files (credentials(7)). */
 enum error target_user(pid_t thread, uid_t *uid, gid_t *gid) MUST_CHECK;
+/* Whether a signal waits for it, or for its process, that it does not block. */
+bool target_is_signalled(pid_t thread);
 
 /* As whom it names a file, and how. */
 #define TARGET_GROUPS_MAX 64

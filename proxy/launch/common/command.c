@@ -17,6 +17,7 @@ struct header {
     uint32_t switch_user, uid, gid, group_count;
     uint32_t seal_memfds, listeners_max, limit_writes, required, memory_mib, processes;
     uint32_t groups[COMMAND_GROUPS_MAX];
+    struct reach reach;
 };
 
 static bool within_limits(const struct header *header)
@@ -28,7 +29,8 @@ static bool within_limits(const struct header *header)
            header->library_count <= COMMAND_EXECUTABLES_MAX &&
            header->writable_count <= COMMAND_WRITABLE_MAX && header->limit_writes <= 1 &&
            header->group_count <= COMMAND_GROUPS_MAX && header->switch_user <= 1 &&
-           header->seal_memfds <= 1 && header->listeners_max <= PORTS_MAX;
+           header->seal_memfds <= 1 && header->listeners_max <= PORTS_MAX &&
+           reach_is_sound(&header->reach);
 }
 
 static uint32_t put_strings(struct buffer *buffer, char *const *strings)
@@ -51,7 +53,8 @@ static enum error pack(const struct command *command, struct buffer *buffer)
                             .limit_writes = command->limit_writes,
                             .required = command->required,
                             .memory_mib = command->memory_mib,
-                            .processes = command->processes};
+                            .processes = command->processes,
+                            .reach = command->reach};
 
     if (command->group_count > COMMAND_GROUPS_MAX || command->arguments[0] == NULL)
         return ERROR_INVALID;
@@ -164,6 +167,7 @@ enum error command_unpack(char *bytes, size_t length, struct command *out)
     command.required = header.required;
     command.memory_mib = header.memory_mib;
     command.processes = header.processes;
+    command.reach = header.reach;
     *out = command;
     return OK;
 }

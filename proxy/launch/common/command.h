@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 
+#include "launch/common/reach.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +50,7 @@ struct command {
     /* Nothing can be written but these files and directories (keeper/writes.h); ends with NULL. */
     bool limit_writes;
     char **writable;
+    struct reach reach; /* where it may connect to in the host's network */
     /* Fences without which it is not to run, if a trial finds them missing (system/fence_kind.h).
      */
     uint32_t required;

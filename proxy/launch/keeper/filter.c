@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -73,6 +74,53 @@ static const struct sock_filter unix_pairs[] = {
     FIELD(nr),
 };
 
+/* Where no datagram may leave: its socket is one of the private namespace. */
+static const struct sock_filter private_sockets[] = {
+    ARGUMENT(0),
+    IF_IS(AF_UNIX, 13, 0),
+    IF_IS(AF_NETLINK, 12, 0),
+    IF_IS(AF_INET, 2, 0),
+    IF_IS(AF_INET6, 1, 0),
+    REFUSE(EAFNOSUPPORT),
+    ARGUMENT(1),
+    BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SOCKET_TYPE_MASK),
+    IF_IS(SOCK_STREAM, 2, 0),
+    IF_IS(SOCK_DGRAM, 6, 0),
+    REFUSE(ESOCKTNOSUPPORT),
+    /* a stream */
+    ARGUMENT(2),
+    IF_IS(0, 2, 0),
+    IF_IS(IPPROTO_TCP, 1, 0),
+    REFUSE(EPROTONOSUPPORT),
+    RETURN(SECCOMP_RET_ALLOW),
+    RETURN(SECCOMP_RET_USER_NOTIF),
+};
+
+/* What connects by sending: TCP Fast Open. */
+#define SENDS(flags)                                                                               \
+    ARGUMENT(flags), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MSG_FASTOPEN, 0, 1), REFUSE(EOPNOTSUPP), \
+        RETURN(SECCOMP_RET_ALLOW)
+static const struct sock_filter sends_by_flags[] = {SENDS(3)};
+static const struct sock_filter sends_message[] = {SENDS(2)};
+
+/* What connects when something is sent, and what leads by another address than is connected to. */
+static const struct sock_filter socket_options[] = {
+    ARGUMENT(1),
+    IF_IS(IPPROTO_TCP, 3, 0),
+    IF_IS(IPPROTO_IP, 4, 0),
+    IF_IS(IPPROTO_IPV6, 5, 0),
+    RETURN(SECCOMP_RET_ALLOW),
+    ARGUMENT(2),
+    IF_IS(TCP_FASTOPEN_CONNECT, 5, 6),
+    ARGUMENT(2),
+    IF_IS(IP_OPTIONS, 3, 4),
+    ARGUMENT(2),
+    IF_IS(IPV6_RTHDR, 1, 0),
+    IF_IS(IPV6_2292PKTOPTIONS, 0, 1),
+    REFUSE(ENOPROTOOPT),
+    RETURN(SECCOMP_RET_ALLOW),
+};
+
 static const struct sock_filter memfds[] = {
     ARGUMENT(1),
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MEMFD_EXEC, 2, 0),
@@ -108,15 +156,28 @@ static const struct rule {
     const struct sock_filter *block;
     size_t length;
     int call;
-    enum { ALWAYS, WHERE_SEALED, WHERE_LIMITED, WHERE_PRIVATE, WHERE_RECORDED } when;
+    enum {
+        ALWAYS,
+        WHERE_SEALED,
+        WHERE_LIMITED,
+        WHERE_PRIVATE,
+        WHERE_RECORDED,
+        WHERE_HELD,
+        WITHOUT_DATAGRAMS
+    } when;
 } rules[] = {
     {BLOCK(unix_sockets), SYS_socket, WHERE_PRIVATE},
     {BLOCK(unix_pairs), SYS_socketpair, WHERE_PRIVATE},
+    {BLOCK(private_sockets), SYS_socket, WITHOUT_DATAGRAMS}, /* the first of a call counts */
     {BLOCK(sockets), SYS_socket, ALWAYS},
     {BLOCK(sockets), SYS_socketpair, ALWAYS},
     {BLOCK(ask), SYS_bind, ALWAYS},
     {BLOCK(ask), SYS_listen, ALWAYS},
     {BLOCK(ask), SYS_connect, ALWAYS},
+    {BLOCK(sends_by_flags), SYS_sendto, WHERE_HELD},
+    {BLOCK(sends_message), SYS_sendmsg, WHERE_HELD},
+    {BLOCK(sends_by_flags), SYS_sendmmsg, WHERE_HELD},
+    {BLOCK(socket_options), SYS_setsockopt, WHERE_HELD},
     {BLOCK(unknown), SYS_io_uring_setup, ALWAYS},
     {BLOCK(unknown), SYS_io_uring_enter, ALWAYS},
     {BLOCK(unknown), SYS_io_uring_register, ALWAYS},
@@ -152,6 +213,10 @@ static bool applies(const struct rule *rule, const struct filter_options *option
         return options->record && !options->limit_executables;
     case WHERE_PRIVATE:
         return options->private_names;
+    case WHERE_HELD:
+        return options->limit_connects;
+    case WITHOUT_DATAGRAMS:
+        return options->refuse_datagrams;
     default:
         return true;
     }

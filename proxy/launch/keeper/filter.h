@@ -7,15 +7,21 @@
  *                            programs fall back to TCP where MPTCP is refused. Where names are
  *                            private: of AF_UNIX asked, but for pairs that are connected for good
  *     bind, listen, connect  asked
+ *     socket                 of datagrams, where none may leave: asked
+ *     sendto, sendmsg,       where connects are limited, with MSG_FASTOPEN, which connects:
+ *     sendmmsg               EOPNOTSUPP
+ *     setsockopt             where they are: ENOPROTOOPT for TCP_FASTOPEN_CONNECT, and for routes
+ *                            that lead by another address (IP_OPTIONS, IPV6_RTHDR)
  *     memfd_create           where memfds are sealed: with MFD_NOEXEC_SEAL allowed, else asked, and
  *                            the keeper makes it with the seal, also where MFD_EXEC is wished for
  *     execve, execveat       where executables are limited: asked, so that what is refused is told;
  *                            execveat of a descriptor alone: EACCES
  *     mmap                   where executables are limited, of a file as code: asked, for the same
- *     the calls of           where somebody learns what the tree does: asked, as are execve,
- * execveat calls/file_calls.h     and mmap then io_uring_*             ENOSYS: a ring carries
- * system calls past every filter userfaultfd            ENOSYS: whoever looks at such memory can be
- * made to wait for ever another architecture   (i386, x32) ends the process
+ *     file_calls.h           where somebody learns what the tree does: asked, as are execve,
+ *                            execveat and mmap then
+ *     io_uring_*             ENOSYS: a ring carries system calls past every filter
+ *     userfaultfd            ENOSYS: whoever looks at such memory can be made to wait for ever
+ *     another architecture   (i386, x32) ends the process
  *
  * Kernel 5.14 at least (SO_NETNS_COOKIE); from 5.19 signals do not interrupt an asked call, from
  * 6.3 memfds can be sealed against execution.
@@ -33,7 +39,9 @@
 struct filter_options {
     bool seal_memfds;
     bool limit_executables;
-    bool record;        /* what the tree does is learnt */
+    bool record; /* what the tree does is learnt */
+    bool limit_connects;
+    bool refuse_datagrams;
     bool private_names; /* abstract ones, of Unix sockets (calls/call_socket.c) */
 };
 

@@ -13,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWERS_A_TURN 32
@@ -141,6 +142,24 @@ static void on_calls(struct keeper *keeper)
     tell_ports(keeper);
 }
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void watch_connects(struct keeper *keeper)
+{
+    static uint64_t watched_ms;
+
+    if (!calls_wait(&keeper->calls) || now_ms() - watched_ms < DEEDS_WATCH_MS)
+        return;
+    calls_watch(&keeper->calls);
+    watched_ms = now_ms();
+}
+
 static _Noreturn void serve(struct keeper *keeper)
 {
     struct pollfd watched[] = {{.fd = keeper->channel, .events = POLLIN},
@@ -148,8 +167,11 @@ static _Noreturn void serve(struct keeper *keeper)
                                {.fd = keeper->calls.notify, .events = POLLIN}};
 
     for (;;) {
-        if (poll(watched, sizeof(watched) / sizeof(watched[0]), -1) < 0 && errno != EINTR)
+        int patience_ms = calls_wait(&keeper->calls) ? DEEDS_WATCH_MS : -1;
+
+        if (poll(watched, sizeof(watched) / sizeof(watched[0]), patience_ms) < 0 && errno != EINTR)
             _exit(EXIT_FAILURE);
+        watch_connects(keeper);
         if (watched[0].revents != 0)
             on_parent(keeper);
         if (watched[1].revents != 0)

@@ -11,8 +11,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -103,18 +105,22 @@ static void prove_mounts(const struct command *command, struct proof *proof)
 
 /*
  * Landlock: what may be executed, no socket without a name of the file system that others have,
- * no signal to others, and no bind by TCP at all, which the keeper performs. A kernel whose
+ * no signal to others, and no bind by TCP at all, which the keeper performs, nor a connect where
+ * that is limited. A kernel whose
  * rules would keep files from being moved between directories has too little for the first.
  */
 static enum error hold(const struct command *command, struct proof_trial *trial)
 {
     struct landlock_place places[COMMAND_EXECUTABLES_MAX + 1] = {{"/", LANDLOCK_MAY_MOVE}};
     bool limited = command->executables[0] != NULL;
-    uint32_t fences = FENCES_SERVICE;
+    uint32_t fences = FENCES_SERVICE, tried;
     size_t count = 0;
     enum error error;
 
-    proof_begin(trial, FENCES_SERVICE);
+    if (reach_is_limited(&command->reach))
+        fences |= FENCE(TCP_CONNECT);
+    tried = fences;
+    proof_begin(trial, tried);
     if (limited && trial->proof.landlock >= LANDLOCK_MOVES) {
         fences |= FENCE(EXECUTE);
         for (count = 1; command->executables[count - 1] != NULL; count++)
@@ -123,7 +129,7 @@ static enum error hold(const struct command *command, struct proof_trial *trial)
     }
     error = landlock_hold(fences, places, count);
     /* A bind is the keeper's, once there is a filter. */
-    proof_try(trial, FENCES_SERVICE & ~FENCE(ABSTRACT));
+    proof_try(trial, tried & ~FENCE(ABSTRACT));
     if (error == OK)
         prove_mounts(command, &trial->proof);
     return error;
@@ -156,6 +162,37 @@ static void limit_use(const struct leader_options *options, uint32_t held, struc
     proof->refused |= proof->tried & held & FENCES_USE;
 }
 
+/* An address that it may not connect to, and the socket for it; nothing is sent to anybody if it
+ * may after all. */
+static int out_of_reach(const struct reach *reach, union address *out)
+{
+    const bool tcp = reach->network_count == 0 && reach->no_datagrams == 0;
+
+    *out =
+        (union address){.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    if (reach->network_count > 0 && subnet_is_ipv4(reach->networks[0].bytes)) {
+        memcpy(&out->in.sin_addr, reach->networks[0].bytes + 12, 4);
+    } else if (reach->network_count > 0) {
+        out->in6 = (struct sockaddr_in6){.sin6_family = AF_INET6};
+        memcpy(&out->in6.sin6_addr, reach->networks[0].bytes, 16);
+    }
+    return socket(out->base.sa_family, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
+}
+
+/* Asked of the keeper, which answers this one without connecting. */
+static void prove_reach(const struct command *command, struct proof *proof)
+{
+    union address address;
+    int fd = out_of_reach(&command->reach, &address);
+
+    if (fd < 0)
+        return;
+    proof->tried |= FENCE(CONNECT);
+    if (connect(fd, &address.base, address_length(&address)) < 0 && errno == EACCES)
+        proof->refused |= FENCE(CONNECT);
+    close(fd);
+}
+
 /* MFD_NOEXEC_SEAL is of kernel 6.3. */
 static bool can_seal(void)
 {
@@ -184,6 +221,8 @@ static enum error prepare(const struct leader_options *options, int channel, int
     bool limited = command->executables[0] != NULL;
     struct filter_options filter = {.seal_memfds = command->seal_memfds || (limited && can_seal()),
                                     .limit_executables = limited,
+                                    .limit_connects = reach_is_limited(&command->reach),
+                                    .refuse_datagrams = command->reach.no_datagrams != 0,
                                     .record = options->record};
     uint64_t kept = options->user_namespace ? 0 : ROOT_KEEPS;
     uint32_t held =
@@ -217,6 +256,8 @@ static enum error prove(const struct command *command, struct proof_trial *trial
 {
     proof_try(trial, FENCE(ABSTRACT));
     proof_end(trial, out);
+    if (reach_is_limited(&command->reach))
+        prove_reach(command, out);
     errno = ENOTSUP;
     return (command->required & out->tried & ~out->refused) == 0 ? OK : ERROR_IO;
 }

@@ -221,6 +221,7 @@ enum error keeper_settle(const struct keeper_options *options, struct settled *o
     error = open_command(options->command, &packed);
     if (error != OK)
         return error;
+    out->calls->reach = packed.command.reach;
     out->calls->listeners_max =
         packed.command.listeners_max > 0 ? packed.command.listeners_max : COMMAND_LISTENERS;
     error = see_little(options, &packed.command, step);

@@ -444,7 +444,7 @@ static void start(struct life *life)
     life->ready_by_ms = 0;
     life->sight = SIGHT_COUNT; /* that is to be told */
     leaks_know(&life->known);
-    life->refusals.count = 0;
+    refusals_forget(&life->refusals);
     life->status = LIFE_NEVER_RAN;
     if (surface != NULL && surface_is_launched(surface))
         error = service_find(bundle, surface, environ, &service, &fault);

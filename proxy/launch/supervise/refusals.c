@@ -3,31 +3,43 @@
 #include "base/buffer.h"
 #include "base/log.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
 
-static bool is_told(const struct refusals *refusals, const char *path)
+void refusals_forget(struct refusals *refusals)
 {
-    for (size_t i = 0; i < refusals->count; i++) {
-        if (strcmp(refusals->paths[i], path) == 0)
-            return true;
+    refusals->files.count = refusals->addresses.count = 0;
+    refusals->files.more = refusals->addresses.more = false;
+}
+
+/* Whether it is the first of its kind, and there is room to tell it. */
+static bool is_new(struct refusals_told *told, const char *text)
+{
+    for (size_t i = 0; i < told->count; i++) {
+        if (strcmp(told->texts[i], text) == 0)
+            return false;
     }
-    return false;
+    if (told->count < REFUSALS_MAX)
+        snprintf(told->texts[told->count++], REFUSALS_TEXT_SIZE, "%s", text);
+    else if (told->more)
+        return false;
+    else
+        told->more = true;
+    return true;
 }
 
 /* A service could hide one refusal behind others. */
-static const struct refusal *tell_more(struct refusals *refusals, const char *name)
+static const struct refusal *tell_more(const char *name, const struct refusal *refusal)
 {
-    static const struct refusal more = {.path = ""};
+    static const struct refusal more = {.path = ""}, more_addresses = {.call = SYS_connect};
+    const bool connection = refusal->call == SYS_connect;
 
-    if (refusals->more)
-        return NULL;
-    refusals->more = true;
-    log_warning("surface %s: its service was refused %u files, and now others, which are not told "
+    log_warning("surface %s: its service was refused %u %s, and now others, which are not told "
                 "until it starts again",
-                name, REFUSALS_MAX);
-    return &more;
+                name, REFUSALS_MAX, connection ? "addresses" : "files");
+    return connection ? &more_addresses : &more;
 }
 
 /* The option and its value, to be copied: nothing a shell could make something else of. A path
@@ -80,6 +92,37 @@ static void log_limit(const char *name, enum refusal_limit limit)
     log_warning("surface %s: %s", name, sentences[limit]);
 }
 
+static const struct refusal *tell_file(struct refusals *refusals, const char *name,
+                                       bool at_terminal, const struct refusal *refusal)
+{
+    if (!is_new(&refusals->files, refusal->path))
+        return NULL;
+    if (refusals->files.more)
+        return tell_more(name, refusal);
+    log_file(name, at_terminal, refusal);
+    return refusal;
+}
+
+static const struct refusal *tell_address(struct refusals *refusals, const char *name,
+                                          bool at_terminal, const struct refusal *refusal)
+{
+    const char *protocol = refusal->protocol == IPPROTO_TCP   ? "TCP"
+                           : refusal->protocol == IPPROTO_UDP ? "UDP"
+                                                              : "ICMP";
+    char text[REFUSALS_TEXT_SIZE];
+
+    snprintf(text, sizeof(text), "%s %u %s", protocol, refusal->port, refusal->path);
+    if (!is_new(&refusals->addresses, text))
+        return NULL;
+    if (refusals->addresses.more)
+        return tell_more(name, refusal);
+    log_warning("surface %s: %s of its service may not connect to %s port %u by %s: %s does not "
+                "permit it",
+                name, refusal->program, refusal->path, refusal->port, protocol,
+                at_terminal ? "--connect-port or --refuse-network" : "\"connect\"");
+    return refusal;
+}
+
 const struct refusal *refusals_tell(struct refusals *refusals, const char *name, bool at_terminal,
                                     const struct refusal *refusal)
 {
@@ -87,18 +130,13 @@ const struct refusal *refusals_tell(struct refusals *refusals, const char *name,
         log_limit(name, refusal->limit);
         return refusal;
     }
-    if (refusal->path[0] == '\0') {
-        log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, "
-                    "protocol %u (%s)",
-                    name, refusal->program, refusal->call, refusal->family, refusal->type,
-                    refusal->protocol, strerrorname_np(refusal->error));
-        return NULL;
-    }
-    if (is_told(refusals, refusal->path))
-        return NULL;
-    if (refusals->count == REFUSALS_MAX)
-        return tell_more(refusals, name);
-    memcpy(refusals->paths[refusals->count++], refusal->path, sizeof(refusals->paths[0]));
-    log_file(name, at_terminal, refusal);
-    return refusal;
+    if (refusal->path[0] != '\0' && refusal->call == SYS_connect)
+        return tell_address(refusals, name, at_terminal, refusal);
+    if (refusal->path[0] != '\0')
+        return tell_file(refusals, name, at_terminal, refusal);
+    log_warning("surface %s: %s of its service was refused: call %u, family %u, type %u, "
+                "protocol %u (%s)",
+                name, refusal->program, refusal->call, refusal->family, refusal->type,
+                refusal->protocol, strerrorname_np(refusal->error));
+    return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sysexits.h>
 
 /* ---- The end ---- */
@@ -168,6 +169,10 @@ void telling_on_refused(void *context, uint32_t slot, const struct refusal *refu
     struct supervisor *supervisor = context;
     struct errand errand = {.kind = ERRAND_REFUSED, .place = slot, .text = refusal->path};
 
+    if (refusal->call == SYS_connect) {
+        errand.kind = ERRAND_UNREACHED;
+        errand.number = refusal->protocol << 16 | refusal->port;
+    }
     if (refusal->limit != LIMIT_NONE)
         errand =
             (struct errand){.kind = ERRAND_LIMIT,

@@ -20,6 +20,7 @@ const program = (name) => {
 
 export const hostile = (way, argument = '0') => [program('hostile_service'), way, String(argument)];
 export const executions = (...words) => [program('sidelock_executions'), ...words.map(String)];
+export const reaching = (...words) => [program('reaching_service'), ...words.map(String)];
 // Before a program: it runs as where landlock(7) has this version.
 export const oldKernel = (version) => [program('sidelock_oldkernel'), String(version)];
 export const staticService = (port) => [program('static_service'), String(port)];
