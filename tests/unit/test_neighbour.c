@@ -63,10 +63,8 @@ static struct config *load_tcp(uint16_t port)
     return load(upstream);
 }
 
-static struct neighbour *begin(struct config *config)
+static void prepare(struct config *config)
 {
-    struct neighbour *neighbour = NULL;
-
     memset(&world, 0, sizeof(world));
     world.dialed = -2;
     uv_loop_init(&world.loop);
@@ -76,6 +74,13 @@ static struct neighbour *begin(struct config *config)
                                     .bundle = &world.bundle,
                                     .changed = on_changed,
                                     .proven = on_proven};
+}
+
+static struct neighbour *begin(struct config *config)
+{
+    struct neighbour *neighbour = NULL;
+
+    prepare(config);
     assert_int_equal(neighbour_begin(&world.all, 0, "one", &neighbour), OK);
     return neighbour;
 }
@@ -182,15 +187,18 @@ TEST(test_nobody_listens)
 /* It has no descriptor to ask with, and goes on: the launcher has other services. */
 TEST(test_it_cannot_be_asked)
 {
-    struct neighbour *neighbour;
+    struct neighbour *neighbour = NULL;
     struct rlimit before, none;
+    enum error error;
     uint16_t port = 0;
     int fd = listen_at(&port);
 
+    prepare(load_tcp(port));
     getrlimit(RLIMIT_NOFILE, &before);
     none = (struct rlimit){3, before.rlim_max};
-    neighbour = begin(load_tcp(port));
     setrlimit(RLIMIT_NOFILE, &none);
+    error = neighbour_begin(&world.all, 0, "one", &neighbour);
+    assert_int_equal(error, OK);
     until_change();
     setrlimit(RLIMIT_NOFILE, &before);
     assert_true(world.last == SERVICE_EXPOSED || world.why[0] != '\0');

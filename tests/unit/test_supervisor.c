@@ -47,3 +47,29 @@ TEST(test_what_nobody_of_ours_says)
     told = (struct errand){.kind = ERRAND_START, .place = 3, .text = "one"};
     assert_int_equal(unit_status_of(supervise), EX_SOFTWARE);
 }
+
+/* A parent that is there, and hands over what cannot be read: no reason to end without a word. */
+static int supervise_unread(void)
+{
+    const struct errand errand = {.kind = ERRAND_CONFIG};
+    unsigned char bytes[64];
+    struct ipc_writer writer = {.bytes = bytes};
+    struct channel *parent = NULL;
+    int ends[3][2], unread[2];
+
+    for (int i = 0; i < 3; i++) {
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends[i]) < 0)
+            return EX_OSERR;
+    }
+    errand_encode(&writer, &errand);
+    if (pipe(unread) < 0 || channel_create(ends[0][1], &parent) != OK ||
+        channel_send(parent, &writer, unread[0]) != OK)
+        return EX_OSERR;
+    return supervisor_run(&(struct supervisor_options){
+        .parent = ends[0][0], .broker = ends[1][0], .spawner = ends[2][0]});
+}
+
+TEST(test_a_failure_is_not_an_end)
+{
+    assert_int_equal(unit_status_of(supervise_unread), EX_SOFTWARE);
+}
