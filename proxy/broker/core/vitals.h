@@ -25,6 +25,8 @@ struct vitals {
     size_t listener_count;                  /* 0: nobody may read it but operators */
     char addresses[2][VITALS_ADDRESS_SIZE]; /* "127.0.0.1:9464", "/run/sidelock/telemetry" */
     uint64_t asked_by; /* the worker process that waits for an answer, by its generation; 0: none */
+    uint64_t told;     /* the one that was answered last, likewise */
+    uint64_t told_ms;  /* when, by a clock that only goes on */
     uv_timer_t lag;
     uint64_t lag_due_ns;                              /* when the timer is to run */
     struct histogram loop_lag;                        /* of the broker's loop */

@@ -9,11 +9,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define AGAIN_AFTER_MS 250 /* a worker asks again when its text is twice as old */
+#define NS_PER_MS      UINT64_C(1000000)
+
 struct scrape {
     struct gate *gate;
     struct incarnation from;
     struct store_tally tally;
 };
+
+static uint64_t now_ms(void)
+{
+    return uv_hrtime() / NS_PER_MS;
+}
 
 /* It may be larger than a message. -1: it cannot be had. */
 static int write_all(const struct scrape *scrape, uint64_t *bytes)
@@ -52,8 +60,25 @@ static void on_counted(void *context, enum error error)
     fd = error == OK ? write_all(scrape, &scraped.bytes) : -1;
     if (gate->vitals.asked_by == scrape->from.generation)
         gate->vitals.asked_by = 0;
+    gate->vitals.told = scrape->from.generation;
+    gate->vitals.told_ms = now_ms();
     workers_answer(gate->workers, scrape->from, IPC_SCRAPED, &scraped, fd);
     free(scrape);
+}
+
+/* Its last text is not old yet: one whose loop stood still may ask so soon, or one that was taken
+ * over. */
+static bool asks_too_soon(const struct vitals *vitals, struct incarnation from)
+{
+    return vitals->told == from.generation && now_ms() - vitals->told_ms < AGAIN_AFTER_MS;
+}
+
+/* Nothing is counted and written for it. */
+static void answer_shortly(struct gate *gate, struct incarnation from)
+{
+    const struct ipc_scraped scraped = {.unready = health_look(gate)};
+
+    workers_answer(gate->workers, from, IPC_SCRAPED, &scraped, -1);
 }
 
 enum error scrape_take(struct gate *gate, struct incarnation from)
@@ -62,6 +87,10 @@ enum error scrape_take(struct gate *gate, struct incarnation from)
 
     if (!vitals_may_ask(&gate->vitals, from.worker) || gate->vitals.asked_by == from.generation)
         return ERROR_SYNTAX;
+    if (asks_too_soon(&gate->vitals, from)) {
+        answer_shortly(gate, from);
+        return OK;
+    }
     scrape = calloc(1, sizeof(*scrape));
     if (scrape == NULL)
         return ERROR_MEMORY;
