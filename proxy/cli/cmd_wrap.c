@@ -276,6 +276,7 @@ static int run(struct wrap *wrap, struct config_bundle *bundle, struct attend_ou
     options.ready = ready[0];
     options.output = wrap->trial != NULL ? wrap->trial->output : -1;
     *outcome = attend_run(&options);
+    learnt_end(&wrap->learnt);
     return EX_OK;
 }
 

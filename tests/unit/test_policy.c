@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define WORDS_MAX 64
+#define LEVELS 580 /* of seven bytes each: almost PATH_MAX */
 
 /* Paths with spaces between them. */
 static struct text_list split(const char *text)
@@ -135,6 +135,35 @@ TEST(test_many_are_few)
     text_list_clear(&entries);
 }
 
+/* As long and as deep as they can be, each directory with one too few until that below it is
+ * joined: it must not take minutes. */
+TEST(test_hostile_paths_take_no_time)
+{
+    static char path[LEVELS * 7 + 64];
+    struct text_list entries = {NULL, 0}, spans = {NULL, 0}, none = {NULL, 0};
+    const struct policy_facts facts = {&none, &entries, &none, &spans, &none, "/home/me"};
+    struct policy policy;
+    size_t length = 0;
+
+    for (int i = 0; i < LEVELS; i++) {
+        length += (size_t)snprintf(path + length, sizeof(path) - length, "/%06d", i);
+        for (int j = 0; i > 0 && j < (i + 1 < LEVELS ? 3 : 4); j++) {
+            snprintf(path + length, sizeof(path) - length, "/%d", j);
+            assert_int_equal(text_list_add(&entries, path, strlen(path)), OK);
+        }
+    }
+    for (int i = 0; i < LEARNT_ROWS_MAX; i++) {
+        snprintf(path + length, sizeof(path) - length, "/s/%d/q", i);
+        assert_int_equal(text_list_add(&spans, path, strlen(path)), OK);
+    }
+    assert_int_equal(policy_make(&facts, &policy), OK);
+    assert_int_equal(policy.writable.count, 1);
+    assert_string_equal(policy.writable.items[0], "/000000/000001");
+    policy_clear(&policy);
+    text_list_clear(&entries);
+    text_list_clear(&spans);
+}
+
 /* ---- What is told ---- */
 
 static void tell(struct learnt *learnt, enum record_kind kind, uint32_t number, const char *text)
@@ -202,6 +231,28 @@ TEST(test_only_whole_records)
     assert_int_equal(learnt.lost, 4 + 7);
     close(other);
     assert_false(learnt_hear(&learnt));
+    learnt_clear(&learnt);
+}
+
+/* At the end nothing stays behind, however much is there. */
+TEST(test_all_that_is_there_is_taken_at_the_end)
+{
+    struct learnt learnt = {.channel = -1};
+    const struct record record = {.kind = RECORD_LOST, .number = 1};
+    int other = -1;
+    uint64_t sent = 0;
+
+    assert_int_equal(learnt_open(&learnt, &other), OK);
+    while (sent < 2 * LEARNT_RECORD_MAX &&
+           send(other, &record, record_length(&record), MSG_DONTWAIT) > 0)
+        sent++;
+    if (sent <= LEARNT_RECORD_MAX)
+        skip(); /* the kernel gives an ordinary user less room */
+    learnt_end(&learnt);
+    assert_int_equal(learnt.lost, sent);
+    close(other);
+    learnt_end(&learnt);
+    assert_int_equal(learnt.lost, sent);
     learnt_clear(&learnt);
 }
 

@@ -344,7 +344,6 @@ static void finish(struct attendant *attendant)
     tell_lost(attendant);
     drain(attendant, &attendant->log, show_log);
     hear(attendant);
-    learn(attendant, POLLIN);
     pseudo_close(attendant->options->pseudo);
     if (attendant->ready.fd >= 0)
         close(attendant->ready.fd);

@@ -3,12 +3,14 @@
 #include "cli/wrap/policy.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define ROOM_BYTES (4 << 20) /* of records on their way; the kernel gives less where it must */
+#define LAST_TURNS_MAX 64
+#define ROOM_BYTES     (4 << 20) /* of records on their way; the kernel gives less where it must */
 
 enum error learnt_open(struct learnt *learnt, int *other)
 {
@@ -113,6 +115,18 @@ bool learnt_hear(void *context)
             learnt->lost++;
     }
     return true;
+}
+
+/* More may be there than is taken in one turn. */
+void learnt_end(struct learnt *learnt)
+{
+    struct pollfd polled = {.fd = learnt->channel, .events = POLLIN};
+
+    for (int i = 0; i < LAST_TURNS_MAX; i++) {
+        if (poll(&polled, 1, 0) != 1 || !learnt_hear(learnt))
+            return;
+    }
+    learnt->lost++; /* one at least: somebody goes on */
 }
 
 bool learnt_is_partial(const struct learnt *learnt)

@@ -24,6 +24,8 @@ struct learnt {
 enum error learnt_open(struct learnt *learnt, int *other) MUST_CHECK;
 /* What is there now; false: nothing will come any more. */
 bool learnt_hear(void *learnt);
+/* All that is there, once who tells has ended; what goes on all the same is counted as lost. */
+void learnt_end(struct learnt *learnt);
 void learnt_clear(struct learnt *learnt);
 
 /* One record; what its user may not write anyway is left out, and devices and the like. */

@@ -56,17 +56,31 @@ static bool may_stand(const char *path, size_t length, const struct policy_facts
 
 /* ---- A list of paths ---- */
 
-static void remove_at(struct text_list *list, size_t index)
+/* Of `count` from there on nothing is left. */
+static void remove_run(struct text_list *list, size_t index, size_t count)
 {
-    free(list->items[index]);
-    memmove(&list->items[index], &list->items[index + 1],
-            (list->count - index - 1) * sizeof(list->items[0]));
-    list->count--;
+    for (size_t i = index; i < index + count; i++)
+        free(list->items[i]);
+    memmove(&list->items[index], &list->items[index + count],
+            (list->count - index - count) * sizeof(list->items[0]));
+    list->count -= count;
+}
+
+/* Its end comes first, then what lies below it: so that is right behind it. */
+static int rank(char byte)
+{
+    return byte == '\0' ? 0 : byte == '/' ? 1 : (unsigned char)byte + 1;
 }
 
 static int compare(const void *left, const void *right)
 {
-    return strcmp(*(char *const *)left, *(char *const *)right);
+    const char *one = *(char *const *)left, *other = *(char *const *)right;
+
+    while (*one == *other && *one != '\0') {
+        one++;
+        other++;
+    }
+    return rank(*one) - rank(*other);
 }
 
 static enum error add(struct text_list *list, const char *path, size_t length)
@@ -76,19 +90,20 @@ static enum error add(struct text_list *list, const char *path, size_t length)
     return text_list_add(list, path, length);
 }
 
-/* In order, and none below another. */
+/* In order, and none below another nor twice. */
 static void tidy(struct text_list *list)
 {
+    size_t kept = 0;
+
     if (list->count > 1)
         qsort(list->items, list->count, sizeof(list->items[0]), compare);
-    for (size_t i = list->count; i-- > 0;) {
-        for (size_t j = 0; j < list->count; j++) {
-            if (j != i && policy_is_below(list->items[i], list->items[j])) {
-                remove_at(list, i);
-                break;
-            }
-        }
+    for (size_t i = 0; i < list->count; i++) {
+        if (kept > 0 && policy_is_below(list->items[i], list->items[kept - 1]))
+            free(list->items[i]);
+        else
+            list->items[kept++] = list->items[i];
     }
+    list->count = kept;
 }
 
 /* Those below it give way to this directory. */
@@ -115,9 +130,10 @@ static enum error take(const struct text_list *from, const struct policy_facts *
 
         if (own != NULL && (strcmp(own, path) == 0 || is_below_one(path, facts->made)))
             out->temporary = true;
+        else if (!is_below_one(path, facts->made) && holds_guarded(path, facts))
+            error = add(&out->left_out, path, strlen(path));
         else if (!is_below_one(path, facts->made))
-            error = add(holds_guarded(path, facts) ? &out->left_out : &out->writable, path,
-                        strlen(path));
+            error = text_list_add(&out->writable, path, strlen(path));
     }
     return error;
 }
@@ -149,9 +165,10 @@ static enum error join_spans(const struct policy_facts *facts, struct policy *ou
         const char *path = facts->spans->items[i];
 
         if (temporary_of(path) == NULL && !is_below_one(path, facts->made) &&
-            !is_below_one(path, &out->writable) && may_stand(path, strlen(path), facts))
-            error = put_over(&out->writable, path, strlen(path));
+            may_stand(path, strlen(path), facts))
+            error = text_list_add(&out->writable, path, strlen(path));
     }
+    tidy(&out->writable);
     return error;
 }
 
@@ -161,23 +178,54 @@ static size_t directory_length(const char *path)
     return (size_t)(strrchr(path, '/') - path);
 }
 
-/* Of each directory that holds enough of them. */
+static int compare_directories(const void *left, const void *right)
+{
+    const char *one = *(char *const *)left, *other = *(char *const *)right;
+    size_t length = directory_length(one), other_length = directory_length(other);
+
+    if (length != other_length)
+        return length < other_length ? -1 : 1;
+    return memcmp(one, other, length);
+}
+
+/* Each directory that holds enough of them, beside them: `paths` are the list's, and are put in
+ * order. */
+static enum error add_parents(const struct policy_facts *facts, struct text_list *list,
+                              char **paths, size_t count)
+{
+    enum error error = OK;
+    size_t end;
+
+    qsort(paths, count, sizeof(paths[0]), compare_directories);
+    for (size_t i = 0; error == OK && i < count; i = end) {
+        size_t length = directory_length(paths[i]);
+
+        for (end = i + 1; end < count && compare_directories(&paths[i], &paths[end]) == 0;)
+            end++;
+        if (end - i >= POLICY_SIBLINGS && may_stand(paths[i], length, facts))
+            error = text_list_add(list, paths[i], length);
+    }
+    return error;
+}
+
+/* Until none holds enough: those that stand for others may be beside each other, too. */
 static enum error join_siblings(const struct policy_facts *facts, struct policy *out)
 {
     struct text_list *list = &out->writable;
     enum error error = OK;
+    size_t count = 0;
 
-    for (size_t i = 0; error == OK && i < list->count; i++) {
-        const char *path = list->items[i];
-        size_t length = directory_length(path), beside = 0;
+    while (error == OK && list->count != count) {
+        char **paths;
 
-        for (size_t j = 0; j < list->count; j++)
-            beside += directory_length(list->items[j]) == length &&
-                      strncmp(list->items[j], path, length) == 0;
-        if (beside < POLICY_SIBLINGS || !may_stand(path, length, facts))
-            continue;
-        error = put_over(list, path, length);
-        i = (size_t)-1; /* from the front */
+        count = list->count;
+        paths = calloc(count, sizeof(*paths));
+        if (paths == NULL)
+            return ERROR_MEMORY;
+        memcpy(paths, list->items, count * sizeof(*paths));
+        error = add_parents(facts, list, paths, count);
+        free(paths);
+        tidy(list);
     }
     return error;
 }
@@ -194,27 +242,60 @@ static size_t common_length(const char *left, const char *right)
     return end;
 }
 
+/* Of the directory that may stand for this one and the next; 0: none. */
+static size_t joint_length(const struct policy_facts *facts, const struct text_list *list,
+                           size_t index)
+{
+    size_t length;
+
+    if (index + 1 >= list->count)
+        return 0;
+    length = common_length(list->items[index], list->items[index + 1]);
+    return may_stand(list->items[index], length, facts) ? length : 0;
+}
+
+/* One directory for all that lie in it, which are beside each other. */
+static enum error join_run(const struct policy_facts *facts, struct text_list *list, size_t *joints,
+                           size_t at)
+{
+    char *directory = text_copy((struct span){list->items[at], joints[at]});
+    size_t first = at, last = at;
+
+    if (directory == NULL)
+        return ERROR_MEMORY;
+    while (first > 0 && policy_is_below(list->items[first - 1], directory))
+        first--;
+    while (last + 1 < list->count && policy_is_below(list->items[last + 1], directory))
+        last++;
+    memmove(&joints[first], &joints[last], (list->count - last) * sizeof(joints[0]));
+    remove_run(list, first, last - first);
+    free(list->items[first]);
+    list->items[first] = directory;
+    joints[first] = joint_length(facts, list, first);
+    if (first > 0)
+        joints[first - 1] = joint_length(facts, list, first - 1);
+    return OK;
+}
+
 /* In order, those that have the deepest directory in common are neighbours. */
 static enum error join_deepest(const struct policy_facts *facts, struct policy *out)
 {
     struct text_list *list = &out->writable;
-    enum error error = OK;
+    size_t *joints = calloc(list->count + 1, sizeof(*joints));
+    enum error error = joints != NULL ? OK : ERROR_MEMORY;
 
+    for (size_t i = 0; error == OK && i < list->count; i++)
+        joints[i] = joint_length(facts, list, i);
     while (error == OK && list->count > POLICY_ENTRIES) {
-        size_t best = 0, at = 0;
+        size_t at = 0;
 
-        for (size_t i = 0; i + 1 < list->count; i++) {
-            size_t length = common_length(list->items[i], list->items[i + 1]);
-
-            if (length > best && may_stand(list->items[i], length, facts)) {
-                best = length;
-                at = i;
-            }
-        }
-        if (best == 0)
+        for (size_t i = 1; i < list->count; i++)
+            at = joints[i] > joints[at] ? i : at;
+        if (joints[at] == 0)
             break;
-        error = put_over(list, list->items[at], best);
+        error = join_run(facts, list, joints, at);
     }
+    free(joints);
     return error;
 }
 
@@ -226,7 +307,7 @@ static enum error cut(struct policy *out)
         const char *last = out->writable.items[out->writable.count - 1];
 
         error = add(&out->left_out, last, strlen(last));
-        remove_at(&out->writable, out->writable.count - 1);
+        remove_run(&out->writable, out->writable.count - 1, 1);
     }
     return error;
 }
