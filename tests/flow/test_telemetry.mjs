@@ -169,6 +169,23 @@ describe('hostile bytes', () => {
   });
 });
 
+// As config/README.md has it for balancers.
+describe('a balancer', () => {
+  const ask = (...lines) =>
+    new Promise((resolve, reject) => {
+      let text = '';
+      const socket = net.connect(port, '127.0.0.1', () => socket.write(`${lines.join('\r\n')}\r\n\r\n`));
+      socket.setEncoding('latin1').on('data', (chunk) => (text += chunk)).on('error', reject);
+      socket.on('close', () => resolve(text.split('\r\n')[0]));
+    });
+
+  it('names HTTP/1.1 and Host, or is refused', async () => {
+    assert.equal(await ask('GET /readyz HTTP/1.1', 'Host: localhost'), 'HTTP/1.1 200 OK');
+    assert.equal(await ask('OPTIONS / HTTP/1.0'), 'HTTP/1.1 400 Bad Request');
+    assert.equal(await ask('GET /readyz HTTP/1.1'), 'HTTP/1.1 403 Forbidden');
+  });
+});
+
 describe('probes', () => {
   const ready = () => get(port, '/readyz');
   const untilReady = (status) => until(async () => (await ready()).status === status, `/readyz to say ${status}`);
