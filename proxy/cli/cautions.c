@@ -232,6 +232,21 @@ static void warn_of_programs(const struct cautions *to, const struct surface *su
              surface->name);
 }
 
+/* Whose a state directory is says who the gate is to be; until it is there, root may not be. */
+static void warn_of_trier(const struct cautions *to, const struct config *config)
+{
+    bool launches = false;
+
+    for (size_t i = 0; i < config->surface_count; i++)
+        launches |= surface_is_launched(&config->surfaces[i]);
+    if (!launches || geteuid() != 0 || access(config->state_dir, F_OK) == 0)
+        return;
+    warn(to,
+         "Whether services can be started here was tried as root, and there is no %.200s yet whose "
+         "owner says who runs the gate: if another user does, check as that user.",
+         config->state_dir);
+}
+
 /* Files of the kernel, which root may open, are not all the mounts' matter. */
 static void warn_of_root(const struct cautions *to, const struct surface *surface)
 {
@@ -391,6 +406,7 @@ void cautions_of_host(const struct config_bundle *bundle, const struct cautions 
     if (places_clock_is_back(bundle->config, why))
         warn(to, "%s", why);
     warn_of_fences(to, bundle);
+    warn_of_trier(to, bundle->config);
     insiders_tell(bundle->config, geteuid(), warn_of_insider, (void *)to);
     for (size_t i = 0; i < bundle->config->surface_count; i++)
         warn_of_service(to, &bundle->config->surfaces[i]);

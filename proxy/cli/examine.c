@@ -80,7 +80,7 @@ enum error examine_launching(const struct config_bundle *bundle, struct json_fau
 {
     struct trial trial = {.passed = true};
     struct forbidding forbidding;
-    char why[WHY_SIZE], sentence[2 * WHY_SIZE];
+    char why[WHY_SIZE], sentence[3 * WHY_SIZE];
     const char *remedy;
 
     if (!launches(bundle->config))
@@ -91,7 +91,9 @@ enum error examine_launching(const struct config_bundle *bundle, struct json_fau
         return OK;
     forbidding_read(&forbidding);
     remedy = forbidding_blame(&forbidding, &trial, geteuid() == 0, why);
-    snprintf(sentence, sizeof(sentence), "No service can be started here: %s%s%s.", why,
-             remedy[0] != '\0' ? "; " : "", remedy);
+    snprintf(sentence, sizeof(sentence),
+             "No service can be started here: %s%s%s. That was tried as uid %u; for another "
+             "machine or user: --elsewhere.",
+             why, remedy[0] != '\0' ? "; " : "", remedy, (unsigned)geteuid());
     return places_deny_launching(bundle, sentence, faults);
 }

@@ -9,6 +9,7 @@ import { after, describe, it } from 'node:test';
 import { Gate, scratchDir } from './lib/gate.mjs';
 import { get, launched, startLaunched, untilState } from './lib/launched.mjs';
 import { serviceFile } from './lib/programs.mjs';
+import { stdio } from './lib/stdio_surface.mjs';
 import { PEOPLE, Tree, freePort } from './lib/tree.mjs';
 
 const SCRIPT = readFileSync(serviceFile('writes.py'), 'utf8');
@@ -116,6 +117,16 @@ describe('the writes of a service of a gate', () => {
     writeFileSync(tool, '#!/usr/bin/python3\n', { mode: 0o755 });
     const [fault] = await faultsOf(python, { executables: [tool], write: [path.dirname(where.inside)] });
     assert.equal(fault, `write/0: Who may write ${path.dirname(where.inside)} can replace ${tool}, which this service may execute or have code from: name what lies beside it.`);
+    // Where sessions' records say what is started, each session would be refused.
+    const recorded = new Gate(scratchDir(), {
+      executables: [{ path: '/usr/bin/python3' }],
+      surfaces: { one: stdio(undefined, { upstream: { write: [where.inside] } }), two: launched([tool], {}) },
+    });
+    const judged = JSON.parse((await recorded.cli('check', '--json')).stdout);
+    assert.deepEqual(
+      judged.faults.map(({ pointer, text }) => `${pointer}: ${text}`),
+      [`/surfaces/one/upstream/write/0: Who may write ${where.inside} can replace ${tool}, which the service of "two" may execute or have code from: name what lies beside it.`],
+    );
     assert.match((await faultsOf(python, { require: ['write'] }))[0], /^require\/0: This service is promised no fence "write" that could be required; by its configuration these are: privileges, calls, /);
   });
 });

@@ -158,8 +158,16 @@ for (const { who, uid, skip } of [
         if (uid === 0 && answers === 'no-userns') return assert.deepEqual([code, faults], [0, []], stderr);
         assert.deepEqual([code, faults.map(({ pointer }) => pointer)], [78, ['/surfaces/one/upstream']]);
         assert.match(faults[0].text, why);
+        assert.ok(faults[0].text.includes(`That was tried as uid ${uid}; `), faults[0].text);
         assert.equal((await gate.runAs(answers, 'check', '--elsewhere')).code, 0);
       });
+
+    it('is checked by whoever checks, which is said where that may be another than will serve it', async () => {
+      const gate = await make(uid);
+      const { stdout } = await gate.cli('check', '--json');
+      const said = JSON.parse(stdout).warnings.filter((text) => text.startsWith('Whether services can be started here was tried as root'));
+      assert.equal(said.length, uid === 0 ? 1 : 0, stdout);
+    });
 
     // From what `check` reads and `serve` starts; what of it this kernel lacks is what `check` warns of.
     it('is explained as it is checked', async () => {
