@@ -54,6 +54,25 @@ static int add_found(const struct config_bundle *bundle, const struct surface *s
     return EX_OK;
 }
 
+/* Of limits null where there is none. */
+static void add_limits(const struct surface_command *command, json_t *out)
+{
+    const struct surface_connect *connect = &command->connect;
+    const struct surface_use *use = &command->use;
+    json_t *ports = connect->ports_limited ? json_array() : json_null();
+
+    for (size_t i = 0; connect->ports_limited && i < connect->port_count; i++)
+        json_array_append_new(ports, json_integer(connect->ports[i]));
+    json_object_set_new(out, "connect_ports", ports);
+    json_object_set_new(out, "refused_networks",
+                        list_of(connect->refused.items, connect->refused.count));
+    json_object_set_new(out, "udp", json_string(connect->no_datagrams ? "none" : "leaves"));
+    json_object_set_new(out, "memory_mib",
+                        use->memory_mib > 0 ? json_integer(use->memory_mib) : json_null());
+    json_object_set_new(out, "processes",
+                        use->processes > 0 ? json_integer(use->processes) : json_null());
+}
+
 /* What the configuration says alone, and what of it this kernel does not hold. */
 static void add_configured(const struct surface *surface, json_t *out)
 {
@@ -68,6 +87,7 @@ static void add_configured(const struct surface *surface, json_t *out)
                         command->write_limited
                             ? list_of(command->writable.items, command->writable.count)
                             : json_null());
+    add_limits(command, out);
     json_object_set_new(out, "port",
                         command->port != 0 ? json_integer((json_int_t)command->port) : json_null());
     json_object_set_new(out, "fences", names_of(promised & ~lacking));
@@ -94,7 +114,10 @@ static void print_member(const char *title, const json_t *value, const char *non
     json_array_foreach(value, i, item)
     {
         fputs(i > 0 ? ", " : "", stdout);
-        shown_text(stdout, json_string_value(item));
+        if (json_is_integer(item))
+            printf("%lld", (long long)json_integer_value(item));
+        else
+            shown_text(stdout, json_string_value(item));
     }
     putchar('\n');
 }
@@ -110,6 +133,11 @@ static void print_text(const struct surface *surface, const json_t *service)
         {"may execute", "executables", "anything"},
         {"has code from", "libraries", "anywhere"},
         {"may write", "write", "what its user may"},
+        {"TCP leads to", "connect_ports", "any port"},
+        {"never into", "refused_networks", ""},
+        {"UDP", "udp", ""},
+        {"memory in MiB", "memory_mib", "as much as there is"},
+        {"processes", "processes", "as many as its user may have"},
         {"does not find", "hidden", "the gate's own places, and its user's sockets"},
         {"is served at", "port",
          surface->upstream_stdio ? "no port: by its standard input and output"

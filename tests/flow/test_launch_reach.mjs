@@ -216,6 +216,9 @@ describe('the connects of a service of a gate', () => {
     assert.ok(gate.stderr.includes(`of its service may not connect to ${REFUSED} port ${web} by TCP: "connect" does not permit it`), gate.stderr);
     const row = (await gate.doJson('status')).fences.find((fences) => fences.process === 'service one');
     assert.deepEqual([row.held.includes('connect'), row.held.includes('tcp_connect'), row.missing.length], [true, true, 0], JSON.stringify(row));
+    const explained = JSON.parse((await gate.cli('explain', '--surface', 'one', '--json')).stdout);
+    assert.deepEqual([explained.connect_ports, explained.refused_networks, explained.udp, explained.memory_mib], [[web], [NETWORK], 'leaves', null]);
+    assert.match((await gate.cli('explain', '--surface', 'one')).stdout, new RegExp(`^TCP leads to  ${web}\nnever into    ${NETWORK}$`, 'm'));
     const isolation = (await gate.doJson('register')).rows[0].isolation_boundary.value;
     assert.ok(isolation.includes(`; by TCP it may connect to these ports alone, ${web}; it may connect to nothing in ${NETWORK}; `), isolation);
   });
