@@ -2,7 +2,7 @@
 // makes no control groups (tests/services/devices.py).
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { it } from 'node:test';
 
@@ -91,7 +91,34 @@ for (const who of PEOPLE)
     assert.equal(device.nodes[own].includes('Permission denied'), false, `${own}: ${device.nodes[own]}`);
   });
 
+// All that there are: whatever is below /proc and no process's.
 it("switches of the kernel are out of root's reach", { skip: process.getuid() !== 0 && 'needs root' }, async () => {
-  const { nodes } = await nodesOf(PEOPLE[0], ['/proc/sysrq-trigger', '/proc/irq/default_smp_affinity', '/proc/sys/kernel/core_pattern'].filter((file) => existsSync(file)));
+  const tops = readdirSync('/proc').filter((name) => !/^\d/.test(name) && !lstatSync(`/proc/${name}`).isSymbolicLink());
+  const below = (place) => {
+    const facts = lstatSync(place, { throwIfNoEntry: false });
+    if (facts?.isDirectory()) return readdirSync(place).flatMap((name) => below(`${place}/${name}`));
+    return facts?.isFile() && (facts.mode & 0o222) !== 0 ? [place] : [];
+  };
+  const first = (files) => files.slice(0, 3); // of each top alone: no device is opened twice for nothing
+  const files = tops.flatMap((name) => first(below(`/proc/${name}`))).concat('/proc/sys/kernel/core_pattern');
+  assert.ok(files.some((file) => !file.startsWith('/proc/sys/')), files);
+  const { nodes } = await nodesOf(PEOPLE[0], files);
   for (const [file, [, written]] of Object.entries(nodes)) assert.equal(written, 'Read-only file system', file);
 });
+
+// As in a container with a terminal: its name is /dev/console there.
+const CONSOLE = `
+import os, pty, subprocess, sys
+ours, theirs = pty.openpty()
+script = 'mount --bind "$1" /dev/console && shift && exec "$@"'
+sys.exit(subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", os.ttyname(theirs), *sys.argv[1:]]).returncode)
+`;
+const NAMED = 'import os, sys; facts = os.stat("/dev/console"); print("console:", os.major(facts.st_rdev), os.minor(facts.st_rdev), file=sys.stderr)';
+for (const who of PEOPLE)
+  it(`a console that is its operator's is none of its own, launched by ${who.name}`, { skip: (process.getuid() !== 0 || !existsSync('/dev/console')) && 'needs root, and a console' }, async () => {
+    for (const options of [[], ['--write-nothing']]) {
+      const tree = new Tree(['python3', '-c', NAMED], { who: { ...who, prefix: ['python3', '-c', CONSOLE, ...who.prefix] }, options });
+      await tree.end();
+      assert.equal(tree.stderr, 'console: 1 3\n');
+    }
+  });

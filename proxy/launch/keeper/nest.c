@@ -6,6 +6,7 @@
 #include "launch/keeper/writes.h"
 #include "system/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -138,17 +139,36 @@ static enum error make_read_only(const char *path)
     return error;
 }
 
+/* Below /proc whatever is no process: directories, and files that can be written. */
+static bool is_switch(int proc, const char *name)
+{
+    struct stat facts;
+
+    if (name[0] == '.' || (name[0] >= '0' && name[0] <= '9') ||
+        fstatat(proc, name, &facts, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    return S_ISDIR(facts.st_mode) ||
+           (S_ISREG(facts.st_mode) && (facts.st_mode & (S_IWUSR | S_IWGRP | S_IWOTH)) != 0);
+}
+
 /* The kernel's switches, where root needs no capability to turn them. */
 static enum error keep_switches(void)
 {
-    static const char *const switches[] = {
-        "/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs", "/sys"};
-    enum error error = OK;
+    DIR *proc = opendir("/proc");
+    enum error error = proc != NULL ? OK : ERROR_IO;
+    const struct dirent *entry;
 
-    for (size_t i = 0; error == OK && i < sizeof(switches) / sizeof(switches[0]); i++) {
-        if (access(switches[i], F_OK) == 0)
-            error = make_read_only(switches[i]);
+    if (error == OK && access("/sys", F_OK) == 0)
+        error = make_read_only("/sys");
+    while (error == OK && (entry = readdir(proc)) != NULL) {
+        char path[sizeof("/proc/") + sizeof(entry->d_name)];
+
+        snprintf(path, sizeof(path), "/proc/%s", entry->d_name);
+        if (is_switch(dirfd(proc), entry->d_name))
+            error = make_read_only(path);
     }
+    if (proc != NULL)
+        closedir(proc);
     return error;
 }
 

@@ -1,7 +1,8 @@
 /*
  * The terminals of one tree: a devpts of its own, so that it finds none of the operator's, which
  * its user could listen to and type at. One that it was handed stays what it is, and is named
- * /dev/console, where ttyname(3) finds it and programs that open theirs anew do.
+ * /dev/console, where ttyname(3) finds it and programs that open theirs anew do. What has that
+ * name in a container, and was not handed over, is /dev/null.
  */
 #pragma once
 
