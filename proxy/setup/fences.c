@@ -33,8 +33,8 @@ static uint32_t use_held(void)
 
 uint32_t fences_lacking(uint32_t promised, unsigned landlock)
 {
-    /* What is written is held by mounts, and abstract names are private where Landlock does not
-     * hold them, on every kernel that services are launched on. */
+    /* What is written is held by mounts, and abstract names are private, on every kernel
+     * that services are launched on. */
     uint32_t lacking = fence_kinds_lacking(promised & ~(FENCE(WRITE) | FENCE(ABSTRACT)), landlock);
 
     if (execution_fence_lacks(landlock) != NULL)

@@ -61,7 +61,7 @@ static uint64_t cookie_of(int socket)
 
 static uint64_t host_cookie(void)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_DGRAM, 0); /* of no port */
     uint64_t cookie = cookie_of(fd);
 
     close(fd);
@@ -445,6 +445,37 @@ static void abstract(const char *argument)
     say("listen", listen(own, 1));
     say("connect to that",
         connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, length));
+    (void)!read(STDIN_FILENO, raw, 1); /* it never ends */
+}
+
+static void bind_name(const char *what, int fd, const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    strncpy(address.sun_path + 1, name, sizeof(address.sun_path) - 2);
+    say(what, bind(fd, (struct sockaddr *)&address,
+                   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name))));
+}
+
+/* "PATH", at which the host comes: it wants that for a name, too, with each socket that it can get.
+ */
+static void occupy(const char *argument)
+{
+    int pair[2], accepted = channel_at(argument, true);
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    bind_name("one of a pair", pair[0], argument);
+    socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair);
+    bind_name("one of packets", pair[0], argument);
+    bind_name("one that was accepted", accepted, argument);
+    say("one of its own network", unshare(CLONE_NEWUSER | CLONE_NEWNET));
+    bind_name("there", socket(AF_UNIX, SOCK_STREAM, 0), argument);
+    dprintf(STDERR_FILENO, "of %s network\n",
+            cookie_of(socket(AF_UNIX, SOCK_STREAM, 0)) == host_cookie() ? "that" : "another");
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+    dprintf(STDERR_FILENO, "a pair of %s\n",
+            cookie_of(pair[0]) == host_cookie() ? "that" : "another");
+    (void)!read(accepted, &pair, 1);
 }
 
 /* ---- processes that do not want to end ---- */
@@ -564,6 +595,7 @@ static const struct {
     {"receive", receive},
     {"keeper", keeper},
     {"abstract", abstract},
+    {"occupy", occupy},
     {"stubborn", stubborn},
     {"leave_behind", leave_behind},
     {"grandchild", grandchild},

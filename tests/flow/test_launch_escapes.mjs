@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
@@ -24,6 +25,19 @@ stream.listen()
 datagrams.bind(name + "d")
 print("there", flush=True)
 sys.stdin.read()
+`;
+
+const STRANGER = `
+import errno, socket, sys
+name = "\\0" + sys.argv[1]
+def say(call):
+    try:
+        call(name)
+        print("had")
+    except OSError as error:
+        print(errno.errorcode[error.errno])
+say(socket.socket(socket.AF_UNIX).connect)
+say(socket.socket(socket.AF_UNIX).bind)
 `;
 
 const onlyChildOf = (pid) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim());
@@ -115,6 +129,24 @@ for (const who of PEOPLE) {
       await within(closed, 'its end');
     });
 
+    it('sockets of the host have no name', { skip: spawnSync('unshare', ['-Urn', 'true']).status !== 0 && 'needs user namespaces' }, async (t) => {
+      const dir = scratchDir();
+      chmodSync(dir, 0o777);
+      const socketPath = path.join(dir, 'x.sock');
+      const tree = new Tree(hostile('occupy', socketPath), { who });
+      t.after(() => tree.kill());
+      await tree.said('giving');
+      const client = net.connect(socketPath);
+      t.after(() => client.destroy());
+      await tree.said('a pair of ');
+      assert.equal(
+        tree.stderr,
+        'giving: done\none of a pair: EACCES\none of packets: EACCES\none that was accepted: EACCES\n' +
+          'one of its own network: done\nthere: done\nof that network\na pair of that\n',
+      );
+      assert.equal(spawnSync('python3', ['-c', STRANGER, socketPath], { encoding: 'utf8' }).stdout, 'ECONNREFUSED\nhad\n');
+    });
+
     it('the keeper is neither traced, read nor signalled, and goes on answering', async () => {
       const tree = await escape('keeper');
       assert.equal(
@@ -135,7 +167,7 @@ for (const who of PEOPLE) {
       assert.equal(held.split(', ').includes('signals'), LANDLOCK >= 6, held);
     });
 
-    // As the display's, a session bus's or a container engine's are. Before Landlock 6 the tree's names are its own.
+    // As the display's, a session bus's or a container engine's are. The tree's names are its own, whatever Landlock could do.
     for (const version of [undefined, 5, 0])
       it(`sockets of the host that have no path${version === undefined ? '' : `, with Landlock of version ${version}`}`, { skip: SANITIZED && version > 0 && 'traced' }, async (t) => {
         const name = `sidelock-test-${process.pid}-${who.name.replaceAll(' ', '-')}-${version}`;
@@ -144,16 +176,20 @@ for (const who of PEOPLE) {
         t.after(() => host.stdin.end());
         await once(host.stdout, 'data');
         const tree = new Tree(hostile('abstract', name), { who: version === undefined ? who : { ...who, prefix: [...who.prefix, ...oldKernel(version)] } });
-        await tree.said('end: done');
+        t.after(() => tree.kill());
+        await tree.said('connect to that: ');
         const { held } = tree.events.find((event) => event.event === 'started');
         assert.ok(held.split(', ').includes('abstract_sockets'), held);
-        const refused = LANDLOCK >= 6 && version === undefined ? 'EPERM' : 'ECONNREFUSED';
+        const refused = 'ECONNREFUSED';
         assert.equal(
           tree.stderr,
           `connect: ${refused}\nsend: ${refused}\nconnect for datagrams: ${refused}\nconnect one of a pair: ${refused}\n` +
             `send from one of a pair: ${refused}\nconnect one of a raw pair: ${refused}\nsend from there: done\nbind one of its own: done\n` +
-            'listen: done\nconnect to that: done\nend: done\n',
+            'listen: done\nconnect to that: done\n',
         );
+        // And it listens there: for nobody of the host, who may have that name himself.
+        const { stdout } = spawnSync('python3', ['-c', STRANGER, `${name}do`], { encoding: 'utf8' });
+        assert.equal(stdout, 'ECONNREFUSED\nhad\n');
         host.stdin.end();
         await within(closed, 'its end');
       });

@@ -269,6 +269,19 @@ def case_pairs():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+def case_queue_of_datagrams():
+    with open("/proc/sys/net/unix/max_dgram_qlen", encoding="ascii") as setting:
+        most = int(setting.read())
+    heard = socket.socket(socket.AF_UNIX, UDP)
+    heard.bind("")
+    sender = socket.socket(socket.AF_UNIX, UDP | socket.SOCK_NONBLOCK)
+    sender.connect(heard.getsockname())
+    sent = 0
+    while sent < 2 * most and refused(sender.send, b"x") is None:
+        sent += 1
+    assert sent in (most, most + 1), (sent, most)
+
+
 def case_names_are_looked_up():
     assert socket.getaddrinfo("localhost", 80)
 

@@ -25,7 +25,11 @@ static int as_it_is(const struct subject *subject, const union address *address,
     return bind(subject->socket, &address->base, length) < 0 ? errno : 0;
 }
 
-/* Only a path is looked up as somebody, from somewhere (unix(7)). */
+/*
+ * Only a path is looked up as somebody, from somewhere (unix(7)). A name without one is of the
+ * socket's own network: in the host's, where pairs are, and what was accepted from there, it would
+ * be one that others find, or want.
+ */
 static int bind_unix(struct calls *calls, const struct subject *subject,
                      const union address *address, socklen_t length)
 {
@@ -36,6 +40,8 @@ static int bind_unix(struct calls *calls, const struct subject *subject,
 
     if (path)
         told_bind_unix(calls, subject->question, address, length);
+    if (!path && subject->outside)
+        return subject_refuse(calls, subject, EACCES);
     return path ? as_caller(calls, subject, address, length) : as_it_is(subject, address, length);
 }
 

@@ -128,14 +128,19 @@ static int dial(struct calls *calls, const struct subject *subject, const struct
     return error == 0 ? ANSWERED : error;
 }
 
-/* Abstract names are held by Landlock, which the keeper is not in: they are nobody's then. */
+/* Abstract names are the tree's own, but from a socket of the host's that was handed in. The first
+ * process is told what is there, which it tries. */
 static int connect_unix(struct calls *calls, const struct subject *subject, struct deed *deed)
 {
     const struct sockaddr_un *name = (const struct sockaddr_un *)(const void *)deed->address;
 
     if (name->sun_family == AF_UNIX && name->sun_path[0] == '\0' &&
-        deed->length > (socklen_t)offsetof(struct sockaddr_un, sun_path))
-        return EPERM;
+        deed->length > (socklen_t)offsetof(struct sockaddr_un, sun_path)) {
+        if (subject->outside)
+            return EPERM;
+        if (!calls->begun)
+            return connect(subject->socket, &deed->address->base, deed->length) < 0 ? errno : 0;
+    }
     return dial(calls, subject, deed);
 }
 

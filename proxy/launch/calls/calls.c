@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,17 +20,35 @@ static const struct {
     {SYS_mmap, call_map},           {SYS_socket, call_socket},  {SYS_socketpair, call_pair},
 };
 
-enum error calls_start(struct calls *calls)
+/* Of the calling thread's network. */
+static enum error read_cookie(uint64_t *out)
 {
-    socklen_t length = sizeof(calls->inside);
+    socklen_t length = sizeof(*out);
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     enum error error = OK;
 
     if (fd < 0)
         return ERROR_IO;
-    if (getsockopt(fd, SOL_SOCKET, NETNS_COOKIE, &calls->inside, &length) < 0)
+    if (getsockopt(fd, SOL_SOCKET, NETNS_COOKIE, out, &length) < 0)
         error = ERROR_IO;
     close(fd);
+    return error;
+}
+
+enum error calls_know_host(struct calls *calls)
+{
+    struct stat network;
+
+    if (stat("/proc/self/ns/net", &network) < 0)
+        return ERROR_IO;
+    calls->host_network = (struct network){.device = network.st_dev, .inode = network.st_ino};
+    return read_cookie(&calls->host);
+}
+
+enum error calls_start(struct calls *calls)
+{
+    enum error error = read_cookie(&calls->inside);
+
     return error == OK ? ports_open(&calls->ports) : error;
 }
 

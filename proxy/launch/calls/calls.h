@@ -5,16 +5,17 @@
  *
  *     bind     TCP, and UDP with a port: on a twin in the private namespace, which takes the
  *              socket's place. UDP without a port, ping: on the copy. Unix, netlink: on the copy,
- *              as the caller. Anything else: EACCES
+ *              as the caller. Anything else, and no path in the host's network: EACCES
  *     listen   TCP: on the copy if it is private, else on a twin. Unix: on the copy
  *     connect  to a port of the tree's own on this host: a private twin takes the socket's place.
  *              A private socket that goes elsewhere: one of the host's does. Then continued, since
  *              a service may connect anywhere
- *     socket   where abstract names are private: of AF_UNIX made here, in the private namespace, in
- *              which such names are looked up then. Paths are what they were (unix(7)). So is a
- *              pair of datagram sockets, which can send to others
  *     connect  where it is limited: performed, too, by a child on the copy or on the twin, of every
  *              family; by TCP, UDP and ping if it is permitted, or leads to the tree's own ports
+ *     socket   of AF_UNIX made here, in the private namespace, in which abstract names are looked
+ *              up then. Paths are what they were (unix(7)). So is a pair of datagram sockets, which
+ *              can send to others. Who has made himself another network is continued: none of the
+ *              host's is in it, and nobody of a tree goes back
  *     socket   of datagrams, where none may leave: made in the private namespace, and given
  *     memfd    made with the seal, and given
  *     execve   of a program that may be executed, or what is none: continued, and judged by the
@@ -33,6 +34,8 @@
 
 #include "launch/calls/state.h"
 
+/* Before the calling thread leaves the host's network: how that is known again. */
+enum error calls_know_host(struct calls *calls) MUST_CHECK;
 /* In the thread that is in the private namespace; `outside` runs. */
 enum error calls_start(struct calls *calls) MUST_CHECK;
 

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* A limit of the tree's control group that was reached (launch/strain.h). */
 enum refusal_limit { LIMIT_NONE = 0, LIMIT_MEMORY, LIMIT_PROCESSES, LIMIT_COUNT };
@@ -26,12 +27,20 @@ struct refusal {
                                         address that it tried to connect to; else "" */
 };
 
+/* A network namespace, as proc(5) names it. */
+struct network {
+    dev_t device;
+    ino_t inode;
+};
+
 struct calls {
     int notify; /* the filter's listener */
     struct outside outside;
     struct ports ports;
     struct deeds deeds;
     uint64_t inside; /* the private namespace's cookie, SO_NETNS_COOKIE (5.14) */
+    uint64_t host;   /* the host's */
+    struct network host_network;
     size_t listeners_max;
     struct reach reach;
     struct permitted permitted[COMMAND_EXECUTABLES_MAX];

@@ -58,6 +58,7 @@ int subject_open(struct calls *calls, const struct question *question, struct su
         return error;
     }
     subject.inside = cookie == calls->inside;
+    subject.outside = cookie == calls->host;
     *out = subject;
     return 0;
 }

@@ -12,7 +12,8 @@ struct subject {
     int descriptor; /* the thread's number for it */
     int socket;     /* a copy, ours */
     int family, type, protocol;
-    bool inside; /* of the private namespace */
+    bool inside;  /* of the private namespace */
+    bool outside; /* of the host's, and of neither where a process has made one of its own */
 };
 
 /* What the handlers return beside an errno: the question is answered already, or will be. */

@@ -160,14 +160,13 @@ static const struct rule {
         ALWAYS,
         WHERE_SEALED,
         WHERE_LIMITED,
-        WHERE_PRIVATE,
         WHERE_RECORDED,
         WHERE_HELD,
         WITHOUT_DATAGRAMS
     } when;
 } rules[] = {
-    {BLOCK(unix_sockets), SYS_socket, WHERE_PRIVATE},
-    {BLOCK(unix_pairs), SYS_socketpair, WHERE_PRIVATE},
+    {BLOCK(unix_sockets), SYS_socket, ALWAYS},
+    {BLOCK(unix_pairs), SYS_socketpair, ALWAYS},
     {BLOCK(private_sockets), SYS_socket, WITHOUT_DATAGRAMS}, /* the first of a call counts */
     {BLOCK(sockets), SYS_socket, ALWAYS},
     {BLOCK(sockets), SYS_socketpair, ALWAYS},
@@ -211,8 +210,6 @@ static bool applies(const struct rule *rule, const struct filter_options *option
         return options->limit_executables;
     case WHERE_RECORDED:
         return options->record && !options->limit_executables;
-    case WHERE_PRIVATE:
-        return options->private_names;
     case WHERE_HELD:
         return options->limit_connects;
     case WITHOUT_DATAGRAMS:

@@ -4,8 +4,8 @@
  * the calling thread waits for the answer. Without a keeper they fail with ENOSYS.
  *
  *     socket, socketpair     AF_UNIX, AF_NETLINK; AF_INET, AF_INET6 with TCP, UDP or ping:
- *                            programs fall back to TCP where MPTCP is refused. Where names are
- *                            private: of AF_UNIX asked, but for pairs that are connected for good
+ *                            programs fall back to TCP where MPTCP is refused. Of AF_UNIX asked
+ *                            (calls/call_socket.c), but for pairs that are connected for good
  *     bind, listen, connect  asked
  *     socket                 of datagrams, where none may leave: asked
  *     sendto, sendmsg,       where connects are limited, with MSG_FASTOPEN, which connects:
@@ -42,7 +42,6 @@ struct filter_options {
     bool record; /* what the tree does is learnt */
     bool limit_connects;
     bool refuse_datagrams;
-    bool private_names; /* abstract ones, of Unix sockets (calls/call_socket.c) */
 };
 
 /* Writes the filter's instructions into `out` and returns how many. */

@@ -104,22 +104,23 @@ static void prove_mounts(const struct command *command, struct proof *proof)
 }
 
 /*
- * Landlock: what may be executed, no socket without a name of the file system that others have,
- * no signal to others, and no bind by TCP at all, which the keeper performs, nor a connect where
- * that is limited. A kernel whose
- * rules would keep files from being moved between directories has too little for the first.
+ * Landlock: what may be executed, no signal to others, and no bind by TCP at all, which the keeper
+ * performs, nor a connect where that is limited. Not abstract names, which are private
+ * (calls/call_socket.c): it looks at who made a socket, and would refuse those of the tree's own.
+ * A kernel whose rules would keep files from being moved between directories has too little for
+ * the first.
  */
 static enum error hold(const struct command *command, struct proof_trial *trial)
 {
     struct landlock_place places[COMMAND_EXECUTABLES_MAX + 1] = {{"/", LANDLOCK_MAY_MOVE}};
     bool limited = command->executables[0] != NULL;
-    uint32_t fences = FENCES_SERVICE, tried;
+    uint32_t fences = FENCES_SERVICE & ~FENCE(ABSTRACT), tried;
     size_t count = 0;
     enum error error;
 
     if (reach_is_limited(&command->reach))
         fences |= FENCE(TCP_CONNECT);
-    tried = fences;
+    tried = fences | FENCE(ABSTRACT);
     proof_begin(trial, tried);
     if (limited && trial->proof.landlock >= LANDLOCK_MOVES) {
         fences |= FENCE(EXECUTE);
@@ -128,7 +129,7 @@ static enum error hold(const struct command *command, struct proof_trial *trial)
                 (struct landlock_place){command->executables[count - 1], LANDLOCK_MAY_EXECUTE};
     }
     error = landlock_hold(fences, places, count);
-    /* A bind is the keeper's, once there is a filter. */
+    /* An abstract name is the keeper's, once there is a filter. */
     proof_try(trial, tried & ~FENCE(ABSTRACT));
     if (error == OK)
         prove_mounts(command, &trial->proof);
@@ -247,7 +248,6 @@ static enum error prepare(const struct leader_options *options, int channel, int
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return ERROR_IO;
     *step = STEP_FILTER;
-    filter.private_names = fence_kinds_lacking(FENCE(ABSTRACT), trial->proof.landlock) != 0;
     return filter_load(&filter, listener);
 }
 

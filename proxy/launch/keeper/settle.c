@@ -3,6 +3,7 @@
 #include "launch/calls/calls.h"
 #include "launch/common/capability.h"
 #include "launch/common/passing.h"
+#include "launch/keeper/datagrams.h"
 #include "launch/keeper/fence.h"
 #include "launch/keeper/loopback.h"
 #include "launch/keeper/nest.h"
@@ -135,9 +136,14 @@ static enum error fork_leader(const struct keeper_options *options, const struct
 
 static enum error leave_network(struct calls *calls, uint32_t *step)
 {
+    char queue[DATAGRAMS_SIZE];
+
     *step = STEP_NETWORK;
-    if (outside_start(&calls->outside) != OK || unshare(CLONE_NEWNET) < 0)
+    datagrams_read(queue);
+    if (calls_know_host(calls) != OK || outside_start(&calls->outside) != OK ||
+        unshare(CLONE_NEWNET) < 0)
         return ERROR_IO;
+    datagrams_write(queue);
     *step = STEP_LOOPBACK;
     if (loopback_raise() != OK)
         return ERROR_IO;
