@@ -273,6 +273,7 @@ describe('prometheus', () => {
   const ask = async (query) => JSON.parse((await get(api, `/api/v1/query?query=${encodeURIComponent(query)}`)).body);
 
   before(async () => {
+    assert.equal(spawnSync('prometheus', ['--version']).status, 0, 'prometheus is missing: tests/run unpacks it');
     const own = scratchDir();
     mkdirSync(path.join(own, 'data'));
     const free = net.createServer().listen(0, '127.0.0.1');
@@ -306,6 +307,7 @@ describe('prometheus', () => {
   });
 
   after(async () => {
+    if (!prometheus) return;
     const gone = new Promise((resolve) => prometheus.on('close', resolve));
     prometheus.kill('SIGTERM');
     await gone;
