@@ -41,12 +41,11 @@ static void on_processes(uv_poll_t *poll, int status, int events)
 {
     struct strain *strain = (struct strain *)((char *)poll - offsetof(struct strain, poll));
     char ignored[EVENTS_BYTES_MAX];
+    bool gone = status != 0 || pread(strain->processes, ignored, sizeof(ignored), 0) < 0;
 
     (void)events;
-    if (status == 0)
-        (void)!pread(strain->processes, ignored, sizeof(ignored), 0);
     look(strain, LIMIT_PROCESSES);
-    if (status != 0 || strain->told[LIMIT_PROCESSES])
+    if (gone || strain->told[LIMIT_PROCESSES])
         uv_poll_stop(poll);
 }
 

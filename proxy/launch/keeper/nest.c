@@ -173,10 +173,21 @@ static enum error keep_switches(void)
 }
 
 /*
- * Whoever can write there changes the limits of his own tree and of others, or leaves his group.
+ * Whoever can write there changes the limits of his own tree and of others, or leaves his group;
+ * and a child is begun in another group by whoever can so much as open that (clone3(2),
+ * CLONE_INTO_CGROUP, which asks for no mount to be writable). So a tree with limits sees none.
  * Where another file system lies over one, nobody of the tree can take that away.
  */
-static enum error fix_control_groups(void)
+static enum error fix_control_group(const struct command *command, const char *path)
+{
+    const unsigned long flags = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+
+    if (command->memory_mib == 0 && command->processes == 0)
+        return mounts_set(AT_FDCWD, path, MOUNT_ATTR_RDONLY);
+    return mount("tmpfs", path, "tmpfs", flags, "mode=0555,size=4k") == 0 ? OK : ERROR_IO;
+}
+
+static enum error fix_control_groups(const struct command *command)
 {
     FILE *mounts = fopen("/proc/self/mountinfo", "re");
     char line[CGROUP_LINE_BYTES];
@@ -187,7 +198,7 @@ static enum error fix_control_groups(void)
     while (error == OK && fgets(line, sizeof(line), mounts) != NULL) {
         if (cgroup_read_mount(line, &found) && statfs(found.path, &facts) == 0 &&
             (facts.f_type == CGROUP_SUPER_MAGIC || facts.f_type == CGROUP2_SUPER_MAGIC))
-            error = mounts_set(AT_FDCWD, found.path, MOUNT_ATTR_RDONLY);
+            error = fix_control_group(command, found.path);
     }
     if (mounts != NULL)
         fclose(mounts);
@@ -210,7 +221,7 @@ enum error nest_mount(const struct command *command, const int standard[STANDARD
         return ERROR_IO;
     if (!user && keep_switches() != OK)
         return ERROR_IO;
-    if (fix_control_groups() != OK)
+    if (fix_control_groups(command) != OK)
         return ERROR_IO;
     *step = STEP_DEVICES;
     if (hide_devices() != OK || show_queues() != OK ||
