@@ -202,7 +202,7 @@ static int dial_own(void)
 
 static void try_all(void)
 {
-    char path[108];
+    char path[108], folder[32];
     int fd = stream(0);
 
     say("allowed", dial(fd, &allowed));
@@ -227,9 +227,13 @@ static void try_all(void)
     say("no delay", set(AF_INET, IPPROTO_TCP, TCP_NODELAY));
     say("by another address", set(AF_INET, IPPROTO_IP, IP_OPTIONS));
     say("by another address of IPv6", set(AF_INET6, IPPROTO_IPV6, IPV6_RTHDR));
-    snprintf(path, sizeof(path), "/tmp/reaching-%d", (int)getpid());
+    snprintf(folder, sizeof(folder), "/tmp/reaching-XXXXXX"); /* all trees count from 1 */
+    if (mkdtemp(folder) == NULL)
+        exit(EXIT_FAILURE);
+    snprintf(path, sizeof(path), "%s/socket", folder);
     say("a path", dial_unix(path, strlen(path) + 1));
     unlink(path);
+    rmdir(folder);
     path[0] = '\0';
     say("an abstract name", dial_unix(path, 12));
 }
