@@ -41,7 +41,7 @@ static struct sockaddr_in parse(const char *text)
     snprintf(host, sizeof(host), "%.*s", (int)(colon - text), text);
     if (inet_pton(AF_INET, host, &address.sin_addr) != 1)
         abort();
-    address.sin_port = htons((uint16_t)atoi(colon + 1));
+    address.sin_port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
     return address;
 }
 
@@ -363,8 +363,8 @@ int main(int count, char **arguments)
     if (strcmp(arguments[1], "ways") == 0) {
         try_all();
     } else if (strcmp(arguments[1], "race") == 0) {
-        race(change_address, false, atoi(arguments[4]));
-        race(change_socket, true, atoi(arguments[4]));
+        race(change_address, false, (int)strtol(arguments[4], NULL, 10));
+        race(change_socket, true, (int)strtol(arguments[4], NULL, 10));
     } else {
         wait_for();
     }

@@ -1,6 +1,7 @@
 /* system/network: which network namespace is the machine's own, and which cannot be told. */
 #include "system/network.h"
 
+#include "temporary.h"
 #include "unit.h"
 
 #include <limits.h>
@@ -101,7 +102,7 @@ static void put(const char *directory, const char *device, const char *value)
 /* What is masked says nothing. */
 TEST(test_loopback)
 {
-    char directory[] = "/tmp/sidelock-network-XXXXXX", device[16] = "", command[64];
+    char directory[] = "/tmp/sidelock-network-XXXXXX", device[16] = "";
 
     assert_non_null(mkdtemp(directory));
     assert_int_equal(network_look_loopback("/nowhere", device, sizeof(device)),
@@ -120,6 +121,5 @@ TEST(test_loopback)
     assert_int_equal(network_look_loopback(directory, device, sizeof(device)),
                      NETWORK_LOOPBACK_TAKEN);
     assert_string_equal(device, "eth0");
-    snprintf(command, sizeof(command), "rm -r %s", directory);
-    assert_int_equal(system(command), 0);
+    temporary_remove(directory);
 }
