@@ -101,17 +101,5 @@ static int bind_subject(struct calls *calls, const struct subject *subject,
 
 void call_bind(struct calls *calls, const struct question *question)
 {
-    struct subject subject;
-    union address address;
-    socklen_t length;
-    int error = subject_open(calls, question, &subject);
-
-    if (error == 0) {
-        error = subject_read_address(question, &address, &length);
-        if (error == 0)
-            error = bind_subject(calls, &subject, &address, length);
-        subject_close(&subject);
-    }
-    if (error != ANSWERED)
-        question_answer(question, error);
+    subject_answer(calls, question, bind_subject);
 }

@@ -182,27 +182,10 @@ static int connect_subject(struct calls *calls, const struct subject *subject,
     return subject_refuse(calls, subject, EACCES);
 }
 
-static void connect_within_reach(struct calls *calls, const struct question *question)
-{
-    struct subject subject;
-    union address address;
-    socklen_t length;
-    int error = subject_open(calls, question, &subject);
-
-    if (error == 0) {
-        error = subject_read_address(question, &address, &length);
-        if (error == 0)
-            error = connect_subject(calls, &subject, &address, length);
-        subject_close(&subject);
-    }
-    if (error != ANSWERED)
-        question_answer(question, error);
-}
-
 void call_connect(struct calls *calls, const struct question *question)
 {
     if (reach_is_limited(&calls->reach))
-        connect_within_reach(calls, question);
+        subject_answer(calls, question, connect_subject);
     else
         connect_anywhere(calls, question);
 }

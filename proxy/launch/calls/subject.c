@@ -129,6 +129,23 @@ int subject_read_address(const struct question *question, union address *out, so
     return question_lives(question) ? 0 : ESRCH;
 }
 
+void subject_answer(struct calls *calls, const struct question *question, subject_act *act)
+{
+    struct subject subject = {.socket = -1};
+    union address address;
+    socklen_t length;
+    int error = subject_open(calls, question, &subject);
+
+    if (error == 0) {
+        error = subject_read_address(question, &address, &length);
+        if (error == 0)
+            error = act(calls, &subject, &address, length);
+        subject_close(&subject);
+    }
+    if (error != ANSWERED)
+        question_answer(question, error);
+}
+
 int subject_twin(const struct calls *calls, const struct subject *subject, bool inside)
 {
     int type = subject->type | SOCK_CLOEXEC;

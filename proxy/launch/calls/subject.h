@@ -37,6 +37,12 @@ int subject_refuse_address(struct calls *calls, const struct subject *subject,
 /* The address that the call names in its second and third argument. An errno. */
 int subject_read_address(const struct question *question, union address *out, socklen_t *length);
 
+/* What a call does with its socket and the address: an errno, or ANSWERED. */
+typedef int subject_act(struct calls *calls, const struct subject *subject,
+                        const union address *address, socklen_t length);
+/* Answers a call that names a socket and an address. */
+void subject_answer(struct calls *calls, const struct question *question, subject_act *act);
+
 /* A socket of its kind, with its options, in the private namespace or in the host's; -1. */
 int subject_twin(const struct calls *calls, const struct subject *subject, bool inside);
 
